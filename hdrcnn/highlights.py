@@ -1,0 +1,80 @@
+"""Where the picture is saturated, and how the prediction takes its place there.
+
+Pure functions on NumPy arrays or, with `xp=keras.ops`, on tensors. This is the only place that
+leaves the log domain of a network's output.
+"""
+
+from types import ModuleType
+
+import numpy as np
+
+from hdrcnn.transfer import Array, linearise, log_decode
+
+THRESHOLD = 0.95
+"""Code at which the blend begins; at 1.0 the prediction stands alone (Eilertsen et al. 2017,
+Eq. 2, with tau = 0.05)."""
+
+
+def saturation_ramp(value: Array, xp: ModuleType = np) -> Array:
+    """0 up to 0.95, 1 from 1.0 on, linear between. Any shape; returns the same shape."""
+    return xp.clip((value - THRESHOLD) / (1.0 - THRESHOLD), 0.0, 1.0)
+
+
+def saturation(value: Array, xp: ModuleType = np) -> Array:
+    """alpha of a pixel: the ramp of its largest channel. [..., 3] to [..., 1] in [0, 1]."""
+    return saturation_ramp(xp.max(value, axis=-1, keepdims=True), xp=xp)
+
+
+def blend_pixel(code: Array, linear: Array, hdr: Array, xp: ModuleType = np) -> Array:
+    """The published blend: all channels of a pixel change over together.
+
+    code: [..., 3] in [0, 1], decides alpha; linear: the measured light; hdr: the prediction,
+    linear. Returns (1 - alpha) linear + alpha hdr (Eilertsen et al. 2017, Eq. 1).
+    """
+    alpha = saturation(code, xp=xp)
+    return (1.0 - alpha) * linear + alpha * hdr
+
+
+def blend_channel(code: Array, linear: Array, hdr: Array, xp: ModuleType = np) -> Array:
+    """Each channel on its own, and never darker than it was measured.
+
+    A channel that is not clipped keeps its measured value beside one that is; a clipped one was
+    at least at the clipping level, so a prediction below it is raised to it. Arguments as for
+    `blend_pixel`.
+    """
+    alpha = saturation_ramp(code, xp=xp)
+    return (1.0 - alpha) * linear + alpha * xp.maximum(hdr, linear)
+
+
+BLENDS = {"pixel": blend_pixel, "channel": blend_channel}
+"""By name, as stored in a weights file."""
+
+
+def bend(code: Array, gamma: float, xp: ModuleType = np) -> Array:
+    """The codes a network is shown under camera-curve control: x^(1/g). [..., 3] in [0, 1]."""
+    return code if gamma == 1.0 else xp.power(code, 1.0 / gamma)
+
+
+def reconstruct_light(
+    code: Array,
+    log_hdr: Array,
+    linearisation: str,
+    blend: str,
+    gamma: float = 1.0,
+    xp: ModuleType = np,
+) -> Array:
+    """Photograph and prediction become one HDR image.
+
+    code: [..., 3] float32 in [0, 1], display-encoded, as photographed.
+    log_hdr: [..., 3] float32, y = log(H + 1/255), predicted from `bend(code, gamma)`.
+    gamma: camera-curve control g; H = f(x^(1/g))^g with alpha from x^(1/g), so g > 1 raises the
+        highlights. Where alpha is 0 the result is the linearised photograph whatever g.
+    Returns [..., 3] float32, linear, 1.0 = clipping level of the photograph.
+    """
+    linear = linearise(code, linearisation, xp=xp)
+    mix = BLENDS[blend]
+    if gamma == 1.0:
+        return mix(code, linear, log_decode(log_hdr, xp=xp), xp=xp)
+    rooted = xp.power(linear, 1.0 / gamma)
+    mixed = mix(bend(code, gamma, xp=xp), rooted, log_decode(log_hdr, xp=xp), xp=xp)
+    return xp.power(xp.maximum(mixed, 0.0), gamma)

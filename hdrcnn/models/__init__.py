@@ -1,0 +1,1 @@
+"""The networks: siblings, each in a file of its own, none importing another."""

@@ -1,0 +1,128 @@
+"""Weights files: arrays addressed by layer path, with what belongs to them.
+
+A file is an `.npz` of plain arrays, read without pickle: one array for each variable under its
+path (`block1_conv1/kernel`), and `metadata`, a JSON text. Loading is strict: what is missing,
+unexpected or wrongly shaped is named. The layout of the originally published parameters is read
+by `hdrcnn.published_weights`.
+"""
+
+import dataclasses
+import json
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from hdrcnn.highlights import BLENDS
+from hdrcnn.image_io import finished_whole
+from hdrcnn.transfer import LINEARISATIONS
+
+METADATA_KEY = "metadata"
+
+
+class WeightsError(Exception):
+    """A weights file that cannot be used; the message is meant for the user."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Metadata:
+    """What a weights file says of itself."""
+
+    width: int
+    """Channels of the network's first block."""
+    linearisation: str
+    """One of `transfer.LINEARISATIONS`: the light of the part that is not saturated."""
+    blend: str
+    """One of `highlights.BLENDS`."""
+    model: str = "hdrcnn"
+    training: dict[str, Any] = dataclasses.field(default_factory=dict)
+    """Facts about the training: configuration, scenes, steps, losses."""
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.width, int) or self.width < 1:
+            raise WeightsError(f"width {self.width!r} is not a positive whole number")
+        for value, known in ((self.linearisation, LINEARISATIONS), (self.blend, BLENDS)):
+            if value not in known:
+                raise WeightsError(f"{value!r} is not known; known: {', '.join(known)}")
+
+
+def _as_half(array: np.ndarray) -> np.ndarray:
+    """Kernels as float16; vectors stay float32: they are few, and a variance can exceed 65504."""
+    if array.ndim < 2 or np.abs(array).max(initial=0.0) > np.finfo(np.float16).max:
+        return array.astype(np.float32)
+    return array.astype(np.float16)
+
+
+def save(path: Path, arrays: dict[str, np.ndarray], metadata: Metadata, half: bool = True) -> None:
+    """Write a weights file; kernels as float16 where `half`, everything else as float32.
+
+    Raises WeightsError where a value is not finite, ImageError where the place cannot be written.
+    """
+    for name, array in arrays.items():
+        if not np.isfinite(array).all():
+            raise WeightsError(f"{path}: not written, {name} holds values that are not finite")
+    stored = {
+        name: _as_half(array) if half else array.astype(np.float32)
+        for name, array in arrays.items()
+    }
+    text = json.dumps(dataclasses.asdict(metadata), indent=1)
+    with finished_whole(path) as temporary, temporary.open("wb") as file:
+        np.savez(file, **{METADATA_KEY: np.array(text)}, **stored)
+
+
+def load(path: Path) -> tuple[dict[str, np.ndarray], Metadata]:
+    """Arrays by layer path, float32, and the metadata. Raises WeightsError.
+
+    The published 80-array layout is recognised and given names; its metadata is width 64,
+    linearisation by squaring and the published blend.
+    """
+    from hdrcnn import published_weights  # It raises WeightsError: it imports this module.
+
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            if published_weights.KEY in file.files:
+                return published_weights.load(path)
+            if METADATA_KEY not in file.files:
+                raise WeightsError(f"{path}: not a weights file of this tool: it has no metadata")
+            fields = json.loads(str(file[METADATA_KEY]))
+            arrays = {name: file[name] for name in file.files if name != METADATA_KEY}
+    except FileNotFoundError as error:
+        raise WeightsError(f"{path}: no such weights file") from error
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        raise WeightsError(
+            f"{path}: not a readable .npz weights file ({error}); fetch it again"
+        ) from error
+    try:
+        metadata = Metadata(**fields)
+    except (TypeError, WeightsError) as error:
+        raise WeightsError(f"{path}: its metadata cannot be used: {error}") from error
+    return {name: array.astype(np.float32) for name, array in arrays.items()}, metadata
+
+
+def collect(model: Any) -> dict[str, np.ndarray]:
+    """Every variable of a Keras model, float32, by layer path."""
+    return {variable.path: np.asarray(variable, np.float32) for variable in model.variables}
+
+
+def assign(model: Any, arrays: dict[str, np.ndarray], source: str) -> None:
+    """Give a Keras model its variables by layer path, all of them or none.
+
+    Raises WeightsError, beginning with `source`, naming what is missing, unexpected, wrongly
+    shaped or not finite.
+    """
+    variables = {variable.path: variable for variable in model.variables}
+    faults = [f"{name} is missing" for name in variables if name not in arrays]
+    for name, array in arrays.items():
+        if name not in variables:
+            faults.append(f"{name} is unexpected")
+        elif tuple(variables[name].shape) != array.shape:
+            expected = tuple(variables[name].shape)
+            faults.append(f"{name} has shape {array.shape} where {expected} is expected")
+        elif not np.isfinite(array).all():
+            faults.append(f"{name} holds values that are not finite")
+    if faults:
+        more = f" and {len(faults) - 6} more" if len(faults) > 6 else ""
+        raise WeightsError(f"{source}: does not fit the network: {'; '.join(faults[:6])}{more}")
+    for name, variable in variables.items():
+        variable.assign(arrays[name])

@@ -1,0 +1,1 @@
+"""HDR scenes become weights: collection, virtual camera, pairs, loss, training."""

@@ -1,0 +1,77 @@
+"""The settings of a training run: one frozen record, saved as JSON beside the weights."""
+
+import dataclasses
+import json
+from pathlib import Path
+
+from hdrcnn.highlights import BLENDS
+from hdrcnn.transfer import LINEARISATIONS
+
+PRECISIONS = ("float32", "mixed_bfloat16")
+LOSSES = ("illumination_reflectance", "log_l2")
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    """What a run depends on, beside its scenes. The defaults train width 16 for about an hour on
+    two cores."""
+
+    width: int = 16
+    """Channels of the first block; 64 is the published network."""
+    size: int = 256
+    """Side of the training crops, pixels."""
+    batch: int = 8
+    """Crops in a batch."""
+    epochs: int = 20
+    """Epochs; a checkpoint is written after each."""
+    steps: int = 250
+    """Batches in an epoch."""
+    learning_rate: float = 4e-4
+    """Adam's rate after the warm-up; falls to 0 by a cosine."""
+    clip_norm: float = 1.0
+    """Largest norm of the gradient."""
+    norm_momentum: float = 0.9
+    """Decay of the batch-norm averages; 0.9 is published, 0.99 is steadier for small batches."""
+    loss: str = "illumination_reflectance"
+    """illumination_reflectance (published) or log_l2."""
+    precision: str = "float32"
+    """float32 or mixed_bfloat16: of the convolutions; log domain and loss stay float32."""
+    unclipped_low: float = 0.85
+    """Smallest share of a crop's samples that stays below the clipping level."""
+    unclipped_high: float = 0.95
+    """Largest such share."""
+    linearisation: str = "mean_curve"
+    """Stored with the weights: square, srgb or mean_curve."""
+    blend: str = "channel"
+    """Stored with the weights: pixel (published) or channel."""
+    seed: int = 1
+    """Of the initial weights and of all pairs."""
+
+    def __post_init__(self) -> None:
+        if self.size < 32 or self.size % 32:
+            raise ValueError(f"--size {self.size}: must be a multiple of 32")
+        for name in ("width", "batch", "epochs", "steps"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"--{name} {getattr(self, name)}: must be at least 1")
+        if not 0 < self.unclipped_low <= self.unclipped_high < 1:
+            raise ValueError("--unclipped_low and --unclipped_high: two rising shares within 0..1")
+        for name, known in (
+            ("loss", LOSSES),
+            ("precision", PRECISIONS),
+            ("linearisation", tuple(LINEARISATIONS)),
+            ("blend", tuple(BLENDS)),
+        ):
+            if getattr(self, name) not in known:
+                raise ValueError(f"--{name} {getattr(self, name)}: one of {', '.join(known)}")
+
+    def save(self, path: Path) -> None:
+        """Write the settings as JSON."""
+        path.write_text(json.dumps(dataclasses.asdict(self), indent=1) + "\n")
+
+
+def load(path: Path) -> Config:
+    """Read what `Config.save` wrote. Raises ValueError naming the file."""
+    try:
+        return Config(**json.loads(path.read_text()))
+    except (OSError, TypeError, ValueError) as error:
+        raise ValueError(f"{path}: not a training configuration: {error}") from error

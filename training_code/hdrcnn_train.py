@@ -1,0 +1,152 @@
+"""Train HDRCNN weights on a folder of HDR scenes.
+
+    python training_code/hdrcnn_train.py --scenes $HDR_SCENES --out_dir runs/first
+
+reads   $HDR_SCENES/**/*.exr              families from its MANIFEST.csv where there is one
+writes  runs/first/config.json            the settings of the run
+        runs/first/checkpoint_000012.npz  everything needed to go on; the last two are kept
+        runs/first/log.csv                losses, a line an epoch
+        runs/first/weights.npz            what hdrcnn_predict.py --params takes
+
+Started again with the same --out_dir, a run goes on from its last checkpoint.
+"""
+
+import dataclasses
+import os
+import sys
+from pathlib import Path
+
+from absl import app, flags
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from training_code import config as configs
+from training_code.config import Config
+
+FLAGS = flags.FLAGS
+flags.DEFINE_string("scenes", None, "Folder with HDR scenes (.exr).", required=True)
+flags.DEFINE_string("out_dir", None, "Folder of this run.", required=True)
+flags.DEFINE_string(
+    "validation",
+    str(Path(__file__).with_name("validation_families.txt")),
+    "Text file with the scene families to hold out, one a line.",
+)
+flags.DEFINE_string("config", None, "Settings to start from (JSON); flags given override them.")
+for _field in dataclasses.fields(Config):
+    _define = {int: flags.DEFINE_integer, float: flags.DEFINE_float, str: flags.DEFINE_string}
+    _define[_field.type](_field.name, None, f"See training_code/config.py ({_field.default}).")
+
+VALIDATION_BATCHES = 8
+
+
+def choose_config(path: str | None) -> Config:
+    """Defaults, then the file, then the flags that were given."""
+    base = configs.load(Path(path)) if path else Config()
+    given = {
+        field.name: getattr(FLAGS, field.name)
+        for field in dataclasses.fields(Config)
+        if getattr(FLAGS, field.name) is not None
+    }
+    return dataclasses.replace(base, **given)
+
+
+def train(config: Config, scenes: Path, validation: Path, out_dir: Path) -> Path:
+    """Scenes -> pairs -> model -> weights.npz in `out_dir`; returns its path."""
+    import keras
+
+    from hdrcnn import weights
+    from hdrcnn.models import hdrcnn
+    from training_code import checkpoints, losses, progress
+    from training_code.pairs import Pairs
+    from training_code.scenes import Views, load_scenes, read_list
+    from training_code.virtual_camera import Camera
+
+    held_out = read_list(validation)
+    training_scenes = load_scenes(scenes, held_out, without=True)
+    validation_scenes = load_scenes(scenes, held_out)
+    print(f"{len(training_scenes)} scenes to train on, {len(validation_scenes)} held out")
+
+    keras.utils.set_random_seed(config.seed)
+    keras.config.set_dtype_policy(config.precision)
+    model = hdrcnn.build(config.width, config.norm_momentum)
+    total = config.epochs * config.steps
+    warm_up = min(200, total // 10)
+    rate = keras.optimizers.schedules.CosineDecay(
+        config.learning_rate / 100,
+        total - warm_up,
+        warmup_target=config.learning_rate,
+        warmup_steps=warm_up,
+    )
+    model.compile(
+        keras.optimizers.Adam(rate, epsilon=1e-8, global_clipnorm=config.clip_norm),
+        loss=losses.LOSSES[config.loss],
+        metrics=[losses.highlight_rmse],
+        jit_compile=keras.config.backend() == "jax",
+    )
+
+    out_dir.mkdir(parents=True, exist_ok=True)
+    config.save(out_dir / "config.json")
+    done, facts = checkpoints.restore(out_dir, model)
+    history = facts.get("history", [])
+    if done:
+        print(f"going on after epoch {done}")
+    camera = Camera(unclipped=(config.unclipped_low, config.unclipped_high))
+    common = {"size": config.size, "batch": config.batch}
+    model.fit(
+        Pairs(
+            training_scenes, camera, Views(), steps=config.steps, seed=config.seed, epoch=done,
+            max_queue_size=16, **common,
+        ),
+        validation_data=Pairs(
+            validation_scenes, camera, Views(), steps=VALIDATION_BATCHES, seed=config.seed + 1,
+            repeat_epoch=True, **common,
+        ),
+        initial_epoch=done,
+        epochs=config.epochs,
+        verbose=0,
+        callbacks=[
+            progress.StopOnNaN(),
+            progress.SaveCheckpoint(out_dir, history),
+            progress.ProgressLine(config.steps * config.batch),
+            keras.callbacks.CSVLogger(str(out_dir / "log.csv"), append=done > 0),
+        ],
+    )  # fmt: skip
+
+    path = out_dir / "weights.npz"
+    training = {
+        "config": dataclasses.asdict(config),
+        "scenes": [scene.name for scene in training_scenes],
+        "crops": total * config.batch,
+        "last_epoch": history[-1] if history else {},
+    }
+    metadata = weights.Metadata(
+        width=config.width,
+        linearisation=config.linearisation,
+        blend=config.blend,
+        training=training,
+    )
+    weights.save(path, weights.collect(model), metadata)
+    return path
+
+
+def main(argv: list[str]) -> None:
+    from hdrcnn.image_io import ImageError
+    from hdrcnn.weights import WeightsError
+
+    if len(argv) > 1:
+        raise app.UsageError(f"what is {argv[1]!r}? Settings are given as --name value.")
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    try:
+        path = train(
+            choose_config(FLAGS.config),
+            Path(FLAGS.scenes),
+            Path(FLAGS.validation),
+            Path(FLAGS.out_dir),
+        )
+    except (ImageError, WeightsError, ValueError, OSError) as error:
+        sys.exit(f"hdrcnn_train: {error}")
+    print(f"wrote {path}")
+
+
+if __name__ == "__main__":
+    app.run(main)
