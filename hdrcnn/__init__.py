@@ -1,0 +1,64 @@
+"""One 8-bit photograph in, an HDR image with its lost highlights reconstructed out.
+
+    import hdrcnn
+
+    hdr = hdrcnn.load().reconstruct(hdrcnn.read("photo.jpg"))
+    hdrcnn.write("photo.exr", hdr)
+
+The way of the data, a file a stage:
+
+    image_io     decode the picture: codes in [0, 1]
+    geometry     pad to what the network takes
+    models/      the network: codes -> log HDR
+    highlights   blend with the linearised picture where it is saturated
+    image_io     write OpenEXR
+    predictor    the stages in between, as one function; batch: over files
+
+Importing this package does not load TensorFlow; `load` does.
+"""
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from hdrcnn.image_io import ImageError
+from hdrcnn.weights import WeightsError
+
+if TYPE_CHECKING:
+    from hdrcnn.predictor import Predictor
+
+# TensorFlow's notes about its build are not for the users of this tool; what goes wrong is
+# raised as an exception all the same.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+__version__ = "0.1.0"
+__all__ = ["ImageError", "WeightsError", "load", "read", "write"]
+
+
+def load(params: str | Path | None = None) -> "Predictor":
+    """A predictor with the weights of a file; without one, with those shipped.
+
+    Raises WeightsError where the file cannot be used.
+    """
+    from hdrcnn.predictor import load as load_predictor
+
+    return load_predictor(params)
+
+
+def read(path: str | Path) -> np.ndarray:
+    """A picture as [H, W, 3] float32 in [0, 1], display-encoded. Raises ImageError."""
+    from hdrcnn.image_io import read_ldr
+
+    return read_ldr(Path(path))
+
+
+def write(path: str | Path, hdr: np.ndarray) -> None:
+    """[H, W, 3] linear to an OpenEXR file, half float. Raises ImageError."""
+    from hdrcnn.image_io import write_exr
+
+    path = Path(path)
+    if path.suffix.lower() != ".exr":
+        raise ImageError(f"{path}: only OpenEXR is written; end the name in .exr")
+    write_exr(path, np.asarray(hdr))

@@ -4,6 +4,7 @@ Pure functions on NumPy arrays or, with `xp=keras.ops`, on tensors. This is the 
 leaves the log domain of a network's output.
 """
 
+from collections.abc import Callable
 from types import ModuleType
 
 import numpy as np
@@ -46,7 +47,7 @@ def blend_channel(code: Array, linear: Array, hdr: Array, xp: ModuleType = np) -
     return (1.0 - alpha) * linear + alpha * xp.maximum(hdr, linear)
 
 
-BLENDS = {"pixel": blend_pixel, "channel": blend_channel}
+BLENDS: dict[str, Callable[..., Array]] = {"pixel": blend_pixel, "channel": blend_channel}
 """By name, as stored in a weights file."""
 
 

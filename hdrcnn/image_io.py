@@ -29,7 +29,7 @@ def finished_whole(path: Path) -> Iterator[Path]:
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp{path.suffix}")
     try:
         yield temporary
-        os.replace(temporary, path)
+        temporary.replace(path)
     except OSError as error:
         raise ImageError(f"{path}: cannot be written: {error.strerror or error}") from error
     finally:

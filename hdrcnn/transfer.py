@@ -5,6 +5,7 @@ Pure functions, one formula each. They work on NumPy arrays by default and on te
 level of the photograph.
 """
 
+from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
@@ -47,9 +48,7 @@ def srgb_encode(linear: Array, xp: ModuleType = np) -> Array:
     """Linear in [0, 1] to sRGB codes in [0, 1] (IEC 61966-2-1)."""
     # The power's branch is evaluated everywhere: keep it away from 0, where its slope is infinite.
     safe = xp.maximum(linear, 0.0031308)
-    return xp.where(
-        linear <= 0.0031308, 12.92 * linear, 1.055 * xp.power(safe, 1.0 / 2.4) - 0.055
-    )
+    return xp.where(linear <= 0.0031308, 12.92 * linear, 1.055 * xp.power(safe, 1.0 / 2.4) - 0.055)
 
 
 def srgb_decode(code: Array, xp: ModuleType = np) -> Array:
@@ -66,7 +65,7 @@ def square(code: Array, xp: ModuleType = np) -> Array:
     return xp.square(code)
 
 
-LINEARISATIONS = {
+LINEARISATIONS: dict[str, Callable[..., Array]] = {
     "square": square,
     "srgb": srgb_decode,
     "mean_curve": inverse_camera_curve,

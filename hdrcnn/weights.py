@@ -7,18 +7,14 @@ by `hdrcnn.published_weights`.
 """
 
 import dataclasses
-import json
-import zipfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from hdrcnn import npz
 from hdrcnn.highlights import BLENDS
-from hdrcnn.image_io import finished_whole
 from hdrcnn.transfer import LINEARISATIONS
-
-METADATA_KEY = "metadata"
 
 
 class WeightsError(Exception):
@@ -66,35 +62,26 @@ def save(path: Path, arrays: dict[str, np.ndarray], metadata: Metadata, half: bo
         name: _as_half(array) if half else array.astype(np.float32)
         for name, array in arrays.items()
     }
-    text = json.dumps(dataclasses.asdict(metadata), indent=1)
-    with finished_whole(path) as temporary, temporary.open("wb") as file:
-        np.savez(file, **{METADATA_KEY: np.array(text)}, **stored)
+    npz.write(path, stored, dataclasses.asdict(metadata))
 
 
 def load(path: Path) -> tuple[dict[str, np.ndarray], Metadata]:
     """Arrays by layer path, float32, and the metadata. Raises WeightsError.
 
-    The published 80-array layout is recognised and given names; its metadata is width 64,
+    The published 80-array layout is recognised and given names; its metadata is its width,
     linearisation by squaring and the published blend.
     """
-    from hdrcnn import published_weights  # It raises WeightsError: it imports this module.
+    from hdrcnn import published_weights  # It needs the types of this module.
 
+    if npz.keys(path) == [published_weights.KEY]:
+        return published_weights.load(path)
     try:
-        with np.load(path, allow_pickle=False) as file:
-            if published_weights.KEY in file.files:
-                return published_weights.load(path)
-            if METADATA_KEY not in file.files:
-                raise WeightsError(f"{path}: not a weights file of this tool: it has no metadata")
-            fields = json.loads(str(file[METADATA_KEY]))
-            arrays = {name: file[name] for name in file.files if name != METADATA_KEY}
+        arrays, fields = npz.read(path)
+        metadata = Metadata(**fields)
     except FileNotFoundError as error:
         raise WeightsError(f"{path}: no such weights file") from error
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-        raise WeightsError(
-            f"{path}: not a readable .npz weights file ({error}); fetch it again"
-        ) from error
-    try:
-        metadata = Metadata(**fields)
+    except npz.NpzError as error:
+        raise WeightsError(f"{path}: not a weights file of this tool: {error}") from error
     except (TypeError, WeightsError) as error:
         raise WeightsError(f"{path}: its metadata cannot be used: {error}") from error
     return {name: array.astype(np.float32) for name, array in arrays.items()}, metadata

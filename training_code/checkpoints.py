@@ -3,16 +3,14 @@
 Two are kept, so that one spoiled by a crash or a full disk costs one epoch, not the run.
 """
 
-import json
 import logging
-import zipfile
 from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
 
-from hdrcnn.image_io import finished_whole
+from hdrcnn import npz
 
 KEPT = 2
 log = logging.getLogger(__name__)
@@ -34,9 +32,7 @@ def save(folder: Path, model: keras.Model, epoch: int, facts: dict[str, Any]) ->
     """
     path = folder / f"checkpoint_{epoch:06d}.npz"
     arrays = {name: np.asarray(variable) for name, variable in _variables(model).items()}
-    text = json.dumps({"epoch": epoch, "facts": facts})
-    with finished_whole(path) as temporary, temporary.open("wb") as file:
-        np.savez(file, state=np.array(text), **arrays)
+    npz.write(path, arrays, {"epoch": epoch, "facts": facts})
     for old in sorted(folder.glob("checkpoint_*.npz"))[:-KEPT]:
         old.unlink()
     return path
@@ -53,10 +49,8 @@ def restore(folder: Path, model: keras.Model) -> tuple[int, dict[str, Any]]:
     variables = _variables(model)
     for path in sorted(folder.glob("checkpoint_*.npz"), reverse=True):
         try:
-            with np.load(path, allow_pickle=False) as file:
-                arrays = {name: file[name] for name in file.files}
-            state = json.loads(str(arrays.pop("state")))
-        except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile) as error:
+            arrays, state = npz.read(path)
+        except npz.NpzError as error:
             log.warning("%s: damaged, passed over (%s)", path, error)
             continue
         if arrays.keys() != variables.keys() or any(

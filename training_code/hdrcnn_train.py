@@ -12,16 +12,19 @@ Started again with the same --out_dir, a run goes on from its last checkpoint.
 """
 
 import dataclasses
-import os
+import functools
 import sys
 from pathlib import Path
 
-from absl import app, flags
+from absl import flags
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from hdrcnn.command_line import run
+from hdrcnn.image_io import ImageError
+from hdrcnn.weights import WeightsError
 from training_code import config as configs
-from training_code.config import Config
+from training_code.config import HELP, Config, TrainingError
 
 FLAGS = flags.FLAGS
 flags.DEFINE_string("scenes", None, "Folder with HDR scenes (.exr).", required=True)
@@ -32,9 +35,9 @@ flags.DEFINE_string(
     "Text file with the scene families to hold out, one a line.",
 )
 flags.DEFINE_string("config", None, "Settings to start from (JSON); flags given override them.")
+_DEFINE = {int: flags.DEFINE_integer, float: flags.DEFINE_float, str: flags.DEFINE_string}
 for _field in dataclasses.fields(Config):
-    _define = {int: flags.DEFINE_integer, float: flags.DEFINE_float, str: flags.DEFINE_string}
-    _define[_field.type](_field.name, None, f"See training_code/config.py ({_field.default}).")
+    _DEFINE[type(_field.default)](_field.name, None, f"{HELP[_field.name]} ({_field.default})")
 
 VALIDATION_BATCHES = 8
 
@@ -91,15 +94,13 @@ def train(config: Config, scenes: Path, validation: Path, out_dir: Path) -> Path
     if done:
         print(f"going on after epoch {done}")
     camera = Camera(unclipped=(config.unclipped_low, config.unclipped_high))
-    common = {"size": config.size, "batch": config.batch}
+    pairs = functools.partial(
+        Pairs, camera=camera, views=Views(), size=config.size, batch=config.batch
+    )
     model.fit(
-        Pairs(
-            training_scenes, camera, Views(), steps=config.steps, seed=config.seed, epoch=done,
-            max_queue_size=16, **common,
-        ),
-        validation_data=Pairs(
-            validation_scenes, camera, Views(), steps=VALIDATION_BATCHES, seed=config.seed + 1,
-            repeat_epoch=True, **common,
+        pairs(training_scenes, steps=config.steps, seed=config.seed, epoch=done),
+        validation_data=pairs(
+            validation_scenes, steps=VALIDATION_BATCHES, seed=config.seed + 1, repeat_epoch=True
         ),
         initial_epoch=done,
         epochs=config.epochs,
@@ -110,7 +111,7 @@ def train(config: Config, scenes: Path, validation: Path, out_dir: Path) -> Path
             progress.ProgressLine(config.steps * config.batch),
             keras.callbacks.CSVLogger(str(out_dir / "log.csv"), append=done > 0),
         ],
-    )  # fmt: skip
+    )
 
     path = out_dir / "weights.npz"
     training = {
@@ -129,24 +130,14 @@ def train(config: Config, scenes: Path, validation: Path, out_dir: Path) -> Path
     return path
 
 
-def main(argv: list[str]) -> None:
-    from hdrcnn.image_io import ImageError
-    from hdrcnn.weights import WeightsError
-
-    if len(argv) > 1:
-        raise app.UsageError(f"what is {argv[1]!r}? Settings are given as --name value.")
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    try:
-        path = train(
-            choose_config(FLAGS.config),
-            Path(FLAGS.scenes),
-            Path(FLAGS.validation),
-            Path(FLAGS.out_dir),
-        )
-    except (ImageError, WeightsError, ValueError, OSError) as error:
-        sys.exit(f"hdrcnn_train: {error}")
+def main() -> int:
+    """Flags to a run; prints where the weights are. Returns the exit status."""
+    path = train(
+        choose_config(FLAGS.config), Path(FLAGS.scenes), Path(FLAGS.validation), Path(FLAGS.out_dir)
+    )
     print(f"wrote {path}")
+    return 0
 
 
 if __name__ == "__main__":
-    app.run(main)
+    run(main, ImageError, WeightsError, TrainingError, ValueError, OSError)

@@ -4,6 +4,8 @@ All take `target`, [N, H, W, 3] linear with 1.0 = clipping level, and `log_hdr`,
 y = log(H + 1/255) of the same shape, and return one value a picture, [N].
 """
 
+from typing import TypeAlias
+
 import keras
 import numpy as np
 from keras import ops
@@ -15,7 +17,7 @@ BLUR_SD = 4.2
 BLUR_RADIUS = 6
 """The published 13x13 Gaussian: standard deviation 4.2 pixels, cut at 6."""
 
-Tensor = keras.KerasTensor
+Tensor: TypeAlias = keras.KerasTensor
 
 
 def blur(image: Tensor) -> Tensor:

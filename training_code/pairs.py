@@ -33,7 +33,8 @@ class Pairs(keras.utils.PyDataset):
         **kwargs: Any,
     ) -> None:
         """steps: batches an epoch; epoch: where to begin; repeat_epoch: the same pairs every
-        epoch, for validation."""
+        epoch, for validation.
+        """
         super().__init__(**kwargs)
         self.camera, self.views = camera, views
         self.size, self.batch, self.steps, self.seed = size, batch, steps, seed

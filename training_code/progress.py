@@ -8,10 +8,7 @@ from typing import Any
 import keras
 
 from training_code import checkpoints
-
-
-class TrainingError(Exception):
-    """A run that cannot go on; the message is meant for the user."""
+from training_code.config import TrainingError
 
 
 class StopOnNaN(keras.callbacks.Callback):

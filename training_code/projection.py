@@ -54,7 +54,8 @@ def resized_crop(
     photo: np.ndarray, top: int, left: int, rows: int, columns: int, height: int, width: int
 ) -> np.ndarray:
     """The rectangle [rows, columns] at (top, left) of [H, W, 3], averaged over areas to
-    [height, width, 3] float32; light is kept, nothing aliases."""
+    [height, width, 3] float32; light is kept, nothing aliases.
+    """
     crop = photo[top : top + rows, left : left + columns].astype(np.float32)
     if (rows, columns) == (height, width):
         return crop

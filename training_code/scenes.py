@@ -39,7 +39,8 @@ class Views:
 
 def read_families(folder: Path) -> dict[str, str]:
     """Path relative to the folder -> family, from the columns `file` and `family` of its
-    MANIFEST.csv; empty where there is none (then every file is a family of its own)."""
+    MANIFEST.csv; empty where there is none (then every file is a family of its own).
+    """
     manifest = folder / "MANIFEST.csv"
     if not manifest.is_file():
         return {}

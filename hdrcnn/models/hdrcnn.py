@@ -22,14 +22,10 @@ import keras
 import numpy as np
 from keras import ops
 
+from hdrcnn.models.layout import CHANNELS, CONVOLUTIONS
 from hdrcnn.transfer import LOG_OFFSET
 
 IMAGENET_MEAN_BGR = (103.939, 116.779, 123.68)
-CONVOLUTIONS = (2, 2, 3, 3, 3)
-"""Convolutions in each block of VGG16."""
-CHANNELS = (1, 2, 4, 8, 8)
-"""Channels of each block, in units of the width."""
-STRIDE = 32
 
 
 @keras.saving.register_keras_serializable("hdrcnn")
@@ -68,7 +64,8 @@ class Addition(keras.initializers.Initializer):
 @keras.saving.register_keras_serializable("hdrcnn")
 class Bilinear(keras.initializers.Initializer):
     """4x4 kernel [4, 4, out, in] of a stride 2 transposed convolution: bilinear upsampling of
-    channel i to channel i, nothing elsewhere."""
+    channel i to channel i, nothing elsewhere.
+    """
 
     def __call__(self, shape: tuple[int, ...], dtype: object = None) -> keras.KerasTensor:
         tent = np.array([0.25, 0.75, 0.75, 0.25], np.float32)

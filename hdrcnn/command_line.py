@@ -1,0 +1,39 @@
+"""What the commands have in common: help, and one clear line instead of a traceback."""
+
+import sys
+from collections.abc import Callable
+
+from absl import app, flags
+
+
+def _parse(argv: list[str]) -> list[str]:
+    """Flags of the command; `--help` prints what it does and its own flags, and succeeds."""
+    if any(argument in ("-h", "-help", "--help", "--helpshort") for argument in argv[1:]):
+        main = sys.modules["__main__"]
+        print(main.__doc__)
+        print(flags.FLAGS.main_module_help())
+        sys.exit(0)
+    try:
+        return flags.FLAGS(argv)
+    except flags.Error as error:
+        sys.exit(f"{argv[0]}: {error}; see --help")
+
+
+def run(main: Callable[[], int], *expected: type[Exception]) -> None:
+    """Parse the flags, run `main`, exit with its status.
+
+    Errors of the `expected` types are written as one line, status 1; Ctrl-C likewise, 130.
+    """
+
+    def guarded(argv: list[str]) -> None:
+        if len(argv) > 1:
+            sys.exit(f"{argv[0]}: what is {argv[1]!r}? Settings are given as --name=value.")
+        try:
+            sys.exit(main())
+        except expected as error:
+            sys.exit(f"{argv[0]}: {error}")
+        except KeyboardInterrupt:
+            print("stopped; what was written is whole", file=sys.stderr)
+            sys.exit(130)
+
+    app.run(guarded, flags_parser=_parse)

@@ -1,0 +1,55 @@
+"""Sizes: padding to what a network takes, and fitting a picture into a wanted size."""
+
+import numpy as np
+from PIL import Image
+
+
+def pad_to_multiple(image: np.ndarray, multiple: int) -> np.ndarray:
+    """[H, W, C] mirrored at right and bottom up to the next multiple in both directions."""
+    rows, columns = image.shape[:2]
+    return np.pad(
+        image, ((0, -rows % multiple), (0, -columns % multiple), (0, 0)), mode="symmetric"
+    )
+
+
+def wanted_size(
+    rows: int, columns: int, height: int | None, width: int | None
+) -> tuple[int, int] | None:
+    """(height, width) asked for, one alone keeping the aspect; None where neither is given."""
+    if height is None and width is None:
+        return None
+    if height is None:
+        assert width is not None
+        height = max(1, round(rows * width / columns))
+    if width is None:
+        width = max(1, round(columns * height / rows))
+    return height, width
+
+
+def crop_to_aspect(image: np.ndarray, height: int, width: int) -> np.ndarray:
+    """The largest centred part of [H, W, C] with the aspect of height x width."""
+    rows, columns = image.shape[:2]
+    kept_rows = min(rows, max(1, round(columns * height / width)))
+    kept_columns = min(columns, max(1, round(rows * width / height)))
+    top, left = (rows - kept_rows) // 2, (columns - kept_columns) // 2
+    return image[top : top + kept_rows, left : left + kept_columns]
+
+
+def fit(image: np.ndarray, height: int, width: int) -> np.ndarray:
+    """Centre-crop [H, W, 3] float32 to the aspect, then resize to exactly height x width.
+
+    A triangle filter as wide as the reduction: no aliasing and no overshoot, so codes stay in
+    their range.
+    """
+    image = crop_to_aspect(image, height, width)
+    if image.shape[:2] == (height, width):
+        return image
+    planes = [
+        np.asarray(
+            Image.fromarray(np.ascontiguousarray(image[..., channel])).resize(
+                (width, height), Image.Resampling.BILINEAR
+            )
+        )
+        for channel in range(image.shape[-1])
+    ]
+    return np.stack(planes, axis=-1)
