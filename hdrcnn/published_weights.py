@@ -64,6 +64,8 @@ def _reconstruct(*_: object) -> _Array:
 
 def _frombuffer(data: Any, dtype: Any, shape: Any, order: Any = "C", *_: object) -> _Array:
     """Stands in for numpy's rebuilding of an array of pickle protocol 5."""
+    if order not in ("C", "F"):
+        raise pickle.UnpicklingError(f"an array in order {order!r}")
     array = _Array()
     array.__setstate__((tuple(shape), dtype, order == "F", bytes(data)))
     return array

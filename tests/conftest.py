@@ -1,0 +1,93 @@
+"""What several test files share: tiny weights, small pictures, small scenes."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+
+from hdrcnn import weights
+from hdrcnn.image_io import write_exr
+from hdrcnn.models import BUILDERS
+
+WIDTH = 4
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(autouse=True)
+def _float32_policy():
+    """Tests that train set a policy; it must not reach the next test."""
+    yield
+    keras.config.set_dtype_policy("float32")
+
+
+@pytest.fixture(scope="session")
+def tiny_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A weights file of width 4, initialised and given the batch-norm statistics of noise."""
+    keras.utils.set_random_seed(5)
+    model = BUILDERS["hdrcnn"]()(WIDTH, norm_momentum=0.0)
+    noise = np.random.default_rng(5).random((2, 64, 64, 3), np.float32)
+    model(noise, training=True)
+    path = tmp_path_factory.mktemp("weights") / "tiny.npz"
+    metadata = weights.Metadata(width=WIDTH, linearisation="mean_curve", blend="channel")
+    weights.save(path, weights.collect(model), metadata)
+    return path
+
+
+@pytest.fixture
+def picture() -> np.ndarray:
+    """[45, 70, 3] uint8: a ramp to the right with a saturated disc; neither side a multiple of
+    32."""
+    rows, columns = np.mgrid[0:45, 0:70]
+    base = columns / 69.0 * 200
+    rgb = np.stack([base, 0.8 * base, 0.6 * base + 20], axis=-1)
+    rgb[np.hypot(rows - 20, columns - 50) < 9] = 255
+    return rgb.astype(np.uint8)
+
+
+@pytest.fixture(scope="session")
+def scene_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Four small HDR scenes with bright spots: two panoramas, two photographs, three families."""
+    folder = tmp_path_factory.mktemp("scenes")
+    rng = np.random.default_rng(11)
+    lines = ["file,family"]
+    for index, (name, family, rows, columns) in enumerate(
+        [
+            ("a.exr", "one", 48, 96),
+            ("b.exr", "one", 48, 96),
+            ("c.exr", "two", 80, 100),
+            ("d.exr", "three", 70, 90),
+        ]
+    ):
+        y, x = np.mgrid[0:rows, 0:columns]
+        spot = np.exp(-((x - 20 - 9 * index) ** 2 + (y - 20) ** 2) / 30.0)
+        grain = rng.random((rows, columns, 3)) * 0.02
+        image = 0.1 + 0.2 * (y / rows)[..., None] * [0.9, 1.0, 1.1] + 12.0 * spot[..., None] + grain
+        write_exr(folder / name, image.astype(np.float32))
+        lines.append(f"{name},{family}")
+    (folder / "MANIFEST.csv").write_text("\n".join(lines) + "\n")
+    return folder
+
+
+@pytest.fixture
+def run_python():
+    """Run this Python on arguments, with the project importable from any folder."""
+
+    def run(
+        *arguments: str | Path, cwd: Path, status: int = 0, **environment: str
+    ) -> subprocess.CompletedProcess[str]:
+        done = subprocess.run(
+            [sys.executable, *map(str, arguments)],
+            cwd=cwd,
+            env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == status, done.stdout + done.stderr
+        return done
+
+    return run

@@ -1,0 +1,78 @@
+"""Confidence intervals over scenes: what of a difference would other scenes show too?
+
+The unit that is resampled is a family of scenes, that is a place: views of one place are not
+independent, and a place photographed five times does not count five times. Each place is first
+averaged to one value.
+
+The percentile bootstrap: B. Efron, R. J. Tibshirani, "An Introduction to the Bootstrap", 1993,
+chapter 13. Paired: both methods are always resampled together.
+"""
+
+import dataclasses
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+FloatArray = npt.NDArray[np.float64]
+
+LEVEL = 0.95
+RESAMPLES = 10_000
+SEED = 20_170_601
+
+FEWEST = 6
+"""With fewer units nothing is called a win or a loss: even if all differences had one sign, that
+would happen by chance in more than one case of twenty (2 / 2^5)."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Interval:
+    """A mean over units and the interval that holds it with the confidence `LEVEL`."""
+
+    mean: float
+    low: float
+    high: float
+    units: int
+
+
+def unit_means(values: Sequence[float], units: Sequence[str]) -> FloatArray:
+    """One value for each unit, the mean of its values, in the order of the units' names."""
+    grouped: dict[str, list[float]] = {}
+    for value, unit in zip(values, units, strict=True):
+        grouped.setdefault(unit, []).append(value)
+    return np.array([np.mean(grouped[unit]) for unit in sorted(grouped)])
+
+
+def interval(values: npt.ArrayLike, resamples: int = RESAMPLES, seed: int = SEED) -> Interval:
+    """The mean of one value per unit, [N], and its interval; the same for the same values.
+
+    Bounds are resampled means, not interpolated, so that infinite values give infinite bounds.
+    Raises ValueError without values.
+    """
+    units = np.asarray(values, np.float64)
+    if units.ndim != 1 or not units.size:
+        raise ValueError(f"values of shape [N], N > 0, are needed, not {units.shape}")
+    drawn = np.random.default_rng(seed).integers(units.size, size=(resamples, units.size))
+    means = np.sort(units[drawn].mean(axis=1))
+    tail = (1.0 - LEVEL) / 2.0
+    low, high = (means[round(share * (resamples - 1))] for share in (tail, 1.0 - tail))
+    return Interval(float(units.mean()), float(low), float(high), units.size)
+
+
+def paired(first: npt.ArrayLike, second: npt.ArrayLike) -> Interval:
+    """The interval of the mean of first - second, [N] each, unit by unit."""
+    first, second = np.asarray(first, np.float64), np.asarray(second, np.float64)
+    if first.shape != second.shape:
+        raise ValueError(f"as many values of both are needed, not {first.shape}, {second.shape}")
+    return interval(first - second)
+
+
+def verdict(difference: Interval) -> str:
+    """`win` or `loss` only where the interval excludes zero, else `tie`; nothing with fewer than
+    `FEWEST` units.
+    """
+    if difference.units < FEWEST:
+        return ""
+    if difference.low > 0.0:
+        return "win"
+    return "loss" if difference.high < 0.0 else "tie"

@@ -1,0 +1,95 @@
+r"""Compare weights, other tools, classical operators and doing nothing on HDR scenes.
+
+    python training_code/hdrcnn_evaluate.py --scenes $HDR_SCENES --params weights/hdrcnn.npz \
+        --out_dir out/evaluation
+
+reads   $HDR_SCENES/**/*.exr          families from its MANIFEST.csv where there is one
+writes  out/evaluation/ldr/<condition>/<view>.png     what every method is given
+                      /truth/<exposure>/<view>.exr    1.0 = clipping level
+                      /table.md                       the tables, as printed
+                      /per_image.csv                  a line for each photograph and method
+                      /summary.json                   means, intervals, verdicts, settings
+                      /report.html                    all of it to look at; opens offline
+
+To judge another tool, write the photographs with --write_only, run the tool on
+ldr/<condition>/<view>.png to get DIR/<condition>/<view>.exr, then give --pred=NAME=DIR.
+"""
+
+import sys
+from pathlib import Path
+
+from absl import flags
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from hdrcnn.command_line import run
+from hdrcnn.image_io import ImageError
+from hdrcnn.weights import WeightsError
+
+FLAGS = flags.FLAGS
+flags.DEFINE_string("scenes", None, "Folder with HDR scenes (.exr).", required=True)
+flags.DEFINE_multi_string(
+    "params", [], "Weights file, or NAME=FILE; may be given several times. Default name: ours."
+)
+flags.DEFINE_multi_string(
+    "pred", [], "NAME=DIR: results of another tool, DIR/<condition>/<view>.exr; several times."
+)
+flags.DEFINE_string("out_dir", None, "Folder for the results; made where missing.", required=True)
+flags.DEFINE_string(
+    "families", None, "Text file with the scene families, one a line. Default: those held out."
+)
+flags.DEFINE_bool("all", False, "Evaluate on all families, those of the training too.")
+flags.DEFINE_bool("full", False, "All 18 conditions, not only one factor varied at a time.")
+flags.DEFINE_list("only", None, "Names of the conditions to evaluate, such as clip05_png_srgb.")
+flags.DEFINE_bool("write_only", False, "Write photographs and truths, and stop.")
+flags.DEFINE_bool("colorvideovdp", False, "ColorVideoVDP too; needs the package cvvdp.")
+
+
+def shown_command() -> str:
+    """The command without the places of this machine."""
+    parts = ["python training_code/hdrcnn_evaluate.py --scenes $HDR_SCENES"]
+    parts += [f"--params {text}" for text in FLAGS.params]
+    parts += [f"--pred {text}" for text in FLAGS.pred]
+    parts += [f"--families {FLAGS.families}"] if FLAGS.families else []
+    parts += [f"--{name}" for name in ("all", "full", "colorvideovdp") if FLAGS[name].value]
+    parts += [f"--only {','.join(FLAGS.only)}"] if FLAGS.only else []
+    return " ".join([*parts, f"--out_dir {FLAGS.out_dir}"])
+
+
+def main() -> int:
+    """Flags to a request; runs it. Returns the exit status."""
+    from training_code import evaluation, protocol
+    from training_code.methods import parse_named
+
+    if FLAGS.all and FLAGS.families:
+        raise ValueError("--all and --families: give one of them")
+    conditions = protocol.FULL if FLAGS.full or FLAGS.only else protocol.VARIED
+    if FLAGS.only:
+        known = {condition.name: condition for condition in conditions}
+        for name in FLAGS.only:
+            if name not in known:
+                raise ValueError(f"--only {name}: no such condition; known: {', '.join(known)}")
+        conditions = tuple(known[name] for name in dict.fromkeys(FLAGS.only))
+    if FLAGS.colorvideovdp:
+        import importlib.util
+
+        if importlib.util.find_spec("pycvvdp") is None:
+            raise ValueError("--colorvideovdp: not installed; pip install cvvdp, or leave it out")
+    request = evaluation.Request(
+        scenes=Path(FLAGS.scenes),
+        out_dir=Path(FLAGS.out_dir),
+        params=tuple(parse_named(text, "ours") for text in FLAGS.params),
+        folders=tuple(parse_named(text) for text in FLAGS.pred),
+        families=Path(FLAGS.families) if FLAGS.families else None,
+        every_family=FLAGS.all,
+        conditions=conditions,
+        write_only=FLAGS.write_only,
+        jod=FLAGS.colorvideovdp,
+        command=shown_command(),
+    )
+    evaluation.run(request)
+    return 0
+
+
+if __name__ == "__main__":
+    run(main, ImageError, WeightsError, ValueError, OSError)

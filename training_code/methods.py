@@ -1,0 +1,144 @@
+"""The rows of the evaluation: what is compared, each as a function of one photograph.
+
+Always there: the photograph itself under three linearisations (doing nothing), the classical
+operators, and perfect highlights as the ceiling. Then weights files and folders of EXR files
+from any other tool.
+"""
+
+import dataclasses
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import numpy as np
+
+from hdrcnn.highlights import saturation
+from hdrcnn.image_io import ImageError, read_exr
+from hdrcnn.metrics import align
+from hdrcnn.transfer import linearise
+from training_code.classical import OPERATORS
+from training_code.shots import Shot
+
+DO_NOTHING = {
+    "input squared": "square",
+    "input inverse sRGB": "srgb",
+    "input inverse mean curve": "mean_curve",
+}
+"""Rows that only linearise the photograph, and how."""
+
+CEILING = "perfect highlights"
+
+Predict = Callable[[Shot, np.ndarray, np.ndarray], np.ndarray]
+
+
+@dataclasses.dataclass(frozen=True)
+class Method:
+    """A row. predict: (shot, code, truth) to [H, W, 3] linear in any unit; code and truth as
+    `Shot.load` gives them; only the ceiling looks at the truth.
+    """
+
+    name: str
+    predict: Predict
+    network: bool = False
+    """Runs a network: called from one thread only."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Named:
+    """NAME=PATH as given on a command line."""
+
+    name: str
+    path: Path
+
+
+def parse_named(text: str, default: str | None = None) -> Named:
+    """`NAME=PATH`; where there is a default name, `PATH` alone too. Raises ValueError."""
+    name, equals, path = text.partition("=")
+    if equals and name and path and "/" not in name:
+        return Named(name, Path(path))
+    if default is None:
+        raise ValueError(f"{text!r}: NAME=DIR is needed, such as --pred=other=out/other")
+    return Named(default, Path(text))
+
+
+def perfect_highlights(code: np.ndarray, truth: np.ndarray) -> np.ndarray:
+    """Truth where alpha > 0, elsewhere the photograph by the inverse mean curve.
+
+    The photograph is aligned to the truth first, by the gain of the metrics, so that the two fit
+    together: what is left is the error outside the highlights, the ceiling of every method that
+    leaves the rest of the photograph as it is. alpha: `highlights.saturation`, of a pixel's
+    largest channel. code, truth: [H, W, 3]. Returns [H, W, 3] in the unit of the truth.
+    """
+    code, truth = np.asarray(code, np.float64), np.asarray(truth, np.float64)
+    aligned = align(linearise(code, "mean_curve"), truth, code)
+    return np.where(saturation(code) > 0, truth, aligned)
+
+
+def _linearised(linearisation: str) -> Predict:
+    return lambda shot, code, truth: linearise(code.astype(np.float64), linearisation)
+
+
+def _operator(operator: Callable[[np.ndarray], np.ndarray]) -> Predict:
+    return lambda shot, code, truth: operator(code)
+
+
+def _weights(params: Path) -> Predict:
+    from hdrcnn.predictor import load
+
+    predictor = load(params)
+    return lambda shot, code, truth: predictor.reconstruct(code)
+
+
+def prediction_path(folder: Path, shot: Shot, single: bool) -> Path:
+    """Where a folder holds its result for a photograph: below the condition's name, or, with a
+    single condition, also in the folder itself.
+    """
+    name = f"{shot.view}.exr"
+    flat = folder / name
+    nested = folder / shot.condition.name / name
+    return flat if single and not nested.is_file() else nested
+
+
+def missing_predictions(folder: Named, shots: Iterable[Shot], single: bool) -> str | None:
+    """One line naming what a folder lacks; None where it is complete."""
+    paths = [prediction_path(folder.path, shot, single) for shot in shots]
+    missing = [path for path in paths if not path.is_file()]
+    if not missing:
+        return None
+    shown = ", ".join(path.relative_to(folder.path).as_posix() for path in missing[:3])
+    more = f" and {len(missing) - 3} more" if len(missing) > 3 else ""
+    return (
+        f"{folder.path}: {folder.name} lacks {len(missing)} of {len(paths)} results: "
+        f"{shown}{more}; run it on the pictures below ldr/"
+    )
+
+
+def _folder(folder: Path, single: bool) -> Predict:
+    def predict(shot: Shot, code: np.ndarray, truth: np.ndarray) -> np.ndarray:
+        path = prediction_path(folder, shot, single)
+        hdr = read_exr(path)
+        if hdr.shape != code.shape:
+            raise ImageError(
+                f"{path}: {hdr.shape[1]}x{hdr.shape[0]} pixels where the photograph has "
+                f"{code.shape[1]}x{code.shape[0]}; results must keep its size"
+            )
+        return hdr
+
+    return predict
+
+
+def build_methods(params: list[Named], folders: list[Named], single: bool) -> list[Method]:
+    """All rows in the order of the table. single: one condition is evaluated.
+
+    Raises ValueError where two rows share a name, WeightsError where weights cannot be used.
+    """
+    names = [*DO_NOTHING, *OPERATORS, CEILING, *(named.name for named in [*params, *folders])]
+    for name in names:
+        if names.count(name) > 1:
+            raise ValueError(f"two rows are called {name!r}; give one another name: NAME=PATH")
+    return [
+        *(Method(name, _linearised(how)) for name, how in DO_NOTHING.items()),
+        *(Method(name, _operator(operator)) for name, operator in OPERATORS.items()),
+        *(Method(named.name, _weights(named.path), network=True) for named in params),
+        *(Method(named.name, _folder(named.path, single)) for named in folders),
+        Method(CEILING, lambda shot, code, truth: perfect_highlights(code, truth)),
+    ]

@@ -1,0 +1,123 @@
+"""From photographs and methods to scores: one record for each of both.
+
+A photograph is loaded, predicted and measured by all methods, then dropped: memory does not grow
+with the number of photographs.
+"""
+
+import dataclasses
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+
+from hdrcnn.colorvideovdp import colorvideovdp_jod
+from hdrcnn.image_io import ImageError
+from hdrcnn.metrics import Scores, absolute_factor, align, evaluate
+from training_code.methods import Method
+from training_code.shots import Shot
+
+WORKERS = 2
+"""NumPy leaves the interpreter lock during its long loops; more than a few threads only wait for
+memory."""
+
+JOD = "jod"
+
+METRICS = tuple(field.name for field in dataclasses.fields(Scores))
+
+_one_at_a_time = threading.Lock()
+
+
+@dataclasses.dataclass(frozen=True)
+class Record:
+    """What one method scored on one photograph."""
+
+    shot: Shot
+    method: str
+    scores: dict[str, float]
+    """The fields of `hdrcnn.metrics.Scores`; also `jod` where it was asked for."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Looked:
+    """A photograph with one method's result, to look at."""
+
+    shot: Shot
+    code: np.ndarray
+    """[H, W, 3] uint8."""
+    truth: np.ndarray
+    """[H, W, 3] float32, linear, 1.0 = clipping level."""
+    prediction: np.ndarray
+    """The same, gain-aligned to the truth."""
+    records: list[Record]
+
+
+def measure(
+    prediction: np.ndarray, truth: np.ndarray, code: np.ndarray, jod: bool = False
+) -> dict[str, float]:
+    """All metrics of one prediction by name. Arguments as for `hdrcnn.metrics.evaluate`.
+
+    jod: ColorVideoVDP too; the package must be installed. Raises ValueError.
+    """
+    scores = dataclasses.asdict(evaluate(prediction, truth, code))
+    if jod:
+        true = np.asarray(truth, np.float64)
+        factor = absolute_factor(true)
+        aligned = align(np.asarray(prediction, np.float64), true, np.asarray(code, np.float64))
+        with _one_at_a_time:
+            quality = colorvideovdp_jod(aligned * factor, true * factor)
+        scores[JOD] = float("nan") if quality is None else quality
+    return scores
+
+
+def score_shot(
+    shot: Shot,
+    methods: list[Method],
+    pool: ThreadPoolExecutor,
+    *,
+    jod: bool = False,
+    looked_at: str | None = None,
+) -> tuple[list[Record], Looked | None]:
+    """One photograph by all methods; with `looked_at`, the pixels of that method's result too.
+
+    Raises ImageError naming file or method where a result cannot be measured.
+    """
+    code, truth = shot.load()
+    ready = {m.name: m.predict(shot, code, truth) for m in methods if m.network}
+    kept: dict[str, np.ndarray] = {}
+
+    def score(method: Method) -> Record:
+        prediction = ready.pop(method.name, None)
+        if prediction is None:
+            prediction = method.predict(shot, code, truth)
+        if method.name == looked_at:
+            kept[method.name] = prediction
+        try:
+            return Record(shot, method.name, measure(prediction, truth, code, jod))
+        except ValueError as error:
+            raise ImageError(
+                f"{shot.view}: the result of {method.name} cannot be measured: {error}"
+            ) from error
+
+    records = list(pool.map(score, methods))
+    if not kept:
+        return records, None
+    wide = [np.asarray(image, np.float64) for image in (*kept.values(), truth, code)]
+    aligned = align(*wide).astype(np.float32)
+    codes = np.round(code * np.float32(255.0)).astype(np.uint8)
+    return records, Looked(shot, codes, truth, aligned, records)
+
+
+def score_all(
+    shots: Iterable[Shot],
+    methods: list[Method],
+    *,
+    jod: bool = False,
+    looked_at: str | None = None,
+    wanted: Callable[[Shot], bool] = lambda shot: True,
+) -> Iterator[tuple[list[Record], Looked | None]]:
+    """`score_shot` for each photograph in order; `wanted` says which of them are looked at."""
+    with ThreadPoolExecutor(WORKERS) as pool:
+        for shot in shots:
+            look = looked_at if wanted(shot) else None
+            yield score_shot(shot, methods, pool, jod=jod, looked_at=look)

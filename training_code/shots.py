@@ -1,0 +1,128 @@
+"""The photographs of an evaluation on disk, for this tool and for any other.
+
+<out_dir>/ldr/<condition>/<view>.png or .jpg    what every method is given
+<out_dir>/truth/<exposure>/<view>.exr           1.0 = clipping level, once per exposure
+"""
+
+import dataclasses
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import numpy as np
+
+from hdrcnn.image_io import ImageError, finished_whole, read_exr, read_ldr, write_exr
+from hdrcnn.metrics import absolute_factor, alignment_gain, saturated_share
+from hdrcnn.transfer import inverse_camera_curve, luminance
+from training_code import protocol as rules
+from training_code.protocol import Condition, Protocol, View
+from training_code.scenes import Scene
+
+SMALLEST_SIDE = 11
+"""Of a view, in pixels: the window of SSIM."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Shot:
+    """One photograph of one view of one scene."""
+
+    view: str
+    scene: str
+    family: str
+    range_ratio: float
+    """The scene's 99.99th percentile of luminance over its median."""
+    condition: Condition
+    ldr: Path
+    truth: Path
+
+    def load(self) -> tuple[np.ndarray, np.ndarray]:
+        """Code, [H, W, 3] float32 in [0, 1], display-encoded, and truth, [H, W, 3] float32,
+        linear, 1.0 = clipping level, both out of their files. Raises ImageError.
+        """
+        return read_ldr(self.ldr), read_exr(self.truth).astype(np.float32)
+
+
+@dataclasses.dataclass(frozen=True)
+class LeftOut:
+    """A photograph that is not evaluated, and why."""
+
+    view: str
+    condition: str
+    reason: str
+
+
+def range_ratio(scene: Scene) -> float:
+    """99.99th percentile of a scene's luminance over its median; inf where that is black."""
+    light = luminance(scene.pixels.astype(np.float32))
+    median, peak = np.percentile(light, (50.0, 99.99))
+    return float(peak / median) if median > 0 else float("inf")
+
+
+def unusable(code: np.ndarray, truth: np.ndarray, protocol: Protocol) -> str | None:
+    """Why a photograph cannot be judged, the same for all methods; None where it can."""
+    share = saturated_share(code)
+    if share < protocol.min_saturated:
+        return f"{share:.2%} of its pixels are saturated, fewer than {protocol.min_saturated:.2%}"
+    if min(code.shape[:2]) < SMALLEST_SIDE:
+        return f"smaller than {SMALLEST_SIDE} pixels"
+    try:
+        absolute_factor(truth)
+        alignment_gain(inverse_camera_curve(code), truth, code)
+    except ValueError as error:
+        return str(error)
+    return None
+
+
+def _shoot(shot: Shot, view: View, protocol: Protocol, stored: set[Path]) -> Shot | LeftOut:
+    """Take, check and store one photograph, and its truth where it is not yet among `stored`."""
+    condition = shot.condition
+    try:
+        truth = rules.exposed_truth(view, condition)
+    except ValueError as error:
+        return LeftOut(view.name, condition.name, str(error))
+    codes = rules.photograph(view.name, truth, condition, protocol)
+    for path in (shot.ldr, shot.truth):
+        path.parent.mkdir(parents=True, exist_ok=True)
+    with finished_whole(shot.ldr) as temporary:
+        temporary.write_bytes(rules.encode(codes, condition.file))
+    reason = unusable(read_ldr(shot.ldr), truth, protocol)
+    if reason:
+        shot.ldr.unlink()
+        return LeftOut(view.name, condition.name, reason)
+    if shot.truth not in stored:
+        write_exr(shot.truth, truth)
+        stored.add(shot.truth)
+    return shot
+
+
+def photograph_scenes(
+    scenes: Iterable[Scene], conditions: Iterable[Condition], protocol: Protocol, out_dir: Path
+) -> Iterator[Shot | LeftOut]:
+    """All photographs, view by view, written below `out_dir`.
+
+    Raises ImageError where a file cannot be written or two scenes would share one.
+    """
+    taken: dict[str, str] = {}
+    conditions = tuple(conditions)
+    for scene in scenes:
+        stem = rules.scene_stem(scene)
+        if stem in taken:
+            raise ImageError(
+                f"{scene.name}: {taken[stem]} has the same file name, which names the "
+                "photographs; rename one of them"
+            )
+        taken[stem] = scene.name
+        ratio = range_ratio(scene)
+        stored: set[Path] = set()
+        for view in rules.fixed_views(scene, protocol):
+            for condition in conditions:
+                ldr = f"{condition.name}/{view.name}{rules.FILES[condition.file]}"
+                shot = Shot(
+                    view.name,
+                    scene.name,
+                    scene.family,
+                    ratio,
+                    condition,
+                    out_dir / "ldr" / ldr,
+                    out_dir / "truth" / condition.exposure / f"{view.name}.exr",
+                )
+                yield _shoot(shot, view, protocol, stored)
