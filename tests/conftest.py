@@ -40,7 +40,8 @@ def tiny_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def picture() -> np.ndarray:
     """[45, 70, 3] uint8: a ramp to the right with a saturated disc; neither side a multiple of
-    32."""
+    32.
+    """
     rows, columns = np.mgrid[0:45, 0:70]
     base = columns / 69.0 * 200
     rgb = np.stack([base, 0.8 * base, 0.6 * base + 20], axis=-1)

@@ -16,8 +16,7 @@ RGB = np.random.default_rng(0).integers(0, 256, (9, 13, 3), np.uint8)
 
 @pytest.mark.parametrize("suffix", [".png", ".bmp", ".tif", ".webp"])
 def test_lossless_pictures_keep_their_codes(tmp_path, suffix):
-    options = {"lossless": True} if suffix == ".webp" else {}
-    Image.fromarray(RGB).save(tmp_path / f"a{suffix}", **options)
+    Image.fromarray(RGB).save(tmp_path / f"a{suffix}", lossless=True)
     code = read_ldr(tmp_path / f"a{suffix}")
     assert code.dtype == np.float32
     np.testing.assert_array_equal(np.round(code * 255), RGB)

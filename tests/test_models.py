@@ -100,7 +100,8 @@ def test_from_scratch_the_skips_are_not_flat():
 
 def test_a_pixel_depends_on_input_up_to_184_pixels_away():
     """Published receptive field, felt by a changed column: something moves far away, nothing
-    beyond."""
+    beyond.
+    """
     keras.utils.set_random_seed(6)
     model = hdrcnn.build(8)
     before = np.random.default_rng(6).random((1, 64, 1024, 3), np.float32)

@@ -3,11 +3,11 @@
 import imageio.v3 as iio
 import numpy as np
 import pytest
-from test_published_weights import plain_tensorflow, published_arrays, save_published
 
-from conftest import ROOT
 from hdrcnn.image_io import read_exr
 from hdrcnn.transfer import inverse_camera_curve
+from tests.conftest import ROOT
+from tests.published import plain_tensorflow, published_arrays, save_published
 
 COMMAND = ROOT / "hdrcnn_predict.py"
 

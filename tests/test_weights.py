@@ -114,7 +114,7 @@ def test_an_archive_without_metadata_is_refused(tmp_path):
 def test_pickled_objects_are_not_read(tmp_path):
     record = np.array(json.dumps({}))
     np.savez(tmp_path / "w.npz", metadata=record, a=np.array([{}], object))
-    with pytest.raises(WeightsError, match="w.npz"):
+    with pytest.raises(WeightsError, match=r"w\.npz"):
         hdrcnn.load(tmp_path / "w.npz")
 
 

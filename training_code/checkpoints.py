@@ -19,7 +19,10 @@ log = logging.getLogger(__name__)
 def _variables(model: keras.Model) -> dict[str, Any]:
     """Weights and optimiser state by unique name."""
     named = {f"model/{variable.path}": variable for variable in model.variables}
-    named |= {f"optimizer/{variable.path}": variable for variable in model.optimizer.variables}
+    # Keras counts its optimisers: the second one of a process is `adam_1`.
+    prefix = f"{model.optimizer.name}/"
+    for variable in model.optimizer.variables:
+        named[f"optimizer/{variable.path.removeprefix(prefix)}"] = variable
     if len(named) != len(model.variables) + len(model.optimizer.variables):
         raise ValueError("two variables share a name: a checkpoint would lose one")
     return named

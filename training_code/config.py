@@ -30,6 +30,8 @@ HELP = {
     "unclipped_high": "Largest such share.",
     "linearisation": f"Stored with the weights: {', '.join(LINEARISATIONS)}.",
     "blend": f"Stored with the weights: {', '.join(BLENDS)}; the first is published.",
+    "start": "Weights file to start from instead of from scratch.",
+    "freeze": "Keep the batch norms of --start as they are and use their statistics.",
     "seed": "Of the initial weights and of all pairs.",
 }
 
@@ -54,6 +56,8 @@ class Config:
     unclipped_high: float = 0.95
     linearisation: str = "mean_curve"
     blend: str = "channel"
+    start: str = ""
+    freeze: bool = False
     seed: int = 1
 
     def __post_init__(self) -> None:
@@ -64,6 +68,8 @@ class Config:
                 raise ValueError(f"--{name} {getattr(self, name)}: must be at least 1")
         if not 0 < self.unclipped_low <= self.unclipped_high < 1:
             raise ValueError("--unclipped_low and --unclipped_high: two rising shares within 0..1")
+        if self.freeze and not self.start:
+            raise ValueError("--freeze: needs --start, whose statistics it keeps")
         for name, known in (
             ("loss", LOSSES),
             ("precision", PRECISIONS),

@@ -15,6 +15,7 @@ import dataclasses
 import functools
 import sys
 from pathlib import Path
+from typing import Any
 
 from absl import flags
 
@@ -35,7 +36,12 @@ flags.DEFINE_string(
     "Text file with the scene families to hold out, one a line.",
 )
 flags.DEFINE_string("config", None, "Settings to start from (JSON); flags given override them.")
-_DEFINE = {int: flags.DEFINE_integer, float: flags.DEFINE_float, str: flags.DEFINE_string}
+_DEFINE = {
+    bool: flags.DEFINE_bool,
+    int: flags.DEFINE_integer,
+    float: flags.DEFINE_float,
+    str: flags.DEFINE_string,
+}
 for _field in dataclasses.fields(Config):
     _DEFINE[type(_field.default)](_field.name, None, f"{HELP[_field.name]} ({_field.default})")
 
@@ -53,25 +59,24 @@ def choose_config(path: str | None) -> Config:
     return dataclasses.replace(base, **given)
 
 
-def train(config: Config, scenes: Path, validation: Path, out_dir: Path) -> Path:
-    """Scenes -> pairs -> model -> weights.npz in `out_dir`; returns its path."""
+def compiled_model(config: Config) -> Any:
+    """The network with its start weights, optimiser and loss, under the Keras dtype policy asked
+    for.
+    """
     import keras
 
     from hdrcnn import weights
     from hdrcnn.models import hdrcnn
-    from training_code import checkpoints, losses, progress
-    from training_code.pairs import Pairs
-    from training_code.scenes import Views, load_scenes, read_list
-    from training_code.virtual_camera import Camera
-
-    held_out = read_list(validation)
-    training_scenes = load_scenes(scenes, held_out, without=True)
-    validation_scenes = load_scenes(scenes, held_out)
-    print(f"{len(training_scenes)} scenes to train on, {len(validation_scenes)} held out")
+    from training_code import losses
 
     keras.utils.set_random_seed(config.seed)
     keras.config.set_dtype_policy(config.precision)
     model = hdrcnn.build(config.width, config.norm_momentum)
+    if config.start:
+        weights.assign(model, weights.load(Path(config.start))[0], config.start)
+    if config.freeze:
+        for layer in model.layers:
+            layer.trainable = not isinstance(layer, keras.layers.BatchNormalization)
     total = config.epochs * config.steps
     warm_up = min(200, total // 10)
     rate = keras.optimizers.schedules.CosineDecay(
@@ -84,9 +89,28 @@ def train(config: Config, scenes: Path, validation: Path, out_dir: Path) -> Path
         keras.optimizers.Adam(rate, epsilon=1e-8, global_clipnorm=config.clip_norm),
         loss=losses.LOSSES[config.loss],
         metrics=[losses.highlight_rmse],
+        # XLA helps JAX, its only way, and not TensorFlow on a CPU.
         jit_compile=keras.config.backend() == "jax",
     )
+    return model
 
+
+def train(config: Config, scenes: Path, validation: Path, out_dir: Path) -> Path:
+    """Scenes -> pairs -> model -> weights.npz in `out_dir`; returns its path."""
+    import keras
+
+    from hdrcnn import weights
+    from training_code import checkpoints, progress
+    from training_code.pairs import Pairs
+    from training_code.scenes import Views, load_scenes, read_list
+    from training_code.virtual_camera import Camera
+
+    held_out = read_list(validation)
+    training_scenes = load_scenes(scenes, held_out, without=True)
+    validation_scenes = load_scenes(scenes, held_out)
+    print(f"{len(training_scenes)} scenes to train on, {len(validation_scenes)} held out")
+
+    model = compiled_model(config)
     out_dir.mkdir(parents=True, exist_ok=True)
     config.save(out_dir / "config.json")
     done, facts = checkpoints.restore(out_dir, model)
@@ -102,6 +126,7 @@ def train(config: Config, scenes: Path, validation: Path, out_dir: Path) -> Path
         validation_data=pairs(
             validation_scenes, steps=VALIDATION_BATCHES, seed=config.seed + 1, repeat_epoch=True
         ),
+        shuffle=False,  # The pairs are random themselves, and a stopped run must meet the same.
         initial_epoch=done,
         epochs=config.epochs,
         verbose=0,
@@ -117,7 +142,7 @@ def train(config: Config, scenes: Path, validation: Path, out_dir: Path) -> Path
     training = {
         "config": dataclasses.asdict(config),
         "scenes": [scene.name for scene in training_scenes],
-        "crops": total * config.batch,
+        "crops": config.epochs * config.steps * config.batch,
         "last_epoch": history[-1] if history else {},
     }
     metadata = weights.Metadata(

@@ -1,8 +1,9 @@
 """The rows of the evaluation: what is compared, each as a function of one photograph.
 
 Always there: the photograph itself under three linearisations (doing nothing), the classical
-operators, and perfect highlights as the ceiling. Then weights files and folders of EXR files
-from any other tool.
+operators, and perfect highlights as the ceiling: with the mean curve, as a network that leaves
+the rest of the photograph alone would give them, and with the curve corrected too. Then weights
+files and folders of EXR files from any other tool.
 """
 
 import dataclasses
@@ -11,9 +12,10 @@ from pathlib import Path
 
 import numpy as np
 
+from hdrcnn.crf_correction import correct_camera_response
 from hdrcnn.highlights import saturation
 from hdrcnn.image_io import ImageError, read_exr
-from hdrcnn.metrics import align
+from hdrcnn.metrics import absolute_factor, align
 from hdrcnn.transfer import linearise
 from training_code.classical import OPERATORS
 from training_code.shots import Shot
@@ -25,7 +27,10 @@ DO_NOTHING = {
 }
 """Rows that only linearise the photograph, and how."""
 
-CEILING = "perfect highlights"
+PERFECT = "perfect highlights"
+CEILING = "perfect highlights and curve"
+CEILINGS = (PERFECT, CEILING)
+"""Rows that look at the truth."""
 
 Predict = Callable[[Shot, np.ndarray, np.ndarray], np.ndarray]
 
@@ -33,7 +38,7 @@ Predict = Callable[[Shot, np.ndarray, np.ndarray], np.ndarray]
 @dataclasses.dataclass(frozen=True)
 class Method:
     """A row. predict: (shot, code, truth) to [H, W, 3] linear in any unit; code and truth as
-    `Shot.load` gives them; only the ceiling looks at the truth.
+    `Shot.load` gives them; only `CEILINGS` look at the truth.
     """
 
     name: str
@@ -60,17 +65,26 @@ def parse_named(text: str, default: str | None = None) -> Named:
     return Named(default, Path(text))
 
 
-def perfect_highlights(code: np.ndarray, truth: np.ndarray) -> np.ndarray:
+def perfect_highlights(code: np.ndarray, truth: np.ndarray, curve: bool = False) -> np.ndarray:
     """Truth where alpha > 0, elsewhere the photograph by the inverse mean curve.
 
-    The photograph is aligned to the truth first, by the gain of the metrics, so that the two fit
-    together: what is left is the error outside the highlights, the ceiling of every method that
-    leaves the rest of the photograph as it is. alpha: `highlights.saturation`, of a pixel's
-    largest channel. code, truth: [H, W, 3]. Returns [H, W, 3] in the unit of the truth.
+    code, truth: [H, W, 3]. alpha: `highlights.saturation`, of a pixel's largest channel. The
+    photograph is first aligned to the truth by the gain of the metrics, so that the two fit
+    together. Where the camera's curve is far from the mean, a step is left between them, which
+    no correction of the whole image can mend: such an image can score below its input.
+    curve: also correct the photograph's camera response (Hanji et al. 2022), fitted where alpha
+        is 0. What is left is noise, 8 bits and compression: the ceiling of what highlights and
+        one curve for an image can reach.
+    Returns [H, W, 3] in the unit of the truth.
     """
     code, truth = np.asarray(code, np.float64), np.asarray(truth, np.float64)
-    aligned = align(linearise(code, "mean_curve"), truth, code)
-    return np.where(saturation(code) > 0, truth, aligned)
+    light = align(linearise(code, "mean_curve"), truth, code)
+    kept = saturation(code)[..., 0] == 0
+    if curve and kept.any():
+        factor = absolute_factor(truth)
+        fitted = correct_camera_response(light[None, kept] * factor, truth[None, kept] * factor)
+        light[kept] = fitted[0] / factor
+    return np.where(kept[..., None], light, truth)
 
 
 def _linearised(linearisation: str) -> Predict:
@@ -131,7 +145,7 @@ def build_methods(params: list[Named], folders: list[Named], single: bool) -> li
 
     Raises ValueError where two rows share a name, WeightsError where weights cannot be used.
     """
-    names = [*DO_NOTHING, *OPERATORS, CEILING, *(named.name for named in [*params, *folders])]
+    names = [*DO_NOTHING, *OPERATORS, *CEILINGS, *(named.name for named in [*params, *folders])]
     for name in names:
         if names.count(name) > 1:
             raise ValueError(f"two rows are called {name!r}; give one another name: NAME=PATH")
@@ -140,5 +154,6 @@ def build_methods(params: list[Named], folders: list[Named], single: bool) -> li
         *(Method(name, _operator(operator)) for name, operator in OPERATORS.items()),
         *(Method(named.name, _weights(named.path), network=True) for named in params),
         *(Method(named.name, _folder(named.path, single)) for named in folders),
-        Method(CEILING, lambda shot, code, truth: perfect_highlights(code, truth)),
+        Method(PERFECT, lambda shot, code, truth: perfect_highlights(code, truth)),
+        Method(CEILING, lambda shot, code, truth: perfect_highlights(code, truth, curve=True)),
     ]

@@ -40,7 +40,8 @@ class Pairs(keras.utils.PyDataset):
         self.size, self.batch, self.steps, self.seed = size, batch, steps, seed
         self.epoch, self.repeat_epoch = epoch, repeat_epoch
         by_family: dict[str, list[Scene]] = {}
-        for scene in scenes:
+        # Sorted, so that pairs do not depend on the order in which files were found.
+        for scene in sorted(scenes, key=lambda scene: scene.name):
             by_family.setdefault(scene.family, []).append(scene)
         self.families = [by_family[name] for name in sorted(by_family)]
 

@@ -1,0 +1,53 @@
+"""Fail when the shipped weights have become worse on the computed scenes.
+
+    python benchmarks/regression.py
+
+reads   weights/hdrcnn.npz, data/truth/*.exr, benchmarks/regression.json
+prints  every figure beside the committed one; exit status 1 where one fell by more than its
+        confidence interval
+
+    python benchmarks/regression.py --update    writes benchmarks/regression.json anew
+"""
+
+import sys
+from pathlib import Path
+
+from absl import flags
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+
+from hdrcnn.command_line import run
+from hdrcnn.image_io import ImageError
+from hdrcnn.weights import WeightsError
+
+FLAGS = flags.FLAGS
+flags.DEFINE_string("params", None, "Weights file. Default: the weights shipped with the tool.")
+flags.DEFINE_string("truth", str(ROOT / "data" / "truth"), "Folder of the computed truths.")
+flags.DEFINE_string(
+    "figures", str(Path(__file__).with_suffix(".json")), "The committed figures (JSON)."
+)
+flags.DEFINE_bool("update", False, "Write the figures instead of comparing with them.")
+
+
+def main() -> int:
+    """Measure, then compare or write. Returns the exit status."""
+    from hdrcnn import load
+    from training_code import regression
+
+    path = Path(FLAGS.figures)
+    committed = None if FLAGS.update else regression.load(path)
+    figures = regression.measure(load(FLAGS.params), Path(FLAGS.truth))
+    if committed is None:
+        regression.save(path, figures)
+        print(f"wrote {path}")
+        committed = figures
+    lines, good = regression.compare(figures, committed)
+    print("\n".join(lines))
+    if not good:
+        print("worse than committed by more than the confidence interval", file=sys.stderr)
+    return 0 if good else 1
+
+
+if __name__ == "__main__":
+    run(main, ImageError, WeightsError, ValueError, OSError)

@@ -1,0 +1,1 @@
+"""Tests: one file for each stage of the way of the data, named for it."""

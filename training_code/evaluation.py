@@ -1,0 +1,235 @@
+"""An evaluation from scenes to files: photograph, score, summarise, write.
+
+<out_dir>/ldr/<condition>/<view>.png or .jpg, truth/<exposure>/<view>.exr    `shots`
+<out_dir>/table.md, per_image.csv, summary.json, report.html
+"""
+
+import dataclasses
+import hashlib
+import itertools
+import time
+from pathlib import Path
+from typing import Any
+
+from hdrcnn.image_io import ImageError, finished_whole
+from training_code import evaluation_text as text
+from training_code.evaluation_report import (
+    RenderedView,
+    ReportRow,
+    ReportView,
+    render_view,
+    write_report,
+)
+from training_code.methods import Named, build_methods, missing_predictions
+from training_code.protocol import VARIED, Condition, Protocol
+from training_code.scenes import Scene, load_scenes, read_families, read_list
+from training_code.scoring import Looked, Record, score_all
+from training_code.shots import LeftOut, Shot, photograph_scenes
+from training_code.summary import DECISIVE, Table, Worse, by_condition, tabulate, worse_scenes
+
+VALIDATION = Path(__file__).with_name("validation_families.txt")
+
+
+@dataclasses.dataclass(frozen=True)
+class Request:
+    """What is asked for."""
+
+    scenes: Path
+    out_dir: Path
+    params: tuple[Named, ...] = ()
+    folders: tuple[Named, ...] = ()
+    families: Path | None = None
+    """Text file with the families to evaluate on; without one, the validation families."""
+    every_family: bool = False
+    conditions: tuple[Condition, ...] = VARIED
+    """The first is the one the report shows images of."""
+    write_only: bool = False
+    """Write photographs and truths, and stop."""
+    jod: bool = False
+    """ColorVideoVDP too."""
+    protocol: Protocol = dataclasses.field(default_factory=Protocol)
+    command: str = ""
+    """As shown with the results."""
+
+    @property
+    def subject(self) -> str | None:
+        """The method the report shows: the first weights, else the first folder."""
+        given = [*self.params, *self.folders]
+        return given[0].name if given else None
+
+
+def choose_scenes(request: Request) -> tuple[list[Scene], str]:
+    """The scenes asked for, and a line that says which. Raises ImageError."""
+    if request.every_family:
+        scenes = load_scenes(request.scenes, without=True)
+        return scenes, f"all {len(scenes)} scenes of {request.scenes}"
+    wanted = read_list(request.families or VALIDATION)
+    by_path = read_families(request.scenes)
+    present = {
+        by_path.get(path.relative_to(request.scenes).as_posix(), path.stem)
+        for path in request.scenes.rglob("*.exr")
+    }
+    if request.families is None and present and not wanted & present:
+        scenes = load_scenes(request.scenes, without=True)
+        return scenes, (
+            f"none of the validation families is in {request.scenes}: all {len(scenes)} scenes; "
+            "make sure that the weights were not trained on them"
+        )
+    scenes = load_scenes(request.scenes, wanted)
+    kind = "the validation families" if request.families is None else str(request.families)
+    return scenes, f"{len(scenes)} scenes of {len(wanted & present)} families: {kind}"
+
+
+def _write(path: Path, content: str) -> None:
+    with finished_whole(path) as temporary:
+        temporary.write_text(content, encoding="utf-8")
+
+
+def _progress(
+    number: int, total: int, records: list[Record], request: Request, seconds: float
+) -> str:
+    """One line for a view: what was decisive under its first condition."""
+    first = records[0].shot
+    scores = {r.method: r.scores[DECISIVE] for r in records if r.shot == first}
+    shown = [m for m in (request.subject, "input inverse mean curve") if m in scores]
+    figures = "  ".join(f"{method} {scores[method]:.2f} dB" for method in shown)
+    return f"[{number}/{total}] {first.view}  {figures}  {seconds:.0f} s"
+
+
+def score_views(shots: list[Shot], request: Request) -> tuple[list[Record], list[RenderedView]]:
+    """All records, and the views of the first condition rendered for the report."""
+    single = len(request.conditions) == 1
+    for folder in request.folders:
+        missing = missing_predictions(folder, shots, single)
+        if missing:
+            raise ImageError(missing)
+    methods = build_methods(list(request.params), list(request.folders), single)
+    views = [list(group) for _, group in itertools.groupby(shots, key=lambda shot: shot.view)]
+    results = score_all(
+        shots,
+        methods,
+        jod=request.jod,
+        looked_at=request.subject,
+        wanted=lambda shot: shot.condition == request.conditions[0],
+    )
+    records: list[Record] = []
+    rendered = []
+    for number, group in enumerate(views, 1):
+        begun, before = time.perf_counter(), len(records)
+        for own, looked in itertools.islice(results, len(group)):
+            records += own
+            if looked:
+                rendered.append(render(looked))
+        seconds = time.perf_counter() - begun
+        print(_progress(number, len(views), records[before:], request, seconds), flush=True)
+    return records, rendered
+
+
+def render(looked: Looked) -> RenderedView:
+    """The small pictures of a view; its gain is filled in when all views are known."""
+    scores = {record.method: record.scores for record in looked.records}
+    nan = float("nan")
+    return render_view(
+        ReportView(looked.shot.view, looked.code, looked.truth, looked.prediction, nan, scores)
+    )
+
+
+def report_rows(table: Table) -> list[ReportRow]:
+    """A table as the report takes it: the verdict apart."""
+    rows = []
+    for row in table.rows:
+        values = text.cells(row, table.best_input)
+        del values["verdict"]
+        rows.append(ReportRow(row.method, values, row.verdict))
+    return rows
+
+
+def settings(request: Request, scenes: list[Scene]) -> dict[str, Any]:
+    """What the figures depend on, JSON-able; no places on this machine."""
+    return {
+        "command": request.command,
+        "protocol": dataclasses.asdict(request.protocol),
+        "conditions": [dataclasses.asdict(condition) for condition in request.conditions],
+        "scenes": [scene.name for scene in scenes],
+        "params": {
+            named.name: hashlib.sha256(named.path.read_bytes()).hexdigest()
+            for named in request.params
+        },
+        "folders": [named.name for named in request.folders],
+    }
+
+
+def describe(tables: list[Table], worse: list[str], left_out: list[LeftOut], command: str) -> str:
+    """Tables and notes as Markdown, which is also what is printed."""
+    parts = [f"`{command}`"] if command else []
+    for table in tables:
+        parts += [f"## {table.condition}", text.markdown_table(table)]
+        parts.append("\n".join(f"- {note}" for note in text.notes(table)))
+    if worse:
+        parts += ["## Worse than doing nothing", "```\n" + "\n".join(worse) + "\n```"]
+    if left_out:
+        lines = "\n".join(text.left_out_lines(left_out))
+        parts += [f"## Left out: {len(left_out)} photographs", f"```\n{lines}\n```"]
+    return "\n\n".join(parts) + "\n"
+
+
+def run(request: Request) -> list[Table]:
+    """The whole evaluation; prints progress and tables, writes all files.
+
+    Returns the tables, none with `write_only`. Raises ImageError, WeightsError, ValueError or
+    OSError with a message meant for the user.
+    """
+    if not request.scenes.is_dir():
+        raise ImageError(f"{request.scenes}: no such folder")
+    scenes, which = choose_scenes(request)
+    print(which, flush=True)
+    out_dir = request.out_dir
+    shots: list[Shot] = []
+    left_out: list[LeftOut] = []
+    for item in photograph_scenes(scenes, request.conditions, request.protocol, out_dir):
+        if isinstance(item, Shot):
+            shots.append(item)
+        else:
+            left_out.append(item)
+    print(f"{len(shots)} photographs in {out_dir / 'ldr'}, {len(left_out)} left out", flush=True)
+    if not shots:
+        print("\n".join(text.left_out_lines(left_out)))
+        raise ImageError(f"{request.scenes}: every photograph is left out, nothing to evaluate")
+    if request.write_only:
+        print("".join(f"{line}\n" for line in text.left_out_lines(left_out)), end="")
+        return []
+
+    records, rendered = score_views(shots, request)
+    grouped = by_condition(records)
+    tables = [tabulate(condition, own) for condition, own in grouped.items()]
+    tables.sort(key=lambda table: [c.name for c in request.conditions].index(table.condition))
+    worse: list[Worse] = []
+    lines: list[str] = []
+    for named in (*request.params, *request.folders):
+        for table in tables:
+            found = worse_scenes(table.condition, grouped[table.condition], named.name)
+            worse += found
+            lines += text.worse_lines(found, named.name, table.condition)
+
+    content = describe(tables, lines, left_out, request.command)
+    print(content)
+    _write(out_dir / "table.md", content)
+    _write(out_dir / "per_image.csv", text.per_image_csv(records))
+    facts = settings(request, scenes)
+    _write(out_dir / "summary.json", text.summary_json(facts, tables, worse, left_out))
+    gains = [
+        dataclasses.replace(view, gain_db=gain(view, tables[0].best_input, request.subject or ""))
+        for view in rendered
+    ]
+    rows = {table.condition: report_rows(table) for table in tables}
+    remarks = [*text.notes(tables[0]), *(line.strip() for line in lines)]
+    remarks += [line.strip() for line in text.left_out_lines(left_out)]
+    title = f"Evaluation of {request.subject}" if request.subject else "Evaluation"
+    write_report(out_dir / "report.html", title, rows, gains, remarks)
+    print(f"wrote table.md, per_image.csv, summary.json and report.html in {out_dir}")
+    return tables
+
+
+def gain(view: RenderedView, best_input: str, subject: str) -> float:
+    """What the subject adds to the best row that does nothing, in dB of `DECISIVE`."""
+    return view.scores[subject][DECISIVE] - view.scores[best_input][DECISIVE]

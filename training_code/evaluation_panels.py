@@ -1,0 +1,176 @@
+"""A view of the evaluation as small pictures: exposures side by side and the error in stops.
+
+Everything is computed in linear light and at full size, then reduced by area, so that a panel
+shows what the image holds, not what a resampling filter made of it.
+"""
+
+import dataclasses
+import io
+
+import numpy as np
+from PIL import Image
+
+from hdrcnn.display import to_display
+from hdrcnn.metrics import HIGHLIGHT_CODE
+from hdrcnn.transfer import inverse_camera_curve, luminance
+
+EXPOSURES = (0, -3, -5)
+"""Stops at which the images are shown: white is 1, 8 and 32 times the clipping level."""
+
+PANEL_SIDE = 384
+"""The longer side of a panel, pixels."""
+
+JPEG_QUALITY = 85
+
+ERROR_RANGE = 3.0
+"""Stops at which the colours of the error map end."""
+
+ERROR_FLOOR = 2.0**-12
+"""Luminance below this, in units of the clipping level, counts as this in the error map: there
+the 8-bit input holds nothing, and black has no logarithm."""
+
+DIM, DIM_BLACK = 0.45, 24.0
+"""Brightness of the picture where the input is not saturated, and the sRGB code of its black."""
+
+# Blue for too dark, red for too bright: told apart with every common colour deficiency.
+_COLOURS = np.array(
+    [(18, 52, 120), (62, 130, 214), (234, 234, 234), (232, 128, 62), (138, 24, 28)], np.float64
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class ReportView:
+    """One view of the evaluation, as computed."""
+
+    name: str
+    code: np.ndarray
+    """The LDR input: [H, W, 3] uint8, display-encoded."""
+    truth: np.ndarray
+    """[H, W, 3] float32, linear, 1.0 = clipping level of the input."""
+    prediction: np.ndarray
+    """As `truth`, and aligned to it by one gain."""
+    gain_db: float
+    """CRF-corrected PU21-PSNR of the prediction minus that of the best do-nothing row, dB."""
+    scores: dict[str, dict[str, float]]
+    """Method to metric to value."""
+
+
+@dataclasses.dataclass(frozen=True)
+class RenderedView:
+    """One view as the report keeps it: JPEG files instead of arrays."""
+
+    name: str
+    gain_db: float
+    scores: dict[str, dict[str, float]]
+    width: int
+    height: int
+    """Of every panel, pixels."""
+    exposures: tuple[tuple[bytes, bytes, bytes], ...]
+    """For each of `EXPOSURES`: input, prediction, truth."""
+    error: bytes
+
+
+def panel_size(height: int, width: int) -> tuple[int, int]:
+    """(width, height) of the panels of an image; never larger than the image."""
+    scale = min(1.0, PANEL_SIDE / max(height, width))
+    return max(1, round(width * scale)), max(1, round(height * scale))
+
+
+def reduce_area(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """[H, W, C] to [height, width, C] float32 for `size` = (width, height), by area average."""
+    channels = [
+        Image.fromarray(np.ascontiguousarray(image[..., index], np.float32)).resize(
+            size, Image.Resampling.BOX
+        )
+        for index in range(image.shape[-1])
+    ]
+    return np.stack([np.asarray(channel) for channel in channels], axis=-1)
+
+
+def error_in_stops(prediction: np.ndarray, truth: np.ndarray) -> np.ndarray:
+    """log2 of prediction over truth in luminance, floored: [H, W, 3] linear to [H, W, 1]."""
+    predicted = np.maximum(luminance(prediction), ERROR_FLOOR)
+    return np.log2(predicted / np.maximum(luminance(truth), ERROR_FLOOR))
+
+
+def error_colours(stops: np.ndarray) -> np.ndarray:
+    """Stops [H, W, 1] to sRGB codes [H, W, 3] in [0, 255], float64.
+
+    Blue below 0, light grey at 0, red above; the ends stand for `ERROR_RANGE` and beyond.
+    """
+    anchors = np.linspace(-ERROR_RANGE, ERROR_RANGE, len(_COLOURS))
+    return np.concatenate([np.interp(stops, anchors, channel) for channel in _COLOURS.T], axis=-1)
+
+
+def error_map(
+    code: np.ndarray, prediction: np.ndarray, truth: np.ndarray, size: tuple[int, int]
+) -> np.ndarray:
+    """The signed error as [height, width, 3] uint8: full colour where the input is saturated.
+
+    Elsewhere it only tints a dark grey picture. Errors are averaged in stops, the two areas
+    apart from each other. code: [H, W, 3] uint8; both images linear, in one unit.
+    """
+    error = error_in_stops(prediction, truth)
+    saturated = (code.max(axis=-1, keepdims=True) / 255.0 > HIGHLIGHT_CODE).astype(np.float32)
+    inside = reduce_area(saturated, size)
+    # Next to no area: the mean is not used, whatever it is.
+    mean_inside = reduce_area(error * saturated, size) / np.maximum(inside, 1e-6)
+    mean_outside = reduce_area(error * (1.0 - saturated), size) / np.maximum(1.0 - inside, 1e-6)
+    linear = inverse_camera_curve(code.astype(np.float32) / np.float32(255.0))
+    picture = DIM_BLACK + DIM * to_display(luminance(reduce_area(linear, size)), 0)
+    dimmed = picture * error_colours(mean_outside) / error_colours(np.zeros((1, 1, 1)))
+    mixed = inside * error_colours(mean_inside) + (1.0 - inside) * dimmed
+    return np.round(np.clip(mixed, 0.0, 255.0)).astype(np.uint8)
+
+
+def _jpeg(codes: np.ndarray, subsampling: str) -> bytes:
+    """[H, W, 3] uint8, sRGB, as a JPEG file."""
+    file = io.BytesIO()
+    Image.fromarray(codes).save(
+        file, "JPEG", quality=JPEG_QUALITY, subsampling=subsampling, progressive=True
+    )
+    return file.getvalue()
+
+
+def _check(view: ReportView) -> None:
+    """Raises ValueError, one line, for arrays that do not belong together."""
+    if view.code.dtype != np.uint8 or view.code.ndim != 3 or view.code.shape[-1] != 3:
+        raise ValueError(
+            f"{view.name}: the input must be [H, W, 3] uint8, "
+            f"not {list(view.code.shape)} {view.code.dtype}"
+        )
+    for label, image in (("truth", view.truth), ("prediction", view.prediction)):
+        if image.shape != view.code.shape:
+            raise ValueError(
+                f"{view.name}: {label} {list(image.shape)} and input {list(view.code.shape)} "
+                "differ in size; give both at the size of the input"
+            )
+        if not np.isfinite(image).all():
+            raise ValueError(f"{view.name}: {label} holds values that are not finite")
+
+
+def render_view(view: ReportView) -> RenderedView:
+    """Draws the panels of a view and lets its arrays go.
+
+    The input is linearised by the inverse mean camera curve, so that at 0 stops all three look
+    alike where nothing is saturated. Raises ValueError for arrays of other shapes than
+    `ReportView` tells, or values that are not finite.
+    """
+    _check(view)
+    size = panel_size(*view.code.shape[:2])
+    linear = inverse_camera_curve(view.code.astype(np.float32) / np.float32(255.0))
+    images = [reduce_area(image, size) for image in (linear, view.prediction, view.truth)]
+    exposures = []
+    for stops in EXPOSURES:
+        shown, predicted, true = (_jpeg(to_display(image, stops), "4:2:0") for image in images)
+        exposures.append((shown, predicted, true))
+    error = error_map(view.code, view.prediction, view.truth, size)
+    return RenderedView(
+        name=view.name,
+        gain_db=view.gain_db,
+        scores=view.scores,
+        width=size[0],
+        height=size[1],
+        exposures=tuple(exposures),
+        error=_jpeg(error, "4:4:4"),
+    )
