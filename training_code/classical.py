@@ -4,7 +4,8 @@ Pure NumPy and SciPy. Each takes the codes of a photograph, [H, W, 3] in [0, 1],
 display-encoded, and returns [H, W, 3] linear light >= 0. The operators are made for a display:
 their scale is that of its peak, which is left out here because a comparison aligns the scale.
 They all work on linear light; the photograph is taken for sRGB, as no camera curve is known.
-Colours keep the ratios of their channels.
+Colours keep the ratios of their channels. Constants were checked against the HDR Toolbox of
+F. Banterle et al., a public implementation of these papers.
 
 References:
 A. O. Akyuz, R. Fleming, B. E. Riecke, E. Reinhard, H. H. Bulthoff, "Do HDR displays support LDR
@@ -35,9 +36,11 @@ ENHANCEMENT = 4.0
 """Largest brightness enhancement of Kovaleski and Oliveira."""
 
 SPATIAL_SD = 150.0 / 1920.0
-"""Their 150 pixels, given for pictures 1920 pixels wide, in units of the longest side."""
+"""Their 150 pixels, meant for HD pictures (1920 wide), in units of the longest side."""
 
 RANGE_SD = 25.0 / 255.0
+"""In codes of luma."""
+
 CLIPPED_CODE = 254.0 / 255.0
 """A still picture is clipped where a channel is above it; with 8 bits: at 255."""
 
