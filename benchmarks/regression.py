@@ -33,7 +33,7 @@ flags.DEFINE_bool("update", False, "Write the figures instead of comparing with 
 def main() -> int:
     """Measure, then compare or write. Returns the exit status."""
     from hdrcnn import load
-    from training_code import regression
+    from training_code.evaluation import regression
 
     path = Path(FLAGS.figures)
     committed = None if FLAGS.update else regression.load(path)

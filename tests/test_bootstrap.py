@@ -6,7 +6,14 @@ import scipy.stats
 from hypothesis import given
 from hypothesis import strategies as st
 
-from training_code.bootstrap import FEWEST, Interval, interval, paired, unit_means, verdict
+from training_code.evaluation.bootstrap import (
+    FEWEST,
+    Interval,
+    interval,
+    paired,
+    unit_means,
+    verdict,
+)
 
 VALUES = st.lists(st.floats(-50.0, 50.0), min_size=2, max_size=20)
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scipy.ndimage import gaussian_filter
 
 from hdrcnn.transfer import luminance, srgb_decode
-from training_code.classical import (
+from training_code.evaluation.classical import (
     CLIPPED_CODE,
     MASIA_OFFSET,
     MASIA_SLOPE,

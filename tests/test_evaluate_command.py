@@ -14,14 +14,15 @@ from hdrcnn.highlights import saturation
 from hdrcnn.image_io import ImageError, read_exr, read_ldr, write_exr
 from hdrcnn.metrics import evaluate
 from hdrcnn.transfer import linearise
-from training_code import evaluation, evaluation_text, methods, summary
-from training_code.evaluation import Request
-from training_code.methods import CEILING, CEILINGS, DO_NOTHING, Named, parse_named
-from training_code.protocol import BASE, VARIED, Condition, Protocol
-from training_code.scoring import METRICS, Record
-from training_code.shots import Shot
+from tests.conftest import ROOT
+from training_code.evaluation import methods, run, summary, text
+from training_code.evaluation.methods import CEILING, CEILINGS, DO_NOTHING, Named, parse_named
+from training_code.evaluation.protocol import BASE, VARIED, Condition, Protocol
+from training_code.evaluation.run import Request
+from training_code.evaluation.scoring import METRICS, Record
+from training_code.evaluation.shots import Shot
 
-COMMAND = Path(evaluation.__file__).with_name("hdrcnn_evaluate.py")
+COMMAND = ROOT / "training_code" / "hdrcnn_evaluate.py"
 SMALL = Protocol(longest_side=64, view_width=60, view_height=40)
 VIEWS = {"a-bright", "a-away", "b-bright", "b-away", "c", "d"}
 
@@ -38,7 +39,7 @@ def done(
         protocol=SMALL,
         command="the command",
     )
-    tables = evaluation.run(request)
+    tables = run.run(request)
     with (request.out_dir / "per_image.csv").open(newline="") as file:
         lines = list(csv.DictReader(file))
     return SimpleNamespace(request=request, tables=tables, out=request.out_dir, lines=lines)
@@ -171,7 +172,7 @@ def test_a_perfect_result_of_another_tool_is_above_all(
         conditions=conditions,
         protocol=SMALL,
     )
-    for table in evaluation.run(request):
+    for table in run.run(request):
         means = {row.method: row.metrics["psnr_crf"].mean for row in table.rows}
         assert max(means, key=lambda name: means[name]) == "perfect"
         assert min(means, key=lambda name: means[name]) == "noise"
@@ -194,7 +195,7 @@ def test_a_single_condition_may_lie_in_the_folder_itself(
         conditions=(BASE,),
         protocol=SMALL,
     )
-    (table,) = evaluation.run(request)
+    (table,) = run.run(request)
     assert [row.method for row in table.rows if row.difference.mean > 40] == ["perfect"]
 
 
@@ -210,7 +211,7 @@ def test_missing_results_are_named_before_anything_is_computed(
         out_dir=tmp_path / "out",
     )
     with pytest.raises(ImageError, match=r"lacks 1 of 36 results: clip05_png_published/c\.exr"):
-        evaluation.run(request)
+        run.run(request)
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["ldr", "truth"]
 
 
@@ -234,29 +235,27 @@ def test_unusable_results_are_named(
         conditions=(BASE,),
     )
     with pytest.raises(ImageError, match=message):
-        evaluation.run(request)
+        run.run(request)
 
 
 def test_two_rows_of_one_name_are_refused(done: SimpleNamespace, tmp_path: Path) -> None:
     twice = dataclasses.replace(done.request, params=done.request.params * 2, out_dir=tmp_path)
     with pytest.raises(ValueError, match="two rows are called 'ours'"):
-        evaluation.run(twice)
+        run.run(twice)
 
 
 def test_families_choose_the_scenes(scene_folder: Path, tmp_path: Path) -> None:
     (tmp_path / "list.txt").write_text("two # a place\nthree\nelsewhere\n")
     request = Request(scenes=scene_folder, out_dir=tmp_path)
-    scenes, line = evaluation.choose_scenes(
-        dataclasses.replace(request, families=tmp_path / "list.txt")
-    )
+    scenes, line = run.choose_scenes(dataclasses.replace(request, families=tmp_path / "list.txt"))
     assert [scene.name for scene in scenes] == ["c.exr", "d.exr"]
     assert line.startswith("2 scenes of 2 families")
-    scenes, line = evaluation.choose_scenes(request)
+    scenes, line = run.choose_scenes(request)
     assert len(scenes) == 4
     assert "none of the validation families" in line
-    assert len(evaluation.choose_scenes(dataclasses.replace(request, every_family=True))[0]) == 4
+    assert len(run.choose_scenes(dataclasses.replace(request, every_family=True))[0]) == 4
     shutil.copy(scene_folder / "c.exr", tmp_path / "cave_wall.exr")
-    scenes, line = evaluation.choose_scenes(dataclasses.replace(request, scenes=tmp_path))
+    scenes, line = run.choose_scenes(dataclasses.replace(request, scenes=tmp_path))
     assert [scene.family for scene in scenes] == ["cave_wall"]
     assert "1 scenes of 1 families: the validation families" in line
 
@@ -302,9 +301,9 @@ def test_verdicts_and_the_rule() -> None:
     assert verdicts["same"] == "tie"
     assert verdicts["bad"] == verdicts["input squared"] == "loss"
     assert verdicts["input inverse mean curve"] == ""
-    rule = evaluation_text.rule_of_hanji(table)
+    rule = text.rule_of_hanji(table)
     assert "Farther than that from the best input: bad." in rule
-    none = evaluation_text.rule_of_hanji(summary.tabulate(BASE.name, records({"good": 2.0})))
+    none = text.rule_of_hanji(summary.tabulate(BASE.name, records({"good": 2.0})))
     assert "No row is that far" in none
 
 
@@ -315,7 +314,7 @@ def test_worse_scenes_are_listed_the_worst_first() -> None:
     assert len(found) == 8
     assert changes == sorted(changes)
     assert changes[0] == pytest.approx(-2.0, abs=0.3)
-    lines = evaluation_text.worse_lines(found, "ours", BASE.name)
+    lines = text.worse_lines(found, "ours", BASE.name)
     assert "8 scenes" in lines[0]
     assert "(9.0)" in lines[1]
 

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from hdrcnn.transfer import camera_curve, srgb_encode
-from training_code import evaluation_panels as panels
-from training_code.evaluation_panels import ReportView, render_view
+from training_code.evaluation import panels
+from training_code.evaluation.panels import ReportView, render_view
 
 
 def make_view(name: str = "view", size: tuple[int, int] = (48, 64)) -> ReportView:

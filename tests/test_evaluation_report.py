@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from hdrcnn.image_io import ImageError
-from training_code.evaluation_report import RenderedView, ReportRow, write_report
+from training_code.evaluation.report import RenderedView, ReportRow, write_report
 
 HOSTILE = "</script><img src=x onerror=alert(1)> \"&amp;' $title ${views}"
 

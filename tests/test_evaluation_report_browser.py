@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 
 from hdrcnn.transfer import camera_curve
-from training_code.evaluation_report import ReportRow, ReportView, render_view, write_report
+from training_code.evaluation.report import ReportRow, ReportView, render_view, write_report
 
 pytestmark = pytest.mark.browser
 

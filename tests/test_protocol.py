@@ -12,10 +12,10 @@ from PIL import Image, JpegImagePlugin
 
 from hdrcnn.image_io import ImageError, read_exr, read_ldr
 from hdrcnn.transfer import inverse_camera_curve, luminance, srgb_decode
-from training_code import protocol as rules
-from training_code.protocol import BASE, FULL, VARIED, Condition, Protocol, View
+from training_code.evaluation import protocol as rules
+from training_code.evaluation.protocol import BASE, FULL, VARIED, Condition, Protocol, View
+from training_code.evaluation.shots import LeftOut, Shot, photograph_scenes, range_ratio
 from training_code.scenes import Scene
-from training_code.shots import LeftOut, Shot, photograph_scenes, range_ratio
 
 SMALL = Protocol(longest_side=60, view_width=60, view_height=40)
 

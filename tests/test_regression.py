@@ -10,11 +10,11 @@ import pytest
 from hdrcnn import weights
 from hdrcnn.image_io import ImageError, write_exr
 from hdrcnn.predictor import load
-from training_code import regression
-from training_code.bootstrap import Interval
-from training_code.regression import Figures, compare, pieces
+from training_code.evaluation import regression
+from training_code.evaluation.bootstrap import Interval
+from training_code.evaluation.regression import Figures, compare, pieces
 
-COMMAND = Path(regression.__file__).parents[1] / "benchmarks" / "regression.py"
+COMMAND = Path(regression.__file__).parents[2] / "benchmarks" / "regression.py"
 
 
 @pytest.fixture(scope="module")

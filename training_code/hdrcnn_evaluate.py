@@ -58,8 +58,9 @@ def shown_command() -> str:
 
 def main() -> int:
     """Flags to a request; runs it. Returns the exit status."""
-    from training_code import evaluation, protocol
-    from training_code.methods import parse_named
+    from training_code.evaluation import protocol
+    from training_code.evaluation import run as evaluation
+    from training_code.evaluation.methods import parse_named
 
     if FLAGS.all and FLAGS.families:
         raise ValueError("--all and --families: give one of them")

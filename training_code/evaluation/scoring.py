@@ -14,8 +14,8 @@ import numpy as np
 from hdrcnn.colorvideovdp import colorvideovdp_jod
 from hdrcnn.image_io import ImageError
 from hdrcnn.metrics import Scores, absolute_factor, align, evaluate
-from training_code.methods import Method
-from training_code.shots import Shot
+from training_code.evaluation.methods import Method
+from training_code.evaluation.shots import Shot
 
 WORKERS = 2
 """NumPy leaves the interpreter lock during its long loops; more than a few threads only wait for

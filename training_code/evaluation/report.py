@@ -1,7 +1,7 @@
 """The evaluation as one HTML page: tables, gain per image, and every image to look at.
 
 The page holds all it needs and opens offline; a content security policy in its head forbids it
-to load anything. Its frame, with style and script, is `evaluation_report.html` beside this file.
+to load anything. Its frame, with style and script, is `report.html` beside this file.
 All text that comes from outside (names, methods, notes) is escaped.
 """
 
@@ -16,7 +16,7 @@ from string import Template
 import numpy as np
 
 from hdrcnn.image_io import finished_whole
-from training_code.evaluation_panels import (
+from training_code.evaluation.panels import (
     ERROR_RANGE,
     EXPOSURES,
     RenderedView,
@@ -24,7 +24,7 @@ from training_code.evaluation_panels import (
     error_colours,
     render_view,
 )
-from training_code.summary import INDISTINCT_DB
+from training_code.evaluation.summary import INDISTINCT_DB
 
 __all__ = ["RenderedView", "ReportRow", "ReportView", "render_view", "write_report"]
 

@@ -13,8 +13,8 @@ import numpy as np
 from hdrcnn.image_io import ImageError, finished_whole, read_exr, read_ldr, write_exr
 from hdrcnn.metrics import absolute_factor, alignment_gain, saturated_share
 from hdrcnn.transfer import inverse_camera_curve, luminance
-from training_code import protocol as rules
-from training_code.protocol import Condition, Protocol, View
+from training_code.evaluation import protocol as rules
+from training_code.evaluation.protocol import Condition, Protocol, View
 from training_code.scenes import Scene
 
 SMALLEST_SIDE = 11

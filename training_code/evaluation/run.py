@@ -12,22 +12,29 @@ from pathlib import Path
 from typing import Any
 
 from hdrcnn.image_io import ImageError, finished_whole
-from training_code import evaluation_text as text
-from training_code.evaluation_report import (
+from training_code.evaluation import text
+from training_code.evaluation.methods import Named, build_methods, missing_predictions
+from training_code.evaluation.protocol import VARIED, Condition, Protocol
+from training_code.evaluation.report import (
     RenderedView,
     ReportRow,
     ReportView,
     render_view,
     write_report,
 )
-from training_code.methods import Named, build_methods, missing_predictions
-from training_code.protocol import VARIED, Condition, Protocol
+from training_code.evaluation.scoring import Looked, Record, score_all
+from training_code.evaluation.shots import LeftOut, Shot, photograph_scenes
+from training_code.evaluation.summary import (
+    DECISIVE,
+    Table,
+    Worse,
+    by_condition,
+    tabulate,
+    worse_scenes,
+)
 from training_code.scenes import Scene, load_scenes, read_families, read_list
-from training_code.scoring import Looked, Record, score_all
-from training_code.shots import LeftOut, Shot, photograph_scenes
-from training_code.summary import DECISIVE, Table, Worse, by_condition, tabulate, worse_scenes
 
-VALIDATION = Path(__file__).with_name("validation_families.txt")
+VALIDATION = Path(__file__).parents[1].joinpath("validation_families.txt")
 
 
 @dataclasses.dataclass(frozen=True)

@@ -8,12 +8,12 @@ import math
 from typing import Any
 
 from hdrcnn.metrics import MEDIAN_LUMINANCE
-from training_code import bootstrap
-from training_code.bootstrap import Interval
-from training_code.methods import CEILING, CEILINGS, PERFECT
-from training_code.scoring import JOD, METRICS, Record
-from training_code.shots import LeftOut
-from training_code.summary import DECISIVE, INDISTINCT_DB, WORSE_DB, Row, Table, Worse
+from training_code.evaluation import bootstrap
+from training_code.evaluation.bootstrap import Interval
+from training_code.evaluation.methods import CEILING, CEILINGS, PERFECT
+from training_code.evaluation.scoring import JOD, METRICS, Record
+from training_code.evaluation.shots import LeftOut
+from training_code.evaluation.summary import DECISIVE, INDISTINCT_DB, WORSE_DB, Row, Table, Worse
 
 COLUMNS = (
     "PU21-PSNR CRF-corrected [dB]",

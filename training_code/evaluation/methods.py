@@ -17,8 +17,8 @@ from hdrcnn.highlights import saturation
 from hdrcnn.image_io import ImageError, read_exr
 from hdrcnn.metrics import absolute_factor, align
 from hdrcnn.transfer import linearise
-from training_code.classical import OPERATORS
-from training_code.shots import Shot
+from training_code.evaluation.classical import OPERATORS
+from training_code.evaluation.shots import Shot
 
 DO_NOTHING = {
     "input squared": "square",

@@ -5,10 +5,10 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from training_code import bootstrap
-from training_code.bootstrap import Interval
-from training_code.methods import DO_NOTHING
-from training_code.scoring import METRICS, Record
+from training_code.evaluation import bootstrap
+from training_code.evaluation.bootstrap import Interval
+from training_code.evaluation.methods import DO_NOTHING
+from training_code.evaluation.scoring import METRICS, Record
 
 DECISIVE = "psnr_crf"
 """The metric that rows are compared by: PU21-PSNR, CRF-corrected (Hanji et al. 2022)."""

@@ -19,10 +19,10 @@ from hdrcnn.image_io import ImageError, finished_whole, read_exr
 from hdrcnn.metrics import Scores, evaluate
 from hdrcnn.predictor import Predictor
 from hdrcnn.transfer import linearise
-from training_code import protocol as rules
-from training_code.bootstrap import Interval, interval
-from training_code.protocol import BASE, Condition, Protocol
-from training_code.shots import unusable
+from training_code.evaluation import protocol as rules
+from training_code.evaluation.bootstrap import Interval, interval
+from training_code.evaluation.protocol import BASE, Condition, Protocol
+from training_code.evaluation.shots import unusable
 
 CONDITIONS = (
     BASE,
