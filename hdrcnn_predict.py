@@ -13,7 +13,7 @@ from pathlib import Path
 
 from absl import flags
 
-from hdrcnn.command_line import run
+from hdrcnn.command_line import quietly, run
 from hdrcnn.image_io import ImageError
 from hdrcnn.transfer import LINEARISATIONS
 from hdrcnn.weights import WeightsError
@@ -56,7 +56,8 @@ def main() -> int:
         exposure=FLAGS.exposure,
     )
     jobs = batch.plan(Path(FLAGS.im_dir), Path(FLAGS.out_dir))
-    predictor = load(FLAGS.params)
+    with quietly():
+        predictor = load(FLAGS.params)
     failed = 0
     for number, outcome in enumerate(batch.convert_all(jobs, predictor, settings), 1):
         place = f"[{number}/{len(jobs)}]"

@@ -1,9 +1,31 @@
 """What the commands have in common: help, and one clear line instead of a traceback."""
 
+import contextlib
+import os
 import sys
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterator
 
 from absl import app, flags
+
+
+@contextlib.contextmanager
+def quietly() -> Iterator[None]:
+    """Around the import of TensorFlow, whose libraries write notes about themselves to stderr
+    before any setting can stop them. Where the import fails, they are shown after all."""
+    sys.stderr.flush()
+    with tempfile.TemporaryFile() as notes:
+        stderr = os.dup(2)
+        os.dup2(notes.fileno(), 2)
+        try:
+            yield
+        except ImportError:
+            notes.seek(0)
+            os.write(stderr, notes.read())
+            raise
+        finally:
+            os.dup2(stderr, 2)
+            os.close(stderr)
 
 
 def _parse(argv: list[str]) -> list[str]:

@@ -13,7 +13,7 @@ from pathlib import Path
 import imageio.v3 as iio
 import numpy as np
 import OpenEXR
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 LDR_SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp")
 HALF_MAX = 65504.0
@@ -49,15 +49,19 @@ def read_ldr(path: Path) -> np.ndarray:
 
     Grey becomes three equal channels; alpha is left out, not multiplied in. Raises ImageError.
     """
+    if not path.is_file():
+        raise ImageError(f"{path}: no such file")
     try:
-        with iio.imopen(path, "r", plugin="pillow") as file:
+        file = iio.imopen(path, "r", plugin="pillow")
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        raise ImageError(
+            f"{path}: not a picture this tool reads; save it as PNG, JPEG or TIFF"
+        ) from error
+    try:
+        with file:
             mode = file.metadata(index=0, exclude_applied=False).get("mode", "")
             pixels = file.read(index=0, rotate=True, mode="RGB" if mode == "CMYK" else None)
-    except FileNotFoundError as error:
-        raise ImageError(f"{path}: no such file") from error
-    except (UnidentifiedImageError, Image.DecompressionBombError, SyntaxError) as error:
-        raise ImageError(f"{path}: not a picture this tool reads ({error})") from error
-    except (OSError, ValueError, EOFError) as error:
+    except (OSError, ValueError, EOFError, SyntaxError) as error:
         raise ImageError(
             f"{path}: damaged or truncated ({error}); copy it again from its source"
         ) from error

@@ -75,8 +75,13 @@ def test_faults_give_one_line_with_the_name(tmp_path):
     (tmp_path / "cut.jpg").write_bytes(whole[: len(whole) // 2])
     (tmp_path / "empty.png").write_bytes(b"")
     (tmp_path / "text.png").write_text("not a picture")
-    for name in ("cut.jpg", "empty.png", "text.png", "missing.png"):
-        with pytest.raises(ImageError, match=rf"^[^\n]*{name}: [^\n]+$"):
+    for name, reason in (
+        ("cut.jpg", "damaged or truncated"),
+        ("empty.png", "not a picture"),
+        ("text.png", "not a picture"),
+        ("missing.png", "no such file"),
+    ):
+        with pytest.raises(ImageError, match=rf"^[^\n]*{name}: {reason}[^\n]*$"):
             read_ldr(tmp_path / name)
 
 

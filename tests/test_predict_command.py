@@ -30,6 +30,7 @@ def test_a_folder_with_the_shipped_weights_from_any_place(tmp_path, run_python, 
     done = run_python(COMMAND, "--im_dir=in", "--previews", cwd=tmp_path, status=1)
     assert "bad.png" in done.stderr
     assert "1 of 2 not converted" in done.stderr
+    assert len(done.stderr.splitlines()) == 2
     assert "[2/2] out/good.exr  70x45  saturated" in done.stdout.replace("\\", "/")
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
         "good.exr",

@@ -22,7 +22,7 @@ from absl import flags
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from hdrcnn.command_line import run
+from hdrcnn.command_line import quietly, run
 from hdrcnn.image_io import ImageError
 from hdrcnn.weights import WeightsError
 
@@ -88,6 +88,9 @@ def main() -> int:
         jod=FLAGS.colorvideovdp,
         command=shown_command(),
     )
+    if request.params and not request.write_only:
+        with quietly():
+            import keras  # noqa: F401 - loaded here for its notes to be kept away
     evaluation.run(request)
     return 0
 

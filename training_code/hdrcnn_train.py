@@ -21,7 +21,7 @@ from absl import flags
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from hdrcnn.command_line import run
+from hdrcnn.command_line import quietly, run
 from hdrcnn.image_io import ImageError
 from hdrcnn.weights import WeightsError
 from training_code import config as configs
@@ -97,7 +97,8 @@ def compiled_model(config: Config) -> Any:
 
 def train(config: Config, scenes: Path, validation: Path, out_dir: Path) -> Path:
     """Scenes -> pairs -> model -> weights.npz in `out_dir`; returns its path."""
-    import keras
+    with quietly():
+        import keras
 
     from hdrcnn import weights
     from training_code import checkpoints, progress
