@@ -28,6 +28,8 @@ HELP = {
     "precision": "Of the convolutions, float32 or mixed_bfloat16; log domain and loss: float32.",
     "unclipped_low": "Smallest share of a crop's samples that stays below the clipping level.",
     "unclipped_high": "Largest such share.",
+    "fov_low": "Smallest field of view of a crop of a panorama, degrees.",
+    "fov_high": "Largest field of view of a crop of a panorama, degrees.",
     "linearisation": f"Stored with the weights: {', '.join(LINEARISATIONS)}.",
     "blend": f"Stored with the weights: {', '.join(BLENDS)}; the first is published.",
     "start": "Weights file to start from instead of from scratch.",
@@ -54,6 +56,8 @@ class Config:
     precision: str = "float32"
     unclipped_low: float = 0.85
     unclipped_high: float = 0.95
+    fov_low: float = 75.0
+    fov_high: float = 100.0
     linearisation: str = "mean_curve"
     blend: str = "channel"
     start: str = ""
@@ -68,6 +72,8 @@ class Config:
                 raise ValueError(f"--{name} {getattr(self, name)}: must be at least 1")
         if not 0 < self.unclipped_low <= self.unclipped_high < 1:
             raise ValueError("--unclipped_low and --unclipped_high: two rising shares within 0..1")
+        if not 0 < self.fov_low <= self.fov_high < 180:
+            raise ValueError("--fov_low and --fov_high: two rising angles between 0 and 180")
         if self.freeze and not self.start:
             raise ValueError("--freeze: needs --start, whose statistics it keeps")
         for name, known in (

@@ -119,8 +119,9 @@ def train(config: Config, scenes: Path, validation: Path, out_dir: Path) -> Path
     if done:
         print(f"going on after epoch {done}")
     camera = Camera(unclipped=(config.unclipped_low, config.unclipped_high))
+    views = Views(fov=(config.fov_low, config.fov_high))
     pairs = functools.partial(
-        Pairs, camera=camera, views=Views(), size=config.size, batch=config.batch
+        Pairs, camera=camera, views=views, size=config.size, batch=config.batch
     )
     model.fit(
         pairs(training_scenes, steps=config.steps, seed=config.seed, epoch=done),

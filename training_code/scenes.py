@@ -27,10 +27,10 @@ class Scene:
 
 @dataclasses.dataclass(frozen=True)
 class Views:
-    """How scenes are looked at. Uniform ranges."""
+    """How scenes are looked at: ranges, uniform where nothing else is said."""
 
     fov: tuple[float, float] = (75.0, 100.0)
-    """Horizontal field of view in a panorama, degrees."""
+    """Horizontal field of view in a panorama, degrees; uniform in its logarithm, as scales are."""
     pitch: tuple[float, float] = (-30.0, 30.0)
     """Above the horizon of a panorama, degrees."""
     crop: tuple[float, float] = (0.2, 0.6)
@@ -90,7 +90,8 @@ def random_view(scene: Scene, views: Views, size: int, rng: np.random.Generator)
     """
     if scene.is_panorama:
         yaw, pitch = rng.uniform(-180.0, 180.0), rng.uniform(*views.pitch)
-        view = perspective_view(scene.pixels, yaw, pitch, rng.uniform(*views.fov), size, size)
+        fov = float(np.exp(rng.uniform(*np.log(views.fov))))
+        view = perspective_view(scene.pixels, yaw, pitch, fov, size, size)
     else:
         rows, columns = scene.pixels.shape[:2]
         side = int(np.clip(rng.uniform(*views.crop) * columns, size, min(rows, columns)))
