@@ -1,0 +1,69 @@
+"""What the documents promise: the commands CI runs, the cards of the weights, the samples."""
+
+import hashlib
+import re
+
+import pytest
+
+import hdrcnn
+from hdrcnn import batch, weights
+from hdrcnn.image_io import read_exr, read_ldr
+from tests.conftest import ROOT
+
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def test_ci_runs_the_line_of_the_readme():
+    (line,) = (
+        line for line in (ROOT / ".ci/run").read_text().splitlines() if line.startswith("python3")
+    )
+    assert f"`{line}`" in README
+    assert line.endswith("-m pytest")
+
+
+def test_every_flag_of_the_readme_exists():
+    table = re.findall(r"`--(\w+)`", README)
+    source = "".join(
+        (ROOT / name).read_text()
+        for name in (
+            "hdrcnn_predict.py", "training_code/hdrcnn_train.py", "training_code/hdrcnn_evaluate.py",
+        )
+    )  # fmt: skip
+    assert {"params", "gamma", "scaling", "camera_curve"} <= set(table)
+    assert [flag for flag in table if f'"{flag}"' not in source] == []
+
+
+def test_links_of_the_documents_lead_somewhere():
+    for document in ROOT.glob("**/README.md"):
+        if ".venv" in document.parts:
+            continue
+        links = re.findall(r"\]\(([^)#:]+)\)", document.read_text(encoding="utf-8"))
+        assert [link for link in links if not (document.parent / link).exists()] == [], document
+
+
+@pytest.mark.parametrize("path", sorted(ROOT.glob("weights/*.npz")), ids=lambda path: path.name)
+def test_weights_have_a_card_and_a_size_worth_having(path):
+    card = (ROOT / "weights" / "README.md").read_text(encoding="utf-8")
+    assert path.name in card
+    assert hashlib.sha256(path.read_bytes()).hexdigest() in card
+    arrays, metadata = weights.load(path)
+    assert metadata.training["scenes"]
+    assert sum(array.size for array in arrays.values()) > 1_000_000
+    assert path.stat().st_size < 60e6
+
+
+def test_samples_are_pictures_with_saturated_highlights():
+    pictures = batch.find_pictures(ROOT / "data")
+    assert len(pictures) >= 6
+    shares = [float((hdrcnn.read(path).max(axis=-1) > 0.95).mean()) for path in pictures]
+    assert min(shares) > 0
+    origins = (ROOT / "data" / "README.md").read_text(encoding="utf-8")
+    assert [path.name for path in pictures if path.name not in origins] == []
+
+
+def test_computed_samples_have_their_truth():
+    truths = sorted((ROOT / "data" / "truth").glob("*.exr"))
+    assert len(truths) >= 2
+    for truth in truths:
+        (picture,) = (ROOT / "data").glob(f"{truth.stem}.png")
+        assert read_exr(truth).shape == read_ldr(picture).shape
