@@ -17,7 +17,7 @@ from absl import flags
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from hdrcnn.command_line import run
+from hdrcnn.command_line import quietly, run
 from hdrcnn.image_io import ImageError
 from hdrcnn.weights import WeightsError
 
@@ -37,7 +37,9 @@ def main() -> int:
 
     path = Path(FLAGS.figures)
     committed = None if FLAGS.update else regression.load(path)
-    figures = regression.measure(load(FLAGS.params), Path(FLAGS.truth))
+    with quietly():
+        predictor = load(FLAGS.params)
+    figures = regression.measure(predictor, Path(FLAGS.truth))
     if committed is None:
         regression.save(path, figures)
         print(f"wrote {path}")

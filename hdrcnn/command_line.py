@@ -12,7 +12,8 @@ from absl import app, flags
 @contextlib.contextmanager
 def quietly() -> Iterator[None]:
     """Around the import of TensorFlow, whose libraries write notes about themselves to stderr
-    before any setting can stop them. Where the import fails, they are shown after all."""
+    before any setting can stop them. Where the import fails, they are shown after all.
+    """
     sys.stderr.flush()
     with tempfile.TemporaryFile() as notes:
         stderr = os.dup(2)

@@ -10,9 +10,6 @@ from hdrcnn.geometry import pad_to_multiple
 from hdrcnn.models import BUILDERS
 from hdrcnn.models.layout import STRIDE
 
-SHIPPED = Path(__file__).resolve().parents[1] / "weights" / "hdrcnn.npz"
-"""The weights that come with the project."""
-
 
 def as_codes(image: np.ndarray) -> np.ndarray:
     """[H, W, 3] uint8, uint16 or float in [0, 1] to float32 in [0, 1].
@@ -86,7 +83,7 @@ def load(params: str | Path | None = None) -> Predictor:
 
     Raises weights.WeightsError where the file cannot be used.
     """
-    path = Path(params) if params is not None else SHIPPED
+    path = Path(params) if params is not None else weights.SHIPPED
     arrays, metadata = weights.load(path)
     if metadata.model not in BUILDERS:
         raise weights.WeightsError(

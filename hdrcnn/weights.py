@@ -16,6 +16,9 @@ from hdrcnn import npz
 from hdrcnn.highlights import BLENDS
 from hdrcnn.transfer import LINEARISATIONS
 
+SHIPPED = Path(__file__).resolve().parents[1] / "weights" / "hdrcnn.npz"
+"""The weights that come with the project."""
+
 
 class WeightsError(Exception):
     """A weights file that cannot be used; the message is meant for the user."""

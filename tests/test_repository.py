@@ -23,12 +23,8 @@ def test_ci_runs_the_line_of_the_readme():
 
 def test_every_flag_of_the_readme_exists():
     table = re.findall(r"`--(\w+)`", README)
-    source = "".join(
-        (ROOT / name).read_text()
-        for name in (
-            "hdrcnn_predict.py", "training_code/hdrcnn_train.py", "training_code/hdrcnn_evaluate.py",
-        )
-    )  # fmt: skip
+    commands = ("hdrcnn_predict", "training_code/hdrcnn_train", "training_code/hdrcnn_evaluate")
+    source = "".join((ROOT / f"{name}.py").read_text() for name in commands)
     assert {"params", "gamma", "scaling", "camera_curve"} <= set(table)
     assert [flag for flag in table if f'"{flag}"' not in source] == []
 

@@ -24,12 +24,15 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from hdrcnn.command_line import quietly, run
 from hdrcnn.image_io import ImageError
-from hdrcnn.weights import WeightsError
+from hdrcnn.weights import SHIPPED, WeightsError
 
 FLAGS = flags.FLAGS
 flags.DEFINE_string("scenes", None, "Folder with HDR scenes (.exr).", required=True)
 flags.DEFINE_multi_string(
-    "params", [], "Weights file, or NAME=FILE; may be given several times. Default name: ours."
+    "params",
+    [],
+    "Weights file, or NAME=FILE; may be given several times. Default name: ours; default file: the "
+    "weights shipped with the tool.",
 )
 flags.DEFINE_multi_string(
     "pred", [], "NAME=DIR: results of another tool, DIR/<condition>/<view>.exr; several times."
@@ -79,7 +82,7 @@ def main() -> int:
     request = evaluation.Request(
         scenes=Path(FLAGS.scenes),
         out_dir=Path(FLAGS.out_dir),
-        params=tuple(parse_named(text, "ours") for text in FLAGS.params),
+        params=tuple(parse_named(text, "ours") for text in FLAGS.params or [str(SHIPPED)]),
         folders=tuple(parse_named(text) for text in FLAGS.pred),
         families=Path(FLAGS.families) if FLAGS.families else None,
         every_family=FLAGS.all,
@@ -88,7 +91,7 @@ def main() -> int:
         jod=FLAGS.colorvideovdp,
         command=shown_command(),
     )
-    if request.params and not request.write_only:
+    if not request.write_only:
         with quietly():
             import keras  # noqa: F401 - loaded here for its notes to be kept away
     evaluation.run(request)
