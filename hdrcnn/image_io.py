@@ -1,4 +1,4 @@
-"""Files in and out: 8-bit pictures, OpenEXR, PNG.
+"""8-bit pictures in, OpenEXR and PNG out; `hdr_io` reads HDR images.
 
 Whatever cannot be read raises `ImageError`, one line that names file, reason and remedy. Files
 are written beside their place under a temporary name, then renamed: no half-written file is
@@ -70,25 +70,6 @@ def read_ldr(path: Path) -> np.ndarray:
     if pixels.dtype not in (np.uint8, np.uint16):
         raise ImageError(f"{path}: {pixels.dtype} samples; only 8- and 16-bit pictures are read")
     return _to_rgb(pixels).astype(np.float32) / np.iinfo(pixels.dtype).max
-
-
-def read_exr(path: Path) -> np.ndarray:
-    """An OpenEXR image as [H, W, 3] linear, half or float as stored. Raises ImageError."""
-    if not path.is_file():
-        raise ImageError(f"{path}: no such file")
-    try:
-        with OpenEXR.File(str(path)) as file:
-            # Copied: the channels belong to the file and end with it.
-            channels = {name: np.array(c.pixels) for name, c in file.channels().items()}
-    except (RuntimeError, ValueError, IndexError) as error:
-        raise ImageError(f"{path}: not a readable OpenEXR file ({error})") from error
-    for name in ("RGB", "RGBA", "Y"):
-        if name in channels and channels[name].size:
-            return np.ascontiguousarray(_to_rgb(channels[name]))
-    if not {"R", "G", "B"} <= channels.keys():
-        found = ", ".join(channels) or "none"
-        raise ImageError(f"{path}: no R, G and B channels (found: {found})")
-    return np.stack([channels["R"], channels["G"], channels["B"]], axis=-1)
 
 
 def write_exr(path: Path, hdr: np.ndarray) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 import hdrcnn
 from hdrcnn import ImageError, batch
-from hdrcnn.image_io import read_exr
+from hdrcnn.hdr_io import read_exr
 from hdrcnn.transfer import srgb_decode
 
 

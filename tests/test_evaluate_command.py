@@ -10,8 +10,9 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from hdrcnn.hdr_io import read_exr
 from hdrcnn.highlights import saturation
-from hdrcnn.image_io import ImageError, read_exr, read_ldr, write_exr
+from hdrcnn.image_io import ImageError, read_ldr, write_exr
 from hdrcnn.metrics import evaluate
 from hdrcnn.transfer import linearise
 from tests.conftest import ROOT
@@ -247,16 +248,19 @@ def test_two_rows_of_one_name_are_refused(done: SimpleNamespace, tmp_path: Path)
 def test_families_choose_the_scenes(scene_folder: Path, tmp_path: Path) -> None:
     (tmp_path / "list.txt").write_text("two # a place\nthree\nelsewhere\n")
     request = Request(scenes=scene_folder, out_dir=tmp_path)
-    scenes, line = run.choose_scenes(dataclasses.replace(request, families=tmp_path / "list.txt"))
-    assert [scene.name for scene in scenes] == ["c.exr", "d.exr"]
+    found, line = run.choose_scenes(dataclasses.replace(request, families=tmp_path / "list.txt"))
+    assert [scene.name for scene in found.scenes] == ["c.exr", "d.exr"]
     assert line.startswith("2 scenes of 2 families")
-    scenes, line = run.choose_scenes(request)
-    assert len(scenes) == 4
+    found, line = run.choose_scenes(request)
+    assert len(found.scenes) == 4
     assert "none of the validation families" in line
-    assert len(run.choose_scenes(dataclasses.replace(request, every_family=True))[0]) == 4
+    everything, _ = run.choose_scenes(dataclasses.replace(request, every_family=True))
+    assert len(everything.scenes) == 4
     shutil.copy(scene_folder / "c.exr", tmp_path / "cave_wall.exr")
-    scenes, line = run.choose_scenes(dataclasses.replace(request, scenes=tmp_path))
-    assert [scene.family for scene in scenes] == ["cave_wall"]
+    (tmp_path / "broken.hdr").write_text("nothing")
+    found, line = run.choose_scenes(dataclasses.replace(request, scenes=tmp_path))
+    assert [scene.family for scene in found.scenes] == ["cave_wall"]
+    assert found.rejected == []  # Only files of the families asked for are opened.
     assert "1 scenes of 1 families: the validation families" in line
 
 

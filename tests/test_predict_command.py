@@ -4,7 +4,7 @@ import imageio.v3 as iio
 import numpy as np
 import pytest
 
-from hdrcnn.image_io import read_exr
+from hdrcnn.hdr_io import read_exr
 from hdrcnn.transfer import inverse_camera_curve
 from tests.conftest import ROOT
 from tests.published import plain_tensorflow, published_arrays, save_published

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image, JpegImagePlugin
 
-from hdrcnn.image_io import ImageError, read_exr, read_ldr
+from hdrcnn.hdr_io import read_exr
+from hdrcnn.image_io import ImageError, read_ldr
 from hdrcnn.transfer import inverse_camera_curve, luminance, srgb_decode
 from training_code.evaluation import protocol as rules
 from training_code.evaluation.protocol import BASE, FULL, VARIED, Condition, Protocol, View

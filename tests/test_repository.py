@@ -7,7 +7,8 @@ import pytest
 
 import hdrcnn
 from hdrcnn import batch, weights
-from hdrcnn.image_io import read_exr, read_ldr
+from hdrcnn.hdr_io import read_exr
+from hdrcnn.image_io import read_ldr
 from tests.conftest import ROOT
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")

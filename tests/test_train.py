@@ -32,7 +32,7 @@ def test_one_batch_is_learnt(scene_folder):
     """The loss of one batch, seen again and again, falls to a small part."""
     keras.utils.set_random_seed(1)
     pictures, targets = Pairs(
-        load_scenes(scene_folder, without=True),
+        load_scenes(scene_folder, without=True, smallest=32).scenes,
         Camera(),
         Views(),
         size=32,
@@ -85,7 +85,7 @@ def test_the_weights_say_what_they_are_and_can_be_used(scene_folder, validation,
 def test_validation_leaves_the_batch_norm_statistics_alone(scene_folder):
     model = BUILDERS["hdrcnn"]()(2)
     model.compile(loss=losses.log_l2, jit_compile=False)
-    scenes = load_scenes(scene_folder, without=True)
+    scenes = load_scenes(scene_folder, without=True, smallest=32).scenes
     before = {v.path: np.asarray(v) for v in model.non_trainable_variables}
     assert any(name.endswith("moving_mean") for name in before)
     model.evaluate(Pairs(scenes, Camera(), Views(), size=32, batch=2, steps=2, seed=1), verbose=0)

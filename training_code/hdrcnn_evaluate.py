@@ -3,7 +3,7 @@ r"""Compare weights, other tools, classical operators and doing nothing on HDR s
     python training_code/hdrcnn_evaluate.py --scenes $HDR_SCENES --params weights/hdrcnn.npz \
         --out_dir out/evaluation
 
-reads   $HDR_SCENES/**/*.exr          families from its MANIFEST.csv where there is one
+reads   $HDR_SCENES/**/*.exr, *.hdr ... families from its MANIFEST.csv where there is one
 writes  out/evaluation/ldr/<condition>/<view>.png     what every method is given
                       /truth/<exposure>/<view>.exr    1.0 = clipping level
                       /table.md                       the tables, as printed
@@ -27,7 +27,9 @@ from hdrcnn.image_io import ImageError
 from hdrcnn.weights import SHIPPED, WeightsError
 
 FLAGS = flags.FLAGS
-flags.DEFINE_string("scenes", None, "Folder with HDR scenes (.exr).", required=True)
+flags.DEFINE_string(
+    "scenes", None, "Folder with HDR scenes: OpenEXR, Radiance, float TIFF.", required=True
+)
 flags.DEFINE_multi_string(
     "params",
     [],

@@ -2,11 +2,11 @@
 
     python training_code/hdrcnn_train.py --scenes $HDR_SCENES --out_dir runs/first
 
-reads   $HDR_SCENES/**/*.exr              families from its MANIFEST.csv where there is one
+reads   $HDR_SCENES/**/*.exr, *.hdr ...   families from its MANIFEST.csv where there is one
 writes  runs/first/config.json            the settings of the run
         runs/first/checkpoint_000012.npz  everything needed to go on; the last two are kept
         runs/first/log.csv                losses, a line an epoch
-        runs/first/weights.npz            what hdrcnn_predict.py --params takes
+        runs/first/weights.npz            what hdrcnn_predict.py --params takes, after each epoch
 
 Started again with the same --out_dir, a run goes on from its last checkpoint.
 """
@@ -28,7 +28,9 @@ from training_code import config as configs
 from training_code.config import HELP, Config, TrainingError
 
 FLAGS = flags.FLAGS
-flags.DEFINE_string("scenes", None, "Folder with HDR scenes (.exr).", required=True)
+flags.DEFINE_string(
+    "scenes", None, "Folder with HDR scenes: OpenEXR, Radiance, float TIFF.", required=True
+)
 flags.DEFINE_string("out_dir", None, "Folder of this run.", required=True)
 flags.DEFINE_string(
     "validation",
@@ -95,6 +97,25 @@ def compiled_model(config: Config) -> Any:
     return model
 
 
+def training_facts(
+    config: Config, scenes: list[str], history: list[dict[str, float]]
+) -> dict[str, Any]:
+    """What the weights file says of its training; those of the start weights under `start`."""
+    from hdrcnn import weights
+
+    facts: dict[str, Any] = {
+        "config": dataclasses.asdict(config),
+        "scenes": scenes,
+        "epochs": len(history),
+        "crops": len(history) * config.steps * config.batch,
+        "last_epoch": history[-1] if history else {},
+    }
+    if config.start:
+        facts["config"]["start"] = Path(config.start).name
+        facts["start"] = weights.load(Path(config.start))[1].training
+    return facts
+
+
 def train(config: Config, scenes: Path, validation: Path, out_dir: Path) -> Path:
     """Scenes -> pairs -> model -> weights.npz in `out_dir`; returns its path."""
     with quietly():
@@ -107,8 +128,10 @@ def train(config: Config, scenes: Path, validation: Path, out_dir: Path) -> Path
     from training_code.virtual_camera import Camera
 
     held_out = read_list(validation)
-    training_scenes = load_scenes(scenes, held_out, without=True)
-    validation_scenes = load_scenes(scenes, held_out)
+    training_part = load_scenes(scenes, held_out, without=True, smallest=config.size)
+    validation_part = load_scenes(scenes, held_out, smallest=config.size)
+    print(training_part.rejected_lines() + validation_part.rejected_lines(), end="")
+    training_scenes, validation_scenes = training_part.scenes, validation_part.scenes
     print(f"{len(training_scenes)} scenes to train on, {len(validation_scenes)} held out")
 
     model = compiled_model(config)
@@ -123,6 +146,18 @@ def train(config: Config, scenes: Path, validation: Path, out_dir: Path) -> Path
     pairs = functools.partial(
         Pairs, camera=camera, views=views, size=config.size, batch=config.batch
     )
+    path = out_dir / "weights.npz"
+
+    def export() -> None:
+        facts = training_facts(config, [scene.name for scene in training_scenes], history)
+        metadata = weights.Metadata(
+            width=config.width,
+            linearisation=config.linearisation,
+            blend=config.blend,
+            training=facts,
+        )
+        weights.save(path, weights.collect(model), metadata)
+
     model.fit(
         pairs(training_scenes, steps=config.steps, seed=config.seed, epoch=done),
         validation_data=pairs(
@@ -134,26 +169,14 @@ def train(config: Config, scenes: Path, validation: Path, out_dir: Path) -> Path
         verbose=0,
         callbacks=[
             progress.StopOnNaN(),
-            progress.SaveCheckpoint(out_dir, history),
+            progress.SaveCheckpoint(out_dir, history, export),
             progress.ProgressLine(config.steps * config.batch),
             keras.callbacks.CSVLogger(str(out_dir / "log.csv"), append=done > 0),
         ],
     )
 
-    path = out_dir / "weights.npz"
-    training = {
-        "config": dataclasses.asdict(config),
-        "scenes": [scene.name for scene in training_scenes],
-        "crops": config.epochs * config.steps * config.batch,
-        "last_epoch": history[-1] if history else {},
-    }
-    metadata = weights.Metadata(
-        width=config.width,
-        linearisation=config.linearisation,
-        blend=config.blend,
-        training=training,
-    )
-    weights.save(path, weights.collect(model), metadata)
+    if done >= config.epochs:
+        export()
     return path
 
 

@@ -2,6 +2,7 @@
 
 import math
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -23,15 +24,18 @@ class StopOnNaN(keras.callbacks.Callback):
 
 
 class SaveCheckpoint(keras.callbacks.Callback):
-    """A checkpoint after every epoch, with the losses so far."""
+    """After every epoch a checkpoint, with the losses so far, and whatever `export` writes."""
 
-    def __init__(self, folder: Path, history: list[dict[str, float]]) -> None:
+    def __init__(
+        self, folder: Path, history: list[dict[str, float]], export: Callable[[], None]
+    ) -> None:
         super().__init__()
-        self.folder, self.history = folder, history
+        self.folder, self.history, self.export = folder, history, export
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         self.history.append({name: round(float(value), 6) for name, value in (logs or {}).items()})
         checkpoints.save(self.folder, self.model, epoch + 1, {"history": self.history})
+        self.export()
 
 
 class ProgressLine(keras.callbacks.Callback):

@@ -7,8 +7,12 @@ from pathlib import Path
 
 import numpy as np
 
-from hdrcnn.image_io import HALF_MAX, ImageError, read_exr
+from hdrcnn.hdr_io import HDR_SUFFIXES, read_hdr
+from hdrcnn.image_io import HALF_MAX, ImageError
 from training_code.projection import perspective_view, resized_crop
+
+READERS = 4
+"""Files read at a time; a large panorama takes some GB while it is read."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -23,6 +27,30 @@ class Scene:
     @property
     def is_panorama(self) -> bool:
         return self.pixels.shape[1] == 2 * self.pixels.shape[0]
+
+
+@dataclasses.dataclass(frozen=True)
+class SceneFile:
+    """An HDR file below a folder, not opened yet."""
+
+    path: Path
+    name: str
+    """Its path relative to the folder, with slashes."""
+    family: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Collection:
+    """What a folder gave."""
+
+    scenes: list[Scene]
+    rejected: list[str]
+    """One line for each file that cannot be used: which, why, and what to do."""
+
+    def rejected_lines(self) -> str:
+        """For the user: how many files are left out, then a line for each; empty without any."""
+        lines = [f"  {line}\n" for line in self.rejected]
+        return f"{len(lines)} files are left out:\n" + "".join(lines) if lines else ""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,33 +82,84 @@ def read_list(path: Path) -> frozenset[str]:
     return frozenset(line for line in lines if line)
 
 
-def load_scenes(
-    folder: Path, families: frozenset[str] = frozenset(), *, without: bool = False
-) -> list[Scene]:
-    """All EXR files below a folder, sorted by path: those of `families`, or, `without`, the rest.
+def scene_files(folder: Path) -> list[SceneFile]:
+    """The files below a folder with an ending in `HDR_SUFFIXES`, sorted by path; hidden ones are
+    passed over.
 
-    Raises ImageError where a file cannot be read or nothing is found.
+    The family is that of the MANIFEST.csv, without one the name of the file without its ending.
     """
     by_path = read_families(folder)
-    chosen = []
-    for path in sorted(folder.rglob("*.exr")):
-        name = path.relative_to(folder).as_posix()
-        family = by_path.get(name, path.stem)
-        if (family in families) != without:
-            chosen.append((path, name, family))
+    found = []
+    for path in sorted(folder.rglob("*")):
+        relative = path.relative_to(folder)
+        hidden = any(part.startswith(".") for part in relative.parts)
+        if path.suffix.lower() in HDR_SUFFIXES and not hidden and path.is_file():
+            name = relative.as_posix()
+            found.append(SceneFile(path, name, by_path.get(name, path.stem)))
+    return found
+
+
+def usable_pixels(path: Path, smallest: int) -> np.ndarray:
+    """An HDR file as the pixels of a `Scene`: [H, W, 3] float16, linear Rec. 709, in [0, 65504].
+
+    Negative values, which lossy compression and colours outside Rec. 709 leave, become 0. Where
+    the maximum exceeds the largest half float, the whole image is scaled down to it: clipping
+    would flatten the brightest lights, and the unit of a scene is of no account. Raises
+    ImageError where the image cannot be read, a side is shorter than `smallest`, a value is not
+    finite, or there is no light or no contrast.
+    """
+    pixels = read_hdr(path)
+    rows, columns = pixels.shape[:2]
+    if min(rows, columns) < smallest:
+        raise ImageError(
+            f"{path}: {columns}x{rows} pixels where the shorter side needs {smallest}; give a "
+            "larger version"
+        )
+    # One value that is not a number makes both of these so.
+    low, high = float(pixels.min()), float(pixels.max())
+    if not np.isfinite([low, high]).all():
+        raise ImageError(f"{path}: holds values that are not finite; repair or remove it")
+    if high > HALF_MAX:
+        pixels = pixels * np.float32(HALF_MAX / high)
+    half = np.clip(pixels, 0.0, HALF_MAX).astype(np.float16)
+    if half.max() <= 0:
+        raise ImageError(f"{path}: holds no light, nothing is above 0; remove it")
+    if half.min() == half.max():
+        raise ImageError(f"{path}: holds one value everywhere; remove it")
+    return half
+
+
+def load_scenes(
+    folder: Path,
+    families: frozenset[str] = frozenset(),
+    *,
+    without: bool = False,
+    smallest: int = 64,
+) -> Collection:
+    """All HDR files below a folder, sorted by path: those of `families`, or, `without`, the rest.
+
+    smallest: the least pixels of the shorter side. Files that cannot be used are listed with the
+    reason and the others are taken. Raises ImageError where nothing is found or nothing is left.
+    """
+    chosen = [file for file in scene_files(folder) if (file.family in families) != without]
     if not chosen:
-        raise ImageError(f"{folder}: holds no HDR scenes (.exr) of the families asked for")
+        endings = ", ".join(HDR_SUFFIXES)
+        raise ImageError(f"{folder}: holds no HDR scenes ({endings}) of the families asked for")
 
-    def load(entry: tuple[Path, str, str]) -> Scene:
-        path, name, family = entry
-        pixels = read_exr(path)
-        if not np.isfinite(pixels).all():
-            raise ImageError(f"{path}: holds values that are not finite")
-        # Lossy compression leaves small negative values.
-        return Scene(name, family, np.clip(pixels, 0.0, HALF_MAX).astype(np.float16))
+    def load(file: SceneFile) -> Scene | str:
+        try:
+            return Scene(file.name, file.family, usable_pixels(file.path, smallest))
+        except ImageError as error:
+            return str(error)
 
-    with ThreadPoolExecutor() as pool:
-        return list(pool.map(load, chosen))
+    with ThreadPoolExecutor(READERS) as pool:
+        loaded = list(pool.map(load, chosen))
+    scenes = [scene for scene in loaded if isinstance(scene, Scene)]
+    rejected = [reason for reason in loaded if isinstance(reason, str)]
+    if not scenes:
+        more = f"; {len(rejected) - 1} more are left out too" if len(rejected) > 1 else ""
+        raise ImageError(f"{folder}: holds no usable HDR scene: {rejected[0]}{more}")
+    return Collection(scenes, rejected)
 
 
 def random_view(scene: Scene, views: Views, size: int, rng: np.random.Generator) -> np.ndarray:

@@ -13,8 +13,9 @@ from pathlib import Path
 import numpy as np
 
 from hdrcnn.crf_correction import correct_camera_response
+from hdrcnn.hdr_io import read_exr
 from hdrcnn.highlights import saturation
-from hdrcnn.image_io import ImageError, read_exr
+from hdrcnn.image_io import ImageError
 from hdrcnn.metrics import absolute_factor, align
 from hdrcnn.transfer import linearise
 from training_code.evaluation.classical import OPERATORS

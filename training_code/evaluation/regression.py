@@ -15,7 +15,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from hdrcnn.image_io import ImageError, finished_whole, read_exr
+from hdrcnn.hdr_io import read_exr
+from hdrcnn.image_io import ImageError, finished_whole
 from hdrcnn.metrics import Scores, evaluate
 from hdrcnn.predictor import Predictor
 from hdrcnn.transfer import linearise
@@ -88,7 +89,7 @@ def measure(predictor: Predictor, truth_dir: Path, protocol: Protocol | None = N
     for condition in CONDITIONS:
         scores: dict[str, tuple[Scores, Scores]] = {}
         for path in paths:
-            truth = read_exr(path).astype(np.float32)
+            truth = read_exr(path)
             scores |= piece_scores(predictor, path.stem, truth, condition, protocol)
         if not scores:
             raise ImageError(f"{truth_dir}: no truth has saturated pieces, nothing to measure")

@@ -5,6 +5,7 @@
 """
 
 import dataclasses
+import functools
 import hashlib
 import itertools
 import time
@@ -23,7 +24,7 @@ from training_code.evaluation.report import (
     write_report,
 )
 from training_code.evaluation.scoring import Looked, Record, score_all
-from training_code.evaluation.shots import LeftOut, Shot, photograph_scenes
+from training_code.evaluation.shots import SMALLEST_SIDE, LeftOut, Shot, photograph_scenes
 from training_code.evaluation.summary import (
     DECISIVE,
     Table,
@@ -32,7 +33,7 @@ from training_code.evaluation.summary import (
     tabulate,
     worse_scenes,
 )
-from training_code.scenes import Scene, load_scenes, read_families, read_list
+from training_code.scenes import Collection, Scene, load_scenes, read_list, scene_files
 
 VALIDATION = Path(__file__).parents[1].joinpath("validation_families.txt")
 
@@ -65,26 +66,24 @@ class Request:
         return given[0].name if given else None
 
 
-def choose_scenes(request: Request) -> tuple[list[Scene], str]:
+def choose_scenes(request: Request) -> tuple[Collection, str]:
     """The scenes asked for, and a line that says which. Raises ImageError."""
+    load = functools.partial(load_scenes, request.scenes, smallest=SMALLEST_SIDE)
     if request.every_family:
-        scenes = load_scenes(request.scenes, without=True)
-        return scenes, f"all {len(scenes)} scenes of {request.scenes}"
+        found = load(without=True)
+        return found, f"all {len(found.scenes)} scenes of {request.scenes}"
     wanted = read_list(request.families or VALIDATION)
-    by_path = read_families(request.scenes)
-    present = {
-        by_path.get(path.relative_to(request.scenes).as_posix(), path.stem)
-        for path in request.scenes.rglob("*.exr")
-    }
+    present = {file.family for file in scene_files(request.scenes)}
     if request.families is None and present and not wanted & present:
-        scenes = load_scenes(request.scenes, without=True)
-        return scenes, (
-            f"none of the validation families is in {request.scenes}: all {len(scenes)} scenes; "
-            "make sure that the weights were not trained on them"
+        found = load(without=True)
+        return found, (
+            f"none of the validation families is in {request.scenes}: all {len(found.scenes)} "
+            "scenes; make sure that the weights were not trained on them"
         )
-    scenes = load_scenes(request.scenes, wanted)
+    found = load(wanted)
+    families = {scene.family for scene in found.scenes}
     kind = "the validation families" if request.families is None else str(request.families)
-    return scenes, f"{len(scenes)} scenes of {len(wanted & present)} families: {kind}"
+    return found, f"{len(found.scenes)} scenes of {len(families)} families: {kind}"
 
 
 def _write(path: Path, content: str) -> None:
@@ -188,8 +187,9 @@ def run(request: Request) -> list[Table]:
     """
     if not request.scenes.is_dir():
         raise ImageError(f"{request.scenes}: no such folder")
-    scenes, which = choose_scenes(request)
-    print(which, flush=True)
+    collection, which = choose_scenes(request)
+    scenes = collection.scenes
+    print(collection.rejected_lines() + which, flush=True)
     out_dir = request.out_dir
     shots: list[Shot] = []
     left_out: list[LeftOut] = []

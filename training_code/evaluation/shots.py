@@ -10,7 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
-from hdrcnn.image_io import ImageError, finished_whole, read_exr, read_ldr, write_exr
+from hdrcnn.hdr_io import read_exr
+from hdrcnn.image_io import ImageError, finished_whole, read_ldr, write_exr
 from hdrcnn.metrics import absolute_factor, alignment_gain, saturated_share
 from hdrcnn.transfer import inverse_camera_curve, luminance
 from training_code.evaluation import protocol as rules
@@ -38,7 +39,7 @@ class Shot:
         """Code, [H, W, 3] float32 in [0, 1], display-encoded, and truth, [H, W, 3] float32,
         linear, 1.0 = clipping level, both out of their files. Raises ImageError.
         """
-        return read_ldr(self.ldr), read_exr(self.truth).astype(np.float32)
+        return read_ldr(self.ldr), read_exr(self.truth)
 
 
 @dataclasses.dataclass(frozen=True)

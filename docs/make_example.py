@@ -1,0 +1,72 @@
+"""Make docs/example.png: a computed scene's photograph, our result and the truth, darker and darker.
+
+python docs/make_example.py
+"""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+from absl import flags
+from PIL import Image, ImageDraw, ImageFont
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+
+from hdrcnn.command_line import quietly, run
+from hdrcnn.display import to_display
+from hdrcnn.geometry import fit
+from hdrcnn.hdr_io import read_exr
+from hdrcnn.image_io import ImageError, read_ldr, write_png
+from hdrcnn.transfer import linearise
+
+FLAGS = flags.FLAGS
+flags.DEFINE_string("scene", "night_market", "Name of a computed scene in data/.")
+flags.DEFINE_string("params", None, "Weights file. Default: the weights shipped with the tool.")
+flags.DEFINE_string("out", str(ROOT / "docs" / "example.png"), "File to write.")
+
+STOPS = (0, -2, -4)
+PANEL_WIDTH = 320
+MARGIN = 28
+
+
+def labelled_grid(rows: dict[str, np.ndarray]) -> np.ndarray:
+    """Linear images [H, W, 3] of one size, a row each, at all `STOPS`: uint8 [H', W', 3]."""
+    height = round(
+        PANEL_WIDTH * next(iter(rows.values())).shape[0] / next(iter(rows.values())).shape[1]
+    )
+    sheet = Image.new("RGB", (MARGIN + len(STOPS) * PANEL_WIDTH, MARGIN + len(rows) * height))
+    draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(14)
+    for column, stops in enumerate(STOPS):
+        place = (MARGIN + column * PANEL_WIDTH + PANEL_WIDTH // 2, MARGIN // 2)
+        draw.text(place, f"{stops} stops", "white", font, anchor="mm")
+    for row, (label, image) in enumerate(rows.items()):
+        text = Image.new("RGB", (height, MARGIN))
+        ImageDraw.Draw(text).text((height // 2, MARGIN // 2), label, "white", font, anchor="mm")
+        sheet.paste(text.transpose(Image.Transpose.ROTATE_90), (0, MARGIN + row * height))
+        small = fit(image.astype(np.float32), height, PANEL_WIDTH)
+        for column, stops in enumerate(STOPS):
+            panel = Image.fromarray(to_display(small, stops))
+            sheet.paste(panel, (MARGIN + column * PANEL_WIDTH, MARGIN + row * height))
+    return np.asarray(sheet)
+
+
+def main() -> int:
+    """Reconstruct one sample and lay the sheet out. Returns the exit status."""
+    from hdrcnn import load
+
+    code = read_ldr(ROOT / "data" / f"{FLAGS.scene}.png")
+    with quietly():
+        predictor = load(FLAGS.params)
+    rows = {
+        "photograph": linearise(code, predictor.metadata.linearisation),
+        "result": predictor.reconstruct(code),
+        "truth": read_exr(ROOT / "data" / "truth" / f"{FLAGS.scene}.exr"),
+    }
+    write_png(Path(FLAGS.out), labelled_grid(rows))
+    print(f"wrote {FLAGS.out}")
+    return 0
+
+
+if __name__ == "__main__":
+    run(main, ImageError, OSError)
