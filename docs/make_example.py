@@ -1,4 +1,4 @@
-"""Make docs/example.png: a computed scene's photograph, our result and the truth, darker and darker.
+"""Make docs/example.png: photograph, result and truth of a computed scene at three exposures.
 
 python docs/make_example.py
 """
@@ -32,9 +32,8 @@ MARGIN = 28
 
 def labelled_grid(rows: dict[str, np.ndarray]) -> np.ndarray:
     """Linear images [H, W, 3] of one size, a row each, at all `STOPS`: uint8 [H', W', 3]."""
-    height = round(
-        PANEL_WIDTH * next(iter(rows.values())).shape[0] / next(iter(rows.values())).shape[1]
-    )
+    size = next(iter(rows.values())).shape
+    height = round(PANEL_WIDTH * size[0] / size[1])
     sheet = Image.new("RGB", (MARGIN + len(STOPS) * PANEL_WIDTH, MARGIN + len(rows) * height))
     draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(14)
     for column, stops in enumerate(STOPS):

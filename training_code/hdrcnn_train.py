@@ -15,7 +15,7 @@ import dataclasses
 import functools
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from absl import flags
 
@@ -26,6 +26,11 @@ from hdrcnn.image_io import ImageError
 from hdrcnn.weights import WeightsError
 from training_code import config as configs
 from training_code.config import HELP, Config, TrainingError
+
+if TYPE_CHECKING:
+    from hdrcnn.weights import Metadata
+    from training_code.pairs import Pairs
+    from training_code.scenes import Scene
 
 FLAGS = flags.FLAGS
 flags.DEFINE_string(
@@ -97,15 +102,48 @@ def compiled_model(config: Config) -> Any:
     return model
 
 
-def training_facts(
-    config: Config, scenes: list[str], history: list[dict[str, float]]
-) -> dict[str, Any]:
-    """What the weights file says of its training; those of the start weights under `start`."""
+def load_both_sides(
+    config: Config, folder: Path, validation: Path
+) -> tuple[list["Scene"], list["Scene"]]:
+    """Scenes to train on and scenes held out; says how many, and which files are unusable."""
+    from training_code.scenes import load_scenes, read_list
+
+    held_out = read_list(validation)
+    training = load_scenes(folder, held_out, without=True, smallest=config.size)
+    withheld = load_scenes(folder, held_out, smallest=config.size)
+    print(training.rejected_lines() + withheld.rejected_lines(), end="")
+    print(f"{len(training.scenes)} scenes to train on, {len(withheld.scenes)} held out")
+    return training.scenes, withheld.scenes
+
+
+def both_pairs(
+    config: Config, training: list["Scene"], withheld: list["Scene"], epoch: int
+) -> tuple["Pairs", "Pairs"]:
+    """Pairs to train on from `epoch` on, and those of the validation, always the same."""
+    from training_code.pairs import Pairs
+    from training_code.scenes import Views
+    from training_code.virtual_camera import Camera
+
+    make = functools.partial(
+        Pairs,
+        camera=Camera(unclipped=(config.unclipped_low, config.unclipped_high)),
+        views=Views(fov=(config.fov_low, config.fov_high)),
+        size=config.size,
+        batch=config.batch,
+    )
+    return (
+        make(training, steps=config.steps, seed=config.seed, epoch=epoch),
+        make(withheld, steps=VALIDATION_BATCHES, seed=config.seed + 1, repeat_epoch=True),
+    )
+
+
+def metadata(config: Config, scenes: list["Scene"], history: list[dict[str, float]]) -> "Metadata":
+    """What the weights file says of itself; of the weights it started from under `start`."""
     from hdrcnn import weights
 
     facts: dict[str, Any] = {
         "config": dataclasses.asdict(config),
-        "scenes": scenes,
+        "scenes": [scene.name for scene in scenes],
         "epochs": len(history),
         "crops": len(history) * config.steps * config.batch,
         "last_epoch": history[-1] if history else {},
@@ -113,27 +151,23 @@ def training_facts(
     if config.start:
         facts["config"]["start"] = Path(config.start).name
         facts["start"] = weights.load(Path(config.start))[1].training
-    return facts
+    return weights.Metadata(
+        width=config.width,
+        linearisation=config.linearisation,
+        blend=config.blend,
+        training=facts,
+    )
 
 
-def train(config: Config, scenes: Path, validation: Path, out_dir: Path) -> Path:
+def train(config: Config, folder: Path, validation: Path, out_dir: Path) -> Path:
     """Scenes -> pairs -> model -> weights.npz in `out_dir`; returns its path."""
     with quietly():
         import keras
 
     from hdrcnn import weights
     from training_code import checkpoints, progress
-    from training_code.pairs import Pairs
-    from training_code.scenes import Views, load_scenes, read_list
-    from training_code.virtual_camera import Camera
 
-    held_out = read_list(validation)
-    training_part = load_scenes(scenes, held_out, without=True, smallest=config.size)
-    validation_part = load_scenes(scenes, held_out, smallest=config.size)
-    print(training_part.rejected_lines() + validation_part.rejected_lines(), end="")
-    training_scenes, validation_scenes = training_part.scenes, validation_part.scenes
-    print(f"{len(training_scenes)} scenes to train on, {len(validation_scenes)} held out")
-
+    scenes, withheld = load_both_sides(config, folder, validation)
     model = compiled_model(config)
     out_dir.mkdir(parents=True, exist_ok=True)
     config.save(out_dir / "config.json")
@@ -141,28 +175,15 @@ def train(config: Config, scenes: Path, validation: Path, out_dir: Path) -> Path
     history = facts.get("history", [])
     if done:
         print(f"going on after epoch {done}")
-    camera = Camera(unclipped=(config.unclipped_low, config.unclipped_high))
-    views = Views(fov=(config.fov_low, config.fov_high))
-    pairs = functools.partial(
-        Pairs, camera=camera, views=views, size=config.size, batch=config.batch
-    )
     path = out_dir / "weights.npz"
 
     def export() -> None:
-        facts = training_facts(config, [scene.name for scene in training_scenes], history)
-        metadata = weights.Metadata(
-            width=config.width,
-            linearisation=config.linearisation,
-            blend=config.blend,
-            training=facts,
-        )
-        weights.save(path, weights.collect(model), metadata)
+        weights.save(path, weights.collect(model), metadata(config, scenes, history))
 
+    pairs, validation_pairs = both_pairs(config, scenes, withheld, done)
     model.fit(
-        pairs(training_scenes, steps=config.steps, seed=config.seed, epoch=done),
-        validation_data=pairs(
-            validation_scenes, steps=VALIDATION_BATCHES, seed=config.seed + 1, repeat_epoch=True
-        ),
+        pairs,
+        validation_data=validation_pairs,
         shuffle=False,  # The pairs are random themselves, and a stopped run must meet the same.
         initial_epoch=done,
         epochs=config.epochs,
@@ -174,7 +195,6 @@ def train(config: Config, scenes: Path, validation: Path, out_dir: Path) -> Path
             keras.callbacks.CSVLogger(str(out_dir / "log.csv"), append=done > 0),
         ],
     )
-
     if done >= config.epochs:
         export()
     return path
