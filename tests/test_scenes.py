@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hdrcnn.image_io import HALF_MAX, ImageError, write_exr
-from training_code import hdrcnn_train
+from training_code import training
 from training_code.config import Config
 from training_code.evaluation import run
 from training_code.evaluation.protocol import BASE
@@ -27,11 +27,11 @@ def ramp(peak: float = 4.0, side: int = 64) -> np.ndarray:
 
 def test_families_stay_on_one_side(scene_folder):
     held_out = frozenset({"one"})
-    training = load_scenes(scene_folder, held_out, without=True, smallest=32).scenes
+    kept = load_scenes(scene_folder, held_out, without=True, smallest=32).scenes
     validation = load_scenes(scene_folder, held_out, smallest=32).scenes
-    assert [scene.name for scene in training] == ["c.exr", "d.exr"]
+    assert [scene.name for scene in kept] == ["c.exr", "d.exr"]
     assert [scene.name for scene in validation] == ["a.exr", "b.exr"]
-    assert [scene.is_panorama for scene in training + validation] == [False, False, True, True]
+    assert [scene.is_panorama for scene in kept + validation] == [False, False, True, True]
 
 
 def test_every_kind_of_file_anywhere_below(tmp_path):
@@ -138,9 +138,9 @@ def test_the_evaluation_prints_what_it_leaves_out(scene_folder, tmp_path, capsys
 def test_the_training_prints_what_it_leaves_out(scene_folder, tmp_path, capsys, monkeypatch):
     """Below --size is too small; the run is stopped where the model would be built."""
     (tmp_path / "list.txt").write_text("two\n")
-    monkeypatch.setattr(hdrcnn_train, "compiled_model", lambda config: sys.exit("far enough"))
+    monkeypatch.setattr(training, "compiled_model", lambda config: sys.exit("far enough"))
     with pytest.raises(SystemExit, match="far enough"):
-        hdrcnn_train.train(Config(size=64), scene_folder, tmp_path / "list.txt", tmp_path / "run")
+        training.train(Config(size=64), scene_folder, tmp_path / "list.txt", tmp_path / "run")
     printed = capsys.readouterr().out.splitlines()
     assert printed[0] == "2 files are left out:"
     assert "a.exr: 96x48 pixels where the shorter side needs 64" in printed[1]

@@ -12,7 +12,7 @@ import pytest
 import hdrcnn
 from hdrcnn.models import BUILDERS
 from tests.conftest import ROOT
-from training_code import checkpoints, config, hdrcnn_train, losses
+from training_code import checkpoints, config, losses, training
 from training_code.config import Config
 from training_code.pairs import Pairs
 from training_code.scenes import Views, load_scenes
@@ -53,10 +53,10 @@ def test_one_batch_is_learnt(scene_folder):
 def test_a_stopped_run_goes_on_to_the_same_losses(scene_folder, validation, tmp_path):
     whole, broken = tmp_path / "whole", tmp_path / "broken"
     for folder in (whole, broken):
-        hdrcnn_train.train(TINY, scene_folder, validation, folder)
+        training.train(TINY, scene_folder, validation, folder)
     for name in ("checkpoint_000002.npz", "weights.npz"):
         (broken / name).unlink()
-    hdrcnn_train.train(TINY, scene_folder, validation, broken)
+    training.train(TINY, scene_folder, validation, broken)
     expected, found = (
         np.load(folder / "weights.npz", allow_pickle=False) for folder in (whole, broken)
     )
@@ -71,14 +71,14 @@ def test_a_stopped_run_goes_on_to_the_same_losses(scene_folder, validation, tmp_
 
 def test_the_weights_say_what_they_are_and_can_be_used(scene_folder, validation, tmp_path, picture):
     settings = dataclasses.replace(TINY, epochs=1, blend="pixel", linearisation="srgb")
-    path = hdrcnn_train.train(settings, scene_folder, validation, tmp_path / "run")
+    path = training.train(settings, scene_folder, validation, tmp_path / "run")
     predictor = hdrcnn.load(path)
     assert (predictor.metadata.width, predictor.metadata.blend) == (2, "pixel")
     assert predictor.metadata.linearisation == "srgb"
-    training = predictor.metadata.training
-    assert training["scenes"] == ["a.exr", "b.exr", "d.exr"]
-    assert training["crops"] == 6
-    assert Config(**training["config"]) == settings == config.load(tmp_path / "run/config.json")
+    facts = predictor.metadata.training
+    assert facts["scenes"] == ["a.exr", "b.exr", "d.exr"]
+    assert facts["crops"] == 6
+    assert Config(**facts["config"]) == settings == config.load(tmp_path / "run/config.json")
     assert np.isfinite(predictor.reconstruct(picture)).all()
 
 
@@ -95,7 +95,7 @@ def test_validation_leaves_the_batch_norm_statistics_alone(scene_folder):
 
 def test_frozen_norms_keep_their_statistics(scene_folder, validation, tmp_path, tiny_weights):
     settings = dataclasses.replace(TINY, width=4, epochs=1, start=str(tiny_weights), freeze=True)
-    path = hdrcnn_train.train(settings, scene_folder, validation, tmp_path / "run")
+    path = training.train(settings, scene_folder, validation, tmp_path / "run")
     before, after = hdrcnn.weights.load(tiny_weights)[0], hdrcnn.weights.load(path)[0]
     assert all(np.array_equal(after[name], before[name]) for name in after if "_norm/" in name)
     assert any((after[name] != before[name]).any() for name in after)
@@ -134,7 +134,7 @@ def test_a_checkpoint_of_another_network_is_refused(tmp_path):
 def test_a_loss_that_is_not_finite_stops_the_run(scene_folder, validation, tmp_path):
     wild = dataclasses.replace(TINY, learning_rate=1e30, clip_norm=1e30, epochs=60)
     with pytest.raises(config.TrainingError, match="not finite"):
-        hdrcnn_train.train(wild, scene_folder, validation, tmp_path / "run")
+        training.train(wild, scene_folder, validation, tmp_path / "run")
 
 
 @pytest.mark.parametrize(
