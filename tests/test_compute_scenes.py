@@ -114,7 +114,8 @@ def test_committed_picture_is_a_photograph_of_its_truth(name):
     assert truth.shape == code.shape == (*shot.size, 3)
     assert (truth >= 0).all()
     assert truth.max() < HALF_MAX
-    assert np.mean(truth < 1.0) == pytest.approx(shot.unclipped, abs=1e-3)
+    # Half floats are coarse: what lies at the clipping level may have been rounded across it.
+    assert np.mean(truth < 0.999) <= shot.unclipped <= np.mean(truth < 1.001)
 
     # A sample's code says between which two values the light was, but for six deviations of
     # noise and for the rounding to half floats.
