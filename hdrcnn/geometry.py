@@ -35,21 +35,28 @@ def crop_to_aspect(image: np.ndarray, height: int, width: int) -> np.ndarray:
     return image[top : top + kept_rows, left : left + kept_columns]
 
 
-def fit(image: np.ndarray, height: int, width: int) -> np.ndarray:
-    """Centre-crop [H, W, 3] float32 to the aspect, then resize to exactly height x width.
-
-    A triangle filter as wide as the reduction: no aliasing and no overshoot, so codes stay in
-    their range.
+def resize(
+    image: np.ndarray,
+    height: int,
+    width: int,
+    kernel: Image.Resampling = Image.Resampling.BILINEAR,
+) -> np.ndarray:
+    """[H, W, 3] to [height, width, 3] float32 by one of Pillow's kernels, as wide as the
+    reduction: nothing aliases; with BOX and BILINEAR nothing overshoots.
     """
-    image = crop_to_aspect(image, height, width)
-    if image.shape[:2] == (height, width):
-        return image
     planes = [
-        np.asarray(
-            Image.fromarray(np.ascontiguousarray(image[..., channel])).resize(
-                (width, height), Image.Resampling.BILINEAR
-            )
+        Image.fromarray(np.ascontiguousarray(image[..., channel], np.float32)).resize(
+            (width, height), kernel
         )
         for channel in range(image.shape[-1])
     ]
-    return np.stack(planes, axis=-1)
+    return np.stack([np.asarray(plane) for plane in planes], axis=-1)
+
+
+def fit(image: np.ndarray, height: int, width: int) -> np.ndarray:
+    """Centre-crop [H, W, 3] float32 to the aspect, then resize to exactly height x width.
+
+    Codes stay in their range.
+    """
+    image = crop_to_aspect(image, height, width)
+    return image if image.shape[:2] == (height, width) else resize(image, height, width)

@@ -3,6 +3,8 @@
 import numpy as np
 from PIL import Image
 
+from hdrcnn.geometry import resize
+
 
 def view_directions(yaw: float, pitch: float, fov: float, height: int, width: int) -> np.ndarray:
     """Directions of the pixels of a perspective view, [height, width, 3] float32, not normalised.
@@ -59,12 +61,4 @@ def resized_crop(
     crop = photo[top : top + rows, left : left + columns].astype(np.float32)
     if (rows, columns) == (height, width):
         return crop
-    planes = [
-        np.asarray(
-            Image.fromarray(np.ascontiguousarray(crop[..., channel])).resize(
-                (width, height), Image.Resampling.BOX
-            )
-        )
-        for channel in range(3)
-    ]
-    return np.stack(planes, axis=-1)
+    return resize(crop, height, width, Image.Resampling.BOX)
