@@ -182,7 +182,9 @@ def test_float_tiff_of_opencv(tmp_path):
     np.testing.assert_array_equal(read_hdr(tmp_path / "a.tiff"), RGB)
     lzw = [cv2.IMWRITE_TIFF_COMPRESSION, cv2.IMWRITE_TIFF_COMPRESSION_LZW]
     cv2.imwrite(str(tmp_path / "a.tif"), RGB[..., ::-1], lzw)
-    if importlib.util.find_spec("imagecodecs"):
+    with tifffile.TiffFile(tmp_path / "a.tif") as file:
+        compressed = file.pages.first.compression == tifffile.COMPRESSION.LZW
+    if importlib.util.find_spec("imagecodecs") or not compressed:  # OpenCV 4 does not compress.
         np.testing.assert_array_equal(read_hdr(tmp_path / "a.tif"), RGB)
     else:
         with pytest.raises(ImageError, match=r"^[^\n]*a\.tif: [^\n]*pip install imagecodecs"):
