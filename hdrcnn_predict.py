@@ -55,7 +55,7 @@ def main() -> int:
         previews=FLAGS.previews,
         exposure=FLAGS.exposure,
     )
-    jobs = batch.plan(Path(FLAGS.im_dir), Path(FLAGS.out_dir))
+    jobs = batch.plan(Path(FLAGS.im_dir), Path(FLAGS.out_dir), settings.previews)
     with quietly():
         predictor = load(FLAGS.params)
     failed = 0

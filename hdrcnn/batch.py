@@ -82,7 +82,7 @@ def find_pictures(place: Path) -> list[Path]:
     return found
 
 
-def plan(place: Path, out_dir: Path) -> list[Job]:
+def plan(place: Path, out_dir: Path, previews: bool = False) -> list[Job]:
     """Jobs for a picture or a folder.
 
     Where two sources share a stem, both keep their ending in the output (`a.jpg.exr`). Raises
@@ -95,7 +95,7 @@ def plan(place: Path, out_dir: Path) -> list[Job]:
     ]
     taken = {path.resolve() for path in sources}
     for job in jobs:
-        for ending in ("_in.png", "_out.png"):
+        for ending in ("_in.png", "_out.png") if previews else ():
             if job.output(ending).resolve() in taken:
                 raise ImageError(
                     f"{job.output(ending)}: a source that a preview would overwrite; "

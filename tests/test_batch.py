@@ -42,8 +42,9 @@ def test_a_preview_never_falls_on_a_source(tmp_path, picture):
     for name in ("a.png", "a_in.png"):
         iio.imwrite(tmp_path / name, picture)
     with pytest.raises(ImageError, match=r"a_in\.png: .*another --out_dir"):
-        batch.plan(tmp_path, tmp_path)
-    assert len(batch.plan(tmp_path, tmp_path / "out")) == 2
+        batch.plan(tmp_path, tmp_path, previews=True)
+    assert len(batch.plan(tmp_path, tmp_path)) == 2
+    assert len(batch.plan(tmp_path, tmp_path / "out", previews=True)) == 2
 
 
 def test_nothing_to_do_is_said(tmp_path):

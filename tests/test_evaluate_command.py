@@ -16,12 +16,11 @@ from hdrcnn.image_io import ImageError, read_ldr, write_exr
 from hdrcnn.metrics import evaluate
 from hdrcnn.transfer import linearise
 from tests.conftest import ROOT
-from training_code.evaluation import methods, run, summary, text
+from training_code.evaluation import methods, run
 from training_code.evaluation.methods import CEILING, CEILINGS, DO_NOTHING, Named, parse_named
 from training_code.evaluation.protocol import BASE, VARIED, Condition, Protocol
 from training_code.evaluation.run import Request
-from training_code.evaluation.scoring import METRICS, Record
-from training_code.evaluation.shots import Shot
+from training_code.evaluation.scoring import METRICS
 
 COMMAND = ROOT / "training_code" / "hdrcnn_evaluate.py"
 SMALL = Protocol(longest_side=64, view_width=60, view_height=40)
@@ -280,47 +279,6 @@ def test_named_files(text: str, expected: Named) -> None:
 def test_a_folder_needs_its_name() -> None:
     with pytest.raises(ValueError, match="NAME=DIR"):
         parse_named("out/other")
-
-
-def records(gains: dict[str, float], places: int = 8) -> list[Record]:
-    """Scores by hand: all inputs about 30 dB, each method that much above the mean curve."""
-    rng = np.random.default_rng(1)
-    found = []
-    for place in range(places):
-        level = rng.normal(30.0, 5.0)
-        shot = Shot(f"v{place}", f"s{place}", f"f{place}", 9.0, BASE, Path("l"), Path("t"))
-        inputs = {"input squared": -1.0, "input inverse sRGB": -0.5, "input inverse mean curve": 0}
-        for method, gain in {**inputs, **gains}.items():
-            scores = dict.fromkeys(METRICS, 0.5)
-            scores["psnr_crf"] = level + gain + rng.normal(0.0, 0.05)
-            found.append(Record(shot, method, scores))
-    return found
-
-
-def test_verdicts_and_the_rule() -> None:
-    table = summary.tabulate(BASE.name, records({"good": 2.0, "same": 0.0, "bad": -4.0}))
-    assert table.best_input == "input inverse mean curve"
-    verdicts = {row.method: row.verdict for row in table.rows}
-    assert verdicts["good"] == "win"
-    assert verdicts["same"] == "tie"
-    assert verdicts["bad"] == verdicts["input squared"] == "loss"
-    assert verdicts["input inverse mean curve"] == ""
-    rule = text.rule_of_hanji(table)
-    assert "Farther than that from the best input: bad." in rule
-    none = text.rule_of_hanji(summary.tabulate(BASE.name, records({"good": 2.0})))
-    assert "No row is that far" in none
-
-
-def test_worse_scenes_are_listed_the_worst_first() -> None:
-    assert summary.worse_scenes(BASE.name, records({"ours": -0.2}), "ours") == []
-    found = summary.worse_scenes(BASE.name, records({"ours": -2.0}), "ours")
-    changes = [entry.change_db for entry in found]
-    assert len(found) == 8
-    assert changes == sorted(changes)
-    assert changes[0] == pytest.approx(-2.0, abs=0.3)
-    lines = text.worse_lines(found, "ours", BASE.name)
-    assert "8 scenes" in lines[0]
-    assert "(9.0)" in lines[1]
 
 
 def test_command_writes_photographs_for_other_tools(
