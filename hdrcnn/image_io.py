@@ -1,75 +1,34 @@
-"""8-bit pictures in, OpenEXR and PNG out; `hdr_io` reads HDR images.
+"""OpenEXR and PNG out; photographs in are read by `photograph`, HDR images by `hdr_io`.
 
-Whatever cannot be read raises `ImageError`, one line that names file, reason and remedy. Files
-are written beside their place under a temporary name, then renamed: no half-written file is
-ever seen under a final name.
+What cannot be read or written raises `ImageError`, one line that names file, reason and remedy.
+Files are written beside their place under a temporary name, then renamed: no half-written file
+is ever seen under a final name.
 """
 
-import contextlib
-import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import imageio.v3 as iio
 import numpy as np
 import OpenEXR
-from PIL import Image
 
-LDR_SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp")
+from hdrcnn.files import ImageError, finished_whole, remove_temporaries
+from hdrcnn.folders import LDR_SUFFIXES
+from hdrcnn.photograph import Photograph, read_ldr, read_photograph
+
+__all__ = [
+    "HALF_MAX",
+    "LDR_SUFFIXES",
+    "ImageError",
+    "Photograph",
+    "finished_whole",
+    "read_ldr",
+    "read_photograph",
+    "remove_temporaries",
+    "write_exr",
+    "write_png",
+]
+
 HALF_MAX = 65504.0
-
-
-class ImageError(Exception):
-    """A picture that cannot be read or written; the message is meant for the user."""
-
-
-@contextlib.contextmanager
-def finished_whole(path: Path) -> Iterator[Path]:
-    """Yields a temporary path beside `path`, renamed to it when the block ends without error."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp{path.suffix}")
-    try:
-        yield temporary
-        temporary.replace(path)
-    except OSError as error:
-        raise ImageError(f"{path}: cannot be written: {error.strerror or error}") from error
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def _to_rgb(pixels: np.ndarray) -> np.ndarray:
-    """[H, W] grey, [H, W, 2] grey and alpha, [H, W, 3] or [H, W, 4] with alpha to [H, W, 3]."""
-    if pixels.ndim == 2:
-        pixels = pixels[..., None]
-    colours = pixels[..., : 1 if pixels.shape[-1] <= 2 else 3]
-    return np.broadcast_to(colours, (*colours.shape[:2], 3))
-
-
-def read_ldr(path: Path) -> np.ndarray:
-    """A picture as [H, W, 3] float32 in [0, 1], display-encoded, upright by its EXIF orientation.
-
-    Grey becomes three equal channels; alpha is left out, not multiplied in. Raises ImageError.
-    """
-    if not path.is_file():
-        raise ImageError(f"{path}: no such file")
-    try:
-        file = iio.imopen(path, "r", plugin="pillow")
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise ImageError(
-            f"{path}: not a picture this tool reads; save it as PNG, JPEG or TIFF"
-        ) from error
-    try:
-        with file:
-            mode = file.metadata(index=0, exclude_applied=False).get("mode", "")
-            pixels = file.read(index=0, rotate=True, mode="RGB" if mode == "CMYK" else None)
-    except (OSError, ValueError, EOFError, SyntaxError) as error:
-        raise ImageError(
-            f"{path}: damaged or truncated ({error}); copy it again from its source"
-        ) from error
-    if pixels.dtype == bool:
-        pixels = pixels.astype(np.uint8) * np.uint8(255)
-    if pixels.dtype not in (np.uint8, np.uint16):
-        raise ImageError(f"{path}: {pixels.dtype} samples; only 8- and 16-bit pictures are read")
-    return _to_rgb(pixels).astype(np.float32) / np.iinfo(pixels.dtype).max
 
 
 def write_exr(path: Path, hdr: np.ndarray) -> None:

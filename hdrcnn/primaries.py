@@ -9,9 +9,33 @@ from collections.abc import Sequence
 
 import numpy as np
 
-REC709 = (0.64, 0.33, 0.30, 0.60, 0.15, 0.06, 0.3127, 0.3290)
+Chromaticities = tuple[float, float, float, float, float, float, float, float]
+
+REC709: Chromaticities = (0.64, 0.33, 0.30, 0.60, 0.15, 0.06, 0.3127, 0.3290)
+REC2020: Chromaticities = (0.708, 0.292, 0.170, 0.797, 0.131, 0.046, 0.3127, 0.3290)
+DISPLAY_P3: Chromaticities = (0.680, 0.320, 0.265, 0.690, 0.150, 0.060, 0.3127, 0.3290)
+ADOBE_RGB: Chromaticities = (0.64, 0.33, 0.21, 0.71, 0.15, 0.06, 0.3127, 0.3290)
+PROPHOTO: Chromaticities = (
+    0.734699,
+    0.265301,
+    0.159597,
+    0.840403,
+    0.036598,
+    0.000105,
+    0.345704,
+    0.358540,
+)
+NAMED = {
+    "Rec. 709": REC709,
+    "Rec. 2020": REC2020,
+    "Display P3": DISPLAY_P3,
+    "Adobe RGB (1998)": ADOBE_RGB,
+    "ProPhoto RGB": PROPHOTO,
+}
 SAME = 5e-4
 """Chromaticities no farther apart are the same, written with other digits."""
+NEAR = 2e-3
+"""Those of a profile no farther from a space's are meant to be that space: profiles round."""
 
 BRADFORD = np.array(
     [[0.8951, 0.2664, -0.1614], [-0.7502, 1.7135, 0.0367], [0.0389, -0.0685, 1.0296]]
@@ -56,3 +80,40 @@ def to_rec709(chromaticities: Sequence[float]) -> np.ndarray | None:
     cones = (BRADFORD @ _white(REC709)) / (BRADFORD @ _white(chromaticities))
     adaptation = np.linalg.inv(BRADFORD) @ (cones[:, None] * BRADFORD)
     return np.asarray(np.linalg.inv(rgb_to_xyz(REC709)) @ adaptation @ here)
+
+
+def nearest_named(chromaticities: Sequence[float]) -> Chromaticities | None:
+    """Those of the space with a name that is meant, else as given. None where they span no
+    colours.
+    """
+    for named in NAMED.values():
+        if np.allclose(chromaticities, named, rtol=0, atol=NEAR):
+            return named
+    try:
+        matrix = rgb_to_xyz(chromaticities)
+    except (ValueError, np.linalg.LinAlgError):
+        return None
+    if not np.isfinite(matrix).all() or abs(np.linalg.det(matrix)) < 1e-4:
+        return None
+    red_x, red_y, green_x, green_y, blue_x, blue_y, x, y = map(float, chromaticities)
+    return red_x, red_y, green_x, green_y, blue_x, blue_y, x, y
+
+
+def name_of(chromaticities: Sequence[float]) -> str:
+    """What a space is called, for people: `Display P3`, or its red, green, blue and white."""
+    for name, named in NAMED.items():
+        if np.allclose(chromaticities, named, rtol=0, atol=SAME):
+            return name
+    points = np.reshape(chromaticities, (4, 2))
+    return "primaries " + " ".join(f"({x:.4f}, {y:.4f})" for x, y in points)
+
+
+def linear_to_rec709(linear: np.ndarray, chromaticities: Sequence[float]) -> np.ndarray:
+    """[..., 3] linear of a space to [..., 3] float32 linear Rec. 709, as by `to_rec709`.
+
+    Colours outside Rec. 709 keep their negative values. Raises ValueError.
+    """
+    matrix = to_rec709(chromaticities)
+    if matrix is None:
+        return np.asarray(linear, np.float32)
+    return np.asarray(linear, np.float32) @ matrix.T.astype(np.float32)

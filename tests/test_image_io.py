@@ -1,13 +1,11 @@
-"""Files in and out: every kind of 8-bit picture, EXR round trips, faults in one line."""
+"""EXR and PNG out: exact round trips, faults in one line."""
 
-import imageio.v3 as iio
 import numpy as np
 import OpenEXR
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
-from PIL import Image
 
 from hdrcnn.hdr_io import read_exr
 from hdrcnn.image_io import HALF_MAX, ImageError, read_ldr, write_exr, write_png
@@ -15,77 +13,7 @@ from hdrcnn.image_io import HALF_MAX, ImageError, read_ldr, write_exr, write_png
 RGB = np.random.default_rng(0).integers(0, 256, (9, 13, 3), np.uint8)
 
 
-@pytest.mark.parametrize("suffix", [".png", ".bmp", ".tif", ".webp"])
-def test_lossless_pictures_keep_their_codes(tmp_path, suffix):
-    Image.fromarray(RGB).save(tmp_path / f"a{suffix}", lossless=True)
-    code = read_ldr(tmp_path / f"a{suffix}")
-    assert code.dtype == np.float32
-    np.testing.assert_array_equal(np.round(code * 255), RGB)
-
-
-def test_grey_palette_bilevel_and_alpha(tmp_path):
-    grey = Image.fromarray(RGB[..., 0])
-    grey.save(tmp_path / "grey.png")
-    np.testing.assert_array_equal(read_ldr(tmp_path / "grey.png")[..., 2] * 255, RGB[..., 0])
-    grey.convert("P").save(tmp_path / "palette.png")
-    np.testing.assert_array_equal(
-        np.round(read_ldr(tmp_path / "palette.png")[..., 1] * 255), RGB[..., 0]
-    )
-    Image.fromarray(RGB[..., 0] > 127).save(tmp_path / "bilevel.png")
-    np.testing.assert_array_equal(read_ldr(tmp_path / "bilevel.png")[..., 0], RGB[..., 0] > 127)
-    rgba = np.dstack([RGB, np.zeros(RGB.shape[:2], np.uint8)])
-    Image.fromarray(rgba).save(tmp_path / "rgba.png")
-    np.testing.assert_array_equal(np.round(read_ldr(tmp_path / "rgba.png") * 255), RGB)
-    Image.fromarray(rgba[..., 2:]).save(tmp_path / "la.png")
-    np.testing.assert_array_equal(
-        np.round(read_ldr(tmp_path / "la.png")[..., 0] * 255), RGB[..., 2]
-    )
-
-
-def test_sixteen_bits_keep_their_depth(tmp_path):
-    deep = np.arange(0, 65536, 255, dtype=np.uint16)[None, :]
-    iio.imwrite(tmp_path / "deep.png", deep)
-    np.testing.assert_allclose(
-        read_ldr(tmp_path / "deep.png")[..., 0], deep / 65535.0, rtol=1e-6, atol=0
-    )
-
-
-def test_cmyk_jpeg_becomes_rgb(tmp_path):
-    Image.new("CMYK", (16, 16), (0, 255, 255, 0)).save(tmp_path / "c.jpg")
-    code = read_ldr(tmp_path / "c.jpg")
-    assert code.shape == (16, 16, 3)
-    assert code[..., 0].min() > 0.9 > 0.1 > code[..., 1:].max()
-
-
-@pytest.mark.parametrize("orientation", range(1, 9))
-def test_exif_orientation_against_pillow(tmp_path, orientation):
-    from PIL import ImageOps
-
-    image = Image.fromarray(np.repeat(np.repeat(RGB, 8, 0), 8, 1))
-    exif = image.getexif()
-    exif[0x0112] = orientation
-    image.save(tmp_path / "o.jpg", exif=exif, quality=95)
-    with Image.open(tmp_path / "o.jpg") as stored:
-        expected = np.asarray(ImageOps.exif_transpose(stored))
-    np.testing.assert_array_equal(np.round(read_ldr(tmp_path / "o.jpg") * 255), expected)
-
-
-def test_faults_give_one_line_with_the_name(tmp_path):
-    iio.imwrite(tmp_path / "good.jpg", np.repeat(np.repeat(RGB, 16, 0), 16, 1))
-    whole = (tmp_path / "good.jpg").read_bytes()
-    (tmp_path / "cut.jpg").write_bytes(whole[: len(whole) // 2])
-    (tmp_path / "empty.png").write_bytes(b"")
-    (tmp_path / "text.png").write_text("not a picture")
-    for name, reason in (
-        ("cut.jpg", "damaged or truncated"),
-        ("empty.png", "not a picture"),
-        ("text.png", "not a picture"),
-        ("missing.png", "no such file"),
-    ):
-        with pytest.raises(ImageError, match=rf"^[^\n]*{name}: {reason}[^\n]*$"):
-            read_ldr(tmp_path / name)
-
-
+@settings(deadline=None)
 @given(
     hnp.arrays(
         np.float32, st.tuples(st.integers(1, 9), st.integers(1, 9), st.just(3)),
@@ -118,3 +46,8 @@ def test_a_place_that_cannot_be_written_gives_one_line(tmp_path):
     for write, image in ((write_exr, np.ones((2, 2, 3))), (write_png, RGB)):
         with pytest.raises(ImageError, match=r"^[^\n]*nowhere[^\n]*cannot be written[^\n]*$"):
             write(tmp_path / "nowhere" / "a.exr", image)
+
+
+def test_png_holds_the_codes(tmp_path):
+    write_png(tmp_path / "a.png", RGB)
+    np.testing.assert_array_equal(np.round(read_ldr(tmp_path / "a.png") * 255), RGB)

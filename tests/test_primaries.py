@@ -6,10 +6,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hdrcnn.primaries import REC709, luminance_weights, rgb_to_xyz, to_rec709
+from hdrcnn.primaries import (
+    DISPLAY_P3,
+    NAMED,
+    REC709,
+    REC2020,
+    linear_to_rec709,
+    luminance_weights,
+    name_of,
+    nearest_named,
+    rgb_to_xyz,
+    to_rec709,
+)
 from hdrcnn.transfer import LUMINANCE_WEIGHTS
 
-REC2020 = (0.708, 0.292, 0.170, 0.797, 0.131, 0.046, 0.3127, 0.3290)
 ACES = (0.7347, 0.2653, 0.0, 1.0, 0.0001, -0.077, 0.32168, 0.33767)
 RADIANCE = (0.640, 0.330, 0.290, 0.600, 0.150, 0.060, 1 / 3, 1 / 3)
 
@@ -65,3 +75,44 @@ def test_white_stays_white_in_any_space(offsets):
 def test_no_colour_space_is_said(chromaticities):
     with pytest.raises(ValueError, match="chromaticities"):
         to_rec709(chromaticities)
+
+
+COLOUR_SCIENCE = {
+    "Rec. 709": "ITU-R BT.709",
+    "Rec. 2020": "ITU-R BT.2020",
+    "Display P3": "Display P3",
+    "Adobe RGB (1998)": "Adobe RGB (1998)",
+    "ProPhoto RGB": "ProPhoto RGB",
+}
+
+
+@pytest.mark.parametrize("name", NAMED)
+def test_named_spaces_are_those_of_colour_science(name):
+    space = colour.RGB_COLOURSPACES[COLOUR_SCIENCE[name]]
+    theirs = np.append(np.ravel(space.primaries), space.whitepoint)
+    np.testing.assert_allclose(NAMED[name], theirs, atol=1e-4)
+    matrix = to_rec709(NAMED[name])
+    expected = colour.matrix_RGB_to_RGB(
+        space, colour.RGB_COLOURSPACES["ITU-R BT.709"], chromatic_adaptation_transform="Bradford"
+    )
+    np.testing.assert_allclose(np.eye(3) if matrix is None else matrix, expected, atol=2e-3)
+
+
+def test_a_space_is_known_by_rounded_numbers_and_others_stay_as_they_are():
+    assert nearest_named(np.add(DISPLAY_P3, 0.0015).tolist()) == DISPLAY_P3
+    assert nearest_named(ACES) == ACES
+    assert nearest_named((0.3,) * 8) is None
+    assert nearest_named((float("nan"),) * 8) is None
+    assert name_of(DISPLAY_P3) == "Display P3"
+    assert name_of(ACES).startswith("primaries (0.7347, 0.2653)")
+
+
+def test_colours_outside_rec709_stay_negative_and_nothing_is_lost():
+    linear = np.random.default_rng(1).uniform(0, 8, (5, 7, 3)).astype(np.float32)
+    linear[0, 0] = (0, 1, 0)
+    out = linear_to_rec709(linear, DISPLAY_P3)
+    assert out.dtype == np.float32
+    assert out[0, 0, 0] < -0.2
+    back = out @ np.linalg.inv(expected_matrix(DISPLAY_P3)).T
+    np.testing.assert_allclose(back, linear, atol=1e-5)
+    np.testing.assert_array_equal(linear_to_rec709(linear, REC709), linear)

@@ -1,0 +1,250 @@
+"""Which pictures are meant, in which order, and where their results go.
+
+photos/                    out/
+  frame_2.jpg        ->      frame_2.exr        natural order: 2 before 10
+  frame_10.jpg       ->      frame_10.exr
+  a.jpg, a.png       ->      a.jpg.exr, a.png.exr
+  2019/b.heic        ->      2019/b.exr         the tree is mirrored
+
+Folders are only listed, files are not opened: what a picture is, its ending says here and its
+content when it is read.
+"""
+
+import dataclasses
+import glob
+import os
+import re
+import stat
+import unicodedata
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path, PurePath
+
+from hdrcnn.files import ImageError
+
+LDR_SUFFIXES = (
+    ".png", ".apng", ".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".tif", ".tiff", ".bmp", ".dib",
+    ".webp", ".gif", ".heic", ".heif", ".hif", ".avif",
+)  # fmt: skip
+"""Endings of the pictures that are read."""
+OTHER_PICTURES = (
+    ".jxl", ".jp2", ".j2k", ".jpx", ".psd", ".psb",
+    ".dng", ".cr2", ".cr3", ".crw", ".nef", ".nrw", ".arw", ".srf", ".sr2", ".raf", ".orf", ".rw2",
+    ".pef", ".srw", ".x3f", ".3fr", ".iiq", ".mrw", ".erf", ".kdc",
+)  # fmt: skip
+"""Endings of pictures that are not read: each is named with the reason, none silently left."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Job:
+    """One picture and the stem of what is written for it."""
+
+    source: Path
+    stem: Path
+
+    def output(self, ending: str) -> Path:
+        """The stem with an ending; dots in the stem are kept."""
+        return self.stem.with_name(self.stem.name + ending)
+
+
+@dataclasses.dataclass(frozen=True)
+class Plan:
+    """What is to be done, and in one line each, what cannot be."""
+
+    jobs: tuple[Job, ...]
+    faults: tuple[str, ...] = ()
+
+
+def real(path: Path) -> Path:
+    """Absolute, links followed; a link that leads round in a circle stays as it is."""
+    return Path(os.path.realpath(path))
+
+
+def _absolute(path: Path) -> Path:
+    """Absolute, without `..`, links left as they are."""
+    return Path(os.path.abspath(path))  # noqa: PTH100  # `resolve` would follow links.
+
+
+def natural_key(name: str) -> tuple[tuple[str | int, ...], str]:
+    """Sorts numbers inside names by value, letters without regard to case; total."""
+    folded = unicodedata.normalize("NFC", name).casefold()
+    parts = re.split(r"([0-9]+)", folded)
+    key = tuple(int(part) if index % 2 else part for index, part in enumerate(parts))
+    return key, name
+
+
+def _is_hidden(entry: os.DirEntry[str]) -> bool:
+    if entry.name.startswith("."):
+        return True
+    try:
+        attributes = getattr(entry.stat(follow_symlinks=False), "st_file_attributes", 0)
+    except OSError:
+        return False
+    return bool(attributes & getattr(stat, "FILE_ATTRIBUTE_HIDDEN", 2))
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:
+        return False
+
+
+def may_be_picture(name: str) -> bool:
+    """Whether the ending leaves that open: a picture's, or none at all."""
+    suffix = PurePath(name).suffix.lower()
+    return not suffix or suffix in LDR_SUFFIXES or suffix in OTHER_PICTURES
+
+
+def walk(folder: Path, passed_over: set[Path], faults: list[str]) -> Iterator[Path]:
+    """Files below a folder that may be pictures, in natural order, before those of its folders.
+
+    Hidden ones are left out. `passed_over` holds resolved folders not to be entered; each one
+    that is entered joins them, so that links in a circle end. Folders that cannot be listed are
+    said in `faults`.
+    """
+    here = real(folder)
+    if here in passed_over:
+        return
+    passed_over.add(here)
+    try:
+        with os.scandir(folder) as listing:
+            entries = [entry for entry in listing if not _is_hidden(entry)]
+    except OSError as error:
+        faults.append(f"{folder}: cannot be listed: {error.strerror or error}")
+        return
+    entries.sort(key=lambda entry: natural_key(entry.name))
+    folders = [entry for entry in entries if _is_folder(entry)]
+    for entry in entries:
+        if entry not in folders and may_be_picture(entry.name):
+            yield folder / entry.name
+    for entry in folders:
+        yield from walk(folder / entry.name, passed_over, faults)
+
+
+def _path_key(path: Path) -> list[tuple[tuple[str | int, ...], str]]:
+    return [natural_key(part) for part in path.parts]
+
+
+def _root(pattern: str) -> Path:
+    """The part of a pattern before its first sign."""
+    parts = Path(pattern).parts
+    fixed = next(index for index, part in enumerate(parts) if glob.has_magic(part))
+    return Path(*parts[:fixed])
+
+
+def _matching(pattern: str, results: Path, faults: list[str]) -> Iterator[Path]:
+    """What a pattern means: the files it matches, and those below the folders it matches."""
+    barred = set() if real(_root(pattern)) == results else {results}
+    matches = glob.glob(pattern, recursive=True)  # noqa: PTH207  # Takes absolute patterns too.
+    for match in sorted(map(Path, matches), key=_path_key):
+        if barred & {real(match), *real(match).parents}:
+            continue
+        if match.is_dir():
+            yield from walk(match, set(barred), faults)
+        elif may_be_picture(match.name):
+            yield match
+
+
+def _listed(place: str, results: Path, faults: list[str]) -> tuple[Path, list[Path]]:
+    """The folder that a place is mirrored from, and the files it means."""
+    path = Path(place)
+    if path.is_dir():
+        # The folder of the results is entered only where it is itself what was asked for.
+        barred = set() if real(path) == results else {results}
+        return path, list(walk(path, barred, faults))
+    if path.exists() or path.is_symlink():
+        return path.parent, [path]
+    if glob.has_magic(place):
+        return _root(place), list(_matching(place, results, faults))
+    faults.append(f"{place}: no such file or folder")
+    return path.parent, []
+
+
+def _sources(
+    places: Sequence[str], out_dir: Path, faults: list[str]
+) -> tuple[list[Path], list[Path]]:
+    """The files meant, each once, and the folders from which their trees are mirrored."""
+    results = real(out_dir)
+    roots: list[Path] = []
+    found: dict[Path, Path] = {}
+    for place in places:
+        said = len(faults)
+        root, files = _listed(place, results, faults)
+        roots.append(root)
+        for file in files:
+            found.setdefault(real(file), file)
+        if not files and len(faults) == said:
+            faults.append(f"{place}: holds no pictures ({', '.join(LDR_SUFFIXES)})")
+    return list(found.values()), roots
+
+
+def _common(roots: Sequence[Path]) -> Path | None:
+    """The deepest folder above all; None where there is none (other drives)."""
+    try:
+        return Path(os.path.commonpath([_absolute(root) for root in roots]))
+    except ValueError:
+        return None
+
+
+def _mirrored(source: Path, common: Path | None, out_dir: Path) -> Path:
+    """Where a source would lie below `out_dir`, its ending still on."""
+    absolute = _absolute(source)
+    if common is not None:
+        return out_dir / absolute.relative_to(common)
+    drive = re.sub(r"\W+", "_", absolute.drive).strip("_")
+    return out_dir.joinpath(drive, *absolute.parts[1:])
+
+
+def _same_name(path: Path) -> str:
+    """Equal for names that some file systems take for the same one."""
+    return unicodedata.normalize("NFC", str(path)).casefold()
+
+
+def name_outputs(mirrored: Sequence[Path], endings: Sequence[str]) -> list[Path]:
+    """Stems for the outputs of sources: without their ending where that is clear, else with it.
+
+    Of sources whose stems or outputs would fall together, all keep their ending.
+    """
+    keep: set[int] = set()
+    while True:
+        stems = [
+            path if index in keep else path.with_name(path.stem)
+            for index, path in enumerate(mirrored)
+        ]
+        outputs = [
+            [_same_name(stem.with_name(stem.name + ending)) for ending in endings] for stem in stems
+        ]
+        taken = Counter(name for names in outputs for name in set(names))
+        clashing = {
+            index for index, names in enumerate(outputs) if any(taken[name] > 1 for name in names)
+        }
+        if clashing <= keep:
+            return stems
+        keep |= clashing
+
+
+def plan(places: Sequence[str | Path], out_dir: Path, endings: Sequence[str] = (".exr",)) -> Plan:
+    """Jobs for files, folders and patterns, in the order given, each file once.
+
+    The tree is mirrored from the deepest folder that holds all that was given; a pattern counts
+    from its part before the first sign. `endings` are those of all files written for a picture.
+    A picture whose output would overwrite a source becomes a fault. Raises ImageError where
+    nothing is left to do.
+    """
+    faults: list[str] = []
+    sources, roots = _sources([str(place) for place in places], out_dir, faults)
+    common = _common(roots) if roots else None
+    stems = name_outputs([_mirrored(source, common, out_dir) for source in sources], endings)
+    taken = {_same_name(real(source)) for source in sources}
+    jobs = []
+    for job in map(Job, sources, stems):
+        outputs = [job.output(ending) for ending in endings]
+        fallen = [path for path in outputs if _same_name(real(path)) in taken]
+        if fallen:
+            faults.append(f"{fallen[0]}: a source that a result would overwrite; change --out_dir")
+        else:
+            jobs.append(job)
+    if not jobs:
+        raise ImageError(faults[0] if faults else "no pictures; name files, folders or patterns")
+    return Plan(tuple(jobs), tuple(faults))

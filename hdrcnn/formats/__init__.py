@@ -1,0 +1,1 @@
+"""Picture files of many kinds: their samples as stored, and what they say beside them."""

@@ -1,0 +1,127 @@
+"""What a camera wrote beside the picture: its settings, the way up, whether it is a panorama.
+
+Only what is listed here is ever taken over. Places (GPS), serial numbers, names of people and
+maker notes are not. Sources: CIPA DC-008 (Exif 3.0); Google's Photo Sphere XMP metadata.
+"""
+
+import math
+import re
+import struct
+from collections.abc import Mapping
+from typing import Any
+
+from PIL import Image
+
+ORIENTATION, EXIF, INTEROPERABILITY = 0x0112, 0x8769, 0xA005
+CAMERA = {0x010F: "Make", 0x0110: "Model"}
+EXPOSURE = {
+    0x829A: "ExposureTime",
+    0x829D: "FNumber",
+    0x8822: "ExposureProgram",
+    0x8827: "ISO",
+    0x9003: "DateTimeOriginal",
+    0x9011: "OffsetTimeOriginal",
+    0x9204: "ExposureBiasValue",
+    0x9207: "MeteringMode",
+    0x9209: "Flash",
+    0x920A: "FocalLength",
+    0xA403: "WhiteBalance",
+    0xA405: "FocalLengthIn35mmFilm",
+    0xA433: "LensMake",
+    0xA434: "LensModel",
+}
+Camera = dict[str, str | int | float]
+
+_XMP = rb"GPano:%s\s*(?:=\s*[\"']|>)\s*"
+_EQUIRECTANGULAR = re.compile(_XMP % b"ProjectionType" + rb"equirectangular", re.IGNORECASE)
+_WIDTHS = [
+    re.compile(_XMP % name + rb"(\d{1,9})")
+    for name in (b"CroppedAreaImageWidthPixels", b"FullPanoWidthPixels")
+]
+
+
+def _plain(value: object) -> str | int | float | None:
+    """A value as text or number; None for what is neither, empty, or not finite."""
+    if isinstance(value, tuple) and value:
+        value = value[0]
+    if isinstance(value, bytes):
+        value = value.decode("utf-8", "replace")
+    if isinstance(value, str):
+        text = "".join(sign for sign in value.split("\0")[0] if sign.isprintable())
+        return text.strip()[:200] or None
+    if isinstance(value, int):
+        return value
+    try:
+        number = float(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError, ZeroDivisionError):
+        return None
+    return number if math.isfinite(number) else None
+
+
+_DAMAGED = (SyntaxError, ValueError, LookupError, TypeError, ArithmeticError, OSError, struct.error)
+"""What Pillow raises on damaged Exif data; they harm no pixel."""
+
+
+def of(image: Image.Image) -> Image.Exif:
+    """The Exif data of an opened file; empty where they are damaged."""
+    try:
+        return image.getexif()
+    except _DAMAGED:
+        return Image.Exif()
+
+
+def parse(block: bytes) -> Image.Exif:
+    """An Exif block as it stands in a file; empty where it is damaged."""
+    exif = Image.Exif()
+    try:
+        exif.load(block)
+    except _DAMAGED:
+        return Image.Exif()
+    return exif
+
+
+def _inner(exif: Image.Exif, place: int) -> dict[int, object]:
+    """A folder inside the Exif data; empty where it is missing or damaged."""
+    try:
+        return dict(exif.get_ifd(place))
+    except _DAMAGED:
+        return {}
+
+
+def camera_data(exif: Image.Exif) -> Camera:
+    """Camera, lens and exposure by their Exif names: seconds, f-number, millimetres, EV."""
+    found = {name: _plain(exif.get(tag)) for tag, name in CAMERA.items()}
+    inner = _inner(exif, EXIF)
+    found |= {name: _plain(inner.get(tag)) for tag, name in EXPOSURE.items()}
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def sensible_orientation(value: object) -> int:
+    """1 to 8, 1 = upright; 1 where it is anything else."""
+    plain = _plain(value)
+    return int(plain) if isinstance(plain, int) and 1 <= plain <= 8 else 1
+
+
+def orientation(exif: Image.Exif) -> int:
+    """What remains to be turned, 1 = nothing."""
+    return sensible_orientation(exif.get(ORIENTATION))
+
+
+def says_adobe_rgb(exif: Image.Exif) -> bool:
+    """Whether a camera marked its file as Adobe RGB: the option file R03 of DCF 2.0."""
+    return _plain(_inner(exif, INTEROPERABILITY).get(1)) == "R03"
+
+
+def xmp_of(info: Mapping[Any, Any]) -> bytes:
+    """The XMP packet in what Pillow and others say of a file; empty where there is none."""
+    found = info.get("xmp") or info.get("XML:com.adobe.xmp") or b""
+    return found.encode("utf-8", "replace") if isinstance(found, str) else bytes(found)
+
+
+def is_panorama(xmp: bytes) -> bool:
+    """Whether XMP calls the picture equirectangular and all the way round."""
+    if not _EQUIRECTANGULAR.search(xmp):
+        return False
+    widths = [pattern.search(xmp) for pattern in _WIDTHS]
+    shown, whole = (int(found[1]) if found else None for found in widths)
+    return shown is None or whole is None or shown >= whole
