@@ -33,7 +33,7 @@ from data.scenes.scene import Scene
 from hdrcnn.command_line import run
 from hdrcnn.image_io import ImageError, finished_whole, write_exr, write_png
 from hdrcnn.transfer import MEAN_CURVE_N, MEAN_CURVE_S
-from training_code.virtual_camera import develop, expose, sense
+from training_code.camera import develop, expose, sense
 
 NOISE_SD = 0.002
 """Of the sensor, in clipping levels."""

@@ -1,26 +1,43 @@
-"""Training pairs: views of scenes, photographed by the virtual camera."""
+"""Training pairs by the NumPy loader: shots of scenes, in batches for Keras."""
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, Protocol
 
 import keras
 import numpy as np
 
-from training_code.scenes import Scene, Views, random_view
-from training_code.virtual_camera import Camera, photograph
+from training_code.camera import Camera, Key, Part, TooBlackError, generator
+from training_code.scenes import Scene, Views
+from training_code.shots import Shot, draw_shot, families, in_order, take
+
+ATTEMPTS = 1000
+"""Views too black to be exposed in a row, before a collection is given up."""
+
+
+class Motions(Protocol):
+    """Where the motions of temporal training come from: `training_code.motion`."""
+
+    def draw(self, rng: np.random.Generator) -> np.ndarray: ...
 
 
 class Pairs(keras.utils.PyDataset):
-    """Batches of (picture, target); a pair depends on (seed, epoch, index) and nothing else.
+    """Batches of pictures and targets; a pair depends on (seed, epoch, index, item) alone, whatever
+    the number of workers.
 
-    picture: [N, size, size, 3] float32 in [0, 1], display-encoded, 8-bit codes / 255.
-    target: [N, size, size, 3] float32, linear, 1.0 = clipping level.
-    A family is drawn first, then one of its scenes, so that a place photographed five times does
-    not count five times.
+    A batch is a dict, all of it the `x` of Keras:
+        picture  uint8 [N, size, size, 3], codes
+        target   float32 [N, size, size, 3], linear, 1.0 = clipping level
+        motion   float32 [N, K], with `motion` only
+
+    Keras announces the end of an epoch before the first one too; only epochs that began are
+    counted. It counts the batches of an epoch once in a `fit`: one that begins within an epoch
+    (`first`) must end with it. Under JAX it takes a batch to build a model that is not built, and
+    calls that an epoch: build the model before.
     """
 
     def __init__(
         self,
-        scenes: list[Scene],
+        scenes: Sequence[Scene],
         camera: Camera,
         views: Views,
         *,
@@ -29,43 +46,62 @@ class Pairs(keras.utils.PyDataset):
         steps: int,
         seed: int,
         epoch: int = 0,
+        first: int = 0,
         repeat_epoch: bool = False,
+        motion: Motions | None = None,
         **kwargs: Any,
     ) -> None:
-        """steps: batches an epoch; epoch: where to begin; repeat_epoch: the same pairs every
-        epoch, for validation.
+        """steps: batches an epoch; epoch: where to begin, and first: at which of its batches, as
+        after a stop within it; repeat_epoch: the same pairs every epoch, for validation.
+        kwargs: workers, use_multiprocessing and max_queue_size of Keras.
         """
         super().__init__(**kwargs)
-        self.camera, self.views = camera, views
+        if not 0 <= first < steps:
+            raise ValueError(f"first {first}: one of the {steps} batches of an epoch is needed")
+        self.camera, self.views, self.motion = camera, views, motion
         self.size, self.batch, self.steps, self.seed = size, batch, steps, seed
-        self.epoch, self.repeat_epoch = epoch, repeat_epoch
-        by_family: dict[str, list[Scene]] = {}
-        # Sorted, so that pairs do not depend on the order in which files were found.
-        for scene in sorted(scenes, key=lambda scene: scene.name):
-            by_family.setdefault(scene.family, []).append(scene)
-        self.families = [by_family[name] for name in sorted(by_family)]
+        self.epoch, self.first, self.repeat_epoch = epoch, first, repeat_epoch
+        self.scenes = in_order(scenes)
+        self.families = families(self.scenes)
+        self._within_epoch = False
 
     def __len__(self) -> int:
-        return self.steps
+        """Batches of the epoch at hand."""
+        return self.steps - self.first
+
+    def on_epoch_begin(self) -> None:
+        self._within_epoch = True
 
     def on_epoch_end(self) -> None:
-        if not self.repeat_epoch:
-            self.epoch += 1
+        if self._within_epoch and not self.repeat_epoch:
+            self.epoch, self.first = self.epoch + 1, 0
+        self._within_epoch = False
 
-    def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
-        pairs = [
-            self.pair(np.random.default_rng((self.seed, self.epoch, index, item)))
-            for item in range(self.batch)
-        ]
-        pictures, targets = zip(*pairs, strict=True)
-        return np.stack(pictures).astype(np.float32) / 255.0, np.stack(targets)
+    def __getitem__(self, index: int) -> dict[str, np.ndarray]:
+        items = [self.item(self.first + index, item) for item in range(self.batch)]
+        return {name: np.stack([item[name] for item in items]) for name in items[0]}
 
-    def pair(self, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-        """One picture, uint8 [size, size, 3], and its target, float32."""
-        while True:
-            family = self.families[rng.integers(len(self.families))]
-            scene = family[rng.integers(len(family))]
+    def item(self, index: int, item: int) -> dict[str, np.ndarray]:
+        """One pair of batch `index` of the epoch. Views too black to be exposed are drawn again.
+
+        Raises ValueError where all are.
+        """
+        for attempt in range(ATTEMPTS):
+            key = (self.seed, self.epoch, index, item, attempt)
+            shot = self.draw(key)
             try:
-                return photograph(random_view(scene, self.views, self.size, rng), self.camera, rng)
-            except ValueError:
-                continue  # A view too black to be exposed: draw another.
+                picture, target = take(self.scenes[shot.scene], shot, self.size)
+            except TooBlackError:
+                continue
+            pair = {"picture": picture, "target": target}
+            if self.motion is not None:
+                pair["motion"] = self.motion.draw(generator(key, Part.MOTION))
+            return pair
+        raise ValueError(
+            f"{ATTEMPTS} views in a row are too black to be exposed, the last of "
+            f"{self.scenes[shot.scene].name}; remove scenes that are nearly black"
+        )
+
+    def draw(self, key: Key) -> Shot:
+        """The shot of a key."""
+        return draw_shot(self.scenes, self.families, self.views, self.camera, key, self.size)

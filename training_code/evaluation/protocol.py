@@ -23,22 +23,17 @@ import itertools
 import numpy as np
 from PIL import Image
 
-from hdrcnn.transfer import Array, luminance, srgb_encode
+from hdrcnn.transfer import luminance, srgb_encode
+from training_code.camera import CURVES, Development, develop, expose, picture_style, sense
 from training_code.projection import perspective_view, resized_crop
 from training_code.scenes import Scene
-from training_code.virtual_camera import Camera, develop, expose, sense
 
 FILES = {"png": ".png", "jpeg80": ".jpg"}
 """File formats and their endings."""
 
-CURVES = ("published", "srgb", "srgb_style")
-
 JPEG_QUALITY = 80
 JPEG_SUBSAMPLING = "4:2:0"
 """Chroma at half size in both directions, as nearly all cameras and programs store it."""
-
-STYLE_STRENGTH = 0.5
-"""How much of the S curve is mixed in; at 0.5 mid-tones gain a quarter of contrast."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -166,16 +161,6 @@ def fixed_views(scene: Scene, protocol: Protocol) -> list[View]:
     return views
 
 
-def picture_style(code: Array, strength: float = STYLE_STRENGTH) -> Array:
-    """(1 - a) c + a (3 c^2 - 2 c^3): more contrast in the mid-tones, less at both ends.
-
-    code: any shape, in [0, 1]; strength a in [0, 1). Rises strictly; 0, 1/2 and 1 stay where they
-    are; the slope is 1 + a/2 in the middle and 1 - a at the ends. A generic S curve (the cubic
-    Hermite step), not that of any maker.
-    """
-    return (1.0 - strength) * code + strength * (3.0 - 2.0 * code) * code * code
-
-
 def exposed_truth(view: View, condition: Condition) -> np.ndarray:
     """The view in units of the clipping level, [H, W, 3] float32.
 
@@ -192,9 +177,9 @@ def photograph(
     """What the camera stores of `exposed_truth`: uint8 codes [H, W, 3], before the file."""
     sensed = sense(truth, protocol.noise_sd, generator("noise", view))
     if condition.curve == "published":
-        rng, camera = generator("curve", view), Camera()
-        n = float(np.clip(rng.normal(*camera.curve_n), 0.2, 2.5))
-        s = float(np.clip(rng.normal(*camera.curve_s), 0.01, 5.0))
+        rng, development = generator("curve", view), Development()
+        n = float(np.clip(rng.normal(*development.curve_n), 0.2, 2.5))
+        s = float(np.clip(rng.normal(*development.curve_s), 0.01, 5.0))
         return develop(sensed, n, s)
     code = srgb_encode(np.clip(sensed, 0.0, 1.0))
     if condition.curve == "srgb_style":

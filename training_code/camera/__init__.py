@@ -1,0 +1,55 @@
+"""What a camera would have stored of a scene: exposure, sensor, development.
+
+Eilertsen et al. 2017, section 5.1. Each part is a record of distributions and a few pure formulas:
+
+    linear light  [H, W, 3] float32, any unit
+      -> exposure.py      1.0 becomes the clipping level
+      -> sensor.py        noise
+      -> development.py   white balance, hue, saturation; here the target is taken;
+                          then clipping, camera curve, 8 bits
+      -> jpeg.py          a file, and back
+      -> codes [H, W, 3] uint8
+
+What the target holds decides what is clipped: a picture's code is 255 wherever its target is 1.0 or
+more, so that a loss can tell from the target what the network has to reconstruct. White balance and
+jitter therefore come before the clipping; they move a few samples across it.
+"""
+
+from training_code.camera.camera import Camera, photograph
+from training_code.camera.development import (
+    CURVES,
+    Development,
+    Look,
+    curve_codes,
+    develop,
+    jitter_colour,
+    picture_style,
+    white_balance,
+)
+from training_code.camera.exposure import Exposure, TooBlackError, expose
+from training_code.camera.sensor import Noise, Sensor, add_noise, sense
+from training_code.camera.settings import Key, Part, Settings, generator
+
+__all__ = [
+    "CURVES",
+    "Camera",
+    "Development",
+    "Exposure",
+    "Key",
+    "Look",
+    "Noise",
+    "Part",
+    "Sensor",
+    "Settings",
+    "TooBlackError",
+    "add_noise",
+    "curve_codes",
+    "develop",
+    "expose",
+    "generator",
+    "jitter_colour",
+    "photograph",
+    "picture_style",
+    "sense",
+    "white_balance",
+]
