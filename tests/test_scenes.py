@@ -16,7 +16,14 @@ from training_code.config import Config
 from training_code.evaluation import run
 from training_code.evaluation.protocol import BASE
 from training_code.evaluation.run import Request
-from training_code.scenes import Views, load_scenes, random_view, read_list, usable_pixels
+from training_code.scene_files import family_of, read_list, scene_files
+from training_code.scenes import (
+    SHOWN,
+    Collection,
+    Views,
+    load_scenes,
+    usable_pixels,
+)
 
 
 def ramp(peak: float = 4.0, side: int = 64) -> np.ndarray:
@@ -58,9 +65,42 @@ def test_every_kind_of_file_anywhere_below(tmp_path):
 def test_without_a_manifest_every_name_is_a_family(tmp_path):
     write_exr(tmp_path / "x.exr", ramp())
     cv2.imwrite(str(tmp_path / "x.hdr"), ramp())
+    write_exr(tmp_path / "x_2K.exr", ramp())
     write_exr(tmp_path / "y.exr", ramp())
     found = load_scenes(tmp_path, frozenset({"x"})).scenes
-    assert [(scene.name, scene.family) for scene in found] == [("x.exr", "x"), ("x.hdr", "x")]
+    names = ["x.exr", "x.hdr", "x_2K.exr"]
+    assert [(scene.name, scene.family) for scene in found] == [(name, "x") for name in names]
+
+
+@pytest.mark.parametrize(
+    ("name", "family"),
+    [
+        ("film/shot/0001.exr", "the film"),
+        ("film/shot/0002.exr", "alone"),
+        ("films/0001.exr", "0001"),
+        ("a.b/venice_16k.hdr", "venice"),
+        ("venice-4K.exr", "venice"),
+        ("_4k.exr", "_4k"),
+        ("4k.exr", "4k"),
+        ("take_400k.exr", "take_400k"),
+        ("two.dots.exr", "two.dots"),
+    ],
+)
+def test_families_by_file_by_folder_or_by_name(name, family):
+    assert family_of(name, {"film": "the film", "film/shot/0002.exr": "alone"}) == family
+
+
+def test_a_manifest_may_name_folders_and_must_have_its_columns(tmp_path):
+    (tmp_path / "film").mkdir()
+    write_exr(tmp_path / "film" / "1.exr", ramp())
+    write_exr(tmp_path / "film" / "2.exr", ramp())
+    write_exr(tmp_path / "3.exr", ramp())
+    (tmp_path / "MANIFEST.csv").write_text("family,file\nnight,film/\n", encoding="utf-8-sig")
+    found = [(file.name, file.family) for file in scene_files(tmp_path)]
+    assert found == [("3.exr", "3"), ("film/1.exr", "night"), ("film/2.exr", "night")]
+    (tmp_path / "MANIFEST.csv").write_text("file,place\na.exr,night\n")
+    with pytest.raises(ImageError, match=r"^[^\n]*MANIFEST\.csv: no column family; add it$"):
+        scene_files(tmp_path)
 
 
 def test_unusable_files_are_listed_and_the_rest_is_taken(tmp_path):
@@ -96,6 +136,16 @@ def test_unusable_files_are_listed_and_the_rest_is_taken(tmp_path):
     assert len(load_scenes(tmp_path, without=True, smallest=63).scenes) == 2
 
 
+def test_of_many_unusable_files_the_first_are_shown():
+    lines = Collection(
+        [], [f"file {number}" for number in range(1234)], saturated=2
+    ).rejected_lines()
+    assert lines.splitlines()[0] == "2 photographs are left out for their saturated pixels"
+    assert lines.splitlines()[1] == "1,234 files are left out:"
+    assert lines.count("  file ") == SHOWN
+    assert lines.splitlines()[-1] == f"  and {1234 - SHOWN:,} more"
+
+
 def test_nothing_left_is_an_error(tmp_path):
     with pytest.raises(ImageError, match=r"^[^\n]*holds no HDR scenes \(\.exr, [^\n]*$"):
         load_scenes(tmp_path, without=True)
@@ -105,6 +155,63 @@ def test_nothing_left_is_an_error(tmp_path):
         load_scenes(tmp_path, without=True)
 
 
+@given(
+    st.integers(64, 20_000),
+    st.integers(64, 20_000),
+    st.sampled_from([64, 256, 320]),
+    st.floats(40.0, 120.0),
+    st.floats(0.05, 1.0),
+)
+def test_what_is_spared_is_missed_by_no_view(rows, columns, size, fov, crop):
+    views = Views(fov=(fov, 150.0), crop=(crop, 1.0))
+    factor = views.spare(rows, columns, size)
+    assert factor >= 1
+    if factor > 1 and columns != 2 * rows:
+        assert min(crop * columns, rows, columns) / factor >= size
+    needed = size * 360.0 / fov
+    factor = views.spare(rows, 2 * rows, size)
+    assert factor == 1 or 2 * rows / factor >= needed
+    assert 2 * rows / (factor + 1) < needed + 1 or factor == 1
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"fov": (100.0, 75.0)}, {"fov": (0.0, 90.0)}, {"fov": (90.0, 180.0)},
+              {"pitch": (-91.0, 0.0)}, {"crop": (0.0, 0.5)}, {"crop": (0.5, 1.1)}]
+)  # fmt: skip
+def test_views_outside_their_ranges_are_named(wrong):
+    with pytest.raises(ValueError, match=rf"^{next(iter(wrong))} [^\n]*two rising values in"):
+        Views(**wrong)
+
+
+def test_a_reduced_scene_keeps_its_light_and_its_shape(tmp_path):
+    """A whole factor averages blocks: against NumPy. Others keep 2:1 and the mean."""
+    rng = np.random.default_rng(3)
+    light = rng.lognormal(0.0, 1.5, (128, 256, 3)).astype(np.float32)
+    write_exr(tmp_path / "a.exr", light)
+    write_exr(tmp_path / "b.exr", light[:, :255])
+    write_exr(tmp_path / "c.exr", light[:127, :254])
+    views = Views(fov=(90.0, 90.0), crop=(0.25, 0.5))
+    found = load_scenes(tmp_path, smallest=16, views=views, without=True)
+    a, b, c = found.scenes
+    assert (a.shape, b.shape, c.shape) == ((32, 64), (43, 85), (42, 84))
+    assert [scene.is_panorama for scene in found.scenes] == [True, False, True]
+    assert found.reduced == 3
+    blocks = light.astype(np.float16).astype(np.float64).reshape(32, 4, 64, 4, 3).mean((1, 3))
+    np.testing.assert_allclose(a.pixels, blocks, rtol=1e-3)
+    for scene, part in ((b, light[:, :255]), (c, light[:127, :254])):
+        np.testing.assert_allclose(scene.pixels.mean(dtype=np.float64), part.mean(), rtol=2e-3)
+    assert found.summary().endswith("3 reduced to the pixels that the views need")
+    whole = load_scenes(tmp_path, smallest=16, without=True)
+    assert [scene.shape for scene in whole.scenes] == [(128, 256), (128, 255), (127, 254)]
+    assert whole.reduced == 0
+
+
+def test_a_crop_is_a_part_of_the_pixels(scene_folder):
+    for scene in load_scenes(scene_folder, without=True, smallest=32).scenes:
+        np.testing.assert_array_equal(scene.crop(3, 5, 20, 30), scene.pixels[3:23, 5:35])
+        assert scene.shape == scene.pixels.shape[:2]
+
+
 @settings(deadline=None, max_examples=25)
 @given(st.floats(1.0, 1e30))
 def test_light_beyond_half_floats_is_scaled_not_clipped(tmp_path_factory, peak):
@@ -112,7 +219,8 @@ def test_light_beyond_half_floats_is_scaled_not_clipped(tmp_path_factory, peak):
     image = ramp(peak)
     image[0] = -0.01 * np.float32(peak)
     cv2.imwrite(str(path), image)
-    pixels = usable_pixels(path, 64)
+    pixels, factor = usable_pixels(path, 64)
+    assert factor == 1
     expected = np.maximum(image.astype(np.float64), 0.0) * min(1.0, HALF_MAX / image.max())
     np.testing.assert_allclose(pixels, expected, rtol=1e-3)
     assert np.isfinite(pixels).all()
@@ -138,25 +246,16 @@ def test_the_evaluation_prints_what_it_leaves_out(scene_folder, tmp_path, capsys
 def test_the_training_prints_what_it_leaves_out(scene_folder, tmp_path, capsys, monkeypatch):
     """Below --size is too small; the run is stopped where the model would be built."""
     (tmp_path / "list.txt").write_text("two\n")
-    monkeypatch.setattr(training, "compiled_model", lambda config: sys.exit("far enough"))
+    monkeypatch.setattr(training, "compiled", lambda *_: sys.exit("far enough"))
     with pytest.raises(SystemExit, match="far enough"):
-        training.train(Config(size=64), scene_folder, tmp_path / "list.txt", tmp_path / "run")
+        training.train(Config(size=64), scene_folder, tmp_path / "run", tmp_path / "list.txt")
     printed = capsys.readouterr().out.splitlines()
     assert printed[0] == "2 files are left out:"
     assert "a.exr: 96x48 pixels where the shorter side needs 64" in printed[1]
-    assert printed[3] == "1 scenes to train on, 1 held out"
+    assert printed[3].startswith("0 panoramas, 2 photographs, 2 families, ")
+    assert printed[4] == "1 scenes to train on, 1 held out"
 
 
 def test_lists_have_comments(tmp_path):
     (tmp_path / "list.txt").write_text("# families\na\n\nb  # second\n")
     assert read_list(tmp_path / "list.txt") == {"a", "b"}
-
-
-def test_views_are_square_positive_and_of_the_asked_size(scene_folder):
-    rng = np.random.default_rng(0)
-    for scene in load_scenes(scene_folder, without=True, smallest=32).scenes:
-        view = random_view(scene, Views(), 64, rng)
-        assert view.shape == (64, 64, 3)
-        assert view.dtype == np.float32
-        assert view.min() >= 0
-        assert view.max() <= scene.pixels.max() * 1.001

@@ -1,42 +1,110 @@
-"""A folder of HDR scenes: loading, families, and random views of them."""
+"""A folder of HDR files becomes scenes: what is usable, how it is held, how it is looked at.
 
-import csv
+    load_scenes(folder)                   every scene in memory, as it is in its file
+    load_scenes(folder, views=, store=)   reduced to what the views need; in memory up to a budget,
+                                          beyond it in files (`scene_store`)
+    ldr_scenes.load_photographs(folder)   LDR photographs, linearised, read when they are used
+
+Whichever way, what comes out is a `Collection` of `Scene`.
+"""
+
+import contextlib
 import dataclasses
+import math
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
+from PIL import Image
 
+from hdrcnn.geometry import resize
 from hdrcnn.hdr_io import HDR_SUFFIXES, read_hdr
 from hdrcnn.image_io import HALF_MAX, ImageError
-from training_code.projection import perspective_view, resized_crop
+from training_code.scene_files import (
+    SceneFile,
+    chosen_files,
+    none_usable,
+    read_list,
+    scene_files,
+)
+
+if TYPE_CHECKING:
+    from training_code.scene_store import SceneStore
+
+__all__ = [
+    "Collection",
+    "Scene",
+    "SceneFile",
+    "StoredScene",
+    "Views",
+    "load_scenes",
+    "read_list",
+    "scene_files",
+    "usable_pixels",
+]
 
 READERS = 4
-"""Files read at a time; a large panorama takes some GB while it is read."""
+"""Files read at a time."""
+LARGE = 32 << 20
+"""A file of more bytes is read while no other such file is: a panorama 16,384 pixels wide takes
+some GB until it is reduced.
+"""
+SHOWN = 50
+"""Files left out that are named one by one."""
+
+_one_large_file = threading.Lock()
 
 
 @dataclasses.dataclass(frozen=True)
 class Scene:
-    """One HDR image, [H, W, 3] float16, linear, >= 0, any unit."""
+    """One image, linear, >= 0, any unit."""
 
     name: str
     family: str
     """Images of one place share a family and stay on one side of the split."""
-    pixels: np.ndarray
+    pixels: np.ndarray = dataclasses.field(repr=False)
+    """[H, W, 3] float16."""
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and columns; known without reading the pixels."""
+        rows, columns = self.pixels.shape[:2]
+        return rows, columns
 
     @property
     def is_panorama(self) -> bool:
-        return self.pixels.shape[1] == 2 * self.pixels.shape[0]
+        """Equirectangular: exactly twice as wide as high."""
+        rows, columns = self.shape
+        return columns == 2 * rows
+
+    def crop(self, top: int, left: int, rows: int, columns: int) -> np.ndarray:
+        """The rectangle [rows, columns, 3] float16 of `pixels` at (top, left)."""
+        return self.pixels[top : top + rows, left : left + columns]
 
 
-@dataclasses.dataclass(frozen=True)
-class SceneFile:
-    """An HDR file below a folder, not opened yet."""
+class StoredScene(Scene):
+    """A scene whose pixels lie in a file and are read at each use: it costs next to no memory,
+    and goes to another process as a name. Its kinds define `crop`.
+    """
 
-    path: Path
-    name: str
-    """Its path relative to the folder, with slashes."""
-    family: str
+    def __init__(self, name: str, family: str, path: str, shape: tuple[int, int]) -> None:
+        for field, value in (("name", name), ("family", family), ("path", path)):
+            object.__setattr__(self, field, value)
+        object.__setattr__(self, "_shape", shape)
+
+    path: str
+    _shape: tuple[int, int]
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        return self._shape
+
+    @property
+    def pixels(self) -> np.ndarray:
+        """[H, W, 3] float16. Raises ImageError where the file cannot be read any more."""
+        return self.crop(0, 0, *self.shape)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,11 +114,41 @@ class Collection:
     scenes: list[Scene]
     rejected: list[str]
     """One line for each file that cannot be used: which, why, and what to do."""
+    reduced: int = 0
+    """Scenes that are held smaller than their files, as no view needs more."""
+    saturated: int = 0
+    """Photographs left out for their saturated pixels."""
+
+    def summary(self) -> str:
+        """For the user, one line: how many scenes of which kind, and where they are held."""
+        panoramas = sum(scene.is_panorama for scene in self.scenes)
+        families = len({scene.family for scene in self.scenes})
+        held = [scene for scene in self.scenes if not isinstance(scene, StoredScene)]
+        memory = sum(scene.pixels.nbytes for scene in held) / 1e9
+        parts = [
+            f"{panoramas:,} panoramas, {len(self.scenes) - panoramas:,} photographs",
+            f"{families:,} families",
+            f"{memory:.2f} GB in memory",
+        ]
+        if len(held) < len(self.scenes):
+            parts.append(f"{len(self.scenes) - len(held):,} read from their files when used")
+        if self.reduced:
+            parts.append(f"{self.reduced:,} reduced to the pixels that the views need")
+        return ", ".join(parts)
 
     def rejected_lines(self) -> str:
-        """For the user: how many files are left out, then a line for each; empty without any."""
-        lines = [f"  {line}\n" for line in self.rejected]
-        return f"{len(lines)} files are left out:\n" + "".join(lines) if lines else ""
+        """For the user: how many files are left out, then a line for each of the first `SHOWN`;
+        empty without any.
+        """
+        lines = ""
+        if self.saturated:
+            lines += f"{self.saturated:,} photographs are left out for their saturated pixels\n"
+        if self.rejected:
+            lines += f"{len(self.rejected):,} files are left out:\n"
+            lines += "".join(f"  {line}\n" for line in self.rejected[:SHOWN])
+        if len(self.rejected) > SHOWN:
+            lines += f"  and {len(self.rejected) - SHOWN:,} more\n"
+        return lines
 
 
 @dataclasses.dataclass(frozen=True)
@@ -64,69 +162,62 @@ class Views:
     crop: tuple[float, float] = (0.2, 0.6)
     """Width of a crop in widths of the photograph; never fewer pixels than the result has."""
 
+    def __post_init__(self) -> None:
+        for name, least, most in (("fov", 1.0, 179.0), ("pitch", -90.0, 90.0), ("crop", 0.01, 1.0)):
+            low, high = getattr(self, name)
+            if not least <= low <= high <= most:
+                raise ValueError(f"{name} {low}, {high}: two rising values in [{least}, {most}]")
 
-def read_families(folder: Path) -> dict[str, str]:
-    """Path relative to the folder -> family, from the columns `file` and `family` of its
-    MANIFEST.csv; empty where there is none (then every file is a family of its own).
-    """
-    manifest = folder / "MANIFEST.csv"
-    if not manifest.is_file():
-        return {}
-    with manifest.open(newline="") as file:
-        return {row["file"]: row["family"] for row in csv.DictReader(file)}
+    def spare(self, rows: int, columns: int, size: int) -> int:
+        """How many times smaller an image may be before a view of `size` pixels would enlarge it:
+        a whole number, 1 where nothing is to spare.
 
-
-def read_list(path: Path) -> frozenset[str]:
-    """The names in a text file, one a line; `#` begins a comment."""
-    lines = (line.split("#")[0].strip() for line in path.read_text().splitlines())
-    return frozenset(line for line in lines if line)
-
-
-def scene_files(folder: Path) -> list[SceneFile]:
-    """The files below a folder with an ending in `HDR_SUFFIXES`, sorted by path; hidden ones are
-    passed over.
-
-    The family is that of the MANIFEST.csv, without one the name of the file without its ending.
-    """
-    by_path = read_families(folder)
-    found = []
-    for path in sorted(folder.rglob("*")):
-        relative = path.relative_to(folder)
-        hidden = any(part.startswith(".") for part in relative.parts)
-        if path.suffix.lower() in HDR_SUFFIXES and not hidden and path.is_file():
-            name = relative.as_posix()
-            found.append(SceneFile(path, name, by_path.get(name, path.stem)))
-    return found
+        A panorama keeps the mean sampling of the narrowest view, 360 degrees / fov times `size`
+        pixels; of a photograph the smallest crop keeps `size` pixels.
+        """
+        if columns == 2 * rows:
+            return max(1, columns // math.ceil(size * 360.0 / self.fov[0]))
+        return max(1, int(min(self.crop[0] * columns, rows, columns) / size))
 
 
-def usable_pixels(path: Path, smallest: int) -> np.ndarray:
-    """An HDR file as the pixels of a `Scene`: [H, W, 3] float16, linear Rec. 709, in [0, 65504].
+def usable_pixels(path: Path, smallest: int, views: Views | None = None) -> tuple[np.ndarray, int]:
+    """An HDR file as the pixels of a `Scene`, [H, W, 3] float16, linear Rec. 709, in [0, 65504],
+    and how many times smaller than the file they are.
 
     Negative values, which lossy compression and colours outside Rec. 709 leave, become 0. Where
     the maximum exceeds the largest half float, the whole image is scaled down to it: clipping
-    would flatten the brightest lights, and the unit of a scene is of no account. Raises
+    would flatten the brightest lights, and the unit of a scene is of no account. With `views` the
+    image is reduced, averaged over areas, by what views of `smallest` pixels have to spare. Raises
     ImageError where the image cannot be read, a side is shorter than `smallest`, a value is not
     finite, or there is no light or no contrast.
     """
-    pixels = read_hdr(path)
-    rows, columns = pixels.shape[:2]
-    if min(rows, columns) < smallest:
-        raise ImageError(
-            f"{path}: {columns}x{rows} pixels where the shorter side needs {smallest}; give a "
-            "larger version"
-        )
-    # One value that is not a number makes both of these so.
-    low, high = float(pixels.min()), float(pixels.max())
-    if not np.isfinite([low, high]).all():
-        raise ImageError(f"{path}: holds values that are not finite; repair or remove it")
-    if high > HALF_MAX:
-        pixels = pixels * np.float32(HALF_MAX / high)
-    half = np.clip(pixels, 0.0, HALF_MAX).astype(np.float16)
+    large = path.is_file() and path.stat().st_size > LARGE
+    with _one_large_file if large else contextlib.nullcontext():
+        pixels = read_hdr(path)
+        rows, columns = pixels.shape[:2]
+        if min(rows, columns) < smallest:
+            raise ImageError(
+                f"{path}: {columns}x{rows} pixels where the shorter side needs {smallest}; give a "
+                "larger version"
+            )
+        # One value that is not a number makes both of these so.
+        low, high = float(pixels.min()), float(pixels.max())
+        if not np.isfinite([low, high]).all():
+            raise ImageError(f"{path}: holds values that are not finite; repair or remove it")
+        if high > HALF_MAX:
+            pixels = pixels * np.float32(HALF_MAX / high)
+        pixels = np.clip(pixels, 0.0, HALF_MAX)
+        factor = views.spare(rows, columns, smallest) if views else 1
+        if factor > 1:
+            height = round(rows / factor)
+            width = 2 * height if columns == 2 * rows else round(columns / factor)
+            pixels = resize(pixels, height, width, Image.Resampling.BOX)
+        half = pixels.astype(np.float16)
     if half.max() <= 0:
         raise ImageError(f"{path}: holds no light, nothing is above 0; remove it")
     if half.min() == half.max():
         raise ImageError(f"{path}: holds one value everywhere; remove it")
-    return half
+    return half, factor
 
 
 def load_scenes(
@@ -135,46 +226,37 @@ def load_scenes(
     *,
     without: bool = False,
     smallest: int = 64,
+    views: Views | None = None,
+    store: "SceneStore | None" = None,
 ) -> Collection:
     """All HDR files below a folder, sorted by path: those of `families`, or, `without`, the rest.
 
-    smallest: the least pixels of the shorter side. Files that cannot be used are listed with the
-    reason and the others are taken. Raises ImageError where nothing is found or nothing is left.
+    smallest: the least pixels of the shorter side. views: reduce each scene to what these need at
+    `smallest` pixels. store: holds the scenes within its budget and the others in its files;
+    without it all are in memory. Files that cannot be used are listed with the reason and the
+    others are taken. Raises ImageError where nothing is found or nothing is left.
     """
-    chosen = [file for file in scene_files(folder) if (file.family in families) != without]
-    if not chosen:
-        endings = ", ".join(HDR_SUFFIXES)
-        raise ImageError(f"{folder}: holds no HDR scenes ({endings}) of the families asked for")
+    chosen = chosen_files(folder, families, without, HDR_SUFFIXES, "HDR scenes")
 
-    def load(file: SceneFile) -> Scene | str:
+    def load(file: SceneFile) -> tuple[Scene, int] | str:
+        # The fields that the pixels depend on.
+        settings = (smallest, views.fov[0], views.crop[0]) if views else None
+        stored = store.find(file, settings) if store else None
+        if stored is not None:
+            return stored
         try:
-            return Scene(file.name, file.family, usable_pixels(file.path, smallest))
+            pixels, factor = usable_pixels(file.path, smallest, views)
         except ImageError as error:
             return str(error)
+        if store:
+            return store.keep(file, settings, pixels, factor), factor
+        return Scene(file.name, file.family, pixels), factor
 
     with ThreadPoolExecutor(READERS) as pool:
         loaded = list(pool.map(load, chosen))
-    scenes = [scene for scene in loaded if isinstance(scene, Scene)]
+    scenes = [found for found in loaded if not isinstance(found, str)]
     rejected = [reason for reason in loaded if isinstance(reason, str)]
     if not scenes:
-        more = f"; {len(rejected) - 1} more are left out too" if len(rejected) > 1 else ""
-        raise ImageError(f"{folder}: holds no usable HDR scene: {rejected[0]}{more}")
-    return Collection(scenes, rejected)
-
-
-def random_view(scene: Scene, views: Views, size: int, rng: np.random.Generator) -> np.ndarray:
-    """A random square view [size, size, 3] float32, linear, mirrored half of the time.
-
-    Panoramas are photographed in perspective, photographs cropped and reduced.
-    """
-    if scene.is_panorama:
-        yaw, pitch = rng.uniform(-180.0, 180.0), rng.uniform(*views.pitch)
-        fov = float(np.exp(rng.uniform(*np.log(views.fov))))
-        view = perspective_view(scene.pixels, yaw, pitch, fov, size, size)
-    else:
-        rows, columns = scene.pixels.shape[:2]
-        side = int(np.clip(rng.uniform(*views.crop) * columns, size, min(rows, columns)))
-        top = int(rng.integers(rows - side + 1))
-        left = int(rng.integers(columns - side + 1))
-        view = resized_crop(scene.pixels, top, left, side, side, size, size)
-    return view[:, ::-1] if rng.random() < 0.5 else view
+        raise none_usable(folder, "HDR scene", rejected)
+    reduced = sum(factor > 1 for _, factor in scenes)
+    return Collection([scene for scene, _ in scenes], rejected, reduced)

@@ -1,0 +1,116 @@
+"""Pickled arrays of plain numbers, read without running the pickle.
+
+A pickle is a program, so it is not run by NumPy here: the unpickler below admits NumPy arrays of
+plain numbers, rebuilt by stand-ins of this file, in lists and dictionaries, and nothing else.
+"""
+
+import math
+import pickle
+from typing import IO, Any
+
+import numpy as np
+
+LARGEST = 1 << 29
+"""Bytes of one array: the largest published one is a layer of VGG16 with 411 million."""
+
+
+class _DType:
+    """Stands in for numpy.dtype: a plain number type, or the object type of the outer list."""
+
+    def __init__(self, code: object, *_: object) -> None:
+        self.code, self.order = str(code).lstrip("<>=|"), "<"
+
+    def __setstate__(self, state: tuple[Any, ...]) -> None:
+        if state[1] == ">":
+            self.order = ">"
+
+
+class _Array:
+    """Stands in for numpy.ndarray; `value` is a real array, or a list for the object type."""
+
+    value: Any = None
+
+    def __setstate__(self, state: tuple[Any, ...]) -> None:
+        shape, dtype, fortran, data = state[-4:]
+        if not isinstance(dtype, _DType):
+            raise pickle.UnpicklingError("an array without a number type")
+        if dtype.code.startswith("O") and isinstance(data, list):
+            self.value = data
+            return
+        if dtype.code not in ("f2", "f4", "f8"):
+            raise pickle.UnpicklingError(f"an array of type {dtype.code!r}")
+        if isinstance(data, str):  # Written by Python 2, read as Latin-1.
+            data = data.encode("latin1")
+        plain = np.dtype(dtype.order + dtype.code)
+        if math.prod(shape) * plain.itemsize != len(data) or len(data) > LARGEST:
+            raise pickle.UnpicklingError(f"an array of shape {shape} with {len(data)} bytes")
+        flat = np.frombuffer(data, plain).astype(np.float32)
+        self.value = flat.reshape(shape, order="F" if fortran else "C")
+
+
+def _reconstruct(*_: object) -> _Array:
+    return _Array()
+
+
+def _frombuffer(data: Any, dtype: Any, shape: Any, order: Any = "C", *_: object) -> _Array:
+    """Stands in for numpy's rebuilding of an array of pickle protocol 5."""
+    if order not in ("C", "F"):
+        raise pickle.UnpicklingError(f"an array in order {order!r}")
+    array = _Array()
+    array.__setstate__((tuple(shape), dtype, order == "F", bytes(data)))
+    return array
+
+
+def _encode(text: str, encoding: str) -> bytes:
+    """Stands in for _codecs.encode, by which Python 3 writes bytes into old pickles."""
+    if encoding not in ("latin1", "latin-1"):
+        raise pickle.UnpicklingError(f"text in {encoding!r}")
+    return text.encode("latin1")
+
+
+_ADMITTED = {
+    ("numpy.core.multiarray", "_reconstruct"): _reconstruct,
+    ("numpy._core.multiarray", "_reconstruct"): _reconstruct,
+    ("numpy.core.numeric", "_frombuffer"): _frombuffer,
+    ("numpy._core.numeric", "_frombuffer"): _frombuffer,
+    ("numpy", "ndarray"): _Array,
+    ("numpy", "dtype"): _DType,
+    ("_codecs", "encode"): _encode,
+}
+
+
+class _ArrayUnpickler(pickle.Unpickler):
+    """Looks up stand-ins only: no name of a hostile file reaches an import."""
+
+    def find_class(self, module: str, name: str) -> Any:
+        if (module, name) not in _ADMITTED:
+            raise pickle.UnpicklingError(f"it asks for {module}.{name}")
+        return _ADMITTED[module, name]
+
+
+def _plain(item: Any) -> Any:
+    """With real arrays instead of the stand-ins."""
+    if isinstance(item, _Array):
+        return _plain(item.value)
+    if isinstance(item, (list, tuple)):
+        return [_plain(part) for part in item]
+    if isinstance(item, dict):
+        return {key: _plain(part) for key, part in item.items()}
+    return item
+
+
+def read_npy(stream: IO[bytes]) -> Any:
+    """What an .npy of Python objects holds: lists and dictionaries of float32 arrays.
+
+    An object array comes as the flat list of its items, a single object as a list of one. Raises
+    UnpicklingError or whatever else a damaged or hostile file leads to.
+    """
+    version = np.lib.format.read_magic(stream)
+    reader = {
+        (1, 0): np.lib.format.read_array_header_1_0,
+        (2, 0): np.lib.format.read_array_header_2_0,
+    }[version]
+    _, _, dtype = reader(stream)
+    if dtype != np.dtype(object):
+        raise pickle.UnpicklingError(f"an array of {dtype} where a list of arrays is expected")
+    return _plain(_ArrayUnpickler(stream, encoding="latin1").load())
