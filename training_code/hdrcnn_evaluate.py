@@ -47,6 +47,7 @@ flags.DEFINE_bool("all", False, "Evaluate on all families, those of the training
 flags.DEFINE_bool("full", False, "All 18 conditions, not only one factor varied at a time.")
 flags.DEFINE_list("only", None, "Names of the conditions to evaluate, such as clip05_png_srgb.")
 flags.DEFINE_bool("write_only", False, "Write photographs and truths, and stop.")
+flags.DEFINE_bool("flicker", False, "How much small motions change the results of the weights.")
 flags.DEFINE_bool("colorvideovdp", False, "ColorVideoVDP too; needs the package cvvdp.")
 
 
@@ -56,7 +57,9 @@ def shown_command() -> str:
     parts += [f"--params {text}" for text in FLAGS.params]
     parts += [f"--pred {text}" for text in FLAGS.pred]
     parts += [f"--families {FLAGS.families}"] if FLAGS.families else []
-    parts += [f"--{name}" for name in ("all", "full", "colorvideovdp") if FLAGS[name].value]
+    parts += [
+        f"--{name}" for name in ("all", "full", "flicker", "colorvideovdp") if FLAGS[name].value
+    ]
     parts += [f"--only {','.join(FLAGS.only)}"] if FLAGS.only else []
     return " ".join([*parts, f"--out_dir {FLAGS.out_dir}"])
 
@@ -69,6 +72,8 @@ def main() -> int:
 
     if FLAGS.all and FLAGS.families:
         raise ValueError("--all and --families: give one of them")
+    if FLAGS.flicker and FLAGS.write_only:
+        raise ValueError("--flicker and --write_only: give one of them")
     conditions = protocol.FULL if FLAGS.full or FLAGS.only else protocol.VARIED
     if FLAGS.only:
         known = {condition.name: condition for condition in conditions}
@@ -97,6 +102,10 @@ def main() -> int:
         with quietly():
             import keras  # noqa: F401 - loaded here for its notes to be kept away
     evaluation.run(request)
+    if FLAGS.flicker:
+        from training_code.evaluation import flicker
+
+        flicker.add_to_results(request.out_dir, request.conditions[0], request.params)
     return 0
 
 

@@ -7,5 +7,6 @@ scoring     metrics of every method on every shot
 bootstrap   intervals over families of scenes
 summary     tables, wins and losses
 text        as Markdown, CSV and JSON; panels, report: as a page to look at
+flicker     what small motions of the picture change in a result
 run         all of it, in order; regression: the shipped weights on the computed scenes
 """
