@@ -1,8 +1,9 @@
 """Checkpoints of a training run: everything it needs to go on, addressed by name.
 
-Two are kept, so that one spoiled by a crash or a full disk costs one epoch, not the run.
+Two are kept, so that one spoiled by a crash or a full disk costs some minutes, not the run.
 """
 
+import dataclasses
 import logging
 from pathlib import Path
 from typing import Any
@@ -13,44 +14,63 @@ import numpy as np
 from hdrcnn import npz
 
 KEPT = 2
+PATTERN = "checkpoint_[0-9]*_[0-9]*.npz"
 log = logging.getLogger(__name__)
 
 
-def _variables(model: keras.Model) -> dict[str, Any]:
-    """Weights and optimiser state by unique name."""
-    named = {f"model/{variable.path}": variable for variable in model.variables}
+@dataclasses.dataclass(frozen=True)
+class Position:
+    """How far a run has come: epochs done, and batches done of the next one."""
+
+    epoch: int = 0
+    batch: int = 0
+
+    @property
+    def file(self) -> str:
+        return f"checkpoint_{self.epoch:06d}_{self.batch:06d}.npz"
+
+
+def _variables(trainee: keras.Model) -> dict[str, Any]:
+    """Network, optimiser state and running means of the epoch, by unique name.
+
+    Scenes that a trainee holds on the accelerator are not part of it.
+    """
+    network = trainee.network.variables
+    named = {f"model/{variable.path}": variable for variable in network}
     # Keras counts its optimisers: the second one of a process is `adam_1`.
-    prefix = f"{model.optimizer.name}/"
-    for variable in model.optimizer.variables:
+    prefix = f"{trainee.optimizer.name}/"
+    for variable in trainee.optimizer.variables:
         named[f"optimizer/{variable.path.removeprefix(prefix)}"] = variable
-    if len(named) != len(model.variables) + len(model.optimizer.variables):
+    metrics = trainee.metrics_variables
+    named |= {f"metric/{index}": variable for index, variable in enumerate(metrics)}
+    if len(named) != len(network) + len(trainee.optimizer.variables) + len(metrics):
         raise ValueError("two variables share a name: a checkpoint would lose one")
     return named
 
 
-def save(folder: Path, model: keras.Model, epoch: int, facts: dict[str, Any]) -> Path:
-    """Write `checkpoint_<epoch>.npz` (epochs done) and remove all but the last two.
+def save(folder: Path, trainee: keras.Model, position: Position, facts: dict[str, Any]) -> Path:
+    """Write a checkpoint and remove all but the last two.
 
     facts: JSON-able, returned by `restore`.
     """
-    path = folder / f"checkpoint_{epoch:06d}.npz"
-    arrays = {name: np.asarray(variable) for name, variable in _variables(model).items()}
-    npz.write(path, arrays, {"epoch": epoch, "facts": facts})
-    for old in sorted(folder.glob("checkpoint_*.npz"))[:-KEPT]:
+    path = folder / position.file
+    arrays = {name: np.asarray(variable) for name, variable in _variables(trainee).items()}
+    npz.write(path, arrays, {"position": dataclasses.asdict(position), "facts": facts})
+    for old in sorted(folder.glob(PATTERN))[:-KEPT]:
         old.unlink()
     return path
 
 
-def restore(folder: Path, model: keras.Model) -> tuple[int, dict[str, Any]]:
-    """Load the newest readable checkpoint into a compiled model.
+def restore(folder: Path, trainee: keras.Model) -> tuple[Position, dict[str, Any]]:
+    """Load the newest readable checkpoint into a compiled trainee.
 
-    Returns the epochs done and the facts saved with it; (0, {}) where there is none. One that
-    cannot be read is named in the log and passed over. Raises ValueError where a checkpoint is of
-    another network.
+    Returns the position and the facts saved with it; the beginning and {} where there is none. One
+    that cannot be read is named in the log and passed over. Raises ValueError where a checkpoint
+    is of another network or another kind of training.
     """
-    model.optimizer.build(model.trainable_variables)
-    variables = _variables(model)
-    for path in sorted(folder.glob("checkpoint_*.npz"), reverse=True):
+    trainee.optimizer.build(trainee.trainable_variables)
+    variables = _variables(trainee)
+    for path in sorted(folder.glob(PATTERN), reverse=True):
         try:
             arrays, state = npz.read(path)
         except npz.NpzError as error:
@@ -62,5 +82,5 @@ def restore(folder: Path, model: keras.Model) -> tuple[int, dict[str, Any]]:
             raise ValueError(f"{path}: of another network; give another --out_dir")
         for name, variable in variables.items():
             variable.assign(arrays[name])
-        return state["epoch"], state["facts"]
-    return 0, {}
+        return Position(**state["position"]), state["facts"]
+    return Position(), {}

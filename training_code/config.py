@@ -1,14 +1,26 @@
-"""The settings of a training run: one frozen record, saved as JSON beside the weights."""
+"""The settings of a training run: one frozen record, saved as JSON beside the weights.
+
+Plain fields are flags of the command. The sections - how scenes are looked at, the three parts of
+the camera, the loss, the motion - are records of their own, changed by
+`--set exposure.unclipped=0.8,0.98`.
+"""
 
 import dataclasses
 import json
 from pathlib import Path
+from typing import Any
 
 from hdrcnn.highlights import BLENDS
 from hdrcnn.transfer import LINEARISATIONS
+from training_code.camera import Development, Exposure, Sensor
+from training_code.loss_settings import Loss
+from training_code.motion import Motion
+from training_code.scenes import Views
 
 PRECISIONS = ("float32", "mixed_bfloat16")
-LOSSES = ("illumination_reflectance", "log_l2")
+TEMPORAL = ("", "transform", "jacobian")
+JPEG_QUALITY = (30, 100)
+"""What `--jpeg` draws from, the published range."""
 
 
 class TrainingError(Exception):
@@ -19,29 +31,29 @@ HELP = {
     "width": "Channels of the first block; 64 is the published network.",
     "size": "Side of the training crops in pixels, a multiple of 32.",
     "batch": "Crops in a batch.",
-    "epochs": "Epochs; a checkpoint is written after each.",
+    "epochs": "Epochs: so many times --steps batches.",
     "steps": "Batches in an epoch.",
     "learning_rate": "Adam's rate after the warm-up; falls to 0 by a cosine.",
     "clip_norm": "Largest norm of the gradient.",
+    "average": "Decay of the moving average of the weights, which is what is exported; 0: none.",
     "norm_momentum": "Decay of the batch-norm averages; 0.9 is published.",
-    "loss": f"One of {', '.join(LOSSES)}; the first is published.",
     "precision": "Of the convolutions, float32 or mixed_bfloat16; log domain and loss: float32.",
-    "unclipped_low": "Smallest share of a crop's samples that stays below the clipping level.",
-    "unclipped_high": "Largest such share.",
-    "fov_low": "Smallest field of view of a crop of a panorama, degrees.",
-    "fov_high": "Largest field of view of a crop of a panorama, degrees.",
     "linearisation": f"Stored with the weights: {', '.join(LINEARISATIONS)}.",
     "blend": f"Stored with the weights: {', '.join(BLENDS)}; the first is published.",
-    "start": "Weights file to start from instead of from scratch.",
+    "start": "Weights to start from: a weights file, the published parameters, or VGG16.",
     "freeze": "Keep the batch norms of --start as they are and use their statistics.",
+    "linearize": "--scenes holds LDR photographs: pre-training (stage 1).",
+    "validation_share": "Share of the scene families to hold out, without --validation.",
+    "temporal": "Temporal regularisation (stage 3): transform or jacobian; empty: none.",
+    "temporal_weight": "Its share of the loss.",
     "seed": "Of the initial weights and of all pairs.",
 }
 
 
 @dataclasses.dataclass(frozen=True)
 class Config:
-    """What a run depends on, beside its scenes; each field is explained in `HELP`. The defaults
-    train width 16 on 40,000 crops.
+    """What a run depends on, beside its scenes; each plain field is explained in `HELP`. The
+    defaults are the published distributions and loss, and a width and schedule for two CPU cores.
     """
 
     width: int = 16
@@ -51,18 +63,24 @@ class Config:
     steps: int = 250
     learning_rate: float = 4e-4
     clip_norm: float = 1.0
+    average: float = 0.999
     norm_momentum: float = 0.9
-    loss: str = "illumination_reflectance"
     precision: str = "float32"
-    unclipped_low: float = 0.85
-    unclipped_high: float = 0.95
-    fov_low: float = 75.0
-    fov_high: float = 100.0
     linearisation: str = "mean_curve"
     blend: str = "channel"
     start: str = ""
     freeze: bool = False
+    linearize: bool = False
+    validation_share: float = 0.156
+    temporal: str = ""
+    temporal_weight: float = 0.95
     seed: int = 1
+    views: Views = Views()
+    exposure: Exposure = Exposure()
+    sensor: Sensor = Sensor()
+    development: Development = Development()
+    loss: Loss = Loss()
+    motion: Motion = Motion()
 
     def __post_init__(self) -> None:
         if self.size < 32 or self.size % 32:
@@ -70,29 +88,128 @@ class Config:
         for name in ("width", "batch", "epochs", "steps"):
             if getattr(self, name) < 1:
                 raise ValueError(f"--{name} {getattr(self, name)}: must be at least 1")
-        if not 0 < self.unclipped_low <= self.unclipped_high < 1:
-            raise ValueError("--unclipped_low and --unclipped_high: two rising shares within 0..1")
-        if not 0 < self.fov_low <= self.fov_high < 180:
-            raise ValueError("--fov_low and --fov_high: two rising angles between 0 and 180")
+        for name in ("average", "temporal_weight", "norm_momentum", "validation_share"):
+            if not 0.0 <= getattr(self, name) < 1.0:
+                raise ValueError(f"--{name} {getattr(self, name)}: must be in [0, 1)")
         if self.freeze and not self.start:
             raise ValueError("--freeze: needs --start, whose statistics it keeps")
         for name, known in (
-            ("loss", LOSSES),
             ("precision", PRECISIONS),
             ("linearisation", tuple(LINEARISATIONS)),
             ("blend", tuple(BLENDS)),
+            ("temporal", TEMPORAL),
         ):
             if getattr(self, name) not in known:
-                raise ValueError(f"--{name} {getattr(self, name)}: one of {', '.join(known)}")
+                choices = ", ".join(name or "(empty)" for name in known)
+                raise ValueError(f"--{name} {getattr(self, name)}: one of {choices}")
 
     def save(self, path: Path) -> None:
         """Write the settings as JSON."""
         path.write_text(json.dumps(dataclasses.asdict(self), indent=1) + "\n")
 
 
+RUNNING_HELP = {
+    "workers": "Threads that take pictures while the network computes; 0 or 1: none.",
+    "minutes": "Between checkpoints within an epoch; there is one after each epoch too.",
+    "validation_crops": "Crops of held-out scenes that are measured.",
+    "validate_every": "Epochs between validations.",
+    "tensorboard": "Also write TensorBoard scalars and pictures to --out_dir.",
+    "memory_gb": "Of scenes held in memory, the rest in files of --out_dir; 0: half of all.",
+    "render": "Take the pictures on the accelerator, with all scenes in its memory.",
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Running:
+    """How a run is carried out; each field is explained in `RUNNING_HELP`."""
+
+    workers: int = 2
+    minutes: float = 5.0
+    validation_crops: int = 32
+    validate_every: int = 1
+    tensorboard: bool = False
+    memory_gb: float = 0.0
+    render: bool = False
+
+    def __post_init__(self) -> None:
+        for name in ("validation_crops", "validate_every"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"--{name} {getattr(self, name)}: must be at least 1")
+        for name in ("workers", "memory_gb"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"--{name} {getattr(self, name)}: must not be negative")
+        if not self.minutes > 0:
+            raise ValueError(f"--minutes {self.minutes}: must be above 0")
+
+
+SECTIONS: dict[str, type] = {
+    field.name: type(field.default)
+    for field in dataclasses.fields(Config)
+    if dataclasses.is_dataclass(field.default)
+}
+PLAIN = tuple(field for field in dataclasses.fields(Config) if field.name not in SECTIONS)
+"""The fields that are flags."""
+
+
+def _frozen(value: Any) -> Any:
+    """JSON's lists as tuples."""
+    return tuple(_frozen(item) for item in value) if isinstance(value, list) else value
+
+
+def from_json(record: dict[str, Any]) -> Config:
+    """A configuration out of what `dataclasses.asdict` made of it. Raises TypeError, ValueError."""
+    fields = {
+        name: SECTIONS[name](**{key: _frozen(item) for key, item in value.items()})
+        if name in SECTIONS
+        else value
+        for name, value in record.items()
+    }
+    return Config(**fields)
+
+
 def load(path: Path) -> Config:
     """Read what `Config.save` wrote. Raises ValueError naming the file."""
     try:
-        return Config(**json.loads(path.read_text()))
-    except (OSError, TypeError, ValueError) as error:
+        return from_json(json.loads(path.read_text()))
+    except (AttributeError, OSError, TypeError, ValueError) as error:
         raise ValueError(f"{path}: not a training configuration: {error}") from error
+
+
+def changed(config: Config, settings: list[str]) -> Config:
+    """With settings such as `exposure.unclipped=0.8,0.98`, `development.jpeg=none`.
+
+    Raises ValueError naming the setting.
+    """
+    for setting in settings:
+        name, _, text = setting.partition("=")
+        section, _, key = name.strip().partition(".")
+        fields = dataclasses.fields(SECTIONS[section]) if section in SECTIONS else ()
+        known = [field.name for field in fields]
+        if key not in known or not text:
+            choices = known or [f"{section}.…=" for section in SECTIONS]
+            raise ValueError(f"--set {setting}: give section.name=value; {', '.join(choices)}")
+        record = getattr(config, section)
+        try:
+            record = dataclasses.replace(record, **{key: _value(text)})
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"--set {setting}: {error}") from error
+        config = dataclasses.replace(config, **{section: record})
+    return config
+
+
+def _value(text: str) -> Any:
+    """The text of a setting: a number, `none`, a word, or several with commas."""
+    parts = [_word(part.strip()) for part in text.split(",")]
+    return tuple(parts) if len(parts) > 1 else parts[0]
+
+
+def _word(text: str) -> Any:
+    words = {"none": None, "true": True, "false": False}
+    if text.lower() in words:
+        return words[text.lower()]
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return text

@@ -1,6 +1,9 @@
-"""What happens between the epochs of a training: progress line, checkpoint, stop on NaN."""
+"""What happens while a training runs: checkpoints, the log, the progress line, stop on NaN."""
 
+import csv
+import io
 import math
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -8,56 +11,130 @@ from typing import Any
 
 import keras
 
+from hdrcnn.image_io import finished_whole
 from training_code import checkpoints
+from training_code.checkpoints import Position
 from training_code.config import TrainingError
+
+History = list[dict[str, float]]
+"""One record an epoch: its number, counted from 1, and whatever was measured."""
+
+CHECKED_EVERY = 16
+"""Batches between looks at the loss. A look waits for the accelerator; the loss that Keras hands
+out is a mean over the epoch, so that no value that is not finite is ever missed."""
 
 
 class StopOnNaN(keras.callbacks.Callback):
-    """Ends the run at the first batch whose loss is not finite; the last checkpoint is good."""
+    """Ends the run when the loss is not finite, before a checkpoint could be made of it."""
 
-    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
-        if not math.isfinite((logs or {}).get("loss", 0.0)):
+    def check(self, batch: int, logs: dict[str, Any] | None) -> None:
+        """Raises TrainingError."""
+        if not math.isfinite(float((logs or {}).get("loss", 0.0))):
             raise TrainingError(
-                f"the loss is not finite at batch {batch}; the last checkpoint is good: "
-                "go on from it with a smaller --learning_rate"
+                f"the loss is not finite at batch {batch + 1} of the epoch; the last checkpoint is "
+                "good: go on from it with a smaller --learning_rate"
             )
 
-
-class SaveCheckpoint(keras.callbacks.Callback):
-    """After every epoch a checkpoint, with the losses so far, and whatever `export` writes."""
-
-    def __init__(
-        self, folder: Path, history: list[dict[str, float]], export: Callable[[], None]
-    ) -> None:
-        super().__init__()
-        self.folder, self.history, self.export = folder, history, export
+    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        if batch % CHECKED_EVERY == CHECKED_EVERY - 1:
+            self.check(batch, logs)
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        self.history.append({name: round(float(value), 6) for name, value in (logs or {}).items()})
-        checkpoints.save(self.folder, self.model, epoch + 1, {"history": self.history})
-        self.export()
+        self.check(self.params["steps"] - 1, logs)
+
+
+class SaveCheckpoint(StopOnNaN):
+    """A checkpoint every few minutes and after every epoch, with the history so far."""
+
+    def __init__(
+        self,
+        folder: Path,
+        history: History,
+        start: Position,
+        means: list[Any],
+        minutes: float,
+        export: Callable[[History], None],
+    ) -> None:
+        """start, means: position of the checkpoint that the run goes on from and the running
+        means of its epoch, which Keras sets to zero when it begins one.
+        """
+        super().__init__()
+        self.folder, self.history, self.export = folder, history, export
+        self.start, self.means, self.seconds = start, means, 60.0 * minutes
+        self.saved = time.monotonic()
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        self.epoch, self.first = epoch, 0
+        if epoch == self.start.epoch and self.start.batch:
+            self.first = self.start.batch
+            for variable, value in zip(self.model.metrics_variables, self.means, strict=True):
+                variable.assign(value)
+
+    def save(self, position: Position) -> None:
+        checkpoints.save(self.folder, self.model, position, {"history": self.history})
+        self.saved = time.monotonic()
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        super().on_train_batch_end(batch, logs)
+        due = time.monotonic() - self.saved >= self.seconds
+        if due and batch + 1 < self.params["steps"]:
+            self.check(batch, logs)
+            self.save(Position(self.epoch, self.first + batch + 1))
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        super().on_epoch_end(epoch, logs)
+        values = {name: round(float(value), 6) for name, value in (logs or {}).items()}
+        self.history.append({"epoch": epoch + 1, **values})
+        write_log(self.folder / "log.csv", self.history)
+        self.save(Position(epoch + 1))
+        self.export(self.history)
+
+
+def write_log(path: Path, history: History) -> None:
+    """The history as CSV, a line an epoch; what was not measured in an epoch is left blank."""
+    columns = list(dict.fromkeys(name for record in history for name in record))
+    text = io.StringIO(newline="")
+    writer = csv.DictWriter(text, columns, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(history)
+    with finished_whole(path) as temporary:
+        temporary.write_text(text.getvalue())
 
 
 class ProgressLine(keras.callbacks.Callback):
-    """One line an epoch: losses, crops a second, time left."""
+    """One line an epoch, and on a terminal one that moves: loss, crops a second, time left.
 
-    def __init__(self, crops_per_epoch: int) -> None:
+    It adds `crops_per_second` to the logs, for the callbacks after it.
+    """
+
+    def __init__(self, batch: int, epochs: int) -> None:
         super().__init__()
-        self.crops = crops_per_epoch
+        self.batch, self.epochs = batch, epochs
+        self.shown = 0.0
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        self.began = time.perf_counter()
+        self.epoch, self.began = epoch, time.perf_counter()
 
-    def on_test_begin(self, logs: dict[str, Any] | None = None) -> None:
-        self.trained = time.perf_counter()
+    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        self.done, now = batch + 1, time.perf_counter()
+        self.ended = now
+        if sys.stdout.isatty() and now - self.shown > 2.0:
+            self.shown = now
+            print(f"\r{self._line({'loss': (logs or {}).get('loss', 0.0)})}", end="", flush=True)
+
+    def _line(self, logs: dict[str, Any]) -> str:
+        seconds = max(self.ended - self.began, 1e-9)
+        steps = self.params["steps"]
+        left = (self.epochs - self.epoch) * steps - self.done
+        values = "  ".join(f"{name} {float(value):.4f}" for name, value in logs.items())
+        return (
+            f"epoch {self.epoch + 1}/{self.epochs}  batch {self.done}/{steps}  {values}  "
+            f"{self.done * self.batch / seconds:.1f} crops/s  "
+            f"{seconds * left / self.done / 60:.0f} min left"
+        )
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        seconds = time.perf_counter() - self.began
-        left = seconds * (self.params["epochs"] - epoch - 1) / 60
-        rate = self.crops / (self.trained - self.began)
-        values = "  ".join(f"{name} {value:.4f}" for name, value in (logs or {}).items())
-        print(
-            f"epoch {epoch + 1}/{self.params['epochs']}  {values}  "
-            f"{rate:.1f} crops/s  {left:.0f} min left",
-            flush=True,
-        )
+        logs = {} if logs is None else logs
+        start = "\r" if sys.stdout.isatty() else ""
+        print(f"{start}{self._line(logs)}", flush=True)
+        logs["crops_per_second"] = self.done * self.batch / max(self.ended - self.began, 1e-9)

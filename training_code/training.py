@@ -1,42 +1,52 @@
-"""A training run from settings to a weights file: scenes -> pairs -> model -> weights.npz.
+"""A training run from settings to a weights file: scenes -> shots -> trainee -> weights.npz.
 
 Wiring only; Keras is loaded when a run begins, under the backend of the environment.
 """
 
 import dataclasses
-import functools
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hdrcnn.command_line import quietly
-from training_code.config import Config
+from training_code.config import Config, Running
 
 if TYPE_CHECKING:
     from hdrcnn.weights import Metadata
-    from training_code.pairs import Pairs
+    from training_code.checkpoints import Position
+    from training_code.progress import History
     from training_code.scenes import Scene
+    from training_code.starts import Start
+    from training_code.trainee import Camera, Trainee
 
-VALIDATION_BATCHES = 8
 
-
-def compiled_model(config: Config) -> Any:
-    """The network with its start weights, optimiser and loss, under the Keras dtype policy asked
-    for.
-    """
+def compiled(
+    config: Config, start: "Start | None" = None, camera: "Camera | None" = None
+) -> "Trainee":
+    """The trainee with its start weights and optimiser, under the Keras dtype policy asked for."""
     import keras
 
-    from hdrcnn import weights
     from hdrcnn.models import hdrcnn
-    from training_code import losses
+    from training_code import starts
+    from training_code.trainee import Trainee
 
     keras.utils.set_random_seed(config.seed)
     keras.config.set_dtype_policy(config.precision)
-    model = hdrcnn.build(config.width, config.norm_momentum)
-    if config.start:
-        weights.assign(model, weights.load(Path(config.start))[0], config.start)
+    network = hdrcnn.build(config.width, config.norm_momentum)
+    if start:
+        starts.assign(network, start, config.start)
     if config.freeze:
-        for layer in model.layers:
+        if not (start and start.whole):
+            raise ValueError(f"--freeze: {config.start} holds no batch norms to keep")
+        for layer in network.layers:
             layer.trainable = not isinstance(layer, keras.layers.BatchNormalization)
+    trainee = Trainee(
+        network,
+        config.loss,
+        camera=camera,
+        temporal_term=config.temporal,
+        temporal_weight=config.temporal_weight,
+    )
     total = config.epochs * config.steps
     warm_up = min(200, total // 10)
     rate = keras.optimizers.schedules.CosineDecay(
@@ -45,52 +55,25 @@ def compiled_model(config: Config) -> Any:
         warmup_target=config.learning_rate,
         warmup_steps=warm_up,
     )
-    model.compile(
-        keras.optimizers.Adam(rate, epsilon=1e-8, global_clipnorm=config.clip_norm),
-        loss=losses.LOSSES[config.loss],
-        metrics=[losses.highlight_rmse],
-        # XLA helps JAX, its only way, and not TensorFlow on a CPU.
-        jit_compile=keras.config.backend() == "jax",
+    trainee.compile(
+        keras.optimizers.Adam(
+            rate,
+            epsilon=1e-8,
+            global_clipnorm=config.clip_norm,
+            use_ema=config.average > 0,
+            # An average over a tenth of the run at most: it would remember the start otherwise.
+            ema_momentum=min(config.average, 1.0 - 10.0 / max(total, 20)),
+        ),
+        # XLA is JAX's only way and does not help TensorFlow on a CPU; a camera needs it on a GPU,
+        # where TensorFlow would take the whole numbers of JPEG back to the host without it.
+        jit_compile=keras.config.backend() == "jax" or camera is not None,
     )
-    return model
+    return trainee
 
 
-def load_both_sides(
-    config: Config, folder: Path, validation: Path
-) -> tuple[list["Scene"], list["Scene"]]:
-    """Scenes to train on and scenes held out; says how many, and which files are unusable."""
-    from training_code.scenes import load_scenes, read_list
-
-    held_out = read_list(validation)
-    training = load_scenes(folder, held_out, without=True, smallest=config.size)
-    withheld = load_scenes(folder, held_out, smallest=config.size)
-    print(training.rejected_lines() + withheld.rejected_lines(), end="")
-    print(f"{len(training.scenes)} scenes to train on, {len(withheld.scenes)} held out")
-    return training.scenes, withheld.scenes
-
-
-def both_pairs(
-    config: Config, training: list["Scene"], withheld: list["Scene"], epoch: int
-) -> tuple["Pairs", "Pairs"]:
-    """Pairs to train on from `epoch` on, and those of the validation, always the same."""
-    from training_code.pairs import Pairs
-    from training_code.scenes import Views
-    from training_code.virtual_camera import Camera
-
-    make = functools.partial(
-        Pairs,
-        camera=Camera(unclipped=(config.unclipped_low, config.unclipped_high)),
-        views=Views(fov=(config.fov_low, config.fov_high)),
-        size=config.size,
-        batch=config.batch,
-    )
-    return (
-        make(training, steps=config.steps, seed=config.seed, epoch=epoch),
-        make(withheld, steps=VALIDATION_BATCHES, seed=config.seed + 1, repeat_epoch=True),
-    )
-
-
-def metadata(config: Config, scenes: list["Scene"], history: list[dict[str, float]]) -> "Metadata":
+def metadata(
+    config: Config, start: "Start | None", scenes: list["Scene"], history: "History"
+) -> "Metadata":
     """What the weights file says of itself; of the weights it started from under `start`."""
     from hdrcnn import weights
 
@@ -99,11 +82,11 @@ def metadata(config: Config, scenes: list["Scene"], history: list[dict[str, floa
         "scenes": [scene.name for scene in scenes],
         "epochs": len(history),
         "crops": len(history) * config.steps * config.batch,
-        "last_epoch": history[-1] if history else {},
+        "history": history,
     }
-    if config.start:
+    if start:
         facts["config"]["start"] = Path(config.start).name
-        facts["start"] = weights.load(Path(config.start))[1].training
+        facts["start"] = start.training
     return weights.Metadata(
         width=config.width,
         linearisation=config.linearisation,
@@ -112,42 +95,104 @@ def metadata(config: Config, scenes: list["Scene"], history: list[dict[str, floa
     )
 
 
-def train(config: Config, folder: Path, validation: Path, out_dir: Path) -> Path:
-    """Scenes -> pairs -> model -> weights.npz in `out_dir`; returns its path."""
+def fit(
+    trainee: "Trainee",
+    config: Config,
+    out_dir: Path,
+    batches_from: Callable[["Position"], Any],
+    callbacks_from: Callable[["Position", list[Any], "History"], list[Any]],
+) -> "History":
+    """Train from the last checkpoint to the end; returns the history.
+
+    A run stopped within an epoch finishes that epoch in a `fit` of its own. Keras ends each `fit`
+    by putting the averaged weights into the model, so each begins from a checkpoint.
+    """
+    import numpy as np
+
+    from training_code import checkpoints
+
+    while True:
+        position, facts = checkpoints.restore(out_dir, trainee)
+        history: History = facts.get("history", [])
+        if position.epoch >= config.epochs:
+            return history
+        if position.epoch or position.batch:
+            print(f"going on after epoch {position.epoch}, batch {position.batch}")
+        means = [np.asarray(variable) for variable in trainee.metrics_variables]
+        trainee.fit(
+            batches_from(position),
+            shuffle=False,  # The pairs are random themselves, and a stopped run must meet the same.
+            initial_epoch=position.epoch,
+            epochs=position.epoch + 1 if position.batch else config.epochs,
+            verbose=0,
+            callbacks=callbacks_from(position, means, history),
+        )
+
+
+def train(
+    config: Config,
+    folder: Path,
+    out_dir: Path,
+    held_out: Path | None = None,
+    running: Running | None = None,
+) -> Path:
+    """Scenes -> shots -> trainee -> weights.npz in `out_dir`; returns its path.
+
+    held_out: text file of the families to validate on; without it some are chosen by their names.
+    """
+    running = running or Running()
     with quietly():
-        import keras
+        import keras  # noqa: F401 - loaded here, without its chatter
 
     from hdrcnn import weights
-    from training_code import checkpoints, progress
+    from training_code import material, progress, starts
+    from training_code.boards import Board
+    from training_code.on_device.batches import ShotBatches
+    from training_code.pairs import Pairs
+    from training_code.trainee import averaged
+    from training_code.watching import Chart, Validate
 
-    scenes, withheld = load_both_sides(config, folder, validation)
-    model = compiled_model(config)
+    board = Board(out_dir) if running.tensorboard else None
+    start = starts.load(Path(config.start)) if config.start else None
+    scenes, withheld = material.both_sides(config, folder, out_dir, held_out, running.memory_gb)
+    camera = material.device_camera(config, scenes) if running.render else None
+    trainee = compiled(config, start, camera)
     out_dir.mkdir(parents=True, exist_ok=True)
     config.save(out_dir / "config.json")
-    done, facts = checkpoints.restore(out_dir, model)
-    history = facts.get("history", [])
-    if done:
-        print(f"going on after epoch {done}")
     path = out_dir / "weights.npz"
+    measured = material.validation(config, withheld, running.validation_crops) if withheld else None
 
-    def export() -> None:
-        weights.save(path, weights.collect(model), metadata(config, scenes, history))
+    def export(history: "History") -> None:
+        with averaged(trainee):
+            arrays = weights.collect(trainee.network)
+        weights.save(path, arrays, metadata(config, start, scenes, history))
 
-    pairs, validation_pairs = both_pairs(config, scenes, withheld, done)
-    model.fit(
-        pairs,
-        validation_data=validation_pairs,
-        shuffle=False,  # The pairs are random themselves, and a stopped run must meet the same.
-        initial_epoch=done,
-        epochs=config.epochs,
-        verbose=0,
-        callbacks=[
-            progress.StopOnNaN(),
-            progress.SaveCheckpoint(out_dir, history, export),
-            progress.ProgressLine(config.steps * config.batch),
-            keras.callbacks.CSVLogger(str(out_dir / "log.csv"), append=done > 0),
-        ],
-    )
-    if done >= config.epochs:
-        export()
+    def batches_from(position: "Position") -> Any:
+        kind = ShotBatches if running.render else Pairs
+        at = {"epoch": position.epoch, "first": position.batch}
+        return material.batches(config, scenes, kind, **at, workers=running.workers)
+
+    def callbacks_from(position: "Position", means: list[Any], history: "History") -> list[Any]:
+        callbacks: list[Any] = []
+        if measured:
+            callbacks.append(
+                Validate(
+                    measured,
+                    trainee.network,
+                    lambda: averaged(trainee),
+                    out_dir,
+                    epochs=config.epochs,
+                    every=running.validate_every,
+                    board=board,
+                )
+            )
+        callbacks.append(progress.ProgressLine(config.batch, config.epochs))
+        if board:
+            callbacks.append(Chart(board))
+        callbacks.append(
+            progress.SaveCheckpoint(out_dir, history, position, means, running.minutes, export)
+        )
+        return callbacks
+
+    export(fit(trainee, config, out_dir, batches_from, callbacks_from))
     return path

@@ -1,0 +1,107 @@
+"""Settings: saved and read back, changed by name, wrong ones named."""
+
+import dataclasses
+import json
+
+import pytest
+
+from tests.conftest import ROOT
+from training_code import config
+from training_code.camera import Development, Exposure
+from training_code.config import Config, Running
+
+CONFIGS = ROOT / "training_code" / "configs"
+
+
+def test_settings_survive_the_file(tmp_path):
+    settings = Config(
+        width=4,
+        exposure=Exposure((0.5, 0.7)),
+        development=Development(jpeg=(30, 100), curves=(0.5, 0.25, 0.25)),
+    )
+    settings.save(tmp_path / "config.json")
+    assert config.load(tmp_path / "config.json") == settings
+
+
+def test_the_published_settings_are_the_default():
+    assert config.load(CONFIGS / "published.json") == Config()
+
+
+@pytest.mark.parametrize("path", sorted(CONFIGS.glob("*.json")), ids=lambda path: path.stem)
+def test_committed_settings_are_complete(path):
+    record = json.loads(path.read_text())
+    assert dataclasses.asdict(config.load(path)).keys() == record.keys()
+
+
+def test_sections_are_changed_by_name():
+    changed = config.changed(
+        Config(),
+        [
+            "exposure.unclipped=0.8, 0.98",
+            "development.jpeg=30,100",
+            "sensor.peak=50",
+            "loss.name=log_l2",
+        ],
+    )
+    assert changed.exposure.unclipped == (0.8, 0.98)
+    assert changed.development.jpeg == (30, 100)
+    assert changed.sensor.peak == 50
+    assert changed.loss.name == "log_l2"
+    without = config.changed(changed, ["development.jpeg=none"])
+    assert dataclasses.asdict(without)["development"]["jpeg"] is None
+    assert dataclasses.replace(
+        changed, exposure=Exposure(), development=Development(), sensor=Config().sensor,
+        loss=Config().loss,
+    ) == Config()  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [
+        "exposure.unclipped=0.9,0.8",
+        "exposure.unclipped=bright",
+        "exposure.aperture=8",
+        "aperture=8",
+        "exposure",
+        "views.fov=",
+        "loss.name=l1",
+    ],
+)
+def test_a_wrong_setting_is_named(setting):
+    with pytest.raises(ValueError, match=f"--set {setting}".replace(".", r"\.")):
+        config.changed(Config(), [setting])
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"size": 40}, "multiple of 32"),
+        ({"batch": 0}, "--batch 0"),
+        ({"average": 1.0}, "--average 1.0"),
+        ({"temporal": "flow"}, "transform, jacobian"),
+        ({"freeze": True}, "--start"),
+        ({"precision": "float16"}, "mixed_bfloat16"),
+    ],
+)
+def test_unusable_settings_are_named(changes, reason):
+    with pytest.raises(ValueError, match=reason):
+        Config(**changes)
+
+
+@pytest.mark.parametrize("changes", [{"workers": -1}, {"minutes": 0.0}, {"validate_every": 0}])
+def test_unusable_ways_of_running_are_named(changes):
+    with pytest.raises(ValueError, match=f"--{next(iter(changes))}"):
+        Running(**changes)
+
+
+def test_every_setting_is_explained():
+    assert list(config.HELP) == [field.name for field in config.PLAIN]
+    assert list(config.RUNNING_HELP) == [field.name for field in dataclasses.fields(Running)]
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"width": 4, "height": 5}', '{"views": {"zoom": 1}}'])
+def test_a_file_that_is_no_configuration_is_named(tmp_path, text):
+    path = tmp_path / "config.json"
+    path.write_text(text)
+    with pytest.raises(ValueError, match=r"config\.json: not a training configuration"):
+        config.load(path)
