@@ -6,7 +6,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 
-from absl import app, flags
+from absl import app, flags, logging
 
 
 @contextlib.contextmanager
@@ -49,6 +49,7 @@ def run(main: Callable[[], int], *expected: type[Exception]) -> None:
     """
 
     def guarded(argv: list[str]) -> None:
+        logging.set_verbosity(logging.WARNING)  # JAX tells of every accelerator it looks for.
         if len(argv) > 1:
             sys.exit(f"{argv[0]}: what is {argv[1]!r}? Settings are given as --name=value.")
         try:

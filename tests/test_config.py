@@ -44,7 +44,7 @@ def test_sections_are_changed_by_name():
         ],
     )
     assert changed.exposure.unclipped == (0.8, 0.98)
-    assert changed.development.jpeg == (30, 100)
+    assert dataclasses.asdict(changed)["development"]["jpeg"] == (30, 100)
     assert changed.sensor.peak == 50
     assert changed.loss.name == "log_l2"
     without = config.changed(changed, ["development.jpeg=none"])

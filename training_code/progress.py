@@ -120,15 +120,19 @@ class ProgressLine(keras.callbacks.Callback):
         self.ended = now
         if sys.stdout.isatty() and now - self.shown > 2.0:
             self.shown = now
-            print(f"\r{self._line({'loss': (logs or {}).get('loss', 0.0)})}", end="", flush=True)
+            print(f"\r{self._line(logs or {})}  batch {self.done}   ", end="", flush=True)
 
     def _line(self, logs: dict[str, Any]) -> str:
+        """What validation measured has a line of its own."""
         seconds = max(self.ended - self.began, 1e-9)
-        steps = self.params["steps"]
-        left = (self.epochs - self.epoch) * steps - self.done
-        values = "  ".join(f"{name} {float(value):.4f}" for name, value in logs.items())
+        left = (self.epochs - self.epoch) * self.params["steps"] - self.done
+        values = "  ".join(
+            f"{name} {float(value):.4f}"
+            for name, value in logs.items()
+            if not name.startswith("val_")
+        )
         return (
-            f"epoch {self.epoch + 1}/{self.epochs}  batch {self.done}/{steps}  {values}  "
+            f"epoch {self.epoch + 1}/{self.epochs}  {values}  "
             f"{self.done * self.batch / seconds:.1f} crops/s  "
             f"{seconds * left / self.done / 60:.0f} min left"
         )
