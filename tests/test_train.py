@@ -6,6 +6,7 @@ import logging
 import shutil
 from pathlib import Path
 
+import imageio.v3 as iio
 import keras
 import numpy as np
 import pytest
@@ -226,6 +227,21 @@ def test_epochs_without_a_figure_leave_it_blank(tmp_path):
 def test_positions_sort_as_their_names():
     positions = [Position(0, 5), Position(1, 0), Position(1, 12), Position(2, 3), Position(10, 0)]
     assert sorted(position.file for position in positions) == [p.file for p in positions]
+
+
+def test_pre_training_takes_photographs(tmp_path, capsys):
+    """LDR photographs without saturation, linearised; a saturated one is left out and counted."""
+    rng = np.random.default_rng(4)
+    folder = tmp_path / "photographs"
+    folder.mkdir()
+    for name in "abcd":
+        soft = rng.integers(20, 220, (6, 8, 3)).astype(np.uint8).repeat(8, 0).repeat(8, 1)
+        iio.imwrite(folder / f"{name}.png", soft)
+    iio.imwrite(folder / "white.png", np.full((48, 64, 3), 255, np.uint8))
+    settings = dataclasses.replace(TINY, linearize=True, epochs=1, validation_share=0.3)
+    path = training.train(settings, folder, tmp_path / "run", None, QUICK)
+    assert np.isfinite(losses(path.parent)).all()
+    assert "1 photographs are left out for their saturated pixels" in capsys.readouterr().out
 
 
 COMMAND = ROOT / "training_code" / "hdrcnn_train.py"
