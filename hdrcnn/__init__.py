@@ -7,12 +7,16 @@
 
 The way of the data, a file a stage:
 
-    image_io     decode the picture: codes in [0, 1]
-    geometry     pad to what the network takes
+    folders      which pictures, and where their results go
+    photograph   decode the picture: codes in [0, 1], primaries, alpha
+    frame        pad to what the network takes, any part on demand
+    resolution   at which sizes the network sees the picture
+    tiling       any size in bounded memory: regions, then streaming: strips
     models/      the network: codes -> log HDR
     highlights   blend with the linearised picture where it is saturated
-    image_io     write OpenEXR
-    predictor    the stages in between, as one function; batch: over files
+    predictor    the stages in between, as one function
+    result       primaries, peak and mask; write OpenEXR
+    conversion   all of it for one picture, unless its result is there already; batch: for many
 
 Importing this package does not load TensorFlow; `load` does.
 """
@@ -37,14 +41,22 @@ __version__ = "0.1.0"
 __all__ = ["ImageError", "WeightsError", "load", "read", "write"]
 
 
-def load(params: str | Path | None = None) -> "Predictor":
+def load(
+    params: str | Path | None = None,
+    *,
+    precision: str = "float32",
+    device: str = "auto",
+    tile_pixels: int | None = None,
+) -> "Predictor":
     """A predictor with the weights of a file; without one, with those shipped.
 
+    precision: float32, bfloat16, or auto: bfloat16 where the processor has it. device: cpu, gpu
+    or auto. tile_pixels: of a picture worked on at once; 0: all of it.
     Raises WeightsError where the file cannot be used.
     """
     from hdrcnn.predictor import load as load_predictor
 
-    return load_predictor(params)
+    return load_predictor(params, precision=precision, device=device, tile_pixels=tile_pixels)
 
 
 def read(path: str | Path) -> np.ndarray:

@@ -3,6 +3,8 @@
 import numpy as np
 from PIL import Image
 
+from hdrcnn.regions import Region
+
 
 def pad_to_multiple(image: np.ndarray, multiple: int) -> np.ndarray:
     """[H, W, C] mirrored at right and bottom up to the next multiple in both directions."""
@@ -40,17 +42,38 @@ def resize(
     height: int,
     width: int,
     kernel: Image.Resampling = Image.Resampling.BILINEAR,
+    box: tuple[float, float, float, float] | None = None,
 ) -> np.ndarray:
-    """[H, W, 3] to [height, width, 3] float32 by one of Pillow's kernels, as wide as the
+    """[H, W, C] to [height, width, C] float32 by one of Pillow's kernels, as wide as the
     reduction: nothing aliases; with BOX and BILINEAR nothing overshoots.
+
+    box: left, top, right, bottom in pixels of the image, of the part to be resized; what lies
+    beside it is seen by the kernel. Default: the whole.
     """
     planes = [
         Image.fromarray(np.ascontiguousarray(image[..., channel], np.float32)).resize(
-            (width, height), kernel
+            (width, height), kernel, box
         )
         for channel in range(image.shape[-1])
     ]
     return np.stack([np.asarray(plane) for plane in planes], axis=-1)
+
+
+def enlarge(image: np.ndarray, factor: int, region: Region) -> np.ndarray:
+    """A region of [h, w, C] float32 enlarged by a factor, bilinear, without enlarging the rest.
+
+    region: in pixels of the enlarged image, within it.
+    """
+    whole = Region(0, image.shape[0], 0, image.shape[1])
+    part = region.divided(factor).grown(1) & whole
+    box = (
+        region.left / factor - part.left,
+        region.top / factor - part.top,
+        region.right / factor - part.left,
+        region.bottom / factor - part.top,
+    )
+    size = region.bottom - region.top, region.right - region.left
+    return resize(image[part.within(whole)], *size, box=box)
 
 
 def fit(image: np.ndarray, height: int, width: int) -> np.ndarray:

@@ -1,0 +1,208 @@
+"""Time and memory of converting one picture, by its size and by how much of it is saturated.
+
+    python benchmarks/predict.py
+
+prints a row for each case:
+
+    size, how much is saturated, resolution
+    seconds of the command, its start included, and its peak resident memory
+    processor seconds, of all cores together, of linearising, network and blend alone, in another
+        process, at the second time
+    their ratio to the same with the network run over the whole picture in one piece, where fits
+    for fully saturated pictures: the arithmetic of one piece, as a share of what a core reaches on
+        matrix products beside it
+
+Processor seconds hold on a machine that does other things too, roughly; seconds on an idle one
+only. "5 %" is discs of up to 200 pixels' radius, each with a ramp at its rim.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from absl import flags
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+
+from hdrcnn.command_line import quietly, run
+from hdrcnn.image_io import ImageError, write_png
+from hdrcnn.weights import WeightsError
+
+SHARES = {"unsaturated": 0.0, "5 %": 0.05, "all": 1.0}
+WHOLE = "whole"
+"""In place of a resolution: the network over the whole picture in one piece."""
+MODES = ("auto", "native", "working", WHOLE)
+FLAGS = flags.FLAGS
+flags.DEFINE_multi_float("megapixels", [1.0, 4.0, 12.0, 24.0, 48.0], "Sizes; several times.")
+flags.DEFINE_multi_enum("saturated", list(SHARES), list(SHARES), "How much of the picture.")
+flags.DEFINE_multi_enum("resolution", ["native", "auto"], MODES, "Modes.")
+flags.DEFINE_enum("precision", "float32", ["auto", "float32", "bfloat16"], "Of the convolutions.")
+flags.DEFINE_string("params", None, "Weights file. Default: the weights shipped with the tool.")
+flags.DEFINE_integer("width", 0, "Fresh weights of this width instead; 64: as published.", 0)
+flags.DEFINE_float("dense_gigabytes", 6.0, "Run in one piece only what needs no more than this.")
+flags.DEFINE_string("child", "", "Measure this picture in this process and print JSON.")
+
+# ru_maxrss is in kilobytes on Linux and in bytes on macOS.
+UNIT = 1 if sys.platform == "darwin" else 1024
+MULTIPLICATIONS = 112.6
+"""Of the network, for a pixel and the square of its width, without the three-channel ends."""
+WIDTH = 16
+"""Of the shipped network: whether one piece of it will fit."""
+BYTES = 30
+"""Of the network in one piece, for a pixel and each of its channels."""
+
+
+def picture(megapixels: float, share: float) -> np.ndarray:
+    """[H, W, 3] uint8, aspect 3:2: smooth and unsaturated, with that share of saturated discs."""
+    rows = round((megapixels * 1e6 / 1.5) ** 0.5)
+    columns = round(1.5 * rows)
+    if share == 1.0:
+        return np.full((rows, columns, 3), 255, np.uint8)
+    y, x = np.ogrid[0:rows, 0:columns]
+    grey = 90 + 60 * np.sin(y / 97.0) * np.sin(x / 131.0)
+    rng, code = np.random.default_rng(0), np.repeat(grey.astype(np.uint8)[..., None], 3, axis=2)
+    left = share * rows * columns
+    while left > 0:
+        radius = min(rng.uniform(40, 200), (left / np.pi) ** 0.5 + 1)
+        top, beside = (int(rng.random() * side) for side in (rows, columns))
+        around = (
+            slice(max(0, top - 220), top + 220),
+            slice(max(0, beside - 220), beside + 220),
+        )
+        distance = np.hypot(y[around[0]] - top, x[:, around[1]] - beside)
+        lamp = np.clip(255 - 12 * (distance - radius), 0, 255)[..., None].astype(np.uint8)
+        left -= int((distance < radius).sum())
+        code[around] = np.maximum(code[around], lamp)
+    return code
+
+
+def quickest(of: Callable[[], object], times: int = 3) -> float:
+    """Processor seconds of the quickest of some runs."""
+    seconds = []
+    for _ in range(times):
+        begun = time.process_time()
+        of()
+        seconds.append(time.process_time() - begun)
+    return min(seconds)
+
+
+def matrix_rate() -> float:
+    """Multiplications a second that one core reaches on large float32 matrices."""
+    import tensorflow as tf
+
+    side = 3072
+    matrix = tf.random.normal((side, side))
+    return side**3 / quickest(lambda: tf.linalg.matmul(matrix, matrix).numpy())
+
+
+def fresh_weights(folder: Path) -> Path:
+    """A weights file of the width asked for, untrained: time and memory are those of a trained
+    one.
+    """
+    from hdrcnn import weights
+    from hdrcnn.models import BUILDERS
+
+    path = folder / "fresh.npz"
+    facts = weights.Metadata(FLAGS.width, "mean_curve", "channel")
+    weights.save(path, weights.collect(BUILDERS["hdrcnn"]()(FLAGS.width)), facts)
+    return path
+
+
+def measure(source: Path, mode: str) -> dict[str, float]:
+    """Without reading and writing, in this process; `mode`: a resolution, or WHOLE."""
+    import hdrcnn
+    from hdrcnn.highlights import reconstruct_light
+
+    with quietly():
+        predictor = hdrcnn.load(FLAGS.params, precision=FLAGS.precision)
+    facts, code = predictor.metadata, hdrcnn.read(source)
+
+    def compute() -> object:
+        if mode != WHOLE:
+            return predictor.reconstruct(code, resolution=mode, dtype=np.float16)
+        y = predictor.log_hdr(code)
+        return reconstruct_light(code, y, facts.linearisation, facts.blend).astype(np.float16)
+
+    # The first time, a process finds no memory ready.
+    seconds = quickest(compute, 2)
+    return {"network": seconds, "rate": matrix_rate(), "width": float(facts.width)}
+
+
+def given() -> list[str]:
+    """The flags that are handed on."""
+    params = [f"--params={FLAGS.params}"] if FLAGS.params else []
+    return [f"--precision={FLAGS.precision}", *params]
+
+
+def in_child(source: Path, mode: str) -> dict[str, float]:
+    """`measure` in a fresh process."""
+    command = [sys.executable, __file__, f"--child={source}", f"--resolution={mode}", *given()]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        sys.exit(f"{source.stem}, {mode}: {done.stderr.strip() or done.returncode}")
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def by_command(source: Path, mode: str) -> dict[str, float]:
+    """The command on one file: its seconds and its peak memory in bytes."""
+    out_dir = source.parent / "out" / mode
+    command = [sys.executable, str(ROOT / "hdrcnn_predict.py"), f"--im_dir={source}", *given()]
+    begun = time.perf_counter()
+    child = subprocess.Popen(
+        [*command, f"--out_dir={out_dir}", f"--resolution={mode}"], stdout=subprocess.DEVNULL
+    )
+    _, status, usage = os.wait4(child.pid, 0)
+    if status:
+        sys.exit(f"{source.stem}, {mode}: the command failed")
+    return {"seconds": time.perf_counter() - begun, "bytes": float(usage.ru_maxrss * UNIT)}
+
+
+def line(name: str, mode: str, megapixels: float, found: dict[str, float], whole: float) -> str:
+    """A row of the table; `whole`: seconds in one piece, 0 where that was not run."""
+    products = MULTIPLICATIONS * found["width"] ** 2 * megapixels * 1e6
+    ratio = f"x {found['network'] / whole:.2f}" if whole else "-"
+    share = f"{products / found['network'] / found['rate']:.0%}" if name == "all" else "-"
+    return (
+        f"{megapixels:5g} MP  {name:12} {mode:8} {found['seconds']:7.1f} s "
+        f"{found['bytes'] / 1e9:6.2f} GB   {found['network']:8.2f} core s {ratio:>8} {share:>6}"
+    )
+
+
+def table(folder: Path) -> None:
+    """All cases, a line for each as it comes."""
+    for megapixels in FLAGS.megapixels:
+        width = FLAGS.width or WIDTH
+        fits = BYTES * width * megapixels * 1e6 < FLAGS.dense_gigabytes * 1e9
+        sources = {}
+        for number, name in enumerate(FLAGS.saturated):
+            sources[name] = folder / f"{megapixels:g}_{number}.png"
+            write_png(sources[name], picture(megapixels, SHARES[name]))
+        # What is in the picture makes no difference to one piece.
+        whole = in_child(next(iter(sources.values())), WHOLE)["network"] if fits else 0.0
+        for name, source in sources.items():
+            for mode in FLAGS.resolution:
+                found = in_child(source, mode) | by_command(source, mode)
+                print(line(name, mode, megapixels, found, whole), flush=True)
+
+
+def main() -> int:
+    """The table, or one case of it. Returns the exit status."""
+    if FLAGS.child:
+        print(json.dumps(measure(Path(FLAGS.child), FLAGS.resolution[0])))
+        return 0
+    with tempfile.TemporaryDirectory() as folder:
+        if FLAGS.width:
+            FLAGS.params = str(fresh_weights(Path(folder)))
+        table(Path(folder))
+    return 0
+
+
+if __name__ == "__main__":
+    run(main, ImageError, WeightsError, OSError)

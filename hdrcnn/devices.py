@@ -1,0 +1,79 @@
+"""Which device computes, and how much of a picture fits into its memory.
+
+Untested on a GPU so far.
+"""
+
+import shutil
+import subprocess
+
+DEVICES = ("auto", "cpu", "gpu")
+BYTES = 20
+"""Of a pixel worked on at once, for each channel of the network's first block, about."""
+CPU_BYTES = 2_200_000_000
+"""What the network may take of a computer's own memory."""
+LARGEST = 1 << 24
+"""Pixels at once on a GPU; more gain nothing."""
+
+
+class DeviceError(Exception):
+    """A device that is not there; the message is meant for the user."""
+
+
+def free_gpu_bytes() -> int | None:
+    """Memory free on the first NVIDIA GPU, or None where none says so."""
+    tool = shutil.which("nvidia-smi")
+    if tool is None:
+        return None
+    query = [tool, "--query-gpu=memory.free", "--format=csv,noheader,nounits"]
+    try:
+        said = subprocess.run(query, capture_output=True, text=True, timeout=20, check=True)
+        return int(said.stdout.split()[0]) << 20
+    except (OSError, subprocess.SubprocessError, ValueError, IndexError):
+        return None
+
+
+def tile_pixels(free_gpu: int | None, width: int, usual: int) -> int:
+    """Pixels of a picture to work on at once.
+
+    free_gpu: bytes of the GPU's memory, of which half is taken; None without one: then `usual`,
+    fewer for wide networks. width: channels of the network's first block.
+    """
+    if free_gpu is None:
+        return min(usual, CPU_BYTES // (BYTES * width))
+    return max(usual // 4, min(LARGEST, free_gpu // 2 // (BYTES * width)))
+
+
+def prepare(device: str) -> bool:
+    """Settle on a device before the first computation; True where it is a GPU.
+
+    A GPU is left what it does not need. Raises DeviceError where one is asked for and missing.
+    """
+    import keras
+
+    if keras.config.backend() == "jax":
+        return _prepare_jax(device)
+    import tensorflow as tf
+
+    gpus = tf.config.list_physical_devices("GPU")
+    if device == "gpu" and not gpus:
+        raise DeviceError("--device=gpu: TensorFlow finds none; use cpu, or see the README")
+    try:
+        if device == "cpu":
+            tf.config.set_visible_devices([], "GPU")
+            return False
+        for gpu in gpus:
+            tf.config.experimental.set_memory_growth(gpu, True)
+    except RuntimeError:
+        pass  # Something has been computed already, with the devices as they are.
+    return bool(gpus)
+
+
+def _prepare_jax(device: str) -> bool:
+    import jax
+
+    if device == "cpu":
+        jax.config.update("jax_platforms", "cpu")
+    found = jax.default_backend() != "cpu"
+    if device == "gpu" and not found:
+        raise DeviceError("--device=gpu: JAX finds none; use cpu, or see the README")
+    return found

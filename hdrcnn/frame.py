@@ -1,0 +1,111 @@
+"""A picture as a network is shown it: padded, any part of it on demand, never copied whole."""
+
+import dataclasses
+from collections.abc import Callable
+from functools import cached_property
+
+import numpy as np
+
+from hdrcnn.highlights import THRESHOLD, bend
+from hdrcnn.regions import Region
+
+STRIP = 256
+"""Rows that are looked at together, about."""
+
+
+def _take(array: np.ndarray, index: np.ndarray, axis: int) -> np.ndarray:
+    """As np.take; a view where the indices are consecutive."""
+    first, last = int(index[0]), int(index[-1])
+    if last - first == len(index) - 1 and (np.diff(index) == 1).all():
+        return array[first : last + 1] if axis == 0 else array[:, first : last + 1]
+    return np.take(array, index, axis=axis)
+
+
+def block_means(values: np.ndarray, factor: int) -> np.ndarray:
+    """[H, W, C] to [H / factor, W / factor, C] float32, whose sides divide H and W."""
+    rows, columns, channels = values.shape
+    sums = values.reshape(rows // factor, factor, columns, channels).sum(axis=1, dtype=np.float32)
+    sums = sums.reshape(rows // factor, columns // factor, factor, channels).sum(axis=2)
+    return sums / np.float32(factor * factor)
+
+
+@dataclasses.dataclass(frozen=True)
+class Frame:
+    """A picture and how it goes on beyond its borders. Coordinates are those of the picture."""
+
+    image: np.ndarray
+    """[H, W, 3], display-encoded: uint8, uint16, or float32 in [0, 1]."""
+    multiple: int
+    """Rows and columns of the frame are multiples of it: mirrored at right and bottom."""
+    scaling: float = 1.0
+    """The codes are multiplied by it and clipped."""
+    gamma: float = 1.0
+    """Camera-curve control of `highlights.bend`."""
+    closed: bool = False
+    """The left side of the picture meets the right: so it goes on there instead."""
+    halo: int = 0
+    """Columns, a multiple, by which a closed picture goes on at both sides."""
+
+    @cached_property
+    def bounds(self) -> Region:
+        """Of the frame; a closed one begins left of the picture."""
+        rows, columns = self.image.shape[:2]
+        left = -self.halo if self.closed else 0
+        width = columns - 2 * left
+        right = left + width + -width % self.multiple
+        return Region(0, rows + -rows % self.multiple, left, right)
+
+    @property
+    def picture(self) -> Region:
+        rows, columns = self.image.shape[:2]
+        return Region(0, rows, 0, columns)
+
+    @cached_property
+    def _rows(self) -> np.ndarray:
+        """The picture's row for every row of the frame."""
+        rows = len(self.image)
+        return np.pad(np.arange(rows), (0, self.bounds.bottom - rows), mode="symmetric")
+
+    @cached_property
+    def _columns(self) -> np.ndarray:
+        """The picture's column for every column of the frame."""
+        columns, bounds = self.image.shape[1], self.bounds
+        if self.closed:
+            return np.arange(bounds.left, bounds.right) % columns
+        return np.pad(np.arange(columns), (0, bounds.right - columns), mode="symmetric")
+
+    def codes(self, region: Region) -> np.ndarray:
+        """A part of the frame, [rows, columns, 3] float32 in [0, 1], display-encoded."""
+        left = self.bounds.left
+        part = _take(self.image, self._rows[region.top : region.bottom], 0)
+        part = _take(part, self._columns[region.left - left : region.right - left], 1)
+        if part.dtype != np.float32:
+            part = part.astype(np.float32) / np.float32(np.iinfo(part.dtype).max)
+        if self.scaling == 1.0:
+            return part
+        return np.minimum(part * np.float32(self.scaling), np.float32(1.0))
+
+    def shown(self, region: Region) -> np.ndarray:
+        """What a network is shown there: the codes, bent."""
+        return bend(self.codes(region), self.gamma)
+
+    def means(self, factor: int, of: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+        """Something made of the codes, averaged over blocks of factor x factor pixels.
+
+        of: [rows, columns, 3] codes to [rows, columns, C]. Returns [ceil(H / factor),
+        ceil(W / factor), C] float32.
+        """
+        whole = dataclasses.replace(self, multiple=factor, halo=0)
+        bounds, step = whole.bounds, factor * max(1, STRIP // factor)
+        parts = [block_means(of(whole.codes(strip)), factor) for strip in bounds.strips(step)]
+        return np.concatenate(parts)
+
+    def saturated(self, factor: int) -> np.ndarray:
+        """How much of each block is saturated: [ceil(H / factor), ceil(W / factor)] float32."""
+        limit = np.float32(THRESHOLD**self.gamma)
+
+        def above(code: np.ndarray) -> np.ndarray:
+            highest = np.maximum(np.maximum(code[..., 0], code[..., 1]), code[..., 2])
+            return (highest > limit)[..., None]
+
+        return self.means(factor, above)[..., 0]

@@ -1,0 +1,141 @@
+"""Few large rectangles that cover what has to be computed.
+
+Around every rectangle a halo is computed for nothing, so that one around two lamps may cost less
+than one around each. Pure NumPy and SciPy.
+"""
+
+import dataclasses
+from collections.abc import Iterator
+
+import numpy as np
+
+FILLED = 0.5
+"""Share of a rectangle from which on it is not divided any further."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Region:
+    """Rows [top, bottom) and columns [left, right)."""
+
+    top: int
+    bottom: int
+    left: int
+    right: int
+
+    def __and__(self, other: "Region") -> "Region":
+        """What two have in common; empty where bottom <= top or right <= left."""
+        return Region(
+            max(self.top, other.top),
+            min(self.bottom, other.bottom),
+            max(self.left, other.left),
+            min(self.right, other.right),
+        )
+
+    def within(self, outer: "Region") -> tuple[slice, slice]:
+        """Where it lies in an array of `outer`: rows, columns."""
+        return (
+            slice(self.top - outer.top, self.bottom - outer.top),
+            slice(self.left - outer.left, self.right - outer.left),
+        )
+
+    def moved(self, down: int, right: int) -> "Region":
+        return Region(self.top + down, self.bottom + down, self.left + right, self.right + right)
+
+    def grown(self, by: int) -> "Region":
+        """Larger on all sides."""
+        return Region(self.top - by, self.bottom + by, self.left - by, self.right + by)
+
+    def divided(self, factor: int) -> "Region":
+        """In blocks of factor x factor pixels: all that it touches."""
+        return Region(
+            self.top // factor,
+            -(-self.bottom // factor),
+            self.left // factor,
+            -(-self.right // factor),
+        )
+
+    def scaled(self, factor: int) -> "Region":
+        """The same with every coordinate multiplied."""
+        return Region(*(factor * value for value in dataclasses.astuple(self)))
+
+    def strips(self, rows: int) -> Iterator["Region"]:
+        """The same in strips, each of so many rows; the last may have fewer."""
+        for top in range(self.top, self.bottom, rows):
+            bottom = min(top + rows, self.bottom)
+            yield dataclasses.replace(self, top=top, bottom=bottom)
+
+
+def _tight(mask: np.ndarray, top: int, left: int) -> list[int] | None:
+    """[top, bottom, left, right] of what is set in a part that begins at (top, left)."""
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    if not rows.size:
+        return None
+    return [top + rows[0], top + rows[-1] + 1, left + columns[0], left + columns[-1] + 1]
+
+
+def _divide(mask: np.ndarray, smallest: int) -> np.ndarray:
+    """Rectangles of little emptiness, [N, 4]: halves of halves, each as tight as can be."""
+    done, todo = [], [_tight(mask, 0, 0)]
+    while todo:
+        box = todo.pop()
+        if box is None:
+            continue
+        top, bottom, left, right = box
+        height, width = bottom - top, right - left
+        inside = mask[top:bottom, left:right]
+        if max(height, width) <= smallest or inside.mean() >= FILLED:
+            done.append(box)
+        elif height >= width:
+            todo.append(_tight(inside[: height // 2], top, left))
+            todo.append(_tight(inside[height // 2 :], top + height // 2, left))
+        else:
+            todo.append(_tight(inside[:, : width // 2], top, left))
+            todo.append(_tight(inside[:, width // 2 :], top, left + width // 2))
+    return np.array(done, np.int64).reshape(-1, 4)
+
+
+def _cost(boxes: np.ndarray, halo: int) -> np.ndarray:
+    """What it takes to compute rectangles [..., 4]: their area, the halo with it."""
+    height, width = boxes[..., 1] - boxes[..., 0], boxes[..., 3] - boxes[..., 2]
+    return (height + 2 * halo) * (width + 2 * halo)
+
+
+def _union(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """The rectangle around two; broadcasts."""
+    low, high = np.minimum(a, b), np.maximum(a, b)
+    return np.stack([low[..., 0], high[..., 1], low[..., 2], high[..., 3]], axis=-1)
+
+
+def cover(mask: np.ndarray, halo: int) -> list[Region]:
+    """Rectangles that together hold every set cell of a mask [H, W], top ones first.
+
+    halo: cells computed around each for nothing. Pairs are joined, the best first, for as long
+    as one rectangle costs no more than two.
+    """
+    boxes = _divide(mask, max(1, halo))
+    saved = np.empty((len(boxes), len(boxes)), np.int64)
+
+    def save(i: int) -> np.ndarray:
+        both = _cost(_union(boxes[i], boxes), halo)
+        gain = _cost(boxes[i], halo) + _cost(boxes, halo) - both
+        gain[i] = -1
+        return gain
+
+    for i in range(len(boxes)):
+        saved[i] = save(i)
+    while len(boxes) > 1:
+        i, j = divmod(int(saved.argmax()), len(boxes))
+        if saved[i, j] < 0:
+            break
+        boxes[i] = _union(boxes[i], boxes[j])
+        boxes = np.delete(boxes, j, axis=0)
+        saved = np.delete(np.delete(saved, j, axis=0), j, axis=1)
+        i -= j < i
+        saved[i] = saved[:, i] = save(i)
+    if len(boxes):
+        # Pairs do not see that all of them together may be best as one.
+        low, high = boxes.min(axis=0), boxes.max(axis=0)
+        around = np.array([[low[0], high[1], low[2], high[3]]])
+        if _cost(around, halo)[0] <= _cost(boxes, halo).sum():
+            boxes = around
+    return [Region(*map(int, box)) for box in boxes[np.lexsort(boxes.T[[2, 0]])]]
