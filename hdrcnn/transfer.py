@@ -5,6 +5,7 @@ Pure functions, one formula each. They work on NumPy arrays by default and on te
 level of the photograph.
 """
 
+import dataclasses
 from collections.abc import Callable
 from types import ModuleType
 from typing import Any
@@ -73,11 +74,27 @@ LINEARISATIONS: dict[str, Callable[..., Array]] = {
 """By name, as stored in a weights file: codes in [0, 1] to linear in [0, 1]."""
 
 
-def linearise(code: Array, linearisation: str, xp: ModuleType = np) -> Array:
-    """Codes in [0, 1] to linear in [0, 1] by one of `LINEARISATIONS`.
+@dataclasses.dataclass(frozen=True)
+class CameraCurve:
+    """A curve of the published family, Eilertsen et al. 2017, Eq. 7; `curve_estimation` finds
+    that of a picture.
+    """
+
+    n: float
+    s: float
+
+    def linearise(self, code: Array, xp: ModuleType = np) -> Array:
+        """Codes in [0, 1] to linear in [0, 1]: `inverse_camera_curve`."""
+        return inverse_camera_curve(code, self.n, self.s, xp)
+
+
+def linearise(code: Array, linearisation: str | CameraCurve, xp: ModuleType = np) -> Array:
+    """Codes in [0, 1] to linear in [0, 1] by one of `LINEARISATIONS`, or by a curve of its own.
 
     Raises ValueError for a name that is not one of them.
     """
+    if isinstance(linearisation, CameraCurve):
+        return linearisation.linearise(code, xp)
     if linearisation not in LINEARISATIONS:
         raise ValueError(
             f"unknown linearisation {linearisation!r}; known: {', '.join(LINEARISATIONS)}"

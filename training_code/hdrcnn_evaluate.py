@@ -24,7 +24,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from hdrcnn.command_line import quietly, run
 from hdrcnn.image_io import ImageError
-from hdrcnn.weights import SHIPPED, WeightsError
+from hdrcnn.weights import CURVES, SHIPPED, WeightsError
 
 FLAGS = flags.FLAGS
 flags.DEFINE_string(
@@ -47,6 +47,11 @@ flags.DEFINE_bool("all", False, "Evaluate on all families, those of the training
 flags.DEFINE_bool("full", False, "All 18 conditions, not only one factor varied at a time.")
 flags.DEFINE_list("only", None, "Names of the conditions to evaluate, such as clip05_png_srgb.")
 flags.DEFINE_bool("write_only", False, "Write photographs and truths, and stop.")
+flags.DEFINE_bool(
+    "estimated_curves",
+    False,
+    "Also rows with the camera curve estimated of each photograph: of the input and all weights.",
+)
 flags.DEFINE_bool("flicker", False, "How much small motions change the results of the weights.")
 flags.DEFINE_bool("colorvideovdp", False, "ColorVideoVDP too; needs the package cvvdp.")
 
@@ -57,9 +62,8 @@ def shown_command() -> str:
     parts += [f"--params {text}" for text in FLAGS.params]
     parts += [f"--pred {text}" for text in FLAGS.pred]
     parts += [f"--families {FLAGS.families}"] if FLAGS.families else []
-    parts += [
-        f"--{name}" for name in ("all", "full", "flicker", "colorvideovdp") if FLAGS[name].value
-    ]
+    switches = ("all", "full", "estimated_curves", "flicker", "colorvideovdp")
+    parts += [f"--{name}" for name in switches if FLAGS[name].value]
     parts += [f"--only {','.join(FLAGS.only)}"] if FLAGS.only else []
     return " ".join([*parts, f"--out_dir {FLAGS.out_dir}"])
 
@@ -96,6 +100,7 @@ def main() -> int:
         conditions=conditions,
         write_only=FLAGS.write_only,
         jod=FLAGS.colorvideovdp,
+        curves=CURVES if FLAGS.estimated_curves else None,
         command=shown_command(),
     )
     if not request.write_only:

@@ -3,12 +3,14 @@
 Always there: the photograph itself under three linearisations (doing nothing), the classical
 operators, and perfect highlights as the ceiling: with the mean curve, as a network that leaves
 the rest of the photograph alone would give them, and with the curve corrected too. Then weights
-files and folders of EXR files from any other tool.
+files and folders of EXR files from any other tool. Where it is asked for, the photograph and the
+weights also with the camera curve that is estimated of each photograph.
 """
 
 import dataclasses
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -21,6 +23,9 @@ from hdrcnn.transfer import linearise
 from training_code.evaluation.classical import OPERATORS
 from training_code.evaluation.shots import Shot
 
+if TYPE_CHECKING:
+    from hdrcnn.curve_estimation import CurveEstimator
+
 DO_NOTHING = {
     "input squared": "square",
     "input inverse sRGB": "srgb",
@@ -32,6 +37,12 @@ PERFECT = "perfect highlights"
 CEILING = "perfect highlights and curve"
 CEILINGS = (PERFECT, CEILING)
 """Rows that look at the truth."""
+
+ESTIMATED = "input estimated curve"
+ESTIMATED_SUFFIX = " estimated curve"
+"""Rows with the camera curve of each photograph estimated: the photograph, and each weights file
+beside its own row.
+"""
 
 Predict = Callable[[Shot, np.ndarray, np.ndarray], np.ndarray]
 
@@ -96,11 +107,31 @@ def _operator(operator: Callable[[np.ndarray], np.ndarray]) -> Predict:
     return lambda shot, code, truth: operator(code)
 
 
-def _weights(params: Path) -> Predict:
+def _weights(named: Named, estimator: "CurveEstimator | None") -> list[Method]:
+    """The row of a weights file, and with an estimator the row with estimated curves."""
     from hdrcnn.predictor import load
 
-    predictor = load(params)
-    return lambda shot, code, truth: predictor.reconstruct(code)
+    predictor = load(named.path)
+    found = [Method(named.name, lambda shot, code, truth: predictor.reconstruct(code), True)]
+    if estimator is not None:
+
+        def estimated(shot: Shot, code: np.ndarray, truth: np.ndarray) -> np.ndarray:
+            curve = estimator.estimate(code)
+            return predictor.reconstruct(code, camera_curve=curve)  # type: ignore[arg-type]
+
+        found.append(Method(named.name + ESTIMATED_SUFFIX, estimated, True))
+    return found
+
+
+def _estimated(estimator: "CurveEstimator | None") -> list[Method]:
+    """The row of the photograph by its estimated curve, with an estimator."""
+    if estimator is None:
+        return []
+
+    def predict(shot: Shot, code: np.ndarray, truth: np.ndarray) -> np.ndarray:
+        return linearise(code.astype(np.float64), estimator.estimate(code))
+
+    return [Method(ESTIMATED, predict, network=True)]
 
 
 def prediction_path(folder: Path, shot: Shot, single: bool) -> Path:
@@ -141,19 +172,29 @@ def _folder(folder: Path, single: bool) -> Predict:
     return predict
 
 
-def build_methods(params: list[Named], folders: list[Named], single: bool) -> list[Method]:
-    """All rows in the order of the table. single: one condition is evaluated.
+def build_methods(
+    params: list[Named], folders: list[Named], single: bool, curves: Path | None = None
+) -> list[Method]:
+    """All rows in the order of the table. single: one condition is evaluated. curves: weights of
+    the network that estimates camera curves; without it the rows that need it are left out.
 
     Raises ValueError where two rows share a name, WeightsError where weights cannot be used.
     """
+    estimator = None
     names = [*DO_NOTHING, *OPERATORS, *CEILINGS, *(named.name for named in [*params, *folders])]
+    if curves is not None:
+        from hdrcnn.curve_estimation import load
+
+        estimator = load(curves)
+        names += [ESTIMATED, *(named.name + ESTIMATED_SUFFIX for named in params)]
     for name in names:
         if names.count(name) > 1:
             raise ValueError(f"two rows are called {name!r}; give one another name: NAME=PATH")
     return [
         *(Method(name, _linearised(how)) for name, how in DO_NOTHING.items()),
         *(Method(name, _operator(operator)) for name, operator in OPERATORS.items()),
-        *(Method(named.name, _weights(named.path), network=True) for named in params),
+        *_estimated(estimator),
+        *(method for named in params for method in _weights(named, estimator)),
         *(Method(named.name, _folder(named.path, single)) for named in folders),
         Method(PERFECT, lambda shot, code, truth: perfect_highlights(code, truth)),
         Method(CEILING, lambda shot, code, truth: perfect_highlights(code, truth, curve=True)),

@@ -56,6 +56,8 @@ class Request:
     jod: bool = False
     """ColorVideoVDP too."""
     protocol: Protocol = dataclasses.field(default_factory=Protocol)
+    curves: Path | None = None
+    """Weights that estimate camera curves: adds the rows with estimated curves."""
     command: str = ""
     """As shown with the results."""
 
@@ -109,7 +111,7 @@ def score_views(shots: list[Shot], request: Request) -> tuple[list[Record], list
         missing = missing_predictions(folder, shots, single)
         if missing:
             raise ImageError(missing)
-    methods = build_methods(list(request.params), list(request.folders), single)
+    methods = build_methods(list(request.params), list(request.folders), single, request.curves)
     views = [list(group) for _, group in itertools.groupby(shots, key=lambda shot: shot.view)]
     results = score_all(
         shots,
@@ -162,6 +164,9 @@ def settings(request: Request, scenes: list[Scene]) -> dict[str, Any]:
             for named in request.params
         },
         "folders": [named.name for named in request.folders],
+        "curves": hashlib.sha256(request.curves.read_bytes()).hexdigest()
+        if request.curves
+        else None,
     }
 
 

@@ -1,0 +1,109 @@
+"""Many pictures as rows of statistics, taken by several processes, kept in a file."""
+
+import dataclasses
+import functools
+import multiprocessing
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from hdrcnn.image_io import ImageError, finished_whole
+from training_code.curve_pictures import Pictures, Row, pictures_of_view
+from training_code.scenes import Scene, load_scenes, read_list
+from training_code.shots import families, in_order
+
+VALIDATION = Path(__file__).with_name("validation_families.txt")
+
+CHUNK = 25
+"""Views that a process is given at a time."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Rows:
+    """Pictures as the network is trained on them; one row each."""
+
+    statistics: np.ndarray
+    """[N, F] float32: `curve_statistics.statistics`."""
+    light: np.ndarray
+    """[N, 256] float32: the true light behind each code."""
+    codes: np.ndarray
+    """[N, 256] float32: shares of the codes."""
+    family: np.ndarray
+    """[N] int: index of the family of scenes."""
+    curve: np.ndarray
+    """[N] int: index into `camera.CURVES`."""
+    processed: np.ndarray
+    """[N] bool: changed behind the curve."""
+
+    def at(self, chosen: np.ndarray) -> "Rows":
+        """Some of the rows."""
+        return Rows(**{f.name: getattr(self, f.name)[chosen] for f in dataclasses.fields(self)})
+
+
+@dataclasses.dataclass(frozen=True)
+class Request:
+    """Which pictures are taken."""
+
+    scenes: Path
+    """Folder with HDR scenes."""
+    held_out: Path
+    """Text file with the families that are kept out."""
+    views: int
+    seed: int
+    workers: int = 1
+
+
+def together(rows: Sequence[Row]) -> Rows:
+    """Rows one below the other."""
+    names = [field.name for field in dataclasses.fields(Rows)]
+    return Rows(**{name: np.stack([getattr(row, name) for row in rows]) for name in names})
+
+
+@functools.cache
+def _scenes(folder: Path, held_out: Path) -> list[Scene]:
+    """Of this process, loaded when first needed: errors reach who asks for pictures."""
+    return in_order(load_scenes(folder, read_list(held_out), without=True).scenes)
+
+
+def _take(request: Request, first: int, last: int) -> list[Row]:
+    scenes = _scenes(request.scenes, request.held_out)
+    by_family = families(scenes)
+    return [
+        row
+        for index in range(first, last)
+        for row in pictures_of_view(scenes, by_family, Pictures(), request.seed, index)
+    ]
+
+
+def gather(request: Request, file: Path | None = None) -> Rows:
+    """The rows of all views, in their order whatever the number of processes.
+
+    file: read where it is there, else written. Raises ImageError where scenes cannot be used, a
+    file not be read or written.
+    """
+    if file is not None and file.is_file():
+        return read(file)
+    bounds = [(a, min(a + CHUNK, request.views)) for a in range(0, request.views, CHUNK)]
+    rows: list[Row] = []
+    # Started afresh: a copy of a process that runs TensorFlow can hang.
+    context = multiprocessing.get_context("spawn")
+    with context.Pool(request.workers) as pool:
+        take = functools.partial(pool.apply_async, _take)
+        for number, waiting in enumerate([take((request, *bound)) for bound in bounds], 1):
+            rows += waiting.get()
+            print(f"views {number}/{len(bounds)} x {CHUNK}, {len(rows)} pictures", flush=True)
+    found = together(rows)
+    if file is not None:
+        with finished_whole(file) as temporary, temporary.open("wb") as stream:
+            np.savez(stream, **dataclasses.asdict(found))
+    return found
+
+
+def read(file: Path) -> Rows:
+    """Rows out of a file. Raises ImageError where it is not one of `gather`."""
+    try:
+        with np.load(file, allow_pickle=False) as arrays:
+            return Rows(**{name: arrays[name] for name in arrays.files})
+    except (OSError, ValueError, TypeError) as error:
+        raise ImageError(f"{file}: not a file of rows: {error}; remove it") from error

@@ -1,0 +1,64 @@
+"""Train the network that estimates the camera curve of a picture.
+
+    python training_code/curve_train.py --scenes $HDR_SCENES --out weights/camera_curve.npz
+
+reads   $HDR_SCENES/**/*.exr, *.hdr ...    families from its MANIFEST.csv where there is one
+writes  weights/camera_curve.npz           what `hdrcnn.curve_estimation` loads
+        --rows out/rows.npz, if given      the pictures as rows of statistics; where the file is
+                                           there already, it is read and no picture is taken
+
+Prints the error on families held out in three parts, in stops, beside that of the mean curve, then
+trains on all rows.
+"""
+
+import sys
+from pathlib import Path
+
+from absl import flags
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from hdrcnn.command_line import quietly, run
+from hdrcnn.image_io import ImageError
+from hdrcnn.weights import CURVES, WeightsError
+
+FLAGS = flags.FLAGS
+flags.DEFINE_string(
+    "scenes", None, "Folder with HDR scenes: OpenEXR, Radiance, float TIFF.", required=True
+)
+flags.DEFINE_string("out", str(CURVES), "Weights file to write.")
+flags.DEFINE_string("rows", None, "File that keeps the rows of statistics.")
+flags.DEFINE_string("validation", None, "Text file with the families to keep out, one a line.")
+flags.DEFINE_integer("views", 3000, "Views, each photographed four times.", lower_bound=1)
+flags.DEFINE_integer("workers", 2, "Processes that take pictures.", lower_bound=1)
+flags.DEFINE_integer("epochs", 30, "Passes over the rows.", lower_bound=1)
+flags.DEFINE_integer("seed", 5, "Of the pictures.")
+flags.DEFINE_bool("folds", True, "Measure the error on held-out families first.")
+
+
+def main() -> int:
+    """Flags to rows, errors, weights. Returns the exit status."""
+    from training_code import curve_rows
+
+    request = curve_rows.Request(
+        Path(FLAGS.scenes),
+        Path(FLAGS.validation) if FLAGS.validation else curve_rows.VALIDATION,
+        FLAGS.views,
+        FLAGS.seed,
+        FLAGS.workers,
+    )
+    rows = curve_rows.gather(request, Path(FLAGS.rows) if FLAGS.rows else None)
+    with quietly():
+        import keras  # noqa: F401 - loaded here for its notes to be kept away
+    from training_code import curve_training
+
+    fitting = curve_training.Fitting(epochs=FLAGS.epochs)
+    if FLAGS.folds:
+        print(curve_training.cross_validate(rows, fitting), flush=True)
+    curve_training.save(curve_training.fit(rows, fitting), rows, fitting, Path(FLAGS.out))
+    print(f"wrote {FLAGS.out}")
+    return 0
+
+
+if __name__ == "__main__":
+    run(main, ImageError, WeightsError, ValueError, OSError)
