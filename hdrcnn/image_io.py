@@ -7,17 +7,18 @@ is ever seen under a final name.
 
 from pathlib import Path
 
-import imageio.v3 as iio
 import numpy as np
-import OpenEXR
+from PIL import Image, PngImagePlugin
 
 from hdrcnn.files import ImageError, finished_whole, remove_temporaries
 from hdrcnn.folders import LDR_SUFFIXES
+from hdrcnn.outputs.exr import HALF_MAX, write_exr
 from hdrcnn.photograph import Photograph, read_ldr, read_photograph
 
 __all__ = [
     "HALF_MAX",
     "LDR_SUFFIXES",
+    "STRIP",
     "ImageError",
     "Photograph",
     "finished_whole",
@@ -28,29 +29,17 @@ __all__ = [
     "write_png",
 ]
 
-HALF_MAX = 65504.0
+STRIP = 256
+"""Rows of a picture that are worked on together."""
 
 
-def write_exr(path: Path, hdr: np.ndarray) -> None:
-    """[H, W, 3] linear, Rec. 709, to a half-float OpenEXR file, ZIP compressed.
+def write_png(path: Path, codes: np.ndarray, software: str | None = None) -> None:
+    """[H, W, 3] uint8 to a PNG file, which may name the software that made it.
 
-    Values beyond the half-float maximum (65504) are held there, not left to become infinite.
-    Raises ImageError where `hdr` is not finite or the place cannot be written.
+    Raises ImageError where the place cannot be written.
     """
-    if hdr.ndim != 3 or hdr.shape[-1] != 3:
-        raise ImageError(f"{path}: an image of shape [H, W, 3] is needed, not {hdr.shape}")
-    if not np.isfinite(hdr).all():
-        raise ImageError(f"{path}: not written, the image holds values that are not finite")
-    half = np.clip(hdr, -HALF_MAX, HALF_MAX).astype(np.float16)
-    header = {"compression": OpenEXR.ZIP_COMPRESSION, "type": OpenEXR.scanlineimage}
+    notes = PngImagePlugin.PngInfo()
+    if software is not None:
+        notes.add_text("Software", software)
     with finished_whole(path) as temporary:
-        try:
-            OpenEXR.File(header, {"RGB": np.ascontiguousarray(half)}).write(str(temporary))
-        except RuntimeError as error:
-            raise ImageError(f"{path}: cannot be written: {error}") from error
-
-
-def write_png(path: Path, codes: np.ndarray) -> None:
-    """[H, W, 3] uint8 to a PNG file. Raises ImageError where the place cannot be written."""
-    with finished_whole(path) as temporary:
-        iio.imwrite(temporary, codes, plugin="pillow")
+        Image.fromarray(codes).save(temporary, format="PNG", pnginfo=notes)

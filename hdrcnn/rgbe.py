@@ -1,4 +1,4 @@
-"""Radiance pictures (.hdr, .pic): bytes to linear Rec. 709.
+"""Radiance pictures (.hdr, .pic): bytes to linear Rec. 709, and colours to bytes.
 
 Source: Ward, "Real pixels", Graphics Gems II (1991), and the file format of the Radiance
 reference manual. A colour is three mantissas and one exponent, a byte each.
@@ -149,3 +149,73 @@ def decode(data: bytes) -> np.ndarray:
     rgb = rgb[::-1] if sign == b"+" else rgb
     rgb = rgb[:, ::-1] if fast_sign == b"-" else rgb
     return np.ascontiguousarray(rgb)
+
+
+def encode_colours(linear: np.ndarray) -> np.ndarray:
+    """[..., 3] linear to [..., 4] uint8: three mantissas, rounded, and the exponent of the largest.
+
+    Negative values become 0, as does all below 2^-128; what is above the format's range, about
+    1.7e38, is held there.
+    """
+    light = np.clip(np.asarray(linear, np.float32), 0.0, np.ldexp(np.float32(255 / 256), 127))
+    largest = light.max(axis=-1)
+    _, exponent = np.frexp(largest)
+    # A mantissa that rounds up to 256 belongs to the next exponent.
+    exponent += np.round(np.ldexp(largest, 8 - exponent)) > 255
+    exponent = np.where(largest < 2.0**-127, -128, np.clip(exponent, -127, 127))
+    codes = np.empty((*light.shape[:-1], 4), np.uint8)
+    codes[..., :3] = (
+        np.round(np.ldexp(light, 8 - exponent[..., None])) * (exponent > -128)[..., None]
+    )
+    codes[..., 3] = exponent + 128
+    return codes
+
+
+def _segments(lines: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """[N, W] uint8 cut into pieces, none over the end of a line: first byte, length, whether all
+    its bytes are equal. Such runs are 4 to 127 long, others up to 128; a rest may be shorter.
+    """
+    count, width = lines.shape
+    fresh = np.ones((count, width), bool)
+    fresh[:, 1:] = lines[:, 1:] != lines[:, :-1]
+    first = np.flatnonzero(fresh)
+    length = np.diff(first, append=lines.size)
+    run = length >= 4
+    # Neighbours that are no runs are one piece, as far as the line goes.
+    starts = run | np.concatenate([[True], run[:-1]]) | (first % width == 0)
+    first, run = first[starts], run[starts]
+    length = np.diff(first, append=lines.size)
+    largest = np.where(run, 127, 128)
+    pieces = -(-length // largest)
+    number = np.arange(pieces.sum()) - np.repeat(np.cumsum(pieces) - pieces, pieces)
+    largest = np.repeat(largest, pieces)
+    first = np.repeat(first, pieces) + number * largest
+    length = np.minimum(largest, np.repeat(length, pieces) - number * largest)
+    return first, length, np.repeat(run, pieces)
+
+
+def encode_run_lengths(colours: np.ndarray) -> bytes:
+    """[lines, columns, 4] uint8 as scanlines of a Radiance picture, their four components apart.
+
+    Pictures less than 8 or more than 32767 columns wide are not coded: one colour after another.
+    """
+    count, width = colours.shape[:2]
+    if not 8 <= width < 32768:
+        return colours.tobytes()
+    lines = np.ascontiguousarray(colours.transpose(0, 2, 1)).reshape(4 * count, width)
+    first, length, run = _segments(lines)
+    head = np.where(first % (4 * width) == 0, 4, 0)
+    size = head + 1 + np.where(run, 1, length)
+    at = np.cumsum(size) - size
+    out = np.empty(int(size.sum()), np.uint8)
+    scanlines = at[head > 0]
+    for offset, byte in enumerate((2, 2, width >> 8, width & 255)):
+        out[scanlines + offset] = byte
+    at += head
+    out[at] = np.where(run, 128 + length, length)
+    flat = lines.ravel()
+    out[at[run] + 1] = flat[first[run]]
+    first, length, at = first[~run], length[~run], at[~run]
+    inside = np.arange(length.sum()) - np.repeat(np.cumsum(length) - length, length)
+    out[np.repeat(at + 1, length) + inside] = flat[np.repeat(first, length) + inside]
+    return out.tobytes()

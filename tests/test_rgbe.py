@@ -5,8 +5,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
 
-from hdrcnn.rgbe import XYZ, decode
+from hdrcnn.rgbe import XYZ, decode, encode_colours, encode_run_lengths
 from tests.test_primaries import REC2020, expected_matrix
 
 SIZE = b"-Y 20 +X 30\n"
@@ -131,3 +132,61 @@ def test_any_damage_gives_an_image_or_a_reason(data):
         return
     assert decoded.ndim == 3
     assert decoded.shape[-1] == 3
+
+
+RUNS = [1, 2, 3, 4, 5, 126, 127, 128, 129, 130, 254, 255, 256, 257]
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.lists(st.tuples(st.sampled_from(RUNS), st.booleans()), min_size=1, max_size=8))
+def test_run_lengths_keep_every_byte(pieces):
+    """Runs and stretches without any, around the lengths at which they are cut."""
+    rng = np.random.default_rng(len(pieces))
+    values = [np.full(n, rng.integers(256)) if run else rng.integers(0, 256, n)
+              for n, run in pieces]  # fmt: skip
+    line = np.concatenate([*values, np.zeros(8)]).astype(np.uint8)
+    colours = np.stack([line, line[::-1], np.roll(line, 3), line], axis=-1)[None].repeat(3, axis=0)
+    colours[1] = 7
+    head = b"#?RADIANCE\nFORMAT=32-bit_rle_rgbe\n\n-Y 3 +X %d\n" % len(line)
+    decoded = decode(head + encode_run_lengths(colours))
+    flat = decode(head + encode_flat(colours))
+    np.testing.assert_array_equal(decoded, flat)
+
+
+def encode_flat(colours: np.ndarray) -> bytes:
+    """Scanlines whose components are apart, but without a single run."""
+    out = bytearray()
+    for row in colours:
+        out += b"\2\2" + len(row).to_bytes(2, "big")
+        for component in row.T:
+            for at in range(0, len(component), 128):
+                piece = component[at : at + 128].tobytes()
+                out += bytes([len(piece)]) + piece
+    return bytes(out)
+
+
+@settings(deadline=None)
+@given(
+    hnp.arrays(
+        np.float32, (2, 9, 3),
+        elements=st.one_of(
+            st.floats(0, 2.0**127, width=32), st.floats(0, 1, width=32), st.just(255 / 256)
+        ),
+    )
+)  # fmt: skip
+def test_colours_are_within_half_a_step_of_the_largest(image):
+    top = np.float32(255 / 256) * np.float32(2.0) ** 127
+    head = b"#?RADIANCE\nFORMAT=32-bit_rle_rgbe\n\n-Y 2 +X 9\n"
+    decoded = decode(head + encode_run_lengths(encode_colours(image)))
+    held = np.minimum(image.astype(np.float64), top)
+    peak = held.max(axis=-1, keepdims=True)
+    # The mantissa of the largest is 128 at least, or 127.75 rounded up: half a step is 1/255.5.
+    assert (np.abs(decoded - held) <= peak / 255 + 2.0**-127).all()
+
+
+def test_what_the_format_cannot_hold_is_at_its_border():
+    codes = encode_colours(np.array([[-1, 0.5, 0], [0, 0, 0], [1e-45, 0, 0], [3.4e38, 1, 0]], "f4"))
+    np.testing.assert_array_equal(codes[0], [0, 128, 0, 128])
+    np.testing.assert_array_equal(codes[1], 0)
+    np.testing.assert_array_equal(codes[2], 0)
+    np.testing.assert_array_equal(codes[3], [255, 0, 0, 255])

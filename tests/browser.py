@@ -1,0 +1,90 @@
+"""Pages in a headless Chromium, in real time, with frames: what the promise of a probe page gives.
+
+Spoken to by the DevTools protocol through two pipes (`--remote-debugging-pipe`): nothing listens.
+"""
+
+import json
+import os
+import select
+import subprocess
+import time
+from pathlib import Path
+from typing import Any
+
+from tests.test_evaluation_report_browser import find_browser
+
+PATIENCE = 120.0
+"""Seconds, after which nothing more is to be expected."""
+
+
+class DevTools:
+    """Requests and answers, JSON ended by a zero byte."""
+
+    def __init__(self, to_browser: int, from_browser: int) -> None:
+        self.to_browser, self.from_browser = to_browser, from_browser
+        self.rest, self.number = b"", 0
+
+    def ask(self, method: str, session: str | None = None, **parameters: object) -> dict[str, Any]:
+        """The result of a method. Fails where there is none in time."""
+        self.number += 1
+        request: dict[str, Any] = {"id": self.number, "method": method, "params": parameters}
+        if session is not None:
+            request["sessionId"] = session
+        os.write(self.to_browser, json.dumps(request).encode() + b"\0")
+        end = time.monotonic() + PATIENCE
+        while True:
+            message, ended, rest = self.rest.partition(b"\0")
+            if ended:
+                self.rest = rest
+                answer = json.loads(message)
+                if answer.get("id") == self.number:
+                    assert "error" not in answer, answer
+                    result: dict[str, Any] = answer["result"]
+                    return result
+                continue
+            ready, _, _ = select.select([self.from_browser], [], [], end - time.monotonic())
+            part = os.read(self.from_browser, 1 << 20) if ready else b""
+            assert part, f"the browser does not answer {method}"
+            self.rest += part
+
+
+def found_by(probe: str, folder: Path, width: int = 1000) -> Any:
+    """What `measure()`, a function of the probe page, promises. Only files are reached from it."""
+    folder.mkdir(exist_ok=True)
+    place = folder / "probe.html"
+    place.write_text(probe, encoding="utf-8")
+    ours, theirs = os.pipe(), os.pipe()
+    command = [
+        find_browser(), "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic",
+        "--no-first-run", "--disable-background-networking", "--disable-component-update",
+        "--disable-sync", "--allow-file-access-from-files", "--force-prefers-reduced-motion",
+        "--proxy-server=127.0.0.1:9", "--remote-debugging-pipe",
+        f"--user-data-dir={folder / 'profile'}", f"--window-size={width + 100},1000",
+        "about:blank",
+    ]  # fmt: skip
+    # The browser reads from its descriptor 3 and writes to 4, whatever their numbers are here.
+    redirected = f'exec 3<&{ours[0]} 4>&{theirs[1]}; exec "$@"'
+    process = subprocess.Popen(
+        ["/bin/bash", "-c", redirected, "browser", *command],
+        pass_fds=(ours[0], theirs[1]), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    try:
+        os.close(ours[0])
+        os.close(theirs[1])
+        tools = DevTools(ours[1], theirs[0])
+        target = tools.ask("Target.createTarget", url=place.as_uri())["targetId"]
+        session = tools.ask("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
+        loaded = (
+            "new Promise((done) => document.readyState === 'complete' ? done() : (onload = done))"
+        )
+        answer = tools.ask(
+            "Runtime.evaluate", session, expression=f"{loaded}.then(() => measure())",
+            awaitPromise=True, returnByValue=True,
+        )  # fmt: skip
+        assert "exceptionDetails" not in answer, answer["exceptionDetails"]
+        return answer["result"]["value"]
+    finally:
+        process.kill()
+        process.wait()
+        os.close(ours[1])
+        os.close(theirs[0])
