@@ -6,7 +6,10 @@ plain numbers, rebuilt by stand-ins of this file, in lists and dictionaries, and
 
 import math
 import pickle
-from typing import IO, Any
+import struct
+from collections.abc import Callable
+from itertools import count
+from typing import IO, Any, ClassVar
 
 import numpy as np
 
@@ -79,23 +82,51 @@ _ADMITTED = {
 }
 
 
-class _ArrayUnpickler(pickle.Unpickler):
-    """Looks up stand-ins only: no name of a hostile file reaches an import."""
+class _ArrayUnpickler(pickle._Unpickler):
+    """Looks up stand-ins only: no name of a hostile file reaches an import.
+
+    It is the one written in Python: the other sets aside whatever memory a damaged file names.
+    """
 
     def find_class(self, module: str, name: str) -> Any:
         if (module, name) not in _ADMITTED:
             raise pickle.UnpicklingError(f"it asks for {module}.{name}")
         return _ADMITTED[module, name]
 
+    def _load_bytearray(self) -> None:
+        """Reads what is there, where the original first makes room for what is said."""
+        (size,) = struct.unpack("<Q", self.read(8))  # type: ignore[attr-defined]
+        self.append(bytearray(self.read(size)))  # type: ignore[attr-defined]
 
-def _plain(item: Any) -> Any:
+    def _load_build(self) -> None:
+        """Gives a state to stand-ins, and to nothing else that the file may have got hold of."""
+        state = self.stack.pop()  # type: ignore[attr-defined]
+        target = self.stack[-1]  # type: ignore[attr-defined]
+        if not isinstance(target, (_Array, _DType)):
+            raise pickle.UnpicklingError("a state for what is no array")
+        target.__setstate__(state)
+
+    dispatch: ClassVar[dict[int, Callable[..., Any]]] = {
+        **pickle._Unpickler.dispatch,
+        pickle.BYTEARRAY8[0]: _load_bytearray,
+        pickle.BUILD[0]: _load_build,
+    }
+
+
+MOST = 10_000
+"""Arrays, lists and the like in a file; references can make a small one endless."""
+
+
+def _plain(item: Any, seen: "count[int]") -> Any:
     """With real arrays instead of the stand-ins."""
+    if next(seen) > MOST:
+        raise pickle.UnpicklingError(f"more than {MOST} parts")
     if isinstance(item, _Array):
-        return _plain(item.value)
+        return _plain(item.value, seen)
     if isinstance(item, (list, tuple)):
-        return [_plain(part) for part in item]
+        return [_plain(part, seen) for part in item]
     if isinstance(item, dict):
-        return {key: _plain(part) for key, part in item.items()}
+        return {key: _plain(part, seen) for key, part in item.items()}
     return item
 
 
@@ -113,4 +144,4 @@ def read_npy(stream: IO[bytes]) -> Any:
     _, _, dtype = reader(stream)
     if dtype != np.dtype(object):
         raise pickle.UnpicklingError(f"an array of {dtype} where a list of arrays is expected")
-    return _plain(_ArrayUnpickler(stream, encoding="latin1").load())
+    return _plain(_ArrayUnpickler(stream, encoding="latin1").load(), count())

@@ -29,12 +29,15 @@ def quietly() -> Iterator[None]:
             os.close(stderr)
 
 
-def _parse(argv: list[str]) -> list[str]:
-    """Flags of the command; `--help` prints what it does and its own flags, and succeeds."""
+def _parse(argv: list[str], module: str) -> list[str]:
+    """Flags of the command; `--help` prints what it does and its own flags, and succeeds.
+
+    module: the one that they stand in.
+    """
     if any(argument in ("-h", "-help", "--help", "--helpshort") for argument in argv[1:]):
-        main = sys.modules["__main__"]
-        print(main.__doc__)
-        print(flags.FLAGS.main_module_help())
+        print(sys.modules[module].__doc__)
+        # Absl knows the flags of a script by the path it was started with.
+        print(flags.FLAGS.module_help(sys.argv[0] if module == "__main__" else module))
         sys.exit(0)
     try:
         return flags.FLAGS(argv)
@@ -43,7 +46,7 @@ def _parse(argv: list[str]) -> list[str]:
 
 
 def run(main: Callable[[], int], *expected: type[Exception]) -> None:
-    """Parse the flags, run `main`, exit with its status.
+    """Parse the flags, run `main`, exit with its status. Help is that of the module of `main`.
 
     Errors of the `expected` types are written as one line, status 1; Ctrl-C likewise, 130.
     """
@@ -57,7 +60,7 @@ def run(main: Callable[[], int], *expected: type[Exception]) -> None:
         except expected as error:
             sys.exit(f"{argv[0]}: {error}")
         except KeyboardInterrupt:
-            print("stopped; what was written is whole", file=sys.stderr)
+            print("stopped; what was written is whole, run again to go on", file=sys.stderr)
             sys.exit(130)
 
-    app.run(guarded, flags_parser=_parse)
+    app.run(guarded, flags_parser=lambda argv: _parse(argv, main.__module__))

@@ -1,6 +1,7 @@
 """Files that are whole or not there, and the one error that users see."""
 
 import contextlib
+import errno
 import os
 import re
 import socket
@@ -15,6 +16,47 @@ class ImageError(Exception):
     """A picture that cannot be read or written; the message is meant for the user."""
 
 
+class NoRoomError(ImageError):
+    """A place where nothing can be written any more: going on would fail for every picture."""
+
+
+_NO_ROOM = {
+    os.strerror(getattr(errno, name)): remedy
+    for name, remedy in {
+        "ENOSPC": "free some space and run again: what is done is kept",
+        "EDQUOT": "free some space and run again: what is done is kept",
+        "EROFS": "give another --out_dir",
+        "ENODEV": "run again when it is back: what is done is kept",
+    }.items()
+    if hasattr(errno, name)
+}
+
+
+def not_written(path: Path, reason: object) -> ImageError:
+    """The error for a file that cannot be written; a NoRoomError where no other can be either."""
+    for said, remedy in _NO_ROOM.items():
+        if said in str(reason):
+            return NoRoomError(f"{path}: cannot be written: {said}; {remedy}")
+    return ImageError(f"{path}: cannot be written: {reason}")
+
+
+def prepare_folder(folder: Path) -> None:
+    """Makes a folder where it is missing, and makes sure that files can be written there.
+
+    Raises ImageError.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        trial = folder / f".trial.{HOST}-{os.getpid()}.tmp"
+        trial.touch()
+        trial.unlink()
+    except OSError as error:
+        raise ImageError(
+            f"{folder}: no folder that can be written to: {error.strerror or error}; give another "
+            "--out_dir"
+        ) from error
+
+
 @contextlib.contextmanager
 def finished_whole(path: Path) -> Iterator[Path]:
     """Yields a temporary path beside `path`, renamed to it when the block ends without error."""
@@ -23,7 +65,7 @@ def finished_whole(path: Path) -> Iterator[Path]:
         yield temporary
         temporary.replace(path)
     except OSError as error:
-        raise ImageError(f"{path}: cannot be written: {error.strerror or error}") from error
+        raise not_written(path, error.strerror or error) from error
     finally:
         with contextlib.suppress(OSError):  # The error above is the one that tells.
             temporary.unlink()

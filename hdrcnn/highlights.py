@@ -47,6 +47,18 @@ def blend_channel(code: Array, linear: Array, hdr: Array, xp: ModuleType = np) -
     return (1.0 - alpha) * linear + alpha * xp.maximum(hdr, linear)
 
 
+def mask(code: Array, blend: str, gamma: float = 1.0, xp: ModuleType = np) -> Array:
+    """How much of each sample is predicted: 0 as measured, 1 prediction alone.
+
+    Arguments as for `reconstruct_light`. Returns [..., 3] in [0, 1], one value for all channels
+    of a pixel under the published blend.
+    """
+    shown = bend(code, gamma, xp=xp)
+    if blend == "pixel":
+        return xp.broadcast_to(saturation(shown, xp=xp), shown.shape)
+    return saturation_ramp(shown, xp=xp)
+
+
 BLENDS: dict[str, Callable[..., Array]] = {"pixel": blend_pixel, "channel": blend_channel}
 """By name, as stored in a weights file."""
 

@@ -3,6 +3,8 @@ pickle.
 """
 
 import json
+import sys
+import warnings
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -13,10 +15,31 @@ from hdrcnn.image_io import finished_whole
 
 RECORD = "metadata"
 """The key of the record."""
+LARGEST = 1 << 31
+"""Bytes of all arrays together; a small file can claim to hold any number."""
 
 
 class NpzError(Exception):
     """A file that is not such an archive; the message says why, without the file's name."""
+
+
+def shown(said: object) -> str:
+    """What a file or an error about it says, as part of one line."""
+    words = "".join(sign if sign.isprintable() else " " for sign in str(said)).split()
+    return " ".join(words)[:200]
+
+
+def _text(array: np.ndarray) -> str:
+    """The one text that an array holds. Raises ValueError.
+
+    NumPy makes strings even of numbers that are no characters; Python breaks on them later.
+    """
+    if array.dtype.kind != "U" or array.size != 1 or not array.dtype.itemsize:
+        raise ValueError("its metadata are no text")
+    signs = array.reshape(1).view(np.dtype(np.uint32).newbyteorder(array.dtype.byteorder))
+    if signs.max() > sys.maxunicode:
+        raise ValueError("its metadata are no text")
+    return str(array.reshape(())[()])
 
 
 def write(path: Path, arrays: dict[str, np.ndarray], record: dict[str, Any]) -> None:
@@ -29,15 +52,20 @@ def write(path: Path, arrays: dict[str, np.ndarray], record: dict[str, Any]) -> 
 def read(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     """The arrays by name and the record. Raises FileNotFoundError or NpzError."""
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with zipfile.ZipFile(path) as archive:
+            if sum(member.file_size for member in archive.infolist()) > LARGEST:
+                raise NpzError("it unpacks to more than 2 GB")
+        with warnings.catch_warnings(), np.load(path, allow_pickle=False) as file:
+            warnings.simplefilter("ignore")  # What is wrong is said in the error.
             arrays = {name: file[name] for name in file.files}
-        return arrays, json.loads(str(arrays.pop(RECORD)))
-    except FileNotFoundError:
+        return arrays, json.loads(_text(arrays.pop(RECORD)))
+    except (FileNotFoundError, NpzError):
         raise
     except KeyError as error:
         raise NpzError("it has no metadata") from error
-    except (OSError, ValueError, EOFError, TypeError, AttributeError, zipfile.BadZipFile) as error:
-        raise NpzError(f"not a readable .npz file: {error}") from error
+    except Exception as error:  # Damaged files make the libraries fail in any way they like.
+        said = shown(error) or type(error).__name__
+        raise NpzError(f"not a readable .npz file: {said}") from error
 
 
 def keys(path: Path) -> list[str]:
@@ -45,5 +73,5 @@ def keys(path: Path) -> list[str]:
     try:
         with zipfile.ZipFile(path) as archive:
             return [name.removesuffix(".npy") for name in archive.namelist()]
-    except (OSError, zipfile.BadZipFile):
+    except Exception:  # noqa: BLE001  # As above; `read` says what is wrong.
         return []

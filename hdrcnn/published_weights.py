@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from hdrcnn import array_pickle
+from hdrcnn import array_pickle, npz
 from hdrcnn.models.layout import CONVOLUTIONS
 from hdrcnn.weights import Metadata, WeightsError
 
@@ -40,8 +40,10 @@ def names() -> Iterator[str]:
 def read_list(path: Path) -> list[np.ndarray]:
     """The arrays of a published file, float32, in their order. Raises WeightsError."""
     try:
-        with zipfile.ZipFile(path) as archive, archive.open(f"{KEY}.npy") as member:
-            stream = io.BytesIO(member.read())
+        with zipfile.ZipFile(path) as archive:
+            if archive.getinfo(f"{KEY}.npy").file_size > npz.LARGEST:
+                raise ValueError("it unpacks to more than 2 GB")
+            stream = io.BytesIO(archive.read(f"{KEY}.npy"))
         arrays = array_pickle.read_npy(stream)
         if not isinstance(arrays, list):
             raise ValueError("no list")
@@ -51,8 +53,8 @@ def read_list(path: Path) -> list[np.ndarray]:
         raise WeightsError(f"{path}: no such weights file") from error
     except Exception as error:
         raise WeightsError(
-            f"{path}: not read: not a plain list of number arrays as published ({error}); "
-            "use a file from a source you trust"
+            f"{path}: not read: not a plain list of number arrays as published "
+            f"({npz.shown(error)}); use a file from a source you trust"
         ) from error
     return arrays
 
@@ -68,5 +70,8 @@ def load(path: Path) -> tuple[dict[str, np.ndarray], Metadata]:
         )
     # 64 in all that was published; files of other widths come out of tests.
     width = arrays[0].shape[-1] if arrays[0].ndim else 0
-    metadata = Metadata(width=width, linearisation="square", blend="pixel")
+    try:
+        metadata = Metadata(width=width, linearisation="square", blend="pixel")
+    except WeightsError as error:
+        raise WeightsError(f"{path}: {error}") from error
     return dict(zip(order, arrays, strict=True)), metadata

@@ -16,8 +16,18 @@ from hdrcnn import npz
 from hdrcnn.highlights import BLENDS
 from hdrcnn.transfer import LINEARISATIONS
 
-SHIPPED = Path(__file__).resolve().parents[1] / "weights" / "hdrcnn.npz"
-"""The weights that come with the project."""
+_INSTALLED = Path(__file__).resolve().parent / "shipped"
+FOLDER = _INSTALLED if _INSTALLED.is_dir() else _INSTALLED.parents[1] / "weights"
+"""The weights that come with the project: inside the installed package, or beside it."""
+SHIPPED = FOLDER / "hdrcnn.npz"
+JPEG = FOLDER / "hdrcnn_jpeg.npz"
+"""Trained on compressed photographs; may be missing."""
+VIDEO = FOLDER / "hdrcnn_video.npz"
+"""Trained for film; may be missing."""
+CURVES = FOLDER / "camera_curve.npz"
+"""Estimates the camera curve of a picture: `curve_estimation`."""
+WIDEST = 256
+"""Channels of a network's first block: four times the published ones."""
 
 
 class WeightsError(Exception):
@@ -39,10 +49,12 @@ class Metadata:
     """Facts about the training: configuration, scenes, steps, losses."""
 
     def __post_init__(self) -> None:
-        if not isinstance(self.width, int) or self.width < 1:
-            raise WeightsError(f"width {self.width!r} is not a positive whole number")
+        if not isinstance(self.width, int) or not 1 <= self.width <= WIDEST:
+            raise WeightsError(f"width {self.width!r} is not a whole number from 1 to {WIDEST}")
+        if not isinstance(self.model, str) or not isinstance(self.training, dict):
+            raise WeightsError("model is no text or training no record")
         for value, known in ((self.linearisation, LINEARISATIONS), (self.blend, BLENDS)):
-            if value not in known:
+            if not isinstance(value, str) or value not in known:
                 raise WeightsError(f"{value!r} is not known; known: {', '.join(known)}")
 
 
@@ -86,8 +98,23 @@ def load(path: Path) -> tuple[dict[str, np.ndarray], Metadata]:
     except npz.NpzError as error:
         raise WeightsError(f"{path}: not a weights file of this tool: {error}") from error
     except (TypeError, WeightsError) as error:
-        raise WeightsError(f"{path}: its metadata cannot be used: {error}") from error
-    return {name: array.astype(np.float32) for name, array in arrays.items()}, metadata
+        raise WeightsError(f"{path}: its metadata cannot be used: {npz.shown(error)}") from error
+    for name, array in arrays.items():
+        if not isinstance(array, np.ndarray) or array.dtype.kind not in "fiu":
+            name = npz.shown(name)
+            raise WeightsError(f"{path}: not a weights file of this tool: {name} holds no numbers")
+    with np.errstate(over="ignore"):  # What is not finite is named when it is assigned.
+        return {name: array.astype(np.float32) for name, array in arrays.items()}, metadata
+
+
+def check_width(arrays: dict[str, np.ndarray], metadata: Metadata, source: str) -> None:
+    """Raises WeightsError where no array is as wide as the metadata say: a network built after
+    a damaged number may fill any memory.
+    """
+    if not any(array.shape[-1:] == (metadata.width,) for array in arrays.values()):
+        raise WeightsError(
+            f"{source}: does not fit the network: no array has {metadata.width} channels"
+        )
 
 
 def collect(model: Any) -> dict[str, np.ndarray]:
@@ -105,7 +132,7 @@ def assign(model: Any, arrays: dict[str, np.ndarray], source: str) -> None:
     faults = [f"{name} is missing" for name in variables if name not in arrays]
     for name, array in arrays.items():
         if name not in variables:
-            faults.append(f"{name} is unexpected")
+            faults.append(f"{npz.shown(name)} is unexpected")
         elif tuple(variables[name].shape) != array.shape:
             expected = tuple(variables[name].shape)
             faults.append(f"{name} has shape {array.shape} where {expected} is expected")

@@ -1,10 +1,17 @@
 """The command line, run as a user runs it."""
 
+import json
+import os
+import shutil
+import sys
+from pathlib import Path
+
 import imageio.v3 as iio
 import numpy as np
 import pytest
 
 from hdrcnn.hdr_io import read_exr
+from hdrcnn.image_io import read_ldr
 from hdrcnn.transfer import inverse_camera_curve
 from tests.conftest import ROOT
 from tests.published import plain_tensorflow, published_arrays, save_published
@@ -19,7 +26,8 @@ def test_help_names_every_flag_without_loading_tensorflow(tmp_path, run_python):
         "finally: assert not {'tensorflow', 'keras', 'jax'} & sys.modules.keys()"
     )
     text = run_python("-c", script, cwd=tmp_path).stdout
-    for flag in ("im_dir", "out_dir", "params", "gamma", "scaling", "camera_curve", "exposure"):
+    for flag in ("im_dir", "out_dir", "params", "gamma", "scaling", "camera_curve", "exposure",
+                 "log", "quiet", "sequence", "overwrite", "mask", "max_stops"):  # fmt: skip
         assert f"--{flag}" in text or f"--[no]{flag}" in text
 
 
@@ -50,9 +58,97 @@ def test_published_parameters_give_the_published_picture(tmp_path, run_python):
     save_published(tmp_path / "hdrcnn_params.npz", arrays)
     codes = np.random.default_rng(2).integers(170, 256, (64, 96, 3), np.uint8)
     iio.imwrite(tmp_path / "p.png", codes)
-    run_python(COMMAND, "--im_dir=p.png", "--params=hdrcnn_params.npz", cwd=tmp_path)
+    arguments = ["--im_dir=p.png", "--params=hdrcnn_params.npz", "--precision=float32"]
+    run_python(COMMAND, *arguments, cwd=tmp_path)
     expected = plain_tensorflow(arrays, codes[None].astype(np.float32) / 255)[0]
     np.testing.assert_allclose(read_exr(tmp_path / "out" / "p.exr"), expected, rtol=5e-3, atol=1e-4)
+
+
+def test_files_folders_and_patterns_in_one_run_with_a_log(
+    tmp_path, run_python, tiny_weights, picture
+):
+    """A second run keeps what is there; a third says nothing but the faults."""
+    for name in ("a/2.png", "a/10.png", "b/deep/x.bmp", "c.png"):
+        path = tmp_path / "in" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        iio.imwrite(path, picture)
+    (tmp_path / "in" / "a" / "3.png").write_bytes(b"")
+    places = ["--im_dir=in/a", "--im_dir=in/b/**/*.bmp", "--im_dir=in/c.png", "--im_dir=gone"]
+    command = [COMMAND, *places, f"--params={tiny_weights}", "--log=log.jsonl"]
+    first = run_python(*command, cwd=tmp_path, status=1)
+    assert first.stderr.splitlines() == [
+        "gone: no such file or folder",
+        f"[2/5] {Path('in/a/3.png')}: not a picture, the file is empty; copy it again from its "
+        "source",
+        "2 of 6 not converted",
+    ]
+    names = [line.split()[1].replace("\\", "/") for line in first.stdout.splitlines()]
+    tree = ["a/2.exr", "a/10.exr", "b/deep/x.exr", "c.exr"]
+    assert names == [f"out/in/{name}" for name in tree]
+    again = run_python(*command, cwd=tmp_path, status=1)
+    assert [line.split()[2:] for line in again.stdout.splitlines()] == [["kept"]] * 4
+    quiet = run_python(*command, "--quiet", cwd=tmp_path, status=1)
+    assert (quiet.stdout, quiet.stderr) == ("", first.stderr)
+    lines = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
+    statuses = [line["status"] for line in lines]
+    assert statuses[:6] == ["failed", "done", "failed", "done", "done", "done"]
+    assert statuses[6:] == ["failed", "kept", "failed", "kept", "kept", "kept"] * 2
+    assert lines[1]["figures"]["width"] == 70
+    assert lines[1]["figures"] == lines[7]["figures"]
+
+
+def test_a_name_that_is_no_text_is_no_crash(tmp_path, run_python, tiny_weights, picture):
+    odd = os.fsencode(tmp_path / "in") + b"/\xff\xe9.png"
+    (tmp_path / "in").mkdir()
+    iio.imwrite(tmp_path / "in" / "z.png", picture)
+    try:
+        shutil.copy(tmp_path / "in" / "z.png", odd)
+    except OSError:
+        pytest.skip("this file system takes no such names")
+    command = [COMMAND, "--im_dir=in", f"--params={tiny_weights}", "--log=log"]
+    done = run_python(*command, cwd=tmp_path, status=1)
+    assert "its name is not UTF-8; rename it" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert (tmp_path / "out" / "z.exr").is_file()
+
+
+LIMITED = """
+import resource, runpy, sys
+resource.setrlimit(resource.RLIMIT_FSIZE, (3000, 3000))
+sys.argv = sys.argv[1:]
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no such limit")
+def test_a_file_that_the_system_refuses_to_write_gives_one_line(tmp_path, run_python, tiny_weights):
+    """Noise, so that the results are larger than the limit."""
+    for name in "ab":
+        noise = np.random.default_rng(1).integers(0, 256, (60, 60, 3), np.uint8)
+        iio.imwrite(tmp_path / f"{name}.bmp", noise)
+    command = ["-c", LIMITED, COMMAND, "--im_dir=*.bmp", f"--params={tiny_weights}"]
+    done = run_python(*command, cwd=tmp_path, status=1)
+    assert len(done.stderr.splitlines()) == 3
+    assert "[1/2] out/a.exr: cannot be written: " in done.stderr
+    assert "too large" in done.stderr
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_a_folder_that_cannot_be_written_to_is_said_before_anything_is_done(
+    tmp_path, run_python, picture
+):
+    iio.imwrite(tmp_path / "p.png", picture)
+    (tmp_path / "closed").mkdir(mode=0o555)
+    places = ["--out_dir=p.png/out"]
+    if os.name != "nt" and os.geteuid() != 0:  # Root writes where it likes.
+        places.append("--out_dir=closed")
+    if sys.platform == "linux":
+        places.append("--out_dir=/proc/out")
+    for place in places:
+        done = run_python(COMMAND, "--im_dir=p.png", place, cwd=tmp_path, status=1)
+        assert len(done.stderr.splitlines()) == 1
+        assert "no folder that can be written to" in done.stderr
+        assert "give another --out_dir" in done.stderr
 
 
 @pytest.mark.parametrize(
@@ -65,6 +161,8 @@ def test_published_parameters_give_the_published_picture(tmp_path, run_python):
         (["--no_such_flag"], "no_such_flag"),
         (["data"], "what is 'data'"),
         (["--im_dir=p.png", "--out_dir=p.png/out"], "p.png"),
+        (["--im_dir=p.png", "--log=p.png"], "p.png: a picture or its result"),
+        (["--im_dir=p.png", "--max_stops=-1"], "max_stops"),
     ],
 )
 def test_mistakes_get_one_line_and_a_status(tmp_path, run_python, picture, arguments, reason):
@@ -72,4 +170,5 @@ def test_mistakes_get_one_line_and_a_status(tmp_path, run_python, picture, argum
     done = run_python(COMMAND, *arguments, cwd=tmp_path, status=1)
     assert reason in done.stderr
     assert "Traceback" not in done.stderr
-    assert [path.name for path in tmp_path.iterdir()] == ["p.png"]
+    assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == ["p.png"]
+    assert read_ldr(tmp_path / "p.png").shape == (45, 70, 3)

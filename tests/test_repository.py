@@ -6,7 +6,7 @@ import re
 import pytest
 
 import hdrcnn
-from hdrcnn import batch, weights
+from hdrcnn import folders, weights
 from hdrcnn.hdr_io import read_exr
 from hdrcnn.image_io import read_ldr
 from tests.conftest import ROOT
@@ -24,7 +24,10 @@ def test_ci_runs_the_line_of_the_readme():
 
 def test_every_flag_of_the_readme_exists():
     table = re.findall(r"`--(\w+)`", README)
-    commands = ("hdrcnn_predict", "training_code/hdrcnn_train", "training_code/hdrcnn_evaluate")
+    commands = (
+        "hdrcnn/command_predict", "training_code/hdrcnn_train", "training_code/config",
+        "training_code/hdrcnn_evaluate",
+    )  # fmt: skip
     source = "".join((ROOT / f"{name}.py").read_text() for name in commands)
     assert {"params", "gamma", "scaling", "camera_curve"} <= set(table)
     assert [flag for flag in table if f'"{flag}"' not in source] == []
@@ -50,7 +53,9 @@ def test_weights_have_a_card_and_a_size_worth_having(path):
 
 
 def test_samples_are_pictures_with_saturated_highlights():
-    pictures = batch.find_pictures(ROOT / "data")
+    found = folders.plan([ROOT / "data"], ROOT / "out")
+    assert found.faults == ()
+    pictures = [job.source for job in found.jobs]
     assert len(pictures) >= 6
     shares = [float((hdrcnn.read(path).max(axis=-1) > 0.95).mean()) for path in pictures]
     assert min(shares) > 0

@@ -32,7 +32,7 @@ SCENES = in_order(
 FAMILIES = families(SCENES)
 
 
-def shoot(seed: int = 1, item: int = 0, views: Views = Views(), camera: Camera = QUIET) -> Shot:  # noqa: B008 - frozen
+def shoot(seed: int = 1, item: int = 0, views: Views = Views(), camera: Camera = QUIET) -> Shot:
     return draw_shot(SCENES, FAMILIES, views, camera, (seed, 0, 0, item, 0), SIZE)
 
 

@@ -1,0 +1,164 @@
+"""Reconstruct the lost highlights of photographs and write OpenEXR.
+
+hdrcnn-predict --im_dir=data --out_dir=out --previews
+
+data/                      out/
+  lamp.jpg           ->      lamp.exr       linear, half float, 1.0 = clipping level
+                             lamp_in.png    the photograph at --exposure stops
+                             lamp_out.png   the result at --exposure stops
+  2019/sun.heic      ->      2019/sun.exr   the tree is mirrored
+
+Started again, it goes on where it was: a result that is newer than its photograph and was made
+with the same version, weights and settings is kept, another one made anew.
+"""
+
+import io
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from absl import flags
+
+import hdrcnn
+from hdrcnn.batch import Outcome, Settings, convert_all
+from hdrcnn.command_line import quietly, run
+from hdrcnn.devices import DEVICES, DeviceError
+from hdrcnn.files import ImageError, prepare_folder, remove_temporaries
+from hdrcnn.folders import plan
+from hdrcnn.journal import Journal, fault, record
+from hdrcnn.networks import Networks
+from hdrcnn.photograph import MAX_MEGAPIXELS
+from hdrcnn.precision import PRECISIONS
+from hdrcnn.transfer import LINEARISATIONS
+from hdrcnn.weights import WeightsError
+
+if TYPE_CHECKING:
+    from hdrcnn.predictor import Predictor
+
+FLAGS = flags.FLAGS
+flags.DEFINE_multi_string(
+    "im_dir", ["data"], "A picture, a folder, or a pattern in quotes; may be given several times."
+)
+flags.DEFINE_string("out_dir", "out", "Folder for the results; made where it is missing.")
+flags.DEFINE_string(
+    "params", "auto", "Weights file. auto: of those shipped, the ones for the kind of picture."
+)
+flags.DEFINE_float(
+    "gamma", 1.0, "Camera-curve control: 1.1 to 1.3 raises highlights that come out too low."
+)
+flags.DEFINE_float(
+    "scaling", 1.0, "Multiply the codes and clip, against residue of JPEG at the rim of highlights."
+)
+flags.DEFINE_enum(
+    "camera_curve",
+    "auto",
+    ["auto", *LINEARISATIONS],
+    "How codes become light. auto: as stored with the weights.",
+)
+flags.DEFINE_integer("width", None, "Width of the result. Default: the picture's own.", 1)
+flags.DEFINE_integer("height", None, "Height of the result. Default: the picture's own.", 1)
+flags.DEFINE_bool(
+    "primaries", False, "Keep the primaries of a photograph's profile. Without: Rec. 709."
+)
+flags.DEFINE_bool("mask", False, "Add channels mask.R, .G, .B: how much of each is predicted.")
+flags.DEFINE_float(
+    "max_stops", None, "Scale pixels down to so many stops above the clipping level.", 0.0, 15.0
+)
+flags.DEFINE_bool("previews", False, "Also write _in.png and _out.png.")
+flags.DEFINE_float("exposure", -3.0, "Exposure of the previews in stops; 0 shows 1.0 as white.")
+flags.DEFINE_float("max_megapixels", MAX_MEGAPIXELS, "Larger pictures are refused.")
+flags.DEFINE_bool("overwrite", False, "Make every result anew, and overwrite files of others.")
+flags.DEFINE_bool(
+    "sequence", False, "A folder is a film: one choice of weights and one size for all its frames."
+)
+flags.DEFINE_string("log", None, "File that a line of JSON is added to for every picture.")
+flags.DEFINE_bool("quiet", False, "Say only what went wrong.")
+flags.DEFINE_enum(
+    "resolution",
+    "auto",
+    ["auto", "native", "working"],
+    "At which size the network sees the picture. native: its own; working: reduced to about 1024 "
+    "pixels; auto: native at the rims of highlights, ever smaller further inside.",
+)
+flags.DEFINE_bool(
+    "panorama", False, "The left side of every picture meets its right. Without: as its XMP says."
+)
+flags.DEFINE_enum(
+    "precision",
+    "auto",
+    list(PRECISIONS),
+    "Of the convolutions. auto: bfloat16 on processors that have it.",
+)
+flags.DEFINE_enum("device", "auto", list(DEVICES), "Where the network runs.")
+flags.DEFINE_integer(
+    "tile_pixels", None, "Pixels the network works on at once; 0: all. Default: by the memory.", 0
+)
+for _name in ("gamma", "scaling", "max_megapixels"):
+    flags.register_validator(_name, lambda value: 0 < value < float("inf"), "must be above 0")
+flags.register_validator("exposure", lambda value: abs(value) <= 40, "must be within -40..40")
+OF_SETTINGS = ("gamma", "scaling", "width", "height", "resolution", "panorama", "precision",
+               "primaries", "mask", "max_stops", "previews", "exposure", "max_megapixels",
+               "overwrite", "sequence")  # fmt: skip
+
+
+def _say(place: str, outcome: Outcome) -> None:
+    """A picture's line."""
+    if outcome.error is not None:
+        print(f"{place} {outcome.error}", file=sys.stderr, flush=True)
+    elif FLAGS.quiet:
+        return
+    elif outcome.kept:
+        print(f"{place} {outcome.job.output('.exr')}  kept", flush=True)
+    else:
+        print(
+            f"{place} {outcome.job.output('.exr')}  {outcome.width}x{outcome.height}  "
+            f"saturated {outcome.saturated:.1%}  "
+            f"peak {outcome.peak_before:.2f} -> {outcome.peak_after:.2f} "
+            f"({outcome.stops_gained:+.1f} stops)  {outcome.seconds:.1f} s",
+            flush=True,
+        )
+
+
+def _load(path: Path) -> "Predictor":
+    with quietly():
+        return hdrcnn.load(
+            path,
+            precision=FLAGS.precision,
+            device=FLAGS.device,
+            tile_pixels=FLAGS.tile_pixels,
+        )
+
+
+def main() -> int:
+    """Flags to jobs; a line for each picture. Returns the exit status."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # Names need not be in its encoding.
+    settings = Settings(
+        camera_curve=None if FLAGS.camera_curve == "auto" else FLAGS.camera_curve,
+        **{name: getattr(FLAGS, name) for name in OF_SETTINGS},
+    )
+    out_dir = Path(FLAGS.out_dir)
+    planned = plan(FLAGS.im_dir, out_dir, settings.endings)
+    jobs, faults = planned.jobs, planned.faults
+    params = None if FLAGS.params == "auto" else Path(FLAGS.params)
+    networks = Networks(_load, params, settings.sequence)
+    prepare_folder(out_dir)
+    remove_temporaries(out_dir)
+    touched = [path for job in jobs for path in (job.source, *map(job.output, settings.endings))]
+    journal = Journal(None if FLAGS.log is None else Path(FLAGS.log), touched)
+    for reason in faults:
+        print(reason, file=sys.stderr, flush=True)
+        journal.add(fault(reason))
+    missing = len(jobs) + len(faults)
+    for number, outcome in enumerate(convert_all(jobs, networks, settings), 1):
+        _say(f"[{number}/{len(jobs)}]", outcome)
+        journal.add(record(outcome))
+        missing -= outcome.error is None
+    if missing:
+        print(f"{missing} of {len(jobs) + len(faults)} not converted", file=sys.stderr)
+    return 1 if missing else 0
+
+
+def entry() -> None:
+    """The command."""
+    run(main, ImageError, WeightsError, DeviceError, OSError)

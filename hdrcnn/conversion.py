@@ -1,0 +1,221 @@
+"""One picture on its way: read, reconstruct, write, each of them at its own time.
+
+Of a picture are held, whatever its size: its codes as they were stored (8 or 16 bits; float32
+where it was resized), the result as half floats, alpha and mask where there are any.
+"""
+
+import contextlib
+import dataclasses
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from hdrcnn.files import ImageError, NoRoomError, not_written
+from hdrcnn.film import Films
+from hdrcnn.folders import Job
+from hdrcnn.frame import Frame
+from hdrcnn.geometry import fit, wanted_size
+from hdrcnn.image_io import STRIP
+from hdrcnn.networks import Networks, sha256
+from hdrcnn.photograph import Photograph, read_photograph
+from hdrcnn.provenance import Source, check_place, standing
+from hdrcnn.result import Result
+from hdrcnn.settings import Settings
+
+
+@dataclasses.dataclass(frozen=True)
+class Outcome:
+    """What came of a job: figures, or the one line that says why there are none."""
+
+    job: Job
+    error: str | None = None
+    no_room: bool = False
+    """The error is that nothing can be written any more."""
+    kept: bool = False
+    """The result was there already; the figures are those it was written with."""
+    weights: str = ""
+    """Name of the weights file."""
+    width: int = 0
+    height: int = 0
+    saturated: float = 0.0
+    """Share of pixels with a code above 0.95 in any channel."""
+    peak_before: float = 0.0
+    """Largest luminance of the linearised picture; 1.0 = its clipping level."""
+    peak_after: float = 0.0
+    seconds: float = 0.0
+
+    @property
+    def status(self) -> str:
+        if self.error is not None:
+            return "failed"
+        return "kept" if self.kept else "done"
+
+    @property
+    def stops_gained(self) -> float:
+        """How far the peak moved; 0 for a black picture."""
+        if self.peak_before <= 0 or self.peak_after <= 0:
+            return 0.0
+        return float(np.log2(self.peak_after / self.peak_before))
+
+
+FIGURES = ("width", "height", "saturated", "peak_before", "peak_after")
+
+
+def as_stored(code: np.ndarray, bits: int) -> np.ndarray:
+    """n/255 or n/65535 in float32 back to n; codes of other depths stay as they are."""
+    if bits not in (8, 16):
+        return code
+    stored = np.empty(code.shape, np.uint8 if bits == 8 else np.uint16)
+    for top in range(0, len(code), STRIP):
+        stored[top : top + STRIP] = np.round(code[top : top + STRIP] * np.float32(2**bits - 1))
+    return stored
+
+
+def _is_text(path: Path) -> bool:
+    """Whether a path can be written as UTF-8, as which alone OpenEXR takes it."""
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+class Conversion:
+    """What goes wrong in a step becomes the error of the outcome, and the later steps pass."""
+
+    source: Source
+    weights: Path
+    photograph: Photograph
+    """Without its code, which is in `frame`."""
+    frame: Frame
+    alpha: np.ndarray | None
+    result: Result
+
+    def __init__(self, job: Job, networks: Networks, settings: Settings, films: Films) -> None:
+        self.job, self.networks, self.settings, self.films = job, networks, settings, films
+        self.error: ImageError | None = None
+        self.kept: Outcome | None = None
+        self.figures: dict[str, Any] = {}
+        self.seconds = 0.0
+
+    @contextlib.contextmanager
+    def _step(self) -> Iterator[None]:
+        begun = time.perf_counter()
+        try:
+            yield
+        except ImageError as error:
+            self.error = error
+        except OSError as error:
+            self.error = not_written(Path(error.filename or self.job.source), error.strerror)
+        except MemoryError:
+            self.error = ImageError(
+                f"{self.job.source}: too large for this machine's memory; give --width"
+            )
+        self.seconds += time.perf_counter() - begun
+
+    @property
+    def _pending(self) -> bool:
+        return self.error is None and self.kept is None
+
+    def read(self) -> "Conversion":
+        """The photograph, unless its result is there already. To be called in order."""
+        with self._step():
+            if not _is_text(self.job.stem):
+                raise ImageError(f"{self.job.source}: its name is not UTF-8; rename it")
+            if not self.settings.overwrite:
+                check_place(self.job, self.settings.endings)
+                self.kept = self._standing()
+            if self.kept is None:
+                self._take(read_photograph(self.job.source, self.settings.max_megapixels))
+        return self
+
+    def _settled(self, source: Source) -> Source:
+        """What weights and edges follow from: the photograph, or the first frame of its film.
+
+        Raises ImageError for a frame that does not fit its film.
+        """
+        return self.films.settle(self.job.source, source) if self.settings.sequence else source
+
+    def _standing(self) -> Outcome | None:
+        """The outcome where the result that is there is the one that is wanted."""
+        making = standing(self.job, self.settings.endings, self.settings.record())
+        if making is None:
+            return None
+        first = self.films.first(self.job.source) if self.settings.sequence else None
+        weights = self.networks.choose((first or making.source).lossy)
+        if making.weights != sha256(weights):
+            return None
+        self._settled(making.source)
+        figures = {name: making.figures[name] for name in FIGURES if name in making.figures}
+        return Outcome(self.job, kept=True, weights=weights.name, **figures)
+
+    def _take(self, photograph: Photograph) -> None:
+        """What the later steps need of it."""
+        rows, columns = photograph.code.shape[:2]
+        file = self.job.source.stat()
+        self.source = Source(
+            name=self.job.source.name,
+            bytes=file.st_size,
+            modified=file.st_mtime_ns,
+            width=columns,
+            height=rows,
+            lossy=photograph.lossy,
+            panorama=photograph.panorama,
+        )
+        settled = self._settled(self.source)
+        self.weights = self.networks.choose(settled.lossy)
+        code, alpha = photograph.code, photograph.alpha
+        size = wanted_size(rows, columns, self.settings.height, self.settings.width)
+        if size is None:
+            code = as_stored(code, photograph.bits)
+        else:
+            code = fit(code, *size)
+            alpha = None if alpha is None else fit(alpha[..., None], *size)[..., 0]
+        closed = self.settings.panorama or settled.panorama
+        self.frame = Frame(code, 1, self.settings.scaling, closed=closed)
+        self.alpha = None if alpha is None else alpha.astype(np.float16)
+        self.photograph = dataclasses.replace(photograph, code=code[:0], alpha=None)
+
+    def reconstruct(self) -> "Conversion":
+        """Raises WeightsError or DeviceError where the network cannot be had."""
+        if not self._pending:
+            return self
+        predictor = self.networks.predictor(self.weights)
+        with self._step():
+            curve = self.settings.camera_curve or predictor.metadata.linearisation
+            hdr = predictor.reconstruct(
+                self.frame.image,
+                gamma=self.settings.gamma,
+                scaling=self.settings.scaling,
+                camera_curve=curve,
+                resolution=self.settings.resolution,
+                panorama=self.frame.closed,
+                dtype=np.float16,
+            )
+            self.result = Result(
+                hdr=hdr,
+                frame=self.frame,
+                curve=curve,
+                blend=predictor.metadata.blend,
+                chromaticities=self.photograph.chromaticities,
+                alpha=self.alpha,
+                camera=self.photograph.camera,
+                settings=self.settings,
+            )
+        return self
+
+    def write(self) -> Outcome:
+        """The files, and what came of it."""
+        if self._pending:
+            with self._step():
+                self.job.stem.parent.mkdir(parents=True, exist_ok=True)
+                self.figures = self.result.write(self.job, sha256(self.weights), self.source)
+        if self.error is not None:
+            no_room = isinstance(self.error, NoRoomError)
+            return Outcome(self.job, str(self.error), no_room, seconds=self.seconds)
+        if self.kept is not None:
+            return dataclasses.replace(self.kept, seconds=self.seconds)
+        return Outcome(self.job, weights=self.weights.name, seconds=self.seconds, **self.figures)

@@ -1,0 +1,54 @@
+"""Which weights a picture takes, each network loaded only when it is needed.
+
+Left to themselves (`--params auto`), pictures that were compressed with losses take weights that
+were trained on such, frames of a film those trained against flicker, all others the clean ones;
+where a special file is missing, the clean ones stand in.
+"""
+
+import functools
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hdrcnn.weights import JPEG, SHIPPED, VIDEO, WeightsError
+
+if TYPE_CHECKING:
+    from hdrcnn.predictor import Predictor
+
+
+@functools.cache
+def sha256(path: Path) -> str:
+    """Of a file, hexadecimal. Raises WeightsError."""
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    except FileNotFoundError as error:
+        raise WeightsError(f"{path}: no such weights file") from error
+    except OSError as error:
+        raise WeightsError(f"{path}: cannot be read: {error.strerror or error}") from error
+
+
+class Networks:
+    """The networks of a run."""
+
+    def __init__(
+        self, load: Callable[[Path], "Predictor"], params: Path | None = None, film: bool = False
+    ) -> None:
+        """params: the weights of all pictures, or None: chosen. Raises WeightsError where the
+        file is missing.
+        """
+        self._load = functools.cache(load)
+        self._params = params
+        if params is None and film and VIDEO.is_file():
+            self._params = VIDEO
+        sha256(self._params or SHIPPED)
+
+    def choose(self, lossy: bool) -> Path:
+        """The weights file for a picture."""
+        if self._params is not None:
+            return self._params
+        return JPEG if lossy and JPEG.is_file() else SHIPPED
+
+    def predictor(self, path: Path) -> "Predictor":
+        """The network with the weights of a file. Raises WeightsError, DeviceError."""
+        return self._load(path)

@@ -1,0 +1,52 @@
+"""What is asked for, the same for every picture."""
+
+import dataclasses
+
+from hdrcnn.photograph import MAX_MEGAPIXELS
+
+PREVIEW_ENDINGS = ("_in.png", "_out.png")
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """Of one run; `gamma` to `panorama` mean what they do for `Predictor.reconstruct`."""
+
+    gamma: float = 1.0
+    scaling: float = 1.0
+    camera_curve: str | None = None
+    """None: as stored with the weights."""
+    width: int | None = None
+    height: int | None = None
+    resolution: str = "auto"
+    panorama: bool = False
+    """Every picture closes left and right, whether its file says so or not."""
+    precision: str = "auto"
+    """Of the convolutions, as asked for; see `precision`."""
+    primaries: bool = False
+    """The results keep the primaries of their photographs. Else they are Rec. 709."""
+    mask: bool = False
+    """The results tell in three more channels how much of them is predicted."""
+    max_stops: float | None = None
+    """The largest value of the results, in stops above the clipping level."""
+    previews: bool = False
+    exposure: float = -3.0
+    """Of the previews, in stops."""
+    max_megapixels: float = MAX_MEGAPIXELS
+    overwrite: bool = False
+    """Write every result anew, whoever made what is there."""
+    sequence: bool = False
+    """The pictures of a folder are the frames of a film."""
+
+    @property
+    def endings(self) -> tuple[str, ...]:
+        """Of all files written for a picture, the OpenEXR file first."""
+        return (".exr", *(PREVIEW_ENDINGS if self.previews else ()))
+
+    def record(self) -> dict[str, float | str | bool | None]:
+        """What a result depends on, as it is stored with it."""
+        names = ("gamma", "scaling", "camera_curve", "width", "height", "resolution", "panorama",
+                 "precision", "primaries", "mask", "max_stops")  # fmt: skip
+        return {
+            **{name: getattr(self, name) for name in names},
+            "previews": self.exposure if self.previews else None,
+        }

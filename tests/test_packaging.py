@@ -1,0 +1,101 @@
+"""The package: what is in the wheel, and that it converts a picture where nothing else is."""
+
+import os
+import shutil
+import subprocess
+import sys
+import sysconfig
+import venv
+import zipfile
+from pathlib import Path
+
+import imageio.v3 as iio
+import pytest
+
+from hdrcnn.hdr_io import read_exr
+from tests.conftest import ROOT
+
+SOURCES = ("hdrcnn", "weights", "pyproject.toml", "requirements.txt", "README.md", "LICENSE")
+
+
+def pip(*arguments, cwd):
+    """Pip, offline."""
+    command = [sys.executable, "-m", "pip", "--disable-pip-version-check", *map(str, arguments)]
+    done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory) -> Path:
+    """Built from a copy, so that the tree stays as it is."""
+    copy, place = tmp_path_factory.mktemp("tree"), tmp_path_factory.mktemp("wheel")
+    for name in SOURCES:
+        if (ROOT / name).is_dir():
+            ignored = shutil.ignore_patterns("__pycache__")
+            shutil.copytree(ROOT / name, copy / name, ignore=ignored)
+        else:
+            shutil.copy(ROOT / name, copy)
+    pip("wheel", "--no-deps", "--no-index", "--no-build-isolation", "-w", place, ".", cwd=copy)
+    (built,) = place.glob("*.whl")
+    return built
+
+
+def test_the_wheel_holds_all_of_the_package_and_the_weights(wheel):
+    with zipfile.ZipFile(wheel) as archive:
+        names = set(archive.namelist())
+        metadata = archive.read(next(name for name in names if name.endswith("/METADATA"))).decode()
+    files = [path for path in (ROOT / "hdrcnn").rglob("*.*") if path.suffix != ".pyc"]
+    present = {path.relative_to(ROOT).as_posix() for path in files if path.is_file()}
+    assert present - names == set(), "pyproject.toml lists packages and data by name"
+    shipped = {f"hdrcnn/shipped/{path.name}" for path in (ROOT / "weights").glob("*.npz")}
+    assert shipped <= names
+    assert {name.split("/")[0] for name in names if ".dist-info/" not in name} == {"hdrcnn"}
+    assert wheel.stat().st_size < 100e6
+    needed = {
+        line.removeprefix("Requires-Dist: ").replace(" ", "")
+        for line in metadata.splitlines()
+        if line.startswith("Requires-Dist: ") and "extra ==" not in line
+    }
+    listed = (ROOT / "requirements.txt").read_text().split()
+    assert {frozenset(_parts(line)) for line in needed} == {
+        frozenset(_parts(line)) for line in listed
+    }
+    assert "Requires-Python: >=3.10" in metadata
+    assert "Provides-Extra: heic" in metadata
+
+
+def _parts(requirement: str) -> list[str]:
+    """Name and bounds; builders write the bounds in any order."""
+    name = requirement.replace("(", "").replace(")", "")
+    at = next(index for index, sign in enumerate(name) if sign in "<>=!~")
+    return [name[:at].lower(), *name[at:].split(",")]
+
+
+def test_it_converts_a_picture_from_another_folder(wheel, tmp_path, picture):
+    """A new environment of its own, which borrows the other packages from this one."""
+    venv.create(tmp_path / "env", with_pip=False, symlinks=os.name != "nt")
+    scripts = tmp_path / "env" / ("Scripts" if os.name == "nt" else "bin")
+    python = scripts / ("python.exe" if os.name == "nt" else "python")
+    variables = {"base": str(tmp_path / "env"), "platbase": str(tmp_path / "env")}
+    packages = Path(sysconfig.get_path("purelib", "venv", variables) if sys.version_info >= (3, 11)
+                    else sysconfig.get_path("purelib", vars=variables))  # fmt: skip
+    borrowed = {sysconfig.get_path("purelib"), sysconfig.get_path("platlib")}
+    (packages / "borrowed.pth").write_text("\n".join(borrowed) + "\n")
+    pip("--python", python, "install", "--no-deps", "--no-index", wheel, cwd=tmp_path)
+
+    (tmp_path / "photos").mkdir()
+    iio.imwrite(tmp_path / "photos" / "p.png", picture)
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    command = shutil.which("hdrcnn-predict", path=str(scripts))
+    assert command is not None
+    done = subprocess.run(
+        [command, "--im_dir", "photos", "--out_dir", "hdr"],
+        cwd=tmp_path, env=environment, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert read_exr(tmp_path / "hdr" / "p.exr").max() > 1.0
+    said = subprocess.run(
+        [python, "-c", "from hdrcnn import weights; print(weights.SHIPPED)"],
+        cwd=tmp_path, env=environment, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert Path(said.stdout.strip()) == packages / "hdrcnn" / "shipped" / "hdrcnn.npz"
