@@ -74,15 +74,19 @@ def found_by(probe: str, folder: Path, width: int = 1000) -> Any:
         tools = DevTools(ours[1], theirs[0])
         target = tools.ask("Target.createTarget", url=place.as_uri())["targetId"]
         session = tools.ask("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
-        loaded = (
-            "new Promise((done) => document.readyState === 'complete' ? done() : (onload = done))"
-        )
+        # The first answers may be those of the empty page that stands there before.
+        ready = "document.readyState === 'complete' && typeof measure === 'function'"
+        while not tools.ask("Runtime.evaluate", session, expression=ready)["result"]["value"]:
+            time.sleep(0.05)
         answer = tools.ask(
-            "Runtime.evaluate", session, expression=f"{loaded}.then(() => measure())",
+            "Runtime.evaluate", session, expression="measure()",
             awaitPromise=True, returnByValue=True,
         )  # fmt: skip
         assert "exceptionDetails" not in answer, answer["exceptionDetails"]
-        return answer["result"]["value"]
+        value = answer["result"]["value"]
+        tools.ask("Browser.close")  # With all its processes.
+        process.wait(PATIENCE)
+        return value
     finally:
         process.kill()
         process.wait()
