@@ -26,7 +26,7 @@ from hdrcnn.devices import DEVICES, DeviceError
 from hdrcnn.files import ImageError, prepare_folder, remove_temporaries
 from hdrcnn.folders import plan
 from hdrcnn.journal import Journal, fault, record
-from hdrcnn.networks import Networks
+from hdrcnn.networks import ESTIMATED, Networks
 from hdrcnn.photograph import MAX_MEGAPIXELS
 from hdrcnn.precision import PRECISIONS
 from hdrcnn.transfer import LINEARISATIONS
@@ -52,8 +52,9 @@ flags.DEFINE_float(
 flags.DEFINE_enum(
     "camera_curve",
     "auto",
-    ["auto", *LINEARISATIONS],
-    "How codes become light. auto: as stored with the weights.",
+    ["auto", ESTIMATED, *LINEARISATIONS],
+    "How codes become light. auto: as stored with the weights; estimated: by the curve of each "
+    "picture, estimated from it.",
 )
 flags.DEFINE_integer("width", None, "Width of the result. Default: the picture's own.", 1)
 flags.DEFINE_integer("height", None, "Height of the result. Default: the picture's own.", 1)
@@ -161,4 +162,4 @@ def main() -> int:
 
 def entry() -> None:
     """The command."""
-    run(main, ImageError, WeightsError, DeviceError, OSError)
+    run(main, ImageError, WeightsError, DeviceError, OSError, ValueError)

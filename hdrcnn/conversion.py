@@ -19,7 +19,7 @@ from hdrcnn.folders import Job
 from hdrcnn.frame import Frame
 from hdrcnn.geometry import fit, wanted_size
 from hdrcnn.image_io import STRIP
-from hdrcnn.networks import Networks, sha256
+from hdrcnn.networks import ESTIMATED, Networks, sha256
 from hdrcnn.photograph import Photograph, read_photograph
 from hdrcnn.provenance import Source, check_place, standing
 from hdrcnn.result import Result
@@ -185,7 +185,8 @@ class Conversion:
             return self
         predictor = self.networks.predictor(self.weights)
         with self._step():
-            curve = self.settings.camera_curve or predictor.metadata.linearisation
+            wanted = self.settings.camera_curve or predictor.metadata.linearisation
+            curve = self.networks.estimated_curve(self.frame.image) if wanted == ESTIMATED else wanted
             hdr = predictor.reconstruct(
                 self.frame.image,
                 gamma=self.settings.gamma,

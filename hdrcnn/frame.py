@@ -23,10 +23,14 @@ def _take(array: np.ndarray, index: np.ndarray, axis: int) -> np.ndarray:
 
 def block_means(values: np.ndarray, factor: int) -> np.ndarray:
     """[H, W, C] to [H / factor, W / factor, C] float32, whose sides divide H and W."""
-    rows, columns, channels = values.shape
-    sums = values.reshape(rows // factor, factor, columns, channels).sum(axis=1, dtype=np.float32)
-    sums = sums.reshape(rows // factor, columns // factor, factor, channels).sum(axis=2)
-    return sums / np.float32(factor * factor)
+    sums = np.add(values[0::factor], np.float32(0.0), dtype=np.float32)
+    for row in range(1, factor):
+        sums += values[row::factor]
+    means = sums[:, 0::factor].copy()
+    for column in range(1, factor):
+        means += sums[:, column::factor]
+    means /= np.float32(factor * factor)
+    return means
 
 
 @dataclasses.dataclass(frozen=True)
@@ -96,9 +100,17 @@ class Frame:
         ceil(W / factor), C] float32.
         """
         whole = dataclasses.replace(self, multiple=factor, halo=0)
-        bounds, step = whole.bounds, factor * max(1, STRIP // factor)
-        parts = [block_means(of(whole.codes(strip)), factor) for strip in bounds.strips(step)]
-        return np.concatenate(parts)
+        bounds = whole.bounds
+        means: np.ndarray | None = None
+        for strip in bounds.strips(factor * max(1, STRIP // factor)):
+            part = block_means(of(whole.codes(strip)), factor)
+            if means is None:
+                side = bounds.bottom // factor, bounds.right // factor
+                means = np.empty((*side, part.shape[-1]), np.float32)
+            top = strip.top // factor
+            means[top : top + len(part)] = part
+        assert means is not None
+        return means
 
     def saturated(self, factor: int) -> np.ndarray:
         """How much of each block is saturated: [ceil(H / factor), ceil(W / factor)] float32."""

@@ -9,7 +9,7 @@ from types import ModuleType
 
 import numpy as np
 
-from hdrcnn.transfer import Array, linearise, log_decode
+from hdrcnn.transfer import Array, CameraCurve, linearise, log_decode
 
 THRESHOLD = 0.95
 """Code at which the blend begins; at 1.0 the prediction stands alone (Eilertsen et al. 2017,
@@ -71,7 +71,7 @@ def bend(code: Array, gamma: float, xp: ModuleType = np) -> Array:
 def reconstruct_light(
     code: Array,
     log_hdr: Array,
-    linearisation: str,
+    linearisation: str | CameraCurve,
     blend: str,
     gamma: float = 1.0,
     xp: ModuleType = np,

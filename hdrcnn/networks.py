@@ -11,10 +11,17 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from hdrcnn.weights import JPEG, SHIPPED, VIDEO, WeightsError
 
 if TYPE_CHECKING:
+    from hdrcnn.curve_estimation import CurveEstimator
     from hdrcnn.predictor import Predictor
+    from hdrcnn.transfer import CameraCurve
+
+ESTIMATED = "estimated"
+"""In the place of a linearisation's name: the curve of each picture."""
 
 
 @functools.cache
@@ -28,6 +35,13 @@ def sha256(path: Path) -> str:
         raise WeightsError(f"{path}: cannot be read: {error.strerror or error}") from error
 
 
+def load_estimator() -> "CurveEstimator":
+    """The shipped one; Keras is loaded only here. Raises WeightsError."""
+    from hdrcnn import curve_estimation
+
+    return curve_estimation.load()
+
+
 class Networks:
     """The networks of a run."""
 
@@ -38,6 +52,7 @@ class Networks:
         file is missing.
         """
         self._load = functools.cache(load)
+        self._estimator = functools.cache(load_estimator)
         self._params = params
         if params is None and film and VIDEO.is_file():
             self._params = VIDEO
@@ -48,6 +63,10 @@ class Networks:
         if self._params is not None:
             return self._params
         return JPEG if lossy and JPEG.is_file() else SHIPPED
+
+    def estimated_curve(self, picture: np.ndarray) -> "CameraCurve":
+        """The camera curve of a picture, [H, W, 3], display-encoded. Raises WeightsError."""
+        return self._estimator().estimate(picture)
 
     def predictor(self, path: Path) -> "Predictor":
         """The network with the weights of a file. Raises WeightsError, DeviceError."""

@@ -14,7 +14,7 @@ from hdrcnn.models.layout import STRIDE
 from hdrcnn.precision import building_in, chosen
 from hdrcnn.resolution import WAYS
 from hdrcnn.tiling import HALO, TILE_PIXELS, Tiling
-from hdrcnn.transfer import linearise
+from hdrcnn.transfer import CameraCurve, linearise
 
 STRIP = 256
 """Rows of a picture that are linearised at once."""
@@ -66,7 +66,7 @@ class Predictor:
         *,
         gamma: float = 1.0,
         scaling: float = 1.0,
-        camera_curve: str | None = None,
+        camera_curve: str | CameraCurve | None = None,
         resolution: str = "auto",
         panorama: bool = False,
         dtype: npt.DTypeLike = np.float32,

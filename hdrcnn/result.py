@@ -21,7 +21,7 @@ from hdrcnn.image_io import HALF_MAX, STRIP, write_exr, write_png
 from hdrcnn.primaries import REC709, Chromaticities, linear_to_rec709, luminance_weights
 from hdrcnn.provenance import Making, Source, software
 from hdrcnn.settings import Settings
-from hdrcnn.transfer import linearise
+from hdrcnn.transfer import CameraCurve, linearise
 
 
 def cap(linear: np.ndarray, max_stops: float) -> np.ndarray:
@@ -42,7 +42,7 @@ class Result:
     """[H, W, 3] float16, linear, in the photograph's primaries until it is finished."""
     frame: Frame
     """The codes it was made from."""
-    curve: str
+    curve: str | CameraCurve
     """By which they became light."""
     blend: str
     chromaticities: Chromaticities

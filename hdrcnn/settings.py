@@ -37,6 +37,13 @@ class Settings:
     sequence: bool = False
     """The pictures of a folder are the frames of a film."""
 
+    def __post_init__(self) -> None:
+        if self.sequence and self.camera_curve == "estimated":
+            raise ValueError(
+                "--sequence with --camera_curve=estimated: each frame would have a curve of its "
+                "own; give the curve of the camera"
+            )
+
     @property
     def endings(self) -> tuple[str, ...]:
         """Of all files written for a picture, the OpenEXR file first."""

@@ -10,6 +10,7 @@ import imageio.v3 as iio
 import numpy as np
 import pytest
 
+from hdrcnn import curve_estimation
 from hdrcnn.hdr_io import read_exr
 from hdrcnn.image_io import read_ldr
 from hdrcnn.transfer import inverse_camera_curve
@@ -50,6 +51,21 @@ def test_a_folder_with_the_shipped_weights_from_any_place(tmp_path, run_python, 
     linear = inverse_camera_curve(picture.astype(np.float32) / 255)
     np.testing.assert_allclose(hdr[kept], linear[kept], rtol=2**-11, atol=2**-25)
     assert hdr.max() > 1.0
+
+
+def test_an_estimated_curve_takes_the_place_of_the_mean_one(
+    tmp_path, run_python, tiny_weights, picture
+):
+    iio.imwrite(tmp_path / "p.png", picture)
+    run_python(
+        COMMAND, "--im_dir=p.png", "--camera_curve=estimated", f"--params={tiny_weights}",
+        cwd=tmp_path,
+    )  # fmt: skip
+    hdr = read_exr(tmp_path / "out" / "p.exr").astype(np.float32)
+    kept = picture.max(axis=-1) <= 0.95 * 255
+    expected = curve_estimation.load().estimate(picture).linearise(picture / np.float32(255))
+    np.testing.assert_allclose(hdr[kept], expected[kept], rtol=2e-3, atol=1e-6)
+    assert np.abs(expected - inverse_camera_curve(picture / np.float32(255))).max() > 1e-3
 
 
 def test_published_parameters_give_the_published_picture(tmp_path, run_python):
@@ -154,6 +170,7 @@ def test_a_folder_that_cannot_be_written_to_is_said_before_anything_is_done(
 @pytest.mark.parametrize(
     ("arguments", "reason"),
     [
+        (["--sequence", "--camera_curve=estimated"], "a curve of its own"),
         (["--im_dir=nowhere"], "nowhere: no such file or folder"),
         (["--params=none.npz", "--im_dir=p.png"], "none.npz: no such weights file"),
         (["--gamma=0"], "gamma"),

@@ -8,8 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
+from hdrcnn.hdr_io import HDR_SUFFIXES
 from hdrcnn.image_io import ImageError, finished_whole
 from training_code.curve_pictures import Pictures, Row, pictures_of_view
+from training_code.scene_files import chosen_files
 from training_code.scenes import Scene, load_scenes, read_list
 from training_code.shots import families, in_order
 
@@ -58,6 +60,13 @@ def together(rows: Sequence[Row]) -> Rows:
     """Rows one below the other."""
     names = [field.name for field in dataclasses.fields(Rows)]
     return Rows(**{name: np.stack([getattr(row, name) for row in rows]) for name in names})
+
+
+def scene_names(request: Request) -> list[str]:
+    """The files that pictures are taken of. Raises ImageError where there are none."""
+    held_out = read_list(request.held_out)
+    files = chosen_files(request.scenes, held_out, True, HDR_SUFFIXES, "HDR scenes")
+    return [file.name for file in files]
 
 
 @functools.cache

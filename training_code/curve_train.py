@@ -55,7 +55,8 @@ def main() -> int:
     fitting = curve_training.Fitting(epochs=FLAGS.epochs)
     if FLAGS.folds:
         print(curve_training.cross_validate(rows, fitting), flush=True)
-    curve_training.save(curve_training.fit(rows, fitting), rows, fitting, Path(FLAGS.out))
+    model = curve_training.fit(rows, fitting)
+    curve_training.save(model, rows, fitting, Path(FLAGS.out), curve_rows.scene_names(request))
     print(f"wrote {FLAGS.out}")
     return 0
 

@@ -5,6 +5,7 @@ of log light, estimated less true, in stops, without their mean, as a picture's 
 """
 
 import dataclasses
+from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
 
@@ -130,8 +131,7 @@ def fit(rows: Rows, fitting: Fitting, members: int = 4) -> keras.Model:
 
 def errors(model: keras.Model, rows: Rows) -> np.ndarray:
     """`curve_error` on all codes of the pictures, [N] in stops."""
-    curve = np.asarray(model.predict(rows.statistics, batch_size=1024, verbose=0))
-    return constant_errors(curve, rows)
+    return constant_errors(np.asarray(model(rows.statistics)), rows)
 
 
 def constant_errors(curve: np.ndarray, rows: Rows) -> np.ndarray:
@@ -166,12 +166,15 @@ def family_mean(values: np.ndarray, family: np.ndarray, chosen: np.ndarray) -> f
     return float(np.mean(total[count > 0] / count[count > 0]))
 
 
-def save(model: keras.Model, rows: Rows, fitting: Fitting, path: Path) -> None:
-    """Write a weights file. Raises WeightsError, ImageError."""
+def save(
+    model: keras.Model, rows: Rows, fitting: Fitting, path: Path, scenes: Sequence[str] = ()
+) -> None:
+    """Write a weights file. scenes: their names. Raises WeightsError, ImageError."""
     training = {
         **dataclasses.asdict(fitting),
         "pictures": len(rows.family),
         "families": len(np.unique(rows.family)),
+        "scenes": list(scenes),
     }
     # Linearisation and blend are those of pictures without an estimate; nothing asks for them.
     metadata = weights.Metadata(fitting.width, "mean_curve", "channel", MODEL, training)

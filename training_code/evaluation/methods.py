@@ -117,7 +117,7 @@ def _weights(named: Named, estimator: "CurveEstimator | None") -> list[Method]:
 
         def estimated(shot: Shot, code: np.ndarray, truth: np.ndarray) -> np.ndarray:
             curve = estimator.estimate(code)
-            return predictor.reconstruct(code, camera_curve=curve)  # type: ignore[arg-type]
+            return predictor.reconstruct(code, camera_curve=curve)
 
         found.append(Method(named.name + ESTIMATED_SUFFIX, estimated, True))
     return found
