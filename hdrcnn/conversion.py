@@ -186,7 +186,9 @@ class Conversion:
         predictor = self.networks.predictor(self.weights)
         with self._step():
             wanted = self.settings.camera_curve or predictor.metadata.linearisation
-            curve = self.networks.estimated_curve(self.frame.image) if wanted == ESTIMATED else wanted
+            curve = (
+                self.networks.estimated_curve(self.frame.image) if wanted == ESTIMATED else wanted
+            )
             hdr = predictor.reconstruct(
                 self.frame.image,
                 gamma=self.settings.gamma,
