@@ -112,12 +112,18 @@ def _weights(named: Named, estimator: "CurveEstimator | None") -> list[Method]:
     from hdrcnn.predictor import load
 
     predictor = load(named.path)
-    found = [Method(named.name, lambda shot, code, truth: predictor.reconstruct(code), True)]
+    found = [
+        Method(
+            named.name,
+            lambda shot, code, truth: predictor.reconstruct(code, resolution="native"),
+            True,
+        )
+    ]
     if estimator is not None:
 
         def estimated(shot: Shot, code: np.ndarray, truth: np.ndarray) -> np.ndarray:
             curve = estimator.estimate(code)
-            return predictor.reconstruct(code, camera_curve=curve)
+            return predictor.reconstruct(code, camera_curve=curve, resolution="native")
 
         found.append(Method(named.name + ESTIMATED_SUFFIX, estimated, True))
     return found

@@ -70,7 +70,7 @@ def piece_scores(
     codes = rules.photograph(name, truth, condition, protocol)
     stored = Image.open(io.BytesIO(rules.encode(codes, condition.file)))
     code = np.asarray(stored).astype(np.float32) / np.float32(255.0)
-    ours, plain = predictor.reconstruct(code), linearise(code, "mean_curve")
+    ours, plain = predictor.reconstruct(code, resolution="native"), linearise(code, "mean_curve")
     found = {}
     for label, place in pieces(*truth.shape[:2]):
         if unusable(code[place], truth[place], protocol) is None:
