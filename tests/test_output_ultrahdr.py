@@ -212,7 +212,9 @@ def test_noise_is_written_too(tmp_path):
     write(tmp_path / "a.jpg", Picture(hdr, codes=codes), Options(jpeg_quality=100, look="light"))
     first, second = pictures((tmp_path / "a.jpg").read_bytes())
     for part in (first, second):
-        Image.open(io.BytesIO(part)).load()
+        with Image.open(io.BytesIO(part)) as image:
+            assert np.asarray(image.convert("L")).std() > 1
+            assert image.format == "JPEG"
 
 
 def test_light_without_a_photograph_gets_a_base_of_its_own(tmp_path):

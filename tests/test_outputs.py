@@ -69,6 +69,7 @@ def test_notes_and_camera_of_any_text_harm_nothing(tmp_path, name):
     text = "two\nlines, \0, =, \u00fc, \u6f22, <&\"'>, FORMAT=other"
     picture = dataclasses.replace(made(), notes={"note \u6f22": text}, camera={"Make": text[:9]})
     WRITERS[name].write(tmp_path / "a.x", picture, Options())
+    assert (tmp_path / "a.x").stat().st_size > 0
 
 
 def test_an_ending_never_falls_on_a_photograph_of_the_same_stem():
