@@ -1,4 +1,4 @@
-"""Reconstruct the lost highlights of photographs and write OpenEXR.
+"""Reconstruct the lost highlights of photographs and write OpenEXR and other HDR formats.
 
 hdrcnn-predict --im_dir=data --out_dir=out --previews
 
@@ -6,12 +6,14 @@ data/                      out/
   lamp.jpg           ->      lamp.exr       linear, half float, 1.0 = clipping level
                              lamp_in.png    the photograph at --exposure stops
                              lamp_out.png   the result at --exposure stops
+                             lamp_strip.png both ever darker, and what was gained
   2019/sun.heic      ->      2019/sun.exr   the tree is mirrored
 
 Started again, it goes on where it was: a result that is newer than its photograph and was made
 with the same version, weights and settings is kept, another one made anew.
 """
 
+import dataclasses
 import io
 import sys
 from pathlib import Path
@@ -20,6 +22,7 @@ from typing import TYPE_CHECKING
 from absl import flags
 
 import hdrcnn
+from hdrcnn.absolute import REFERENCE_WHITE
 from hdrcnn.batch import Outcome, Settings, convert_all
 from hdrcnn.command_line import quietly, run
 from hdrcnn.devices import DEVICES, DeviceError
@@ -27,8 +30,12 @@ from hdrcnn.files import ImageError, prepare_folder, remove_temporaries
 from hdrcnn.folders import plan
 from hdrcnn.journal import Journal, fault, record
 from hdrcnn.networks import ESTIMATED, Networks
+from hdrcnn.outputs import WRITERS, Options, chosen
+from hdrcnn.outputs.picture import COMPRESSIONS, LOOKS
 from hdrcnn.photograph import MAX_MEGAPIXELS
 from hdrcnn.precision import PRECISIONS
+from hdrcnn.provenance import is_result
+from hdrcnn.report.collected import Collected
 from hdrcnn.transfer import LINEARISATIONS
 from hdrcnn.weights import WeightsError
 
@@ -65,8 +72,21 @@ flags.DEFINE_bool("mask", False, "Add channels mask.R, .G, .B: how much of each 
 flags.DEFINE_float(
     "max_stops", None, "Scale pixels down to so many stops above the clipping level.", 0.0, 15.0
 )
-flags.DEFINE_bool("previews", False, "Also write _in.png and _out.png.")
-flags.DEFINE_float("exposure", -3.0, "Exposure of the previews in stops; 0 shows 1.0 as white.")
+flags.DEFINE_list("format", ["exr"], f"What is written, separated by commas: {', '.join(WRITERS)}.")
+flags.DEFINE_float("nits", REFERENCE_WHITE, "cd/m^2 of the clipping level, 1.0.")
+flags.DEFINE_enum("look", "photograph", list(LOOKS),
+                  "Of ultrahdr, avif and png below the clipping level: that of the photograph, or "
+                  "the light behind it.")  # fmt: skip
+flags.DEFINE_bool("exr_float", False, "OpenEXR and JPEG XL of 32 bits a sample. Without: 16.")
+flags.DEFINE_enum("exr_compression", "zip", list(COMPRESSIONS), "Of OpenEXR.")
+flags.DEFINE_float("exr_level", None, "Of dwaa and dwab: 45 as a rule, more is smaller and worse.")
+flags.DEFINE_integer("jpeg_quality", 95, "Of ultrahdr: gain map, and base where encoded anew.")
+flags.DEFINE_integer("avif_quality", 95, "Of avif; 100 keeps every code.")
+flags.DEFINE_bool("report", False, "Also write report.html: all pictures, to be looked at.")
+flags.DEFINE_bool("previews", False, "Also write _in.png, _out.png and _strip.png.")
+flags.DEFINE_float(
+    "exposure", -3.0, "Exposure of _in.png and _out.png in stops; 0 shows 1.0 as white."
+)
 flags.DEFINE_float("max_megapixels", MAX_MEGAPIXELS, "Larger pictures are refused.")
 flags.DEFINE_bool("overwrite", False, "Make every result anew, and overwrite files of others.")
 flags.DEFINE_bool(
@@ -100,19 +120,21 @@ flags.register_validator("exposure", lambda value: abs(value) <= 40, "must be wi
 OF_SETTINGS = ("gamma", "scaling", "width", "height", "resolution", "panorama", "precision",
                "primaries", "mask", "max_stops", "previews", "exposure", "max_megapixels",
                "overwrite", "sequence")  # fmt: skip
+OF_OPTIONS = ("nits", "look", "exr_float", "exr_compression", "exr_level", "jpeg_quality",
+              "avif_quality")  # fmt: skip
 
 
-def _say(place: str, outcome: Outcome) -> None:
+def _say(place: str, outcome: Outcome, ending: str) -> None:
     """A picture's line."""
     if outcome.error is not None:
         print(f"{place} {outcome.error}", file=sys.stderr, flush=True)
     elif FLAGS.quiet:
         return
     elif outcome.kept:
-        print(f"{place} {outcome.job.output('.exr')}  kept", flush=True)
+        print(f"{place} {outcome.job.output(ending)}  kept", flush=True)
     else:
         print(
-            f"{place} {outcome.job.output('.exr')}  {outcome.width}x{outcome.height}  "
+            f"{place} {outcome.job.output(ending)}  {outcome.width}x{outcome.height}  "
             f"saturated {outcome.saturated:.1%}  "
             f"peak {outcome.peak_before:.2f} -> {outcome.peak_after:.2f} "
             f"({outcome.stops_gained:+.1f} stops)  {outcome.seconds:.1f} s",
@@ -135,12 +157,16 @@ def main() -> int:
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # Names need not be in its encoding.
     settings = Settings(
+        formats=tuple(chosen(FLAGS.format)),
+        options=Options(**{name: getattr(FLAGS, name) for name in OF_OPTIONS}),
         camera_curve=None if FLAGS.camera_curve == "auto" else FLAGS.camera_curve,
         **{name: getattr(FLAGS, name) for name in OF_SETTINGS},
     )
     out_dir = Path(FLAGS.out_dir)
-    planned = plan(FLAGS.im_dir, out_dir, settings.endings)
+    planned = plan(FLAGS.im_dir, out_dir, settings.endings, is_result)
     jobs, faults = planned.jobs, planned.faults
+    collected = Collected(out_dir, len(jobs)) if FLAGS.report else None
+    settings = dataclasses.replace(settings, report_room=collected.room if collected else 0)
     params = None if FLAGS.params == "auto" else Path(FLAGS.params)
     networks = Networks(_load, params, settings.sequence)
     prepare_folder(out_dir)
@@ -152,9 +178,15 @@ def main() -> int:
         journal.add(fault(reason))
     missing = len(jobs) + len(faults)
     for number, outcome in enumerate(convert_all(jobs, networks, settings), 1):
-        _say(f"[{number}/{len(jobs)}]", outcome)
-        journal.add(record(outcome))
+        _say(f"[{number}/{len(jobs)}]", outcome, settings.endings[0])
+        journal.add(record(outcome, settings))
         missing -= outcome.error is None
+        if collected:
+            collected.add(outcome)
+    if collected:
+        path = collected.write()
+        if not FLAGS.quiet:
+            print(path)
     if missing:
         print(f"{missing} of {len(jobs) + len(faults)} not converted", file=sys.stderr)
     return 1 if missing else 0

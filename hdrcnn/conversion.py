@@ -13,16 +13,20 @@ from typing import Any
 
 import numpy as np
 
+from hdrcnn import report
 from hdrcnn.files import ImageError, NoRoomError, not_written
 from hdrcnn.film import Films
 from hdrcnn.folders import Job
 from hdrcnn.frame import Frame
 from hdrcnn.geometry import fit, wanted_size
+from hdrcnn.hdr_io import read_exr
 from hdrcnn.image_io import STRIP
 from hdrcnn.networks import ESTIMATED, Networks, sha256
+from hdrcnn.outputs import Picture
 from hdrcnn.photograph import Photograph, read_photograph
-from hdrcnn.provenance import Source, check_place, standing
-from hdrcnn.result import Result
+from hdrcnn.provenance import Making, Source, check_place, standing
+from hdrcnn.report import Entry
+from hdrcnn.result import Result, curve_of
 from hdrcnn.settings import Settings
 
 
@@ -36,6 +40,8 @@ class Outcome:
     """The error is that nothing can be written any more."""
     kept: bool = False
     """The result was there already; the figures are those it was written with."""
+    entry: Entry | None = None
+    """What the report shows, where there is one."""
     weights: str = ""
     """Name of the weights file."""
     width: int = 0
@@ -141,8 +147,8 @@ class Conversion:
 
     def _standing(self) -> Outcome | None:
         """The outcome where the result that is there is the one that is wanted."""
-        making = standing(self.job, self.settings.endings, self.settings.record())
-        if making is None:
+        making = standing(self.job, self.settings)
+        if making is None or (self.settings.report_room and "exr" not in self.settings.formats):
             return None
         first = self.films.first(self.job.source) if self.settings.sequence else None
         weights = self.networks.choose((first or making.source).lossy)
@@ -150,7 +156,29 @@ class Conversion:
             return None
         self._settled(making.source)
         figures = {name: making.figures[name] for name in FIGURES if name in making.figures}
-        return Outcome(self.job, kept=True, weights=weights.name, **figures)
+        shown = self._entry_of(making) if self.settings.report_room else None
+        return Outcome(self.job, kept=True, entry=shown, weights=weights.name, **figures)
+
+    def _entry_of(self, making: Making) -> Entry:
+        """Of a result that is there: read again, and its photograph too."""
+        photograph = read_photograph(self.job.source, self.settings.max_megapixels)
+        picture = Picture(
+            hdr=read_exr(self.job.output(".exr")),
+            codes=self._codes(photograph),
+            scaling=self.settings.scaling,
+            curve=curve_of(making.figures["curve"]),
+            chromaticities=photograph.chromaticities,
+        )
+        name, files = self.job.source.name, self.settings.files(self.job)
+        return report.entry(picture, name, files, self.settings.report_room)
+
+    def _codes(self, photograph: Photograph) -> np.ndarray:
+        """The photograph's as stored, or in the size that was asked for."""
+        rows, columns = photograph.code.shape[:2]
+        size = wanted_size(rows, columns, self.settings.height, self.settings.width)
+        if size is None:
+            return as_stored(photograph.code, photograph.bits)
+        return fit(photograph.code, *size)
 
     def _take(self, photograph: Photograph) -> None:
         """What the later steps need of it."""
@@ -167,17 +195,14 @@ class Conversion:
         )
         settled = self._settled(self.source)
         self.weights = self.networks.choose(settled.lossy)
-        code, alpha = photograph.code, photograph.alpha
-        size = wanted_size(rows, columns, self.settings.height, self.settings.width)
-        if size is None:
-            code = as_stored(code, photograph.bits)
-        else:
-            code = fit(code, *size)
-            alpha = None if alpha is None else fit(alpha[..., None], *size)[..., 0]
+        code, alpha = self._codes(photograph), photograph.alpha
+        if alpha is not None and alpha.shape != code.shape[:2]:
+            alpha = fit(alpha[..., None], *code.shape[:2])[..., 0]
         closed = self.settings.panorama or settled.panorama
         self.frame = Frame(code, 1, self.settings.scaling, closed=closed)
         self.alpha = None if alpha is None else alpha.astype(np.float16)
-        self.photograph = dataclasses.replace(photograph, code=code[:0], alpha=None)
+        jpeg = photograph.jpeg if "ultrahdr" in self.settings.formats else None
+        self.photograph = dataclasses.replace(photograph, code=code[:0], alpha=None, jpeg=jpeg)
 
     def reconstruct(self) -> "Conversion":
         """Raises WeightsError or DeviceError where the network cannot be had."""
@@ -196,7 +221,7 @@ class Conversion:
                 camera_curve=curve,
                 resolution=self.settings.resolution,
                 panorama=self.frame.closed,
-                dtype=np.float16,
+                dtype=np.float32 if self.settings.options.exr_float else np.float16,
             )
             self.result = Result(
                 hdr=hdr,
@@ -207,6 +232,7 @@ class Conversion:
                 alpha=self.alpha,
                 camera=self.photograph.camera,
                 settings=self.settings,
+                jpeg=self.photograph.jpeg,
             )
         return self
 
@@ -215,7 +241,10 @@ class Conversion:
         if self._pending:
             with self._step():
                 self.job.stem.parent.mkdir(parents=True, exist_ok=True)
-                self.figures = self.result.write(self.job, sha256(self.weights), self.source)
+                figures = self.result.write(self.job, sha256(self.weights), self.source)
+                self.figures = {name: figures[name] for name in FIGURES}
+                if self.settings.report_room:
+                    self.figures["entry"] = self.result.entry(self.job, self.settings.report_room)
         if self.error is not None:
             no_room = isinstance(self.error, NoRoomError)
             return Outcome(self.job, str(self.error), no_room, seconds=self.seconds)

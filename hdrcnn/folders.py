@@ -17,7 +17,7 @@ import re
 import stat
 import unicodedata
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path, PurePath
 
 from hdrcnn.files import ImageError
@@ -162,7 +162,7 @@ def _listed(place: str, results: Path, faults: list[str]) -> tuple[Path, list[Pa
 
 
 def _sources(
-    places: Sequence[str], out_dir: Path, faults: list[str]
+    places: Sequence[str], out_dir: Path, faults: list[str], is_result: Callable[[Path], bool]
 ) -> tuple[list[Path], list[Path]]:
     """The files meant, each once, and the folders from which their trees are mirrored."""
     results = real(out_dir)
@@ -171,6 +171,8 @@ def _sources(
     for place in places:
         said = len(faults)
         root, files = _listed(place, results, faults)
+        if files != [Path(place)]:
+            files = [file for file in files if not is_result(file)]
         roots.append(root)
         for file in files:
             found.setdefault(real(file), file)
@@ -224,16 +226,22 @@ def name_outputs(mirrored: Sequence[Path], endings: Sequence[str]) -> list[Path]
         keep |= clashing
 
 
-def plan(places: Sequence[str | Path], out_dir: Path, endings: Sequence[str] = (".exr",)) -> Plan:
+def plan(
+    places: Sequence[str | Path],
+    out_dir: Path,
+    endings: Sequence[str] = (".exr",),
+    is_result: Callable[[Path], bool] = lambda path: False,
+) -> Plan:
     """Jobs for files, folders and patterns, in the order given, each file once.
 
     The tree is mirrored from the deepest folder that holds all that was given; a pattern counts
     from its part before the first sign. `endings` are those of all files written for a picture.
-    A picture whose output would overwrite a source becomes a fault. Raises ImageError where
-    nothing is left to do.
+    A picture whose output would overwrite a source becomes a fault. Files that `is_result` takes
+    for results of an earlier run are left out, unless they are named one by one. Raises ImageError
+    where nothing is left to do.
     """
     faults: list[str] = []
-    sources, roots = _sources([str(place) for place in places], out_dir, faults)
+    sources, roots = _sources([str(place) for place in places], out_dir, faults, is_result)
     common = _common(roots) if roots else None
     stems = name_outputs([_mirrored(source, common, out_dir) for source in sources], endings)
     taken = {_same_name(real(source)) for source in sources}

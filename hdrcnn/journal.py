@@ -9,9 +9,10 @@ from typing import Any
 from hdrcnn.conversion import FIGURES, Outcome
 from hdrcnn.files import ImageError, not_written
 from hdrcnn.folders import real
+from hdrcnn.settings import Settings
 
 
-def record(outcome: Outcome) -> dict[str, Any]:
+def record(outcome: Outcome, settings: Settings) -> dict[str, Any]:
     """What is written of an outcome. `seconds` are those of this run, a kept one's too."""
     figures = None
     if outcome.error is None:
@@ -19,7 +20,8 @@ def record(outcome: Outcome) -> dict[str, Any]:
         figures["stops_gained"] = outcome.stops_gained
     return {
         "source": str(outcome.job.source),
-        "output": str(outcome.job.output(".exr")),
+        "output": str(outcome.job.output(settings.endings[0])),
+        "files": settings.files(outcome.job),
         "status": outcome.status,
         "reason": outcome.error,
         "weights": outcome.weights or None,
@@ -30,7 +32,7 @@ def record(outcome: Outcome) -> dict[str, Any]:
 
 def fault(reason: str) -> dict[str, Any]:
     """What is written of something that did not become a job."""
-    return {"source": None, "output": None, "status": "failed", "reason": reason,
+    return {"source": None, "output": None, "files": {}, "status": "failed", "reason": reason,
             "weights": None, "figures": None, "seconds": 0.0}  # fmt: skip
 
 

@@ -44,6 +44,8 @@ class Photograph:
     """Equirectangular and all the way round, by its XMP data."""
     camera: exif.Camera = dataclasses.field(default_factory=dict)
     """Camera, lens and exposure by Exif name; see `formats.exif`."""
+    jpeg: bytes | None = None
+    """The file, where it is a JPEG."""
 
 
 def _contents(path: Path) -> bytes:
@@ -166,6 +168,7 @@ def read_photograph(path: Path, max_megapixels: float = MAX_MEGAPIXELS) -> Photo
         kind in LOSSY or (kind == "WEBP" and lossy_webp(data)) or found.compression in _LOSSY_TIFF,
         exif.is_panorama(found.xmp),
         found.camera,
+        data if kind == "JPEG" else None,
     )
 
 

@@ -1,14 +1,15 @@
 """What a result says of its making, and whether it is still the one that is wanted.
 
-Every OpenEXR file carries, beside what the camera wrote:
+Every file that holds a result carries, beside what the camera wrote:
 
-    hdrcnn:version    of this tool
-    hdrcnn:weights    SHA-256 of the weights file
-    hdrcnn:settings   JSON of `Settings.record`, keys sorted
-    hdrcnn:source     JSON of `Source`: name and size in bytes of the photograph, and the like
-    hdrcnn:figures    JSON of what the conversion found
+    version    of this tool
+    weights    SHA-256 of the weights file
+    settings   JSON of `Settings.record`, keys sorted
+    source     JSON of `Source`: name and size in bytes of the photograph, and the like
+    figures    JSON of what the conversion found
 
-A file without them was made by others and is theirs.
+OpenEXR as attributes `hdrcnn:version` and so on, other formats as `outputs.notes`. A file without
+them was made by others and is theirs.
 """
 
 import dataclasses
@@ -23,6 +24,8 @@ from PIL import Image
 import hdrcnn
 from hdrcnn.files import ImageError
 from hdrcnn.folders import Job
+from hdrcnn.outputs import WRITERS, notes
+from hdrcnn.settings import PREVIEW_ENDINGS, Settings
 
 PREFIX = "hdrcnn:"
 PARTS = ("version", "weights", "settings", "source", "figures")
@@ -62,16 +65,26 @@ class Making:
     figures: Mapping[str, Any]
     version: str = hdrcnn.__version__
 
-    def attributes(self) -> dict[str, str]:
-        """As attributes of an OpenEXR file."""
+    def notes(self) -> dict[str, str]:
+        """As texts by name, for `outputs.Picture`."""
         parts = {
             "settings": self.settings,
             "source": dataclasses.asdict(self.source),
             "figures": self.figures,
         }
         texts = {name: canonical(part) for name, part in parts.items()}
-        texts |= {"version": self.version, "weights": self.weights}
-        return {PREFIX + name: text for name, text in texts.items()}
+        return texts | {"version": self.version, "weights": self.weights}
+
+    @classmethod
+    def of_notes(cls, said: Mapping[str, str]) -> "Making":
+        """Back from texts. Raises LookupError, ValueError or TypeError where they are others."""
+        return cls(
+            weights=said["weights"],
+            settings=dict(json.loads(said["settings"])),
+            source=Source(**json.loads(said["source"])),
+            figures=dict(json.loads(said["figures"])),
+            version=said["version"],
+        )
 
     def serves(self, settings: Mapping[str, Any]) -> bool:
         """Whether other settings would give the same; previews harm nobody who wants none."""
@@ -88,20 +101,19 @@ def canonical(value: Any) -> str:
     return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
 
 
+def _attributes(path: Path) -> dict[str, str]:
+    """Those of an OpenEXR file that are ours. Raises RuntimeError, LookupError."""
+    with OpenEXR.File(str(path), header_only=True) as file:
+        header = file.parts[0].header  # Empty once the file is closed.
+        return {part: str(header[PREFIX + part]) for part in PARTS}
+
+
 def making_of(path: Path) -> Making | None:
-    """How an OpenEXR file was made; None where others made it, or nothing can be read."""
+    """How a file was made; None where others made it, or nothing can be read."""
     try:
-        with OpenEXR.File(str(path), header_only=True) as file:
-            header = file.parts[0].header  # Empty once the file is closed.
-            said = {part: str(header[PREFIX + part]) for part in PARTS}
-        return Making(
-            weights=said["weights"],
-            settings=dict(json.loads(said["settings"])),
-            source=Source(**json.loads(said["source"])),
-            figures=dict(json.loads(said["figures"])),
-            version=said["version"],
-        )
-    except (RuntimeError, LookupError, ValueError, TypeError):
+        is_exr = path.suffix.lower() == ".exr"
+        return Making.of_notes((_attributes(path) if is_exr else notes.read(path)) or {})
+    except (RuntimeError, LookupError, ValueError, TypeError, OSError):
         return None
 
 
@@ -110,12 +122,12 @@ def software() -> str:
     return f"hdrcnn {hdrcnn.__version__}"
 
 
-def _is_ours(path: Path) -> bool:
-    """Whether a file at an output's place was written by this tool, or holds nothing."""
-    if path.is_file() and path.stat().st_size == 0:
+def made_here(path: Path) -> bool:
+    """Whether a file was written by this tool, a result or a preview."""
+    if making_of(path) is not None:
         return True
-    if path.suffix.lower() == ".exr":
-        return making_of(path) is not None
+    if path.suffix.lower() != ".png":
+        return False
     try:
         with Image.open(path) as picture:
             return str(picture.info.get("Software", "")).startswith("hdrcnn ")
@@ -123,25 +135,39 @@ def _is_ours(path: Path) -> bool:
         return False
 
 
+RESULT_ENDINGS = (*(writer.ending for writer in WRITERS.values()), *PREVIEW_ENDINGS)
+
+
+def is_result(path: Path) -> bool:
+    """Whether a file is one that this tool wrote. Only what is named like one is opened."""
+    return path.name.endswith(RESULT_ENDINGS) and made_here(path)
+
+
 def check_place(job: Job, endings: tuple[str, ...]) -> None:
     """Raises ImageError where an output would overwrite what this tool has not made."""
     for path in map(job.output, endings):
-        if (path.exists() or path.is_symlink()) and not _is_ours(path):
+        empty = path.is_file() and path.stat().st_size == 0
+        if not empty and (path.exists() or path.is_symlink()) and not made_here(path):
             raise ImageError(
                 f"{path}: not made by this tool, so not overwritten; give --overwrite or another "
                 "--out_dir"
             )
 
 
-def standing(job: Job, endings: tuple[str, ...], settings: Mapping[str, Any]) -> Making | None:
-    """How the result that stands there was made, where it is all there, made with these settings
-    of this very photograph; else None. Its weights are left to be compared.
+def standing(job: Job, settings: Settings) -> Making | None:
+    """How the result that stands there was made, where all its files are there, made with these
+    settings and the same weights of this very photograph; else None. Which weights those are is
+    left to be compared.
     """
-    outputs = [job.output(ending) for ending in endings]
+    outputs = [job.output(ending) for ending in settings.endings]
     if not all(path.is_file() for path in outputs):
         return None
-    making = making_of(outputs[0])
-    if making is None or not making.serves(settings):
+    # A run that was killed may have left one file of its own beside another of the run before.
+    makings = [making_of(job.output(ending)) for ending in settings.light_endings]
+    making = makings[0]
+    if making is None or not making.serves(settings.record()):
+        return None
+    if any(other is None or other.notes() != making.notes() for other in makings[1:]):
         return None
     made = min(path.stat().st_mtime_ns for path in outputs)
     return making if making.source.is_still(job.source, made) else None

@@ -5,23 +5,36 @@ The image is changed in place and looked at in strips: no float32 copy of the wh
 
 import dataclasses
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 
-from hdrcnn.camera_attributes import camera_attributes
+from hdrcnn import report
 from hdrcnn.display import to_display
+from hdrcnn.exposure_strip import write_exposure_strip
 from hdrcnn.files import ImageError
 from hdrcnn.folders import Job
 from hdrcnn.formats.exif import Camera
 from hdrcnn.frame import Frame
 from hdrcnn.highlights import THRESHOLD, mask
-from hdrcnn.image_io import HALF_MAX, STRIP, write_exr, write_png
+from hdrcnn.image_io import HALF_MAX, STRIP, write_png
+from hdrcnn.outputs import WRITERS, Picture
 from hdrcnn.primaries import REC709, Chromaticities, linear_to_rec709, luminance_weights
 from hdrcnn.provenance import Making, Source, software
-from hdrcnn.settings import Settings
+from hdrcnn.report import Entry
+from hdrcnn.settings import PREVIEW_ENDINGS, Settings
 from hdrcnn.transfer import CameraCurve, linearise
+
+
+def curve_record(curve: str | CameraCurve) -> str | dict[str, float]:
+    """A camera curve for JSON: its name, or its numbers where it was estimated."""
+    return curve if isinstance(curve, str) else dataclasses.asdict(curve)
+
+
+def curve_of(record: str | Mapping[str, float]) -> str | CameraCurve:
+    """Back from `curve_record`. Raises TypeError for anything else."""
+    return record if isinstance(record, str) else CameraCurve(**record)
 
 
 def cap(linear: np.ndarray, max_stops: float) -> np.ndarray:
@@ -39,7 +52,7 @@ class Result:
     """An HDR image on its way to its files."""
 
     hdr: np.ndarray
-    """[H, W, 3] float16, linear, in the photograph's primaries until it is finished."""
+    """[H, W, 3] float16 or float32, linear, in the photograph's primaries until it is finished."""
     frame: Frame
     """The codes it was made from."""
     curve: str | CameraCurve
@@ -51,6 +64,8 @@ class Result:
     """[H, W] float16 in [0, 1]."""
     camera: Camera
     settings: Settings
+    jpeg: bytes | None = None
+    """The photograph's file where it is a JPEG of these codes."""
 
     @property
     def primaries(self) -> Chromaticities:
@@ -68,7 +83,9 @@ class Result:
                 linear = linear_to_rec709(linear, self.chromaticities)
             if max_stops is not None:
                 linear = cap(linear, max_stops)
-            self.hdr[top : top + STRIP] = np.clip(linear, -HALF_MAX, HALF_MAX)
+            if self.hdr.dtype == np.float16:
+                linear = np.clip(linear, -HALF_MAX, HALF_MAX)
+            self.hdr[top : top + STRIP] = linear
 
     def _strips(self, of: Callable[[np.ndarray, np.ndarray], Any]) -> list[Any]:
         """Something of the codes and the image, float32, of each strip."""
@@ -96,33 +113,54 @@ class Result:
             "saturated": sum(saturated) / (rows * columns),
             "peak_before": max(peaks_before),
             "peak_after": max(peaks_after),
+            "curve": curve_record(self.curve),
         }
 
     def write(self, job: Job, weights: str, source: Source) -> dict[str, Any]:
-        """All files, the OpenEXR file last: where it is, the others are. Returns the figures.
+        """All files. Returns the figures.
 
         weights: SHA-256 of their file. Raises ImageError.
         """
         self.finish()
         figures = self.figures()
-        exr, *previews = map(job.output, self.settings.endings)
         if not math.isfinite(figures["peak_after"]):
-            raise ImageError(f"{exr}: not written, the image holds values that are not finite")
-        if previews:
-            for path, codes in zip(previews, self._previews(), strict=True):
-                write_png(path, codes, software())
+            raise ImageError(
+                f"{job.source}: not converted, the result holds values that are not finite; "
+                "check --params"
+            )
         making = Making(weights, self.settings.record(), source, figures)
-        attributes = {
-            **camera_attributes(self.camera),
-            **making.attributes(),
-            "chromaticities": self.primaries,
-        }
-        planes = self._mask() if self.settings.mask else {}
-        if self.alpha is not None:
-            planes["A"] = self.alpha
-            attributes["hdrcnn:alpha"] = "unassociated"
-        write_exr(exr, self.hdr, planes, attributes)
+        picture = self.picture(making.notes())
+        if self.settings.previews:
+            previews = [job.output(ending) for ending in PREVIEW_ENDINGS]
+            for path, codes in zip(previews, self._previews(), strict=False):
+                write_png(path, codes, software())
+            write_exposure_strip(previews[-1], picture, job.source.name, software())
+        # The first ending last: a result that lacks a file is never taken for a whole one.
+        for name in reversed(self.settings.formats):
+            writer = WRITERS[name]
+            writer.write(job.output(writer.ending), picture, self.settings.options)
         return figures
+
+    def entry(self, job: Job, room: int) -> Entry:
+        """What the report shows of it; once finished."""
+        return report.entry(self.picture({}), job.source.name, self.settings.files(job), room)
+
+    def picture(self, notes: Mapping[str, str]) -> Picture:
+        """For the writers; once finished."""
+        return Picture(
+            hdr=self.hdr,
+            primaries=self.primaries,
+            codes=self.frame.image,
+            scaling=self.settings.scaling,
+            curve=self.curve,
+            chromaticities=self.chromaticities,
+            jpeg=self.jpeg,
+            alpha=self.alpha,
+            mask=self._mask() if notes and self.settings.mask else None,
+            panorama=self.frame.closed,
+            camera=self.camera,
+            notes=notes,
+        )
 
     def _previews(self) -> tuple[np.ndarray, np.ndarray]:
         """Photograph and image at the exposure of the previews, uint8 sRGB."""
@@ -137,11 +175,10 @@ class Result:
         before, after = zip(*self._strips(of), strict=True)
         return np.concatenate(before), np.concatenate(after)
 
-    def _mask(self) -> dict[str, np.ndarray]:
-        """How much of the photograph's red, green and blue is predicted, as channels."""
-        layer = np.empty((3, *self.hdr.shape[:2]), np.float16)
+    def _mask(self) -> np.ndarray:
+        """[H, W, 3] float16: how much of the photograph's red, green and blue is predicted."""
+        shares = np.empty(self.hdr.shape, np.float16)
         for strip in self.frame.picture.strips(STRIP):
-            shares = mask(self.frame.codes(strip), self.blend, self.settings.gamma)
-            rows, columns = strip.within(self.frame.picture)
-            layer[:, rows, columns] = np.moveaxis(shares, -1, 0)
-        return dict(zip(("mask.R", "mask.G", "mask.B"), layer, strict=True))
+            found = mask(self.frame.codes(strip), self.blend, self.settings.gamma)
+            shares[strip.within(self.frame.picture)] = found
+        return shares

@@ -1,10 +1,13 @@
 """What is asked for, the same for every picture."""
 
 import dataclasses
+from typing import Any
 
+from hdrcnn.folders import Job
+from hdrcnn.outputs import WRITERS, Options
 from hdrcnn.photograph import MAX_MEGAPIXELS
 
-PREVIEW_ENDINGS = ("_in.png", "_out.png")
+PREVIEW_ENDINGS = ("_in.png", "_out.png", "_strip.png")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,6 +31,12 @@ class Settings:
     """The results tell in three more channels how much of them is predicted."""
     max_stops: float | None = None
     """The largest value of the results, in stops above the clipping level."""
+    formats: tuple[str, ...] = ("exr",)
+    """Of `outputs.WRITERS`, at least one."""
+    options: Options = dataclasses.field(default_factory=Options)
+    """How they are written."""
+    report_room: int = 0
+    """Bytes that a picture may take in the report; 0: there is none."""
     previews: bool = False
     exposure: float = -3.0
     """Of the previews, in stops."""
@@ -38,6 +47,8 @@ class Settings:
     """The pictures of a folder are the frames of a film."""
 
     def __post_init__(self) -> None:
+        if not self.formats or not set(self.formats) <= set(WRITERS):
+            raise ValueError(f"formats {self.formats}: some of {', '.join(WRITERS)}")
         if self.sequence and self.camera_curve == "estimated":
             raise ValueError(
                 "--sequence with --camera_curve=estimated: each frame would have a curve of its "
@@ -46,14 +57,26 @@ class Settings:
 
     @property
     def endings(self) -> tuple[str, ...]:
-        """Of all files written for a picture, the OpenEXR file first."""
-        return (".exr", *(PREVIEW_ENDINGS if self.previews else ()))
+        """Of all files written for a picture, those that tell of their making first."""
+        return (*self.light_endings, *(PREVIEW_ENDINGS if self.previews else ()))
 
-    def record(self) -> dict[str, float | str | bool | None]:
-        """What a result depends on, as it is stored with it."""
+    @property
+    def light_endings(self) -> tuple[str, ...]:
+        """Of the files that hold the result itself, in the order asked for."""
+        return tuple(WRITERS[name].ending for name in self.formats)
+
+    def files(self, job: Job) -> dict[str, str]:
+        """Where the files of a result are, by the names of their formats."""
+        return {name: str(job.output(WRITERS[name].ending)) for name in self.formats}
+
+    def record(self) -> dict[str, Any]:
+        """What a result depends on, as it is stored with it. Of the formats only how they are
+        written: which of them are there is seen.
+        """
         names = ("gamma", "scaling", "camera_curve", "width", "height", "resolution", "panorama",
                  "precision", "primaries", "mask", "max_stops")  # fmt: skip
         return {
             **{name: getattr(self, name) for name in names},
+            "options": dataclasses.asdict(self.options),
             "previews": self.exposure if self.previews else None,
         }

@@ -10,6 +10,7 @@ from hdrcnn.conversion import Outcome
 from hdrcnn.files import ImageError
 from hdrcnn.folders import Job
 from hdrcnn.journal import Journal, fault, record
+from hdrcnn.settings import Settings
 
 JOB = Job(Path("in/a.jpg"), Path("out/a"))
 
@@ -18,13 +19,14 @@ def test_a_line_for_every_picture(tmp_path):
     journal = Journal(tmp_path / "new" / "log.jsonl")
     done = Outcome(JOB, weights="w.npz", width=3, height=2, saturated=0.5, peak_before=1.0,
                    peak_after=8.0, seconds=1.23456)  # fmt: skip
-    journal.add(record(done))
-    journal.add(record(Outcome(JOB, error="in/a.jpg: damaged", seconds=0.5)))
+    journal.add(record(done, Settings(formats=("exr", "hdr"))))
+    journal.add(record(Outcome(JOB, error="in/a.jpg: damaged", seconds=0.5), Settings()))
     journal.add(fault("nowhere: no such file or folder"))
     lines = (tmp_path / "new" / "log.jsonl").read_text().splitlines()
     first, second, third = map(json.loads, lines)
     assert first == {
         "source": str(Path("in/a.jpg")), "output": str(Path("out/a.exr")), "status": "done",
+        "files": {"exr": str(Path("out/a.exr")), "hdr": str(Path("out/a.hdr"))},
         "reason": None, "weights": "w.npz", "seconds": 1.235,
         "figures": {"width": 3, "height": 2, "saturated": 0.5, "peak_before": 1.0,
                     "peak_after": 8.0, "stops_gained": 3.0},

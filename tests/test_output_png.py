@@ -13,7 +13,7 @@ from PIL import Image
 from hdrcnn.absolute import REC709_TO_REC2020, content_light, pq_codes
 from hdrcnn.formats.cicp import png_code_points
 from hdrcnn.image_io import ImageError, read_photograph
-from hdrcnn.outputs import Options, Picture
+from hdrcnn.outputs import Options, Picture, notes
 from hdrcnn.outputs.png_pq import write
 from hdrcnn.pq import pq_decode
 from hdrcnn.primaries import DISPLAY_P3
@@ -86,7 +86,7 @@ def test_a_photograph_of_other_primaries_keeps_its_look_too(tmp_path):
 
 
 def test_what_the_chunks_say(tmp_path):
-    picture = made(camera=CAMERA, notes={"Software": "tool 1"}, panorama=True)
+    picture = made(camera=CAMERA, notes={"version": "tool 1"}, panorama=True)
     write(tmp_path / "a.png", picture, LIGHT)
     data = (tmp_path / "a.png").read_bytes()
     found = dict(png_chunks(data))
@@ -102,7 +102,7 @@ def test_what_the_chunks_say(tmp_path):
     assert mastering[8] == levels[0]
     with Image.open(tmp_path / "a.png") as image:
         image.load()
-        assert image.info["Software"] == "tool 1"
+        assert image.info["hdrcnn"] == notes.line({"version": "tool 1"}).decode()
         exif = image.getexif()
         assert exif[0x010F] == "Maker"
         assert exif.get_ifd(0x8769)[0x829A] == pytest.approx(1 / 125)

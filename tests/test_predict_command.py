@@ -45,6 +45,7 @@ def test_a_folder_with_the_shipped_weights_from_any_place(tmp_path, run_python, 
         "good.exr",
         "good_in.png",
         "good_out.png",
+        "good_strip.png",
     ]
     hdr = read_exr(tmp_path / "out" / "good.exr").astype(np.float32)
     kept = picture.max(axis=-1) <= 0.95 * 255

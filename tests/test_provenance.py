@@ -48,7 +48,7 @@ def statuses(*arguments, **settings):
 def test_a_result_is_kept_and_its_figures_with_it(photos, tiny_weights):
     (first,) = run(photos, tiny_weights, previews=True)
     before = {path: path.read_bytes() for path in (photos.parent / "out").iterdir()}
-    assert len(before) == 3
+    assert len(before) == 4
     (again,) = run(photos, tiny_weights, previews=True)
     assert (first.status, again.status) == ("done", "kept")
     for name in ("width", "height", "saturated", "peak_before", "peak_after", "weights"):

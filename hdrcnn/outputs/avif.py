@@ -1,9 +1,9 @@
 """AVIF, 10 bits, PQ: light for browsers and phones, in little space.
 
 Holds: cd/m^2, 10-bit PQ codes of BT.2020 (`nclx` 9, 16, 9, full range), at most 10000 cd/m^2;
-MaxCLL and MaxFALL in whole cd/m^2 (`clli`); alpha. Does not hold: colours outside BT.2020 and
-light above 10000 cd/m^2, which are held at the border; the mask, camera, panorama, notes.
-Sources: AV1 Image File Format 1.2; ISO/IEC 23008-12 (HEIF); ITU-T H.273.
+MaxCLL and MaxFALL in whole cd/m^2 (`clli`); alpha, notes. Does not hold: colours outside BT.2020
+and light above 10000 cd/m^2, which are held at the border; the mask, camera,
+panorama. Sources: AV1 Image File Format 1.2; ISO/IEC 23008-12 (HEIF); ITU-T H.273.
 """
 
 from pathlib import Path
@@ -12,6 +12,7 @@ import numpy as np
 
 from hdrcnn.absolute import strips
 from hdrcnn.files import ImageError, finished_whole
+from hdrcnn.outputs import notes
 from hdrcnn.outputs.avif_light import with_content_light
 from hdrcnn.outputs.picture import Options, Picture, check, needed
 from hdrcnn.outputs.pq_picture import brightness, samples
@@ -55,4 +56,5 @@ def write(path: Path, picture: Picture, options: Options) -> None:
         codes[rows] = samples(picture, options, BITS, rows)
     data = _encoded(path, codes, options.avif_quality)
     with finished_whole(path) as temporary:
-        temporary.write_bytes(with_content_light(data, brightness(picture, options)))
+        told = notes.box(picture.notes) if picture.notes else b""
+        temporary.write_bytes(with_content_light(data, brightness(picture, options)) + told)

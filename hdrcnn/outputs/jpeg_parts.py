@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 START, END = b"\xff\xd8", b"\xff\xd9"
 APP0, APP1, APP2, APP14 = 0xE0, 0xE1, 0xE2, 0xEE
-SCAN = 0xDA
+SCAN, COMMENT = 0xDA, 0xFE
 XMP = b"http://ns.adobe.com/xap/1.0/\0"
 EXIF = b"Exif\0\0"
 ICC = b"ICC_PROFILE\0"
@@ -63,7 +63,7 @@ def _belongs_to_samples(marker: int, contents: bytes) -> bool:
         return contents.startswith(ICC)
     if marker == APP14:
         return contents.startswith(b"Adobe")
-    return not (APP0 <= marker <= 0xEF or marker == 0xFE)
+    return not (APP0 <= marker <= 0xEF or marker == COMMENT)
 
 
 def samples_only(data: bytes) -> tuple[bytes, bytes]:

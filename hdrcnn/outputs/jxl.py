@@ -2,8 +2,8 @@
 
 Holds: light, half or float as it was given, exactly, negative values too (half floats below
 6.1e-5 lose digits in the library); linear Rec. 709, as the codestream says; alpha, camera (Exif),
-panorama (XMP). Does not hold: cd/m^2 of 1.0 (the package cannot set it: 255 is assumed), MaxCLL,
-the mask, notes. Source: ISO/IEC 18181-1 and -2.
+panorama (XMP), notes. Does not hold: cd/m^2 of 1.0 (the package cannot set it: 255 is assumed),
+MaxCLL, the mask. Source: ISO/IEC 18181-1 and -2.
 """
 
 import struct
@@ -13,6 +13,7 @@ import numpy as np
 
 from hdrcnn.absolute import strips
 from hdrcnn.files import ImageError, finished_whole
+from hdrcnn.outputs import notes
 from hdrcnn.outputs.look import rec709
 from hdrcnn.outputs.metadata import exif_block, panorama_xmp
 from hdrcnn.outputs.picture import Options, Picture, check, needed
@@ -56,3 +57,5 @@ def write(path: Path, picture: Picture, options: Options) -> None:
             file.write(_box(b"Exif", bytes(4) + exif))
         if picture.panorama:
             file.write(_box(b"xml ", panorama_xmp(*picture.size).encode()))
+        if picture.notes:
+            file.write(notes.box(picture.notes))

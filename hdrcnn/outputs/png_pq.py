@@ -18,6 +18,7 @@ import numpy as np
 
 from hdrcnn.absolute import ContentLight, strips
 from hdrcnn.files import finished_whole
+from hdrcnn.outputs import notes
 from hdrcnn.outputs.metadata import exif_block, panorama_xmp
 from hdrcnn.outputs.picture import Options, Picture, check
 from hdrcnn.outputs.pq_picture import brightness, samples
@@ -56,8 +57,8 @@ def _metadata(file: IO[bytes], picture: Picture, light: ContentLight) -> None:
         _chunk(file, b"eXIf", exif)
     if picture.panorama:
         _chunk(file, b"iTXt", _text("XML:com.adobe.xmp", panorama_xmp(*picture.size)))
-    for name, text in picture.notes.items():
-        _chunk(file, b"iTXt", _text(name, text))
+    if picture.notes:
+        _chunk(file, b"iTXt", _text("hdrcnn", notes.line(picture.notes).decode()))
 
 
 def _paeth(left: np.ndarray, above: np.ndarray, corner: np.ndarray) -> np.ndarray:

@@ -2,8 +2,8 @@
 
 Holds: the photograph, its own JPEG samples where it is one, and its colour profile; light by a
 gain map of 8 bits at full size (ISO 21496-1, and `hdrgm` XMP for Android 14), with its peak and
-the headroom it wants; camera (Exif), panorama (XMP). Does not hold: cd/m^2, as 1.0 is whatever
-white the display has; MaxCLL; alpha, the mask, notes. Sources: ISO 21496-1:2025; Google, "Ultra
+the headroom it wants; camera (Exif), panorama (XMP), notes. Does not hold: cd/m^2, as 1.0 is
+whatever white the display has; MaxCLL; alpha, the mask. Sources: ISO 21496-1:2025; Google, "Ultra
 HDR image format" 1.1; CIPA DC-007 (multi-picture format).
 
 The base picture is not a tone mapping, so that no encoder is of use: the file is put together
@@ -19,7 +19,7 @@ from PIL import Image
 from hdrcnn.absolute import strips
 from hdrcnn.files import ImageError, finished_whole
 from hdrcnn.formats import exif
-from hdrcnn.outputs import gain_map, jpeg_parts
+from hdrcnn.outputs import gain_map, jpeg_parts, notes
 from hdrcnn.outputs.icc import matrix_profile
 from hdrcnn.outputs.look import code_strip, rec709, shown
 from hdrcnn.outputs.metadata import (
@@ -177,6 +177,8 @@ def write(path: Path, picture: Picture, options: Options) -> None:
     camera = exif_block(picture.camera)
     if camera:
         before.insert(0, jpeg_parts.segment(jpeg_parts.APP1, jpeg_parts.EXIF + camera))
+    if picture.notes:
+        before.append(jpeg_parts.segment(jpeg_parts.COMMENT, notes.line(picture.notes)))
     data = assemble(_base(picture, options), found, before)
     with finished_whole(path) as temporary:
         temporary.write_bytes(data)

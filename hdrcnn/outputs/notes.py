@@ -1,0 +1,56 @@
+"""How a picture was made, as text within its file: the same line of JSON in every format.
+
+    jpeg         a comment
+    png          `iTXt` under the keyword "hdrcnn"
+    hdr          a comment line of the header
+    jxl, avif    a box of type `uuid`, at the end
+
+Programs that do not know it pass over it. It is found by its first word, near the beginning or
+the end of a file; OpenEXR has attributes instead.
+"""
+
+import json
+import struct
+import uuid
+from collections.abc import Mapping
+from pathlib import Path
+
+MARK = b"hdrcnn-notes "
+REACH = 1 << 18
+"""Bytes from either end of a file that are searched: an Exif block and an ICC profile may stand
+before the line, the Exif and XMP data of a JPEG XL file behind it."""
+BOX = uuid.uuid5(uuid.NAMESPACE_URL, "hdrcnn-notes").bytes
+
+
+def line(notes: Mapping[str, str]) -> bytes:
+    """ASCII, without spaces behind the mark, ended by a line feed."""
+    text = json.dumps(dict(notes), separators=(",", ":")).replace(" ", r"\u0020")
+    return MARK + text.encode() + b"\n"
+
+
+def box(notes: Mapping[str, str]) -> bytes:
+    """The line as a box of the ISO base media file format (ISO/IEC 14496-12)."""
+    contents = BOX + line(notes)
+    return struct.pack(">I", 8 + len(contents)) + b"uuid" + contents
+
+
+def _ends(path: Path) -> list[bytes]:
+    with path.open("rb") as file:
+        head = file.read(REACH)
+        size = file.seek(0, 2)
+        file.seek(max(REACH, size - REACH))
+        return [head, file.read()]
+
+
+def read(path: Path) -> dict[str, str] | None:
+    """The notes of a file; None where it has none. Raises OSError."""
+    for part in _ends(path):
+        _, found, rest = part.partition(MARK)
+        if not found:
+            continue
+        try:
+            said = json.loads(rest[: rest.index(b"\n")])
+            return {str(name): str(text) for name, text in said.items()}
+        except (ValueError, AttributeError):
+            continue
+    return None
