@@ -5,6 +5,7 @@ leaves the log domain of a network's output.
 """
 
 from collections.abc import Callable
+from functools import partial
 from types import ModuleType
 
 import numpy as np
@@ -14,11 +15,13 @@ from hdrcnn.transfer import Array, CameraCurve, linearise, log_decode
 THRESHOLD = 0.95
 """Code at which the blend begins; at 1.0 the prediction stands alone (Eilertsen et al. 2017,
 Eq. 2, with tau = 0.05)."""
+NARROW = 0.985
+"""The same of the blend `narrow`: four codes of 8 bits below the clipping level."""
 
 
-def saturation_ramp(value: Array, xp: ModuleType = np) -> Array:
-    """0 up to 0.95, 1 from 1.0 on, linear between. Any shape; returns the same shape."""
-    return xp.clip((value - THRESHOLD) / (1.0 - THRESHOLD), 0.0, 1.0)
+def saturation_ramp(value: Array, xp: ModuleType = np, threshold: float = THRESHOLD) -> Array:
+    """0 up to the threshold, 1 from 1.0 on, linear between. Any shape; returns the same shape."""
+    return xp.clip((value - threshold) / (1.0 - threshold), 0.0, 1.0)
 
 
 def saturation(value: Array, xp: ModuleType = np) -> Array:
@@ -36,14 +39,16 @@ def blend_pixel(code: Array, linear: Array, hdr: Array, xp: ModuleType = np) -> 
     return (1.0 - alpha) * linear + alpha * hdr
 
 
-def blend_channel(code: Array, linear: Array, hdr: Array, xp: ModuleType = np) -> Array:
+def blend_channel(
+    code: Array, linear: Array, hdr: Array, xp: ModuleType = np, threshold: float = THRESHOLD
+) -> Array:
     """Each channel on its own, and never darker than it was measured.
 
     A channel that is not clipped keeps its measured value beside one that is; a clipped one was
     at least at the clipping level, so a prediction below it is raised to it. Arguments as for
-    `blend_pixel`.
+    `blend_pixel`; threshold: the code at which the blend begins.
     """
-    alpha = saturation_ramp(code, xp=xp)
+    alpha = saturation_ramp(code, xp=xp, threshold=threshold)
     return (1.0 - alpha) * linear + alpha * xp.maximum(hdr, linear)
 
 
@@ -56,11 +61,16 @@ def mask(code: Array, blend: str, gamma: float = 1.0, xp: ModuleType = np) -> Ar
     shown = bend(code, gamma, xp=xp)
     if blend == "pixel":
         return xp.broadcast_to(saturation(shown, xp=xp), shown.shape)
-    return saturation_ramp(shown, xp=xp)
+    return saturation_ramp(shown, xp=xp, threshold=NARROW if blend == "narrow" else THRESHOLD)
 
 
-BLENDS: dict[str, Callable[..., Array]] = {"pixel": blend_pixel, "channel": blend_channel}
-"""By name, as stored in a weights file."""
+BLENDS: dict[str, Callable[..., Array]] = {
+    "pixel": blend_pixel,
+    "channel": blend_channel,
+    "narrow": partial(blend_channel, threshold=NARROW),
+}
+"""By name, as stored in a weights file. `narrow` is `channel` for pictures without compression:
+there a code below the largest is a measurement up to noise, and a better one than a prediction."""
 
 
 def bend(code: Array, gamma: float, xp: ModuleType = np) -> Array:

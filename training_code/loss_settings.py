@@ -4,7 +4,7 @@ import dataclasses
 import math
 
 NAMES = ("illumination_reflectance", "log_l2")
-MASKS = ("target", "code")
+MASKS = ("target", "code", "blend")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -17,7 +17,8 @@ class Loss:
     """Where the prediction counts. `target`: where the light is near or above the clipping level,
     as published. `code`: where the picture's code is, that is where the prediction is blended in.
     Code 0.95 is linear 0.864 under the mean curve, so that the published mask leaves pixels
-    untrained that are used."""
+    untrained that are used. `blend`: as much as the blend of the weights takes of each sample; the
+    terms below, which are of whole pixels, keep the mask of the code."""
     peak: float = 0.0
     """Weight of the error of the highlights' p-norm, see `losses.peak_error`."""
     gradient: float = 0.0
@@ -28,6 +29,10 @@ class Loss:
     cap: float | None = None
     """Light is told apart up to so many stops above the clipping level; what is brighter need only
     be predicted as bright as that. One sun of 15 stops would own the gradient of its batch."""
+    knee: float | None = None
+    """Of a picture's cost c: knee log(1 + c / knee) is minimised, c itself without one. Far above
+    the knee a picture counts by how much better it gets in proportion, as in a PSNR, which is the
+    logarithm of an error: without it the pictures that are hopeless own the gradient."""
 
     def __post_init__(self) -> None:
         for field, known in (("name", NAMES), ("mask", MASKS)):
@@ -38,3 +43,5 @@ class Loss:
                 raise ValueError(f"loss.{field} {getattr(self, field)}: a weight, at least 0")
         if self.cap is not None and not 0.0 < self.cap < 100.0:
             raise ValueError(f"loss.cap {self.cap}: stops above the clipping level, or none")
+        if self.knee is not None and not 0.0 < self.knee < math.inf:
+            raise ValueError(f"loss.knee {self.knee}: a positive cost, or none")

@@ -1,8 +1,8 @@
 """Losses on log HDR images: pure functions in `keras.ops`, float32.
 
 All take `target`, [N, H, W, 3] linear with 1.0 = clipping level, and `log_hdr`, the prediction
-y = log(H + 1/255) of the same shape, and return one value a picture, [N]. `mask`, [N, H, W, 1] in
-[0, 1], says where the prediction counts; without one it is the published saturation of the target.
+y = log(H + 1/255) of the same shape, and return one value a picture, [N]. `mask`, [N, H, W, 1] or
+[N, H, W, 3] in [0, 1], says where the prediction counts; without one it is the published saturation of the target.
 """
 
 import math
@@ -13,6 +13,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from hdrcnn import highlights
 from hdrcnn.highlights import saturation
 from hdrcnn.transfer import LOG_OFFSET, LUMINANCE_WEIGHTS, log_encode, luminance
 from training_code.loss_settings import Loss
@@ -146,25 +147,37 @@ Cost: TypeAlias = Callable[[Any, Any, Any], Any]
 """(target, log_hdr, code) to [N]; code: the picture in [0, 1], [N, H, W, 3], display-encoded."""
 
 
-def cost(settings: Loss) -> Cost:
-    """The loss that the settings describe, as one function of target, prediction and picture."""
+def cost(settings: Loss, blend: str = "channel") -> Cost:
+    """The loss that the settings describe, as one function of target, prediction and picture.
+
+    blend: of the weights, one of `highlights.BLENDS`.
+    """
 
     def total(target: Tensor, log_hdr: Tensor, code: Tensor) -> Tensor:
         mask = saturation(target if settings.mask == "target" else code, xp=ops)
+        kept = highlights.mask(code, blend, xp=ops) if settings.mask == "blend" else mask
         if settings.cap is not None:
             target, log_hdr = capped(target, log_hdr, settings.cap)
-        result = LOSSES[settings.name](target, log_hdr, mask, settings.asymmetry)
+        result = LOSSES[settings.name](target, log_hdr, kept, settings.asymmetry)
         if settings.peak:
             result += settings.peak * peak_error(target, log_hdr, mask, settings.asymmetry)
         if settings.gradient:
             result += settings.gradient * gradient_error(target, log_hdr, mask)
+        if settings.knee is not None:
+            result = settings.knee * ops.log1p(result / settings.knee)
         return result
 
     return total
 
 
-def highlight_rmse(target: Tensor, log_hdr: Tensor) -> Tensor:
-    """For watching: RMSE in stops over samples where the target is above the clipping level."""
+def highlight_rmse(
+    target: Tensor, log_hdr: Tensor, total: Callable[[Tensor], Tensor] = lambda part: part
+) -> Tensor:
+    """For watching: RMSE in stops over samples where the target is above the clipping level.
+
+    total: adds up what several devices have of a batch.
+    """
     mask = ops.cast(target > 1.0, "float32")
     stops = (log_hdr - log_encode(target, xp=ops)) / float(np.log(2.0))
-    return ops.sqrt(ops.sum(ops.square(stops) * mask) / ops.maximum(ops.sum(mask), 1.0))
+    squares, count = total(ops.sum(ops.square(stops) * mask)), total(ops.sum(mask))
+    return ops.sqrt(squares / ops.maximum(count, 1.0))

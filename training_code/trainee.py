@@ -10,10 +10,9 @@ from collections.abc import Iterator
 from typing import Any, Protocol
 
 import keras
-import numpy as np
 from keras import ops
 
-from training_code import temporal
+from training_code import distribution, temporal
 from training_code.loss_settings import Loss
 from training_code.losses import cost, highlight_rmse
 
@@ -39,17 +38,19 @@ class Trainee(keras.Model):
         network: keras.Model,
         loss: Loss,
         *,
+        blend: str = "channel",
         camera: Camera | None = None,
         temporal_term: str = "",
         temporal_weight: float = 0.95,
     ) -> None:
-        """temporal_term: one of `temporal.TERMS`, or empty for none; temporal_weight: its share a
-        of the loss (1 - a) cost + a term (Eilertsen et al. 2019, Eq. 5).
+        """blend: of the weights, one of `highlights.BLENDS`.
+        temporal_term: one of `temporal.TERMS`, or empty for none; temporal_weight: its share a of
+            the loss (1 - a) cost + a term (Eilertsen et al. 2019, Eq. 5).
         """
         # A low-precision policy is the network's alone: Keras would cast the targets down silently.
         super().__init__(name="trainee", dtype="float32", autocast=False)
         self.network, self.camera = network, camera
-        self.cost, self.by_code = cost(loss), loss.mask == "code"
+        self.cost, self.by_code = cost(loss, blend), loss.mask != "target"
         self.temporal_term, self.temporal_weight = temporal_term, temporal_weight
         self.highlights = keras.metrics.Mean(name="highlight_rmse")
         # The network is: nothing is left to build from a first batch, which JAX would take away
@@ -87,7 +88,7 @@ class Trainee(keras.Model):
         sample_weight: Any = None,
         training: bool = True,
     ) -> Any:
-        """The mean over the batch."""
+        """The mean over the batch; of a replica, its share of that."""
         value = self.cost(y_pred["target"], y_pred["log_hdr"], y_pred["picture"])
         if self.temporal_term:
             term = temporal.TERMS[self.temporal_term](
@@ -98,13 +99,15 @@ class Trainee(keras.Model):
                 y_pred["picture"] if self.by_code else None,
             )
             value = (1.0 - self.temporal_weight) * value + self.temporal_weight * term
-        return ops.mean(value)
+        # TensorFlow adds the gradients of its replicas up.
+        return ops.mean(value) / distribution.replicas()
 
     def compute_metrics(
         self, x: Tensors, y: Any, y_pred: Any, sample_weight: Any = None
     ) -> dict[str, Any]:
         """Loss, and for watching the error in the highlights, in stops."""
-        self.highlights.update_state(highlight_rmse(y_pred["target"], y_pred["log_hdr"]))
+        total = distribution.over_replicas
+        self.highlights.update_state(highlight_rmse(y_pred["target"], y_pred["log_hdr"], total))
         return self.get_metrics_result()
 
 
@@ -116,7 +119,8 @@ def averaged(model: keras.Model) -> Iterator[None]:
     if not model.optimizer.use_ema:
         yield
         return
-    kept = [np.asarray(variable).copy() for variable in model.trainable_variables]
+    # As tensors: JAX lets no process alone hand numbers to the devices of several.
+    kept = [ops.convert_to_tensor(variable) for variable in model.trainable_variables]
     model.optimizer.finalize_variable_values(model.trainable_variables)
     try:
         yield
