@@ -29,9 +29,10 @@ from absl import flags
 from data.scenes import indoors, night, outdoors
 from data.scenes.denoise import denoise
 from data.scenes.renderer import render
-from data.scenes.scene import Scene
+from data.scenes.scene import PanoramaCamera, Scene
 from hdrcnn.command_line import run
 from hdrcnn.image_io import ImageError, finished_whole, write_exr, write_png
+from hdrcnn.outputs.metadata import panorama_xmp
 from hdrcnn.transfer import MEAN_CURVE_N, MEAN_CURVE_S
 from training_code.camera import develop, expose, sense
 
@@ -61,6 +62,7 @@ SHOTS = {
     "white_court": Shot(outdoors.white_court, (400, 533), 256, 0.87),
     "desk_by_window": Shot(indoors.desk_by_window, (375, 500), 256, 0.87),
     "night_market": Shot(night.night_market, (400, 600), 256, 0.93, jpeg_quality=92),
+    "room_panorama": Shot(indoors.room_panorama, (256, 512), 256, 0.87),
 }
 
 FLAGS = flags.FLAGS
@@ -93,15 +95,16 @@ def compute(name: str, out_dir: Path, scale: float, samples: int) -> None:
 
     start, shot = time.monotonic(), SHOTS[name]
     exposed = light(shot, scale, samples or shot.samples, progress)
+    size = exposed.shape[:2]
     sensed = sense(exposed, NOISE_SD, np.random.default_rng(0))
     write_exr(out_dir / "truth" / f"{name}.exr", exposed)
     codes = develop(sensed, shot.curve_n, shot.curve_s)
-    write_png(out_dir / f"{name}.png", codes)
+    is_panorama = isinstance(shot.scene().camera, PanoramaCamera)
+    write_png(out_dir / f"{name}.png", codes, xmp=panorama_xmp(*size) if is_panorama else "")
     if shot.jpeg_quality:
         with finished_whole(out_dir / f"{name}_q{shot.jpeg_quality}.jpg") as temporary:
             Image.fromarray(codes).save(temporary, quality=shot.jpeg_quality)
-    height, width, _ = exposed.shape
-    print(f"\r{name}: {width} x {height}, peak {exposed.max():.5g}, ", end="")
+    print(f"\r{name}: {size[1]} x {size[0]}, peak {exposed.max():.5g}, ", end="")
     print(f"{np.mean(exposed >= 1.0):.1%} clipped, {time.monotonic() - start:.0f} s")
 
 

@@ -60,8 +60,8 @@ flags.DEFINE_enum(
     "camera_curve",
     "auto",
     ["auto", ESTIMATED, *LINEARISATIONS],
-    "How codes become light. auto: as stored with the weights; estimated: by the curve of each "
-    "picture, estimated from it.",
+    "How codes become light. estimated: by the curve of each picture, estimated from it; auto: so "
+    "with --params=auto, else as stored with the weights.",
 )
 flags.DEFINE_integer("width", None, "Width of the result. Default: the picture's own.", 1)
 flags.DEFINE_integer("height", None, "Height of the result. Default: the picture's own.", 1)

@@ -28,6 +28,7 @@ from hdrcnn.provenance import Making, Source, check_place, standing
 from hdrcnn.report import Entry
 from hdrcnn.result import Result, curve_of
 from hdrcnn.settings import Settings
+from hdrcnn.transfer import CameraCurve
 
 
 @dataclasses.dataclass(frozen=True)
@@ -155,6 +156,8 @@ class Conversion:
         if making.weights != sha256(weights):
             return None
         self._settled(making.source)
+        if self.settings.sequence:
+            self.films.curve(self.job.source, lambda: curve_of(making.figures["curve"]))
         figures = {name: making.figures[name] for name in FIGURES if name in making.figures}
         shown = self._entry_of(making) if self.settings.report_room else None
         return Outcome(self.job, kept=True, entry=shown, weights=weights.name, **figures)
@@ -210,10 +213,7 @@ class Conversion:
             return self
         predictor = self.networks.predictor(self.weights)
         with self._step():
-            wanted = self.settings.camera_curve or predictor.metadata.linearisation
-            curve = (
-                self.networks.estimated_curve(self.frame.image) if wanted == ESTIMATED else wanted
-            )
+            curve = self._curve(predictor.metadata.linearisation)
             hdr = predictor.reconstruct(
                 self.frame.image,
                 gamma=self.settings.gamma,
@@ -235,6 +235,19 @@ class Conversion:
                 jpeg=self.photograph.jpeg,
             )
         return self
+
+    def _curve(self, stored: str) -> str | CameraCurve:
+        """By which the codes become light; stored: with the weights. Of a film it is estimated
+        once, so that the light does not flicker.
+        """
+        wanted = self.networks.curve(self.settings.camera_curve, stored)
+        if wanted != ESTIMATED:
+            return wanted
+        if not self.settings.sequence:
+            return self.networks.estimated_curve(self.frame.image)
+        return self.films.curve(
+            self.job.source, lambda: self.networks.estimated_curve(self.frame.image)
+        )
 
     def write(self) -> Outcome:
         """The files, and what came of it."""

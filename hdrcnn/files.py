@@ -63,6 +63,9 @@ def finished_whole(path: Path) -> Iterator[Path]:
     temporary = path.with_name(f".{path.name}.{HOST}-{os.getpid()}.tmp{path.suffix}")
     try:
         yield temporary
+        # Else a power cut may leave the new name with nothing in it.
+        with temporary.open("rb+") as file:
+            os.fsync(file.fileno())
         temporary.replace(path)
     except OSError as error:
         raise not_written(path, error.strerror or error) from error

@@ -43,7 +43,7 @@ def load_estimator() -> "CurveEstimator":
 
 
 class Networks:
-    """The networks of a run."""
+    """The networks of a run. Weights that nobody named come with the estimate of the curve."""
 
     def __init__(
         self, load: Callable[[Path], "Predictor"], params: Path | None = None, film: bool = False
@@ -63,6 +63,15 @@ class Networks:
         if self._params is not None:
             return self._params
         return JPEG if lossy and JPEG.is_file() else SHIPPED
+
+    def curve(self, asked: str | None, stored: str) -> str:
+        """How codes become light: a linearisation's name, or `ESTIMATED`.
+
+        asked: what the user wants, None: nothing; stored: with the weights.
+        """
+        if asked is not None:
+            return asked
+        return ESTIMATED if self._params in (None, VIDEO) else stored
 
     def estimated_curve(self, picture: np.ndarray) -> "CameraCurve":
         """The camera curve of a picture, [H, W, 3], display-encoded. Raises WeightsError."""

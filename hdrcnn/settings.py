@@ -17,7 +17,7 @@ class Settings:
     gamma: float = 1.0
     scaling: float = 1.0
     camera_curve: str | None = None
-    """None: as stored with the weights."""
+    """None: estimated where the weights are chosen too, else as stored with them."""
     width: int | None = None
     height: int | None = None
     resolution: str = "auto"
@@ -49,11 +49,6 @@ class Settings:
     def __post_init__(self) -> None:
         if not self.formats or not set(self.formats) <= set(WRITERS):
             raise ValueError(f"formats {self.formats}: some of {', '.join(WRITERS)}")
-        if self.sequence and self.camera_curve == "estimated":
-            raise ValueError(
-                "--sequence with --camera_curve=estimated: each frame would have a curve of its "
-                "own; give the curve of the camera"
-            )
 
     @property
     def endings(self) -> tuple[str, ...]:

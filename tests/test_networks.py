@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 import hdrcnn
-from hdrcnn import WeightsError, batch, folders, networks
+from hdrcnn import WeightsError, batch, folders, networks, provenance
 from hdrcnn.networks import Networks, sha256
 
 LOAD = functools.cache(hdrcnn.load)
@@ -138,3 +138,40 @@ def test_every_folder_is_a_film_of_its_own(shipped, picture):
     save(root / "in" / "b", "1.png", np.rot90(picture).copy())
     outcomes = run(root / "in", load, sequence=True)
     assert [(outcome.error, outcome.height) for outcome in outcomes] == [(None, 45), (None, 70)]
+
+
+def curves(root):
+    """The camera curves of all results, by the names of their files."""
+    found = {}
+    for path in sorted((root / "out").glob("*.exr")):
+        making = provenance.making_of(path)
+        assert making is not None
+        found[path.stem] = making.figures["curve"]
+    return found
+
+
+def test_curves_are_estimated_of_each_picture_unless_weights_or_curve_are_named(shipped, picture):
+    root, _, load = shipped
+    save(root / "in", "a.png", picture)
+    save(root / "in", "b.png", (255 * (picture / 255.0) ** 2).astype(np.uint8))
+    run(root / "in", load)
+    found = curves(root)
+    assert found["a"] != found["b"]
+    assert set(found["a"]) == {"n", "s"}
+    run(root / "in", load, camera_curve="srgb")
+    assert curves(root) == {"a": "srgb", "b": "srgb"}
+    run(root / "in", load, root / "jpeg.npz")
+    assert curves(root) == {"a": "mean_curve", "b": "mean_curve"}
+
+
+def test_a_film_has_the_curve_of_its_first_frame_in_a_later_run_too(shipped, picture):
+    root, _, load = shipped
+    save(root / "in", "f_1.png", picture)
+    save(root / "in", "f_2.png", (255 * (picture / 255.0) ** 2).astype(np.uint8))
+    run(root / "in", load, sequence=True)
+    before = curves(root)
+    assert before["f_1"] == before["f_2"]
+    (root / "out" / "f_2.exr").unlink()
+    outcomes = run(root / "in", load, sequence=True)
+    assert [outcome.status for outcome in outcomes] == ["kept", "done"]
+    assert curves(root) == before

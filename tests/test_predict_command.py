@@ -49,8 +49,8 @@ def test_a_folder_with_the_shipped_weights_from_any_place(tmp_path, run_python, 
     ]
     hdr = read_exr(tmp_path / "out" / "good.exr").astype(np.float32)
     kept = picture.max(axis=-1) <= 0.95 * 255
-    linear = inverse_camera_curve(picture.astype(np.float32) / 255)
-    np.testing.assert_allclose(hdr[kept], linear[kept], rtol=2**-11, atol=2**-25)
+    linear = curve_estimation.load().estimate(picture).linearise(picture / np.float32(255))
+    np.testing.assert_allclose(hdr[kept], linear[kept], rtol=2e-3, atol=1e-6)
     assert hdr.max() > 1.0
 
 
@@ -171,7 +171,6 @@ def test_a_folder_that_cannot_be_written_to_is_said_before_anything_is_done(
 @pytest.mark.parametrize(
     ("arguments", "reason"),
     [
-        (["--sequence", "--camera_curve=estimated"], "a curve of its own"),
         (["--im_dir=nowhere"], "nowhere: no such file or folder"),
         (["--params=none.npz", "--im_dir=p.png"], "none.npz: no such weights file"),
         (["--gamma=0"], "gamma"),

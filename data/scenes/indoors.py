@@ -1,8 +1,10 @@
 """A desk by a window, with a lamp."""
 
+import dataclasses
+
 from data.scenes.backdrop import Backdrop, Thing
 from data.scenes.daylight import Daylight
-from data.scenes.scene import Body, Camera, Cluster, Scene
+from data.scenes.scene import Body, Camera, Cluster, PanoramaCamera, Scene
 from data.scenes.shapes import Box, Ground, Rectangle, Sphere
 from data.scenes.spectra import lamp
 from data.scenes.surfaces import Material
@@ -125,3 +127,9 @@ def desk_by_window() -> Scene:
     return Scene(
         clusters, camera, _outside(daylight), daylight, portals=openings, portal_luminance=2000.0
     )
+
+
+def room_panorama() -> Scene:
+    """The same room all around, from its middle: the window over the desk, the wide one behind."""
+    camera = PanoramaCamera((0.1, 1.35, 0.2), (0.1, 1.35, -1.6))
+    return dataclasses.replace(desk_by_window(), camera=camera)

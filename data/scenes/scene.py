@@ -73,9 +73,35 @@ class Camera:
 
 
 @dataclasses.dataclass(frozen=True)
+class PanoramaCamera:
+    """Sees all around, sharp: an equirectangular picture, its middle column towards the target,
+    its middle row at the height of the camera.
+    """
+
+    position: Vector
+    target: Vector
+
+    def rays(
+        self, across: Array, down: Array, size: tuple[int, int], lens: Array
+    ) -> tuple[Array, Array]:
+        """As `Camera.rays`; there is no lens."""
+        height, width = size
+        ahead = column(self.target) - column(self.position)
+        ahead = normalise(ahead * column((1.0, 0.0, 1.0)))
+        up = column((0.0, 1.0, 0.0))
+        right = normalise(cross(ahead, up))
+        longitude = (across / width - 0.5) * np.float32(2.0 * np.pi)
+        latitude = (0.5 - down / height) * np.float32(np.pi)
+        level = np.cos(longitude) * ahead + np.sin(longitude) * right
+        direction = np.cos(latitude) * level + np.sin(latitude) * up
+        origin = np.broadcast_to(column(self.position), direction.shape)
+        return origin.astype(np.float32), direction.astype(np.float32)
+
+
+@dataclasses.dataclass(frozen=True)
 class Scene:
     clusters: tuple[Cluster, ...]
-    camera: Camera
+    camera: Camera | PanoramaCamera
     sky: Callable[[Array], Array]
     """Directions [3, N] to the radiance of what lies beyond all bodies, [3, N] cd/m2."""
     daylight: Daylight | None = None

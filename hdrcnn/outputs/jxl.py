@@ -20,7 +20,7 @@ from hdrcnn.outputs.picture import Options, Picture, check, needed
 
 ENDING = ".jxl"
 PACKAGE = "imagecodecs"
-HINT = "pip install 'imagecodecs>=2025.3.30'"
+HINT = "pip install imagecodecs"
 EFFORT = 3
 """Of 1 to 9; beyond it files get little smaller for much more time."""
 
