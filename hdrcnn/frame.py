@@ -21,6 +21,13 @@ def _take(array: np.ndarray, index: np.ndarray, axis: int) -> np.ndarray:
     return np.take(array, index, axis=axis)
 
 
+def as_codes(image: np.ndarray) -> np.ndarray:
+    """Whole numbers of 8 or 16 bits, or float32 in [0, 1], to float32 in [0, 1]; any shape."""
+    if image.dtype == np.float32:
+        return image
+    return image.astype(np.float32) / np.float32(np.iinfo(image.dtype).max)
+
+
 def block_means(values: np.ndarray, factor: int) -> np.ndarray:
     """[H, W, C] to [H / factor, W / factor, C] float32, whose sides divide H and W."""
     sums = np.add(values[0::factor], np.float32(0.0), dtype=np.float32)
@@ -83,8 +90,7 @@ class Frame:
         left = self.bounds.left
         part = _take(self.image, self._rows[region.top : region.bottom], 0)
         part = _take(part, self._columns[region.left - left : region.right - left], 1)
-        if part.dtype != np.float32:
-            part = part.astype(np.float32) / np.float32(np.iinfo(part.dtype).max)
+        part = as_codes(part)
         if self.scaling == 1.0:
             return part
         return np.minimum(part * np.float32(self.scaling), np.float32(1.0))
@@ -93,31 +99,38 @@ class Frame:
         """What a network is shown there: the codes, bent."""
         return bend(self.codes(region), self.gamma)
 
-    def means(self, factor: int, of: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
-        """Something made of the codes, averaged over blocks of factor x factor pixels.
+    def _means(
+        self, factor: int, means: np.ndarray, of: Callable[[np.ndarray], np.ndarray]
+    ) -> np.ndarray:
+        """Means over blocks of factor x factor pixels, put into an array of one for each.
 
-        of: [rows, columns, 3] codes to [rows, columns, C]. Returns [ceil(H / factor),
-        ceil(W / factor), C] float32.
+        of: codes [rows, columns, 3] float32 to what is averaged, [rows, columns, C].
         """
         whole = dataclasses.replace(self, multiple=factor, halo=0)
-        bounds = whole.bounds
-        means: np.ndarray | None = None
-        for strip in bounds.strips(factor * max(1, STRIP // factor)):
-            part = block_means(of(whole.codes(strip)), factor)
-            if means is None:
-                side = bounds.bottom // factor, bounds.right // factor
-                means = np.empty((*side, part.shape[-1]), np.float32)
-            top = strip.top // factor
-            means[top : top + len(part)] = part
-        assert means is not None
+        for strip in whole.bounds.strips(factor * max(1, STRIP // factor)):
+            top, bottom = strip.top // factor, strip.bottom // factor
+            means[top:bottom] = block_means(of(whole.codes(strip)), factor)
         return means
 
+    def _blocks(self, factor: int) -> tuple[int, int]:
+        """How many blocks the picture has, in both directions; the last ones may be filled up."""
+        rows, columns = self.image.shape[:2]
+        return -(-rows // factor), -(-columns // factor)
+
+    def reduced(self, factor: int) -> "Frame":
+        """The frame of the picture whose pixels are means of factor x factor, in 16 bits."""
+        image = np.empty((*self._blocks(factor), 3), np.uint16)
+        limit = np.float32(np.iinfo(np.uint16).max)
+        image = self._means(factor, image, lambda code: limit * code + np.float32(0.5))
+        return dataclasses.replace(self, image=image, scaling=1.0)
+
     def saturated(self, factor: int) -> np.ndarray:
-        """How much of each block is saturated: [ceil(H / factor), ceil(W / factor)] float32."""
+        """How much of each block is saturated: [ceil(H / factor), ceil(W / factor)] float16."""
         limit = np.float32(THRESHOLD**self.gamma)
 
         def above(code: np.ndarray) -> np.ndarray:
             highest = np.maximum(np.maximum(code[..., 0], code[..., 1]), code[..., 2])
             return (highest > limit)[..., None]
 
-        return self.means(factor, above)[..., 0]
+        share = np.empty((*self._blocks(factor), 1), np.float16)
+        return self._means(factor, share, above)[..., 0]

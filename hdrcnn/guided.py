@@ -17,6 +17,7 @@ import dataclasses
 import numpy as np
 from scipy.ndimage import uniform_filter
 
+from hdrcnn.frame import as_codes
 from hdrcnn.geometry import enlarge
 from hdrcnn.regions import Region
 
@@ -55,11 +56,12 @@ class Reduced:
 
     factor: int
     log_hdr: np.ndarray
-    """[h, w, 3] float32, y = log(H + 1/255)."""
+    """[h, w, 3] float32, or float16 to save memory, y = log(H + 1/255)."""
     code: np.ndarray
-    """[h, w, 3] float32 in [0, 1]: what it was predicted from."""
+    """[h, w, 3] float32 in [0, 1] or uint16: what it was predicted from."""
     weight: np.ndarray
-    """[h, w] float32 in [0, 1]: how much of each pixel is saturated, and 0 where y is not known."""
+    """[h, w] float32 or float16 in [0, 1]: how much of each pixel is saturated, and 0 where y is
+    not known."""
     left: int = 0
     """Columns before the picture's first: of a closed picture its last ones."""
 
@@ -70,9 +72,11 @@ class Reduced:
         region = region.moved(0, self.left * self.factor)
         part = region.divided(self.factor).grown(RADIUS + 1) & wide
         own = part.within(wide)
-        weight = self.weight[own][..., None] + np.float32(NOTHING)
-        slope = slopes(self.log_hdr[own], self.code[own], weight)
-        base = self.log_hdr[own] - slope * self.code[own]
+        weight = self.weight[own][..., None].astype(np.float32) + np.float32(NOTHING)
+        log_hdr = self.log_hdr[own].astype(np.float32)
+        reduced_code = as_codes(self.code[own])
+        slope = slopes(log_hdr, reduced_code, weight)
+        base = log_hdr - slope * reduced_code
         layers = np.concatenate([base * weight, slope * weight, weight], axis=-1)
         inside = region.moved(-part.top * self.factor, -part.left * self.factor)
         layers = enlarge(layers, self.factor, inside)

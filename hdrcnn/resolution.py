@@ -67,7 +67,7 @@ def _predict(
 
     frame: of the reduced picture; weight: [h, w], how much of each of its pixels is saturated.
     """
-    log_hdr = np.zeros(frame.image.shape, np.float32)
+    log_hdr = np.zeros(frame.image.shape, np.float16)
     known = np.zeros_like(weight)
     for piece, y in tiling.log_hdr(frame, cells):
         part = piece.within(frame.picture)
@@ -82,11 +82,6 @@ def _predict(
     return Reduced(factor, closed(log_hdr), closed(frame.image), closed(known), beside)
 
 
-def _reduced(frame: Frame, factor: int) -> Frame:
-    """The frame of a picture whose pixels are means of factor x factor."""
-    return dataclasses.replace(frame, image=frame.means(factor, np.asarray), scaling=1.0)
-
-
 def working(frame: Frame, tiling: Tiling) -> Pieces:
     """All saturated pixels by the picture reduced to `WORKING_SIZE`."""
     factor = max(1, round(max(frame.image.shape) / WORKING_SIZE))
@@ -95,7 +90,7 @@ def working(frame: Frame, tiling: Tiling) -> Pieces:
         return
     weight = frame.saturated(factor)
     cells = _by_cells(weight, STRIDE).max(axis=(2, 3)) > 0
-    reduced = _predict(tiling, _reduced(frame, factor), cells, factor, weight)
+    reduced = _predict(tiling, frame.reduced(factor), cells, factor, weight)
     for region in cover(frame.saturated(STRIDE) > 0, 0):
         for strip in (region.scaled(STRIDE) & frame.picture).strips(STRIP):
             yield strip, reduced.enlarged(strip, frame.codes(strip))
@@ -147,7 +142,9 @@ def auto(frame: Frame, tiling: Tiling) -> Pieces:
     cells = _by_cells(saturated, STRIDE // 2).max(axis=(2, 3)) > 0
     if not cells.any():
         return
-    depth = CELL * depths(_by_cells(saturated, CELL // 2).mean(axis=(2, 3)), frame.closed)
+    depth = CELL * depths(
+        _by_cells(saturated, CELL // 2).mean(axis=(2, 3), dtype=np.float32), frame.closed
+    )
     reductions = max(1.0, max(frame.image.shape) / SMALLEST)
     levels = math.ceil(math.log2(min(max(depth.max() / RIM, 1.0), reductions)))
     if not levels:
@@ -173,9 +170,9 @@ def _smaller(
     smaller: list[Reduced] = []
     for level in range(1, levels + 1):
         factor = 2**level
-        frame = _reduced(frame, 2)
+        frame = frame.reduced(2)
         if level > 1:
-            saturated = _by_cells(saturated, 2).mean(axis=(2, 3))
+            saturated = _by_cells(saturated, 2).mean(axis=(2, 3), dtype=np.float32)
         around = _by_cells(depth, STRIDE * factor // CELL)
         # A little more than needed: depths are interpolated.
         wanted = around.max(axis=(2, 3)) > 0.8 * RIM * factor / 2
