@@ -13,21 +13,25 @@ Started again, it goes on where it was: a result that is newer than its photogra
 with the same version, weights and settings is kept, another one made anew.
 """
 
+import contextlib
 import dataclasses
 import io
 import sys
+from collections.abc import Generator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from absl import flags
 
 import hdrcnn
+from hdrcnn import farm
 from hdrcnn.absolute import REFERENCE_WHITE
-from hdrcnn.batch import Outcome, Settings, convert_all
+from hdrcnn.batch import Outcome, Settings, convert_all, settle
 from hdrcnn.command_line import quietly, run
 from hdrcnn.devices import DEVICES, DeviceError
 from hdrcnn.files import ImageError, prepare_folder, remove_temporaries
-from hdrcnn.folders import plan
+from hdrcnn.film import Films
+from hdrcnn.folders import Job, plan
 from hdrcnn.journal import Journal, fault, record
 from hdrcnn.networks import ESTIMATED, Networks
 from hdrcnn.outputs import WRITERS, Options, chosen
@@ -36,6 +40,7 @@ from hdrcnn.photograph import MAX_MEGAPIXELS
 from hdrcnn.precision import PRECISIONS
 from hdrcnn.provenance import is_result
 from hdrcnn.report.collected import Collected
+from hdrcnn.shards import Shard
 from hdrcnn.transfer import LINEARISATIONS
 from hdrcnn.weights import WeightsError
 
@@ -114,6 +119,15 @@ flags.DEFINE_enum("device", "auto", list(DEVICES), "Where the network runs.")
 flags.DEFINE_integer(
     "tile_pixels", None, "Pixels the network works on at once; 0: all. Default: by the memory.", 0
 )
+flags.DEFINE_string("shard", "1/1", "3/16: of the sorted list the third of sixteen equal shares.")
+flags.DEFINE_enum(
+    "engine", "local", ["local", "dask"], "What converts: this process, or workers of Dask."
+)
+flags.DEFINE_integer("workers", None, "Processes of --engine=dask. Default: one for 4 cores.", 1)
+flags.DEFINE_float("worker_gigabytes", None, "Memory of each. Default: an equal share.", 0.1)
+flags.DEFINE_string(
+    "scheduler", None, "Address of a Dask scheduler with workers of its own: tcp://host:8786."
+)
 for _name in ("gamma", "scaling", "max_megapixels"):
     flags.register_validator(_name, lambda value: 0 < value < float("inf"), "must be above 0")
 flags.register_validator("exposure", lambda value: abs(value) <= 40, "must be within -40..40")
@@ -152,6 +166,40 @@ def _load(path: Path) -> "Predictor":
         )
 
 
+def _place() -> farm.Place | None:
+    """Where workers are wanted; None: this process does it. Raises ValueError."""
+    place = farm.Place(FLAGS.workers, FLAGS.worker_gigabytes, FLAGS.scheduler)
+    if FLAGS.engine == "dask" or place.scheduler is not None:
+        return place
+    if place != farm.Place():
+        raise ValueError("--workers and --worker_gigabytes are those of --engine=dask; give it too")
+    return None
+
+
+def _shard() -> Shard:
+    """The share of this run. Raises ValueError."""
+    shard = Shard.parse(FLAGS.shard)
+    if shard != Shard() and FLAGS.report:
+        raise ValueError("--shard with --report: it needs all pictures; leave one of them out")
+    return shard
+
+
+def _outcomes(
+    jobs: Sequence[Job],
+    networks: Networks,
+    settings: Settings,
+    place: farm.Place | None,
+    films: Films | None,
+) -> Generator[Outcome, None, None]:
+    """Of the jobs, by the engine that is asked for."""
+    if place is None:
+        yield from convert_all(jobs, networks, settings, films)
+    else:
+        params = None if FLAGS.params == "auto" else Path(FLAGS.params)
+        request = farm.ask(settings, params, FLAGS.device, FLAGS.tile_pixels)
+        yield from farm.convert_all(jobs, networks, request, place, films)
+
+
 def main() -> int:
     """Flags to jobs; a line for each picture. Returns the exit status."""
     if isinstance(sys.stdout, io.TextIOWrapper):
@@ -162,27 +210,34 @@ def main() -> int:
         camera_curve=None if FLAGS.camera_curve == "auto" else FLAGS.camera_curve,
         **{name: getattr(FLAGS, name) for name in OF_SETTINGS},
     )
-    out_dir = Path(FLAGS.out_dir)
+    place, shard, out_dir = _place(), _shard(), Path(FLAGS.out_dir)
     planned = plan(FLAGS.im_dir, out_dir, settings.endings, is_result)
-    jobs, faults = planned.jobs, planned.faults
+    jobs, faults = shard.select(planned.jobs), shard.select(planned.faults)
     collected = Collected(out_dir, len(jobs)) if FLAGS.report else None
     settings = dataclasses.replace(settings, report_room=collected.room if collected else 0)
     params = None if FLAGS.params == "auto" else Path(FLAGS.params)
     networks = Networks(_load, params, settings.sequence)
     prepare_folder(out_dir)
     remove_temporaries(out_dir)
-    touched = [path for job in jobs for path in (job.source, *map(job.output, settings.endings))]
+    touched = [
+        path for job in planned.jobs for path in (job.source, *map(job.output, settings.endings))
+    ]
     journal = Journal(None if FLAGS.log is None else Path(FLAGS.log), touched)
     for reason in faults:
         print(reason, file=sys.stderr, flush=True)
         journal.add(fault(reason))
     missing = len(jobs) + len(faults)
-    for number, outcome in enumerate(convert_all(jobs, networks, settings), 1):
-        _say(f"[{number}/{len(jobs)}]", outcome, settings.endings[0])
-        journal.add(record(outcome, settings))
-        missing -= outcome.error is None
-        if collected:
-            collected.add(outcome)
+    # All shards of a film have to agree on its first frame.
+    films = settle(planned.jobs, networks, settings) if shard != Shard() else None
+    with contextlib.closing(_outcomes(jobs, networks, settings, place, films)) as outcomes:
+        for number, outcome in enumerate(outcomes, 1):
+            _say(f"[{number}/{len(jobs)}]", outcome, settings.endings[0])
+            journal.add(record(outcome, settings))
+            missing -= outcome.error is None
+            if collected:
+                collected.add(outcome)
+    if place is not None:
+        remove_temporaries(out_dir)  # Of workers that died.
     if collected:
         path = collected.write()
         if not FLAGS.quiet:
@@ -194,4 +249,4 @@ def main() -> int:
 
 def entry() -> None:
     """The command."""
-    run(main, ImageError, WeightsError, DeviceError, OSError, ValueError)
+    run(main, ImageError, WeightsError, DeviceError, farm.FarmError, OSError, ValueError)

@@ -249,6 +249,12 @@ class Conversion:
             self.job.source, lambda: self.networks.estimated_curve(self.frame.image)
         )
 
+    def find_curve(self) -> None:
+        """Only that of the film that the photograph is a frame of, where it is to be estimated."""
+        if self._pending:
+            with self._step():
+                self._curve("")
+
     def write(self) -> Outcome:
         """The files, and what came of it."""
         if self._pending:

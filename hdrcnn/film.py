@@ -10,13 +10,33 @@ from hdrcnn.provenance import Source
 from hdrcnn.transfer import CameraCurve
 
 
-@dataclasses.dataclass
+@dataclasses.dataclass(frozen=True)
+class Film:
+    """What all frames of a film share."""
+
+    first: Source
+    curve: str | CameraCurve | None = None
+    """By which its codes become light; None: not found yet."""
+
+
 class Films:
     """The first frame of every folder, as they come. Each folder is a film of its own."""
 
-    _first: dict[Path, Source] = dataclasses.field(default_factory=dict)
-    _curves: dict[Path, str | CameraCurve] = dataclasses.field(default_factory=dict)
-    _lock: threading.Lock = dataclasses.field(default_factory=threading.Lock)
+    def __init__(self) -> None:
+        self._first: dict[Path, Source] = {}
+        self._curves: dict[Path, str | CameraCurve] = {}
+        self._lock = threading.Lock()
+
+    def film(self, source: Path) -> Film | None:
+        """What is known of the film that a source is a frame of."""
+        first = self.first(source)
+        return None if first is None else Film(first, self._curves.get(source.parent))
+
+    def know(self, source: Path, film: Film) -> None:
+        """Takes over what another process found."""
+        self._first[source.parent] = film.first
+        if film.curve is not None:
+            self._curves[source.parent] = film.curve
 
     def first(self, source: Path) -> Source | None:
         """The first frame of the film that a source is a frame of, where there has been one."""

@@ -175,3 +175,17 @@ def test_a_film_has_the_curve_of_its_first_frame_in_a_later_run_too(shipped, pic
     outcomes = run(root / "in", load, sequence=True)
     assert [outcome.status for outcome in outcomes] == ["kept", "done"]
     assert curves(root) == before
+
+
+def test_shards_of_a_film_agree_on_its_curve(shipped, picture):
+    root, _, load = shipped
+    save(root / "in", "f_1.png", picture)
+    save(root / "in", "f_2.png", (255 * (picture / 255.0) ** 2).astype(np.uint8))
+    settings = batch.Settings(sequence=True)
+    jobs = folders.plan([root / "in"], root / "out", settings.endings).jobs
+    for job in jobs[::-1]:
+        chosen = Networks(load, None, True)
+        films = batch.settle(jobs, chosen, settings)
+        assert [out.status for out in batch.convert_all([job], chosen, settings, films)] == ["done"]
+    found = curves(root)
+    assert found["f_1"] == found["f_2"]

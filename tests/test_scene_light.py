@@ -7,7 +7,7 @@ from data.scenes import renderer
 from data.scenes.daylight import Daylight
 from data.scenes.path_tracer import trace
 from data.scenes.renderer import render, sobol
-from data.scenes.scene import Body, Camera, Cluster, Scene, uniform_sky
+from data.scenes.scene import Body, Camera, Cluster, PanoramaCamera, Scene, uniform_sky
 from data.scenes.shapes import Box, Ground, Rectangle, Sphere
 from data.scenes.surfaces import Material, evaluate
 from data.scenes.vectors import column, sample_disc
@@ -225,3 +225,21 @@ def test_what_cannot_be_done_is_refused():
     glowing = Body(Box((0.0, 0.0, 0.0), WHITE), Material(emission=WHITE))
     with pytest.raises(ValueError, match="only spheres and rectangles"):
         render(Scene((Cluster((glowing,)),), CAMERA, BLACK_SKY), (4, 4), 1)
+
+
+def test_a_panorama_camera_sees_all_directions_once():
+    camera = PanoramaCamera((1.0, 2.0, 3.0), (4.0, 9.0, 3.0))
+    rows, columns = 90, 180
+    down, across = (grid.ravel() + 0.5 for grid in np.mgrid[0:rows, 0:columns].astype(np.float32))
+    origin, direction = camera.rays(across, down, (rows, columns), np.zeros((2, across.size)))
+    np.testing.assert_allclose(origin[:, 7], [1.0, 2.0, 3.0])
+    np.testing.assert_allclose(np.linalg.norm(direction, axis=0), 1.0, atol=1e-6)
+    ahead = direction.reshape(3, rows, columns)
+    # The middle is level, towards the target; right of it lies its right hand; the top is up.
+    np.testing.assert_allclose(ahead[:, 45, 90], [1.0, 0.0, 0.0], atol=0.03)
+    np.testing.assert_allclose(ahead[:, 45, 135], [0.0, 0.0, 1.0], atol=0.03)
+    np.testing.assert_allclose(ahead[:, 0, 3], [0.0, 1.0, 0.0], atol=0.03)
+    share = np.cos((0.5 - down / rows) * np.pi)
+    np.testing.assert_allclose((direction * share).sum(axis=1) / share.sum(), 0.0, atol=1e-5)
+    second = (direction[None] * direction[:, None] * share).sum(axis=-1) / share.sum()
+    np.testing.assert_allclose(second, np.eye(3) / 3, atol=1e-4)

@@ -5,6 +5,7 @@ import os
 from pathlib import Path
 
 from hdrcnn.conversion import Outcome
+from hdrcnn.folders import natural_key
 from hdrcnn.report.entry import Entry
 from hdrcnn.report.page import bytes_for, write_report
 
@@ -48,8 +49,12 @@ class Collected:
         self._entries.append(dataclasses.replace(outcome.entry, name=name, files=files))
 
     def write(self) -> str:
-        """The page; returns its path, with what it lacks. Raises ImageError."""
+        """The page, in natural order whoever was done first. Returns its path, with what it lacks.
+
+        Raises ImageError.
+        """
         path = self._out_dir / NAME
+        self._entries.sort(key=lambda entry: [natural_key(part) for part in entry.name.split("/")])
         write_report(path, "Reconstructed highlights", self._entries)
         lacking = f", without the last {self._left_out} pictures" if self._left_out else ""
         return f"{path}{lacking}"

@@ -1,0 +1,189 @@
+"""Files a second with workers against without, and what a million photographs would take.
+
+    python benchmarks/scale.py
+    python benchmarks/scale.py --megapixels 12 --files 16 --workers 1 --workers 2
+
+prints as tables for Markdown:
+
+    measured    files a second on this machine: one process, then workers of Dask with an equal
+                share of its cores each; every process has its network loaded already
+    cost        of a file in one process: seconds to read, reconstruct and write it, bytes read
+                and written; of a task: seconds that the scheduler takes for one that does nothing
+    on paper    a million such files on so many machines like this one, from the costs: time,
+                bytes, what the storage has to deliver, and where the bottleneck lies
+
+The model takes for a machine the best rate that was measured, for the scheduler the reciprocal of
+a task's seconds, for the storage what --storage says; the slowest of the three is the bottleneck.
+The pictures are smooth, with discs that saturate 5 % of them, as JPEG; run it on an idle machine.
+"""
+
+import os
+import platform
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from absl import flags
+from PIL import Image
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+
+import hdrcnn
+from hdrcnn import batch, farm
+from hdrcnn.command_line import quietly, run
+from hdrcnn.conversion import Conversion
+from hdrcnn.farm import cluster, engine
+from hdrcnn.farm.jobs import convert
+from hdrcnn.film import Films
+from hdrcnn.folders import Job, plan
+from hdrcnn.networks import Networks
+from hdrcnn.settings import Settings
+
+if TYPE_CHECKING:
+    from hdrcnn.predictor import Predictor
+
+FLAGS = flags.FLAGS
+flags.DEFINE_float("megapixels", 12.0, "Of the pictures.", 0.01)
+flags.DEFINE_integer("files", 12, "Pictures for each figure.", 2)
+flags.DEFINE_multi_integer("workers", [1, 2], "Of Dask, on this machine; several times.", 1)
+flags.DEFINE_multi_integer("machines", [1, 16, 256], "On paper; several times.", 1)
+flags.DEFINE_integer("photographs", 1_000_000, "On paper.", 1)
+flags.DEFINE_float("storage", 1.0, "GB/s of the shared storage, read and written together.", 0.0)
+TASKS = 500
+STEPS = ("read", "network", "write")
+
+
+def pictures(folder: Path) -> Sequence[Job]:
+    """JPEG files, each a little different, and their jobs."""
+    rows = max(16, round((FLAGS.megapixels * 1e6 / 1.5) ** 0.5))
+    columns = round(1.5 * rows)
+    y, x = np.ogrid[0:rows, 0:columns]
+    rng, radius = np.random.default_rng(0), (0.05 * rows * columns / 12 / np.pi) ** 0.5
+    (folder / "in").mkdir()
+    for number in range(FLAGS.files):
+        grey = 90 + 60 * np.sin(y / 97.0) * np.sin(x / 131.0 + number)
+        for _ in range(12):
+            distance = np.hypot(y - rng.uniform(0, rows), x - rng.uniform(0, columns))
+            grey = np.maximum(grey, np.clip(255 - 12 * (distance - radius), 0, 255))
+        code = np.repeat(grey.astype(np.uint8)[..., None], 3, axis=2)
+        Image.fromarray(code).save(folder / "in" / f"{number}.jpg", quality=92)
+    return plan([folder / "in"], folder / "out").jobs
+
+
+def load(path: Path) -> "Predictor":
+    with quietly():
+        return hdrcnn.load(path, precision="auto")
+
+
+def local_rate(jobs: Sequence[Job], networks: Networks, settings: Settings) -> float:
+    """Files a second of this process, its network loaded."""
+    begun = time.perf_counter()
+    for outcome in batch.convert_all(jobs, networks, settings):
+        checked(outcome)
+    return len(jobs) / (time.perf_counter() - begun)
+
+
+def farm_rate(jobs: Sequence[Job], workers: int, request: farm.Request) -> tuple[float, float]:
+    """Files a second of workers that have their network, and seconds of a task of nothing."""
+    with cluster.connect(farm.Place(workers)) as client:
+        addresses = list(client.nthreads())
+        first = [
+            client.submit(convert, jobs[0], None, request, workers=[at], pure=False)
+            for at in addresses
+        ]
+        for future in first:
+            checked(future.result())
+        begun = time.perf_counter()
+        for outcome in engine.outcomes(client, jobs, Films(), request):
+            checked(outcome)
+        rate = len(jobs) / (time.perf_counter() - begun)
+        begun = time.perf_counter()
+        client.gather([client.submit(os.getpid, pure=False) for _ in range(TASKS)])
+        return rate, (time.perf_counter() - begun) / TASKS
+
+
+def checked(outcome: batch.Outcome) -> None:
+    if outcome.error is not None:
+        sys.exit(outcome.error)
+
+
+def costs(jobs: Sequence[Job], networks: Networks, settings: Settings) -> dict[str, float]:
+    """Of a file, on average: seconds to read, reconstruct and write it, bytes in and out."""
+    seconds = {"read": 0.0, "network": 0.0, "write": 0.0}
+    for job in jobs:
+        conversion = Conversion(job, networks, settings, Films())
+        for name, step in (
+            ("read", conversion.read),
+            ("network", conversion.reconstruct),
+            ("write", conversion.write),
+        ):
+            begun = time.perf_counter()
+            step()
+            seconds[name] += time.perf_counter() - begun
+    found = {name: value / len(jobs) for name, value in seconds.items()}
+    found["in"] = sum(job.source.stat().st_size for job in jobs) / len(jobs)
+    found["out"] = sum(job.output(".exr").stat().st_size for job in jobs) / len(jobs)
+    return found
+
+
+def span(seconds: float) -> str:
+    """To be read."""
+    return f"{seconds / 3600:.1f} h" if seconds < 100 * 3600 else f"{seconds / 86400:.1f} days"
+
+
+def on_paper(rate: float, cost: dict[str, float], task: float) -> None:
+    """The model, a row for each number of machines."""
+    count, size = FLAGS.photographs, cost["in"] + cost["out"]
+    print(f"\n| machines | time | read | written | GB/s of storage, {FLAGS.storage:g} at most |"
+          " files/s | bottleneck |\n" + "| ---: " * 6 + "| --- |")  # fmt: skip
+    for machines in FLAGS.machines:
+        limits = {
+            "network" if cost["network"] * 2 > sum(cost[name] for name in STEPS) else "files": (
+                rate * machines
+            ),
+            "scheduler": 1 / task,
+            "storage": FLAGS.storage * 1e9 / size,
+        }
+        slowest = min(limits, key=lambda name: limits[name])
+        files = limits[slowest]
+        print(
+            f"| {machines} | {span(count / files)} | {count * cost['in'] / 1e12:.1f} TB | "
+            f"{count * cost['out'] / 1e12:.1f} TB | {files * size / 1e9:.2f} | {files:.1f} | "
+            f"{slowest} |"
+        )
+
+
+def main() -> int:
+    """Measure, then reckon. Returns the exit status."""
+    settings = Settings(overwrite=True)
+    with tempfile.TemporaryDirectory() as folder:
+        jobs = pictures(Path(folder))
+        (Path(folder) / "out").mkdir()
+        print(f"{len(jobs)} pictures of {FLAGS.megapixels:g} megapixels, {os.cpu_count()} cores, "
+              f"{platform.machine()}")  # fmt: skip
+        request, rates = farm.ask(settings), {}
+        for workers in FLAGS.workers:
+            rates[f"Dask, {workers} workers"], task = farm_rate(jobs, workers, request)
+        networks = Networks(load)
+        local_rate(jobs[:1], networks, settings)
+        rates = {"one process": local_rate(jobs, networks, settings), **rates}
+        cost = costs(jobs, networks, settings)
+    print("\n| measured | files/s | against one process |\n| --- | ---: | ---: |")
+    for name, rate in rates.items():
+        print(f"| {name} | {rate:.3f} | {rate / rates['one process']:.2f} |")
+    print("\n| of a file | seconds |\n| --- | ---: |")
+    for name in STEPS:
+        print(f"| {name} | {cost[name]:.3f} |")
+    print(f"| scheduler | {task:.5f} |")
+    print(f"\n{cost['in'] / 1e6:.2f} MB read, {cost['out'] / 1e6:.2f} MB written for each file.")
+    on_paper(max(rates.values()), cost, task)
+    return 0
+
+
+if __name__ == "__main__":
+    run(main, farm.FarmError, OSError, ValueError)

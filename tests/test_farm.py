@@ -1,0 +1,286 @@
+"""Workers of Dask: the same files as without them, whatever happens to a worker."""
+
+import os
+import pickle
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from hdrcnn import batch, farm, folders
+from hdrcnn.batch import settle
+from hdrcnn.conversion import Conversion
+from hdrcnn.farm import cluster, jobs
+from hdrcnn.film import Films
+from hdrcnn.hdr_io import read_exr
+from hdrcnn.networks import Networks
+from hdrcnn.settings import Settings
+from tests.conftest import ROOT
+
+distributed = pytest.importorskip("distributed")
+COUNT = 6
+LONG = 120
+"""Seconds after which something has failed, however loaded the machine is."""
+WICKED = '''
+"""What a worker loads first: reading some photographs goes wrong in its process. In place of
+the network, which takes long to load, it merely linearises.
+"""
+
+import os
+import signal
+import time
+from pathlib import Path
+
+import hdrcnn
+from hdrcnn import conversion
+from hdrcnn.transfer import linearise
+from hdrcnn.weights import Metadata
+
+read = getattr(conversion, "sound_read", conversion.read_photograph)  # Dask loads a file twice.
+
+
+def wicked(path, *rest):
+    if "poison" in path.name:
+        os.kill(os.getpid(), signal.SIGKILL)
+    if "slow" in path.name and not (Path(PLACE) / "pid").exists():
+        (Path(PLACE) / "pid.tmp").write_text(str(os.getpid()))
+        (Path(PLACE) / "pid.tmp").rename(Path(PLACE) / "pid")
+        time.sleep(3600)
+    return read(path, *rest)
+
+
+class Plain:
+    metadata = Metadata(4, "srgb", "channel")
+
+    def reconstruct(self, image, dtype, **settings):
+        return linearise(image / 255.0, "srgb").astype(dtype)
+
+
+hdrcnn.load = lambda path, **settings: Plain()
+conversion.sound_read, conversion.read_photograph = read, wicked
+'''
+
+
+def no_network(path):
+    raise AssertionError("the one who asks loads no network")
+
+
+@pytest.fixture
+def photos(tmp_path, monkeypatch):
+    """A current folder with six small pictures in `in`."""
+    rng = np.random.default_rng(9)
+    (tmp_path / "in").mkdir()
+    for number in range(COUNT):
+        codes = rng.integers(0, 256, (48, 64, 3), np.uint8)
+        Image.fromarray(codes).save(tmp_path / "in" / f"{number}.png")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    return tmp_path
+
+
+@pytest.fixture
+def wicked(photos, monkeypatch):
+    """Workers started from here on are wicked."""
+    script = photos / "wicked.py"
+    script.write_text(WICKED.replace("PLACE", repr(str(photos))))
+    preload = distributed.dask.config.get("distributed.worker.preload")
+    distributed.dask.config.set({"distributed.worker.preload": [str(script)]})
+    yield photos
+    distributed.dask.config.set({"distributed.worker.preload": preload})
+
+
+def converted(weights, place, **settings):
+    """Outcomes by the name of the source."""
+    wanted = Settings(**settings)
+    networks = Networks(no_network, weights, wanted.sequence)
+    planned = folders.plan(["in"], Path("out"), wanted.endings).jobs
+    Path("out").mkdir(exist_ok=True)
+    came = farm.convert_all(planned, networks, farm.ask(wanted, weights), place)
+    outcomes = {outcome.job.source.name: outcome for outcome in came}
+    assert sorted(outcomes) == sorted(job.source.name for job in planned)
+    assert {outcome.job for outcome in outcomes.values()} == set(planned)
+    return outcomes
+
+
+def finished():
+    return sorted(path.stem for path in Path("out").glob("*.exr") if path.name[0] != ".")
+
+
+def test_a_poison_file_is_named_and_the_rest_converted(wicked, tiny_weights):
+    """With one worker, every other file has stood beside the culprit."""
+    Path("in/2.png").rename("in/2 poison.png")
+    outcomes = converted(tiny_weights, farm.Place(workers=1))
+    error = outcomes.pop("2 poison.png").error
+    assert error.startswith("in/2 poison.png: every worker that took it died")
+    assert "\n" not in error
+    assert {outcome.status for outcome in outcomes.values()} == {"done"}
+    assert finished() == ["0", "1", "3", "4", "5"]
+
+
+def test_the_file_of_a_killed_worker_is_done_again(wicked, tiny_weights):
+    Path("in/2.png").rename("in/2 slow.png")
+
+    def kill():
+        until = time.monotonic() + LONG
+        while not (wicked / "pid").exists() and time.monotonic() < until:
+            time.sleep(0.01)
+        os.kill(int((wicked / "pid").read_text()), signal.SIGKILL)
+
+    killer = threading.Thread(target=kill)
+    killer.start()
+    outcomes = converted(tiny_weights, farm.Place(workers=2))
+    killer.join()
+    assert {outcome.status for outcome in outcomes.values()} == {"done"}
+    assert finished() == ["0", "1", "2 slow", "3", "4", "5"]
+    assert all(read_exr(path).shape == (48, 64, 3) for path in Path("out").glob("*.exr"))
+
+
+@pytest.fixture
+def scheduler(photos):
+    """A scheduler and two workers, each a process of its own, none with this current folder."""
+    elsewhere = photos / "elsewhere"
+    elsewhere.mkdir()
+    started = []
+
+    def start(*arguments):
+        command = [sys.executable, "-m", "distributed.cli." + arguments[0], *arguments[1:]]
+        process = subprocess.Popen(command, cwd=elsewhere, stderr=subprocess.PIPE, text=True)
+        started.append(process)
+        return process
+
+    address = None
+    process = start("dask_scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard")
+    for line in process.stderr:
+        if found := re.search(r"Scheduler at:\s+(tcp://[\d.:]+)", line):
+            address = found[1]
+            break
+    assert address is not None
+    threading.Thread(target=process.stderr.read, daemon=True).start()
+    for _ in range(2):
+        worker = start(
+            "dask_worker", address, "--nthreads", "1", "--no-dashboard", "--no-nanny",
+            "--preload", "hdrcnn.farm.preload",
+        )  # fmt: skip
+        threading.Thread(target=worker.stderr.read, daemon=True).start()
+    yield address
+    for process in started:
+        process.kill()
+        process.wait(LONG)
+
+
+def test_processes_apart_give_the_same_files(photos, scheduler, tiny_weights):
+    """Sources and results are named as here, though the workers run elsewhere."""
+    import hdrcnn
+
+    wanted: dict[str, Any] = {"previews": True, "precision": "float32"}
+    Path("in/5.png").write_bytes(b"no picture")
+    outcomes = converted(tiny_weights, farm.Place(scheduler=scheduler), **wanted)
+    there = {path.name: path for path in Path("out").iterdir()}
+    Path("out").rename("apart")
+    settings = Settings(**wanted)
+    planned = folders.plan(["in"], Path("out"), settings.endings).jobs
+    local = {
+        outcome.job.source.name: outcome
+        for outcome in batch.convert_all(planned, Networks(hdrcnn.load, tiny_weights), settings)
+    }
+    assert sorted(there) == sorted(path.name for path in Path("out").iterdir())
+    for name in there:
+        of = read_exr if name.endswith(".exr") else (lambda path: np.asarray(Image.open(path)))
+        np.testing.assert_array_equal(of(Path("apart", name)), of(Path("out", name)))
+    for name, outcome in local.items():
+        other = outcomes[name]
+        assert (outcome.status, outcome.error) == (other.status, other.error)
+        assert outcome.width == other.width
+        assert outcome.peak_after == pytest.approx(other.peak_after, rel=1e-6)
+    assert outcomes["5.png"].error.startswith("in/5.png: ")
+    # A worker that is there already is asked for something else; nothing has to be made anew.
+    Path("out").rename("local")
+    Path("apart").rename("out")
+    again = converted(tiny_weights, farm.Place(scheduler=scheduler), precision="float32")
+    assert [outcome.kept for outcome in again.values()] == [True] * 5 + [False]
+
+
+def test_only_names_and_figures_pass_the_scheduler(photos, tiny_weights):
+    """A job, its request and its outcome, as they are sent, for a picture of a megapixel."""
+    Image.fromarray(np.full((1000, 1000, 3), 255, np.uint8)).save("in/large.png")
+    request = farm.ask(Settings(width=64), tiny_weights)
+    (job,) = folders.plan(["in/large.png"], Path("out")).jobs
+    jobs._networks.cache_clear()
+    outcome = jobs.convert(job, None, request)
+    assert outcome.status == "done"
+    assert pickle.loads(pickle.dumps(outcome)) == outcome
+    assert len(pickle.dumps((job, request))) + len(pickle.dumps(outcome)) < 5000
+    assert jobs._networks(request) is jobs._networks(farm.ask(Settings(width=64), tiny_weights))
+    assert Path.cwd() == photos
+
+
+def test_jobs_can_be_imported_without_tensorflow(run_python, tmp_path):
+    """As a scheduler does."""
+    code = "import sys, hdrcnn.farm.jobs; print({'tensorflow', 'keras', 'jax'} & set(sys.modules))"
+    assert run_python("-c", code, cwd=tmp_path).stdout == "set()\n"
+
+
+def test_a_worker_that_would_do_something_else_refuses(photos, tiny_weights, monkeypatch):
+    request = farm.ask(Settings(), tiny_weights)
+    (job, *_) = folders.plan(["in"], Path("out")).jobs
+    jobs._networks.cache_clear()
+    monkeypatch.setattr("hdrcnn.__version__", "0.0.1")
+    with pytest.raises(farm.FarmError, match=r"its hdrcnn is 0\.0\.1"):
+        jobs.convert(job, None, request)
+    monkeypatch.undo()
+    os.chdir(photos)
+    tiny = Path("tiny.npz")
+    tiny.write_bytes(tiny_weights.read_bytes())
+    request = farm.ask(Settings(), tiny)
+    tiny.write_bytes(b"other weights")
+    with pytest.raises(farm.FarmError, match="its weights are not those"):
+        jobs.convert(job, None, request)
+    (photos / "gone").mkdir()
+    os.chdir("gone")
+    request = farm.ask(Settings(), tiny_weights)
+    os.chdir(photos)
+    (photos / "gone").rmdir()
+    with pytest.raises(farm.FarmError, match="gone: not on a worker's machine"):
+        jobs.convert(job, None, request)
+
+
+def test_films_are_settled_before_their_frames_are_handed_out(photos, tiny_weights):
+    """By the first that can be read; a frame of another size is an error wherever it is done."""
+    Path("in/0.png").write_bytes(b"no picture")
+    Image.open("in/3.png").crop((0, 0, 32, 32)).save("in/3.png")
+    settings = Settings(sequence=True)
+    networks = Networks(no_network, tiny_weights, film=True)
+    planned = folders.plan(["in"], Path("out")).jobs
+    film = settle(planned, networks, settings).film(Path("in/4.png"))
+    assert film is not None
+    assert (film.first.name, film.first.width, film.first.height) == ("1.png", 64, 48)
+    films = Films()
+    films.know(Path("in/3.png"), film)
+    apart = Conversion(planned[3], networks, settings, films).read()
+    assert "32x32 in a film of 64x48 (1.png)" in str(apart.error)
+    assert settle(planned, networks, Settings()).film(Path("in/4.png")) is None
+
+
+def test_what_cannot_be_had_is_said_in_one_line(monkeypatch):
+    with pytest.raises(ValueError, match="leave out --workers"):
+        farm.Place(workers=2, scheduler="tcp://127.0.0.1:8786")
+    monkeypatch.setattr(cluster, "ANSWER", 1)
+    for place, said in [
+        (farm.Place(workers=100_000), "100000 workers of 0.0 GB each"),
+        (farm.Place(scheduler="tcp://127.0.0.1:1"), "no scheduler answers"),
+        (farm.Place(scheduler="nonsense://x"), "no scheduler answers"),
+    ]:
+        with pytest.raises(farm.FarmError, match=said) as error, cluster.connect(place):
+            pass
+        assert "\n" not in str(error.value)
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    with pytest.raises(farm.FarmError, match="pip install"), cluster.connect(farm.Place()):
+        pass
