@@ -116,6 +116,10 @@ RUNNING_HELP = {
     "tensorboard": "Also write TensorBoard scalars and pictures to --out_dir.",
     "memory_gb": "Of scenes held in memory, the rest in files of --out_dir; 0: half of all.",
     "render": "Take the pictures on the accelerator, with all scenes in its memory.",
+    "devices": "To train on, of each process; 0: all GPUs, or the CPU where there are none.",
+    "coordinator": "Several hosts (JAX): host:port of process 0.",
+    "processes": "How many processes there are, one a host; 0: as the environment says.",
+    "process": "Which of them this is, from 0; -1: as the environment says.",
 }
 
 
@@ -130,12 +134,16 @@ class Running:
     tensorboard: bool = False
     memory_gb: float = 0.0
     render: bool = False
+    devices: int = 0
+    coordinator: str = ""
+    processes: int = 0
+    process: int = -1
 
     def __post_init__(self) -> None:
         for name in ("validation_crops", "validate_every"):
             if getattr(self, name) < 1:
                 raise ValueError(f"--{name} {getattr(self, name)}: must be at least 1")
-        for name in ("workers", "memory_gb"):
+        for name in ("workers", "memory_gb", "devices", "processes"):
             if getattr(self, name) < 0:
                 raise ValueError(f"--{name} {getattr(self, name)}: must not be negative")
         if not self.minutes > 0:

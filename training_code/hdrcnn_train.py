@@ -70,13 +70,12 @@ def choose_config() -> Config:
 
 
 def main() -> int:
-    """Flags to a run; prints where the weights are. Returns the exit status."""
+    """Flags to a run. Returns the exit status."""
     from training_code.training import train
 
     running = Running(**{f.name: getattr(FLAGS, f.name) for f in dataclasses.fields(Running)})
     held_out = Path(FLAGS.validation) if FLAGS.validation else None
-    path = train(choose_config(), Path(FLAGS.scenes), Path(FLAGS.out_dir), held_out, running)
-    print(f"wrote {path}")
+    train(choose_config(), Path(FLAGS.scenes), Path(FLAGS.out_dir), held_out, running)
     return 0
 
 

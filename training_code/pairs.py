@@ -48,11 +48,13 @@ class Pairs(keras.utils.PyDataset):
         epoch: int = 0,
         first: int = 0,
         repeat_epoch: bool = False,
+        share: tuple[int, int] = (0, 1),
         motion: Motions | None = None,
         **kwargs: Any,
     ) -> None:
         """steps: batches an epoch; epoch: where to begin, and first: at which of its batches, as
         after a stop within it; repeat_epoch: the same pairs every epoch, for validation.
+        share: (i, n): part i of n equal parts of every batch alone, from 0, for process i of n.
         kwargs: workers, use_multiprocessing and max_queue_size of Keras.
         """
         super().__init__(**kwargs)
@@ -61,6 +63,10 @@ class Pairs(keras.utils.PyDataset):
         self.camera, self.views, self.motion = camera, views, motion
         self.size, self.batch, self.steps, self.seed = size, batch, steps, seed
         self.epoch, self.first, self.repeat_epoch = epoch, first, repeat_epoch
+        part, parts = share
+        if batch % parts:
+            raise ValueError(f"batch {batch}: cannot be split into {parts} equal parts")
+        self.items = range(part * batch // parts, (part + 1) * batch // parts)
         self.scenes = in_order(scenes)
         self.families = families(self.scenes)
         self._within_epoch = False
@@ -78,7 +84,7 @@ class Pairs(keras.utils.PyDataset):
         self._within_epoch = False
 
     def __getitem__(self, index: int) -> dict[str, np.ndarray]:
-        items = [self.item(self.first + index, item) for item in range(self.batch)]
+        items = [self.item(self.first + index, item) for item in self.items]
         return {name: np.stack([item[name] for item in items]) for name in items[0]}
 
     def item(self, index: int, item: int) -> dict[str, np.ndarray]:

@@ -54,14 +54,16 @@ class SaveCheckpoint(StopOnNaN):
         means: list[Any],
         minutes: float,
         export: Callable[[History], None],
+        writes: bool = True,
     ) -> None:
         """start, means: position of the checkpoint that the run goes on from and the running
-        means of its epoch, which Keras sets to zero when it begins one.
+        means of its epoch, which Keras sets to zero when it begins one. writes: False in the
+        processes that only compute.
         """
         super().__init__()
         self.folder, self.history, self.export = folder, history, export
         self.start, self.means, self.seconds = start, means, 60.0 * minutes
-        self.saved = time.monotonic()
+        self.saved, self.writes = time.monotonic(), writes
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         self.epoch, self.first = epoch, 0
@@ -76,7 +78,7 @@ class SaveCheckpoint(StopOnNaN):
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         super().on_train_batch_end(batch, logs)
-        due = time.monotonic() - self.saved >= self.seconds
+        due = self.writes and time.monotonic() - self.saved >= self.seconds
         if due and batch + 1 < self.params["steps"]:
             self.check(batch, logs)
             self.save(Position(self.epoch, self.first + batch + 1))
@@ -85,6 +87,8 @@ class SaveCheckpoint(StopOnNaN):
         super().on_epoch_end(epoch, logs)
         values = {name: round(float(value), 6) for name, value in (logs or {}).items()}
         self.history.append({"epoch": epoch + 1, **values})
+        if not self.writes:
+            return
         write_log(self.folder / "log.csv", self.history)
         self.save(Position(epoch + 1))
         self.export(self.history)

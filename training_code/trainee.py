@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import Any, Protocol
 
 import keras
+import numpy as np
 from keras import ops
 
 from training_code import distribution, temporal
@@ -107,7 +108,9 @@ class Trainee(keras.Model):
     ) -> dict[str, Any]:
         """Loss, and for watching the error in the highlights, in stops."""
         total = distribution.over_replicas
-        self.highlights.update_state(highlight_rmse(y_pred["target"], y_pred["log_hdr"], total))
+        rmse = highlight_rmse(y_pred["target"], y_pred["log_hdr"], total)
+        # Each replica adds the same; a checkpoint is to count a batch once.
+        self.highlights.update_state(rmse, sample_weight=1.0 / distribution.replicas())
         return self.get_metrics_result()
 
 
@@ -119,8 +122,13 @@ def averaged(model: keras.Model) -> Iterator[None]:
     if not model.optimizer.use_ema:
         yield
         return
-    # As tensors: JAX lets no process alone hand numbers to the devices of several.
-    kept = [ops.convert_to_tensor(variable) for variable in model.trainable_variables]
+    # TensorFlow writes into what it handed out; JAX does not, and lets no process alone hand
+    # numbers to the devices of several.
+    constant = keras.config.backend() == "jax"
+    kept = [
+        variable.value if constant else np.asarray(variable).copy()
+        for variable in model.trainable_variables
+    ]
     model.optimizer.finalize_variable_values(model.trainable_variables)
     try:
         yield

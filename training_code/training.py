@@ -3,8 +3,10 @@
 Wiring only; Keras is loaded when a run begins, under the backend of the environment.
 """
 
+import contextlib
 import dataclasses
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +16,8 @@ from training_code.config import Config, Running
 if TYPE_CHECKING:
     from hdrcnn.weights import Metadata
     from training_code.checkpoints import Position
+    from training_code.distribution import Distribution
+    from training_code.pairs import Pairs
     from training_code.progress import History
     from training_code.scenes import Scene
     from training_code.starts import Start
@@ -27,7 +31,7 @@ def compiled(
     import keras
 
     from hdrcnn.models import hdrcnn
-    from training_code import starts
+    from training_code import distribution, starts
     from training_code.trainee import Trainee
 
     keras.utils.set_random_seed(config.seed)
@@ -40,9 +44,11 @@ def compiled(
             raise ValueError(f"--freeze: {config.start} holds no batch norms to keep")
         for layer in network.layers:
             layer.trainable = not isinstance(layer, keras.layers.BatchNormalization)
+    distribution.share_statistics(network)
     trainee = Trainee(
         network,
         config.loss,
+        blend=config.blend,
         camera=camera,
         temporal_term=config.temporal,
         temporal_weight=config.temporal_weight,
@@ -56,7 +62,7 @@ def compiled(
         warmup_steps=warm_up,
     )
     trainee.compile(
-        keras.optimizers.Adam(
+        distribution.adam()(
             rate,
             epsilon=1e-8,
             global_clipnorm=config.clip_norm,
@@ -99,7 +105,8 @@ def fit(
     trainee: "Trainee",
     config: Config,
     out_dir: Path,
-    batches_from: Callable[["Position"], Any],
+    where: "Distribution",
+    batches_from: Callable[["Position"], "Pairs"],
     callbacks_from: Callable[["Position", list[Any], "History"], list[Any]],
 ) -> "History":
     """Train from the last checkpoint to the end; returns the history.
@@ -112,6 +119,9 @@ def fit(
     from training_code import checkpoints
 
     while True:
+        where.wait()  # The first process writes what all read.
+        found = sorted(path.name for path in out_dir.glob(checkpoints.PATTERN))
+        where.agree("checkpoints; --out_dir must be one folder that all of them see", str(found))
         position, facts = checkpoints.restore(out_dir, trainee)
         history: History = facts.get("history", [])
         if position.epoch >= config.epochs:
@@ -120,13 +130,23 @@ def fit(
             print(f"going on after epoch {position.epoch}, batch {position.batch}")
         means = [np.asarray(variable) for variable in trainee.metrics_variables]
         trainee.fit(
-            batches_from(position),
+            **where.data(batches_from(position)),
             shuffle=False,  # The pairs are random themselves, and a stopped run must meet the same.
             initial_epoch=position.epoch,
             epochs=position.epoch + 1 if position.batch else config.epochs,
             verbose=0,
             callbacks=callbacks_from(position, means, history),
         )
+
+
+@contextlib.contextmanager
+def printing(where: "Distribution") -> Iterator[None]:
+    """Within it the first process prints, the others do not."""
+    if where.first:
+        yield
+        return
+    with Path(os.devnull).open("w") as nowhere, contextlib.redirect_stdout(nowhere):
+        yield
 
 
 def train(
@@ -136,7 +156,7 @@ def train(
     held_out: Path | None = None,
     running: Running | None = None,
 ) -> Path:
-    """Scenes -> shots -> trainee -> weights.npz in `out_dir`; returns its path.
+    """Scenes -> shots -> trainee -> weights.npz in `out_dir`; says and returns its path.
 
     held_out: text file of the families to validate on; without it some are chosen by their names.
     """
@@ -144,6 +164,21 @@ def train(
     with quietly():
         import keras  # noqa: F401 - loaded here, without its chatter
 
+    from training_code import distribution
+
+    with distribution.started(config, running) as where, printing(where):
+        return _train(config, folder, out_dir, held_out, running, where)
+
+
+def _train(
+    config: Config,
+    folder: Path,
+    out_dir: Path,
+    held_out: Path | None,
+    running: Running,
+    where: "Distribution",
+) -> Path:
+    """The run of one process."""
     from hdrcnn import weights
     from training_code import material, progress, starts
     from training_code.boards import Board
@@ -152,25 +187,37 @@ def train(
     from training_code.trainee import averaged
     from training_code.watching import Chart, Validate
 
-    board = Board(out_dir) if running.tensorboard else None
+    board = Board(out_dir) if running.tensorboard and where.first else None
     start = starts.load(Path(config.start)) if config.start else None
     scenes, withheld = material.both_sides(config, folder, out_dir, held_out, running.memory_gb)
+    where.agree("settings", str(config))
+    where.agree("--scenes", str([scene.name for scene in scenes]))
     camera = material.device_camera(config, scenes) if running.render else None
     trainee = compiled(config, start, camera)
     out_dir.mkdir(parents=True, exist_ok=True)
-    config.save(out_dir / "config.json")
+    if where.first:
+        config.save(out_dir / "config.json")
     path = out_dir / "weights.npz"
-    measured = material.validation(config, withheld, running.validation_crops) if withheld else None
+    measured = None
+    if withheld and where.first:
+        measured = material.validation(config, withheld, running.validation_crops)
 
     def export(history: "History") -> None:
         with averaged(trainee):
             arrays = weights.collect(trainee.network)
         weights.save(path, arrays, metadata(config, start, scenes, history))
 
-    def batches_from(position: "Position") -> Any:
+    def batches_from(position: "Position") -> "Pairs":
         kind = ShotBatches if running.render else Pairs
-        at = {"epoch": position.epoch, "first": position.batch}
-        return material.batches(config, scenes, kind, **at, workers=running.workers)
+        return material.batches(
+            config,
+            scenes,
+            kind,
+            epoch=position.epoch,
+            first=position.batch,
+            share=(where.process, where.processes),
+            workers=running.workers,
+        )
 
     def callbacks_from(position: "Position", means: list[Any], history: "History") -> list[Any]:
         callbacks: list[Any] = []
@@ -190,9 +237,15 @@ def train(
         if board:
             callbacks.append(Chart(board))
         callbacks.append(
-            progress.SaveCheckpoint(out_dir, history, position, means, running.minutes, export)
+            progress.SaveCheckpoint(
+                out_dir, history, position, means, running.minutes, export, where.first
+            )
         )
         return callbacks
 
-    export(fit(trainee, config, out_dir, batches_from, callbacks_from))
+    history = fit(trainee, config, out_dir, where, batches_from, callbacks_from)
+    if where.first:
+        export(history)
+    where.wait()
+    print(f"wrote {path}")
     return path

@@ -33,7 +33,8 @@ def inference(network: keras.Model) -> Predict:
     """
     if keras.config.backend() != "jax":
         network.jit_compile = False  # As in prediction: XLA would not pay for a few crops.
-        return network.predict_on_batch
+        # Each replica computes the whole batch, and Keras appends the results.
+        return lambda codes: network.predict_on_batch(codes)[: len(codes)]
     import jax
 
     # `predict_on_batch` hands its buffers over to JAX, also those that the averages share.
@@ -42,8 +43,11 @@ def inference(network: keras.Model) -> Predict:
         return network.stateless_call(trainable, frozen, codes, training=False)[0]
 
     def predict(codes: np.ndarray) -> np.ndarray:
-        trainable = [variable.value for variable in network.trainable_variables]
-        frozen = [variable.value for variable in network.non_trainable_variables]
+        # On one device, whatever trains: the other processes do not take part.
+        trainable, frozen = (
+            [variable.value.addressable_data(0) for variable in variables]
+            for variables in (network.trainable_variables, network.non_trainable_variables)
+        )
         return np.asarray(run(trainable, frozen, codes))
 
     return predict

@@ -17,7 +17,7 @@ class ShotBatches(Pairs):
 
     def __getitem__(self, index: int) -> dict[str, np.ndarray]:
         place = self.first + index
-        keys = [(self.seed, self.epoch, place, item, 0) for item in range(self.batch)]
+        keys = [(self.seed, self.epoch, place, item, 0) for item in self.items]
         batch = stack([self.draw(key) for key in keys])
         if self.motion is not None:
             motions = [self.motion.draw(generator(key, Part.MOTION)) for key in keys]
