@@ -2,7 +2,8 @@
 
 All take `target`, [N, H, W, 3] linear with 1.0 = clipping level, and `log_hdr`, the prediction
 y = log(H + 1/255) of the same shape, and return one value a picture, [N]. `mask`, [N, H, W, 1] or
-[N, H, W, 3] in [0, 1], says where the prediction counts; without one it is the published saturation of the target.
+[N, H, W, 3] in [0, 1], says where the prediction counts; without one it is the published
+saturation of the target.
 """
 
 import math
