@@ -62,7 +62,7 @@ SHOTS = {
     "white_court": Shot(outdoors.white_court, (400, 533), 256, 0.87),
     "desk_by_window": Shot(indoors.desk_by_window, (375, 500), 256, 0.87),
     "night_market": Shot(night.night_market, (400, 600), 256, 0.93, jpeg_quality=92),
-    "room_panorama": Shot(indoors.room_panorama, (256, 512), 256, 0.87),
+    "room_panorama": Shot(indoors.room_panorama, (256, 512), 64, 0.93),
 }
 
 FLAGS = flags.FLAGS
