@@ -40,11 +40,11 @@ def test_the_policy_is_put_back():
 def test_bfloat16_is_near_float32_over_the_mask():
     """Root mean square over the highlights of all computed samples, in stops, whole weights."""
     full, low = (hdrcnn.load(precision=name) for name in ("float32", "bfloat16"))
-    assert low.model.get_layer("block1_conv1").compute_dtype == "bfloat16"
+    assert low.model.get_layer("block1_conv2").compute_dtype == "bfloat16"
     squares = []
     for truth in sorted((ROOT / "data" / "truth").glob("*.exr")):
         code = hdrcnn.read(ROOT / "data" / f"{truth.stem}.png")
         light = [np.maximum(log_decode(p.log_hdr(code)), 1e-3) for p in (full, low)]
         squares.append(np.square(np.log2(light[1] / light[0]))[code.max(axis=-1) > 0.95])
     error = np.sqrt(np.concatenate(squares).mean())
-    assert 0.0 < error < 0.02
+    assert 0.0 < error < 0.01

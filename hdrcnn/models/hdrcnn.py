@@ -14,8 +14,9 @@ using deep CNNs", ACM TOG 36(6), 2017, section 4 and figure 5.
     y [N, H, W, 3] float32, y = log(H + 1/255), H linear, 1.0 = clipping level of the photograph
 
 H and W must be multiples of 32. Under a mixed precision policy the convolutions run in the low
-precision; domain changes and everything from `rgb_conv` on stay float32, because a log value
-rounded to bfloat16 is off by up to 0.045 stops, which shows as bands in a sky.
+precision, but for the first, whose input of -124..151 would be off by half a code; domain changes,
+fusions and everything from `rgb_conv` on stay float32, because a log value rounded to bfloat16 is off
+by up to 0.045 stops, which shows as bands in a sky.
 """
 
 import keras
@@ -100,6 +101,7 @@ def apply_encoder_block(x: keras.KerasTensor, level: int, width: int) -> keras.K
             # 0..255 of the input: at unit scale the log skips are flat and carry nothing.
             kernel_initializer="he_normal",
             name=f"block{level}_conv{index}",
+            dtype="float32" if (level, index) == (1, 1) else None,
         )(x)
     return x
 
@@ -158,7 +160,7 @@ def build(width: int = 64, norm_momentum: float = 0.9) -> keras.Model:
 
     for level in range(5, 0, -1):
         x = apply_upsampling(x, level, width, norm_momentum)
-        x = apply_fusion(x, skips[level - 1], level)
+        x = apply_fusion(x, skips[level - 1], level, dtype="float32")
 
     x = keras.layers.Conv2D(
         3, 1, kernel_initializer="glorot_normal", name="rgb_conv", dtype="float32"

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from docs.make_light import ALBEDO, CHROME, SPHERES, directions, irradiance, look_up, trace
+from docs.lighting import ALBEDO, CHROME, SPHERES, directions, irradiance, look_up, trace
 
 FAR = np.array([[0.0, 0.0, 300.0]], np.float32)
 """A place on the table from which the spheres hide next to nothing."""
