@@ -14,9 +14,9 @@ using deep CNNs", ACM TOG 36(6), 2017, section 4 and figure 5.
     y [N, H, W, 3] float32, y = log(H + 1/255), H linear, 1.0 = clipping level of the photograph
 
 H and W must be multiples of 32. Under a mixed precision policy the convolutions run in the low
-precision, but for the first, whose input of -124..151 would be off by half a code; domain changes,
-fusions and everything from `rgb_conv` on stay float32, because a log value rounded to bfloat16 is off
-by up to 0.045 stops, which shows as bands in a sky.
+precision, but for the first, whose input of -124..151 would be off by half a code. Domain changes,
+fusions and everything from `rgb_conv` on stay float32: a log value rounded to bfloat16 is off by up
+to 0.045 stops, which shows as bands in a sky.
 """
 
 import keras
