@@ -53,7 +53,7 @@ class Networks:
         """
         self._load = functools.cache(load)
         self._estimator = functools.cache(load_estimator)
-        self._params = params
+        self._named, self._params = params is not None, params
         if params is None and film and VIDEO.is_file():
             self._params = VIDEO
         sha256(self._params or SHIPPED)
@@ -71,7 +71,7 @@ class Networks:
         """
         if asked is not None:
             return asked
-        return ESTIMATED if self._params in (None, VIDEO) else stored
+        return stored if self._named else ESTIMATED
 
     def estimated_curve(self, picture: np.ndarray) -> "CameraCurve":
         """The camera curve of a picture, [H, W, 3], display-encoded. Raises WeightsError."""

@@ -108,11 +108,13 @@ class _Mixture:
     depth: np.ndarray
     """In pixels of the picture; of cells of CELL x CELL of them."""
     smaller: list[Reduced]
+    rim: float
+    """As for `auto`."""
 
     def mixed(self, region: Region, code: np.ndarray, log_hdr: np.ndarray | None) -> np.ndarray:
         """y in a region; `log_hdr`: that at native size, None where it is not needed."""
         depth = enlarge(self.depth[..., None], CELL, region)
-        level = np.log2(np.maximum(depth / np.float32(RIM), 1.0))
+        level = np.log2(np.maximum(depth / np.float32(self.rim), 1.0))
         level = np.clip(level, 0.0 if log_hdr is not None else 1.0, len(self.smaller))
         shares = [np.maximum(1.0 - np.abs(level - i), 0.0) for i in range(len(self.smaller) + 1)]
         mixed = np.zeros_like(code) if log_hdr is None else shares[0] * log_hdr
@@ -124,7 +126,7 @@ class _Mixture:
     def mix_into(self, piece: Region, log_hdr: np.ndarray, frame: Frame) -> np.ndarray:
         """y in a piece at native size, changed where it is deep."""
         own = piece.divided(CELL)
-        deep = self.depth[own.top : own.bottom, own.left : own.right] > 0.8 * RIM
+        deep = self.depth[own.top : own.bottom, own.left : own.right] > 0.8 * self.rim
         if not deep.any():
             return log_hdr
         log_hdr = np.array(log_hdr)
@@ -136,8 +138,11 @@ class _Mixture:
         return log_hdr
 
 
-def auto(frame: Frame, tiling: Tiling) -> Pieces:
-    """Each saturated pixel at the size that its depth asks for."""
+def auto(frame: Frame, tiling: Tiling, rim: float = RIM) -> Pieces:
+    """Each saturated pixel at the size that its depth asks for.
+
+    rim: depth up to which that is the picture's own size, in pixels.
+    """
     saturated = frame.saturated(2)
     cells = _by_cells(saturated, STRIDE // 2).max(axis=(2, 3)) > 0
     if not cells.any():
@@ -146,12 +151,12 @@ def auto(frame: Frame, tiling: Tiling) -> Pieces:
         _by_cells(saturated, CELL // 2).mean(axis=(2, 3), dtype=np.float32), frame.closed
     )
     reductions = max(1.0, max(frame.image.shape) / SMALLEST)
-    levels = math.ceil(math.log2(min(max(depth.max() / RIM, 1.0), reductions)))
+    levels = math.ceil(math.log2(min(max(depth.max() / rim, 1.0), reductions)))
     if not levels:
         yield from tiling.log_hdr(frame, cells)
         return
-    mixture = _Mixture(depth, _smaller(frame, tiling, depth, saturated, levels))
-    deep = _by_cells(depth, STRIDE // CELL).min(axis=(2, 3)) > 1.25 * RIM * 2
+    mixture = _Mixture(depth, _smaller(frame, tiling, depth, saturated, levels, rim), rim)
+    deep = _by_cells(depth, STRIDE // CELL).min(axis=(2, 3)) > 1.25 * rim * 2
     for region in cover(cells & deep, 0):
         for strip in (region.scaled(STRIDE) & frame.picture).strips(STRIP):
             yield strip, mixture.mixed(strip, frame.codes(strip), None)
@@ -161,7 +166,12 @@ def auto(frame: Frame, tiling: Tiling) -> Pieces:
 
 
 def _smaller(
-    frame: Frame, tiling: Tiling, depth: np.ndarray, saturated: np.ndarray, levels: int
+    frame: Frame,
+    tiling: Tiling,
+    depth: np.ndarray,
+    saturated: np.ndarray,
+    levels: int,
+    rim: float,
 ) -> list[Reduced]:
     """The predictions at half the size, a quarter ..., each where `_Mixture` will ask for it.
 
@@ -175,9 +185,9 @@ def _smaller(
             saturated = _by_cells(saturated, 2).mean(axis=(2, 3), dtype=np.float32)
         around = _by_cells(depth, STRIDE * factor // CELL)
         # A little more than needed: depths are interpolated.
-        wanted = around.max(axis=(2, 3)) > 0.8 * RIM * factor / 2
+        wanted = around.max(axis=(2, 3)) > 0.8 * rim * factor / 2
         if level < levels:
-            wanted &= around.min(axis=(2, 3)) < 1.25 * RIM * factor * 2
+            wanted &= around.min(axis=(2, 3)) < 1.25 * rim * factor * 2
         smaller.append(_predict(tiling, frame, wanted, factor, saturated))
     return smaller
 

@@ -160,8 +160,9 @@ def test_curves_are_estimated_of_each_picture_unless_weights_or_curve_are_named(
     assert set(found["a"]) == {"n", "s"}
     run(root / "in", load, camera_curve="srgb")
     assert curves(root) == {"a": "srgb", "b": "srgb"}
-    run(root / "in", load, root / "jpeg.npz")
-    assert curves(root) == {"a": "mean_curve", "b": "mean_curve"}
+    for name in ("jpeg.npz", "video.npz"):
+        run(root / "in", load, root / name)
+        assert curves(root) == {"a": "mean_curve", "b": "mean_curve"}
 
 
 def test_a_film_has_the_curve_of_its_first_frame_in_a_later_run_too(shipped, picture):

@@ -1,0 +1,154 @@
+"""At which size the network should see a picture: the ways of `--resolution` on large ones.
+
+    python data/compute_scenes.py --scale 7 --samples 8 --out_dir runs/large
+    python benchmarks/resolution.py --scenes runs/large/truth
+
+photographs each HDR file at several exposures, reconstructs it in every way and prints
+
+    gain     CRF-corrected PU21-PSNR minus that of the input by the inverse mean curve, dB
+    rmse     of the saturated pixels, stops; then the same by their distance to the next pixel
+             that is not saturated, in pixels
+
+and, last, the means. "auto N" is `auto` with a rim of N pixels. With --crops the most saturated
+corner of each picture is written as PNG, the ways side by side, one under another at 0, -2, -4 and
+-6 stops.
+"""
+
+import dataclasses
+import functools
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+from absl import flags
+from scipy.ndimage import distance_transform_edt, uniform_filter
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+
+from hdrcnn import resolution
+from hdrcnn.command_line import quietly, run
+from hdrcnn.hdr_io import read_hdr
+from hdrcnn.image_io import ImageError, write_png
+from hdrcnn.metrics import absolute_factor, align, evaluate, highlight_mask
+from hdrcnn.transfer import linearise, luminance, srgb_encode
+from hdrcnn.weights import WeightsError
+
+FLAGS = flags.FLAGS
+flags.DEFINE_string("scenes", None, "HDR file, or a folder of such, searched with its subfolders.")
+flags.DEFINE_string("params", None, "Weights file. Default: the weights shipped with the tool.")
+flags.DEFINE_multi_float("clipped", [0.05, 0.13], "Share of clipped samples.", 0.0, 1.0)
+flags.DEFINE_multi_float("rim", [resolution.RIM], "Rims of `auto`, in pixels.", 1.0)
+flags.DEFINE_multi_enum("resolution", ["native", "working", "auto"], list(resolution.WAYS), "Ways.")
+flags.DEFINE_string("precision", "auto", "Of the convolutions.")
+flags.DEFINE_string("crops", "", "Folder for crops to look at.")
+
+DEPTHS = (8, 32, 128)
+"""Pixels: the limits of the classes of depth."""
+CROP = 384
+"""Pixels of a crop's side."""
+STOPS = (0, -2, -4, -6)
+
+
+def ways() -> list[str]:
+    """The names of what is compared; `auto` once for each rim, entered among the resolutions."""
+    names = [name for name in FLAGS.resolution if name != "auto"]
+    if "auto" in FLAGS.resolution:
+        for rim in FLAGS.rim:
+            names.append(f"auto {rim:g}")
+            resolution.WAYS[names[-1]] = functools.partial(resolution.auto, rim=rim)
+    return names
+
+
+def by_depth(predicted: np.ndarray, truth: np.ndarray, code: np.ndarray) -> list[float]:
+    """RMSE in stops of the saturated pixels, by class of depth; NaN where one is empty.
+
+    All [H, W, 3]; predicted: gain-aligned, in units of the truth.
+    """
+    saturated = highlight_mask(code)
+    depth = distance_transform_edt(saturated)
+    floor = 0.005 / absolute_factor(truth)
+    ratio = np.maximum(luminance(predicted), floor) / np.maximum(luminance(truth), floor)
+    squares = np.square(np.log2(ratio[..., 0]))
+    found = []
+    for low, high in zip((0, *DEPTHS), (*DEPTHS, np.inf), strict=True):
+        inside = saturated & (depth > low) & (depth <= high)
+        found.append(float(np.sqrt(squares[inside].mean())) if inside.any() else float("nan"))
+    return found
+
+
+def line(name: str, figures: list[float], seconds: float) -> str:
+    """One row: gain, RMSE, RMSE by depth."""
+    depths = "  ".join(f"{value:5.2f}" for value in figures[2:])
+    return f"  {name:10} {figures[0]:+6.2f} dB  {figures[1]:5.2f}   {depths}   {seconds:5.1f} s"
+
+
+def write_crops(path: Path, pictures: dict[str, np.ndarray], code: np.ndarray) -> None:
+    """Where the rims of highlights are densest: the pictures from left to right, darker and
+    darker downwards.
+    """
+    saturated = highlight_mask(code).astype(np.float32)
+    rows, columns = (min(CROP, side) for side in saturated.shape)
+    share = uniform_filter(saturated, (rows, columns), mode="constant")
+    inner = np.abs(share - 0.4)
+    inner[: rows // 2] = inner[len(inner) - rows // 2 :] = np.inf
+    inner[:, : columns // 2] = inner[:, inner.shape[1] - columns // 2 :] = np.inf
+    y, x = np.unravel_index(int(np.argmin(inner)), inner.shape)
+    place = slice(y - rows // 2, y + rows // 2), slice(x - columns // 2, x + columns // 2)
+    sheet = [
+        np.concatenate([srgb_encode(np.clip(p[place] * 2.0**s, 0, 1)) for p in pictures.values()], 1)
+        for s in STOPS
+    ]
+    write_png(path, np.round(255 * np.concatenate(sheet)).astype(np.uint8))
+
+
+def main() -> int:
+    """The rows of every picture, then their means. Returns the exit status."""
+    if not FLAGS.scenes:
+        raise ValueError("--scenes: name a folder of HDR files")
+    with quietly():
+        import hdrcnn
+        from training_code.camera import expose
+        from training_code.evaluation.protocol import BASE, Protocol, photograph
+
+        predictor = hdrcnn.load(FLAGS.params, precision=FLAGS.precision)
+    names, found = ways(), dict[str, list[list[float]]]()
+    top = Path(FLAGS.scenes)
+    files = sorted(top.rglob("*.exr")) if top.is_dir() else [top]
+    if not files:
+        raise ImageError(f"{top}: no EXR files")
+    classes = "  ".join(f"<={d}" for d in DEPTHS)
+    print(f"gain, rmse, rmse by depth {classes}  deeper [stops], seconds")
+    for file in files:
+        linear = read_hdr(file)
+        for clipped in FLAGS.clipped:
+            truth = np.minimum(expose(linear, 1.0 - clipped), np.float32(65504.0))
+            codes = photograph(file.stem, truth, dataclasses.replace(BASE, clipped=clipped), Protocol())
+            code = codes.astype(np.float32) / np.float32(255)
+            plain = linearise(code, "mean_curve")
+            input_psnr = evaluate(plain, truth, code).psnr_crf
+            print(f"{file.stem}, {codes.shape[1]} x {codes.shape[0]}, {clipped:.0%} clipped", flush=True)
+            pictures = {}
+            for name in names:
+                begun = time.perf_counter()
+                hdr = predictor.reconstruct(codes, resolution=name)
+                seconds = time.perf_counter() - begun
+                scores = evaluate(hdr, truth, code)
+                depths = by_depth(align(hdr, truth, code), truth, code)
+                figures = [scores.psnr_crf - input_psnr, scores.highlight_rmse, *depths]
+                found.setdefault(name, []).append(figures)
+                print(line(name, figures, seconds), flush=True)
+                pictures[name] = hdr
+            if FLAGS.crops:
+                out = Path(FLAGS.crops) / f"{file.stem}_{clipped:.0%}.png"
+                out.parent.mkdir(parents=True, exist_ok=True)
+                write_crops(out, {"input": plain, **pictures, "truth": truth}, code)
+    print("means")
+    for name in names:
+        print(line(name, list(np.nanmean(found[name], axis=0)), 0.0))
+    return 0
+
+
+if __name__ == "__main__":
+    run(main, ImageError, WeightsError, ValueError, OSError)
