@@ -96,11 +96,9 @@ def write_crops(path: Path, pictures: dict[str, np.ndarray], code: np.ndarray) -
     inner[:, : columns // 2] = inner[:, inner.shape[1] - columns // 2 :] = np.inf
     y, x = np.unravel_index(int(np.argmin(inner)), inner.shape)
     place = slice(y - rows // 2, y + rows // 2), slice(x - columns // 2, x + columns // 2)
-    sheet = [
-        np.concatenate([srgb_encode(np.clip(p[place] * 2.0**s, 0, 1)) for p in pictures.values()], 1)
-        for s in STOPS
-    ]
-    write_png(path, np.round(255 * np.concatenate(sheet)).astype(np.uint8))
+    row = np.concatenate([picture[place] for picture in pictures.values()], axis=1)
+    sheet = srgb_encode(np.clip(np.concatenate([row * 2.0**stop for stop in STOPS]), 0.0, 1.0))
+    write_png(path, np.round(255 * sheet).astype(np.uint8))
 
 
 def main() -> int:
@@ -124,18 +122,21 @@ def main() -> int:
         linear = read_hdr(file)
         for clipped in FLAGS.clipped:
             truth = np.minimum(expose(linear, 1.0 - clipped), np.float32(65504.0))
-            codes = photograph(file.stem, truth, dataclasses.replace(BASE, clipped=clipped), Protocol())
-            code = codes.astype(np.float32) / np.float32(255)
+            condition = dataclasses.replace(BASE, clipped=clipped)
+            codes = photograph(file.stem, truth, condition, Protocol())
+            code = codes.astype(np.float64) / 255.0
             plain = linearise(code, "mean_curve")
             input_psnr = evaluate(plain, truth, code).psnr_crf
-            print(f"{file.stem}, {codes.shape[1]} x {codes.shape[0]}, {clipped:.0%} clipped", flush=True)
+            size = f"{codes.shape[1]} x {codes.shape[0]}"
+            print(f"{file.stem}, {size}, {clipped:.0%} clipped", flush=True)
             pictures = {}
             for name in names:
                 begun = time.perf_counter()
                 hdr = predictor.reconstruct(codes, resolution=name)
                 seconds = time.perf_counter() - begun
                 scores = evaluate(hdr, truth, code)
-                depths = by_depth(align(hdr, truth, code), truth, code)
+                aligned = align(hdr.astype(np.float64), truth.astype(np.float64), code)
+                depths = by_depth(aligned, truth, code)
                 figures = [scores.psnr_crf - input_psnr, scores.highlight_rmse, *depths]
                 found.setdefault(name, []).append(figures)
                 print(line(name, figures, seconds), flush=True)

@@ -48,7 +48,8 @@ def load(
     device: str = "auto",
     tile_pixels: int | None = None,
 ) -> "Predictor":
-    """A predictor with the weights of a file; without one, with those shipped.
+    """A predictor with the weights of a file; without one, with those shipped and the camera curve
+    estimated from each picture.
 
     precision: float32, bfloat16, or auto: bfloat16 where the processor has it. device: cpu, gpu
     or auto. tile_pixels: of a picture worked on at once; 0: all of it.

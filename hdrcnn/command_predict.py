@@ -33,7 +33,7 @@ from hdrcnn.files import ImageError, prepare_folder, remove_temporaries
 from hdrcnn.film import Films
 from hdrcnn.folders import Job, plan
 from hdrcnn.journal import Journal, fault, record
-from hdrcnn.networks import ESTIMATED, Networks
+from hdrcnn.networks import Networks
 from hdrcnn.outputs import WRITERS, Options, chosen
 from hdrcnn.outputs.picture import COMPRESSIONS, LOOKS
 from hdrcnn.photograph import MAX_MEGAPIXELS
@@ -41,7 +41,7 @@ from hdrcnn.precision import PRECISIONS
 from hdrcnn.provenance import is_result
 from hdrcnn.report.collected import Collected
 from hdrcnn.shards import Shard
-from hdrcnn.transfer import LINEARISATIONS
+from hdrcnn.transfer import ESTIMATED, LINEARISATIONS
 from hdrcnn.weights import WeightsError
 
 if TYPE_CHECKING:

@@ -21,14 +21,14 @@ from hdrcnn.frame import Frame
 from hdrcnn.geometry import fit, wanted_size
 from hdrcnn.hdr_io import read_exr
 from hdrcnn.image_io import STRIP
-from hdrcnn.networks import ESTIMATED, Networks, sha256
+from hdrcnn.networks import Networks, sha256
 from hdrcnn.outputs import Picture
 from hdrcnn.photograph import Photograph, read_photograph
 from hdrcnn.provenance import Making, Source, check_place, standing
 from hdrcnn.report import Entry
 from hdrcnn.result import Result, curve_of
 from hdrcnn.settings import Settings
-from hdrcnn.transfer import CameraCurve
+from hdrcnn.transfer import ESTIMATED, CameraCurve
 
 
 @dataclasses.dataclass(frozen=True)

@@ -13,15 +13,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from hdrcnn.transfer import ESTIMATED
 from hdrcnn.weights import JPEG, SHIPPED, VIDEO, WeightsError
 
 if TYPE_CHECKING:
     from hdrcnn.curve_estimation import CurveEstimator
     from hdrcnn.predictor import Predictor
     from hdrcnn.transfer import CameraCurve
-
-ESTIMATED = "estimated"
-"""In the place of a linearisation's name: the curve of each picture."""
 
 
 @functools.cache

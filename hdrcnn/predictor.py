@@ -1,12 +1,13 @@
 """A network with its weights, as a function from photograph to HDR image."""
 
+import functools
 from pathlib import Path
 
 import keras
 import numpy as np
 import numpy.typing as npt
 
-from hdrcnn import devices, highlights, weights
+from hdrcnn import curve_estimation, devices, highlights, weights
 from hdrcnn.frame import Frame
 from hdrcnn.geometry import pad_to_multiple
 from hdrcnn.models import BUILDERS
@@ -14,7 +15,7 @@ from hdrcnn.models.layout import STRIDE
 from hdrcnn.precision import building_in, chosen
 from hdrcnn.resolution import WAYS
 from hdrcnn.tiling import HALO, TILE_PIXELS, Tiling
-from hdrcnn.transfer import CameraCurve, linearise
+from hdrcnn.transfer import ESTIMATED, CameraCurve, linearise
 
 STRIP = 256
 """Rows of a picture that are linearised at once."""
@@ -38,14 +39,28 @@ def as_picture(image: np.ndarray) -> np.ndarray:
     return code
 
 
+@functools.cache
+def _estimator() -> curve_estimation.CurveEstimator:
+    return curve_estimation.load()
+
+
 class Predictor:
     """Linearise, run the network, blend: NumPy in, NumPy out."""
 
     def __init__(
-        self, model: keras.Model, metadata: weights.Metadata, tile_pixels: int = TILE_PIXELS
+        self,
+        model: keras.Model,
+        metadata: weights.Metadata,
+        tile_pixels: int = TILE_PIXELS,
+        camera_curve: str | None = None,
     ) -> None:
-        """tile_pixels: of the picture that the network works on at once; 0: the whole."""
+        """tile_pixels: of the picture that the network works on at once; 0: the whole.
+
+        camera_curve: how codes become light unless `reconstruct` is told: one of
+        `transfer.LINEARISATIONS`, ESTIMATED, or None: as stored with the weights.
+        """
         self.model, self.metadata = model, metadata
+        self.camera_curve = camera_curve or metadata.linearisation
         # XLA would compile anew for every size of picture; JAX has nothing else.
         self.model.jit_compile = keras.config.backend() == "jax"
         self.tiling = Tiling(model, tile_pixels)
@@ -77,7 +92,8 @@ class Predictor:
         gamma: camera-curve control; 1.1 to 1.3 raises highlights that come out too low.
         scaling: the codes are multiplied by it and clipped first, against compression residue
             at the rim of highlights.
-        camera_curve: linearisation instead of the one stored with the weights.
+        camera_curve: linearisation instead of that of this predictor; ESTIMATED: by the curve of
+            this picture.
         resolution: at which size the network sees the picture, one of `resolution.WAYS`.
         panorama: the left and the right side of the picture meet.
         dtype: float32, or float16 for what goes into a file: half the memory; values are held
@@ -89,8 +105,10 @@ class Predictor:
             raise ValueError(f"gamma {gamma} and scaling {scaling} must be positive numbers")
         if resolution not in WAYS:
             raise ValueError(f"unknown resolution {resolution!r}; known: {', '.join(WAYS)}")
-        curve = camera_curve or self.metadata.linearisation
         picture = as_picture(image)
+        curve = camera_curve or self.camera_curve
+        if curve == ESTIMATED:
+            curve = _estimator().estimate(picture)
         frame = Frame(picture, STRIDE, scaling, gamma, panorama, HALO)
         hdr = np.empty(picture.shape, dtype)
         for strip in frame.picture.strips(STRIP):
@@ -112,7 +130,8 @@ def load(
     device: str = "auto",
     tile_pixels: int | None = None,
 ) -> Predictor:
-    """A predictor with the weights of a file; without one, with those shipped.
+    """A predictor with the weights of a file; without one, with those shipped, which come with the
+    camera curve estimated from each picture.
 
     precision: of the convolutions, one of `precision.PRECISIONS`; device: one of
     `devices.DEVICES`; tile_pixels: as for `Predictor`, None: by the memory there is.
@@ -132,4 +151,4 @@ def load(
     if tile_pixels is None:
         free = devices.free_gpu_bytes() if on_gpu else None
         tile_pixels = devices.tile_pixels(free, metadata.width, TILE_PIXELS)
-    return Predictor(model, metadata, tile_pixels)
+    return Predictor(model, metadata, tile_pixels, ESTIMATED if params is None else None)

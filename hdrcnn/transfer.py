@@ -73,6 +73,9 @@ LINEARISATIONS: dict[str, Callable[..., Array]] = {
 }
 """By name, as stored in a weights file: codes in [0, 1] to linear in [0, 1]."""
 
+ESTIMATED = "estimated"
+"""In the place of such a name: the curve of each picture, by `curve_estimation`."""
+
 
 @dataclasses.dataclass(frozen=True)
 class CameraCurve:

@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import hdrcnn
+from hdrcnn import curve_estimation, weights
 from hdrcnn.geometry import pad_to_multiple
 from hdrcnn.transfer import linearise
 
@@ -95,6 +96,17 @@ def test_shipped_weights_fit_and_reconstruct(picture):
     assert hdr.shape == picture.shape
     assert np.isfinite(hdr).all()
     assert hdr.max() > 1.0
+
+
+def test_shipped_weights_come_with_the_curve_of_each_picture_and_named_ones_with_theirs(picture):
+    curve = curve_estimation.load().estimate(picture)
+    shipped, named = hdrcnn.load(), hdrcnn.load(weights.SHIPPED)
+    found = shipped.reconstruct(picture)
+    np.testing.assert_array_equal(found, shipped.reconstruct(picture, camera_curve=curve))
+    np.testing.assert_array_equal(found, named.reconstruct(picture, camera_curve="estimated"))
+    stored = shipped.reconstruct(picture, camera_curve=named.metadata.linearisation)
+    np.testing.assert_array_equal(named.reconstruct(picture), stored)
+    assert np.abs(stored - found).max() > 1e-3
 
 
 def test_backends_agree_on_the_shipped_weights(tmp_path, run_python, picture):
