@@ -16,6 +16,7 @@ corner of each picture is written as PNG, the ways side by side, one under anoth
 
 import dataclasses
 import functools
+import itertools
 import sys
 import time
 from pathlib import Path
@@ -29,8 +30,9 @@ sys.path.insert(0, str(ROOT))
 
 from hdrcnn import resolution
 from hdrcnn.command_line import quietly, run
+from hdrcnn.crf_correction import LUMINANCE_FLOOR
 from hdrcnn.hdr_io import read_hdr
-from hdrcnn.image_io import ImageError, write_png
+from hdrcnn.image_io import HALF_MAX, ImageError, write_png
 from hdrcnn.metrics import absolute_factor, align, evaluate, highlight_mask
 from hdrcnn.transfer import linearise, luminance, srgb_encode
 from hdrcnn.weights import WeightsError
@@ -46,6 +48,8 @@ flags.DEFINE_string("crops", "", "Folder for crops to look at.")
 
 DEPTHS = (8, 32, 128)
 """Pixels: the limits of the classes of depth."""
+MEASURED = 1e6
+"""Of larger pictures every n-th pixel of every n-th row is measured, about so many."""
 CROP = 384
 """Pixels of a crop's side."""
 STOPS = (0, -2, -4, -6)
@@ -61,21 +65,39 @@ def ways() -> list[str]:
     return names
 
 
-def by_depth(predicted: np.ndarray, truth: np.ndarray, code: np.ndarray) -> list[float]:
-    """RMSE in stops of the saturated pixels, by class of depth; NaN where one is empty.
+class Photograph:
+    """A photograph of an HDR file, and what a reconstruction of it is worth."""
 
-    All [H, W, 3]; predicted: gain-aligned, in units of the truth.
-    """
-    saturated = highlight_mask(code)
-    depth = distance_transform_edt(saturated)
-    floor = 0.005 / absolute_factor(truth)
-    ratio = np.maximum(luminance(predicted), floor) / np.maximum(luminance(truth), floor)
-    squares = np.square(np.log2(ratio[..., 0]))
-    found = []
-    for low, high in zip((0, *DEPTHS), (*DEPTHS, np.inf), strict=True):
-        inside = saturated & (depth > low) & (depth <= high)
-        found.append(float(np.sqrt(squares[inside].mean())) if inside.any() else float("nan"))
-    return found
+    def __init__(self, file: Path, clipped: float) -> None:
+        """clipped: share of the samples. Raises ImageError, and ValueError where too dark."""
+        from training_code.camera import expose
+        from training_code.evaluation.protocol import BASE, Protocol, photograph
+
+        condition = dataclasses.replace(BASE, clipped=clipped)
+        self.truth = np.minimum(expose(read_hdr(file), 1.0 - clipped), np.float32(HALF_MAX))
+        self.codes = photograph(file.stem, self.truth, condition, Protocol())
+        self.code = self.codes.astype(np.float64) / 255.0
+        self.plain = linearise(self.code, "mean_curve")
+        step = max(1, round((self.code.size / 3 / MEASURED) ** 0.5))
+        self._some = slice(None, None, step), slice(None, None, step)
+        self._reference = self.truth[self._some].astype(np.float64), self.code[self._some]
+        self._depth = distance_transform_edt(highlight_mask(self.code))[self._some]
+        self._input = evaluate(self.plain[self._some], *self._reference).psnr_crf
+
+    def figures(self, hdr: np.ndarray) -> list[float]:
+        """Gain in dB, RMSE in stops, and this by class of depth: NaN where one is empty."""
+        some = hdr[self._some].astype(np.float64)
+        scores = evaluate(some, *self._reference)
+        truth = self._reference[0]
+        floor = LUMINANCE_FLOOR / absolute_factor(truth)
+        lights = (luminance(align(some, *self._reference)), luminance(truth))
+        predicted, true = (np.maximum(light[..., 0], floor) for light in lights)
+        squares = np.square(np.log2(predicted / true))
+        found = [scores.psnr_crf - self._input, scores.highlight_rmse]
+        for low, high in zip((0, *DEPTHS), (*DEPTHS, np.inf), strict=True):
+            inside = (self._depth > low) & (self._depth <= high)
+            found.append(float(np.sqrt(squares[inside].mean())) if inside.any() else float("nan"))
+        return found
 
 
 def line(name: str, figures: list[float], seconds: float) -> str:
@@ -107,8 +129,6 @@ def main() -> int:
         raise ValueError("--scenes: name a folder of HDR files")
     with quietly():
         import hdrcnn
-        from training_code.camera import expose
-        from training_code.evaluation.protocol import BASE, Protocol, photograph
 
         predictor = hdrcnn.load(FLAGS.params, precision=FLAGS.precision)
     names, found = ways(), dict[str, list[list[float]]]()
@@ -116,38 +136,27 @@ def main() -> int:
     files = sorted(top.rglob("*.exr")) if top.is_dir() else [top]
     if not files:
         raise ImageError(f"{top}: no EXR files")
-    classes = "  ".join(f"<={d}" for d in DEPTHS)
-    print(f"gain, rmse, rmse by depth {classes}  deeper [stops], seconds")
-    for file in files:
-        linear = read_hdr(file)
-        for clipped in FLAGS.clipped:
-            truth = np.minimum(expose(linear, 1.0 - clipped), np.float32(65504.0))
-            condition = dataclasses.replace(BASE, clipped=clipped)
-            codes = photograph(file.stem, truth, condition, Protocol())
-            code = codes.astype(np.float64) / 255.0
-            plain = linearise(code, "mean_curve")
-            input_psnr = evaluate(plain, truth, code).psnr_crf
-            size = f"{codes.shape[1]} x {codes.shape[0]}"
-            print(f"{file.stem}, {size}, {clipped:.0%} clipped", flush=True)
-            pictures = {}
-            for name in names:
-                begun = time.perf_counter()
-                hdr = predictor.reconstruct(codes, resolution=name)
-                seconds = time.perf_counter() - begun
-                scores = evaluate(hdr, truth, code)
-                aligned = align(hdr.astype(np.float64), truth.astype(np.float64), code)
-                depths = by_depth(aligned, truth, code)
-                figures = [scores.psnr_crf - input_psnr, scores.highlight_rmse, *depths]
-                found.setdefault(name, []).append(figures)
-                print(line(name, figures, seconds), flush=True)
-                pictures[name] = hdr
-            if FLAGS.crops:
-                out = Path(FLAGS.crops) / f"{file.stem}_{clipped:.0%}.png"
-                out.parent.mkdir(parents=True, exist_ok=True)
-                write_crops(out, {"input": plain, **pictures, "truth": truth}, code)
+    print(f"gain, rmse, rmse by depth {'  '.join(f'<={d}' for d in DEPTHS)}  deeper, seconds")
+    for file, clipped in itertools.product(files, FLAGS.clipped):
+        shot, results = Photograph(file, clipped), {}
+        size = f"{shot.codes.shape[1]} x {shot.codes.shape[0]}"
+        print(f"{file.stem}, {size}, {clipped:.0%} clipped", flush=True)
+        for name in names:
+            begun = time.perf_counter()
+            results[name] = predictor.reconstruct(shot.codes, resolution=name)
+            seconds = time.perf_counter() - begun
+            figures = shot.figures(results[name])
+            found.setdefault(name, []).append([*figures, seconds])
+            print(line(name, figures, seconds), flush=True)
+        if FLAGS.crops:
+            out = Path(FLAGS.crops) / f"{file.stem}_{clipped:.0%}.png"
+            out.parent.mkdir(parents=True, exist_ok=True)
+            write_crops(out, {"input": shot.plain, **results, "truth": shot.truth}, shot.code)
     print("means")
     for name in names:
-        print(line(name, list(np.nanmean(found[name], axis=0)), 0.0))
+        # A class of depth that no picture has stays NaN.
+        *figures, seconds = np.ma.masked_invalid(found[name]).mean(axis=0).filled(np.nan)
+        print(line(name, figures, seconds))
     return 0
 
 
