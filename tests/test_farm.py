@@ -232,11 +232,10 @@ def test_a_worker_that_would_do_something_else_refuses(photos, tiny_weights, mon
     request = farm.ask(Settings(), tiny_weights)
     (job, *_) = folders.plan(["in"], Path("out")).jobs
     jobs._networks.cache_clear()
-    monkeypatch.setattr("hdrcnn.__version__", "0.0.1")
-    with pytest.raises(farm.FarmError, match=r"its hdrcnn is 0\.0\.1"):
-        jobs.convert(job, None, request)
-    monkeypatch.undo()
-    os.chdir(photos)
+    with monkeypatch.context() as patched:
+        patched.setattr("hdrcnn.__version__", "0.0.1")
+        with pytest.raises(farm.FarmError, match=r"its hdrcnn is 0\.0\.1"):
+            jobs.convert(job, None, request)
     tiny = Path("tiny.npz")
     tiny.write_bytes(tiny_weights.read_bytes())
     request = farm.ask(Settings(), tiny)
@@ -244,9 +243,9 @@ def test_a_worker_that_would_do_something_else_refuses(photos, tiny_weights, mon
     with pytest.raises(farm.FarmError, match="its weights are not those"):
         jobs.convert(job, None, request)
     (photos / "gone").mkdir()
-    os.chdir("gone")
+    monkeypatch.chdir("gone")
     request = farm.ask(Settings(), tiny_weights)
-    os.chdir(photos)
+    monkeypatch.chdir(photos)
     (photos / "gone").rmdir()
     with pytest.raises(farm.FarmError, match="gone: not on a worker's machine"):
         jobs.convert(job, None, request)
