@@ -93,7 +93,9 @@ class Tiling:
             return frame.shown(dataclasses.replace(around, top=top, bottom=bottom))[None]
 
         first, last = core.top - around.top, core.bottom - around.top
-        step = self.step if self.tile_pixels else last - first
+        # The whole takes less arithmetic than strips, and twice as much memory.
+        pixels = (around.bottom - around.top) * (around.right - around.left)
+        step = last - first if 2 * pixels <= self.tile_pixels or not self.tile_pixels else self.step
         for row, strip in self._strips.run(fetch, around.bottom - around.top, first, last, step):
             top = around.top + row
             piece = dataclasses.replace(core, top=top, bottom=min(top + step, core.bottom))
