@@ -9,9 +9,9 @@ photographs each HDR file at several exposures, reconstructs it in every way and
     rmse     of the saturated pixels, stops; then the same by their distance to the next pixel
              that is not saturated, in pixels
 
-and, last, the means. "auto N" is `auto` with a rim of N pixels. With --crops the most saturated
-corner of each picture is written as PNG, the ways side by side, one under another at 0, -2, -4 and
--6 stops.
+and, last, the means. "auto N" is `auto` with a rim of N pixels. With --crops a piece of each
+picture of which two fifths are saturated is written as PNG, the ways side by side, one under
+another at 0, -2, -4 and -6 stops.
 """
 
 import dataclasses
@@ -107,7 +107,7 @@ def line(name: str, figures: list[float], seconds: float) -> str:
 
 
 def write_crops(path: Path, pictures: dict[str, np.ndarray], code: np.ndarray) -> None:
-    """Where the rims of highlights are densest: the pictures from left to right, darker and
+    """Where two fifths are saturated: the pictures from left to right, darker and
     darker downwards.
     """
     saturated = highlight_mask(code).astype(np.float32)
