@@ -28,8 +28,9 @@ from hdrcnn.command_line import quietly, run
 from hdrcnn.image_io import ImageError
 from training_code.camera import Camera, Development, TooBlackError, develop, expose, jpeg, sense
 from training_code.camera.camera import recolour
-from training_code.scenes import Scene, Views, load_scenes
+from training_code.scenes import Scene, load_scenes
 from training_code.shots import look
+from training_code.views import Views
 
 if TYPE_CHECKING:
     from training_code.pairs import Pairs

@@ -7,8 +7,9 @@ prints a row for each case:
     size, how much is saturated, resolution
     seconds of the command, its start included, and its peak resident memory
     processor seconds, of all cores together, of linearising, network and blend alone, in another
-        process, at the second time
-    their ratio to the same with the network run over the whole picture in one piece, where fits
+        process, the best of three
+    their ratio to the same with the network run over the whole picture in one piece, in turn with
+        it in the same process, where that fits
     for fully saturated pictures: the arithmetic of one piece, as a share of what a core reaches on
         matrix products beside it
 
@@ -16,6 +17,7 @@ Processor seconds hold on a machine that does other things too, roughly; seconds
 only. "5 %" is discs of up to 200 pixels' radius, each with a ramp at its rim.
 """
 
+import functools
 import json
 import os
 import subprocess
@@ -36,9 +38,9 @@ from hdrcnn.image_io import ImageError, write_png
 from hdrcnn.weights import WeightsError
 
 SHARES = {"unsaturated": 0.0, "5 %": 0.05, "all": 1.0}
-WHOLE = "whole"
-"""In place of a resolution: the network over the whole picture in one piece."""
-MODES = ("auto", "native", "working", WHOLE)
+TIMES = 3
+"""The first time, a process finds no memory ready."""
+MODES = ("auto", "native", "working")
 FLAGS = flags.FLAGS
 flags.DEFINE_multi_float("megapixels", [1.0, 4.0, 12.0, 24.0, 48.0], "Sizes; several times.")
 flags.DEFINE_multi_enum("saturated", list(SHARES), list(SHARES), "How much of the picture.")
@@ -48,6 +50,7 @@ flags.DEFINE_string("params", None, "Weights file. Default: the weights shipped 
 flags.DEFINE_integer("width", 0, "Fresh weights of this width instead; 64: as published.", 0)
 flags.DEFINE_float("dense_gigabytes", 6.0, "Run in one piece only what needs no more than this.")
 flags.DEFINE_string("child", "", "Measure this picture in this process and print JSON.")
+flags.DEFINE_bool("dense", False, "With --child: beside it the network in one piece.")
 
 # ru_maxrss is in kilobytes on Linux and in bytes on macOS.
 UNIT = 1 if sys.platform == "darwin" else 1024
@@ -83,14 +86,11 @@ def picture(megapixels: float, share: float) -> np.ndarray:
     return code
 
 
-def quickest(of: Callable[[], object], times: int = 3) -> float:
-    """Processor seconds of the quickest of some runs."""
-    seconds = []
-    for _ in range(times):
-        begun = time.process_time()
-        of()
-        seconds.append(time.process_time() - begun)
-    return min(seconds)
+def processor_seconds(of: Callable[[], object]) -> float:
+    """Of one run, all cores together."""
+    begun = time.process_time()
+    of()
+    return time.process_time() - begun
 
 
 def matrix_rate() -> float:
@@ -99,7 +99,9 @@ def matrix_rate() -> float:
 
     side = 3072
     matrix = tf.random.normal((side, side))
-    return side**3 / quickest(lambda: tf.linalg.matmul(matrix, matrix).numpy())
+    product = functools.partial(tf.linalg.matmul, matrix, matrix)
+    seconds = [processor_seconds(lambda: product().numpy()) for _ in range(TIMES)]
+    return side**3 / min(seconds)
 
 
 def fresh_weights(folder: Path) -> Path:
@@ -118,23 +120,30 @@ def fresh_weights(folder: Path) -> Path:
 
 
 def measure(source: Path, mode: str) -> dict[str, float]:
-    """Without reading and writing, in this process; `mode`: a resolution, or WHOLE."""
+    """Without reading and writing, in this process, with the camera curve of the weights."""
     import hdrcnn
     from hdrcnn.highlights import reconstruct_light
+    from hdrcnn.weights import SHIPPED
 
     with quietly():
-        predictor = hdrcnn.load(FLAGS.params, precision=FLAGS.precision)
-    facts, code = predictor.metadata, hdrcnn.read(source)
+        predictor = hdrcnn.load(FLAGS.params or SHIPPED, precision=FLAGS.precision)
+    facts, image = predictor.metadata, hdrcnn.read(source)
 
-    def compute() -> object:
-        if mode != WHOLE:
-            return predictor.reconstruct(code, resolution=mode, dtype=np.float16)
+    def in_parts() -> object:
+        return predictor.reconstruct(image, resolution=mode, dtype=np.float16)
+
+    def in_one_piece() -> object:
+        code = image / np.float32(255.0)
         y = predictor.log_hdr(code)
         return reconstruct_light(code, y, facts.linearisation, facts.blend).astype(np.float16)
 
-    # The first time, a process finds no memory ready.
-    seconds = quickest(compute, 2)
-    return {"network": seconds, "rate": matrix_rate(), "width": float(facts.width)}
+    ways = {"network": in_parts} | ({"whole": in_one_piece} if FLAGS.dense else {})
+    seconds: dict[str, list[float]] = {name: [] for name in ways}
+    for _ in range(TIMES):
+        for name, way in ways.items():
+            seconds[name].append(processor_seconds(way))
+    found = {name: min(times) for name, times in seconds.items()}
+    return found | {"rate": matrix_rate(), "width": float(facts.width)}
 
 
 def given() -> list[str]:
@@ -143,9 +152,10 @@ def given() -> list[str]:
     return [f"--precision={FLAGS.precision}", *params]
 
 
-def in_child(source: Path, mode: str) -> dict[str, float]:
-    """`measure` in a fresh process."""
+def in_child(source: Path, mode: str, dense: bool) -> dict[str, float]:
+    """`measure` in a fresh process; `dense`: and that of one piece."""
     command = [sys.executable, __file__, f"--child={source}", f"--resolution={mode}", *given()]
+    command += ["--dense"] * dense
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         sys.exit(f"{source.stem}, {mode}: {done.stderr.strip() or done.returncode}")
@@ -166,10 +176,10 @@ def by_command(source: Path, mode: str) -> dict[str, float]:
     return {"seconds": time.perf_counter() - begun, "bytes": float(usage.ru_maxrss * UNIT)}
 
 
-def line(name: str, mode: str, megapixels: float, found: dict[str, float], whole: float) -> str:
-    """A row of the table; `whole`: seconds in one piece, 0 where that was not run."""
+def line(name: str, mode: str, megapixels: float, found: dict[str, float]) -> str:
+    """A row of the table."""
     products = MULTIPLICATIONS * found["width"] ** 2 * megapixels * 1e6
-    ratio = f"x {found['network'] / whole:.2f}" if whole else "-"
+    ratio = f"x {found['network'] / found['whole']:.2f}" if "whole" in found else "-"
     # Otherwise not all of it is computed.
     complete = name == "all" and mode == "native"
     share = f"{products / found['network'] / found['rate']:.0%}" if complete else "-"
@@ -188,12 +198,10 @@ def table(folder: Path) -> None:
         for number, name in enumerate(FLAGS.saturated):
             sources[name] = folder / f"{megapixels:g}_{number}.png"
             write_png(sources[name], picture(megapixels, SHARES[name]))
-        # What is in the picture makes no difference to one piece.
-        whole = in_child(next(iter(sources.values())), WHOLE)["network"] if fits else 0.0
         for name, source in sources.items():
             for mode in FLAGS.resolution:
-                found = in_child(source, mode) | by_command(source, mode)
-                print(line(name, mode, megapixels, found, whole), flush=True)
+                found = in_child(source, mode, fits) | by_command(source, mode)
+                print(line(name, mode, megapixels, found), flush=True)
 
 
 def main() -> int:

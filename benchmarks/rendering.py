@@ -129,7 +129,7 @@ def main() -> int:
         from training_code.camera import Camera, Development
         from training_code.on_device import atlas, batches
         from training_code.on_device.camera import DeviceCamera
-        from training_code.scenes import Views
+        from training_code.views import Views
 
     scenes, views = synthetic_scenes(), Views()
     laid_out = atlas.build(scenes, views, FLAGS.size)

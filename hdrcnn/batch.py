@@ -4,10 +4,11 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 
-from hdrcnn.conversion import Conversion, Outcome
+from hdrcnn.conversion import Conversion
 from hdrcnn.film import Films
 from hdrcnn.folders import Job
 from hdrcnn.networks import Networks
+from hdrcnn.outcome import Outcome
 from hdrcnn.settings import Settings
 
 __all__ = ["Job", "Outcome", "Settings", "convert", "convert_all"]

@@ -22,6 +22,7 @@ from hdrcnn.geometry import fit, wanted_size
 from hdrcnn.hdr_io import read_exr
 from hdrcnn.image_io import STRIP
 from hdrcnn.networks import Networks, sha256
+from hdrcnn.outcome import FIGURES, Outcome
 from hdrcnn.outputs import Picture
 from hdrcnn.photograph import Photograph, read_photograph
 from hdrcnn.provenance import Making, Source, check_place, standing
@@ -29,46 +30,6 @@ from hdrcnn.report import Entry
 from hdrcnn.result import Result, curve_of
 from hdrcnn.settings import Settings
 from hdrcnn.transfer import ESTIMATED, CameraCurve
-
-
-@dataclasses.dataclass(frozen=True)
-class Outcome:
-    """What came of a job: figures, or the one line that says why there are none."""
-
-    job: Job
-    error: str | None = None
-    no_room: bool = False
-    """The error is that nothing can be written any more."""
-    kept: bool = False
-    """The result was there already; the figures are those it was written with."""
-    entry: Entry | None = None
-    """What the report shows, where there is one."""
-    weights: str = ""
-    """Name of the weights file."""
-    width: int = 0
-    height: int = 0
-    saturated: float = 0.0
-    """Share of pixels with a code above 0.95 in any channel."""
-    peak_before: float = 0.0
-    """Largest luminance of the linearised picture; 1.0 = its clipping level."""
-    peak_after: float = 0.0
-    seconds: float = 0.0
-
-    @property
-    def status(self) -> str:
-        if self.error is not None:
-            return "failed"
-        return "kept" if self.kept else "done"
-
-    @property
-    def stops_gained(self) -> float:
-        """How far the peak moved; 0 for a black picture."""
-        if self.peak_before <= 0 or self.peak_after <= 0:
-            return 0.0
-        return float(np.log2(self.peak_after / self.peak_before))
-
-
-FIGURES = ("width", "height", "saturated", "peak_before", "peak_after")
 
 
 def as_stored(code: np.ndarray, bits: int) -> np.ndarray:

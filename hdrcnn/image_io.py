@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image, PngImagePlugin
 
 from hdrcnn.files import ImageError, finished_whole, remove_temporaries
-from hdrcnn.folders import LDR_SUFFIXES
+from hdrcnn.listing import LDR_SUFFIXES
 from hdrcnn.outputs.exr import HALF_MAX, write_exr
 from hdrcnn.photograph import Photograph, read_ldr, read_photograph
 

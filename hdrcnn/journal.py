@@ -6,9 +6,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from hdrcnn.conversion import FIGURES, Outcome
 from hdrcnn.files import ImageError, not_written
-from hdrcnn.folders import real
+from hdrcnn.listing import real
+from hdrcnn.outcome import FIGURES, Outcome
 from hdrcnn.settings import Settings
 
 

@@ -15,7 +15,8 @@ from training_code.camera import Camera, Development, Sensor
 from training_code.on_device import atlas
 from training_code.on_device.batches import ShotBatches
 from training_code.on_device.camera import DeviceCamera
-from training_code.scenes import Scene, Views
+from training_code.scenes import Scene
+from training_code.views import Views
 
 SIZE = 32
 DEVELOPMENT = Development(

@@ -12,13 +12,14 @@ import pytest
 
 from hdrcnn.image_io import write_exr
 from tests.conftest import ROOT
-from training_code import distribution
+from training_code import cluster, distribution
 from training_code.camera import Camera, Development, Exposure, Sensor
 from training_code.config import Config, Running, TrainingError
 from training_code.distribution import Distribution
 from training_code.on_device.batches import ShotBatches
 from training_code.pairs import Pairs
-from training_code.scenes import Scene, Views
+from training_code.scenes import Scene
+from training_code.views import Views
 
 FAST = "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
 """To compile; the graphs run for a second."""
@@ -200,13 +201,13 @@ COUNT, NUMBER = "KERAS_DISTRIBUTION_NUM_PROCESSES", "KERAS_DISTRIBUTION_PROCESS_
 def test_processes_are_found_by_flags_before_the_environment(monkeypatch):
     for name in (ADDRESS, COUNT, NUMBER):
         monkeypatch.delenv(name, raising=False)
-    assert distribution.cluster(Running()) is None
+    assert cluster.asked_for(Running()) is None
     monkeypatch.setenv(ADDRESS, "10.0.0.1:1234,10.0.0.2:1234")
     monkeypatch.setenv(COUNT, "2")
     monkeypatch.setenv(NUMBER, "1")
-    assert distribution.cluster(Running()) == distribution.Cluster("10.0.0.1:1234", 2, 1)
+    assert cluster.asked_for(Running()) == cluster.Cluster("10.0.0.1:1234", 2, 1)
     flags = Running(coordinator="here:99", processes=4, process=0)
-    assert distribution.cluster(flags) == distribution.Cluster("here:99", 4, 0)
+    assert cluster.asked_for(flags) == cluster.Cluster("here:99", 4, 0)
 
 
 @pytest.mark.parametrize(
@@ -227,7 +228,7 @@ def test_processes_that_cannot_find_each_other_are_named(monkeypatch, changes, e
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
     with pytest.raises(TrainingError, match=reason):
-        distribution.cluster(Running(**changes))
+        cluster.asked_for(Running(**changes))
 
 
 @pytest.mark.parametrize(

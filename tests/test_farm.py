@@ -138,7 +138,9 @@ def test_the_file_of_a_killed_worker_is_done_again(wicked, tiny_weights):
     killer.start()
     outcomes = converted(tiny_weights, farm.Place(workers=2))
     killer.join()
-    assert {outcome.status for outcome in outcomes.values()} == {"done"}
+    assert outcomes["2 slow.png"].status == "done"
+    # An outcome can die with its worker before it is told; done again, its result is there already.
+    assert {outcome.status for outcome in outcomes.values()} <= {"done", "kept"}
     assert finished() == ["0", "1", "2 slow", "3", "4", "5"]
     assert all(read_exr(path).shape == (48, 64, 3) for path in Path("out").glob("*.exr"))
 

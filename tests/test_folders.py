@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hdrcnn.folders import Job, may_be_picture, name_outputs, natural_key, plan
+from hdrcnn.folders import Job, name_outputs, plan
 from hdrcnn.image_io import ImageError
+from hdrcnn.listing import may_be_picture, natural_key
 
 
 @pytest.fixture

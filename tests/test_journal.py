@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from hdrcnn.conversion import Outcome
 from hdrcnn.files import ImageError
 from hdrcnn.folders import Job
 from hdrcnn.journal import Journal, fault, record
+from hdrcnn.outcome import Outcome
 from hdrcnn.settings import Settings
 
 JOB = Job(Path("in/a.jpg"), Path("out/a"))

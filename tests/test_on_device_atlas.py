@@ -9,8 +9,9 @@ import pytest
 from training_code.camera import Camera
 from training_code.config import TrainingError
 from training_code.on_device import atlas
-from training_code.scenes import Scene, Views
+from training_code.scenes import Scene
 from training_code.shots import draw_shot, families
+from training_code.views import Views
 
 VIEWS = Views()
 

@@ -12,7 +12,8 @@ from keras import ops
 from training_code import shots as host
 from training_code.camera import Camera, expose
 from training_code.on_device import atlas, exposure, views
-from training_code.scenes import Scene, Views
+from training_code.scenes import Scene
+from training_code.views import Views
 
 SIZE = 32
 VIEWS = Views(crop=(0.1, 0.9))

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from hdrcnn import outputs
-from hdrcnn.folders import LDR_SUFFIXES
 from hdrcnn.image_io import ImageError
+from hdrcnn.listing import LDR_SUFFIXES
 from hdrcnn.outputs import WRITERS, Options, Picture, chosen
 from tests.outputs import made
 

@@ -8,7 +8,8 @@ import pytest
 
 from training_code.camera import Camera, Development, Part, generator
 from training_code.pairs import Pairs
-from training_code.scenes import Scene, Views, load_scenes
+from training_code.scenes import Scene, load_scenes
+from training_code.views import Views
 
 Batch = dict[str, np.ndarray]
 

@@ -10,7 +10,8 @@ import pytest
 from hdrcnn.image_io import ImageError, write_exr
 from training_code import scenes as scenes_module
 from training_code.scene_store import MappedScene, SceneStore, half_of_memory
-from training_code.scenes import StoredScene, Views, load_scenes
+from training_code.scenes import StoredScene, load_scenes
+from training_code.views import Views
 
 SIDE = 96
 BYTES = SIDE * SIDE * 3 * 2

@@ -20,10 +20,10 @@ from training_code.scene_files import family_of, read_list, scene_files
 from training_code.scenes import (
     SHOWN,
     Collection,
-    Views,
     load_scenes,
     usable_pixels,
 )
+from training_code.views import Views
 
 
 def ramp(peak: float = 4.0, side: int = 64) -> np.ndarray:

@@ -8,8 +8,9 @@ import pytest
 
 from training_code.camera import Camera, Development, Exposure, Sensor, Settings, photograph
 from training_code.projection import perspective_view
-from training_code.scenes import Scene, Views
+from training_code.scenes import Scene
 from training_code.shots import Shot, draw_shot, families, in_order, look, stack, take
+from training_code.views import Views
 
 SIZE = 32
 QUIET = Camera(sensor=Sensor(noise_sd=(0.0, 0.0)))

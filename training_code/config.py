@@ -15,7 +15,7 @@ from hdrcnn.transfer import LINEARISATIONS
 from training_code.camera import Development, Exposure, Sensor
 from training_code.loss_settings import Loss
 from training_code.motion import Motion
-from training_code.scenes import Views
+from training_code.views import Views
 
 PRECISIONS = ("float32", "mixed_bfloat16")
 TEMPORAL = ("", "transform", "jacobian")

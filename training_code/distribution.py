@@ -13,13 +13,13 @@ import contextlib
 import dataclasses
 import functools
 import hashlib
-import os
 from collections.abc import Iterator
 from typing import Any
 
 import keras
 import numpy as np
 
+from training_code.cluster import Cluster, asked_for, join
 from training_code.config import Config, Running, TrainingError
 from training_code.pairs import Pairs
 
@@ -64,51 +64,6 @@ class Distribution:
             raise TrainingError(f"the processes do not have the same {what}")
 
 
-@dataclasses.dataclass(frozen=True)
-class Cluster:
-    """The processes of a run, and which of them this is."""
-
-    coordinator: str
-    processes: int
-    process: int
-
-
-def cluster(running: Running) -> Cluster | None:
-    """From the flags and, for what they leave open, the environment of Keras; None: one process.
-
-    Raises TrainingError where one is missing or out of range.
-    """
-    coordinator = running.coordinator or os.environ.get("KERAS_DISTRIBUTION_JOB_ADDRESSES", "")
-    coordinator = coordinator.partition(",")[0]  # Keras takes all addresses; the first leads.
-    processes = running.processes or _number("KERAS_DISTRIBUTION_NUM_PROCESSES", 0)
-    process = running.process
-    if process < 0:
-        process = _number("KERAS_DISTRIBUTION_PROCESS_ID", -1)
-    if not coordinator and processes <= 1 and process <= 0:
-        return None
-    host, _, port = coordinator.rpartition(":")
-    if not (host and port.isdigit()):
-        raise TrainingError(
-            f"--coordinator {coordinator!r}: several processes need host:port of the first one"
-        )
-    if processes < 1:
-        raise TrainingError("--processes: how many there are is needed beside --coordinator")
-    if not 0 <= process < processes:
-        raise TrainingError(
-            f"--process {process}: each of the {processes} processes needs its own number, "
-            f"0 to {processes - 1}"
-        )
-    return Cluster(coordinator, processes, process)
-
-
-def _number(variable: str, default: int) -> int:
-    text = os.environ.get(variable, "")
-    try:
-        return int(text) if text else default
-    except ValueError as error:
-        raise TrainingError(f"{variable}={text}: must be a number") from error
-
-
 @contextlib.contextmanager
 def started(config: Config, running: Running) -> Iterator[Distribution]:
     """Within it models are made for, and trained on, the devices asked for. To be entered before
@@ -117,13 +72,13 @@ def started(config: Config, running: Running) -> Iterator[Distribution]:
     Raises TrainingError where the devices are not there, or cannot share the batch.
     """
     backend = keras.config.backend()
-    hosts = cluster(running)
+    hosts = asked_for(running)
     if hosts and backend != "jax":
         raise TrainingError(
             "--coordinator: several processes train under JAX alone; set KERAS_BACKEND=jax"
         )
     if hosts:
-        _initialize(hosts, config.seed)
+        join(hosts, config.seed)
     names = _names(backend, hosts)
     count = _count(running.devices, names)
     found = Distribution(count)
@@ -139,20 +94,6 @@ def started(config: Config, running: Running) -> Iterator[Distribution]:
     else:
         with _data_parallel(count).scope():
             yield found
-
-
-def _initialize(hosts: Cluster, seed: int) -> None:
-    """Find the other processes. Raises TrainingError."""
-    import jax
-
-    if jax.distributed.is_initialized():  # By a run before, in the same processes.
-        return
-    # Without a seed Keras would agree on one by a computation on the CPUs of all.
-    keras.utils.set_random_seed(seed)
-    try:
-        keras.distribution.initialize(hosts.coordinator, hosts.processes, hosts.process)
-    except (RuntimeError, ValueError) as error:
-        raise TrainingError(f"--coordinator {hosts.coordinator}: {error}") from error
 
 
 def _names(backend: str, hosts: Cluster | None) -> list[str]:

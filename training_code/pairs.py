@@ -7,8 +7,9 @@ import keras
 import numpy as np
 
 from training_code.camera import Camera, Key, Part, TooBlackError, generator
-from training_code.scenes import Scene, Views
+from training_code.scenes import Scene
 from training_code.shots import Shot, draw_shot, families, in_order, take
+from training_code.views import Views
 
 ATTEMPTS = 1000
 """Views too black to be exposed in a row, before a collection is given up."""

@@ -10,7 +10,6 @@ Whichever way, what comes out is a `Collection` of `Scene`.
 
 import contextlib
 import dataclasses
-import math
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -29,6 +28,7 @@ from training_code.scene_files import (
     read_list,
     scene_files,
 )
+from training_code.views import Views
 
 if TYPE_CHECKING:
     from training_code.scene_store import SceneStore
@@ -38,7 +38,6 @@ __all__ = [
     "Scene",
     "SceneFile",
     "StoredScene",
-    "Views",
     "load_scenes",
     "read_list",
     "scene_files",
@@ -149,35 +148,6 @@ class Collection:
         if len(self.rejected) > SHOWN:
             lines += f"  and {len(self.rejected) - SHOWN:,} more\n"
         return lines
-
-
-@dataclasses.dataclass(frozen=True)
-class Views:
-    """How scenes are looked at: ranges, uniform where nothing else is said."""
-
-    fov: tuple[float, float] = (75.0, 100.0)
-    """Horizontal field of view in a panorama, degrees; uniform in its logarithm, as scales are."""
-    pitch: tuple[float, float] = (-30.0, 30.0)
-    """Above the horizon of a panorama, degrees."""
-    crop: tuple[float, float] = (0.2, 0.6)
-    """Width of a crop in widths of the photograph; never fewer pixels than the result has."""
-
-    def __post_init__(self) -> None:
-        for name, least, most in (("fov", 1.0, 179.0), ("pitch", -90.0, 90.0), ("crop", 0.01, 1.0)):
-            low, high = getattr(self, name)
-            if not least <= low <= high <= most:
-                raise ValueError(f"{name} {low}, {high}: two rising values in [{least}, {most}]")
-
-    def spare(self, rows: int, columns: int, size: int) -> int:
-        """How many times smaller an image may be before a view of `size` pixels would enlarge it:
-        a whole number, 1 where nothing is to spare.
-
-        A panorama keeps the mean sampling of the narrowest view, 360 degrees / fov times `size`
-        pixels; of a photograph the smallest crop keeps `size` pixels.
-        """
-        if columns == 2 * rows:
-            return max(1, columns // math.ceil(size * 360.0 / self.fov[0]))
-        return max(1, int(min(self.crop[0] * columns, rows, columns) / size))
 
 
 def usable_pixels(path: Path, smallest: int, views: Views | None = None) -> tuple[np.ndarray, int]:

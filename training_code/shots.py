@@ -12,7 +12,8 @@ import numpy as np
 
 from training_code.camera import Camera, Key, Part, Settings, generator, photograph
 from training_code.projection import square_crop, square_view
-from training_code.scenes import Scene, Views
+from training_code.scenes import Scene
+from training_code.views import Views
 
 
 @dataclasses.dataclass(frozen=True)

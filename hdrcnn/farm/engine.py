@@ -15,13 +15,13 @@ from concurrent.futures import CancelledError
 from typing import TYPE_CHECKING
 
 from hdrcnn.batch import settle
-from hdrcnn.conversion import Outcome
 from hdrcnn.farm.cluster import PATIENCE, Place, connect
 from hdrcnn.farm.jobs import convert
 from hdrcnn.farm.request import FarmError, Request
 from hdrcnn.film import Films
 from hdrcnn.folders import Job
 from hdrcnn.networks import Networks
+from hdrcnn.outcome import Outcome
 
 if TYPE_CHECKING:
     from distributed import Client, Future

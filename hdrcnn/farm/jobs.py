@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING
 
 import hdrcnn
 from hdrcnn.command_line import quietly
-from hdrcnn.conversion import Conversion, Outcome
+from hdrcnn.conversion import Conversion
 from hdrcnn.farm.request import FarmError, Request
 from hdrcnn.film import Film, Films
 from hdrcnn.folders import Job
 from hdrcnn.networks import Networks, sha256
+from hdrcnn.outcome import Outcome
 
 if TYPE_CHECKING:
     from hdrcnn.predictor import Predictor

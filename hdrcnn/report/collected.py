@@ -4,8 +4,8 @@ import dataclasses
 import os
 from pathlib import Path
 
-from hdrcnn.conversion import Outcome
-from hdrcnn.folders import natural_key
+from hdrcnn.listing import natural_key
+from hdrcnn.outcome import Outcome
 from hdrcnn.report.entry import Entry
 from hdrcnn.report.page import bytes_for, write_report
 

@@ -15,8 +15,9 @@ from PIL import Image
 
 from hdrcnn.geometry import resize
 from training_code.config import TrainingError
-from training_code.scenes import Scene, Views
+from training_code.scenes import Scene
 from training_code.shots import in_order
+from training_code.views import Views
 
 FINER = 2
 """How many times finer photographs are read than panoramas."""

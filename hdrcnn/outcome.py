@@ -1,0 +1,48 @@
+"""What came of one picture, as it is told to the user, the log and the report."""
+
+import dataclasses
+
+import numpy as np
+
+from hdrcnn.folders import Job
+from hdrcnn.report import Entry
+
+FIGURES = ("width", "height", "saturated", "peak_before", "peak_after")
+"""Fields of an outcome that the result itself tells, also to later runs."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Outcome:
+    """What came of a job: figures, or the one line that says why there are none."""
+
+    job: Job
+    error: str | None = None
+    no_room: bool = False
+    """The error is that nothing can be written any more."""
+    kept: bool = False
+    """The result was there already; the figures are those it was written with."""
+    entry: Entry | None = None
+    """What the report shows, where there is one."""
+    weights: str = ""
+    """Name of the weights file."""
+    width: int = 0
+    height: int = 0
+    saturated: float = 0.0
+    """Share of pixels with a code above 0.95 in any channel."""
+    peak_before: float = 0.0
+    """Largest luminance of the linearised picture; 1.0 = its clipping level."""
+    peak_after: float = 0.0
+    seconds: float = 0.0
+
+    @property
+    def status(self) -> str:
+        if self.error is not None:
+            return "failed"
+        return "kept" if self.kept else "done"
+
+    @property
+    def stops_gained(self) -> float:
+        """How far the peak moved; 0 for a black picture."""
+        if self.peak_before <= 0 or self.peak_after <= 0:
+            return 0.0
+        return float(np.log2(self.peak_after / self.peak_before))
