@@ -1,0 +1,76 @@
+"""Mixed weights: the mean of their parts, for one network only."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from hdrcnn import weights
+from hdrcnn.weights import Metadata, WeightsError
+from tests.conftest import ROOT
+from training_code import hdrcnn_mix
+
+
+def saved(path: Path, seed: int, width: int = 4) -> dict[str, np.ndarray]:
+    """Random arrays, of which some grow with the width, in a weights file; as they are in it."""
+    rng = np.random.default_rng(seed)
+    shapes = {"conv/kernel": (3, 3, width, width), "conv/bias": (width,), "out/kernel": (1, 1, 3)}
+    arrays = {name: rng.normal(size=shape).astype(np.float32) for name, shape in shapes.items()}
+    weights.save(path, arrays, Metadata(width, "mean_curve", "channel", training={"seed": seed}))
+    return weights.load(path)[0]
+
+
+def command(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    script = ROOT / "training_code" / "hdrcnn_mix.py"
+    return subprocess.run(
+        [sys.executable, str(script), *arguments],
+        cwd=folder, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+
+
+def test_the_command_writes_the_weighted_mean(tmp_path):
+    parts = [(share, tmp_path / f"{share}.npz") for share in (0.5, 0.3, 0.2)]
+    arrays = [saved(path, seed) for seed, (_, path) in enumerate(parts)]
+    given = [f"--part={share}={path.name}" for share, path in parts]
+    done = command(*given, "--out=new/mixed.npz", folder=tmp_path)
+    assert done.returncode == 0, done.stderr
+    mixed, metadata = weights.load(tmp_path / "new" / "mixed.npz")
+    assert metadata.training == {
+        "seed": 0,
+        "mixture": [[0.5, "0.5.npz"], [0.3, "0.3.npz"], [0.2, "0.2.npz"]],
+    }
+    for name in mixed:
+        expected = np.average([part[name] for part in arrays], axis=0, weights=[0.5, 0.3, 0.2])
+        # Half floats are written.
+        np.testing.assert_allclose(mixed[name], expected, rtol=1e-3, atol=1e-4)
+
+
+def test_a_file_mixed_with_itself_stays_what_it_is(tmp_path):
+    arrays = saved(tmp_path / "a.npz", 1)
+    mixed, _ = hdrcnn_mix.mix([(0.25, tmp_path / "a.npz"), (0.75, tmp_path / "a.npz")])
+    for name, array in arrays.items():
+        np.testing.assert_allclose(mixed[name], array, rtol=1e-6)
+
+
+@pytest.mark.parametrize("part", ["a.npz", "0.5", "=a.npz", "half=a.npz", "nan=a.npz", "-1=a.npz"])
+def test_a_part_without_share_or_file_is_refused(part):
+    with pytest.raises(WeightsError, match="needs share=file"):
+        hdrcnn_mix.parsed(part)
+
+
+def test_what_cannot_be_mixed_is_refused_in_one_line(tmp_path):
+    saved(tmp_path / "narrow.npz", 1)
+    saved(tmp_path / "wide.npz", 2, width=8)
+    for parts, said in (
+        (["0.5=narrow.npz", "0.5=wide.npz"], "wide.npz: for a network hdrcnn of width 8, but"),
+        (["0.5=narrow.npz", "0.6=narrow.npz"], "together are 1"),
+        (["0.5=narrow.npz"], "two or more"),
+        (["0.5=narrow.npz", "0.5=absent.npz"], "absent.npz: no such weights file"),
+    ):  # fmt: skip
+        done = command(*(f"--part={part}" for part in parts), "--out=out.npz", folder=tmp_path)
+        assert done.returncode == 1
+        assert said in done.stderr
+        assert done.stderr.count("\n") == 1
+    assert not (tmp_path / "out.npz").exists()

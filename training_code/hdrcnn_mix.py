@@ -1,0 +1,85 @@
+r"""Mix weights: a point between trainings that went out from the same weights.
+
+    python training_code/hdrcnn_mix.py --out runs/mixed.npz \
+        --part 0.7=runs/jpeg/weights.npz --part 0.3=weights/hdrcnn.npz
+
+Every array is the mean of those of the parts, by their shares. Weights that were trained on from
+one another, or both from a third file, mostly lie in one valley of the loss, and what lies between
+them is as good as they are on average or better, each on its own task (Wortsman et al. 2022,
+"Robust fine-tuning of zero-shot models", arXiv:2109.01903). Weights that were initialised apart do
+not: judge a mixture by `hdrcnn_evaluate.py`.
+
+What the file says of itself is what the first part says, and the parts with their shares.
+"""
+
+import dataclasses
+import math
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from absl import flags
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from hdrcnn import weights
+from hdrcnn.command_line import run
+from hdrcnn.files import ImageError
+from hdrcnn.weights import Metadata, WeightsError
+
+FLAGS = flags.FLAGS
+flags.DEFINE_multi_string("part", [], "share=weights.npz; two or more, the shares together 1.")
+flags.DEFINE_string("out", None, "File to write.", required=True)
+
+
+def parsed(part: str) -> tuple[float, Path]:
+    """The share and the file of a part. Raises WeightsError."""
+    share, sign, path = part.partition("=")
+    try:
+        number = float(share)
+    except ValueError:
+        number = math.nan
+    if not (sign and path and 0.0 < number < 1.0):
+        raise WeightsError(f"--part {part}: needs share=file, such as 0.7=runs/jpeg/weights.npz")
+    return number, Path(path)
+
+
+def mix(parts: Sequence[tuple[float, Path]]) -> tuple[dict[str, np.ndarray], Metadata]:
+    """The weighted mean of files, array by array, float32, with the metadata of the first.
+
+    parts: share and file of each. Raises WeightsError where the shares do not make 1, a file
+    cannot be used, or two are not for the same network.
+    """
+    shares = [share for share, _ in parts]
+    if len(parts) < 2 or abs(sum(shares) - 1.0) > 1e-6:
+        raise WeightsError(f"shares {shares}: two or more are needed that together are 1")
+    (_, first), *_ = parts
+    arrays, metadata = weights.load(first)
+    shapes = {name: array.shape for name, array in arrays.items()}
+    mixed = {name: shares[0] * array for name, array in arrays.items()}
+    for share, path in parts[1:]:
+        arrays, other = weights.load(path)
+        if {name: array.shape for name, array in arrays.items()} != shapes:
+            raise WeightsError(
+                f"{path}: for a network {other.model} of width {other.width}, but {first} is for "
+                f"{metadata.model} of width {metadata.width}; mix weights of one network"
+            )
+        for name, array in arrays.items():
+            mixed[name] += share * array
+    mixture = [[share, path.as_posix()] for share, path in parts]
+    return mixed, dataclasses.replace(metadata, training={**metadata.training, "mixture": mixture})
+
+
+def main() -> int:
+    """Flags to a file. Returns the exit status."""
+    arrays, metadata = mix([parsed(part) for part in FLAGS.part])
+    out = Path(FLAGS.out)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    weights.save(out, arrays, metadata)
+    print(f"wrote {out}")
+    return 0
+
+
+if __name__ == "__main__":
+    run(main, WeightsError, ImageError, OSError)
