@@ -244,9 +244,16 @@ def test_devices_that_cannot_share_the_work_are_named(found, render, reason):
         distribution.check(Config(batch=8), Running(render=render), "tensorflow", found)
 
 
-def test_what_can_be_shared_is_not_refused():
-    distribution.check(Config(batch=12), Running(render=True), "jax", Distribution(2, 0, 3))
-    distribution.check(Config(batch=8), Running(render=True), "tensorflow", Distribution(1))
+def test_batches_are_refused_exactly_where_they_cannot_be_shared():
+    refused = []
+    for batch in range(1, 25):
+        try:
+            distribution.check(
+                Config(batch=batch), Running(render=True), "jax", Distribution(2, 0, 3)
+            )
+        except TrainingError:
+            refused.append(batch)
+    assert [batch for batch in range(1, 25) if batch not in refused] == [6, 12, 18, 24]
 
 
 def test_several_hosts_under_tensorflow_are_refused():
