@@ -29,7 +29,7 @@ WORKING_SIZE = 1024
 RIM = 24.0
 """Depth up to which `auto` works at native size, in pixels."""
 SMALLEST = 128
-"""No picture is reduced below this longest side, in pixels."""
+"""A picture whose longest side is no longer is not reduced any further, in pixels."""
 CELL = 4
 """Pixels of the picture for one of the map of depths."""
 STRIP = 256
@@ -110,11 +110,19 @@ class _Mixture:
     smaller: list[Reduced]
     rim: float
     """As for `auto`."""
+    closed: bool = False
+    """The left side of the picture meets the right."""
+
+    def _depth(self, region: Region) -> np.ndarray:
+        """Of each pixel of a region, [rows, columns, 1], between cells interpolated."""
+        if not self.closed:
+            return enlarge(self.depth[..., None], CELL, region)
+        wide = np.pad(self.depth, ((0, 0), (1, 1)), mode="wrap")
+        return enlarge(wide[..., None], CELL, region.moved(0, CELL))
 
     def mixed(self, region: Region, code: np.ndarray, log_hdr: np.ndarray | None) -> np.ndarray:
         """y in a region; `log_hdr`: that at native size, None where it is not needed."""
-        depth = enlarge(self.depth[..., None], CELL, region)
-        level = np.log2(np.maximum(depth / np.float32(self.rim), 1.0))
+        level = np.log2(np.maximum(self._depth(region) / np.float32(self.rim), 1.0))
         level = np.clip(level, 0.0 if log_hdr is not None else 1.0, len(self.smaller))
         shares = [np.maximum(1.0 - np.abs(level - i), 0.0) for i in range(len(self.smaller) + 1)]
         mixed = np.zeros_like(code) if log_hdr is None else shares[0] * log_hdr
@@ -155,7 +163,9 @@ def auto(frame: Frame, tiling: Tiling, rim: float = RIM) -> Pieces:
     if not levels:
         yield from tiling.log_hdr(frame, cells)
         return
-    mixture = _Mixture(depth, _smaller(frame, tiling, depth, saturated, levels, rim), rim)
+    mixture = _Mixture(
+        depth, _smaller(frame, tiling, depth, saturated, levels, rim), rim, frame.closed
+    )
     deep = _by_cells(depth, STRIDE // CELL).min(axis=(2, 3)) > 1.25 * rim * 2
     for region in cover(cells & deep, 0):
         for strip in (region.scaled(STRIDE) & frame.picture).strips(STRIP):

@@ -86,6 +86,22 @@ def test_working_reduces_to_its_size_and_gives_every_saturated_pixel():
     assert sizes == [1200]
 
 
+@pytest.mark.parametrize("shift", [64, 192])
+def test_auto_does_not_care_where_a_closed_picture_begins(shift):
+    """Each shift a multiple of all sizes that pixels are averaged over; the disc lies on the
+    border, or near it.
+    """
+    code, _ = disc(256, 512, 110)
+    results = [
+        put_together(resolution.auto, Frame(np.roll(code, by, axis=1), 32, closed=True, halo=192))
+        for by in (0, shift)
+    ]
+    (y, sizes), (rolled, _) = results
+    assert len(sizes) > 1
+    inside = code[..., 0] > 0.95
+    np.testing.assert_allclose(np.roll(rolled, -shift, axis=1)[inside], y[inside], atol=1e-3)
+
+
 def test_wide_areas_are_filled_from_their_rim():
     """At native size the middle of a wide area sees no rim; under auto it does."""
     predictor = hdrcnn.load()
