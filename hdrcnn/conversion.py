@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from hdrcnn import report
-from hdrcnn.files import ImageError, NoRoomError, not_written
+from hdrcnn.files import ImageError, NoRoomError, digest, not_written
 from hdrcnn.film import Films
 from hdrcnn.folders import Job
 from hdrcnn.frame import Frame
@@ -116,9 +116,13 @@ class Conversion:
         weights = self.networks.choose((first or making.source).lossy)
         if making.weights != sha256(weights):
             return None
+        curve = curve_of(making.figures["curve"])
+        estimated = self.networks.curve(self.settings.camera_curve, "") == ESTIMATED
+        if estimated == isinstance(curve, str):
+            return None
         self._settled(making.source)
-        if self.settings.sequence:
-            self.films.curve(self.job.source, lambda: curve_of(making.figures["curve"]))
+        if self.settings.sequence and self.films.curve(self.job.source, lambda: curve) != curve:
+            return None
         figures = {name: making.figures[name] for name in FIGURES if name in making.figures}
         shown = self._entry_of(making) if self.settings.report_room else None
         return Outcome(self.job, kept=True, entry=shown, weights=weights.name, **figures)
@@ -156,6 +160,7 @@ class Conversion:
             height=rows,
             lossy=photograph.lossy,
             panorama=photograph.panorama,
+            sha256=digest(self.job.source),
         )
         settled = self._settled(self.source)
         self.weights = self.networks.choose(settled.lossy)
@@ -167,6 +172,8 @@ class Conversion:
         self.alpha = None if alpha is None else alpha.astype(np.float16)
         jpeg = photograph.jpeg if "ultrahdr" in self.settings.formats else None
         self.photograph = dataclasses.replace(photograph, code=code[:0], alpha=None, jpeg=jpeg)
+        if self.settings.sequence:
+            self._curve("")  # Of a first frame, before the later ones are judged by it.
 
     def reconstruct(self) -> "Conversion":
         """Raises WeightsError or DeviceError where the network cannot be had."""

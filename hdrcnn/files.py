@@ -2,6 +2,7 @@
 
 import contextlib
 import errno
+import hashlib
 import os
 import re
 import socket
@@ -38,6 +39,15 @@ def not_written(path: Path, reason: object) -> ImageError:
         if said in str(reason):
             return NoRoomError(f"{path}: cannot be written: {said}; {remedy}")
     return ImageError(f"{path}: cannot be written: {reason}")
+
+
+def digest(path: Path) -> str:
+    """SHA-256 of a file's bytes, hexadecimal. Raises OSError."""
+    found = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(1 << 20):
+            found.update(block)
+    return found.hexdigest()
 
 
 def prepare_folder(folder: Path) -> None:

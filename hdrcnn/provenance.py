@@ -5,7 +5,7 @@ Every file that holds a result carries, beside what the camera wrote:
     version    of this tool
     weights    SHA-256 of the weights file
     settings   JSON of `Settings.record`, keys sorted
-    source     JSON of `Source`: name and size in bytes of the photograph, and the like
+    source     JSON of `Source`: name, size and digest of the photograph, and the like
     figures    JSON of what the conversion found
 
 OpenEXR as attributes `hdrcnn:version` and so on, other formats as `outputs.notes`. A file without
@@ -22,7 +22,7 @@ import OpenEXR
 from PIL import Image
 
 import hdrcnn
-from hdrcnn.files import ImageError
+from hdrcnn.files import ImageError, digest
 from hdrcnn.folders import Job
 from hdrcnn.outputs import WRITERS, notes
 from hdrcnn.settings import PREVIEW_ENDINGS, Settings
@@ -47,11 +47,17 @@ class Source:
     panorama: bool
     """By its own XMP data."""
 
-    def is_still(self, path: Path, made: int) -> bool:
-        """Whether a file is that photograph, unchanged since `made` (nanoseconds)."""
+    sha256: str = ""
+    """Of the file's bytes, hexadecimal."""
+
+    def is_still(self, path: Path) -> bool:
+        """Whether a file is that photograph, bytes for bytes. They are read only where the time
+        of its last change says nothing: copies, and files brought back, have any time.
+        """
         now = path.stat()
-        same = path.name == self.name and now.st_size == self.bytes
-        return same and (now.st_mtime_ns < made or now.st_mtime_ns == self.modified)
+        if (path.name, now.st_size) != (self.name, self.bytes):
+            return False
+        return now.st_mtime_ns == self.modified or digest(path) == self.sha256
 
 
 @dataclasses.dataclass(frozen=True)
@@ -169,5 +175,4 @@ def standing(job: Job, settings: Settings) -> Making | None:
         return None
     if any(other is None or other.notes() != making.notes() for other in makings[1:]):
         return None
-    made = min(path.stat().st_mtime_ns for path in outputs)
-    return making if making.source.is_still(job.source, made) else None
+    return making if making.source.is_still(job.source) else None

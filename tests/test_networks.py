@@ -178,6 +178,33 @@ def test_a_film_has_the_curve_of_its_first_frame_in_a_later_run_too(shipped, pic
     assert curves(root) == before
 
 
+def test_frames_with_other_curves_than_the_first_are_made_again(shipped, picture):
+    """Those converted one by one before, and all after a frame that is put before them."""
+    root, _, load = shipped
+    for name, power in (("f_1.png", 1), ("f_2.png", 2)):
+        save(root / "in", name, (255 * (picture / 255.0) ** power).astype(np.uint8))
+    options = {"params": root / "video.npz", "camera_curve": "estimated"}
+    run(root / "in", load, **options)
+    assert len({str(curve) for curve in curves(root).values()}) == 2
+    outcomes = run(root / "in", load, sequence=True, **options)
+    assert [outcome.status for outcome in outcomes] == ["kept", "done"]
+    assert len({str(curve) for curve in curves(root).values()}) == 1
+    save(root / "in", "f_0.png", (255 * (picture / 255.0) ** 3).astype(np.uint8))
+    outcomes = run(root / "in", load, sequence=True, **options)
+    assert [outcome.status for outcome in outcomes] == ["done"] * 3
+    assert len({str(curve) for curve in curves(root).values()}) == 1
+
+
+def test_the_same_weights_with_another_curve_make_it_anew(shipped, picture):
+    """By name they take the curve that is stored with them, chosen they take an estimate."""
+    root, _, load = shipped
+    save(root / "in", "a.png", picture)
+    for params in (root / "shipped.npz", None):
+        for expected in ("done", "kept"):
+            (outcome,) = run(root / "in", load, params)
+            assert (outcome.status, outcome.weights) == (expected, "shipped.npz")
+
+
 def test_shards_of_a_film_agree_on_its_curve(shipped, picture):
     root, _, load = shipped
     save(root / "in", "f_1.png", picture)

@@ -115,11 +115,23 @@ def test_a_photograph_that_changed_is_converted_again(photos, tiny_weights, pict
     age(photos / "a.png", 7200)
     assert statuses(photos, tiny_weights) == ["done"]
     assert read_exr(photos.parent / "out" / "a.exr").shape == (30, 70, 3)
-    # A clock that was ahead: the result is older than its photograph, which is still the same.
+    # Its bytes decide, whatever the clocks say.
     age(photos.parent / "out" / "a.exr", 90000)
     assert statuses(photos, tiny_weights) == ["kept"]
     age(photos / "a.png", -90000)
-    assert statuses(photos, tiny_weights) == ["done"]
+    assert statuses(photos, tiny_weights) == ["kept"]
+
+
+def test_another_photograph_of_the_same_name_and_size_is_converted(photos, tiny_weights, picture):
+    """As with cameras that count from 1 again, and pictures of the same size that are not
+    compressed.
+    """
+    photos = photos.with_name("tiffs")
+    photos.mkdir()
+    for pixels in (picture, picture[::-1]):
+        Image.fromarray(pixels).save(photos / "a.tif")
+        age(photos / "a.tif", 3600)
+        assert statuses(photos, tiny_weights) == ["done"]
     assert statuses(photos, tiny_weights) == ["kept"]
 
 
