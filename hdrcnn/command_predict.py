@@ -75,7 +75,7 @@ flags.DEFINE_bool(
 )
 flags.DEFINE_bool("mask", False, "Add channels mask.R, .G, .B: how much of each is predicted.")
 flags.DEFINE_float(
-    "max_stops", None, "Scale pixels down to so many stops above the clipping level.", 0.0, 15.0
+    "max_stops", None, "Scale pixels down to so many stops above the clipping level."
 )
 flags.DEFINE_list("format", ["exr"], f"What is written, separated by commas: {', '.join(WRITERS)}.")
 flags.DEFINE_float("nits", REFERENCE_WHITE, "cd/m^2 of the clipping level, 1.0.")
@@ -128,9 +128,13 @@ flags.DEFINE_float("worker_gigabytes", None, "Memory of each. Default: an equal 
 flags.DEFINE_string(
     "scheduler", None, "Address of a Dask scheduler with workers of its own: tcp://host:8786."
 )
-for _name in ("gamma", "scaling", "max_megapixels"):
-    flags.register_validator(_name, lambda value: 0 < value < float("inf"), "must be above 0")
-flags.register_validator("exposure", lambda value: abs(value) <= 40, "must be within -40..40")
+for _name, _least, _most in (("gamma", 0.1, 10.0), ("scaling", 0.1, 10.0), ("max_stops", 0.0, 15.0),
+                             ("exposure", -40.0, 40.0), ("max_megapixels", 1e-6, 1e6)):  # fmt: skip
+    flags.register_validator(
+        _name,
+        lambda value, least=_least, most=_most: value is None or least <= value <= most,
+        f"must be within {_least:g}..{_most:g}",
+    )
 OF_SETTINGS = ("gamma", "scaling", "width", "height", "resolution", "panorama", "precision",
                "primaries", "mask", "max_stops", "previews", "exposure", "max_megapixels",
                "overwrite", "sequence")  # fmt: skip
@@ -140,20 +144,10 @@ OF_OPTIONS = ("nits", "look", "exr_float", "exr_compression", "exr_level", "jpeg
 
 def _say(place: str, outcome: Outcome, ending: str) -> None:
     """A picture's line."""
-    if outcome.error is not None:
-        print(f"{place} {outcome.error}", file=sys.stderr, flush=True)
-    elif FLAGS.quiet:
-        return
-    elif outcome.kept:
-        print(f"{place} {outcome.job.output(ending)}  kept", flush=True)
-    else:
-        print(
-            f"{place} {outcome.job.output(ending)}  {outcome.width}x{outcome.height}  "
-            f"saturated {outcome.saturated:.1%}  "
-            f"peak {outcome.peak_before:.2f} -> {outcome.peak_after:.2f} "
-            f"({outcome.stops_gained:+.1f} stops)  {outcome.seconds:.1f} s",
-            flush=True,
-        )
+    failed = outcome.error is not None
+    if failed or not FLAGS.quiet:
+        stream = sys.stderr if failed else sys.stdout
+        print(f"{place} {outcome.line(ending)}", file=stream, flush=True)
 
 
 def _load(path: Path) -> "Predictor":
@@ -218,6 +212,8 @@ def main() -> int:
     params = None if FLAGS.params == "auto" else Path(FLAGS.params)
     networks = Networks(_load, params, settings.sequence)
     prepare_folder(out_dir)
+    if collected and not FLAGS.overwrite:
+        collected.check_place()
     remove_temporaries(out_dir)
     touched = [
         path for job in planned.jobs for path in (job.source, *map(job.output, settings.endings))

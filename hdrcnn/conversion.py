@@ -7,6 +7,7 @@ where it was resized), the result as half floats, alpha and mask where there are
 import contextlib
 import dataclasses
 import time
+import traceback
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,32 +15,24 @@ from typing import Any
 import numpy as np
 
 from hdrcnn import report
+from hdrcnn.devices import DeviceError
 from hdrcnn.files import ImageError, NoRoomError, digest, not_written
 from hdrcnn.film import Films
 from hdrcnn.folders import Job
+from hdrcnn.formats.gpano import Band
 from hdrcnn.frame import Frame
 from hdrcnn.geometry import fit, wanted_size
 from hdrcnn.hdr_io import read_exr
-from hdrcnn.image_io import STRIP
 from hdrcnn.networks import Networks, sha256
 from hdrcnn.outcome import FIGURES, Outcome
 from hdrcnn.outputs import Picture
-from hdrcnn.photograph import Photograph, read_photograph
+from hdrcnn.photograph import Photograph, as_stored, read_photograph
 from hdrcnn.provenance import Making, Source, check_place, standing
 from hdrcnn.report import Entry
 from hdrcnn.result import Result, curve_of
 from hdrcnn.settings import Settings
 from hdrcnn.transfer import ESTIMATED, CameraCurve
-
-
-def as_stored(code: np.ndarray, bits: int) -> np.ndarray:
-    """n/255 or n/65535 in float32 back to n; codes of other depths stay as they are."""
-    if bits not in (8, 16):
-        return code
-    stored = np.empty(code.shape, np.uint8 if bits == 8 else np.uint16)
-    for top in range(0, len(code), STRIP):
-        stored[top : top + STRIP] = np.round(code[top : top + STRIP] * np.float32(2**bits - 1))
-    return stored
+from hdrcnn.weights import WeightsError
 
 
 def _is_text(path: Path) -> bool:
@@ -60,6 +53,7 @@ class Conversion:
     """Without its code, which is in `frame`."""
     frame: Frame
     alpha: np.ndarray | None
+    panorama: Band | None
     result: Result
 
     def __init__(self, job: Job, networks: Networks, settings: Settings, films: Films) -> None:
@@ -80,7 +74,17 @@ class Conversion:
             self.error = not_written(Path(error.filename or self.job.source), error.strerror)
         except MemoryError:
             self.error = ImageError(
-                f"{self.job.source}: too large for this machine's memory; give --width"
+                f"{self.job.source}: too large for this machine's memory; give --width, or a "
+                "smaller one"
+            )
+        except (WeightsError, DeviceError):  # They stop the run.
+            raise
+        except Exception as error:  # noqa: BLE001  # One picture must not cost the others theirs.
+            place = traceback.extract_tb(error.__traceback__)[-1]
+            self.error = ImageError(
+                f"{self.job.source}: not converted: {type(error).__name__}: "
+                f"{' '.join(str(error).split())[:200]} ({Path(place.filename).name}:"
+                f"{place.lineno}); please report it, and leave the picture out"
             )
         self.seconds += time.perf_counter() - begun
 
@@ -159,7 +163,7 @@ class Conversion:
             width=columns,
             height=rows,
             lossy=photograph.lossy,
-            panorama=photograph.panorama,
+            panorama=photograph.panorama is not None,
             sha256=digest(self.job.source),
         )
         settled = self._settled(self.source)
@@ -167,8 +171,12 @@ class Conversion:
         code, alpha = self._codes(photograph), photograph.alpha
         if alpha is not None and alpha.shape != code.shape[:2]:
             alpha = fit(alpha[..., None], *code.shape[:2])[..., 0]
-        closed = self.settings.panorama or settled.panorama
-        self.frame = Frame(code, 1, self.settings.scaling, closed=closed)
+        self.panorama = photograph.panorama
+        if self.panorama is None and (self.settings.panorama or settled.panorama):
+            self.panorama = Band.around_horizon(rows, columns)
+        if self.panorama is not None:
+            self.panorama = self.panorama.fitted(rows, columns, *code.shape[:2])
+        self.frame = Frame(code, 1, self.settings.scaling, closed=self.panorama is not None)
         self.alpha = None if alpha is None else alpha.astype(np.float16)
         jpeg = photograph.jpeg if "ultrahdr" in self.settings.formats else None
         self.photograph = dataclasses.replace(photograph, code=code[:0], alpha=None, jpeg=jpeg)
@@ -198,6 +206,7 @@ class Conversion:
                 blend=predictor.metadata.blend,
                 chromaticities=self.photograph.chromaticities,
                 alpha=self.alpha,
+                panorama=self.panorama,
                 camera=self.photograph.camera,
                 settings=self.settings,
                 jpeg=self.photograph.jpeg,

@@ -46,8 +46,11 @@ def tile_pixels(free_gpu: int | None, width: int, usual: int) -> int:
 def prepare(device: str) -> bool:
     """Settle on a device before the first computation; True where it is a GPU.
 
-    A GPU is left what it does not need. Raises DeviceError where one is asked for and missing.
+    device: one of `DEVICES`. A GPU is left what it does not need. Raises DeviceError where one is
+    asked for and missing, or the device is unknown.
     """
+    if device not in DEVICES:
+        raise DeviceError(f"unknown device {device!r}; known: {', '.join(DEVICES)}")
     import keras
 
     if keras.config.backend() == "jax":

@@ -52,17 +52,22 @@ class Gain:
         return float(np.log2(self.peak_after / self.peak_before))
 
 
+def _scaled(picture: Picture, rows: slice) -> np.ndarray:
+    """[rows, W, 3] the codes as they became light."""
+    return np.minimum(code_strip(picture, rows) * np.float32(picture.scaling), np.float32(1.0))
+
+
 def _before(picture: Picture, rows: slice) -> np.ndarray:
     """[rows, W, 3] linear Rec. 709: the light that the photograph holds."""
-    code = np.minimum(code_strip(picture, rows) * np.float32(picture.scaling), np.float32(1.0))
-    return linear_to_rec709(linearise(code, picture.curve or "srgb"), picture.chromaticities)
+    light = linearise(_scaled(picture, rows), picture.curve or "srgb")
+    return linear_to_rec709(light, picture.chromaticities)
 
 
 def measured(picture: Picture) -> Gain:
     """The figures of a picture with its codes. Raises ValueError without them."""
     saturated, before, after = 0, 0.0, 0.0
     for rows in strips(len(picture.hdr)):
-        saturated += int((code_strip(picture, rows).max(axis=-1) > THRESHOLD).sum())
+        saturated += int((_scaled(picture, rows).max(axis=-1) > THRESHOLD).sum())
         before = max(before, float(luminance(_before(picture, rows)).max()))
         after = max(after, float(luminance(rec709(picture, rows)).max()))
     return Gain(saturated / (picture.size[0] * picture.size[1]), before, after)
@@ -71,7 +76,7 @@ def measured(picture: Picture) -> Gain:
 def _mask(picture: Picture, rows: slice) -> np.ndarray:
     """[rows, W, 1] in [0, 1]: the largest share of any channel that is predicted."""
     if picture.mask is None:
-        return saturation(code_strip(picture, rows) * np.float32(picture.scaling))
+        return saturation(_scaled(picture, rows))
     mask = np.atleast_3d(picture.mask[rows])
     return mask.max(axis=-1, keepdims=True).astype(np.float32)
 

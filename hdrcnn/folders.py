@@ -177,5 +177,5 @@ def plan(
         else:
             jobs.append(job)
     if not jobs:
-        raise ImageError(faults[0] if faults else "no pictures; name files, folders or patterns")
+        raise ImageError("; ".join(faults) or "no pictures; name files, folders or patterns")
     return Plan(tuple(jobs), tuple(faults))

@@ -28,13 +28,18 @@ def wanted_size(
     return height, width
 
 
-def crop_to_aspect(image: np.ndarray, height: int, width: int) -> np.ndarray:
-    """The largest centred part of [H, W, C] with the aspect of height x width."""
-    rows, columns = image.shape[:2]
+def centred(rows: int, columns: int, height: int, width: int) -> Region:
+    """The largest centred part of a picture with the aspect of height x width."""
     kept_rows = min(rows, max(1, round(columns * height / width)))
     kept_columns = min(columns, max(1, round(rows * width / height)))
     top, left = (rows - kept_rows) // 2, (columns - kept_columns) // 2
-    return image[top : top + kept_rows, left : left + kept_columns]
+    return Region(top, top + kept_rows, left, left + kept_columns)
+
+
+def crop_to_aspect(image: np.ndarray, height: int, width: int) -> np.ndarray:
+    """The largest centred part of [H, W, C] with the aspect of height x width."""
+    rows, columns = image.shape[:2]
+    return image[centred(rows, columns, height, width).within(Region(0, rows, 0, columns))]
 
 
 def resize(

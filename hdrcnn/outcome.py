@@ -40,6 +40,19 @@ class Outcome:
             return "failed"
         return "kept" if self.kept else "done"
 
+    def line(self, ending: str) -> str:
+        """For the user; ending: of the file that is named."""
+        if self.error is not None:
+            return self.error
+        if self.kept:
+            return f"{self.job.output(ending)}  kept"
+        return (
+            f"{self.job.output(ending)}  {self.width}x{self.height}  "
+            f"saturated {self.saturated:.1%}  "
+            f"peak {self.peak_before:.2f} -> {self.peak_after:.2f} "
+            f"({self.stops_gained:+.1f} stops)  {self.seconds:.1f} s"
+        )
+
     @property
     def stops_gained(self) -> float:
         """How far the peak moved; 0 for a black picture."""

@@ -15,13 +15,15 @@ import numpy as np
 from PIL import UnidentifiedImageError
 
 from hdrcnn.files import ImageError
-from hdrcnn.formats import by_heif, by_pillow, by_tifffile, cicp, exif
+from hdrcnn.formats import by_heif, by_pillow, by_tifffile, cicp, exif, gpano
 from hdrcnn.formats.decoded import Decoded, NotReadError
 from hdrcnn.formats.icc import profile_chromaticities
 from hdrcnn.formats.kinds import LOSSY, kind_of, lossy_webp
 from hdrcnn.primaries import ADOBE_RGB, REC709, Chromaticities, nearest_named
 
 MAX_MEGAPIXELS = 250.0
+ROWS = 256
+"""Of a picture that are looked at together."""
 _LOSSY_TIFF = ("jpeg", "tiff_jpeg", "webp")
 
 
@@ -40,8 +42,9 @@ class Photograph:
     """Of a sample, as stored."""
     lossy: bool = False
     """JPEG, lossy WebP, HEIC, AVIF, or a TIFF compressed that way."""
-    panorama: bool = False
-    """Equirectangular and all the way round, by its XMP data."""
+    panorama: gpano.Band | None = None
+    """What it shows of a sphere where it is equirectangular and goes all the way round, by its
+    XMP data."""
     camera: exif.Camera = dataclasses.field(default_factory=dict)
     """Camera, lens and exposure by Exif name; see `formats.exif`."""
     jpeg: bytes | None = None
@@ -100,9 +103,10 @@ def _decoded(path: Path, data: bytes, kind: str, max_megapixels: float) -> Decod
     except MemoryError as error:
         raise ImageError(f"{path}: too large for this machine's memory; make it smaller") from error
     except Exception as error:  # Damaged files make decoders fail in any way they like.
-        raise ImageError(
-            f"{path}: damaged or truncated{_said(error)}; copy it again from its source"
-        ) from error
+        reason = f"damaged or truncated{_said(error)}; copy it again from its source"
+        if "imagecodecs" in str(error):
+            reason = "its compression needs a package: pip install imagecodecs, or save it without"
+        raise ImageError(f"{path}: {reason}") from error
 
 
 def _code_points(data: bytes, kind: str) -> tuple[int, int] | None:
@@ -166,7 +170,7 @@ def read_photograph(path: Path, max_megapixels: float = MAX_MEGAPIXELS) -> Photo
         _chromaticities(data, kind, found),
         found.bits,
         kind in LOSSY or (kind == "WEBP" and lossy_webp(data)) or found.compression in _LOSSY_TIFF,
-        exif.is_panorama(found.xmp),
+        gpano.band(found.xmp, *code.shape[:2]),
         found.camera,
         data if kind == "JPEG" else None,
     )
@@ -175,3 +179,13 @@ def read_photograph(path: Path, max_megapixels: float = MAX_MEGAPIXELS) -> Photo
 def read_ldr(path: Path, max_megapixels: float = MAX_MEGAPIXELS) -> np.ndarray:
     """The code of a photograph alone: [H, W, 3] float32 in [0, 1]. Raises ImageError."""
     return read_photograph(path, max_megapixels).code
+
+
+def as_stored(code: np.ndarray, bits: int) -> np.ndarray:
+    """n/255 or n/65535 in float32 back to n; codes of other depths stay as they are."""
+    if bits not in (8, 16):
+        return code
+    stored = np.empty(code.shape, np.uint8 if bits == 8 else np.uint16)
+    for top in range(0, len(code), ROWS):
+        stored[top : top + ROWS] = np.round(code[top : top + ROWS] * np.float32(2**bits - 1))
+    return stored

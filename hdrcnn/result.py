@@ -16,6 +16,7 @@ from hdrcnn.exposure_strip import write_exposure_strip
 from hdrcnn.files import ImageError
 from hdrcnn.folders import Job
 from hdrcnn.formats.exif import Camera
+from hdrcnn.formats.gpano import Band
 from hdrcnn.frame import Frame
 from hdrcnn.highlights import THRESHOLD, mask
 from hdrcnn.image_io import HALF_MAX, STRIP, write_png
@@ -62,6 +63,8 @@ class Result:
     """Of the photograph."""
     alpha: np.ndarray | None
     """[H, W] float16 in [0, 1]."""
+    panorama: Band | None
+    """What the picture shows of a sphere, where it closes left and right."""
     camera: Camera
     settings: Settings
     jpeg: bytes | None = None
@@ -126,7 +129,7 @@ class Result:
         if not math.isfinite(figures["peak_after"]):
             raise ImageError(
                 f"{job.source}: not converted, the result holds values that are not finite; "
-                "check --params"
+                "check --params, --gamma and --scaling"
             )
         making = Making(weights, self.settings.record(), source, figures)
         picture = self.picture(making.notes())
@@ -157,7 +160,7 @@ class Result:
             jpeg=self.jpeg,
             alpha=self.alpha,
             mask=self._mask() if notes and self.settings.mask else None,
-            panorama=self.frame.closed,
+            panorama=self.panorama,
             camera=self.camera,
             notes=notes,
         )

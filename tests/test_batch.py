@@ -101,3 +101,20 @@ def test_a_full_disk_ends_the_run_and_another_fault_does_not(
     assert outcomes[0].no_room is stops
     assert f"a.exr: cannot be written: {said if stops else 'Failed'}" in str(outcomes[0].error)
     assert "\n" not in str(outcomes[0].error)
+
+
+def test_what_nobody_expected_costs_one_picture_alone(tmp_path, picture, networks, monkeypatch):
+    for name in ("a.png", "b.png"):
+        iio.imwrite(tmp_path / name, picture)
+    estimate = networks.curve
+
+    def wicked(asked, stored):
+        monkeypatch.setattr(networks, "curve", estimate)
+        raise OverflowError("cannot convert\nInfinity")
+
+    monkeypatch.setattr(networks, "curve", wicked)
+    jobs = folders.plan([tmp_path], tmp_path / "out").jobs
+    first, second = batch.convert_all(jobs, networks, batch.Settings())
+    assert (first.status, second.status) == ("failed", "done")
+    assert f"{tmp_path / 'a.png'}: not converted: OverflowError: cannot convert" in first.error
+    assert "\n" not in first.error

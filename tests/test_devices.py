@@ -4,6 +4,7 @@ import subprocess
 
 import pytest
 
+import hdrcnn
 from hdrcnn import devices
 
 
@@ -39,3 +40,8 @@ def test_a_missing_gpu_is_said(run_python, tmp_path):
         CUDA_VISIBLE_DEVICES="-1",
     )  # fmt: skip
     assert "DeviceError: --device=gpu: TensorFlow finds none" in done.stderr
+
+
+def test_an_unknown_device_is_refused(tiny_weights):
+    with pytest.raises(devices.DeviceError, match="unknown device 'banana'; known: auto, cpu, gpu"):
+        hdrcnn.load(tiny_weights, device="banana")

@@ -36,6 +36,12 @@ def test_reduction_keeps_the_mean_of_whole_blocks(rows, columns, high, wide):
         np.testing.assert_allclose(half, expected, atol=1e-5)
 
 
+def test_what_is_saturated_by_scaling_counts():
+    picture = dataclasses.replace(made(), codes=np.full_like(photograph(), 200), scaling=1.0)
+    assert strip.measured(picture).saturated == 0.0
+    assert strip.measured(dataclasses.replace(picture, scaling=1.3)).saturated == 1.0
+
+
 def test_gain_is_that_of_the_peaks():
     picture = made()
     found = strip.measured(picture)

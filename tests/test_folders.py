@@ -211,6 +211,8 @@ def test_what_cannot_be_found_is_said_and_the_rest_done(photos, tmp_path):
     for places in ([], [root / "gone"], [root / "empty"]):
         with pytest.raises(ImageError):
             plan(places, tmp_path / "out")
+    with pytest.raises(ImageError, match=r"gone: no such .*; .*lost: no such"):
+        plan([root / "gone", root / "lost"], tmp_path / "out")
 
 
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root lists all")

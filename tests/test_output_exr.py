@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+from hdrcnn.formats.gpano import Band
 from hdrcnn.hdr_io import read_exr
 from hdrcnn.outputs import Options, Picture
 from hdrcnn.outputs.exr import HALF_MAX, write, write_exr
@@ -35,7 +36,7 @@ def test_pixels_are_kept_by_the_letter(tmp_path_factory, hdr, whole, compression
 
 
 def test_what_the_header_says(tmp_path):
-    picture = made(camera=CAMERA, notes={"version": "1.2", "set\u00fc": "a=1"}, panorama=True)
+    picture = made(camera=CAMERA, notes={"version": "1.2", "set\u00fc": "a=1"}, panorama=Band())
     write(tmp_path / "a.exr", picture, Options(nits=300.0))
     header, _ = exr_header((tmp_path / "a.exr").read_bytes())
     assert header["whiteLuminance"] == ("float", struct.pack("<f", 300.0))

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from hdrcnn.formats.gpano import Band
 from hdrcnn.outputs import Options, Picture
 from hdrcnn.outputs.jxl import write
 from hdrcnn.primaries import DISPLAY_P3, linear_to_rec709
@@ -26,7 +27,7 @@ def test_light_is_exact_negative_values_too(tmp_path, kind):
 
 def test_alpha_camera_and_panorama(tmp_path):
     alpha = np.random.default_rng(3).random((45, 70)).astype(np.float16)
-    picture = made(alpha=alpha, camera=CAMERA, panorama=True)
+    picture = made(alpha=alpha, camera=CAMERA, panorama=Band())
     write(tmp_path / "a.jxl", picture, Options())
     data = (tmp_path / "a.jxl").read_bytes()
     found = imagecodecs.jpegxl_decode(data)

@@ -12,6 +12,7 @@ from PIL import Image
 
 from hdrcnn.absolute import REC709_TO_REC2020, content_light, pq_codes
 from hdrcnn.formats.cicp import png_code_points
+from hdrcnn.formats.gpano import Band
 from hdrcnn.image_io import ImageError, read_photograph
 from hdrcnn.outputs import Options, Picture, notes
 from hdrcnn.outputs.png_pq import write
@@ -86,7 +87,7 @@ def test_a_photograph_of_other_primaries_keeps_its_look_too(tmp_path):
 
 
 def test_what_the_chunks_say(tmp_path):
-    picture = made(camera=CAMERA, notes={"version": "tool 1"}, panorama=True)
+    picture = made(camera=CAMERA, notes={"version": "tool 1"}, panorama=Band())
     write(tmp_path / "a.png", picture, LIGHT)
     data = (tmp_path / "a.png").read_bytes()
     found = dict(png_chunks(data))

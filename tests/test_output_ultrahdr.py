@@ -253,6 +253,13 @@ def test_a_few_hot_pixels_do_not_set_the_headroom():
     assert found.high == pytest.approx(12.0, abs=0.03)
 
 
+def test_light_beyond_all_half_floats_is_written_too():
+    shown = np.full((64, 64, 3), 1e9, np.float32)
+    found = gain_map.gain_map(64, 64, lambda rows: (np.ones_like(shown[rows]), shown[rows]))
+    assert found.headroom == pytest.approx(np.log2(65504.0))
+    assert len(gain_map.iso_metadata(found)) == 61
+
+
 @pytest.mark.parametrize("name", NAMED)
 def test_profiles_are_those_of_their_primaries(name):
     data = matrix_profile(NAMED[name])

@@ -180,6 +180,8 @@ def test_a_folder_that_cannot_be_written_to_is_said_before_anything_is_done(
         (["--im_dir=p.png", "--out_dir=p.png/out"], "p.png"),
         (["--im_dir=p.png", "--log=p.png"], "p.png: a picture or its result"),
         (["--im_dir=p.png", "--max_stops=-1"], "max_stops"),
+        (["--im_dir=p.png", "--max_stops=nan"], "max_stops"),
+        (["--im_dir=p.png", "--gamma=200"], "gamma"),
     ],
 )
 def test_mistakes_get_one_line_and_a_status(tmp_path, run_python, picture, arguments, reason):

@@ -13,10 +13,11 @@ from PIL import Image
 
 import hdrcnn
 from hdrcnn import batch, folders
-from hdrcnn.conversion import Conversion, as_stored
+from hdrcnn.conversion import Conversion
 from hdrcnn.film import Films
 from hdrcnn.hdr_io import read_exr
 from hdrcnn.networks import Networks
+from hdrcnn.photograph import as_stored
 from hdrcnn.primaries import DISPLAY_P3, REC709
 from hdrcnn.result import cap
 from hdrcnn.transfer import inverse_camera_curve

@@ -11,6 +11,7 @@ from PIL import Image
 
 import hdrcnn
 from hdrcnn import batch, folders, provenance
+from hdrcnn.files import ImageError
 from hdrcnn.hdr_io import read_exr, read_radiance
 from hdrcnn.networks import Networks
 from hdrcnn.outputs import WRITERS, Options, notes
@@ -135,3 +136,18 @@ def test_an_unknown_format_is_refused():
         batch.Settings(formats=("gif",))
     with pytest.raises(ValueError, match="formats"):
         batch.Settings(formats=())
+
+
+def test_a_report_of_others_is_left_alone(tmp_path):
+    page = tmp_path / "report.html"
+    collected = Collected(tmp_path, 1)
+    collected.check_place()
+    collected.write()
+    collected.check_place()
+    page.write_text("<!doctype html><title>mine</title>")
+    with pytest.raises(ImageError, match=r"report\.html: not made by this tool, so not overwr"):
+        collected.check_place()
+    page.unlink()
+    page.mkdir()
+    with pytest.raises(ImageError, match=r"report\.html: not made by this tool"):
+        collected.check_place()

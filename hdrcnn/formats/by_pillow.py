@@ -142,9 +142,11 @@ def _samples(image: Image.Image) -> np.ndarray:
 def _colour_key(image: Any, colours: np.ndarray, mode: str, raw: str) -> np.ndarray | None:
     """[H, W] float32 alpha from the one colour that the file calls transparent, or None."""
     key = image.info.get("transparency")
-    if not isinstance(key, int | tuple) or mode not in ("L", "RGB", "I;16", "I;16B"):
+    if not isinstance(key, int | tuple) or mode not in ("1", "L", "RGB", "I;16", "I;16B"):
         return None
     wanted = np.asarray(key) * _GREY_KEYS.get(raw, 1)
+    if mode == "1":
+        wanted = np.where(wanted, 255, 0)
     return (colours != wanted).any(axis=-1).astype(np.float32)
 
 

@@ -70,7 +70,7 @@ def read(data: bytes, check: SizeCheck) -> Decoded | None:
         check(page.imagewidth, page.imagelength)
         if page.dtype is not None and page.dtype.kind == "f":
             raise NotReadError("floating-point samples, an HDR image already; leave it out")
-        if page.dtype is not None and page.dtype.itemsize > 2:
+        if page.dtype is not None and (page.dtype.kind in "ic" or page.dtype.itemsize > 2):
             raise NotReadError(f"{page.dtype} samples; only pictures of 8 and 16 bits are read")
         if not _is_ours(page):
             return None

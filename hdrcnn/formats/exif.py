@@ -1,11 +1,10 @@
-"""What a camera wrote beside the picture: its settings, the way up, whether it is a panorama.
+"""What a camera wrote beside the picture: its settings, the way up.
 
 Only what is listed here is ever taken over. Places (GPS), serial numbers, names of people and
-maker notes are not. Sources: CIPA DC-008 (Exif 3.0); Google's Photo Sphere XMP metadata.
+maker notes are not. Source: CIPA DC-008 (Exif 3.0).
 """
 
 import math
-import re
 import struct
 from collections.abc import Mapping
 from typing import Any
@@ -31,13 +30,6 @@ EXPOSURE = {
     0xA434: "LensModel",
 }
 Camera = dict[str, str | int | float]
-
-_XMP = rb"GPano:%s\s*(?:=\s*[\"']|>)\s*"
-_EQUIRECTANGULAR = re.compile(_XMP % b"ProjectionType" + rb"equirectangular", re.IGNORECASE)
-_WIDTHS = [
-    re.compile(_XMP % name + rb"(\d{1,9})")
-    for name in (b"CroppedAreaImageWidthPixels", b"FullPanoWidthPixels")
-]
 
 
 def _plain(value: object) -> str | int | float | None:
@@ -116,12 +108,3 @@ def xmp_of(info: Mapping[Any, Any]) -> bytes:
     """The XMP packet in what Pillow and others say of a file; empty where there is none."""
     found = info.get("xmp") or info.get("XML:com.adobe.xmp") or b""
     return found.encode("utf-8", "replace") if isinstance(found, str) else bytes(found)
-
-
-def is_panorama(xmp: bytes) -> bool:
-    """Whether XMP calls the picture equirectangular and all the way round."""
-    if not _EQUIRECTANGULAR.search(xmp):
-        return False
-    widths = [pattern.search(xmp) for pattern in _WIDTHS]
-    shown, whole = (int(found[1]) if found else None for found in widths)
-    return shown is None or whole is None or shown >= whole

@@ -83,7 +83,7 @@ def write(path: Path, picture: Picture, options: Options) -> None:
         "whiteLuminance": float(options.nits),
     }
     planes: dict[str, np.ndarray] = {}
-    if picture.panorama:
+    if picture.panorama and picture.panorama.whole:  # OpenEXR knows no parts of a sphere.
         attributes["envmap"] = OpenEXR.ENVMAP_LATLONG
     if picture.alpha is not None:
         planes["A"] = picture.alpha

@@ -17,6 +17,7 @@ from hdrcnn.absolute import strips
 
 OFFSET = 1.0 / 64.0
 """k: keeps the gain of black finite."""
+HALF_MAX = float(np.finfo(np.float16).max)
 LEAST_STOPS = 0.1
 """Of range and headroom: a picture without highlights has a gain map too, and no division by 0."""
 REST = 1e-4
@@ -51,10 +52,11 @@ def gain_map(rows: int, columns: int, parts: Parts) -> GainMap:
     for strip in strips(rows):
         gains = _gains(parts, strip)
         low, high = min(low, float(gains.min())), max(high, float(gains.max()))
-        brightest.append(parts(strip)[1].max(axis=-1).astype(np.float16).ravel())
-    peaks = np.concatenate(brightest)
-    rank = len(peaks) - 1 - int(REST * len(peaks))
-    peak = float(np.partition(peaks, rank)[rank])
+        peaks = np.minimum(parts(strip)[1].max(axis=-1), HALF_MAX)
+        brightest.append(peaks.astype(np.float16).ravel())
+    every = np.concatenate(brightest)
+    rank = len(every) - 1 - int(REST * len(every))
+    peak = float(np.partition(every, rank)[rank])
     # Gains that are but rounding would cost the code that stands for none.
     low = low if low < -0.01 else 0.0
     codes = np.empty((rows, columns, 3), np.uint8)

@@ -56,6 +56,6 @@ def write(path: Path, picture: Picture, options: Options) -> None:
         if exif:
             file.write(_box(b"Exif", bytes(4) + exif))
         if picture.panorama:
-            file.write(_box(b"xml ", panorama_xmp(*picture.size).encode()))
+            file.write(_box(b"xml ", panorama_xmp(picture.panorama.xmp(*picture.size)).encode()))
         if picture.notes:
             file.write(notes.box(picture.notes))

@@ -57,20 +57,6 @@ def xmp_packet(spaces: dict[str, str], attributes: dict[str, str], inside: str =
 PANORAMA_SPACE = {"GPano": "http://ns.google.com/photos/1.0/panorama/"}
 
 
-def panorama_attributes(rows: int, columns: int) -> dict[str, str]:
-    """Of a whole equirectangular panorama."""
-    return {
-        "GPano:ProjectionType": "equirectangular",
-        "GPano:UsePanoramaViewer": "True",
-        "GPano:FullPanoWidthPixels": str(columns),
-        "GPano:FullPanoHeightPixels": str(rows),
-        "GPano:CroppedAreaImageWidthPixels": str(columns),
-        "GPano:CroppedAreaImageHeightPixels": str(rows),
-        "GPano:CroppedAreaLeftPixels": "0",
-        "GPano:CroppedAreaTopPixels": "0",
-    }
-
-
-def panorama_xmp(rows: int, columns: int) -> str:
-    """The XMP packet of such a panorama."""
-    return xmp_packet(PANORAMA_SPACE, panorama_attributes(rows, columns))
+def panorama_xmp(attributes: dict[str, str]) -> str:
+    """The XMP packet of a panorama; attributes: as `formats.gpano.Band.xmp`."""
+    return xmp_packet(PANORAMA_SPACE, attributes)

@@ -11,6 +11,7 @@ import numpy as np
 from hdrcnn.absolute import REFERENCE_WHITE, strips
 from hdrcnn.files import ImageError
 from hdrcnn.formats.exif import Camera
+from hdrcnn.formats.gpano import Band
 from hdrcnn.primaries import REC709, Chromaticities
 from hdrcnn.transfer import CameraCurve
 
@@ -43,8 +44,8 @@ class Picture:
     """[H, W] float in [0, 1], not multiplied in."""
     mask: np.ndarray | None = None
     """[H, W] or [H, W, 3] float in [0, 1]: how much is predicted; 1 = all. `highlights.mask`."""
-    panorama: bool = False
-    """Equirectangular, all the way round."""
+    panorama: Band | None = None
+    """What it shows of a sphere where it is equirectangular and goes all the way round."""
     camera: Camera = dataclasses.field(default_factory=dict)
     """As `formats.exif.camera_data`."""
     notes: Mapping[str, str] = dataclasses.field(default_factory=dict)
@@ -67,7 +68,7 @@ class Options:
     exr_compression: str = "zip"
     """One of `COMPRESSIONS`."""
     exr_level: float | None = None
-    """Of DWAA and DWAB: 45 as a rule, more is smaller and worse; of ZIP: 1 to 9."""
+    """Of DWAA and DWAB: 45 as a rule, more is smaller and worse."""
     jpeg_quality: int = 95
     """Of the picture in an Ultra HDR file, where it is encoded anew, and of its gain map."""
     avif_quality: int = 95

@@ -56,7 +56,11 @@ def _metadata(file: IO[bytes], picture: Picture, light: ContentLight) -> None:
     if exif:
         _chunk(file, b"eXIf", exif)
     if picture.panorama:
-        _chunk(file, b"iTXt", _text("XML:com.adobe.xmp", panorama_xmp(*picture.size)))
+        _chunk(
+            file,
+            b"iTXt",
+            _text("XML:com.adobe.xmp", panorama_xmp(picture.panorama.xmp(*picture.size))),
+        )
     if picture.notes:
         _chunk(file, b"iTXt", _text("hdrcnn", notes.line(picture.notes).decode()))
 

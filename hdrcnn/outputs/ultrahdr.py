@@ -25,7 +25,6 @@ from hdrcnn.outputs.look import code_strip, rec709, shown
 from hdrcnn.outputs.metadata import (
     PANORAMA_SPACE,
     exif_block,
-    panorama_attributes,
     xmp_packet,
 )
 from hdrcnn.outputs.picture import Options, Picture, check
@@ -142,7 +141,7 @@ def _directory(picture: Picture, map_size: int) -> bytes:
     spaces, attributes = HDRGM | CONTAINER, {"hdrgm:Version": "1.0"}
     if picture.panorama:
         spaces = spaces | PANORAMA_SPACE
-        attributes |= panorama_attributes(*picture.size)
+        attributes |= picture.panorama.xmp(*picture.size)
     inside = f"<Container:Directory><rdf:Seq>{listed}</rdf:Seq></Container:Directory>"
     return xmp_packet(spaces, attributes, inside).encode()
 

@@ -4,10 +4,11 @@ import dataclasses
 import os
 from pathlib import Path
 
+from hdrcnn.files import ImageError
 from hdrcnn.listing import natural_key
 from hdrcnn.outcome import Outcome
 from hdrcnn.report.entry import Entry
-from hdrcnn.report.page import bytes_for, write_report
+from hdrcnn.report.page import bytes_for, made_here, write_report
 
 NAME = "report.html"
 MOST = 4000
@@ -32,6 +33,15 @@ class Collected:
         self.room = bytes_for(min(count, MOST))
         """Bytes for each picture."""
         self._left_out = 0
+
+    def check_place(self) -> None:
+        """Raises ImageError where the page would overwrite what this tool has not made."""
+        path = self._out_dir / NAME
+        if path.exists() and not (path.is_file() and (not path.stat().st_size or made_here(path))):
+            raise ImageError(
+                f"{path}: not made by this tool, so not overwritten; give --overwrite or another "
+                "--out_dir"
+            )
 
     def add(self, outcome: Outcome) -> None:
         """The entry of a picture, its files as seen from the page, its name with its folder."""

@@ -20,6 +20,16 @@ LARGEST_ENTRY = 300_000
 FRAME = Path(__file__).with_name("page.html")
 
 
+GENERATOR = b'<meta name="generator" content="hdrcnn">'
+"""Stands in the first lines of every page."""
+
+
+def made_here(path: Path) -> bool:
+    """Whether a file is a page of this tool."""
+    with path.open("rb") as file:
+        return GENERATOR in file.read(1000)
+
+
 def bytes_for(count: int) -> int:
     """How much of the page each of so many pictures may take."""
     return min(LARGEST_ENTRY, (LARGEST_PAGE - 100_000) // max(count, 1))
