@@ -40,7 +40,7 @@ def main() -> int:
         predictor = load(FLAGS.params)
     panoramas = {
         "photograph": linearise(photograph.code, predictor.metadata.linearisation),
-        "result": predictor.reconstruct(photograph.code, panorama=photograph.panorama),
+        "result": predictor.reconstruct(photograph.code, panorama=photograph.panorama is not None),
         "truth": read_exr(ROOT / "data" / "truth" / f"{FLAGS.scene}.exr"),
     }
     sheet = Image.new("RGB", (SIZE[1] * len(panoramas), MARGIN + SIZE[0]))

@@ -2,8 +2,9 @@
 
     import hdrcnn
 
-    hdr = hdrcnn.load().reconstruct(hdrcnn.read("photo.jpg"))
-    hdrcnn.write("photo.exr", hdr)
+    photo = hdrcnn.read_photograph("photo.jpg")
+    hdr = hdrcnn.load().reconstruct(photo.code)
+    hdrcnn.write("photo.exr", hdr, photo.chromaticities)
 
 The way of the data, a file a stage:
 
@@ -22,15 +23,18 @@ Importing this package does not load TensorFlow; `load` does.
 """
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from hdrcnn.image_io import ImageError
+from hdrcnn.primaries import REC709
 from hdrcnn.weights import WeightsError
 
 if TYPE_CHECKING:
+    from hdrcnn.photograph import Photograph
     from hdrcnn.predictor import Predictor
 
 # TensorFlow's notes about its build are not for the users of this tool; what goes wrong is
@@ -38,7 +42,7 @@ if TYPE_CHECKING:
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 __version__ = "0.1.0"
-__all__ = ["ImageError", "WeightsError", "load", "read", "write"]
+__all__ = ["ImageError", "WeightsError", "load", "read", "read_photograph", "write"]
 
 
 def load(
@@ -61,17 +65,33 @@ def load(
 
 
 def read(path: str | Path) -> np.ndarray:
-    """A picture as [H, W, 3] float32 in [0, 1], display-encoded. Raises ImageError."""
+    """The codes of a picture: [H, W, 3] float32 in [0, 1], display-encoded, in the primaries of
+    its file, which `read_photograph` tells too. Raises ImageError.
+    """
     from hdrcnn.image_io import read_ldr
 
     return read_ldr(Path(path))
 
 
-def write(path: str | Path, hdr: np.ndarray) -> None:
-    """[H, W, 3] linear to an OpenEXR file, half float. Raises ImageError."""
+def read_photograph(path: str | Path) -> "Photograph":
+    """A picture with what its file says of it: codes, primaries, alpha, camera. Raises
+    ImageError.
+    """
+    from hdrcnn.photograph import read_photograph as read_all
+
+    return read_all(Path(path))
+
+
+def write(path: str | Path, hdr: np.ndarray, chromaticities: Sequence[float] = REC709) -> None:
+    """[H, W, 3] linear to an OpenEXR file, half float, linear Rec. 709. Raises ImageError.
+
+    chromaticities: of the image's red, green, blue and white, CIE xy, as in `Photograph`; from
+    there it is brought to Rec. 709.
+    """
     from hdrcnn.image_io import write_exr
+    from hdrcnn.primaries import linear_to_rec709
 
     path = Path(path)
     if path.suffix.lower() != ".exr":
         raise ImageError(f"{path}: only OpenEXR is written; end the name in .exr")
-    write_exr(path, np.asarray(hdr))
+    write_exr(path, linear_to_rec709(np.asarray(hdr), chromaticities))

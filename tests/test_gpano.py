@@ -23,6 +23,7 @@ def test_what_is_written_is_read_again(rows, above, below):
     assert attributes["GPano:FullPanoHeightPixels"] == str(full)
     assert attributes["GPano:CroppedAreaTopPixels"] == str(above)
     found = band(panorama_xmp(attributes).encode(), rows, 64)
+    assert found is not None
     assert (found.first, found.share) == pytest.approx((told.first, told.share))
 
 

@@ -160,9 +160,9 @@ def test_transparency_of_a_palette_and_of_one_colour(read):
     photograph = read(four)
     np.testing.assert_array_equal(photograph.alpha, [[1, 0]])
     assert_codes(photograph, np.array([[3 * 17, 10 * 17]]), 8)
-    for key in (0, 1):
-        two = png(2, 1, 1, 0, b"\0\x40", chunk(b"tRNS", struct.pack(">H", key)))
-        np.testing.assert_array_equal(read(two).alpha, [[key, 1 - key]])
+    for clear in (0, 1):
+        two = png(2, 1, 1, 0, b"\0\x40", chunk(b"tRNS", struct.pack(">H", clear)))
+        np.testing.assert_array_equal(read(two).alpha, [[clear, 1 - clear]])
 
 
 def test_jpeg_agrees_with_opencv_and_is_lossy(read):

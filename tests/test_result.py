@@ -79,6 +79,16 @@ def test_primaries_can_be_kept(wide, networks, picture):
     assert outcome.peak_after == pytest.approx(other.peak_after, rel=2e-3)
 
 
+def test_python_gives_the_colours_of_the_command(wide, networks, tiny_weights, tmp_path):
+    _, channels, _ = convert(wide, networks, precision="float32")
+    photo = hdrcnn.read_photograph(wide)
+    hdr = hdrcnn.load(tiny_weights).reconstruct(photo.code)
+    hdrcnn.write(tmp_path / "own.exr", hdr, photo.chromaticities)
+    np.testing.assert_allclose(
+        read_exr(tmp_path / "own.exr"), image(channels), rtol=2e-3, atol=1e-4
+    )
+
+
 def test_previews_are_of_the_same_colours_in_both_primaries(wide, networks):
     convert(wide, networks, previews=True)
     views = [np.asarray(Image.open(wide.parent / "out" / f"wide_{n}.png")) for n in ("in", "out")]
