@@ -5,6 +5,7 @@ Two are kept, so that one spoiled by a crash or a full disk costs some minutes, 
 
 import dataclasses
 import logging
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -61,12 +62,17 @@ def save(folder: Path, trainee: keras.Model, position: Position, facts: dict[str
     return path
 
 
-def restore(folder: Path, trainee: keras.Model) -> tuple[Position, dict[str, Any]]:
+def restore(
+    folder: Path,
+    trainee: keras.Model,
+    check: Callable[[Path, dict[str, Any]], None] = lambda path, facts: None,
+) -> tuple[Position, dict[str, Any]]:
     """Load the newest readable checkpoint into a compiled trainee.
 
-    Returns the position and the facts saved with it; the beginning and {} where there is none. One
-    that cannot be read is named in the log and passed over. Raises ValueError where a checkpoint
-    is of another network or another kind of training.
+    check: is shown its path and the facts saved with it before anything is loaded, and raises
+    where they are not of the run at hand. Returns the position and the facts; the beginning and
+    {} where there is none. One that cannot be read is named in the log and passed over. Raises
+    ValueError where a checkpoint is of another network or another kind of training.
     """
     trainee.optimizer.build(trainee.trainable_variables)
     variables = _variables(trainee)
@@ -76,6 +82,7 @@ def restore(folder: Path, trainee: keras.Model) -> tuple[Position, dict[str, Any
         except npz.NpzError as error:
             log.warning("%s: damaged, passed over (%s)", path, error)
             continue
+        check(path, state["facts"])
         if arrays.keys() != variables.keys() or any(
             arrays[name].shape != tuple(variable.shape) for name, variable in variables.items()
         ):

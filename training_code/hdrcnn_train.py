@@ -9,7 +9,8 @@ writes  runs/first/config.json                   the settings of the run
         runs/first/sheets/epoch_000012.png       input, prediction and truth at three exposures
         runs/first/weights.npz                   what hdrcnn_predict.py --params takes
 
-Started again with the same --out_dir, a run goes on from its last checkpoint.
+Started again with the same --out_dir, a run goes on from its last checkpoint; with other settings
+or scenes it is refused.
 """
 
 import dataclasses
@@ -34,7 +35,7 @@ flags.DEFINE_string("out_dir", None, "Folder of this run.", required=True)
 flags.DEFINE_string(
     "validation",
     None,
-    "Text file with the scene families to hold out, one a line. Default: about a tenth of the "
+    "Text file with the scene families to hold out, one a line. Default: about a seventh of the "
     "families, chosen by their names.",
 )
 flags.DEFINE_string("config", None, "Settings to start from (JSON); flags given override them.")

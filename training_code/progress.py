@@ -54,16 +54,17 @@ class SaveCheckpoint(StopOnNaN):
         means: list[Any],
         minutes: float,
         export: Callable[[History], None],
+        facts: dict[str, Any],
         writes: bool = True,
     ) -> None:
         """start, means: position of the checkpoint that the run goes on from and the running
-        means of its epoch, which Keras sets to zero when it begins one. writes: False in the
-        processes that only compute.
+        means of its epoch, which Keras sets to zero when it begins one. facts: stored beside the
+        history, JSON-able. writes: False in the processes that only compute.
         """
         super().__init__()
         self.folder, self.history, self.export = folder, history, export
         self.start, self.means, self.seconds = start, means, 60.0 * minutes
-        self.saved, self.writes = time.monotonic(), writes
+        self.saved, self.facts, self.writes = time.monotonic(), facts, writes
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         self.epoch, self.first = epoch, 0
@@ -73,7 +74,8 @@ class SaveCheckpoint(StopOnNaN):
                 variable.assign(value)
 
     def save(self, position: Position) -> None:
-        checkpoints.save(self.folder, self.model, position, {"history": self.history})
+        facts = {**self.facts, "history": self.history}
+        checkpoints.save(self.folder, self.model, position, facts)
         self.saved = time.monotonic()
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:

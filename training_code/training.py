@@ -4,7 +4,6 @@ Wiring only; Keras is loaded when a run begins, under the backend of the environ
 """
 
 import contextlib
-import dataclasses
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,12 +13,11 @@ from hdrcnn.command_line import quietly
 from training_code.config import Config, Running
 
 if TYPE_CHECKING:
-    from hdrcnn.weights import Metadata
     from training_code.checkpoints import Position
     from training_code.distribution import Distribution
     from training_code.pairs import Pairs
     from training_code.progress import History
-    from training_code.scenes import Scene
+    from training_code.record import Record
     from training_code.starts import Start
     from training_code.trainee import Camera, Trainee
 
@@ -77,33 +75,9 @@ def compiled(
     return trainee
 
 
-def metadata(
-    config: Config, start: "Start | None", scenes: list["Scene"], history: "History"
-) -> "Metadata":
-    """What the weights file says of itself; of the weights it started from under `start`."""
-    from hdrcnn import weights
-
-    facts: dict[str, Any] = {
-        "config": dataclasses.asdict(config),
-        "scenes": [scene.name for scene in scenes],
-        "epochs": len(history),
-        "crops": len(history) * config.steps * config.batch,
-        "history": history,
-    }
-    if start:
-        facts["config"]["start"] = Path(config.start).name
-        facts["start"] = start.training
-    return weights.Metadata(
-        width=config.width,
-        linearisation=config.linearisation,
-        blend=config.blend,
-        training=facts,
-    )
-
-
 def fit(
     trainee: "Trainee",
-    config: Config,
+    record: "Record",
     out_dir: Path,
     where: "Distribution",
     batches_from: Callable[["Position"], "Pairs"],
@@ -112,7 +86,8 @@ def fit(
     """Train from the last checkpoint to the end; returns the history.
 
     A run stopped within an epoch finishes that epoch in a `fit` of its own. Keras ends each `fit`
-    by putting the averaged weights into the model, so each begins from a checkpoint.
+    by putting the averaged weights into the model, so each begins from a checkpoint. Raises
+    TrainingError where the checkpoint is of another run.
     """
     import numpy as np
 
@@ -122,9 +97,11 @@ def fit(
         where.wait()  # The first process writes what all read.
         found = sorted(path.name for path in out_dir.glob(checkpoints.PATTERN))
         where.agree("checkpoints; --out_dir must be one folder that all of them see", str(found))
-        position, facts = checkpoints.restore(out_dir, trainee)
+        position, facts = checkpoints.restore(out_dir, trainee, record.go_on)
+        if where.first:
+            record.save(out_dir)
         history: History = facts.get("history", [])
-        if position.epoch >= config.epochs:
+        if position.epoch >= record.config.epochs:
             return history
         if position.epoch or position.batch:
             print(f"going on after epoch {position.epoch}, batch {position.batch}")
@@ -133,7 +110,7 @@ def fit(
             **where.data(batches_from(position)),
             shuffle=False,  # The pairs are random themselves, and a stopped run must meet the same.
             initial_epoch=position.epoch,
-            epochs=position.epoch + 1 if position.batch else config.epochs,
+            epochs=position.epoch + 1 if position.batch else record.config.epochs,
             verbose=0,
             callbacks=callbacks_from(position, means, history),
         )
@@ -184,6 +161,7 @@ def _train(
     from training_code.boards import Board
     from training_code.on_device.batches import ShotBatches
     from training_code.pairs import Pairs
+    from training_code.record import Record
     from training_code.trainee import averaged
     from training_code.watching import Chart, Validate
 
@@ -195,8 +173,7 @@ def _train(
     camera = material.device_camera(config, scenes) if running.render else None
     trainee = compiled(config, start, camera)
     out_dir.mkdir(parents=True, exist_ok=True)
-    if where.first:
-        config.save(out_dir / "config.json")
+    record = Record(config, scenes, withheld, start)
     path = out_dir / "weights.npz"
     measured = None
     if withheld and where.first:
@@ -205,7 +182,7 @@ def _train(
     def export(history: "History") -> None:
         with averaged(trainee):
             arrays = weights.collect(trainee.network)
-        weights.save(path, arrays, metadata(config, start, scenes, history))
+        weights.save(path, arrays, record.metadata(history))
 
     def batches_from(position: "Position") -> "Pairs":
         kind = ShotBatches if running.render else Pairs
@@ -238,12 +215,19 @@ def _train(
             callbacks.append(Chart(board))
         callbacks.append(
             progress.SaveCheckpoint(
-                out_dir, history, position, means, running.minutes, export, where.first
+                out_dir,
+                history,
+                position,
+                means,
+                running.minutes,
+                export,
+                record.facts(),
+                where.first,
             )
         )
         return callbacks
 
-    history = fit(trainee, config, out_dir, where, batches_from, callbacks_from)
+    history = fit(trainee, record, out_dir, where, batches_from, callbacks_from)
     if where.first:
         export(history)
     where.wait()
