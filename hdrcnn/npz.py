@@ -16,7 +16,7 @@ from hdrcnn.image_io import finished_whole
 RECORD = "metadata"
 """The key of the record."""
 LARGEST = 1 << 31
-"""Bytes of all arrays together; a small file can claim to hold any number."""
+"""Bytes of all arrays of a file from anywhere; a small one can claim to hold any number."""
 
 
 class NpzError(Exception):
@@ -49,11 +49,16 @@ def write(path: Path, arrays: dict[str, np.ndarray], record: dict[str, Any]) -> 
         np.savez(file, **contents)
 
 
-def read(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-    """The arrays by name and the record. Raises FileNotFoundError or NpzError."""
+def read(path: Path, largest: float | None = None) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    """The arrays by name and the record. Raises FileNotFoundError or NpzError.
+
+    largest: bytes that the arrays may take together, by default `LARGEST`; infinite for files of
+    one's own making.
+    """
+    most = LARGEST if largest is None else largest
     try:
         with zipfile.ZipFile(path) as archive:
-            if sum(member.file_size for member in archive.infolist()) > LARGEST:
+            if sum(member.file_size for member in archive.infolist()) > most:
                 raise NpzError("it unpacks to more than 2 GB")
         with warnings.catch_warnings(), np.load(path, allow_pickle=False) as file:
             warnings.simplefilter("ignore")  # What is wrong is said in the error.

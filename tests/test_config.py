@@ -81,6 +81,10 @@ def test_a_wrong_setting_is_named(setting):
         ({"temporal": "flow"}, "transform, jacobian"),
         ({"freeze": True}, "--start"),
         ({"precision": "float16"}, "mixed_bfloat16"),
+        ({"learning_rate": float("nan")}, "--learning_rate nan"),
+        ({"learning_rate": 0.0}, "--learning_rate 0.0"),
+        ({"clip_norm": -1.0}, "--clip_norm -1.0"),
+        ({"clip_norm": float("inf")}, "--clip_norm inf"),
     ],
 )
 def test_unusable_settings_are_named(changes, reason):

@@ -5,6 +5,7 @@ Two are kept, so that one spoiled by a crash or a full disk costs some minutes, 
 
 import dataclasses
 import logging
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,13 +14,14 @@ import keras
 import numpy as np
 
 from hdrcnn import npz
+from training_code.config import TrainingError
 
 KEPT = 2
 PATTERN = "checkpoint_[0-9]*_[0-9]*.npz"
 log = logging.getLogger(__name__)
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, order=True)
 class Position:
     """How far a run has come: epochs done, and batches done of the next one."""
 
@@ -52,10 +54,19 @@ def _variables(trainee: keras.Model) -> dict[str, Any]:
 def save(folder: Path, trainee: keras.Model, position: Position, facts: dict[str, Any]) -> Path:
     """Write a checkpoint and remove all but the last two.
 
-    facts: JSON-able, returned by `restore`.
+    facts: JSON-able, returned by `restore`. Raises TrainingError, and writes nothing, where a
+    weight or what the optimiser holds is not finite.
     """
     path = folder / position.file
     arrays = {name: np.asarray(variable) for name, variable in _variables(trainee).items()}
+    for name, array in arrays.items():
+        # A mean of the epoch says nothing about the weights.
+        if not name.startswith("metric/") and not np.isfinite(array).all():
+            raise TrainingError(
+                f"{folder}: {name} is not finite after epoch {position.epoch}, batch "
+                f"{position.batch}, and is not saved; go on from the last checkpoint, or start "
+                "anew where there is none, with a smaller --learning_rate"
+            )
     npz.write(path, arrays, {"position": dataclasses.asdict(position), "facts": facts})
     for old in sorted(folder.glob(PATTERN))[:-KEPT]:
         old.unlink()
@@ -78,7 +89,7 @@ def restore(
     variables = _variables(trainee)
     for path in sorted(folder.glob(PATTERN), reverse=True):
         try:
-            arrays, state = npz.read(path)
+            arrays, state = npz.read(path, largest=math.inf)  # Four times the network.
         except npz.NpzError as error:
             log.warning("%s: damaged, passed over (%s)", path, error)
             continue

@@ -7,6 +7,7 @@ the camera, the loss, the motion - are records of their own, changed by
 
 import dataclasses
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -91,6 +92,9 @@ class Config:
         for name in ("average", "temporal_weight", "norm_momentum", "validation_share"):
             if not 0.0 <= getattr(self, name) < 1.0:
                 raise ValueError(f"--{name} {getattr(self, name)}: must be in [0, 1)")
+        for name in ("learning_rate", "clip_norm"):
+            if not 0.0 < getattr(self, name) < math.inf:
+                raise ValueError(f"--{name} {getattr(self, name)}: must be above 0 and finite")
         if self.freeze and not self.start:
             raise ValueError("--freeze: needs --start, whose statistics it keeps")
         for name, known in (

@@ -71,6 +71,9 @@ class Pairs(keras.utils.PyDataset):
         self.scenes = in_order(scenes)
         self.families = families(self.scenes)
         self._within_epoch = False
+        self.failures: list[Exception] = []
+        """Why batches could not be made, the first one first: Keras and its backend wrap what is
+        raised here. Copies share it."""
 
     def __len__(self) -> int:
         """Batches of the epoch at hand."""
@@ -85,6 +88,14 @@ class Pairs(keras.utils.PyDataset):
         self._within_epoch = False
 
     def __getitem__(self, index: int) -> dict[str, np.ndarray]:
+        try:
+            return self.batch_at(index)
+        except Exception as error:
+            self.failures.append(error)
+            raise
+
+    def batch_at(self, index: int) -> dict[str, np.ndarray]:
+        """Batch `index` of those that are left of the epoch."""
         items = [self.item(self.first + index, item) for item in self.items]
         return {name: np.stack([item[name] for item in items]) for name in items[0]}
 

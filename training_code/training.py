@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hdrcnn.command_line import quietly
-from training_code.config import Config, Running
+from training_code.config import Config, Running, TrainingError
 
 if TYPE_CHECKING:
     from training_code.checkpoints import Position
@@ -87,17 +87,25 @@ def fit(
 
     A run stopped within an epoch finishes that epoch in a `fit` of its own. Keras ends each `fit`
     by putting the averaged weights into the model, so each begins from a checkpoint. Raises
-    TrainingError where the checkpoint is of another run.
+    TrainingError where the checkpoint is of another run, or where what was trained cannot be read
+    back.
     """
     import numpy as np
 
     from training_code import checkpoints
 
+    begun: Position | None = None
     while True:
         where.wait()  # The first process writes what all read.
         found = sorted(path.name for path in out_dir.glob(checkpoints.PATTERN))
         where.agree("checkpoints; --out_dir must be one folder that all of them see", str(found))
         position, facts = checkpoints.restore(out_dir, trainee, record.go_on)
+        if begun is not None and position <= begun:
+            raise TrainingError(
+                f"{out_dir}: the checkpoint just written cannot be read back; check that disk, or "
+                "give another --out_dir"
+            )
+        begun = position
         if where.first:
             record.save(out_dir)
         history: History = facts.get("history", [])
@@ -106,14 +114,20 @@ def fit(
         if position.epoch or position.batch:
             print(f"going on after epoch {position.epoch}, batch {position.batch}")
         means = [np.asarray(variable) for variable in trainee.metrics_variables]
-        trainee.fit(
-            **where.data(batches_from(position)),
-            shuffle=False,  # The pairs are random themselves, and a stopped run must meet the same.
-            initial_epoch=position.epoch,
-            epochs=position.epoch + 1 if position.batch else record.config.epochs,
-            verbose=0,
-            callbacks=callbacks_from(position, means, history),
-        )
+        batches = batches_from(position)
+        try:
+            trainee.fit(
+                **where.data(batches),
+                shuffle=False,  # The pairs are random themselves; a stopped run meets the same.
+                initial_epoch=position.epoch,
+                epochs=position.epoch + 1 if position.batch else record.config.epochs,
+                verbose=0,
+                callbacks=callbacks_from(position, means, history),
+            )
+        except Exception as error:
+            if batches.failures:  # The backend reports its own kind of error.
+                raise batches.failures[0] from error
+            raise
 
 
 @contextlib.contextmanager

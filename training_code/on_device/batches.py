@@ -15,7 +15,7 @@ class ShotBatches(Pairs):
     but taken as a black picture with a black target.
     """
 
-    def __getitem__(self, index: int) -> dict[str, np.ndarray]:
+    def batch_at(self, index: int) -> dict[str, np.ndarray]:
         place = self.first + index
         keys = [(self.seed, self.epoch, place, item, 0) for item in self.items]
         batch = stack([self.draw(key) for key in keys])

@@ -1,0 +1,107 @@
+"""What goes wrong while a training runs: it stops, says why in a line, and keeps what is good."""
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from hdrcnn import npz
+from hdrcnn.image_io import ImageError
+from tests.conftest import ROOT
+from training_code import checkpoints, training
+from training_code.checkpoints import Position
+from training_code.config import Config, Running, TrainingError
+from training_code.pairs import Pairs
+
+TINY = Config(width=2, size=32, batch=2, epochs=2, steps=4, validation_share=0.0)
+QUICK = Running(workers=0)
+
+
+@pytest.fixture
+def photographs(tmp_path) -> Path:
+    folder = tmp_path / "photographs"
+    folder.mkdir()
+    rng = np.random.default_rng(4)
+    for name in "abc":
+        soft = rng.integers(20, 220, (6, 8, 3)).astype(np.uint8).repeat(8, 0).repeat(8, 1)
+        Image.fromarray(soft).save(folder / f"{name}.png")
+    return folder
+
+
+def vanishing(photographs: Path, monkeypatch, after: int) -> None:
+    """The photographs are gone once so many pairs were taken."""
+    taken, item = [], Pairs.item
+
+    def gone(self, *arguments):
+        taken.append(arguments)
+        if len(taken) == after:
+            for path in photographs.iterdir():
+                path.unlink()
+        return item(self, *arguments)
+
+    monkeypatch.setattr(Pairs, "item", gone)
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_a_photograph_lost_during_training_is_named(photographs, tmp_path, monkeypatch, workers):
+    vanishing(photographs, monkeypatch, after=6)
+    settings = dataclasses.replace(TINY, linearize=True)
+    with pytest.raises(ImageError, match=r"^[^\n]*photographs/[abc]\.png: [^\n]*$"):
+        training.train(settings, photographs, tmp_path / "run", None, Running(workers=workers))
+
+
+def test_the_command_says_so_in_one_line(photographs, tmp_path, run_python):
+    """The file is there when it is measured and gone when it is used."""
+    script = (
+        "import runpy, sys\n"
+        "from pathlib import Path\n"
+        "from training_code.pairs import Pairs\n"
+        "item = Pairs.item\n"
+        "def gone(self, *arguments):\n"
+        "    for path in Path('photographs').iterdir():\n"
+        "        path.unlink()\n"
+        "    return item(self, *arguments)\n"
+        "Pairs.item = gone\n"
+        "sys.argv = ['hdrcnn_train.py', '--scenes=photographs', '--out_dir=run', '--linearize',\n"
+        "    '--width=2', '--size=32', '--batch=2', '--steps=2', '--validation_share=0']\n"
+        f"runpy.run_path({str(ROOT / 'training_code' / 'hdrcnn_train.py')!r}, "
+        "run_name='__main__')\n"
+    )
+    done = run_python("-c", script, cwd=tmp_path, status=1)
+    assert ".png: no such file" in done.stderr.splitlines()[-1]
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("part", ["model", "optimizer"])
+def test_weights_that_are_not_finite_are_not_saved(tmp_path, part):
+    trainee = training.compiled(TINY)
+    checkpoints.restore(tmp_path, trainee)
+    spoiled = trainee.trainable_variables[3] if part == "model" else trainee.optimizer.variables[5]
+    spoiled.assign(np.full(spoiled.shape, np.nan, np.float32))
+    with pytest.raises(TrainingError, match=rf"^{tmp_path}: {part}/[^\n]* is not finite[^\n]*$"):
+        checkpoints.save(tmp_path, trainee, Position(1), {})
+    assert not list(tmp_path.iterdir())
+
+
+def test_checkpoints_may_be_larger_than_files_from_elsewhere(tmp_path, monkeypatch):
+    trainee = training.compiled(TINY)
+    checkpoints.restore(tmp_path, trainee)
+    checkpoints.save(tmp_path, trainee, Position(1), {"a": 1})
+    monkeypatch.setattr(npz, "LARGEST", 1000)
+    assert checkpoints.restore(tmp_path, trainee) == (Position(1), {"a": 1})
+    with pytest.raises(npz.NpzError, match="unpacks to more"):
+        npz.read(tmp_path / Position(1).file)
+
+
+def test_a_run_whose_checkpoints_cannot_be_read_back_ends(scene_folder, tmp_path, monkeypatch):
+    """Instead of training the same epochs again and again."""
+
+    def damaged(*_, **__):
+        raise npz.NpzError("a disk that forgets")
+
+    monkeypatch.setattr(npz, "read", damaged)
+    settings = dataclasses.replace(TINY, epochs=1)
+    with pytest.raises(TrainingError, match=r"run: [^\n]*cannot be read back"):
+        training.train(settings, scene_folder, tmp_path / "run", None, QUICK)
