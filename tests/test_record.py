@@ -9,9 +9,9 @@ import pytest
 
 from training_code import checkpoints, training
 from training_code.config import Config, Running, TrainingError
+from training_code.family_lists import read_list
 from training_code.loss_settings import Loss
 from training_code.record import Record
-from training_code.scene_files import read_list
 from training_code.scenes import Scene
 
 PATH = Path("run/checkpoint_000002_000000.npz")

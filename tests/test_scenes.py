@@ -16,7 +16,6 @@ from training_code.config import Config
 from training_code.evaluation import run
 from training_code.evaluation.protocol import BASE
 from training_code.evaluation.run import Request
-from training_code.scene_files import family_of, read_list, scene_files
 from training_code.scenes import (
     SHOWN,
     Collection,
@@ -70,37 +69,6 @@ def test_without_a_manifest_every_name_is_a_family(tmp_path):
     found = load_scenes(tmp_path, frozenset({"x"})).scenes
     names = ["x.exr", "x.hdr", "x_2K.exr"]
     assert [(scene.name, scene.family) for scene in found] == [(name, "x") for name in names]
-
-
-@pytest.mark.parametrize(
-    ("name", "family"),
-    [
-        ("film/shot/0001.exr", "the film"),
-        ("film/shot/0002.exr", "alone"),
-        ("films/0001.exr", "0001"),
-        ("a.b/venice_16k.hdr", "venice"),
-        ("venice-4K.exr", "venice"),
-        ("_4k.exr", "_4k"),
-        ("4k.exr", "4k"),
-        ("take_400k.exr", "take_400k"),
-        ("two.dots.exr", "two.dots"),
-    ],
-)
-def test_families_by_file_by_folder_or_by_name(name, family):
-    assert family_of(name, {"film": "the film", "film/shot/0002.exr": "alone"}) == family
-
-
-def test_a_manifest_may_name_folders_and_must_have_its_columns(tmp_path):
-    (tmp_path / "film").mkdir()
-    write_exr(tmp_path / "film" / "1.exr", ramp())
-    write_exr(tmp_path / "film" / "2.exr", ramp())
-    write_exr(tmp_path / "3.exr", ramp())
-    (tmp_path / "MANIFEST.csv").write_text("family,file\nnight,film/\n", encoding="utf-8-sig")
-    found = [(file.name, file.family) for file in scene_files(tmp_path)]
-    assert found == [("3.exr", "3"), ("film/1.exr", "night"), ("film/2.exr", "night")]
-    (tmp_path / "MANIFEST.csv").write_text("file,place\na.exr,night\n")
-    with pytest.raises(ImageError, match=r"^[^\n]*MANIFEST\.csv: no column family; add it$"):
-        scene_files(tmp_path)
 
 
 def test_unusable_files_are_listed_and_the_rest_is_taken(tmp_path):
@@ -254,8 +222,3 @@ def test_the_training_prints_what_it_leaves_out(scene_folder, tmp_path, capsys, 
     assert "a.exr: 96x48 pixels where the shorter side needs 64" in printed[1]
     assert printed[3].startswith("0 panoramas, 2 photographs, 2 families, ")
     assert printed[4] == "1 scenes to train on, 1 held out"
-
-
-def test_lists_have_comments(tmp_path):
-    (tmp_path / "list.txt").write_text("# families\na\n\nb  # second\n")
-    assert read_list(tmp_path / "list.txt") == {"a", "b"}

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from training_code.scenes import Scene, read_list
+from training_code.family_lists import read_list
+from training_code.scenes import Scene
 from training_code.split import SHARE, held_out, held_out_by_list, place, sides
 
 COMMITTED = Path(__file__).resolve().parents[1] / "training_code" / "validation_families.txt"
@@ -89,4 +90,4 @@ def test_a_list_that_splits_nothing_is_an_error(tmp_path, text, what):
     path = tmp_path / "list.txt"
     path.write_text(text)
     with pytest.raises(ValueError, match=rf"list\.txt: names {what} of the 2 families[^\n]*$"):
-        held_out_by_list({"a", "b"}, path)
+        held_out_by_list([scene("1.exr", "a"), scene("2.exr", "b")], path)

@@ -11,8 +11,9 @@ import numpy as np
 from hdrcnn.hdr_io import HDR_SUFFIXES
 from hdrcnn.image_io import ImageError, finished_whole
 from training_code.curve_pictures import Pictures, Row, pictures_of_view
-from training_code.scene_files import chosen_files
-from training_code.scenes import Scene, load_scenes, read_list
+from training_code.family_lists import missing_note, read_list, some, without_scene
+from training_code.scene_files import chosen_files, scene_files
+from training_code.scenes import Scene, load_scenes
 from training_code.shots import families, in_order
 
 VALIDATION = Path(__file__).with_name("validation_families.txt")
@@ -67,6 +68,20 @@ def scene_names(request: Request) -> list[str]:
     held_out = read_list(request.held_out)
     files = chosen_files(request.scenes, held_out, True, HDR_SUFFIXES, "HDR scenes")
     return [file.name for file in files]
+
+
+def list_note(request: Request) -> str:
+    """One line about names of the held-out list that are in no scene; empty where there are none.
+
+    Raises ImageError where all are, but for our own list, which other collections may not know.
+    """
+    listed, files = read_list(request.held_out), scene_files(request.scenes)
+    if request.held_out != VALIDATION and not listed & {file.family for file in files}:
+        names = some(without_scene(listed, files)) or "nothing"
+        raise ImageError(
+            f"{request.held_out}: names no family of {request.scenes}, but {names}; correct it"
+        )
+    return missing_note(request.held_out, listed, files)
 
 
 @functools.cache

@@ -47,6 +47,9 @@ def main() -> int:
         FLAGS.seed,
         FLAGS.workers,
     )
+    note = curve_rows.list_note(request)
+    if note:
+        print(note)
     rows = curve_rows.gather(request, Path(FLAGS.rows) if FLAGS.rows else None)
     with quietly():
         import keras  # noqa: F401 - loaded here for its notes to be kept away

@@ -14,6 +14,7 @@ or scenes it is refused.
 """
 
 import dataclasses
+import io
 import sys
 from pathlib import Path
 
@@ -74,6 +75,8 @@ def main() -> int:
     """Flags to a run. Returns the exit status."""
     from training_code.training import train
 
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # Names need not be in its encoding.
     running = Running(**{f.name: getattr(FLAGS, f.name) for f in dataclasses.fields(Running)})
     held_out = Path(FLAGS.validation) if FLAGS.validation else None
     train(choose_config(), Path(FLAGS.scenes), Path(FLAGS.out_dir), held_out, running)

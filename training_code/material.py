@@ -7,6 +7,7 @@ import numpy as np
 
 from training_code.camera import Camera
 from training_code.config import Config
+from training_code.family_lists import missing_note, read_list
 from training_code.ldr_scenes import load_photographs
 from training_code.on_device import atlas
 from training_code.on_device.camera import DeviceCamera
@@ -33,6 +34,9 @@ def both_sides(
             folder, without=True, smallest=config.size, views=config.views, store=store
         )
     print(f"{found.rejected_lines()}{found.summary()}")
+    note = missing_note(held_out, read_list(held_out), found.scenes) if held_out else ""
+    if note:
+        print(note)
     training, withheld = sides(found.scenes, held_out, config.validation_share)
     print(f"{len(training)} scenes to train on, {len(withheld)} held out", flush=True)
     return training, withheld

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from training_code.config import Config, TrainingError
+from training_code.family_lists import some
 from training_code.scenes import Scene
 
 if TYPE_CHECKING:
@@ -21,8 +22,6 @@ HELD_OUT = "held_out.txt"
 CHANGEABLE = ("epochs", "learning_rate", "precision")
 """What may change when a run goes on: how long and in which steps, and the rounding of the
 convolutions; the variables are float32 either way."""
-NAMED = 6
-"""Differences that an error names."""
 
 
 @dataclasses.dataclass
@@ -66,7 +65,7 @@ class Record:
         seen = sorted(set(facts.get("families", ())) & set(self.held_out))
         if seen:
             raise TrainingError(
-                f"{path}: was trained on families that are held out now: {_some(seen)}; hold out "
+                f"{path}: was trained on families that are held out now: {some(seen)}; hold out "
                 f"those of {path.with_name(HELD_OUT)}, or give another --out_dir"
             )
         now, before = _flat(self._settings()), _flat(facts.get("config", {}))
@@ -78,7 +77,7 @@ class Record:
         unlike = [f"{n} {a!r}, now {b!r}" for n, (a, b) in changed.items() if n not in CHANGEABLE]
         if unlike:
             raise TrainingError(
-                f"{path}: of a run with other settings: {_some(unlike)}; give those of "
+                f"{path}: of a run with other settings: {some(unlike)}; give those of "
                 f"{path.with_name('config.json')}, or another --out_dir"
             )
         for key in ("scenes", "held_out"):
@@ -93,7 +92,7 @@ class Record:
         if now != before:
             what = {"scenes": "training scenes", "held_out": "held-out families"}[key]
             kinds = [("missing", before - now), ("new", now - before)]
-            unlike = "; ".join(f"{kind}: {_some(sorted(names))}" for kind, names in kinds if names)
+            unlike = "; ".join(f"{kind}: {some(sorted(names))}" for kind, names in kinds if names)
             raise TrainingError(
                 f"{path}: of a run with other {what} ({unlike}); give the same --scenes and "
                 "--validation, or another --out_dir, with --start to go on from its weights"
@@ -140,9 +139,3 @@ def _flat(settings: dict[str, Any]) -> dict[str, Any]:
         is_section = isinstance(value, dict)
         flat |= {f"{name}.{k}": v for k, v in value.items()} if is_section else {name: value}
     return flat
-
-
-def _some(names: list[str]) -> str:
-    """The first of them, for one line."""
-    more = f", and {len(names) - NAMED:,} more" if len(names) > NAMED else ""
-    return ", ".join(names[:NAMED]) + more

@@ -2,6 +2,7 @@
 
 import csv
 import dataclasses
+import io
 import os
 import re
 from collections.abc import Mapping
@@ -24,17 +25,34 @@ class SceneFile:
 def read_families(folder: Path) -> dict[str, str]:
     """Path relative to the folder -> family, from the columns `file` and `family` of its
     MANIFEST.csv; empty where there is none. A path may be that of a folder: all below it is one
-    family, such as the frames of a film. Raises ImageError where a column is missing.
+    family, such as the frames of a film. Raises ImageError where a column or a value is missing,
+    or the file is no CSV in UTF-8, naming the line.
     """
     manifest = folder / "MANIFEST.csv"
     if not manifest.is_file():
         return {}
-    with manifest.open(newline="", encoding="utf-8-sig") as file:
-        rows = csv.DictReader(file)
+    content = manifest.read_bytes()
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content[: error.start].count(b"\n") + 1
+        raise ImageError(f"{manifest}: line {line} is not UTF-8 text; save it as UTF-8") from error
+    rows = csv.DictReader(io.StringIO(text, newline=""))
+    found: dict[str, str] = {}
+    try:
         missing = {"file", "family"} - set(rows.fieldnames or ())
         if missing:
             raise ImageError(f"{manifest}: no column {' and '.join(sorted(missing))}; add it")
-        return {row["file"].rstrip("/"): row["family"] for row in rows}
+        for row in rows:
+            if not (row["file"] and row["family"]):
+                lacking = "family" if row["file"] else "file"
+                raise ImageError(
+                    f"{manifest}: line {rows.line_num} names no {lacking}; complete it or remove it"
+                )
+            found[row["file"].rstrip("/")] = row["family"]
+    except csv.Error as error:
+        raise ImageError(f"{manifest}: line {rows.line_num} is no CSV: {error}") from error
+    return found
 
 
 def family_of(name: str, manifest: Mapping[str, str]) -> str:
@@ -49,12 +67,6 @@ def family_of(name: str, manifest: Mapping[str, str]) -> str:
         place = place.rpartition("/")[0]
     stem = name.rpartition("/")[2].rpartition(".")[0]
     return re.sub(r"(?<=.)[_-]\d{1,2}k$", "", stem, flags=re.IGNORECASE)
-
-
-def read_list(path: Path) -> frozenset[str]:
-    """The names in a text file, one a line; `#` begins a comment."""
-    lines = (line.split("#")[0].strip() for line in path.read_text(encoding="utf-8").splitlines())
-    return frozenset(line for line in lines if line)
 
 
 def scene_files(folder: Path, suffixes: tuple[str, ...] = HDR_SUFFIXES) -> list[SceneFile]:

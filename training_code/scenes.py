@@ -25,7 +25,6 @@ from training_code.scene_files import (
     SceneFile,
     chosen_files,
     none_usable,
-    read_list,
     scene_files,
 )
 from training_code.views import Views
@@ -39,7 +38,6 @@ __all__ = [
     "SceneFile",
     "StoredScene",
     "load_scenes",
-    "read_list",
     "scene_files",
     "usable_pixels",
 ]

@@ -7,10 +7,10 @@ the scenes our weights were trained on.
 """
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from training_code.scene_files import read_list
+from training_code.family_lists import Named, read_list, some, without_scene
 from training_code.scenes import Scene
 
 SHARE = 0.156
@@ -44,20 +44,22 @@ def held_out(families: Iterable[str], share: float = SHARE) -> frozenset[str]:
     return frozenset(ordered[: min(max(below, 1), len(ordered) - 1)])
 
 
-def held_out_by_list(families: Iterable[str], path: Path) -> frozenset[str]:
-    """Those of the families that a text file names, one a line.
+def held_out_by_list(scenes: Sequence[Named], path: Path) -> frozenset[str]:
+    """The families of the scenes that a text file names, one a line.
 
-    Raises ValueError where it names none or all of them, OSError where it cannot be read.
+    Raises ValueError where it names none or all of them, ImageError or OSError where it cannot be
+    read.
     """
-    present = frozenset(families)
-    chosen = present & read_list(path)
+    present = frozenset(scene.family for scene in scenes)
+    listed = read_list(path)
+    chosen = present & listed
     if chosen and chosen != present:
         return chosen
-    some = ", ".join(sorted(present)[:3])
+    names = "" if chosen else f", but {some(without_scene(listed, scenes)) or 'nothing'}"
     raise ValueError(
         f"{path}: names {'all' if chosen else 'none'} of the {len(present):,} families of the "
-        f"scenes ({some}{', ...' if len(present) > 3 else ''}); correct it, or leave --validation "
-        "away to hold out a share of them"
+        f"scenes ({some(sorted(present))}){names}; correct it, or leave --validation away to hold "
+        "out a share of them"
     )
 
 
@@ -65,9 +67,10 @@ def sides(
     scenes: list[Scene], path: Path | None = None, share: float = SHARE
 ) -> tuple[list[Scene], list[Scene]]:
     """Scenes to train on and scenes held out: the families that the text file names, or without
-    a file a share of them. Raises ValueError, OSError; see `held_out` and `held_out_by_list`.
+    a file a share of them. Raises ValueError, ImageError, OSError; see `held_out` and
+    `held_out_by_list`.
     """
     families = {scene.family for scene in scenes}
-    chosen = held_out_by_list(families, path) if path else held_out(families, share)
+    chosen = held_out_by_list(scenes, path) if path else held_out(families, share)
     training = [scene for scene in scenes if scene.family not in chosen]
     return training, [scene for scene in scenes if scene.family in chosen]

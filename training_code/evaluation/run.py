@@ -5,7 +5,6 @@
 """
 
 import dataclasses
-import functools
 import hashlib
 import itertools
 import time
@@ -14,8 +13,7 @@ from typing import Any
 
 from hdrcnn.image_io import ImageError, finished_whole
 from training_code.evaluation import text
-from training_code.evaluation.methods import Named, build_methods, missing_predictions
-from training_code.evaluation.protocol import VARIED, Condition, Protocol
+from training_code.evaluation.methods import build_methods, missing_predictions
 from training_code.evaluation.report import (
     RenderedView,
     ReportRow,
@@ -23,8 +21,9 @@ from training_code.evaluation.report import (
     render_view,
     write_report,
 )
+from training_code.evaluation.request import Request, choose_scenes
 from training_code.evaluation.scoring import Looked, Record, score_all
-from training_code.evaluation.shots import SMALLEST_SIDE, LeftOut, Shot, photograph_scenes
+from training_code.evaluation.shots import LeftOut, Shot, photograph_scenes
 from training_code.evaluation.summary import (
     DECISIVE,
     Table,
@@ -33,59 +32,7 @@ from training_code.evaluation.summary import (
     tabulate,
     worse_scenes,
 )
-from training_code.scenes import Collection, Scene, load_scenes, read_list, scene_files
-
-VALIDATION = Path(__file__).parents[1].joinpath("validation_families.txt")
-
-
-@dataclasses.dataclass(frozen=True)
-class Request:
-    """What is asked for."""
-
-    scenes: Path
-    out_dir: Path
-    params: tuple[Named, ...] = ()
-    folders: tuple[Named, ...] = ()
-    families: Path | None = None
-    """Text file with the families to evaluate on; without one, the validation families."""
-    every_family: bool = False
-    conditions: tuple[Condition, ...] = VARIED
-    """The first is the one the report shows images of."""
-    write_only: bool = False
-    """Write photographs and truths, and stop."""
-    jod: bool = False
-    """ColorVideoVDP too."""
-    protocol: Protocol = dataclasses.field(default_factory=Protocol)
-    curves: Path | None = None
-    """Weights that estimate camera curves: adds the rows with estimated curves."""
-    command: str = ""
-    """As shown with the results."""
-
-    @property
-    def subject(self) -> str | None:
-        """The method the report shows: the first weights, else the first folder."""
-        given = [*self.params, *self.folders]
-        return given[0].name if given else None
-
-
-def choose_scenes(request: Request) -> tuple[Collection, str]:
-    """The scenes asked for, and a line that says which. Raises ImageError."""
-    load = functools.partial(load_scenes, request.scenes, smallest=SMALLEST_SIDE)
-    if request.every_family:
-        found = load(without=True)
-        return found, f"all {len(found.scenes)} scenes of {request.scenes}"
-    wanted = read_list(request.families or VALIDATION)
-    present = {file.family for file in scene_files(request.scenes)}
-    if request.families is None and present and not wanted & present:
-        found = load(without=True)
-        return found, (
-            f"none of the validation families is in {request.scenes}: all {len(found.scenes)} "
-            "scenes; make sure that the weights were not trained on them"
-        )
-    found = load(wanted)
-    families = {scene.family for scene in found.scenes}
-    kind = "the validation families" if request.families is None else str(request.families)
-    return found, f"{len(found.scenes)} scenes of {len(families)} families: {kind}"
+from training_code.scenes import Scene
 
 
 def _write(path: Path, content: str) -> None:

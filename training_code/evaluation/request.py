@@ -1,0 +1,76 @@
+"""What an evaluation is asked for, and the scenes that it is about."""
+
+import dataclasses
+import functools
+from pathlib import Path
+
+from hdrcnn.image_io import ImageError
+from training_code.evaluation.methods import Named
+from training_code.evaluation.protocol import VARIED, Condition, Protocol
+from training_code.evaluation.shots import SMALLEST_SIDE
+from training_code.family_lists import missing_note, read_list, some, without_scene
+from training_code.scene_files import scene_files
+from training_code.scenes import Collection, load_scenes
+
+VALIDATION = Path(__file__).parents[1].joinpath("validation_families.txt")
+
+
+@dataclasses.dataclass(frozen=True)
+class Request:
+    """What is asked for."""
+
+    scenes: Path
+    out_dir: Path
+    params: tuple[Named, ...] = ()
+    folders: tuple[Named, ...] = ()
+    families: Path | None = None
+    """Text file with the families to evaluate on; without one, the validation families."""
+    every_family: bool = False
+    conditions: tuple[Condition, ...] = VARIED
+    """The first is the one the report shows images of."""
+    write_only: bool = False
+    """Write photographs and truths, and stop."""
+    jod: bool = False
+    """ColorVideoVDP too."""
+    protocol: Protocol = dataclasses.field(default_factory=Protocol)
+    curves: Path | None = None
+    """Weights that estimate camera curves: adds the rows with estimated curves."""
+    command: str = ""
+    """As shown with the results."""
+
+    @property
+    def subject(self) -> str | None:
+        """The method the report shows: the first weights, else the first folder."""
+        given = [*self.params, *self.folders]
+        return given[0].name if given else None
+
+
+def choose_scenes(request: Request) -> tuple[Collection, str]:
+    """The scenes asked for, and a line that says which; where names of a list are in no scene, a
+    second one about them. Raises ImageError.
+    """
+    load = functools.partial(load_scenes, request.scenes, smallest=SMALLEST_SIDE)
+    if request.every_family:
+        found = load(without=True)
+        return found, f"all {len(found.scenes)} scenes of {request.scenes}"
+    wanted = read_list(request.families or VALIDATION)
+    files = scene_files(request.scenes)
+    known = wanted & {file.family for file in files}
+    if request.families is None and files and not known:
+        found = load(without=True)
+        return found, (
+            f"none of the validation families is in {request.scenes}: all {len(found.scenes)} "
+            "scenes; make sure that the weights were not trained on them"
+        )
+    if files and not known:
+        names = some(without_scene(wanted, files)) or "nothing"
+        raise ImageError(
+            f"{request.families}: names no family of {request.scenes}, but {names}; correct it, or "
+            "give --all"
+        )
+    found = load(wanted)
+    families = {scene.family for scene in found.scenes}
+    kind = "the validation families" if request.families is None else str(request.families)
+    lines = [f"{len(found.scenes)} scenes of {len(families)} families: {kind}"]
+    note = missing_note(request.families or VALIDATION, wanted, files)
+    return found, "\n".join([*lines, note] if note else lines)
