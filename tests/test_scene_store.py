@@ -10,7 +10,7 @@ import pytest
 from hdrcnn.image_io import ImageError, write_exr
 from training_code import scenes as scenes_module
 from training_code.scene_store import MappedScene, SceneStore, half_of_memory
-from training_code.scenes import StoredScene, load_scenes
+from training_code.scenes import StoredScene, half_scale, load_scenes
 from training_code.views import Views
 
 SIDE = 96
@@ -112,7 +112,8 @@ def test_scenes_beyond_the_budget_cost_no_memory(tmp_path):
     def kept(budget: int) -> int:
         tracemalloc.start()
         found = load_scenes(folder, without=True, store=SceneStore(tmp_path / "files", budget))
-        total = sum(float(scene.pixels[::7, ::7].mean(dtype=np.float64)) for scene in found.scenes)
+        means = [scene.pixels[::7, ::7].mean(dtype=np.float64) for scene in found.scenes]
+        total = sum(m / 2.0 ** half_scale(n + 0.9999) for n, m in enumerate(means))
         size = tracemalloc.get_traced_memory()[0]
         tracemalloc.stop()
         assert total == pytest.approx(24 * light[::7, ::7].mean() + 276, rel=1e-3)

@@ -10,6 +10,7 @@ Whichever way, what comes out is a `Collection` of `Scene`.
 
 import contextlib
 import dataclasses
+import math
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -56,7 +57,7 @@ _one_large_file = threading.Lock()
 
 @dataclasses.dataclass(frozen=True)
 class Scene:
-    """One image, linear, >= 0, any unit."""
+    """One image, linear, >= 0, in a unit of its own."""
 
     name: str
     family: str
@@ -148,16 +149,27 @@ class Collection:
         return lines
 
 
+def half_scale(maximum: float) -> int:
+    """The exponent of the largest power of two that takes a maximum > 0 to at most 65504.
+
+    So half floats keep all their digits down to 29 octaves below the maximum, whatever the unit:
+    small values lose digits in them, large ones do not fit. A power of two rounds nothing.
+    """
+    if maximum <= 0:
+        return 0
+    mantissa, exponent = math.frexp(maximum)
+    return (16 if mantissa <= HALF_MAX / 65536 else 15) - exponent
+
+
 def usable_pixels(path: Path, smallest: int, views: Views | None = None) -> tuple[np.ndarray, int]:
     """An HDR file as the pixels of a `Scene`, [H, W, 3] float16, linear Rec. 709, in [0, 65504],
     and how many times smaller than the file they are.
 
-    Negative values, which lossy compression and colours outside Rec. 709 leave, become 0. Where
-    the maximum exceeds the largest half float, the whole image is scaled down to it: clipping
-    would flatten the brightest lights, and the unit of a scene is of no account. With `views` the
-    image is reduced, averaged over areas, by what views of `smallest` pixels have to spare. Raises
-    ImageError where the image cannot be read, a side is shorter than `smallest`, a value is not
-    finite, or there is no light or no contrast.
+    Negative values, which lossy compression and colours outside Rec. 709 leave, become 0. The
+    image is multiplied by `half_scale` of its maximum: the unit of a scene is of no account. With
+    `views` it is reduced, averaged over areas, by what views of `smallest` pixels have to spare.
+    Raises ImageError where the image cannot be read, a side is shorter than `smallest`, a value is
+    not finite, or there is no light or no contrast.
     """
     large = path.is_file() and path.stat().st_size > LARGE
     with _one_large_file if large else contextlib.nullcontext():
@@ -172,9 +184,7 @@ def usable_pixels(path: Path, smallest: int, views: Views | None = None) -> tupl
         low, high = float(pixels.min()), float(pixels.max())
         if not np.isfinite([low, high]).all():
             raise ImageError(f"{path}: holds values that are not finite; repair or remove it")
-        if high > HALF_MAX:
-            pixels = pixels * np.float32(HALF_MAX / high)
-        pixels = np.clip(pixels, 0.0, HALF_MAX)
+        pixels = np.clip(np.ldexp(pixels, half_scale(high)), 0.0, HALF_MAX)
         factor = views.spare(rows, columns, smallest) if views else 1
         if factor > 1:
             height = round(rows / factor)
