@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 from PIL import Image, JpegImagePlugin
 
 from hdrcnn.hdr_io import read_exr
-from hdrcnn.image_io import ImageError, read_ldr
+from hdrcnn.image_io import ImageError, read_ldr, write_exr
 from hdrcnn.transfer import inverse_camera_curve, luminance, srgb_decode
 from training_code.evaluation import protocol as rules
 from training_code.evaluation.protocol import BASE, FULL, VARIED, Condition, Protocol, View
 from training_code.evaluation.shots import LeftOut, Shot, photograph_scenes, range_ratio
-from training_code.scenes import Scene
+from training_code.scenes import Scene, load_scenes
 
 SMALL = Protocol(longest_side=60, view_width=60, view_height=40)
 
@@ -65,6 +65,28 @@ def test_panoramas_are_seen_towards_the_light_and_away_from_it() -> None:
     assert (towards.name, away.name) == ("a-bright", "a-away")
     assert towards.linear.shape == away.linear.shape == (40, 60, 3)
     assert luminance(towards.linear).max() > 5.0 > 0.5 > luminance(away.linear).max()
+
+
+@pytest.mark.parametrize("larger", [1, 2, 4, 8])
+def test_lamps_keep_their_light_however_large_the_panorama(tmp_path: Path, larger: int) -> None:
+    """Lamps of a hundred times the background, a pixel of 256 large, on every 64th of them: in
+    larger panoramas they are smaller and brighter, and a view sees the same light.
+    """
+    light = np.full((128 * larger, 256 * larger, 3), 0.2, np.float32)
+    light[4 * larger :: 8 * larger, 4 * larger :: 8 * larger] = 0.2 + 19.8 * larger**2
+    write_exr(tmp_path / "a.exr", light)
+    # Views of 60 pixels and 75 degrees: 288 pixels around.
+    found = load_scenes(tmp_path, without=True, smallest=11, views=SMALL.views).scenes[0]
+    assert 256 <= found.shape[1] < 2 * 288
+    means = [view.linear.mean(dtype=np.float64) for view in rules.fixed_views(found, SMALL)]
+    assert np.mean(means) / found.pixels.min() == pytest.approx(1.0 + 99 / 64, rel=0.1)
+
+
+def test_panoramas_of_1024_pixels_and_photographs_are_left_as_they_are() -> None:
+    views = Protocol().views
+    factors = [views.spare(columns // 2, columns, 11) for columns in (1024, 4096, 8192, 16384)]
+    assert factors == [1, 1, 2, 4]
+    assert views.spare(6000, 8000, 11) == 1
 
 
 def test_views_depend_on_the_file_name_alone() -> None:

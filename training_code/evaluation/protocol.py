@@ -27,6 +27,7 @@ from hdrcnn.transfer import luminance, srgb_encode
 from training_code.camera import CURVES, Development, develop, expose, picture_style, sense
 from training_code.projection import perspective_view, resized_crop
 from training_code.scenes import Scene
+from training_code.views import Views
 
 FILES = {"png": ".png", "jpeg80": ".jpg"}
 """File formats and their endings."""
@@ -58,6 +59,26 @@ class Protocol:
     """Photographs with a smaller share of saturated pixels (largest code above 0.95) are left
     out: there is nothing to reconstruct. Exposures that clip 3 % of the samples always have
     more."""
+
+    @property
+    def views(self) -> "FixedViews":
+        """By which panoramas are reduced when they are read; those 1024 pixels wide are not."""
+        return FixedViews(fov=(self.fov, self.fov), width=self.view_width)
+
+
+@dataclasses.dataclass(frozen=True)
+class FixedViews(Views):
+    """How scenes are looked at, for `load_scenes`: what panoramas may be reduced by.
+
+    A view samples a panorama at points, one for each of its pixels: where that has many more, small
+    lamps would be hit or missed. Photographs are reduced as they are looked at.
+    """
+
+    width: int = 768
+    """Of the views, in pixels."""
+
+    def spare(self, rows: int, columns: int, size: int) -> int:
+        return super().spare(rows, columns, self.width) if columns == 2 * rows else 1
 
 
 @dataclasses.dataclass(frozen=True)

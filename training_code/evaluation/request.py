@@ -49,7 +49,9 @@ def choose_scenes(request: Request) -> tuple[Collection, str]:
     """The scenes asked for, and a line that says which; where names of a list are in no scene, a
     second one about them. Raises ImageError.
     """
-    load = functools.partial(load_scenes, request.scenes, smallest=SMALLEST_SIDE)
+    load = functools.partial(
+        load_scenes, request.scenes, smallest=SMALLEST_SIDE, views=request.protocol.views
+    )
     if request.every_family:
         found = load(without=True)
         return found, f"all {len(found.scenes)} scenes of {request.scenes}"
