@@ -65,6 +65,8 @@ def test_sections_are_changed_by_name():
         "exposure",
         "views.fov=",
         "loss.name=l1",
+        "loss.peak=high",
+        "sensor.peak=true",
     ],
 )
 def test_a_wrong_setting_is_named(setting):
@@ -83,6 +85,7 @@ def test_a_wrong_setting_is_named(setting):
         ({"precision": "float16"}, "mixed_bfloat16"),
         ({"learning_rate": float("nan")}, "--learning_rate nan"),
         ({"learning_rate": 0.0}, "--learning_rate 0.0"),
+        ({"seed": -1}, "--seed -1"),
         ({"clip_norm": -1.0}, "--clip_norm -1.0"),
         ({"clip_norm": float("inf")}, "--clip_norm inf"),
     ],
@@ -101,6 +104,36 @@ def test_unusable_ways_of_running_are_named(changes):
 def test_every_setting_is_explained():
     assert list(config.HELP) == [field.name for field in config.PLAIN]
     assert list(config.RUNNING_HELP) == [field.name for field in dataclasses.fields(Running)]
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ('{"size": 64.0}', r"size 64\.0: a whole number is needed"),
+        ('{"batch": "8"}', "batch '8': a whole number is needed"),
+        ('{"steps": true}', "steps True: a whole number is needed"),
+        ('{"learning_rate": "1e-3"}', "learning_rate '1e-3': a number is needed"),
+        ('{"freeze": 1}', "freeze 1: true or false is needed"),
+        ('{"start": null}', "start None: text is needed"),
+        ('{"views": null}', "views None: a section of settings is needed"),
+        ('{"views": {"fov": 75}}', "views: fov 75: a list of 2, each a number is needed"),
+        (
+            '{"exposure": {"unclipped": [0.8, "1"]}}',
+            r"exposure: unclipped \[0\.8, '1'\]: a list of 2",
+        ),
+        ('{"loss": {"cap": "none"}}', "loss: cap 'none': a number or null is needed"),
+        ('{"development": {"jpeg": [30]}}', "a list of 2, each a number or null"),
+    ],
+)
+def test_a_value_of_another_type_is_named_with_its_file(tmp_path, text, reason):
+    (tmp_path / "config.json").write_text(text)
+    with pytest.raises(ValueError, match=rf"config\.json: [^\n]*{reason}[^\n]*$"):
+        config.load(tmp_path / "config.json")
+
+
+def test_whole_numbers_do_for_others(tmp_path):
+    (tmp_path / "config.json").write_text('{"clip_norm": 1, "sensor": {"peak": 50}}')
+    assert config.load(tmp_path / "config.json").sensor.peak == 50
 
 
 @pytest.mark.parametrize("text", ["{", "[]", '{"width": 4, "height": 5}', '{"views": {"zoom": 1}}'])

@@ -14,6 +14,7 @@ from typing import Any
 from hdrcnn.highlights import BLENDS
 from hdrcnn.transfer import LINEARISATIONS
 from training_code.camera import Development, Exposure, Sensor
+from training_code.field_types import check_types
 from training_code.loss_settings import Loss
 from training_code.motion import Motion
 from training_code.views import Views
@@ -95,6 +96,8 @@ class Config:
         for name in ("learning_rate", "clip_norm"):
             if not 0.0 < getattr(self, name) < math.inf:
                 raise ValueError(f"--{name} {getattr(self, name)}: must be above 0 and finite")
+        if not 0 <= self.seed < 1 << 32:
+            raise ValueError(f"--seed {self.seed}: must be in 0..{(1 << 32) - 1}")
         if self.freeze and not self.start:
             raise ValueError("--freeze: needs --start, whose statistics it keeps")
         for name, known in (
@@ -169,21 +172,35 @@ def _frozen(value: Any) -> Any:
 
 
 def from_json(record: dict[str, Any]) -> Config:
-    """A configuration out of what `dataclasses.asdict` made of it. Raises TypeError, ValueError."""
+    """A configuration out of what `dataclasses.asdict` made of it. Raises TypeError, ValueError
+    naming the field.
+    """
+    check_types(Config, record)
     fields = {
-        name: SECTIONS[name](**{key: _frozen(item) for key, item in value.items()})
-        if name in SECTIONS
-        else value
-        for name, value in record.items()
+        name: _section(name, value) if name in SECTIONS else value for name, value in record.items()
     }
     return Config(**fields)
+
+
+def _section(name: str, value: Any) -> Any:
+    """The record of a section. Raises TypeError, ValueError."""
+    if not isinstance(value, dict):
+        raise ValueError(f"{name} {value!r}: a section of settings is needed")
+    try:
+        check_types(SECTIONS[name], value)
+        return SECTIONS[name](**{key: _frozen(item) for key, item in value.items()})
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{name}: {error}") from error
 
 
 def load(path: Path) -> Config:
     """Read what `Config.save` wrote. Raises ValueError naming the file."""
     try:
-        return from_json(json.loads(path.read_text()))
-    except (AttributeError, OSError, TypeError, ValueError) as error:
+        record = json.loads(path.read_text(encoding="utf-8-sig"))
+        if not isinstance(record, dict):
+            raise ValueError("it is no object of settings")
+        return from_json(record)
+    except (OSError, RecursionError, TypeError, ValueError) as error:
         raise ValueError(f"{path}: not a training configuration: {error}") from error
 
 
@@ -202,6 +219,7 @@ def changed(config: Config, settings: list[str]) -> Config:
             raise ValueError(f"--set {setting}: give section.name=value; {', '.join(choices)}")
         record = getattr(config, section)
         try:
+            check_types(SECTIONS[section], {key: _value(text)})
             record = dataclasses.replace(record, **{key: _value(text)})
         except (TypeError, ValueError) as error:
             raise ValueError(f"--set {setting}: {error}") from error
