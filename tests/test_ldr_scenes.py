@@ -1,6 +1,7 @@
 """LDR photographs as scenes: the saturated are counted, light is linear, nothing is held."""
 
 import csv
+import os
 import pickle
 from pathlib import Path
 
@@ -149,6 +150,41 @@ def test_an_index_torn_by_a_kill_is_continued(tmp_path, monkeypatch, cut):
     assert [scene.shape for scene in again.scenes] == [scene.shape for scene in whole.scenes]
     with index.open(newline="") as file:
         assert [len(row) for row in csv.reader(file)] == 6 * [7]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [b"caf\xe9.png", "a\u2028b.png".encode(), b"a\x85\x0cb.png", b'a\nb "c\r.png', b"\xff,.png"],
+)
+def test_any_name_of_a_file_survives_the_index(tmp_path, monkeypatch, name):
+    folder, index = tmp_path / "photos", tmp_path / "photographs.csv"
+    save(folder / "ok.png", photograph())
+    try:
+        (folder / "ok.png").rename(folder / os.fsdecode(name))
+    except OSError:
+        pytest.skip("this file system has names of text alone")
+    save(folder / "ok.png", photograph(70))
+    first = load_photographs(folder, without=True, index=index)
+    read = counted(monkeypatch)
+    second = load_photographs(folder, without=True, index=index)
+    assert read == []
+    assert [(s.name, s.shape) for s in second.scenes] == [(s.name, s.shape) for s in first.scenes]
+    assert os.fsdecode(name) in [scene.name for scene in second.scenes]
+
+
+def test_rows_that_are_none_are_measured_again_and_left_out(tmp_path, monkeypatch):
+    """Such as a name cut within its quotes, which would take in all that follows."""
+    folder, index = tmp_path / "photos", tmp_path / "photographs.csv"
+    for name in "ab":
+        save(folder / f"{name}.png", photograph())
+    load_photographs(folder, without=True, index=index)
+    good = index.read_bytes()
+    for torn in (b'"a\n', b"a,b\n", b'"\xff' + 200_000 * b"y" + b"\n", b"c.png,1,2,3,4,5,x\n"):
+        index.write_bytes(good + torn)
+        read = counted(monkeypatch)
+        assert len(load_photographs(folder, without=True, index=index).scenes) == 2
+        assert read == []
+        assert index.read_bytes() == good
 
 
 def test_a_scene_is_a_name_until_it_is_used(tmp_path):

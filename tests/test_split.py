@@ -1,5 +1,6 @@
 """Held-out families: a share by hash, that nobody's coming or going moves, or a list."""
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -46,6 +47,7 @@ def test_the_share_is_that_of_many_names():
 def test_a_place_is_that_of_the_published_hash():
     """SHA-256 of "abc", FIPS 180-4: ba7816bf 8f01cfea ..."""
     assert place("abc") == 0xBA7816BF8F01CFEA / 2**64
+    assert 0.0 <= place(os.fsdecode(b"caf\xe9")) < 1.0
 
 
 def test_the_rule_gives_the_committed_list():

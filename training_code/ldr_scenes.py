@@ -6,16 +6,19 @@ mean camera curve. Half a million of them fit no memory: a scene here is a name 
 file is decoded at each use.
 """
 
+import contextlib
 import csv
+import io
 import itertools
 import os
 import threading
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 
-from hdrcnn.image_io import LDR_SUFFIXES, ImageError, read_ldr
+from hdrcnn.image_io import LDR_SUFFIXES, ImageError, finished_whole, read_ldr
 from hdrcnn.transfer import inverse_camera_curve
 from training_code.scene_files import SceneFile, chosen_files, none_usable
 from training_code.scenes import Collection, Scene, StoredScene
@@ -57,6 +60,21 @@ def measured(path: Path) -> Facts:
     return *codes.shape[:2], int(saturated), int(codes.min() == codes.max())
 
 
+def _encoded(rows: Iterable[tuple]) -> bytes:
+    """Rows as CSV. Names of files on Linux may be any bytes."""
+    text = io.StringIO(newline="")
+    csv.writer(text, lineterminator="\n").writerows(rows)
+    return text.getvalue().encode("utf-8", errors="surrogateescape")
+
+
+def _rows(content: bytes) -> Iterator[list[str]]:
+    """What `_encoded` was given, behind the line of the columns; ends at what is no CSV."""
+    text = content.decode("utf-8", errors="surrogateescape")
+    # Names may hold what Python takes for the end of a line: `newline` leaves that to CSV.
+    with contextlib.suppress(csv.Error):
+        yield from itertools.islice(csv.reader(io.StringIO(text, newline="")), 1, None)
+
+
 class Index:
     """What was measured, kept in a CSV file that grows as the reading goes on, so that a run
     started again reads only what is new; without a path it is forgotten.
@@ -67,22 +85,23 @@ class Index:
         self.known: dict[tuple[str, int, int], Facts] = {}
         if path is None:
             return
-        if path.is_file():
-            text = path.read_text(encoding="utf-8")
-            whole = text[: text.rfind("\n") + 1]  # A run that was killed may leave a torn line.
-            if whole != text:
-                path.write_text(whole, encoding="utf-8")
-            for name, *numbers in csv.reader(whole.splitlines()[1:]):
-                size, modified, rows, columns, saturated, flat = (int(part) for part in numbers)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        content = path.read_bytes() if path.is_file() else b""
+        # A run that was killed may leave a torn line.
+        for row in _rows(content[: content.rfind(b"\n") + 1]):
+            with contextlib.suppress(ValueError):  # Then the file is measured again.
+                name, *numbers = row
+                size, modified, rows, columns, saturated, flat = map(int, numbers)
                 self.known[name, size, modified] = (rows, columns, saturated, flat)
-        else:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            self._append([COLUMNS])
+        lines = [COLUMNS, *((*key, *facts) for key, facts in self.known.items())]
+        if content != _encoded(lines):
+            with finished_whole(path) as temporary:
+                temporary.write_bytes(_encoded(lines))
 
     def _append(self, rows: list[tuple]) -> None:
         if self.path and rows:
-            with self._lock, self.path.open("a", newline="", encoding="utf-8") as file:
-                csv.writer(file, lineterminator="\n").writerows(rows)
+            with self._lock, self.path.open("ab") as file:
+                file.write(_encoded(rows))
 
     def look_up(self, files: list[SceneFile]) -> list[Facts | str]:
         """Of each file its facts, or one line that says why it cannot be read."""

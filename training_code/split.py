@@ -19,7 +19,8 @@ SHARE = 0.156
 
 def place(family: str) -> float:
     """Where the SHA-256 of its name puts a family: in [0, 1), uniform over names."""
-    return int.from_bytes(hashlib.sha256(family.encode()).digest()[:8], "big") / 2.0**64
+    name = family.encode(errors="surrogateescape")  # Names of files need not be UTF-8.
+    return int.from_bytes(hashlib.sha256(name).digest()[:8], "big") / 2.0**64
 
 
 def held_out(families: Iterable[str], share: float = SHARE) -> frozenset[str]:

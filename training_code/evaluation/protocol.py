@@ -137,7 +137,8 @@ class View:
 
 def generator(purpose: str, name: str) -> np.random.Generator:
     """Random numbers that depend on the two texts and on nothing else."""
-    digest = hashlib.sha256(f"{purpose}:{name}".encode()).digest()
+    text = f"{purpose}:{name}".encode(errors="surrogateescape")  # File names need not be UTF-8.
+    digest = hashlib.sha256(text).digest()
     return np.random.default_rng(int.from_bytes(digest[:8], "little"))
 
 
