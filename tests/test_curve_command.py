@@ -60,6 +60,30 @@ def test_from_scenes_to_a_file_that_can_be_loaded(scene_folder, tmp_path, run_py
     assert (tmp_path / "curve.npz").read_bytes() == first
 
 
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        (["--out=there/c.npz", "--rows=torn.npz", "--nofolds"], "torn.npz: not a file of rows: "),
+        (["--out=torn.npz/c.npz"], "torn.npz: no folder that can be written to: "),
+        (["--out=folder"], "folder: is a folder; give the name of a file to --out"),
+        (["--out=c.npz"], ": all scenes are of one family, none can be held out; "),
+    ],
+)
+def test_what_cannot_be_used_is_said_before_an_hour_of_work(
+    scene_folder, tmp_path, run_python, arguments, reason
+):
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "list.txt").write_text("two\nthree\n")
+    np.savez(tmp_path / "whole.npz", statistics=np.zeros((100, 100)))
+    (tmp_path / "torn.npz").write_bytes((tmp_path / "whole.npz").read_bytes()[:5000])
+    done = run_python(
+        COMMAND, f"--scenes={scene_folder}", "--validation=list.txt", *arguments, cwd=tmp_path,
+        status=1,
+    )  # fmt: skip
+    assert reason in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+
+
 def test_a_folder_without_scenes_is_one_line(tmp_path, run_python):
     done = run_python(
         COMMAND, f"--scenes={tmp_path}", f"--out={tmp_path / 'c.npz'}", cwd=tmp_path, status=1

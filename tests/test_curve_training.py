@@ -160,6 +160,19 @@ def test_cross_validation_tells_of_every_curve():
     ]
 
 
+@pytest.mark.parametrize("count", [1, 2])
+def test_few_families_are_few_parts(count):
+    """Whichever number they have: of some no picture may be taken."""
+    rows = synthetic(60)
+    rows = dataclasses.replace(rows, family=7 * (np.arange(60) % count))
+    if count == 1:
+        with pytest.raises(ValueError, match="pictures of one family"):
+            curve_training.cross_validate(rows, curve_training.Fitting(epochs=1))
+        return
+    text = curve_training.cross_validate(rows, curve_training.Fitting(epochs=1))
+    assert "nan" not in text
+
+
 def test_family_mean_counts_families_alike():
     values, family = np.array([1.0, 1.0, 1.0, 3.0, 9.0]), np.array([0, 0, 0, 2, 1])
     chosen = np.array([True, True, True, True, False])

@@ -3,6 +3,8 @@
 import dataclasses
 import functools
 import multiprocessing
+import zipfile
+import zlib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -84,6 +86,17 @@ def list_note(request: Request) -> str:
     return missing_note(request.held_out, listed, files)
 
 
+def check_folds(request: Request) -> None:
+    """Raises ImageError where all scenes are of one family, or there are none."""
+    held_out = read_list(request.held_out)
+    files = chosen_files(request.scenes, held_out, True, HDR_SUFFIXES, "HDR scenes")
+    if len({file.family for file in files}) < 2:
+        raise ImageError(
+            f"{request.scenes}: all scenes are of one family, none can be held out; add scenes of "
+            "other places, or give --nofolds"
+        )
+
+
 @functools.cache
 def _scenes(folder: Path, held_out: Path) -> list[Scene]:
     """Of this process, loaded when first needed: errors reach who asks for pictures."""
@@ -129,5 +142,5 @@ def read(file: Path) -> Rows:
     try:
         with np.load(file, allow_pickle=False) as arrays:
             return Rows(**{name: arrays[name] for name in arrays.files})
-    except (OSError, ValueError, TypeError) as error:
+    except (OSError, ValueError, TypeError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise ImageError(f"{file}: not a file of rows: {error}; remove it") from error

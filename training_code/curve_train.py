@@ -19,6 +19,7 @@ from absl import flags
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from hdrcnn.command_line import quietly, run
+from hdrcnn.files import prepare_folder
 from hdrcnn.image_io import ImageError
 from hdrcnn.weights import CURVES, WeightsError
 
@@ -36,10 +37,24 @@ flags.DEFINE_integer("seed", 5, "Of the pictures.")
 flags.DEFINE_bool("folds", True, "Measure the error on held-out families first.")
 
 
+def ready(path: Path, flag: str) -> Path:
+    """The path, in a folder that is there and can be written to. Raises ImageError."""
+    try:
+        prepare_folder(path.parent)
+    except ImageError as error:
+        raise ImageError(str(error).replace("--out_dir", flag)) from error
+    if path.is_dir():
+        raise ImageError(f"{path}: is a folder; give the name of a file to {flag}")
+    return path
+
+
 def main() -> int:
     """Flags to rows, errors, weights. Returns the exit status."""
     from training_code import curve_rows
 
+    # Pictures and training take an hour: what cannot be written is said before.
+    out = ready(Path(FLAGS.out), "--out")
+    kept = ready(Path(FLAGS.rows), "--rows") if FLAGS.rows else None
     request = curve_rows.Request(
         Path(FLAGS.scenes),
         Path(FLAGS.validation) if FLAGS.validation else curve_rows.VALIDATION,
@@ -50,7 +65,9 @@ def main() -> int:
     note = curve_rows.list_note(request)
     if note:
         print(note)
-    rows = curve_rows.gather(request, Path(FLAGS.rows) if FLAGS.rows else None)
+    if FLAGS.folds:
+        curve_rows.check_folds(request)
+    rows = curve_rows.gather(request, kept)
     with quietly():
         import keras  # noqa: F401 - loaded here for its notes to be kept away
     from training_code import curve_training
@@ -59,7 +76,7 @@ def main() -> int:
     if FLAGS.folds:
         print(curve_training.cross_validate(rows, fitting), flush=True)
     model = curve_training.fit(rows, fitting)
-    curve_training.save(model, rows, fitting, Path(FLAGS.out), curve_rows.scene_names(request))
+    curve_training.save(model, rows, fitting, out, curve_rows.scene_names(request))
     print(f"wrote {FLAGS.out}")
     return 0
 

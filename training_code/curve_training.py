@@ -27,7 +27,7 @@ EVEN = 0.3
 """Weight of an even spread of codes beside those of the picture, so that no part is left free."""
 
 FOLDS = 3
-"""Parts of the families, each held out once."""
+"""Parts of the families at most, each held out once."""
 
 SOFT = 0.05
 """Stops below which the loss is square, above it linear."""
@@ -140,11 +140,18 @@ def constant_errors(curve: np.ndarray, rows: Rows) -> np.ndarray:
 
 
 def cross_validate(rows: Rows, fitting: Fitting) -> str:
-    """The error on families held out, a line for each curve: mean over families, in stops."""
-    part = np.random.default_rng(fitting.seed).permutation(rows.family.max() + 1) % FOLDS
-    found = np.empty(len(rows.family))
-    for fold in range(FOLDS):
-        held_out = part[rows.family] == fold
+    """The error on families held out, a line for each curve: mean over families, in stops.
+
+    In fewer parts where there are fewer families; raises ValueError where there is one.
+    """
+    present, family = np.unique(rows.family, return_inverse=True)
+    if len(present) < 2:
+        raise ValueError("pictures of one family: none can be held out; add --views or scenes")
+    folds = min(FOLDS, len(present))
+    part = np.random.default_rng(fitting.seed).permutation(len(present)) % folds
+    found = np.empty(len(family))
+    for fold in range(folds):
+        held_out = part[family] == fold
         model = fit(rows.at(~held_out), fitting)
         found[held_out] = errors(model, rows.at(held_out))
     mean = constant_errors(np.array([[MEAN_CURVE_N, MEAN_CURVE_S]]), rows)
