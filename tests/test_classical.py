@@ -156,6 +156,11 @@ def test_without_clipping_light_is_only_linearised() -> None:
     np.testing.assert_array_equal(kovaleski_oliveira_2014(code), srgb_decode(code))
 
 
+def test_code_254_is_not_clipped() -> None:
+    code = np.full((20, 30, 3), np.float32(254) / np.float32(255))
+    np.testing.assert_array_equal(kovaleski_oliveira_2014(code), srgb_decode(code.astype(float)))
+
+
 def test_clipped_areas_become_four_times_brighter() -> None:
     np.testing.assert_allclose(kovaleski_oliveira_2014(np.ones((20, 30, 3))), 4.0)
 

@@ -41,8 +41,9 @@ SPATIAL_SD = 150.0 / 1920.0
 RANGE_SD = 25.0 / 255.0
 """In codes of luma."""
 
-CLIPPED_CODE = 254.0 / 255.0
-"""A still picture is clipped where a channel is above it; with 8 bits: at 255."""
+CLIPPED_CODE = 254.5 / 255.0
+"""A still picture is clipped where a channel is above it; with 8 bits: at 255. Half a code away
+from 254, which float32 rounds up."""
 
 
 def _with_luminance(linear: np.ndarray, old: np.ndarray, new: np.ndarray) -> np.ndarray:
