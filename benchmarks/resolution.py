@@ -113,11 +113,14 @@ def write_crops(path: Path, pictures: dict[str, np.ndarray], code: np.ndarray) -
     saturated = highlight_mask(code).astype(np.float32)
     rows, columns = (min(CROP, side) for side in saturated.shape)
     share = uniform_filter(saturated, (rows, columns), mode="constant")
-    inner = np.abs(share - 0.4)
-    inner[: rows // 2] = inner[len(inner) - rows // 2 :] = np.inf
-    inner[:, : columns // 2] = inner[:, inner.shape[1] - columns // 2 :] = np.inf
-    y, x = np.unravel_index(int(np.argmin(inner)), inner.shape)
-    place = slice(y - rows // 2, y + rows // 2), slice(x - columns // 2, x + columns // 2)
+    # Of the centres whose crop lies within the picture: at their index it begins.
+    places = tuple(
+        slice(part // 2, side - part + part // 2 + 1)
+        for part, side in zip((rows, columns), share.shape, strict=True)
+    )
+    inner = np.abs(share[places] - 0.4)
+    top, left = np.unravel_index(int(np.argmin(inner)), inner.shape)
+    place = slice(top, top + rows), slice(left, left + columns)
     row = np.concatenate([picture[place] for picture in pictures.values()], axis=1)
     sheet = srgb_encode(np.clip(np.concatenate([row * 2.0**stop for stop in STOPS]), 0.0, 1.0))
     write_png(path, np.round(255 * sheet).astype(np.uint8))

@@ -6,6 +6,7 @@ import pytest
 import hdrcnn
 from hdrcnn import resolution
 from hdrcnn.frame import Frame
+from hdrcnn.image_io import read_ldr
 from hdrcnn.regions import Region
 from hdrcnn.resolution import RIM, depths
 from hdrcnn.tiling import Tiling
@@ -35,6 +36,25 @@ def put_together(way, frame: Frame) -> tuple[np.ndarray, list[int]]:
     for piece, y in way(frame, tiling):
         result[piece.within(frame.picture)] = y
     return result, tiling.sizes
+
+
+def test_crops_lie_within_pictures_of_any_size(tmp_path, run_python):
+    """Of the benchmark: smaller than a crop, as large, larger; where two fifths are saturated."""
+    script = (
+        "from pathlib import Path\n"
+        "import numpy as np\n"
+        "from benchmarks.resolution import write_crops\n"
+        "for rows, columns in ((256, 512), (301, 300), (384, 384), (400, 777)):\n"
+        "    code = np.zeros((rows, columns, 3))\n"
+        "    code[:, -154:] = 1.0\n"
+        "    write_crops(Path(f'{rows}.png'), {'a': code, 'b': code}, code)\n"
+    )
+    run_python("-c", script, cwd=tmp_path)
+    sizes = {256: (256, 384), 301: (301, 300), 384: (384, 384), 400: (384, 384)}
+    for name, (rows, columns) in sizes.items():
+        sheet = read_ldr(tmp_path / f"{name}.png")
+        assert sheet.shape == (4 * rows, 2 * columns, 3)
+        assert sheet[:rows, :columns].mean() == pytest.approx(154 / columns, abs=0.01)
 
 
 def disc(rows: int, columns: int, radius: float) -> tuple[np.ndarray, np.ndarray]:
