@@ -96,7 +96,10 @@ class DeviceCamera(keras.layers.Layer):
                 "model around the camera autocast=False"
             )
         view = views.render(self.pixels, self.atlas, shots, self.size)
-        sensed = sense(expose(view, shots["unclipped"]), shots)
+        exposed = expose(view, shots["unclipped"])
+        is_lit = ops.any(exposed > 0, axis=(1, 2, 3), keepdims=True)
+        # Noise on black would be all that is learnt of it.
+        sensed = ops.where(is_lit, sense(exposed, shots), 0.0)
         target = recolour(sensed, shots, self.development)
         codes = curve(target, shots, self.development)
         if self.development.jpeg is not None:
