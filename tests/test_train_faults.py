@@ -1,6 +1,8 @@
 """What goes wrong while a training runs: it stops, says why in a line, and keeps what is good."""
 
 import dataclasses
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -8,9 +10,10 @@ import pytest
 from PIL import Image
 
 from hdrcnn import npz
+from hdrcnn.files import HOST
 from hdrcnn.image_io import ImageError
 from tests.conftest import ROOT
-from training_code import checkpoints, training
+from training_code import checkpoints, material, training
 from training_code.checkpoints import Position
 from training_code.config import Config, Running, TrainingError
 from training_code.pairs import Pairs
@@ -72,6 +75,21 @@ def test_the_command_says_so_in_one_line(photographs, tmp_path, run_python):
     done = run_python("-c", script, cwd=tmp_path, status=1)
     assert ".png: no such file" in done.stderr.splitlines()[-1]
     assert "Traceback" not in done.stderr
+
+
+def test_what_a_killed_run_left_half_written_is_removed(tmp_path, scene_folder, monkeypatch):
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    run = tmp_path / "run"
+    run.mkdir()
+    left = run / f".{Position(1).file}.{HOST}-{gone.pid}.tmp.npz"
+    kept = run / f".{Position(2).file}.other-host-{gone.pid}.tmp.npz"
+    for path in (left, kept):
+        path.write_bytes(b"half")
+    monkeypatch.setattr(material, "both_sides", lambda *_: sys.exit("far enough"))
+    with pytest.raises(SystemExit, match="far enough"):
+        training.train(TINY, scene_folder, run, None, QUICK)
+    assert list(run.iterdir()) == [kept]
 
 
 @pytest.mark.parametrize("part", ["model", "optimizer"])

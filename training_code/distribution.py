@@ -13,7 +13,9 @@ import contextlib
 import dataclasses
 import functools
 import hashlib
+import os
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -49,6 +51,15 @@ class Distribution:
     def wait(self) -> None:
         """For all processes to come here."""
         self.agree("place to wait at")
+
+    @contextlib.contextmanager
+    def printing(self) -> Iterator[None]:
+        """Within it the first process prints, the others do not."""
+        if self.first:
+            yield
+            return
+        with Path(os.devnull).open("w") as nowhere, contextlib.redirect_stdout(nowhere):
+            yield
 
     def agree(self, what: str, text: str = "") -> None:
         """Raises TrainingError in each process where their texts are not all the same.

@@ -3,9 +3,7 @@
 Wiring only; Keras is loaded when a run begins, under the backend of the environment.
 """
 
-import contextlib
-import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -130,16 +128,6 @@ def fit(
             raise
 
 
-@contextlib.contextmanager
-def printing(where: "Distribution") -> Iterator[None]:
-    """Within it the first process prints, the others do not."""
-    if where.first:
-        yield
-        return
-    with Path(os.devnull).open("w") as nowhere, contextlib.redirect_stdout(nowhere):
-        yield
-
-
 def train(
     config: Config,
     folder: Path,
@@ -157,7 +145,7 @@ def train(
 
     from training_code import distribution
 
-    with distribution.started(config, running) as where, printing(where):
+    with distribution.started(config, running) as where, where.printing():
         return _train(config, folder, out_dir, held_out, running, where)
 
 
@@ -171,6 +159,7 @@ def _train(
 ) -> Path:
     """The run of one process."""
     from hdrcnn import weights
+    from hdrcnn.files import remove_temporaries
     from training_code import material, progress, starts
     from training_code.boards import Board
     from training_code.on_device.batches import ShotBatches
@@ -179,6 +168,8 @@ def _train(
     from training_code.trainee import averaged
     from training_code.watching import Chart, Validate
 
+    if where.first:
+        remove_temporaries(out_dir)  # A killed run may leave a checkpoint half written.
     board = Board(out_dir) if running.tensorboard and where.first else None
     start = starts.load(Path(config.start)) if config.start else None
     scenes, withheld = material.both_sides(config, folder, out_dir, held_out, running.memory_gb)
