@@ -25,14 +25,17 @@ out is a mean over the epoch, so that no value that is not finite is ever missed
 
 
 class StopOnNaN(keras.callbacks.Callback):
-    """Ends the run when the loss is not finite, before a checkpoint could be made of it."""
+    """Ends the run when the loss is not finite, before a checkpoint could be made of it. The last
+    step before a checkpoint has no loss yet: of it only `checkpoints.save` knows.
+    """
 
     def check(self, batch: int, logs: dict[str, Any] | None) -> None:
         """Raises TrainingError."""
         if not math.isfinite(float((logs or {}).get("loss", 0.0))):
             raise TrainingError(
-                f"the loss is not finite at batch {batch + 1} of the epoch; the last checkpoint is "
-                "good: go on from it with a smaller --learning_rate"
+                f"the loss is not finite at batch {batch + 1} of the epoch; go on from the last "
+                "checkpoint with a smaller --learning_rate; where that fails at once, its last "
+                "step was too large already: delete it to go on from the one before"
             )
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:

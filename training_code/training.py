@@ -159,7 +159,7 @@ def _train(
 ) -> Path:
     """The run of one process."""
     from hdrcnn import weights
-    from hdrcnn.files import remove_temporaries
+    from hdrcnn.files import prepare_folder, remove_temporaries
     from training_code import material, progress, starts
     from training_code.boards import Board
     from training_code.on_device.batches import ShotBatches
@@ -177,7 +177,7 @@ def _train(
     where.agree("--scenes", str([scene.name for scene in scenes]))
     camera = material.device_camera(config, scenes) if running.render else None
     trainee = compiled(config, start, camera)
-    out_dir.mkdir(parents=True, exist_ok=True)
+    prepare_folder(out_dir)
     record = Record(config, scenes, withheld, start)
     path = out_dir / "weights.npz"
     measured = None
