@@ -57,9 +57,10 @@ def main() -> int:
     code = read_ldr(ROOT / "data" / f"{FLAGS.scene}.png")
     with quietly():
         predictor = load(FLAGS.params)
+    curve = predictor.curve(code)
     rows = {
-        "photograph": linearise(code, predictor.metadata.linearisation),
-        "result": predictor.reconstruct(code),
+        "photograph": linearise(code, curve),
+        "result": predictor.reconstruct(code, camera_curve=curve),
         "truth": read_exr(ROOT / "data" / "truth" / f"{FLAGS.scene}.exr"),
     }
     write_png(Path(FLAGS.out), labelled_grid(rows))

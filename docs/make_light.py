@@ -38,9 +38,12 @@ def main() -> int:
     photograph = read_photograph(ROOT / "data" / f"{FLAGS.scene}.png")
     with quietly():
         predictor = load(FLAGS.params)
+    code, curve = photograph.code, predictor.curve(photograph.code)
     panoramas = {
-        "photograph": linearise(photograph.code, predictor.metadata.linearisation),
-        "result": predictor.reconstruct(photograph.code, panorama=photograph.panorama is not None),
+        "photograph": linearise(code, curve),
+        "result": predictor.reconstruct(
+            code, camera_curve=curve, panorama=photograph.panorama is not None
+        ),
         "truth": read_exr(ROOT / "data" / "truth" / f"{FLAGS.scene}.exr"),
     }
     sheet = Image.new("RGB", (SIZE[1] * len(panoramas), MARGIN + SIZE[0]))

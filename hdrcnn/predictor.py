@@ -75,6 +75,15 @@ class Predictor:
         padded = pad_to_multiple(code, STRIDE)[None]
         return np.asarray(self.model.predict_on_batch(padded))[0, :rows, :columns]
 
+    def curve(
+        self, image: np.ndarray, camera_curve: str | CameraCurve | None = None
+    ) -> str | CameraCurve:
+        """By which the codes of a picture become light: that of this predictor, unless another is
+        asked for; as `transfer.linearise` takes it. Arguments as for `reconstruct`.
+        """
+        asked = camera_curve or self.camera_curve
+        return _estimator().estimate(image) if asked == ESTIMATED else asked
+
     def reconstruct(
         self,
         image: np.ndarray,
@@ -106,9 +115,7 @@ class Predictor:
         if resolution not in WAYS:
             raise ValueError(f"unknown resolution {resolution!r}; known: {', '.join(WAYS)}")
         picture = as_picture(image)
-        curve = camera_curve or self.camera_curve
-        if curve == ESTIMATED:
-            curve = _estimator().estimate(picture)
+        curve = self.curve(picture, camera_curve)
         frame = Frame(picture, STRIDE, scaling, gamma, panorama, HALO)
         hdr = np.empty(picture.shape, dtype)
         for strip in frame.picture.strips(STRIP):
