@@ -69,12 +69,18 @@ def test_what_may_change_is_kept_in_the_metadata():
 
 
 def test_the_start_may_lie_elsewhere():
-    record(start="there/a.npz").go_on(PATH, stored(record(start="here/a.npz")))
+    moved = record(start="there/a.npz")
+    moved.go_on(PATH, stored(record(start="here/a.npz")))
+    assert moved.changes == []
+    with pytest.raises(TrainingError, match=r"start 'a\.npz', now 'b\.npz'"):
+        record(start="here/b.npz").go_on(PATH, stored(record(start="here/a.npz")))
 
 
 @pytest.mark.parametrize("facts", [{}, {"history": []}, {"config": {"gone": 1}, "history": []}])
 def test_checkpoints_that_do_not_say_are_not_compared(facts):
-    record().go_on(PATH, facts)
+    run = record()
+    run.go_on(PATH, facts)
+    assert run.changes == []
 
 
 def test_a_refused_run_leaves_the_first_as_it_was(scene_folder, tmp_path):
