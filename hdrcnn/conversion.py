@@ -74,8 +74,7 @@ class Conversion:
             self.error = not_written(Path(error.filename or self.job.source), error.strerror)
         except MemoryError:
             self.error = ImageError(
-                f"{self.job.source}: too large for this machine's memory; give --width, or a "
-                "smaller one"
+                f"{self.job.source}: too large for this machine's memory; give a small --width"
             )
         except (WeightsError, DeviceError):  # They stop the run.
             raise
@@ -114,7 +113,9 @@ class Conversion:
     def _standing(self) -> Outcome | None:
         """The outcome where the result that is there is the one that is wanted."""
         making = standing(self.job, self.settings)
-        if making is None or (self.settings.report_room and "exr" not in self.settings.formats):
+        if making is None or "curve" not in making.figures:
+            return None
+        if self.settings.report_room and "exr" not in self.settings.formats:
             return None
         first = self.films.first(self.job.source) if self.settings.sequence else None
         weights = self.networks.choose((first or making.source).lossy)

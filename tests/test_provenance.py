@@ -1,5 +1,6 @@
 """What is there already: kept, made anew, or left alone."""
 
+import dataclasses
 import functools
 import os
 import shutil
@@ -197,3 +198,15 @@ def test_the_header_says_how_it_was_made(photos, tiny_weights):
     with OpenEXR.File(str(photos.parent / "out" / "a.exr"), header_only=True) as file:
         text = file.header()["hdrcnn:settings"]
     assert text.startswith('{"camera_curve":null,"gamma":1.25,')
+
+
+def test_a_result_that_does_not_tell_its_curve_is_made_anew(photos, tiny_weights, monkeypatch):
+    write = provenance.Making.notes
+
+    def without_curve(making):
+        figures = {name: value for name, value in making.figures.items() if name != "curve"}
+        return write(dataclasses.replace(making, figures=figures))
+
+    monkeypatch.setattr(provenance.Making, "notes", without_curve)
+    assert statuses(photos, tiny_weights) == ["done"]
+    assert statuses(photos, tiny_weights) == ["done"]
