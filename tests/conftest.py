@@ -8,9 +8,10 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
+from PIL import Image
 
 from hdrcnn import weights
-from hdrcnn.image_io import write_exr
+from hdrcnn.image_io import read_photograph, write_exr
 from hdrcnn.models import BUILDERS
 
 WIDTH = 4
@@ -71,6 +72,38 @@ def scene_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         lines.append(f"{name},{family}")
     (folder / "MANIFEST.csv").write_text("\n".join(lines) + "\n")
     return folder
+
+
+@pytest.fixture
+def read(tmp_path):
+    """Reads bytes as a file without an ending: the content decides."""
+
+    def reader(data, **settings):
+        (tmp_path / "picture").write_bytes(data)
+        return read_photograph(tmp_path / "picture", **settings)
+
+    return reader
+
+
+@pytest.fixture
+def six_photos(tmp_path, monkeypatch):
+    """A current folder with six small pictures of noise in `in`."""
+    rng = np.random.default_rng(9)
+    (tmp_path / "in").mkdir()
+    for number in range(6):
+        codes = rng.integers(0, 256, (48, 64, 3), np.uint8)
+        Image.fromarray(codes).save(tmp_path / "in" / f"{number}.png")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    return tmp_path
+
+
+@pytest.fixture(scope="session")
+def held_out(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A list that holds out one family of `scene_folder`."""
+    path = tmp_path_factory.mktemp("held_out") / "validation.txt"
+    path.write_text("two\n")
+    return path
 
 
 @pytest.fixture

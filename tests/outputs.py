@@ -1,10 +1,12 @@
 """What the tests of the output formats share: one small picture, and readers by the letter."""
 
+import io
 import struct
 import zlib
 from collections.abc import Iterator
 
 import numpy as np
+from PIL import Image
 
 from hdrcnn.outputs import Picture
 from hdrcnn.primaries import Chromaticities, linear_to_rec709
@@ -109,3 +111,10 @@ def exr_pixels(data: bytes) -> dict[str, np.ndarray]:
                 lines[name].append(np.frombuffer(block.tobytes(), kind, columns, place))
                 place += columns * np.dtype(kind).itemsize
     return {name: np.stack(values) for name, values in lines.items()}
+
+
+def jpeg(codes: np.ndarray, **options: object) -> bytes:
+    """A JPEG file by Pillow."""
+    file = io.BytesIO()
+    Image.fromarray(codes).save(file, "JPEG", **options)
+    return file.getvalue()

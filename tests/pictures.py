@@ -140,3 +140,13 @@ def of_each_kind() -> dict[str, bytes]:
     file = io.BytesIO()
     heif.save(file, quality=90, exif=exif.tobytes())
     return files | {"heic": file.getvalue()}
+
+
+def assert_codes(photograph, codes, bits):
+    """The codes are kept exactly, as float32 n / (2^bits - 1)."""
+    assert photograph.bits == bits
+    assert photograph.code.dtype == np.float32
+    assert photograph.code.flags.c_contiguous
+    codes = codes if codes.ndim == 3 else codes[..., None]
+    stored = np.broadcast_to(codes, (*codes.shape[:2], 3)).astype(np.float32)
+    np.testing.assert_array_equal(photograph.code, stored / np.float32(2**bits - 1))

@@ -1,7 +1,6 @@
 """Workers of Dask: the same files as without them, whatever happens to a worker."""
 
 import os
-import pickle
 import re
 import signal
 import subprocess
@@ -16,17 +15,11 @@ import pytest
 from PIL import Image
 
 from hdrcnn import batch, farm, folders
-from hdrcnn.batch import settle
-from hdrcnn.conversion import Conversion
-from hdrcnn.farm import cluster, jobs
-from hdrcnn.film import Films
 from hdrcnn.hdr_io import read_exr
 from hdrcnn.networks import Networks
 from hdrcnn.settings import Settings
-from tests.conftest import ROOT
 
 distributed = pytest.importorskip("distributed")
-COUNT = 6
 LONG = 120
 """Seconds after which something has failed, however loaded the machine is."""
 WICKED = '''
@@ -74,26 +67,13 @@ def no_network(path):
 
 
 @pytest.fixture
-def photos(tmp_path, monkeypatch):
-    """A current folder with six small pictures in `in`."""
-    rng = np.random.default_rng(9)
-    (tmp_path / "in").mkdir()
-    for number in range(COUNT):
-        codes = rng.integers(0, 256, (48, 64, 3), np.uint8)
-        Image.fromarray(codes).save(tmp_path / "in" / f"{number}.png")
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("PYTHONPATH", str(ROOT))
-    return tmp_path
-
-
-@pytest.fixture
-def wicked(photos, monkeypatch):
+def wicked(six_photos, monkeypatch):
     """Workers started from here on are wicked."""
-    script = photos / "wicked.py"
-    script.write_text(WICKED.replace("PLACE", repr(str(photos))))
+    script = six_photos / "wicked.py"
+    script.write_text(WICKED.replace("PLACE", repr(str(six_photos))))
     preload = distributed.dask.config.get("distributed.worker.preload")
     distributed.dask.config.set({"distributed.worker.preload": [str(script)]})
-    yield photos
+    yield six_photos
     distributed.dask.config.set({"distributed.worker.preload": preload})
 
 
@@ -146,9 +126,9 @@ def test_the_file_of_a_killed_worker_is_done_again(wicked, tiny_weights):
 
 
 @pytest.fixture
-def scheduler(photos):
+def scheduler(six_photos):
     """A scheduler and two workers, each a process of its own, none with this current folder."""
-    elsewhere = photos / "elsewhere"
+    elsewhere = six_photos / "elsewhere"
     elsewhere.mkdir()
     started = []
 
@@ -178,7 +158,7 @@ def scheduler(photos):
         process.wait(LONG)
 
 
-def test_processes_apart_give_the_same_files(photos, scheduler, tiny_weights):
+def test_processes_apart_give_the_same_files(six_photos, scheduler, tiny_weights):
     """Sources and results are named as here, though the workers run elsewhere."""
     import hdrcnn
 
@@ -208,80 +188,3 @@ def test_processes_apart_give_the_same_files(photos, scheduler, tiny_weights):
     Path("apart").rename("out")
     again = converted(tiny_weights, farm.Place(scheduler=scheduler), precision="float32")
     assert [outcome.kept for outcome in again.values()] == [True] * 5 + [False]
-
-
-def test_only_names_and_figures_pass_the_scheduler(photos, tiny_weights):
-    """A job, its request and its outcome, as they are sent, for a picture of a megapixel."""
-    Image.fromarray(np.full((1000, 1000, 3), 255, np.uint8)).save("in/large.png")
-    request = farm.ask(Settings(width=64), tiny_weights)
-    (job,) = folders.plan(["in/large.png"], Path("out")).jobs
-    jobs._networks.cache_clear()
-    outcome = jobs.convert(job, None, request)
-    assert outcome.status == "done"
-    assert pickle.loads(pickle.dumps(outcome)) == outcome
-    assert len(pickle.dumps((job, request))) + len(pickle.dumps(outcome)) < 5000
-    assert jobs._networks(request) is jobs._networks(farm.ask(Settings(width=64), tiny_weights))
-    assert Path.cwd() == photos
-
-
-def test_jobs_can_be_imported_without_tensorflow(run_python, tmp_path):
-    """As a scheduler does."""
-    code = "import sys, hdrcnn.farm.jobs; print({'tensorflow', 'keras', 'jax'} & set(sys.modules))"
-    assert run_python("-c", code, cwd=tmp_path).stdout == "set()\n"
-
-
-def test_a_worker_that_would_do_something_else_refuses(photos, tiny_weights, monkeypatch):
-    request = farm.ask(Settings(), tiny_weights)
-    (job, *_) = folders.plan(["in"], Path("out")).jobs
-    jobs._networks.cache_clear()
-    with monkeypatch.context() as patched:
-        patched.setattr("hdrcnn.__version__", "0.0.1")
-        with pytest.raises(farm.FarmError, match=r"its hdrcnn is 0\.0\.1"):
-            jobs.convert(job, None, request)
-    tiny = Path("tiny.npz")
-    tiny.write_bytes(tiny_weights.read_bytes())
-    request = farm.ask(Settings(), tiny)
-    tiny.write_bytes(b"other weights")
-    with pytest.raises(farm.FarmError, match="its weights are not those"):
-        jobs.convert(job, None, request)
-    (photos / "gone").mkdir()
-    monkeypatch.chdir("gone")
-    request = farm.ask(Settings(), tiny_weights)
-    monkeypatch.chdir(photos)
-    (photos / "gone").rmdir()
-    with pytest.raises(farm.FarmError, match="gone: not on a worker's machine"):
-        jobs.convert(job, None, request)
-
-
-def test_films_are_settled_before_their_frames_are_handed_out(photos, tiny_weights):
-    """By the first that can be read; a frame of another size is an error wherever it is done."""
-    Path("in/0.png").write_bytes(b"no picture")
-    Image.open("in/3.png").crop((0, 0, 32, 32)).save("in/3.png")
-    settings = Settings(sequence=True)
-    networks = Networks(no_network, tiny_weights, film=True)
-    planned = folders.plan(["in"], Path("out")).jobs
-    film = settle(planned, networks, settings).film(Path("in/4.png"))
-    assert film is not None
-    assert (film.first.name, film.first.width, film.first.height) == ("1.png", 64, 48)
-    films = Films()
-    films.know(Path("in/3.png"), film)
-    apart = Conversion(planned[3], networks, settings, films).read()
-    assert "32x32 in a film of 64x48 (1.png)" in str(apart.error)
-    assert settle(planned, networks, Settings()).film(Path("in/4.png")) is None
-
-
-def test_what_cannot_be_had_is_said_in_one_line(monkeypatch):
-    with pytest.raises(ValueError, match="leave out --workers"):
-        farm.Place(workers=2, scheduler="tcp://127.0.0.1:8786")
-    monkeypatch.setattr(cluster, "ANSWER", 1)
-    for place, said in [
-        (farm.Place(workers=100_000), "100000 workers of 0.0 GB each"),
-        (farm.Place(scheduler="tcp://127.0.0.1:1"), "no scheduler answers"),
-        (farm.Place(scheduler="nonsense://x"), "no scheduler answers"),
-    ]:
-        with pytest.raises(farm.FarmError, match=said) as error, cluster.connect(place):
-            pass
-        assert "\n" not in str(error.value)
-    monkeypatch.setitem(sys.modules, "distributed", None)
-    with pytest.raises(farm.FarmError, match="pip install"), cluster.connect(farm.Place()):
-        pass

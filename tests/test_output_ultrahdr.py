@@ -7,24 +7,15 @@ import struct
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from PIL import Image, ImageCms
+from PIL import Image
 
-from hdrcnn.formats.icc import profile_chromaticities
 from hdrcnn.image_io import ImageError, read_photograph
 from hdrcnn.outputs import Options, Picture, gain_map, jpeg_parts
 from hdrcnn.outputs.icc import matrix_profile
 from hdrcnn.outputs.ultrahdr import ISO, write
-from hdrcnn.primaries import ADOBE_RGB, DISPLAY_P3, NAMED, PROPHOTO
+from hdrcnn.primaries import ADOBE_RGB, DISPLAY_P3
 from hdrcnn.transfer import srgb_decode, srgb_encode
-from tests.outputs import CAMERA, made, photograph
-
-
-def jpeg(codes: np.ndarray, **options: object) -> bytes:
-    file = io.BytesIO()
-    Image.fromarray(codes).save(file, "JPEG", **options)
-    return file.getvalue()
+from tests.outputs import CAMERA, jpeg, made, photograph
 
 
 def from_jpeg(data: bytes) -> Picture:
@@ -231,70 +222,3 @@ def test_sixteen_bits_and_scaling_are_understood(tmp_path):
         write(tmp_path / "a.jpg", dataclasses.replace(made(), codes=codes), Options())
         with Image.open(tmp_path / "a.jpg") as image:
             assert np.median(np.abs(np.asarray(image).astype(int) - photograph())) <= 2
-
-
-@settings(deadline=None)
-@given(st.lists(st.tuples(st.floats(0, 1), st.floats(0, 40)), min_size=1, max_size=50))
-def test_gains_lead_from_the_base_to_what_is_shown(samples):
-    base, shown = np.array(samples, np.float32).T[..., None, None] * np.ones(3, np.float32)
-    found = gain_map.gain_map(len(samples), 1, lambda rows: (base[rows], shown[rows]))
-    gains = found.low + found.codes / 255.0 * (found.high - found.low)
-    back = (base + gain_map.OFFSET) * 2.0**gains - gain_map.OFFSET
-    half_a_step = 2.0 ** ((found.high - found.low) / 510 + 0.011) - 1.0
-    assert (np.abs(back - shown) <= (shown + gain_map.OFFSET) * half_a_step + 1e-5).all()
-    assert 0.0 < found.headroom <= max(np.log2(max(shown.max(), 1.1)) + 1e-3, 0.11)
-
-
-def test_a_few_hot_pixels_do_not_set_the_headroom():
-    shown = np.full((200, 200, 3), 4.0, np.float32)
-    shown[7, 7] = 4096.0
-    found = gain_map.gain_map(200, 200, lambda rows: (np.ones_like(shown[rows]), shown[rows]))
-    assert found.headroom == 2.0
-    assert found.high == pytest.approx(12.0, abs=0.03)
-
-
-def test_light_beyond_all_half_floats_is_written_too():
-    shown = np.full((64, 64, 3), 1e9, np.float32)
-    found = gain_map.gain_map(64, 64, lambda rows: (np.ones_like(shown[rows]), shown[rows]))
-    assert found.headroom == pytest.approx(np.log2(65504.0))
-    assert len(gain_map.iso_metadata(found)) == 61
-
-
-@pytest.mark.parametrize("name", NAMED)
-def test_profiles_are_those_of_their_primaries(name):
-    data = matrix_profile(NAMED[name])
-    assert profile_chromaticities(data) == NAMED[name]
-    profile = ImageCms.getOpenProfile(io.BytesIO(data))  # LittleCMS reads it.
-    assert (profile.profile.profile_description or "").startswith(name)
-
-
-@pytest.mark.parametrize("space", [ADOBE_RGB, PROPHOTO])
-def test_littlecms_takes_white_to_white_and_the_curve_for_srgb(space):
-    codes = np.tile(np.arange(256, dtype=np.uint8)[:, None], (1, 3))[None]
-    converted = ImageCms.profileToProfile(
-        Image.fromarray(codes),
-        ImageCms.ImageCmsProfile(io.BytesIO(matrix_profile(space))),
-        ImageCms.createProfile("sRGB"),
-    )
-    assert np.abs(np.asarray(converted).astype(int) - codes).max() <= 1
-
-
-BAD = [b"", b"\xff\xd8", b"\xff\xd8\xff\xd9", b"\xff\xd8\xff\xc0\0\4ab", b"\xff\xd8\0\0\0\0"]
-
-
-@pytest.mark.parametrize("data", BAD)
-def test_damaged_files_are_no_jpeg(data):
-    with pytest.raises(ValueError, match=r"."):
-        jpeg_parts.frame_of(data)
-    with pytest.raises(ValueError, match=r"."):
-        jpeg_parts.samples_only(data)
-
-
-def test_a_segment_holds_so_much_and_profiles_go_on_in_the_next():
-    with pytest.raises(ValueError, match="65534 bytes do not fit"):
-        jpeg_parts.segment(0xE1, bytes(65534))
-    profile = np.random.default_rng(0).bytes(150_000)
-    data = jpeg(photograph())
-    head, rest = jpeg_parts.samples_only(data)
-    whole = jpeg_parts.START + head + jpeg_parts.profile_segments(profile) + rest
-    assert Image.open(io.BytesIO(whole)).info["icc_profile"] == profile

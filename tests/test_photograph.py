@@ -2,7 +2,6 @@
 
 import io
 import struct
-import sys
 
 import cv2
 import numpy as np
@@ -11,12 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageOps
 
-from hdrcnn.image_io import ImageError, read_photograph
 from hdrcnn.photograph import upright
 from tests.pictures import (
     CODES,
     DEEP,
     SMOOTH,
+    assert_codes,
     by_cv2,
     by_pillow,
     by_tifffile,
@@ -25,27 +24,6 @@ from tests.pictures import (
     of_each_kind,
     png,
 )
-
-
-@pytest.fixture
-def read(tmp_path):
-    """Reads bytes as a file without an ending: the content decides."""
-
-    def reader(data, **settings):
-        (tmp_path / "picture").write_bytes(data)
-        return read_photograph(tmp_path / "picture", **settings)
-
-    return reader
-
-
-def assert_codes(photograph, codes, bits):
-    """The codes are kept exactly, as float32 n / (2^bits - 1)."""
-    assert photograph.bits == bits
-    assert photograph.code.dtype == np.float32
-    assert photograph.code.flags.c_contiguous
-    codes = codes if codes.ndim == 3 else codes[..., None]
-    stored = np.broadcast_to(codes, (*codes.shape[:2], 3)).astype(np.float32)
-    np.testing.assert_array_equal(photograph.code, stored / np.float32(2**bits - 1))
 
 
 @pytest.mark.parametrize("suffix", [".png", ".tif", ".bmp", ".webp"])
@@ -234,35 +212,3 @@ def test_lossy_is_known(read):
              "animated.webp", "avif", "heic"}  # fmt: skip
     for name, data in of_each_kind().items():
         assert read(data).lossy == (name in lossy), name
-
-
-def test_heic_of_eight_and_ten_bits(read):
-    heif = pytest.importorskip("pillow_heif")
-
-    def stored(picture):
-        file = io.BytesIO()
-        picture.save(file, quality=-1, chroma=444, matrix_coefficients=0)
-        return file.getvalue()
-
-    photograph = read(stored(heif.from_pillow(Image.fromarray(SMOOTH))))
-    assert photograph.bits == 8
-    np.testing.assert_allclose(photograph.code * 255, SMOOTH, atol=2)
-    ramp = np.repeat((np.arange(64 * 64) // 4).astype(np.uint16).reshape(64, 64, 1), 3, axis=-1)
-    photograph = read(stored(heif.from_bytes("RGB;16", (64, 64), (ramp << 6).tobytes())))
-    assert photograph.bits == 10
-    np.testing.assert_allclose(photograph.code * 1023, ramp, atol=2)
-    assert len(np.unique(photograph.code)) > 900
-
-
-def test_heic_without_its_package_says_what_to_install(read, monkeypatch):
-    heif = pytest.importorskip("pillow_heif")
-    file = io.BytesIO()
-    heif.from_pillow(Image.fromarray(SMOOTH)).save(file)
-    monkeypatch.setitem(sys.modules, "pillow_heif", None)
-    with pytest.raises(ImageError, match=r"picture: HEIC .*pip install pillow-heif$"):
-        read(file.getvalue())
-
-
-def test_avif_agrees_with_pillow(read):
-    data = by_pillow("AVIF", SMOOTH, quality=90)
-    assert_codes(read(data), np.asarray(Image.open(io.BytesIO(data))), 8)

@@ -10,7 +10,7 @@ from PIL import Image, ImageCms
 
 from hdrcnn.formats import cicp
 from hdrcnn.formats.icc import profile_chromaticities
-from hdrcnn.image_io import ImageError, read_photograph
+from hdrcnn.image_io import ImageError
 from hdrcnn.primaries import (
     ADOBE_RGB,
     DISPLAY_P3,
@@ -24,17 +24,6 @@ from tests.pictures import CODES, SMOOTH, by_pillow, by_tifffile, chunk, profile
 from tests.test_primaries import ACES
 
 RGB = CODES[..., :3]
-
-
-@pytest.fixture
-def read(tmp_path):
-    """Reads bytes as a file."""
-
-    def reader(data):
-        (tmp_path / "picture").write_bytes(data)
-        return read_photograph(tmp_path / "picture")
-
-    return reader
 
 
 @pytest.mark.parametrize("version", [2, 4])

@@ -1,7 +1,6 @@
 """Training: it learns, it goes on where it stopped, its weights are usable, its faults are said."""
 
 import dataclasses
-import json
 import logging
 import shutil
 from pathlib import Path
@@ -12,21 +11,11 @@ import numpy as np
 import pytest
 
 import hdrcnn
-from tests.conftest import ROOT
+from tests.training import QUICK, TINY, losses
 from training_code import checkpoints, config, progress, starts, training
 from training_code.camera import Development
 from training_code.checkpoints import Position
 from training_code.config import Config, Running
-
-TINY = Config(width=2, size=32, batch=2, epochs=2, steps=4, average=0.9)
-QUICK = Running(workers=0, validation_crops=2)
-
-
-@pytest.fixture(scope="module")
-def held_out(tmp_path_factory) -> Path:
-    path = tmp_path_factory.mktemp("held_out") / "validation.txt"
-    path.write_text("two\n")
-    return path
 
 
 @pytest.fixture(scope="module")
@@ -53,11 +42,6 @@ def train(scene_folder, held_out, tmp_path):
 def copied(whole, tmp_path) -> Path:
     """A copy of the run, named `run`, to be spoiled."""
     return Path(shutil.copytree(whole, tmp_path / "run"))
-
-
-def losses(folder: Path) -> list[float]:
-    history = json.loads(str(np.load(folder / "weights.npz")["metadata"]))["training"]["history"]
-    return [record["loss"] for record in history]
 
 
 def test_one_batch_is_learnt():
@@ -174,7 +158,7 @@ def test_frozen_norms_keep_their_statistics(train, tiny_weights):
     assert any((after[name] != before[name]).any() for name in after)
 
 
-@pytest.mark.parametrize("term", ["transform", "jacobian"])
+@pytest.mark.parametrize("term", ["transform", "jacobian", "flicker"])
 def test_temporal_training_lowers_its_loss(train, term, tiny_weights):
     settings = dataclasses.replace(
         TINY, width=4, start=str(tiny_weights), temporal=term, epochs=5, learning_rate=2e-3,
@@ -245,63 +229,6 @@ def test_pre_training_takes_photographs(tmp_path, capsys):
     path = training.train(settings, folder, tmp_path / "run", None, QUICK)
     assert np.isfinite(losses(path.parent)).all()
     assert "1 photographs are left out for their saturated pixels" in capsys.readouterr().out
-
-
-COMMAND = ROOT / "training_code" / "hdrcnn_train.py"
-SMALL = ("--width=4", "--size=32", "--batch=2", "--steps=1", "--validation_crops=2")
-
-
-def test_backends_and_cameras_have_the_same_first_ten_losses(
-    scene_folder, held_out, tmp_path, tiny_weights, run_python
-):
-    """From the same start, without sensor noise: TensorFlow, JAX with TensorFlow out of reach, and
-    JAX with the scenes on the accelerator, whose camera differs by the rounding of a few codes.
-    """
-    found = []
-    for backend, render in (("tensorflow", False), ("jax", False), ("jax", True)):
-        folder = f"{backend}{render}"
-        arguments = [
-            "hdrcnn_train.py", f"--scenes={scene_folder}", f"--out_dir={folder}", *SMALL,
-            f"--validation={held_out}", f"--start={tiny_weights}", "--epochs=10",
-            "--validate_every=10", "--learning_rate=1e-3", "--set=sensor.noise_sd=0,0",
-            f"--render={render}",
-        ]  # fmt: skip
-        script = (
-            "import runpy, sys\n"
-            + ("sys.modules['tensorflow'] = None\n" if backend == "jax" else "")
-            + f"sys.argv = {arguments!r}\n"
-            f"runpy.run_path({str(COMMAND)!r}, run_name='__main__')"
-        )
-        done = run_python("-c", script, cwd=tmp_path, KERAS_BACKEND=backend)
-        assert f"wrote {folder}" in done.stdout
-        found.append(losses(tmp_path / folder))
-    assert len(found[0]) == 10
-    np.testing.assert_allclose(found[1], found[0], rtol=1e-3)
-    np.testing.assert_allclose(found[2], found[0], rtol=0.05)
-
-
-def test_a_run_is_repeated_from_its_settings(scene_folder, held_out, tmp_path, run_python, train):
-    settings = dataclasses.replace(TINY, epochs=1, development=Development(jpeg=(30, 100)))
-    first = train("first", settings)
-    run_python(
-        COMMAND, f"--scenes={scene_folder}", "--out_dir=second", f"--validation={held_out}",
-        f"--config={first / 'config.json'}", "--validation_crops=2", cwd=tmp_path,
-    )  # fmt: skip
-    assert losses(tmp_path / "second") == losses(first)
-
-
-@pytest.mark.parametrize(
-    ("arguments", "reason"),
-    [
-        (["--scenes=none"], "none: holds no HDR scenes"),
-        (["--scenes=none", "--set=exposure.unclipped=2"], "--set exposure.unclipped=2"),
-        (["--scenes=none", "--width=0"], "--width 0"),
-    ],
-)
-def test_a_mistake_gets_one_line(tmp_path, run_python, arguments, reason):
-    done = run_python(COMMAND, *arguments, "--out_dir=run", cwd=tmp_path, status=1)
-    assert reason in done.stderr
-    assert "Traceback" not in done.stderr
 
 
 def test_the_float32_policy_is_kept_by_the_tests():

@@ -1,0 +1,16 @@
+"""What the tests of training share: a run that takes a second, and its losses."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+
+from training_code.config import Config, Running
+
+TINY = Config(width=2, size=32, batch=2, epochs=2, steps=4, average=0.9)
+QUICK = Running(workers=0, validation_crops=2)
+
+
+def losses(folder: Path) -> list[float]:
+    history = json.loads(str(np.load(folder / "weights.npz")["metadata"]))["training"]["history"]
+    return [record["loss"] for record in history]
