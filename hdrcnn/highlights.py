@@ -15,13 +15,24 @@ from hdrcnn.transfer import Array, CameraCurve, linearise, log_decode
 THRESHOLD = 0.95
 """Code at which the blend begins; at 1.0 the prediction stands alone (Eilertsen et al. 2017,
 Eq. 2, with tau = 0.05)."""
-NARROW = 0.985
-"""The same of the blend `narrow`: four codes of 8 bits below the clipping level."""
+RAMPS = {
+    "pixel": (THRESHOLD, 1.0),
+    "channel": (THRESHOLD, 1.0),
+    "narrow": (0.985, 1.0),
+    "steady": (THRESHOLD, 0.97),
+}
+"""Codes at which a blend begins, and from which on the prediction stands alone. None begins below
+`THRESHOLD`."""
 
 
-def saturation_ramp(value: Array, xp: ModuleType = np, threshold: float = THRESHOLD) -> Array:
-    """0 up to the threshold, 1 from 1.0 on, linear between. Any shape; returns the same shape."""
-    return xp.clip((value - threshold) / (1.0 - threshold), 0.0, 1.0)
+def saturation_ramp(
+    value: Array, xp: ModuleType = np, ramp: tuple[float, float] = RAMPS["pixel"]
+) -> Array:
+    """0 up to the beginning of the ramp, 1 from its end on, linear between. Any shape; returns the
+    same shape.
+    """
+    begin, end = ramp
+    return xp.clip((value - begin) / (end - begin), 0.0, 1.0)
 
 
 def saturation(value: Array, xp: ModuleType = np) -> Array:
@@ -40,15 +51,19 @@ def blend_pixel(code: Array, linear: Array, hdr: Array, xp: ModuleType = np) -> 
 
 
 def blend_channel(
-    code: Array, linear: Array, hdr: Array, xp: ModuleType = np, threshold: float = THRESHOLD
+    code: Array,
+    linear: Array,
+    hdr: Array,
+    xp: ModuleType = np,
+    ramp: tuple[float, float] = RAMPS["channel"],
 ) -> Array:
     """Each channel on its own, and never darker than it was measured.
 
     A channel that is not clipped keeps its measured value beside one that is; a clipped one was
     at least at the clipping level, so a prediction below it is raised to it. Arguments as for
-    `blend_pixel`; threshold: the code at which the blend begins.
+    `blend_pixel`; ramp: one of `RAMPS`.
     """
-    alpha = saturation_ramp(code, xp=xp, threshold=threshold)
+    alpha = saturation_ramp(code, xp=xp, ramp=ramp)
     return (1.0 - alpha) * linear + alpha * xp.maximum(hdr, linear)
 
 
@@ -61,16 +76,23 @@ def mask(code: Array, blend: str, gamma: float = 1.0, xp: ModuleType = np) -> Ar
     shown = bend(code, gamma, xp=xp)
     if blend == "pixel":
         return xp.broadcast_to(saturation(shown, xp=xp), shown.shape)
-    return saturation_ramp(shown, xp=xp, threshold=NARROW if blend == "narrow" else THRESHOLD)
+    return saturation_ramp(shown, xp=xp, ramp=RAMPS[blend])
 
 
 BLENDS: dict[str, Callable[..., Array]] = {
     "pixel": blend_pixel,
     "channel": blend_channel,
-    "narrow": partial(blend_channel, threshold=NARROW),
+    "narrow": partial(blend_channel, ramp=RAMPS["narrow"]),
+    "steady": partial(blend_channel, ramp=RAMPS["steady"]),
 }
-"""By name, as stored in a weights file. `narrow` is `channel` for pictures without compression:
-there a code below the largest is a measurement up to noise, and a better one than a prediction."""
+"""By name, as stored in a weights file.
+
+`narrow` is `channel` for pictures without compression: there a code below the largest is a
+measurement up to noise, and a better one than a prediction. It begins four codes of 8 bits below
+the clipping level. `steady` is `channel` for film: compression and noise move the codes of clipped
+samples from frame to frame, and where the share of the prediction followed them, a highlight of
+some stops would flicker however still the prediction is.
+"""
 
 
 def bend(code: Array, gamma: float, xp: ModuleType = np) -> Array:

@@ -80,7 +80,7 @@ def test_a_wrong_setting_is_named(setting):
         ({"size": 40}, "multiple of 32"),
         ({"batch": 0}, "--batch 0"),
         ({"average": 1.0}, "--average 1.0"),
-        ({"temporal": "flow"}, "transform, jacobian"),
+        ({"temporal": "flow"}, "transform, jacobian, flicker"),
         ({"freeze": True}, "--start"),
         ({"precision": "float16"}, "mixed_bfloat16"),
         ({"learning_rate": float("nan")}, "--learning_rate nan"),

@@ -19,6 +19,12 @@ def test_ramp_end_points_and_middle():
     np.testing.assert_allclose(highlights.saturation_ramp(values), [0, 0, 0.5, 1, 1], atol=1e-12)
 
 
+def test_no_blend_begins_before_the_threshold_and_all_end_at_white():
+    assert set(highlights.RAMPS) == set(highlights.BLENDS)
+    for begin, end in highlights.RAMPS.values():
+        assert highlights.THRESHOLD <= begin < end <= 1.0
+
+
 def test_saturation_is_that_of_the_largest_channel():
     code = np.array([[[0.2, 0.975, 0.1], [0.9, 0.9, 0.94]]])
     np.testing.assert_allclose(highlights.saturation(code), [[[0.5], [0.0]]], atol=1e-12)
@@ -64,6 +70,17 @@ def test_channel_blend_keeps_the_channel_that_is_not_clipped():
     hdr = highlights.reconstruct_light(code, prediction, "mean_curve", "channel")
     linear = linearise(code, "mean_curve")
     np.testing.assert_allclose(hdr[0, 0], [9.0, linear[0, 0, 1], linear[0, 0, 2]], rtol=1e-5)
+
+
+@given(jitter=hnp.arrays(np.float32, (4, 5, 3), elements=st.floats(0, 0.029296875, width=32)))
+def test_clipped_codes_may_jitter_under_the_steady_blend(jitter):
+    """By seven of 255, as compression and noise move them; under `channel` the light moves too."""
+    log_hdr = log_encode(np.full(jitter.shape, 8.0, np.float32))
+    light = highlights.reconstruct_light(1.0 - jitter, log_hdr, "mean_curve", "steady")
+    np.testing.assert_allclose(light, 8.0, rtol=1e-4)
+    light = highlights.reconstruct_light(1.0 - jitter, log_hdr, "mean_curve", "channel")
+    expected = 8.0 - jitter / 0.05 * (8.0 - linearise(1.0 - jitter, "mean_curve"))
+    np.testing.assert_allclose(light, expected, rtol=1e-3)
 
 
 @pytest.mark.parametrize("blend", highlights.BLENDS)

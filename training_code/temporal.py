@@ -22,6 +22,12 @@ from hdrcnn.transfer import Array, log_encode
 from training_code.motion import COLUMNS
 from training_code.noise import gaussian
 
+SMALL = 0.01
+"""Share of a picture that a highlight has to have for its flicker to count by half."""
+
+FLOOR = 1e-3
+"""Flicker below this, a seven-hundredth of a stop, counts by its square."""
+
 
 def _column(motion: Array, name: str, xp: ModuleType) -> Array:
     """One number of each motion, [N, 1, 1] to go with [N, H, W]."""
@@ -146,7 +152,31 @@ def sparse_jacobian(
     return ops.mean(ops.square(change) * kept, axis=(1, 2, 3))
 
 
+def flicker(
+    target: Array, log_hdr: Array, log_hdr_moved: Array, motion: Array, code: Array | None = None
+) -> Array:
+    """Root mean square of f(T x) - T f(x) over M, natural log units: what `evaluation.flicker`
+    measures, without the blend. Ours.
+
+    Arguments and result as for `transform_invariance`. There the squares of a few pictures whose
+    highlights nobody can know outweigh all others, the more as the knee of a cost lets go of just
+    these; the root gives every picture its say. A highlight of less than `SMALL` of the picture
+    counts as much less as it is smaller.
+    """
+    seen = ops.clip(target, 0.0, 1.0) if code is None else code
+    kept = moved_saturation(seen, motion)
+    change = log_hdr_moved - warp(log_hdr, motion)
+    squares = ops.mean(ops.square(change) * kept, axis=(1, 2, 3))
+    mean_square = squares / (ops.mean(kept, axis=(1, 2, 3)) + SMALL)
+    # At 0 the root is too steep for a gradient.
+    return ops.sqrt(mean_square + FLOOR**2) - FLOOR
+
+
 Term = Callable[..., Array]
 
-TERMS: dict[str, Term] = {"transform": transform_invariance, "jacobian": sparse_jacobian}
+TERMS: dict[str, Term] = {
+    "transform": transform_invariance,
+    "jacobian": sparse_jacobian,
+    "flicker": flicker,
+}
 """By the name of the setting `temporal`."""
