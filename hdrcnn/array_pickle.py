@@ -4,6 +4,7 @@ A pickle is a program, so it is not run by NumPy here: the unpickler below admit
 plain numbers, rebuilt by stand-ins of this file, in lists and dictionaries, and nothing else.
 """
 
+import functools
 import math
 import pickle
 import struct
@@ -13,15 +14,21 @@ from typing import IO, Any, ClassVar
 
 import numpy as np
 
+from hdrcnn import npz
+
 LARGEST = 1 << 29
-"""Bytes of one array: the largest published one is a layer of VGG16 with 411 million."""
+"""Bytes of one array: the largest published one is a layer of VGG16 with 411 million. Of all of
+them together, `npz.LARGEST`.
+"""
 
 
 class _DType:
     """Stands in for numpy.dtype: a plain number type, or the object type of the outer list."""
 
     def __init__(self, code: object, *_: object) -> None:
-        self.code, self.order = str(code).lstrip("<>=|"), "<"
+        if not isinstance(code, str) or len(code) > 8:
+            raise pickle.UnpicklingError("a number type of no known name")
+        self.code, self.order = code.lstrip("<>=|"), "<"
 
     def __setstate__(self, state: tuple[Any, ...]) -> None:
         if state[1] == ">":
@@ -46,7 +53,7 @@ class _Array:
             data = data.encode("latin1")
         plain = np.dtype(dtype.order + dtype.code)
         if math.prod(shape) * plain.itemsize != len(data) or len(data) > LARGEST:
-            raise pickle.UnpicklingError(f"an array of shape {shape} with {len(data)} bytes")
+            raise pickle.UnpicklingError(f"an array whose shape does not go with {len(data)} bytes")
         flat = np.frombuffer(data, plain).astype(np.float32)
         self.value = flat.reshape(shape, order="F" if fortran else "C")
 
@@ -58,20 +65,22 @@ def _reconstruct(*_: object) -> _Array:
 def _frombuffer(data: Any, dtype: Any, shape: Any, order: Any = "C", *_: object) -> _Array:
     """Stands in for numpy's rebuilding of an array of pickle protocol 5."""
     if order not in ("C", "F"):
-        raise pickle.UnpicklingError(f"an array in order {order!r}")
+        raise pickle.UnpicklingError("an array in neither of the two orders")
+    if not isinstance(data, (bytes, bytearray)):
+        raise pickle.UnpicklingError("an array of what is no bytes")
     array = _Array()
-    array.__setstate__((tuple(shape), dtype, order == "F", bytes(data)))
+    array.__setstate__((tuple(shape), dtype, order == "F", data))
     return array
 
 
 def _encode(text: str, encoding: str) -> bytes:
     """Stands in for _codecs.encode, by which Python 3 writes bytes into old pickles."""
     if encoding not in ("latin1", "latin-1"):
-        raise pickle.UnpicklingError(f"text in {encoding!r}")
+        raise pickle.UnpicklingError("text that is not in Latin-1")
     return text.encode("latin1")
 
 
-_ADMITTED = {
+_ADMITTED: dict[tuple[str, str], Callable[..., Any]] = {
     ("numpy.core.multiarray", "_reconstruct"): _reconstruct,
     ("numpy._core.multiarray", "_reconstruct"): _reconstruct,
     ("numpy.core.numeric", "_frombuffer"): _frombuffer,
@@ -88,10 +97,29 @@ class _ArrayUnpickler(pickle._Unpickler):
     It is the one written in Python: the other sets aside whatever memory a damaged file names.
     """
 
+    made = 0
+    """Bytes so far of arrays and the like; one text in the file can become any number of them."""
+
+    def _count(self, item: object) -> None:
+        """Raises UnpicklingError where they are too many."""
+        data = item.value if isinstance(item, _Array) else item
+        if isinstance(data, np.ndarray):
+            self.made += data.nbytes
+        elif isinstance(data, bytes):
+            self.made += len(data)
+        if self.made > npz.LARGEST:
+            raise pickle.UnpicklingError("its arrays take more than 2 GB")
+
+    def _call(self, stand_in: Callable[..., Any], *arguments: Any) -> Any:
+        made = stand_in(*arguments)
+        self._count(made)
+        return made
+
     def find_class(self, module: str, name: str) -> Any:
         if (module, name) not in _ADMITTED:
             raise pickle.UnpicklingError(f"it asks for {module}.{name}")
-        return _ADMITTED[module, name]
+        found = _ADMITTED[module, name]
+        return found if isinstance(found, type) else functools.partial(self._call, found)
 
     def _load_bytearray(self) -> None:
         """Reads what is there, where the original first makes room for what is said."""
@@ -105,6 +133,7 @@ class _ArrayUnpickler(pickle._Unpickler):
         if not isinstance(target, (_Array, _DType)):
             raise pickle.UnpicklingError("a state for what is no array")
         target.__setstate__(state)
+        self._count(target)
 
     dispatch: ClassVar[dict[int, Callable[..., Any]]] = {
         **pickle._Unpickler.dispatch,

@@ -144,6 +144,8 @@ def read_radiance(path: Path) -> np.ndarray:
             f"{path}: not a readable Radiance picture, {error}; copy it again from its source or "
             "save it as OpenEXR"
         ) from error
+    except MemoryError as error:
+        raise ImageError(f"{path}: too large for this machine's memory; make it smaller") from error
 
 
 def read_float_tiff(path: Path) -> np.ndarray:

@@ -14,6 +14,9 @@ from hdrcnn.primaries import to_rec709
 XYZ = (1.0, 0.0, 0.0, 1.0, 0.0, 0.0, 1 / 3, 1 / 3)
 """CIE XYZ as an RGB space; Radiance's white has equal X, Y and Z."""
 
+LARGEST = 250_000_000
+"""Colours that run lengths of old may make; a few bytes of them can claim any number."""
+
 _RESOLUTION = re.compile(rb"([+-])([XY])[ \t]+(\d{1,9})[ \t]+([+-])([XY])[ \t]+(\d{1,9})\s*")
 
 
@@ -57,7 +60,8 @@ def _header(data: bytes) -> Header:
         elif key == b"COLORCORR":
             gain = gain * _numbers(value, 3, "COLORCORR")
         elif key == b"PRIMARIES":
-            chromaticities = tuple(_numbers(value, 8, "PRIMARIES"))
+            stated = tuple(_numbers(value, 8, "PRIMARIES"))
+            chromaticities = stated if any(stated) else chromaticities  # All zero: not stated.
         elif key == b"FORMAT" and value.strip() == b"32-bit_rle_xyze":
             chromaticities = XYZ
         elif key == b"FORMAT" and value.strip() != b"32-bit_rle_rgbe":
@@ -107,6 +111,8 @@ def _flat(data: bytes, header: Header) -> np.ndarray:
     the colour 1, 1, 1, n repeats the one before n times, and directly after such a one 256 n.
     """
     wanted = header.lines * header.columns
+    if wanted > max(LARGEST, len(data) // 4):
+        raise ValueError(f"{wanted / 1e6:.0f} megapixels from {len(data)} bytes are not believed")
     body = np.frombuffer(data, np.uint8, (len(data) - header.end) // 4 * 4, header.end)
     colours = body.reshape(-1, 4)
     repeats = (colours[:, :3] == 1).all(axis=1)

@@ -120,6 +120,17 @@ def test_radiance_against_opencv(tmp_path):
         np.testing.assert_array_equal(read_hdr(tmp_path / name), expected)
 
 
+def test_radiance_beyond_the_memory_is_said(tmp_path, monkeypatch):
+    cv2.imwrite(str(tmp_path / "a.hdr"), RGB)
+
+    def decode(data):
+        raise MemoryError
+
+    monkeypatch.setattr(hdr_io.rgbe, "decode", decode)
+    with pytest.raises(ImageError, match=r"^[^\n]*a\.hdr: too large for [^\n]*; make it smaller$"):
+        read_hdr(tmp_path / "a.hdr")
+
+
 def test_float_tiff_of_opencv(tmp_path):
     """Compressed by LZW it is read where imagecodecs is installed; else that is what is said."""
     cv2.imwrite(str(tmp_path / "a.tiff"), RGB[..., ::-1])

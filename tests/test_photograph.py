@@ -125,6 +125,23 @@ def test_grey_palette_and_bilevel(read):
         assert_codes(read(by_pillow(kind, palette)), np.asarray(palette.convert("RGB")), 8)
 
 
+@pytest.mark.parametrize(
+    ("masks", "bits"), [((0xF800, 0x7E0, 0x1F), 6), ((0x7C00, 0x3E0, 0x1F), 5)]
+)
+def test_bmp_of_two_bytes_a_pixel(read, masks, bits):
+    """5, 6 and 5 bits, or 5 each, over the range of 8."""
+    stored = DEEP[:10, :12, 0]
+    head = struct.pack("<IiiHHIIiiII", 40, 12, -10, 1, 16, 3, stored.nbytes, 0, 0, 0, 0)
+    head += struct.pack("<III", *masks)
+    data = struct.pack("<2sIII", b"BM", 14 + len(head) + stored.nbytes, 0, 14 + len(head))
+    photograph = read(data + head + stored.astype("<u2").tobytes())
+    assert photograph.bits == 8
+    red, green, blue = ((stored & mask) / mask for mask in masks)
+    expected = np.dstack([red, green, blue])
+    np.testing.assert_allclose(photograph.code, expected, atol=1.01 / 255)
+    assert len(np.unique(photograph.code[..., 1])) > 2**bits / 2
+
+
 def test_transparency_of_a_palette_and_of_one_colour(read):
     palette = Image.fromarray(CODES[..., 0]).quantize(16)
     index = np.asarray(palette)

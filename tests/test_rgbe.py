@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+from hdrcnn import rgbe
 from hdrcnn.rgbe import XYZ, decode, encode_colours, encode_run_lengths
 from tests.test_primaries import REC2020, expected_matrix
 
@@ -33,7 +34,7 @@ def with_header(data: bytes, *lines: bytes) -> bytes:
     return b"\n".join([head, *lines]) + b"\n\n" + rest
 
 
-WHOLE = encode(picture())
+WHOLE, FLAT = encode(picture()), encode(picture(), runs=False)
 
 
 @pytest.mark.parametrize("runs", [True, False])
@@ -87,13 +88,24 @@ def test_other_colours_become_rec709(line, chromaticities):
     np.testing.assert_allclose(found[0, 0], 0.25, rtol=1e-5)  # White stays white.
 
 
-def test_run_lengths_of_old():
+def test_what_a_header_does_not_state_changes_nothing():
+    """Many programs write PRIMARIES of zeros and a GAMMA of 1."""
+    found = decode(with_header(WHOLE, b"PRIMARIES=0 0 0 0 0 0 0 0", b"GAMMA=1", b"VIEW= -vtv"))
+    np.testing.assert_array_equal(found, decode(WHOLE))
+
+
+def test_run_lengths_of_old(monkeypatch):
     """1, 1, 1, n repeats n times; the next one directly after it 256 n times."""
     body = bytes([128, 64, 32, 129, 1, 1, 1, 43, 1, 1, 1, 1, 200, 0, 0, 130, 1, 1, 1, 4])
-    decoded = decode(b"#?RADIANCE\nFORMAT=32-bit_rle_rgbe\n\n-Y 5 +X 61\n" + body)
+    data = b"#?RADIANCE\nFORMAT=32-bit_rle_rgbe\n\n-Y 5 +X 61\n" + body
+    decoded = decode(data)
     flat = decoded.reshape(-1, 3)
     np.testing.assert_array_equal(flat[:300], np.tile([1.0, 0.5, 0.25], (300, 1)))
     np.testing.assert_array_equal(flat[300:], np.tile([3.125, 0, 0], (5, 1)))
+    monkeypatch.setattr(rgbe, "LARGEST", 304)
+    with pytest.raises(ValueError, match="megapixels from"):
+        decode(data)
+    np.testing.assert_array_equal(decode(FLAT), decode(WHOLE))  # 600 colours, all of them there.
 
 
 @pytest.mark.parametrize(
@@ -104,14 +116,15 @@ def test_run_lengths_of_old():
         (WHOLE.replace(SIZE, b"-Y 20 +Y 30\n"), "size"),
         (WHOLE.replace(SIZE, b"-Y 0 +X 30\n"), "size"),
         (WHOLE.replace(SIZE, b"-Y 999999999 +X 30\n"), "truncated"),
-        (WHOLE.replace(SIZE, b"-Y 999999999 +X 999999999\n"), "truncated"),
+        (WHOLE.replace(SIZE, b"-Y 999999999 +X 999999999\n"), "megapixels"),
         (WHOLE.replace(SIZE, b"-Y 21 +X 30\n"), "scanline 21 of 21"),
         (WHOLE[:-1], "truncated"),
-        (encode(picture(), runs=False)[:-1], "truncated"),
+        (FLAT[:-1], "truncated"),
         (WHOLE[: WHOLE.index(SIZE) + len(SIZE)], "truncated"),
         (with_header(WHOLE, b"EXPOSURE=-1"), "above 0"),
         (with_header(WHOLE, b"EXPOSURE=bright"), "EXPOSURE=bright"),
-        (with_header(WHOLE, b"PRIMARIES=0 0 0 0 0 0 0 0"), "chromaticities"),
+        (with_header(WHOLE, b"PRIMARIES=.1 .1 .2 .2 .3 .3 .3127 .329"), "lie on a line"),
+        (with_header(WHOLE, b"PRIMARIES=.64 .33 .3 .6 .15 .06 0 0"), "chromaticities"),
         (WHOLE.replace(b"32-bit_rle_rgbe", b"24-bit"), "24-bit"),
     ],
 )

@@ -70,6 +70,50 @@ def test_an_archive_that_unpacks_to_gigabytes_is_refused(tmp_path, monkeypatch):
             weights.load(tmp_path / "w.npz")
 
 
+def many_of_one(kind: str) -> bytes:
+    """A pickle of 50 arrays, or texts, that share the bytes of one: 100 kB of zeros."""
+    data = b"B" + struct.pack("<I", 100_000) + bytes(100_000) + b"q\x00"
+    text = b"X" + struct.pack("<I", 100_000) + bytes(100_000) + b"q\x00"
+    number = b"cnumpy\ndtype\nq\x01(X\x02\0\0\0f4tRq\x02"
+    plain = b"(K\x01(M\xa8\x61th\x02\x89h\x00t"
+    start, one = {
+        "state": (data, b"cnumpy\nndarray\n(tR" + plain + b"b"),
+        "buffer": (data, b"cnumpy.core.numeric\n_frombuffer\n(h\x00h\x02(M\xa8\x61tX\x01\0\0\0CtR"),
+        "text": (text, b"c_codecs\nencode\n(h\x00X\x06\0\0\0latin1tR"),
+        "object": (text, b"(c_codecs\nencode\nh\x00X\x06\0\0\0latin1o"),
+    }[kind]
+    return b"\x80\x05" + start + number + b"]" + (b"(" + one + b"e") * 50 + b"."
+
+
+@pytest.mark.parametrize("kind", ["state", "buffer", "text", "object"])
+def test_arrays_of_the_same_bytes_are_counted_each(tmp_path, monkeypatch, kind):
+    path = save_pickle(tmp_path / "p.npz", many_of_one(kind))
+    with pytest.raises(WeightsError) as said:
+        weights.load(path)
+    assert "more than 2 GB" not in str(said.value)
+    monkeypatch.setattr(npz, "LARGEST", 1_000_000)
+    with pytest.raises(WeightsError, match=r"p\.npz: [^\n]*its arrays take more than 2 GB"):
+        weights.load(path)
+
+
+@pytest.mark.parametrize(
+    ("payload", "reason"),
+    [
+        (b"cnumpy.core.numeric\n_frombuffer\n(\x8a\x06" + bytes(5) + b"\x01", "no bytes"),
+        (b"cnumpy.core.numeric\n_frombuffer\n(h\x00NNh\x00tR.", "two orders"),
+        (b"c_codecs\nencode\n(X\x01\0\0\0ah\x00tR.", "Latin-1"),
+        (b"cnumpy\ndtype\n(h\x00tR.", "number type"),
+    ],
+)
+def test_what_a_stand_in_is_given_is_not_believed(tmp_path, payload, reason):
+    """A size of 1 TB instead of bytes; a list of lists of lists, 2^20 parts when written out."""
+    lists = b"]q\x000" + b"".join(b"](h\x00h\x00eq\x000" for _ in range(20))
+    if reason == "no bytes":
+        payload += b"cnumpy\ndtype\n(X\x02\0\0\0f4tR(K\x01tX\x01\0\0\0CtR."
+    with pytest.raises(WeightsError, match=rf"p\.npz: [^\n]*{reason}"):
+        weights.load(save_pickle(tmp_path / "p.npz", b"\x80\x02" + lists + payload))
+
+
 def test_metadata_that_are_no_characters_are_refused(tmp_path):
     """NumPy makes a string of them all the same, on which Python breaks later."""
     record = np.array(["{}x"])

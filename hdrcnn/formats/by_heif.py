@@ -29,10 +29,10 @@ def read(data: bytes, check: SizeCheck) -> Decoded:
     if pixels.dtype == np.uint16:  # The samples stand in the upper bits.
         pixels = pixels >> (16 - depth)
     count = 1 if pixels.shape[-1] <= 2 else 3
-    colours, alpha = pixels[..., :count], None
+    colours, alpha, top = pixels[..., :count], None, 2**depth - 1
     if pixels.shape[-1] > count:
-        alpha = pixels[..., count] / np.float32(2**depth - 1)
-        colours = unmultiplied(colours, alpha) if "a" in mode else colours
+        alpha = pixels[..., count] / np.float32(top)
+        colours = unmultiplied(colours, alpha, top) if "a" in mode else colours
     found = exif.parse(file.info.get("exif") or b"")
     return Decoded(
         colours,

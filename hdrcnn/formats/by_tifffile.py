@@ -1,11 +1,14 @@
 """Plain TIFF by tifffile, which keeps 16 bits and knows camera raw files."""
 
+import importlib.util
 import io
 import logging
 import math
+import zlib
 
 import numpy as np
 import tifffile
+from PIL import TiffImagePlugin
 
 from hdrcnn.formats import exif
 from hdrcnn.formats.decoded import Decoded, NotReadError, SizeCheck, shares, unmultiplied
@@ -15,27 +18,39 @@ logging.getLogger("tifffile").addHandler(logging.NullHandler())
 _DNG_VERSION, _SUB_IFDS, _ICC, _XMP = 50706, 330, 34675, 700
 _OF_SENSORS = (32803, 34892)
 """Photometric interpretations of raw files: colour filter array, linear raw."""
-_PLAIN = (1, 8, 32946)
-"""Compressions that tifffile reads without further packages: none, and Deflate by two names."""
+_DEFLATE = (8, 32946)
+_PLAIN = (1, *_DEFLATE)
+"""Compressions that tifffile reads without further packages."""
+_MOST_SAMPLES = 6
+"""Of a pixel: three colours, alpha and two more, as Pillow has it too."""
 
 
-def _channels_last(page: tifffile.TiffPage, size: int) -> np.ndarray:
+def _check_inflated(data: bytes, parts: list[tuple[int, int]], largest: int) -> None:
+    """Raises ValueError where a part would become more bytes than a whole one may have."""
+    for offset, count in parts:
+        inflated = zlib.decompressobj().decompress(data[offset : offset + count], largest + 1)
+        if len(inflated) > largest:
+            raise ValueError("a part of it holds more than its pixels")
+
+
+def _channels_last(page: tifffile.TiffPage, data: bytes) -> np.ndarray:
     """The samples. Raises ValueError where some lie beyond the file, which tifffile would take
     for black.
     """
+    if page.axes not in ("YX", "SYX", "YXS"):
+        raise NotReadError(f"its axes are {page.axes}, not those of a picture; save it as RGB")
     parts = list(zip(page.dataoffsets, page.databytecounts, strict=True))
     if len(parts) < math.prod(page.chunked) or any(
-        count <= 0 or offset + count > size for offset, count in parts
+        count <= 0 or offset + count > len(data) for offset, count in parts
     ):
         raise ValueError("parts of the picture are missing")
+    # The decoders of imagecodecs know where to stop, tifffile's own does not.
+    if page.compression in _DEFLATE and importlib.util.find_spec("imagecodecs") is None:
+        _check_inflated(data, parts, math.prod(page.chunks) * page.bitspersample // 8)
     pixels = page.asarray()
     if page.axes == "YX":
         return pixels[..., None]
-    if page.axes == "SYX":
-        return np.moveaxis(pixels, 0, -1)
-    if page.axes != "YXS":
-        raise NotReadError(f"its axes are {page.axes}, not those of a picture; save it as RGB")
-    return pixels
+    return np.moveaxis(pixels, 0, -1) if page.axes == "SYX" else pixels
 
 
 def _is_raw(page: tifffile.TiffPage) -> bool:
@@ -48,13 +63,25 @@ def _is_raw(page: tifffile.TiffPage) -> bool:
     return bool(page.subfiletype & 1) and tags.valueof(_SUB_IFDS) is not None
 
 
-def _is_ours(page: tifffile.TiffPage) -> bool:
-    """Whether the page is grey or RGB of 8 or 16 bits, compressed as tifffile can by itself."""
+def _pillow_has_a_mode(data: bytes) -> bool:
+    try:
+        TiffImagePlugin.TiffImageFile(io.BytesIO(data)).close()
+    except SyntaxError:
+        return False
+    return True
+
+
+def _is_ours(page: tifffile.TiffPage, data: bytes) -> bool:
+    """Whether the page is grey or RGB of 8 or 16 bits, and compressed as tifffile can by itself
+    or nothing for Pillow.
+    """
     if page.dtype not in (np.uint8, np.uint16) or page.photometric not in (0, 1, 2):
         return False
     if page.bitspersample != 8 * page.dtype.itemsize:
         return False
-    return page.compression in _PLAIN or (page.planarconfig == 2 and page.dtype == np.uint16)
+    if page.compression in _PLAIN or (page.planarconfig == 2 and page.dtype == np.uint16):
+        return True
+    return not _pillow_has_a_mode(data)
 
 
 def read(data: bytes, check: SizeCheck) -> Decoded | None:
@@ -72,18 +99,22 @@ def read(data: bytes, check: SizeCheck) -> Decoded | None:
             raise NotReadError("floating-point samples, an HDR image already; leave it out")
         if page.dtype is not None and (page.dtype.kind in "ic" or page.dtype.itemsize > 2):
             raise NotReadError(f"{page.dtype} samples; only pictures of 8 and 16 bits are read")
-        if not _is_ours(page):
+        if page.samplesperpixel > _MOST_SAMPLES:
+            raise NotReadError(f"{page.samplesperpixel} samples a pixel; save it as RGB")
+        if not _is_ours(page, data):
             return None
-        pixels = _channels_last(page, len(data))
+        if page.is_tiled:
+            check(page.tilewidth, page.tilelength)
+        pixels = _channels_last(page, data)
         pixels = np.asarray(pixels, pixels.dtype.newbyteorder("="))
         count = 3 if page.photometric == 2 else 1
-        colours, alpha = pixels[..., :count], None
+        colours, alpha, top = pixels[..., :count], None, np.iinfo(pixels.dtype).max
         extra = int(page.extrasamples[0]) if page.extrasamples else 2  # What most writers mean.
         if extra in (1, 2) and pixels.shape[-1] > count:
             alpha = shares(pixels[..., count])
-            colours = unmultiplied(colours, alpha) if extra == 1 else colours
+            colours = unmultiplied(colours, alpha, top) if extra == 1 else colours
         if page.photometric == 0:  # White is stored as zero.
-            colours = np.iinfo(colours.dtype).max - colours
+            colours = top - colours
         found = exif.parse(data)  # An Exif block is a TIFF file, and the other way round.
         return Decoded(
             colours,

@@ -1,11 +1,12 @@
 """Colour by code points: what PNG, AVIF and HEIC files say of their primaries and their curve.
 
-Sources: ITU-T H.273 (tables 2 and 3); ISO/IEC 14496-12 for boxes; PNG, third edition, for cICP.
+Sources: ITU-T H.273 (tables 2 and 3); PNG, third edition, for cICP.
 """
 
 import struct
 from collections.abc import Iterator
 
+from hdrcnn.formats.heif_items import main_properties
 from hdrcnn.primaries import DISPLAY_P3, REC709, REC2020, Chromaticities
 
 PRIMARIES: dict[int, Chromaticities] = {
@@ -23,9 +24,6 @@ PRIMARIES: dict[int, Chromaticities] = {
 }
 HDR_CURVES = {16: "PQ", 18: "HLG"}
 """Transfer characteristics of pictures that are HDR already."""
-
-_FOLDERS = {b"meta": 4, b"iprp": 0, b"ipco": 0}
-"""Boxes on the way to the colour, and how many bytes stand before what they hold."""
 
 
 def png_chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
@@ -59,29 +57,12 @@ def png_chromaticities(data: bytes) -> Chromaticities | None:
     return red_x, red_y, green_x, green_y, blue_x, blue_y, x, y
 
 
-def _boxes(data: bytes, at: int, end: int) -> Iterator[tuple[bytes, int, int]]:
-    """Name, first byte and end of the contents of each box."""
-    while at + 8 <= end:
-        size, name = struct.unpack_from(">I4s", data, at)
-        head = 8
-        if size == 1 and at + 16 <= end:
-            (size,) = struct.unpack_from(">Q", data, at + 8)
-            head = 16
-        size = size or end - at
-        if size < head:
-            return
-        yield name, at + head, min(at + size, end)
-        at += size
-
-
 def heif_code_points(data: bytes) -> tuple[int, int] | None:
-    """Primaries and transfer of the first nclx colour box of a HEIC or AVIF file, or None."""
-    places = [(0, len(data))]
-    while places:
-        for name, at, end in _boxes(data, *places.pop()):
-            if name in _FOLDERS:
-                places.append((at + _FOLDERS[name], end))
-            elif name == b"colr" and data[at : at + 4] == b"nclx" and end - at >= 8:
-                primaries, transfer = struct.unpack_from(">HH", data, at + 4)
-                return primaries, transfer
+    """Primaries and transfer of the main picture's nclx colour box in a HEIC or AVIF file, or
+    None.
+    """
+    for name, contents in main_properties(data):
+        if name == b"colr" and contents[:4] == b"nclx" and len(contents) >= 8:
+            primaries, transfer = struct.unpack_from(">HH", contents, 4)
+            return primaries, transfer
     return None

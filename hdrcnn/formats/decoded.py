@@ -50,11 +50,11 @@ def shares(alpha: np.ndarray) -> np.ndarray:
     return np.asarray(alpha, np.float32) / np.float32(np.iinfo(alpha.dtype).max)
 
 
-def unmultiplied(colours: np.ndarray, alpha: np.ndarray) -> np.ndarray:
+def unmultiplied(colours: np.ndarray, alpha: np.ndarray, top: int) -> np.ndarray:
     """[H, W, C] integers that were stored times alpha ([H, W] in [0, 1]), divided by it again.
 
-    Where alpha is 0 nothing is known of the colour; it stays as it is stored.
+    top: the largest code, where colours greater than their alpha end. Where alpha is 0 nothing is
+    known of the colour; it stays as it is stored.
     """
     share = np.where(alpha > 0, alpha, 1)[..., None]
-    top = np.iinfo(colours.dtype).max
     return np.minimum(np.round(colours / share), top).astype(colours.dtype)
