@@ -11,6 +11,8 @@ import numpy as np
 
 FILLED = 0.5
 """Share of a rectangle from which on it is not divided any further."""
+MOST = 1000
+"""Rectangles of which all pairs are looked at; where there are more, they are made larger."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -73,8 +75,11 @@ def _tight(mask: np.ndarray, top: int, left: int) -> list[int] | None:
     return [top + rows[0], top + rows[-1] + 1, left + columns[0], left + columns[-1] + 1]
 
 
-def _divide(mask: np.ndarray, smallest: int) -> np.ndarray:
-    """Rectangles of little emptiness, [N, 4]: halves of halves, each as tight as can be."""
+def _divide(mask: np.ndarray, smallest: int) -> np.ndarray | None:
+    """Rectangles of little emptiness, [N, 4]: halves of halves, each as tight as can be.
+
+    None where they are more than MOST.
+    """
     done, todo = [], [_tight(mask, 0, 0)]
     while todo:
         box = todo.pop()
@@ -85,6 +90,8 @@ def _divide(mask: np.ndarray, smallest: int) -> np.ndarray:
         inside = mask[top:bottom, left:right]
         if max(height, width) <= smallest or inside.mean() >= FILLED:
             done.append(box)
+            if len(done) > MOST:
+                return None
         elif height >= width:
             todo.append(_tight(inside[: height // 2], top, left))
             todo.append(_tight(inside[height // 2 :], top + height // 2, left))
@@ -106,32 +113,45 @@ def _union(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return np.stack([low[..., 0], high[..., 1], low[..., 2], high[..., 3]], axis=-1)
 
 
-def cover(mask: np.ndarray, halo: int) -> list[Region]:
-    """Rectangles that together hold every set cell of a mask [H, W], top ones first.
-
-    halo: cells computed around each for nothing. Pairs are joined, the best first, for as long
-    as one rectangle costs no more than two.
-    """
-    boxes = _divide(mask, max(1, halo))
+def _joined(boxes: np.ndarray, halo: int) -> np.ndarray:
+    """Pairs of rectangles made one, the best first, for as long as that costs no more than two."""
+    boxes = boxes.copy()
+    alive = np.ones(len(boxes), bool)
     saved = np.empty((len(boxes), len(boxes)), np.int64)
 
     def save(i: int) -> np.ndarray:
         both = _cost(_union(boxes[i], boxes), halo)
-        gain = _cost(boxes[i], halo) + _cost(boxes, halo) - both
+        gain = np.where(alive, _cost(boxes[i], halo) + _cost(boxes, halo) - both, -1)
         gain[i] = -1
         return gain
 
     for i in range(len(boxes)):
         saved[i] = save(i)
-    while len(boxes) > 1:
-        i, j = divmod(int(saved.argmax()), len(boxes))
-        if saved[i, j] < 0:
-            break
-        boxes[i] = _union(boxes[i], boxes[j])
-        boxes = np.delete(boxes, j, axis=0)
-        saved = np.delete(np.delete(saved, j, axis=0), j, axis=1)
-        i -= j < i
+    best = saved.max(axis=1, initial=-1)
+    while best.max(initial=-1) >= 0:
+        i = int(best.argmax())
+        j = int(saved[i].argmax())
+        boxes[i], alive[j] = _union(boxes[i], boxes[j]), False
+        # The best of others may have been one of the two.
+        lost = (saved[:, i] == best) | (saved[:, j] == best)
+        saved[j] = saved[:, j] = -1
         saved[i] = saved[:, i] = save(i)
+        best = np.maximum(best, saved[:, i])
+        lost[i] = lost[j] = True
+        best[lost] = saved[lost].max(axis=1)
+    return boxes[alive]
+
+
+def cover(mask: np.ndarray, halo: int) -> list[Region]:
+    """Rectangles that together hold every set cell of a mask [H, W], top ones first.
+
+    halo: cells computed around each for nothing. Pairs are joined, the best first, for as long
+    as one rectangle costs no more than two; of very many places neighbours are joined before.
+    """
+    smallest = max(1, halo)
+    while (boxes := _divide(mask, smallest)) is None:
+        smallest *= 2
+    boxes = _joined(boxes, halo)
     if len(boxes):
         # Pairs do not see that all of them together may be best as one.
         low, high = boxes.min(axis=0), boxes.max(axis=0)

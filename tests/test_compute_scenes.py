@@ -35,6 +35,16 @@ def test_without_noise_nothing_changes():
     np.testing.assert_allclose(denoise(image, image), image, rtol=1e-3)
 
 
+@pytest.mark.parametrize("shape", [(1, 1), (5, 40), (40, 5), (7, 7), (8, 3)])
+def test_pictures_smaller_than_the_window_are_averaged_too(shape):
+    first, second = noisy_pair(np.full((*shape, 3), 2.0), 0.05)
+    result = denoise(first, second)
+    low, high = np.minimum(first, second).min((0, 1)), np.maximum(first, second).max((0, 1))
+    assert result.shape == first.shape
+    assert (low * (1 - 1e-5) <= result).all()
+    assert (result <= high * (1 + 1e-5)).all()
+
+
 def test_bright_lamp_does_not_leak_into_the_wall_beside_it():
     image = np.ones((50, 50, 3), np.float32)
     image[20:30, 20:30] = 3000.0

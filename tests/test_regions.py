@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hdrcnn.regions import Region, cover
+from hdrcnn.regions import MOST, Region, cover
 
 HALO = 6
 
@@ -47,6 +47,26 @@ def test_lamps_far_apart_stay_apart_and_near_ones_come_together():
     assert cover(mask, HALO) == [Region(10, 12, 10, 12), Region(90, 92, 190, 192)]
     mask[12:14, 14:16] = True
     assert cover(mask, HALO) == [Region(10, 14, 10, 16), Region(90, 92, 190, 192)]
+
+
+@pytest.mark.parametrize("halo", [0, HALO])
+@pytest.mark.parametrize("every", [None, 2, 5])
+def test_of_very_many_places_neighbours_come_together(every, halo):
+    """A tenth of 250 megapixels in cells of 32 x 32, at random, or cells at equal distances; one
+    half stays dark but for a lamp. Pairs of all of them are too many to look at.
+    """
+    mask = np.zeros((494, 494), bool)
+    mask[:, :247] = np.random.default_rng(3).random((494, 247)) < 0.1
+    if every:
+        mask[:, :247] = False
+        mask[:247:every, :247:every] = True
+    mask[480, 450] = True
+    regions = cover(mask, halo)
+    assert not (mask & ~painted(regions, mask.shape)).any()
+    assert all(mask[region.within(Region(0, 494, 0, 494))].any() for region in regions)
+    assert len(regions) <= MOST
+    assert sum((r.bottom - r.top) * (r.right - r.left) for r in regions) < 0.55 * mask.size
+    assert not halo or cost(regions) < 0.8 * cost([Region(0, 494, 0, 494)])
 
 
 def test_a_full_mask_is_one_rectangle_and_a_frame_is_not():

@@ -30,6 +30,8 @@ def _filter(guide: Array, other: Array, variance: Array, shifts: list[tuple[int,
     weights = np.ones((*other.shape[:2], 1), np.float32)
     height, width = other.shape[:2]
     for down, across in shifts:
+        if down >= height or abs(across) >= width:
+            continue
         # Pixel p and its partner q = p + shift, where both are inside.
         rows, columns = slice(0, height - down), slice(max(0, -across), width - max(0, across))
         p = (rows, columns)
