@@ -4,18 +4,24 @@ import contextlib
 import os
 import sys
 import tempfile
+import threading
 from collections.abc import Callable, Iterator
+from typing import TextIO
 
 from absl import app, flags, logging
+
+_QUIET = threading.RLock()
+"""Held by the thread for which stderr, that of the whole process, leads elsewhere."""
 
 
 @contextlib.contextmanager
 def quietly() -> Iterator[None]:
     """Around the import of TensorFlow, whose libraries write notes about themselves to stderr
-    before any setting can stop them. Where the import fails, they are shown after all.
+    before any setting can stop them. Where the import fails, they are shown after all. One thread
+    at a time; the others write by `say` meanwhile.
     """
     sys.stderr.flush()
-    with tempfile.TemporaryFile() as notes:
+    with _QUIET, tempfile.TemporaryFile() as notes:
         stderr = os.dup(2)
         os.dup2(notes.fileno(), 2)
         try:
@@ -27,6 +33,12 @@ def quietly() -> Iterator[None]:
         finally:
             os.dup2(stderr, 2)
             os.close(stderr)
+
+
+def say(line: str, stream: TextIO) -> None:
+    """A line to the user, as soon as no thread is `quietly` loading."""
+    with _QUIET:
+        print(line, file=stream, flush=True)
 
 
 def _parse(argv: list[str], module: str) -> list[str]:

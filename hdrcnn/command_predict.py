@@ -9,7 +9,7 @@ data/                      out/
                              lamp_strip.png both ever darker, and what was gained
   2019/sun.heic      ->      2019/sun.exr   the tree is mirrored
 
-Started again, it goes on where it was: a result that is newer than its photograph and was made
+Started again, it goes on where it was: a result of the very same photograph, byte for byte, made
 with the same version, weights and settings is kept, another one made anew.
 """
 
@@ -24,16 +24,16 @@ from typing import TYPE_CHECKING
 from absl import flags
 
 import hdrcnn
-from hdrcnn import farm
+from hdrcnn import command_checks, farm
 from hdrcnn.absolute import REFERENCE_WHITE
 from hdrcnn.batch import Outcome, Settings, convert_all, settle
-from hdrcnn.command_line import quietly, run
+from hdrcnn.command_line import quietly, run, say
 from hdrcnn.devices import DEVICES, DeviceError
 from hdrcnn.files import ImageError, prepare_folder, remove_temporaries
 from hdrcnn.film import Films
 from hdrcnn.folders import Job, plan
 from hdrcnn.journal import Journal, fault, record
-from hdrcnn.networks import Networks
+from hdrcnn.networks import Networks, load_estimator
 from hdrcnn.outputs import WRITERS, Options, chosen
 from hdrcnn.outputs.picture import COMPRESSIONS, LOOKS
 from hdrcnn.photograph import MAX_MEGAPIXELS
@@ -45,6 +45,7 @@ from hdrcnn.transfer import ESTIMATED, LINEARISATIONS
 from hdrcnn.weights import WeightsError
 
 if TYPE_CHECKING:
+    from hdrcnn.curve_estimation import CurveEstimator
     from hdrcnn.predictor import Predictor
 
 FLAGS = flags.FLAGS
@@ -146,8 +147,7 @@ def _say(place: str, outcome: Outcome, ending: str) -> None:
     """A picture's line."""
     failed = outcome.error is not None
     if failed or not FLAGS.quiet:
-        stream = sys.stderr if failed else sys.stdout
-        print(f"{place} {outcome.line(ending)}", file=stream, flush=True)
+        say(f"{place} {outcome.line(ending)}", sys.stderr if failed else sys.stdout)
 
 
 def _load(path: Path) -> "Predictor":
@@ -160,22 +160,9 @@ def _load(path: Path) -> "Predictor":
         )
 
 
-def _place() -> farm.Place | None:
-    """Where workers are wanted; None: this process does it. Raises ValueError."""
-    place = farm.Place(FLAGS.workers, FLAGS.worker_gigabytes, FLAGS.scheduler)
-    if FLAGS.engine == "dask" or place.scheduler is not None:
-        return place
-    if place != farm.Place():
-        raise ValueError("--workers and --worker_gigabytes are those of --engine=dask; give it too")
-    return None
-
-
-def _shard() -> Shard:
-    """The share of this run. Raises ValueError."""
-    shard = Shard.parse(FLAGS.shard)
-    if shard != Shard() and FLAGS.report:
-        raise ValueError("--shard with --report: it needs all pictures; leave one of them out")
-    return shard
+def _load_estimator(device: str) -> "CurveEstimator":
+    with quietly():
+        return load_estimator(device)
 
 
 def _outcomes(
@@ -204,13 +191,17 @@ def main() -> int:
         camera_curve=None if FLAGS.camera_curve == "auto" else FLAGS.camera_curve,
         **{name: getattr(FLAGS, name) for name in OF_SETTINGS},
     )
-    place, shard, out_dir = _place(), _shard(), Path(FLAGS.out_dir)
+    command_checks.check_used(settings.formats)
+    place, shard = command_checks.place(), command_checks.shard()
+    out_dir = Path(FLAGS.out_dir)
     planned = plan(FLAGS.im_dir, out_dir, settings.endings, is_result)
     jobs, faults = shard.select(planned.jobs), shard.select(planned.faults)
     collected = Collected(out_dir, len(jobs)) if FLAGS.report else None
     settings = dataclasses.replace(settings, report_room=collected.room if collected else 0)
     params = None if FLAGS.params == "auto" else Path(FLAGS.params)
-    networks = Networks(_load, params, settings.sequence)
+    # Where workers do the rest, only films are settled here: the GPUs are left to the workers.
+    device = FLAGS.device if place is None else "cpu"
+    networks = Networks(_load, params, settings.sequence, lambda: _load_estimator(device))
     prepare_folder(out_dir)
     if collected and not FLAGS.overwrite:
         collected.check_place()

@@ -7,7 +7,6 @@ where it was resized), the result as half floats, alpha and mask where there are
 import contextlib
 import dataclasses
 import time
-import traceback
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,7 @@ import numpy as np
 
 from hdrcnn import report
 from hdrcnn.devices import DeviceError
-from hdrcnn.files import ImageError, NoRoomError, digest, not_written
+from hdrcnn.files import ImageError, NoRoomError
 from hdrcnn.film import Films
 from hdrcnn.folders import Job
 from hdrcnn.formats.gpano import Band
@@ -24,13 +23,14 @@ from hdrcnn.frame import Frame
 from hdrcnn.geometry import fit, wanted_size
 from hdrcnn.hdr_io import read_exr
 from hdrcnn.networks import Networks, sha256
-from hdrcnn.outcome import FIGURES, Outcome
+from hdrcnn.outcome import FIGURES, Outcome, image_error
 from hdrcnn.outputs import Picture
 from hdrcnn.photograph import Photograph, as_stored, read_photograph
-from hdrcnn.provenance import Making, Source, check_place, standing
+from hdrcnn.provenance import Making, check_place, standing
 from hdrcnn.report import Entry
 from hdrcnn.result import Result, curve_of
 from hdrcnn.settings import Settings
+from hdrcnn.source import FileState, Source
 from hdrcnn.transfer import ESTIMATED, CameraCurve
 from hdrcnn.weights import WeightsError
 
@@ -68,23 +68,10 @@ class Conversion:
         begun = time.perf_counter()
         try:
             yield
-        except ImageError as error:
-            self.error = error
-        except OSError as error:
-            self.error = not_written(Path(error.filename or self.job.source), error.strerror)
-        except MemoryError:
-            self.error = ImageError(
-                f"{self.job.source}: too large for this machine's memory; give a small --width"
-            )
         except (WeightsError, DeviceError):  # They stop the run.
             raise
         except Exception as error:  # noqa: BLE001  # One picture must not cost the others theirs.
-            place = traceback.extract_tb(error.__traceback__)[-1]
-            self.error = ImageError(
-                f"{self.job.source}: not converted: {type(error).__name__}: "
-                f"{' '.join(str(error).split())[:200]} ({Path(place.filename).name}:"
-                f"{place.lineno}); please report it, and leave the picture out"
-            )
+            self.error = image_error(self.job.source, error)
         self.seconds += time.perf_counter() - begun
 
     @property
@@ -100,8 +87,14 @@ class Conversion:
                 check_place(self.job, self.settings.endings)
                 self.kept = self._standing()
             if self.kept is None:
-                self._take(read_photograph(self.job.source, self.settings.max_megapixels))
+                state = FileState.of(self.job.source)
+                self._take(read_photograph(self.job.source, self.settings.max_megapixels), state)
         return self
+
+    @property
+    def _estimator(self) -> str:
+        """Of `Making`. Raises WeightsError."""
+        return self.networks.estimator(self.settings.camera_curve)
 
     def _settled(self, source: Source) -> Source:
         """What weights and edges follow from: the photograph, or the first frame of its film.
@@ -119,12 +112,9 @@ class Conversion:
             return None
         first = self.films.first(self.job.source) if self.settings.sequence else None
         weights = self.networks.choose((first or making.source).lossy)
-        if making.weights != sha256(weights):
+        if (making.weights, making.estimator) != (sha256(weights), self._estimator):
             return None
         curve = curve_of(making.figures["curve"])
-        estimated = self.networks.curve(self.settings.camera_curve, "") == ESTIMATED
-        if estimated == isinstance(curve, str):
-            return None
         self._settled(making.source)
         if self.settings.sequence and self.films.curve(self.job.source, lambda: curve) != curve:
             return None
@@ -153,19 +143,17 @@ class Conversion:
             return as_stored(photograph.code, photograph.bits)
         return fit(photograph.code, *size)
 
-    def _take(self, photograph: Photograph) -> None:
-        """What the later steps need of it."""
+    def _take(self, photograph: Photograph, state: FileState | None) -> None:
+        """What the later steps need of it. state: from before it was read. Raises ImageError."""
         rows, columns = photograph.code.shape[:2]
-        file = self.job.source.stat()
+        if state is None:
+            raise ImageError(f"{self.job.source}: cannot be read: it changed meanwhile; run again")
         self.source = Source(
-            name=self.job.source.name,
-            bytes=file.st_size,
-            modified=file.st_mtime_ns,
+            **dataclasses.asdict(state),
             width=columns,
             height=rows,
             lossy=photograph.lossy,
             panorama=photograph.panorama is not None,
-            sha256=digest(self.job.source),
         )
         settled = self._settled(self.source)
         self.weights = self.networks.choose(settled.lossy)
@@ -238,7 +226,8 @@ class Conversion:
         if self._pending:
             with self._step():
                 self.job.stem.parent.mkdir(parents=True, exist_ok=True)
-                figures = self.result.write(self.job, sha256(self.weights), self.source)
+                weights = sha256(self.weights)
+                figures = self.result.write(self.job, weights, self.source, self._estimator)
                 self.figures = {name: figures[name] for name in FIGURES}
                 if self.settings.report_room:
                     self.figures["entry"] = self.result.entry(self.job, self.settings.report_room)

@@ -38,6 +38,8 @@ def not_written(path: Path, reason: object) -> ImageError:
     for said, remedy in _NO_ROOM.items():
         if said in str(reason):
             return NoRoomError(f"{path}: cannot be written: {said}; {remedy}")
+    if os.strerror(errno.ENAMETOOLONG) in str(reason):
+        reason = f"{os.strerror(errno.ENAMETOOLONG)}; rename it"
     return ImageError(f"{path}: cannot be written: {reason}")
 
 
@@ -70,7 +72,9 @@ def prepare_folder(folder: Path) -> None:
 @contextlib.contextmanager
 def finished_whole(path: Path) -> Iterator[Path]:
     """Yields a temporary path beside `path`, renamed to it when the block ends without error."""
-    temporary = path.with_name(f".{path.name}.{HOST}-{os.getpid()}.tmp{path.suffix}")
+    # Short: a name may be as long as the file system allows.
+    short = hashlib.sha256(os.fsencode(path.name)).hexdigest()[:16]
+    temporary = path.with_name(f".{short}.{HOST}-{os.getpid()}.tmp{path.suffix}")
     try:
         yield temporary
         # Else a power cut may leave the new name with nothing in it.

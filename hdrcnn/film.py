@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from hdrcnn.files import ImageError
-from hdrcnn.provenance import Source
+from hdrcnn.source import Source
 from hdrcnn.transfer import CameraCurve
 
 

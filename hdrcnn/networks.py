@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from hdrcnn.transfer import ESTIMATED
-from hdrcnn.weights import JPEG, SHIPPED, VIDEO, WeightsError
+from hdrcnn.weights import CURVES, JPEG, SHIPPED, VIDEO, WeightsError
 
 if TYPE_CHECKING:
     from hdrcnn.curve_estimation import CurveEstimator
@@ -33,24 +33,31 @@ def sha256(path: Path) -> str:
         raise WeightsError(f"{path}: cannot be read: {error.strerror or error}") from error
 
 
-def load_estimator() -> "CurveEstimator":
-    """The shipped one; Keras is loaded only here. Raises WeightsError."""
-    from hdrcnn import curve_estimation
+def load_estimator(device: str = "auto") -> "CurveEstimator":
+    """The shipped one, on one of `devices.DEVICES`; Keras is loaded only here. Raises
+    WeightsError, DeviceError.
+    """
+    from hdrcnn import curve_estimation, devices
 
-    return curve_estimation.load()
+    devices.prepare(device)  # It may compute before any network does.
+    return curve_estimation.load(CURVES)
 
 
 class Networks:
     """The networks of a run. Weights that nobody named come with the estimate of the curve."""
 
     def __init__(
-        self, load: Callable[[Path], "Predictor"], params: Path | None = None, film: bool = False
+        self,
+        load: Callable[[Path], "Predictor"],
+        params: Path | None = None,
+        film: bool = False,
+        estimator: Callable[[], "CurveEstimator"] = load_estimator,
     ) -> None:
-        """params: the weights of all pictures, or None: chosen. Raises WeightsError where the
-        file is missing.
+        """load, estimator: called when one is needed. params: the weights of all pictures, or
+        None: chosen. Raises WeightsError where the file is missing.
         """
         self._load = functools.cache(load)
-        self._estimator = functools.cache(load_estimator)
+        self._estimator = functools.cache(estimator)
         self._named, self._params = params is not None, params
         if params is None and film and VIDEO.is_file():
             self._params = VIDEO
@@ -71,8 +78,16 @@ class Networks:
             return asked
         return stored if self._named else ESTIMATED
 
+    def estimator(self, asked: str | None) -> str:
+        """SHA-256 of the weights that estimate the camera curve; empty where it is not estimated.
+        asked: as for `curve`. Raises WeightsError.
+        """
+        return sha256(CURVES) if self.curve(asked, "") == ESTIMATED else ""
+
     def estimated_curve(self, picture: np.ndarray) -> "CameraCurve":
-        """The camera curve of a picture, [H, W, 3], display-encoded. Raises WeightsError."""
+        """The camera curve of a picture, [H, W, 3], display-encoded. Raises WeightsError,
+        DeviceError.
+        """
         return self._estimator().estimate(picture)
 
     def predictor(self, path: Path) -> "Predictor":

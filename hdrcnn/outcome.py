@@ -1,14 +1,36 @@
 """What came of one picture, as it is told to the user, the log and the report."""
 
 import dataclasses
+import traceback
+from pathlib import Path
 
 import numpy as np
 
+from hdrcnn.files import ImageError, not_written
 from hdrcnn.folders import Job
 from hdrcnn.report import Entry
 
 FIGURES = ("width", "height", "saturated", "peak_before", "peak_after")
 """Fields of an outcome that the result itself tells, also to later runs."""
+
+
+def image_error(source: Path, error: Exception) -> ImageError:
+    """What went wrong with a photograph, as the one line that users see."""
+    if isinstance(error, ImageError):
+        return error
+    if isinstance(error, OSError):
+        named = error.filename if isinstance(error.filename, str) else None
+        path, reason = Path(named or source), error.strerror or error
+        if path == source:
+            return ImageError(f"{source}: cannot be read: {reason}")
+        return not_written(path, reason)
+    if isinstance(error, MemoryError):
+        return ImageError(f"{source}: too large for this machine's memory; give a small --width")
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    return ImageError(
+        f"{source}: not converted: {type(error).__name__}: {' '.join(str(error).split())[:200]} "
+        f"({Path(place.filename).name}:{place.lineno}); please report it, and leave the picture out"
+    )
 
 
 @dataclasses.dataclass(frozen=True)

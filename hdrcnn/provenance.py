@@ -4,15 +4,17 @@ Every file that holds a result carries, beside what the camera wrote:
 
     version    of this tool
     weights    SHA-256 of the weights file
+    estimator  that of the weights that estimated the camera curve; only where it was estimated
     settings   JSON of `Settings.record`, keys sorted
     source     JSON of `Source`: name, size and digest of the photograph, and the like
     figures    JSON of what the conversion found
 
-OpenEXR as attributes `hdrcnn:version` and so on, other formats as `outputs.notes`. A file without
-them was made by others and is theirs.
+OpenEXR as attributes `hdrcnn:version` and so on, other formats as `outputs.notes`; previews a short
+digest of it. A file without them was made by others and is theirs.
 """
 
 import dataclasses
+import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -22,42 +24,15 @@ import OpenEXR
 from PIL import Image
 
 import hdrcnn
-from hdrcnn.files import ImageError, digest
+from hdrcnn.files import ImageError
 from hdrcnn.folders import Job
+from hdrcnn.formats.by_pillow import own_limit
 from hdrcnn.outputs import WRITERS, notes
 from hdrcnn.settings import PREVIEW_ENDINGS, Settings
+from hdrcnn.source import Source
 
 PREFIX = "hdrcnn:"
-PARTS = ("version", "weights", "settings", "source", "figures")
-
-
-@dataclasses.dataclass(frozen=True)
-class Source:
-    """The photograph behind a result."""
-
-    name: str
-    """Of the file, without its folder."""
-    bytes: int
-    modified: int
-    """Nanoseconds since 1970."""
-    width: int
-    height: int
-    """Of the photograph, upright; the result may have been asked for in another size."""
-    lossy: bool
-    panorama: bool
-    """By its own XMP data."""
-
-    sha256: str = ""
-    """Of the file's bytes, hexadecimal."""
-
-    def is_still(self, path: Path) -> bool:
-        """Whether a file is that photograph, bytes for bytes. They are read only where the time
-        of its last change says nothing: copies, and files brought back, have any time.
-        """
-        now = path.stat()
-        if (path.name, now.st_size) != (self.name, self.bytes):
-            return False
-        return now.st_mtime_ns == self.modified or digest(path) == self.sha256
+PARTS = ("version", "weights", "estimator", "settings", "source", "figures")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -70,6 +45,8 @@ class Making:
     source: Source
     figures: Mapping[str, Any]
     version: str = hdrcnn.__version__
+    estimator: str = ""
+    """SHA-256 of the weights that estimated the camera curve; empty where it was not estimated."""
 
     def notes(self) -> dict[str, str]:
         """As texts by name, for `outputs.Picture`."""
@@ -79,7 +56,16 @@ class Making:
             "figures": self.figures,
         }
         texts = {name: canonical(part) for name, part in parts.items()}
-        return texts | {"version": self.version, "weights": self.weights}
+        texts |= {"version": self.version, "weights": self.weights}
+        return texts | ({"estimator": self.estimator} if self.estimator else {})
+
+    def mark(self) -> str:
+        """A short digest, for files that have no room for all of it. The times of the photograph
+        do not count.
+        """
+        source = dataclasses.replace(self.source, modified=0, changed=0)
+        texts = dataclasses.replace(self, source=source).notes()
+        return hashlib.sha256(canonical(texts).encode()).hexdigest()[:16]
 
     @classmethod
     def of_notes(cls, said: Mapping[str, str]) -> "Making":
@@ -90,6 +76,7 @@ class Making:
             source=Source(**json.loads(said["source"])),
             figures=dict(json.loads(said["figures"])),
             version=said["version"],
+            estimator=said.get("estimator", ""),
         )
 
     def serves(self, settings: Mapping[str, Any]) -> bool:
@@ -111,7 +98,7 @@ def _attributes(path: Path) -> dict[str, str]:
     """Those of an OpenEXR file that are ours. Raises RuntimeError, LookupError."""
     with OpenEXR.File(str(path), header_only=True) as file:
         header = file.parts[0].header  # Empty once the file is closed.
-        return {part: str(header[PREFIX + part]) for part in PARTS}
+        return {part: str(header[PREFIX + part]) for part in PARTS if PREFIX + part in header}
 
 
 def making_of(path: Path) -> Making | None:
@@ -123,22 +110,25 @@ def making_of(path: Path) -> Making | None:
         return None
 
 
-def software() -> str:
+def software(making: Making) -> str:
     """What the previews say of their making."""
-    return f"hdrcnn {hdrcnn.__version__}"
+    return f"hdrcnn {making.version} {making.mark()}"
+
+
+def _software_of(path: Path) -> str:
+    """What a PNG says of its making; empty where it says nothing or is none."""
+    try:
+        with own_limit(), Image.open(path, formats=["PNG"]) as picture:
+            return str(picture.info.get("Software", ""))
+    except (OSError, SyntaxError, ValueError):  # A folder, no picture, a damaged one.
+        return ""
 
 
 def made_here(path: Path) -> bool:
     """Whether a file was written by this tool, a result or a preview."""
     if making_of(path) is not None:
         return True
-    if path.suffix.lower() != ".png":
-        return False
-    try:
-        with Image.open(path) as picture:
-            return str(picture.info.get("Software", "")).startswith("hdrcnn ")
-    except (OSError, SyntaxError, ValueError):  # A folder, no picture, a damaged one.
-        return False
+    return path.suffix.lower() == ".png" and _software_of(path).startswith("hdrcnn ")
 
 
 RESULT_ENDINGS = (*(writer.ending for writer in WRITERS.values()), *PREVIEW_ENDINGS)
@@ -163,7 +153,7 @@ def check_place(job: Job, endings: tuple[str, ...]) -> None:
 def standing(job: Job, settings: Settings) -> Making | None:
     """How the result that stands there was made, where all its files are there, made with these
     settings and the same weights of this very photograph; else None. Which weights those are is
-    left to be compared.
+    left to be compared, those of the camera curve too.
     """
     outputs = [job.output(ending) for ending in settings.endings]
     if not all(path.is_file() for path in outputs):
@@ -174,5 +164,8 @@ def standing(job: Job, settings: Settings) -> Making | None:
     if making is None or not making.serves(settings.record()):
         return None
     if any(other is None or other.notes() != making.notes() for other in makings[1:]):
+        return None
+    previews = [job.output(ending) for ending in PREVIEW_ENDINGS if settings.previews]
+    if any(_software_of(path) != software(making) for path in previews):
         return None
     return making if making.source.is_still(job.source) else None

@@ -22,9 +22,10 @@ from hdrcnn.highlights import THRESHOLD, mask
 from hdrcnn.image_io import HALF_MAX, STRIP, write_png
 from hdrcnn.outputs import WRITERS, Picture
 from hdrcnn.primaries import REC709, Chromaticities, linear_to_rec709, luminance_weights
-from hdrcnn.provenance import Making, Source, software
+from hdrcnn.provenance import Making, software
 from hdrcnn.report import Entry
 from hdrcnn.settings import PREVIEW_ENDINGS, Settings
+from hdrcnn.source import Source
 from hdrcnn.transfer import CameraCurve, linearise
 
 
@@ -119,10 +120,10 @@ class Result:
             "curve": curve_record(self.curve),
         }
 
-    def write(self, job: Job, weights: str, source: Source) -> dict[str, Any]:
+    def write(self, job: Job, weights: str, source: Source, estimator: str = "") -> dict[str, Any]:
         """All files. Returns the figures.
 
-        weights: SHA-256 of their file. Raises ImageError.
+        weights: SHA-256 of their file; estimator: as in `Making`. Raises ImageError.
         """
         self.finish()
         figures = self.figures()
@@ -131,13 +132,13 @@ class Result:
                 f"{job.source}: not converted, the result holds values that are not finite; "
                 "check --params, --gamma and --scaling"
             )
-        making = Making(weights, self.settings.record(), source, figures)
+        making = Making(weights, self.settings.record(), source, figures, estimator=estimator)
         picture = self.picture(making.notes())
         if self.settings.previews:
             previews = [job.output(ending) for ending in PREVIEW_ENDINGS]
             for path, codes in zip(previews, self._previews(), strict=False):
-                write_png(path, codes, software())
-            write_exposure_strip(previews[-1], picture, job.source.name, software())
+                write_png(path, codes, software(making))
+            write_exposure_strip(previews[-1], picture, job.source.name, software(making))
         # The first ending last: a result that lacks a file is never taken for a whole one.
         for name in reversed(self.settings.formats):
             writer = WRITERS[name]

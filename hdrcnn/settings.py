@@ -69,7 +69,7 @@ class Settings:
         written: which of them are there is seen.
         """
         names = ("gamma", "scaling", "camera_curve", "width", "height", "resolution", "panorama",
-                 "precision", "primaries", "mask", "max_stops")  # fmt: skip
+                 "precision", "primaries", "mask", "max_stops", "sequence")  # fmt: skip
         return {
             **{name: getattr(self, name) for name in names},
             "options": dataclasses.asdict(self.options),

@@ -1,5 +1,8 @@
 """Outcomes: what is said of a picture, and that one does not stand in the way of the others."""
 
+import os
+from pathlib import Path
+
 import imageio.v3 as iio
 import numpy as np
 import pytest
@@ -8,6 +11,7 @@ import hdrcnn
 from hdrcnn import batch, folders
 from hdrcnn.hdr_io import read_exr
 from hdrcnn.networks import Networks
+from hdrcnn.outcome import image_error
 from hdrcnn.transfer import srgb_decode
 
 
@@ -101,6 +105,35 @@ def test_a_full_disk_ends_the_run_and_another_fault_does_not(
     assert outcomes[0].no_room is stops
     assert f"a.exr: cannot be written: {said if stops else 'Failed'}" in str(outcomes[0].error)
     assert "\n" not in str(outcomes[0].error)
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (OSError(5, "Input/output error", "p.png"), "p.png: cannot be read: Input/output error"),
+        (OSError("no number"), "p.png: cannot be read: no number"),
+        (OSError(13, "Permission denied", "o.exr"), "o.exr: cannot be written: Permission denied"),
+        (OSError(28, "No space left on device", "o.exr"), "o.exr: cannot be written: No space"),
+    ],
+)
+def test_trouble_with_files_names_the_file_and_what_was_wanted_of_it(error, said):
+    assert str(image_error(Path("p.png"), error)).startswith(said)
+
+
+def test_names_as_long_as_the_file_system_allows(tmp_path, networks, picture):
+    longest = os.pathconf(tmp_path, "PC_NAME_MAX") if hasattr(os, "pathconf") else 200
+    source = tmp_path / ("p" * (longest - 4) + ".png")
+    iio.imwrite(source, picture)
+    for settings, error in (
+        (batch.Settings(), None),
+        (
+            batch.Settings(previews=True),
+            "_in.png: cannot be written: File name too long; rename it",
+        ),
+    ):
+        (job,) = folders.plan([source], tmp_path / "out", settings.endings).jobs
+        said = batch.convert(job, networks, settings).error
+        assert said is None if error is None else str(said).endswith(error)
 
 
 def test_what_nobody_expected_costs_one_picture_alone(tmp_path, picture, networks, monkeypatch):

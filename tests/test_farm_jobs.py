@@ -51,6 +51,11 @@ def test_a_worker_that_would_do_something_else_refuses(six_photos, tiny_weights,
     tiny.write_bytes(b"other weights")
     with pytest.raises(farm.FarmError, match="its weights are not those"):
         jobs.convert(job, None, request)
+    request = farm.ask(Settings(), tiny_weights)
+    with monkeypatch.context() as patched:
+        patched.setattr("hdrcnn.farm.request.CURVES", tiny)
+        with pytest.raises(farm.FarmError, match="its weights are not those"):
+            jobs.convert(job, None, request)
     (six_photos / "gone").mkdir()
     monkeypatch.chdir("gone")
     request = farm.ask(Settings(), tiny_weights)
@@ -82,18 +87,25 @@ def test_films_are_settled_before_their_frames_are_handed_out(six_photos, tiny_w
 
 
 def test_what_cannot_be_had_is_said_in_one_line(monkeypatch):
-    pytest.importorskip("distributed")
+    distributed = pytest.importorskip("distributed")
     with pytest.raises(ValueError, match="leave out --workers"):
         farm.Place(workers=2, scheduler="tcp://127.0.0.1:8786")
     monkeypatch.setattr(cluster, "ANSWER", 1)
+    monkeypatch.setattr(cluster, "PATIENCE", 0.1)
+    scheduler = distributed.LocalCluster(
+        n_workers=0, processes=False, protocol="tcp", dashboard_address=":0"
+    )
     for place, said in [
-        (farm.Place(workers=100_000), "100000 workers of 0.0 GB each"),
+        (farm.Place(workers=100_000), "100000 workers of 0.0 GB each: .* give fewer --workers"),
+        (farm.Place(workers=1, gigabytes=0.5), "give more --worker_gigabytes"),
         (farm.Place(scheduler="tcp://127.0.0.1:1"), "no scheduler answers"),
         (farm.Place(scheduler="nonsense://x"), "no scheduler answers"),
+        (farm.Place(scheduler=scheduler.scheduler_address), "has no workers"),
     ]:
         with pytest.raises(farm.FarmError, match=said) as error, cluster.connect(place):
             pass
         assert "\n" not in str(error.value)
+    scheduler.close()
     monkeypatch.setitem(sys.modules, "distributed", None)
     with pytest.raises(farm.FarmError, match="pip install"), cluster.connect(farm.Place()):
         pass

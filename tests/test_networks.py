@@ -37,9 +37,9 @@ def save(folder, name, picture, **options):
     Image.fromarray(picture).save(folder / name, **options)
 
 
-def run(folder, load, params=None, **settings):
+def run(folder, load, params=None, out=None, **settings):
     wanted = batch.Settings(**settings)
-    jobs = folders.plan([folder], folder.parent / "out", wanted.endings).jobs
+    jobs = folders.plan([folder], out or folder.parent / "out", wanted.endings).jobs
     chosen = Networks(load, params, wanted.sequence)
     return list(batch.convert_all(jobs, chosen, wanted))
 
@@ -187,12 +187,35 @@ def test_frames_with_other_curves_than_the_first_are_made_again(shipped, picture
     run(root / "in", load, **options)
     assert len({str(curve) for curve in curves(root).values()}) == 2
     outcomes = run(root / "in", load, sequence=True, **options)
-    assert [outcome.status for outcome in outcomes] == ["kept", "done"]
+    assert [outcome.status for outcome in outcomes] == ["done", "done"]
     assert len({str(curve) for curve in curves(root).values()}) == 1
     save(root / "in", "f_0.png", (255 * (picture / 255.0) ** 3).astype(np.uint8))
     outcomes = run(root / "in", load, sequence=True, **options)
     assert [outcome.status for outcome in outcomes] == ["done"] * 3
     assert len({str(curve) for curve in curves(root).values()}) == 1
+
+
+def test_pictures_that_were_frames_are_made_again_with_curves_of_their_own(shipped, picture):
+    root, _, load = shipped
+    for name, power in (("f_1.png", 1), ("f_2.png", 2)):
+        save(root / "in", name, (255 * (picture / 255.0) ** power).astype(np.uint8))
+    options = {"params": root / "video.npz", "camera_curve": "estimated"}
+    run(root / "in", load, sequence=True, **options)
+    outcomes = run(root / "in", load, **options)
+    assert [outcome.status for outcome in outcomes] == ["done", "done"]
+    assert len({str(curve) for curve in curves(root).values()}) == 2
+
+
+def test_other_weights_of_the_curve_make_anew_what_was_estimated(shipped, picture, monkeypatch):
+    root, _, load = shipped
+    save(root / "in", "a.png", picture)
+    ways = [{"out": root / "estimated"}, {"out": root / "srgb", "camera_curve": "srgb"}]
+    assert [run(root / "in", load, **way)[0].status for way in ways] == ["done", "done"]
+    other = root / "camera_curve.npz"
+    other.write_bytes(networks.CURVES.read_bytes() + bytes(1))
+    monkeypatch.setattr(networks, "CURVES", other)
+    assert [run(root / "in", load, **way)[0].status for way in ways] == ["done", "kept"]
+    assert [run(root / "in", load, **way)[0].status for way in ways] == ["kept", "kept"]
 
 
 def test_the_same_weights_with_another_curve_make_it_anew(shipped, picture):

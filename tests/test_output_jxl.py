@@ -39,6 +39,16 @@ def test_alpha_camera_and_panorama(tmp_path):
     assert b"equirectangular" in held[b"xml "]
 
 
+def test_half_floats_beyond_their_range_in_rec709_are_held_there(tmp_path):
+    hdr = np.zeros((9, 8, 3), np.float16)
+    hdr[..., 0] = 60000  # Red of Display P3: 1.22 in Rec. 709, green and blue negative.
+    write(tmp_path / "a.jxl", Picture(hdr, primaries=DISPLAY_P3), Options())
+    found = imagecodecs.jpegxl_decode((tmp_path / "a.jxl").read_bytes())
+    assert (found[..., 0] == 65504).all()
+    assert np.isfinite(found).all()
+    assert (found[..., 1:] < 0).all()
+
+
 def test_other_primaries_become_rec709(tmp_path):
     hdr = np.random.default_rng(5).random((9, 8, 3)).astype(np.float32)
     write(tmp_path / "a.jxl", Picture(hdr, primaries=DISPLAY_P3), Options())

@@ -71,6 +71,15 @@ def test_the_base_picture_is_the_photographs_own_samples(tmp_path):
             np.testing.assert_array_equal(image, Image.open(io.BytesIO(source)))
 
 
+def test_the_samples_of_a_picture_larger_than_pillow_opens_are_kept(tmp_path, monkeypatch):
+    source = jpeg(photograph())
+    picture = from_jpeg(source)
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1000)
+    write(tmp_path / "a.jpg", picture, Options())
+    first, _ = pictures((tmp_path / "a.jpg").read_bytes())
+    assert first.endswith(source[source.index(b"\xff\xda") :])
+
+
 def test_nothing_of_the_photographs_file_but_its_samples_is_kept(tmp_path):
     exif = Image.Exif()
     exif[0x010E] = "secret description"

@@ -69,6 +69,39 @@ def test_an_estimated_curve_takes_the_place_of_the_mean_one(
     assert np.abs(expected - inverse_camera_curve(picture / np.float32(255))).max() > 1e-3
 
 
+def test_a_film_is_settled_on_the_device_that_is_asked_for_without_a_word(
+    tmp_path, run_python, picture
+):
+    """By a shard that has no frame of its own: only the camera curve is estimated."""
+    iio.imwrite(tmp_path / "p.png", picture)
+    command = [COMMAND, "--im_dir=p.png", "--sequence", "--shard=2/2", "--device=gpu"]
+    done = run_python(*command, cwd=tmp_path, status=1, CUDA_VISIBLE_DEVICES="-1")
+    (line,) = done.stderr.splitlines()
+    assert "--device=gpu: TensorFlow finds none" in line
+
+
+LOADS = """
+import os, sys, threading
+from hdrcnn.command_line import quietly, say
+quiet, go_on = threading.Event(), threading.Event()
+def load():
+    with quietly():
+        quiet.set()
+        go_on.wait()
+        os.write(2, b"note of a library")
+threading.Thread(target=load).start()
+quiet.wait()
+threading.Timer(0.2, go_on.set).start()
+with quietly():
+    os.write(2, b"note of another")
+say("a fault", sys.stderr)
+"""
+
+
+def test_what_is_said_while_another_thread_loads_is_not_lost(tmp_path, run_python):
+    assert run_python("-c", LOADS, cwd=tmp_path).stderr == "a fault\n"
+
+
 def test_published_parameters_give_the_published_picture(tmp_path, run_python):
     """A random file in the published layout against plain TensorFlow, half floats included."""
     arrays = published_arrays(64, seed=3)
@@ -182,6 +215,10 @@ def test_a_folder_that_cannot_be_written_to_is_said_before_anything_is_done(
         (["--im_dir=p.png", "--max_stops=-1"], "max_stops"),
         (["--im_dir=p.png", "--max_stops=nan"], "max_stops"),
         (["--im_dir=p.png", "--gamma=200"], "gamma"),
+        (["--im_dir=p.png", "--format=hdr,png", "--mask"], "--mask changes nothing"),
+        (["--im_dir=p.png", "--exr_level=45"], "--exr_compression=dwaa or dwab; give one too"),
+        (["--im_dir=p.png", "--exposure=0"], "it is for --previews; give it too"),
+        (["--im_dir=p.png", "--workers=2"], "--engine=dask; give it too"),
     ],
 )
 def test_mistakes_get_one_line_and_a_status(tmp_path, run_python, picture, arguments, reason):

@@ -4,6 +4,7 @@ import functools
 import json
 import os
 import re
+import warnings
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ from hdrcnn.networks import Networks
 from hdrcnn.outputs import WRITERS, Options, notes
 from hdrcnn.report.collected import Collected
 from hdrcnn.report.page import bytes_for
+from tests.pictures import by_pillow, chunk, png
 
 LOAD = functools.cache(hdrcnn.load)
 PLAIN = ("exr", "hdr", "ultrahdr", "png")
@@ -90,6 +92,32 @@ def test_files_of_two_runs_are_not_taken_for_one_result(photos, tiny_weights):
     run(photos, tiny_weights, formats=("hdr",), gamma=1.3)
     assert statuses(photos, tiny_weights, formats=both) == ["done"]
     assert statuses(photos, tiny_weights, formats=both) == ["kept"]
+
+
+def test_previews_of_a_run_that_was_killed_before_its_light_was_written(photos, tiny_weights):
+    settings = {"previews": True, "gamma": 1.0}
+    run(photos, tiny_weights, **settings)
+    light = (photos.parent / "out" / "a.exr").read_bytes()
+    run(photos, tiny_weights, **{**settings, "gamma": 1.5})
+    (photos.parent / "out" / "a.exr").write_bytes(light)
+    assert statuses(photos, tiny_weights, gamma=1.0) == ["kept"]  # They are not asked for.
+    assert statuses(photos, tiny_weights, **settings) == ["done"]
+    os.utime(photos / "a.jpg")  # Another time alone is no other photograph.
+    assert statuses(photos, tiny_weights, **settings) == ["kept"]
+
+
+@pytest.mark.parametrize("side", [10000, 20000])
+def test_large_previews_are_told_from_files_of_others(tmp_path, side):
+    """Larger than what Pillow warns of, and than what it refuses."""
+    text = chunk(b"tEXt", b"Software\0hdrcnn 0.1.0 0123")
+    for name, chunks in (("own.png", (text,)), ("other.png", ())):
+        (tmp_path / name).write_bytes(png(side, side, 8, 2, b"", *chunks))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert provenance.made_here(tmp_path / "own.png")
+        assert not provenance.made_here(tmp_path / "other.png")
+    (tmp_path / "other.png").write_bytes(by_pillow("GIF", Image.new("L", (3, 3))))
+    assert not provenance.made_here(tmp_path / "other.png")
 
 
 def test_results_beside_their_photographs_are_not_photographs(photos, tiny_weights):

@@ -1,5 +1,6 @@
 """Workers: processes of this machine, or those of a scheduler that runs already."""
 
+import asyncio
 import contextlib
 import dataclasses
 import logging
@@ -62,7 +63,7 @@ def connect(place: Place) -> Iterator["Client"]:
         return
     try:
         client = distributed.Client(place.scheduler, timeout=ANSWER, set_as_default=False)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, asyncio.TimeoutError) as error:
         raise FarmError(
             f"--scheduler={place.scheduler}: no scheduler answers; start one with `dask "
             f"scheduler`, and give its address as tcp://host:8786 ({_line(error)})"
@@ -70,7 +71,7 @@ def connect(place: Place) -> Iterator["Client"]:
     with client:
         try:
             client.wait_for_workers(1, timeout=PATIENCE)
-        except TimeoutError as error:
+        except (TimeoutError, asyncio.TimeoutError) as error:  # Two classes before Python 3.11.
             raise FarmError(
                 f"--scheduler={place.scheduler}: has no workers; start some with `dask worker "
                 f"{place.scheduler} --nthreads 1`"
@@ -87,7 +88,7 @@ def _started() -> Iterator[None]:
     """Around the start of workers; what hinders one is at the end of the chain of errors."""
     try:
         yield
-    except (RuntimeError, OSError) as error:
+    except (RuntimeError, OSError, asyncio.TimeoutError) as error:
         cause: BaseException = error
         while cause.__cause__ is not None:
             cause = cause.__cause__
@@ -104,9 +105,11 @@ def _local(place: Place) -> Any:
     workers = place.workers or max(1, CPU_COUNT // CORES)
     memory = place.gigabytes * 1e9 if place.gigabytes else MEMORY_LIMIT / workers
     if memory < LEAST:
+        remedy = "give fewer --workers" if workers > 1 else "leave out --engine=dask"
+        remedy = "give more --worker_gigabytes" if place.gigabytes else remedy
         raise FarmError(
             f"{workers} workers of {memory / 1e9:.1f} GB each: each needs {LEAST / 1e9:.0f} GB or "
-            "more; give fewer --workers"
+            f"more; {remedy}"
         )
     preload = dask.config.get("distributed.worker.preload")
     config = {

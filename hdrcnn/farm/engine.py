@@ -7,6 +7,7 @@ tried once more alone: it may only have stood beside the culprit, or wanted more
 left. If workers die even then, it is the file, and is reported.
 """
 
+import asyncio
 import contextlib
 import queue
 import time
@@ -46,7 +47,7 @@ class Crew:
                 raise FarmError(LOST)
             try:
                 self._workers, self._counted = len(self._client.nthreads()), now
-            except OSError as error:
+            except (OSError, asyncio.TimeoutError) as error:
                 raise FarmError(LOST) from error
             self._seen = now if self._workers else self._seen
             if now - self._seen > PATIENCE:

@@ -18,10 +18,11 @@ from hdrcnn.conversion import Conversion
 from hdrcnn.farm.request import FarmError, Request
 from hdrcnn.film import Film, Films
 from hdrcnn.folders import Job
-from hdrcnn.networks import Networks, sha256
+from hdrcnn.networks import Networks, load_estimator, sha256
 from hdrcnn.outcome import Outcome
 
 if TYPE_CHECKING:
+    from hdrcnn.curve_estimation import CurveEstimator
     from hdrcnn.predictor import Predictor
 
 _ALONE = threading.Lock()
@@ -44,7 +45,11 @@ def _networks(request: Request) -> Networks:
                 tile_pixels=request.tile_pixels,
             )
 
-    return Networks(load, request.params, request.settings.sequence)
+    def estimator() -> "CurveEstimator":
+        with quietly():
+            return load_estimator(request.device)
+
+    return Networks(load, request.params, request.settings.sequence, estimator)
 
 
 @contextlib.contextmanager

@@ -10,7 +10,7 @@ from pathlib import Path
 import hdrcnn
 from hdrcnn.networks import sha256
 from hdrcnn.settings import Settings
-from hdrcnn.weights import JPEG, SHIPPED, VIDEO
+from hdrcnn.weights import CURVES, JPEG, SHIPPED, VIDEO
 
 
 class FarmError(Exception):
@@ -31,7 +31,8 @@ class Request:
     version: str
     """Of the toolkit that asks."""
     weights: tuple[str, ...]
-    """SHA-256 of the weights that may be chosen, where the one who asks has them."""
+    """SHA-256 of the weights that may be chosen, and of those of the camera curve, where the one
+    who asks has them."""
 
     def check(self) -> None:
         """That this process would do the same as the one that asks. Raises FarmError."""
@@ -49,9 +50,11 @@ class Request:
 
 
 def digests(params: Path | None) -> tuple[str, ...]:
-    """SHA-256 of the weights that may be chosen. Raises WeightsError."""
-    paths = (SHIPPED, JPEG, VIDEO) if params is None else (params,)
-    return tuple(sha256(path) if params or path.is_file() else "" for path in paths)
+    """SHA-256 of the weights that may be chosen, and of those of the camera curve. Raises
+    WeightsError.
+    """
+    paths = (*((SHIPPED, JPEG, VIDEO) if params is None else (params,)), CURVES)
+    return tuple(sha256(path) if path == params or path.is_file() else "" for path in paths)
 
 
 def ask(

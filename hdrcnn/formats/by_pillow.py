@@ -49,8 +49,10 @@ _silence_libtiff()
 
 
 @contextlib.contextmanager
-def _own_limit() -> Iterator[None]:
-    """Lifts Pillow's limit of 179 megapixels while any thread reads: the caller's is checked."""
+def own_limit() -> Iterator[None]:
+    """Lifts Pillow's limit of 179 megapixels while any thread reads: callers check their own
+    before they decode.
+    """
     with _lock:
         _before.append(Image.MAX_IMAGE_PIXELS)
         Image.MAX_IMAGE_PIXELS = None
@@ -155,10 +157,10 @@ def read(data: bytes, kind: str, check: SizeCheck) -> Decoded:
 
     Raises NotReadError, what `check` raises, or, for damaged files, anything at all.
     """
-    with _own_limit(), _opened(data, kind) as image:
+    with own_limit(), _opened(data, kind) as image:
         check(*image.size)
         mode, raw = image.mode, _raw_mode(image)
-        if mode in ("L", "LA", "RGB", "RGBA") and ";16" in raw:
+        if mode in ("L", "LA", "RGB", "RGBA") and ";16" in raw and raw != "BGR;16":  # 5, 6, 5 bits.
             pixels = _deep_samples(image, data, kind, raw)
         else:
             pixels = _samples(image)

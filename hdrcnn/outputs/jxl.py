@@ -14,6 +14,7 @@ import numpy as np
 from hdrcnn.absolute import strips
 from hdrcnn.files import ImageError, finished_whole
 from hdrcnn.outputs import notes
+from hdrcnn.outputs.exr import HALF_MAX
 from hdrcnn.outputs.look import rec709
 from hdrcnn.outputs.metadata import exif_block, panorama_xmp
 from hdrcnn.outputs.picture import Options, Picture, check, needed
@@ -30,12 +31,13 @@ def _box(name: bytes, contents: bytes) -> bytes:
 
 
 def _light(picture: Picture) -> np.ndarray:
-    """[H, W, 3 or 4] in the type that was given, linear Rec. 709."""
+    """[H, W, 3 or 4] in the type that was given, linear Rec. 709; half floats are held in range."""
     kind = np.float16 if picture.hdr.dtype == np.float16 else np.float32
+    largest = HALF_MAX if kind == np.float16 else np.inf
     channels = 3 if picture.alpha is None else 4
     light = np.empty((*picture.size, channels), kind)
     for rows in strips(len(light)):
-        light[rows, :, :3] = rec709(picture, rows)
+        light[rows, :, :3] = np.clip(rec709(picture, rows), -largest, largest)
         if picture.alpha is not None:
             light[rows, :, 3] = picture.alpha[rows]
     return light

@@ -19,6 +19,7 @@ from PIL import Image
 from hdrcnn.absolute import strips
 from hdrcnn.files import ImageError, finished_whole
 from hdrcnn.formats import exif
+from hdrcnn.formats.by_pillow import own_limit
 from hdrcnn.outputs import gain_map, jpeg_parts, notes
 from hdrcnn.outputs.icc import matrix_profile
 from hdrcnn.outputs.look import code_strip, rec709, shown
@@ -67,7 +68,8 @@ def _own_samples(picture: Picture) -> tuple[bytes, bytes] | None:
         return None
     try:
         bits, rows, columns, components = jpeg_parts.frame_of(picture.jpeg)
-        with Image.open(io.BytesIO(picture.jpeg), formats=["JPEG", "MPO"]) as image:
+        file = io.BytesIO(picture.jpeg)
+        with own_limit(), Image.open(file, formats=["JPEG", "MPO"]) as image:
             is_upright = exif.orientation(exif.of(image)) == 1
         head, rest = jpeg_parts.samples_only(picture.jpeg)
         if not jpeg_parts.has_profile(picture.jpeg):  # Exif may have told the primaries.
