@@ -47,7 +47,8 @@ def _is_hidden(entry: os.DirEntry[str]) -> bool:
     return bool(attributes & getattr(stat, "FILE_ATTRIBUTE_HIDDEN", 2))
 
 
-def _is_folder(entry: os.DirEntry[str]) -> bool:
+def is_folder(entry: os.DirEntry[str]) -> bool:
+    """Links followed; one that leads round in a circle is none."""
     try:
         return entry.is_dir()
     except OSError:
@@ -78,7 +79,7 @@ def walk(folder: Path, passed_over: set[Path], faults: list[str]) -> Iterator[Pa
         faults.append(f"{folder}: cannot be listed: {error.strerror or error}")
         return
     entries.sort(key=lambda entry: natural_key(entry.name))
-    folders = [entry for entry in entries if _is_folder(entry)]
+    folders = [entry for entry in entries if is_folder(entry)]
     for entry in entries:
         if entry not in folders and may_be_picture(entry.name):
             yield folder / entry.name

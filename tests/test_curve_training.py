@@ -8,6 +8,7 @@ import scipy.optimize
 
 from hdrcnn import curve_estimation, weights
 from hdrcnn.curve_statistics import SIZE
+from hdrcnn.image_io import ImageError, write_exr
 from hdrcnn.transfer import inverse_camera_curve, srgb_decode
 from training_code import curve_pictures, curve_rows, curve_training
 from training_code.camera import CURVES, Camera, curve_codes
@@ -27,7 +28,7 @@ def request_of(scene_folder, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def rows(request_of):
-    return curve_rows.gather(request_of)
+    return curve_rows.gather(request_of)[0]
 
 
 def synthetic(count: int) -> Rows:
@@ -69,7 +70,7 @@ def test_rows_depend_on_seed_and_view_alone(request_of, rows):
 
 def test_rows_do_not_depend_on_the_number_of_processes(request_of, rows, monkeypatch):
     monkeypatch.setattr(curve_rows, "CHUNK", 2)
-    again = curve_rows.gather(dataclasses.replace(request_of, workers=2))
+    again, _ = curve_rows.gather(dataclasses.replace(request_of, workers=2))
     for field in dataclasses.fields(Rows):
         np.testing.assert_array_equal(getattr(again, field.name), getattr(rows, field.name))
 
@@ -85,14 +86,52 @@ def test_rows_are_of_all_kinds_and_of_training_families(rows):
 def test_rows_are_kept_in_a_file(request_of, rows, tmp_path):
     file = tmp_path / "rows.npz"
     few = dataclasses.replace(request_of, views=2)
-    first = curve_rows.gather(few, file)
+    first, scenes = curve_rows.gather(few, file)
     # Read: the views asked for are of no account any more.
-    again = curve_rows.gather(request_of, file)
+    again, same = curve_rows.gather(request_of, file)
+    assert scenes == same == ["c.exr"]  # The others are too small.
     np.testing.assert_array_equal(again.statistics, first.statistics)
     np.testing.assert_array_equal(again.statistics, rows.statistics[: len(first.family)])
-    file.write_bytes(b"no rows")
-    with pytest.raises(curve_rows.ImageError, match="not a file of rows"):
+    (tmp_path / "list.txt").write_text("two\n")
+    other = dataclasses.replace(request_of, held_out=tmp_path / "list.txt")
+    with pytest.raises(ImageError, match=r"^[^\n]*rows\.npz: [^\n]*\(three, two\)[^\n]*$"):
+        curve_rows.gather(other, file)
+    np.savez(file, **dataclasses.asdict(first))
+    with pytest.raises(ImageError, match=r"does not say which families were held out"):
         curve_rows.gather(request_of, file)
+    file.write_bytes(b"no rows")
+    with pytest.raises(ImageError, match="not a file of rows"):
+        curve_rows.gather(request_of, file)
+
+
+def test_files_left_out_are_said_and_are_no_scenes(tmp_path, capsys):
+    light = np.random.default_rng(1).lognormal(0.0, 1.5, (70, 80, 3))
+    for name in "ab":
+        write_exr(tmp_path / f"{name}.exr", light)
+    write_exr(tmp_path / "small.exr", light[:63])
+    (tmp_path / "list.txt").write_text("none\n")
+    _, scenes = curve_rows.gather(Request(tmp_path, tmp_path / "list.txt", views=1, seed=3))
+    assert scenes == ["a.exr", "b.exr"]
+    printed = capsys.readouterr().out.splitlines()
+    assert printed[0] == "1 files are left out:"
+    assert "small.exr: 80x63 pixels where" in printed[1]
+    assert len(printed) == 3
+
+
+def test_panoramas_are_held_as_large_as_their_narrowest_view_needs(tmp_path, monkeypatch):
+    """480 pixels in 35 degrees are 4938 of 360 degrees, 24 are 247. None is made smaller."""
+    views = curve_pictures.Pictures().views
+    factors = [views.spare(columns // 2, columns, 64) for columns in (1024, 8192, 16384)]
+    assert factors == [1, 1, 3]
+    monkeypatch.setattr(curve_rows, "Pictures", lambda: curve_pictures.Pictures(longest=24))
+    rng = np.random.default_rng(2)
+    for columns in (480, 512, 1024):
+        light = rng.random((columns // 2, columns, 3))
+        write_exr(tmp_path / f"{columns}.exr", light)
+    write_exr(tmp_path / "photo.exr", light[:, :1000])
+    (tmp_path / "list.txt").write_text("none\n")
+    found = curve_rows._collection(tmp_path, tmp_path / "list.txt").scenes
+    assert [scene.shape[1] for scene in found] == [256, 480, 256, 1000]
 
 
 def test_error_is_zero_for_the_true_curve_and_free_of_exposure():

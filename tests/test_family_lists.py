@@ -1,13 +1,17 @@
 """Lists of families: read from any editor's text; what they name in vain is said, with a guess."""
 
+import os
+
 import numpy as np
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from hdrcnn.image_io import ImageError
 from training_code import curve_rows, material
 from training_code.config import Config
 from training_code.evaluation.request import Request, choose_scenes
-from training_code.family_lists import missing_note, read_list
+from training_code.family_lists import as_line, missing_note, read_list
 from training_code.scenes import Scene
 
 SCENES = [
@@ -27,6 +31,22 @@ SCENES = [
 def test_lists_have_comments_and_come_from_any_editor(tmp_path, content):
     (tmp_path / "list.txt").write_bytes(content)
     assert read_list(tmp_path / "list.txt") == {"a", "b#1", "caf\u00e9"}
+
+
+@given(st.sets(st.text(min_size=1), max_size=4))
+@example({"# a", "b # c", " d ", '"e"', '"f', "g#1", "\ufeffh", "i\nj", os.fsdecode(b"caf\xe9")})
+def test_any_names_come_back_from_their_lines(tmp_path_factory, names):
+    path = tmp_path_factory.getbasetemp() / "names.txt"
+    path.write_text("".join(f"{as_line(name)}\n" for name in names), encoding="utf-8")
+    assert read_list(path) == names
+
+
+def test_names_stand_in_the_list_as_they_are_where_they_can(tmp_path):
+    assert [as_line(name) for name in ("a b", "c#1", '"d', "caf\u00e9")] == [
+        "a b", "c#1", '"d', "caf\u00e9",
+    ]  # fmt: skip
+    (tmp_path / "list.txt").write_text(' "# a" # of both\n"b" c\n')
+    assert read_list(tmp_path / "list.txt") == {"# a", '"b" c'}
 
 
 def test_what_is_no_text_is_named(tmp_path):

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,12 +14,14 @@ from tests.conftest import ROOT
 from training_code import hdrcnn_mix
 
 
-def saved(path: Path, seed: int, width: int = 4) -> dict[str, np.ndarray]:
+def saved(path: Path, seed: int, width: int = 4, **facts: Any) -> dict[str, np.ndarray]:
     """Random arrays, of which some grow with the width, in a weights file; as they are in it."""
     rng = np.random.default_rng(seed)
     shapes = {"conv/kernel": (3, 3, width, width), "conv/bias": (width,), "out/kernel": (1, 1, 3)}
     arrays = {name: rng.normal(size=shape).astype(np.float32) for name, shape in shapes.items()}
-    weights.save(path, arrays, Metadata(width, "mean_curve", "channel", training={"seed": seed}))
+    weights.save(
+        path, arrays, Metadata(width, "mean_curve", "channel", training={"seed": seed, **facts})
+    )
     return weights.load(path)[0]
 
 
@@ -52,6 +55,16 @@ def test_a_file_mixed_with_itself_stays_what_it_is(tmp_path):
     mixed, _ = hdrcnn_mix.mix([(0.25, tmp_path / "a.npz"), (0.75, tmp_path / "a.npz")])
     for name, array in arrays.items():
         np.testing.assert_allclose(mixed[name], array, rtol=1e-6)
+
+
+def test_a_mixture_knows_the_scenes_of_all_its_parts(tmp_path):
+    saved(tmp_path / "a.npz", 1, scenes=["x", "y"], start={"scenes": ["v"]})
+    saved(tmp_path / "b.npz", 2, scenes=["w", "y"], start={"scenes": "the same", "start": {}})
+    saved(tmp_path / "c.npz", 3, start={"scenes": ["u"]})
+    parts = [
+        (share, tmp_path / f"{name}.npz") for share, name in ((0.5, "a"), (0.3, "b"), (0.2, "c"))
+    ]
+    assert hdrcnn_mix.mix(parts)[1].training["scenes"] == ["u", "v", "w", "x", "y"]
 
 
 @pytest.mark.parametrize("part", ["a.npz", "0.5", "=a.npz", "half=a.npz", "nan=a.npz", "-1=a.npz"])

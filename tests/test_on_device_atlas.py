@@ -1,15 +1,18 @@
 """The atlas: every scene is found again, in the sizes that shots ask for."""
 
 import dataclasses
+import tracemalloc
 
 import cv2
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from training_code.camera import Camera
 from training_code.config import TrainingError
 from training_code.on_device import atlas
-from training_code.scenes import Scene
+from training_code.scenes import Scene, StoredScene
 from training_code.shots import draw_shot, families
 from training_code.views import Views
 
@@ -82,6 +85,36 @@ def test_more_pixels_than_can_be_addressed_are_refused(monkeypatch):
     monkeypatch.setattr(atlas, "MOST_PIXELS", 100_000)
     with pytest.raises(TrainingError, match=r"4 scenes have .* and 100,000 can be addressed"):
         atlas.build(SCENES, VIEWS, 64)
+
+
+def test_they_are_refused_before_any_is_read(monkeypatch):
+    monkeypatch.setattr(atlas, "MOST_PIXELS", 100_000)
+    lost = StoredScene("a", "a", "nowhere.npy", (256, 512))
+    with pytest.raises(TrainingError, match=r"1 scenes have .* and 100,000 can be addressed"):
+        atlas.build([lost], Views(fov=(30.0, 100.0)), 64)
+
+
+def test_building_takes_little_more_than_the_pixels():
+    views = Views(fov=(90.0, 100.0))
+    many = [scene(f"{number:02}", 128, 256) for number in range(32)]
+    tracemalloc.start()
+    laid_out = atlas.build(many, views, 32)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert laid_out.pixels.nbytes == 32 * 64 * 128 * 6
+    assert peak < 1.5 * laid_out.pixels.nbytes
+
+
+@given(st.integers(1, 300), st.integers(1, 300), st.integers(0, 4), st.integers(0, 4))
+def test_shapes_are_those_of_the_levels(rows, columns, first, more):
+    last = first + more
+    expected = [(rows, columns)]
+    while min(expected[-1]) >= 4:
+        expected.append((expected[-1][0] // 2, expected[-1][1] // 2))
+    levels = atlas.pyramid(np.ones((rows, columns, 3), np.float16), first, last)
+    found = [image.shape[:2] for image in levels]
+    assert found == atlas.shapes(rows, columns, first, last)
+    assert found == (expected[first : last + 1] or expected[-1:])
 
 
 def test_memory_is_that_of_the_pixels():

@@ -83,6 +83,13 @@ def test_checkpoints_that_do_not_say_are_not_compared(facts):
     assert run.changes == []
 
 
+def test_the_list_of_a_run_names_its_families_whatever_they_are_called(tmp_path):
+    names = {"plain", "#1 of two", "hall #2", " outer "}
+    withheld = [Scene("a.exr", name, np.zeros((4, 4, 3), np.float16)) for name in names]
+    Record(CONFIG, scenes("a"), withheld).save(tmp_path)
+    assert read_list(tmp_path / "held_out.txt") == names
+
+
 def test_a_refused_run_leaves_the_first_as_it_was(scene_folder, tmp_path):
     """The families held out in the first run are a list for the second."""
     run, lists = tmp_path / "run", {}

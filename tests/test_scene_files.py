@@ -1,10 +1,12 @@
-"""Families of files: by their manifest, by their folder, by their name."""
+"""Files below a folder, and their families: by manifest, by folder, by name."""
+
+import os
 
 import pytest
 
 from hdrcnn.image_io import ImageError, write_exr
 from tests.test_scenes import ramp
-from training_code.scene_files import family_of, scene_files
+from training_code.scene_files import chosen_files, family_of, listed, scene_files
 
 
 @pytest.mark.parametrize(
@@ -51,3 +53,57 @@ def test_a_line_of_a_manifest_that_cannot_be_used_is_named(tmp_path, text, reaso
     (tmp_path / "MANIFEST.csv").write_bytes(text)
     with pytest.raises(ImageError, match=rf"^[^\n]*MANIFEST\.csv: {reason}[^\n]*$"):
         scene_files(tmp_path)
+
+
+def test_rows_that_name_no_file_are_said_and_other_spellings_are_none(tmp_path):
+    """Backslashes and `./` are other spellings; files that are no scenes are files."""
+    for name in ("film/1.exr", "film/2.exr", "night/a.exr", "notes.txt", ".hidden.exr"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    manifest = tmp_path / "MANIFEST.csv"
+    manifest.write_text(
+        "file,family\n.\\film\\1.exr,one\n././film//2.exr,two\n.\\night\\,three\nnotes.txt,four\n"
+    )
+    found = listed(tmp_path)
+    assert [file.family for file in found.files] == ["one", "two", "three"]
+    assert found.notes == []
+    gone = ["film/3.exr", "Film/1.exr", f"{tmp_path}/film/1.exr", "../a.exr", ".hidden.exr"]
+    with manifest.open("a") as file:
+        file.writelines(f"{name},x\n" for name in gone)
+    said = f"5 of 9 rows of MANIFEST.csv name no file: {', '.join(gone)}"
+    assert listed(tmp_path).notes == [said]
+    assert chosen_files(tmp_path, frozenset({"one"}), True, (".exr",), "scenes").notes == [said]
+
+
+def test_linked_folders_are_entered_once_behind_those_that_are_there(tmp_path):
+    folder, other = tmp_path / "scenes", tmp_path / "other"
+    for name in (folder / "z" / "1.exr", folder / "b" / "2.exr", other / "3.exr"):
+        name.parent.mkdir(parents=True)
+        name.touch()
+    (folder / "a").symlink_to(folder / "z", target_is_directory=True)
+    (folder / "b" / "up").symlink_to(folder, target_is_directory=True)
+    (folder / "b" / "elsewhere").symlink_to(other, target_is_directory=True)
+    (folder / "round").symlink_to(folder / "round")
+    found = listed(folder)
+    names = [file.name for file in found.files]
+    assert names == ["b/2.exr", "b/elsewhere/3.exr", "z/1.exr"]
+    assert found.notes == []
+
+
+@pytest.mark.skipif(os.mkdir not in os.supports_dir_fd, reason="makes a path too long to list")
+def test_folders_that_cannot_be_listed_are_said(tmp_path):
+    (tmp_path / "a.exr").touch()
+    here = os.open(tmp_path, os.O_RDONLY)
+    for _ in range(17):
+        os.mkdir(250 * "d", dir_fd=here)
+        below = os.open(250 * "d", os.O_RDONLY, dir_fd=here)
+        os.close(here)
+        here = below
+    os.close(here)
+    found = chosen_files(tmp_path, frozenset(), True, (".exr",), "scenes")
+    assert [file.name for file in found.files] == ["a.exr"]
+    (note,) = found.notes
+    assert "ddd: cannot be listed: " in note
+    (tmp_path / "a.exr").unlink()
+    with pytest.raises(ImageError, match=r"^[^\n]*holds no scenes [^\n]*ddd: cannot be listed: "):
+        chosen_files(tmp_path, frozenset(), True, (".exr",), "scenes")

@@ -9,6 +9,7 @@ import pytest
 
 from hdrcnn.image_io import ImageError, write_exr
 from training_code import scenes as scenes_module
+from training_code.evaluation.protocol import FixedViews
 from training_code.scene_store import MappedScene, SceneStore, half_of_memory
 from training_code.scenes import StoredScene, half_scale, load_scenes
 from training_code.views import Views
@@ -89,6 +90,28 @@ def test_other_views_make_other_files(folder, tmp_path):
         assert small.reduced == 6
     assert [scene.shape for scene in whole.scenes] == 6 * [(SIDE, SIDE)]
     assert whole.reduced == 0
+
+
+@pytest.mark.parametrize("changed", ["version", "width"])
+def test_files_of_another_reduction_are_not_used(folder, tmp_path, monkeypatch, changed):
+    """Of an older version, or for views of another width."""
+    light = np.random.default_rng(5).random((SIDE, 2 * SIDE, 3))
+    write_exr(folder / "g.exr", light)
+    store = SceneStore(tmp_path / "files", 0)
+
+    def load(width: int) -> None:
+        views = FixedViews(fov=(90.0, 90.0), width=width)
+        found = load_scenes(folder, without=True, smallest=16, store=store, views=views)
+        assert found.scenes[-1].shape == load_scenes(
+            folder, without=True, smallest=16, views=views
+        ).scenes[-1].shape  # fmt: skip
+
+    load(16)
+    before = len(list(store.folder.iterdir()))
+    if changed == "version":
+        monkeypatch.setattr(scenes_module, "REDUCTION", 1)
+    load(24 if changed == "width" else 16)
+    assert len(list(store.folder.iterdir())) == 2 * before == 14
 
 
 def test_a_stored_scene_goes_to_another_process_as_a_name(folder, tmp_path):

@@ -119,6 +119,7 @@ def test_of_many_unusable_files_the_first_are_shown():
     assert lines.splitlines()[1] == "1,234 files are left out:"
     assert lines.count("  file ") == SHOWN
     assert lines.splitlines()[-1] == f"  and {1234 - SHOWN:,} more"
+    assert Collection([], [], ["a note"]).rejected_lines() == "a note\n"
 
 
 def test_nothing_left_is_an_error(tmp_path):
@@ -181,6 +182,16 @@ def test_a_reduced_scene_keeps_its_light_and_its_shape(tmp_path):
     whole = load_scenes(tmp_path, smallest=16, without=True)
     assert [scene.shape for scene in whole.scenes] == [(128, 256), (128, 255), (127, 254)]
     assert whole.reduced == 0
+
+
+def test_no_photograph_becomes_a_panorama_by_being_reduced(tmp_path):
+    light = np.random.default_rng(3).lognormal(0.0, 1.5, (120, 241, 3)).astype(np.float32)
+    write_exr(tmp_path / "a.exr", light)
+    write_exr(tmp_path / "b.exr", light[:, :239])
+    views = Views(fov=(90.0, 90.0), crop=(0.25, 0.5))
+    found = load_scenes(tmp_path, smallest=20, views=views, without=True)
+    assert [scene.shape for scene in found.scenes] == [(40, 79), (60, 119)]
+    assert not any(scene.is_panorama for scene in found.scenes)
 
 
 def test_a_crop_is_a_part_of_the_pixels(scene_folder):

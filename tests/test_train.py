@@ -1,6 +1,7 @@
 """Training: it learns, it goes on where it stopped, its weights are usable, its faults are said."""
 
 import dataclasses
+import itertools
 import logging
 import shutil
 from pathlib import Path
@@ -209,6 +210,19 @@ def test_the_log_has_a_line_an_epoch(whole):
 def test_epochs_without_a_figure_leave_it_blank(tmp_path):
     progress.write_log(tmp_path / "log.csv", [{"epoch": 1, "loss": 2.0}, {"epoch": 2, "psnr": 3.0}])
     assert (tmp_path / "log.csv").read_text() == "epoch,loss,psnr\n1,2.0,\n2,,3.0\n"
+
+
+def test_the_time_left_is_that_of_whole_epochs(monkeypatch, capsys):
+    """Two minutes a batch, the last 3 of an epoch of 10, then two epochs: 20 batches left."""
+    line = progress.ProgressLine(batch=2, epochs=5, steps=10)
+    line.set_params({"steps": 3})
+    clock = itertools.count(step=120)
+    monkeypatch.setattr(progress.time, "perf_counter", lambda: float(next(clock)))
+    line.on_epoch_begin(2)
+    for batch in range(3):
+        line.on_train_batch_end(batch)
+    line.on_epoch_end(2)
+    assert capsys.readouterr().out.endswith("  40 min left\n")
 
 
 def test_positions_sort_as_their_names():

@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 
 from tests.conftest import ROOT
-from tests.training import TINY, losses
+from tests.training import QUICK, TINY, losses
+from training_code import training
 from training_code.camera import Development
+from training_code.config import Config
 
 COMMAND = ROOT / "training_code" / "hdrcnn_train.py"
 SMALL = ("--width=4", "--size=32", "--batch=2", "--steps=1", "--validation_crops=2")
@@ -42,14 +44,40 @@ def test_backends_and_cameras_have_the_same_first_ten_losses(
     np.testing.assert_allclose(found[2], found[0], rtol=0.05)
 
 
-def test_a_run_is_repeated_from_its_settings(scene_folder, held_out, tmp_path, run_python, train):
+def test_a_run_is_repeated_from_its_settings(scene_folder, held_out, tmp_path, run_python):
     settings = dataclasses.replace(TINY, epochs=1, development=Development(jpeg=(30, 100)))
-    first = train("first", settings)
+    first = tmp_path / "first"
+    training.train(settings, scene_folder, first, held_out, QUICK)
     run_python(
         COMMAND, f"--scenes={scene_folder}", "--out_dir=second", f"--validation={held_out}",
         f"--config={first / 'config.json'}", "--validation_crops=2", cwd=tmp_path,
     )  # fmt: skip
     assert losses(tmp_path / "second") == losses(first)
+
+
+def test_more_special_settings_come_after_less_special_ones(tmp_path, run_python):
+    """Defaults, file, `--jpeg` or `--nojpeg`, `--set`."""
+    Config(development=Development(jpeg=(50, 60))).save(tmp_path / "jpeg.json")
+    cases = {
+        (): None,
+        ("--jpeg",): (30, 100),
+        ("--jpeg", "--set=development.jpeg=80,95"): (80, 95),
+        ("--set=development.hue_sd=1", "--jpeg"): (30, 100),
+        ("--config=jpeg.json",): (50, 60),
+        ("--config=jpeg.json", "--jpeg"): (30, 100),
+        ("--config=jpeg.json", "--nojpeg"): None,
+        ("--config=jpeg.json", "--nojpeg", "--set=development.jpeg=80,95"): (80, 95),
+    }
+    script = (
+        "from absl.testing import flagsaver\n"
+        "from training_code.hdrcnn_train import FLAGS, choose_config\n"
+        f"for arguments in {list(cases)!r}:\n"
+        "    with flagsaver.flagsaver():\n"
+        "        FLAGS(['train', '--scenes=x', '--out_dir=y', *arguments])\n"
+        "        print(choose_config().development.jpeg)\n"
+    )
+    done = run_python("-c", script, cwd=tmp_path)
+    assert done.stdout.splitlines() == [str(qualities) for qualities in cases.values()]
 
 
 @pytest.mark.parametrize(

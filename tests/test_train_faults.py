@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from hdrcnn import npz
+from hdrcnn import npz, weights
 from hdrcnn.files import HOST
 from hdrcnn.image_io import ImageError
 from tests.conftest import ROOT
@@ -90,6 +90,33 @@ def test_what_a_killed_run_left_half_written_is_removed(tmp_path, scene_folder, 
     with pytest.raises(SystemExit, match="far enough"):
         training.train(TINY, scene_folder, run, None, QUICK)
     assert list(run.iterdir()) == [kept]
+
+
+def test_photographs_are_not_mixed_with_the_pictures_of_the_run(photographs):
+    settings, run = dataclasses.replace(TINY, linearize=True), photographs / "run"
+    with pytest.raises(ImageError, match=r"^[^\n]*run/sheets: [^\n]*would become scenes of[^\n]*$"):
+        training.train(settings, photographs, run, None, QUICK)
+    assert not run.exists()
+
+
+def test_a_start_that_knows_what_is_held_out_is_said(
+    scene_folder, held_out, tiny_weights, tmp_path, monkeypatch, capsys
+):
+    """The run is stopped where the model would be built."""
+    arrays, metadata = weights.load(tiny_weights)
+    facts = {"scenes": ["a.exr"], "start": {"scenes": ["c.exr", "d.exr"]}}
+    start = tmp_path / "start.npz"
+    weights.save(start, arrays, dataclasses.replace(metadata, training=facts))
+    monkeypatch.setattr(training, "compiled", lambda *_: sys.exit("far enough"))
+    printed = []
+    for path in (start, tiny_weights):
+        settings = dataclasses.replace(TINY, start=str(path))
+        with pytest.raises(SystemExit, match="far enough"):
+            training.train(settings, scene_folder, tmp_path / "run", held_out, QUICK)
+        printed.append(capsys.readouterr().out.splitlines())
+    (line,) = (line for line in printed[0] if line not in printed[1])
+    assert line.startswith(f"{start}: trained on scenes of the same names as 1 of the 1 ")
+    assert ": c.exr; " in line
 
 
 @pytest.mark.parametrize("part", ["model", "optimizer"])

@@ -27,6 +27,7 @@ from training_code.camera import (
     photograph,
     picture_style,
 )
+from training_code.evaluation.protocol import FixedViews
 from training_code.projection import perspective_view, resized_crop
 from training_code.scenes import Scene
 
@@ -66,6 +67,11 @@ class Pictures:
     """Share that is sharpened behind the curve."""
     repeats: int = 4
     """Pictures of a view."""
+
+    @property
+    def views(self) -> FixedViews:
+        """By which panoramas are reduced when they are read; those 1024 pixels wide are not."""
+        return FixedViews(fov=self.fov, width=self.longest)
 
 
 @dataclasses.dataclass(frozen=True)

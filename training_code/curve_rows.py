@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import json
 import multiprocessing
 import zipfile
 import zlib
@@ -15,7 +16,7 @@ from hdrcnn.image_io import ImageError, finished_whole
 from training_code.curve_pictures import Pictures, Row, pictures_of_view
 from training_code.family_lists import missing_note, read_list, some, without_scene
 from training_code.scene_files import chosen_files, scene_files
-from training_code.scenes import Scene, load_scenes
+from training_code.scenes import Collection, load_scenes
 from training_code.shots import families, in_order
 
 VALIDATION = Path(__file__).with_name("validation_families.txt")
@@ -65,13 +66,6 @@ def together(rows: Sequence[Row]) -> Rows:
     return Rows(**{name: np.stack([getattr(row, name) for row in rows]) for name in names})
 
 
-def scene_names(request: Request) -> list[str]:
-    """The files that pictures are taken of. Raises ImageError where there are none."""
-    held_out = read_list(request.held_out)
-    files = chosen_files(request.scenes, held_out, True, HDR_SUFFIXES, "HDR scenes")
-    return [file.name for file in files]
-
-
 def list_note(request: Request) -> str:
     """One line about names of the held-out list that are in no scene; empty where there are none.
 
@@ -90,7 +84,7 @@ def check_folds(request: Request) -> None:
     """Raises ImageError where all scenes are of one family, or there are none."""
     held_out = read_list(request.held_out)
     files = chosen_files(request.scenes, held_out, True, HDR_SUFFIXES, "HDR scenes")
-    if len({file.family for file in files}) < 2:
+    if len({file.family for file in files.files}) < 2:
         raise ImageError(
             f"{request.scenes}: all scenes are of one family, none can be held out; add scenes of "
             "other places, or give --nofolds"
@@ -98,13 +92,20 @@ def check_folds(request: Request) -> None:
 
 
 @functools.cache
-def _scenes(folder: Path, held_out: Path) -> list[Scene]:
+def _collection(folder: Path, held_out: Path) -> Collection:
     """Of this process, loaded when first needed: errors reach who asks for pictures."""
-    return in_order(load_scenes(folder, read_list(held_out), without=True).scenes)
+    found = load_scenes(folder, read_list(held_out), without=True, views=Pictures().views)
+    return dataclasses.replace(found, scenes=in_order(found.scenes))
+
+
+def _look(request: Request) -> tuple[list[str], str]:
+    """The names of the scenes that pictures are taken of, and lines about the files left out."""
+    found = _collection(request.scenes, request.held_out)
+    return [scene.name for scene in found.scenes], found.rejected_lines()
 
 
 def _take(request: Request, first: int, last: int) -> list[Row]:
-    scenes = _scenes(request.scenes, request.held_out)
+    scenes = _collection(request.scenes, request.held_out).scenes
     by_family = families(scenes)
     return [
         row
@@ -113,34 +114,55 @@ def _take(request: Request, first: int, last: int) -> list[Row]:
     ]
 
 
-def gather(request: Request, file: Path | None = None) -> Rows:
-    """The rows of all views, in their order whatever the number of processes.
+def gather(request: Request, file: Path | None = None) -> tuple[Rows, list[str]]:
+    """The rows of all views, in their order whatever the number of processes, and the names of the
+    scenes that they are of.
 
     file: read where it is there, else written. Raises ImageError where scenes cannot be used, a
-    file not be read or written.
+    file not be read or written, or its rows were taken with other families held out.
     """
+    held_out = sorted(read_list(request.held_out))
     if file is not None and file.is_file():
-        return read(file)
+        return read(file, held_out)
     bounds = [(a, min(a + CHUNK, request.views)) for a in range(0, request.views, CHUNK)]
     rows: list[Row] = []
     # Started afresh: a copy of a process that runs TensorFlow can hang.
     context = multiprocessing.get_context("spawn")
     with context.Pool(request.workers) as pool:
         take = functools.partial(pool.apply_async, _take)
-        for number, waiting in enumerate([take((request, *bound)) for bound in bounds], 1):
+        looked = pool.apply_async(_look, (request,))
+        asked = [take((request, *bound)) for bound in bounds]
+        scenes, lines = looked.get()
+        print(lines, end="", flush=True)
+        for number, waiting in enumerate(asked, 1):
             rows += waiting.get()
             print(f"views {number}/{len(bounds)} x {CHUNK}, {len(rows)} pictures", flush=True)
     found = together(rows)
     if file is not None:
         with finished_whole(file) as temporary, temporary.open("wb") as stream:
-            np.savez(stream, **dataclasses.asdict(found))
-    return found
+            facts = json.dumps({"scenes": scenes, "held_out": held_out})
+            np.savez(stream, facts=np.array(facts), **dataclasses.asdict(found))
+    return found, scenes
 
 
-def read(file: Path) -> Rows:
-    """Rows out of a file. Raises ImageError where it is not one of `gather`."""
+def read(file: Path, held_out: Sequence[str]) -> tuple[Rows, list[str]]:
+    """Rows out of a file, and the names of their scenes. Raises ImageError where it is not one of
+    `gather`, or does not say that the families `held_out` and no others were.
+    """
     try:
         with np.load(file, allow_pickle=False) as arrays:
-            return Rows(**{name: arrays[name] for name in arrays.files})
+            rows = Rows(**{name: arrays[name] for name in arrays.files if name != "facts"})
+            # Files of older versions do not say.
+            facts = json.loads(str(arrays["facts"])) if "facts" in arrays.files else None
     except (OSError, ValueError, TypeError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise ImageError(f"{file}: not a file of rows: {error}; remove it") from error
+    if not isinstance(facts, dict) or not facts.keys() >= {"scenes", "held_out"}:
+        raise ImageError(f"{file}: does not say which families were held out; remove it")
+    before = facts["held_out"]
+    if set(before) != set(held_out):
+        unlike = some(sorted(set(before) ^ set(held_out)))
+        raise ImageError(
+            f"{file}: its rows were taken with other families held out ({unlike}); give the same "
+            "--validation, or another --rows"
+        )
+    return rows, facts["scenes"]

@@ -5,12 +5,14 @@
 reads   $HDR_SCENES/**/*.exr, *.hdr ...    families from its MANIFEST.csv where there is one
 writes  weights/camera_curve.npz           what `hdrcnn.curve_estimation` loads
         --rows out/rows.npz, if given      the pictures as rows of statistics; where the file is
-                                           there already, it is read and no picture is taken
+                                           there already, it is read and no picture is taken;
+                                           refused where other families were held out
 
 Prints the error on families held out in three parts, in stops, beside that of the mean curve, then
 trains on all rows.
 """
 
+import io
 import sys
 from pathlib import Path
 
@@ -52,6 +54,8 @@ def main() -> int:
     """Flags to rows, errors, weights. Returns the exit status."""
     from training_code import curve_rows
 
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # Names need not be in its encoding.
     # Pictures and training take an hour: what cannot be written is said before.
     out = ready(Path(FLAGS.out), "--out")
     kept = ready(Path(FLAGS.rows), "--rows") if FLAGS.rows else None
@@ -67,7 +71,7 @@ def main() -> int:
         print(note)
     if FLAGS.folds:
         curve_rows.check_folds(request)
-    rows = curve_rows.gather(request, kept)
+    rows, scenes = curve_rows.gather(request, kept)
     with quietly():
         import keras  # noqa: F401 - loaded here for its notes to be kept away
     from training_code import curve_training
@@ -76,7 +80,7 @@ def main() -> int:
     if FLAGS.folds:
         print(curve_training.cross_validate(rows, fitting), flush=True)
     model = curve_training.fit(rows, fitting)
-    curve_training.save(model, rows, fitting, out, curve_rows.scene_names(request))
+    curve_training.save(model, rows, fitting, out, scenes)
     print(f"wrote {FLAGS.out}")
     return 0
 

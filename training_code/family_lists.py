@@ -1,15 +1,13 @@
 """Text files that name scene families, one a line: those held out, those to evaluate on."""
 
+import json
 import re
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Protocol
 
 from hdrcnn.image_io import ImageError
-from training_code.scene_files import family_of
-
-NAMED = 8
-"""Names that a line gives."""
+from training_code.scene_files import family_of, some
 
 
 class Named(Protocol):
@@ -21,16 +19,38 @@ class Named(Protocol):
     def family(self) -> str: ...
 
 
+def _name(line: str) -> str:
+    """The name in a line; empty where it holds none."""
+    line = line.strip()
+    if line.startswith('"'):
+        try:
+            name, end = json.JSONDecoder().raw_decode(line)
+        except ValueError:
+            pass  # It is part of the name.
+        else:
+            if re.fullmatch(r"(\s+#.*)?", line[end:]):
+                return name
+    return re.sub(r"(^|\s)#.*", "", line).strip()
+
+
+def as_line(name: str) -> str:
+    """The line that `read_list` takes for a name: itself, or quoted as in JSON where it would be
+    another one.
+    """
+    return name if name.isprintable() and _name(name) == name else json.dumps(name)
+
+
 def read_list(path: Path) -> frozenset[str]:
     """The names in a text file, one a line; `#` at the beginning or behind a space begins a
-    comment. Raises ImageError where it is no such text, OSError where it cannot be read.
+    comment, unless it stands in double quotes, in which a name is JSON. Raises ImageError where it
+    is no such text, OSError where it cannot be read.
     """
     # Windows begins UTF-8 with a mark; names of files on Linux may be any bytes.
     text = path.read_bytes().decode("utf-8-sig", errors="surrogateescape")
     if "\0" in text:  # UTF-16, or no text at all.
         raise ImageError(f"{path}: not UTF-8 text; save it so, one family a line")
-    lines = (re.sub(r"(^|\s)#.*", "", line).strip() for line in re.split(r"\r\n|\r|\n", text))
-    return frozenset(line for line in lines if line)
+    names = map(_name, re.split(r"\r\n|\r|\n", text))
+    return frozenset(name for name in names if name)
 
 
 def _plain(name: str) -> str:
@@ -52,12 +72,6 @@ def without_scene(names: Collection[str], scenes: Iterable[Named]) -> list[str]:
     meant = {name: alike.get(_plain(name)) for name in set(names) - known}
     ordered = sorted(meant, key=lambda name: (meant[name] is None, name))
     return [f"{n} (is {meant[n]} meant?)" if meant[n] else n for n in ordered]
-
-
-def some(names: Sequence[str]) -> str:
-    """The first of them, for one line."""
-    more = f", and {len(names) - NAMED:,} more" if len(names) > NAMED else ""
-    return ", ".join(names[:NAMED]) + more
 
 
 def missing_note(path: Path, names: Collection[str], scenes: Iterable[Named]) -> str:

@@ -10,11 +10,13 @@ writes  out/evaluation/ldr/<condition>/<view>.png     what every method is given
                       /per_image.csv                  a line for each photograph and method
                       /summary.json                   means, intervals, verdicts, settings
                       /report.html                    all of it to look at; opens offline
+                      /scenes/*.npy                   scenes beyond half of the memory
 
 To judge another tool, write the photographs with --write_only, run the tool on
 ldr/<condition>/<view>.png to get DIR/<condition>/<view>.exr, then give --pred=NAME=DIR.
 """
 
+import io
 import sys
 from pathlib import Path
 
@@ -74,6 +76,8 @@ def main() -> int:
     from training_code.evaluation import run as evaluation
     from training_code.evaluation.methods import parse_named
 
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # Names need not be in its encoding.
     if FLAGS.all and FLAGS.families:
         raise ValueError("--all and --families: give one of them")
     if FLAGS.flicker and FLAGS.write_only:

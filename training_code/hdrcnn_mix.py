@@ -9,7 +9,8 @@ them is as good as they are on average or better, each on its own task (Wortsman
 "Robust fine-tuning of zero-shot models", arXiv:2109.01903). Weights that were initialised apart do
 not: judge a mixture by `hdrcnn_evaluate.py`.
 
-What the file says of itself is what the first part says, and the parts with their shares.
+What the file says of itself is what the first part says, the parts with their shares, and of the
+scenes those of all parts.
 """
 
 import dataclasses
@@ -27,6 +28,7 @@ from hdrcnn import weights
 from hdrcnn.command_line import run
 from hdrcnn.files import ImageError
 from hdrcnn.weights import Metadata, WeightsError
+from training_code.seen import trained_on
 
 FLAGS = flags.FLAGS
 flags.DEFINE_multi_string("part", [], "share=weights.npz; two or more, the shares together 1.")
@@ -46,7 +48,8 @@ def parsed(part: str) -> tuple[float, Path]:
 
 
 def mix(parts: Sequence[tuple[float, Path]]) -> tuple[dict[str, np.ndarray], Metadata]:
-    """The weighted mean of files, array by array, float32, with the metadata of the first.
+    """The weighted mean of files, array by array, float32, with the metadata of the first and the
+    scenes that any of them was trained on.
 
     parts: share and file of each. Raises WeightsError where the shares do not make 1, a file
     cannot be used, or two are not for the same network.
@@ -58,6 +61,7 @@ def mix(parts: Sequence[tuple[float, Path]]) -> tuple[dict[str, np.ndarray], Met
     arrays, metadata = weights.load(first)
     shapes = {name: array.shape for name, array in arrays.items()}
     mixed = {name: shares[0] * array for name, array in arrays.items()}
+    scenes = trained_on(metadata.training)
     for share, path in parts[1:]:
         arrays, other = weights.load(path)
         if {name: array.shape for name, array in arrays.items()} != shapes:
@@ -67,8 +71,11 @@ def mix(parts: Sequence[tuple[float, Path]]) -> tuple[dict[str, np.ndarray], Met
             )
         for name, array in arrays.items():
             mixed[name] += share * array
-    mixture = [[share, path.as_posix()] for share, path in parts]
-    return mixed, dataclasses.replace(metadata, training={**metadata.training, "mixture": mixture})
+        scenes |= trained_on(other.training)
+    training = {**metadata.training, "mixture": [[s, path.as_posix()] for s, path in parts]}
+    if scenes:
+        training["scenes"] = sorted(scenes)
+    return mixed, dataclasses.replace(metadata, training=training)
 
 
 def main() -> int:

@@ -43,7 +43,12 @@ flags.DEFINE_string("config", None, "Settings to start from (JSON); flags given 
 flags.DEFINE_multi_string(
     "set", [], "A setting of a section, such as exposure.unclipped=0.8,0.98 or views.fov=25,100."
 )
-flags.DEFINE_bool("jpeg", False, "Train for compressed photographs: JPEG of quality 30 to 100.")
+flags.DEFINE_bool(
+    "jpeg",
+    None,
+    "Train for compressed photographs: JPEG of quality 30 to 100, unless --set says another; "
+    "--nojpeg: for others, whatever --config says.",
+)
 _DEFINE = {
     bool: flags.DEFINE_bool,
     int: flags.DEFINE_integer,
@@ -57,18 +62,17 @@ for _field in dataclasses.fields(Running):
 
 
 def choose_config() -> Config:
-    """Defaults, then the file, then the flags that were given. Raises ValueError."""
+    """Defaults, then the file, then the flags that were given, `--set` last. Raises ValueError."""
     config = configs.load(Path(FLAGS.config)) if FLAGS.config else Config()
     given = {
         field.name: getattr(FLAGS, field.name)
         for field in PLAIN
         if getattr(FLAGS, field.name) is not None
     }
-    config = configs.changed(dataclasses.replace(config, **given), FLAGS.set)
-    if FLAGS.jpeg:
-        camera = dataclasses.replace(config.development, jpeg=JPEG_QUALITY)
-        config = dataclasses.replace(config, development=camera)
-    return config
+    if FLAGS.jpeg is not None:
+        qualities = JPEG_QUALITY if FLAGS.jpeg else None
+        given["development"] = dataclasses.replace(config.development, jpeg=qualities)
+    return configs.changed(dataclasses.replace(config, **given), FLAGS.set)
 
 
 def main() -> int:

@@ -152,13 +152,14 @@ def load_photographs(
     found or nothing is left.
     """
     chosen = chosen_files(folder, families, without, LDR_SUFFIXES, "photographs")
-    chunks = [chosen[start : start + CHUNK] for start in range(0, len(chosen), CHUNK)]
+    files = chosen.files
+    chunks = [files[start : start + CHUNK] for start in range(0, len(files), CHUNK)]
     scenes: list[Scene] = []
     rejected: list[str] = []
     saturated = 0
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         found = itertools.chain.from_iterable(pool.map(Index(index).look_up, chunks))
-        for file, facts in zip(chosen, found, strict=True):
+        for file, facts in zip(files, found, strict=True):
             if isinstance(facts, str):
                 rejected.append(facts)
             elif facts[2] > MOST_SATURATED:
@@ -170,4 +171,4 @@ def load_photographs(
     if not scenes:
         counted = f"{saturated:,} with more than {MOST_SATURATED} saturated pixels"
         raise none_usable(folder, "photograph", ([counted] if saturated else []) + rejected)
-    return Collection(scenes, rejected, saturated=saturated)
+    return Collection(scenes, rejected, chosen.notes, saturated=saturated)

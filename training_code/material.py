@@ -12,6 +12,7 @@ from training_code.ldr_scenes import load_photographs
 from training_code.on_device import atlas
 from training_code.on_device.camera import DeviceCamera
 from training_code.pairs import Pairs
+from training_code.scene_files import check_apart
 from training_code.scene_store import SceneStore, half_of_memory
 from training_code.scenes import Scene, load_scenes
 from training_code.split import sides
@@ -24,8 +25,10 @@ def both_sides(
     """Scenes to train on and scenes held out; says what there is, and which files are unusable.
 
     memory_gb: of scenes held in memory, 0: half of all; the others are mapped from `out_dir`.
+    Raises ImageError where the run's own pictures would become photographs, or there are none.
     """
     if config.linearize:
+        check_apart(out_dir / "sheets", folder)
         index = out_dir / "photographs.csv"
         found = load_photographs(folder, without=True, smallest=config.size, index=index)
     else:

@@ -116,9 +116,10 @@ class ProgressLine(keras.callbacks.Callback):
     It adds `crops_per_second` to the logs, for the callbacks after it.
     """
 
-    def __init__(self, batch: int, epochs: int) -> None:
+    def __init__(self, batch: int, epochs: int, steps: int) -> None:
+        """steps: of a whole epoch; those of a `fit` within one are fewer."""
         super().__init__()
-        self.batch, self.epochs = batch, epochs
+        self.batch, self.epochs, self.steps = batch, epochs, steps
         self.shown = 0.0
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
@@ -134,7 +135,8 @@ class ProgressLine(keras.callbacks.Callback):
     def _line(self, logs: dict[str, Any]) -> str:
         """What validation measured has a line of its own."""
         seconds = max(self.ended - self.began, 1e-9)
-        left = (self.epochs - self.epoch) * self.params["steps"] - self.done
+        later = (self.epochs - self.epoch - 1) * self.steps
+        left = self.params["steps"] - self.done + later
         values = "  ".join(
             f"{name} {float(value):.4f}"
             for name, value in logs.items()

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from training_code.config import Config, TrainingError
-from training_code.family_lists import some
+from training_code.family_lists import as_line, some
 from training_code.scenes import Scene
 
 if TYPE_CHECKING:
@@ -102,8 +102,8 @@ class Record:
         """Write settings and held-out families, what repeats the run, into its folder."""
         self.config.save(folder / "config.json")
         if self.withheld:
-            text = "".join(f"{family}\n" for family in self.held_out)
-            (folder / HELD_OUT).write_text(text, encoding="utf-8", errors="surrogateescape")
+            text = "".join(f"{as_line(family)}\n" for family in self.held_out)
+            (folder / HELD_OUT).write_text(text, encoding="utf-8")
 
     def metadata(self, history: "History") -> "Metadata":
         """What the weights file says of itself; of the weights it started from under `start`."""

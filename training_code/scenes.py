@@ -49,6 +49,8 @@ LARGE = 32 << 20
 """A file of more bytes is read while no other such file is: a panorama 16,384 pixels wide takes
 some GB until it is reduced.
 """
+REDUCTION = 2
+"""Version of what `usable_pixels` makes of a file: files of a store of another one are not used."""
 SHOWN = 50
 """Files left out that are named one by one."""
 
@@ -112,6 +114,8 @@ class Collection:
     scenes: list[Scene]
     rejected: list[str]
     """One line for each file that cannot be used: which, why, and what to do."""
+    notes: list[str] = dataclasses.field(default_factory=list)
+    """Of `scene_files.Listing`."""
     reduced: int = 0
     """Scenes that are held smaller than their files, as no view needs more."""
     saturated: int = 0
@@ -135,10 +139,10 @@ class Collection:
         return ", ".join(parts)
 
     def rejected_lines(self) -> str:
-        """For the user: how many files are left out, then a line for each of the first `SHOWN`;
-        empty without any.
+        """For the user: the notes; how many files are left out, then a line for each of the first
+        `SHOWN`; empty without any.
         """
-        lines = ""
+        lines = "".join(f"{note}\n" for note in self.notes)
         if self.saturated:
             lines += f"{self.saturated:,} photographs are left out for their saturated pixels\n"
         if self.rejected:
@@ -188,7 +192,11 @@ def usable_pixels(path: Path, smallest: int, views: Views | None = None) -> tupl
         factor = views.spare(rows, columns, smallest) if views else 1
         if factor > 1:
             height = round(rows / factor)
-            width = 2 * height if columns == 2 * rows else round(columns / factor)
+            width = round(columns / factor)
+            if columns == 2 * rows:
+                width = 2 * height
+            elif width == 2 * height:
+                width -= 1  # It would be taken for a panorama.
             pixels = resize(pixels, height, width, Image.Resampling.BOX)
         half = pixels.astype(np.float16)
     if half.max() <= 0:
@@ -218,7 +226,7 @@ def load_scenes(
 
     def load(file: SceneFile) -> tuple[Scene, int] | str:
         # The fields that the pixels depend on.
-        settings = (smallest, views.fov[0], views.crop[0]) if views else None
+        settings = (REDUCTION, smallest, *views.sparing) if views else None
         stored = store.find(file, settings) if store else None
         if stored is not None:
             return stored
@@ -231,10 +239,10 @@ def load_scenes(
         return Scene(file.name, file.family, pixels), factor
 
     with ThreadPoolExecutor(READERS) as pool:
-        loaded = list(pool.map(load, chosen))
+        loaded = list(pool.map(load, chosen.files))
     scenes = [found for found in loaded if not isinstance(found, str)]
     rejected = [reason for reason in loaded if isinstance(reason, str)]
     if not scenes:
         raise none_usable(folder, "HDR scene", rejected)
     reduced = sum(factor > 1 for _, factor in scenes)
-    return Collection([scene for scene, _ in scenes], rejected, reduced)
+    return Collection([scene for scene, _ in scenes], rejected, chosen.notes, reduced)

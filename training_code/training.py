@@ -165,6 +165,7 @@ def _train(
     from training_code.on_device.batches import ShotBatches
     from training_code.pairs import Pairs
     from training_code.record import Record
+    from training_code.seen import seen_note
     from training_code.trainee import averaged
     from training_code.watching import Chart, Validate
 
@@ -173,6 +174,9 @@ def _train(
     board = Board(out_dir) if running.tensorboard and where.first else None
     start = starts.load(Path(config.start)) if config.start else None
     scenes, withheld = material.both_sides(config, folder, out_dir, held_out, running.memory_gb)
+    note = seen_note(config.start, start.training, (s.name for s in withheld)) if start else ""
+    if note:
+        print(note)
     where.agree("settings", str(config))
     where.agree("--scenes", str([scene.name for scene in scenes]))
     camera = material.device_camera(config, scenes) if running.render else None
@@ -215,7 +219,7 @@ def _train(
                     board=board,
                 )
             )
-        callbacks.append(progress.ProgressLine(config.batch, config.epochs))
+        callbacks.append(progress.ProgressLine(config.batch, config.epochs, config.steps))
         if board:
             callbacks.append(Chart(board))
         callbacks.append(

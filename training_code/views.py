@@ -21,6 +21,11 @@ class Views:
             if not least <= low <= high <= most:
                 raise ValueError(f"{name} {low}, {high}: two rising values in [{least}, {most}]")
 
+    @property
+    def sparing(self) -> tuple[float, ...]:
+        """What `spare` depends on, beside its arguments."""
+        return self.fov[0], self.crop[0]
+
     def spare(self, rows: int, columns: int, size: int) -> int:
         """How many times smaller an image may be before a view of `size` pixels would enlarge it:
         a whole number, 1 where nothing is to spare.

@@ -77,6 +77,10 @@ class FixedViews(Views):
     width: int = 768
     """Of the views, in pixels."""
 
+    @property
+    def sparing(self) -> tuple[float, ...]:
+        return *super().sparing, self.width
+
     def spare(self, rows: int, columns: int, size: int) -> int:
         return super().spare(rows, columns, self.width) if columns == 2 * rows else 1
 

@@ -10,6 +10,7 @@ from training_code.evaluation.protocol import VARIED, Condition, Protocol
 from training_code.evaluation.shots import SMALLEST_SIDE
 from training_code.family_lists import missing_note, read_list, some, without_scene
 from training_code.scene_files import scene_files
+from training_code.scene_store import SceneStore, half_of_memory
 from training_code.scenes import Collection, load_scenes
 
 VALIDATION = Path(__file__).parents[1].joinpath("validation_families.txt")
@@ -47,10 +48,15 @@ class Request:
 
 def choose_scenes(request: Request) -> tuple[Collection, str]:
     """The scenes asked for, and a line that says which; where names of a list are in no scene, a
-    second one about them. Raises ImageError.
+    second one about them. Those beyond half of the memory are mapped from `out_dir`. Raises
+    ImageError.
     """
     load = functools.partial(
-        load_scenes, request.scenes, smallest=SMALLEST_SIDE, views=request.protocol.views
+        load_scenes,
+        request.scenes,
+        smallest=SMALLEST_SIDE,
+        views=request.protocol.views,
+        store=SceneStore(request.out_dir / "scenes", half_of_memory()),
     )
     if request.every_family:
         found = load(without=True)

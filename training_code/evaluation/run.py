@@ -8,9 +8,11 @@ import dataclasses
 import hashlib
 import itertools
 import time
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from hdrcnn import weights
 from hdrcnn.image_io import ImageError, finished_whole
 from training_code.evaluation import text
 from training_code.evaluation.methods import build_methods, missing_predictions
@@ -32,7 +34,8 @@ from training_code.evaluation.summary import (
     tabulate,
     worse_scenes,
 )
-from training_code.scenes import Scene
+from training_code.scene_files import check_apart
+from training_code.seen import seen_note
 
 
 def _write(path: Path, content: str) -> None:
@@ -51,14 +54,29 @@ def _progress(
     return f"[{number}/{total}] {first.view}  {figures}  {seconds:.0f} s"
 
 
-def score_views(shots: list[Shot], request: Request) -> tuple[list[Record], list[RenderedView]]:
-    """All records, and the views of the first condition rendered for the report."""
+def seen_lines(request: Request, scenes: Iterable[str]) -> list[str]:
+    """A line for each weights file that says that it was trained on scenes of these names."""
+    files = [named.path for named in request.params]
+    files += [request.curves] if request.curves else []
+    notes = [seen_note(path, weights.load(path)[1].training, scenes) for path in files]
+    return [note for note in notes if note]
+
+
+def score_views(
+    shots: list[Shot], request: Request, scenes: Iterable[str] = ()
+) -> tuple[list[Record], list[RenderedView]]:
+    """All records, and the views of the first condition rendered for the report.
+
+    scenes: the names of all of them; said where the weights know one.
+    """
     single = len(request.conditions) == 1
     for folder in request.folders:
         missing = missing_predictions(folder, shots, single)
         if missing:
             raise ImageError(missing)
     methods = build_methods(list(request.params), list(request.folders), single, request.curves)
+    for line in seen_lines(request, scenes):
+        print(line, flush=True)
     views = [list(group) for _, group in itertools.groupby(shots, key=lambda shot: shot.view)]
     results = score_all(
         shots,
@@ -99,13 +117,13 @@ def report_rows(table: Table) -> list[ReportRow]:
     return rows
 
 
-def settings(request: Request, scenes: list[Scene]) -> dict[str, Any]:
-    """What the figures depend on, JSON-able; no places on this machine."""
+def settings(request: Request, scenes: list[str]) -> dict[str, Any]:
+    """What the figures depend on, JSON-able; no places on this machine. scenes: their names."""
     return {
         "command": request.command,
         "protocol": dataclasses.asdict(request.protocol),
         "conditions": [dataclasses.asdict(condition) for condition in request.conditions],
-        "scenes": [scene.name for scene in scenes],
+        "scenes": scenes,
         "params": {
             named.name: hashlib.sha256(named.path.read_bytes()).hexdigest()
             for named in request.params
@@ -139,17 +157,19 @@ def run(request: Request) -> list[Table]:
     """
     if not request.scenes.is_dir():
         raise ImageError(f"{request.scenes}: no such folder")
-    collection, which = choose_scenes(request)
-    scenes = collection.scenes
-    print(collection.rejected_lines() + which, flush=True)
     out_dir = request.out_dir
+    check_apart(out_dir / "truth", request.scenes)
+    collection, which = choose_scenes(request)
+    print(collection.rejected_lines() + which, flush=True)
+    scenes = [scene.name for scene in collection.scenes]
     shots: list[Shot] = []
     left_out: list[LeftOut] = []
-    for item in photograph_scenes(scenes, request.conditions, request.protocol, out_dir):
+    for item in photograph_scenes(collection.scenes, request.conditions, request.protocol, out_dir):
         if isinstance(item, Shot):
             shots.append(item)
         else:
             left_out.append(item)
+    del collection  # All that follows is read from the photographs.
     print(f"{len(shots)} photographs in {out_dir / 'ldr'}, {len(left_out)} left out", flush=True)
     if not shots:
         print("\n".join(text.left_out_lines(left_out)))
@@ -158,7 +178,7 @@ def run(request: Request) -> list[Table]:
         print("".join(f"{line}\n" for line in text.left_out_lines(left_out)), end="")
         return []
 
-    records, rendered = score_views(shots, request)
+    records, rendered = score_views(shots, request, scenes)
     grouped = by_condition(records)
     tables = [tabulate(condition, own) for condition, own in grouped.items()]
     tables.sort(key=lambda table: [c.name for c in request.conditions].index(table.condition))

@@ -5,7 +5,7 @@
 """
 
 import dataclasses
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -95,16 +95,16 @@ def _shoot(shot: Shot, view: View, protocol: Protocol, stored: set[Path]) -> Sho
     return shot
 
 
-def photograph_scenes(
-    scenes: Iterable[Scene], conditions: Iterable[Condition], protocol: Protocol, out_dir: Path
-) -> Iterator[Shot | LeftOut]:
-    """All photographs, view by view, written below `out_dir`.
-
-    Raises ImageError where a file cannot be written or two scenes would share one.
+def _check_names(scenes: Sequence[Scene]) -> None:
+    """Raises ImageError where a name cannot be written as UTF-8, as which alone OpenEXR takes it,
+    or two scenes would share a file.
     """
     taken: dict[str, str] = {}
-    conditions = tuple(conditions)
     for scene in scenes:
+        try:
+            scene.name.encode()
+        except UnicodeEncodeError as error:
+            raise ImageError(f"{scene.name}: its name is not UTF-8; rename it") from error
         stem = rules.scene_stem(scene)
         if stem in taken:
             raise ImageError(
@@ -112,6 +112,19 @@ def photograph_scenes(
                 "photographs; rename one of them"
             )
         taken[stem] = scene.name
+
+
+def photograph_scenes(
+    scenes: Sequence[Scene], conditions: Iterable[Condition], protocol: Protocol, out_dir: Path
+) -> Iterator[Shot | LeftOut]:
+    """All photographs, view by view, written below `out_dir`.
+
+    Raises ImageError where a name is not UTF-8, a file cannot be written or two scenes would share
+    one.
+    """
+    conditions = tuple(conditions)
+    _check_names(scenes)
+    for scene in scenes:
         ratio = range_ratio(scene)
         stored: set[Path] = set()
         for view in rules.fixed_views(scene, protocol):

@@ -89,19 +89,31 @@ def halved(pixels: np.ndarray) -> np.ndarray:
     return resize(pixels, max(1, rows // 2), max(1, columns // 2), Image.Resampling.BOX)
 
 
-def pyramid(pixels: np.ndarray, first: int, last: int) -> list[np.ndarray]:
-    """The levels `first` to `last` of [H, W, 3], float16, but none smaller than 2 rows: at least
+def shapes(rows: int, columns: int, first: int, last: int) -> list[tuple[int, int]]:
+    """Rows and columns of the levels `first` to `last`, but of none smaller than 2 rows: at least
     one.
     """
-    levels = [pixels.astype(np.float16, copy=False)] if first == 0 else []
-    smaller = pixels.astype(np.float32)
+    found = [(rows, columns)] if first == 0 else []
     for index in range(1, last + 1):
-        if min(smaller.shape[:2]) < 4:
+        if min(rows, columns) < 4:
             break
-        smaller = halved(smaller)
+        rows, columns = rows // 2, columns // 2
         if index >= first:
+            found.append((rows, columns))
+    return found or [(rows, columns)]
+
+
+def pyramid(pixels: np.ndarray, first: int, last: int) -> list[np.ndarray]:
+    """The levels of [H, W, 3] that `shapes` tells, float16."""
+    rows, columns = pixels.shape[:2]
+    kept = shapes(rows, columns, first, last)
+    levels = [pixels.astype(np.float16, copy=False)] if kept[0] == (rows, columns) else []
+    smaller = pixels.astype(np.float32)
+    while len(levels) < len(kept):
+        smaller = halved(smaller)
+        if smaller.shape[:2] == kept[len(levels)]:
             levels.append(smaller.astype(np.float16))
-    return levels or [smaller.astype(np.float16)]
+    return levels
 
 
 def build(scenes: Sequence[Scene], views: Views, size: int) -> Atlas:
@@ -112,10 +124,10 @@ def build(scenes: Sequence[Scene], views: Views, size: int) -> Atlas:
     scenes = in_order(scenes)
     spans = [tuple(map(level, reductions(scene, views, size))) for scene in scenes]
     kept = [
-        pyramid(scene.pixels, first, last)
+        shapes(*scene.shape, first, last)
         for scene, (first, last) in zip(scenes, spans, strict=True)
     ]
-    total = sum(image.shape[0] * image.shape[1] for levels in kept for image in levels)
+    total = sum(high * wide for levels in kept for high, wide in levels)
     if total > MOST_PIXELS:
         raise TrainingError(
             f"{len(scenes)} scenes have {total:,} pixels and {MOST_PIXELS:,} can be addressed on "
@@ -123,16 +135,18 @@ def build(scenes: Sequence[Scene], views: Views, size: int) -> Atlas:
         )
     count = 1 + max(last for _, last in spans)
     offset, rows, columns = (np.zeros((len(scenes), count), np.int32) for _ in range(3))
+    pixels = np.empty((total, 3), np.float16)
     begin = 0
-    for index, (levels, (first, _)) in enumerate(zip(kept, spans, strict=True)):
-        begins = begin + np.cumsum([0] + [image.shape[0] * image.shape[1] for image in levels])
+    for index, (scene, levels, (first, last)) in enumerate(zip(scenes, kept, spans, strict=True)):
+        begins = begin + np.cumsum([0] + [high * wide for high, wide in levels])
         nearest = np.clip(np.arange(count) - first, 0, len(levels) - 1)
         offset[index] = begins[nearest]
-        rows[index] = [levels[place].shape[0] for place in nearest]
-        columns[index] = [levels[place].shape[1] for place in nearest]
+        rows[index], columns[index] = np.transpose([levels[place] for place in nearest])
+        for image, start in zip(pyramid(scene.pixels, first, last), begins, strict=False):
+            pixels[start : start + image.shape[0] * image.shape[1]] = image.reshape(-1, 3)
         begin = int(begins[-1])
     return Atlas(
-        pixels=np.concatenate([image.reshape(-1, 3) for levels in kept for image in levels]),
+        pixels=pixels,
         offset=offset,
         rows=rows,
         columns=columns,
