@@ -90,8 +90,8 @@ BLENDS: dict[str, Callable[..., Array]] = {
 `narrow` is `channel` for pictures without compression: there a code below the largest is a
 measurement up to noise, and a better one than a prediction. It begins four codes of 8 bits below
 the clipping level. `steady` is `channel` for film: compression and noise move the codes of clipped
-samples from frame to frame, and where the share of the prediction followed them, a highlight of
-some stops would flicker however still the prediction is.
+samples, and where the share of the prediction follows them, a highlight of some stops is speckled,
+and flickers from frame to frame, however smooth the prediction is.
 """
 
 

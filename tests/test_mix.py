@@ -37,9 +37,10 @@ def test_the_command_writes_the_weighted_mean(tmp_path):
     parts = [(share, tmp_path / f"{share}.npz") for share in (0.5, 0.3, 0.2)]
     arrays = [saved(path, seed) for seed, (_, path) in enumerate(parts)]
     given = [f"--part={share}={path.name}" for share, path in parts]
-    done = command(*given, "--out=new/mixed.npz", folder=tmp_path)
+    done = command(*given, "--out=new/mixed.npz", "--blend=steady", folder=tmp_path)
     assert done.returncode == 0, done.stderr
     mixed, metadata = weights.load(tmp_path / "new" / "mixed.npz")
+    assert metadata.blend == "steady"
     assert metadata.training == {
         "seed": 0,
         "mixture": [[0.5, "0.5.npz"], [0.3, "0.3.npz"], [0.2, "0.2.npz"]],
@@ -52,7 +53,8 @@ def test_the_command_writes_the_weighted_mean(tmp_path):
 
 def test_a_file_mixed_with_itself_stays_what_it_is(tmp_path):
     arrays = saved(tmp_path / "a.npz", 1)
-    mixed, _ = hdrcnn_mix.mix([(0.25, tmp_path / "a.npz"), (0.75, tmp_path / "a.npz")])
+    mixed, facts = hdrcnn_mix.mix([(0.25, tmp_path / "a.npz"), (0.75, tmp_path / "a.npz")])
+    assert facts.blend == "channel"
     for name, array in arrays.items():
         np.testing.assert_allclose(mixed[name], array, rtol=1e-6)
 

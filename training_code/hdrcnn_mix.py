@@ -10,7 +10,7 @@ them is as good as they are on average or better, each on its own task (Wortsman
 not: judge a mixture by `hdrcnn_evaluate.py`.
 
 What the file says of itself is what the first part says, the parts with their shares, and of the
-scenes those of all parts.
+scenes those of all parts; `--blend` gives it another blend.
 """
 
 import dataclasses
@@ -27,12 +27,14 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from hdrcnn import weights
 from hdrcnn.command_line import run
 from hdrcnn.files import ImageError
+from hdrcnn.highlights import BLENDS
 from hdrcnn.weights import Metadata, WeightsError
 from training_code.seen import trained_on
 
 FLAGS = flags.FLAGS
 flags.DEFINE_multi_string("part", [], "share=weights.npz; two or more, the shares together 1.")
 flags.DEFINE_string("out", None, "File to write.", required=True)
+flags.DEFINE_enum("blend", None, list(BLENDS), "Stored with the weights; else that of the first.")
 
 
 def parsed(part: str) -> tuple[float, Path]:
@@ -81,6 +83,7 @@ def mix(parts: Sequence[tuple[float, Path]]) -> tuple[dict[str, np.ndarray], Met
 def main() -> int:
     """Flags to a file. Returns the exit status."""
     arrays, metadata = mix([parsed(part) for part in FLAGS.part])
+    metadata = dataclasses.replace(metadata, blend=FLAGS.blend or metadata.blend)
     out = Path(FLAGS.out)
     out.parent.mkdir(parents=True, exist_ok=True)
     weights.save(out, arrays, metadata)
