@@ -12,14 +12,12 @@ import pytest
 
 from hdrcnn.image_io import write_exr
 from tests.conftest import ROOT
+from tests.training import FAST
 from training_code.camera import Camera, Development, Exposure, Sensor
 from training_code.on_device.batches import ShotBatches
 from training_code.pairs import Pairs
 from training_code.scenes import Scene
 from training_code.views import Views
-
-FAST = "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
-"""To compile; the graphs run for a second."""
 
 NORMS_RTOL = 1e-3
 """TensorFlow adds up a column of an image on a CPU term by term, and takes E(x^2) - E(x)^2 for the

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tests.conftest import ROOT
-from tests.training import QUICK, TINY, losses
+from tests.training import FAST, QUICK, TINY, losses
 from training_code import training
 from training_code.camera import Development
 from training_code.config import Config
@@ -36,7 +36,7 @@ def test_backends_and_cameras_have_the_same_first_ten_losses(
             + f"sys.argv = {arguments!r}\n"
             f"runpy.run_path({str(COMMAND)!r}, run_name='__main__')"
         )
-        done = run_python("-c", script, cwd=tmp_path, KERAS_BACKEND=backend)
+        done = run_python("-c", script, cwd=tmp_path, KERAS_BACKEND=backend, XLA_FLAGS=FAST)
         assert f"wrote {folder}" in done.stdout
         found.append(losses(tmp_path / folder))
     assert len(found[0]) == 10

@@ -24,7 +24,7 @@ from absl import flags
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from hdrcnn.command_line import quietly, run
+from hdrcnn.command_line import run
 from hdrcnn.image_io import ImageError
 from hdrcnn.weights import CURVES, SHIPPED, WeightsError
 
@@ -107,9 +107,6 @@ def main() -> int:
         curves=CURVES if FLAGS.estimated_curves else None,
         command=shown_command(),
     )
-    if not request.write_only:
-        with quietly():
-            import keras  # noqa: F401 - loaded here for its notes to be kept away
     evaluation.run(request)
     if FLAGS.flicker:
         from training_code.evaluation import flicker

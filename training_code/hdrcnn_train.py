@@ -77,13 +77,14 @@ def choose_config() -> Config:
 
 def main() -> int:
     """Flags to a run. Returns the exit status."""
-    from training_code.training import train
-
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # Names need not be in its encoding.
     running = Running(**{f.name: getattr(FLAGS, f.name) for f in dataclasses.fields(Running)})
     held_out = Path(FLAGS.validation) if FLAGS.validation else None
-    train(choose_config(), Path(FLAGS.scenes), Path(FLAGS.out_dir), held_out, running)
+    config = choose_config()
+    from training_code.training import train  # Loads Keras, which takes some seconds.
+
+    train(config, Path(FLAGS.scenes), Path(FLAGS.out_dir), held_out, running)
     return 0
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from hdrcnn import weights
+from hdrcnn.command_line import quietly
 from hdrcnn.image_io import ImageError, finished_whole
 from training_code.evaluation import text
 from training_code.evaluation.methods import build_methods, missing_predictions
@@ -74,6 +75,8 @@ def score_views(
         missing = missing_predictions(folder, shots, single)
         if missing:
             raise ImageError(missing)
+    with quietly():
+        import keras  # noqa: F401 - loaded here for its notes to be kept away
     methods = build_methods(list(request.params), list(request.folders), single, request.curves)
     for line in seen_lines(request, scenes):
         print(line, flush=True)
