@@ -142,6 +142,16 @@ def of_each_kind() -> dict[str, bytes]:
     return files | {"heic": file.getvalue()}
 
 
+def with_tags(data: bytes, **values: int) -> bytes:
+    """A little-endian TIFF with other numbers in some tags, by tifffile's names."""
+    with tifffile.TiffFile(io.BytesIO(data)) as file:
+        places = {tag.name: tag.offset for tag in file.pages.first.tags}
+    for name, value in values.items():
+        at = places[name]
+        data = data[: at + 2] + struct.pack("<HII", 4, 1, value) + data[at + 12 :]
+    return data
+
+
 def assert_codes(photograph, codes, bits):
     """The codes are kept exactly, as float32 n / (2^bits - 1)."""
     assert photograph.bits == bits

@@ -23,6 +23,7 @@ from tests.pictures import (
     deep_png,
     of_each_kind,
     png,
+    with_tags,
 )
 
 KINDS = of_each_kind()
@@ -126,18 +127,8 @@ def test_a_camera_raw_file_is_known_by_its_thumbnail_in_the_first_place(tmp_path
     assert_said(tmp_path / "a.tif", "camera raw", "develop it")
 
 
-def with_tags(data, values):
-    """A little-endian TIFF with other numbers in some tags."""
-    with tifffile.TiffFile(io.BytesIO(data)) as file:
-        places = {tag.code: tag.offset for tag in file.pages.first.tags}
-    for code, value in values.items():
-        at = places[code]
-        data = data[: at + 2] + struct.pack("<HII", 4, 1, value) + data[at + 12 :]
-    return data
-
-
 def test_a_picture_without_pixels(tmp_path):
-    tiff = with_tags(by_tifffile(CODES[..., :3], photometric="rgb"), {256: 0})
+    tiff = with_tags(by_tifffile(CODES[..., :3], photometric="rgb"), ImageWidth=0)
     (tmp_path / "a.tif").write_bytes(tiff)
     assert_said(tmp_path / "a.tif", "without pixels (0x11)", "leave it out")
     (tmp_path / "a.png").write_bytes(png(0, 5, 8, 2, b""))
@@ -145,7 +136,7 @@ def test_a_picture_without_pixels(tmp_path):
 
 
 def test_colours_of_two_samples_are_damage(tmp_path):
-    tiff = with_tags(by_tifffile(CODES[..., :3], photometric="rgb"), {277: 2})
+    tiff = with_tags(by_tifffile(CODES[..., :3], photometric="rgb"), SamplesPerPixel=2)
     (tmp_path / "a.tif").write_bytes(tiff)
     assert_said(tmp_path / "a.tif", "damaged", "copy it again")
 
@@ -168,7 +159,7 @@ def test_size_is_judged_before_anything_is_decoded(tmp_path):
         ("a.bmp", by_pillow("BMP", CODES[..., :3])),
     ):
         if kind == "a.tif":
-            data = with_tags(data, {256: 20000, 257: 20000})
+            data = with_tags(data, ImageWidth=20000, ImageLength=20000)
         elif kind == "a.bmp":
             data = data[:18] + struct.pack("<ii", 20000, 20000) + data[26:]
         (tmp_path / kind).write_bytes(data)

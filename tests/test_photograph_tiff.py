@@ -1,16 +1,13 @@
 """TIFF photographs that Pillow has no mode for, and such as claim more than they should."""
 
-import io
 import re
-import struct
 import zlib
 
 import numpy as np
 import pytest
-import tifffile
 
 from hdrcnn.image_io import ImageError
-from tests.pictures import CODES, DEEP, assert_codes, by_tifffile
+from tests.pictures import CODES, DEEP, assert_codes, by_tifffile, with_tags
 
 
 @pytest.mark.parametrize("order", ["<", ">"])
@@ -32,16 +29,6 @@ def test_layouts_that_pillow_has_no_mode_for(read, samples, compression, order):
     assert_codes(photograph, pixels[..., :count], 8 * pixels.itemsize)
     top = np.float32(np.iinfo(pixels.dtype).max)
     np.testing.assert_array_equal(photograph.alpha, pixels[..., count] / top)
-
-
-def with_tags(data: bytes, **values: int) -> bytes:
-    """A little-endian TIFF with other numbers in some tags, by tifffile's names."""
-    with tifffile.TiffFile(io.BytesIO(data)) as file:
-        places = {tag.name: tag.offset for tag in file.pages.first.tags}
-    for name, value in values.items():
-        at = places[name]
-        data = data[: at + 2] + struct.pack("<HII", 4, 1, value) + data[at + 12 :]
-    return data
 
 
 def deflated(strip: bytes, **tags: int) -> bytes:

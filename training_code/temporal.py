@@ -23,7 +23,7 @@ from training_code.motion import COLUMNS
 from training_code.noise import gaussian
 
 SMALL = 0.01
-"""Share of a picture that a highlight has to have for its flicker to count by half."""
+"""Share of a picture of which a highlight counts by half, in the square of `flicker`."""
 
 FLOOR = 1e-3
 """Flicker below this, a seven-hundredth of a stop, counts by its square."""
@@ -165,8 +165,7 @@ def flicker(
     """
     seen = ops.clip(target, 0.0, 1.0) if code is None else code
     kept = moved_saturation(seen, motion)
-    change = log_hdr_moved - warp(log_hdr, motion)
-    squares = ops.mean(ops.square(change) * kept, axis=(1, 2, 3))
+    squares = transform_invariance(target, log_hdr, log_hdr_moved, motion, code)
     mean_square = squares / (ops.mean(kept, axis=(1, 2, 3)) + SMALL)
     # At 0 the root is too steep for a gradient.
     return ops.sqrt(mean_square + FLOOR**2) - FLOOR
