@@ -18,6 +18,7 @@ Z. Wang et al., "Image quality assessment: from error visibility to structural s
 
 """
 
+import dataclasses
 from dataclasses import dataclass
 
 import numpy as np
@@ -56,18 +57,24 @@ _PU21 = (
 )
 
 
-@dataclass(frozen=True)
-class Scores:
-    """One image's result. Decibels, SSIM in [-1, 1], stops, a share in [0, 1]."""
+@dataclass(frozen=True, kw_only=True)
+class PixelScores:
+    """One image's result, of its pixels. Decibels, stops, a share in [0, 1]."""
 
     psnr_aligned: float
     psnr_crf: float
-    ssim_aligned: float
-    ssim_crf: float
     highlight_rmse: float
     highlight_bias: float
     peak_error: float
     saturated_share: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scores(PixelScores):
+    """One image's result, SSIM in [-1, 1] included."""
+
+    ssim_aligned: float
+    ssim_crf: float
 
 
 def pu21_encode(luminance_cd_m2: npt.ArrayLike) -> FloatArray:
@@ -91,7 +98,7 @@ def alignment_gain(prediction: FloatArray, reference: FloatArray, code: FloatArr
     Raises ValueError when no sample is left or the median is not positive.
     """
     low, high = WELL_EXPOSED
-    chosen = (code > low) & (code < high) & (prediction > 0.0)
+    chosen = (code > low) & (code < high) & (prediction > 0.0) & ~np.isnan(reference)
     if not chosen.any():
         raise ValueError(
             f"nothing to align by: no sample with a code in ({low}, {high}) is predicted above 0; "
@@ -106,6 +113,11 @@ def alignment_gain(prediction: FloatArray, reference: FloatArray, code: FloatArr
     return gain
 
 
+def known_pixels(reference: FloatArray) -> npt.NDArray[np.bool_]:
+    """Where a reference [..., 3] is known, not NaN: [...] bool."""
+    return np.asarray(~np.isnan(reference).any(axis=-1))
+
+
 def align(prediction: FloatArray, reference: FloatArray, code: FloatArray) -> FloatArray:
     """The prediction times its `alignment_gain`: [H, W, 3], in the reference's unit."""
     return prediction * alignment_gain(prediction, reference, code)
@@ -114,10 +126,10 @@ def align(prediction: FloatArray, reference: FloatArray, code: FloatArray) -> Fl
 def absolute_factor(reference: FloatArray) -> float:
     """What takes the reference, and an aligned prediction with it, to absolute light: cd/m^2.
 
-    The median over pixels of the reference's luminance (`MEDIAN_WEIGHTS`) becomes 20 cd/m^2.
-    Raises ValueError when that median is not positive.
+    The median over the known pixels of the reference's luminance (`MEDIAN_WEIGHTS`) becomes
+    20 cd/m^2. Raises ValueError when that median is not positive.
     """
-    median = float(np.median(reference @ np.array(MEDIAN_WEIGHTS)))
+    median = float(np.median((reference @ np.array(MEDIAN_WEIGHTS))[known_pixels(reference)]))
     if not median > 0.0:
         raise ValueError(f"the reference's median luminance is {median}; it must be positive")
     return MEDIAN_LUMINANCE / median
@@ -204,12 +216,12 @@ def peak_error(prediction: FloatArray, reference: FloatArray) -> float:
     return float(np.log2(peaks[0] / peaks[1]))
 
 
-def _checked(name: str, image: npt.ArrayLike) -> FloatArray:
-    """As float64, or ValueError when it is not a finite [H, W, 3]."""
+def _checked(name: str, image: npt.ArrayLike, known_nan: bool = False) -> FloatArray:
+    """As float64, or ValueError when it is not a finite [H, W, 3], or one with NaN if allowed."""
     array = np.asarray(image, np.float64)
     if array.ndim != 3 or array.shape[-1] != 3 or array.size == 0:
         raise ValueError(f"{name} must be [H, W, 3]; it is {array.shape}")
-    if not np.isfinite(array).all():
+    if not (np.isfinite(array) | (known_nan and np.isnan(array))).all():
         raise ValueError(f"{name} holds NaN or infinity; clip it before it is measured")
     return array
 
@@ -218,11 +230,13 @@ def evaluate(prediction: npt.ArrayLike, reference: npt.ArrayLike, code: npt.Arra
     """All scores of one image; the alignment is done once.
 
     prediction: [H, W, 3], linear RGB, any unit. reference: the same shape, linear RGB, relative
-    to any white. code: the same shape in [0, 1], display-encoded: the photograph.
+    to any white; pixels that are NaN are not known and left out of everything. code: the same
+    shape in [0, 1], display-encoded: the photograph.
     H and W are at least 11. Raises ValueError for shapes that differ, values that are not
     finite, codes outside [0, 1] and images that cannot be aligned.
     """
-    predicted, true = _checked("prediction", prediction), _checked("reference", reference)
+    predicted = _checked("prediction", prediction)
+    true = _checked("reference", reference, known_nan=True)
     codes = _checked("code", code)
     if not predicted.shape == true.shape == codes.shape:
         raise ValueError(
@@ -232,18 +246,43 @@ def evaluate(prediction: npt.ArrayLike, reference: npt.ArrayLike, code: npt.Arra
     if codes.min() < 0.0 or codes.max() > 1.0:
         raise ValueError("codes must lie in [0, 1]; divide 8-bit codes by 255")
 
+    known = known_pixels(true)
+    if not known.any():
+        raise ValueError("no pixel of the reference is known; leave this image out")
     factor = absolute_factor(true)
-    aligned = align(predicted, true, codes) * factor
-    true = true * factor
-    corrected = correct_camera_response(aligned, true)
-    rmse, bias = highlight_error(aligned, true, codes)
+    aligned, absolute = align(predicted, true, codes) * factor, true * factor
+    corrected = np.zeros_like(aligned)
+    corrected[known] = correct_camera_response(aligned[known], absolute[known])
+    pixels = _pixel_scores(aligned[known], corrected[known], absolute[known], codes[known])
+    for image in (aligned, absolute):
+        image[~known] = 0.0  # Alike, as SSIM needs whole images.
     return Scores(
-        psnr_aligned=pu21_psnr(aligned, true),
-        psnr_crf=pu21_psnr(corrected, true),
-        ssim_aligned=pu21_ssim(aligned, true),
-        ssim_crf=pu21_ssim(corrected, true),
+        **dataclasses.asdict(pixels),
+        ssim_aligned=pu21_ssim(aligned, absolute),
+        ssim_crf=pu21_ssim(corrected, absolute),
+    )
+
+
+def pixel_scores(
+    prediction: npt.ArrayLike, reference: npt.ArrayLike, code: npt.ArrayLike
+) -> PixelScores:
+    """The scores that do not depend on where pixels lie: `evaluate` without SSIM, [N, 3] each."""
+    predicted, true, codes = (np.asarray(a, np.float64) for a in (prediction, reference, code))
+    factor = absolute_factor(true)
+    aligned, absolute = align(predicted, true, codes) * factor, true * factor
+    return _pixel_scores(aligned, correct_camera_response(aligned, absolute), absolute, codes)
+
+
+def _pixel_scores(
+    aligned: FloatArray, corrected: FloatArray, absolute: FloatArray, codes: FloatArray
+) -> PixelScores:
+    """Of images in absolute light, [N, 3]."""
+    rmse, bias = highlight_error(aligned, absolute, codes)
+    return PixelScores(
+        psnr_aligned=pu21_psnr(aligned, absolute),
+        psnr_crf=pu21_psnr(corrected, absolute),
         highlight_rmse=rmse,
         highlight_bias=bias,
-        peak_error=peak_error(aligned, true),
+        peak_error=peak_error(aligned, absolute),
         saturated_share=saturated_share(codes),
     )

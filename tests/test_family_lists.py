@@ -12,6 +12,7 @@ from training_code import curve_rows, material
 from training_code.config import Config
 from training_code.evaluation.request import Request, choose_scenes
 from training_code.family_lists import as_line, missing_note, read_list
+from training_code.scene_files import Folders
 from training_code.scenes import Scene
 
 SCENES = [
@@ -86,7 +87,8 @@ def test_training_evaluation_and_curves_say_it(scene_folder, tmp_path, capsys):
     path = tmp_path / "list.txt"
     path.write_text("two\nTHREE\nnowhere\n")
     said = f"2 names of {path} are in no scene: THREE (is three meant?), nowhere"
-    material.both_sides(Config(size=32), scene_folder, tmp_path / "run", path, 1.0)
+    folders = Folders((scene_folder,))
+    material.both_sides(Config(size=32), folders, tmp_path / "run", [path], 1.0)
     assert said in capsys.readouterr().out.splitlines()
     request = Request(scenes=scene_folder, out_dir=tmp_path, families=path)
     assert choose_scenes(request)[1].splitlines()[1] == said
@@ -96,7 +98,7 @@ def test_training_evaluation_and_curves_say_it(scene_folder, tmp_path, capsys):
     for refused in (
         lambda: choose_scenes(request),
         lambda: curve_rows.list_note(pictures),
-        lambda: material.both_sides(Config(size=32), scene_folder, tmp_path / "run", path, 1.0),
+        lambda: material.both_sides(Config(size=32), folders, tmp_path / "run", [path], 1.0),
     ):
         with pytest.raises(
             (ImageError, ValueError), match=rf"^{path}: [^\n]*is three meant[^\n]*$"
@@ -108,4 +110,4 @@ def test_our_own_list_serves_any_collection(scene_folder, tmp_path):
     request = Request(scenes=scene_folder, out_dir=tmp_path)
     assert len(choose_scenes(request)[0].scenes) == 4
     ours = curve_rows.Request(scene_folder, curve_rows.VALIDATION, 1, 1)
-    assert curve_rows.list_note(ours).startswith("15 names of ")
+    assert curve_rows.list_note(ours).startswith("21 names of ")

@@ -10,9 +10,12 @@ import pytest
 from PIL import Image
 
 from hdrcnn.image_io import ImageError, read_ldr, write_exr
-from hdrcnn.transfer import camera_curve
+from hdrcnn.transfer import srgb_decode, srgb_encode
 from training_code import ldr_scenes
+from training_code.camera import Camera
 from training_code.ldr_scenes import MOST_SATURATED, LdrScene, load_photographs
+from training_code.shots import draw_shot, take
+from training_code.views import Views
 
 
 def photograph(rows: int = 64, columns: int = 80, saturated: int = 0) -> np.ndarray:
@@ -20,7 +23,7 @@ def photograph(rows: int = 64, columns: int = 80, saturated: int = 0) -> np.ndar
     rng = np.random.default_rng(rows + columns)
     codes = rng.integers(0, 255, (rows, columns, 3), dtype=np.uint8)
     for index in range(saturated):
-        codes[index // 10 + 3, index % 10 + 3, index % 3] = 255
+        codes[index // 60 + 3, index % 60 + 3, index % 3] = 255
     return codes
 
 
@@ -31,27 +34,28 @@ def save(path: Path, codes: np.ndarray) -> None:
 
 def test_saturated_photographs_are_left_out_and_counted(tmp_path):
     save(tmp_path / "clean.png", photograph())
-    save(tmp_path / "just.png", photograph(saturated=MOST_SATURATED))
-    save(tmp_path / "over.png", photograph(saturated=MOST_SATURATED + 1))
+    most = int(MOST_SATURATED * 64 * 80)
+    save(tmp_path / "just.png", photograph(saturated=most))
+    save(tmp_path / "over.png", photograph(saturated=most + 1))
     save(tmp_path / "sub" / "white.jpg", np.full((64, 64, 3), 255, np.uint8))
     found = load_photographs(tmp_path, without=True)
     assert [scene.name for scene in found.scenes] == ["clean.png", "just.png"]
     assert found.saturated == 2
     assert found.rejected == []
-    assert found.rejected_lines() == "2 photographs are left out for their saturated pixels\n"
-    assert found.summary().startswith("0 panoramas, 2 photographs, 2 families, 0.00 GB in memory")
+    assert found.rejected_lines().startswith("2 photographs are left out")
+    assert found.summary().startswith("2 linearised photographs, 2 families, 0.00 GB in memory")
     assert found.summary().endswith(", 2 read from their files when used")
 
 
-def test_the_light_is_what_the_mean_camera_would_have_stored_so(tmp_path):
-    """Through the camera curve, the inverse of what is tested, the codes come back."""
+def test_the_light_is_what_srgb_would_have_stored_so(tmp_path):
+    """Through the sRGB curve, the inverse of what is tested, the codes come back."""
     codes = photograph()
     save(tmp_path / "a.png", codes)
     (scene,) = load_photographs(tmp_path, without=True).scenes
     assert scene.pixels.dtype == np.float16
     assert scene.pixels.min() >= 0
     assert scene.pixels.max() < 1
-    again = camera_curve(scene.pixels.astype(np.float64))
+    again = srgb_encode(scene.pixels.astype(np.float64))
     np.testing.assert_allclose(again * 255, codes, atol=0.1)
     np.testing.assert_array_equal(scene.crop(10, 20, 30, 7), scene.pixels[10:40, 20:27])
 
@@ -60,7 +64,7 @@ def test_sixteen_bits_are_not_rounded_to_eight(tmp_path):
     ramp = np.arange(64 * 64, dtype=np.uint16).reshape(64, 64) * 9
     Image.fromarray(ramp).save(tmp_path / "a.png")
     (scene,) = load_photographs(tmp_path, without=True).scenes
-    again = camera_curve(scene.pixels.astype(np.float64))
+    again = srgb_encode(scene.pixels.astype(np.float64))
     np.testing.assert_allclose(again[..., 1], read_ldr(tmp_path / "a.png")[..., 1], atol=4e-4)
     assert len(np.unique(scene.pixels)) > 1000
 
@@ -92,8 +96,8 @@ def test_families_and_unusable_files(tmp_path):
 def test_nothing_left_is_an_error(tmp_path):
     with pytest.raises(ImageError, match=r"^[^\n]*holds no photographs \(\.png, [^\n]*$"):
         load_photographs(tmp_path, without=True)
-    save(tmp_path / "white.png", photograph(saturated=51))
-    with pytest.raises(ImageError, match=r"no usable photograph: 1 with more than 50 saturated"):
+    save(tmp_path / "white.png", photograph(saturated=400))
+    with pytest.raises(ImageError, match=r"no usable photograph: 1 with more than 5% "):
         load_photographs(tmp_path, without=True)
 
 
@@ -121,7 +125,7 @@ def counted(monkeypatch) -> list[str]:
 def test_a_run_started_again_reads_only_what_is_new(tmp_path, monkeypatch):
     folder, index = tmp_path / "photos", tmp_path / "run" / "photographs.csv"
     for number, name in enumerate(["a.png", "b, c.png", "d.png", "e.png"]):
-        save(folder / name, photograph(64 + number, 90, saturated=60 * (name == "d.png")))
+        save(folder / name, photograph(64 + number, 90, saturated=600 * (name == "d.png")))
     read = counted(monkeypatch)
     first = load_photographs(folder, without=True, index=index)
     assert sorted(read) == ["a.png", "b, c.png", "d.png", "e.png"]
@@ -185,6 +189,33 @@ def test_rows_that_are_none_are_measured_again_and_left_out(tmp_path, monkeypatc
         assert len(load_photographs(folder, without=True, index=index).scenes) == 2
         assert read == []
         assert index.read_bytes() == good
+
+
+def test_what_the_source_clipped_is_not_known(tmp_path):
+    """In a view, its pixel is NaN in the target, and so is one that averages it with others."""
+    codes = np.full((64, 64, 3), 100, np.uint8)
+    codes[8:16, 8:16, 1] = 255
+    save(tmp_path / "a.png", codes)
+    (scene,) = load_photographs(tmp_path, without=True).scenes
+    known = scene.known(srgb_decode(codes / 255.0))[..., 0]
+    expected = np.ones((64, 64), bool)
+    expected[8:16, 8:16] = False
+    np.testing.assert_array_equal(known, expected)
+    key = (1, 0, 0, 0, 0)
+    shot = draw_shot([scene], [[0]], Views(), Camera(), key, 64)
+    picture, target = take(scene, shot, 64)
+    assert np.isnan(target).any(axis=-1).sum() == np.isnan(target).all(axis=-1).sum() == 64
+    assert picture.dtype == np.uint8
+
+
+def test_photographs_are_held_while_memory_lasts(tmp_path):
+    for name in "abc":
+        save(tmp_path / f"{name}.png", photograph(64, 64))
+    size = 6 * 64 * 64
+    found = load_photographs(tmp_path, without=True, memory=2 * size).scenes
+    assert [isinstance(scene, LdrScene) for scene in found] == [False, False, True]
+    assert [scene.kind for scene in found] == [2, 2, 2]
+    np.testing.assert_array_equal(found[0].pixels, found[2].pixels)
 
 
 def test_a_scene_is_a_name_until_it_is_used(tmp_path):

@@ -248,3 +248,19 @@ def test_jax_gives_the_same(run_python, tmp_path):
 def test_bad_settings_are_named(fields, message):
     with pytest.raises(ValueError, match=message):
         Loss(**fields)
+
+
+def test_what_is_not_known_costs_nothing_and_has_no_gradient():
+    """A loss with every term is that of a target that is right there, whatever is predicted."""
+    loss = losses.cost(EVERY_TERM, "narrow")
+    hole = np.s_[:, 4:9, 3:12]
+    unknown, wild = TARGET.copy(), LOG_HDR.copy()
+    unknown[hole] = np.nan
+    wild[hole] = 3.0
+    found = np.asarray(loss(unknown, wild, CODE))
+    assert np.isfinite(found).all()
+    wild[hole] = -2.0
+    plain = losses.cost(Loss(name="log_l2", mask="blend"), "narrow")
+    np.testing.assert_allclose(
+        np.asarray(plain(unknown, wild, CODE)), np.asarray(plain(unknown, LOG_HDR, CODE))
+    )

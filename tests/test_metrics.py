@@ -16,6 +16,7 @@ from hdrcnn.metrics import (
     highlight_error,
     highlight_mask,
     peak_error,
+    pixel_scores,
     pu21_encode,
     pu21_psnr,
     pu21_ssim,
@@ -221,3 +222,19 @@ def test_bad_input_is_named(
 ) -> None:
     with pytest.raises(ValueError, match=message):
         evaluate(prediction, reference, code)
+
+
+def test_pixels_that_are_not_known_are_left_out():
+    """Scores are those of the known pixels alone, whatever is predicted in the others."""
+    prediction, reference = CODE**2, REFERENCE.copy()
+    reference[:20, 30:50] = np.nan
+    wild = prediction.copy()
+    wild[:20, 30:50] = 1e4
+    scores = evaluate(wild, reference, CODE)
+    assert scores == evaluate(prediction, reference, CODE)
+    known = ~np.isnan(reference).any(axis=-1)
+    pixels = pixel_scores(prediction[known], reference[known], CODE[known])
+    for name, value in dataclasses.asdict(pixels).items():
+        assert getattr(scores, name) == pytest.approx(value, abs=1e-9)
+    with pytest.raises(ValueError, match="known"):
+        evaluate(prediction, np.full_like(REFERENCE, np.nan), CODE)

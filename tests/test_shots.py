@@ -52,6 +52,17 @@ def test_families_are_drawn_alike_whatever_their_size():
     np.testing.assert_allclose(counts, [1 / 6, 1 / 6, 1 / 4, 1 / 4, 1 / 6], atol=0.04)
 
 
+def test_kinds_are_drawn_by_their_shares():
+    """Whatever the number of their families; the share of one without scenes goes to all."""
+    counts = np.bincount([s.scene for s in many(3000, views=Views(kinds=(1.0, 3.0, 9.0)))]) / 3000
+    np.testing.assert_allclose(counts[[0, 1, 4]].sum(), 0.25, atol=0.03)
+    np.testing.assert_allclose(counts[[2, 3]].sum(), 0.75, atol=0.03)
+    with pytest.raises(ValueError, match="kinds"):
+        shoot(views=Views(kinds=(0.0, 0.0, 1.0)))
+    with pytest.raises(ValueError, match="kinds"):
+        Views(kinds=(1.0, -1.0, 1.0))
+
+
 def test_views_stay_in_their_ranges_and_fill_them():
     shots = many(views=Views(fov=(60.0, 90.0), pitch=(-20.0, 10.0), crop=(0.4, 0.7)))
     panoramas = [shot for shot in shots if SCENES[shot.scene].is_panorama]

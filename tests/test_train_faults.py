@@ -51,8 +51,9 @@ def vanishing(photographs: Path, monkeypatch, after: int) -> None:
 def test_a_photograph_lost_during_training_is_named(photographs, tmp_path, monkeypatch, workers):
     vanishing(photographs, monkeypatch, after=6)
     settings = dataclasses.replace(TINY, linearize=True)
+    running = Running(workers=workers, memory_gb=1e-8)
     with pytest.raises(ImageError, match=r"^[^\n]*photographs/[abc]\.png: [^\n]*$"):
-        training.train(settings, photographs, tmp_path / "run", None, Running(workers=workers))
+        training.train(settings, photographs, tmp_path / "run", None, running)
 
 
 def test_the_command_says_so_in_one_line(photographs, tmp_path, run_python):
@@ -68,7 +69,8 @@ def test_the_command_says_so_in_one_line(photographs, tmp_path, run_python):
         "    return item(self, *arguments)\n"
         "Pairs.item = gone\n"
         "sys.argv = ['hdrcnn_train.py', '--scenes=photographs', '--out_dir=run', '--linearize',\n"
-        "    '--width=2', '--size=32', '--batch=2', '--steps=2', '--validation_share=0']\n"
+        "    '--width=2', '--size=32', '--batch=2', '--steps=2', '--validation_share=0',\n"
+        "    '--memory_gb=1e-8']\n"
         f"runpy.run_path({str(ROOT / 'training_code' / 'hdrcnn_train.py')!r}, "
         "run_name='__main__')\n"
     )

@@ -27,17 +27,26 @@ from hdrcnn.image_io import ImageError
 from hdrcnn.weights import WeightsError
 from training_code import config as configs
 from training_code.config import HELP, JPEG_QUALITY, PLAIN, Config, Running, TrainingError
+from training_code.scene_files import Folders
 
 FLAGS = flags.FLAGS
-flags.DEFINE_string(
-    "scenes", None, "Folder with HDR scenes: OpenEXR, Radiance, float TIFF.", required=True
+flags.DEFINE_multi_string(
+    "scenes",
+    [],
+    "Folder with HDR scenes: OpenEXR, Radiance, float TIFF; may be given several times.",
+)
+flags.DEFINE_multi_string(
+    "photographs",
+    [],
+    "Folder with sharp LDR photographs that are linearised and exposed until they clip; may be "
+    "given several times. --set views.kinds=2,1,2 mixes panoramas, HDR photographs and these.",
 )
 flags.DEFINE_string("out_dir", None, "Folder of this run.", required=True)
-flags.DEFINE_string(
+flags.DEFINE_multi_string(
     "validation",
-    None,
-    "Text file with the scene families to hold out, one a line. Default: about a seventh of the "
-    "families, chosen by their names.",
+    [],
+    "Text file with the scene families to hold out, one a line; may be given several times. "
+    "Default: about a seventh of the families, chosen by their names.",
 )
 flags.DEFINE_string("config", None, "Settings to start from (JSON); flags given override them.")
 flags.DEFINE_multi_string(
@@ -80,11 +89,12 @@ def main() -> int:
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # Names need not be in its encoding.
     running = Running(**{f.name: getattr(FLAGS, f.name) for f in dataclasses.fields(Running)})
-    held_out = Path(FLAGS.validation) if FLAGS.validation else None
+    held_out = [Path(path) for path in FLAGS.validation]
+    folders = Folders(tuple(map(Path, FLAGS.scenes)), tuple(map(Path, FLAGS.photographs)))
     config = choose_config()
     from training_code.training import train  # Loads Keras, which takes some seconds.
 
-    train(config, Path(FLAGS.scenes), Path(FLAGS.out_dir), held_out, running)
+    train(config, folders, Path(FLAGS.out_dir), held_out, running)
     return 0
 
 

@@ -1,15 +1,16 @@
-"""LDR photographs as scenes, for pre-training: light by the inverse camera curve.
+"""LDR photographs as scenes: light by the inverse sRGB curve, not known where they are clipped.
 
-Eilertsen et al. 2017, on pre-training: photographs without saturated regions stand in for HDR
-images while the network learns what pictures look like; their light comes by the inverse of the
-mean camera curve. Half a million of them fit no memory: a scene here is a name and a size, and its
-file is decoded at each use.
+Eilertsen et al. 2017 pre-train on photographs without saturated regions. Beside HDR scenes they
+teach what those lack: sharp detail, and pictures in which nothing shines. Their camera has
+compressed the light, so it is a lower bound of what was there. What is clipped is not known and is
+left out of the loss. Those beyond the memory given are decoded at each use.
 """
 
 import contextlib
 import csv
 import io
 import itertools
+import math
 import os
 import threading
 from collections.abc import Iterable, Iterator
@@ -19,15 +20,15 @@ from pathlib import Path
 import numpy as np
 
 from hdrcnn.image_io import LDR_SUFFIXES, ImageError, finished_whole, read_ldr
-from hdrcnn.transfer import inverse_camera_curve
+from hdrcnn.transfer import srgb_decode
 from training_code.scene_files import SceneFile, chosen_files, none_usable
 from training_code.scenes import Collection, Scene, StoredScene
 
 SATURATED = 254.5 / 255.0
 """A pixel is saturated where its largest channel is above this: 255 in 8 bits."""
-MOST_SATURATED = 50
-"""Pixels. The published count, of pictures of 256x256; a larger picture is held to the same
-number, as a blown lamp is as wrong in it.
+MOST_SATURATED = 0.05
+"""Share of the pixels. Published are 50 pixels, as there they count as light; here they are not
+known, and a photograph with more of them shows little of what lies above any exposure.
 """
 CHUNK = 64
 """Files measured by a thread before the next chunk is handed out."""
@@ -38,18 +39,14 @@ Facts = tuple[int, int, int, int]
 
 
 class LdrScene(StoredScene):
-    """A photograph; linear in [0, 1]. Never a panorama: one of 2:1 is more likely a crop."""
-
-    @property
-    def is_panorama(self) -> bool:
-        return False
+    """A photograph that is decoded at each use; linear in [0, 1]."""
 
     def crop(self, top: int, left: int, rows: int, columns: int) -> np.ndarray:
         codes = read_ldr(Path(self.path))
         if codes.shape[:2] != self.shape:
             raise ImageError(f"{self.path}: was changed while in use; start again")
         part = codes[top : top + rows, left : left + columns]
-        return inverse_camera_curve(part).astype(np.float16)
+        return srgb_decode(part).astype(np.float16)
 
 
 def measured(path: Path) -> Facts:
@@ -134,6 +131,17 @@ def _unusable(file: SceneFile, facts: Facts, smallest: int) -> str:
     return f"{file.path}: holds one value everywhere; remove it" if flat else ""
 
 
+def held(scene: Scene) -> Scene:
+    """The scene with its pixels in memory."""
+    return Scene(
+        scene.name,
+        scene.family,
+        scene.pixels,
+        ceiling=scene.ceiling,
+        linearised=scene.linearised,
+    )
+
+
 def load_photographs(
     folder: Path,
     families: frozenset[str] = frozenset(),
@@ -141,6 +149,7 @@ def load_photographs(
     without: bool = False,
     smallest: int = 64,
     index: Path | None = None,
+    memory: int = 0,
 ) -> Collection:
     """The LDR photographs below a folder, sorted by path: those of `families`, or, `without`, the
     rest.
@@ -148,8 +157,9 @@ def load_photographs(
     Every file is decoded once, by as many threads as there are processors, to count its saturated
     pixels: photographs with more than `MOST_SATURATED` are left out and only counted. Those that
     cannot be read, have a side shorter than `smallest`, or one value everywhere, are listed.
-    index: a CSV file of what was found, used and continued. Raises ImageError where nothing is
-    found or nothing is left.
+    index: a CSV file of what was found, used and continued. memory: bytes; the first photographs
+    that fit are held, 6 bytes a pixel, the others decoded at each use. Raises ImageError if nothing
+    is found or nothing is left.
     """
     chosen = chosen_files(folder, families, without, LDR_SUFFIXES, "photographs")
     files = chosen.files
@@ -162,13 +172,25 @@ def load_photographs(
         for file, facts in zip(files, found, strict=True):
             if isinstance(facts, str):
                 rejected.append(facts)
-            elif facts[2] > MOST_SATURATED:
+            elif facts[2] > MOST_SATURATED * facts[0] * facts[1]:
                 saturated += 1
             elif reason := _unusable(file, facts, smallest):
                 rejected.append(reason)
             else:
-                scenes.append(LdrScene(file.name, file.family, str(file.path), facts[:2]))
-    if not scenes:
-        counted = f"{saturated:,} with more than {MOST_SATURATED} saturated pixels"
-        raise none_usable(folder, "photograph", ([counted] if saturated else []) + rejected)
+                scenes.append(
+                    LdrScene(
+                        file.name,
+                        file.family,
+                        str(file.path),
+                        facts[:2],
+                        ceiling=1.0,
+                        linearised=True,
+                    )
+                )
+        if not scenes:
+            counted = f"{saturated:,} with more than {MOST_SATURATED:.0%} of the pixels saturated"
+            raise none_usable(folder, "photograph", ([counted] if saturated else []) + rejected)
+        sizes = itertools.accumulate(6 * math.prod(scene.shape) for scene in scenes)
+        fitting = sum(size <= memory for size in sizes)
+        scenes[:fitting] = pool.map(held, scenes[:fitting])
     return Collection(scenes, rejected, chosen.notes, saturated=saturated)

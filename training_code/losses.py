@@ -3,7 +3,8 @@
 All take `target`, [N, H, W, 3] linear with 1.0 = clipping level, and `log_hdr`, the prediction
 y = log(H + 1/255) of the same shape, and return one value a picture, [N]. `mask`, [N, H, W, 1] or
 [N, H, W, 3] in [0, 1], says where the prediction counts; without one it is the published
-saturation of the target.
+saturation of the target. `cost` also takes targets that are NaN where they are not known: there
+nothing counts.
 """
 
 import math
@@ -144,6 +145,14 @@ def capped(target: Tensor, log_hdr: Tensor, stops: float) -> tuple[Tensor, Tenso
     return ops.minimum(target, most), ops.where(target > most, held, log_hdr)
 
 
+def split_known(target: Tensor) -> tuple[Tensor, Tensor]:
+    """A target that is NaN where it is not known, as one that is 0 there, and where it is known:
+    [N, H, W, 1], 1 or 0, all channels together.
+    """
+    known = ops.logical_not(ops.any(ops.isnan(target), axis=-1, keepdims=True))
+    return ops.where(known, target, 0.0), ops.cast(known, "float32")
+
+
 Cost: TypeAlias = Callable[[Any, Any, Any], Any]
 """(target, log_hdr, code) to [N]; code: the picture in [0, 1], [N, H, W, 3], display-encoded."""
 
@@ -155,8 +164,9 @@ def cost(settings: Loss, blend: str = "channel") -> Cost:
     """
 
     def total(target: Tensor, log_hdr: Tensor, code: Tensor) -> Tensor:
-        mask = saturation(target if settings.mask == "target" else code, xp=ops)
-        kept = highlights.mask(code, blend, xp=ops) if settings.mask == "blend" else mask
+        target, known = split_known(target)
+        mask = saturation(target if settings.mask == "target" else code, xp=ops) * known
+        kept = highlights.mask(code, blend, xp=ops) * known if settings.mask == "blend" else mask
         if settings.cap is not None:
             target, log_hdr = capped(target, log_hdr, settings.cap)
         result = LOSSES[settings.name](target, log_hdr, kept, settings.asymmetry)
@@ -178,6 +188,7 @@ def highlight_rmse(
 
     total: adds up what several devices have of a batch.
     """
+    target, _ = split_known(target)
     mask = ops.cast(target > 1.0, "float32")
     stops = (log_hdr - log_encode(target, xp=ops)) / float(np.log(2.0))
     squares, count = total(ops.sum(ops.square(stops) * mask)), total(ops.sum(mask))

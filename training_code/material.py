@@ -1,10 +1,13 @@
-"""What a run is trained and validated on: scenes of a folder, and the shots taken of them."""
+"""What a run is trained and validated on: scenes of folders, and the shots taken of them."""
 
+import copy
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from hdrcnn.image_io import ImageError
 from training_code.camera import Camera
 from training_code.config import Config
 from training_code.family_lists import missing_note, read_list
@@ -12,35 +15,61 @@ from training_code.ldr_scenes import load_photographs
 from training_code.on_device import atlas
 from training_code.on_device.camera import DeviceCamera
 from training_code.pairs import Pairs
-from training_code.scene_files import check_apart
+from training_code.scene_files import Folders, check_apart
 from training_code.scene_store import SceneStore, half_of_memory
 from training_code.scenes import Scene, load_scenes
 from training_code.split import sides
 from training_code.validation import Validation
 
 
-def both_sides(
-    config: Config, folder: Path, out_dir: Path, held_out: Path | None, memory_gb: float
-) -> tuple[list[Scene], list[Scene]]:
-    """Scenes to train on and scenes held out; says what there is, and which files are unusable.
+def gathered(config: Config, folders: Folders, out_dir: Path, memory_gb: float) -> list[Scene]:
+    """The scenes of all folders; reports what there is, and which files are unusable.
 
+    Arguments and errors as for `both_sides`. Two scenes of one name are told apart by the names of
+    their folders.
+    """
+    budget = round(memory_gb * 1e9) or half_of_memory()
+    store = SceneStore(out_dir / "scenes", budget)
+    every: dict[str, Scene] = {}
+    for folder in (*folders.scenes, *folders.photographs):
+        if folder in folders.photographs or config.linearize:
+            check_apart(out_dir / "sheets", folder)
+            index = out_dir / ("_".join(["photographs", *folder.parts[-1:]]) + ".csv")
+            left = max(0, budget - store.used)
+            found = load_photographs(
+                folder, without=True, smallest=config.size, index=index, memory=left
+            )
+            store.used += sum(s.pixels.nbytes for s in found.scenes if type(s) is Scene)
+        else:
+            found = load_scenes(
+                folder, without=True, smallest=config.size, views=config.views, store=store
+            )
+        more = len(folders.scenes + folders.photographs) > 1
+        print(f"{f'{folder}: ' if more else ''}{found.rejected_lines()}{found.summary()}")
+        for scene in found.scenes:
+            name = scene.name if scene.name not in every else f"{folder.name}/{scene.name}"
+            if name in every:
+                raise ImageError(f"{folder}: given twice, or as another folder of its name")
+            every[name] = copy.copy(scene)
+            object.__setattr__(every[name], "name", name)
+    return list(every.values())
+
+
+def both_sides(
+    config: Config, folders: Folders, out_dir: Path, held_out: Sequence[Path], memory_gb: float
+) -> tuple[list[Scene], list[Scene]]:
+    """Scenes to train on and scenes held out; reports what there is, and unusable files.
+
+    held_out: text files of the families to hold out; without any a share is, by name.
     memory_gb: of scenes held in memory, 0: half of all; the others are mapped from `out_dir`.
     Raises ImageError where the run's own pictures would become photographs, or there are none.
     """
-    if config.linearize:
-        check_apart(out_dir / "sheets", folder)
-        index = out_dir / "photographs.csv"
-        found = load_photographs(folder, without=True, smallest=config.size, index=index)
-    else:
-        store = SceneStore(out_dir / "scenes", round(memory_gb * 1e9) or half_of_memory())
-        found = load_scenes(
-            folder, without=True, smallest=config.size, views=config.views, store=store
-        )
-    print(f"{found.rejected_lines()}{found.summary()}")
-    note = missing_note(held_out, read_list(held_out), found.scenes) if held_out else ""
-    if note:
-        print(note)
-    training, withheld = sides(found.scenes, held_out, config.validation_share)
+    scenes = gathered(config, folders, out_dir, memory_gb)
+    for path in held_out:
+        note = missing_note(path, read_list(path), scenes)
+        if note:
+            print(note)
+    training, withheld = sides(scenes, held_out, config.validation_share)
     print(f"{len(training)} scenes to train on, {len(withheld)} held out", flush=True)
     return training, withheld
 

@@ -1,5 +1,6 @@
 """Which files below a folder are scenes, and which of them show one place."""
 
+import contextlib
 import csv
 import dataclasses
 import io
@@ -37,6 +38,20 @@ class Listing:
     no file."""
 
 
+@dataclasses.dataclass(frozen=True)
+class Folders:
+    """What a run is given."""
+
+    scenes: tuple[Path, ...] = ()
+    """HDR scenes."""
+    photographs: tuple[Path, ...] = ()
+    """LDR photographs, to be linearised."""
+
+    def __post_init__(self) -> None:
+        if not self.scenes + self.photographs:
+            raise ValueError("no scenes to train on; give --scenes, --photographs, or both")
+
+
 def some(names: Sequence[str]) -> str:
     """The first of them, for one line."""
     more = f", and {len(names) - NAMED:,} more" if len(names) > NAMED else ""
@@ -45,13 +60,24 @@ def some(names: Sequence[str]) -> str:
 
 def read_families(folder: Path) -> dict[str, str]:
     """Path relative to the folder, with slashes -> family, from the columns `file` and `family` of
-    its MANIFEST.csv; empty where there is none. A path may have backslashes or begin with `./`; it
-    may be that of a folder: all below it is one family, such as the frames of a film. Raises
+    its MANIFEST.csv, or of that of the folder above; empty if there is none. A path may have
+    backslashes or begin with `./`; it may be that of a folder: all below it is one family, such as
+    the frames of a film. Raises
     ImageError where a column or a value is missing, or the file is no CSV in UTF-8, naming the
     line.
     """
     manifest = folder / "MANIFEST.csv"
     if not manifest.is_file():
+        above = real(folder).parent
+        if not (above / "MANIFEST.csv").is_file():
+            return {}
+        within = f"{real(folder).name}/"
+        with contextlib.suppress(ImageError):  # It may be about something else.
+            return {
+                name.removeprefix(within): family
+                for name, family in read_families(above).items()
+                if name.startswith(within)
+            }
         return {}
     content = manifest.read_bytes()
     try:

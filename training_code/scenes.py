@@ -28,7 +28,7 @@ from training_code.scene_files import (
     none_usable,
     scene_files,
 )
-from training_code.views import Views
+from training_code.views import KINDS, Views
 
 if TYPE_CHECKING:
     from training_code.scene_store import SceneStore
@@ -51,6 +51,8 @@ some GB until it is reduced.
 """
 REDUCTION = 2
 """Version of what `usable_pixels` makes of a file: files of a store of another one are not used."""
+KNOWN = 0.98
+"""Of a scene's ceiling: a view's pixel above it was clipped, or averages pixels that were."""
 SHOWN = 50
 """Files left out that are named one by one."""
 
@@ -66,6 +68,10 @@ class Scene:
     """Images of one place share a family and stay on one side of the split."""
     pixels: np.ndarray = dataclasses.field(repr=False)
     """[H, W, 3] float16."""
+    ceiling: float = dataclasses.field(default=math.inf, kw_only=True)
+    """Light at which the source itself was clipped: what is above it is not known."""
+    linearised: bool = dataclasses.field(default=False, kw_only=True)
+    """From an 8-bit photograph: never a panorama, one of 2:1 is more likely a crop."""
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -77,7 +83,20 @@ class Scene:
     def is_panorama(self) -> bool:
         """Equirectangular: exactly twice as wide as high."""
         rows, columns = self.shape
-        return columns == 2 * rows
+        return columns == 2 * rows and not self.linearised
+
+    @property
+    def kind(self) -> int:
+        """Index into `views.KINDS`."""
+        return 2 if self.linearised else 0 if self.is_panorama else 1
+
+    def known(self, light: np.ndarray) -> np.ndarray:
+        """Which pixels of a view [..., 3] of this scene hold what was there, rather than the level
+        at which the source was clipped: [..., 1] bool.
+        """
+        if self.ceiling == math.inf:
+            return np.ones((*light.shape[:-1], 1), bool)
+        return light.max(axis=-1, keepdims=True) < KNOWN * self.ceiling
 
     def crop(self, top: int, left: int, rows: int, columns: int) -> np.ndarray:
         """The rectangle [rows, columns, 3] float16 of `pixels` at (top, left)."""
@@ -89,10 +108,21 @@ class StoredScene(Scene):
     and goes to another process as a name. Its kinds define `crop`.
     """
 
-    def __init__(self, name: str, family: str, path: str, shape: tuple[int, int]) -> None:
+    def __init__(
+        self,
+        name: str,
+        family: str,
+        path: str,
+        shape: tuple[int, int],
+        *,
+        ceiling: float = math.inf,
+        linearised: bool = False,
+    ) -> None:
         for field, value in (("name", name), ("family", family), ("path", path)):
             object.__setattr__(self, field, value)
         object.__setattr__(self, "_shape", shape)
+        object.__setattr__(self, "ceiling", ceiling)
+        object.__setattr__(self, "linearised", linearised)
 
     path: str
     _shape: tuple[int, int]
@@ -123,12 +153,12 @@ class Collection:
 
     def summary(self) -> str:
         """For the user, one line: how many scenes of which kind, and where they are held."""
-        panoramas = sum(scene.is_panorama for scene in self.scenes)
+        counts = [sum(scene.kind == kind for scene in self.scenes) for kind in range(len(KINDS))]
         families = len({scene.family for scene in self.scenes})
         held = [scene for scene in self.scenes if not isinstance(scene, StoredScene)]
         memory = sum(scene.pixels.nbytes for scene in held) / 1e9
         parts = [
-            f"{panoramas:,} panoramas, {len(self.scenes) - panoramas:,} photographs",
+            ", ".join(f"{n:,} {kind}" for n, kind in zip(counts, KINDS, strict=True) if n),
             f"{families:,} families",
             f"{memory:.2f} GB in memory",
         ]
@@ -144,7 +174,7 @@ class Collection:
         """
         lines = "".join(f"{note}\n" for note in self.notes)
         if self.saturated:
-            lines += f"{self.saturated:,} photographs are left out for their saturated pixels\n"
+            lines += f"{self.saturated:,} photographs are left out: more than 5 % are clipped\n"
         if self.rejected:
             lines += f"{len(self.rejected):,} files are left out:\n"
             lines += "".join(f"  {line}\n" for line in self.rejected[:SHOWN])

@@ -13,7 +13,7 @@ import numpy as np
 from training_code.camera import Camera, Key, Part, Settings, generator, photograph
 from training_code.projection import square_crop, square_view
 from training_code.scenes import Scene
-from training_code.views import Views
+from training_code.views import KINDS, Views
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,11 +44,29 @@ def in_order(scenes: Sequence[Scene]) -> list[Scene]:
 
 
 def families(scenes: Sequence[Scene]) -> list[list[int]]:
-    """The indices of the scenes of each family, families sorted by name."""
-    by_name: dict[str, list[int]] = {}
+    """The indices of the scenes of each family, families sorted by name. A place in scenes of two
+    kinds is a family of each.
+    """
+    by_name: dict[tuple[str, int], list[int]] = {}
     for index, scene in enumerate(scenes):
-        by_name.setdefault(scene.family, []).append(index)
+        by_name.setdefault((scene.family, scene.kind), []).append(index)
     return [by_name[name] for name in sorted(by_name)]
+
+
+def _family(
+    scenes: Sequence[Scene],
+    by_family: Sequence[Sequence[int]],
+    views: Views,
+    rng: np.random.Generator,
+) -> Sequence[int]:
+    """One of the families: of a kind drawn by the shares of `views.kinds`, or of all."""
+    if views.kinds is not None:
+        of_kind = [[f for f in by_family if scenes[f[0]].kind == k] for k in range(len(KINDS))]
+        shares = np.array([s if f else 0.0 for s, f in zip(views.kinds, of_kind, strict=True)])
+        if not shares.sum() > 0:
+            raise ValueError(f"views.kinds {views.kinds}: there are no scenes of these kinds")
+        by_family = of_kind[int(rng.choice(len(KINDS), p=shares / shares.sum()))]
+    return by_family[int(rng.integers(len(by_family)))]
 
 
 def draw_shot(
@@ -65,7 +83,7 @@ def draw_shot(
     not count five times. Only the sizes of the scenes are looked at, not their pixels.
     """
     rng = generator(key, Part.VIEW)
-    family = by_family[int(rng.integers(len(by_family)))]
+    family = _family(scenes, by_family, views, rng)
     index = family[int(rng.integers(len(family)))]
     scene = scenes[index]
     view = _panorama_view(views, rng) if scene.is_panorama else _crop(scene, views, size, rng)
@@ -103,11 +121,13 @@ def look(scene: Scene, shot: Shot, size: int) -> np.ndarray:
 
 def take(scene: Scene, shot: Shot, size: int) -> tuple[np.ndarray, np.ndarray]:
     """The picture of a shot of `scene`, uint8 codes [size, size, 3], and its target, float32
-    [size, size, 3], linear, 1.0 = clipping level.
+    [size, size, 3], linear, 1.0 = clipping level, NaN where the scene's source was clipped.
 
     Raises TooBlackError where the view is too black to be exposed.
     """
-    return photograph(look(scene, shot, size), shot)
+    light = look(scene, shot, size)
+    codes, target = photograph(light, shot)
+    return codes, np.where(scene.known(light), target, np.float32(np.nan))
 
 
 TYPES: dict[Any, type] = {bool: np.bool_, int: np.int32, float: np.float32}

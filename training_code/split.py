@@ -45,33 +45,34 @@ def held_out(families: Iterable[str], share: float = SHARE) -> frozenset[str]:
     return frozenset(ordered[: min(max(below, 1), len(ordered) - 1)])
 
 
-def held_out_by_list(scenes: Sequence[Named], path: Path) -> frozenset[str]:
-    """The families of the scenes that a text file names, one a line.
+def held_out_by_list(scenes: Sequence[Named], *paths: Path) -> frozenset[str]:
+    """The families of the scenes that text files name, one a line.
 
     Raises ValueError where it names none or all of them, ImageError or OSError where it cannot be
     read.
     """
     present = frozenset(scene.family for scene in scenes)
-    listed = read_list(path)
+    listed = frozenset[str]().union(*map(read_list, paths))
     chosen = present & listed
     if chosen and chosen != present:
         return chosen
     names = "" if chosen else f", but {some(without_scene(listed, scenes)) or 'nothing'}"
+    which = "all" if chosen else "none"
     raise ValueError(
-        f"{path}: names {'all' if chosen else 'none'} of the {len(present):,} families of the "
+        f"{', '.join(map(str, paths))}: names {which} of the {len(present):,} families of the "
         f"scenes ({some(sorted(present))}){names}; correct it, or leave --validation away to hold "
         "out a share of them"
     )
 
 
 def sides(
-    scenes: list[Scene], path: Path | None = None, share: float = SHARE
+    scenes: list[Scene], paths: Sequence[Path] = (), share: float = SHARE
 ) -> tuple[list[Scene], list[Scene]]:
-    """Scenes to train on and scenes held out: the families that the text file names, or without
-    a file a share of them. Raises ValueError, ImageError, OSError; see `held_out` and
+    """Scenes to train on and scenes held out: the families that the text files name, or without
+    any a share of them. Raises ValueError, ImageError, OSError; see `held_out` and
     `held_out_by_list`.
     """
     families = {scene.family for scene in scenes}
-    chosen = held_out_by_list(scenes, path) if path else held_out(families, share)
+    chosen = held_out_by_list(scenes, *paths) if paths else held_out(families, share)
     training = [scene for scene in scenes if scene.family not in chosen]
     return training, [scene for scene in scenes if scene.family in chosen]

@@ -15,7 +15,7 @@ from keras import ops
 
 from training_code import distribution, temporal
 from training_code.loss_settings import Loss
-from training_code.losses import cost, highlight_rmse
+from training_code.losses import cost, highlight_rmse, split_known
 
 Tensors = dict[str, Any]
 
@@ -59,7 +59,7 @@ class Trainee(keras.Model):
         self.built = True
 
     def shown(self, batch: Tensors) -> tuple[Any, Any]:
-        """Picture, [N, S, S, 3] float32 in [0, 1], and target of a batch."""
+        """Picture, [N, S, S, 3] float32 in [0, 1], and target of a batch, NaN if not known."""
         if self.camera is not None and "picture" not in batch:
             return self.camera.take(batch)
         return ops.cast(batch["picture"], "float32") / 255.0, batch["target"]
@@ -93,7 +93,7 @@ class Trainee(keras.Model):
         value = self.cost(y_pred["target"], y_pred["log_hdr"], y_pred["picture"])
         if self.temporal_term:
             term = temporal.TERMS[self.temporal_term](
-                y_pred["target"],
+                split_known(y_pred["target"])[0],
                 y_pred["log_hdr"],
                 y_pred["log_hdr_moved"],
                 y_pred["motion"],

@@ -3,7 +3,7 @@
 Wiring only; Keras is loaded when a run begins, under the backend of the environment.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from training_code.pairs import Pairs
     from training_code.progress import History
     from training_code.record import Record
+    from training_code.scene_files import Folders
     from training_code.starts import Start
     from training_code.trainee import Camera, Trainee
 
@@ -130,30 +131,35 @@ def fit(
 
 def train(
     config: Config,
-    folder: Path,
+    folders: "Folders | Path",
     out_dir: Path,
-    held_out: Path | None = None,
+    held_out: "Sequence[Path] | Path | None" = None,
     running: Running | None = None,
 ) -> Path:
-    """Scenes -> shots -> trainee -> weights.npz in `out_dir`; says and returns its path.
+    """Scenes -> shots -> trainee -> weights.npz in `out_dir`; reports and returns its path.
 
-    held_out: text file of the families to validate on; without it some are chosen by their names.
+    folders: of the scenes; a path is one folder of HDR scenes. held_out: text files of the families
+    to validate on; without any some are chosen by their names.
     """
+    from training_code.scene_files import Folders
+
     running = running or Running()
+    folders = Folders((folders,)) if isinstance(folders, Path) else folders
+    held_out = (held_out,) if isinstance(held_out, Path) else tuple(held_out or ())
     with quietly():
         import keras  # noqa: F401 - loaded here, without its chatter
 
     from training_code import distribution
 
     with distribution.started(config, running) as where, where.printing():
-        return _train(config, folder, out_dir, held_out, running, where)
+        return _train(config, folders, out_dir, held_out, running, where)
 
 
 def _train(
     config: Config,
-    folder: Path,
+    folders: "Folders",
     out_dir: Path,
-    held_out: Path | None,
+    held_out: "Sequence[Path]",
     running: Running,
     where: "Distribution",
 ) -> Path:
@@ -173,7 +179,7 @@ def _train(
         remove_temporaries(out_dir)  # A killed run may leave a checkpoint half written.
     board = Board(out_dir) if running.tensorboard and where.first else None
     start = starts.load(Path(config.start)) if config.start else None
-    scenes, withheld = material.both_sides(config, folder, out_dir, held_out, running.memory_gb)
+    scenes, withheld = material.both_sides(config, folders, out_dir, held_out, running.memory_gb)
     note = seen_note(config.start, start.training, (s.name for s in withheld)) if start else ""
     if note:
         print(note)

@@ -3,6 +3,8 @@
 import dataclasses
 import math
 
+KINDS = ("panoramas", "HDR photographs", "linearised photographs")
+
 
 @dataclasses.dataclass(frozen=True)
 class Views:
@@ -14,12 +16,21 @@ class Views:
     """Above the horizon of a panorama, degrees."""
     crop: tuple[float, float] = (0.2, 0.6)
     """Width of a crop in widths of the photograph; never fewer pixels than the result has."""
+    kinds: tuple[float, float, float] | None = None
+    """Relative shares of the pictures taken of each of `KINDS`; none: every family of scenes counts
+    the same, whatever its kind."""
 
     def __post_init__(self) -> None:
         for name, least, most in (("fov", 1.0, 179.0), ("pitch", -90.0, 90.0), ("crop", 0.01, 1.0)):
             low, high = getattr(self, name)
             if not least <= low <= high <= most:
                 raise ValueError(f"{name} {low}, {high}: two rising values in [{least}, {most}]")
+        if self.kinds is not None and (
+            len(self.kinds) != len(KINDS)
+            or not all(0.0 <= share < math.inf for share in self.kinds)
+            or not sum(self.kinds) > 0
+        ):
+            raise ValueError(f"kinds {self.kinds}: shares of {', '.join(KINDS)}, not all 0")
 
     @property
     def sparing(self) -> tuple[float, ...]:

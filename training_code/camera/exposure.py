@@ -32,9 +32,14 @@ def expose(linear: np.ndarray, unclipped: float) -> np.ndarray:
     linear: [H, W, 3] float32, any unit, >= 0. Returns the same shape, 1.0 = clipping level.
     Raises TooBlackError where that level of the image is black.
     """
+    return linear * exposure_gain(linear, unclipped)
+
+
+def exposure_gain(linear: np.ndarray, unclipped: float) -> np.float32:
+    """The factor of `expose`. linear: any shape."""
     samples = linear.reshape(-1)
     index = min(int(unclipped * samples.size), samples.size - 1)
     level = float(np.partition(samples, index)[index])
     if not level > 0:
         raise TooBlackError(f"black up to its {unclipped:.0%} quantile: nothing to expose for")
-    return linear * np.float32(1.0 / level)
+    return np.float32(1.0 / level)

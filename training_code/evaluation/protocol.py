@@ -25,12 +25,16 @@ from PIL import Image
 
 from hdrcnn.transfer import luminance, srgb_encode
 from training_code.camera import CURVES, Development, develop, expose, picture_style, sense
+from training_code.camera.exposure import exposure_gain
 from training_code.projection import perspective_view, resized_crop
 from training_code.scenes import Scene
 from training_code.views import Views
 
-FILES = {"png": ".png", "jpeg80": ".jpg"}
-"""File formats and their endings."""
+FILES = {"png": ".png", "jpeg80": ".jpg", "white240": ".png"}
+"""File formats and their endings; `white240` is a PNG whose whites end at code `WHITE`, as after
+a highlight roll-off."""
+
+WHITE = 240
 
 JPEG_QUALITY = 80
 JPEG_SUBSAMPLING = "4:2:0"
@@ -124,7 +128,9 @@ FULL = (
     BASE,
     *(
         condition
-        for condition in (Condition(*c) for c in itertools.product(CLIPPED, FILES, CURVES))
+        for condition in (
+            Condition(*c) for c in itertools.product(CLIPPED, ("png", "jpeg80"), CURVES)
+        )
         if condition != BASE
     ),
 )
@@ -187,13 +193,18 @@ def fixed_views(scene: Scene, protocol: Protocol) -> list[View]:
     return views
 
 
-def exposed_truth(view: View, condition: Condition) -> np.ndarray:
+def exposed_truth(view: View, condition: Condition, known: np.ndarray | None = None) -> np.ndarray:
     """The view in units of the clipping level, [H, W, 3] float32.
+
+    known: [H, W, 1] bool, the pixels of which the condition's share is clipped; without it all.
 
     Rounded to half floats, as in the file: the figures can be worked out again from the files.
     Raises ValueError where the view is too black to be exposed.
     """
-    exposed = expose(view.linear, 1.0 - condition.clipped)
+    if known is None or known.all():
+        exposed = expose(view.linear, 1.0 - condition.clipped)
+    else:
+        exposed = view.linear * exposure_gain(view.linear[known[..., 0]], 1.0 - condition.clipped)
     return np.minimum(exposed, np.finfo(np.float16).max).astype(np.float16).astype(np.float32)
 
 
@@ -217,7 +228,9 @@ def encode(codes: np.ndarray, file: str) -> bytes:
     """uint8 [H, W, 3] as the bytes of a file of one of `FILES`, by Pillow's encoders."""
     stream = io.BytesIO()
     image = Image.fromarray(codes)
-    if file == "png":
+    if file == "white240":
+        image = Image.fromarray(np.round(codes * np.float32(WHITE / 255)).astype(np.uint8))
+    if FILES[file] == ".png":
         image.save(stream, "PNG")
     else:
         image.save(stream, "JPEG", quality=JPEG_QUALITY, subsampling=JPEG_SUBSAMPLING)

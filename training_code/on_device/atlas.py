@@ -15,7 +15,7 @@ from PIL import Image
 
 from hdrcnn.geometry import resize
 from training_code.config import TrainingError
-from training_code.scenes import Scene
+from training_code.scenes import KNOWN, Scene
 from training_code.shots import in_order
 from training_code.views import Views
 
@@ -45,6 +45,8 @@ class Atlas:
     """[scenes] int32."""
     is_panorama: np.ndarray
     """[scenes] bool."""
+    ceiling: np.ndarray
+    """[scenes] float32: light from which on a view is not known, `Scene.known`."""
 
     def memory(self) -> str:
         """For the user: what the pixels take."""
@@ -153,4 +155,5 @@ def build(scenes: Sequence[Scene], views: Views, size: int) -> Atlas:
         full_rows=np.array([scene.shape[0] for scene in scenes], np.int32),
         full_columns=np.array([scene.shape[1] for scene in scenes], np.int32),
         is_panorama=np.array([scene.is_panorama for scene in scenes], bool),
+        ceiling=np.array([KNOWN * scene.ceiling for scene in scenes], np.float32),
     )

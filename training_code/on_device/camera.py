@@ -86,7 +86,8 @@ class DeviceCamera(keras.layers.Layer):
         """shots: the arrays of `training_code.shots.stack`, as tensors, [N] or [N, 3].
 
         Returns the pictures, [N, size, size, 3] float32, 8-bit codes / 255, and their targets,
-        float32, linear, 1.0 = clipping level, capped at each shot's peak. A shot too black to be
+        float32, linear, 1.0 = clipping level, capped at each shot's peak, NaN where the scene's
+        source was clipped. A shot too black to be
         exposed is a black picture with a black target. Raises TypeError where a dtype policy has
         rounded the shots.
         """
@@ -104,7 +105,12 @@ class DeviceCamera(keras.layers.Layer):
         codes = curve(target, shots, self.development)
         if self.development.jpeg is not None:
             codes = jpeg.round_trip(codes, shots["jpeg_quality"], shots["subsampled"])
-        return codes / 255.0, ops.minimum(target, _spread(shots["peak"]))
+        target = ops.minimum(target, _spread(shots["peak"]))
+        if np.isfinite(self.atlas.ceiling).any():
+            ceiling = _spread(ops.take(self.atlas.ceiling, ops.cast(shots["scene"], "int32")))
+            known = ops.max(view, axis=-1, keepdims=True) < ceiling
+            target = ops.where(known, target, np.float32(np.nan))
+        return codes / 255.0, target
 
     def call(self, shots: dict[str, Any]) -> tuple[Tensor, Tensor]:
         return self.take(shots)

@@ -1,0 +1,132 @@
+r"""Judge weights on what people have: ordinary photographs, HDR photographs, panoramas.
+
+    python training_code/hdrcnn_validate.py --scenes $HDR_SCENES --photographs $PHOTOGRAPHS \
+        --params weights/hdrcnn.npz --out_dir out/validation
+
+reads   $HDR_SCENES       HDR scenes; those of --families are used, by default the families held out
+        $PHOTOGRAPHS      sharp photographs that no training has seen; all of them are used
+writes  out/validation/table.md, per_view.csv
+
+Each is exposed until 2, 5 and 10 % of it clip, through three kinds of camera curve, as PNG, as JPEG
+of quality 80 and with whites that end at code 240. See `evaluation/kinds.py`.
+"""
+
+import csv
+import dataclasses
+import functools
+import io
+import sys
+from pathlib import Path
+
+from absl import flags
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from hdrcnn.command_line import quietly, run
+from hdrcnn.image_io import ImageError, finished_whole
+from hdrcnn.transfer import ESTIMATED, LINEARISATIONS
+from hdrcnn.weights import SHIPPED, WeightsError
+
+FLAGS = flags.FLAGS
+flags.DEFINE_multi_string("scenes", [], "Folder with HDR scenes; may be given several times.")
+flags.DEFINE_multi_string(
+    "photographs", [], "Folder with sharp photographs no training has seen; several times."
+)
+flags.DEFINE_multi_string(
+    "params",
+    [],
+    "Weights file, or NAME=FILE; may be given several times. Default: the weights shipped.",
+)
+flags.DEFINE_multi_enum(
+    "camera_curve",
+    [],
+    [*LINEARISATIONS, ESTIMATED],
+    "A row of the weights with each of these curves. Default: that of `load` without a file.",
+)
+flags.DEFINE_string("families", None, "Text file with scene families. Default: those held out.")
+flags.DEFINE_list("only", None, "Beginnings of the names of conditions, such as clip05_png.")
+flags.DEFINE_integer("every", 1, "Of each kind, every so many-th view.", lower_bound=1)
+flags.DEFINE_string("out_dir", None, "Folder for the results.", required=True)
+
+
+def gathered() -> list:
+    """The scenes asked for. Raises ImageError."""
+    from training_code.evaluation.protocol import Protocol
+    from training_code.evaluation.request import VALIDATION
+    from training_code.family_lists import read_list
+    from training_code.ldr_scenes import load_photographs
+    from training_code.scenes import load_scenes
+
+    families = read_list(Path(FLAGS.families) if FLAGS.families else VALIDATION)
+    found = [
+        load_scenes(Path(folder), families, smallest=64, views=Protocol().views)
+        for folder in FLAGS.scenes
+    ]
+    found += [load_photographs(Path(folder), without=True) for folder in FLAGS.photographs]
+    if not found:
+        raise ValueError("nothing to judge by; give --scenes, --photographs, or both")
+    for collection in found:
+        print(f"{collection.rejected_lines()}{collection.summary()}", flush=True)
+    return [scene for collection in found for scene in collection.scenes]
+
+
+def main() -> int:
+    """Scenes to a table. Returns the exit status."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # Names need not be in its encoding.
+    from training_code.evaluation import kinds
+    from training_code.evaluation.methods import parse_named
+    from training_code.evaluation.protocol import Protocol
+
+    conditions = [
+        condition
+        for condition in kinds.CONDITIONS
+        if not FLAGS.only or condition.name.startswith(tuple(FLAGS.only))
+    ]
+    if not conditions:
+        names = ", ".join(condition.name for condition in kinds.CONDITIONS)
+        raise ValueError(f"--only {','.join(FLAGS.only)}: no such condition; known: {names}")
+    scenes = gathered()
+    with quietly():
+        from hdrcnn import predictor
+    methods: dict[str, kinds.Reconstruct] = {}
+    for named in [parse_named(text, "ours") for text in FLAGS.params or [str(SHIPPED)]]:
+        network = predictor.load(named.path)
+        for curve in FLAGS.camera_curve or [ESTIMATED]:
+            name = f"{named.name} {curve}" if FLAGS.camera_curve else named.name
+            if name in methods:
+                raise ValueError(f"two rows are called {name!r}; give NAME=FILE")
+            methods[name] = functools.partial(
+                network.reconstruct, camera_curve=curve, resolution="native"
+            )
+
+    out_dir = Path(FLAGS.out_dir)
+    out_dir.mkdir(parents=True, exist_ok=True)
+    rows: list[kinds.Row] = []
+    lines: list[dict] = []
+    for condition in conditions:
+        taken = list(kinds.shots(scenes, condition, Protocol(), FLAGS.every))
+        for index in range(len(kinds.NAMES))[::-1]:
+            own = [shot for shot in taken if shot.kind == index]
+            if not own:
+                continue
+            scores, best = kinds.score(own, methods)
+            made = kinds.summarise(kinds.NAMES[index], condition.name, scores, best)
+            rows += made
+            lines += [{"condition": condition.name, **dataclasses.asdict(s)} for s in scores]
+            print(kinds.table(made), flush=True)
+        with finished_whole(out_dir / "table.md") as temporary:
+            temporary.write_text(kinds.table(rows) + "\n", encoding="utf-8")
+        with (
+            finished_whole(out_dir / "per_view.csv") as temporary,
+            temporary.open("w", newline="", encoding="utf-8") as file,
+        ):
+            writer = csv.DictWriter(file, list(lines[0]), lineterminator="\n")
+            writer.writeheader()
+            writer.writerows(lines)
+    print(f"wrote table.md and per_view.csv in {out_dir}")
+    return 0
+
+
+if __name__ == "__main__":
+    run(main, ImageError, WeightsError, ValueError, OSError)
