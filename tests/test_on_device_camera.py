@@ -166,3 +166,20 @@ def test_backends_take_the_same_pictures_in_one_graph(run_python, tmp_path):
     assert difference.mean() < 0.05
     assert one["level"] == pytest.approx(float(other["level"]), rel=1e-3)
     assert one["level"] > 0.1
+
+
+def test_what_the_source_clipped_is_not_known():
+    """As on the host, but where a pixel lies on the edge of being known."""
+    plain = smooth_scenes()
+    scenes = [
+        dataclasses.replace(scene, ceiling=float(np.quantile(scene.pixels, 0.8))) for scene in plain
+    ]
+    camera = DeviceCamera(atlas.build(scenes, VIEWS, SIZE), SIZE, DEVELOPMENT)
+    shots = drawn(12)
+    _, target = take(camera, shots)
+    taken = [host.take(scenes[shot.scene], shot, SIZE)[1] for shot in shots]
+    missing, expected = np.isnan(target), np.isnan(taken)
+    assert 0.05 < expected.mean() < 0.9
+    assert (missing == expected).mean() > 0.999
+    both = ~missing & ~expected
+    np.testing.assert_allclose(target[both], np.array(taken)[both], rtol=2e-3)
