@@ -8,7 +8,7 @@ import numpy as np
 
 from hdrcnn import weights
 from hdrcnn.weights import WeightsError
-from training_code import vgg16
+from training_code import vgg16, widen
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,19 +43,28 @@ def load(path: Path) -> Start:
 
 def assign(model: Any, start: Start, source: str) -> None:
     """Give a network its start: all variables where the start is whole, else those it has, and
-    the others stay as they were initialised.
+    the others stay as they were initialised. A network a whole number of times as wide as a whole
+    start becomes one that computes the same: `widen`.
 
     Raises WeightsError, beginning with `source`, where the widths differ or something does not
     fit; then no variable is changed.
     """
     width = next(v.shape[-1] for v in model.variables if v.path == "block1_conv1/kernel")
-    if width != start.width:
+    arrays = start.arrays
+    if start.whole and width > start.width and width % start.width == 0:
+        shapes = {variable.path: tuple(variable.shape) for variable in model.variables}
+        try:
+            arrays = widen.widened(arrays, shapes)
+        except ValueError as error:
+            raise WeightsError(f"{source}: does not fit the network: {error}") from error
+    elif width != start.width:
         kind = "" if start.whole else "VGG16 has "
         raise WeightsError(
             f"{source}: {kind}width {start.width}, the network {width}; give --width {start.width}"
+            + (" or a multiple" if start.whole else "")
         )
     if start.whole:
-        weights.assign(model, start.arrays, source)
+        weights.assign(model, arrays, source)
     else:
         assign_partly(model, start.arrays, source)
 
