@@ -15,7 +15,6 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import numpy as np
-import psutil
 import pytest
 from PIL import Image
 
@@ -27,6 +26,7 @@ from hdrcnn.settings import Settings
 from tests.conftest import ROOT
 
 distributed = pytest.importorskip("distributed")
+psutil = pytest.importorskip("psutil")
 LONG = 120
 """Seconds after which something has failed, however loaded the machine is."""
 WICKED = '''
@@ -185,10 +185,11 @@ def test_workers_of_this_machine_answer_to_their_own_run_alone(six_photos):
     """Any other user of the machine can reach their ports."""
     before = listening()
     with engine.connect(farm.Place(workers=1)) as client:
-        addresses = [client.scheduler.address, *client.nthreads()]
+        scheduler = client.scheduler_info()["address"]
+        addresses = [scheduler, *client.nthreads()]
         assert all(re.match(r"tls://127\.0\.0\.1:\d+$", address) for address in addresses)
         assert client.submit(os.getpid).result(LONG) != os.getpid()
-        port = urlsplit(client.scheduler.address).port
+        port = urlsplit(scheduler).port
         assert refused(port)
         assert refused(port, distributed.Security.temporary())
         ports = listening() - before

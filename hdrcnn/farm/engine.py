@@ -34,6 +34,7 @@ from hdrcnn.weights import CURVES, JPEG, SHIPPED, VIDEO
 
 if TYPE_CHECKING:
     from distributed import Client, Future, LocalCluster, Security
+
 CORES = 4
 """Of a worker, unless the number of workers is given."""
 LEAST = 2.0
@@ -70,30 +71,20 @@ class Place:
     of Dask's own configuration."""
 
     def __post_init__(self) -> None:
+        memory, address, files = self.worker_gigabytes, self.scheduler, self._files
         if self.workers is not None and self.workers < 1:
             raise ValueError(f"--workers={self.workers}: give 1 or more")
-        if self.worker_gigabytes is not None and not LEAST <= self.worker_gigabytes < math.inf:
-            raise ValueError(
-                f"--worker_gigabytes={self.worker_gigabytes:g}: a worker needs {LEAST:g} or more"
-            )
-        if self._files and not (self.scheduler or "").startswith("tls://"):
-            raise ValueError(f"--{min(self._files)} is for --scheduler=tls://host:8786")
-        if self.scheduler is None:
-            return
-        if self.workers or self.worker_gigabytes:
+        if memory is not None and not LEAST <= memory < math.inf:
+            raise ValueError(f"--worker_gigabytes={memory:g}: a worker needs {LEAST:g} or more")
+        if files and not (address or "").startswith("tls://"):
+            raise ValueError(f"--{min(files)} is for --scheduler=tls://host:8786")
+        if address is not None and (self.workers or memory):
             raise ValueError(
                 "--scheduler has workers of its own; leave out --workers and --worker_gigabytes"
             )
-        try:
-            address = urlsplit(
-                self.scheduler if "://" in self.scheduler else f"tcp://{self.scheduler}"
-            )
-            known = address.scheme in ("tcp", "tls") and address.hostname and address.port
-        except ValueError:
-            known = None
-        if not known:
+        if address is not None and not _is_address(address):
             raise ValueError(
-                f"--scheduler={self.scheduler}: not an address; give it as tcp://host:8786 or "
+                f"--scheduler={address}: not an address; give it as tcp://host:8786 or "
                 "tls://host:8786"
             )
 
@@ -103,7 +94,7 @@ class Place:
         return {name: getattr(self, name) for name in names if getattr(self, name) is not None}
 
     def security(self) -> "Security":
-        """Certificates: made for this run, of workers of this machine; else those given.
+        """For workers of this machine, certificates made for this run alone; else those given.
 
         Raises FarmError.
         """
@@ -113,9 +104,9 @@ class Place:
             return Security.temporary()
         renamed = {"tls_cert": "tls_client_cert", "tls_key": "tls_client_key"}
         try:
-            for path in self._files.values():  # The errors of the ssl module do not name it.
-                Path(path).open("rb").close()
-            security = Security(**{renamed.get(key, key): at for key, at in self._files.items()})
+            for path in self._files.values():
+                Path(path).open("rb").close()  # The errors of the ssl module do not name it.
+            security = Security(**{renamed.get(name, name): at for name, at in self._files.items()})
             usable = security.get_connection_args("client")["ssl_context"] is not None
         except OSError as error:
             name = error.filename or ", ".join(self._files.values())
@@ -123,6 +114,13 @@ class Place:
         if self.scheduler.startswith("tls://") and not usable:
             raise FarmError(f"--scheduler={self.scheduler}: tls needs --tls_ca_file and --tls_cert")
         return security
+
+
+def _is_address(text: str) -> bool:
+    with contextlib.suppress(ValueError):
+        found = urlsplit(text if "://" in text else f"tcp://{text}")
+        return found.scheme in ("tcp", "tls") and bool(found.hostname and found.port)
+    return False
 
 
 def _line(error: BaseException) -> str:
@@ -158,17 +156,17 @@ def connect(place: Place) -> Iterator["Client"]:
         ) from error
     for name in ("distributed", "distributed.client"):  # Each has a level of its own.
         logging.getLogger(name).setLevel(logging.CRITICAL)
-    at = f"--scheduler={place.scheduler}"
+    at = f"--scheduler={place.scheduler}: " if place.scheduler else ""
     with contextlib.ExitStack() as stack:
         cluster = place.scheduler or stack.enter_context(_local(place, security))
         with _said_as(
-            f"{at}: no scheduler answers; start one with `dask scheduler`, and give its address as "
+            f"{at}no scheduler answers; start one with `dask scheduler`, and give its address as "
             "tcp://host:8786, or tls:// with a certificate that it accepts"
         ):
             client = stack.enter_context(
                 distributed.Client(cluster, timeout=ANSWER, security=security, set_as_default=False)
             )
-        with _said_as(f"{at}: has no workers; start some with `dask worker --nthreads 1`"):
+        with _said_as(f"{at}has no workers; start some with `dask worker --nthreads 1`"):
             client.wait_for_workers(1, timeout=PATIENCE)
         yield client
 
@@ -181,8 +179,8 @@ def _local(place: Place, security: "Security") -> "LocalCluster":
     from distributed.system import MEMORY_LIMIT
 
     workers = place.workers or max(1, CPU_COUNT // CORES)
-    share = MEMORY_LIMIT / workers
-    if share < LEAST * 1e9:
+    memory = place.worker_gigabytes * 1e9 if place.worker_gigabytes else MEMORY_LIMIT / workers
+    if MEMORY_LIMIT / workers < LEAST * 1e9:
         remedy = "give fewer --workers" if workers > 1 else "leave out --engine=dask"
         raise FarmError(
             f"{workers} workers on {MEMORY_LIMIT / 1e9:.1f} GB: each needs {LEAST:g} GB; {remedy}"
@@ -208,9 +206,7 @@ def _local(place: Place, security: "Security") -> "LocalCluster":
         return LocalCluster(
             n_workers=workers,
             threads_per_worker=1,
-            memory_limit=math.floor(
-                place.worker_gigabytes * 1e9 if place.worker_gigabytes else share
-            ),
+            memory_limit=math.floor(memory),
             host="127.0.0.1",
             protocol="tls://",
             security=security,
@@ -265,11 +261,9 @@ def _networks(request: Request) -> Networks:
     sha256.cache_clear()  # A worker may outlive the files that it has read.
     here, there = installed(request.params), request.installed
     if here != there:
-        differs = (
-            f"hdrcnn is {here[0]}, not {there[0]}" if here[0] != there[0] else "weights differ"
-        )
+        what = f"is {here[0]}, not {there[0]}" if here[0] != there[0] else "has other weights"
         raise FarmError(
-            f"worker on {socket.gethostname()}: its {differs}; install the same on all machines"
+            f"worker on {socket.gethostname()}: its hdrcnn {what}; install the same on all machines"
         )
     load = functools.partial(
         hdrcnn.load,
@@ -334,14 +328,14 @@ def _handed_out(
     """
     from distributed import as_completed
 
-    waiting, in_hand = iter(jobs), {}
+    waiting = iter(jobs)
+    in_hand: dict[Future, Job] = {}
     done = as_completed(loop=client.loop)
     while True:
         with _said_as("the scheduler was lost; run again: what is done is kept"):
             width = 1 if alone else max(1, len(client.nthreads()))  # They may come and go.
         for job in itertools.islice(waiting, max(0, width - len(in_hand))):
-            film = films.film(job.source)
-            future = client.submit(convert, job, film, request, pure=False)
+            future = client.submit(convert, job, films.film(job.source), request, pure=False)
             in_hand[future] = job
             done.add(future)
         if not in_hand:
