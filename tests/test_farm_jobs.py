@@ -3,6 +3,7 @@
 import math
 import pickle
 import sys
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -164,3 +165,22 @@ def test_what_cannot_be_had_is_said_in_one_line(tmp_path, monkeypatch):
             patched.setitem(sys.modules, package, None)
             with pytest.raises(farm.FarmError, match="pip install"), engine.connect(farm.Place()):
                 pass
+
+
+@pytest.mark.parametrize("lost", ["all workers", "the scheduler"])
+def test_a_run_that_loses_its_workers_or_scheduler_ends(six_photos, tiny_weights, lost):
+    """In one line, instead of waiting for ever."""
+    distributed = pytest.importorskip("distributed")
+    planned = folders.plan(["in"], Path("out")).jobs
+    request = farm.ask(Settings(), tiny_weights)
+    patience = {"distributed.scheduler.no-workers-timeout": "0.1s" if "workers" in lost else None}
+    with distributed.dask.config.set(patience):
+        cluster = distributed.LocalCluster(
+            n_workers=0, processes=False, protocol="tcp", dashboard_address=":0", silence_logs=50
+        )
+    with cluster, distributed.Client(cluster, set_as_default=False) as client:
+        if lost == "the scheduler":
+            threading.Timer(0.5, cluster.close).start()
+        with pytest.raises(farm.FarmError, match=f"{lost} .*lost; run again") as error:
+            list(engine.outcomes(client, planned, Films(), request))
+        assert "\n" not in str(error.value)
