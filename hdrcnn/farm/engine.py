@@ -320,15 +320,19 @@ def _outcome(future: "Future") -> Outcome | None:
         ) from error
 
 
-def _handed_out(
-    client: "Client", jobs: Iterable[Job], films: Films, request: Request, alone: bool
-) -> Iterator[tuple[Job, Outcome | None]]:
-    """Jobs as they are done, never more in hand than there are workers, or one: a million files
-    cost the scheduler no more than a hundred, and a worker dies over one file alone.
+def outcomes(
+    client: "Client", jobs: Iterable[Job], films: Films, request: Request
+) -> Iterator[Outcome]:
+    """Outcomes in the order in which they come. Ends early if nothing can be written.
+
+    Never more files are in hand than there are workers: a million files cost the scheduler no more
+    than a hundred, and a worker dies over one. Dask gives it to another worker. A file over which
+    too many died is set aside and tried once more with nothing beside it: it may only have stood
+    beside the culprit, or wanted more memory than was left.
     """
     from distributed import as_completed
 
-    waiting = iter(jobs)
+    waiting, suspects, alone = iter(jobs), list[Job](), False
     in_hand: dict[Future, Job] = {}
     done = as_completed(loop=client.loop)
     while True:
@@ -339,22 +343,12 @@ def _handed_out(
             in_hand[future] = job
             done.add(future)
         if not in_hand:
-            return
+            if alone or not suspects:
+                return
+            waiting, alone = iter(suspects), True
+            continue
         for future in done.next_batch():
-            yield in_hand.pop(future), _outcome(future)
-
-
-def outcomes(
-    client: "Client", jobs: Iterable[Job], films: Films, request: Request
-) -> Iterator[Outcome]:
-    """Outcomes in the order in which they come. Ends early if nothing can be written.
-
-    A file over which workers died is set aside and tried once more with nothing beside it: it may
-    only have stood beside the culprit, or wanted more memory than was left.
-    """
-    suspects: list[Job] = []
-    for alone in (False, True):
-        for job, outcome in _handed_out(client, suspects if alone else jobs, films, request, alone):
+            job, outcome = in_hand.pop(future), _outcome(future)
             if outcome is None and not alone:
                 suspects.append(job)
                 continue
