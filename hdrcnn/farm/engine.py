@@ -13,10 +13,12 @@ import itertools
 import logging
 import math
 import os
+import signal
 import socket
 import threading
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from concurrent.futures import CancelledError
+from multiprocessing import resource_tracker
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -140,6 +142,29 @@ def _said_as(said: str) -> Iterator[None]:
 
 
 @contextlib.contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Ctrl-C waits for the end of the block, and never reaches processes started within, then or
+    later: Dask leaves tracebacks behind if it is interrupted while workers start.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    caught: list[int] = []
+    before = signal.signal(signal.SIGINT, lambda number, _: caught.append(number))
+    mask = getattr(signal, "pthread_sigmask", lambda *_: None)  # Threads and processes inherit it.
+    if os.name == "posix":
+        resource_tracker.ensure_running()  # It would unblock SIGINT in the thread that starts it.
+    mask(getattr(signal, "SIG_BLOCK", 0), {signal.SIGINT})
+    try:
+        yield
+    finally:
+        mask(getattr(signal, "SIG_UNBLOCK", 0), {signal.SIGINT})
+        signal.signal(signal.SIGINT, before)
+    if caught:
+        raise KeyboardInterrupt
+
+
+@contextlib.contextmanager
 def connect(place: Place) -> Iterator["Client"]:
     """A client with at least one worker; all that was started for it is ended again.
 
@@ -158,7 +183,8 @@ def connect(place: Place) -> Iterator["Client"]:
         logging.getLogger(name).setLevel(logging.CRITICAL)
     at = f"--scheduler={place.scheduler}: " if place.scheduler else ""
     with contextlib.ExitStack() as stack:
-        cluster = place.scheduler or stack.enter_context(_local(place, security))
+        with _undisturbed():
+            cluster = place.scheduler or stack.enter_context(_local(place, security))
         with _said_as(
             f"{at}no scheduler answers; start one with `dask scheduler`, and give its address as "
             "tcp://host:8786, or tls:// with a certificate that it accepts"
