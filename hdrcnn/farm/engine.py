@@ -185,12 +185,13 @@ def connect(place: Place) -> Iterator["Client"]:
     with contextlib.ExitStack() as stack:
         with _undisturbed():
             cluster = place.scheduler or stack.enter_context(_local(place, security))
+        answer = ANSWER if place.scheduler else PATIENCE  # This machine may be busy.
         with _said_as(
             f"{at}no scheduler answers; start one with `dask scheduler`, and give its address as "
             "tcp://host:8786, or tls:// with a certificate that it accepts"
         ):
             client = stack.enter_context(
-                distributed.Client(cluster, timeout=ANSWER, security=security, set_as_default=False)
+                distributed.Client(cluster, timeout=answer, security=security, set_as_default=False)
             )
         with _said_as(f"{at}has no workers; start some with `dask worker --nthreads 1`"):
             client.wait_for_workers(1, timeout=PATIENCE)
