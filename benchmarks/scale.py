@@ -37,8 +37,7 @@ import hdrcnn
 from hdrcnn import batch, farm
 from hdrcnn.command_line import quietly, run
 from hdrcnn.conversion import Conversion
-from hdrcnn.farm import cluster, engine
-from hdrcnn.farm.jobs import convert
+from hdrcnn.farm import engine
 from hdrcnn.film import Films
 from hdrcnn.folders import Job, plan
 from hdrcnn.networks import Networks
@@ -90,10 +89,10 @@ def local_rate(jobs: Sequence[Job], networks: Networks, settings: Settings) -> f
 
 def farm_rate(jobs: Sequence[Job], workers: int, request: farm.Request) -> tuple[float, float]:
     """Files a second of workers that have their network, and seconds of a task of nothing."""
-    with cluster.connect(farm.Place(workers)) as client:
+    with engine.connect(farm.Place(workers)) as client:
         addresses = list(client.nthreads())
         first = [
-            client.submit(convert, jobs[0], None, request, workers=[at], pure=False)
+            client.submit(engine.convert, jobs[0], None, request, workers=[at], pure=False)
             for at in addresses
         ]
         for future in first:

@@ -1,5 +1,6 @@
 """Flags of `command_predict` that do not go together, said before anything is done."""
 
+import dataclasses
 from collections.abc import Collection
 
 from absl import flags
@@ -22,7 +23,8 @@ OF_FORMATS = {
 
 def place() -> farm.Place | None:
     """Where workers are wanted; None: this process does it. Raises ValueError."""
-    asked = farm.Place(FLAGS.workers, FLAGS.worker_gigabytes, FLAGS.scheduler)
+    names = [field.name for field in dataclasses.fields(farm.Place)]
+    asked = farm.Place(**{name: getattr(FLAGS, name) for name in names})
     if FLAGS.engine == "dask" or asked.scheduler is not None:
         return asked
     if asked != farm.Place():

@@ -124,11 +124,14 @@ flags.DEFINE_string("shard", "1/1", "3/16: of the sorted list the third of sixte
 flags.DEFINE_enum(
     "engine", "local", ["local", "dask"], "What converts: this process, or workers of Dask."
 )
-flags.DEFINE_integer("workers", None, "Processes of --engine=dask. Default: one for 4 cores.", 1)
-flags.DEFINE_float("worker_gigabytes", None, "Memory of each. Default: an equal share.", 0.1)
+flags.DEFINE_integer("workers", None, "Processes of --engine=dask. Default: one for 4 cores.")
+flags.DEFINE_float("worker_gigabytes", None, "Memory of each. Default: an equal share.")
 flags.DEFINE_string(
-    "scheduler", None, "Address of a Dask scheduler with workers of its own: tcp://host:8786."
+    "scheduler", None, "Address of a Dask scheduler with workers of its own: tls://host:8786."
 )
+flags.DEFINE_string("tls_ca_file", None, "Of a tls:// scheduler: PEM file of its authority.")
+flags.DEFINE_string("tls_cert", None, "Of a tls:// scheduler: PEM file of your certificate.")
+flags.DEFINE_string("tls_key", None, "Its key, unless --tls_cert holds it too.")
 for _name, _least, _most in (("gamma", 0.1, 10.0), ("scaling", 0.1, 10.0), ("max_stops", 0.0, 15.0),
                              ("exposure", -40.0, 40.0), ("max_megapixels", 1e-6, 1e6)):  # fmt: skip
     flags.register_validator(

@@ -1,7 +1,7 @@
 """What a worker process does first: `dask worker --preload hdrcnn.farm.preload`.
 
 Ctrl-C goes to all processes of a terminal; who asked for the work ends it. What Dask writes about
-a dead or stopping worker is said by the engine, in its own line.
+a dead or stopping worker is reported by the engine, in its own line.
 """
 
 import atexit
@@ -14,7 +14,7 @@ from distributed import Worker
 
 
 def _leave() -> None:
-    """Ends the process: TensorFlow takes seconds to take itself apart, with nothing to be saved."""
+    """Ends the process: TensorFlow takes seconds to shut down, with nothing to be saved."""
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(0)
