@@ -9,10 +9,7 @@ import re
 
 import numpy as np
 
-from hdrcnn.primaries import to_rec709
-
-XYZ = (1.0, 0.0, 0.0, 1.0, 0.0, 0.0, 1 / 3, 1 / 3)
-"""CIE XYZ as an RGB space; Radiance's white has equal X, Y and Z."""
+from hdrcnn.primaries import XYZ, to_rec709
 
 LARGEST = 250_000_000
 """Colours that run lengths of old may make; a few bytes of them can claim any number."""
@@ -63,7 +60,7 @@ def _header(data: bytes) -> Header:
             stated = tuple(_numbers(value, 8, "PRIMARIES"))
             chromaticities = stated if any(stated) else chromaticities  # All zero: not stated.
         elif key == b"FORMAT" and value.strip() == b"32-bit_rle_xyze":
-            chromaticities = XYZ
+            chromaticities = XYZ  # Adapted: Radiance's white has equal X, Y and Z.
         elif key == b"FORMAT" and value.strip() != b"32-bit_rle_rgbe":
             raise ValueError(f"its format is {value.decode('latin-1').strip()}")
     if not (gain > 0).all():
