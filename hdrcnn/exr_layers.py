@@ -105,9 +105,9 @@ def layers(parts: Mapping[int, tuple[str, Sequence[str]]], alone: bool) -> list[
                 colours.setdefault("", wanted)
         before = [] if alone else title.split(".")  # The one part of a file may be called anything.
         for layer in sorted(colours):
-            name = ".".join([*filter(None, before), *filter(None, [layer])])
-            own = EXACT if alone and not layer else rank([*before, *layer.split(".")])
-            found.append(Layer(part, name, colours[layer], own))
+            elements = [element for element in [*before, *layer.split(".")] if element]
+            own = EXACT if alone and not layer else rank(elements)
+            found.append(Layer(part, ".".join(elements), colours[layer], own))
     return found
 
 

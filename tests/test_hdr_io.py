@@ -16,7 +16,7 @@ from PIL import Image, ImageOps
 from hdrcnn import hdr_io
 from hdrcnn.hdr_io import read_exr, read_hdr
 from hdrcnn.image_io import ImageError, write_exr
-from hdrcnn.primaries import REC709, luminance_weights
+from hdrcnn.primaries import REC709, XYZ, luminance_weights
 from tests.exr_files import RGB, SCANLINES, TILES, planes, raw_exr, write
 from tests.test_primaries import ACES, REC2020, expected_matrix
 
@@ -61,6 +61,23 @@ def test_chromaticities_become_rec709(tmp_path, chromaticities):
     np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-3)
     if chromaticities == REC709:
         np.testing.assert_array_equal(found, RGB)
+
+
+@pytest.mark.parametrize("xy", [(0.3127, 0.3290), (1 / 3, 1 / 3), (0.64, 0.33)])
+def test_files_of_xyz_hold_x_y_and_z(tmp_path, xy):
+    """Not brought from equal energy to D65: what has the chromaticity of D65 is white, the red of
+    Rec. 709 is red. Against colour-science.
+    """
+    colour = pytest.importorskip("colour")
+    xyz = np.broadcast_to(colour.xy_to_XYZ(np.array(xy)) * 5, (24, 36, 3)).astype(np.float32)
+    space = colour.RGB_COLOURSPACES["sRGB"]
+    expected = xyz[0, 0] @ np.linalg.inv(
+        colour.normalised_primary_matrix(space.primaries, space.whitepoint)
+    ).T
+    found = read_exr(write(tmp_path / "a.exr", planes(image=xyz), chromaticities=XYZ))
+    np.testing.assert_allclose(found, np.broadcast_to(expected, found.shape), rtol=1e-3, atol=1e-3)
+    if xy == (0.3127, 0.3290):
+        np.testing.assert_allclose(found, 5, rtol=1e-3)
 
 
 @pytest.mark.parametrize("chromaticities", [None, REC2020])
