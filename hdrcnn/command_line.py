@@ -9,7 +9,7 @@ from typing import TextIO
 
 from absl import app, flags, logging
 
-from hdrcnn.stderr import LOCK
+from hdrcnn.printed import LOCK
 
 
 @contextlib.contextmanager

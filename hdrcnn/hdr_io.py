@@ -20,7 +20,7 @@ from hdrcnn import exr_layers, rgbe
 from hdrcnn.absolute import strips
 from hdrcnn.image_io import ImageError
 from hdrcnn.primaries import REC709, is_xyz, luminance_weights, to_rec709, xyz_to_rec709
-from hdrcnn.stderr import without
+from hdrcnn.printed import without
 
 HDR_SUFFIXES = (".exr", ".hdr", ".pic", ".tif", ".tiff")
 LARGEST = 320_000_000
@@ -29,8 +29,8 @@ memory for each, whatever the length of the file.
 """
 LARGEST_SAMPLES = 1 << 31
 """Of all channels of an OpenEXR file: the library decodes them all."""
-_OF_OPENEXR = re.compile(rb"\(EXR_ERR_|^Warning: Exception raised reading")
-"""Lines that OpenEXR writes to stderr about a damaged file."""
+_OF_OPENEXR = re.compile(r"\(EXR_ERR_|^Warning: Exception raised reading")
+"""Lines that OpenEXR prints about a damaged file."""
 
 
 # What tifffile notes about a damaged file is said in the error; it must not stand beside it.
