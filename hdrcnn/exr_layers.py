@@ -14,17 +14,20 @@ STRONG = frozenset({"beauty", "combined", "composite", "final"})
 """Names of the image whatever stands before them."""
 GENERIC = frozenset({"rgba", "rgb", "image", "color", "colour", "main", "default", "render", "c"})
 """Names of the image unless what stands before them is no colour: `normal.rgb`."""
-COMPONENTS = frozenset(
-    "albedo ambient ao caustics clearcoat coat diff diffuse direct emission emissive emit gi gloss "
-    "glossy indirect occlusion refl reflection reflections refr refraction shadow shadows sheen "
-    "spec specular sss subsurface trans transmission volume".split()
-)
+COMPONENTS = frozenset({
+    "albedo", "ambient", "ao", "caustics", "clearcoat", "coat", "diff", "diffuse", "direct",
+    "emission", "emissive", "emit", "gi", "gloss", "glossy", "indirect", "occlusion", "refl",
+    "reflection", "reflections", "refr", "refraction", "shadow", "shadows", "sheen", "spec",
+    "specular", "sss", "subsurface", "trans", "transmission", "volume",
+})  # fmt: skip
 """Colours, but of a part of the light: their sum is the image."""
-DATA = frozenset(
-    "alpha bitangent bump confidence coverage curvature disparity error facing flow id ids index "
-    "mask masks matte mattes mist motion mv n nn normal normalmap normals noise opacity p pos position positions pref samples st tangent tangents texcoord "
-    "uv uvs variance vector vectors velocity wireframe z zdepth".split()
-)
+DATA = frozenset({
+    "alpha", "bitangent", "bump", "confidence", "coverage", "curvature", "disparity", "error",
+    "facing", "flow", "id", "ids", "index", "mask", "masks", "matte", "mattes", "mist",
+    "motion", "mv", "n", "nn", "noise", "normal", "normalmap", "normals", "opacity", "p", "pos",
+    "position", "positions", "pref", "samples", "st", "tangent", "tangents", "texcoord", "uv",
+    "uvs", "variance", "vector", "vectors", "velocity", "wireframe", "z", "zdepth",
+})  # fmt: skip
 """Numbers that are no light."""
 DATA_BEGIN = ("crypto", "depth", "motion", "velocity")
 
@@ -111,6 +114,11 @@ def layers(parts: Mapping[int, tuple[str, Sequence[str]]], alone: bool) -> list[
     return found
 
 
+def _listed(names: Sequence[str]) -> str:
+    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+    return ", ".join(name[:40] for name in names[:3]) + more
+
+
 def image(parts: Mapping[int, tuple[str, Sequence[str]]], alone: bool) -> Layer | None:
     """The layer that is the image; None if no channels make one. Arguments as for `layers`.
 
@@ -123,10 +131,10 @@ def image(parts: Mapping[int, tuple[str, Sequence[str]]], alone: bool) -> Layer 
     best = min(found, key=lambda layer: layer.rank)  # The first of equals.
     equals = [layer.name for layer in found if layer.rank == best.rank]
     if best.rank == NO_COLOUR:
-        raise ValueError(f"holds no colours, only {', '.join(equals)}; save it with the image")
+        raise ValueError(f"holds no colours, only {_listed(equals)}; save it with the image")
     if best.rank == COMPONENT and len(equals) > 1:
         raise ValueError(
-            f"holds components ({', '.join(equals)}) but not their image; save it with a layer "
+            f"holds components ({_listed(equals)}) but not their image; save it with a layer "
             "named beauty"
         )
     return best

@@ -9,6 +9,7 @@ import dataclasses
 import logging
 import math
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,16 +20,17 @@ import tifffile
 from hdrcnn import exr_layers, rgbe
 from hdrcnn.absolute import strips
 from hdrcnn.image_io import ImageError
+from hdrcnn.npz import shown
 from hdrcnn.primaries import REC709, is_xyz, luminance_weights, to_rec709, xyz_to_rec709
 from hdrcnn.printed import without
 
 HDR_SUFFIXES = (".exr", ".hdr", ".pic", ".tif", ".tiff")
 LARGEST = 320_000_000
-"""Pixels; a panorama of 24,576 columns has 302 million. Reading takes up to about 24 bytes of
-memory for each, whatever the length of the file.
+"""Pixels that are read; a panorama of 24,576 columns has 302 million."""
+BELIEVED = 24_000_000, 16
+"""Pixels that any file may hold, and how many more for each of its bytes. What can be compressed
+further is one flat colour, or a file made to fill the memory.
 """
-LARGEST_SAMPLES = 1 << 31
-"""Of all channels of an OpenEXR file: the library decodes them all."""
 _OF_OPENEXR = re.compile(r"\(EXR_ERR_|^Warning: Exception raised reading")
 """Lines that OpenEXR prints about a damaged file."""
 
@@ -41,8 +43,8 @@ _DAMAGED = "damaged or truncated; copy it again from its source"
 
 
 def _one_line(error: Exception) -> str:
-    words = str(error).split()
-    return " ".join(words) if len(words) > 1 else "damaged or truncated"
+    said = shown(error)
+    return said if " " in said else "damaged or truncated"
 
 
 def _checked(path: Path) -> Path:
@@ -51,13 +53,30 @@ def _checked(path: Path) -> Path:
     return path
 
 
-def _check_size(path: Path, size: tuple[int, int]) -> None:
-    """size: rows and columns. Raises ImageError."""
-    if math.prod(size) > LARGEST:
-        raise ImageError(
-            f"{path}: {size[1]}x{size[0]} pixels, more than {LARGEST / 1e6:.0f} megapixels are not "
-            "read; make it smaller"
-        )
+@dataclasses.dataclass(frozen=True)
+class Size:
+    """What a file says of itself, without its pixels being read."""
+
+    rows: int
+    columns: int
+    samples: int
+    """Of all channels that reading it decodes."""
+
+    def check(self, path: Path) -> None:
+        """Raises ImageError if it is too large, or larger than the length of its file allows."""
+        said = f"{path}: {self.columns}x{self.rows} pixels"
+        pixels = max(self.rows * self.columns, self.samples // 3)
+        length = path.stat().st_size
+        if pixels > LARGEST:
+            raise ImageError(
+                f"{said}, {self.samples / 1e6:,.0f} million samples: more than {LARGEST / 1e6:.0f} "
+                "megapixels are not read; make it smaller"
+            )
+        if pixels > BELIEVED[0] + BELIEVED[1] * length:
+            raise ImageError(
+                f"{said}, {self.samples / 1e6:,.0f} million samples are not believed of "
+                f"{length:,} bytes; copy it again from its source or leave it out"
+            )
 
 
 def _spread(samples: np.ndarray, step: int, length: int, axis: int) -> np.ndarray:
@@ -133,11 +152,13 @@ class _Contents:
     """Rows and columns of each such part."""
 
     @property
-    def samples(self) -> int:
-        """Of all channels, as if none were subsampled."""
-        return sum(
+    def size(self) -> Size:
+        """Of the largest part; samples of all, as if none were subsampled."""
+        rows, columns = max(self.sizes.values(), default=(0, 0), key=math.prod)
+        samples = (
             math.prod(self.sizes[part]) * len(names) for part, (_, names) in self.parts.items()
         )
+        return Size(rows, columns, sum(samples))
 
 
 def _open_exr(path: Path, header_only: bool = False) -> Any:
@@ -148,6 +169,7 @@ def _open_exr(path: Path, header_only: bool = False) -> Any:
 
 def _contents(path: Path) -> _Contents:
     """Of an OpenEXR file, without its pixels. Raises what OpenEXR raises, ValueError."""
+    _checked(path)
     flat, sizes = {}, {}
     with _open_exr(path, header_only=True) as file:
         for index, part in enumerate(file.parts):
@@ -184,21 +206,16 @@ def read_exr(path: Path, unassociated: bool = False) -> np.ndarray:
     files with `hdrcnn:alpha = unassociated`, which this tool wrote before it followed the
     convention, are as stored.
     """
-    _checked(path)
     try:
         contents = _contents(path)
-        _check_size(path, max(contents.sizes.values(), default=(0, 0), key=math.prod))
-        if contents.samples > LARGEST_SAMPLES:
-            raise ImageError(
-                f"{path}: {contents.samples / 1e6:.0f} million samples in all its channels, more "
-                f"than {LARGEST_SAMPLES / 1e6:.0f} are not read; save the image alone"
-            )
+        contents.size.check(path)
         try:
             layer = exr_layers.image(contents.parts, alone=contents.count == 1)
         except ValueError as error:
-            raise ImageError(f"{path}: {error}") from error
+            raise ImageError(f"{path}: {shown(error)}") from error
         if layer is None:
-            found = ", ".join(name for _, names in contents.parts.values() for name in names)
+            names = [name for _, names in contents.parts.values() for name in names]
+            found = shown(", ".join(names))
             raise ImageError(
                 f"{path}: no R, G and B channels (found: {found or 'none'}); save it with them"
             )
@@ -219,13 +236,27 @@ def read_exr(path: Path, unassociated: bool = False) -> np.ndarray:
         ) from error
 
 
+HEADER = 1 << 20
+"""Bytes in which the header of a Radiance picture ends."""
+
+
+def _radiance_size(path: Path) -> Size:
+    """Raises ValueError."""
+    with _checked(path).open("rb") as file:
+        rows, columns = rgbe.size(file.read(HEADER))
+    return Size(rows, columns, 3 * rows * columns)
+
+
 def read_radiance(path: Path) -> np.ndarray:
     """A Radiance picture as [H, W, 3] float32, linear Rec. 709; see `rgbe.decode`.
 
     Raises ImageError.
     """
     try:
-        return rgbe.decode(_checked(path).read_bytes())
+        size = _radiance_size(path)
+        size.check(path)
+        with path.open("rb") as file:  # Nothing behind the picture: no pixel takes 12 bytes.
+            return rgbe.decode(file.read(HEADER + 12 * size.rows * size.columns))
     except ValueError as error:
         raise ImageError(
             f"{path}: not a readable Radiance picture, {error}; copy it again from its source or "
@@ -233,6 +264,17 @@ def read_radiance(path: Path) -> np.ndarray:
         ) from error
     except MemoryError as error:
         raise ImageError(f"{path}: too large for this machine's memory; make it smaller") from error
+
+
+def _tiff_page_size(page: tifffile.TiffPage) -> Size:
+    rows, columns = int(page.imagelength), int(page.imagewidth)
+    return Size(rows, columns, math.prod(int(length) for length in page.shape))
+
+
+def _tiff_size(path: Path) -> Size:
+    with tifffile.TiffFile(_checked(path)) as file:
+        page = file.pages.first
+        return _tiff_page_size(page)
 
 
 def read_float_tiff(path: Path) -> np.ndarray:
@@ -246,6 +288,7 @@ def read_float_tiff(path: Path) -> np.ndarray:
             page = file.pages.first
             kind, axes = page.dtype, page.axes
             orientation = page.tags.valueof(274, 1)
+            _tiff_page_size(page).check(path)
             if kind is None or kind.kind != "f":
                 raise ImageError(
                     f"{path}: {kind} samples, not a floating-point TIFF; save it as OpenEXR, or "
@@ -274,30 +317,49 @@ def read_float_tiff(path: Path) -> np.ndarray:
         return np.ascontiguousarray(colours, np.float32)
 
 
-_READERS = {
-    b"\x76\x2f\x31\x01": read_exr,
-    b"#?": read_radiance,
-    b"II*\0": read_float_tiff,
-    b"MM\0*": read_float_tiff,
-    b"II+\0": read_float_tiff,
-    b"MM\0+": read_float_tiff,
+_KINDS: dict[bytes, tuple[Callable[[Path], np.ndarray], Callable[[Path], Size]]] = {
+    b"\x76\x2f\x31\x01": (read_exr, lambda path: _contents(path).size),
+    b"#?": (read_radiance, _radiance_size),
+    b"II*\0": (read_float_tiff, _tiff_size),
+    b"MM\0*": (read_float_tiff, _tiff_size),
+    b"II+\0": (read_float_tiff, _tiff_size),
+    b"MM\0+": (read_float_tiff, _tiff_size),
 }
+
+
+def _kind(path: Path) -> tuple[Callable[[Path], np.ndarray], Callable[[Path], Size]]:
+    """How a file is read, by its first bytes. Raises ImageError."""
+    try:
+        with _checked(path).open("rb") as file:
+            start = file.read(4)
+    except OSError as error:
+        raise ImageError(f"{path}: cannot be read: {error.strerror or error}") from error
+    for magic, kind in _KINDS.items():
+        if start.startswith(magic):
+            return kind
+    raise ImageError(
+        f"{path}: neither OpenEXR, Radiance nor TIFF; save it as one of them or leave it out"
+    )
+
+
+def size_of(path: Path) -> Size | None:
+    """What the headers of an HDR file of any kind say; None where they cannot be read: `read_hdr`
+    has the reason.
+    """
+    try:
+        return _kind(path)[1](path)
+    except Exception:  # noqa: BLE001  # Damaged files make the libraries fail in any way they like.
+        return None
 
 
 def read_hdr(path: Path) -> np.ndarray:
     """An HDR file of any kind, known by its first bytes: [H, W, 3] float32, linear Rec. 709, in
     the unit of the file. Values may be negative or not finite where the file's are.
 
-    Raises ImageError.
+    More pixels than `LARGEST`, or than `BELIEVED` of so short a file, are refused by the header,
+    before memory is taken for them. Raises ImageError.
     """
     try:
-        with _checked(path).open("rb") as file:
-            start = file.read(4)
-        for magic, read in _READERS.items():
-            if start.startswith(magic):
-                return read(path)
+        return _kind(path)[0](path)
     except OSError as error:
         raise ImageError(f"{path}: cannot be read: {error.strerror or error}") from error
-    raise ImageError(
-        f"{path}: neither OpenEXR, Radiance nor TIFF; save it as one of them or leave it out"
-    )

@@ -21,7 +21,6 @@ NO_COLOURS = ["normal", "Normal", "N", "WorldNormals", "normal.rgb", "depth", "Z
 COMPONENTS = ["albedo", "DiffCol", "specular_direct", "AO", "Emit", "diffuse.rgb"]
 
 
-
 def several(path, names, images) -> None:
     """A file of many parts, each with plain R, G and B."""
     made = [

@@ -1,5 +1,6 @@
 """Lines that libraries print by themselves: damaged OpenEXR files; other lines pass."""
 
+import contextlib
 import os
 import re
 import threading
@@ -72,9 +73,9 @@ def test_other_lines_are_written_after_all(capfd):
 
 
 def test_lines_pass_if_the_block_fails(capfd):
-    with pytest.raises(ZeroDivisionError), without(PRINTED):
+    with contextlib.suppress(ZeroDivisionError), without(PRINTED):
         os.write(2, b"words\n")
-        1 / 0  # noqa: B018
+        raise ZeroDivisionError
     os.write(2, b"noise\n")
     assert capfd.readouterr().err == "words\nnoise\n"
 
