@@ -37,6 +37,11 @@ def names() -> Iterator[str]:
     yield from (f"fuse0/{part}" for part in affine)
 
 
+def recognised(path: Path) -> bool:
+    """Whether a file is of that layout, by its one key."""
+    return npz.keys(path) == [KEY]
+
+
 def read_list(path: Path) -> list[np.ndarray]:
     """The arrays of a published file, float32, in their order. Raises WeightsError."""
     try:

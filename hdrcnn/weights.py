@@ -88,7 +88,7 @@ def load(path: Path) -> tuple[dict[str, np.ndarray], Metadata]:
     """
     from hdrcnn import published_weights  # It needs the types of this module.
 
-    if npz.keys(path) == [published_weights.KEY]:
+    if published_weights.recognised(path):
         return published_weights.load(path)
     try:
         arrays, fields = npz.read(path)
