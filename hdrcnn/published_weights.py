@@ -45,11 +45,12 @@ def recognised(path: Path) -> bool:
 def read_list(path: Path) -> list[np.ndarray]:
     """The arrays of a published file, float32, in their order. Raises WeightsError."""
     try:
+        npz.check_file(path)
         with zipfile.ZipFile(path) as archive:
-            if archive.getinfo(f"{KEY}.npy").file_size > npz.LARGEST:
-                raise ValueError("it unpacks to more than 2 GB")
-            stream = io.BytesIO(archive.read(f"{KEY}.npy"))
-        arrays = array_pickle.read_npy(stream)
+            member = archive.getinfo(f"{KEY}.npy")
+            npz.check_unpacked([member], npz.room(path))
+            content = archive.read(member)
+        arrays = array_pickle.read_npy(io.BytesIO(content), len(content))
         if not isinstance(arrays, list):
             raise ValueError("no list")
         if not all(isinstance(array, np.ndarray) for array in arrays):
