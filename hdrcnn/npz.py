@@ -19,7 +19,7 @@ from hdrcnn.image_io import finished_whole
 RECORD = "metadata"
 """The key of the record."""
 LARGEST = 1 << 31
-"""Bytes of all arrays of a file from anywhere, as float32 at least. The widest network has 1.9 GB."""
+"""Bytes of all arrays of a file from anywhere, as float32 at least: the widest network 1.9e9."""
 MARGIN, RATIO = 1 << 20, 32
 """Bytes that any such file may unpack to, and how many more for each of its own: weights are
 noise, which cannot be compressed further than its digits go.

@@ -54,7 +54,7 @@ def _stdout(pattern: re.Pattern[str], kept: list[str]) -> Iterator[None]:
         yield
         return
     stream = _Filter(sys.stdout, pattern, kept)
-    with contextlib.redirect_stdout(stream):  # type: ignore[type-var]
+    with contextlib.redirect_stdout(stream):
         try:
             yield
         finally:

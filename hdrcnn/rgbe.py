@@ -113,8 +113,10 @@ class _Scanlines:
     def __init__(self, data: bytes, header: Header) -> None:
         self._data, self._columns = data, header.columns
         self._at = header.end
-        self._last: np.ndarray | None = None
-        """[4] uint8: the colour before."""
+        self._last = np.zeros(4, np.uint8)
+        """The colour before."""
+        self._begun = False
+        """Whether there is one."""
         self._left = 0
         """How many times more it is to be repeated."""
         self._repeats = 0
@@ -145,7 +147,7 @@ class _Scanlines:
                     count = 1
             row += count
             if not self._left:
-                self._last = self._out[row - 1, -1]
+                self._last, self._begun = self._out[row - 1, -1], True
         # A coded line that is damaged would be read on as colours one after the other.
         if self._left or (len(kinds) == 2 and self._at != len(self._data)):
             raise ValueError("its scanlines do not end with it: it is damaged")
@@ -200,15 +202,15 @@ class _Scanlines:
         counts[run] = codes[run, 3].astype(np.int64) << (8 * np.minimum(before[run], 4))
         filled = np.cumsum(np.minimum(counts, 1 << 40))
         used = int(np.searchsorted(filled, wanted)) + 1
-        if used > count or (source[0] < 0 and self._last is None):
+        if used > count or (source[0] < 0 and not self._begun):
             raise ValueError("it is truncated")
         if source[0] < 0:
-            codes = np.concatenate([codes, np.asarray(self._last)[None]])  # The one at -1.
+            codes = np.concatenate([codes, self._last[None]])  # The one at -1.
         self._left = int(filled[used - 1]) - wanted
         counts[used - 1] -= self._left
         self._at += 4 * used
         self._repeats = int(before[used - 1]) + 1
-        self._last = codes[source[used - 1]]
+        self._last, self._begun = codes[source[used - 1]], True
         return np.concatenate([start, np.repeat(codes[source[:used]], counts[:used], axis=0)])
 
 

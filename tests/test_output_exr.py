@@ -64,7 +64,7 @@ def test_alpha_is_multiplied_into_the_light_and_not_into_the_mask(tmp_path, whol
     np.testing.assert_array_equal(found["A"], alpha.astype(kind))
     np.testing.assert_array_equal(found["mask.B"], mask[..., 2].astype(kind))
     light = picture.hdr.astype(np.float64)
-    digits = np.finfo(kind).eps
+    digits = float(np.finfo(kind).eps)
     for index, name in enumerate("RGB"):
         expected = light[..., index] * found["A"]
         np.testing.assert_allclose(found[name], expected, rtol=digits, atol=1e-7)

@@ -99,8 +99,7 @@ def test_hdf5_that_lies_in_another_file_is_not_read(tmp_path):
 
 def test_an_npz_of_zeros_is_refused_by_its_length(tmp_path):
     """VGG16 with a kernel of 64 MB in a file of 64 kB."""
-    arrays = {f"conv1_{index:d}_{part}": np.zeros(1 << 23) for index in (1, 2) for part in "Wb"}
-    np.savez_compressed(tmp_path / "a.npz", **arrays)
+    np.savez_compressed(tmp_path / "a.npz", conv1_1_W=np.zeros(1 << 23), conv1_1_b=np.zeros(64))
     with pytest.raises(WeightsError, match=r"a\.npz: [^\n]*length"):
         starts.load(tmp_path / "a.npz")
 

@@ -74,8 +74,8 @@ def read(path: Path) -> dict[str, np.ndarray]:
         raise WeightsError(f"{path}: no such weights file") from error
     except Exception as error:  # A damaged file fails in any way it likes.
         raise WeightsError(
-            f"{path}: not read as VGG16 ({npz.shown(error)}); use the Keras .h5 or a .npy dictionary from a "
-            "source you trust"
+            f"{path}: not read as VGG16 ({npz.shown(error)}); use the Keras .h5 or a .npy "
+            "dictionary from a source you trust"
         ) from error
     return {
         name: _checked(path, name, found.get(name), shape) for name, shape in expected().items()
