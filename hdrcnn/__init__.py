@@ -55,8 +55,9 @@ def load(
     """A predictor with the weights of a file; without one, with those shipped and the camera curve
     estimated from each picture.
 
-    precision: float32, bfloat16, or auto: bfloat16 where the processor has it. device: cpu, gpu
-    or auto. tile_pixels: of a picture worked on at once; 0: all of it.
+    precision: float32, bfloat16, or auto: bfloat16 where the processor has it, but for the
+    originally published files. device: cpu, gpu or auto. tile_pixels: of a picture worked on at
+    once; 0: all of it.
     Raises WeightsError where the file cannot be used.
     """
     from hdrcnn.predictor import load as load_predictor

@@ -20,6 +20,10 @@ LARGEST = 1 << 29
 """Bytes of one array: the largest published one is a layer of VGG16 with 411 million. Of all of
 them together, `npz.LARGEST`.
 """
+RATIO = 4
+"""Bytes of arrays and the like for each of the file: a half float is two in the pickle, in old ones
+two more as bytes made of text, and four as the array.
+"""
 
 
 class _DType:
@@ -97,8 +101,12 @@ class _ArrayUnpickler(pickle._Unpickler):
     It is the one written in Python: the other sets aside whatever memory a damaged file names.
     """
 
-    made = 0
-    """Bytes so far of arrays and the like; one text in the file can become any number of them."""
+    def __init__(self, stream: IO[bytes], length: int) -> None:
+        """length: of the file, bytes."""
+        super().__init__(stream, encoding="latin1")
+        self.most = min(npz.LARGEST, npz.MARGIN + RATIO * length)
+        self.made = 0
+        """Bytes so far of arrays and the like; one text can become any number of them."""
 
     def _count(self, item: object) -> None:
         """Raises UnpicklingError where they are too many."""
@@ -107,8 +115,8 @@ class _ArrayUnpickler(pickle._Unpickler):
             self.made += data.nbytes
         elif isinstance(data, bytes):
             self.made += len(data)
-        if self.made > npz.LARGEST:
-            raise pickle.UnpicklingError("its arrays take more than 2 GB")
+        if self.made > self.most:
+            raise pickle.UnpicklingError(f"its arrays take more than {self.most:,} bytes")
 
     def _call(self, stand_in: Callable[..., Any], *arguments: Any) -> Any:
         made = stand_in(*arguments)
@@ -159,9 +167,10 @@ def _plain(item: Any, seen: "count[int]") -> Any:
     return item
 
 
-def read_npy(stream: IO[bytes]) -> Any:
+def read_npy(stream: IO[bytes], length: int) -> Any:
     """What an .npy of Python objects holds: lists and dictionaries of float32 arrays.
 
+    length: of the file, bytes; its arrays may take `RATIO` times as many and `npz.MARGIN` more.
     An object array comes as the flat list of its items, a single object as a list of one. Raises
     UnpicklingError or whatever else a damaged or hostile file leads to.
     """
@@ -173,4 +182,4 @@ def read_npy(stream: IO[bytes]) -> Any:
     _, _, dtype = reader(stream)
     if dtype != np.dtype(object):
         raise pickle.UnpicklingError(f"an array of {dtype} where a list of arrays is expected")
-    return _plain(_ArrayUnpickler(stream, encoding="latin1").load(), count())
+    return _plain(_ArrayUnpickler(stream, length).load(), count())

@@ -4,14 +4,12 @@ import contextlib
 import os
 import sys
 import tempfile
-import threading
 from collections.abc import Callable, Iterator
 from typing import TextIO
 
 from absl import app, flags, logging
 
-_QUIET = threading.RLock()
-"""Held by the thread for which stderr, that of the whole process, leads elsewhere."""
+from hdrcnn.printed import LOCK
 
 
 @contextlib.contextmanager
@@ -21,7 +19,7 @@ def quietly() -> Iterator[None]:
     at a time; the others write by `say` meanwhile.
     """
     sys.stderr.flush()
-    with _QUIET, tempfile.TemporaryFile() as notes:
+    with LOCK, tempfile.TemporaryFile() as notes:
         stderr = os.dup(2)
         os.dup2(notes.fileno(), 2)
         try:
@@ -37,7 +35,7 @@ def quietly() -> Iterator[None]:
 
 def say(line: str, stream: TextIO) -> None:
     """A line to the user, as soon as no thread is `quietly` loading."""
-    with _QUIET:
+    with LOCK:
         print(line, file=stream, flush=True)
 
 

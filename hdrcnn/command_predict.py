@@ -114,7 +114,8 @@ flags.DEFINE_enum(
     "precision",
     "auto",
     list(PRECISIONS),
-    "Of the convolutions. auto: bfloat16 on processors that have it.",
+    "Of the convolutions. auto: bfloat16 on processors that have it, but float32 for an originally "
+    "published file.",
 )
 flags.DEFINE_enum("device", "auto", list(DEVICES), "Where the network runs.")
 flags.DEFINE_integer(

@@ -126,7 +126,7 @@ class Conversion:
         """Of a result that is there: read again, and its photograph too."""
         photograph = read_photograph(self.job.source, self.settings.max_megapixels)
         picture = Picture(
-            hdr=read_exr(self.job.output(".exr")),
+            hdr=read_exr(self.job.output(".exr"), unassociated=True),
             codes=self._codes(photograph),
             scaling=self.settings.scaling,
             curve=curve_of(making.figures["curve"]),

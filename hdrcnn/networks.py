@@ -6,13 +6,14 @@ where a special file is missing, the clean ones stand in.
 """
 
 import functools
-import hashlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from hdrcnn import npz
+from hdrcnn.files import digest
 from hdrcnn.transfer import ESTIMATED
 from hdrcnn.weights import CURVES, JPEG, SHIPPED, VIDEO, WeightsError
 
@@ -26,9 +27,12 @@ if TYPE_CHECKING:
 def sha256(path: Path) -> str:
     """Of a file, hexadecimal. Raises WeightsError."""
     try:
-        return hashlib.sha256(path.read_bytes()).hexdigest()
+        npz.check_file(path)  # A pipe would hang, a device never end.
+        return digest(path)
     except FileNotFoundError as error:
         raise WeightsError(f"{path}: no such weights file") from error
+    except npz.NpzError as error:
+        raise WeightsError(f"{path}: no weights: {error}; give a weights file") from error
     except OSError as error:
         raise WeightsError(f"{path}: cannot be read: {error.strerror or error}") from error
 

@@ -7,7 +7,7 @@ import keras
 import numpy as np
 import numpy.typing as npt
 
-from hdrcnn import curve_estimation, devices, highlights, weights
+from hdrcnn import curve_estimation, devices, highlights, published_weights, weights
 from hdrcnn.frame import Frame
 from hdrcnn.geometry import pad_to_multiple
 from hdrcnn.models import BUILDERS
@@ -140,7 +140,8 @@ def load(
     """A predictor with the weights of a file; without one, with those shipped, which come with the
     camera curve estimated from each picture.
 
-    precision: of the convolutions, one of `precision.PRECISIONS`; device: one of
+    precision: of the convolutions, one of `precision.PRECISIONS`; auto: float32 for the originally
+    published files, so that the result is that of the published method; device: one of
     `devices.DEVICES`; tile_pixels: as for `Predictor`, None: by the memory there is.
     Raises weights.WeightsError where the file, DeviceError where the device cannot be used.
     """
@@ -152,6 +153,8 @@ def load(
         )
     weights.check_width(arrays, metadata, str(path))
     on_gpu = devices.prepare(device)
+    if precision == "auto" and published_weights.recognised(path):
+        precision = "float32"
     with building_in(chosen(precision, keras.config.backend(), on_gpu)):
         model = BUILDERS[metadata.model]()(metadata.width)
     weights.assign(model, arrays, str(path))

@@ -25,6 +25,8 @@ PROPHOTO: Chromaticities = (
     0.345704,
     0.358540,
 )
+XYZ: Chromaticities = (1.0, 0.0, 0.0, 1.0, 0.0, 0.0, 1 / 3, 1 / 3)
+"""CIE XYZ as an RGB space: equal X, Y and Z for its white."""
 NAMED = {
     "Rec. 709": REC709,
     "Rec. 2020": REC2020,
@@ -80,6 +82,16 @@ def to_rec709(chromaticities: Sequence[float]) -> np.ndarray | None:
     cones = (BRADFORD @ _white(REC709)) / (BRADFORD @ _white(chromaticities))
     adaptation = np.linalg.inv(BRADFORD) @ (cones[:, None] * BRADFORD)
     return np.asarray(np.linalg.inv(rgb_to_xyz(REC709)) @ adaptation @ here)
+
+
+def xyz_to_rec709() -> np.ndarray:
+    """[3, 3] float64: CIE XYZ to linear Rec. 709, without adaptation: white is D65 in both."""
+    return np.asarray(np.linalg.inv(rgb_to_xyz(REC709)))
+
+
+def is_xyz(chromaticities: Sequence[float]) -> bool:
+    """Whether they are those of CIE XYZ."""
+    return np.shape(chromaticities) == (8,) and np.allclose(chromaticities, XYZ, rtol=0, atol=SAME)
 
 
 def nearest_named(chromaticities: Sequence[float]) -> Chromaticities | None:

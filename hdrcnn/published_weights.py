@@ -37,14 +37,20 @@ def names() -> Iterator[str]:
     yield from (f"fuse0/{part}" for part in affine)
 
 
+def recognised(path: Path) -> bool:
+    """Whether a file is of that layout, by its one key."""
+    return npz.keys(path) == [KEY]
+
+
 def read_list(path: Path) -> list[np.ndarray]:
     """The arrays of a published file, float32, in their order. Raises WeightsError."""
     try:
+        npz.check_file(path)
         with zipfile.ZipFile(path) as archive:
-            if archive.getinfo(f"{KEY}.npy").file_size > npz.LARGEST:
-                raise ValueError("it unpacks to more than 2 GB")
-            stream = io.BytesIO(archive.read(f"{KEY}.npy"))
-        arrays = array_pickle.read_npy(stream)
+            member = archive.getinfo(f"{KEY}.npy")
+            npz.check_unpacked([member], npz.room(path))
+            content = archive.read(member)
+        arrays = array_pickle.read_npy(io.BytesIO(content), len(content))
         if not isinstance(arrays, list):
             raise ValueError("no list")
         if not all(isinstance(array, np.ndarray) for array in arrays):

@@ -88,7 +88,7 @@ def load(path: Path) -> tuple[dict[str, np.ndarray], Metadata]:
     """
     from hdrcnn import published_weights  # It needs the types of this module.
 
-    if npz.keys(path) == [published_weights.KEY]:
+    if published_weights.recognised(path):
         return published_weights.load(path)
     try:
         arrays, fields = npz.read(path)
@@ -104,7 +104,9 @@ def load(path: Path) -> tuple[dict[str, np.ndarray], Metadata]:
             name = npz.shown(name)
             raise WeightsError(f"{path}: not a weights file of this tool: {name} holds no numbers")
     with np.errstate(over="ignore"):  # What is not finite is named when it is assigned.
-        return {name: array.astype(np.float32) for name, array in arrays.items()}, metadata
+        for name in list(arrays):  # One after the other: not all of them are held twice.
+            arrays[name] = arrays[name].astype(np.float32, copy=False)
+    return arrays, metadata
 
 
 def check_width(arrays: dict[str, np.ndarray], metadata: Metadata, source: str) -> None:

@@ -27,6 +27,21 @@ def test_what_is_written_is_read_again(rows, above, below):
     assert (found.first, found.share) == pytest.approx((told.first, told.share))
 
 
+@pytest.mark.parametrize("change", [str, str.lower, str.upper])
+@pytest.mark.parametrize("elements", [False, True])
+def test_names_of_any_case_tell_the_same(change, elements):
+    """As attributes and as elements, of a whole sphere, a band and a part that does not close."""
+    for told in (Band(), Band(0.25, 0.5), None):
+        attributes = (told or Band()).xmp(32, 64)
+        if told is None:
+            attributes["GPano:FullPanoWidthPixels"] = "128"
+        pairs = [(change(name), value) for name, value in attributes.items()]
+        said = " ".join(f'{name}="{value}"' for name, value in pairs)
+        if elements:
+            said = "".join(f'<{name} rdf:x="1">{value}</{name}>' for name, value in pairs)
+        assert band(said.encode(), 32, 64) == told
+
+
 @given(st.floats(0, 1), st.floats(0.01, 1), st.floats(0, 1), st.floats(0.01, 1))
 def test_a_part_of_a_part_lies_inside(first, share, inner_first, inner_share):
     outer = Band(first * (1 - share), share)

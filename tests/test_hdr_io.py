@@ -3,6 +3,7 @@ OpenCV and Pillow; faults in one line.
 """
 
 import importlib.util
+import struct
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -16,7 +17,7 @@ from PIL import Image, ImageOps
 from hdrcnn import hdr_io
 from hdrcnn.hdr_io import read_exr, read_hdr
 from hdrcnn.image_io import ImageError, write_exr
-from hdrcnn.primaries import REC709, luminance_weights
+from hdrcnn.primaries import REC709, XYZ, luminance_weights
 from tests.exr_files import RGB, SCANLINES, TILES, planes, raw_exr, write
 from tests.test_primaries import ACES, REC2020, expected_matrix
 
@@ -61,6 +62,24 @@ def test_chromaticities_become_rec709(tmp_path, chromaticities):
     np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-3)
     if chromaticities == REC709:
         np.testing.assert_array_equal(found, RGB)
+
+
+@pytest.mark.parametrize("xy", [(0.3127, 0.3290), (1 / 3, 1 / 3), (0.64, 0.33)])
+def test_files_of_xyz_hold_x_y_and_z(tmp_path, xy):
+    """Not brought from equal energy to D65: what has the chromaticity of D65 is white, the red of
+    Rec. 709 is red. Against colour-science.
+    """
+    colour = pytest.importorskip("colour")
+    xyz = np.broadcast_to(colour.xy_to_XYZ(np.array(xy)) * 5, (24, 36, 3)).astype(np.float32)
+    space = colour.RGB_COLOURSPACES["sRGB"]
+    expected = (
+        xyz[0, 0]
+        @ np.linalg.inv(colour.normalised_primary_matrix(space.primaries, space.whitepoint)).T
+    )
+    found = read_exr(write(tmp_path / "a.exr", planes(image=xyz), chromaticities=XYZ))
+    np.testing.assert_allclose(found, np.broadcast_to(expected, found.shape), rtol=1e-3, atol=1e-3)
+    if xy == (0.3127, 0.3290):
+        np.testing.assert_allclose(found, 5, rtol=1e-3)
 
 
 @pytest.mark.parametrize("chromaticities", [None, REC2020])
@@ -129,6 +148,60 @@ def test_radiance_beyond_the_memory_is_said(tmp_path, monkeypatch):
     monkeypatch.setattr(hdr_io.rgbe, "decode", decode)
     with pytest.raises(ImageError, match=r"^[^\n]*a\.hdr: too large for [^\n]*; make it smaller$"):
         read_hdr(tmp_path / "a.hdr")
+
+
+def claims(folder: Path, rows: int, columns: int) -> list[Path]:
+    """Files of every kind whose headers tell of this many pixels that are not there."""
+    channels = {name: (np.zeros((2, 9), np.float32), 1) for name in "RGB"}
+    exr = raw_exr(channels).replace(
+        struct.pack("<4i", 0, 0, 8, 1), struct.pack("<4i", 0, 0, columns - 1, rows - 1)
+    )
+    (folder / "a.exr").write_bytes(exr)
+    head = f"#?RADIANCE\nFORMAT=32-bit_rle_rgbe\n\n-Y {rows} +X {columns}\n".encode()
+    # By run lengths of old a few bytes are so many pixels, and sound.
+    (folder / "a.hdr").write_bytes(head + bytes([8, 8, 8, 128] + [1, 1, 1, 255] * 4))
+    tifffile.imwrite(folder / "a.tif", np.zeros((2, 9), np.float32))
+    tiff = (folder / "a.tif").read_bytes()
+    for tag, old, new in ((256, 9, columns), (257, 2, rows)):
+        kind = next(k for k in (3, 4) if struct.pack("<HHII", tag, k, 1, old) in tiff)
+        entry = struct.pack("<HHII", tag, kind, 1, old)
+        tiff = tiff.replace(entry, struct.pack("<HHII", tag, 4, 1, new))
+    (folder / "a.tif").write_bytes(tiff)
+    return [folder / name for name in ("a.exr", "a.hdr", "a.tif")]
+
+
+@pytest.mark.parametrize(
+    ("rows", "columns", "reason"), [(6000, 10000, "believed"), (40000, 40000, "megapixels")]
+)
+def test_small_files_that_claim_many_pixels_are_refused_by_their_header(
+    tmp_path, rows, columns, reason
+):
+    resource = pytest.importorskip("resource")  # Not on Windows.
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    for path in claims(tmp_path, rows, columns):
+        size = hdr_io.size_of(path)
+        assert size is not None
+        assert (size.rows, size.columns) == (rows, columns)
+        with pytest.raises(ImageError, match=rf"^[^\n]*{path.name}: [^\n]*{reason}[^\n]*$"):
+            read_hdr(path)
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100_000
+
+
+def test_a_file_of_many_channels_counts_them_all(tmp_path):
+    many = {f"L{index}.{name}": np.zeros((900, 1000), np.float16) for index in range(30)
+            for name in "RGB"}  # fmt: skip
+    path = write(tmp_path / "a.exr", many)
+    size = hdr_io.size_of(path)
+    assert size is not None
+    assert size.samples == 90 * 900_000
+    with pytest.raises(ImageError, match=r"a\.exr: 1000x900 pixels, 81 million samples"):
+        read_hdr(path)
+
+
+def test_the_size_of_what_cannot_be_read_is_not_known(tmp_path):
+    (tmp_path / "a.exr").write_bytes(b"\x76\x2f\x31\x01 damaged")
+    for name in ("a.exr", "missing.exr"):
+        assert hdr_io.size_of(tmp_path / name) is None
 
 
 def test_float_tiff_of_opencv(tmp_path):

@@ -50,19 +50,52 @@ def test_what_the_header_says(tmp_path):
     assert not any("gps" in name.lower() for name in header)
 
 
-def test_alpha_and_mask_are_channels_and_the_colours_stay(tmp_path):
+@pytest.mark.parametrize("whole", [False, True])
+def test_alpha_is_multiplied_into_the_light_and_not_into_the_mask(tmp_path, whole):
+    """By OpenEXR's convention: what is read over black is the light times its share."""
+    kind = np.float32 if whole else np.float16
     rng = np.random.default_rng(2)
     alpha, mask = rng.random((45, 70)), rng.random((45, 70, 3))
+    alpha[:5], alpha[5:9] = 0, 1
     picture = made(alpha=alpha, mask=mask)
-    write(tmp_path / "a.exr", picture, Options())
+    write(tmp_path / "a.exr", picture, Options(exr_float=whole))
     found = exr_pixels((tmp_path / "a.exr").read_bytes())
     assert sorted(found) == ["A", "B", "G", "R", "mask.B", "mask.G", "mask.R"]
-    np.testing.assert_array_equal(found["A"], alpha.astype(np.float16))
-    np.testing.assert_array_equal(found["G"], picture.hdr[..., 1])
-    np.testing.assert_array_equal(found["mask.B"], mask[..., 2].astype(np.float16))
+    np.testing.assert_array_equal(found["A"], alpha.astype(kind))
+    np.testing.assert_array_equal(found["mask.B"], mask[..., 2].astype(kind))
+    light = picture.hdr.astype(np.float64)
+    digits = float(np.finfo(kind).eps)
+    for index, name in enumerate("RGB"):
+        expected = light[..., index] * found["A"]
+        np.testing.assert_allclose(found[name], expected, rtol=digits, atol=1e-7)
     header, _ = exr_header((tmp_path / "a.exr").read_bytes())
-    assert header["hdrcnn:alpha"][1] == b"unassociated"
-    np.testing.assert_array_equal(read_exr(tmp_path / "a.exr"), picture.hdr)
+    assert "hdrcnn:alpha" not in header
+
+    stored = np.stack([found[name] for name in "RGB"], axis=-1)
+    np.testing.assert_array_equal(read_exr(tmp_path / "a.exr"), stored)
+    back = read_exr(tmp_path / "a.exr", unassociated=True)
+    seen = found["A"] > 0.01
+    np.testing.assert_allclose(back[seen], light[seen], rtol=2 * digits, atol=1e-5)
+    np.testing.assert_array_equal(back[:5], 0)  # Lost, and still a number.
+    np.testing.assert_array_equal(back[5:9], light[5:9])
+
+
+def test_light_above_the_largest_half_float_is_multiplied_before_it_is_held(tmp_path):
+    picture = Picture(np.full((1, 9, 3), 1e5, np.float32), alpha=np.full((1, 9), 0.5))
+    write(tmp_path / "a.exr", picture, Options())
+    np.testing.assert_allclose(read_exr(tmp_path / "a.exr"), 5e4, rtol=1e-3)
+
+
+def test_older_files_whose_alpha_is_not_multiplied_in_are_read_as_they_are(tmp_path):
+    hdr = np.full((3, 9, 3), 4.0, np.float32)
+    channels = {"RGB": hdr, "A": np.full((3, 9), 0.25, np.float32)}
+    header = {"compression": OpenEXR.ZIP_COMPRESSION, "type": OpenEXR.scanlineimage}
+    OpenEXR.File(header | {"hdrcnn:alpha": "unassociated"}, channels).write(str(tmp_path / "a.exr"))
+    OpenEXR.File(header, channels).write(str(tmp_path / "b.exr"))
+    for unassociated in (False, True):
+        np.testing.assert_array_equal(read_exr(tmp_path / "a.exr", unassociated), hdr)
+        expected = 4 * hdr if unassociated else hdr
+        np.testing.assert_array_equal(read_exr(tmp_path / "b.exr", unassociated), expected)
 
 
 def test_other_primaries_are_told(tmp_path):

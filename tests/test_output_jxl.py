@@ -25,6 +25,60 @@ def test_light_is_exact_negative_values_too(tmp_path, kind):
     np.testing.assert_array_equal(found, hdr)
 
 
+def alpha_is_associated(codestream: bytes) -> bool:
+    """What the headers of a codestream say by the letter of ISO/IEC 18181-1, annex D."""
+    assert codestream[:2] == b"\xff\x0a"
+    bits = np.unpackbits(np.frombuffer(codestream[2:200], np.uint8), bitorder="little")
+    at = 0
+
+    def u(count: int) -> int:
+        nonlocal at
+        at += count
+        return int(sum(int(bit) << place for place, bit in enumerate(bits[at - count : at])))
+
+    def choice(*ways: tuple[int, int]) -> int:
+        """U32(): a base and a number of bits by a selector of two."""
+        base, count = ways[u(2)]
+        return base + u(count)
+
+    sizes = (1, 9), (1, 13), (1, 18), (1, 30)
+    small = u(1)
+    if small:
+        u(5)
+    else:
+        choice(*sizes)
+    if u(3) == 0:  # No ratio: the width is told too.
+        u(5) if small else choice(*sizes)
+    assert not u(1)  # Not all default.
+    assert not u(1)  # Nor orientation, preview or animation.
+
+    def bit_depth() -> None:
+        if u(1):
+            assert choice((32, 0), (16, 0), (24, 0), (1, 6)) in (16, 32)
+            u(4)
+        else:
+            choice((8, 0), (10, 0), (12, 0), (1, 6))
+
+    bit_depth()
+    u(1)
+    assert choice((0, 0), (1, 0), (2, 4), (1, 12)) == 1  # One channel beside the colours.
+    if u(1):
+        return False  # All default: alpha that is not associated.
+    assert choice((0, 0), (1, 0), (2, 4), (18, 6)) == 0  # Alpha.
+    bit_depth()
+    choice((0, 0), (3, 0), (4, 0), (1, 3))
+    u(8 * choice((0, 0), (0, 4), (16, 5), (48, 10)))
+    return bool(u(1))
+
+
+@pytest.mark.parametrize("kind", [np.float16, np.float32])
+def test_alpha_is_told_to_be_as_it_is_stored(tmp_path, kind):
+    alpha = np.random.default_rng(3).random((45, 70)).astype(np.float16)
+    write(tmp_path / "a.jxl", made(kind=kind, alpha=alpha), Options())
+    held = dict(boxes((tmp_path / "a.jxl").read_bytes()))
+    assert not alpha_is_associated(held[b"jxlc"])
+
+
 def test_alpha_camera_and_panorama(tmp_path):
     alpha = np.random.default_rng(3).random((45, 70)).astype(np.float16)
     picture = made(alpha=alpha, camera=CAMERA, panorama=Band())

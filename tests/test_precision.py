@@ -8,6 +8,7 @@ import hdrcnn
 from hdrcnn import precision
 from hdrcnn.transfer import log_decode
 from tests.conftest import ROOT
+from tests.published import published_arrays, save_published
 
 
 @pytest.mark.parametrize(
@@ -35,6 +36,20 @@ def test_the_policy_is_put_back():
     with precision.building_in("bfloat16"):
         assert keras.config.dtype_policy().name == "mixed_bfloat16"
     assert keras.config.dtype_policy().name == "float32"
+
+
+def test_a_published_file_is_computed_as_published_unless_asked_otherwise(
+    tmp_path, tiny_weights, monkeypatch
+):
+    monkeypatch.setattr(precision, "cpu_has_bfloat16", lambda: True)
+    published = save_published(tmp_path / "p.npz", published_arrays(2))
+
+    def computed_in(params, asked):
+        return hdrcnn.load(params, precision=asked).model.get_layer("block1_conv2").compute_dtype
+
+    assert computed_in(published, "auto") == "float32"
+    assert computed_in(published, "bfloat16") == "bfloat16"
+    assert computed_in(tiny_weights, "auto") == "bfloat16"
 
 
 def test_bfloat16_is_near_float32_over_the_mask():

@@ -1,5 +1,6 @@
 """What is written of a result: primaries, alpha, mask, peak, what the camera said."""
 
+import io
 import tracemalloc
 
 import colour
@@ -98,18 +99,32 @@ def test_previews_are_of_the_same_colours_in_both_primaries(wide, networks):
         np.testing.assert_allclose(after.astype(int), before, atol=1)
 
 
-def test_alpha_is_a_channel_and_never_multiplied_in(tmp_path, networks, picture):
+def test_alpha_is_a_channel_and_multiplied_into_the_light(tmp_path, networks, picture):
+    """By the convention of OpenEXR: an opaque copy of the picture times alpha."""
     alpha = np.random.default_rng(3).integers(0, 256, picture.shape[:2], np.uint8)
     Image.fromarray(picture).save(tmp_path / "solid.png")
     Image.fromarray(np.dstack([picture, alpha])).save(tmp_path / "clear.png")
     _, solid, _ = convert(tmp_path / "solid.png", networks)
     header, clear, _ = convert(tmp_path / "clear.png", networks)
     assert "A" not in solid
-    assert header["hdrcnn:alpha"] == "unassociated"
-    np.testing.assert_array_equal(image(clear), image(solid))
+    assert "hdrcnn:alpha" not in header
     np.testing.assert_allclose(clear["A"], alpha / 255, atol=2**-12)
+    expected = image(solid) * clear["A"][..., None]
+    np.testing.assert_allclose(image(clear), expected, rtol=2**-11, atol=2**-25)
     _, small, _ = convert(tmp_path / "clear.png", networks, width=35, height=20)
     assert small["A"].shape == (20, 35)
+
+
+def test_the_report_shows_light_without_alpha_of_kept_results_too(tmp_path, networks, picture):
+    alpha = np.random.default_rng(3).integers(64, 256, picture.shape[:2], np.uint8)
+    Image.fromarray(np.dstack([picture, alpha])).save(tmp_path / "p.png")
+    *_, fresh = convert(tmp_path / "p.png", networks, report_room=200_000)
+    *_, kept = convert(tmp_path / "p.png", networks, report_room=200_000)
+    assert (fresh.kept, kept.kept) == (False, True)
+    assert kept.entry.high == pytest.approx(fresh.entry.high, abs=0.01)
+    assert kept.entry.low == pytest.approx(fresh.entry.low, abs=0.01)
+    maps = [np.asarray(Image.open(io.BytesIO(o.entry.gain_map))) for o in (fresh, kept)]
+    assert np.abs(maps[0].astype(int) - maps[1]).mean() < 2
 
 
 def test_the_mask_tells_what_is_measured_and_what_is_predicted(tmp_path, networks, picture):

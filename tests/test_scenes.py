@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hdrcnn.image_io import HALF_MAX, ImageError, write_exr
-from training_code import training
+from training_code import scenes, training
 from training_code.config import Config
 from training_code.evaluation import run
 from training_code.evaluation.protocol import BASE
@@ -192,6 +192,26 @@ def test_no_photograph_becomes_a_panorama_by_being_reduced(tmp_path):
     found = load_scenes(tmp_path, smallest=20, views=views, without=True)
     assert [scene.shape for scene in found.scenes] == [(40, 79), (60, 119)]
     assert not any(scene.is_panorama for scene in found.scenes)
+
+
+@pytest.mark.parametrize("large", [True, False])
+def test_files_of_many_pixels_are_read_one_at_a_time_however_short_they_are(
+    tmp_path, monkeypatch, large
+):
+    flat = np.ones((512, 512, 3), np.float32)
+    flat[0] = 2
+    write_exr(tmp_path / "a.exr", flat)
+    assert (tmp_path / "a.exr").stat().st_size < 20_000
+    monkeypatch.setattr(scenes, "LARGE", 3 * 512 * 512 - large)
+    alone = []
+
+    def read(path):
+        alone.append(scenes._one_large_file.locked())
+        return flat.copy()
+
+    monkeypatch.setattr(scenes, "read_hdr", read)
+    usable_pixels(tmp_path / "a.exr", 64)
+    assert alone == [large]
 
 
 def test_a_crop_is_a_part_of_the_pixels(scene_folder):

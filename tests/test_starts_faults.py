@@ -1,11 +1,14 @@
 """Files that are no start: one line each, and nothing in them is run."""
 
+import zipfile
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from hdrcnn.weights import WeightsError
+from tests.published import save_pickle
+from tests.test_weights_damaged import many_of_one
 from training_code import starts, vgg16
 
 
@@ -65,4 +68,44 @@ def test_what_is_no_start_gives_one_line(tmp_path, name, content, reason):
 def test_an_npy_of_something_else_gives_one_line(tmp_path, content):
     np.save(tmp_path / "a.npy", content, allow_pickle=True)
     with pytest.raises(WeightsError, match=r"^[^\n]*a\.npy: not read as VGG16 \([^\n]*$"):
+        starts.load(tmp_path / "a.npy")
+
+
+def hdf5(path: Path, **dataset) -> Path:
+    """An HDF5 file of one kernel of VGG16."""
+    h5py = pytest.importorskip("h5py")
+    with h5py.File(path, "w") as file:
+        file.create_dataset("block1_conv1/kernel", **dataset)
+    return path
+
+
+def test_hdf5_of_the_right_shape_but_of_huge_items_is_not_read(tmp_path):
+    """A dataset of strings that were never written takes no room in the file."""
+    path = hdf5(tmp_path / "a.h5", shape=(3, 3, 3, 64), dtype="S1000000", chunks=(1, 1, 1, 1))
+    assert path.stat().st_size < 100_000
+    with pytest.raises(WeightsError, match=r"a\.h5: [^\n]*S1000000[^\n]*numbers"):
+        starts.load(path)
+
+
+def test_hdf5_that_lies_in_another_file_is_not_read(tmp_path):
+    (tmp_path / "other").write_bytes(bytes(3 * 3 * 3 * 64 * 4))
+    path = hdf5(
+        tmp_path / "a.h5", shape=(3, 3, 3, 64), dtype="f4",
+        external=[(str(tmp_path / "other"), 0, 3 * 3 * 3 * 64 * 4)],
+    )  # fmt: skip
+    with pytest.raises(WeightsError, match=r"a\.h5: [^\n]*another file"):
+        starts.load(path)
+
+
+def test_an_npz_of_zeros_is_refused_by_its_length(tmp_path):
+    """VGG16 with a kernel of 64 MB in a file of 64 kB."""
+    np.savez_compressed(tmp_path / "a.npz", conv1_1_W=np.zeros(1 << 23), conv1_1_b=np.zeros(64))
+    with pytest.raises(WeightsError, match=r"a\.npz: [^\n]*length"):
+        starts.load(tmp_path / "a.npz")
+
+
+def test_an_npy_of_many_arrays_of_the_same_bytes_is_refused(tmp_path):
+    with zipfile.ZipFile(save_pickle(tmp_path / "p.npz", many_of_one("state"))) as archive:
+        (tmp_path / "a.npy").write_bytes(archive.read("params.npy"))
+    with pytest.raises(WeightsError, match=r"a\.npy: not read as VGG16 \([^\n]*take more than"):
         starts.load(tmp_path / "a.npy")

@@ -20,7 +20,7 @@ import numpy as np
 from PIL import Image
 
 from hdrcnn.geometry import resize
-from hdrcnn.hdr_io import HDR_SUFFIXES, read_hdr
+from hdrcnn.hdr_io import HDR_SUFFIXES, read_hdr, size_of
 from hdrcnn.image_io import HALF_MAX, ImageError
 from training_code.scene_files import (
     SceneFile,
@@ -45,9 +45,9 @@ __all__ = [
 
 READERS = 4
 """Files read at a time."""
-LARGE = 32 << 20
-"""A file of more bytes is read while no other such file is: a panorama 16,384 pixels wide takes
-some GB until it is reduced.
+LARGE = 24_000_000
+"""A file of more samples, by its header, is read while no other such file is: a panorama 16,384
+pixels wide has 400 million and takes some GB until it is reduced. The length of a file says little.
 """
 REDUCTION = 2
 """Version of what `usable_pixels` makes of a file: files of a store of another one are not used."""
@@ -205,8 +205,8 @@ def usable_pixels(path: Path, smallest: int, views: Views | None = None) -> tupl
     Raises ImageError where the image cannot be read, a side is shorter than `smallest`, a value is
     not finite, or there is no light or no contrast.
     """
-    large = path.is_file() and path.stat().st_size > LARGE
-    with _one_large_file if large else contextlib.nullcontext():
+    size = size_of(path)
+    with _one_large_file if size and size.samples > LARGE else contextlib.nullcontext():
         pixels = read_hdr(path)
         rows, columns = pixels.shape[:2]
         if min(rows, columns) < smallest:
@@ -218,7 +218,8 @@ def usable_pixels(path: Path, smallest: int, views: Views | None = None) -> tupl
         low, high = float(pixels.min()), float(pixels.max())
         if not np.isfinite([low, high]).all():
             raise ImageError(f"{path}: holds values that are not finite; repair or remove it")
-        pixels = np.clip(np.ldexp(pixels, half_scale(high)), 0.0, HALF_MAX)
+        np.ldexp(pixels, half_scale(high), out=pixels)
+        np.clip(pixels, 0.0, HALF_MAX, out=pixels)
         factor = views.spare(rows, columns, smallest) if views else 1
         if factor > 1:
             height = round(rows / factor)

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from hdrcnn import weights
+from hdrcnn import npz, weights
 from hdrcnn.weights import WeightsError
 from training_code import vgg16, widen
 
@@ -35,6 +35,8 @@ def load(path: Path) -> Start:
         raise WeightsError(f"{path}: no such weights file") from error
     except OSError as error:
         raise WeightsError(f"{path}: cannot be read: {error.strerror or error}") from error
+    except npz.NpzError as error:
+        raise WeightsError(f"{path}: no weights: {error}; give a weights file") from error
     if encoder:
         return Start(vgg16.read(path), vgg16.WIDTH, False, {"encoder": f"VGG16 of {path.name}"})
     arrays, metadata = weights.load(path)

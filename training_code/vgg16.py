@@ -47,8 +47,9 @@ def expected() -> dict[str, tuple[int, ...]]:
 
 def recognised(path: Path) -> bool:
     """Whether a file is of a kind that may hold VGG16: by its first bytes, and an .npz by its
-    names. Raises OSError.
+    names. Raises OSError, npz.NpzError for a pipe or a device.
     """
+    npz.check_file(path)
     with path.open("rb") as file:
         start = file.read(8)
     return start.startswith((HDF5, NUMPY)) or "conv1_1_W" in npz.keys(path)
@@ -60,6 +61,7 @@ def read(path: Path) -> dict[str, np.ndarray]:
     Raises WeightsError, naming what is missing or wrongly shaped.
     """
     try:
+        npz.check_file(path)
         with path.open("rb") as file:
             start = file.read(8)
         if start.startswith(HDF5):
@@ -72,8 +74,8 @@ def read(path: Path) -> dict[str, np.ndarray]:
         raise WeightsError(f"{path}: no such weights file") from error
     except Exception as error:  # A damaged file fails in any way it likes.
         raise WeightsError(
-            f"{path}: not read as VGG16 ({error}); use the Keras .h5 or a .npy dictionary from a "
-            "source you trust"
+            f"{path}: not read as VGG16 ({npz.shown(error)}); use the Keras .h5 or a .npy "
+            "dictionary from a source you trust"
         ) from error
     return {
         name: _checked(path, name, found.get(name), shape) for name, shape in expected().items()
@@ -101,14 +103,20 @@ def _from_hdf5(path: Path) -> dict[str, np.ndarray]:
         layer = re.search(r"block\d_conv\d", f"{name} {item.parent.attrs.get('name', '')}")
         if layer and item.ndim in (1, 4):
             key = f"{layer[0]}/{'bias' if item.ndim == 1 else 'kernel'}"
-            # What has another shape is not read: it may be of any size.
-            found[key] = item[()] if item.shape == shapes.get(key) else item
+            # What has another shape or type is not read: it may be of any size.
+            plain = item.dtype.kind == "f" and item.dtype.itemsize <= 8
+            if item.external or item.is_virtual:
+                raise ValueError(f"{key} lies in another file")
+            found[key] = item[()] if plain and item.shape == shapes.get(key) else item
 
     with h5py.File(path) as file:
         file.visititems(take)
         for key, item in found.items():
             if isinstance(item, h5py.Dataset):
-                raise ValueError(f"{key} has shape {item.shape}, expected {shapes.get(key)}")
+                raise ValueError(
+                    f"{key} has shape {item.shape} of {item.dtype}, expected {shapes.get(key)} of "
+                    "floating-point numbers"
+                )
     return found
 
 
@@ -125,7 +133,7 @@ def _in_order(pairs: list[tuple[Any, Any]]) -> dict[str, np.ndarray]:
 
 def _from_dictionary(path: Path) -> dict[str, np.ndarray]:
     with path.open("rb") as file:
-        content = array_pickle.read_npy(file)
+        content = array_pickle.read_npy(file, path.stat().st_size)
     layers = content[0] if isinstance(content, list) and len(content) == 1 else content
     if not isinstance(layers, dict):
         raise ValueError("no dictionary of layers")
@@ -143,8 +151,8 @@ def _pair(layer: Any) -> tuple[Any, Any]:
 def _from_npz(path: Path) -> dict[str, np.ndarray]:
     if not zipfile.is_zipfile(path):
         raise ValueError("neither HDF5 nor NumPy")
-    with np.load(path, allow_pickle=False) as file:
-        names = sorted(name[:-2] for name in file.files if re.fullmatch(r"conv\d_\d_W", name))
-        found = _in_order([(file[f"{name}_W"], file[f"{name}_b"]) for name in names])
+    names = sorted(name[:-2] for name in npz.keys(path) if re.fullmatch(r"conv\d_\d_W", name))
+    held = npz.read_arrays(path, [f"{name}_{part}" for name in names for part in "Wb"])
+    found = _in_order([(held[f"{name}_W"], held[f"{name}_b"]) for name in names])
     found["block1_conv1/kernel"] = found["block1_conv1/kernel"][:, :, ::-1]
     return found

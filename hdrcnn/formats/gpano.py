@@ -8,12 +8,13 @@ import re
 
 from hdrcnn.geometry import centred
 
-_XMP = rb"GPano:%s\s*(?:=\s*[\"']|>)\s*"
+_XMP = rb"GPano:%s(?:\s*=\s*[\"']|(?:\s[^<>]*)?>)\s*"
+"""An attribute, or an element. Some programs write names in lower case, so case is ignored."""
 _EQUIRECTANGULAR = re.compile(_XMP % b"ProjectionType" + rb"equirectangular", re.IGNORECASE)
 
 
 def _number(xmp: bytes, name: bytes) -> int | None:
-    found = re.search(_XMP % name + rb"(\d{1,9})", xmp)
+    found = re.search(_XMP % name + rb"(\d{1,9})", xmp, re.IGNORECASE)
     return int(found[1]) if found else None
 
 

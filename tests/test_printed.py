@@ -1,0 +1,109 @@
+"""Lines that libraries print by themselves: damaged OpenEXR files; other lines pass."""
+
+import contextlib
+import os
+import re
+import threading
+import time
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from hdrcnn.hdr_io import read_hdr
+from hdrcnn.image_io import ImageError, write_exr
+from hdrcnn.printed import without
+from tests.exr_files import RGB
+
+PRINTED = re.compile("^noise")
+
+
+@pytest.fixture(scope="module")
+def sound(tmp_path_factory) -> bytes:
+    path = tmp_path_factory.mktemp("sound") / "a.exr"
+    write_exr(path, np.tile(RGB, (4, 2, 1)))
+    return path.read_bytes()
+
+
+def test_damaged_openexr_files_print_nothing(tmp_path, sound, capfd):
+    path = tmp_path / "a.exr"
+    half = bytearray(sound)
+    half[len(half) // 2 : len(half) // 2 + 9] = b"\xff" * 9
+    for data in (sound[:-99], sound[: len(sound) // 2], sound[:400], sound[:330], bytes(half)):
+        path.write_bytes(data)
+        with pytest.raises(ImageError, match=r"^[^\n]*a\.exr: [^\n]*copy it again[^\n]*$"):
+            read_hdr(path)
+    assert capfd.readouterr() == ("", "")
+
+
+@settings(deadline=None, max_examples=100)
+@given(st.data())
+def test_any_damage_gives_an_image_or_one_line(tmp_path_factory, sound, data):
+    """Most of it in the headers, where sizes, types and places stand."""
+    damaged = bytearray(sound)
+    for _ in range(data.draw(st.integers(1, 4))):
+        reach = data.draw(st.sampled_from([330, len(sound)]))
+        damaged[data.draw(st.integers(4, reach - 1))] = data.draw(st.integers(0, 255))
+    end = data.draw(st.one_of(st.just(len(damaged)), st.integers(4, len(damaged))))
+    path = tmp_path_factory.mktemp("damaged") / "a.exr"
+    path.write_bytes(damaged[:end])
+    try:
+        image = read_hdr(path)
+    except ImageError as error:
+        assert re.fullmatch(r"[^\n]*a\.exr: [^\n]*", str(error))  # noqa: PT017
+        return
+    assert image.dtype == np.float32
+    assert image.ndim == 3
+
+
+def test_other_lines_are_written_after_all(capfd):
+    with without(PRINTED) as kept:
+        os.write(2, b"noise 1\nwords\n")
+        assert not kept
+    assert kept == ["noise 1"]
+    assert capfd.readouterr().err == "words\n"
+    with without(PRINTED) as kept:
+        print("words\nnoise")
+        print("no", end="")
+        print("ise")
+        print("text", end="")
+    assert capfd.readouterr().out == "words\ntext"
+    assert kept == ["noise", "noise"]
+
+
+def test_lines_pass_if_the_block_fails(capfd):
+    with contextlib.suppress(ZeroDivisionError), without(PRINTED):
+        os.write(2, b"words\n")
+        raise ZeroDivisionError
+    os.write(2, b"noise\n")
+    assert capfd.readouterr().err == "words\nnoise\n"
+
+
+def test_threads_take_turns(capfd):
+    """Descriptors are what they were after any number of them; no line of another one is lost."""
+
+    def work(number: int) -> None:
+        for _ in range(20):
+            with without(PRINTED):
+                os.write(2, b"noise\n")
+                time.sleep(0.0002)
+            os.write(2, b"line %d\n" % number)
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    written = capfd.readouterr().err
+    assert sorted(written.split("\n")) == sorted([f"line {n}" for n in range(4)] * 20 + [""])
+
+
+def test_closed_streams_stop_nothing(run_python, tmp_path):
+    run_python(
+        "-c",
+        "import os, re; os.close(1); os.close(2)\n"
+        "from hdrcnn.printed import without\n"
+        "with without(re.compile('x')): print('y', flush=False)\n",
+        cwd=tmp_path,
+    )
