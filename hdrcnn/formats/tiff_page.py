@@ -1,0 +1,89 @@
+"""The samples of one page of a TIFF file, checked and decompressed: tifffile reads the layout,
+imagecodecs what is inside strips and tiles.
+
+Memory follows from the size that the caller has checked, never from what a strip inflates to.
+Source: TIFF 6.0 (Adobe 1992) and its Technical Note 2 for JPEG.
+"""
+
+import io
+import logging
+import math
+
+import imagecodecs  # noqa: F401 - tifffile decompresses without bounds where it is missing.
+import numpy as np
+import tifffile
+from PIL import Image
+
+from hdrcnn.formats.decoded import NotReadError
+
+logging.getLogger("tifffile").addHandler(logging.NullHandler())  # The error says what is wrong.
+
+JPEG, WEBP = 7, 50001
+COMPRESSIONS = {
+    1: "none",
+    2: "ccitt",
+    3: "group3",
+    4: "group4",
+    5: "lzw",
+    JPEG: "jpeg",
+    8: "deflate",
+    32773: "packbits",
+    32946: "deflate",
+    34925: "lzma",
+    34926: "zstd",
+    50000: "zstd",
+    WEBP: "webp",
+}
+"""What is decompressed here, by the number in tag 259."""
+_PICTURES = {JPEG: "JPEG", WEBP: "WEBP"}
+"""Whose strips and tiles are whole pictures that state a size of their own; Pillow's names."""
+_PREDICTED_BITS = (8, 16, 32, 64)
+
+
+def compression_name(page: tifffile.TiffPage) -> str:
+    """Of a compression that is decompressed here. Raises NotReadError."""
+    number = int(page.compression)
+    if number not in COMPRESSIONS:
+        name = getattr(page.compression, "name", str(number))
+        raise NotReadError(f"a TIFF with {name} compression; save it without, or as PNG")
+    return COMPRESSIONS[number]
+
+
+def _check_size_inside(page: tifffile.TiffPage, part: bytes) -> None:
+    """Raises ValueError where a JPEG or WebP inside states more pixels than its strip or tile has:
+    a decoder takes its memory before the pixels are seen to be missing.
+    """
+    rows, columns = min(page.rowsperstrip, page.imagelength), page.imagewidth
+    if page.is_tiled:
+        rows, columns = page.tilelength, page.tilewidth
+    with Image.open(io.BytesIO(part), formats=[_PICTURES[int(page.compression)]]) as image:
+        if image.height > rows + 15 or image.width > columns + 15:  # A block more is harmless.
+            raise ValueError(f"a part of it states {image.width}x{image.height}")
+
+
+def samples(page: tifffile.TiffPage, data: bytes) -> np.ndarray:
+    """[H, W, C] as stored, in the byte order of the machine, unpacked but otherwise untouched; JPEG
+    in YCbCr as RGB.
+
+    data: the file. Raises NotReadError for layouts that are not read, ValueError where parts lie
+    beyond the file, which tifffile would take for black, and for damage anything at all.
+    """
+    compression_name(page)
+    if page.axes not in ("YX", "SYX", "YXS"):
+        raise NotReadError(f"its axes are {page.axes}, not those of a picture; save it as RGB")
+    packed = page.bitspersample not in _PREDICTED_BITS
+    if int(page.predictor) != 1 and packed and int(page.compression) not in _PICTURES:
+        raise NotReadError(f"a predictor over {page.bitspersample} bits; save it without")
+    parts = list(zip(page.dataoffsets, page.databytecounts, strict=True))
+    if len(parts) < math.prod(page.chunked) or any(
+        count <= 0 or offset + count > len(data) for offset, count in parts
+    ):
+        raise ValueError("parts of the picture are missing")
+    if int(page.compression) in _PICTURES:
+        for offset, count in parts:
+            _check_size_inside(page, data[offset : offset + count])
+    pixels = page.asarray(maxworkers=1)
+    pixels = np.asarray(pixels, pixels.dtype.newbyteorder("="))
+    if page.axes == "YX":
+        return pixels[..., None]
+    return np.moveaxis(pixels, 0, -1) if page.axes == "SYX" else pixels
