@@ -2,7 +2,8 @@
 OpenCV and Pillow; faults in one line.
 """
 
-import importlib.util
+import tracemalloc
+import zlib
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -18,6 +19,7 @@ from hdrcnn.hdr_io import read_exr, read_hdr
 from hdrcnn.image_io import ImageError, write_exr
 from hdrcnn.primaries import REC709, luminance_weights
 from tests.exr_files import RGB, SCANLINES, TILES, planes, raw_exr, write
+from tests.pictures import with_tags
 from tests.test_primaries import ACES, REC2020, expected_matrix
 
 
@@ -131,19 +133,34 @@ def test_radiance_beyond_the_memory_is_said(tmp_path, monkeypatch):
         read_hdr(tmp_path / "a.hdr")
 
 
-def test_float_tiff_of_opencv(tmp_path):
-    """Compressed by LZW it is read where imagecodecs is installed; else that is what is said."""
-    cv2.imwrite(str(tmp_path / "a.tiff"), RGB[..., ::-1])
-    np.testing.assert_array_equal(read_hdr(tmp_path / "a.tiff"), RGB)
-    lzw = [cv2.IMWRITE_TIFF_COMPRESSION, cv2.IMWRITE_TIFF_COMPRESSION_LZW]
-    cv2.imwrite(str(tmp_path / "a.tif"), RGB[..., ::-1], lzw)
-    with tifffile.TiffFile(tmp_path / "a.tif") as file:
-        compressed = file.pages.first.compression == tifffile.COMPRESSION.LZW
-    if importlib.util.find_spec("imagecodecs") or not compressed:  # OpenCV 4 does not compress.
-        np.testing.assert_array_equal(read_hdr(tmp_path / "a.tif"), RGB)
-    else:
-        with pytest.raises(ImageError, match=r"^[^\n]*a\.tif: [^\n]*pip install imagecodecs"):
+@pytest.mark.parametrize("kind", ["NONE", "LZW"])
+def test_float_tiff_of_opencv(tmp_path, kind):
+    option = [cv2.IMWRITE_TIFF_COMPRESSION, getattr(cv2, f"IMWRITE_TIFF_COMPRESSION_{kind}")]
+    cv2.imwrite(str(tmp_path / "a.tif"), RGB[..., ::-1], option)
+    np.testing.assert_array_equal(read_hdr(tmp_path / "a.tif"), RGB)
+
+
+@pytest.mark.parametrize("compression", ["zlib", "lzw", "zstd", "lzma", "packbits"])
+@pytest.mark.parametrize("predictor", [False, True])
+def test_compressed_float_tiff(tmp_path, compression, predictor):
+    options = {"photometric": "rgb", "compression": compression, "predictor": predictor}
+    tifffile.imwrite(tmp_path / "a.tif", RGB, **options)
+    np.testing.assert_array_equal(read_hdr(tmp_path / "a.tif"), RGB)
+
+
+def test_a_strip_of_a_float_tiff_inflates_to_its_pixels_and_no_more(tmp_path):
+    tifffile.imwrite(tmp_path / "a.tif", RGB, photometric="rgb", compression="zlib")
+    long = zlib.compress(RGB.tobytes() + bytes(1 << 24), 9)
+    data = with_tags((tmp_path / "a.tif").read_bytes(), StripOffsets=(tmp_path / "a.tif").stat().st_size,
+                     StripByteCounts=len(long))  # fmt: skip
+    (tmp_path / "a.tif").write_bytes(data + long)
+    tracemalloc.start()
+    try:
+        with pytest.raises(ImageError, match=r"a\.tif: not a readable TIFF"):
             read_hdr(tmp_path / "a.tif")
+        assert tracemalloc.get_traced_memory()[1] < 1 << 22
+    finally:
+        tracemalloc.stop()
 
 
 @pytest.mark.parametrize(

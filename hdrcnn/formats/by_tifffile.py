@@ -10,7 +10,7 @@ import tifffile
 from hdrcnn.formats import exif, tiff_colours
 from hdrcnn.formats.decoded import Decoded, NotReadError, SizeCheck, unmultiplied
 from hdrcnn.formats.kinds import lossy_webp
-from hdrcnn.formats.tiff_page import COMPRESSIONS, JPEG, WEBP, compression_name, samples
+from hdrcnn.formats.tiff_page import JPEG, WEBP, compression_name, samples
 
 _PHOTOMETRIC, _DNG_VERSION, _SUB_IFDS, _ICC, _XMP = 262, 50706, 330, 34675, 700
 _OF_SENSORS = (32803, 34892)
@@ -85,14 +85,6 @@ def _kind(page: tifffile.TiffPage) -> _Kind:
     return kind
 
 
-def _left_to_pillow(page: tifffile.TiffPage) -> bool:
-    """What only libtiff decodes: some compressions, and chroma at a lower resolution outside JPEG."""
-    if int(page.compression) in _BY_LIBTIFF:
-        return True
-    subsampled = _photometric(page) == 6 and page.is_subsampled and page.planarconfig == 1
-    return subsampled and int(page.compression) in COMPRESSIONS
-
-
 def _in_plain_bits(codes: np.ndarray, bits: int) -> tuple[np.ndarray, int]:
     """Codes of 1, 2 and 4 bits as 8 bits, exactly; others stay. With their bits."""
     if 255 % (2**bits - 1) or bits >= 8:
@@ -117,7 +109,7 @@ def read(data: bytes, check: SizeCheck) -> Decoded | None:
         if _is_raw(page):
             raise NotReadError("a camera raw file; develop it to 16-bit TIFF or PNG first")
         check(page.imagewidth, page.imagelength)
-        if _left_to_pillow(page):
+        if int(page.compression) in _BY_LIBTIFF:
             return None
         kind, bits = _kind(page), int(page.bitspersample)
         if page.is_tiled:

@@ -14,6 +14,7 @@ import numpy as np
 import tifffile
 from PIL import Image
 
+from hdrcnn.formats.by_pillow import own_limit
 from hdrcnn.formats.decoded import NotReadError
 
 logging.getLogger("tifffile").addHandler(logging.NullHandler())  # The error says what is wrong.
@@ -56,9 +57,43 @@ def _check_size_inside(page: tifffile.TiffPage, part: bytes) -> None:
     rows, columns = min(page.rowsperstrip, page.imagelength), page.imagewidth
     if page.is_tiled:
         rows, columns = page.tilelength, page.tilewidth
-    with Image.open(io.BytesIO(part), formats=[_PICTURES[int(page.compression)]]) as image:
+    kind = _PICTURES[int(page.compression)]
+    with own_limit(), Image.open(io.BytesIO(part), formats=[kind]) as image:
         if image.height > rows + 15 or image.width > columns + 15:  # A block more is harmless.
             raise ValueError(f"a part of it states {image.width}x{image.height}")
+
+
+def _with_shared_chroma(page: tifffile.TiffPage, data: bytes) -> np.ndarray:
+    """[H, W, 3] uint8 luma and chroma of strips or tiles in which several luma samples share
+    theirs: h x v of luma, then one Cb and one Cr (TIFF 6.0, section 21). tifffile has it in JPEG
+    only.
+    """
+    across, down = page.subsampling or (2, 2)
+    if across not in (1, 2, 4) or down not in (1, 2, 4) or page.bitspersample != 8:
+        raise NotReadError("chroma of an unusual layout; save it as RGB")
+    if page.planarconfig != 1 or page.samplesperpixel != 3 or int(page.predictor) != 1:
+        raise NotReadError("chroma at a lower resolution in planes; save it as RGB")
+    rows, columns = page.imagelength, page.imagewidth
+    high = page.tilelength if page.is_tiled else min(page.rowsperstrip, rows)
+    wide = page.tilewidth if page.is_tiled else columns
+    beside = -(-columns // wide)
+    pixels = np.zeros((-(-rows // high) * high, beside * wide, 3), np.uint8)
+    for index, (offset, count) in enumerate(zip(page.dataoffsets, page.databytecounts, strict=True)):
+        top, left = index // beside * high, index % beside * wide
+        held = high if page.is_tiled else min(high, rows - top)
+        if held <= 0:
+            break
+        units = (-(-held // down), -(-wide // across), across * down + 2)
+        part = data[offset : offset + count]
+        if int(page.compression) != 1:
+            part = tifffile.TIFF.DECOMPRESSORS[int(page.compression)](part, out=math.prod(units))
+        stored = np.frombuffer(part, np.uint8, math.prod(units)).reshape(units)
+        luma = stored[..., :-2].reshape(*units[:2], down, across).swapaxes(1, 2)
+        shared = stored[..., -2:].repeat(down, axis=0).repeat(across, axis=1)
+        place = pixels[top : top + held, left : left + wide]
+        place[..., 0] = luma.reshape(units[0] * down, -1)[:held, :wide]
+        place[..., 1:] = shared[:held, :wide]
+    return pixels[:rows, :columns]
 
 
 def samples(page: tifffile.TiffPage, data: bytes) -> np.ndarray:
@@ -82,6 +117,8 @@ def samples(page: tifffile.TiffPage, data: bytes) -> np.ndarray:
     if int(page.compression) in _PICTURES:
         for offset, count in parts:
             _check_size_inside(page, data[offset : offset + count])
+    elif page.photometric == 6 and page.is_subsampled:
+        return _with_shared_chroma(page, data)
     pixels = page.asarray(maxworkers=1)
     pixels = np.asarray(pixels, pixels.dtype.newbyteorder("="))
     if page.axes == "YX":
