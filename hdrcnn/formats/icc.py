@@ -3,11 +3,13 @@ it is made of tables.
 
 Of a matrix and curves only the matrix is used: the network was trained on the codes as they are.
 Tables have no primaries, so that their samples are converted before the network sees them.
-LittleCMS reads a profile's elements one by one and at most a hundred of them; what overlaps in
-the file does not multiply in memory. Source: ICC.1:2022 (clauses 7.2, 9.2; annex E for `chad`).
+LittleCMS reads the elements that it needs and no others, so that what overlaps in a file does not
+multiply in memory; for the one kind without such a bound see `bounded`. Source: ICC.1:2022
+(clauses 7.2, 7.3, 9.2; annex E for `chad`).
 """
 
 import io
+import struct
 from typing import Any
 
 import imagecodecs
@@ -29,6 +31,21 @@ def _adaptation(white: np.ndarray, to: np.ndarray) -> np.ndarray:
 def from_d50(chromaticities: Chromaticities) -> np.ndarray:
     """[3, 3]: XYZ under D50 to XYZ under the white of a space, by Bradford."""
     return _adaptation(D50, white_xyz(chromaticities))
+
+
+def bounded(profile: bytes) -> bytes:
+    """The profile without its floating-point tables (tags D2B0 to D2B3): each may hold any number
+    of elements in the same place of the file, which are memory several hundred times its size. A
+    profile that has them has ordinary tables too.
+    """
+    if len(profile) < 132:
+        return profile
+    (count,) = struct.unpack_from(">I", profile, 128)
+    tags = bytearray(profile[132 : 132 + 12 * count])
+    for at in range(0, len(tags), 12):
+        if tags[at : at + 3] == b"D2B":
+            tags[at : at + 4] = b"    "
+    return profile[:132] + bytes(tags) + profile[132 + len(tags) :]
 
 
 def _opened(profile: bytes, space: bytes = b"RGB ") -> Any:
@@ -86,7 +103,7 @@ def to_srgb(samples: np.ndarray, profile: bytes, space: str = "RGB") -> np.ndarr
         return np.asarray(
             imagecodecs.cms_transform(
                 np.ascontiguousarray(samples),
-                profile,
+                bounded(profile),
                 imagecodecs.cms_profile("srgb"),
                 colorspace=space.lower(),
                 outcolorspace="rgb",

@@ -9,7 +9,7 @@ import io
 import logging
 import math
 
-import imagecodecs  # noqa: F401 - tifffile decompresses without bounds where it is missing.
+import imagecodecs  # Without it tifffile decompresses without bounds.
 import numpy as np
 import tifffile
 from PIL import Image
@@ -85,6 +85,7 @@ def _with_shared_chroma(page: tifffile.TiffPage, data: bytes) -> np.ndarray:
             break
         units = (-(-held // down), -(-wide // across), across * down + 2)
         part = data[offset : offset + count]
+        part = imagecodecs.bitorder_decode(part) if page.fillorder == 2 else part
         if int(page.compression) != 1:
             part = tifffile.TIFF.DECOMPRESSORS[int(page.compression)](part, out=math.prod(units))
         stored = np.frombuffer(part, np.uint8, math.prod(units)).reshape(units)
