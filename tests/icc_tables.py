@@ -28,7 +28,9 @@ def linear_table(to_xyz: np.ndarray) -> bytes:
     XYZ of zero; between its two points an axis everything is interpolated.
     """
     count = to_xyz.shape[1] - 1
-    corners = np.stack(np.meshgrid(*[[0.0, 1.0]] * count, indexing="ij"), axis=-1).reshape(-1, count)
+    corners = np.stack(np.meshgrid(*[[0.0, 1.0]] * count, indexing="ij"), axis=-1).reshape(
+        -1, count
+    )
     xyz = corners @ to_xyz[:, :count].T + to_xyz[:, count]
     codes = np.round(np.clip(xyz * 32768, 0, 65535)).astype(">u2")
     ends = np.array([0, 65535], ">u2").tobytes()

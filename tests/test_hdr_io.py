@@ -149,11 +149,10 @@ def test_compressed_float_tiff(tmp_path, compression, predictor):
 
 
 def test_a_strip_of_a_float_tiff_inflates_to_its_pixels_and_no_more(tmp_path):
-    tifffile.imwrite(tmp_path / "a.tif", RGB, photometric="rgb", compression="zlib")
-    long = zlib.compress(RGB.tobytes() + bytes(1 << 24), 9)
-    data = with_tags((tmp_path / "a.tif").read_bytes(), StripOffsets=(tmp_path / "a.tif").stat().st_size,
-                     StripByteCounts=len(long))  # fmt: skip
-    (tmp_path / "a.tif").write_bytes(data + long)
+    path = tmp_path / "a.tif"
+    tifffile.imwrite(path, RGB, photometric="rgb", compression="zlib")
+    whole, long = path.read_bytes(), zlib.compress(RGB.tobytes() + bytes(1 << 24), 9)
+    path.write_bytes(with_tags(whole, StripOffsets=len(whole), StripByteCounts=len(long)) + long)
     tracemalloc.start()
     try:
         with pytest.raises(ImageError, match=r"a\.tif: not a readable TIFF"):

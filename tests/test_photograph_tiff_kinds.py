@@ -206,18 +206,20 @@ def test_ink(read, bits):
 def test_lab_against_littlecms_and_colour_science(read, bits, photometric):
     """CIELAB with signed a* and b*, and ICCLAB with an offset, of colours inside sRGB."""
     rgb = np.random.default_rng(3).uniform(0.1, 0.9, (11, 13, 3))
+    d50 = colour.CCS_ILLUMINANTS["CIE 1931 2 Degree Standard Observer"]["D50"]
     xyz = colour.RGB_to_XYZ(
-        rgb, "sRGB", illuminant=colour.CCS_ILLUMINANTS["CIE 1931 2 Degree Standard Observer"]["D50"],
+        rgb, "sRGB", illuminant=d50,
         chromatic_adaptation_transform="Bradford", apply_cctf_decoding=True,
     )  # fmt: skip
-    d50 = colour.CCS_ILLUMINANTS["CIE 1931 2 Degree Standard Observer"]["D50"]
     lab = colour.XYZ_to_Lab(xyz, d50)
     step = 2.0 ** (bits - 8)
     white = 2**bits - 1 if photometric == 8 else 255 * step
     codes = np.round(lab * [white / 100, step, step] + [0, 0, 0]).astype(int)
     codes[..., 1:] += 0 if photometric == 8 else 128 << (bits - 8)
     stored = (codes % 2**bits).astype(f"<u{bits // 8}")
-    data = laid_out([stored.tobytes()], (11, 13), t258=(bits,) * 3, t259=1, t262=photometric, t277=3)
+    data = laid_out(
+        [stored.tobytes()], (11, 13), t258=(bits,) * 3, t259=1, t262=photometric, t277=3
+    )
     photograph = read(data)
     np.testing.assert_allclose(photograph.code, rgb, atol=0.03 if bits == 8 else 1e-3)
     assert photograph.bits == bits
@@ -334,7 +336,7 @@ def test_a_jpeg_that_states_more_than_its_strip_is_refused_before_it_takes_memor
     with tifffile.TiffFile(io.BytesIO(data)) as file:
         at = data.index(b"\xff\xc0", file.pages.first.dataoffsets[0])
     huge = data[: at + 5] + struct.pack(">HH", 65500, 65500) + data[at + 9 :]
-    with pytest.raises(ImageError, match="picture: damaged[^\n]*states 65500x65500"):
+    with pytest.raises(ImageError, match=r"picture: damaged[^\n]*states 65500x65500"):
         read(huge)
 
 
@@ -351,7 +353,7 @@ def test_a_jpeg_that_states_more_than_its_strip_is_refused_before_it_takes_memor
 )
 def test_what_is_not_read_is_not_called_damaged(read, tags, word):
     data = with_tags(by_tifffile(SMOOTH, photometric="rgb"), **tags)
-    with pytest.raises(ImageError, match=f"picture: [^\n]*{word}[^\n]*; ") as caught:
+    with pytest.raises(ImageError, match=rf"picture: [^\n]*{word}[^\n]*; ") as caught:
         read(data)
     assert "damaged" not in str(caught.value)
 

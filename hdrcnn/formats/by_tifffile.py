@@ -18,7 +18,7 @@ _OF_SENSORS = (32803, 34892)
 _OF_LIGHT = (32844, 32845)
 """Those of HDR images: LogL, LogLuv."""
 _BY_LIBTIFF = (6, 32766, 32771, 32809)
-"""Compressions that Pillow has by libtiff: JPEG of TIFF 5, NeXT, word-aligned CCITT, ThunderScan."""
+"""Compressions that Pillow has by libtiff: old JPEG, NeXT, word-aligned CCITT, ThunderScan."""
 _MOST_SAMPLES = 6
 """Of a pixel: four inks, or three colours and what stands beside them, as Pillow has it too."""
 _ASSOCIATED, _UNASSOCIATED = 1, 2
@@ -78,7 +78,9 @@ def _kind(page: tifffile.TiffPage) -> _Kind:
         raise NotReadError(f"{page.dtype} samples; only pictures of 8 and 16 bits are read")
     kind = _KINDS.get(photometric)
     if kind is None or page.samplesperpixel > _MOST_SAMPLES:
-        what = f"{page.samplesperpixel} samples a pixel" if kind else f"colours of kind {photometric}"
+        what = (
+            f"{page.samplesperpixel} samples a pixel" if kind else f"colours of kind {photometric}"
+        )
         raise NotReadError(f"{what}; save it as RGB")
     if bits not in kind.bits:
         raise NotReadError(f"samples of {bits} bits; save it as RGB of 8 or 16 bits")

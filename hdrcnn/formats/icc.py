@@ -44,7 +44,7 @@ def bounded(profile: bytes) -> bytes:
     tags = bytearray(profile[132 : 132 + 12 * count])
     for at in range(0, len(tags), 12):
         if tags[at : at + 3] == b"D2B":
-            tags[at : at + 4] = b"    "
+            tags[at : at + 1] = b"-"  # A name that means nothing, and no other tag's.
     return profile[:132] + bytes(tags) + profile[132 + len(tags) :]
 
 
@@ -109,7 +109,8 @@ def to_srgb(samples: np.ndarray, profile: bytes, space: str = "RGB") -> np.ndarr
                 outcolorspace="rgb",
                 intent=imagecodecs.CMS.INTENT.RELATIVE_COLORIMETRIC,
                 flags=imagecodecs.CMS.FLAGS.BLACKPOINTCOMPENSATION
-                | imagecodecs.CMS.FLAGS.NOOPTIMIZE,  # A grid in between would lose the curves of XYB.
+                # A grid in between would lose the curves of XYB.
+                | imagecodecs.CMS.FLAGS.NOOPTIMIZE,
             )
         )
     except (RuntimeError, ValueError):

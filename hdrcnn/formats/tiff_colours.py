@@ -72,6 +72,7 @@ def ycbcr(page: tifffile.TiffPage, samples: np.ndarray) -> np.ndarray:
     """Luma and chroma of 8 bits without subsampling, by the weights that the file states, else
     those of BT.601.
     """
+
     def numbers(tag: int, usual: tuple[float, ...]) -> np.ndarray:
         pairs = np.reshape(page.tags.valueof(tag) or [], (-1, 2)).astype(np.float64)
         if len(pairs) != len(usual) or not pairs[:, 1].all():

@@ -78,13 +78,15 @@ def _with_shared_chroma(page: tifffile.TiffPage, data: bytes) -> np.ndarray:
     wide = page.tilewidth if page.is_tiled else columns
     beside = -(-columns // wide)
     pixels = np.zeros((-(-rows // high) * high, beside * wide, 3), np.uint8)
-    for index, (offset, count) in enumerate(zip(page.dataoffsets, page.databytecounts, strict=True)):
+    for index, (offset, count) in enumerate(
+        zip(page.dataoffsets, page.databytecounts, strict=True)
+    ):
         top, left = index // beside * high, index % beside * wide
-        held = high if page.is_tiled else min(high, rows - top)
-        if held <= 0:
+        if top >= rows:
             break
+        held = high if page.is_tiled else min(high, rows - top)
         units = (-(-held // down), -(-wide // across), across * down + 2)
-        part = data[offset : offset + count]
+        part: bytes | bytearray = data[offset : offset + count]
         part = imagecodecs.bitorder_decode(part) if page.fillorder == 2 else part
         if int(page.compression) != 1:
             part = tifffile.TIFF.DECOMPRESSORS[int(page.compression)](part, out=math.prod(units))
