@@ -17,7 +17,7 @@ from PIL import UnidentifiedImageError
 from hdrcnn.files import ImageError
 from hdrcnn.formats import by_heif, by_pillow, by_tifffile, cicp, exif, gpano
 from hdrcnn.formats.decoded import Decoded, NotReadError
-from hdrcnn.formats.icc import has_tables, profile_chromaticities, to_srgb
+from hdrcnn.formats.icc import has_tables, profile_chromaticities, srgb_profile, to_srgb
 from hdrcnn.formats.kinds import LOSSY, kind_of, lossy_webp
 from hdrcnn.primaries import ADOBE_RGB, REC709, Chromaticities, nearest_named
 
@@ -96,9 +96,9 @@ def _decoded(path: Path, data: bytes, kind: str, max_megapixels: float) -> Decod
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # What is wrong is said in the error.
             if kind == "HEIF":
-                return by_heif.read(data, check)
+                return _without_tables(data, kind, by_heif.read(data, check))
             found = by_tifffile.read(data, check) if kind == "TIFF" else None
-            return found or by_pillow.read(data, kind, check)
+            return _without_tables(data, kind, found or by_pillow.read(data, kind, check))
     except NotReadError as error:
         raise ImageError(f"{path}: {error}") from error
     except MemoryError as error:
@@ -151,7 +151,9 @@ def _without_tables(data: bytes, kind: str, found: Decoded) -> Decoded:
     converted = to_srgb(colours, found.icc)
     if converted is None:
         return found
-    return dataclasses.replace(found, colours=converted, bits=depth)
+    return dataclasses.replace(
+        found, colours=converted, bits=depth, icc=srgb_profile(), converted=True
+    )
 
 
 def upright(pixels: np.ndarray, orientation: int) -> np.ndarray:
@@ -179,20 +181,19 @@ def read_photograph(path: Path, max_megapixels: float = MAX_MEGAPIXELS) -> Photo
             raise NotReadError(f"its samples are {curve}, an HDR image already; leave it out")
     except NotReadError as error:
         raise ImageError(f"{path}: {error}") from error
-    stored = _decoded(path, data, kind, max_megapixels)
-    found = _without_tables(data, kind, stored)
+    found = _decoded(path, data, kind, max_megapixels)
     code = upright(found.colours, found.orientation).astype(np.float32)
     code /= np.float32(2**found.bits - 1)
     alpha = None if found.alpha is None else upright(found.alpha, found.orientation)
     return Photograph(
         np.ascontiguousarray(np.broadcast_to(code, (*code.shape[:2], 3))),
         None if alpha is None else np.ascontiguousarray(alpha, np.float32),
-        _chromaticities(data, kind, stored) if found is stored else REC709,
+        _chromaticities(data, kind, found),
         found.bits,
         kind in LOSSY or (kind == "WEBP" and lossy_webp(data)) or found.compression in _LOSSY_TIFF,
         gpano.band(found.xmp, *code.shape[:2]),
         found.camera,
-        data if kind == "JPEG" and found is stored else None,
+        data if kind == "JPEG" and not found.converted else None,
     )
 
 

@@ -57,20 +57,12 @@ def test_marks(refused, others, mark):
     assert verdict(refused, others)[0] == mark
 
 
-def _dies():
-    os._exit(3)
-
-
-def _hangs():
-    time.sleep(600)
-
-
 def test_a_decoder_that_dies_or_hangs_is_a_line_and_not_the_end():
     processes = Processes()
     try:
-        assert processes.call(60, _dies)[1].error == "CRASHED"
-        assert "more than 2 s" in processes.call(2, _hangs)[1].error
-        assert processes.call(60, Found) == Found()
+        assert processes.call(60, os._exit, 3)[1].error == "CRASHED"
+        assert "more than 2 s" in processes.call(2, time.sleep, 600)[1].error
+        assert processes.call(60, tuple, ("", Found())) == ("", Found())
     finally:
         processes.close()
 

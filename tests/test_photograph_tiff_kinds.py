@@ -227,7 +227,7 @@ def test_lab_against_littlecms_and_colour_science(read, bits, photometric):
         profile = ImageCms.createProfile("LAB", 5000)
         theirs = ImageCms.profileToProfile(
             Image.frombytes("LAB", (13, 11), stored.tobytes()), profile,
-            ImageCms.createProfile("sRGB"), renderingIntent=1, outputMode="RGB",
+            ImageCms.createProfile("sRGB"), renderingIntent=ImageCms.Intent.RELATIVE_COLORIMETRIC, outputMode="RGB",
             flags=ImageCms.Flags.NOOPTIMIZE,
         )  # fmt: skip
         np.testing.assert_allclose(photograph.code * 255, np.asarray(theirs), atol=2.5)
@@ -319,7 +319,7 @@ def test_fax_of_libtiff(read, name):
 @pytest.mark.parametrize("alpha", [False, True])
 def test_webp_inside(read, alpha):
     pixels = np.dstack([SMOOTH, SMOOTH[..., :1]]) if alpha else SMOOTH
-    options = {"photometric": "rgb", "compression": "webp"}
+    options: dict[str, object] = {"photometric": "rgb", "compression": "webp"}
     options |= {"extrasamples": ["unassalpha"]} if alpha else {}
     exact = by_tifffile(pixels, compressionargs={"lossless": True}, **options)
     photograph = read(exact)
@@ -362,3 +362,18 @@ def test_the_table_is_what_tifffile_decompresses():
     assert set(tiff_page.COMPRESSIONS) - {1} <= {
         number for number in tiff_page.COMPRESSIONS if number in tifffile.TIFF.DECOMPRESSORS
     } | {2, 3, 4}
+
+
+def test_a_jpeg_of_thousands_of_scans_inside_is_refused(read):
+    """Each takes as long as the whole picture."""
+    image = Image.fromarray(SMOOTH)
+    whole = by_pillow("JPEG", image, progressive=True)
+    at = whole.rindex(b"\xff\xda")
+    for scans in (0, 3000):
+        jpeg = whole[:-2] + whole[at:-2] * scans + whole[-2:]
+        data = laid_out([jpeg], SMOOTH.shape[:2], t258=(8, 8, 8), t259=7, t262=6, t277=3)
+        if scans:
+            with pytest.raises(ImageError, match="picture: damaged .*scans"):
+                read(data)
+        else:
+            np.testing.assert_allclose(read(data).code * 255, np.asarray(image), atol=16)

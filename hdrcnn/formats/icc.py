@@ -91,6 +91,11 @@ def has_tables(profile: bytes) -> bool:
     return found is not None and any(there for there, _, _ in (found.clut or {}).values())
 
 
+def srgb_profile() -> bytes:
+    """That of the samples that `to_srgb` makes."""
+    return bytes(imagecodecs.cms_profile("srgb"))
+
+
 def to_srgb(samples: np.ndarray, profile: bytes, space: str = "RGB") -> np.ndarray | None:
     """[H, W, C] uint8 or uint16 in the profile's space, "RGB" or "CMYK", to [H, W, 3] of the same
     depth in sRGB: white to white, black to black. None where the profile does not work.
@@ -104,7 +109,7 @@ def to_srgb(samples: np.ndarray, profile: bytes, space: str = "RGB") -> np.ndarr
             imagecodecs.cms_transform(
                 np.ascontiguousarray(samples),
                 bounded(profile),
-                imagecodecs.cms_profile("srgb"),
+                srgb_profile(),
                 colorspace=space.lower(),
                 outcolorspace="rgb",
                 intent=imagecodecs.CMS.INTENT.RELATIVE_COLORIMETRIC,

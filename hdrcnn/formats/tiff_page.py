@@ -38,6 +38,7 @@ COMPRESSIONS = {
 """What is decompressed here, by the number in tag 259."""
 _PICTURES = {JPEG: "JPEG", WEBP: "WEBP"}
 """Whose strips and tiles are whole pictures that state a size of their own; Pillow's names."""
+_MOST_SCANS = 64
 _PREDICTED_BITS = (8, 16, 32, 64)
 
 
@@ -50,10 +51,13 @@ def compression_name(page: tifffile.TiffPage) -> str:
     return COMPRESSIONS[number]
 
 
-def _check_size_inside(page: tifffile.TiffPage, part: bytes) -> None:
+def _check_inside(page: tifffile.TiffPage, part: bytes) -> None:
     """Raises ValueError where a JPEG or WebP inside states more pixels than its strip or tile has:
-    a decoder takes its memory before the pixels are seen to be missing.
+    a decoder takes its memory before the pixels are seen to be missing. And where a JPEG has very
+    many scans, each of which passes over all of it.
     """
+    if int(page.compression) == JPEG and part.count(b"\xff\xda") > _MOST_SCANS:
+        raise ValueError(f"more than {_MOST_SCANS} scans in a part of it")
     rows, columns = min(page.rowsperstrip, page.imagelength), page.imagewidth
     if page.is_tiled:
         rows, columns = page.tilelength, page.tilewidth
@@ -119,7 +123,7 @@ def samples(page: tifffile.TiffPage, data: bytes) -> np.ndarray:
         raise ValueError("parts of the picture are missing")
     if int(page.compression) in _PICTURES:
         for offset, count in parts:
-            _check_size_inside(page, data[offset : offset + count])
+            _check_inside(page, data[offset : offset + count])
     elif page.photometric == 6 and page.is_subsampled:
         return _with_shared_chroma(page, data)
     pixels = page.asarray(maxworkers=1)
