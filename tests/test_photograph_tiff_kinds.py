@@ -79,17 +79,14 @@ def stored_and_expected(photometric, bits, alpha, rng):
     """
     top, count = 2**bits - 1, PHOTOMETRIC[photometric]
     colours = rng.integers(0, top + 1, (11, 13, count))
-    shares = rng.integers(1, top + 1, (11, 13, 1)) if alpha else None
-    stored = colours
+    shares = rng.integers(1, top + 1, (11, 13, 1))
     if alpha == "assocalpha":
-        colours = stored = np.minimum(colours, shares)
-    shown = colours / top
-    if alpha == "assocalpha":
-        shown = colours / shares
+        colours = np.minimum(colours, shares)
+    shown = colours / (shares if alpha == "assocalpha" else top)
     shown = 1 - shown if photometric == "miniswhite" else shown
-    stored = stored if shares is None else np.concatenate([stored, shares], axis=-1)
+    stored = np.concatenate([colours, shares], axis=-1) if alpha else colours
     near = 0.51 / top if alpha == "assocalpha" else EXACT
-    return stored, shown, None if shares is None else shares[..., 0] / top, near
+    return stored, shown, shares[..., 0] / top if alpha else None, near
 
 
 def assert_shown(photograph, shown, alpha, near=EXACT):
@@ -227,7 +224,8 @@ def test_lab_against_littlecms_and_colour_science(read, bits, photometric):
         profile = ImageCms.createProfile("LAB", 5000)
         theirs = ImageCms.profileToProfile(
             Image.frombytes("LAB", (13, 11), stored.tobytes()), profile,
-            ImageCms.createProfile("sRGB"), renderingIntent=ImageCms.Intent.RELATIVE_COLORIMETRIC, outputMode="RGB",
+            ImageCms.createProfile("sRGB"), outputMode="RGB",
+            renderingIntent=ImageCms.Intent.RELATIVE_COLORIMETRIC,
             flags=ImageCms.Flags.NOOPTIMIZE,
         )  # fmt: skip
         np.testing.assert_allclose(photograph.code * 255, np.asarray(theirs), atol=2.5)
@@ -373,7 +371,7 @@ def test_a_jpeg_of_thousands_of_scans_inside_is_refused(read):
         jpeg = whole[:-2] + whole[at:-2] * scans + whole[-2:]
         data = laid_out([jpeg], SMOOTH.shape[:2], t258=(8, 8, 8), t259=7, t262=6, t277=3)
         if scans:
-            with pytest.raises(ImageError, match="picture: damaged .*scans"):
+            with pytest.raises(ImageError, match=r"picture: damaged .*scans"):
                 read(data)
         else:
             np.testing.assert_allclose(read(data).code * 255, np.asarray(image), atol=16)
