@@ -25,6 +25,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from absl import flags
@@ -175,7 +176,7 @@ class Processes:
         self._pool: concurrent.futures.ProcessPoolExecutor | None = None
 
     def call(
-        self, timeout: float, function: Callable[..., tuple[str, Found]], *arguments: object
+        self, timeout: float, function: Callable[..., Any], *arguments: object
     ) -> tuple[str, Found]:
         """What the function returns; an error where the process dies, or takes longer than that
         many seconds.
@@ -184,7 +185,8 @@ class Processes:
             context = multiprocessing.get_context("spawn")
             self._pool = concurrent.futures.ProcessPoolExecutor(1, mp_context=context)
         try:
-            return self._pool.submit(function, *arguments).result(timeout)
+            found: tuple[str, Found] = self._pool.submit(function, *arguments).result(timeout)
+            return found
         except BrokenProcessPool:
             self.close()
             return "", Found(error="CRASHED")
