@@ -6,6 +6,7 @@ remedy.
 """
 
 import dataclasses
+import io
 import logging
 import math
 import re
@@ -19,6 +20,8 @@ import tifffile
 
 from hdrcnn import exr_layers, rgbe
 from hdrcnn.absolute import strips
+from hdrcnn.formats import tiff_page
+from hdrcnn.formats.decoded import NotReadError
 from hdrcnn.image_io import ImageError
 from hdrcnn.npz import shown
 from hdrcnn.primaries import REC709, is_xyz, luminance_weights, to_rec709, xyz_to_rec709
@@ -284,9 +287,10 @@ def read_float_tiff(path: Path) -> np.ndarray:
     are not read: linear Rec. 709 is assumed. Raises ImageError.
     """
     try:
-        with tifffile.TiffFile(_checked(path)) as file:
+        data = _checked(path).read_bytes()
+        with tifffile.TiffFile(io.BytesIO(data)) as file:
             page = file.pages.first
-            kind, axes = page.dtype, page.axes
+            kind = page.dtype
             orientation = page.tags.valueof(274, 1)
             _tiff_page_size(page).check(path)
             if kind is None or kind.kind != "f":
@@ -294,20 +298,16 @@ def read_float_tiff(path: Path) -> np.ndarray:
                     f"{path}: {kind} samples, not a floating-point TIFF; save it as OpenEXR, or "
                     "leave it out if it is no HDR image"
                 )
-            pixels = page.asarray()
+            pixels = tiff_page.samples(page, data)
     except ImageError:
         raise
+    except NotReadError as error:
+        raise ImageError(f"{path}: {error}") from error
     except Exception as error:  # A damaged TIFF fails in any way it likes.
-        remedy = "copy it again from its source or save it as OpenEXR"
-        if "imagecodecs" in str(error):
-            remedy = "pip install imagecodecs, or save it without compression"
-        raise ImageError(f"{path}: not a readable TIFF ({_one_line(error)}); {remedy}") from error
-    if axes == "YX":
-        pixels, axes = pixels[..., None], "YXS"
-    elif axes == "SYX":
-        pixels, axes = pixels.transpose(1, 2, 0), "YXS"
-    if axes != "YXS":
-        raise ImageError(f"{path}: its axes are {axes}, not those of an image; save it as OpenEXR")
+        raise ImageError(
+            f"{path}: not a readable TIFF ({_one_line(error)}); copy it again from its source or "
+            "save it as OpenEXR"
+        ) from error
     colours = pixels[..., :3] if pixels.shape[-1] >= 3 else pixels[..., :1].repeat(3, axis=-1)
     if orientation in (5, 6, 7, 8):
         colours = colours.transpose(1, 0, 2)

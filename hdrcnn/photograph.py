@@ -17,7 +17,7 @@ from PIL import UnidentifiedImageError
 from hdrcnn.files import ImageError
 from hdrcnn.formats import by_heif, by_pillow, by_tifffile, cicp, exif, gpano
 from hdrcnn.formats.decoded import Decoded, NotReadError
-from hdrcnn.formats.icc import profile_chromaticities
+from hdrcnn.formats.icc import has_tables, profile_chromaticities, srgb_profile, to_srgb
 from hdrcnn.formats.kinds import LOSSY, kind_of, lossy_webp
 from hdrcnn.primaries import ADOBE_RGB, REC709, Chromaticities, nearest_named
 
@@ -33,7 +33,8 @@ class Photograph:
 
     code: np.ndarray
     """[H, W, 3] float32 in [0, 1], display-encoded, upright, in the file's own codes and
-    primaries: n/255, n/65535. Grey has three equal channels."""
+    primaries: n/255, n/65535. Grey has three equal channels. Codes of a profile made of tables
+    are those of sRGB, converted by LittleCMS."""
     alpha: np.ndarray | None = None
     """[H, W] float32 in [0, 1], never multiplied in. None where the file has none."""
     chromaticities: Chromaticities = REC709
@@ -48,7 +49,7 @@ class Photograph:
     camera: exif.Camera = dataclasses.field(default_factory=dict)
     """Camera, lens and exposure by Exif name; see `formats.exif`."""
     jpeg: bytes | None = None
-    """The file, where it is a JPEG."""
+    """The file, where it is a JPEG whose samples are those of `code`."""
 
 
 def _contents(path: Path) -> bytes:
@@ -95,18 +96,17 @@ def _decoded(path: Path, data: bytes, kind: str, max_megapixels: float) -> Decod
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # What is wrong is said in the error.
             if kind == "HEIF":
-                return by_heif.read(data, check)
+                return _without_tables(data, kind, by_heif.read(data, check))
             found = by_tifffile.read(data, check) if kind == "TIFF" else None
-            return found or by_pillow.read(data, kind, check)
+            return _without_tables(data, kind, found or by_pillow.read(data, kind, check))
     except NotReadError as error:
         raise ImageError(f"{path}: {error}") from error
     except MemoryError as error:
         raise ImageError(f"{path}: too large for this machine's memory; make it smaller") from error
     except Exception as error:  # Damaged files make decoders fail in any way they like.
-        reason = f"damaged or truncated{_said(error)}; copy it again from its source"
-        if "imagecodecs" in str(error):
-            reason = "its compression needs a package: pip install imagecodecs, or save it without"
-        raise ImageError(f"{path}: {reason}") from error
+        raise ImageError(
+            f"{path}: damaged or truncated{_said(error)}; copy it again from its source"
+        ) from error
 
 
 def _code_points(data: bytes, kind: str) -> tuple[int, int] | None:
@@ -133,6 +133,27 @@ def _chromaticities(data: bytes, kind: str, found: Decoded) -> Chromaticities:
         stored = cicp.png_chromaticities(data)
         return (nearest_named(stored) if stored else None) or REC709
     return ADOBE_RGB if found.adobe_rgb and not found.icc else REC709
+
+
+def _without_tables(data: bytes, kind: str, found: Decoded) -> Decoded:
+    """In sRGB where the file's profile is made of tables, which have no primaries to go on with;
+    else as it is. Like primaries, a PNG's profile counts for nothing beside cICP.
+    """
+    if not found.icc or found.colours.shape[-1] != 3 or not has_tables(found.icc):
+        return found
+    if kind == "PNG" and _code_points(data, kind):
+        return found
+    depth = np.iinfo(found.colours.dtype).bits
+    colours = found.colours
+    if depth != found.bits:  # LittleCMS knows full 8 and 16 bits.
+        full = np.round(colours * (float(2**depth - 1) / (2**found.bits - 1)))
+        colours = full.astype(colours.dtype)
+    converted = to_srgb(colours, found.icc)
+    if converted is None:
+        return found
+    return dataclasses.replace(
+        found, colours=converted, bits=depth, icc=srgb_profile(), converted=True
+    )
 
 
 def upright(pixels: np.ndarray, orientation: int) -> np.ndarray:
@@ -172,7 +193,7 @@ def read_photograph(path: Path, max_megapixels: float = MAX_MEGAPIXELS) -> Photo
         kind in LOSSY or (kind == "WEBP" and lossy_webp(data)) or found.compression in _LOSSY_TIFF,
         gpano.band(found.xmp, *code.shape[:2]),
         found.camera,
-        data if kind == "JPEG" else None,
+        data if kind == "JPEG" and not found.converted else None,
     )
 
 

@@ -44,7 +44,7 @@ BRADFORD = np.array(
 )
 
 
-def _white(chromaticities: Sequence[float]) -> np.ndarray:
+def white_xyz(chromaticities: Sequence[float]) -> np.ndarray:
     """XYZ of the white, Y = 1."""
     x, y = chromaticities[6:8]
     return np.array([x / y, 1.0, (1.0 - x - y) / y])
@@ -62,7 +62,7 @@ def rgb_to_xyz(chromaticities: Sequence[float]) -> np.ndarray:
     primaries: np.ndarray = np.stack([x, y, 1.0 - x - y])
     if abs(np.linalg.det(primaries)) < 1e-4:
         raise ValueError(f"chromaticities {tuple(chromaticities)} lie on a line")
-    return primaries * np.linalg.solve(primaries, _white(chromaticities))
+    return primaries * np.linalg.solve(primaries, white_xyz(chromaticities))
 
 
 def luminance_weights(chromaticities: Sequence[float]) -> np.ndarray:
@@ -79,7 +79,7 @@ def to_rec709(chromaticities: Sequence[float]) -> np.ndarray | None:
     here = rgb_to_xyz(chromaticities)
     if np.allclose(chromaticities, REC709, rtol=0, atol=SAME):
         return None
-    cones = (BRADFORD @ _white(REC709)) / (BRADFORD @ _white(chromaticities))
+    cones = (BRADFORD @ white_xyz(REC709)) / (BRADFORD @ white_xyz(chromaticities))
     adaptation = np.linalg.inv(BRADFORD) @ (cones[:, None] * BRADFORD)
     return np.asarray(np.linalg.inv(rgb_to_xyz(REC709)) @ adaptation @ here)
 

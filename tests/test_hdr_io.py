@@ -2,8 +2,9 @@
 OpenCV and Pillow; faults in one line.
 """
 
-import importlib.util
 import struct
+import tracemalloc
+import zlib
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -19,6 +20,7 @@ from hdrcnn.hdr_io import read_exr, read_hdr
 from hdrcnn.image_io import ImageError, write_exr
 from hdrcnn.primaries import REC709, XYZ, luminance_weights
 from tests.exr_files import RGB, SCANLINES, TILES, planes, raw_exr, write
+from tests.pictures import with_tags
 from tests.test_primaries import ACES, REC2020, expected_matrix
 
 
@@ -204,19 +206,33 @@ def test_the_size_of_what_cannot_be_read_is_not_known(tmp_path):
         assert hdr_io.size_of(tmp_path / name) is None
 
 
-def test_float_tiff_of_opencv(tmp_path):
-    """Compressed by LZW it is read where imagecodecs is installed; else that is what is said."""
-    cv2.imwrite(str(tmp_path / "a.tiff"), RGB[..., ::-1])
-    np.testing.assert_array_equal(read_hdr(tmp_path / "a.tiff"), RGB)
-    lzw = [cv2.IMWRITE_TIFF_COMPRESSION, cv2.IMWRITE_TIFF_COMPRESSION_LZW]
-    cv2.imwrite(str(tmp_path / "a.tif"), RGB[..., ::-1], lzw)
-    with tifffile.TiffFile(tmp_path / "a.tif") as file:
-        compressed = file.pages.first.compression == tifffile.COMPRESSION.LZW
-    if importlib.util.find_spec("imagecodecs") or not compressed:  # OpenCV 4 does not compress.
-        np.testing.assert_array_equal(read_hdr(tmp_path / "a.tif"), RGB)
-    else:
-        with pytest.raises(ImageError, match=r"^[^\n]*a\.tif: [^\n]*pip install imagecodecs"):
+@pytest.mark.parametrize("kind", ["NONE", "LZW"])
+def test_float_tiff_of_opencv(tmp_path, kind):
+    option = [cv2.IMWRITE_TIFF_COMPRESSION, getattr(cv2, f"IMWRITE_TIFF_COMPRESSION_{kind}")]
+    cv2.imwrite(str(tmp_path / "a.tif"), RGB[..., ::-1], option)
+    np.testing.assert_array_equal(read_hdr(tmp_path / "a.tif"), RGB)
+
+
+@pytest.mark.parametrize("compression", ["zlib", "lzw", "zstd", "lzma", "packbits"])
+@pytest.mark.parametrize("predictor", [False, True])
+def test_compressed_float_tiff(tmp_path, compression, predictor):
+    options = {"photometric": "rgb", "compression": compression, "predictor": predictor}
+    tifffile.imwrite(tmp_path / "a.tif", RGB, **options)
+    np.testing.assert_array_equal(read_hdr(tmp_path / "a.tif"), RGB)
+
+
+def test_a_strip_of_a_float_tiff_inflates_to_its_pixels_and_no_more(tmp_path):
+    path = tmp_path / "a.tif"
+    tifffile.imwrite(path, RGB, photometric="rgb", compression="zlib")
+    whole, long = path.read_bytes(), zlib.compress(RGB.tobytes() + bytes(1 << 24), 9)
+    path.write_bytes(with_tags(whole, StripOffsets=len(whole), StripByteCounts=len(long)) + long)
+    tracemalloc.start()
+    try:
+        with pytest.raises(ImageError, match=r"a\.tif: not a readable TIFF"):
             read_hdr(tmp_path / "a.tif")
+        assert tracemalloc.get_traced_memory()[1] < 1 << 22
+    finally:
+        tracemalloc.stop()
 
 
 @pytest.mark.parametrize(

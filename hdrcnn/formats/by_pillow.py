@@ -19,7 +19,7 @@ import numpy as np
 import PIL
 from PIL import Image, ImageCms
 
-from hdrcnn.formats import exif
+from hdrcnn.formats import exif, icc
 from hdrcnn.formats.decoded import Decoded, NotReadError, SizeCheck, shares
 
 logging.getLogger("PIL").addHandler(logging.NullHandler())  # The error says what is wrong.
@@ -105,7 +105,7 @@ def _cmyk_to_rgb(image: Image.Image) -> Image.Image:
         with contextlib.suppress(ImageCms.PyCMSError, OSError, ValueError, TypeError):
             converted = ImageCms.profileToProfile(
                 image,
-                io.BytesIO(profile),
+                io.BytesIO(icc.bounded(profile)),
                 ImageCms.createProfile("sRGB"),
                 renderingIntent=ImageCms.Intent.RELATIVE_COLORIMETRIC,
                 outputMode="RGB",

@@ -1,56 +1,51 @@
-"""Plain TIFF by tifffile, which keeps 16 bits and knows camera raw files."""
+"""TIFF photographs: one table of what is read. What libtiff alone decompresses goes to Pillow."""
 
-import importlib.util
+import dataclasses
 import io
-import logging
-import math
-import zlib
+from collections.abc import Callable
 
 import numpy as np
 import tifffile
-from PIL import TiffImagePlugin
 
-from hdrcnn.formats import exif
-from hdrcnn.formats.decoded import Decoded, NotReadError, SizeCheck, shares, unmultiplied
+from hdrcnn.formats import exif, tiff_colours
+from hdrcnn.formats.decoded import Decoded, NotReadError, SizeCheck, unmultiplied
+from hdrcnn.formats.kinds import lossy_webp
+from hdrcnn.formats.tiff_page import JPEG, WEBP, compression_name, samples
 
-logging.getLogger("tifffile").addHandler(logging.NullHandler())
-
-_DNG_VERSION, _SUB_IFDS, _ICC, _XMP = 50706, 330, 34675, 700
+_PHOTOMETRIC, _DNG_VERSION, _SUB_IFDS, _ICC, _XMP = 262, 50706, 330, 34675, 700
 _OF_SENSORS = (32803, 34892)
 """Photometric interpretations of raw files: colour filter array, linear raw."""
-_DEFLATE = (8, 32946)
-_PLAIN = (1, *_DEFLATE)
-"""Compressions that tifffile reads without further packages."""
+_OF_LIGHT = (32844, 32845)
+"""Those of HDR images: LogL, LogLuv."""
+_BY_LIBTIFF = (6, 32766, 32771, 32809)
+"""Compressions that Pillow has by libtiff: old JPEG, NeXT, word-aligned CCITT, ThunderScan."""
 _MOST_SAMPLES = 6
-"""Of a pixel: three colours, alpha and two more, as Pillow has it too."""
+"""Of a pixel: four inks, or three colours and what stands beside them, as Pillow has it too."""
+_ASSOCIATED, _UNASSOCIATED = 1, 2
 
 
-def _check_inflated(data: bytes, parts: list[tuple[int, int]], largest: int) -> None:
-    """Raises ValueError where a part would become more bytes than a whole one may have."""
-    for offset, count in parts:
-        inflated = zlib.decompressobj().decompress(data[offset : offset + count], largest + 1)
-        if len(inflated) > largest:
-            raise ValueError("a part of it holds more than its pixels")
+@dataclasses.dataclass(frozen=True)
+class _Kind:
+    """A photometric interpretation (tag 262): samples of a colour, bits of a sample, meaning."""
+
+    colours: int
+    bits: tuple[int, ...]
+    meaning: Callable[[tifffile.TiffPage, np.ndarray], np.ndarray]
+    profiled: bool = True
+    """The file's profile is that of the samples after this."""
 
 
-def _channels_last(page: tifffile.TiffPage, data: bytes) -> np.ndarray:
-    """The samples. Raises ValueError where some lie beyond the file, which tifffile would take
-    for black.
-    """
-    if page.axes not in ("YX", "SYX", "YXS"):
-        raise NotReadError(f"its axes are {page.axes}, not those of a picture; save it as RGB")
-    parts = list(zip(page.dataoffsets, page.databytecounts, strict=True))
-    if len(parts) < math.prod(page.chunked) or any(
-        count <= 0 or offset + count > len(data) for offset, count in parts
-    ):
-        raise ValueError("parts of the picture are missing")
-    # The decoders of imagecodecs know where to stop, tifffile's own does not.
-    if page.compression in _DEFLATE and importlib.util.find_spec("imagecodecs") is None:
-        _check_inflated(data, parts, math.prod(page.chunks) * page.bitspersample // 8)
-    pixels = page.asarray()
-    if page.axes == "YX":
-        return pixels[..., None]
-    return np.moveaxis(pixels, 0, -1) if page.axes == "SYX" else pixels
+_ANY = tuple(range(1, 17))
+_KINDS = {
+    0: _Kind(1, _ANY, tiff_colours.white_is_zero),
+    1: _Kind(1, _ANY, tiff_colours.as_stored),
+    2: _Kind(3, _ANY, tiff_colours.as_stored),
+    3: _Kind(1, tuple(range(1, 9)), tiff_colours.palette),
+    5: _Kind(4, (8, 16), tiff_colours.inks, profiled=False),
+    6: _Kind(3, (8,), tiff_colours.ycbcr),
+    8: _Kind(3, (8, 16), tiff_colours.cielab, profiled=False),
+    9: _Kind(3, (8, 16), tiff_colours.icclab, profiled=False),
+}
 
 
 def _is_raw(page: tifffile.TiffPage) -> bool:
@@ -63,25 +58,46 @@ def _is_raw(page: tifffile.TiffPage) -> bool:
     return bool(page.subfiletype & 1) and tags.valueof(_SUB_IFDS) is not None
 
 
-def _pillow_has_a_mode(data: bytes) -> bool:
-    try:
-        TiffImagePlugin.TiffImageFile(io.BytesIO(data)).close()
-    except SyntaxError:
-        return False
-    return True
-
-
-def _is_ours(page: tifffile.TiffPage, data: bytes) -> bool:
-    """Whether the page is grey or RGB of 8 or 16 bits, and compressed as tifffile can by itself
-    or nothing for Pillow.
+def _photometric(page: tifffile.TiffPage) -> int:
+    """As stated; where nothing is, by the number of samples, as libtiff does it. JPEG in YCbCr is
+    RGB when it is decompressed.
     """
-    if page.dtype not in (np.uint8, np.uint16) or page.photometric not in (0, 1, 2):
-        return False
-    if page.bitspersample != 8 * page.dtype.itemsize:
-        return False
-    if page.compression in _PLAIN or (page.planarconfig == 2 and page.dtype == np.uint16):
-        return True
-    return not _pillow_has_a_mode(data)
+    if page.tags.get(_PHOTOMETRIC) is None and int(page.photometric) == 0:
+        return 2 if page.samplesperpixel >= 3 else 1
+    if int(page.photometric) == 6 and int(page.compression) == JPEG and page.planarconfig == 1:
+        return 2
+    return int(page.photometric)
+
+
+def _kind(page: tifffile.TiffPage) -> _Kind:
+    """Raises NotReadError where the page is no photograph of a kind that is read."""
+    bits, photometric = page.bitspersample, _photometric(page)
+    if photometric in _OF_LIGHT or (page.dtype is not None and page.dtype.kind == "f"):
+        raise NotReadError("floating-point samples, an HDR image already; leave it out")
+    if page.dtype is not None and (page.dtype.kind in "ic" or page.dtype.itemsize > 2):
+        raise NotReadError(f"{page.dtype} samples; only pictures of 8 and 16 bits are read")
+    kind = _KINDS.get(photometric)
+    if kind is None or page.samplesperpixel > _MOST_SAMPLES:
+        what = (
+            f"{page.samplesperpixel} samples a pixel" if kind else f"colours of kind {photometric}"
+        )
+        raise NotReadError(f"{what}; save it as RGB")
+    if bits not in kind.bits:
+        raise NotReadError(f"samples of {bits} bits; save it as RGB of 8 or 16 bits")
+    return kind
+
+
+def _in_plain_bits(codes: np.ndarray, bits: int) -> tuple[np.ndarray, int]:
+    """Codes of 1, 2 and 4 bits as 8 bits, exactly; others stay. With their bits."""
+    if 255 % (2**bits - 1) or bits >= 8:
+        return codes, bits
+    return codes * np.uint8(255 // (2**bits - 1)), 8
+
+
+def _compression(page: tifffile.TiffPage, data: bytes) -> str:
+    """Its name, with what is to be known of losses."""
+    without_losses = int(page.compression) == WEBP and not lossy_webp(data[page.dataoffsets[0] :])
+    return "webp without losses" if without_losses else compression_name(page)
 
 
 def read(data: bytes, check: SizeCheck) -> Decoded | None:
@@ -95,34 +111,33 @@ def read(data: bytes, check: SizeCheck) -> Decoded | None:
         if _is_raw(page):
             raise NotReadError("a camera raw file; develop it to 16-bit TIFF or PNG first")
         check(page.imagewidth, page.imagelength)
-        if page.dtype is not None and page.dtype.kind == "f":
-            raise NotReadError("floating-point samples, an HDR image already; leave it out")
-        if page.dtype is not None and (page.dtype.kind in "ic" or page.dtype.itemsize > 2):
-            raise NotReadError(f"{page.dtype} samples; only pictures of 8 and 16 bits are read")
-        if page.samplesperpixel > _MOST_SAMPLES:
-            raise NotReadError(f"{page.samplesperpixel} samples a pixel; save it as RGB")
-        if not _is_ours(page, data):
+        if int(page.compression) in _BY_LIBTIFF:
             return None
+        kind, bits = _kind(page), int(page.bitspersample)
         if page.is_tiled:
             check(page.tilewidth, page.tilelength)
-        pixels = _channels_last(page, data)
-        pixels = np.asarray(pixels, pixels.dtype.newbyteorder("="))
-        count = 3 if page.photometric == 2 else 1
-        colours, alpha, top = pixels[..., :count], None, np.iinfo(pixels.dtype).max
-        extra = int(page.extrasamples[0]) if page.extrasamples else 2  # What most writers mean.
-        if extra in (1, 2) and pixels.shape[-1] > count:
-            alpha = shares(pixels[..., count])
-            colours = unmultiplied(colours, alpha, top) if extra == 1 else colours
-        if page.photometric == 0:  # White is stored as zero.
-            colours = top - colours
+        stored = samples(page, data)
+        stored = stored.view(np.uint8) if stored.dtype == bool else stored
+        colours, alpha = stored[..., : kind.colours], None
+        if colours.shape[-1] < kind.colours:
+            raise ValueError(f"{colours.shape[-1]} samples a pixel")
+        extra = int(page.extrasamples[0]) if page.extrasamples else _UNASSOCIATED  # Most mean that.
+        if extra in (_ASSOCIATED, _UNASSOCIATED) and stored.shape[-1] > kind.colours:
+            top = 2**bits - 1
+            alpha = stored[..., kind.colours].astype(np.float32) / np.float32(top)
+            if extra == _ASSOCIATED and _photometric(page) in (0, 1, 2):
+                colours = unmultiplied(colours, alpha, top)
+        colours, bits = kind.meaning(page, colours), 8 if _photometric(page) == 3 else bits
+        colours, bits = _in_plain_bits(colours, bits)
         found = exif.parse(data)  # An Exif block is a TIFF file, and the other way round.
         return Decoded(
             colours,
-            8 * colours.itemsize,
+            bits,
             alpha,
             orientation=exif.sensible_orientation(tags.valueof(exif.ORIENTATION, 1)),
             camera=exif.camera_data(found),
             adobe_rgb=exif.says_adobe_rgb(found),
-            icc=bytes(tags.valueof(_ICC) or b""),
+            icc=bytes(tags.valueof(_ICC) or b"") if kind.profiled else b"",
             xmp=exif.xmp_of({"xmp": tags.valueof(_XMP)}),
+            compression=_compression(page, data),
         )

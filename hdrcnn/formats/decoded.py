@@ -35,6 +35,8 @@ class Decoded:
     xmp: bytes = b""
     compression: str = ""
     """Of a TIFF, as Pillow calls it."""
+    converted: bool = False
+    """By a profile of tables in the file; the samples are no longer those that are stored."""
 
     def __post_init__(self) -> None:
         """Raises ValueError where damage has led to samples that are no picture."""
