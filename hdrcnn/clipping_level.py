@@ -198,18 +198,17 @@ def clipping_codes(counts: np.ndarray, flat: np.ndarray) -> tuple[int, int, int]
 
 def _exact(picture: np.ndarray, alpha: np.ndarray | None, channel: int, code: int) -> float:
     """A level within its 8-bit code: the median of the samples there."""
-    if code == 255:
-        return 1.0
-    if picture.dtype == np.uint8:
-        return float(np.float32(code) / np.float32(255.0))
+    if code == 255 or picture.dtype == np.uint8:
+        return code / 255
     found = []
     for rows in _bands(*picture.shape[:2]):
         plane, opaque = picture[rows][..., channel], _votes(alpha, rows)
         here = _eight_bits(plane) == code
         found.append(plane[here if opaque is None else here & opaque])
-    largest = 65535.0 if picture.dtype == np.uint16 else 1.0
     samples = np.sort(np.concatenate(found))
-    return float(np.float32(samples[len(samples) // 2]) / np.float32(largest))
+    middle = float(samples[len(samples) // 2])
+    # To 16 bits, so that the same codes have the same level as floats too.
+    return (middle if picture.dtype == np.uint16 else round(65535 * middle)) / 65535
 
 
 def clipping_levels(picture: np.ndarray, alpha: np.ndarray | None = None) -> Levels:
