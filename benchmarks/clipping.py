@@ -2,7 +2,7 @@
 
     python benchmarks/clipping.py --scenes $HDR_SCENES [--photographs FOLDER]
 
-Each held-out HDR scene is photographed in fixed views (`training_code.evaluation.protocol`) and each
+Each held-out HDR scene is photographed in fixed views (`training_code.evaluation.protocol`), each
 photograph exposed up; both are clipped, lowered to each of --levels and saved as PNG and as JPEG of
 each of --qualities. Prints for each condition, by what is clipped (of every channel 3 % or more,
 0.5 % or more, or only of some)
