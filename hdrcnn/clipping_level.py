@@ -52,9 +52,9 @@ FLAT_PEAK, PEAK = 4.0, 3.5
 below it widen is not a plateau."""
 FLAT_ABOVE, ABOVE = 0.25, 0.7
 """Samples above a plateau, as a share of it: flat ones, all."""
-STEEP, STILL = 0.45, 0.65
-"""Share of its one code in a plateau of three, and of its flat samples: one of them at least. A
-wall under even light with noise of one code or more has neither."""
+STEEP = 0.45
+"""Share of its one code in a plateau of three, at least. A wall under even light with noise of one
+code or more, and a sky whose light is nearly even, have less."""
 EXACT_RATIO, EXACT_WINDOW = 3.0, 8
 """Where no sample at all is above a code, as in a file without losses: how many more there are at
 it than at any of so many codes below."""
@@ -158,8 +158,7 @@ def plateau(counts: np.ndarray, flat: np.ndarray) -> int | None:
         return None
     if counts[code + 2 :].sum() > ABOVE * _core(counts, code):
         return None
-    steep = counts[code] >= STEEP * _core(counts, code)
-    if not steep and _core(flat, code) < STILL * _core(counts, code):
+    if counts[code] < STEEP * _core(counts, code):
         return None
     wide = (
         _core(flat, code) >= FLAT_RATIO * _threes(flat, code)
