@@ -10,6 +10,7 @@ The way of the data, a file a stage:
 
     folders      which pictures, and where their results go
     photograph   decode the picture: codes in [0, 1], primaries, alpha
+    clipping_level  the code at which it clips becomes 1.0
     frame        pad to what the network takes, any part on demand
     resolution   at which sizes the network sees the picture
     tiling       any size in bounded memory: regions, then streaming: strips

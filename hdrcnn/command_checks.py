@@ -6,6 +6,7 @@ from collections.abc import Collection
 from absl import flags
 
 from hdrcnn import farm
+from hdrcnn.clipping_level import AUTO
 from hdrcnn.shards import Shard
 
 FLAGS = flags.FLAGS
@@ -19,6 +20,14 @@ OF_FORMATS = {
     "look": ("ultrahdr", "avif", "png"),
 }
 """Flags that change only files of these formats."""
+
+
+def is_scaling(text: str) -> bool:
+    """Whether a text can be that of --scaling."""
+    try:
+        return text == AUTO or 0.1 <= float(text) <= 10.0
+    except ValueError:
+        return False
 
 
 def place() -> farm.Place | None:

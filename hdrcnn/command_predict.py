@@ -27,6 +27,7 @@ import hdrcnn
 from hdrcnn import command_checks, farm
 from hdrcnn.absolute import REFERENCE_WHITE
 from hdrcnn.batch import Outcome, Settings, convert_all, settle
+from hdrcnn.clipping_level import AUTO
 from hdrcnn.command_line import quietly, run, say
 from hdrcnn.devices import DEVICES, DeviceError
 from hdrcnn.files import ImageError, prepare_folder, remove_temporaries
@@ -59,8 +60,11 @@ flags.DEFINE_string(
 flags.DEFINE_float(
     "gamma", 1.0, "Camera-curve control: 1.1 to 1.3 raises highlights that come out too low."
 )
-flags.DEFINE_float(
-    "scaling", 1.0, "Multiply the codes and clip, against residue of JPEG at the rim of highlights."
+flags.DEFINE_string(
+    "scaling",
+    AUTO,
+    "A number: the codes are multiplied by it and clipped. auto: each channel so that 1.0 is where "
+    "the picture is found to clip, which changes nothing where that is its largest code.",
 )
 flags.DEFINE_enum(
     "camera_curve",
@@ -133,14 +137,17 @@ flags.DEFINE_string(
 flags.DEFINE_string("tls_ca_file", None, "Of a tls:// scheduler: PEM file of its authority.")
 flags.DEFINE_string("tls_cert", None, "Of a tls:// scheduler: PEM file of your certificate.")
 flags.DEFINE_string("tls_key", None, "Its key, unless --tls_cert holds it too.")
-for _name, _least, _most in (("gamma", 0.1, 10.0), ("scaling", 0.1, 10.0), ("max_stops", 0.0, 15.0),
+for _name, _least, _most in (("gamma", 0.1, 10.0), ("max_stops", 0.0, 15.0),
                              ("exposure", -40.0, 40.0), ("max_megapixels", 1e-6, 1e6)):  # fmt: skip
     flags.register_validator(
         _name,
         lambda value, least=_least, most=_most: value is None or least <= value <= most,
         f"must be within {_least:g}..{_most:g}",
     )
-OF_SETTINGS = ("gamma", "scaling", "width", "height", "resolution", "panorama", "precision",
+flags.register_validator(
+    "scaling", command_checks.is_scaling, f"must be {AUTO}, or a number within 0.1..10"
+)
+OF_SETTINGS = ("gamma", "width", "height", "resolution", "panorama", "precision",
                "primaries", "mask", "max_stops", "previews", "exposure", "max_megapixels",
                "overwrite", "sequence")  # fmt: skip
 OF_OPTIONS = ("nits", "look", "exr_float", "exr_compression", "exr_level", "jpeg_quality",
@@ -192,6 +199,7 @@ def main() -> int:
     settings = Settings(
         formats=tuple(chosen(FLAGS.format)),
         options=Options(**{name: getattr(FLAGS, name) for name in OF_OPTIONS}),
+        scaling=AUTO if FLAGS.scaling == AUTO else float(FLAGS.scaling),
         camera_curve=None if FLAGS.camera_curve == "auto" else FLAGS.camera_curve,
         **{name: getattr(FLAGS, name) for name in OF_SETTINGS},
     )

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from hdrcnn import report
+from hdrcnn.clipping_level import UNCLIPPED, Levels, clipping_levels, factors
 from hdrcnn.devices import DeviceError
 from hdrcnn.files import ImageError, NoRoomError
 from hdrcnn.film import Films
@@ -28,7 +29,7 @@ from hdrcnn.outputs import Picture
 from hdrcnn.photograph import Photograph, as_stored, read_photograph
 from hdrcnn.provenance import Making, check_place, standing
 from hdrcnn.report import Entry
-from hdrcnn.result import Result, curve_of
+from hdrcnn.result import Result, curve_of, levels_of
 from hdrcnn.settings import Settings
 from hdrcnn.source import FileState, Source
 from hdrcnn.transfer import ESTIMATED, CameraCurve
@@ -51,6 +52,8 @@ class Conversion:
     weights: Path
     photograph: Photograph
     """Without its code, which is in `frame`."""
+    levels: Levels
+    """At which the codes clip, where that is to be found out."""
     frame: Frame
     alpha: np.ndarray | None
     panorama: Band | None
@@ -106,7 +109,7 @@ class Conversion:
     def _standing(self) -> Outcome | None:
         """The outcome where the result that is there is the one that is wanted."""
         making = standing(self.job, self.settings)
-        if making is None or "curve" not in making.figures:
+        if making is None or not {"curve", "clipping_levels"} <= making.figures.keys():
             return None
         if self.settings.report_room and "exr" not in self.settings.formats:
             return None
@@ -114,9 +117,15 @@ class Conversion:
         weights = self.networks.choose((first or making.source).lossy)
         if (making.weights, making.estimator) != (sha256(weights), self._estimator):
             return None
-        curve = curve_of(making.figures["curve"])
+        try:
+            curve, levels = curve_of(making.figures["curve"]), levels_of(making.figures)
+        except (TypeError, ValueError):  # Not as this tool writes them.
+            return None
         self._settled(making.source)
-        if self.settings.sequence and self.films.curve(self.job.source, lambda: curve) != curve:
+        if self.settings.sequence and (
+            self.films.curve(self.job.source, lambda: curve) != curve
+            or self.films.levels(self.job.source, lambda: levels) != levels
+        ):
             return None
         figures = {name: making.figures[name] for name in FIGURES if name in making.figures}
         shown = self._entry_of(making) if self.settings.report_room else None
@@ -128,12 +137,29 @@ class Conversion:
         picture = Picture(
             hdr=read_exr(self.job.output(".exr"), unassociated=True),
             codes=self._codes(photograph),
-            scaling=self.settings.scaling,
+            scaling=self._scaling(levels_of(making.figures)),
             curve=curve_of(making.figures["curve"]),
             chromaticities=photograph.chromaticities,
         )
         name, files = self.job.source.name, self.settings.files(self.job)
         return report.entry(picture, name, files, self.settings.report_room)
+
+    def _scaling(self, levels: Levels) -> float | Levels:
+        """What the codes are multiplied by. levels: at which they clip."""
+        asked = self.settings.scaling
+        return factors(levels) if isinstance(asked, str) else asked
+
+    def _levels(self, photograph: Photograph) -> Levels:
+        """At which its codes clip; of a film, those of its first frame. Where a number is asked for
+        they are not looked for.
+        """
+        if not isinstance(self.settings.scaling, str):
+            return UNCLIPPED
+
+        def found() -> Levels:
+            return clipping_levels(photograph.code, photograph.alpha)
+
+        return self.films.levels(self.job.source, found) if self.settings.sequence else found()
 
     def _codes(self, photograph: Photograph) -> np.ndarray:
         """The photograph's as stored, or in the size that was asked for."""
@@ -165,7 +191,9 @@ class Conversion:
             self.panorama = Band.around_horizon(rows, columns)
         if self.panorama is not None:
             self.panorama = self.panorama.fitted(rows, columns, *code.shape[:2])
-        self.frame = Frame(code, 1, self.settings.scaling, closed=self.panorama is not None)
+        self.levels = self._levels(photograph)
+        scaling = self._scaling(self.levels)
+        self.frame = Frame(code, 1, scaling, closed=self.panorama is not None)
         self.alpha = None if alpha is None else alpha.astype(np.float16)
         jpeg = photograph.jpeg if "ultrahdr" in self.settings.formats else None
         self.photograph = dataclasses.replace(photograph, code=code[:0], alpha=None, jpeg=jpeg)
@@ -182,7 +210,7 @@ class Conversion:
             hdr = predictor.reconstruct(
                 self.frame.image,
                 gamma=self.settings.gamma,
-                scaling=self.settings.scaling,
+                scaling=self.frame.scaling,
                 camera_curve=curve,
                 resolution=self.settings.resolution,
                 panorama=self.frame.closed,
@@ -191,6 +219,7 @@ class Conversion:
             self.result = Result(
                 hdr=hdr,
                 frame=self.frame,
+                levels=self.levels,
                 curve=curve,
                 blend=predictor.metadata.blend,
                 chromaticities=self.photograph.chromaticities,
@@ -209,11 +238,11 @@ class Conversion:
         wanted = self.networks.curve(self.settings.camera_curve, stored)
         if wanted != ESTIMATED:
             return wanted
-        if not self.settings.sequence:
-            return self.networks.estimated_curve(self.frame.image)
-        return self.films.curve(
-            self.job.source, lambda: self.networks.estimated_curve(self.frame.image)
-        )
+
+        def found() -> CameraCurve:
+            return self.networks.estimated_curve(self.frame.image, factors(self.levels))
+
+        return self.films.curve(self.job.source, found) if self.settings.sequence else found()
 
     def find_curve(self) -> None:
         """Only that of the film that the photograph is a frame of, where it is to be estimated."""

@@ -14,6 +14,7 @@ import keras
 import numpy as np
 
 from hdrcnn import weights
+from hdrcnn.clipping_level import Levels
 from hdrcnn.curve_statistics import SIZE, statistics
 from hdrcnn.models.camera_curve import build
 from hdrcnn.transfer import CameraCurve
@@ -28,9 +29,12 @@ class CurveEstimator:
     def __init__(self, model: keras.Model) -> None:
         self.model = model
 
-    def estimate(self, picture: np.ndarray) -> CameraCurve:
-        """picture: [H, W, 3], display-encoded: uint8, uint16, or float in [0, 1]."""
-        n, s = np.asarray(self.model.predict_on_batch(statistics(picture)[None]))[0]
+    def estimate(self, picture: np.ndarray, scaling: float | Levels = 1.0) -> CameraCurve:
+        """picture: [H, W, 3], display-encoded: uint8, uint16, or float in [0, 1]. scaling: what its
+        codes are multiplied by, and clipped, before the curve holds.
+        """
+        row = statistics(picture, scaling)
+        n, s = np.asarray(self.model.predict_on_batch(row[None]))[0]
         return CameraCurve(float(n), float(s))
 
 

@@ -15,6 +15,8 @@ Pure NumPy functions of 8-bit codes; pixels are taken as they are: to reduce a p
 
 import numpy as np
 
+from hdrcnn.clipping_level import Levels, scaled
+from hdrcnn.frame import as_codes
 from hdrcnn.transfer import inverse_camera_curve
 
 PIXELS = 768 * 512
@@ -215,12 +217,16 @@ def shading(triples: np.ndarray) -> np.ndarray:
     return out
 
 
-def statistics(picture: np.ndarray) -> np.ndarray:
+def statistics(picture: np.ndarray, scaling: float | Levels = 1.0) -> np.ndarray:
     """All of it for one picture, to [SIZE] float32.
 
-    picture: [H, W, 3], display-encoded: uint8, uint16, or float in [0, 1].
+    picture: [H, W, 3], display-encoded: uint8, uint16, or float in [0, 1]. scaling: its codes are
+    multiplied by it, or each channel by its own, and clipped.
     """
-    pieces = [eight_bits(piece) for piece in tiles(picture)]
+    pieces = tiles(picture)
+    if scaling != 1.0:
+        pieces = [scaled(as_codes(piece), scaling) for piece in pieces]
+    pieces = [eight_bits(piece) for piece in pieces]
     found = [_triples(pieces, step) for step in STEPS]
     parts = [slopes(pieces), *map(mixing, found), *map(bends, found), shading(found[2])]
     return np.concatenate(parts).astype(np.float32)

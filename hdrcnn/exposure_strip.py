@@ -14,6 +14,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont, PngImagePlugin
 
 from hdrcnn.absolute import strips
+from hdrcnn.clipping_level import scaled
 from hdrcnn.display import to_display
 from hdrcnn.files import finished_whole
 from hdrcnn.highlights import THRESHOLD, saturation
@@ -54,7 +55,7 @@ class Gain:
 
 def _scaled(picture: Picture, rows: slice) -> np.ndarray:
     """[rows, W, 3] the codes as they became light."""
-    return np.minimum(code_strip(picture, rows) * np.float32(picture.scaling), np.float32(1.0))
+    return scaled(code_strip(picture, rows), picture.scaling)
 
 
 def _before(picture: Picture, rows: slice) -> np.ndarray:

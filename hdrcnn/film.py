@@ -5,6 +5,7 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
+from hdrcnn.clipping_level import Levels
 from hdrcnn.files import ImageError
 from hdrcnn.source import Source
 from hdrcnn.transfer import CameraCurve
@@ -17,6 +18,8 @@ class Film:
     first: Source
     curve: str | CameraCurve | None = None
     """By which its codes become light; None: not found yet."""
+    levels: Levels | None = None
+    """At which its codes clip; None: not found yet, or not looked for."""
 
 
 class Films:
@@ -25,18 +28,23 @@ class Films:
     def __init__(self) -> None:
         self._first: dict[Path, Source] = {}
         self._curves: dict[Path, str | CameraCurve] = {}
+        self._levels: dict[Path, Levels] = {}
         self._lock = threading.Lock()
 
     def film(self, source: Path) -> Film | None:
         """What is known of the film that a source is a frame of."""
         first = self.first(source)
-        return None if first is None else Film(first, self._curves.get(source.parent))
+        if first is None:
+            return None
+        return Film(first, self._curves.get(source.parent), self._levels.get(source.parent))
 
     def know(self, source: Path, film: Film) -> None:
         """Takes over what another process found."""
         self._first[source.parent] = film.first
         if film.curve is not None:
             self._curves[source.parent] = film.curve
+        if film.levels is not None:
+            self._levels[source.parent] = film.levels
 
     def first(self, source: Path) -> Source | None:
         """The first frame of the film that a source is a frame of, where there has been one."""
@@ -48,6 +56,13 @@ class Films:
             if source.parent not in self._curves:
                 self._curves[source.parent] = found()
             return self._curves[source.parent]
+
+    def levels(self, source: Path, found: Callable[[], Levels]) -> Levels:
+        """The codes at which all frames of a source's film clip: what is found first."""
+        with self._lock:
+            if source.parent not in self._levels:
+                self._levels[source.parent] = found()
+            return self._levels[source.parent]
 
     def settle(self, source: Path, frame: Source) -> Source:
         """What counts for a frame: the first one's. Raises ImageError for another size."""

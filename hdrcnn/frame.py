@@ -6,6 +6,7 @@ from functools import cached_property
 
 import numpy as np
 
+from hdrcnn.clipping_level import Levels, scaled
 from hdrcnn.highlights import THRESHOLD, bend
 from hdrcnn.regions import Region
 
@@ -48,8 +49,8 @@ class Frame:
     """[H, W, 3], display-encoded: uint8, uint16, or float32 in [0, 1]."""
     multiple: int
     """Rows and columns of the frame are multiples of it: mirrored at right and bottom."""
-    scaling: float = 1.0
-    """The codes are multiplied by it and clipped."""
+    scaling: float | Levels = 1.0
+    """The codes are multiplied by it, or each channel by its own, and clipped."""
     gamma: float = 1.0
     """Camera-curve control of `highlights.bend`."""
     closed: bool = False
@@ -90,10 +91,7 @@ class Frame:
         left = self.bounds.left
         part = _take(self.image, self._rows[region.top : region.bottom], 0)
         part = _take(part, self._columns[region.left - left : region.right - left], 1)
-        part = as_codes(part)
-        if self.scaling == 1.0:
-            return part
-        return np.minimum(part * np.float32(self.scaling), np.float32(1.0))
+        return scaled(as_codes(part), self.scaling)
 
     def shown(self, region: Region) -> np.ndarray:
         """What a network is shown there: the codes, bent."""

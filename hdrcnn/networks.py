@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from hdrcnn import npz
+from hdrcnn.clipping_level import Levels
 from hdrcnn.files import digest
 from hdrcnn.transfer import ESTIMATED
 from hdrcnn.weights import CURVES, JPEG, SHIPPED, VIDEO, WeightsError
@@ -88,11 +89,11 @@ class Networks:
         """
         return sha256(CURVES) if self.curve(asked, "") == ESTIMATED else ""
 
-    def estimated_curve(self, picture: np.ndarray) -> "CameraCurve":
-        """The camera curve of a picture, [H, W, 3], display-encoded. Raises WeightsError,
-        DeviceError.
+    def estimated_curve(self, picture: np.ndarray, scaling: float | Levels = 1.0) -> "CameraCurve":
+        """The camera curve of a picture, [H, W, 3], display-encoded; scaling: as for
+        `CurveEstimator.estimate`. Raises WeightsError, DeviceError.
         """
-        return self._estimator().estimate(picture)
+        return self._estimator().estimate(picture, scaling)
 
     def predictor(self, path: Path) -> "Predictor":
         """The network with the weights of a file. Raises WeightsError, DeviceError."""

@@ -2,15 +2,17 @@
 
 import dataclasses
 import traceback
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
+from hdrcnn.clipping_level import UNCLIPPED, described
 from hdrcnn.files import ImageError, not_written
 from hdrcnn.folders import Job
 from hdrcnn.report import Entry
 
-FIGURES = ("width", "height", "saturated", "peak_before", "peak_after")
+FIGURES = ("width", "height", "saturated", "peak_before", "peak_after", "clipping_levels")
 """Fields of an outcome that the result itself tells, also to later runs."""
 
 
@@ -54,6 +56,8 @@ class Outcome:
     peak_before: float = 0.0
     """Largest luminance of the linearised picture; 1.0 = its clipping level."""
     peak_after: float = 0.0
+    clipping_levels: Sequence[float] = UNCLIPPED
+    """Codes in (0, 1] at which red, green and blue were found to clip."""
     seconds: float = 0.0
 
     @property
@@ -68,8 +72,10 @@ class Outcome:
             return self.error
         if self.kept:
             return f"{self.job.output(ending)}  kept"
+        codes = described(self.clipping_levels)
+        clips = f"clips at {codes}  " if codes else ""
         return (
-            f"{self.job.output(ending)}  {self.width}x{self.height}  "
+            f"{self.job.output(ending)}  {self.width}x{self.height}  {clips}"
             f"saturated {self.saturated:.1%}  "
             f"peak {self.peak_before:.2f} -> {self.peak_after:.2f} "
             f"({self.stops_gained:+.1f} stops)  {self.seconds:.1f} s"

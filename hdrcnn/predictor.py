@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hdrcnn import curve_estimation, devices, highlights, published_weights, weights
+from hdrcnn.clipping_level import AUTO, Levels, clipping_levels, factors
 from hdrcnn.frame import Frame
 from hdrcnn.geometry import pad_to_multiple
 from hdrcnn.models import BUILDERS
@@ -37,6 +38,28 @@ def as_picture(image: np.ndarray) -> np.ndarray:
     if not (code.min() >= 0.0 and code.max() <= 1.0):
         raise ValueError("float pictures are display-encoded, finite and within 0..1")
     return code
+
+
+def _checked(
+    scaling: float | Levels | str, picture: np.ndarray, alpha: np.ndarray | None
+) -> float | Levels:
+    """What the codes of a picture are multiplied by. Raises ValueError; arguments as for
+    `Predictor.reconstruct`.
+    """
+    if isinstance(scaling, str):
+        if scaling != AUTO:
+            raise ValueError(
+                f"scaling {scaling!r}: a positive number, one for each channel, or auto"
+            )
+        if alpha is not None and alpha.shape != picture.shape[:2]:
+            raise ValueError(f"alpha {alpha.shape} and picture {picture.shape} differ in size")
+        return factors(clipping_levels(picture, alpha))
+    found = np.atleast_1d(np.asarray(scaling, np.float64))
+    if found.shape not in ((1,), (3,)) or not (np.isfinite(found) & (found > 0)).all():
+        raise ValueError(f"scaling {scaling}: a positive number, one for each channel, or auto")
+    if len(found) == 1:
+        return float(found[0])
+    return float(found[0]), float(found[1]), float(found[2])
 
 
 @functools.cache
@@ -76,20 +99,29 @@ class Predictor:
         return np.asarray(self.model.predict_on_batch(padded))[0, :rows, :columns]
 
     def curve(
-        self, image: np.ndarray, camera_curve: str | CameraCurve | None = None
+        self,
+        image: np.ndarray,
+        camera_curve: str | CameraCurve | None = None,
+        scaling: float | Levels | str = AUTO,
     ) -> str | CameraCurve:
         """By which the codes of a picture become light: that of this predictor, unless another is
-        asked for; as `transfer.linearise` takes it. Arguments as for `reconstruct`.
+        asked for; as `transfer.linearise` takes it. Arguments as for `reconstruct`. A number
+        for `scaling` changes nothing: the curve is estimated from the picture's own codes.
         """
         asked = camera_curve or self.camera_curve
-        return _estimator().estimate(image) if asked == ESTIMATED else asked
+        if asked != ESTIMATED:
+            return asked
+        if isinstance(scaling, str):
+            scaling = factors(clipping_levels(image))
+        return _estimator().estimate(image, scaling if isinstance(scaling, tuple) else 1.0)
 
     def reconstruct(
         self,
         image: np.ndarray,
         *,
         gamma: float = 1.0,
-        scaling: float = 1.0,
+        scaling: float | Levels | str = AUTO,
+        alpha: np.ndarray | None = None,
         camera_curve: str | CameraCurve | None = None,
         resolution: str = "auto",
         panorama: bool = False,
@@ -99,8 +131,10 @@ class Predictor:
 
         image: [H, W, 3], display-encoded: uint8, uint16, or float in [0, 1].
         gamma: camera-curve control; 1.1 to 1.3 raises highlights that come out too low.
-        scaling: the codes are multiplied by it and clipped first, against compression residue
-            at the rim of highlights.
+        scaling: the codes are multiplied by it, or each channel by its own, and clipped first.
+            AUTO: so that 1.0 is where the picture is found to clip (`clipping_level`), which for
+            most is the largest code: then nothing is changed. A number switches that off.
+        alpha: [H, W] in [0, 1]; transparent pixels have no vote in that.
         camera_curve: linearisation instead of that of this predictor; ESTIMATED: by the curve of
             this picture.
         resolution: at which size the network sees the picture, one of `resolution.WAYS`.
@@ -110,13 +144,14 @@ class Predictor:
         Returns [H, W, 3], linear, 1.0 = clipping level of the photograph. Where nothing is
         saturated it equals the linearised picture. Raises ValueError for unusable arguments.
         """
-        if not (np.isfinite(gamma) and gamma > 0 and np.isfinite(scaling) and scaling > 0):
-            raise ValueError(f"gamma {gamma} and scaling {scaling} must be positive numbers")
+        if not (np.isfinite(gamma) and gamma > 0):
+            raise ValueError(f"gamma {gamma} must be a positive number")
         if resolution not in WAYS:
             raise ValueError(f"unknown resolution {resolution!r}; known: {', '.join(WAYS)}")
         picture = as_picture(image)
-        curve = self.curve(picture, camera_curve)
-        frame = Frame(picture, STRIDE, scaling, gamma, panorama, HALO)
+        scale = _checked(scaling, picture, alpha)
+        curve = self.curve(picture, camera_curve, scale)
+        frame = Frame(picture, STRIDE, scale, gamma, panorama, HALO)
         hdr = np.empty(picture.shape, dtype)
         for strip in frame.picture.strips(STRIP):
             hdr[strip.within(frame.picture)] = linearise(frame.codes(strip), curve)

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from hdrcnn import report
+from hdrcnn.clipping_level import Levels
 from hdrcnn.display import to_display
 from hdrcnn.exposure_strip import write_exposure_strip
 from hdrcnn.files import ImageError
@@ -39,6 +40,16 @@ def curve_of(record: str | Mapping[str, float]) -> str | CameraCurve:
     return record if isinstance(record, str) else CameraCurve(**record)
 
 
+def levels_of(figures: Mapping[str, Any]) -> Levels:
+    """The codes at which the channels clip, out of the figures of a result. Raises LookupError,
+    TypeError or ValueError.
+    """
+    red, green, blue = (float(level) for level in figures["clipping_levels"])
+    if not all(0.0 < level <= 1.0 for level in (red, green, blue)):
+        raise ValueError(f"clipping levels {red}, {green}, {blue}: within 0..1")
+    return red, green, blue
+
+
 def cap(linear: np.ndarray, max_stops: float) -> np.ndarray:
     """Held to 2^max_stops: where the largest channel is above, the pixel is scaled down to it.
 
@@ -57,6 +68,8 @@ class Result:
     """[H, W, 3] float16 or float32, linear, in the photograph's primaries until it is finished."""
     frame: Frame
     """The codes it was made from."""
+    levels: Levels
+    """At which they were found to clip."""
     curve: str | CameraCurve
     """By which they became light."""
     blend: str
@@ -100,7 +113,7 @@ class Result:
         ]
 
     def figures(self) -> dict[str, Any]:
-        """Width, height, saturated, peak_before, peak_after of an `Outcome`; once finished."""
+        """`outcome.FIGURES`, and the curve; once finished."""
         before = luminance_weights(self.chromaticities).astype(np.float32)
         after = luminance_weights(self.primaries).astype(np.float32)
 
@@ -118,6 +131,7 @@ class Result:
             "peak_before": max(peaks_before),
             "peak_after": max(peaks_after),
             "curve": curve_record(self.curve),
+            "clipping_levels": list(self.levels),
         }
 
     def write(self, job: Job, weights: str, source: Source, estimator: str = "") -> dict[str, Any]:
@@ -155,7 +169,7 @@ class Result:
             hdr=self.hdr,
             primaries=self.primaries,
             codes=self.frame.image,
-            scaling=self.settings.scaling,
+            scaling=self.frame.scaling,
             curve=self.curve,
             chromaticities=self.chromaticities,
             jpeg=self.jpeg,

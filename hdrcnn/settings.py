@@ -3,6 +3,7 @@
 import dataclasses
 from typing import Any
 
+from hdrcnn.clipping_level import AUTO
 from hdrcnn.folders import Job
 from hdrcnn.outputs import WRITERS, Options
 from hdrcnn.photograph import MAX_MEGAPIXELS
@@ -15,7 +16,8 @@ class Settings:
     """Of one run; `gamma` to `panorama` mean what they do for `Predictor.reconstruct`."""
 
     gamma: float = 1.0
-    scaling: float = 1.0
+    scaling: float | str = AUTO
+    """A number switches the estimate of `clipping_level` off."""
     camera_curve: str | None = None
     """None: estimated where the weights are chosen too, else as stored with them."""
     width: int | None = None

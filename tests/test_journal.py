@@ -29,7 +29,8 @@ def test_a_line_for_every_picture(tmp_path):
         "files": {"exr": str(Path("out/a.exr")), "hdr": str(Path("out/a.hdr"))},
         "reason": None, "weights": "w.npz", "seconds": 1.235,
         "figures": {"width": 3, "height": 2, "saturated": 0.5, "peak_before": 1.0,
-                    "peak_after": 8.0, "stops_gained": 3.0},
+                    "peak_after": 8.0, "clipping_levels": [1.0, 1.0, 1.0],
+                    "stops_gained": 3.0},
     }  # fmt: skip
     assert (second["status"], second["reason"]) == ("failed", "in/a.jpg: damaged")
     assert second["figures"] is None

@@ -8,6 +8,7 @@ the photograph, what lies above as reconstructed.
 
 import numpy as np
 
+from hdrcnn.clipping_level import scaled
 from hdrcnn.outputs.picture import Picture
 from hdrcnn.primaries import linear_to_rec709
 from hdrcnn.transfer import linearise, srgb_decode
@@ -40,6 +41,6 @@ def shown(picture: Picture, rows: slice, look: str) -> np.ndarray:
     if look != "photograph" or picture.codes is None or picture.curve is None:
         return light
     code = code_strip(picture, rows)
-    scaled = np.minimum(code * np.float32(picture.scaling), np.float32(1.0))
-    shift = np.asarray(srgb_decode(code) - linearise(scaled, picture.curve), np.float32)
+    measured = linearise(scaled(code, picture.scaling), picture.curve)
+    shift = np.asarray(srgb_decode(code) - measured, np.float32)
     return light + linear_to_rec709(shift, picture.chromaticities)

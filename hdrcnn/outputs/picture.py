@@ -9,6 +9,7 @@ from types import ModuleType
 import numpy as np
 
 from hdrcnn.absolute import REFERENCE_WHITE, strips
+from hdrcnn.clipping_level import Levels
 from hdrcnn.files import ImageError
 from hdrcnn.formats.exif import Camera
 from hdrcnn.formats.gpano import Band
@@ -32,8 +33,9 @@ class Picture:
     """Of `hdr`."""
     codes: np.ndarray | None = None
     """[H, W, 3] uint8, uint16, or float in [0, 1]: the photograph, display-encoded."""
-    scaling: float = 1.0
-    """What the codes were multiplied with, and clipped, before they became light."""
+    scaling: float | Levels = 1.0
+    """What the codes, or those of each channel, were multiplied by, and clipped, before they became
+    light."""
     curve: str | CameraCurve | None = None
     """How they became light, as for `transfer.linearise`. None: not known."""
     chromaticities: Chromaticities = REC709

@@ -1,0 +1,165 @@
+"""How often the code at which a picture clips is found, and how often one is found in error.
+
+    python benchmarks/clipping.py --scenes $HDR_SCENES [--photographs FOLDER]
+
+Each held-out HDR scene is photographed in fixed views (`training_code.evaluation.protocol`), each
+photograph exposed up; both are clipped, lowered to each of --levels and saved as PNG and as JPEG of
+each of --qualities. Prints for each condition, by what is clipped (of every channel 3 % or more,
+0.5 % or more, or only of some)
+
+    found    of the pictures, those whose every clipped channel is found within one code
+    left     those taken for unclipped: their codes are not changed
+    wrong    all others
+
+and how many pictures are changed in which nothing was clipped: the views, exposed so that nothing
+clips and lowered likewise, and the photographs as they are, which may have been clipped before they
+were published: these are named with the levels found.
+"""
+
+import collections
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+from absl import flags
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+
+from hdrcnn.clipping_level import UNCLIPPED, clipping_levels, described
+from hdrcnn.command_line import run
+from hdrcnn.image_io import ImageError, read_photograph
+from hdrcnn.transfer import srgb_decode, srgb_encode
+from training_code.camera import jpeg
+from training_code.evaluation.protocol import (
+    Condition,
+    Protocol,
+    exposed_truth,
+    fixed_views,
+    generator,
+    photograph,
+)
+from training_code.family_lists import read_list
+from training_code.scenes import load_scenes
+
+FLAGS = flags.FLAGS
+flags.DEFINE_string("scenes", None, "Folder of HDR scenes.")
+flags.DEFINE_string("photographs", None, "Folder of photographs of 8 bits.")
+flags.DEFINE_string(
+    "families", str(ROOT / "training_code" / "validation_families.txt"), "Scenes that are used."
+)
+flags.DEFINE_bool("others", False, "Use all scenes but those: what thresholds may be tuned on.")
+flags.DEFINE_multi_integer("levels", [235, 240, 245, 250, 255], "Codes of 255.", 1, 255)
+flags.DEFINE_multi_integer("qualities", [70, 80, 90, 95], "Of JPEG, colours at half size.", 1, 100)
+flags.DEFINE_multi_float("clipped", [0.01, 0.05], "Share of clipped samples of the views.")
+SEEN = 0.005
+"""Share of a channel's samples that have to be clipped for it to count."""
+STOPS = (0.5, 2.0)
+"""By which photographs are exposed up."""
+
+
+def taken(scene: str, linear: np.ndarray, share: float, curve: str) -> np.ndarray:
+    """uint8 codes of a view, of which that share of the samples is clipped."""
+    condition = Condition(share, "png", curve)
+    return photograph(scene, linear, condition, Protocol())
+
+
+def views() -> Iterator[tuple[bool, np.ndarray]]:
+    """Whether anything is clipped, and codes [H, W, 3] uint8 of each view."""
+    scenes = load_scenes(
+        Path(FLAGS.scenes), read_list(Path(FLAGS.families)), without=FLAGS.others,
+        views=Protocol().views,
+    )  # fmt: skip
+    for scene in scenes.scenes:
+        for view in fixed_views(scene, Protocol()):
+            for curve in ("published", "srgb"):
+                for share in FLAGS.clipped:
+                    truth = exposed_truth(view, Condition(share))
+                    yield True, taken(view.name, truth, share, curve)
+            # Scenes are clipped themselves: dimmed to below, a brightest sun would be a plateau.
+            top = 0.9 * srgb_encode(_rolled(exposed_truth(view, Condition(0.05))))
+            yield False, np.round(255 * top).astype(np.uint8)
+
+
+def _rolled(linear: np.ndarray) -> np.ndarray:
+    """Below 1.0 as if compressed by a tone curve that clips nothing, x / (x + 1) (Reinhard et al.
+    2002, Eq. 3).
+    """
+    return linear / (linear + np.float32(1.0))
+
+
+def photographs() -> Iterator[tuple[str, np.ndarray]]:
+    """Name and codes [H, W, 3] uint8 of each picture below the folder."""
+    folder = Path(FLAGS.photographs)
+    for path in sorted(folder.rglob("*")):
+        if path.suffix.lower() in (".jpg", ".jpeg", ".png", ".avif", ".tif", ".tiff", ".webp"):
+            code = read_photograph(path).code
+            yield str(path.relative_to(folder)), np.round(255 * code).astype(np.uint8)
+
+
+def exposed_up(name: str, codes: np.ndarray) -> np.ndarray:
+    """A photograph with more light, clipped: uint8 of the same shape."""
+    gain = 2.0 ** generator("exposed up", name).uniform(*STOPS)
+    light = srgb_decode(codes / np.float32(255)) * np.float32(gain)
+    return np.round(255 * srgb_encode(np.minimum(light, 1.0))).astype(np.uint8)
+
+
+def files(codes: np.ndarray) -> Iterator[tuple[str, int, np.ndarray]]:
+    """Format, level and codes of a picture clipped at 255, lowered and saved in every way."""
+    for level in FLAGS.levels:
+        lowered = np.round(codes * np.float32(level / 255)).astype(np.uint8)
+        yield "png", level, lowered
+        for quality in FLAGS.qualities:
+            yield f"jpeg {quality}", level, jpeg.round_trip(lowered, quality)
+
+
+def judged(codes: np.ndarray, level: int, counted: np.ndarray) -> str:
+    """One of found, left and wrong. counted: [3] bool, of the channels."""
+    levels = clipping_levels(codes)
+    if (np.abs(255 * np.array(levels) - level) <= 1.0 + 1e-6)[counted].all():
+        return "found"
+    return "left" if levels == UNCLIPPED else "wrong"
+
+
+def main() -> int:
+    """Photograph, judge, print."""
+    if FLAGS.scenes is None and FLAGS.photographs is None:
+        raise ValueError("--scenes: name a folder of HDR scenes, or one of --photographs")
+    rates: dict[tuple[str, str], collections.Counter[str]] = collections.defaultdict(
+        collections.Counter
+    )
+    alarms: dict[str, list[bool]] = collections.defaultdict(list)
+
+    def clipped(codes: np.ndarray) -> None:
+        shares = (codes == 255).mean(axis=(0, 1))
+        kind = "every >= 3 %" if shares.min() >= 0.03 else "every >= 0.5 %"
+        kind = kind if shares.min() >= SEEN else "some channels"
+        if shares.max() >= SEEN:
+            for file, level, saved in files(codes):
+                rates[kind, file][judged(saved, level, shares >= SEEN)] += 1
+
+    def unclipped(kind: str, codes: np.ndarray) -> None:
+        ways = {"png": codes} | {f"jpeg {q}": jpeg.round_trip(codes, q) for q in FLAGS.qualities}
+        for way, saved in ways.items():
+            alarms[f"{kind}, {way}"].append(clipping_levels(saved) != UNCLIPPED)
+
+    for is_clipped, codes in views() if FLAGS.scenes else ():
+        clipped(codes) if is_clipped else unclipped("views below clipping", codes)
+    for name, codes in photographs() if FLAGS.photographs else ():
+        levels = clipping_levels(codes)
+        alarms["photographs as they are"].append(levels != UNCLIPPED)
+        if levels != UNCLIPPED:
+            print(f"{name}: {described(levels)}")
+        clipped(exposed_up(name, codes))
+    for (kind, file), counts in sorted(rates.items()):
+        parts = "  ".join(f"{name} {counts[name] / counts.total():6.1%}" for name in
+                          ("found", "left", "wrong"))  # fmt: skip
+        print(f"{kind:14}  {file:8}  {counts.total():5} pictures  {parts}")
+    for way, found in alarms.items():
+        print(f"changed: {sum(found)} of {len(found)} {way}")
+    return 0
+
+
+if __name__ == "__main__":
+    run(main, ImageError, ValueError, OSError)
