@@ -110,6 +110,11 @@ def _by_runs(data: bytes, header: _Header) -> np.ndarray:
         count, value = data[at], data[at + 1]
         at += 2
         if count:
+            if x + count <= width:  # Most of all records: not a step more than needed.
+                place = y * width + x
+                index[place : place + count] = runs[value][:count]
+                x += count
+                continue
             run = runs[value][:count]
         elif value == 0:  # The end of a row.
             x, y = 0, y + 1

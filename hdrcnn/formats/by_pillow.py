@@ -19,7 +19,7 @@ import numpy as np
 import PIL
 from PIL import Image, ImageCms, PngImagePlugin
 
-from hdrcnn.formats import by_bmp, exif, heif_items, jpeg_markers, png_chunks
+from hdrcnn.formats import by_bmp, exif, heif_items, jpeg_markers, png_chunks, screen
 from hdrcnn.formats.decoded import Decoded, NotReadError, SizeCheck, shares
 
 for _name in ("PIL", "tifffile"):  # The error says what is wrong, whoever listens at the root.
@@ -30,8 +30,6 @@ _lock = threading.Lock()
 _before: list[tuple[int | None, int]] = []
 _LARGEST_PROFILE = 2**26
 """Bytes of a PNG's profile or XMP data when they are expanded; Pillow's own limit is 1 MiB."""
-_MOST_SCREEN = 24_000_000
-"""Pixels of a GIF of which its first frame may be any part, however small."""
 _GREY_KEYS = {"L;2": 85, "L;4": 17}
 """A transparent grey is stored in the file's own steps, which Pillow widens to 8 bits."""
 
@@ -158,31 +156,12 @@ def _colour_key(image: Any, colours: np.ndarray, mode: str, raw: str) -> np.ndar
     return (colours != wanted).any(axis=-1).astype(np.float32)
 
 
-def _frame(image: Any, data: bytes) -> tuple[int, int, int, int] | None:
-    """Left, top, right and bottom of a GIF's first picture; None if it fills the screen.
-
-    Raises NotReadError if the screen is that much larger that only the file's word makes it so;
-    ValueError if the file is too short for its pixels.
-    """
-    box = tuple(image.tile[0][1]) if image.tile else (0, 0, 0, 0)
-    left, top, right, bottom = box
-    size = max(right - left, 0) * max(bottom - top, 0)
-    if image.width * image.height > max(_MOST_SCREEN, 16 * size):
-        raise NotReadError(
-            f"a picture of {right - left}x{bottom - top} on a screen of "
-            f"{image.width}x{image.height}; save it without what is around it"
-        )
-    if size > 4096 * len(data):  # A code of 9 bits or more gives 4096 pixels at most.
-        raise ValueError("it is too short for its pixels")
-    return None if box == (0, 0, *image.size) else (left, top, right, bottom)
-
-
 def _read(data: bytes, kind: str, check: SizeCheck) -> Decoded:
     """As `read`, of a file that is as Pillow likes it."""
     with own_limit(), _opened(data, kind) as image:
         check(*image.size)
         mode, raw = image.mode, _raw_mode(image)
-        frame = _frame(image, data) if kind == "GIF" else None
+        frame = screen.frame(image, data) if kind in ("GIF", "WEBP") else None
         if mode in ("L", "LA", "RGB", "RGBA") and ";16" in raw and raw != "BGR;16":  # 5, 6, 5 bits.
             pixels = _deep_samples(image, data, kind, raw)
         else:
@@ -197,7 +176,7 @@ def _read(data: bytes, kind: str, check: SizeCheck) -> Decoded:
         if pixels.shape[-1] > count:
             alpha = shares(pixels[..., count])
         if frame is not None:
-            colours, alpha = _only_inside(frame, colours, alpha)
+            colours, alpha = screen.only_inside(frame, colours, alpha)
         shown = heif_items.clean_aperture(data, *image.size) if kind == "AVIF" else None
         if shown is not None:
             part = np.s_[shown[1] : shown[3], shown[0] : shown[2]]
@@ -216,37 +195,31 @@ def _read(data: bytes, kind: str, check: SizeCheck) -> Decoded:
         )
 
 
-def _only_inside(
-    box: tuple[int, int, int, int], colours: np.ndarray, alpha: np.ndarray | None
-) -> tuple[np.ndarray, np.ndarray]:
-    """Colours and alpha of what is black and transparent outside a box."""
-    inside = np.s_[max(box[1], 0) : max(box[3], 0), max(box[0], 0) : max(box[2], 0)]
-    kept, shares_kept = np.zeros_like(colours), np.zeros(colours.shape[:2], np.float32)
-    kept[inside] = colours[inside]
-    shares_kept[inside] = 1.0 if alpha is None else alpha[inside]
-    return kept, shares_kept
+def _in_order(data: bytes, check: SizeCheck) -> Decoded | None:
+    """Of a JPEG that libjpeg takes and Pillow does not: odd segments in the header, and an end
+    that is missing although every sample is there. None if it is damaged.
+    """
+    with contextlib.suppress(Exception):  # Why is known from the first attempt.
+        plain = jpeg_markers.plain(data)
+        endings = jpeg_markers.endings(plain)
+        found = _read(endings[0] if endings else plain, "JPEG", check)
+        if endings is None:
+            return found
+        again = _read(endings[1], "JPEG", check)
+        return found if np.array_equal(found.colours, again.colours) else None
+    return None
 
 
 def _read_jpeg(data: bytes, check: SizeCheck) -> Decoded:
-    """As `read`. What libjpeg takes and Pillow does not is put in order first: odd segments in
-    the header, and an end that is missing although every sample is there.
-    """
+    """As `read`."""
     jpeg_markers.check(data)
     try:
         return _read(data, "JPEG", check)
     except NotReadError:
         raise
-    except Exception as error:
-        try:
-            plain = jpeg_markers.plain(data)
-            endings = jpeg_markers.endings(plain)
-            found = _read(endings[0] if endings else plain, "JPEG", check)
-            complete = not endings or np.array_equal(
-                found.colours, _read(endings[1], "JPEG", check).colours
-            )
-        except Exception:
-            raise error from None
-        if not complete:
+    except Exception:
+        found = _in_order(data, check)
+        if found is None:
             raise
         return found
 

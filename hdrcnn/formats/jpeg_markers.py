@@ -17,6 +17,8 @@ LOSSLESS_LS = 0xF7
 """The frame of JPEG-LS (ITU-T T.87)."""
 HUFFMAN, ARITHMETIC = (0xC0, 0xC1, 0xC2), (0xC9, 0xCA)
 """Frames that libjpeg decodes, sequential and progressive."""
+LONGEST = 65533
+"""Bytes that a segment holds."""
 MOST_SCANS = 64
 """Each passes over the whole picture, whatever it holds. Encoders write 10 at most 20."""
 
@@ -26,7 +28,7 @@ _NEXT = re.compile(rb"\xff+([\x02-\xcf\xd9-\xfe])")
 
 def segment(marker: int, contents: bytes) -> bytes:
     """One segment. Raises ValueError if it holds more than it can."""
-    if len(contents) > 65533:
+    if len(contents) > LONGEST:
         raise ValueError(f"{len(contents)} bytes do not fit into one segment of a JPEG file")
     return struct.pack(">BBH", 0xFF, marker, 2 + len(contents)) + contents
 
@@ -47,7 +49,7 @@ def markers(data: bytes, at: int = 2) -> Iterator[tuple[int, bytes, int]]:
 
 def is_frame(marker: int) -> bool:
     """Whether a segment tells size and components (SOF)."""
-    return 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC) or marker == LOSSLESS_LS
+    return (0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC)) or marker == LOSSLESS_LS
 
 
 def _components(frame: bytes) -> list[tuple[int, int, int]]:
