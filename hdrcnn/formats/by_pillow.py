@@ -203,10 +203,9 @@ def _in_order(data: bytes, check: SizeCheck) -> Decoded | None:
         plain = jpeg_markers.plain(data)
         endings = jpeg_markers.endings(plain)
         found = _read(endings[0] if endings else plain, "JPEG", check)
-        if endings is None:
+        others = (_read(ending, "JPEG", check).colours for ending in endings[1:])
+        if all(np.array_equal(found.colours, other) for other in others):
             return found
-        again = _read(endings[1], "JPEG", check)
-        return found if np.array_equal(found.colours, again.colours) else None
     return None
 
 

@@ -24,6 +24,9 @@ MOST_SCANS = 64
 
 _NEXT = re.compile(rb"\xff+([\x02-\xcf\xd9-\xfe])")
 """What is skipped on the way: samples, restart markers, filling, and bytes that belong nowhere."""
+_RESTART = re.compile(rb"\xff([\xd0-\xd7])")
+_FURTHER = (b"\0\0\0\0", b"\x5a\xc3\x3c\xa5", b"\x33\x1c\x71\xe4", b"\x92\x49\x24\x6d")
+"""Codes that stand for no picture in particular."""
 
 
 def segment(marker: int, contents: bytes) -> bytes:
@@ -150,13 +153,23 @@ def _all_is_sent(data: bytes) -> bool:
     return bool(missing) and not any(missing.values())
 
 
-def endings(data: bytes) -> tuple[bytes, bytes] | None:
-    """A file without its end of image, ended in two ways: at once, and after further bits.
+def endings(data: bytes) -> list[bytes]:
+    """A file without its end of image, ended at once, and after several further codes.
 
-    If both give the same picture, none of its samples is missing. None if the file has its end,
-    or if whole scans are missing.
+    If all give the same picture, none of its samples is missing: libjpeg fills in what is, from
+    codes if there are any. Empty if the file has its end. Raises ValueError if scans are missing.
     """
-    if any(marker == END_OF_IMAGE for marker, _, _ in markers(data)) or not _all_is_sent(data):
-        return None
+    if any(marker == END_OF_IMAGE for marker, _, _ in markers(data)):
+        return []
+    if not _all_is_sent(data):
+        raise ValueError("scans of it are missing")
     cut = data.rstrip(b"\xff")
-    return cut + END, cut + bytes((0x5A, 0xC3, 0x3C, 0xA5)) * 32 + END
+    restarts = _RESTART.findall(data)
+    following = restarts[-1][0] - 0xD0 + 1 if restarts else 0
+
+    def ended(codes: bytes) -> bytes:
+        """As every interval to come, each with its restart marker."""
+        further = (codes + bytes((0xFF, 0xD0 + (following + n) % 8)) for n in range(8))
+        return b"".join((cut, *further, END))
+
+    return [cut + END, *(ended(codes * 16) for codes in _FURTHER)]
