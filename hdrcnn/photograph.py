@@ -153,7 +153,9 @@ def read_photograph(path: Path, max_megapixels: float = MAX_MEGAPIXELS) -> Photo
     """A photograph of 8 to 16 bits; of several pictures in a file the first.
 
     PNG, JPEG (CMYK too), TIFF, WebP, BMP, GIF, AVIF, and HEIC with pillow-heif. Larger pictures
-    than `max_megapixels` are refused before they are decoded. Raises ImageError.
+    than `max_megapixels` are refused before they are decoded, and so are files whose bytes cannot
+    hold, or whose frames do not fill, the pixels that their headers claim. Memory while reading:
+    up to 30 bytes per pixel, 12 of them the code that is returned. Raises ImageError.
     """
     path = Path(path)
     data = _contents(path)

@@ -81,7 +81,7 @@ def mutants(count: int, seed: int) -> Iterator[tuple[str, bytes]]:
 
 
 def attempt(path: Path) -> str:
-    """"read" or "refused"; AssertionError if it is neither as it should be."""
+    """Whether a file is "read" or "refused"; AssertionError if neither as it should be."""
     try:
         photograph = read_photograph(path, max_megapixels=MEGAPIXELS)
     except ImageError as error:
@@ -117,7 +117,8 @@ def main() -> None:
     parser.add_argument("--folder", type=Path)
     options = parser.parse_args()
     folder = options.folder or Path(tempfile.mkdtemp())
-    path, outcomes, slowest = folder / "picture", {}, (0.0, "")
+    path, slowest = folder / "picture", (0.0, "")
+    outcomes: dict[str, dict[str, int]] = {}
     before = peak_megabytes()
     for name, data in mutants(options.count, options.seed):
         path.write_bytes(data)

@@ -136,6 +136,7 @@ def test_run_lengths_mean_what_was_put_into_them(stored, gap):
     height, width = index.shape
     data = bmp(width, height, bits, 2 if bits == 4 else 1, stream, palette=PALETTE, gap=gap)
     found = by_bmp.read(data, lambda *size: None)
+    assert found is not None
     np.testing.assert_array_equal(found.colours, PALETTE[index][::-1])
 
 

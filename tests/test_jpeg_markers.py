@@ -1,6 +1,5 @@
 """JPEG files that libjpeg reads although something is odd, and those that nothing should read."""
 
-import io
 import struct
 
 import imagecodecs

@@ -65,9 +65,9 @@ SECRETS = {
 }
 
 
-@pytest.mark.parametrize("secret", SECRETS)
+@pytest.mark.parametrize("kind", SECRETS)
 @pytest.mark.parametrize("options", [{"progressive": True}, {"restart_marker_blocks": 2}, {}])
-def test_nothing_but_samples_and_tables_is_kept_before_or_between_the_scans(secret, options):
+def test_nothing_but_samples_and_tables_is_kept_before_or_between_the_scans(kind, options):
     """Behind the end of image too; each sample stays as it is."""
     data = jpeg(photograph(), **options)
     expected = np.asarray(Image.open(io.BytesIO(data)))
@@ -75,9 +75,9 @@ def test_nothing_but_samples_and_tables_is_kept_before_or_between_the_scans(secr
     places = [at for _, _, at in jpeg_markers.markers(data)]
     assert len(places) > (20 if options == {"progressive": True} else 5)
     for at in (*places, len(data)):
-        kept = b"".join(jpeg_parts.samples_only(data[:at] + SECRETS[secret] + data[at:]))
+        kept = b"".join(jpeg_parts.samples_only(data[:at] + SECRETS[kind] + data[at:]))
         assert b"secret" not in kept
-        if secret == "Adobe" and at < places[-1]:
+        if kind == "Adobe" and at < places[-1]:
             kept = kept.replace(SECRETS["Adobe"][4:16], b"")  # What it says of colours is needed.
             kept = kept.replace(b"\xff\xee\0\x0e", b"")
         assert kept == clean

@@ -11,7 +11,18 @@ from PIL import Image, ImageOps, PngImagePlugin
 
 from hdrcnn.formats.heif_items import clean_aperture
 from hdrcnn.image_io import ImageError
-from tests.pictures import CODES, SMOOTH, assert_codes, by_pillow, chunk, png, srgb_profile
+from tests.pictures import (
+    CODES,
+    SMOOTH,
+    assert_codes,
+    by_pillow,
+    by_tifffile,
+    chunk,
+    png,
+    srgb_profile,
+    with_tags,
+)
+from tests.test_bmp import bmp
 from tests.test_photograph_heif import box
 
 LONG = b"a workflow as image generators store it " * 40_000
@@ -179,7 +190,9 @@ def with_properties(data, *added):
         start = whole.index(name) - 4
         (length,) = struct.unpack_from(">I", whole, start)
         at = start + length if at is None else at
-        whole = whole[:start] + struct.pack(">I", length + len(contents) + more) + whole[start + 4 :]
+        whole = (
+            whole[:start] + struct.pack(">I", length + len(contents) + more) + whole[start + 4 :]
+        )
         return whole[:at] + contents + whole[at:]
 
     places = meta.index(b"ipma")
@@ -293,3 +306,34 @@ def test_kinds_that_are_not_read_have_their_names(read, start, kind):
     with pytest.raises(ImageError, match=kind) as caught:
         read(start + bytes(50))
     assert "damaged" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("data", "kind"),
+    [
+        (bmp(9, 9, 2, 0, bytes(40)), "BMP"),
+        (b"BM" + struct.pack("<IIIIII", 90, 0, 30, 16, 9, 9) + bytes(60), "BMP"),
+    ],
+)
+def test_variants_that_are_not_read_are_no_damage(read, data, kind):
+    with pytest.raises(ImageError, match=f"a kind of {kind} that is not read") as caught:
+        read(data)
+    assert "damaged" not in str(caught.value)
+
+
+def test_libraries_say_nothing_themselves(run_python, tmp_path):
+    """Even if somebody listens to all that is logged, as absl does."""
+    whole = by_tifffile(CODES[..., :3], photometric="rgb")
+    (tmp_path / "a.tif").write_bytes(with_tags(whole, StripOffsets=2**30, XResolution=2**31))
+    (tmp_path / "b.jpg").write_bytes(by_pillow("JPEG", SMOOTH, exif=b"Exif\0\0II*\0\xff\xff")[:99])
+    (tmp_path / "c.png").write_bytes(by_pillow("PNG", CODES)[:-30])
+    lines = (
+        "import logging, pathlib, hdrcnn.image_io as io",
+        "logging.basicConfig(level=logging.DEBUG)",
+        "for path in sorted(pathlib.Path('.').iterdir()):",
+        "    try: io.read_photograph(path)",
+        "    except io.ImageError as error: print(str(error).split(':')[0])",
+    )
+    done = run_python("-W", "always", "-c", "\n".join(lines), cwd=tmp_path)
+    assert done.stdout.split() == ["a.tif", "b.jpg", "c.png"]
+    assert done.stderr == ""
