@@ -7,6 +7,7 @@ that names file, reason and remedy.
 """
 
 import dataclasses
+import re
 import stat
 import warnings
 from pathlib import Path
@@ -24,6 +25,8 @@ from hdrcnn.primaries import ADOBE_RGB, REC709, Chromaticities, nearest_named
 MAX_MEGAPIXELS = 250.0
 ROWS = 256
 """Of a picture that are looked at together."""
+_UNSUPPORTED = re.compile(r"unsupported|not (yet )?supported|cannot handle", re.IGNORECASE)
+"""How decoders call what they have not learned, which is no damage."""
 _LOSSY_TIFF = ("jpeg", "tiff_jpeg", "webp")
 
 
@@ -104,9 +107,10 @@ def _decoded(path: Path, data: bytes, kind: str, max_megapixels: float) -> Decod
     except MemoryError as error:
         raise ImageError(f"{path}: too large for this machine's memory; make it smaller") from error
     except Exception as error:  # Damaged files make decoders fail in any way they like.
-        raise ImageError(
-            f"{path}: damaged or truncated{_said(error)}; copy it again from its source"
-        ) from error
+        reason = f"damaged or truncated{_said(error)}; copy it again from its source"
+        if _UNSUPPORTED.search(str(error)):
+            reason = f"a kind of {kind} that is not read{_said(error)}; save it as PNG or TIFF"
+        raise ImageError(f"{path}: {reason}") from error
 
 
 def _code_points(data: bytes, kind: str) -> tuple[int, int] | None:
@@ -169,7 +173,9 @@ def read_photograph(path: Path, max_megapixels: float = MAX_MEGAPIXELS) -> Photo
     """A photograph of 8 to 16 bits; of several pictures in a file the first.
 
     PNG, JPEG (CMYK too), TIFF, WebP, BMP, GIF, AVIF, and HEIC with pillow-heif. Larger pictures
-    than `max_megapixels` are refused before they are decoded. Raises ImageError.
+    than `max_megapixels` are refused before they are decoded, and so are files whose bytes cannot
+    hold, or whose frames do not fill, the pixels that their headers claim. Memory while reading:
+    up to 30 bytes per pixel, 12 of them the code that is returned. Raises ImageError.
     """
     path = Path(path)
     data = _contents(path)
@@ -182,11 +188,13 @@ def read_photograph(path: Path, max_megapixels: float = MAX_MEGAPIXELS) -> Photo
     except NotReadError as error:
         raise ImageError(f"{path}: {error}") from error
     found = _decoded(path, data, kind, max_megapixels)
-    code = upright(found.colours, found.orientation).astype(np.float32)
-    code /= np.float32(2**found.bits - 1)
+    stored = upright(found.colours, found.orientation)
+    code = np.empty((*stored.shape[:2], 3), np.float32)
+    for top in range(0, len(code), ROWS):
+        np.divide(stored[top : top + ROWS], np.float32(2**found.bits - 1), code[top : top + ROWS])
     alpha = None if found.alpha is None else upright(found.alpha, found.orientation)
     return Photograph(
-        np.ascontiguousarray(np.broadcast_to(code, (*code.shape[:2], 3))),
+        code,
         None if alpha is None else np.ascontiguousarray(alpha, np.float32),
         _chromaticities(data, kind, found),
         found.bits,

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
+from hdrcnn.formats import jpeg_markers
 from hdrcnn.formats.icc import profile_chromaticities
 from hdrcnn.outputs import jpeg_parts
 from hdrcnn.outputs.icc import matrix_profile
@@ -51,3 +52,34 @@ def test_a_segment_holds_so_much_and_profiles_go_on_in_the_next():
     head, rest = jpeg_parts.samples_only(data)
     whole = jpeg_parts.START + head + jpeg_parts.profile_segments(profile) + rest
     assert Image.open(io.BytesIO(whole)).info["icc_profile"] == profile
+
+
+SECRETS = {
+    "comment": jpeg_parts.segment(0xFE, b"secret"),
+    "XMP": jpeg_parts.segment(0xE1, jpeg_parts.XMP + b"<exif:GPSLatitude>secret"),
+    "Exif": jpeg_parts.segment(0xE1, jpeg_parts.EXIF + b"secret"),
+    "Photoshop": jpeg_parts.segment(0xED, b"Photoshop 3.0\0secret"),
+    "reserved": jpeg_parts.segment(0xF4, b"secret"),
+    "Adobe": jpeg_parts.segment(0xEE, b"Adobe\0\x64\0\0\0\0\1secret"),
+    "filled": b"\xff" * 5 + jpeg_parts.segment(0xFE, b"secret"),
+}
+
+
+@pytest.mark.parametrize("kind", SECRETS)
+@pytest.mark.parametrize("options", [{"progressive": True}, {"restart_marker_blocks": 2}, {}])
+def test_nothing_but_samples_and_tables_is_kept_before_or_between_the_scans(kind, options):
+    """Behind the end of image too; each sample stays as it is."""
+    data = jpeg(photograph(), **options)
+    expected = np.asarray(Image.open(io.BytesIO(data)))
+    clean = b"".join(jpeg_parts.samples_only(data))
+    places = [at for _, _, at in jpeg_markers.markers(data)]
+    assert len(places) > (20 if options == {"progressive": True} else 5)
+    for at in (*places, len(data)):
+        kept = b"".join(jpeg_parts.samples_only(data[:at] + SECRETS[kind] + data[at:]))
+        assert b"secret" not in kept
+        if kind == "Adobe" and at < places[-1]:
+            kept = kept.replace(SECRETS["Adobe"][4:16], b"")  # What it says of colours is needed.
+            kept = kept.replace(b"\xff\xee\0\x0e", b"")
+        assert kept == clean
+    with Image.open(io.BytesIO(jpeg_parts.START + clean)) as image:
+        np.testing.assert_array_equal(image, expected)

@@ -55,9 +55,19 @@ def iso_numbers(data: bytes) -> list[float]:
 
 
 def decoded(data: bytes) -> np.ndarray:
-    """[H, W, 3] float32 by libultrahdr: linear, in the primaries of the base picture."""
+    """[H, W, 3] float32 by libultrahdr: linear, in the primaries of the base picture.
+
+    Raises ValueError for what is no JPEG: libultrahdr ends the process when it is given none.
+    """
     imagecodecs = pytest.importorskip("imagecodecs")
+    jpeg_parts.samples_only(data)
     return imagecodecs.ultrahdr_decode(data)[..., :3].astype(np.float32)
+
+
+@pytest.mark.parametrize("data", [b"", b"\xff\xd8", b"\xff\xd8\xff\xd9", bytes(100)])
+def test_no_file_never_reaches_libultrahdr(data):
+    with pytest.raises(ValueError, match=r"."):
+        decoded(data)
 
 
 def test_the_base_picture_is_the_photographs_own_samples(tmp_path):
@@ -98,6 +108,19 @@ def test_nothing_of_the_photographs_file_but_its_samples_is_kept(tmp_path):
     assert found[0x010F] == "Maker"
     assert not found.get_ifd(0x8825)
     assert found.get_ifd(0x8769)[0x8827] == 200
+
+
+def test_a_place_between_the_scans_does_not_reach_the_file(tmp_path):
+    source = jpeg(photograph(), progressive=True)
+    at = source.rindex(b"\xff\xda")
+    place = b"<exif:GPSLatitude>48,51.5N</exif:GPSLatitude>"
+    hidden = jpeg_parts.segment(0xE1, jpeg_parts.XMP + place) + jpeg_parts.segment(0xFE, place)
+    write(tmp_path / "a.jpg", from_jpeg(source[:at] + hidden + source[at:]), Options())
+    data = (tmp_path / "a.jpg").read_bytes()
+    assert b"GPS" not in data
+    assert pictures(data)[0].endswith(source[source.index(b"\xff\xda") :])
+    with Image.open(tmp_path / "a.jpg") as image:
+        np.testing.assert_array_equal(image, Image.open(io.BytesIO(source)))
 
 
 @pytest.mark.parametrize("why", ["turned", "cmyk", "resized", "damaged", "cut", "no file"])

@@ -17,15 +17,19 @@ from typing import Any
 
 import numpy as np
 import PIL
-from PIL import Image, ImageCms
+from PIL import Image, ImageCms, PngImagePlugin
 
-from hdrcnn.formats import exif, icc
+from hdrcnn.formats import by_bmp, exif, heif_items, icc, jpeg_markers, png_chunks, screen
 from hdrcnn.formats.decoded import Decoded, NotReadError, SizeCheck, shares
 
-logging.getLogger("PIL").addHandler(logging.NullHandler())  # The error says what is wrong.
+for _name in ("PIL", "tifffile"):  # The error says what is wrong, whoever listens at the root.
+    logging.getLogger(_name).addHandler(logging.NullHandler())
+    logging.getLogger(_name).propagate = False
 
 _lock = threading.Lock()
-_before: list[int | None] = []
+_before: list[tuple[int | None, int]] = []
+_LARGEST_PROFILE = 2**26
+"""Bytes of a PNG's profile or XMP data when they are expanded; Pillow's own limit is 1 MiB."""
 _GREY_KEYS = {"L;2": 85, "L;4": 17}
 """A transparent grey is stored in the file's own steps, which Pillow widens to 8 bits."""
 
@@ -50,19 +54,19 @@ _silence_libtiff()
 
 @contextlib.contextmanager
 def own_limit() -> Iterator[None]:
-    """Lifts Pillow's limit of 179 megapixels while any thread reads: callers check their own
-    before they decode.
+    """Lifts Pillow's limits of 179 megapixels and of 1 MiB for a profile while any thread reads:
+    callers check their own before they decode.
     """
     with _lock:
-        _before.append(Image.MAX_IMAGE_PIXELS)
-        Image.MAX_IMAGE_PIXELS = None
+        _before.append((Image.MAX_IMAGE_PIXELS, PngImagePlugin.MAX_TEXT_CHUNK))
+        Image.MAX_IMAGE_PIXELS, PngImagePlugin.MAX_TEXT_CHUNK = None, _LARGEST_PROFILE
     try:
         yield
     finally:
         with _lock:
-            limit = _before.pop()
+            limits = _before.pop()
             if not _before:
-                Image.MAX_IMAGE_PIXELS = limit
+                Image.MAX_IMAGE_PIXELS, PngImagePlugin.MAX_TEXT_CHUNK = limits
 
 
 def _opened(data: bytes, kind: str) -> Any:
@@ -152,14 +156,12 @@ def _colour_key(image: Any, colours: np.ndarray, mode: str, raw: str) -> np.ndar
     return (colours != wanted).any(axis=-1).astype(np.float32)
 
 
-def read(data: bytes, kind: str, check: SizeCheck) -> Decoded:
-    """The first picture of a file whose kind is known by Pillow's name.
-
-    Raises NotReadError, what `check` raises, or, for damaged files, anything at all.
-    """
+def _read(data: bytes, kind: str, check: SizeCheck) -> Decoded:
+    """As `read`, of a file that is as Pillow likes it."""
     with own_limit(), _opened(data, kind) as image:
         check(*image.size)
         mode, raw = image.mode, _raw_mode(image)
+        frame = screen.frame(image, data) if kind in ("GIF", "WEBP") else None
         if mode in ("L", "LA", "RGB", "RGBA") and ";16" in raw and raw != "BGR;16":  # 5, 6, 5 bits.
             pixels = _deep_samples(image, data, kind, raw)
         else:
@@ -173,6 +175,12 @@ def read(data: bytes, kind: str, check: SizeCheck) -> Decoded:
         alpha = _colour_key(image, colours, mode, raw)
         if pixels.shape[-1] > count:
             alpha = shares(pixels[..., count])
+        if frame is not None:
+            colours, alpha = screen.only_inside(frame, colours, alpha)
+        shown = heif_items.clean_aperture(data, *image.size) if kind == "AVIF" else None
+        if shown is not None:
+            part = np.s_[shown[1] : shown[3], shown[0] : shown[2]]
+            colours, alpha = colours[part], None if alpha is None else alpha[part]
         found = exif.of(image)
         return Decoded(
             colours,
@@ -185,3 +193,44 @@ def read(data: bytes, kind: str, check: SizeCheck) -> Decoded:
             exif.xmp_of(image.info),
             str(image.info.get("compression", "")) if kind == "TIFF" else "",
         )
+
+
+def _in_order(data: bytes, check: SizeCheck) -> Decoded | None:
+    """Of a JPEG that libjpeg takes and Pillow does not: odd segments in the header, and an end
+    that is missing although every sample is there. None if it is damaged.
+    """
+    with contextlib.suppress(Exception):  # Why is known from the first attempt.
+        plain = jpeg_markers.plain(data)
+        endings = jpeg_markers.endings(plain)
+        found = _read(endings[0] if endings else plain, "JPEG", check)
+        others = (_read(ending, "JPEG", check).colours for ending in endings[1:])
+        if all(np.array_equal(found.colours, other) for other in others):
+            return found
+    return None
+
+
+def _read_jpeg(data: bytes, check: SizeCheck) -> Decoded:
+    """As `read`."""
+    jpeg_markers.check(data)
+    try:
+        return _read(data, "JPEG", check)
+    except NotReadError:
+        raise
+    except Exception:
+        found = _in_order(data, check)
+        if found is None:
+            raise
+        return found
+
+
+def read(data: bytes, kind: str, check: SizeCheck) -> Decoded:
+    """The first picture of a file whose kind is known by Pillow's name.
+
+    Raises NotReadError, what `check` raises, or, for damaged files, anything at all.
+    """
+    if kind == "JPEG":
+        return _read_jpeg(data, check)
+    if kind == "BMP":
+        found = by_bmp.read(data, check)
+        return found or _read(data, kind, check)
+    return _read(png_chunks.lean(data) if kind == "PNG" else data, kind, check)

@@ -55,11 +55,25 @@ _DAMAGED = (SyntaxError, ValueError, LookupError, TypeError, ArithmeticError, OS
 
 
 def of(image: Image.Image) -> Image.Exif:
-    """The Exif data of an opened file; empty where they are damaged."""
+    """The Exif data of an opened file; empty if they are damaged.
+
+    The orientation is that of the Exif data alone: Pillow takes it from XMP too, which no other
+    decoder does, and which programs that turn a picture leave as it was.
+    """
+    tags = getattr(image, "tag_v2", None)
     try:
-        return image.getexif()
+        if tags is not None:
+            found = image.getexif()
+            if ORIENTATION not in tags:
+                found.pop(ORIENTATION, None)
+            return found
+        stored = image.info.get("exif")
+        if not stored:  # As ImageMagick writes it into PNG: name, length and digits in lines.
+            lines = image.info.get("Raw profile type exif", "").split("\n")
+            stored = bytes.fromhex("".join(lines[3:]))
     except _DAMAGED:
         return Image.Exif()
+    return parse(stored) if stored else Image.Exif()
 
 
 def parse(block: bytes) -> Image.Exif:

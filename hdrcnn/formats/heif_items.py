@@ -1,4 +1,5 @@
-"""Items of HEIC and AVIF files and their properties: which colour box is the main picture's.
+"""Items of HEIC and AVIF files and their properties: which colour box is the main picture's,
+and what part of it is to be shown.
 
 Sources: ISO/IEC 14496-12 for boxes and item references, ISO/IEC 23008-12 for item properties.
 A file may hold several pictures, such as thumbnails, tiles and gain maps, each with its own.
@@ -6,6 +7,7 @@ A file may hold several pictures, such as thumbnails, tiles and gain maps, each 
 
 import struct
 from collections.abc import Iterator
+from fractions import Fraction
 
 Box = tuple[bytes, memoryview]
 """Name and contents."""
@@ -56,9 +58,9 @@ def _made_of(contents: memoryview) -> dict[int, list[int]]:
     return found
 
 
-def main_properties(data: bytes) -> list[Box]:
-    """The properties of a file's main picture, then those of its tiles. Those of all pictures
-    where the file does not say, or not readably, whose they are; empty where it holds none.
+def _properties(data: bytes) -> tuple[list[Box], list[Box], bool]:
+    """Of a file's main picture, of its tiles, and whether the file says whose they are: if not,
+    or not readably, the first are those of all pictures.
     """
     none = memoryview(b"")
     meta = dict(_boxes(dict(_boxes(memoryview(data))).get(b"meta", none)[4:]))
@@ -72,9 +74,43 @@ def main_properties(data: bytes) -> list[Box]:
         item = _main_item(meta.get(b"pitm", none))
         tiles = _made_of(meta[b"iref"]).get(item, []) if b"iref" in meta else []
     except (struct.error, IndexError):
-        return properties
+        return properties, [], False
     if not owned:
-        return properties
-    parts = dict.fromkeys((item, *tiles))
-    places = [place for part in parts for place in owned.get(part, [])]
-    return [properties[place - 1] for place in places if 0 < place <= len(properties)]
+        return properties, [], False
+
+    def of(items: list[int]) -> list[Box]:
+        places = [place for part in items for place in owned.get(part, [])]
+        return [properties[place - 1] for place in places if 0 < place <= len(properties)]
+
+    return of([item]), of([tile for tile in dict.fromkeys(tiles) if tile != item]), True
+
+
+def main_properties(data: bytes) -> list[Box]:
+    """The properties of a file's main picture, then those of its tiles. Those of all pictures
+    if the file does not say, or not readably, whose they are; empty if it holds none.
+    """
+    own, tiles, _ = _properties(data)
+    return own + tiles
+
+
+def clean_aperture(data: bytes, width: int, height: int) -> tuple[int, int, int, int] | None:
+    """Left, top, right and bottom of what is to be shown of the main picture, before it is turned
+    or mirrored (ISO/IEC 14496-12, clause 12.1.4, `clap`).
+
+    None if the file names none, or none that lies in the picture's width and height. An aperture
+    between pixels is rounded to the nearest.
+    """
+    own, _, certain = _properties(data)
+    for name, contents in own if certain else ():
+        if name == b"clap" and len(contents) >= 32:
+            numbers = struct.unpack_from(">IIIIiIiI", contents)
+            if 0 in numbers[1::2]:
+                return None
+            wide, high, right, down = (
+                Fraction(*numbers[at : at + 2]) for at in range(0, len(numbers), 2)
+            )
+            left, top = round(right + (width - wide) / 2), round(down + (height - high) / 2)
+            box = left, top, left + round(wide), top + round(high)
+            fits = 0 <= box[0] < box[2] <= width and 0 <= box[1] < box[3] <= height
+            return box if fits else None
+    return None

@@ -6,21 +6,25 @@ Sources: ITU-T T.81, annex B; CIPA DC-007 (multi-picture format); ICC.1:2022, an
 import struct
 from collections.abc import Iterator
 
-START, END = b"\xff\xd8", b"\xff\xd9"
-APP0, APP1, APP2, APP14 = 0xE0, 0xE1, 0xE2, 0xEE
-SCAN, COMMENT = 0xDA, 0xFE
+from hdrcnn.formats.jpeg_markers import (
+    APP0,
+    APP2,
+    APP14,
+    APP15,
+    END,
+    END_OF_IMAGE,
+    LONGEST,
+    SCAN,
+    START,
+    markers,
+    segment,
+)
+from hdrcnn.formats.jpeg_markers import APP1 as APP1
+from hdrcnn.formats.jpeg_markers import COMMENT as COMMENT
+
 XMP = b"http://ns.adobe.com/xap/1.0/\0"
 EXIF = b"Exif\0\0"
 ICC = b"ICC_PROFILE\0"
-LONGEST = 65533
-"""Bytes that a segment holds."""
-
-
-def segment(marker: int, contents: bytes) -> bytes:
-    """One segment. Raises ValueError where it holds more than it can."""
-    if len(contents) > LONGEST:
-        raise ValueError(f"{len(contents)} bytes do not fit into one segment of a JPEG file")
-    return struct.pack(">BBH", 0xFF, marker, 2 + len(contents)) + contents
 
 
 def segments(data: bytes) -> Iterator[tuple[int, bytes, int]]:
@@ -42,45 +46,54 @@ def segments(data: bytes) -> Iterator[tuple[int, bytes, int]]:
     raise ValueError("it holds no samples")
 
 
-def _end_of_picture(data: bytes, at: int) -> int:
-    """The first byte after the first picture of a file, from the start of its first scan."""
-    while True:
-        at = data.find(b"\xff", at)
-        if at < 0 or at + 1 >= len(data):
-            raise ValueError("it is truncated")
-        marker = data[at + 1]
-        if marker == 0xD9:
-            return at + 2
-        if marker in (0x00, 0xFF) or 0xD0 <= marker <= 0xD7:  # In the midst of samples.
-            at += 1 if marker == 0xFF else 2
-        else:  # Tables or another scan.
-            at += 2 + int.from_bytes(data[at + 2 : at + 4], "big")
+_FRAMES_AND_TABLES = (*range(0xC0, 0xD0), SCAN, 0xDB, 0xDC, 0xDD)
+"""Markers of T.81 without which samples cannot be decoded."""
 
 
-def _belongs_to_samples(marker: int, contents: bytes) -> bool:
-    """Whether a decoder needs a segment: tables, the profile, what Adobe says of the colours."""
-    if marker == APP2:
-        return contents.startswith(ICC)
-    if marker == APP14:
-        return contents.startswith(b"Adobe")
-    return not (APP0 <= marker <= 0xEF or marker == COMMENT)
+def _needed(marker: int, contents: bytes) -> bytes | None:
+    """What a decoder needs of a segment: tables, the profile, what Adobe says of the colours."""
+    if marker == APP14 and contents.startswith(b"Adobe") and len(contents) >= 12:
+        return contents[:12]
+    if marker == APP2 and contents.startswith(ICC):
+        return contents
+    return contents if marker in _FRAMES_AND_TABLES else None
+
+
+def _scans(data: bytes, first: int) -> bytes:
+    """From the first scan to the end of the picture, without what else stands between the scans.
+    Raises ValueError if the end is missing.
+    """
+    kept = []
+    begun, follows_scan = first, False
+    for marker, contents, at in markers(data, first):
+        if follows_scan:  # With the samples that follow its header.
+            kept.append(data[begun:at].rstrip(b"\xff"))
+        follows_scan = marker == SCAN
+        begun = at
+        if marker == END_OF_IMAGE:
+            return b"".join((*kept, END))
+        if not follows_scan:
+            needed = None if APP0 <= marker <= APP15 else _needed(marker, contents)
+            kept.append(b"" if needed is None else segment(marker, needed))
+    raise ValueError("it is truncated")
 
 
 def samples_only(data: bytes) -> tuple[bytes, bytes]:
     """The first picture of a JPEG file: its JFIF segment, if any, and all that follows, to the end.
 
     Samples, tables and colour profile stay as they are; Exif, XMP, thumbnails, comments and all
-    else are left out. Raises ValueError.
+    else are left out, between the scans too. Raises ValueError.
     """
     head, kept, scan = b"", [], 0
     for marker, contents, at in segments(data):
+        needed = _needed(marker, contents)
         if marker == SCAN:
             scan = at
         elif marker == APP0 and contents.startswith(b"JFIF\0") and len(contents) >= 14:
             head = segment(APP0, contents[:12] + b"\0\0")  # A thumbnail of no size.
-        elif _belongs_to_samples(marker, contents):
-            kept.append(segment(marker, contents))
-    return head, b"".join(kept) + data[scan : _end_of_picture(data, scan)]
+        elif needed is not None:
+            kept.append(segment(marker, needed))
+    return head, b"".join(kept) + _scans(data, scan)
 
 
 def has_profile(data: bytes) -> bool:
