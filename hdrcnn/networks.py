@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from hdrcnn.interruption import held
 from hdrcnn.transfer import ESTIMATED
 from hdrcnn.weights import CURVES, JPEG, SHIPPED, VIDEO, WeightsError
 
@@ -88,7 +89,8 @@ class Networks:
         """The camera curve of a picture, [H, W, 3], display-encoded. Raises WeightsError,
         DeviceError.
         """
-        return self._estimator().estimate(picture)
+        with held():
+            return self._estimator().estimate(picture)
 
     def predictor(self, path: Path) -> "Predictor":
         """The network with the weights of a file. Raises WeightsError, DeviceError."""

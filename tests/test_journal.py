@@ -58,7 +58,7 @@ def test_a_picture_is_never_written_to(tmp_path):
     (tmp_path / "a.jpg").write_bytes(b"picture")
     (tmp_path / "link").symlink_to(tmp_path / "a.jpg")
     for name in ("a.jpg", "link"):
-        with pytest.raises(ImageError, match=f"{name}: a picture or its result"):
+        with pytest.raises(ImageError, match=f"{name}: a picture, its result or weights"):
             Journal(tmp_path / name, [tmp_path / "a.jpg"])
     assert (tmp_path / "a.jpg").read_bytes() == b"picture"
 
