@@ -146,11 +146,19 @@ class Conversion:
         return report.entry(picture, name, files, self.settings.report_room)
 
     def _codes(self, photograph: Photograph) -> np.ndarray:
-        """The photograph's as stored, or in the size that was asked for."""
+        """The photograph's as stored, or in the size that was asked for. Raises ImageError where
+        that is larger than what is read.
+        """
         rows, columns = photograph.code.shape[:2]
         size = wanted_size(rows, columns, self.settings.height, self.settings.width)
         if size is None:
             return as_stored(photograph.code, photograph.bits)
+        if size[0] * size[1] > self.settings.max_megapixels * 1e6:
+            raise ImageError(
+                f"{self.job.source}: {size[1]}x{size[0]} are wanted, more than "
+                f"{self.settings.max_megapixels:g} megapixels; give a smaller --width or --height, "
+                "or a greater --max_megapixels"
+            )
         return fit(photograph.code, *size)
 
     def _take(self, photograph: Photograph, state: FileState | None) -> None:
