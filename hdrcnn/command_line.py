@@ -39,7 +39,7 @@ def _notes() -> IO[bytes]:
     try:
         return tempfile.TemporaryFile()
     except OSError:
-        return open(os.devnull, "r+b")  # noqa: PTH123, SIM115  # Closed by who asked for it.
+        return open(os.devnull, "r+b")  # noqa: PTH123  # Closed by who asked for it.
 
 
 @contextlib.contextmanager
@@ -85,9 +85,9 @@ def _open_streams() -> None:
         nowhere = os.dup(nowhere)
     os.close(nowhere)
     if sys.stdout is None:
-        sys.stdout = open(1, "w", closefd=False)  # noqa: PTH123, SIM115
+        sys.stdout = open(1, "w", closefd=False)  # noqa: SIM115
     if sys.stderr is None:
-        sys.stderr = open(2, "w", closefd=False)  # noqa: PTH123, SIM115
+        sys.stderr = open(2, "w", closefd=False)  # noqa: SIM115
     for stream in (sys.stdout, sys.stderr):  # Names need not be in their encoding.
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")

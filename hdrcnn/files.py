@@ -149,7 +149,7 @@ def missing_files(paths: Iterable[Path]) -> list[Path]:
     for path in paths:
         if path.parent not in there:
             try:
-                there[path.parent] = set(os.listdir(path.parent))
+                there[path.parent] = {file.name for file in path.parent.iterdir()}
             except OSError:
                 there[path.parent] = set()
         # Some file systems spell a name in another way than it was written.

@@ -112,16 +112,18 @@ def entries_of(folder: Path, faults: list[str]) -> list[os.DirEntry[str]]:
     except OSError as error:
         faults.append(f"{folder}: cannot be listed: {error.strerror or error}")
         return []
-    entries = [entry for entry in entries if not (is_system_folder(entry.name) and is_folder(entry))]
+    entries = [
+        entry for entry in entries if not (is_system_folder(entry.name) and is_folder(entry))
+    ]
     return sorted(entries, key=lambda entry: natural_key(entry.name))
 
 
 def walk(folder: Path, passed_over: set[Path], faults: list[str]) -> Iterator[Path]:
     """Files below a folder that may be pictures, in natural order, before those of its folders.
 
-    Hidden ones and system folders are left out. `passed_over` holds resolved folders not to be entered; each one
-    that is entered joins them, so that links in a circle end. Folders that cannot be listed are
-    said in `faults`.
+    Hidden ones and system folders are left out. `passed_over` holds resolved folders not to be
+    entered; each one that is entered joins them, so that links in a circle end. Folders that cannot
+    be listed are said in `faults`.
     """
     here = real(folder)
     if here in passed_over:

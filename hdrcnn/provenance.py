@@ -205,9 +205,9 @@ def check_place(job: Job, endings: tuple[str, ...]) -> None:
 
 
 def standing(job: Job, settings: Settings) -> Making | None:
-    """How the result that stands there was made, where all its files are there and whole, made with
-    these settings and the same weights of this very photograph; else None. Which weights those are is
-    left to be compared, those of the camera curve too.
+    """How the result that stands there was made, where all its files are there and whole, made
+    with these settings and the same weights of this very photograph; else None. Which weights those
+    are is left to be compared, those of the camera curve too.
     """
     outputs = [job.output(ending) for ending in settings.endings]
     if not all(map(is_whole, outputs)):

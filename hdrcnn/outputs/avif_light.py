@@ -83,8 +83,10 @@ def _moved(contents: bytes, by: int) -> bytes:
 
 
 def with_content_light(data: bytes, light: ContentLight, told: bytes = b"") -> bytes:
-    """An AVIF file with its brightness told. told: boxes put behind the first one. Raises ValueError where its layout is not the one
-    that encoders write: meta data first, then samples.
+    """An AVIF file with its brightness told. told: boxes put behind the first one.
+
+    Raises ValueError where its layout is not the one that encoders write: meta data first, then
+    samples.
     """
     top = _boxes(data)
     meta = _named(top, b"meta")
