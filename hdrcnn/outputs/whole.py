@@ -33,7 +33,8 @@ def exr_attributes(file: IO[bytes]) -> dict[bytes, bytes]:
     of the header. OpenEXR itself writes what is wrong with a file to stderr. Raises ValueError,
     struct.error.
     """
-    found, head = {}, file.read(8)
+    found: dict[bytes, bytes] = {}
+    head = file.read(8)
     if head[:5] != b"\x76\x2f\x31\x01\x02":
         raise ValueError("no OpenEXR file of one part")
     while True:
