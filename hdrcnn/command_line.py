@@ -8,7 +8,7 @@ import tempfile
 import threading
 import unicodedata
 from collections.abc import Callable, Iterator
-from typing import IO, TextIO
+from typing import IO, NoReturn, TextIO
 
 from absl import app, flags, logging
 
@@ -93,7 +93,7 @@ def _open_streams() -> None:
             stream.reconfigure(errors="backslashreplace")
 
 
-def _fail(message: str) -> None:
+def _fail(message: str) -> NoReturn:
     """Ends the command with a line, status 1."""
     say(message, sys.stderr)
     sys.exit(1)
