@@ -7,6 +7,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from hdrcnn.conversion import Conversion
 from hdrcnn.film import Films
 from hdrcnn.folders import Job
+from hdrcnn.interruption import check
 from hdrcnn.networks import Networks
 from hdrcnn.outcome import Outcome
 from hdrcnn.settings import Settings
@@ -40,7 +41,8 @@ def convert_all(
 
     films: what is known beforehand of those that the jobs are frames of.
     Ends early after an outcome that says that nothing can be written any more. Raises
-    WeightsError or DeviceError where a network that is needed cannot be had.
+    WeightsError or DeviceError where a network that is needed cannot be had, KeyboardInterrupt
+    between pictures if Ctrl-C was pressed.
     """
     films = films or Films()
     following = deque(Conversion(job, networks, settings, films) for job in jobs)
@@ -48,6 +50,7 @@ def convert_all(
         read = reader.submit(following.popleft().read) if following else None
         written: Future[Outcome] | None = None
         while read is not None:
+            check()
             conversion = read.result()
             read = reader.submit(following.popleft().read) if following else None
             conversion.reconstruct()

@@ -1,25 +1,45 @@
 """What the commands have in common: help, and one clear line instead of a traceback."""
 
 import contextlib
+import logging as python_logging
 import os
 import sys
-import tempfile
+import unicodedata
 from collections.abc import Callable, Iterator
-from typing import TextIO
+from typing import NoReturn, TextIO
 
 from absl import app, flags, logging
 
-from hdrcnn.printed import LOCK
+from hdrcnn import interruption
+from hdrcnn.printed import LOCK, notes_file
+
+_DIRECTIONS = "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
+"""Characters that make what follows them appear in another order."""
+
+
+def printable(text: str) -> str:
+    """One line that a terminal shows as it is: names may hold any character. Those that control
+    it, end the line, reorder it or are no text are written as in Python.
+    """
+
+    def shown(character: str) -> str:
+        unsafe = unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp")
+        if unsafe or character in _DIRECTIONS:
+            return character.encode("unicode_escape").decode()
+        return character
+
+    return "".join(map(shown, text))
 
 
 @contextlib.contextmanager
 def quietly() -> Iterator[None]:
     """Around the import of TensorFlow, whose libraries write notes about themselves to stderr
     before any setting can stop them. Where the import fails, they are shown after all. One thread
-    at a time; the others write by `say` meanwhile.
+    at a time; the others write by `say` meanwhile. Ctrl-C waits until all is loaded.
     """
-    sys.stderr.flush()
-    with LOCK, tempfile.TemporaryFile() as notes:
+    with interruption.held(), LOCK, notes_file() as notes:
+        with contextlib.suppress(OSError, AttributeError):
+            sys.stderr.flush()
         stderr = os.dup(2)
         os.dup2(notes.fileno(), 2)
         try:
@@ -34,9 +54,38 @@ def quietly() -> Iterator[None]:
 
 
 def say(line: str, stream: TextIO) -> None:
-    """A line to the user, as soon as no thread is `quietly` loading."""
+    """A line to the user, as soon as no thread is `quietly` loading. That nobody reads stderr any
+    more is no reason to stop.
+    """
     with LOCK:
-        print(line, file=stream, flush=True)
+        try:
+            print(printable(line), file=stream, flush=True)
+        except OSError:
+            if stream is not sys.stderr:
+                raise
+
+
+def _open_streams() -> None:
+    """Streams that were closed before the start lead nowhere. Otherwise the next file that is
+    opened takes their number, and whatever libraries say is written into it.
+    """
+    nowhere = os.open(os.devnull, os.O_RDWR)
+    while nowhere <= 2:
+        nowhere = os.dup(nowhere)
+    os.close(nowhere)
+    if sys.stdout is None:
+        sys.stdout = open(1, "w", closefd=False)  # noqa: SIM115
+    if sys.stderr is None:
+        sys.stderr = open(2, "w", closefd=False)  # noqa: SIM115
+    for stream in (sys.stdout, sys.stderr):  # Names need not be in their encoding.
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _fail(message: str) -> NoReturn:
+    """Ends the command with a line, status 1."""
+    say(message, sys.stderr)
+    sys.exit(1)
 
 
 def _parse(argv: list[str], module: str) -> list[str]:
@@ -52,7 +101,7 @@ def _parse(argv: list[str], module: str) -> list[str]:
     try:
         return flags.FLAGS(argv)
     except flags.Error as error:
-        sys.exit(f"{argv[0]}: {error}; see --help")
+        _fail(f"{argv[0]}: {error}; see --help")
 
 
 def run(main: Callable[[], int], *expected: type[Exception]) -> None:
@@ -63,14 +112,26 @@ def run(main: Callable[[], int], *expected: type[Exception]) -> None:
 
     def guarded(argv: list[str]) -> None:
         logging.set_verbosity(logging.WARNING)  # JAX tells of every accelerator it looks for.
+        for library in ("tifffile", "PIL"):  # What is wrong with a file is said in its error.
+            python_logging.getLogger(library).propagate = False
+            python_logging.getLogger(library).addHandler(python_logging.NullHandler())
         if len(argv) > 1:
-            sys.exit(f"{argv[0]}: what is {argv[1]!r}? Settings are given as --name=value.")
+            _fail(f"{argv[0]}: what is {argv[1]!r}? Settings are given as --name=value.")
         try:
-            sys.exit(main())
+            status = main()
+            interruption.check()
         except expected as error:
-            sys.exit(f"{argv[0]}: {error}")
-        except KeyboardInterrupt:
-            print("stopped; what was written is whole, run again to go on", file=sys.stderr)
-            sys.exit(130)
+            interruption.check()
+            _fail(f"{argv[0]}: {error}")
+        sys.exit(status)
 
-    app.run(guarded, flags_parser=lambda argv: _parse(argv, main.__module__))
+    _open_streams()
+    interruption.install()
+    try:
+        app.run(guarded, flags_parser=lambda argv: _parse(argv, main.__module__))
+    except KeyboardInterrupt:
+        say("stopped; what was written is whole, run again to go on", sys.stderr)
+        with contextlib.suppress(OSError):
+            sys.stdout.flush()
+        # The threads of libraries that were interrupted may crash while Python takes itself apart.
+        os._exit(interruption.STATUS)

@@ -15,7 +15,6 @@ with the same version, weights and settings is kept, another one made anew.
 
 import contextlib
 import dataclasses
-import io
 import sys
 from collections.abc import Generator, Sequence
 from pathlib import Path
@@ -30,7 +29,14 @@ from hdrcnn.batch import Outcome, Settings, convert_all, settle
 from hdrcnn.clipping_level import AUTO
 from hdrcnn.command_line import quietly, run, say
 from hdrcnn.devices import DEVICES, DeviceError
-from hdrcnn.files import ImageError, prepare_folder, remove_temporaries
+from hdrcnn.files import (
+    ImageError,
+    NoRoomError,
+    OutputFolder,
+    missing_files,
+    prepare_folder,
+    remove_temporaries,
+)
 from hdrcnn.film import Films
 from hdrcnn.folders import Job, plan
 from hdrcnn.journal import Journal, fault, record
@@ -40,16 +46,17 @@ from hdrcnn.outputs.picture import COMPRESSIONS, LOOKS
 from hdrcnn.photograph import MAX_MEGAPIXELS
 from hdrcnn.precision import PRECISIONS
 from hdrcnn.provenance import is_result
-from hdrcnn.report.collected import Collected
+from hdrcnn.report.collected import NAME, Collected
 from hdrcnn.shards import Shard
 from hdrcnn.transfer import ESTIMATED, LINEARISATIONS
-from hdrcnn.weights import WeightsError
+from hdrcnn.weights import CURVES, JPEG, SHIPPED, VIDEO, WeightsError
 
 if TYPE_CHECKING:
     from hdrcnn.curve_estimation import CurveEstimator
     from hdrcnn.predictor import Predictor
 
 FLAGS = flags.FLAGS
+LONGEST_SIDE = 1_000_000
 flags.DEFINE_multi_string(
     "im_dir", ["data"], "A picture, a folder, or a pattern in quotes; may be given several times."
 )
@@ -73,8 +80,12 @@ flags.DEFINE_enum(
     "How codes become light. estimated: by the curve of each picture, estimated from it; auto: so "
     "with --params=auto, else as stored with the weights.",
 )
-flags.DEFINE_integer("width", None, "Width of the result. Default: the picture's own.", 1)
-flags.DEFINE_integer("height", None, "Height of the result. Default: the picture's own.", 1)
+flags.DEFINE_integer(
+    "width", None, "Width of the result. Default: the picture's own.", 1, LONGEST_SIDE
+)
+flags.DEFINE_integer(
+    "height", None, "Height of the result. Default: the picture's own.", 1, LONGEST_SIDE
+)
 flags.DEFINE_bool(
     "primaries", False, "Keep the primaries of a photograph's profile. Without: Rec. 709."
 )
@@ -123,8 +134,9 @@ flags.DEFINE_enum(
 )
 flags.DEFINE_enum("device", "auto", list(DEVICES), "Where the network runs.")
 flags.DEFINE_integer(
-    "tile_pixels", None, "Pixels the network works on at once; 0: all. Default: by the memory.", 0
-)
+    "tile_pixels", None, "Pixels the network works on at once; 0: all. Default: by the memory.",
+    0, 1 << 40,
+)  # fmt: skip
 flags.DEFINE_string("shard", "1/1", "3/16: of the sorted list the third of sixteen equal shares.")
 flags.DEFINE_enum(
     "engine", "local", ["local", "dask"], "What converts: this process, or workers of Dask."
@@ -143,6 +155,13 @@ for _name, _least, _most in (("gamma", 0.1, 10.0), ("max_stops", 0.0, 15.0),
         _name,
         lambda value, least=_least, most=_most: value is None or least <= value <= most,
         f"must be within {_least:g}..{_most:g}",
+    )
+for _name in ("im_dir", "out_dir", "params", "log"):
+    # An empty variable of a script would otherwise mean the current folder.
+    flags.register_validator(
+        _name,
+        lambda value: value is None or all([value] if isinstance(value, str) else value),
+        "is empty; give it a name",
     )
 flags.register_validator(
     "scaling", command_checks.is_scaling, f"must be {AUTO}, or a number within 0.1..10"
@@ -192,10 +211,19 @@ def _outcomes(
         yield from farm.convert_all(jobs, networks, request, place, films)
 
 
+def _still_there(outcome: Outcome, folder: OutputFolder) -> Outcome:
+    """The outcome, unless the folder of the results is gone: what workers wrote may lie on
+    another disk.
+    """
+    try:
+        folder.check()
+    except NoRoomError as error:
+        return Outcome(outcome.job, str(error), no_room=True, seconds=outcome.seconds)
+    return outcome
+
+
 def main() -> int:
     """Flags to jobs; a line for each picture. Returns the exit status."""
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")  # Names need not be in its encoding.
     settings = Settings(
         formats=tuple(chosen(FLAGS.format)),
         options=Options(**{name: getattr(FLAGS, name) for name in OF_OPTIONS}),
@@ -214,36 +242,46 @@ def main() -> int:
     # Where workers do the rest, only films are settled here: the GPUs are left to the workers.
     device = FLAGS.device if place is None else "cpu"
     networks = Networks(_load, params, settings.sequence, lambda: _load_estimator(device))
-    prepare_folder(out_dir)
+    folder = prepare_folder(out_dir)
+    jobs = [dataclasses.replace(job, folder=folder) for job in jobs]
     if collected and not FLAGS.overwrite:
         collected.check_place()
     remove_temporaries(out_dir)
     touched = [
         path for job in planned.jobs for path in (job.source, *map(job.output, settings.endings))
     ]
+    touched += [out_dir / NAME, SHIPPED, JPEG, VIDEO, CURVES, *([params] if params else [])]
     journal = Journal(None if FLAGS.log is None else Path(FLAGS.log), touched)
     for reason in faults:
-        print(reason, file=sys.stderr, flush=True)
+        say(reason, sys.stderr)
         journal.add(fault(reason))
-    missing = len(jobs) + len(faults)
+    missing, written, stopped = len(jobs) + len(faults), list[Path](), False
     # All shards of a film have to agree on its first frame.
     films = settle(planned.jobs, networks, settings) if shard != Shard() else None
     with contextlib.closing(_outcomes(jobs, networks, settings, place, films)) as outcomes:
         for number, outcome in enumerate(outcomes, 1):
+            outcome = _still_there(outcome, folder)
             _say(f"[{number}/{len(jobs)}]", outcome, settings.endings[0])
+            if stopped := outcome.no_room:
+                journal.add_last(record(outcome, settings), out_dir)
+                break
             journal.add(record(outcome, settings))
             missing -= outcome.error is None
+            written += [] if outcome.error else map(outcome.job.output, settings.endings)
             if collected:
                 collected.add(outcome)
     if place is not None:
         remove_temporaries(out_dir)  # Of workers that died.
-    if collected:
+    if collected and not stopped:
         path = collected.write()
         if not FLAGS.quiet:
-            print(path)
+            say(path, sys.stdout)
+    lost = missing_files(written)
+    if lost:
+        say(f"{lost[0]}: written, and no longer there, one of {len(lost)}; run again", sys.stderr)
     if missing:
-        print(f"{missing} of {len(jobs) + len(faults)} not converted", file=sys.stderr)
-    return 1 if missing else 0
+        say(f"{missing} of {len(jobs) + len(faults)} not converted", sys.stderr)
+    return 1 if missing or lost else 0
 
 
 def entry() -> None:

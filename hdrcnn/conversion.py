@@ -128,14 +128,24 @@ class Conversion:
         ):
             return None
         figures = {name: making.figures[name] for name in FIGURES if name in making.figures}
-        shown = self._entry_of(making) if self.settings.report_room else None
+        shown = None
+        if self.settings.report_room:
+            shown = self._entry_of(making)
+            if shown is None:
+                return None
         return Outcome(self.job, kept=True, entry=shown, weights=weights.name, **figures)
 
-    def _entry_of(self, making: Making) -> Entry:
-        """Of a result that is there: read again, and its photograph too."""
+    def _entry_of(self, making: Making) -> Entry | None:
+        """Of a result that is there: read again, and its photograph too. None where the result is
+        damaged. Raises ImageError.
+        """
+        try:
+            hdr = read_exr(self.job.output(".exr"), unassociated=True)
+        except ImageError:
+            return None
         photograph = read_photograph(self.job.source, self.settings.max_megapixels)
         picture = Picture(
-            hdr=read_exr(self.job.output(".exr"), unassociated=True),
+            hdr=hdr,
             codes=self._codes(photograph),
             scaling=self._scaling(levels_of(making.figures)),
             curve=curve_of(making.figures["curve"]),
@@ -162,11 +172,19 @@ class Conversion:
         return self.films.levels(self.job.source, found) if self.settings.sequence else found()
 
     def _codes(self, photograph: Photograph) -> np.ndarray:
-        """The photograph's as stored, or in the size that was asked for."""
+        """The photograph's as stored, or in the size that was asked for. Raises ImageError where
+        that is larger than what is read.
+        """
         rows, columns = photograph.code.shape[:2]
         size = wanted_size(rows, columns, self.settings.height, self.settings.width)
         if size is None:
             return as_stored(photograph.code, photograph.bits)
+        if size[0] * size[1] > self.settings.max_megapixels * 1e6:
+            raise ImageError(
+                f"{self.job.source}: {size[1]}x{size[0]} are wanted, more than "
+                f"{self.settings.max_megapixels:g} megapixels; give a smaller --width or --height, "
+                "or a greater --max_megapixels"
+            )
         return fit(photograph.code, *size)
 
     def _take(self, photograph: Photograph, state: FileState | None) -> None:
@@ -250,16 +268,33 @@ class Conversion:
             with self._step():
                 self._curve("")
 
+    def _make_folder(self) -> None:
+        """Where the files go. Raises NoRoomError, OSError."""
+        place, folder = self.job.stem.parent, self.job.folder
+        if folder is None:
+            place.mkdir(parents=True, exist_ok=True)
+        else:
+            folder.make(place)
+
+    def _check_folder(self) -> None:
+        """Where the folder of all results is gone, that is the error, whatever else seemed so."""
+        try:
+            if self.job.folder is not None:
+                self.job.folder.check()
+        except NoRoomError as error:
+            self.error = error
+
     def write(self) -> Outcome:
         """The files, and what came of it."""
         if self._pending:
             with self._step():
-                self.job.stem.parent.mkdir(parents=True, exist_ok=True)
+                self._make_folder()
                 weights = sha256(self.weights)
                 figures = self.result.write(self.job, weights, self.source, self._estimator)
                 self.figures = {name: figures[name] for name in FIGURES}
                 if self.settings.report_room:
                     self.figures["entry"] = self.result.entry(self.job, self.settings.report_room)
+        self._check_folder()
         if self.error is not None:
             no_room = isinstance(self.error, NoRoomError)
             return Outcome(self.job, str(self.error), no_room, seconds=self.seconds)

@@ -1,15 +1,45 @@
 """Files that are whole or not there, and the one error that users see."""
 
 import contextlib
+import dataclasses
 import errno
 import hashlib
 import os
 import re
 import socket
-from collections.abc import Iterator
+import stat
+import time
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-HOST = re.sub(r"[^0-9A-Za-z-]", "-", socket.gethostname())[:40] or "host"
+_FIRST_NAMESPACE = 0xEFFFFFFC
+"""Inode of the process namespace that a Linux machine starts with (`PROC_PID_INIT_INO`)."""
+
+
+def _text(path: str) -> str:
+    try:
+        return Path(path).read_text().strip()
+    except (OSError, ValueError):
+        return ""
+
+
+def _host() -> str:
+    """Where a process number means the same process: a machine, or one of its containers. Their
+    names need not differ.
+    """
+    name = re.sub(r"[^0-9A-Za-z-]", "-", socket.gethostname())[:40] or "host"
+    try:
+        namespace = Path("/proc/self/ns/pid").stat().st_ino
+    except OSError:  # No Linux: there are no containers that share its folders.
+        return name
+    machine = _text("/etc/machine-id") if namespace == _FIRST_NAMESPACE else ""
+    identity = machine or f"{_text('/proc/sys/kernel/random/boot_id')} {namespace}"
+    return f"{name}-{hashlib.sha256(identity.encode()).hexdigest()[:8]}"
+
+
+HOST = _host()
+STALE = 7 * 24 * 3600
+"""Seconds after which a temporary is nobody's: writing one takes minutes."""
 _TEMPORARY = re.compile(r"\..+\.(?P<host>[0-9A-Za-z-]+)-(?P<process>\d+)\.tmp(\.[^.]*)?")
 
 
@@ -43,6 +73,16 @@ def not_written(path: Path, reason: object) -> ImageError:
     return ImageError(f"{path}: cannot be written: {reason}")
 
 
+def is_regular(path: Path) -> bool:
+    """Whether a path, links followed, leads to an ordinary file. Only those are opened unasked: a
+    pipe waits for ever, a device may have no end.
+    """
+    try:
+        return stat.S_ISREG(path.stat().st_mode)
+    except (OSError, ValueError):
+        return False
+
+
 def digest(path: Path) -> str:
     """SHA-256 of a file's bytes, hexadecimal. Raises OSError."""
     found = hashlib.sha256()
@@ -52,7 +92,73 @@ def digest(path: Path) -> str:
     return found.hexdigest()
 
 
-def prepare_folder(folder: Path) -> None:
+@dataclasses.dataclass(frozen=True)
+class OutputFolder:
+    """The folder of a run's results, and how to see whether it is still the same one.
+
+    A share that is unmounted leaves an empty folder, or none, on the disk below. Both numbers
+    differ then. A share that is mounted again, or whose server is asked anew, may change one.
+    """
+
+    path: Path
+    device: int | None = None
+    inode: int | None = None
+
+    def __reduce__(self) -> tuple[type["OutputFolder"], tuple[Path]]:
+        """On another machine the same folder has other numbers."""
+        return OutputFolder, (self.path,)
+
+    def check(self) -> None:
+        """Raises NoRoomError where the folder is gone, or another is in its place."""
+        try:
+            found = self.path.stat()
+            here = stat.S_ISDIR(found.st_mode)
+        except OSError:
+            here = False
+        if here and self.inode is not None:
+            here = found.st_dev == self.device or found.st_ino == self.inode
+        if not here:
+            raise NoRoomError(
+                f"{self.path}: the folder of the results is gone; bring it back and run again: "
+                "what is done is kept"
+            )
+
+    def make(self, folder: Path) -> None:
+        """Makes a folder below, with those between. Never this folder itself or any above it.
+
+        Raises NoRoomError where this one is gone, OSError where the other cannot be made.
+        """
+        self.check()
+        here = self.path
+        for part in folder.relative_to(self.path).parts:
+            here = here / part
+            try:
+                here.mkdir()
+            except FileExistsError:
+                if not here.is_dir():
+                    raise
+            except FileNotFoundError:
+                self.check()
+                raise
+
+
+def missing_files(paths: Iterable[Path]) -> list[Path]:
+    """Those that are not there. Every folder is listed once, not every file asked for."""
+    there: dict[Path, set[str]] = {}
+    missing = []
+    for path in paths:
+        if path.parent not in there:
+            try:
+                there[path.parent] = {file.name for file in path.parent.iterdir()}
+            except OSError:
+                there[path.parent] = set()
+        # Some file systems spell a name in another way than it was written.
+        if path.name not in there[path.parent] and not path.exists():
+            missing.append(path)
+    return missing
+
+
+def prepare_folder(folder: Path) -> OutputFolder:
     """Makes a folder where it is missing, and makes sure that files can be written there.
 
     Raises ImageError.
@@ -62,11 +168,13 @@ def prepare_folder(folder: Path) -> None:
         trial = folder / f".trial.{HOST}-{os.getpid()}.tmp"
         trial.touch()
         trial.unlink()
+        found = folder.stat()
     except OSError as error:
         raise ImageError(
             f"{folder}: no folder that can be written to: {error.strerror or error}; give another "
             "--out_dir"
         ) from error
+    return OutputFolder(folder, found.st_dev, found.st_ino)
 
 
 @contextlib.contextmanager
@@ -110,21 +218,33 @@ def _runs(process: int) -> bool:
     return True
 
 
-def remove_temporaries(folder: Path) -> list[Path]:
-    """Removes what killed runs of this machine left of `finished_whole` below a folder.
+def _is_stale(path: Path, host: str, process: int) -> bool:
+    """Whether nobody writes a temporary any more. That of another machine or container is judged
+    by its age alone.
+    """
+    if host == HOST:
+        return not _runs(process)
+    try:
+        return time.time() - path.stat(follow_symlinks=False).st_mtime > STALE
+    except OSError:
+        return False
 
-    Returns what was removed. Temporaries of running processes and of other machines, which may
-    share the folder, are left. Call it before this process writes: its own number can only be
-    that of an earlier process. Links to folders are not followed. Never raises: a temporary that
-    cannot be removed harms nothing.
+
+def remove_temporaries(folder: Path) -> list[Path]:
+    """Removes what killed runs left of `finished_whole` below a folder.
+
+    Returns what was removed. Temporaries of running processes are left, and so are those of other
+    machines and containers, which may share the folder, unless they are a week old. Call it
+    before this process writes: its own number can only be that of an earlier process. Links to
+    folders are not followed. Never raises: a temporary that cannot be removed harms nothing.
     """
     removed = []
     for place, _, names in os.walk(folder):
         for name in names:
             found = _TEMPORARY.fullmatch(name)
-            if found is None or found["host"] != HOST or _runs(int(found["process"])):
-                continue
             path = Path(place, name)
+            if found is None or not _is_stale(path, found["host"], int(found["process"])):
+                continue
             with contextlib.suppress(OSError):
                 path.unlink()
                 removed.append(path)

@@ -13,11 +13,21 @@ import os
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
-from hdrcnn.files import ImageError
-from hdrcnn.listing import LDR_SUFFIXES, may_be_picture, natural_key, real, walk
+from hdrcnn.files import ImageError, OutputFolder
+from hdrcnn.listing import (
+    LDR_SUFFIXES,
+    entries_of,
+    is_directory,
+    is_folder,
+    is_system_folder,
+    may_be_picture,
+    natural_key,
+    real,
+    walk,
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -26,6 +36,8 @@ class Job:
 
     source: Path
     stem: Path
+    folder: OutputFolder | None = None
+    """That of all results, not to be made again where it is gone; None: made where missing."""
 
     def output(self, ending: str) -> Path:
         """The stem with an ending; dots in the stem are kept."""
@@ -56,27 +68,75 @@ def _root(pattern: str) -> Path:
     return Path(*parts[:fixed])
 
 
+def _all_folders(folder: Path, seen: set[Path], faults: list[str]) -> Iterator[Path]:
+    """A folder and all below it, each once however many links lead to it."""
+    here = real(folder)
+    if here in seen or not is_directory(folder):
+        return
+    seen.add(here)
+    yield folder
+    for entry in entries_of(folder, faults):
+        if is_folder(entry):
+            yield from _all_folders(folder / entry.name, seen, faults)
+
+
+def _step(folder: Path, part: str) -> Iterator[Path]:
+    """What one part of a pattern means in a folder."""
+    if not glob.has_magic(part):
+        if os.path.lexists(folder / part):
+            yield folder / part
+        return
+    for name in glob.glob(part, root_dir=folder):  # noqa: PTH207  # Knows the system's letter case.
+        # As with hidden ones: a pattern means them only where it begins as they do.
+        if name[:1] == part[:1] or not is_system_folder(name):
+            yield folder / name
+
+
+def _matches(pattern: str, faults: list[str]) -> Iterator[Path]:
+    """As `glob.glob` with `recursive`, which follows links in circles for ever."""
+    root = _root(pattern)
+    found: Iterable[Path] = [root]
+    parts = Path(pattern).parts[len(root.parts) :]
+    for index, part in enumerate(parts, 1):
+        if part == "**":
+            seen = set[Path]()
+            folders = [inner for folder in found for inner in _all_folders(folder, seen, faults)]
+            files = (path for folder in folders for path in _step(folder, "*"))
+            found = folders if index < len(parts) else [*folders, *files]
+        else:
+            found = [path for folder in found for path in _step(folder, part)]
+    yield from found
+
+
 def _matching(pattern: str, results: Path, faults: list[str]) -> Iterator[Path]:
     """What a pattern means: the files it matches, and those below the folders it matches."""
     barred = set() if real(_root(pattern)) == results else {results}
-    matches = glob.glob(pattern, recursive=True)  # noqa: PTH207  # Takes absolute patterns too.
-    for match in sorted(map(Path, matches), key=_path_key):
+    entered = set(barred)
+    for match in sorted(_matches(pattern, faults), key=_path_key):
         if barred & {real(match), *real(match).parents}:
             continue
-        if match.is_dir():
-            yield from walk(match, set(barred), faults)
-        elif may_be_picture(match.name):
+        if is_directory(match):
+            yield from walk(match, entered, faults)
+        elif may_be_picture(match):
             yield match
 
 
 def _listed(place: str, results: Path, faults: list[str]) -> tuple[Path, list[Path]]:
     """The folder that a place is mirrored from, and the files it means."""
     path = Path(place)
-    if path.is_dir():
+    try:
+        path.lstat()
+    except FileNotFoundError:
+        pass
+    except OSError as error:
+        if not glob.has_magic(place):
+            faults.append(f"{place}: cannot be read: {error.strerror or error}")
+            return path.parent, []
+    if is_directory(path):
         # The folder of the results is entered only where it is itself what was asked for.
         barred = set() if real(path) == results else {results}
         return path, list(walk(path, barred, faults))
-    if path.exists() or path.is_symlink():
+    if os.path.lexists(path):
         return path.parent, [path]
     if glob.has_magic(place):
         return _root(place), list(_matching(place, results, faults))

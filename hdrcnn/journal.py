@@ -1,5 +1,6 @@
 """A line of JSON for every picture, for scripts."""
 
+import contextlib
 import json
 import os
 from collections.abc import Iterable
@@ -40,21 +41,38 @@ class Journal:
     """A file that lines are added to, each whole or not at all; nothing where there is no path."""
 
     def __init__(self, path: Path | None, others: Iterable[Path] = ()) -> None:
-        """others: files that it must not be. Raises ImageError."""
+        """others: files that it must not be. Any other that is there has to be a log already.
+
+        Raises ImageError.
+        """
         self._path = path
         if path is None:
             return
         if real(path) in {real(other) for other in others}:
-            raise ImageError(f"{path}: a picture or its result; give --log another name")
+            raise ImageError(f"{path}: a picture, its result or weights; give --log another name")
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
+            if path.is_char_device():  # A terminal, say: nothing to be read.
+                return
             with path.open("ab+") as file:
                 if file.tell():
+                    file.seek(0)
+                    if file.read(1) != b"{":
+                        raise ImageError(f"{path}: no log of this tool; give --log another name")
                     file.seek(-1, os.SEEK_END)
                     if file.read(1) != b"\n":  # A killed run's last line.
                         file.write(b"\n")
         except OSError as error:
             raise not_written(path, error.strerror or error) from error
+
+    def add_last(self, record: dict[str, Any], folder: Path) -> None:
+        """A line, if it can be had, after the folder of the results could not be written to any
+        more. A log that lies in it would bring it back on another disk.
+        """
+        if self._path is None or real(folder) in real(self._path).parents:
+            return
+        with contextlib.suppress(ImageError):
+            self.add(record)
 
     def add(self, record: dict[str, Any]) -> None:
         """One line, in one write. Raises ImageError."""

@@ -15,6 +15,7 @@ import numpy as np
 from hdrcnn import npz
 from hdrcnn.clipping_level import Levels
 from hdrcnn.files import digest
+from hdrcnn.interruption import held
 from hdrcnn.transfer import ESTIMATED
 from hdrcnn.weights import CURVES, JPEG, SHIPPED, VIDEO, WeightsError
 
@@ -93,7 +94,8 @@ class Networks:
         """The camera curve of a picture, [H, W, 3], display-encoded; scaling: as for
         `CurveEstimator.estimate`. Raises WeightsError, DeviceError.
         """
-        return self._estimator().estimate(picture, scaling)
+        with held():
+            return self._estimator().estimate(picture, scaling)
 
     def predictor(self, path: Path) -> "Predictor":
         """The network with the weights of a file. Raises WeightsError, DeviceError."""

@@ -11,6 +11,7 @@ from hdrcnn import curve_estimation, devices, highlights, published_weights, wei
 from hdrcnn.clipping_level import AUTO, Levels, clipping_levels, factors
 from hdrcnn.frame import Frame
 from hdrcnn.geometry import pad_to_multiple
+from hdrcnn.interruption import one_by_one
 from hdrcnn.models import BUILDERS
 from hdrcnn.models.layout import STRIDE
 from hdrcnn.precision import building_in, chosen
@@ -155,7 +156,7 @@ class Predictor:
         hdr = np.empty(picture.shape, dtype)
         for strip in frame.picture.strips(STRIP):
             hdr[strip.within(frame.picture)] = linearise(frame.codes(strip), curve)
-        for piece, log_hdr in WAYS[resolution](frame, self.tiling):
+        for piece, log_hdr in one_by_one(WAYS[resolution](frame, self.tiling)):
             light = highlights.reconstruct_light(
                 frame.codes(piece), log_hdr, curve, self.metadata.blend, gamma
             )

@@ -12,7 +12,7 @@ import sys
 import tempfile
 import threading
 from collections.abc import Iterator
-from typing import Any
+from typing import IO, Any
 
 LOCK = threading.RLock()
 """Held by the thread for which stderr, that of the whole process, leads elsewhere."""
@@ -48,6 +48,14 @@ class _Filter:
         return getattr(self._stream, name)
 
 
+def notes_file() -> IO[bytes]:
+    """A file for what is not shown at once; where no temporary one can be had, for nothing."""
+    try:
+        return tempfile.TemporaryFile()
+    except OSError:
+        return open(os.devnull, "r+b")  # noqa: PTH123  # Closed by who asked for it.
+
+
 @contextlib.contextmanager
 def _stdout(pattern: re.Pattern[str], kept: list[str]) -> Iterator[None]:
     if sys.stdout is None:
@@ -71,7 +79,7 @@ def _stderr(pattern: re.Pattern[str], kept: list[str]) -> Iterator[None]:
     """Nothing is held back if descriptor 2 is closed or there is no place for temporary files."""
     with contextlib.ExitStack() as stack:
         try:
-            notes = stack.enter_context(tempfile.TemporaryFile())
+            notes = stack.enter_context(notes_file())
             original = os.dup(2)
         except OSError:
             yield

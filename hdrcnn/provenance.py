@@ -16,23 +16,50 @@ digest of it. A file without them was made by others and is theirs.
 import dataclasses
 import hashlib
 import json
+import math
+import struct
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import OpenEXR
 from PIL import Image
 
 import hdrcnn
-from hdrcnn.files import ImageError
+from hdrcnn.files import ImageError, is_regular
 from hdrcnn.folders import Job
 from hdrcnn.formats.by_pillow import own_limit
 from hdrcnn.outputs import WRITERS, notes
+from hdrcnn.outputs.whole import exr_attributes, is_whole
 from hdrcnn.settings import PREVIEW_ENDINGS, Settings
 from hdrcnn.source import Source
+from hdrcnn.transfer import LINEARISATIONS
 
 PREFIX = "hdrcnn:"
 PARTS = ("version", "weights", "estimator", "settings", "source", "figures")
+
+
+def _parsed(text: str) -> dict[str, Any]:
+    """An object of JSON whose numbers are finite. Raises ValueError, TypeError, RecursionError."""
+
+    def refuse(constant: str) -> None:
+        raise ValueError(f"{constant} is no number")
+
+    return dict(json.loads(text, parse_constant=refuse))
+
+
+def _check_figures(figures: Mapping[str, Any]) -> None:
+    """Raises LookupError, ValueError or TypeError for figures that no conversion found."""
+    for name in ("width", "height", "saturated", "peak_before", "peak_after"):
+        kinds = (int,) if name in ("width", "height") else (int, float)
+        if type(figures[name]) not in kinds or not math.isfinite(figures[name]):
+            raise TypeError(f"{name} of figures")
+    curve = figures.get("curve", "square")
+    if isinstance(curve, str):
+        LINEARISATIONS[curve]
+    elif sorted(curve) != ["n", "s"] or not all(
+        type(number) is float and 0 < number < math.inf for number in curve.values()
+    ):
+        raise ValueError("curve of figures")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -69,12 +96,20 @@ class Making:
 
     @classmethod
     def of_notes(cls, said: Mapping[str, str]) -> "Making":
-        """Back from texts. Raises LookupError, ValueError or TypeError where they are others."""
+        """Back from texts. Raises LookupError, ValueError, TypeError or RecursionError where they
+        are others: anybody may have written them.
+        """
+        source = Source(**_parsed(said["source"]))
+        for field in dataclasses.fields(source):
+            if type(getattr(source, field.name)) is not field.type:
+                raise TypeError(f"{field.name} of a source")
+        figures = _parsed(said["figures"])
+        _check_figures(figures)
         return cls(
             weights=said["weights"],
-            settings=dict(json.loads(said["settings"])),
-            source=Source(**json.loads(said["source"])),
-            figures=dict(json.loads(said["figures"])),
+            settings=_parsed(said["settings"]),
+            source=source,
+            figures=figures,
             version=said["version"],
             estimator=said.get("estimator", ""),
         )
@@ -95,19 +130,36 @@ def canonical(value: Any) -> str:
 
 
 def _attributes(path: Path) -> dict[str, str]:
-    """Those of an OpenEXR file that are ours. Raises RuntimeError, LookupError."""
-    with OpenEXR.File(str(path), header_only=True) as file:
-        header = file.parts[0].header  # Empty once the file is closed.
-        return {part: str(header[PREFIX + part]) for part in PARTS if PREFIX + part in header}
+    """Those of an OpenEXR file that are ours. Raises OSError, ValueError, struct.error."""
+    with path.open("rb") as file:
+        header = exr_attributes(file)
+    names = {part: (PREFIX + part).encode() for part in PARTS}
+    return {part: header[name].decode() for part, name in names.items() if name in header}
 
 
 def making_of(path: Path) -> Making | None:
     """How a file was made; None where others made it, or nothing can be read."""
+    if not is_regular(path):
+        return None
     try:
         is_exr = path.suffix.lower() == ".exr"
         return Making.of_notes((_attributes(path) if is_exr else notes.read(path)) or {})
-    except (RuntimeError, LookupError, ValueError, TypeError, OSError):
+    except (RecursionError, LookupError, ValueError, TypeError, OSError, struct.error):
         return None
+
+
+def _begun_here(path: Path) -> bool:
+    """Whether a file bears the name of this tool, be it cut short."""
+    if not is_regular(path):
+        return False
+    try:
+        if path.suffix.lower() != ".exr":
+            return notes.begun(path)
+        with path.open("rb") as file:
+            head = file.read(1 << 16)
+    except OSError:
+        return False
+    return head.startswith(b"\x76\x2f\x31\x01") and f"\0{PREFIX}".encode() in head
 
 
 def software(making: Making) -> str:
@@ -117,6 +169,8 @@ def software(making: Making) -> str:
 
 def _software_of(path: Path) -> str:
     """What a PNG says of its making; empty where it says nothing or is none."""
+    if not is_regular(path):
+        return ""
     try:
         with own_limit(), Image.open(path, formats=["PNG"]) as picture:
             return str(picture.info.get("Software", ""))
@@ -125,8 +179,8 @@ def _software_of(path: Path) -> str:
 
 
 def made_here(path: Path) -> bool:
-    """Whether a file was written by this tool, a result or a preview."""
-    if making_of(path) is not None:
+    """Whether a file was written by this tool, a result or a preview, whole or not."""
+    if making_of(path) is not None or _begun_here(path):
         return True
     return path.suffix.lower() == ".png" and _software_of(path).startswith("hdrcnn ")
 
@@ -151,12 +205,12 @@ def check_place(job: Job, endings: tuple[str, ...]) -> None:
 
 
 def standing(job: Job, settings: Settings) -> Making | None:
-    """How the result that stands there was made, where all its files are there, made with these
-    settings and the same weights of this very photograph; else None. Which weights those are is
-    left to be compared, those of the camera curve too.
+    """How the result that stands there was made, where all its files are there and whole, made
+    with these settings and the same weights of this very photograph; else None. Which weights those
+    are is left to be compared, those of the camera curve too.
     """
     outputs = [job.output(ending) for ending in settings.endings]
-    if not all(path.is_file() for path in outputs):
+    if not all(map(is_whole, outputs)):
         return None
     # A run that was killed may have left one file of its own beside another of the run before.
     makings = [making_of(job.output(ending)) for ending in settings.light_endings]

@@ -1,5 +1,6 @@
 """Outcomes: what is said of a picture, and that one does not stand in the way of the others."""
 
+import dataclasses
 import os
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 
 import hdrcnn
 from hdrcnn import batch, folders
+from hdrcnn.files import prepare_folder
 from hdrcnn.hdr_io import read_exr
 from hdrcnn.networks import Networks
 from hdrcnn.outcome import image_error
@@ -105,6 +107,29 @@ def test_a_full_disk_ends_the_run_and_another_fault_does_not(
     assert outcomes[0].no_room is stops
     assert f"a.exr: cannot be written: {said if stops else 'Failed'}" in str(outcomes[0].error)
     assert "\n" not in str(outcomes[0].error)
+
+
+def test_a_folder_that_vanishes_ends_the_run_and_is_not_made_again(tmp_path, networks, picture):
+    for name in "abcd":
+        (tmp_path / "in" / name).mkdir(parents=True)
+        iio.imwrite(tmp_path / "in" / name / "p.png", picture)
+    out = prepare_folder(tmp_path / "share" / "out")
+    planned = folders.plan([tmp_path / "in"], out.path).jobs
+    jobs = [dataclasses.replace(job, folder=out) for job in planned]
+    outcomes = []
+    for outcome in batch.convert_all(jobs, networks, batch.Settings()):
+        outcomes.append(outcome)
+        (tmp_path / "share").rename(tmp_path / "elsewhere") if len(outcomes) == 1 else None
+    assert outcomes[0].status == "done"
+    assert len(outcomes) < 4
+    assert outcomes[-1].no_room
+    assert "out: the folder of the results is gone" in str(outcomes[-1].error)
+    assert not (tmp_path / "share").exists()
+
+
+def test_a_size_beyond_all_bounds_is_refused(tmp_path, networks, picture):
+    outcome = convert_one(tmp_path, networks, picture, width=900_000, height=900_000)
+    assert "p.png: 900000x900000 are wanted, more than 250 megapixels" in str(outcome.error)
 
 
 @pytest.mark.parametrize(

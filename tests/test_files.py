@@ -1,6 +1,8 @@
 """Files are whole or not there, and what a killed run left is taken away."""
 
 import os
+import pickle
+import shutil
 import signal
 import subprocess
 import sys
@@ -8,7 +10,17 @@ from pathlib import Path
 
 import pytest
 
-from hdrcnn.files import HOST, ImageError, finished_whole, remove_temporaries
+from hdrcnn.files import (
+    HOST,
+    STALE,
+    ImageError,
+    NoRoomError,
+    OutputFolder,
+    finished_whole,
+    missing_files,
+    prepare_folder,
+    remove_temporaries,
+)
 
 ROOT = Path(__file__).resolve().parents[1]
 WRITES = """
@@ -92,3 +104,58 @@ def test_what_is_not_stale_stays(tmp_path):
     assert remove_temporaries(tmp_path) == [own]
     assert {path.name for path in tmp_path.iterdir()} == set(others)
     assert remove_temporaries(tmp_path / "missing") == []
+
+
+def test_a_container_of_the_same_name_is_another_machine(tmp_path):
+    """Its process numbers mean others: what it has written a moment ago is left, not what it left
+    a week ago.
+    """
+    name = HOST.rpartition("-")[0]
+    fresh, old = (tmp_path / f".{n}.{name}-0123abcd-999999999.tmp.exr" for n in "ab")
+    for path in (fresh, old):
+        path.write_bytes(b"half")
+    before = old.stat().st_mtime - STALE - 60
+    os.utime(old, (before, before))
+    assert remove_temporaries(tmp_path) == [old]
+    assert fresh.exists()
+
+
+def test_a_folder_that_is_gone_is_not_made_again(tmp_path):
+    folder = prepare_folder(tmp_path / "new" / "out")
+    folder.make(folder.path / "a" / "b")
+    folder.make(folder.path / "a" / "b")
+    folder.make(folder.path)
+    assert (tmp_path / "new" / "out" / "a" / "b").is_dir()
+    shutil.rmtree(tmp_path / "new")
+    for below in ("a", "."):
+        with pytest.raises(NoRoomError, match=r"out: [^\n]* gone"):
+            folder.make(folder.path / below)
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_file_in_the_place_of_a_folder_is_an_error(tmp_path):
+    folder = prepare_folder(tmp_path)
+    (tmp_path / "a").touch()
+    with pytest.raises(OSError, match="a"):
+        folder.make(tmp_path / "a" / "b")
+
+
+def test_another_folder_in_the_same_place_is_not_the_same(tmp_path):
+    """What is left where a share was unmounted differs in both numbers; the same share mounted
+    again, or seen from another machine, does not.
+    """
+    folder = prepare_folder(tmp_path)
+    device, inode = folder.device, folder.inode
+    assert device is not None
+    assert inode is not None
+    OutputFolder(tmp_path, device + 1, inode).check()
+    OutputFolder(tmp_path, device, inode + 1).check()
+    with pytest.raises(NoRoomError):
+        OutputFolder(tmp_path, device + 1, inode + 1).check()
+    pickle.loads(pickle.dumps(OutputFolder(tmp_path, device + 1, inode + 1))).check()
+
+
+def test_what_is_missing(tmp_path):
+    (tmp_path / "there").touch()
+    paths = [tmp_path / name for name in ("there", "gone", "nowhere/a")]
+    assert missing_files(paths) == paths[1:]

@@ -1,5 +1,6 @@
 """Which pictures, in which order, to which names."""
 
+import glob
 import os
 import random
 from pathlib import Path
@@ -7,8 +8,9 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
-from hdrcnn.folders import Job, name_outputs, plan
+from hdrcnn.folders import Job, _matches, name_outputs, plan
 from hdrcnn.image_io import ImageError
 from hdrcnn.listing import may_be_picture, natural_key
 
@@ -73,12 +75,32 @@ def test_the_tree_is_mirrored_in_natural_order(photos, tmp_path):
 def test_endings_decide_what_is_passed_over(photos, tmp_path):
     root = photos(
         "a.JPG", "b.PnG", "no_ending", "raw.CR2", "c.jxl", "notes.txt", "film.mp4", "done.exr",
-        "side.xmp", "Thumbs.db", ".hidden.jpg", ".folder/a.jpg", "._a.jpg",
+        "side.xmp", "Thumbs.db", ".hidden.jpg", ".folder/a.jpg", "._a.jpg", "README", "Makefile",
+        "_SUCCESS",
     )  # fmt: skip
+    Image.new("RGB", (2, 2)).save(root / "no_ending", "PNG")
+    (root / "README").write_text("Photographs of 2019")
+    (root / "pipe").symlink_to("/dev/zero")
     found = [job.source.name for job in plan([root], tmp_path / "out").jobs]
     assert found == ["a.JPG", "b.PnG", "c.jxl", "no_ending", "raw.CR2"]
-    assert may_be_picture("a.b.JPEG")
-    assert not may_be_picture("a.jpg.txt")
+    assert may_be_picture(root / "a.b.JPEG")
+    assert not may_be_picture(root / "a.jpg.txt")
+
+
+def test_waste_bins_and_thumbnails_are_entered_only_where_they_are_named(photos, tmp_path):
+    root = photos(
+        "photo.jpg", "@eaDir/photo.jpg/SYNOPHOTO_THUMB_M.jpg", "#recycle/old.jpg",
+        "$RECYCLE.BIN/old2.jpg", "a/@Recycle/b.jpg", "a/lost+found/c.jpg", "#1/first.jpg",
+    )  # fmt: skip
+    wanted = [("photo.jpg", "photo.exr"), ("first.jpg", "#1/first.exr")]
+    assert pairs(root, tmp_path / "out") == wanted
+    assert pairs([f"{root}/**/*.jpg"], tmp_path / "out") == wanted[::-1]
+    assert pairs([f"{root}/*/*.jpg"], tmp_path / "out") == wanted[1:]
+    assert pairs([f"{root}/#*/*.jpg"], tmp_path / "out") == [
+        ("first.jpg", "#1/first.exr"),
+        ("old.jpg", "#recycle/old.exr"),
+    ]
+    assert pairs(root / "#recycle", tmp_path / "out") == [("old.jpg", "old.exr")]
 
 
 def test_a_file_that_is_named_is_never_passed_over(photos, tmp_path):
@@ -176,7 +198,32 @@ def test_links_in_a_circle_end(photos, tmp_path):
     (root / "self").symlink_to(root / "self")
     (root / "round.jpg").symlink_to(root / "round.jpg")
     found = [job.source.name for job in plan([root], tmp_path / "out").jobs]
-    assert found == ["round.jpg", "self", "1.jpg", "2.jpg"]
+    assert found == ["round.jpg", "1.jpg", "2.jpg"]
+
+
+def test_patterns_with_links_in_circles_end(photos, tmp_path):
+    """As many names lead to each file as there are ways round: 2 to the power of 40."""
+    root = photos("a/1.jpg", "a/b/2.jpg", "3.jpg")
+    for name in ("one", "two"):
+        (root / "a" / name).symlink_to(root / "a", target_is_directory=True)
+        (root / name).symlink_to(".", target_is_directory=True)
+    wanted = [("3.jpg", "3.exr"), ("1.jpg", "a/1.exr"), ("2.jpg", "a/b/2.exr")]
+    assert pairs([f"{root}/**/*.jpg"], tmp_path / "out") == wanted
+    assert pairs([f"{root}/**/**/*.jpg"], tmp_path / "out") == wanted
+    assert sorted(pairs([f"{root}/**"], tmp_path / "out")) == sorted(wanted)
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    ["*", "**", "**/*", "*/*.jpg", "**/*.jpg", "a/**/*.jpg", "**/b/*", "?/[!1].*", "**/b/**",
+     "*/../*.jpg", ".*", "**/.h/*", "nothing/*"],
+)  # fmt: skip
+def test_a_pattern_means_what_it_means_to_python(photos, tmp_path, pattern):
+    root = photos(
+        "1.jpg", "a/2.jpg", "a/b/3.jpg", "a/b/c/4.jpg", "b/5.jpg", ".h/6.jpg", ".7.jpg", "a/.8.jpg"
+    )
+    meant = {Path(found) for found in glob.glob(f"{root}/{pattern}", recursive=True)}  # noqa: PTH207
+    assert set(_matches(f"{root}/{pattern}", [])) == meant
 
 
 def test_results_inside_the_sources_are_not_read_again(photos):
@@ -213,6 +260,14 @@ def test_what_cannot_be_found_is_said_and_the_rest_done(photos, tmp_path):
             plan(places, tmp_path / "out")
     with pytest.raises(ImageError, match=r"gone: no such .*; .*lost: no such"):
         plan([root / "gone", root / "lost"], tmp_path / "out")
+
+
+def test_a_place_that_cannot_be_looked_at_is_said_and_the_rest_done(photos, tmp_path):
+    root = photos("a/1.jpg")
+    found = plan([root / "a", root / ("long" * 100)], tmp_path / "out")
+    assert [job.source.name for job in found.jobs] == ["1.jpg"]
+    (fault,) = found.faults
+    assert "cannot be read: File name too long" in fault
 
 
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root lists all")

@@ -41,6 +41,8 @@ def interrupted(photos, arguments, by):
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,
+        # In the background of a shell the tests ignore Ctrl-C, and so would their children.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     while process.poll() is None and len(results(photos)) < 2:
         time.sleep(0.002)

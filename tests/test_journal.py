@@ -59,9 +59,26 @@ def test_a_picture_is_never_written_to(tmp_path):
     (tmp_path / "a.jpg").write_bytes(b"picture")
     (tmp_path / "link").symlink_to(tmp_path / "a.jpg")
     for name in ("a.jpg", "link"):
-        with pytest.raises(ImageError, match=f"{name}: a picture or its result"):
+        with pytest.raises(ImageError, match=f"{name}: a picture, its result or weights"):
             Journal(tmp_path / name, [tmp_path / "a.jpg"])
     assert (tmp_path / "a.jpg").read_bytes() == b"picture"
+
+
+@pytest.mark.parametrize("content", [b"PK\3\4 weights", b"Dear diary\n", b" {}\n"])
+def test_a_file_that_is_no_log_is_never_written_to(tmp_path, content):
+    path = tmp_path / "hdrcnn.npz"
+    path.write_bytes(content)
+    with pytest.raises(ImageError, match=r"hdrcnn.npz: no log"):
+        Journal(path)
+    assert path.read_bytes() == content
+
+
+def test_a_log_in_a_folder_that_is_gone_does_not_bring_it_back(tmp_path):
+    for name in ("out/log", "log"):
+        journal = Journal(tmp_path / name)
+        (tmp_path / name).unlink()
+        journal.add_last({"a": 1}, tmp_path / "out")
+        assert (tmp_path / name).exists() is (name == "log")
 
 
 def test_a_place_that_cannot_be_written_is_said_at_once(tmp_path):

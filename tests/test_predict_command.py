@@ -211,7 +211,7 @@ def test_a_folder_that_cannot_be_written_to_is_said_before_anything_is_done(
         (["--no_such_flag"], "no_such_flag"),
         (["data"], "what is 'data'"),
         (["--im_dir=p.png", "--out_dir=p.png/out"], "p.png"),
-        (["--im_dir=p.png", "--log=p.png"], "p.png: a picture or its result"),
+        (["--im_dir=p.png", "--log=p.png"], "p.png: a picture, its result or weights"),
         (["--im_dir=p.png", "--max_stops=-1"], "max_stops"),
         (["--im_dir=p.png", "--max_stops=nan"], "max_stops"),
         (["--im_dir=p.png", "--gamma=200"], "gamma"),

@@ -15,6 +15,7 @@ from hdrcnn import batch, conversion, folders, networks, provenance, weights
 from hdrcnn.hdr_io import read_exr
 from hdrcnn.image_io import write_exr, write_png
 from hdrcnn.networks import Networks
+from hdrcnn.outputs import notes
 
 LOAD = functools.cache(hdrcnn.load)
 
@@ -177,6 +178,72 @@ def test_files_of_others_are_left_alone(photos, tiny_weights):
     (outcome,) = run(photos, tiny_weights, previews=True)
     assert "a_out.png: not made by this tool" in str(outcome.error)
     assert statuses(photos, tiny_weights) == ["kept"]
+
+
+@pytest.mark.parametrize("ending", [".exr", "_in.png", "_hdr.jpg", ".hdr"])
+def test_a_result_that_was_cut_short_is_made_again(photos, tiny_weights, ending):
+    """One byte may be missing, or nearly all."""
+    wanted = {"previews": True, "formats": ("exr", "ultrahdr", "hdr")}
+    assert statuses(photos, tiny_weights, **wanted) == ["done"]
+    path = photos.parent / "out" / f"a{ending}"
+    whole = path.read_bytes()
+    for length in (len(whole) - 1, 2000 if ending != "_in.png" else 100):
+        path.write_bytes(whole[:length])
+        assert statuses(photos, tiny_weights, **wanted) == ["done"]
+        assert path.read_bytes() == whole
+    assert statuses(photos, tiny_weights, **wanted) == ["kept"]
+
+
+def test_a_result_that_cannot_be_shown_is_made_again(photos, tiny_weights):
+    """Whole by its end, damaged before it."""
+    assert statuses(photos, tiny_weights, report_room=50000) == ["done"]
+    path = photos.parent / "out" / "a.exr"
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-3000] + bytes(1000) + whole[-2000:])
+    assert statuses(photos, tiny_weights, report_room=50000) == ["done"]
+    assert path.read_bytes() == whole
+
+
+SAID = {
+    "weights": "0" * 64,
+    "version": "1",
+    "settings": '{"gamma":1.0}',
+    "source": '{"bytes":1,"changed":0,"height":2,"lossy":false,"modified":0,"name":"a",'
+    '"panorama":false,"sha256":"","width":3}',
+    "figures": '{"curve":{"n":0.9,"s":0.6},"height":2,"peak_after":2.0,"peak_before":1.0,'
+    '"saturated":0.5,"width":3}',
+}
+
+
+@pytest.mark.parametrize(
+    ("part", "before", "after"),
+    [
+        ("figures", '"peak_before":1.0', '"peak_before":"x"'),
+        ("figures", '"peak_before":1.0', '"peak_before":NaN'),
+        ("figures", '"peak_before":1.0', '"peak_before":1e999'),
+        ("figures", '"peak_before":1.0,', ""),
+        ("figures", '"width":3', '"width":true'),
+        ("figures", '"n":0.9', '"n":"0.9"'),
+        ("figures", '"n":0.9', '"m":0.9'),
+        ("figures", '{"n":0.9,"s":0.6}', '"kodachrome"'),
+        ("figures", '{"n":0.9,"s":0.6}', "[1]"),
+        ("source", '"width":3', '"width":"3"'),
+        ("source", '"bytes":1', '"bytes":[]'),
+        ("source", '"bytes":1,', ""),
+        ("source", '"name":"a"', '"name":null'),
+        ("settings", "1.0", "Infinity"),
+        ("settings", '{"gamma":1.0}', "[" * 100000),
+    ],
+)
+def test_forged_notes_are_those_of_others(tmp_path, part, before, after):
+    path = tmp_path / "a_hdr.png"
+    path.write_bytes(notes.line(SAID))
+    making = provenance.making_of(path)
+    assert making is not None
+    assert making.figures["peak_before"] == 1.0
+    assert before in SAID[part]
+    path.write_bytes(notes.line(SAID | {part: SAID[part].replace(before, after)}))
+    assert provenance.making_of(path) is None
 
 
 @pytest.mark.parametrize("content", [b"no EXR at all", b"\x76\x2f\x31\x01\x02\0\0\0 cut off"])

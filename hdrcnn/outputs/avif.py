@@ -57,4 +57,4 @@ def write(path: Path, picture: Picture, options: Options) -> None:
     data = _encoded(path, codes, options.avif_quality)
     with finished_whole(path) as temporary:
         told = notes.box(picture.notes) if picture.notes else b""
-        temporary.write_bytes(with_content_light(data, brightness(picture, options)) + told)
+        temporary.write_bytes(with_content_light(data, brightness(picture, options), told))

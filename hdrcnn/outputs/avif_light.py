@@ -82,9 +82,11 @@ def _moved(contents: bytes, by: int) -> bytes:
     return bytes(out)
 
 
-def with_content_light(data: bytes, light: ContentLight) -> bytes:
-    """An AVIF file with its brightness told. Raises ValueError where its layout is not the one
-    that encoders write: meta data first, then samples.
+def with_content_light(data: bytes, light: ContentLight, told: bytes = b"") -> bytes:
+    """An AVIF file with its brightness told. told: boxes put behind the first one.
+
+    Raises ValueError where its layout is not the one that encoders write: meta data first, then
+    samples.
     """
     top = _boxes(data)
     meta = _named(top, b"meta")
@@ -101,7 +103,7 @@ def with_content_light(data: bytes, light: ContentLight) -> bytes:
     properties.contents = _joined(parts)
     places = _named(inner, b"iloc")
     meta.contents = meta.contents[:4] + _joined(inner)
-    grown = len(_joined(top)) - len(data)
+    grown = len(_joined(top)) + len(told) - len(data)
     places.contents = _moved(places.contents, grown)
     meta.contents = meta.contents[:4] + _joined(inner)
-    return _joined(top)
+    return bytes(top[0]) + told + _joined(top[1:])

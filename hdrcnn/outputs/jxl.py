@@ -31,6 +31,14 @@ def _box(name: bytes, contents: bytes) -> bytes:
     return struct.pack(">I", 8 + len(contents)) + name + contents
 
 
+def _end_of_head(data: bytes) -> int:
+    """Where the boxes end that have to come first; the samples follow."""
+    at = 0
+    while data[at + 4 : at + 8] in (b"JXL ", b"ftyp", b"jxll"):
+        at += int.from_bytes(data[at : at + 4], "big")
+    return at
+
+
 def _light(picture: Picture) -> np.ndarray:
     """[H, W, 3 or 4] in the type that was given, linear Rec. 709; half floats are held in range."""
     kind = np.float16 if picture.hdr.dtype == np.float16 else np.float32
@@ -55,10 +63,12 @@ def write(path: Path, picture: Picture, options: Options) -> None:
         raise ImageError(f"{path}: cannot be encoded: {error}") from error
     exif = exif_block(picture.camera)
     with finished_whole(path) as temporary, temporary.open("wb") as file:
-        file.write(data)
+        head = _end_of_head(data)
+        file.write(data[:head])
+        if picture.notes:
+            file.write(notes.box(picture.notes))
+        file.write(data[head:])
         if exif:
             file.write(_box(b"Exif", bytes(4) + exif))
         if picture.panorama:
             file.write(_box(b"xml ", panorama_xmp(picture.panorama.xmp(*picture.size)).encode()))
-        if picture.notes:
-            file.write(notes.box(picture.notes))

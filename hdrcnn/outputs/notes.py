@@ -3,10 +3,10 @@
     jpeg         a comment
     png          `iTXt` under the keyword "hdrcnn"
     hdr          a comment line of the header
-    jxl, avif    a box of type `uuid`, at the end
+    jxl, avif    a box of type `uuid`, before the samples
 
-Programs that do not know it pass over it. It is found by its first word, near the beginning or
-the end of a file; OpenEXR has attributes instead.
+Programs that do not know it pass over it. It is found by its first word, near the beginning of a
+file, so that a file that was cut short still tells it; OpenEXR has attributes instead.
 """
 
 import json
@@ -18,7 +18,7 @@ from pathlib import Path
 MARK = b"hdrcnn-notes "
 REACH = 1 << 18
 """Bytes from either end of a file that are searched: an Exif block and an ICC profile may stand
-before the line, the Exif and XMP data of a JPEG XL file behind it."""
+before the line; it was once written to the end of JPEG XL and AVIF files."""
 BOX = uuid.uuid5(uuid.NAMESPACE_URL, "hdrcnn-notes").bytes
 
 
@@ -42,6 +42,11 @@ def _ends(path: Path) -> list[bytes]:
         return [head, file.read()]
 
 
+def begun(path: Path) -> bool:
+    """Whether a file has notes, be they cut short. Raises OSError."""
+    return any(MARK in part for part in _ends(path))
+
+
 def read(path: Path) -> dict[str, str] | None:
     """The notes of a file; None where it has none. Raises OSError."""
     for part in _ends(path):
@@ -51,6 +56,6 @@ def read(path: Path) -> dict[str, str] | None:
         try:
             said = json.loads(rest[: rest.index(b"\n")])
             return {str(name): str(text) for name, text in said.items()}
-        except (ValueError, AttributeError):
+        except (ValueError, AttributeError, RecursionError):
             continue
     return None

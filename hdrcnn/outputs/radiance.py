@@ -13,6 +13,7 @@ from hdrcnn.absolute import strips
 from hdrcnn.files import finished_whole
 from hdrcnn.outputs import notes
 from hdrcnn.outputs.picture import Options, Picture, check
+from hdrcnn.outputs.whole import COLOURS
 from hdrcnn.rgbe import encode_colours, encode_run_lengths
 
 ENDING = ".hdr"
@@ -26,6 +27,7 @@ def _header(picture: Picture, options: Options) -> bytes:
     lines = [" ".join(line.split()) for line in lines]
     if picture.notes:
         lines.append(f"# {notes.line(picture.notes).decode().strip()}")
+        lines.append(f"{COLOURS}{0:010d}")  # Known when they are written.
     primaries = " ".join(f"{value:g}" for value in picture.primaries)
     lines += [f"PRIMARIES={primaries}", "EXPOSURE=1", "FORMAT=32-bit_rle_rgbe", ""]
     return ("\n".join(lines) + f"\n-Y {rows} +X {columns}\n").encode()
@@ -35,6 +37,11 @@ def write(path: Path, picture: Picture, options: Options) -> None:
     """A Radiance picture, run-length coded. Raises ImageError."""
     check(path, picture)
     with finished_whole(path) as temporary, temporary.open("wb") as file:
-        file.write(_header(picture, options))
+        header, count = _header(picture, options), 0
+        file.write(header)
         for rows in strips(len(picture.hdr)):
-            file.write(encode_run_lengths(encode_colours(picture.hdr[rows])))
+            count += file.write(encode_run_lengths(encode_colours(picture.hdr[rows])))
+        place = header.rfind(COLOURS.encode())
+        if place >= 0:
+            file.seek(place + len(COLOURS))
+            file.write(f"{count:010d}".encode())

@@ -25,7 +25,7 @@ GENERATOR = b'<meta name="generator" content="hdrcnn">'
 
 
 def made_here(path: Path) -> bool:
-    """Whether a file is a page of this tool."""
+    """Whether a file is a page of this tool. Raises OSError."""
     with path.open("rb") as file:
         return GENERATOR in file.read(1000)
 

@@ -1,0 +1,131 @@
+"""Whether a result reaches its own end: copies and full disks cut files short.
+
+Only what tells the length is looked at, not the samples between:
+
+    exr          the place of every chunk; the last one ends with the file, and unpacks
+    hdr          the number of bytes that a comment of the header tells
+    png          ends with its chunk `IEND`
+    ultrahdr     base picture and gain map have the lengths that the index tells; the end marker
+    avif, jxl    the last box ends with the file, and that of the samples is there
+
+Sources: "OpenEXR File Layout"; PNG, third edition; CIPA DC-007; ISO/IEC 14496-12.
+"""
+
+import re
+import struct
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import IO
+
+from hdrcnn.files import is_regular
+
+HEAD = 1 << 18
+"""Bytes at the start of a file among which its metadata are looked for."""
+COLOURS = "# bytes of colours: "
+"""Comment of a Radiance header, followed by ten digits."""
+_EXR_ZIPPED = (2, 3)
+_PNG_END = b"\0\0\0\0IEND\xaeB\x60\x82"
+
+
+def exr_attributes(file: IO[bytes]) -> dict[bytes, bytes]:
+    """Of an OpenEXR file of one part, by name, the first 64 KiB of each; leaves the file at the end
+    of the header. OpenEXR itself writes what is wrong with a file to stderr. Raises ValueError,
+    struct.error.
+    """
+    found: dict[bytes, bytes] = {}
+    head = file.read(8)
+    if head[:5] != b"\x76\x2f\x31\x01\x02":
+        raise ValueError("no OpenEXR file of one part")
+    while True:
+        words = []
+        for _ in range(2):
+            word = bytearray()
+            while (letter := file.read(1)) != b"\0":
+                if not letter or len(word) > 255:
+                    raise ValueError("its header is damaged")
+                word += letter
+            words.append(bytes(word))
+            if not word:
+                return found
+        (size,) = struct.unpack("<I", file.read(4))
+        found[words[0]] = file.read(min(size, 1 << 16))
+        file.seek(max(size - (1 << 16), 0), 1)
+
+
+def _exr(file: IO[bytes], size: int) -> bool:
+    """Scanlines in one part, as they are written here."""
+    attributes = exr_attributes(file)
+    start = file.tell()
+    (first,) = struct.unpack("<Q", file.read(8))
+    if not start + 8 <= first < size or (first - start) % 8:
+        return False
+    file.seek(start)
+    places = struct.unpack(f"<{(first - start) // 8}Q", file.read(first - start))
+    if min(places) < first or max(places) + 8 > size:
+        return False
+    file.seek(max(places))
+    _, length = struct.unpack("<iI", file.read(8))
+    if max(places) + 8 + length != size:
+        return False
+    chunk = file.read(length)
+    if attributes[b"compression"][0] in _EXR_ZIPPED and chunk[:1] == b"\x78":
+        zlib.decompress(chunk)  # Its checksum is its end. Not packed: not smaller that way.
+    return True
+
+
+def _radiance(file: IO[bytes], size: int) -> bool:
+    head = file.read(HEAD)
+    header, _, rest = head.partition(b"\n\n")
+    size_line = rest.find(b"\n") + 1
+    told = re.search(rb"^" + COLOURS.encode() + rb"(\d{10})$", header, re.MULTILINE)
+    start = len(header) + 2 + size_line
+    return told is not None and size_line > 0 and start + int(told[1]) == size
+
+
+def _png(file: IO[bytes], size: int) -> bool:
+    file.seek(max(0, size - len(_PNG_END)))
+    return file.read() == _PNG_END
+
+
+def _jpeg(file: IO[bytes], size: int) -> bool:
+    index = file.read(HEAD).partition(b"MPF\0II*\0")[2]
+    # Behind the first 4 bytes: 3 entries of a directory, then of each picture attribute and length.
+    first, second = struct.unpack_from("<I12xI", index, 4 + 2 + 3 * 12 + 4 + 4)
+    file.seek(max(0, size - 2))
+    return first + second == size and file.read() == b"\xff\xd9"
+
+
+def _boxes(file: IO[bytes], size: int) -> bool:
+    at, names = 0, set()
+    while at < size:
+        file.seek(at)
+        length, name = struct.unpack(">I4s", file.read(8))
+        names.add(name)
+        if length == 1:
+            (length,) = struct.unpack(">Q", file.read(8))
+        if length < 8:  # 0: up to the end of the file, wherever that is.
+            return False
+        at += length
+    return at == size and bool(names & {b"mdat", b"jxlc", b"jxlp"})
+
+
+_CHECKS: dict[str, Callable[[IO[bytes], int], bool]] = {
+    ".exr": _exr,
+    ".hdr": _radiance,
+    ".png": _png,
+    ".jpg": _jpeg,
+    ".avif": _boxes,
+    ".jxl": _boxes,
+}
+
+
+def is_whole(path: Path) -> bool:
+    """Whether a result of this tool, or a preview, is as long as it says itself."""
+    if not is_regular(path):
+        return False
+    try:
+        with path.open("rb") as file:
+            return _CHECKS[path.suffix](file, path.stat().st_size)
+    except (OSError, ValueError, LookupError, struct.error, zlib.error):
+        return False

@@ -1,0 +1,102 @@
+"""Ctrl-C at its worst moments: stopped every time, with one line and status 130."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+from PIL import Image
+
+from tests.conftest import ROOT
+
+pytestmark = pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
+STOPPED = "stopped; what was written is whole, run again to go on\n"
+HEAD = """
+import signal
+from hdrcnn.command_line import quietly, run
+def press():
+    signal.raise_signal(signal.SIGINT)
+def swallowed():
+    try:
+        press()
+    except BaseException:  # As libraries do.
+        print("came in between")
+"""
+
+
+def stopped(script, cwd, status=130, before=""):
+    """Runs a script in a process that does not ignore Ctrl-C. Its output."""
+    default = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+    done = subprocess.run(
+        [sys.executable, "-c", default + before + HEAD + script],
+        cwd=cwd,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == status, done.stdout + done.stderr
+    assert done.stderr.endswith(STOPPED if status else "")  # Libraries may have said something.
+    assert "Traceback" not in done.stderr
+    return done.stdout
+
+
+def test_what_is_loaded_is_loaded_whole(tmp_path):
+    script = """
+def main():
+    with quietly():
+        swallowed()
+        print("loaded")
+    print("went on")
+    return 0
+run(main)
+"""
+    assert stopped(script, tmp_path) == "loaded\n"
+
+
+def test_what_was_swallowed_counts_all_the_same(tmp_path):
+    script = "def main():\n    swallowed()\n    return 0\nrun(main)"
+    assert stopped(script, tmp_path) == "came in between\n"
+
+
+def test_an_error_that_follows_from_it_is_not_what_is_said(tmp_path):
+    script = """
+def main():
+    swallowed()
+    raise ValueError("half of a library")
+run(main, ValueError)
+"""
+    assert stopped(script, tmp_path) == "came in between\n"
+
+
+def test_anywhere_else_it_stops_at_once(tmp_path):
+    script = "def main():\n    press()\n    print('went on')\nrun(main)"
+    assert stopped(script, tmp_path) == ""
+
+
+def test_where_it_is_ignored_it_stays_so(tmp_path):
+    """As in the background of a shell."""
+    script = "def main():\n    press()\n    print('went on')\n    return 0\nrun(main)"
+    ignore = "signal.signal(signal.SIGINT, signal.SIG_IGN)\n"
+    assert stopped(script, tmp_path, status=0, before=ignore) == "went on\n"
+
+
+@pytest.mark.parametrize("moment", ["load", "trace"])
+def test_the_command_while_the_network_is_loaded_or_traced(tmp_path, tiny_weights, moment):
+    """No picture is said to be done, and none is there."""
+    Image.new("RGB", (40, 30), "white").save(tmp_path / "p.png")
+    place = {"load": "hdrcnn.predictor, 'load'", "trace": "hdrcnn.stages, '_traced'"}[moment]
+    script = f"""
+import runpy, sys
+with quietly():
+    import hdrcnn.predictor, hdrcnn.stages
+real = getattr({place})
+def pressed(*arguments, **settings):
+    swallowed()
+    return real(*arguments, **settings)
+setattr({place}, pressed)
+sys.argv = ["hdrcnn_predict.py", "--im_dir=p.png", "--params={tiny_weights}"]
+runpy.run_path({str(ROOT / "hdrcnn_predict.py")!r}, run_name="__main__")
+"""
+    assert stopped(script, tmp_path) == ""
+    assert list((tmp_path / "out").iterdir()) == []
