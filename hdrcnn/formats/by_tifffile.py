@@ -17,8 +17,8 @@ _OF_SENSORS = (32803, 34892)
 """Photometric interpretations of raw files: colour filter array, linear raw."""
 _OF_LIGHT = (32844, 32845)
 """Those of HDR images: LogL, LogLuv."""
-_BY_LIBTIFF = (6, 32766, 32771, 32809)
-"""Compressions that Pillow has by libtiff: old JPEG, NeXT, word-aligned CCITT, ThunderScan."""
+_BY_LIBTIFF = (2, 3, 4, 6, 32766, 32771, 32809)
+"""Compressions that Pillow has by libtiff: fax, old JPEG, NeXT, ThunderScan."""
 _MOST_SAMPLES = 6
 """Of a pixel: four inks, or three colours and what stands beside them, as Pillow has it too."""
 _ASSOCIATED, _UNASSOCIATED = 1, 2

@@ -22,9 +22,6 @@ logging.getLogger("tifffile").addHandler(logging.NullHandler())  # The error say
 JPEG, WEBP = 7, 50001
 COMPRESSIONS = {
     1: "none",
-    2: "ccitt",
-    3: "group3",
-    4: "group4",
     5: "lzw",
     JPEG: "jpeg",
     8: "deflate",
