@@ -109,7 +109,7 @@ def test_the_command_prints_one_table(tmp_path, scenes, tiny_weights, run_python
         f"--families={tmp_path / 'families.txt'}",
         f"--params=tiny={tiny_weights}",
         "--camera_curve=srgb",
-        "--only=clip05_jpeg80_srgb",
+        "--only=clip05_jpeg80_srgb*",
         f"--out_dir={tmp_path / 'out'}",
         cwd=tmp_path,
     )

@@ -13,6 +13,7 @@ of quality 80 and with whites that end at code 240. See `evaluation/kinds.py`.
 
 import csv
 import dataclasses
+import fnmatch
 import functools
 import io
 import sys
@@ -44,7 +45,9 @@ flags.DEFINE_multi_enum(
     "A row of the weights with each of these curves. Default: that of `load` without a file.",
 )
 flags.DEFINE_string("families", None, "Text file with scene families. Default: those held out.")
-flags.DEFINE_list("only", None, "Beginnings of the names of conditions, such as clip05_png.")
+flags.DEFINE_list(
+    "only", ["*"], "Conditions, by name or pattern, such as clip05_png_srgb or clip05_*."
+)
 flags.DEFINE_integer("every", 1, "Of each kind, every so many-th view.", lower_bound=1)
 flags.DEFINE_string("out_dir", None, "Folder for the results.", required=True)
 
@@ -81,7 +84,7 @@ def main() -> int:
     conditions = [
         condition
         for condition in kinds.CONDITIONS
-        if not FLAGS.only or condition.name.startswith(tuple(FLAGS.only))
+        if any(fnmatch.fnmatchcase(condition.name, pattern) for pattern in FLAGS.only)
     ]
     if not conditions:
         names = ", ".join(condition.name for condition in kinds.CONDITIONS)
