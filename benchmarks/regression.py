@@ -17,8 +17,9 @@ from absl import flags
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from hdrcnn.command_line import quietly, run
-from hdrcnn.image_io import ImageError
+from hdrcnn.cli.console import run
+from hdrcnn.files import ImageError
+from hdrcnn.predict.runtime import quietly
 from hdrcnn.weights import WeightsError
 
 FLAGS = flags.FLAGS

@@ -30,13 +30,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from hdrcnn.image_io import ImageError
-from hdrcnn.primaries import REC709
+from hdrcnn.colour.primaries import REC709
+from hdrcnn.files import ImageError
 from hdrcnn.weights import WeightsError
 
 if TYPE_CHECKING:
-    from hdrcnn.photograph import Photograph
-    from hdrcnn.predictor import Predictor
+    from hdrcnn.predict.single_image import Predictor
+    from hdrcnn.readers.photograph import Photograph
 
 # TensorFlow's notes about its build are not for the users of this tool; what goes wrong is
 # raised as an exception all the same.
@@ -61,7 +61,7 @@ def load(
     once; 0: all of it.
     Raises WeightsError where the file cannot be used.
     """
-    from hdrcnn.predictor import load as load_predictor
+    from hdrcnn.predict.single_image import load as load_predictor
 
     return load_predictor(params, precision=precision, device=device, tile_pixels=tile_pixels)
 
@@ -70,7 +70,7 @@ def read(path: str | Path) -> np.ndarray:
     """The codes of a picture: [H, W, 3] float32 in [0, 1], display-encoded, in the primaries of
     its file, which `read_photograph` tells too. Raises ImageError.
     """
-    from hdrcnn.image_io import read_ldr
+    from hdrcnn.readers.photograph import read_ldr
 
     return read_ldr(Path(path))
 
@@ -79,7 +79,7 @@ def read_photograph(path: str | Path) -> "Photograph":
     """A picture with what its file says of it: codes, primaries, alpha, camera. Raises
     ImageError.
     """
-    from hdrcnn.photograph import read_photograph as read_all
+    from hdrcnn.readers.photograph import read_photograph as read_all
 
     return read_all(Path(path))
 
@@ -90,8 +90,8 @@ def write(path: str | Path, hdr: np.ndarray, chromaticities: Sequence[float] = R
     chromaticities: of the image's red, green, blue and white, CIE xy, as in `Photograph`; from
     there it is brought to Rec. 709.
     """
-    from hdrcnn.image_io import write_exr
-    from hdrcnn.primaries import linear_to_rec709
+    from hdrcnn.colour.primaries import linear_to_rec709
+    from hdrcnn.writers.exr import write_exr
 
     path = Path(path)
     if path.suffix.lower() != ".exr":

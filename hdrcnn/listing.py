@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from pathlib import Path, PurePath
 
 from hdrcnn.files import is_regular
-from hdrcnn.formats.decoded import NotReadError
-from hdrcnn.formats.kinds import kind_of
+from hdrcnn.readers.decoded import NotReadError
+from hdrcnn.readers.kinds import kind_of
 
 LDR_SUFFIXES = (
     ".png", ".apng", ".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".tif", ".tiff", ".bmp", ".dib",

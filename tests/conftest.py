@@ -11,8 +11,9 @@ import pytest
 from PIL import Image
 
 from hdrcnn import weights
-from hdrcnn.image_io import read_photograph, write_exr
 from hdrcnn.models import BUILDERS
+from hdrcnn.readers.photograph import read_photograph
+from hdrcnn.writers.exr import write_exr
 
 WIDTH = 4
 ROOT = Path(__file__).resolve().parents[1]
