@@ -3,7 +3,7 @@
 python hdrcnn_predict.py --im_dir=data --out_dir=out --previews
 """
 
-from hdrcnn.command_predict import entry
+from hdrcnn.cli.predict import entry
 
 if __name__ == "__main__":
     entry()

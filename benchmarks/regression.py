@@ -17,9 +17,9 @@ from absl import flags
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from hdrcnn.command_line import quietly, run
-from hdrcnn.image_io import ImageError
-from hdrcnn.weights import WeightsError
+from hdrcnn.cli.console import quietly, run
+from hdrcnn.readers.image_io import ImageError
+from hdrcnn.weights.store import WeightsError
 
 FLAGS = flags.FLAGS
 flags.DEFINE_string("params", None, "Weights file. Default: the weights shipped with the tool.")

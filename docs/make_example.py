@@ -13,12 +13,12 @@ from PIL import Image, ImageDraw, ImageFont
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from hdrcnn.command_line import quietly, run
-from hdrcnn.display import to_display
-from hdrcnn.geometry import fit
-from hdrcnn.hdr_io import read_exr
-from hdrcnn.image_io import ImageError, read_ldr, write_png
-from hdrcnn.transfer import linearise
+from hdrcnn.cli.console import quietly, run
+from hdrcnn.colour.display import to_display
+from hdrcnn.colour.transfer import linearise
+from hdrcnn.readers.hdr import read_exr
+from hdrcnn.readers.image_io import ImageError, read_ldr, write_png
+from hdrcnn.tiles.geometry import fit
 
 FLAGS = flags.FLAGS
 flags.DEFINE_string("scene", "night_market", "Name of a computed scene in data/.")

@@ -17,11 +17,11 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from docs.lighting import ALBEDO, SIZE, irradiance, render
-from hdrcnn.command_line import quietly, run
-from hdrcnn.display import to_display
-from hdrcnn.hdr_io import read_exr
-from hdrcnn.image_io import ImageError, read_photograph, write_png
-from hdrcnn.transfer import linearise, luminance
+from hdrcnn.cli.console import quietly, run
+from hdrcnn.colour.display import to_display
+from hdrcnn.colour.transfer import linearise, luminance
+from hdrcnn.readers.hdr import read_exr
+from hdrcnn.readers.image_io import ImageError, read_photograph, write_png
 
 FLAGS = flags.FLAGS
 flags.DEFINE_string("scene", "room_panorama", "Name of a computed panorama in data/.")

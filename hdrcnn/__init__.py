@@ -8,16 +8,16 @@
 
 The way of the data, a file a stage:
 
-    folders      which pictures, and where their results go
-    photograph   decode the picture: codes in [0, 1], primaries, alpha
-    frame        pad to what the network takes, any part on demand
-    resolution   at which sizes the network sees the picture
-    tiling       any size in bounded memory: regions, then streaming: strips
-    models/      the network: codes -> log HDR
-    highlights   blend with the linearised picture where it is saturated
-    predictor    the stages in between, as one function
-    result       primaries, peak and mask; write OpenEXR
-    conversion   all of it for one picture, unless its result is there already; batch: for many
+    batch.plan             which pictures, and where their results go
+    readers.photograph     decode the picture: codes in [0, 1], primaries, alpha
+    tiles.frame            pad to what the network takes, any part on demand
+    tiles.resolution       at which sizes the network sees the picture
+    tiles.tiling           any size in bounded memory: regions, then streaming: strips
+    models                 the network: codes -> log HDR
+    predict.blend          blend with the linearised picture where it is saturated
+    predict.single_image   the stages in between, as one function
+    batch.result           primaries, peak and mask; write OpenEXR
+    batch.convert          all of it for one picture, unless its result is there; run: for many
 
 Importing this package does not load TensorFlow; `load` does.
 """
@@ -29,13 +29,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from hdrcnn.image_io import ImageError
-from hdrcnn.primaries import REC709
-from hdrcnn.weights import WeightsError
+from hdrcnn.colour.primaries import REC709
+from hdrcnn.readers.image_io import ImageError
+from hdrcnn.weights.store import WeightsError
 
 if TYPE_CHECKING:
-    from hdrcnn.photograph import Photograph
-    from hdrcnn.predictor import Predictor
+    from hdrcnn.predict.single_image import Predictor
+    from hdrcnn.readers.photograph import Photograph
 
 # TensorFlow's notes about its build are not for the users of this tool; what goes wrong is
 # raised as an exception all the same.
@@ -59,7 +59,7 @@ def load(
     or auto. tile_pixels: of a picture worked on at once; 0: all of it.
     Raises WeightsError where the file cannot be used.
     """
-    from hdrcnn.predictor import load as load_predictor
+    from hdrcnn.predict.single_image import load as load_predictor
 
     return load_predictor(params, precision=precision, device=device, tile_pixels=tile_pixels)
 
@@ -68,7 +68,7 @@ def read(path: str | Path) -> np.ndarray:
     """The codes of a picture: [H, W, 3] float32 in [0, 1], display-encoded, in the primaries of
     its file, which `read_photograph` tells too. Raises ImageError.
     """
-    from hdrcnn.image_io import read_ldr
+    from hdrcnn.readers.image_io import read_ldr
 
     return read_ldr(Path(path))
 
@@ -77,7 +77,7 @@ def read_photograph(path: str | Path) -> "Photograph":
     """A picture with what its file says of it: codes, primaries, alpha, camera. Raises
     ImageError.
     """
-    from hdrcnn.photograph import read_photograph as read_all
+    from hdrcnn.readers.photograph import read_photograph as read_all
 
     return read_all(Path(path))
 
@@ -88,8 +88,8 @@ def write(path: str | Path, hdr: np.ndarray, chromaticities: Sequence[float] = R
     chromaticities: of the image's red, green, blue and white, CIE xy, as in `Photograph`; from
     there it is brought to Rec. 709.
     """
-    from hdrcnn.image_io import write_exr
-    from hdrcnn.primaries import linear_to_rec709
+    from hdrcnn.colour.primaries import linear_to_rec709
+    from hdrcnn.readers.image_io import write_exr
 
     path = Path(path)
     if path.suffix.lower() != ".exr":

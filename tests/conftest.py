@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from hdrcnn import weights
-from hdrcnn.image_io import read_photograph, write_exr
 from hdrcnn.models import BUILDERS
+from hdrcnn.readers.image_io import read_photograph, write_exr
+from hdrcnn.weights import store as weights
 
 WIDTH = 4
 ROOT = Path(__file__).resolve().parents[1]

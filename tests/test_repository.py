@@ -6,9 +6,10 @@ import re
 import pytest
 
 import hdrcnn
-from hdrcnn import folders, weights
-from hdrcnn.hdr_io import read_exr
-from hdrcnn.image_io import read_ldr
+from hdrcnn.batch import plan as folders
+from hdrcnn.readers.hdr import read_exr
+from hdrcnn.readers.image_io import read_ldr
+from hdrcnn.weights import store as weights
 from tests.conftest import ROOT
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -25,7 +26,7 @@ def test_ci_runs_the_line_of_the_readme():
 def test_every_flag_of_the_readme_exists():
     table = re.findall(r"`--(\w+)`", README)
     commands = (
-        "hdrcnn/command_predict", "training_code/hdrcnn_train", "training_code/config",
+        "hdrcnn/cli/predict", "training_code/hdrcnn_train", "training_code/run/config",
         "training_code/hdrcnn_evaluate",
     )  # fmt: skip
     source = "".join((ROOT / f"{name}.py").read_text() for name in commands)

@@ -22,11 +22,11 @@ from absl import flags
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from hdrcnn.command_line import run
-from hdrcnn.image_io import ImageError
-from hdrcnn.weights import WeightsError
-from training_code import config as configs
-from training_code.config import HELP, JPEG_QUALITY, PLAIN, Config, Running, TrainingError
+from hdrcnn.cli.console import run
+from hdrcnn.readers.image_io import ImageError
+from hdrcnn.weights.store import WeightsError
+from training_code.run import config as configs
+from training_code.run.config import HELP, JPEG_QUALITY, PLAIN, Config, Running, TrainingError
 
 FLAGS = flags.FLAGS
 flags.DEFINE_string(
@@ -82,7 +82,7 @@ def main() -> int:
     running = Running(**{f.name: getattr(FLAGS, f.name) for f in dataclasses.fields(Running)})
     held_out = Path(FLAGS.validation) if FLAGS.validation else None
     config = choose_config()
-    from training_code.training import train  # Loads Keras, which takes some seconds.
+    from training_code.run.fit import train  # Loads Keras, which takes some seconds.
 
     train(config, Path(FLAGS.scenes), Path(FLAGS.out_dir), held_out, running)
     return 0

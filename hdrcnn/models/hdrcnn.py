@@ -23,8 +23,8 @@ import keras
 import numpy as np
 from keras import ops
 
-from hdrcnn.models.layout import CHANNELS, CONVOLUTIONS
-from hdrcnn.transfer import LOG_OFFSET
+from hdrcnn.colour.transfer import LOG_OFFSET
+from hdrcnn.models.vgg import CHANNELS, CONVOLUTIONS
 
 IMAGENET_MEAN_BGR = (103.939, 116.779, 123.68)
 

@@ -1,0 +1,171 @@
+"""What a result says of its making, and whether it is still the one that is wanted.
+
+Every file that holds a result carries, beside what the camera wrote:
+
+    version    of this tool
+    weights    SHA-256 of the weights file
+    estimator  that of the weights that estimated the camera curve; only where it was estimated
+    settings   JSON of `Settings.record`, keys sorted
+    source     JSON of `Source`: name, size and digest of the photograph, and the like
+    figures    JSON of what the conversion found
+
+OpenEXR as attributes `hdrcnn:version` and so on, other formats as `outputs.notes`; previews a short
+digest of it. A file without them was made by others and is theirs.
+"""
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import OpenEXR
+from PIL import Image
+
+import hdrcnn
+from hdrcnn.batch.job import PREVIEW_ENDINGS, Settings
+from hdrcnn.batch.plan import Job
+from hdrcnn.batch.source import Source
+from hdrcnn.files import ImageError
+from hdrcnn.readers.pillow import own_limit
+from hdrcnn.writers import WRITERS, notes
+
+PREFIX = "hdrcnn:"
+PARTS = ("version", "weights", "estimator", "settings", "source", "figures")
+
+
+@dataclasses.dataclass(frozen=True)
+class Making:
+    """How a result was made."""
+
+    weights: str
+    """SHA-256 of their file, hexadecimal."""
+    settings: Mapping[str, Any]
+    source: Source
+    figures: Mapping[str, Any]
+    version: str = hdrcnn.__version__
+    estimator: str = ""
+    """SHA-256 of the weights that estimated the camera curve; empty where it was not estimated."""
+
+    def notes(self) -> dict[str, str]:
+        """As texts by name, for `outputs.Picture`."""
+        parts = {
+            "settings": self.settings,
+            "source": dataclasses.asdict(self.source),
+            "figures": self.figures,
+        }
+        texts = {name: canonical(part) for name, part in parts.items()}
+        texts |= {"version": self.version, "weights": self.weights}
+        return texts | ({"estimator": self.estimator} if self.estimator else {})
+
+    def mark(self) -> str:
+        """A short digest, for files that have no room for all of it. The times of the photograph
+        do not count.
+        """
+        source = dataclasses.replace(self.source, modified=0, changed=0)
+        texts = dataclasses.replace(self, source=source).notes()
+        return hashlib.sha256(canonical(texts).encode()).hexdigest()[:16]
+
+    @classmethod
+    def of_notes(cls, said: Mapping[str, str]) -> "Making":
+        """Back from texts. Raises LookupError, ValueError or TypeError where they are others."""
+        return cls(
+            weights=said["weights"],
+            settings=dict(json.loads(said["settings"])),
+            source=Source(**json.loads(said["source"])),
+            figures=dict(json.loads(said["figures"])),
+            version=said["version"],
+            estimator=said.get("estimator", ""),
+        )
+
+    def serves(self, settings: Mapping[str, Any]) -> bool:
+        """Whether other settings would give the same; previews harm nobody who wants none."""
+        wanted = dict(settings)
+        if wanted.get("previews") is None:
+            wanted["previews"] = self.settings.get("previews")
+        return self.version == hdrcnn.__version__ and canonical(wanted) == canonical(self.settings)
+
+
+def canonical(value: Any) -> str:
+    """JSON, the same for the same contents. Numbers are finite."""
+    if isinstance(value, Mapping):
+        value = dict(value)
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
+def _attributes(path: Path) -> dict[str, str]:
+    """Those of an OpenEXR file that are ours. Raises RuntimeError, LookupError."""
+    with OpenEXR.File(str(path), header_only=True) as file:
+        header = file.parts[0].header  # Empty once the file is closed.
+        return {part: str(header[PREFIX + part]) for part in PARTS if PREFIX + part in header}
+
+
+def making_of(path: Path) -> Making | None:
+    """How a file was made; None where others made it, or nothing can be read."""
+    try:
+        is_exr = path.suffix.lower() == ".exr"
+        return Making.of_notes((_attributes(path) if is_exr else notes.read(path)) or {})
+    except (RuntimeError, LookupError, ValueError, TypeError, OSError):
+        return None
+
+
+def software(making: Making) -> str:
+    """What the previews say of their making."""
+    return f"hdrcnn {making.version} {making.mark()}"
+
+
+def _software_of(path: Path) -> str:
+    """What a PNG says of its making; empty where it says nothing or is none."""
+    try:
+        with own_limit(), Image.open(path, formats=["PNG"]) as picture:
+            return str(picture.info.get("Software", ""))
+    except (OSError, SyntaxError, ValueError):  # A folder, no picture, a damaged one.
+        return ""
+
+
+def made_here(path: Path) -> bool:
+    """Whether a file was written by this tool, a result or a preview."""
+    if making_of(path) is not None:
+        return True
+    return path.suffix.lower() == ".png" and _software_of(path).startswith("hdrcnn ")
+
+
+RESULT_ENDINGS = (*(writer.ending for writer in WRITERS.values()), *PREVIEW_ENDINGS)
+
+
+def is_result(path: Path) -> bool:
+    """Whether a file is one that this tool wrote. Only what is named like one is opened."""
+    return path.name.endswith(RESULT_ENDINGS) and made_here(path)
+
+
+def check_place(job: Job, endings: tuple[str, ...]) -> None:
+    """Raises ImageError where an output would overwrite what this tool has not made."""
+    for path in map(job.output, endings):
+        empty = path.is_file() and path.stat().st_size == 0
+        if not empty and (path.exists() or path.is_symlink()) and not made_here(path):
+            raise ImageError(
+                f"{path}: not made by this tool, so not overwritten; give --overwrite or another "
+                "--out_dir"
+            )
+
+
+def standing(job: Job, settings: Settings) -> Making | None:
+    """How the result that stands there was made, where all its files are there, made with these
+    settings and the same weights of this very photograph; else None. Which weights those are is
+    left to be compared, those of the camera curve too.
+    """
+    outputs = [job.output(ending) for ending in settings.endings]
+    if not all(path.is_file() for path in outputs):
+        return None
+    # A run that was killed may have left one file of its own beside another of the run before.
+    makings = [making_of(job.output(ending)) for ending in settings.light_endings]
+    making = makings[0]
+    if making is None or not making.serves(settings.record()):
+        return None
+    if any(other is None or other.notes() != making.notes() for other in makings[1:]):
+        return None
+    previews = [job.output(ending) for ending in PREVIEW_ENDINGS if settings.previews]
+    if any(_software_of(path) != software(making) for path in previews):
+        return None
+    return making if making.source.is_still(job.source) else None

@@ -1,0 +1,58 @@
+"""Flags of `command_predict` that do not go together, said before anything is done."""
+
+from collections.abc import Collection
+
+from absl import flags
+
+from hdrcnn.batch import farm
+from hdrcnn.batch.shards import Shard
+
+FLAGS = flags.FLAGS
+OF_FORMATS = {
+    "mask": ("exr",),
+    "exr_float": ("exr", "jxl"),
+    "exr_compression": ("exr",),
+    "exr_level": ("exr",),
+    "jpeg_quality": ("ultrahdr",),
+    "avif_quality": ("avif",),
+    "look": ("ultrahdr", "avif", "png"),
+}
+"""Flags that change only files of these formats."""
+
+
+def place() -> farm.Place | None:
+    """Where workers are wanted; None: this process does it. Raises ValueError."""
+    asked = farm.Place(FLAGS.workers, FLAGS.worker_gigabytes, FLAGS.scheduler)
+    if FLAGS.engine == "dask" or asked.scheduler is not None:
+        return asked
+    if asked != farm.Place():
+        raise ValueError("--workers and --worker_gigabytes are those of --engine=dask; give it too")
+    return None
+
+
+def shard() -> Shard:
+    """The share of this run. Raises ValueError."""
+    asked = Shard.parse(FLAGS.shard)
+    if asked != Shard() and FLAGS.report:
+        raise ValueError("--shard with --report: it needs all pictures; leave one of them out")
+    return asked
+
+
+def _given(name: str) -> bool:
+    return FLAGS[name].present > 0 and FLAGS[name].value is not False
+
+
+def check_used(formats: Collection[str]) -> None:
+    """Raises ValueError where a flag was given that would change nothing."""
+    for name, used in OF_FORMATS.items():
+        if _given(name) and not set(used) & set(formats):
+            raise ValueError(
+                f"--{name} changes nothing: it is for --format={' or '.join(used)}; name it there, "
+                "or leave it out"
+            )
+    if _given("exr_level") and FLAGS.exr_compression not in ("dwaa", "dwab"):
+        raise ValueError(
+            "--exr_level changes nothing: it is for --exr_compression=dwaa or dwab; give one too"
+        )
+    if _given("exposure") and not FLAGS.previews:
+        raise ValueError("--exposure changes nothing: it is for --previews; give it too")

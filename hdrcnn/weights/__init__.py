@@ -1,0 +1,1 @@
+"""Weights files: named arrays with a record beside them."""

@@ -1,0 +1,94 @@
+"""OpenEXR: light for compositing.
+
+Holds: light, half or float, its primaries (`chromaticities`); cd/m^2 of 1.0 (`whiteLuminance`);
+alpha, mask, panorama (`envmap`), camera, notes. Does not hold: MaxCLL, which is no standard
+attribute. Source: "Technical introduction to OpenEXR" and its list of standard attributes.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import OpenEXR
+
+from hdrcnn.colour.absolute import strips
+from hdrcnn.files import ImageError, finished_whole, not_written
+from hdrcnn.writers.camera_attributes import camera_attributes
+from hdrcnn.writers.picture import Options, Picture, check
+
+ENDING = ".exr"
+HALF_MAX = 65504.0
+
+
+def _samples(values: np.ndarray, whole: bool) -> np.ndarray:
+    """float32 as it is, or half floats held within their range. Not copied where it is so."""
+    kind = np.float32 if whole else np.float16
+    if values.dtype == kind:
+        return np.ascontiguousarray(values)
+    out = np.empty(values.shape, kind)
+    for rows in strips(len(values)):
+        out[rows] = values[rows] if whole else np.clip(values[rows], -HALF_MAX, HALF_MAX)
+    return out
+
+
+def write_exr(
+    path: Path,
+    hdr: np.ndarray,
+    planes: Mapping[str, np.ndarray] | None = None,
+    attributes: Mapping[str, Any] | None = None,
+    options: Options | None = None,
+) -> None:
+    """[H, W, 3] linear to an OpenEXR file of scanlines: half floats, ZIP, unless options say else.
+
+    planes: further channels by name, each [H, W]. attributes: of the header; without
+    `chromaticities` among them readers take the primaries for Rec. 709.
+    Values beyond the half-float maximum (65504) are held there, not left to become infinite;
+    negative ones, colours outside the primaries, are kept. Raises ImageError where `hdr` is not
+    finite or the place cannot be written.
+    """
+    options = options or Options()
+    check(path, Picture(hdr))
+    compression = options.exr_compression.upper().replace("NONE", "NO")
+    header: dict[str, Any] = {
+        "compression": getattr(OpenEXR, f"{compression}_COMPRESSION"),
+        "type": OpenEXR.scanlineimage,
+        **(attributes or {}),
+    }
+    if options.exr_level is not None and options.exr_compression in ("dwaa", "dwab"):
+        header["dwaCompressionLevel"] = float(options.exr_level)
+    channels = {"RGB": _samples(hdr, options.exr_float)}
+    for name, plane in (planes or {}).items():
+        if plane.shape != hdr.shape[:2]:
+            raise ImageError(f"{path}: not written, its {name} and its light differ in size")
+        channels[name] = _samples(plane, options.exr_float)
+    with finished_whole(path) as temporary:
+        try:
+            OpenEXR.File(header, channels).write(str(temporary))
+        except RuntimeError as error:
+            raise not_written(path, error) from error
+
+
+def write(path: Path, picture: Picture, options: Options) -> None:
+    """A picture with all that is known of it. Raises ImageError.
+
+    Alpha is channel A, not multiplied into the colours, and an attribute says so; the mask is
+    the layer `mask`.
+    """
+    check(path, picture)
+    attributes: dict[str, Any] = {
+        **camera_attributes(picture.camera),
+        **{f"hdrcnn:{name}": str(text) for name, text in picture.notes.items()},
+        "chromaticities": picture.primaries,
+        "whiteLuminance": float(options.nits),
+    }
+    planes: dict[str, np.ndarray] = {}
+    if picture.panorama and picture.panorama.whole:  # OpenEXR knows no parts of a sphere.
+        attributes["envmap"] = OpenEXR.ENVMAP_LATLONG
+    if picture.alpha is not None:
+        planes["A"] = picture.alpha
+        attributes["hdrcnn:alpha"] = "unassociated"
+    if picture.mask is not None:
+        shares = np.broadcast_to(np.atleast_3d(picture.mask), picture.hdr.shape)
+        planes |= {f"mask.{name}": shares[..., index] for index, name in enumerate("RGB")}
+    write_exr(path, picture.hdr, planes, attributes, options)

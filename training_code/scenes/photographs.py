@@ -1,0 +1,174 @@
+"""LDR photographs as scenes, for pre-training: light by the inverse camera curve.
+
+Eilertsen et al. 2017, on pre-training: photographs without saturated regions stand in for HDR
+images while the network learns what pictures look like; their light comes by the inverse of the
+mean camera curve. Half a million of them fit no memory: a scene here is a name and a size, and its
+file is decoded at each use.
+"""
+
+import contextlib
+import csv
+import io
+import itertools
+import os
+import threading
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+
+from hdrcnn.colour.transfer import inverse_camera_curve
+from hdrcnn.readers.image_io import LDR_SUFFIXES, ImageError, finished_whole, read_ldr
+from training_code.scenes.collection import Collection, Scene, StoredScene
+from training_code.scenes.files import SceneFile, chosen_files, none_usable
+
+SATURATED = 254.5 / 255.0
+"""A pixel is saturated where its largest channel is above this: 255 in 8 bits."""
+MOST_SATURATED = 50
+"""Pixels. The published count, of pictures of 256x256; a larger picture is held to the same
+number, as a blown lamp is as wrong in it.
+"""
+CHUNK = 64
+"""Files measured by a thread before the next chunk is handed out."""
+COLUMNS = ("file", "bytes", "modified", "rows", "columns", "saturated", "flat")
+
+Facts = tuple[int, int, int, int]
+"""Rows, columns, saturated pixels, and 1 where all values are the same."""
+
+
+class LdrScene(StoredScene):
+    """A photograph; linear in [0, 1]. Never a panorama: one of 2:1 is more likely a crop."""
+
+    @property
+    def is_panorama(self) -> bool:
+        return False
+
+    def crop(self, top: int, left: int, rows: int, columns: int) -> np.ndarray:
+        codes = read_ldr(Path(self.path))
+        if codes.shape[:2] != self.shape:
+            raise ImageError(f"{self.path}: was changed while in use; start again")
+        part = codes[top : top + rows, left : left + columns]
+        return inverse_camera_curve(part).astype(np.float16)
+
+
+def measured(path: Path) -> Facts:
+    """What decides whether a photograph is usable. Raises ImageError where it cannot be read."""
+    codes = read_ldr(path)
+    above = codes >= SATURATED
+    saturated = np.count_nonzero(above[..., 0] | above[..., 1] | above[..., 2])
+    return *codes.shape[:2], int(saturated), int(codes.min() == codes.max())
+
+
+def _encoded(rows: Iterable[tuple]) -> bytes:
+    """Rows as CSV. Names of files on Linux may be any bytes."""
+    text = io.StringIO(newline="")
+    csv.writer(text, lineterminator="\n").writerows(rows)
+    return text.getvalue().encode("utf-8", errors="surrogateescape")
+
+
+def _rows(content: bytes) -> Iterator[list[str]]:
+    """What `_encoded` was given, behind the line of the columns; ends at what is no CSV."""
+    text = content.decode("utf-8", errors="surrogateescape")
+    # Names may hold what Python takes for the end of a line: `newline` leaves that to CSV.
+    with contextlib.suppress(csv.Error):
+        yield from itertools.islice(csv.reader(io.StringIO(text, newline="")), 1, None)
+
+
+class Index:
+    """What was measured, kept in a CSV file that grows as the reading goes on, so that a run
+    started again reads only what is new; without a path it is forgotten.
+    """
+
+    def __init__(self, path: Path | None) -> None:
+        self.path, self._lock = path, threading.Lock()
+        self.known: dict[tuple[str, int, int], Facts] = {}
+        if path is None:
+            return
+        path.parent.mkdir(parents=True, exist_ok=True)
+        content = path.read_bytes() if path.is_file() else b""
+        # A run that was killed may leave a torn line.
+        for row in _rows(content[: content.rfind(b"\n") + 1]):
+            with contextlib.suppress(ValueError):  # Then the file is measured again.
+                name, *numbers = row
+                size, modified, rows, columns, saturated, flat = map(int, numbers)
+                self.known[name, size, modified] = (rows, columns, saturated, flat)
+        lines = [COLUMNS, *((*key, *facts) for key, facts in self.known.items())]
+        if content != _encoded(lines):
+            with finished_whole(path) as temporary:
+                temporary.write_bytes(_encoded(lines))
+
+    def _append(self, rows: list[tuple]) -> None:
+        if self.path and rows:
+            with self._lock, self.path.open("ab") as file:
+                file.write(_encoded(rows))
+
+    def look_up(self, files: list[SceneFile]) -> list[Facts | str]:
+        """Of each file its facts, or one line that says why it cannot be read."""
+        found: list[Facts | str] = []
+        new: list[tuple] = []
+        for file in files:
+            try:
+                status = file.path.stat()
+                key = (file.name, status.st_size, status.st_mtime_ns)
+                if key not in self.known:
+                    self.known[key] = measured(file.path)
+                    new.append((*key, *self.known[key]))
+                found.append(self.known[key])
+            except ImageError as error:
+                found.append(str(error))
+            except OSError as error:
+                found.append(f"{file.path}: cannot be read: {error.strerror or error}")
+        self._append(new)
+        return found
+
+
+def _unusable(file: SceneFile, facts: Facts, smallest: int) -> str:
+    """One line that says why a photograph cannot be used; empty where it can."""
+    rows, columns, _, flat = facts
+    if min(rows, columns) < smallest:
+        return (
+            f"{file.path}: {columns}x{rows} pixels where the shorter side needs {smallest}; give a "
+            "larger version"
+        )
+    return f"{file.path}: holds one value everywhere; remove it" if flat else ""
+
+
+def load_photographs(
+    folder: Path,
+    families: frozenset[str] = frozenset(),
+    *,
+    without: bool = False,
+    smallest: int = 64,
+    index: Path | None = None,
+) -> Collection:
+    """The LDR photographs below a folder, sorted by path: those of `families`, or, `without`, the
+    rest.
+
+    Every file is decoded once, by as many threads as there are processors, to count its saturated
+    pixels: photographs with more than `MOST_SATURATED` are left out and only counted. Those that
+    cannot be read, have a side shorter than `smallest`, or one value everywhere, are listed.
+    index: a CSV file of what was found, used and continued. Raises ImageError where nothing is
+    found or nothing is left.
+    """
+    chosen = chosen_files(folder, families, without, LDR_SUFFIXES, "photographs")
+    files = chosen.files
+    chunks = [files[start : start + CHUNK] for start in range(0, len(files), CHUNK)]
+    scenes: list[Scene] = []
+    rejected: list[str] = []
+    saturated = 0
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        found = itertools.chain.from_iterable(pool.map(Index(index).look_up, chunks))
+        for file, facts in zip(files, found, strict=True):
+            if isinstance(facts, str):
+                rejected.append(facts)
+            elif facts[2] > MOST_SATURATED:
+                saturated += 1
+            elif reason := _unusable(file, facts, smallest):
+                rejected.append(reason)
+            else:
+                scenes.append(LdrScene(file.name, file.family, str(file.path), facts[:2]))
+    if not scenes:
+        counted = f"{saturated:,} with more than {MOST_SATURATED} saturated pixels"
+        raise none_usable(folder, "photograph", ([counted] if saturated else []) + rejected)
+    return Collection(scenes, rejected, chosen.notes, saturated=saturated)
