@@ -24,8 +24,9 @@ from absl import flags
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from hdrcnn.cli.console import quietly, run
-from hdrcnn.readers.image_io import ImageError
+from hdrcnn.cli.console import run
+from hdrcnn.files import ImageError
+from hdrcnn.predict.runtime import quietly
 from training_code.camera import Camera, Development, TooBlackError, develop, expose, jpeg, sense
 from training_code.camera.camera import recolour
 from training_code.camera.shots import look

@@ -33,9 +33,11 @@ from absl import flags
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from hdrcnn.cli.console import quietly, run
-from hdrcnn.readers.image_io import ImageError, write_png
-from hdrcnn.weights.store import WeightsError
+from hdrcnn.cli.console import run
+from hdrcnn.files import ImageError
+from hdrcnn.predict.runtime import quietly
+from hdrcnn.weights import WeightsError
+from hdrcnn.writers.preview import write_png
 
 SHARES = {"unsaturated": 0.0, "5 %": 0.05, "all": 1.0}
 TIMES = 3
@@ -108,8 +110,8 @@ def fresh_weights(folder: Path) -> Path:
     """A weights file of the width asked for, untrained: time and memory are those of a trained
     one.
     """
+    from hdrcnn import weights
     from hdrcnn.models import BUILDERS
-    from hdrcnn.weights import store as weights
 
     path = folder / "fresh.npz"
     facts = weights.Metadata(FLAGS.width, "mean_curve", "channel")
@@ -123,7 +125,7 @@ def measure(source: Path, mode: str) -> dict[str, float]:
     """Without reading and writing, in this process, with the camera curve of the weights."""
     import hdrcnn
     from hdrcnn.predict.blend import reconstruct_light
-    from hdrcnn.weights.store import SHIPPED
+    from hdrcnn.weights import SHIPPED
 
     with quietly():
         predictor = hdrcnn.load(FLAGS.params or SHIPPED, precision=FLAGS.precision)

@@ -41,7 +41,8 @@ from hdrcnn.batch.dask_jobs import convert
 from hdrcnn.batch.job import Settings
 from hdrcnn.batch.plan import Job, plan
 from hdrcnn.batch.sequence import Films
-from hdrcnn.cli.console import quietly, run
+from hdrcnn.cli.console import run
+from hdrcnn.predict.runtime import quietly
 
 if TYPE_CHECKING:
     from hdrcnn.predict.single_image import Predictor

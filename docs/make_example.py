@@ -13,12 +13,15 @@ from PIL import Image, ImageDraw, ImageFont
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from hdrcnn.cli.console import quietly, run
+from hdrcnn.cli.console import run
 from hdrcnn.colour.display import to_display
 from hdrcnn.colour.transfer import linearise
+from hdrcnn.files import ImageError
+from hdrcnn.predict.runtime import quietly
 from hdrcnn.readers.hdr import read_exr
-from hdrcnn.readers.image_io import ImageError, read_ldr, write_png
+from hdrcnn.readers.photograph import read_ldr
 from hdrcnn.tiles.geometry import fit
+from hdrcnn.writers.preview import write_png
 
 FLAGS = flags.FLAGS
 flags.DEFINE_string("scene", "night_market", "Name of a computed scene in data/.")

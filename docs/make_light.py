@@ -17,11 +17,14 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from docs.lighting import ALBEDO, SIZE, irradiance, render
-from hdrcnn.cli.console import quietly, run
+from hdrcnn.cli.console import run
 from hdrcnn.colour.display import to_display
 from hdrcnn.colour.transfer import linearise, luminance
+from hdrcnn.files import ImageError
+from hdrcnn.predict.runtime import quietly
 from hdrcnn.readers.hdr import read_exr
-from hdrcnn.readers.image_io import ImageError, read_photograph, write_png
+from hdrcnn.readers.photograph import read_photograph
+from hdrcnn.writers.preview import write_png
 
 FLAGS = flags.FLAGS
 flags.DEFINE_string("scene", "room_panorama", "Name of a computed panorama in data/.")

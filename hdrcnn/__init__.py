@@ -29,9 +29,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from hdrcnn._version import __version__
 from hdrcnn.colour.primaries import REC709
-from hdrcnn.readers.image_io import ImageError
-from hdrcnn.weights.store import WeightsError
+from hdrcnn.files import ImageError
+from hdrcnn.weights import WeightsError
 
 if TYPE_CHECKING:
     from hdrcnn.predict.single_image import Predictor
@@ -41,8 +42,7 @@ if TYPE_CHECKING:
 # raised as an exception all the same.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-__version__ = "0.1.0"
-__all__ = ["ImageError", "WeightsError", "load", "read", "read_photograph", "write"]
+__all__ = ["ImageError", "WeightsError", "__version__", "load", "read", "read_photograph", "write"]
 
 
 def load(
@@ -68,7 +68,7 @@ def read(path: str | Path) -> np.ndarray:
     """The codes of a picture: [H, W, 3] float32 in [0, 1], display-encoded, in the primaries of
     its file, which `read_photograph` tells too. Raises ImageError.
     """
-    from hdrcnn.readers.image_io import read_ldr
+    from hdrcnn.readers.photograph import read_ldr
 
     return read_ldr(Path(path))
 
@@ -89,7 +89,7 @@ def write(path: str | Path, hdr: np.ndarray, chromaticities: Sequence[float] = R
     there it is brought to Rec. 709.
     """
     from hdrcnn.colour.primaries import linear_to_rec709
-    from hdrcnn.readers.image_io import write_exr
+    from hdrcnn.writers.exr import write_exr
 
     path = Path(path)
     if path.suffix.lower() != ".exr":

@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from hdrcnn import weights
 from hdrcnn.models import BUILDERS
-from hdrcnn.readers.image_io import read_photograph, write_exr
-from hdrcnn.weights import store as weights
+from hdrcnn.readers.photograph import read_photograph
+from hdrcnn.writers.exr import write_exr
 
 WIDTH = 4
 ROOT = Path(__file__).resolve().parents[1]

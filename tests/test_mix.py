@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from hdrcnn.weights import store as weights
-from hdrcnn.weights.store import Metadata, WeightsError
+from hdrcnn import weights
+from hdrcnn.weights import Metadata, WeightsError
 from tests.conftest import ROOT
 from training_code import hdrcnn_mix
 

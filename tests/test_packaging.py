@@ -103,7 +103,7 @@ def test_it_converts_a_picture_from_another_folder(wheel, tmp_path, picture):
     assert done.returncode == 0, done.stderr
     assert read_exr(tmp_path / "hdr" / "p.exr").max() > 1.0
     said = subprocess.run(
-        [python, "-c", "from hdrcnn.weights import store as weights; print(weights.SHIPPED)"],
+        [python, "-c", "from hdrcnn import weights; print(weights.SHIPPED)"],
         cwd=tmp_path, env=environment, capture_output=True, text=True, check=True,
     )  # fmt: skip
     assert Path(said.stdout.strip()) == packages / "hdrcnn" / "shipped" / "hdrcnn.npz"

@@ -6,10 +6,10 @@ import re
 import pytest
 
 import hdrcnn
+from hdrcnn import weights
 from hdrcnn.batch import plan as folders
 from hdrcnn.readers.hdr import read_exr
-from hdrcnn.readers.image_io import read_ldr
-from hdrcnn.weights import store as weights
+from hdrcnn.readers.photograph import read_ldr
 from tests.conftest import ROOT
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")

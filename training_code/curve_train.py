@@ -20,10 +20,10 @@ from absl import flags
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from hdrcnn.cli.console import quietly, run
-from hdrcnn.files import prepare_folder
-from hdrcnn.readers.image_io import ImageError
-from hdrcnn.weights.store import CURVES, WeightsError
+from hdrcnn.cli.console import run
+from hdrcnn.files import ImageError, prepare_folder
+from hdrcnn.predict.runtime import quietly
+from hdrcnn.weights import CURVES, WeightsError
 
 FLAGS = flags.FLAGS
 flags.DEFINE_string(

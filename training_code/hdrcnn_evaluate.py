@@ -25,8 +25,8 @@ from absl import flags
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from hdrcnn.cli.console import run
-from hdrcnn.readers.image_io import ImageError
-from hdrcnn.weights.store import CURVES, SHIPPED, WeightsError
+from hdrcnn.files import ImageError
+from hdrcnn.weights import CURVES, SHIPPED, WeightsError
 
 FLAGS = flags.FLAGS
 flags.DEFINE_string(

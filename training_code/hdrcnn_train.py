@@ -23,8 +23,8 @@ from absl import flags
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from hdrcnn.cli.console import run
-from hdrcnn.readers.image_io import ImageError
-from hdrcnn.weights.store import WeightsError
+from hdrcnn.files import ImageError
+from hdrcnn.weights import WeightsError
 from training_code.run import config as configs
 from training_code.run.config import HELP, JPEG_QUALITY, PLAIN, Config, Running, TrainingError
 

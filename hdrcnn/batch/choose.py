@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from hdrcnn.colour.transfer import ESTIMATED
-from hdrcnn.weights.store import CURVES, JPEG, SHIPPED, VIDEO, WeightsError
+from hdrcnn.weights import CURVES, JPEG, SHIPPED, VIDEO, WeightsError
 
 if TYPE_CHECKING:
     from hdrcnn.colour.transfer import CameraCurve

@@ -31,7 +31,7 @@ from hdrcnn.readers.photograph import Photograph, as_stored, read_photograph
 from hdrcnn.review import Entry
 from hdrcnn.tiles.frame import Frame
 from hdrcnn.tiles.geometry import fit, wanted_size
-from hdrcnn.weights.store import WeightsError
+from hdrcnn.weights import WeightsError
 from hdrcnn.writers import Picture
 
 

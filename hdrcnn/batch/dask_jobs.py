@@ -12,14 +12,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import hdrcnn
 from hdrcnn.batch.choose import Networks, load_estimator, sha256
 from hdrcnn.batch.convert import Conversion
 from hdrcnn.batch.dask_request import FarmError, Request
 from hdrcnn.batch.outcome import Outcome
 from hdrcnn.batch.plan import Job
 from hdrcnn.batch.sequence import Film, Films
-from hdrcnn.cli.console import quietly
+from hdrcnn.predict.runtime import quietly
 
 if TYPE_CHECKING:
     from hdrcnn.predict.camera_curve import CurveEstimator
@@ -38,7 +37,9 @@ def _networks(request: Request) -> Networks:
 
     def load(path: Path) -> "Predictor":
         with quietly():
-            return hdrcnn.load(
+            from hdrcnn.predict import single_image
+
+            return single_image.load(
                 path,
                 precision=request.settings.precision,
                 device=request.device,

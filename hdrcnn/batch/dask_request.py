@@ -7,10 +7,10 @@ import dataclasses
 import socket
 from pathlib import Path
 
-import hdrcnn
+from hdrcnn import _version
 from hdrcnn.batch.choose import sha256
 from hdrcnn.batch.job import Settings
-from hdrcnn.weights.store import CURVES, JPEG, SHIPPED, VIDEO
+from hdrcnn.weights import CURVES, JPEG, SHIPPED, VIDEO
 
 
 class FarmError(Exception):
@@ -37,10 +37,10 @@ class Request:
     def check(self) -> None:
         """That this process would do the same as the one that asks. Raises FarmError."""
         host = socket.gethostname()
-        if self.version != hdrcnn.__version__:
+        if self.version != _version.__version__:
             raise FarmError(
-                f"worker on {host}: its hdrcnn is {hdrcnn.__version__}, here it is {self.version}; "
-                "install the same"
+                f"worker on {host}: its hdrcnn is {_version.__version__}, here it is "
+                f"{self.version}; install the same"
             )
         if self.weights != digests(self.params):
             raise FarmError(
@@ -70,6 +70,6 @@ def ask(
         device=device,
         tile_pixels=tile_pixels,
         folder=Path.cwd(),
-        version=hdrcnn.__version__,
+        version=_version.__version__,
         weights=digests(params),
     )

@@ -23,7 +23,7 @@ from typing import Any
 import OpenEXR
 from PIL import Image
 
-import hdrcnn
+from hdrcnn import _version
 from hdrcnn.batch.job import PREVIEW_ENDINGS, Settings
 from hdrcnn.batch.plan import Job
 from hdrcnn.batch.source import Source
@@ -44,7 +44,7 @@ class Making:
     settings: Mapping[str, Any]
     source: Source
     figures: Mapping[str, Any]
-    version: str = hdrcnn.__version__
+    version: str = _version.__version__
     estimator: str = ""
     """SHA-256 of the weights that estimated the camera curve; empty where it was not estimated."""
 
@@ -84,7 +84,9 @@ class Making:
         wanted = dict(settings)
         if wanted.get("previews") is None:
             wanted["previews"] = self.settings.get("previews")
-        return self.version == hdrcnn.__version__ and canonical(wanted) == canonical(self.settings)
+        return self.version == _version.__version__ and canonical(wanted) == canonical(
+            self.settings
+        )
 
 
 def canonical(value: Any) -> str:

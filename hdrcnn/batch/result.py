@@ -21,12 +21,16 @@ from hdrcnn.colour.transfer import CameraCurve, linearise
 from hdrcnn.files import ImageError
 from hdrcnn.predict.blend import THRESHOLD, mask
 from hdrcnn.readers.exif import Camera
-from hdrcnn.readers.image_io import HALF_MAX, STRIP, write_png
 from hdrcnn.readers.panorama import Band
 from hdrcnn.review import Entry
 from hdrcnn.review.exposure_strip import write_exposure_strip
 from hdrcnn.tiles.frame import Frame
 from hdrcnn.writers import WRITERS, Picture
+from hdrcnn.writers.exr import HALF_MAX
+from hdrcnn.writers.preview import write_png
+
+STRIP = 256
+"""Rows of a picture that are worked on together."""
 
 
 def curve_record(curve: str | CameraCurve) -> str | dict[str, float]:

@@ -1,44 +1,9 @@
 """What the commands have in common: help, and one clear line instead of a traceback."""
 
-import contextlib
-import os
 import sys
-import tempfile
-import threading
-from collections.abc import Callable, Iterator
-from typing import TextIO
+from collections.abc import Callable
 
 from absl import app, flags, logging
-
-_QUIET = threading.RLock()
-"""Held by the thread for which stderr, that of the whole process, leads elsewhere."""
-
-
-@contextlib.contextmanager
-def quietly() -> Iterator[None]:
-    """Around the import of TensorFlow, whose libraries write notes about themselves to stderr
-    before any setting can stop them. Where the import fails, they are shown after all. One thread
-    at a time; the others write by `say` meanwhile.
-    """
-    sys.stderr.flush()
-    with _QUIET, tempfile.TemporaryFile() as notes:
-        stderr = os.dup(2)
-        os.dup2(notes.fileno(), 2)
-        try:
-            yield
-        except ImportError:
-            notes.seek(0)
-            os.write(stderr, notes.read())
-            raise
-        finally:
-            os.dup2(stderr, 2)
-            os.close(stderr)
-
-
-def say(line: str, stream: TextIO) -> None:
-    """A line to the user, as soon as no thread is `quietly` loading."""
-    with _QUIET:
-        print(line, file=stream, flush=True)
 
 
 def _parse(argv: list[str], module: str) -> list[str]:

@@ -33,15 +33,15 @@ from hdrcnn.batch.run import Outcome, Settings, convert_all, settle
 from hdrcnn.batch.sequence import Films
 from hdrcnn.batch.shards import Shard
 from hdrcnn.cli import checks as command_checks
-from hdrcnn.cli.console import quietly, run, say
+from hdrcnn.cli.console import run
 from hdrcnn.colour.absolute import REFERENCE_WHITE
 from hdrcnn.colour.transfer import ESTIMATED, LINEARISATIONS
 from hdrcnn.files import ImageError, prepare_folder, remove_temporaries
 from hdrcnn.predict.precision import PRECISIONS
-from hdrcnn.predict.runtime import DEVICES, DeviceError
+from hdrcnn.predict.runtime import DEVICES, DeviceError, quietly, say
 from hdrcnn.readers.photograph import MAX_MEGAPIXELS
 from hdrcnn.review.collected import Collected
-from hdrcnn.weights.store import WeightsError
+from hdrcnn.weights import WeightsError
 from hdrcnn.writers import WRITERS, Options, chosen
 from hdrcnn.writers.picture import COMPRESSIONS, LOOKS
 

@@ -13,10 +13,10 @@ from pathlib import Path
 import keras
 import numpy as np
 
+from hdrcnn import weights
 from hdrcnn.colour.transfer import CameraCurve
 from hdrcnn.models.camera_curve import build
 from hdrcnn.predict.curve_statistics import SIZE, statistics
-from hdrcnn.weights import store as weights
 
 MODEL = "camera_curve"
 """As stored in its weights file."""

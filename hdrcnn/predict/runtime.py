@@ -1,10 +1,17 @@
-"""Which device computes, and how much of a picture fits into its memory.
+"""Which device computes, how much of a picture fits into its memory, and loading it in silence.
 
 Untested on a GPU so far.
 """
 
+import contextlib
+import os
 import shutil
 import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Iterator
+from typing import TextIO
 
 DEVICES = ("auto", "cpu", "gpu")
 BYTES = 20
@@ -17,6 +24,37 @@ LARGEST = 1 << 24
 
 class DeviceError(Exception):
     """A device that is not there; the message is meant for the user."""
+
+
+_QUIET = threading.RLock()
+"""Held by the thread for which stderr, that of the whole process, leads elsewhere."""
+
+
+@contextlib.contextmanager
+def quietly() -> Iterator[None]:
+    """Around the import of TensorFlow, whose libraries write notes about themselves to stderr
+    before any setting can stop them. Where the import fails, they are shown after all. One thread
+    at a time; the others write by `say` meanwhile.
+    """
+    sys.stderr.flush()
+    with _QUIET, tempfile.TemporaryFile() as notes:
+        stderr = os.dup(2)
+        os.dup2(notes.fileno(), 2)
+        try:
+            yield
+        except ImportError:
+            notes.seek(0)
+            os.write(stderr, notes.read())
+            raise
+        finally:
+            os.dup2(stderr, 2)
+            os.close(stderr)
+
+
+def say(line: str, stream: TextIO) -> None:
+    """A line to the user, as soon as no thread is `quietly` loading."""
+    with _QUIET:
+        print(line, file=stream, flush=True)
 
 
 def free_gpu_bytes() -> int | None:

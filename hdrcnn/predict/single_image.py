@@ -7,16 +7,16 @@ import keras
 import numpy as np
 import numpy.typing as npt
 
-from hdrcnn.colour.transfer import ESTIMATED, CameraCurve, linearise
+from hdrcnn import weights
+from hdrcnn.colour.transfer import ESTIMATED, LINEARISATIONS, CameraCurve, linearise
 from hdrcnn.models import BUILDERS
-from hdrcnn.models.vgg import STRIDE
 from hdrcnn.predict import blend as highlights, camera_curve as curve_estimation, runtime as devices
 from hdrcnn.predict.precision import building_in, chosen
 from hdrcnn.tiles.frame import Frame
 from hdrcnn.tiles.geometry import pad_to_multiple
 from hdrcnn.tiles.resolution import WAYS
-from hdrcnn.tiles.tiling import HALO, TILE_PIXELS, Tiling
-from hdrcnn.weights import store as weights
+from hdrcnn.tiles.tiling import TILE_PIXELS, Tiling
+from hdrcnn.weights import npz
 
 STRIP = 256
 """Rows of a picture that are linearised at once."""
@@ -70,10 +70,10 @@ class Predictor:
         """The network's own output for a whole picture, in one piece.
 
         code: [H, W, 3] float32 in [0, 1], display-encoded. Returns [H, W, 3] float32,
-        y = log(H + 1/255). Mirrored at right and bottom to a multiple of 32, then cropped back.
+        y = log(H + 1/255). Mirrored at right and bottom to what the network takes, then cropped.
         """
         rows, columns = code.shape[:2]
-        padded = pad_to_multiple(code, STRIDE)[None]
+        padded = pad_to_multiple(code, self.tiling.cell)[None]
         return np.asarray(self.model.predict_on_batch(padded))[0, :rows, :columns]
 
     def curve(
@@ -117,7 +117,15 @@ class Predictor:
             raise ValueError(f"unknown resolution {resolution!r}; known: {', '.join(WAYS)}")
         picture = as_picture(image)
         curve = self.curve(picture, camera_curve)
-        frame = Frame(picture, STRIDE, scaling, gamma, panorama, HALO)
+        frame = Frame(
+            picture,
+            self.tiling.cell,
+            scaling,
+            functools.partial(highlights.bend, gamma=gamma),
+            highlights.THRESHOLD**gamma,
+            closed=panorama,
+            halo=self.tiling.halo,
+        )
         hdr = np.empty(picture.shape, dtype)
         for strip in frame.picture.strips(STRIP):
             hdr[strip.within(frame.picture)] = linearise(frame.codes(strip), curve)
@@ -151,6 +159,14 @@ def load(
         raise weights.WeightsError(
             f"{path}: for a network {metadata.model!r}; known: {', '.join(BUILDERS)}"
         )
+    for value, known in (
+        (metadata.linearisation, LINEARISATIONS),
+        (metadata.blend, highlights.BLENDS),
+    ):
+        if value not in known:
+            raise weights.WeightsError(
+                f"{path}: {npz.shown(repr(value))} is not known; known: {', '.join(known)}"
+            )
     weights.check_width(arrays, metadata, str(path))
     on_gpu = devices.prepare(device)
     with building_in(chosen(precision, keras.config.backend(), on_gpu)):

@@ -15,8 +15,8 @@ import OpenEXR
 import tifffile
 
 from hdrcnn.colour.primaries import REC709, luminance_weights, to_rec709
+from hdrcnn.files import ImageError
 from hdrcnn.readers import rgbe
-from hdrcnn.readers.image_io import ImageError
 
 HDR_SUFFIXES = (".exr", ".hdr", ".pic", ".tif", ".tiff")
 MAIN_LAYERS = ("combined", "beauty", "rgba")

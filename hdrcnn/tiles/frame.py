@@ -6,7 +6,6 @@ from functools import cached_property
 
 import numpy as np
 
-from hdrcnn.predict.blend import THRESHOLD, bend
 from hdrcnn.tiles.regions import Region
 
 STRIP = 256
@@ -50,8 +49,10 @@ class Frame:
     """Rows and columns of the frame are multiples of it: mirrored at right and bottom."""
     scaling: float = 1.0
     """The codes are multiplied by it and clipped."""
-    gamma: float = 1.0
-    """Camera-curve control of `highlights.bend`."""
+    bend: Callable[[np.ndarray], np.ndarray] | None = None
+    """What becomes of codes before a network is shown them."""
+    threshold: float = 1.0
+    """A code above it is saturated; by default none is."""
     closed: bool = False
     """The left side of the picture meets the right: so it goes on there instead."""
     halo: int = 0
@@ -97,7 +98,8 @@ class Frame:
 
     def shown(self, region: Region) -> np.ndarray:
         """What a network is shown there: the codes, bent."""
-        return bend(self.codes(region), self.gamma)
+        codes = self.codes(region)
+        return codes if self.bend is None else self.bend(codes)
 
     def _means(
         self, factor: int, means: np.ndarray, of: Callable[[np.ndarray], np.ndarray]
@@ -126,7 +128,7 @@ class Frame:
 
     def saturated(self, factor: int) -> np.ndarray:
         """How much of each block is saturated: [ceil(H / factor), ceil(W / factor)] float16."""
-        limit = np.float32(THRESHOLD**self.gamma)
+        limit = np.float32(self.threshold)
 
         def above(code: np.ndarray) -> np.ndarray:
             highest = np.maximum(np.maximum(code[..., 0], code[..., 1]), code[..., 2])

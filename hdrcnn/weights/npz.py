@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from hdrcnn.readers.image_io import finished_whole
+from hdrcnn.files import finished_whole
 
 RECORD = "metadata"
 """The key of the record."""

@@ -11,12 +11,13 @@ from pathlib import Path
 
 import numpy as np
 
-from hdrcnn.models.vgg import CONVOLUTIONS
 from hdrcnn.weights import array_pickle, npz
 from hdrcnn.weights.store import Metadata, WeightsError
 
 KEY = "params"
 """The one key of such an .npz file."""
+CONVOLUTIONS = (2, 2, 3, 3, 3)
+"""In each block of its encoder, that of VGG16."""
 
 
 def names() -> Iterator[str]:

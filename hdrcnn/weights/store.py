@@ -2,8 +2,7 @@
 
 A file is an `.npz` of plain arrays, read without pickle: one array for each variable under its
 path (`block1_conv1/kernel`), and `metadata`, a JSON text. Loading is strict: what is missing,
-unexpected or wrongly shaped is named. The layout of the originally published parameters is read
-by `hdrcnn.weights.published`.
+unexpected or wrongly shaped is named.
 """
 
 import dataclasses
@@ -12,8 +11,6 @@ from typing import Any
 
 import numpy as np
 
-from hdrcnn.colour.transfer import LINEARISATIONS
-from hdrcnn.predict.blend import BLENDS
 from hdrcnn.weights import npz
 
 _INSTALLED = Path(__file__).resolve().parents[1] / "shipped"
@@ -41,9 +38,9 @@ class Metadata:
     width: int
     """Channels of the network's first block."""
     linearisation: str
-    """One of `transfer.LINEARISATIONS`: the light of the part that is not saturated."""
+    """How codes become light where they are not saturated; who predicts knows the names."""
     blend: str
-    """One of `highlights.BLENDS`."""
+    """How the prediction takes its place; likewise."""
     model: str = "hdrcnn"
     training: dict[str, Any] = dataclasses.field(default_factory=dict)
     """Facts about the training: configuration, scenes, steps, losses."""
@@ -53,9 +50,8 @@ class Metadata:
             raise WeightsError(f"width {self.width!r} is not a whole number from 1 to {WIDEST}")
         if not isinstance(self.model, str) or not isinstance(self.training, dict):
             raise WeightsError("model is no text or training no record")
-        for value, known in ((self.linearisation, LINEARISATIONS), (self.blend, BLENDS)):
-            if not isinstance(value, str) or value not in known:
-                raise WeightsError(f"{value!r} is not known; known: {', '.join(known)}")
+        if not isinstance(self.linearisation, str) or not isinstance(self.blend, str):
+            raise WeightsError("linearisation or blend is no text")
 
 
 def _as_half(array: np.ndarray) -> np.ndarray:
@@ -81,15 +77,7 @@ def save(path: Path, arrays: dict[str, np.ndarray], metadata: Metadata, half: bo
 
 
 def load(path: Path) -> tuple[dict[str, np.ndarray], Metadata]:
-    """Arrays by layer path, float32, and the metadata. Raises WeightsError.
-
-    The published 80-array layout is recognised and given names; its metadata is its width,
-    linearisation by squaring and the published blend.
-    """
-    from hdrcnn.weights import published as published_weights  # It needs the types of this module.
-
-    if npz.keys(path) == [published_weights.KEY]:
-        return published_weights.load(path)
+    """Arrays by layer path, float32, and the metadata. Raises WeightsError."""
     try:
         arrays, fields = npz.read(path)
         metadata = Metadata(**fields)

@@ -35,7 +35,7 @@ from pathlib import Path
 import hdrcnn
 from hdrcnn.batch import convert as conversion
 from hdrcnn.colour.transfer import linearise
-from hdrcnn.weights.store import Metadata
+from hdrcnn.weights import Metadata
 
 read = getattr(conversion, "sound_read", conversion.read_photograph)  # Dask loads a file twice.
 

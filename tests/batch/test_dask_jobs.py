@@ -44,7 +44,7 @@ def test_a_worker_that_would_do_something_else_refuses(six_photos, tiny_weights,
     (job, *_) = folders.plan(["in"], Path("out")).jobs
     jobs._networks.cache_clear()
     with monkeypatch.context() as patched:
-        patched.setattr("hdrcnn.__version__", "0.0.1")
+        patched.setattr("hdrcnn._version.__version__", "0.0.1")
         with pytest.raises(farm.FarmError, match=r"its hdrcnn is 0\.0\.1"):
             jobs.convert(job, None, request)
     tiny = Path("tiny.npz")

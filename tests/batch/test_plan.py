@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from hdrcnn.batch.plan import Job, name_outputs, plan
+from hdrcnn.files import ImageError
 from hdrcnn.listing import may_be_picture, natural_key
-from hdrcnn.readers.image_io import ImageError
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 import hdrcnn
+from hdrcnn import weights
 from hdrcnn.batch import (
     choose as networks,
     convert as conversion,
@@ -20,8 +21,8 @@ from hdrcnn.batch import (
 )
 from hdrcnn.batch.choose import Networks
 from hdrcnn.readers.hdr import read_exr
-from hdrcnn.readers.image_io import write_exr, write_png
-from hdrcnn.weights import store as weights
+from hdrcnn.writers.exr import write_exr
+from hdrcnn.writers.preview import write_png
 
 LOAD = functools.cache(hdrcnn.load)
 
@@ -109,7 +110,7 @@ def test_other_weights_and_another_version_make_it_anew(
     assert statuses(photos, other) == ["done"]
     shutil.copy(other, tmp_path / "same.npz")  # Contents count, not names.
     assert statuses(photos, tmp_path / "same.npz") == ["kept"]
-    monkeypatch.setattr(hdrcnn, "__version__", "99.0")
+    monkeypatch.setattr("hdrcnn._version.__version__", "99.0")
     assert statuses(photos, other) == ["done"]
 
 

@@ -13,7 +13,7 @@ import pytest
 from hdrcnn.colour.transfer import inverse_camera_curve
 from hdrcnn.predict import camera_curve as curve_estimation
 from hdrcnn.readers.hdr import read_exr
-from hdrcnn.readers.image_io import read_ldr
+from hdrcnn.readers.photograph import read_ldr
 from tests.conftest import ROOT
 from tests.weights.published import plain_tensorflow, published_arrays, save_published
 
@@ -82,7 +82,7 @@ def test_a_film_is_settled_on_the_device_that_is_asked_for_without_a_word(
 
 LOADS = """
 import os, sys, threading
-from hdrcnn.cli.console import quietly, say
+from hdrcnn.predict.runtime import quietly, say
 quiet, go_on = threading.Event(), threading.Event()
 def load():
     with quietly():

@@ -9,7 +9,8 @@ from data.scenes import denoise as denoising
 from data.scenes.denoise import denoise
 from hdrcnn.colour.transfer import inverse_camera_curve
 from hdrcnn.readers.hdr import read_exr
-from hdrcnn.readers.image_io import HALF_MAX, read_ldr
+from hdrcnn.readers.photograph import read_ldr
+from hdrcnn.writers.exr import HALF_MAX
 from tests.conftest import ROOT
 
 

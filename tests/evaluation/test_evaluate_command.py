@@ -11,9 +11,11 @@ import numpy as np
 import pytest
 
 from hdrcnn.colour.transfer import linearise
+from hdrcnn.files import ImageError
 from hdrcnn.predict.blend import saturation
 from hdrcnn.readers.hdr import read_exr
-from hdrcnn.readers.image_io import ImageError, read_ldr, write_exr
+from hdrcnn.readers.photograph import read_ldr
+from hdrcnn.writers.exr import write_exr
 from training_code.evaluation import methods, run
 from training_code.evaluation.methods import CEILING, CEILINGS, DO_NOTHING, Named
 from training_code.evaluation.metrics import evaluate

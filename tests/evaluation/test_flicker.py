@@ -11,7 +11,7 @@ import pytest
 from scipy.ndimage import maximum_filter
 
 from hdrcnn.predict.single_image import load
-from hdrcnn.readers.image_io import read_ldr
+from hdrcnn.readers.photograph import read_ldr
 from tests.conftest import ROOT
 from training_code.evaluation import bootstrap, flicker, run
 from training_code.evaluation.flicker import MOTIONS, NETWORK, Flicker

@@ -10,8 +10,10 @@ from hypothesis import given, strategies as st
 from PIL import Image, JpegImagePlugin
 
 from hdrcnn.colour.transfer import inverse_camera_curve, luminance, srgb_decode
+from hdrcnn.files import ImageError
 from hdrcnn.readers.hdr import read_exr
-from hdrcnn.readers.image_io import ImageError, read_ldr, write_exr
+from hdrcnn.readers.photograph import read_ldr
+from hdrcnn.writers.exr import write_exr
 from training_code.evaluation import protocol as rules
 from training_code.evaluation.protocol import BASE, FULL, VARIED, Condition, Protocol, View
 from training_code.evaluation.shots import LeftOut, Shot, photograph_scenes, range_ratio

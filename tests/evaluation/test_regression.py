@@ -7,9 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from hdrcnn import weights
+from hdrcnn.files import ImageError
 from hdrcnn.predict.single_image import load
-from hdrcnn.readers.image_io import ImageError, write_exr
-from hdrcnn.weights import store as weights
+from hdrcnn.writers.exr import write_exr
 from training_code.evaluation import regression
 from training_code.evaluation.bootstrap import Interval
 from training_code.evaluation.regression import Figures, compare, pieces

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from hdrcnn.readers.image_io import ImageError
+from hdrcnn.files import ImageError
 from training_code.evaluation.report import RenderedView, ReportRow, write_report
 
 HOSTILE = "</script><img src=x onerror=alert(1)> \"&amp;' $title ${views}"

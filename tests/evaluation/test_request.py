@@ -10,8 +10,8 @@ import cv2
 import numpy as np
 import pytest
 
-from hdrcnn.readers.image_io import ImageError
-from hdrcnn.weights import store as weights
+from hdrcnn import weights
+from hdrcnn.files import ImageError
 from tests.conftest import ROOT
 from training_code.evaluation import run
 from training_code.evaluation.methods import Named, parse_named

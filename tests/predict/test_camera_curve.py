@@ -6,6 +6,7 @@ import keras
 import numpy as np
 import pytest
 
+from hdrcnn import weights
 from hdrcnn.colour.transfer import (
     LOG_OFFSET,
     CameraCurve,
@@ -17,7 +18,6 @@ from hdrcnn.models import camera_curve
 from hdrcnn.predict import camera_curve as curve_estimation
 from hdrcnn.predict.curve_statistics import SIZE
 from hdrcnn.readers.hdr import read_hdr
-from hdrcnn.weights import store as weights
 from tests.conftest import ROOT
 from training_code.camera import CURVES, curve_codes, expose
 

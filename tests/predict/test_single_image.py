@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 import hdrcnn
+from hdrcnn import weights
 from hdrcnn.colour.transfer import linearise
 from hdrcnn.predict import camera_curve as curve_estimation
 from hdrcnn.tiles.geometry import pad_to_multiple
-from hdrcnn.weights import store as weights
 
 
 @pytest.fixture(scope="module")

@@ -14,9 +14,10 @@ import tifffile
 from PIL import Image, ImageOps
 
 from hdrcnn.colour.primaries import REC709, luminance_weights
+from hdrcnn.files import ImageError
 from hdrcnn.readers import hdr as hdr_io
 from hdrcnn.readers.hdr import read_exr, read_hdr
-from hdrcnn.readers.image_io import ImageError, write_exr
+from hdrcnn.writers.exr import write_exr
 from tests.colour.test_primaries import ACES, REC2020, expected_matrix
 from tests.readers.exr_files import RGB, SCANLINES, TILES, planes, raw_exr, write
 

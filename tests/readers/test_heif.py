@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from hdrcnn.files import ImageError
 from hdrcnn.readers.cicp import heif_code_points
 from hdrcnn.readers.heif_items import main_properties
-from hdrcnn.readers.image_io import ImageError
 from tests.readers.pictures import SMOOTH, assert_codes, by_pillow
 
 

@@ -18,8 +18,8 @@ from hdrcnn.colour.primaries import (
     REC2020,
     linear_to_rec709,
 )
+from hdrcnn.files import ImageError
 from hdrcnn.readers import cicp
-from hdrcnn.readers.image_io import ImageError
 from tests.colour.test_primaries import ACES
 from tests.readers.pictures import (
     CODES,

@@ -12,7 +12,9 @@ import pytest
 import tifffile
 from PIL import Image
 
-from hdrcnn.readers.image_io import ImageError, read_ldr, read_photograph, write_exr
+from hdrcnn.files import ImageError
+from hdrcnn.readers.photograph import read_ldr, read_photograph
+from hdrcnn.writers.exr import write_exr
 from tests.readers.pictures import (
     CODES,
     DEEP,

@@ -6,7 +6,7 @@ import zlib
 import numpy as np
 import pytest
 
-from hdrcnn.readers.image_io import ImageError
+from hdrcnn.files import ImageError
 from tests.readers.pictures import CODES, DEEP, assert_codes, by_tifffile, with_tags
 
 
@@ -41,7 +41,7 @@ def deflated(strip: bytes, **tags: int) -> bytes:
 READ = """
 import sys
 sys.modules["imagecodecs"] = None
-from hdrcnn.readers.image_io import ImageError, read_ldr
+from hdrcnn.files import ImageError; from hdrcnn.readers.photograph import read_ldr
 for path in sys.argv[1:]:
     try:
         print(read_ldr(path).shape)

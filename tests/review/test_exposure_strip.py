@@ -10,7 +10,7 @@ from PIL import Image
 from hdrcnn.colour.display import to_display
 from hdrcnn.colour.primaries import DISPLAY_P3
 from hdrcnn.colour.transfer import linearise, luminance
-from hdrcnn.readers.image_io import ImageError
+from hdrcnn.files import ImageError
 from hdrcnn.review import exposure_strip as strip
 from hdrcnn.tiles.reduction import fitting, reduced
 from hdrcnn.writers import Picture

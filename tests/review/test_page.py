@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from hdrcnn.colour.transfer import srgb_decode
-from hdrcnn.readers.image_io import ImageError
+from hdrcnn.files import ImageError
 from hdrcnn.review import Entry, bytes_for, entry, write_report
 from hdrcnn.review.page import LARGEST_PAGE
 from hdrcnn.writers import Picture

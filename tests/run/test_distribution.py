@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hdrcnn.readers.image_io import write_exr
+from hdrcnn.writers.exr import write_exr
 from tests.conftest import ROOT
 from tests.run.training import FAST
 from training_code.camera import Camera, Development, Exposure, Sensor

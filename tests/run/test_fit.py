@@ -153,8 +153,8 @@ def test_what_is_exported_is_the_average(whole):
 
 def test_frozen_norms_keep_their_statistics(train, tiny_weights):
     settings = dataclasses.replace(TINY, width=4, epochs=1, start=str(tiny_weights), freeze=True)
-    before = hdrcnn.weights.store.load(tiny_weights)[0]
-    after = hdrcnn.weights.store.load(train("run", settings) / "weights.npz")[0]
+    before = hdrcnn.weights.load(tiny_weights)[0]
+    after = hdrcnn.weights.load(train("run", settings) / "weights.npz")[0]
     assert all(np.array_equal(after[name], before[name]) for name in after if "_norm/" in name)
     assert any((after[name] != before[name]).any() for name in after)
 

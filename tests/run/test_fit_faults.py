@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from hdrcnn.files import HOST
-from hdrcnn.readers.image_io import ImageError
-from hdrcnn.weights import npz, store as weights
+from hdrcnn import weights
+from hdrcnn.files import HOST, ImageError
+from hdrcnn.weights import npz
 from tests.conftest import ROOT
 from training_code.camera.batches import Pairs
 from training_code.run import checkpoints, fit as training, material

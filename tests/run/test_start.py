@@ -8,9 +8,9 @@ import keras
 import numpy as np
 import pytest
 
+from hdrcnn import weights
 from hdrcnn.models import BUILDERS
-from hdrcnn.weights import store as weights
-from hdrcnn.weights.store import WeightsError
+from hdrcnn.weights import WeightsError
 from tests.weights.published import published_arrays, save_published
 from training_code.run import start as starts, vgg16
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hdrcnn.weights.store import WeightsError
+from hdrcnn.weights import WeightsError
 from training_code.run import start as starts, vgg16
 
 

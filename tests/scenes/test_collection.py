@@ -9,7 +9,8 @@ import pytest
 import tifffile
 from hypothesis import given, settings, strategies as st
 
-from hdrcnn.readers.image_io import HALF_MAX, ImageError, write_exr
+from hdrcnn.files import ImageError
+from hdrcnn.writers.exr import HALF_MAX, write_exr
 from training_code.evaluation import run
 from training_code.evaluation.protocol import BASE
 from training_code.evaluation.run import Request

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import example, given, strategies as st
 
-from hdrcnn.readers.image_io import ImageError
+from hdrcnn.files import ImageError
 from training_code.evaluation.request import Request, choose_scenes
 from training_code.run import material
 from training_code.run.config import Config

@@ -4,7 +4,8 @@ import os
 
 import pytest
 
-from hdrcnn.readers.image_io import ImageError, write_exr
+from hdrcnn.files import ImageError
+from hdrcnn.writers.exr import write_exr
 from tests.scenes.test_collection import ramp
 from training_code.scenes.files import chosen_files, family_of, listed, scene_files
 

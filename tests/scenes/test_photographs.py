@@ -10,7 +10,9 @@ import pytest
 from PIL import Image
 
 from hdrcnn.colour.transfer import camera_curve
-from hdrcnn.readers.image_io import ImageError, read_ldr, write_exr
+from hdrcnn.files import ImageError
+from hdrcnn.readers.photograph import read_ldr
+from hdrcnn.writers.exr import write_exr
 from training_code.scenes import photographs as ldr_scenes
 from training_code.scenes.photographs import MOST_SATURATED, LdrScene, load_photographs
 

@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hdrcnn.readers.image_io import ImageError, write_exr
+from hdrcnn.files import ImageError
+from hdrcnn.writers.exr import write_exr
 from training_code.evaluation.protocol import FixedViews
 from training_code.scenes import collection as scenes_module
 from training_code.scenes.collection import StoredScene, half_scale, load_scenes

@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 import scipy.optimize
 
+from hdrcnn import weights
 from hdrcnn.colour.transfer import inverse_camera_curve, srgb_decode
+from hdrcnn.files import ImageError
 from hdrcnn.predict import camera_curve as curve_estimation
 from hdrcnn.predict.curve_statistics import SIZE
-from hdrcnn.readers.image_io import ImageError, write_exr
-from hdrcnn.weights import store as weights
+from hdrcnn.writers.exr import write_exr
 from training_code.camera import CURVES, Camera, curve_codes
 from training_code.camera.shots import families, in_order
 from training_code.scenes.collection import load_scenes

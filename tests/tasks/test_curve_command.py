@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
+from hdrcnn import weights
 from hdrcnn.colour.transfer import linearise
 from hdrcnn.predict import camera_curve as curve_estimation
-from hdrcnn.weights import store as weights
 from tests.conftest import ROOT
 from training_code.evaluation import protocol
 from training_code.evaluation.methods import ESTIMATED, ESTIMATED_SUFFIX, Named, build_methods

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from hdrcnn.colour.display import to_display
-from hdrcnn.readers.image_io import ImageError
+from hdrcnn.files import ImageError
 from training_code.watch import sheets
 from training_code.watch.validation import Figures, Look
 

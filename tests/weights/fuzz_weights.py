@@ -22,8 +22,8 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
+from hdrcnn import weights
 from hdrcnn.models import BUILDERS
-from hdrcnn.weights import store as weights
 from tests.weights.published import published_arrays, save_published
 
 WIDTH = 2

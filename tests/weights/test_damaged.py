@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 import hdrcnn
-from hdrcnn import WeightsError
+from hdrcnn import WeightsError, weights
 from hdrcnn.models import BUILDERS
-from hdrcnn.weights import array_pickle, npz, store as weights
+from hdrcnn.weights import array_pickle, npz
 from tests.weights import fuzz_weights
 from tests.weights.published import save_pickle
 

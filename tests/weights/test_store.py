@@ -9,10 +9,9 @@ from hypothesis import given, strategies as st
 from hypothesis.extra import numpy as hnp
 
 import hdrcnn
-from hdrcnn import WeightsError
+from hdrcnn import WeightsError, weights
 from hdrcnn.models import BUILDERS
-from hdrcnn.weights import npz, store as weights
-from hdrcnn.weights.store import Metadata
+from hdrcnn.weights import Metadata, npz
 
 METADATA = Metadata(width=2, linearisation="srgb", blend="pixel", training={"crops": 7})
 

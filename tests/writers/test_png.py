@@ -13,9 +13,10 @@ from hdrcnn.colour.absolute import REC709_TO_REC2020, content_light, pq_codes
 from hdrcnn.colour.pq import pq_decode
 from hdrcnn.colour.primaries import DISPLAY_P3
 from hdrcnn.colour.transfer import srgb_decode
+from hdrcnn.files import ImageError
 from hdrcnn.readers.cicp import png_code_points
-from hdrcnn.readers.image_io import ImageError, read_photograph
 from hdrcnn.readers.panorama import Band
+from hdrcnn.readers.photograph import read_photograph
 from hdrcnn.writers import Options, Picture, notes
 from hdrcnn.writers.png import write
 from tests.writers.outputs import CAMERA, made, photograph, png_chunks

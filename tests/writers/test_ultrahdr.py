@@ -12,7 +12,8 @@ from PIL import Image
 from hdrcnn.colour.icc_profile import matrix_profile
 from hdrcnn.colour.primaries import ADOBE_RGB, DISPLAY_P3
 from hdrcnn.colour.transfer import srgb_decode, srgb_encode
-from hdrcnn.readers.image_io import ImageError, read_photograph
+from hdrcnn.files import ImageError
+from hdrcnn.readers.photograph import read_photograph
 from hdrcnn.writers import Options, Picture, gain_map, jpeg_segments as jpeg_parts
 from hdrcnn.writers.ultrahdr import ISO, write
 from tests.writers.outputs import CAMERA, jpeg, made, photograph

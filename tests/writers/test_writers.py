@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from hdrcnn import writers as outputs
+from hdrcnn.files import ImageError
 from hdrcnn.listing import LDR_SUFFIXES
-from hdrcnn.readers.image_io import ImageError
 from hdrcnn.writers import WRITERS, Options, Picture, chosen
 from tests.writers.outputs import made
 

@@ -19,9 +19,10 @@ from pathlib import Path
 import numpy as np
 
 from hdrcnn.colour.transfer import log_encode
+from hdrcnn.files import finished_whole
 from hdrcnn.predict.blend import reconstruct_light
 from hdrcnn.predict.single_image import Predictor, load
-from hdrcnn.readers.image_io import finished_whole, read_ldr
+from hdrcnn.readers.photograph import read_ldr
 from training_code.evaluation.bootstrap import Interval, interval, paired, unit_means
 from training_code.evaluation.methods import Named
 from training_code.evaluation.protocol import FILES, Condition

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from hdrcnn.colour.transfer import linearise
+from hdrcnn.files import ImageError
 from hdrcnn.predict.blend import saturation
 from hdrcnn.readers.hdr import read_exr
-from hdrcnn.readers.image_io import ImageError
 from training_code.evaluation.camera_response import correct_camera_response
 from training_code.evaluation.classical import OPERATORS
 from training_code.evaluation.metrics import absolute_factor, align

@@ -16,9 +16,9 @@ import numpy as np
 from PIL import Image
 
 from hdrcnn.colour.transfer import linearise
+from hdrcnn.files import ImageError, finished_whole
 from hdrcnn.predict.single_image import Predictor
 from hdrcnn.readers.hdr import read_exr
-from hdrcnn.readers.image_io import ImageError, finished_whole
 from training_code.evaluation import protocol as rules
 from training_code.evaluation.bootstrap import Interval, interval
 from training_code.evaluation.metrics import Scores, evaluate

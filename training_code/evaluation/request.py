@@ -4,7 +4,7 @@ import dataclasses
 import functools
 from pathlib import Path
 
-from hdrcnn.readers.image_io import ImageError
+from hdrcnn.files import ImageError
 from training_code.evaluation.methods import Named
 from training_code.evaluation.protocol import VARIED, Condition, Protocol
 from training_code.evaluation.shots import SMALLEST_SIDE

@@ -12,9 +12,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from hdrcnn.cli.console import quietly
-from hdrcnn.readers.image_io import ImageError, finished_whole
-from hdrcnn.weights import store as weights
+from hdrcnn import weights
+from hdrcnn.files import ImageError, finished_whole
+from hdrcnn.predict.runtime import quietly
 from training_code.evaluation import text
 from training_code.evaluation.methods import build_methods, missing_predictions
 from training_code.evaluation.report import (

@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
-from hdrcnn.readers.image_io import ImageError
+from hdrcnn.files import ImageError
 from training_code.evaluation.colorvideovdp import colorvideovdp_jod
 from training_code.evaluation.methods import Method
 from training_code.evaluation.metrics import Scores, absolute_factor, align, evaluate

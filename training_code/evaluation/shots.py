@@ -11,8 +11,10 @@ from pathlib import Path
 import numpy as np
 
 from hdrcnn.colour.transfer import inverse_camera_curve, luminance
+from hdrcnn.files import ImageError, finished_whole
 from hdrcnn.readers.hdr import read_exr
-from hdrcnn.readers.image_io import ImageError, finished_whole, read_ldr, write_exr
+from hdrcnn.readers.photograph import read_ldr
+from hdrcnn.writers.exr import write_exr
 from training_code.evaluation import protocol as rules
 from training_code.evaluation.metrics import absolute_factor, alignment_gain, saturated_share
 from training_code.evaluation.protocol import Condition, Protocol, View

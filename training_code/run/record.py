@@ -14,7 +14,7 @@ from training_code.scenes.collection import Scene
 from training_code.scenes.families import as_line, some
 
 if TYPE_CHECKING:
-    from hdrcnn.weights.store import Metadata
+    from hdrcnn.weights import Metadata
     from training_code.run.progress import History
     from training_code.run.start import Start
 
@@ -107,7 +107,7 @@ class Record:
 
     def metadata(self, history: "History") -> "Metadata":
         """What the weights file says of itself; of the weights it started from under `start`."""
-        from hdrcnn.weights import store as weights
+        from hdrcnn import weights
 
         config = self.config
         facts: dict[str, Any] = {

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from hdrcnn.weights import store as weights
-from hdrcnn.weights.store import WeightsError
+from hdrcnn import weights
+from hdrcnn.weights import WeightsError
 from training_code.run import vgg16
 
 

@@ -25,8 +25,7 @@ from typing import Any
 import numpy as np
 
 from hdrcnn.models.vgg import CHANNELS, CONVOLUTIONS
-from hdrcnn.weights import array_pickle, npz
-from hdrcnn.weights.store import WeightsError
+from hdrcnn.weights import WeightsError, array_pickle, npz
 
 WIDTH = 64
 HDF5, NUMPY = b"\x89HDF\r\n\x1a\n", b"\x93NUMPY"

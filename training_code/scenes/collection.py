@@ -14,19 +14,17 @@ import math
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any, Protocol
 
 import numpy as np
 from PIL import Image
 
+from hdrcnn.files import ImageError
 from hdrcnn.readers.hdr import HDR_SUFFIXES, read_hdr
-from hdrcnn.readers.image_io import HALF_MAX, ImageError
 from hdrcnn.tiles.geometry import resize
+from hdrcnn.writers.exr import HALF_MAX
 from training_code.scenes.files import SceneFile, chosen_files, none_usable, scene_files
 from training_code.scenes.views import Views
-
-if TYPE_CHECKING:
-    from training_code.scenes.store import SceneStore
 
 __all__ = [
     "Collection",
@@ -100,6 +98,13 @@ class StoredScene(Scene):
     def pixels(self) -> np.ndarray:
         """[H, W, 3] float16. Raises ImageError where the file cannot be read any more."""
         return self.crop(0, 0, *self.shape)
+
+
+class Store(Protocol):
+    """Where scenes are held: see `store.SceneStore`."""
+
+    def find(self, file: SceneFile, settings: Any) -> tuple[Scene, int] | None: ...
+    def keep(self, file: SceneFile, settings: Any, pixels: np.ndarray, factor: int) -> Scene: ...
 
 
 @dataclasses.dataclass(frozen=True)
@@ -208,7 +213,7 @@ def load_scenes(
     without: bool = False,
     smallest: int = 64,
     views: Views | None = None,
-    store: "SceneStore | None" = None,
+    store: "Store | None" = None,
 ) -> Collection:
     """All HDR files below a folder, sorted by path: those of `families`, or, `without`, the rest.
 

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Protocol
 
-from hdrcnn.readers.image_io import ImageError
+from hdrcnn.files import ImageError
 from training_code.scenes.files import family_of, some
 
 

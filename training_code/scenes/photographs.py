@@ -19,7 +19,9 @@ from pathlib import Path
 import numpy as np
 
 from hdrcnn.colour.transfer import inverse_camera_curve
-from hdrcnn.readers.image_io import LDR_SUFFIXES, ImageError, finished_whole, read_ldr
+from hdrcnn.files import ImageError, finished_whole
+from hdrcnn.listing import LDR_SUFFIXES
+from hdrcnn.readers.photograph import read_ldr
 from training_code.scenes.collection import Collection, Scene, StoredScene
 from training_code.scenes.files import SceneFile, chosen_files, none_usable
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from hdrcnn.readers.image_io import ImageError, finished_whole
+from hdrcnn.files import ImageError, finished_whole
 from training_code.scenes.collection import Scene, StoredScene
 from training_code.scenes.files import SceneFile
 

@@ -13,6 +13,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from hdrcnn import weights
 from hdrcnn.colour.transfer import (
     LOG_OFFSET,
     MEAN_CURVE_N,
@@ -22,7 +23,6 @@ from hdrcnn.colour.transfer import (
 )
 from hdrcnn.models.camera_curve import build
 from hdrcnn.predict.camera_curve import MODEL
-from hdrcnn.weights import store as weights
 from training_code.camera import CURVES
 from training_code.tasks.curve_rows import Rows
 

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
+from hdrcnn.files import ImageError, finished_whole
 from hdrcnn.readers.hdr import HDR_SUFFIXES
-from hdrcnn.readers.image_io import ImageError, finished_whole
 from training_code.camera.shots import families, in_order
 from training_code.scenes.collection import Collection, load_scenes
 from training_code.scenes.families import missing_note, read_list, some, without_scene

@@ -15,7 +15,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from hdrcnn.colour.display import to_display
-from hdrcnn.readers.image_io import write_png
+from hdrcnn.writers.preview import write_png
 from training_code.evaluation.panels import ERROR_RANGE, error_map, reduce_area
 from training_code.watch.validation import Look
 

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from keras import ops
 
+from hdrcnn import weights
 from hdrcnn.predict.blend import saturation
-from hdrcnn.weights import store as weights
 from tests.camera.on_device.on_device import (
     DEVELOPMENT,
     SIZE,
