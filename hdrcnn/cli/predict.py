@@ -222,8 +222,8 @@ def main() -> int:
             _say(f"[{number}/{len(jobs)}]", outcome, settings.endings[0])
             journal.add(record(outcome, settings))
             missing -= outcome.error is None
-            if collected:
-                collected.add(outcome)
+            if collected and outcome.entry is not None:
+                collected.add(outcome.entry, outcome.job.stem.parent)
     if place is not None:
         remove_temporaries(out_dir)  # Of workers that died.
     if collected:

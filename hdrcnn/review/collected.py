@@ -4,7 +4,6 @@ import dataclasses
 import os
 from pathlib import Path
 
-from hdrcnn.batch.outcome import Outcome
 from hdrcnn.files import ImageError
 from hdrcnn.listing import natural_key
 from hdrcnn.review.entry import Entry
@@ -25,7 +24,7 @@ LABELS = {
 
 
 class Collected:
-    """What the outcomes of a run bring for the page in its folder."""
+    """What a run brings for the page in its folder."""
 
     def __init__(self, out_dir: Path, count: int) -> None:
         """count: of the pictures there may be."""
@@ -43,20 +42,21 @@ class Collected:
                 "--out_dir"
             )
 
-    def add(self, outcome: Outcome) -> None:
-        """The entry of a picture, its files as seen from the page, its name with its folder."""
-        if outcome.entry is None:
-            return
+    def add(self, entry: Entry, place: Path) -> None:
+        """The entry of a picture, its files as seen from the page, its name with its folder.
+
+        place: the folder of its files.
+        """
         if len(self._entries) == MOST:
             self._left_out += 1
             return
-        folder = outcome.job.stem.parent.relative_to(self._out_dir)
+        folder = place.relative_to(self._out_dir)
         files = {
             LABELS[name]: Path(os.path.relpath(path, self._out_dir)).as_posix()
-            for name, path in outcome.entry.files.items()
+            for name, path in entry.files.items()
         }
-        name = (folder / outcome.entry.name).as_posix()
-        self._entries.append(dataclasses.replace(outcome.entry, name=name, files=files))
+        name = (folder / entry.name).as_posix()
+        self._entries.append(dataclasses.replace(entry, name=name, files=files))
 
     def write(self) -> str:
         """The page, in natural order whoever was done first. Returns its path, with what it lacks.

@@ -14,9 +14,9 @@ import keras
 import numpy as np
 from keras import ops
 
+from hdrcnn.colour.saturation import saturation
 from hdrcnn.colour.transfer import LOG_OFFSET, LUMINANCE_WEIGHTS, log_encode, luminance
 from hdrcnn.predict import blend as highlights
-from hdrcnn.predict.blend import saturation
 from training_code.losses.settings import Loss
 
 BLUR_SD = 4.2
