@@ -59,7 +59,7 @@ def main() -> int:
 
     code = read_ldr(ROOT / "data" / f"{FLAGS.scene}.png")
     with quietly():
-        predictor = load(FLAGS.params)
+        predictor = load(FLAGS.params, precision="float32")
     curve = predictor.curve(code)
     rows = {
         "photograph": linearise(code, curve),

@@ -40,7 +40,7 @@ def main() -> int:
 
     photograph = read_photograph(ROOT / "data" / f"{FLAGS.scene}.png")
     with quietly():
-        predictor = load(FLAGS.params)
+        predictor = load(FLAGS.params, precision="float32")
     code, curve = photograph.code, predictor.curve(photograph.code)
     panoramas = {
         "photograph": linearise(code, curve),

@@ -10,19 +10,13 @@ import os
 import threading
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from hdrcnn.batch.choose import Networks, load_estimator, sha256
+from hdrcnn.batch.choose import Networks, sha256
 from hdrcnn.batch.convert import Conversion
 from hdrcnn.batch.dask_request import FarmError, Request
 from hdrcnn.batch.outcome import Outcome
 from hdrcnn.batch.plan import Job
 from hdrcnn.batch.sequence import Film, Films
-from hdrcnn.predict.runtime import quietly
-
-if TYPE_CHECKING:
-    from hdrcnn.predict.camera_curve import CurveEstimator
-    from hdrcnn.predict.single_image import Predictor
 
 _ALONE = threading.Lock()
 """A worker that was started with several threads still does one file at a time: memory and the
@@ -34,23 +28,13 @@ def _networks(request: Request) -> Networks:
     """Those of a request; kept for its other files, given up for another request."""
     sha256.cache_clear()  # A worker may outlive the files that it has read.
     request.check()
-
-    def load(path: Path) -> "Predictor":
-        with quietly():
-            from hdrcnn.predict import single_image
-
-            return single_image.load(
-                path,
-                precision=request.settings.precision,
-                device=request.device,
-                tile_pixels=request.tile_pixels,
-            )
-
-    def estimator() -> "CurveEstimator":
-        with quietly():
-            return load_estimator(request.device)
-
-    return Networks(load, request.params, request.settings.sequence, estimator)
+    return Networks.on(
+        request.device,
+        request.params,
+        request.settings.sequence,
+        precision=request.settings.precision,
+        tile_pixels=request.tile_pixels,
+    )
 
 
 @contextlib.contextmanager

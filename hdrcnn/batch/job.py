@@ -3,6 +3,7 @@
 import dataclasses
 from typing import Any
 
+from hdrcnn.batch.choose import PRECISION
 from hdrcnn.batch.plan import Job
 from hdrcnn.readers.photograph import MAX_MEGAPIXELS
 from hdrcnn.writers import WRITERS, Options
@@ -23,7 +24,7 @@ class Settings:
     resolution: str = "auto"
     panorama: bool = False
     """Every picture closes left and right, whether its file says so or not."""
-    precision: str = "auto"
+    precision: str = PRECISION
     """Of the convolutions, as asked for; see `precision`."""
     primaries: bool = False
     """The results keep the primaries of their photographs. Else they are Rec. 709."""
@@ -61,8 +62,9 @@ class Settings:
         return tuple(WRITERS[name].ending for name in self.formats)
 
     def files(self, job: Job) -> dict[str, str]:
-        """Where the files of a result are, by the names of their formats."""
-        return {name: str(job.output(WRITERS[name].ending)) for name in self.formats}
+        """Where the files of a result are, by the labels of their formats."""
+        writers = [WRITERS[name] for name in self.formats]
+        return {writer.label: str(job.output(writer.ending)) for writer in writers}
 
     def record(self) -> dict[str, Any]:
         """What a result depends on, as it is stored with it. Of the formats only how they are

@@ -20,7 +20,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import OpenEXR
 from PIL import Image
 
 from hdrcnn import _version
@@ -30,9 +29,6 @@ from hdrcnn.batch.source import Source
 from hdrcnn.files import ImageError
 from hdrcnn.readers.pillow import own_limit
 from hdrcnn.writers import WRITERS, notes
-
-PREFIX = "hdrcnn:"
-PARTS = ("version", "weights", "estimator", "settings", "source", "figures")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -96,18 +92,18 @@ def canonical(value: Any) -> str:
     return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
 
 
-def _attributes(path: Path) -> dict[str, str]:
-    """Those of an OpenEXR file that are ours. Raises RuntimeError, LookupError."""
-    with OpenEXR.File(str(path), header_only=True) as file:
-        header = file.parts[0].header  # Empty once the file is closed.
-        return {part: str(header[PREFIX + part]) for part in PARTS if PREFIX + part in header}
+def _notes(path: Path) -> Mapping[str, str] | None:
+    """Of a file by its ending. Raises whatever a damaged one leads to."""
+    for writer in WRITERS.values():
+        if path.name.lower().endswith(writer.ending):
+            return writer.notes(path)
+    return notes.read(path)
 
 
 def making_of(path: Path) -> Making | None:
     """How a file was made; None where others made it, or nothing can be read."""
     try:
-        is_exr = path.suffix.lower() == ".exr"
-        return Making.of_notes((_attributes(path) if is_exr else notes.read(path)) or {})
+        return Making.of_notes(_notes(path) or {})
     except (RuntimeError, LookupError, ValueError, TypeError, OSError):
         return None
 
@@ -133,12 +129,10 @@ def made_here(path: Path) -> bool:
     return path.suffix.lower() == ".png" and _software_of(path).startswith("hdrcnn ")
 
 
-RESULT_ENDINGS = (*(writer.ending for writer in WRITERS.values()), *PREVIEW_ENDINGS)
-
-
 def is_result(path: Path) -> bool:
     """Whether a file is one that this tool wrote. Only what is named like one is opened."""
-    return path.name.endswith(RESULT_ENDINGS) and made_here(path)
+    endings = (*(writer.ending for writer in WRITERS.values()), *PREVIEW_ENDINGS)
+    return path.name.endswith(endings) and made_here(path)
 
 
 def check_place(job: Job, endings: tuple[str, ...]) -> None:

@@ -145,12 +145,14 @@ def load(
     precision: str = "float32",
     device: str = "auto",
     tile_pixels: int | None = None,
+    camera_curve: str | None = None,
 ) -> Predictor:
     """A predictor with the weights of a file; without one, with those shipped, which come with the
     camera curve estimated from each picture.
 
     precision: of the convolutions, one of `precision.PRECISIONS`; device: one of
-    `devices.DEVICES`; tile_pixels: as for `Predictor`, None: by the memory there is.
+    `devices.DEVICES`; tile_pixels: as for `Predictor`, None: by the memory there is; camera_curve:
+    as for `Predictor`.
     Raises weights.WeightsError where the file, DeviceError where the device cannot be used.
     """
     path = Path(params) if params is not None else weights.SHIPPED
@@ -175,4 +177,6 @@ def load(
     if tile_pixels is None:
         free = devices.free_gpu_bytes() if on_gpu else None
         tile_pixels = devices.tile_pixels(free, metadata.width, TILE_PIXELS)
-    return Predictor(model, metadata, tile_pixels, ESTIMATED if params is None else None)
+    if params is None and camera_curve is None:
+        camera_curve = ESTIMATED
+    return Predictor(model, metadata, tile_pixels, camera_curve)

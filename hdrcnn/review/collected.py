@@ -12,15 +12,6 @@ from hdrcnn.review.page import bytes_for, made_here, write_report
 NAME = "report.html"
 MOST = 4000
 """Pictures in a page: more would leave each too little room to be looked at."""
-LABELS = {
-    "exr": "EXR",
-    "hdr": "Radiance",
-    "ultrahdr": "Ultra HDR",
-    "avif": "AVIF",
-    "png": "PNG (PQ)",
-    "jxl": "JPEG XL",
-}
-"""Of the links to the files."""
 
 
 class Collected:
@@ -52,8 +43,8 @@ class Collected:
             return
         folder = place.relative_to(self._out_dir)
         files = {
-            LABELS[name]: Path(os.path.relpath(path, self._out_dir)).as_posix()
-            for name, path in entry.files.items()
+            label: Path(os.path.relpath(path, self._out_dir)).as_posix()
+            for label, path in entry.files.items()
         }
         name = (folder / entry.name).as_posix()
         self._entries.append(dataclasses.replace(entry, name=name, files=files))

@@ -18,7 +18,12 @@ from hdrcnn.writers.camera_attributes import camera_attributes
 from hdrcnn.writers.picture import Options, Picture, check
 
 ENDING = ".exr"
+LABEL = "OpenEXR"
+ABOUT = "for compositing and lighting: all of it"
+FLAGS = ("mask", "exr_float", "exr_compression", "exr_level")
 HALF_MAX = 65504.0
+PREFIX = "hdrcnn:"
+"""Of the attributes that hold notes."""
 
 
 def _samples(values: np.ndarray, whole: bool) -> np.ndarray:
@@ -78,7 +83,7 @@ def write(path: Path, picture: Picture, options: Options) -> None:
     check(path, picture)
     attributes: dict[str, Any] = {
         **camera_attributes(picture.camera),
-        **{f"hdrcnn:{name}": str(text) for name, text in picture.notes.items()},
+        **{PREFIX + name: str(text) for name, text in picture.notes.items()},
         "chromaticities": picture.primaries,
         "whiteLuminance": float(options.nits),
     }
@@ -92,3 +97,11 @@ def write(path: Path, picture: Picture, options: Options) -> None:
         shares = np.broadcast_to(np.atleast_3d(picture.mask), picture.hdr.shape)
         planes |= {f"mask.{name}": shares[..., index] for index, name in enumerate("RGB")}
     write_exr(path, picture.hdr, planes, attributes, options)
+
+
+def read_notes(path: Path) -> dict[str, str]:
+    """The notes of a file. Raises RuntimeError where it is none."""
+    with OpenEXR.File(str(path), header_only=True) as file:
+        header = file.parts[0].header  # Empty once the file is closed.
+        ours = [name for name in header if name.startswith(PREFIX)]
+        return {name.removeprefix(PREFIX): str(header[name]) for name in ours}

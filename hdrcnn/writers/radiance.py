@@ -16,6 +16,8 @@ from hdrcnn.writers import notes
 from hdrcnn.writers.picture import Options, Picture, check
 
 ENDING = ".hdr"
+LABEL = "Radiance"
+ABOUT = "for 3D programs"
 
 
 def _header(picture: Picture, options: Options) -> bytes:

@@ -29,6 +29,10 @@ from hdrcnn.writers.picture import Options, Picture, check
 from hdrcnn.writers.rendition import code_strip, rec709, shown
 
 ENDING = "_hdr.jpg"
+LABEL = "Ultra HDR"
+ABOUT = "a JPEG for phones and browsers: the photograph and a gain map"
+FLAGS = ("look", "jpeg_quality")
+KEEPS_JPEG = True
 LARGEST = 65535
 """Rows or columns of a JPEG."""
 ISO = b"urn:iso:std:iso:ts:21496:-1\0"

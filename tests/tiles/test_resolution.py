@@ -127,7 +127,7 @@ def test_auto_does_not_care_where_a_closed_picture_begins(shift):
 
 def test_wide_areas_are_filled_from_their_rim():
     """At native size the middle of a wide area sees no rim; under auto it does."""
-    predictor = hdrcnn.load()
+    predictor = hdrcnn.load(precision="float32")
     code, depth = disc(700, 700, 320)
     other = np.where(depth[..., None] > 0, code, np.float32(0.9) * code)
     for way, felt in (("native", False), ("auto", True)):

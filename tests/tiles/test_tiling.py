@@ -16,7 +16,7 @@ from hdrcnn.tiles.tiling import Tiling
 
 @pytest.fixture(scope="module")
 def predictor(tiny_weights):
-    return hdrcnn.load(tiny_weights, tile_pixels=400_000)
+    return hdrcnn.load(tiny_weights, precision="float32", tile_pixels=400_000)
 
 
 def scattered(rng: np.random.Generator, rows: int, columns: int) -> np.ndarray:
