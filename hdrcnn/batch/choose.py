@@ -39,7 +39,7 @@ def sha256(path: Path) -> str:
 
 
 def load_estimator(device: str = "auto") -> "CurveEstimator":
-    """The shipped one, on one of `devices.DEVICES`; Keras is loaded only here. Raises
+    """The shipped one, on one of `runtime.DEVICES`; Keras is loaded only here. Raises
     WeightsError, DeviceError.
     """
     from hdrcnn.predict import camera_curve as curve_estimation, runtime as devices

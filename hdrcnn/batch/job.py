@@ -33,7 +33,7 @@ class Settings:
     max_stops: float | None = None
     """The largest value of the results, in stops above the clipping level."""
     formats: tuple[str, ...] = ("exr",)
-    """Of `outputs.WRITERS`, at least one."""
+    """Of `writers.WRITERS`, at least one."""
     options: Options = dataclasses.field(default_factory=Options)
     """How they are written."""
     report_room: int = 0

@@ -9,7 +9,7 @@ Every file that holds a result carries, beside what the camera wrote:
     source     JSON of `Source`: name, size and digest of the photograph, and the like
     figures    JSON of what the conversion found
 
-OpenEXR as attributes `hdrcnn:version` and so on, other formats as `outputs.notes`; previews a short
+OpenEXR as attributes `hdrcnn:version` and so on, other formats as `writers.notes`; previews a short
 digest of it. A file without them was made by others and is theirs.
 """
 
@@ -45,7 +45,7 @@ class Making:
     """SHA-256 of the weights that estimated the camera curve; empty where it was not estimated."""
 
     def notes(self) -> dict[str, str]:
-        """As texts by name, for `outputs.Picture`."""
+        """As texts by name, for `writers.Picture`."""
         parts = {
             "settings": self.settings,
             "source": dataclasses.asdict(self.source),

@@ -1,4 +1,4 @@
-"""Flags of `command_predict` that do not go together, said before anything is done."""
+"""Flags of `cli.predict` that do not go together, said before anything is done."""
 
 from collections.abc import Collection
 

@@ -151,7 +151,7 @@ def load(
     camera curve estimated from each picture.
 
     precision: of the convolutions, one of `precision.PRECISIONS`; device: one of
-    `devices.DEVICES`; tile_pixels: as for `Predictor`, None: by the memory there is; camera_curve:
+    `runtime.DEVICES`; tile_pixels: as for `Predictor`, None: by the memory there is; camera_curve:
     as for `Predictor`.
     Raises weights.WeightsError where the file, DeviceError where the device cannot be used.
     """

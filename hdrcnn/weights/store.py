@@ -22,7 +22,7 @@ JPEG = FOLDER / "hdrcnn_jpeg.npz"
 VIDEO = FOLDER / "hdrcnn_video.npz"
 """Trained for film; may be missing."""
 CURVES = FOLDER / "camera_curve.npz"
-"""Estimates the camera curve of a picture: `curve_estimation`."""
+"""Estimates the camera curve of a picture: `predict.camera_curve`."""
 WIDEST = 256
 """Channels of a network's first block: four times the published ones."""
 

@@ -8,7 +8,7 @@
     avif       _hdr.avif    browsers, phones             10 bits, PQ      BT.2020
     png        _hdr.png     browsers, players            16 bits, PQ      BT.2020
 
-The first three hold the light of the scene; the others are looked at (`look`). What a format
+The first three hold the light of the scene; the others are looked at (`rendition`). What a format
 cannot hold stands in the docstring of its file. Linear 1.0 is `Options.nits` cd/m^2.
 """
 

@@ -44,11 +44,11 @@ class Picture:
     alpha: np.ndarray | None = None
     """[H, W] float in [0, 1], not multiplied in."""
     mask: np.ndarray | None = None
-    """[H, W] or [H, W, 3] float in [0, 1]: how much is predicted; 1 = all. `highlights.mask`."""
+    """[H, W] or [H, W, 3] float in [0, 1]: how much is predicted; 1 = all. `blend.mask`."""
     panorama: Band | None = None
     """What it shows of a sphere where it is equirectangular and goes all the way round."""
     camera: Camera = dataclasses.field(default_factory=dict)
-    """As `formats.exif.camera_data`."""
+    """As `readers.exif.camera_data`."""
     notes: Mapping[str, str] = dataclasses.field(default_factory=dict)
     """What is to be known of the making: version, weights, settings. Name to text."""
 

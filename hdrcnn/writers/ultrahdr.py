@@ -61,7 +61,7 @@ def _profile(picture: Picture) -> bytes:
 
 
 def _own_samples(picture: Picture) -> tuple[bytes, bytes] | None:
-    """The photograph's JPEG as `jpeg_parts.samples_only`, where it can be kept: upright, 8 bits,
+    """The photograph's JPEG as `jpeg_segments.samples_only`, where it can be kept: upright, 8 bits,
     grey or three colours, of the result's size.
     """
     if picture.jpeg is None:
@@ -88,7 +88,7 @@ def _codes(picture: Picture, rows: slice) -> np.ndarray:
 
 
 def _base(picture: Picture, options: Options) -> tuple[bytes, bytes]:
-    """Head and rest of the base picture, as `jpeg_parts.samples_only`."""
+    """Head and rest of the base picture, as `jpeg_segments.samples_only`."""
     own = _own_samples(picture)
     if own is not None:
         return own
@@ -160,7 +160,7 @@ def assemble(base: tuple[bytes, bytes], found: bytes, before: list[bytes]) -> by
 def write(path: Path, picture: Picture, options: Options) -> None:
     """A JPEG with a gain map. Raises ImageError.
 
-    The photograph keeps its look on every display (`outputs.look`) unless `options.look` is
+    The photograph keeps its look on every display (`rendition`) unless `options.look` is
     "light". Negative values are taken for 0.
     """
     check(path, picture)

@@ -151,7 +151,7 @@ Cost: TypeAlias = Callable[[Any, Any, Any], Any]
 def cost(settings: Loss, blend: str = "channel") -> Cost:
     """The loss that the settings describe, as one function of target, prediction and picture.
 
-    blend: of the weights, one of `highlights.BLENDS`.
+    blend: of the weights, one of `blend.BLENDS`.
     """
 
     def total(target: Tensor, log_hdr: Tensor, code: Tensor) -> Tensor:

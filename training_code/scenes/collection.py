@@ -2,8 +2,8 @@
 
     load_scenes(folder)                   every scene in memory, as it is in its file
     load_scenes(folder, views=, store=)   reduced to what the views need; in memory up to a budget,
-                                          beyond it in files (`scene_store`)
-    ldr_scenes.load_photographs(folder)   LDR photographs, linearised, read when they are used
+                                          beyond it in files (`scenes.store`)
+    photographs.load_photographs(folder)  LDR photographs, linearised, read when they are used
 
 Whichever way, what comes out is a `Collection` of `Scene`.
 """
@@ -115,7 +115,7 @@ class Collection:
     rejected: list[str]
     """One line for each file that cannot be used: which, why, and what to do."""
     notes: list[str] = dataclasses.field(default_factory=list)
-    """Of `scene_files.Listing`."""
+    """Of `files.Listing`."""
     reduced: int = 0
     """Scenes that are held smaller than their files, as no view needs more."""
     saturated: int = 0

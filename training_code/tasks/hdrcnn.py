@@ -43,7 +43,7 @@ class Trainee(keras.Model):
         temporal_term: str = "",
         temporal_weight: float = 0.95,
     ) -> None:
-        """blend: of the weights, one of `highlights.BLENDS`.
+        """blend: of the weights, one of `blend.BLENDS`.
         temporal_term: one of `temporal.TERMS`, or empty for none; temporal_weight: its share a of
             the loss (1 - a) cost + a term (Eilertsen et al. 2019, Eq. 5).
         """
