@@ -35,7 +35,7 @@ sys.path.insert(0, str(ROOT))
 
 from hdrcnn.cli.console import run
 from hdrcnn.files import ImageError
-from hdrcnn.predict.runtime import quietly
+from hdrcnn.printed import quietly
 from hdrcnn.weights import WeightsError
 from hdrcnn.writers.preview import write_png
 

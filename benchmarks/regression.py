@@ -19,7 +19,7 @@ sys.path.insert(0, str(ROOT))
 
 from hdrcnn.cli.console import run
 from hdrcnn.files import ImageError
-from hdrcnn.predict.runtime import quietly
+from hdrcnn.printed import quietly
 from hdrcnn.weights import WeightsError
 
 FLAGS = flags.FLAGS
@@ -38,7 +38,7 @@ def main() -> int:
     with quietly():
         from training_code.evaluation import regression
 
-        predictor = load(FLAGS.params)
+        predictor = load(FLAGS.params, precision="float32")
     path = Path(FLAGS.figures)
     committed = None if FLAGS.update else regression.load(path)
     figures = regression.measure(predictor, Path(FLAGS.truth))

@@ -31,7 +31,7 @@ sys.path.insert(0, str(ROOT))
 from hdrcnn.cli.console import run
 from hdrcnn.colour.transfer import linearise, luminance, srgb_encode
 from hdrcnn.files import ImageError
-from hdrcnn.predict.runtime import quietly
+from hdrcnn.printed import quietly
 from hdrcnn.readers.hdr import read_hdr
 from hdrcnn.tiles import resolution
 from hdrcnn.weights import WeightsError

@@ -41,7 +41,7 @@ from hdrcnn.batch.job import Settings
 from hdrcnn.batch.plan import Job, plan
 from hdrcnn.batch.sequence import Films
 from hdrcnn.cli.console import run
-from hdrcnn.predict.runtime import quietly
+from hdrcnn.printed import quietly
 
 if TYPE_CHECKING:
     from hdrcnn.predict.single_image import Predictor

@@ -17,7 +17,7 @@ from hdrcnn.cli.console import run
 from hdrcnn.colour.display import to_display
 from hdrcnn.colour.transfer import linearise
 from hdrcnn.files import ImageError
-from hdrcnn.predict.runtime import quietly
+from hdrcnn.printed import quietly
 from hdrcnn.readers.hdr import read_exr
 from hdrcnn.readers.photograph import read_ldr
 from hdrcnn.tiles.geometry import fit
@@ -59,7 +59,7 @@ def main() -> int:
 
     code = read_ldr(ROOT / "data" / f"{FLAGS.scene}.png")
     with quietly():
-        predictor = load(FLAGS.params)
+        predictor = load(FLAGS.params, precision="float32")
     curve = predictor.curve(code)
     rows = {
         "photograph": linearise(code, curve),

@@ -21,7 +21,7 @@ from hdrcnn.cli.console import run
 from hdrcnn.colour.display import to_display
 from hdrcnn.colour.transfer import linearise, luminance
 from hdrcnn.files import ImageError
-from hdrcnn.predict.runtime import quietly
+from hdrcnn.printed import quietly
 from hdrcnn.readers.hdr import read_exr
 from hdrcnn.readers.photograph import read_photograph
 from hdrcnn.writers.preview import write_png
@@ -40,7 +40,7 @@ def main() -> int:
 
     photograph = read_photograph(ROOT / "data" / f"{FLAGS.scene}.png")
     with quietly():
-        predictor = load(FLAGS.params)
+        predictor = load(FLAGS.params, precision="float32")
     code, curve = photograph.code, predictor.curve(photograph.code)
     panoramas = {
         "photograph": linearise(code, curve),

@@ -16,7 +16,15 @@ from packaging.requirements import Requirement
 from hdrcnn.readers.hdr import read_exr
 from tests.conftest import ROOT
 
-SOURCES = ("hdrcnn", "weights", "pyproject.toml", "requirements.txt", "README.md", "LICENSE")
+SOURCES = (
+    "hdrcnn",
+    "weights",
+    "pyproject.toml",
+    "setup.py",
+    "requirements.txt",
+    "README.md",
+    "LICENSE",
+)
 
 
 def pip(*arguments, cwd):

@@ -22,7 +22,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from hdrcnn.cli.console import run
 from hdrcnn.files import ImageError, prepare_folder
-from hdrcnn.predict.runtime import quietly
+from hdrcnn.printed import quietly
 from hdrcnn.weights import CURVES, WeightsError
 
 FLAGS = flags.FLAGS

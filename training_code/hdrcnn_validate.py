@@ -25,7 +25,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from hdrcnn.cli.console import run
 from hdrcnn.colour.transfer import ESTIMATED, LINEARISATIONS
 from hdrcnn.files import ImageError, finished_whole
-from hdrcnn.predict.runtime import quietly
+from hdrcnn.printed import quietly
 from hdrcnn.weights import SHIPPED, WeightsError
 
 FLAGS = flags.FLAGS

@@ -16,12 +16,17 @@ from hdrcnn.colour.clipping_level import Levels
 from hdrcnn.colour.transfer import ESTIMATED
 from hdrcnn.files import digest
 from hdrcnn.interruption import held
+from hdrcnn.printed import quietly
 from hdrcnn.weights import CURVES, JPEG, SHIPPED, VIDEO, WeightsError, npz
 
 if TYPE_CHECKING:
     from hdrcnn.colour.transfer import CameraCurve
     from hdrcnn.predict.camera_curve import CurveEstimator
     from hdrcnn.predict.single_image import Predictor
+
+
+PRECISION = "auto"
+"""Of the convolutions, unless another is asked for."""
 
 
 @functools.cache
@@ -39,7 +44,7 @@ def sha256(path: Path) -> str:
 
 
 def load_estimator(device: str = "auto") -> "CurveEstimator":
-    """The shipped one, on one of `devices.DEVICES`; Keras is loaded only here. Raises
+    """The shipped one, on one of `runtime.DEVICES`; Keras is loaded only here. Raises
     WeightsError, DeviceError.
     """
     from hdrcnn.predict import camera_curve as curve_estimation, runtime as devices
@@ -67,6 +72,37 @@ class Networks:
         if params is None and film and VIDEO.is_file():
             self._params = VIDEO
         sha256(self._params or SHIPPED)
+
+    @classmethod
+    def on(
+        cls,
+        device: str = "auto",
+        params: Path | None = None,
+        film: bool = False,
+        *,
+        precision: str = PRECISION,
+        tile_pixels: int | None = None,
+        estimating_on: str | None = None,
+    ) -> "Networks":
+        """Those of the command and of the library: both take the same for the same photograph.
+
+        device, estimating_on: of `runtime.DEVICES`, for the networks and for the estimate of the
+        curve. precision, tile_pixels: as for `single_image.load`. Raises WeightsError.
+        """
+
+        def load(path: Path) -> "Predictor":
+            with quietly():
+                from hdrcnn.predict import single_image
+
+                return single_image.load(
+                    path, precision=precision, device=device, tile_pixels=tile_pixels
+                )
+
+        def estimator() -> "CurveEstimator":
+            with quietly():
+                return load_estimator(estimating_on or device)
+
+        return cls(load, params, film, estimator)
 
     def choose(self, lossy: bool) -> Path:
         """The weights file for a picture."""

@@ -33,7 +33,7 @@ from hdrcnn.review import Entry
 from hdrcnn.tiles.frame import Frame
 from hdrcnn.tiles.geometry import fit, wanted_size
 from hdrcnn.weights import WeightsError
-from hdrcnn.writers import Picture
+from hdrcnn.writers import WRITERS, Picture
 
 
 def _is_text(path: Path) -> bool:
@@ -213,7 +213,8 @@ class Conversion:
         scaling = self._scaling(self.levels)
         self.frame = Frame(code, 1, scaling, closed=self.panorama is not None)
         self.alpha = None if alpha is None else alpha.astype(np.float16)
-        jpeg = photograph.jpeg if "ultrahdr" in self.settings.formats else None
+        keeps = any(WRITERS[name].keeps_jpeg for name in self.settings.formats)
+        jpeg = photograph.jpeg if keeps else None
         self.photograph = dataclasses.replace(photograph, code=code[:0], alpha=None, jpeg=jpeg)
         if self.settings.sequence:
             self._curve("")  # Of a first frame, before the later ones are judged by it.

@@ -23,15 +23,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-import hdrcnn
-from hdrcnn.batch.choose import Networks, load_estimator, sha256
+from hdrcnn import _version
+from hdrcnn.batch.choose import Networks, sha256
 from hdrcnn.batch.convert import Conversion
 from hdrcnn.batch.job import Settings
 from hdrcnn.batch.outcome import Outcome
 from hdrcnn.batch.plan import Job
 from hdrcnn.batch.run import settle
 from hdrcnn.batch.sequence import Film, Films
-from hdrcnn.predict.runtime import quietly
 from hdrcnn.weights import CURVES, JPEG, SHIPPED, VIDEO
 
 if TYPE_CHECKING:
@@ -252,7 +251,7 @@ def installed(params: Path | None) -> tuple[str, ...]:
     """
     paths = (*((SHIPPED, JPEG, VIDEO) if params is None else (params,)), CURVES)
     found = (sha256(path) if path == params or path.is_file() else "" for path in paths)
-    return (hdrcnn.__version__, *found)
+    return (_version.__version__, *found)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -292,15 +291,13 @@ def _networks(request: Request) -> Networks:
         raise FarmError(
             f"worker on {socket.gethostname()}: its hdrcnn {what}; install the same on all machines"
         )
-    load = functools.partial(
-        hdrcnn.load,
+    return Networks.on(
+        request.device,
+        request.params,
+        request.settings.sequence,
         precision=request.settings.precision,
-        device=request.device,
         tile_pixels=request.tile_pixels,
     )
-    estimator = functools.partial(load_estimator, request.device)
-    film = request.settings.sequence
-    return Networks(quietly()(load), request.params, film, quietly()(estimator))
 
 
 def convert(job: Job, film: Film | None, request: Request) -> Outcome:

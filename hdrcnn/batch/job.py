@@ -3,6 +3,7 @@
 import dataclasses
 from typing import Any
 
+from hdrcnn.batch.choose import PRECISION
 from hdrcnn.batch.plan import Job
 from hdrcnn.colour.clipping_level import AUTO
 from hdrcnn.readers.photograph import MAX_MEGAPIXELS
@@ -25,7 +26,7 @@ class Settings:
     resolution: str = "auto"
     panorama: bool = False
     """Every picture closes left and right, whether its file says so or not."""
-    precision: str = "auto"
+    precision: str = PRECISION
     """Of the convolutions, as asked for; see `precision`."""
     primaries: bool = False
     """The results keep the primaries of their photographs. Else they are Rec. 709."""
@@ -34,7 +35,7 @@ class Settings:
     max_stops: float | None = None
     """The largest value of the results, in stops above the clipping level."""
     formats: tuple[str, ...] = ("exr",)
-    """Of `outputs.WRITERS`, at least one."""
+    """Of `writers.WRITERS`, at least one."""
     options: Options = dataclasses.field(default_factory=Options)
     """How they are written."""
     report_room: int = 0
@@ -63,8 +64,9 @@ class Settings:
         return tuple(WRITERS[name].ending for name in self.formats)
 
     def files(self, job: Job) -> dict[str, str]:
-        """Where the files of a result are, by the names of their formats."""
-        return {name: str(job.output(WRITERS[name].ending)) for name in self.formats}
+        """Where the files of a result are, by the labels of their formats."""
+        writers = [WRITERS[name] for name in self.formats]
+        return {writer.label: str(job.output(writer.ending)) for writer in writers}
 
     def record(self) -> dict[str, Any]:
         """What a result depends on, as it is stored with it. Of the formats only how they are

@@ -9,8 +9,7 @@ from typing import Any
 
 from hdrcnn.batch.job import Settings
 from hdrcnn.batch.outcome import FIGURES, Outcome
-from hdrcnn.files import ImageError, not_written
-from hdrcnn.listing import real
+from hdrcnn.files import ImageError, not_written, real
 
 
 def record(outcome: Outcome, settings: Settings) -> dict[str, Any]:

@@ -16,16 +16,14 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
-from hdrcnn.files import ImageError, OutputFolder
-from hdrcnn.listing import (
+from hdrcnn.files import ImageError, OutputFolder, natural_key, real
+from hdrcnn.readers.listing import (
     LDR_SUFFIXES,
     entries_of,
     is_directory,
     is_folder,
     is_system_folder,
     may_be_picture,
-    natural_key,
-    real,
     walk,
 )
 

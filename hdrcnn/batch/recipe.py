@@ -9,7 +9,7 @@ Every file that holds a result carries, beside what the camera wrote:
     source     JSON of `Source`: name, size and digest of the photograph, and the like
     figures    JSON of what the conversion found
 
-OpenEXR as attributes `hdrcnn:version` and so on, other formats as `outputs.notes`; previews a short
+OpenEXR as attributes `hdrcnn:version` and so on, other formats as `writers.notes`; previews a short
 digest of it. A file without them was made by others and is theirs.
 """
 
@@ -24,7 +24,7 @@ from typing import Any
 
 from PIL import Image
 
-import hdrcnn
+from hdrcnn import _version
 from hdrcnn.batch.job import PREVIEW_ENDINGS, Settings
 from hdrcnn.batch.plan import Job
 from hdrcnn.batch.source import Source
@@ -32,10 +32,8 @@ from hdrcnn.colour.transfer import LINEARISATIONS
 from hdrcnn.files import ImageError, is_regular
 from hdrcnn.readers.pillow import own_limit
 from hdrcnn.writers import WRITERS, notes
-from hdrcnn.writers.whole import exr_attributes, is_whole
-
-PREFIX = "hdrcnn:"
-PARTS = ("version", "weights", "estimator", "settings", "source", "figures")
+from hdrcnn.writers.exr import PREFIX
+from hdrcnn.writers.whole import is_whole
 
 
 def _parsed(text: str) -> dict[str, Any]:
@@ -71,12 +69,12 @@ class Making:
     settings: Mapping[str, Any]
     source: Source
     figures: Mapping[str, Any]
-    version: str = hdrcnn.__version__
+    version: str = _version.__version__
     estimator: str = ""
     """SHA-256 of the weights that estimated the camera curve; empty where it was not estimated."""
 
     def notes(self) -> dict[str, str]:
-        """As texts by name, for `outputs.Picture`."""
+        """As texts by name, for `writers.Picture`."""
         parts = {
             "settings": self.settings,
             "source": dataclasses.asdict(self.source),
@@ -119,7 +117,9 @@ class Making:
         wanted = dict(settings)
         if wanted.get("previews") is None:
             wanted["previews"] = self.settings.get("previews")
-        return self.version == hdrcnn.__version__ and canonical(wanted) == canonical(self.settings)
+        return self.version == _version.__version__ and canonical(wanted) == canonical(
+            self.settings
+        )
 
 
 def canonical(value: Any) -> str:
@@ -129,12 +129,12 @@ def canonical(value: Any) -> str:
     return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
 
 
-def _attributes(path: Path) -> dict[str, str]:
-    """Those of an OpenEXR file that are ours. Raises OSError, ValueError, struct.error."""
-    with path.open("rb") as file:
-        header = exr_attributes(file)
-    names = {part: (PREFIX + part).encode() for part in PARTS}
-    return {part: header[name].decode() for part, name in names.items() if name in header}
+def _notes(path: Path) -> Mapping[str, str] | None:
+    """Of a file by its ending. Raises whatever a damaged one leads to."""
+    for writer in WRITERS.values():
+        if path.name.lower().endswith(writer.ending):
+            return writer.notes(path)
+    return notes.read(path)
 
 
 def making_of(path: Path) -> Making | None:
@@ -142,9 +142,8 @@ def making_of(path: Path) -> Making | None:
     if not is_regular(path):
         return None
     try:
-        is_exr = path.suffix.lower() == ".exr"
-        return Making.of_notes((_attributes(path) if is_exr else notes.read(path)) or {})
-    except (RecursionError, LookupError, ValueError, TypeError, OSError, struct.error):
+        return Making.of_notes(_notes(path) or {})
+    except (RuntimeError, LookupError, ValueError, TypeError, OSError, struct.error):
         return None
 
 
@@ -185,12 +184,10 @@ def made_here(path: Path) -> bool:
     return path.suffix.lower() == ".png" and _software_of(path).startswith("hdrcnn ")
 
 
-RESULT_ENDINGS = (*(writer.ending for writer in WRITERS.values()), *PREVIEW_ENDINGS)
-
-
 def is_result(path: Path) -> bool:
     """Whether a file is one that this tool wrote. Only what is named like one is opened."""
-    return path.name.endswith(RESULT_ENDINGS) and made_here(path)
+    endings = (*(writer.ending for writer in WRITERS.values()), *PREVIEW_ENDINGS)
+    return path.name.endswith(endings) and made_here(path)
 
 
 def check_place(job: Job, endings: tuple[str, ...]) -> None:

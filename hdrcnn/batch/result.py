@@ -28,7 +28,10 @@ from hdrcnn.review.exposure_strip import write_exposure_strip
 from hdrcnn.tiles.frame import Frame
 from hdrcnn.writers import WRITERS, Picture
 from hdrcnn.writers.exr import HALF_MAX
-from hdrcnn.writers.preview import STRIP, write_png
+from hdrcnn.writers.preview import write_png
+
+STRIP = 256
+"""Rows of a picture that are worked on together."""
 
 
 def curve_record(curve: str | CameraCurve) -> str | dict[str, float]:

@@ -1,4 +1,4 @@
-"""Flags of `command_predict` that do not go together, said before anything is done."""
+"""Flags of `cli.predict` that do not go together, said before anything is done."""
 
 import dataclasses
 from collections.abc import Collection
@@ -8,18 +8,9 @@ from absl import flags
 from hdrcnn.batch import farm
 from hdrcnn.batch.shards import Shard
 from hdrcnn.colour.clipping_level import AUTO
+from hdrcnn.writers import WRITERS
 
 FLAGS = flags.FLAGS
-OF_FORMATS = {
-    "mask": ("exr",),
-    "exr_float": ("exr", "jxl"),
-    "exr_compression": ("exr",),
-    "exr_level": ("exr",),
-    "jpeg_quality": ("ultrahdr",),
-    "avif_quality": ("avif",),
-    "look": ("ultrahdr", "avif", "png"),
-}
-"""Flags that change only files of these formats."""
 
 
 def is_scaling(text: str) -> bool:
@@ -55,7 +46,8 @@ def _given(name: str) -> bool:
 
 def check_used(formats: Collection[str]) -> None:
     """Raises ValueError where a flag was given that would change nothing."""
-    for name, used in OF_FORMATS.items():
+    for name in {name: None for writer in WRITERS.values() for name in writer.flags}:
+        used = [kind for kind, writer in WRITERS.items() if name in writer.flags]
         if _given(name) and not set(used) & set(formats):
             raise ValueError(
                 f"--{name} changes nothing: it is for --format={' or '.join(used)}; name it there, "

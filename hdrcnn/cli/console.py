@@ -4,65 +4,13 @@ import contextlib
 import logging as python_logging
 import os
 import sys
-import unicodedata
-from collections.abc import Callable, Iterator
-from typing import NoReturn, TextIO
+from collections.abc import Callable
+from typing import NoReturn
 
 from absl import app, flags, logging
 
 from hdrcnn import interruption
-from hdrcnn.printed import LOCK, notes_file
-
-_DIRECTIONS = "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
-"""Characters that make what follows them appear in another order."""
-
-
-def printable(text: str) -> str:
-    """One line that a terminal shows as it is: names may hold any character. Those that control
-    it, end the line, reorder it or are no text are written as in Python.
-    """
-
-    def shown(character: str) -> str:
-        unsafe = unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp")
-        if unsafe or character in _DIRECTIONS:
-            return character.encode("unicode_escape").decode()
-        return character
-
-    return "".join(map(shown, text))
-
-
-@contextlib.contextmanager
-def quietly() -> Iterator[None]:
-    """Around the import of TensorFlow, whose libraries write notes about themselves to stderr
-    before any setting can stop them. Where the import fails, they are shown after all. One thread
-    at a time; the others write by `say` meanwhile. Ctrl-C waits until all is loaded.
-    """
-    with interruption.held(), LOCK, notes_file() as notes:
-        with contextlib.suppress(OSError, AttributeError):
-            sys.stderr.flush()
-        stderr = os.dup(2)
-        os.dup2(notes.fileno(), 2)
-        try:
-            yield
-        except ImportError:
-            notes.seek(0)
-            os.write(stderr, notes.read())
-            raise
-        finally:
-            os.dup2(stderr, 2)
-            os.close(stderr)
-
-
-def say(line: str, stream: TextIO) -> None:
-    """A line to the user, as soon as no thread is `quietly` loading. That nobody reads stderr any
-    more is no reason to stop.
-    """
-    with LOCK:
-        try:
-            print(printable(line), file=stream, flush=True)
-        except OSError:
-            if stream is not sys.stderr:
-                raise
+from hdrcnn.printed import say
 
 
 def _open_streams() -> None:

@@ -18,13 +18,11 @@ import dataclasses
 import sys
 from collections.abc import Generator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from absl import flags
 
-import hdrcnn
 from hdrcnn.batch import farm
-from hdrcnn.batch.choose import Networks, load_estimator
+from hdrcnn.batch.choose import PRECISION, Networks
 from hdrcnn.batch.log import Journal, fault, record
 from hdrcnn.batch.plan import Job, plan
 from hdrcnn.batch.recipe import is_result
@@ -33,7 +31,6 @@ from hdrcnn.batch.sequence import Films
 from hdrcnn.batch.shards import Shard
 from hdrcnn.cli import checks as command_checks
 from hdrcnn.cli.console import run
-from hdrcnn.colour.absolute import REFERENCE_WHITE
 from hdrcnn.colour.clipping_level import AUTO
 from hdrcnn.colour.transfer import ESTIMATED, LINEARISATIONS
 from hdrcnn.files import (
@@ -45,16 +42,12 @@ from hdrcnn.files import (
     remove_temporaries,
 )
 from hdrcnn.predict.precision import PRECISIONS
-from hdrcnn.predict.runtime import DEVICES, DeviceError, quietly, say
+from hdrcnn.predict.runtime import DEVICES, DeviceError
+from hdrcnn.printed import say
 from hdrcnn.readers.photograph import MAX_MEGAPIXELS
 from hdrcnn.review.collected import NAME, Collected
 from hdrcnn.weights import CURVES, JPEG, SHIPPED, VIDEO, WeightsError
 from hdrcnn.writers import WRITERS, Options, chosen
-from hdrcnn.writers.picture import COMPRESSIONS, LOOKS
-
-if TYPE_CHECKING:
-    from hdrcnn.predict.camera_curve import CurveEstimator
-    from hdrcnn.predict.single_image import Predictor
 
 FLAGS = flags.FLAGS
 LONGEST_SIDE = 1_000_000
@@ -94,16 +87,21 @@ flags.DEFINE_bool("mask", False, "Add channels mask.R, .G, .B: how much of each 
 flags.DEFINE_float(
     "max_stops", None, "Scale pixels down to so many stops above the clipping level."
 )
-flags.DEFINE_list("format", ["exr"], f"What is written, separated by commas: {', '.join(WRITERS)}.")
-flags.DEFINE_float("nits", REFERENCE_WHITE, "cd/m^2 of the clipping level, 1.0.")
-flags.DEFINE_enum("look", "photograph", list(LOOKS),
-                  "Of ultrahdr, avif and png below the clipping level: that of the photograph, or "
-                  "the light behind it.")  # fmt: skip
-flags.DEFINE_bool("exr_float", False, "OpenEXR and JPEG XL of 32 bits a sample. Without: 16.")
-flags.DEFINE_enum("exr_compression", "zip", list(COMPRESSIONS), "Of OpenEXR.")
-flags.DEFINE_float("exr_level", None, "Of dwaa and dwab: 45 as a rule, more is smaller and worse.")
-flags.DEFINE_integer("jpeg_quality", 95, "Of ultrahdr: gain map, and base where encoded anew.")
-flags.DEFINE_integer("avif_quality", 95, "Of avif; 100 keeps every code.")
+flags.DEFINE_list(
+    "format",
+    ["exr"],
+    "What is written, separated by commas: "
+    + "; ".join(f"{name}, {w.label} {w.about}" for name, w in WRITERS.items())
+    + ".",
+)
+_KINDS = {bool: flags.DEFINE_bool, int: flags.DEFINE_integer, str: flags.DEFINE_string}
+for _field in dataclasses.fields(Options):
+    _about = _field.metadata["about"]
+    if _field.metadata["choices"]:
+        flags.DEFINE_enum(_field.name, _field.default, _field.metadata["choices"], _about)
+    else:
+        _define = _KINDS.get(type(_field.default), flags.DEFINE_float)
+        _define(_field.name, _field.default, _about)
 flags.DEFINE_bool("report", False, "Also write report.html: all pictures, to be looked at.")
 flags.DEFINE_bool("previews", False, "Also write _in.png, _out.png and _strip.png.")
 flags.DEFINE_float(
@@ -128,7 +126,7 @@ flags.DEFINE_bool(
 )
 flags.DEFINE_enum(
     "precision",
-    "auto",
+    PRECISION,
     list(PRECISIONS),
     "Of the convolutions. auto: bfloat16 on processors that have it, but float32 for an originally "
     "published file.",
@@ -170,8 +168,6 @@ flags.register_validator(
 OF_SETTINGS = ("gamma", "width", "height", "resolution", "panorama", "precision",
                "primaries", "mask", "max_stops", "previews", "exposure", "max_megapixels",
                "overwrite", "sequence")  # fmt: skip
-OF_OPTIONS = ("nits", "look", "exr_float", "exr_compression", "exr_level", "jpeg_quality",
-              "avif_quality")  # fmt: skip
 
 
 def _say(place: str, outcome: Outcome, ending: str) -> None:
@@ -179,21 +175,6 @@ def _say(place: str, outcome: Outcome, ending: str) -> None:
     failed = outcome.error is not None
     if failed or not FLAGS.quiet:
         say(f"{place} {outcome.line(ending)}", sys.stderr if failed else sys.stdout)
-
-
-def _load(path: Path) -> "Predictor":
-    with quietly():
-        return hdrcnn.load(
-            path,
-            precision=FLAGS.precision,
-            device=FLAGS.device,
-            tile_pixels=FLAGS.tile_pixels,
-        )
-
-
-def _load_estimator(device: str) -> "CurveEstimator":
-    with quietly():
-        return load_estimator(device)
 
 
 def _outcomes(
@@ -227,7 +208,7 @@ def main() -> int:
     """Flags to jobs; a line for each picture. Returns the exit status."""
     settings = Settings(
         formats=tuple(chosen(FLAGS.format)),
-        options=Options(**{name: getattr(FLAGS, name) for name in OF_OPTIONS}),
+        options=Options(**{f.name: getattr(FLAGS, f.name) for f in dataclasses.fields(Options)}),
         scaling=AUTO if FLAGS.scaling == AUTO else float(FLAGS.scaling),
         camera_curve=None if FLAGS.camera_curve == "auto" else FLAGS.camera_curve,
         **{name: getattr(FLAGS, name) for name in OF_SETTINGS},
@@ -242,7 +223,14 @@ def main() -> int:
     params = None if FLAGS.params == "auto" else Path(FLAGS.params)
     # Where workers do the rest, only films are settled here: the GPUs are left to the workers.
     device = FLAGS.device if place is None else "cpu"
-    networks = Networks(_load, params, settings.sequence, lambda: _load_estimator(device))
+    networks = Networks.on(
+        FLAGS.device,
+        params,
+        settings.sequence,
+        precision=settings.precision,
+        tile_pixels=FLAGS.tile_pixels,
+        estimating_on=device,
+    )
     folder = prepare_folder(out_dir)
     jobs = [dataclasses.replace(job, folder=folder) for job in jobs]
     if collected and not FLAGS.overwrite:
@@ -269,8 +257,8 @@ def main() -> int:
             journal.add(record(outcome, settings))
             missing -= outcome.error is None
             written += [] if outcome.error else map(outcome.job.output, settings.endings)
-            if collected:
-                collected.add(outcome)
+            if collected and outcome.entry is not None:
+                collected.add(outcome.entry, outcome.job.stem.parent)
     if place is not None:
         remove_temporaries(out_dir)  # Of workers that died.
     if collected and not stopped:

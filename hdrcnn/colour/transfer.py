@@ -74,12 +74,12 @@ LINEARISATIONS: dict[str, Callable[..., Array]] = {
 """By name, as stored in a weights file: codes in [0, 1] to linear in [0, 1]."""
 
 ESTIMATED = "estimated"
-"""In the place of such a name: the curve of each picture, by `curve_estimation`."""
+"""In the place of such a name: the curve of each picture, by `predict.camera_curve`."""
 
 
 @dataclasses.dataclass(frozen=True)
 class CameraCurve:
-    """A curve of the published family, Eilertsen et al. 2017, Eq. 7; `curve_estimation` finds
+    """A curve of the published family, Eilertsen et al. 2017, Eq. 7; `predict.camera_curve` finds
     that of a picture.
     """
 

@@ -4,5 +4,3 @@ CONVOLUTIONS = (2, 2, 3, 3, 3)
 """Convolutions in each block."""
 CHANNELS = (1, 2, 4, 8, 8)
 """Channels of each block, in units of the width."""
-STRIDE = 32
-"""Height and width must be multiples of this: five poolings by two."""

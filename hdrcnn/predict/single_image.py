@@ -9,17 +9,17 @@ import numpy.typing as npt
 
 from hdrcnn import weights
 from hdrcnn.colour.clipping_level import AUTO, Levels, clipping_levels, factors
-from hdrcnn.colour.transfer import ESTIMATED, CameraCurve, linearise
+from hdrcnn.colour.transfer import ESTIMATED, LINEARISATIONS, CameraCurve, linearise
+from hdrcnn.files import shown
 from hdrcnn.interruption import one_by_one
 from hdrcnn.models import BUILDERS
-from hdrcnn.models.vgg import STRIDE
 from hdrcnn.predict import blend as highlights, camera_curve as curve_estimation, runtime as devices
 from hdrcnn.predict.precision import building_in, chosen
 from hdrcnn.tiles.frame import Frame
 from hdrcnn.tiles.geometry import pad_to_multiple
 from hdrcnn.tiles.resolution import WAYS
-from hdrcnn.tiles.tiling import HALO, TILE_PIXELS, Tiling
-from hdrcnn.weights import published as published_weights
+from hdrcnn.tiles.tiling import TILE_PIXELS, Tiling
+from hdrcnn.weights import published
 
 STRIP = 256
 """Rows of a picture that are linearised at once."""
@@ -95,10 +95,10 @@ class Predictor:
         """The network's own output for a whole picture, in one piece.
 
         code: [H, W, 3] float32 in [0, 1], display-encoded. Returns [H, W, 3] float32,
-        y = log(H + 1/255). Mirrored at right and bottom to a multiple of 32, then cropped back.
+        y = log(H + 1/255). Mirrored at right and bottom to what the network takes, then cropped.
         """
         rows, columns = code.shape[:2]
-        padded = pad_to_multiple(code, STRIDE)[None]
+        padded = pad_to_multiple(code, self.tiling.cell)[None]
         return np.asarray(self.model.predict_on_batch(padded))[0, :rows, :columns]
 
     def curve(
@@ -154,7 +154,15 @@ class Predictor:
         picture = as_picture(image)
         scale = _checked(scaling, picture, alpha)
         curve = self.curve(picture, camera_curve, scale)
-        frame = Frame(picture, STRIDE, scale, gamma, panorama, HALO)
+        frame = Frame(
+            picture,
+            self.tiling.cell,
+            scale,
+            functools.partial(highlights.bend, gamma=gamma),
+            highlights.THRESHOLD**gamma,
+            closed=panorama,
+            halo=self.tiling.halo,
+        )
         hdr = np.empty(picture.shape, dtype)
         for strip in frame.picture.strips(STRIP):
             hdr[strip.within(frame.picture)] = linearise(frame.codes(strip), curve)
@@ -174,13 +182,15 @@ def load(
     precision: str = "float32",
     device: str = "auto",
     tile_pixels: int | None = None,
+    camera_curve: str | None = None,
 ) -> Predictor:
     """A predictor with the weights of a file; without one, with those shipped, which come with the
     camera curve estimated from each picture.
 
     precision: of the convolutions, one of `precision.PRECISIONS`; auto: float32 for the originally
     published files, so that the result is that of the published method; device: one of
-    `devices.DEVICES`; tile_pixels: as for `Predictor`, None: by the memory there is.
+    `runtime.DEVICES`; tile_pixels: as for `Predictor`, None: by the memory there is; camera_curve:
+    as for `Predictor`.
     Raises weights.WeightsError where the file, DeviceError where the device cannot be used.
     """
     path = Path(params) if params is not None else weights.SHIPPED
@@ -189,9 +199,17 @@ def load(
         raise weights.WeightsError(
             f"{path}: for a network {metadata.model!r}; known: {', '.join(BUILDERS)}"
         )
+    for value, known in (
+        (metadata.linearisation, LINEARISATIONS),
+        (metadata.blend, highlights.BLENDS),
+    ):
+        if value not in known:
+            raise weights.WeightsError(
+                f"{path}: {shown(repr(value))} is not known; known: {', '.join(known)}"
+            )
     weights.check_width(arrays, metadata, str(path))
     on_gpu = devices.prepare(device)
-    if precision == "auto" and published_weights.recognised(path):
+    if precision == "auto" and published.recognised(path):
         precision = "float32"
     with building_in(chosen(precision, keras.config.backend(), on_gpu)):
         model = BUILDERS[metadata.model]()(metadata.width)
@@ -199,4 +217,6 @@ def load(
     if tile_pixels is None:
         free = devices.free_gpu_bytes() if on_gpu else None
         tile_pixels = devices.tile_pixels(free, metadata.width, TILE_PIXELS)
-    return Predictor(model, metadata, tile_pixels, ESTIMATED if params is None else None)
+    if params is None and camera_curve is None:
+        camera_curve = ESTIMATED
+    return Predictor(model, metadata, tile_pixels, camera_curve)

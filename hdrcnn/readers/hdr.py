@@ -20,11 +20,10 @@ import tifffile
 
 from hdrcnn.colour.absolute import strips
 from hdrcnn.colour.primaries import REC709, is_xyz, luminance_weights, to_rec709, xyz_to_rec709
-from hdrcnn.files import ImageError
+from hdrcnn.files import ImageError, shown
 from hdrcnn.printed import without
 from hdrcnn.readers import exr_layers, rgbe, tiff_page
 from hdrcnn.readers.decoded import NotReadError
-from hdrcnn.weights.npz import shown
 
 HDR_SUFFIXES = (".exr", ".hdr", ".pic", ".tif", ".tiff")
 LARGEST = 320_000_000

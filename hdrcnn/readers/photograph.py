@@ -57,7 +57,7 @@ class Photograph:
     """What it shows of a sphere where it is equirectangular and goes all the way round, by its
     XMP data."""
     camera: exif.Camera = dataclasses.field(default_factory=dict)
-    """Camera, lens and exposure by Exif name; see `formats.exif`."""
+    """Camera, lens and exposure by Exif name; see `readers.exif`."""
     jpeg: bytes | None = None
     """The file, where it is a JPEG whose samples are those of `code`."""
 

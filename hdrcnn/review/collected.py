@@ -4,28 +4,17 @@ import dataclasses
 import os
 from pathlib import Path
 
-from hdrcnn.batch.outcome import Outcome
-from hdrcnn.files import ImageError
-from hdrcnn.listing import natural_key
+from hdrcnn.files import ImageError, natural_key
 from hdrcnn.review.entry import Entry
 from hdrcnn.review.page import bytes_for, made_here, write_report
 
 NAME = "report.html"
 MOST = 4000
 """Pictures in a page: more would leave each too little room to be looked at."""
-LABELS = {
-    "exr": "EXR",
-    "hdr": "Radiance",
-    "ultrahdr": "Ultra HDR",
-    "avif": "AVIF",
-    "png": "PNG (PQ)",
-    "jxl": "JPEG XL",
-}
-"""Of the links to the files."""
 
 
 class Collected:
-    """What the outcomes of a run bring for the page in its folder."""
+    """What a run brings for the page in its folder."""
 
     def __init__(self, out_dir: Path, count: int) -> None:
         """count: of the pictures there may be."""
@@ -43,20 +32,21 @@ class Collected:
                 "--out_dir"
             )
 
-    def add(self, outcome: Outcome) -> None:
-        """The entry of a picture, its files as seen from the page, its name with its folder."""
-        if outcome.entry is None:
-            return
+    def add(self, entry: Entry, place: Path) -> None:
+        """The entry of a picture, its files as seen from the page, its name with its folder.
+
+        place: the folder of its files.
+        """
         if len(self._entries) == MOST:
             self._left_out += 1
             return
-        folder = outcome.job.stem.parent.relative_to(self._out_dir)
+        folder = place.relative_to(self._out_dir)
         files = {
-            LABELS[name]: Path(os.path.relpath(path, self._out_dir)).as_posix()
-            for name, path in outcome.entry.files.items()
+            label: Path(os.path.relpath(path, self._out_dir)).as_posix()
+            for label, path in entry.files.items()
         }
-        name = (folder / outcome.entry.name).as_posix()
-        self._entries.append(dataclasses.replace(outcome.entry, name=name, files=files))
+        name = (folder / entry.name).as_posix()
+        self._entries.append(dataclasses.replace(entry, name=name, files=files))
 
     def write(self) -> str:
         """The page, in natural order whoever was done first. Returns its path, with what it lacks.

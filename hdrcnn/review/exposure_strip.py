@@ -17,9 +17,9 @@ from hdrcnn.colour.absolute import strips
 from hdrcnn.colour.clipping_level import scaled
 from hdrcnn.colour.display import to_display
 from hdrcnn.colour.primaries import linear_to_rec709
+from hdrcnn.colour.saturation import THRESHOLD, saturation
 from hdrcnn.colour.transfer import linearise, luminance, srgb_encode
 from hdrcnn.files import finished_whole
-from hdrcnn.predict.blend import THRESHOLD, saturation
 from hdrcnn.tiles.reduction import fitting, reduced
 from hdrcnn.writers.picture import Picture, check
 from hdrcnn.writers.rendition import code_strip, rec709

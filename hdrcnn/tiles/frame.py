@@ -6,8 +6,6 @@ from functools import cached_property
 
 import numpy as np
 
-from hdrcnn.colour.clipping_level import Levels, scaled
-from hdrcnn.predict.blend import THRESHOLD, bend
 from hdrcnn.tiles.regions import Region
 
 STRIP = 256
@@ -49,10 +47,12 @@ class Frame:
     """[H, W, 3], display-encoded: uint8, uint16, or float32 in [0, 1]."""
     multiple: int
     """Rows and columns of the frame are multiples of it: mirrored at right and bottom."""
-    scaling: float | Levels = 1.0
+    scaling: float | tuple[float, float, float] = 1.0
     """The codes are multiplied by it, or each channel by its own, and clipped."""
-    gamma: float = 1.0
-    """Camera-curve control of `highlights.bend`."""
+    bend: Callable[[np.ndarray], np.ndarray] | None = None
+    """What becomes of codes before a network is shown them."""
+    threshold: float = 1.0
+    """A code above it is saturated; by default none is."""
     closed: bool = False
     """The left side of the picture meets the right: so it goes on there instead."""
     halo: int = 0
@@ -91,11 +91,15 @@ class Frame:
         left = self.bounds.left
         part = _take(self.image, self._rows[region.top : region.bottom], 0)
         part = _take(part, self._columns[region.left - left : region.right - left], 1)
-        return scaled(as_codes(part), self.scaling)
+        part = as_codes(part)
+        if self.scaling == 1.0:
+            return part
+        return np.minimum(part * np.asarray(self.scaling, np.float32), np.float32(1.0))
 
     def shown(self, region: Region) -> np.ndarray:
         """What a network is shown there: the codes, bent."""
-        return bend(self.codes(region), self.gamma)
+        codes = self.codes(region)
+        return codes if self.bend is None else self.bend(codes)
 
     def _means(
         self, factor: int, means: np.ndarray, of: Callable[[np.ndarray], np.ndarray]
@@ -124,7 +128,7 @@ class Frame:
 
     def saturated(self, factor: int) -> np.ndarray:
         """How much of each block is saturated: [ceil(H / factor), ceil(W / factor)] float16."""
-        limit = np.float32(THRESHOLD**self.gamma)
+        limit = np.float32(self.threshold)
 
         def above(code: np.ndarray) -> np.ndarray:
             highest = np.maximum(np.maximum(code[..., 0], code[..., 1]), code[..., 2])

@@ -17,7 +17,6 @@ from collections.abc import Iterator
 import numpy as np
 from scipy.ndimage import distance_transform_edt
 
-from hdrcnn.models.vgg import STRIDE
 from hdrcnn.tiles.frame import Frame
 from hdrcnn.tiles.geometry import enlarge
 from hdrcnn.tiles.guided import Reduced
@@ -32,6 +31,8 @@ SMALLEST = 128
 """A picture whose longest side is no longer is not reduced any further, in pixels."""
 CELL = 4
 """Pixels of the picture for one of the map of depths."""
+BLOCK = 32
+"""Pixels on each side of what is mixed at once."""
 STRIP = 256
 """Rows that are enlarged at once."""
 
@@ -63,7 +64,7 @@ def _by_cells(values: np.ndarray, factor: int) -> np.ndarray:
 def _predict(
     tiling: Tiling, frame: Frame, cells: np.ndarray, factor: int, weight: np.ndarray
 ) -> Reduced:
-    """The prediction for a reduced picture, in some cells of 32 x 32 of its pixels.
+    """The prediction for a reduced picture, in some cells of its pixels.
 
     frame: of the reduced picture; weight: [h, w], how much of each of its pixels is saturated.
     """
@@ -74,7 +75,7 @@ def _predict(
         log_hdr[part], known[part] = y, weight[part]
     if not frame.closed:
         return Reduced(factor, log_hdr, frame.image, known)
-    beside = min(STRIDE, weight.shape[1])
+    beside = min(tiling.cell, weight.shape[1])
 
     def closed(values: np.ndarray) -> np.ndarray:
         return np.pad(values, [(0, 0), (beside, beside), (0, 0)][: values.ndim], mode="wrap")
@@ -89,16 +90,16 @@ def working(frame: Frame, tiling: Tiling) -> Pieces:
         yield from native(frame, tiling)
         return
     weight = frame.saturated(factor)
-    cells = _by_cells(weight, STRIDE).max(axis=(2, 3)) > 0
+    cells = _by_cells(weight, tiling.cell).max(axis=(2, 3)) > 0
     reduced = _predict(tiling, frame.reduced(factor), cells, factor, weight)
-    for region in cover(frame.saturated(STRIDE) > 0, 0):
-        for strip in (region.scaled(STRIDE) & frame.picture).strips(STRIP):
+    for region in cover(frame.saturated(tiling.cell) > 0, 0):
+        for strip in (region.scaled(tiling.cell) & frame.picture).strips(STRIP):
             yield strip, reduced.enlarged(strip, frame.codes(strip))
 
 
 def native(frame: Frame, tiling: Tiling) -> Pieces:
     """All saturated pixels at the picture's own size."""
-    yield from tiling.log_hdr(frame, frame.saturated(STRIDE) > 0)
+    yield from tiling.log_hdr(frame, frame.saturated(tiling.cell) > 0)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -138,9 +139,9 @@ class _Mixture:
         if not deep.any():
             return log_hdr
         log_hdr = np.array(log_hdr)
-        cells = _by_cells(deep, STRIDE // CELL).max(axis=(2, 3))
+        cells = _by_cells(deep, BLOCK // CELL).max(axis=(2, 3))
         for part in cover(cells, 0):
-            region = part.scaled(STRIDE).moved(piece.top, piece.left) & piece
+            region = part.scaled(BLOCK).moved(piece.top, piece.left) & piece
             inside = region.within(piece)
             log_hdr[inside] = self.mixed(region, frame.codes(region), log_hdr[inside])
         return log_hdr
@@ -152,7 +153,7 @@ def auto(frame: Frame, tiling: Tiling, rim: float = RIM) -> Pieces:
     rim: depth up to which that is the picture's own size, in pixels.
     """
     saturated = frame.saturated(2)
-    cells = _by_cells(saturated, STRIDE // 2).max(axis=(2, 3)) > 0
+    cells = _by_cells(saturated, tiling.cell // 2).max(axis=(2, 3)) > 0
     if not cells.any():
         return
     depth = CELL * depths(
@@ -166,9 +167,9 @@ def auto(frame: Frame, tiling: Tiling, rim: float = RIM) -> Pieces:
     mixture = _Mixture(
         depth, _smaller(frame, tiling, depth, saturated, levels, rim), rim, frame.closed
     )
-    deep = _by_cells(depth, STRIDE // CELL).min(axis=(2, 3)) > 1.25 * rim * 2
+    deep = _by_cells(depth, tiling.cell // CELL).min(axis=(2, 3)) > 1.25 * rim * 2
     for region in cover(cells & deep, 0):
-        for strip in (region.scaled(STRIDE) & frame.picture).strips(STRIP):
+        for strip in (region.scaled(tiling.cell) & frame.picture).strips(STRIP):
             yield strip, mixture.mixed(strip, frame.codes(strip), None)
     # These last: what lies in both is right here.
     for piece, log_hdr in tiling.log_hdr(frame, cells & ~deep):
@@ -193,7 +194,7 @@ def _smaller(
         frame = frame.reduced(2)
         if level > 1:
             saturated = _by_cells(saturated, 2).mean(axis=(2, 3), dtype=np.float32)
-        around = _by_cells(depth, STRIDE * factor // CELL)
+        around = _by_cells(depth, tiling.cell * factor // CELL)
         # A little more than needed: depths are interpolated.
         wanted = around.max(axis=(2, 3)) > 0.8 * rim * factor / 2
         if level < levels:

@@ -1,6 +1,6 @@
 """A network computed in strips from top to bottom: hardly anything twice, little held at a time.
 
-Of the output of each stage (`hdrcnn.tiles.stages`) those rows are held that later stages still need: a
+Of the output of each stage (`tiles.stages`) those rows are held that later stages still need: a
 few where a block of convolutions follows, the skips for as long as the coarse levels take to look
 184 rows ahead. Memory depends on the columns and on the strip, not on the height. Only the few
 rows that a stage's convolutions look beyond its strip are computed twice.

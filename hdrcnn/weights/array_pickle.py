@@ -14,7 +14,7 @@ from typing import IO, Any, ClassVar
 
 import numpy as np
 
-from hdrcnn import npz
+from hdrcnn.weights import npz
 
 LARGEST = 1 << 29
 """Bytes of one array: the largest published one is a layer of VGG16 with 411 million. Of all of

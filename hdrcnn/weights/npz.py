@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from hdrcnn.image_io import finished_whole
+from hdrcnn.files import finished_whole, shown
 
 RECORD = "metadata"
 """The key of the record."""
@@ -34,12 +34,6 @@ _READ_HEADER = {
 
 class NpzError(Exception):
     """A file that is not such an archive; the message says why, without the file's name."""
-
-
-def shown(said: object) -> str:
-    """What a file or an error about it says, as part of one line."""
-    words = "".join(sign if sign.isprintable() else " " for sign in str(said)).split()
-    return " ".join(words)[:200]
 
 
 def _text(array: np.ndarray) -> str:

@@ -11,12 +11,14 @@ from pathlib import Path
 
 import numpy as np
 
-from hdrcnn import array_pickle, npz
-from hdrcnn.models.layout import CONVOLUTIONS
-from hdrcnn.weights import Metadata, WeightsError
+from hdrcnn.files import shown
+from hdrcnn.weights import array_pickle, npz
+from hdrcnn.weights.store import Metadata, WeightsError
 
 KEY = "params"
 """The one key of such an .npz file."""
+CONVOLUTIONS = (2, 2, 3, 3, 3)
+"""In each block of its encoder, that of VGG16."""
 
 
 def names() -> Iterator[str]:
@@ -60,7 +62,7 @@ def read_list(path: Path) -> list[np.ndarray]:
     except Exception as error:
         raise WeightsError(
             f"{path}: not read: not a plain list of number arrays as published "
-            f"({npz.shown(error)}); use a file from a source you trust"
+            f"({shown(error)}); use a file from a source you trust"
         ) from error
     return arrays
 

@@ -2,8 +2,7 @@
 
 A file is an `.npz` of plain arrays, read without pickle: one array for each variable under its
 path (`block1_conv1/kernel`), and `metadata`, a JSON text. Loading is strict: what is missing,
-unexpected or wrongly shaped is named. The layout of the originally published parameters is read
-by `hdrcnn.published_weights`.
+unexpected or wrongly shaped is named.
 """
 
 import dataclasses
@@ -12,11 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from hdrcnn import npz
-from hdrcnn.highlights import BLENDS
-from hdrcnn.transfer import LINEARISATIONS
+from hdrcnn.files import shown
+from hdrcnn.weights import npz
 
-_INSTALLED = Path(__file__).resolve().parent / "shipped"
+_INSTALLED = Path(__file__).resolve().parents[1] / "shipped"
 FOLDER = _INSTALLED if _INSTALLED.is_dir() else _INSTALLED.parents[1] / "weights"
 """The weights that come with the project: inside the installed package, or beside it."""
 SHIPPED = FOLDER / "hdrcnn.npz"
@@ -25,7 +23,7 @@ JPEG = FOLDER / "hdrcnn_jpeg.npz"
 VIDEO = FOLDER / "hdrcnn_video.npz"
 """Trained for film; may be missing."""
 CURVES = FOLDER / "camera_curve.npz"
-"""Estimates the camera curve of a picture: `curve_estimation`."""
+"""Estimates the camera curve of a picture: `predict.camera_curve`."""
 WIDEST = 256
 """Channels of a network's first block: four times the published ones."""
 
@@ -41,9 +39,9 @@ class Metadata:
     width: int
     """Channels of the network's first block."""
     linearisation: str
-    """One of `transfer.LINEARISATIONS`: the light of the part that is not saturated."""
+    """How codes become light where they are not saturated; who predicts knows the names."""
     blend: str
-    """One of `highlights.BLENDS`."""
+    """How the prediction takes its place; likewise."""
     model: str = "hdrcnn"
     training: dict[str, Any] = dataclasses.field(default_factory=dict)
     """Facts about the training: configuration, scenes, steps, losses."""
@@ -53,9 +51,8 @@ class Metadata:
             raise WeightsError(f"width {self.width!r} is not a whole number from 1 to {WIDEST}")
         if not isinstance(self.model, str) or not isinstance(self.training, dict):
             raise WeightsError("model is no text or training no record")
-        for value, known in ((self.linearisation, LINEARISATIONS), (self.blend, BLENDS)):
-            if not isinstance(value, str) or value not in known:
-                raise WeightsError(f"{value!r} is not known; known: {', '.join(known)}")
+        if not isinstance(self.linearisation, str) or not isinstance(self.blend, str):
+            raise WeightsError("linearisation or blend is no text")
 
 
 def _as_half(array: np.ndarray) -> np.ndarray:
@@ -81,15 +78,7 @@ def save(path: Path, arrays: dict[str, np.ndarray], metadata: Metadata, half: bo
 
 
 def load(path: Path) -> tuple[dict[str, np.ndarray], Metadata]:
-    """Arrays by layer path, float32, and the metadata. Raises WeightsError.
-
-    The published 80-array layout is recognised and given names; its metadata is its width,
-    linearisation by squaring and the published blend.
-    """
-    from hdrcnn import published_weights  # It needs the types of this module.
-
-    if published_weights.recognised(path):
-        return published_weights.load(path)
+    """Arrays by layer path, float32, and the metadata. Raises WeightsError."""
     try:
         arrays, fields = npz.read(path)
         metadata = Metadata(**fields)
@@ -98,10 +87,10 @@ def load(path: Path) -> tuple[dict[str, np.ndarray], Metadata]:
     except npz.NpzError as error:
         raise WeightsError(f"{path}: not a weights file of this tool: {error}") from error
     except (TypeError, WeightsError) as error:
-        raise WeightsError(f"{path}: its metadata cannot be used: {npz.shown(error)}") from error
+        raise WeightsError(f"{path}: its metadata cannot be used: {shown(error)}") from error
     for name, array in arrays.items():
         if not isinstance(array, np.ndarray) or array.dtype.kind not in "fiu":
-            name = npz.shown(name)
+            name = shown(name)
             raise WeightsError(f"{path}: not a weights file of this tool: {name} holds no numbers")
     with np.errstate(over="ignore"):  # What is not finite is named when it is assigned.
         for name in list(arrays):  # One after the other: not all of them are held twice.
@@ -134,7 +123,7 @@ def assign(model: Any, arrays: dict[str, np.ndarray], source: str) -> None:
     faults = [f"{name} is missing" for name in variables if name not in arrays]
     for name, array in arrays.items():
         if name not in variables:
-            faults.append(f"{npz.shown(name)} is unexpected")
+            faults.append(f"{shown(name)} is unexpected")
         elif tuple(variables[name].shape) != array.shape:
             expected = tuple(variables[name].shape)
             faults.append(f"{name} has shape {array.shape} where {expected} is expected")

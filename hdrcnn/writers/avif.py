@@ -18,6 +18,9 @@ from hdrcnn.writers.picture import Options, Picture, check, needed
 from hdrcnn.writers.pq_picture import brightness, samples
 
 ENDING = "_hdr.avif"
+LABEL = "AVIF"
+ABOUT = "for browsers and phones, PQ"
+FLAGS = ("look", "avif_quality")
 PACKAGE = "imagecodecs"
 HINT = "pip install 'imagecodecs>=2025.11.11' (Python 3.11 or newer)"
 BITS = 10

@@ -1,7 +1,7 @@
 """What a camera wrote, as attributes of an OpenEXR file.
 
 OpenEXR's own names where it has them (its "Standard optional attributes"), the Exif name after
-`exif:` where it has not. Only what `formats.exif` takes over comes here: never a place.
+`exif:` where it has not. Only what `readers.exif` takes over comes here: never a place.
 """
 
 import re

@@ -17,9 +17,15 @@ from hdrcnn.colour.absolute import strips
 from hdrcnn.files import ImageError, finished_whole, not_written
 from hdrcnn.writers.camera_attributes import camera_attributes
 from hdrcnn.writers.picture import Options, Picture, check
+from hdrcnn.writers.whole import exr_attributes
 
 ENDING = ".exr"
+LABEL = "OpenEXR"
+ABOUT = "for compositing and lighting: all of it"
+FLAGS = ("mask", "exr_float", "exr_compression", "exr_level")
 HALF_MAX = 65504.0
+PREFIX = "hdrcnn:"
+"""Of the attributes that hold notes."""
 
 
 def _samples(values: np.ndarray, whole: bool, share: np.ndarray | None = None) -> np.ndarray:
@@ -87,7 +93,7 @@ def write(path: Path, picture: Picture, options: Options) -> None:
     check(path, picture)
     attributes: dict[str, Any] = {
         **camera_attributes(picture.camera),
-        **{f"hdrcnn:{name}": str(text) for name, text in picture.notes.items()},
+        **{PREFIX + name: str(text) for name, text in picture.notes.items()},
         "chromaticities": picture.primaries,
         "whiteLuminance": float(options.nits),
     }
@@ -100,3 +106,15 @@ def write(path: Path, picture: Picture, options: Options) -> None:
         shares = np.broadcast_to(np.atleast_3d(picture.mask), picture.hdr.shape)
         planes |= {f"mask.{name}": shares[..., index] for index, name in enumerate("RGB")}
     write_exr(path, picture.hdr, planes, attributes, options)
+
+
+def read_notes(path: Path) -> dict[str, str]:
+    """The notes of a file. Raises OSError, ValueError or struct.error where it is none."""
+    with path.open("rb") as file:
+        header = exr_attributes(file)
+    prefix = PREFIX.encode()
+    return {
+        name.removeprefix(prefix).decode(): text.decode()
+        for name, text in header.items()
+        if name.startswith(prefix)
+    }

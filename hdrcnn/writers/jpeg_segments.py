@@ -8,11 +8,9 @@ from collections.abc import Iterator
 
 from hdrcnn.readers.jpeg_markers import (
     APP0,
-    APP1,
     APP2,
     APP14,
     APP15,
-    COMMENT,
     END,
     END_OF_IMAGE,
     LONGEST,

@@ -21,6 +21,9 @@ from hdrcnn.writers.picture import Options, Picture, check, needed
 from hdrcnn.writers.rendition import rec709
 
 ENDING = ".jxl"
+LABEL = "JPEG XL"
+ABOUT = "for archives, without losses"
+FLAGS = ("exr_float",)
 PACKAGE = "imagecodecs"
 HINT = "pip install imagecodecs"
 EFFORT = 3

@@ -26,7 +26,7 @@ def _value(name: str, value: str | int | float) -> object:
 def exif_block(camera: Camera) -> bytes:
     """Exif data with the camera's settings, a TIFF structure without any prefix.
 
-    camera: as `formats.exif.camera_data`. Empty where nothing is known. No orientation is
+    camera: as `readers.exif.camera_data`. Empty where nothing is known. No orientation is
     written: the picture is upright.
     """
     exif = Image.Exif()
@@ -58,5 +58,5 @@ PANORAMA_SPACE = {"GPano": "http://ns.google.com/photos/1.0/panorama/"}
 
 
 def panorama_xmp(attributes: dict[str, str]) -> str:
-    """The XMP packet of a panorama; attributes: as `formats.gpano.Band.xmp`."""
+    """The XMP packet of a panorama; attributes: as `panorama.Band.xmp`."""
     return xmp_packet(PANORAMA_SPACE, attributes)

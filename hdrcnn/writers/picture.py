@@ -2,9 +2,10 @@
 
 import dataclasses
 import importlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 
@@ -45,11 +46,11 @@ class Picture:
     alpha: np.ndarray | None = None
     """[H, W] float in [0, 1], not multiplied in."""
     mask: np.ndarray | None = None
-    """[H, W] or [H, W, 3] float in [0, 1]: how much is predicted; 1 = all. `highlights.mask`."""
+    """[H, W] or [H, W, 3] float in [0, 1]: how much is predicted; 1 = all. `blend.mask`."""
     panorama: Band | None = None
     """What it shows of a sphere where it is equirectangular and goes all the way round."""
     camera: Camera = dataclasses.field(default_factory=dict)
-    """As `formats.exif.camera_data`."""
+    """As `readers.exif.camera_data`."""
     notes: Mapping[str, str] = dataclasses.field(default_factory=dict)
     """What is to be known of the making: version, weights, settings. Name to text."""
 
@@ -59,39 +60,61 @@ class Picture:
         return self.hdr.shape[0], self.hdr.shape[1]
 
 
+def _option(
+    default: Any,
+    about: str,
+    choices: tuple[str, ...] = (),
+    valid: Callable[[Any], bool] | None = None,
+    limits: str = "",
+) -> Any:
+    """A field that tells its help, and how it may be. limits: `valid` in words."""
+    told = {"about": about, "choices": choices, "valid": valid, "limits": limits}
+    return dataclasses.field(default=default, metadata=told)
+
+
+def _percent(value: int) -> bool:
+    return 1 <= value <= 100
+
+
 @dataclasses.dataclass(frozen=True)
 class Options:
-    """How the files are wanted. Raises ValueError, one line."""
+    """How the files are wanted. Raises ValueError, one line. The command makes a flag of each."""
 
-    nits: float = REFERENCE_WHITE
-    """cd/m^2 of linear 1.0."""
-    exr_float: bool = False
-    """32 bits a sample instead of 16."""
-    exr_compression: str = "zip"
-    """One of `COMPRESSIONS`."""
-    exr_level: float | None = None
-    """Of DWAA and DWAB: 45 as a rule, more is smaller and worse."""
-    jpeg_quality: int = 95
-    """Of the picture in an Ultra HDR file, where it is encoded anew, and of its gain map."""
-    avif_quality: int = 95
-    """1 to 100; 100 keeps every code."""
-    look: str = "photograph"
-    """Of files that are looked at (Ultra HDR, AVIF, PNG); see `outputs.look`."""
+    nits: float = _option(
+        REFERENCE_WHITE,
+        "cd/m^2 of the clipping level, 1.0.",
+        valid=lambda value: 0.0 < value <= 10000.0,
+        limits="cd/m^2 above 0, at most 10000",
+    )
+    look: str = _option(
+        "photograph",
+        "Of files to look at, below the clipping level: that of the photograph, or the light "
+        "behind it.",
+        LOOKS,
+    )
+    exr_float: bool = _option(False, "OpenEXR and JPEG XL of 32 bits a sample. Without: 16.")
+    exr_compression: str = _option("zip", "Of OpenEXR.", COMPRESSIONS)
+    exr_level: float | None = _option(
+        None,
+        "Of dwaa and dwab: 45 as a rule, more is smaller and worse.",
+        valid=lambda value: value is None or 0.0 <= value < 1e5,
+        limits="0 or more",
+    )
+    jpeg_quality: int = _option(
+        95, "Of ultrahdr: gain map, and base where encoded anew.", valid=_percent, limits="1 to 100"
+    )
+    avif_quality: int = _option(
+        95, "Of avif; 100 keeps every code.", valid=_percent, limits="1 to 100"
+    )
 
     def __post_init__(self) -> None:
-        if not 0.0 < self.nits <= 10000.0:
-            raise ValueError(f"nits {self.nits:g}: cd/m^2 above 0, at most 10000")
-        if self.exr_compression not in COMPRESSIONS:
-            raise ValueError(
-                f"exr_compression {self.exr_compression!r}; known: {', '.join(COMPRESSIONS)}"
-            )
-        if self.exr_level is not None and not 0.0 <= self.exr_level < 1e5:
-            raise ValueError(f"exr_level {self.exr_level:g}: 0 or more")
-        for name in ("jpeg_quality", "avif_quality"):
-            if not 1 <= getattr(self, name) <= 100:
-                raise ValueError(f"{name} {getattr(self, name)}: 1 to 100")
-        if self.look not in LOOKS:
-            raise ValueError(f"look {self.look!r}; known: {', '.join(LOOKS)}")
+        for field in dataclasses.fields(self):
+            value, told = getattr(self, field.name), field.metadata
+            if told["choices"] and value not in told["choices"]:
+                known = ", ".join(told["choices"])
+                raise ValueError(f"{field.name} {value!r}; known: {known}")
+            if told["valid"] is not None and not told["valid"](value):
+                raise ValueError(f"{field.name} {value:g}: {told['limits']}")
 
 
 def check(path: Path, picture: Picture) -> None:

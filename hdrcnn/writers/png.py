@@ -25,6 +25,9 @@ from hdrcnn.writers.picture import Options, Picture, check
 from hdrcnn.writers.pq_picture import brightness, samples
 
 ENDING = "_hdr.png"
+LABEL = "PNG (PQ)"
+ABOUT = "for browsers and players, PQ"
+FLAGS = ("look",)
 CICP = bytes((9, 16, 0, 1))
 """BT.2020, PQ, RGB, full range (ITU-T H.273)."""
 DARKEST = 0.0001

@@ -17,6 +17,8 @@ from hdrcnn.writers.picture import Options, Picture, check
 from hdrcnn.writers.whole import COLOURS
 
 ENDING = ".hdr"
+LABEL = "Radiance"
+ABOUT = "for 3D programs"
 
 
 def _header(picture: Picture, options: Options) -> bytes:

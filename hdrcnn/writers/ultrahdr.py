@@ -22,6 +22,7 @@ from hdrcnn.colour.primaries import REC709, to_rec709
 from hdrcnn.colour.transfer import srgb_decode, srgb_encode
 from hdrcnn.files import ImageError, finished_whole
 from hdrcnn.readers import exif
+from hdrcnn.readers.jpeg_markers import APP1, COMMENT
 from hdrcnn.readers.pillow import own_limit
 from hdrcnn.writers import gain_map, jpeg_segments as jpeg_parts, notes
 from hdrcnn.writers.metadata import PANORAMA_SPACE, exif_block, xmp_packet
@@ -29,6 +30,10 @@ from hdrcnn.writers.picture import Options, Picture, check
 from hdrcnn.writers.rendition import code_strip, rec709, shown
 
 ENDING = "_hdr.jpg"
+LABEL = "Ultra HDR"
+ABOUT = "a JPEG for phones and browsers: the photograph and a gain map"
+FLAGS = ("look", "jpeg_quality")
+KEEPS_JPEG = True
 LARGEST = 65535
 """Rows or columns of a JPEG."""
 ISO = b"urn:iso:std:iso:ts:21496:-1\0"
@@ -57,7 +62,7 @@ def _profile(picture: Picture) -> bytes:
 
 
 def _own_samples(picture: Picture) -> tuple[bytes, bytes] | None:
-    """The photograph's JPEG as `jpeg_parts.samples_only`, where it can be kept: upright, 8 bits,
+    """The photograph's JPEG as `jpeg_segments.samples_only`, where it can be kept: upright, 8 bits,
     grey or three colours, of the result's size.
     """
     if picture.jpeg is None:
@@ -84,7 +89,7 @@ def _codes(picture: Picture, rows: slice) -> np.ndarray:
 
 
 def _base(picture: Picture, options: Options) -> tuple[bytes, bytes]:
-    """Head and rest of the base picture, as `jpeg_parts.samples_only`."""
+    """Head and rest of the base picture, as `jpeg_segments.samples_only`."""
     own = _own_samples(picture)
     if own is not None:
         return own
@@ -120,7 +125,7 @@ def _map_file(found: gain_map.GainMap, options: Options) -> bytes:
         (
             jpeg_parts.START,
             head,
-            jpeg_parts.segment(jpeg_parts.APP1, jpeg_parts.XMP + xmp),
+            jpeg_parts.segment(APP1, jpeg_parts.XMP + xmp),
             jpeg_parts.segment(jpeg_parts.APP2, ISO + gain_map.iso_metadata(found)),
             rest,
         )
@@ -156,7 +161,7 @@ def assemble(base: tuple[bytes, bytes], found: bytes, before: list[bytes]) -> by
 def write(path: Path, picture: Picture, options: Options) -> None:
     """A JPEG with a gain map. Raises ImageError.
 
-    The photograph keeps its look on every display (`outputs.look`) unless `options.look` is
+    The photograph keeps its look on every display (`rendition`) unless `options.look` is
     "light". Negative values are taken for 0.
     """
     check(path, picture)
@@ -168,14 +173,14 @@ def write(path: Path, picture: Picture, options: Options) -> None:
         )
     found = _map_file(gain_map.gain_map(rows, columns, _parts(picture, options.look)), options)
     before = [
-        jpeg_parts.segment(jpeg_parts.APP1, jpeg_parts.XMP + _directory(picture, len(found))),
+        jpeg_parts.segment(APP1, jpeg_parts.XMP + _directory(picture, len(found))),
         jpeg_parts.segment(jpeg_parts.APP2, ISO + gain_map.ISO_VERSION),
     ]
     camera = exif_block(picture.camera)
     if camera:
-        before.insert(0, jpeg_parts.segment(jpeg_parts.APP1, jpeg_parts.EXIF + camera))
+        before.insert(0, jpeg_parts.segment(APP1, jpeg_parts.EXIF + camera))
     if picture.notes:
-        before.append(jpeg_parts.segment(jpeg_parts.COMMENT, notes.line(picture.notes)))
+        before.append(jpeg_parts.segment(COMMENT, notes.line(picture.notes)))
     data = assemble(_base(picture, options), found, before)
     with finished_whole(path) as temporary:
         temporary.write_bytes(data)

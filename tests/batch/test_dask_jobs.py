@@ -35,7 +35,10 @@ def test_only_names_and_figures_pass_the_scheduler(six_photos, tiny_weights):
 
 def test_the_engine_can_be_imported_without_tensorflow(run_python, tmp_path):
     """As a scheduler does."""
-    code = "import sys, hdrcnn.batch.dask_engine; print({'tensorflow', 'keras', 'jax'} & set(sys.modules))"
+    code = (
+        "import sys, hdrcnn.batch.dask_engine\n"
+        "print({'tensorflow', 'keras', 'jax'} & set(sys.modules))"
+    )
     assert run_python("-c", code, cwd=tmp_path).stdout == "set()\n"
 
 
@@ -44,7 +47,7 @@ def test_a_worker_that_would_do_something_else_refuses(six_photos, tiny_weights,
     (job, *_) = folders.plan(["in"], Path("out")).jobs
     engine._networks.cache_clear()
     with monkeypatch.context() as patched:
-        patched.setattr("hdrcnn.__version__", "0.0.1")
+        patched.setattr("hdrcnn._version.__version__", "0.0.1")
         with pytest.raises(farm.FarmError, match=r"hdrcnn is 0\.0\.1"):
             engine.convert(job, None, request)
     tiny = Path("tiny.npz")

@@ -10,8 +10,8 @@ from hypothesis import given, settings, strategies as st
 from PIL import Image
 
 from hdrcnn.batch.plan import Job, _matches, name_outputs, plan
-from hdrcnn.files import ImageError
-from hdrcnn.listing import may_be_picture, natural_key
+from hdrcnn.files import ImageError, natural_key
+from hdrcnn.readers.listing import may_be_picture
 
 
 @pytest.fixture

@@ -111,7 +111,7 @@ def test_other_weights_and_another_version_make_it_anew(
     assert statuses(photos, other) == ["done"]
     shutil.copy(other, tmp_path / "same.npz")  # Contents count, not names.
     assert statuses(photos, tmp_path / "same.npz") == ["kept"]
-    monkeypatch.setattr(hdrcnn, "__version__", "99.0")
+    monkeypatch.setattr("hdrcnn._version.__version__", "99.0")
     assert statuses(photos, other) == ["done"]
 
 

@@ -143,7 +143,7 @@ def test_the_report_shows_new_and_kept_results_alike(photos, tiny_weights, pictu
         assert [outcome.status for outcome in outcomes] == [status, status]
         collected = Collected(out, len(outcomes))
         for outcome in outcomes:
-            collected.add(outcome)
+            collected.add(outcome.entry, outcome.job.stem.parent)
         assert collected.write() == str(out / "report.html")
         pages.append((out / "report.html").read_text())
     for page in pages:

@@ -36,7 +36,8 @@ def test_free_memory_is_what_the_driver_says(monkeypatch, said, expected):
 
 def test_a_missing_gpu_is_said(run_python, tmp_path):
     done = run_python(
-        "-c", "from hdrcnn.predict import runtime as devices; devices.prepare('gpu')", cwd=tmp_path, status=1,
+        "-c", "from hdrcnn.predict import runtime as devices; devices.prepare('gpu')",
+        cwd=tmp_path, status=1,
         CUDA_VISIBLE_DEVICES="-1",
     )  # fmt: skip
     assert "DeviceError: --device=gpu: TensorFlow finds none" in done.stderr

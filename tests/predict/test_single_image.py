@@ -14,7 +14,7 @@ from hdrcnn.tiles.geometry import pad_to_multiple
 
 @pytest.fixture(scope="module")
 def predictor(tiny_weights):
-    return hdrcnn.load(tiny_weights)
+    return hdrcnn.load(tiny_weights, precision="float32")
 
 
 @settings(max_examples=12, deadline=None)
@@ -115,8 +115,8 @@ def test_backends_agree_on_the_shipped_weights(tmp_path, run_python, picture):
     np.save(tmp_path / "code.npy", picture.astype(np.float32) / 255)
     script = (
         "import numpy, keras, hdrcnn; assert keras.config.backend() == 'jax'; "
-        "numpy.save('y.npy', hdrcnn.load().log_hdr(numpy.load('code.npy')))"
+        "numpy.save('y.npy', hdrcnn.load(precision='float32').log_hdr(numpy.load('code.npy')))"
     )
     run_python("-c", script, cwd=tmp_path, KERAS_BACKEND="jax")
-    expected = hdrcnn.load().log_hdr(np.load(tmp_path / "code.npy"))
+    expected = hdrcnn.load(precision="float32").log_hdr(np.load(tmp_path / "code.npy"))
     np.testing.assert_allclose(np.load(tmp_path / "y.npy"), expected, atol=1e-4)

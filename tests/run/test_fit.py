@@ -127,7 +127,7 @@ def test_neither_threads_nor_validation_change_anything(train, whole, workers):
 def test_the_weights_say_what_they_are_and_can_be_used(train, picture):
     settings = dataclasses.replace(TINY, epochs=1, blend="pixel", linearisation="srgb")
     folder = train("run", settings)
-    predictor = hdrcnn.load(folder / "weights.npz")
+    predictor = hdrcnn.load(folder / "weights.npz", precision="float32")
     assert (predictor.metadata.width, predictor.metadata.blend) == (2, "pixel")
     assert predictor.metadata.linearisation == "srgb"
     facts = predictor.metadata.training

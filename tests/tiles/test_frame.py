@@ -1,10 +1,12 @@
 """Parts of a padded picture: the same as padding all of it."""
 
+import functools
+
 import numpy as np
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from hdrcnn.predict.blend import saturation
+from hdrcnn.predict.blend import THRESHOLD, bend, saturation
 from hdrcnn.tiles.frame import Frame, block_means
 from hdrcnn.tiles.geometry import pad_to_multiple
 from hdrcnn.tiles.regions import Region
@@ -65,7 +67,8 @@ def test_a_reduced_picture_against_a_loop(rows, columns, factor):
 @pytest.mark.parametrize("gamma", [1.0, 1.3])
 def test_saturated_is_where_the_blend_shows_the_prediction(gamma):
     image = np.random.default_rng(1).random((64, 96, 3), np.float32)
-    frame = Frame(image, 32, scaling=1.02, gamma=gamma)
+    shown = functools.partial(bend, gamma=gamma)
+    frame = Frame(image, 32, scaling=1.02, bend=shown, threshold=THRESHOLD**gamma)
     alpha = saturation(frame.shown(frame.picture))
     expected = block_means((alpha > 0).astype(np.float32), 32)[..., 0]
     np.testing.assert_allclose(frame.saturated(32), expected, atol=3 / 1024)

@@ -19,7 +19,7 @@ class Constant(Tiling):
     """
 
     def __init__(self) -> None:
-        self.sizes: list[int] = []
+        self.cell, self.sizes = 32, list[int]()
 
     def log_hdr(self, frame, cells):
         columns = frame.image.shape[1]
@@ -81,7 +81,7 @@ def test_depths_of_a_closed_picture_do_not_care_where_it_begins(shift):
 
 def test_small_highlights_are_native():
     code, depth = disc(500, 700, RIM - 5)
-    y, sizes = put_together(resolution.auto, Frame(code, 32))
+    y, sizes = put_together(resolution.auto, Frame(code, 32, threshold=0.95))
     assert sizes == [700]
     np.testing.assert_allclose(y[depth > 0], np.log2(700))
 
@@ -89,7 +89,7 @@ def test_small_highlights_are_native():
 def test_auto_takes_the_size_that_the_depth_asks_for():
     """Half the size at twice the rim, continuously: y falls by one for each halving."""
     code, depth = disc(1024, 1280, 460)
-    y, sizes = put_together(resolution.auto, Frame(code, 32))
+    y, sizes = put_together(resolution.auto, Frame(code, 32, threshold=0.95))
     assert sorted(sizes) == [80, 160, 320, 640, 1280][-len(sizes) :]
     levels = np.clip(np.log2(np.maximum(depth, 1e-3) / RIM), 0, len(sizes) - 1)
     inside = depth > 0
@@ -99,10 +99,10 @@ def test_auto_takes_the_size_that_the_depth_asks_for():
 
 def test_working_reduces_to_its_size_and_gives_every_saturated_pixel():
     code, depth = disc(1500, 3000, 300)
-    y, sizes = put_together(resolution.working, Frame(code, 32))
+    y, sizes = put_together(resolution.working, Frame(code, 32, threshold=0.95))
     assert sizes == [1000]
     np.testing.assert_allclose(y[depth > 0], np.log2(1000), rtol=1e-3)
-    y, sizes = put_together(resolution.working, Frame(code[:, :1200], 32))
+    y, sizes = put_together(resolution.working, Frame(code[:, :1200], 32, threshold=0.95))
     assert sizes == [1200]
 
 
@@ -113,7 +113,10 @@ def test_auto_does_not_care_where_a_closed_picture_begins(shift):
     """
     code, _ = disc(256, 512, 110)
     results = [
-        put_together(resolution.auto, Frame(np.roll(code, by, axis=1), 32, closed=True, halo=192))
+        put_together(
+            resolution.auto,
+            Frame(np.roll(code, by, axis=1), 32, threshold=0.95, closed=True, halo=192),
+        )
         for by in (0, shift)
     ]
     (y, sizes), (rolled, _) = results
@@ -124,7 +127,7 @@ def test_auto_does_not_care_where_a_closed_picture_begins(shift):
 
 def test_wide_areas_are_filled_from_their_rim():
     """At native size the middle of a wide area sees no rim; under auto it does."""
-    predictor = hdrcnn.load()
+    predictor = hdrcnn.load(precision="float32")
     code, depth = disc(700, 700, 320)
     other = np.where(depth[..., None] > 0, code, np.float32(0.9) * code)
     for way, felt in (("native", False), ("auto", True)):

@@ -11,12 +11,12 @@ from hdrcnn.predict.blend import BLENDS, reconstruct_light
 from hdrcnn.tiles.frame import Frame
 from hdrcnn.tiles.geometry import pad_to_multiple
 from hdrcnn.tiles.regions import Region
-from hdrcnn.tiles.tiling import HALO, Tiling
+from hdrcnn.tiles.tiling import Tiling
 
 
 @pytest.fixture(scope="module")
 def predictor(tiny_weights):
-    return hdrcnn.load(tiny_weights, tile_pixels=400_000)
+    return hdrcnn.load(tiny_weights, precision="float32", tile_pixels=400_000)
 
 
 def scattered(rng: np.random.Generator, rows: int, columns: int) -> np.ndarray:
@@ -79,8 +79,10 @@ def test_no_more_than_was_allowed_is_worked_on_at_once(predictor, monkeypatch):
     pieces = list(predictor.tiling.log_hdr(frame, np.ones((32, 72), bool)))
     assert sum(y[..., 0].size for _, y in pieces) == 1000 * 2300
     widest = max(region.right - region.left for region in shown)
-    assert 2 * HALO < widest < 2300
-    assert (predictor.tiling.step + 2 * HALO) * widest <= predictor.tiling.tile_pixels + 32 * 1000
+    assert 2 * predictor.tiling.halo < widest < 2300
+    assert (
+        predictor.tiling.step + 2 * predictor.tiling.halo
+    ) * widest <= predictor.tiling.tile_pixels + 32 * 1000
 
 
 def test_where_nothing_is_saturated_nothing_is_computed(predictor, monkeypatch):

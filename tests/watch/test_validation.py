@@ -83,7 +83,7 @@ def test_doing_nothing_gains_nothing(linearisation):
 
 def test_the_figures_are_those_of_the_evaluation(tiny_weights):
     codes, targets = pairs()
-    predictor = hdrcnn.load(tiny_weights)
+    predictor = hdrcnn.load(tiny_weights, precision="float32")
     metadata = predictor.metadata
     figures = (
         validation(codes, targets, linearisation=metadata.linearisation, blend=metadata.blend)

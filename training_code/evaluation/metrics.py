@@ -34,7 +34,7 @@ MEDIAN_LUMINANCE = 20.0
 
 MEDIAN_WEIGHTS = (0.2126, 0.7152, 0.0722)
 """Luminance for that median alone, as BT.709 prints it, in four digits; everything else uses the
-six of `hdrcnn.colour.transfer`. The two anchors differ by less than 0.03 %, but the check value of the
+six of `colour.transfer`. The two anchors differ by less than 0.03 %, but the check value of the
 whole chain (in the tests) holds to its last digit only so."""
 
 WELL_EXPOSED = (0.05, 0.95)

@@ -14,7 +14,7 @@ from typing import Any
 
 from hdrcnn import weights
 from hdrcnn.files import ImageError, finished_whole
-from hdrcnn.predict.runtime import quietly
+from hdrcnn.printed import quietly
 from training_code.evaluation import text
 from training_code.evaluation.methods import build_methods, missing_predictions
 from training_code.evaluation.report import (

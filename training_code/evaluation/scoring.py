@@ -35,7 +35,7 @@ class Record:
     shot: Shot
     method: str
     scores: dict[str, float]
-    """The fields of `training_code.evaluation.metrics.Scores`; also `jod` where it was asked for."""
+    """The fields of `metrics.Scores`; also `jod` where it was asked for."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -55,7 +55,7 @@ class Looked:
 def measure(
     prediction: np.ndarray, truth: np.ndarray, code: np.ndarray, jod: bool = False
 ) -> dict[str, float]:
-    """All metrics of one prediction by name. Arguments as for `training_code.evaluation.metrics.evaluate`.
+    """All metrics of one prediction by name. Arguments as for `metrics.evaluate`.
 
     jod: ColorVideoVDP too; the package must be installed. Raises ValueError.
     """

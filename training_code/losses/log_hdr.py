@@ -15,9 +15,9 @@ import keras
 import numpy as np
 from keras import ops
 
+from hdrcnn.colour.saturation import saturation
 from hdrcnn.colour.transfer import LOG_OFFSET, LUMINANCE_WEIGHTS, log_encode, luminance
 from hdrcnn.predict import blend as highlights
-from hdrcnn.predict.blend import saturation
 from training_code.losses.settings import Loss
 
 BLUR_SD = 4.2
@@ -160,7 +160,7 @@ Cost: TypeAlias = Callable[[Any, Any, Any], Any]
 def cost(settings: Loss, blend: str = "channel") -> Cost:
     """The loss that the settings describe, as one function of target, prediction and picture.
 
-    blend: of the weights, one of `highlights.BLENDS`.
+    blend: of the weights, one of `blend.BLENDS`.
     """
 
     def total(target: Tensor, log_hdr: Tensor, code: Tensor) -> Tensor:

@@ -17,8 +17,8 @@ from types import ModuleType
 
 from keras import ops
 
+from hdrcnn.colour.saturation import saturation
 from hdrcnn.colour.transfer import Array, log_encode
-from hdrcnn.predict.blend import saturation
 from training_code.camera.noise import gaussian
 from training_code.losses.motion import COLUMNS
 

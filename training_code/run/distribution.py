@@ -24,6 +24,7 @@ import numpy as np
 from training_code.camera.batches import Pairs
 from training_code.run.cluster import Cluster, asked_for, join
 from training_code.run.config import Config, Running, TrainingError
+from training_code.tasks.task import replicas
 
 
 @dataclasses.dataclass(frozen=True)
@@ -167,27 +168,6 @@ def _data_parallel(count: int) -> Any:
         chosen += [f"{device.platform}:{device.id}" for device in own[:count]]
     # The loader is sharded by process already.
     return keras.distribution.DataParallel(devices=chosen, auto_shard_dataset=False)
-
-
-def replicas() -> int:
-    """Devices that each compute their share of the batch as if it were all: those of TensorFlow.
-    JAX shares out one computation of the whole batch.
-    """
-    if keras.config.backend() != "tensorflow":
-        return 1
-    import tensorflow as tf
-
-    return tf.distribute.get_strategy().num_replicas_in_sync
-
-
-def over_replicas(part: Any) -> Any:
-    """The sum of each replica's part."""
-    if replicas() == 1:
-        return part
-    import tensorflow as tf
-
-    context = tf.distribute.get_replica_context()
-    return context.all_reduce(tf.distribute.ReduceOp.SUM, part) if context else part
 
 
 def share_statistics(network: keras.Model) -> None:

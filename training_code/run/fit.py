@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hdrcnn.predict.runtime import quietly
+from hdrcnn.printed import quietly
 from training_code.run.config import Config, Running, TrainingError
 
 if TYPE_CHECKING:
@@ -18,22 +18,24 @@ if TYPE_CHECKING:
     from training_code.run.record import Record
     from training_code.run.start import Start
     from training_code.scenes.files import Folders
-    from training_code.tasks.hdrcnn import Camera, Trainee
+    from training_code.tasks.task import Task
 
 
 def compiled(
-    config: Config, start: "Start | None" = None, camera: "Camera | None" = None
-) -> "Trainee":
-    """The trainee with its start weights and optimiser, under the Keras dtype policy asked for."""
+    config: Config, start: "Start | None" = None, camera: Any = None, task: "Task | None" = None
+) -> Any:
+    """The trainee of a task, by default HDRCNN's, with its start weights and optimiser, under the
+    Keras dtype policy asked for. camera: as for `Task.trainee`.
+    """
     import keras
 
-    from hdrcnn.models import hdrcnn
     from training_code.run import distribution, start as starts
-    from training_code.tasks.hdrcnn import Trainee
+    from training_code.tasks import task as tasks
 
+    task = task or tasks.load("hdrcnn")
     keras.utils.set_random_seed(config.seed)
     keras.config.set_dtype_policy(config.precision)
-    network = hdrcnn.build(config.width, config.norm_momentum)
+    network = task.network(config)
     if start:
         starts.assign(network, start, config.start)
     if config.freeze:
@@ -42,14 +44,7 @@ def compiled(
         for layer in network.layers:
             layer.trainable = not isinstance(layer, keras.layers.BatchNormalization)
     distribution.share_statistics(network)
-    trainee = Trainee(
-        network,
-        config.loss,
-        blend=config.blend,
-        camera=camera,
-        temporal_term=config.temporal,
-        temporal_weight=config.temporal_weight,
-    )
+    trainee = task.trainee(network, config, camera)
     total = config.epochs * config.steps
     warm_up = min(200, total // 10)
     rate = keras.optimizers.schedules.CosineDecay(
@@ -75,14 +70,14 @@ def compiled(
 
 
 def fit(
-    trainee: "Trainee",
+    trainee: Any,
     record: "Record",
     out_dir: Path,
     where: "Distribution",
     batches_from: Callable[["Position"], "Pairs"],
     callbacks_from: Callable[["Position", list[Any], "History"], list[Any]],
 ) -> "History":
-    """Train from the last checkpoint to the end; returns the history.
+    """Train from the last checkpoint to the end; returns the history. trainee: as `compiled`.
 
     A run stopped within an epoch finishes that epoch in a `fit` of its own. Keras ends each `fit`
     by putting the averaged weights into the model, so each begins from a checkpoint. Raises

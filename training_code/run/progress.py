@@ -1,15 +1,17 @@
 """What happens while a training runs: checkpoints, the log, the progress line, stop on NaN."""
 
+import contextlib
 import csv
 import io
 import math
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import keras
+import numpy as np
 
 from hdrcnn.files import finished_whole
 from training_code.run import checkpoints
@@ -153,3 +155,26 @@ class ProgressLine(keras.callbacks.Callback):
         start = "\r" if sys.stdout.isatty() else ""
         print(f"{start}{self._line(logs)}", flush=True)
         logs["crops_per_second"] = self.done * self.batch / max(self.ended - self.began, 1e-9)
+
+
+@contextlib.contextmanager
+def averaged(model: keras.Model) -> Iterator[None]:
+    """Within the block the trainable variables hold their moving averages: what is exported and
+    validated. Without averages it changes nothing.
+    """
+    if not model.optimizer.use_ema:
+        yield
+        return
+    # TensorFlow writes into what it handed out; JAX does not, and lets no process alone hand
+    # numbers to the devices of several.
+    constant = keras.config.backend() == "jax"
+    kept = [
+        variable.value if constant else np.asarray(variable).copy()
+        for variable in model.trainable_variables
+    ]
+    model.optimizer.finalize_variable_values(model.trainable_variables)
+    try:
+        yield
+    finally:
+        for variable, value in zip(model.trainable_variables, kept, strict=True):
+            variable.assign(value)

@@ -24,6 +24,7 @@ from typing import Any
 
 import numpy as np
 
+from hdrcnn.files import shown
 from hdrcnn.models.vgg import CHANNELS, CONVOLUTIONS
 from hdrcnn.weights import WeightsError, array_pickle, npz
 
@@ -73,7 +74,7 @@ def read(path: Path) -> dict[str, np.ndarray]:
         raise WeightsError(f"{path}: no such weights file") from error
     except Exception as error:  # A damaged file fails in any way it likes.
         raise WeightsError(
-            f"{path}: not read as VGG16 ({npz.shown(error)}); use the Keras .h5 or a .npy "
+            f"{path}: not read as VGG16 ({shown(error)}); use the Keras .h5 or a .npy "
             "dictionary from a source you trust"
         ) from error
     return {

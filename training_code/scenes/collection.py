@@ -2,8 +2,8 @@
 
     load_scenes(folder)                   every scene in memory, as it is in its file
     load_scenes(folder, views=, store=)   reduced to what the views need; in memory up to a budget,
-                                          beyond it in files (`scene_store`)
-    ldr_scenes.load_photographs(folder)   LDR photographs, linearised, read when they are used
+                                          beyond it in files (`scenes.store`)
+    photographs.load_photographs(folder)  LDR photographs, linearised, read when they are used
 
 Whichever way, what comes out is a `Collection` of `Scene`.
 """
@@ -14,7 +14,7 @@ import math
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any, Protocol
 
 import numpy as np
 from PIL import Image
@@ -25,9 +25,6 @@ from hdrcnn.tiles.geometry import resize
 from hdrcnn.writers.exr import HALF_MAX
 from training_code.scenes.files import SceneFile, chosen_files, none_usable, scene_files
 from training_code.scenes.views import KINDS, Views
-
-if TYPE_CHECKING:
-    from training_code.scenes.store import SceneStore
 
 __all__ = [
     "Collection",
@@ -133,6 +130,13 @@ class StoredScene(Scene):
         return self.crop(0, 0, *self.shape)
 
 
+class Store(Protocol):
+    """Where scenes are held: see `store.SceneStore`."""
+
+    def find(self, file: SceneFile, settings: Any) -> tuple[Scene, int] | None: ...
+    def keep(self, file: SceneFile, settings: Any, pixels: np.ndarray, factor: int) -> Scene: ...
+
+
 @dataclasses.dataclass(frozen=True)
 class Collection:
     """What a folder gave."""
@@ -141,7 +145,7 @@ class Collection:
     rejected: list[str]
     """One line for each file that cannot be used: which, why, and what to do."""
     notes: list[str] = dataclasses.field(default_factory=list)
-    """Of `scene_files.Listing`."""
+    """Of `files.Listing`."""
     reduced: int = 0
     """Scenes that are held smaller than their files, as no view needs more."""
     saturated: int = 0
@@ -240,7 +244,7 @@ def load_scenes(
     without: bool = False,
     smallest: int = 64,
     views: Views | None = None,
-    store: "SceneStore | None" = None,
+    store: "Store | None" = None,
 ) -> Collection:
     """All HDR files below a folder, sorted by path: those of `families`, or, `without`, the rest.
 

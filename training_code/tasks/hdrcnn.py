@@ -5,18 +5,16 @@ ever saved; the trainee around it takes the pictures, moves them where a tempora
 it, and computes the loss.
 """
 
-import contextlib
-from collections.abc import Iterator
 from typing import Any, Protocol
 
 import keras
-import numpy as np
 from keras import ops
 
+from hdrcnn.models import hdrcnn
 from training_code.losses import temporal
 from training_code.losses.log_hdr import cost, highlight_rmse, split_known
 from training_code.losses.settings import Loss
-from training_code.run import distribution
+from training_code.tasks import task
 
 Tensors = dict[str, Any]
 
@@ -45,7 +43,7 @@ class Trainee(keras.Model):
         temporal_term: str = "",
         temporal_weight: float = 0.95,
     ) -> None:
-        """blend: of the weights, one of `highlights.BLENDS`.
+        """blend: of the weights, one of `blend.BLENDS`.
         temporal_term: one of `temporal.TERMS`, or empty for none; temporal_weight: its share a of
             the loss (1 - a) cost + a term (Eilertsen et al. 2019, Eq. 5).
         """
@@ -102,37 +100,31 @@ class Trainee(keras.Model):
             )
             value = (1.0 - self.temporal_weight) * value + self.temporal_weight * term
         # TensorFlow adds the gradients of its replicas up.
-        return ops.mean(value) / distribution.replicas()
+        return ops.mean(value) / task.replicas()
 
     def compute_metrics(
         self, x: Tensors, y: Any, y_pred: Any, sample_weight: Any = None
     ) -> dict[str, Any]:
         """Loss, and for watching the error in the highlights, in stops."""
-        total = distribution.over_replicas
+        total = task.over_replicas
         rmse = highlight_rmse(y_pred["target"], y_pred["log_hdr"], total)
         # Each replica adds the same; a checkpoint is to count a batch once.
-        self.highlights.update_state(rmse, sample_weight=1.0 / distribution.replicas())
+        self.highlights.update_state(rmse, sample_weight=1.0 / task.replicas())
         return self.get_metrics_result()
 
 
-@contextlib.contextmanager
-def averaged(model: keras.Model) -> Iterator[None]:
-    """Within the block the trainable variables hold their moving averages: what is exported and
-    validated. Without averages it changes nothing.
-    """
-    if not model.optimizer.use_ema:
-        yield
-        return
-    # TensorFlow writes into what it handed out; JAX does not, and lets no process alone hand
-    # numbers to the devices of several.
-    constant = keras.config.backend() == "jax"
-    kept = [
-        variable.value if constant else np.asarray(variable).copy()
-        for variable in model.trainable_variables
-    ]
-    model.optimizer.finalize_variable_values(model.trainable_variables)
-    try:
-        yield
-    finally:
-        for variable, value in zip(model.trainable_variables, kept, strict=True):
-            variable.assign(value)
+def network(config: Any) -> keras.Model:
+    """With fresh weights, under the current dtype policy. config: as `run.config.Config`."""
+    return hdrcnn.build(config.width, config.norm_momentum)
+
+
+def trainee(model: keras.Model, config: Any, camera: Camera | None = None) -> Trainee:
+    """What is compiled and fitted around a network. config: as `run.config.Config`."""
+    return Trainee(
+        model,
+        config.loss,
+        blend=config.blend,
+        camera=camera,
+        temporal_term=config.temporal,
+        temporal_weight=config.temporal_weight,
+    )

@@ -12,8 +12,6 @@ from typing import Any
 
 import numpy as np
 
-from training_code.run.config import TrainingError
-
 FLUSH_SECONDS = 2
 """The package writes in a thread of its own: a run that is killed loses this much at most."""
 
@@ -26,11 +24,11 @@ class Board:
     """
 
     def __init__(self, folder: Path) -> None:
-        """folder: of the run. Raises TrainingError where the package is missing."""
+        """folder: of the run. Raises ValueError where the package is missing."""
         try:
             import tensorboardX
         except ImportError as error:
-            raise TrainingError(
+            raise ValueError(
                 "--tensorboard needs the package tensorboardX: pip install tensorboardX, "
                 "or leave the flag out"
             ) from error

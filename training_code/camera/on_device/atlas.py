@@ -15,7 +15,6 @@ from PIL import Image
 
 from hdrcnn.tiles.geometry import resize
 from training_code.camera.shots import in_order
-from training_code.run.config import TrainingError
 from training_code.scenes.collection import KNOWN, Scene
 from training_code.scenes.views import Views
 
@@ -121,7 +120,7 @@ def pyramid(pixels: np.ndarray, first: int, last: int) -> list[np.ndarray]:
 def build(scenes: Sequence[Scene], views: Views, size: int) -> Atlas:
     """Lay out scenes, in the order of `shots.in_order`, for views of `size` pixels.
 
-    Raises TrainingError where there are more pixels than an int32 counts.
+    Raises ValueError where there are more pixels than an int32 counts.
     """
     scenes = in_order(scenes)
     spans = [tuple(map(level, reductions(scene, views, size))) for scene in scenes]
@@ -131,7 +130,7 @@ def build(scenes: Sequence[Scene], views: Views, size: int) -> Atlas:
     ]
     total = sum(high * wide for levels in kept for high, wide in levels)
     if total > MOST_PIXELS:
-        raise TrainingError(
+        raise ValueError(
             f"{len(scenes)} scenes have {total:,} pixels and {MOST_PIXELS:,} can be addressed on "
             "the accelerator; take fewer scenes, or the loader of the host"
         )

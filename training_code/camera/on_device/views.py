@@ -1,6 +1,6 @@
 """Views of the scenes of an `Atlas` in `keras.ops`, a batch at a time: linear light.
 
-The geometry is that of `training_code.camera.projection`. A view pixel is a weighted sum of 5x5 pixels of
+The geometry is that of `camera.projection`. A view pixel is a weighted sum of 5x5 pixels of
 one level: of a panorama the bilinear four, of a photograph those that its square covers, by area.
 Only places and weights differ, so that both kinds take one way through one graph. Crops reduced
 less than four times are those of the host; of others the squares' borders, which cut through

@@ -5,13 +5,11 @@ ending the first bytes are looked at.
 """
 
 import os
-import re
 import stat
-import unicodedata
 from collections.abc import Iterator
 from pathlib import Path, PurePath
 
-from hdrcnn.files import is_regular
+from hdrcnn.files import is_regular, natural_key, real
 from hdrcnn.readers.decoded import NotReadError
 from hdrcnn.readers.kinds import kind_of
 
@@ -35,19 +33,6 @@ SYSTEM_FOLDERS = (
 )  # fmt: skip
 """Names, in small letters, of folders that hold copies and waste. They are entered only where one
 is itself what was asked for."""
-
-
-def real(path: Path) -> Path:
-    """Absolute, links followed; a link that leads round in a circle stays as it is."""
-    return Path(os.path.realpath(path))
-
-
-def natural_key(name: str) -> tuple[tuple[str | int, ...], str]:
-    """Sorts numbers inside names by value, letters without regard to case; total."""
-    folded = unicodedata.normalize("NFC", name).casefold()
-    parts = re.split(r"([0-9]+)", folded)
-    key = tuple(int(part) if index % 2 else part for index, part in enumerate(parts))
-    return key, name
 
 
 def _is_hidden(entry: os.DirEntry[str]) -> bool:
