@@ -15,7 +15,7 @@ def _stop(*_: object) -> None:
 if __name__ == "__main__" and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
     signal.signal(signal.SIGINT, _stop)
 
-from hdrcnn.command_predict import entry
+from hdrcnn.cli.predict import entry
 
 if __name__ == "__main__":
     entry()

@@ -27,10 +27,11 @@ from absl import flags
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from hdrcnn.clipping_level import UNCLIPPED, clipping_levels, described
-from hdrcnn.command_line import run
-from hdrcnn.image_io import ImageError, read_photograph
-from hdrcnn.transfer import srgb_decode, srgb_encode
+from hdrcnn.cli.console import run
+from hdrcnn.colour.clipping_level import UNCLIPPED, clipping_levels, described
+from hdrcnn.colour.transfer import srgb_decode, srgb_encode
+from hdrcnn.files import ImageError
+from hdrcnn.readers.photograph import read_photograph
 from training_code.camera import jpeg
 from training_code.evaluation.protocol import (
     Condition,
@@ -40,8 +41,8 @@ from training_code.evaluation.protocol import (
     generator,
     photograph,
 )
-from training_code.family_lists import read_list
-from training_code.scenes import load_scenes
+from training_code.scenes.collection import load_scenes
+from training_code.scenes.families import read_list
 
 FLAGS = flags.FLAGS
 flags.DEFINE_string("scenes", None, "Folder of HDR scenes.")

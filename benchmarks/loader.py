@@ -24,16 +24,17 @@ from absl import flags
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from hdrcnn.command_line import quietly, run
-from hdrcnn.image_io import ImageError
+from hdrcnn.cli.console import run
+from hdrcnn.files import ImageError
+from hdrcnn.printed import quietly
 from training_code.camera import Camera, Development, TooBlackError, develop, expose, jpeg, sense
 from training_code.camera.camera import recolour
-from training_code.scenes import Scene, load_scenes
-from training_code.shots import look
-from training_code.views import Views
+from training_code.camera.shots import look
+from training_code.scenes.collection import Scene, load_scenes
+from training_code.scenes.views import Views
 
 if TYPE_CHECKING:
-    from training_code.pairs import Pairs
+    from training_code.camera.batches import Pairs
 
 FLAGS = flags.FLAGS
 flags.DEFINE_string("scenes", None, "Folder with HDR scenes. Default: synthetic panoramas.")
@@ -120,7 +121,7 @@ def rate(pairs: "Pairs", workers: int) -> float:
 def main() -> int:
     """Both cameras, one after the other. Returns the exit status."""
     with quietly():
-        from training_code.pairs import Pairs
+        from training_code.camera.batches import Pairs
 
     views, size = Views(), FLAGS.size
     if FLAGS.scenes:

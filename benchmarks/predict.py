@@ -33,9 +33,11 @@ from absl import flags
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from hdrcnn.command_line import quietly, run
-from hdrcnn.image_io import ImageError, write_png
+from hdrcnn.cli.console import run
+from hdrcnn.files import ImageError
+from hdrcnn.printed import quietly
 from hdrcnn.weights import WeightsError
+from hdrcnn.writers.preview import write_png
 
 SHARES = {"unsaturated": 0.0, "5 %": 0.05, "all": 1.0}
 TIMES = 3
@@ -122,7 +124,7 @@ def fresh_weights(folder: Path) -> Path:
 def measure(source: Path, mode: str) -> dict[str, float]:
     """Without reading and writing, in this process, with the camera curve of the weights."""
     import hdrcnn
-    from hdrcnn.highlights import reconstruct_light
+    from hdrcnn.predict.blend import reconstruct_light
     from hdrcnn.weights import SHIPPED
 
     with quietly():

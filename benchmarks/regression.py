@@ -17,8 +17,9 @@ from absl import flags
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from hdrcnn.command_line import quietly, run
-from hdrcnn.image_io import ImageError
+from hdrcnn.cli.console import run
+from hdrcnn.files import ImageError
+from hdrcnn.printed import quietly
 from hdrcnn.weights import WeightsError
 
 FLAGS = flags.FLAGS
@@ -37,7 +38,7 @@ def main() -> int:
     with quietly():
         from training_code.evaluation import regression
 
-        predictor = load(FLAGS.params)
+        predictor = load(FLAGS.params, precision="float32")
     path = Path(FLAGS.figures)
     committed = None if FLAGS.update else regression.load(path)
     figures = regression.measure(predictor, Path(FLAGS.truth))

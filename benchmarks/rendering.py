@@ -18,7 +18,8 @@ from absl import flags
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from hdrcnn.command_line import quietly, run
+from hdrcnn.cli.console import run
+from hdrcnn.printed import quietly
 
 FLAGS = flags.FLAGS
 flags.DEFINE_integer("size", 256, "Side of the crops, a multiple of 16.", lower_bound=16)
@@ -32,7 +33,7 @@ def synthetic_scenes() -> list[Any]:
     """Waves, grain and a small bright sun."""
     import numpy as np
 
-    from training_code.scenes import Scene
+    from training_code.scenes.collection import Scene
 
     rng = np.random.default_rng(0)
     scenes = []
@@ -100,7 +101,7 @@ def stages(layer: Any, shots: dict[str, Any]) -> None:
     """Each stage alone, on what the one before it gives."""
     from keras import ops
 
-    from training_code.on_device import camera, exposure, jpeg, views
+    from training_code.camera.on_device import camera, exposure, jpeg, views
 
     def see(pixels: Any, shots: dict[str, Any]) -> Any:
         return views.render(pixels, layer.atlas, shots, layer.size)
@@ -127,9 +128,9 @@ def main() -> int:
         import keras
 
         from training_code.camera import Camera, Development
-        from training_code.on_device import atlas, batches
-        from training_code.on_device.camera import DeviceCamera
-        from training_code.views import Views
+        from training_code.camera.on_device import atlas, batches
+        from training_code.camera.on_device.camera import DeviceCamera
+        from training_code.scenes.views import Views
 
     scenes, views = synthetic_scenes(), Views()
     laid_out = atlas.build(scenes, views, FLAGS.size)

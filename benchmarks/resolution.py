@@ -28,14 +28,17 @@ from scipy.ndimage import distance_transform_edt, uniform_filter
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from hdrcnn import resolution
-from hdrcnn.command_line import quietly, run
-from hdrcnn.crf_correction import LUMINANCE_FLOOR
-from hdrcnn.hdr_io import read_hdr
-from hdrcnn.image_io import HALF_MAX, ImageError, write_png
-from hdrcnn.metrics import absolute_factor, align, evaluate, highlight_mask
-from hdrcnn.transfer import linearise, luminance, srgb_encode
+from hdrcnn.cli.console import run
+from hdrcnn.colour.transfer import linearise, luminance, srgb_encode
+from hdrcnn.files import ImageError
+from hdrcnn.printed import quietly
+from hdrcnn.readers.hdr import read_hdr
+from hdrcnn.tiles import resolution
 from hdrcnn.weights import WeightsError
+from hdrcnn.writers.exr import HALF_MAX
+from hdrcnn.writers.preview import write_png
+from training_code.evaluation.camera_response import LUMINANCE_FLOOR
+from training_code.evaluation.metrics import absolute_factor, align, evaluate, highlight_mask
 
 FLAGS = flags.FLAGS
 flags.DEFINE_string("scenes", None, "HDR file, or a folder of such, searched with its subfolders.")

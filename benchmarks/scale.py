@@ -34,17 +34,17 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 import hdrcnn
-from hdrcnn import batch, farm
-from hdrcnn.command_line import quietly, run
-from hdrcnn.conversion import Conversion
-from hdrcnn.farm import engine
-from hdrcnn.film import Films
-from hdrcnn.folders import Job, plan
-from hdrcnn.networks import Networks
-from hdrcnn.settings import Settings
+from hdrcnn.batch import dask_engine as engine, farm, run as batch
+from hdrcnn.batch.choose import Networks
+from hdrcnn.batch.convert import Conversion
+from hdrcnn.batch.job import Settings
+from hdrcnn.batch.plan import Job, plan
+from hdrcnn.batch.sequence import Films
+from hdrcnn.cli.console import run
+from hdrcnn.printed import quietly
 
 if TYPE_CHECKING:
-    from hdrcnn.predictor import Predictor
+    from hdrcnn.predict.single_image import Predictor
 
 FLAGS = flags.FLAGS
 flags.DEFINE_float("megapixels", 12.0, "Of the pictures.", 0.01)

@@ -30,10 +30,12 @@ from data.scenes import indoors, night, outdoors
 from data.scenes.denoise import denoise
 from data.scenes.renderer import render
 from data.scenes.scene import PanoramaCamera, Scene
-from hdrcnn.command_line import run
-from hdrcnn.image_io import ImageError, finished_whole, write_exr, write_png
-from hdrcnn.outputs.metadata import panorama_xmp
-from hdrcnn.transfer import MEAN_CURVE_N, MEAN_CURVE_S
+from hdrcnn.cli.console import run
+from hdrcnn.colour.transfer import MEAN_CURVE_N, MEAN_CURVE_S
+from hdrcnn.files import ImageError, finished_whole
+from hdrcnn.writers.exr import write_exr
+from hdrcnn.writers.metadata import panorama_xmp
+from hdrcnn.writers.preview import write_png
 from training_code.camera import develop, expose, sense
 
 NOISE_SD = 0.002

@@ -13,12 +13,15 @@ from PIL import Image, ImageDraw, ImageFont
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from hdrcnn.command_line import quietly, run
-from hdrcnn.display import to_display
-from hdrcnn.geometry import fit
-from hdrcnn.hdr_io import read_exr
-from hdrcnn.image_io import ImageError, read_ldr, write_png
-from hdrcnn.transfer import linearise
+from hdrcnn.cli.console import run
+from hdrcnn.colour.display import to_display
+from hdrcnn.colour.transfer import linearise
+from hdrcnn.files import ImageError
+from hdrcnn.printed import quietly
+from hdrcnn.readers.hdr import read_exr
+from hdrcnn.readers.photograph import read_ldr
+from hdrcnn.tiles.geometry import fit
+from hdrcnn.writers.preview import write_png
 
 FLAGS = flags.FLAGS
 flags.DEFINE_string("scene", "night_market", "Name of a computed scene in data/.")
@@ -56,7 +59,7 @@ def main() -> int:
 
     code = read_ldr(ROOT / "data" / f"{FLAGS.scene}.png")
     with quietly():
-        predictor = load(FLAGS.params)
+        predictor = load(FLAGS.params, precision="float32")
     curve = predictor.curve(code)
     rows = {
         "photograph": linearise(code, curve),

@@ -17,11 +17,14 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from docs.lighting import ALBEDO, SIZE, irradiance, render
-from hdrcnn.command_line import quietly, run
-from hdrcnn.display import to_display
-from hdrcnn.hdr_io import read_exr
-from hdrcnn.image_io import ImageError, read_photograph, write_png
-from hdrcnn.transfer import linearise, luminance
+from hdrcnn.cli.console import run
+from hdrcnn.colour.display import to_display
+from hdrcnn.colour.transfer import linearise, luminance
+from hdrcnn.files import ImageError
+from hdrcnn.printed import quietly
+from hdrcnn.readers.hdr import read_exr
+from hdrcnn.readers.photograph import read_photograph
+from hdrcnn.writers.preview import write_png
 
 FLAGS = flags.FLAGS
 flags.DEFINE_string("scene", "room_panorama", "Name of a computed panorama in data/.")
@@ -37,7 +40,7 @@ def main() -> int:
 
     photograph = read_photograph(ROOT / "data" / f"{FLAGS.scene}.png")
     with quietly():
-        predictor = load(FLAGS.params)
+        predictor = load(FLAGS.params, precision="float32")
     code, curve = photograph.code, predictor.curve(photograph.code)
     panoramas = {
         "photograph": linearise(code, curve),

@@ -3,22 +3,22 @@
     import hdrcnn
 
     photo = hdrcnn.read_photograph("photo.jpg")
-    hdr = hdrcnn.load().reconstruct(photo.code)
-    hdrcnn.write("photo.exr", hdr, photo.chromaticities)
+    hdr = hdrcnn.reconstruct(photo)
+    hdrcnn.write("photo.exr", hdr, photograph=photo)
 
 The way of the data, a file a stage:
 
-    folders      which pictures, and where their results go
-    photograph   decode the picture: codes in [0, 1], primaries, alpha
-    clipping_level  the code at which it clips becomes 1.0
-    frame        pad to what the network takes, any part on demand
-    resolution   at which sizes the network sees the picture
-    tiling       any size in bounded memory: regions, then streaming: strips
-    models/      the network: codes -> log HDR
-    highlights   blend with the linearised picture where it is saturated
-    predictor    the stages in between, as one function
-    result       primaries, peak and mask; write OpenEXR
-    conversion   all of it for one picture, unless its result is there already; batch: for many
+    batch.plan             which pictures, and where their results go
+    readers.photograph     decode the picture: codes in [0, 1], primaries, alpha
+    colour.clipping_level  the code at which it clips becomes 1.0
+    tiles.frame            pad to what the network takes, any part on demand
+    tiles.resolution       at which sizes the network sees the picture
+    tiles.tiling           any size in bounded memory: regions, then streaming: strips
+    models                 the network: codes -> log HDR
+    predict.blend          blend with the linearised picture where it is saturated
+    predict.single_image   the stages in between, as one function
+    batch.result           primaries, peak and mask; write OpenEXR
+    batch.convert          all of it for one picture, unless its result is there; run: for many
 
 Importing this package does not load TensorFlow; `load` does.
 """
@@ -26,51 +26,101 @@ Importing this package does not load TensorFlow; `load` does.
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from hdrcnn.image_io import ImageError
-from hdrcnn.primaries import REC709
+from hdrcnn._version import __version__
+from hdrcnn.colour.primaries import REC709
+from hdrcnn.files import ImageError
 from hdrcnn.weights import WeightsError
 
 if TYPE_CHECKING:
-    from hdrcnn.photograph import Photograph
-    from hdrcnn.predictor import Predictor
+    from hdrcnn.batch.choose import Networks
+    from hdrcnn.predict.single_image import Predictor
+    from hdrcnn.readers.photograph import Photograph
 
 # TensorFlow's notes about its build are not for the users of this tool; what goes wrong is
 # raised as an exception all the same.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-__version__ = "0.1.0"
-__all__ = ["ImageError", "WeightsError", "load", "read", "read_photograph", "write"]
+__all__ = [
+    "ImageError",
+    "WeightsError",
+    "__version__",
+    "load",
+    "read",
+    "read_photograph",
+    "reconstruct",
+    "write",
+]
 
 
 def load(
     params: str | Path | None = None,
     *,
-    precision: str = "float32",
+    lossy: bool = False,
+    precision: str = "auto",
     device: str = "auto",
     tile_pixels: int | None = None,
 ) -> "Predictor":
     """A predictor with the weights of a file; without one, with those shipped and the camera curve
-    estimated from each picture.
+    estimated from each picture, chosen as the command does: `reconstruct` does it for you.
 
-    precision: float32, bfloat16, or auto: bfloat16 where the processor has it, but for the
-    originally published files. device: cpu, gpu or auto. tile_pixels: of a picture worked on at
-    once; 0: all of it.
+    lossy: for photographs that were compressed with losses, as `Photograph.lossy`. precision:
+    float32, bfloat16, or auto: bfloat16 where the processor has it, but for the originally
+    published files. device: cpu, gpu or auto. tile_pixels: of a picture worked on at once; 0: all
+    of it.
     Raises WeightsError where the file cannot be used.
     """
-    from hdrcnn.predictor import load as load_predictor
+    networks = _networks(params, precision, device, tile_pixels)
+    predictor = networks.predictor(networks.choose(lossy))
+    predictor.camera_curve = networks.curve(None, predictor.metadata.linearisation)
+    return predictor
 
-    return load_predictor(params, precision=precision, device=device, tile_pixels=tile_pixels)
+
+def _networks(
+    params: str | Path | None, precision: str, device: str, tile_pixels: int | None
+) -> "Networks":
+    from hdrcnn.batch.choose import Networks
+
+    path = None if params is None else Path(params)
+    return Networks.on(device, path, precision=precision, tile_pixels=tile_pixels)
+
+
+def reconstruct(
+    photograph: "Photograph | str | Path",
+    params: str | Path | None = None,
+    *,
+    precision: str = "auto",
+    device: str = "auto",
+    tile_pixels: int | None = None,
+    **how: Any,
+) -> np.ndarray:
+    """The light of a photograph, of its file or as read: what the command makes of it.
+
+    Weights, precision and camera curve are chosen by the same function: a JPEG takes those for
+    JPEGs. Arguments as for `load`; how: as for `Predictor.reconstruct`, camera_curve among it.
+    Returns [H, W, 3] float32, linear, in the photograph's primaries, 1.0 = its clipping level.
+    Raises ImageError, WeightsError, and ValueError for unusable arguments. Each call loads the
+    network; for many pictures keep what `load` returns.
+    """
+    from hdrcnn.readers.photograph import as_stored
+
+    photo = read_photograph(photograph) if isinstance(photograph, str | Path) else photograph
+    predictor = load(
+        params, lossy=photo.lossy, precision=precision, device=device, tile_pixels=tile_pixels
+    )
+    how.setdefault("panorama", photo.panorama is not None)
+    how.setdefault("alpha", photo.alpha)
+    return predictor.reconstruct(as_stored(photo.code, photo.bits), **how)
 
 
 def read(path: str | Path) -> np.ndarray:
     """The codes of a picture: [H, W, 3] float32 in [0, 1], display-encoded, in the primaries of
     its file, which `read_photograph` tells too. Raises ImageError.
     """
-    from hdrcnn.image_io import read_ldr
+    from hdrcnn.readers.photograph import read_ldr
 
     return read_ldr(Path(path))
 
@@ -79,21 +129,44 @@ def read_photograph(path: str | Path) -> "Photograph":
     """A picture with what its file says of it: codes, primaries, alpha, camera. Raises
     ImageError.
     """
-    from hdrcnn.photograph import read_photograph as read_all
+    from hdrcnn.readers.photograph import read_photograph as read_all
 
     return read_all(Path(path))
 
 
-def write(path: str | Path, hdr: np.ndarray, chromaticities: Sequence[float] = REC709) -> None:
-    """[H, W, 3] linear to an OpenEXR file, half float, linear Rec. 709. Raises ImageError.
+def write(
+    path: str | Path,
+    hdr: np.ndarray,
+    chromaticities: Sequence[float] = REC709,
+    *,
+    photograph: "Photograph | None" = None,
+    **options: Any,
+) -> None:
+    """[H, W, 3] linear to a file of any kind that the command writes, by the end of its name:
+    `.exr`, `.hdr`, `.jxl`, `_hdr.jpg` (Ultra HDR), `_hdr.avif`, `_hdr.png`.
 
     chromaticities: of the image's red, green, blue and white, CIE xy, as in `Photograph`; from
-    there it is brought to Rec. 709.
+    there it is brought to Rec. 709. photograph: what the image was made of, of the same size; it
+    tells the chromaticities, and its alpha, camera and own samples go where the file has a place
+    for them. options: fields of `writers.Options`, such as nits or jpeg_quality.
+    Raises ImageError, and ValueError for unusable options.
     """
-    from hdrcnn.image_io import write_exr
-    from hdrcnn.primaries import linear_to_rec709
+    from hdrcnn.colour.primaries import linear_to_rec709
+    from hdrcnn.readers.photograph import as_stored
+    from hdrcnn.writers import Options, Picture, of_path
 
     path = Path(path)
-    if path.suffix.lower() != ".exr":
-        raise ImageError(f"{path}: only OpenEXR is written; end the name in .exr")
-    write_exr(path, linear_to_rec709(np.asarray(hdr), chromaticities))
+    writer = of_path(path)
+    known: dict[str, Any] = {}
+    if photograph is not None:
+        chromaticities = photograph.chromaticities
+        known = {
+            "codes": as_stored(photograph.code, photograph.bits),
+            "chromaticities": chromaticities,
+            "jpeg": photograph.jpeg,
+            "alpha": photograph.alpha,
+            "panorama": photograph.panorama,
+            "camera": photograph.camera,
+        }
+    light = linear_to_rec709(np.asarray(hdr), chromaticities)
+    writer.write(path, Picture(hdr=light, **known), Options(**options))

@@ -1,4 +1,4 @@
-"""Files that are whole or not there, and the one error that users see."""
+"""Files that are whole or not there, their natural order, and the one error that users see."""
 
 import contextlib
 import dataclasses
@@ -9,6 +9,7 @@ import re
 import socket
 import stat
 import time
+import unicodedata
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -249,3 +250,22 @@ def remove_temporaries(folder: Path) -> list[Path]:
                 path.unlink()
                 removed.append(path)
     return removed
+
+
+def shown(said: object) -> str:
+    """What a file or an error about it says, as part of one line."""
+    words = "".join(sign if sign.isprintable() else " " for sign in str(said)).split()
+    return " ".join(words)[:200]
+
+
+def real(path: Path) -> Path:
+    """Absolute, links followed; a link that leads round in a circle stays as it is."""
+    return Path(os.path.realpath(path))
+
+
+def natural_key(name: str) -> tuple[tuple[str | int, ...], str]:
+    """Sorts numbers inside names by value, letters without regard to case; total."""
+    folded = unicodedata.normalize("NFC", name).casefold()
+    parts = re.split(r"([0-9]+)", folded)
+    key = tuple(int(part) if index % 2 else part for index, part in enumerate(parts))
+    return key, name

@@ -1,4 +1,4 @@
-"""Lines that a library prints by itself, kept from the user.
+"""Lines to the user, and those that a library prints by itself, kept from the user.
 
 Some libraries written in C and C++ print what they also report: to Python's `sys.stdout`, or to
 descriptor 2. That can only be led elsewhere for the whole process: one thread at a time does it,
@@ -11,11 +11,30 @@ import re
 import sys
 import tempfile
 import threading
+import unicodedata
 from collections.abc import Iterator
-from typing import IO, Any
+from typing import IO, Any, TextIO
+
+from hdrcnn import interruption
 
 LOCK = threading.RLock()
 """Held by the thread for which stderr, that of the whole process, leads elsewhere."""
+_DIRECTIONS = "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
+"""Characters that make what follows them appear in another order."""
+
+
+def printable(text: str) -> str:
+    """One line that a terminal shows as it is: names may hold any character. Those that control
+    it, end the line, reorder it or are no text are written as in Python.
+    """
+
+    def shown(character: str) -> str:
+        unsafe = unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp")
+        if unsafe or character in _DIRECTIONS:
+            return character.encode("unicode_escape").decode()
+        return character
+
+    return "".join(map(shown, text))
 
 
 class _Filter:
@@ -110,3 +129,37 @@ def without(pattern: re.Pattern[str]) -> Iterator[list[str]]:
     kept: list[str] = []
     with LOCK, _stdout(pattern, kept), _stderr(pattern, kept):
         yield kept
+
+
+@contextlib.contextmanager
+def quietly() -> Iterator[None]:
+    """Around the import of TensorFlow, whose libraries write notes about themselves to stderr
+    before any setting can stop them. Where the import fails, they are shown after all. One thread
+    at a time; the others write by `say` meanwhile. Ctrl-C waits until all is loaded.
+    """
+    with interruption.held(), LOCK, notes_file() as notes:
+        with contextlib.suppress(OSError, AttributeError):
+            sys.stderr.flush()
+        stderr = os.dup(2)
+        os.dup2(notes.fileno(), 2)
+        try:
+            yield
+        except ImportError:
+            notes.seek(0)
+            os.write(stderr, notes.read())
+            raise
+        finally:
+            os.dup2(stderr, 2)
+            os.close(stderr)
+
+
+def say(line: str, stream: TextIO) -> None:
+    """A line to the user, as soon as no thread is `quietly` loading. That nobody reads stderr any
+    more is no reason to stop.
+    """
+    with LOCK:
+        try:
+            print(printable(line), file=stream, flush=True)
+        except OSError:
+            if stream is not sys.stderr:
+                raise

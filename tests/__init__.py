@@ -1,1 +1,1 @@
-"""Tests: one file for each stage of the way of the data, named for it."""
+"""Tests: a folder for each package, files named for the module."""

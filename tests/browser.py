@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from tests.test_evaluation_report_browser import find_browser
+from tests.evaluation.test_report_browser import find_browser
 
 PATIENCE = 120.0
 """Seconds, after which nothing more is to be expected."""

@@ -8,14 +8,18 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
+from hypothesis import settings
 from PIL import Image
 
 from hdrcnn import weights
-from hdrcnn.image_io import read_photograph, write_exr
 from hdrcnn.models import BUILDERS
+from hdrcnn.readers.photograph import read_photograph
+from hdrcnn.writers.exr import write_exr
 
 WIDTH = 4
 ROOT = Path(__file__).resolve().parents[1]
+settings.register_profile("untimed", deadline=None)  # How fast a machine is, is no property.
+settings.load_profile("untimed")
 
 
 @pytest.fixture(autouse=True)

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from benchmarks.decoders import Found, Processes, compare, differing, verdict
+from tests.colour.icc_tables import scanner_profile
 from tests.conftest import ROOT
-from tests.icc_tables import scanner_profile
-from tests.pictures import CODES, SMOOTH, by_pillow, by_tifffile, of_each_kind
+from tests.readers.pictures import CODES, SMOOTH, by_pillow, by_tifffile, of_each_kind
 
 LEFT_OUT = {"imagecodecs": ("cmyk.jpg",), "opencv": ("avif",)}
 """Ink is left as ink, and what is stored lying is not turned."""

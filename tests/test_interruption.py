@@ -13,7 +13,7 @@ pytestmark = pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
 STOPPED = "stopped; what was written is whole, run again to go on\n"
 HEAD = """
 import signal
-from hdrcnn.command_line import quietly, run
+from hdrcnn.printed import quietly; from hdrcnn.cli.console import run
 def press():
     signal.raise_signal(signal.SIGINT)
 def swallowed():
@@ -85,11 +85,14 @@ def test_where_it_is_ignored_it_stays_so(tmp_path):
 def test_the_command_while_the_network_is_loaded_or_traced(tmp_path, tiny_weights, moment):
     """No picture is said to be done, and none is there."""
     Image.new("RGB", (40, 30), "white").save(tmp_path / "p.png")
-    place = {"load": "hdrcnn.predictor, 'load'", "trace": "hdrcnn.stages, '_traced'"}[moment]
+    place = {
+        "load": "hdrcnn.predict.single_image, 'load'",
+        "trace": "hdrcnn.tiles.stages, '_traced'",
+    }[moment]
     script = f"""
 import runpy, sys
 with quietly():
-    import hdrcnn.predictor, hdrcnn.stages
+    import hdrcnn.predictor, hdrcnn.tiles.stages
 real = getattr({place})
 def pressed(*arguments, **settings):
     swallowed()

@@ -13,10 +13,18 @@ import imageio.v3 as iio
 import pytest
 from packaging.requirements import Requirement
 
-from hdrcnn.hdr_io import read_exr
+from hdrcnn.readers.hdr import read_exr
 from tests.conftest import ROOT
 
-SOURCES = ("hdrcnn", "weights", "pyproject.toml", "requirements.txt", "README.md", "LICENSE")
+SOURCES = (
+    "hdrcnn",
+    "weights",
+    "pyproject.toml",
+    "setup.py",
+    "requirements.txt",
+    "README.md",
+    "LICENSE",
+)
 
 
 def pip(*arguments, cwd):

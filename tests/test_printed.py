@@ -8,13 +8,13 @@ import time
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
-from hdrcnn.hdr_io import read_hdr
-from hdrcnn.image_io import ImageError, write_exr
+from hdrcnn.files import ImageError
 from hdrcnn.printed import without
-from tests.exr_files import RGB
+from hdrcnn.readers.hdr import read_hdr
+from hdrcnn.writers.exr import write_exr
+from tests.readers.exr_files import RGB
 
 PRINTED = re.compile("^noise")
 

@@ -3,7 +3,7 @@
     python training_code/curve_train.py --scenes $HDR_SCENES --out weights/camera_curve.npz
 
 reads   $HDR_SCENES/**/*.exr, *.hdr ...    families from its MANIFEST.csv where there is one
-writes  weights/camera_curve.npz           what `hdrcnn.curve_estimation` loads
+writes  weights/camera_curve.npz           what `hdrcnn.predict.camera_curve` loads
         --rows out/rows.npz, if given      the pictures as rows of statistics; where the file is
                                            there already, it is read and no picture is taken;
                                            refused where other families were held out
@@ -20,9 +20,9 @@ from absl import flags
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from hdrcnn.command_line import quietly, run
-from hdrcnn.files import prepare_folder
-from hdrcnn.image_io import ImageError
+from hdrcnn.cli.console import run
+from hdrcnn.files import ImageError, prepare_folder
+from hdrcnn.printed import quietly
 from hdrcnn.weights import CURVES, WeightsError
 
 FLAGS = flags.FLAGS
@@ -52,7 +52,7 @@ def ready(path: Path, flag: str) -> Path:
 
 def main() -> int:
     """Flags to rows, errors, weights. Returns the exit status."""
-    from training_code import curve_rows
+    from training_code.tasks import curve_rows
 
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # Names need not be in its encoding.
@@ -74,7 +74,7 @@ def main() -> int:
     rows, scenes = curve_rows.gather(request, kept)
     with quietly():
         import keras  # noqa: F401 - loaded here for its notes to be kept away
-    from training_code import curve_training
+    from training_code.tasks import camera_curve as curve_training
 
     fitting = curve_training.Fitting(epochs=FLAGS.epochs)
     if FLAGS.folds:

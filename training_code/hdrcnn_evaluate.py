@@ -24,8 +24,8 @@ from absl import flags
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from hdrcnn.command_line import run
-from hdrcnn.image_io import ImageError
+from hdrcnn.cli.console import run
+from hdrcnn.files import ImageError
 from hdrcnn.weights import CURVES, SHIPPED, WeightsError
 
 FLAGS = flags.FLAGS
@@ -72,8 +72,7 @@ def shown_command() -> str:
 
 def main() -> int:
     """Flags to a request; runs it. Returns the exit status."""
-    from training_code.evaluation import protocol
-    from training_code.evaluation import run as evaluation
+    from training_code.evaluation import protocol, run as evaluation
     from training_code.evaluation.methods import parse_named
 
     if isinstance(sys.stdout, io.TextIOWrapper):

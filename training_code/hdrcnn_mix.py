@@ -25,11 +25,11 @@ from absl import flags
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from hdrcnn import weights
-from hdrcnn.command_line import run
+from hdrcnn.cli.console import run
 from hdrcnn.files import ImageError
-from hdrcnn.highlights import BLENDS
+from hdrcnn.predict.blend import BLENDS
 from hdrcnn.weights import Metadata, WeightsError
-from training_code.seen import trained_on
+from training_code.scenes.seen import trained_on
 
 FLAGS = flags.FLAGS
 flags.DEFINE_multi_string("part", [], "share=weights.npz; two or more, the shares together 1.")

@@ -22,12 +22,12 @@ from absl import flags
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from hdrcnn.command_line import run
-from hdrcnn.image_io import ImageError
+from hdrcnn.cli.console import run
+from hdrcnn.files import ImageError
 from hdrcnn.weights import WeightsError
-from training_code import config as configs
-from training_code.config import HELP, JPEG_QUALITY, PLAIN, Config, Running, TrainingError
-from training_code.scene_files import Folders
+from training_code.run import config as configs
+from training_code.run.config import HELP, JPEG_QUALITY, PLAIN, Config, Running, TrainingError
+from training_code.scenes.files import Folders
 
 FLAGS = flags.FLAGS
 flags.DEFINE_multi_string(
@@ -92,7 +92,7 @@ def main() -> int:
     held_out = [Path(path) for path in FLAGS.validation]
     folders = Folders(tuple(map(Path, FLAGS.scenes)), tuple(map(Path, FLAGS.photographs)))
     config = choose_config()
-    from training_code.training import train  # Loads Keras, which takes some seconds.
+    from training_code.run.fit import train  # Loads Keras, which takes some seconds.
 
     train(config, folders, Path(FLAGS.out_dir), held_out, running)
     return 0

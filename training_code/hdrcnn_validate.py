@@ -23,9 +23,10 @@ from absl import flags
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from hdrcnn.command_line import quietly, run
-from hdrcnn.image_io import ImageError, finished_whole
-from hdrcnn.transfer import ESTIMATED, LINEARISATIONS
+from hdrcnn.cli.console import run
+from hdrcnn.colour.transfer import ESTIMATED, LINEARISATIONS
+from hdrcnn.files import ImageError, finished_whole
+from hdrcnn.printed import quietly
 from hdrcnn.weights import SHIPPED, WeightsError
 
 FLAGS = flags.FLAGS
@@ -56,9 +57,9 @@ def gathered() -> list:
     """The scenes asked for. Raises ImageError."""
     from training_code.evaluation.protocol import Protocol
     from training_code.evaluation.request import VALIDATION
-    from training_code.family_lists import read_list
-    from training_code.ldr_scenes import load_photographs
-    from training_code.scenes import load_scenes
+    from training_code.scenes.collection import load_scenes
+    from training_code.scenes.families import read_list
+    from training_code.scenes.photographs import load_photographs
 
     families = read_list(Path(FLAGS.families) if FLAGS.families else VALIDATION)
     found = [
@@ -91,7 +92,7 @@ def main() -> int:
         raise ValueError(f"--only {','.join(FLAGS.only)}: no such condition; known: {names}")
     scenes = gathered()
     with quietly():
-        from hdrcnn import predictor
+        from hdrcnn.predict import single_image as predictor
     methods: dict[str, kinds.Reconstruct] = {}
     for named in [parse_named(text, "ours") for text in FLAGS.params or [str(SHIPPED)]]:
         network = predictor.load(named.path)

@@ -11,7 +11,7 @@ from data.scenes.lights import Light, Portal, RectangleLight, SphereLight
 from data.scenes.shapes import Extent, Rectangle, Shape, Sphere, slabs
 from data.scenes.surfaces import Material, Texture, evaluate_texture
 from data.scenes.vectors import Array, Vector, column, cross, normalise, sample_disc
-from hdrcnn.transfer import LUMINANCE_WEIGHTS
+from hdrcnn.colour.transfer import LUMINANCE_WEIGHTS
 
 
 @dataclasses.dataclass(frozen=True)

@@ -3,7 +3,7 @@
 import numpy as np
 
 from data.scenes.vectors import Array
-from hdrcnn.transfer import LUMINANCE_WEIGHTS
+from hdrcnn.colour.transfer import LUMINANCE_WEIGHTS
 
 WAVELENGTHS = np.arange(380.0, 781.0, 5.0)
 """nm; the spacing of all spectra here."""

@@ -11,7 +11,7 @@ from collections.abc import Callable
 import numpy as np
 
 from data.scenes.vectors import Array, Vector, column, dot, normalise, sample_disc, to_world
-from hdrcnn.transfer import LUMINANCE_WEIGHTS
+from hdrcnn.colour.transfer import LUMINANCE_WEIGHTS
 
 Texture = Callable[[Array], Array]
 """Points [3, N] in metres to colours [3, N] or values [N]."""

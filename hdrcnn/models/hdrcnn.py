@@ -23,8 +23,8 @@ import keras
 import numpy as np
 from keras import ops
 
-from hdrcnn.models.layout import CHANNELS, CONVOLUTIONS
-from hdrcnn.transfer import LOG_OFFSET
+from hdrcnn.colour.transfer import LOG_OFFSET
+from hdrcnn.models.vgg import CHANNELS, CONVOLUTIONS
 
 IMAGENET_MEAN_BGR = (103.939, 116.779, 123.68)
 
@@ -32,6 +32,8 @@ IMAGENET_MEAN_BGR = (103.939, 116.779, 123.68)
 @keras.saving.register_keras_serializable("hdrcnn")
 class VggInput(keras.layers.Layer):
     """RGB in [0, 1] to what VGG16 expects: 0..255, BGR, minus the ImageNet mean."""
+
+    pointwise = True
 
     def call(self, x: keras.KerasTensor) -> keras.KerasTensor:
         bgr = ops.flip(255.0 * x, axis=-1)
@@ -41,6 +43,8 @@ class VggInput(keras.layers.Layer):
 @keras.saving.register_keras_serializable("hdrcnn")
 class LogSkip(keras.layers.Layer):
     """Domain change of a skip s of scale 0..255: log((s / 255)^2 + 1/255), section 4.2."""
+
+    pointwise = True
 
     def __init__(self, scale: float = 255.0, **kwargs: object) -> None:
         super().__init__(**kwargs)

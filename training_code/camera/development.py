@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from hdrcnn.transfer import MEAN_CURVE_N, MEAN_CURVE_S, Array, camera_curve, srgb_encode
+from hdrcnn.colour.transfer import MEAN_CURVE_N, MEAN_CURVE_S, Array, camera_curve, srgb_encode
 from training_code.camera.settings import check_number, check_range
 
 CURVES = ("published", "srgb", "srgb_style")

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from hdrcnn.transfer import Array
+from hdrcnn.colour.transfer import Array
 from training_code.camera.settings import check_number, check_range
 
 

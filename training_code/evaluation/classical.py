@@ -26,7 +26,7 @@ from collections.abc import Callable
 import numpy as np
 from scipy.ndimage import gaussian_filter, map_coordinates
 
-from hdrcnn.transfer import luminance, srgb_decode
+from hdrcnn.colour.transfer import luminance, srgb_decode
 
 MASIA_SLOPE = 10.44
 MASIA_OFFSET = -6.282

@@ -18,14 +18,15 @@ from pathlib import Path
 
 import numpy as np
 
-from hdrcnn.highlights import reconstruct_light
-from hdrcnn.image_io import finished_whole, read_ldr
-from hdrcnn.predictor import Predictor, load
-from hdrcnn.transfer import log_encode
-from training_code import motion, temporal
+from hdrcnn.colour.transfer import log_encode
+from hdrcnn.files import finished_whole
+from hdrcnn.predict.blend import reconstruct_light
+from hdrcnn.predict.single_image import Predictor, load
+from hdrcnn.readers.photograph import read_ldr
 from training_code.evaluation.bootstrap import Interval, interval, paired, unit_means
 from training_code.evaluation.methods import Named
 from training_code.evaluation.protocol import FILES, Condition
+from training_code.losses import motion, temporal
 
 MOTIONS = {
     "shift": (motion.row(down=1.0), motion.row(down=-0.5, right=1.5)),

@@ -21,15 +21,15 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 from PIL import Image
 
-from hdrcnn.highlights import saturation
-from hdrcnn.metrics import align, known_pixels, pixel_scores
-from hdrcnn.transfer import linearise
+from hdrcnn.colour.transfer import linearise
+from hdrcnn.predict.blend import saturation
 from training_code.camera import TooBlackError
 from training_code.evaluation import protocol as rules
 from training_code.evaluation.bootstrap import Interval, paired, unit_means
 from training_code.evaluation.methods import DO_NOTHING
+from training_code.evaluation.metrics import align, known_pixels, pixel_scores
 from training_code.evaluation.protocol import Condition, Protocol
-from training_code.scenes import Scene
+from training_code.scenes.collection import Scene
 
 NAMES = ("panoramas", "HDR photographs", "ordinary photographs")
 """By `Scene.kind`."""

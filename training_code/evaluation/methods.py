@@ -14,17 +14,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from hdrcnn.crf_correction import correct_camera_response
-from hdrcnn.hdr_io import read_exr
-from hdrcnn.highlights import saturation
-from hdrcnn.image_io import ImageError
-from hdrcnn.metrics import absolute_factor, align
-from hdrcnn.transfer import linearise
+from hdrcnn.colour.transfer import linearise
+from hdrcnn.files import ImageError
+from hdrcnn.predict.blend import saturation
+from hdrcnn.readers.hdr import read_exr
+from training_code.evaluation.camera_response import correct_camera_response
 from training_code.evaluation.classical import OPERATORS
+from training_code.evaluation.metrics import absolute_factor, align
 from training_code.evaluation.shots import Shot
 
 if TYPE_CHECKING:
-    from hdrcnn.curve_estimation import CurveEstimator
+    from hdrcnn.predict.camera_curve import CurveEstimator
 
 DO_NOTHING = {
     "input squared": "square",
@@ -80,7 +80,7 @@ def parse_named(text: str, default: str | None = None) -> Named:
 def perfect_highlights(code: np.ndarray, truth: np.ndarray, curve: bool = False) -> np.ndarray:
     """Truth where alpha > 0, elsewhere the photograph by the inverse mean curve.
 
-    code, truth: [H, W, 3]. alpha: `highlights.saturation`, of a pixel's largest channel. The
+    code, truth: [H, W, 3]. alpha: `saturation.saturation`, of a pixel's largest channel. The
     photograph is first aligned to the truth by the gain of the metrics, so that the two fit
     together. Where the camera's curve is far from the mean, a step is left between them, which
     no correction of the whole image can mend: such an image can score below its input.
@@ -109,7 +109,7 @@ def _operator(operator: Callable[[np.ndarray], np.ndarray]) -> Predict:
 
 def _weights(named: Named, estimator: "CurveEstimator | None") -> list[Method]:
     """The row of a weights file, and with an estimator the row with estimated curves."""
-    from hdrcnn.predictor import load
+    from hdrcnn.predict.single_image import load
 
     predictor = load(named.path)
     found = [
@@ -189,7 +189,7 @@ def build_methods(
     estimator = None
     names = [*DO_NOTHING, *OPERATORS, *CEILINGS, *(named.name for named in [*params, *folders])]
     if curves is not None:
-        from hdrcnn.curve_estimation import load
+        from hdrcnn.predict.camera_curve import load
 
         estimator = load(curves)
         names += [ESTIMATED, *(named.name + ESTIMATED_SUFFIX for named in params)]

@@ -10,9 +10,9 @@ import io
 import numpy as np
 from PIL import Image
 
-from hdrcnn.display import to_display
-from hdrcnn.metrics import HIGHLIGHT_CODE
-from hdrcnn.transfer import inverse_camera_curve, luminance
+from hdrcnn.colour.display import to_display
+from hdrcnn.colour.transfer import inverse_camera_curve, luminance
+from training_code.evaluation.metrics import HIGHLIGHT_CODE
 
 EXPOSURES = (0, -3, -5)
 """Stops at which the images are shown: white is 1, 8 and 32 times the clipping level."""

@@ -23,12 +23,12 @@ import itertools
 import numpy as np
 from PIL import Image
 
-from hdrcnn.transfer import luminance, srgb_encode
+from hdrcnn.colour.transfer import luminance, srgb_encode
 from training_code.camera import CURVES, Development, develop, expose, picture_style, sense
 from training_code.camera.exposure import exposure_gain
-from training_code.projection import perspective_view, resized_crop
-from training_code.scenes import Scene
-from training_code.views import Views
+from training_code.camera.projection import perspective_view, resized_crop
+from training_code.scenes.collection import Scene
+from training_code.scenes.views import Views
 
 FILES = {"png": ".png", "jpeg80": ".jpg", "white240": ".png"}
 """File formats and their endings; `white240` is a PNG whose whites end at code `WHITE`, as after

@@ -15,13 +15,13 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from hdrcnn.hdr_io import read_exr
-from hdrcnn.image_io import ImageError, finished_whole
-from hdrcnn.metrics import Scores, evaluate
-from hdrcnn.predictor import Predictor
-from hdrcnn.transfer import linearise
+from hdrcnn.colour.transfer import linearise
+from hdrcnn.files import ImageError, finished_whole
+from hdrcnn.predict.single_image import Predictor
+from hdrcnn.readers.hdr import read_exr
 from training_code.evaluation import protocol as rules
 from training_code.evaluation.bootstrap import Interval, interval
+from training_code.evaluation.metrics import Scores, evaluate
 from training_code.evaluation.protocol import BASE, Condition, Protocol
 from training_code.evaluation.shots import unusable
 

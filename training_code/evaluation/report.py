@@ -15,7 +15,7 @@ from string import Template
 
 import numpy as np
 
-from hdrcnn.image_io import finished_whole
+from hdrcnn.files import finished_whole
 from training_code.evaluation.panels import (
     ERROR_RANGE,
     EXPOSURES,

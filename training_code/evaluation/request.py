@@ -4,14 +4,14 @@ import dataclasses
 import functools
 from pathlib import Path
 
-from hdrcnn.image_io import ImageError
+from hdrcnn.files import ImageError
 from training_code.evaluation.methods import Named
 from training_code.evaluation.protocol import VARIED, Condition, Protocol
 from training_code.evaluation.shots import SMALLEST_SIDE
-from training_code.family_lists import missing_note, read_list, some, without_scene
-from training_code.scene_files import scene_files
-from training_code.scene_store import SceneStore, half_of_memory
-from training_code.scenes import Collection, load_scenes
+from training_code.scenes.collection import Collection, load_scenes
+from training_code.scenes.families import missing_note, read_list, some, without_scene
+from training_code.scenes.files import scene_files
+from training_code.scenes.store import SceneStore, half_of_memory
 
 VALIDATION = Path(__file__).parents[1].joinpath("validation_families.txt")
 

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from hdrcnn import weights
-from hdrcnn.command_line import quietly
-from hdrcnn.image_io import ImageError, finished_whole
+from hdrcnn.files import ImageError, finished_whole
+from hdrcnn.printed import quietly
 from training_code.evaluation import text
 from training_code.evaluation.methods import build_methods, missing_predictions
 from training_code.evaluation.report import (
@@ -35,8 +35,8 @@ from training_code.evaluation.summary import (
     tabulate,
     worse_scenes,
 )
-from training_code.scene_files import check_apart
-from training_code.seen import seen_note
+from training_code.scenes.files import check_apart
+from training_code.scenes.seen import seen_note
 
 
 def _write(path: Path, content: str) -> None:

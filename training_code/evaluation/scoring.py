@@ -11,10 +11,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
-from hdrcnn.colorvideovdp import colorvideovdp_jod
-from hdrcnn.image_io import ImageError
-from hdrcnn.metrics import Scores, absolute_factor, align, evaluate
+from hdrcnn.files import ImageError
+from training_code.evaluation.colorvideovdp import colorvideovdp_jod
 from training_code.evaluation.methods import Method
+from training_code.evaluation.metrics import Scores, absolute_factor, align, evaluate
 from training_code.evaluation.shots import Shot
 
 WORKERS = 2
@@ -35,7 +35,7 @@ class Record:
     shot: Shot
     method: str
     scores: dict[str, float]
-    """The fields of `hdrcnn.metrics.Scores`; also `jod` where it was asked for."""
+    """The fields of `metrics.Scores`; also `jod` where it was asked for."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -55,7 +55,7 @@ class Looked:
 def measure(
     prediction: np.ndarray, truth: np.ndarray, code: np.ndarray, jod: bool = False
 ) -> dict[str, float]:
-    """All metrics of one prediction by name. Arguments as for `hdrcnn.metrics.evaluate`.
+    """All metrics of one prediction by name. Arguments as for `metrics.evaluate`.
 
     jod: ColorVideoVDP too; the package must be installed. Raises ValueError.
     """

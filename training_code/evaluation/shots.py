@@ -10,13 +10,15 @@ from pathlib import Path
 
 import numpy as np
 
-from hdrcnn.hdr_io import read_exr
-from hdrcnn.image_io import ImageError, finished_whole, read_ldr, write_exr
-from hdrcnn.metrics import absolute_factor, alignment_gain, saturated_share
-from hdrcnn.transfer import inverse_camera_curve, luminance
+from hdrcnn.colour.transfer import inverse_camera_curve, luminance
+from hdrcnn.files import ImageError, finished_whole
+from hdrcnn.readers.hdr import read_exr
+from hdrcnn.readers.photograph import read_ldr
+from hdrcnn.writers.exr import write_exr
 from training_code.evaluation import protocol as rules
+from training_code.evaluation.metrics import absolute_factor, alignment_gain, saturated_share
 from training_code.evaluation.protocol import Condition, Protocol, View
-from training_code.scenes import Scene
+from training_code.scenes.collection import Scene
 
 SMALLEST_SIDE = 11
 """Of a view, in pixels: the window of SSIM."""

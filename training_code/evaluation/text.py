@@ -7,10 +7,10 @@ import json
 import math
 from typing import Any
 
-from hdrcnn.metrics import MEDIAN_LUMINANCE
 from training_code.evaluation import bootstrap
 from training_code.evaluation.bootstrap import Interval
 from training_code.evaluation.methods import CEILING, CEILINGS, PERFECT
+from training_code.evaluation.metrics import MEDIAN_LUMINANCE
 from training_code.evaluation.scoring import JOD, METRICS, Record
 from training_code.evaluation.shots import LeftOut
 from training_code.evaluation.summary import DECISIVE, INDISTINCT_DB, WORSE_DB, Row, Table, Worse

@@ -1,0 +1,1 @@
+"""Many pictures: which, in which order, what was made of them, on which machines."""

@@ -1,0 +1,137 @@
+"""Which weights a picture takes, each network loaded only when it is needed.
+
+Left to themselves (`--params auto`), pictures that were compressed with losses take weights that
+were trained on such, frames of a film those trained against flicker, all others the clean ones;
+where a special file is missing, the clean ones stand in.
+"""
+
+import functools
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from hdrcnn.colour.clipping_level import Levels
+from hdrcnn.colour.transfer import ESTIMATED
+from hdrcnn.files import digest
+from hdrcnn.interruption import held
+from hdrcnn.printed import quietly
+from hdrcnn.weights import CURVES, JPEG, SHIPPED, VIDEO, WeightsError, npz
+
+if TYPE_CHECKING:
+    from hdrcnn.colour.transfer import CameraCurve
+    from hdrcnn.predict.camera_curve import CurveEstimator
+    from hdrcnn.predict.single_image import Predictor
+
+
+PRECISION = "auto"
+"""Of the convolutions, unless another is asked for."""
+
+
+@functools.cache
+def sha256(path: Path) -> str:
+    """Of a file, hexadecimal. Raises WeightsError."""
+    try:
+        npz.check_file(path)  # A pipe would hang, a device never end.
+        return digest(path)
+    except FileNotFoundError as error:
+        raise WeightsError(f"{path}: no such weights file") from error
+    except npz.NpzError as error:
+        raise WeightsError(f"{path}: no weights: {error}; give a weights file") from error
+    except OSError as error:
+        raise WeightsError(f"{path}: cannot be read: {error.strerror or error}") from error
+
+
+def load_estimator(device: str = "auto") -> "CurveEstimator":
+    """The shipped one, on one of `runtime.DEVICES`; Keras is loaded only here. Raises
+    WeightsError, DeviceError.
+    """
+    from hdrcnn.predict import camera_curve as curve_estimation, runtime as devices
+
+    devices.prepare(device)  # It may compute before any network does.
+    return curve_estimation.load(CURVES)
+
+
+class Networks:
+    """The networks of a run. Weights that nobody named come with the estimate of the curve."""
+
+    def __init__(
+        self,
+        load: Callable[[Path], "Predictor"],
+        params: Path | None = None,
+        film: bool = False,
+        estimator: Callable[[], "CurveEstimator"] = load_estimator,
+    ) -> None:
+        """load, estimator: called when one is needed. params: the weights of all pictures, or
+        None: chosen. Raises WeightsError where the file is missing.
+        """
+        self._load = functools.cache(load)
+        self._estimator = functools.cache(estimator)
+        self._named, self._params = params is not None, params
+        if params is None and film and VIDEO.is_file():
+            self._params = VIDEO
+        sha256(self._params or SHIPPED)
+
+    @classmethod
+    def on(
+        cls,
+        device: str = "auto",
+        params: Path | None = None,
+        film: bool = False,
+        *,
+        precision: str = PRECISION,
+        tile_pixels: int | None = None,
+        estimating_on: str | None = None,
+    ) -> "Networks":
+        """Those of the command and of the library: both take the same for the same photograph.
+
+        device, estimating_on: of `runtime.DEVICES`, for the networks and for the estimate of the
+        curve. precision, tile_pixels: as for `single_image.load`. Raises WeightsError.
+        """
+
+        def load(path: Path) -> "Predictor":
+            with quietly():
+                from hdrcnn.predict import single_image
+
+                return single_image.load(
+                    path, precision=precision, device=device, tile_pixels=tile_pixels
+                )
+
+        def estimator() -> "CurveEstimator":
+            with quietly():
+                return load_estimator(estimating_on or device)
+
+        return cls(load, params, film, estimator)
+
+    def choose(self, lossy: bool) -> Path:
+        """The weights file for a picture."""
+        if self._params is not None:
+            return self._params
+        return JPEG if lossy and JPEG.is_file() else SHIPPED
+
+    def curve(self, asked: str | None, stored: str) -> str:
+        """How codes become light: a linearisation's name, or `ESTIMATED`.
+
+        asked: what the user wants, None: nothing; stored: with the weights.
+        """
+        if asked is not None:
+            return asked
+        return stored if self._named else ESTIMATED
+
+    def estimator(self, asked: str | None) -> str:
+        """SHA-256 of the weights that estimate the camera curve; empty where it is not estimated.
+        asked: as for `curve`. Raises WeightsError.
+        """
+        return sha256(CURVES) if self.curve(asked, "") == ESTIMATED else ""
+
+    def estimated_curve(self, picture: np.ndarray, scaling: float | Levels = 1.0) -> "CameraCurve":
+        """The camera curve of a picture, [H, W, 3], display-encoded; scaling: as for
+        `CurveEstimator.estimate`. Raises WeightsError, DeviceError.
+        """
+        with held():
+            return self._estimator().estimate(picture, scaling)
+
+    def predictor(self, path: Path) -> "Predictor":
+        """The network with the weights of a file. Raises WeightsError, DeviceError."""
+        return self._load(path)

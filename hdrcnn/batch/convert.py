@@ -1,0 +1,304 @@
+"""One picture on its way: read, reconstruct, write, each of them at its own time.
+
+Of a picture are held, whatever its size: its codes as they were stored (8 or 16 bits; float32
+where it was resized), the result as half floats, alpha and mask where there are any.
+"""
+
+import contextlib
+import dataclasses
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from hdrcnn import review as report
+from hdrcnn.batch.choose import Networks, sha256
+from hdrcnn.batch.job import Settings
+from hdrcnn.batch.outcome import FIGURES, Outcome, image_error
+from hdrcnn.batch.plan import Job
+from hdrcnn.batch.recipe import Making, check_place, standing
+from hdrcnn.batch.result import Result, curve_of, levels_of
+from hdrcnn.batch.sequence import Films
+from hdrcnn.batch.source import FileState, Source
+from hdrcnn.colour.clipping_level import UNCLIPPED, Levels, clipping_levels, factors
+from hdrcnn.colour.transfer import ESTIMATED, CameraCurve
+from hdrcnn.files import ImageError, NoRoomError
+from hdrcnn.predict.runtime import DeviceError
+from hdrcnn.readers.hdr import read_exr
+from hdrcnn.readers.panorama import Band
+from hdrcnn.readers.photograph import Photograph, as_stored, read_photograph
+from hdrcnn.review import Entry
+from hdrcnn.tiles.frame import Frame
+from hdrcnn.tiles.geometry import fit, wanted_size
+from hdrcnn.weights import WeightsError
+from hdrcnn.writers import WRITERS, Picture
+
+
+def _is_text(path: Path) -> bool:
+    """Whether a path can be written as UTF-8, as which alone OpenEXR takes it."""
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+class Conversion:
+    """What goes wrong in a step becomes the error of the outcome, and the later steps pass."""
+
+    source: Source
+    weights: Path
+    photograph: Photograph
+    """Without its code, which is in `frame`."""
+    levels: Levels
+    """At which the codes clip, where that is to be found out."""
+    frame: Frame
+    alpha: np.ndarray | None
+    panorama: Band | None
+    result: Result
+
+    def __init__(self, job: Job, networks: Networks, settings: Settings, films: Films) -> None:
+        self.job, self.networks, self.settings, self.films = job, networks, settings, films
+        self.error: ImageError | None = None
+        self.kept: Outcome | None = None
+        self.figures: dict[str, Any] = {}
+        self.seconds = 0.0
+
+    @contextlib.contextmanager
+    def _step(self) -> Iterator[None]:
+        begun = time.perf_counter()
+        try:
+            yield
+        except (WeightsError, DeviceError):  # They stop the run.
+            raise
+        except Exception as error:  # noqa: BLE001  # One picture must not cost the others theirs.
+            self.error = image_error(self.job.source, error)
+        self.seconds += time.perf_counter() - begun
+
+    @property
+    def _pending(self) -> bool:
+        return self.error is None and self.kept is None
+
+    def read(self) -> "Conversion":
+        """The photograph, unless its result is there already. To be called in order."""
+        with self._step():
+            if not _is_text(self.job.stem):
+                raise ImageError(f"{self.job.source}: its name is not UTF-8; rename it")
+            if not self.settings.overwrite:
+                check_place(self.job, self.settings.endings)
+                self.kept = self._standing()
+            if self.kept is None:
+                state = FileState.of(self.job.source)
+                self._take(read_photograph(self.job.source, self.settings.max_megapixels), state)
+        return self
+
+    @property
+    def _estimator(self) -> str:
+        """Of `Making`. Raises WeightsError."""
+        return self.networks.estimator(self.settings.camera_curve)
+
+    def _settled(self, source: Source) -> Source:
+        """What weights and edges follow from: the photograph, or the first frame of its film.
+
+        Raises ImageError for a frame that does not fit its film.
+        """
+        return self.films.settle(self.job.source, source) if self.settings.sequence else source
+
+    def _standing(self) -> Outcome | None:
+        """The outcome where the result that is there is the one that is wanted."""
+        making = standing(self.job, self.settings)
+        if making is None or not {"curve", "clipping_levels"} <= making.figures.keys():
+            return None
+        if self.settings.report_room and "exr" not in self.settings.formats:
+            return None
+        first = self.films.first(self.job.source) if self.settings.sequence else None
+        weights = self.networks.choose((first or making.source).lossy)
+        if (making.weights, making.estimator) != (sha256(weights), self._estimator):
+            return None
+        try:
+            curve, levels = curve_of(making.figures["curve"]), levels_of(making.figures)
+        except (TypeError, ValueError):  # Not as this tool writes them.
+            return None
+        self._settled(making.source)
+        if self.settings.sequence and (
+            self.films.curve(self.job.source, lambda: curve) != curve
+            or self.films.levels(self.job.source, lambda: levels) != levels
+        ):
+            return None
+        figures = {name: making.figures[name] for name in FIGURES if name in making.figures}
+        shown = None
+        if self.settings.report_room:
+            shown = self._entry_of(making)
+            if shown is None:
+                return None
+        return Outcome(self.job, kept=True, entry=shown, weights=weights.name, **figures)
+
+    def _entry_of(self, making: Making) -> Entry | None:
+        """Of a result that is there: read again, and its photograph too. None where the result is
+        damaged. Raises ImageError.
+        """
+        try:
+            hdr = read_exr(self.job.output(".exr"), unassociated=True)
+        except ImageError:
+            return None
+        photograph = read_photograph(self.job.source, self.settings.max_megapixels)
+        picture = Picture(
+            hdr=hdr,
+            codes=self._codes(photograph),
+            scaling=self._scaling(levels_of(making.figures)),
+            curve=curve_of(making.figures["curve"]),
+            chromaticities=photograph.chromaticities,
+        )
+        name, files = self.job.source.name, self.settings.files(self.job)
+        return report.entry(picture, name, files, self.settings.report_room)
+
+    def _scaling(self, levels: Levels) -> float | Levels:
+        """What the codes are multiplied by. levels: at which they clip."""
+        asked = self.settings.scaling
+        return factors(levels) if isinstance(asked, str) else asked
+
+    def _levels(self, photograph: Photograph) -> Levels:
+        """At which its codes clip; of a film, those of its first frame. Where a number is asked for
+        they are not looked for.
+        """
+        if not isinstance(self.settings.scaling, str):
+            return UNCLIPPED
+
+        def found() -> Levels:
+            return clipping_levels(photograph.code, photograph.alpha)
+
+        return self.films.levels(self.job.source, found) if self.settings.sequence else found()
+
+    def _codes(self, photograph: Photograph) -> np.ndarray:
+        """The photograph's as stored, or in the size that was asked for. Raises ImageError where
+        that is larger than what is read.
+        """
+        rows, columns = photograph.code.shape[:2]
+        size = wanted_size(rows, columns, self.settings.height, self.settings.width)
+        if size is None:
+            return as_stored(photograph.code, photograph.bits)
+        if size[0] * size[1] > self.settings.max_megapixels * 1e6:
+            raise ImageError(
+                f"{self.job.source}: {size[1]}x{size[0]} are wanted, more than "
+                f"{self.settings.max_megapixels:g} megapixels; give a smaller --width or --height, "
+                "or a greater --max_megapixels"
+            )
+        return fit(photograph.code, *size)
+
+    def _take(self, photograph: Photograph, state: FileState | None) -> None:
+        """What the later steps need of it. state: from before it was read. Raises ImageError."""
+        rows, columns = photograph.code.shape[:2]
+        if state is None:
+            raise ImageError(f"{self.job.source}: cannot be read: it changed meanwhile; run again")
+        self.source = Source(
+            **dataclasses.asdict(state),
+            width=columns,
+            height=rows,
+            lossy=photograph.lossy,
+            panorama=photograph.panorama is not None,
+        )
+        settled = self._settled(self.source)
+        self.weights = self.networks.choose(settled.lossy)
+        code, alpha = self._codes(photograph), photograph.alpha
+        if alpha is not None and alpha.shape != code.shape[:2]:
+            alpha = fit(alpha[..., None], *code.shape[:2])[..., 0]
+        self.panorama = photograph.panorama
+        if self.panorama is None and (self.settings.panorama or settled.panorama):
+            self.panorama = Band.around_horizon(rows, columns)
+        if self.panorama is not None:
+            self.panorama = self.panorama.fitted(rows, columns, *code.shape[:2])
+        self.levels = self._levels(photograph)
+        scaling = self._scaling(self.levels)
+        self.frame = Frame(code, 1, scaling, closed=self.panorama is not None)
+        self.alpha = None if alpha is None else alpha.astype(np.float16)
+        keeps = any(WRITERS[name].keeps_jpeg for name in self.settings.formats)
+        jpeg = photograph.jpeg if keeps else None
+        self.photograph = dataclasses.replace(photograph, code=code[:0], alpha=None, jpeg=jpeg)
+        if self.settings.sequence:
+            self._curve("")  # Of a first frame, before the later ones are judged by it.
+
+    def reconstruct(self) -> "Conversion":
+        """Raises WeightsError or DeviceError where the network cannot be had."""
+        if not self._pending:
+            return self
+        predictor = self.networks.predictor(self.weights)
+        with self._step():
+            curve = self._curve(predictor.metadata.linearisation)
+            hdr = predictor.reconstruct(
+                self.frame.image,
+                gamma=self.settings.gamma,
+                scaling=self.frame.scaling,
+                camera_curve=curve,
+                resolution=self.settings.resolution,
+                panorama=self.frame.closed,
+                dtype=np.float32 if self.settings.options.exr_float else np.float16,
+            )
+            self.result = Result(
+                hdr=hdr,
+                frame=self.frame,
+                levels=self.levels,
+                curve=curve,
+                blend=predictor.metadata.blend,
+                chromaticities=self.photograph.chromaticities,
+                alpha=self.alpha,
+                panorama=self.panorama,
+                camera=self.photograph.camera,
+                settings=self.settings,
+                jpeg=self.photograph.jpeg,
+            )
+        return self
+
+    def _curve(self, stored: str) -> str | CameraCurve:
+        """By which the codes become light; stored: with the weights. Of a film it is estimated
+        once, so that the light does not flicker.
+        """
+        wanted = self.networks.curve(self.settings.camera_curve, stored)
+        if wanted != ESTIMATED:
+            return wanted
+
+        def found() -> CameraCurve:
+            return self.networks.estimated_curve(self.frame.image, factors(self.levels))
+
+        return self.films.curve(self.job.source, found) if self.settings.sequence else found()
+
+    def find_curve(self) -> None:
+        """Only that of the film that the photograph is a frame of, where it is to be estimated."""
+        if self._pending:
+            with self._step():
+                self._curve("")
+
+    def _make_folder(self) -> None:
+        """Where the files go. Raises NoRoomError, OSError."""
+        place, folder = self.job.stem.parent, self.job.folder
+        if folder is None:
+            place.mkdir(parents=True, exist_ok=True)
+        else:
+            folder.make(place)
+
+    def _check_folder(self) -> None:
+        """Where the folder of all results is gone, that is the error, whatever else seemed so."""
+        try:
+            if self.job.folder is not None:
+                self.job.folder.check()
+        except NoRoomError as error:
+            self.error = error
+
+    def write(self) -> Outcome:
+        """The files, and what came of it."""
+        if self._pending:
+            with self._step():
+                self._make_folder()
+                weights = sha256(self.weights)
+                figures = self.result.write(self.job, weights, self.source, self._estimator)
+                self.figures = {name: figures[name] for name in FIGURES}
+                if self.settings.report_room:
+                    self.figures["entry"] = self.result.entry(self.job, self.settings.report_room)
+        self._check_folder()
+        if self.error is not None:
+            no_room = isinstance(self.error, NoRoomError)
+            return Outcome(self.job, str(self.error), no_room, seconds=self.seconds)
+        if self.kept is not None:
+            return dataclasses.replace(self.kept, seconds=self.seconds)
+        return Outcome(self.job, weights=self.weights.name, seconds=self.seconds, **self.figures)

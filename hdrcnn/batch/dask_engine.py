@@ -1,0 +1,403 @@
+"""Files handed to the workers of Dask distributed, one to each at a time.
+
+Only names and figures pass the scheduler: a worker reads the photograph and writes the result
+itself, so all machines have to see the same folders by the same names. The scheduler imports this
+module too, and need not have TensorFlow: nothing here loads it before a picture needs a network.
+"""
+
+import asyncio
+import contextlib
+import dataclasses
+import functools
+import itertools
+import logging
+import math
+import os
+import signal
+import socket
+import threading
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from concurrent.futures import CancelledError
+from multiprocessing import resource_tracker
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from hdrcnn import _version
+from hdrcnn.batch.choose import Networks, sha256
+from hdrcnn.batch.convert import Conversion
+from hdrcnn.batch.job import Settings
+from hdrcnn.batch.outcome import Outcome
+from hdrcnn.batch.plan import Job
+from hdrcnn.batch.run import settle
+from hdrcnn.batch.sequence import Film, Films
+from hdrcnn.weights import CURVES, JPEG, SHIPPED, VIDEO
+
+if TYPE_CHECKING:
+    from distributed import Client, Future, LocalCluster, Security
+
+CORES = 4
+"""Of a worker, unless the number of workers is given."""
+LEAST = 2.0
+"""GB of a worker: TensorFlow and the network alone take 0.8."""
+ANSWER = 10
+"""Seconds to wait for a scheduler."""
+PATIENCE = 120
+"""Seconds to wait for a worker if there is none."""
+DEATHS = 2
+"""Of workers of this machine over one file, before it is set aside."""
+_ALONE = threading.Lock()
+"""A worker with several threads still does one file at a time: memory and the current folder are
+those of the process."""
+
+
+class FarmError(Exception):
+    """Workers that cannot be had or used; the message is meant for the user."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Place:
+    """Where the work is done. Raises ValueError for flags out of bounds or in conflict."""
+
+    workers: int | None = None
+    """Processes of this machine; None: one for every four cores."""
+    worker_gigabytes: float | None = None
+    """Memory of each, above which it is ended; None: an equal share of the machine's."""
+    scheduler: str | None = None
+    """Address of a scheduler instead, which has its own workers."""
+    tls_ca_file: str | None = None
+    tls_cert: str | None = None
+    tls_key: str | None = None
+    """PEM files for a tls:// scheduler; the key may stand in the certificate's file. None: those
+    of Dask's own configuration."""
+
+    def __post_init__(self) -> None:
+        memory, address, files = self.worker_gigabytes, self.scheduler, self._files
+        if self.workers is not None and self.workers < 1:
+            raise ValueError(f"--workers={self.workers}: give 1 or more")
+        if memory is not None and not LEAST <= memory < math.inf:
+            raise ValueError(f"--worker_gigabytes={memory:g}: a worker needs {LEAST:g} or more")
+        if files and not (address or "").startswith("tls://"):
+            raise ValueError(f"--{min(files)} is for --scheduler=tls://host:8786")
+        if address is not None and (self.workers or memory):
+            raise ValueError(
+                "--scheduler has workers of its own; leave out --workers and --worker_gigabytes"
+            )
+        if address is not None and not _is_address(address):
+            raise ValueError(
+                f"--scheduler={address}: not an address; give it as tcp://host:8786 or "
+                "tls://host:8786"
+            )
+
+    @property
+    def _files(self) -> dict[str, str]:
+        names = ("tls_ca_file", "tls_cert", "tls_key")
+        return {name: getattr(self, name) for name in names if getattr(self, name) is not None}
+
+    def security(self) -> "Security":
+        """For workers of this machine, certificates made for this run alone; else those given.
+
+        Raises FarmError.
+        """
+        from distributed import Security
+
+        if self.scheduler is None:
+            return Security.temporary()
+        renamed = {"tls_cert": "tls_client_cert", "tls_key": "tls_client_key"}
+        try:
+            for path in self._files.values():
+                Path(path).open("rb").close()  # The errors of the ssl module do not name it.
+            security = Security(**{renamed.get(name, name): at for name, at in self._files.items()})
+            usable = security.get_connection_args("client")["ssl_context"] is not None
+        except OSError as error:
+            name = error.filename or ", ".join(self._files.values())
+            raise FarmError(f"{name}: no usable certificate or key: {error.strerror}") from error
+        if self.scheduler.startswith("tls://") and not usable:
+            raise FarmError(f"--scheduler={self.scheduler}: tls needs --tls_ca_file and --tls_cert")
+        return security
+
+
+def _is_address(text: str) -> bool:
+    with contextlib.suppress(ValueError):
+        found = urlsplit(text if "://" in text else f"tcp://{text}")
+        return found.scheme in ("tcp", "tls") and bool(found.hostname and found.port)
+    return False
+
+
+def _line(error: BaseException) -> str:
+    """What is at the end of a chain of errors."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return (str(error) or type(error).__name__).splitlines()[0]
+
+
+@contextlib.contextmanager
+def _said_as(said: str) -> Iterator[None]:
+    """Errors of Dask as one line. Raises FarmError."""
+    try:
+        yield
+    except (OSError, RuntimeError, asyncio.TimeoutError) as error:
+        raise FarmError(f"{said} ({_line(error)})") from error
+
+
+@contextlib.contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Ctrl-C waits for the end of the block, and never reaches processes started within, then or
+    later: Dask leaves tracebacks behind if it is interrupted while workers start.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    caught: list[int] = []
+    before = signal.signal(signal.SIGINT, lambda number, _: caught.append(number))
+    mask = getattr(signal, "pthread_sigmask", lambda *_: None)  # Threads and processes inherit it.
+    if os.name == "posix":
+        resource_tracker.ensure_running()  # It would unblock SIGINT in the thread that starts it.
+    mask(getattr(signal, "SIG_BLOCK", 0), {signal.SIGINT})
+    try:
+        yield
+    finally:
+        mask(getattr(signal, "SIG_UNBLOCK", 0), {signal.SIGINT})
+        signal.signal(signal.SIGINT, before)
+    if caught:
+        raise KeyboardInterrupt
+
+
+@contextlib.contextmanager
+def connect(place: Place) -> Iterator["Client"]:
+    """A client with at least one worker; all that was started for it is ended again.
+
+    Raises FarmError.
+    """
+    try:
+        import distributed
+
+        security = place.security()
+    except ImportError as error:
+        raise FarmError(
+            f"--engine=dask needs a package that is missing: {_line(error)}; pip install "
+            "distributed cryptography"
+        ) from error
+    for name in ("distributed", "distributed.client"):  # Each has a level of its own.
+        logging.getLogger(name).setLevel(logging.CRITICAL)
+    at = f"--scheduler={place.scheduler}: " if place.scheduler else ""
+    with contextlib.ExitStack() as stack:
+        with _undisturbed():
+            cluster = place.scheduler or stack.enter_context(_local(place, security))
+        answer = ANSWER if place.scheduler else PATIENCE  # This machine may be busy.
+        with _said_as(
+            f"{at}no scheduler answers; start one with `dask scheduler`, and give its address as "
+            "tcp://host:8786, or tls:// with a certificate that it accepts"
+        ):
+            client = stack.enter_context(
+                distributed.Client(cluster, timeout=answer, security=security, set_as_default=False)
+            )
+        with _said_as(f"{at}has no workers; start some with `dask worker --nthreads 1`"):
+            client.wait_for_workers(1, timeout=PATIENCE)
+        yield client
+
+
+def _local(place: Place, security: "Security") -> "LocalCluster":
+    """A cluster of processes of this machine, one thread each. Raises FarmError."""
+    import dask
+    from dask.system import CPU_COUNT
+    from distributed import LocalCluster
+    from distributed.system import MEMORY_LIMIT
+
+    workers = place.workers or max(1, CPU_COUNT // CORES)
+    memory = place.worker_gigabytes * 1e9 if place.worker_gigabytes else MEMORY_LIMIT / workers
+    if MEMORY_LIMIT / workers < LEAST * 1e9:
+        remedy = "give fewer --workers" if workers > 1 else "leave out --engine=dask"
+        raise FarmError(
+            f"{workers} workers on {MEMORY_LIMIT / 1e9:.1f} GB: each needs {LEAST:g} GB; {remedy}"
+        )
+    preload = dask.config.get("distributed.worker.preload")
+    config = {
+        "distributed.scheduler.allowed-failures": DEATHS - 1,
+        "distributed.scheduler.no-workers-timeout": f"{PATIENCE}s",
+        # Pages about the run, which other users of the machine could read.
+        "distributed.scheduler.http.routes": [],
+        "distributed.worker.http.routes": [],
+        # A network never gives its memory back: a worker once paused would stay so for good, and
+        # there is nothing that it could put on a disk.
+        "distributed.worker.memory.target": False,
+        "distributed.worker.memory.spill": False,
+        "distributed.worker.memory.pause": False,
+        "distributed.worker.preload": [
+            *([preload] if isinstance(preload, str) else preload),
+            "hdrcnn.batch.dask_preload",
+        ],
+    }
+    with dask.config.set(config), _said_as("workers do not start"):
+        return LocalCluster(
+            n_workers=workers,
+            threads_per_worker=1,
+            memory_limit=math.floor(memory),
+            host="127.0.0.1",
+            protocol="tls://",
+            security=security,
+            dashboard_address="127.0.0.1:0",
+            silence_logs=logging.CRITICAL,
+            env={
+                "TF_NUM_INTRAOP_THREADS": str(max(1, CPU_COUNT // workers)),
+                "TF_NUM_INTEROP_THREADS": "1",
+            },
+        )
+
+
+def installed(params: Path | None) -> tuple[str, ...]:
+    """Version of the toolkit, SHA-256 of the weights that may be chosen, and of those of the camera
+    curve: with the same, a worker gives the same results. Raises WeightsError.
+    """
+    paths = (*((SHIPPED, JPEG, VIDEO) if params is None else (params,)), CURVES)
+    found = (sha256(path) if path == params or path.is_file() else "" for path in paths)
+    return (_version.__version__, *found)
+
+
+@dataclasses.dataclass(frozen=True)
+class Request:
+    """What a worker needs to know of a run, the same for every file."""
+
+    settings: Settings
+    params: Path | None
+    """The weights of all pictures, or None: chosen."""
+    device: str
+    tile_pixels: int | None
+    folder: Path
+    """That relative names start from."""
+    installed: tuple[str, ...]
+    """As the function of this name has it in the process that asks."""
+
+
+def ask(
+    settings: Settings,
+    params: Path | None = None,
+    device: str = "auto",
+    tile_pixels: int | None = None,
+) -> Request:
+    """A request of this process. Raises WeightsError if the weights file is missing."""
+    return Request(settings, params, device, tile_pixels, Path.cwd(), installed(params))
+
+
+@functools.lru_cache(maxsize=1)
+def _networks(request: Request) -> Networks:
+    """Those of a request; kept for its other files, given up for another request. Raises
+    FarmError if they are not those of the process that asks.
+    """
+    sha256.cache_clear()  # A worker may outlive the files that it has read.
+    here, there = installed(request.params), request.installed
+    if here != there:
+        what = f"is {here[0]}, not {there[0]}" if here[0] != there[0] else "has other weights"
+        raise FarmError(
+            f"worker on {socket.gethostname()}: its hdrcnn {what}; install the same on all machines"
+        )
+    return Networks.on(
+        request.device,
+        request.params,
+        request.settings.sequence,
+        precision=request.settings.precision,
+        tile_pixels=request.tile_pixels,
+    )
+
+
+def convert(job: Job, film: Film | None, request: Request) -> Outcome:
+    """Read, reconstruct, write one picture; what goes wrong with it becomes the outcome's error.
+
+    film: that it is a frame of, if any. May be run twice for a job: the second time finds the
+    result, or writes the same under a temporary name of its own. Raises WeightsError, DeviceError
+    or FarmError if this worker can do none.
+    """
+    with _ALONE:
+        try:
+            os.chdir(request.folder)  # Names mean, and messages say, what they would there.
+        except OSError as error:
+            raise FarmError(
+                f"{request.folder}: not on a worker's machine: {error.strerror or error}; all "
+                "machines have to see the same folders by the same names"
+            ) from error
+        films = Films()
+        if film is not None:
+            films.know(job.source, film)
+        conversion = Conversion(job, _networks(request), request.settings, films)
+        return conversion.read().reconstruct().write()
+
+
+def _outcome(future: "Future") -> Outcome | None:
+    """None if workers died over it. Raises what the worker raised, or FarmError."""
+    from distributed import KilledWorker
+    from distributed.scheduler import NoWorkerError
+
+    try:
+        return future.result()
+    except KilledWorker:
+        return None
+    except (CancelledError, NoWorkerError) as error:
+        lost = "all workers were" if isinstance(error, NoWorkerError) else "the scheduler was"
+        raise FarmError(f"{lost} lost; run again: what is done is kept") from error
+    except (ImportError, RuntimeError) as error:
+        # Dask raises these if its scheduler cannot import what it is sent.
+        if isinstance(error, RuntimeError) and "deserialization" not in str(error):
+            raise
+        raise FarmError(
+            "hdrcnn cannot be imported by the scheduler or a worker; install the same on all "
+            f"machines ({str(error).splitlines()[0]})"
+        ) from error
+
+
+def outcomes(
+    client: "Client", jobs: Iterable[Job], films: Films, request: Request
+) -> Iterator[Outcome]:
+    """Outcomes in the order in which they come. Ends early if nothing can be written.
+
+    Never more files are in hand than there are workers: a million files cost the scheduler no more
+    than a hundred, and a worker dies over one. Dask gives it to another worker. A file over which
+    too many died is set aside and tried once more with nothing beside it: it may only have stood
+    beside the culprit, or wanted more memory than was left.
+    """
+    from distributed import as_completed
+
+    waiting, suspects, alone = iter(jobs), list[Job](), False
+    in_hand: dict[Future, Job] = {}
+    done = as_completed(loop=client.loop)
+    while True:
+        with _said_as("the scheduler was lost; run again: what is done is kept"):
+            width = 1 if alone else max(1, len(client.nthreads()))  # They may come and go.
+        for job in itertools.islice(waiting, max(0, width - len(in_hand))):
+            future = client.submit(convert, job, films.film(job.source), request, pure=False)
+            in_hand[future] = job
+            done.add(future)
+        if not in_hand:
+            if alone or not suspects:
+                return
+            waiting, alone = iter(suspects), True
+            continue
+        for future in done.next_batch():
+            job, outcome = in_hand.pop(future), _outcome(future)
+            if outcome is None and not alone:
+                suspects.append(job)
+                continue
+            outcome = outcome or Outcome(
+                job,
+                f"{job.source}: every worker that took it died, the last time with nothing beside "
+                "it; leave it out, or, if memory was short, give fewer --workers or --width",
+            )
+            yield outcome
+            if outcome.no_room:
+                return
+
+
+def convert_all(
+    jobs: Sequence[Job],
+    networks: Networks,
+    request: Request,
+    place: Place,
+    films: Films | None = None,
+) -> Generator[Outcome, None, None]:
+    """As `batch.convert_all`, elsewhere; outcomes in the order in which they come.
+
+    films: as found of a longer list; by default of the jobs. To be closed if it is left early.
+    Raises WeightsError, DeviceError or FarmError if workers cannot be had or used.
+    """
+    films = films or settle(jobs, networks, request.settings)
+    with connect(place) as client:
+        yield from outcomes(client, jobs, films, request)

@@ -1,0 +1,239 @@
+"""Which pictures are meant, in which order, and where their results go.
+
+photos/                    out/
+  frame_2.jpg        ->      frame_2.exr        natural order: 2 before 10
+  frame_10.jpg       ->      frame_10.exr
+  a.jpg, a.png       ->      a.jpg.exr, a.png.exr
+  2019/b.heic        ->      2019/b.exr         the tree is mirrored
+"""
+
+import dataclasses
+import glob
+import os
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+
+from hdrcnn.files import ImageError, OutputFolder, natural_key, real
+from hdrcnn.readers.listing import (
+    LDR_SUFFIXES,
+    entries_of,
+    is_directory,
+    is_folder,
+    is_system_folder,
+    may_be_picture,
+    walk,
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Job:
+    """One picture and the stem of what is written for it."""
+
+    source: Path
+    stem: Path
+    folder: OutputFolder | None = None
+    """That of all results, not to be made again where it is gone; None: made where missing."""
+
+    def output(self, ending: str) -> Path:
+        """The stem with an ending; dots in the stem are kept."""
+        return self.stem.with_name(self.stem.name + ending)
+
+
+@dataclasses.dataclass(frozen=True)
+class Plan:
+    """What is to be done, and in one line each, what cannot be."""
+
+    jobs: tuple[Job, ...]
+    faults: tuple[str, ...] = ()
+
+
+def _absolute(path: Path) -> Path:
+    """Absolute, without `..`, links left as they are."""
+    return Path(os.path.abspath(path))  # noqa: PTH100  # `resolve` would follow links.
+
+
+def _path_key(path: Path) -> list[tuple[tuple[str | int, ...], str]]:
+    return [natural_key(part) for part in path.parts]
+
+
+def _root(pattern: str) -> Path:
+    """The part of a pattern before its first sign."""
+    parts = Path(pattern).parts
+    fixed = next(index for index, part in enumerate(parts) if glob.has_magic(part))
+    return Path(*parts[:fixed])
+
+
+def _all_folders(folder: Path, seen: set[Path], faults: list[str]) -> Iterator[Path]:
+    """A folder and all below it, each once however many links lead to it."""
+    here = real(folder)
+    if here in seen or not is_directory(folder):
+        return
+    seen.add(here)
+    yield folder
+    for entry in entries_of(folder, faults):
+        if is_folder(entry):
+            yield from _all_folders(folder / entry.name, seen, faults)
+
+
+def _step(folder: Path, part: str) -> Iterator[Path]:
+    """What one part of a pattern means in a folder."""
+    if not glob.has_magic(part):
+        if os.path.lexists(folder / part):
+            yield folder / part
+        return
+    for name in glob.glob(part, root_dir=folder):  # noqa: PTH207  # Knows the system's letter case.
+        # As with hidden ones: a pattern means them only where it begins as they do.
+        if name[:1] == part[:1] or not is_system_folder(name):
+            yield folder / name
+
+
+def _matches(pattern: str, faults: list[str]) -> Iterator[Path]:
+    """As `glob.glob` with `recursive`, which follows links in circles for ever."""
+    root = _root(pattern)
+    found: Iterable[Path] = [root]
+    parts = Path(pattern).parts[len(root.parts) :]
+    for index, part in enumerate(parts, 1):
+        if part == "**":
+            seen = set[Path]()
+            folders = [inner for folder in found for inner in _all_folders(folder, seen, faults)]
+            files = (path for folder in folders for path in _step(folder, "*"))
+            found = folders if index < len(parts) else [*folders, *files]
+        else:
+            found = [path for folder in found for path in _step(folder, part)]
+    yield from found
+
+
+def _matching(pattern: str, results: Path, faults: list[str]) -> Iterator[Path]:
+    """What a pattern means: the files it matches, and those below the folders it matches."""
+    barred = set() if real(_root(pattern)) == results else {results}
+    entered = set(barred)
+    for match in sorted(_matches(pattern, faults), key=_path_key):
+        if barred & {real(match), *real(match).parents}:
+            continue
+        if is_directory(match):
+            yield from walk(match, entered, faults)
+        elif may_be_picture(match):
+            yield match
+
+
+def _listed(place: str, results: Path, faults: list[str]) -> tuple[Path, list[Path]]:
+    """The folder that a place is mirrored from, and the files it means."""
+    path = Path(place)
+    try:
+        path.lstat()
+    except FileNotFoundError:
+        pass
+    except OSError as error:
+        if not glob.has_magic(place):
+            faults.append(f"{place}: cannot be read: {error.strerror or error}")
+            return path.parent, []
+    if is_directory(path):
+        # The folder of the results is entered only where it is itself what was asked for.
+        barred = set() if real(path) == results else {results}
+        return path, list(walk(path, barred, faults))
+    if os.path.lexists(path):
+        return path.parent, [path]
+    if glob.has_magic(place):
+        return _root(place), list(_matching(place, results, faults))
+    faults.append(f"{place}: no such file or folder")
+    return path.parent, []
+
+
+def _sources(
+    places: Sequence[str], out_dir: Path, faults: list[str], is_result: Callable[[Path], bool]
+) -> tuple[list[Path], list[Path]]:
+    """The files meant, each once, and the folders from which their trees are mirrored."""
+    results = real(out_dir)
+    roots: list[Path] = []
+    found: dict[Path, Path] = {}
+    for place in places:
+        said = len(faults)
+        root, files = _listed(place, results, faults)
+        if files != [Path(place)]:
+            files = [file for file in files if not is_result(file)]
+        roots.append(root)
+        for file in files:
+            found.setdefault(real(file), file)
+        if not files and len(faults) == said:
+            faults.append(f"{place}: holds no pictures ({', '.join(LDR_SUFFIXES)})")
+    return list(found.values()), roots
+
+
+def _common(roots: Sequence[Path]) -> Path | None:
+    """The deepest folder above all; None where there is none (other drives)."""
+    try:
+        return Path(os.path.commonpath([_absolute(root) for root in roots]))
+    except ValueError:
+        return None
+
+
+def _mirrored(source: Path, common: Path | None, out_dir: Path) -> Path:
+    """Where a source would lie below `out_dir`, its ending still on."""
+    absolute = _absolute(source)
+    if common is not None:
+        return out_dir / absolute.relative_to(common)
+    drive = re.sub(r"\W+", "_", absolute.drive).strip("_")
+    return out_dir.joinpath(drive, *absolute.parts[1:])
+
+
+def _same_name(path: Path) -> str:
+    """Equal for names that some file systems take for the same one."""
+    return unicodedata.normalize("NFC", str(path)).casefold()
+
+
+def name_outputs(mirrored: Sequence[Path], endings: Sequence[str]) -> list[Path]:
+    """Stems for the outputs of sources: without their ending where that is clear, else with it.
+
+    Of sources whose stems or outputs would fall together, all keep their ending.
+    """
+    keep: set[int] = set()
+    while True:
+        stems = [
+            path if index in keep else path.with_name(path.stem)
+            for index, path in enumerate(mirrored)
+        ]
+        outputs = [
+            [_same_name(stem.with_name(stem.name + ending)) for ending in endings] for stem in stems
+        ]
+        taken = Counter(name for names in outputs for name in set(names))
+        clashing = {
+            index for index, names in enumerate(outputs) if any(taken[name] > 1 for name in names)
+        }
+        if clashing <= keep:
+            return stems
+        keep |= clashing
+
+
+def plan(
+    places: Sequence[str | Path],
+    out_dir: Path,
+    endings: Sequence[str] = (".exr",),
+    is_result: Callable[[Path], bool] = lambda path: False,
+) -> Plan:
+    """Jobs for files, folders and patterns, in the order given, each file once.
+
+    The tree is mirrored from the deepest folder that holds all that was given; a pattern counts
+    from its part before the first sign. `endings` are those of all files written for a picture.
+    A picture whose output would overwrite a source becomes a fault. Files that `is_result` takes
+    for results of an earlier run are left out, unless they are named one by one. Raises ImageError
+    where nothing is left to do.
+    """
+    faults: list[str] = []
+    sources, roots = _sources([str(place) for place in places], out_dir, faults, is_result)
+    common = _common(roots) if roots else None
+    stems = name_outputs([_mirrored(source, common, out_dir) for source in sources], endings)
+    taken = {_same_name(real(source)) for source in sources}
+    jobs = []
+    for job in map(Job, sources, stems):
+        outputs = [job.output(ending) for ending in endings]
+        fallen = [path for path in outputs if _same_name(real(path)) in taken]
+        if fallen:
+            faults.append(f"{fallen[0]}: a source that a result would overwrite; change --out_dir")
+        else:
+            jobs.append(job)
+    if not jobs:
+        raise ImageError("; ".join(faults) or "no pictures; name files, folders or patterns")
+    return Plan(tuple(jobs), tuple(faults))

@@ -1,0 +1,206 @@
+"""What was reconstructed and what came along, written to files.
+
+The image is changed in place and looked at in strips: no float32 copy of the whole is made.
+"""
+
+import dataclasses
+import math
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from hdrcnn import review as report
+from hdrcnn.batch.job import PREVIEW_ENDINGS, Settings
+from hdrcnn.batch.plan import Job
+from hdrcnn.batch.recipe import Making, software
+from hdrcnn.batch.source import Source
+from hdrcnn.colour.clipping_level import Levels
+from hdrcnn.colour.display import to_display
+from hdrcnn.colour.primaries import REC709, Chromaticities, linear_to_rec709, luminance_weights
+from hdrcnn.colour.transfer import CameraCurve, linearise
+from hdrcnn.files import ImageError
+from hdrcnn.predict.blend import THRESHOLD, mask
+from hdrcnn.readers.exif import Camera
+from hdrcnn.readers.panorama import Band
+from hdrcnn.review import Entry
+from hdrcnn.review.exposure_strip import write_exposure_strip
+from hdrcnn.tiles.frame import Frame
+from hdrcnn.writers import WRITERS, Picture
+from hdrcnn.writers.exr import HALF_MAX
+from hdrcnn.writers.preview import write_png
+
+STRIP = 256
+"""Rows of a picture that are worked on together."""
+
+
+def curve_record(curve: str | CameraCurve) -> str | dict[str, float]:
+    """A camera curve for JSON: its name, or its numbers where it was estimated."""
+    return curve if isinstance(curve, str) else dataclasses.asdict(curve)
+
+
+def curve_of(record: str | Mapping[str, float]) -> str | CameraCurve:
+    """Back from `curve_record`. Raises TypeError for anything else."""
+    return record if isinstance(record, str) else CameraCurve(**record)
+
+
+def levels_of(figures: Mapping[str, Any]) -> Levels:
+    """The codes at which the channels clip, out of the figures of a result. Raises LookupError,
+    TypeError or ValueError.
+    """
+    red, green, blue = (float(level) for level in figures["clipping_levels"])
+    if not all(0.0 < level <= 1.0 for level in (red, green, blue)):
+        raise ValueError(f"clipping levels {red}, {green}, {blue}: within 0..1")
+    return red, green, blue
+
+
+def cap(linear: np.ndarray, max_stops: float) -> np.ndarray:
+    """Held to 2^max_stops: where the largest channel is above, the pixel is scaled down to it.
+
+    linear: [..., 3]. Hues are kept; everything below is left as it is.
+    """
+    largest = linear.max(axis=-1, keepdims=True)
+    limit = np.float32(2.0**max_stops)
+    return np.where(largest > limit, linear * (limit / np.maximum(largest, limit)), linear)
+
+
+@dataclasses.dataclass(eq=False)
+class Result:
+    """An HDR image on its way to its files."""
+
+    hdr: np.ndarray
+    """[H, W, 3] float16 or float32, linear, in the photograph's primaries until it is finished."""
+    frame: Frame
+    """The codes it was made from."""
+    levels: Levels
+    """At which they were found to clip."""
+    curve: str | CameraCurve
+    """By which they became light."""
+    blend: str
+    chromaticities: Chromaticities
+    """Of the photograph."""
+    alpha: np.ndarray | None
+    """[H, W] float16 in [0, 1]."""
+    panorama: Band | None
+    """What the picture shows of a sphere, where it closes left and right."""
+    camera: Camera
+    settings: Settings
+    jpeg: bytes | None = None
+    """The photograph's file where it is a JPEG of these codes."""
+
+    @property
+    def primaries(self) -> Chromaticities:
+        """Of the finished image."""
+        return self.chromaticities if self.settings.primaries else REC709
+
+    def finish(self) -> None:
+        """Brings it to its own primaries and holds its peak. To be called once."""
+        max_stops, convert = self.settings.max_stops, self.primaries != self.chromaticities
+        if not convert and max_stops is None:
+            return
+        for top in range(0, len(self.hdr), STRIP):
+            linear = self.hdr[top : top + STRIP].astype(np.float32)
+            if convert:
+                linear = linear_to_rec709(linear, self.chromaticities)
+            if max_stops is not None:
+                linear = cap(linear, max_stops)
+            if self.hdr.dtype == np.float16:
+                linear = np.clip(linear, -HALF_MAX, HALF_MAX)
+            self.hdr[top : top + STRIP] = linear
+
+    def _strips(self, of: Callable[[np.ndarray, np.ndarray], Any]) -> list[Any]:
+        """Something of the codes and the image, float32, of each strip."""
+        picture = self.frame.picture
+        return [
+            of(self.frame.codes(strip), self.hdr[strip.within(picture)].astype(np.float32))
+            for strip in picture.strips(STRIP)
+        ]
+
+    def figures(self) -> dict[str, Any]:
+        """`outcome.FIGURES`, and the curve; once finished."""
+        before = luminance_weights(self.chromaticities).astype(np.float32)
+        after = luminance_weights(self.primaries).astype(np.float32)
+
+        def of(code: np.ndarray, hdr: np.ndarray) -> tuple[int, float, float]:
+            light = linearise(code, self.curve) @ before
+            saturated = (code.max(axis=-1) > THRESHOLD).sum()
+            return int(saturated), float(light.max()), float((hdr @ after).max())
+
+        saturated, peaks_before, peaks_after = zip(*self._strips(of), strict=True)
+        rows, columns = self.hdr.shape[:2]
+        return {
+            "width": columns,
+            "height": rows,
+            "saturated": sum(saturated) / (rows * columns),
+            "peak_before": max(peaks_before),
+            "peak_after": max(peaks_after),
+            "curve": curve_record(self.curve),
+            "clipping_levels": list(self.levels),
+        }
+
+    def write(self, job: Job, weights: str, source: Source, estimator: str = "") -> dict[str, Any]:
+        """All files. Returns the figures.
+
+        weights: SHA-256 of their file; estimator: as in `Making`. Raises ImageError.
+        """
+        self.finish()
+        figures = self.figures()
+        if not math.isfinite(figures["peak_after"]):
+            raise ImageError(
+                f"{job.source}: not converted, the result holds values that are not finite; "
+                "check --params, --gamma and --scaling"
+            )
+        making = Making(weights, self.settings.record(), source, figures, estimator=estimator)
+        picture = self.picture(making.notes())
+        if self.settings.previews:
+            previews = [job.output(ending) for ending in PREVIEW_ENDINGS]
+            for path, codes in zip(previews, self._previews(), strict=False):
+                write_png(path, codes, software(making))
+            write_exposure_strip(previews[-1], picture, job.source.name, software(making))
+        # The first ending last: a result that lacks a file is never taken for a whole one.
+        for name in reversed(self.settings.formats):
+            writer = WRITERS[name]
+            writer.write(job.output(writer.ending), picture, self.settings.options)
+        return figures
+
+    def entry(self, job: Job, room: int) -> Entry:
+        """What the report shows of it; once finished."""
+        return report.entry(self.picture({}), job.source.name, self.settings.files(job), room)
+
+    def picture(self, notes: Mapping[str, str]) -> Picture:
+        """For the writers; once finished."""
+        return Picture(
+            hdr=self.hdr,
+            primaries=self.primaries,
+            codes=self.frame.image,
+            scaling=self.frame.scaling,
+            curve=self.curve,
+            chromaticities=self.chromaticities,
+            jpeg=self.jpeg,
+            alpha=self.alpha,
+            mask=self._mask() if notes and self.settings.mask else None,
+            panorama=self.panorama,
+            camera=self.camera,
+            notes=notes,
+        )
+
+    def _previews(self) -> tuple[np.ndarray, np.ndarray]:
+        """Photograph and image at the exposure of the previews, uint8 sRGB."""
+
+        def shown(linear: np.ndarray, primaries: Chromaticities) -> np.ndarray:
+            return to_display(linear_to_rec709(linear, primaries), self.settings.exposure)
+
+        def of(code: np.ndarray, hdr: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+            linear = linearise(code, self.curve)
+            return shown(linear, self.chromaticities), shown(hdr, self.primaries)
+
+        before, after = zip(*self._strips(of), strict=True)
+        return np.concatenate(before), np.concatenate(after)
+
+    def _mask(self) -> np.ndarray:
+        """[H, W, 3] float16: how much of the photograph's red, green and blue is predicted."""
+        shares = np.empty(self.hdr.shape, np.float16)
+        for strip in self.frame.picture.strips(STRIP):
+            found = mask(self.frame.codes(strip), self.blend, self.settings.gamma)
+            shares[strip.within(self.frame.picture)] = found
+        return shares

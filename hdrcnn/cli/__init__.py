@@ -1,0 +1,1 @@
+"""The commands: flags, help, one clear line instead of a traceback."""

@@ -1,0 +1,1 @@
+"""Pure maths of light and colour: curves, primaries, PQ, profiles."""

@@ -1,9 +1,0 @@
-"""Many pictures on many machines, by Dask distributed; an optional extra.
-
-engine      where workers are, what they are asked for, what each does, what comes back
-preload     what a worker process does first
-"""
-
-from hdrcnn.farm.engine import FarmError, Place, Request, ask, convert_all
-
-__all__ = ["FarmError", "Place", "Request", "ask", "convert_all"]

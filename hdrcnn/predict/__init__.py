@@ -1,0 +1,1 @@
+"""From codes to light: one picture through a network, and the blend."""

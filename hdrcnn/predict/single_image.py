@@ -1,0 +1,222 @@
+"""A network with its weights, as a function from photograph to HDR image."""
+
+import functools
+from pathlib import Path
+
+import keras
+import numpy as np
+import numpy.typing as npt
+
+from hdrcnn import weights
+from hdrcnn.colour.clipping_level import AUTO, Levels, clipping_levels, factors
+from hdrcnn.colour.transfer import ESTIMATED, LINEARISATIONS, CameraCurve, linearise
+from hdrcnn.files import shown
+from hdrcnn.interruption import one_by_one
+from hdrcnn.models import BUILDERS
+from hdrcnn.predict import blend as highlights, camera_curve as curve_estimation, runtime as devices
+from hdrcnn.predict.precision import building_in, chosen
+from hdrcnn.tiles.frame import Frame
+from hdrcnn.tiles.geometry import pad_to_multiple
+from hdrcnn.tiles.resolution import WAYS
+from hdrcnn.tiles.tiling import TILE_PIXELS, Tiling
+from hdrcnn.weights import published
+
+STRIP = 256
+"""Rows of a picture that are linearised at once."""
+
+
+def as_picture(image: np.ndarray) -> np.ndarray:
+    """[H, W, 3] uint8, uint16 or float in [0, 1] as it is; other floats as float32.
+
+    Raises ValueError for other shapes and types, values out of range or not finite.
+    """
+    image = np.asarray(image)
+    if image.ndim != 3 or image.shape[-1] != 3 or 0 in image.shape:
+        raise ValueError(f"a picture of shape [H, W, 3] is needed, not {image.shape}")
+    if image.dtype in (np.uint8, np.uint16):
+        return image
+    if image.dtype.kind != "f":
+        raise ValueError(f"a picture of uint8, uint16 or float is needed, not {image.dtype}")
+    code = image.astype(np.float32, copy=False)
+    if not (code.min() >= 0.0 and code.max() <= 1.0):
+        raise ValueError("float pictures are display-encoded, finite and within 0..1")
+    return code
+
+
+def _checked(
+    scaling: float | Levels | str, picture: np.ndarray, alpha: np.ndarray | None
+) -> float | Levels:
+    """What the codes of a picture are multiplied by. Raises ValueError; arguments as for
+    `Predictor.reconstruct`.
+    """
+    if isinstance(scaling, str):
+        if scaling != AUTO:
+            raise ValueError(
+                f"scaling {scaling!r}: a positive number, one for each channel, or auto"
+            )
+        if alpha is not None and alpha.shape != picture.shape[:2]:
+            raise ValueError(f"alpha {alpha.shape} and picture {picture.shape} differ in size")
+        return factors(clipping_levels(picture, alpha))
+    found = np.atleast_1d(np.asarray(scaling, np.float64))
+    if found.shape not in ((1,), (3,)) or not (np.isfinite(found) & (found > 0)).all():
+        raise ValueError(f"scaling {scaling}: a positive number, one for each channel, or auto")
+    if len(found) == 1:
+        return float(found[0])
+    return float(found[0]), float(found[1]), float(found[2])
+
+
+@functools.cache
+def _estimator() -> curve_estimation.CurveEstimator:
+    return curve_estimation.load()
+
+
+class Predictor:
+    """Linearise, run the network, blend: NumPy in, NumPy out."""
+
+    def __init__(
+        self,
+        model: keras.Model,
+        metadata: weights.Metadata,
+        tile_pixels: int = TILE_PIXELS,
+        camera_curve: str | None = None,
+    ) -> None:
+        """tile_pixels: of the picture that the network works on at once; 0: the whole.
+
+        camera_curve: how codes become light unless `reconstruct` is told: one of
+        `transfer.LINEARISATIONS`, ESTIMATED, or None: as stored with the weights.
+        """
+        self.model, self.metadata = model, metadata
+        self.camera_curve = camera_curve or metadata.linearisation
+        # XLA would compile anew for every size of picture; JAX has nothing else.
+        self.model.jit_compile = keras.config.backend() == "jax"
+        self.tiling = Tiling(model, tile_pixels)
+
+    def log_hdr(self, code: np.ndarray) -> np.ndarray:
+        """The network's own output for a whole picture, in one piece.
+
+        code: [H, W, 3] float32 in [0, 1], display-encoded. Returns [H, W, 3] float32,
+        y = log(H + 1/255). Mirrored at right and bottom to what the network takes, then cropped.
+        """
+        rows, columns = code.shape[:2]
+        padded = pad_to_multiple(code, self.tiling.cell)[None]
+        return np.asarray(self.model.predict_on_batch(padded))[0, :rows, :columns]
+
+    def curve(
+        self,
+        image: np.ndarray,
+        camera_curve: str | CameraCurve | None = None,
+        scaling: float | Levels | str = AUTO,
+    ) -> str | CameraCurve:
+        """By which the codes of a picture become light: that of this predictor, unless another is
+        asked for; as `transfer.linearise` takes it. Arguments as for `reconstruct`. A number
+        for `scaling` changes nothing: the curve is estimated from the picture's own codes.
+        """
+        asked = camera_curve or self.camera_curve
+        if asked != ESTIMATED:
+            return asked
+        if isinstance(scaling, str):
+            scaling = factors(clipping_levels(image))
+        return _estimator().estimate(image, scaling if isinstance(scaling, tuple) else 1.0)
+
+    def reconstruct(
+        self,
+        image: np.ndarray,
+        *,
+        gamma: float = 1.0,
+        scaling: float | Levels | str = AUTO,
+        alpha: np.ndarray | None = None,
+        camera_curve: str | CameraCurve | None = None,
+        resolution: str = "auto",
+        panorama: bool = False,
+        dtype: npt.DTypeLike = np.float32,
+    ) -> np.ndarray:
+        """An HDR image out of one photograph.
+
+        image: [H, W, 3], display-encoded: uint8, uint16, or float in [0, 1].
+        gamma: camera-curve control; 1.1 to 1.3 raises highlights that come out too low.
+        scaling: the codes are multiplied by it, or each channel by its own, and clipped first.
+            AUTO: so that 1.0 is where the picture is found to clip (`clipping_level`), which for
+            most is the largest code: then nothing is changed. A number switches that off.
+        alpha: [H, W] in [0, 1]; transparent pixels have no vote in that.
+        camera_curve: linearisation instead of that of this predictor; ESTIMATED: by the curve of
+            this picture.
+        resolution: at which size the network sees the picture, one of `resolution.WAYS`.
+        panorama: the left and the right side of the picture meet.
+        dtype: float32, or float16 for what goes into a file: half the memory; values are held
+            at its largest, 65504.
+        Returns [H, W, 3], linear, 1.0 = clipping level of the photograph. Where nothing is
+        saturated it equals the linearised picture. Raises ValueError for unusable arguments.
+        """
+        if not (np.isfinite(gamma) and gamma > 0):
+            raise ValueError(f"gamma {gamma} must be a positive number")
+        if resolution not in WAYS:
+            raise ValueError(f"unknown resolution {resolution!r}; known: {', '.join(WAYS)}")
+        picture = as_picture(image)
+        scale = _checked(scaling, picture, alpha)
+        curve = self.curve(picture, camera_curve, scale)
+        frame = Frame(
+            picture,
+            self.tiling.cell,
+            scale,
+            functools.partial(highlights.bend, gamma=gamma),
+            highlights.THRESHOLD**gamma,
+            closed=panorama,
+            halo=self.tiling.halo,
+        )
+        hdr = np.empty(picture.shape, dtype)
+        for strip in frame.picture.strips(STRIP):
+            hdr[strip.within(frame.picture)] = linearise(frame.codes(strip), curve)
+        for piece, log_hdr in one_by_one(WAYS[resolution](frame, self.tiling)):
+            light = highlights.reconstruct_light(
+                frame.codes(piece), log_hdr, curve, self.metadata.blend, gamma
+            )
+            if hdr.dtype == np.float16:
+                light = np.minimum(light, np.finfo(np.float16).max)
+            hdr[piece.within(frame.picture)] = light
+        return hdr
+
+
+def load(
+    params: str | Path | None = None,
+    *,
+    precision: str = "float32",
+    device: str = "auto",
+    tile_pixels: int | None = None,
+    camera_curve: str | None = None,
+) -> Predictor:
+    """A predictor with the weights of a file; without one, with those shipped, which come with the
+    camera curve estimated from each picture.
+
+    precision: of the convolutions, one of `precision.PRECISIONS`; auto: float32 for the originally
+    published files, so that the result is that of the published method; device: one of
+    `runtime.DEVICES`; tile_pixels: as for `Predictor`, None: by the memory there is; camera_curve:
+    as for `Predictor`.
+    Raises weights.WeightsError where the file, DeviceError where the device cannot be used.
+    """
+    path = Path(params) if params is not None else weights.SHIPPED
+    arrays, metadata = weights.load(path)
+    if metadata.model not in BUILDERS:
+        raise weights.WeightsError(
+            f"{path}: for a network {metadata.model!r}; known: {', '.join(BUILDERS)}"
+        )
+    for value, known in (
+        (metadata.linearisation, LINEARISATIONS),
+        (metadata.blend, highlights.BLENDS),
+    ):
+        if value not in known:
+            raise weights.WeightsError(
+                f"{path}: {shown(repr(value))} is not known; known: {', '.join(known)}"
+            )
+    weights.check_width(arrays, metadata, str(path))
+    on_gpu = devices.prepare(device)
+    if precision == "auto" and published.recognised(path):
+        precision = "float32"
+    with building_in(chosen(precision, keras.config.backend(), on_gpu)):
+        model = BUILDERS[metadata.model]()(metadata.width)
+    weights.assign(model, arrays, str(path))
+    if tile_pixels is None:
+        free = devices.free_gpu_bytes() if on_gpu else None
+        tile_pixels = devices.tile_pixels(free, metadata.width, TILE_PIXELS)
+    if params is None and camera_curve is None:
+        camera_curve = ESTIMATED
+    return Predictor(model, metadata, tile_pixels, camera_curve)

@@ -1,0 +1,68 @@
+"""Colour by code points: what PNG, AVIF and HEIC files say of their primaries and their curve.
+
+Sources: ITU-T H.273 (tables 2 and 3); PNG, third edition, for cICP.
+"""
+
+import struct
+from collections.abc import Iterator
+
+from hdrcnn.colour.primaries import DISPLAY_P3, REC709, REC2020, Chromaticities
+from hdrcnn.readers.heif_items import main_properties
+
+PRIMARIES: dict[int, Chromaticities] = {
+    1: REC709,
+    4: (0.67, 0.33, 0.21, 0.71, 0.14, 0.08, 0.310, 0.316),
+    5: (0.64, 0.33, 0.29, 0.60, 0.15, 0.06, 0.3127, 0.3290),
+    6: (0.630, 0.340, 0.310, 0.595, 0.155, 0.070, 0.3127, 0.3290),
+    7: (0.630, 0.340, 0.310, 0.595, 0.155, 0.070, 0.3127, 0.3290),
+    8: (0.681, 0.319, 0.243, 0.692, 0.145, 0.049, 0.310, 0.316),
+    9: REC2020,
+    10: (1.0, 0.0, 0.0, 1.0, 0.0, 0.0, 1 / 3, 1 / 3),
+    11: (0.680, 0.320, 0.265, 0.690, 0.150, 0.060, 0.314, 0.351),
+    12: DISPLAY_P3,
+    22: (0.630, 0.340, 0.295, 0.605, 0.155, 0.077, 0.3127, 0.3290),
+}
+HDR_CURVES = {16: "PQ", 18: "HLG"}
+"""Transfer characteristics of pictures that are HDR already."""
+
+
+def png_chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """Name and contents of the chunks before the pixels."""
+    at = 8
+    while at + 8 <= len(data):
+        size, name = struct.unpack_from(">I4s", data, at)
+        if name == b"IDAT":
+            return
+        yield name, data[at + 8 : at + 8 + size]
+        at += size + 12
+
+
+def png_code_points(data: bytes) -> tuple[int, int] | None:
+    """Primaries and transfer of a PNG's cICP chunk, or None."""
+    for name, contents in png_chunks(data):
+        if name == b"cICP" and len(contents) == 4:
+            return contents[0], contents[1]
+    return None
+
+
+def png_chromaticities(data: bytes) -> Chromaticities | None:
+    """Those of a PNG's cHRM chunk; None where there is none, or an sRGB chunk beside it."""
+    chunks = dict(png_chunks(data))
+    stored = chunks.get(b"cHRM", b"")
+    if b"sRGB" in chunks or len(stored) != 32:
+        return None
+    x, y, red_x, red_y, green_x, green_y, blue_x, blue_y = (
+        value / 100000 for value in struct.unpack(">8I", stored)
+    )
+    return red_x, red_y, green_x, green_y, blue_x, blue_y, x, y
+
+
+def heif_code_points(data: bytes) -> tuple[int, int] | None:
+    """Primaries and transfer of the main picture's nclx colour box in a HEIC or AVIF file, or
+    None.
+    """
+    for name, contents in main_properties(data):
+        if name == b"colr" and contents[:4] == b"nclx" and len(contents) >= 8:
+            primaries, transfer = struct.unpack_from(">HH", contents, 4)
+            return primaries, transfer
+    return None

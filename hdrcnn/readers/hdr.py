@@ -1,0 +1,365 @@
+"""HDR images in: OpenEXR, Radiance, floating-point TIFF.
+
+Whatever the file holds becomes [H, W, 3] float32, linear Rec. 709 with the white D65, in the
+unit of the file. What cannot be read raises `ImageError`, one line that names file, reason and
+remedy.
+"""
+
+import dataclasses
+import io
+import logging
+import math
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import OpenEXR
+import tifffile
+
+from hdrcnn.colour.absolute import strips
+from hdrcnn.colour.primaries import REC709, is_xyz, luminance_weights, to_rec709, xyz_to_rec709
+from hdrcnn.files import ImageError, shown
+from hdrcnn.printed import without
+from hdrcnn.readers import exr_layers, rgbe, tiff_page
+from hdrcnn.readers.decoded import NotReadError
+
+HDR_SUFFIXES = (".exr", ".hdr", ".pic", ".tif", ".tiff")
+LARGEST = 320_000_000
+"""Pixels that are read; a panorama of 24,576 columns has 302 million. A scene of half floats took
+21 to 24 bytes of memory for each.
+"""
+BELIEVED = 24_000_000, 16
+"""Pixels that any file may hold, and how many more for each of its bytes. What can be compressed
+further is one flat colour, or a file made to fill the memory.
+"""
+_OF_OPENEXR = re.compile(r"\(EXR_ERR_|^Warning: Exception raised reading")
+"""Lines that OpenEXR prints about a damaged file."""
+
+
+# What tifffile notes about a damaged file is said in the error; it must not stand beside it.
+logging.getLogger("tifffile").addHandler(logging.NullHandler())
+
+
+_DAMAGED = "damaged or truncated; copy it again from its source"
+
+
+def _one_line(error: Exception) -> str:
+    said = shown(error)
+    return said if " " in said else "damaged or truncated"
+
+
+def _checked(path: Path) -> Path:
+    if not path.is_file():
+        raise ImageError(f"{path}: no such file")
+    return path
+
+
+@dataclasses.dataclass(frozen=True)
+class Size:
+    """What a file says of itself, without its pixels being read."""
+
+    rows: int
+    columns: int
+    samples: int
+    """Of all channels that reading it decodes."""
+
+    def check(self, path: Path) -> None:
+        """Raises ImageError if it is too large, or larger than the length of its file allows."""
+        said = f"{path}: {self.columns}x{self.rows} pixels"
+        pixels = max(self.rows * self.columns, self.samples // 3)
+        length = path.stat().st_size
+        if pixels > LARGEST:
+            raise ImageError(
+                f"{said}, {self.samples / 1e6:,.0f} million samples: more than {LARGEST / 1e6:.0f} "
+                "megapixels are not read; make it smaller"
+            )
+        if pixels > BELIEVED[0] + BELIEVED[1] * length:
+            raise ImageError(
+                f"{said}, {self.samples / 1e6:,.0f} million samples are not believed of "
+                f"{length:,} bytes; copy it again from its source or leave it out"
+            )
+
+
+def _spread(samples: np.ndarray, step: int, length: int, axis: int) -> np.ndarray:
+    """Samples that stand at 0, step, 2 step ... to all `length` places of an axis, linearly."""
+    places = np.arange(length)
+    low = places // step
+    high = np.minimum(low + 1, samples.shape[axis] - 1)
+    share = (places % step / np.float32(step)).astype(np.float32)
+    share = share[:, None] if axis == 0 else share
+    return samples.take(low, axis) * (1 - share) + samples.take(high, axis) * share
+
+
+def _plane(channel: Any, rows: int, columns: int, path: Path) -> np.ndarray:
+    """One channel as [rows, columns], of the file's type unless it is subsampled."""
+    samples, x, y = np.asarray(channel.pixels), channel.xSampling, channel.ySampling
+    if not samples.size:
+        raise ImageError(f"{path}: {_DAMAGED}")
+    if samples.shape != (-(-rows // y), -(-columns // x)):
+        # OpenEXR's package before 3.5 leaves arbitrary numbers in subsampled channels.
+        raise ImageError(
+            f"{path}: the installed openexr misreads subsampled channels; pip install -U openexr"
+        )
+    if x == y == 1:
+        return samples
+    samples = samples.astype(np.float32)
+    samples = samples if y == 1 else _spread(samples, y, rows, 0)
+    return samples if x == 1 else _spread(samples, x, columns, 1)
+
+
+def _matrix(chromaticities: Any, path: Path) -> np.ndarray | None:
+    """[3, 3] float32 to linear Rec. 709; None where nothing is to be done."""
+    if is_xyz(chromaticities):  # The file holds X, Y and Z themselves: D65 in them is white.
+        return xyz_to_rec709().astype(np.float32)
+    try:
+        matrix = to_rec709(chromaticities)
+    except ValueError as error:
+        raise ImageError(f"{path}: {error}; remove or correct that attribute") from error
+    return None if matrix is None else matrix.astype(np.float32)
+
+
+def _part_image(header: dict, planes: list[np.ndarray], luminance: bool, path: Path) -> np.ndarray:
+    """The image of one part: [H, W, 3] float32, linear Rec. 709.
+
+    planes: each [H, W]: R, G, B; Y, RY, BY where `luminance`; or one that is grey.
+    """
+    out = np.empty((*planes[0].shape, 3), np.float32)
+    if len(planes) == 1:
+        out[:] = planes[0][..., None]
+        return out
+    chromaticities = header.get("chromaticities", REC709)
+    matrix = _matrix(chromaticities, path)
+    weights = luminance_weights(chromaticities).astype(np.float32)
+    with np.errstate(invalid="ignore", over="ignore"):  # Not finite: the caller's to judge.
+        for rows in strips(len(out)):
+            red, green, blue = (plane[rows].astype(np.float32) for plane in planes)
+            if luminance:
+                light, red, blue = red, (green + 1) * red, (blue + 1) * red
+                green = (light - weights[0] * red - weights[2] * blue) / weights[1]
+            rgb = np.stack([red, green, blue], axis=-1)
+            out[rows] = rgb if matrix is None else rgb @ matrix.T
+    return out
+
+
+@dataclasses.dataclass(frozen=True)
+class _Contents:
+    """What the headers of an OpenEXR file say."""
+
+    parts: dict[int, tuple[str, list[str]]]
+    """Of each part that is no deep image: its name and its channels."""
+    count: int
+    """Of all parts."""
+    sizes: dict[int, tuple[int, int]]
+    """Rows and columns of each such part."""
+
+    @property
+    def size(self) -> Size:
+        """Of the largest part; samples of all, as if none were subsampled."""
+        rows, columns = max(self.sizes.values(), default=(0, 0), key=math.prod)
+        samples = (
+            math.prod(self.sizes[part]) * len(names) for part, (_, names) in self.parts.items()
+        )
+        return Size(rows, columns, sum(samples))
+
+
+def _open_exr(path: Path, header_only: bool = False) -> Any:
+    """An open `OpenEXR.File`. Raises what it raises; what it prints is kept from the user."""
+    with without(_OF_OPENEXR):
+        return OpenEXR.File(str(path), separate_channels=True, header_only=header_only)
+
+
+def _contents(path: Path) -> _Contents:
+    """Of an OpenEXR file, without its pixels. Raises what OpenEXR raises, ValueError."""
+    _checked(path)
+    flat, sizes = {}, {}
+    with _open_exr(path, header_only=True) as file:
+        for index, part in enumerate(file.parts):
+            if part.type() not in (OpenEXR.scanlineimage, OpenEXR.tiledimage):
+                continue
+            low, high = (np.asarray(corner, np.int64) for corner in part.header["dataWindow"])
+            columns, rows = (int(size) for size in high - low + 1)
+            if min(columns, rows) < 1:
+                raise ValueError("its data window is empty")
+            # By attribute: an array of channels is not what it looks like when it is indexed.
+            flat[index] = part.name(), [channel.name for channel in part.header["channels"]]
+            sizes[index] = rows, columns
+        return _Contents(flat, len(file.parts), sizes)
+
+
+def _undo_alpha(out: np.ndarray, alpha: np.ndarray) -> None:
+    """Divides [H, W, 3] by [H, W] in place. Where alpha is 0 nothing is left to be divided."""
+    for rows in strips(len(out)):
+        share = alpha[rows].astype(np.float32)[..., None]
+        np.divide(out[rows], share, out=out[rows], where=share > 0)
+
+
+def read_exr(path: Path, unassociated: bool = False) -> np.ndarray:
+    """An OpenEXR image as [H, W, 3] float32, linear Rec. 709. Raises ImageError.
+
+    Half, float or integer samples, scanlines or tiles; the pixels of the data window. Of several
+    parts and layers that which `exr_layers` takes for the image: R, G, B, or luminance with or
+    without chroma (RY = (R - Y) / Y, BY likewise; subsampled chroma is interpolated linearly).
+    `chromaticities` are converted, to D65 by Bradford adaptation, those of CIE XYZ without;
+    without them Rec. 709 is assumed.
+
+    Alpha is left out. Colours are as stored, by the convention multiplied by it: the light that
+    the image adds to what lies behind it. unassociated: divide them by it. Either way those of
+    files with `hdrcnn:alpha = unassociated`, which this tool wrote before it followed the
+    convention, are as stored.
+    """
+    try:
+        contents = _contents(path)
+        contents.size.check(path)
+        try:
+            layer = exr_layers.image(contents.parts, alone=contents.count == 1)
+        except ValueError as error:
+            raise ImageError(f"{path}: {shown(error)}") from error
+        if layer is None:
+            names = [name for _, names in contents.parts.values() for name in names]
+            found = shown(", ".join(names))
+            raise ImageError(
+                f"{path}: no R, G and B channels (found: {found or 'none'}); save it with them"
+            )
+        with _open_exr(path) as file:
+            if len(file.parts) != contents.count:  # A part that cannot be read is left out.
+                raise ImageError(f"{path}: {_DAMAGED}")
+            header, channels = file.parts[layer.part].header, file.parts[layer.part].channels
+            size = contents.sizes[layer.part]
+            planes = [_plane(channels[name], *size, path) for name in layer.channels]
+            image = _part_image(header, planes, "RY" in layer.channels, path)
+            if unassociated and "A" in channels and header.get("hdrcnn:alpha") != "unassociated":
+                _undo_alpha(image, _plane(channels["A"], *size, path))
+            return image
+    except (RuntimeError, ValueError, LookupError, TypeError, MemoryError) as error:
+        raise ImageError(
+            f"{path}: not a readable OpenEXR file ({_one_line(error)}); copy it again from its "
+            "source or save it anew"
+        ) from error
+
+
+HEADER = 1 << 20
+"""Bytes in which the header of a Radiance picture ends."""
+
+
+def _radiance_size(path: Path) -> Size:
+    """Raises ValueError."""
+    with _checked(path).open("rb") as file:
+        rows, columns = rgbe.size(file.read(HEADER))
+    return Size(rows, columns, 3 * rows * columns)
+
+
+def read_radiance(path: Path) -> np.ndarray:
+    """A Radiance picture as [H, W, 3] float32, linear Rec. 709; see `rgbe.decode`.
+
+    Raises ImageError.
+    """
+    try:
+        size = _radiance_size(path)
+        size.check(path)
+        with path.open("rb") as file:  # Nothing behind the picture: no pixel takes 12 bytes.
+            return rgbe.decode(file.read(HEADER + 12 * size.rows * size.columns))
+    except ValueError as error:
+        raise ImageError(
+            f"{path}: not a readable Radiance picture, {error}; copy it again from its source or "
+            "save it as OpenEXR"
+        ) from error
+    except MemoryError as error:
+        raise ImageError(f"{path}: too large for this machine's memory; make it smaller") from error
+
+
+def _tiff_page_size(page: tifffile.TiffPage) -> Size:
+    rows, columns = int(page.imagelength), int(page.imagewidth)
+    return Size(rows, columns, math.prod(int(length) for length in page.shape))
+
+
+def _tiff_size(path: Path) -> Size:
+    with tifffile.TiffFile(_checked(path)) as file:
+        page = file.pages.first
+        return _tiff_page_size(page)
+
+
+def read_float_tiff(path: Path) -> np.ndarray:
+    """The first image of a floating-point TIFF as [H, W, 3] float32, upright by its orientation.
+
+    Half, float or double; grey becomes three equal channels, alpha is left out. Colour profiles
+    are not read: linear Rec. 709 is assumed. Raises ImageError.
+    """
+    try:
+        data = _checked(path).read_bytes()
+        with tifffile.TiffFile(io.BytesIO(data)) as file:
+            page = file.pages.first
+            kind = page.dtype
+            orientation = page.tags.valueof(274, 1)
+            _tiff_page_size(page).check(path)
+            if kind is None or kind.kind != "f":
+                raise ImageError(
+                    f"{path}: {kind} samples, not a floating-point TIFF; save it as OpenEXR, or "
+                    "leave it out if it is no HDR image"
+                )
+            pixels = tiff_page.samples(page, data)
+    except ImageError:
+        raise
+    except NotReadError as error:
+        raise ImageError(f"{path}: {error}") from error
+    except Exception as error:  # A damaged TIFF fails in any way it likes.
+        raise ImageError(
+            f"{path}: not a readable TIFF ({_one_line(error)}); copy it again from its source or "
+            "save it as OpenEXR"
+        ) from error
+    colours = pixels[..., :3] if pixels.shape[-1] >= 3 else pixels[..., :1].repeat(3, axis=-1)
+    if orientation in (5, 6, 7, 8):
+        colours = colours.transpose(1, 0, 2)
+    colours = colours[::-1] if orientation in (3, 4, 7, 8) else colours
+    colours = colours[:, ::-1] if orientation in (2, 3, 6, 7) else colours
+    with np.errstate(over="ignore"):
+        return np.ascontiguousarray(colours, np.float32)
+
+
+_KINDS: dict[bytes, tuple[Callable[[Path], np.ndarray], Callable[[Path], Size]]] = {
+    b"\x76\x2f\x31\x01": (read_exr, lambda path: _contents(path).size),
+    b"#?": (read_radiance, _radiance_size),
+    b"II*\0": (read_float_tiff, _tiff_size),
+    b"MM\0*": (read_float_tiff, _tiff_size),
+    b"II+\0": (read_float_tiff, _tiff_size),
+    b"MM\0+": (read_float_tiff, _tiff_size),
+}
+
+
+def _kind(path: Path) -> tuple[Callable[[Path], np.ndarray], Callable[[Path], Size]]:
+    """How a file is read, by its first bytes. Raises ImageError."""
+    try:
+        with _checked(path).open("rb") as file:
+            start = file.read(4)
+    except OSError as error:
+        raise ImageError(f"{path}: cannot be read: {error.strerror or error}") from error
+    for magic, kind in _KINDS.items():
+        if start.startswith(magic):
+            return kind
+    raise ImageError(
+        f"{path}: neither OpenEXR, Radiance nor TIFF; save it as one of them or leave it out"
+    )
+
+
+def size_of(path: Path) -> Size | None:
+    """What the headers of an HDR file of any kind say; None where they cannot be read: `read_hdr`
+    has the reason.
+    """
+    try:
+        return _kind(path)[1](path)
+    except Exception:  # noqa: BLE001  # Damaged files make the libraries fail in any way they like.
+        return None
+
+
+def read_hdr(path: Path) -> np.ndarray:
+    """An HDR file of any kind, known by its first bytes: [H, W, 3] float32, linear Rec. 709, in
+    the unit of the file. Values may be negative or not finite where the file's are.
+
+    More pixels than `LARGEST`, or than `BELIEVED` of so short a file, are refused by the header,
+    before memory is taken for them. Raises ImageError.
+    """
+    try:
+        return _kind(path)[0](path)
+    except OSError as error:
+        raise ImageError(f"{path}: cannot be read: {error.strerror or error}") from error

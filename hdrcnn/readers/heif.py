@@ -1,0 +1,45 @@
+"""HEIC files, by the optional package pillow-heif.
+
+Its licence is BSD; the libraries in its wheels are LGPL and GPL, so it is not installed unasked.
+"""
+
+import io
+
+import numpy as np
+
+from hdrcnn.readers import exif
+from hdrcnn.readers.decoded import Decoded, NotReadError, SizeCheck, unmultiplied
+
+
+def read(data: bytes, check: SizeCheck) -> Decoded:
+    """The main picture, upright already: HEIC turns while decoding.
+
+    Raises NotReadError, what `check` raises, or, for damaged files, anything at all.
+    """
+    try:
+        import pillow_heif
+    except ImportError as error:
+        raise NotReadError("HEIC needs one package more; pip install pillow-heif") from error
+    file = pillow_heif.open_heif(io.BytesIO(data), convert_hdr_to_8bit=False)
+    check(*file.size)
+    mode = file.mode
+    pixels = np.asarray(file)
+    pixels = pixels[..., None] if pixels.ndim == 2 else pixels
+    depth = int(file.info.get("bit_depth") or 8)
+    if pixels.dtype == np.uint16:  # The samples stand in the upper bits.
+        pixels = pixels >> (16 - depth)
+    count = 1 if pixels.shape[-1] <= 2 else 3
+    colours, alpha, top = pixels[..., :count], None, 2**depth - 1
+    if pixels.shape[-1] > count:
+        alpha = pixels[..., count] / np.float32(top)
+        colours = unmultiplied(colours, alpha, top) if "a" in mode else colours
+    found = exif.parse(file.info.get("exif") or b"")
+    return Decoded(
+        colours,
+        depth,
+        alpha,
+        camera=exif.camera_data(found),
+        adobe_rgb=exif.says_adobe_rgb(found),
+        icc=file.info.get("icc_profile") or b"",
+        xmp=exif.xmp_of(file.info),
+    )

@@ -1,0 +1,309 @@
+"""Radiance pictures (.hdr, .pic): bytes to linear Rec. 709, and colours to bytes.
+
+Source: Ward, "Real pixels", Graphics Gems II (1991), and the file format of the Radiance
+reference manual. A colour is three mantissas and one exponent, a byte each.
+"""
+
+import dataclasses
+import re
+
+import numpy as np
+
+from hdrcnn.colour.absolute import strips
+from hdrcnn.colour.primaries import XYZ, to_rec709
+
+_BREAK = re.compile(rb"\n\r?\n")
+"""The empty line that ends the header; some programs end their lines in CR LF."""
+_SIZE = re.compile(rb"([^\n]*)\n")
+_RESOLUTION = re.compile(rb"([+-])([XY])[ \t]+(\d{1,9})[ \t]+([+-])([XY])[ \t]+(\d{1,9})\s*")
+
+
+@dataclasses.dataclass(frozen=True)
+class Header:
+    """What stands before the colours."""
+
+    gain: np.ndarray
+    """[3]: what the colours were multiplied with, EXPOSURE and COLORCORR; all lines count."""
+    chromaticities: tuple[float, ...] | None
+    axes: tuple[bytes, bytes, bytes, bytes]
+    """Sign and letter of the slow axis, then of the fast one; -Y +X is upright."""
+    lines: int
+    columns: int
+    end: int
+    """Where the colours begin."""
+
+
+def _numbers(text: bytes, count: int, key: str) -> list[float]:
+    try:
+        values = [float(word) for word in text.split()]
+    except ValueError:
+        values = []
+    if len(values) != count or not np.isfinite(values).all():
+        raise ValueError(f"{key}={text.decode('latin-1').strip()} in its header is not understood")
+    return values
+
+
+def _header(data: bytes) -> Header:
+    """Raises ValueError where it is no header of a Radiance picture."""
+    break_ = _BREAK.search(data)
+    size = _SIZE.match(data, break_.end()) if break_ else None
+    found = _RESOLUTION.fullmatch(size[1]) if size else None
+    if not (data.startswith(b"#?") and break_ and size and found):
+        raise ValueError("its header is damaged")
+    gain, chromaticities = np.ones(3), None
+    for line in data[: break_.start()].splitlines()[1:]:
+        key, _, value = line.partition(b"=")
+        if key == b"EXPOSURE":
+            gain = gain * _numbers(value, 1, "EXPOSURE")
+        elif key == b"COLORCORR":
+            gain = gain * _numbers(value, 3, "COLORCORR")
+        elif key == b"PRIMARIES":
+            stated = tuple(_numbers(value, 8, "PRIMARIES"))
+            chromaticities = stated if any(stated) else chromaticities  # All zero: not stated.
+        elif key == b"FORMAT" and value.strip() == b"32-bit_rle_xyze":
+            chromaticities = XYZ  # Adapted: Radiance's white has equal X, Y and Z.
+        elif key == b"FORMAT" and value.strip() != b"32-bit_rle_rgbe":
+            raise ValueError(f"its format is {value.decode('latin-1').strip()}")
+    if not (gain > 0).all():
+        raise ValueError("an EXPOSURE or COLORCORR in its header is not above 0")
+    sign, axis, lines, fast_sign, fast_axis, columns = found.groups()
+    if axis == fast_axis or not int(lines) or not int(columns):
+        raise ValueError(f"its size is {size[1].decode('latin-1')}")
+    axes = (sign, axis, fast_sign, fast_axis)
+    return Header(gain, chromaticities, axes, int(lines), int(columns), size.end())
+
+
+def size(data: bytes) -> tuple[int, int]:
+    """Rows and columns of a Radiance picture, from its beginning. Raises ValueError."""
+    header = _header(data)
+    sides = header.lines, header.columns
+    return sides if header.axes[1] == b"Y" else sides[::-1]
+
+
+def _scanline(data: bytes, at: int, columns: int, row: int) -> tuple[np.ndarray, int]:
+    """[4, columns] uint8 of one whose four components are run-length coded apart, from the byte
+    after its start; and where the next one begins.
+    """
+    line = bytearray()
+    while len(line) < 4 * columns:
+        code = data[at : at + 1]
+        if not code:
+            raise ValueError("it is truncated")
+        count = code[0]
+        if count > 128:
+            line += data[at + 1 : at + 2] * (count - 128)
+            at += 2
+        else:
+            line += data[at + 1 : at + 1 + count]
+            at += 1 + count
+    if len(line) != 4 * columns:
+        raise ValueError(f"scanline {row + 1} is damaged")
+    return np.frombuffer(line, np.uint8).reshape(4, columns), at
+
+
+class _Scanlines:
+    """Reads scanlines, each of them in one of two ways, as Radiance does.
+
+    Run-length coded, the four components apart, where a line begins with 2, 2 and its width. Else
+    colours one after the other, or in the run lengths of old: the colour 1, 1, 1, n repeats the
+    one before n times, and directly after such a one 256 n. Those runs may go over the ends of
+    lines, as some programs write them.
+    """
+
+    def __init__(self, data: bytes, header: Header) -> None:
+        self._data, self._columns = data, header.columns
+        self._at = header.end
+        self._last = np.zeros(4, np.uint8)
+        """The colour before."""
+        self._begun = False
+        """Whether there is one."""
+        self._left = 0
+        """How many times more it is to be repeated."""
+        self._repeats = 0
+        """How many codes of such a run stand directly before this place."""
+        self._out = np.empty((header.lines, header.columns, 4), np.uint8)
+
+    def read(self) -> np.ndarray:
+        """[lines, columns, 4] uint8. Raises ValueError."""
+        lines, columns = self._out.shape[:2]
+        if not 8 <= columns < 32768:  # Never coded.
+            self._out.reshape(-1, 4)[:] = self._old(lines * columns)
+        row, block, kinds = 0, 1, set()
+        while row < lines and 8 <= columns < 32768:
+            coded = not self._left and self._data.startswith(self._start, self._at)
+            kinds.add(coded)
+            if coded:
+                self._out[row] = self._coded(row)
+                count = 1
+            elif self._left >= columns:
+                count = min(self._left // columns, lines - row)
+                self._out[row : row + count] = self._last
+                self._left -= count * columns
+            else:
+                count = self._plain(row, block)
+                block = 2 * block if count == block else 1
+                if not count:
+                    self._out[row] = self._old(columns)
+                    count = 1
+            row += count
+            if not self._left:
+                self._last, self._begun = self._out[row - 1, -1], True
+        # A coded line that is damaged would be read on as colours one after the other.
+        if self._left or (len(kinds) == 2 and self._at != len(self._data)):
+            raise ValueError("its scanlines do not end with it: it is damaged")
+        return self._out
+
+    @property
+    def _start(self) -> bytes:
+        return b"\x02\x02" + self._columns.to_bytes(2, "big")
+
+    def _coded(self, row: int) -> np.ndarray:
+        """[columns, 4] uint8."""
+        line, self._at = _scanline(self._data, self._at + 4, self._columns, row)
+        self._repeats = 0
+        return line.T
+
+    def _plain(self, row: int, most: int) -> int:
+        """Takes lines that are neither coded nor hold runs, up to `most`. Returns how many."""
+        size = 4 * self._columns
+        here = (len(self._data) - self._at) // size
+        count = min(most, len(self._out) - row, here, max(1, (1 << 22) // size))
+        if self._left or not count:
+            return 0
+        lines = np.frombuffer(self._data, np.uint8, count * size, self._at)
+        lines = lines.reshape(count, self._columns, 4)
+        others = (lines[:, 0] == np.frombuffer(self._start, np.uint8)).all(axis=1)
+        others |= (lines[..., :3] == 1).all(axis=2).any(axis=1)
+        count = int(others.argmax()) if others.any() else count
+        self._out[row : row + count] = lines[:count]
+        self._at += count * size
+        self._repeats = 0 if count else self._repeats
+        return count
+
+    def _old(self, wanted: int) -> np.ndarray:
+        """The next [wanted, 4] uint8, runs of old among them."""
+        first = min(self._left, wanted)
+        self._left -= first
+        start = np.empty((first, 4), np.uint8)
+        if first:
+            start[:] = self._last
+        wanted -= first
+        if not wanted:
+            return start
+        # No colour takes more than one code: these are enough.
+        count = min(wanted, (len(self._data) - self._at) // 4)
+        codes = np.frombuffer(self._data, np.uint8, 4 * count, self._at).reshape(-1, 4)
+        run = (codes[:, :3] == 1).all(axis=1)
+        places = np.arange(count)
+        source = np.maximum.accumulate(np.where(run, -1, places))
+        # Of a run: how many codes of it stand before. Of a colour: -1.
+        before = np.where(source < 0, self._repeats + places, places - source - 1)
+        counts = np.ones(count, np.int64)
+        counts[run] = codes[run, 3].astype(np.int64) << (8 * np.minimum(before[run], 4))
+        filled = np.cumsum(np.minimum(counts, 1 << 40))
+        used = int(np.searchsorted(filled, wanted)) + 1
+        if used > count or (source[0] < 0 and not self._begun):
+            raise ValueError("it is truncated")
+        if source[0] < 0:
+            codes = np.concatenate([codes, self._last[None]])  # The one at -1.
+        self._left = int(filled[used - 1]) - wanted
+        counts[used - 1] -= self._left
+        self._at += 4 * used
+        self._repeats = int(before[used - 1]) + 1
+        self._last, self._begun = codes[source[used - 1]], True
+        return np.concatenate([start, np.repeat(codes[source[:used]], counts[:used], axis=0)])
+
+
+def decode(data: bytes) -> np.ndarray:
+    """A Radiance picture as [H, W, 3] float32, linear Rec. 709, upright.
+
+    EXPOSURE and COLORCORR are divided out; PRIMARIES are converted, without them Rec. 709 is
+    assumed, as nearly all programs write it. Mantissas are taken as they stand, as other
+    programs do, not at the middle of their step. A few bytes can claim any number of pixels:
+    look at `size` first. Raises ValueError with the reason.
+    """
+    header = _header(data)
+    matrix = None if header.chromaticities is None else to_rec709(header.chromaticities)
+    codes = _Scanlines(data, header).read()
+    rgb = np.empty((header.lines, header.columns, 3), np.float32)
+    for rows in strips(header.lines):
+        exponent = codes[rows, :, 3].astype(np.int32)
+        scale = np.where(exponent > 0, np.ldexp(np.float32(1), exponent - 136), np.float32(0))
+        strip = codes[rows, :, :3] * scale[..., None] / header.gain.astype(np.float32)
+        rgb[rows] = strip if matrix is None else strip @ matrix.T.astype(np.float32)
+    sign, axis, fast_sign, _ = header.axes
+    if axis == b"X":
+        rgb, sign, fast_sign = rgb.transpose(1, 0, 2), fast_sign, sign
+    rgb = rgb[::-1] if sign == b"+" else rgb
+    rgb = rgb[:, ::-1] if fast_sign == b"-" else rgb
+    return np.ascontiguousarray(rgb)
+
+
+def encode_colours(linear: np.ndarray) -> np.ndarray:
+    """[..., 3] linear to [..., 4] uint8: three mantissas, rounded, and the exponent of the largest.
+
+    Negative values become 0, as does all below 2^-128; what is above the format's range, about
+    1.7e38, is held there.
+    """
+    light = np.clip(np.asarray(linear, np.float32), 0.0, np.ldexp(np.float32(255 / 256), 127))
+    largest = light.max(axis=-1)
+    _, exponent = np.frexp(largest)
+    # A mantissa that rounds up to 256 belongs to the next exponent.
+    exponent += np.round(np.ldexp(largest, 8 - exponent)) > 255
+    exponent = np.where(largest < 2.0**-127, -128, np.clip(exponent, -127, 127))
+    codes = np.empty((*light.shape[:-1], 4), np.uint8)
+    codes[..., :3] = (
+        np.round(np.ldexp(light, 8 - exponent[..., None])) * (exponent > -128)[..., None]
+    )
+    codes[..., 3] = exponent + 128
+    return codes
+
+
+def _segments(lines: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """[N, W] uint8 cut into pieces, none over the end of a line: first byte, length, whether all
+    its bytes are equal. Such runs are 4 to 127 long, others up to 128; a rest may be shorter.
+    """
+    count, width = lines.shape
+    fresh = np.ones((count, width), bool)
+    fresh[:, 1:] = lines[:, 1:] != lines[:, :-1]
+    first = np.flatnonzero(fresh)
+    length = np.diff(first, append=lines.size)
+    run = length >= 4
+    # Neighbours that are no runs are one piece, as far as the line goes.
+    starts = run | np.concatenate([[True], run[:-1]]) | (first % width == 0)
+    first, run = first[starts], run[starts]
+    length = np.diff(first, append=lines.size)
+    largest = np.where(run, 127, 128)
+    pieces = -(-length // largest)
+    number = np.arange(pieces.sum()) - np.repeat(np.cumsum(pieces) - pieces, pieces)
+    largest = np.repeat(largest, pieces)
+    first = np.repeat(first, pieces) + number * largest
+    length = np.minimum(largest, np.repeat(length, pieces) - number * largest)
+    return first, length, np.repeat(run, pieces)
+
+
+def encode_run_lengths(colours: np.ndarray) -> bytes:
+    """[lines, columns, 4] uint8 as scanlines of a Radiance picture, their four components apart.
+
+    Pictures less than 8 or more than 32767 columns wide are not coded: one colour after another.
+    """
+    count, width = colours.shape[:2]
+    if not 8 <= width < 32768:
+        return colours.tobytes()
+    lines = np.ascontiguousarray(colours.transpose(0, 2, 1)).reshape(4 * count, width)
+    first, length, run = _segments(lines)
+    head = np.where(first % (4 * width) == 0, 4, 0)
+    size = head + 1 + np.where(run, 1, length)
+    at = np.cumsum(size) - size
+    out = np.empty(int(size.sum()), np.uint8)
+    scanlines = at[head > 0]
+    for offset, byte in enumerate((2, 2, width >> 8, width & 255)):
+        out[scanlines + offset] = byte
+    at += head
+    out[at] = np.where(run, 128 + length, length)
+    flat = lines.ravel()
+    out[at[run] + 1] = flat[first[run]]
+    first, length, at = first[~run], length[~run], at[~run]
+    inside = np.arange(length.sum()) - np.repeat(np.cumsum(length) - length, length)
+    out[np.repeat(at + 1, length) + inside] = flat[np.repeat(first, length) + inside]
+    return out.tobytes()

@@ -1,0 +1,143 @@
+"""TIFF photographs: one table of what is read. What libtiff alone decompresses goes to Pillow."""
+
+import dataclasses
+import io
+from collections.abc import Callable
+
+import numpy as np
+import tifffile
+
+from hdrcnn.readers import exif, tiff_colours
+from hdrcnn.readers.decoded import Decoded, NotReadError, SizeCheck, unmultiplied
+from hdrcnn.readers.kinds import lossy_webp
+from hdrcnn.readers.tiff_page import JPEG, WEBP, compression_name, samples
+
+_PHOTOMETRIC, _DNG_VERSION, _SUB_IFDS, _ICC, _XMP = 262, 50706, 330, 34675, 700
+_OF_SENSORS = (32803, 34892)
+"""Photometric interpretations of raw files: colour filter array, linear raw."""
+_OF_LIGHT = (32844, 32845)
+"""Those of HDR images: LogL, LogLuv."""
+_BY_LIBTIFF = (2, 3, 4, 6, 32766, 32771, 32809)
+"""Compressions that Pillow has by libtiff: fax, old JPEG, NeXT, ThunderScan."""
+_MOST_SAMPLES = 6
+"""Of a pixel: four inks, or three colours and what stands beside them, as Pillow has it too."""
+_ASSOCIATED, _UNASSOCIATED = 1, 2
+
+
+@dataclasses.dataclass(frozen=True)
+class _Kind:
+    """A photometric interpretation (tag 262): samples of a colour, bits of a sample, meaning."""
+
+    colours: int
+    bits: tuple[int, ...]
+    meaning: Callable[[tifffile.TiffPage, np.ndarray], np.ndarray]
+    profiled: bool = True
+    """The file's profile is that of the samples after this."""
+
+
+_ANY = tuple(range(1, 17))
+_KINDS = {
+    0: _Kind(1, _ANY, tiff_colours.white_is_zero),
+    1: _Kind(1, _ANY, tiff_colours.as_stored),
+    2: _Kind(3, _ANY, tiff_colours.as_stored),
+    3: _Kind(1, tuple(range(1, 9)), tiff_colours.palette),
+    5: _Kind(4, (8, 16), tiff_colours.inks, profiled=False),
+    6: _Kind(3, (8,), tiff_colours.ycbcr),
+    8: _Kind(3, (8, 16), tiff_colours.cielab, profiled=False),
+    9: _Kind(3, (8, 16), tiff_colours.icclab, profiled=False),
+}
+
+
+def _is_raw(page: tifffile.TiffPage) -> bool:
+    """Whether this is a camera raw file: marked as DNG, made of sensor samples, or with a
+    thumbnail in the first place and the rest below it.
+    """
+    tags = page.tags
+    if tags.valueof(_DNG_VERSION) is not None or page.photometric in _OF_SENSORS:
+        return True
+    return bool(page.subfiletype & 1) and tags.valueof(_SUB_IFDS) is not None
+
+
+def _photometric(page: tifffile.TiffPage) -> int:
+    """As stated; where nothing is, by the number of samples, as libtiff does it. JPEG in YCbCr is
+    RGB when it is decompressed.
+    """
+    if page.tags.get(_PHOTOMETRIC) is None and int(page.photometric) == 0:
+        return 2 if page.samplesperpixel >= 3 else 1
+    if int(page.photometric) == 6 and int(page.compression) == JPEG and page.planarconfig == 1:
+        return 2
+    return int(page.photometric)
+
+
+def _kind(page: tifffile.TiffPage) -> _Kind:
+    """Raises NotReadError where the page is no photograph of a kind that is read."""
+    bits, photometric = page.bitspersample, _photometric(page)
+    if photometric in _OF_LIGHT or (page.dtype is not None and page.dtype.kind == "f"):
+        raise NotReadError("floating-point samples, an HDR image already; leave it out")
+    if page.dtype is not None and (page.dtype.kind in "ic" or page.dtype.itemsize > 2):
+        raise NotReadError(f"{page.dtype} samples; only pictures of 8 and 16 bits are read")
+    kind = _KINDS.get(photometric)
+    if kind is None or page.samplesperpixel > _MOST_SAMPLES:
+        what = (
+            f"{page.samplesperpixel} samples a pixel" if kind else f"colours of kind {photometric}"
+        )
+        raise NotReadError(f"{what}; save it as RGB")
+    if bits not in kind.bits:
+        raise NotReadError(f"samples of {bits} bits; save it as RGB of 8 or 16 bits")
+    return kind
+
+
+def _in_plain_bits(codes: np.ndarray, bits: int) -> tuple[np.ndarray, int]:
+    """Codes of 1, 2 and 4 bits as 8 bits, exactly; others stay. With their bits."""
+    if 255 % (2**bits - 1) or bits >= 8:
+        return codes, bits
+    return codes * np.uint8(255 // (2**bits - 1)), 8
+
+
+def _compression(page: tifffile.TiffPage, data: bytes) -> str:
+    """Its name, with what is to be known of losses."""
+    without_losses = int(page.compression) == WEBP and not lossy_webp(data[page.dataoffsets[0] :])
+    return "webp without losses" if without_losses else compression_name(page)
+
+
+def read(data: bytes, check: SizeCheck) -> Decoded | None:
+    """The first picture of a TIFF file; None where Pillow is to read it.
+
+    Raises NotReadError, what `check` raises, or, for damaged files, anything at all.
+    """
+    with tifffile.TiffFile(io.BytesIO(data)) as file:
+        page = file.pages.first
+        tags = page.tags
+        if _is_raw(page):
+            raise NotReadError("a camera raw file; develop it to 16-bit TIFF or PNG first")
+        check(page.imagewidth, page.imagelength)
+        if int(page.compression) in _BY_LIBTIFF:
+            return None
+        kind, bits = _kind(page), int(page.bitspersample)
+        if page.is_tiled:
+            check(page.tilewidth, page.tilelength)
+        stored = samples(page, data)
+        stored = stored.view(np.uint8) if stored.dtype == bool else stored
+        colours, alpha = stored[..., : kind.colours], None
+        if colours.shape[-1] < kind.colours:
+            raise ValueError(f"{colours.shape[-1]} samples a pixel")
+        extra = int(page.extrasamples[0]) if page.extrasamples else _UNASSOCIATED  # Most mean that.
+        if extra in (_ASSOCIATED, _UNASSOCIATED) and stored.shape[-1] > kind.colours:
+            top = 2**bits - 1
+            alpha = stored[..., kind.colours].astype(np.float32) / np.float32(top)
+            if extra == _ASSOCIATED and _photometric(page) in (0, 1, 2):
+                colours = unmultiplied(colours, alpha, top)
+        colours, bits = kind.meaning(page, colours), 8 if _photometric(page) == 3 else bits
+        colours, bits = _in_plain_bits(colours, bits)
+        found = exif.parse(data)  # An Exif block is a TIFF file, and the other way round.
+        return Decoded(
+            colours,
+            bits,
+            alpha,
+            orientation=exif.sensible_orientation(tags.valueof(exif.ORIENTATION, 1)),
+            camera=exif.camera_data(found),
+            adobe_rgb=exif.says_adobe_rgb(found),
+            icc=bytes(tags.valueof(_ICC) or b"") if kind.profiled else b"",
+            xmp=exif.xmp_of({"xmp": tags.valueof(_XMP)}),
+            compression=_compression(page, data),
+        )

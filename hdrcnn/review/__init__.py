@@ -1,0 +1,15 @@
+"""One page for a folder of results, which opens offline and shows their light.
+
+entry         a picture becomes two small JPEGs (photograph, gain map) and its figures
+page          all entries in one HTML file, bounded in size
+page.html     its frame: style, and the script that makes light of photograph and gain map
+
+room = bytes_for(len(jobs))
+entries = [entry(picture, name, {"EXR": "out/lamp.exr"}, room) for ...]
+write_report(out_dir / "report.html", "Photographs", entries)
+"""
+
+from hdrcnn.review.entry import Entry, entry
+from hdrcnn.review.page import bytes_for, write_report
+
+__all__ = ["Entry", "bytes_for", "entry", "write_report"]

@@ -1,0 +1,95 @@
+"""One picture as the report keeps it.
+
+The light is kept as a photograph and a gain map, as in Ultra HDR: 8 bits each, and yet light of
+any brightness, decoded in the page.
+"""
+
+import dataclasses
+import io
+from collections.abc import Mapping
+
+import numpy as np
+from PIL import Image
+
+from hdrcnn.colour.display import to_display
+from hdrcnn.colour.primaries import linear_to_rec709
+from hdrcnn.colour.transfer import srgb_decode
+from hdrcnn.review.exposure_strip import Gain, measured
+from hdrcnn.tiles.reduction import fitting, reduced, resized
+from hdrcnn.writers.gain_map import GainMap, gain_map
+from hdrcnn.writers.picture import Picture
+from hdrcnn.writers.rendition import code_strip, shown
+
+LARGEST_SIDE = 640
+"""Of a view, pixels."""
+SMALLEST_SIDE = 24
+QUALITY = 85
+ROOM_FOR_WORDS = 2000
+"""Bytes of an entry that its name, figures and links take, about."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Entry:
+    """What the page shows of one picture."""
+
+    name: str
+    width: int
+    height: int
+    """Of the result, pixels."""
+    gain: Gain
+    files: Mapping[str, str]
+    """What is to be read, such as EXR, to where it lies, as seen from the page."""
+    photograph: bytes
+    """A small JPEG, sRGB."""
+    gain_map: bytes
+    """One of the same size."""
+    low: float
+    high: float
+    """log2 of the gains at its codes 0 and 255."""
+
+
+def _jpeg(codes: np.ndarray) -> bytes:
+    file = io.BytesIO()
+    Image.fromarray(codes).save(file, "JPEG", quality=QUALITY, subsampling=0)
+    return file.getvalue()
+
+
+def _before(picture: Picture, rows: slice) -> np.ndarray:
+    """[rows, W, 3] linear Rec. 709: the photograph as a display shows it."""
+    linear = srgb_decode(code_strip(picture, rows))
+    return linear_to_rec709(linear, picture.chromaticities)
+
+
+def _coded(before: np.ndarray, after: np.ndarray) -> tuple[bytes, bytes, GainMap]:
+    """Photograph and result, linear, as two JPEGs: photograph, gain map; and the map's numbers."""
+    rows, columns = before.shape[:2]
+    codes = to_display(before, 0)
+    # The gain is that over what the page will decode.
+    base = srgb_decode(codes / np.float32(255.0))
+    unchanged = np.abs(after - before) <= 0.01 * before
+    after = np.where(unchanged, base, np.maximum(after, base))
+    found = gain_map(rows, columns, lambda part: (base[part], after[part]))
+    return _jpeg(codes), _jpeg(found.codes), found
+
+
+def entry(picture: Picture, name: str, files: Mapping[str, str], room: int) -> Entry:
+    """A picture with its codes, made so small that it takes at most `room` bytes in the page.
+
+    Raises ValueError where the codes are not known, or the room is too small for any picture.
+    """
+    side = LARGEST_SIDE
+    small = fitting(*picture.size, side, side)
+    before = reduced(lambda rows: _before(picture, rows), picture.size, small)
+    after = reduced(lambda rows: shown(picture, rows, "photograph"), picture.size, small)
+    while side >= SMALLEST_SIDE:
+        small = fitting(*picture.size, side, side)
+        photograph, gains, found = _coded(resized(before, *small), resized(after, *small))
+        # In the page every three bytes are four letters.
+        if (len(photograph) + len(gains)) * 4 / 3 + ROOM_FOR_WORDS <= room:
+            rows, columns = picture.size
+            return Entry(
+                name, columns, rows, measured(picture), dict(files), photograph, gains,
+                found.low, found.high,
+            )  # fmt: skip
+        side = side * 3 // 4
+    raise ValueError(f"{name}: no room for it in {room} bytes")

@@ -1,0 +1,177 @@
+"""One picture that says what was gained: photograph and result side by side, ever darker.
+
+    as taken    -1 stop    -3 stops    -5 stops    photograph: what was clipped turns grey
+    mask        -1 stop    -3 stops    -5 stops    result: it stays bright, and has structure
+
+The mask is laid over the photograph: there the light is reconstructed. The line at the top says
+how many stops were gained, how much was clipped, and how bright the brightest place is now.
+"""
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont, PngImagePlugin
+
+from hdrcnn.colour.absolute import strips
+from hdrcnn.colour.clipping_level import scaled
+from hdrcnn.colour.display import to_display
+from hdrcnn.colour.primaries import linear_to_rec709
+from hdrcnn.colour.saturation import THRESHOLD, saturation
+from hdrcnn.colour.transfer import linearise, luminance, srgb_encode
+from hdrcnn.files import finished_whole
+from hdrcnn.tiles.reduction import fitting, reduced
+from hdrcnn.writers.picture import Picture, check
+from hdrcnn.writers.rendition import code_strip, rec709
+
+EXPOSURES = (-1, -3, -5)
+"""Stops: white is 2, 8 and 32 times the clipping level."""
+CELL = (360, 440)
+"""Largest height and width of one view, pixels."""
+NARROWEST = 220
+"""Width of a column at least: what stands above it must fit."""
+GAP, LINE = 10, 22
+PAPER, INK, FAINT, ACCENT = (24, 25, 28), (240, 240, 238), (168, 170, 174), (255, 168, 64)
+"""sRGB: ground, text, lesser text, mask and gain."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Gain:
+    """What came of a picture, in figures."""
+
+    saturated: float
+    """Share of pixels with a code above 0.95 in any channel."""
+    peak_before: float
+    peak_after: float
+    """Largest luminance; 1.0 = clipping level."""
+
+    @property
+    def stops(self) -> float:
+        """How far the peak moved; 0 for a black picture."""
+        if self.peak_before <= 0.0 or self.peak_after <= 0.0:
+            return 0.0
+        return float(np.log2(self.peak_after / self.peak_before))
+
+
+def _scaled(picture: Picture, rows: slice) -> np.ndarray:
+    """[rows, W, 3] the codes as they became light."""
+    return scaled(code_strip(picture, rows), picture.scaling)
+
+
+def _before(picture: Picture, rows: slice) -> np.ndarray:
+    """[rows, W, 3] linear Rec. 709: the light that the photograph holds."""
+    light = linearise(_scaled(picture, rows), picture.curve or "srgb")
+    return linear_to_rec709(light, picture.chromaticities)
+
+
+def measured(picture: Picture) -> Gain:
+    """The figures of a picture with its codes. Raises ValueError without them."""
+    saturated, before, after = 0, 0.0, 0.0
+    for rows in strips(len(picture.hdr)):
+        saturated += int((_scaled(picture, rows).max(axis=-1) > THRESHOLD).sum())
+        before = max(before, float(luminance(_before(picture, rows)).max()))
+        after = max(after, float(luminance(rec709(picture, rows)).max()))
+    return Gain(saturated / (picture.size[0] * picture.size[1]), before, after)
+
+
+def _mask(picture: Picture, rows: slice) -> np.ndarray:
+    """[rows, W, 1] in [0, 1]: the largest share of any channel that is predicted."""
+    if picture.mask is None:
+        return saturation(_scaled(picture, rows))
+    mask = np.atleast_3d(picture.mask[rows])
+    return mask.max(axis=-1, keepdims=True).astype(np.float32)
+
+
+def _overlay(light: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    """[h, w, 3] uint8: a dimmed grey picture, the mask in colour."""
+    grey = 0.45 * srgb_encode(np.clip(luminance(light), 0.0, 1.0))
+    return np.asarray(np.round(255.0 * grey * (1 - mask) + np.array(ACCENT) * mask), np.uint8)
+
+
+def _views(picture: Picture, small: tuple[int, int]) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """The upper and the lower row of views, [h, w, 3] uint8."""
+    size = picture.size
+    before = reduced(lambda rows: _before(picture, rows), size, small)
+    after = reduced(lambda rows: rec709(picture, rows), size, small)
+    mask = reduced(lambda rows: _mask(picture, rows), size, small)
+    photograph = reduced(
+        lambda rows: linear_to_rec709(
+            linearise(code_strip(picture, rows), "srgb"), picture.chromaticities
+        ),
+        size,
+        small,
+    )
+    upper = [to_display(photograph, 0), *(to_display(before, stops) for stops in EXPOSURES)]
+    lower = [_overlay(before, mask), *(to_display(after, stops) for stops in EXPOSURES)]
+    return upper, lower
+
+
+def _words(gain: Gain) -> tuple[str, str]:
+    """The gain, and what it means."""
+    if gain.saturated == 0.0:
+        return "0 stops", "nothing is clipped here: nothing had to be reconstructed"
+    times = gain.peak_after / gain.peak_before if gain.peak_before > 0 else 1.0
+    stops = f"{gain.stops:+.1f} stops"
+    share = f"{gain.saturated:.1%} of the picture is clipped"
+    return stops, f"{share}; the brightest light, as reconstructed, is {times:.3g} times as bright"
+
+
+def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+    return ImageFont.load_default(size)
+
+
+def _shortened(text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, width: float) -> str:
+    """A text cut at its end where it is wider than `width` pixels."""
+    if font.getlength(text) <= width:
+        return text
+    while text and font.getlength(f"{text}\u2026") > width:
+        text = text[:-1]
+    return f"{text}\u2026"
+
+
+def exposure_strip(picture: Picture, name: str = "") -> np.ndarray:
+    """[h, w, 3] uint8, sRGB. name: of the photograph, to stand at the top.
+
+    Raises ValueError where the picture has no codes.
+    """
+    small = fitting(*picture.size, *CELL)
+    rows, columns = small[0], max(small[1], NARROWEST)
+    count = 1 + len(EXPOSURES)
+    left = 122
+    width = left + count * (columns + GAP)
+    top = GAP + 44 + 3 * LINE
+    sheet = Image.new("RGB", (width, top + 2 * (rows + GAP)), PAPER)
+    draw = ImageDraw.Draw(sheet)
+    stops, meaning = _words(measured(picture))
+    big, plain, small_font = _font(36), _font(18), _font(15)
+    draw.text((GAP, GAP), stops, ACCENT, big)
+    beside = GAP + big.getlength(stops) + 18
+    draw.text((beside, GAP + 14), _shortened(meaning, plain, width - beside - GAP), INK, plain)
+    draw.text((GAP, GAP + 48), _shortened(name, small_font, width - 2 * GAP), FAINT, small_font)
+    heads = ["as taken", *(f"{s} stop{'s' * (s < -1)}" for s in EXPOSURES)]
+    lesser = ["", *(f"1/{2**-s} of the light" for s in EXPOSURES)]
+    for index, (head, note) in enumerate(zip(heads, lesser, strict=True)):
+        x = left + index * (columns + GAP)
+        draw.text((x, top - LINE - 4), head, INK, plain)
+        draw.text((x + plain.getlength(head) + 10, top - LINE - 1), note, FAINT, small_font)
+    labels = (("photograph", ""), ("result", "orange:\nreconstructed"))
+    for row, (views, (label, note)) in enumerate(zip(_views(picture, small), labels, strict=True)):
+        y = top + row * (rows + GAP)
+        draw.text((GAP, y), label, INK, plain)
+        draw.text((GAP, y + LINE + 2), note, ACCENT, small_font)
+        for index, view in enumerate(views):
+            x = left + index * (columns + GAP) + (columns - small[1]) // 2
+            sheet.paste(Image.fromarray(view), (x, y))
+    return np.asarray(sheet)
+
+
+def write_exposure_strip(
+    path: Path, picture: Picture, name: str = "", software: str | None = None
+) -> None:
+    """The strip as a PNG, which may name the software that made it. Raises ImageError."""
+    check(path, picture)
+    notes = PngImagePlugin.PngInfo()
+    if software is not None:
+        notes.add_text("Software", software)
+    with finished_whole(path) as temporary:
+        Image.fromarray(exposure_strip(picture, name)).save(temporary, "PNG", pnginfo=notes)

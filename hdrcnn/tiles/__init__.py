@@ -1,0 +1,1 @@
+"""Pictures of any size in bounded memory."""

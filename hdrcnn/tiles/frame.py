@@ -1,0 +1,138 @@
+"""A picture as a network is shown it: padded, any part of it on demand, never copied whole."""
+
+import dataclasses
+from collections.abc import Callable
+from functools import cached_property
+
+import numpy as np
+
+from hdrcnn.tiles.regions import Region
+
+STRIP = 256
+"""Rows that are looked at together, about."""
+
+
+def _take(array: np.ndarray, index: np.ndarray, axis: int) -> np.ndarray:
+    """As np.take; a view where the indices are consecutive."""
+    first, last = int(index[0]), int(index[-1])
+    if last - first == len(index) - 1 and (np.diff(index) == 1).all():
+        return array[first : last + 1] if axis == 0 else array[:, first : last + 1]
+    return np.take(array, index, axis=axis)
+
+
+def as_codes(image: np.ndarray) -> np.ndarray:
+    """Whole numbers of 8 or 16 bits, or float32 in [0, 1], to float32 in [0, 1]; any shape."""
+    if image.dtype == np.float32:
+        return image
+    return image.astype(np.float32) / np.float32(np.iinfo(image.dtype).max)
+
+
+def block_means(values: np.ndarray, factor: int) -> np.ndarray:
+    """[H, W, C] to [H / factor, W / factor, C] float32, whose sides divide H and W."""
+    sums = np.add(values[0::factor], np.float32(0.0), dtype=np.float32)
+    for row in range(1, factor):
+        sums += values[row::factor]
+    means = sums[:, 0::factor].copy()
+    for column in range(1, factor):
+        means += sums[:, column::factor]
+    means /= np.float32(factor * factor)
+    return means
+
+
+@dataclasses.dataclass(frozen=True)
+class Frame:
+    """A picture and how it goes on beyond its borders. Coordinates are those of the picture."""
+
+    image: np.ndarray
+    """[H, W, 3], display-encoded: uint8, uint16, or float32 in [0, 1]."""
+    multiple: int
+    """Rows and columns of the frame are multiples of it: mirrored at right and bottom."""
+    scaling: float | tuple[float, float, float] = 1.0
+    """The codes are multiplied by it, or each channel by its own, and clipped."""
+    bend: Callable[[np.ndarray], np.ndarray] | None = None
+    """What becomes of codes before a network is shown them."""
+    threshold: float = 1.0
+    """A code above it is saturated; by default none is."""
+    closed: bool = False
+    """The left side of the picture meets the right: so it goes on there instead."""
+    halo: int = 0
+    """Columns, a multiple, by which a closed picture goes on at both sides."""
+
+    @cached_property
+    def bounds(self) -> Region:
+        """Of the frame; a closed one begins left of the picture."""
+        rows, columns = self.image.shape[:2]
+        left = -self.halo if self.closed else 0
+        width = columns - 2 * left
+        right = left + width + -width % self.multiple
+        return Region(0, rows + -rows % self.multiple, left, right)
+
+    @property
+    def picture(self) -> Region:
+        rows, columns = self.image.shape[:2]
+        return Region(0, rows, 0, columns)
+
+    @cached_property
+    def _rows(self) -> np.ndarray:
+        """The picture's row for every row of the frame."""
+        rows = len(self.image)
+        return np.pad(np.arange(rows), (0, self.bounds.bottom - rows), mode="symmetric")
+
+    @cached_property
+    def _columns(self) -> np.ndarray:
+        """The picture's column for every column of the frame."""
+        columns, bounds = self.image.shape[1], self.bounds
+        if self.closed:
+            return np.arange(bounds.left, bounds.right) % columns
+        return np.pad(np.arange(columns), (0, bounds.right - columns), mode="symmetric")
+
+    def codes(self, region: Region) -> np.ndarray:
+        """A part of the frame, [rows, columns, 3] float32 in [0, 1], display-encoded."""
+        left = self.bounds.left
+        part = _take(self.image, self._rows[region.top : region.bottom], 0)
+        part = _take(part, self._columns[region.left - left : region.right - left], 1)
+        part = as_codes(part)
+        if self.scaling == 1.0:
+            return part
+        return np.minimum(part * np.asarray(self.scaling, np.float32), np.float32(1.0))
+
+    def shown(self, region: Region) -> np.ndarray:
+        """What a network is shown there: the codes, bent."""
+        codes = self.codes(region)
+        return codes if self.bend is None else self.bend(codes)
+
+    def _means(
+        self, factor: int, means: np.ndarray, of: Callable[[np.ndarray], np.ndarray]
+    ) -> np.ndarray:
+        """Means over blocks of factor x factor pixels, put into an array of one for each.
+
+        of: codes [rows, columns, 3] float32 to what is averaged, [rows, columns, C].
+        """
+        whole = dataclasses.replace(self, multiple=factor, halo=0)
+        for strip in whole.bounds.strips(factor * max(1, STRIP // factor)):
+            top, bottom = strip.top // factor, strip.bottom // factor
+            means[top:bottom] = block_means(of(whole.codes(strip)), factor)
+        return means
+
+    def _blocks(self, factor: int) -> tuple[int, int]:
+        """How many blocks the picture has, in both directions; the last ones may be filled up."""
+        rows, columns = self.image.shape[:2]
+        return -(-rows // factor), -(-columns // factor)
+
+    def reduced(self, factor: int) -> "Frame":
+        """The frame of the picture whose pixels are means of factor x factor, in 16 bits."""
+        image = np.empty((*self._blocks(factor), 3), np.uint16)
+        limit = np.float32(np.iinfo(np.uint16).max)
+        image = self._means(factor, image, lambda code: limit * code + np.float32(0.5))
+        return dataclasses.replace(self, image=image, scaling=1.0)
+
+    def saturated(self, factor: int) -> np.ndarray:
+        """How much of each block is saturated: [ceil(H / factor), ceil(W / factor)] float16."""
+        limit = np.float32(self.threshold)
+
+        def above(code: np.ndarray) -> np.ndarray:
+            highest = np.maximum(np.maximum(code[..., 0], code[..., 1]), code[..., 2])
+            return (highest > limit)[..., None]
+
+        share = np.empty((*self._blocks(factor), 1), np.float16)
+        return self._means(factor, share, above)[..., 0]

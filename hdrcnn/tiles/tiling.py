@@ -1,0 +1,146 @@
+"""A network over a picture of any size in bounded memory, with the result of one piece.
+
+What is asked for is covered by few rectangles; whatever lies in none is not computed at all.
+Each rectangle is computed with a halo of what an output pixel can see, in bands of columns that
+fit the memory and, down each band, in strips (`hdrcnn.tiles.streaming`).
+"""
+
+import dataclasses
+import functools
+import math
+from collections.abc import Iterator
+
+import keras
+import numpy as np
+
+from hdrcnn.tiles.frame import Frame
+from hdrcnn.tiles.regions import Region, cover
+from hdrcnn.tiles.stages import coarsest, window
+from hdrcnn.tiles.streaming import Strips
+
+CELL = 32
+"""What is wanted of a picture is told in cells of so many pixels, or of a multiple."""
+FAR = 192
+"""Pixels by which a closed picture goes on for a network that looks at all of it."""
+PIECE = 4
+"""A picture is computed in one piece, where it has to be, up to so many times `tile_pixels`."""
+TILE_PIXELS = 1 << 21
+"""Pixels of a picture that are worked on at once, unless told otherwise: for width 16 they take
+about 0.8 GB."""
+
+
+def _few_lengths(first: int, last: int, begin: int, end: int) -> tuple[int, int]:
+    """[first, last) made longer, inside [begin, end), to 512, 768, 1024, 1536, 2048 ..."""
+    octave = 1 << max(9, (last - first - 1).bit_length())
+    length = octave * 3 // 4 if last - first <= octave * 3 // 4 > 512 else octave
+    first = max(begin, min(first, end - length))
+    return first, min(end, first + length)
+
+
+class TooLargeError(ValueError):
+    """A picture too large for a network that has to see it in one piece."""
+
+
+class Tiling:
+    """A model and how much of a picture it works on at once.
+
+    Stride and halo follow from its graph. A model with a layer that is not known to look only at
+    what is near is computed in one piece.
+    """
+
+    cell: int
+    """Height and width of the cells, a multiple of the model's stride."""
+    halo: int
+    """A multiple of `cell`: what is computed around a piece, unless it ends there."""
+
+    def __init__(self, model: keras.Model, tile_pixels: int = TILE_PIXELS) -> None:
+        """tile_pixels: pixels of a picture at once, halo included; 0: all of it."""
+        self._model = model
+        self.tile_pixels = tile_pixels
+        try:
+            stride, halo = window(model)
+            self.by_parts = True
+        except ValueError:
+            stride, halo, self.by_parts = coarsest(model), FAR, False
+        self.cell = math.lcm(CELL, stride)
+        self.halo = -(-halo // self.cell) * self.cell
+        # JAX compiles anew for every size.
+        self._few_sizes = keras.config.backend() == "jax"
+
+    @functools.cached_property
+    def _strips(self) -> Strips:
+        return Strips(self._model)
+
+    @property
+    def step(self) -> int:
+        """Rows of a strip. Larger ones waste less at their ends and need more memory."""
+        return max(self.cell, min(256, self.tile_pixels // 8192) // self.cell * self.cell)
+
+    def _bands(self, region: Region) -> Iterator[Region]:
+        """A region in bands of columns that fit, all about as wide."""
+        columns = region.right - region.left
+        if self.tile_pixels:
+            widest = self.tile_pixels // (self.step + 2 * self.halo) - 2 * self.halo
+            count = -(-columns // max(self.cell, widest))
+            columns = -(-columns // count // self.cell) * self.cell
+        for left in range(region.left, region.right, columns):
+            yield dataclasses.replace(region, left=left, right=min(left + columns, region.right))
+
+    def _around(self, core: Region, bounds: Region) -> Region:
+        """What is computed for a region: its halo with it."""
+        grown = core.grown(self.halo) & bounds
+        if not self._few_sizes:
+            return grown
+        return Region(
+            *_few_lengths(grown.top, grown.bottom, bounds.top, bounds.bottom),
+            *_few_lengths(grown.left, grown.right, bounds.left, bounds.right),
+        )
+
+    def log_hdr(self, frame: Frame, cells: np.ndarray) -> Iterator[tuple[Region, np.ndarray]]:
+        """The network's output in some cells of a frame that is padded to multiples of `cell`.
+
+        cells: [ceil(H / cell), ceil(W / cell)] bool, which blocks of pixels are wanted.
+        Yields pieces, (where, [rows, columns, 3] float32), y = log(H + 1/255); they lie
+        in the picture and hold all wanted cells, and others. Raises TooLargeError for a model that
+        is computed in one piece.
+        """
+        if cells.any() and not self.by_parts:
+            yield self._one_piece(frame)
+            return
+        regions = [cell.scaled(self.cell) for cell in cover(cells, self.halo // self.cell)]
+        if regions and not self.tile_pixels:
+            regions = [frame.bounds]
+        for region in regions:
+            for core in self._bands(region):
+                yield from self._band(frame, core)
+
+    def _one_piece(self, frame: Frame) -> tuple[Region, np.ndarray]:
+        bounds = frame.bounds
+        pixels = (bounds.bottom - bounds.top) * (bounds.right - bounds.left)
+        if self.tile_pixels and pixels > PIECE * self.tile_pixels:
+            raise TooLargeError(
+                f"too large for the network {self._model.name}, which sees a picture in one piece; "
+                "give --resolution=working, or a smaller --width"
+            )
+        y = self._model.predict_on_batch(frame.shown(bounds)[None])[0]
+        return frame.picture, np.asarray(y)[frame.picture.within(bounds)]
+
+    def _band(self, frame: Frame, core: Region) -> Iterator[tuple[Region, np.ndarray]]:
+        around = self._around(core, frame.bounds)
+
+        def fetch(first: int, last: int) -> np.ndarray:
+            top, bottom = around.top + first, around.top + last
+            return frame.shown(dataclasses.replace(around, top=top, bottom=bottom))[None]
+
+        first, last = core.top - around.top, core.bottom - around.top
+        # The whole takes less arithmetic than strips, and twice as much memory.
+        pixels = (around.bottom - around.top) * (around.right - around.left)
+        step = last - first if 2 * pixels <= self.tile_pixels or not self.tile_pixels else self.step
+        for row, strip in self._strips.run(fetch, around.bottom - around.top, first, last, step):
+            top = around.top + row
+            piece = dataclasses.replace(core, top=top, bottom=min(top + step, core.bottom))
+            kept = piece & frame.picture
+            yield (
+                kept,
+                np.asarray(strip)[0][kept.within(dataclasses.replace(piece, left=around.left))],
+            )

@@ -1,0 +1,185 @@
+"""Pickled arrays of plain numbers, read without running the pickle.
+
+A pickle is a program, so it is not run by NumPy here: the unpickler below admits NumPy arrays of
+plain numbers, rebuilt by stand-ins of this file, in lists and dictionaries, and nothing else.
+"""
+
+import functools
+import math
+import pickle
+import struct
+from collections.abc import Callable
+from itertools import count
+from typing import IO, Any, ClassVar
+
+import numpy as np
+
+from hdrcnn.weights import npz
+
+LARGEST = 1 << 29
+"""Bytes of one array: the largest published one is a layer of VGG16 with 411 million. Of all of
+them together, `npz.LARGEST`.
+"""
+RATIO = 4
+"""Bytes of arrays and the like for each of the file: a half float is two in the pickle, in old ones
+two more as bytes made of text, and four as the array.
+"""
+
+
+class _DType:
+    """Stands in for numpy.dtype: a plain number type, or the object type of the outer list."""
+
+    def __init__(self, code: object, *_: object) -> None:
+        if not isinstance(code, str) or len(code) > 8:
+            raise pickle.UnpicklingError("a number type of no known name")
+        self.code, self.order = code.lstrip("<>=|"), "<"
+
+    def __setstate__(self, state: tuple[Any, ...]) -> None:
+        if state[1] == ">":
+            self.order = ">"
+
+
+class _Array:
+    """Stands in for numpy.ndarray; `value` is a real array, or a list for the object type."""
+
+    value: Any = None
+
+    def __setstate__(self, state: tuple[Any, ...]) -> None:
+        shape, dtype, fortran, data = state[-4:]
+        if not isinstance(dtype, _DType):
+            raise pickle.UnpicklingError("an array without a number type")
+        if dtype.code.startswith("O") and isinstance(data, list):
+            self.value = data
+            return
+        if dtype.code not in ("f2", "f4", "f8"):
+            raise pickle.UnpicklingError(f"an array of type {dtype.code!r}")
+        if isinstance(data, str):  # Written by Python 2, read as Latin-1.
+            data = data.encode("latin1")
+        plain = np.dtype(dtype.order + dtype.code)
+        if math.prod(shape) * plain.itemsize != len(data) or len(data) > LARGEST:
+            raise pickle.UnpicklingError(f"an array whose shape does not go with {len(data)} bytes")
+        flat = np.frombuffer(data, plain).astype(np.float32)
+        self.value = flat.reshape(shape, order="F" if fortran else "C")
+
+
+def _reconstruct(*_: object) -> _Array:
+    return _Array()
+
+
+def _frombuffer(data: Any, dtype: Any, shape: Any, order: Any = "C", *_: object) -> _Array:
+    """Stands in for numpy's rebuilding of an array of pickle protocol 5."""
+    if order not in ("C", "F"):
+        raise pickle.UnpicklingError("an array in neither of the two orders")
+    if not isinstance(data, (bytes, bytearray)):
+        raise pickle.UnpicklingError("an array of what is no bytes")
+    array = _Array()
+    array.__setstate__((tuple(shape), dtype, order == "F", data))
+    return array
+
+
+def _encode(text: str, encoding: str) -> bytes:
+    """Stands in for _codecs.encode, by which Python 3 writes bytes into old pickles."""
+    if encoding not in ("latin1", "latin-1"):
+        raise pickle.UnpicklingError("text that is not in Latin-1")
+    return text.encode("latin1")
+
+
+_ADMITTED: dict[tuple[str, str], Callable[..., Any]] = {
+    ("numpy.core.multiarray", "_reconstruct"): _reconstruct,
+    ("numpy._core.multiarray", "_reconstruct"): _reconstruct,
+    ("numpy.core.numeric", "_frombuffer"): _frombuffer,
+    ("numpy._core.numeric", "_frombuffer"): _frombuffer,
+    ("numpy", "ndarray"): _Array,
+    ("numpy", "dtype"): _DType,
+    ("_codecs", "encode"): _encode,
+}
+
+
+class _ArrayUnpickler(pickle._Unpickler):
+    """Looks up stand-ins only: no name of a hostile file reaches an import.
+
+    It is the one written in Python: the other sets aside whatever memory a damaged file names.
+    """
+
+    def __init__(self, stream: IO[bytes], length: int) -> None:
+        """length: of the file, bytes."""
+        super().__init__(stream, encoding="latin1")
+        self.most = min(npz.LARGEST, npz.MARGIN + RATIO * length)
+        self.made = 0
+        """Bytes so far of arrays and the like; one text can become any number of them."""
+
+    def _count(self, item: object) -> None:
+        """Raises UnpicklingError where they are too many."""
+        data = item.value if isinstance(item, _Array) else item
+        if isinstance(data, np.ndarray):
+            self.made += data.nbytes
+        elif isinstance(data, bytes):
+            self.made += len(data)
+        if self.made > self.most:
+            raise pickle.UnpicklingError(f"its arrays take more than {self.most:,} bytes")
+
+    def _call(self, stand_in: Callable[..., Any], *arguments: Any) -> Any:
+        made = stand_in(*arguments)
+        self._count(made)
+        return made
+
+    def find_class(self, module: str, name: str) -> Any:
+        if (module, name) not in _ADMITTED:
+            raise pickle.UnpicklingError(f"it asks for {module}.{name}")
+        found = _ADMITTED[module, name]
+        return found if isinstance(found, type) else functools.partial(self._call, found)
+
+    def _load_bytearray(self) -> None:
+        """Reads what is there, where the original first makes room for what is said."""
+        (size,) = struct.unpack("<Q", self.read(8))  # type: ignore[attr-defined]
+        self.append(bytearray(self.read(size)))  # type: ignore[attr-defined]
+
+    def _load_build(self) -> None:
+        """Gives a state to stand-ins, and to nothing else that the file may have got hold of."""
+        state = self.stack.pop()  # type: ignore[attr-defined]
+        target = self.stack[-1]  # type: ignore[attr-defined]
+        if not isinstance(target, (_Array, _DType)):
+            raise pickle.UnpicklingError("a state for what is no array")
+        target.__setstate__(state)
+        self._count(target)
+
+    dispatch: ClassVar[dict[int, Callable[..., Any]]] = {
+        **pickle._Unpickler.dispatch,
+        pickle.BYTEARRAY8[0]: _load_bytearray,
+        pickle.BUILD[0]: _load_build,
+    }
+
+
+MOST = 10_000
+"""Arrays, lists and the like in a file; references can make a small one endless."""
+
+
+def _plain(item: Any, seen: "count[int]") -> Any:
+    """With real arrays instead of the stand-ins."""
+    if next(seen) > MOST:
+        raise pickle.UnpicklingError(f"more than {MOST} parts")
+    if isinstance(item, _Array):
+        return _plain(item.value, seen)
+    if isinstance(item, (list, tuple)):
+        return [_plain(part, seen) for part in item]
+    if isinstance(item, dict):
+        return {key: _plain(part, seen) for key, part in item.items()}
+    return item
+
+
+def read_npy(stream: IO[bytes], length: int) -> Any:
+    """What an .npy of Python objects holds: lists and dictionaries of float32 arrays.
+
+    length: of the file, bytes; its arrays may take `RATIO` times as many and `npz.MARGIN` more.
+    An object array comes as the flat list of its items, a single object as a list of one. Raises
+    UnpicklingError or whatever else a damaged or hostile file leads to.
+    """
+    version = np.lib.format.read_magic(stream)
+    reader = {
+        (1, 0): np.lib.format.read_array_header_1_0,
+        (2, 0): np.lib.format.read_array_header_2_0,
+    }[version]
+    _, _, dtype = reader(stream)
+    if dtype != np.dtype(object):
+        raise pickle.UnpicklingError(f"an array of {dtype} where a list of arrays is expected")
+    return _plain(_ArrayUnpickler(stream, length).load(), count())

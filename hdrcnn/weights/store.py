@@ -1,0 +1,136 @@
+"""Weights files: arrays addressed by layer path, with what belongs to them.
+
+A file is an `.npz` of plain arrays, read without pickle: one array for each variable under its
+path (`block1_conv1/kernel`), and `metadata`, a JSON text. Loading is strict: what is missing,
+unexpected or wrongly shaped is named.
+"""
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from hdrcnn.files import shown
+from hdrcnn.weights import npz
+
+_INSTALLED = Path(__file__).resolve().parents[1] / "shipped"
+FOLDER = _INSTALLED if _INSTALLED.is_dir() else _INSTALLED.parents[1] / "weights"
+"""The weights that come with the project: inside the installed package, or beside it."""
+SHIPPED = FOLDER / "hdrcnn.npz"
+JPEG = FOLDER / "hdrcnn_jpeg.npz"
+"""Trained on compressed photographs; may be missing."""
+VIDEO = FOLDER / "hdrcnn_video.npz"
+"""Trained for film; may be missing."""
+CURVES = FOLDER / "camera_curve.npz"
+"""Estimates the camera curve of a picture: `predict.camera_curve`."""
+WIDEST = 256
+"""Channels of a network's first block: four times the published ones."""
+
+
+class WeightsError(Exception):
+    """A weights file that cannot be used; the message is meant for the user."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Metadata:
+    """What a weights file says of itself."""
+
+    width: int
+    """Channels of the network's first block."""
+    linearisation: str
+    """How codes become light where they are not saturated; who predicts knows the names."""
+    blend: str
+    """How the prediction takes its place; likewise."""
+    model: str = "hdrcnn"
+    training: dict[str, Any] = dataclasses.field(default_factory=dict)
+    """Facts about the training: configuration, scenes, steps, losses."""
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.width, int) or not 1 <= self.width <= WIDEST:
+            raise WeightsError(f"width {self.width!r} is not a whole number from 1 to {WIDEST}")
+        if not isinstance(self.model, str) or not isinstance(self.training, dict):
+            raise WeightsError("model is no text or training no record")
+        if not isinstance(self.linearisation, str) or not isinstance(self.blend, str):
+            raise WeightsError("linearisation or blend is no text")
+
+
+def _as_half(array: np.ndarray) -> np.ndarray:
+    """Kernels as float16; vectors stay float32: they are few, and a variance can exceed 65504."""
+    if array.ndim < 2 or np.abs(array).max(initial=0.0) > np.finfo(np.float16).max:
+        return array.astype(np.float32)
+    return array.astype(np.float16)
+
+
+def save(path: Path, arrays: dict[str, np.ndarray], metadata: Metadata, half: bool = True) -> None:
+    """Write a weights file; kernels as float16 where `half`, everything else as float32.
+
+    Raises WeightsError where a value is not finite, ImageError where the place cannot be written.
+    """
+    for name, array in arrays.items():
+        if not np.isfinite(array).all():
+            raise WeightsError(f"{path}: not written, {name} holds values that are not finite")
+    stored = {
+        name: _as_half(array) if half else array.astype(np.float32)
+        for name, array in arrays.items()
+    }
+    npz.write(path, stored, dataclasses.asdict(metadata))
+
+
+def load(path: Path) -> tuple[dict[str, np.ndarray], Metadata]:
+    """Arrays by layer path, float32, and the metadata. Raises WeightsError."""
+    try:
+        arrays, fields = npz.read(path)
+        metadata = Metadata(**fields)
+    except FileNotFoundError as error:
+        raise WeightsError(f"{path}: no such weights file") from error
+    except npz.NpzError as error:
+        raise WeightsError(f"{path}: not a weights file of this tool: {error}") from error
+    except (TypeError, WeightsError) as error:
+        raise WeightsError(f"{path}: its metadata cannot be used: {shown(error)}") from error
+    for name, array in arrays.items():
+        if not isinstance(array, np.ndarray) or array.dtype.kind not in "fiu":
+            name = shown(name)
+            raise WeightsError(f"{path}: not a weights file of this tool: {name} holds no numbers")
+    with np.errstate(over="ignore"):  # What is not finite is named when it is assigned.
+        for name in list(arrays):  # One after the other: not all of them are held twice.
+            arrays[name] = arrays[name].astype(np.float32, copy=False)
+    return arrays, metadata
+
+
+def check_width(arrays: dict[str, np.ndarray], metadata: Metadata, source: str) -> None:
+    """Raises WeightsError where no array is as wide as the metadata say: a network built after
+    a damaged number may fill any memory.
+    """
+    if not any(array.shape[-1:] == (metadata.width,) for array in arrays.values()):
+        raise WeightsError(
+            f"{source}: does not fit the network: no array has {metadata.width} channels"
+        )
+
+
+def collect(model: Any) -> dict[str, np.ndarray]:
+    """Every variable of a Keras model, float32, by layer path."""
+    return {variable.path: np.asarray(variable, np.float32) for variable in model.variables}
+
+
+def assign(model: Any, arrays: dict[str, np.ndarray], source: str) -> None:
+    """Give a Keras model its variables by layer path, all of them or none.
+
+    Raises WeightsError, beginning with `source`, naming what is missing, unexpected, wrongly
+    shaped or not finite.
+    """
+    variables = {variable.path: variable for variable in model.variables}
+    faults = [f"{name} is missing" for name in variables if name not in arrays]
+    for name, array in arrays.items():
+        if name not in variables:
+            faults.append(f"{shown(name)} is unexpected")
+        elif tuple(variables[name].shape) != array.shape:
+            expected = tuple(variables[name].shape)
+            faults.append(f"{name} has shape {array.shape} where {expected} is expected")
+        elif not np.isfinite(array).all():
+            faults.append(f"{name} holds values that are not finite")
+    if faults:
+        more = f" and {len(faults) - 6} more" if len(faults) > 6 else ""
+        raise WeightsError(f"{source}: does not fit the network: {'; '.join(faults[:6])}{more}")
+    for name, variable in variables.items():
+        variable.assign(arrays[name])

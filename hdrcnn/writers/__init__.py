@@ -1,0 +1,116 @@
+"""HDR pictures written to files of many kinds, each by the letter of its standard.
+
+    name       ending       for                          light            colours
+    exr        .exr         compositing                  half or float    Rec. 709, tagged
+    hdr        .hdr         3D programs                  8 + 8 bits       Rec. 709, tagged
+    jxl        .jxl         archives                     half or float    Rec. 709, tagged
+    ultrahdr   _hdr.jpg     phones, browsers             8 bits + 8 bits  the photograph's
+    avif       _hdr.avif    browsers, phones             10 bits, PQ      BT.2020
+    png        _hdr.png     browsers, players            16 bits, PQ      BT.2020
+
+The first three hold the light of the scene; the others are looked at (`rendition`). What a format
+cannot hold stands in the docstring of its file. Linear 1.0 is `Options.nits` cd/m^2.
+"""
+
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+from importlib.util import find_spec
+from pathlib import Path
+from types import ModuleType
+
+from hdrcnn.files import ImageError
+from hdrcnn.writers import avif, exr, jxl, notes, png, radiance, ultrahdr
+from hdrcnn.writers.picture import Options, Picture
+
+__all__ = ["WRITERS", "Options", "Picture", "Writer", "chosen", "of_path"]
+
+
+@dataclasses.dataclass(frozen=True)
+class Writer:
+    """How a kind of file is written, and what users are told of it."""
+
+    ending: str
+    """Put behind the stem of the photograph; never that of a photograph itself."""
+    write: Callable[[Path, Picture, Options], None]
+    """Writes the whole file or none. Raises ImageError."""
+    label: str
+    """What people call it, as in the links of the report."""
+    about: str
+    """What it is for: a phrase for the help."""
+    flags: tuple[str, ...] = ()
+    """Flags that change only files of this kind, and others that name them too; most of them fields
+    of `Options`."""
+    keeps_jpeg: bool = False
+    """The file of a photograph that is a JPEG goes into it as it is."""
+    package: str | None = None
+    """Needed beside what is always installed; None: nothing."""
+    hint: str = ""
+    """How to install it."""
+    notes: Callable[[Path], Mapping[str, str] | None] = notes.read
+    """Reads back `Picture.notes`; None where there are none. Raises OSError and the like."""
+
+
+def _of(module: ModuleType) -> Writer:
+    """As a module of this package says it."""
+    return Writer(
+        ending=module.ENDING,
+        write=module.write,
+        label=module.LABEL,
+        about=module.ABOUT,
+        flags=getattr(module, "FLAGS", ()),
+        keeps_jpeg=getattr(module, "KEEPS_JPEG", False),
+        package=getattr(module, "PACKAGE", None),
+        hint=getattr(module, "HINT", ""),
+        notes=getattr(module, "read_notes", notes.read),
+    )
+
+
+WRITERS: dict[str, Writer] = {
+    "exr": _of(exr),
+    "hdr": _of(radiance),
+    "ultrahdr": _of(ultrahdr),
+    "avif": _of(avif),
+    "png": _of(png),
+    "jxl": _of(jxl),
+}
+"""By the name in `--format`. Command, report and library know of formats from here alone."""
+
+
+def _installed(writer: Writer, what: str) -> Writer:
+    if writer.package is not None and find_spec(writer.package) is None:
+        raise ImageError(f"{what} needs one package more; {writer.hint}")
+    return writer
+
+
+def chosen(names: Sequence[str]) -> dict[str, Writer]:
+    """The writers of those names, each once, in their order.
+
+    Raises ImageError, one line, for a name that is none and a package that is missing: before
+    the first picture is converted.
+    """
+    found = {}
+    for name in names:
+        if name not in WRITERS:
+            raise ImageError(f"--format={name}: not written; known: {', '.join(WRITERS)}")
+        found[name] = _installed(WRITERS[name], f"--format={name}")
+    return found
+
+
+def of_path(path: Path) -> Writer:
+    """The writer for a file of that name, by its ending or, where nothing is there yet that could
+    be a photograph, by the last part of it alone. Raises ImageError.
+    """
+    name = path.name.lower()
+    for writer in WRITERS.values():
+        if name.endswith(writer.ending):
+            return _installed(writer, f"{path}: {writer.label}")
+    for writer in WRITERS.values():
+        if path.suffix.lower() == Path(writer.ending).suffix:
+            if path.exists():
+                raise ImageError(
+                    f"{path}: exists and may be a photograph, so not overwritten; end the name in "
+                    f"{writer.ending}"
+                )
+            return _installed(writer, f"{path}: {writer.label}")
+    known = ", ".join(writer.ending for writer in WRITERS.values())
+    raise ImageError(f"{path}: not written as such; end the name in {known}")

@@ -1,0 +1,63 @@
+"""AVIF, 10 bits, PQ: light for browsers and phones, in little space.
+
+Holds: cd/m^2, 10-bit PQ codes of BT.2020 (`nclx` 9, 16, 9, full range), at most 10000 cd/m^2;
+MaxCLL and MaxFALL in whole cd/m^2 (`clli`); alpha, notes. Does not hold: colours outside BT.2020
+and light above 10000 cd/m^2, which are held at the border; the mask, camera,
+panorama. Sources: AV1 Image File Format 1.2; ISO/IEC 23008-12 (HEIF); ITU-T H.273.
+"""
+
+from pathlib import Path
+
+import numpy as np
+
+from hdrcnn.colour.absolute import strips
+from hdrcnn.files import ImageError, finished_whole
+from hdrcnn.writers import notes
+from hdrcnn.writers.avif_light import with_content_light
+from hdrcnn.writers.picture import Options, Picture, check, needed
+from hdrcnn.writers.pq_picture import brightness, samples
+
+ENDING = "_hdr.avif"
+LABEL = "AVIF"
+ABOUT = "for browsers and phones, PQ"
+FLAGS = ("look", "avif_quality")
+PACKAGE = "imagecodecs"
+HINT = "pip install 'imagecodecs>=2025.11.11' (Python 3.11 or newer)"
+BITS = 10
+SPEED = 8
+"""Of 0 to 10: slower gives hardly smaller files."""
+PRIMARIES, TRANSFER, MATRIX = 9, 16, 9
+"""BT.2020, PQ, BT.2020 with constant coefficients; 0, none, where no code may be lost."""
+
+
+def _encoded(path: Path, codes: np.ndarray, quality: int) -> bytes:
+    imagecodecs = needed(PACKAGE, HINT, f"{path}: AVIF")
+    lossless = quality == 100
+    try:
+        data = imagecodecs.avif_encode(
+            codes,
+            level=quality,
+            speed=SPEED,
+            bitspersample=BITS,
+            pixelformat="444",
+            primaries=PRIMARIES,
+            transfer=TRANSFER,
+            matrix=0 if lossless else MATRIX,
+        )
+    except TypeError as error:  # Older packages cannot be told the primaries.
+        raise ImageError(f"{path}: AVIF needs a newer package; {HINT}") from error
+    except imagecodecs.AvifError as error:
+        raise ImageError(f"{path}: cannot be encoded: {error}") from error
+    return bytes(data)
+
+
+def write(path: Path, picture: Picture, options: Options) -> None:
+    """An AVIF file. Raises ImageError."""
+    check(path, picture)
+    codes = np.empty((*picture.size, 3 if picture.alpha is None else 4), np.uint16)
+    for rows in strips(len(codes)):
+        codes[rows] = samples(picture, options, BITS, rows)
+    data = _encoded(path, codes, options.avif_quality)
+    with finished_whole(path) as temporary:
+        told = notes.box(picture.notes) if picture.notes else b""
+        temporary.write_bytes(with_content_light(data, brightness(picture, options), told))

@@ -1,0 +1,109 @@
+"""MaxCLL and MaxFALL put into an AVIF file: the `clli` property that encoders leave out.
+
+Sources: ISO/IEC 14496-12 (boxes, `clli`, `iloc`); ISO/IEC 23008-12 (`iprp`, `ipco`, `ipma`).
+"""
+
+import dataclasses
+import struct
+
+from hdrcnn.colour.absolute import ContentLight
+
+
+@dataclasses.dataclass
+class _Box:
+    """A box whose contents may be changed."""
+
+    name: bytes
+    contents: bytes
+
+    def __bytes__(self) -> bytes:
+        return struct.pack(">I", 8 + len(self.contents)) + self.name + self.contents
+
+
+def _boxes(data: bytes) -> list[_Box]:
+    """Raises ValueError where it is not made of boxes of plain sizes."""
+    found, at = [], 0
+    while at < len(data):
+        size, name = struct.unpack_from(">I4s", data, at) if at + 8 <= len(data) else (0, b"")
+        if size < 8 or at + size > len(data):
+            raise ValueError("no AVIF file as encoders write it")
+        found.append(_Box(name, data[at + 8 : at + size]))
+        at += size
+    return found
+
+
+def _named(boxes: list[_Box], name: bytes) -> _Box:
+    for box in boxes:
+        if box.name == name:
+            return box
+    raise ValueError(f"an AVIF file without {name.decode()}")
+
+
+def _joined(boxes: list[_Box]) -> bytes:
+    return b"".join(map(bytes, boxes))
+
+
+def _associated(contents: bytes, item: int, number: int) -> bytes:
+    """`ipma` with one property more for an item; not essential."""
+    version, flags = contents[0], contents[3]
+    (count,) = struct.unpack_from(">I", contents, 4)
+    wide, long = flags & 1, version > 0
+    at, out = 8, contents[:8]
+    for _ in range(count):
+        head = struct.Struct(">IB" if long else ">HB")
+        name, held = head.unpack_from(contents, at)
+        body = contents[at + head.size : at + head.size + held * (1 + wide)]
+        at += head.size + len(body)
+        if name == item:
+            held, body = held + 1, body + number.to_bytes(1 + wide, "big")
+        out += head.pack(name, held) + body
+    return out
+
+
+def _moved(contents: bytes, by: int) -> bytes:
+    """`iloc` with all places in the file moved by some bytes. Raises ValueError."""
+    version = contents[0]
+    offset_size, length_size = contents[4] >> 4, contents[4] & 15
+    base_size, index_size = contents[5] >> 4, contents[5] & 15
+    if version > 1 or offset_size != 4 or base_size or (version and index_size):
+        raise ValueError("places of a kind that encoders of AVIF do not write")
+    (count,) = struct.unpack_from(">H", contents, 6)
+    out, at = bytearray(contents), 8
+    for _ in range(count):
+        method = struct.unpack_from(">H", contents, at + 2)[0] & 15 if version else 0
+        at += 4 + 2 * version
+        (extents,) = struct.unpack_from(">H", contents, at)
+        at += 2
+        for _ in range(extents):
+            (place,) = struct.unpack_from(">I", contents, at)
+            if method == 0:
+                struct.pack_into(">I", out, at, place + by)
+            at += 4 + length_size
+    return bytes(out)
+
+
+def with_content_light(data: bytes, light: ContentLight, told: bytes = b"") -> bytes:
+    """An AVIF file with its brightness told. told: boxes put behind the first one.
+
+    Raises ValueError where its layout is not the one that encoders write: meta data first, then
+    samples.
+    """
+    top = _boxes(data)
+    meta = _named(top, b"meta")
+    inner = _boxes(meta.contents[4:])
+    (item,) = struct.unpack_from(">H", _named(inner, b"pitm").contents, 4)
+    properties = _named(inner, b"iprp")
+    parts = _boxes(properties.contents)
+    shelf = _named(parts, b"ipco")
+    number = len(_boxes(shelf.contents)) + 1
+    levels = (min(round(value), 65535) for value in (light.max_cll, light.max_fall))
+    shelf.contents += bytes(_Box(b"clli", struct.pack(">2H", *levels)))
+    links = _named(parts, b"ipma")
+    links.contents = _associated(links.contents, item, number)
+    properties.contents = _joined(parts)
+    places = _named(inner, b"iloc")
+    meta.contents = meta.contents[:4] + _joined(inner)
+    grown = len(_joined(top)) + len(told) - len(data)
+    places.contents = _moved(places.contents, grown)
+    meta.contents = meta.contents[:4] + _joined(inner)
+    return bytes(top[0]) + told + _joined(top[1:])

@@ -1,0 +1,120 @@
+"""OpenEXR: light for compositing.
+
+Holds: light, half or float, its primaries (`chromaticities`); cd/m^2 of 1.0 (`whiteLuminance`);
+alpha, which the light is multiplied by, mask, panorama (`envmap`), camera, notes. Does not hold:
+light where alpha is 0; MaxCLL, which is no standard attribute. Source: "Technical introduction to
+OpenEXR" and its list of standard attributes.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import OpenEXR
+
+from hdrcnn.colour.absolute import strips
+from hdrcnn.files import ImageError, finished_whole, not_written
+from hdrcnn.writers.camera_attributes import camera_attributes
+from hdrcnn.writers.picture import Options, Picture, check
+from hdrcnn.writers.whole import exr_attributes
+
+ENDING = ".exr"
+LABEL = "OpenEXR"
+ABOUT = "for compositing and lighting: all of it"
+FLAGS = ("mask", "exr_float", "exr_compression", "exr_level")
+HALF_MAX = 65504.0
+PREFIX = "hdrcnn:"
+"""Of the attributes that hold notes."""
+
+
+def _samples(values: np.ndarray, whole: bool, share: np.ndarray | None = None) -> np.ndarray:
+    """float32 as it is, or half floats held within their range; times `share`, [H, W], in float32.
+    Not copied where it is so.
+    """
+    kind = np.float32 if whole else np.float16
+    if values.dtype == kind and share is None:
+        return np.ascontiguousarray(values)
+    out = np.empty(values.shape, kind)
+    for rows in strips(len(values)):
+        strip = values[rows]
+        if share is not None:
+            strip = strip.astype(np.float32) * share[rows, :, None].astype(np.float32)
+        out[rows] = strip if whole else np.clip(strip, -HALF_MAX, HALF_MAX)
+    return out
+
+
+def write_exr(
+    path: Path,
+    hdr: np.ndarray,
+    planes: Mapping[str, np.ndarray] | None = None,
+    attributes: Mapping[str, Any] | None = None,
+    options: Options | None = None,
+) -> None:
+    """[H, W, 3] linear to an OpenEXR file of scanlines: half floats, ZIP, unless options say else.
+
+    planes: further channels by name, each [H, W]; `A` is alpha, in [0, 1], which `hdr` is
+    multiplied by on its way into the file: by the format's convention colours are associated.
+    attributes: of the header; without `chromaticities` among them readers take the primaries for
+    Rec. 709.
+    Values beyond the half-float maximum (65504) are held there, not left to become infinite;
+    negative ones, colours outside the primaries, are kept. Raises ImageError where `hdr` is not
+    finite or the place cannot be written.
+    """
+    options = options or Options()
+    check(path, Picture(hdr))
+    compression = options.exr_compression.upper().replace("NONE", "NO")
+    header: dict[str, Any] = {
+        "compression": getattr(OpenEXR, f"{compression}_COMPRESSION"),
+        "type": OpenEXR.scanlineimage,
+        **(attributes or {}),
+    }
+    if options.exr_level is not None and options.exr_compression in ("dwaa", "dwab"):
+        header["dwaCompressionLevel"] = float(options.exr_level)
+    channels: dict[str, np.ndarray] = {}
+    for name, plane in (planes or {}).items():
+        if plane.shape != hdr.shape[:2]:
+            raise ImageError(f"{path}: not written, its {name} and its light differ in size")
+        channels[name] = _samples(plane, options.exr_float)
+    # By alpha as it is stored: a reader that divides by it gets the light back.
+    channels["RGB"] = _samples(hdr, options.exr_float, channels.get("A"))
+    with finished_whole(path) as temporary:
+        try:
+            OpenEXR.File(header, channels).write(str(temporary))
+        except RuntimeError as error:
+            raise not_written(path, error) from error
+
+
+def write(path: Path, picture: Picture, options: Options) -> None:
+    """A picture with all that is known of it. Raises ImageError.
+
+    Alpha is channel A, and multiplied into the colours; the mask is the layer `mask`.
+    """
+    check(path, picture)
+    attributes: dict[str, Any] = {
+        **camera_attributes(picture.camera),
+        **{PREFIX + name: str(text) for name, text in picture.notes.items()},
+        "chromaticities": picture.primaries,
+        "whiteLuminance": float(options.nits),
+    }
+    planes: dict[str, np.ndarray] = {}
+    if picture.panorama and picture.panorama.whole:  # OpenEXR knows no parts of a sphere.
+        attributes["envmap"] = OpenEXR.ENVMAP_LATLONG
+    if picture.alpha is not None:
+        planes["A"] = picture.alpha
+    if picture.mask is not None:
+        shares = np.broadcast_to(np.atleast_3d(picture.mask), picture.hdr.shape)
+        planes |= {f"mask.{name}": shares[..., index] for index, name in enumerate("RGB")}
+    write_exr(path, picture.hdr, planes, attributes, options)
+
+
+def read_notes(path: Path) -> dict[str, str]:
+    """The notes of a file. Raises OSError, ValueError or struct.error where it is none."""
+    with path.open("rb") as file:
+        header = exr_attributes(file)
+    prefix = PREFIX.encode()
+    return {
+        name.removeprefix(prefix).decode(): text.decode()
+        for name, text in header.items()
+        if name.startswith(prefix)
+    }

@@ -1,0 +1,102 @@
+"""A gain map: what each sample of a picture is to be multiplied with on an HDR display.
+
+G = log2((H + k) / (B + k)), with B what an ordinary display shows and H what is to be shown where
+there is headroom enough, both linear with 1.0 = the white of the ordinary display. A display with
+a headroom of h stops shows (B + k) 2^(w G) - k with w = clip(h / `headroom`, 0, 1).
+Sources: ISO 21496-1:2025 (clauses 5 and 6, annex C); Google, "Ultra HDR image format" 1.1.
+"""
+
+import dataclasses
+import struct
+from collections.abc import Callable
+from fractions import Fraction
+
+import numpy as np
+
+from hdrcnn.colour.absolute import strips
+
+OFFSET = 1.0 / 64.0
+"""k: keeps the gain of black finite."""
+HALF_MAX = float(np.finfo(np.float16).max)
+LEAST_STOPS = 0.1
+"""Of range and headroom: a picture without highlights has a gain map too, and no division by 0."""
+REST = 1e-4
+"""Share of the pixels that may be brighter than the headroom: a few hot pixels would make every
+display dim all the others."""
+
+Parts = Callable[[slice], tuple[np.ndarray, np.ndarray]]
+"""Rows to B and H, [rows, W, 3] linear."""
+
+
+@dataclasses.dataclass(frozen=True)
+class GainMap:
+    """As it is stored."""
+
+    codes: np.ndarray
+    """[H, W, 3] uint8: 0 is `low`, 255 is `high`, linear between."""
+    low: float
+    high: float
+    """log2 of gains."""
+    headroom: float
+    """Stops above the white of the ordinary display at which the map is applied in full."""
+
+
+def _gains(parts: Parts, rows: slice) -> np.ndarray:
+    base, shown = (np.maximum(part, 0.0) for part in parts(rows))
+    return np.asarray(np.log2((shown + OFFSET) / (base + OFFSET)), np.float32)
+
+
+def gain_map(rows: int, columns: int, parts: Parts) -> GainMap:
+    """Of a picture whose strips are given by `parts`; they are asked for twice."""
+    low, high, brightest = 0.0, LEAST_STOPS, []
+    for strip in strips(rows):
+        gains = _gains(parts, strip)
+        low, high = min(low, float(gains.min())), max(high, float(gains.max()))
+        peaks = np.minimum(parts(strip)[1].max(axis=-1), HALF_MAX)
+        brightest.append(peaks.astype(np.float16).ravel())
+    every = np.concatenate(brightest)
+    rank = len(every) - 1 - int(REST * len(every))
+    peak = float(np.partition(every, rank)[rank])
+    # Gains that are but rounding would cost the code that stands for none.
+    low = low if low < -0.01 else 0.0
+    codes = np.empty((rows, columns, 3), np.uint8)
+    for strip in strips(rows):
+        share = np.clip((_gains(parts, strip) - low) / (high - low), 0.0, 1.0)
+        codes[strip] = np.round(share * 255.0)
+    return GainMap(codes, low, high, float(np.log2(max(peak, 2.0**LEAST_STOPS))))
+
+
+def _ratio(value: float) -> Fraction:
+    return Fraction(value).limit_denominator(1_000_000)
+
+
+def iso_metadata(found: GainMap) -> bytes:
+    """The gain map's numbers as ISO 21496-1 stores them (annex C.2): fractions, big endian, the
+    same for all channels, in the primaries of the base picture.
+    """
+    numbers = struct.pack(">HHB", 0, 0, 0x40)
+    for value in (0.0, found.headroom):
+        numbers += struct.pack(">II", *_ratio(value).as_integer_ratio())
+    for value, sign in ((found.low, "i"), (found.high, "i"), (1.0, "I"), (OFFSET, "i"),
+                        (OFFSET, "i")):  # fmt: skip
+        numbers += struct.pack(f">{sign}I", *_ratio(value).as_integer_ratio())
+    return numbers
+
+
+ISO_VERSION = struct.pack(">HH", 0, 0)
+"""What the base picture says: least version to be understood, version of the writer."""
+
+
+def xmp_attributes(found: GainMap) -> dict[str, str]:
+    """The same numbers for readers of `hdrgm`, by attribute; logarithms to base 2."""
+    numbers = {
+        "GainMapMin": found.low,
+        "GainMapMax": found.high,
+        "Gamma": 1.0,
+        "OffsetSDR": OFFSET,
+        "OffsetHDR": OFFSET,
+        "HDRCapacityMin": 0.0,
+        "HDRCapacityMax": found.headroom,
+    }
+    named = {f"hdrgm:{name}": f"{value:.6f}" for name, value in numbers.items()}
+    return {"hdrgm:Version": "1.0", **named, "hdrgm:BaseRenditionIsHDR": "False"}

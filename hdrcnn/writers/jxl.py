@@ -1,0 +1,77 @@
+"""JPEG XL, floating point, without losses: light in less space.
+
+Holds: light, half or float as it was given, exactly, negative values too (half floats below
+6.1e-5 lose digits in the library); linear Rec. 709, as the codestream says; alpha, which the light
+is not multiplied by, as the codestream says too; camera (Exif), panorama (XMP), notes. Does not
+hold: cd/m^2 of 1.0 (the package cannot set it: 255 is assumed), MaxCLL, the mask. Source: ISO/IEC
+18181-1 and -2.
+"""
+
+import struct
+from pathlib import Path
+
+import numpy as np
+
+from hdrcnn.colour.absolute import strips
+from hdrcnn.files import ImageError, finished_whole
+from hdrcnn.writers import notes
+from hdrcnn.writers.exr import HALF_MAX
+from hdrcnn.writers.metadata import exif_block, panorama_xmp
+from hdrcnn.writers.picture import Options, Picture, check, needed
+from hdrcnn.writers.rendition import rec709
+
+ENDING = ".jxl"
+LABEL = "JPEG XL"
+ABOUT = "for archives, without losses"
+FLAGS = ("exr_float",)
+PACKAGE = "imagecodecs"
+HINT = "pip install imagecodecs"
+EFFORT = 3
+"""Of 1 to 9; beyond it files get little smaller for much more time."""
+
+
+def _box(name: bytes, contents: bytes) -> bytes:
+    return struct.pack(">I", 8 + len(contents)) + name + contents
+
+
+def _end_of_head(data: bytes) -> int:
+    """Where the boxes end that have to come first; the samples follow."""
+    at = 0
+    while data[at + 4 : at + 8] in (b"JXL ", b"ftyp", b"jxll"):
+        at += int.from_bytes(data[at : at + 4], "big")
+    return at
+
+
+def _light(picture: Picture) -> np.ndarray:
+    """[H, W, 3 or 4] in the type that was given, linear Rec. 709; half floats are held in range."""
+    kind = np.float16 if picture.hdr.dtype == np.float16 else np.float32
+    largest = HALF_MAX if kind == np.float16 else np.inf
+    channels = 3 if picture.alpha is None else 4
+    light = np.empty((*picture.size, channels), kind)
+    for rows in strips(len(light)):
+        light[rows, :, :3] = np.clip(rec709(picture, rows), -largest, largest)
+        if picture.alpha is not None:
+            light[rows, :, 3] = picture.alpha[rows]
+    return light
+
+
+def write(path: Path, picture: Picture, options: Options) -> None:
+    """A JPEG XL file. Raises ImageError."""
+    check(path, picture)
+    imagecodecs = needed(PACKAGE, HINT, f"{path}: JPEG XL")
+    # The type decides: floating point is tagged as linear.
+    try:
+        data = imagecodecs.jpegxl_encode(_light(picture), lossless=True, effort=EFFORT)
+    except imagecodecs.JpegxlError as error:
+        raise ImageError(f"{path}: cannot be encoded: {error}") from error
+    exif = exif_block(picture.camera)
+    with finished_whole(path) as temporary, temporary.open("wb") as file:
+        head = _end_of_head(data)
+        file.write(data[:head])
+        if picture.notes:
+            file.write(notes.box(picture.notes))
+        file.write(data[head:])
+        if exif:
+            file.write(_box(b"Exif", bytes(4) + exif))
+        if picture.panorama:
+            file.write(_box(b"xml ", panorama_xmp(picture.panorama.xmp(*picture.size)).encode()))

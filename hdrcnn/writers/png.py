@@ -1,0 +1,122 @@
+"""PNG, 16 bits, PQ: light for browsers and players.
+
+Holds: cd/m^2, 16-bit PQ codes of BT.2020 (`cICP` 9, 16, 0, 1), at most 10000 cd/m^2; MaxCLL and
+MaxFALL (`cLLI`), primaries and peak of the display it is meant for (`mDCV`), alpha, camera
+(`eXIf`), panorama (XMP), notes (`iTXt`). Does not hold: colours outside BT.2020 and light above
+10000 cd/m^2, which are held at the border; the mask. Source: PNG, third edition (W3C, 2025).
+
+The file is put together here: common packages write neither 16-bit colours nor these chunks.
+"""
+
+import struct
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO
+
+import numpy as np
+
+from hdrcnn.colour.absolute import ContentLight, strips
+from hdrcnn.colour.primaries import REC2020
+from hdrcnn.files import finished_whole
+from hdrcnn.writers import notes
+from hdrcnn.writers.metadata import exif_block, panorama_xmp
+from hdrcnn.writers.picture import Options, Picture, check
+from hdrcnn.writers.pq_picture import brightness, samples
+
+ENDING = "_hdr.png"
+LABEL = "PNG (PQ)"
+ABOUT = "for browsers and players, PQ"
+FLAGS = ("look",)
+CICP = bytes((9, 16, 0, 1))
+"""BT.2020, PQ, RGB, full range (ITU-T H.273)."""
+DARKEST = 0.0001
+"""cd/m^2 that the display is said to reach: the smallest that `mDCV` can tell."""
+
+
+def _chunk(file: IO[bytes], name: bytes, contents: bytes) -> None:
+    checksum = zlib.crc32(name + contents)
+    file.write(struct.pack(">I", len(contents)) + name + contents + struct.pack(">I", checksum))
+
+
+def _text(keyword: str, text: str) -> bytes:
+    """`iTXt`, not compressed, of no language. A keyword is 1 to 79 signs."""
+    key = keyword.encode("latin-1", "replace").replace(b"\0", b"?")[:79] or b"Comment"
+    return key + b"\0\0\0\0\0" + text.replace("\0", " ").encode()
+
+
+def _metadata(file: IO[bytes], picture: Picture, light: ContentLight) -> None:
+    """All chunks between the head and the pixels. Chromaticities count in steps of 0.00002,
+    brightness in 0.0001 cd/m^2.
+    """
+    _chunk(file, b"cICP", CICP)
+    red_to_white = [round(value * 50000) for value in REC2020]
+    range_shown = [round(value * 10000) for value in (max(light.max_cll, 1.0), DARKEST)]
+    _chunk(file, b"mDCV", struct.pack(">8H2I", *red_to_white, *range_shown))
+    levels = [round(value * 10000) for value in (light.max_cll, light.max_fall)]
+    _chunk(file, b"cLLI", struct.pack(">2I", *levels))
+    exif = exif_block(picture.camera)
+    if exif:
+        _chunk(file, b"eXIf", exif)
+    if picture.panorama:
+        _chunk(
+            file,
+            b"iTXt",
+            _text("XML:com.adobe.xmp", panorama_xmp(picture.panorama.xmp(*picture.size))),
+        )
+    if picture.notes:
+        _chunk(file, b"iTXt", _text("hdrcnn", notes.line(picture.notes).decode()))
+
+
+def _paeth(left: np.ndarray, above: np.ndarray, corner: np.ndarray) -> np.ndarray:
+    """The one of three neighbours next to left + above - corner (PNG, clause 9.4)."""
+    across, down = above - corner, left - corner
+    to_left, to_above, to_corner = np.abs(across), np.abs(down), np.abs(across + down)
+    nearest = np.where(to_above <= to_corner, above, corner)
+    return np.where((to_left <= to_above) & (to_left <= to_corner), left, nearest)
+
+
+def _filtered(rows: np.ndarray, before: np.ndarray, step: int) -> bytes:
+    """Rows as PNG stores them: by the filter, for each, that leaves the smallest differences.
+
+    rows: [N, B] uint8, `step` bytes a pixel; before: [B], the row above the first.
+    """
+    here = rows.astype(np.int16)
+    above = np.concatenate([before[None], rows[:-1]]).astype(np.int16)
+    left, corner = np.zeros_like(here), np.zeros_like(here)
+    left[:, step:], corner[:, step:] = here[:, :-step], above[:, :-step]
+    guesses = (left, above, (left + above) >> 1, _paeth(left, above, corner))
+    stored = np.stack([(here - guess).astype(np.uint8) for guess in guesses])
+    cost = np.abs(stored.view(np.int8).astype(np.int16)).sum(axis=-1, dtype=np.int64)
+    best = cost.argmin(axis=0)
+    chosen = stored[best, np.arange(len(rows))]
+    return np.column_stack([(best + 1).astype(np.uint8), chosen]).tobytes()
+
+
+def _pixels(picture: Picture, options: Options) -> Iterator[bytes]:
+    """The filtered rows, not yet compressed."""
+    before = None
+    for strip in strips(len(picture.hdr), 64):
+        codes = samples(picture, options, 16, strip).astype(">u2")
+        rows = codes.reshape(len(codes), -1).view(np.uint8)
+        before = np.zeros(rows.shape[1], np.uint8) if before is None else before
+        yield _filtered(rows, before, 2 * codes.shape[-1])
+        before = rows[-1]
+
+
+def write(path: Path, picture: Picture, options: Options) -> None:
+    """A PNG of 16-bit PQ codes. Raises ImageError."""
+    check(path, picture)
+    rows, columns = picture.size
+    kind = 2 if picture.alpha is None else 6
+    packer = zlib.compressobj(6)
+    with finished_whole(path) as temporary, temporary.open("wb") as file:
+        file.write(b"\x89PNG\r\n\x1a\n")
+        _chunk(file, b"IHDR", struct.pack(">2I5B", columns, rows, 16, kind, 0, 0, 0))
+        _metadata(file, picture, brightness(picture, options))
+        for part in _pixels(picture, options):
+            packed = packer.compress(part)
+            if packed:
+                _chunk(file, b"IDAT", packed)
+        _chunk(file, b"IDAT", packer.flush())
+        _chunk(file, b"IEND", b"")

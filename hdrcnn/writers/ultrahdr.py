@@ -1,0 +1,186 @@
+"""Ultra HDR: a JPEG that is the photograph, and on an HDR display the result.
+
+Holds: the photograph, its own JPEG samples where it is one, and its colour profile; light by a
+gain map of 8 bits at full size (ISO 21496-1, and `hdrgm` XMP for Android 14), with its peak and
+the headroom it wants; camera (Exif), panorama (XMP), notes. Does not hold: cd/m^2, as 1.0 is
+whatever white the display has; MaxCLL; alpha, the mask. Sources: ISO 21496-1:2025; Google, "Ultra
+HDR image format" 1.1; CIPA DC-007 (multi-picture format).
+
+The base picture is not a tone mapping, so that no encoder is of use: the file is put together
+here, out of JPEGs by Pillow.
+"""
+
+import io
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from hdrcnn.colour.absolute import strips
+from hdrcnn.colour.icc_profile import matrix_profile
+from hdrcnn.colour.primaries import REC709, to_rec709
+from hdrcnn.colour.transfer import srgb_decode, srgb_encode
+from hdrcnn.files import ImageError, finished_whole
+from hdrcnn.readers import exif
+from hdrcnn.readers.jpeg_markers import APP1, COMMENT
+from hdrcnn.readers.pillow import own_limit
+from hdrcnn.writers import gain_map, jpeg_segments as jpeg_parts, notes
+from hdrcnn.writers.metadata import PANORAMA_SPACE, exif_block, xmp_packet
+from hdrcnn.writers.picture import Options, Picture, check
+from hdrcnn.writers.rendition import code_strip, rec709, shown
+
+ENDING = "_hdr.jpg"
+LABEL = "Ultra HDR"
+ABOUT = "a JPEG for phones and browsers: the photograph and a gain map"
+FLAGS = ("look", "jpeg_quality")
+KEEPS_JPEG = True
+LARGEST = 65535
+"""Rows or columns of a JPEG."""
+ISO = b"urn:iso:std:iso:ts:21496:-1\0"
+HDRGM = {"hdrgm": "http://ns.adobe.com/hdr-gain-map/1.0/"}
+CONTAINER = {
+    "Container": "http://ns.google.com/photos/1.0/container/",
+    "Item": "http://ns.google.com/photos/1.0/container/item/",
+}
+
+
+def _encoded(codes: np.ndarray, options: Options, profile: bytes = b"") -> bytes:
+    """[H, W, 3] uint8 as a JPEG, its colours at full resolution."""
+    file = io.BytesIO()
+    settings = {"icc_profile": profile} if profile else {}
+    Image.fromarray(codes).save(
+        file, "JPEG", quality=options.jpeg_quality, subsampling=0, **settings
+    )
+    return file.getvalue()
+
+
+def _profile(picture: Picture) -> bytes:
+    """That of the photograph's primaries; empty where they are those that are assumed anyway."""
+    if picture.codes is None or to_rec709(picture.chromaticities) is None:
+        return b""
+    return matrix_profile(picture.chromaticities)
+
+
+def _own_samples(picture: Picture) -> tuple[bytes, bytes] | None:
+    """The photograph's JPEG as `jpeg_segments.samples_only`, where it can be kept: upright, 8 bits,
+    grey or three colours, of the result's size.
+    """
+    if picture.jpeg is None:
+        return None
+    try:
+        bits, rows, columns, components = jpeg_parts.frame_of(picture.jpeg)
+        file = io.BytesIO(picture.jpeg)
+        with own_limit(), Image.open(file, formats=["JPEG", "MPO"]) as image:
+            is_upright = exif.orientation(exif.of(image)) == 1
+        head, rest = jpeg_parts.samples_only(picture.jpeg)
+        if not jpeg_parts.has_profile(picture.jpeg):  # Exif may have told the primaries.
+            rest = jpeg_parts.profile_segments(_profile(picture)) + rest
+    except (ValueError, OSError):
+        return None
+    fits = (bits, rows, columns) == (8, *picture.size) and components in (1, 3)
+    return (head, rest) if fits and is_upright else None
+
+
+def _codes(picture: Picture, rows: slice) -> np.ndarray:
+    """[rows, W, 3] float32 in [0, 1]: the photograph; without one, the light up to 1.0."""
+    if picture.codes is not None:
+        return code_strip(picture, rows)
+    return np.asarray(srgb_encode(np.clip(rec709(picture, rows), 0.0, 1.0)), np.float32)
+
+
+def _base(picture: Picture, options: Options) -> tuple[bytes, bytes]:
+    """Head and rest of the base picture, as `jpeg_segments.samples_only`."""
+    own = _own_samples(picture)
+    if own is not None:
+        return own
+    codes = np.empty((*picture.size, 3), np.uint8)
+    for rows in strips(len(codes)):
+        codes[rows] = np.round(_codes(picture, rows) * 255.0)
+    return jpeg_parts.samples_only(_encoded(codes, options, _profile(picture)))
+
+
+def _parts(picture: Picture, look: str) -> gain_map.Parts:
+    """What an ordinary display shows, and what an HDR display is to show; the gain map stands in
+    the primaries of the photograph.
+    """
+    chromaticities = REC709 if picture.codes is None else picture.chromaticities
+    to_own = to_rec709(chromaticities)
+    to_own = None if to_own is None else np.linalg.inv(to_own).T.astype(np.float32)
+
+    def of(rows: slice) -> tuple[np.ndarray, np.ndarray]:
+        base = np.asarray(srgb_decode(_codes(picture, rows)), np.float32)
+        target = shown(picture, rows, look)
+        target = target if to_own is None else target @ to_own
+        # A highlight is never darker than the photograph has it.
+        return base, np.maximum(target, base) if look == "photograph" else target
+
+    return of
+
+
+def _map_file(found: gain_map.GainMap, options: Options) -> bytes:
+    """The gain map as a JPEG with its numbers."""
+    xmp = xmp_packet(HDRGM, gain_map.xmp_attributes(found)).encode()
+    head, rest = jpeg_parts.samples_only(_encoded(found.codes, options))
+    return b"".join(
+        (
+            jpeg_parts.START,
+            head,
+            jpeg_parts.segment(APP1, jpeg_parts.XMP + xmp),
+            jpeg_parts.segment(jpeg_parts.APP2, ISO + gain_map.iso_metadata(found)),
+            rest,
+        )
+    )
+
+
+def _directory(picture: Picture, map_size: int) -> bytes:
+    """The base picture's XMP: what is in the file, in which order."""
+    items = (
+        'Item:Semantic="Primary" Item:Mime="image/jpeg"',
+        f'Item:Semantic="GainMap" Item:Mime="image/jpeg" Item:Length="{map_size}"',
+    )
+    listed = "".join(
+        f'<rdf:li rdf:parseType="Resource"><Container:Item {item}/></rdf:li>' for item in items
+    )
+    spaces, attributes = HDRGM | CONTAINER, {"hdrgm:Version": "1.0"}
+    if picture.panorama:
+        spaces = spaces | PANORAMA_SPACE
+        attributes |= picture.panorama.xmp(*picture.size)
+    inside = f"<Container:Directory><rdf:Seq>{listed}</rdf:Seq></Container:Directory>"
+    return xmp_packet(spaces, attributes, inside).encode()
+
+
+def assemble(base: tuple[bytes, bytes], found: bytes, before: list[bytes]) -> bytes:
+    """One file of a base picture (head and rest), segments for it, and a gain map's file."""
+    start = jpeg_parts.START + base[0] + b"".join(before)
+    index = len(jpeg_parts.multi_picture(0, 0, 0))
+    first = len(start) + index + len(base[1])
+    offset = first - len(start) - jpeg_parts.MULTI_PICTURE_MARK
+    return start + jpeg_parts.multi_picture(first, len(found), offset) + base[1] + found
+
+
+def write(path: Path, picture: Picture, options: Options) -> None:
+    """A JPEG with a gain map. Raises ImageError.
+
+    The photograph keeps its look on every display (`rendition`) unless `options.look` is
+    "light". Negative values are taken for 0.
+    """
+    check(path, picture)
+    rows, columns = picture.size
+    if max(rows, columns) > LARGEST:
+        raise ImageError(
+            f"{path}: not written, {columns}x{rows} is more than a JPEG holds ({LARGEST}); leave "
+            "out --format=ultrahdr"
+        )
+    found = _map_file(gain_map.gain_map(rows, columns, _parts(picture, options.look)), options)
+    before = [
+        jpeg_parts.segment(APP1, jpeg_parts.XMP + _directory(picture, len(found))),
+        jpeg_parts.segment(jpeg_parts.APP2, ISO + gain_map.ISO_VERSION),
+    ]
+    camera = exif_block(picture.camera)
+    if camera:
+        before.insert(0, jpeg_parts.segment(APP1, jpeg_parts.EXIF + camera))
+    if picture.notes:
+        before.append(jpeg_parts.segment(COMMENT, notes.line(picture.notes)))
+    data = assemble(_base(picture, options), found, before)
+    with finished_whole(path) as temporary:
+        temporary.write_bytes(data)

@@ -1,0 +1,243 @@
+"""Which weights a picture takes, by itself; frames of a film take the same."""
+
+import functools
+import shutil
+
+import numpy as np
+import OpenEXR
+import pytest
+from PIL import Image
+
+import hdrcnn
+from hdrcnn import WeightsError
+from hdrcnn.batch import choose as networks, plan as folders, recipe as provenance, run as batch
+from hdrcnn.batch.choose import Networks, sha256
+
+LOAD = functools.cache(hdrcnn.load)
+
+
+@pytest.fixture
+def shipped(tmp_path, tiny_weights, monkeypatch):
+    """Three different files in the place of those shipped; the names of those that are loaded."""
+    loaded = []
+    for name in ("SHIPPED", "JPEG", "VIDEO"):
+        path = tmp_path / f"{name.lower()}.npz"
+        shutil.copy(tiny_weights, path)
+        path.write_bytes(path.read_bytes() + bytes(len(name)))  # A zip file may end so.
+        monkeypatch.setattr(networks, name, path)
+
+    def load(path):
+        loaded.append(path.stem)
+        return LOAD(tiny_weights)
+
+    return tmp_path, loaded, load
+
+
+def save(folder, name, picture, **options):
+    folder.mkdir(exist_ok=True)
+    Image.fromarray(picture).save(folder / name, **options)
+
+
+def run(folder, load, params=None, out=None, **settings):
+    wanted = batch.Settings(**settings)
+    jobs = folders.plan([folder], out or folder.parent / "out", wanted.endings).jobs
+    chosen = Networks(load, params, wanted.sequence)
+    return list(batch.convert_all(jobs, chosen, wanted))
+
+
+def test_lossy_pictures_take_the_weights_for_them_and_others_the_clean_ones(shipped, picture):
+    root, loaded, load = shipped
+    for name in ("a.png", "b.jpg", "d.tif"):
+        save(root / "in", name, picture)
+    save(root / "in", "c.webp", picture, quality=80)
+    save(root / "in", "e.webp", picture, lossless=True)
+    outcomes = run(root / "in", load)
+    assert [outcome.weights for outcome in outcomes] == [
+        "shipped.npz", "jpeg.npz", "jpeg.npz", "shipped.npz", "shipped.npz",
+    ]  # fmt: skip
+    assert sorted(loaded) == ["jpeg", "shipped"]  # Each once.
+    with OpenEXR.File(str(root / "out" / "b.exr"), header_only=True) as file:
+        assert file.header()["hdrcnn:weights"] == sha256(root / "jpeg.npz")
+    assert {outcome.status for outcome in run(root / "in", load)} == {"kept"}
+
+
+def test_only_what_is_needed_is_loaded(shipped, picture):
+    root, loaded, load = shipped
+    save(root / "in", "b.jpg", picture)
+    run(root / "in", load)
+    assert loaded == ["jpeg"]
+
+
+def test_the_clean_weights_stand_in_until_the_others_exist(shipped, picture, monkeypatch):
+    root, _, load = shipped
+    monkeypatch.setattr(networks, "JPEG", root / "none.npz")
+    monkeypatch.setattr(networks, "VIDEO", root / "none.npz")
+    save(root / "in", "a.png", picture)
+    save(root / "in", "b.jpg", picture)
+    assert {outcome.weights for outcome in run(root / "in", load)} == {"shipped.npz"}
+    # Once they are there, what would have taken them is made anew, the rest is kept.
+    monkeypatch.setattr(networks, "JPEG", root / "jpeg.npz")
+    assert [outcome.status for outcome in run(root / "in", load)] == ["kept", "done"]
+
+
+def test_named_weights_are_those_of_all(shipped, picture):
+    root, _, load = shipped
+    save(root / "in", "a.png", picture)
+    save(root / "in", "b.jpg", picture)
+    outcomes = run(root / "in", load, root / "video.npz")
+    assert {outcome.weights for outcome in outcomes} == {"video.npz"}
+
+
+def test_missing_weights_are_named_before_anything_is_done(tmp_path):
+    with pytest.raises(WeightsError, match=r"none\.npz: no such weights file"):
+        Networks(hdrcnn.load, tmp_path / "none.npz")
+
+
+def test_frames_take_the_video_weights(shipped, picture):
+    root, _, load = shipped
+    for name in ("f_1.jpg", "f_2.png"):
+        save(root / "in", name, picture)
+    outcomes = run(root / "in", load, sequence=True)
+    assert {outcome.weights for outcome in outcomes} == {"video.npz"}
+
+
+@pytest.mark.parametrize(("first", "weights"), [("png", "shipped.npz"), ("jpg", "jpeg.npz")])
+def test_without_video_weights_the_first_frame_decides(
+    shipped, picture, monkeypatch, first, weights
+):
+    root, _, load = shipped
+    monkeypatch.setattr(networks, "VIDEO", root / "none.npz")
+    second = {"png": "jpg", "jpg": "png"}[first]
+    save(root / "in", f"f_1.{first}", picture)
+    save(root / "in", f"f_2.{second}", picture)
+    for expected in ("done", "kept"):
+        outcomes = run(root / "in", load, sequence=True)
+        assert [outcome.weights for outcome in outcomes] == [weights] * 2
+        assert [outcome.status for outcome in outcomes] == [expected] * 2
+
+
+def test_a_frame_of_another_size_is_named_and_numbers_stay(shipped, picture):
+    """The size is that of the first frame, read in this run or kept from an earlier one."""
+    root, _, load = shipped
+    for number in (8, 9, 10, 12):
+        save(root / "in", f"f_{number}.png", picture[: 30 if number == 9 else 45])
+    (root / "in" / "f_10.png").write_bytes(b"")
+    for expected in ("done", "kept"):
+        outcomes = run(root / "in", load, sequence=True)
+        statuses = [outcome.status for outcome in outcomes]
+        assert statuses == [expected, "failed", "failed", expected]
+        assert "f_9.png: 70x30 in a film of 70x45 (f_8.png)" in str(outcomes[1].error)
+    names = sorted(path.name for path in (root / "out").iterdir())
+    assert names == ["f_12.exr", "f_8.exr"]
+    assert {outcome.error for outcome in run(root / "in", load)[:2]} == {None}
+
+
+def test_every_folder_is_a_film_of_its_own(shipped, picture):
+    root, _, load = shipped
+    (root / "in").mkdir()
+    save(root / "in" / "a", "1.png", picture)
+    save(root / "in" / "b", "1.png", np.rot90(picture).copy())
+    outcomes = run(root / "in", load, sequence=True)
+    assert [(outcome.error, outcome.height) for outcome in outcomes] == [(None, 45), (None, 70)]
+
+
+def curves(root):
+    """The camera curves of all results, by the names of their files."""
+    found = {}
+    for path in sorted((root / "out").glob("*.exr")):
+        making = provenance.making_of(path)
+        assert making is not None
+        found[path.stem] = making.figures["curve"]
+    return found
+
+
+def test_curves_are_estimated_of_each_picture_unless_weights_or_curve_are_named(shipped, picture):
+    root, _, load = shipped
+    save(root / "in", "a.png", picture)
+    save(root / "in", "b.png", (255 * (picture / 255.0) ** 2).astype(np.uint8))
+    run(root / "in", load)
+    found = curves(root)
+    assert found["a"] != found["b"]
+    assert set(found["a"]) == {"n", "s"}
+    run(root / "in", load, camera_curve="srgb")
+    assert curves(root) == {"a": "srgb", "b": "srgb"}
+    for name in ("jpeg.npz", "video.npz"):
+        run(root / "in", load, root / name)
+        assert curves(root) == {"a": "mean_curve", "b": "mean_curve"}
+
+
+def test_a_film_has_the_curve_of_its_first_frame_in_a_later_run_too(shipped, picture):
+    root, _, load = shipped
+    save(root / "in", "f_1.png", picture)
+    save(root / "in", "f_2.png", (255 * (picture / 255.0) ** 2).astype(np.uint8))
+    run(root / "in", load, sequence=True)
+    before = curves(root)
+    assert before["f_1"] == before["f_2"]
+    (root / "out" / "f_2.exr").unlink()
+    outcomes = run(root / "in", load, sequence=True)
+    assert [outcome.status for outcome in outcomes] == ["kept", "done"]
+    assert curves(root) == before
+
+
+def test_frames_with_other_curves_than_the_first_are_made_again(shipped, picture):
+    """Those converted one by one before, and all after a frame that is put before them."""
+    root, _, load = shipped
+    for name, power in (("f_1.png", 1), ("f_2.png", 2)):
+        save(root / "in", name, (255 * (picture / 255.0) ** power).astype(np.uint8))
+    options = {"params": root / "video.npz", "camera_curve": "estimated"}
+    run(root / "in", load, **options)
+    assert len({str(curve) for curve in curves(root).values()}) == 2
+    outcomes = run(root / "in", load, sequence=True, **options)
+    assert [outcome.status for outcome in outcomes] == ["done", "done"]
+    assert len({str(curve) for curve in curves(root).values()}) == 1
+    save(root / "in", "f_0.png", (255 * (picture / 255.0) ** 3).astype(np.uint8))
+    outcomes = run(root / "in", load, sequence=True, **options)
+    assert [outcome.status for outcome in outcomes] == ["done"] * 3
+    assert len({str(curve) for curve in curves(root).values()}) == 1
+
+
+def test_pictures_that_were_frames_are_made_again_with_curves_of_their_own(shipped, picture):
+    root, _, load = shipped
+    for name, power in (("f_1.png", 1), ("f_2.png", 2)):
+        save(root / "in", name, (255 * (picture / 255.0) ** power).astype(np.uint8))
+    options = {"params": root / "video.npz", "camera_curve": "estimated"}
+    run(root / "in", load, sequence=True, **options)
+    outcomes = run(root / "in", load, **options)
+    assert [outcome.status for outcome in outcomes] == ["done", "done"]
+    assert len({str(curve) for curve in curves(root).values()}) == 2
+
+
+def test_other_weights_of_the_curve_make_anew_what_was_estimated(shipped, picture, monkeypatch):
+    root, _, load = shipped
+    save(root / "in", "a.png", picture)
+    ways = [{"out": root / "estimated"}, {"out": root / "srgb", "camera_curve": "srgb"}]
+    assert [run(root / "in", load, **way)[0].status for way in ways] == ["done", "done"]
+    other = root / "camera_curve.npz"
+    other.write_bytes(networks.CURVES.read_bytes() + bytes(1))
+    monkeypatch.setattr(networks, "CURVES", other)
+    assert [run(root / "in", load, **way)[0].status for way in ways] == ["done", "kept"]
+    assert [run(root / "in", load, **way)[0].status for way in ways] == ["kept", "kept"]
+
+
+def test_the_same_weights_with_another_curve_make_it_anew(shipped, picture):
+    """By name they take the curve that is stored with them, chosen they take an estimate."""
+    root, _, load = shipped
+    save(root / "in", "a.png", picture)
+    for params in (root / "shipped.npz", None):
+        for expected in ("done", "kept"):
+            (outcome,) = run(root / "in", load, params)
+            assert (outcome.status, outcome.weights) == (expected, "shipped.npz")
+
+
+def test_shards_of_a_film_agree_on_its_curve(shipped, picture):
+    root, _, load = shipped
+    save(root / "in", "f_1.png", picture)
+    save(root / "in", "f_2.png", (255 * (picture / 255.0) ** 2).astype(np.uint8))
+    settings = batch.Settings(sequence=True)
+    jobs = folders.plan([root / "in"], root / "out", settings.endings).jobs
+    for job in jobs[::-1]:
+        chosen = Networks(load, None, True)
+        films = batch.settle(jobs, chosen, settings)
+        assert [out.status for out in batch.convert_all([job], chosen, settings, films)] == ["done"]
+    found = curves(root)
+    assert found["f_1"] == found["f_2"]

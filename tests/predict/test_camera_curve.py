@@ -1,0 +1,153 @@
+"""The camera curve of a picture: the network's contract, and what the shipped weights are worth."""
+
+import re
+
+import keras
+import numpy as np
+import pytest
+
+from hdrcnn import weights
+from hdrcnn.colour.transfer import (
+    LOG_OFFSET,
+    CameraCurve,
+    inverse_camera_curve,
+    linearise,
+    srgb_decode,
+)
+from hdrcnn.models import camera_curve
+from hdrcnn.predict import camera_curve as curve_estimation
+from hdrcnn.predict.curve_statistics import SIZE
+from hdrcnn.readers.hdr import read_hdr
+from tests.conftest import ROOT
+from training_code.camera import CURVES, curve_codes, expose
+
+AUTOMATIC_NAME = re.compile(r"(dense|batch_normalization|dropout|average)(_\d+)?$")
+CODE = np.arange(256) / 255.0
+
+
+@pytest.fixture(scope="module")
+def model():
+    keras.utils.set_random_seed(2)
+    return camera_curve.build(SIZE, 8, members=2)
+
+
+@pytest.fixture(scope="module")
+def shipped():
+    return curve_estimation.load()
+
+
+def rows(count: int, scale: float) -> np.ndarray:
+    return np.random.default_rng(count).normal(0.0, scale, (count, SIZE)).astype(np.float32)
+
+
+def test_contract_every_layer_is_named_by_hand(model):
+    assert not [layer.name for layer in model.layers if AUTOMATIC_NAME.match(layer.name)]
+
+
+@pytest.mark.parametrize("scale", [0.0, 1.0, 1e4])
+def test_contract_within_the_limits_whatever_the_statistics(model, scale):
+    curve = np.asarray(model(rows(5, scale)))
+    assert curve.shape == (5, 2)
+    assert curve.dtype == np.float32
+    for column, (low, high) in zip(
+        curve.T, (camera_curve.N_LIMITS, camera_curve.S_LIMITS), strict=True
+    ):
+        assert (column >= low * 0.999).all()
+        assert (column <= high * 1.001).all()
+
+
+def test_contract_float32_under_any_policy():
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    low = camera_curve.build(SIZE, 8, members=2)
+    assert np.asarray(low(rows(3, 1.0))).dtype == np.float32
+    assert {layer.compute_dtype for layer in low.layers[1:]} == {"float32"}
+
+
+@pytest.mark.parametrize("n", camera_curve.N_LIMITS)
+@pytest.mark.parametrize("s", camera_curve.S_LIMITS)
+def test_every_curve_rises_and_keeps_0_and_1(n, s):
+    light = CameraCurve(n, s).linearise(CODE)
+    assert (np.diff(light) > 0).all()
+    assert light[0] == 0.0
+    assert light[-1] == pytest.approx(1.0, abs=1e-12)
+
+
+def test_linearise_takes_an_estimated_curve():
+    curve = CameraCurve(0.58, 1.65)
+    np.testing.assert_array_equal(linearise(CODE, curve), inverse_camera_curve(CODE, 0.58, 1.65))
+
+
+def test_the_family_holds_srgb():
+    """The figure of `models.camera_curve`: all codes alike, log light as in the network."""
+    apart = np.log2(CameraCurve(0.582, 1.65).linearise(CODE) + LOG_OFFSET)
+    apart -= np.log2(srgb_decode(CODE) + LOG_OFFSET)
+    assert apart.std() < 0.06
+
+
+def computed_pictures():
+    """Pictures of the computed scenes under known curves: codes, and the light behind each code."""
+    rng = np.random.default_rng(8)
+    for path in sorted((ROOT / "data" / "truth").glob("*.exr")):
+        light = expose(read_hdr(path), 0.95)
+        noisy = np.maximum(light + 0.002 * rng.standard_normal(light.shape, np.float32), 0.0)
+        for curve in range(len(CURVES)):
+            for strength in (0.25, 0.5) if CURVES[curve] == "srgb_style" else (0.0,):
+                n, s = rng.normal(0.9, 0.1), rng.normal(0.6, 0.1)
+                levels = np.linspace(0.0, 1.0, 1 << 14) ** 2
+                codes = curve_codes(levels, curve, n, s, strength)
+                true = np.interp(CODE * 255.0, codes, levels)
+                yield curve_codes(noisy, curve, n, s, strength).astype(np.uint8), true
+
+
+def test_nearer_to_the_truth_than_the_mean_curve(shipped):
+    """On average over computed scenes that no training has seen, under all kinds of curves."""
+    estimated: list[float] = []
+    mean: list[float] = []
+    for picture, true in computed_pictures():
+        for found, by in ((estimated, shipped.estimate(picture)), (mean, "mean_curve")):
+            apart = np.log2(linearise(CODE, by) + LOG_OFFSET) - np.log2(true + LOG_OFFSET)
+            found.append(float(np.std(apart[picture])))
+    assert np.mean(estimated) < 0.8 * np.mean(mean)
+
+
+def test_the_same_picture_gives_the_same_curve(shipped, picture):
+    first = shipped.estimate(picture)
+    assert first == shipped.estimate(picture)
+    assert first == curve_estimation.load().estimate(picture.astype(np.float32) / 255)
+
+
+def test_a_picture_of_one_colour_has_a_curve(shipped):
+    found = shipped.estimate(np.full((8, 8, 3), 255, np.uint8))
+    assert np.isfinite([found.n, found.s]).all()
+
+
+def test_weights_of_another_network_are_named(tiny_weights):
+    with pytest.raises(weights.WeightsError, match="for a network 'hdrcnn'"):
+        curve_estimation.load(tiny_weights)
+
+
+def test_shipped_file_is_small_and_of_half_floats():
+    assert weights.CURVES.stat().st_size < 500_000
+    with np.load(weights.CURVES) as arrays:
+        kernels = [arrays[name].dtype for name in arrays.files if name.endswith("kernel")]
+    assert set(kernels) == {np.dtype(np.float16)}
+
+
+BOTH = """
+import sys
+import numpy as np
+from hdrcnn.predict import camera_curve as curve_estimation
+picture = np.load(sys.argv[1])
+found = curve_estimation.load().estimate(picture)
+print(found.n, found.s)
+"""
+
+
+@pytest.mark.parametrize("backend", ["tensorflow", "jax"])
+def test_backends_agree(shipped, picture, tmp_path, run_python, backend):
+    pytest.importorskip(backend)
+    np.save(tmp_path / "picture.npy", picture)
+    done = run_python("-c", BOTH, tmp_path / "picture.npy", cwd=tmp_path, KERAS_BACKEND=backend)
+    found = [float(number) for number in done.stdout.split()]
+    here = shipped.estimate(picture)
+    np.testing.assert_allclose(found, [here.n, here.s], rtol=1e-4)

@@ -1,0 +1,87 @@
+"""Which part of a sphere a panorama shows: from its XMP to those of its results."""
+
+import numpy as np
+import OpenEXR
+import pytest
+from hypothesis import given, strategies as st
+from PIL import Image
+
+import hdrcnn
+from hdrcnn.batch import plan as folders, run as batch
+from hdrcnn.batch.choose import Networks
+from hdrcnn.readers.panorama import Band, band
+from hdrcnn.readers.photograph import read_photograph
+from hdrcnn.writers.metadata import panorama_xmp
+
+
+@given(st.integers(1, 4000), st.integers(0, 4000), st.integers(0, 4000))
+def test_what_is_written_is_read_again(rows, above, below):
+    full = rows + above + below
+    told = Band(above / full, rows / full)
+    attributes = told.xmp(rows, 64)
+    assert attributes["GPano:FullPanoHeightPixels"] == str(full)
+    assert attributes["GPano:CroppedAreaTopPixels"] == str(above)
+    found = band(panorama_xmp(attributes).encode(), rows, 64)
+    assert found is not None
+    assert (found.first, found.share) == pytest.approx((told.first, told.share))
+
+
+@pytest.mark.parametrize("change", [str, str.lower, str.upper])
+@pytest.mark.parametrize("elements", [False, True])
+def test_names_of_any_case_tell_the_same(change, elements):
+    """As attributes and as elements, of a whole sphere, a band and a part that does not close."""
+    for told in (Band(), Band(0.25, 0.5), None):
+        attributes = (told or Band()).xmp(32, 64)
+        if told is None:
+            attributes["GPano:FullPanoWidthPixels"] = "128"
+        pairs = [(change(name), value) for name, value in attributes.items()]
+        said = " ".join(f'{name}="{value}"' for name, value in pairs)
+        if elements:
+            said = "".join(f'<{name} rdf:x="1">{value}</{name}>' for name, value in pairs)
+        assert band(said.encode(), 32, 64) == told
+
+
+@given(st.floats(0, 1), st.floats(0.01, 1), st.floats(0, 1), st.floats(0.01, 1))
+def test_a_part_of_a_part_lies_inside(first, share, inner_first, inner_share):
+    outer = Band(first * (1 - share), share)
+    inner = outer.part(inner_first * (1 - inner_share), inner_share)
+    assert inner.first >= outer.first - 1e-9
+    assert inner.first + inner.share <= outer.first + outer.share + 1e-9
+
+
+def converted(folder, weights, pixels, xmp=b"", **settings):
+    """The GPano attributes of the Ultra HDR file, and whether the EXR file is an environment."""
+    options = {"xmp": xmp} if xmp else {}
+    Image.fromarray(pixels).save(folder / "p.jpg", quality=95, **options)
+    wanted = batch.Settings(formats=("exr", "ultrahdr"), overwrite=True, **settings)
+    jobs = folders.plan([folder / "p.jpg"], folder / "out", wanted.endings).jobs
+    (outcome,) = batch.convert_all(jobs, Networks(hdrcnn.load, weights), wanted)
+    assert outcome.error is None
+    with OpenEXR.File(str(folder / "out" / "p.exr"), header_only=True) as file:
+        is_environment = "envmap" in file.header()
+    return read_photograph(folder / "out" / "p_hdr.jpg").panorama, is_environment
+
+
+@pytest.fixture
+def pixels() -> np.ndarray:
+    return np.random.default_rng(3).integers(0, 256, (64, 128, 3), np.uint8)
+
+
+def test_only_a_whole_sphere_is_an_environment(tmp_path, tiny_weights, pixels):
+    told = Band(20 / 64, 32 / 64)
+    xmp = panorama_xmp(told.xmp(32, 128)).encode()
+    assert converted(tmp_path, tiny_weights, pixels[:32], xmp) == (told, False)
+    # Without word of its height it lies around the horizon.
+    assert converted(tmp_path, tiny_weights, pixels[:32], panorama=True) == (Band(0.25, 0.5), False)
+    assert converted(tmp_path, tiny_weights, pixels, panorama=True) == (Band(), True)
+    assert converted(tmp_path, tiny_weights, pixels) == (None, False)
+
+
+def test_a_panorama_in_another_size(tmp_path, tiny_weights, pixels):
+    """Rows may go; where columns go, its sides no longer meet."""
+    smaller = converted(tmp_path, tiny_weights, pixels, panorama=True, width=64)
+    assert smaller == (Band(), True)
+    flatter = converted(tmp_path, tiny_weights, pixels, panorama=True, width=128, height=32)
+    assert flatter == (Band(0.25, 0.5), False)
+    square = converted(tmp_path, tiny_weights, pixels, panorama=True, width=64, height=64)
+    assert square == (None, False)

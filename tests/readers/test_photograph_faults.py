@@ -1,0 +1,226 @@
+"""Files that are no sound photographs: one line each, never a crash, never a note on stderr."""
+
+import io
+import os
+import struct
+import sys
+from pathlib import Path
+
+import numpy as np
+import PIL
+import pytest
+import tifffile
+from PIL import Image
+
+from hdrcnn.files import ImageError
+from hdrcnn.readers.photograph import read_ldr, read_photograph
+from hdrcnn.writers.exr import write_exr
+from tests.readers.pictures import (
+    CODES,
+    DEEP,
+    SMOOTH,
+    by_pillow,
+    by_tifffile,
+    chunk,
+    deep_png,
+    of_each_kind,
+    png,
+    with_tags,
+)
+
+KINDS = of_each_kind()
+
+
+def assert_said(path, reason, remedy, **settings):
+    """One line: the file, the reason, the remedy."""
+    with pytest.raises(ImageError) as caught:
+        read_photograph(path, **settings)
+    message = str(caught.value)
+    assert message.startswith(f"{path}: ")
+    assert "\n" not in message
+    assert reason in message
+    assert remedy in message
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_a_wrong_ending_does_not_matter(tmp_path, name):
+    for ending in (".png", ".jpg", ".tif", ".txt", ""):
+        (tmp_path / f"a{ending}").write_bytes(KINDS[name])
+        code = read_ldr(tmp_path / f"a{ending}")
+        np.testing.assert_array_equal(code, read_ldr(tmp_path / "a.png"))
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_half_a_file_is_damaged(tmp_path, name):
+    (tmp_path / "half").write_bytes(KINDS[name][: len(KINDS[name]) // 2])
+    assert_said(tmp_path / "half", "damaged or truncated", "copy it again")
+
+
+def test_what_is_no_picture(tmp_path):
+    for name, contents, reason in (
+        ("empty.png", b"", "the file is empty"),
+        ("text.jpg", b"not a picture", "not a picture"),
+        ("one.jpg", b"\xff", "not a picture"),
+        ("psd.jpg", b"8BPS\0\1" + bytes(40), "a Photoshop document"),
+        ("jxl.jpg", b"\xff\x0a" + bytes(40), "JPEG XL"),
+        ("film.heic", struct.pack(">I", 24) + b"ftypisom" + bytes(4) + b"mp42avc1", "a film"),
+        ("cr3.jpg", struct.pack(">I", 24) + b"ftypcrx \0\0\0\1crx isom", "camera raw"),
+        ("cr2.tif", b"II*\0\x10\0\0\0CR\2\0" + bytes(40), "camera raw"),
+    ):
+        (tmp_path / name).write_bytes(contents)
+        assert_said(tmp_path / name, reason, "; ")
+
+
+def test_what_is_no_file(tmp_path):
+    assert_said(tmp_path / "missing.png", "no such file", "")
+    (tmp_path / "folder.png").mkdir()
+    assert_said(tmp_path / "folder.png", "a folder", "name the pictures in it")
+    (tmp_path / "link.png").symlink_to(tmp_path / "gone.png")
+    assert_said(tmp_path / "link.png", "a link to nowhere", "remove it")
+    (tmp_path / "round.png").symlink_to(tmp_path / "round.png")
+    assert_said(tmp_path / "round.png", "cannot be read", "")
+    if hasattr(os, "mkfifo"):
+        os.mkfifo(tmp_path / "pipe.png")
+        assert_said(tmp_path / "pipe.png", "not a file", "")
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root reads all")
+def test_a_file_that_may_not_be_read(tmp_path):
+    (tmp_path / "a.png").write_bytes(KINDS["png"])
+    (tmp_path / "a.png").chmod(0)
+    assert_said(tmp_path / "a.png", "cannot be read", "")
+
+
+def test_hdr_images_and_raw_files_are_named_as_such(tmp_path):
+    write_exr(tmp_path / "a.exr", np.ones((4, 4, 3)))
+    assert_said(tmp_path / "a.exr", "an HDR image already", "leave it out")
+    for name, pixels, options, reason in (
+        ("float", DEEP[..., :3].astype(np.float32), {}, "an HDR image already"),
+        ("long", DEEP[..., :3].astype(np.uint32), {}, "only pictures of 8 and 16 bits"),
+        ("dng", CODES[..., :3], {"extratags": [(50706, "B", 4, b"\1\4\0\0", True)]}, "camera raw"),
+    ):
+        (tmp_path / name).write_bytes(by_tifffile(pixels, photometric="rgb", **options))
+        assert_said(tmp_path / name, reason, "; ")
+
+
+def test_signed_samples_are_no_damage(tmp_path):
+    path = tmp_path / "p.tif"
+    tifffile.imwrite(path, DEEP[..., :3].astype(np.int16), photometric="rgb")
+    with pytest.raises(ImageError, match=r"p\.tif: int16 samples; only pictures of 8 and 16 bits"):
+        read_ldr(path)
+
+
+def test_a_camera_raw_file_is_known_by_its_thumbnail_in_the_first_place(tmp_path):
+    with tifffile.TiffWriter(tmp_path / "a.tif") as file:
+        file.write(CODES[..., :3], photometric="rgb", subfiletype=1, subifds=1)
+        file.write(DEEP[..., 0], photometric="minisblack")
+    assert_said(tmp_path / "a.tif", "camera raw", "develop it")
+
+
+def test_a_picture_without_pixels(tmp_path):
+    tiff = with_tags(by_tifffile(CODES[..., :3], photometric="rgb"), ImageWidth=0)
+    (tmp_path / "a.tif").write_bytes(tiff)
+    assert_said(tmp_path / "a.tif", "without pixels (0x11)", "leave it out")
+    (tmp_path / "a.png").write_bytes(png(0, 5, 8, 2, b""))
+    assert_said(tmp_path / "a.png", "damaged", "")
+
+
+def test_colours_of_two_samples_are_damage(tmp_path):
+    tiff = with_tags(by_tifffile(CODES[..., :3], photometric="rgb"), SamplesPerPixel=2)
+    (tmp_path / "a.tif").write_bytes(tiff)
+    assert_said(tmp_path / "a.tif", "damaged", "copy it again")
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_too_many_megapixels_are_said_and_can_be_allowed(tmp_path, name):
+    (tmp_path / "a").write_bytes(KINDS[name])
+    code = read_photograph(tmp_path / "a").code
+    assert_said(tmp_path / "a", "megapixels", "give --max_megapixels=1", max_megapixels=1e-4)
+    exactly = code.shape[0] * code.shape[1] / 1e6
+    np.testing.assert_array_equal(read_ldr(tmp_path / "a", max_megapixels=exactly), code)
+
+
+def test_size_is_judged_before_anything_is_decoded(tmp_path):
+    """20,000 x 20,000 in the header, no pixels behind it; Pillow's own limit is not touched."""
+    limit = Image.MAX_IMAGE_PIXELS
+    for kind, data in (
+        ("a.png", png(20000, 20000, 16, 2, b"")),
+        ("a.tif", by_tifffile(CODES[..., :3], photometric="rgb")),
+        ("a.bmp", by_pillow("BMP", CODES[..., :3])),
+    ):
+        if kind == "a.tif":
+            data = with_tags(data, ImageWidth=20000, ImageLength=20000)
+        elif kind == "a.bmp":
+            data = data[:18] + struct.pack("<ii", 20000, 20000) + data[26:]
+        (tmp_path / kind).write_bytes(data)
+        assert_said(tmp_path / kind, "20000x20000 are 400 megapixels, more than 250", "=400")
+    assert limit == Image.MAX_IMAGE_PIXELS
+
+
+def test_damaged_exif_and_profiles_do_not_cost_the_picture(tmp_path):
+    data = by_pillow("JPEG", SMOOTH, exif=b"Exif\0\0II*\0\xff\xff\xff\0", icc_profile=b"x" * 50)
+    (tmp_path / "a.jpg").write_bytes(data)
+    photograph = read_photograph(tmp_path / "a.jpg")
+    assert photograph.code.shape == (48, 64, 3)
+    assert photograph.camera == {}
+
+
+def mutated(data, rng):
+    """Some bits turned over, half of them near the front where sizes stand; or cut as well."""
+    changed = bytearray(data if rng.random() < 0.7 else data[: rng.integers(1, len(data))])
+    for _ in range(rng.integers(1, 8)):
+        end = len(changed) if rng.random() < 0.5 else min(len(changed), 200)
+        changed[rng.integers(0, end)] ^= 1 << int(rng.integers(0, 8))
+    return bytes(changed)
+
+
+def checked_again(data):
+    """A PNG with its checksums made right, so that damage goes farther in."""
+    chunks, at = [data[:8]], 8
+    while at + 12 <= len(data):
+        size, name = struct.unpack_from(">I4s", data, at)
+        chunks.append(chunk(name, data[at + 8 : at + 8 + size]))
+        at += size + 12
+    return b"".join(chunks)
+
+
+def test_a_thousand_mutated_files(tmp_path, capfd):
+    """Each is a picture or one line. A crash ends the tests, a hang never does."""
+    rng = np.random.default_rng(7)
+    outcomes = {name: [0, 0] for name in KINDS}
+    for turn in range(1000):
+        name = list(KINDS)[turn % len(KINDS)]
+        data = mutated(KINDS[name], rng)
+        path = tmp_path / f"{turn}.{name}"
+        path.write_bytes(checked_again(data) if name.endswith("png") and turn % 2 else data)
+        try:
+            code = read_photograph(path, max_megapixels=1).code
+        except ImageError as error:
+            said = str(error)
+            outcomes[name][0] += said.startswith(f"{path}: ") and "\n" not in said
+        else:
+            assert 0 <= code.min() <= code.max() <= 1
+            outcomes[name][1] += 1
+    assert sum(refused + read for refused, read in outcomes.values()) == 1000, outcomes
+    assert all(refused for refused, _ in outcomes.values()), outcomes
+    assert sum(read for _, read in outcomes.values()) > 100, outcomes
+    site = Path(PIL.__file__).parent
+    if sys.platform == "linux" and list(site.parent.glob("pillow.libs/libtiff*")):
+        assert capfd.readouterr().err == ""
+
+
+def test_deep_png_cut_inside_its_pixels(tmp_path):
+    whole = deep_png(DEEP)
+    (tmp_path / "a.png").write_bytes(whole[:-200])
+    assert_said(tmp_path / "a.png", "damaged or truncated", "copy it again")
+
+
+@pytest.mark.parametrize("compression", [None, "zlib"])
+def test_missing_strips_are_not_taken_for_black(tmp_path, compression):
+    data = by_tifffile(
+        DEEP[..., :3], photometric="rgb", rowsperstrip=2, compression=compression
+    )  # fmt: skip
+    with tifffile.TiffFile(io.BytesIO(data)) as file:
+        last = file.pages.first.dataoffsets[-1]
+    (tmp_path / "a.tif").write_bytes(data[:last])
+    assert_said(tmp_path / "a.tif", "damaged or truncated (parts", "copy it again")

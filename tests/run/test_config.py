@@ -1,0 +1,144 @@
+"""Settings: saved and read back, changed by name, wrong ones named."""
+
+import dataclasses
+import json
+
+import pytest
+
+from tests.conftest import ROOT
+from training_code.camera import Development, Exposure
+from training_code.run import config
+from training_code.run.config import Config, Running
+
+CONFIGS = ROOT / "training_code" / "configs"
+
+
+def test_settings_survive_the_file(tmp_path):
+    settings = Config(
+        width=4,
+        exposure=Exposure((0.5, 0.7)),
+        development=Development(jpeg=(30, 100), curves=(0.5, 0.25, 0.25)),
+    )
+    settings.save(tmp_path / "config.json")
+    assert config.load(tmp_path / "config.json") == settings
+
+
+def test_the_published_settings_are_the_default():
+    assert config.load(CONFIGS / "published.json") == Config()
+
+
+@pytest.mark.parametrize("path", sorted(CONFIGS.glob("*.json")), ids=lambda path: path.stem)
+def test_committed_settings_are_complete(path):
+    record = json.loads(path.read_text())
+    assert dataclasses.asdict(config.load(path)).keys() == record.keys()
+
+
+def test_sections_are_changed_by_name():
+    changed = config.changed(
+        Config(),
+        [
+            "exposure.unclipped=0.8, 0.98",
+            "development.jpeg=30,100",
+            "sensor.peak=50",
+            "loss.name=log_l2",
+        ],
+    )
+    assert changed.exposure.unclipped == (0.8, 0.98)
+    assert dataclasses.asdict(changed)["development"]["jpeg"] == (30, 100)
+    assert changed.sensor.peak == 50
+    assert changed.loss.name == "log_l2"
+    without = config.changed(changed, ["development.jpeg=none"])
+    assert dataclasses.asdict(without)["development"]["jpeg"] is None
+    assert dataclasses.replace(
+        changed, exposure=Exposure(), development=Development(), sensor=Config().sensor,
+        loss=Config().loss,
+    ) == Config()  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [
+        "exposure.unclipped=0.9,0.8",
+        "exposure.unclipped=bright",
+        "exposure.aperture=8",
+        "aperture=8",
+        "exposure",
+        "views.fov=",
+        "loss.name=l1",
+        "loss.peak=high",
+        "sensor.peak=true",
+    ],
+)
+def test_a_wrong_setting_is_named(setting):
+    with pytest.raises(ValueError, match=f"--set {setting}".replace(".", r"\.")):
+        config.changed(Config(), [setting])
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"size": 40}, "multiple of 32"),
+        ({"batch": 0}, "--batch 0"),
+        ({"average": 1.0}, "--average 1.0"),
+        ({"temporal": "flow"}, "transform, jacobian, flicker"),
+        ({"freeze": True}, "--start"),
+        ({"precision": "float16"}, "mixed_bfloat16"),
+        ({"learning_rate": float("nan")}, "--learning_rate nan"),
+        ({"learning_rate": 0.0}, "--learning_rate 0.0"),
+        ({"seed": -1}, "--seed -1"),
+        ({"clip_norm": -1.0}, "--clip_norm -1.0"),
+        ({"clip_norm": float("inf")}, "--clip_norm inf"),
+    ],
+)
+def test_unusable_settings_are_named(changes, reason):
+    with pytest.raises(ValueError, match=reason):
+        Config(**changes)
+
+
+@pytest.mark.parametrize("changes", [{"workers": -1}, {"minutes": 0.0}, {"validate_every": 0}])
+def test_unusable_ways_of_running_are_named(changes):
+    with pytest.raises(ValueError, match=f"--{next(iter(changes))}"):
+        Running(**changes)
+
+
+def test_every_setting_is_explained():
+    assert list(config.HELP) == [field.name for field in config.PLAIN]
+    assert list(config.RUNNING_HELP) == [field.name for field in dataclasses.fields(Running)]
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ('{"size": 64.0}', r"size 64\.0: a whole number is needed"),
+        ('{"batch": "8"}', "batch '8': a whole number is needed"),
+        ('{"steps": true}', "steps True: a whole number is needed"),
+        ('{"learning_rate": "1e-3"}', "learning_rate '1e-3': a number is needed"),
+        ('{"freeze": 1}', "freeze 1: true or false is needed"),
+        ('{"start": null}', "start None: text is needed"),
+        ('{"views": null}', "views None: a section of settings is needed"),
+        ('{"views": {"fov": 75}}', "views: fov 75: a list of 2, each a number is needed"),
+        (
+            '{"exposure": {"unclipped": [0.8, "1"]}}',
+            r"exposure: unclipped \[0\.8, '1'\]: a list of 2",
+        ),
+        ('{"loss": {"cap": "none"}}', "loss: cap 'none': a number or null is needed"),
+        ('{"development": {"jpeg": [30]}}', "a list of 2, each a number or null"),
+    ],
+)
+def test_a_value_of_another_type_is_named_with_its_file(tmp_path, text, reason):
+    (tmp_path / "config.json").write_text(text)
+    with pytest.raises(ValueError, match=rf"config\.json: [^\n]*{reason}[^\n]*$"):
+        config.load(tmp_path / "config.json")
+
+
+def test_whole_numbers_do_for_others(tmp_path):
+    (tmp_path / "config.json").write_text('{"clip_norm": 1, "sensor": {"peak": 50}}')
+    assert config.load(tmp_path / "config.json").sensor.peak == 50
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"width": 4, "height": 5}', '{"views": {"zoom": 1}}'])
+def test_a_file_that_is_no_configuration_is_named(tmp_path, text):
+    path = tmp_path / "config.json"
+    path.write_text(text)
+    with pytest.raises(ValueError, match=r"config\.json: not a training configuration"):
+        config.load(path)

@@ -1,0 +1,154 @@
+"""What goes wrong while a training runs: it stops, says why in a line, and keeps what is good."""
+
+import dataclasses
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from hdrcnn import weights
+from hdrcnn.files import HOST, ImageError
+from hdrcnn.weights import npz
+from tests.conftest import ROOT
+from training_code.camera.batches import Pairs
+from training_code.run import checkpoints, fit as training, material
+from training_code.run.checkpoints import Position
+from training_code.run.config import Config, Running, TrainingError
+
+TINY = Config(width=2, size=32, batch=2, epochs=2, steps=4, validation_share=0.0)
+QUICK = Running(workers=0)
+
+
+@pytest.fixture
+def photographs(tmp_path) -> Path:
+    folder = tmp_path / "photographs"
+    folder.mkdir()
+    rng = np.random.default_rng(4)
+    for name in "abc":
+        soft = rng.integers(20, 220, (6, 8, 3)).astype(np.uint8).repeat(8, 0).repeat(8, 1)
+        Image.fromarray(soft).save(folder / f"{name}.png")
+    return folder
+
+
+def vanishing(photographs: Path, monkeypatch, after: int) -> None:
+    """The photographs are gone once so many pairs were taken."""
+    taken, item = [], Pairs.item
+
+    def gone(self, *arguments):
+        taken.append(arguments)
+        if len(taken) == after:
+            for path in photographs.iterdir():
+                path.unlink()
+        return item(self, *arguments)
+
+    monkeypatch.setattr(Pairs, "item", gone)
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_a_photograph_lost_during_training_is_named(photographs, tmp_path, monkeypatch, workers):
+    vanishing(photographs, monkeypatch, after=6)
+    settings = dataclasses.replace(TINY, linearize=True)
+    running = Running(workers=workers, memory_gb=1e-8)
+    with pytest.raises(ImageError, match=r"^[^\n]*photographs/[abc]\.png: [^\n]*$"):
+        training.train(settings, photographs, tmp_path / "run", None, running)
+
+
+def test_the_command_says_so_in_one_line(photographs, tmp_path, run_python):
+    """The file is there when it is measured and gone when it is used."""
+    script = (
+        "import runpy, sys\n"
+        "from pathlib import Path\n"
+        "from training_code.camera.batches import Pairs\n"
+        "item = Pairs.item\n"
+        "def gone(self, *arguments):\n"
+        "    for path in Path('photographs').iterdir():\n"
+        "        path.unlink()\n"
+        "    return item(self, *arguments)\n"
+        "Pairs.item = gone\n"
+        "sys.argv = ['hdrcnn_train.py', '--scenes=photographs', '--out_dir=run', '--linearize',\n"
+        "    '--width=2', '--size=32', '--batch=2', '--steps=2', '--validation_share=0',\n"
+        "    '--memory_gb=1e-8']\n"
+        f"runpy.run_path({str(ROOT / 'training_code' / 'hdrcnn_train.py')!r}, "
+        "run_name='__main__')\n"
+    )
+    done = run_python("-c", script, cwd=tmp_path, status=1)
+    assert ".png: no such file" in done.stderr.splitlines()[-1]
+    assert "Traceback" not in done.stderr
+
+
+def test_what_a_killed_run_left_half_written_is_removed(tmp_path, scene_folder, monkeypatch):
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    run = tmp_path / "run"
+    run.mkdir()
+    left = run / f".{Position(1).file}.{HOST}-{gone.pid}.tmp.npz"
+    kept = run / f".{Position(2).file}.other-host-{gone.pid}.tmp.npz"
+    for path in (left, kept):
+        path.write_bytes(b"half")
+    monkeypatch.setattr(material, "both_sides", lambda *_: sys.exit("far enough"))
+    with pytest.raises(SystemExit, match="far enough"):
+        training.train(TINY, scene_folder, run, None, QUICK)
+    assert list(run.iterdir()) == [kept]
+
+
+def test_photographs_are_not_mixed_with_the_pictures_of_the_run(photographs):
+    settings, run = dataclasses.replace(TINY, linearize=True), photographs / "run"
+    with pytest.raises(ImageError, match=r"^[^\n]*run/sheets: [^\n]*would become scenes of[^\n]*$"):
+        training.train(settings, photographs, run, None, QUICK)
+    assert not run.exists()
+
+
+def test_a_start_that_knows_what_is_held_out_is_said(
+    scene_folder, held_out, tiny_weights, tmp_path, monkeypatch, capsys
+):
+    """The run is stopped where the model would be built."""
+    arrays, metadata = weights.load(tiny_weights)
+    facts = {"scenes": ["a.exr"], "start": {"scenes": ["c.exr", "d.exr"]}}
+    start = tmp_path / "start.npz"
+    weights.save(start, arrays, dataclasses.replace(metadata, training=facts))
+    monkeypatch.setattr(training, "compiled", lambda *_: sys.exit("far enough"))
+    printed = []
+    for path in (start, tiny_weights):
+        settings = dataclasses.replace(TINY, start=str(path))
+        with pytest.raises(SystemExit, match="far enough"):
+            training.train(settings, scene_folder, tmp_path / "run", held_out, QUICK)
+        printed.append(capsys.readouterr().out.splitlines())
+    (line,) = (line for line in printed[0] if line not in printed[1])
+    assert line.startswith(f"{start}: trained on scenes of the same names as 1 of the 1 ")
+    assert ": c.exr; " in line
+
+
+@pytest.mark.parametrize("part", ["model", "optimizer"])
+def test_weights_that_are_not_finite_are_not_saved(tmp_path, part):
+    trainee = training.compiled(TINY)
+    checkpoints.restore(tmp_path, trainee)
+    spoiled = trainee.trainable_variables[3] if part == "model" else trainee.optimizer.variables[5]
+    spoiled.assign(np.full(spoiled.shape, np.nan, np.float32))
+    with pytest.raises(TrainingError, match=rf"^{tmp_path}: {part}/[^\n]* is not finite[^\n]*$"):
+        checkpoints.save(tmp_path, trainee, Position(1), {})
+    assert not list(tmp_path.iterdir())
+
+
+def test_checkpoints_may_be_larger_than_files_from_elsewhere(tmp_path, monkeypatch):
+    trainee = training.compiled(TINY)
+    checkpoints.restore(tmp_path, trainee)
+    checkpoints.save(tmp_path, trainee, Position(1), {"a": 1})
+    monkeypatch.setattr(npz, "LARGEST", 1000)
+    assert checkpoints.restore(tmp_path, trainee) == (Position(1), {"a": 1})
+    with pytest.raises(npz.NpzError, match="unpacks to more"):
+        npz.read(tmp_path / Position(1).file)
+
+
+def test_a_run_whose_checkpoints_cannot_be_read_back_ends(scene_folder, tmp_path, monkeypatch):
+    """Instead of training the same epochs again and again."""
+
+    def damaged(*_, **__):
+        raise npz.NpzError("a disk that forgets")
+
+    monkeypatch.setattr(npz, "read", damaged)
+    settings = dataclasses.replace(TINY, epochs=1)
+    with pytest.raises(TrainingError, match=r"run: [^\n]*cannot be read back"):
+        training.train(settings, scene_folder, tmp_path / "run", None, QUICK)

@@ -1,0 +1,94 @@
+"""The training command: the same on every backend, repeated from its settings, faults said."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from tests.conftest import ROOT
+from tests.run.training import FAST, QUICK, TINY, losses
+from training_code.camera import Development
+from training_code.run import fit as training
+from training_code.run.config import Config
+
+COMMAND = ROOT / "training_code" / "hdrcnn_train.py"
+SMALL = ("--width=4", "--size=32", "--batch=2", "--steps=1", "--validation_crops=2")
+
+
+def test_backends_and_cameras_have_the_same_first_ten_losses(
+    scene_folder, held_out, tmp_path, tiny_weights, run_python
+):
+    """From the same start, without sensor noise: TensorFlow, JAX with TensorFlow out of reach, and
+    JAX with the scenes on the accelerator, whose camera differs by the rounding of a few codes.
+    """
+    found = []
+    for backend, render in (("tensorflow", False), ("jax", False), ("jax", True)):
+        folder = f"{backend}{render}"
+        arguments = [
+            "hdrcnn_train.py", f"--scenes={scene_folder}", f"--out_dir={folder}", *SMALL,
+            f"--validation={held_out}", f"--start={tiny_weights}", "--epochs=10",
+            "--validate_every=10", "--learning_rate=1e-3", "--set=sensor.noise_sd=0,0",
+            f"--render={render}",
+        ]  # fmt: skip
+        script = (
+            "import runpy, sys\n"
+            + ("sys.modules['tensorflow'] = None\n" if backend == "jax" else "")
+            + f"sys.argv = {arguments!r}\n"
+            f"runpy.run_path({str(COMMAND)!r}, run_name='__main__')"
+        )
+        done = run_python("-c", script, cwd=tmp_path, KERAS_BACKEND=backend, XLA_FLAGS=FAST)
+        assert f"wrote {folder}" in done.stdout
+        found.append(losses(tmp_path / folder))
+    assert len(found[0]) == 10
+    np.testing.assert_allclose(found[1], found[0], rtol=1e-3)
+    np.testing.assert_allclose(found[2], found[0], rtol=0.05)
+
+
+def test_a_run_is_repeated_from_its_settings(scene_folder, held_out, tmp_path, run_python):
+    settings = dataclasses.replace(TINY, epochs=1, development=Development(jpeg=(30, 100)))
+    first = tmp_path / "first"
+    training.train(settings, scene_folder, first, held_out, QUICK)
+    run_python(
+        COMMAND, f"--scenes={scene_folder}", "--out_dir=second", f"--validation={held_out}",
+        f"--config={first / 'config.json'}", "--validation_crops=2", cwd=tmp_path,
+    )  # fmt: skip
+    assert losses(tmp_path / "second") == losses(first)
+
+
+def test_more_special_settings_come_after_less_special_ones(tmp_path, run_python):
+    """Defaults, file, `--jpeg` or `--nojpeg`, `--set`."""
+    Config(development=Development(jpeg=(50, 60))).save(tmp_path / "jpeg.json")
+    cases = {
+        (): None,
+        ("--jpeg",): (30, 100),
+        ("--jpeg", "--set=development.jpeg=80,95"): (80, 95),
+        ("--set=development.hue_sd=1", "--jpeg"): (30, 100),
+        ("--config=jpeg.json",): (50, 60),
+        ("--config=jpeg.json", "--jpeg"): (30, 100),
+        ("--config=jpeg.json", "--nojpeg"): None,
+        ("--config=jpeg.json", "--nojpeg", "--set=development.jpeg=80,95"): (80, 95),
+    }
+    script = (
+        "from absl.testing import flagsaver\n"
+        "from training_code.hdrcnn_train import FLAGS, choose_config\n"
+        f"for arguments in {list(cases)!r}:\n"
+        "    with flagsaver.flagsaver():\n"
+        "        FLAGS(['train', '--scenes=x', '--out_dir=y', *arguments])\n"
+        "        print(choose_config().development.jpeg)\n"
+    )
+    done = run_python("-c", script, cwd=tmp_path)
+    assert done.stdout.splitlines() == [str(qualities) for qualities in cases.values()]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        (["--scenes=none"], "none: holds no HDR scenes"),
+        (["--scenes=none", "--set=exposure.unclipped=2"], "--set exposure.unclipped=2"),
+        (["--scenes=none", "--width=0"], "--width 0"),
+    ],
+)
+def test_a_mistake_gets_one_line(tmp_path, run_python, arguments, reason):
+    done = run_python(COMMAND, *arguments, "--out_dir=run", cwd=tmp_path, status=1)
+    assert reason in done.stderr
+    assert "Traceback" not in done.stderr

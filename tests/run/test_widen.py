@@ -1,0 +1,49 @@
+"""A widened network computes the same, and its copies part when it is trained."""
+
+import keras
+import numpy as np
+import pytest
+
+from hdrcnn import weights
+from hdrcnn.models import BUILDERS
+from hdrcnn.weights import SHIPPED, WeightsError
+from training_code.run import start as starts, widen
+
+
+@pytest.fixture
+def picture() -> np.ndarray:
+    rng = np.random.default_rng(1)
+    return np.clip(rng.normal(0.8, 0.3, (1, 64, 96, 3)), 0, 1).astype(np.float32)
+
+
+@pytest.mark.parametrize("times", [2, 3])
+def test_a_wider_network_computes_the_same(picture, times):
+    arrays, metadata = weights.load(SHIPPED)
+    narrow = BUILDERS["hdrcnn"]()(metadata.width)
+    weights.assign(narrow, arrays, "narrow")
+    wide = BUILDERS["hdrcnn"]()(metadata.width * times)
+    starts.assign(wide, starts.load(SHIPPED), "wide")
+    expected, found = (np.asarray(model(picture)) for model in (narrow, wide))
+    assert expected.std() > 0.1
+    np.testing.assert_allclose(found, expected, atol=2e-4)
+
+
+def test_copies_have_gradients_of_their_own(tiny_weights, picture):
+    model = BUILDERS["hdrcnn"]()(8)
+    starts.assign(model, starts.load(tiny_weights), "wide")
+    before = np.asarray(model.get_layer("block1_conv1").kernel)
+    np.testing.assert_array_equal(before[..., ::2], before[..., 1::2])
+    model.compile(keras.optimizers.SGD(1e-4), "mse")
+    model.train_on_batch(picture, np.zeros_like(picture))
+    after = np.asarray(model.get_layer("block1_conv1").kernel)
+    assert np.abs(after[..., ::2] - after[..., 1::2]).max() > 0
+
+
+def test_what_is_no_multiple_is_refused(tiny_weights):
+    for width in (2, 6):
+        with pytest.raises(WeightsError, match="width 4"):
+            starts.assign(BUILDERS["hdrcnn"]()(width), starts.load(tiny_weights), "t.npz")
+    with pytest.raises(ValueError, match="a: "):
+        widen.widened({"a": np.zeros((3, 3, 2, 2))}, {"a": (3, 3, 2, 3)})
+    with pytest.raises(ValueError, match="b"):
+        widen.widened({"a": np.zeros(2)}, {"b": (2,)})

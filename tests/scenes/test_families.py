@@ -1,0 +1,113 @@
+"""Lists of families: read from any editor's text; what they name in vain is said, with a guess."""
+
+import os
+
+import numpy as np
+import pytest
+from hypothesis import example, given, strategies as st
+
+from hdrcnn.files import ImageError
+from training_code.evaluation.request import Request, choose_scenes
+from training_code.run import material
+from training_code.run.config import Config
+from training_code.scenes.collection import Scene
+from training_code.scenes.families import as_line, missing_note, read_list
+from training_code.scenes.files import Folders
+from training_code.tasks import curve_rows
+
+SCENES = [
+    Scene(name, family, np.zeros((4, 4, 3), np.float16))
+    for name, family in [("p/cannon_4k.hdr", "cannon"), ("p/x.exr", "Flowers"), ("v.1.exr", "v.1")]
+]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "# families\na\n\nb#1  # second\ncaf\u00e9\n".encode(),
+        "a\r\nb#1\r\ncaf\u00e9".encode("utf-8-sig"),
+        "a\rb#1 #x\r  caf\u00e9  \r".encode(),
+    ],
+)
+def test_lists_have_comments_and_come_from_any_editor(tmp_path, content):
+    (tmp_path / "list.txt").write_bytes(content)
+    assert read_list(tmp_path / "list.txt") == {"a", "b#1", "caf\u00e9"}
+
+
+@given(st.sets(st.text(min_size=1), max_size=4))
+@example({"# a", "b # c", " d ", '"e"', '"f', "g#1", "\ufeffh", "i\nj", os.fsdecode(b"caf\xe9")})
+def test_any_names_come_back_from_their_lines(tmp_path_factory, names):
+    path = tmp_path_factory.getbasetemp() / "names.txt"
+    path.write_text("".join(f"{as_line(name)}\n" for name in names), encoding="utf-8")
+    assert read_list(path) == names
+
+
+def test_names_stand_in_the_list_as_they_are_where_they_can(tmp_path):
+    assert [as_line(name) for name in ("a b", "c#1", '"d', "caf\u00e9")] == [
+        "a b", "c#1", '"d', "caf\u00e9",
+    ]  # fmt: skip
+    (tmp_path / "list.txt").write_text(' "# a" # of both\n"b" c\n')
+    assert read_list(tmp_path / "list.txt") == {"# a", '"b" c'}
+
+
+def test_what_is_no_text_is_named(tmp_path):
+    (tmp_path / "list.txt").write_text("cannon\n", encoding="utf-16")
+    with pytest.raises(ImageError, match=r"^[^\n]*list\.txt: not UTF-8 text; [^\n]*$"):
+        read_list(tmp_path / "list.txt")
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("Cannon", "cannon"),
+        ("cannon.exr", "cannon"),
+        ("CANNON_2k", "cannon"),
+        ("p/flowers.EXR", "Flowers"),
+        ("x", "Flowers"),
+        ("v.1.exr", "v.1"),
+    ],
+)
+def test_a_name_that_is_nearly_one_is_recognised(tmp_path, name, meant):
+    note = missing_note(tmp_path, {"cannon", "canon", name} - {meant}, SCENES)
+    assert f"{name} (is {meant} meant?)" in note
+    assert note.endswith(", canon")
+
+
+def test_names_that_are_all_there_need_no_note(tmp_path):
+    assert missing_note(tmp_path, {"cannon", "v.1"}, SCENES) == ""
+
+
+def test_of_many_names_some_are_given(tmp_path):
+    note = missing_note(tmp_path, {f"{number:02}" for number in range(20)}, SCENES)
+    assert note.startswith(f"20 names of {tmp_path} are in no scene: 00, 01, ")
+    assert note.endswith(", 07, and 12 more")
+
+
+def test_training_evaluation_and_curves_say_it(scene_folder, tmp_path, capsys):
+    path = tmp_path / "list.txt"
+    path.write_text("two\nTHREE\nnowhere\n")
+    said = f"2 names of {path} are in no scene: THREE (is three meant?), nowhere"
+    folders = Folders((scene_folder,))
+    material.both_sides(Config(size=32), folders, tmp_path / "run", [path], 1.0)
+    assert said in capsys.readouterr().out.splitlines()
+    request = Request(scenes=scene_folder, out_dir=tmp_path, families=path)
+    assert choose_scenes(request)[1].splitlines()[1] == said
+    pictures = curve_rows.Request(scene_folder, path, 1, 1)
+    assert curve_rows.list_note(pictures) == said
+    path.write_text("THREE\n")
+    for refused in (
+        lambda: choose_scenes(request),
+        lambda: curve_rows.list_note(pictures),
+        lambda: material.both_sides(Config(size=32), folders, tmp_path / "run", [path], 1.0),
+    ):
+        with pytest.raises(
+            (ImageError, ValueError), match=rf"^{path}: [^\n]*is three meant[^\n]*$"
+        ):
+            refused()
+
+
+def test_our_own_list_serves_any_collection(scene_folder, tmp_path):
+    request = Request(scenes=scene_folder, out_dir=tmp_path)
+    assert len(choose_scenes(request)[0].scenes) == 4
+    ours = curve_rows.Request(scene_folder, curve_rows.VALIDATION, 1, 1)
+    assert curve_rows.list_note(ours).startswith("21 names of ")

@@ -1,0 +1,98 @@
+"""Held-out families: a share by hash, that nobody's coming or going moves, or a list."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, strategies as st
+
+from training_code.scenes.collection import Scene
+from training_code.scenes.families import read_list
+from training_code.scenes.split import SHARE, held_out, held_out_by_list, place, sides
+
+COMMITTED = Path(__file__).resolve().parents[2] / "training_code" / "validation_families.txt"
+
+names = st.sets(st.text(min_size=1, max_size=12), min_size=2, max_size=40)
+shares = st.floats(0.001, 0.999)
+
+
+def scene(name: str, family: str) -> Scene:
+    return Scene(name, family, np.zeros((4, 4, 3), np.float16))
+
+
+@given(names, shares)
+def test_some_are_held_out_and_some_are_not(families, share):
+    chosen = held_out(families, share)
+    assert 0 < len(chosen) < len(families)
+    assert chosen < families
+    assert max(map(place, chosen)) <= min(map(place, families - chosen))
+
+
+@given(names, names, shares)
+def test_what_is_added_moves_nobody(families, more, share):
+    """Where the share alone decides: families on both sides of it."""
+    if {place(family) < share for family in families} == {True, False}:
+        assert held_out(families | more, share) & families == held_out(families, share)
+
+
+def test_the_share_is_that_of_many_names():
+    families = {f"place {number}" for number in range(4000)}
+    for share in (0.05, 0.156, 0.5):
+        spread = np.sqrt(share * (1 - share) / 4000)
+        assert abs(len(held_out(families, share)) / 4000 - share) < 4 * spread
+
+
+def test_a_place_is_that_of_the_published_hash():
+    """SHA-256 of "abc", FIPS 180-4: ba7816bf 8f01cfea ..."""
+    assert place("abc") == 0xBA7816BF8F01CFEA / 2**64
+    assert 0.0 <= place(os.fsdecode(b"caf\xe9")) < 1.0
+
+
+def test_the_rule_gives_the_committed_list():
+    """With the families that come next by their place on the other side; those added by hand, below
+    them in the file, apart.
+    """
+    by_rule, added = COMMITTED.read_text().split("# Added later")
+    committed = frozenset(name for name in by_rule.splitlines() if not name.startswith("#"))
+    assert read_list(COMMITTED) == committed | frozenset(added.splitlines()[2:])
+    next_ones = {"st_fagans_interior", "potsdamer_platz", "spruit_sunrise"}
+    assert min(map(place, next_ones)) == place("st_fagans_interior")
+    assert held_out(committed | next_ones) == committed
+    assert held_out(committed | next_ones, SHARE - 0.01) < committed
+
+
+def test_nothing_is_held_out_where_nothing_is_asked_for():
+    assert held_out({"a"}, 0.0) == frozenset()
+    scenes = [scene("a.exr", "a")]
+    assert sides(scenes, share=0.0) == (scenes, [])
+
+
+@pytest.mark.parametrize("share", [-0.1, 1.0, 3.0])
+def test_a_share_is_a_share(share):
+    with pytest.raises(ValueError, match=r"\[0, 1\)"):
+        held_out({"a", "b"}, share)
+
+
+def test_a_single_family_is_told_what_to_do():
+    with pytest.raises(ValueError, match=r"^[^\n]*one family \(night\)[^\n]*MANIFEST\.csv[^\n]*$"):
+        sides([scene("a.exr", "night"), scene("b.exr", "night")])
+
+
+def test_a_list_overrides_the_rule(tmp_path):
+    path = tmp_path / "list.txt"
+    path.write_text("b\nnot here\n")
+    scenes = [scene(f"{number}.exr", family) for number, family in enumerate("abcb")]
+    training, withheld = sides(scenes, [path], share=0.9)
+    assert [s.name for s in training] == ["0.exr", "2.exr"]
+    assert [s.name for s in withheld] == ["1.exr", "3.exr"]
+
+
+@pytest.mark.parametrize(
+    ("text", "what"), [("x\ny\n", "none"), ("# a\n", "none"), ("a\nb\n", "all")]
+)
+def test_a_list_that_splits_nothing_is_an_error(tmp_path, text, what):
+    path = tmp_path / "list.txt"
+    path.write_text(text)
+    with pytest.raises(ValueError, match=rf"list\.txt: names {what} of the 2 families[^\n]*$"):
+        held_out_by_list([scene("1.exr", "a"), scene("2.exr", "b")], path)

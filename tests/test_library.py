@@ -1,0 +1,137 @@
+"""The library and the command: the same choices, the same files, the same answer."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import hdrcnn
+from hdrcnn import weights
+from hdrcnn.batch import choose
+from hdrcnn.readers.hdr import read_exr, read_radiance
+from hdrcnn.writers import WRITERS
+from tests.conftest import ROOT
+
+MARKS = {
+    "exr": b"\x76\x2f\x31\x01", "hdr": b"#?RADIANCE", "ultrahdr": b"\xff\xd8",
+    "avif": b"ftypavif", "png": b"\x89PNG", "jxl": b"JXL ",
+}  # fmt: skip
+"""What files of each format begin with."""
+SEVENTH = """
+import json, sys
+from pathlib import Path
+import numpy as np
+from hdrcnn import writers
+
+def write(path, picture, options):
+    notes = json.dumps(dict(picture.notes))
+    with path.open("wb") as file:
+        np.savez(file, hdr=picture.hdr, nits=options.nits, notes=notes)
+
+def read(path):
+    return json.loads(str(np.load(path)["notes"]))
+
+writers.WRITERS["seventh"] = writers.Writer(
+    ".light", write, "Seventh Kind", "for those who count", ("look",), notes=read
+)
+"""
+"""A format of somebody else, with a way to read its notes back."""
+
+
+@pytest.fixture
+def jpeg(tmp_path, picture):
+    """A photograph that was compressed with losses."""
+    (tmp_path / "photos").mkdir()
+    path = tmp_path / "photos" / "p.jpg"
+    Image.fromarray(picture).save(path, quality=85)
+    return path
+
+
+@pytest.mark.parametrize("kind", ["jpg", "png"])
+def test_the_same_file_gives_the_same_light(tmp_path, run_python, jpeg, kind):
+    """By default, whatever weights, precision and curve that takes."""
+    if kind == "png":
+        Image.open(jpeg).save(jpeg.with_suffix(".png"))
+        jpeg.unlink()
+    source = jpeg.with_suffix(f".{kind}")
+    run_python(ROOT / "hdrcnn_predict.py", "--im_dir=photos", "--out_dir=out", cwd=tmp_path)
+    photo = hdrcnn.read_photograph(source)
+    hdr = hdrcnn.reconstruct(photo)
+    np.testing.assert_array_equal(hdr, hdrcnn.reconstruct(source))
+    hdrcnn.write(tmp_path / "own.exr", hdr, photograph=photo)
+    np.testing.assert_array_equal(read_exr(tmp_path / "own.exr"), read_exr(tmp_path / "out/p.exr"))
+    other = hdrcnn.load(lossy=kind == "png").reconstruct(photo.code)
+    assert np.abs(other - hdr).max() > 0.01, "the other weights give another result"
+
+
+def test_weights_and_precision_are_chosen_by_what_the_command_uses(monkeypatch, jpeg):
+    asked = []
+
+    def loaded(path, **how):
+        asked.append((path, how["precision"]))
+        raise weights.WeightsError("enough")
+
+    monkeypatch.setattr("hdrcnn.predict.single_image.load", loaded)
+    for lossy, expected in ((True, weights.JPEG), (False, weights.SHIPPED)):
+        networks = choose.Networks.on()
+        for call in (
+            lambda: hdrcnn.load(lossy=lossy),  # noqa: B023
+            lambda: networks.predictor(networks.choose(lossy)),  # noqa: B023
+        ):
+            with pytest.raises(weights.WeightsError):
+                call()
+        assert asked[-2:] == [(expected, "auto")] * 2
+    with pytest.raises(weights.WeightsError):
+        hdrcnn.reconstruct(jpeg)
+    assert asked[-1] == (weights.JPEG, "auto")
+
+
+@pytest.mark.parametrize("name", WRITERS)
+@pytest.mark.parametrize("known", [False, True])
+def test_every_format_is_written_by_the_end_of_its_name(tmp_path, jpeg, name, known):
+    writer = WRITERS[name]
+    if writer.package is not None:
+        pytest.importorskip(writer.package, minversion="2025.11.11")
+    photo = hdrcnn.read_photograph(jpeg) if known else None
+    hdr = np.full((*hdrcnn.read(jpeg).shape[:2], 3), 0.5, np.float32)
+    hdr[:9, :9] = 4.0
+    hdrcnn.write(tmp_path / f"a{writer.ending}", hdr, photograph=photo, nits=100)
+    assert MARKS[name] in (tmp_path / f"a{writer.ending}").read_bytes()[:16]
+    if name == "hdr":
+        np.testing.assert_allclose(read_radiance(tmp_path / "a.hdr"), hdr, rtol=0.01)
+
+
+def test_a_photograph_is_not_overwritten_and_unknown_endings_are_named(jpeg, tmp_path):
+    before = jpeg.read_bytes()
+    light = np.ones((4, 4, 3), np.float32)
+    with pytest.raises(hdrcnn.ImageError, match=r"p\.jpg: .*_hdr\.jpg"):
+        hdrcnn.write(jpeg, light)
+    assert jpeg.read_bytes() == before
+    hdrcnn.write(tmp_path / "new.jpg", light)
+    with pytest.raises(hdrcnn.ImageError, match=r"a\.gif: .*\.exr"):
+        hdrcnn.write(tmp_path / "a.gif", light)
+
+
+def test_a_seventh_format_is_known_everywhere(tmp_path, run_python, jpeg):
+    """Registered once: help, report, results of an earlier run, useless flags, library."""
+    command = f"{SEVENTH}\nfrom hdrcnn.cli.predict import entry\nentry()"
+    said = run_python("-c", command, "--help", cwd=tmp_path).stdout
+    assert "seventh, Seventh Kind for those who count" in " ".join(said.split())
+    asked = ("--im_dir=photos", "--out_dir=out", "--format=seventh,exr", "--report", "--nits=80")
+    run_python("-c", command, *asked, cwd=tmp_path)
+    written = np.load(tmp_path / "out" / "p.light")
+    assert written["nits"] == 80
+    np.testing.assert_array_equal(
+        written["hdr"].astype(np.float32), read_exr(tmp_path / "out" / "p.exr")
+    )
+    page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+    assert "Seventh Kind" in page
+    assert "p.light" in page
+    again = run_python("-c", command, *asked[:3], "--nits=80", cwd=tmp_path).stdout
+    assert "kept" in again
+    useless = run_python(
+        "-c", command, "--im_dir=photos", "--look=light", cwd=tmp_path, status=1
+    ).stderr
+    assert "seventh" in useless
+    library = f"{SEVENTH}\nimport hdrcnn\nhdrcnn.write('b.light', np.ones((2, 2, 3)))"
+    run_python("-c", library, cwd=tmp_path)
+    assert np.load(tmp_path / "b.light")["hdr"].shape == (2, 2, 3)

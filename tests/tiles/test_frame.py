@@ -1,0 +1,74 @@
+"""Parts of a padded picture: the same as padding all of it."""
+
+import functools
+
+import numpy as np
+import pytest
+from hypothesis import given, settings, strategies as st
+
+from hdrcnn.predict.blend import THRESHOLD, bend, saturation
+from hdrcnn.tiles.frame import Frame, block_means
+from hdrcnn.tiles.geometry import pad_to_multiple
+from hdrcnn.tiles.regions import Region
+
+sides = st.integers(1, 70)
+
+
+@settings(max_examples=40, deadline=None)
+@given(rows=sides, columns=sides, part=st.tuples(*[st.floats(0, 1)] * 4))
+def test_a_part_is_that_of_the_padded_picture(rows, columns, part):
+    image = np.random.default_rng(rows).random((rows, columns, 3), np.float32)
+    whole, frame = pad_to_multiple(image, 32), Frame(image, 32)
+    assert frame.bounds == Region(0, whole.shape[0], 0, whole.shape[1])
+    top, bottom = sorted(int(share * (whole.shape[0] - 1)) for share in part[:2])
+    left, right = sorted(int(share * (whole.shape[1] - 1)) for share in part[2:])
+    np.testing.assert_array_equal(
+        frame.codes(Region(top, bottom + 1, left, right + 1)),
+        whole[top : bottom + 1, left : right + 1],
+    )
+
+
+@given(columns=sides)
+def test_a_closed_picture_goes_on_where_it_began(columns):
+    image = np.random.default_rng(columns).random((3, columns, 3), np.float32)
+    frame = Frame(image, 32, closed=True, halo=64)
+    assert frame.bounds.left == -64
+    assert (frame.bounds.right - frame.bounds.left) % 32 == 0
+    assert frame.bounds.right >= columns + 64
+    codes = frame.codes(frame.bounds)
+    for column in range(frame.bounds.left, frame.bounds.right):
+        np.testing.assert_array_equal(codes[:3, column + 64], image[:, column % columns])
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_codes_of_whole_numbers_are_shares_of_the_largest(dtype):
+    image = np.full((2, 2, 3), np.iinfo(dtype).max // 5, dtype)
+    codes = Frame(image, 1).codes(Region(0, 2, 0, 2))
+    assert codes.dtype == np.float32
+    np.testing.assert_allclose(codes, 0.2, rtol=1e-6)
+
+
+@given(rows=sides, columns=sides, factor=st.integers(1, 40))
+def test_a_reduced_picture_against_a_loop(rows, columns, factor):
+    image = np.random.default_rng(rows).random((rows, columns, 3), np.float32)
+    reduced = Frame(image, 32, scaling=0.5).reduced(factor)
+    padded = pad_to_multiple(image, factor)
+    expected = [
+        [
+            0.5 * padded[y : y + factor, x : x + factor].mean(axis=(0, 1), dtype=np.float64)
+            for x in range(0, columns, factor)
+        ]
+        for y in range(0, rows, factor)
+    ]
+    np.testing.assert_allclose(reduced.codes(reduced.picture), expected, atol=2e-5)
+    assert reduced.bounds.bottom % 32 == 0
+
+
+@pytest.mark.parametrize("gamma", [1.0, 1.3])
+def test_saturated_is_where_the_blend_shows_the_prediction(gamma):
+    image = np.random.default_rng(1).random((64, 96, 3), np.float32)
+    shown = functools.partial(bend, gamma=gamma)
+    frame = Frame(image, 32, scaling=1.02, bend=shown, threshold=THRESHOLD**gamma)
+    alpha = saturation(frame.shown(frame.picture))
+    expected = block_means((alpha > 0).astype(np.float32), 32)[..., 0]
+    np.testing.assert_allclose(frame.saturated(32), expected, atol=3 / 1024)

@@ -1,0 +1,85 @@
+"""The segments of a JPEG and the colour profiles in them, against Pillow and LittleCMS."""
+
+import io
+
+import numpy as np
+import pytest
+from PIL import Image, ImageCms
+
+from hdrcnn.colour.icc import profile_chromaticities
+from hdrcnn.colour.icc_profile import matrix_profile
+from hdrcnn.colour.primaries import ADOBE_RGB, NAMED, PROPHOTO
+from hdrcnn.readers import jpeg_markers
+from hdrcnn.writers import jpeg_segments as jpeg_parts
+from tests.writers.outputs import jpeg, photograph
+
+
+@pytest.mark.parametrize("name", NAMED)
+def test_profiles_are_those_of_their_primaries(name):
+    data = matrix_profile(NAMED[name])
+    assert profile_chromaticities(data) == NAMED[name]
+    profile = ImageCms.getOpenProfile(io.BytesIO(data))  # LittleCMS reads it.
+    assert (profile.profile.profile_description or "").startswith(name)
+
+
+@pytest.mark.parametrize("space", [ADOBE_RGB, PROPHOTO])
+def test_littlecms_takes_white_to_white_and_the_curve_for_srgb(space):
+    codes = np.tile(np.arange(256, dtype=np.uint8)[:, None], (1, 3))[None]
+    converted = ImageCms.profileToProfile(
+        Image.fromarray(codes),
+        ImageCms.ImageCmsProfile(io.BytesIO(matrix_profile(space))),
+        ImageCms.createProfile("sRGB"),
+    )
+    assert np.abs(np.asarray(converted).astype(int) - codes).max() <= 1
+
+
+BAD = [b"", b"\xff\xd8", b"\xff\xd8\xff\xd9", b"\xff\xd8\xff\xc0\0\4ab", b"\xff\xd8\0\0\0\0"]
+
+
+@pytest.mark.parametrize("data", BAD)
+def test_damaged_files_are_no_jpeg(data):
+    with pytest.raises(ValueError, match=r"."):
+        jpeg_parts.frame_of(data)
+    with pytest.raises(ValueError, match=r"."):
+        jpeg_parts.samples_only(data)
+
+
+def test_a_segment_holds_so_much_and_profiles_go_on_in_the_next():
+    with pytest.raises(ValueError, match="65534 bytes do not fit"):
+        jpeg_parts.segment(0xE1, bytes(65534))
+    profile = np.random.default_rng(0).bytes(150_000)
+    data = jpeg(photograph())
+    head, rest = jpeg_parts.samples_only(data)
+    whole = jpeg_parts.START + head + jpeg_parts.profile_segments(profile) + rest
+    assert Image.open(io.BytesIO(whole)).info["icc_profile"] == profile
+
+
+SECRETS = {
+    "comment": jpeg_parts.segment(0xFE, b"secret"),
+    "XMP": jpeg_parts.segment(0xE1, jpeg_parts.XMP + b"<exif:GPSLatitude>secret"),
+    "Exif": jpeg_parts.segment(0xE1, jpeg_parts.EXIF + b"secret"),
+    "Photoshop": jpeg_parts.segment(0xED, b"Photoshop 3.0\0secret"),
+    "reserved": jpeg_parts.segment(0xF4, b"secret"),
+    "Adobe": jpeg_parts.segment(0xEE, b"Adobe\0\x64\0\0\0\0\1secret"),
+    "filled": b"\xff" * 5 + jpeg_parts.segment(0xFE, b"secret"),
+}
+
+
+@pytest.mark.parametrize("kind", SECRETS)
+@pytest.mark.parametrize("options", [{"progressive": True}, {"restart_marker_blocks": 2}, {}])
+def test_nothing_but_samples_and_tables_is_kept_before_or_between_the_scans(kind, options):
+    """Behind the end of image too; each sample stays as it is."""
+    data = jpeg(photograph(), **options)
+    expected = np.asarray(Image.open(io.BytesIO(data)))
+    clean = b"".join(jpeg_parts.samples_only(data))
+    places = [at for _, _, at in jpeg_markers.markers(data)]
+    assert len(places) > (20 if options == {"progressive": True} else 5)
+    for at in (*places, len(data)):
+        kept = b"".join(jpeg_parts.samples_only(data[:at] + SECRETS[kind] + data[at:]))
+        assert b"secret" not in kept
+        if kind == "Adobe" and at < places[-1]:
+            kept = kept.replace(SECRETS["Adobe"][4:16], b"")  # What it says of colours is needed.
+            kept = kept.replace(b"\xff\xee\0\x0e", b"")
+        assert kept == clean
+    with Image.open(io.BytesIO(jpeg_parts.START + clean)) as image:
+        np.testing.assert_array_equal(image, expected)

@@ -1,0 +1,122 @@
+"""The virtual camera on the accelerator: shots in, pictures and targets out.
+
+    shots                 numbers, a row a shot: `training_code.camera.shots`
+      -> views.py         linear views out of the scenes of an atlas
+      -> exposure.py      1.0 becomes the clipping level
+      -> camera.sensor    noise, by a hash of the shot's seed
+      -> camera.development  white balance, jitter: the target; curve, 8 bits
+      -> jpeg.py          what a file would leave
+      -> picture, target
+
+The formulas of sensor and development are those of the loader on the host. Its noise is of the
+same distribution and of other values; all else agrees to the rounding of a code.
+"""
+
+import dataclasses
+from typing import Any, TypeAlias
+
+import keras
+import numpy as np
+from keras import ops
+
+from training_code.camera import (
+    CURVES,
+    Development,
+    add_noise,
+    curve_codes,
+    jitter_colour,
+    white_balance as balance,
+)
+from training_code.camera.noise import gaussian
+from training_code.camera.on_device import jpeg, views
+from training_code.camera.on_device.atlas import Atlas
+from training_code.camera.on_device.exposure import expose
+
+Tensor: TypeAlias = keras.KerasTensor
+
+
+def sense(linear: Tensor, shots: dict[str, Any]) -> Tensor:
+    """Noise of each shot's deviation and seed: [N, H, W, 3] exposed to the same, >= 0."""
+    noise = gaussian(shots["noise_seed"], tuple(linear.shape[1:]))
+    return add_noise(linear, _spread(shots["noise_sd"]), noise, xp=ops)
+
+
+def recolour(linear: Tensor, shots: dict[str, Any], development: Development) -> Tensor:
+    """White balance, hue and saturation: [N, H, W, 3] linear >= 0 to the same."""
+    if development.white_balance_sd:
+        gains = ops.cast(shots["white_balance"], "float32")[:, None, None, :]
+        linear = balance(linear, gains, xp=ops)
+    if development.hue_sd or development.saturation_sd:
+        hue, saturation = _spread(shots["hue"]), _spread(shots["saturation"])
+        linear = jitter_colour(linear, hue, saturation, xp=ops)
+    return linear
+
+
+def curve(linear: Tensor, shots: dict[str, Any], development: Development) -> Tensor:
+    """Clip, camera curve, 8 bits: linear >= 0 to whole float32 codes in 0..255, same shape."""
+    which: Any = _spread(shots["curve"], "int32")
+    if development.curves[CURVES.index("published")] == 1.0:
+        which = CURVES.index("published")
+    n, s, strength = (_spread(shots[name]) for name in ("n", "s", "strength"))
+    return curve_codes(linear, which, n, s, strength, xp=ops)
+
+
+def _spread(values: Any, dtype: str = "float32") -> Tensor:
+    """[N] to [N, 1, 1, 1]."""
+    return ops.cast(values, dtype)[:, None, None, None]
+
+
+class DeviceCamera(keras.layers.Layer):
+    """Scenes in the memory of the accelerator, and a camera among them.
+
+    The pixels are a variable that is not trained: under JAX an argument of the compiled graph
+    rather than a constant within it; float16 whatever the dtype policy. They belong to no network
+    and into no weights file or checkpoint. Under TensorFlow on a GPU the model around is to be
+    compiled with `jit_compile=True`: outside of XLA, TensorFlow computes int32 on the host.
+    """
+
+    def __init__(self, atlas: Atlas, size: int, development: Development) -> None:
+        """size: side of the pictures, a multiple of 16 where there is JPEG; development: what its
+        distributions leave out costs nothing.
+        """
+        super().__init__(name="device_camera", dtype="float32", autocast=False, trainable=False)
+        self.size, self.development = size, development
+        self.pixels = keras.Variable(
+            atlas.pixels, dtype="float16", trainable=False, autocast=False, name="pixels"
+        )
+        # The small tables stay; of the pixels one copy is enough.
+        self.atlas = dataclasses.replace(atlas, pixels=np.zeros((0, 3), np.float16))
+        self.built = True
+
+    def take(self, shots: dict[str, Any]) -> tuple[Tensor, Tensor]:
+        """shots: the arrays of `training_code.camera.shots.stack`, as tensors, [N] or [N, 3].
+
+        Returns the pictures, [N, size, size, 3] float32, 8-bit codes / 255, and their targets,
+        float32, linear, 1.0 = clipping level, capped at each shot's peak, NaN where the scene's
+        source was clipped. A shot too black to be
+        exposed is a black picture with a black target. Raises TypeError where a dtype policy has
+        rounded the shots.
+        """
+        if keras.backend.standardize_dtype(shots["yaw"].dtype) != "float32":
+            raise TypeError(
+                f"the numbers of the shots came as {shots['yaw'].dtype}, not float32: give the "
+                "model around the camera autocast=False"
+            )
+        view = views.render(self.pixels, self.atlas, shots, self.size)
+        exposed = expose(view, shots["unclipped"])
+        is_lit = ops.any(exposed > 0, axis=(1, 2, 3), keepdims=True)
+        # Noise on black would be all that is learnt of it.
+        sensed = ops.where(is_lit, sense(exposed, shots), 0.0)
+        target = recolour(sensed, shots, self.development)
+        codes = curve(target, shots, self.development)
+        if self.development.jpeg is not None:
+            codes = jpeg.round_trip(codes, shots["jpeg_quality"], shots["subsampled"])
+        target = ops.minimum(target, _spread(shots["peak"]))
+        if np.isfinite(self.atlas.ceiling).any():
+            ceiling = _spread(ops.take(self.atlas.ceiling, ops.cast(shots["scene"], "int32")))
+            known = ops.max(view, axis=-1, keepdims=True) < ceiling
+            target = ops.where(known, target, np.float32(np.nan))
+        return codes / 255.0, target
+
+    def call(self, shots: dict[str, Any]) -> tuple[Tensor, Tensor]:
+        return self.take(shots)

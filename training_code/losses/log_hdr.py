@@ -1,0 +1,195 @@
+"""Losses on log HDR images: pure functions in `keras.ops`, float32.
+
+All take `target`, [N, H, W, 3] linear with 1.0 = clipping level, and `log_hdr`, the prediction
+y = log(H + 1/255) of the same shape, and return one value a picture, [N]. `mask`, [N, H, W, 1] or
+[N, H, W, 3] in [0, 1], says where the prediction counts; without one it is the published
+saturation of the target. `cost` also takes targets that are NaN where they are not known: there
+nothing counts.
+"""
+
+import math
+from collections.abc import Callable
+from typing import Any, TypeAlias
+
+import keras
+import numpy as np
+from keras import ops
+
+from hdrcnn.colour.saturation import saturation
+from hdrcnn.colour.transfer import LOG_OFFSET, LUMINANCE_WEIGHTS, log_encode, luminance
+from hdrcnn.predict import blend as highlights
+from training_code.losses.settings import Loss
+
+BLUR_SD = 4.2
+BLUR_RADIUS = 6
+"""The published 13x13 Gaussian: standard deviation 4.2 pixels, cut at 6."""
+
+PEAK_NORM = 4.0
+"""The p of the norm that stands for the peak."""
+
+GRADIENT_SCALES = 4
+
+Tensor: TypeAlias = keras.KerasTensor
+
+
+def blur(image: Tensor) -> Tensor:
+    """13x13 Gaussian with zeros beyond the border. [N, H, W, 1] to the same shape."""
+    offsets = np.arange(-BLUR_RADIUS, BLUR_RADIUS + 1)
+    profile = np.exp(-0.5 * (offsets / BLUR_SD) ** 2)
+    kernel = (profile / profile.sum()).astype(np.float32)
+    image = ops.conv(image, kernel.reshape(-1, 1, 1, 1), padding="same")
+    return ops.conv(image, kernel.reshape(1, -1, 1, 1), padding="same")
+
+
+def log_luminance(log_hdr: Tensor) -> Tensor:
+    """log(luminance + 1/255) of a prediction, [N, H, W, 1], without leaving the log domain: the
+    weights add to 1.
+    """
+    log_weights = ops.log(ops.convert_to_tensor(LUMINANCE_WEIGHTS, dtype="float32"))
+    return ops.logsumexp(log_hdr + log_weights, axis=-1, keepdims=True)
+
+
+def asymmetric_square(difference: Tensor, asymmetry: float) -> Tensor:
+    """d^2, and (1 + asymmetry) d^2 where d < 0: its mean is least at an expectile above the mean.
+
+    W. K. Newey, J. L. Powell, "Asymmetric least squares estimation and testing", Econometrica
+    55(4), 1987. difference: prediction minus target, any shape.
+    """
+    if not asymmetry:
+        return ops.square(difference)
+    return ops.square(difference) + asymmetry * ops.square(ops.minimum(difference, 0.0))
+
+
+def log_l2(
+    target: Tensor, log_hdr: Tensor, mask: Tensor | None = None, asymmetry: float = 0.0
+) -> Tensor:
+    """Masked squared error in the log domain: mean(((y - log(t + 1/255)) M)^2), Eq. 5."""
+    mask = saturation(target, xp=ops) if mask is None else mask
+    difference = (log_hdr - log_encode(target, xp=ops)) * mask
+    return ops.mean(asymmetric_square(difference, asymmetry), axis=(1, 2, 3))
+
+
+def illumination_reflectance(
+    target: Tensor, log_hdr: Tensor, mask: Tensor | None = None, asymmetry: float = 0.0
+) -> Tensor:
+    """Mean of [0.5 (dI)^2 + 0.5 (dR)^2] M: Eilertsen et al. 2017, Eqs. 6 to 8.
+
+    Illumination I is the blurred log luminance, reflectance R what is left of log RGB. The blur
+    is linear, so the difference of two illuminations is the blurred difference. The asymmetry acts
+    on both: regions too dark are in I, small lights too dark in R.
+    """
+    mask = saturation(target, xp=ops) if mask is None else mask
+    illumination = blur(log_luminance(log_hdr) - log_encode(luminance(target, xp=ops), xp=ops))
+    reflectance = log_hdr - log_encode(target, xp=ops) - illumination
+    cost = 0.5 * asymmetric_square(illumination, asymmetry) + 0.5 * asymmetric_square(
+        reflectance, asymmetry
+    )
+    return ops.mean(cost * mask, axis=(1, 2, 3))
+
+
+LOSSES = {"illumination_reflectance": illumination_reflectance, "log_l2": log_l2}
+
+
+def log_peak(log_hdr: Tensor, mask: Tensor) -> Tensor:
+    """Log of the p-norm of the masked luminance + 1/255, p = `PEAK_NORM`, [N]: a soft maximum.
+
+    (sum M L^p / sum M)^(1/p); unlike the maximum it has a gradient everywhere in the highlights.
+    """
+    # Nothing counts where the mask is 0, however large the prediction there may be.
+    log_mask = ops.where(mask > 0.0, ops.log(ops.maximum(mask, 1e-6)), -1e4)
+    total = ops.logsumexp(PEAK_NORM * log_luminance(log_hdr) + log_mask, axis=(1, 2, 3))
+    return (total - ops.logsumexp(log_mask, axis=(1, 2, 3))) / PEAK_NORM
+
+
+def peak_error(
+    target: Tensor, log_hdr: Tensor, mask: Tensor | None = None, asymmetry: float = 0.0
+) -> Tensor:
+    """Squared difference of `log_peak`, times the mean of the mask.
+
+    The means of the other losses are over samples, most of them soft in the cores of lights: a
+    peak of a few pixels does not count there. By its factor a peak that is off weighs as much as
+    all highlights off by the same, and nothing where there are none.
+    """
+    mask = saturation(target, xp=ops) if mask is None else mask
+    difference = log_peak(log_hdr, mask) - log_peak(log_encode(target, xp=ops), mask)
+    return asymmetric_square(difference, asymmetry) * ops.mean(mask, axis=(1, 2, 3))
+
+
+def gradient_error(target: Tensor, log_hdr: Tensor, mask: Tensor | None = None) -> Tensor:
+    """Mean absolute difference of log gradients at `GRADIENT_SCALES` scales, summed over them.
+
+    Z. Li, N. Snavely, "MegaDepth", CVPR 2018, Eq. 6, there of log depth: a result may be off by a
+    factor but not in its shape, and edges stay sharp. A gradient counts by the product of the
+    masks of its two pixels; coarser scales are means of 2x2 pixels, weighted by the mask.
+    """
+    mask = saturation(target, xp=ops) if mask is None else mask
+    difference = log_hdr - log_encode(target, xp=ops)
+    total: Any = 0.0
+    for scale in range(GRADIENT_SCALES):
+        if scale:
+            weighted = ops.average_pool(difference * mask, 2, strides=2, padding="same")
+            mask = ops.average_pool(mask, 2, strides=2, padding="same")
+            difference = weighted / ops.maximum(mask, 1e-6)
+        for near, far in ((np.s_[:, 1:], np.s_[:, :-1]), (np.s_[:, :, 1:], np.s_[:, :, :-1])):
+            change = ops.abs(difference[near] - difference[far]) * mask[near] * mask[far]
+            total = total + ops.mean(change, axis=(1, 2, 3))
+    return total
+
+
+def capped(target: Tensor, log_hdr: Tensor, stops: float) -> tuple[Tensor, Tensor]:
+    """Target with at most so many stops above the clipping level, and the prediction cut at the
+    same where the target was: there anything brighter is as good.
+    """
+    most = 2.0**stops
+    held = ops.minimum(log_hdr, math.log(most + LOG_OFFSET))
+    return ops.minimum(target, most), ops.where(target > most, held, log_hdr)
+
+
+def split_known(target: Tensor) -> tuple[Tensor, Tensor]:
+    """A target that is NaN where it is not known, as one that is 0 there, and where it is known:
+    [N, H, W, 1], 1 or 0, all channels together.
+    """
+    known = ops.logical_not(ops.any(ops.isnan(target), axis=-1, keepdims=True))
+    return ops.where(known, target, 0.0), ops.cast(known, "float32")
+
+
+Cost: TypeAlias = Callable[[Any, Any, Any], Any]
+"""(target, log_hdr, code) to [N]; code: the picture in [0, 1], [N, H, W, 3], display-encoded."""
+
+
+def cost(settings: Loss, blend: str = "channel") -> Cost:
+    """The loss that the settings describe, as one function of target, prediction and picture.
+
+    blend: of the weights, one of `blend.BLENDS`.
+    """
+
+    def total(target: Tensor, log_hdr: Tensor, code: Tensor) -> Tensor:
+        target, known = split_known(target)
+        mask = saturation(target if settings.mask == "target" else code, xp=ops) * known
+        kept = highlights.mask(code, blend, xp=ops) * known if settings.mask == "blend" else mask
+        if settings.cap is not None:
+            target, log_hdr = capped(target, log_hdr, settings.cap)
+        result = LOSSES[settings.name](target, log_hdr, kept, settings.asymmetry)
+        if settings.peak:
+            result += settings.peak * peak_error(target, log_hdr, mask, settings.asymmetry)
+        if settings.gradient:
+            result += settings.gradient * gradient_error(target, log_hdr, mask)
+        if settings.knee is not None:
+            result = settings.knee * ops.log1p(result / settings.knee)
+        return result
+
+    return total
+
+
+def highlight_rmse(
+    target: Tensor, log_hdr: Tensor, total: Callable[[Tensor], Tensor] = lambda part: part
+) -> Tensor:
+    """For watching: RMSE in stops over samples where the target is above the clipping level.
+
+    total: adds up what several devices have of a batch.
+    """
+    target, _ = split_known(target)
+    mask = ops.cast(target > 1.0, "float32")
+    stops = (log_hdr - log_encode(target, xp=ops)) / float(np.log(2.0))
+    squares, count = total(ops.sum(ops.square(stops) * mask)), total(ops.sum(mask))
+    return ops.sqrt(squares / ops.maximum(count, 1.0))

@@ -1,0 +1,1 @@
+"""A training run: settings, start, checkpoints, record."""

@@ -1,0 +1,245 @@
+"""A training run from settings to a weights file: scenes -> shots -> trainee -> weights.npz.
+
+Wiring only; Keras is loaded when a run begins, under the backend of the environment.
+"""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hdrcnn.printed import quietly
+from training_code.run.config import Config, Running, TrainingError
+
+if TYPE_CHECKING:
+    from training_code.camera.batches import Pairs
+    from training_code.run.checkpoints import Position
+    from training_code.run.distribution import Distribution
+    from training_code.run.progress import History
+    from training_code.run.record import Record
+    from training_code.run.start import Start
+    from training_code.scenes.files import Folders
+    from training_code.tasks.task import Task
+
+
+def compiled(
+    config: Config, start: "Start | None" = None, camera: Any = None, task: "Task | None" = None
+) -> Any:
+    """The trainee of a task, by default HDRCNN's, with its start weights and optimiser, under the
+    Keras dtype policy asked for. camera: as for `Task.trainee`.
+    """
+    import keras
+
+    from training_code.run import distribution, start as starts
+    from training_code.tasks import task as tasks
+
+    task = task or tasks.load("hdrcnn")
+    keras.utils.set_random_seed(config.seed)
+    keras.config.set_dtype_policy(config.precision)
+    network = task.network(config)
+    if start:
+        starts.assign(network, start, config.start)
+    if config.freeze:
+        if not (start and start.whole):
+            raise ValueError(f"--freeze: {config.start} holds no batch norms to keep")
+        for layer in network.layers:
+            layer.trainable = not isinstance(layer, keras.layers.BatchNormalization)
+    distribution.share_statistics(network)
+    trainee = task.trainee(network, config, camera)
+    total = config.epochs * config.steps
+    warm_up = min(200, total // 10)
+    rate = keras.optimizers.schedules.CosineDecay(
+        config.learning_rate / 100,
+        total - warm_up,
+        warmup_target=config.learning_rate,
+        warmup_steps=warm_up,
+    )
+    trainee.compile(
+        distribution.adam()(
+            rate,
+            epsilon=1e-8,
+            global_clipnorm=config.clip_norm,
+            use_ema=config.average > 0,
+            # An average over a tenth of the run at most: it would remember the start otherwise.
+            ema_momentum=min(config.average, 1.0 - 10.0 / max(total, 20)),
+        ),
+        # XLA is JAX's only way and does not help TensorFlow on a CPU; a camera needs it on a GPU,
+        # where TensorFlow would take the whole numbers of JPEG back to the host without it.
+        jit_compile=keras.config.backend() == "jax" or camera is not None,
+    )
+    return trainee
+
+
+def fit(
+    trainee: Any,
+    record: "Record",
+    out_dir: Path,
+    where: "Distribution",
+    batches_from: Callable[["Position"], "Pairs"],
+    callbacks_from: Callable[["Position", list[Any], "History"], list[Any]],
+) -> "History":
+    """Train from the last checkpoint to the end; returns the history. trainee: as `compiled`.
+
+    A run stopped within an epoch finishes that epoch in a `fit` of its own. Keras ends each `fit`
+    by putting the averaged weights into the model, so each begins from a checkpoint. Raises
+    TrainingError where the checkpoint is of another run, or where what was trained cannot be read
+    back.
+    """
+    import numpy as np
+
+    from training_code.run import checkpoints
+
+    begun: Position | None = None
+    while True:
+        where.wait()  # The first process writes what all read.
+        found = sorted(path.name for path in out_dir.glob(checkpoints.PATTERN))
+        where.agree("checkpoints; --out_dir must be one folder that all of them see", str(found))
+        position, facts = checkpoints.restore(out_dir, trainee, record.go_on)
+        if begun is not None and position <= begun:
+            raise TrainingError(
+                f"{out_dir}: the checkpoint just written cannot be read back; check that disk, or "
+                "give another --out_dir"
+            )
+        begun = position
+        if where.first:
+            record.save(out_dir)
+        history: History = facts.get("history", [])
+        if position.epoch >= record.config.epochs:
+            return history
+        if position.epoch or position.batch:
+            print(f"going on after epoch {position.epoch}, batch {position.batch}")
+        means = [np.asarray(variable) for variable in trainee.metrics_variables]
+        batches = batches_from(position)
+        try:
+            trainee.fit(
+                **where.data(batches),
+                shuffle=False,  # The pairs are random themselves; a stopped run meets the same.
+                initial_epoch=position.epoch,
+                epochs=position.epoch + 1 if position.batch else record.config.epochs,
+                verbose=0,
+                callbacks=callbacks_from(position, means, history),
+            )
+        except Exception as error:
+            if batches.failures:  # The backend reports its own kind of error.
+                raise batches.failures[0] from error
+            raise
+
+
+def train(
+    config: Config,
+    folders: "Folders | Path",
+    out_dir: Path,
+    held_out: "Sequence[Path] | Path | None" = None,
+    running: Running | None = None,
+) -> Path:
+    """Scenes -> shots -> trainee -> weights.npz in `out_dir`; reports and returns its path.
+
+    folders: of the scenes; a path is one folder of HDR scenes. held_out: text files of the families
+    to validate on; without any some are chosen by their names.
+    """
+    from training_code.scenes.files import Folders
+
+    running = running or Running()
+    folders = Folders((folders,)) if isinstance(folders, Path) else folders
+    held_out = (held_out,) if isinstance(held_out, Path) else tuple(held_out or ())
+    with quietly():
+        import keras  # noqa: F401 - loaded here, without its chatter
+
+    from training_code.run import distribution
+
+    with distribution.started(config, running) as where, where.printing():
+        return _train(config, folders, out_dir, held_out, running, where)
+
+
+def _train(
+    config: Config,
+    folders: "Folders",
+    out_dir: Path,
+    held_out: "Sequence[Path]",
+    running: Running,
+    where: "Distribution",
+) -> Path:
+    """The run of one process."""
+    from hdrcnn import weights
+    from hdrcnn.files import prepare_folder, remove_temporaries
+    from training_code.camera.batches import Pairs
+    from training_code.camera.on_device.batches import ShotBatches
+    from training_code.run import material, progress, start as starts
+    from training_code.run.progress import averaged
+    from training_code.run.record import Record
+    from training_code.scenes.seen import seen_note
+    from training_code.watch.callbacks import Chart, Validate
+    from training_code.watch.tensorboard import Board
+
+    if where.first:
+        remove_temporaries(out_dir)  # A killed run may leave a checkpoint half written.
+    board = Board(out_dir) if running.tensorboard and where.first else None
+    start = starts.load(Path(config.start)) if config.start else None
+    scenes, withheld = material.both_sides(config, folders, out_dir, held_out, running.memory_gb)
+    note = seen_note(config.start, start.training, (s.name for s in withheld)) if start else ""
+    if note:
+        print(note)
+    where.agree("settings", str(config))
+    where.agree("--scenes", str([scene.name for scene in scenes]))
+    camera = material.device_camera(config, scenes) if running.render else None
+    trainee = compiled(config, start, camera)
+    prepare_folder(out_dir)
+    record = Record(config, scenes, withheld, start)
+    path = out_dir / "weights.npz"
+    measured = None
+    if withheld and where.first:
+        measured = material.validation(config, withheld, running.validation_crops)
+
+    def export(history: "History") -> None:
+        with averaged(trainee):
+            arrays = weights.collect(trainee.network)
+        weights.save(path, arrays, record.metadata(history))
+
+    def batches_from(position: "Position") -> "Pairs":
+        kind = ShotBatches if running.render else Pairs
+        return material.batches(
+            config,
+            scenes,
+            kind,
+            epoch=position.epoch,
+            first=position.batch,
+            share=(where.process, where.processes),
+            workers=running.workers,
+        )
+
+    def callbacks_from(position: "Position", means: list[Any], history: "History") -> list[Any]:
+        callbacks: list[Any] = []
+        if measured:
+            callbacks.append(
+                Validate(
+                    measured,
+                    trainee.network,
+                    lambda: averaged(trainee),
+                    out_dir,
+                    epochs=config.epochs,
+                    every=running.validate_every,
+                    board=board,
+                )
+            )
+        callbacks.append(progress.ProgressLine(config.batch, config.epochs, config.steps))
+        if board:
+            callbacks.append(Chart(board))
+        callbacks.append(
+            progress.SaveCheckpoint(
+                out_dir,
+                history,
+                position,
+                means,
+                running.minutes,
+                export,
+                record.facts(),
+                where.first,
+            )
+        )
+        return callbacks
+
+    history = fit(trainee, record, out_dir, where, batches_from, callbacks_from)
+    if where.first:
+        export(history)
+    where.wait()
+    print(f"wrote {path}")
+    return path

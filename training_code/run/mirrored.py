@@ -1,0 +1,57 @@
+"""What Keras leaves open under `tf.distribute.MirroredStrategy`: the whole gradient, and the order
+of the batches.
+"""
+
+import copy
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from training_code.camera.batches import Pairs
+
+
+class MirroredAdam(keras.optimizers.Adam):
+    """Adam that clips the gradient of the whole batch.
+
+    Keras clips the gradient of each replica before it adds them up.
+    """
+
+    def __init__(self, *arguments: Any, global_clipnorm: float, **settings: Any) -> None:
+        super().__init__(*arguments, **settings)
+        self.whole_clipnorm = global_clipnorm
+
+    def apply(self, grads: list[Any], trainable_variables: list[Any] | None = None) -> None:
+        """grads: of a replica's share of the loss, which add up to that of the whole."""
+        context = tf.distribute.get_replica_context()
+        whole = context.all_reduce(tf.distribute.ReduceOp.SUM, list(grads))
+        clipped, _ = tf.clip_by_global_norm(whole, self.whole_clipnorm)
+        # They are added up once more.
+        count = context.num_replicas_in_sync
+        super().apply([gradient / count for gradient in clipped], trainable_variables)
+
+
+def endless(batches: Pairs) -> tf.data.Dataset:
+    """The batches from (epoch, first) on, epoch after epoch, by the number of each alone.
+
+    With a strategy Keras takes a batch of a `PyDataset` to build a model that is built, and calls
+    that an epoch; and it reads ahead across the end of an epoch. Numbered batches do not mind.
+    """
+    shown = batches[0]
+
+    def take(number: int) -> list[np.ndarray]:
+        at = copy.copy(batches)
+        at.epoch, at.first = divmod(int(number), batches.steps)
+        batch = at[0]
+        return [batch[name] for name in shown]
+
+    def taken(number: tf.Tensor) -> dict[str, tf.Tensor]:
+        arrays = tf.numpy_function(take, [number], [array.dtype for array in shown.values()])
+        for array, like in zip(arrays, shown.values(), strict=True):
+            array.set_shape(like.shape)
+        return dict(zip(shown, arrays, strict=True))
+
+    numbers = tf.data.Dataset.counter(batches.epoch * batches.steps + batches.first)
+    ahead = max(1, batches.workers)
+    return numbers.map(taken, num_parallel_calls=ahead, deterministic=True).prefetch(ahead)

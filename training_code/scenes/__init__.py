@@ -1,0 +1,1 @@
+"""HDR scenes: which files, how they are held, which are held out."""

@@ -1,0 +1,227 @@
+"""Which files below a folder are scenes, and which of them show one place."""
+
+import contextlib
+import csv
+import dataclasses
+import io
+import os
+import posixpath
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from hdrcnn.files import ImageError, real
+from hdrcnn.readers.hdr import HDR_SUFFIXES
+from hdrcnn.readers.listing import is_folder
+
+NAMED = 8
+"""Names that a line gives."""
+
+
+@dataclasses.dataclass(frozen=True)
+class SceneFile:
+    """A file below a folder, not opened yet."""
+
+    path: Path
+    name: str
+    """Its path relative to the folder, with slashes."""
+    family: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Listing:
+    """What lies below a folder."""
+
+    files: list[SceneFile]
+    notes: list[str]
+    """For the user, a line each: folders that cannot be listed, and rows of the manifest that name
+    no file."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Folders:
+    """What a run is given."""
+
+    scenes: tuple[Path, ...] = ()
+    """HDR scenes."""
+    photographs: tuple[Path, ...] = ()
+    """LDR photographs, to be linearised."""
+
+    def __post_init__(self) -> None:
+        if not self.scenes + self.photographs:
+            raise ValueError("no scenes to train on; give --scenes, --photographs, or both")
+
+
+def some(names: Sequence[str]) -> str:
+    """The first of them, for one line."""
+    more = f", and {len(names) - NAMED:,} more" if len(names) > NAMED else ""
+    return ", ".join(names[:NAMED]) + more
+
+
+def read_families(folder: Path) -> dict[str, str]:
+    """Path relative to the folder, with slashes -> family, from the columns `file` and `family` of
+    its MANIFEST.csv, or of that of the folder above; empty if there is none. A path may have
+    backslashes or begin with `./`; it may be that of a folder: all below it is one family, such as
+    the frames of a film. Raises
+    ImageError where a column or a value is missing, or the file is no CSV in UTF-8, naming the
+    line.
+    """
+    manifest = folder / "MANIFEST.csv"
+    if not manifest.is_file():
+        above = real(folder).parent
+        if not (above / "MANIFEST.csv").is_file():
+            return {}
+        within = f"{real(folder).name}/"
+        with contextlib.suppress(ImageError):  # It may be about something else.
+            return {
+                name.removeprefix(within): family
+                for name, family in read_families(above).items()
+                if name.startswith(within)
+            }
+        return {}
+    content = manifest.read_bytes()
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content[: error.start].count(b"\n") + 1
+        raise ImageError(f"{manifest}: line {line} is not UTF-8 text; save it as UTF-8") from error
+    rows = csv.DictReader(io.StringIO(text, newline=""))
+    found: dict[str, str] = {}
+    try:
+        missing = {"file", "family"} - set(rows.fieldnames or ())
+        if missing:
+            raise ImageError(f"{manifest}: no column {' and '.join(sorted(missing))}; add it")
+        for row in rows:
+            if not (row["file"] and row["family"]):
+                lacking = "family" if row["file"] else "file"
+                raise ImageError(
+                    f"{manifest}: line {rows.line_num} names no {lacking}; complete it or remove it"
+                )
+            found[_with_slashes(row["file"])] = row["family"]
+    except csv.Error as error:
+        raise ImageError(f"{manifest}: line {rows.line_num} is no CSV: {error}") from error
+    return found
+
+
+def _with_slashes(path: str) -> str:
+    """A relative path as names are compared: by slashes, without `./` and double or last ones."""
+    return posixpath.normpath(path.replace("\\", "/"))
+
+
+def family_of(name: str, manifest: Mapping[str, str]) -> str:
+    """The family of a path: that of the manifest for it or for the nearest folder above it; else
+    the file's name without its ending and without a resolution (`_1k`, `_16k`), so that two sizes
+    of one panorama stay together.
+    """
+    place = name.replace("\\", "/")
+    while place:
+        if place in manifest:
+            return manifest[place]
+        place = place.rpartition("/")[0]
+    stem = name.rpartition("/")[2].rpartition(".")[0]
+    return re.sub(r"(?<=.)[_-]\d{1,2}k$", "", stem, flags=re.IGNORECASE)
+
+
+def _walked(folder: Path, faults: list[str]) -> list[str]:
+    """The names of all files below a folder, as in `SceneFile`; hidden ones and hidden folders are
+    passed over.
+
+    Links to folders are entered when all else is listed, and no folder twice: what lies in the
+    folder itself has its own name, and circles end. Folders that cannot be listed are said in
+    `faults`.
+    """
+    found: list[str] = []
+    entered: set[Path] = set()
+    ahead, linked = [""], list[str]()
+    while ahead or linked:
+        above = ahead.pop() if ahead else linked.pop(0)
+        here = folder / above
+        if real(here) in entered:
+            continue
+        entered.add(real(here))
+        try:
+            with os.scandir(here) as listing:
+                entries = sorted(listing, key=lambda entry: entry.name)
+        except OSError as error:
+            faults.append(f"{here}: cannot be listed: {error.strerror or error}")
+            continue
+        for entry in entries:
+            if entry.name.startswith("."):
+                continue
+            if is_folder(entry):
+                (linked if entry.is_symlink() else ahead).append(f"{above}{entry.name}/")
+            else:
+                found.append(above + entry.name)
+    return found
+
+
+def _rows_note(manifest: Mapping[str, str], names: Sequence[str]) -> str:
+    """One line about rows of a manifest that are neither one of the names of files nor a folder
+    above one; empty where there are none.
+    """
+    known: set[str] = set()
+    for name in names:
+        place = _with_slashes(name)
+        while place and place not in known:
+            known.add(place)
+            place = place.rpartition("/")[0]
+    missing = [row for row in manifest if row not in known]
+    if not missing:
+        return ""
+    return (
+        f"{len(missing):,} of {len(manifest):,} rows of MANIFEST.csv name no file: {some(missing)}"
+    )
+
+
+def listed(folder: Path, suffixes: tuple[str, ...] = HDR_SUFFIXES) -> Listing:
+    """The files below a folder with one of the endings, sorted by path, folder by folder; links are
+    followed, hidden files and folders passed over. Families: see `family_of`.
+    """
+    notes: list[str] = []
+    names = _walked(folder, notes)
+    manifest = read_families(folder)
+    note = _rows_note(manifest, names)
+    chosen = sorted(
+        (name for name in names if name.lower().endswith(suffixes)),
+        key=lambda name: name.split("/"),
+    )
+    files = (SceneFile(folder / name, name, family_of(name, manifest)) for name in chosen)
+    return Listing(
+        [file for file in files if file.path.is_file()], [*notes, note] if note else notes
+    )
+
+
+def scene_files(folder: Path, suffixes: tuple[str, ...] = HDR_SUFFIXES) -> list[SceneFile]:
+    """The files of `listed`."""
+    return listed(folder, suffixes).files
+
+
+def chosen_files(
+    folder: Path, families: frozenset[str], without: bool, suffixes: tuple[str, ...], kind: str
+) -> Listing:
+    """The files of `families`, or, `without`, the others. Raises ImageError where none are left."""
+    found = listed(folder, suffixes)
+    chosen = [file for file in found.files if (file.family in families) != without]
+    if not chosen:
+        of_families = " of the families asked for" if found.files else ""
+        notes = "".join(f"; {note}" for note in found.notes[:1])
+        raise ImageError(f"{folder}: holds no {kind} ({', '.join(suffixes)}){of_families}{notes}")
+    return dataclasses.replace(found, files=chosen)
+
+
+def check_apart(written: Path, folder: Path) -> None:
+    """Raises ImageError where a folder that pictures are written to lies in that of the scenes, or
+    that in it: the next run would take them for scenes.
+    """
+    here, there = real(written), real(folder)
+    if here.is_relative_to(there) or there.is_relative_to(here):
+        raise ImageError(
+            f"{written}: what is written there would become scenes of {folder}; give an --out_dir "
+            "outside that folder"
+        )
+
+
+def none_usable(folder: Path, kind: str, rejected: list[str]) -> ImageError:
+    """The error for a folder of which nothing is left."""
+    more = f"; {len(rejected) - 1:,} more are left out too" if len(rejected) > 1 else ""
+    return ImageError(f"{folder}: holds no usable {kind}: {rejected[0]}{more}")

@@ -1,0 +1,36 @@
+"""What weights were trained on, beside what judges them."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from training_code.scenes.families import some
+
+
+def trained_on(training: Mapping[str, Any]) -> set[str]:
+    """The names of the scenes in `Metadata.training`, and in those of the weights it started from;
+    what was written otherwise or not at all is left out.
+    """
+    found: set[str] = set()
+    facts: Any = training
+    while isinstance(facts, Mapping):
+        scenes = facts.get("scenes")
+        if isinstance(scenes, list):
+            found |= {name for name in scenes if isinstance(name, str)}
+        facts = facts.get("start")
+    return found
+
+
+def seen_note(source: object, training: Mapping[str, Any], judging: Iterable[str]) -> str:
+    """One line for the user about scenes that judge weights and have names of scenes that these
+    were trained on; empty where there are none.
+
+    source: the weights. judging: names of scenes, which in another collection may be others.
+    """
+    names = sorted(set(judging))
+    seen = sorted(trained_on(training) & set(names))
+    if not seen:
+        return ""
+    return (
+        f"{source}: trained on scenes of the same names as {len(seen):,} of the {len(names):,} "
+        f"that judge it: {some(seen)}; where they are the same scenes, its figures are too good"
+    )

@@ -1,0 +1,201 @@
+"""Pictures with known camera curves, as rows of statistics: what the curve network is trained on.
+
+A view of a scene is rendered once and photographed several times. So that the network does not
+come to rely on what only a virtual camera does, views are of any sharpness, noise is of several
+kinds, and some pictures are resized or sharpened behind their curve, as programs do.
+"""
+
+import dataclasses
+from collections.abc import Sequence
+
+import numpy as np
+from PIL import Image, ImageFilter
+from scipy.ndimage import gaussian_filter
+
+from hdrcnn.colour.transfer import inverse_camera_curve, srgb_encode
+from hdrcnn.predict.curve_statistics import statistics
+from training_code.camera import (
+    CURVES,
+    Camera,
+    Development,
+    Exposure,
+    Sensor,
+    Settings,
+    TooBlackError,
+    expose,
+    jpeg,
+    photograph,
+    picture_style,
+)
+from training_code.camera.projection import perspective_view, resized_crop
+from training_code.evaluation.protocol import FixedViews
+from training_code.scenes.collection import Scene
+
+CAMERA = Camera(
+    Exposure((0.85, 0.98)),
+    Sensor((0.0, 0.01)),
+    Development(white_balance_sd=0.2, curves=(0.5, 0.25, 0.25)),
+)
+"""What the camera's curve does not depend on varies more than in the published training."""
+
+ATTEMPTS = 100
+"""Views too black to be exposed in a row, before a collection is given up."""
+
+KINDS = ("constant", "shot", "none")
+"""Of noise: the same at all levels, growing with the root of light, none."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Pictures:
+    """How the pictures are taken. Ranges are uniform where nothing else is said."""
+
+    longest: int = 480
+    """Longest side, pixels."""
+    fov: tuple[float, float] = (35.0, 100.0)
+    """Horizontal field of view in a panorama, degrees; uniform in its logarithm."""
+    enlargement: tuple[float, float] = (0.9, 5.0)
+    """Pixels of a picture over pixels of a panorama; uniform in its logarithm."""
+    crop: tuple[float, float] = (0.5, 1.0)
+    """Part of the sides of a photograph."""
+    blur: float = 1.2
+    """Largest standard deviation of blur in light, pixels; half of the views have none."""
+    jpeg: float = 0.35
+    """Share of the pictures that are compressed, at qualities 40 to 100."""
+    resized: float = 0.25
+    """Share that is resized behind the curve, by 0.4 to 0.9."""
+    sharpened: float = 0.15
+    """Share that is sharpened behind the curve."""
+    repeats: int = 4
+    """Pictures of a view."""
+
+    @property
+    def views(self) -> FixedViews:
+        """By which panoramas are reduced when they are read; those 1024 pixels wide are not."""
+        return FixedViews(fov=self.fov, width=self.longest)
+
+
+@dataclasses.dataclass(frozen=True)
+class Row:
+    """One picture."""
+
+    statistics: np.ndarray
+    """[curve_statistics.SIZE] float32."""
+    light: np.ndarray
+    """[256] float32: the true light behind each code."""
+    codes: np.ndarray
+    """[256] float32: shares of the codes."""
+    family: int
+    curve: int
+    processed: bool
+    """Resized, sharpened or compressed behind the curve."""
+
+
+def true_light(settings: Settings) -> np.ndarray:
+    """The light behind each code of a curve of the camera, [256] float32 in [0, 1]."""
+    code = np.arange(256) / 255.0
+    if CURVES[settings.curve] == "published":
+        return inverse_camera_curve(code, settings.n, settings.s).astype(np.float32)
+    light = np.linspace(0.0, 1.0, 1 << 14) ** 2
+    styled = picture_style(srgb_encode(light), settings.strength)
+    return np.interp(code, styled, light).astype(np.float32)
+
+
+def view(scene: Scene, pictures: Pictures, rng: np.random.Generator) -> np.ndarray:
+    """A view of a scene, [H, W, 3] float32, linear, any unit."""
+    aspect = float(rng.choice((2 / 3, 3 / 4, 9 / 16, 3 / 2)))
+    if scene.is_panorama:
+        fov = np.exp(rng.uniform(*np.log(pictures.fov)))
+        larger = np.exp(rng.uniform(*np.log(pictures.enlargement)))
+        width = larger * scene.shape[1] * fov / 360.0
+        shrink = min(1.0, pictures.longest / (width * max(1.0, aspect)))
+        width = max(96, round(width * shrink))
+        height = max(64, round(width * aspect))
+        yaw, pitch = rng.uniform(-180.0, 180.0), rng.uniform(-20.0, 20.0)
+        linear = perspective_view(scene.pixels, yaw, pitch, fov, height, width)
+    else:
+        rows, columns = (round(side * rng.uniform(*pictures.crop)) for side in scene.shape)
+        places = zip(scene.shape, (rows, columns), strict=True)
+        top, left = (int(rng.integers(a - b + 1)) for a, b in places)
+        shrink = pictures.longest / max(rows, columns) * rng.uniform(0.5, 1.0)
+        height, width = (max(64, min(side, round(side * shrink))) for side in (rows, columns))
+        linear = resized_crop(scene.pixels, top, left, rows, columns, height, width)
+    if rng.random() < 0.5:
+        sigma = rng.uniform(0.0, pictures.blur)
+        linear = gaussian_filter(linear, (sigma, sigma, 0.0))
+    return linear[:, ::-1] if rng.random() < 0.5 else linear
+
+
+def grain(light: np.ndarray, sd: float, kind: str, rng: np.random.Generator) -> np.ndarray:
+    """Light with noise of a kind whose standard deviation is `sd` at the clipping level."""
+    if kind == "none":
+        return light
+    deviation = sd * np.sqrt(np.minimum(light, 1.0)) if kind == "shot" else np.float32(sd)
+    return np.maximum(light + deviation * rng.standard_normal(light.shape, np.float32), 0.0)
+
+
+def processed(codes: np.ndarray, pictures: Pictures, rng: np.random.Generator) -> np.ndarray:
+    """What programs do to codes behind the curve, to some of the pictures: uint8 [H, W, 3]."""
+    resize, sharpen, compress = rng.random(3) < (
+        pictures.resized,
+        pictures.sharpened,
+        pictures.jpeg,
+    )
+    image = Image.fromarray(codes)
+    if resize:
+        factor = rng.uniform(0.4, 0.9)
+        width, height = (max(48, round(factor * side)) for side in image.size)
+        image = image.resize((width, height), Image.Resampling.BICUBIC)
+    if sharpen:
+        amount = round(rng.uniform(20, 120))
+        image = image.filter(ImageFilter.UnsharpMask(rng.uniform(0.5, 1.5), amount, 0))
+    codes = np.asarray(image)
+    if compress:
+        codes = jpeg.round_trip(codes, int(rng.integers(40, 101)), bool(rng.random() < 0.7))
+    return codes
+
+
+def pictures_of_view(
+    scenes: Sequence[Scene],
+    by_family: Sequence[Sequence[int]],
+    pictures: Pictures,
+    seed: int,
+    index: int,
+) -> list[Row]:
+    """The pictures of view `index`; they depend on the arguments alone.
+
+    Raises ValueError where no view can be exposed.
+    """
+    rng = np.random.default_rng((seed, index))
+    for _ in range(ATTEMPTS):
+        family = int(rng.integers(len(by_family)))
+        scene = by_family[family][int(rng.integers(len(by_family[family])))]
+        linear = view(scenes[scene], pictures, rng)
+        try:
+            return [
+                take(linear, family, pictures, (seed, 0, index, item, 0))
+                for item in range(pictures.repeats)
+            ]
+        except TooBlackError:
+            continue
+    raise ValueError(f"{ATTEMPTS} views in a row are too black to be exposed")
+
+
+def take(
+    linear: np.ndarray, family: int, pictures: Pictures, key: tuple[int, int, int, int, int]
+) -> Row:
+    """One picture of a view. Raises TooBlackError."""
+    rng = np.random.default_rng((*key, 9))
+    settings = CAMERA.draw(key)
+    kind = KINDS[int(np.searchsorted((0.5, 0.85), rng.random()))]
+    light = grain(expose(linear, settings.unclipped), settings.noise_sd, kind, rng)
+    codes, _ = photograph(light, dataclasses.replace(settings, noise_sd=0.0))
+    changed = processed(codes, pictures, rng)
+    shares = np.bincount(changed.ravel(), minlength=256) / changed.size
+    return Row(
+        statistics(changed),
+        true_light(settings),
+        shares.astype(np.float32),
+        family,
+        settings.curve,
+        not np.array_equal(changed, codes),
+    )

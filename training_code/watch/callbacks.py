@@ -1,0 +1,115 @@
+"""What is watched while a training runs, as Keras callbacks.
+
+    Validate   measures the averaged weights, adds `val_...` to the logs, writes the contact sheet
+    Chart      writes the logs to TensorBoard
+
+Keras passes one dictionary of logs to all callbacks in their order: `Validate` comes before
+those that print or store the logs, `Chart` behind those that add to them, and both before the
+checkpoint: what a killed run wrote behind its last checkpoint is written once more and replaced.
+"""
+
+import sys
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from training_code.watch.sheets import strip, write_sheet
+from training_code.watch.tensorboard import Board
+from training_code.watch.validation import Predict, Validation
+
+Logs = dict[str, Any] | None
+
+
+def inference(network: keras.Model) -> Predict:
+    """A network as a function of a batch, compiled once for a size: batch-norm averages are used
+    and not touched.
+
+    [N, H, W, 3] float32 codes in [0, 1] to [N, H, W, 3] float32, y = log(H + 1/255).
+    """
+    if keras.config.backend() != "jax":
+        network.jit_compile = False  # As in prediction: XLA would not pay for a few crops.
+        # Each replica computes the whole batch, and Keras appends the results.
+        return lambda codes: network.predict_on_batch(codes)[: len(codes)]
+    import jax
+
+    # `predict_on_batch` hands its buffers over to JAX, also those that the averages share.
+    @jax.jit
+    def run(trainable: list[Any], frozen: list[Any], codes: Any) -> Any:
+        return network.stateless_call(trainable, frozen, codes, training=False)[0]
+
+    def predict(codes: np.ndarray) -> np.ndarray:
+        # On one device, whatever trains: the other processes do not take part.
+        trainable, frozen = (
+            [variable.value.addressable_data(0) for variable in variables]
+            for variables in (network.trainable_variables, network.non_trainable_variables)
+        )
+        return np.asarray(run(trainable, frozen, codes))
+
+    return predict
+
+
+class Validate(keras.callbacks.Callback):
+    """Figures, a printed line and a contact sheet after every few epochs and after the last."""
+
+    def __init__(
+        self,
+        validation: Validation,
+        network: keras.Model,
+        averaged: Callable[[], AbstractContextManager[None]],
+        folder: Path,
+        *,
+        epochs: int,
+        every: int = 1,
+        board: Board | None = None,
+    ) -> None:
+        """network: codes to log HDR; its variables are those that train.
+        averaged: within it they hold what is exported.
+        folder: of the run. epochs: of the whole run. every: epochs from one to the next.
+        """
+        super().__init__()
+        self.validation, self.predict, self.averaged = validation, inference(network), averaged
+        self.folder, self.epochs, self.every, self.board = folder, epochs, every, board
+
+    def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
+        done = epoch + 1
+        if done % self.every and done != self.epochs:
+            return
+        began = time.perf_counter()
+        # Under JAX the variables are stale until the callback's model is asked for.
+        _ = self.model
+        with self.averaged():
+            outcome = self.validation.score(self.predict)
+        figures = outcome.figures
+        if logs is not None:
+            logs.update(figures.logs())
+        title = f"epoch {done}   {figures.line()}"
+        write_sheet(self.folder / "sheets" / f"epoch_{done:06d}.png", outcome.looks, title)
+        if self.board is not None:
+            for look in outcome.looks:
+                self.board.picture(done, f"crops/{look.name}", strip(look))
+        start = "\r\x1b[K" if sys.stdout.isatty() else ""  # Over the progress line.
+        seconds = time.perf_counter() - began
+        print(f"{start}validation  {figures.line()}  ({seconds:.1f} s)", flush=True)
+        if outcome.failed:
+            count, first = len(outcome.failed), outcome.failed[0]
+            print(f"  {count} results cannot be measured: {first}", flush=True)
+
+
+class Chart(keras.callbacks.Callback):
+    """After every epoch all logs and the learning rate to TensorBoard."""
+
+    def __init__(self, board: Board) -> None:
+        super().__init__()
+        self.board = board
+
+    def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
+        rate = float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate))
+        self.board.scalars(epoch + 1, {"learning_rate": rate, **(logs or {})})
+
+    def on_train_end(self, logs: Logs = None) -> None:
+        self.board.close()

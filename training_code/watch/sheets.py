@@ -1,0 +1,109 @@
+"""Contact sheets: what a training makes of the same few crops, epoch after epoch.
+
+    title: epoch and figures
+    input |    0 stops     |    -2 stops    |    -4 stops    | error in the highlights
+          | result | truth | result | truth | result | truth | blue too dark, red too bright
+
+A strip of such cells a crop, from where most is missing to where next to nothing is. Images are
+reduced by area in linear light; the input is linearised, so that at 0 stops all look alike where
+nothing is saturated. At -4 stops white is 16 times the clipping level.
+"""
+
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from hdrcnn.colour.display import to_display
+from hdrcnn.writers.preview import write_png
+from training_code.evaluation.panels import ERROR_RANGE, error_map, reduce_area
+from training_code.watch.validation import Look
+
+STOPS = (0, -2, -4)
+CELL = 160
+"""Side of a cell, pixels; a crop that is not square keeps its width and is as high as it must."""
+PAIR_GAP, GROUP_GAP = 1, 6
+"""Between result and truth, and between what is not compared with each other."""
+LINE = 20
+"""Height of a line of text."""
+TITLE = 28
+SMALL, LARGE = ImageFont.load_default(12), ImageFont.load_default(16)
+GROUND, PLAIN, DIM = (24, 24, 24), (255, 255, 255), (170, 170, 170)
+BETTER, WORSE = (120, 200, 130), (255, 140, 90)
+"""Than doing nothing. The sign says it too."""
+
+COLUMNS = [
+    "input",
+    *("result", "truth") * len(STOPS),
+    f"error, \N{PLUS-MINUS SIGN}{ERROR_RANGE:g} stops",
+]
+
+
+def lefts() -> list[int]:
+    """Where the cells of a strip begin, and where it ends."""
+    places = [0]
+    for column in range(len(COLUMNS)):
+        # Cells 1 and 2, 3 and 4, 5 and 6 belong together.
+        gap = PAIR_GAP if COLUMNS[column] == "result" else GROUP_GAP
+        places.append(places[-1] + CELL + gap)
+    places[-1] -= GROUP_GAP
+    return places
+
+
+def strip(look: Look) -> np.ndarray:
+    """One crop: [LINE + height, W, 3] uint8, its figures above its cells."""
+    size = (CELL, max(1, round(CELL * look.code.shape[0] / look.code.shape[1])))
+    photograph, prediction, truth = (
+        reduce_area(image, size) for image in (look.photograph, look.prediction, look.truth)
+    )
+    cells = [to_display(photograph, 0)]
+    for stops in STOPS:
+        cells += [to_display(prediction, stops), to_display(truth, stops)]
+    cells.append(error_map(look.code, look.prediction, look.truth, size))
+    places = lefts()
+    image = Image.new("RGB", (places[-1], LINE + size[1]), GROUND)
+    for left, cell in zip(places, cells, strict=False):
+        image.paste(Image.fromarray(cell), (left, LINE))
+    draw = ImageDraw.Draw(image)
+    figures, nothing = look.figures, look.nothing
+    colour = BETTER if figures.gain >= 0 else WORSE
+    draw.text((2, LINE - 7), f"{figures.gain:+.1f} dB", colour, SMALL, anchor="ls")
+    text = (
+        f"to doing nothing ({look.name})      highlight RMSE {figures.highlight_rmse:.2f} stops "
+        f"(input {nothing.highlight_rmse:.2f})      bias {figures.highlight_bias:+.2f} "
+        f"({nothing.highlight_bias:+.2f})      peak {figures.peak_error:+.2f} "
+        f"({nothing.peak_error:+.2f})"
+    )
+    draw.text((56, LINE - 7), text, DIM, SMALL, anchor="ls")
+    return np.asarray(image)
+
+
+def heading(title: str) -> np.ndarray:
+    """Title and column names: [TITLE + 2 LINE, W, 3] uint8."""
+    places = lefts()
+    image = Image.new("RGB", (places[-1], TITLE + 2 * LINE), GROUND)
+    draw = ImageDraw.Draw(image)
+    draw.text((2, TITLE // 2), title, PLAIN, LARGE, anchor="lm")
+    first, second = TITLE + LINE // 2, TITLE + LINE + LINE // 2
+    for index, stops in enumerate(STOPS):
+        middle = places[2 + 2 * index]
+        draw.text((middle, first), f"{stops} stops", PLAIN, SMALL, anchor="mm")
+    middle = places[-2] + CELL // 2
+    draw.text((middle, first), "blue dark, red bright", PLAIN, SMALL, anchor="mm")
+    for left, name in zip(places, COLUMNS, strict=False):
+        draw.text((left + CELL // 2, second), name, PLAIN, SMALL, anchor="mm")
+    return np.asarray(image)
+
+
+def contact_sheet(looks: list[Look], title: str) -> np.ndarray:
+    """Heading and a strip a crop: [H, W, 3] uint8, sRGB."""
+    return np.concatenate([heading(title), *map(strip, looks)])
+
+
+def write_sheet(path: Path, looks: list[Look], title: str) -> None:
+    """The contact sheet as a PNG file, whole or not at all; makes its folder.
+
+    Raises ImageError where the place cannot be written.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_png(path, contact_sheet(looks, title))
