@@ -12,7 +12,6 @@ import io
 import struct
 from typing import Any
 
-import imagecodecs
 import numpy as np
 from PIL import ImageCms
 
@@ -93,6 +92,8 @@ def has_tables(profile: bytes) -> bool:
 
 def srgb_profile() -> bytes:
     """That of the samples that `to_srgb` makes."""
+    import imagecodecs  # Of 40 MB, and seldom needed.
+
     return bytes(imagecodecs.cms_profile("srgb"))
 
 
@@ -104,6 +105,8 @@ def to_srgb(samples: np.ndarray, profile: bytes, space: str = "RGB") -> np.ndarr
     """
     if _opened(profile, space.encode().ljust(4)) is None:
         return None
+    import imagecodecs
+
     try:
         return np.asarray(
             imagecodecs.cms_transform(

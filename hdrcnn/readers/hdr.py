@@ -12,18 +12,20 @@ import math
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import OpenEXR
-import tifffile
 
 from hdrcnn.colour.absolute import strips
 from hdrcnn.colour.primaries import REC709, is_xyz, luminance_weights, to_rec709, xyz_to_rec709
 from hdrcnn.files import ImageError, shown
 from hdrcnn.printed import without
-from hdrcnn.readers import exr_layers, rgbe, tiff_page
+from hdrcnn.readers import exr_layers, rgbe
 from hdrcnn.readers.decoded import NotReadError
+
+if TYPE_CHECKING:
+    import tifffile
 
 HDR_SUFFIXES = (".exr", ".hdr", ".pic", ".tif", ".tiff")
 LARGEST = 320_000_000
@@ -269,12 +271,14 @@ def read_radiance(path: Path) -> np.ndarray:
         raise ImageError(f"{path}: too large for this machine's memory; make it smaller") from error
 
 
-def _tiff_page_size(page: tifffile.TiffPage) -> Size:
+def _tiff_page_size(page: "tifffile.TiffPage") -> Size:
     rows, columns = int(page.imagelength), int(page.imagewidth)
     return Size(rows, columns, math.prod(int(length) for length in page.shape))
 
 
 def _tiff_size(path: Path) -> Size:
+    import tifffile  # Not needed for other files.
+
     with tifffile.TiffFile(_checked(path)) as file:
         page = file.pages.first
         return _tiff_page_size(page)
@@ -286,6 +290,10 @@ def read_float_tiff(path: Path) -> np.ndarray:
     Half, float or double; grey becomes three equal channels, alpha is left out. Colour profiles
     are not read: linear Rec. 709 is assumed. Raises ImageError.
     """
+    import tifffile
+
+    from hdrcnn.readers import tiff_page
+
     try:
         data = _checked(path).read_bytes()
         with tifffile.TiffFile(io.BytesIO(data)) as file:

@@ -24,7 +24,6 @@ from hdrcnn.readers import (
     heif as by_heif,
     panorama as gpano,
     pillow as by_pillow,
-    tiff as by_tifffile,
 )
 from hdrcnn.readers.decoded import Decoded, NotReadError
 from hdrcnn.readers.kinds import LOSSY, kind_of, lossy_webp
@@ -107,7 +106,11 @@ def _decoded(path: Path, data: bytes, kind: str, max_megapixels: float) -> Decod
             warnings.simplefilter("ignore")  # What is wrong is said in the error.
             if kind == "HEIF":
                 return _without_tables(data, kind, by_heif.read(data, check))
-            found = by_tifffile.read(data, check) if kind == "TIFF" else None
+            found = None
+            if kind == "TIFF":
+                from hdrcnn.readers import tiff  # Its packages are not needed for other kinds.
+
+                found = tiff.read(data, check)
             return _without_tables(data, kind, found or by_pillow.read(data, kind, check))
     except NotReadError as error:
         raise ImageError(f"{path}: {error}") from error
