@@ -41,7 +41,7 @@ from hdrcnn.precision import PRECISIONS
 from hdrcnn.provenance import is_result
 from hdrcnn.report.collected import Collected
 from hdrcnn.shards import Shard
-from hdrcnn.transfer import ESTIMATED, LINEARISATIONS
+from hdrcnn.transfer import DEFAULT_CURVE, ESTIMATED, LINEARISATIONS
 from hdrcnn.weights import WeightsError
 
 if TYPE_CHECKING:
@@ -66,8 +66,8 @@ flags.DEFINE_enum(
     "camera_curve",
     "auto",
     ["auto", ESTIMATED, *LINEARISATIONS],
-    "How codes become light. estimated: by the curve of each picture, estimated from it; auto: so "
-    "with --params=auto, else as stored with the weights.",
+    "How codes become light. estimated: by the curve of each picture, estimated from it; auto: "
+    f"{DEFAULT_CURVE} with --params=auto, else as stored with the weights.",
 )
 flags.DEFINE_integer("width", None, "Width of the result. Default: the picture's own.", 1)
 flags.DEFINE_integer("height", None, "Height of the result. Default: the picture's own.", 1)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from hdrcnn.transfer import ESTIMATED
+from hdrcnn.transfer import DEFAULT_CURVE, ESTIMATED
 from hdrcnn.weights import CURVES, JPEG, SHIPPED, VIDEO, WeightsError
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def load_estimator(device: str = "auto") -> "CurveEstimator":
 
 
 class Networks:
-    """The networks of a run. Weights that nobody named come with the estimate of the curve."""
+    """The networks of a run. Weights that nobody named come with `transfer.DEFAULT_CURVE`."""
 
     def __init__(
         self,
@@ -76,7 +76,7 @@ class Networks:
         """
         if asked is not None:
             return asked
-        return stored if self._named else ESTIMATED
+        return stored if self._named else DEFAULT_CURVE
 
     def estimator(self, asked: str | None) -> str:
         """SHA-256 of the weights that estimate the camera curve; empty where it is not estimated.
@@ -84,7 +84,7 @@ class Networks:
         """
         return sha256(CURVES) if self.curve(asked, "") == ESTIMATED else ""
 
-    def estimated_curve(self, picture: np.ndarray) -> "CameraCurve":
+    def estimated_curve(self, picture: np.ndarray) -> "str | CameraCurve":
         """The camera curve of a picture, [H, W, 3], display-encoded. Raises WeightsError,
         DeviceError.
         """

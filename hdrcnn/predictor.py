@@ -15,7 +15,7 @@ from hdrcnn.models.layout import STRIDE
 from hdrcnn.precision import building_in, chosen
 from hdrcnn.resolution import WAYS
 from hdrcnn.tiling import HALO, TILE_PIXELS, Tiling
-from hdrcnn.transfer import ESTIMATED, CameraCurve, linearise
+from hdrcnn.transfer import DEFAULT_CURVE, ESTIMATED, CameraCurve, linearise
 
 STRIP = 256
 """Rows of a picture that are linearised at once."""
@@ -137,8 +137,8 @@ def load(
     device: str = "auto",
     tile_pixels: int | None = None,
 ) -> Predictor:
-    """A predictor with the weights of a file; without one, with those shipped, which come with the
-    camera curve estimated from each picture.
+    """A predictor with the weights of a file; without one, with those shipped, which come with
+    `transfer.DEFAULT_CURVE`.
 
     precision: of the convolutions, one of `precision.PRECISIONS`; device: one of
     `devices.DEVICES`; tile_pixels: as for `Predictor`, None: by the memory there is.
@@ -158,4 +158,4 @@ def load(
     if tile_pixels is None:
         free = devices.free_gpu_bytes() if on_gpu else None
         tile_pixels = devices.tile_pixels(free, metadata.width, TILE_PIXELS)
-    return Predictor(model, metadata, tile_pixels, ESTIMATED if params is None else None)
+    return Predictor(model, metadata, tile_pixels, DEFAULT_CURVE if params is None else None)

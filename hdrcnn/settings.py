@@ -17,7 +17,7 @@ class Settings:
     gamma: float = 1.0
     scaling: float = 1.0
     camera_curve: str | None = None
-    """None: estimated where the weights are chosen too, else as stored with them."""
+    """None: `transfer.DEFAULT_CURVE` where the weights are chosen too, else as stored with them."""
     width: int | None = None
     height: int | None = None
     resolution: str = "auto"

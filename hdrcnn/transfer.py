@@ -76,6 +76,9 @@ LINEARISATIONS: dict[str, Callable[..., Array]] = {
 ESTIMATED = "estimated"
 """In the place of such a name: the curve of each picture, by `curve_estimation`."""
 
+DEFAULT_CURVE = ESTIMATED
+"""How codes become light where neither curve nor weights are named."""
+
 
 @dataclasses.dataclass(frozen=True)
 class CameraCurve:

@@ -50,8 +50,8 @@ def test_from_scenes_to_a_file_that_can_be_loaded(scene_folder, tmp_path, run_py
     )
     done = run_python(*arguments, cwd=tmp_path)
     assert "48 pictures" in done.stdout
-    found = curve_estimation.load(tmp_path / "curve.npz").estimate(picture)
-    assert np.isfinite([found.n, found.s]).all()
+    found = curve_estimation.load(tmp_path / "curve.npz").belief(picture)
+    assert np.isfinite([found.nearest.n, found.nearest.s, *found.probabilities]).all()
     training = weights.load(tmp_path / "curve.npz")[1].training
     assert training["scenes"] == ["c.exr"]  # The others are too small.
     assert "a.exr: 96x48 pixels where" in done.stdout

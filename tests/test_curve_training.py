@@ -5,6 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 import scipy.optimize
+from PIL import Image
 
 from hdrcnn import curve_estimation, weights
 from hdrcnn.curve_statistics import SIZE
@@ -13,6 +14,8 @@ from hdrcnn.transfer import inverse_camera_curve, srgb_decode
 from training_code import curve_pictures, curve_rows, curve_training
 from training_code.camera import CURVES, Camera, curve_codes
 from training_code.curve_rows import Request, Rows
+from training_code.ldr_scenes import load_photographs
+from training_code.scene_files import Folders
 from training_code.scenes import load_scenes
 from training_code.shots import families, in_order
 
@@ -23,7 +26,7 @@ CODES = curve_training.all_codes()
 def request_of(scene_folder, tmp_path_factory):
     held_out = tmp_path_factory.mktemp("families") / "held_out.txt"
     held_out.write_text("three\n")
-    return Request(scene_folder, held_out, views=6, seed=3)
+    return Request(Folders((scene_folder,)), held_out, views=6, seed=3)
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +46,7 @@ def synthetic(count: int) -> Rows:
     curves = zip(n[:, 0], s[:, 0], strict=True)
     light = np.array([inverse_camera_curve(CODES, a, b) for a, b in curves], np.float32)
     index = np.arange(count)
-    return Rows(statistics, light, shares, index % 7, index % 3, index % 2 == 0)
+    return Rows(statistics, light, shares, index % 7, index % 2, index % 3, index % 2 == 0)
 
 
 @pytest.mark.parametrize("curve", range(len(CURVES)))
@@ -58,7 +61,7 @@ def test_true_light_is_behind_the_codes(curve):
 
 
 def test_rows_depend_on_seed_and_view_alone(request_of, rows):
-    scenes = in_order(load_scenes(request_of.scenes, frozenset({"three"}), without=True).scenes)
+    scenes = in_order(load_scenes(request_of.folders.scenes[0], frozenset({"three"}), without=True).scenes)
     one = curve_pictures.pictures_of_view(
         scenes, families(scenes), curve_pictures.Pictures(), request_of.seed, 4
     )
@@ -81,6 +84,61 @@ def test_rows_are_of_all_kinds_and_of_training_families(rows):
     assert len(set(rows.curve)) > 1
     assert 0 < rows.processed.mean() < 1
     np.testing.assert_allclose(rows.codes.sum(axis=1), 1.0, rtol=1e-5)
+
+
+@pytest.fixture(scope="module")
+def photographs(tmp_path_factory):
+    """Two ordinary photographs, one of them clipped in part, in a folder of their own."""
+    folder = tmp_path_factory.mktemp("photographs")
+    rng = np.random.default_rng(6)
+    for name in ("sharp", "clipped"):
+        codes = rng.integers(20, 230, (90, 700, 3)).astype(np.uint8)
+        if name == "clipped":
+            codes[:4, :500] = 255
+        Image.fromarray(codes).save(folder / f"{name}.png")
+    return folder
+
+
+def test_photographs_are_scenes_beside_the_others(scene_folder, photographs):
+    request = Request(
+        Folders((scene_folder,), (photographs,)), curve_rows.VALIDATION, views=8, seed=4
+    )
+    found, scenes = curve_rows.gather(request)
+    assert {"sharp.png", "clipped.png", "c.exr", "d.exr"} == set(scenes)
+    assert set(found.kind) == {1, 2}
+    assert len(set(found.family[found.kind == 2])) == 2
+
+
+def test_a_native_view_holds_the_photograph_as_it_is(photographs):
+    pictures = dataclasses.replace(curve_pictures.Pictures(), native=1.0, blur=0.0)
+    (scene,) = (s for s in load_photographs(photographs).scenes if s.name == "sharp.png")
+    view = curve_pictures.view(scene, pictures, np.random.default_rng(1))
+    assert view.shape == (90, pictures.longest, 3)
+    stored = srgb_decode(np.asarray(Image.open(photographs / "sharp.png")) / 255)
+    columns = range(stored.shape[1] - view.shape[1] + 1)
+    ways = (view, view[:, ::-1])
+    apart = min(
+        np.abs(way[0] - stored[0, c : c + view.shape[1]]).max() for way in ways for c in columns
+    )
+    assert apart < 1e-3
+
+
+def test_what_the_source_clipped_is_of_no_account_for_the_exposure(photographs):
+    """Of the known pixels the share that is drawn clips; the others are clipped again."""
+    (scene,) = (s for s in load_photographs(photographs).scenes if s.name == "clipped.png")
+    linear = scene.pixels.astype(np.float32)
+    known = scene.known(linear)[..., 0]
+    assert 0.02 < 1 - known.mean() < 0.05
+    pictures = dataclasses.replace(
+        curve_pictures.Pictures(), jpeg=0.0, resized=0.0, sharpened=0.0
+    )
+    for item in range(4):
+        key = (7, 0, 0, item, 0)
+        row = curve_pictures.take(linear, known, (0, 2), pictures, key)
+        clipped = row.codes[255]
+        wanted = 1 - curve_pictures.CAMERA.draw(key).unclipped
+        expected = known.mean() * wanted + (1 - known.mean())
+        assert clipped == pytest.approx(expected, abs=0.06)
 
 
 def test_rows_are_kept_in_a_file(request_of, rows, tmp_path):
@@ -110,7 +168,9 @@ def test_files_left_out_are_said_and_are_no_scenes(tmp_path, capsys):
         write_exr(tmp_path / f"{name}.exr", light)
     write_exr(tmp_path / "small.exr", light[:63])
     (tmp_path / "list.txt").write_text("none\n")
-    _, scenes = curve_rows.gather(Request(tmp_path, tmp_path / "list.txt", views=1, seed=3))
+    _, scenes = curve_rows.gather(
+        Request(Folders((tmp_path,)), tmp_path / "list.txt", views=1, seed=3)
+    )
     assert scenes == ["a.exr", "b.exr"]
     printed = capsys.readouterr().out.splitlines()
     assert printed[0] == "1 files are left out:"
@@ -130,8 +190,8 @@ def test_panoramas_are_held_as_large_as_their_narrowest_view_needs(tmp_path, mon
         write_exr(tmp_path / f"{columns}.exr", light)
     write_exr(tmp_path / "photo.exr", light[:, :1000])
     (tmp_path / "list.txt").write_text("none\n")
-    found = curve_rows._collection(tmp_path, tmp_path / "list.txt").scenes
-    assert [scene.shape[1] for scene in found] == [256, 480, 256, 1000]
+    (found,) = curve_rows._collections(Folders((tmp_path,)), tmp_path / "list.txt")
+    assert [scene.shape[1] for scene in found.scenes] == [256, 480, 256, 1000]
 
 
 def test_error_is_zero_for_the_true_curve_and_free_of_exposure():

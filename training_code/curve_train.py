@@ -1,8 +1,10 @@
 """Train the network that estimates the camera curve of a picture.
 
-    python training_code/curve_train.py --scenes $HDR_SCENES --out weights/camera_curve.npz
+    python training_code/curve_train.py --scenes $HDR_SCENES --photographs $PHOTOGRAPHS \
+        --out weights/camera_curve.npz
 
 reads   $HDR_SCENES/**/*.exr, *.hdr ...    families from its MANIFEST.csv where there is one
+        $PHOTOGRAPHS/**/*.jpg ...          sharp ordinary photographs, linearised by sRGB
 writes  weights/camera_curve.npz           what `hdrcnn.curve_estimation` loads
         --rows out/rows.npz, if given      the pictures as rows of statistics; where the file is
                                            there already, it is read and no picture is taken;
@@ -26,8 +28,11 @@ from hdrcnn.image_io import ImageError
 from hdrcnn.weights import CURVES, WeightsError
 
 FLAGS = flags.FLAGS
-flags.DEFINE_string(
-    "scenes", None, "Folder with HDR scenes: OpenEXR, Radiance, float TIFF.", required=True
+flags.DEFINE_multi_string(
+    "scenes", [], "Folder with HDR scenes: OpenEXR, Radiance, float TIFF; several times."
+)
+flags.DEFINE_multi_string(
+    "photographs", [], "Folder with sharp photographs, linearised by sRGB; several times."
 )
 flags.DEFINE_string("out", str(CURVES), "Weights file to write.")
 flags.DEFINE_string("rows", None, "File that keeps the rows of statistics.")
@@ -53,6 +58,7 @@ def ready(path: Path, flag: str) -> Path:
 def main() -> int:
     """Flags to rows, errors, weights. Returns the exit status."""
     from training_code import curve_rows
+    from training_code.scene_files import Folders
 
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # Names need not be in its encoding.
@@ -60,7 +66,10 @@ def main() -> int:
     out = ready(Path(FLAGS.out), "--out")
     kept = ready(Path(FLAGS.rows), "--rows") if FLAGS.rows else None
     request = curve_rows.Request(
-        Path(FLAGS.scenes),
+        Folders(
+            tuple(Path(folder) for folder in FLAGS.scenes),
+            tuple(Path(folder) for folder in FLAGS.photographs),
+        ),
         Path(FLAGS.validation) if FLAGS.validation else curve_rows.VALIDATION,
         FLAGS.views,
         FLAGS.seed,

@@ -24,7 +24,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from hdrcnn.command_line import quietly, run
 from hdrcnn.image_io import ImageError, finished_whole
-from hdrcnn.transfer import ESTIMATED, LINEARISATIONS
+from hdrcnn.transfer import DEFAULT_CURVE, ESTIMATED, LINEARISATIONS
 from hdrcnn.weights import SHIPPED, WeightsError
 
 FLAGS = flags.FLAGS
@@ -92,7 +92,7 @@ def main() -> int:
     methods: dict[str, kinds.Reconstruct] = {}
     for named in [parse_named(text, "ours") for text in FLAGS.params or [str(SHIPPED)]]:
         network = predictor.load(named.path)
-        for curve in FLAGS.camera_curve or [ESTIMATED]:
+        for curve in FLAGS.camera_curve or [DEFAULT_CURVE]:
             name = f"{named.name} {curve}" if FLAGS.camera_curve else named.name
             if name in methods:
                 raise ValueError(f"two rows are called {name!r}; give NAME=FILE")
