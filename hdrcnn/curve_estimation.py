@@ -3,7 +3,7 @@
     picture  [H, W, 3], display-encoded
       -> curve_statistics        one row of numbers
       -> models.camera_curve     n and s, and how probable each kind of curve is
-      -> Belief.choice           one of the two standard curves, whichever is expected to cost less
+      -> Belief.choice           one of three standard curves, whichever is expected to cost least
 
 The choice is a standard curve, exactly, and not the nearest one that was estimated: where sRGB is
 plausible, the light is what every other program makes of the file, and a curve that is nearly
@@ -26,16 +26,24 @@ from hdrcnn.transfer import CameraCurve
 MODEL = "camera_curve"
 """As stored in its weights file."""
 
-PRIOR = (0.1, 0.5, 0.4)
-"""How frequent each of `KINDS` is among what people have, as believed, not measured: files of
-cameras and programs are sRGB, mostly with some style, and next to never a sigmoid."""
+PRIOR = (0.05, 0.8, 0.15)
+"""How frequent each of `KINDS` is among what people have. Believed, not measured: files of cameras
+and programs are to be read as sRGB, whatever style they have had, and next to never are they a
+sigmoid. By it 19 of 20 unseen photographs as they are count as sRGB.
+"""
 
-COST: Mapping[str, tuple[float, float, float]] = {
-    "srgb": (0.0, 0.0, 0.0),
-    "mean_curve": (0.0, 0.0, 0.0),
+STYLED = CameraCurve(0.79, 0.77)
+"""sRGB with an S-shaped picture style of strength 1/2, within 0.04 stops."""
+
+COST: Mapping[str | CameraCurve, tuple[float, float, float]] = {
+    "srgb": (7.9, 0.0, 7.9),
+    "mean_curve": (0.0, 12.2, 4.0),
+    STYLED: (1.6, 9.4, 0.0),
 }
-"""Of each choice under each of `KINDS`: gain-aligned PU21-PSNR lost to the better one, dB, the mean
-over training pictures. The first is taken where both are expected to cost the same."""
+"""Of each choice under each of `KINDS`: gain-aligned PU21-PSNR lost to the best of the three, dB.
+Mean over 38 ordinary photographs exposed until 5 % clip, as PNG, with the style at strength 1/2. Of
+choices that are expected to cost the same the first is taken.
+"""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,10 +60,10 @@ class Belief:
         weighted = np.multiply(self.probabilities, prior)
         return tuple(float(share) for share in weighted / weighted.sum())
 
-    def choice(self, prior: tuple[float, ...] = PRIOR) -> str:
-        """The name of the curve of `COST` that is expected to cost least."""
+    def choice(self, prior: tuple[float, ...] = PRIOR) -> str | CameraCurve:
+        """The curve of `COST` that is expected to cost least, as `transfer.linearise` takes it."""
         posterior = self.posterior(prior)
-        return min(COST, key=lambda name: float(np.dot(posterior, COST[name])))
+        return min(COST, key=lambda curve: float(np.dot(posterior, COST[curve])))
 
 
 class CurveEstimator:
@@ -69,8 +77,8 @@ class CurveEstimator:
         n, s, *kinds = np.asarray(self.model.predict_on_batch(statistics(picture)[None]))[0]
         return Belief(CameraCurve(float(n), float(s)), tuple(map(float, kinds)))
 
-    def estimate(self, picture: np.ndarray) -> str:
-        """The name of one of `transfer.LINEARISATIONS`; picture: as for `belief`."""
+    def estimate(self, picture: np.ndarray) -> str | CameraCurve:
+        """One of `COST`, as `transfer.linearise` takes it; picture: as for `belief`."""
         return self.belief(picture).choice()
 
 

@@ -76,8 +76,10 @@ LINEARISATIONS: dict[str, Callable[..., Array]] = {
 ESTIMATED = "estimated"
 """In the place of such a name: the curve of each picture, by `curve_estimation`."""
 
-DEFAULT_CURVE = ESTIMATED
-"""How codes become light where neither curve nor weights are named."""
+DEFAULT_CURVE = "srgb"
+"""How codes become light where neither curve nor weights are named: as every other program reads
+them. Figures: training_code/EXPERIMENTS.md, "Estimating the camera curve".
+"""
 
 
 @dataclasses.dataclass(frozen=True)

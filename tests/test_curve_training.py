@@ -61,7 +61,9 @@ def test_true_light_is_behind_the_codes(curve):
 
 
 def test_rows_depend_on_seed_and_view_alone(request_of, rows):
-    scenes = in_order(load_scenes(request_of.folders.scenes[0], frozenset({"three"}), without=True).scenes)
+    scenes = in_order(
+        load_scenes(request_of.folders.scenes[0], frozenset({"three"}), without=True).scenes
+    )
     one = curve_pictures.pictures_of_view(
         scenes, families(scenes), curve_pictures.Pictures(), request_of.seed, 4
     )
@@ -79,7 +81,7 @@ def test_rows_do_not_depend_on_the_number_of_processes(request_of, rows, monkeyp
 
 
 def test_rows_are_of_all_kinds_and_of_training_families(rows):
-    assert set(rows.family) <= {0, 1}
+    assert set(rows.family) <= {"one", "two"}
     assert np.isfinite(rows.statistics).all()
     assert len(set(rows.curve)) > 1
     assert 0 < rows.processed.mean() < 1
@@ -129,9 +131,7 @@ def test_what_the_source_clipped_is_of_no_account_for_the_exposure(photographs):
     linear = scene.pixels.astype(np.float32)
     known = scene.known(linear)[..., 0]
     assert 0.02 < 1 - known.mean() < 0.05
-    pictures = dataclasses.replace(
-        curve_pictures.Pictures(), jpeg=0.0, resized=0.0, sharpened=0.0
-    )
+    pictures = dataclasses.replace(curve_pictures.Pictures(), jpeg=0.0, resized=0.0, sharpened=0.0)
     for item in range(4):
         key = (7, 0, 0, item, 0)
         row = curve_pictures.take(linear, known, (0, 2), pictures, key)
@@ -160,6 +160,15 @@ def test_rows_are_kept_in_a_file(request_of, rows, tmp_path):
     file.write_bytes(b"no rows")
     with pytest.raises(ImageError, match="not a file of rows"):
         curve_rows.gather(request_of, file)
+
+
+def test_parts_are_joined(rows):
+    half = len(rows.family) // 2
+    first, last = rows.at(np.arange(half)), rows.at(np.arange(half, 2 * half))
+    whole, scenes = curve_rows.joined([(first, ["b", "a"]), (last, ["c", "a"])])
+    assert scenes == ["a", "b", "c"]
+    for field in dataclasses.fields(Rows):
+        np.testing.assert_array_equal(getattr(whole, field.name), getattr(rows, field.name))
 
 
 def test_files_left_out_are_said_and_are_no_scenes(tmp_path, capsys):

@@ -219,7 +219,10 @@ def test_pictures_that_were_frames_are_made_again_with_curves_of_their_own(shipp
 def test_other_weights_of_the_curve_make_anew_what_was_estimated(shipped, picture, monkeypatch):
     root, _, load = shipped
     save(root / "in", "a.png", picture)
-    ways = [{"out": root / "estimated", "camera_curve": "estimated"}, {"out": root / "srgb", "camera_curve": "srgb"}]
+    ways = [
+        {"out": root / "estimated", "camera_curve": "estimated"},
+        {"out": root / "srgb", "camera_curve": "srgb"},
+    ]
     assert [run(root / "in", load, **way)[0].status for way in ways] == ["done", "done"]
     other = root / "camera_curve.npz"
     other.write_bytes(networks.CURVES.read_bytes() + bytes(1))

@@ -90,7 +90,8 @@ class Row:
     """[256] float32: the true light behind each code."""
     codes: np.ndarray
     """[256] float32: shares of the codes."""
-    family: int
+    family: str
+    """Of the scene."""
     kind: int
     """Of the scene: index into `views.KINDS`."""
     curve: int
@@ -188,7 +189,11 @@ def pictures_of_view(
         try:
             return [
                 take(
-                    linear, known, (family, scenes[scene].kind), pictures, (seed, 0, index, item, 0)
+                    linear,
+                    known,
+                    (scenes[scene].family, scenes[scene].kind),
+                    pictures,
+                    (seed, 0, index, item, 0),
                 )
                 for item in range(pictures.repeats)
             ]
@@ -200,7 +205,7 @@ def pictures_of_view(
 def take(
     linear: np.ndarray,
     known: np.ndarray,
-    place: tuple[int, int],
+    place: tuple[str, int],
     pictures: Pictures,
     key: tuple[int, int, int, int, int],
 ) -> Row:

@@ -37,7 +37,7 @@ class Rows:
     codes: np.ndarray
     """[N, 256] float32: shares of the codes."""
     family: np.ndarray
-    """[N] int: index of the family of scenes."""
+    """[N] str: of the scene."""
     kind: np.ndarray
     """[N] int: of the scene, index into `views.KINDS`."""
     curve: np.ndarray
@@ -86,6 +86,15 @@ def _files(request: Request, held_out: frozenset[str]) -> list[SceneFile]:
 
 def _named(folders: Folders) -> str:
     return ", ".join(str(folder) for folder in (*folders.scenes, *folders.photographs))
+
+
+def joined(parts: Sequence[tuple[Rows, list[str]]]) -> tuple[Rows, list[str]]:
+    """Rows that were taken in parts, and the names of all their scenes."""
+    rows = {
+        field.name: np.concatenate([getattr(part, field.name) for part, _ in parts])
+        for field in dataclasses.fields(Rows)
+    }
+    return Rows(**rows), sorted({name for _, scenes in parts for name in scenes})
 
 
 def list_note(request: Request) -> str:

@@ -178,9 +178,8 @@ def cross_validate(rows: Rows, fitting: Fitting) -> str:
 
 def family_mean(values: np.ndarray, family: np.ndarray, chosen: np.ndarray) -> float:
     """The mean over families of their means over the chosen rows."""
-    count = np.bincount(family[chosen])
-    total = np.bincount(family[chosen], values[chosen])
-    return float(np.mean(total[count > 0] / count[count > 0]))
+    _, index = np.unique(family[chosen], return_inverse=True)
+    return float(np.mean(np.bincount(index, values[chosen]) / np.bincount(index)))
 
 
 def save(
