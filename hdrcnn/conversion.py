@@ -115,6 +115,9 @@ class Conversion:
         if (making.weights, making.estimator) != (sha256(weights), self._estimator):
             return None
         curve = curve_of(making.figures["curve"])
+        # The default is not that of the weights: the same weights may have been named before.
+        if self.networks.curve_with(self.settings.camera_curve, weights) not in (ESTIMATED, curve):
+            return None
         self._settled(making.source)
         if self.settings.sequence and self.films.curve(self.job.source, lambda: curve) != curve:
             return None

@@ -20,7 +20,7 @@ import numpy as np
 
 from hdrcnn import weights
 from hdrcnn.curve_statistics import SIZE, statistics
-from hdrcnn.models.camera_curve import KINDS, build
+from hdrcnn.models.camera_curve import build
 from hdrcnn.transfer import CameraCurve
 
 MODEL = "camera_curve"

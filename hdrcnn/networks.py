@@ -15,6 +15,7 @@ import numpy as np
 
 from hdrcnn.transfer import DEFAULT_CURVE, ESTIMATED
 from hdrcnn.weights import CURVES, JPEG, SHIPPED, VIDEO, WeightsError
+from hdrcnn.weights import load as load_weights
 
 if TYPE_CHECKING:
     from hdrcnn.curve_estimation import CurveEstimator
@@ -31,6 +32,12 @@ def sha256(path: Path) -> str:
         raise WeightsError(f"{path}: no such weights file") from error
     except OSError as error:
         raise WeightsError(f"{path}: cannot be read: {error.strerror or error}") from error
+
+
+@functools.cache
+def stored_curve(path: Path) -> str:
+    """The linearisation that is stored with the weights of a file. Raises WeightsError."""
+    return load_weights(path)[1].linearisation
 
 
 def load_estimator(device: str = "auto") -> "CurveEstimator":
@@ -77,6 +84,10 @@ class Networks:
         if asked is not None:
             return asked
         return stored if self._named else DEFAULT_CURVE
+
+    def curve_with(self, asked: str | None, path: Path) -> str:
+        """`curve` with the weights of a file. Raises WeightsError."""
+        return self.curve(asked, stored_curve(path) if asked is None and self._named else "")
 
     def estimator(self, asked: str | None) -> str:
         """SHA-256 of the weights that estimate the camera curve; empty where it is not estimated.

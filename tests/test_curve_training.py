@@ -134,7 +134,7 @@ def test_what_the_source_clipped_is_of_no_account_for_the_exposure(photographs):
     pictures = dataclasses.replace(curve_pictures.Pictures(), jpeg=0.0, resized=0.0, sharpened=0.0)
     for item in range(4):
         key = (7, 0, 0, item, 0)
-        row = curve_pictures.take(linear, known, (0, 2), pictures, key)
+        row = curve_pictures.take(linear, known, ("clipped", 2), pictures, key)
         clipped = row.codes[255]
         wanted = 1 - curve_pictures.CAMERA.draw(key).unclipped
         expected = known.mean() * wanted + (1 - known.mean())

@@ -86,7 +86,7 @@ def main() -> int:
         print(note)
     if FLAGS.folds:
         curve_rows.check_folds(request)
-    parts = [curve_rows.gather(request, file) for file in kept or [None]]
+    parts = [curve_rows.gather(request, file) for file in kept] or [curve_rows.gather(request)]
     rows, scenes = curve_rows.joined(parts)
     with quietly():
         import keras  # noqa: F401 - loaded here for its notes to be kept away
