@@ -88,7 +88,7 @@ def test_the_family_holds_srgb():
 
 
 def computed_pictures():
-    """Pictures of the computed scenes under known curves: codes, kind, the light behind each code."""
+    """Of the computed scenes under known curves: codes, kind, the light behind each code."""
     rng = np.random.default_rng(8)
     for path in sorted((ROOT / "data" / "truth").glob("*.exr")):
         light = expose(read_hdr(path), 0.95)
@@ -113,7 +113,7 @@ def test_shipped_weights_tell_srgb_from_other_curves_on_scenes_of_no_training(sh
 
 
 def test_the_estimate_does_no_harm_on_scenes_of_no_training(shipped):
-    """On average no farther from the truth than inverse sRGB, and exactly that for sRGB pictures."""
+    """On average as near to the truth as inverse sRGB, and exactly that for sRGB pictures."""
     apart: dict[str, list[float]] = {"estimated": [], "srgb": []}
     for picture, kind, true in computed_pictures():
         curve = shipped.estimate(picture)

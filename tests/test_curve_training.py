@@ -113,7 +113,9 @@ def test_photographs_are_scenes_beside_the_others(scene_folder, photographs):
 
 def test_a_native_view_holds_the_photograph_as_it_is(photographs):
     pictures = dataclasses.replace(curve_pictures.Pictures(), native=1.0, blur=0.0)
-    (scene,) = (s for s in load_photographs(photographs).scenes if s.name == "sharp.png")
+    (scene,) = (
+        s for s in load_photographs(photographs, without=True).scenes if s.name == "sharp.png"
+    )
     view = curve_pictures.view(scene, pictures, np.random.default_rng(1))
     assert view.shape == (90, pictures.longest, 3)
     stored = srgb_decode(np.asarray(Image.open(photographs / "sharp.png")) / 255)
@@ -127,7 +129,9 @@ def test_a_native_view_holds_the_photograph_as_it_is(photographs):
 
 def test_what_the_source_clipped_is_of_no_account_for_the_exposure(photographs):
     """Of the known pixels the share that is drawn clips; the others are clipped again."""
-    (scene,) = (s for s in load_photographs(photographs).scenes if s.name == "clipped.png")
+    (scene,) = (
+        s for s in load_photographs(photographs, without=True).scenes if s.name == "clipped.png"
+    )
     linear = scene.pixels.astype(np.float32)
     known = scene.known(linear)[..., 0]
     assert 0.02 < 1 - known.mean() < 0.05
@@ -227,8 +231,10 @@ def test_error_of_the_mean_curve_under_srgb():
 
 def test_loss_is_the_error_but_for_groups_and_softness():
     rows = synthetic(40)
-    curve = np.tile(np.array([[0.7, 1.0]], np.float32), (40, 1))
+    sure = np.array([0.2, 0.5, 0.3])
+    curve = np.tile(np.array([[0.7, 1.0, *sure]], np.float32), (40, 1))
     loss = np.asarray(curve_training.loss(curve_training.targets(rows), curve))
+    loss += curve_training.OF_KIND * np.log(sure[rows.curve])  # The cross-entropy by hand.
     even = dataclasses.replace(rows, codes=0.7 * rows.codes + np.float32(0.3 / 256))
     error = curve_training.constant_errors(curve, even)
     np.testing.assert_allclose(loss, np.hypot(error, curve_training.SOFT), atol=0.02)
@@ -239,7 +245,7 @@ def test_the_best_curve_for_the_loss_is_the_true_one():
     target = curve_training.targets(rows)
 
     def of(log_curve: np.ndarray) -> float:
-        curve = np.exp(log_curve)[None].astype(np.float32)
+        curve = np.array([[*np.exp(log_curve), 1 / 3, 1 / 3, 1 / 3]], np.float32)
         return float(np.asarray(curve_training.loss(target, curve))[0])
 
     found = scipy.optimize.minimize(of, np.log([0.9, 0.6]), method="Nelder-Mead").x
