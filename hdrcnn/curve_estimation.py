@@ -29,7 +29,7 @@ MODEL = "camera_curve"
 PRIOR = (0.05, 0.8, 0.15)
 """How frequent each of `KINDS` is among what people have. Believed, not measured: files of cameras
 and programs are to be read as sRGB, whatever style they have had, and next to never are they a
-sigmoid. By it 19 of 20 unseen photographs as they are count as sRGB.
+sigmoid. By it 91 % of the unseen photographs, as they are, count as sRGB.
 """
 
 STYLED = CameraCurve(0.79, 0.77)
