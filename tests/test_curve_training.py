@@ -234,7 +234,7 @@ def test_loss_is_the_error_but_for_groups_and_softness():
     sure = np.array([0.2, 0.5, 0.3])
     curve = np.tile(np.array([[0.7, 1.0, *sure]], np.float32), (40, 1))
     loss = np.asarray(curve_training.loss(curve_training.targets(rows), curve))
-    loss += curve_training.OF_KIND * np.log(sure[rows.curve])  # The cross-entropy by hand.
+    loss = loss + curve_training.OF_KIND * np.log(sure[rows.curve])  # The cross-entropy by hand.
     even = dataclasses.replace(rows, codes=0.7 * rows.codes + np.float32(0.3 / 256))
     error = curve_training.constant_errors(curve, even)
     np.testing.assert_allclose(loss, np.hypot(error, curve_training.SOFT), atol=0.02)
