@@ -24,7 +24,7 @@ from absl import flags
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from hdrcnn.cli.console import run
-from hdrcnn.colour.transfer import ESTIMATED, LINEARISATIONS
+from hdrcnn.colour.transfer import DEFAULT_CURVE, ESTIMATED, LINEARISATIONS
 from hdrcnn.files import ImageError, finished_whole
 from hdrcnn.printed import quietly
 from hdrcnn.weights import SHIPPED, WeightsError
@@ -96,7 +96,7 @@ def main() -> int:
     methods: dict[str, kinds.Reconstruct] = {}
     for named in [parse_named(text, "ours") for text in FLAGS.params or [str(SHIPPED)]]:
         network = predictor.load(named.path)
-        for curve in FLAGS.camera_curve or [ESTIMATED]:
+        for curve in FLAGS.camera_curve or [DEFAULT_CURVE]:
             name = f"{named.name} {curve}" if FLAGS.camera_curve else named.name
             if name in methods:
                 raise ValueError(f"two rows are called {name!r}; give NAME=FILE")

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from hdrcnn.colour.clipping_level import Levels
-from hdrcnn.colour.transfer import ESTIMATED
+from hdrcnn.colour.transfer import DEFAULT_CURVE, ESTIMATED
 from hdrcnn.files import digest
 from hdrcnn.interruption import held
 from hdrcnn.printed import quietly
-from hdrcnn.weights import CURVES, JPEG, SHIPPED, VIDEO, WeightsError, npz
+from hdrcnn.weights import CURVES, JPEG, SHIPPED, VIDEO, WeightsError, load as load_weights, npz
 
 if TYPE_CHECKING:
     from hdrcnn.colour.transfer import CameraCurve
@@ -43,6 +43,12 @@ def sha256(path: Path) -> str:
         raise WeightsError(f"{path}: cannot be read: {error.strerror or error}") from error
 
 
+@functools.cache
+def stored_curve(path: Path) -> str:
+    """The linearisation that is stored with the weights of a file. Raises WeightsError."""
+    return load_weights(path)[1].linearisation
+
+
 def load_estimator(device: str = "auto") -> "CurveEstimator":
     """The shipped one, on one of `runtime.DEVICES`; Keras is loaded only here. Raises
     WeightsError, DeviceError.
@@ -54,7 +60,7 @@ def load_estimator(device: str = "auto") -> "CurveEstimator":
 
 
 class Networks:
-    """The networks of a run. Weights that nobody named come with the estimate of the curve."""
+    """The networks of a run. Weights that nobody named come with `transfer.DEFAULT_CURVE`."""
 
     def __init__(
         self,
@@ -117,7 +123,11 @@ class Networks:
         """
         if asked is not None:
             return asked
-        return stored if self._named else ESTIMATED
+        return stored if self._named else DEFAULT_CURVE
+
+    def curve_with(self, asked: str | None, path: Path) -> str:
+        """`curve` with the weights of a file. Raises WeightsError."""
+        return self.curve(asked, stored_curve(path) if asked is None and self._named else "")
 
     def estimator(self, asked: str | None) -> str:
         """SHA-256 of the weights that estimate the camera curve; empty where it is not estimated.
@@ -125,7 +135,9 @@ class Networks:
         """
         return sha256(CURVES) if self.curve(asked, "") == ESTIMATED else ""
 
-    def estimated_curve(self, picture: np.ndarray, scaling: float | Levels = 1.0) -> "CameraCurve":
+    def estimated_curve(
+        self, picture: np.ndarray, scaling: float | Levels = 1.0
+    ) -> "str | CameraCurve":
         """The camera curve of a picture, [H, W, 3], display-encoded; scaling: as for
         `CurveEstimator.estimate`. Raises WeightsError, DeviceError.
         """

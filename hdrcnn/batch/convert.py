@@ -121,6 +121,9 @@ class Conversion:
             curve, levels = curve_of(making.figures["curve"]), levels_of(making.figures)
         except (TypeError, ValueError):  # Not as this tool writes them.
             return None
+        # The default is not that of the weights: the same weights may have been named before.
+        if self.networks.curve_with(self.settings.camera_curve, weights) not in (ESTIMATED, curve):
+            return None
         self._settled(making.source)
         if self.settings.sequence and (
             self.films.curve(self.job.source, lambda: curve) != curve
@@ -258,7 +261,7 @@ class Conversion:
         if wanted != ESTIMATED:
             return wanted
 
-        def found() -> CameraCurve:
+        def found() -> str | CameraCurve:
             return self.networks.estimated_curve(self.frame.image, factors(self.levels))
 
         return self.films.curve(self.job.source, found) if self.settings.sequence else found()

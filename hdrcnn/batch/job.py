@@ -20,7 +20,7 @@ class Settings:
     scaling: float | str = AUTO
     """A number switches the estimate of `clipping_level` off."""
     camera_curve: str | None = None
-    """None: estimated where the weights are chosen too, else as stored with them."""
+    """None: `transfer.DEFAULT_CURVE` where the weights are chosen too, else as stored with them."""
     width: int | None = None
     height: int | None = None
     resolution: str = "auto"

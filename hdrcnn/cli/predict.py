@@ -32,7 +32,7 @@ from hdrcnn.batch.shards import Shard
 from hdrcnn.cli import checks as command_checks
 from hdrcnn.cli.console import run
 from hdrcnn.colour.clipping_level import AUTO
-from hdrcnn.colour.transfer import ESTIMATED, LINEARISATIONS
+from hdrcnn.colour.transfer import DEFAULT_CURVE, ESTIMATED, LINEARISATIONS
 from hdrcnn.files import (
     ImageError,
     NoRoomError,
@@ -71,8 +71,8 @@ flags.DEFINE_enum(
     "camera_curve",
     "auto",
     ["auto", ESTIMATED, *LINEARISATIONS],
-    "How codes become light. estimated: by the curve of each picture, estimated from it; auto: so "
-    "with --params=auto, else as stored with the weights.",
+    "How codes become light. estimated: by the curve of each picture, estimated from it; auto: "
+    f"{DEFAULT_CURVE} with --params=auto, else as stored with the weights.",
 )
 flags.DEFINE_integer(
     "width", None, "Width of the result. Default: the picture's own.", 1, LONGEST_SIDE

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from hdrcnn import weights
 from hdrcnn.colour.clipping_level import AUTO, Levels, clipping_levels, factors
-from hdrcnn.colour.transfer import ESTIMATED, LINEARISATIONS, CameraCurve, linearise
+from hdrcnn.colour.transfer import DEFAULT_CURVE, ESTIMATED, LINEARISATIONS, CameraCurve, linearise
 from hdrcnn.files import shown
 from hdrcnn.interruption import one_by_one
 from hdrcnn.models import BUILDERS
@@ -184,8 +184,8 @@ def load(
     tile_pixels: int | None = None,
     camera_curve: str | None = None,
 ) -> Predictor:
-    """A predictor with the weights of a file; without one, with those shipped, which come with the
-    camera curve estimated from each picture.
+    """A predictor with the weights of a file; without one, with those shipped, which come with
+    `transfer.DEFAULT_CURVE`.
 
     precision: of the convolutions, one of `precision.PRECISIONS`; auto: float32 for the originally
     published files, so that the result is that of the published method; device: one of
@@ -218,5 +218,5 @@ def load(
         free = devices.free_gpu_bytes() if on_gpu else None
         tile_pixels = devices.tile_pixels(free, metadata.width, TILE_PIXELS)
     if params is None and camera_curve is None:
-        camera_curve = ESTIMATED
+        camera_curve = DEFAULT_CURVE
     return Predictor(model, metadata, tile_pixels, camera_curve)

@@ -12,6 +12,8 @@ import hdrcnn
 from hdrcnn import WeightsError
 from hdrcnn.batch import choose as networks, plan as folders, recipe as provenance, run as batch
 from hdrcnn.batch.choose import Networks, sha256
+from hdrcnn.colour.transfer import DEFAULT_CURVE, ESTIMATED, CameraCurve
+from hdrcnn.predict.camera_curve import CurveEstimator
 
 LOAD = functools.cache(hdrcnn.load)
 
@@ -38,10 +40,20 @@ def save(folder, name, picture, **options):
     Image.fromarray(picture).save(folder / name, **options)
 
 
+class ByMean(CurveEstimator):
+    """In the place of the estimator: a curve that differs for pictures that differ."""
+
+    def __init__(self):
+        pass
+
+    def estimate(self, picture, scaling=1.0):
+        return CameraCurve(0.5 + float(np.mean(picture)) / 255, 0.6)
+
+
 def run(folder, load, params=None, out=None, **settings):
     wanted = batch.Settings(**settings)
     jobs = folders.plan([folder], out or folder.parent / "out", wanted.endings).jobs
-    chosen = Networks(load, params, wanted.sequence)
+    chosen = Networks(load, params, wanted.sequence, ByMean)
     return list(batch.convert_all(jobs, chosen, wanted))
 
 
@@ -151,14 +163,16 @@ def curves(root):
     return found
 
 
-def test_curves_are_estimated_of_each_picture_unless_weights_or_curve_are_named(shipped, picture):
+def test_curves_are_those_of_the_default_unless_weights_or_curve_are_named(shipped, picture):
     root, _, load = shipped
     save(root / "in", "a.png", picture)
     save(root / "in", "b.png", (255 * (picture / 255.0) ** 2).astype(np.uint8))
-    run(root / "in", load)
+    run(root / "in", load, camera_curve="estimated")
     found = curves(root)
     assert found["a"] != found["b"]
     assert set(found["a"]) == {"n", "s"}
+    run(root / "in", load)
+    assert (curves(root) == found) == (DEFAULT_CURVE == ESTIMATED)
     run(root / "in", load, camera_curve="srgb")
     assert curves(root) == {"a": "srgb", "b": "srgb"}
     for name in ("jpeg.npz", "video.npz"):
@@ -170,11 +184,11 @@ def test_a_film_has_the_curve_of_its_first_frame_in_a_later_run_too(shipped, pic
     root, _, load = shipped
     save(root / "in", "f_1.png", picture)
     save(root / "in", "f_2.png", (255 * (picture / 255.0) ** 2).astype(np.uint8))
-    run(root / "in", load, sequence=True)
+    run(root / "in", load, sequence=True, camera_curve="estimated")
     before = curves(root)
     assert before["f_1"] == before["f_2"]
     (root / "out" / "f_2.exr").unlink()
-    outcomes = run(root / "in", load, sequence=True)
+    outcomes = run(root / "in", load, sequence=True, camera_curve="estimated")
     assert [outcome.status for outcome in outcomes] == ["kept", "done"]
     assert curves(root) == before
 
@@ -210,7 +224,10 @@ def test_pictures_that_were_frames_are_made_again_with_curves_of_their_own(shipp
 def test_other_weights_of_the_curve_make_anew_what_was_estimated(shipped, picture, monkeypatch):
     root, _, load = shipped
     save(root / "in", "a.png", picture)
-    ways = [{"out": root / "estimated"}, {"out": root / "srgb", "camera_curve": "srgb"}]
+    ways = [
+        {"out": root / "estimated", "camera_curve": "estimated"},
+        {"out": root / "srgb", "camera_curve": "srgb"},
+    ]
     assert [run(root / "in", load, **way)[0].status for way in ways] == ["done", "done"]
     other = root / "camera_curve.npz"
     other.write_bytes(networks.CURVES.read_bytes() + bytes(1))
@@ -220,7 +237,7 @@ def test_other_weights_of_the_curve_make_anew_what_was_estimated(shipped, pictur
 
 
 def test_the_same_weights_with_another_curve_make_it_anew(shipped, picture):
-    """By name they take the curve that is stored with them, chosen they take an estimate."""
+    """By name they take the curve that is stored with them, chosen they take the default."""
     root, _, load = shipped
     save(root / "in", "a.png", picture)
     for params in (root / "shipped.npz", None):

@@ -5,6 +5,7 @@ import re
 import keras
 import numpy as np
 import pytest
+from hypothesis import given, strategies as st
 
 from hdrcnn import weights
 from hdrcnn.colour.transfer import (
@@ -47,10 +48,12 @@ def test_contract_every_layer_is_named_by_hand(model):
 @pytest.mark.parametrize("scale", [0.0, 1.0, 1e4])
 def test_contract_within_the_limits_whatever_the_statistics(model, scale):
     curve = np.asarray(model(rows(5, scale)))
-    assert curve.shape == (5, 2)
+    assert curve.shape == (5, camera_curve.OUTPUTS)
     assert curve.dtype == np.float32
+    np.testing.assert_allclose(curve[:, 2:].sum(axis=1), 1.0, rtol=1e-5)
+    assert (curve[:, 2:] >= 0.0).all()
     for column, (low, high) in zip(
-        curve.T, (camera_curve.N_LIMITS, camera_curve.S_LIMITS), strict=True
+        curve[:, :2].T, (camera_curve.N_LIMITS, camera_curve.S_LIMITS), strict=True
     ):
         assert (column >= low * 0.999).all()
         assert (column <= high * 1.001).all()
@@ -85,7 +88,7 @@ def test_the_family_holds_srgb():
 
 
 def computed_pictures():
-    """Pictures of the computed scenes under known curves: codes, and the light behind each code."""
+    """Of the computed scenes under known curves: codes, kind, the light behind each code."""
     rng = np.random.default_rng(8)
     for path in sorted((ROOT / "data" / "truth").glob("*.exr")):
         light = expose(read_hdr(path), 0.95)
@@ -96,29 +99,77 @@ def computed_pictures():
                 levels = np.linspace(0.0, 1.0, 1 << 14) ** 2
                 codes = curve_codes(levels, curve, n, s, strength)
                 true = np.interp(CODE * 255.0, codes, levels)
-                yield curve_codes(noisy, curve, n, s, strength).astype(np.uint8), true
+                codes = curve_codes(noisy, curve, n, s, strength).astype(np.uint8)
+                yield codes, CURVES[curve], true
 
 
-def test_nearer_to_the_truth_than_the_mean_curve(shipped):
-    """On average over computed scenes that no training has seen, under all kinds of curves."""
-    estimated: list[float] = []
-    mean: list[float] = []
-    for picture, true in computed_pictures():
-        for found, by in ((estimated, shipped.estimate(picture)), (mean, "mean_curve")):
-            apart = np.log2(linearise(CODE, by) + LOG_OFFSET) - np.log2(true + LOG_OFFSET)
-            found.append(float(np.std(apart[picture])))
-    assert np.mean(estimated) < 0.8 * np.mean(mean)
+def test_shipped_weights_tell_srgb_from_other_curves_on_scenes_of_no_training(shipped):
+    """Were all kinds equally frequent: sRGB is believed more of pictures that are sRGB."""
+    found: dict[bool, list[float]] = {True: [], False: []}
+    for picture, kind, _ in computed_pictures():
+        belief = shipped.belief(picture)
+        found[kind == "srgb"].append(belief.probabilities[camera_curve.KINDS.index("srgb")])
+    assert np.mean(found[True]) > np.mean(found[False]) + 0.1
+
+
+def test_the_estimate_does_no_harm_on_scenes_of_no_training(shipped):
+    """On average as near to the truth as inverse sRGB, and exactly that for sRGB pictures."""
+    apart: dict[str, list[float]] = {"estimated": [], "srgb": []}
+    for picture, kind, true in computed_pictures():
+        curve = shipped.estimate(picture)
+        if kind == "srgb":
+            assert curve == "srgb"
+        for name, by in (("estimated", curve), ("srgb", "srgb")):
+            stops = np.log2(linearise(CODE, by) + LOG_OFFSET) - np.log2(true + LOG_OFFSET)
+            apart[name].append(float(np.std(stops[picture])))
+    assert np.mean(apart["estimated"]) <= np.mean(apart["srgb"])
+
+
+def believed(*probabilities: float) -> curve_estimation.Belief:
+    return curve_estimation.Belief(CameraCurve(0.7, 1.0), probabilities)
+
+
+def test_kinds_are_those_of_the_camera():
+    assert camera_curve.KINDS == CURVES
+    assert sum(curve_estimation.PRIOR) == pytest.approx(1.0)
+
+
+def test_without_evidence_it_is_srgb():
+    assert believed(1 / 3, 1 / 3, 1 / 3).choice() == "srgb"
+
+
+def test_who_is_sure_chooses_what_costs_least():
+    for kind in range(len(camera_curve.KINDS)):
+        costs = {curve: cost[kind] for curve, cost in curve_estimation.COST.items()}
+        assert costs[believed(*np.eye(3)[kind]).choice()] == min(costs.values())
+    assert believed(0.0, 1.0, 0.0).choice() == "srgb"
+    assert believed(1.0, 0.0, 0.0).choice() == "mean_curve"
+
+
+@given(st.lists(st.floats(0.01, 1.0), min_size=3, max_size=3), st.floats(0.0, 1.0))
+def test_the_choice_is_expected_to_cost_least(probabilities, share):
+    """Bayes by hand, and srgb only gains by more belief in sRGB."""
+    prior = curve_estimation.PRIOR
+    posterior = np.multiply(probabilities, prior) / np.dot(probabilities, prior)
+    belief = believed(*probabilities)
+    np.testing.assert_allclose(belief.posterior(), posterior, rtol=1e-9)
+    costs = {name: float(posterior @ cost) for name, cost in curve_estimation.COST.items()}
+    assert costs[belief.choice()] <= min(costs.values()) + 1e-12
+    published, srgb, styled = probabilities
+    more = believed(published * share, srgb, styled * share)
+    assert belief.choice() != "srgb" or more.choice() == "srgb"
 
 
 def test_the_same_picture_gives_the_same_curve(shipped, picture):
-    first = shipped.estimate(picture)
-    assert first == shipped.estimate(picture)
-    assert first == curve_estimation.load().estimate(picture.astype(np.float32) / 255)
+    first = shipped.belief(picture)
+    assert first == shipped.belief(picture)
+    assert first == curve_estimation.load().belief(picture.astype(np.float32) / 255)
 
 
 def test_a_picture_of_one_colour_has_a_curve(shipped):
-    found = shipped.estimate(np.full((8, 8, 3), 255, np.uint8))
-    assert np.isfinite([found.n, found.s]).all()
+    found = shipped.belief(np.full((8, 8, 3), 255, np.uint8))
+    assert np.isfinite([found.nearest.n, found.nearest.s, *found.probabilities]).all()
+    assert found.choice() in curve_estimation.COST
 
 
 def test_weights_of_another_network_are_named(tiny_weights):
@@ -138,8 +189,8 @@ import sys
 import numpy as np
 from hdrcnn.predict import camera_curve as curve_estimation
 picture = np.load(sys.argv[1])
-found = curve_estimation.load().estimate(picture)
-print(found.n, found.s)
+found = curve_estimation.load().belief(picture)
+print(found.nearest.n, found.nearest.s, *found.probabilities)
 """
 
 
@@ -149,5 +200,6 @@ def test_backends_agree(shipped, picture, tmp_path, run_python, backend):
     np.save(tmp_path / "picture.npy", picture)
     done = run_python("-c", BOTH, tmp_path / "picture.npy", cwd=tmp_path, KERAS_BACKEND=backend)
     found = [float(number) for number in done.stdout.split()]
-    here = shipped.estimate(picture)
-    np.testing.assert_allclose(found, [here.n, here.s], rtol=1e-4)
+    here = shipped.belief(picture)
+    expected = [here.nearest.n, here.nearest.s, *here.probabilities]
+    np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-5)

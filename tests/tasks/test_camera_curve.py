@@ -5,6 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 import scipy.optimize
+from PIL import Image
 
 from hdrcnn import weights
 from hdrcnn.colour.transfer import inverse_camera_curve, srgb_decode
@@ -15,6 +16,8 @@ from hdrcnn.writers.exr import write_exr
 from training_code.camera import CURVES, Camera, curve_codes
 from training_code.camera.shots import families, in_order
 from training_code.scenes.collection import load_scenes
+from training_code.scenes.files import Folders
+from training_code.scenes.photographs import load_photographs
 from training_code.tasks import camera_curve as curve_training, curve_pictures, curve_rows
 from training_code.tasks.curve_rows import Request, Rows
 
@@ -25,7 +28,7 @@ CODES = curve_training.all_codes()
 def request_of(scene_folder, tmp_path_factory):
     held_out = tmp_path_factory.mktemp("families") / "held_out.txt"
     held_out.write_text("three\n")
-    return Request(scene_folder, held_out, views=6, seed=3)
+    return Request(Folders((scene_folder,)), held_out, views=6, seed=3)
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +48,7 @@ def synthetic(count: int) -> Rows:
     curves = zip(n[:, 0], s[:, 0], strict=True)
     light = np.array([inverse_camera_curve(CODES, a, b) for a, b in curves], np.float32)
     index = np.arange(count)
-    return Rows(statistics, light, shares, index % 7, index % 3, index % 2 == 0)
+    return Rows(statistics, light, shares, index % 7, index % 2, index % 3, index % 2 == 0)
 
 
 @pytest.mark.parametrize("curve", range(len(CURVES)))
@@ -60,7 +63,9 @@ def test_true_light_is_behind_the_codes(curve):
 
 
 def test_rows_depend_on_seed_and_view_alone(request_of, rows):
-    scenes = in_order(load_scenes(request_of.scenes, frozenset({"three"}), without=True).scenes)
+    scenes = in_order(
+        load_scenes(request_of.folders.scenes[0], frozenset({"three"}), without=True).scenes
+    )
     one = curve_pictures.pictures_of_view(
         scenes, families(scenes), curve_pictures.Pictures(), request_of.seed, 4
     )
@@ -78,11 +83,68 @@ def test_rows_do_not_depend_on_the_number_of_processes(request_of, rows, monkeyp
 
 
 def test_rows_are_of_all_kinds_and_of_training_families(rows):
-    assert set(rows.family) <= {0, 1}
+    assert set(rows.family) <= {"one", "two"}
     assert np.isfinite(rows.statistics).all()
     assert len(set(rows.curve)) > 1
     assert 0 < rows.processed.mean() < 1
     np.testing.assert_allclose(rows.codes.sum(axis=1), 1.0, rtol=1e-5)
+
+
+@pytest.fixture(scope="module")
+def photographs(tmp_path_factory):
+    """Two ordinary photographs, one of them clipped in part, in a folder of their own."""
+    folder = tmp_path_factory.mktemp("photographs")
+    rng = np.random.default_rng(6)
+    for name in ("sharp", "clipped"):
+        codes = rng.integers(20, 230, (90, 700, 3)).astype(np.uint8)
+        if name == "clipped":
+            codes[:4, :500] = 255
+        Image.fromarray(codes).save(folder / f"{name}.png")
+    return folder
+
+
+def test_photographs_are_scenes_beside_the_others(scene_folder, photographs):
+    request = Request(
+        Folders((scene_folder,), (photographs,)), curve_rows.VALIDATION, views=8, seed=4
+    )
+    found, scenes = curve_rows.gather(request)
+    assert {"sharp.png", "clipped.png", "c.exr", "d.exr"} == set(scenes)
+    assert set(found.kind) == {1, 2}
+    assert len(set(found.family[found.kind == 2])) == 2
+
+
+def test_a_native_view_holds_the_photograph_as_it_is(photographs):
+    pictures = dataclasses.replace(curve_pictures.Pictures(), native=1.0, blur=0.0)
+    (scene,) = (
+        s for s in load_photographs(photographs, without=True).scenes if s.name == "sharp.png"
+    )
+    view = curve_pictures.view(scene, pictures, np.random.default_rng(1))
+    assert view.shape == (90, pictures.longest, 3)
+    stored = srgb_decode(np.asarray(Image.open(photographs / "sharp.png")) / 255)
+    columns = range(stored.shape[1] - view.shape[1] + 1)
+    ways = (view, view[:, ::-1])
+    apart = min(
+        np.abs(way[0] - stored[0, c : c + view.shape[1]]).max() for way in ways for c in columns
+    )
+    assert apart < 1e-3
+
+
+def test_what_the_source_clipped_is_of_no_account_for_the_exposure(photographs):
+    """Of the known pixels the share that is drawn clips; the others are clipped again."""
+    (scene,) = (
+        s for s in load_photographs(photographs, without=True).scenes if s.name == "clipped.png"
+    )
+    linear = scene.pixels.astype(np.float32)
+    known = scene.known(linear)[..., 0]
+    assert 0.02 < 1 - known.mean() < 0.05
+    pictures = dataclasses.replace(curve_pictures.Pictures(), jpeg=0.0, resized=0.0, sharpened=0.0)
+    for item in range(4):
+        key = (7, 0, 0, item, 0)
+        row = curve_pictures.take(linear, known, ("clipped", 2), pictures, key)
+        clipped = row.codes[255]
+        wanted = 1 - curve_pictures.CAMERA.draw(key).unclipped
+        expected = known.mean() * wanted + (1 - known.mean())
+        assert clipped == pytest.approx(expected, abs=0.06)
 
 
 def test_rows_are_kept_in_a_file(request_of, rows, tmp_path):
@@ -106,13 +168,24 @@ def test_rows_are_kept_in_a_file(request_of, rows, tmp_path):
         curve_rows.gather(request_of, file)
 
 
+def test_parts_are_joined(rows):
+    half = len(rows.family) // 2
+    first, last = rows.at(np.arange(half)), rows.at(np.arange(half, 2 * half))
+    whole, scenes = curve_rows.joined([(first, ["b", "a"]), (last, ["c", "a"])])
+    assert scenes == ["a", "b", "c"]
+    for field in dataclasses.fields(Rows):
+        np.testing.assert_array_equal(getattr(whole, field.name), getattr(rows, field.name))
+
+
 def test_files_left_out_are_said_and_are_no_scenes(tmp_path, capsys):
     light = np.random.default_rng(1).lognormal(0.0, 1.5, (70, 80, 3))
     for name in "ab":
         write_exr(tmp_path / f"{name}.exr", light)
     write_exr(tmp_path / "small.exr", light[:63])
     (tmp_path / "list.txt").write_text("none\n")
-    _, scenes = curve_rows.gather(Request(tmp_path, tmp_path / "list.txt", views=1, seed=3))
+    _, scenes = curve_rows.gather(
+        Request(Folders((tmp_path,)), tmp_path / "list.txt", views=1, seed=3)
+    )
     assert scenes == ["a.exr", "b.exr"]
     printed = capsys.readouterr().out.splitlines()
     assert printed[0] == "1 files are left out:"
@@ -132,8 +205,8 @@ def test_panoramas_are_held_as_large_as_their_narrowest_view_needs(tmp_path, mon
         write_exr(tmp_path / f"{columns}.exr", light)
     write_exr(tmp_path / "photo.exr", light[:, :1000])
     (tmp_path / "list.txt").write_text("none\n")
-    found = curve_rows._collection(tmp_path, tmp_path / "list.txt").scenes
-    assert [scene.shape[1] for scene in found] == [256, 480, 256, 1000]
+    (found,) = curve_rows._collections(Folders((tmp_path,)), tmp_path / "list.txt")
+    assert [scene.shape[1] for scene in found.scenes] == [256, 480, 256, 1000]
 
 
 def test_error_is_zero_for_the_true_curve_and_free_of_exposure():
@@ -160,8 +233,10 @@ def test_error_of_the_mean_curve_under_srgb():
 
 def test_loss_is_the_error_but_for_groups_and_softness():
     rows = synthetic(40)
-    curve = np.tile(np.array([[0.7, 1.0]], np.float32), (40, 1))
+    sure = np.array([0.2, 0.5, 0.3])
+    curve = np.tile(np.array([[0.7, 1.0, *sure]], np.float32), (40, 1))
     loss = np.asarray(curve_training.loss(curve_training.targets(rows), curve))
+    loss = loss + curve_training.OF_KIND * np.log(sure[rows.curve])  # The cross-entropy by hand.
     even = dataclasses.replace(rows, codes=0.7 * rows.codes + np.float32(0.3 / 256))
     error = curve_training.constant_errors(curve, even)
     np.testing.assert_allclose(loss, np.hypot(error, curve_training.SOFT), atol=0.02)
@@ -172,7 +247,7 @@ def test_the_best_curve_for_the_loss_is_the_true_one():
     target = curve_training.targets(rows)
 
     def of(log_curve: np.ndarray) -> float:
-        curve = np.exp(log_curve)[None].astype(np.float32)
+        curve = np.array([[*np.exp(log_curve), 1 / 3, 1 / 3, 1 / 3]], np.float32)
         return float(np.asarray(curve_training.loss(target, curve))[0])
 
     found = scipy.optimize.minimize(of, np.log([0.9, 0.6]), method="Nelder-Mead").x

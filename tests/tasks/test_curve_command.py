@@ -51,8 +51,8 @@ def test_from_scenes_to_a_file_that_can_be_loaded(scene_folder, tmp_path, run_py
     )
     done = run_python(*arguments, cwd=tmp_path)
     assert "48 pictures" in done.stdout
-    found = curve_estimation.load(tmp_path / "curve.npz").estimate(picture)
-    assert np.isfinite([found.n, found.s]).all()
+    found = curve_estimation.load(tmp_path / "curve.npz").belief(picture)
+    assert np.isfinite([found.nearest.n, found.nearest.s, *found.probabilities]).all()
     training = weights.load(tmp_path / "curve.npz")[1].training
     assert training["scenes"] == ["c.exr"]  # The others are too small.
     assert "a.exr: 96x48 pixels where" in done.stdout
@@ -67,6 +67,7 @@ def test_from_scenes_to_a_file_that_can_be_loaded(scene_folder, tmp_path, run_py
     [
         (["--out=there/c.npz", "--rows=torn.npz", "--nofolds"], "torn.npz: not a file of rows: "),
         (["--out=torn.npz/c.npz"], "torn.npz: no folder that can be written to: "),
+        (["--rows=torn.npz", "--rows=none.npz"], "none.npz: no such file of rows"),
         (["--out=folder"], "folder: is a folder; give the name of a file to --out"),
         (["--out=c.npz"], ": all scenes are of one family, none can be held out; "),
     ],

@@ -1,7 +1,8 @@
 """Training the curve network on rows of statistics, and its error on held-out ones.
 
 The loss is the error of the linearised picture: the RMS over the picture's codes of the difference
-of log light, estimated less true, in stops, without their mean, as a picture's exposure is free.
+of log light, estimated less true, in stops, without their mean, as a picture's exposure is free;
+and the cross-entropy of the kind of curve.
 """
 
 import dataclasses
@@ -21,7 +22,7 @@ from hdrcnn.colour.transfer import (
     Array,
     inverse_camera_curve,
 )
-from hdrcnn.models.camera_curve import build
+from hdrcnn.models.camera_curve import KINDS, build
 from hdrcnn.predict.camera_curve import MODEL
 from training_code.camera import CURVES
 from training_code.tasks.curve_rows import Rows
@@ -37,6 +38,9 @@ FOLDS = 3
 
 SOFT = 0.05
 """Stops below which the loss is square, above it linear."""
+
+OF_KIND = 0.1
+"""Weight of the cross-entropy, stops a nat."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -78,13 +82,15 @@ def all_codes() -> np.ndarray:
 
 
 def targets(rows: Rows) -> np.ndarray:
-    """True light and weight of the second code of each group, of the last the last: [N, 2 GROUPS].
+    """True light and weight of the second code of each group, of the last the last, and 1 for the
+    kind of curve: [N, 2 GROUPS + 3].
 
     Clipped codes are the last of all; that one counts for its group.
     """
     weight = rows.codes.reshape(-1, GROUPS, 4).sum(axis=-1)
     weight = (1.0 - EVEN) * weight + EVEN / GROUPS
-    return np.concatenate([rows.light[:, group_codes()], weight], axis=1).astype(np.float32)
+    kind = np.eye(len(KINDS))[rows.curve]
+    return np.concatenate([rows.light[:, group_codes()], weight, kind], axis=1).astype(np.float32)
 
 
 def group_codes() -> np.ndarray:
@@ -95,10 +101,14 @@ def group_codes() -> np.ndarray:
 
 
 def loss(target: Array, curve: Array) -> Array:
-    """`curve_error` on `targets`, smooth where it is small: [N]."""
+    """`curve_error` on `targets`, smooth where it is small, and the cross-entropy of the kind, of
+    the network's output `curve`: [N].
+    """
     code = ops.convert_to_tensor(all_codes()[group_codes()])
-    light, weight = target[:, :GROUPS], target[:, GROUPS:]
-    return curve_error(curve, code, light, weight, xp=ops, soft=SOFT)
+    light, weight = target[:, :GROUPS], target[:, GROUPS : 2 * GROUPS]
+    right = ops.sum(target[:, 2 * GROUPS :] * curve[:, 2:], axis=-1)
+    error = curve_error(curve, code, light, weight, xp=ops, soft=SOFT)
+    return error - OF_KIND * ops.log(right + 1e-6)
 
 
 def fit(rows: Rows, fitting: Fitting, members: int = 4) -> keras.Model:
@@ -174,9 +184,8 @@ def cross_validate(rows: Rows, fitting: Fitting) -> str:
 
 def family_mean(values: np.ndarray, family: np.ndarray, chosen: np.ndarray) -> float:
     """The mean over families of their means over the chosen rows."""
-    count = np.bincount(family[chosen])
-    total = np.bincount(family[chosen], values[chosen])
-    return float(np.mean(total[count > 0] / count[count > 0]))
+    _, index = np.unique(family[chosen], return_inverse=True)
+    return float(np.mean(np.bincount(index, values[chosen]) / np.bincount(index)))
 
 
 def save(

@@ -2,7 +2,8 @@
 
 A view of a scene is rendered once and photographed several times. So that the network does not
 come to rely on what only a virtual camera does, views are of any sharpness, noise is of several
-kinds, and some pictures are resized or sharpened behind their curve, as programs do.
+kinds, and some pictures are resized or sharpened behind their curve, as programs do. Scenes are
+panoramas, HDR photographs, and ordinary ones whose light is that of the inverse sRGB curve.
 """
 
 import dataclasses
@@ -22,21 +23,24 @@ from training_code.camera import (
     Sensor,
     Settings,
     TooBlackError,
-    expose,
     jpeg,
     photograph,
     picture_style,
 )
+from training_code.camera.exposure import exposure_gain
 from training_code.camera.projection import perspective_view, resized_crop
 from training_code.evaluation.protocol import FixedViews
 from training_code.scenes.collection import Scene
 
 CAMERA = Camera(
-    Exposure((0.85, 0.98)),
+    Exposure((0.85, 0.999)),
     Sensor((0.0, 0.01)),
-    Development(white_balance_sd=0.2, curves=(0.5, 0.25, 0.25)),
+    Development(white_balance_sd=0.2, curves=(1 / 3, 1 / 3, 1 / 3)),
 )
-"""What the camera's curve does not depend on varies more than in the published training."""
+"""What the camera's curve does not depend on varies more than in the published training. An
+ordinary photograph exposed so that next to nothing clips is, under sRGB, nearly its own file. How
+frequent each curve is in what people have is said where the curve is chosen.
+"""
 
 ATTEMPTS = 100
 """Views too black to be exposed in a row, before a collection is given up."""
@@ -57,13 +61,15 @@ class Pictures:
     """Pixels of a picture over pixels of a panorama; uniform in its logarithm."""
     crop: tuple[float, float] = (0.5, 1.0)
     """Part of the sides of a photograph."""
+    native: float = 0.4
+    """Share of the views of photographs that are `longest` pixels of them as they are."""
     blur: float = 1.2
     """Largest standard deviation of blur in light, pixels; half of the views have none."""
-    jpeg: float = 0.35
-    """Share of the pictures that are compressed, at qualities 40 to 100."""
+    jpeg: float = 0.4
+    """Share of the pictures that are compressed, at qualities 60 to 98."""
     resized: float = 0.25
     """Share that is resized behind the curve, by 0.4 to 0.9."""
-    sharpened: float = 0.15
+    sharpened: float = 0.25
     """Share that is sharpened behind the curve."""
     repeats: int = 4
     """Pictures of a view."""
@@ -84,7 +90,10 @@ class Row:
     """[256] float32: the true light behind each code."""
     codes: np.ndarray
     """[256] float32: shares of the codes."""
-    family: int
+    family: str
+    """Of the scene."""
+    kind: int
+    """Of the scene: index into `views.KINDS`."""
     curve: int
     processed: bool
     """Resized, sharpened or compressed behind the curve."""
@@ -114,12 +123,16 @@ def view(scene: Scene, pictures: Pictures, rng: np.random.Generator) -> np.ndarr
         linear = perspective_view(scene.pixels, yaw, pitch, fov, height, width)
     else:
         rows, columns = (round(side * rng.uniform(*pictures.crop)) for side in scene.shape)
+        native = bool(rng.random() < pictures.native)
+        if native:
+            rows, columns = (min(side, pictures.longest) for side in scene.shape)
         places = zip(scene.shape, (rows, columns), strict=True)
         top, left = (int(rng.integers(a - b + 1)) for a, b in places)
-        shrink = pictures.longest / max(rows, columns) * rng.uniform(0.5, 1.0)
+        shrink = 1.0 if native else pictures.longest / max(rows, columns) * rng.uniform(0.5, 1.0)
         height, width = (max(64, min(side, round(side * shrink))) for side in (rows, columns))
         linear = resized_crop(scene.pixels, top, left, rows, columns, height, width)
-    if rng.random() < 0.5:
+    # Of native pixels, sharpness is what is looked for.
+    if rng.random() < (0.25 if not scene.is_panorama and native else 0.5):
         sigma = rng.uniform(0.0, pictures.blur)
         linear = gaussian_filter(linear, (sigma, sigma, 0.0))
     return linear[:, ::-1] if rng.random() < 0.5 else linear
@@ -150,7 +163,7 @@ def processed(codes: np.ndarray, pictures: Pictures, rng: np.random.Generator) -
         image = image.filter(ImageFilter.UnsharpMask(rng.uniform(0.5, 1.5), amount, 0))
     codes = np.asarray(image)
     if compress:
-        codes = jpeg.round_trip(codes, int(rng.integers(40, 101)), bool(rng.random() < 0.7))
+        codes = jpeg.round_trip(codes, int(rng.integers(60, 99)), bool(rng.random() < 0.7))
     return codes
 
 
@@ -170,9 +183,18 @@ def pictures_of_view(
         family = int(rng.integers(len(by_family)))
         scene = by_family[family][int(rng.integers(len(by_family[family])))]
         linear = view(scenes[scene], pictures, rng)
+        known = scenes[scene].known(linear)[..., 0]
+        if not known.any():
+            continue
         try:
             return [
-                take(linear, family, pictures, (seed, 0, index, item, 0))
+                take(
+                    linear,
+                    known,
+                    (scenes[scene].family, scenes[scene].kind),
+                    pictures,
+                    (seed, 0, index, item, 0),
+                )
                 for item in range(pictures.repeats)
             ]
         except TooBlackError:
@@ -181,13 +203,20 @@ def pictures_of_view(
 
 
 def take(
-    linear: np.ndarray, family: int, pictures: Pictures, key: tuple[int, int, int, int, int]
+    linear: np.ndarray,
+    known: np.ndarray,
+    place: tuple[str, int],
+    pictures: Pictures,
+    key: tuple[int, int, int, int, int],
 ) -> Row:
-    """One picture of a view. Raises TooBlackError."""
+    """One picture of a view. known: [H, W] bool, the pixels that the source did not clip, for which
+    it is exposed; place: family and kind of the scene. Raises TooBlackError.
+    """
     rng = np.random.default_rng((*key, 9))
     settings = CAMERA.draw(key)
     kind = KINDS[int(np.searchsorted((0.5, 0.85), rng.random()))]
-    light = grain(expose(linear, settings.unclipped), settings.noise_sd, kind, rng)
+    exposed = linear * exposure_gain(linear[known], settings.unclipped)
+    light = grain(exposed, settings.noise_sd, kind, rng)
     codes, _ = photograph(light, dataclasses.replace(settings, noise_sd=0.0))
     changed = processed(codes, pictures, rng)
     shares = np.bincount(changed.ravel(), minlength=256) / changed.size
@@ -195,7 +224,7 @@ def take(
         statistics(changed),
         true_light(settings),
         shares.astype(np.float32),
-        family,
+        *place,
         settings.curve,
         not np.array_equal(changed, codes),
     )

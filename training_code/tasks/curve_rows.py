@@ -13,10 +13,12 @@ import numpy as np
 
 from hdrcnn.files import ImageError, finished_whole
 from hdrcnn.readers.hdr import HDR_SUFFIXES
+from hdrcnn.readers.listing import LDR_SUFFIXES
 from training_code.camera.shots import families, in_order
-from training_code.scenes.collection import Collection, load_scenes
+from training_code.scenes.collection import Collection, Scene, load_scenes
 from training_code.scenes.families import missing_note, read_list, some, without_scene
-from training_code.scenes.files import chosen_files, scene_files
+from training_code.scenes.files import Folders, SceneFile, chosen_files
+from training_code.scenes.photographs import load_photographs
 from training_code.tasks.curve_pictures import Pictures, Row, pictures_of_view
 
 VALIDATION = Path(__file__).parents[1].joinpath("validation_families.txt")
@@ -36,7 +38,9 @@ class Rows:
     codes: np.ndarray
     """[N, 256] float32: shares of the codes."""
     family: np.ndarray
-    """[N] int: index of the family of scenes."""
+    """[N] str: of the scene."""
+    kind: np.ndarray
+    """[N] int: of the scene, index into `views.KINDS`."""
     curve: np.ndarray
     """[N] int: index into `camera.CURVES`."""
     processed: np.ndarray
@@ -51,8 +55,7 @@ class Rows:
 class Request:
     """Which pictures are taken."""
 
-    scenes: Path
-    """Folder with HDR scenes."""
+    folders: Folders
     held_out: Path
     """Text file with the families that are kept out."""
     views: int
@@ -66,46 +69,82 @@ def together(rows: Sequence[Row]) -> Rows:
     return Rows(**{name: np.stack([getattr(row, name) for row in rows]) for name in names})
 
 
+def _files(request: Request, held_out: frozenset[str]) -> list[SceneFile]:
+    """The files of all folders but those of the families held out. Raises ImageError where a folder
+    has none.
+    """
+    folders = request.folders
+    return [
+        file
+        for chosen, suffixes, kind in (
+            (folders.scenes, HDR_SUFFIXES, "HDR scenes"),
+            (folders.photographs, LDR_SUFFIXES, "photographs"),
+        )
+        for folder in chosen
+        for file in chosen_files(folder, held_out, True, suffixes, kind).files
+    ]
+
+
+def _named(folders: Folders) -> str:
+    return ", ".join(str(folder) for folder in (*folders.scenes, *folders.photographs))
+
+
+def joined(parts: Sequence[tuple[Rows, list[str]]]) -> tuple[Rows, list[str]]:
+    """Rows that were taken in parts, and the names of all their scenes."""
+    rows = {
+        field.name: np.concatenate([getattr(part, field.name) for part, _ in parts])
+        for field in dataclasses.fields(Rows)
+    }
+    return Rows(**rows), sorted({name for _, scenes in parts for name in scenes})
+
+
 def list_note(request: Request) -> str:
     """One line about names of the held-out list that are in no scene; empty where there are none.
 
     Raises ImageError where all are, but for our own list, which other collections may not know.
     """
-    listed, files = read_list(request.held_out), scene_files(request.scenes)
+    listed, files = read_list(request.held_out), _files(request, frozenset())
     if request.held_out != VALIDATION and not listed & {file.family for file in files}:
         names = some(without_scene(listed, files)) or "nothing"
         raise ImageError(
-            f"{request.held_out}: names no family of {request.scenes}, but {names}; correct it"
+            f"{request.held_out}: names no family of {_named(request.folders)}, but {names}; "
+            "correct it"
         )
     return missing_note(request.held_out, listed, files)
 
 
 def check_folds(request: Request) -> None:
     """Raises ImageError where all scenes are of one family, or there are none."""
-    held_out = read_list(request.held_out)
-    files = chosen_files(request.scenes, held_out, True, HDR_SUFFIXES, "HDR scenes")
-    if len({file.family for file in files.files}) < 2:
+    if len({file.family for file in _files(request, read_list(request.held_out))}) < 2:
         raise ImageError(
-            f"{request.scenes}: all scenes are of one family, none can be held out; add scenes of "
-            "other places, or give --nofolds"
+            f"{_named(request.folders)}: all scenes are of one family, none can be held out; add "
+            "scenes of other places, or give --nofolds"
         )
 
 
 @functools.cache
-def _collection(folder: Path, held_out: Path) -> Collection:
+def _collections(folders: Folders, held_out: Path) -> list[Collection]:
     """Of this process, loaded when first needed: errors reach who asks for pictures."""
-    found = load_scenes(folder, read_list(held_out), without=True, views=Pictures().views)
-    return dataclasses.replace(found, scenes=in_order(found.scenes))
+    families, views = read_list(held_out), Pictures().views
+    return [
+        *(load_scenes(f, families, without=True, views=views) for f in folders.scenes),
+        *(load_photographs(f, families, without=True) for f in folders.photographs),
+    ]
+
+
+def _scenes(request: Request) -> list[Scene]:
+    found = _collections(request.folders, request.held_out)
+    return in_order([scene for collection in found for scene in collection.scenes])
 
 
 def _look(request: Request) -> tuple[list[str], str]:
     """The names of the scenes that pictures are taken of, and lines about the files left out."""
-    found = _collection(request.scenes, request.held_out)
-    return [scene.name for scene in found.scenes], found.rejected_lines()
+    lines = "".join(c.rejected_lines() for c in _collections(request.folders, request.held_out))
+    return [scene.name for scene in _scenes(request)], lines
 
 
 def _take(request: Request, first: int, last: int) -> list[Row]:
-    scenes = _collection(request.scenes, request.held_out).scenes
+    scenes = _scenes(request)
     by_family = families(scenes)
     return [
         row
