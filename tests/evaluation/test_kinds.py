@@ -1,7 +1,6 @@
 """Validation by kind of picture: what is won and lost is counted right."""
 
 import csv
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,6 +8,7 @@ from PIL import Image
 
 from hdrcnn.colour.transfer import linearise, srgb_decode
 from hdrcnn.writers.exr import write_exr
+from tests.conftest import ROOT
 from training_code.evaluation import kinds
 from training_code.evaluation.protocol import Condition, Protocol
 from training_code.scenes.collection import Scene
@@ -103,7 +103,7 @@ def test_the_command_prints_one_table(tmp_path, scenes, tiny_weights, run_python
     (tmp_path / "hdr").mkdir()
     write_exr(tmp_path / "hdr" / "h.exr", light)
     done = run_python(
-        Path(__file__).parents[1] / "training_code" / "hdrcnn_validate.py",
+        ROOT / "training_code" / "hdrcnn_validate.py",
         f"--scenes={tmp_path / 'hdr'}",
         f"--photographs={tmp_path / 'photographs'}",
         f"--families={tmp_path / 'families.txt'}",
