@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from hdrcnn.colour.transfer import linearise
+from hdrcnn.colour.transfer import DEFAULT_CURVE, linearise
 from hdrcnn.files import ImageError, finished_whole
 from hdrcnn.predict.single_image import Predictor
 from hdrcnn.readers.hdr import read_exr
@@ -26,8 +26,8 @@ from training_code.evaluation.protocol import BASE, Condition, Protocol
 from training_code.evaluation.shots import unusable
 
 CONDITIONS = (
-    BASE,
-    dataclasses.replace(BASE, file="jpeg80"),
+    dataclasses.replace(BASE, curve="srgb"),
+    dataclasses.replace(BASE, curve="srgb", file="jpeg80"),
     dataclasses.replace(BASE, curve="srgb_style"),
 )
 """Their clipped share says nothing here: the truths come with their exposure."""
@@ -37,7 +37,7 @@ GRID = (2, 3)
 
 FIGURES = {"gain_db": 1, "psnr_crf": 1, "highlight_rmse": -1}
 """What is compared; 1 where more is better. gain_db: CRF-corrected PU21-PSNR minus that of the
-input by the inverse mean curve."""
+input by the default curve."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -70,7 +70,7 @@ def piece_scores(
     codes = rules.photograph(name, truth, condition, protocol)
     stored = Image.open(io.BytesIO(rules.encode(codes, condition.file)))
     code = np.asarray(stored).astype(np.float32) / np.float32(255.0)
-    ours, plain = predictor.reconstruct(code, resolution="native"), linearise(code, "mean_curve")
+    ours, plain = predictor.reconstruct(code, resolution="native"), linearise(code, DEFAULT_CURVE)
     found = {}
     for label, place in pieces(*truth.shape[:2]):
         if unusable(code[place], truth[place], protocol) is None:
