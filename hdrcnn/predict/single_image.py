@@ -17,6 +17,7 @@ from hdrcnn.predict import blend as highlights, camera_curve as curve_estimation
 from hdrcnn.predict.precision import building_in, chosen
 from hdrcnn.tiles.frame import Frame
 from hdrcnn.tiles.geometry import pad_to_multiple
+from hdrcnn.tiles.measured import Measured
 from hdrcnn.tiles.resolution import WAYS
 from hdrcnn.tiles.tiling import TILE_PIXELS, Tiling
 from hdrcnn.weights import published
@@ -128,6 +129,7 @@ class Predictor:
         camera_curve: str | CameraCurve | None = None,
         resolution: str = "auto",
         panorama: bool = False,
+        measured: Measured | None = None,
         dtype: npt.DTypeLike = np.float32,
     ) -> np.ndarray:
         """An HDR image out of one photograph.
@@ -142,6 +144,8 @@ class Predictor:
             this picture.
         resolution: at which size the network sees the picture, one of `resolution.WAYS`.
         panorama: the left and the right side of the picture meet.
+        measured: the light of a photograph with a gain map, `Photograph.measured`: it is kept as it
+            is, but for where the map is at its end; scaling and camera_curve then mean nothing.
         dtype: float32, or float16 for what goes into a file: half the memory; values are held
             at its largest, 65504.
         Returns [H, W, 3], linear, 1.0 = clipping level of the photograph. Where nothing is
@@ -152,6 +156,8 @@ class Predictor:
         if resolution not in WAYS:
             raise ValueError(f"unknown resolution {resolution!r}; known: {', '.join(WAYS)}")
         picture = as_picture(image)
+        if measured is not None:
+            return self._raised(picture, measured, gamma, resolution, panorama, dtype)
         scale = _checked(scaling, picture, alpha)
         curve = self.curve(picture, camera_curve, scale)
         frame = Frame(
@@ -173,6 +179,37 @@ class Predictor:
             if hdr.dtype == np.float16:
                 light = np.minimum(light, np.finfo(np.float16).max)
             hdr[piece.within(frame.picture)] = light
+        return hdr
+
+    def _raised(
+        self,
+        picture: np.ndarray,
+        measured: Measured,
+        gamma: float,
+        resolution: str,
+        panorama: bool,
+        dtype: npt.DTypeLike,
+    ) -> np.ndarray:
+        """As `reconstruct`, of a picture whose light was measured."""
+        if measured.light.shape != picture.shape:
+            raise ValueError(f"measured {measured.light.shape}, picture {picture.shape}: not alike")
+        frame = Frame(picture, STRIDE, 1.0, gamma, panorama, HALO)
+        hdr = measured.light.astype(dtype)
+        if not measured.ended.any():
+            return hdr
+        for piece, log_hdr in one_by_one(WAYS[resolution](frame, self.tiling)):
+            part = piece.within(frame.picture)
+            light = highlights.raised(
+                frame.codes(piece),
+                log_hdr,
+                measured.light[part].astype(np.float32),
+                measured.ended[part].astype(np.float32) / np.float32(255.0),
+                self.metadata.blend,
+                gamma,
+            )
+            if hdr.dtype == np.float16:
+                light = np.minimum(light, np.finfo(np.float16).max)
+            hdr[part] = light
         return hdr
 
 

@@ -16,6 +16,7 @@ from hdrcnn.colour.transfer import CameraCurve
 from hdrcnn.files import ImageError
 from hdrcnn.readers.exif import Camera
 from hdrcnn.readers.panorama import Band
+from hdrcnn.tiles.measured import Measured
 
 COMPRESSIONS = ("none", "rle", "zips", "zip", "piz", "pxr24", "b44", "b44a", "dwaa", "dwab")
 LOOKS = ("photograph", "light")
@@ -43,6 +44,8 @@ class Picture:
     """Of `codes`."""
     jpeg: bytes | None = None
     """The photograph's file where it is a JPEG whose samples are `codes`."""
+    measured: Measured | None = None
+    """What the photograph's own gain map gave, in the primaries of `codes`."""
     alpha: np.ndarray | None = None
     """[H, W] float in [0, 1], not multiplied in."""
     mask: np.ndarray | None = None
