@@ -23,6 +23,7 @@ from hdrcnn.batch.result import Result, curve_of, levels_of
 from hdrcnn.batch.sequence import Films
 from hdrcnn.batch.source import FileState, Source
 from hdrcnn.colour.clipping_level import UNCLIPPED, Levels, clipping_levels, factors
+from hdrcnn.colour.measured import Measured
 from hdrcnn.colour.transfer import ESTIMATED, CameraCurve
 from hdrcnn.files import ImageError, NoRoomError
 from hdrcnn.predict.runtime import DeviceError
@@ -32,7 +33,6 @@ from hdrcnn.readers.photograph import Photograph, as_stored, read_photograph
 from hdrcnn.review import Entry
 from hdrcnn.tiles.frame import Frame
 from hdrcnn.tiles.geometry import fit, wanted_size
-from hdrcnn.tiles.measured import Measured
 from hdrcnn.weights import WeightsError
 from hdrcnn.writers import WRITERS, Picture
 
@@ -213,7 +213,11 @@ class Conversion:
         """What was measured, in the size of the codes."""
         if measured is None or measured.light.shape == codes.shape:
             return measured
-        return measured.fitted(*codes.shape[:2])
+        light, ended = (
+            fit(part.astype(np.float32), *codes.shape[:2])
+            for part in (measured.light, measured.ended)
+        )
+        return Measured(light.astype(np.float16), np.round(ended).astype(np.uint8))
 
     def _take(self, photograph: Photograph, state: FileState | None) -> None:
         """What the later steps need of it. state: from before it was read. Raises ImageError."""
@@ -273,7 +277,7 @@ class Conversion:
                 camera_curve=curve,
                 resolution=self.settings.resolution,
                 panorama=self.frame.closed,
-                **({} if self.measured is None else {"measured": self.measured}),
+                measured=self.measured,
                 dtype=np.float32 if self.settings.options.exr_float else np.float16,
             )
             self._found(hdr, curve, predictor.metadata.blend)

@@ -17,6 +17,7 @@ from hdrcnn.batch.recipe import Making, software
 from hdrcnn.batch.source import Source
 from hdrcnn.colour.clipping_level import Levels
 from hdrcnn.colour.display import to_display
+from hdrcnn.colour.measured import Measured
 from hdrcnn.colour.primaries import REC709, Chromaticities, linear_to_rec709, luminance_weights
 from hdrcnn.colour.transfer import CameraCurve, linearise
 from hdrcnn.files import ImageError
@@ -26,7 +27,6 @@ from hdrcnn.readers.panorama import Band
 from hdrcnn.review import Entry
 from hdrcnn.review.exposure_strip import write_exposure_strip
 from hdrcnn.tiles.frame import Frame
-from hdrcnn.tiles.measured import Measured
 from hdrcnn.tiles.regions import Region
 from hdrcnn.writers import WRITERS, Picture
 from hdrcnn.writers.exr import HALF_MAX

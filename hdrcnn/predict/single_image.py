@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from hdrcnn import weights
 from hdrcnn.colour.clipping_level import AUTO, Levels, clipping_levels, factors
+from hdrcnn.colour.measured import Measured
 from hdrcnn.colour.transfer import ESTIMATED, LINEARISATIONS, CameraCurve, linearise
 from hdrcnn.files import shown
 from hdrcnn.interruption import one_by_one
@@ -17,7 +18,6 @@ from hdrcnn.predict import blend as highlights, camera_curve as curve_estimation
 from hdrcnn.predict.precision import building_in, chosen
 from hdrcnn.tiles.frame import Frame
 from hdrcnn.tiles.geometry import pad_to_multiple
-from hdrcnn.tiles.measured import Measured
 from hdrcnn.tiles.resolution import WAYS
 from hdrcnn.tiles.tiling import TILE_PIXELS, Tiling
 from hdrcnn.weights import published
@@ -156,10 +156,13 @@ class Predictor:
         if resolution not in WAYS:
             raise ValueError(f"unknown resolution {resolution!r}; known: {', '.join(WAYS)}")
         picture = as_picture(image)
-        if measured is not None:
-            return self._raised(picture, measured, gamma, resolution, panorama, dtype)
-        scale = _checked(scaling, picture, alpha)
-        curve = self.curve(picture, camera_curve, scale)
+        if measured is not None and measured.light.shape != picture.shape:
+            raise ValueError(f"measured {measured.light.shape}, picture {picture.shape}: not alike")
+        if measured is None:
+            scale = _checked(scaling, picture, alpha)
+            curve = self.curve(picture, camera_curve, scale)
+        else:
+            scale, curve = 1.0, "srgb"
         frame = Frame(
             picture,
             self.tiling.cell,
@@ -171,42 +174,24 @@ class Predictor:
         )
         hdr = np.empty(picture.shape, dtype)
         for strip in frame.picture.strips(STRIP):
-            hdr[strip.within(frame.picture)] = linearise(frame.codes(strip), curve)
-        for piece, log_hdr in one_by_one(WAYS[resolution](frame, self.tiling)):
-            light = highlights.reconstruct_light(
-                frame.codes(piece), log_hdr, curve, self.metadata.blend, gamma
+            part = strip.within(frame.picture)
+            hdr[part] = (
+                linearise(frame.codes(strip), curve) if measured is None else (measured.light[part])
             )
-            if hdr.dtype == np.float16:
-                light = np.minimum(light, np.finfo(np.float16).max)
-            hdr[piece.within(frame.picture)] = light
-        return hdr
-
-    def _raised(
-        self,
-        picture: np.ndarray,
-        measured: Measured,
-        gamma: float,
-        resolution: str,
-        panorama: bool,
-        dtype: npt.DTypeLike,
-    ) -> np.ndarray:
-        """As `reconstruct`, of a picture whose light was measured."""
-        if measured.light.shape != picture.shape:
-            raise ValueError(f"measured {measured.light.shape}, picture {picture.shape}: not alike")
-        frame = Frame(picture, STRIDE, 1.0, gamma, panorama, HALO)
-        hdr = measured.light.astype(dtype)
-        if not measured.ended.any():
+        if measured is not None and not measured.ended.any():
             return hdr
         for piece, log_hdr in one_by_one(WAYS[resolution](frame, self.tiling)):
-            part = piece.within(frame.picture)
-            light = highlights.raised(
+            codes, part, blend = (
                 frame.codes(piece),
-                log_hdr,
-                measured.light[part].astype(np.float32),
-                measured.ended[part].astype(np.float32) / np.float32(255.0),
+                piece.within(frame.picture),
                 self.metadata.blend,
-                gamma,
             )
+            if measured is None:
+                light = highlights.reconstruct_light(codes, log_hdr, curve, blend, gamma)
+            else:
+                there = measured.light[part].astype(np.float32)
+                ended = measured.ended[part] / np.float32(255.0)
+                light = highlights.raised(codes, log_hdr, there, ended, blend, gamma)
             if hdr.dtype == np.float16:
                 light = np.minimum(light, np.finfo(np.float16).max)
             hdr[part] = light

@@ -24,11 +24,11 @@ import numpy as np
 from PIL import Image
 
 from hdrcnn.colour.absolute import REFERENCE_WHITE
+from hdrcnn.colour.measured import Measured
 from hdrcnn.colour.pq import pq_decode
 from hdrcnn.colour.primaries import REC2020, Chromaticities, luminance_weights, to_rec709
 from hdrcnn.colour.transfer import srgb_decode, srgb_encode
 from hdrcnn.readers.decoded import Decoded
-from hdrcnn.tiles.measured import Measured
 
 CHOICES = ("use", "ignore", "only")
 STRIP = 256
@@ -45,6 +45,10 @@ _MULTICHANNEL, _BASE_PRIMARIES, _COMMON_DENOMINATOR, _BACKWARD = 0x80, 0x40, 0x0
 """Flags; the last two are those of drafts that libultrahdr reads too."""
 
 Three = tuple[float, float, float]
+
+
+def _vector(numbers: Three) -> np.ndarray:
+    return np.asarray(numbers, np.float32)
 
 
 class GainMapError(Exception):
@@ -89,14 +93,14 @@ class GainMap:
         """log2 of the gains from SDR to HDR. share: [..., 3], the map in [0, 1]."""
         if self.base_headroom == self.alternate_headroom:
             return np.zeros_like(share)
-        low, high = np.float32(self.low), np.float32(self.high)
-        return low + (high - low) * np.power(share, 1.0 / np.float32(self.gamma))
+        low, high, gamma = _vector(self.low), _vector(self.high), _vector(self.gamma)
+        return low + (high - low) * np.power(share, 1.0 / gamma)
 
     def alternate(self, base: np.ndarray, share: np.ndarray) -> np.ndarray:
         """The alternate rendition, linear, [..., 3] float32, of the base."""
         weight = -1.0 if self.is_inverse else 1.0
         factor = np.exp2(np.float32(weight) * self.gains(share))
-        return (base + np.float32(self.base_offset)) * factor - np.float32(self.alternate_offset)
+        return (base + _vector(self.base_offset)) * factor - _vector(self.alternate_offset)
 
     def ended(self, share: np.ndarray, light: np.ndarray) -> np.ndarray:
         """In [0, 1], [..., 3]: how far the HDR rendition is at the largest value that it can have

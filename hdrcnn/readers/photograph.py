@@ -16,6 +16,7 @@ import numpy as np
 from PIL import UnidentifiedImageError
 
 from hdrcnn.colour.icc import has_tables, profile_chromaticities, srgb_profile, to_srgb
+from hdrcnn.colour.measured import Measured
 from hdrcnn.colour.primaries import ADOBE_RGB, REC709, Chromaticities, nearest_named
 from hdrcnn.colour.transfer import srgb_decode
 from hdrcnn.files import ImageError
@@ -32,7 +33,6 @@ from hdrcnn.readers import (
 )
 from hdrcnn.readers.decoded import Decoded, NotReadError, SizeCheck
 from hdrcnn.readers.kinds import LOSSY, kind_of, lossy_webp
-from hdrcnn.tiles.measured import Measured
 
 MAX_MEGAPIXELS = 250.0
 ROWS = 256

@@ -11,12 +11,12 @@ import numpy as np
 
 from hdrcnn.colour.absolute import REFERENCE_WHITE, strips
 from hdrcnn.colour.clipping_level import Levels
+from hdrcnn.colour.measured import Measured
 from hdrcnn.colour.primaries import REC709, Chromaticities
 from hdrcnn.colour.transfer import CameraCurve
 from hdrcnn.files import ImageError
 from hdrcnn.readers.exif import Camera
 from hdrcnn.readers.panorama import Band
-from hdrcnn.tiles.measured import Measured
 
 COMPRESSIONS = ("none", "rle", "zips", "zip", "piz", "pxr24", "b44", "b44a", "dwaa", "dwab")
 LOOKS = ("photograph", "light")

@@ -38,9 +38,9 @@ def shown(picture: Picture, rows: slice, look: str) -> np.ndarray:
     Without codes or their curve the light is shown.
     """
     light = rec709(picture, rows)
-    # What was measured is the look of the photograph by itself.
-    as_it_is = picture.measured is not None or picture.curve is None
-    if look != "photograph" or picture.codes is None or as_it_is:
+    if look != "photograph" or picture.codes is None or picture.curve is None:
+        return light
+    if picture.measured is not None:  # It is what the photograph looks like.
         return light
     code = code_strip(picture, rows)
     measured = linearise(scaled(code, picture.scaling), picture.curve)

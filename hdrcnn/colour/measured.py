@@ -4,8 +4,6 @@ import dataclasses
 
 import numpy as np
 
-from hdrcnn.tiles.geometry import fit
-
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Measured:
@@ -17,9 +15,3 @@ class Measured:
     ended: np.ndarray
     """[H, W, 3] uint8: 255 = what holds the light is at its own largest value, so that there may
     have been more; 0 = it is not."""
-
-    def fitted(self, height: int, width: int) -> "Measured":
-        """Cropped and resized like its codes, by `geometry.fit`."""
-        light = fit(self.light.astype(np.float32), height, width)
-        ended = fit(self.ended.astype(np.float32), height, width)
-        return Measured(light.astype(np.float16), np.round(ended).astype(np.uint8))
