@@ -66,6 +66,7 @@ class Items:
         self.kinds: dict[int, bytes] = {}
         self._flags: dict[int, int] = {}
         self._read_kinds()
+        self._auxiliary_at: dict[int, int] = {}
         self.made_of, self.auxiliary_of = self._references()
         self._properties = self._owned()
 
@@ -97,6 +98,8 @@ class Items:
                 at = box.begin + struct.calcsize(f">{number}H")
                 to = struct.unpack_from(f">{count}{number}", self.data, at)
                 found.setdefault(box.name, {})[item] = list(to)
+                if box.name == b"auxl":
+                    self._auxiliary_at[item] = box.begin - 4
         return found[b"dimg"], found[b"auxl"]
 
     def _owned(self) -> dict[int, list[tuple[bytes, bytes]]]:
@@ -178,6 +181,9 @@ class Items:
         changed = bytearray(self.data)
         struct.pack_into(">I" if self._wide_main else ">H", changed, self._main_at + 4, item)
         changed[self._flags[item]] &= 0xFE  # It may be hidden.
+        if item in self._auxiliary_at:  # Decoders pass over what belongs to another picture.
+            at = self._auxiliary_at[item]
+            changed[at : at + 4] = b"skip"
         return bytes(changed)
 
 
