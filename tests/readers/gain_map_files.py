@@ -34,7 +34,7 @@ def gains(rows: int = ROWS, columns: int = COLUMNS, channels: int = 1) -> np.nda
 
 def fraction(value: float, signed: bool) -> bytes:
     """Of ISO 21496-1."""
-    return struct.pack(">iI" if signed else ">II", round(value * 10000), 10000)
+    return struct.pack(">iI" if signed else ">II", round(value * 64000), 64000)
 
 
 def iso_numbers(
