@@ -2,6 +2,7 @@
 
 import math
 import struct
+from typing import Any
 
 import numpy as np
 import pytest
@@ -34,9 +35,9 @@ def heif(*arguments, **settings) -> bytes:
 def read(tmp_path):
     """Bytes to a photograph."""
 
-    def of(data: bytes, **settings: object) -> Photograph:
+    def of(data: bytes, **settings: str) -> Photograph:
         (tmp_path / "p").write_bytes(data)
-        return read_photograph(tmp_path / "p", **settings)
+        return read_photograph(tmp_path / "p", gain_maps=settings.get("gain_maps", "use"))
 
     return of
 
@@ -178,7 +179,9 @@ def test_headroom_0_gives_the_base(read):
 
 @pytest.mark.parametrize("primaries", [None, DISPLAY_P3])
 def test_the_curve_and_the_primaries_are_those_of_the_base(read, primaries):
-    profile = {} if primaries is None else {"icc_profile": matrix_profile(primaries)}
+    profile: dict[str, Any] = (
+        {} if primaries is None else {"icc_profile": matrix_profile(primaries)}
+    )
     found = read(files.jpeg(base(), gains(), iso=iso_numbers(), **profile))
     assert_close(found, light_of(base(), gains()))
     assert (found.chromaticities == DISPLAY_P3) == (primaries is not None)
@@ -186,7 +189,7 @@ def test_the_curve_and_the_primaries_are_those_of_the_base(read, primaries):
 
 def test_a_profiles_own_curve(read):
     imagecodecs = pytest.importorskip("imagecodecs")
-    profile = {"icc_profile": imagecodecs.cms_profile("adobergb")}
+    profile: dict[str, Any] = {"icc_profile": imagecodecs.cms_profile("adobergb")}
     found = read(files.jpeg(base(), gains(), iso=iso_numbers(), **profile))
     linear = (base() / 255.0) ** 2.19921875
     light = (linear + files.BASE_OFFSET) * 8.0 ** (gains()[..., None] / 255.0)
@@ -323,4 +326,5 @@ def test_the_way_back_is_the_inverse(low, high, gamma, inverse, share):
 @pytest.mark.parametrize("bad", [math.nan, math.inf, 1e9])
 def test_no_gain_map_has_such_numbers(bad):
     with pytest.raises(GainMapError):
-        gain_map.GainMap(*[(0.0,) * 3, (bad,) * 3, (1.0,) * 3, (0.0,) * 3, (0.0,) * 3], 0.0, 1.0)
+        none = (0.0, 0.0, 0.0)
+        gain_map.GainMap(none, (bad, bad, bad), (1.0, 1.0, 1.0), none, none, 0.0, 1.0)
