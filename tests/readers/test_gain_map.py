@@ -325,6 +325,6 @@ def test_the_way_back_is_the_inverse(low, high, gamma, inverse, share):
 
 @pytest.mark.parametrize("bad", [math.nan, math.inf, 1e9])
 def test_no_gain_map_has_such_numbers(bad):
+    none = (0.0, 0.0, 0.0)
     with pytest.raises(GainMapError):
-        none = (0.0, 0.0, 0.0)
         gain_map.GainMap(none, (bad, bad, bad), (1.0, 1.0, 1.0), none, none, 0.0, 1.0)
