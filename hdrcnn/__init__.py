@@ -113,6 +113,7 @@ def reconstruct(
     )
     how.setdefault("panorama", photo.panorama is not None)
     how.setdefault("alpha", photo.alpha)
+    how.setdefault("measured", photo.measured)
     return predictor.reconstruct(as_stored(photo.code, photo.bits), **how)
 
 
@@ -165,6 +166,7 @@ def write(
             "chromaticities": chromaticities,
             "jpeg": photograph.jpeg,
             "alpha": photograph.alpha,
+            "measured": photograph.measured,
             "panorama": photograph.panorama,
             "camera": photograph.camera,
         }

@@ -23,6 +23,7 @@ from hdrcnn.batch.result import Result, curve_of, levels_of
 from hdrcnn.batch.sequence import Films
 from hdrcnn.batch.source import FileState, Source
 from hdrcnn.colour.clipping_level import UNCLIPPED, Levels, clipping_levels, factors
+from hdrcnn.colour.measured import Measured
 from hdrcnn.colour.transfer import ESTIMATED, CameraCurve
 from hdrcnn.files import ImageError, NoRoomError
 from hdrcnn.predict.runtime import DeviceError
@@ -57,6 +58,8 @@ class Conversion:
     frame: Frame
     alpha: np.ndarray | None
     panorama: Band | None
+    measured: Measured | None
+    """By the photograph's gain map."""
     result: Result
 
     def __init__(self, job: Job, networks: Networks, settings: Settings, films: Films) -> None:
@@ -91,13 +94,23 @@ class Conversion:
                 self.kept = self._standing()
             if self.kept is None:
                 state = FileState.of(self.job.source)
-                self._take(read_photograph(self.job.source, self.settings.max_megapixels), state)
+                self._take(self._photograph(), state)
         return self
+
+    def _photograph(self) -> Photograph:
+        """Raises ImageError."""
+        settings = self.settings
+        return read_photograph(self.job.source, settings.max_megapixels, settings.gain_map)
+
+    @property
+    def _networkless(self) -> bool:
+        """No picture of this run needs a network."""
+        return self.settings.gain_map == "only"
 
     @property
     def _estimator(self) -> str:
         """Of `Making`. Raises WeightsError."""
-        return self.networks.estimator(self.settings.camera_curve)
+        return "" if self._networkless else self.networks.estimator(self.settings.camera_curve)
 
     def _settled(self, source: Source) -> Source:
         """What weights and edges follow from: the photograph, or the first frame of its film.
@@ -115,7 +128,8 @@ class Conversion:
             return None
         first = self.films.first(self.job.source) if self.settings.sequence else None
         weights = self.networks.choose((first or making.source).lossy)
-        if (making.weights, making.estimator) != (sha256(weights), self._estimator):
+        named = "" if self._networkless else sha256(weights)
+        if (making.weights, making.estimator) != (named, self._estimator):
             return None
         try:
             curve, levels = curve_of(making.figures["curve"]), levels_of(making.figures)
@@ -125,9 +139,13 @@ class Conversion:
         if self.networks.curve_with(self.settings.camera_curve, weights) not in (ESTIMATED, curve):
             return None
         self._settled(making.source)
-        if self.settings.sequence and (
-            self.films.curve(self.job.source, lambda: curve) != curve
-            or self.films.levels(self.job.source, lambda: levels) != levels
+        if (
+            self.settings.sequence
+            and not making.figures.get("gain_map")
+            and (
+                self.films.curve(self.job.source, lambda: curve) != curve
+                or self.films.levels(self.job.source, lambda: levels) != levels
+            )
         ):
             return None
         figures = {name: making.figures[name] for name in FIGURES if name in making.figures}
@@ -136,7 +154,8 @@ class Conversion:
             shown = self._entry_of(making)
             if shown is None:
                 return None
-        return Outcome(self.job, kept=True, entry=shown, weights=weights.name, **figures)
+        name = "" if self._networkless else weights.name
+        return Outcome(self.job, kept=True, entry=shown, weights=name, **figures)
 
     def _entry_of(self, making: Making) -> Entry | None:
         """Of a result that is there: read again, and its photograph too. None where the result is
@@ -146,11 +165,13 @@ class Conversion:
             hdr = read_exr(self.job.output(".exr"), unassociated=True)
         except ImageError:
             return None
-        photograph = read_photograph(self.job.source, self.settings.max_megapixels)
+        photograph = self._photograph()
+        codes = self._codes(photograph)
         picture = Picture(
             hdr=hdr,
-            codes=self._codes(photograph),
-            scaling=self._scaling(levels_of(making.figures)),
+            codes=codes,
+            measured=self._fitted(photograph.measured, codes),
+            scaling=1.0 if photograph.measured else self._scaling(levels_of(making.figures)),
             curve=curve_of(making.figures["curve"]),
             chromaticities=photograph.chromaticities,
         )
@@ -190,6 +211,17 @@ class Conversion:
             )
         return fit(photograph.code, *size)
 
+    @staticmethod
+    def _fitted(measured: Measured | None, codes: np.ndarray) -> Measured | None:
+        """What was measured, in the size of the codes."""
+        if measured is None or measured.light.shape == codes.shape:
+            return measured
+        light, ended = (
+            fit(part.astype(np.float32), *codes.shape[:2])
+            for part in (measured.light, measured.ended)
+        )
+        return Measured(light.astype(np.float16), np.round(ended).astype(np.uint8))
+
     def _take(self, photograph: Photograph, state: FileState | None) -> None:
         """What the later steps need of it. state: from before it was read. Raises ImageError."""
         rows, columns = photograph.code.shape[:2]
@@ -212,23 +244,35 @@ class Conversion:
             self.panorama = Band.around_horizon(rows, columns)
         if self.panorama is not None:
             self.panorama = self.panorama.fitted(rows, columns, *code.shape[:2])
-        self.levels = self._levels(photograph)
-        scaling = self._scaling(self.levels)
+        self.measured = self._fitted(photograph.measured, code)
+        # Light that was measured is not that of scaled codes.
+        self.levels = UNCLIPPED if self.measured else self._levels(photograph)
+        scaling = 1.0 if self.measured else self._scaling(self.levels)
         self.frame = Frame(code, 1, scaling, closed=self.panorama is not None)
         self.alpha = None if alpha is None else alpha.astype(np.float16)
         keeps = any(WRITERS[name].keeps_jpeg for name in self.settings.formats)
         jpeg = photograph.jpeg if keeps else None
-        self.photograph = dataclasses.replace(photograph, code=code[:0], alpha=None, jpeg=jpeg)
-        if self.settings.sequence:
+        self.photograph = dataclasses.replace(
+            photograph, code=code[:0], alpha=None, jpeg=jpeg, measured=None
+        )
+        if self.settings.sequence and not self.measured:
             self._curve("")  # Of a first frame, before the later ones are judged by it.
 
     def reconstruct(self) -> "Conversion":
         """Raises WeightsError or DeviceError where the network cannot be had."""
         if not self._pending:
             return self
+        if self.measured is not None and (self._networkless or not self.measured.ended.any()):
+            with self._step():
+                whole = self.settings.options.exr_float
+                hdr = self.measured.light.astype(np.float32 if whole else np.float16)
+                self._found(hdr, "srgb", "")
+            return self
         predictor = self.networks.predictor(self.weights)
         with self._step():
-            curve = self._curve(predictor.metadata.linearisation)
+            curve: str | CameraCurve = "srgb"
+            if self.measured is None:
+                curve = self._curve(predictor.metadata.linearisation)
             hdr = predictor.reconstruct(
                 self.frame.image,
                 gamma=self.settings.gamma,
@@ -236,22 +280,28 @@ class Conversion:
                 camera_curve=curve,
                 resolution=self.settings.resolution,
                 panorama=self.frame.closed,
+                measured=self.measured,
                 dtype=np.float32 if self.settings.options.exr_float else np.float16,
             )
-            self.result = Result(
-                hdr=hdr,
-                frame=self.frame,
-                levels=self.levels,
-                curve=curve,
-                blend=predictor.metadata.blend,
-                chromaticities=self.photograph.chromaticities,
-                alpha=self.alpha,
-                panorama=self.panorama,
-                camera=self.photograph.camera,
-                settings=self.settings,
-                jpeg=self.photograph.jpeg,
-            )
+            self._found(hdr, curve, predictor.metadata.blend)
         return self
+
+    def _found(self, hdr: np.ndarray, curve: str | CameraCurve, blend: str) -> None:
+        """Takes the image for the result. blend: empty where nothing was predicted."""
+        self.result = Result(
+            hdr=hdr,
+            frame=self.frame,
+            levels=self.levels,
+            curve=curve,
+            blend=blend,
+            chromaticities=self.photograph.chromaticities,
+            alpha=self.alpha,
+            panorama=self.panorama,
+            camera=self.photograph.camera,
+            settings=self.settings,
+            jpeg=self.photograph.jpeg,
+            measured=self.measured,
+        )
 
     def _curve(self, stored: str) -> str | CameraCurve:
         """By which the codes become light; stored: with the weights. Of a film it is estimated
@@ -268,7 +318,7 @@ class Conversion:
 
     def find_curve(self) -> None:
         """Only that of the film that the photograph is a frame of, where it is to be estimated."""
-        if self._pending:
+        if self._pending and self.measured is None:
             with self._step():
                 self._curve("")
 
@@ -293,7 +343,7 @@ class Conversion:
         if self._pending:
             with self._step():
                 self._make_folder()
-                weights = sha256(self.weights)
+                weights = "" if self._networkless else sha256(self.weights)
                 figures = self.result.write(self.job, weights, self.source, self._estimator)
                 self.figures = {name: figures[name] for name in FIGURES}
                 if self.settings.report_room:
@@ -304,4 +354,11 @@ class Conversion:
             return Outcome(self.job, str(self.error), no_room, seconds=self.seconds)
         if self.kept is not None:
             return dataclasses.replace(self.kept, seconds=self.seconds)
-        return Outcome(self.job, weights=self.weights.name, seconds=self.seconds, **self.figures)
+        fault = self.photograph.gain_map_fault
+        return Outcome(
+            self.job,
+            weights="" if self._networkless else self.weights.name,
+            seconds=self.seconds,
+            note=f"{self.job.source}: its gain map is not used: {fault}" if fault else "",
+            **self.figures,
+        )

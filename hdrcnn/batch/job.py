@@ -24,6 +24,8 @@ class Settings:
     width: int | None = None
     height: int | None = None
     resolution: str = "auto"
+    gain_map: str = "use"
+    """One of `readers.gain_map.CHOICES`."""
     panorama: bool = False
     """Every picture closes left and right, whether its file says so or not."""
     precision: str = PRECISION
@@ -73,7 +75,7 @@ class Settings:
         written: which of them are there is seen.
         """
         names = ("gamma", "scaling", "camera_curve", "width", "height", "resolution", "panorama",
-                 "precision", "primaries", "mask", "max_stops", "sequence")  # fmt: skip
+                 "precision", "primaries", "mask", "max_stops", "sequence", "gain_map")  # fmt: skip
         return {
             **{name: getattr(self, name) for name in names},
             "options": dataclasses.asdict(self.options),

@@ -59,6 +59,8 @@ class Outcome:
     clipping_levels: Sequence[float] = UNCLIPPED
     """Codes in (0, 1] at which red, green and blue were found to clip."""
     seconds: float = 0.0
+    note: str = ""
+    """One line that the user is to know besides; empty: none."""
 
     @property
     def status(self) -> str:

@@ -17,6 +17,7 @@ from hdrcnn.batch.recipe import Making, software
 from hdrcnn.batch.source import Source
 from hdrcnn.colour.clipping_level import Levels
 from hdrcnn.colour.display import to_display
+from hdrcnn.colour.measured import Measured
 from hdrcnn.colour.primaries import REC709, Chromaticities, linear_to_rec709, luminance_weights
 from hdrcnn.colour.transfer import CameraCurve, linearise
 from hdrcnn.files import ImageError
@@ -26,6 +27,7 @@ from hdrcnn.readers.panorama import Band
 from hdrcnn.review import Entry
 from hdrcnn.review.exposure_strip import write_exposure_strip
 from hdrcnn.tiles.frame import Frame
+from hdrcnn.tiles.regions import Region
 from hdrcnn.writers import WRITERS, Picture
 from hdrcnn.writers.exr import HALF_MAX
 from hdrcnn.writers.preview import write_png
@@ -87,6 +89,8 @@ class Result:
     settings: Settings
     jpeg: bytes | None = None
     """The photograph's file where it is a JPEG of these codes."""
+    measured: Measured | None = None
+    """What the photograph's gain map gave of the image; `curve` then means nothing to it."""
 
     @property
     def primaries(self) -> Chromaticities:
@@ -108,22 +112,31 @@ class Result:
                 linear = np.clip(linear, -HALF_MAX, HALF_MAX)
             self.hdr[top : top + STRIP] = linear
 
-    def _strips(self, of: Callable[[np.ndarray, np.ndarray], Any]) -> list[Any]:
-        """Something of the codes and the image, float32, of each strip."""
+    def _strips(self, of: Callable[[Region, np.ndarray, np.ndarray], Any]) -> list[Any]:
+        """Something of each strip, its codes and its image, float32."""
         picture = self.frame.picture
         return [
-            of(self.frame.codes(strip), self.hdr[strip.within(picture)].astype(np.float32))
+            of(strip, self.frame.codes(strip), self.hdr[strip.within(picture)].astype(np.float32))
             for strip in picture.strips(STRIP)
         ]
+
+    def _before(self, strip: Region, code: np.ndarray) -> np.ndarray:
+        """The light that the photograph holds, in its own primaries, of a strip of its codes."""
+        if self.measured is None:
+            return linearise(code, self.curve)
+        return self.measured.light[strip.within(self.frame.picture)].astype(np.float32)
 
     def figures(self) -> dict[str, Any]:
         """`outcome.FIGURES`, and the curve; once finished."""
         before = luminance_weights(self.chromaticities).astype(np.float32)
         after = luminance_weights(self.primaries).astype(np.float32)
 
-        def of(code: np.ndarray, hdr: np.ndarray) -> tuple[int, float, float]:
-            light = linearise(code, self.curve) @ before
-            saturated = (code.max(axis=-1) > THRESHOLD).sum()
+        def of(strip: Region, code: np.ndarray, hdr: np.ndarray) -> tuple[int, float, float]:
+            light = self._before(strip, code) @ before
+            above = code > THRESHOLD
+            if self.measured is not None:
+                above = above & (self.measured.ended[strip.within(self.frame.picture)] > 0)
+            saturated = above.any(axis=-1).sum()
             return int(saturated), float(light.max()), float((hdr @ after).max())
 
         saturated, peaks_before, peaks_after = zip(*self._strips(of), strict=True)
@@ -136,6 +149,7 @@ class Result:
             "peak_after": max(peaks_after),
             "curve": curve_record(self.curve),
             "clipping_levels": list(self.levels),
+            **({"gain_map": True} if self.measured is not None else {}),
         }
 
     def write(self, job: Job, weights: str, source: Source, estimator: str = "") -> dict[str, Any]:
@@ -177,6 +191,7 @@ class Result:
             curve=self.curve,
             chromaticities=self.chromaticities,
             jpeg=self.jpeg,
+            measured=self.measured,
             alpha=self.alpha,
             mask=self._mask() if notes and self.settings.mask else None,
             panorama=self.panorama,
@@ -190,8 +205,8 @@ class Result:
         def shown(linear: np.ndarray, primaries: Chromaticities) -> np.ndarray:
             return to_display(linear_to_rec709(linear, primaries), self.settings.exposure)
 
-        def of(code: np.ndarray, hdr: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-            linear = linearise(code, self.curve)
+        def of(strip: Region, code: np.ndarray, hdr: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+            linear = self._before(strip, code)
             return shown(linear, self.chromaticities), shown(hdr, self.primaries)
 
         before, after = zip(*self._strips(of), strict=True)
@@ -199,8 +214,13 @@ class Result:
 
     def _mask(self) -> np.ndarray:
         """[H, W, 3] float16: how much of the photograph's red, green and blue is predicted."""
-        shares = np.empty(self.hdr.shape, np.float16)
+        shares = np.zeros(self.hdr.shape, np.float16)
+        if not self.blend:
+            return shares
         for strip in self.frame.picture.strips(STRIP):
             found = mask(self.frame.codes(strip), self.blend, self.settings.gamma)
-            shares[strip.within(self.frame.picture)] = found
+            part = strip.within(self.frame.picture)
+            if self.measured is not None:
+                found = found * (self.measured.ended[part] / np.float32(255.0))
+            shares[part] = found
         return shares

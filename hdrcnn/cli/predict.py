@@ -44,6 +44,7 @@ from hdrcnn.files import (
 from hdrcnn.predict.precision import PRECISIONS
 from hdrcnn.predict.runtime import DEVICES, DeviceError
 from hdrcnn.printed import say
+from hdrcnn.readers.gain_map import CHOICES
 from hdrcnn.readers.photograph import MAX_MEGAPIXELS
 from hdrcnn.review.collected import NAME, Collected
 from hdrcnn.weights import CURVES, JPEG, SHIPPED, VIDEO, WeightsError
@@ -121,6 +122,13 @@ flags.DEFINE_enum(
     "At which size the network sees the picture. native: its own; working: reduced to about 1024 "
     "pixels; auto: native at the rims of highlights, ever smaller further inside.",
 )
+flags.DEFINE_enum(
+    "gain_map",
+    "use",
+    list(CHOICES),
+    "Of photographs with a gain map. use: its light is kept, and only what is clipped there is "
+    "reconstructed; only: its light as it is, without any network; ignore: as if there were none.",
+)
 flags.DEFINE_bool(
     "panorama", False, "The left side of every picture meets its right. Without: as its XMP says."
 )
@@ -165,7 +173,7 @@ for _name in ("im_dir", "out_dir", "params", "log"):
 flags.register_validator(
     "scaling", command_checks.is_scaling, f"must be {AUTO}, or a number within 0.1..10"
 )
-OF_SETTINGS = ("gamma", "width", "height", "resolution", "panorama", "precision",
+OF_SETTINGS = ("gamma", "gain_map", "width", "height", "resolution", "panorama", "precision",
                "primaries", "mask", "max_stops", "previews", "exposure", "max_megapixels",
                "overwrite", "sequence")  # fmt: skip
 
@@ -173,6 +181,8 @@ OF_SETTINGS = ("gamma", "width", "height", "resolution", "panorama", "precision"
 def _say(place: str, outcome: Outcome, ending: str) -> None:
     """A picture's line."""
     failed = outcome.error is not None
+    if outcome.note:
+        say(outcome.note, sys.stderr)
     if failed or not FLAGS.quiet:
         say(f"{place} {outcome.line(ending)}", sys.stderr if failed else sys.stdout)
 

@@ -62,6 +62,27 @@ def mask(code: Array, blend: str, gamma: float = 1.0, xp: ModuleType = np) -> Ar
     return saturation_ramp(shown, xp=xp, ramp=RAMPS[blend])
 
 
+def raised(
+    code: Array,
+    log_hdr: Array,
+    measured: Array,
+    ended: Array,
+    blend: str,
+    gamma: float = 1.0,
+    xp: ModuleType = np,
+) -> Array:
+    """Light that was measured, raised to the prediction where it may have been more.
+
+    measured: [..., 3] linear, 1.0 = the light of the largest code; ended: [..., 3] in [0, 1], 1 =
+    the largest value that could be stored. The prediction counts where the code is saturated
+    too, and never darkens. Other arguments and what is returned as for `reconstruct_light`.
+    """
+    share = mask(code, blend, gamma, xp=xp) * ended
+    predicted = xp.maximum(log_decode(log_hdr, xp=xp), 0.0)
+    predicted = predicted if gamma == 1.0 else xp.power(predicted, gamma)
+    return measured + share * (xp.maximum(predicted, measured) - measured)
+
+
 BLENDS: dict[str, Callable[..., Array]] = {
     "pixel": blend_pixel,
     "channel": blend_channel,

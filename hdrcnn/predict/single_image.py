@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from hdrcnn import weights
 from hdrcnn.colour.clipping_level import AUTO, Levels, clipping_levels, factors
+from hdrcnn.colour.measured import Measured
 from hdrcnn.colour.transfer import DEFAULT_CURVE, ESTIMATED, LINEARISATIONS, CameraCurve, linearise
 from hdrcnn.files import shown
 from hdrcnn.interruption import one_by_one
@@ -128,6 +129,7 @@ class Predictor:
         camera_curve: str | CameraCurve | None = None,
         resolution: str = "auto",
         panorama: bool = False,
+        measured: Measured | None = None,
         dtype: npt.DTypeLike = np.float32,
     ) -> np.ndarray:
         """An HDR image out of one photograph.
@@ -142,6 +144,8 @@ class Predictor:
             this picture.
         resolution: at which size the network sees the picture, one of `resolution.WAYS`.
         panorama: the left and the right side of the picture meet.
+        measured: the light of a photograph with a gain map, `Photograph.measured`: it is kept as it
+            is, but for where the map is at its end; scaling and camera_curve then mean nothing.
         dtype: float32, or float16 for what goes into a file: half the memory; values are held
             at its largest, 65504.
         Returns [H, W, 3], linear, 1.0 = clipping level of the photograph. Where nothing is
@@ -152,8 +156,13 @@ class Predictor:
         if resolution not in WAYS:
             raise ValueError(f"unknown resolution {resolution!r}; known: {', '.join(WAYS)}")
         picture = as_picture(image)
-        scale = _checked(scaling, picture, alpha)
-        curve = self.curve(picture, camera_curve, scale)
+        if measured is not None and measured.light.shape != picture.shape:
+            raise ValueError(f"measured {measured.light.shape}, picture {picture.shape}: not alike")
+        if measured is None:
+            scale = _checked(scaling, picture, alpha)
+            curve = self.curve(picture, camera_curve, scale)
+        else:
+            scale, curve = 1.0, "srgb"
         frame = Frame(
             picture,
             self.tiling.cell,
@@ -165,14 +174,27 @@ class Predictor:
         )
         hdr = np.empty(picture.shape, dtype)
         for strip in frame.picture.strips(STRIP):
-            hdr[strip.within(frame.picture)] = linearise(frame.codes(strip), curve)
-        for piece, log_hdr in one_by_one(WAYS[resolution](frame, self.tiling)):
-            light = highlights.reconstruct_light(
-                frame.codes(piece), log_hdr, curve, self.metadata.blend, gamma
+            part = strip.within(frame.picture)
+            hdr[part] = (
+                linearise(frame.codes(strip), curve) if measured is None else (measured.light[part])
             )
+        if measured is not None and not measured.ended.any():
+            return hdr
+        for piece, log_hdr in one_by_one(WAYS[resolution](frame, self.tiling)):
+            codes, part, blend = (
+                frame.codes(piece),
+                piece.within(frame.picture),
+                self.metadata.blend,
+            )
+            if measured is None:
+                light = highlights.reconstruct_light(codes, log_hdr, curve, blend, gamma)
+            else:
+                there = measured.light[part].astype(np.float32)
+                ended = measured.ended[part] / np.float32(255.0)
+                light = highlights.raised(codes, log_hdr, there, ended, blend, gamma)
             if hdr.dtype == np.float16:
                 light = np.minimum(light, np.finfo(np.float16).max)
-            hdr[piece.within(frame.picture)] = light
+            hdr[part] = light
         return hdr
 
 

@@ -33,6 +33,8 @@ class Decoded:
     icc: bytes = b""
     """The profile of these samples."""
     xmp: bytes = b""
+    maker_note: bytes = b""
+    """Apple's, for the headroom of a gain map; it goes into no result."""
     compression: str = ""
     """Of a TIFF, as Pillow calls it."""
     converted: bool = False

@@ -102,6 +102,12 @@ def camera_data(exif: Image.Exif) -> Camera:
     return {name: value for name, value in found.items() if value is not None}
 
 
+def apple_note(exif: Image.Exif) -> bytes:
+    """The maker note of an iPhone; empty where there is none, or another's."""
+    found = _inner(exif, EXIF).get(0x927C)
+    return found if isinstance(found, bytes) and found.startswith(b"Apple iOS\0") else b""
+
+
 def sensible_orientation(value: object) -> int:
     """1 to 8, 1 = upright; 1 where it is anything else."""
     plain = _plain(value)

@@ -42,4 +42,5 @@ def read(data: bytes, check: SizeCheck) -> Decoded:
         adobe_rgb=exif.says_adobe_rgb(found),
         icc=file.info.get("icc_profile") or b"",
         xmp=exif.xmp_of(file.info),
+        maker_note=exif.apple_note(found),
     )

@@ -16,16 +16,21 @@ import numpy as np
 from PIL import UnidentifiedImageError
 
 from hdrcnn.colour.icc import has_tables, profile_chromaticities, srgb_profile, to_srgb
+from hdrcnn.colour.measured import Measured
 from hdrcnn.colour.primaries import ADOBE_RGB, REC709, Chromaticities, nearest_named
+from hdrcnn.colour.transfer import srgb_decode
 from hdrcnn.files import ImageError
 from hdrcnn.readers import (
     cicp,
     exif,
+    gain_map,
     heif as by_heif,
+    heif_gain_map,
+    jpeg_gain_map,
     panorama as gpano,
     pillow as by_pillow,
 )
-from hdrcnn.readers.decoded import Decoded, NotReadError
+from hdrcnn.readers.decoded import Decoded, NotReadError, SizeCheck
 from hdrcnn.readers.kinds import LOSSY, kind_of, lossy_webp
 
 MAX_MEGAPIXELS = 250.0
@@ -59,6 +64,11 @@ class Photograph:
     """Camera, lens and exposure by Exif name; see `readers.exif`."""
     jpeg: bytes | None = None
     """The file, where it is a JPEG whose samples are those of `code`."""
+    measured: Measured | None = None
+    """The light of a photograph with a gain map; the codes, of which it is decoded as a display
+    shows them, are then those of the SDR rendition."""
+    gain_map_fault: str = ""
+    """Why the gain map that there is is not used; empty where it is, or there is none."""
 
 
 def _contents(path: Path) -> bytes:
@@ -89,9 +99,7 @@ def _said(error: BaseException) -> str:
     return f" ({' '.join(words)[:120]})" if useful else ""
 
 
-def _decoded(path: Path, data: bytes, kind: str, max_megapixels: float) -> Decoded:
-    """The samples. Raises ImageError."""
-
+def _size_check(max_megapixels: float) -> SizeCheck:
     def check(width: int, height: int) -> None:
         if width <= 0 or height <= 0:
             raise NotReadError(f"a picture without pixels ({width}x{height}); leave it out")
@@ -101,6 +109,11 @@ def _decoded(path: Path, data: bytes, kind: str, max_megapixels: float) -> Decod
                 f"{max_megapixels:g}; give --max_megapixels={-(-width * height // 1000000)}"
             )
 
+    return check
+
+
+def _decoded(path: Path, data: bytes, kind: str, check: SizeCheck) -> Decoded:
+    """The samples. Raises ImageError."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # What is wrong is said in the error.
@@ -179,45 +192,123 @@ def upright(pixels: np.ndarray, orientation: int) -> np.ndarray:
     return pixels[:, ::-1] if orientation in (2, 3, 6, 7) else pixels
 
 
-def read_photograph(path: Path, max_megapixels: float = MAX_MEGAPIXELS) -> Photograph:
+def _in_share(samples: np.ndarray, bits: int, channels: int) -> np.ndarray:
+    """[H, W, 1 or 3] integers to [H, W, channels] float32 in [0, 1]."""
+    code = np.empty((*samples.shape[:2], channels), np.float32)
+    for top in range(0, len(code), ROWS):
+        np.divide(samples[top : top + ROWS], np.float32(2**bits - 1), code[top : top + ROWS])
+    return code
+
+
+def _gain_map(data: bytes, kind: str, base: Decoded, check: SizeCheck) -> gain_map.Found | None:
+    """That of a file. Raises GainMapError."""
+    if kind == "JPEG":
+        return jpeg_gain_map.find(data, base.orientation, base.maker_note, check)
+    if kind == "HEIF":
+        return heif_gain_map.find(data, base.maker_note, lambda file: by_heif.read(file, check))
+    if kind == "AVIF":
+        return heif_gain_map.find(
+            data, base.maker_note, lambda file: by_pillow.read(file, kind, check)
+        )
+    return None
+
+
+def _deep(data: bytes, base: Decoded) -> Decoded:
+    """An AVIF with all its bits, of which Pillow gives the upper 8: too few for PQ."""
+    import imagecodecs
+
+    try:
+        samples = np.atleast_3d(imagecodecs.avif_decode(data))[..., : base.colours.shape[-1]]
+    except (RuntimeError, ValueError, AttributeError, ImportError):
+        return base
+    if samples.dtype != np.uint16 or samples.shape != base.colours.shape:
+        return base
+    bits = 12 if samples.max(initial=0) > 1023 else 10
+    return dataclasses.replace(base, colours=samples, bits=bits)
+
+
+def _measured(
+    base: Decoded,
+    code: np.ndarray,
+    found: gain_map.Found,
+    hdr_curve: str,
+    primaries: Chromaticities,
+) -> tuple[Measured, np.ndarray]:
+    """As `gain_map.reconstructed`. Raises GainMapError."""
+    if hdr_curve and not found.numbers.is_inverse:
+        raise gain_map.GainMapError(f"its base is {hdr_curve}, and so HDR by itself")
+    picture = found.picture
+    share = upright(picture.colours, picture.orientation)
+    share = _in_share(share, picture.bits, share.shape[-1])
+    curve: gain_map.Curve = srgb_decode
+    if hdr_curve:
+        curve = gain_map.HDR_CURVES[hdr_curve]
+    elif base.icc and not base.converted:
+        curve = gain_map.profile_curve(base.icc, base.bits)
+    return gain_map.reconstructed(code, share, found, curve, primaries)
+
+
+def read_photograph(
+    path: Path, max_megapixels: float = MAX_MEGAPIXELS, gain_maps: str = "use"
+) -> Photograph:
     """A photograph of 8 to 16 bits; of several pictures in a file the first.
 
     PNG, JPEG (CMYK too), TIFF, WebP, BMP, GIF, AVIF, and HEIC with pillow-heif. Larger pictures
     than `max_megapixels` are refused before they are decoded, and so are files whose bytes cannot
     hold, or whose frames do not fill, the pixels that their headers claim. Memory while reading:
-    up to 30 bytes per pixel, 12 of them the code that is returned. Raises ImageError.
+    up to 30 bytes per pixel, 12 of them the code that is returned. gain_maps: one of
+    `gain_map.CHOICES`; with "ignore" none is looked for, with "only" there has to be one. Raises
+    ImageError.
     """
     path = Path(path)
     data = _contents(path)
     try:
         kind = kind_of(data)
         points = _code_points(data, kind)
-        if points and points[1] in cicp.HDR_CURVES:
-            curve = cicp.HDR_CURVES[points[1]]
+        curve = cicp.HDR_CURVES.get(points[1], "") if points else ""
+        # With a gain map the inverse way round it may have an SDR rendition.
+        mapped = gain_maps != "ignore" and kind in ("AVIF", "HEIF")
+        if curve and not (mapped and heif_gain_map.has_tone_map(data)):
             raise NotReadError(f"its samples are {curve}, an HDR image already; leave it out")
     except NotReadError as error:
         raise ImageError(f"{path}: {error}") from error
-    found = _decoded(path, data, kind, max_megapixels)
-    stored = upright(found.colours, found.orientation)
-    code = np.empty((*stored.shape[:2], 3), np.float32)
-    for top in range(0, len(code), ROWS):
-        np.divide(stored[top : top + ROWS], np.float32(2**found.bits - 1), code[top : top + ROWS])
+    check = _size_check(max_megapixels)
+    found = _decoded(path, data, kind, check)
+    found = _deep(data, found) if curve and kind == "AVIF" else found
+    code = _in_share(upright(found.colours, found.orientation), found.bits, 3)
+    primaries = _chromaticities(data, kind, found)
+    bits, measured, fault = found.bits, None, ""
+    try:
+        held = None if gain_maps == "ignore" else _gain_map(data, kind, found, check)
+        if held is not None:
+            measured, sdr = _measured(found, code, held, curve, primaries)
+            code, bits = sdr, bits if sdr is code else 16
+    except gain_map.GainMapError as error:
+        fault = str(error)
+    if curve and measured is None:
+        raise ImageError(f"{path}: its samples are {curve}, an HDR image already, and its gain map "
+                         f"is not used: {fault}; leave it out")  # fmt: skip
+    if gain_maps == "only" and measured is None:
+        reason = f"its gain map cannot be used: {fault}" if fault else "it has no gain map"
+        raise ImageError(f"{path}: {reason}; leave it out, or give --gain_map=use")
     alpha = None if found.alpha is None else upright(found.alpha, found.orientation)
     return Photograph(
         code,
         None if alpha is None else np.ascontiguousarray(alpha, np.float32),
-        _chromaticities(data, kind, found),
-        found.bits,
+        primaries,
+        bits,
         kind in LOSSY or (kind == "WEBP" and lossy_webp(data)) or found.compression in _LOSSY_TIFF,
         gpano.band(found.xmp, *code.shape[:2]),
         found.camera,
         data if kind == "JPEG" and not found.converted else None,
+        measured,
+        fault,
     )
 
 
 def read_ldr(path: Path, max_megapixels: float = MAX_MEGAPIXELS) -> np.ndarray:
     """The code of a photograph alone: [H, W, 3] float32 in [0, 1]. Raises ImageError."""
-    return read_photograph(path, max_megapixels).code
+    return read_photograph(path, max_megapixels, "ignore").code
 
 
 def as_stored(code: np.ndarray, bits: int) -> np.ndarray:

@@ -192,6 +192,7 @@ def _read(data: bytes, kind: str, check: SizeCheck) -> Decoded:
             exif.says_adobe_rgb(found),
             b"" if mode == "CMYK" else image.info.get("icc_profile") or b"",
             exif.xmp_of(image.info),
+            exif.apple_note(found),
             str(image.info.get("compression", "")) if kind == "TIFF" else "",
         )
 

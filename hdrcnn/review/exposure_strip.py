@@ -60,7 +60,10 @@ def _scaled(picture: Picture, rows: slice) -> np.ndarray:
 
 def _before(picture: Picture, rows: slice) -> np.ndarray:
     """[rows, W, 3] linear Rec. 709: the light that the photograph holds."""
-    light = linearise(_scaled(picture, rows), picture.curve or "srgb")
+    if picture.measured is not None:
+        light = picture.measured.light[rows]
+    else:
+        light = linearise(_scaled(picture, rows), picture.curve or "srgb")
     return linear_to_rec709(light, picture.chromaticities)
 
 
@@ -68,7 +71,10 @@ def measured(picture: Picture) -> Gain:
     """The figures of a picture with its codes. Raises ValueError without them."""
     saturated, before, after = 0, 0.0, 0.0
     for rows in strips(len(picture.hdr)):
-        saturated += int((_scaled(picture, rows).max(axis=-1) > THRESHOLD).sum())
+        above = _scaled(picture, rows) > THRESHOLD
+        if picture.measured is not None:
+            above &= picture.measured.ended[rows] > 0
+        saturated += int(above.any(axis=-1).sum())
         before = max(before, float(luminance(_before(picture, rows)).max()))
         after = max(after, float(luminance(rec709(picture, rows)).max()))
     return Gain(saturated / (picture.size[0] * picture.size[1]), before, after)
@@ -77,7 +83,11 @@ def measured(picture: Picture) -> Gain:
 def _mask(picture: Picture, rows: slice) -> np.ndarray:
     """[rows, W, 1] in [0, 1]: the largest share of any channel that is predicted."""
     if picture.mask is None:
-        return saturation(_scaled(picture, rows))
+        share = saturation(_scaled(picture, rows))
+        if picture.measured is not None:
+            ended = picture.measured.ended[rows].max(axis=-1, keepdims=True)
+            share = share * (ended / np.float32(255.0))
+        return share
     mask = np.atleast_3d(picture.mask[rows])
     return mask.max(axis=-1, keepdims=True).astype(np.float32)
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from hdrcnn.colour.absolute import REFERENCE_WHITE, strips
 from hdrcnn.colour.clipping_level import Levels
+from hdrcnn.colour.measured import Measured
 from hdrcnn.colour.primaries import REC709, Chromaticities
 from hdrcnn.colour.transfer import CameraCurve
 from hdrcnn.files import ImageError
@@ -43,6 +44,8 @@ class Picture:
     """Of `codes`."""
     jpeg: bytes | None = None
     """The photograph's file where it is a JPEG whose samples are `codes`."""
+    measured: Measured | None = None
+    """What the photograph's own gain map gave, in the primaries of `codes`."""
     alpha: np.ndarray | None = None
     """[H, W] float in [0, 1], not multiplied in."""
     mask: np.ndarray | None = None

@@ -40,6 +40,8 @@ def shown(picture: Picture, rows: slice, look: str) -> np.ndarray:
     light = rec709(picture, rows)
     if look != "photograph" or picture.codes is None or picture.curve is None:
         return light
+    if picture.measured is not None:  # It is what the photograph looks like.
+        return light
     code = code_strip(picture, rows)
     measured = linearise(scaled(code, picture.scaling), picture.curve)
     shift = np.asarray(srgb_decode(code) - measured, np.float32)

@@ -111,8 +111,9 @@ def _parts(picture: Picture, look: str) -> gain_map.Parts:
         base = np.asarray(srgb_decode(_codes(picture, rows)), np.float32)
         target = shown(picture, rows, look)
         target = target if to_own is None else target @ to_own
-        # A highlight is never darker than the photograph has it.
-        return base, np.maximum(target, base) if look == "photograph" else target
+        # A highlight is never darker than the photograph has it, unless its own gain map says so.
+        keep = look == "photograph" and picture.measured is None
+        return base, np.maximum(target, base) if keep else target
 
     return of
 
