@@ -23,6 +23,7 @@ from hdrcnn.batch.result import Result, curve_of, levels_of
 from hdrcnn.batch.sequence import Films
 from hdrcnn.batch.source import FileState, Source
 from hdrcnn.colour.clipping_level import UNCLIPPED, Levels, clipping_levels, factors
+from hdrcnn.colour.sensor_light import SensorLight
 from hdrcnn.colour.transfer import ESTIMATED, CameraCurve
 from hdrcnn.files import ImageError, NoRoomError
 from hdrcnn.predict.runtime import DeviceError
@@ -57,6 +58,8 @@ class Conversion:
     frame: Frame
     alpha: np.ndarray | None
     panorama: Band | None
+    sensor: SensorLight | None
+    """Of a RAW file, in the size of `frame`."""
     result: Result
 
     def __init__(self, job: Job, networks: Networks, settings: Settings, films: Films) -> None:
@@ -147,23 +150,25 @@ class Conversion:
         picture = Picture(
             hdr=hdr,
             codes=self._codes(photograph),
-            scaling=self._scaling(levels_of(making.figures)),
+            scaling=self._scaling(levels_of(making.figures), photograph),
             curve=curve_of(making.figures["curve"]),
             chromaticities=photograph.chromaticities,
         )
         name, files = self.job.source.name, self.settings.files(self.job)
         return report.entry(picture, name, files, self.settings.report_room)
 
-    def _scaling(self, levels: Levels) -> float | Levels:
-        """What the codes are multiplied by. levels: at which they clip."""
+    def _scaling(self, levels: Levels, photograph: Photograph) -> float | Levels:
+        """What its codes are multiplied by. levels: at which they clip."""
+        if photograph.sensor is not None:
+            return 1.0
         asked = self.settings.scaling
         return factors(levels) if isinstance(asked, str) else asked
 
     def _levels(self, photograph: Photograph) -> Levels:
         """At which its codes clip; of a film, those of its first frame. Where a number is asked for
-        they are not looked for.
+        they are not looked for, nor in a RAW file, which says where it clips.
         """
-        if not isinstance(self.settings.scaling, str):
+        if photograph.sensor is not None or not isinstance(self.settings.scaling, str):
             return UNCLIPPED
 
         def found() -> Levels:
@@ -210,12 +215,18 @@ class Conversion:
         if self.panorama is not None:
             self.panorama = self.panorama.fitted(rows, columns, *code.shape[:2])
         self.levels = self._levels(photograph)
-        scaling = self._scaling(self.levels)
+        scaling = self._scaling(self.levels, photograph)
+        self.sensor = photograph.sensor
+        if self.sensor is not None and self.sensor.shape != code.shape:
+            samples = fit(self.sensor.samples, *code.shape[:2])
+            self.sensor = dataclasses.replace(self.sensor, samples=samples)
         self.frame = Frame(code, 1, scaling, closed=self.panorama is not None)
         self.alpha = None if alpha is None else alpha.astype(np.float16)
         keeps = any(WRITERS[name].keeps_jpeg for name in self.settings.formats)
         jpeg = photograph.jpeg if keeps else None
-        self.photograph = dataclasses.replace(photograph, code=code[:0], alpha=None, jpeg=jpeg)
+        self.photograph = dataclasses.replace(
+            photograph, code=code[:0], alpha=None, jpeg=jpeg, sensor=None
+        )
         if self.settings.sequence:
             self._curve("")  # Of a first frame, before the later ones are judged by it.
 
@@ -234,6 +245,7 @@ class Conversion:
                 resolution=self.settings.resolution,
                 panorama=self.frame.closed,
                 dtype=np.float32 if self.settings.options.exr_float else np.float16,
+                sensor=self.sensor,
             )
             self.result = Result(
                 hdr=hdr,
@@ -247,13 +259,16 @@ class Conversion:
                 camera=self.photograph.camera,
                 settings=self.settings,
                 jpeg=self.photograph.jpeg,
+                sensor=self.sensor,
             )
         return self
 
     def _curve(self, stored: str) -> str | CameraCurve:
         """By which the codes become light; stored: with the weights. Of a film it is estimated
-        once, so that the light does not flicker.
+        once, so that the light does not flicker. A RAW file has none: its codes are a rendering.
         """
+        if self.sensor is not None:
+            return "srgb"
         wanted = self.networks.curve(self.settings.camera_curve, stored)
         if wanted != ESTIMATED:
             return wanted

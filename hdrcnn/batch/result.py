@@ -18,6 +18,7 @@ from hdrcnn.batch.source import Source
 from hdrcnn.colour.clipping_level import Levels
 from hdrcnn.colour.display import to_display
 from hdrcnn.colour.primaries import REC709, Chromaticities, linear_to_rec709, luminance_weights
+from hdrcnn.colour.sensor_light import SensorLight
 from hdrcnn.colour.transfer import CameraCurve, linearise
 from hdrcnn.files import ImageError
 from hdrcnn.predict.blend import THRESHOLD, mask
@@ -87,6 +88,8 @@ class Result:
     settings: Settings
     jpeg: bytes | None = None
     """The photograph's file where it is a JPEG of these codes."""
+    sensor: SensorLight | None = None
+    """Of a RAW file, whose rendering the codes are."""
 
     @property
     def primaries(self) -> Chromaticities:
@@ -198,9 +201,14 @@ class Result:
         return np.concatenate(before), np.concatenate(after)
 
     def _mask(self) -> np.ndarray:
-        """[H, W, 3] float16: how much of the photograph's red, green and blue is predicted."""
+        """[H, W, 3] float16: how much of the photograph's red, green and blue is predicted; of a
+        RAW file those of its sensor.
+        """
         shares = np.empty(self.hdr.shape, np.float16)
         for strip in self.frame.picture.strips(STRIP):
-            found = mask(self.frame.codes(strip), self.blend, self.settings.gamma)
-            shares[strip.within(self.frame.picture)] = found
+            part = strip.within(self.frame.picture)
+            if self.sensor is None:
+                shares[part] = mask(self.frame.codes(strip), self.blend, self.settings.gamma)
+            else:
+                shares[part] = self.sensor.mask(part)
         return shares

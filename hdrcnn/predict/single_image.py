@@ -9,7 +9,14 @@ import numpy.typing as npt
 
 from hdrcnn import weights
 from hdrcnn.colour.clipping_level import AUTO, Levels, clipping_levels, factors
-from hdrcnn.colour.transfer import ESTIMATED, LINEARISATIONS, CameraCurve, linearise
+from hdrcnn.colour.sensor_light import SensorLight
+from hdrcnn.colour.transfer import (
+    ESTIMATED,
+    LINEARISATIONS,
+    CameraCurve,
+    linearise,
+    log_decode,
+)
 from hdrcnn.files import shown
 from hdrcnn.interruption import one_by_one
 from hdrcnn.models import BUILDERS
@@ -129,6 +136,7 @@ class Predictor:
         resolution: str = "auto",
         panorama: bool = False,
         dtype: npt.DTypeLike = np.float32,
+        sensor: SensorLight | None = None,
     ) -> np.ndarray:
         """An HDR image out of one photograph.
 
@@ -144,6 +152,8 @@ class Predictor:
         panorama: the left and the right side of the picture meet.
         dtype: float32, or float16 for what goes into a file: half the memory; values are held
             at its largest, 65504.
+        sensor: the light of a RAW file, whose rendering the image is. What is not clipped there is
+            taken from it; image, scaling and camera_curve then count for nothing.
         Returns [H, W, 3], linear, 1.0 = clipping level of the photograph. Where nothing is
         saturated it equals the linearised picture. Raises ValueError for unusable arguments.
         """
@@ -152,6 +162,10 @@ class Predictor:
         if resolution not in WAYS:
             raise ValueError(f"unknown resolution {resolution!r}; known: {', '.join(WAYS)}")
         picture = as_picture(image)
+        if sensor is not None:
+            if sensor.shape != picture.shape:
+                raise ValueError(f"sensor {sensor.shape} and picture {picture.shape} differ")
+            picture, scaling, camera_curve = sensor.codes(), 1.0, "mean_curve"
         scale = _checked(scaling, picture, alpha)
         curve = self.curve(picture, camera_curve, scale)
         frame = Frame(
@@ -165,11 +179,18 @@ class Predictor:
         )
         hdr = np.empty(picture.shape, dtype)
         for strip in frame.picture.strips(STRIP):
-            hdr[strip.within(frame.picture)] = linearise(frame.codes(strip), curve)
-        for piece, log_hdr in one_by_one(WAYS[resolution](frame, self.tiling)):
-            light = highlights.reconstruct_light(
-                frame.codes(piece), log_hdr, curve, self.metadata.blend, gamma
+            part = strip.within(frame.picture)
+            hdr[part] = (
+                linearise(frame.codes(strip), curve) if sensor is None else sensor.light(part)
             )
+        for piece, log_hdr in one_by_one(WAYS[resolution](frame, self.tiling)):
+            if sensor is None:
+                light = highlights.reconstruct_light(
+                    frame.codes(piece), log_hdr, curve, self.metadata.blend, gamma
+                )
+            else:
+                predicted = np.maximum(log_decode(log_hdr), 0.0) ** np.float32(gamma)
+                light = sensor.reconstructed(piece.within(frame.picture), predicted)
             if hdr.dtype == np.float16:
                 light = np.minimum(light, np.finfo(np.float16).max)
             hdr[piece.within(frame.picture)] = light

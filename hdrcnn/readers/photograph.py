@@ -17,6 +17,7 @@ from PIL import UnidentifiedImageError
 
 from hdrcnn.colour.icc import has_tables, profile_chromaticities, srgb_profile, to_srgb
 from hdrcnn.colour.primaries import ADOBE_RGB, REC709, Chromaticities, nearest_named
+from hdrcnn.colour.sensor_light import SensorLight
 from hdrcnn.files import ImageError
 from hdrcnn.readers import (
     cicp,
@@ -24,10 +25,11 @@ from hdrcnn.readers import (
     heif as by_heif,
     panorama as gpano,
     pillow as by_pillow,
+    raw,
     tiff as by_tifffile,
 )
-from hdrcnn.readers.decoded import Decoded, NotReadError
-from hdrcnn.readers.kinds import LOSSY, kind_of, lossy_webp
+from hdrcnn.readers.decoded import CameraRawError, Decoded, NotReadError
+from hdrcnn.readers.kinds import LOSSY, RAW, UnknownKindError, kind_of, lossy_webp
 
 MAX_MEGAPIXELS = 250.0
 ROWS = 256
@@ -60,6 +62,8 @@ class Photograph:
     """Camera, lens and exposure by Exif name; see `readers.exif`."""
     jpeg: bytes | None = None
     """The file, where it is a JPEG whose samples are those of `code`."""
+    sensor: SensorLight | None = None
+    """The light of a RAW file, of which `code` is a clipped rendering in sRGB, 8 bits."""
 
 
 def _contents(path: Path) -> bytes:
@@ -90,8 +94,10 @@ def _said(error: BaseException) -> str:
     return f" ({' '.join(words)[:120]})" if useful else ""
 
 
-def _decoded(path: Path, data: bytes, kind: str, max_megapixels: float) -> Decoded:
-    """The samples. Raises ImageError."""
+def _decoded(
+    path: Path, data: bytes, kind: str, max_megapixels: float
+) -> Decoded | tuple[SensorLight, exif.Camera]:
+    """The samples, or what a RAW file holds. Raises ImageError."""
 
     def check(width: int, height: int) -> None:
         if width <= 0 or height <= 0:
@@ -107,7 +113,12 @@ def _decoded(path: Path, data: bytes, kind: str, max_megapixels: float) -> Decod
             warnings.simplefilter("ignore")  # What is wrong is said in the error.
             if kind == "HEIF":
                 return _without_tables(data, kind, by_heif.read(data, check))
-            found = by_tifffile.read(data, check) if kind == "TIFF" else None
+            if kind == RAW:
+                return raw.read(data, check)
+            try:
+                found = by_tifffile.read(data, check) if kind == "TIFF" else None
+            except CameraRawError:
+                return raw.read(data, check)
             return _without_tables(data, kind, found or by_pillow.read(data, kind, check))
     except NotReadError as error:
         raise ImageError(f"{path}: {error}") from error
@@ -176,18 +187,41 @@ def upright(pixels: np.ndarray, orientation: int) -> np.ndarray:
     return pixels[:, ::-1] if orientation in (2, 3, 6, 7) else pixels
 
 
+def _codes(stored: np.ndarray, bits: int) -> np.ndarray:
+    """[H, W, 3] float32 in [0, 1] of [H, W, 1 or 3] integers."""
+    code = np.empty((*stored.shape[:2], 3), np.float32)
+    for top in range(0, len(code), ROWS):
+        np.divide(stored[top : top + ROWS], np.float32(2**bits - 1), code[top : top + ROWS])
+    return code
+
+
+def _kind(path: Path, data: bytes) -> str:
+    """By the content; what begins like a TIFF file or like nothing known may be RAW by its ending.
+    Raises NotReadError.
+    """
+    ends_raw = path.suffix.lower() in raw.SUFFIXES
+    try:
+        kind = kind_of(data)
+    except UnknownKindError:
+        if ends_raw:
+            return RAW
+        raise
+    return RAW if ends_raw and kind == "TIFF" else kind
+
+
 def read_photograph(path: Path, max_megapixels: float = MAX_MEGAPIXELS) -> Photograph:
     """A photograph of 8 to 16 bits; of several pictures in a file the first.
 
-    PNG, JPEG (CMYK too), TIFF, WebP, BMP, GIF, AVIF, and HEIC with pillow-heif. Larger pictures
-    than `max_megapixels` are refused before they are decoded, and so are files whose bytes cannot
-    hold, or whose frames do not fill, the pixels that their headers claim. Memory while reading:
-    up to 30 bytes per pixel, 12 of them the code that is returned. Raises ImageError.
+    PNG, JPEG (CMYK too), TIFF, WebP, BMP, GIF, AVIF, HEIC with pillow-heif, and RAW files with
+    rawpy. Larger pictures than `max_megapixels` are refused before they are decoded, and so are
+    files whose bytes cannot hold, or whose frames do not fill, the pixels that their headers claim.
+    Memory while reading: up to 30 bytes per pixel, 12 of them the code that is returned. Raises
+    ImageError.
     """
     path = Path(path)
     data = _contents(path)
     try:
-        kind = kind_of(data)
+        kind = _kind(path, data)
         points = _code_points(data, kind)
         if points and points[1] in cicp.HDR_CURVES:
             curve = cicp.HDR_CURVES[points[1]]
@@ -195,10 +229,11 @@ def read_photograph(path: Path, max_megapixels: float = MAX_MEGAPIXELS) -> Photo
     except NotReadError as error:
         raise ImageError(f"{path}: {error}") from error
     found = _decoded(path, data, kind, max_megapixels)
+    if not isinstance(found, Decoded):
+        sensor, camera = found
+        return Photograph(_codes(sensor.rendering(), 8), camera=camera, sensor=sensor)
     stored = upright(found.colours, found.orientation)
-    code = np.empty((*stored.shape[:2], 3), np.float32)
-    for top in range(0, len(code), ROWS):
-        np.divide(stored[top : top + ROWS], np.float32(2**found.bits - 1), code[top : top + ROWS])
+    code = _codes(stored, found.bits)
     alpha = None if found.alpha is None else upright(found.alpha, found.orientation)
     return Photograph(
         code,
