@@ -24,8 +24,9 @@ from PIL import Image
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from hdrcnn.cli.console import quietly, run
+from hdrcnn.cli.console import run
 from hdrcnn.files import ImageError
+from hdrcnn.printed import quietly
 from hdrcnn.readers.hdr import read_exr
 from hdrcnn.weights import WeightsError
 

@@ -113,6 +113,7 @@ def reconstruct(
     )
     how.setdefault("panorama", photo.panorama is not None)
     how.setdefault("alpha", photo.alpha)
+    how.setdefault("sensor", photo.sensor)
     return predictor.reconstruct(as_stored(photo.code, photo.bits), **how)
 
 

@@ -224,8 +224,9 @@ def test_every_format_and_another_size(linear, networks):
 
 def test_python_gives_what_the_command_gives(linear, networks, tiny_weights):
     job, _ = convert(linear[0], networks, precision="float32", options=Options(exr_float=True))
-    photo = hdrcnn.read_photograph(linear[0])
-    hdr = hdrcnn.load(tiny_weights).reconstruct(photo.code, sensor=photo.sensor)
+    hdr = hdrcnn.reconstruct(linear[0], tiny_weights, precision="float32")
     np.testing.assert_allclose(read_exr(job.output(".exr")), hdr, rtol=1e-5, atol=1e-6)
+    photo = hdrcnn.read_photograph(linear[0])
     with pytest.raises(ValueError, match="sensor"):
         hdrcnn.load(tiny_weights).reconstruct(photo.code[:10], sensor=photo.sensor)
+    hdrcnn.write(linear[0].parent / "own_hdr.jpg", hdr, photograph=photo)
