@@ -114,6 +114,7 @@ def reconstruct(
     how.setdefault("panorama", photo.panorama is not None)
     how.setdefault("alpha", photo.alpha)
     how.setdefault("measured", photo.measured)
+    how.setdefault("sensor", photo.sensor)
     return predictor.reconstruct(as_stored(photo.code, photo.bits), **how)
 
 

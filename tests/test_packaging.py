@@ -66,6 +66,7 @@ def test_the_wheel_holds_all_of_the_package_and_the_weights(wheel):
     assert set(map(_parts, stated)) == set(map(_parts, listed))
     assert "Requires-Python: >=3.10" in metadata
     assert "Provides-Extra: heic" in metadata
+    assert "Provides-Extra: raw" in metadata
 
 
 def _parts(requirement: str) -> tuple[str, str, str]:

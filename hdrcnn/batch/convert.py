@@ -24,6 +24,7 @@ from hdrcnn.batch.sequence import Films
 from hdrcnn.batch.source import FileState, Source
 from hdrcnn.colour.clipping_level import UNCLIPPED, Levels, clipping_levels, factors
 from hdrcnn.colour.measured import Measured
+from hdrcnn.colour.sensor_light import SensorLight
 from hdrcnn.colour.transfer import ESTIMATED, CameraCurve
 from hdrcnn.files import ImageError, NoRoomError
 from hdrcnn.predict.runtime import DeviceError
@@ -60,6 +61,8 @@ class Conversion:
     panorama: Band | None
     measured: Measured | None
     """By the photograph's gain map."""
+    sensor: SensorLight | None
+    """Of a RAW file, in the size of `frame`."""
     result: Result
 
     def __init__(self, job: Job, networks: Networks, settings: Settings, films: Films) -> None:
@@ -171,23 +174,25 @@ class Conversion:
             hdr=hdr,
             codes=codes,
             measured=self._fitted(photograph.measured, codes),
-            scaling=1.0 if photograph.measured else self._scaling(levels_of(making.figures)),
+            scaling=self._scaling(levels_of(making.figures), photograph),
             curve=curve_of(making.figures["curve"]),
             chromaticities=photograph.chromaticities,
         )
         name, files = self.job.source.name, self.settings.files(self.job)
         return report.entry(picture, name, files, self.settings.report_room)
 
-    def _scaling(self, levels: Levels) -> float | Levels:
-        """What the codes are multiplied by. levels: at which they clip."""
+    def _scaling(self, levels: Levels, photograph: Photograph) -> float | Levels:
+        """What its codes are multiplied by. levels: at which they clip."""
+        if photograph.sensor is not None or photograph.measured is not None:
+            return 1.0
         asked = self.settings.scaling
         return factors(levels) if isinstance(asked, str) else asked
 
     def _levels(self, photograph: Photograph) -> Levels:
         """At which its codes clip; of a film, those of its first frame. Where a number is asked for
-        they are not looked for.
+        they are not looked for, nor in a RAW file, which says where it clips.
         """
-        if not isinstance(self.settings.scaling, str):
+        if photograph.sensor is not None or not isinstance(self.settings.scaling, str):
             return UNCLIPPED
 
         def found() -> Levels:
@@ -247,13 +252,17 @@ class Conversion:
         self.measured = self._fitted(photograph.measured, code)
         # Light that was measured is not that of scaled codes.
         self.levels = UNCLIPPED if self.measured else self._levels(photograph)
-        scaling = 1.0 if self.measured else self._scaling(self.levels)
+        scaling = self._scaling(self.levels, photograph)
+        self.sensor = photograph.sensor
+        if self.sensor is not None and self.sensor.shape != code.shape:
+            samples = fit(self.sensor.samples, *code.shape[:2])
+            self.sensor = dataclasses.replace(self.sensor, samples=samples)
         self.frame = Frame(code, 1, scaling, closed=self.panorama is not None)
         self.alpha = None if alpha is None else alpha.astype(np.float16)
         keeps = any(WRITERS[name].keeps_jpeg for name in self.settings.formats)
         jpeg = photograph.jpeg if keeps else None
         self.photograph = dataclasses.replace(
-            photograph, code=code[:0], alpha=None, jpeg=jpeg, measured=None
+            photograph, code=code[:0], alpha=None, jpeg=jpeg, measured=None, sensor=None
         )
         if self.settings.sequence and not self.measured:
             self._curve("")  # Of a first frame, before the later ones are judged by it.
@@ -282,6 +291,7 @@ class Conversion:
                 panorama=self.frame.closed,
                 measured=self.measured,
                 dtype=np.float32 if self.settings.options.exr_float else np.float16,
+                sensor=self.sensor,
             )
             self._found(hdr, curve, predictor.metadata.blend)
         return self
@@ -301,12 +311,15 @@ class Conversion:
             settings=self.settings,
             jpeg=self.photograph.jpeg,
             measured=self.measured,
+            sensor=self.sensor,
         )
 
     def _curve(self, stored: str) -> str | CameraCurve:
         """By which the codes become light; stored: with the weights. Of a film it is estimated
-        once, so that the light does not flicker.
+        once, so that the light does not flicker. A RAW file has none: its codes are a rendering.
         """
+        if self.sensor is not None:
+            return "srgb"
         wanted = self.networks.curve(self.settings.camera_curve, stored)
         if wanted != ESTIMATED:
             return wanted

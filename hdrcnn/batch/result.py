@@ -19,6 +19,7 @@ from hdrcnn.colour.clipping_level import Levels
 from hdrcnn.colour.display import to_display
 from hdrcnn.colour.measured import Measured
 from hdrcnn.colour.primaries import REC709, Chromaticities, linear_to_rec709, luminance_weights
+from hdrcnn.colour.sensor_light import SensorLight
 from hdrcnn.colour.transfer import CameraCurve, linearise
 from hdrcnn.files import ImageError
 from hdrcnn.predict.blend import THRESHOLD, mask
@@ -91,6 +92,8 @@ class Result:
     """The photograph's file where it is a JPEG of these codes."""
     measured: Measured | None = None
     """What the photograph's gain map gave of the image; `curve` then means nothing to it."""
+    sensor: SensorLight | None = None
+    """Of a RAW file, whose rendering the codes are."""
 
     @property
     def primaries(self) -> Chromaticities:
@@ -213,13 +216,18 @@ class Result:
         return np.concatenate(before), np.concatenate(after)
 
     def _mask(self) -> np.ndarray:
-        """[H, W, 3] float16: how much of the photograph's red, green and blue is predicted."""
+        """[H, W, 3] float16: how much of the photograph's red, green and blue is predicted; of a
+        RAW file those of its sensor.
+        """
         shares = np.zeros(self.hdr.shape, np.float16)
         if not self.blend:
             return shares
         for strip in self.frame.picture.strips(STRIP):
-            found = mask(self.frame.codes(strip), self.blend, self.settings.gamma)
             part = strip.within(self.frame.picture)
+            if self.sensor is not None:
+                shares[part] = self.sensor.mask(part)
+                continue
+            found = mask(self.frame.codes(strip), self.blend, self.settings.gamma)
             if self.measured is not None:
                 found = found * (self.measured.ended[part] / np.float32(255.0))
             shares[part] = found

@@ -10,7 +10,15 @@ import numpy.typing as npt
 from hdrcnn import weights
 from hdrcnn.colour.clipping_level import AUTO, Levels, clipping_levels, factors
 from hdrcnn.colour.measured import Measured
-from hdrcnn.colour.transfer import DEFAULT_CURVE, ESTIMATED, LINEARISATIONS, CameraCurve, linearise
+from hdrcnn.colour.sensor_light import SensorLight
+from hdrcnn.colour.transfer import (
+    DEFAULT_CURVE,
+    ESTIMATED,
+    LINEARISATIONS,
+    CameraCurve,
+    linearise,
+    log_decode,
+)
 from hdrcnn.files import shown
 from hdrcnn.interruption import one_by_one
 from hdrcnn.models import BUILDERS
@@ -131,6 +139,7 @@ class Predictor:
         panorama: bool = False,
         measured: Measured | None = None,
         dtype: npt.DTypeLike = np.float32,
+        sensor: SensorLight | None = None,
     ) -> np.ndarray:
         """An HDR image out of one photograph.
 
@@ -148,6 +157,8 @@ class Predictor:
             is, but for where the map is at its end; scaling and camera_curve then mean nothing.
         dtype: float32, or float16 for what goes into a file: half the memory; values are held
             at its largest, 65504.
+        sensor: the light of a RAW file, whose rendering the image is. What is not clipped there is
+            taken from it; image, scaling and camera_curve then count for nothing.
         Returns [H, W, 3], linear, 1.0 = clipping level of the photograph. Where nothing is
         saturated it equals the linearised picture. Raises ValueError for unusable arguments.
         """
@@ -158,6 +169,10 @@ class Predictor:
         picture = as_picture(image)
         if measured is not None and measured.light.shape != picture.shape:
             raise ValueError(f"measured {measured.light.shape}, picture {picture.shape}: not alike")
+        if sensor is not None:
+            if sensor.shape != picture.shape:
+                raise ValueError(f"sensor {sensor.shape} and picture {picture.shape} differ")
+            picture, scaling, camera_curve = sensor.codes(), 1.0, "mean_curve"
         if measured is None:
             scale = _checked(scaling, picture, alpha)
             curve = self.curve(picture, camera_curve, scale)
@@ -176,7 +191,11 @@ class Predictor:
         for strip in frame.picture.strips(STRIP):
             part = strip.within(frame.picture)
             hdr[part] = (
-                linearise(frame.codes(strip), curve) if measured is None else (measured.light[part])
+                measured.light[part]
+                if measured is not None
+                else sensor.light(part)
+                if sensor is not None
+                else linearise(frame.codes(strip), curve)
             )
         if measured is not None and not measured.ended.any():
             return hdr
@@ -186,12 +205,15 @@ class Predictor:
                 piece.within(frame.picture),
                 self.metadata.blend,
             )
-            if measured is None:
-                light = highlights.reconstruct_light(codes, log_hdr, curve, blend, gamma)
-            else:
+            if measured is not None:
                 there = measured.light[part].astype(np.float32)
                 ended = measured.ended[part] / np.float32(255.0)
                 light = highlights.raised(codes, log_hdr, there, ended, blend, gamma)
+            elif sensor is not None:
+                predicted = np.maximum(log_decode(log_hdr), 0.0) ** np.float32(gamma)
+                light = sensor.reconstructed(part, predicted)
+            else:
+                light = highlights.reconstruct_light(codes, log_hdr, curve, blend, gamma)
             if hdr.dtype == np.float16:
                 light = np.minimum(light, np.finfo(np.float16).max)
             hdr[part] = light

@@ -15,6 +15,10 @@ class NotReadError(Exception):
     """A sound file that is no photograph of the kind wanted: `reason; remedy`."""
 
 
+class CameraRawError(NotReadError):
+    """What begins like a TIFF holds the samples of a sensor, for `readers.raw`."""
+
+
 @dataclasses.dataclass(frozen=True, eq=False)
 class Decoded:
     """The first picture of a file."""

@@ -8,11 +8,17 @@ from hdrcnn.readers.decoded import NotReadError
 
 LOSSY = ("JPEG", "HEIF", "AVIF")
 _HDR = "an HDR image already; leave it out"
-_RAW = "a camera raw file; develop it to 16-bit TIFF or PNG first"
+RAW = "RAW"
+"""Of a camera, which `readers.raw` reads; of those that look like a TIFF, only CR2."""
 _NOT_READ = "a kind not read here; save it as PNG, JPEG or TIFF"
 _SPACES = (b" ", b"\n", b"\r", b"\t")
 _FILLED_JPEG = re.compile(rb"\xff\xd8[^\xff]{1,64}\xff+[\xc0-\xfe]")
 """With bytes between the start and the first marker, which libjpeg skips."""
+
+
+class UnknownKindError(NotReadError):
+    """The first bytes are those of nothing known."""
+
 
 _STARTS = (
     (b"\x89PNG\r\n\x1a\n", "PNG"),
@@ -21,6 +27,14 @@ _STARTS = (
     (b"MM\0*", "TIFF"),
     (b"II+\0", "TIFF"),
     (b"MM\0+", "TIFF"),
+    (b"FUJIFILMCCD-RAW", RAW),
+    (b"IIRO", RAW),
+    (b"IIRS", RAW),
+    (b"MMOR", RAW),
+    (b"IIU\0", RAW),
+    (b"FOVb", RAW),
+    (b"\0MRM", RAW),
+    (b"II\x1a\0\0\0HEAPCCDR", RAW),
     (b"GIF87a", "GIF"),
     (b"GIF89a", "GIF"),
     (b"BM", "BMP"),
@@ -28,11 +42,6 @@ _STARTS = (
 _KNOWN = (
     (b"\x76\x2f\x31\x01", f"OpenEXR, {_HDR}"),
     (b"#?", f"Radiance, {_HDR}"),
-    (b"FUJIFILMCCD-RAW", _RAW),
-    (b"IIRO", _RAW),
-    (b"IIRS", _RAW),
-    (b"IIU\0", _RAW),
-    (b"FOVb", _RAW),
     (b"8BPS", f"a Photoshop document, {_NOT_READ}"),
     (b"\xff\x0a", f"JPEG XL, {_NOT_READ}"),
     (b"\0\0\0\x0cJXL ", f"JPEG XL, {_NOT_READ}"),
@@ -63,22 +72,24 @@ _AVIF_BRANDS = {b"avif", b"avis"}
 
 
 def _kind_of_boxes(data: bytes) -> str:
-    """AVIF or HEIF by the brands of the file's first box."""
+    """AVIF, HEIF or RAW by the brands of the file's first box."""
     end = min(max(struct.unpack_from(">I", data)[0], 16), 512)
     brands = {data[8:12]} | {data[at : at + 4] for at in range(16, end, 4)}
     if brands & _AVIF_BRANDS:
         return "AVIF"
     if brands & _HEIC_BRANDS:
         return "HEIF"
-    raise NotReadError(_RAW if b"crx " in brands else "a film, not a picture; leave it out")
+    if b"crx " in brands:
+        return RAW
+    raise NotReadError("a film, not a picture; leave it out")
 
 
 def kind_of(data: bytes) -> str:
-    """Pillow's name of the kind. Raises NotReadError where it is not read."""
+    """Pillow's name of the kind, or `RAW`. Raises NotReadError where it is not read."""
     for start, kind in _STARTS:
         if data.startswith(start):
             if kind == "TIFF" and data[8:10] == b"CR":
-                raise NotReadError(_RAW)
+                return RAW
             return kind
     if _FILLED_JPEG.match(data):
         return "JPEG"
@@ -89,7 +100,7 @@ def kind_of(data: bytes) -> str:
     for start, reason in _KNOWN:
         if data.startswith(start):
             raise NotReadError(reason)
-    raise NotReadError("not a picture this tool reads; save it as PNG, JPEG or TIFF")
+    raise UnknownKindError("not a picture this tool reads; save it as PNG, JPEG or TIFF")
 
 
 def _webp_chunks(data: bytes) -> Iterator[tuple[bytes, int]]:

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path, PurePath
 
 from hdrcnn.files import is_regular, natural_key, real
+from hdrcnn.readers import raw
 from hdrcnn.readers.decoded import NotReadError
 from hdrcnn.readers.kinds import kind_of
 
@@ -17,12 +18,8 @@ LDR_SUFFIXES = (
     ".png", ".apng", ".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".tif", ".tiff", ".bmp", ".dib",
     ".webp", ".gif", ".heic", ".heif", ".hif", ".avif",
 )  # fmt: skip
-"""Endings of the pictures that are read."""
-OTHER_PICTURES = (
-    ".jxl", ".jp2", ".j2k", ".jpx", ".psd", ".psb",
-    ".dng", ".cr2", ".cr3", ".crw", ".nef", ".nrw", ".arw", ".srf", ".sr2", ".raf", ".orf", ".rw2",
-    ".pef", ".srw", ".x3f", ".3fr", ".iiq", ".mrw", ".erf", ".kdc",
-)  # fmt: skip
+"""Endings of the pictures that are read, beside those of RAW files."""
+OTHER_PICTURES = (".jxl", ".jp2", ".j2k", ".jpx", ".psd", ".psb")
 """Endings of pictures that are not read: each is named with the reason, none silently left."""
 
 SYSTEM_FOLDERS = (
@@ -83,7 +80,7 @@ def may_be_picture(path: Path) -> bool:
     """
     suffix = PurePath(path.name).suffix.lower()
     if suffix:
-        return suffix in LDR_SUFFIXES or suffix in OTHER_PICTURES
+        return suffix in LDR_SUFFIXES or suffix in raw.SUFFIXES or suffix in OTHER_PICTURES
     return _starts_like_picture(path)
 
 

@@ -18,6 +18,7 @@ from PIL import UnidentifiedImageError
 from hdrcnn.colour.icc import has_tables, profile_chromaticities, srgb_profile, to_srgb
 from hdrcnn.colour.measured import Measured
 from hdrcnn.colour.primaries import ADOBE_RGB, REC709, Chromaticities, nearest_named
+from hdrcnn.colour.sensor_light import SensorLight
 from hdrcnn.colour.transfer import srgb_decode
 from hdrcnn.files import ImageError
 from hdrcnn.readers import (
@@ -29,9 +30,10 @@ from hdrcnn.readers import (
     jpeg_gain_map,
     panorama as gpano,
     pillow as by_pillow,
+    raw,
 )
-from hdrcnn.readers.decoded import Decoded, NotReadError, SizeCheck
-from hdrcnn.readers.kinds import LOSSY, kind_of, lossy_webp
+from hdrcnn.readers.decoded import CameraRawError, Decoded, NotReadError, SizeCheck
+from hdrcnn.readers.kinds import LOSSY, RAW, UnknownKindError, kind_of, lossy_webp
 
 MAX_MEGAPIXELS = 250.0
 ROWS = 256
@@ -69,6 +71,8 @@ class Photograph:
     shows them, are then those of the SDR rendition."""
     gain_map_fault: str = ""
     """Why the gain map that there is is not used; empty where it is, or there is none."""
+    sensor: SensorLight | None = None
+    """The light of a RAW file, of which `code` is a clipped rendering in sRGB, 8 bits."""
 
 
 def _contents(path: Path) -> bytes:
@@ -112,18 +116,25 @@ def _size_check(max_megapixels: float) -> SizeCheck:
     return check
 
 
-def _decoded(path: Path, data: bytes, kind: str, check: SizeCheck) -> Decoded:
-    """The samples. Raises ImageError."""
+def _decoded(
+    path: Path, data: bytes, kind: str, check: SizeCheck
+) -> Decoded | tuple[SensorLight, exif.Camera]:
+    """The samples, or what a RAW file holds. Raises ImageError."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # What is wrong is said in the error.
             if kind == "HEIF":
                 return _without_tables(data, kind, by_heif.read(data, check))
+            if kind == RAW:
+                return raw.read(data, check)
             found = None
             if kind == "TIFF":
                 from hdrcnn.readers import tiff  # Its packages are not needed for other kinds.
 
-                found = tiff.read(data, check)
+                try:
+                    found = tiff.read(data, check)
+                except CameraRawError:
+                    return raw.read(data, check)
             return _without_tables(data, kind, found or by_pillow.read(data, kind, check))
     except NotReadError as error:
         raise ImageError(f"{path}: {error}") from error
@@ -248,22 +259,36 @@ def _measured(
     return gain_map.reconstructed(code, share, found, curve, primaries)
 
 
+def _kind(path: Path, data: bytes) -> str:
+    """By the content; what begins like a TIFF file or like nothing known may be RAW by its ending.
+    Raises NotReadError.
+    """
+    ends_raw = path.suffix.lower() in raw.SUFFIXES
+    try:
+        kind = kind_of(data)
+    except UnknownKindError:
+        if ends_raw:
+            return RAW
+        raise
+    return RAW if ends_raw and kind == "TIFF" else kind
+
+
 def read_photograph(
     path: Path, max_megapixels: float = MAX_MEGAPIXELS, gain_maps: str = "use"
 ) -> Photograph:
     """A photograph of 8 to 16 bits; of several pictures in a file the first.
 
-    PNG, JPEG (CMYK too), TIFF, WebP, BMP, GIF, AVIF, and HEIC with pillow-heif. Larger pictures
-    than `max_megapixels` are refused before they are decoded, and so are files whose bytes cannot
-    hold, or whose frames do not fill, the pixels that their headers claim. Memory while reading:
-    up to 30 bytes per pixel, 12 of them the code that is returned. gain_maps: one of
+    PNG, JPEG (CMYK too), TIFF, WebP, BMP, GIF, AVIF, HEIC with pillow-heif, and RAW files with
+    rawpy. Larger pictures than `max_megapixels` are refused before they are decoded, and so are
+    files whose bytes cannot hold, or whose frames do not fill, the pixels that their headers claim.
+    Memory while reading: up to 30 bytes per pixel, 12 of them the code that is returned. gain_maps: one of
     `gain_map.CHOICES`; with "ignore" none is looked for, with "only" there has to be one. Raises
     ImageError.
     """
     path = Path(path)
     data = _contents(path)
     try:
-        kind = kind_of(data)
+        kind = _kind(path, data)
         points = _code_points(data, kind)
         curve = cicp.HDR_CURVES.get(points[1], "") if points else ""
         # With a gain map the inverse way round it may have an SDR rendition.
@@ -274,6 +299,12 @@ def read_photograph(
         raise ImageError(f"{path}: {error}") from error
     check = _size_check(max_megapixels)
     found = _decoded(path, data, kind, check)
+    if not isinstance(found, Decoded):
+        if gain_maps == "only":
+            raise ImageError(f"{path}: a RAW file has no gain map; leave it out")
+        sensor, camera = found
+        rendering = _in_share(sensor.rendering(), 8, 3)
+        return Photograph(rendering, camera=camera, sensor=sensor)
     found = _deep(data, found) if curve and kind == "AVIF" else found
     code = _in_share(upright(found.colours, found.orientation), found.bits, 3)
     primaries = _chromaticities(data, kind, found)

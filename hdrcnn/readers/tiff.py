@@ -8,7 +8,13 @@ import numpy as np
 import tifffile
 
 from hdrcnn.readers import exif, tiff_colours
-from hdrcnn.readers.decoded import Decoded, NotReadError, SizeCheck, unmultiplied
+from hdrcnn.readers.decoded import (
+    CameraRawError,
+    Decoded,
+    NotReadError,
+    SizeCheck,
+    unmultiplied,
+)
 from hdrcnn.readers.kinds import lossy_webp
 from hdrcnn.readers.tiff_page import JPEG, WEBP, compression_name, samples
 
@@ -109,7 +115,7 @@ def read(data: bytes, check: SizeCheck) -> Decoded | None:
         page = file.pages.first
         tags = page.tags
         if _is_raw(page):
-            raise NotReadError("a camera raw file; develop it to 16-bit TIFF or PNG first")
+            raise CameraRawError("a camera raw file; develop it to 16-bit TIFF or PNG first")
         check(page.imagewidth, page.imagelength)
         if int(page.compression) in _BY_LIBTIFF:
             return None

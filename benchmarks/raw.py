@@ -1,0 +1,100 @@
+"""What a RAW file is worth: the same scene as RAW and as the camera's JPEG, against its truth.
+
+    python benchmarks/raw.py
+
+Each truth of `data/truth` (1.0 = the level at which its picture clips) falls on a sensor of 14 bits
+with photon and read noise, whose red and blue clip one stop and 0.6 stops after green. It is
+written as DNG; the JPEG is what the network sees of that file: clipped where green clips, by the
+mean camera curve. Both are converted as the command does it.
+
+For each scene and both files, by the protocol of `training_code.evaluation.metrics`: RMSE and bias
+of the highlights in stops, PU21-PSNR as aligned and after camera response correction in dB;
+highlights are those of the JPEG before its compression. Beside them the light of the RAW file
+without a network.
+"""
+
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy as np
+from absl import flags
+from PIL import Image
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+
+from hdrcnn.cli.console import run
+from hdrcnn.files import ImageError
+from hdrcnn.printed import quietly
+from hdrcnn.readers.hdr import read_exr
+from hdrcnn.weights import WeightsError
+
+FLAGS = flags.FLAGS
+flags.DEFINE_multi_string("truth", [], "HDR images, 1.0 = clipping. Default: all of data/truth.")
+flags.DEFINE_integer("quality", 95, "Of the JPEG.", 1, 100)
+flags.DEFINE_string("out_dir", None, "Keep the files here.")
+
+COLUMNS = ("highlight_rmse", "highlight_bias", "psnr_aligned", "psnr_crf")
+
+
+def converted(path: Path) -> np.ndarray:
+    """[H, W, 3] linear Rec. 709, as by the command with its defaults and --exr_float."""
+    import hdrcnn
+    from hdrcnn.batch import plan as folders, run as batch
+    from hdrcnn.batch.choose import Networks
+    from hdrcnn.writers import Options
+
+    settings = batch.Settings(options=Options(exr_float=True), overwrite=True)
+    (job,) = folders.plan([path], path.parent / path.suffix[1:], settings.endings).jobs
+    outcome = batch.convert(job, Networks(hdrcnn.load), settings)
+    if outcome.error is not None:
+        raise ImageError(outcome.error)
+    return read_exr(job.output(".exr"))
+
+
+def show(scene: str, name: str, row: list[float]) -> None:
+    print(f"{scene:20s} {name:10s}" + "".join(f"{value:16.3f}" for value in row), flush=True)
+
+
+def main() -> int:
+    with quietly():
+        import hdrcnn.predict.single_image  # noqa: F401
+    from hdrcnn.readers.photograph import read_photograph
+    from training_code.camera.dng import RawSensor, mosaic, write_dng
+    from training_code.evaluation.metrics import evaluate
+
+    sensor = RawSensor(read_noise=3.0, full_well=40000.0)
+    paths = [Path(p) for p in FLAGS.truth] or sorted((ROOT / "data" / "truth").glob("*.exr"))
+    print(f"{'scene':20s} {'from':10s}" + "".join(f"{name:>16s}" for name in COLUMNS))
+    means: dict[str, list[list[float]]] = {}
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(FLAGS.out_dir or temporary)
+        folder.mkdir(parents=True, exist_ok=True)
+        for path in paths:
+            truth = np.maximum(read_exr(path), 0.0)
+            raw, jpeg = folder / f"{path.stem}.dng", folder / f"{path.stem}.jpg"
+            write_dng(raw, mosaic(sensor.samples(truth)), sensor)
+            light = read_photograph(raw).sensor
+            assert light is not None
+            camera = light.codes()
+            Image.fromarray(camera).save(jpeg, quality=FLAGS.quality)
+            everything = slice(None), slice(None)
+            for name, result in (
+                ("JPEG", converted(jpeg)),
+                ("measured", light.light(everything)),
+                ("RAW", converted(raw)),
+            ):
+                scores = evaluate(result, truth, camera / 255.0)
+                row = [getattr(scores, column) for column in COLUMNS]
+                means.setdefault(name, []).append(row)
+                print(
+                    f"{path.stem:20s} {name:10s}" + "".join(f"{v:16.3f}" for v in row), flush=True
+                )
+    for name, rows in means.items():
+        print(f"{'mean':20s} {name:10s}" + "".join(f"{v:16.3f}" for v in np.mean(rows, axis=0)))
+    return 0
+
+
+if __name__ == "__main__":
+    run(main, ImageError, WeightsError)
