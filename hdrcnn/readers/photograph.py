@@ -281,9 +281,9 @@ def read_photograph(
     PNG, JPEG (CMYK too), TIFF, WebP, BMP, GIF, AVIF, HEIC with pillow-heif, and RAW files with
     rawpy. Larger pictures than `max_megapixels` are refused before they are decoded, and so are
     files whose bytes cannot hold, or whose frames do not fill, the pixels that their headers claim.
-    Memory while reading: up to 30 bytes per pixel, 12 of them the code that is returned. gain_maps: one of
-    `gain_map.CHOICES`; with "ignore" none is looked for, with "only" there has to be one. Raises
-    ImageError.
+    Memory while reading: up to 30 bytes per pixel, 12 of them the code that is returned.
+    gain_maps: one of `gain_map.CHOICES`; with "ignore" none is looked for, with "only" there has to
+    be one. Raises ImageError.
     """
     path = Path(path)
     data = _contents(path)

@@ -2,6 +2,7 @@
 
 import dataclasses
 import sys
+from pathlib import Path
 
 import numpy as np
 import OpenEXR
@@ -11,6 +12,7 @@ import tifffile
 import hdrcnn
 from hdrcnn.batch import plan as folders, run as batch
 from hdrcnn.batch.choose import Networks
+from hdrcnn.colour.sensor_light import SensorLight
 from hdrcnn.files import ImageError
 from hdrcnn.readers import raw
 from hdrcnn.readers.hdr import read_exr
@@ -23,6 +25,13 @@ rawpy = pytest.importorskip("rawpy")
 SENSOR = RawSensor(black=(512, 500, 505, 520))
 EVEN = RawSensor()
 WHOLE = slice(None), slice(None)
+
+
+def sensor_of(path: Path) -> SensorLight:
+    """The light of a RAW file."""
+    sensor = read_photograph(path).sensor
+    assert sensor is not None
+    return sensor
 
 
 def scene(rows=48, columns=64, brightest=4.0):
@@ -58,7 +67,7 @@ def convert(path, networks, **settings):
 def test_every_sample_of_linear_raw_is_kept_negative_ones_too(tmp_path):
     samples = np.random.default_rng(1).integers(300, 16384, (30, 41, 3)).astype(np.uint16)
     write_dng(tmp_path / "a.dng", samples, EVEN)
-    sensor = read_photograph(tmp_path / "a.dng").sensor
+    sensor = sensor_of(tmp_path / "a.dng")
     assert sensor.levels == pytest.approx((2.0, 1.0, 1.5), rel=1e-5)
     found, true = sensor.camera(WHOLE), camera_rgb(samples, EVEN)
     assert found.min() < -0.01
@@ -73,14 +82,14 @@ def test_a_mosaic_of_even_light_has_that_light(tmp_path, sensor):
     """Four black levels; white balance above what is multiplied before interpolation."""
     light = np.full((32, 40, 3), [0.11, 0.1, 0.09])
     write_dng(tmp_path / "a.dng", mosaic(sensor.samples(light)), sensor)
-    found = read_photograph(tmp_path / "a.dng").sensor.light(WHOLE)
+    found = sensor_of(tmp_path / "a.dng").light(WHOLE)
     np.testing.assert_allclose(found, light, rtol=0.004)
 
 
 def test_each_channel_holds_light_up_to_its_own_level(tmp_path):
     light = scene()
     write_dng(tmp_path / "a.dng", mosaic(SENSOR.samples(light)), SENSOR)
-    sensor = read_photograph(tmp_path / "a.dng").sensor
+    sensor = sensor_of(tmp_path / "a.dng")
     camera = sensor.camera(WHOLE)
     np.testing.assert_allclose(camera.reshape(-1, 3).max(axis=0), [2.0, 1.0, 1.5], rtol=1e-3)
     true = light @ np.array(SENSOR.mixture).T
@@ -125,6 +134,7 @@ def test_it_comes_upright(tmp_path, orientation, turned):
     found = read_photograph(tmp_path / "a.dng")
     expected = np.rot90(turned(up.code)) if orientation == 3 else turned(up.code)
     np.testing.assert_array_equal(found.code, expected)
+    assert found.sensor is not None
     assert found.sensor.shape == expected.shape
 
 
@@ -135,7 +145,7 @@ def test_a_sensor_without_colours(tmp_path):
     tifffile.imwrite(tmp_path / "a.dng", grey, photometric=1, metadata=None, extratags=tags)
     with tifffile.TiffFile(tmp_path / "a.dng", mode="r+") as file:
         file.pages.first.tags["PhotometricInterpretation"].overwrite(34892)
-    sensor = read_photograph(tmp_path / "a.dng").sensor
+    sensor = sensor_of(tmp_path / "a.dng")
     light = (grey - 512.0) / (16383 - 512)
     np.testing.assert_allclose(sensor.light(WHOLE), np.dstack([light] * 3), atol=1e-4)
     assert sensor.levels == (1.0, 1.0, 1.0)
