@@ -138,13 +138,16 @@ class Conversion:
             curve, levels = curve_of(making.figures["curve"]), levels_of(making.figures)
         except (TypeError, ValueError):  # Not as this tool writes them.
             return None
+        # Light that was measured, by a gain map or a sensor, has no curve.
+        by_curve = not (making.figures.get("gain_map") or making.figures.get("raw"))
         # The default is not that of the weights: the same weights may have been named before.
-        if self.networks.curve_with(self.settings.camera_curve, weights) not in (ESTIMATED, curve):
+        wanted = self.networks.curve_with(self.settings.camera_curve, weights)
+        if by_curve and wanted not in (ESTIMATED, curve):
             return None
         self._settled(making.source)
         if (
             self.settings.sequence
-            and not making.figures.get("gain_map")
+            and by_curve
             and (
                 self.films.curve(self.job.source, lambda: curve) != curve
                 or self.films.levels(self.job.source, lambda: levels) != levels

@@ -153,6 +153,7 @@ class Result:
             "curve": curve_record(self.curve),
             "clipping_levels": list(self.levels),
             **({"gain_map": True} if self.measured is not None else {}),
+            **({"raw": True} if self.sensor is not None else {}),
         }
 
     def write(self, job: Job, weights: str, source: Source, estimator: str = "") -> dict[str, Any]:
