@@ -289,7 +289,7 @@ def test_the_header_says_how_it_was_made(photos, tiny_weights):
     assert (source.width, source.height, source.lossy) == (70, 45, False)
     with OpenEXR.File(str(photos.parent / "out" / "a.exr"), header_only=True) as file:
         text = file.header()["hdrcnn:settings"]
-    assert text.startswith('{"camera_curve":null,"gamma":1.25,')
+    assert text.startswith('{"camera_curve":null,"gain_map":"use","gamma":1.25,')
 
 
 def test_a_result_that_does_not_tell_its_curve_is_made_anew(photos, tiny_weights, monkeypatch):

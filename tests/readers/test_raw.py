@@ -1,6 +1,7 @@
 """RAW files: what the sensor holds reaches the result, LibRaw's own development beside it."""
 
 import dataclasses
+import functools
 import sys
 from pathlib import Path
 
@@ -55,7 +56,7 @@ def linear(tmp_path):
 
 @pytest.fixture(scope="module")
 def networks(tiny_weights):
-    return Networks(hdrcnn.load, tiny_weights)
+    return Networks(functools.partial(hdrcnn.load, precision="float32"), tiny_weights)
 
 
 def convert(path, networks, **settings):
