@@ -80,9 +80,9 @@ def test_primaries_can_be_kept(wide, networks, picture):
 
 
 def test_python_gives_the_colours_of_the_command(wide, networks, tiny_weights, tmp_path):
-    _, channels, _ = convert(wide, networks, precision="float32")
+    _, channels, _ = convert(wide, networks)
     photo = hdrcnn.read_photograph(wide)
-    hdr = hdrcnn.load(tiny_weights, precision="float32").reconstruct(photo.code)
+    hdr = hdrcnn.load(tiny_weights).reconstruct(photo.code)
     hdrcnn.write(tmp_path / "own.exr", hdr, photo.chromaticities)
     np.testing.assert_allclose(
         read_exr(tmp_path / "own.exr"), image(channels), rtol=2e-3, atol=1e-4

@@ -116,7 +116,7 @@ def test_of_many_unusable_files_the_first_are_shown():
     lines = Collection(
         [], [f"file {number}" for number in range(1234)], saturated=2
     ).rejected_lines()
-    assert lines.splitlines()[0] == "2 photographs are left out for their saturated pixels"
+    assert lines.startswith("2 photographs are left out: more than 5 % are clipped")
     assert lines.splitlines()[1] == "1,234 files are left out:"
     assert lines.count("  file ") == SHOWN
     assert lines.splitlines()[-1] == f"  and {1234 - SHOWN:,} more"
@@ -267,5 +267,5 @@ def test_the_training_prints_what_it_leaves_out(scene_folder, tmp_path, capsys, 
     printed = capsys.readouterr().out.splitlines()
     assert printed[0] == "2 files are left out:"
     assert "a.exr: 96x48 pixels where the shorter side needs 64" in printed[1]
-    assert printed[3].startswith("0 panoramas, 2 photographs, 2 families, ")
+    assert printed[3].startswith("2 HDR photographs, 2 families, ")
     assert printed[4] == "1 scenes to train on, 1 held out"
