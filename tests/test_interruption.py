@@ -92,7 +92,7 @@ def test_the_command_while_the_network_is_loaded_or_traced(tmp_path, tiny_weight
     script = f"""
 import runpy, sys
 with quietly():
-    import hdrcnn.predictor, hdrcnn.tiles.stages
+    import hdrcnn.predict.single_image, hdrcnn.tiles.stages
 real = getattr({place})
 def pressed(*arguments, **settings):
     swallowed()

@@ -181,7 +181,7 @@ class Conversion:
             curve=curve_of(making.figures["curve"]),
             chromaticities=photograph.chromaticities,
         )
-        name, files = self.job.source.name, self.settings.files(self.job)
+        name, files = self.job.source.name, self.settings.links(self.job)
         return report.entry(picture, name, files, self.settings.report_room)
 
     def _scaling(self, levels: Levels, photograph: Photograph) -> float | Levels:

@@ -66,9 +66,12 @@ class Settings:
         return tuple(WRITERS[name].ending for name in self.formats)
 
     def files(self, job: Job) -> dict[str, str]:
-        """Where the files of a result are, by the labels of their formats."""
-        writers = [WRITERS[name] for name in self.formats]
-        return {writer.label: str(job.output(writer.ending)) for writer in writers}
+        """Where the files of a result are, by the names of their formats."""
+        return {name: str(job.output(WRITERS[name].ending)) for name in self.formats}
+
+    def links(self, job: Job) -> dict[str, str]:
+        """The same by what people call the formats."""
+        return {WRITERS[name].label: path for name, path in self.files(job).items()}
 
     def record(self) -> dict[str, Any]:
         """What a result depends on, as it is stored with it. Of the formats only how they are

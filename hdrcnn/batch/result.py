@@ -183,7 +183,7 @@ class Result:
 
     def entry(self, job: Job, room: int) -> Entry:
         """What the report shows of it; once finished."""
-        return report.entry(self.picture({}), job.source.name, self.settings.files(job), room)
+        return report.entry(self.picture({}), job.source.name, self.settings.links(job), room)
 
     def picture(self, notes: Mapping[str, str]) -> Picture:
         """For the writers; once finished."""

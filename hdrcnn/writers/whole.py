@@ -121,11 +121,16 @@ _CHECKS: dict[str, Callable[[IO[bytes], int], bool]] = {
 
 
 def is_whole(path: Path) -> bool:
-    """Whether a result of this tool, or a preview, is as long as it says itself."""
+    """Whether a result of this tool, or a preview, is as long as it says itself. Of a format that
+    others have registered that is not known: it is whole if it is there.
+    """
     if not is_regular(path):
         return False
+    check = _CHECKS.get(path.suffix)
+    if check is None:
+        return True
     try:
         with path.open("rb") as file:
-            return _CHECKS[path.suffix](file, path.stat().st_size)
+            return check(file, path.stat().st_size)
     except (OSError, ValueError, LookupError, struct.error, zlib.error):
         return False

@@ -250,8 +250,6 @@ def scheduler(six_photos, certificate):
 
 def test_processes_apart_give_the_same_files(six_photos, scheduler, certificate, tiny_weights):
     """Sources and results are named as here, though the workers run elsewhere."""
-    import hdrcnn
-
     place = farm.Place(scheduler=scheduler, tls_ca_file=certificate, tls_cert=certificate)
     assert refused(urlsplit(scheduler).port)
     wanted: dict[str, Any] = {"previews": True, "precision": "float32"}
@@ -261,9 +259,10 @@ def test_processes_apart_give_the_same_files(six_photos, scheduler, certificate,
     Path("out").rename("apart")
     settings = Settings(**wanted)
     planned = folders.plan(["in"], Path("out"), settings.endings).jobs
+    networks = Networks.on(params=tiny_weights, precision="float32")
     local = {
         outcome.job.source.name: outcome
-        for outcome in batch.convert_all(planned, Networks(hdrcnn.load, tiny_weights), settings)
+        for outcome in batch.convert_all(planned, networks, settings)
     }
     assert sorted(there) == sorted(path.name for path in Path("out").iterdir())
     for name in there:

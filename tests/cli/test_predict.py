@@ -75,6 +75,7 @@ def test_a_film_is_settled_on_the_device_that_is_asked_for_without_a_word(
     """By a shard that has no frame of its own: only the camera curve is estimated."""
     iio.imwrite(tmp_path / "p.png", picture)
     command = [COMMAND, "--im_dir=p.png", "--sequence", "--shard=2/2", "--device=gpu"]
+    command.append("--camera_curve=estimated")
     done = run_python(*command, cwd=tmp_path, status=1, CUDA_VISIBLE_DEVICES="-1")
     (line,) = done.stderr.splitlines()
     assert "--device=gpu: TensorFlow finds none" in line

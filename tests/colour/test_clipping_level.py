@@ -20,7 +20,7 @@ from hdrcnn.colour.clipping_level import (
 from hdrcnn.colour.transfer import srgb_encode
 from hdrcnn.readers.photograph import read_photograph
 
-DATA = Path(__file__).resolve().parents[1] / "data"
+DATA = Path(__file__).resolve().parents[2] / "data"
 ROWS, COLUMNS = 192, 256
 Y, X = np.mgrid[0:ROWS, 0:COLUMNS] / 64.0
 

@@ -328,11 +328,11 @@ def test_libraries_say_nothing_themselves(run_python, tmp_path):
     (tmp_path / "b.jpg").write_bytes(by_pillow("JPEG", SMOOTH, exif=b"Exif\0\0II*\0\xff\xff")[:99])
     (tmp_path / "c.png").write_bytes(by_pillow("PNG", CODES)[:-30])
     lines = (
-        "import logging, pathlib, hdrcnn.writers.preview as io",
+        "import logging, pathlib, hdrcnn",
         "logging.basicConfig(level=logging.DEBUG)",
         "for path in sorted(pathlib.Path('.').iterdir()):",
-        "    try: io.read_photograph(path)",
-        "    except io.ImageError as error: print(str(error).split(':')[0])",
+        "    try: hdrcnn.read_photograph(path)",
+        "    except hdrcnn.ImageError as error: print(str(error).split(':')[0])",
     )
     done = run_python("-W", "always", "-c", "\n".join(lines), cwd=tmp_path)
     assert done.stdout.split() == ["a.tif", "b.jpg", "c.png"]
