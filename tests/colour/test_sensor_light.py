@@ -92,6 +92,7 @@ def test_the_change_from_measured_to_predicted_has_no_step():
     camera = np.repeat(np.linspace(0.9, 1.0, 2001)[None, :, None], 3, axis=-1)
     found = sensor(camera, (1.0, 1.0, 1.0), np.eye(3))
     light = found.reconstructed(WHOLE, np.full(camera.shape, 3.0, np.float32))
-    steepest = 2 * (3.0 - 0.9) / (RAMP[1] - RAMP[0])
+    # (1 - a) m + a p^a m^(1 - a) at a = 1, where it is steepest.
+    steepest = (3.0 - 0.9 + 3.0 * np.log(3.0 / 0.9)) / (RAMP[1] - RAMP[0])
     assert abs(np.diff(light[0, :, 0])).max() < steepest * (0.1 / 2000)
     assert light[0, -1, 0] == pytest.approx(3.0)

@@ -142,7 +142,7 @@ def test_ours_and_the_published_file_are_whole(tmp_path, tiny_weights):
     published = starts.load(save_published(tmp_path / "p.npz", published_arrays(2)))
     assert (published.width, published.whole) == (2, True)
     with pytest.raises(WeightsError, match=r"^p: width 2, the network 5; [^\n]*$"):
-        starts.assign(model, published, "p")
+        starts.assign(BUILDERS["hdrcnn"]()(5), published, "p")
 
 
 def test_some_variables_can_be_given_and_none_by_halves():

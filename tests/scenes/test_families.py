@@ -92,7 +92,7 @@ def test_training_evaluation_and_curves_say_it(scene_folder, tmp_path, capsys):
     assert said in capsys.readouterr().out.splitlines()
     request = Request(scenes=scene_folder, out_dir=tmp_path, families=path)
     assert choose_scenes(request)[1].splitlines()[1] == said
-    pictures = curve_rows.Request(scene_folder, path, 1, 1)
+    pictures = curve_rows.Request(folders, path, 1, 1)
     assert curve_rows.list_note(pictures) == said
     path.write_text("THREE\n")
     for refused in (
@@ -109,5 +109,5 @@ def test_training_evaluation_and_curves_say_it(scene_folder, tmp_path, capsys):
 def test_our_own_list_serves_any_collection(scene_folder, tmp_path):
     request = Request(scenes=scene_folder, out_dir=tmp_path)
     assert len(choose_scenes(request)[0].scenes) == 4
-    ours = curve_rows.Request(scene_folder, curve_rows.VALIDATION, 1, 1)
+    ours = curve_rows.Request(Folders((scene_folder,)), curve_rows.VALIDATION, 1, 1)
     assert curve_rows.list_note(ours).startswith("21 names of ")
