@@ -95,6 +95,7 @@ with quietly():
     import hdrcnn.predict.single_image, hdrcnn.tiles.stages
 real = getattr({place})
 def pressed(*arguments, **settings):
+    setattr({place}, real)  # Once: a second Ctrl-C ends the process at once.
     swallowed()
     return real(*arguments, **settings)
 setattr({place}, pressed)
