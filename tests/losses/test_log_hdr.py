@@ -125,19 +125,23 @@ def test_asymmetry_weighs_what_is_too_dark():
     assert float(exact[0]) == pytest.approx(3 * 0.09, rel=1e-4)
 
 
-def test_asymmetry_moves_the_best_constant_to_an_expectile():
+@pytest.mark.parametrize("asymmetry", [3.0, -0.5])
+def test_asymmetry_moves_the_best_constant_to_an_expectile(asymmetry):
     """Newey and Powell: sum of (1 + a) of the shortfalls = sum of the excesses."""
     level = np.log(np.random.default_rng(4).lognormal(1.0, 1.0, (1, 8, 8, 3)) + 1.0)
     target = (np.exp(level) - 1 / 255).astype(np.float32)
     everywhere = np.ones((1, 8, 8, 1), np.float32)
     tried = np.linspace(level.min(), level.max(), 400)
     costs = [
-        float(losses.log_l2(target, np.full_like(target, t), everywhere, 3.0)[0]) for t in tried
+        float(losses.log_l2(target, np.full_like(target, t), everywhere, asymmetry)[0])
+        for t in tried
     ]
     best = tried[int(np.argmin(costs))]
-    balance = 4 * np.maximum(level - best, 0).sum() / np.maximum(best - level, 0).sum()
+    balance = (
+        (1 + asymmetry) * np.maximum(level - best, 0).sum() / np.maximum(best - level, 0).sum()
+    )
     assert balance == pytest.approx(1.0, abs=0.05)
-    assert best > level.mean() + 0.1
+    assert np.sign(asymmetry) * (best - level.mean()) > 0.1
 
 
 def test_log_peak_is_the_norm_of_the_luminance():
@@ -241,6 +245,7 @@ def test_jax_gives_the_same(run_python, tmp_path):
         ({"peak": -1.0}, r"loss\.peak"),
         ({"gradient": float("nan")}, r"loss\.gradient"),
         ({"asymmetry": float("inf")}, r"loss\.asymmetry"),
+        ({"asymmetry": -1.0}, r"loss\.asymmetry"),
         ({"cap": 0.0}, r"loss\.cap"),
     ],
 )

@@ -25,7 +25,9 @@ class Loss:
     """Weight of the error of gradients, see `losses.gradient_error`."""
     asymmetry: float = 0.0
     """How much more a squared error counts where the prediction is too low: 1 + asymmetry times.
-    Highlights come out too low where the network hedges between many possible ones."""
+    Highlights come out too low where the network hedges between many possible ones. Below 0 an
+    error counts less there: where the network is unsure it stays near the clipping level, as diffuse
+    white that is made to shine is seen at once, a lamp that is too dim hardly."""
     cap: float | None = None
     """Light is told apart up to so many stops above the clipping level; what is brighter need only
     be predicted as bright as that. One sun of 15 stops would own the gradient of its batch."""
@@ -38,9 +40,11 @@ class Loss:
         for field, known in (("name", NAMES), ("mask", MASKS)):
             if getattr(self, field) not in known:
                 raise ValueError(f"loss.{field} {getattr(self, field)}: one of {', '.join(known)}")
-        for field in ("peak", "gradient", "asymmetry"):
+        for field in ("peak", "gradient"):
             if not 0.0 <= getattr(self, field) < math.inf:
                 raise ValueError(f"loss.{field} {getattr(self, field)}: a weight, at least 0")
+        if not -1.0 < self.asymmetry < math.inf:
+            raise ValueError(f"loss.asymmetry {self.asymmetry}: a number above -1")
         if self.cap is not None and not 0.0 < self.cap < 100.0:
             raise ValueError(f"loss.cap {self.cap}: stops above the clipping level, or none")
         if self.knee is not None and not 0.0 < self.knee < math.inf:
