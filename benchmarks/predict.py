@@ -111,11 +111,11 @@ def fresh_weights(folder: Path) -> Path:
     one.
     """
     from hdrcnn import weights
-    from hdrcnn.models import BUILDERS
+    from hdrcnn.models.metadata import Hdrcnn
 
     path = folder / "fresh.npz"
-    facts = weights.Metadata(FLAGS.width, "mean_curve", "channel")
-    arrays = weights.collect(BUILDERS["hdrcnn"]()(FLAGS.width))
+    facts = Hdrcnn(FLAGS.width, "mean_curve", "channel")
+    arrays = weights.collect(facts.build())
     # As they are drawn, wide ones give values beyond all floats.
     weights.save(path, {name: 0.1 * array for name, array in arrays.items()}, facts)
     return path

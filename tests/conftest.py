@@ -12,7 +12,8 @@ from hypothesis import settings
 from PIL import Image
 
 from hdrcnn import weights
-from hdrcnn.models import BUILDERS
+from hdrcnn.models.hdrcnn import build
+from hdrcnn.models.metadata import Hdrcnn
 from hdrcnn.readers.photograph import read_photograph
 from hdrcnn.writers.exr import write_exr
 
@@ -33,11 +34,11 @@ def _float32_policy():
 def tiny_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A weights file of width 4, initialised and given the batch-norm statistics of noise."""
     keras.utils.set_random_seed(5)
-    model = BUILDERS["hdrcnn"]()(WIDTH, norm_momentum=0.0)
+    model = build(WIDTH, norm_momentum=0.0)
     noise = np.random.default_rng(5).random((2, 64, 64, 3), np.float32)
     model(noise, training=True)
     path = tmp_path_factory.mktemp("weights") / "tiny.npz"
-    metadata = weights.Metadata(width=WIDTH, linearisation="mean_curve", blend="channel")
+    metadata = Hdrcnn(width=WIDTH, linearisation="mean_curve", blend="channel")
     weights.save(path, weights.collect(model), metadata)
     return path
 

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from hdrcnn import weights
-from hdrcnn.weights import Metadata, WeightsError
+from hdrcnn.models.metadata import Hdrcnn
+from hdrcnn.weights import WeightsError
 from tests.conftest import ROOT
 from training_code import hdrcnn_mix
 
@@ -20,7 +21,7 @@ def saved(path: Path, seed: int, width: int = 4, **facts: Any) -> dict[str, np.n
     shapes = {"conv/kernel": (3, 3, width, width), "conv/bias": (width,), "out/kernel": (1, 1, 3)}
     arrays = {name: rng.normal(size=shape).astype(np.float32) for name, shape in shapes.items()}
     weights.save(
-        path, arrays, Metadata(width, "mean_curve", "channel", training={"seed": seed, **facts})
+        path, arrays, Hdrcnn(width, "mean_curve", "channel", training={"seed": seed, **facts})
     )
     return weights.load(path)[0]
 
@@ -40,6 +41,7 @@ def test_the_command_writes_the_weighted_mean(tmp_path):
     done = command(*given, "--out=new/mixed.npz", "--blend=steady", folder=tmp_path)
     assert done.returncode == 0, done.stderr
     mixed, metadata = weights.load(tmp_path / "new" / "mixed.npz")
+    assert isinstance(metadata, Hdrcnn)
     assert metadata.blend == "steady"
     assert metadata.training == {
         "seed": 0,
@@ -54,6 +56,7 @@ def test_the_command_writes_the_weighted_mean(tmp_path):
 def test_a_file_mixed_with_itself_stays_what_it_is(tmp_path):
     arrays = saved(tmp_path / "a.npz", 1)
     mixed, facts = hdrcnn_mix.mix([(0.25, tmp_path / "a.npz"), (0.75, tmp_path / "a.npz")])
+    assert isinstance(facts, Hdrcnn)
     assert facts.blend == "channel"
     for name, array in arrays.items():
         np.testing.assert_allclose(mixed[name], array, rtol=1e-6)

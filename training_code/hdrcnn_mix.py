@@ -27,8 +27,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from hdrcnn import weights
 from hdrcnn.cli.console import run
 from hdrcnn.files import ImageError
+from hdrcnn.models.metadata import Hdrcnn, Metadata
 from hdrcnn.predict.blend import BLENDS
-from hdrcnn.weights import Metadata, WeightsError
+from hdrcnn.weights import WeightsError
 from training_code.scenes.seen import trained_on
 
 FLAGS = flags.FLAGS
@@ -68,8 +69,8 @@ def mix(parts: Sequence[tuple[float, Path]]) -> tuple[dict[str, np.ndarray], Met
         arrays, other = weights.load(path)
         if {name: array.shape for name, array in arrays.items()} != shapes:
             raise WeightsError(
-                f"{path}: for a network {other.model} of width {other.width}, but {first} is for "
-                f"{metadata.model} of width {metadata.width}; mix weights of one network"
+                f"{path}: for a network {other.model} of width {other.channels}, but {first} is "
+                f"for {metadata.model} of width {metadata.channels}; mix weights of one network"
             )
         for name, array in arrays.items():
             mixed[name] += share * array
@@ -83,7 +84,9 @@ def mix(parts: Sequence[tuple[float, Path]]) -> tuple[dict[str, np.ndarray], Met
 def main() -> int:
     """Flags to a file. Returns the exit status."""
     arrays, metadata = mix([parsed(part) for part in FLAGS.part])
-    metadata = dataclasses.replace(metadata, blend=FLAGS.blend or metadata.blend)
+    if FLAGS.blend:
+        kept = weights.checked(arrays, metadata, Hdrcnn, FLAGS.part[0])
+        metadata = dataclasses.replace(kept, blend=FLAGS.blend)
     out = Path(FLAGS.out)
     out.parent.mkdir(parents=True, exist_ok=True)
     weights.save(out, arrays, metadata)

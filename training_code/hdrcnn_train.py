@@ -1,13 +1,19 @@
-"""Train HDRCNN weights on a folder of HDR scenes.
+"""Train a network on a folder of HDR scenes: HDRCNN, or another by --task.
 
     python training_code/hdrcnn_train.py --scenes $HDR_SCENES --out_dir runs/first
 
 reads   $HDR_SCENES/**/*.exr, *.hdr ...          families from its MANIFEST.csv where there is one
+        $PHOTOGRAPHS/**/*.jpg ...                with --photographs: linearised, where not clipped
 writes  runs/first/config.json                   the settings of the run
         runs/first/checkpoint_000012_000000.npz  everything needed to go on; the last two are kept
         runs/first/log.csv                       losses and validation, a line an epoch
         runs/first/sheets/epoch_000012.png       input, prediction and truth at three exposures
         runs/first/weights.npz                   what hdrcnn_predict.py --params takes
+
+    python training_code/hdrcnn_train.py --task camera_curve --scenes $HDR_SCENES --out_dir runs/2
+
+trains the network that estimates the response curve of a picture; its pictures are taken once and
+kept in runs/2/rows.npz. `--task NAME --help` tells the settings of a task.
 
 Started again with the same --out_dir, a run goes on from its last checkpoint; with other settings
 or scenes it is refused.
@@ -15,8 +21,10 @@ or scenes it is refused.
 
 import dataclasses
 import io
+import itertools
 import sys
 from pathlib import Path
+from typing import Any
 
 from absl import flags
 
@@ -26,10 +34,31 @@ from hdrcnn.cli.console import run
 from hdrcnn.files import ImageError
 from hdrcnn.weights import WeightsError
 from training_code.run import config as configs
-from training_code.run.config import HELP, JPEG_QUALITY, PLAIN, Config, Running, TrainingError
+from training_code.run.config import TrainingError
 from training_code.scenes.files import Folders
+from training_code.tasks import TASKS
+from training_code.tasks.settings import Running, Schedule
 
+JPEG_QUALITY = (30, 100)
+"""What `--jpeg` draws from, the published range."""
+
+
+def asked_task(arguments: list[str]) -> str:
+    """What --task says, which decides which other flags there are; the default where it says
+    nothing that is known, which is reported when the flags are parsed.
+    """
+    task = TASKS[0]
+    for flag, following in itertools.zip_longest(arguments, arguments[1:], fillvalue=""):
+        name, given, value = flag.lstrip("-").partition("=")
+        if flag.startswith("-") and name == "task":
+            task = value if given else following
+    return task if task in TASKS else TASKS[0]
+
+
+TASK = asked_task(sys.argv[1:])
+CONFIG = configs.of_task(TASK)
 FLAGS = flags.FLAGS
+flags.DEFINE_enum("task", TASKS[0], TASKS, "Which network is trained.")
 flags.DEFINE_multi_string(
     "scenes",
     [],
@@ -52,35 +81,38 @@ flags.DEFINE_string("config", None, "Settings to start from (JSON); flags given 
 flags.DEFINE_multi_string(
     "set", [], "A setting of a section, such as exposure.unclipped=0.8,0.98 or views.fov=25,100."
 )
-flags.DEFINE_bool(
-    "jpeg",
-    None,
-    "Train for compressed photographs: JPEG of quality 30 to 100, unless --set says another; "
-    "--nojpeg: for others, whatever --config says.",
-)
+if "development" in configs.sections(CONFIG):
+    flags.DEFINE_bool(
+        "jpeg",
+        None,
+        "Train for compressed photographs: JPEG of quality 30 to 100, unless --set says another; "
+        "--nojpeg: for others, whatever --config says.",
+    )
 _DEFINE = {
     bool: flags.DEFINE_bool,
     int: flags.DEFINE_integer,
     float: flags.DEFINE_float,
     str: flags.DEFINE_string,
 }
-for _field in PLAIN:
-    _DEFINE[type(_field.default)](_field.name, None, f"{HELP[_field.name]} ({_field.default})")
-for _field in dataclasses.fields(Running):
-    _DEFINE[type(_field.default)](_field.name, _field.default, configs.RUNNING_HELP[_field.name])
+for _field in configs.plain(CONFIG):
+    _about = f"{_field.metadata['about']} ({_field.default})"
+    _DEFINE[type(_field.default)](_field.name, None, _about)
+for _field in configs.plain(Running):
+    _DEFINE[type(_field.default)](_field.name, _field.default, _field.metadata["about"])
 
 
-def choose_config() -> Config:
+def choose_config() -> Schedule:
     """Defaults, then the file, then the flags that were given, `--set` last. Raises ValueError."""
-    config = configs.load(Path(FLAGS.config)) if FLAGS.config else Config()
-    given = {
+    config = configs.load(Path(FLAGS.config), TASK) if FLAGS.config else CONFIG()
+    given: dict[str, Any] = {
         field.name: getattr(FLAGS, field.name)
-        for field in PLAIN
+        for field in configs.plain(CONFIG)
         if getattr(FLAGS, field.name) is not None
     }
-    if FLAGS.jpeg is not None:
+    if getattr(FLAGS, "jpeg", None) is not None:
         qualities = JPEG_QUALITY if FLAGS.jpeg else None
-        given["development"] = dataclasses.replace(config.development, jpeg=qualities)
+        development = getattr(config, "development")  # noqa: B009 - of this task alone
+        given["development"] = dataclasses.replace(development, jpeg=qualities)
     return configs.changed(dataclasses.replace(config, **given), FLAGS.set)
 
 
@@ -94,7 +126,7 @@ def main() -> int:
     config = choose_config()
     from training_code.run.fit import train  # Loads Keras, which takes some seconds.
 
-    train(config, folders, Path(FLAGS.out_dir), held_out, running)
+    train(config, folders, Path(FLAGS.out_dir), held_out, running, TASK)
     return 0
 
 

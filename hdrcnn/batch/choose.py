@@ -17,7 +17,17 @@ from hdrcnn.colour.transfer import DEFAULT_CURVE, ESTIMATED
 from hdrcnn.files import digest
 from hdrcnn.interruption import held
 from hdrcnn.printed import quietly
-from hdrcnn.weights import CURVES, JPEG, SHIPPED, VIDEO, WeightsError, load as load_weights, npz
+from hdrcnn.weights import (
+    CURVES,
+    JPEG,
+    SHIPPED,
+    VIDEO,
+    Hdrcnn,
+    WeightsError,
+    checked,
+    load as load_weights,
+    npz,
+)
 
 if TYPE_CHECKING:
     from hdrcnn.colour.transfer import CameraCurve
@@ -46,7 +56,7 @@ def sha256(path: Path) -> str:
 @functools.cache
 def stored_curve(path: Path) -> str:
     """The linearisation that is stored with the weights of a file. Raises WeightsError."""
-    return load_weights(path)[1].linearisation
+    return checked(*load_weights(path), Hdrcnn, str(path)).linearisation
 
 
 def load_estimator(device: str = "auto") -> "CurveEstimator":

@@ -21,11 +21,8 @@ import numpy as np
 from hdrcnn import weights
 from hdrcnn.colour.clipping_level import Levels
 from hdrcnn.colour.transfer import CameraCurve
-from hdrcnn.models.camera_curve import build
-from hdrcnn.predict.curve_statistics import SIZE, statistics
-
-MODEL = "camera_curve"
-"""As stored in its weights file."""
+from hdrcnn.models.metadata import CameraCurve as CurveMetadata
+from hdrcnn.predict.curve_statistics import statistics
 
 PRIOR = (0.05, 0.8, 0.15)
 """How frequent each of `KINDS` is among what people have. Believed, not measured: files of cameras
@@ -92,11 +89,7 @@ def load(params: str | Path | None = None) -> CurveEstimator:
     Raises weights.WeightsError where the file cannot be used.
     """
     path = Path(params) if params is not None else weights.CURVES
-    arrays, metadata = weights.load(path)
-    if metadata.model != MODEL:
-        raise weights.WeightsError(
-            f"{path}: for a network {metadata.model!r}, where {MODEL!r} is needed"
-        )
-    model = build(SIZE, metadata.width)
+    arrays, record = weights.load(path)
+    model = weights.checked(arrays, record, CurveMetadata, str(path)).build()
     weights.assign(model, arrays, str(path))
     return CurveEstimator(model)

@@ -21,7 +21,7 @@ from hdrcnn.colour.transfer import (
 )
 from hdrcnn.files import shown
 from hdrcnn.interruption import one_by_one
-from hdrcnn.models import BUILDERS
+from hdrcnn.models.metadata import Hdrcnn
 from hdrcnn.predict import blend as highlights, camera_curve as curve_estimation, runtime as devices
 from hdrcnn.predict.precision import building_in, chosen
 from hdrcnn.tiles.frame import Frame
@@ -85,7 +85,7 @@ class Predictor:
     def __init__(
         self,
         model: keras.Model,
-        metadata: weights.Metadata,
+        metadata: Hdrcnn,
         tile_pixels: int = TILE_PIXELS,
         camera_curve: str | None = None,
     ) -> None:
@@ -238,11 +238,8 @@ def load(
     Raises weights.WeightsError where the file, DeviceError where the device cannot be used.
     """
     path = Path(params) if params is not None else weights.SHIPPED
-    arrays, metadata = weights.load(path)
-    if metadata.model not in BUILDERS:
-        raise weights.WeightsError(
-            f"{path}: for a network {metadata.model!r}; known: {', '.join(BUILDERS)}"
-        )
+    arrays, record = weights.load(path)
+    metadata = weights.checked(arrays, record, Hdrcnn, str(path))
     for value, known in (
         (metadata.linearisation, LINEARISATIONS),
         (metadata.blend, highlights.BLENDS),
@@ -251,12 +248,11 @@ def load(
             raise weights.WeightsError(
                 f"{path}: {shown(repr(value))} is not known; known: {', '.join(known)}"
             )
-    weights.check_width(arrays, metadata, str(path))
     on_gpu = devices.prepare(device)
     if precision == "auto" and published.recognised(path):
         precision = "float32"
     with building_in(chosen(precision, keras.config.backend(), on_gpu)):
-        model = BUILDERS[metadata.model]()(metadata.width)
+        model = metadata.build()
     weights.assign(model, arrays, str(path))
     if tile_pixels is None:
         free = devices.free_gpu_bytes() if on_gpu else None

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from hdrcnn.models.metadata import Hdrcnn, Metadata
 from hdrcnn.weights import npz, published, store
 from hdrcnn.weights.store import (
     CURVES,
@@ -16,11 +17,9 @@ from hdrcnn.weights.store import (
     JPEG,
     SHIPPED,
     VIDEO,
-    WIDEST,
-    Metadata,
     WeightsError,
     assign,
-    check_width,
+    checked,
     collect,
     save,
 )
@@ -31,11 +30,11 @@ __all__ = [
     "JPEG",
     "SHIPPED",
     "VIDEO",
-    "WIDEST",
+    "Hdrcnn",
     "Metadata",
     "WeightsError",
     "assign",
-    "check_width",
+    "checked",
     "collect",
     "load",
     "save",

@@ -12,8 +12,9 @@ from pathlib import Path
 import numpy as np
 
 from hdrcnn.files import shown
+from hdrcnn.models.metadata import Hdrcnn
 from hdrcnn.weights import array_pickle, npz
-from hdrcnn.weights.store import Metadata, WeightsError
+from hdrcnn.weights.store import WeightsError
 
 KEY = "params"
 """The one key of such an .npz file."""
@@ -67,7 +68,7 @@ def read_list(path: Path) -> list[np.ndarray]:
     return arrays
 
 
-def load(path: Path) -> tuple[dict[str, np.ndarray], Metadata]:
+def load(path: Path) -> tuple[dict[str, np.ndarray], Hdrcnn]:
     """A published file as arrays by layer path, with the published arithmetic. Raises
     WeightsError.
     """
@@ -79,7 +80,7 @@ def load(path: Path) -> tuple[dict[str, np.ndarray], Metadata]:
     # 64 in all that was published; files of other widths come out of tests.
     width = arrays[0].shape[-1] if arrays[0].ndim else 0
     try:
-        metadata = Metadata(width=width, linearisation="square", blend="pixel")
-    except WeightsError as error:
+        metadata = Hdrcnn(width=width, linearisation="square", blend="pixel")
+    except ValueError as error:
         raise WeightsError(f"{path}: {error}") from error
     return dict(zip(order, arrays, strict=True)), metadata

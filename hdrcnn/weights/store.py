@@ -5,13 +5,13 @@ path (`block1_conv1/kernel`), and `metadata`, a JSON text. Loading is strict: wh
 unexpected or wrongly shaped is named.
 """
 
-import dataclasses
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
 from hdrcnn.files import shown
+from hdrcnn.models.metadata import Metadata, read
 from hdrcnn.weights import npz
 
 _INSTALLED = Path(__file__).resolve().parents[1] / "shipped"
@@ -24,35 +24,11 @@ VIDEO = FOLDER / "hdrcnn_video.npz"
 """Trained for film; may be missing."""
 CURVES = FOLDER / "camera_curve.npz"
 """Estimates the camera curve of a picture: `predict.camera_curve`."""
-WIDEST = 256
-"""Channels of a network's first block: four times the published ones."""
+Kind = TypeVar("Kind", bound=Metadata)
 
 
 class WeightsError(Exception):
     """A weights file that cannot be used; the message is meant for the user."""
-
-
-@dataclasses.dataclass(frozen=True)
-class Metadata:
-    """What a weights file says of itself."""
-
-    width: int
-    """Channels of the network's first block."""
-    linearisation: str
-    """How codes become light where they are not saturated; who predicts knows the names."""
-    blend: str
-    """How the prediction takes its place; likewise."""
-    model: str = "hdrcnn"
-    training: dict[str, Any] = dataclasses.field(default_factory=dict)
-    """Facts about the training: configuration, scenes, steps, losses."""
-
-    def __post_init__(self) -> None:
-        if not isinstance(self.width, int) or not 1 <= self.width <= WIDEST:
-            raise WeightsError(f"width {self.width!r} is not a whole number from 1 to {WIDEST}")
-        if not isinstance(self.model, str) or not isinstance(self.training, dict):
-            raise WeightsError("model is no text or training no record")
-        if not isinstance(self.linearisation, str) or not isinstance(self.blend, str):
-            raise WeightsError("linearisation or blend is no text")
 
 
 def _as_half(array: np.ndarray) -> np.ndarray:
@@ -74,19 +50,19 @@ def save(path: Path, arrays: dict[str, np.ndarray], metadata: Metadata, half: bo
         name: _as_half(array) if half else array.astype(np.float32)
         for name, array in arrays.items()
     }
-    npz.write(path, stored, dataclasses.asdict(metadata))
+    npz.write(path, stored, metadata.as_record())
 
 
 def load(path: Path) -> tuple[dict[str, np.ndarray], Metadata]:
     """Arrays by layer path, float32, and the metadata. Raises WeightsError."""
     try:
         arrays, fields = npz.read(path)
-        metadata = Metadata(**fields)
+        metadata = read(fields)
     except FileNotFoundError as error:
         raise WeightsError(f"{path}: no such weights file") from error
     except npz.NpzError as error:
         raise WeightsError(f"{path}: not a weights file of this tool: {error}") from error
-    except (TypeError, WeightsError) as error:
+    except (AttributeError, TypeError, ValueError) as error:
         raise WeightsError(f"{path}: its metadata cannot be used: {shown(error)}") from error
     for name, array in arrays.items():
         if not isinstance(array, np.ndarray) or array.dtype.kind not in "fiu":
@@ -98,28 +74,37 @@ def load(path: Path) -> tuple[dict[str, np.ndarray], Metadata]:
     return arrays, metadata
 
 
-def check_width(arrays: dict[str, np.ndarray], metadata: Metadata, source: str) -> None:
-    """Raises WeightsError where no array is as wide as the metadata say: a network built after
-    a damaged number may fill any memory.
+def checked(
+    arrays: dict[str, np.ndarray], metadata: Metadata, kind: type[Kind], source: str
+) -> Kind:
+    """The metadata, if they are of the network that is needed and can be: no array that is as wide
+    as a damaged number says means a network that may fill any memory. Raises WeightsError.
     """
-    if not any(array.shape[-1:] == (metadata.width,) for array in arrays.values()):
+    if not isinstance(metadata, kind):
         raise WeightsError(
-            f"{source}: does not fit the network: no array has {metadata.width} channels"
+            f"{source}: for a network {metadata.model!r}, where {kind.model!r} is needed"
         )
+    if not any(array.shape[-1:] == (metadata.channels,) for array in arrays.values()):
+        raise WeightsError(
+            f"{source}: does not fit the network: no array has {metadata.channels} channels"
+        )
+    return metadata
 
 
 def collect(model: Any) -> dict[str, np.ndarray]:
-    """Every variable of a Keras model, float32, by layer path."""
-    return {variable.path: np.asarray(variable, np.float32) for variable in model.variables}
+    """Every weight of a Keras model, float32, by layer path; the states of its random generators
+    are none.
+    """
+    return {variable.path: np.asarray(variable, np.float32) for variable in model.weights}
 
 
 def assign(model: Any, arrays: dict[str, np.ndarray], source: str) -> None:
-    """Give a Keras model its variables by layer path, all of them or none.
+    """Give a Keras model its weights by layer path, all of them or none.
 
     Raises WeightsError, beginning with `source`, naming what is missing, unexpected, wrongly
     shaped or not finite.
     """
-    variables = {variable.path: variable for variable in model.variables}
+    variables = {variable.path: variable for variable in model.weights}
     faults = [f"{name} is missing" for name in variables if name not in arrays]
     for name, array in arrays.items():
         if name not in variables:

@@ -41,7 +41,7 @@ from pathlib import Path
 import hdrcnn
 from hdrcnn.batch import convert as conversion
 from hdrcnn.colour.transfer import linearise
-from hdrcnn.weights import Metadata
+from hdrcnn.models.metadata import Hdrcnn
 
 read = getattr(conversion, "sound_read", conversion.read_photograph)  # Dask loads a file twice.
 
@@ -57,7 +57,7 @@ def wicked(path, *rest):
 
 
 class Plain:
-    metadata = Metadata(4, "srgb", "channel")
+    metadata = Hdrcnn(4, "srgb", "channel")
 
     def reconstruct(self, image, dtype, **settings):
         return linearise(image / 255.0, "srgb").astype(dtype)

@@ -3,8 +3,10 @@
 import pytest
 
 from training_code.run import cluster, distribution
-from training_code.run.config import Config, Running, TrainingError
+from training_code.run.config import TrainingError
 from training_code.run.distribution import Distribution
+from training_code.tasks.hdrcnn_settings import Config
+from training_code.tasks.settings import Running
 
 ADDRESS = "KERAS_DISTRIBUTION_JOB_ADDRESSES"
 COUNT, NUMBER = "KERAS_DISTRIBUTION_NUM_PROCESSES", "KERAS_DISTRIBUTION_PROCESS_ID"

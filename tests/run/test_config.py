@@ -6,9 +6,11 @@ import json
 import pytest
 
 from tests.conftest import ROOT
-from training_code.camera import Development, Exposure
+from training_code.camera import Development, Exposure, Sensor
 from training_code.run import config
-from training_code.run.config import Config, Running
+from training_code.tasks import TASKS
+from training_code.tasks.hdrcnn_settings import Config
+from training_code.tasks.settings import Running
 
 CONFIGS = ROOT / "training_code" / "configs"
 
@@ -19,18 +21,19 @@ def test_settings_survive_the_file(tmp_path):
         exposure=Exposure((0.5, 0.7)),
         development=Development(jpeg=(30, 100), curves=(0.5, 0.25, 0.25)),
     )
-    settings.save(tmp_path / "config.json")
-    assert config.load(tmp_path / "config.json") == settings
+    config.save(settings, "hdrcnn", tmp_path / "config.json")
+    assert config.load(tmp_path / "config.json", "hdrcnn") == settings
 
 
 def test_the_published_settings_are_the_default():
-    assert config.load(CONFIGS / "published.json") == Config()
+    assert config.load(CONFIGS / "published.json", "hdrcnn") == Config()
 
 
 @pytest.mark.parametrize("path", sorted(CONFIGS.glob("*.json")), ids=lambda path: path.stem)
 def test_committed_settings_are_complete(path):
     record = json.loads(path.read_text())
-    assert dataclasses.asdict(config.load(path)).keys() == record.keys()
+    settings = config.load(path, record["task"])
+    assert {"task": "hdrcnn", **dataclasses.asdict(settings)}.keys() == record.keys()
 
 
 def test_sections_are_changed_by_name():
@@ -101,9 +104,17 @@ def test_unusable_ways_of_running_are_named(changes):
         Running(**changes)
 
 
-def test_every_setting_is_explained():
-    assert list(config.HELP) == [field.name for field in config.PLAIN]
-    assert list(config.RUNNING_HELP) == [field.name for field in dataclasses.fields(Running)]
+@pytest.mark.parametrize("kind", [*map(config.of_task, TASKS), Running])
+def test_every_setting_is_explained(kind):
+    for field in config.plain(kind):
+        assert field.metadata["about"].endswith((".", ")")), field.name
+
+
+def test_a_file_of_another_task_is_refused(tmp_path):
+    config.save(config.of_task("camera_curve")(), "camera_curve", tmp_path / "c.json")
+    assert config.load(tmp_path / "c.json", "camera_curve") == config.of_task("camera_curve")()
+    with pytest.raises(ValueError, match=r"c\.json: .*camera_curve"):
+        config.load(tmp_path / "c.json", "hdrcnn")
 
 
 @pytest.mark.parametrize(
@@ -128,12 +139,12 @@ def test_every_setting_is_explained():
 def test_a_value_of_another_type_is_named_with_its_file(tmp_path, text, reason):
     (tmp_path / "config.json").write_text(text)
     with pytest.raises(ValueError, match=rf"config\.json: [^\n]*{reason}[^\n]*$"):
-        config.load(tmp_path / "config.json")
+        config.load(tmp_path / "config.json", "hdrcnn")
 
 
 def test_whole_numbers_do_for_others(tmp_path):
     (tmp_path / "config.json").write_text('{"clip_norm": 1, "sensor": {"peak": 50}}')
-    assert config.load(tmp_path / "config.json").sensor.peak == 50
+    assert config.load(tmp_path / "config.json", "hdrcnn") == Config(sensor=Sensor(peak=50))
 
 
 @pytest.mark.parametrize("text", ["{", "[]", '{"width": 4, "height": 5}', '{"views": {"zoom": 1}}'])
@@ -141,4 +152,4 @@ def test_a_file_that_is_no_configuration_is_named(tmp_path, text):
     path = tmp_path / "config.json"
     path.write_text(text)
     with pytest.raises(ValueError, match=r"config\.json: not a training configuration"):
-        config.load(path)
+        config.load(path, "hdrcnn")

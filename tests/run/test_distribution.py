@@ -35,7 +35,9 @@ else:
     sys.modules["tensorflow"] = None
 from training_code.run import checkpoints, fit as training
 from training_code.run.checkpoints import Position
-from training_code.run.config import Config, Running, TrainingError
+from training_code.run.config import TrainingError
+from training_code.tasks.hdrcnn_settings import Config
+from training_code.tasks.settings import Running
 
 checkpoints.KEPT = 99
 for name, config, running, how in tests:

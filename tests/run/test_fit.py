@@ -13,11 +13,12 @@ import pytest
 from PIL import Image
 
 import hdrcnn
-from tests.run.training import QUICK, TINY, losses
+from tests.run.training import QUICK, TINY, compiled, losses
 from training_code.camera import Development
 from training_code.run import checkpoints, config, fit as training, progress, start as starts
 from training_code.run.checkpoints import Position
-from training_code.run.config import Config, Running
+from training_code.tasks.hdrcnn_settings import Config
+from training_code.tasks.settings import Running
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +56,7 @@ def test_one_batch_is_learnt():
         "target": target,
     }
     settings = dataclasses.replace(TINY, width=4, learning_rate=4e-3, epochs=30, average=0.0)
-    trainee = training.compiled(settings)
+    trainee = compiled(settings)
     first = trainee.train_on_batch(batch, return_dict=True)["loss"]
     for _ in range(120):
         trainee.reset_metrics()
@@ -73,7 +74,7 @@ def test_low_precision_reaches_the_network_alone(tiny_weights):
     found = []
     for precision in ("float32", "mixed_bfloat16"):
         settings = dataclasses.replace(TINY, width=4, precision=precision, start=str(tiny_weights))
-        trainee = training.compiled(settings, starts.load(tiny_weights))
+        trainee = compiled(settings, starts.load(tiny_weights))
         answer = trainee({"picture": picture, "target": target}, training=False)
         assert all(keras.backend.standardize_dtype(x.dtype) == "float32" for x in answer.values())
         np.testing.assert_array_equal(np.asarray(answer["target"]), target)
@@ -134,7 +135,8 @@ def test_the_weights_say_what_they_are_and_can_be_used(train, picture):
     facts = predictor.metadata.training
     assert facts["scenes"] == ["a.exr", "b.exr", "d.exr"]
     assert facts["crops"] == 8
-    assert config.from_json(facts["config"]) == settings == config.load(folder / "config.json")
+    assert config.from_json(Config, facts["config"]) == settings
+    assert settings == config.load(folder / "config.json", "hdrcnn")
     assert np.isfinite(predictor.reconstruct(picture)).all()
 
 
@@ -184,7 +186,7 @@ def test_a_damaged_checkpoint_falls_back_to_the_one_before(train, whole, copied,
 def test_a_checkpoint_of_another_network_is_refused(train, copied):
     with pytest.raises(config.TrainingError, match="width 2, now 4"):
         train("run", dataclasses.replace(TINY, width=4, epochs=3))
-    wider = training.compiled(dataclasses.replace(TINY, width=4))
+    wider = compiled(dataclasses.replace(TINY, width=4))
     with pytest.raises(ValueError, match="another network"):
         checkpoints.restore(copied, wider)
 

@@ -13,10 +13,13 @@ from hdrcnn import weights
 from hdrcnn.files import HOST, ImageError
 from hdrcnn.weights import npz
 from tests.conftest import ROOT
+from tests.run.training import compiled
 from training_code.camera.batches import Pairs
 from training_code.run import checkpoints, fit as training, material
 from training_code.run.checkpoints import Position
-from training_code.run.config import Config, Running, TrainingError
+from training_code.run.config import TrainingError
+from training_code.tasks.hdrcnn_settings import Config
+from training_code.tasks.settings import Running
 
 TINY = Config(width=2, size=32, batch=2, epochs=2, steps=4, validation_share=0.0)
 QUICK = Running(workers=0)
@@ -123,7 +126,7 @@ def test_a_start_that_knows_what_is_held_out_is_said(
 
 @pytest.mark.parametrize("part", ["model", "optimizer"])
 def test_weights_that_are_not_finite_are_not_saved(tmp_path, part):
-    trainee = training.compiled(TINY)
+    trainee = compiled(TINY)
     checkpoints.restore(tmp_path, trainee)
     spoiled = trainee.trainable_variables[3] if part == "model" else trainee.optimizer.variables[5]
     spoiled.assign(np.full(spoiled.shape, np.nan, np.float32))
@@ -133,7 +136,7 @@ def test_weights_that_are_not_finite_are_not_saved(tmp_path, part):
 
 
 def test_checkpoints_may_be_larger_than_files_from_elsewhere(tmp_path, monkeypatch):
-    trainee = training.compiled(TINY)
+    trainee = compiled(TINY)
     checkpoints.restore(tmp_path, trainee)
     checkpoints.save(tmp_path, trainee, Position(1), {"a": 1})
     monkeypatch.setattr(npz, "LARGEST", 1000)

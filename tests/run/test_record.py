@@ -9,10 +9,12 @@ import pytest
 
 from training_code.losses.settings import Loss
 from training_code.run import checkpoints, fit as training
-from training_code.run.config import Config, Running, TrainingError
+from training_code.run.config import TrainingError
 from training_code.run.record import Record
 from training_code.scenes.collection import Scene
 from training_code.scenes.families import read_list
+from training_code.tasks.hdrcnn_settings import Config
+from training_code.tasks.settings import Running
 
 PATH = Path("run/checkpoint_000002_000000.npz")
 CONFIG = Config(width=2, size=32, batch=2, steps=4, epochs=2)
@@ -23,7 +25,9 @@ def scenes(families: str) -> list[Scene]:
 
 
 def record(trained: str = "abc", withheld: str = "d", **changes) -> Record:
-    return Record(dataclasses.replace(CONFIG, **changes), scenes(trained), scenes(withheld))
+    return Record(
+        "hdrcnn", dataclasses.replace(CONFIG, **changes), scenes(trained), scenes(withheld)
+    )
 
 
 def stored(of: Record, epochs: int = 2) -> dict:
@@ -64,7 +68,7 @@ def test_what_may_change_is_kept_in_the_metadata():
     longer.go_on(PATH, stored(record()))
     again = record(epochs=5, learning_rate=1e-4)
     again.go_on(PATH, stored(longer, 3))
-    changes = again.metadata([{"loss": 1.0}]).training["changes"]
+    changes = again.training([{"loss": 1.0}])["changes"]
     assert changes == [{"epoch": 2, "epochs": [2, 5], "learning_rate": [4e-4, 1e-4]}]
 
 
@@ -86,7 +90,7 @@ def test_checkpoints_that_do_not_say_are_not_compared(facts):
 def test_the_list_of_a_run_names_its_families_whatever_they_are_called(tmp_path):
     names = {"plain", "#1 of two", "hall #2", " outer "}
     withheld = [Scene("a.exr", name, np.zeros((4, 4, 3), np.float16)) for name in names]
-    Record(CONFIG, scenes("a"), withheld).save(tmp_path)
+    Record("hdrcnn", CONFIG, scenes("a"), withheld).save(tmp_path)
     assert read_list(tmp_path / "held_out.txt") == names
 
 

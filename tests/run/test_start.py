@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from hdrcnn import weights
-from hdrcnn.models import BUILDERS
+from hdrcnn.models.hdrcnn import build
 from hdrcnn.weights import WeightsError
 from tests.weights.published import published_arrays, save_published
 from training_code.run import start as starts, vgg16
@@ -91,7 +91,7 @@ WRITERS = {
 def test_every_layout_gives_the_same_arrays(tmp_path, arrays, name):
     WRITERS[name](tmp_path / name, arrays)
     start = starts.load(tmp_path / name)
-    assert (start.width, start.whole) == (64, False)
+    assert (start.options, start.whole) == ({"width": 64}, False)
     assert list(start.arrays) == list(arrays)
     for key, array in arrays.items():
         assert start.arrays[key].dtype == np.float32
@@ -105,7 +105,7 @@ def test_the_encoder_computes_what_keras_own_vgg16_does(tmp_path, theirs):
     theirs.save_weights(tmp_path / "vgg.weights.h5")
     theirs.save(tmp_path / "vgg.h5")
     keras.utils.set_random_seed(3)
-    ours = BUILDERS["hdrcnn"]()(64)
+    ours = build(64)
     before = weights.collect(ours)
     code = np.random.default_rng(4).random((1, 32, 64, 3), np.float32)
     expected = keras.Model(theirs.input, theirs.get_layer("block5_conv3").output)(
@@ -115,7 +115,7 @@ def test_the_encoder_computes_what_keras_own_vgg16_does(tmp_path, theirs):
     for name in ("vgg.weights.h5", "vgg.h5"):
         weights.assign(ours, before, "before")
         assert np.abs(np.asarray(encoder(code)) - expected).max() > 0.1 * np.max(expected)
-        starts.assign(ours, starts.load(tmp_path / name), name)
+        starts.assign(ours, starts.load(tmp_path / name), name, {"width": 64})
         scale = float(np.max(expected))
         np.testing.assert_allclose(encoder(code), expected, atol=1e-5 * scale)
         for path, array in weights.collect(ours).items():
@@ -124,29 +124,29 @@ def test_the_encoder_computes_what_keras_own_vgg16_does(tmp_path, theirs):
 
 def test_other_widths_are_told_so(tmp_path, arrays):
     write_keras1(tmp_path / "vgg.h5", arrays)
-    model = BUILDERS["hdrcnn"]()(4)
+    model = build(4)
     before = weights.collect(model)
     with pytest.raises(WeightsError, match=r"^f: VGG16 has width 64, the network 4; [^\n]*$"):
-        starts.assign(model, starts.load(tmp_path / "vgg.h5"), "f")
+        starts.assign(model, starts.load(tmp_path / "vgg.h5"), "f", {"width": 4})
     for path, array in weights.collect(model).items():
         np.testing.assert_array_equal(array, before[path])
 
 
 def test_ours_and_the_published_file_are_whole(tmp_path, tiny_weights):
-    model = BUILDERS["hdrcnn"]()(4)
+    model = build(4)
     start = starts.load(tiny_weights)
-    assert (start.width, start.whole) == (4, True)
-    starts.assign(model, start, "tiny")
+    assert (start.options, start.whole) == ({"width": 4}, True)
+    starts.assign(model, start, "tiny", {"width": 4})
     for path, array in weights.collect(model).items():
         np.testing.assert_array_equal(array, start.arrays[path])
     published = starts.load(save_published(tmp_path / "p.npz", published_arrays(2)))
-    assert (published.width, published.whole) == (2, True)
+    assert (published.options, published.whole) == ({"width": 2}, True)
     with pytest.raises(WeightsError, match=r"^p: width 2, the network 5; [^\n]*$"):
-        starts.assign(BUILDERS["hdrcnn"]()(5), published, "p")
+        starts.assign(build(5), published, "p", {"width": 5})
 
 
 def test_some_variables_can_be_given_and_none_by_halves():
-    model = BUILDERS["hdrcnn"]()(2)
+    model = build(2)
     bias = np.array([1.0, 2.0], np.float32)
     starts.assign_partly(model, {"block1_conv1/bias": bias}, "f")
     before = weights.collect(model)

@@ -8,8 +8,8 @@ import pytest
 from tests.conftest import ROOT
 from tests.run.training import FAST, QUICK, TINY, losses
 from training_code.camera import Development
-from training_code.run import fit as training
-from training_code.run.config import Config
+from training_code.run import config, fit as training
+from training_code.tasks.hdrcnn_settings import Config
 
 COMMAND = ROOT / "training_code" / "hdrcnn_train.py"
 SMALL = ("--width=4", "--size=32", "--batch=2", "--steps=1", "--validation_crops=2")
@@ -57,7 +57,8 @@ def test_a_run_is_repeated_from_its_settings(scene_folder, held_out, tmp_path, r
 
 def test_more_special_settings_come_after_less_special_ones(tmp_path, run_python):
     """Defaults, file, `--jpeg` or `--nojpeg`, `--set`."""
-    Config(development=Development(jpeg=(50, 60))).save(tmp_path / "jpeg.json")
+    compressed = Config(development=Development(jpeg=(50, 60)))
+    config.save(compressed, "hdrcnn", tmp_path / "jpeg.json")
     cases = {
         (): None,
         ("--jpeg",): (30, 100),

@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 
 from hdrcnn import weights
-from hdrcnn.models import BUILDERS
+from hdrcnn.models.hdrcnn import build
+from hdrcnn.models.metadata import Hdrcnn
 from hdrcnn.weights import SHIPPED, WeightsError
 from training_code.run import start as starts, widen
 
@@ -19,18 +20,19 @@ def picture() -> np.ndarray:
 @pytest.mark.parametrize("times", [2, 3])
 def test_a_wider_network_computes_the_same(picture, times):
     arrays, metadata = weights.load(SHIPPED)
-    narrow = BUILDERS["hdrcnn"]()(metadata.width)
+    assert isinstance(metadata, Hdrcnn)
+    narrow = build(metadata.width)
     weights.assign(narrow, arrays, "narrow")
-    wide = BUILDERS["hdrcnn"]()(metadata.width * times)
-    starts.assign(wide, starts.load(SHIPPED), "wide")
+    wide = build(metadata.width * times)
+    starts.assign(wide, starts.load(SHIPPED), "wide", {"width": metadata.width * times})
     expected, found = (np.asarray(model(picture)) for model in (narrow, wide))
     assert expected.std() > 0.1
     np.testing.assert_allclose(found, expected, atol=2e-4)
 
 
 def test_copies_have_gradients_of_their_own(tiny_weights, picture):
-    model = BUILDERS["hdrcnn"]()(8)
-    starts.assign(model, starts.load(tiny_weights), "wide")
+    model = build(8)
+    starts.assign(model, starts.load(tiny_weights), "wide", {"width": 8})
     before = np.asarray(model.get_layer("block1_conv1").kernel)
     np.testing.assert_array_equal(before[..., ::2], before[..., 1::2])
     model.compile(keras.optimizers.SGD(1e-4), "mse")
@@ -42,7 +44,7 @@ def test_copies_have_gradients_of_their_own(tiny_weights, picture):
 def test_what_is_no_multiple_is_refused(tiny_weights):
     for width in (2, 6):
         with pytest.raises(WeightsError, match="width 4"):
-            starts.assign(BUILDERS["hdrcnn"]()(width), starts.load(tiny_weights), "t.npz")
+            starts.assign(build(width), starts.load(tiny_weights), "t.npz", {"width": width})
     with pytest.raises(ValueError, match="a: "):
         widen.widened({"a": np.zeros((3, 3, 2, 2))}, {"a": (3, 3, 2, 3)})
     with pytest.raises(ValueError, match="b"):

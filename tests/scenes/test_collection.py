@@ -15,7 +15,6 @@ from training_code.evaluation import run
 from training_code.evaluation.protocol import BASE
 from training_code.evaluation.run import Request
 from training_code.run import fit as training
-from training_code.run.config import Config
 from training_code.scenes import collection as scenes
 from training_code.scenes.collection import (
     SHOWN,
@@ -25,6 +24,7 @@ from training_code.scenes.collection import (
     usable_pixels,
 )
 from training_code.scenes.views import Views
+from training_code.tasks.hdrcnn_settings import Config
 
 
 def ramp(peak: float = 4.0, side: int = 64) -> np.ndarray:

@@ -9,11 +9,11 @@ from hypothesis import example, given, strategies as st
 from hdrcnn.files import ImageError
 from training_code.evaluation.request import Request, choose_scenes
 from training_code.run import material
-from training_code.run.config import Config
 from training_code.scenes.collection import Scene
 from training_code.scenes.families import as_line, missing_note, read_list
 from training_code.scenes.files import Folders
-from training_code.tasks import curve_rows
+from training_code.scenes.views import Views
+from training_code.tasks.hdrcnn_settings import Config
 
 SCENES = [
     Scene(name, family, np.zeros((4, 4, 3), np.float16))
@@ -83,22 +83,23 @@ def test_of_many_names_some_are_given(tmp_path):
     assert note.endswith(", 07, and 12 more")
 
 
-def test_training_evaluation_and_curves_say_it(scene_folder, tmp_path, capsys):
+def test_training_and_evaluation_say_it(scene_folder, tmp_path, capsys):
     path = tmp_path / "list.txt"
     path.write_text("two\nTHREE\nnowhere\n")
     said = f"2 names of {path} are in no scene: THREE (is three meant?), nowhere"
-    folders = Folders((scene_folder,))
-    material.both_sides(Config(size=32), folders, tmp_path / "run", [path], 1.0)
+
+    def sides(held_out):
+        config, looks, folders = Config(size=32), (Views(), 32), Folders((scene_folder,))
+        return material.both_sides(config, looks, folders, tmp_path / "run", [held_out], 1.0)
+
+    sides(path)
     assert said in capsys.readouterr().out.splitlines()
     request = Request(scenes=scene_folder, out_dir=tmp_path, families=path)
     assert choose_scenes(request)[1].splitlines()[1] == said
-    pictures = curve_rows.Request(folders, path, 1, 1)
-    assert curve_rows.list_note(pictures) == said
     path.write_text("THREE\n")
     for refused in (
         lambda: choose_scenes(request),
-        lambda: curve_rows.list_note(pictures),
-        lambda: material.both_sides(Config(size=32), folders, tmp_path / "run", [path], 1.0),
+        lambda: sides(path),
     ):
         with pytest.raises(
             (ImageError, ValueError), match=rf"^{path}: [^\n]*is three meant[^\n]*$"
@@ -109,5 +110,3 @@ def test_training_evaluation_and_curves_say_it(scene_folder, tmp_path, capsys):
 def test_our_own_list_serves_any_collection(scene_folder, tmp_path):
     request = Request(scenes=scene_folder, out_dir=tmp_path)
     assert len(choose_scenes(request)[0].scenes) == 4
-    ours = curve_rows.Request(Folders((scene_folder,)), curve_rows.VALIDATION, 1, 1)
-    assert curve_rows.list_note(ours).startswith("21 names of ")

@@ -9,31 +9,34 @@ from PIL import Image
 
 from hdrcnn import weights
 from hdrcnn.colour.transfer import inverse_camera_curve, srgb_decode
-from hdrcnn.files import ImageError
 from hdrcnn.predict import camera_curve as curve_estimation
 from hdrcnn.predict.curve_statistics import SIZE
-from hdrcnn.writers.exr import write_exr
 from training_code.camera import CURVES, Camera, curve_codes
-from training_code.camera.shots import families, in_order
+from training_code.camera.shots import in_order
+from training_code.run.fit import compiled
 from training_code.scenes.collection import load_scenes
-from training_code.scenes.files import Folders
 from training_code.scenes.photographs import load_photographs
-from training_code.tasks import camera_curve as curve_training, curve_pictures, curve_rows
-from training_code.tasks.curve_rows import Request, Rows
+from training_code.tasks import camera_curve, curve_pictures, curve_rows
+from training_code.tasks.camera_curve import errors
+from training_code.tasks.camera_curve_settings import Config
+from training_code.tasks.curve_rows import Rows, gather
+from training_code.tasks.task import Place
 
-CODES = curve_training.all_codes()
+CODES = camera_curve.CODES
+
+
+CONFIG = Config(looks=6, seed=3)
 
 
 @pytest.fixture(scope="module")
-def request_of(scene_folder, tmp_path_factory):
-    held_out = tmp_path_factory.mktemp("families") / "held_out.txt"
-    held_out.write_text("three\n")
-    return Request(Folders((scene_folder,)), held_out, views=6, seed=3)
+def scenes(scene_folder):
+    found = load_scenes(scene_folder, frozenset({"three"}), without=True)
+    return in_order(found.scenes)
 
 
 @pytest.fixture(scope="module")
-def rows(request_of):
-    return curve_rows.gather(request_of)[0]
+def rows(scenes, tmp_path_factory):
+    return gather(CONFIG, scenes, 6, tmp_path_factory.mktemp("rows") / "rows.npz")
 
 
 def synthetic(count: int) -> Rows:
@@ -62,22 +65,16 @@ def test_true_light_is_behind_the_codes(curve):
     assert (light[0], light[255]) == (0.0, 1.0)
 
 
-def test_rows_depend_on_seed_and_view_alone(request_of, rows):
-    scenes = in_order(
-        load_scenes(request_of.folders.scenes[0], frozenset({"three"}), without=True).scenes
-    )
-    one = curve_pictures.pictures_of_view(
-        scenes, families(scenes), curve_pictures.Pictures(), request_of.seed, 4
-    )
+def test_rows_depend_on_seed_and_look_alone(scenes, rows):
+    one = curve_pictures.pictures_of_view(scenes, CONFIG.pictures, CONFIG.seed, 4)
     for item, row in enumerate(one):
         for field in dataclasses.fields(Rows):
             here = getattr(rows, field.name)[4 * len(one) + item]
             np.testing.assert_array_equal(getattr(row, field.name), here)
 
 
-def test_rows_do_not_depend_on_the_number_of_processes(request_of, rows, monkeypatch):
-    monkeypatch.setattr(curve_rows, "CHUNK", 2)
-    again, _ = curve_rows.gather(dataclasses.replace(request_of, workers=2))
+def test_rows_do_not_depend_on_the_number_of_workers(scenes, rows, tmp_path):
+    again = gather(CONFIG, scenes[::-1], 6, tmp_path / "rows.npz", workers=3)
     for field in dataclasses.fields(Rows):
         np.testing.assert_array_equal(getattr(again, field.name), getattr(rows, field.name))
 
@@ -103,14 +100,14 @@ def photographs(tmp_path_factory):
     return folder
 
 
-def test_photographs_are_scenes_beside_the_others(scene_folder, photographs):
-    request = Request(
-        Folders((scene_folder,), (photographs,)), curve_rows.VALIDATION, views=8, seed=4
-    )
-    found, scenes = curve_rows.gather(request)
-    assert {"sharp.png", "clipped.png", "c.exr", "d.exr"} == set(scenes)
-    assert set(found.kind) == {1, 2}
-    assert len(set(found.family[found.kind == 2])) == 2
+def test_photographs_are_looked_at_by_their_share(scenes, photographs, tmp_path):
+    ordinary = load_photographs(photographs, without=True).scenes
+    both = in_order([*scenes, *ordinary])
+    for share, kinds in ((0.0, {1}), (0.5, {1, 2}), (1.0, {2})):
+        config = Config(seed=4, pictures=dataclasses.replace(CONFIG.pictures, ordinary=share))
+        found = gather(config, both, 6, tmp_path / f"{share}.npz")
+        assert set(found.kind) == kinds
+    assert set(gather(config, scenes, 1, tmp_path / "none.npz").kind) == {1}
 
 
 def test_a_native_view_holds_the_photograph_as_it_is(photographs):
@@ -147,76 +144,36 @@ def test_what_the_source_clipped_is_of_no_account_for_the_exposure(photographs):
         assert clipped == pytest.approx(expected, abs=0.06)
 
 
-def test_rows_are_kept_in_a_file(request_of, rows, tmp_path):
+def test_rows_are_kept_in_a_file(scenes, tmp_path, monkeypatch):
     file = tmp_path / "rows.npz"
-    few = dataclasses.replace(request_of, views=2)
-    first, scenes = curve_rows.gather(few, file)
-    # Read: the views asked for are of no account any more.
-    again, same = curve_rows.gather(request_of, file)
-    assert scenes == same == ["c.exr"]  # The others are too small.
+    first = gather(CONFIG, scenes, 1, file)
+    with monkeypatch.context() as patched:
+        patched.setattr(curve_rows, "pictures_of_view", None)  # Not taken again.
+        again = gather(CONFIG, scenes, 1, file)
     np.testing.assert_array_equal(again.statistics, first.statistics)
-    np.testing.assert_array_equal(again.statistics, rows.statistics[: len(first.family)])
-    (tmp_path / "list.txt").write_text("two\n")
-    other = dataclasses.replace(request_of, held_out=tmp_path / "list.txt")
-    with pytest.raises(ImageError, match=r"^[^\n]*rows\.npz: [^\n]*\(three, two\)[^\n]*$"):
-        curve_rows.gather(other, file)
-    np.savez(file, **dataclasses.asdict(first))
-    with pytest.raises(ImageError, match=r"does not say which families were held out"):
-        curve_rows.gather(request_of, file)
-    file.write_bytes(b"no rows")
-    with pytest.raises(ImageError, match="not a file of rows"):
-        curve_rows.gather(request_of, file)
+    for changed in (dataclasses.replace(CONFIG, seed=8), CONFIG):
+        other = gather(changed, scenes, 1, file)
+        assert (other.statistics == first.statistics).all() == (changed is CONFIG)
+        file.write_bytes(file.read_bytes()[:5000])
 
 
-def test_parts_are_joined(rows):
-    half = len(rows.family) // 2
-    first, last = rows.at(np.arange(half)), rows.at(np.arange(half, 2 * half))
-    whole, scenes = curve_rows.joined([(first, ["b", "a"]), (last, ["c", "a"])])
-    assert scenes == ["a", "b", "c"]
-    for field in dataclasses.fields(Rows):
-        np.testing.assert_array_equal(getattr(whole, field.name), getattr(rows, field.name))
-
-
-def test_files_left_out_are_said_and_are_no_scenes(tmp_path, capsys):
-    light = np.random.default_rng(1).lognormal(0.0, 1.5, (70, 80, 3))
-    for name in "ab":
-        write_exr(tmp_path / f"{name}.exr", light)
-    write_exr(tmp_path / "small.exr", light[:63])
-    (tmp_path / "list.txt").write_text("none\n")
-    _, scenes = curve_rows.gather(
-        Request(Folders((tmp_path,)), tmp_path / "list.txt", views=1, seed=3)
-    )
-    assert scenes == ["a.exr", "b.exr"]
-    printed = capsys.readouterr().out.splitlines()
-    assert printed[0] == "1 files are left out:"
-    assert "small.exr: 80x63 pixels where" in printed[1]
-    assert len(printed) == 3
-
-
-def test_panoramas_are_held_as_large_as_their_narrowest_view_needs(tmp_path, monkeypatch):
+def test_panoramas_are_held_as_large_as_their_narrowest_view_needs():
     """480 pixels in 35 degrees are 4938 of 360 degrees, 24 are 247. None is made smaller."""
-    views = curve_pictures.Pictures().views
-    factors = [views.spare(columns // 2, columns, 64) for columns in (1024, 8192, 16384)]
-    assert factors == [1, 1, 3]
-    monkeypatch.setattr(curve_rows, "Pictures", lambda: curve_pictures.Pictures(longest=24))
-    rng = np.random.default_rng(2)
-    for columns in (480, 512, 1024):
-        light = rng.random((columns // 2, columns, 3))
-        write_exr(tmp_path / f"{columns}.exr", light)
-    write_exr(tmp_path / "photo.exr", light[:, :1000])
-    (tmp_path / "list.txt").write_text("none\n")
-    (found,) = curve_rows._collections(Folders((tmp_path,)), tmp_path / "list.txt")
-    assert [scene.shape[1] for scene in found.scenes] == [256, 480, 256, 1000]
+    views, smallest = camera_curve.looks(CONFIG)
+    assert [views.spare(n // 2, n, smallest) for n in (1024, 8192, 16384)] == [1, 1, 3]
+    views = curve_pictures.Pictures(longest=24).views
+    assert [views.spare(n // 2, n, smallest) for n in (480, 512, 1024)] == [1, 2, 4]
+    assert views.spare(512, 1000, smallest) == 1
 
 
 def test_error_is_zero_for_the_true_curve_and_free_of_exposure():
     light = inverse_camera_curve(CODES, 0.8, 0.7)[None]
     weight = np.full((1, 256), 1 / 256)
     true = np.array([[0.8, 0.7]])
-    assert curve_training.curve_error(true, CODES, light, weight)[0] < 1e-3
+    assert camera_curve.curve_error(true, CODES, light, weight)[0] < 1e-3
     bright = CODES > 0.3  # Where the offset of log light hardly counts.
     only = weight * bright / (weight * bright).sum()
-    scaled = curve_training.curve_error(true, CODES, 4.0 * light, only)
+    scaled = camera_curve.curve_error(true, CODES, 4.0 * light, only)
     assert scaled[0] < 0.06
 
 
@@ -225,7 +182,7 @@ def test_error_of_the_mean_curve_under_srgb():
     light = srgb_decode(CODES.astype(np.float64))
     apart = np.log2(inverse_camera_curve(CODES.astype(np.float64)) + 1 / 255)
     apart -= np.log2(light + 1 / 255)
-    found = curve_training.curve_error(
+    found = camera_curve.curve_error(
         np.array([[0.9, 0.6]]), CODES, light[None], np.full((1, 256), 1 / 256)
     )
     assert found[0] == pytest.approx(apart.std(), abs=1e-3)
@@ -235,61 +192,63 @@ def test_loss_is_the_error_but_for_groups_and_softness():
     rows = synthetic(40)
     sure = np.array([0.2, 0.5, 0.3])
     curve = np.tile(np.array([[0.7, 1.0, *sure]], np.float32), (40, 1))
-    loss = np.asarray(curve_training.loss(curve_training.targets(rows), curve))
-    loss = loss + curve_training.OF_KIND * np.log(sure[rows.curve])  # The cross-entropy by hand.
+    loss = np.asarray(camera_curve.loss(camera_curve.targets(rows), curve))
+    loss = loss + camera_curve.OF_KIND * np.log(sure[rows.curve])  # The cross-entropy by hand.
     even = dataclasses.replace(rows, codes=0.7 * rows.codes + np.float32(0.3 / 256))
-    error = curve_training.constant_errors(curve, even)
-    np.testing.assert_allclose(loss, np.hypot(error, curve_training.SOFT), atol=0.02)
+    error = errors(curve, even)
+    np.testing.assert_allclose(loss, np.hypot(error, camera_curve.SOFT), atol=0.02)
 
 
 def test_the_best_curve_for_the_loss_is_the_true_one():
     rows = synthetic(1)
-    target = curve_training.targets(rows)
+    target = camera_curve.targets(rows)
 
     def of(log_curve: np.ndarray) -> float:
         curve = np.array([[*np.exp(log_curve), 1 / 3, 1 / 3, 1 / 3]], np.float32)
-        return float(np.asarray(curve_training.loss(target, curve))[0])
+        return float(np.asarray(camera_curve.loss(target, curve))[0])
 
     found = scipy.optimize.minimize(of, np.log([0.9, 0.6]), method="Nelder-Mead").x
     np.testing.assert_allclose(found, rows.statistics[0, :2], atol=0.03)
 
 
-def test_training_finds_what_the_statistics_say_and_can_be_shipped(tmp_path):
-    fitting = curve_training.Fitting(epochs=30, jitter=0.01, dropout=0.1)
+def test_training_finds_what_the_statistics_say_and_can_be_shipped(tmp_path, monkeypatch):
     rows, others = synthetic(1500), synthetic(200)
-    model = curve_training.fit(rows, fitting, members=4)
-    mean = curve_training.constant_errors(np.array([[0.9, 0.6]]), others).mean()
-    assert curve_training.errors(model, others).mean() < 0.5 * mean
-    path = tmp_path / "curve.npz"
-    curve_training.save(model, rows, fitting, path)
-    loaded = curve_estimation.load(path).model
-    np.testing.assert_allclose(
-        np.asarray(loaded(others.statistics)), np.asarray(model(others.statistics)), rtol=0.02
-    )
-    assert weights.load(path)[1].training["pictures"] == 1500
+    config = Config(epochs=30, steps=6, jitter=0.01, dropout=0.1, learning_rate=4e-3)
+    trainee = compiled(camera_curve, config, material=rows)
+    trainee.fit(camera_curve.batches(config, rows, Place()), epochs=30, verbose=0)
+    mean = errors(np.array([[0.9, 0.6]]), others).mean()
+    found = errors(trainee.network.predict_on_batch(others.statistics), others)
+    assert found.mean() < 0.5 * mean
+    weights.save(tmp_path / "curve.npz", *camera_curve.export(trainee.network, config))
+    loaded = curve_estimation.load(tmp_path / "curve.npz").model
+    expected = np.asarray(trainee.network(others.statistics, training=False))
+    np.testing.assert_allclose(np.asarray(loaded(others.statistics)), expected, rtol=0.02)
 
 
-def test_cross_validation_tells_of_every_curve():
-    text = curve_training.cross_validate(synthetic(300), curve_training.Fitting(epochs=2))
-    assert [line.split()[0] for line in text.splitlines()[1:]] == [
-        name for name in CURVES for _ in range(2)
-    ]
+def test_every_row_is_met_once_a_pass_wherever_the_epochs_begin():
+    rows = synthetic(30)
+    config = Config(batch=4, steps=5, jitter=0.0)
+    whole = [b["statistics"] for b in taken(camera_curve.batches(config, rows, Place()), 3)]
+    met = np.concatenate(whole)[:60]
+    for turn in (met[:30], met[30:]):
+        order = np.lexsort(turn.T), np.lexsort(rows.statistics.T)
+        np.testing.assert_array_equal(turn[order[0]], rows.statistics[order[1]])
+    later = camera_curve.batches(config, rows, Place(epoch=1, first=2))
+    np.testing.assert_array_equal(later[0]["statistics"], whole[7])
+    halves = [camera_curve.batches(config, rows, Place(share=(i, 2)))[3] for i in (0, 1)]
+    joined = np.concatenate([half["statistics"] for half in halves])
+    np.testing.assert_array_equal(joined, whole[3])
 
 
-@pytest.mark.parametrize("count", [1, 2])
-def test_few_families_are_few_parts(count):
-    """Whichever number they have: of some no picture may be taken."""
-    rows = synthetic(60)
-    rows = dataclasses.replace(rows, family=7 * (np.arange(60) % count))
-    if count == 1:
-        with pytest.raises(ValueError, match="pictures of one family"):
-            curve_training.cross_validate(rows, curve_training.Fitting(epochs=1))
-        return
-    text = curve_training.cross_validate(rows, curve_training.Fitting(epochs=1))
-    assert "nan" not in text
+def taken(batches, epochs):
+    """The batches of some epochs, as Keras takes them."""
+    for _ in range(epochs):
+        batches.on_epoch_begin()
+        yield from (batches[index] for index in range(len(batches)))
+        batches.on_epoch_end()
 
 
 def test_family_mean_counts_families_alike():
     values, family = np.array([1.0, 1.0, 1.0, 3.0, 9.0]), np.array([0, 0, 0, 2, 1])
     chosen = np.array([True, True, True, True, False])
-    assert curve_training.family_mean(values, family, chosen) == 2.0
+    assert camera_curve.family_mean(values, family, chosen) == 2.0

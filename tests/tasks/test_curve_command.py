@@ -11,7 +11,7 @@ from training_code.evaluation import protocol
 from training_code.evaluation.methods import ESTIMATED, ESTIMATED_SUFFIX, Named, build_methods
 from training_code.evaluation.shots import Shot
 
-COMMAND = ROOT / "training_code" / "curve_train.py"
+COMMAND = ROOT / "training_code" / "hdrcnn_train.py"
 
 
 @pytest.fixture(scope="module")
@@ -41,55 +41,24 @@ def test_from_scenes_to_a_file_that_can_be_loaded(scene_folder, tmp_path, run_py
     (tmp_path / "held_out.txt").write_text("three\n")
     arguments = (
         COMMAND,
+        "--task=camera_curve",
         f"--scenes={scene_folder}",
-        f"--out={tmp_path / 'curve.npz'}",
-        f"--rows={tmp_path / 'rows.npz'}",
-        f"--validation={tmp_path / 'held_out.txt'}",
-        "--views=12",
-        "--epochs=1",
-        "--nofolds",
+        "--out_dir=run",
+        "--validation=held_out.txt",
+        "--looks=6",
+        "--steps=2",
     )
-    done = run_python(*arguments, cwd=tmp_path)
-    assert "48 pictures" in done.stdout
-    found = curve_estimation.load(tmp_path / "curve.npz").belief(picture)
+    done = run_python(*arguments, "--epochs=1", cwd=tmp_path)
+    assert "24 pictures" in done.stdout
+    assert "held out, stops RMS" in done.stdout
+    path = tmp_path / "run" / "weights.npz"
+    found = curve_estimation.load(path).belief(picture)
     assert np.isfinite([found.nearest.n, found.nearest.s, *found.probabilities]).all()
-    training = weights.load(tmp_path / "curve.npz")[1].training
+    training = weights.load(path)[1].training
     assert training["scenes"] == ["c.exr"]  # The others are too small.
     assert "a.exr: 96x48 pixels where" in done.stdout
-    first = (tmp_path / "curve.npz").read_bytes()
-    again = run_python(*arguments, cwd=tmp_path)
-    assert "views" not in again.stdout
-    assert (tmp_path / "curve.npz").read_bytes() == first
-
-
-@pytest.mark.parametrize(
-    ("arguments", "reason"),
-    [
-        (["--out=there/c.npz", "--rows=torn.npz", "--nofolds"], "torn.npz: not a file of rows: "),
-        (["--out=torn.npz/c.npz"], "torn.npz: no folder that can be written to: "),
-        (["--rows=torn.npz", "--rows=none.npz"], "none.npz: no such file of rows"),
-        (["--out=folder"], "folder: is a folder; give the name of a file to --out"),
-        (["--out=c.npz"], ": all scenes are of one family, none can be held out; "),
-    ],
-)
-def test_what_cannot_be_used_is_said_before_an_hour_of_work(
-    scene_folder, tmp_path, run_python, arguments, reason
-):
-    (tmp_path / "folder").mkdir()
-    (tmp_path / "list.txt").write_text("two\nthree\n")
-    np.savez(tmp_path / "whole.npz", statistics=np.zeros((100, 100)))
-    (tmp_path / "torn.npz").write_bytes((tmp_path / "whole.npz").read_bytes()[:5000])
-    done = run_python(
-        COMMAND, f"--scenes={scene_folder}", "--validation=list.txt", *arguments, cwd=tmp_path,
-        status=1,
-    )  # fmt: skip
-    assert reason in done.stderr
-    assert len(done.stderr.strip().splitlines()) == 1
-
-
-def test_a_folder_without_scenes_is_one_line(tmp_path, run_python):
-    done = run_python(
-        COMMAND, f"--scenes={tmp_path}", f"--out={tmp_path / 'c.npz'}", cwd=tmp_path, status=1
-    )
-    assert len(done.stderr.strip().splitlines()) == 1
-    assert not (tmp_path / "c.npz").exists()
+    again = run_python(*arguments, "--epochs=2", cwd=tmp_path)
+    assert "looks," not in again.stdout
+    assert "going on after epoch 1" in again.stdout
+    other = run_python(COMMAND, *arguments[2:5], "--size=64", "--epochs=1", cwd=tmp_path, status=1)
+    assert "--task" in other.stderr

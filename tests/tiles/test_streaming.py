@@ -1,19 +1,21 @@
 """Strips are the whole: for every model, wherever they begin and however high they are."""
 
+import dataclasses
+
 import keras
 import numpy as np
 import pytest
 from keras import layers
 
-from hdrcnn.models import BUILDERS
 from hdrcnn.tiles.stages import Reach, reach
 from hdrcnn.tiles.streaming import Strips
+from tests.models.tiny import PICTURES
 
 
-@pytest.fixture(scope="module", params=list(BUILDERS))
+@pytest.fixture(scope="module", params=PICTURES, ids=lambda record: record.model)
 def model(request):
     keras.utils.set_random_seed(3)
-    return BUILDERS[request.param]()(4)
+    return dataclasses.replace(request.param, width=4).build()
 
 
 @pytest.fixture(scope="module")

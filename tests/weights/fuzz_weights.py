@@ -23,7 +23,8 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from hdrcnn import weights
-from hdrcnn.models import BUILDERS
+from hdrcnn.models.hdrcnn import build
+from hdrcnn.models.metadata import Hdrcnn
 from tests.weights.published import published_arrays, save_published
 
 WIDTH = 2
@@ -31,7 +32,7 @@ WIDTH = 2
 
 def seeds(folder: Path, model: keras.Model) -> list[bytes]:
     """Sound files: ours, and the published layout in pickle protocols old and new."""
-    metadata = weights.Metadata(WIDTH, "mean_curve", "channel", training={"crops": 1})
+    metadata = Hdrcnn(WIDTH, "mean_curve", "channel", training={"crops": 1})
     weights.save(folder / "ours.npz", weights.collect(model), metadata)
     files = [folder / "ours.npz"]
     for protocol in (0, 2, 5):
@@ -90,8 +91,7 @@ def attempt(path: Path, model: keras.Model) -> str:
     """What the reader makes of a file: "read", or the start of its error."""
     try:
         arrays, metadata = weights.load(path)
-        weights.check_width(arrays, metadata, str(path))
-        if metadata.model not in BUILDERS or metadata.width != WIDTH:
+        if weights.checked(arrays, metadata, Hdrcnn, str(path)).width != WIDTH:
             return "another network"
         weights.assign(model, arrays, str(path))
     except weights.WeightsError as error:
@@ -108,7 +108,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=60)
     parser.add_argument("--seed", type=int, default=int(time.time()))
     options = parser.parse_args()
-    model, found = BUILDERS["hdrcnn"]()(WIDTH), Counter[str]()
+    model, found = build(WIDTH), Counter[str]()
     end = time.monotonic() + options.seconds
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "w.npz")

@@ -13,7 +13,8 @@ import pytest
 import hdrcnn
 from hdrcnn import WeightsError, weights
 from hdrcnn.batch import choose as networks
-from hdrcnn.models import BUILDERS
+from hdrcnn.models.hdrcnn import build
+from hdrcnn.models.metadata import Hdrcnn
 from hdrcnn.weights import array_pickle, npz, published as published_weights
 from tests.weights import fuzz_weights
 from tests.weights.published import save_pickle
@@ -21,7 +22,7 @@ from training_code.run import start as starts, vgg16
 
 
 def test_some_hundred_damaged_files(tmp_path):
-    model = BUILDERS["hdrcnn"]()(fuzz_weights.WIDTH)
+    model = build(fuzz_weights.WIDTH)
     path, said = tmp_path / "w.npz", set()
     files = fuzz_weights.seeds(tmp_path, model)
     for content in files:
@@ -103,7 +104,7 @@ def test_an_array_longer_or_shorter_than_its_header_says_is_not_read(tmp_path, s
 
 
 def test_metadata_without_end_are_refused(tmp_path, monkeypatch):
-    metadata = weights.Metadata(2, "srgb", "pixel", training={"a": "b" * 1000})
+    metadata = Hdrcnn(2, "srgb", "pixel", training={"a": "b" * 1000})
     weights.save(tmp_path / "w.npz", {"a": np.zeros(2)}, metadata)
     weights.load(tmp_path / "w.npz")
     monkeypatch.setattr(npz, "LARGEST_RECORD", 1000)
@@ -187,7 +188,7 @@ def test_metadata_that_are_no_characters_are_refused(tmp_path):
 
 
 def test_a_network_is_not_built_for_a_width_that_no_array_has(tmp_path):
-    metadata = weights.Metadata(width=200, linearisation="srgb", blend="pixel")
+    metadata = Hdrcnn(width=200, linearisation="srgb", blend="pixel")
     weights.save(tmp_path / "w.npz", {"block1_conv1/kernel": np.zeros((3, 3, 3, 2))}, metadata)
     with pytest.raises(WeightsError, match=r"w\.npz: does not fit the network: no array has 200"):
         hdrcnn.load(tmp_path / "w.npz")

@@ -8,7 +8,7 @@ import pytest
 
 import hdrcnn
 from hdrcnn import WeightsError
-from hdrcnn.models import BUILDERS
+from hdrcnn.models.hdrcnn import build
 from hdrcnn.weights import published as published_weights
 from tests.weights.published import plain_tensorflow, published_arrays, save_pickle, save_published
 
@@ -34,7 +34,7 @@ def test_numpy_s_own_file_is_read(tmp_path):
 def test_the_names_are_those_of_the_network():
     names = list(published_weights.names())
     assert len(names) == 80
-    assert set(names) == {variable.path for variable in BUILDERS["hdrcnn"]()(2).variables}
+    assert set(names) == {variable.path for variable in build(2).variables}
 
 
 def test_published_file_gives_the_published_arithmetic(tmp_path):

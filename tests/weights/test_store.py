@@ -10,15 +10,16 @@ from hypothesis.extra import numpy as hnp
 
 import hdrcnn
 from hdrcnn import WeightsError, weights
-from hdrcnn.models import BUILDERS
-from hdrcnn.weights import Metadata, npz
+from hdrcnn.models.hdrcnn import build
+from hdrcnn.models.metadata import Hdrcnn
+from hdrcnn.weights import npz
 
-METADATA = Metadata(width=2, linearisation="srgb", blend="pixel", training={"crops": 7})
+METADATA = Hdrcnn(width=2, linearisation="srgb", blend="pixel", training={"crops": 7})
 
 
 @pytest.fixture(scope="module")
 def model():
-    return BUILDERS["hdrcnn"]()(2)
+    return build(2)
 
 
 @given(kernel=hnp.arrays(np.float32, (3, 4), elements=st.floats(-6e4, 6e4, width=16)))
@@ -41,7 +42,7 @@ def test_values_beyond_half_stay_float32(tmp_path):
 def test_model_round_trip_in_float32(tmp_path, model):
     arrays = weights.collect(model)
     weights.save(tmp_path / "w.npz", arrays, METADATA, half=False)
-    other = BUILDERS["hdrcnn"]()(2)
+    other = build(2)
     weights.assign(other, weights.load(tmp_path / "w.npz")[0], "w.npz")
     for name, array in weights.collect(other).items():
         np.testing.assert_array_equal(array, arrays[name])
@@ -99,7 +100,7 @@ def test_a_missing_file_gives_one_line(tmp_path):
     ],
 )
 def test_unusable_metadata_is_named(tmp_path, record, reason):
-    npz.write(tmp_path / "w.npz", {"a": np.zeros(1)}, record)
+    npz.write(tmp_path / "w.npz", {"a": np.zeros(2)}, record)
     with pytest.raises(WeightsError, match=reason):
         hdrcnn.load(tmp_path / "w.npz")
 

@@ -1,4 +1,6 @@
-"""Training pairs by the NumPy loader: shots of scenes, in batches for Keras."""
+"""Batches for Keras that a stopped run meets again; and training pairs by the NumPy loader, which
+are shots of scenes.
+"""
 
 from collections.abc import Sequence
 from typing import Any, Protocol
@@ -21,14 +23,9 @@ class Motions(Protocol):
     def draw(self, rng: np.random.Generator) -> np.ndarray: ...
 
 
-class Pairs(keras.utils.PyDataset):
-    """Batches of pictures and targets; a pair depends on (seed, epoch, index, item) alone, whatever
-    the number of workers.
-
-    A batch is a dict, all of it the `x` of Keras:
-        picture  uint8 [N, size, size, 3], codes
-        target   float32 [N, size, size, 3], linear, 1.0 = clipping level
-        motion   float32 [N, K], with `motion` only
+class Batches(keras.utils.PyDataset):
+    """Batches whose items depend on (seed, epoch, index, item) alone, whatever the number of
+    workers. All of a batch, a dict of arrays [N, ...], is the `x` of Keras.
 
     Keras announces the end of an epoch before the first one too; only epochs that began are
     counted. It counts the batches of an epoch once in a `fit`: one that begins within an epoch
@@ -38,11 +35,7 @@ class Pairs(keras.utils.PyDataset):
 
     def __init__(
         self,
-        scenes: Sequence[Scene],
-        camera: Camera,
-        views: Views,
         *,
-        size: int,
         batch: int,
         steps: int,
         seed: int,
@@ -50,30 +43,30 @@ class Pairs(keras.utils.PyDataset):
         first: int = 0,
         repeat_epoch: bool = False,
         share: tuple[int, int] = (0, 1),
-        motion: Motions | None = None,
         **kwargs: Any,
     ) -> None:
         """steps: batches an epoch; epoch: where to begin, and first: at which of its batches, as
-        after a stop within it; repeat_epoch: the same pairs every epoch, for validation.
+        after a stop within it; repeat_epoch: the same batches every epoch, for validation.
         share: (i, n): part i of n equal parts of every batch alone, from 0, for process i of n.
         kwargs: workers, use_multiprocessing and max_queue_size of Keras.
         """
         super().__init__(**kwargs)
         if not 0 <= first < steps:
             raise ValueError(f"first {first}: one of the {steps} batches of an epoch is needed")
-        self.camera, self.views, self.motion = camera, views, motion
-        self.size, self.batch, self.steps, self.seed = size, batch, steps, seed
+        self.batch, self.steps, self.seed = batch, steps, seed
         self.epoch, self.first, self.repeat_epoch = epoch, first, repeat_epoch
         part, parts = share
         if batch % parts:
             raise ValueError(f"batch {batch}: cannot be split into {parts} equal parts")
         self.items = range(part * batch // parts, (part + 1) * batch // parts)
-        self.scenes = in_order(scenes)
-        self.families = families(self.scenes)
         self._within_epoch = False
         self.failures: list[Exception] = []
         """Why batches could not be made, the first one first: Keras and its backend wrap what is
         raised here. Copies share it."""
+
+    def item(self, index: int, item: int) -> dict[str, np.ndarray]:
+        """One item of batch `index` of the epoch."""
+        raise NotImplementedError
 
     def __len__(self) -> int:
         """Batches of the epoch at hand."""
@@ -98,6 +91,30 @@ class Pairs(keras.utils.PyDataset):
         """Batch `index` of those that are left of the epoch."""
         items = [self.item(self.first + index, item) for item in self.items]
         return {name: np.stack([item[name] for item in items]) for name in items[0]}
+
+
+class Pairs(Batches):
+    """Batches of pictures and targets:
+    picture  uint8 [N, size, size, 3], codes
+    target   float32 [N, size, size, 3], linear, 1.0 = clipping level
+    motion   float32 [N, K], with `motion` only
+    """
+
+    def __init__(
+        self,
+        scenes: Sequence[Scene],
+        camera: Camera,
+        views: Views,
+        *,
+        size: int,
+        motion: Motions | None = None,
+        **kwargs: Any,
+    ) -> None:
+        """kwargs: as for `Batches`."""
+        super().__init__(**kwargs)
+        self.camera, self.views, self.motion, self.size = camera, views, motion, size
+        self.scenes = in_order(scenes)
+        self.families = families(self.scenes)
 
     def item(self, index: int, item: int) -> dict[str, np.ndarray]:
         """One pair of batch `index` of the epoch. Views too black to be exposed are drawn again.

@@ -26,7 +26,7 @@ class Loss:
     asymmetry: float = 0.0
     """How much more a squared error counts where the prediction is too low: 1 + asymmetry times.
     Highlights come out too low where the network hedges between many possible ones. Below 0 an
-    error counts less there: where the network is unsure it stays near the clipping level, as diffuse
+    error counts less there: where the network is unsure it stays near the clipping level. Diffuse
     white that is made to shine is seen at once, a lamp that is too dim hardly."""
     cap: float | None = None
     """Light is told apart up to so many stops above the clipping level; what is brighter need only

@@ -5,7 +5,8 @@ import os
 
 import keras
 
-from training_code.run.config import Running, TrainingError
+from training_code.run.config import TrainingError
+from training_code.tasks.settings import Running
 
 
 @dataclasses.dataclass(frozen=True)

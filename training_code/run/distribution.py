@@ -21,9 +21,10 @@ from typing import Any
 import keras
 import numpy as np
 
-from training_code.camera.batches import Pairs
+from training_code.camera.batches import Batches
 from training_code.run.cluster import Cluster, asked_for, join
-from training_code.run.config import Config, Running, TrainingError
+from training_code.run.config import TrainingError
+from training_code.tasks.settings import Running, Schedule
 from training_code.tasks.task import replicas
 
 
@@ -41,7 +42,7 @@ class Distribution:
         """Whether this process is the one that writes."""
         return self.process == 0
 
-    def data(self, batches: Pairs) -> dict[str, Any]:
+    def data(self, batches: Batches) -> dict[str, Any]:
         """What `fit` is given: its `x`, and the length of an epoch where `x` does not say."""
         if keras.config.backend() != "tensorflow" or self.devices == 1:
             return {"x": batches}
@@ -77,7 +78,7 @@ class Distribution:
 
 
 @contextlib.contextmanager
-def started(config: Config, running: Running) -> Iterator[Distribution]:
+def started(config: Schedule, running: Running) -> Iterator[Distribution]:
     """Within it models are made for, and trained on, the devices asked for. To be entered before
     anything is computed.
 
@@ -131,7 +132,7 @@ def _count(asked: int, names: list[str]) -> int:
     return asked or (1 if on_cpu else len(names))
 
 
-def check(config: Config, running: Running, backend: str, found: Distribution) -> None:
+def check(config: Schedule, running: Running, backend: str, found: Distribution) -> None:
     """Raises TrainingError where the devices cannot share the batch, or take the pictures."""
     total = found.devices * found.processes
     if config.batch % total:

@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hdrcnn.printed import quietly
-from training_code.run.config import Config, Running, TrainingError
+from training_code.run.config import TrainingError
+from training_code.tasks.settings import Running, Schedule
 
 if TYPE_CHECKING:
-    from training_code.camera.batches import Pairs
+    from training_code.camera.batches import Batches
     from training_code.run.checkpoints import Position
     from training_code.run.distribution import Distribution
     from training_code.run.progress import History
@@ -22,29 +23,27 @@ if TYPE_CHECKING:
 
 
 def compiled(
-    config: Config, start: "Start | None" = None, camera: Any = None, task: "Task | None" = None
+    task: "Task", config: Schedule, start: "Start | None" = None, material: Any = None
 ) -> Any:
-    """The trainee of a task, by default HDRCNN's, with its start weights and optimiser, under the
-    Keras dtype policy asked for. camera: as for `Task.trainee`.
+    """The trainee of a task with its start weights and optimiser, under the Keras dtype policy
+    asked for. material: as `Task.prepare` made it.
     """
     import keras
 
     from training_code.run import distribution, start as starts
-    from training_code.tasks import task as tasks
 
-    task = task or tasks.load("hdrcnn")
     keras.utils.set_random_seed(config.seed)
     keras.config.set_dtype_policy(config.precision)
     network = task.network(config)
     if start:
-        starts.assign(network, start, config.start)
+        starts.assign(network, start, config.start, task.export(network, config)[1].options())
     if config.freeze:
         if not (start and start.whole):
             raise ValueError(f"--freeze: {config.start} holds no batch norms to keep")
         for layer in network.layers:
             layer.trainable = not isinstance(layer, keras.layers.BatchNormalization)
     distribution.share_statistics(network)
-    trainee = task.trainee(network, config, camera)
+    trainee = task.trainee(network, config, material)
     total = config.epochs * config.steps
     warm_up = min(200, total // 10)
     rate = keras.optimizers.schedules.CosineDecay(
@@ -58,13 +57,14 @@ def compiled(
             rate,
             epsilon=1e-8,
             global_clipnorm=config.clip_norm,
+            weight_decay=config.weight_decay or None,
             use_ema=config.average > 0,
             # An average over a tenth of the run at most: it would remember the start otherwise.
             ema_momentum=min(config.average, 1.0 - 10.0 / max(total, 20)),
         ),
         # XLA is JAX's only way and does not help TensorFlow on a CPU; a camera needs it on a GPU,
         # where TensorFlow would take the whole numbers of JPEG back to the host without it.
-        jit_compile=keras.config.backend() == "jax" or camera is not None,
+        jit_compile=keras.config.backend() == "jax" or getattr(trainee, "camera", None) is not None,
     )
     return trainee
 
@@ -74,7 +74,7 @@ def fit(
     record: "Record",
     out_dir: Path,
     where: "Distribution",
-    batches_from: Callable[["Position"], "Pairs"],
+    batches_from: Callable[["Position"], "Batches"],
     callbacks_from: Callable[["Position", list[Any], "History"], list[Any]],
 ) -> "History":
     """Train from the last checkpoint to the end; returns the history. trainee: as `compiled`.
@@ -125,16 +125,17 @@ def fit(
 
 
 def train(
-    config: Config,
+    config: Schedule,
     folders: "Folders | Path",
     out_dir: Path,
     held_out: "Sequence[Path] | Path | None" = None,
     running: Running | None = None,
+    task: str = "hdrcnn",
 ) -> Path:
-    """Scenes -> shots -> trainee -> weights.npz in `out_dir`; reports and returns its path.
+    """Scenes -> material -> trainee -> weights.npz in `out_dir`; reports and returns its path.
 
-    folders: of the scenes; a path is one folder of HDR scenes. held_out: text files of the families
-    to validate on; without any some are chosen by their names.
+    config: of the task. folders: of the scenes; a path is one folder of HDR scenes. held_out: text
+    files of the families to validate on; without any some are chosen by their names.
     """
     from training_code.scenes.files import Folders
 
@@ -147,11 +148,12 @@ def train(
     from training_code.run import distribution
 
     with distribution.started(config, running) as where, where.printing():
-        return _train(config, folders, out_dir, held_out, running, where)
+        return _train(task, config, folders, out_dir, held_out, running, where)
 
 
 def _train(
-    config: Config,
+    name: str,
+    config: Schedule,
     folders: "Folders",
     out_dir: Path,
     held_out: "Sequence[Path]",
@@ -159,83 +161,65 @@ def _train(
     where: "Distribution",
 ) -> Path:
     """The run of one process."""
+    import dataclasses
+
     from hdrcnn import weights
     from hdrcnn.files import prepare_folder, remove_temporaries
-    from training_code.camera.batches import Pairs
-    from training_code.camera.on_device.batches import ShotBatches
-    from training_code.run import material, progress, start as starts
+    from training_code.run import material as materials, progress, start as starts
     from training_code.run.progress import averaged
     from training_code.run.record import Record
     from training_code.scenes.seen import seen_note
-    from training_code.watch.callbacks import Chart, Validate
+    from training_code.tasks import task as tasks
+    from training_code.watch.callbacks import Chart
     from training_code.watch.tensorboard import Board
 
+    task = tasks.load(name)
     if where.first:
         remove_temporaries(out_dir)  # A killed run may leave a checkpoint half written.
     board = Board(out_dir) if running.tensorboard and where.first else None
     start = starts.load(Path(config.start)) if config.start else None
-    scenes, withheld = material.both_sides(config, folders, out_dir, held_out, running.memory_gb)
+    scenes, withheld = materials.both_sides(
+        config, task.looks(config), folders, out_dir, held_out, running.memory_gb
+    )
     note = seen_note(config.start, start.training, (s.name for s in withheld)) if start else ""
     if note:
         print(note)
     where.agree("settings", str(config))
     where.agree("--scenes", str([scene.name for scene in scenes]))
-    camera = material.device_camera(config, scenes) if running.render else None
-    trainee = compiled(config, start, camera)
     prepare_folder(out_dir)
-    record = Record(config, scenes, withheld, start)
+    material = task.prepare(config, scenes, out_dir, running)
+    trainee = compiled(task, config, start, material)
+    record = Record(name, config, scenes, withheld, start)
     path = out_dir / "weights.npz"
-    measured = None
+    watching: list[Any] = []
     if withheld and where.first:
-        measured = material.validation(config, withheld, running.validation_crops)
+        watched = tasks.Watched(trainee.network, lambda: averaged(trainee), out_dir, running, board)
+        watching = task.watch(config, withheld, watched)
 
     def export(history: "History") -> None:
         with averaged(trainee):
-            arrays = weights.collect(trainee.network)
-        weights.save(path, arrays, record.metadata(history))
+            arrays, metadata = task.export(trainee.network, config)
+        training = record.training(history)
+        weights.save(path, arrays, dataclasses.replace(metadata, training=training))
 
-    def batches_from(position: "Position") -> "Pairs":
-        kind = ShotBatches if running.render else Pairs
-        return material.batches(
-            config,
-            scenes,
-            kind,
-            epoch=position.epoch,
-            first=position.batch,
-            share=(where.process, where.processes),
-            workers=running.workers,
-        )
+    def batches_from(position: "Position") -> "Batches":
+        share = (where.process, where.processes)
+        place = tasks.Place(position.epoch, position.batch, share, running.workers)
+        return task.batches(config, material, place)
 
     def callbacks_from(position: "Position", means: list[Any], history: "History") -> list[Any]:
-        callbacks: list[Any] = []
-        if measured:
-            callbacks.append(
-                Validate(
-                    measured,
-                    trainee.network,
-                    lambda: averaged(trainee),
-                    out_dir,
-                    epochs=config.epochs,
-                    every=running.validate_every,
-                    board=board,
-                )
-            )
-        callbacks.append(progress.ProgressLine(config.batch, config.epochs, config.steps))
-        if board:
-            callbacks.append(Chart(board))
-        callbacks.append(
-            progress.SaveCheckpoint(
-                out_dir,
-                history,
-                position,
-                means,
-                running.minutes,
-                export,
-                record.facts(),
-                where.first,
-            )
+        line = progress.ProgressLine(config.batch, config.epochs, config.steps)
+        saving = progress.SaveCheckpoint(
+            out_dir,
+            history,
+            position,
+            means,
+            running.minutes,
+            export,
+            record.facts(),
+            where.first,
         )
-        return callbacks
+        return [*watching, line, *([Chart(board)] if board else []), saving]
 
     history = fit(trainee, record, out_dir, where, batches_from, callbacks_from)
     if where.first:

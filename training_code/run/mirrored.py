@@ -9,7 +9,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from training_code.camera.batches import Pairs
+from training_code.camera.batches import Batches
 
 
 class MirroredAdam(keras.optimizers.Adam):
@@ -32,7 +32,7 @@ class MirroredAdam(keras.optimizers.Adam):
         super().apply([gradient / count for gradient in clipped], trainable_variables)
 
 
-def endless(batches: Pairs) -> tf.data.Dataset:
+def endless(batches: Batches) -> tf.data.Dataset:
     """The batches from (epoch, first) on, epoch after epoch, by the number of each alone.
 
     With a strategy Keras takes a batch of a `PyDataset` to build a model that is built, and calls

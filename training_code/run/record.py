@@ -9,12 +9,13 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from training_code.run.config import Config, TrainingError
+from training_code.run import config as configs
+from training_code.run.config import TrainingError
 from training_code.scenes.collection import Scene
 from training_code.scenes.families import as_line, some
+from training_code.tasks.settings import Schedule
 
 if TYPE_CHECKING:
-    from hdrcnn.weights import Metadata
     from training_code.run.progress import History
     from training_code.run.start import Start
 
@@ -28,7 +29,8 @@ convolutions; the variables are float32 either way."""
 class Record:
     """A run's settings, the scenes of its two sides, and its start."""
 
-    config: Config
+    task: str
+    config: Schedule
     scenes: list[Scene]
     """Trained on."""
     withheld: list[Scene]
@@ -44,6 +46,7 @@ class Record:
     def facts(self) -> dict[str, Any]:
         """For a checkpoint, JSON-able."""
         return {
+            "task": self.task,
             "config": self._settings(),
             "scenes": [scene.name for scene in self.scenes],
             "families": sorted({scene.family for scene in self.scenes}),
@@ -62,6 +65,11 @@ class Record:
         Facts that it lacks, as those of older versions do, are not compared. Raises TrainingError
         where it is of a run with other settings or scenes, naming what differs.
         """
+        if facts.get("task", "hdrcnn") != self.task:
+            raise TrainingError(
+                f"{path}: of a run of the task {facts.get('task', 'hdrcnn')}, not {self.task}; "
+                "give that --task, or another --out_dir"
+            )
         seen = sorted(set(facts.get("families", ())) & set(self.held_out))
         if seen:
             raise TrainingError(
@@ -100,15 +108,15 @@ class Record:
 
     def save(self, folder: Path) -> None:
         """Write settings and held-out families, what repeats the run, into its folder."""
-        self.config.save(folder / "config.json")
+        configs.save(self.config, self.task, folder / "config.json")
         if self.withheld:
             text = "".join(f"{as_line(family)}\n" for family in self.held_out)
             (folder / HELD_OUT).write_text(text, encoding="utf-8")
 
-    def metadata(self, history: "History") -> "Metadata":
-        """What the weights file says of itself; of the weights it started from under `start`."""
-        from hdrcnn import weights
-
+    def training(self, history: "History") -> dict[str, Any]:
+        """What the weights file says of the training; of the weights it started from under
+        `start`.
+        """
         config = self.config
         facts: dict[str, Any] = {
             "config": dataclasses.asdict(config),
@@ -124,12 +132,7 @@ class Record:
         if self.start:
             facts["config"]["start"] = Path(config.start).name
             facts["start"] = self.start.training
-        return weights.Metadata(
-            width=config.width,
-            linearisation=config.linearisation,
-            blend=config.blend,
-            training=facts,
-        )
+        return facts
 
 
 def _flat(settings: dict[str, Any]) -> dict[str, Any]:

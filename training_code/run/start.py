@@ -17,8 +17,8 @@ class Start:
 
     arrays: dict[str, np.ndarray]
     """By layer path, float32: all of the network, or only the encoder."""
-    width: int
-    """Channels of the first block."""
+    options: dict[str, Any]
+    """What the network of the file is built from."""
     whole: bool
     """All variables, batch norms and their statistics too."""
     training: dict[str, Any]
@@ -38,37 +38,42 @@ def load(path: Path) -> Start:
     except npz.NpzError as error:
         raise WeightsError(f"{path}: no weights: {error}; give a weights file") from error
     if encoder:
-        return Start(vgg16.read(path), vgg16.WIDTH, False, {"encoder": f"VGG16 of {path.name}"})
+        return Start(
+            vgg16.read(path), {"width": vgg16.WIDTH}, False, {"encoder": f"VGG16 of {path.name}"}
+        )
     arrays, metadata = weights.load(path)
-    return Start(arrays, metadata.width, True, metadata.training)
+    return Start(arrays, metadata.options(), True, metadata.training)
 
 
-def assign(model: Any, start: Start, source: str) -> None:
+def assign(model: Any, start: Start, source: str, options: dict[str, Any]) -> None:
     """Give a network its start: all variables where the start is whole, else those it has, and
     the others stay as they were initialised. A network a whole number of times as wide as a whole
     start becomes one that computes the same: `widen`.
 
-    Raises WeightsError, beginning with `source`, where the widths differ or something does not
-    fit; then no variable is changed.
+    options: what the network was built from. Raises WeightsError, beginning with `source`, where
+    they differ from those of the start or something does not fit; then no variable is changed.
     """
-    width = next(v.shape[-1] for v in model.variables if v.path == "block1_conv1/kernel")
+    for name, value in start.options.items():
+        wanted = options.get(name)
+        wider = isinstance(wanted, int) and wanted > value and wanted % value == 0
+        if wanted == value or (wider and start.whole):
+            continue
+        kind = "" if start.whole else "VGG16 has "
+        raise WeightsError(
+            f"{source}: {kind}{name} {value}, the network {wanted}; give --{name} {value}"
+            + (" or a multiple" if start.whole else "")
+        )
+    if not start.whole:
+        assign_partly(model, start.arrays, source)
+        return
     arrays = start.arrays
-    if start.whole and width > start.width and width % start.width == 0:
-        shapes = {variable.path: tuple(variable.shape) for variable in model.variables}
+    if start.options != options:
+        shapes = {variable.path: tuple(variable.shape) for variable in model.weights}
         try:
             arrays = widen.widened(arrays, shapes)
         except ValueError as error:
             raise WeightsError(f"{source}: does not fit the network: {error}") from error
-    elif width != start.width:
-        kind = "" if start.whole else "VGG16 has "
-        raise WeightsError(
-            f"{source}: {kind}width {start.width}, the network {width}; give --width {start.width}"
-            + (" or a multiple" if start.whole else "")
-        )
-    if start.whole:
-        weights.assign(model, arrays, source)
-    else:
-        assign_partly(model, start.arrays, source)
+    weights.assign(model, arrays, source)
 
 
 def assign_partly(model: Any, arrays: dict[str, np.ndarray], source: str) -> None:

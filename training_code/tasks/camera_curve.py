@@ -1,14 +1,16 @@
-"""Training the curve network on rows of statistics, and its error on held-out ones.
+"""The curve network's training, on rows of statistics, and its error on held-out scenes.
 
 The loss is the error of the linearised picture: the RMS over the picture's codes of the difference
 of log light, estimated less true, in stops, without their mean, as a picture's exposure is free;
 and the cross-entropy of the kind of curve.
 """
 
-import dataclasses
+import functools
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import keras
 import numpy as np
@@ -23,40 +25,31 @@ from hdrcnn.colour.transfer import (
     inverse_camera_curve,
 )
 from hdrcnn.models.camera_curve import KINDS, build
-from hdrcnn.predict.camera_curve import MODEL
+from hdrcnn.models.metadata import CameraCurve
+from hdrcnn.predict.curve_statistics import SIZE
 from training_code.camera import CURVES
-from training_code.tasks.curve_rows import Rows
+from training_code.camera.batches import Batches
+from training_code.scenes.collection import Scene
+from training_code.scenes.views import Views
+from training_code.tasks import task
+from training_code.tasks.camera_curve_settings import Config
+from training_code.tasks.curve_rows import Rows, gather
+from training_code.tasks.settings import Running
+from training_code.tasks.task import Tensors
 
 GROUPS = 64
 """Of four codes each: the loss looks at one code of each group."""
-
 EVEN = 0.3
 """Weight of an even spread of codes beside those of the picture, so that no part is left free."""
-
-FOLDS = 3
-"""Parts of the families at most, each held out once."""
-
 SOFT = 0.05
 """Stops below which the loss is square, above it linear."""
-
 OF_KIND = 0.1
 """Weight of the cross-entropy, stops a nat."""
-
-
-@dataclasses.dataclass(frozen=True)
-class Fitting:
-    """How the network is trained."""
-
-    width: int = 64
-    dropout: float = 0.3
-    jitter: float = 0.1
-    """Standard deviation of noise on the standardised statistics."""
-    learning_rate: float = 2e-3
-    """At the start; falls to 0 by a half cosine."""
-    weight_decay: float = 1e-3
-    epochs: int = 30
-    batch: int = 256
-    seed: int = 1
+CODES = np.arange(256, dtype=np.float32) / np.float32(255.0)
+GROUP_CODES = np.append(np.arange(GROUPS - 1) * 4 + 2, 255)
+"""The code that stands for each group: of the last, whose clipped codes count most, the last."""
+HELD_OUT_LOOKS = 5
+"""So many times fewer looks at held-out scenes than at those of the training."""
 
 
 def curve_error(
@@ -76,128 +69,167 @@ def curve_error(
     return xp.sqrt(xp.sum(weight * apart * apart, axis=1) + soft * soft)
 
 
-def all_codes() -> np.ndarray:
-    """The 256 codes in [0, 1], float32."""
-    return np.arange(256, dtype=np.float32) / np.float32(255.0)
-
-
 def targets(rows: Rows) -> np.ndarray:
-    """True light and weight of the second code of each group, of the last the last, and 1 for the
-    kind of curve: [N, 2 GROUPS + 3].
-
-    Clipped codes are the last of all; that one counts for its group.
+    """True light and weight of the code of each group, and 1 for the kind of curve:
+    [N, 2 GROUPS + 3] float32.
     """
     weight = rows.codes.reshape(-1, GROUPS, 4).sum(axis=-1)
     weight = (1.0 - EVEN) * weight + EVEN / GROUPS
     kind = np.eye(len(KINDS))[rows.curve]
-    return np.concatenate([rows.light[:, group_codes()], weight, kind], axis=1).astype(np.float32)
-
-
-def group_codes() -> np.ndarray:
-    """The code that stands for each group, [GROUPS]."""
-    chosen = np.arange(GROUPS) * 4 + 2
-    chosen[-1] = 255
-    return chosen
+    return np.concatenate([rows.light[:, GROUP_CODES], weight, kind], axis=1).astype(np.float32)
 
 
 def loss(target: Array, curve: Array) -> Array:
     """`curve_error` on `targets`, smooth where it is small, and the cross-entropy of the kind, of
     the network's output `curve`: [N].
     """
-    code = ops.convert_to_tensor(all_codes()[group_codes()])
+    code = ops.convert_to_tensor(CODES[GROUP_CODES])
     light, weight = target[:, :GROUPS], target[:, GROUPS : 2 * GROUPS]
     right = ops.sum(target[:, 2 * GROUPS :] * curve[:, 2:], axis=-1)
     error = curve_error(curve, code, light, weight, xp=ops, soft=SOFT)
     return error - OF_KIND * ops.log(right + 1e-6)
 
 
-def fit(rows: Rows, fitting: Fitting, members: int = 4) -> keras.Model:
-    """The network, trained on the rows, without dropout; the same on every call."""
-    keras.utils.set_random_seed(fitting.seed)
-    size = rows.statistics.shape[1]
-    model = build(size, fitting.width, members, fitting.dropout)
-    standardise = model.get_layer("standardise")
+class RowBatches(Batches):
+    """Rows in an order of their own for every pass over them, with noise on their statistics."""
+
+    def __init__(self, rows: Rows, jitter: float, **kwargs: Any) -> None:
+        """jitter: standard deviation of the noise in that of the statistics. kwargs: of
+        `Batches`.
+        """
+        super().__init__(**kwargs)
+        self.statistics, self.targets = rows.statistics, targets(rows)
+        self.deviation = jitter * np.sqrt(spread(rows)[1])
+
+    def batch_at(self, index: int) -> dict[str, np.ndarray]:
+        """statistics [N, F] and target [N, 2 GROUPS + 3] float32."""
+        number = self.epoch * self.steps + self.first + index
+        count = len(self.targets)
+        rows = [divmod(number * self.batch + item, count) for item in self.items]
+        chosen = [self.order(turn)[place] for turn, place in rows]
+        rng = np.random.default_rng((self.seed, number))
+        noise = rng.standard_normal((self.batch, self.statistics.shape[1]))[list(self.items)]
+        noisy = self.statistics[chosen] + self.deviation * noise
+        return {"statistics": noisy.astype(np.float32), "target": self.targets[chosen]}
+
+    def order(self, turn: int) -> np.ndarray:
+        """The rows in the order of a pass."""
+        return shuffled(self.seed, turn, len(self.targets))
+
+
+@functools.lru_cache(maxsize=4)
+def shuffled(seed: int, turn: int, count: int) -> np.ndarray:
+    """[count] int: the numbers from 0 in an order of their own for each turn."""
+    return np.random.default_rng((seed, turn)).permutation(count)
+
+
+def spread(rows: Rows) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and variance of each of the statistics, the variance at least 1e-4."""
     mean, variance = rows.statistics.mean(axis=0), rows.statistics.var(axis=0)
-    standardise.set_weights([mean, np.maximum(variance, 1e-4)])
-    noise = keras.layers.GaussianNoise(1.0, seed=fitting.seed)
-    statistics = keras.Input((size,), dtype="float32")
-    scale = ops.convert_to_tensor(fitting.jitter * np.sqrt(np.maximum(variance, 1e-4)))
-    jittered = statistics + scale * noise(ops.zeros_like(statistics))
-    trainee = keras.Model(statistics, model(jittered))
-    steps = fitting.epochs * -(-len(rows.family) // fitting.batch)
-    rate = keras.optimizers.schedules.CosineDecay(fitting.learning_rate, steps)
-    trainee.compile(
-        keras.optimizers.AdamW(rate, weight_decay=fitting.weight_decay),
-        loss,
-        jit_compile=keras.config.backend() == "jax",
-    )
-    trainee.fit(
-        rows.statistics,
-        targets(rows),
-        batch_size=fitting.batch,
-        epochs=fitting.epochs,
-        verbose=0,
-    )
-    trained = build(size, fitting.width, members)
-    wanted = {variable.path for variable in trained.variables}
-    arrays = {name: a for name, a in weights.collect(model).items() if name in wanted}
-    weights.assign(trained, arrays, "the training")
-    return trained
+    return mean, np.maximum(variance, 1e-4)
 
 
-def errors(model: keras.Model, rows: Rows) -> np.ndarray:
-    """`curve_error` on all codes of the pictures, [N] in stops."""
-    return constant_errors(np.asarray(model(rows.statistics)), rows)
+class Trainee(task.Trainee):
+    """Rows to loss."""
+
+    def call(self, batch: Tensors, training: bool | None = None) -> Tensors:
+        """Adds the network's output, [N, 5]."""
+        return batch | {"curve": self.network(batch["statistics"], training=training)}
+
+    def cost(self, answer: Tensors) -> Any:
+        return loss(answer["target"], answer["curve"])
 
 
-def constant_errors(curve: np.ndarray, rows: Rows) -> np.ndarray:
-    """The same for given curves [N, 2], or for one, [1, 2]."""
-    return curve_error(curve, all_codes(), rows.light, rows.codes)
-
-
-def cross_validate(rows: Rows, fitting: Fitting) -> str:
-    """The error on families held out, a line for each curve: mean over families, in stops.
-
-    In fewer parts where there are fewer families; raises ValueError where there is one.
+def errors(curve: np.ndarray, rows: Rows) -> np.ndarray:
+    """`curve_error` of curves [N, 2 or more], or one [1, 2], on all codes of the pictures: [N] in
+    stops.
     """
-    present, family = np.unique(rows.family, return_inverse=True)
-    if len(present) < 2:
-        raise ValueError("pictures of one family: none can be held out; add --views or scenes")
-    folds = min(FOLDS, len(present))
-    part = np.random.default_rng(fitting.seed).permutation(len(present)) % folds
-    found = np.empty(len(family))
-    for fold in range(folds):
-        held_out = part[family] == fold
-        model = fit(rows.at(~held_out), fitting)
-        found[held_out] = errors(model, rows.at(held_out))
-    mean = constant_errors(np.array([[MEAN_CURVE_N, MEAN_CURVE_S]]), rows)
-    lines = ["error on held-out families, stops RMS: estimated curve, mean curve"]
-    for index, name in enumerate(CURVES):
-        for changed in (False, True):
-            chosen = (rows.curve == index) & (rows.processed == changed)
-            if chosen.any():
-                by_family = [family_mean(e, rows.family, chosen) for e in (found, mean)]
-                kind = "processed" if changed else "as taken"
-                lines.append(f"  {name:10} {kind:9}  {by_family[0]:.3f}  {by_family[1]:.3f}")
-    return "\n".join(lines)
+    return curve_error(curve, CODES, rows.light, rows.codes)
 
 
 def family_mean(values: np.ndarray, family: np.ndarray, chosen: np.ndarray) -> float:
-    """The mean over families of their means over the chosen rows."""
+    """The mean over families of their means over the chosen rows; NaN where none is."""
+    if not chosen.any():
+        return math.nan
     _, index = np.unique(family[chosen], return_inverse=True)
     return float(np.mean(np.bincount(index, values[chosen]) / np.bincount(index)))
 
 
-def save(
-    model: keras.Model, rows: Rows, fitting: Fitting, path: Path, scenes: Sequence[str] = ()
-) -> None:
-    """Write a weights file. scenes: their names. Raises WeightsError, ImageError."""
-    training = {
-        **dataclasses.asdict(fitting),
-        "pictures": len(rows.family),
-        "families": len(np.unique(rows.family)),
-        "scenes": list(scenes),
-    }
-    # Linearisation and blend are those of pictures without an estimate; nothing asks for them.
-    metadata = weights.Metadata(fitting.width, "mean_curve", "channel", MODEL, training)
-    weights.save(path, weights.collect(model), metadata)
+class HeldOut(keras.callbacks.Callback):
+    """After every few epochs the error on held-out rows, for each curve, as taken and processed,
+    beside that of the mean curve.
+    """
+
+    def __init__(self, rows: Rows, watched: task.Watched, epochs: int) -> None:
+        super().__init__()
+        self.rows, self.watched, self.epochs = rows, watched, epochs
+        self.nothing = errors(np.array([[MEAN_CURVE_N, MEAN_CURVE_S]]), rows)
+
+    def figures(self) -> dict[str, tuple[float, float]]:
+        """Stops RMS of the estimate and of the mean curve, means over families, by the name of
+        curve and treatment.
+        """
+        with self.watched.averaged():
+            found = errors(self.watched.network.predict_on_batch(self.rows.statistics), self.rows)
+        figures = {}
+        for index, name in enumerate(CURVES):
+            for changed, kind in ((False, "as_taken"), (True, "processed")):
+                chosen = (self.rows.curve == index) & (self.rows.processed == changed)
+                both = [family_mean(e, self.rows.family, chosen) for e in (found, self.nothing)]
+                figures[f"{name}_{kind}"] = (both[0], both[1])
+        return figures
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        if (epoch + 1) % self.watched.running.validate_every and epoch + 1 != self.epochs:
+            return
+        _ = self.model  # Under JAX the variables are stale until it is asked for.
+        figures = {n: pair for n, pair in self.figures().items() if math.isfinite(pair[0])}
+        if logs is not None:
+            logs.update({f"val_{name}": ours for name, (ours, _) in figures.items()})
+        text = "  ".join(f"{n} {ours:.3f} ({mean:.3f})" for n, (ours, mean) in figures.items())
+        print(f"held out, stops RMS (mean curve): {text}", flush=True)
+
+
+def looks(config: Config) -> tuple[Views, int]:
+    """As the widest pictures need."""
+    return config.pictures.views, 64
+
+
+def network(config: Config) -> keras.Model:
+    """With fresh weights."""
+    return build(SIZE, config.width, config.members, config.dropout)
+
+
+def prepare(config: Config, scenes: Sequence[Scene], folder: Path, running: Running) -> Rows:
+    """Pictures of the scenes as rows, taken once and kept in rows.npz of the run's folder."""
+    if running.render:
+        raise ValueError("--render: pictures of --task=camera_curve are taken once, by NumPy")
+    return gather(config, scenes, config.looks, folder / "rows.npz", running.workers)
+
+
+def trainee(network: keras.Model, config: Config, material: Rows) -> Trainee:
+    """The network, which standardises by mean and variance of the rows unless it has a start."""
+    if not config.start:
+        network.get_layer("standardise").set_weights(list(spread(material)))
+    return Trainee(network)
+
+
+def batches(config: Config, material: Rows, place: task.Place) -> RowBatches:
+    """Of the rows."""
+    steps = {"batch": config.batch, "steps": config.steps, "seed": config.seed}
+    return RowBatches(material, config.jitter, **steps, **vars(place))
+
+
+def watch(
+    config: Config, scenes: Sequence[Scene], watched: task.Watched
+) -> list[keras.callbacks.Callback]:
+    """The error on pictures of held-out scenes."""
+    count = max(1, config.looks // HELD_OUT_LOOKS)
+    file = watched.folder / "rows_held_out.npz"
+    rows = gather(config, scenes, count, file, watched.running.workers)
+    return [HeldOut(rows, watched, config.epochs)]
+
+
+def export(network: keras.Model, config: Config) -> tuple[dict[str, np.ndarray], CameraCurve]:
+    """All of the network; it is used without dropout, which has no weights."""
+    return weights.collect(network), CameraCurve(SIZE, config.width, config.members)

@@ -31,6 +31,7 @@ from training_code.camera.exposure import exposure_gain
 from training_code.camera.projection import perspective_view, resized_crop
 from training_code.evaluation.protocol import FixedViews
 from training_code.scenes.collection import Scene
+from training_code.scenes.views import KINDS as SCENES
 
 CAMERA = Camera(
     Exposure((0.85, 0.999)),
@@ -44,6 +45,8 @@ frequent each curve is in what people have is said where the curve is chosen.
 
 ATTEMPTS = 100
 """Views too black to be exposed in a row, before a collection is given up."""
+
+ORDINARY = SCENES.index("linearised photographs")
 
 KINDS = ("constant", "shot", "none")
 """Of noise: the same at all levels, growing with the root of light, none."""
@@ -73,6 +76,8 @@ class Pictures:
     """Share that is sharpened behind the curve."""
     repeats: int = 4
     """Pictures of a view."""
+    ordinary: float = 0.5
+    """Share of the views that are of linearised photographs, if there are any and other scenes."""
 
     @property
     def views(self) -> FixedViews:
@@ -168,33 +173,27 @@ def processed(codes: np.ndarray, pictures: Pictures, rng: np.random.Generator) -
 
 
 def pictures_of_view(
-    scenes: Sequence[Scene],
-    by_family: Sequence[Sequence[int]],
-    pictures: Pictures,
-    seed: int,
-    index: int,
+    scenes: Sequence[Scene], pictures: Pictures, seed: int, index: int
 ) -> list[Row]:
-    """The pictures of view `index`; they depend on the arguments alone.
+    """The pictures of view `index`; they depend on the arguments alone. scenes: `in_order`.
 
     Raises ValueError where no view can be exposed.
     """
     rng = np.random.default_rng((seed, index))
+    sides = [[s for s in scenes if (s.kind == ORDINARY) is side] for side in (True, False)]
     for _ in range(ATTEMPTS):
-        family = int(rng.integers(len(by_family)))
-        scene = by_family[family][int(rng.integers(len(by_family[family])))]
-        linear = view(scenes[scene], pictures, rng)
-        known = scenes[scene].known(linear)[..., 0]
+        chosen = sides[int(rng.random() >= pictures.ordinary)] if all(sides) else scenes
+        family = str(rng.choice(sorted({scene.family for scene in chosen})))
+        of_family = [scene for scene in chosen if scene.family == family]
+        scene = of_family[int(rng.integers(len(of_family)))]
+        linear = view(scene, pictures, rng)
+        known = scene.known(linear)[..., 0]
         if not known.any():
             continue
+        place = (scene.family, scene.kind)
         try:
             return [
-                take(
-                    linear,
-                    known,
-                    (scenes[scene].family, scenes[scene].kind),
-                    pictures,
-                    (seed, 0, index, item, 0),
-                )
+                take(linear, known, place, pictures, (seed, 0, index, item, 0))
                 for item in range(pictures.repeats)
             ]
         except TooBlackError:

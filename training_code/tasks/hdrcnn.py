@@ -1,31 +1,42 @@
-"""What is trained: a network, the shots it is shown, and what it is told about its answer.
+"""HDRCNN's training: the network, the shots it is shown, and what it is told about its answer."""
 
-A Keras model, so that `fit` trains it under either backend. The network inside is all that is
-ever saved; the trainee around it takes the pictures, moves them where a temporal loss asks for
-it, and computes the loss.
-"""
-
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, Protocol
 
 import keras
+import numpy as np
 from keras import ops
 
+from hdrcnn import weights
 from hdrcnn.models import hdrcnn
+from hdrcnn.models.metadata import Hdrcnn
+from training_code.camera import Camera
+from training_code.camera.batches import Pairs
+from training_code.camera.on_device import atlas
+from training_code.camera.on_device.batches import ShotBatches
+from training_code.camera.on_device.camera import DeviceCamera
 from training_code.losses import temporal
 from training_code.losses.log_hdr import cost, highlight_rmse, split_known
 from training_code.losses.settings import Loss
+from training_code.scenes.collection import Scene
+from training_code.scenes.views import Views
 from training_code.tasks import task
+from training_code.tasks.hdrcnn_settings import Config
+from training_code.tasks.settings import Running
+from training_code.tasks.task import Tensors
+from training_code.watch.callbacks import Validate
+from training_code.watch.validation import Validation
 
-Tensors = dict[str, Any]
 
-
-class Camera(Protocol):
+class Renders(Protocol):
     """Takes shots on the accelerator: see `training_code.camera.on_device.camera`."""
 
     def take(self, shots: Tensors) -> tuple[Any, Any]: ...
 
 
-class Trainee(keras.Model):
+class Trainee(task.Trainee):
     """Shots to loss.
 
     A batch is a dict: `picture`, uint8 codes [N, S, S, 3], and `target`, float32 [N, S, S, 3],
@@ -39,7 +50,7 @@ class Trainee(keras.Model):
         loss: Loss,
         *,
         blend: str = "channel",
-        camera: Camera | None = None,
+        camera: Renders | None = None,
         temporal_term: str = "",
         temporal_weight: float = 0.95,
     ) -> None:
@@ -47,15 +58,11 @@ class Trainee(keras.Model):
         temporal_term: one of `temporal.TERMS`, or empty for none; temporal_weight: its share a of
             the loss (1 - a) cost + a term (Eilertsen et al. 2019, Eq. 5).
         """
-        # A low-precision policy is the network's alone: Keras would cast the targets down silently.
-        super().__init__(name="trainee", dtype="float32", autocast=False)
-        self.network, self.camera = network, camera
-        self.cost, self.by_code = cost(loss, blend), loss.mask != "target"
+        super().__init__(network)
+        self.camera = camera
+        self.of_prediction, self.by_code = cost(loss, blend), loss.mask != "target"
         self.temporal_term, self.temporal_weight = temporal_term, temporal_weight
         self.highlights = keras.metrics.Mean(name="highlight_rmse")
-        # The network is: nothing is left to build from a first batch, which JAX would take away
-        # from the epoch.
-        self.built = True
 
     def shown(self, batch: Tensors) -> tuple[Any, Any]:
         """Picture, [N, S, S, 3] float32 in [0, 1], and target of a batch, NaN if not known."""
@@ -80,51 +87,115 @@ class Trainee(keras.Model):
             "motion": batch["motion"],
         }
 
-    def compute_loss(
-        self,
-        x: Tensors | None = None,
-        y: Any = None,
-        y_pred: Any = None,
-        sample_weight: Any = None,
-        training: bool = True,
-    ) -> Any:
-        """The mean over the batch; of a replica, its share of that."""
-        value = self.cost(y_pred["target"], y_pred["log_hdr"], y_pred["picture"])
-        if self.temporal_term:
-            term = temporal.TERMS[self.temporal_term](
-                split_known(y_pred["target"])[0],
-                y_pred["log_hdr"],
-                y_pred["log_hdr_moved"],
-                y_pred["motion"],
-                y_pred["picture"] if self.by_code else None,
-            )
-            value = (1.0 - self.temporal_weight) * value + self.temporal_weight * term
-        # TensorFlow adds the gradients of its replicas up.
-        return ops.mean(value) / task.replicas()
+    def cost(self, answer: Tensors) -> Any:
+        value = self.of_prediction(answer["target"], answer["log_hdr"], answer["picture"])
+        if not self.temporal_term:
+            return value
+        term = temporal.TERMS[self.temporal_term](
+            split_known(answer["target"])[0],
+            answer["log_hdr"],
+            answer["log_hdr_moved"],
+            answer["motion"],
+            answer["picture"] if self.by_code else None,
+        )
+        return (1.0 - self.temporal_weight) * value + self.temporal_weight * term
 
-    def compute_metrics(
-        self, x: Tensors, y: Any, y_pred: Any, sample_weight: Any = None
-    ) -> dict[str, Any]:
-        """Loss, and for watching the error in the highlights, in stops."""
-        total = task.over_replicas
-        rmse = highlight_rmse(y_pred["target"], y_pred["log_hdr"], total)
+    def figures(self, answer: Tensors) -> None:
+        """For watching, the error in the highlights, in stops."""
+        rmse = highlight_rmse(answer["target"], answer["log_hdr"], task.over_replicas)
         # Each replica adds the same; a checkpoint is to count a batch once.
         self.highlights.update_state(rmse, sample_weight=1.0 / task.replicas())
-        return self.get_metrics_result()
 
 
-def network(config: Any) -> keras.Model:
-    """With fresh weights, under the current dtype policy. config: as `run.config.Config`."""
+@dataclasses.dataclass(frozen=True)
+class Material:
+    """Scenes, and the camera that has them in the accelerator's memory, with `--render`."""
+
+    scenes: Sequence[Scene]
+    camera: DeviceCamera | None = None
+
+
+def looks(config: Config) -> tuple[Views, int]:
+    """As the crops of the training need."""
+    return config.views, config.size
+
+
+def network(config: Config) -> keras.Model:
+    """With fresh weights, under the current dtype policy."""
     return hdrcnn.build(config.width, config.norm_momentum)
 
 
-def trainee(model: keras.Model, config: Any, camera: Camera | None = None) -> Trainee:
-    """What is compiled and fitted around a network. config: as `run.config.Config`."""
+def prepare(config: Config, scenes: Sequence[Scene], folder: Path, running: Running) -> Material:
+    """The scenes; with `--render` in the accelerator's memory, reporting how much they take."""
+    if not running.render:
+        return Material(scenes)
+    laid_out = atlas.build(list(scenes), config.views, config.size)
+    print(laid_out.memory(), flush=True)
+    return Material(scenes, DeviceCamera(laid_out, config.size, config.development))
+
+
+def trainee(network: keras.Model, config: Config, material: Material | None = None) -> Trainee:
+    """What is compiled and fitted around a network."""
     return Trainee(
-        model,
+        network,
         config.loss,
         blend=config.blend,
-        camera=camera,
+        camera=material.camera if material else None,
         temporal_term=config.temporal,
         temporal_weight=config.temporal_weight,
     )
+
+
+def pairs(config: Config, scenes: Sequence[Scene], kind: type[Pairs] = Pairs, **more: Any) -> Pairs:
+    """Shots of scenes by the settings. kind: `ShotBatches` for `DeviceCamera`; more: of `Pairs`,
+    beside or in the place of the settings.
+    """
+    settings = {
+        "size": config.size,
+        "batch": config.batch,
+        "steps": config.steps,
+        "seed": config.seed,
+        "motion": config.motion if config.temporal else None,
+    }
+    camera = Camera(config.exposure, config.sensor, config.development)
+    return kind(scenes, camera, config.views, **(settings | more))
+
+
+def batches(config: Config, material: Material, place: task.Place) -> Pairs:
+    """Pairs, or with `--render` the numbers of shots."""
+    kind = Pairs if material.camera is None else ShotBatches
+    return pairs(config, material.scenes, kind, **vars(place))
+
+
+def validation(config: Config, scenes: Sequence[Scene], crops: int) -> Validation:
+    """Fixed crops of held-out scenes, taken by the camera that training uses; reports what doing
+    nothing gives on them.
+    """
+    taken = pairs(config, scenes, steps=crops, batch=1, seed=config.seed + 1, motion=None)
+    crop = [taken[index] for index in range(crops)]
+    codes, targets = (np.concatenate([c[key] for c in crop]) for key in ("picture", "target"))
+    made = Validation(codes, targets, linearisation=config.linearisation, blend=config.blend)
+    print("\n".join([made.describe(), *(f"  {line}" for line in made.left_out)]), flush=True)
+    return made
+
+
+def watch(
+    config: Config, scenes: Sequence[Scene], watched: task.Watched
+) -> list[keras.callbacks.Callback]:
+    """Validation against doing nothing, and contact sheets."""
+    return [
+        Validate(
+            validation(config, scenes, watched.running.validation_crops),
+            watched.network,
+            watched.averaged,
+            watched.folder,
+            epochs=config.epochs,
+            every=watched.running.validate_every,
+            board=watched.board,
+        )
+    ]
+
+
+def export(network: keras.Model, config: Config) -> tuple[dict[str, np.ndarray], Hdrcnn]:
+    """All of the network."""
+    return weights.collect(network), Hdrcnn(config.width, config.linearisation, config.blend)

@@ -1,36 +1,137 @@
-"""What a run asks of a network that is to be trained, and what its losses need to know of devices.
+"""What a run asks of a task, and what every trainee shares.
+
+    scenes -> prepare -> material -> batches -> trainee(network) -> fit -> export -> weights.npz
+                                        held out -> watch -> callbacks
 
 A task is a module of this package, found by its name; `run` imports no other part of it.
 """
 
+import dataclasses
 import importlib
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
 from typing import Any, Protocol, cast
 
 import keras
+import numpy as np
+from keras import ops
+
+from hdrcnn.models.metadata import Metadata
+from training_code.camera.batches import Batches
+from training_code.scenes.collection import Scene
+from training_code.scenes.views import Views
+from training_code.tasks.settings import Running
+
+Tensors = dict[str, Any]
 
 
-class Trainee(Protocol):
-    """A `keras.Model` around a network, which turns batches into a loss."""
+@dataclasses.dataclass(frozen=True)
+class Place:
+    """From where on batches are taken, and which part of them."""
+
+    epoch: int = 0
+    first: int = 0
+    """Batch of that epoch."""
+    share: tuple[int, int] = (0, 1)
+    """(i, n): part i of n equal parts of every batch."""
+    workers: int = 0
+
+
+@dataclasses.dataclass(frozen=True)
+class Watched:
+    """What callbacks are given to watch a training by."""
 
     network: keras.Model
-    """The part that is saved."""
+    averaged: Callable[[], AbstractContextManager[None]]
+    """Within it the network has the weights that are exported."""
+    folder: Path
+    """Of the run."""
+    running: Running
+    board: Any = None
+    """`watch.tensorboard.Board`, if one is wanted."""
 
 
 class Task(Protocol):
-    """One network and how it is trained."""
+    """One network and how it is trained. config: the `Config` of its settings."""
 
-    def network(self, config: Any) -> keras.Model:
-        """With fresh weights, under the current dtype policy. config: as `run.config.Config`."""
+    def looks(self, config: Any) -> tuple[Views, int]:
+        """How scenes are looked at, by which large ones are reduced when they are read, and the
+        smallest side that is of use, pixels.
+        """
         ...
 
-    def trainee(self, model: keras.Model, config: Any, camera: Any = None) -> Any:
-        """A `Trainee`. camera: renders the shots of a batch, see `camera.on_device.camera`."""
+    def network(self, config: Any) -> keras.Model:
+        """With fresh weights, under the current dtype policy."""
+        ...
+
+    def prepare(self, config: Any, scenes: Sequence[Scene], folder: Path, running: Running) -> Any:
+        """The material that batches are taken from, for the whole run. folder: of the run."""
+        ...
+
+    def trainee(self, network: keras.Model, config: Any, material: Any) -> "Trainee":
+        """The network with its loss, not compiled."""
+        ...
+
+    def batches(self, config: Any, material: Any, place: Place) -> Batches:
+        """Which depend on the settings and the number of epoch and batch alone."""
+        ...
+
+    def watch(
+        self, config: Any, scenes: Sequence[Scene], watched: Watched
+    ) -> list[keras.callbacks.Callback]:
+        """Callbacks that measure held-out scenes, add to the logs, and write what is looked at."""
+        ...
+
+    def export(self, network: keras.Model, config: Any) -> tuple[dict[str, np.ndarray], Metadata]:
+        """The arrays of the weights file by layer path, and its record without the training."""
         ...
 
 
 def load(name: str) -> Task:
     """The task of that name; loads Keras."""
     return cast(Task, importlib.import_module(f"training_code.tasks.{name}"))
+
+
+class Trainee(keras.Model):
+    """Batches to loss, around the network, which is all that is ever saved.
+
+    A task's trainee has `call(batch)`, which answers with whatever the two below need, and `cost`.
+    """
+
+    def __init__(self, network: keras.Model) -> None:
+        # A low-precision policy is the network's alone: Keras would cast the targets down silently.
+        super().__init__(name="trainee", dtype="float32", autocast=False)
+        self.network = network
+        # The network is: nothing is left to build from a first batch, which JAX would take away
+        # from the epoch.
+        self.built = True
+
+    def cost(self, answer: Tensors) -> Any:
+        """The loss of each item of the batch, [N] float32."""
+        raise NotImplementedError
+
+    def figures(self, answer: Tensors) -> None:
+        """Updates metrics of the trainee's own, if it has any."""
+
+    def compute_loss(
+        self,
+        x: Tensors | None = None,
+        y: Any = None,
+        y_pred: Any = None,
+        sample_weight: Any = None,
+        training: bool = True,
+    ) -> Any:
+        """The mean over the batch; of a replica, its share of that."""
+        # TensorFlow adds the gradients of its replicas up.
+        return ops.mean(self.cost(y_pred)) / replicas()
+
+    def compute_metrics(
+        self, x: Tensors, y: Any, y_pred: Any, sample_weight: Any = None
+    ) -> dict[str, Any]:
+        """The loss, and what `figures` adds."""
+        self.figures(y_pred)
+        return self.get_metrics_result()
 
 
 def replicas() -> int:

@@ -1,0 +1,148 @@
+"""What a weights file says of itself beside its arrays: one record for each network.
+
+A record holds what its network is built from and what its use needs, and nothing else. No Keras
+here: files are looked at before a network is built. A further network is a file of its own that
+exports `build`, a record, and its line in `MODELS`.
+"""
+
+import dataclasses
+import importlib
+from typing import Any, ClassVar
+
+WIDEST = 256
+"""Channels of a network's first block: four times the published ones of HDRCNN."""
+
+
+def whole(name: str, value: Any, most: int) -> None:
+    """Raises ValueError if a value out of a file is not a whole number from 1 to `most`."""
+    if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= most:
+        raise ValueError(f"{name} {value!r} is not a whole number from 1 to {most}")
+
+
+def text(name: str, value: Any) -> None:
+    """Raises ValueError if a value out of a file is no text."""
+    if not isinstance(value, str):
+        raise ValueError(f"{name} {value!r} is no text")
+
+
+@dataclasses.dataclass(frozen=True)
+class Metadata:
+    """Of any network. Raises ValueError for values of other types or out of range."""
+
+    model: ClassVar[str]
+    """The module of `hdrcnn.models` that builds the network."""
+    takes: ClassVar[str]
+    """Input of the network: shape, range, linear or encoded."""
+    gives: ClassVar[str]
+    """Output of the network."""
+
+    training: dict[str, Any] = dataclasses.field(default_factory=dict, kw_only=True)
+    """Facts about the training: configuration, scenes, steps, losses."""
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.training, dict):
+            raise ValueError("training is no record")
+
+    def options(self) -> dict[str, Any]:
+        """What `build` of the network takes."""
+        raise NotImplementedError
+
+    @property
+    def channels(self) -> int:
+        """Of its first block."""
+        raise NotImplementedError
+
+    def build(self) -> Any:
+        """The network, a `keras.Model` with fresh weights, under the current Keras dtype policy."""
+        return importlib.import_module(f"hdrcnn.models.{self.model}").build(**self.options())
+
+    def as_record(self) -> dict[str, Any]:
+        """JSON-able; `read` is its inverse."""
+        domains = {"takes": self.takes, "gives": self.gives}
+        return {"model": self.model, **domains, **dataclasses.asdict(self)}
+
+
+@dataclasses.dataclass(frozen=True)
+class Hdrcnn(Metadata):
+    """The single-image network."""
+
+    model = "hdrcnn"
+    takes = "[N, H, W, 3] float32 in [0, 1], display-encoded; H and W multiples of 32"
+    gives = "[N, H, W, 3] float32, y = log(H + 1/255), H linear with 1.0 = clipping level"
+
+    width: int
+    """Channels of the first block."""
+    linearisation: str
+    """How codes become light where they are not saturated; who predicts knows the names."""
+    blend: str
+    """How the prediction takes its place; likewise."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        whole("width", self.width, WIDEST)
+        text("linearisation", self.linearisation)
+        text("blend", self.blend)
+
+    @property
+    def channels(self) -> int:
+        return self.width
+
+    def options(self) -> dict[str, Any]:
+        return {"width": self.width}
+
+
+@dataclasses.dataclass(frozen=True)
+class CameraCurve(Metadata):
+    """The network that estimates the response curve of a picture."""
+
+    model = "camera_curve"
+    takes = "[N, F] float32, statistics of display-encoded pictures"
+    gives = "[N, 5] float32: n, s of the response curve, probabilities of its kinds"
+
+    size: int
+    """Numbers F in a row of statistics."""
+    width: int = 64
+    """Channels of the hidden layers."""
+    members: int = 4
+    """Networks whose mean is taken."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for name in ("size", "width", "members"):
+            whole(name, getattr(self, name), 4096)
+
+    @property
+    def channels(self) -> int:
+        return self.width
+
+    def options(self) -> dict[str, Any]:
+        return {"size": self.size, "width": self.width, "members": self.members}
+
+
+MODELS: dict[str, type[Metadata]] = {kind.model: kind for kind in (Hdrcnn, CameraCurve)}
+"""The networks by the name that is stored with their weights."""
+
+
+def read(record: dict[str, Any]) -> Metadata:
+    """What `as_record` made, or older files have, which name no domains. Raises ValueError naming
+    what is missing, unknown or of another type.
+    """
+    fields = dict(record)
+    name = fields.pop("model", Hdrcnn.model)
+    if not isinstance(name, str) or name not in MODELS:
+        raise ValueError(f"of a network {name!r}; known: {', '.join(MODELS)}")
+    kind = MODELS[name]
+    for domain in ("takes", "gives"):
+        if fields.pop(domain, getattr(kind, domain)) != getattr(kind, domain):
+            raise ValueError(f"a network that {domain} something else than {name} here")
+    known = {field.name: field for field in dataclasses.fields(kind)}
+    missing = [n for n, f in known.items() if n not in fields and _needed(f)]
+    for names, what in ((missing, "is missing"), (sorted(fields.keys() - known), "is unknown")):
+        if names:
+            raise ValueError(f"{names[0]!r} {what}")
+    return kind(**fields)
+
+
+def _needed(field: "dataclasses.Field[Any]") -> bool:
+    none = dataclasses.MISSING
+    return field.default is none and field.default_factory is none

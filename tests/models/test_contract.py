@@ -1,0 +1,131 @@
+"""What every network keeps to: built, saved, loaded, in low precision, by backends and tiles."""
+
+import re
+
+import keras
+import numpy as np
+import pytest
+from keras import ops
+
+from hdrcnn import weights
+from hdrcnn.models.metadata import MODELS, read
+from hdrcnn.tiles.frame import Frame
+from hdrcnn.tiles.tiling import Tiling
+from tests.models.tiny import PICTURES, TINY, shown
+
+AUTOMATIC_NAME = re.compile(
+    r"(conv2d|dense|batch_normalization|re_lu|concatenate|max_pooling2d)(_\d+)?$"
+)
+
+
+@pytest.fixture(scope="module", params=TINY)
+def record(request):
+    return TINY[request.param]
+
+
+@pytest.fixture(scope="module")
+def model(record):
+    keras.utils.set_random_seed(3)
+    return record.build()
+
+
+def test_every_network_is_among_them():
+    assert set(TINY) == set(MODELS)
+    assert all(kind.takes and kind.gives for kind in MODELS.values())
+
+
+def test_output_is_float32_and_finite(model, record):
+    y = np.asarray(model(shown(record), training=False))
+    assert y.dtype == np.float32
+    assert np.isfinite(y).all()
+    if record in PICTURES:
+        assert y.shape == (2, 64, 64, 3)
+
+
+def test_every_layer_is_named_by_hand(model):
+    assert not [layer.name for layer in model.layers if AUTOMATIC_NAME.match(layer.name)]
+    paths = [variable.path for variable in model.weights]
+    assert len(set(paths)) == len(paths)
+
+
+def test_low_precision_is_that_of_the_convolutions_alone(model, record):
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    low = record.build()
+    weights.assign(low, weights.collect(model), "the same")
+    assert low.get_layer(index=-1).compute_dtype == "float32"
+    assert all(variable.dtype == "float32" for variable in low.weights)
+    batch = shown(record)
+    exact, rounded = (np.asarray(m(batch, training=False)) for m in (model, low))
+    assert rounded.dtype == np.float32
+    # bfloat16 has eight bits.
+    assert np.abs(rounded - exact).max() < 0.05 * max(1.0, np.abs(exact).max())
+
+
+def test_every_weight_learns(model, record):
+    tf = pytest.importorskip("tensorflow")
+    with tf.GradientTape() as tape:
+        loss = ops.mean(ops.square(model(shown(record), training=True) - 0.3))
+    gradients = tape.gradient(loss, [variable.value for variable in model.trainable_variables])
+    for variable, gradient in zip(model.trainable_variables, gradients, strict=True):
+        assert gradient is not None, variable.path
+        assert np.isfinite(np.asarray(gradient)).all(), variable.path
+
+
+def test_saved_and_loaded_it_computes_the_same(model, record, tmp_path):
+    weights.save(tmp_path / "w.npz", weights.collect(model), record, half=False)
+    arrays, found = weights.load(tmp_path / "w.npz")
+    assert found == record == read(record.as_record())
+    other = found.build()
+    weights.assign(other, arrays, "w.npz")
+    batch = shown(record)
+    np.testing.assert_array_equal(
+        np.asarray(other(batch, training=False)), np.asarray(model(batch, training=False))
+    )
+    del arrays[next(iter(arrays))]
+    with pytest.raises(weights.WeightsError, match="missing"):
+        weights.assign(other, arrays, "w.npz")
+
+
+def test_of_another_network_is_refused(record):
+    other = next(kind for name, kind in MODELS.items() if name != record.model)
+    with pytest.raises(weights.WeightsError, match=record.model):
+        weights.checked({}, record, other, "w.npz")
+
+
+def test_both_backends_agree(tmp_path, run_python):
+    pytest.importorskip("jax")
+    script = (
+        "import sys, numpy as np\nfrom hdrcnn import weights\n"
+        "for path in sys.argv[1:]:\n"
+        "    arrays, record = weights.load(__import__('pathlib').Path(path))\n"
+        "    model = record.build()\n    weights.assign(model, arrays, path)\n"
+        "    batch = np.load(path + '.npy')\n"
+        "    np.save(path + '.out.npy', np.asarray(model(batch, training=False)))\n"
+    )
+    expected = {}
+    for name, record in TINY.items():
+        keras.utils.set_random_seed(5)
+        model, path = record.build(), tmp_path / f"{name}.npz"
+        weights.save(path, weights.collect(model), record, half=False)
+        np.save(f"{path}.npy", shown(record))
+        expected[path] = np.asarray(model(shown(record), training=False))
+    run_python("-c", script, *expected, cwd=tmp_path, KERAS_BACKEND="jax")
+    for path, values in expected.items():
+        found = np.load(f"{path}.out.npy")
+        np.testing.assert_allclose(found, values, atol=1e-4 * max(1.0, np.abs(values).max()))
+
+
+@pytest.mark.parametrize("record", PICTURES, ids=lambda record: record.model)
+def test_tiles_equal_the_whole(record):
+    keras.utils.set_random_seed(7)
+    model = record.build()
+    code = np.random.default_rng(7).random((160, 480, 3), np.float32)
+    whole = np.asarray(model.predict_on_batch(code[None]))[0]
+    tiling = Tiling(model, 160 * 448)
+    frame = Frame(code, tiling.cell)
+    everything = np.ones(tuple(side // tiling.cell for side in code.shape[:2]), bool)
+    count = 0
+    for part, values in tiling.log_hdr(frame, everything):
+        count += 1
+        np.testing.assert_allclose(values, whole[part.within(frame.bounds)], atol=1e-4)
+    assert count > 1

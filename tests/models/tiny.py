@@ -1,0 +1,22 @@
+"""Every network, tiny, and what it is shown: shared by the tests that run over all of them."""
+
+import numpy as np
+
+from hdrcnn.models.metadata import CameraCurve, Hdrcnn, Metadata
+
+TINY: dict[str, Metadata] = {
+    "hdrcnn": Hdrcnn(2, "srgb", "pixel"),
+    "camera_curve": CameraCurve(12, 4, 2),
+}
+PICTURES = [record for record in TINY.values() if record.takes.startswith("[N, H, W, 3]")]
+"""Those from pictures to pictures of the same size, which are computed by tiles."""
+
+
+def shown(record: Metadata, side: int = 64) -> np.ndarray:
+    """A batch of two, random, of the shape that the record says the network takes."""
+    names = record.takes[1 : record.takes.index("]")].split(", ")
+    sizes = {"N": 2, "K": 3, "H": side, "W": side, "h": side, "w": side}
+    if "F" in names:
+        sizes["F"] = record.options()["size"]
+    shape = [int(name) if name.isdigit() else sizes[name] for name in names]
+    return np.random.default_rng(side).random(shape, np.float32)

@@ -1,0 +1,56 @@
+"""The settings of HDRCNN's training, saved as JSON beside the weights.
+
+The sections - how scenes are looked at, the three parts of the camera, the loss, the motion - are
+records of their own, changed by `--set exposure.unclipped=0.8,0.98`.
+"""
+
+import dataclasses
+
+from hdrcnn.colour.transfer import LINEARISATIONS
+from hdrcnn.predict.blend import BLENDS
+from training_code.camera import Development, Exposure, Sensor
+from training_code.losses.motion import Motion
+from training_code.losses.settings import Loss
+from training_code.scenes.views import Views
+from training_code.tasks.settings import Schedule, check_chosen, setting
+
+TEMPORAL = ("", "transform", "jacobian", "flicker")
+
+
+@dataclasses.dataclass(frozen=True)
+class Config(Schedule):
+    """The defaults are the published distributions and loss, and a width and schedule for two CPU
+    cores.
+    """
+
+    width: int = setting(16, "Channels of the first block; 64 is the published network.")
+    size: int = setting(256, "Side of the training crops in pixels, a multiple of 32.")
+    norm_momentum: float = setting(0.9, "Decay of the batch-norm averages; 0.9 is published.")
+    linearisation: str = setting(
+        "mean_curve", f"Stored with the weights: {', '.join(LINEARISATIONS)}."
+    )
+    blend: str = setting(
+        "channel", f"Stored with the weights: {', '.join(BLENDS)}; the first is published."
+    )
+    temporal: str = setting(
+        "", "Temporal regularisation (stage 3): transform, jacobian or flicker; empty: none."
+    )
+    temporal_weight: float = setting(
+        0.95, "Its share of the loss; 0.95 is published, with flicker take about 0.01."
+    )
+    views: Views = Views()
+    exposure: Exposure = Exposure()
+    sensor: Sensor = Sensor()
+    development: Development = Development()
+    loss: Loss = Loss()
+    motion: Motion = Motion()
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.size < 32 or self.size % 32:
+            raise ValueError(f"--size {self.size}: must be a multiple of 32")
+        self.check_least(width=1)
+        self.check_share("temporal_weight", "norm_momentum")
+        check_chosen("linearisation", self.linearisation, tuple(LINEARISATIONS))
+        check_chosen("blend", self.blend, tuple(BLENDS))
+        check_chosen("temporal", self.temporal, TEMPORAL)
