@@ -148,7 +148,8 @@ def write(
     chromaticities: of the image's red, green, blue and white, CIE xy, as in `Photograph`; from
     there it is brought to Rec. 709. None: it is in Rec. 709. photograph: what the image was made
     of, of the same size; it tells the chromaticities, and its alpha, camera and own samples go
-    where the file has a place for them. options: fields of `writers.Options`, such as nits or jpeg_quality.
+    where the file has a place for them. options: fields of `writers.Options`, such as nits or
+    jpeg_quality.
     Raises ImageError, and ValueError for unusable options.
     """
     import numpy as np

@@ -32,29 +32,32 @@ class Options:
 
     nits: float = _option(
         REFERENCE_WHITE,
-        "cd/m^2 of the clipping level, 1.0.",
+        "light of 1.0, the clipping level, in cd/m^2",
         valid=lambda value: 0.0 < value <= 10000.0,
         limits="cd/m^2 above 0, at most 10000",
     )
     look: str = _option(
         "photograph",
-        "Of files to look at, below the clipping level: that of the photograph, or the light "
-        "behind it.",
+        "appearance below the clipping level in files to look at: that of the photograph, or its "
+        "light",
         LOOKS,
     )
-    exr_float: bool = _option(False, "OpenEXR and JPEG XL of 32 bits a sample. Without: 16.")
-    exr_compression: str = _option("zip", "Of OpenEXR.", COMPRESSIONS)
+    exr_float: bool = _option(False, "32 bits a sample in exr and jxl instead of 16")
+    exr_compression: str = _option("zip", "compression of exr", COMPRESSIONS)
     exr_level: float | None = _option(
         None,
-        "Of dwaa and dwab: 45 as a rule, more is smaller and worse.",
+        "level of dwaa and dwab; 45 is usual, more is smaller and worse",
         valid=lambda value: value is None or 0.0 <= value < 1e5,
         limits="0 or more",
     )
     jpeg_quality: int = _option(
-        95, "Of ultrahdr: gain map, and base where encoded anew.", valid=_percent, limits="1 to 100"
+        95,
+        "quality of ultrahdr, 1 to 100: gain map, and base if encoded again",
+        valid=_percent,
+        limits="1 to 100",
     )
     avif_quality: int = _option(
-        95, "Of avif; 100 keeps every code.", valid=_percent, limits="1 to 100"
+        95, "quality of avif, 1 to 100, which keeps every code", valid=_percent, limits="1 to 100"
     )
 
     def __post_init__(self) -> None:
