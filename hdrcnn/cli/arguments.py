@@ -19,7 +19,7 @@ def input_and_output(parser: Parser) -> Group:
     if parser.paths:
         group.add_argument(
         "paths", metavar="PATH", nargs="*", type=nonempty,
-        help="picture, folder with all its folders, or pattern in quotes",
+        help="picture, folder with its subfolders, or pattern in quotes",
     )  # fmt: skip
     group.add_argument(
         "--im_dir", metavar="PATH", action="append", default=[], type=nonempty,

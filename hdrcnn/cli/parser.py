@@ -78,6 +78,16 @@ def unknown(what: str, word: str, known: Iterable[str], hint: str) -> UsageError
     return UsageError(f"unknown {what} {word}; {f'did you mean {near[0]}? ' if near else ''}{hint}")
 
 
+def _lines(path: str) -> list[str]:
+    """Of a file of flags, without comments. Raises UsageError."""
+    try:
+        text = Path(path).read_text(encoding="utf-8")
+    except (OSError, ValueError) as error:
+        raise UsageError(f"--{FLAGFILE}={path}: cannot be read: {error}") from error
+    lines = map(str.strip, text.splitlines())
+    return [line for line in lines if line and not line.startswith(("#", "//"))]
+
+
 class _Formatter(argparse.HelpFormatter):
     def __init__(self, prog: str) -> None:
         width = min(100, shutil.get_terminal_size((100, 24)).columns)
@@ -171,25 +181,20 @@ class Parser(argparse.ArgumentParser):
                 flags.append(f"--{name}={value}")
             elif value not in read:  # Files may name each other.
                 read.add(value)
-                lines = map(str.strip, Path(value).read_text(encoding="utf-8").splitlines())
-                left.extendleft(
-                    reversed([line for line in lines if line and not line.startswith(("#", "//"))])
-                )
+                left.extendleft(reversed(_lines(value)))
         return flags, others
 
     def parse(self, argv: Sequence[str]) -> argparse.Namespace:
         """The arguments, and in `given` the names of those that stand on the command line.
 
-        Prints help and exits if it is asked for. Raises UsageError, or OSError for a flag file.
+        Prints help and exits if it is asked for. Raises UsageError.
         """
         if not {*HELP, *HELP_ALL}.isdisjoint(argv):
             print(self.help(not set(HELP_ALL).isdisjoint(argv)), end="")
             sys.exit(0)
         flags, others = self._spelled(argv)
         if others and not self.paths:
-            raise UsageError(
-                f"what is {others[0]!r}? Arguments are given as --name=value, see --help"
-            )
+            raise UsageError(f"what is {others[0]!r}? Flags are given as --name=value; see --help")
         arguments = self.parse_args([*flags, "--", *others] if others else flags)
         arguments.given = frozenset(flag[2:].partition("=")[0] for flag in flags)
         return arguments

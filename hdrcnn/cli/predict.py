@@ -55,7 +55,7 @@ def _reconstruction(parser: Parser) -> None:
     group = parser.add_argument_group("Reconstruction")
     group.add_argument(
         "--params", metavar="FILE", type=nonempty, default="auto",
-        help="weights; auto: those for the kind of picture",
+        help="weights file; auto: by the kind of picture",
     )  # fmt: skip
     group.add_argument(
         "--camera_curve", metavar="NAME", default="auto",
@@ -65,7 +65,7 @@ def _reconstruction(parser: Parser) -> None:
     )  # fmt: skip
     group.add_argument(
         "--gamma", metavar="NUMBER", type=number(float, 0.1, 10.0), default=1.0,
-        help="camera-curve control; 1.1 to 1.3 brightens highlights",
+        help="1.1 to 1.3 raises highlights that come out too low",
     )  # fmt: skip
     group.add_argument(
         "--scaling", metavar="NUMBER", type=number(float, 0.1, 10.0, "auto"), default="auto",
