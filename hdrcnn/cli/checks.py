@@ -10,7 +10,7 @@ from hdrcnn.writers import WRITERS
 
 
 def place(arguments: argparse.Namespace) -> Place | None:
-    """Where workers are wanted; None: this process does the work. Raises ValueError."""
+    """Where workers are wanted; None: this process does the work. Raises UsageError, ValueError."""
     asked = Place(**{f.name: getattr(arguments, f.name) for f in dataclasses.fields(Place)})
     if arguments.engine == "dask" or asked.scheduler is not None:
         return asked
@@ -20,7 +20,7 @@ def place(arguments: argparse.Namespace) -> Place | None:
 
 
 def shard(arguments: argparse.Namespace) -> Shard:
-    """The share of this run. Raises ValueError."""
+    """The share of this run. Raises UsageError, ValueError."""
     asked = Shard.parse(arguments.shard) if arguments.shard is not None else Shard()
     if asked != Shard() and arguments.report:
         raise UsageError("--shard with --report: it needs all pictures; leave one of them out")
