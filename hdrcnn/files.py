@@ -180,8 +180,7 @@ def prepare_folder(folder: Path) -> OutputFolder:
         found = folder.stat()
     except OSError as error:
         raise ImageError(
-            f"{folder}: no folder that can be written to: {error.strerror or error}; give another "
-            "--out_dir"
+            f"{folder}: cannot be written to: {error.strerror or error}; give another --out_dir"
         ) from error
     return OutputFolder(folder, found.st_dev, found.st_ino)
 
