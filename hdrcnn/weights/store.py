@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from hdrcnn.files import shown
+from hdrcnn.files import WeightsError, shown
 from hdrcnn.models.metadata import Metadata, read
 from hdrcnn.weights import npz
 
@@ -27,8 +27,6 @@ CURVES = FOLDER / "camera_curve.npz"
 Kind = TypeVar("Kind", bound=Metadata)
 
 
-class WeightsError(Exception):
-    """A weights file that cannot be used; the message is meant for the user."""
 
 
 def _as_half(array: np.ndarray) -> np.ndarray:
