@@ -96,7 +96,8 @@ def render(scene: dict[str, Any], size: tuple[int, int], samples: int, seed: int
         return np.array(mitsuba.render(whole, sensor=view, seed=seed), np.float32)
 
     if look["degrees"] == 360:
-        return _panorama(lambda *side: shoot(*side, (size[1] // 2, size[1] // 2)), size)
+        side = size[1] // 2, size[1] // 2
+        return _panorama(lambda *way: shoot(way[0], way[1], way[2], side), size)
     ahead = np.subtract(look["target"], look["origin"])
     return shoot(ahead, np.array([0.0, 1.0, 0.0]), look["degrees"], size)
 

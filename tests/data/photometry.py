@@ -1,6 +1,4 @@
-"""Light of small scenes, computed in a process without TensorFlow: with both loaded, a process
-that ends crashes.
-"""
+"""Light of small scenes, for a process of its own (`tests.apart`)."""
 
 from collections.abc import Sequence
 from typing import Any

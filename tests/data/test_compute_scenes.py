@@ -1,9 +1,6 @@
 """The command that computes scenes with Mitsuba, and the committed files."""
 
 import sys
-from concurrent.futures import ProcessPoolExecutor
-from importlib import import_module
-from multiprocessing import get_context
 
 import numpy as np
 import pytest
@@ -14,6 +11,7 @@ from hdrcnn.files import ImageError
 from hdrcnn.readers.hdr import read_exr
 from hdrcnn.readers.photograph import read_ldr
 from hdrcnn.writers.exr import HALF_MAX
+from tests.apart import calls
 from tests.conftest import ROOT
 
 
@@ -59,13 +57,8 @@ def test_without_mitsuba_the_extra_is_named(monkeypatch):
 
 @pytest.fixture(scope="module")
 def apart():
-    """Calls a function of `photometry` in a process of its own."""
-    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
-        yield lambda name, *arguments: pool.submit(_call, name, arguments).result()
-
-
-def _call(name, arguments):
-    return getattr(import_module("tests.data.photometry"), name)(*arguments)
+    """Calls a function of `photometry`."""
+    yield from calls("tests.data.photometry")
 
 
 @pytest.mark.parametrize("name", SHOTS)

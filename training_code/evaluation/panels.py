@@ -141,7 +141,8 @@ def render_view(view: ReportView) -> RenderedView:
     `ReportView` tells, or values that are not finite.
     """
     _check(view)
-    size = fitting(*view.code.shape[:2], PANEL_SIDE, PANEL_SIDE)
+    rows, columns = view.code.shape[:2]
+    size = fitting(rows, columns, PANEL_SIDE, PANEL_SIDE)
     linear = inverse_camera_curve(view.code.astype(np.float32) / np.float32(255.0))
     images = [resized(image, *size) for image in (linear, view.prediction, view.truth)]
     exposures = []
