@@ -1,6 +1,6 @@
 """At which size the network should see a picture: the ways of `--resolution` on large ones.
 
-    python data/compute_scenes.py --scale 7 --samples 8 --out_dir runs/large
+    python data/compute_scenes.py --scale 7 --samples 64 --out_dir runs/large
     python benchmarks/resolution.py --scenes runs/large/truth
 
 photographs each HDR file at several exposures, reconstructs it in every way and prints

@@ -1,15 +1,16 @@
-"""Compute the HDR scenes of this folder and photograph them.
+"""Compute HDR scenes with Mitsuba 3 and photograph them.
 
-    python data/compute_scenes.py
+    pip install .[scenes]
+    python data/compute_scenes.py --out_dir runs/scenes
 
-writes  data/NAME.png        the picture, 8 bit, as the project's virtual camera takes it;
-                             of one scene also NAME_q92.jpg, the same as a JPEG file
-        data/truth/NAME.exr  the light that fell on its sensor, linear Rec. 709, half float;
-                             1.0 = the clipping level of the picture
+writes  runs/scenes/NAME.png        the picture, 8 bit, as the project's virtual camera takes it
+        runs/scenes/truth/NAME.exr  the light that fell on its sensor, linear Rec. 709, half
+                                    float; 1.0 = the clipping level of the picture
 
-    python data/compute_scenes.py --scale 6.25 --samples 16 --out_dir runs/large
+    python data/compute_scenes.py --scale 6.25 --samples 64 --out_dir runs/large
 
-makes larger ones, for benchmarks. The same settings give the same files.
+makes larger ones, for benchmarks. The same settings give the same files. The pictures committed
+in this folder are older: README.md here names the commit that made them.
 """
 
 import dataclasses
@@ -17,21 +18,19 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-from PIL import Image
+from scipy.ndimage import map_coordinates
 
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))
 
 from absl import flags
 
-from data.scenes import indoors, night, outdoors
-from data.scenes.denoise import denoise
-from data.scenes.renderer import render
-from data.scenes.scene import PanoramaCamera, Scene
 from hdrcnn.colour.transfer import MEAN_CURVE_N, MEAN_CURVE_S
-from hdrcnn.files import ImageError, finished_whole
+from hdrcnn.files import ImageError
+from hdrcnn.readers.panorama import Band
 from hdrcnn.writers.exr import write_exr
 from hdrcnn.writers.metadata import panorama_xmp
 from hdrcnn.writers.preview import write_png
@@ -40,88 +39,154 @@ from training_code.console import run
 
 NOISE_SD = 0.002
 """Of the sensor, in clipping levels."""
+PASSES = 8
+"""Independent renderings; of each pixel the brightest is left out."""
+# fmt: off
+SIDES = np.array([[[0, 0, -1], [1, 0, 0], [0, 1, 0]], [[1, 0, 0], [0, 0, 1], [0, 1, 0]],
+                  [[0, 0, 1], [-1, 0, 0], [0, 1, 0]], [[-1, 0, 0], [0, 0, -1], [0, 1, 0]],
+                  [[0, 1, 0], [1, 0, 0], [0, 0, 1]], [[0, -1, 0], [1, 0, 0], [0, 0, -1]]])
+# fmt: on
+"""Ahead, right and up of the six sides of a cube: forward, right, back, left, up, down."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Shot:
-    """A scene and how it is photographed."""
+    """How a scene of `data/scenes.py` is photographed."""
 
-    scene: Callable[[], Scene]
     size: tuple[int, int]
     """Height and width at scale 1, pixels."""
-    samples: int
-    """Paths a pixel, in two halves."""
     unclipped: float
     """Share of the samples below the clipping level."""
-    curve_n: float = MEAN_CURVE_N
-    curve_s: float = MEAN_CURVE_S
-    jpeg_quality: int = 0
-    """Of a second file of the same picture; 0: none."""
+    is_panorama: bool = False
 
 
 SHOTS = {
-    "sun_and_spheres": Shot(outdoors.sun_and_spheres, (427, 640), 256, 0.87),
-    "white_court": Shot(outdoors.white_court, (400, 533), 256, 0.87),
-    "desk_by_window": Shot(indoors.desk_by_window, (375, 500), 256, 0.87),
-    "night_market": Shot(night.night_market, (400, 600), 256, 0.93, jpeg_quality=92),
-    "room_panorama": Shot(indoors.room_panorama, (256, 512), 64, 0.93),
+    "sun_and_spheres": Shot((427, 640), 0.87),
+    "white_court": Shot((400, 533), 0.87),
+    "desk_by_window": Shot((375, 500), 0.87),
+    "night_market": Shot((400, 600), 0.93),
+    "room_panorama": Shot((256, 512), 0.93, is_panorama=True),
 }
 
 FLAGS = flags.FLAGS
 flags.DEFINE_float("scale", 1.0, "Width and height, times this; 6.25: 11 megapixels.", 0.01)
-flags.DEFINE_integer("samples", 0, "Paths a pixel, a power of two >= 2; 0: what each needs.", 0)
+flags.DEFINE_integer("samples", 1024, "Paths a pixel, in eight passes.", PASSES)
 flags.DEFINE_multi_enum("scene", list(SHOTS), list(SHOTS), "Which; may be given more than once.")
-flags.DEFINE_string("out_dir", str(HERE), "Folder of the pictures; truths lie in its truth/.")
+flags.DEFINE_string("out_dir", "runs/scenes", "Folder of the pictures; truths lie in its truth/.")
 
 
-def light(shot: Shot, scale: float, samples: int, progress: Callable[[float], None]) -> np.ndarray:
-    """[H, W, 3] float32, linear Rec. 709, 1.0 = clipping level: what falls on the sensor."""
-    height, width = (max(1, round(side * scale)) for side in shot.size)
-    scene = shot.scene()
-    halves = []
-    for half in range(2):
+def render(scene: dict[str, Any], size: tuple[int, int], samples: int, seed: int) -> np.ndarray:
+    """[H, W, 3] float32, linear Rec. 709, cd/m2: the light of a scene of `data/scenes.py`."""
+    import mitsuba
 
-        def both(share: float, done: int = half) -> None:
-            progress((done + share) / 2.0)
+    look = scene["look"]
+    integrator = {"type": "path", "max_depth": 8}
+    things = {name: thing for name, thing in scene.items() if name != "look"}
+    # Optimised, the lamps would come in any order, and be aimed at by other numbers.
+    whole = mitsuba.load_dict({"type": "scene", "integrator": integrator, **things}, optimize=False)
 
-        halves.append(render(scene, (height, width), samples // 2, seed=half, progress=both))
-    return expose(denoise(halves[0], halves[1]), shot.unclipped)
+    def shoot(ahead: np.ndarray, up: np.ndarray, degrees: float, size: tuple[int, int]) -> Any:
+        target = np.add(look["origin"], ahead).tolist()
+        place = mitsuba.ScalarTransform4f().look_at(list(look["origin"]), target, up.tolist())
+        # Only with a box filter do the blocks of an image not depend on which came first.
+        film = {"type": "hdrfilm", "height": size[0], "width": size[1], "rfilter": {"type": "box"}}
+        sampler = {"type": "multijitter", "sample_count": samples}
+        sensor = {"type": "perspective", "fov": degrees, "to_world": place}
+        view = mitsuba.load_dict({**sensor, "film": film, "sampler": sampler})
+        return np.array(mitsuba.render(whole, sensor=view, seed=seed), np.float32)
+
+    if look["degrees"] == 360:
+        side = size[1] // 2, size[1] // 2
+        return _panorama(lambda *way: shoot(way[0], way[1], way[2], side), size)
+    ahead = np.subtract(look["target"], look["origin"])
+    return shoot(ahead, np.array([0.0, 1.0, 0.0]), look["degrees"], size)
+
+
+def _panorama(side: Callable[..., np.ndarray], size: tuple[int, int]) -> np.ndarray:
+    """[H, W, 3] equirectangular, -z in the middle, from the sides of a cube, which `side` renders
+    for a direction ahead, one up and an angle; each is a little wider than 90 degrees.
+    """
+    widen = 1.05
+    row, column = np.indices(size) + 0.5
+    latitude, longitude = (0.5 - row / size[0]) * np.pi, (2.0 * column / size[1] - 1.0) * np.pi
+    level = np.cos(latitude)
+    towards = np.stack(
+        [level * np.sin(longitude), np.sin(latitude), -level * np.cos(longitude)], axis=-1
+    )
+    nearest = np.argmax(towards @ SIDES[:, 0].T, axis=-1)
+    panorama = np.empty((*size, 3), np.float32)
+    for number, (ahead, right, up) in enumerate(SIDES):
+        face = side(ahead, up, float(np.degrees(2.0 * np.arctan(widen))))
+        at = nearest == number
+        x, y = (towards[at] @ axis / (towards[at] @ ahead) for axis in (right, up))
+        place = [(1.0 + v / widen) * len(face) / 2.0 - 0.5 for v in (-y, x)]
+        for channel in range(3):
+            panorama[at, channel] = map_coordinates(
+                face[..., channel], place, order=1, mode="nearest"
+            )
+    return panorama
+
+
+def light(name: str, scale: float, samples: int, progress: Callable[[float], None]) -> np.ndarray:
+    """[H, W, 3] float32, linear Rec. 709, 1.0 = clipping level: what falls on the sensor.
+
+    The mean of the passes without the brightest of each sample: a path that found a lamp by
+    chance, as a mirror's caustics do, is in one of them only. What noise the two halves of the
+    passes differ by is taken off by non-local means, of logarithms: a lamp must not leak. Raises
+    ImageError if Mitsuba or scikit-image is missing.
+    """
+    try:
+        from skimage.restoration import denoise_nl_means
+
+        from data import scenes
+    except ModuleNotFoundError as error:
+        raise ImageError(f"{name}: {error.name} is missing: pip install .[scenes]") from error
+    height, width = (max(1, round(side * scale)) for side in SHOTS[name].size)
+    scene = getattr(scenes, name)()
+    halves = np.zeros((2, height, width, 3), np.float32)
+    brightest = np.zeros((height, width, 3), np.float32)
+    for number in range(PASSES):
+        one = render(scene, (height, width), samples // PASSES, number)
+        halves[number % 2] += one
+        np.maximum(brightest, one, out=brightest)
+        progress((number + 1) / PASSES)
+    mean = np.maximum(halves.sum(axis=0) - brightest, 0.0) / np.float32(PASSES - 1)
+    floor = np.float32(1e-3 * np.median(mean) + 1e-12)
+    first, second = np.log(2.0 / PASSES * halves + floor)
+    sd = float(np.median(np.abs(first - second)) / 2.0 / 0.6745)
+    options = {"patch_size": 5, "patch_distance": 7, "channel_axis": -1, "fast_mode": True}
+    clean = denoise_nl_means(np.log(mean + floor), h=0.8 * sd, sigma=sd, **options)
+    return expose(np.maximum(np.exp(clean) - floor, 0.0), SHOTS[name].unclipped)
 
 
 def compute(name: str, out_dir: Path, scale: float, samples: int) -> None:
-    """One scene to its two files. Raises ImageError where they cannot be written."""
+    """One scene to its two files. Raises ImageError if they cannot be written."""
 
     def progress(share: float) -> None:
         if sys.stderr.isatty():
             print(f"\r{name}: {share:4.0%}", end="", file=sys.stderr)
 
-    start, shot = time.monotonic(), SHOTS[name]
-    exposed = light(shot, scale, samples or shot.samples, progress)
+    start = time.monotonic()
+    exposed = light(name, scale, samples, progress)
     size = exposed.shape[:2]
     sensed = sense(exposed, NOISE_SD, np.random.default_rng(0))
     write_exr(out_dir / "truth" / f"{name}.exr", exposed)
-    codes = develop(sensed, shot.curve_n, shot.curve_s)
-    is_panorama = isinstance(shot.scene().camera, PanoramaCamera)
-    write_png(out_dir / f"{name}.png", codes, xmp=panorama_xmp(*size) if is_panorama else "")
-    if shot.jpeg_quality:
-        with finished_whole(out_dir / f"{name}_q{shot.jpeg_quality}.jpg") as temporary:
-            Image.fromarray(codes).save(temporary, quality=shot.jpeg_quality)
+    codes = develop(sensed, MEAN_CURVE_N, MEAN_CURVE_S)
+    xmp = panorama_xmp(Band().xmp(*size)) if SHOTS[name].is_panorama else ""
+    write_png(out_dir / f"{name}.png", codes, xmp=xmp)
     print(f"\r{name}: {size[1]} x {size[0]}, peak {exposed.max():.5g}, ", end="")
     print(f"{np.mean(exposed >= 1.0):.1%} clipped, {time.monotonic() - start:.0f} s")
 
 
 def main() -> int:
     """Compute the scenes that the flags name. Returns the exit status."""
-    out_dir = Path(FLAGS.out_dir)
-    samples = FLAGS.samples
-    if samples and (samples < 2 or samples & (samples - 1)):
-        raise ValueError(f"--samples={samples}: must be a power of two, 2 at least")
+    truth = Path(FLAGS.out_dir) / "truth"
     try:
-        (out_dir / "truth").mkdir(parents=True, exist_ok=True)
+        truth.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise ImageError(f"{out_dir}: cannot be made: {error.strerror}") from error
+        raise ImageError(f"{FLAGS.out_dir}: cannot be made: {error.strerror}") from error
     for name in FLAGS.scene:
-        compute(name, out_dir, FLAGS.scale, samples)
+        compute(name, Path(FLAGS.out_dir), FLAGS.scale, FLAGS.samples)
     return 0
 
 

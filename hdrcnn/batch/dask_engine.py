@@ -42,8 +42,8 @@ ANSWER = 10
 """Seconds to wait for a scheduler."""
 PATIENCE = 120
 """Seconds to wait for a worker if there is none."""
-DEATHS = 2
-"""Of workers of this machine over one file, before it is set aside."""
+DEATHS = 3
+"""Of workers of this machine over one file, before it is given up."""
 _ALONE = threading.Lock()
 """A worker with several threads still does one file at a time: memory and the current folder are
 those of the process."""
@@ -247,15 +247,19 @@ def convert(job: Job, film: Film | None, request: Request) -> Outcome:
         return conversion.read().reconstruct().write()
 
 
-def _outcome(future: "Future") -> Outcome | None:
-    """None if workers died over it. Raises what the worker raised, or FarmError."""
+def _outcome(job: Job, future: "Future") -> Outcome:
+    """Of a job that is done. Raises what the worker raised, or FarmError."""
     from distributed import KilledWorker
     from distributed.scheduler import NoWorkerError
 
     try:
         return future.result()
     except KilledWorker:
-        return None
+        return Outcome(
+            job,
+            f"{job.source}: every worker that took it died; leave it out, or, if memory was short, "
+            "give fewer --workers or --width",
+        )
     except (CancelledError, NoWorkerError) as error:
         lost = "all workers were" if isinstance(error, NoWorkerError) else "the scheduler was"
         raise FarmError(f"{lost} lost; run again: what is done is kept") from error
@@ -275,40 +279,29 @@ def outcomes(
     """Outcomes in the order in which they come. Ends early if nothing can be written.
 
     Never more files are in hand than there are workers: a million files cost the scheduler no more
-    than a hundred, and a worker dies over one. Dask gives it to another worker. A file over which
-    too many died is set aside and tried once more with nothing beside it: it may only have stood
-    beside the culprit, or wanted more memory than was left.
+    than a hundred, and a worker dies over one. Dask gives it to another worker, until too many
+    have died over it.
     """
     from distributed import as_completed
 
-    waiting, suspects, alone = iter(jobs), list[Job](), False
-    in_hand: dict[Future, Job] = {}
+    waiting, in_hand = iter(jobs), dict["Future", Job]()
     done = as_completed(loop=client.loop)
-    while True:
+
+    def hand_out() -> None:
         with _said_as("the scheduler was lost; run again: what is done is kept"):
-            width = 1 if alone else max(1, len(client.nthreads()))  # They may come and go.
+            width = max(1, len(client.nthreads()))  # They may come and go.
         for job in itertools.islice(waiting, max(0, width - len(in_hand))):
             future = client.submit(convert, job, films.film(job.source), request, pure=False)
             in_hand[future] = job
             done.add(future)
-        if not in_hand:
-            if alone or not suspects:
-                return
-            waiting, alone = iter(suspects), True
-            continue
-        for future in done.next_batch():
-            job, outcome = in_hand.pop(future), _outcome(future)
-            if outcome is None and not alone:
-                suspects.append(job)
-                continue
-            outcome = outcome or Outcome(
-                job,
-                f"{job.source}: every worker that took it died, the last time with nothing beside "
-                "it; leave it out, or, if memory was short, give fewer --workers or --width",
-            )
-            yield outcome
-            if outcome.no_room:
-                return
+
+    hand_out()
+    for future in done:
+        outcome = _outcome(in_hand.pop(future), future)
+        yield outcome
+        if outcome.no_room:
+            return
+        hand_out()
 
 
 def convert_all(

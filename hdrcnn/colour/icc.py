@@ -1,11 +1,11 @@
-"""What an ICC profile says: primaries, where it is made of a matrix; by LittleCMS to sRGB, where
-it is made of tables.
+"""ICC profiles. What one says: primaries, where it is made of a matrix; by LittleCMS to sRGB, where
+it is made of tables; and one for given primaries.
 
 Of a matrix and curves only the matrix is used: the network was trained on the codes as they are.
 Tables have no primaries, so that their samples are converted before the network sees them.
 LittleCMS reads the elements that it needs and no others, so that what overlaps in a file does not
 multiply in memory; for the one kind without such a bound see `bounded`. Source: ICC.1:2022
-(clauses 7.2, 7.3, 9.2; annex E for `chad`).
+(clauses 7.2, 7.3, 9.2, 10.18; annex E for `chad`).
 """
 
 import io
@@ -15,10 +15,19 @@ from typing import Any
 import numpy as np
 from PIL import ImageCms
 
-from hdrcnn.colour.primaries import BRADFORD, Chromaticities, nearest_named, white_xyz
+from hdrcnn.colour.primaries import (
+    BRADFORD,
+    Chromaticities,
+    name_of,
+    nearest_named,
+    rgb_to_xyz,
+    white_xyz,
+)
 
 D50 = np.array([0.9642, 1.0, 0.8249])
 """The white of the profile connection space, XYZ."""
+_SRGB = (2.4, 1 / 1.055, 0.055 / 1.055, 1 / 12.92, 0.04045)
+"""g, a, b, c, d: (a X + b)^g from d on, c X below (IEC 61966-2-1)."""
 
 
 def _adaptation(white: np.ndarray, to: np.ndarray) -> np.ndarray:
@@ -123,3 +132,48 @@ def to_srgb(samples: np.ndarray, profile: bytes, space: str = "RGB") -> np.ndarr
         )
     except (RuntimeError, ValueError):
         return None
+
+
+def _fixed(kind: bytes, values: np.ndarray | tuple[float, ...]) -> bytes:
+    """An element of s15Fixed16 numbers."""
+    numbers = np.round(np.ravel(values) * 65536.0).astype(">i4").tobytes()
+    return kind + bytes(4) + numbers
+
+
+def _text(text: str) -> bytes:
+    """A multiLocalizedUnicode element of one text, American English."""
+    coded = text.encode("utf-16-be")
+    return struct.pack(">4s4xII2s2sII", b"mluc", 1, 12, b"en", b"US", len(coded), 28) + coded
+
+
+def matrix_profile(chromaticities: Chromaticities) -> bytes:
+    """A display profile, version 4: those primaries and the curve of sRGB, so that a JPEG's codes
+    keep their meaning. Pillow makes that of sRGB only; those that LittleCMS makes have no name.
+
+    Raises ValueError where the chromaticities span no colours.
+    """
+    space = rgb_to_xyz(chromaticities)
+    adaptation = _adaptation(space.sum(axis=1), D50)
+    curve = struct.pack(">4s4xH2x", b"para", 3) + _fixed(b"", _SRGB)[4:]
+    elements = [
+        (b"desc", _text(name_of(chromaticities))),
+        (b"cprt", _text("No copyright")),
+        (b"wtpt", _fixed(b"XYZ ", D50)),
+        (b"chad", _fixed(b"sf32", adaptation)),
+        *zip(
+            (b"rXYZ", b"gXYZ", b"bXYZ"),
+            (_fixed(b"XYZ ", colourant) for colourant in (adaptation @ space).T),
+            strict=True,
+        ),
+        *((name, curve) for name in (b"rTRC", b"gTRC", b"bTRC")),
+    ]
+    at = 132 + 12 * len(elements)
+    table, body = struct.pack(">I", len(elements)), b""
+    for name, element in elements:
+        table += struct.pack(">4s2I", name, at + len(body), len(element))
+        body += element + bytes(-len(element) % 4)
+    head = struct.pack(
+        ">I4xI4s4s4s12x4s28x", at + len(body), 4 << 24, b"mntr", b"RGB ", b"XYZ ", b"acsp"
+    )
+    head += _fixed(b"", D50)[4:]
+    return head.ljust(128, b"\0") + table + body

@@ -4,10 +4,10 @@ Sources: ITU-T H.273 (tables 2 and 3); PNG, third edition, for cICP.
 """
 
 import struct
-from collections.abc import Iterator
 
 from hdrcnn.colour.primaries import DISPLAY_P3, REC709, REC2020, Chromaticities
 from hdrcnn.readers.heif_items import main_properties
+from hdrcnn.readers.png_chunks import before_pixels
 
 PRIMARIES: dict[int, Chromaticities] = {
     1: REC709,
@@ -26,20 +26,9 @@ HDR_CURVES = {16: "PQ", 18: "HLG"}
 """Transfer characteristics of pictures that are HDR already."""
 
 
-def png_chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """Name and contents of the chunks before the pixels."""
-    at = 8
-    while at + 8 <= len(data):
-        size, name = struct.unpack_from(">I4s", data, at)
-        if name == b"IDAT":
-            return
-        yield name, data[at + 8 : at + 8 + size]
-        at += size + 12
-
-
 def png_code_points(data: bytes) -> tuple[int, int] | None:
     """Primaries and transfer of a PNG's cICP chunk, or None."""
-    for name, contents in png_chunks(data):
+    for name, contents in before_pixels(data):
         if name == b"cICP" and len(contents) == 4:
             return contents[0], contents[1]
     return None
@@ -47,7 +36,7 @@ def png_code_points(data: bytes) -> tuple[int, int] | None:
 
 def png_chromaticities(data: bytes) -> Chromaticities | None:
     """Those of a PNG's cHRM chunk; None where there is none, or an sRGB chunk beside it."""
-    chunks = dict(png_chunks(data))
+    chunks = dict(before_pixels(data))
     stored = chunks.get(b"cHRM", b"")
     if b"sRGB" in chunks or len(stored) != 32:
         return None

@@ -1,96 +1,213 @@
-"""Items of HEIC and AVIF files and their properties: which colour box is the main picture's,
-and what part of it is to be shown.
+"""Boxes of HEIC and AVIF files, and the items and properties that they describe.
 
-Sources: ISO/IEC 14496-12 for boxes and item references, ISO/IEC 23008-12 for item properties.
-A file may hold several pictures, such as thumbnails, tiles and gain maps, each with its own.
+Sources: ISO/IEC 14496-12 for boxes, places (`iloc`) and item references; ISO/IEC 23008-12 for
+item properties. A file may hold several pictures, such as thumbnails, tiles and gain maps, each
+with its own. Decoders give the main picture only, and neither which colour box is its own nor the
+numbers of a gain map.
 """
 
 import struct
 from collections.abc import Iterator
 from fractions import Fraction
+from typing import NamedTuple
 
-Box = tuple[bytes, memoryview]
+DAMAGE = (struct.error, LookupError, ValueError)
+"""What `Items` raises for a damaged file."""
+Property = tuple[bytes, bytes]
 """Name and contents."""
 
 
-def _boxes(data: memoryview) -> Iterator[Box]:
+class Box(NamedTuple):
+    """A box of a file."""
+
+    name: bytes
+    begin: int
+    end: int
+    """First byte of its contents, and the one after them."""
+
+
+def boxes(data: bytes, begin: int = 0, end: int | None = None) -> Iterator[Box]:
     """The boxes one after the other; the last may be cut off."""
-    at = 0
-    while at + 8 <= len(data):
+    at, end = begin, len(data) if end is None else end
+    while at + 8 <= end:
         size, name = struct.unpack_from(">I4s", data, at)
         head = 8
-        if size == 1 and at + 16 <= len(data):
+        if size == 1 and at + 16 <= end:
             (size,) = struct.unpack_from(">Q", data, at + 8)
             head = 16
-        size = size or len(data) - at
+        size = size or end - at
         if size < head:
             return
-        yield name, data[at + head : at + size]
+        yield Box(name, at + head, min(at + size, end))
         at += size
 
 
-def _main_item(contents: memoryview) -> int:
-    """Of a pitm box."""
-    return int(struct.unpack_from(">I" if contents[0] else ">H", contents, 4)[0])
+def _meta(data: bytes) -> dict[bytes, Box]:
+    """What is in a file's meta box, by name; empty if there is none."""
+    for box in boxes(data):
+        if box.name == b"meta":
+            return {inner.name: inner for inner in boxes(data, box.begin + 4, box.end)}
+    return {}
 
 
-def _associations(contents: memoryview) -> dict[int, list[int]]:
-    """Of an ipma box: places in ipco, from 1, by item."""
-    version, wide = contents[0], contents[3] & 1
-    (entries,) = struct.unpack_from(">I", contents, 4)
-    at, found = 8, {}
-    for _ in range(entries):
-        item, count = struct.unpack_from(">IB" if version else ">HB", contents, at)
-        at += 5 if version else 3
-        places = struct.unpack_from(f">{count}{'H' if wide else 'B'}", contents, at)
-        at += count * (2 if wide else 1)
-        found[item] = [place & (0x7FFF if wide else 0x7F) for place in places]
-    return found
+def _shelf(data: bytes, meta: dict[bytes, Box]) -> list[Property]:
+    """The properties of all items."""
+    held = meta.get(b"iprp", Box(b"", 0, 0))
+    shelf = [box for box in boxes(data, held.begin, held.end) if box.name == b"ipco"]
+    return [
+        (box.name, data[box.begin : box.end])
+        for outer in shelf[-1:]
+        for box in boxes(data, outer.begin, outer.end)
+    ]
 
 
-def _made_of(contents: memoryview) -> dict[int, list[int]]:
-    """Of an iref box: the items from which another is put together, such as the tiles of a grid."""
-    found, number, head = {}, "I" if contents[0] else "H", 6 if contents[0] else 4
-    for name, reference in _boxes(contents[4:]):
-        if name == b"dimg":
-            item, count = struct.unpack_from(f">{number}H", reference)
-            found[item] = list(struct.unpack_from(f">{count}{number}", reference, head))
-    return found
+class Items:
+    """The items of a file. Raises one of `DAMAGE` if it is damaged."""
+
+    def __init__(self, data: bytes) -> None:
+        self.data = data
+        self._meta = _meta(data)
+        self._main_at = self._meta[b"pitm"].begin
+        self._wide_main = data[self._main_at] > 0
+        self.main = int(
+            struct.unpack_from(">I" if self._wide_main else ">H", data, self._main_at + 4)[0]
+        )
+        self.kinds: dict[int, bytes] = {}
+        self._flags: dict[int, int] = {}
+        self._read_kinds()
+        self._auxiliary_at: dict[int, int] = {}
+        self.made_of, self.auxiliary_of = self._references()
+        self._owned = self._associations()
+
+    def _read_kinds(self) -> None:
+        """Of each item its kind, and where its flags stand."""
+        held = self._meta.get(b"iinf")
+        if held is None:
+            return
+        head = 8 if self.data[held.begin] else 6
+        for box in boxes(self.data, held.begin + head, held.end):
+            version = self.data[box.begin]
+            if box.name != b"infe" or version < 2:
+                continue
+            number = ">I" if version > 2 else ">H"
+            (item,) = struct.unpack_from(number, self.data, box.begin + 4)
+            at = box.begin + 4 + struct.calcsize(number) + 2
+            self.kinds[item] = self.data[at : at + 4]
+            self._flags[item] = box.begin + 3
+
+    def _references(self) -> tuple[dict[int, list[int]], dict[int, list[int]]]:
+        """From which items one is put together, such as the tiles of a grid; to which one is
+        auxiliary.
+        """
+        found: dict[bytes, dict[int, list[int]]] = {b"dimg": {}, b"auxl": {}}
+        held = self._meta.get(b"iref")
+        if held is not None:
+            number = "I" if self.data[held.begin] else "H"
+            for box in boxes(self.data, held.begin + 4, held.end):
+                if box.name not in found:
+                    continue
+                item, count = struct.unpack_from(f">{number}H", self.data, box.begin)
+                at = box.begin + struct.calcsize(f">{number}H")
+                to = struct.unpack_from(f">{count}{number}", self.data, at)
+                found[box.name][item] = list(to)
+                if box.name == b"auxl":
+                    self._auxiliary_at[item] = box.begin - 4
+        return found[b"dimg"], found[b"auxl"]
+
+    def _associations(self) -> dict[int, list[Property]]:
+        """The properties of each item."""
+        properties = _shelf(self.data, self._meta)
+        held = self._meta.get(b"iprp", Box(b"", 0, 0))
+        found: dict[int, list[Property]] = {}
+        for box in boxes(self.data, held.begin, held.end):
+            if box.name != b"ipma":
+                continue
+            version, wide = self.data[box.begin], self.data[box.begin + 3] & 1
+            (entries,) = struct.unpack_from(">I", self.data, box.begin + 4)
+            at = box.begin + 8
+            for _ in range(entries):
+                item, count = struct.unpack_from(">IB" if version else ">HB", self.data, at)
+                at += 5 if version else 3
+                places = struct.unpack_from(f">{count}{'H' if wide else 'B'}", self.data, at)
+                at += count * (2 if wide else 1)
+                mask = 0x7FFF if wide else 0x7F
+                found.setdefault(item, []).extend(
+                    properties[(place & mask) - 1]
+                    for place in places
+                    if 0 < place & mask <= len(properties)
+                )
+        return found
+
+    @property
+    def says_whose(self) -> bool:
+        """Whether properties belong to items at all."""
+        return bool(self._owned)
+
+    def properties(self, item: int) -> list[Property]:
+        return self._owned.get(item, [])
+
+    def contents(self, item: int, most: int) -> bytes:
+        """The data of an item, of each of its parts `most` bytes at most."""
+        held = self._meta[b"iloc"]
+        data, at = self.data, held.begin
+        version = data[at]
+        offset_size, length_size = data[at + 4] >> 4, data[at + 4] & 15
+        base_size, index_size = data[at + 5] >> 4, data[at + 5] & 15 if version in (1, 2) else 0
+        at += 6
+
+        def number(size: int) -> int:
+            nonlocal at
+            if at + size > held.end:
+                raise ValueError("places of items are cut short")
+            at += size
+            return int.from_bytes(data[at - size : at], "big")
+
+        wide = 4 if version > 1 else 2
+        for _ in range(number(wide)):
+            here = number(wide)
+            method = number(2) & 15 if version else 0
+            number(2)
+            base, parts = number(base_size), []
+            for _ in range(number(2)):
+                number(index_size)
+                begin, length = base + number(offset_size), number(length_size)
+                parts.append((begin, length))
+            if here != item:
+                continue
+            begin, end = (0, len(data))
+            if method == 1:
+                _, begin, end = self._meta[b"idat"]
+            elif method:
+                raise ValueError("data of another item")
+            return b"".join(
+                data[begin + first : min(begin + first + min(length, most), end)]
+                for first, length in parts
+            )
+        raise LookupError(f"item {item} has no place")
+
+    def with_main(self, item: int) -> bytes:
+        """A copy of the file whose main picture is another item."""
+        changed = bytearray(self.data)
+        struct.pack_into(">I" if self._wide_main else ">H", changed, self._main_at + 4, item)
+        changed[self._flags[item]] &= 0xFE  # It may be hidden.
+        if item in self._auxiliary_at:  # Decoders pass over what belongs to another picture.
+            at = self._auxiliary_at[item]
+            changed[at : at + 4] = b"skip"
+        return bytes(changed)
 
 
-def _properties(data: bytes) -> tuple[list[Box], list[Box], bool]:
-    """Of a file's main picture, of its tiles, and whether the file says whose they are: if not,
-    or not readably, the first are those of all pictures.
-    """
-    none = memoryview(b"")
-    meta = dict(_boxes(dict(_boxes(memoryview(data))).get(b"meta", none)[4:]))
-    held = list(_boxes(meta.get(b"iprp", none)))
-    properties = list(_boxes(dict(held).get(b"ipco", none)))
-    owned: dict[int, list[int]] = {}
-    try:
-        for name, contents in held:
-            if name == b"ipma":
-                owned.update(_associations(contents))
-        item = _main_item(meta.get(b"pitm", none))
-        tiles = _made_of(meta[b"iref"]).get(item, []) if b"iref" in meta else []
-    except (struct.error, IndexError):
-        return properties, [], False
-    if not owned:
-        return properties, [], False
-
-    def of(items: list[int]) -> list[Box]:
-        places = [place for part in items for place in owned.get(part, [])]
-        return [properties[place - 1] for place in places if 0 < place <= len(properties)]
-
-    return of([item]), of([tile for tile in dict.fromkeys(tiles) if tile != item]), True
-
-
-def main_properties(data: bytes) -> list[Box]:
+def main_properties(data: bytes) -> list[Property]:
     """The properties of a file's main picture, then those of its tiles. Those of all pictures
     if the file does not say, or not readably, whose they are; empty if it holds none.
     """
-    own, tiles, _ = _properties(data)
-    return own + tiles
+    try:
+        items = Items(data)
+    except DAMAGE:
+        return _shelf(data, _meta(data))
+    if not items.says_whose:
+        return _shelf(data, _meta(data))
+    shown = dict.fromkeys([items.main, *items.made_of.get(items.main, [])])
+    return [held for item in shown for held in items.properties(item)]
 
 
 def clean_aperture(data: bytes, width: int, height: int) -> tuple[int, int, int, int] | None:
@@ -100,8 +217,11 @@ def clean_aperture(data: bytes, width: int, height: int) -> tuple[int, int, int,
     None if the file names none, or none that lies in the picture's width and height. An aperture
     between pixels is rounded to the nearest.
     """
-    own, _, certain = _properties(data)
-    for name, contents in own if certain else ():
+    try:
+        items = Items(data)
+    except DAMAGE:
+        return None
+    for name, contents in items.properties(items.main):
         if name == b"clap" and len(contents) >= 32:
             numbers = struct.unpack_from(">IIIIiIiI", contents)
             if 0 in numbers[1::2]:

@@ -1,12 +1,33 @@
-"""PNG files without the text that no reader here needs, however much there is of it.
+"""The chunks of PNG files, and files without the text that no reader here needs, however much there
+is of it.
 
 Source: PNG, third edition (clause 5.3, chunk layout; 11.3.3, textual information).
 """
 
 import struct
+from collections.abc import Iterator
 
 _TEXT = (b"tEXt", b"zTXt", b"iTXt")
 _WANTED = (b"XML:com.adobe.xmp\0", b"Raw profile type exif\0")
+
+
+def chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:
+    """Name, first byte of the contents and the one after them, up to the end or damage."""
+    at = 8
+    while at + 12 <= len(data):
+        size, name = struct.unpack_from(">I4s", data, at)
+        if name == b"IEND" or at + 12 + size > len(data):
+            return
+        yield name, at + 8, at + 8 + size
+        at += 12 + size
+
+
+def before_pixels(data: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """Name and contents of the chunks before the pixels."""
+    for name, begin, end in chunks(data):
+        if name == b"IDAT":
+            return
+        yield name, data[begin:end]
 
 
 def lean(data: bytes) -> bytes:
@@ -14,22 +35,16 @@ def lean(data: bytes) -> bytes:
 
     From where its chunks are damaged it stays as it is.
     """
-    kept, seen, at, begun = [], set(), 8, 0
-    while at + 12 <= len(data):
-        size, name = struct.unpack_from(">I4s", data, at)
-        end = at + 12 + size
+    kept, seen, begun = [], set(), 0
+    for name, begin, end in chunks(data):
         keyword = name
         if name in _TEXT:
-            start = data[at + 8 : min(at + 8 + 80, end - 4)]
+            start = data[begin : min(begin + 80, end)]
             keyword = next((text for text in _WANTED if start.startswith(text)), b"")
         elif name != b"iCCP":
-            at = end
-            if name == b"IEND" or end > len(data):
-                break
             continue
         if not keyword or keyword in seen:
-            kept.append(data[begun:at])
-            begun = end
+            kept.append(data[begun : begin - 8])
+            begun = end + 4
         seen.add(keyword)
-        at = end
     return b"".join((*kept, data[begun:])) if kept else data

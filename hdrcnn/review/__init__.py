@@ -1,8 +1,8 @@
 """One page for a folder of results, which opens offline and shows their light.
 
 entry         a picture becomes two small JPEGs (photograph, gain map) and its figures
-page          all entries in one HTML file, bounded in size
-page.html     its frame: style, and the script that makes light of photograph and gain map
+page          pages in one HTML file each; all entries in one, bounded in size
+page.html     its template: style, and the script that makes light of photograph and gain map
 
 room = bytes_for(len(jobs))
 entries = [entry(picture, name, {"EXR": "out/lamp.exr"}, room) for ...]

@@ -11,7 +11,7 @@ import dataclasses
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont, PngImagePlugin
+from PIL import Image, ImageDraw, ImageFont
 
 from hdrcnn.colour.absolute import strips
 from hdrcnn.colour.clipping_level import scaled
@@ -19,9 +19,9 @@ from hdrcnn.colour.display import to_display
 from hdrcnn.colour.primaries import linear_to_rec709
 from hdrcnn.colour.saturation import THRESHOLD, saturation
 from hdrcnn.colour.transfer import linearise, luminance, srgb_encode
-from hdrcnn.files import finished_whole
 from hdrcnn.tiles.reduction import fitting, reduced
 from hdrcnn.writers.picture import Picture, check
+from hdrcnn.writers.preview import write_png
 from hdrcnn.writers.rendition import code_strip, rec709
 
 EXPOSURES = (-1, -3, -5)
@@ -180,8 +180,4 @@ def write_exposure_strip(
 ) -> None:
     """The strip as a PNG, which may name the software that made it. Raises ImageError."""
     check(path, picture)
-    notes = PngImagePlugin.PngInfo()
-    if software is not None:
-        notes.add_text("Software", software)
-    with finished_whole(path) as temporary:
-        Image.fromarray(exposure_strip(picture, name)).save(temporary, "PNG", pnginfo=notes)
+    write_png(path, exposure_strip(picture, name), software)

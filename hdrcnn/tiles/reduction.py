@@ -18,10 +18,10 @@ def fitting(rows: int, columns: int, height: int, width: int) -> tuple[int, int]
 
 
 def resized(values: np.ndarray, rows: int, columns: int) -> np.ndarray:
-    """[H, W, C] float32 to [rows, columns, C] float32, by area."""
+    """[H, W, C] to [rows, columns, C] float32, by area."""
     planes = [
         np.asarray(
-            Image.fromarray(np.ascontiguousarray(values[..., index])).resize(
+            Image.fromarray(np.ascontiguousarray(values[..., index], np.float32)).resize(
                 (columns, rows), Image.Resampling.BOX
             )
         )

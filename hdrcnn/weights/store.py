@@ -27,8 +27,6 @@ CURVES = FOLDER / "camera_curve.npz"
 Kind = TypeVar("Kind", bound=Metadata)
 
 
-
-
 def _as_half(array: np.ndarray) -> np.ndarray:
     """Kernels as float16; vectors stay float32: they are few, and a variance can exceed 65504."""
     if array.ndim < 2 or np.abs(array).max(initial=0.0) > np.finfo(np.float16).max:

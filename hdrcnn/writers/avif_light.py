@@ -7,6 +7,7 @@ import dataclasses
 import struct
 
 from hdrcnn.colour.absolute import ContentLight
+from hdrcnn.readers.heif_items import boxes
 
 
 @dataclasses.dataclass
@@ -22,25 +23,21 @@ class _Box:
 
 def _boxes(data: bytes) -> list[_Box]:
     """Raises ValueError where it is not made of boxes of plain sizes."""
-    found, at = [], 0
-    while at < len(data):
-        size, name = struct.unpack_from(">I4s", data, at) if at + 8 <= len(data) else (0, b"")
-        if size < 8 or at + size > len(data):
-            raise ValueError("no AVIF file as encoders write it")
-        found.append(_Box(name, data[at + 8 : at + size]))
-        at += size
+    found = [_Box(box.name, data[box.begin : box.end]) for box in boxes(data)]
+    if _joined(found) != data:
+        raise ValueError("no AVIF file as encoders write it")
     return found
 
 
-def _named(boxes: list[_Box], name: bytes) -> _Box:
-    for box in boxes:
+def _named(among: list[_Box], name: bytes) -> _Box:
+    for box in among:
         if box.name == name:
             return box
     raise ValueError(f"an AVIF file without {name.decode()}")
 
 
-def _joined(boxes: list[_Box]) -> bytes:
-    return b"".join(map(bytes, boxes))
+def _joined(parts: list[_Box]) -> bytes:
+    return b"".join(map(bytes, parts))
 
 
 def _associated(contents: bytes, item: int, number: int) -> bytes:

@@ -6,6 +6,7 @@ light where alpha is 0; MaxCLL, which is no standard attribute. Source: "Technic
 OpenEXR" and its list of standard attributes.
 """
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ import OpenEXR
 
 from hdrcnn.colour.absolute import strips
 from hdrcnn.files import ImageError, finished_whole, not_written
-from hdrcnn.writers.camera_attributes import camera_attributes
+from hdrcnn.readers.exif import Camera
 from hdrcnn.writers.options import Options
 from hdrcnn.writers.picture import Picture, check
 from hdrcnn.writers.whole import exr_attributes
@@ -23,6 +24,51 @@ from hdrcnn.writers.whole import exr_attributes
 HALF_MAX = 65504.0
 PREFIX = "hdrcnn:"
 """Of the attributes that hold notes."""
+TEXTS = {
+    "Make": "cameraMake",
+    "Model": "cameraModel",
+    "LensMake": "lensMake",
+    "LensModel": "lensModel",
+    "DateTimeOriginal": "capDate",
+}
+NUMBERS = {
+    "ExposureTime": "expTime",
+    "FNumber": "aperture",
+    "ISO": "isoSpeed",
+    "FocalLength": "nominalFocalLength",
+}
+"""Seconds, f-number, ISO, millimetres in both."""
+_OFFSET = re.compile(r"([+-])(\d\d):(\d\d)")
+_INT = range(-(2**31), 2**31)
+
+
+def utc_offset(text: str) -> float | None:
+    """Seconds to be added to local time to give UTC, from Exif's `+02:00`."""
+    found = _OFFSET.fullmatch(text)
+    if found is None:
+        return None
+    seconds = 3600.0 * int(found[2]) + 60.0 * int(found[3])
+    return -seconds if found[1] == "+" else seconds
+
+
+def camera_attributes(camera: Camera) -> dict[str, str | int | float]:
+    """Exif names and values (`Photograph.camera`) to attributes of OpenEXR and their values:
+    OpenEXR's own names if it has them, else the Exif name after `exif:`.
+    """
+    attributes: dict[str, str | int | float] = {}
+    for name, value in camera.items():
+        offset = utc_offset(str(value)) if name == "OffsetTimeOriginal" else None
+        if offset is not None:
+            attributes["utcOffset"] = offset
+        elif name in TEXTS:
+            attributes[TEXTS[name]] = str(value)
+        elif name in NUMBERS and not isinstance(value, str):
+            attributes[NUMBERS[name]] = float(value)
+        elif isinstance(value, int) and value not in _INT:
+            attributes[f"exif:{name}"] = float(value)
+        else:
+            attributes[f"exif:{name}"] = value
+    return attributes
 
 
 def _samples(values: np.ndarray, whole: bool, share: np.ndarray | None = None) -> np.ndarray:

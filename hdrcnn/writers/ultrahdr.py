@@ -17,7 +17,7 @@ import numpy as np
 from PIL import Image
 
 from hdrcnn.colour.absolute import strips
-from hdrcnn.colour.icc_profile import matrix_profile
+from hdrcnn.colour.icc import matrix_profile
 from hdrcnn.colour.primaries import REC709, to_rec709
 from hdrcnn.colour.transfer import srgb_decode, srgb_encode
 from hdrcnn.files import ImageError, finished_whole

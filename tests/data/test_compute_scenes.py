@@ -1,72 +1,22 @@
-"""The command that computes the samples, its denoising, and the committed files."""
+"""The command that computes scenes with Mitsuba, and the committed files."""
+
+import sys
 
 import numpy as np
 import pytest
 
-from data import compute_scenes
-from data.compute_scenes import NOISE_SD, SHOTS
-from data.scenes import denoise as denoising
-from data.scenes.denoise import denoise
-from hdrcnn.colour.transfer import inverse_camera_curve
+from data.compute_scenes import NOISE_SD, SHOTS, light
+from hdrcnn.colour.transfer import MEAN_CURVE_N, MEAN_CURVE_S, inverse_camera_curve
+from hdrcnn.files import ImageError
 from hdrcnn.readers.hdr import read_exr
 from hdrcnn.readers.photograph import read_ldr
 from hdrcnn.writers.exr import HALF_MAX
+from tests.apart import calls
 from tests.conftest import ROOT
 
 
-def noisy_pair(image: np.ndarray, relative_sd: float) -> list[np.ndarray]:
-    rng = np.random.default_rng(6)
-    return [
-        (image * (1 + relative_sd * rng.standard_normal(image.shape))).astype(np.float32)
-        for _ in range(2)
-    ]
-
-
-def test_noise_is_taken_off_and_the_mean_kept():
-    ramp = np.broadcast_to(np.linspace(1.0, 2.0, 80)[:, None], (60, 80, 3))
-    first, second = noisy_pair(ramp, 0.05)
-    before = np.sqrt(np.mean(((first + second) / 2 - ramp) ** 2))
-    result = denoise(first, second)
-    assert np.sqrt(np.mean((result - ramp) ** 2)) < 0.3 * before
-    assert result.mean() == pytest.approx(ramp.mean(), rel=2e-3)
-
-
-def test_without_noise_nothing_changes():
-    image = np.random.default_rng(3).uniform(0.5, 2.0, (40, 40, 3)).astype(np.float32)
-    np.testing.assert_allclose(denoise(image, image), image, rtol=1e-3)
-
-
-@pytest.mark.parametrize("shape", [(1, 1), (5, 40), (40, 5), (7, 7), (8, 3)])
-def test_pictures_smaller_than_the_window_are_averaged_too(shape):
-    first, second = noisy_pair(np.full((*shape, 3), 2.0), 0.05)
-    result = denoise(first, second)
-    low, high = np.minimum(first, second).min((0, 1)), np.maximum(first, second).max((0, 1))
-    assert result.shape == first.shape
-    assert (low * (1 - 1e-5) <= result).all()
-    assert (result <= high * (1 + 1e-5)).all()
-
-
-def test_bright_lamp_does_not_leak_into_the_wall_beside_it():
-    image = np.ones((50, 50, 3), np.float32)
-    image[20:30, 20:30] = 3000.0
-    result = denoise(*noisy_pair(image, 0.05))
-    wall = result[image == 1.0]
-    assert wall.max() < 1.15
-    np.testing.assert_allclose(result[22:28, 22:28], 3000.0, rtol=0.1)
-
-
-def test_denoising_does_not_depend_on_its_tiles(monkeypatch):
-    pair = noisy_pair(np.random.default_rng(3).uniform(0.5, 2.0, (50, 30, 3)), 0.2)
-    whole = denoise(*pair)
-    monkeypatch.setattr(denoising, "TILE_ROWS", 17)
-    np.testing.assert_allclose(denoise(*pair), whole, rtol=2e-5)
-
-
-# The command
-
-
 def test_command_writes_pictures_and_truths_that_agree_and_repeat(tmp_path, run_python):
-    settings = ("--scale=0.06", "--samples=4", "--scene=night_market", "--scene=white_court")
+    settings = ("--scale=0.06", "--samples=8", "--scene=night_market", "--scene=white_court")
     for folder in ("a", "b"):
         done = run_python(
             ROOT / "data" / "compute_scenes.py", *settings, f"--out_dir={folder}", cwd=tmp_path
@@ -75,7 +25,6 @@ def test_command_writes_pictures_and_truths_that_agree_and_repeat(tmp_path, run_
     names = sorted(path.relative_to(tmp_path / "a") for path in (tmp_path / "a").rglob("*.*"))
     assert [name.as_posix() for name in names] == [
         "night_market.png",
-        "night_market_q92.jpg",
         "truth/night_market.exr",
         "truth/white_court.exr",
         "white_court.png",
@@ -89,8 +38,7 @@ def test_command_writes_pictures_and_truths_that_agree_and_repeat(tmp_path, run_
 
 
 @pytest.mark.parametrize(
-    ("flag", "says"),
-    [("--samples=6", "power of two"), ("--scene=moon", "moon"), ("--scale=0", "scale")],
+    ("flag", "says"), [("--samples=6", "samples"), ("--scene=moon", "moon"), ("--scale=0", "scale")]
 )
 def test_command_refuses_in_one_line(tmp_path, run_python, flag, says):
     done = run_python(
@@ -101,17 +49,87 @@ def test_command_refuses_in_one_line(tmp_path, run_python, flag, says):
     assert not (tmp_path / "out" / "truth").exists()
 
 
+def test_without_mitsuba_the_extra_is_named(monkeypatch):
+    monkeypatch.setitem(sys.modules, "mitsuba", None)
+    with pytest.raises(ImageError, match=r"white_court.*mitsuba.*\[scenes\]"):
+        light("white_court", 0.05, 8, lambda share: None)
+
+
+@pytest.fixture(scope="module")
+def apart():
+    """Calls a function of `photometry`."""
+    yield from calls("tests.data.photometry")
+
+
 @pytest.mark.parametrize("name", SHOTS)
-def test_light_is_finite_and_exposed_for_the_shot(name):
+def test_light_is_finite_and_exposed_for_the_shot(name, apart):
     shot = SHOTS[name]
-    told: list[float] = []
-    exposed = compute_scenes.light(shot, 0.05, 4, told.append)
+    exposed, told = apart("light", name)
     assert exposed.shape == (*(round(0.05 * side) for side in shot.size), 3)
     assert np.isfinite(exposed).all()
     assert (exposed >= 0).all()
     assert np.mean(exposed < 1.0) == pytest.approx(shot.unclipped, abs=0.005)
     assert told == sorted(told)
     assert told[-1] == 1.0
+
+
+def test_noise_is_taken_off_and_a_lamp_does_not_leak_into_the_wall_beside_it(apart):
+    image = np.ones((50, 50, 3), np.float32)
+    image[20:30, 20:30] = 3000.0
+    result = apart("cleaned", image, 0.1)
+    wall = result[image == 1.0]
+    assert wall.max() < 1.15
+    assert np.std(wall) < 0.5 * 0.1 / np.sqrt(8)
+    np.testing.assert_allclose(result[22:28, 22:28], 3000.0, rtol=0.1)
+
+
+def test_without_noise_nothing_changes(apart):
+    image = np.random.default_rng(3).uniform(0.5, 2.0, (40, 40, 3)).astype(np.float32)
+    np.testing.assert_allclose(apart("cleaned", image, 0.0), image, rtol=2e-3)
+
+
+# Photometry that can be written down
+
+
+@pytest.mark.parametrize(
+    ("surface", "low", "high"),
+    [
+        (("matt", (0.5, 0.5, 0.5)), 0.5, 0.5),
+        (("metal", (0.6, 0.6, 0.6)), 0.6, 0.6),
+        (("metal", (1.0, 1.0, 1.0), 0.2), 0.9, 1.0),
+        (("glazed", (1.0, 1.0, 1.0)), 0.9, 1.0),
+        (("glazed", (0.3, 0.3, 0.3), 0.2), 0.25, 0.4),
+    ],
+)
+def test_a_sphere_in_a_furnace_reflects_its_albedo(surface, low, high, apart):
+    assert 97.0 * low <= apart("furnace", *surface) <= 103.0 * high
+
+
+def test_a_lamp_lights_the_floor_by_the_inverse_square(apart):
+    expected = 0.5 * np.array([1000.0, 500.0, 100.0]) * (0.1 / 3.0) ** 2
+    np.testing.assert_allclose(apart("floor", (1000.0, 500.0, 100.0), 0.5), expected, rtol=0.02)
+
+
+def test_the_sun_stands_where_it_is_told_and_has_its_true_size(apart):
+    light = apart("sun", 5.0, 10.0, 2.0)
+    rows, columns = np.nonzero(light > 0.3 * light.max())
+    assert (rows.mean(), columns.mean()) == pytest.approx((39.5, 39.5), abs=1.0)
+    assert np.sqrt(4.0 * rows.size / np.pi) / 40.0 == pytest.approx(0.53, rel=0.05)
+
+
+@pytest.mark.parametrize(
+    ("centre", "longitude", "latitude"),
+    [((0, 0, -4), 0, 0), ((4, 0, 0), 90, 0), ((-4, 0, 0), -90, 0), ((2.8, 2.8, 0), 90, 45)],
+)
+def test_a_panorama_shows_every_direction_at_its_place_without_seams(
+    centre, longitude, latitude, apart
+):
+    image = apart("panorama", centre)
+    row, column = np.unravel_index(np.argmax(image), image.shape)
+    assert abs(90.0 - (row + 0.5) / 32 * 180.0 - latitude) < 10.0
+    assert abs((column + 0.5) / 64 * 360.0 - 180.0 - longitude) < 10.0
+    assert np.median(image) == pytest.approx(1.0, rel=1e-3)
+    assert image.min() == pytest.approx(1.0, rel=1e-3)
 
 
 # The committed files
@@ -131,7 +149,7 @@ def test_committed_picture_is_a_photograph_of_its_truth(name):
     # A sample's code says between which two values the light was, but for six deviations of
     # noise and for the rounding to half floats.
     half_code, spare = 0.5 / 255.0, 6.0 * NOISE_SD + 1e-3 * truth
-    curve = (shot.curve_n, shot.curve_s)
+    curve = (MEAN_CURVE_N, MEAN_CURVE_S)
     lowest = inverse_camera_curve(np.maximum(code - half_code, 0.0), *curve)
     highest = inverse_camera_curve(np.minimum(code + half_code, 1.0), *curve)
     highest = np.where(code == 1.0, np.inf, highest)

@@ -9,6 +9,7 @@ from hypothesis import given, strategies as st
 from PIL import Image
 
 from hdrcnn.colour.transfer import camera_curve, srgb_encode
+from hdrcnn.tiles.reduction import fitting, resized
 from training_code.evaluation import panels
 from training_code.evaluation.panels import ReportView, render_view
 
@@ -29,7 +30,7 @@ def decode(jpeg: bytes) -> np.ndarray:
 
 @given(st.integers(1, 1200), st.integers(1, 1200))
 def test_panels_keep_the_shape_and_never_grow(height: int, width: int) -> None:
-    shown_width, shown_height = panels.panel_size(height, width)
+    shown_height, shown_width = fitting(height, width, 384, 384)
     assert 1 <= shown_width <= min(width, 384)
     assert 1 <= shown_height <= min(height, 384)
     scale = min(1.0, 384 / max(height, width))
@@ -40,8 +41,8 @@ def test_panels_keep_the_shape_and_never_grow(height: int, width: int) -> None:
 def test_reduction_keeps_the_light() -> None:
     image = np.random.default_rng(0).exponential(5.0, (12, 20, 3)).astype(np.float32)
     blocks = image.reshape(6, 2, 10, 2, 3).mean(axis=(1, 3))
-    np.testing.assert_allclose(panels.reduce_area(image, (10, 6)), blocks, rtol=1e-5)
-    np.testing.assert_allclose(panels.reduce_area(image, (7, 5)).mean(), image.mean(), rtol=1e-2)
+    np.testing.assert_allclose(resized(image, 6, 10), blocks, rtol=1e-5)
+    np.testing.assert_allclose(resized(image, 5, 7).mean(), image.mean(), rtol=1e-2)
 
 
 @given(st.floats(-8.0, 8.0), st.floats(0.01, 100.0))
@@ -74,7 +75,7 @@ def test_colours_diverge() -> None:
 
 def test_error_map_is_in_full_colour_only_where_saturated() -> None:
     view = make_view()
-    shown = panels.error_map(view.code, view.prediction, view.truth, (64, 48)).astype(int)
+    shown = panels.error_map(view.code, view.prediction, view.truth, (48, 64)).astype(int)
     lamp = shown[12:24, 40:56]
     one_stop = np.round(panels.error_colours(np.ones((1, 1, 1)))).astype(int)
     np.testing.assert_array_equal(lamp, np.broadcast_to(one_stop, lamp.shape))

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from hdrcnn.colour.icc_profile import matrix_profile
+from hdrcnn.colour.icc import matrix_profile
 from hdrcnn.colour.pq import pq_encode
 from hdrcnn.colour.primaries import DISPLAY_P3, REC2020, linear_to_rec709
 from hdrcnn.colour.transfer import srgb_decode

@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
-from hdrcnn.colour.icc import profile_chromaticities
-from hdrcnn.colour.icc_profile import matrix_profile
+from hdrcnn.colour.icc import matrix_profile, profile_chromaticities
 from hdrcnn.colour.primaries import ADOBE_RGB, NAMED, PROPHOTO
 from hdrcnn.readers import jpeg_markers
 from hdrcnn.writers import jpeg_segments as jpeg_parts

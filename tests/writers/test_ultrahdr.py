@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from hdrcnn.colour.icc_profile import matrix_profile
+from hdrcnn.colour.icc import matrix_profile
 from hdrcnn.colour.primaries import ADOBE_RGB, DISPLAY_P3
 from hdrcnn.colour.transfer import srgb_decode, srgb_encode
 from hdrcnn.files import ImageError

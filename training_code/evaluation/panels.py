@@ -12,6 +12,7 @@ from PIL import Image
 
 from hdrcnn.colour.display import to_display
 from hdrcnn.colour.transfer import inverse_camera_curve, luminance
+from hdrcnn.tiles.reduction import fitting, resized
 from training_code.evaluation.metrics import HIGHLIGHT_CODE
 
 EXPOSURES = (0, -3, -5)
@@ -70,23 +71,6 @@ class RenderedView:
     error: bytes
 
 
-def panel_size(height: int, width: int) -> tuple[int, int]:
-    """(width, height) of the panels of an image; never larger than the image."""
-    scale = min(1.0, PANEL_SIDE / max(height, width))
-    return max(1, round(width * scale)), max(1, round(height * scale))
-
-
-def reduce_area(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """[H, W, C] to [height, width, C] float32 for `size` = (width, height), by area average."""
-    channels = [
-        Image.fromarray(np.ascontiguousarray(image[..., index], np.float32)).resize(
-            size, Image.Resampling.BOX
-        )
-        for index in range(image.shape[-1])
-    ]
-    return np.stack([np.asarray(channel) for channel in channels], axis=-1)
-
-
 def error_in_stops(prediction: np.ndarray, truth: np.ndarray) -> np.ndarray:
     """log2 of prediction over truth in luminance, floored: [H, W, 3] linear to [H, W, 1]."""
     predicted = np.maximum(luminance(prediction), ERROR_FLOOR)
@@ -105,19 +89,19 @@ def error_colours(stops: np.ndarray) -> np.ndarray:
 def error_map(
     code: np.ndarray, prediction: np.ndarray, truth: np.ndarray, size: tuple[int, int]
 ) -> np.ndarray:
-    """The signed error as [height, width, 3] uint8: full colour where the input is saturated.
+    """The signed error as [*size, 3] uint8: full colour where the input is saturated.
 
     Elsewhere it only tints a dark grey picture. Errors are averaged in stops, the two areas
     apart from each other. code: [H, W, 3] uint8; both images linear, in one unit.
     """
     error = error_in_stops(prediction, truth)
     saturated = (code.max(axis=-1, keepdims=True) / 255.0 > HIGHLIGHT_CODE).astype(np.float32)
-    inside = reduce_area(saturated, size)
+    inside = resized(saturated, *size)
     # Next to no area: the mean is not used, whatever it is.
-    mean_inside = reduce_area(error * saturated, size) / np.maximum(inside, 1e-6)
-    mean_outside = reduce_area(error * (1.0 - saturated), size) / np.maximum(1.0 - inside, 1e-6)
+    mean_inside = resized(error * saturated, *size) / np.maximum(inside, 1e-6)
+    mean_outside = resized(error * (1.0 - saturated), *size) / np.maximum(1.0 - inside, 1e-6)
     linear = inverse_camera_curve(code.astype(np.float32) / np.float32(255.0))
-    picture = DIM_BLACK + DIM * to_display(luminance(reduce_area(linear, size)), 0)
+    picture = DIM_BLACK + DIM * to_display(luminance(resized(linear, *size)), 0)
     dimmed = picture * error_colours(mean_outside) / error_colours(np.zeros((1, 1, 1)))
     mixed = inside * error_colours(mean_inside) + (1.0 - inside) * dimmed
     return np.round(np.clip(mixed, 0.0, 255.0)).astype(np.uint8)
@@ -157,9 +141,10 @@ def render_view(view: ReportView) -> RenderedView:
     `ReportView` tells, or values that are not finite.
     """
     _check(view)
-    size = panel_size(*view.code.shape[:2])
+    rows, columns = view.code.shape[:2]
+    size = fitting(rows, columns, PANEL_SIDE, PANEL_SIDE)
     linear = inverse_camera_curve(view.code.astype(np.float32) / np.float32(255.0))
-    images = [reduce_area(image, size) for image in (linear, view.prediction, view.truth)]
+    images = [resized(image, *size) for image in (linear, view.prediction, view.truth)]
     exposures = []
     for stops in EXPOSURES:
         shown, predicted, true = (_jpeg(to_display(image, stops), "4:2:0") for image in images)
@@ -169,8 +154,8 @@ def render_view(view: ReportView) -> RenderedView:
         name=view.name,
         gain_db=view.gain_db,
         scores=view.scores,
-        width=size[0],
-        height=size[1],
+        width=size[1],
+        height=size[0],
         exposures=tuple(exposures),
         error=_jpeg(error, "4:4:4"),
     )

@@ -15,8 +15,9 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from hdrcnn.colour.display import to_display
+from hdrcnn.tiles.reduction import resized
 from hdrcnn.writers.preview import write_png
-from training_code.evaluation.panels import ERROR_RANGE, error_map, reduce_area
+from training_code.evaluation.panels import ERROR_RANGE, error_map
 from training_code.watch.validation import Look
 
 STOPS = (0, -2, -4)
@@ -52,16 +53,16 @@ def lefts() -> list[int]:
 
 def strip(look: Look) -> np.ndarray:
     """One crop: [LINE + height, W, 3] uint8, its figures above its cells."""
-    size = (CELL, max(1, round(CELL * look.code.shape[0] / look.code.shape[1])))
+    size = (max(1, round(CELL * look.code.shape[0] / look.code.shape[1])), CELL)
     photograph, prediction, truth = (
-        reduce_area(image, size) for image in (look.photograph, look.prediction, look.truth)
+        resized(image, *size) for image in (look.photograph, look.prediction, look.truth)
     )
     cells = [to_display(photograph, 0)]
     for stops in STOPS:
         cells += [to_display(prediction, stops), to_display(truth, stops)]
     cells.append(error_map(look.code, look.prediction, look.truth, size))
     places = lefts()
-    image = Image.new("RGB", (places[-1], LINE + size[1]), GROUND)
+    image = Image.new("RGB", (places[-1], LINE + size[0]), GROUND)
     for left, cell in zip(places, cells, strict=False):
         image.paste(Image.fromarray(cell), (left, LINE))
     draw = ImageDraw.Draw(image)

@@ -1,0 +1,17 @@
+"""Calls in a process of their own: one that holds Mitsuba and TensorFlow crashes as it ends."""
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from importlib import import_module
+from multiprocessing import get_context
+from typing import Any
+
+
+def _call(module: str, name: str, arguments: tuple[Any, ...]) -> Any:
+    return getattr(import_module(module), name)(*arguments)
+
+
+def calls(module: str) -> Iterator[Callable[..., Any]]:
+    """For a fixture: what calls a function of a module by its name, with its arguments."""
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+        yield lambda name, *arguments: pool.submit(_call, module, name, arguments).result()
