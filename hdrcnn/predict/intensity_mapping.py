@@ -12,6 +12,8 @@ import numpy as np
 CODES = 256
 LOW, HIGH = 3, 252
 """Codes of 8 bits; below and above, or at them, a sample may be clipped."""
+SHARED = 6.0
+"""Codes of 8 bits."""
 FEWEST = 20
 """Samples of a code from which on their median counts."""
 
@@ -47,21 +49,22 @@ def _isotonic(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
     return np.asarray(isotonic_regression(values, weights=weights).x)
 
 
-def by_medians(source: np.ndarray, target: np.ndarray) -> np.ndarray:
-    """[256] float32: for each code of one plane the median of the other's codes at its pixels.
+def _joint(source: np.ndarray, target: np.ndarray) -> np.ndarray:
+    """[256, 256] float64: how often each pair of codes occurs. Planes uint8, of one shape."""
+    pairs = source.ravel().astype(np.int64) * CODES + target.ravel()
+    return np.bincount(pairs, minlength=CODES * CODES).reshape(CODES, CODES).astype(np.float64)
 
-    source, target: [h, w] uint8, aligned. What moved counts little: it is no median. Between codes
-    that are rare it is interpolated, towards the ends to 0 and 255.
+
+def _table(joint: np.ndarray) -> np.ndarray | None:
+    """[256] float32: the median code of each row that has enough samples, between them linear;
+    None where too few have.
     """
-    joint = np.bincount(
-        source.ravel().astype(np.int64) * CODES + target.ravel(), minlength=CODES * CODES
-    ).reshape(CODES, CODES)
-    medians, counts = _medians(joint.astype(np.float64))
+    medians, counts = _medians(joint)
     known = counts >= FEWEST
     known[[0, CODES - 1]] = False  # Clipped.
     codes = np.flatnonzero(known)
     if len(codes) < 2:
-        return matched(source, target)
+        return None
     mapped = _isotonic(medians[codes], counts[codes])
     ends = np.concatenate([[0], codes, [CODES - 1]])
     values = np.concatenate([[min(0.0, mapped[0])], mapped, [_end(codes, mapped)]])
@@ -77,9 +80,31 @@ def _end(codes: np.ndarray, mapped: np.ndarray) -> float:
     return float(min(mapped[-1] + max(rise, 0.0) * (CODES - 1 - codes[-1]), CODES - 1.0))
 
 
-def mappings(source: np.ndarray, target: np.ndarray) -> np.ndarray:
-    """[3, 256] float32: `by_medians` of each channel of [h, w, 3] uint8."""
-    return np.stack([by_medians(source[..., c], target[..., c]) for c in range(3)])
+def mappings(
+    source: np.ndarray, target: np.ndarray, usable: np.ndarray | None = None
+) -> np.ndarray:
+    """[3, 256] float32, one table for each channel: for each code of one frame the median of the
+    other's codes at its pixels, rising, towards the ends to 0 and 255.
+
+    source, target: [h, w, 3] uint8, aligned; usable: [h, w] bool, the pixels that count. What
+    moved is no median. A camera has one curve for all channels: they share their table unless
+    their own ones differ from it by more than `SHARED` codes, as after a change of white balance.
+    """
+    if usable is not None and usable.sum() > FEWEST * CODES:
+        source, target = source[usable], target[usable]
+    joints = [_joint(source[..., c], target[..., c]) for c in range(3)]
+    shared = _table(np.sum(joints, axis=0))
+    if shared is None:
+        return np.stack([matched(source[..., c], target[..., c]) for c in range(3)])
+    tables = []
+    for joint in joints:
+        own = _table(joint)
+        counts = joint.sum(axis=1)
+        counts[: LOW + 1], counts[HIGH:] = 0.0, 0.0
+        if own is None or np.average(np.abs(own - shared), weights=counts + 1e-9) < SHARED:
+            own = shared
+        tables.append(own)
+    return np.stack(tables)
 
 
 def mapped(code: np.ndarray, tables: np.ndarray) -> np.ndarray:
