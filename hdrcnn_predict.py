@@ -1,4 +1,4 @@
-"""Reconstruct the lost highlights of photographs: `hdrcnn-predict` without an installation.
+"""Reconstruct the lost highlights of photographs: the published command; see `hdrcnn predict` too.
 
 python hdrcnn_predict.py --im_dir=data --out_dir=out --previews
 """

@@ -27,12 +27,12 @@ from absl import flags
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from hdrcnn.cli.console import run
 from hdrcnn.colour.clipping_level import UNCLIPPED, clipping_levels, described
 from hdrcnn.colour.transfer import srgb_decode, srgb_encode
 from hdrcnn.files import ImageError
 from hdrcnn.readers.photograph import read_photograph
 from training_code.camera import jpeg
+from training_code.console import run
 from training_code.evaluation.protocol import (
     Condition,
     Protocol,

@@ -32,10 +32,10 @@ from absl import flags
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from hdrcnn.cli.console import run
 from hdrcnn.files import ImageError
 from hdrcnn.readers.kinds import kind_of
 from hdrcnn.readers.photograph import read_photograph, upright
+from training_code.console import run
 
 OTHERS = ["pillow", "opencv", "imagecodecs"]
 FLAGS = flags.FLAGS

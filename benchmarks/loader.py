@@ -24,12 +24,12 @@ from absl import flags
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from hdrcnn.cli.console import run
 from hdrcnn.files import ImageError
 from hdrcnn.printed import quietly
 from training_code.camera import Camera, Development, TooBlackError, develop, expose, jpeg, sense
 from training_code.camera.camera import recolour
 from training_code.camera.shots import look
+from training_code.console import run
 from training_code.scenes.collection import Scene, load_scenes
 from training_code.scenes.views import Views
 

@@ -24,11 +24,11 @@ from PIL import Image
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from hdrcnn.cli.console import run
 from hdrcnn.files import ImageError
 from hdrcnn.printed import quietly
 from hdrcnn.readers.hdr import read_exr
 from hdrcnn.weights import WeightsError
+from training_code.console import run
 
 FLAGS = flags.FLAGS
 flags.DEFINE_multi_string("truth", [], "HDR images, 1.0 = clipping. Default: all of data/truth.")

@@ -17,10 +17,10 @@ from absl import flags
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from hdrcnn.cli.console import run
 from hdrcnn.files import ImageError
 from hdrcnn.printed import quietly
 from hdrcnn.weights import WeightsError
+from training_code.console import run
 
 FLAGS = flags.FLAGS
 flags.DEFINE_string("params", None, "Weights file. Default: the weights shipped with the tool.")

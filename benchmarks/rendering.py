@@ -18,8 +18,8 @@ from absl import flags
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from hdrcnn.cli.console import run
 from hdrcnn.printed import quietly
+from training_code.console import run
 
 FLAGS = flags.FLAGS
 flags.DEFINE_integer("size", 256, "Side of the crops, a multiple of 16.", lower_bound=16)

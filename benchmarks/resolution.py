@@ -28,7 +28,6 @@ from scipy.ndimage import distance_transform_edt, uniform_filter
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from hdrcnn.cli.console import run
 from hdrcnn.colour.transfer import linearise, luminance, srgb_encode
 from hdrcnn.files import ImageError
 from hdrcnn.printed import quietly
@@ -37,6 +36,7 @@ from hdrcnn.tiles import resolution
 from hdrcnn.weights import WeightsError
 from hdrcnn.writers.exr import HALF_MAX
 from hdrcnn.writers.preview import write_png
+from training_code.console import run
 from training_code.evaluation.camera_response import LUMINANCE_FLOOR
 from training_code.evaluation.metrics import absolute_factor, align, evaluate, highlight_mask
 

@@ -40,8 +40,8 @@ from hdrcnn.batch.convert import Conversion
 from hdrcnn.batch.job import Settings
 from hdrcnn.batch.plan import Job, plan
 from hdrcnn.batch.sequence import Films
-from hdrcnn.cli.console import run
 from hdrcnn.printed import quietly
+from training_code.console import run
 
 if TYPE_CHECKING:
     from hdrcnn.predict.single_image import Predictor

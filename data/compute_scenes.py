@@ -30,13 +30,13 @@ from data.scenes import indoors, night, outdoors
 from data.scenes.denoise import denoise
 from data.scenes.renderer import render
 from data.scenes.scene import PanoramaCamera, Scene
-from hdrcnn.cli.console import run
 from hdrcnn.colour.transfer import MEAN_CURVE_N, MEAN_CURVE_S
 from hdrcnn.files import ImageError, finished_whole
 from hdrcnn.writers.exr import write_exr
 from hdrcnn.writers.metadata import panorama_xmp
 from hdrcnn.writers.preview import write_png
 from training_code.camera import develop, expose, sense
+from training_code.console import run
 
 NOISE_SD = 0.002
 """Of the sensor, in clipping levels."""

@@ -13,7 +13,6 @@ from PIL import Image, ImageDraw, ImageFont
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from hdrcnn.cli.console import run
 from hdrcnn.colour.display import to_display
 from hdrcnn.colour.transfer import linearise
 from hdrcnn.files import ImageError
@@ -22,6 +21,7 @@ from hdrcnn.readers.hdr import read_exr
 from hdrcnn.readers.photograph import read_ldr
 from hdrcnn.tiles.geometry import fit
 from hdrcnn.writers.preview import write_png
+from training_code.console import run
 
 FLAGS = flags.FLAGS
 flags.DEFINE_string("scene", "night_market", "Name of a computed scene in data/.")

@@ -17,7 +17,6 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from docs.lighting import ALBEDO, SIZE, irradiance, render
-from hdrcnn.cli.console import run
 from hdrcnn.colour.display import to_display
 from hdrcnn.colour.transfer import linearise, luminance
 from hdrcnn.files import ImageError
@@ -25,6 +24,7 @@ from hdrcnn.printed import quietly
 from hdrcnn.readers.hdr import read_exr
 from hdrcnn.readers.photograph import read_photograph
 from hdrcnn.writers.preview import write_png
+from training_code.console import run
 
 FLAGS = flags.FLAGS
 flags.DEFINE_string("scene", "room_panorama", "Name of a computed panorama in data/.")

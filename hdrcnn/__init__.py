@@ -20,7 +20,7 @@ The way of the data, a file a stage:
     batch.result           primaries, peak and mask; write OpenEXR
     batch.convert          all of it for one picture, unless its result is there; run: for many
 
-Importing this package does not load TensorFlow; `load` does.
+Importing this package loads nothing that takes long; TensorFlow is loaded by `load`.
 """
 
 import os
@@ -28,14 +28,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from hdrcnn._version import __version__
-from hdrcnn.colour.primaries import REC709
-from hdrcnn.files import ImageError
-from hdrcnn.weights import WeightsError
+from hdrcnn.files import ImageError, WeightsError
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from hdrcnn.batch.choose import Networks
     from hdrcnn.predict.single_image import Predictor
     from hdrcnn.readers.photograph import Photograph
@@ -96,7 +94,7 @@ def reconstruct(
     device: str = "auto",
     tile_pixels: int | None = None,
     **how: Any,
-) -> np.ndarray:
+) -> "np.ndarray":
     """The light of a photograph, of its file or as read: what the command makes of it.
 
     Weights, precision and camera curve are chosen by the same function: a JPEG takes those for
@@ -118,7 +116,7 @@ def reconstruct(
     return predictor.reconstruct(as_stored(photo.code, photo.bits), **how)
 
 
-def read(path: str | Path) -> np.ndarray:
+def read(path: str | Path) -> "np.ndarray":
     """The codes of a picture: [H, W, 3] float32 in [0, 1], display-encoded, in the primaries of
     its file, which `read_photograph` tells too. Raises ImageError.
     """
@@ -138,8 +136,8 @@ def read_photograph(path: str | Path) -> "Photograph":
 
 def write(
     path: str | Path,
-    hdr: np.ndarray,
-    chromaticities: Sequence[float] = REC709,
+    hdr: "np.ndarray",
+    chromaticities: Sequence[float] | None = None,
     *,
     photograph: "Photograph | None" = None,
     **options: Any,
@@ -148,12 +146,15 @@ def write(
     `.exr`, `.hdr`, `.jxl`, `_hdr.jpg` (Ultra HDR), `_hdr.avif`, `_hdr.png`.
 
     chromaticities: of the image's red, green, blue and white, CIE xy, as in `Photograph`; from
-    there it is brought to Rec. 709. photograph: what the image was made of, of the same size; it
-    tells the chromaticities, and its alpha, camera and own samples go where the file has a place
-    for them. options: fields of `writers.Options`, such as nits or jpeg_quality.
+    there it is brought to Rec. 709. None: it is in Rec. 709. photograph: what the image was made
+    of, of the same size; it tells the chromaticities, and its alpha, camera and own samples go
+    where the file has a place for them. options: fields of `writers.Options`, such as nits or
+    jpeg_quality.
     Raises ImageError, and ValueError for unusable options.
     """
-    from hdrcnn.colour.primaries import linear_to_rec709
+    import numpy as np
+
+    from hdrcnn.colour.primaries import REC709, linear_to_rec709
     from hdrcnn.readers.photograph import as_stored
     from hdrcnn.writers import Options, Picture, of_path
 
@@ -171,5 +172,6 @@ def write(
             "panorama": photograph.panorama,
             "camera": photograph.camera,
         }
-    light = linear_to_rec709(np.asarray(hdr), chromaticities)
+    primaries = REC709 if chromaticities is None else chromaticities
+    light = linear_to_rec709(np.asarray(hdr), primaries)
     writer.write(path, Picture(hdr=light, **known), Options(**options))

@@ -1,4 +1,4 @@
-"""Files that are whole or not there, their natural order, and the one error that users see."""
+"""Files that are whole or not there, their natural order, and the errors that users see."""
 
 import contextlib
 import dataclasses
@@ -44,8 +44,16 @@ STALE = 7 * 24 * 3600
 _TEMPORARY = re.compile(r"\..+\.(?P<host>[0-9A-Za-z-]+)-(?P<process>\d+)\.tmp(\.[^.]*)?")
 
 
-class ImageError(Exception):
-    """A picture that cannot be read or written; the message is meant for the user."""
+class UserError(Exception):
+    """The message is one line that is meant for the user: what is wrong, why, and the remedy."""
+
+
+class ImageError(UserError):
+    """A picture that cannot be read or written."""
+
+
+class WeightsError(UserError):
+    """A weights file that cannot be used."""
 
 
 class NoRoomError(ImageError):
@@ -172,8 +180,7 @@ def prepare_folder(folder: Path) -> OutputFolder:
         found = folder.stat()
     except OSError as error:
         raise ImageError(
-            f"{folder}: no folder that can be written to: {error.strerror or error}; give another "
-            "--out_dir"
+            f"{folder}: cannot be written to: {error.strerror or error}; give another --out_dir"
         ) from error
     return OutputFolder(folder, found.st_dev, found.st_ino)
 

@@ -90,6 +90,7 @@ def test_it_converts_a_picture_from_another_folder(wheel, tmp_path, picture):
     (tmp_path / "photos").mkdir()
     iio.imwrite(tmp_path / "photos" / "p.png", picture)
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    assert shutil.which("hdrcnn", path=str(scripts)) is not None
     command = shutil.which("hdrcnn-predict", path=str(scripts))
     assert command is not None
     done = subprocess.run(

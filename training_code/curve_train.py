@@ -23,10 +23,10 @@ from absl import flags
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from hdrcnn.cli.console import run
 from hdrcnn.files import ImageError, prepare_folder
 from hdrcnn.printed import quietly
 from hdrcnn.weights import CURVES, WeightsError
+from training_code.console import run
 
 FLAGS = flags.FLAGS
 flags.DEFINE_multi_string(

@@ -24,9 +24,9 @@ from absl import flags
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from hdrcnn.cli.console import run
 from hdrcnn.files import ImageError
 from hdrcnn.weights import CURVES, SHIPPED, WeightsError
+from training_code.console import run
 
 FLAGS = flags.FLAGS
 flags.DEFINE_string(

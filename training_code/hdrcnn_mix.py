@@ -25,10 +25,10 @@ from absl import flags
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from hdrcnn import weights
-from hdrcnn.cli.console import run
 from hdrcnn.files import ImageError
 from hdrcnn.predict.blend import BLENDS
 from hdrcnn.weights import Metadata, WeightsError
+from training_code.console import run
 from training_code.scenes.seen import trained_on
 
 FLAGS = flags.FLAGS

@@ -22,9 +22,9 @@ from absl import flags
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from hdrcnn.cli.console import run
 from hdrcnn.files import ImageError
 from hdrcnn.weights import WeightsError
+from training_code.console import run
 from training_code.run import config as configs
 from training_code.run.config import HELP, JPEG_QUALITY, PLAIN, Config, Running, TrainingError
 from training_code.scenes.files import Folders

@@ -23,11 +23,11 @@ from absl import flags
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from hdrcnn.cli.console import run
 from hdrcnn.colour.transfer import DEFAULT_CURVE, ESTIMATED, LINEARISATIONS
 from hdrcnn.files import ImageError, finished_whole
 from hdrcnn.printed import quietly
 from hdrcnn.weights import SHIPPED, WeightsError
+from training_code.console import run
 
 FLAGS = flags.FLAGS
 flags.DEFINE_multi_string("scenes", [], "Folder with HDR scenes; may be given several times.")

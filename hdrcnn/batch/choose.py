@@ -38,7 +38,7 @@ def sha256(path: Path) -> str:
     except FileNotFoundError as error:
         raise WeightsError(f"{path}: no such weights file") from error
     except npz.NpzError as error:
-        raise WeightsError(f"{path}: no weights: {error}; give a weights file") from error
+        raise WeightsError(f"{path}: not a weights file: {error}; give another") from error
     except OSError as error:
         raise WeightsError(f"{path}: cannot be read: {error.strerror or error}") from error
 

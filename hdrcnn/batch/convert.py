@@ -213,7 +213,7 @@ class Conversion:
             return as_stored(photograph.code, photograph.bits)
         if size[0] * size[1] > self.settings.max_megapixels * 1e6:
             raise ImageError(
-                f"{self.job.source}: {size[1]}x{size[0]} are wanted, more than "
+                f"{self.job.source}: {size[1]}x{size[0]} is more than "
                 f"{self.settings.max_megapixels:g} megapixels; give a smaller --width or --height, "
                 "or a greater --max_megapixels"
             )
@@ -234,7 +234,7 @@ class Conversion:
         """What the later steps need of it. state: from before it was read. Raises ImageError."""
         rows, columns = photograph.code.shape[:2]
         if state is None:
-            raise ImageError(f"{self.job.source}: cannot be read: it changed meanwhile; run again")
+            raise ImageError(f"{self.job.source}: changed while it was read; run again")
         self.source = Source(
             **dataclasses.asdict(state),
             width=columns,

@@ -47,7 +47,7 @@ class Settings:
     """Of the previews, in stops."""
     max_megapixels: float = MAX_MEGAPIXELS
     overwrite: bool = False
-    """Write every result anew, whoever made what is there."""
+    """Recompute every result, and replace files of other programs."""
     sequence: bool = False
     """The pictures of a folder are the frames of a film."""
 

@@ -57,7 +57,7 @@ class Journal:
                 if file.tell():
                     file.seek(0)
                     if file.read(1) != b"{":
-                        raise ImageError(f"{path}: no log of this tool; give --log another name")
+                        raise ImageError(f"{path}: not a log of this tool; give --log another name")
                     file.seek(-1, os.SEEK_END)
                     if file.read(1) != b"\n":  # A killed run's last line.
                         file.write(b"\n")

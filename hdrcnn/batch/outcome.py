@@ -1,4 +1,4 @@
-"""What came of one picture, as it is told to the user, the log and the report."""
+"""What came of one picture, as it is reported to the user, the log and the page."""
 
 import dataclasses
 import traceback
@@ -13,7 +13,7 @@ from hdrcnn.files import ImageError, not_written
 from hdrcnn.review import Entry
 
 FIGURES = ("width", "height", "saturated", "peak_before", "peak_after", "clipping_levels")
-"""Fields of an outcome that the result itself tells, also to later runs."""
+"""Fields of an outcome that are stored with the result, for later runs."""
 
 
 def image_error(source: Path, error: Exception) -> ImageError:

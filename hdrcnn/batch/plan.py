@@ -235,5 +235,5 @@ def plan(
         else:
             jobs.append(job)
     if not jobs:
-        raise ImageError("; ".join(faults) or "no pictures; name files, folders or patterns")
+        raise ImageError("; ".join(faults) or "no pictures found; name files, folders or patterns")
     return Plan(tuple(jobs), tuple(faults))

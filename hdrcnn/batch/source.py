@@ -1,4 +1,4 @@
-"""The photograph behind a result, and whether a file still is that one."""
+"""The photograph that a result was made of, and whether a file is still that one."""
 
 import dataclasses
 import os
@@ -61,7 +61,7 @@ class FileState:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Source(FileState):
-    """The photograph behind a result."""
+    """The photograph that a result was made of."""
 
     width: int
     height: int

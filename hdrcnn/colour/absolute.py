@@ -10,11 +10,9 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 import numpy.typing as npt
 
+from hdrcnn.colour import REFERENCE_WHITE
 from hdrcnn.colour.pq import PEAK_LUMINANCE, pq_encode
 from hdrcnn.colour.primaries import REC709, REC2020, rgb_to_xyz
-
-REFERENCE_WHITE = 203.0
-"""cd/m^2 of linear 1.0 (BT.2408, table 1)."""
 
 STRIP = 256
 """Rows that are worked on together."""

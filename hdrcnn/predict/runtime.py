@@ -6,6 +6,8 @@ Untested on a GPU so far.
 import shutil
 import subprocess
 
+from hdrcnn.files import UserError
+
 DEVICES = ("auto", "cpu", "gpu")
 BYTES = 20
 """Of a pixel worked on at once, for each channel of the network's first block, about."""
@@ -15,8 +17,8 @@ LARGEST = 1 << 24
 """Pixels at once on a GPU; more gain nothing."""
 
 
-class DeviceError(Exception):
-    """A device that is not there; the message is meant for the user."""
+class DeviceError(UserError):
+    """A device that is not there."""
 
 
 def free_gpu_bytes() -> int | None:

@@ -23,7 +23,7 @@ from fractions import Fraction
 import numpy as np
 from PIL import Image
 
-from hdrcnn.colour.absolute import REFERENCE_WHITE
+from hdrcnn.colour import REFERENCE_WHITE
 from hdrcnn.colour.measured import Measured
 from hdrcnn.colour.pq import pq_decode
 from hdrcnn.colour.primaries import REC2020, Chromaticities, luminance_weights, to_rec709

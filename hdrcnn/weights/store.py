@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from hdrcnn.files import shown
+from hdrcnn.files import WeightsError, shown
 from hdrcnn.weights import npz
 
 _INSTALLED = Path(__file__).resolve().parents[1] / "shipped"
@@ -26,10 +26,6 @@ CURVES = FOLDER / "camera_curve.npz"
 """Estimates the camera curve of a picture: `predict.camera_curve`."""
 WIDEST = 256
 """Channels of a network's first block: four times the published ones."""
-
-
-class WeightsError(Exception):
-    """A weights file that cannot be used; the message is meant for the user."""
 
 
 @dataclasses.dataclass(frozen=True)

@@ -13,16 +13,30 @@ cannot hold stands in the docstring of its file. Linear 1.0 is `Options.nits` cd
 """
 
 import dataclasses
+import importlib
 from collections.abc import Callable, Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
+from typing import TYPE_CHECKING
 
 from hdrcnn.files import ImageError
-from hdrcnn.writers import avif, exr, jxl, notes, png, radiance, ultrahdr
-from hdrcnn.writers.picture import Options, Picture
+from hdrcnn.writers import notes
+from hdrcnn.writers.options import Options
+
+if TYPE_CHECKING:
+    from hdrcnn.writers.picture import Picture
 
 __all__ = ["WRITERS", "Options", "Picture", "Writer", "chosen", "of_path"]
+
+
+def __getattr__(name: str) -> type["Picture"]:
+    """`Picture` is imported when it is used: a command that lists the formats needs no NumPy."""
+    if name != "Picture":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from hdrcnn.writers.picture import Picture
+
+    return Picture
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,8 +44,8 @@ class Writer:
     """How a kind of file is written, and what users are told of it."""
 
     ending: str
-    """Put behind the stem of the photograph; never that of a photograph itself."""
-    write: Callable[[Path, Picture, Options], None]
+    """Added to the stem of the photograph; never that of a photograph itself."""
+    write: Callable[[Path, "Picture", Options], None]
     """Writes the whole file or none. Raises ImageError."""
     label: str
     """What people call it, as in the links of the report."""
@@ -50,29 +64,37 @@ class Writer:
     """Reads back `Picture.notes`; None where there are none. Raises OSError and the like."""
 
 
-def _of(module: ModuleType) -> Writer:
-    """As a module of this package says it."""
-    return Writer(
-        ending=module.ENDING,
-        write=module.write,
-        label=module.LABEL,
-        about=module.ABOUT,
-        flags=getattr(module, "FLAGS", ()),
-        keeps_jpeg=getattr(module, "KEEPS_JPEG", False),
-        package=getattr(module, "PACKAGE", None),
-        hint=getattr(module, "HINT", ""),
-        notes=getattr(module, "read_notes", notes.read),
-    )
+def _later(module: str, function: str = "write") -> Callable:
+    """A function of a module of this package, which is loaded when it is called."""
+
+    def call(*arguments: object) -> object:
+        return getattr(importlib.import_module(f"{__name__}.{module}"), function)(*arguments)
+
+    return call
 
 
 WRITERS: dict[str, Writer] = {
-    "exr": _of(exr),
-    "hdr": _of(radiance),
-    "ultrahdr": _of(ultrahdr),
-    "avif": _of(avif),
-    "png": _of(png),
-    "jxl": _of(jxl),
-}
+    "exr": Writer(
+        ".exr", _later("exr"), "OpenEXR", "for compositing and lighting: all of it",
+        ("mask", "exr_float", "exr_compression", "exr_level"), notes=_later("exr", "read_notes"),
+    ),
+    "hdr": Writer(".hdr", _later("radiance"), "Radiance", "for 3D programs"),
+    "ultrahdr": Writer(
+        "_hdr.jpg", _later("ultrahdr"), "Ultra HDR",
+        "a JPEG for phones and browsers: the photograph and a gain map",
+        ("look", "jpeg_quality"), keeps_jpeg=True,
+    ),
+    "avif": Writer(
+        "_hdr.avif", _later("avif"), "AVIF", "for browsers and phones, PQ",
+        ("look", "avif_quality"), package="imagecodecs",
+        hint="pip install 'imagecodecs>=2025.11.11' (Python 3.11 or newer)",
+    ),
+    "png": Writer("_hdr.png", _later("png"), "PNG (PQ)", "for browsers and players, PQ", ("look",)),
+    "jxl": Writer(
+        ".jxl", _later("jxl"), "JPEG XL", "for archives, without losses",
+        ("exr_float",), package="imagecodecs", hint="pip install imagecodecs",
+    ),
+}  # fmt: skip
 """By the name in `--format`. Command, report and library know of formats from here alone."""
 
 
@@ -80,6 +102,15 @@ def _installed(writer: Writer, what: str) -> Writer:
     if writer.package is not None and find_spec(writer.package) is None:
         raise ImageError(f"{what} needs one package more; {writer.hint}")
     return writer
+
+
+def needed(name: str, path: Path) -> ModuleType:
+    """The package that a format needs, to write a file. Raises ImageError."""
+    writer = WRITERS[name]
+    try:
+        return importlib.import_module(str(writer.package))
+    except ImportError as error:
+        raise ImageError(f"{path}: {writer.label} needs one package more; {writer.hint}") from error
 
 
 def chosen(names: Sequence[str]) -> dict[str, Writer]:

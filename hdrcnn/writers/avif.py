@@ -12,17 +12,12 @@ import numpy as np
 
 from hdrcnn.colour.absolute import strips
 from hdrcnn.files import ImageError, finished_whole
-from hdrcnn.writers import notes
+from hdrcnn.writers import WRITERS, needed, notes
 from hdrcnn.writers.avif_light import with_content_light
-from hdrcnn.writers.picture import Options, Picture, check, needed
+from hdrcnn.writers.options import Options
+from hdrcnn.writers.picture import Picture, check
 from hdrcnn.writers.pq_picture import brightness, samples
 
-ENDING = "_hdr.avif"
-LABEL = "AVIF"
-ABOUT = "for browsers and phones, PQ"
-FLAGS = ("look", "avif_quality")
-PACKAGE = "imagecodecs"
-HINT = "pip install 'imagecodecs>=2025.11.11' (Python 3.11 or newer)"
 BITS = 10
 SPEED = 8
 """Of 0 to 10: slower gives hardly smaller files."""
@@ -31,7 +26,7 @@ PRIMARIES, TRANSFER, MATRIX = 9, 16, 9
 
 
 def _encoded(path: Path, codes: np.ndarray, quality: int) -> bytes:
-    imagecodecs = needed(PACKAGE, HINT, f"{path}: AVIF")
+    imagecodecs = needed("avif", path)
     lossless = quality == 100
     try:
         data = imagecodecs.avif_encode(
@@ -45,7 +40,7 @@ def _encoded(path: Path, codes: np.ndarray, quality: int) -> bytes:
             matrix=0 if lossless else MATRIX,
         )
     except TypeError as error:  # Older packages cannot be told the primaries.
-        raise ImageError(f"{path}: AVIF needs a newer package; {HINT}") from error
+        raise ImageError(f"{path}: AVIF needs a newer package; {WRITERS['avif'].hint}") from error
     except imagecodecs.AvifError as error:
         raise ImageError(f"{path}: cannot be encoded: {error}") from error
     return bytes(data)

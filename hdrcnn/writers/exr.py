@@ -16,13 +16,10 @@ import OpenEXR
 from hdrcnn.colour.absolute import strips
 from hdrcnn.files import ImageError, finished_whole, not_written
 from hdrcnn.writers.camera_attributes import camera_attributes
-from hdrcnn.writers.picture import Options, Picture, check
+from hdrcnn.writers.options import Options
+from hdrcnn.writers.picture import Picture, check
 from hdrcnn.writers.whole import exr_attributes
 
-ENDING = ".exr"
-LABEL = "OpenEXR"
-ABOUT = "for compositing and lighting: all of it"
-FLAGS = ("mask", "exr_float", "exr_compression", "exr_level")
 HALF_MAX = 65504.0
 PREFIX = "hdrcnn:"
 """Of the attributes that hold notes."""

@@ -14,18 +14,13 @@ import numpy as np
 
 from hdrcnn.colour.absolute import strips
 from hdrcnn.files import ImageError, finished_whole
-from hdrcnn.writers import notes
+from hdrcnn.writers import needed, notes
 from hdrcnn.writers.exr import HALF_MAX
 from hdrcnn.writers.metadata import exif_block, panorama_xmp
-from hdrcnn.writers.picture import Options, Picture, check, needed
+from hdrcnn.writers.options import Options
+from hdrcnn.writers.picture import Picture, check
 from hdrcnn.writers.rendition import rec709
 
-ENDING = ".jxl"
-LABEL = "JPEG XL"
-ABOUT = "for archives, without losses"
-FLAGS = ("exr_float",)
-PACKAGE = "imagecodecs"
-HINT = "pip install imagecodecs"
 EFFORT = 3
 """Of 1 to 9; beyond it files get little smaller for much more time."""
 
@@ -58,7 +53,7 @@ def _light(picture: Picture) -> np.ndarray:
 def write(path: Path, picture: Picture, options: Options) -> None:
     """A JPEG XL file. Raises ImageError."""
     check(path, picture)
-    imagecodecs = needed(PACKAGE, HINT, f"{path}: JPEG XL")
+    imagecodecs = needed("jxl", path)
     # The type decides: floating point is tagged as linear.
     try:
         data = imagecodecs.jpegxl_encode(_light(picture), lossless=True, effort=EFFORT)

@@ -21,13 +21,10 @@ from hdrcnn.colour.primaries import REC2020
 from hdrcnn.files import finished_whole
 from hdrcnn.writers import notes
 from hdrcnn.writers.metadata import exif_block, panorama_xmp
-from hdrcnn.writers.picture import Options, Picture, check
+from hdrcnn.writers.options import Options
+from hdrcnn.writers.picture import Picture, check
 from hdrcnn.writers.pq_picture import brightness, samples
 
-ENDING = "_hdr.png"
-LABEL = "PNG (PQ)"
-ABOUT = "for browsers and players, PQ"
-FLAGS = ("look",)
 CICP = bytes((9, 16, 0, 1))
 """BT.2020, PQ, RGB, full range (ITU-T H.273)."""
 DARKEST = 0.0001

@@ -3,7 +3,8 @@
 import numpy as np
 
 from hdrcnn.colour.absolute import ContentLight, content_light, pq_codes, strips
-from hdrcnn.writers.picture import Options, Picture
+from hdrcnn.writers.options import Options
+from hdrcnn.writers.picture import Picture
 from hdrcnn.writers.rendition import shown
 
 

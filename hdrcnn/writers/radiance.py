@@ -13,12 +13,9 @@ from hdrcnn.colour.absolute import strips
 from hdrcnn.files import finished_whole
 from hdrcnn.readers.rgbe import encode_colours, encode_run_lengths
 from hdrcnn.writers import notes
-from hdrcnn.writers.picture import Options, Picture, check
+from hdrcnn.writers.options import Options
+from hdrcnn.writers.picture import Picture, check
 from hdrcnn.writers.whole import COLOURS
-
-ENDING = ".hdr"
-LABEL = "Radiance"
-ABOUT = "for 3D programs"
 
 
 def _header(picture: Picture, options: Options) -> bytes:

@@ -26,14 +26,10 @@ from hdrcnn.readers.jpeg_markers import APP1, COMMENT
 from hdrcnn.readers.pillow import own_limit
 from hdrcnn.writers import gain_map, jpeg_segments as jpeg_parts, notes
 from hdrcnn.writers.metadata import PANORAMA_SPACE, exif_block, xmp_packet
-from hdrcnn.writers.picture import Options, Picture, check
+from hdrcnn.writers.options import Options
+from hdrcnn.writers.picture import Picture, check
 from hdrcnn.writers.rendition import code_strip, rec709, shown
 
-ENDING = "_hdr.jpg"
-LABEL = "Ultra HDR"
-ABOUT = "a JPEG for phones and browsers: the photograph and a gain map"
-FLAGS = ("look", "jpeg_quality")
-KEEPS_JPEG = True
 LARGEST = 65535
 """Rows or columns of a JPEG."""
 ISO = b"urn:iso:std:iso:ts:21496:-1\0"

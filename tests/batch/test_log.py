@@ -68,7 +68,7 @@ def test_a_picture_is_never_written_to(tmp_path):
 def test_a_file_that_is_no_log_is_never_written_to(tmp_path, content):
     path = tmp_path / "hdrcnn.npz"
     path.write_bytes(content)
-    with pytest.raises(ImageError, match=r"hdrcnn.npz: no log"):
+    with pytest.raises(ImageError, match=r"hdrcnn\.npz: .*log"):
         Journal(path)
     assert path.read_bytes() == content
 

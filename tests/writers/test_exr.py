@@ -13,7 +13,7 @@ from hdrcnn.readers.hdr import read_exr
 from hdrcnn.readers.panorama import Band
 from hdrcnn.writers import Options, Picture
 from hdrcnn.writers.exr import HALF_MAX, write, write_exr
-from hdrcnn.writers.picture import COMPRESSIONS
+from hdrcnn.writers.options import COMPRESSIONS
 from tests.writers.outputs import CAMERA, exr_header, exr_pixels, made
 
 

@@ -6,7 +6,7 @@ from hypothesis import given, settings, strategies as st
 
 from hdrcnn.batch.recipe import making_of
 from hdrcnn.writers import WRITERS, Options, Picture
-from hdrcnn.writers.picture import COMPRESSIONS
+from hdrcnn.writers.options import COMPRESSIONS
 from hdrcnn.writers.preview import write_png
 from hdrcnn.writers.whole import is_whole
 

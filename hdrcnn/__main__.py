@@ -1,0 +1,6 @@
+"""`python -m hdrcnn`."""
+
+from hdrcnn.cli.main import entry
+
+if __name__ == "__main__":
+    entry()

@@ -1,0 +1,89 @@
+"""Where Dask does the work: workers of this machine, or those of a scheduler."""
+
+import contextlib
+import dataclasses
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from hdrcnn.files import UserError
+
+if TYPE_CHECKING:
+    from distributed import Security
+
+LEAST = 2.0
+"""GB of a worker: TensorFlow and the network alone take 0.8."""
+
+
+class FarmError(UserError):
+    """Workers that cannot be had or used."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Place:
+    """Where the work is done. Raises ValueError for flags out of bounds or in conflict."""
+
+    workers: int | None = None
+    """Processes of this machine; None: one for every four cores."""
+    worker_gigabytes: float | None = None
+    """Memory of each, above which it is ended; None: an equal share of the machine's."""
+    scheduler: str | None = None
+    """Address of a scheduler instead, which has its own workers."""
+    tls_ca_file: str | None = None
+    tls_cert: str | None = None
+    tls_key: str | None = None
+    """PEM files for a tls:// scheduler; the key may stand in the certificate's file. None: those
+    of Dask's own configuration."""
+
+    def __post_init__(self) -> None:
+        memory, address, files = self.worker_gigabytes, self.scheduler, self._files
+        if self.workers is not None and self.workers < 1:
+            raise ValueError(f"--workers={self.workers}: give 1 or more")
+        if memory is not None and not LEAST <= memory < math.inf:
+            raise ValueError(f"--worker_gigabytes={memory:g}: a worker needs {LEAST:g} or more")
+        if files and not (address or "").startswith("tls://"):
+            raise ValueError(f"--{min(files)} is for --scheduler=tls://host:8786")
+        if address is not None and (self.workers or memory):
+            raise ValueError(
+                "--scheduler has workers of its own; leave out --workers and --worker_gigabytes"
+            )
+        if address is not None and not _is_address(address):
+            raise ValueError(
+                f"--scheduler={address}: not an address; give it as tcp://host:8786 or "
+                "tls://host:8786"
+            )
+
+    @property
+    def _files(self) -> dict[str, str]:
+        names = ("tls_ca_file", "tls_cert", "tls_key")
+        return {name: getattr(self, name) for name in names if getattr(self, name) is not None}
+
+    def security(self) -> "Security":
+        """For workers of this machine, certificates made for this run alone; else those given.
+
+        Raises FarmError.
+        """
+        from distributed import Security
+
+        if self.scheduler is None:
+            return Security.temporary()
+        renamed = {"tls_cert": "tls_client_cert", "tls_key": "tls_client_key"}
+        try:
+            for path in self._files.values():
+                Path(path).open("rb").close()  # The errors of the ssl module do not name it.
+            security = Security(**{renamed.get(name, name): at for name, at in self._files.items()})
+            usable = security.get_connection_args("client")["ssl_context"] is not None
+        except OSError as error:
+            name = error.filename or ", ".join(self._files.values())
+            raise FarmError(f"{name}: no usable certificate or key: {error.strerror}") from error
+        if self.scheduler.startswith("tls://") and not usable:
+            raise FarmError(f"--scheduler={self.scheduler}: tls needs --tls_ca_file and --tls_cert")
+        return security
+
+
+def _is_address(text: str) -> bool:
+    with contextlib.suppress(ValueError):
+        found = urlsplit(text if "://" in text else f"tcp://{text}")
+        return found.scheme in ("tcp", "tls") and bool(found.hostname and found.port)
+    return False

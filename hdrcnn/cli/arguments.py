@@ -1,0 +1,107 @@
+"""Arguments that several commands share, a function for each group."""
+
+import argparse
+import dataclasses
+
+from hdrcnn.cli.parser import FLAGFILE, Parser, listed, nonempty, number
+from hdrcnn.predict.precision import PRECISIONS
+from hdrcnn.predict.runtime import DEVICES
+from hdrcnn.writers import WRITERS, Options
+
+MAX_MEGAPIXELS = 250.0
+"""As `readers.photograph` has it, which takes too long to load for a command's help."""
+Group = argparse._ArgumentGroup
+
+
+def input_and_output(parser: Parser) -> Group:
+    """Which pictures, and where the results go."""
+    group = parser.add_argument_group("Input and output")
+    if parser.paths:
+        group.add_argument(
+        "paths", metavar="PATH", nargs="*", type=nonempty,
+        help="picture, folder with its subfolders, or pattern in quotes",
+    )  # fmt: skip
+    group.add_argument(
+        "--im_dir", metavar="PATH", action="append", default=[], type=nonempty,
+        help="picture, folder or pattern; may be given several times",
+    )  # fmt: skip
+    group.add_argument(
+        "--out_dir", metavar="FOLDER", default="out", type=nonempty,
+        help="folder for the results, created if missing",
+    )  # fmt: skip
+    parser.switch(group, "--overwrite", "recompute all, overwrite files of other programs too")
+    group.add_argument(
+        "--max_megapixels", metavar="NUMBER", type=number(float, 1e-6, 1e6),
+        default=MAX_MEGAPIXELS, help="size above which a picture is refused",
+    )  # fmt: skip
+    group.add_argument(
+        f"--{FLAGFILE}", metavar="FILE", help="text file with further flags, one on each line"
+    )
+    return group
+
+
+def formats(parser: Parser) -> Group:
+    """What is written, and an argument for each field of `writers.Options`."""
+    known = "\n".join(f"  {key}, {writer.label} {writer.about}" for key, writer in WRITERS.items())
+    group = parser.add_argument_group("Formats", known)
+    group.add_argument(
+        "--format", metavar="NAME,...", type=listed, default=["exr"],
+        help=f"formats to write, separated by commas: {', '.join(WRITERS)}",
+    )  # fmt: skip
+    for field in dataclasses.fields(Options):
+        flag, text, choices = f"--{field.name}", field.metadata["about"], field.metadata["choices"]
+        if isinstance(field.default, bool):
+            parser.switch(group, flag, text)
+        elif choices:
+            group.add_argument(flag, choices=choices, default=field.default, help=text)
+        else:
+            kind = number(int if isinstance(field.default, int) else float)
+            group.add_argument(flag, metavar="NUMBER", type=kind, default=field.default, help=text)
+    return group
+
+
+def many_files(parser: Parser) -> Group:
+    """What is reported, and who does the work."""
+    group = parser.add_argument_group("Many files")
+    parser.switch(group, "--quiet", "print only what went wrong")
+    for flag, metavar, text in (
+        ("--log", "FILE", "file to which a line of JSON is added for every picture"),
+        ("--shard", "I/N", "convert one of N equal shares: 3/16 is the third of sixteen"),
+        ("--scheduler", "ADDRESS",
+         "Dask scheduler that has its own workers: tcp://host:8786 or tls://host:8786"),
+        ("--tls_ca_file", "FILE", "authority of a tls:// scheduler, PEM"),
+        ("--tls_cert", "FILE", "your certificate for a tls:// scheduler, PEM"),
+        ("--tls_key", "FILE", "key of that certificate, if it is not in the same file"),
+    ):  # fmt: skip
+        group.add_argument(flag, metavar=metavar, type=nonempty, help=text)
+    group.add_argument(
+        "--engine", choices=("local", "dask"), default="local",
+        help="what does the work: this process, or workers of Dask on this machine",
+    )  # fmt: skip
+    group.add_argument(
+        "--workers", metavar="NUMBER", type=number(int),
+        help="processes of --engine=dask (default: one for 4 cores)",
+    )  # fmt: skip
+    group.add_argument(
+        "--worker_gigabytes", metavar="NUMBER", type=number(float),
+        help="memory of each worker (default: an equal share)",
+    )  # fmt: skip
+    return group
+
+
+def hardware(parser: Parser) -> Group:
+    """Where and how the network computes."""
+    group = parser.add_argument_group("Hardware")
+    group.add_argument(
+        "--device", choices=DEVICES, default="auto", help="where the network is computed"
+    )
+    group.add_argument(
+        "--precision", choices=PRECISIONS, default="auto",
+        help="precision of the convolutions; auto: bfloat16 on processors that have it, but "
+        "float32 for an originally published weights file",
+    )  # fmt: skip
+    group.add_argument(
+        "--tile_pixels", metavar="NUMBER", type=number(int, 0, 1 << 40),
+        help="pixels the network works on at once, 0: all (default: as many as the memory allows)",
+    )  # fmt: skip
+    return group

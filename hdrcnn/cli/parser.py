@@ -1,0 +1,200 @@
+"""argparse with the spellings of the published command, and help on one screen.
+
+    -flag, --flag=value, --flag value, --flag, --noflag, --flag=false, --flagfile=FILE
+
+as absl has them: no abbreviations, and a value may begin with a dash.
+"""
+
+import argparse
+import difflib
+import math
+import shutil
+import sys
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any, NoReturn
+
+from hdrcnn.files import UserError
+
+HELP = ("-h", "-help", "--help", "--helpshort")
+HELP_ALL = ("--help-all", "-help-all", "--helpfull")
+FLAGFILE = "flagfile"
+
+
+class UsageError(UserError):
+    """A command line that cannot be understood or contradicts itself."""
+
+
+def boolean(text: str) -> bool:
+    """The value of a switch; an argument of this type needs none."""
+    if text.lower() in ("true", "t", "1"):
+        return True
+    if text.lower() in ("false", "f", "0"):
+        return False
+    raise argparse.ArgumentTypeError(f"{text!r} is neither true nor false")
+
+
+def nonempty(text: str) -> str:
+    """A text. An empty variable of a script would otherwise mean the
+    current folder.
+    """
+    if not text:
+        raise argparse.ArgumentTypeError("is empty; give it a name")
+    return text
+
+
+def listed(text: str) -> list[str]:
+    """Separated by commas, at least one."""
+    return [nonempty(part.strip()) for part in text.split(",")]
+
+
+def number(
+    kind: type[float], least: float = -math.inf, most: float = math.inf, word: str = ""
+) -> Callable[[str], Any]:
+    """The type of an argument that is an int or a float within bounds, or one certain word."""
+
+    def parsed(text: str) -> Any:
+        if word and text == word:
+            return text
+        try:
+            value = kind(text)
+        except ValueError:
+            value = math.nan
+        if not least <= value <= most:
+            whole = "whole number" if kind is int else "number"
+            within = f" within {least:g} to {most:g}" if math.isfinite(most) else ""
+            raise argparse.ArgumentTypeError(
+                f"{text!r} is not {word and f'{word} or '}a {whole}{within}"
+            )
+        return value
+
+    return parsed
+
+
+def unknown(what: str, word: str, known: Iterable[str], hint: str) -> UsageError:
+    """What is not known, with the nearest that is."""
+    near = difflib.get_close_matches(word, known, 1)
+    return UsageError(f"unknown {what} {word}; {f'did you mean {near[0]}? ' if near else ''}{hint}")
+
+
+def _lines(path: str) -> list[str]:
+    """Of a file of flags, without comments. Raises UsageError."""
+    try:
+        text = Path(path).read_text(encoding="utf-8")
+    except (OSError, ValueError) as error:
+        raise UsageError(f"--{FLAGFILE}={path}: cannot be read: {error}") from error
+    lines = map(str.strip, text.splitlines())
+    return [line for line in lines if line and not line.startswith(("#", "//"))]
+
+
+class _Formatter(argparse.HelpFormatter):
+    def __init__(self, prog: str) -> None:
+        width = min(100, shutil.get_terminal_size((100, 24)).columns)
+        super().__init__(prog, max_help_position=24, width=width)
+
+    def _fill_text(self, text: str, width: int, indent: str) -> str:
+        return text if "\n" in text else super()._fill_text(text, width, indent)
+
+    def _expand_help(self, action: argparse.Action) -> str:
+        default = action.default
+        if default is None or default is False or default == []:
+            return str(action.help)
+        shown = ",".join(default) if isinstance(default, list) else default
+        shown = f"{shown:g}" if isinstance(shown, float) else shown
+        return f"{action.help} (default: {shown})"
+
+
+class Parser(argparse.ArgumentParser):
+    """Of one command."""
+
+    common: Sequence[str] = ()
+    """The arguments that `--help` shows; all others are left to `--help-all`. Empty: all."""
+
+    def __init__(self, prog: str, description: str | None, paths: bool = True) -> None:
+        """prog: what a user types. description: its first line says all on one screen. paths: it
+        takes words that are no flags.
+        """
+        self.paths = paths
+        usage = f"%(prog)s [--flag value ...]{' PATH ...' if paths else ''}"
+        super().__init__(
+            prog, usage, description, add_help=False, allow_abbrev=False, formatter_class=_Formatter
+        )
+
+    def error(self, message: str) -> NoReturn:
+        """Raises UsageError."""
+        raise UsageError(f"{message.removeprefix('argument ')}; see --help")
+
+    def switch(self, group: argparse._ArgumentGroup, flag: str, text: str) -> None:
+        """Adds a flag that is on or off: `--flag`, `--noflag`. text: its help."""
+        group.add_argument(flag, type=boolean, default=False, metavar="", help=text)
+
+    def help(self, everything: bool) -> str:
+        """The text of `--help-all`, or of `--help`: one screen."""
+        formatter = self._get_formatter()
+        formatter.add_usage(self.usage, self._actions, [])
+        if everything or not self.common:
+            formatter.add_text(self.description)
+            for group in self._action_groups:
+                formatter.start_section(group.title)
+                formatter.add_text(group.description)
+                formatter.add_arguments(group._group_actions)
+                formatter.end_section()
+        else:
+            formatter.add_text((self.description or "").partition("\n")[0])
+            by_name = {action.dest: action for action in self._actions}
+            formatter.start_section(None)
+            formatter.add_arguments(by_name[dest] for dest in self.common)
+            formatter.end_section()
+            formatter.add_text(f"{self.prog} --help-all shows all flags, in groups.")
+        return formatter.format_help()
+
+    def _flag(self, name: str) -> argparse.Action | None:
+        return self._option_string_actions.get(f"--{name}")
+
+    def _spelled(self, argv: Iterable[str]) -> tuple[list[str], list[str]]:
+        """Flags, each as one word `--name=value`, and what is no flag. Raises as `parse`."""
+        flags, others, left, read = list[str](), list[str](), deque(argv), set[str]()
+        while left:
+            word = left.popleft()
+            if word == "--":
+                return flags, [*others, *left]
+            if not word.startswith("-") or word == "-":
+                others.append(word)
+                continue
+            name, equals, value = word.removeprefix("-").removeprefix("-").partition("=")
+            flag, positive = self._flag(name), self._flag(name.removeprefix("no"))
+            if flag is None and positive is not None and positive.type is boolean:
+                if equals:
+                    raise UsageError(f"--{name} takes no value; see --help")
+                name, value = name.removeprefix("no"), "false"
+            elif flag is None:
+                known = self._option_string_actions
+                raise unknown("flag", f"--{name}", known, "see --help-all")
+            elif not equals and flag.type is boolean:
+                value = "true"
+            elif not equals and not left:
+                raise UsageError(f"--{name} needs a value; see --help")
+            elif not equals:
+                value = left.popleft()
+            if name != FLAGFILE:
+                flags.append(f"--{name}={value}")
+            elif value not in read:  # Files may name each other.
+                read.add(value)
+                left.extendleft(reversed(_lines(value)))
+        return flags, others
+
+    def parse(self, argv: Sequence[str]) -> argparse.Namespace:
+        """The arguments, and in `given` the names of those that stand on the command line.
+
+        Prints help and exits if it is asked for. Raises UsageError.
+        """
+        if not {*HELP, *HELP_ALL}.isdisjoint(argv):
+            print(self.help(not set(HELP_ALL).isdisjoint(argv)), end="")
+            sys.exit(0)
+        flags, others = self._spelled(argv)
+        if others and not self.paths:
+            raise UsageError(f"what is {others[0]!r}? Flags are given as --name=value; see --help")
+        arguments = self.parse_args([*flags, "--", *others] if others else flags)
+        arguments.given = frozenset(flag[2:].partition("=")[0] for flag in flags)
+        return arguments

@@ -1,0 +1,149 @@
+"""Pictures converted as `hdrcnn predict` is asked to, with a line for each, a log and a report."""
+
+import argparse
+import contextlib
+import dataclasses
+import sys
+from collections.abc import Generator, Sequence
+from pathlib import Path
+from typing import Any
+
+from hdrcnn.batch.choose import Networks
+from hdrcnn.batch.log import Journal, fault, record
+from hdrcnn.batch.place import Place
+from hdrcnn.batch.plan import Job, plan
+from hdrcnn.batch.recipe import is_result
+from hdrcnn.batch.run import Outcome, Settings, convert_all, settle
+from hdrcnn.batch.sequence import Films
+from hdrcnn.batch.shards import Shard
+from hdrcnn.files import (
+    NoRoomError,
+    OutputFolder,
+    missing_files,
+    prepare_folder,
+    remove_temporaries,
+)
+from hdrcnn.printed import say
+from hdrcnn.review.collected import NAME, Collected
+from hdrcnn.weights import CURVES, JPEG, SHIPPED, VIDEO
+from hdrcnn.writers import Options
+
+
+def settings_of(arguments: argparse.Namespace, options: Options) -> Settings:
+    """Raises ValueError."""
+    changed: dict[str, Any] = {
+        "formats": tuple(dict.fromkeys(arguments.format)),
+        "options": options,
+        "camera_curve": None if arguments.camera_curve == "auto" else arguments.camera_curve,
+        "report_room": 0,
+    }
+    names = [field.name for field in dataclasses.fields(Settings) if field.name not in changed]
+    return Settings(**changed, **{name: getattr(arguments, name) for name in names})
+
+
+def _params(arguments: argparse.Namespace) -> Path | None:
+    """The weights of all pictures; None: chosen for each."""
+    return None if arguments.params == "auto" else Path(arguments.params)
+
+
+def _outcomes(
+    jobs: Sequence[Job],
+    networks: Networks,
+    settings: Settings,
+    films: Films | None,
+    arguments: argparse.Namespace,
+    place: Place | None,
+) -> Generator[Outcome, None, None]:
+    """Of the jobs, by this process or by workers."""
+    if place is None:
+        yield from convert_all(jobs, networks, settings, films)
+    else:
+        from hdrcnn.batch import farm
+
+        request = farm.ask(settings, _params(arguments), arguments.device, arguments.tile_pixels)
+        yield from farm.convert_all(jobs, networks, request, place, films)
+
+
+def _still_there(outcome: Outcome, folder: OutputFolder) -> Outcome:
+    """The outcome, unless the folder of the results is gone: what workers wrote may lie on
+    another disk.
+    """
+    try:
+        folder.check()
+    except NoRoomError as error:
+        return Outcome(outcome.job, str(error), no_room=True, seconds=outcome.seconds)
+    return outcome
+
+
+def convert(
+    paths: Sequence[str],
+    arguments: argparse.Namespace,
+    options: Options,
+    place: Place | None,
+    shard: Shard,
+) -> int:
+    """Of the pictures that paths name, those of the shard. Returns the exit status.
+
+    arguments: of `cli.predict`, checked. place: of workers, if they are to do it.
+    """
+    out_dir, params = Path(arguments.out_dir), _params(arguments)
+    settings = settings_of(arguments, options)
+    planned = plan(paths, out_dir, settings.endings, is_result)
+    jobs, faults = shard.select(planned.jobs), shard.select(planned.faults)
+    collected = Collected(out_dir, len(jobs)) if arguments.report else None
+    settings = dataclasses.replace(settings, report_room=collected.room if collected else 0)
+    networks = Networks.on(
+        arguments.device,
+        params,
+        settings.sequence,
+        precision=settings.precision,
+        tile_pixels=arguments.tile_pixels,
+        # If workers do the rest, only films are settled here: the GPUs are left to the workers.
+        estimating_on=arguments.device if place is None else "cpu",
+    )
+    folder = prepare_folder(out_dir)
+    jobs = [dataclasses.replace(job, folder=folder) for job in jobs]
+    if collected and not arguments.overwrite:
+        collected.check_place()
+    remove_temporaries(out_dir)
+    touched = [
+        path for job in planned.jobs for path in (job.source, *map(job.output, settings.endings))
+    ]
+    touched += [out_dir / NAME, SHIPPED, JPEG, VIDEO, CURVES, *([params] if params else [])]
+    journal = Journal(None if arguments.log is None else Path(arguments.log), touched)
+    for reason in faults:
+        say(reason, sys.stderr)
+        journal.add(fault(reason))
+    missing, written, stopped = len(jobs) + len(faults), list[Path](), False
+    # All shards of a film have to agree on its first frame.
+    films = settle(planned.jobs, networks, settings) if shard != Shard() else None
+    with contextlib.closing(
+        _outcomes(jobs, networks, settings, films, arguments, place)
+    ) as outcomes:
+        for number, outcome in enumerate(outcomes, 1):
+            outcome = _still_there(outcome, folder)
+            if outcome.note:
+                say(outcome.note, sys.stderr)
+            if outcome.error is not None or not arguments.quiet:
+                line = f"[{number}/{len(jobs)}] {outcome.line(settings.endings[0])}"
+                say(line, sys.stdout if outcome.error is None else sys.stderr)
+            if stopped := outcome.no_room:
+                journal.add_last(record(outcome, settings), out_dir)
+                break
+            journal.add(record(outcome, settings))
+            missing -= outcome.error is None
+            written += [] if outcome.error else map(outcome.job.output, settings.endings)
+            if collected and outcome.entry is not None:
+                collected.add(outcome.entry, outcome.job.stem.parent)
+    if place is not None:
+        remove_temporaries(out_dir)  # Of workers that died.
+    if collected and not stopped:
+        path = collected.write()
+        if not arguments.quiet:
+            say(path, sys.stdout)
+    lost = missing_files(written)
+    if lost:
+        say(f"{lost[0]}: written, and no longer there, one of {len(lost)}; run again", sys.stderr)
+    if missing:
+        say(f"{missing} of {len(jobs) + len(faults)} not converted", sys.stderr)
+    return 1 if missing or lost else 0

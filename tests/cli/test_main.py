@@ -1,0 +1,138 @@
+"""The command with sub-commands."""
+
+import dataclasses
+import importlib
+
+import imageio.v3 as iio
+import pytest
+
+import hdrcnn
+from hdrcnn.batch.job import Settings
+from hdrcnn.batch.shards import Shard
+from hdrcnn.cli import checks, predict
+from hdrcnn.cli.main import COMMANDS, main, parser_of
+from hdrcnn.cli.parser import UsageError
+from hdrcnn.cli.pictures import settings_of
+from hdrcnn.colour.transfer import ESTIMATED, LINEARISATIONS
+from hdrcnn.readers.gain_map import CHOICES
+from hdrcnn.readers.hdr import read_exr
+from hdrcnn.writers import WRITERS, Options
+
+PARSERS = {
+    name: parser_of(importlib.import_module(module), f"hdrcnn {name}")
+    for name, module in COMMANDS.items()
+}
+LIGHT = """
+import sys
+from hdrcnn.cli import main
+for name, module in main.COMMANDS.items():
+    parser = main.parser_of(main.importlib.import_module(module), name)
+    parser.help(True)
+    parser.parse(["a", "--out_dir=b"])
+from hdrcnn.cli import checks
+heavy = {"numpy", "PIL", "OpenEXR", "keras", "tensorflow", "jax", "scipy", "imageio", "tifffile"}
+print(*heavy & sys.modules.keys())
+"""
+
+
+def test_nothing_heavy_is_loaded_before_the_arguments_are_parsed(run_python, tmp_path):
+    assert run_python("-c", LIGHT, cwd=tmp_path).stdout.split() == []
+
+
+def test_the_list_of_commands_and_the_version(capsys):
+    assert main(["--help"]) == 0
+    listed = capsys.readouterr().out
+    assert [name for name in COMMANDS if f"  {name} " not in listed] == []
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out == f"hdrcnn {hdrcnn.__version__}\n"
+
+
+@pytest.mark.parametrize(
+    ("argv", "word"),
+    [([], "predict"), (["predcit", "a"], "predict"), (["predict"], "PATH"),
+     (["predict", "--formt=exr", "a"], "--format")],
+)  # fmt: skip
+def test_mistakes_are_usage_errors(argv, word):
+    with pytest.raises(UsageError, match=word):
+        main(argv)
+
+
+@pytest.mark.parametrize("name", PARSERS)
+@pytest.mark.parametrize("columns", [80, 100])
+def test_help_fits_on_one_screen_and_help_all_names_every_argument(name, columns, monkeypatch):
+    monkeypatch.setenv("COLUMNS", str(columns))
+    lines = PARSERS[name].help(False).splitlines()
+    assert len(lines) <= 24
+    assert max(map(len, lines)) <= columns
+    everything = PARSERS[name].help(True)
+    for action in PARSERS[name]._actions:
+        shown = action.option_strings[0] if action.option_strings else str(action.metavar)
+        assert f"  {shown} " in everything
+        assert action.help
+
+
+def test_defaults_and_choices_are_those_of_the_settings():
+    """Repeated in the parser, because the modules that define them take long to import."""
+    arguments = PARSERS["predict"].parse(["a"])
+    assert settings_of(arguments, Options()) == Settings()
+    for field in dataclasses.fields(Options):
+        assert getattr(arguments, field.name) == field.default
+    choices = {action.dest: action.choices for action in PARSERS["predict"]._actions}
+    assert set(choices["camera_curve"]) == {"auto", ESTIMATED, *LINEARISATIONS}
+    assert set(choices["gain_map"]) == set(CHOICES)
+
+
+def test_arguments_become_settings():
+    argv = ["a", "--format=hdr,exr,hdr", "--scaling=2", "--camera_curve=srgb", "--width=30",
+            "--nits=100", "--mask"]  # fmt: skip
+    arguments = PARSERS["predict"].parse(argv)
+    assert settings_of(arguments, Options(nits=arguments.nits)) == Settings(
+        formats=("hdr", "exr"), scaling=2.0, camera_curve="srgb", width=30, mask=True,
+        options=Options(nits=100.0),
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("flag", sorted({flag for w in WRITERS.values() for flag in w.flags}))
+def test_flags_of_formats_are_refused_without_them_even_at_their_default(flag):
+    parser = PARSERS["predict"]
+    default = parser.parse(["a"])
+    checks.check_used(default)
+    value = getattr(default, flag)
+    given = f"--{flag}" if isinstance(value, bool) else f"--{flag}={45 if value is None else value}"
+    others = [name for name, writer in WRITERS.items() if flag not in writer.flags]
+    with pytest.raises(UsageError, match=f"--{flag} changes nothing"):
+        checks.check_used(parser.parse(["a", f"--format={','.join(others)}", given]))
+    checks.check_used(parser.parse(["a", f"--format={','.join(others)}", f"--no{flag}"])
+                      if isinstance(value, bool) else default)  # fmt: skip
+    users = [name for name, writer in WRITERS.items() if flag in writer.flags]
+    used = ["a", f"--format={users[0]}", given, "--exr_compression=dwaa"]
+    checks.check_used(parser.parse(used if users[0] == "exr" else used[:3]))
+
+
+def test_places_and_shards():
+    parse = PARSERS["predict"].parse
+    assert checks.place(parse(["a"])) is None
+    place = checks.place(parse(["a", "--engine=dask", "--workers=2"]))
+    assert place is not None
+    assert place.workers == 2
+    assert checks.shard(parse(["a"])) == Shard()
+    assert checks.shard(parse(["a", "--shard=3/16"])) == Shard(3, 16)
+    with pytest.raises(UsageError, match="--report"):
+        checks.shard(parse(["a", "--shard=3/16", "--report"]))
+    with pytest.raises(UsageError, match="--engine"):
+        checks.place(parse(["a", "--workers=2"]))
+
+
+def test_predict_from_the_command_line(tmp_path, run_python, tiny_weights, picture):
+    """Positional and --im_dir add up; the published command gives the same file."""
+    for name in "ab":
+        iio.imwrite(tmp_path / f"{name}.png", picture)
+    flags = [f"--params={tiny_weights}", "--out_dir"]
+    command = ["-m", "hdrcnn", "predict", "a.png", "--im_dir", "b.png", *flags, "new"]
+    run_python(*command, cwd=tmp_path)
+    published = ["-c", f"from {predict.__name__} import entry; entry()"]
+    run_python(*published, "--im_dir=a.png", "-im_dir", "b.png", *flags, "old", cwd=tmp_path)
+    for name in "ab":
+        light = read_exr(tmp_path / "new" / f"{name}.exr")
+        assert (light == read_exr(tmp_path / "old" / f"{name}.exr")).all()
+    assert "PATH" in run_python("-m", "hdrcnn", "predict", cwd=tmp_path, status=1).stderr
