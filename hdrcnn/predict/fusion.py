@@ -10,17 +10,22 @@ within those of the frames at its place.
 """
 
 import dataclasses
+import functools
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from hdrcnn.files import ImageError
 from hdrcnn.interruption import check
+from hdrcnn.models import BUILDERS
 from hdrcnn.predict.opencv import opencv
 from hdrcnn.predict.pyramid import blend
 from hdrcnn.tiles.frame import Frame, as_codes
+from hdrcnn.tiles.geometry import pad_to_multiple
 from hdrcnn.tiles.guided import slopes
+from hdrcnn.weights import FOLDER, WeightsError, assign, load as load_weights
 
 FEWEST, MOST = 2, 9
 """Frames of a bracket."""
@@ -71,11 +76,16 @@ def mertens_weights(frames: np.ndarray) -> np.ndarray:
     return weights / weights.sum(axis=0)
 
 
-def network_weights(model: Any) -> WeightMaps:
-    """Of a Keras model: frames [N, K, h, w, 3] float32 in [0, 1] to weights [N, K, h, w, 1]."""
+def network_weights(model: Any, multiple: int = 8) -> WeightMaps:
+    """Of a Keras model: frames [N, K, h, w, 3] float32 in [0, 1], h and w multiples of a number, to
+    weights [N, K, h, w, 1].
+    """
 
     def weights(frames: np.ndarray) -> np.ndarray:
-        return np.asarray(model(frames[None], training=False), np.float32)[0, ..., 0]
+        rows, columns = frames.shape[1:3]
+        padded = np.stack([pad_to_multiple(frame, multiple) for frame in frames])
+        found = np.asarray(model(padded[None], training=False), np.float32)
+        return found[0, :, :rows, :columns, 0]
 
     return weights
 
@@ -88,12 +98,41 @@ class Method:
     weights: WeightMaps | None = None
     """For frames reduced to `WORKING`; None: OpenCV does all of it."""
     working: int = WORKING
+    file: Path | None = None
+    """Of its network."""
 
 
 MERTENS = Method("mertens")
 """OpenCV's `createMergeMertens`, all three measures counting once, as in the paper."""
 CLASSICAL = Method("classical", mertens_weights)
 """The same measures in bounded memory: for reduced frames, and along their edges at full size."""
+
+
+METHODS = ("auto", "unsupervised", "supervised", "mertens")
+NETWORKS = {name: FOLDER / f"fusion_{name}.npz" for name in ("unsupervised", "supervised")}
+
+
+@functools.cache
+def _of_network(name: str) -> Method:
+    """Raises WeightsError."""
+    path = NETWORKS[name]
+    arrays, metadata = load_weights(path)
+    if metadata.model not in BUILDERS:
+        raise WeightsError(f"{path}: for a network {metadata.model!r}; known: {', '.join(BUILDERS)}")
+    model = BUILDERS[metadata.model]()(metadata.width)
+    assign(model, arrays, str(path))
+    return Method(name, network_weights(model), file=path)
+
+
+def chosen_method(name: str) -> Method:
+    """The method of that name. auto: the unsupervised network, or, where there is no file of its
+    weights, `CLASSICAL`. Raises WeightsError where weights are missing or do not fit.
+    """
+    if name not in METHODS:
+        raise ValueError(f"unknown method {name!r}; known: {', '.join(METHODS)}")
+    if name == "auto":
+        return _of_network("unsupervised") if NETWORKS["unsupervised"].is_file() else CLASSICAL
+    return MERTENS if name == "mertens" else _of_network(name)
 
 
 def fuse_by_opencv(frames: Sequence[np.ndarray]) -> np.ndarray:
