@@ -52,18 +52,23 @@ def listed(text: str) -> list[str]:
 def number(
     kind: type[float], least: float = -math.inf, most: float = math.inf, word: str = ""
 ) -> Callable[[str], Any]:
-    """The type of an argument that is an int or a float within bounds, or one certain word."""
+    """The type of an argument that is an int or a float within bounds, or one certain word.
+
+    Without bounds any float passes, NaN too: they are checked where they are known.
+    """
+    bounded = math.isfinite(most)
 
     def parsed(text: str) -> Any:
         if word and text == word:
             return text
         try:
             value = kind(text)
+            fits = not bounded or least <= value <= most
         except ValueError:
-            value = math.nan
-        if not least <= value <= most:
+            fits = False
+        if not fits:
             whole = "whole number" if kind is int else "number"
-            within = f" within {least:g} to {most:g}" if math.isfinite(most) else ""
+            within = f" within {least:g} to {most:g}" if bounded else ""
             raise argparse.ArgumentTypeError(
                 f"{text!r} is not {word and f'{word} or '}a {whole}{within}"
             )

@@ -77,7 +77,7 @@ def test_defaults_and_choices_are_those_of_the_settings():
     assert settings_of(arguments, Options()) == Settings()
     for field in dataclasses.fields(Options):
         assert getattr(arguments, field.name) == field.default
-    choices = {action.dest: action.choices for action in PARSERS["predict"]._actions}
+    choices = {action.dest: action.choices or () for action in PARSERS["predict"]._actions}
     assert set(choices["camera_curve"]) == {"auto", ESTIMATED, *LINEARISATIONS}
     assert set(choices["gain_map"]) == set(CHOICES)
 
