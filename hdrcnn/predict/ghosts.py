@@ -17,7 +17,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from hdrcnn.predict.intensity_mapping import CODES, HIGH, LOW, mapped, mappings
+from hdrcnn.predict.intensity_mapping import CODES, DARK, HIGH, LOW, mapped, mappings
 from hdrcnn.predict.opencv import opencv
 from hdrcnn.tiles.frame import Frame, as_codes
 
@@ -37,7 +37,7 @@ MOST = 0.6
 GROWN = 0.004
 """Of the longer side: how far regions are grown, and their edges soft."""
 CLIPPED = 0.5
-"""Share of a region that may be clipped in the reference before another frame is asked."""
+"""Share of a region that may be clipped or dark in the reference before another frame is asked."""
 STRIP = 256
 
 Inside = Callable[[int, int, int], np.ndarray]
@@ -117,8 +117,8 @@ def _regions(off: np.ndarray) -> np.ndarray:
 
 
 def _clipped(frame: np.ndarray) -> np.ndarray:
-    """[h, w] bool: at either end."""
-    return (frame.max(axis=-1) >= HIGH) | (frame.max(axis=-1) <= 2 * LOW)
+    """[h, w] bool: clipped, or too dark to be brought to a longer exposure."""
+    return (frame.max(axis=-1) >= HIGH) | (frame.max(axis=-1) <= DARK)
 
 
 def find(frames: Sequence[np.ndarray], reference: int, named: bool = False) -> Movement:

@@ -12,6 +12,8 @@ import numpy as np
 CODES = 256
 LOW, HIGH = 3, 252
 """Codes of 8 bits; below and above, or at them, a sample may be clipped."""
+DARK = 28
+"""Code up to which a pixel, brought to a longer exposure, is mostly noise."""
 SHARED = 6.0
 """Codes of 8 bits."""
 FEWEST = 20
@@ -119,7 +121,7 @@ def best_exposed(frames: Sequence[np.ndarray]) -> int:
     equals. frames: K of [h, w, 3] uint8.
     """
     def cost(frame: np.ndarray) -> float:
-        clipped = ((frame.max(axis=-1) > HIGH) | (frame.max(axis=-1) < 4 * LOW)).mean()
+        clipped = ((frame.max(axis=-1) > HIGH) | (frame.max(axis=-1) <= DARK)).mean()
         return float(clipped) + 0.25 * abs(float(frame.mean()) / 255.0 - 0.45)
 
     return int(np.argmin([cost(frame) for frame in frames]))
