@@ -35,8 +35,10 @@ LUMA = (0.299, 0.587, 0.114)
 """Of encoded R, G, B (BT.601), as OpenCV has it."""
 WELL_EXPOSED = 0.2
 """Sigma of the measure of well-exposedness (Mertens et al. 2007, Section 3.1)."""
+NOTHING = 1e-12
+"""Added to each product of the measures: frames that are all black or white share."""
 LEAST = 1e-6
-"""Added to each weight before they are normalised: frames that are all black or white share."""
+"""The least weight at full size, before they are normalised."""
 
 WeightMaps = Callable[[np.ndarray], np.ndarray]
 """Frames [K, h, w, 3] float32 in [0, 1], display-encoded, to weights [K, h, w], at least 0, whose
@@ -72,7 +74,7 @@ def mertens_weights(frames: np.ndarray) -> np.ndarray:
         contrast = np.abs(cv2.Laplacian(grey, cv2.CV_32F))
         saturation = frame.std(axis=-1)
         exposed = np.exp(-np.square(frame - 0.5).sum(axis=-1) / (2.0 * WELL_EXPOSED**2))
-        weight[...] = contrast * saturation * exposed + LEAST
+        weight[...] = contrast * saturation * exposed + np.float32(NOTHING)
     return weights / weights.sum(axis=0)
 
 
@@ -149,7 +151,9 @@ def fuse_by_opencv(frames: Sequence[np.ndarray]) -> np.ndarray:
     try:
         # Whatever their type, codes are divided by 255.
         whole = [
-            np.ascontiguousarray((frame if frame.dtype == np.uint8 else 255.0 * as_codes(frame)))
+            np.ascontiguousarray(
+                (frame if frame.dtype == np.uint8 else 255.0 * as_codes(frame))[..., ::-1]
+            )
             for frame in frames
         ]
         fused = merge.process(whole)
@@ -158,7 +162,7 @@ def fuse_by_opencv(frames: Sequence[np.ndarray]) -> np.ndarray:
             f"{len(frames)} frames of {columns}x{rows} are too much for OpenCV "
             f"({' '.join(str(error).split())[:120]}); give another --method"
         ) from error
-    fused = np.nan_to_num(fused, nan=0.0)
+    fused = np.nan_to_num(fused[..., ::-1], nan=0.0)
     return np.round(np.clip(fused, 0.0, 1.0) * np.float32(65535.0)).astype(np.uint16)
 
 

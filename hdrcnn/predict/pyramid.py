@@ -20,8 +20,6 @@ from hdrcnn.predict.opencv import opencv
 
 STRIP = 256
 """Rows worked on together; even."""
-COARSEST = 2
-"""Rows or columns below which no further level is made."""
 FULL = np.float32(65535.0)
 
 Rows = Callable[[int, int], np.ndarray]
@@ -133,7 +131,7 @@ def blend(
         raise ValueError("frames differ in size or type")
     read = [lambda a, b, frame=frame: frame[a:b] for frame in frames]
     levels = [_Level(read, maps, rows, columns)]
-    while pyramid and min(levels[-1].rows, levels[-1].columns) >= 2 * COARSEST:
+    for _ in range(int(np.log2(min(rows, columns))) if pyramid else 0):
         levels.append(levels[-1].coarser())
     below = levels[-1].weighted(0, levels[-1].rows) if len(levels) > 1 else np.empty(0)
     for level, coarse in zip(levels[-2:0:-1], levels[:1:-1], strict=True):
