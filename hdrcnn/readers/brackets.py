@@ -93,6 +93,8 @@ def camera_of(path: Path) -> exif.Camera:
             return exif.camera_data(exif.parse(head)) if head[:2] in (b"II", b"MM") else {}
         with warnings.catch_warnings(), own_limit(), Image.open(path) as image:
             warnings.simplefilter("ignore")
+            if image.format == "PNG" and "exif" not in image.info:
+                image.load()  # It may stand behind the samples.
             return exif.camera_data(exif.of(image))
     except Exception:  # noqa: BLE001  # Damaged files make decoders fail in any way they like.
         return {}
