@@ -17,8 +17,8 @@ import numpy as np
 
 from hdrcnn.files import ImageError
 from hdrcnn.predict.intensity_mapping import HIGH, LOW
-from hdrcnn.predict.opencv import SHORT, opencv
-from hdrcnn.tiles.frame import Frame, as_codes
+from hdrcnn.predict.opencv import SHORT, opencv, reduced
+from hdrcnn.tiles.frame import as_codes
 
 WORKING = 1000
 """Pixels of the longer side of the images that are compared, at most; SIFT doubles them."""
@@ -78,9 +78,7 @@ class Alignment:
 
 def _compared(frame: np.ndarray, factor: int) -> np.ndarray:
     """[h, w] uint8: the luma of a reduced frame."""
-    image = Frame(frame, 1).reduced(factor).image
-    grey = opencv().cvtColor(image, opencv().COLOR_RGB2GRAY)
-    return np.round(grey / np.float32(257.0)).astype(np.uint8)
+    return np.asarray(opencv().cvtColor(reduced(frame, factor), opencv().COLOR_RGB2GRAY))
 
 
 def _equalised(grey: np.ndarray) -> np.ndarray:

@@ -8,7 +8,7 @@ import numpy as np
 from hdrcnn.predict import ghosts
 from hdrcnn.predict.alignment import Alignment, align, inside, warped
 from hdrcnn.predict.intensity_mapping import best_exposed
-from hdrcnn.tiles.frame import Frame
+from hdrcnn.predict.opencv import reduced
 
 WORKING = 500
 """Pixels of the longer side of the frames that the reference is chosen by, at most."""
@@ -57,9 +57,8 @@ class Bracket:
 
 def choose_reference(frames: list[np.ndarray]) -> int:
     """The index of the best exposed frame; frames: K of [H, W, 3] uint8 or uint16."""
-    factor = -(-max(frames[0].shape[:2]) // WORKING)
-    small = [Frame(frame, 1).reduced(factor).image for frame in frames]
-    return best_exposed([np.round(image / 257.0).astype(np.uint8) for image in small])
+    step = -(-max(frames[0].shape[:2]) // WORKING)
+    return best_exposed([reduced(frame[::step, ::step], 1) for frame in frames])
 
 
 def prepared(frames: list[np.ndarray], choices: Choices) -> Bracket:

@@ -18,8 +18,8 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from hdrcnn.predict.intensity_mapping import CODES, DARK, HIGH, LOW, mapped, mappings
-from hdrcnn.predict.opencv import opencv
-from hdrcnn.tiles.frame import Frame, as_codes
+from hdrcnn.predict.opencv import opencv, reduced
+from hdrcnn.tiles.frame import as_codes
 
 WORKING = 1500
 """Pixels of the longer side of the frames that are compared, at most."""
@@ -61,11 +61,6 @@ class Movement:
     """One line that the user is to know; empty: none."""
 
 
-def _reduced(frames: Sequence[np.ndarray], factor: int) -> list[np.ndarray]:
-    return [np.round(as_codes(Frame(f, 1).reduced(factor).image) * 255).astype(np.uint8)
-            for f in frames]  # fmt: skip
-
-
 def _reach(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The least and the largest of 3 x 3 neighbours, half a pixel of misalignment."""
     cv2 = opencv()
@@ -81,10 +76,10 @@ def inconsistency(reference: np.ndarray, frame: np.ndarray, tables: np.ndarray) 
     """[h, w] float32: how many tolerances a pixel is off what the reference lets expect; above 1
     it is inconsistent. reference, frame: [h, w, 3] uint8; tables: from reference to frame.
     """
-    expected = mapped(reference.astype(np.float32), tables)
+    lookup = np.ascontiguousarray(tables.T.reshape(1, CODES, 3))
+    expected = opencv().LUT(reference, lookup)
     codes = np.arange(CODES)
-    gain = np.stack([np.gradient(table)[reference[..., c]] for c, table in enumerate(tables)], -1)
-    gain = np.clip(gain, 0.0, LARGEST_GAIN).astype(np.float32)
+    gains = np.clip(np.gradient(lookup, axis=1), 0.0, LARGEST_GAIN).astype(np.float32)
     low, high = _reach(expected)
     # Beyond its ends the reference says only that there was at least, or at most, so much.
     least = np.stack([table[codes <= LOW].max() for table in tables]).astype(np.float32)
@@ -93,7 +88,8 @@ def inconsistency(reference: np.ndarray, frame: np.ndarray, tables: np.ndarray) 
     low = np.where(reference >= HIGH, np.minimum(low, most), low)
     low = np.where(reference <= LOW, np.float32(0.0), low)
     high = np.where(reference <= LOW, np.maximum(high, least), high)
-    tolerance = FLOOR + DEVIATIONS * NOISE * np.sqrt(1.0 + gain * gain)
+    tolerances = FLOOR + DEVIATIONS * NOISE * np.sqrt(1.0 + gains * gains)
+    tolerance = opencv().LUT(reference, tolerances.astype(np.float32))
     code = frame.astype(np.float32)
     off = np.maximum(np.maximum(low - code, code - high), 0.0) / tolerance
     return off.max(axis=-1)
@@ -128,7 +124,7 @@ def find(frames: Sequence[np.ndarray], reference: int, named: bool = False) -> M
     cv2 = opencv()
     rows, columns = frames[0].shape[:2]
     factor = -(-max(rows, columns) // WORKING)
-    small = _reduced(frames, factor)
+    small = [reduced(frame, factor) for frame in frames]
     others = [index for index in range(len(frames)) if index != reference]
     tables = {}
     size = small[0].shape[:2]

@@ -2,6 +2,8 @@
 
 from types import ModuleType
 
+import numpy as np
+
 from hdrcnn.files import ImageError
 
 SHORT = 32767
@@ -17,3 +19,21 @@ def opencv() -> ModuleType:
             "exposure fusion needs one package more; pip install opencv-python-headless"
         ) from error
     return cv2
+
+
+def reduced(frame: np.ndarray, factor: int) -> np.ndarray:
+    """[H, W, 3] of any kind to [ceil(H / factor), ceil(W / factor), 3] uint8: means of factor x
+    factor pixels, those over the border filled with its last ones.
+    """
+    cv2 = opencv()
+    rows, columns = frame.shape[:2]
+    whole = rows // factor * factor, columns // factor * factor
+    if factor > 1 and whole != (rows, columns):
+        more = -rows % factor, -columns % factor
+        frame = cv2.copyMakeBorder(frame, 0, more[0], 0, more[1], cv2.BORDER_REPLICATE)
+    size = -(-columns // factor), -(-rows // factor)
+    small = frame if factor == 1 else cv2.resize(frame, size, interpolation=cv2.INTER_AREA)
+    if small.dtype == np.uint8:
+        return np.ascontiguousarray(small)
+    largest = 1.0 if small.dtype.kind == "f" else 65535.0
+    return np.round(small * np.float32(255.0 / largest)).astype(np.uint8)

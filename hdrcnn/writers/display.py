@@ -70,7 +70,7 @@ def write_tiff(path: Path, picture: Picture, options: Options) -> None:
             codes,
             photometric="rgb",
             compression="zlib",
-            compressionargs={"level": 4},
+            compressionargs={"level": 1},
             predictor=True,
             rowsperstrip=STRIP,
             iccprofile=_profile(picture),
