@@ -92,11 +92,15 @@ def main() -> None:
             rows["align_image_stack"] = measured(["align_image_stack", "-a", stem, *frames], folder)
         rows["as by default"] = measured([*HDRCNN, *per, str(folder / "b")], folder)
     base = rows["enfuse"]
-    print(f"{asked.frames} frames of {asked.megapixels:g} megapixels, 8 bits, {os.cpu_count()} cores")
+    print(
+        f"{asked.frames} frames of {asked.megapixels:g} megapixels, 8 bits, {os.cpu_count()} cores"
+    )
     print(f"{'':20}{'seconds':>10}{'core-s':>10}{'peak GB':>10}   ratios to enfuse")
     for name, row in rows.items():
         ratios = "".join(f"{value / of:8.2f}" for value, of in zip(row, base, strict=True))
-        print(f"{name:20}" + "".join(f"{value:10.2f}" for value in row) + f"   {ratios}", flush=True)
+        print(
+            f"{name:20}" + "".join(f"{value:10.2f}" for value in row) + f"   {ratios}", flush=True
+        )
 
 
 if __name__ == "__main__":

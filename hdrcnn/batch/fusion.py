@@ -306,6 +306,3 @@ class Fusion(Conversion):
         picture = dataclasses.replace(self._picture({}), hdr=light)
         name, files = self.job.source.name, self.settings.links(self.job)
         return report.entry(picture, name, files, self.settings.report_room)
-
-
-

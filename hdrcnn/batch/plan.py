@@ -228,8 +228,8 @@ def plan(
     from its part before the first sign. `endings` are those of all files written for a picture.
     A picture whose output would overwrite a source becomes a fault. Files that `is_result` takes
     for results of an earlier run are left out, unless they are named one by one. group: which files
-    make a job together, named for the first of them; it adds to a list what is left. Raises ImageError
-    where nothing is left to do.
+    make a job together, named for the first of them; it adds to a list what is left. Raises
+    ImageError where nothing is left to do.
     """
     faults: list[str] = []
     sources, roots = _sources([str(place) for place in places], out_dir, faults, is_result)

@@ -41,9 +41,7 @@ def input_and_output(parser: Parser) -> Group:
     return group
 
 
-def formats(
-    parser: Parser, writers: Mapping[str, Writer] = WRITERS, default: str = "exr"
-) -> Group:
+def formats(parser: Parser, writers: Mapping[str, Writer] = WRITERS, default: str = "exr") -> Group:
     """What is written, and an argument for each field of `writers.Options`."""
     known = "\n".join(f"  {key}, {writer.label} {writer.about}" for key, writer in writers.items())
     group = parser.add_argument_group("Formats", known)

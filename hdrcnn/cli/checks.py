@@ -28,9 +28,7 @@ def shard(arguments: argparse.Namespace) -> Shard:
     return asked
 
 
-def check_used(
-    arguments: argparse.Namespace, writers: Mapping[str, Writer] = WRITERS
-) -> None:
+def check_used(arguments: argparse.Namespace, writers: Mapping[str, Writer] = WRITERS) -> None:
     """Raises UsageError if a flag was given that would change nothing."""
 
     def given(name: str) -> bool:

@@ -7,8 +7,8 @@ brackets/                       out/
   IMG_2.jpg -2 EV                 IMG_1.exr         the light, 1.0 = clipping of the reference frame
   IMG_3.jpg +2 EV
 
-Frames belong together by their Exif data: camera, time, exposure; or so many each by --per. They are
-aligned, and what moved is taken from one of them. A format that holds light (exr, hdr, jxl,
+Frames belong together by their Exif data: camera, time, exposure; or so many each by --per. They
+are aligned, and what moved is taken from one of them. A format that holds light (exr, hdr, jxl,
 ultrahdr, avif, png) merges them by their exposure times, and what all of them clip is predicted by
 the network of `hdrcnn predict`. Started again, it goes on where it stopped.
 """

@@ -143,9 +143,7 @@ def plausible(matrix: np.ndarray, rows: int, columns: int) -> bool:
     if np.abs(corners(matrix, rows, columns)).max() > FARTHEST * max(rows, columns):
         return False
     sizes = np.linalg.svd(matrix[:2, :2], compute_uv=False)
-    return bool(
-        SCALE[0] <= sizes[1] and sizes[0] <= SCALE[1] and np.linalg.det(matrix[:2, :2]) > 0
-    )
+    return bool(SCALE[0] <= sizes[1] and sizes[0] <= SCALE[1] and np.linalg.det(matrix[:2, :2]) > 0)
 
 
 class _Features:
@@ -236,7 +234,7 @@ def refined(reference: np.ndarray, frame: np.ndarray, matrix: np.ndarray) -> np.
             if response < CERTAIN or max(abs(x), abs(y)) > PATCH / 8:
                 continue
             middle = np.array([left + PATCH / 2, top + PATCH / 2, 1.0])
-            place = matrix @ (middle + [x, y, 0.0])
+            place = matrix @ (middle + np.array([x, y, 0.0]))
             here.append(middle[:2])
             there.append(place[:2] / place[2])
     if len(here) < FEWEST_PATCHES:
@@ -274,9 +272,7 @@ def align(frames: Sequence[np.ndarray], reference: int) -> list[Alignment]:
     ]
 
 
-def _refined(
-    found: Alignment, reference: np.ndarray, frame: np.ndarray, factor: int
-) -> Alignment:
+def _refined(found: Alignment, reference: np.ndarray, frame: np.ndarray, factor: int) -> Alignment:
     """The alignment of reduced frames, corrected at their full size."""
     if factor == 1 or not found.resamples:
         return found

@@ -120,7 +120,9 @@ def _of_network(name: str) -> Method:
     path = NETWORKS[name]
     arrays, metadata = load_weights(path)
     if metadata.model not in BUILDERS:
-        raise WeightsError(f"{path}: for a network {metadata.model!r}; known: {', '.join(BUILDERS)}")
+        raise WeightsError(
+            f"{path}: for a network {metadata.model!r}; known: {', '.join(BUILDERS)}"
+        )
     model = BUILDERS[metadata.model]()(metadata.width)
     assign(model, arrays, str(path))
     return Method(name, network_weights(model), file=path)
@@ -141,8 +143,8 @@ def fuse_by_opencv(frames: Sequence[np.ndarray]) -> np.ndarray:
     """Mertens et al. 2007 by OpenCV: [H, W, 3] uint16. Frames as for `fuse`.
 
     Its defaults leave well-exposedness out, its result is not held within [0, 1], and frames of
-    16 bits are taken for 256 times as bright; all three are put right here. It holds 36 bytes a pixel and frame, or more. Raises ImageError where that is more
-    than there is.
+    16 bits are taken for 256 times as bright; all three are put right here. It holds several copies
+    of all frames as floats. Raises ImageError where that is more than there is.
     """
     cv2 = opencv()
     check_frames(frames)

@@ -103,7 +103,7 @@ def _regions(off: np.ndarray) -> np.ndarray:
     disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * grow + 1, 2 * grow + 1))
     found = (smooth > 1.0).astype(np.uint8)
     closed = cv2.morphologyEx(found, cv2.MORPH_CLOSE, disc)
-    count, labels, figures, _ = cv2.connectedComponentsWithStats(closed)
+    _, labels, figures, _ = cv2.connectedComponentsWithStats(closed)
     large = figures[:, cv2.CC_STAT_AREA] >= max(8.0, SMALLEST * off.size)
     large[0] = False
     # Around what is certain also what is only likely: the dim rims of what moved.
@@ -134,7 +134,7 @@ def find(frames: Sequence[np.ndarray], reference: int, named: bool = False) -> M
         usable = ~_regions(inconsistency(small[reference], small[k], first))
         tables[reference, k] = mappings(small[reference], small[k], usable)
         moved[k] = _regions(inconsistency(small[reference], small[k], tables[reference, k]))
-    union = moved.any(axis=0)
+    union = np.asarray(moved.any(axis=0))
     share = float(union.mean())
     origins = np.full(size, reference, np.uint8)
     if share > MOST:
@@ -145,8 +145,10 @@ def find(frames: Sequence[np.ndarray], reference: int, named: bool = False) -> M
         clipped = np.stack([_clipped(frame) for frame in small])
         count, labels = cv2.connectedComponents(union.astype(np.uint8))
         area = np.maximum(np.bincount(labels.ravel(), minlength=count), 1)
-        ends = np.stack([np.bincount(labels.ravel(), c.ravel(), minlength=count) for c in clipped])
-        ends = ends / area
+        counts = np.stack(
+            [np.bincount(labels.ravel(), c.ravel(), minlength=count) for c in clipped]
+        )
+        ends = counts / area
         for label in np.flatnonzero(ends[reference] > CLIPPED):
             if label == 0 or ends[:, label].min() > ends[reference, label] - 0.25:
                 continue
@@ -174,7 +176,10 @@ def _rows(plane: np.ndarray, factor: int, top: int, bottom: int, columns: int) -
 
 
 def replace(
-    frames: Sequence[np.ndarray], movement: Movement, inside: Inside | None = None, reference: int = 0
+    frames: Sequence[np.ndarray],
+    movement: Movement,
+    inside: Inside | None = None,
+    reference: int = 0,
 ) -> None:
     """Puts into each frame, in place, what moved as it is in one of them; and where an aligned
     frame has measured nothing (`inside`), what the reference lets expect.

@@ -120,6 +120,7 @@ def best_exposed(frames: Sequence[np.ndarray]) -> int:
     """The frame with the fewest clipped pixels, the nearer to the middle codes the better among
     equals. frames: K of [h, w, 3] uint8.
     """
+
     def cost(frame: np.ndarray) -> float:
         clipped = ((frame.max(axis=-1) > HIGH) | (frame.max(axis=-1) <= DARK)).mean()
         return float(clipped) + 0.25 * abs(float(frame.mean()) / 255.0 - 0.45)

@@ -5,8 +5,8 @@
 
 T. Mertens, J. Kautz, F. Van Reeth, "Exposure Fusion", Pacific Graphics 2007, Section 3.2: each
 level of the result is the sum of the frames' Laplacian levels times the weights' Gaussian levels.
-P. Burt, E. Adelson, "A multiresolution spline with application to image mosaics", 1983: the filters,
-as OpenCV has them.
+P. Burt, E. Adelson, "A multiresolution spline with application to image mosaics", 1983: the
+filters, as OpenCV has them.
 
 The finest level, with three quarters of all samples, is never held: it is made in strips. Held are
 the frames as they are, and of each frame the levels below, 16 bits, one third of its pixels.

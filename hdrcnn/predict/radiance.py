@@ -15,6 +15,7 @@ Unit: 1.0 = the light at which the reference frame clips; the shortest frame the
 
 import dataclasses
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -74,15 +75,15 @@ def _pairs(frames: Sequence[np.ndarray], exposures: np.ndarray) -> list[tuple[np
     factor = -(-max(frames[0].shape[:2]) // WORKING)
     small = [as_codes(Frame(frame, 1).reduced(factor).image) for frame in frames]
     order = np.argsort(exposures, kind="stable")
-    found = []
-    for first, second in zip(order[:-1], order[1:], strict=True):
+    found: list[tuple[np.ndarray, ...]] = []
+    for first, second in pairwise(order):
         stops = np.log2(exposures[second] / exposures[first])
         if stops < 0.05:
             continue
         dark, bright = (small[i].ravel().astype(np.float64) for i in (first, second))
         usable = (np.minimum(dark, bright) > DARKEST) & (np.maximum(dark, bright) < BRIGHTEST)
         if usable.sum() >= 100:
-            found.append((dark[usable], bright[usable], np.float64(stops)))
+            found.append((dark[usable], bright[usable], np.asarray(stops)))
     return found
 
 
@@ -135,7 +136,7 @@ def _ratio(curve: str | CameraCurve, pairs: list[tuple[np.ndarray, ...]]) -> flo
 
 
 def hat(code: np.ndarray) -> np.ndarray:
-    """Weight of a code in [0, 1]: 1 in the middle, 0 at both ends (Debevec and Malik 1997, Eq. 4)."""
+    """Weight of a code in [0, 1]: 1 in the middle, 0 at both ends (Debevec and Malik, Eq. 4)."""
     return 1.0 - np.abs(2.0 * code - 1.0)
 
 
@@ -210,7 +211,9 @@ def with_highlights(
     predicted = predictor.reconstruct(
         shortest, scaling=1.0, camera_curve=curve, resolution=resolution, dtype=np.float16
     )
-    largest = np.float32(np.finfo(np.float16).max) if merged.dtype == np.float16 else np.float32(3e38)
+    largest = (
+        np.float32(np.finfo(np.float16).max) if merged.dtype == np.float16 else np.float32(3e38)
+    )
     for top in range(0, len(merged), STRIP):
         rows = slice(top, top + STRIP)
         share = highlights.mask(as_codes(shortest[rows]), predictor.metadata.blend)

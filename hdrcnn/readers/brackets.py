@@ -120,7 +120,9 @@ def _by_exif(files: Iterable[Path], faults: list[str]) -> list[tuple[Path, ...]]
     for path in files:
         here = exposed(camera_of(path))
         if not here.known:
-            faults.append(f"{path}: no exposure in its Exif data; give --per, the frames of a bracket")
+            faults.append(
+                f"{path}: no exposure in its Exif data; give --per, the frames of a bracket"
+            )
             continue
         if found and _follows(here, found[-1][1]):
             found[-1][0].append(path)

@@ -12,9 +12,10 @@
     sdr_png    _fused.png   screens                      none: 16 bits    the photographs'
     jpeg       _fused.jpg   screens, the web             none: 8 bits     the photographs'
 
-The last three are display-referred: they hold `Picture.codes`, of fused brackets, and stand in
-`DISPLAY_WRITERS`; of a single photograph they would be copies. The first three hold the light of the scene; the others are looked at (`rendition`). What a format
-cannot hold stands in the docstring of its file. Linear 1.0 is `Options.nits` cd/m^2.
+The first three hold the light of the scene; `ultrahdr`, `avif` and `png` are looked at
+(`rendition`). The last three are display-referred: they hold `Picture.codes`, of fused brackets,
+and stand in `DISPLAY_WRITERS`; of a single photograph they would be copies. What a format cannot
+hold stands in the docstring of its file. Linear 1.0 is `Options.nits` cd/m^2.
 """
 
 import dataclasses
@@ -32,7 +33,16 @@ from hdrcnn.writers.options import Options
 if TYPE_CHECKING:
     from hdrcnn.writers.picture import Picture
 
-__all__ = ["ALL_WRITERS", "DISPLAY_WRITERS", "WRITERS", "Options", "Picture", "Writer", "chosen", "of_path"]
+__all__ = [
+    "ALL_WRITERS",
+    "DISPLAY_WRITERS",
+    "WRITERS",
+    "Options",
+    "Picture",
+    "Writer",
+    "chosen",
+    "of_path",
+]
 
 
 def __getattr__(name: str) -> type["Picture"]:
@@ -127,9 +137,7 @@ def needed(name: str, path: Path) -> ModuleType:
         raise ImageError(f"{path}: {writer.label} needs one package more; {writer.hint}") from error
 
 
-def chosen(
-    names: Sequence[str], known: Mapping[str, Writer] = WRITERS
-) -> dict[str, Writer]:
+def chosen(names: Sequence[str], known: Mapping[str, Writer] = WRITERS) -> dict[str, Writer]:
     """The writers of those names, each once, in their order; known: those there are.
 
     Raises ImageError, one line, for a name that is none and a package that is missing: before

@@ -7,7 +7,7 @@ from hdrcnn.colour.transfer import srgb_encode
 
 
 def texture(rows: int = 300, columns: int = 420, seed: int = 0) -> np.ndarray:
-    """[H, W, 3] float32 light from about 0.003 to 1.5: detail of every size, brighter to the right."""
+    """[H, W, 3] float32 light from about 0.003 to 1.5, detail of every size."""
     rng = np.random.default_rng(seed)
     stops = np.zeros((rows, columns), np.float32)
     for sigma, strength in ((1.5, 0.6), (5.0, 0.8), (20.0, 0.8)):

@@ -85,16 +85,15 @@ def test_enlarged_weights_follow_the_edges_of_the_frames():
 
 
 def test_the_measures_are_those_of_the_paper():
-    """Of a grey ramp the Laplacian is 0; of a colour that is no grey at a step, each factor by
-    hand.
-    """
-    frame = np.zeros((1, 9, 9, 3), np.float32)
-    frame[0, :, 4] = (0.2, 0.5, 0.8)
-    other = np.full((1, 9, 9, 3), 0.5, np.float32)
-    weights = mertens_weights(np.concatenate([frame, other]))
-    grey = 0.299 * 0.2 + 0.587 * 0.5 + 0.114 * 0.8
-    expected = 2 * grey * np.std([0.2, 0.5, 0.8]) * np.exp(-(0.09 + 0.0 + 0.09) / 0.08)
-    np.testing.assert_allclose(weights[0, 4, 4], 1.0, rtol=1e-4)
+    """At a line of one colour on black, each factor by hand."""
+    colours = np.array([(0.2, 0.5, 0.8), (0.6, 0.4, 0.35)])
+    frames = np.zeros((2, 9, 9, 3), np.float32)
+    frames[:, :, 4] = colours[:, None]
+    contrast = 2.0 * colours @ [0.299, 0.587, 0.114]
+    exposed_well = np.exp(-np.square(colours - 0.5).sum(axis=-1) / (2 * 0.2**2))
+    products = contrast * colours.std(axis=-1) * exposed_well
+    weights = mertens_weights(frames)
+    np.testing.assert_allclose(weights[:, 4, 4], products / products.sum(), rtol=1e-4)
     np.testing.assert_allclose(weights.sum(axis=0), 1.0, rtol=1e-6)
 
 

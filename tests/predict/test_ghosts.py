@@ -102,7 +102,9 @@ def test_the_mapping_is_that_of_the_exposures():
         np.testing.assert_allclose(table[codes], true, atol=6)
     middle = np.full((1, 1, 3), 70.5, np.float32)
     tables = mappings(first, second)
-    np.testing.assert_allclose(mapped(middle, tables)[0, 0], tables[:, 70:72].mean(axis=1), rtol=1e-5)
+    np.testing.assert_allclose(
+        mapped(middle, tables)[0, 0], tables[:, 70:72].mean(axis=1), rtol=1e-5
+    )
 
 
 def test_a_change_of_white_balance_gets_a_table_for_each_channel():

@@ -27,7 +27,9 @@ def bracket(rows: int = 75, columns: int = 90) -> list[np.ndarray]:
 @given(st.integers(2, 60), st.integers(2, 9), st.data())
 @settings(max_examples=40)
 def test_rows_of_an_expansion_are_those_of_the_whole(rows, columns, data):
-    coarse = np.random.default_rng(rows).random(((rows + 1) // 2, (columns + 1) // 2, 3), np.float32)
+    coarse = np.random.default_rng(rows).random(
+        ((rows + 1) // 2, (columns + 1) // 2, 3), np.float32
+    )
     whole = cv2.pyrUp(coarse, dstsize=(columns, rows))
     top = data.draw(st.integers(0, rows - 1))
     bottom = data.draw(st.integers(top + 1, rows))

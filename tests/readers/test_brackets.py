@@ -11,7 +11,9 @@ from hdrcnn.readers.brackets import brackets, camera_of, exposure_of
 BIASES = (0.0, -2.0, 2.0)
 
 
-def frame(path: Path, bias=None, seconds=None, time="2024:05:01 10:00:00", model="M", seed=0) -> Path:
+def frame(
+    path: Path, bias=None, seconds=None, time="2024:05:01 10:00:00", model="M", seed=0
+) -> Path:
     exif = Image.Exif()
     exif[0x0110] = model
     inner = exif.get_ifd(0x8769)
@@ -22,7 +24,9 @@ def frame(path: Path, bias=None, seconds=None, time="2024:05:01 10:00:00", model
     if time is not None:
         inner[0x9003] = time
     path.parent.mkdir(exist_ok=True)
-    pixels = np.random.default_rng(seed + hash(path.name) % 1000).integers(0, 255, (8, 9, 3), np.uint8)
+    pixels = np.random.default_rng(seed + hash(path.name) % 1000).integers(
+        0, 255, (8, 9, 3), np.uint8
+    )
     Image.fromarray(pixels).save(path, exif=exif)
     return path
 
@@ -99,9 +103,11 @@ def test_per_out_of_bounds(per):
 
 
 def test_exposure_counts_time_sensitivity_and_aperture(tmp_path):
-    one = {"ExposureTime": 0.01, "ISO": 100, "FNumber": 2.0}
-    assert exposure_of(one | {"ISO": 400}) == pytest.approx(4 * exposure_of(one))
-    assert exposure_of(one | {"FNumber": 4.0}) == pytest.approx(exposure_of(one) / 4)
+    one: dict[str, str | int | float] = {"ExposureTime": 0.01, "ISO": 100, "FNumber": 2.0}
+    base = exposure_of(one)
+    assert base is not None
+    assert exposure_of(one | {"ISO": 400}) == pytest.approx(4 * base)
+    assert exposure_of(one | {"FNumber": 4.0}) == pytest.approx(base / 4)
     assert exposure_of({"ISO": 100}) is None
     broken = tmp_path / "x.jpg"
     broken.write_bytes(b"\xff\xd8\xffnothing")

@@ -20,7 +20,9 @@ def fused(rows: int = 45, columns: int = 70) -> Picture:
     """Smooth ramps of 16 bits."""
     y, x = np.mgrid[0:rows, 0:columns]
     codes = np.stack([x * 900, y * 1400, 65535 - x * 800], axis=-1).astype(np.uint16)
-    return Picture(np.zeros((rows, columns, 3), np.float16), codes=codes, camera=CAMERA, notes=NOTES)
+    return Picture(
+        np.zeros((rows, columns, 3), np.float16), codes=codes, camera=CAMERA, notes=NOTES
+    )
 
 
 @pytest.mark.parametrize("name", DISPLAY_WRITERS)
@@ -28,14 +30,18 @@ def test_codes_come_back_and_notes_and_profile(name, tmp_path):
     picture, writer = fused(), DISPLAY_WRITERS[name]
     path = tmp_path / f"a{writer.ending}"
     writer.write(path, picture, Options())
+    assert picture.codes is not None
     read = read_photograph(path)
     tolerance = 0.02 if name == "jpeg" else 1e-6
     np.testing.assert_allclose(read.code, picture.codes / 65535.0, atol=tolerance)
     assert read.bits == (8 if name == "jpeg" else 16)
     assert notes.read(path) == NOTES
-    profile = Image.open(path).info.get("icc_profile") if name != "tiff" else None
     if name == "tiff":
-        profile = tifffile.TiffFile(path).pages.first.tags["InterColorProfile"].value
+        with tifffile.TiffFile(path) as tiff:
+            profile = tiff.pages.first.tags["InterColorProfile"].value
+    else:
+        with Image.open(path) as image:
+            profile = image.info["icc_profile"]
     assert "sRGB" in ImageCms.getProfileDescription(ImageCms.ImageCmsProfile(io.BytesIO(profile)))
     if name != "tiff":
         assert read.camera["ISO"] == 200
