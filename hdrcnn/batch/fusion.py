@@ -86,6 +86,12 @@ def _codes(photograph: Photograph) -> np.ndarray:
     return codes
 
 
+def _same(one: np.ndarray, other: np.ndarray) -> bool:
+    """Whether two frames of one shape hold the same codes."""
+    strips = (slice(top, top + STRIP) for top in range(0, len(one), STRIP))
+    return one.dtype == other.dtype and all(np.array_equal(one[s], other[s]) for s in strips)
+
+
 class Fusion(Conversion):
     """As `Conversion`, of a bracket."""
 
@@ -145,7 +151,7 @@ class Fusion(Conversion):
                     "one"
                 )
             for other, name in zip(codes, self.job.sources, strict=False):
-                if other.dtype == code.dtype and np.array_equal(other, code):
+                if _same(other, code):
                     raise ImageError(f"{path}: the same picture as {name.name}; leave one out")
             codes.append(code)
             known.append(

@@ -64,8 +64,7 @@ class FileState:
             if (path.name, sum(one.st_size for one in now)) != (self.name, self.bytes):
                 return False
             times = max(one.st_mtime_ns for one in now), max(one.st_ctime_ns for one in now)
-            # Which files belong together may have changed, and no time with it.
-            untouched = os.name != "nt" and not others and times == (self.modified, self.changed)
+            untouched = os.name != "nt" and times == (self.modified, self.changed)
             return untouched or _digest(path, *others) == self.sha256
         except OSError:
             return False

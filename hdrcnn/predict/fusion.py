@@ -20,9 +20,9 @@ import numpy as np
 from hdrcnn.files import ImageError
 from hdrcnn.interruption import check
 from hdrcnn.models import BUILDERS
-from hdrcnn.predict.opencv import opencv
+from hdrcnn.predict.opencv import opencv, reduced_codes
 from hdrcnn.predict.pyramid import blend
-from hdrcnn.tiles.frame import Frame, as_codes
+from hdrcnn.tiles.frame import as_codes
 from hdrcnn.tiles.geometry import pad_to_multiple
 from hdrcnn.tiles.guided import slopes
 from hdrcnn.weights import FOLDER, WeightsError, assign, load as load_weights
@@ -184,7 +184,7 @@ class Maps:
         self._frames = frames
         rows, columns = frames[0].shape[:2]
         factor = -(-max(rows, columns) // method.working)
-        small = np.stack([as_codes(Frame(f, 1).reduced(factor).image) for f in frames])
+        small = np.stack([reduced_codes(frame, factor) for frame in frames])
         weights = method.weights(small)
         if weights.shape != small.shape[:3]:
             raise ValueError(f"weights {weights.shape} for frames {small.shape}")

@@ -5,6 +5,7 @@ from types import ModuleType
 import numpy as np
 
 from hdrcnn.files import ImageError
+from hdrcnn.tiles.frame import as_codes
 
 SHORT = 32767
 """Most rows or columns of a picture that its warps take."""
@@ -37,3 +38,20 @@ def reduced(frame: np.ndarray, factor: int) -> np.ndarray:
         return np.ascontiguousarray(small)
     largest = 1.0 if small.dtype.kind == "f" else 65535.0
     return np.round(small * np.float32(255.0 / largest)).astype(np.uint8)
+
+
+def reduced_codes(frame: np.ndarray, factor: int) -> np.ndarray:
+    """As `reduced`, float32 in [0, 1], not rounded; in strips."""
+    cv2 = opencv()
+    rows, columns = frame.shape[:2]
+    size = -(-rows // factor), -(-columns // factor)
+    small = np.empty((*size, 3), np.float32)
+    step = max(1, 256 // factor)
+    for top in range(0, size[0], step):
+        part = as_codes(frame[top * factor : (top + step) * factor])
+        more = -len(part) % factor, -columns % factor
+        if any(more):
+            part = cv2.copyMakeBorder(part, 0, more[0], 0, more[1], cv2.BORDER_REPLICATE)
+        shape = size[1], len(part) // factor
+        small[top : top + step] = cv2.resize(part, shape, interpolation=cv2.INTER_AREA)
+    return small

@@ -16,6 +16,8 @@ from hdrcnn.predict.fusion import (
     mertens_weights,
     network_weights,
 )
+from hdrcnn.predict.opencv import reduced, reduced_codes
+from hdrcnn.tiles.frame import Frame
 from hdrcnn.weights import WeightsError
 from tests.predict.brackets import exposed, texture
 
@@ -144,3 +146,14 @@ def test_methods_without_weights_name_the_file(tmp_path, monkeypatch):
         chosen_method("supervised")
     with pytest.raises(ValueError, match="sharpest"):
         chosen_method("sharpest")
+
+
+@pytest.mark.parametrize("factor", [1, 3, 7])
+def test_reduced_frames_are_means_of_blocks(factor):
+    frame = bracket()[0][:190, :253]
+    small = reduced_codes(frame, factor)
+    means = Frame(frame, 1).reduced(factor).image / np.float32(65535)
+    inner = np.s_[: 190 // factor, : 253 // factor]
+    assert small.shape == means.shape
+    np.testing.assert_allclose(small[inner], means[inner], atol=2e-5)
+    np.testing.assert_allclose(reduced(frame, factor)[inner] / 255.0, means[inner], atol=0.51 / 255)
