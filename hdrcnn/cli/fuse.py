@@ -1,4 +1,4 @@
-"""Fuse brackets, frames of one scene in several exposures, into pictures with all of it.
+"""Fuse brackets, several exposures of one scene, into one picture each.
 
 hdrcnn fuse brackets --format tiff,exr
 
@@ -25,7 +25,6 @@ from hdrcnn.writers import ALL_WRITERS, WRITERS, Options, chosen
 
 COMMON = (
     "paths", "out_dir", "format", "per", "method", "align", "deghost", "reference", "merge",
-    "overwrite", "quiet",
 )  # fmt: skip
 MOST = 9
 
@@ -41,8 +40,7 @@ def add_arguments(parser: Parser) -> None:
     )  # fmt: skip
     group.add_argument(
         "--method", choices=("auto", "unsupervised", "supervised", "mertens"), default="auto",
-        help="where the weights of the frames come from; auto: the network that measures best, the "
-        "classical measures if its weights are missing; mertens: OpenCV's, all in memory",
+        help="what weighs the frames; auto: the network, if its weights are there",
     )  # fmt: skip
     for flag, text in (
         ("--align", "lay hand-held frames on each other"),
@@ -51,8 +49,7 @@ def add_arguments(parser: Parser) -> None:
         group.add_argument(flag, choices=("on", "off"), default="on", help=text)
     group.add_argument(
         "--reference", metavar="NUMBER", type=number(int, 1, MOST),
-        help="frame on which the others are laid and from which what moved comes, counted from 1 "
-        "(default: the best exposed)",
+        help="frame that what moved comes from, counted from 1 (default: the best exposed)",
     )  # fmt: skip
     parser.switch(group, "--merge", "also write the light: adds exr to --format if none holds it")
     group.add_argument(
