@@ -38,7 +38,7 @@ from hdrcnn.weights import WeightsError
 from hdrcnn.writers import WRITERS, Picture
 
 
-def _is_text(path: Path) -> bool:
+def is_text(path: Path) -> bool:
     """Whether a path can be written as UTF-8, as which alone OpenEXR takes it."""
     try:
         str(path).encode()
@@ -90,7 +90,7 @@ class Conversion:
     def read(self) -> "Conversion":
         """The photograph, unless its result is there already. To be called in order."""
         with self._step():
-            if not _is_text(self.job.stem):
+            if not is_text(self.job.stem):
                 raise ImageError(f"{self.job.source}: its name is not UTF-8; rename it")
             if not self.settings.overwrite:
                 check_place(self.job, self.settings.endings)

@@ -24,12 +24,11 @@ from typing import TYPE_CHECKING
 
 from hdrcnn import _version
 from hdrcnn.batch.choose import Networks, sha256
-from hdrcnn.batch.convert import Conversion
 from hdrcnn.batch.job import Settings
 from hdrcnn.batch.outcome import Outcome
 from hdrcnn.batch.place import LEAST, FarmError, Place
 from hdrcnn.batch.plan import Job
-from hdrcnn.batch.run import settle
+from hdrcnn.batch.run import begin, settle
 from hdrcnn.batch.sequence import Film, Films
 from hdrcnn.weights import CURVES, JPEG, SHIPPED, VIDEO
 
@@ -243,7 +242,7 @@ def convert(job: Job, film: Film | None, request: Request) -> Outcome:
         films = Films()
         if film is not None:
             films.know(job.source, film)
-        conversion = Conversion(job, _networks(request), request.settings, films)
+        conversion = begin(job, _networks(request), request.settings, films)
         return conversion.read().reconstruct().write()
 
 

@@ -1,13 +1,14 @@
 """What is asked for, the same for every picture."""
 
 import dataclasses
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 from hdrcnn.batch.choose import PRECISION
 from hdrcnn.batch.plan import Job
 from hdrcnn.colour.clipping_level import AUTO
 from hdrcnn.readers.photograph import MAX_MEGAPIXELS
-from hdrcnn.writers import WRITERS, Options
+from hdrcnn.writers import ALL_WRITERS, WRITERS, Options, Writer
 
 PREVIEW_ENDINGS = ("_in.png", "_out.png", "_strip.png")
 
@@ -51,9 +52,11 @@ class Settings:
     sequence: bool = False
     """The pictures of a folder are the frames of a film."""
 
+    known: ClassVar[Mapping[str, Writer]] = WRITERS
+
     def __post_init__(self) -> None:
-        if not self.formats or not set(self.formats) <= set(WRITERS):
-            raise ValueError(f"formats {self.formats}: some of {', '.join(WRITERS)}")
+        if not self.formats or not set(self.formats) <= set(self.known):
+            raise ValueError(f"formats {self.formats}: some of {', '.join(self.known)}")
 
     @property
     def endings(self) -> tuple[str, ...]:
@@ -63,15 +66,15 @@ class Settings:
     @property
     def light_endings(self) -> tuple[str, ...]:
         """Of the files that hold the result itself, in the order asked for."""
-        return tuple(WRITERS[name].ending for name in self.formats)
+        return tuple(ALL_WRITERS[name].ending for name in self.formats)
 
     def files(self, job: Job) -> dict[str, str]:
         """Where the files of a result are, by the names of their formats."""
-        return {name: str(job.output(WRITERS[name].ending)) for name in self.formats}
+        return {name: str(job.output(ALL_WRITERS[name].ending)) for name in self.formats}
 
     def links(self, job: Job) -> dict[str, str]:
         """The same by what people call the formats."""
-        return {WRITERS[name].label: path for name, path in self.files(job).items()}
+        return {ALL_WRITERS[name].label: path for name, path in self.files(job).items()}
 
     def record(self) -> dict[str, Any]:
         """What a result depends on, as it is stored with it. Of the formats only how they are

@@ -59,6 +59,8 @@ class Outcome:
     clipping_levels: Sequence[float] = UNCLIPPED
     """Codes in (0, 1] at which red, green and blue were found to clip."""
     seconds: float = 0.0
+    summary: str = ""
+    """What a line says of a fused bracket, instead of the figures of a photograph."""
     note: str = ""
     """One line that the user is to know besides; empty: none."""
 
@@ -74,6 +76,9 @@ class Outcome:
             return self.error
         if self.kept:
             return f"{self.job.output(ending)}  kept"
+        if self.summary:
+            size = f"{self.width}x{self.height}"
+            return f"{self.job.output(ending)}  {size}  {self.summary}  {self.seconds:.1f} s"
         codes = described(self.clipping_levels)
         clips = f"clips at {codes}  " if codes else ""
         return (

@@ -30,12 +30,20 @@ from hdrcnn.readers.listing import (
 
 @dataclasses.dataclass(frozen=True)
 class Job:
-    """One picture and the stem of what is written for it."""
+    """One picture, or the frames of one bracket, and the stem of what is written for it."""
 
     source: Path
+    """The picture, or the first frame."""
     stem: Path
     folder: OutputFolder | None = None
     """That of all results, not to be made again where it is gone; None: made where missing."""
+    frames: tuple[Path, ...] = ()
+    """Of a bracket: all of them, in natural order."""
+
+    @property
+    def sources(self) -> tuple[Path, ...]:
+        """Every file that the result is made of."""
+        return self.frames or (self.source,)
 
     def output(self, ending: str) -> Path:
         """The stem with an ending; dots in the stem are kept."""
@@ -212,22 +220,26 @@ def plan(
     out_dir: Path,
     endings: Sequence[str] = (".exr",),
     is_result: Callable[[Path], bool] = lambda path: False,
+    group: Callable[[Sequence[Path], list[str]], list[tuple[Path, ...]]] | None = None,
 ) -> Plan:
     """Jobs for files, folders and patterns, in the order given, each file once.
 
     The tree is mirrored from the deepest folder that holds all that was given; a pattern counts
     from its part before the first sign. `endings` are those of all files written for a picture.
     A picture whose output would overwrite a source becomes a fault. Files that `is_result` takes
-    for results of an earlier run are left out, unless they are named one by one. Raises ImageError
-    where nothing is left to do.
+    for results of an earlier run are left out, unless they are named one by one. group: which files
+    make a job together, named for the first of them; it adds to a list what is left. Raises
+    ImageError where nothing is left to do.
     """
     faults: list[str] = []
     sources, roots = _sources([str(place) for place in places], out_dir, faults, is_result)
     common = _common(roots) if roots else None
-    stems = name_outputs([_mirrored(source, common, out_dir) for source in sources], endings)
     taken = {_same_name(real(source)) for source in sources}
+    groups = [(source,) for source in sources] if group is None else group(sources, faults)
+    stems = name_outputs([_mirrored(files[0], common, out_dir) for files in groups], endings)
     jobs = []
-    for job in map(Job, sources, stems):
+    for files, stem in zip(groups, stems, strict=True):
+        job = Job(files[0], stem, frames=files if group is not None else ())
         outputs = [job.output(ending) for ending in endings]
         fallen = [path for path in outputs if _same_name(real(path)) in taken]
         if fallen:

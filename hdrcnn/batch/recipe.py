@@ -31,7 +31,7 @@ from hdrcnn.batch.source import Source
 from hdrcnn.colour.transfer import LINEARISATIONS
 from hdrcnn.files import ImageError, is_regular
 from hdrcnn.readers.pillow import own_limit
-from hdrcnn.writers import WRITERS, notes
+from hdrcnn.writers import ALL_WRITERS, notes
 from hdrcnn.writers.exr import PREFIX
 from hdrcnn.writers.whole import is_whole
 
@@ -131,7 +131,7 @@ def canonical(value: Any) -> str:
 
 def _notes(path: Path) -> Mapping[str, str] | None:
     """Of a file by its ending. Raises whatever a damaged one leads to."""
-    for writer in WRITERS.values():
+    for writer in ALL_WRITERS.values():
         if path.name.lower().endswith(writer.ending):
             return writer.notes(path)
     return notes.read(path)
@@ -186,7 +186,7 @@ def made_here(path: Path) -> bool:
 
 def is_result(path: Path) -> bool:
     """Whether a file is one that this tool wrote. Only what is named like one is opened."""
-    endings = (*(writer.ending for writer in WRITERS.values()), *PREVIEW_ENDINGS)
+    endings = (*(writer.ending for writer in ALL_WRITERS.values()), *PREVIEW_ENDINGS)
     return path.name.endswith(endings) and made_here(path)
 
 
@@ -219,4 +219,4 @@ def standing(job: Job, settings: Settings) -> Making | None:
     previews = [job.output(ending) for ending in PREVIEW_ENDINGS if settings.previews]
     if any(_software_of(path) != software(making) for path in previews):
         return None
-    return making if making.source.is_still(job.source) else None
+    return making if making.source.is_still(*job.sources) else None

@@ -6,6 +6,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 from hdrcnn.batch.choose import Networks
 from hdrcnn.batch.convert import Conversion
+from hdrcnn.batch.fusion import Fusion, FusionSettings
 from hdrcnn.batch.job import Settings
 from hdrcnn.batch.outcome import Outcome
 from hdrcnn.batch.plan import Job
@@ -15,9 +16,15 @@ from hdrcnn.interruption import check
 __all__ = ["Job", "Outcome", "Settings", "convert", "convert_all"]
 
 
+def begin(job: Job, networks: Networks, settings: Settings, films: Films) -> Conversion:
+    """Of a photograph, or of a bracket, as the settings are."""
+    kind = Fusion if isinstance(settings, FusionSettings) else Conversion
+    return kind(job, networks, settings, films)
+
+
 def convert(job: Job, networks: Networks, settings: Settings) -> Outcome:
     """Read, reconstruct, write one picture; what goes wrong becomes the outcome's error."""
-    return Conversion(job, networks, settings, Films()).read().reconstruct().write()
+    return begin(job, networks, settings, Films()).read().reconstruct().write()
 
 
 def settle(jobs: Sequence[Job], networks: Networks, settings: Settings) -> Films:
@@ -45,7 +52,7 @@ def convert_all(
     between pictures if Ctrl-C was pressed.
     """
     films = films or Films()
-    following = deque(Conversion(job, networks, settings, films) for job in jobs)
+    following = deque(begin(job, networks, settings, films) for job in jobs)
     with ThreadPoolExecutor(1) as reader, ThreadPoolExecutor(1) as writer:
         read = reader.submit(following.popleft().read) if following else None
         written: Future[Outcome] | None = None

@@ -1,11 +1,20 @@
 """The photograph that a result was made of, and whether a file is still that one."""
 
 import dataclasses
+import hashlib
 import os
 import stat
 from pathlib import Path
 
 from hdrcnn.files import digest
+
+
+def _digest(path: Path, *others: Path) -> str:
+    """SHA-256 of a file, or of those of several, hexadecimal. Raises OSError."""
+    if not others:
+        return digest(path)
+    found = " ".join(f"{each.name} {digest(each)}" for each in (path, *others))
+    return hashlib.sha256(found.encode(errors="surrogateescape")).hexdigest()
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -24,37 +33,39 @@ class FileState:
     """Of the file's bytes, hexadecimal."""
 
     @classmethod
-    def of(cls, path: Path) -> "FileState | None":
-        """To be taken before a file is decoded: what is written to it meanwhile then shows later.
+    def of(cls, path: Path, *others: Path) -> "FileState | None":
+        """To be taken before files are decoded: what is written to them meanwhile then shows later.
 
-        None where there is nothing to be read; who decodes it says why.
+        others: files that belong to the first, as the frames of a bracket do. Sizes are added, of
+        times the latest counts, and digests are digested. None where there is nothing to be read;
+        who decodes it says why.
         """
         try:
-            now = path.stat()
-            if not stat.S_ISREG(now.st_mode):  # Reading a pipe would wait for ever.
+            now = [each.stat() for each in (path, *others)]
+            if not all(stat.S_ISREG(one.st_mode) for one in now):  # A pipe would wait for ever.
                 return None
-            found = digest(path)
+            found = _digest(path, *others)
         except OSError:
             return None
         return cls(
             name=path.name,
-            bytes=now.st_size,
-            modified=now.st_mtime_ns,
-            changed=now.st_ctime_ns,
+            bytes=sum(one.st_size for one in now),
+            modified=max(one.st_mtime_ns for one in now),
+            changed=max(one.st_ctime_ns for one in now),
             sha256=found,
         )
 
-    def is_still(self, path: Path) -> bool:
-        """Whether a file is that one, byte for byte. They are read only where a time differs:
+    def is_still(self, path: Path, *others: Path) -> bool:
+        """Whether files are those, byte for byte. They are read only where a time differs:
         copies, and files brought back, have any.
         """
         try:
-            now = path.stat()
-            if (path.name, now.st_size) != (self.name, self.bytes):
+            now = [each.stat() for each in (path, *others)]
+            if (path.name, sum(one.st_size for one in now)) != (self.name, self.bytes):
                 return False
-            times = now.st_mtime_ns, now.st_ctime_ns
+            times = max(one.st_mtime_ns for one in now), max(one.st_ctime_ns for one in now)
             untouched = os.name != "nt" and times == (self.modified, self.changed)
-            return untouched or digest(path) == self.sha256
+            return untouched or _digest(path, *others) == self.sha256
         except OSError:
             return False
 

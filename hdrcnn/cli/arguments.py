@@ -2,11 +2,12 @@
 
 import argparse
 import dataclasses
+from collections.abc import Mapping
 
 from hdrcnn.cli.parser import FLAGFILE, Parser, listed, nonempty, number
 from hdrcnn.predict.precision import PRECISIONS
 from hdrcnn.predict.runtime import DEVICES
-from hdrcnn.writers import WRITERS, Options
+from hdrcnn.writers import WRITERS, Options, Writer
 
 MAX_MEGAPIXELS = 250.0
 """As `readers.photograph` has it, which takes too long to load for a command's help."""
@@ -40,13 +41,13 @@ def input_and_output(parser: Parser) -> Group:
     return group
 
 
-def formats(parser: Parser) -> Group:
+def formats(parser: Parser, writers: Mapping[str, Writer] = WRITERS, default: str = "exr") -> Group:
     """What is written, and an argument for each field of `writers.Options`."""
-    known = "\n".join(f"  {key}, {writer.label} {writer.about}" for key, writer in WRITERS.items())
+    known = "\n".join(f"  {key}, {writer.label} {writer.about}" for key, writer in writers.items())
     group = parser.add_argument_group("Formats", known)
     group.add_argument(
-        "--format", metavar="NAME,...", type=listed, default=["exr"],
-        help=f"formats to write, separated by commas: {', '.join(WRITERS)}",
+        "--format", metavar="NAME,...", type=listed, default=[default],
+        help=f"formats to write, separated by commas: {', '.join(writers)}",
     )  # fmt: skip
     for field in dataclasses.fields(Options):
         flag, text, choices = f"--{field.name}", field.metadata["about"], field.metadata["choices"]

@@ -2,11 +2,12 @@
 
 import argparse
 import dataclasses
+from collections.abc import Mapping
 
 from hdrcnn.batch.place import Place
 from hdrcnn.batch.shards import Shard
 from hdrcnn.cli.parser import UsageError
-from hdrcnn.writers import WRITERS
+from hdrcnn.writers import WRITERS, Writer
 
 
 def place(arguments: argparse.Namespace) -> Place | None:
@@ -27,14 +28,14 @@ def shard(arguments: argparse.Namespace) -> Shard:
     return asked
 
 
-def check_used(arguments: argparse.Namespace) -> None:
+def check_used(arguments: argparse.Namespace, writers: Mapping[str, Writer] = WRITERS) -> None:
     """Raises UsageError if a flag was given that would change nothing."""
 
     def given(name: str) -> bool:
         return name in arguments.given and getattr(arguments, name) is not False
 
-    for name in {name: None for writer in WRITERS.values() for name in writer.flags}:
-        used = [kind for kind, writer in WRITERS.items() if name in writer.flags]
+    for name in {name: None for writer in writers.values() for name in writer.flags}:
+        used = [kind for kind, writer in writers.items() if name in writer.flags]
         if given(name) and not set(used) & set(arguments.format):
             raise UsageError(
                 f"--{name} changes nothing: it is for --format={' or '.join(used)}; name it there, "

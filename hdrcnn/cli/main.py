@@ -11,6 +11,7 @@ from hdrcnn.cli.parser import HELP, HELP_ALL, Parser, UsageError, unknown
 
 COMMANDS = {
     "predict": "hdrcnn.cli.predict",
+    "fuse": "hdrcnn.cli.fuse",
 }
 """Name to a module with `add_arguments(parser)` and `main(arguments)`, which returns the exit
 status. Its docstring is the help. What takes long to import is imported by its `main`, after the

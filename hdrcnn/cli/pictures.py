@@ -4,7 +4,7 @@ import argparse
 import contextlib
 import dataclasses
 import sys
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -81,14 +81,17 @@ def convert(
     options: Options,
     place: Place | None,
     shard: Shard,
+    settings: Settings | None = None,
+    group: Callable[[Sequence[Path], list[str]], list[tuple[Path, ...]]] | None = None,
 ) -> int:
     """Of the pictures that paths name, those of the shard. Returns the exit status.
 
-    arguments: of `cli.predict`, checked. place: of workers, if they are to do it.
+    arguments: of `cli.predict`, checked. place: of workers, if they are to do it. settings: those
+    of another command; group: as for `plan`.
     """
     out_dir, params = Path(arguments.out_dir), _params(arguments)
-    settings = settings_of(arguments, options)
-    planned = plan(paths, out_dir, settings.endings, is_result)
+    settings = settings or settings_of(arguments, options)
+    planned = plan(paths, out_dir, settings.endings, is_result, group)
     jobs, faults = shard.select(planned.jobs), shard.select(planned.faults)
     collected = Collected(out_dir, len(jobs)) if arguments.report else None
     settings = dataclasses.replace(settings, report_room=collected.room if collected else 0)
@@ -107,7 +110,7 @@ def convert(
         collected.check_place()
     remove_temporaries(out_dir)
     touched = [
-        path for job in planned.jobs for path in (job.source, *map(job.output, settings.endings))
+        path for job in planned.jobs for path in (*job.sources, *map(job.output, settings.endings))
     ]
     touched += [out_dir / NAME, SHIPPED, JPEG, VIDEO, CURVES, *([params] if params else [])]
     journal = Journal(None if arguments.log is None else Path(arguments.log), touched)

@@ -34,9 +34,9 @@ def _window_mean(values: np.ndarray) -> np.ndarray:
 
 
 def slopes(log_hdr: np.ndarray, code: np.ndarray, weight: np.ndarray) -> np.ndarray:
-    """How y changes with the code around each reduced pixel, channel by channel: [h, w, 3].
+    """How y changes with the code around each reduced pixel, channel by channel: [h, w, C].
 
-    log_hdr, code: [h, w, 3] float32; weight: [h, w, 1], above 0. He and Sun 2015, Eq. 5, with
+    log_hdr, code: [h, w, C] float32; weight: [h, w, 1], above 0. He and Sun 2015, Eq. 5, with
     weighted means.
     """
     share = _window_mean(weight)

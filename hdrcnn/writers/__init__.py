@@ -8,8 +8,14 @@
     avif       _hdr.avif    browsers, phones             10 bits, PQ      BT.2020
     png        _hdr.png     browsers, players            16 bits, PQ      BT.2020
 
-The first three hold the light of the scene; the others are looked at (`rendition`). What a format
-cannot hold stands in the docstring of its file. Linear 1.0 is `Options.nits` cd/m^2.
+    tiff       _fused.tif   darkrooms, printing          none: 16 bits    the photographs'
+    sdr_png    _fused.png   screens                      none: 16 bits    the photographs'
+    jpeg       _fused.jpg   screens, the web             none: 8 bits     the photographs'
+
+The first three hold the light of the scene; `ultrahdr`, `avif` and `png` are looked at
+(`rendition`). The last three are display-referred: they hold `Picture.codes`, of fused brackets,
+and stand in `DISPLAY_WRITERS`; of a single photograph they would be copies. What a format cannot
+hold stands in the docstring of its file. Linear 1.0 is `Options.nits` cd/m^2.
 """
 
 import dataclasses
@@ -27,7 +33,16 @@ from hdrcnn.writers.options import Options
 if TYPE_CHECKING:
     from hdrcnn.writers.picture import Picture
 
-__all__ = ["WRITERS", "Options", "Picture", "Writer", "chosen", "of_path"]
+__all__ = [
+    "ALL_WRITERS",
+    "DISPLAY_WRITERS",
+    "WRITERS",
+    "Options",
+    "Picture",
+    "Writer",
+    "chosen",
+    "of_path",
+]
 
 
 def __getattr__(name: str) -> type["Picture"]:
@@ -96,6 +111,15 @@ WRITERS: dict[str, Writer] = {
     ),
 }  # fmt: skip
 """By the name in `--format`. Command, report and library know of formats from here alone."""
+DISPLAY_WRITERS: dict[str, Writer] = {
+    "tiff": Writer("_fused.tif", _later("display", "write_tiff"), "TIFF", "of 16 bits"),
+    "sdr_png": Writer("_fused.png", _later("display", "write_sdr_png"), "PNG", "of 16 bits"),
+    "jpeg": Writer(
+        "_fused.jpg", _later("display", "write_jpeg"), "JPEG", "of 8 bits", ("jpeg_quality",)
+    ),
+}
+"""Display-referred, for `hdrcnn fuse`."""
+ALL_WRITERS = WRITERS | DISPLAY_WRITERS
 
 
 def _installed(writer: Writer, what: str) -> Writer:
@@ -113,17 +137,17 @@ def needed(name: str, path: Path) -> ModuleType:
         raise ImageError(f"{path}: {writer.label} needs one package more; {writer.hint}") from error
 
 
-def chosen(names: Sequence[str]) -> dict[str, Writer]:
-    """The writers of those names, each once, in their order.
+def chosen(names: Sequence[str], known: Mapping[str, Writer] = WRITERS) -> dict[str, Writer]:
+    """The writers of those names, each once, in their order; known: those there are.
 
     Raises ImageError, one line, for a name that is none and a package that is missing: before
     the first picture is converted.
     """
     found = {}
     for name in names:
-        if name not in WRITERS:
-            raise ImageError(f"--format={name}: not written; known: {', '.join(WRITERS)}")
-        found[name] = _installed(WRITERS[name], f"--format={name}")
+        if name not in known:
+            raise ImageError(f"--format={name}: not written; known: {', '.join(known)}")
+        found[name] = _installed(known[name], f"--format={name}")
     return found
 
 

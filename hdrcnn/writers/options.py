@@ -52,7 +52,7 @@ class Options:
     )
     jpeg_quality: int = _option(
         95,
-        "quality of ultrahdr, 1 to 100: gain map, and base if encoded again",
+        "quality of jpeg and ultrahdr, 1 to 100: of the latter gain map, and base if encoded again",
         valid=_percent,
         limits="1 to 100",
     )

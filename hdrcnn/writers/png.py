@@ -31,12 +31,13 @@ DARKEST = 0.0001
 """cd/m^2 that the display is said to reach: the smallest that `mDCV` can tell."""
 
 
-def _chunk(file: IO[bytes], name: bytes, contents: bytes) -> None:
+def chunk(file: IO[bytes], name: bytes, contents: bytes) -> None:
+    """Writes one, with its length and checksum."""
     checksum = zlib.crc32(name + contents)
     file.write(struct.pack(">I", len(contents)) + name + contents + struct.pack(">I", checksum))
 
 
-def _text(keyword: str, text: str) -> bytes:
+def text_chunk(keyword: str, text: str) -> bytes:
     """`iTXt`, not compressed, of no language. A keyword is 1 to 79 signs."""
     key = keyword.encode("latin-1", "replace").replace(b"\0", b"?")[:79] or b"Comment"
     return key + b"\0\0\0\0\0" + text.replace("\0", " ").encode()
@@ -46,23 +47,23 @@ def _metadata(file: IO[bytes], picture: Picture, light: ContentLight) -> None:
     """All chunks between the head and the pixels. Chromaticities count in steps of 0.00002,
     brightness in 0.0001 cd/m^2.
     """
-    _chunk(file, b"cICP", CICP)
+    chunk(file, b"cICP", CICP)
     red_to_white = [round(value * 50000) for value in REC2020]
     range_shown = [round(value * 10000) for value in (max(light.max_cll, 1.0), DARKEST)]
-    _chunk(file, b"mDCV", struct.pack(">8H2I", *red_to_white, *range_shown))
+    chunk(file, b"mDCV", struct.pack(">8H2I", *red_to_white, *range_shown))
     levels = [round(value * 10000) for value in (light.max_cll, light.max_fall)]
-    _chunk(file, b"cLLI", struct.pack(">2I", *levels))
+    chunk(file, b"cLLI", struct.pack(">2I", *levels))
     exif = exif_block(picture.camera)
     if exif:
-        _chunk(file, b"eXIf", exif)
+        chunk(file, b"eXIf", exif)
     if picture.panorama:
-        _chunk(
+        chunk(
             file,
             b"iTXt",
-            _text("XML:com.adobe.xmp", panorama_xmp(picture.panorama.xmp(*picture.size))),
+            text_chunk("XML:com.adobe.xmp", panorama_xmp(picture.panorama.xmp(*picture.size))),
         )
     if picture.notes:
-        _chunk(file, b"iTXt", _text("hdrcnn", notes.line(picture.notes).decode()))
+        chunk(file, b"iTXt", text_chunk("hdrcnn", notes.line(picture.notes).decode()))
 
 
 def _paeth(left: np.ndarray, above: np.ndarray, corner: np.ndarray) -> np.ndarray:
@@ -109,11 +110,11 @@ def write(path: Path, picture: Picture, options: Options) -> None:
     packer = zlib.compressobj(6)
     with finished_whole(path) as temporary, temporary.open("wb") as file:
         file.write(b"\x89PNG\r\n\x1a\n")
-        _chunk(file, b"IHDR", struct.pack(">2I5B", columns, rows, 16, kind, 0, 0, 0))
+        chunk(file, b"IHDR", struct.pack(">2I5B", columns, rows, 16, kind, 0, 0, 0))
         _metadata(file, picture, brightness(picture, options))
         for part in _pixels(picture, options):
             packed = packer.compress(part)
             if packed:
-                _chunk(file, b"IDAT", packed)
-        _chunk(file, b"IDAT", packer.flush())
-        _chunk(file, b"IEND", b"")
+                chunk(file, b"IDAT", packed)
+        chunk(file, b"IDAT", packer.flush())
+        chunk(file, b"IEND", b"")

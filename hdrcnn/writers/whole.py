@@ -6,6 +6,8 @@ Only what tells the length is looked at, not the samples between:
     hdr          the number of bytes that a comment of the header tells
     png          ends with its chunk `IEND`
     ultrahdr     base picture and gain map have the lengths that the index tells; the end marker
+    jpeg         the end marker, and no index
+    tiff         its last strip of samples ends with the file
     avif, jxl    the last box ends with the file, and that of the samples is there
 
 Sources: "OpenEXR File Layout"; PNG, third edition; CIPA DC-007; ISO/IEC 14496-12.
@@ -19,6 +21,7 @@ from pathlib import Path
 from typing import IO
 
 from hdrcnn.files import is_regular
+from hdrcnn.writers import notes
 
 HEAD = 1 << 18
 """Bytes at the start of a file among which its metadata are looked for."""
@@ -89,11 +92,24 @@ def _png(file: IO[bytes], size: int) -> bool:
 
 
 def _jpeg(file: IO[bytes], size: int) -> bool:
-    index = file.read(HEAD).partition(b"MPF\0II*\0")[2]
+    head = file.read(HEAD)
+    _, indexed, index = head.partition(b"MPF\0II*\0")
+    if not indexed and notes.MARK in head:
+        file.seek(max(0, size - 2))
+        return head[:3] == b"\xff\xd8\xff" and file.read() == b"\xff\xd9"
     # Behind the first 4 bytes: 3 entries of a directory, then of each picture attribute and length.
     first, second = struct.unpack_from("<I12xI", index, 4 + 2 + 3 * 12 + 4 + 4)
     file.seek(max(0, size - 2))
     return first + second == size and file.read() == b"\xff\xd9"
+
+
+def _tiff(file: IO[bytes], size: int) -> bool:
+    import tifffile
+
+    with tifffile.TiffFile(file) as tiff:
+        page = tiff.pages.first
+        ends = map(sum, zip(page.dataoffsets, page.databytecounts, strict=True))
+        return max(ends) == size
 
 
 def _boxes(file: IO[bytes], size: int) -> bool:
@@ -115,6 +131,7 @@ _CHECKS: dict[str, Callable[[IO[bytes], int], bool]] = {
     ".hdr": _radiance,
     ".png": _png,
     ".jpg": _jpeg,
+    ".tif": _tiff,
     ".avif": _boxes,
     ".jxl": _boxes,
 }
@@ -132,5 +149,5 @@ def is_whole(path: Path) -> bool:
     try:
         with path.open("rb") as file:
             return check(file, path.stat().st_size)
-    except (OSError, ValueError, LookupError, struct.error, zlib.error):
+    except (OSError, ValueError, TypeError, LookupError, struct.error, zlib.error):
         return False

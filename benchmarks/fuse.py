@@ -1,0 +1,107 @@
+"""Time and memory of `hdrcnn fuse` beside those of enfuse, on the same frames in the same run.
+
+    python benchmarks/fuse.py --megapixels 50 --frames 3
+
+Computed frames, two stops apart, noise and detail of every size, are written as TIFF of 8 bits.
+Each program reads them and writes a TIFF of its own; its wall time, processor time and peak memory
+are those of its process. Ratios to enfuse tell something, seconds belong to the machine. `fused
+alone` is without alignment and ghost removal, as enfuse is; `as by default` is beside
+`align_image_stack` and enfuse after it, where `--align` is given: both take a while.
+"""
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+import tifffile
+from PIL import Image
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+
+from hdrcnn.colour.transfer import srgb_encode
+
+HDRCNN = [sys.executable, "-c", "from hdrcnn.cli.main import entry; entry()", "fuse"]
+STRIP = 256
+
+
+def write_frames(folder: Path, megapixels: float, count: int) -> list[Path]:
+    """The frames of a bracket, 3:2, from dark to bright."""
+    rows = round(np.sqrt(megapixels * 1e6 / 1.5))
+    columns = round(1.5 * rows)
+    rng = np.random.default_rng(0)
+    stops = np.zeros((rows, columns), np.float32)
+    for cell, strength in ((4, 0.7), (40, 1.0), (400, 2.0)):
+        noise = rng.normal(size=(rows // cell + 2, columns // cell + 2)).astype(np.float32)
+        large = Image.fromarray(noise).resize((columns, rows), Image.Resampling.BICUBIC)
+        stops += strength * np.asarray(large)
+    paths = []
+    for index in range(count):
+        ev = 2.0 * (index - (count - 1) / 2) - 3.0
+        codes = np.empty((rows, columns, 3), np.uint8)
+        for top in range(0, rows, STRIP):
+            light = np.minimum(2.0 ** (stops[top : top + STRIP] + np.float32(ev)), 1.0)
+            tinted = light[..., None] * np.array([1.0, 0.9, 0.75], np.float32)
+            noisy = tinted + rng.normal(0, 2e-3, tinted.shape).astype(np.float32)
+            codes[top : top + STRIP] = np.round(255 * srgb_encode(np.clip(noisy, 0.0, 1.0)))
+        paths.append(folder / f"frame_{index + 1}.tif")
+        tifffile.imwrite(paths[-1], codes, photometric="rgb")
+    return paths
+
+
+def measured(command: list[str], folder: Path) -> tuple[float, float, float]:
+    """Seconds, processor seconds and GB at their peak of a command, which has to succeed."""
+    begun = time.perf_counter()
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    with (folder / "said.txt").open("wb") as said:
+        process = subprocess.Popen(command, stdout=said, stderr=said, env=environment)
+        _, status, used = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        raise SystemExit(f"{command[0]} failed: {(folder / 'said.txt').read_text()[-500:]}")
+    unit = 1e9 if sys.platform == "darwin" else 1e6
+    return time.perf_counter() - begun, used.ru_utime + used.ru_stime, used.ru_maxrss / unit
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0] if __doc__ else None)
+    parser.add_argument("--megapixels", type=float, default=50.0)
+    parser.add_argument("--frames", type=int, default=3)
+    parser.add_argument("--align", action="store_true", help="also with alignment, both programs")
+    asked = parser.parse_args()
+    if shutil.which("enfuse") is None:
+        raise SystemExit("enfuse is missing; apt-get install enfuse hugin-tools")
+    with tempfile.TemporaryDirectory() as place:
+        folder = Path(place)
+        frames = [str(path) for path in write_frames(folder, asked.megapixels, asked.frames)]
+        per = [*frames, "--per", str(asked.frames), "--out_dir"]
+        rows = {
+            "enfuse": measured(["enfuse", "-o", str(folder / "enfuse.tif"), *frames], folder),
+            "fused alone": measured(
+                [*HDRCNN, *per, str(folder / "a"), "--align", "off", "--deghost", "off"], folder
+            ),
+        }
+        if asked.align:
+            stem = str(folder / "aligned_")
+            rows["align_image_stack"] = measured(["align_image_stack", "-a", stem, *frames], folder)
+        rows["as by default"] = measured([*HDRCNN, *per, str(folder / "b")], folder)
+    base = rows["enfuse"]
+    print(
+        f"{asked.frames} frames of {asked.megapixels:g} megapixels, 8 bits, {os.cpu_count()} cores"
+    )
+    print(f"{'':20}{'seconds':>10}{'core-s':>10}{'peak GB':>10}   ratios to enfuse")
+    for name, row in rows.items():
+        ratios = "".join(f"{value / of:8.2f}" for value, of in zip(row, base, strict=True))
+        print(
+            f"{name:20}" + "".join(f"{value:10.2f}" for value in row) + f"   {ratios}", flush=True
+        )
+
+
+if __name__ == "__main__":
+    main()

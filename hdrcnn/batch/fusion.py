@@ -1,0 +1,314 @@
+"""One bracket on its way: read, align, take ghosts out, fuse, merge, write.
+
+All frames of a bracket are held at once, as they were stored (8 or 16 bits), so they are read when
+their turn comes, not while another bracket is fused.
+"""
+
+import dataclasses
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+
+from hdrcnn import review as report
+from hdrcnn.batch.choose import sha256
+from hdrcnn.batch.convert import Conversion, is_text
+from hdrcnn.batch.job import Settings
+from hdrcnn.batch.outcome import FIGURES, Outcome
+from hdrcnn.batch.recipe import Making, check_place, standing
+from hdrcnn.batch.result import curve_record
+from hdrcnn.batch.source import FileState, Source
+from hdrcnn.colour.clipping_level import UNCLIPPED
+from hdrcnn.colour.primaries import REC709, linear_to_rec709, luminance_weights
+from hdrcnn.colour.transfer import srgb_decode, srgb_encode
+from hdrcnn.files import ImageError, NoRoomError
+from hdrcnn.predict.bracket import Bracket, Choices, prepared
+from hdrcnn.predict.fusion import Method, chosen_method, fuse
+from hdrcnn.predict.radiance import (
+    clipped_everywhere,
+    estimate_response,
+    merge,
+    with_highlights,
+)
+from hdrcnn.readers.brackets import exposure_of
+from hdrcnn.readers.photograph import Photograph, as_stored, read_photograph
+from hdrcnn.weights import SHIPPED
+from hdrcnn.writers import ALL_WRITERS, WRITERS, Picture, Writer
+
+if TYPE_CHECKING:
+    from hdrcnn.colour.transfer import CameraCurve
+
+STRIP = 256
+"""Rows of a picture that are worked on together."""
+
+
+@dataclasses.dataclass(frozen=True)
+class FusionSettings(Settings):
+    """Of a run of `hdrcnn fuse`."""
+
+    formats: tuple[str, ...] = ("tiff",)
+    method: str = "auto"
+    """One of `predict.fusion.METHODS`."""
+    align: bool = True
+    deghost: bool = True
+    reference: int | None = None
+    """Number of the frame that what moved comes from, counted from 1; None: the best exposed."""
+    known: ClassVar[Mapping[str, Writer]] = ALL_WRITERS
+
+    @property
+    def merges(self) -> bool:
+        """Light is wanted: a format that holds some is named."""
+        return bool(set(self.formats) & set(WRITERS))
+
+    def record(self) -> dict[str, Any]:
+        """As `Settings.record`."""
+        names = ("method", "align", "deghost", "reference", "camera_curve", "resolution",
+                 "precision", "merges")  # fmt: skip
+        return {
+            "command": "fuse",
+            **{name: getattr(self, name) for name in names},
+            "options": dataclasses.asdict(self.options),
+            "previews": None,
+        }
+
+
+def _codes(photograph: Photograph) -> np.ndarray:
+    """[H, W, 3] as stored; of a RAW file 16 bits, sRGB, held at 1.0; of other depths 16 bits."""
+    if photograph.sensor is None:
+        if photograph.bits in (8, 16):
+            return as_stored(photograph.code, photograph.bits)
+        return as_stored(photograph.code, 16)
+    codes = np.empty(photograph.sensor.shape, np.uint16)
+    for top in range(0, len(codes), STRIP):
+        part = slice(top, top + STRIP), slice(None)
+        light = np.clip(photograph.sensor.light(part), 0.0, 1.0)
+        codes[part] = np.round(np.asarray(srgb_encode(light)) * 65535.0)
+    return codes
+
+
+def _same(one: np.ndarray, other: np.ndarray) -> bool:
+    """Whether two frames of one shape hold the same codes."""
+    strips = (slice(top, top + STRIP) for top in range(0, len(one), STRIP))
+    return one.dtype == other.dtype and all(np.array_equal(one[s], other[s]) for s in strips)
+
+
+class Fusion(Conversion):
+    """As `Conversion`, of a bracket."""
+
+    settings: FusionSettings
+    bracket: Bracket
+    source: Source
+    summary: str = ""
+    note: str = ""
+
+    def read(self) -> "Fusion":
+        """Whether the result is there already."""
+        with self._step():
+            if not is_text(self.job.stem):
+                raise ImageError(f"{self.job.source}: its name is not UTF-8; rename it")
+            if not self.settings.overwrite:
+                check_place(self.job, self.settings.endings)
+                self.kept = self._standing()
+        return self
+
+    def _standing(self) -> Outcome | None:
+        making = standing(self.job, self.settings)
+        if making is None or self.settings.report_room:
+            return None
+        wanted = self._method()
+        if making.figures.get("method") != wanted.name or making.weights != self._weights(wanted):
+            return None
+        figures = {name: making.figures[name] for name in FIGURES if name in making.figures}
+        return Outcome(self.job, kept=True, weights=wanted.name, **figures)
+
+    def _method(self) -> Method:
+        """Raises WeightsError."""
+        return chosen_method(self.settings.method)
+
+    def _weights(self, method: Method) -> str:
+        """Digests of all weights that the result depends on. Raises WeightsError."""
+        used = [path for path in (method.file, SHIPPED if self.settings.merges else None) if path]
+        return " ".join(map(sha256, used))
+
+    def _read_frames(self) -> tuple[list[np.ndarray], list[Photograph]]:
+        """Codes of all frames, and what else their files say. Raises ImageError."""
+        codes: list[np.ndarray] = []
+        known: list[Photograph] = []
+        for path in self.job.sources:
+            photograph = read_photograph(path, self.settings.max_megapixels, "ignore")
+            code = _codes(photograph)
+            first = codes[0] if codes else code
+            if code.shape != first.shape:
+                turned = code.shape[:2] == first.shape[1::-1]
+                raise ImageError(
+                    f"{path}: {code.shape[1]}x{code.shape[0]}, and {self.job.source.name} "
+                    f"{first.shape[1]}x{first.shape[0]}: frames of one bracket are of one "
+                    f"{'orientation' if turned else 'size'}; leave one out, or give --per"
+                )
+            if known and photograph.chromaticities != known[0].chromaticities:
+                raise ImageError(
+                    f"{path}: another colour profile than {self.job.source.name}; convert them to "
+                    "one"
+                )
+            for other, name in zip(codes, self.job.sources, strict=False):
+                if _same(other, code):
+                    raise ImageError(f"{path}: the same picture as {name.name}; leave one out")
+            codes.append(code)
+            known.append(
+                dataclasses.replace(
+                    photograph, code=code[:0], alpha=None, jpeg=None, measured=None, sensor=None
+                )
+            )
+        if len({code.dtype for code in codes}) > 1:
+            codes = [c if c.dtype == np.uint16 else c.astype(np.uint16) * np.uint16(257)
+                     for c in codes]  # fmt: skip
+        return codes, known
+
+    def reconstruct(self) -> "Fusion":
+        """Raises WeightsError or DeviceError where a network cannot be had."""
+        if self._pending:
+            with self._step():
+                self._fuse()
+        return self
+
+    def _fuse(self) -> None:
+        state, settings = FileState.of(*self.job.sources), self.settings
+        frames, known = self._read_frames()
+        if state is None or not state.is_still(*self.job.sources):
+            raise ImageError(f"{self.job.source}: changed while it was read; run again")
+        if settings.reference is not None and settings.reference > len(frames):
+            raise ImageError(
+                f"{self.job.source}: {len(frames)} frames, and --reference={settings.reference}"
+            )
+        rows, columns = frames[0].shape[:2]
+        self.source = Source(
+            **dataclasses.asdict(state), width=columns, height=rows,
+            lossy=any(each.lossy for each in known), panorama=False,
+        )  # fmt: skip
+        choices = Choices(settings.align, settings.deghost, settings.reference)
+        try:
+            self.bracket = prepared(frames, choices)
+        except ImageError as error:
+            raise ImageError(f"{self.job.source}: {error}") from error
+        del frames
+        self.method = self._method()
+        self.fused = fuse(self.bracket.frames, self.method)
+        self.photograph = known[self.bracket.reference]
+        self.curve: str | CameraCurve = "srgb"
+        self.light = np.broadcast_to(np.float16(0.0), self.fused.shape)
+        self.clipped = 0.0
+        notes = [f"{self.job.source}: {note}" for note in self.bracket.notes]
+        if settings.merges:
+            notes += self._merge(known)
+        self.note = "; ".join(notes)
+        parts = [f"{len(self.job.sources)} frames", self.method.name, self.bracket.summary]
+        self.summary = "  ".join(part for part in parts if part)
+        self.bracket.frames.clear()
+
+    def _merge(self, known: list[Photograph]) -> list[str]:
+        """The light of the bracket. Returns what is to be said. Raises ImageError."""
+        exposures = [exposure_of(each.camera) for each in known]
+        biases = [each.camera.get("ExposureBiasValue") for each in known]
+        if None in exposures and all(isinstance(bias, (int, float)) for bias in biases):
+            exposures = [2.0 ** float(bias) for bias in biases]  # type: ignore[arg-type]
+        if None in exposures:
+            path = self.job.sources[exposures.index(None)]
+            raise ImageError(f"{path}: no exposure time in its Exif data, so nothing is merged; "
+                             "name only tiff, sdr_png or jpeg in --format")  # fmt: skip
+        told = [float(exposure) for exposure in exposures if exposure is not None]
+        if max(told) < 1.05 * min(told):
+            raise ImageError(f"{self.job.source}: all frames have the same exposure time by their "
+                             "Exif data, so nothing is merged; name only tiff, sdr_png or jpeg in "
+                             "--format")  # fmt: skip
+        said, frames = [], self.bracket.frames
+        asked = self.settings.camera_curve
+        if asked is None or asked == "estimated":
+            found = estimate_response(frames, told)
+            self.curve = found.curve
+            if found.doubtful or abs(found.ratio - 1.0) > 0.15:
+                said.append(
+                    f"{self.job.source}: its exposures fit its frames badly: {found.spread:.2f} "
+                    f"stops off, ratios to the power of {found.ratio:.2f}"
+                )
+        else:
+            self.curve = asked
+        reference = self.bracket.reference
+        kind = np.float32 if self.settings.options.exr_float else np.float16
+        self.light = merge(frames, told, self.curve, reference, kind)
+        clipped = clipped_everywhere(frames, told)
+        self.clipped = float(clipped.mean())
+        if clipped.any():
+            predictor = self.networks.predictor(SHIPPED)
+            with_highlights(self.light, frames, told, predictor, self.curve, reference,
+                            self.settings.resolution)  # fmt: skip
+        chromaticities = self.photograph.chromaticities
+        if chromaticities != REC709:
+            for top in range(0, len(self.light), STRIP):
+                part = self.light[top : top + STRIP].astype(np.float32)
+                self.light[top : top + STRIP] = linear_to_rec709(part, chromaticities)
+        return said
+
+    def _figures(self) -> dict[str, Any]:
+        """`outcome.FIGURES`, and what else is recorded."""
+        weights = luminance_weights(REC709).astype(np.float32)
+        peaks, rows, columns = [0.0], *self.fused.shape[:2]
+        for top in range(0, rows if self.settings.merges else 0, STRIP):
+            peaks.append(float((self.light[top : top + STRIP].astype(np.float32) @ weights).max()))
+        return {
+            "width": columns,
+            "height": rows,
+            "saturated": self.clipped,
+            "peak_before": 1.0 if self.settings.merges else 0.0,
+            "peak_after": max(peaks),
+            "curve": curve_record(self.curve),
+            "clipping_levels": list(UNCLIPPED),
+            "method": self.method.name,
+            "frames": [path.name for path in self.job.sources],
+            **self.bracket.record(),
+        }
+
+    def _picture(self, notes: Mapping[str, str]) -> Picture:
+        chromaticities = self.photograph.chromaticities
+        return Picture(
+            hdr=self.light, codes=self.fused, chromaticities=chromaticities,
+            camera=self.photograph.camera, notes=notes,
+        )  # fmt: skip
+
+    def write(self) -> Outcome:
+        """The files, and what came of it."""
+        figures: dict[str, Any] = {}
+        if self._pending:
+            with self._step():
+                self._make_folder()
+                found = self._figures()
+                weights = self._weights(self.method)
+                making = Making(weights, self.settings.record(), self.source, found)
+                picture = self._picture(making.notes())
+                for name in reversed(self.settings.formats):
+                    writer = ALL_WRITERS[name]
+                    writer.write(self.job.output(writer.ending), picture, self.settings.options)
+                figures = {name: found[name] for name in FIGURES}
+                if self.settings.report_room:
+                    figures["entry"] = self._entry()
+        self._check_folder()
+        if self.error is not None:
+            no_room = isinstance(self.error, NoRoomError)
+            return Outcome(self.job, str(self.error), no_room, seconds=self.seconds)
+        if self.kept is not None:
+            return dataclasses.replace(self.kept, seconds=self.seconds)
+        return Outcome(
+            self.job, weights=self.method.name, seconds=self.seconds, summary=self.summary,
+            note=self.note, **figures,
+        )  # fmt: skip
+
+    def _entry(self) -> report.Entry:
+        """What the report shows: the light, or the fused picture as a display shows it."""
+        light = self.light
+        if not self.settings.merges:
+            light = np.empty(self.fused.shape, np.float16)
+            for top in range(0, len(light), STRIP):
+                code = self.fused[top : top + STRIP] / np.float32(65535.0)
+                light[top : top + STRIP] = srgb_decode(code)
+        picture = dataclasses.replace(self._picture({}), hdr=light)
+        name, files = self.job.source.name, self.settings.links(self.job)
+        return report.entry(picture, name, files, self.settings.report_room)

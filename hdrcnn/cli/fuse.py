@@ -1,0 +1,112 @@
+"""Fuse brackets, several exposures of one scene, into one picture each.
+
+hdrcnn fuse brackets --format tiff,exr
+
+brackets/                       out/
+  IMG_1.jpg  0 EV          ->     IMG_1_fused.tif   to look at, 16 bits
+  IMG_2.jpg -2 EV                 IMG_1.exr         the light, 1.0 = clipping of the reference frame
+  IMG_3.jpg +2 EV
+
+Frames belong together by their Exif data: camera, time, exposure; or so many each by --per. They
+are aligned, and what moved is taken from one of them. A format that holds light (exr, hdr, jxl,
+ultrahdr, avif, png) merges them by their exposure times, and what all of them clip is predicted by
+the network of `hdrcnn predict`. Started again, it goes on where it stopped.
+"""
+
+import argparse
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+
+from hdrcnn.cli import arguments as shared, checks
+from hdrcnn.cli.parser import Parser, UsageError, number
+from hdrcnn.interruption import held
+from hdrcnn.writers import ALL_WRITERS, WRITERS, Options, chosen
+
+COMMON = (
+    "paths", "out_dir", "format", "per", "method", "align", "deghost", "reference", "merge",
+)  # fmt: skip
+MOST = 9
+
+
+def add_arguments(parser: Parser) -> None:
+    """Those of `hdrcnn fuse`."""
+    parser.common = COMMON
+    shared.input_and_output(parser)
+    group = parser.add_argument_group("Fusion")
+    group.add_argument(
+        "--per", metavar="NUMBER", type=number(int, 2, MOST),
+        help="frames of each bracket, in natural order (default: as the Exif data say)",
+    )  # fmt: skip
+    group.add_argument(
+        "--method", choices=("auto", "unsupervised", "supervised", "mertens"), default="auto",
+        help="what weighs the frames; auto: the network, if its weights are there",
+    )  # fmt: skip
+    for flag, text in (
+        ("--align", "lay hand-held frames on each other"),
+        ("--deghost", "take what moved from one frame"),
+    ):
+        group.add_argument(flag, choices=("on", "off"), default="on", help=text)
+    group.add_argument(
+        "--reference", metavar="NUMBER", type=number(int, 1, MOST),
+        help="frame that what moved comes from, counted from 1 (default: the best exposed)",
+    )  # fmt: skip
+    parser.switch(group, "--merge", "also write the light: adds exr to --format if none holds it")
+    group.add_argument(
+        "--camera_curve", metavar="NAME", default="estimated",
+        choices=("estimated", "square", "srgb", "mean_curve"),
+        help="how codes become light: srgb, mean_curve, square, estimated of each bracket",
+    )  # fmt: skip
+    group.add_argument(
+        "--resolution", choices=("auto", "native", "working"), default="auto",
+        help="size at which the network of `hdrcnn predict` sees what all frames clip",
+    )  # fmt: skip
+    shared.formats(parser, ALL_WRITERS, "tiff")
+    look = parser.add_argument_group("Look at results")
+    parser.switch(look, "--report", "also write report.html, to look at all results")
+    shared.many_files(parser)
+    shared.hardware(parser)
+    parser.set_defaults(params="auto")
+
+
+def main(arguments: argparse.Namespace) -> int:
+    """Fuses what is asked for; a line for each bracket. Returns the exit status.
+
+    Raises UserError, ValueError, OSError.
+    """
+    paths = [*arguments.paths, *arguments.im_dir]
+    if not paths:
+        raise UsageError("no PATH given; name folders of brackets, frames or patterns, see --help")
+    chosen(arguments.format, ALL_WRITERS)
+    if arguments.merge and not set(arguments.format) & set(WRITERS):
+        arguments.format.append("exr")
+    options = Options(**{f.name: getattr(arguments, f.name) for f in dataclasses.fields(Options)})
+    checks.check_used(arguments, ALL_WRITERS)
+    for name in ("camera_curve", "resolution"):
+        if name in arguments.given and not set(arguments.format) & set(WRITERS):
+            raise UsageError(f"--{name} changes nothing: it is for --merge; give it too")
+    place, shard = checks.place(arguments), checks.shard(arguments)
+    with held():  # Some libraries make another error of Ctrl-C while they are loaded.
+        from hdrcnn.batch.fusion import FusionSettings
+        from hdrcnn.cli import pictures
+        from hdrcnn.predict.opencv import opencv
+        from hdrcnn.readers.brackets import brackets
+    opencv()
+    settings = FusionSettings(
+        formats=tuple(dict.fromkeys(arguments.format)),
+        options=options,
+        method=arguments.method,
+        align=arguments.align == "on",
+        deghost=arguments.deghost == "on",
+        reference=arguments.reference,
+        camera_curve=arguments.camera_curve,
+        resolution=arguments.resolution,
+        precision=arguments.precision,
+        max_megapixels=arguments.max_megapixels,
+        overwrite=arguments.overwrite,
+    )
+
+    def group(files: Sequence[Path], faults: list[str]) -> list[tuple[Path, ...]]:
+        return brackets(files, arguments.per, faults)
+
+    return pictures.convert(paths, arguments, options, place, shard, settings, group)

@@ -1,0 +1,377 @@
+"""Hand-held brackets: where each frame lies on the reference frame.
+
+    homography   SIFT features of equalised images, MAGSAC (OpenCV)
+    translation  median-threshold bitmaps (G. Ward, "Fast, robust image registration for compositing
+                 high dynamic range photographs from hand-held exposures", 2003; OpenCV)
+    none         the frame is taken as it is
+
+Each is tried in this order, and taken only if it is a plausible movement of a hand and the edges
+of both frames agree better with it than without. Frames whose edges agree in no way do not show
+the same scene: they are refused, not warped.
+"""
+
+import dataclasses
+from collections.abc import Sequence
+
+import numpy as np
+
+from hdrcnn.files import ImageError
+from hdrcnn.predict.intensity_mapping import HIGH, LOW
+from hdrcnn.predict.opencv import SHORT, opencv, reduced
+from hdrcnn.tiles.frame import as_codes
+
+WORKING = 1000
+"""Pixels of the longer side of the images that are compared, at most; SIFT doubles them."""
+PATCH, PATCHES = 256, 7
+"""Pixels of the patches, and how many along the longer side, by which a homography that was found
+for reduced images is refined at full size."""
+FEWEST_PATCHES = 10
+CERTAIN = 0.05
+"""Response of a phase correlation from which on it counts."""
+FEATURES = 3000
+RATIO = 0.8
+"""Of the distances to the best and the second best match (Lowe 2004, Section 7.1)."""
+REPROJECTION = 1.5
+"""Pixels of the compared images that a match may be off."""
+FEWEST_INLIERS = 24
+"""Matches that a homography has to explain, at least, and at least this share of all:"""
+INLIER_SHARE = 0.25
+FARTHEST = 0.12
+"""Of the longer side: how far a corner may move."""
+SCALE = (0.9, 1.1)
+"""Smallest and largest magnification of a hand-held bracket, along any direction."""
+PERSPECTIVE = 0.1
+"""How much the magnification may differ between the corners."""
+STILL = 0.15
+"""Pixels of the picture; a frame whose corners move less is not resampled."""
+SAME_SCENE = 0.12
+"""Agreement of edges below which two frames do not show the same."""
+COMPARABLE = 0.25
+"""Share of pixels that neither frame clips, above which so little agreement tells of two scenes."""
+CONVINCING = 0.25
+"""Agreement below which no shift is believed."""
+BLUR = 1.5
+"""Sigma, pixels of the compared images, of the edges that are compared."""
+STRIP = 512
+"""Rows warped together."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Alignment:
+    """Where a frame lies on the reference."""
+
+    kind: str
+    """reference, still, homography, translation or none."""
+    matrix: np.ndarray
+    """[3, 3] float64: pixel (x, y, 1) of the reference to that of the frame."""
+    moved: float = 0.0
+    """Pixels: the farthest corner."""
+    agreement: float = 1.0
+    """Of the edges, with the alignment, at most 1."""
+    note: str = ""
+    """One line that the user is to know; empty: none."""
+
+    @property
+    def resamples(self) -> bool:
+        return self.kind in ("homography", "translation")
+
+
+def _compared(frame: np.ndarray, factor: int) -> np.ndarray:
+    """[h, w] uint8: the luma of a reduced frame."""
+    return np.asarray(opencv().cvtColor(reduced(frame, factor), opencv().COLOR_RGB2GRAY))
+
+
+def _equalised(grey: np.ndarray) -> np.ndarray:
+    """Its codes by their ranks: the same for every exposure, but for what is clipped."""
+    return np.asarray(opencv().equalizeHist(grey))
+
+
+def _usable(grey: np.ndarray) -> np.ndarray:
+    """Pixels that are not clipped."""
+    return (grey > LOW) & (grey < HIGH)
+
+
+def _edges(grey: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Gradient of the equalised image along x and y, strong ones held back."""
+    cv2 = opencv()
+    smooth = cv2.GaussianBlur(_equalised(grey).astype(np.float32), (0, 0), BLUR)
+    across = cv2.Sobel(smooth, cv2.CV_32F, 1, 0)
+    down = cv2.Sobel(smooth, cv2.CV_32F, 0, 1)
+    size = np.sqrt(across * across + down * down) + np.float32(8.0)
+    return across / np.sqrt(size), down / np.sqrt(size)
+
+
+def agreement(reference: np.ndarray, frame: np.ndarray, matrix: np.ndarray) -> float:
+    """How much the edges of two frames agree where neither is clipped: their correlation, 1 = the
+    same, about 0 for different scenes. [h, w] uint8 each; matrix: as in `Alignment`.
+    """
+    cv2 = opencv()
+    rows, columns = reference.shape
+    how = {"dsize": (columns, rows), "flags": cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP}
+    there = cv2.warpPerspective(frame, matrix, borderMode=cv2.BORDER_REPLICATE, **how)
+    inside = cv2.warpPerspective(np.full(frame.shape, 255, np.uint8), matrix, **how) == 255
+    usable = cv2.erode((_usable(reference) & _usable(there) & inside).astype(np.uint8),
+                       np.ones((7, 7), np.uint8)) > 0  # fmt: skip
+    if usable.mean() < 0.01:
+        return 0.0
+    products = [0.0, 0.0, 0.0]
+    for here, other in zip(_edges(reference), _edges(there), strict=True):
+        here, other = here[usable], other[usable]
+        products = [
+            products[0] + float(here @ other),
+            products[1] + float(here @ here),
+            products[2] + float(other @ other),
+        ]
+    return products[0] / max(np.sqrt(products[1] * products[2]), 1e-9)
+
+
+def corners(matrix: np.ndarray, rows: int, columns: int) -> np.ndarray:
+    """[4, 2]: how far the corners of the reference move, in pixels."""
+    points = np.array([[0, 0], [columns, 0], [columns, rows], [0, rows]], np.float64)
+    mapped = np.column_stack([points, np.ones(4)]) @ matrix.T
+    return mapped[:, :2] / mapped[:, 2:] - points
+
+
+def plausible(matrix: np.ndarray, rows: int, columns: int) -> bool:
+    """Whether a homography may be the movement of a hand between two exposures."""
+    if not np.isfinite(matrix).all() or abs(matrix[2, 2]) < 1e-9:
+        return False
+    matrix = matrix / matrix[2, 2]
+    depth = np.array([[0, 0, 1], [columns, 0, 1], [columns, rows, 1], [0, rows, 1]]) @ matrix[2]
+    if depth.min() <= 0 or depth.max() / depth.min() > 1.0 + PERSPECTIVE:
+        return False
+    if np.abs(corners(matrix, rows, columns)).max() > FARTHEST * max(rows, columns):
+        return False
+    sizes = np.linalg.svd(matrix[:2, :2], compute_uv=False)
+    return bool(SCALE[0] <= sizes[1] and sizes[0] <= SCALE[1] and np.linalg.det(matrix[:2, :2]) > 0)
+
+
+class _Features:
+    """SIFT of an equalised image; of clipped areas none."""
+
+    def __init__(self, grey: np.ndarray) -> None:
+        cv2 = opencv()
+        finder = cv2.SIFT_create(FEATURES, contrastThreshold=0.02)
+        mask = cv2.erode(_usable(grey).astype(np.uint8) * 255, np.ones((3, 3), np.uint8))
+        self.points, self.descriptors = finder.detectAndCompute(_equalised(grey), mask)
+        if self.descriptors is not None:  # RootSIFT (Arandjelovic and Zisserman 2012).
+            sums = np.maximum(self.descriptors.sum(axis=1, keepdims=True), 1e-9)
+            self.descriptors = np.sqrt(self.descriptors / sums)
+
+    def homography(self, other: "_Features") -> np.ndarray | None:
+        """From here to there; None where too few matches speak for one."""
+        cv2 = opencv()
+        if min(len(self.points), len(other.points)) < FEWEST_INLIERS:
+            return None
+        pairs = cv2.BFMatcher(cv2.NORM_L2).knnMatch(self.descriptors, other.descriptors, k=2)
+        kept = [p[0] for p in pairs if len(p) == 2 and p[0].distance < RATIO * p[1].distance]
+        if len(kept) < FEWEST_INLIERS:
+            return None
+        here = np.array([self.points[m.queryIdx].pt for m in kept], np.float64)
+        there = np.array([other.points[m.trainIdx].pt for m in kept], np.float64)
+        cv2.setRNGSeed(0)
+        matrix, inliers = cv2.findHomography(
+            here, there, cv2.USAC_MAGSAC, REPROJECTION, maxIters=5000, confidence=0.9999
+        )
+        if matrix is None or inliers.sum() < max(FEWEST_INLIERS, INLIER_SHARE * len(kept)):
+            return None
+        inside = inliers.ravel() > 0
+        refined, _ = cv2.findHomography(here[inside], there[inside], 0)
+        return refined if refined is not None else matrix
+
+
+def _translation(reference: np.ndarray, frame: np.ndarray) -> np.ndarray:
+    """By bitmaps: whole pixels of the compared images."""
+    bits = max(3, int(np.log2(max(reference.shape) * FARTHEST)))
+    x, y = opencv().createAlignMTB(bits).calculateShift(reference, frame)
+    return np.array([[1.0, 0.0, -x], [0.0, 1.0, -y], [0.0, 0.0, 1.0]])
+
+
+def _at_full_size(matrix: np.ndarray, factor: int) -> np.ndarray:
+    """A matrix between reduced frames as one between the frames; pixel centres are whole."""
+    shift = (factor - 1) / 2
+    up = np.array([[factor, 0, shift], [0, factor, shift], [0, 0, 1.0]])
+    found = up @ matrix @ np.linalg.inv(up)
+    return found / found[2, 2]
+
+
+def _patch_edges(patch: np.ndarray) -> np.ndarray:
+    """[PATCH, PATCH] float32: how strong the edges of an equalised patch are."""
+    across, down = _edges(patch)
+    return np.sqrt(across * across + down * down)
+
+
+def _luma8(frame: np.ndarray) -> np.ndarray:
+    """[h, w, 3] of any kind to [h, w] uint8."""
+    grey = as_codes(opencv().cvtColor(np.ascontiguousarray(frame), opencv().COLOR_RGB2GRAY))
+    return np.round(grey * np.float32(255.0)).astype(np.uint8)
+
+
+def refined(reference: np.ndarray, frame: np.ndarray, matrix: np.ndarray) -> np.ndarray:
+    """A homography corrected at full size: by what patches are off, found by phase correlation
+    of their edges. [H, W, 3] each; matrix: as in `Alignment`, off by a few pixels at most.
+    """
+    cv2 = opencv()
+    rows, columns = reference.shape[:2]
+    if min(rows, columns) < 2 * PATCH:
+        return matrix
+    step = max(rows, columns) / PATCHES
+    across, down = max(2, round(columns / step)), max(2, round(rows / step))
+    window = cv2.createHanningWindow((PATCH, PATCH), cv2.CV_32F)
+    here, there = [], []
+    for top in np.linspace(0, rows - PATCH, down).astype(int):
+        for left in np.linspace(0, columns - PATCH, across).astype(int):
+            own = _luma8(reference[top : top + PATCH, left : left + PATCH])
+            shift = np.array([[1.0, 0, left], [0, 1, top], [0, 0, 1]])
+            other = cv2.warpPerspective(
+                frame, matrix @ shift, (PATCH, PATCH),
+                flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP, borderMode=cv2.BORDER_REPLICATE,
+            )  # fmt: skip
+            other = _luma8(other)
+            if min(_usable(own).mean(), _usable(other).mean()) < 0.5:
+                continue
+            (x, y), response = cv2.phaseCorrelate(_patch_edges(own), _patch_edges(other), window)
+            if response < CERTAIN or max(abs(x), abs(y)) > PATCH / 8:
+                continue
+            middle = np.array([left + PATCH / 2, top + PATCH / 2, 1.0])
+            place = matrix @ (middle + np.array([x, y, 0.0]))
+            here.append(middle[:2])
+            there.append(place[:2] / place[2])
+    if len(here) < FEWEST_PATCHES:
+        return matrix
+    found, inliers = cv2.findHomography(np.array(here), np.array(there), cv2.RANSAC, 1.5)
+    if found is None or inliers.sum() < max(FEWEST_PATCHES, 0.6 * len(here)):
+        return matrix
+    return found if plausible(found, rows, columns) else matrix
+
+
+def align(frames: Sequence[np.ndarray], reference: int) -> list[Alignment]:
+    """Where the frames lie on the one of that index. frames: K of [H, W, 3], one size and type.
+
+    Raises ImageError for frames that do not show the same scene, naming them by their number,
+    counted from 1.
+    """
+    rows, columns = frames[0].shape[:2]
+    if max(rows, columns) >= SHORT:
+        raise ImageError(
+            f"{columns}x{rows} is more than is aligned ({SHORT - 1} a side); give --align=off"
+        )
+    factor = -(-max(rows, columns) // WORKING)
+    small = [_compared(frame, factor) for frame in frames]
+    features = [_Features(grey) for grey in small]
+    return [
+        Alignment("reference", np.eye(3))
+        if index == reference
+        else _refined(
+            _aligned(small, features, reference, index, factor, (rows, columns)),
+            frames[reference],
+            frames[index],
+            factor,
+        )
+        for index in range(len(frames))
+    ]
+
+
+def _refined(found: Alignment, reference: np.ndarray, frame: np.ndarray, factor: int) -> Alignment:
+    """The alignment of reduced frames, corrected at their full size."""
+    if factor == 1 or not found.resamples:
+        return found
+    matrix = refined(reference, frame, refined(reference, frame, found.matrix))
+    if matrix is found.matrix:
+        return found
+    moved = float(np.linalg.norm(corners(matrix, *reference.shape[:2]), axis=-1).max())
+    return dataclasses.replace(found, kind="homography", matrix=matrix, moved=moved)
+
+
+def _candidates(
+    small: Sequence[np.ndarray], features: Sequence[_Features], reference: int, index: int
+) -> list[tuple[str, np.ndarray]]:
+    """Movements to be tried: directly, by way of another frame, as a shift."""
+    found = []
+    direct = features[reference].homography(features[index])
+    if direct is not None:
+        found.append(("homography", direct))
+    else:
+        for other in range(len(small)):
+            if other in (reference, index):
+                continue
+            first = features[reference].homography(features[other])
+            second = features[other].homography(features[index])
+            if first is not None and second is not None:
+                found.append(("homography", second @ first))
+    if not found:
+        found.append(("translation", _translation(small[reference], small[index])))
+    return found
+
+
+def _aligned(
+    small: Sequence[np.ndarray],
+    features: Sequence[_Features],
+    reference: int,
+    index: int,
+    factor: int,
+    size: tuple[int, int],
+) -> Alignment:
+    """One frame on the reference. Raises ImageError as `align`."""
+    still = agreement(small[reference], small[index], np.eye(3))
+    best, refused = Alignment("none", np.eye(3), agreement=still), False
+    for kind, matrix in _candidates(small, features, reference, index):
+        if not plausible(matrix, *small[reference].shape):
+            refused = True
+            continue
+        found = agreement(small[reference], small[index], matrix)
+        if found > max(best.agreement, CONVINCING if kind == "translation" else SAME_SCENE):
+            whole = _at_full_size(matrix, factor)
+            moved = float(np.linalg.norm(corners(whole, *size), axis=-1).max())
+            best = Alignment(kind, whole, moved, found)
+    both = (_usable(small[reference]) & _usable(small[index])).mean()
+    if best.agreement < SAME_SCENE and both > COMPARABLE:
+        raise ImageError(
+            f"frames {reference + 1} and {index + 1} do not show the same scene, or hardly overlap;"
+            " leave one out, or give --align=off"
+        )
+    if best.moved < STILL and best.resamples:
+        return Alignment("still", np.eye(3), agreement=still)
+    if best.kind == "none":
+        reason = "its movement is not that of a hand" if refused else "too little in it is alike"
+        note = f"frame {index + 1} is not aligned: {reason}" if still < 0.5 else ""
+        return dataclasses.replace(best, kind="none" if note else "still", note=note)
+    return best
+
+
+def warped(frame: np.ndarray, alignment: Alignment) -> np.ndarray:
+    """A frame as the reference sees it: [H, W, 3] of its type; beyond its border its last pixels.
+
+    Catmull-Rom-like cubic interpolation; float frames are held within [0, 1].
+    """
+    if not alignment.resamples:
+        return frame
+    cv2 = opencv()
+    rows, columns = frame.shape[:2]
+    result = np.empty_like(frame)
+    for top in range(0, rows, STRIP):
+        part = result[top : top + STRIP]
+        shift = np.array([[1.0, 0, 0], [0, 1, top], [0, 0, 1]])
+        part[...] = cv2.warpPerspective(
+            frame,
+            alignment.matrix @ shift,
+            (columns, len(part)),
+            flags=cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP,
+            borderMode=cv2.BORDER_REPLICATE,
+        )
+        if part.dtype.kind == "f":
+            np.clip(part, 0.0, 1.0, out=part)
+    return result
+
+
+def inside(alignment: Alignment, rows: int, columns: int, top: int, bottom: int) -> np.ndarray:
+    """[bottom - top, columns] bool: pixels of the reference that the frame has measured."""
+    if not alignment.resamples:
+        return np.ones((bottom - top, columns), bool)
+    y, x = np.mgrid[top:bottom, 0:columns].astype(np.float32)
+    m = alignment.matrix.astype(np.float32)
+    depth = m[2, 0] * x + m[2, 1] * y + m[2, 2]
+    left, up = m[0, 0] * x + m[0, 1] * y + m[0, 2], m[1, 0] * x + m[1, 1] * y + m[1, 2]
+    return np.asarray(
+        (left >= 0) & (left <= (columns - 1) * depth) & (up >= 0) & (up <= (rows - 1) * depth)
+    )

@@ -1,0 +1,57 @@
+"""OpenCV, an optional package: features, warps and pyramids of `hdrcnn fuse`."""
+
+from types import ModuleType
+
+import numpy as np
+
+from hdrcnn.files import ImageError
+from hdrcnn.tiles.frame import as_codes
+
+SHORT = 32767
+"""Most rows or columns of a picture that its warps take."""
+
+
+def opencv() -> ModuleType:
+    """The module `cv2`. Raises ImageError, one line that says how to install it."""
+    try:
+        import cv2
+    except ImportError as error:
+        raise ImageError(
+            "exposure fusion needs one package more; pip install opencv-python-headless"
+        ) from error
+    return cv2
+
+
+def reduced(frame: np.ndarray, factor: int) -> np.ndarray:
+    """[H, W, 3] of any kind to [ceil(H / factor), ceil(W / factor), 3] uint8: means of factor x
+    factor pixels, those over the border filled with its last ones.
+    """
+    cv2 = opencv()
+    rows, columns = frame.shape[:2]
+    whole = rows // factor * factor, columns // factor * factor
+    if factor > 1 and whole != (rows, columns):
+        more = -rows % factor, -columns % factor
+        frame = cv2.copyMakeBorder(frame, 0, more[0], 0, more[1], cv2.BORDER_REPLICATE)
+    size = -(-columns // factor), -(-rows // factor)
+    small = frame if factor == 1 else cv2.resize(frame, size, interpolation=cv2.INTER_AREA)
+    if small.dtype == np.uint8:
+        return np.ascontiguousarray(small)
+    largest = 1.0 if small.dtype.kind == "f" else 65535.0
+    return np.round(small * np.float32(255.0 / largest)).astype(np.uint8)
+
+
+def reduced_codes(frame: np.ndarray, factor: int) -> np.ndarray:
+    """As `reduced`, float32 in [0, 1], not rounded; in strips."""
+    cv2 = opencv()
+    rows, columns = frame.shape[:2]
+    size = -(-rows // factor), -(-columns // factor)
+    small = np.empty((*size, 3), np.float32)
+    step = max(1, 256 // factor)
+    for top in range(0, size[0], step):
+        part = as_codes(frame[top * factor : (top + step) * factor])
+        more = -len(part) % factor, -columns % factor
+        if any(more):
+            part = cv2.copyMakeBorder(part, 0, more[0], 0, more[1], cv2.BORDER_REPLICATE)
+        shape = size[1], len(part) // factor
+        small[top : top + step] = cv2.resize(part, shape, interpolation=cv2.INTER_AREA)
+    return small

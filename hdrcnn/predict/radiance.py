@@ -1,0 +1,225 @@
+"""The light of a bracket: frames of known exposure merged, and what all of them clip predicted.
+
+    exposures   of the frames, from Exif; their ratios alone count
+    curve       known (RAW), or of several the one by which the frames agree best about the light
+    merged      weighted mean of the light that each frame tells
+    clipped     in every frame: handed to the single-image network
+
+P. E. Debevec, J. Malik, "Recovering high dynamic range radiance maps from photographs", SIGGRAPH
+1997: weights and the use of several exposures. The curve is not theirs: a table of 256 codes from
+few frames is off by more than the family of curves of Eilertsen et al. 2017, Eq. 7, is.
+
+Unit: 1.0 = the light at which the reference frame clips; the shortest frame then clips at
+`exposures[reference] / exposures.min()`.
+"""
+
+import dataclasses
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from hdrcnn.colour.transfer import LINEARISATIONS, CameraCurve, linearise
+from hdrcnn.predict import blend as highlights
+from hdrcnn.tiles.frame import Frame, as_codes
+
+if TYPE_CHECKING:
+    from hdrcnn.predict.single_image import Predictor
+
+STRIP = 256
+WORKING = 400
+"""Pixels of the longer side of the frames that the curve is found from, at most."""
+DARKEST, BRIGHTEST = 0.06, 0.94
+"""Codes between which a sample says something of the curve."""
+CLEARLY = 0.8
+"""Of the spread of the known curves: a fitted one is taken only where its own is below that."""
+DOUBTFUL = 0.35
+"""Stops by which frames may disagree about the light before exposures or curve are in doubt."""
+WORST = np.float32(1e-4)
+"""Weight of a sample at the ends of its codes: decides only where there is no other."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Response:
+    """How codes become light, as the frames themselves have it."""
+
+    curve: str | CameraCurve
+    """As for `transfer.linearise`."""
+    spread: float
+    """Stops: root mean square of what pairs of frames disagree by about the light."""
+    ratio: float = 1.0
+    """By what the exposures' ratios of the frames themselves differ from those told, as a power: 1
+    where they agree."""
+
+    @property
+    def doubtful(self) -> bool:
+        return not self.spread <= DOUBTFUL
+
+
+def check_exposures(exposures: Sequence[float], count: int) -> np.ndarray:
+    """[K] float64. Raises ValueError where they are no positive numbers, one a frame, or all the
+    same.
+    """
+    found = np.asarray(exposures, np.float64)
+    if found.shape != (count,) or not (np.isfinite(found) & (found > 0)).all():
+        raise ValueError(f"exposures {exposures}: a positive number for each of {count} frames")
+    if found.max() / found.min() < 1.05:
+        raise ValueError("all frames have the same exposure; nothing is gained by merging them")
+    return found
+
+
+def _pairs(frames: Sequence[np.ndarray], exposures: np.ndarray) -> list[tuple[np.ndarray, ...]]:
+    """Codes of neighbouring exposures at the same pixels, and the stops between them."""
+    factor = -(-max(frames[0].shape[:2]) // WORKING)
+    small = [as_codes(Frame(frame, 1).reduced(factor).image) for frame in frames]
+    order = np.argsort(exposures, kind="stable")
+    found: list[tuple[np.ndarray, ...]] = []
+    for first, second in pairwise(order):
+        stops = np.log2(exposures[second] / exposures[first])
+        if stops < 0.05:
+            continue
+        dark, bright = (small[i].ravel().astype(np.float64) for i in (first, second))
+        usable = (np.minimum(dark, bright) > DARKEST) & (np.maximum(dark, bright) < BRIGHTEST)
+        if usable.sum() >= 100:
+            found.append((dark[usable], bright[usable], np.asarray(stops)))
+    return found
+
+
+def _disagreement(curve: str | CameraCurve, pairs: list[tuple[np.ndarray, ...]]) -> np.ndarray:
+    """Stops by which each pair of samples disagrees; what moved is held back."""
+    parts = []
+    for dark, bright, stops in pairs:
+        light = [np.log2(np.maximum(linearise(code, curve), 1e-6)) for code in (dark, bright)]
+        off = light[1] - light[0] - stops
+        parts.append(np.clip(off, -1.5, 1.5) / np.sqrt(len(pairs) * len(off)))
+    return np.concatenate(parts)
+
+
+def estimate_response(frames: Sequence[np.ndarray], exposures: Sequence[float]) -> Response:
+    """The curve by which frames agree best: one of `transfer.LINEARISATIONS`, or one of the family
+    of Eilertsen et al. 2017, Eq. 7, fitted by least squares over pairs of frames, where that is
+    clearly better. frames: K of [H, W, 3], aligned, any kind.
+
+    Its spread tells how well they agree; infinite where no two frames have samples in common.
+    """
+    from scipy.optimize import least_squares
+
+    pairs = _pairs(frames, check_exposures(exposures, len(frames)))
+    if not pairs:
+        return Response("srgb", float("inf"))
+
+    def spread(curve: str | CameraCurve) -> float:
+        return float(np.sqrt(np.square(_disagreement(curve, pairs)).sum()))
+
+    known = min(LINEARISATIONS, key=spread)
+
+    def residuals(numbers: np.ndarray) -> np.ndarray:
+        n, s = np.exp(numbers)
+        return _disagreement(CameraCurve(float(n), float(s)), pairs)
+
+    bounds = np.log([0.3, 0.05]), np.log([2.5, 10.0])
+    fit = least_squares(residuals, np.log([0.9, 0.6]), bounds=bounds)
+    fitted = CameraCurve(*(float(number) for number in np.exp(fit.x)))
+    curve: str | CameraCurve = fitted if spread(fitted) < CLEARLY * spread(known) else known
+    return Response(curve, spread(curve), _ratio(curve, pairs))
+
+
+def _ratio(curve: str | CameraCurve, pairs: list[tuple[np.ndarray, ...]]) -> float:
+    """Measured stops between frames over those told: the median over pairs."""
+    found = []
+    for dark, bright, stops in pairs:
+        light = [np.log2(np.maximum(linearise(code, curve), 1e-6)) for code in (dark, bright)]
+        found.append(float(np.median(light[1] - light[0]) / stops))
+    return float(np.median(found))
+
+
+def hat(code: np.ndarray) -> np.ndarray:
+    """Weight of a code in [0, 1]: 1 in the middle, 0 at both ends (Debevec and Malik, Eq. 4)."""
+    return 1.0 - np.abs(2.0 * code - 1.0)
+
+
+def merge(
+    frames: Sequence[np.ndarray],
+    exposures: Sequence[float],
+    curve: str | CameraCurve = "srgb",
+    reference: int = 0,
+    dtype: npt.DTypeLike = np.float32,
+) -> np.ndarray:
+    """The light of a bracket: [H, W, 3] linear, in the frames' primaries; unit as above.
+
+    frames: K of [H, W, 3], aligned: all uint8, uint16, or float32 in [0, 1], display-encoded.
+    exposures: K positive numbers, seconds x ISO / f-number^2 or a multiple of it.
+    Each channel is the mean of f(code) / exposure, weighed by `hat`. Where all frames clip it is
+    the clipping level of the shortest, where all are black what the longest tells.
+    Raises ValueError for exposures that cannot be used.
+    """
+    told = check_exposures(exposures, len(frames))
+    relative = (told / told[reference]).astype(np.float32)
+    shortest, longest = int(relative.argmin()), int(relative.argmax())
+    merged = np.empty(frames[0].shape, dtype)
+    for top in range(0, len(merged), STRIP):
+        total = np.zeros((*merged[top : top + STRIP].shape,), np.float32)
+        weights = np.zeros_like(total)
+        for index, frame in enumerate(frames):
+            code = as_codes(frame[top : top + STRIP])
+            weight = hat(code)
+            # At the ends: a clipped sample of the shortest frame, a black one of the longest.
+            if index == shortest:
+                weight = np.where(code > 0.5, np.maximum(weight, WORST), weight)
+            if index == longest:
+                weight = np.where(code < 0.5, np.maximum(weight, WORST), weight)
+            light = np.asarray(linearise(code, curve), np.float32) / relative[index]
+            total += weight * light
+            weights += weight
+        merged[top : top + STRIP] = total / np.maximum(weights, np.float32(1e-12))
+    return merged
+
+
+def clipped_everywhere(frames: Sequence[np.ndarray], exposures: Sequence[float]) -> np.ndarray:
+    """[H, W] bool: pixels with a channel that even the shortest exposure clips. As for `merge`."""
+    shortest = frames[int(np.argmin(exposures))]
+    clipped = np.empty(shortest.shape[:2], bool)
+    for top in range(0, len(clipped), STRIP):
+        code = as_codes(shortest[top : top + STRIP])
+        clipped[top : top + STRIP] = (code > highlights.THRESHOLD).any(axis=-1)
+    return clipped
+
+
+def with_highlights(
+    merged: np.ndarray,
+    frames: Sequence[np.ndarray],
+    exposures: Sequence[float],
+    predictor: "Predictor",
+    curve: str | CameraCurve = "srgb",
+    reference: int = 0,
+    resolution: str = "auto",
+) -> np.ndarray:
+    """What the shortest exposure clips, and so all do, is predicted from it by the single-image
+    network and blended in by its own mask; all else stays as it was merged. Returns `merged`,
+    changed in place; arguments as for `merge`.
+
+    The network's unit is the clipping level of the shortest frame; what it returns is brought to
+    that of `merge`, and never darkens.
+    """
+    told = check_exposures(exposures, len(frames))
+    index = int(told.argmin())
+    shortest, level = frames[index], np.float32(told[reference] / told[index])
+    if not clipped_everywhere(frames, exposures).any():
+        return merged
+    predicted = predictor.reconstruct(
+        shortest, scaling=1.0, camera_curve=curve, resolution=resolution, dtype=np.float16
+    )
+    largest = (
+        np.float32(np.finfo(np.float16).max) if merged.dtype == np.float16 else np.float32(3e38)
+    )
+    for top in range(0, len(merged), STRIP):
+        rows = slice(top, top + STRIP)
+        share = highlights.mask(as_codes(shortest[rows]), predictor.metadata.blend)
+        if not share.any():
+            continue
+        measured = merged[rows].astype(np.float32)
+        there = np.maximum(predicted[rows].astype(np.float32) * level, measured)
+        merged[rows] = np.minimum(measured + share * (there - measured), largest)
+    return merged

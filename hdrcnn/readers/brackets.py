@@ -1,0 +1,186 @@
+"""Which files are the frames of one bracket: by their Exif data, or so many each.
+
+Frames of a bracket follow each other in natural order, are of one camera, taken within seconds, and
+each has an exposure that none before it has. A file that is left alone is a fault, never fused with
+others by guess. Source of the tags: CIPA DC-008 (Exif 3.0).
+"""
+
+import dataclasses
+import datetime
+import math
+import warnings
+from collections.abc import Iterable, Sequence
+from itertools import groupby
+from pathlib import Path
+
+from PIL import Image
+
+from hdrcnn.files import digest, natural_key
+from hdrcnn.readers import exif, raw
+from hdrcnn.readers.pillow import own_limit
+
+FEWEST, MOST = 2, 9
+"""Frames of a bracket."""
+GAP = 4.0
+"""Seconds between the end of a frame and the begin of the next, at most."""
+HEAD = 1 << 22
+"""Bytes of a RAW file among which its Exif data are looked for."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Exposed:
+    """What the Exif data of a file say of its exposure; None: nothing."""
+
+    camera: str
+    time: datetime.datetime | None
+    bias: float | None
+    """Exposure compensation, EV."""
+    exposure: float | None
+    """Seconds x ISO / 100 / f-number^2; of what is missing nothing is taken to differ."""
+    seconds: float = 0.0
+
+    @property
+    def known(self) -> bool:
+        return self.bias is not None or self.exposure is not None
+
+    def step(self) -> tuple[float | None, float | None]:
+        """The same for frames of the same exposure."""
+        stops = None if self.exposure is None else round(6.0 * math.log2(self.exposure)) / 6.0
+        return None if self.bias is None else round(self.bias, 2), stops
+
+
+def exposure_of(camera: exif.Camera) -> float | None:
+    """Seconds x ISO / 100 / f-number^2 by `readers.exif.camera_data`; None without a time."""
+
+    def positive(name: str) -> float | None:
+        value = camera.get(name)
+        return float(value) if isinstance(value, (int, float)) and value > 0 else None
+
+    seconds = positive("ExposureTime")
+    if seconds is None:
+        return None
+    iso, aperture = positive("ISO") or 100.0, positive("FNumber") or 1.0
+    return seconds * iso / 100.0 / aperture**2
+
+
+def _time(text: object) -> datetime.datetime | None:
+    try:
+        return datetime.datetime.strptime(str(text), "%Y:%m:%d %H:%M:%S")
+    except ValueError:
+        return None
+
+
+def exposed(camera: exif.Camera) -> Exposed:
+    """What is known of an exposure by `readers.exif.camera_data`."""
+    bias, seconds = camera.get("ExposureBiasValue"), camera.get("ExposureTime")
+    return Exposed(
+        camera=f"{camera.get('Make', '')} {camera.get('Model', '')}",
+        time=_time(camera.get("DateTimeOriginal")),
+        bias=float(bias) if isinstance(bias, (int, float)) else None,
+        exposure=exposure_of(camera),
+        seconds=float(seconds) if isinstance(seconds, (int, float)) else 0.0,
+    )
+
+
+def camera_of(path: Path) -> exif.Camera:
+    """The Exif data of a file without its samples; empty where there are none, or it cannot be
+    read, which whoever decodes it reports.
+    """
+    try:
+        if path.suffix.lower() in raw.SUFFIXES:
+            with path.open("rb") as file:
+                head = file.read(HEAD)
+            return exif.camera_data(exif.parse(head)) if head[:2] in (b"II", b"MM") else {}
+        with warnings.catch_warnings(), own_limit(), Image.open(path) as image:
+            warnings.simplefilter("ignore")
+            if image.format == "PNG" and "exif" not in image.info:
+                image.load()  # It may stand behind the samples.
+            return exif.camera_data(exif.of(image))
+    except Exception:  # noqa: BLE001  # Damaged files make decoders fail in any way they like.
+        return {}
+
+
+def _follows(here: Exposed, group: Sequence[Exposed]) -> bool:
+    """Whether a frame belongs to those before it."""
+    last = group[-1]
+    if len(group) == MOST or here.camera != last.camera or not here.known:
+        return False
+    if here.time is not None and last.time is not None:
+        gap = (here.time - last.time).total_seconds()
+        if not -1.0 <= gap <= GAP + last.seconds:
+            return False
+    biases = {frame.bias for frame in (*group, here)}
+    if None not in biases and len(biases) > 1:
+        return here.bias not in {frame.bias for frame in group}
+    return here.step() not in {frame.step() for frame in group}
+
+
+def _by_exif(files: Iterable[Path], faults: list[str]) -> list[tuple[Path, ...]]:
+    found: list[tuple[list[Path], list[Exposed]]] = []
+    for path in files:
+        here = exposed(camera_of(path))
+        if not here.known:
+            faults.append(
+                f"{path}: no exposure in its Exif data; give --per, the frames of a bracket"
+            )
+            continue
+        if found and _follows(here, found[-1][1]):
+            found[-1][0].append(path)
+            found[-1][1].append(here)
+        else:
+            found.append(([path], [here]))
+    for paths, _ in found:
+        if len(paths) == 1:
+            faults.append(
+                f"{paths[0]}: alone, no frame beside it is of the same bracket; leave it out, or "
+                "give --per"
+            )
+    return [tuple(paths) for paths, _ in found if len(paths) > 1]
+
+
+def _by_number(files: Sequence[Path], per: int, faults: list[str]) -> list[tuple[Path, ...]]:
+    whole = len(files) // per * per
+    if whole < len(files):
+        faults.append(
+            f"{files[whole]}: {len(files) - whole} of {per} frames are left of its folder; leave "
+            "them out, or give another --per"
+        )
+    return [tuple(files[at : at + per]) for at in range(0, whole, per)]
+
+
+def _twice(frames: Sequence[Path]) -> tuple[Path, Path] | None:
+    """Two frames that are the same file, byte for byte."""
+    seen: dict[tuple[int, str], Path] = {}
+    try:
+        sizes = [path.stat().st_size for path in frames]
+        for path, size in zip(frames, sizes, strict=True):
+            if sizes.count(size) > 1:
+                other = seen.setdefault((size, digest(path)), path)
+                if other is not path:
+                    return other, path
+    except OSError:  # Whoever decodes it reports it.
+        return None
+    return None
+
+
+def brackets(files: Sequence[Path], per: int | None, faults: list[str]) -> list[tuple[Path, ...]]:
+    """The brackets among files, each in natural order, those of a folder together.
+
+    per: frames of each bracket, instead of what the Exif data say. What is no bracket is added to
+    faults, a line each. Raises ValueError where `per` is out of bounds.
+    """
+    if per is not None and not FEWEST <= per <= MOST:
+        raise ValueError(f"--per={per}: a bracket has {FEWEST} to {MOST} frames")
+    order = sorted(files, key=lambda path: (str(path.parent), natural_key(path.name)))
+    found: list[tuple[Path, ...]] = []
+    for _, of_folder in groupby(order, key=lambda path: path.parent):
+        listed = list(of_folder)
+        found += _by_exif(listed, faults) if per is None else _by_number(listed, per, faults)
+    kept = []
+    for frames in found:
+        same = _twice(frames)
+        if same is None:
+            kept.append(frames)
+        else:
+            faults.append(f"{same[1]}: the same frame as {same[0].name}; leave one out")
+    return kept

@@ -1,0 +1,120 @@
+"""Display-referred pictures: what `Picture.codes` holds, 16 bits where the format can.
+
+    tiff      16 bits, deflate with prediction; by tifffile
+    sdr_png   16 bits; by libpng (imagecodecs)
+    jpeg      8 bits, colours at full resolution; by Pillow
+
+Each holds the codes, the profile of their primaries with the curve of sRGB, camera and exposure of
+the reference frame (`jpeg`, `sdr_png`), and notes. None holds light, alpha, mask or panorama.
+Sources: TIFF 6.0; ICC.1:2022; PNG, third edition.
+"""
+
+import io
+import zlib
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from hdrcnn.colour.absolute import strips
+from hdrcnn.colour.icc import srgb_profile
+from hdrcnn.colour.icc_profile import matrix_profile
+from hdrcnn.colour.primaries import REC709, name_of
+from hdrcnn.files import ImageError, finished_whole
+from hdrcnn.writers import notes
+from hdrcnn.writers.metadata import exif_block
+from hdrcnn.writers.options import Options
+from hdrcnn.writers.picture import Picture, check
+from hdrcnn.writers.png import chunk, text_chunk
+
+JPEG_LARGEST = 65535
+"""Rows or columns of a JPEG."""
+STRIP = 64
+"""Rows of a strip of TIFF."""
+SIGNATURE_AND_HEAD = 8 + 25
+"""Bytes of a PNG before the chunks that may follow its first."""
+
+
+def _profile(picture: Picture) -> bytes:
+    """That of the codes' primaries."""
+    if picture.chromaticities == REC709:
+        return srgb_profile()
+    return matrix_profile(picture.chromaticities)
+
+
+def _codes(path: Path, picture: Picture, bits: int) -> np.ndarray:
+    """[H, W, 3] uint8 or uint16. Raises ImageError where there are no codes."""
+    check(path, picture)
+    if picture.codes is None:
+        raise ImageError(f"{path}: not written, it is for pictures to look at, and this is light")
+    kind = np.dtype(np.uint8 if bits == 8 else np.uint16)
+    if picture.codes.dtype == kind:
+        return picture.codes
+    codes = np.empty(picture.codes.shape, kind)
+    for rows in strips(len(codes)):
+        part = picture.codes[rows].astype(np.float32)
+        if picture.codes.dtype.kind != "f":
+            part /= np.float32(np.iinfo(picture.codes.dtype).max)
+        codes[rows] = np.round(part * np.float32(2**bits - 1))
+    return codes
+
+
+def write_tiff(path: Path, picture: Picture, options: Options) -> None:
+    """A TIFF of 16 bits. Raises ImageError."""
+    import tifffile
+
+    codes = _codes(path, picture, 16)
+    big = codes.nbytes > 2**32 - 2**25
+    with finished_whole(path) as temporary, tifffile.TiffWriter(temporary, bigtiff=big) as file:
+        file.write(
+            codes,
+            photometric="rgb",
+            compression="zlib",
+            compressionargs={"level": 1},
+            predictor=True,
+            rowsperstrip=STRIP,
+            iccprofile=_profile(picture),
+            description=notes.line(picture.notes).decode() if picture.notes else None,
+            software="hdrcnn",
+            metadata=None,
+        )
+
+
+def write_sdr_png(path: Path, picture: Picture, options: Options) -> None:
+    """A PNG of 16 bits. Raises ImageError."""
+    import imagecodecs
+
+    data = imagecodecs.png_encode(_codes(path, picture, 16), level=4)
+    profile = zlib.compress(_profile(picture))
+    name = name_of(picture.chromaticities).encode("latin-1", "replace")[:79]
+    camera = exif_block(picture.camera)
+    with finished_whole(path) as temporary, temporary.open("wb") as file:
+        file.write(data[:SIGNATURE_AND_HEAD])
+        chunk(file, b"iCCP", name + b"\0\0" + profile)
+        if camera:
+            chunk(file, b"eXIf", camera)
+        if picture.notes:
+            chunk(file, b"iTXt", text_chunk("hdrcnn", notes.line(picture.notes).decode()))
+        file.write(memoryview(data)[SIGNATURE_AND_HEAD:])
+
+
+def write_jpeg(path: Path, picture: Picture, options: Options) -> None:
+    """A JPEG. Raises ImageError."""
+    codes = _codes(path, picture, 8)
+    if max(picture.size) > JPEG_LARGEST:
+        rows, columns = picture.size
+        raise ImageError(
+            f"{path}: not written, {columns}x{rows} is more than a JPEG holds ({JPEG_LARGEST}); "
+            "leave out --format=jpeg"
+        )
+    camera = exif_block(picture.camera)
+    more = {"exif": b"Exif\0\0" + camera} if camera else {}
+    if picture.notes:
+        more["comment"] = notes.line(picture.notes)
+    file = io.BytesIO()
+    Image.fromarray(codes).save(
+        file, "JPEG", quality=options.jpeg_quality, subsampling=0,
+        icc_profile=_profile(picture), **more,
+    )  # fmt: skip
+    with finished_whole(path) as temporary:
+        temporary.write_bytes(file.getbuffer())

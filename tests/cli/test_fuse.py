@@ -1,0 +1,150 @@
+"""`hdrcnn fuse` from files to files: names, faults, resume, light."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from hdrcnn.cli.main import main
+from hdrcnn.cli.parser import UsageError
+from hdrcnn.readers.hdr import read_exr
+from hdrcnn.readers.photograph import read_photograph
+from tests.predict.brackets import exposed, texture
+
+EVS = (-2.0, 0.0, 2.0)
+
+
+def save(path: Path, codes: np.ndarray, ev: float | None = None, time: str = "10:00:00") -> None:
+    exif = Image.Exif()
+    if ev is not None:
+        exif[0x0110] = "Model"
+        inner = exif.get_ifd(0x8769)
+        inner[0x829A], inner[0x9204] = 0.01 * 2.0**ev, ev
+        inner[0x9003] = f"2024:01:01 {time}"
+    path.parent.mkdir(exist_ok=True, parents=True)
+    Image.fromarray(codes).save(path, exif=exif)
+
+
+def save_bracket(folder: Path, name: str, time: str, seed: int = 0, exif: bool = True) -> None:
+    light = texture(120, 160, seed)
+    for index, ev in enumerate(EVS):
+        codes = exposed(light, ev, seed=index)
+        save(folder / f"{name}_{index}.png", codes, ev if exif else None, time)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    place = tmp_path / "in"
+    save_bracket(place, "a", "10:00:00", 1)
+    save_bracket(place, "b", "10:00:30", 2)
+    return place
+
+
+def fuse(*arguments: object) -> int:
+    return main(["fuse", *map(str, arguments)])
+
+
+def test_brackets_become_pictures_and_a_second_run_keeps_them(folder, tmp_path, capfd):
+    out = tmp_path / "out"
+    log = tmp_path / "log.json"
+    assert fuse(folder, "--out_dir", out, "--format", "tiff,sdr_png,jpeg", "--log", log) == 0
+    names = sorted(path.name for path in out.iterdir())
+    assert names == sorted(
+        f"{stem}_0_fused.{kind}" for stem in "ab" for kind in ("tif", "png", "jpg")
+    )
+    fused = read_photograph(out / "a_0_fused.tif")
+    assert (fused.bits, fused.code.shape) == (16, (120, 160, 3))
+    lines = [json.loads(line) for line in log.read_text().splitlines()]
+    assert [line["status"] for line in lines] == ["done", "done"]
+    assert fuse(folder, "--out_dir", out, "--format", "tiff,sdr_png,jpeg", "--log", log) == 0
+    assert "kept" in capfd.readouterr().out
+    lines = [json.loads(line) for line in log.read_text().splitlines()]
+    assert [line["status"] for line in lines[2:]] == ["kept", "kept"]
+    save(folder / "a_2.png", exposed(texture(120, 160, 1), 1.5), 1.5)
+    assert fuse(folder, "--out_dir", out, "--format", "tiff,sdr_png,jpeg", "--log", log) == 0
+    lines = [json.loads(line) for line in log.read_text().splitlines()]
+    assert [line["status"] for line in lines[4:]] == ["done", "kept"]
+
+
+def test_other_settings_fuse_again(folder, tmp_path, capfd):
+    for method, expected in (("auto", " "), ("mertens", "mertens"), ("mertens", "kept")):
+        assert fuse(folder, "--out_dir", tmp_path / "out", "--method", method) == 0
+        assert expected in capfd.readouterr().out
+
+
+def test_light_is_merged_in_the_unit_of_the_reference(folder, tmp_path):
+    out = tmp_path / "out"
+    assert fuse(folder, "--out_dir", out, "--merge", "--reference", 2, "--exr_float") == 0
+    light = texture(120, 160, 1)
+    merged = read_exr(out / "a_0.exr")
+    told = (light > 0.02) & (light < 3.0)
+    stops = np.log2(np.maximum(merged[told], 1e-6) / light[told])
+    assert abs(np.median(stops)) < 0.1
+    assert np.sqrt(np.mean(stops**2)) < 0.3
+    assert (out / "a_0_fused.tif").is_file()
+
+
+def test_per_overrules_and_what_is_wrong_is_one_line_each(folder, tmp_path, capfd):
+    save_bracket(folder / "c", "c", "10:00:00", 3, exif=False)
+    save(folder / "d" / "1.png", exposed(texture(120, 160, 4), 0), 0.0)
+    save(folder / "d" / "2.png", exposed(texture(90, 100, 4), 2), 2.0)
+    save_bracket(folder / "e", "e", "10:00:00", 5)
+    (folder / "e" / "e_1.png").write_bytes((folder / "e" / "e_1.png").read_bytes()[:3000])
+    out = tmp_path / "out"
+    assert fuse(folder, "--out_dir", out) == 1
+    said = capfd.readouterr().err
+    assert said.count("--per") >= 3
+    for name, word in (("c_0.png", "Exif"), ("2.png", "size"), ("e_1.png", "damaged")):
+        assert any(name in line and word in line for line in said.splitlines()), name
+    assert (out / "a_0_fused.tif").is_file()
+    assert not list(out.glob("[de]/*"))
+    assert fuse(folder / "c", "--out_dir", tmp_path / "per", "--per", 3) == 0
+    assert [path.name for path in (tmp_path / "per").iterdir()] == ["c_0_fused.tif"]
+
+
+def test_the_same_pixels_twice_and_other_scenes(tmp_path, capfd):
+    place = tmp_path / "in"
+    codes = exposed(texture(120, 160), 0)
+    save(place / "a" / "1.png", codes, 0.0)
+    save(place / "a" / "2.png", codes, 2.0)
+    save(place / "b" / "1.png", exposed(texture(200, 300, 8), 0), 0.0)
+    save(place / "b" / "2.png", exposed(texture(200, 300, 9), 0), 2.0)
+    assert fuse(place, "--out_dir", tmp_path / "out") == 1
+    said = capfd.readouterr().err
+    assert "same picture" in said
+    assert "scene" in said
+
+
+def test_without_exposure_times_nothing_is_merged(folder, tmp_path, capfd):
+    save_bracket(folder / "c", "c", "10:00:00", 3, exif=False)
+    out = tmp_path / "out"
+    assert fuse(folder / "c", "--out_dir", out, "--per", 3, "--format", "exr") == 1
+    assert "exposure" in capfd.readouterr().err
+    assert not list(out.glob("*.exr"))
+
+
+def test_a_report_and_shards(folder, tmp_path):
+    assert fuse(folder, "--out_dir", tmp_path / "r", "--report", "--align", "off") == 0
+    assert (tmp_path / "r" / "report.html").stat().st_size > 1000
+    assert fuse(folder, "--out_dir", tmp_path / "s", "--shard", "2/2", "--deghost", "off") == 0
+    assert [path.name for path in (tmp_path / "s").iterdir()] == ["b_0_fused.tif"]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [[], ["x", "--per", "1"], ["x", "--method", "best"], ["x", "--resolution", "native"],
+     ["x", "--reference", "0"], ["x", "--mask"]],
+)  # fmt: skip
+def test_arguments_that_cannot_be(arguments):
+    with pytest.raises(UsageError):
+        fuse(*arguments)
+
+
+def test_without_opencv_one_line_says_what_to_install(folder, tmp_path, monkeypatch):
+    import sys
+
+    monkeypatch.setitem(sys.modules, "cv2", None)
+    with pytest.raises(Exception, match="pip install opencv"):
+        fuse(folder, "--out_dir", tmp_path / "out")

@@ -1,0 +1,93 @@
+"""A known movement is found to a fraction of a pixel; what is no movement of a hand is refused."""
+
+import numpy as np
+import pytest
+
+from hdrcnn.files import ImageError
+from hdrcnn.predict.alignment import Alignment, align, corners, inside, plausible, warped
+from tests.predict.brackets import exposed, seen, texture
+
+
+def homography(angle: float, x: float, y: float, tilt: float = 0.0) -> np.ndarray:
+    c, s = np.cos(np.radians(angle)), np.sin(np.radians(angle))
+    middle = np.array([[1, 0, 210], [0, 1, 150], [0, 0, 1.0]])
+    move = np.array([[c, -s, x], [s, c, y], [tilt, tilt / 2, 1.0]])
+    return middle @ move @ np.linalg.inv(middle)
+
+
+@pytest.mark.parametrize("exposures", [(0, -2), (0, 2), (-2, 1)])
+@pytest.mark.parametrize("movement", [(0.6, 7.3, -4.8, 2e-5), (0.0, 3.4, 2.2, 0.0)])
+def test_a_homography_is_recovered_whatever_the_exposure(exposures, movement):
+    light, true = texture(), homography(*movement)
+    # Pixel p of the moved frame shows true p; so pixel q of the reference is true^-1 q there.
+    frames = [exposed(light, exposures[0]), exposed(seen(light, true), exposures[1], seed=1)]
+    found = align(frames, 0)
+    assert found[0].kind == "reference"
+    assert found[1].kind == "homography"
+    expected = np.linalg.inv(true)
+    error = corners(found[1].matrix, 300, 420) - corners(expected, 300, 420)
+    assert np.abs(error).max() < 0.5
+
+
+def test_a_warped_frame_lies_on_the_reference():
+    light, true = texture(), homography(0.5, 6.2, -3.1)
+    frames = [exposed(light, 0), exposed(seen(light, true), 0, seed=1)]
+    alignment = align(frames, 0)[1]
+    there = warped(frames[1], alignment)
+    inner = np.s_[20:-20, 20:-20]
+    after = np.abs(there[inner].astype(float) - frames[0][inner]).mean()
+    before = np.abs(frames[1][inner].astype(float) - frames[0][inner]).mean()
+    assert after < before / 8
+    measured = inside(alignment, 300, 420, 0, 300)
+    assert not measured.all()
+    assert measured[inner].all()
+
+
+def test_a_shift_by_whole_pixels_is_undone_exactly():
+    frame = exposed(texture(64, 80), 0)
+    shift = Alignment("translation", np.array([[1.0, 0, 5], [0, 1, -3], [0, 0, 1]]))
+    there = warped(frame, shift)
+    np.testing.assert_array_equal(there[3:, :-5], frame[:-3, 5:])
+    measured = inside(shift, 64, 80, 0, 64)
+    assert measured[3:, :-5].all()
+    assert measured.sum() == 61 * 75
+    np.testing.assert_array_equal(inside(shift, 64, 80, 10, 20), measured[10:20])
+
+
+def test_frames_of_a_tripod_are_not_resampled():
+    light = texture()
+    frames = [exposed(light, ev, seed=i) for i, ev in enumerate((-2, 0, 2))]
+    for alignment, frame in zip(align(frames, 1), frames, strict=True):
+        assert not alignment.resamples
+        assert warped(frame, alignment) is frame
+
+
+def test_other_scenes_are_refused_and_named_by_number():
+    frames = [exposed(texture(seed=1), 0), exposed(texture(seed=2), 0)]
+    with pytest.raises(ImageError, match="frames 1 and 2"):
+        align(frames, 0)
+
+
+def test_a_black_frame_is_taken_as_it_is_with_a_word():
+    frames = [exposed(texture(), 0), np.zeros((300, 420, 3), np.uint8)]
+    found = align(frames, 0)[1]
+    assert found.kind == "none"
+    assert "frame 2" in found.note
+
+
+@pytest.mark.parametrize(
+    ("matrix", "expected"),
+    [
+        (np.eye(3), True),
+        (homography(1.0, 9.0, -9.0), True),
+        (homography(0.0, 200.0, 0.0), False),
+        (homography(30.0, 0.0, 0.0), False),
+        (np.diag([1.3, 1.3, 1.0]), False),
+        (np.array([[1, 0.3, 0], [0, 1, 0], [0, 0, 1.0]]), False),
+        (np.diag([-1.0, 1.0, 1.0]), False),
+        (np.array([[1, 0, 0], [0, 1, 0], [-1 / 300, 0, 1.0]]), False),
+        (np.full((3, 3), np.nan), False),
+    ],
+)
+def test_what_is_no_movement_of_a_hand(matrix, expected):
+    assert plausible(matrix, 300, 420) is expected

@@ -1,0 +1,120 @@
+"""What moved appears once; what did not move is not touched."""
+
+import numpy as np
+import pytest
+
+from hdrcnn.predict import ghosts
+from hdrcnn.predict.bracket import Choices, prepared
+from hdrcnn.predict.fusion import fuse
+from hdrcnn.predict.intensity_mapping import best_exposed, mapped, mappings, matched
+from tests.predict.brackets import exposed, texture
+
+EVS = (-1.5, 0.0, 1.5)
+PLACES = (60, 160, 260)
+SIDE = 50
+
+
+def bracket(mover: bool = True) -> list[np.ndarray]:
+    """A red square that is at another place in each frame."""
+    frames = []
+    for index, (ev, left) in enumerate(zip(EVS, PLACES, strict=True)):
+        light = texture()
+        if mover:
+            light[120 : 120 + SIDE, left : left + SIDE] = (0.35, 0.02, 0.02)
+        frames.append(exposed(light, ev, seed=index))
+    return frames
+
+
+def red(frame: np.ndarray, left: int) -> float:
+    """How much more red than green the place of a square is, in codes of 8 bits."""
+    part = frame[130 : 120 + SIDE - 10, left + 10 : left + SIDE - 10].astype(float)
+    part = part / (257 if frame.dtype == np.uint16 else 1)
+    return float((part[..., 0] - part[..., 1]).mean())
+
+
+@pytest.mark.parametrize("reference", [1, 2, 3])
+def test_a_mover_appears_once_where_the_reference_has_it(reference):
+    ready = prepared(bracket(), Choices(align=False, reference=reference))
+    assert 0.02 < ready.moved < 0.2
+    still = fuse(bracket(mover=False))
+    fused = fuse(ready.frames)
+    for index, left in enumerate(PLACES):
+        here, without = red(fused, left), red(still, left)
+        if index == reference - 1:
+            assert here > without + 60
+        else:
+            assert abs(here - without) < 25
+
+
+def test_without_ghost_removal_it_appears_everywhere():
+    fused = fuse(prepared(bracket(), Choices(align=False, deghost=False)).frames)
+    still = fuse(bracket(mover=False))
+    assert sum(red(fused, left) > red(still, left) + 8 for left in PLACES) > 1
+
+
+def test_nothing_that_stands_still_is_touched():
+    frames = bracket(mover=False)
+    before = [frame.copy() for frame in frames]
+    ready = prepared(frames, Choices(align=False))
+    assert ready.moved < 0.002
+    touched = [(a != b).any(axis=-1).mean() for a, b in zip(ready.frames, before, strict=True)]
+    assert max(touched) < 0.005
+
+
+def test_strips_are_the_whole(monkeypatch):
+    frames = [bracket(), bracket()]
+    for each, strip in zip(frames, (1000, 32), strict=True):
+        monkeypatch.setattr(ghosts, "STRIP", strip)
+        ghosts.replace(each, ghosts.find(each, 1), None, 1)
+    for one, other in zip(*frames, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_frames_that_differ_everywhere_are_left_with_a_word():
+    frames = [exposed(texture(seed=1), 0), exposed(texture(seed=2), 0)]
+    found = ghosts.find(frames, 0)
+    assert found.share == 0.0
+    assert "ghosts" in found.note
+
+
+def test_where_a_frame_has_measured_nothing_the_reference_stands_in():
+    frames = bracket(mover=False)
+    frames[2][:, :20] = 0
+    movement = ghosts.find(frames, 1)
+
+    def inside(index, top, bottom):
+        return np.broadcast_to(np.arange(420) >= (20 if index == 2 else 0), (bottom - top, 420))
+
+    ghosts.replace(frames, movement, inside, 1)
+    expected = bracket(mover=False)[2]
+    assert np.abs(frames[2][:, :20].astype(float) - expected[:, :20]).mean() < 8
+
+
+def test_the_mapping_is_that_of_the_exposures():
+    light = texture()
+    first, second = exposed(light, 0), exposed(light, 1.5, seed=1)
+    from hdrcnn.colour.transfer import srgb_decode, srgb_encode
+
+    codes = np.arange(20, 130)
+    true = 255 * srgb_encode(np.minimum(srgb_decode(codes / 255.0) * 2**1.5, 1.0))
+    for table in (*mappings(first, second), matched(first[..., 1], second[..., 1])):
+        assert (np.diff(table) >= 0).all()
+        np.testing.assert_allclose(table[codes], true, atol=6)
+    middle = np.full((1, 1, 3), 70.5, np.float32)
+    tables = mappings(first, second)
+    np.testing.assert_allclose(
+        mapped(middle, tables)[0, 0], tables[:, 70:72].mean(axis=1), rtol=1e-5
+    )
+
+
+def test_a_change_of_white_balance_gets_a_table_for_each_channel():
+    light = texture()
+    first, second = exposed(light, 0), exposed(light * [1.0, 1.0, 1.8], 0, seed=1)
+    tables = mappings(first, second)
+    assert tables[2, 100] > tables[0, 100] + 15
+    assert ghosts.find([first, second.astype(np.uint8)], 0).share < 0.05
+
+
+def test_the_best_exposed_frame_is_the_one_that_is_clipped_least():
+    light = texture()
+    assert best_exposed([exposed(light, ev) for ev in (-6, 0, 5)]) == 1

@@ -1,0 +1,114 @@
+"""Which files make a bracket."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from hdrcnn.readers.brackets import brackets, camera_of, exposure_of
+
+BIASES = (0.0, -2.0, 2.0)
+
+
+def frame(
+    path: Path, bias=None, seconds=None, time="2024:05:01 10:00:00", model="M", seed=0
+) -> Path:
+    exif = Image.Exif()
+    exif[0x0110] = model
+    inner = exif.get_ifd(0x8769)
+    if bias is not None:
+        inner[0x9204] = bias
+    if seconds is not None:
+        inner[0x829A] = seconds
+    if time is not None:
+        inner[0x9003] = time
+    path.parent.mkdir(exist_ok=True)
+    pixels = np.random.default_rng(seed + hash(path.name) % 1000).integers(
+        0, 255, (8, 9, 3), np.uint8
+    )
+    Image.fromarray(pixels).save(path, exif=exif)
+    return path
+
+
+def series(folder: Path, first: int, time: str, **more) -> list[Path]:
+    return [
+        frame(folder / f"i{first + i}.jpg", bias, 0.01 * 2**bias, time, seed=i, **more)
+        for i, bias in enumerate(BIASES)
+    ]
+
+
+def names(found):
+    return [[path.name for path in frames] for frames in found]
+
+
+def test_a_repeated_bias_begins_the_next_bracket_in_natural_order(tmp_path):
+    files = series(tmp_path, 8, "2024:05:01 10:00:00") + series(tmp_path, 11, "2024:05:01 10:00:01")
+    faults: list[str] = []
+    found = brackets(files[::-1], None, faults)
+    assert names(found) == [["i8.jpg", "i9.jpg", "i10.jpg"], ["i11.jpg", "i12.jpg", "i13.jpg"]]
+    assert not faults
+
+
+def test_times_far_apart_and_other_cameras_are_other_brackets(tmp_path):
+    files = [
+        frame(tmp_path / "1.jpg", seconds=0.01),
+        frame(tmp_path / "2.jpg", seconds=0.04),
+        frame(tmp_path / "3.jpg", seconds=0.16, time="2024:05:01 10:05:00"),
+        frame(tmp_path / "4.jpg", seconds=0.01, time="2024:05:01 10:05:00"),
+        frame(tmp_path / "5.jpg", seconds=0.02, time="2024:05:01 10:05:00", model="N"),
+    ]
+    faults: list[str] = []
+    assert names(brackets(files, None, faults)) == [["1.jpg", "2.jpg"], ["3.jpg", "4.jpg"]]
+    assert len(faults) == 1
+    assert "5.jpg" in faults[0]
+    assert "alone" in faults[0]
+
+
+def test_folders_are_never_mixed(tmp_path):
+    files = [frame(tmp_path / "a" / "1.jpg", 0.0), frame(tmp_path / "b" / "2.jpg", 2.0)]
+    faults: list[str] = []
+    assert brackets(files, None, faults) == []
+    assert len(faults) == 2
+    assert brackets(files, 2, faults) == []
+
+
+def test_without_exif_the_remedy_is_per(tmp_path):
+    files = [frame(tmp_path / f"{i}.png", time=None) for i in range(5)]
+    faults: list[str] = []
+    assert brackets(files, None, faults) == []
+    assert len(faults) == 5
+    assert all("--per" in line for line in faults)
+    faults.clear()
+    assert names(brackets(files, 2, faults)) == [["0.png", "1.png"], ["2.png", "3.png"]]
+    assert "4.png" in faults[0]
+
+
+def test_the_same_file_twice_is_a_fault_and_the_others_are_done(tmp_path):
+    files = series(tmp_path, 0, "2024:05:01 10:00:00")
+    copy = tmp_path / "a.jpg"
+    copy.write_bytes(files[0].read_bytes())
+    again = tmp_path / "b.jpg"
+    again.write_bytes(copy.read_bytes())
+    faults: list[str] = []
+    assert names(brackets([copy, again], 2, faults)) == []
+    assert "b.jpg" in faults[0]
+    assert "same" in faults[0]
+
+
+@pytest.mark.parametrize("per", [1, 10, 0])
+def test_per_out_of_bounds(per):
+    with pytest.raises(ValueError, match="per"):
+        brackets([], per, [])
+
+
+def test_exposure_counts_time_sensitivity_and_aperture(tmp_path):
+    one: dict[str, str | int | float] = {"ExposureTime": 0.01, "ISO": 100, "FNumber": 2.0}
+    base = exposure_of(one)
+    assert base is not None
+    assert exposure_of(one | {"ISO": 400}) == pytest.approx(4 * base)
+    assert exposure_of(one | {"FNumber": 4.0}) == pytest.approx(base / 4)
+    assert exposure_of({"ISO": 100}) is None
+    broken = tmp_path / "x.jpg"
+    broken.write_bytes(b"\xff\xd8\xffnothing")
+    assert camera_of(broken) == {}
