@@ -24,8 +24,8 @@ from PIL import Image
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
+from hdrcnn.console import quietly
 from hdrcnn.files import ImageError
-from hdrcnn.printed import quietly
 from hdrcnn.readers.hdr import read_exr
 from hdrcnn.weights import WeightsError
 from training_code.console import run

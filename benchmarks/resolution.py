@@ -29,8 +29,8 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from hdrcnn.colour.transfer import linearise, luminance, srgb_encode
+from hdrcnn.console import quietly
 from hdrcnn.files import ImageError
-from hdrcnn.printed import quietly
 from hdrcnn.readers.hdr import read_hdr
 from hdrcnn.tiles import resolution
 from hdrcnn.weights import WeightsError

@@ -13,10 +13,9 @@ from PIL import Image, ImageDraw, ImageFont
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from hdrcnn.colour.display import to_display
-from hdrcnn.colour.transfer import linearise
+from hdrcnn.colour.transfer import linearise, to_display
+from hdrcnn.console import quietly
 from hdrcnn.files import ImageError
-from hdrcnn.printed import quietly
 from hdrcnn.readers.hdr import read_exr
 from hdrcnn.readers.photograph import read_ldr
 from hdrcnn.tiles.geometry import fit

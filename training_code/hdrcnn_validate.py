@@ -24,8 +24,8 @@ from absl import flags
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from hdrcnn.colour.transfer import DEFAULT_CURVE, ESTIMATED, LINEARISATIONS
+from hdrcnn.console import quietly
 from hdrcnn.files import ImageError, finished_whole
-from hdrcnn.printed import quietly
 from hdrcnn.weights import SHIPPED, WeightsError
 from training_code.console import run
 

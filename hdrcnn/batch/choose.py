@@ -14,9 +14,8 @@ import numpy as np
 
 from hdrcnn.colour.clipping_level import Levels
 from hdrcnn.colour.transfer import DEFAULT_CURVE, ESTIMATED
+from hdrcnn.console import held, quietly
 from hdrcnn.files import digest
-from hdrcnn.interruption import held
-from hdrcnn.printed import quietly
 from hdrcnn.weights import (
     CURVES,
     JPEG,

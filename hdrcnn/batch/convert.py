@@ -15,16 +15,13 @@ import numpy as np
 
 from hdrcnn import review as report
 from hdrcnn.batch.choose import Networks, sha256
-from hdrcnn.batch.job import Settings
-from hdrcnn.batch.outcome import FIGURES, Outcome, image_error
+from hdrcnn.batch.job import FIGURES, Outcome, Settings, image_error
 from hdrcnn.batch.plan import Job
 from hdrcnn.batch.recipe import Making, check_place, standing
 from hdrcnn.batch.result import Result, curve_of, levels_of
-from hdrcnn.batch.sequence import Films
-from hdrcnn.batch.source import FileState, Source
+from hdrcnn.batch.source import FileState, Films, Source
 from hdrcnn.colour.clipping_level import UNCLIPPED, Levels, clipping_levels, factors
-from hdrcnn.colour.measured import Measured
-from hdrcnn.colour.sensor_light import SensorLight
+from hdrcnn.colour.measured import Measured, SensorLight
 from hdrcnn.colour.transfer import ESTIMATED, CameraCurve
 from hdrcnn.files import ImageError, NoRoomError
 from hdrcnn.predict.runtime import DeviceError

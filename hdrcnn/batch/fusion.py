@@ -13,8 +13,7 @@ import numpy as np
 from hdrcnn import review as report
 from hdrcnn.batch.choose import sha256
 from hdrcnn.batch.convert import Conversion, is_text
-from hdrcnn.batch.job import Settings
-from hdrcnn.batch.outcome import FIGURES, Outcome
+from hdrcnn.batch.job import FIGURES, Outcome, Settings
 from hdrcnn.batch.recipe import Making, check_place, standing
 from hdrcnn.batch.result import curve_record
 from hdrcnn.batch.source import FileState, Source

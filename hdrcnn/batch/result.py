@@ -16,11 +16,9 @@ from hdrcnn.batch.plan import Job
 from hdrcnn.batch.recipe import Making, software
 from hdrcnn.batch.source import Source
 from hdrcnn.colour.clipping_level import Levels
-from hdrcnn.colour.display import to_display
-from hdrcnn.colour.measured import Measured
+from hdrcnn.colour.measured import Measured, SensorLight
 from hdrcnn.colour.primaries import REC709, Chromaticities, linear_to_rec709, luminance_weights
-from hdrcnn.colour.sensor_light import SensorLight
-from hdrcnn.colour.transfer import CameraCurve, linearise
+from hdrcnn.colour.transfer import CameraCurve, linearise, to_display
 from hdrcnn.files import ImageError
 from hdrcnn.predict.blend import THRESHOLD, mask
 from hdrcnn.readers.exif import Camera

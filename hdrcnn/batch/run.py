@@ -7,11 +7,10 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from hdrcnn.batch.choose import Networks
 from hdrcnn.batch.convert import Conversion
 from hdrcnn.batch.fusion import Fusion, FusionSettings
-from hdrcnn.batch.job import Settings
-from hdrcnn.batch.outcome import Outcome
+from hdrcnn.batch.job import Outcome, Settings
 from hdrcnn.batch.plan import Job
-from hdrcnn.batch.sequence import Films
-from hdrcnn.interruption import check
+from hdrcnn.batch.source import Films
+from hdrcnn.console import check
 
 __all__ = ["Job", "Outcome", "Settings", "convert", "convert_all"]
 

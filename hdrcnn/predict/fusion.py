@@ -17,8 +17,8 @@ from typing import Any
 
 import numpy as np
 
+from hdrcnn.console import check
 from hdrcnn.files import ImageError
-from hdrcnn.interruption import check
 from hdrcnn.models import BUILDERS
 from hdrcnn.predict.opencv import opencv, reduced_codes
 from hdrcnn.predict.pyramid import blend

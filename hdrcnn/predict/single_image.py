@@ -9,8 +9,7 @@ import numpy.typing as npt
 
 from hdrcnn import weights
 from hdrcnn.colour.clipping_level import AUTO, Levels, clipping_levels, factors
-from hdrcnn.colour.measured import Measured
-from hdrcnn.colour.sensor_light import SensorLight
+from hdrcnn.colour.measured import Measured, SensorLight
 from hdrcnn.colour.transfer import (
     DEFAULT_CURVE,
     ESTIMATED,
@@ -19,8 +18,8 @@ from hdrcnn.colour.transfer import (
     linearise,
     log_decode,
 )
+from hdrcnn.console import one_by_one
 from hdrcnn.files import shown
-from hdrcnn.interruption import one_by_one
 from hdrcnn.models.metadata import Hdrcnn
 from hdrcnn.predict import blend as highlights, camera_curve as curve_estimation, runtime as devices
 from hdrcnn.predict.precision import building_in, chosen

@@ -17,12 +17,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import OpenEXR
 
-from hdrcnn.colour.absolute import strips
 from hdrcnn.colour.primaries import REC709, is_xyz, luminance_weights, to_rec709, xyz_to_rec709
+from hdrcnn.console import without
 from hdrcnn.files import ImageError, shown
-from hdrcnn.printed import without
 from hdrcnn.readers import exr_layers, rgbe
 from hdrcnn.readers.decoded import NotReadError
+from hdrcnn.tiles.regions import strips
 
 if TYPE_CHECKING:
     import tifffile

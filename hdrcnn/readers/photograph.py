@@ -16,9 +16,8 @@ import numpy as np
 from PIL import UnidentifiedImageError
 
 from hdrcnn.colour.icc import has_tables, profile_chromaticities, srgb_profile, to_srgb
-from hdrcnn.colour.measured import Measured
+from hdrcnn.colour.measured import Measured, SensorLight
 from hdrcnn.colour.primaries import ADOBE_RGB, REC709, Chromaticities, nearest_named
-from hdrcnn.colour.sensor_light import SensorLight
 from hdrcnn.colour.transfer import srgb_decode
 from hdrcnn.files import ImageError
 from hdrcnn.readers import (

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from hdrcnn.colour.sensor_light import SensorLight
+from hdrcnn.colour.measured import SensorLight
 from hdrcnn.readers import exif
 from hdrcnn.readers.decoded import NotReadError, SizeCheck
 

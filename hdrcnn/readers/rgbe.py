@@ -9,8 +9,8 @@ import re
 
 import numpy as np
 
-from hdrcnn.colour.absolute import strips
 from hdrcnn.colour.primaries import XYZ, to_rec709
+from hdrcnn.tiles.regions import strips
 
 _BREAK = re.compile(rb"\n\r?\n")
 """The empty line that ends the header; some programs end their lines in CR LF."""

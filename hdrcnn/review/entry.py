@@ -11,9 +11,8 @@ from collections.abc import Mapping
 import numpy as np
 from PIL import Image
 
-from hdrcnn.colour.display import to_display
 from hdrcnn.colour.primaries import linear_to_rec709
-from hdrcnn.colour.transfer import srgb_decode
+from hdrcnn.colour.transfer import srgb_decode, to_display
 from hdrcnn.review.exposure_strip import Gain, measured
 from hdrcnn.tiles.reduction import fitting, reduced, resized
 from hdrcnn.writers.gain_map import GainMap, gain_map

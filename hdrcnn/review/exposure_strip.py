@@ -13,13 +13,11 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from hdrcnn.colour.absolute import strips
-from hdrcnn.colour.clipping_level import scaled
-from hdrcnn.colour.display import to_display
+from hdrcnn.colour.clipping_level import THRESHOLD, saturation, scaled
 from hdrcnn.colour.primaries import linear_to_rec709
-from hdrcnn.colour.saturation import THRESHOLD, saturation
-from hdrcnn.colour.transfer import linearise, luminance, srgb_encode
+from hdrcnn.colour.transfer import linearise, luminance, srgb_encode, to_display
 from hdrcnn.tiles.reduction import fitting, reduced
+from hdrcnn.tiles.regions import strips
 from hdrcnn.writers.picture import Picture, check
 from hdrcnn.writers.preview import write_png
 from hdrcnn.writers.rendition import code_strip, rec709

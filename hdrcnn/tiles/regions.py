@@ -13,6 +13,14 @@ FILLED = 0.5
 """Share of a rectangle from which on it is not divided any further."""
 MOST = 1000
 """Rectangles of which all pairs are looked at; where there are more, they are made larger."""
+STRIP = 256
+"""Rows that are worked on together."""
+
+
+def strips(rows: int, step: int = STRIP) -> Iterator[slice]:
+    """The rows of a picture, from the top, a few at a time."""
+    for top in range(0, rows, step):
+        yield slice(top, min(top + step, rows))
 
 
 @dataclasses.dataclass(frozen=True)

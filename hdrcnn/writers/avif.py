@@ -10,8 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
-from hdrcnn.colour.absolute import strips
 from hdrcnn.files import ImageError, finished_whole
+from hdrcnn.tiles.regions import strips
 from hdrcnn.writers import WRITERS, needed, notes
 from hdrcnn.writers.avif_light import with_content_light
 from hdrcnn.writers.options import Options

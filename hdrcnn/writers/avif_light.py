@@ -6,7 +6,7 @@ Sources: ISO/IEC 14496-12 (boxes, `clli`, `iloc`); ISO/IEC 23008-12 (`iprp`, `ip
 import dataclasses
 import struct
 
-from hdrcnn.colour.absolute import ContentLight
+from hdrcnn.colour.pq import ContentLight
 from hdrcnn.readers.heif_items import boxes
 
 

@@ -16,11 +16,11 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from hdrcnn.colour.absolute import strips
 from hdrcnn.colour.icc import srgb_profile
 from hdrcnn.colour.icc_profile import matrix_profile
 from hdrcnn.colour.primaries import REC709, name_of
 from hdrcnn.files import ImageError, finished_whole
+from hdrcnn.tiles.regions import strips
 from hdrcnn.writers import notes
 from hdrcnn.writers.metadata import exif_block
 from hdrcnn.writers.options import Options

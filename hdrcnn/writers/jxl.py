@@ -12,8 +12,8 @@ from pathlib import Path
 
 import numpy as np
 
-from hdrcnn.colour.absolute import strips
 from hdrcnn.files import ImageError, finished_whole
+from hdrcnn.tiles.regions import strips
 from hdrcnn.writers import needed, notes
 from hdrcnn.writers.exr import HALF_MAX
 from hdrcnn.writers.metadata import exif_block, panorama_xmp

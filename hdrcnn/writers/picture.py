@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 
-from hdrcnn.colour.absolute import strips
 from hdrcnn.colour.clipping_level import Levels
 from hdrcnn.colour.measured import Measured
 from hdrcnn.colour.primaries import REC709, Chromaticities
@@ -14,6 +13,7 @@ from hdrcnn.colour.transfer import CameraCurve
 from hdrcnn.files import ImageError
 from hdrcnn.readers.exif import Camera
 from hdrcnn.readers.panorama import Band
+from hdrcnn.tiles.regions import strips
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

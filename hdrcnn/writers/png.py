@@ -16,9 +16,10 @@ from typing import IO
 
 import numpy as np
 
-from hdrcnn.colour.absolute import ContentLight, strips
+from hdrcnn.colour.pq import ContentLight
 from hdrcnn.colour.primaries import REC2020
 from hdrcnn.files import finished_whole
+from hdrcnn.tiles.regions import strips
 from hdrcnn.writers import notes
 from hdrcnn.writers.metadata import exif_block, panorama_xmp
 from hdrcnn.writers.options import Options

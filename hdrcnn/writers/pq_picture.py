@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from hdrcnn.colour.absolute import ContentLight, content_light, pq_codes, strips
+from hdrcnn.colour.pq import ContentLight, content_light, pq_codes
+from hdrcnn.tiles.regions import strips
 from hdrcnn.writers.options import Options
 from hdrcnn.writers.picture import Picture
 from hdrcnn.writers.rendition import shown

@@ -16,7 +16,6 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from hdrcnn.colour.absolute import strips
 from hdrcnn.colour.icc import matrix_profile
 from hdrcnn.colour.primaries import REC709, to_rec709
 from hdrcnn.colour.transfer import srgb_decode, srgb_encode
@@ -24,6 +23,7 @@ from hdrcnn.files import ImageError, finished_whole
 from hdrcnn.readers import exif
 from hdrcnn.readers.jpeg_markers import APP1, COMMENT
 from hdrcnn.readers.pillow import own_limit
+from hdrcnn.tiles.regions import strips
 from hdrcnn.writers import gain_map, jpeg_segments as jpeg_parts, notes
 from hdrcnn.writers.metadata import PANORAMA_SPACE, exif_block, xmp_packet
 from hdrcnn.writers.options import Options

@@ -18,7 +18,7 @@ from hdrcnn.batch import plan as folders, recipe as provenance, run as batch
 from hdrcnn.batch.choose import Networks
 from hdrcnn.batch.convert import Conversion
 from hdrcnn.batch.run import Settings, settle
-from hdrcnn.batch.sequence import Films
+from hdrcnn.batch.source import Films
 from hdrcnn.colour.transfer import srgb_decode
 from hdrcnn.readers.hdr import read_exr
 from hdrcnn.review.exposure_strip import measured

@@ -16,7 +16,7 @@ from hdrcnn.batch import plan as folders, run as batch
 from hdrcnn.batch.choose import Networks
 from hdrcnn.batch.convert import Conversion
 from hdrcnn.batch.result import cap
-from hdrcnn.batch.sequence import Films
+from hdrcnn.batch.source import Films
 from hdrcnn.colour.primaries import DISPLAY_P3, REC709
 from hdrcnn.colour.transfer import inverse_camera_curve
 from hdrcnn.readers.hdr import read_exr

@@ -11,7 +11,7 @@ import pytest
 import hdrcnn
 from hdrcnn.batch import plan as folders, run as batch
 from hdrcnn.batch.choose import Networks
-from hdrcnn.batch.outcome import image_error
+from hdrcnn.batch.job import image_error
 from hdrcnn.colour.transfer import srgb_decode
 from hdrcnn.files import prepare_folder
 from hdrcnn.readers.hdr import read_exr

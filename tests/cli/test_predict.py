@@ -83,7 +83,7 @@ def test_a_film_is_settled_on_the_device_that_is_asked_for_without_a_word(
 
 LOADS = """
 import os, sys, threading
-from hdrcnn.printed import quietly, say
+from hdrcnn.console import quietly, say
 quiet, go_on = threading.Event(), threading.Event()
 def load():
     with quietly():

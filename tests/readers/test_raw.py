@@ -13,7 +13,7 @@ import tifffile
 import hdrcnn
 from hdrcnn.batch import plan as folders, run as batch
 from hdrcnn.batch.choose import Networks
-from hdrcnn.colour.sensor_light import SensorLight
+from hdrcnn.colour.measured import SensorLight
 from hdrcnn.files import ImageError
 from hdrcnn.readers import raw
 from hdrcnn.readers.hdr import read_exr

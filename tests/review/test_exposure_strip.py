@@ -7,9 +7,8 @@ import pytest
 from hypothesis import given, settings, strategies as st
 from PIL import Image
 
-from hdrcnn.colour.display import to_display
 from hdrcnn.colour.primaries import DISPLAY_P3
-from hdrcnn.colour.transfer import linearise, luminance
+from hdrcnn.colour.transfer import linearise, luminance, to_display
 from hdrcnn.files import ImageError
 from hdrcnn.review import exposure_strip as strip
 from hdrcnn.tiles.reduction import fitting, reduced

@@ -6,7 +6,7 @@ import imageio.v3 as iio
 import numpy as np
 import pytest
 
-from hdrcnn.colour.display import to_display
+from hdrcnn.colour.transfer import to_display
 from hdrcnn.files import ImageError
 from training_code.watch import sheets
 from training_code.watch.validation import Figures, Look

@@ -9,8 +9,7 @@ from hypothesis import given, settings, strategies as st
 from hypothesis.extra import numpy as hnp
 from PIL import Image
 
-from hdrcnn.colour.absolute import REC709_TO_REC2020, content_light, pq_codes
-from hdrcnn.colour.pq import pq_decode
+from hdrcnn.colour.pq import REC709_TO_REC2020, content_light, pq_codes, pq_decode
 from hdrcnn.colour.primaries import DISPLAY_P3
 from hdrcnn.colour.transfer import srgb_decode
 from hdrcnn.files import ImageError

@@ -10,8 +10,7 @@ import io
 import numpy as np
 from PIL import Image
 
-from hdrcnn.colour.display import to_display
-from hdrcnn.colour.transfer import inverse_camera_curve, luminance
+from hdrcnn.colour.transfer import inverse_camera_curve, luminance, to_display
 from hdrcnn.tiles.reduction import fitting, resized
 from training_code.evaluation.metrics import HIGHLIGHT_CODE
 

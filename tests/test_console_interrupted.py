@@ -13,7 +13,7 @@ pytestmark = pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
 STOPPED = "stopped; what was written is whole, run again to go on\n"
 HEAD = """
 import signal
-from hdrcnn.printed import quietly; from hdrcnn.cli.console import run
+from hdrcnn.console import quietly; from hdrcnn.cli.main import run
 def press():
     signal.raise_signal(signal.SIGINT)
 def swallowed():

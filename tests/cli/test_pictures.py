@@ -6,10 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from hdrcnn.batch.job import Settings
-from hdrcnn.batch.log import Journal, fault, record
-from hdrcnn.batch.outcome import Outcome
+from hdrcnn.batch.job import Outcome, Settings
 from hdrcnn.batch.plan import Job
+from hdrcnn.cli.pictures import Journal, fault, record
 from hdrcnn.files import ImageError
 
 JOB = Job(Path("in/a.jpg"), Path("out/a"))
