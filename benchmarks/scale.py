@@ -34,10 +34,11 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 import hdrcnn
-from hdrcnn.batch import dask_engine, machines, run as batch
+from hdrcnn.batch import dask_engine, run as batch
 from hdrcnn.batch.choose import Networks
 from hdrcnn.batch.convert import Conversion
 from hdrcnn.batch.job import Settings
+from hdrcnn.batch.machines import FarmError, Place
 from hdrcnn.batch.plan import Job, plan
 from hdrcnn.batch.source import Films
 from hdrcnn.console import quietly
@@ -91,7 +92,7 @@ def farm_rate(
     jobs: Sequence[Job], workers: int, request: dask_engine.Request
 ) -> tuple[float, float]:
     """Files a second of workers that have their network, and seconds of a task of nothing."""
-    with dask_engine.connect(machines.Place(workers)) as client:
+    with dask_engine.connect(Place(workers)) as client:
         addresses = list(client.nthreads())
         first = [
             client.submit(dask_engine.convert, jobs[0], None, request, workers=[at], pure=False)
@@ -187,4 +188,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    run(main, machines.FarmError, OSError, ValueError)
+    run(main, FarmError, OSError, ValueError)

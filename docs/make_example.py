@@ -19,7 +19,7 @@ from hdrcnn.files import ImageError
 from hdrcnn.readers.hdr import read_exr
 from hdrcnn.readers.photograph import read_ldr
 from hdrcnn.tiles.geometry import fit
-from hdrcnn.writers.preview import write_png
+from hdrcnn.writers.display import write_png
 from training_code.console import run
 
 FLAGS = flags.FLAGS

@@ -22,7 +22,7 @@ from hdrcnn.console import quietly
 from hdrcnn.files import ImageError
 from hdrcnn.readers.hdr import read_exr
 from hdrcnn.readers.photograph import read_photograph
-from hdrcnn.writers.preview import write_png
+from hdrcnn.writers.display import write_png
 from training_code.console import run
 
 FLAGS = flags.FLAGS

@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from hdrcnn.files import ImageError, OutputFolder, natural_key, real
-from hdrcnn.readers.listing import (
+from hdrcnn.readers.kinds import (
     LDR_SUFFIXES,
     entries_of,
     is_directory,

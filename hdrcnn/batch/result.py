@@ -28,8 +28,8 @@ from hdrcnn.review.exposure_strip import write_exposure_strip
 from hdrcnn.tiles.frame import Frame
 from hdrcnn.tiles.regions import Region
 from hdrcnn.writers import WRITERS, Picture
+from hdrcnn.writers.display import write_png
 from hdrcnn.writers.exr import HALF_MAX
-from hdrcnn.writers.preview import write_png
 
 STRIP = 256
 """Rows of a picture that are worked on together."""

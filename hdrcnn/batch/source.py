@@ -1,5 +1,5 @@
-"""The photograph that a result was made of: whether a file is still that one, and what the film that
-it is a frame of settles for it.
+"""The photograph that a result was made of: whether a file is still that one, and what the first
+frame of a film settles for all.
 """
 
 import dataclasses

@@ -22,7 +22,7 @@ from hdrcnn.console import one_by_one
 from hdrcnn.files import shown
 from hdrcnn.models.metadata import Hdrcnn
 from hdrcnn.predict import blend as highlights, camera_curve as curve_estimation, runtime as devices
-from hdrcnn.predict.precision import building_in, chosen
+from hdrcnn.predict.runtime import building_in, chosen
 from hdrcnn.tiles.frame import Frame
 from hdrcnn.tiles.geometry import pad_to_multiple
 from hdrcnn.tiles.resolution import WAYS

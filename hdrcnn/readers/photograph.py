@@ -31,8 +31,9 @@ from hdrcnn.readers import (
     pillow as by_pillow,
     raw,
 )
+from hdrcnn.readers.animation import lossy_webp
 from hdrcnn.readers.decoded import CameraRawError, Decoded, NotReadError, SizeCheck
-from hdrcnn.readers.kinds import LOSSY, RAW, UnknownKindError, kind_of, lossy_webp
+from hdrcnn.readers.kinds import LOSSY, RAW, UnknownKindError, kind_of
 
 MAX_MEGAPIXELS = 250.0
 ROWS = 256

@@ -20,7 +20,7 @@ import PIL
 from PIL import Image, ImageCms, PngImagePlugin
 
 from hdrcnn.colour import icc
-from hdrcnn.readers import bmp as by_bmp, exif, heif_items, jpeg_markers, png_chunks, screen
+from hdrcnn.readers import animation, bmp as by_bmp, exif, heif_items, jpeg_markers, png_chunks
 from hdrcnn.readers.decoded import Decoded, NotReadError, SizeCheck, shares
 
 for _name in ("PIL", "tifffile"):  # The error says what is wrong, whoever listens at the root.
@@ -162,7 +162,7 @@ def _read(data: bytes, kind: str, check: SizeCheck) -> Decoded:
     with own_limit(), _opened(data, kind) as image:
         check(*image.size)
         mode, raw = image.mode, _raw_mode(image)
-        frame = screen.frame(image, data) if kind in ("GIF", "WEBP") else None
+        frame = animation.frame(image, data) if kind in ("GIF", "WEBP") else None
         if mode in ("L", "LA", "RGB", "RGBA") and ";16" in raw and raw != "BGR;16":  # 5, 6, 5 bits.
             pixels = _deep_samples(image, data, kind, raw)
         else:
@@ -177,7 +177,7 @@ def _read(data: bytes, kind: str, check: SizeCheck) -> Decoded:
         if pixels.shape[-1] > count:
             alpha = shares(pixels[..., count])
         if frame is not None:
-            colours, alpha = screen.only_inside(frame, colours, alpha)
+            colours, alpha = animation.only_inside(frame, colours, alpha)
         shown = heif_items.clean_aperture(data, *image.size) if kind == "AVIF" else None
         if shown is not None:
             part = np.s_[shown[1] : shown[3], shown[0] : shown[2]]

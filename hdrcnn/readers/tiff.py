@@ -8,6 +8,7 @@ import numpy as np
 import tifffile
 
 from hdrcnn.readers import exif, tiff_colours
+from hdrcnn.readers.animation import lossy_webp
 from hdrcnn.readers.decoded import (
     CameraRawError,
     Decoded,
@@ -15,7 +16,6 @@ from hdrcnn.readers.decoded import (
     SizeCheck,
     unmultiplied,
 )
-from hdrcnn.readers.kinds import lossy_webp
 from hdrcnn.readers.tiff_page import JPEG, WEBP, compression_name, samples
 
 _PHOTOMETRIC, _DNG_VERSION, _SUB_IFDS, _ICC, _XMP = 262, 50706, 330, 34675, 700

@@ -14,10 +14,9 @@ from PIL import Image
 from hdrcnn.colour.primaries import linear_to_rec709
 from hdrcnn.colour.transfer import srgb_decode, to_display
 from hdrcnn.review.exposure_strip import Gain, measured
-from hdrcnn.tiles.reduction import fitting, reduced, resized
+from hdrcnn.tiles.geometry import fitting, reduced, resized
 from hdrcnn.writers.gain_map import GainMap, gain_map
-from hdrcnn.writers.picture import Picture
-from hdrcnn.writers.rendition import code_strip, shown
+from hdrcnn.writers.picture import Picture, code_strip, shown
 
 LARGEST_SIDE = 640
 """Of a view, pixels."""

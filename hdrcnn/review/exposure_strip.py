@@ -16,11 +16,10 @@ from PIL import Image, ImageDraw, ImageFont
 from hdrcnn.colour.clipping_level import THRESHOLD, saturation, scaled
 from hdrcnn.colour.primaries import linear_to_rec709
 from hdrcnn.colour.transfer import linearise, luminance, srgb_encode, to_display
-from hdrcnn.tiles.reduction import fitting, reduced
+from hdrcnn.tiles.geometry import fitting, reduced
 from hdrcnn.tiles.regions import strips
-from hdrcnn.writers.picture import Picture, check
-from hdrcnn.writers.preview import write_png
-from hdrcnn.writers.rendition import code_strip, rec709
+from hdrcnn.writers.display import write_png
+from hdrcnn.writers.picture import Picture, check, code_strip, rec709
 
 EXPOSURES = (-1, -3, -5)
 """Stops: white is 2, 8 and 32 times the clipping level."""

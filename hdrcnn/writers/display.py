@@ -14,16 +14,15 @@ import zlib
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
+from PIL import Image, PngImagePlugin
 
 from hdrcnn.colour.icc import srgb_profile
 from hdrcnn.colour.icc_profile import matrix_profile
 from hdrcnn.colour.primaries import REC709, name_of
 from hdrcnn.files import ImageError, finished_whole
 from hdrcnn.tiles.regions import strips
-from hdrcnn.writers import notes
+from hdrcnn.writers import Options, notes
 from hdrcnn.writers.metadata import exif_block
-from hdrcnn.writers.options import Options
 from hdrcnn.writers.picture import Picture, check
 from hdrcnn.writers.png import chunk, text_chunk
 
@@ -118,3 +117,17 @@ def write_jpeg(path: Path, picture: Picture, options: Options) -> None:
     )  # fmt: skip
     with finished_whole(path) as temporary:
         temporary.write_bytes(file.getbuffer())
+
+
+def write_png(path: Path, codes: np.ndarray, software: str | None = None, xmp: str = "") -> None:
+    """[H, W, 3] uint8 to a PNG file, which may name the software that made it, and hold XMP data.
+
+    Raises ImageError where the place cannot be written.
+    """
+    notes = PngImagePlugin.PngInfo()
+    if software is not None:
+        notes.add_text("Software", software)
+    if xmp:
+        notes.add_itxt("XML:com.adobe.xmp", xmp)
+    with finished_whole(path) as temporary:
+        Image.fromarray(codes).save(temporary, format="PNG", pnginfo=notes)

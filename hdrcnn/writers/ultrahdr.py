@@ -24,11 +24,9 @@ from hdrcnn.readers import exif
 from hdrcnn.readers.jpeg_markers import APP1, COMMENT
 from hdrcnn.readers.pillow import own_limit
 from hdrcnn.tiles.regions import strips
-from hdrcnn.writers import gain_map, jpeg_segments as jpeg_parts, notes
+from hdrcnn.writers import Options, gain_map, jpeg_segments as jpeg_parts, notes
 from hdrcnn.writers.metadata import PANORAMA_SPACE, exif_block, xmp_packet
-from hdrcnn.writers.options import Options
-from hdrcnn.writers.picture import Picture, check
-from hdrcnn.writers.rendition import code_strip, rec709, shown
+from hdrcnn.writers.picture import Picture, check, code_strip, rec709, shown
 
 LARGEST = 65535
 """Rows or columns of a JPEG."""

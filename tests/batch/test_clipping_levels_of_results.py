@@ -23,7 +23,7 @@ from hdrcnn.colour.transfer import srgb_decode
 from hdrcnn.readers.hdr import read_exr
 from hdrcnn.review.exposure_strip import measured
 from hdrcnn.writers import WRITERS, Picture
-from hdrcnn.writers.rendition import shown
+from hdrcnn.writers.picture import shown
 
 LOAD = functools.cache(hdrcnn.load)
 FORMATS = ("exr", "hdr", "ultrahdr", "png")

@@ -22,8 +22,8 @@ from hdrcnn.batch import (
 from hdrcnn.batch.choose import Networks
 from hdrcnn.readers.hdr import read_exr
 from hdrcnn.writers import notes
+from hdrcnn.writers.display import write_png
 from hdrcnn.writers.exr import write_exr
-from hdrcnn.writers.preview import write_png
 
 LOAD = functools.cache(hdrcnn.load)
 

@@ -11,7 +11,7 @@ from hdrcnn.colour.primaries import DISPLAY_P3
 from hdrcnn.colour.transfer import linearise, luminance, to_display
 from hdrcnn.files import ImageError
 from hdrcnn.review import exposure_strip as strip
-from hdrcnn.tiles.reduction import fitting, reduced
+from hdrcnn.tiles.geometry import fitting, reduced
 from hdrcnn.writers import Picture
 from tests.writers.outputs import made, photograph
 

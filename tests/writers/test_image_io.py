@@ -9,8 +9,8 @@ from hypothesis.extra import numpy as hnp
 from hdrcnn.files import ImageError
 from hdrcnn.readers.hdr import read_exr
 from hdrcnn.readers.photograph import read_ldr
+from hdrcnn.writers.display import write_png
 from hdrcnn.writers.exr import HALF_MAX, write_exr
-from hdrcnn.writers.preview import write_png
 
 RGB = np.random.default_rng(0).integers(0, 256, (9, 13, 3), np.uint8)
 
