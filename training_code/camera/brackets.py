@@ -123,6 +123,15 @@ class Bracket:
         """Whether all frames show the same places."""
         return self.mover is None and len(set(self.homographies)) == 1
 
+    def held_still(self) -> "Bracket":
+        """The same bracket on a tripod, of what the reference frame shows."""
+        mover = self.mover
+        if mover is not None:
+            place = [p + self.reference * m for p, m in zip(mover.place, mover.motion, strict=True)]
+            mover = mover._replace(place=(place[0], place[1]), motion=(0.0, 0.0))
+        still = (IDENTITY,) * len(self.stops)
+        return dataclasses.replace(self, homographies=still, mover=mover)
+
 
 IDENTITY = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0)
 
@@ -271,8 +280,8 @@ def take(light: np.ndarray, bracket: Bracket, other: np.ndarray | None = None) -
 
 def scene_codes(light: np.ndarray, bracket: Bracket) -> np.ndarray:
     """The scene at the metered exposure, well exposed, by the bracket's curve, without noise,
-    shake, movers and JPEG: [H, W, 3] uint8. Truth for display-referred fusion of darker and brighter
-    frames; no radiance.
+    shake, movers and JPEG: [H, W, 3] uint8. Truth for display-referred fusion of a darker and a
+    brighter frame; no radiance.
     """
     linear = light * np.float32(float(metered(light)) * 2.0**bracket.metering)
     return develop(linear, bracket.n, bracket.s, bracket.curve, bracket.strength)

@@ -70,13 +70,17 @@ class BracketBatches(Batches):
         rng = generator((self.seed, self.epoch, index, item, 0), Part.DEVELOPMENT)
         return draw_bracket(self.config.brackets, rng, count)
 
+    def lights(self, index: int, item: int, bracket: Bracket) -> tuple[np.ndarray, ...]:
+        """The light of an item, and that of its mover, if it has one: [S, S, 3] float32."""
+        own = (self.view(self.epoch, index, item),)
+        return (
+            own if bracket.mover is None else (*own, self.view(self.epoch, index, item, ATTEMPTS))
+        )
+
     def item(self, index: int, item: int) -> dict[str, np.ndarray]:
-        light = self.view(self.epoch, index, item)
         bracket = self.bracket(index, item)
-        other = None
-        if bracket.mover is not None:
-            other = self.view(self.epoch, index, item, ATTEMPTS)
-        found = {"frames": take(light, bracket, other)}
+        light, *other = self.lights(index, item, bracket)
+        found = {"frames": take(light, bracket, *other)}
         if self.truth:
             found["truth"] = scene_codes(light, bracket)
         return found
