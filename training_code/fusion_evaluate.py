@@ -1,13 +1,13 @@
 """Exposure fusion on simulated brackets of held-out scenes: our networks beside other methods.
 
-    python training_code/fusion_evaluate.py --scenes HDR --photographs SHARP --params ours=FILE \\
-        --out_dir out/fusion
+    python training_code/fusion_evaluate.py --scenes HDR --photographs SHARP --params ours=FILE
 
 For each number of frames two tables: brackets that were held still, and hand-held ones in which
 something moves. Of those all methods are given the frames that align_image_stack aligned, if it is
 installed, and are compared with the bracket that a tripod would have given of what the reference
-frame shows, without a twentieth of the picture at each border. Writes `fusion.md`, `fusion.csv`, and
-of each table the bracket with our worst result as a picture: darkest, brightest, then each method.
+frame shows, without a twentieth of the picture at each border. Writes `fusion.md`, `fusion.csv`,
+and of each table the bracket with our worst result as a picture: darkest, brightest, then each
+method.
 """
 
 import csv
@@ -21,9 +21,9 @@ from absl import flags
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from hdrcnn.cli.console import run
 from hdrcnn.files import ImageError, prepare_folder
 from hdrcnn.weights import WeightsError
+from training_code.console import run
 
 if TYPE_CHECKING:
     from training_code.camera.brackets import Bracket

@@ -153,8 +153,9 @@ def order_reversal(frames: npt.ArrayLike, fused: npt.ArrayLike, spacing: int = S
     Every camera curve rises, so that two places differ by the same sign in every frame, and in
     their mean. Grey is smoothed by a Gaussian of a quarter of `spacing`, and places `spacing`
     apart, across and down, are compared: the mean over all of how far the fused picture
-    differs with the other sign, at most by as much as the frames' mean does. 0 for the mean of the frames, and for
-    every picture that rises with the light. Raises ValueError for too few pixels.
+    differs with the other sign, at most by as much as the frames' mean does. 0 for the mean of
+    the frames, and for every picture that rises with the light. Raises ValueError if there are too
+    few pixels.
     """
     stack, picture = grey(frames), grey(fused)
     if min(picture.shape) <= spacing:
