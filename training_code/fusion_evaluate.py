@@ -34,7 +34,10 @@ flags.DEFINE_multi_string(
     "photographs", [], "Folder with sharp LDR photographs, linearised; may be given several times."
 )
 flags.DEFINE_multi_string(
-    "validation", [], "Text files of families; only these of --scenes are taken. Default: all."
+    "validation",
+    [],
+    "Text files of families; only these are taken, but of folders of photographs of which they "
+    "name none, such as one that is held out whole, all. Default: all.",
 )
 flags.DEFINE_multi_string("params", [], "NAME=FILE: a weights file; may be given several times.")
 flags.DEFINE_list("frames", ["2", "5"], "Numbers of frames, one table of each kind for each.")
@@ -79,7 +82,9 @@ def main() -> int:
     for folder in FLAGS.scenes:
         scenes += load_scenes(Path(folder), families, without=not FLAGS.validation).scenes
     for folder in FLAGS.photographs:
-        scenes += load_photographs(Path(folder), without=True, smallest=FLAGS.size).scenes
+        found = load_photographs(Path(folder), without=True, smallest=FLAGS.size).scenes
+        chosen = [scene for scene in found if scene.family in families]
+        scenes += chosen or found
     scenes = [scene for scene in scenes if min(scene.shape) >= FLAGS.size]
     if not scenes:
         raise ValueError(f"no scenes of {FLAGS.size} pixels; give --scenes or --photographs")
