@@ -119,7 +119,40 @@ class CameraCurve(Metadata):
         return {"size": self.size, "width": self.width, "members": self.members}
 
 
-MODELS: dict[str, type[Metadata]] = {kind.model: kind for kind in (Hdrcnn, CameraCurve)}
+@dataclasses.dataclass(frozen=True)
+class Fusion(Metadata):
+    """Exposure fusion: weight maps for any number of frames, or one picture of two."""
+
+    model = "fusion"
+    takes = (
+        "[N, K, H, W, 3] float32 in [0, 1], display-encoded; H and W multiples of 8; of a pair K "
+        "is 2, under and over"
+    )
+    gives = (
+        "[N, K, H, W, 1] float32, weights of a blend in a Laplacian pyramid, sum 1 over K; of a "
+        "pair [N, H, W, 3] float32, display-encoded, each sample between those of the frames"
+    )
+
+    base_channels: int = 8
+    """Channels of the first block."""
+    pair: bool = False
+    """The supervised network of two frames."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        whole("base_channels", self.base_channels, WIDEST)
+        if not isinstance(self.pair, bool):
+            raise ValueError(f"pair {self.pair!r} is neither true nor false")
+
+    @property
+    def channels(self) -> int:
+        return self.base_channels
+
+    def options(self) -> dict[str, Any]:
+        return {"base_channels": self.base_channels, "pair": self.pair}
+
+
+MODELS: dict[str, type[Metadata]] = {kind.model: kind for kind in (Hdrcnn, CameraCurve, Fusion)}
 """The networks by the name that is stored with their weights."""
 
 

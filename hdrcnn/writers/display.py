@@ -16,8 +16,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, PngImagePlugin
 
-from hdrcnn.colour.icc import srgb_profile
-from hdrcnn.colour.icc_profile import matrix_profile
+from hdrcnn.colour.icc import matrix_profile, srgb_profile
 from hdrcnn.colour.primaries import REC709, name_of
 from hdrcnn.files import ImageError, finished_whole
 from hdrcnn.tiles.regions import strips

@@ -1,0 +1,134 @@
+"""What exposure fusion is compared with: the mean, OpenCV's Mertens, enfuse; and our networks.
+
+A method takes frames [K, H, W, 3] uint8, darkest first, to codes [H, W, 3] uint8.
+
+T. Mertens, J. Kautz, F. Van Reeth, "Exposure fusion", Pacific Graphics 2007. enfuse and
+align_image_stack are programs of Debian's packages enfuse and hugin-tools.
+"""
+
+import importlib.util
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import keras
+import numpy as np
+from PIL import Image
+
+from hdrcnn import weights
+from hdrcnn.files import ImageError
+from hdrcnn.models import fusion
+from hdrcnn.models.metadata import Fusion
+
+Method = Callable[[np.ndarray], np.ndarray]
+
+
+def as_codes(picture: np.ndarray) -> np.ndarray:
+    """[0, 1], clipped, to uint8."""
+    return np.rint(255.0 * np.clip(picture, 0.0, 1.0)).astype(np.uint8)
+
+
+def mean(frames: np.ndarray) -> np.ndarray:
+    """The mean of the codes."""
+    return as_codes(frames.mean(axis=0) / 255.0)
+
+
+def mertens(frames: np.ndarray) -> np.ndarray:
+    """OpenCV's, with its default weights: contrast 1, saturation 1, exposure 0; clipped, as its
+    result is not.
+    """
+    import cv2
+
+    merge = cv2.createMergeMertens(1.0, 1.0, 0.0)
+    return as_codes(merge.process([np.ascontiguousarray(f[..., ::-1]) for f in frames])[..., ::-1])
+
+
+def _run(program: str, *arguments: str) -> None:
+    found = subprocess.run([program, *arguments], capture_output=True, text=True, check=False)
+    if found.returncode:
+        raise ImageError(f"{program}: {found.stderr.strip().splitlines()[-1:] or 'failed'}")
+
+
+def enfuse(frames: np.ndarray) -> np.ndarray:
+    """enfuse with its defaults."""
+    with tempfile.TemporaryDirectory() as folder:
+        names = [str(Path(folder) / f"{index}.tif") for index in range(len(frames))]
+        for name, frame in zip(names, frames, strict=True):
+            Image.fromarray(frame).save(name)
+        out = str(Path(folder) / "fused.tif")
+        _run("enfuse", "--output", out, *names)
+        with Image.open(out) as image:
+            return np.asarray(image.convert("RGB"))
+
+
+def align(frames: np.ndarray, reference: int) -> np.ndarray:
+    """Frames as align_image_stack brings them onto the reference; as they are if it finds no
+    way.
+    """
+    order = [reference, *(k for k in range(len(frames)) if k != reference)]
+    with tempfile.TemporaryDirectory() as folder:
+        names = [str(Path(folder) / f"{index}.tif") for index in range(len(frames))]
+        for name, index in zip(names, order, strict=True):
+            Image.fromarray(frames[index]).save(name)
+        try:
+            _run("align_image_stack", "-a", str(Path(folder) / "aligned"), *names)
+        except ImageError:
+            return frames
+        aligned = np.empty_like(frames)
+        for place, index in enumerate(order):
+            with Image.open(Path(folder) / f"aligned{place:04d}.tif") as image:
+                aligned[index] = np.asarray(image.convert("RGB"))
+        return aligned
+
+
+def _padded(frames: np.ndarray) -> np.ndarray:
+    """To multiples of the network's stride, mirrored."""
+    rows, columns = (-size % fusion.STRIDE for size in frames.shape[1:3])
+    return np.pad(frames, [(0, 0), (0, rows), (0, columns), (0, 0)], mode="reflect")
+
+
+def blended(network: keras.Model, frames: np.ndarray) -> np.ndarray:
+    """Frames blended in a pyramid by the weights of the unsupervised network, and held between the
+    smallest and the largest of each sample: a convex combination of what was measured.
+    """
+    light = frames.astype(np.float32) / np.float32(255.0)
+    rows, columns = light.shape[1:3]
+    maps = np.asarray(network(_padded(light)[None], training=False))[..., :rows, :columns, 0]
+    levels = fusion.depth(rows, columns)
+    channels = [np.asarray(fusion.blend(light[None, ..., c], maps, levels)) for c in range(3)]
+    fused = np.stack(channels, axis=-1)[0]
+    return as_codes(np.clip(fused, light.min(axis=0), light.max(axis=0)))
+
+
+def of_pair(network: keras.Model, frames: np.ndarray) -> np.ndarray:
+    """The darkest and the brightest frame by the supervised network."""
+    light = _padded(frames[[0, -1]].astype(np.float32) / np.float32(255.0))
+    fused = np.asarray(network(light[None], training=False))[0]
+    return as_codes(fused[: frames.shape[1], : frames.shape[2]])
+
+
+def of_weights(path: Path) -> Method:
+    """The method of a weights file of either network. Raises WeightsError."""
+    arrays, metadata = weights.load(path)
+    record = weights.checked(arrays, metadata, Fusion, str(path))
+    network = record.build()
+    weights.assign(network, arrays, str(path))
+    apply = of_pair if record.pair else blended
+    return lambda frames: apply(network, frames)
+
+
+def classical() -> tuple[dict[str, Method], list[str]]:
+    """Those that are installed, and a line for each that is not."""
+    found: dict[str, Method] = {"mean of the frames": mean}
+    notes = []
+    if importlib.util.find_spec("cv2"):
+        found["OpenCV Mertens (1, 1, 0)"] = mertens
+    else:
+        notes.append("OpenCV Mertens is left out: pip install opencv-python-headless")
+    if shutil.which("enfuse"):
+        found["enfuse"] = enfuse
+    else:
+        notes.append("enfuse is left out: install enfuse")
+    return found, notes

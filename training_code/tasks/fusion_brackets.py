@@ -1,0 +1,176 @@
+"""What both fusion trainings are shown: brackets of scenes, or pictures of three folders, and how
+they are watched on held-out ones.
+"""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from hdrcnn.files import ImageError
+from hdrcnn.readers.photograph import read_ldr
+from hdrcnn.writers.display import write_png
+from training_code.camera import Camera, Key, Part, TooBlackError, generator
+from training_code.camera.batches import ATTEMPTS, Batches
+from training_code.camera.brackets import (
+    Bracket,
+    draw_bracket,
+    metered,
+    scene_codes,
+    take,
+)
+from training_code.camera.shots import draw_shot, families, in_order, look
+from training_code.scenes.collection import Scene
+from training_code.tasks import task
+from training_code.tasks.fusion_settings import Fusion
+
+SHOWN = 6
+"""Held-out brackets on a sheet."""
+
+
+class BracketBatches(Batches):
+    """Brackets of scenes: `frames` uint8 [N, K, S, S, 3], of as many frames throughout a batch.
+
+    With `truth` also the same scenes at the metered exposure, without noise and JPEG: uint8
+    [N, S, S, 3].
+    """
+
+    def __init__(
+        self, scenes: Sequence[Scene], config: Fusion, *, truth: bool = False, **kwargs: Any
+    ) -> None:
+        super().__init__(batch=config.batch, seed=config.seed, **kwargs)
+        self.config, self.truth = config, truth
+        self.scenes = in_order(scenes)
+        self.families = families(self.scenes)
+
+    def light(self, key: Key) -> np.ndarray:
+        """A view of a scene, [S, S, 3] float32, linear. Raises TooBlackError."""
+        c = self.config
+        shot = draw_shot(self.scenes, self.families, c.views, Camera(), key, c.size)
+        light = look(self.scenes[shot.scene], shot, c.size)
+        metered(light)
+        return light
+
+    def view(self, epoch: int, index: int, item: int, first: int = 0) -> np.ndarray:
+        """The first view that is bright enough. Raises ValueError if none is."""
+        for attempt in range(first, first + ATTEMPTS):
+            try:
+                return self.light((self.seed, epoch, index, item, attempt))
+            except TooBlackError:
+                continue
+        raise ValueError(f"{ATTEMPTS} views in a row are too black; remove scenes nearly black")
+
+    def bracket(self, index: int, item: int) -> Bracket:
+        """The numbers of a bracket; how many frames it has is that of the whole batch."""
+        key = (self.seed, self.epoch, index, 0, 0)
+        low, high = self.config.brackets.frames
+        count = int(generator(key, Part.EXPOSURE).integers(low, high + 1))
+        rng = generator((self.seed, self.epoch, index, item, 0), Part.DEVELOPMENT)
+        return draw_bracket(self.config.brackets, rng, count)
+
+    def lights(self, index: int, item: int, bracket: Bracket) -> tuple[np.ndarray, ...]:
+        """The light of an item, and that of its mover, if it has one: [S, S, 3] float32."""
+        own = (self.view(self.epoch, index, item),)
+        return (
+            own if bracket.mover is None else (*own, self.view(self.epoch, index, item, ATTEMPTS))
+        )
+
+    def item(self, index: int, item: int) -> dict[str, np.ndarray]:
+        bracket = self.bracket(index, item)
+        light, *other = self.lights(index, item, bracket)
+        found = {"frames": take(light, bracket, *other)}
+        if self.truth:
+            found["truth"] = scene_codes(light, bracket)
+        return found
+
+
+class Triples(Batches):
+    """Crops of photographs of three folders, gt/, under/ and over/, of one name and size: `frames`
+    uint8 [N, 2, S, S, 3] and `truth` uint8 [N, S, S, 3].
+    """
+
+    def __init__(self, folder: Path, names: Sequence[str], config: Fusion, **kwargs: Any) -> None:
+        """names: of files below gt/. Raises ImageError if one has no partner."""
+        super().__init__(batch=config.batch, seed=config.seed, **kwargs)
+        self.names, self.size = sorted(names), config.size
+        self.files = [tuple(partner(folder, k, n) for k in KINDS) for n in self.names]
+
+    def item(self, index: int, item: int) -> dict[str, np.ndarray]:
+        rng = generator((self.seed, self.epoch, index, item, 0), Part.VIEW)
+        files = self.files[int(rng.integers(len(self.files)))]
+        pictures = [np.rint(255.0 * read_ldr(path)).astype(np.uint8) for path in files]
+        rows, columns = pictures[0].shape[:2]
+        for path, picture in zip(files, pictures, strict=True):
+            if picture.shape != pictures[0].shape:
+                raise ImageError(f"{path}: not of the size of {files[0]}; give equal sizes")
+        if min(rows, columns) < self.size:
+            raise ImageError(f"{files[0]}: smaller than --size {self.size}; give a larger one")
+        top, left = rng.integers(rows - self.size + 1), rng.integers(columns - self.size + 1)
+        turn = slice(None, None, -1 if rng.random() < 0.5 else 1)
+        crops = [p[top : top + self.size, left : left + self.size][:, turn] for p in pictures]
+        return {"frames": np.stack(crops[1:]), "truth": crops[0]}
+
+
+KINDS = ("gt", "under", "over")
+"""Folders of the published supervised setting."""
+
+
+def partner(folder: Path, kind: str, name: str) -> Path:
+    """The picture of one of `KINDS` that belongs to a name below gt/, with any ending. Raises
+    ImageError if there is none.
+    """
+    path = folder / kind / name
+    if path.is_file():
+        return path
+    found = sorted(path.parent.glob(f"{path.stem}.*")) if path.parent.is_dir() else []
+    if not found:
+        raise ImageError(f"{path}: missing beside gt/{name}; add it or remove the other")
+    return found[0]
+
+
+class HeldOut(keras.callbacks.Callback):
+    """After every few epochs figures on held-out brackets, and a sheet of frames and result."""
+
+    def __init__(
+        self,
+        batches: Sequence[dict[str, np.ndarray]],
+        fuse: Callable[[np.ndarray], np.ndarray],
+        figures: Callable[[dict[str, np.ndarray], np.ndarray], dict[str, float]],
+        watched: task.Watched,
+        epochs: int,
+    ) -> None:
+        """batches: of one bracket each. fuse: frames uint8 [1, K, S, S, 3] to codes [S, S, 3] uint8
+        by the network. figures: of one bracket and its result.
+        """
+        super().__init__()
+        self.held, self.fuse, self.figures = batches, fuse, figures
+        self.watched, self.epochs = watched, epochs
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        if (epoch + 1) % self.watched.running.validate_every and epoch + 1 != self.epochs:
+            return
+        _ = self.model  # Under JAX the variables are stale until it is asked for.
+        with self.watched.averaged():
+            fused = [self.fuse(batch["frames"]) for batch in self.held]
+        found = [self.figures(b, f) for b, f in zip(self.held, fused, strict=True)]
+        means = {name: float(np.mean([f[name] for f in found])) for name in found[0]}
+        if logs is not None:
+            logs.update({f"val_{name}": value for name, value in means.items()})
+        print("held out: " + "  ".join(f"{n} {v:.4f}" for n, v in means.items()), flush=True)
+        sheet = self.watched.folder / "sheets" / f"epoch_{epoch + 1:03d}.png"
+        sheet.parent.mkdir(exist_ok=True)
+        write_png(sheet, strips(self.held[:SHOWN], fused[:SHOWN]))
+
+
+def strips(held: Sequence[dict[str, np.ndarray]], fused: Sequence[np.ndarray]) -> np.ndarray:
+    """A row for each bracket: its darkest and brightest frame, the result, and the truth if there
+    is one; [rows, columns, 3] uint8.
+    """
+    rows = []
+    for batch, result in zip(held, fused, strict=True):
+        frames = batch["frames"][0]
+        cells = [frames[0], frames[-1], result, *batch.get("truth", ())]
+        rows.append(np.concatenate(cells, axis=1))
+    return np.concatenate(rows, axis=0)

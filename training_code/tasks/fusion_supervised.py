@@ -1,0 +1,108 @@
+"""Training of the two-frame network: under and over in, the well-exposed picture as truth.
+
+Display-referred fusion: the truth is an 8-bit photograph, no radiance. What lies above its white is
+not asked for; linearised photographs, which hardly clip, serve best.
+"""
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+from hdrcnn import weights
+from hdrcnn.models import fusion
+from hdrcnn.models.metadata import Fusion
+from training_code.camera.batches import Batches
+from training_code.evaluation.fusion_metrics import psnr, ssim
+from training_code.losses.fusion import SUPERVISED
+from training_code.scenes.collection import Scene
+from training_code.tasks import task
+from training_code.tasks.fusion_brackets import BracketBatches, HeldOut, Triples
+from training_code.tasks.fusion_supervised_settings import Config, Terms
+from training_code.tasks.fusion_unsupervised import held_brackets, log_terms, looks, prepare
+from training_code.tasks.task import Tensors
+
+__all__ = ["batches", "export", "looks", "network", "prepare", "trainee", "watch"]
+
+
+class Trainee(task.Trainee):
+    """`frames` uint8 [N, 2, S, S, 3] and `truth` uint8 [N, S, S, 3] to loss."""
+
+    def __init__(self, network: keras.Model, terms: Terms) -> None:
+        super().__init__(network)
+        self.weights_of_terms = {n: w for n, w in terms.weights().items() if w}
+        self.means = {name: keras.metrics.Mean(name=name) for name in self.weights_of_terms}
+
+    def call(self, batch: Tensors, training: bool | None = None) -> Tensors:
+        """The terms by name, [N] each."""
+        frames, truth = (ops.cast(batch[n], "float32") / 255.0 for n in ("frames", "truth"))
+        fused = self.network(frames, training=training)
+        return {name: SUPERVISED[name](fused, truth) for name in self.weights_of_terms}
+
+    def cost(self, answer: Tensors) -> Any:
+        return sum(weight * answer[name] for name, weight in self.weights_of_terms.items())
+
+    def figures(self, answer: Tensors) -> None:
+        """Each term by its name."""
+        log_terms(self.means, answer)
+
+
+def of_two(config: Config) -> Config:
+    """Brackets of two frames."""
+    return dataclasses.replace(config, brackets=dataclasses.replace(config.brackets, frames=(2, 2)))
+
+
+def network(config: Config) -> keras.Model:
+    """With fresh weights."""
+    return fusion.fused_pair(config.base_channels)
+
+
+def trainee(network: keras.Model, config: Config, material: Any = None) -> Trainee:
+    """The network with its terms."""
+    return Trainee(network, config.terms)
+
+
+def batches(config: Config, material: Sequence[Scene], place: task.Place) -> Batches:
+    """Of scenes, or of the three folders."""
+    options = {"steps": config.steps, **vars(place)}
+    if config.pairs:
+        return Triples(Path(config.pairs), [scene.name for scene in material], config, **options)
+    return BracketBatches(material, of_two(config), truth=True, **options)
+
+
+def watch(
+    config: Config, scenes: Sequence[Scene], watched: task.Watched
+) -> list[keras.callbacks.Callback]:
+    """PSNR and SSIM to the truth, beside the PSNR of the frames' mean."""
+    count = watched.running.validation_crops
+    if config.pairs:
+        names = [scene.name for scene in scenes]
+        options: dict[str, Any] = {"repeat_epoch": True, "share": (0, config.batch)}
+        taken = Triples(Path(config.pairs), names, config, steps=count, **options)
+        held = [taken[index] for index in range(count)]
+    else:
+        held = held_brackets(of_two(config), scenes, count, truth=True)
+
+    def figures(batch: dict[str, np.ndarray], fused: np.ndarray) -> dict[str, float]:
+        truth = batch["truth"][0]
+        mean = np.rint(batch["frames"][0].mean(axis=0))
+        return {
+            "psnr": min(psnr(fused, truth), 99.0),
+            "ssim": ssim(fused, truth),
+            "psnr_of_mean": min(psnr(mean, truth), 99.0),
+        }
+
+    def fused_codes(frames: np.ndarray) -> np.ndarray:
+        fused = np.asarray(watched.network(frames.astype(np.float32) / 255.0, training=False))
+        return np.rint(255.0 * fused[0]).astype(np.uint8)
+
+    return [HeldOut(held, fused_codes, figures, watched, config.epochs)]
+
+
+def export(network: keras.Model, config: Config) -> tuple[dict[str, np.ndarray], Fusion]:
+    """All of the network."""
+    return weights.collect(network), Fusion(config.base_channels, pair=True)

@@ -1,0 +1,47 @@
+"""The settings of the two-frame network's training; no Keras here."""
+
+import dataclasses
+
+from training_code.tasks.fusion_settings import Fusion, check_weights
+from training_code.tasks.settings import setting
+
+MS_SSIM_SMALLEST = 161
+"""Pixels a side, as in `losses.fusion`."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Terms:
+    """Weights of the terms; each that is not 0 is logged. The published system names its five terms
+    without their weights.
+    """
+
+    rgb_l1: float = 1.0
+    luminance_l1: float = 0.5
+    ms_ssim: float = 0.84
+    chroma_l1: float = 0.5
+    histogram_l1: float = 0.1
+
+    def __post_init__(self) -> None:
+        check_weights("terms", dataclasses.asdict(self))
+
+    def weights(self) -> dict[str, float]:
+        """By the name of the term."""
+        return dataclasses.asdict(self)
+
+
+@dataclasses.dataclass(frozen=True)
+class Config(Fusion):
+    """Under and over of a scene, and the well-exposed picture of it."""
+
+    size: int = setting(168, "Side of the training crops in pixels, a multiple of 8.")
+    pairs: str = setting(
+        "",
+        "Folder with gt/, under/ and over/ of photographs, one name in all three: these, of the "
+        "names that --photographs FOLDER/gt has, instead of computed ones.",
+    )
+    terms: Terms = Terms()
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.terms.ms_ssim and self.size < MS_SSIM_SMALLEST:
+            raise ValueError(f"--size {self.size}: MS-SSIM needs {MS_SSIM_SMALLEST} pixels a side")

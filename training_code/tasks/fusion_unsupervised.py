@@ -1,0 +1,142 @@
+"""Training of weight maps without any truth: judged by MEF-SSIM, or by weighted SSIM.
+
+The weights are trained through the Laplacian pyramid that they are used in, on grey, of which both
+measures are: the blend of grey is the grey of the blend.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+from hdrcnn import weights
+from hdrcnn.models import fusion
+from hdrcnn.models.metadata import Fusion
+from training_code.evaluation.fusion_metrics import mef_ssim, order_reversal
+from training_code.losses.fusion import weighted_ssim_loss
+from training_code.losses.mef_ssim import mef_ssim_loss
+from training_code.scenes.collection import Scene
+from training_code.scenes.views import Views
+from training_code.tasks import task
+from training_code.tasks.fusion_brackets import BracketBatches, HeldOut
+from training_code.tasks.fusion_settings import Fusion as Settings
+from training_code.tasks.fusion_unsupervised_settings import Config, Terms
+from training_code.tasks.settings import Running
+from training_code.tasks.task import Tensors
+
+
+class Trainee(task.Trainee):
+    """Brackets, `frames` uint8 [N, K, S, S, 3], to loss."""
+
+    def __init__(self, network: keras.Model, terms: Terms) -> None:
+        super().__init__(network)
+        self.terms = terms
+        self.weights_of_terms = {n: w for n, w in terms.weights().items() if w}
+        self.means = {name: keras.metrics.Mean(name=name) for name in self.weights_of_terms}
+
+    def call(self, batch: Tensors, training: bool | None = None) -> Tensors:
+        """The terms by name, [N] each."""
+        frames = ops.cast(batch["frames"], "float32") / 255.0
+        maps = self.network(frames, training=training)[..., 0]
+        grey = fusion.grey(frames)[..., 0]
+        fused = fusion.blend(grey, maps, fusion.depth(*grey.shape[-2:]))
+        fused = ops.clip(fused, 0.0, 1.0)
+        known = {
+            "mef_ssim": lambda: mef_ssim_loss(grey, fused),
+            "weighted_ssim": lambda: weighted_ssim_loss(grey, fused, self.terms.gamma),
+        }
+        return {name: known[name]() for name in self.weights_of_terms}
+
+    def cost(self, answer: Tensors) -> Any:
+        return sum(weight * answer[name] for name, weight in self.weights_of_terms.items())
+
+    def figures(self, answer: Tensors) -> None:
+        """Each term by its name."""
+        log_terms(self.means, answer)
+
+
+def log_terms(means: dict[str, keras.metrics.Mean], answer: Tensors) -> None:
+    """Updates the mean of each term. Each replica adds the same, of which a batch counts once."""
+    share = 1.0 / task.replicas()
+    for name, mean in means.items():
+        value = task.over_replicas(ops.mean(answer[name])) * share
+        mean.update_state(value, sample_weight=share)
+
+
+def looks(config: Settings) -> tuple[Views, int]:
+    """As the crops of the training need."""
+    return config.views, config.size
+
+
+def network(config: Config) -> keras.Model:
+    """With fresh weights."""
+    return fusion.weight_maps(config.base_channels)
+
+
+def prepare(
+    config: Settings, scenes: Sequence[Scene], folder: Path, running: Running
+) -> Sequence[Scene]:
+    """The scenes themselves."""
+    if running.render:
+        raise ValueError("--render: brackets are taken by NumPy; leave it away")
+    return scenes
+
+
+def trainee(network: keras.Model, config: Config, material: Any = None) -> Trainee:
+    """The network with its terms."""
+    return Trainee(network, config.terms)
+
+
+def batches(config: Config, material: Sequence[Scene], place: task.Place) -> BracketBatches:
+    """Brackets of the scenes."""
+    return BracketBatches(material, config, steps=config.steps, **vars(place))
+
+
+def held_brackets(
+    config: Settings, scenes: Sequence[Scene], count: int, *, truth: bool = False
+) -> list[dict[str, np.ndarray]]:
+    """Brackets of held-out scenes, the same in every epoch and run, one a batch."""
+    taken = BracketBatches(
+        scenes, config, steps=count, repeat_epoch=True, share=(0, config.batch), truth=truth
+    )
+    return [taken[index] for index in range(count)]
+
+
+def fused_codes(network: keras.Model, frames: np.ndarray) -> np.ndarray:
+    """One bracket, uint8 [1, K, S, S, 3], fused in colour by the weights of the network: uint8
+    [S, S, 3].
+    """
+    light = frames.astype(np.float32) / np.float32(255.0)
+    maps = np.asarray(network(light, training=False))
+    bands = [
+        np.asarray(fusion.blend(light[..., c], maps[..., 0], fusion.depth(*light.shape[2:4])))
+        for c in range(3)
+    ]
+    return np.rint(255.0 * np.clip(np.stack(bands, axis=-1)[0], 0.0, 1.0)).astype(np.uint8)
+
+
+def watch(
+    config: Config, scenes: Sequence[Scene], watched: task.Watched
+) -> list[keras.callbacks.Callback]:
+    """MEF-SSIM and order reversal, beside the MEF-SSIM of the frames' mean."""
+
+    def figures(batch: dict[str, np.ndarray], fused: np.ndarray) -> dict[str, float]:
+        frames = batch["frames"][0]
+        return {
+            "mef_ssim": mef_ssim(frames, fused),
+            "order_reversal": order_reversal(frames, fused),
+            "mef_ssim_of_mean": mef_ssim(frames, np.rint(frames.mean(axis=0))),
+        }
+
+    held = held_brackets(config, scenes, watched.running.validation_crops)
+    return [
+        HeldOut(held, lambda x: fused_codes(watched.network, x), figures, watched, config.epochs)
+    ]
+
+
+def export(network: keras.Model, config: Config) -> tuple[dict[str, np.ndarray], Fusion]:
+    """All of the network."""
+    return weights.collect(network), Fusion(config.base_channels)

@@ -1,0 +1,36 @@
+"""The settings of the weight maps' training; no Keras here."""
+
+import dataclasses
+
+from training_code.tasks.fusion_settings import Fusion, check_weights
+from training_code.tasks.settings import check_chosen
+
+GAMMAS = ("variance", "gradient", "exposedness", "variance_gradient")
+"""Of `losses.fusion.gamma_map`."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Terms:
+    """Weights of the terms; each that is not 0 is logged."""
+
+    mef_ssim: float = 1.0
+    """1 - MEF-SSIM at three scales, Ma et al. 2015."""
+    weighted_ssim: float = 0.0
+    """1 - the frames' contrast-structure terms, weighed by a gamma map."""
+    gamma: str = "variance_gradient"
+    """One of `GAMMAS`."""
+
+    def __post_init__(self) -> None:
+        check_weights("terms", self.weights())
+        check_chosen("set terms.gamma", self.gamma, GAMMAS)
+
+    def weights(self) -> dict[str, float]:
+        """By the name of the term."""
+        return {"mef_ssim": self.mef_ssim, "weighted_ssim": self.weighted_ssim}
+
+
+@dataclasses.dataclass(frozen=True)
+class Config(Fusion):
+    """Brackets of two to five frames, fused in a pyramid."""
+
+    terms: Terms = Terms()
