@@ -34,12 +34,13 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 import hdrcnn
-from hdrcnn.batch import dask_engine, run as batch
+from hdrcnn.batch import dask_engine
 from hdrcnn.batch.choose import Networks
 from hdrcnn.batch.convert import Conversion
-from hdrcnn.batch.job import Settings
+from hdrcnn.batch.job import Outcome, Settings
 from hdrcnn.batch.machines import FarmError, Place
 from hdrcnn.batch.plan import Job, plan
+from hdrcnn.batch.run import convert_all
 from hdrcnn.batch.source import Films
 from hdrcnn.console import quietly
 from training_code.console import run
@@ -83,7 +84,7 @@ def load(path: Path) -> "Predictor":
 def local_rate(jobs: Sequence[Job], networks: Networks, settings: Settings) -> float:
     """Files a second of this process, its network loaded."""
     begun = time.perf_counter()
-    for outcome in batch.convert_all(jobs, networks, settings):
+    for outcome in convert_all(jobs, networks, settings):
         checked(outcome)
     return len(jobs) / (time.perf_counter() - begun)
 
@@ -109,7 +110,7 @@ def farm_rate(
         return rate, (time.perf_counter() - begun) / TASKS
 
 
-def checked(outcome: batch.Outcome) -> None:
+def checked(outcome: Outcome) -> None:
     if outcome.error is not None:
         sys.exit(outcome.error)
 

@@ -7,7 +7,7 @@ import pytest
 
 import hdrcnn
 from hdrcnn import weights
-from hdrcnn.batch import plan as folders
+from hdrcnn.batch import plan
 from hdrcnn.cli import predict
 from hdrcnn.cli.main import parser_of
 from hdrcnn.readers.hdr import read_exr
@@ -58,7 +58,7 @@ def test_weights_have_a_card_and_a_size_worth_having(path):
 
 
 def test_samples_are_pictures_with_saturated_highlights():
-    found = folders.plan([ROOT / "data"], ROOT / "out")
+    found = plan.plan([ROOT / "data"], ROOT / "out")
     assert found.faults == ()
     pictures = [job.source for job in found.jobs]
     assert len(pictures) >= 6

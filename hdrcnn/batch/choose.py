@@ -62,10 +62,10 @@ def load_estimator(device: str = "auto") -> "CurveEstimator":
     """The shipped one, on one of `runtime.DEVICES`; Keras is loaded only here. Raises
     WeightsError, DeviceError.
     """
-    from hdrcnn.predict import camera_curve as curve_estimation, runtime as devices
+    from hdrcnn.predict import camera_curve, runtime
 
-    devices.prepare(device)  # It may compute before any network does.
-    return curve_estimation.load(CURVES)
+    runtime.prepare(device)  # It may compute before any network does.
+    return camera_curve.load(CURVES)
 
 
 class Networks:

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from hdrcnn import review as report
+from hdrcnn import review
 from hdrcnn.batch.choose import Networks, sha256
 from hdrcnn.batch.job import FIGURES, Outcome, Settings, image_error
 from hdrcnn.batch.plan import Job
@@ -179,7 +179,7 @@ class Conversion:
             chromaticities=photograph.chromaticities,
         )
         name, files = self.job.source.name, self.settings.links(self.job)
-        return report.entry(picture, name, files, self.settings.report_room)
+        return review.entry(picture, name, files, self.settings.report_room)
 
     def _scaling(self, levels: Levels, photograph: Photograph) -> float | Levels:
         """What its codes are multiplied by. levels: at which they clip."""

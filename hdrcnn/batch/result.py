@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from hdrcnn import review as report
+from hdrcnn import review
 from hdrcnn.batch.job import PREVIEW_ENDINGS, Settings
 from hdrcnn.batch.plan import Job
 from hdrcnn.batch.recipe import Making, software
@@ -181,7 +181,7 @@ class Result:
 
     def entry(self, job: Job, room: int) -> Entry:
         """What the report shows of it; once finished."""
-        return report.entry(self.picture({}), job.source.name, self.settings.links(job), room)
+        return review.entry(self.picture({}), job.source.name, self.settings.links(job), room)
 
     def picture(self, notes: Mapping[str, str]) -> Picture:
         """For the writers; once finished."""

@@ -12,8 +12,6 @@ from hdrcnn.batch.plan import Job
 from hdrcnn.batch.source import Films
 from hdrcnn.console import check
 
-__all__ = ["Job", "Outcome", "Settings", "convert", "convert_all"]
-
 
 def begin(job: Job, networks: Networks, settings: Settings, films: Films) -> Conversion:
     """Of a photograph, or of a bracket, as the settings are."""

@@ -21,7 +21,8 @@ from hdrcnn.colour.transfer import (
 from hdrcnn.console import one_by_one
 from hdrcnn.files import shown
 from hdrcnn.models.metadata import Hdrcnn
-from hdrcnn.predict import blend as highlights, camera_curve as curve_estimation, runtime as devices
+from hdrcnn.predict import camera_curve as curve_estimation, runtime
+from hdrcnn.predict.blend import BLENDS, THRESHOLD, bend, raised, reconstruct_light
 from hdrcnn.predict.runtime import building_in, chosen
 from hdrcnn.tiles.frame import Frame
 from hdrcnn.tiles.geometry import pad_to_multiple
@@ -181,8 +182,8 @@ class Predictor:
             picture,
             self.tiling.cell,
             scale,
-            functools.partial(highlights.bend, gamma=gamma),
-            highlights.THRESHOLD**gamma,
+            functools.partial(bend, gamma=gamma),
+            THRESHOLD**gamma,
             closed=panorama,
             halo=self.tiling.halo,
         )
@@ -207,12 +208,12 @@ class Predictor:
             if measured is not None:
                 there = measured.light[part].astype(np.float32)
                 ended = measured.ended[part] / np.float32(255.0)
-                light = highlights.raised(codes, log_hdr, there, ended, blend, gamma)
+                light = raised(codes, log_hdr, there, ended, blend, gamma)
             elif sensor is not None:
                 predicted = np.maximum(log_decode(log_hdr), 0.0) ** np.float32(gamma)
                 light = sensor.reconstructed(part, predicted)
             else:
-                light = highlights.reconstruct_light(codes, log_hdr, curve, blend, gamma)
+                light = reconstruct_light(codes, log_hdr, curve, blend, gamma)
             if hdr.dtype == np.float16:
                 light = np.minimum(light, np.finfo(np.float16).max)
             hdr[part] = light
@@ -241,21 +242,21 @@ def load(
     metadata = weights.checked(arrays, record, Hdrcnn, str(path))
     for value, known in (
         (metadata.linearisation, LINEARISATIONS),
-        (metadata.blend, highlights.BLENDS),
+        (metadata.blend, BLENDS),
     ):
         if value not in known:
             raise weights.WeightsError(
                 f"{path}: {shown(repr(value))} is not known; known: {', '.join(known)}"
             )
-    on_gpu = devices.prepare(device)
+    on_gpu = runtime.prepare(device)
     if precision == "auto" and published.recognised(path):
         precision = "float32"
     with building_in(chosen(precision, keras.config.backend(), on_gpu)):
         model = metadata.build()
     weights.assign(model, arrays, str(path))
     if tile_pixels is None:
-        free = devices.free_gpu_bytes() if on_gpu else None
-        tile_pixels = devices.tile_pixels(free, metadata.width, TILE_PIXELS)
+        free = runtime.free_gpu_bytes() if on_gpu else None
+        tile_pixels = runtime.tile_pixels(free, metadata.width, TILE_PIXELS)
     if params is None and camera_curve is None:
         camera_curve = DEFAULT_CURVE
     return Predictor(model, metadata, tile_pixels, camera_curve)

@@ -11,7 +11,7 @@ import struct
 from collections.abc import Iterator
 
 from hdrcnn.colour.icc import profile_chromaticities
-from hdrcnn.readers import gain_map, pillow as by_pillow
+from hdrcnn.readers import gain_map, pillow
 from hdrcnn.readers.decoded import SizeCheck
 from hdrcnn.readers.gain_map import AppleGainMap, Found, GainMap, GainMapError
 from hdrcnn.readers.jpeg_markers import APP1, APP2, END_OF_IMAGE, SCAN, START, markers
@@ -124,7 +124,7 @@ def find(data: bytes, orientation: int, note: bytes, check: SizeCheck) -> Found 
         if start + size > len(data):
             raise GainMapError("the second picture is truncated")
         try:
-            picture = by_pillow.read(second, "JPEG", check)
+            picture = pillow.read(second, "JPEG", check)
         except Exception as error:  # Damaged files make decoders fail in any way they like.
             raise GainMapError("the second picture is damaged or truncated") from error
         primaries = profile_chromaticities(picture.icc) if picture.icc else None

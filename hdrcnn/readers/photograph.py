@@ -24,16 +24,16 @@ from hdrcnn.readers import (
     cicp,
     exif,
     gain_map,
-    heif as by_heif,
+    heif,
     heif_gain_map,
     jpeg_gain_map,
-    panorama as gpano,
-    pillow as by_pillow,
+    pillow,
     raw,
 )
 from hdrcnn.readers.animation import lossy_webp
 from hdrcnn.readers.decoded import CameraRawError, Decoded, NotReadError, SizeCheck
 from hdrcnn.readers.kinds import LOSSY, RAW, UnknownKindError, kind_of
+from hdrcnn.readers.panorama import Band, band
 
 MAX_MEGAPIXELS = 250.0
 ROWS = 256
@@ -59,7 +59,7 @@ class Photograph:
     """Of a sample, as stored."""
     lossy: bool = False
     """JPEG, lossy WebP, HEIC, AVIF, or a TIFF compressed that way."""
-    panorama: gpano.Band | None = None
+    panorama: Band | None = None
     """What it shows of a sphere where it is equirectangular and goes all the way round, by its
     XMP data."""
     camera: exif.Camera = dataclasses.field(default_factory=dict)
@@ -124,7 +124,7 @@ def _decoded(
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # What is wrong is said in the error.
             if kind == "HEIF":
-                return _without_tables(data, kind, by_heif.read(data, check))
+                return _without_tables(data, kind, heif.read(data, check))
             if kind == RAW:
                 return raw.read(data, check)
             found = None
@@ -135,7 +135,7 @@ def _decoded(
                     found = tiff.read(data, check)
                 except CameraRawError:
                     return raw.read(data, check)
-            return _without_tables(data, kind, found or by_pillow.read(data, kind, check))
+            return _without_tables(data, kind, found or pillow.read(data, kind, check))
     except NotReadError as error:
         raise ImageError(f"{path}: {error}") from error
     except MemoryError as error:
@@ -216,10 +216,10 @@ def _gain_map(data: bytes, kind: str, base: Decoded, check: SizeCheck) -> gain_m
     if kind == "JPEG":
         return jpeg_gain_map.find(data, base.orientation, base.maker_note, check)
     if kind == "HEIF":
-        return heif_gain_map.find(data, base.maker_note, lambda file: by_heif.read(file, check))
+        return heif_gain_map.find(data, base.maker_note, lambda file: heif.read(file, check))
     if kind == "AVIF":
         return heif_gain_map.find(
-            data, base.maker_note, lambda file: by_pillow.read(file, kind, check)
+            data, base.maker_note, lambda file: pillow.read(file, kind, check)
         )
     return None
 
@@ -329,7 +329,7 @@ def read_photograph(
         primaries,
         bits,
         kind in LOSSY or (kind == "WEBP" and lossy_webp(data)) or found.compression in _LOSSY_TIFF,
-        gpano.band(found.xmp, *code.shape[:2]),
+        band(found.xmp, *code.shape[:2]),
         found.camera,
         data if kind == "JPEG" and not found.converted else None,
         measured,

@@ -20,7 +20,7 @@ import PIL
 from PIL import Image, ImageCms, PngImagePlugin
 
 from hdrcnn.colour import icc
-from hdrcnn.readers import animation, bmp as by_bmp, exif, heif_items, jpeg_markers, png_chunks
+from hdrcnn.readers import animation, bmp, exif, heif_items, jpeg_markers, png_chunks
 from hdrcnn.readers.decoded import Decoded, NotReadError, SizeCheck, shares
 
 for _name in ("PIL", "tifffile"):  # The error says what is wrong, whoever listens at the root.
@@ -233,6 +233,6 @@ def read(data: bytes, kind: str, check: SizeCheck) -> Decoded:
     if kind == "JPEG":
         return _read_jpeg(data, check)
     if kind == "BMP":
-        found = by_bmp.read(data, check)
+        found = bmp.read(data, check)
         return found or _read(data, kind, check)
     return _read(png_chunks.lean(data) if kind == "PNG" else data, kind, check)

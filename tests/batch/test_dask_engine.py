@@ -18,9 +18,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from hdrcnn.batch import dask_engine, machines, plan as folders, run as batch
+from hdrcnn.batch import dask_engine, machines, plan
 from hdrcnn.batch.choose import Networks
 from hdrcnn.batch.job import Settings
+from hdrcnn.batch.run import convert_all
 from hdrcnn.readers.hdr import read_exr
 from tests.conftest import ROOT
 
@@ -87,7 +88,7 @@ def converted(weights, place, **settings):
     """Outcomes by the name of the source."""
     wanted = Settings(**settings)
     networks = Networks(no_network, weights, wanted.sequence)
-    planned = folders.plan(["in"], Path("out"), wanted.endings).jobs
+    planned = plan.plan(["in"], Path("out"), wanted.endings).jobs
     Path("out").mkdir(exist_ok=True)
     came = dask_engine.convert_all(planned, networks, dask_engine.ask(wanted, weights), place)
     outcomes = {outcome.job.source.name: outcome for outcome in came}
@@ -258,11 +259,10 @@ def test_processes_apart_give_the_same_files(six_photos, scheduler, certificate,
     there = {path.name: path for path in Path("out").iterdir()}
     Path("out").rename("apart")
     settings = Settings(**wanted)
-    planned = folders.plan(["in"], Path("out"), settings.endings).jobs
+    planned = plan.plan(["in"], Path("out"), settings.endings).jobs
     networks = Networks.on(params=tiny_weights, precision="float32")
     local = {
-        outcome.job.source.name: outcome
-        for outcome in batch.convert_all(planned, networks, settings)
+        outcome.job.source.name: outcome for outcome in convert_all(planned, networks, settings)
     }
     assert sorted(there) == sorted(path.name for path in Path("out").iterdir())
     for name in there:

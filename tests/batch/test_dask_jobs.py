@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from hdrcnn.batch import dask_engine, machines, plan as folders
+from hdrcnn.batch import dask_engine, machines, plan
 from hdrcnn.batch.choose import Networks
 from hdrcnn.batch.convert import Conversion
 from hdrcnn.batch.job import Settings
@@ -23,7 +23,7 @@ def test_only_names_and_figures_pass_the_scheduler(six_photos, tiny_weights):
     """A job, its request and its outcome, as they are sent, for a picture of a megapixel."""
     Image.fromarray(np.full((1000, 1000, 3), 255, np.uint8)).save("in/large.png")
     request = dask_engine.ask(Settings(width=64), tiny_weights)
-    (job,) = folders.plan(["in/large.png"], Path("out")).jobs
+    (job,) = plan.plan(["in/large.png"], Path("out")).jobs
     dask_engine._networks.cache_clear()
     outcome = dask_engine.convert(job, None, request)
     assert outcome.status == "done"
@@ -46,7 +46,7 @@ def test_the_engine_can_be_imported_without_tensorflow(run_python, tmp_path):
 
 def test_a_worker_that_would_do_something_else_refuses(six_photos, tiny_weights, monkeypatch):
     request = dask_engine.ask(Settings(), tiny_weights)
-    (job, *_) = folders.plan(["in"], Path("out")).jobs
+    (job, *_) = plan.plan(["in"], Path("out")).jobs
     dask_engine._networks.cache_clear()
     with monkeypatch.context() as patched:
         patched.setattr("hdrcnn._version.__version__", "0.0.1")
@@ -82,7 +82,7 @@ def test_films_are_settled_before_their_frames_are_handed_out(six_photos, tiny_w
     Image.open("in/3.png").crop((0, 0, 32, 32)).save("in/3.png")
     settings = Settings(sequence=True)
     networks = Networks(forbidden, tiny_weights, film=True)
-    planned = folders.plan(["in"], Path("out")).jobs
+    planned = plan.plan(["in"], Path("out")).jobs
     film = settle(planned, networks, settings).film(Path("in/4.png"))
     assert film is not None
     assert (film.first.name, film.first.width, film.first.height) == ("1.png", 64, 48)
@@ -176,7 +176,7 @@ def test_what_cannot_be_had_is_said_in_one_line(tmp_path, monkeypatch):
 def test_a_run_that_loses_its_workers_or_scheduler_ends(six_photos, tiny_weights, lost):
     """In one line, instead of waiting for ever."""
     distributed = pytest.importorskip("distributed")
-    planned = folders.plan(["in"], Path("out")).jobs
+    planned = plan.plan(["in"], Path("out")).jobs
     request = dask_engine.ask(Settings(), tiny_weights)
     patience = {"distributed.scheduler.no-workers-timeout": "0.1s" if "workers" in lost else None}
     with distributed.dask.config.set(patience):

@@ -12,7 +12,7 @@ import pytest
 
 import hdrcnn
 from hdrcnn.colour.transfer import linearise
-from hdrcnn.predict import camera_curve as curve_estimation
+from hdrcnn.predict import camera_curve
 from hdrcnn.readers.hdr import read_exr
 from hdrcnn.readers.photograph import read_ldr
 from tests.conftest import ROOT
@@ -65,7 +65,7 @@ def test_an_estimated_curve_takes_the_place_of_the_mean_one(
     )  # fmt: skip
     hdr = read_exr(tmp_path / "out" / "p.exr").astype(np.float32)
     kept = picture.max(axis=-1) <= 0.95 * 255
-    expected = linearise(picture / np.float32(255), curve_estimation.load().estimate(picture))
+    expected = linearise(picture / np.float32(255), camera_curve.load().estimate(picture))
     np.testing.assert_allclose(hdr[kept], expected[kept], rtol=2e-3, atol=1e-6)
 
 

@@ -11,8 +11,10 @@ import pytest
 import tifffile
 
 import hdrcnn
-from hdrcnn.batch import plan as folders, run as batch
+from hdrcnn.batch import plan
 from hdrcnn.batch.choose import Networks
+from hdrcnn.batch.job import Settings
+from hdrcnn.batch.run import convert
 from hdrcnn.colour.measured import SensorLight
 from hdrcnn.files import ImageError
 from hdrcnn.readers import raw
@@ -59,10 +61,10 @@ def networks(tiny_weights):
     return Networks(functools.partial(hdrcnn.load, precision="float32"), tiny_weights)
 
 
-def convert(path, networks, **settings):
-    wanted = batch.Settings(**settings)
-    (job,) = folders.plan([path], path.parent / "out", wanted.endings).jobs
-    return job, batch.convert(job, networks, wanted)
+def result_of(path, networks, **settings):
+    wanted = Settings(**settings)
+    (job,) = plan.plan([path], path.parent / "out", wanted.endings).jobs
+    return job, convert(job, networks, wanted)
 
 
 def test_every_sample_of_linear_raw_is_kept_negative_ones_too(tmp_path):
@@ -192,7 +194,7 @@ def test_a_truncated_file_is_named(linear, kept):
 
 def test_what_is_measured_is_in_the_result_and_the_rest_is_brighter(linear, networks):
     path, samples = linear
-    job, outcome = convert(path, networks, mask=True, options=Options(exr_float=True))
+    job, outcome = result_of(path, networks, mask=True, options=Options(exr_float=True))
     assert outcome.error is None
     hdr = read_exr(job.output(".exr"))
     camera = camera_rgb(samples, EVEN)
@@ -212,19 +214,19 @@ def test_what_is_measured_is_in_the_result_and_the_rest_is_brighter(linear, netw
 
 
 def test_it_is_kept_and_shown_like_any_other_picture(linear, networks):
-    first = convert(linear[0], networks, report_room=100_000, scaling=2.0)[1]
-    again = convert(linear[0], networks, report_room=100_000, scaling=2.0)[1]
+    first = result_of(linear[0], networks, report_room=100_000, scaling=2.0)[1]
+    again = result_of(linear[0], networks, report_room=100_000, scaling=2.0)[1]
     assert (first.status, again.status) == ("done", "kept")
     assert first.entry.photograph == again.entry.photograph
     assert again.entry.gain.peak_before == pytest.approx(first.peak_before, abs=0.01)
     assert first.peak_before <= 1.01  # Of LibRaw's clipped rendering.
-    other = read_exr(convert(linear[0], networks, scaling="auto")[0].output(".exr"))
-    convert(linear[0], networks, camera_curve="srgb")
+    other = read_exr(result_of(linear[0], networks, scaling="auto")[0].output(".exr"))
+    result_of(linear[0], networks, camera_curve="srgb")
     np.testing.assert_array_equal(read_exr(linear[0].parent / "out" / "linear.exr"), other)
 
 
 def test_every_format_and_another_size(linear, networks):
-    job, outcome = convert(
+    job, outcome = result_of(
         linear[0], networks, width=32, formats=("exr", "ultrahdr", "png"), previews=True
     )
     assert outcome.error is None
@@ -234,7 +236,7 @@ def test_every_format_and_another_size(linear, networks):
 
 
 def test_python_gives_what_the_command_gives(linear, networks, tiny_weights):
-    job, _ = convert(linear[0], networks, precision="float32", options=Options(exr_float=True))
+    job, _ = result_of(linear[0], networks, precision="float32", options=Options(exr_float=True))
     hdr = hdrcnn.reconstruct(linear[0], tiny_weights, precision="float32")
     np.testing.assert_allclose(read_exr(job.output(".exr")), hdr, rtol=1e-5, atol=1e-6)
     photo = hdrcnn.read_photograph(linear[0])

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from training_code.losses.settings import Loss
-from training_code.run import checkpoints, fit as training
+from training_code.run import checkpoints, fit
 from training_code.run.config import TrainingError
 from training_code.run.record import Record
 from training_code.scenes.collection import Scene
@@ -103,7 +103,7 @@ def test_a_refused_run_leaves_the_first_as_it_was(scene_folder, tmp_path):
 
     def train(held_out: Path, **changes) -> None:
         settings, running = dataclasses.replace(CONFIG, **changes), Running(0, validation_crops=2)
-        training.train(settings, scene_folder, run, held_out, running)
+        fit.train(settings, scene_folder, run, held_out, running)
 
     train(lists["two"])
     assert read_list(run / "held_out.txt") == {"two"}

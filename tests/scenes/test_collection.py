@@ -14,8 +14,8 @@ from hdrcnn.writers.exr import HALF_MAX, write_exr
 from training_code.evaluation import run
 from training_code.evaluation.protocol import BASE
 from training_code.evaluation.run import Request
-from training_code.run import fit as training
-from training_code.scenes import collection as scenes
+from training_code.run import fit
+from training_code.scenes import collection
 from training_code.scenes.collection import (
     SHOWN,
     Collection,
@@ -203,14 +203,14 @@ def test_files_of_many_pixels_are_read_one_at_a_time_however_short_they_are(
     flat[0] = 2
     write_exr(tmp_path / "a.exr", flat)
     assert (tmp_path / "a.exr").stat().st_size < 20_000
-    monkeypatch.setattr(scenes, "LARGE", 3 * 512 * 512 - large)
+    monkeypatch.setattr(collection, "LARGE", 3 * 512 * 512 - large)
     alone = []
 
     def read(path):
-        alone.append(scenes._one_large_file.locked())
+        alone.append(collection._one_large_file.locked())
         return flat.copy()
 
-    monkeypatch.setattr(scenes, "read_hdr", read)
+    monkeypatch.setattr(collection, "read_hdr", read)
     usable_pixels(tmp_path / "a.exr", 64)
     assert alone == [large]
 
@@ -261,9 +261,9 @@ def test_the_evaluation_prints_what_it_leaves_out(scene_folder, tmp_path, capsys
 def test_the_training_prints_what_it_leaves_out(scene_folder, tmp_path, capsys, monkeypatch):
     """Below --size is too small; the run is stopped where the model would be built."""
     (tmp_path / "list.txt").write_text("two\n")
-    monkeypatch.setattr(training, "compiled", lambda *_: sys.exit("far enough"))
+    monkeypatch.setattr(fit, "compiled", lambda *_: sys.exit("far enough"))
     with pytest.raises(SystemExit, match="far enough"):
-        training.train(Config(size=64), scene_folder, tmp_path / "run", tmp_path / "list.txt")
+        fit.train(Config(size=64), scene_folder, tmp_path / "run", tmp_path / "list.txt")
     printed = capsys.readouterr().out.splitlines()
     assert printed[0] == "2 files are left out:"
     assert "a.exr: 96x48 pixels where the shorter side needs 64" in printed[1]

@@ -12,10 +12,10 @@ import pytest
 
 import hdrcnn
 from hdrcnn import WeightsError, weights
-from hdrcnn.batch import choose as networks
+from hdrcnn.batch import choose
 from hdrcnn.models.hdrcnn import build
 from hdrcnn.models.metadata import Hdrcnn
-from hdrcnn.weights import array_pickle, npz, published as published_weights
+from hdrcnn.weights import array_pickle, npz, published
 from tests.weights import fuzz_weights
 from tests.weights.published import save_pickle
 from training_code.run import start as starts, vgg16
@@ -125,12 +125,12 @@ def test_what_has_no_length_is_refused_before_it_is_opened(tmp_path, kind):
         path.symlink_to("/dev/zero")
     link.symlink_to(path)
     for file in (path, link):
-        for load in (weights.load, hdrcnn.load, networks.sha256, starts.load, vgg16.read):
+        for load in (weights.load, hdrcnn.load, choose.sha256, starts.load, vgg16.read):
             with pytest.raises(WeightsError, match=rf"^[^\n]*{file.name}: [^\n]*{kind}[^\n]*$"):
                 load(file)
-        assert not published_weights.recognised(file)
+        assert not published.recognised(file)
         with pytest.raises(WeightsError, match=kind):
-            published_weights.read_list(file)
+            published.read_list(file)
 
 
 def many_of_one(kind: str) -> bytes:

@@ -9,7 +9,7 @@ import pytest
 import hdrcnn
 from hdrcnn import WeightsError
 from hdrcnn.models.hdrcnn import build
-from hdrcnn.weights import published as published_weights
+from hdrcnn.weights import published
 from tests.weights.published import plain_tensorflow, published_arrays, save_pickle, save_published
 
 
@@ -19,7 +19,7 @@ def test_every_pickle_protocol_gives_the_arrays(tmp_path, protocol):
     arrays[3] = np.asfortranarray(arrays[3].astype(">f4"))
     arrays[4] = np.asfortranarray(arrays[4].astype(np.float64))
     path = save_published(tmp_path / "p.npz", arrays, protocol)
-    for read, array in zip(published_weights.read_list(path), arrays, strict=True):
+    for read, array in zip(published.read_list(path), arrays, strict=True):
         np.testing.assert_array_equal(read, array.astype(np.float32))
 
 
@@ -28,11 +28,11 @@ def test_numpy_s_own_file_is_read(tmp_path):
     listed = np.empty(80, object)
     listed[:] = arrays
     np.savez(tmp_path / "p.npz", params=listed)
-    assert len(published_weights.read_list(tmp_path / "p.npz")) == 80
+    assert len(published.read_list(tmp_path / "p.npz")) == 80
 
 
 def test_the_names_are_those_of_the_network():
-    names = list(published_weights.names())
+    names = list(published.names())
     assert len(names) == 80
     assert set(names) == {variable.path for variable in build(2).variables}
 

@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from hdrcnn import writers as outputs
+from hdrcnn import writers
 from hdrcnn.files import ImageError
 from hdrcnn.readers.kinds import LDR_SUFFIXES
 from hdrcnn.writers import WRITERS, Options, Picture, chosen
@@ -86,7 +86,7 @@ def test_formats_are_chosen_by_name_once_and_in_order():
 
 @pytest.mark.parametrize("name", [name for name in WRITERS if WRITERS[name].package])
 def test_a_missing_package_is_said_before_and_while_writing(tmp_path, name, monkeypatch):
-    monkeypatch.setattr(outputs, "find_spec", lambda _: None)
+    monkeypatch.setattr(writers, "find_spec", lambda _: None)
     with pytest.raises(ImageError, match=r"^--format=\w+ needs one package more; pip install .*$"):
         chosen([name])
     monkeypatch.setitem(__import__("sys").modules, WRITERS[name].package, None)
