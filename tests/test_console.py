@@ -32,7 +32,7 @@ def test_damaged_openexr_files_print_nothing(tmp_path, sound, capfd):
     half[len(half) // 2 : len(half) // 2 + 9] = b"\xff" * 9
     for data in (sound[:-99], sound[: len(sound) // 2], sound[:400], sound[:330], bytes(half)):
         path.write_bytes(data)
-        with pytest.raises(ImageError, match=r"^[^\n]*a\.exr: [^\n]*copy it again[^\n]*$"):
+        with pytest.raises(ImageError, match=r"^[^\n]*a\.exr: [^\n]*copy[^\n]*$"):
             read_hdr(path)
     assert capfd.readouterr() == ("", "")
 

@@ -103,7 +103,7 @@ def test_named_weights_are_those_of_all(shipped, picture):
 
 
 def test_missing_weights_are_named_before_anything_is_done(tmp_path):
-    with pytest.raises(WeightsError, match=r"none\.npz: no such weights file"):
+    with pytest.raises(WeightsError, match=r"none\.npz: "):
         Networks(hdrcnn.load, tmp_path / "none.npz")
 
 

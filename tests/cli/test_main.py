@@ -99,7 +99,7 @@ def test_flags_of_formats_are_refused_without_them_even_at_their_default(flag):
     value = getattr(default, flag)
     given = f"--{flag}" if isinstance(value, bool) else f"--{flag}={45 if value is None else value}"
     others = [name for name, writer in WRITERS.items() if flag not in writer.flags]
-    with pytest.raises(UsageError, match=f"--{flag} changes nothing"):
+    with pytest.raises(UsageError, match=f"--{flag} "):
         shared.check_used(parser.parse(["a", f"--format={','.join(others)}", given]))
     shared.check_used(parser.parse(["a", f"--format={','.join(others)}", f"--no{flag}"])
                       if isinstance(value, bool) else default)  # fmt: skip

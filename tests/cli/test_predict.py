@@ -180,7 +180,7 @@ def test_a_file_that_the_system_refuses_to_write_gives_one_line(tmp_path, run_py
     command = ["-c", LIMITED, COMMAND, "--im_dir=*.bmp", f"--params={tiny_weights}"]
     done = run_python(*command, cwd=tmp_path, status=1)
     assert len(done.stderr.splitlines()) == 3
-    assert "[1/2] out/a.exr: cannot be written: " in done.stderr
+    assert "[1/2] out/a.exr: " in done.stderr
     assert "too large" in done.stderr
     assert list((tmp_path / "out").iterdir()) == []
 

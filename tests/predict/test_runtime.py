@@ -44,5 +44,5 @@ def test_a_missing_gpu_is_said(run_python, tmp_path):
 
 
 def test_an_unknown_device_is_refused(tiny_weights):
-    with pytest.raises(runtime.DeviceError, match="unknown device 'banana'; known: auto, cpu, gpu"):
+    with pytest.raises(runtime.DeviceError, match=r"device .*banana.*cpu"):
         hdrcnn.load(tiny_weights, device="banana")

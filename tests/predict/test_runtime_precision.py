@@ -28,7 +28,7 @@ def test_the_processor_s_flags_decide(monkeypatch, line, expected):
     assert runtime.chosen("auto", "jax") == "float32"
     assert runtime.chosen("auto", "tensorflow", on_gpu=True) == "float32"
     assert runtime.chosen("bfloat16", "jax") == "bfloat16"
-    with pytest.raises(ValueError, match="unknown precision 'half'"):
+    with pytest.raises(ValueError, match=r"precision .*half"):
         runtime.chosen("half", "tensorflow")
 
 

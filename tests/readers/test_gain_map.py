@@ -255,10 +255,10 @@ BAD = {
     "range": gain_map_files.jpeg(base(), gains(), iso=iso_numbers(gamma=(0.0,))),
     "size": gain_map_files.jpeg(base(), gains(COLUMNS, ROWS), iso=iso_numbers()),
     "truncated": cut(gain_map_files.jpeg(base(), gains(), iso=iso_numbers())),
-    "second picture is missing": gain_map_files.jpeg(base(), gains(), iso=iso_numbers())[
-        :5000
-    ].split(b"\xff\xd9")[0]
-    + b"\xff\xd9",
+    "second picture": (
+        gain_map_files.jpeg(base(), gains(), iso=iso_numbers())[:5000].split(b"\xff\xd9")[0]
+        + b"\xff\xd9"
+    ),
     "twice": gain_map_files.jpeg(base(12, 16), gains(48, 64), iso=iso_numbers()),
     "headroom": gain_map_files.heif("AVIF", base(), gains(), apple=True),
     "metadata": gain_map_files.heif("AVIF", base(), gains(), b""),
@@ -283,7 +283,7 @@ def test_pictures_without_a_map_are_as_ever(read):
         found = read(data)
         assert found.measured is None
         assert found.gain_map_fault == ""
-    with pytest.raises(ImageError, match="no gain map"):
+    with pytest.raises(ImageError, match="gain map"):
         read(of_each_kind()["jpg"], gain_maps="only")
 
 

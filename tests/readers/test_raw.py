@@ -167,19 +167,19 @@ def test_content_and_ending_say_what_is_raw(tmp_path, linear):
     assert may_be_picture(tmp_path / "A.NEF")
     for name in ("a.nef", "a.cr3", "a.arw"):
         (tmp_path / name).write_bytes(bytes(range(256)) * 8)
-        with pytest.raises(ImageError, match=f"{name}: a camera raw file that LibRaw") as caught:
+        with pytest.raises(ImageError, match=f"{name}: .*LibRaw") as caught:
             read_photograph(tmp_path / name)
         assert "nsupported" in str(caught.value)
 
 
 def test_without_its_package_one_line_says_what_to_install(linear, monkeypatch):
     monkeypatch.setitem(sys.modules, "rawpy", None)
-    with pytest.raises(ImageError, match=r"linear\.dng: a camera raw file.*pip install rawpy$"):
+    with pytest.raises(ImageError, match=r"linear\.dng: .*pip install rawpy"):
         read_photograph(linear[0])
 
 
 def test_larger_ones_than_allowed_are_refused(linear):
-    with pytest.raises(ImageError, match=r"linear\.dng: 64x48 are .*--max_megapixels"):
+    with pytest.raises(ImageError, match=r"linear\.dng: .*--max_megapixels"):
         read_photograph(linear[0], max_megapixels=0.003)
 
 
@@ -187,7 +187,7 @@ def test_larger_ones_than_allowed_are_refused(linear):
 def test_a_truncated_file_is_named(linear, kept):
     path, _ = linear
     path.write_bytes(path.read_bytes()[: int(kept * path.stat().st_size)])
-    with pytest.raises(ImageError, match=r"linear\.dng: .*; copy it again") as caught:
+    with pytest.raises(ImageError, match=r"linear\.dng: .*copy") as caught:
         read_photograph(path)
     assert "\n" not in str(caught.value)
 

@@ -117,5 +117,5 @@ def test_the_file_is_whole_and_says_who_made_it(tmp_path):
     with Image.open(tmp_path / "a.png") as image:
         assert image.info["Software"] == "hdrcnn 9"
         np.testing.assert_array_equal(image, exposure_strip.exposure_strip(made(), "a.jpg"))
-    with pytest.raises(ImageError, match=r"^[^\n]*nowhere[^\n]*cannot be written[^\n]*$"):
+    with pytest.raises(ImageError, match=r"^[^\n]*nowhere[^\n]*$"):
         exposure_strip.write_exposure_strip(tmp_path / "nowhere" / "a.png", made())

@@ -184,10 +184,10 @@ def test_a_damaged_checkpoint_falls_back_to_the_one_before(train, whole, copied,
 
 
 def test_a_checkpoint_of_another_network_is_refused(train, copied):
-    with pytest.raises(config.TrainingError, match="width 2, now 4"):
+    with pytest.raises(config.TrainingError, match=r"width 2.*4"):
         train("run", dataclasses.replace(TINY, width=4, epochs=3))
     wider = compiled(dataclasses.replace(TINY, width=4))
-    with pytest.raises(ValueError, match="another network"):
+    with pytest.raises(ValueError, match="network"):
         checkpoints.restore(copied, wider)
 
 
@@ -195,7 +195,7 @@ def test_a_loss_that_is_not_finite_stops_the_run_with_the_last_checkpoint_good(t
     for name in ("checkpoint_mine.npz", "checkpoint_best_1.npz", "notes.txt"):
         (copied / name).write_text("kept: not made by the run")
     wild = dataclasses.replace(TINY, learning_rate=1e30, epochs=60)
-    with pytest.raises(config.TrainingError, match="not finite"):
+    with pytest.raises(config.TrainingError, match="finite"):
         train("run", wild)
     for path in copied.glob(checkpoints.PATTERN):
         arrays = np.load(path)

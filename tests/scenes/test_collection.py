@@ -93,21 +93,21 @@ def test_unusable_files_are_listed_and_the_rest_is_taken(tmp_path):
     found = load_scenes(tmp_path, without=True)
     assert [scene.name for scene in found.scenes] == ["good.exr"]
     reasons = [
-        r"black\.exr: holds no light",
-        r"broken\.exr: neither OpenEXR",
-        r"flat\.exr: holds one value everywhere",
-        r"inf\.tif: holds values that are not finite",
-        r"minus\.tif: holds values that are not finite",
-        r"nan\.tif: holds values that are not finite",
-        r"negative\.exr: holds no light",
-        r"small\.exr: 63x63 pixels where the shorter side needs 64",
+        r"black\.exr: .*light",
+        r"broken\.exr: .*OpenEXR",
+        r"flat\.exr: .*one value",
+        r"inf\.tif: .*finite",
+        r"minus\.tif: .*finite",
+        r"nan\.tif: .*finite",
+        r"negative\.exr: .*light",
+        r"small\.exr: 63x63",
     ]
     assert len(found.rejected) == len(reasons)
     for line, reason in zip(found.rejected, reasons, strict=True):
         with pytest.raises(ImageError, match=reason):
             raise ImageError(line)
         assert "\n" not in line
-    assert found.rejected_lines().splitlines()[0] == "8 files are left out:"
+    assert found.rejected_lines().startswith("8 files ")
     assert found.rejected_lines().count("\n") == 9
     assert len(load_scenes(tmp_path, without=True, smallest=63).scenes) == 2
 
@@ -116,19 +116,19 @@ def test_of_many_unusable_files_the_first_are_shown():
     lines = Collection(
         [], [f"file {number}" for number in range(1234)], saturated=2
     ).rejected_lines()
-    assert lines.startswith("2 photographs are left out: more than 5 % are clipped")
-    assert lines.splitlines()[1] == "1,234 files are left out:"
+    assert lines.startswith("2 photographs")
+    assert lines.splitlines()[1].startswith("1,234 files ")
     assert lines.count("  file ") == SHOWN
     assert lines.splitlines()[-1] == f"  and {1234 - SHOWN:,} more"
     assert Collection([], [], ["a note"]).rejected_lines() == "a note\n"
 
 
 def test_nothing_left_is_an_error(tmp_path):
-    with pytest.raises(ImageError, match=r"^[^\n]*holds no HDR scenes \(\.exr, [^\n]*$"):
+    with pytest.raises(ImageError, match=r"^[^\n]*\.exr, [^\n]*$"):
         load_scenes(tmp_path, without=True)
     (tmp_path / "bad.exr").write_bytes(b"nothing")
     (tmp_path / "worse.hdr").write_bytes(b"nothing")
-    with pytest.raises(ImageError, match=r"no usable HDR scene: [^\n]*bad\.exr: [^\n]*1 more"):
+    with pytest.raises(ImageError, match=r"[^\n]*bad\.exr: [^\n]*1 more"):
         load_scenes(tmp_path, without=True)
 
 
@@ -156,7 +156,7 @@ def test_what_is_spared_is_missed_by_no_view(rows, columns, size, fov, crop):
               {"pitch": (-91.0, 0.0)}, {"crop": (0.0, 0.5)}, {"crop": (0.5, 1.1)}]
 )  # fmt: skip
 def test_views_outside_their_ranges_are_named(wrong):
-    with pytest.raises(ValueError, match=rf"^{next(iter(wrong))} [^\n]*two rising values in"):
+    with pytest.raises(ValueError, match=rf"^{next(iter(wrong))} "):
         Views(**wrong)
 
 

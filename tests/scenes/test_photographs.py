@@ -96,10 +96,10 @@ def test_families_and_unusable_files(tmp_path):
 
 
 def test_nothing_left_is_an_error(tmp_path):
-    with pytest.raises(ImageError, match=r"^[^\n]*holds no photographs \(\.png, [^\n]*$"):
+    with pytest.raises(ImageError, match=r"^[^\n]*\.png, [^\n]*$"):
         load_photographs(tmp_path, without=True)
     save(tmp_path / "white.png", photograph(saturated=400))
-    with pytest.raises(ImageError, match=r"no usable photograph: 1 with more than 5% "):
+    with pytest.raises(ImageError, match=r"1 [^\n]*5%"):
         load_photographs(tmp_path, without=True)
 
 
@@ -227,7 +227,7 @@ def test_a_scene_is_a_name_until_it_is_used(tmp_path):
     assert len(pickle.dumps(scene)) < 1000
     np.testing.assert_array_equal(pickle.loads(pickle.dumps(scene)).pixels, scene.pixels)
     save(tmp_path / "a.png", photograph(64, 64))
-    with pytest.raises(ImageError, match=r"a\.png: was changed while in use; start again"):
+    with pytest.raises(ImageError, match=r"a\.png: .*changed"):
         scene.crop(0, 0, 8, 8)
     (tmp_path / "a.png").unlink()
     with pytest.raises(ImageError, match=r"a\.png: "):

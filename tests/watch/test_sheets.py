@@ -84,6 +84,6 @@ def test_a_crop_that_is_not_square_keeps_its_shape():
 def test_a_place_that_cannot_be_written_is_named(tmp_path):
     path = tmp_path / "epoch_000001.png"
     path.mkdir()
-    with pytest.raises(ImageError, match=r"epoch_000001\.png: cannot be written"):
+    with pytest.raises(ImageError, match=r"epoch_000001\.png: "):
         sheets.write_sheet(path, [look(2.0, 4.0)], "epoch 1")
     assert [child.name for child in tmp_path.iterdir()] == [path.name]

@@ -69,7 +69,7 @@ def test_a_hostile_pickle_runs_nothing(tmp_path, monkeypatch, function, protocol
         argument = "mkdir trap"
     payload = pickle.dumps([Hostile(function, argument)], protocol=protocol)
     path = save_pickle(tmp_path / "evil.npz", payload)
-    with pytest.raises(WeightsError, match=r"evil\.npz: not read: [^\n]*it asks for [^\n]*$"):
+    with pytest.raises(WeightsError, match=r"evil\.npz: [^\n]*asks for [^\n]*$"):
         hdrcnn.load(path)
     assert [entry.name for entry in tmp_path.iterdir()] == ["evil.npz"]
 
@@ -86,7 +86,7 @@ def test_a_hostile_pickle_runs_nothing(tmp_path, monkeypatch, function, protocol
     ],
 )
 def test_what_is_no_list_of_arrays_gives_one_line(tmp_path, payload):
-    with pytest.raises(WeightsError, match=r"^[^\n]*p\.npz: not read[^\n]*$"):
+    with pytest.raises(WeightsError, match=r"^[^\n]*p\.npz: [^\n]*$"):
         hdrcnn.load(save_pickle(tmp_path / "p.npz", payload))
 
 
@@ -94,14 +94,14 @@ def test_a_lie_about_the_shape_is_caught(tmp_path):
     payload = pickle.dumps([np.zeros((4, 4), np.float32)], protocol=2)
     lie = payload.replace(b"K\x04K\x04\x86", b"K\x04K\xff\x86")
     assert lie != payload
-    with pytest.raises(WeightsError, match="with 64 bytes"):
+    with pytest.raises(WeightsError, match="64 bytes"):
         hdrcnn.load(save_pickle(tmp_path / "p.npz", lie))
 
 
 def test_a_wrong_number_and_wrong_shapes_are_named(tmp_path):
     arrays = published_arrays(2)
-    with pytest.raises(WeightsError, match="79 arrays where the published layout has 80"):
+    with pytest.raises(WeightsError, match=r"short\.npz: 79 "):
         hdrcnn.load(save_published(tmp_path / "short.npz", arrays[:79]))
     arrays[26] = arrays[26][..., :5]
-    with pytest.raises(WeightsError, match="latent_conv/kernel has shape"):
+    with pytest.raises(WeightsError, match="latent_conv/kernel"):
         hdrcnn.load(save_published(tmp_path / "bent.npz", arrays))

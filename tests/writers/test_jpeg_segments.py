@@ -44,7 +44,7 @@ def test_damaged_files_are_no_jpeg(data):
 
 
 def test_a_segment_holds_so_much_and_profiles_go_on_in_the_next():
-    with pytest.raises(ValueError, match="65534 bytes do not fit"):
+    with pytest.raises(ValueError, match="65534"):
         jpeg_segments.segment(0xE1, bytes(65534))
     profile = np.random.default_rng(0).bytes(150_000)
     data = jpeg(photograph())

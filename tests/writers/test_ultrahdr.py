@@ -227,7 +227,7 @@ def test_primaries_that_only_exif_told_become_a_profile(tmp_path):
 
 
 def test_a_picture_that_is_too_wide_is_refused(tmp_path):
-    with pytest.raises(ImageError, match=r"65536x1 is more than a JPEG holds"):
+    with pytest.raises(ImageError, match="65536x1"):
         write(tmp_path / "a.jpg", Picture(np.ones((1, 65536, 3), np.float16)), Options())
 
 
