@@ -248,7 +248,7 @@ class Fusion(Conversion):
         return said
 
     def _figures(self) -> dict[str, Any]:
-        """`outcome.FIGURES`, and what else is recorded."""
+        """`job.FIGURES`, and what else is recorded."""
         weights = luminance_weights(REC709).astype(np.float32)
         peaks, rows, columns = [0.0], *self.fused.shape[:2]
         for top in range(0, rows if self.settings.merges else 0, STRIP):

@@ -27,7 +27,7 @@ class Settings:
     scaling: float | str = AUTO
     """A number switches the estimate of `clipping_level` off."""
     camera_curve: str | None = None
-    """None: `transfer.DEFAULT_CURVE` where the weights are chosen too, else as stored with them."""
+    """None: `transfer.DEFAULT_CURVE` if the weights are chosen too, else as stored with them."""
     width: int | None = None
     height: int | None = None
     resolution: str = "auto"
@@ -36,7 +36,7 @@ class Settings:
     panorama: bool = False
     """Every picture closes left and right, whether its file says so or not."""
     precision: str = PRECISION
-    """Of the convolutions, as asked for; see `precision`."""
+    """Of the convolutions, as asked for; see `predict.runtime`."""
     primaries: bool = False
     """The results keep the primaries of their photographs. Else they are Rec. 709."""
     mask: bool = False
@@ -129,7 +129,7 @@ class Outcome:
     kept: bool = False
     """The result was there already; the figures are those it was written with."""
     entry: Entry | None = None
-    """What the report shows, where there is one."""
+    """What the report shows, if there is one."""
     weights: str = ""
     """Name of the weights file."""
     width: int = 0

@@ -103,7 +103,7 @@ Item = TypeVar("Item")
 
 @dataclasses.dataclass(frozen=True)
 class Shard:
-    """Share `number` of `of`, counted from 1. Raises ValueError where there is none such."""
+    """Share `number` of `of`, counted from 1. Raises ValueError if there is none such."""
 
     number: int = 1
     of: int = 1

@@ -36,7 +36,7 @@ STRIP = 256
 
 
 def curve_record(curve: str | CameraCurve) -> str | dict[str, float]:
-    """A camera curve for JSON: its name, or its numbers where it was estimated."""
+    """A camera curve for JSON: its name, or its numbers if it was estimated."""
     return curve if isinstance(curve, str) else dataclasses.asdict(curve)
 
 
@@ -83,11 +83,11 @@ class Result:
     alpha: np.ndarray | None
     """[H, W] float16 in [0, 1]."""
     panorama: Band | None
-    """What the picture shows of a sphere, where it closes left and right."""
+    """What the picture shows of a sphere, if it closes left and right."""
     camera: Camera
     settings: Settings
     jpeg: bytes | None = None
-    """The photograph's file where it is a JPEG of these codes."""
+    """The photograph's file if it is a JPEG of these codes."""
     measured: Measured | None = None
     """What the photograph's gain map gave of the image; `curve` then means nothing to it."""
     sensor: SensorLight | None = None
@@ -128,7 +128,7 @@ class Result:
         return self.measured.light[strip.within(self.frame.picture)].astype(np.float32)
 
     def figures(self) -> dict[str, Any]:
-        """`outcome.FIGURES`, and the curve; once finished."""
+        """`job.FIGURES`, and the curve; once finished."""
         before = luminance_weights(self.chromaticities).astype(np.float32)
         after = luminance_weights(self.primaries).astype(np.float32)
 

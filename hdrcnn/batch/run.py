@@ -45,7 +45,7 @@ def convert_all(
 
     films: what is known beforehand of those that the jobs are frames of.
     Ends early after an outcome that says that nothing can be written any more. Raises
-    WeightsError or DeviceError where a network that is needed cannot be had, KeyboardInterrupt
+    WeightsError or DeviceError if a network that is needed cannot be had, KeyboardInterrupt
     between pictures if Ctrl-C was pressed.
     """
     films = films or Films()

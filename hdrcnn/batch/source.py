@@ -43,12 +43,12 @@ class FileState:
         """To be taken before files are decoded: what is written to them meanwhile then shows later.
 
         others: files that belong to the first, as the frames of a bracket do. Sizes are added, of
-        times the latest counts, and digests are digested. None where there is nothing to be read;
+        times the latest counts, and digests are digested. None if there is nothing to be read;
         who decodes it says why.
         """
         try:
             now = [each.stat() for each in (path, *others)]
-            if not all(stat.S_ISREG(one.st_mode) for one in now):  # A pipe would wait for ever.
+            if not all(stat.S_ISREG(one.st_mode) for one in now):  # A pipe would wait forever.
                 return None
             found = _digest(path, *others)
         except OSError:
@@ -62,7 +62,7 @@ class FileState:
         )
 
     def is_still(self, path: Path, *others: Path) -> bool:
-        """Whether files are those, byte for byte. They are read only where a time differs:
+        """Whether files are those, byte for byte. They are read only if a time differs:
         copies, and files brought back, have any.
         """
         try:
@@ -124,7 +124,7 @@ class Films:
             self._levels[source.parent] = film.levels
 
     def first(self, source: Path) -> Source | None:
-        """The first frame of the film that a source is a frame of, where there has been one."""
+        """The first frame of the film that a source is a frame of, if there has been one."""
         return self._first.get(source.parent)
 
     def curve(self, source: Path, found: Callable[[], str | CameraCurve]) -> str | CameraCurve:

@@ -61,7 +61,7 @@ def fault(reason: str) -> dict[str, Any]:
 
 
 class Journal:
-    """A file that lines are added to, each whole or not at all; nothing where there is no path."""
+    """A file that lines are added to, each whole or not at all; nothing if there is no path."""
 
     def __init__(self, path: Path | None, others: Iterable[Path] = ()) -> None:
         """others: files that it must not be. Any other that is there has to be a log already.

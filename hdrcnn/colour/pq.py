@@ -83,7 +83,7 @@ class ContentLight:
 
 def content_light(parts: Iterable[np.ndarray], nits: float = REFERENCE_WHITE) -> ContentLight:
     """Of the parts of a picture, each [..., 3] linear Rec. 709: in the primaries and within the
-    range that `pq_codes` writes. Raises ValueError where there are no pixels.
+    range that `pq_codes` writes. Raises ValueError if there are no pixels.
     """
     peak, total, count = 0.0, 0.0, 0
     for part in parts:

@@ -77,7 +77,7 @@ ESTIMATED = "estimated"
 """In the place of such a name: the curve of each picture, by `predict.camera_curve`."""
 
 DEFAULT_CURVE = "srgb"
-"""How codes become light where neither curve nor weights are named: as every other program reads
+"""How codes become light if neither curve nor weights are named: as every other program reads
 them. Figures: training_code/EXPERIMENTS.md, "Estimating the camera curve".
 """
 

@@ -33,7 +33,7 @@ class Bracket:
     """K of [H, W, 3], as they were stored: uint8 or uint16."""
     reference: int
     alignments: list[Alignment]
-    """None where they were not asked for."""
+    """None if they were not asked for."""
     moved: float = 0.0
     """Share of the picture that was replaced."""
     notes: list[str] = dataclasses.field(default_factory=list)

@@ -28,7 +28,7 @@ class DeviceError(UserError):
 
 
 def free_gpu_bytes() -> int | None:
-    """Memory free on the first NVIDIA GPU, or None where none says so."""
+    """Memory free on the first NVIDIA GPU, or None if none says so."""
     tool = shutil.which("nvidia-smi")
     if tool is None:
         return None
@@ -52,9 +52,9 @@ def tile_pixels(free_gpu: int | None, width: int, usual: int) -> int:
 
 
 def prepare(device: str) -> bool:
-    """Settle on a device before the first computation; True where it is a GPU.
+    """Settle on a device before the first computation; True if it is a GPU.
 
-    device: one of `DEVICES`. A GPU is left what it does not need. Raises DeviceError where one is
+    device: one of `DEVICES`. A GPU is left what it does not need. Raises DeviceError if one is
     asked for and missing, or the device is unknown.
     """
     if device not in DEVICES:
@@ -96,7 +96,7 @@ CPU_FLAGS = {"avx512_bf16", "amx_bf16"}
 
 
 def cpu_has_bfloat16(cpuinfo: str | None = None) -> bool:
-    """Whether the processor multiplies bfloat16 itself; False where it does not say.
+    """Whether the processor multiplies bfloat16 itself; False if it does not say.
 
     cpuinfo: the text of Linux' /proc/cpuinfo. Default: this machine's.
     """

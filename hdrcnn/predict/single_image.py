@@ -96,7 +96,7 @@ class Predictor:
         """
         self.model, self.metadata = model, metadata
         self.camera_curve = camera_curve or metadata.linearisation
-        # XLA would compile anew for every size of picture; JAX has nothing else.
+        # XLA would compile again for every size of picture; JAX has nothing else.
         self.model.jit_compile = keras.config.backend() == "jax"
         self.tiling = Tiling(model, tile_pixels)
 
@@ -231,11 +231,11 @@ def load(
     """A predictor with the weights of a file; without one, with those shipped, which come with
     `transfer.DEFAULT_CURVE`.
 
-    precision: of the convolutions, one of `precision.PRECISIONS`; auto: float32 for the originally
+    precision: of the convolutions, one of `runtime.PRECISIONS`; auto: float32 for the originally
     published files, so that the result is that of the published method; device: one of
     `runtime.DEVICES`; tile_pixels: as for `Predictor`, None: by the memory there is; camera_curve:
     as for `Predictor`.
-    Raises weights.WeightsError where the file, DeviceError where the device cannot be used.
+    Raises weights.WeightsError if the file, DeviceError if the device cannot be used.
     """
     path = Path(params) if params is not None else weights.SHIPPED
     arrays, record = weights.load(path)

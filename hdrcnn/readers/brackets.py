@@ -83,7 +83,7 @@ def exposed(camera: exif.Camera) -> Exposed:
 
 
 def camera_of(path: Path) -> exif.Camera:
-    """The Exif data of a file without its samples; empty where there are none, or it cannot be
+    """The Exif data of a file without its samples; empty if there are none, or it cannot be
     read, which whoever decodes it reports.
     """
     try:
@@ -94,7 +94,7 @@ def camera_of(path: Path) -> exif.Camera:
         with warnings.catch_warnings(), own_limit(), Image.open(path) as image:
             warnings.simplefilter("ignore")
             if image.format == "PNG" and "exif" not in image.info:
-                image.load()  # It may stand behind the samples.
+                image.load()  # It may come after the samples.
             return exif.camera_data(exif.of(image))
     except Exception:  # noqa: BLE001  # Damaged files make decoders fail in any way they like.
         return {}
@@ -167,7 +167,7 @@ def brackets(files: Sequence[Path], per: int | None, faults: list[str]) -> list[
     """The brackets among files, each in natural order, those of a folder together.
 
     per: frames of each bracket, instead of what the Exif data say. What is no bracket is added to
-    faults, a line each. Raises ValueError where `per` is out of bounds.
+    faults, a line each. Raises ValueError if `per` is out of bounds.
     """
     if per is not None and not FEWEST <= per <= MOST:
         raise ValueError(f"--per={per}: a bracket has {FEWEST} to {MOST} frames")

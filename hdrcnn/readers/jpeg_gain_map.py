@@ -1,7 +1,7 @@
 """The gain map of a JPEG file: its second picture, and the numbers that say how it is applied.
 
 Found by the multi-picture index (CIPA DC-007), else by the directory in the XMP data (Google,
-"Ultra HDR image format" 1.1), else behind the end of the first picture. A second picture is a gain
+"Ultra HDR image format" 1.1), else after the end of the first picture. A second picture is a gain
 map if it says so itself: by ISO 21496-1, `hdrgm` or Apple's name for one.
 """
 
@@ -74,7 +74,7 @@ def _listed(start: int, index: bytes) -> Iterator[tuple[int, int]]:
 
 
 def _end(data: bytes) -> int:
-    """The byte behind the first picture."""
+    """The byte after the first picture."""
     for marker, _, at in markers(data):
         if marker == END_OF_IMAGE:
             return at + 2

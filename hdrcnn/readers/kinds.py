@@ -94,7 +94,7 @@ def _kind_of_boxes(data: bytes) -> str:
 
 
 def kind_of(data: bytes) -> str:
-    """Pillow's name of the kind, or `RAW`. Raises NotReadError where it is not read."""
+    """Pillow's name of the kind, or `RAW`. Raises NotReadError if it is not read."""
     for start, kind in _STARTS:
         if data.startswith(start):
             if kind == "TIFF" and data[8:10] == b"CR":
@@ -126,7 +126,7 @@ SYSTEM_FOLDERS = (
     "$recycle.bin", "recycler", "system volume information",  # Windows.
     "lost+found", "__macosx",  # File systems of Linux; archives of macOS.
 )  # fmt: skip
-"""Names, in small letters, of folders that hold copies and waste. They are entered only where one
+"""Names, in small letters, of folders that hold copies and waste. They are entered only if one
 is itself what was asked for."""
 
 
@@ -173,7 +173,7 @@ def _starts_like_picture(path: Path) -> bool:
 
 
 def may_be_picture(path: Path) -> bool:
-    """Whether the ending is a picture's; where there is none, whether the content is: beside
+    """Whether the ending is a picture's; if there is none, whether the content is: beside
     photographs lie files such as README, too.
     """
     suffix = PurePath(path.name).suffix.lower()
@@ -203,7 +203,7 @@ def walk(folder: Path, passed_over: set[Path], faults: list[str]) -> Iterator[Pa
 
     Hidden ones and system folders are left out. `passed_over` holds resolved folders not to be
     entered; each one that is entered joins them, so that links in a circle end. Folders that cannot
-    be listed are said in `faults`.
+    be listed are reported in `faults`.
     """
     here = real(folder)
     if here in passed_over:

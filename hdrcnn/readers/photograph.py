@@ -52,25 +52,25 @@ class Photograph:
     primaries: n/255, n/65535. Grey has three equal channels. Codes of a profile made of tables
     are those of sRGB, converted by LittleCMS."""
     alpha: np.ndarray | None = None
-    """[H, W] float32 in [0, 1], never multiplied in. None where the file has none."""
+    """[H, W] float32 in [0, 1], never multiplied in. None if the file has none."""
     chromaticities: Chromaticities = REC709
-    """Of the code's red, green, blue and white, CIE xy. Rec. 709 where the file says nothing."""
+    """Of the code's red, green, blue and white, CIE xy. Rec. 709 if the file says nothing."""
     bits: int = 8
     """Of a sample, as stored."""
     lossy: bool = False
     """JPEG, lossy WebP, HEIC, AVIF, or a TIFF compressed that way."""
     panorama: Band | None = None
-    """What it shows of a sphere where it is equirectangular and goes all the way round, by its
+    """What it shows of a sphere if it is equirectangular and goes all the way round, by its
     XMP data."""
     camera: exif.Camera = dataclasses.field(default_factory=dict)
     """Camera, lens and exposure by Exif name; see `readers.exif`."""
     jpeg: bytes | None = None
-    """The file, where it is a JPEG whose samples are those of `code`."""
+    """The file, if it is a JPEG whose samples are those of `code`."""
     measured: Measured | None = None
     """The light of a photograph with a gain map; the codes, of which it is decoded as a display
     shows them, are then those of the SDR rendition."""
     gain_map_fault: str = ""
-    """Why the gain map that there is is not used; empty where it is, or there is none."""
+    """Why the gain map that there is is not used; empty if it is, or there is none."""
     sensor: SensorLight | None = None
     """The light of a RAW file, of which `code` is a clipped rendering in sRGB, 8 bits."""
 
@@ -81,7 +81,7 @@ def _contents(path: Path) -> bytes:
         mode = path.stat().st_mode
         if stat.S_ISDIR(mode):
             raise ImageError(f"{path}: a folder, not a picture; name the pictures in it")
-        if not stat.S_ISREG(mode):  # Reading a pipe would wait for ever.
+        if not stat.S_ISREG(mode):  # Reading a pipe would wait forever.
             raise ImageError(f"{path}: not a file; name a picture")
         data = path.read_bytes()
     except FileNotFoundError as error:
@@ -122,7 +122,7 @@ def _decoded(
     """The samples, or what a RAW file holds. Raises ImageError."""
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # What is wrong is said in the error.
+            warnings.simplefilter("ignore")  # What is wrong is reported in the error.
             if kind == "HEIF":
                 return _without_tables(data, kind, heif.read(data, check))
             if kind == RAW:
@@ -174,7 +174,7 @@ def _chromaticities(data: bytes, kind: str, found: Decoded) -> Chromaticities:
 
 
 def _without_tables(data: bytes, kind: str, found: Decoded) -> Decoded:
-    """In sRGB where the file's profile is made of tables, which have no primaries to go on with;
+    """In sRGB if the file's profile is made of tables, which have no primaries to go on with;
     else as it is. Like primaries, a PNG's profile counts for nothing beside cICP.
     """
     if not found.icc or found.colours.shape[-1] != 3 or not has_tables(found.icc):

@@ -104,7 +104,7 @@ def _deep_samples(image: Any, data: bytes, kind: str, raw: str) -> np.ndarray:
 
 
 def _cmyk_to_rgb(image: Image.Image) -> Image.Image:
-    """By the profile, to sRGB, where there is one that works; else by (1 - C)(1 - K)."""
+    """By the profile, to sRGB, if there is one that works; else by (1 - C)(1 - K)."""
     profile = image.info.get("icc_profile")
     if profile:
         with contextlib.suppress(ImageCms.PyCMSError, OSError, ValueError, TypeError):

@@ -44,7 +44,7 @@ def _numbers(text: bytes, count: int, key: str) -> list[float]:
 
 
 def _header(data: bytes) -> Header:
-    """Raises ValueError where it is no header of a Radiance picture."""
+    """Raises ValueError if it is no header of a Radiance picture."""
     break_ = _BREAK.search(data)
     size = _SIZE.match(data, break_.end()) if break_ else None
     found = _RESOLUTION.fullmatch(size[1]) if size else None

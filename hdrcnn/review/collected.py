@@ -24,7 +24,7 @@ class Collected:
         self._left_out = 0
 
     def check_place(self) -> None:
-        """Raises ImageError where the page would overwrite what this tool has not made."""
+        """Raises ImageError if the page would overwrite what this tool has not made."""
         path = self._out_dir / NAME
         if path.exists() and not (path.is_file() and (not path.stat().st_size or made_here(path))):
             raise ImageError(

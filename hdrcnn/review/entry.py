@@ -73,7 +73,7 @@ def _coded(before: np.ndarray, after: np.ndarray) -> tuple[bytes, bytes, GainMap
 def entry(picture: Picture, name: str, files: Mapping[str, str], room: int) -> Entry:
     """A picture with its codes, made so small that it takes at most `room` bytes in the page.
 
-    Raises ValueError where the codes are not known, or the room is too small for any picture.
+    Raises ValueError if the codes are not known, or the room is too small for any picture.
     """
     side = LARGEST_SIDE
     small = fitting(*picture.size, side, side)

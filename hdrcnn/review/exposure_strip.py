@@ -128,7 +128,7 @@ def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
 
 
 def _shortened(text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, width: float) -> str:
-    """A text cut at its end where it is wider than `width` pixels."""
+    """A text cut at its end if it is wider than `width` pixels."""
     if font.getlength(text) <= width:
         return text
     while text and font.getlength(f"{text}\u2026") > width:
@@ -139,7 +139,7 @@ def _shortened(text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, wi
 def exposure_strip(picture: Picture, name: str = "") -> np.ndarray:
     """[h, w, 3] uint8, sRGB. name: of the photograph, to stand at the top.
 
-    Raises ValueError where the picture has no codes.
+    Raises ValueError if the picture has no codes.
     """
     small = fitting(*picture.size, *CELL)
     rows, columns = small[0], max(small[1], NARROWEST)

@@ -40,7 +40,7 @@ def bytes_for(count: int) -> int:
 
 
 def number(value: float, digits: int = 2, sign: bool = False) -> str:
-    """For people: a true minus sign, a dash where there is no number."""
+    """For people: a true minus sign, a dash if there is no number."""
     if math.isnan(value):
         return "\N{EN DASH}"
     rounded = round(value, digits) + 0.0  # no minus before a zero
@@ -76,5 +76,5 @@ def write_page(path: Path, template: Path, **values: Any) -> None:
 
 
 def write_report(path: Path, title: str, entries: Sequence[Entry]) -> None:
-    """The page of a folder. Raises ImageError where its place cannot be written."""
+    """The page of a folder. Raises ImageError if its place cannot be written."""
     write_page(path, TEMPLATE, title=title, entries=entries)

@@ -21,7 +21,7 @@ def pad_to_multiple(image: np.ndarray, multiple: int) -> np.ndarray:
 def wanted_size(
     rows: int, columns: int, height: int | None, width: int | None
 ) -> tuple[int, int] | None:
-    """(height, width) asked for, one alone keeping the aspect; None where neither is given."""
+    """(height, width) asked for, one alone keeping the aspect; None if neither is given."""
     if height is None and width is None:
         return None
     if height is None:

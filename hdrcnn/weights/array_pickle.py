@@ -109,7 +109,7 @@ class _ArrayUnpickler(pickle._Unpickler):
         """Bytes so far of arrays and the like; one text can become any number of them."""
 
     def _count(self, item: object) -> None:
-        """Raises UnpicklingError where they are too many."""
+        """Raises UnpicklingError if they are too many."""
         data = item.value if isinstance(item, _Array) else item
         if isinstance(data, np.ndarray):
             self.made += data.nbytes

@@ -37,7 +37,7 @@ def _as_half(array: np.ndarray) -> np.ndarray:
 def save(path: Path, arrays: dict[str, np.ndarray], metadata: Metadata, half: bool = True) -> None:
     """Write a weights file; kernels as float16 where `half`, everything else as float32.
 
-    Raises WeightsError where a value is not finite, ImageError where the place cannot be written.
+    Raises WeightsError if a value is not finite, ImageError if the place cannot be written.
     """
     for name, array in arrays.items():
         if not np.isfinite(array).all():

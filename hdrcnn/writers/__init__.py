@@ -13,7 +13,7 @@
     jpeg       _fused.jpg   screens, the web             none: 8 bits     the photographs'
 
 The first three hold the light of the scene; `ultrahdr`, `avif` and `png` are looked at
-(`rendition`). The last three are display-referred: they hold `Picture.codes`, of fused brackets,
+(`picture.shown`). The last three are display-referred: they hold `Picture.codes`, of fused brackets,
 and stand in `DISPLAY_WRITERS`; of a single photograph they would be copies. What a format cannot
 hold stands in the docstring of its file. Linear 1.0 is `Options.nits` cd/m^2.
 """
@@ -140,7 +140,7 @@ class Writer:
     hint: str = ""
     """How to install it."""
     notes: Callable[[Path], Mapping[str, str] | None] = notes.read
-    """Reads back `Picture.notes`; None where there are none. Raises OSError and the like."""
+    """Reads back `Picture.notes`; None if there are none. Raises OSError and the like."""
 
 
 def _later(module: str, function: str = "write") -> Callable:

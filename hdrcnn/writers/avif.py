@@ -20,7 +20,7 @@ BITS = 10
 SPEED = 8
 """Of 0 to 10: slower gives hardly smaller files."""
 PRIMARIES, TRANSFER, MATRIX = 9, 16, 9
-"""BT.2020, PQ, BT.2020 with constant coefficients; 0, none, where no code may be lost."""
+"""BT.2020, PQ, BT.2020 with constant coefficients; 0, none, if no code may be lost."""
 
 
 def _encoded(path: Path, codes: np.ndarray, quality: int) -> bytes:

@@ -41,7 +41,7 @@ def _profile(picture: Picture) -> bytes:
 
 
 def _codes(path: Path, picture: Picture, bits: int) -> np.ndarray:
-    """[H, W, 3] uint8 or uint16. Raises ImageError where there are no codes."""
+    """[H, W, 3] uint8 or uint16. Raises ImageError if there are no codes."""
     check(path, picture)
     if picture.codes is None:
         raise ImageError(f"{path}: not written, it is for pictures to look at, and this is light")
@@ -121,7 +121,7 @@ def write_jpeg(path: Path, picture: Picture, options: Options) -> None:
 def write_png(path: Path, codes: np.ndarray, software: str | None = None, xmp: str = "") -> None:
     """[H, W, 3] uint8 to a PNG file, which may name the software that made it, and hold XMP data.
 
-    Raises ImageError where the place cannot be written.
+    Raises ImageError if the place cannot be written.
     """
     notes = PngImagePlugin.PngInfo()
     if software is not None:

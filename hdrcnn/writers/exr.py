@@ -73,7 +73,7 @@ def camera_attributes(camera: Camera) -> dict[str, str | int | float]:
 
 def _samples(values: np.ndarray, whole: bool, share: np.ndarray | None = None) -> np.ndarray:
     """float32 as it is, or half floats held within their range; times `share`, [H, W], in float32.
-    Not copied where it is so.
+    Not copied if it is so.
     """
     kind = np.float32 if whole else np.float16
     if values.dtype == kind and share is None:
@@ -101,7 +101,7 @@ def write_exr(
     attributes: of the header; without `chromaticities` among them readers take the primaries for
     Rec. 709.
     Values beyond the half-float maximum (65504) are held there, not left to become infinite;
-    negative ones, colours outside the primaries, are kept. Raises ImageError where `hdr` is not
+    negative ones, colours outside the primaries, are kept. Raises ImageError if `hdr` is not
     finite or the place cannot be written.
     """
     options = options or Options()

@@ -45,7 +45,7 @@ class Picture:
     chromaticities: Chromaticities = REC709
     """Of `codes`."""
     jpeg: bytes | None = None
-    """The photograph's file where it is a JPEG whose samples are `codes`."""
+    """The photograph's file if it is a JPEG whose samples are `codes`."""
     measured: Measured | None = None
     """What the photograph's own gain map gave, in the primaries of `codes`."""
     alpha: np.ndarray | None = None
@@ -53,7 +53,7 @@ class Picture:
     mask: np.ndarray | None = None
     """[H, W] or [H, W, 3] float in [0, 1]: how much is predicted; 1 = all. `blend.mask`."""
     panorama: Band | None = None
-    """What it shows of a sphere where it is equirectangular and goes all the way round."""
+    """What it shows of a sphere if it is equirectangular and goes all the way round."""
     camera: Camera = dataclasses.field(default_factory=dict)
     """As `readers.exif.camera_data`."""
     notes: Mapping[str, str] = dataclasses.field(default_factory=dict)
@@ -66,7 +66,7 @@ class Picture:
 
 
 def check(path: Path, picture: Picture) -> None:
-    """Raises ImageError where the picture is none, or holds values that are not finite."""
+    """Raises ImageError if the picture is none, or holds values that are not finite."""
     hdr = picture.hdr
     if hdr.ndim != 3 or hdr.shape[-1] != 3 or 0 in hdr.shape:
         raise ImageError(f"{path}: an image of shape [H, W, 3] is needed, not {hdr.shape}")
@@ -86,7 +86,7 @@ def rec709(picture: Picture, rows: slice) -> np.ndarray:
 
 
 def code_strip(picture: Picture, rows: slice) -> np.ndarray:
-    """[rows, W, 3] float32 in [0, 1]: the photograph. Raises ValueError where it is not known."""
+    """[rows, W, 3] float32 in [0, 1]: the photograph. Raises ValueError if it is not known."""
     if picture.codes is None:
         raise ValueError("the codes of the photograph are needed")
     codes = picture.codes[rows]

@@ -27,7 +27,7 @@ from hdrcnn.writers.picture import Picture, brightness, check, samples
 CICP = bytes((9, 16, 0, 1))
 """BT.2020, PQ, RGB, full range (ITU-T H.273)."""
 DARKEST = 0.0001
-"""cd/m^2 that the display is said to reach: the smallest that `mDCV` can tell."""
+"""cd/m^2 that the display is stated to reach: the smallest that `mDCV` can tell."""
 
 
 def chunk(file: IO[bytes], name: bytes, contents: bytes) -> None:

@@ -1,6 +1,6 @@
 """Ultra HDR: a JPEG that is the photograph, and on an HDR display the result.
 
-Holds: the photograph, its own JPEG samples where it is one, and its colour profile; light by a
+Holds: the photograph, its own JPEG samples if it is one, and its colour profile; light by a
 gain map of 8 bits at full size (ISO 21496-1, and `hdrgm` XMP for Android 14), with its peak and
 the headroom it wants; camera (Exif), panorama (XMP), notes. Does not hold: cd/m^2, as 1.0 is
 whatever white the display has; MaxCLL; alpha, the mask. Sources: ISO 21496-1:2025; Google, "Ultra
@@ -49,14 +49,14 @@ def _encoded(codes: np.ndarray, options: Options, profile: bytes = b"") -> bytes
 
 
 def _profile(picture: Picture) -> bytes:
-    """That of the photograph's primaries; empty where they are those that are assumed anyway."""
+    """That of the photograph's primaries; empty if they are those that are assumed anyway."""
     if picture.codes is None or to_rec709(picture.chromaticities) is None:
         return b""
     return matrix_profile(picture.chromaticities)
 
 
 def _own_samples(picture: Picture) -> tuple[bytes, bytes] | None:
-    """The photograph's JPEG as `jpeg_segments.samples_only`, where it can be kept: upright, 8 bits,
+    """The photograph's JPEG as `jpeg_segments.samples_only`, if it can be kept: upright, 8 bits,
     grey or three colours, of the result's size.
     """
     if picture.jpeg is None:
@@ -156,7 +156,7 @@ def assemble(base: tuple[bytes, bytes], found: bytes, before: list[bytes]) -> by
 def write(path: Path, picture: Picture, options: Options) -> None:
     """A JPEG with a gain map. Raises ImageError.
 
-    The photograph keeps its look on every display (`rendition`) unless `options.look` is
+    The photograph keeps its look on every display (`picture.shown`) unless `options.look` is
     "light". Negative values are taken for 0.
     """
     check(path, picture)
