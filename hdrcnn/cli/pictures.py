@@ -31,7 +31,7 @@ from hdrcnn.files import (
     real,
     remove_temporaries,
 )
-from hdrcnn.review.collected import NAME, Collected
+from hdrcnn.review.page import NAME, Collected
 from hdrcnn.weights import CURVES, JPEG, SHIPPED, VIDEO
 from hdrcnn.writers import Options
 

@@ -181,5 +181,5 @@ def read_npy(stream: IO[bytes], length: int) -> Any:
     }[version]
     _, _, dtype = reader(stream)
     if dtype != np.dtype(object):
-        raise pickle.UnpicklingError(f"an array of {dtype} where a list of arrays is expected")
+        raise pickle.UnpicklingError(f"an array of {dtype}; a list of arrays is expected")
     return _plain(_ArrayUnpickler(stream, length).load(), count())

@@ -13,13 +13,14 @@
     jpeg       _fused.jpg   screens, the web             none: 8 bits     the photographs'
 
 The first three hold the light of the scene; `ultrahdr`, `avif` and `png` are looked at
-(`picture.shown`). The last three are display-referred: they hold `Picture.codes`, of fused brackets,
-and stand in `DISPLAY_WRITERS`; of a single photograph they would be copies. What a format cannot
-hold stands in the docstring of its file. Linear 1.0 is `Options.nits` cd/m^2.
+(`picture.shown`). The last three are display-referred: they hold `Picture.codes`, of fused
+brackets, and stand in `DISPLAY_WRITERS`; of a single photograph they would be copies. What a format
+cannot hold stands in the docstring of its file. Linear 1.0 is `Options.nits` cd/m^2.
 """
 
 import dataclasses
 import importlib
+from collections import ChainMap
 from collections.abc import Callable, Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
@@ -183,7 +184,8 @@ DISPLAY_WRITERS: dict[str, Writer] = {
     ),
 }
 """Display-referred, for `hdrcnn fuse`."""
-ALL_WRITERS = WRITERS | DISPLAY_WRITERS
+ALL_WRITERS: Mapping[str, Writer] = ChainMap(WRITERS, DISPLAY_WRITERS)
+"""Both as they are now: a format that a program adds to either is known everywhere."""
 
 
 def _installed(writer: Writer, what: str) -> Writer:

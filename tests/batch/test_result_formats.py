@@ -17,8 +17,7 @@ from hdrcnn.batch.job import Settings
 from hdrcnn.batch.run import convert_all
 from hdrcnn.files import ImageError
 from hdrcnn.readers.hdr import read_exr, read_radiance
-from hdrcnn.review.collected import Collected
-from hdrcnn.review.page import bytes_for
+from hdrcnn.review.page import Collected, bytes_for
 from hdrcnn.writers import WRITERS, Options, notes
 from tests.readers.pictures import by_pillow, chunk, png
 
