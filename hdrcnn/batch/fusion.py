@@ -20,6 +20,7 @@ from hdrcnn.batch.source import FileState, Source
 from hdrcnn.colour.clipping_level import UNCLIPPED
 from hdrcnn.colour.primaries import REC709, linear_to_rec709, luminance_weights
 from hdrcnn.colour.transfer import srgb_decode, srgb_encode
+from hdrcnn.console import quietly
 from hdrcnn.files import ImageError, NoRoomError
 from hdrcnn.predict.bracket import Bracket, Choices, prepared
 from hdrcnn.predict.fusion import Method, chosen_method, fuse
@@ -29,7 +30,6 @@ from hdrcnn.predict.radiance import (
     merge,
     with_highlights,
 )
-from hdrcnn.printed import quietly
 from hdrcnn.readers.brackets import exposure_of
 from hdrcnn.readers.photograph import Photograph, as_stored, read_photograph
 from hdrcnn.weights import SHIPPED
