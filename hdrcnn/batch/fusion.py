@@ -30,6 +30,7 @@ from hdrcnn.predict.radiance import (
     merge,
     with_highlights,
 )
+from hdrcnn.printed import quietly
 from hdrcnn.readers.brackets import exposure_of
 from hdrcnn.readers.photograph import Photograph, as_stored, read_photograph
 from hdrcnn.weights import SHIPPED
@@ -123,7 +124,8 @@ class Fusion(Conversion):
 
     def _method(self) -> Method:
         """Raises WeightsError."""
-        return chosen_method(self.settings.method)
+        with quietly():
+            return chosen_method(self.settings.method)
 
     def _weights(self, method: Method) -> str:
         """Digests of all weights that the result depends on. Raises WeightsError."""

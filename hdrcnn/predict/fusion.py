@@ -3,7 +3,8 @@
     frames     aligned, [H, W, 3] each, display-encoded
     weights    by a network or by the measures of Mertens et al. 2007, for reduced frames
     maps       the weights at full size: guided filter along the edges of each frame
-    blend      Laplacian pyramid, `predict.pyramid`
+    blend      Laplacian pyramid, `predict.pyramid`, or, as the supervised network is trained, each
+               sample on its own
 
 Display-referred: no light is recovered, that is `predict.radiance`. Every sample of the result lies
 within those of the frames at its place.
@@ -17,15 +18,16 @@ from typing import Any
 
 import numpy as np
 
+from hdrcnn import weights as weights_files
 from hdrcnn.files import ImageError
 from hdrcnn.interruption import check
-from hdrcnn.models import BUILDERS
+from hdrcnn.models.metadata import Fusion
 from hdrcnn.predict.opencv import opencv, reduced_codes
 from hdrcnn.predict.pyramid import blend
 from hdrcnn.tiles.frame import as_codes
 from hdrcnn.tiles.geometry import pad_to_multiple
 from hdrcnn.tiles.guided import slopes
-from hdrcnn.weights import FOLDER, WeightsError, assign, load as load_weights
+from hdrcnn.weights import FOLDER, WeightsError
 
 FEWEST, MOST = 2, 9
 """Frames of a bracket."""
@@ -41,8 +43,8 @@ LEAST = 1e-6
 """The least weight at full size, before they are normalised."""
 
 WeightMaps = Callable[[np.ndarray], np.ndarray]
-"""Frames [K, h, w, 3] float32 in [0, 1], display-encoded, to weights [K, h, w], at least 0, whose
-sum over K is 1."""
+"""Frames [K, h, w, 3] float32 in [0, 1], display-encoded, to weights [K, h, w] or [K, h, w, 3], at
+least 0, whose sum over K is 1."""
 
 
 def check_frames(frames: Sequence[np.ndarray]) -> None:
@@ -80,14 +82,17 @@ def mertens_weights(frames: np.ndarray) -> np.ndarray:
 
 def network_weights(model: Any, multiple: int = 8) -> WeightMaps:
     """Of a Keras model: frames [N, K, h, w, 3] float32 in [0, 1], h and w multiples of a number, to
-    weights [N, K, h, w, 1].
+    weights [N, K, h, w, 1 or 3].
     """
 
     def weights(frames: np.ndarray) -> np.ndarray:
         rows, columns = frames.shape[1:3]
-        padded = np.stack([pad_to_multiple(frame, multiple) for frame in frames])
-        found = np.asarray(model(padded[None], training=False), np.float32)
-        return found[0, :, :rows, :columns, 0]
+        # A network of pairs is shown the darker frame first; to others the order is all the same.
+        order = np.argsort([frame.mean() for frame in frames], kind="stable")
+        padded = np.stack([pad_to_multiple(frames[index], multiple) for index in order])
+        found = np.asarray(model(padded[None], training=False), np.float32)[0, :, :rows, :columns]
+        found = found[np.argsort(order)]
+        return found[..., 0] if found.shape[-1] == 1 else found
 
     return weights
 
@@ -102,6 +107,10 @@ class Method:
     working: int = WORKING
     file: Path | None = None
     """Of its network."""
+    pyramid: bool = True
+    """Blended in one: as for `pyramid.blend`."""
+    frames: int | None = None
+    """That it takes; None: any number."""
 
 
 MERTENS = Method("mertens")
@@ -117,15 +126,19 @@ NETWORKS = {name: FOLDER / f"fusion_{name}.npz" for name in ("unsupervised", "su
 @functools.cache
 def _of_network(name: str) -> Method:
     """Raises WeightsError."""
+    import keras
+
     path = NETWORKS[name]
-    arrays, metadata = load_weights(path)
-    if metadata.model not in BUILDERS:
-        raise WeightsError(
-            f"{path}: for a network {metadata.model!r}; known: {', '.join(BUILDERS)}"
-        )
-    model = BUILDERS[metadata.model]()(metadata.width)
-    assign(model, arrays, str(path))
-    return Method(name, network_weights(model), file=path)
+    arrays, record = weights_files.load(path)
+    metadata = weights_files.checked(arrays, record, Fusion, str(path))
+    if metadata.pair != (name == "supervised"):
+        raise WeightsError(f"{path}: for the other kind of fusion network; give it its own name")
+    model = metadata.build()
+    weights_files.assign(model, arrays, str(path))
+    if not metadata.pair:
+        return Method(name, network_weights(model), file=path)
+    maps = keras.Model(model.input, model.get_layer("weights").output)
+    return Method(name, network_weights(maps), file=path, pyramid=False, frames=2)
 
 
 def chosen_method(name: str) -> Method:
@@ -186,16 +199,18 @@ class Maps:
         factor = -(-max(rows, columns) // method.working)
         small = np.stack([reduced_codes(frame, factor) for frame in frames])
         weights = method.weights(small)
-        if weights.shape != small.shape[:3]:
+        if weights.shape not in (small.shape[:3], small.shape):
             raise ValueError(f"weights {weights.shape} for frames {small.shape}")
         self._factor = factor
         self._base = np.asarray(weights, np.float32)
+        self._guide = as_codes if weights.ndim == 4 else _luma
         if factor > 1:
-            luma = np.stack([_luma(frame) for frame in small], axis=-1)
-            target = np.moveaxis(self._base, 0, -1)
-            slope = slopes(target, luma, np.ones((*luma.shape[:2], 1), np.float32))
-            self._slope = np.ascontiguousarray(np.moveaxis(slope, -1, 0))
-            self._base = np.ascontiguousarray(np.moveaxis(target - slope * luma, -1, 0))
+            one = np.ones((*small.shape[1:3], 1), np.float32)
+            self._slope = np.empty_like(self._base)
+            for slope, base, frame in zip(self._slope, self._base, small, strict=True):
+                guide = self._guide(frame).reshape(*base.shape[:2], -1)
+                slope[...] = slopes(base.reshape(guide.shape), guide, one).reshape(base.shape)
+                base -= slope * guide.reshape(base.shape)
 
     def _enlarged(self, plane: np.ndarray, top: int, bottom: int) -> np.ndarray:
         """Rows of a reduced plane at full size, bilinear."""
@@ -206,15 +221,17 @@ class Maps:
         return part[top - first * factor : bottom - first * factor, :columns]
 
     def __call__(self, top: int, bottom: int) -> np.ndarray:
-        """[K, bottom - top, W] float32, at least 0, summing to 1."""
+        """[K, bottom - top, W] or [K, bottom - top, W, 3] float32, at least 0, summing to 1."""
         check()
         if self._factor == 1:
             return self._base[:, top:bottom]
-        weights = np.empty((len(self._frames), bottom - top, self._frames[0].shape[1]), np.float32)
+        shape = len(self._frames), bottom - top, self._frames[0].shape[1], *self._base.shape[3:]
+        weights = np.empty(shape, np.float32)
         for weight, frame, base, slope in zip(
             weights, self._frames, self._base, self._slope, strict=True
         ):
-            np.multiply(self._enlarged(slope, top, bottom), _luma(frame[top:bottom]), out=weight)
+            guide = self._guide(frame[top:bottom])
+            np.multiply(self._enlarged(slope, top, bottom), guide, out=weight)
             weight += self._enlarged(base, top, bottom)
         np.maximum(weights, np.float32(LEAST), out=weights)
         weights /= weights.sum(axis=0)
@@ -222,15 +239,21 @@ class Maps:
 
 
 def fuse(
-    frames: Sequence[np.ndarray], method: Method = CLASSICAL, *, pyramid: bool = True
+    frames: Sequence[np.ndarray], method: Method = CLASSICAL, *, pyramid: bool | None = None
 ) -> np.ndarray:
     """One picture out of a bracket: [H, W, 3] uint16, display-encoded as the frames are.
 
     frames: 2 to 9 of [H, W, 3], aligned: all uint8, uint16, or float32 in [0, 1].
-    method: where the weights come from. pyramid: as for `pyramid.blend`.
+    method: where the weights come from. pyramid: as for `pyramid.blend`; None: as the method says.
     Raises ValueError for frames that do not go together, ImageError without OpenCV.
     """
     check_frames(frames)
+    if method.frames not in (None, len(frames)):
+        raise ValueError(
+            f"{len(frames)} frames, and the method {method.name} takes {method.frames}; give "
+            "another --method"
+        )
     if method.weights is None:
         return fuse_by_opencv(frames)
+    pyramid = method.pyramid if pyramid is None else pyramid
     return blend(frames, Maps(frames, method), pyramid=pyramid)

@@ -1,7 +1,8 @@
 """Frames of a bracket blended by weight maps, per pixel or in a Laplacian pyramid.
 
     frames   K pictures of one size, display-encoded
-    maps     K weights for each pixel, summing to 1, asked for a few rows at a time
+    maps     K weights for each pixel, or for each of its samples, summing to 1, asked for a few
+             rows at a time
 
 T. Mertens, J. Kautz, F. Van Reeth, "Exposure Fusion", Pacific Graphics 2007, Section 3.2: each
 level of the result is the sum of the frames' Laplacian levels times the weights' Gaussian levels.
@@ -59,8 +60,9 @@ def _as_uint16(part: np.ndarray) -> np.ndarray:
 
 
 def _accumulate(part: np.ndarray, weight: np.ndarray, total: np.ndarray) -> None:
-    """Adds [rows, W, 3] times [rows, W] to a total, all float32."""
-    opencv().accumulateProduct(part, opencv().merge([weight] * 3), total)
+    """Adds [rows, W, 3] times [rows, W] or [rows, W, 3] to a total, all float32."""
+    weights = weight if weight.ndim == 3 else opencv().merge([weight] * 3)
+    opencv().accumulateProduct(part, weights, total)
 
 
 class _Level:
@@ -73,7 +75,8 @@ class _Level:
         """The next Gaussian level, held: uint16 of the frames, float32 of the weights."""
         count, rows, columns = len(self.read), (self.rows + 1) // 2, (self.columns + 1) // 2
         frames = [np.empty((rows, columns, 3), np.uint16) for _ in range(count)]
-        weights = np.empty((count, rows, columns), np.float32)
+        shape = self.maps(0, 1).shape[3:]
+        weights = np.empty((count, rows, columns, *shape), np.float32)
         for top, bottom in _strips(rows):
             first, last = max(0, 2 * top - 2), min(self.rows, 2 * bottom + 1)
             inside = slice(top - first // 2, bottom - first // 2)
@@ -119,8 +122,8 @@ def blend(
     """One picture out of K, [H, W, 3] uint16, display-encoded as they are.
 
     frames: K of [H, W, 3], all uint8, uint16, or float32 in [0, 1].
-    maps: gives rows [top, bottom) of the weights, [K, rows, W] float32, at least 0, summing to 1
-        for each pixel.
+    maps: gives rows [top, bottom) of the weights, [K, rows, W] or [K, rows, W, 3] float32, at
+        least 0, summing to 1 over K.
     pyramid: in a Laplacian pyramid, so that no seam shows where weights change quickly; else pixel
         by pixel.
     bounded: every sample of the pyramid's result is held within those of the frames at its place,

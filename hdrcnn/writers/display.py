@@ -17,8 +17,7 @@ import numpy as np
 from PIL import Image
 
 from hdrcnn.colour.absolute import strips
-from hdrcnn.colour.icc import srgb_profile
-from hdrcnn.colour.icc_profile import matrix_profile
+from hdrcnn.colour.icc import matrix_profile, srgb_profile
 from hdrcnn.colour.primaries import REC709, name_of
 from hdrcnn.files import ImageError, finished_whole
 from hdrcnn.writers import notes

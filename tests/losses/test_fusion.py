@@ -1,5 +1,9 @@
 """Losses of exposure fusion against the metric, against TensorFlow's own, and by end points."""
 
+import functools
+from collections.abc import Callable
+from typing import Any
+
 import keras
 import numpy as np
 import pytest
@@ -123,9 +127,12 @@ def test_gradients_are_finite(case):
     truth = RGB[:1] if case != "flat" else np.full_like(RGB[:1], 0.5)
     shown = tf.constant({"anti-correlated": 1 - RGB[:1], "flat": truth, "equal": RGB[:1]}[case])
     frames = tf.constant(np.stack([truth[..., 0], truth[..., 0] * 0.5], axis=1))
-    terms = {n: lambda x, f=f: f(x, truth) for n, f in fusion.SUPERVISED.items()}
-    terms["mef_ssim"] = lambda x: mef_ssim.mef_ssim_loss(frames, x[..., 0])
-    terms["weighted_ssim"] = lambda x: fusion.weighted_ssim_loss(frames, x[..., 0])
+    terms: dict[str, Callable[[Any], Any]] = {
+        "mef_ssim": lambda x: mef_ssim.mef_ssim_loss(frames, x[..., 0]),
+        "weighted_ssim": lambda x: fusion.weighted_ssim_loss(frames, x[..., 0]),
+    }
+    for name, of_truth in fusion.SUPERVISED.items():
+        terms[name] = functools.partial(lambda f, x: f(x, truth), of_truth)
     for name, term in terms.items():
         with tf.GradientTape() as tape:
             tape.watch(shown)

@@ -157,3 +157,40 @@ def test_reduced_frames_are_means_of_blocks(factor):
     assert small.shape == means.shape
     np.testing.assert_allclose(small[inner], means[inner], atol=2e-5)
     np.testing.assert_allclose(reduced(frame, factor)[inner] / 255.0, means[inner], atol=0.51 / 255)
+
+
+def pair_of(frames: np.ndarray) -> np.ndarray:
+    """Weights for each sample: of the darker frame its code, of the other the rest."""
+    dark = frames[0] if frames[0].mean() < frames[1].mean() else frames[1]
+    first = dark if frames[0].mean() < frames[1].mean() else 1.0 - dark
+    return np.stack([first, 1.0 - first])
+
+
+@pytest.mark.parametrize("factor", [1, 4])
+def test_weights_may_be_of_each_sample(factor):
+    rng = np.random.default_rng(5)
+    dark = np.kron(rng.random((15, 20, 3)), np.ones((4, 4, 1))).astype(np.float32) * 0.4
+    frames = [dark, dark + np.float32(0.3)]
+    method = fusion.Method("pair", pair_of, working=80 // factor, pyramid=False, frames=2)
+    found = fusion.fuse(frames, method) / 65535.0
+    expected = dark * dark + (1.0 - dark) * (dark + 0.3)
+    inside = np.abs(found - expected)
+    assert inside.mean() < (1e-5 if factor == 1 else 0.01)
+    with pytest.raises(ValueError, match="pair"):
+        fusion.fuse([*frames, frames[0]], method)
+
+
+@pytest.mark.parametrize("name", ["auto", "unsupervised"])
+def test_the_shipped_network_gives_weights_of_any_bracket(name):
+    method = chosen_method(name)
+    assert (method.name, method.file) == ("unsupervised", fusion.NETWORKS["unsupervised"])
+    rng = np.random.default_rng(8)
+    frames = rng.random((3, 45, 70, 3), np.float32)
+    assert method.weights is not None
+    weights = method.weights(frames)
+    assert weights.shape == (3, 45, 70)
+    np.testing.assert_allclose(weights.sum(axis=0), 1.0, atol=1e-5)
+    order = [2, 0, 1]
+    np.testing.assert_allclose(method.weights(frames[order]), weights[order], atol=1e-4)
+    same = fusion.fuse([frames[0]] * 2, method)
+    np.testing.assert_allclose(same / 65535.0, frames[0], atol=2e-4)
