@@ -104,9 +104,10 @@ def camera_of(path: Path) -> exif.Camera:
 def _opens(path: Path) -> bool:
     try:
         with warnings.catch_warnings(), own_limit(), Image.open(path):
-            return True
+            pass
     except Exception:  # noqa: BLE001  # As above.
         return False
+    return True
 
 
 def _follows(here: Exposed, group: Sequence[Exposed]) -> bool:
