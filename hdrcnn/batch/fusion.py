@@ -188,7 +188,7 @@ class Fusion(Conversion):
         )  # fmt: skip
         choices = Choices(settings.align, settings.deghost, settings.reference)
         try:
-            self.bracket = prepared(frames, choices)
+            self.bracket = prepared(frames, choices, [path.name for path in self.job.sources])
         except ImageError as error:
             raise ImageError(f"{self.job.source}: {error}") from error
         del frames
