@@ -42,7 +42,7 @@ CONTRAST_FLOOR = 1e-3
 
 EXPOSED_SIGMA = 0.2
 """Of well-exposedness, Mertens et al. 2007, section 3.1."""
-EXPOSED = 0.5
+EXPOSED = 1.0
 """Its exponent before anything is learned, of weight maps. What MEF-SSIM trains says nothing about
 flat areas, as it has no term of luminance: without this a sky that is clipped white in one frame is
 white in the result."""
