@@ -1,20 +1,22 @@
-"""Exposure fusion on simulated brackets of held-out scenes: our networks beside other methods.
+"""Exposure fusion on simulated brackets of held-out scenes: ours beside other methods.
 
-    python training_code/fusion_evaluate.py --scenes HDR --photographs SHARP --params ours=FILE
+    python training_code/fusion_evaluate.py --scenes HDR --photographs SHARP --params network=FILE
 
 For each number of frames two tables: brackets that were held still, and hand-held ones in which
-something moves. Of those all methods are given the frames that align_image_stack aligned, if it is
-installed, and are compared with the bracket that a tripod would have given of what the reference
-frame shows, without a twentieth of the picture at each border. Writes `fusion.md`, `fusion.csv`,
-and of each table the bracket with our worst result as a picture: darkest, brightest, then each
-method.
+something moves. `hdrcnn fuse` is the whole program, with its own alignment and removal of ghosts.
+All other methods are given hand-held frames as align_image_stack aligned them, if it is installed.
+These are compared with the bracket that a tripod would have given of what the reference frame
+shows, without a twentieth of the picture at each border. For all methods that is the frame that the
+program chooses, the best exposed one.
+Writes after each table `fusion.md`, `fusion.csv`, and the bracket with the worst result of
+`hdrcnn fuse` as a picture, four cells a row: darkest, brightest, then each method.
 """
 
 import csv
 import shutil
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from absl import flags
@@ -26,7 +28,9 @@ from hdrcnn.weights import WeightsError
 from training_code.console import run
 
 if TYPE_CHECKING:
-    from training_code.camera.brackets import Bracket
+    from training_code.evaluation.fusion_methods import Method
+    from training_code.scenes.collection import Scene
+    from training_code.tasks.fusion_brackets import BracketBatches
 
 FLAGS = flags.FLAGS
 flags.DEFINE_multi_string("scenes", [], "Folder with HDR scenes; may be given several times.")
@@ -42,43 +46,36 @@ flags.DEFINE_multi_string(
 flags.DEFINE_multi_string("params", [], "NAME=FILE: a weights file; may be given several times.")
 flags.DEFINE_list("frames", ["2", "5"], "Numbers of frames, one table of each kind for each.")
 flags.DEFINE_integer("brackets", 40, "In each table.", 1)
-flags.DEFINE_integer("size", 320, "Side of the pictures, pixels.", 64)
+flags.DEFINE_integer("size", 640, "Side of the pictures, pixels.", 64)
 flags.DEFINE_integer("seed", 7, "Of all brackets.")
-flags.DEFINE_bool("moving", True, "Also hand-held brackets in which something moves.")
+flags.DEFINE_list("kinds", ["still", "moving"], "Of brackets; moving ones are hand-held too.")
 flags.DEFINE_string("out_dir", None, "Folder for tables and pictures.", required=True)
 
-
-def still(lights: tuple[np.ndarray, ...], bracket: "Bracket") -> np.ndarray:
-    """The frames that a tripod would have given, [K, H, W, 3] uint8. lights: of scene and mover."""
-    from training_code.camera.brackets import take
-
-    light, *other = lights
-    return take(light, bracket.held_still(), *other)
+KINDS = {"still": "still", "moving": "hand-held, something moves"}
+OURS = "hdrcnn fuse"
+CELLS = 4
+"""In a row of a picture."""
 
 
-def main() -> int:
-    """Flags to tables. Returns the exit status."""
-    from training_code.camera.brackets import Brackets
-    from training_code.evaluation import fusion_methods as methods
-    from training_code.evaluation.fusion_metrics import mef_ssim, order_reversal
+class Shown(NamedTuple):
+    """A bracket as the methods see it, each [K, H, W, 3] uint8."""
+
+    taken: np.ndarray
+    aligned: np.ndarray | None
+    """None: align_image_stack found no way."""
+    wanted: np.ndarray
+    """What a tripod would have given."""
+    still: bool
+
+
+def held_out_scenes() -> "list[Scene]":
+    """Those that the flags name. Raises ValueError if there are none."""
     from training_code.scenes.collection import load_scenes
     from training_code.scenes.families import read_list
     from training_code.scenes.photographs import load_photographs
-    from training_code.scenes.views import Views
-    from training_code.tasks.fusion_brackets import BracketBatches
-    from training_code.tasks.fusion_settings import Fusion
 
-    named = dict(text.partition("=")[::2] for text in FLAGS.params)
-    if not all(named.values()):
-        raise ValueError("--params: NAME=FILE is needed")
-    others, notes = methods.classical()
-    rows = {name: methods.of_weights(Path(path)) for name, path in named.items()} | others
-    can_align = shutil.which("align_image_stack") is not None
-    if FLAGS.moving and not can_align:
-        notes.append("nothing is aligned: install hugin-tools")
-    print("\n".join(notes), end="\n" if notes else "")
     families = frozenset[str]().union(*(read_list(Path(p)) for p in FLAGS.validation))
-    scenes = []
+    scenes: list[Scene] = []
     for folder in FLAGS.scenes:
         scenes += load_scenes(Path(folder), families, without=not FLAGS.validation).scenes
     for folder in FLAGS.photographs:
@@ -88,60 +85,131 @@ def main() -> int:
     scenes = [scene for scene in scenes if min(scene.shape) >= FLAGS.size]
     if not scenes:
         raise ValueError(f"no scenes of {FLAGS.size} pixels; give --scenes or --photographs")
+    return scenes
+
+
+def shown(batches: "BracketBatches", index: int, can_align: bool) -> Shown:
+    """A bracket of the table."""
+    from hdrcnn.predict.bracket import choose_reference
+    from training_code.camera.brackets import take
+    from training_code.evaluation.fusion_methods import align
+
+    bracket = batches.bracket(index, 0)
+    light, *other = batches.lights(index, 0, bracket)
+    frames = take(light, bracket, *other)
+    if bracket.still:
+        return Shown(frames, frames, frames, True)
+    reference = choose_reference(list(frames))
+    wanted = take(light, bracket.held_still(reference), *other)
+    aligned = align(frames, reference) if can_align else None
+    return Shown(frames, aligned, wanted, False)
+
+
+def grid(cells: list[np.ndarray]) -> np.ndarray:
+    """[H, W, 3] uint8 each, `CELLS` a row, the rest black."""
+    cells = cells + [np.zeros_like(cells[0])] * (-len(cells) % CELLS)
+    rows = [np.concatenate(cells[i : i + CELLS], axis=1) for i in range(0, len(cells), CELLS)]
+    return np.concatenate(rows)
+
+
+def measured(
+    batches: "BracketBatches", others: "dict[str, Method]", can_align: bool
+) -> tuple[dict[str, list[tuple[float, float]]], np.ndarray, list[str]]:
+    """MEF-SSIM and order reversal of each bracket by method, the picture of the worst, notes."""
+    from hdrcnn.predict.bracket import choose_reference
+    from training_code.evaluation.fusion_methods import product
+    from training_code.evaluation.fusion_metrics import mef_ssim, order_reversal
+
+    scores: dict[str, list[tuple[float, float]]] = {name: [] for name in (OURS, *others)}
+    worst, picture, lost, refused = 2.0, np.zeros((1, 1, 3), np.uint8), 0, 0
+    for index in range(len(batches)):
+        seen = shown(batches, index, can_align)
+        lost += can_align and seen.aligned is None
+        frames = seen.taken if seen.aligned is None else seen.aligned
+        ours = product(seen.taken)
+        refused += ours is None
+        ours = seen.taken[choose_reference(list(seen.taken))] if ours is None else ours
+        fused = {OURS: ours} | {name: method(frames) for name, method in others.items()}
+        border = 0 if seen.still else FLAGS.size // 20
+        inner = slice(border, FLAGS.size - border)
+        wanted = seen.wanted[:, inner, inner]
+        for name, result in fused.items():
+            inside = result[inner, inner]
+            scores[name].append((mef_ssim(wanted, inside), order_reversal(wanted, inside)))
+        if scores[OURS][-1][0] < worst:
+            worst = scores[OURS][-1][0]
+            picture = grid([wanted[0], wanted[-1], *(r[inner, inner] for r in fused.values())])
+    notes = []
+    if lost:
+        notes.append(
+            f"align_image_stack found no way for {lost} of them; the other methods were given "
+            "these as they were taken."
+        )
+    if refused:
+        notes.append(f"{OURS} refused {refused} of them; their reference frame was taken for it.")
+    return scores, picture, notes
+
+
+def table(title: str, scores: dict[str, list[tuple[float, float]]], notes: list[str]) -> str:
+    """In Markdown."""
+    lines = [title, "", "| method | MEF-SSIM mean | worst | order reversal [codes] |"]
+    lines.append("| --- | --- | --- | --- |")
+    for name, pairs in scores.items():
+        quality, halo = np.array(pairs).T
+        lines.append(f"| {name} | {quality.mean():.4f} | {quality.min():.4f} | {halo.mean():.3f} |")
+    return "\n".join([*lines, *(line for note in notes for line in ("", note))])
+
+
+def main() -> int:
+    """Flags to tables. Returns the exit status."""
+    from hdrcnn.writers.display import write_png
+    from training_code.camera.brackets import Brackets
+    from training_code.evaluation import fusion_methods as methods
+    from training_code.scenes.views import Views
+    from training_code.tasks.fusion_brackets import BracketBatches
+    from training_code.tasks.fusion_settings import Fusion
+
+    named = dict(text.partition("=")[::2] for text in FLAGS.params)
+    if not all(named.values()):
+        raise ValueError("--params: NAME=FILE is needed")
+    if not set(FLAGS.kinds) <= set(KINDS):
+        raise ValueError(f"--kinds {','.join(FLAGS.kinds)}: known are {', '.join(KINDS)}")
+    others, notes = methods.classical()
+    others = {name: methods.of_weights(Path(path)) for name, path in named.items()} | others
+    can_align = shutil.which("align_image_stack") is not None
+    if "moving" in FLAGS.kinds and not can_align:
+        notes.append("the frames of other methods are not aligned: install hugin-tools")
+    print("\n".join(notes), end="\n" if notes else "")
+    scenes = held_out_scenes()
     out = Path(FLAGS.out_dir)
     prepare_folder(out)
-    lines, records = [], []
+    tables, records = [], []
+    views = Views(fov=(60.0, 100.0), crop=(0.4, 1.0))
     for count in map(int, FLAGS.frames):
-        for moving in (False, True)[: 1 + FLAGS.moving]:
-            share = float(moving)
+        for kind in FLAGS.kinds:
+            share = float(kind == "moving")
             brackets = Brackets(frames=(count, count), shaken_share=share, moving_share=share)
-            views = Views(fov=(60.0, 100.0), crop=(0.4, 1.0))
             config = Fusion(
                 batch=1, size=FLAGS.size, seed=FLAGS.seed, views=views, brackets=brackets
             )
-            taken = BracketBatches(scenes, config, steps=FLAGS.brackets)
-            scores: dict[str, list[tuple[float, float]]] = {name: [] for name in rows}
-            worst: tuple[float, np.ndarray | None] = (2.0, None)
-            for index in range(FLAGS.brackets):
-                frames = taken.item(index, 0)["frames"]
-                bracket, wanted = taken.bracket(index, 0), frames
-                border = 0
-                if moving:
-                    border = FLAGS.size // 20
-                    wanted = still(taken.lights(index, 0, bracket), bracket)
-                    if can_align:
-                        frames = methods.align(frames, bracket.reference)
-                inner = slice(border, FLAGS.size - border)
-                wanted = wanted[:, inner, inner]
-                fused = {name: row(frames)[inner, inner] for name, row in rows.items()}
-                for name, picture in fused.items():
-                    both = mef_ssim(wanted, picture), order_reversal(wanted, picture)
-                    scores[name].append(both)
-                    records.append((count, moving, index, name, *both))
-                first = scores[next(iter(rows))][-1][0]
-                if first < worst[0]:
-                    cells = [wanted[0], wanted[-1], *fused.values()]
-                    worst = first, np.concatenate(cells, axis=1)
-            kind = "hand-held, something moves" if moving else "still"
-            lines += ["", f"{count} frames, {kind}, {FLAGS.brackets} brackets", ""]
-            lines += ["| method | MEF-SSIM mean | worst | order reversal [codes] |"]
-            lines += ["| --- | --- | --- | --- |"]
-            for name, pairs in scores.items():
-                values = np.array(pairs)
-                lines.append(
-                    f"| {name} | {values[:, 0].mean():.4f} | {values[:, 0].min():.4f} "
-                    f"| {values[:, 1].mean():.3f} |"
+            batches = BracketBatches(scenes, config, steps=FLAGS.brackets)
+            scores, picture, notes = measured(batches, others, can_align)
+            title = f"{count} frames, {KINDS[kind]}, {FLAGS.brackets} brackets"
+            tables.append(table(title, scores, notes))
+            print(tables[-1], end="\n\n", flush=True)
+            records += [
+                (count, kind, index, name, *both)
+                for name, pairs in scores.items()
+                for index, both in enumerate(pairs)
+            ]
+            write_png(out / f"worst_{count}_{kind}.png", picture)
+            (out / "fusion.md").write_text("\n\n".join(tables) + "\n")
+            with (out / "fusion.csv").open("w", newline="") as file:
+                lines = csv.writer(file)
+                lines.writerow(
+                    ["frames", "kind", "bracket", "method", "mef_ssim", "order_reversal"]
                 )
-            print("\n".join(lines[-len(rows) - 4 :]), flush=True)
-            if worst[1] is not None:
-                from hdrcnn.writers.display import write_png
-
-                write_png(out / f"worst_{count}_{'moving' if moving else 'still'}.png", worst[1])
-    (out / "fusion.md").write_text("\n".join(lines).strip() + "\n")
-    with (out / "fusion.csv").open("w", newline="") as file:
-        table = csv.writer(file)
-        table.writerow(["frames", "moving", "bracket", "method", "mef_ssim", "order_reversal"])
-        table.writerows(records)
+                lines.writerows(records)
     return 0
 
 

@@ -115,6 +115,10 @@ def test_a_bracket_held_still_shows_what_its_reference_does():
     shaken_frames, still = (take(LIGHT, b, other) for b in (quiet, quiet.held_still()))
     np.testing.assert_array_equal(shaken_frames[1], still[1])
     assert np.abs(shaken_frames[0].astype(int) - still[0]).mean() > 1
+    of_first = take(LIGHT, quiet.held_still(0), other)
+    # Less light than a code: noise is drawn for all frames in a row.
+    np.testing.assert_allclose(of_first[0].astype(int), shaken_frames[0], atol=1)
+    assert np.abs(shaken_frames[1].astype(int) - of_first[1]).mean() > 1
     with pytest.raises(ValueError, match="mover"):
         take(LIGHT, bracket)
 

@@ -8,6 +8,7 @@ TINY: dict[str, Metadata] = {
     "hdrcnn": Hdrcnn(2, "srgb", "pixel"),
     "camera_curve": CameraCurve(12, 4, 2),
     "fusion": Fusion(2),
+    "fusion of a pair": Fusion(2, pair=True),
 }
 PICTURES = [record for record in TINY.values() if record.takes.startswith("[N, H, W, 3]")]
 """Those from pictures to pictures of the same size, which are computed by tiles."""
@@ -16,7 +17,14 @@ PICTURES = [record for record in TINY.values() if record.takes.startswith("[N, H
 def shown(record: Metadata, side: int = 64) -> np.ndarray:
     """A batch of two, random, of the shape that the record says the network takes."""
     names = record.takes[1 : record.takes.index("]")].split(", ")
-    sizes = {"N": 2, "K": 3, "H": side, "W": side, "h": side, "w": side}
+    sizes = {
+        "N": 2,
+        "K": 2 if getattr(record, "pair", False) else 3,
+        "H": side,
+        "W": side,
+        "h": side,
+        "w": side,
+    }
     if "F" in names:
         sizes["F"] = record.options()["size"]
     shape = [int(name) if name.isdigit() else sizes[name] for name in names]

@@ -123,13 +123,14 @@ class Bracket:
         """Whether all frames show the same places."""
         return self.mover is None and len(set(self.homographies)) == 1
 
-    def held_still(self) -> "Bracket":
-        """The same bracket on a tripod, of what the reference frame shows."""
+    def held_still(self, frame: int | None = None) -> "Bracket":
+        """The same bracket on a tripod, of what a frame shows; None: the reference frame."""
+        frame = self.reference if frame is None else frame
         mover = self.mover
         if mover is not None:
-            place = [p + self.reference * m for p, m in zip(mover.place, mover.motion, strict=True)]
+            place = [p + frame * m for p, m in zip(mover.place, mover.motion, strict=True)]
             mover = mover._replace(place=(place[0], place[1]), motion=(0.0, 0.0))
-        still = (IDENTITY,) * len(self.stops)
+        still = (self.homographies[frame],) * len(self.stops)
         return dataclasses.replace(self, homographies=still, mover=mover)
 
 

@@ -1,4 +1,5 @@
-"""What exposure fusion is compared with: the mean, OpenCV's Mertens, enfuse; and our networks.
+"""What exposure fusion is compared with: the mean, OpenCV's Mertens, enfuse; and what is ours, the
+networks alone and all that `hdrcnn fuse` does.
 
 A method takes frames [K, H, W, 3] uint8, darkest first, to codes [H, W, 3] uint8.
 
@@ -21,6 +22,8 @@ from hdrcnn import weights
 from hdrcnn.files import ImageError
 from hdrcnn.models import fusion
 from hdrcnn.models.metadata import Fusion
+from hdrcnn.predict.bracket import Choices, prepared
+from hdrcnn.predict.fusion import chosen_method, fuse
 
 Method = Callable[[np.ndarray], np.ndarray]
 
@@ -63,24 +66,34 @@ def enfuse(frames: np.ndarray) -> np.ndarray:
             return np.asarray(image.convert("RGB"))
 
 
-def align(frames: np.ndarray, reference: int) -> np.ndarray:
-    """Frames as align_image_stack brings them onto the reference; as they are if it finds no
-    way.
-    """
+def align(frames: np.ndarray, reference: int) -> np.ndarray | None:
+    """Frames as align_image_stack brings them onto the reference; None if it finds no way."""
     order = [reference, *(k for k in range(len(frames)) if k != reference)]
     with tempfile.TemporaryDirectory() as folder:
         names = [str(Path(folder) / f"{index}.tif") for index in range(len(frames))]
         for name, index in zip(names, order, strict=True):
             Image.fromarray(frames[index]).save(name)
+        aligned = np.empty_like(frames)
         try:
             _run("align_image_stack", "-a", str(Path(folder) / "aligned"), *names)
-        except ImageError:
-            return frames
-        aligned = np.empty_like(frames)
-        for place, index in enumerate(order):
-            with Image.open(Path(folder) / f"aligned{place:04d}.tif") as image:
-                aligned[index] = np.asarray(image.convert("RGB"))
+            for place, index in enumerate(order):
+                with Image.open(Path(folder) / f"aligned{place:04d}.tif") as image:
+                    aligned[index] = np.asarray(image.convert("RGB"))
+        except (ImageError, FileNotFoundError):
+            return None
         return aligned
+
+
+def product(frames: np.ndarray) -> np.ndarray | None:
+    """By all of `hdrcnn fuse`: alignment, ghosts, `--method auto`. None if it refuses the bracket.
+
+    Its result shows what the frame of `bracket.choose_reference` shows.
+    """
+    try:
+        ready = prepared([frame.copy() for frame in frames], Choices())
+    except ImageError:
+        return None
+    return as_codes(fuse(ready.frames, chosen_method("auto")) / 65535.0)
 
 
 def _padded(frames: np.ndarray) -> np.ndarray:

@@ -1,0 +1,123 @@
+"""Both fusion trainings: they learn, go on where they stopped, and leave weights that fuse."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from hdrcnn import weights
+from hdrcnn.models.metadata import Fusion
+from tests.conftest import ROOT
+from tests.run.training import QUICK, losses
+from training_code.camera.brackets import Brackets
+from training_code.evaluation.fusion_methods import of_weights
+from training_code.run import checkpoints, config as configs, fit
+from training_code.tasks import fusion_supervised_settings, fusion_unsupervised_settings, task
+
+COMMAND = ROOT / "training_code" / "hdrcnn_train.py"
+SMALL = {"base_channels": 2, "size": 64, "batch": 2, "epochs": 2, "steps": 2}
+CONFIGS = {
+    # MS-SSIM needs crops larger than the scenes of the tests.
+    "fusion_supervised": fusion_supervised_settings.Config(
+        **SMALL, terms=fusion_supervised_settings.Terms(ms_ssim=0.0)
+    ),
+    "fusion_unsupervised": fusion_unsupervised_settings.Config(
+        **SMALL, brackets=Brackets(frames=(2, 2))
+    ),
+}
+
+
+def bracket(count: int = 2) -> dict[str, np.ndarray]:
+    """A dark and a bright frame of ramps and grain: each half clipped, the truth is not."""
+    rng = np.random.default_rng(count)
+    light = 4.0 ** np.linspace(-2.0, 1.0, 64)[:, None, None] * rng.uniform(0.5, 1.0, (64, 64, 3))
+    stops = np.linspace(-2.0, 2.0, count)
+    frames = np.stack([255.0 * np.clip(light * 2.0**s, 0, 1) ** 0.45 for s in stops])
+    truth = 255.0 * np.clip(light / 4.0, 0, 1) ** 0.3
+    return {
+        "frames": np.rint(frames).astype(np.uint8)[None],
+        "truth": np.rint(truth).astype(np.uint8)[None],
+    }
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_one_bracket_is_learnt(name):
+    config = dataclasses.replace(CONFIGS[name], epochs=40, learning_rate=1e-2, average=0.0)
+    trainee, batch = fit.compiled(task.load(name), config), bracket()
+    first = trainee.train_on_batch(batch, return_dict=True)["loss"]
+    for _ in range(60):
+        trainee.reset_metrics()
+        last = trainee.train_on_batch(batch, return_dict=True)["loss"]
+    assert last < 0.8 * first
+
+
+class Killed(BaseException):
+    """Ends a run as a signal would."""
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_a_run_killed_within_an_epoch_goes_on_to_the_same_weights(
+    name, scene_folder, held_out, tmp_path, monkeypatch
+):
+    def run(folder: str, minutes: float = 5.0) -> None:
+        running = dataclasses.replace(QUICK, minutes=minutes)
+        fit.train(CONFIGS[name], scene_folder, tmp_path / folder, held_out, running, name)
+
+    save, seen = checkpoints.save, []
+
+    def save_and_die(*arguments):
+        save(*arguments)
+        seen.append(arguments)
+        if len(seen) == 3:
+            raise Killed
+
+    run("whole")
+    with monkeypatch.context() as patch:
+        patch.setattr(checkpoints, "save", save_and_die)
+        with pytest.raises(Killed):
+            run("broken", minutes=1e-9)
+    assert not (tmp_path / "broken" / "sheets" / "epoch_002.png").exists()
+    run("broken")
+    assert losses(tmp_path / "broken") == losses(tmp_path / "whole")
+    whole, broken = (weights.load(tmp_path / f / "weights.npz")[0] for f in ("whole", "broken"))
+    assert whole.keys() == broken.keys()
+    for path, values in whole.items():
+        np.testing.assert_array_equal(broken[path], values)
+    assert (tmp_path / "whole" / "sheets" / "epoch_002.png").is_file()
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_from_scenes_to_a_file_that_fuses_and_is_measured(
+    name, scene_folder, held_out, tmp_path, run_python
+):
+    arguments = [f"--scenes={scene_folder}", f"--validation={held_out}"]
+    configs.save(CONFIGS[name], name, tmp_path / "config.json")
+    done = run_python(
+        COMMAND, f"--task={name}", *arguments, "--config=config.json", "--epochs=1",
+        "--out_dir=run", "--validation_crops=2", cwd=tmp_path,
+    )  # fmt: skip
+    assert "held out: " in done.stdout
+    path = tmp_path / "run" / "weights.npz"
+    record = weights.load(path)[1]
+    assert isinstance(record, Fusion)
+    assert record.pair == (name == "fusion_supervised")
+    assert "d.exr" in record.training["scenes"]
+    frames = bracket()["frames"][0]
+    fused = of_weights(path)(frames)
+    # A convex combination of what was measured.
+    assert ((frames.min(axis=0) <= fused) & (fused <= frames.max(axis=0))).all()
+    assert fused.std() > 10
+    if name == "fusion_supervised":
+        return
+    pytest.importorskip("cv2")
+    done = run_python(
+        ROOT / "training_code" / "fusion_evaluate.py", *arguments, f"--params=ours={path}",
+        "--size=64", "--frames=2", "--brackets=2", "--out_dir=out", cwd=tmp_path,
+    )  # fmt: skip
+    table = (tmp_path / "out" / "fusion.md").read_text()
+    assert table.strip() in done.stdout
+    for row in ("hdrcnn fuse", "ours", "mean of the frames", "OpenCV Mertens"):
+        assert table.count(f"| {row}") == 2
+    lines = (tmp_path / "out" / "fusion.csv").read_text().splitlines()
+    assert len(lines) >= 1 + 2 * 2 * 4
+    assert (tmp_path / "out" / "worst_2_moving.png").is_file()
