@@ -24,8 +24,8 @@ from absl import flags
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from hdrcnn.console import quietly
 from hdrcnn.files import ImageError
-from hdrcnn.printed import quietly
 from training_code.camera import Camera, Development, TooBlackError, develop, expose, jpeg, sense
 from training_code.camera.camera import recolour
 from training_code.camera.shots import look

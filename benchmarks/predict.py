@@ -33,10 +33,10 @@ from absl import flags
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
+from hdrcnn.console import quietly
 from hdrcnn.files import ImageError
-from hdrcnn.printed import quietly
 from hdrcnn.weights import WeightsError
-from hdrcnn.writers.preview import write_png
+from hdrcnn.writers.display import write_png
 from training_code.console import run
 
 SHARES = {"unsaturated": 0.0, "5 %": 0.05, "all": 1.0}

@@ -24,8 +24,8 @@ from PIL import Image
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
+from hdrcnn.console import quietly
 from hdrcnn.files import ImageError
-from hdrcnn.printed import quietly
 from hdrcnn.readers.hdr import read_exr
 from hdrcnn.weights import WeightsError
 from training_code.console import run
@@ -41,13 +41,15 @@ COLUMNS = ("highlight_rmse", "highlight_bias", "psnr_aligned", "psnr_crf")
 def converted(path: Path) -> np.ndarray:
     """[H, W, 3] linear Rec. 709, as by the command with its defaults and --exr_float."""
     import hdrcnn
-    from hdrcnn.batch import plan as folders, run as batch
+    from hdrcnn.batch import plan
     from hdrcnn.batch.choose import Networks
+    from hdrcnn.batch.job import Settings
+    from hdrcnn.batch.run import convert
     from hdrcnn.writers import Options
 
-    settings = batch.Settings(options=Options(exr_float=True), overwrite=True)
-    (job,) = folders.plan([path], path.parent / path.suffix[1:], settings.endings).jobs
-    outcome = batch.convert(job, Networks(hdrcnn.load), settings)
+    settings = Settings(options=Options(exr_float=True), overwrite=True)
+    (job,) = plan.plan([path], path.parent / path.suffix[1:], settings.endings).jobs
+    outcome = convert(job, Networks(hdrcnn.load), settings)
     if outcome.error is not None:
         raise ImageError(outcome.error)
     return read_exr(job.output(".exr"))

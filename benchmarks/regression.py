@@ -17,8 +17,8 @@ from absl import flags
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
+from hdrcnn.console import quietly
 from hdrcnn.files import ImageError
-from hdrcnn.printed import quietly
 from hdrcnn.weights import WeightsError
 from training_code.console import run
 

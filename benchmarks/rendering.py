@@ -18,7 +18,7 @@ from absl import flags
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from hdrcnn.printed import quietly
+from hdrcnn.console import quietly
 from training_code.console import run
 
 FLAGS = flags.FLAGS

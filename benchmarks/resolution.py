@@ -29,13 +29,13 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from hdrcnn.colour.transfer import linearise, luminance, srgb_encode
+from hdrcnn.console import quietly
 from hdrcnn.files import ImageError
-from hdrcnn.printed import quietly
 from hdrcnn.readers.hdr import read_hdr
 from hdrcnn.tiles import resolution
 from hdrcnn.weights import WeightsError
+from hdrcnn.writers.display import write_png
 from hdrcnn.writers.exr import HALF_MAX
-from hdrcnn.writers.preview import write_png
 from training_code.console import run
 from training_code.evaluation.camera_response import LUMINANCE_FLOOR
 from training_code.evaluation.metrics import absolute_factor, align, evaluate, highlight_mask

@@ -34,13 +34,15 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 import hdrcnn
-from hdrcnn.batch import dask_engine as engine, farm, run as batch
+from hdrcnn.batch import dask_engine
 from hdrcnn.batch.choose import Networks
 from hdrcnn.batch.convert import Conversion
-from hdrcnn.batch.job import Settings
+from hdrcnn.batch.job import Outcome, Settings
+from hdrcnn.batch.machines import FarmError, Place
 from hdrcnn.batch.plan import Job, plan
-from hdrcnn.batch.sequence import Films
-from hdrcnn.printed import quietly
+from hdrcnn.batch.run import convert_all
+from hdrcnn.batch.source import Films
+from hdrcnn.console import quietly
 from training_code.console import run
 
 if TYPE_CHECKING:
@@ -82,23 +84,25 @@ def load(path: Path) -> "Predictor":
 def local_rate(jobs: Sequence[Job], networks: Networks, settings: Settings) -> float:
     """Files a second of this process, its network loaded."""
     begun = time.perf_counter()
-    for outcome in batch.convert_all(jobs, networks, settings):
+    for outcome in convert_all(jobs, networks, settings):
         checked(outcome)
     return len(jobs) / (time.perf_counter() - begun)
 
 
-def farm_rate(jobs: Sequence[Job], workers: int, request: farm.Request) -> tuple[float, float]:
+def farm_rate(
+    jobs: Sequence[Job], workers: int, request: dask_engine.Request
+) -> tuple[float, float]:
     """Files a second of workers that have their network, and seconds of a task of nothing."""
-    with engine.connect(farm.Place(workers)) as client:
+    with dask_engine.connect(Place(workers)) as client:
         addresses = list(client.nthreads())
         first = [
-            client.submit(engine.convert, jobs[0], None, request, workers=[at], pure=False)
+            client.submit(dask_engine.convert, jobs[0], None, request, workers=[at], pure=False)
             for at in addresses
         ]
         for future in first:
             checked(future.result())
         begun = time.perf_counter()
-        for outcome in engine.outcomes(client, jobs, Films(), request):
+        for outcome in dask_engine.outcomes(client, jobs, Films(), request):
             checked(outcome)
         rate = len(jobs) / (time.perf_counter() - begun)
         begun = time.perf_counter()
@@ -106,7 +110,7 @@ def farm_rate(jobs: Sequence[Job], workers: int, request: farm.Request) -> tuple
         return rate, (time.perf_counter() - begun) / TASKS
 
 
-def checked(outcome: batch.Outcome) -> None:
+def checked(outcome: Outcome) -> None:
     if outcome.error is not None:
         sys.exit(outcome.error)
 
@@ -165,7 +169,7 @@ def main() -> int:
         (Path(folder) / "out").mkdir()
         print(f"{len(jobs)} pictures of {FLAGS.megapixels:g} megapixels, {os.cpu_count()} cores, "
               f"{platform.machine()}")  # fmt: skip
-        request, rates = farm.ask(settings), {}
+        request, rates = dask_engine.ask(settings), {}
         for workers in FLAGS.workers:
             rates[f"Dask, {workers} workers"], task = farm_rate(jobs, workers, request)
         networks = Networks(load)
@@ -185,4 +189,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    run(main, farm.FarmError, OSError, ValueError)
+    run(main, FarmError, OSError, ValueError)

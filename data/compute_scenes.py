@@ -31,9 +31,9 @@ from absl import flags
 from hdrcnn.colour.transfer import MEAN_CURVE_N, MEAN_CURVE_S
 from hdrcnn.files import ImageError
 from hdrcnn.readers.panorama import Band
+from hdrcnn.writers.display import write_png
 from hdrcnn.writers.exr import write_exr
 from hdrcnn.writers.metadata import panorama_xmp
-from hdrcnn.writers.preview import write_png
 from training_code.camera import develop, expose, sense
 from training_code.console import run
 

@@ -6,7 +6,7 @@ and a matt one on a matt table. Panoramas are [H, W, 3] float32, linear, y up.
 
 import numpy as np
 
-from hdrcnn.tiles.reduction import reduced
+from hdrcnn.tiles.geometry import reduced
 
 SIZE = (300, 420)
 """Of a panel, rows and columns."""

@@ -17,13 +17,12 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from docs.lighting import ALBEDO, SIZE, irradiance, render
-from hdrcnn.colour.display import to_display
-from hdrcnn.colour.transfer import linearise, luminance
+from hdrcnn.colour.transfer import linearise, luminance, to_display
+from hdrcnn.console import quietly
 from hdrcnn.files import ImageError
-from hdrcnn.printed import quietly
 from hdrcnn.readers.hdr import read_exr
 from hdrcnn.readers.photograph import read_photograph
-from hdrcnn.writers.preview import write_png
+from hdrcnn.writers.display import write_png
 from training_code.console import run
 
 FLAGS = flags.FLAGS

@@ -66,10 +66,10 @@ def load(
     estimated from each picture, chosen as the command does: `reconstruct` does it for you.
 
     lossy: for photographs that were compressed with losses, as `Photograph.lossy`. precision:
-    float32, bfloat16, or auto: bfloat16 where the processor has it, but for the originally
+    float32, bfloat16, or auto: bfloat16 if the processor has it, but for the originally
     published files. device: cpu, gpu or auto. tile_pixels: of a picture worked on at once; 0: all
     of it.
-    Raises WeightsError where the file cannot be used.
+    Raises WeightsError if the file cannot be used.
     """
     networks = _networks(params, precision, device, tile_pixels)
     predictor = networks.predictor(networks.choose(lossy))

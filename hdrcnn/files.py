@@ -73,7 +73,7 @@ _NO_ROOM = {
 
 
 def not_written(path: Path, reason: object) -> ImageError:
-    """The error for a file that cannot be written; a NoRoomError where no other can be either."""
+    """The error for a file that cannot be written; a NoRoomError if no other can be either."""
     for said, remedy in _NO_ROOM.items():
         if said in str(reason):
             return NoRoomError(f"{path}: cannot be written: {said}; {remedy}")
@@ -83,8 +83,8 @@ def not_written(path: Path, reason: object) -> ImageError:
 
 
 def is_regular(path: Path) -> bool:
-    """Whether a path, links followed, leads to an ordinary file. Only those are opened unasked: a
-    pipe waits for ever, a device may have no end.
+    """Whether a path, links followed, leads to an ordinary file. Only those are opened
+    without being asked for: a pipe waits forever, a device may have no end.
     """
     try:
         return stat.S_ISREG(path.stat().st_mode)
@@ -106,7 +106,7 @@ class OutputFolder:
     """The folder of a run's results, and how to see whether it is still the same one.
 
     A share that is unmounted leaves an empty folder, or none, on the disk below. Both numbers
-    differ then. A share that is mounted again, or whose server is asked anew, may change one.
+    differ then. A share that is mounted again, or whose server is asked again, may change one.
     """
 
     path: Path
@@ -118,7 +118,7 @@ class OutputFolder:
         return OutputFolder, (self.path,)
 
     def check(self) -> None:
-        """Raises NoRoomError where the folder is gone, or another is in its place."""
+        """Raises NoRoomError if the folder is gone, or another is in its place."""
         try:
             found = self.path.stat()
             here = stat.S_ISDIR(found.st_mode)
@@ -135,7 +135,7 @@ class OutputFolder:
     def make(self, folder: Path) -> None:
         """Makes a folder below, with those between. Never this folder itself or any above it.
 
-        Raises NoRoomError where this one is gone, OSError where the other cannot be made.
+        Raises NoRoomError if this one is gone, OSError if the other cannot be made.
         """
         self.check()
         here = self.path
@@ -168,7 +168,7 @@ def missing_files(paths: Iterable[Path]) -> list[Path]:
 
 
 def prepare_folder(folder: Path) -> OutputFolder:
-    """Makes a folder where it is missing, and makes sure that files can be written there.
+    """Makes a folder if it is missing, and makes sure that files can be written there.
 
     Raises ImageError.
     """

@@ -9,22 +9,20 @@ import pytest
 
 from tests.conftest import ROOT
 
-BASE = {"files", "interruption", "_version", "colour", "tiles"}
+BASE = {"files", "console", "_version", "colour", "tiles"}
 """Rooms of `hdrcnn` that import none of the others."""
 ROOMS = {
     "hdrcnn": {
         **{room: set[str]() for room in BASE},
-        "printed": {"interruption"},
         "models": {"colour"},
         "weights": {"files", "models"},
-        "readers": {"colour", "files", "printed", "tiles"},
-        "writers": {"colour", "files", "readers"},
+        "readers": {"colour", "files", "console", "tiles"},
+        "writers": {"colour", "files", "readers", "tiles"},
         "review": {"colour", "files", "tiles", "writers"},
-        "predict": {"colour", "files", "interruption", "models", "tiles", "weights"},
-        "batch": BASE | {"printed", "weights", "readers", "predict", "writers", "review"},
+        "predict": {"colour", "files", "console", "models", "tiles", "weights"},
+        "batch": BASE | {"weights", "readers", "predict", "writers", "review"},
         "": BASE | {"weights", "readers", "predict", "writers", "batch"},
-        "cli": BASE
-        | {"", "printed", "weights", "readers", "predict", "writers", "review", "batch"},
+        "cli": BASE | {"", "weights", "readers", "predict", "writers", "review", "batch"},
         "__main__": {"cli"},
     },
     "training_code": {

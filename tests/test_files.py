@@ -69,7 +69,7 @@ def test_a_name_as_long_as_the_file_system_allows(tmp_path):
 
 
 def test_a_full_disk_is_one_line(tmp_path):
-    with pytest.raises(ImageError, match=r"^[^\n]*a\.exr: cannot be written: No space left"), \
+    with pytest.raises(ImageError, match=r"^[^\n]*a\.exr: .*No space left"), \
             finished_whole(tmp_path / "a.exr"):  # fmt: skip
         raise OSError(28, "No space left on device")
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from absl import flags, logging
 
-from hdrcnn.cli import console
+from hdrcnn.cli.main import run as run_command
 from hdrcnn.files import UserError
 
 
@@ -38,4 +38,4 @@ def run(main: Callable[[], int], *expected: type[Exception]) -> None:
         logging.set_verbosity(logging.WARNING)  # JAX reports every accelerator it looks for.
         return main()
 
-    console.run(parsed, *expected)
+    run_command(parsed, *expected)

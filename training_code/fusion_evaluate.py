@@ -162,7 +162,7 @@ def table(title: str, scores: dict[str, list[tuple[float, float]]], notes: list[
 
 def main() -> int:
     """Flags to tables. Returns the exit status."""
-    from hdrcnn.writers.preview import write_png
+    from hdrcnn.writers.display import write_png
     from training_code.camera.brackets import Brackets
     from training_code.evaluation import fusion_methods as methods
     from training_code.scenes.views import Views

@@ -24,8 +24,8 @@ from absl import flags
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from hdrcnn.colour.transfer import DEFAULT_CURVE, ESTIMATED, LINEARISATIONS
+from hdrcnn.console import quietly
 from hdrcnn.files import ImageError, finished_whole
-from hdrcnn.printed import quietly
 from hdrcnn.weights import SHIPPED, WeightsError
 from training_code.console import run
 
@@ -92,10 +92,10 @@ def main() -> int:
         raise ValueError(f"--only {','.join(FLAGS.only)}: no such condition; known: {names}")
     scenes = gathered()
     with quietly():
-        from hdrcnn.predict import single_image as predictor
+        from hdrcnn.predict import single_image
     methods: dict[str, kinds.Reconstruct] = {}
     for named in [parse_named(text, "ours") for text in FLAGS.params or [str(SHIPPED)]]:
-        network = predictor.load(named.path)
+        network = single_image.load(named.path)
         for curve in FLAGS.camera_curve or [DEFAULT_CURVE]:
             name = f"{named.name} {curve}" if FLAGS.camera_curve else named.name
             if name in methods:

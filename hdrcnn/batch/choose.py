@@ -2,7 +2,7 @@
 
 Left to themselves (`--params auto`), pictures that were compressed with losses take weights that
 were trained on such, frames of a film those trained against flicker, all others the clean ones;
-where a special file is missing, the clean ones stand in.
+if a special file is missing, the clean ones stand in.
 """
 
 import functools
@@ -14,9 +14,8 @@ import numpy as np
 
 from hdrcnn.colour.clipping_level import Levels
 from hdrcnn.colour.transfer import DEFAULT_CURVE, ESTIMATED
+from hdrcnn.console import held, quietly
 from hdrcnn.files import digest
-from hdrcnn.interruption import held
-from hdrcnn.printed import quietly
 from hdrcnn.weights import (
     CURVES,
     JPEG,
@@ -63,10 +62,10 @@ def load_estimator(device: str = "auto") -> "CurveEstimator":
     """The shipped one, on one of `runtime.DEVICES`; Keras is loaded only here. Raises
     WeightsError, DeviceError.
     """
-    from hdrcnn.predict import camera_curve as curve_estimation, runtime as devices
+    from hdrcnn.predict import camera_curve, runtime
 
-    devices.prepare(device)  # It may compute before any network does.
-    return curve_estimation.load(CURVES)
+    runtime.prepare(device)  # It may compute before any network does.
+    return camera_curve.load(CURVES)
 
 
 class Networks:
@@ -80,7 +79,7 @@ class Networks:
         estimator: Callable[[], "CurveEstimator"] = load_estimator,
     ) -> None:
         """load, estimator: called when one is needed. params: the weights of all pictures, or
-        None: chosen. Raises WeightsError where the file is missing.
+        None: chosen. Raises WeightsError if the file is missing.
         """
         self._load = functools.cache(load)
         self._estimator = functools.cache(estimator)
@@ -140,7 +139,7 @@ class Networks:
         return self.curve(asked, stored_curve(path) if asked is None and self._named else "")
 
     def estimator(self, asked: str | None) -> str:
-        """SHA-256 of the weights that estimate the camera curve; empty where it is not estimated.
+        """SHA-256 of the weights that estimate the camera curve; empty if it is not estimated.
         asked: as for `curve`. Raises WeightsError.
         """
         return sha256(CURVES) if self.curve(asked, "") == ESTIMATED else ""

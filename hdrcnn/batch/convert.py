@@ -1,7 +1,7 @@
 """One picture on its way: read, reconstruct, write, each of them at its own time.
 
 Of a picture are held, whatever its size: its codes as they were stored (8 or 16 bits; float32
-where it was resized), the result as half floats, alpha and mask where there are any.
+if it was resized), the result as half floats, alpha and mask if there are any.
 """
 
 import contextlib
@@ -13,18 +13,15 @@ from typing import Any
 
 import numpy as np
 
-from hdrcnn import review as report
+from hdrcnn import review
 from hdrcnn.batch.choose import Networks, sha256
-from hdrcnn.batch.job import Settings
-from hdrcnn.batch.outcome import FIGURES, Outcome, image_error
+from hdrcnn.batch.job import FIGURES, Outcome, Settings, image_error
 from hdrcnn.batch.plan import Job
 from hdrcnn.batch.recipe import Making, check_place, standing
 from hdrcnn.batch.result import Result, curve_of, levels_of
-from hdrcnn.batch.sequence import Films
-from hdrcnn.batch.source import FileState, Source
+from hdrcnn.batch.source import FileState, Films, Source
 from hdrcnn.colour.clipping_level import UNCLIPPED, Levels, clipping_levels, factors
-from hdrcnn.colour.measured import Measured
-from hdrcnn.colour.sensor_light import SensorLight
+from hdrcnn.colour.measured import Measured, SensorLight
 from hdrcnn.colour.transfer import ESTIMATED, CameraCurve
 from hdrcnn.files import ImageError, NoRoomError
 from hdrcnn.predict.runtime import DeviceError
@@ -55,7 +52,7 @@ class Conversion:
     photograph: Photograph
     """Without its code, which is in `frame`."""
     levels: Levels
-    """At which the codes clip, where that is to be found out."""
+    """At which the codes clip, if that is to be found out."""
     frame: Frame
     alpha: np.ndarray | None
     panorama: Band | None
@@ -164,7 +161,7 @@ class Conversion:
         return Outcome(self.job, kept=True, entry=shown, weights=name, **figures)
 
     def _entry_of(self, making: Making) -> Entry | None:
-        """Of a result that is there: read again, and its photograph too. None where the result is
+        """Of a result that is there: read again, and its photograph too. None if the result is
         damaged. Raises ImageError.
         """
         try:
@@ -182,7 +179,7 @@ class Conversion:
             chromaticities=photograph.chromaticities,
         )
         name, files = self.job.source.name, self.settings.links(self.job)
-        return report.entry(picture, name, files, self.settings.report_room)
+        return review.entry(picture, name, files, self.settings.report_room)
 
     def _scaling(self, levels: Levels, photograph: Photograph) -> float | Levels:
         """What its codes are multiplied by. levels: at which they clip."""
@@ -271,7 +268,7 @@ class Conversion:
             self._curve("")  # Of a first frame, before the later ones are judged by it.
 
     def reconstruct(self) -> "Conversion":
-        """Raises WeightsError or DeviceError where the network cannot be had."""
+        """Raises WeightsError or DeviceError if the network cannot be had."""
         if not self._pending:
             return self
         if self.measured is not None and (self._networkless or not self.measured.ended.any()):
@@ -300,7 +297,7 @@ class Conversion:
         return self
 
     def _found(self, hdr: np.ndarray, curve: str | CameraCurve, blend: str) -> None:
-        """Takes the image for the result. blend: empty where nothing was predicted."""
+        """Takes the image for the result. blend: empty if nothing was predicted."""
         self.result = Result(
             hdr=hdr,
             frame=self.frame,
@@ -333,7 +330,7 @@ class Conversion:
         return self.films.curve(self.job.source, found) if self.settings.sequence else found()
 
     def find_curve(self) -> None:
-        """Only that of the film that the photograph is a frame of, where it is to be estimated."""
+        """Only that of the film that the photograph is a frame of, if it is to be estimated."""
         if self._pending and self.measured is None:
             with self._step():
                 self._curve("")

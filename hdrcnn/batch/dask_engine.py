@@ -24,12 +24,11 @@ from typing import TYPE_CHECKING
 
 from hdrcnn import _version
 from hdrcnn.batch.choose import Networks, sha256
-from hdrcnn.batch.job import Settings
-from hdrcnn.batch.outcome import Outcome
-from hdrcnn.batch.place import LEAST, FarmError, Place
+from hdrcnn.batch.job import Outcome, Settings
+from hdrcnn.batch.machines import LEAST, FarmError, Place
 from hdrcnn.batch.plan import Job
 from hdrcnn.batch.run import begin, settle
-from hdrcnn.batch.sequence import Film, Films
+from hdrcnn.batch.source import Film, Films
 from hdrcnn.weights import CURVES, JPEG, SHIPPED, VIDEO
 
 if TYPE_CHECKING:

@@ -13,14 +13,14 @@ import numpy as np
 from hdrcnn import review as report
 from hdrcnn.batch.choose import sha256
 from hdrcnn.batch.convert import Conversion, is_text
-from hdrcnn.batch.job import Settings
-from hdrcnn.batch.outcome import FIGURES, Outcome
+from hdrcnn.batch.job import FIGURES, Outcome, Settings
 from hdrcnn.batch.recipe import Making, check_place, standing
 from hdrcnn.batch.result import curve_record
 from hdrcnn.batch.source import FileState, Source
 from hdrcnn.colour.clipping_level import UNCLIPPED
 from hdrcnn.colour.primaries import REC709, linear_to_rec709, luminance_weights
 from hdrcnn.colour.transfer import srgb_decode, srgb_encode
+from hdrcnn.console import quietly
 from hdrcnn.files import ImageError, NoRoomError
 from hdrcnn.predict.bracket import Bracket, Choices, prepared
 from hdrcnn.predict.fusion import Method, chosen_method, fuse
@@ -123,7 +123,8 @@ class Fusion(Conversion):
 
     def _method(self) -> Method:
         """Raises WeightsError."""
-        return chosen_method(self.settings.method)
+        with quietly():
+            return chosen_method(self.settings.method)
 
     def _weights(self, method: Method) -> str:
         """Digests of all weights that the result depends on. Raises WeightsError."""
@@ -187,7 +188,7 @@ class Fusion(Conversion):
         )  # fmt: skip
         choices = Choices(settings.align, settings.deghost, settings.reference)
         try:
-            self.bracket = prepared(frames, choices)
+            self.bracket = prepared(frames, choices, [path.name for path in self.job.sources])
         except ImageError as error:
             raise ImageError(f"{self.job.source}: {error}") from error
         del frames
@@ -249,7 +250,7 @@ class Fusion(Conversion):
         return said
 
     def _figures(self) -> dict[str, Any]:
-        """`outcome.FIGURES`, and what else is recorded."""
+        """`job.FIGURES`, and what else is recorded."""
         weights = luminance_weights(REC709).astype(np.float32)
         peaks, rows, columns = [0.0], *self.fused.shape[:2]
         for top in range(0, rows if self.settings.merges else 0, STRIP):

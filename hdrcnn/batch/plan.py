@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from hdrcnn.files import ImageError, OutputFolder, natural_key, real
-from hdrcnn.readers.listing import (
+from hdrcnn.readers.kinds import (
     LDR_SUFFIXES,
     entries_of,
     is_directory,
@@ -36,7 +36,7 @@ class Job:
     """The picture, or the first frame."""
     stem: Path
     folder: OutputFolder | None = None
-    """That of all results, not to be made again where it is gone; None: made where missing."""
+    """That of all results, not to be made again if it is gone; None: made if missing."""
     frames: tuple[Path, ...] = ()
     """Of a bracket: all of them, in natural order."""
 
@@ -93,13 +93,13 @@ def _step(folder: Path, part: str) -> Iterator[Path]:
             yield folder / part
         return
     for name in glob.glob(part, root_dir=folder):  # noqa: PTH207  # Knows the system's letter case.
-        # As with hidden ones: a pattern means them only where it begins as they do.
+        # As with hidden ones: a pattern means them only if it begins as they do.
         if name[:1] == part[:1] or not is_system_folder(name):
             yield folder / name
 
 
 def _matches(pattern: str, faults: list[str]) -> Iterator[Path]:
-    """As `glob.glob` with `recursive`, which follows links in circles for ever."""
+    """As `glob.glob` with `recursive`, which follows links in circles forever."""
     root = _root(pattern)
     found: Iterable[Path] = [root]
     parts = Path(pattern).parts[len(root.parts) :]
@@ -139,7 +139,7 @@ def _listed(place: str, results: Path, faults: list[str]) -> tuple[Path, list[Pa
             faults.append(f"{place}: cannot be read: {error.strerror or error}")
             return path.parent, []
     if is_directory(path):
-        # The folder of the results is entered only where it is itself what was asked for.
+        # The folder of the results is entered only if it is itself what was asked for.
         barred = set() if real(path) == results else {results}
         return path, list(walk(path, barred, faults))
     if os.path.lexists(path):
@@ -171,7 +171,7 @@ def _sources(
 
 
 def _common(roots: Sequence[Path]) -> Path | None:
-    """The deepest folder above all; None where there is none (other drives)."""
+    """The deepest folder above all; None if there is none (other drives)."""
     try:
         return Path(os.path.commonpath([_absolute(root) for root in roots]))
     except ValueError:
@@ -193,7 +193,7 @@ def _same_name(path: Path) -> str:
 
 
 def name_outputs(mirrored: Sequence[Path], endings: Sequence[str]) -> list[Path]:
-    """Stems for the outputs of sources: without their ending where that is clear, else with it.
+    """Stems for the outputs of sources: without their ending if that is clear, else with it.
 
     Of sources whose stems or outputs would fall together, all keep their ending.
     """
@@ -229,7 +229,7 @@ def plan(
     A picture whose output would overwrite a source becomes a fault. Files that `is_result` takes
     for results of an earlier run are left out, unless they are named one by one. group: which files
     make a job together, named for the first of them; it adds to a list what is left. Raises
-    ImageError where nothing is left to do.
+    ImageError if nothing is left to do.
     """
     faults: list[str] = []
     sources, roots = _sources([str(place) for place in places], out_dir, faults, is_result)

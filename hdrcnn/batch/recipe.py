@@ -4,7 +4,7 @@ Every file that holds a result carries, beside what the camera wrote:
 
     version    of this tool
     weights    SHA-256 of the weights file
-    estimator  that of the weights that estimated the camera curve; only where it was estimated
+    estimator  that of the weights that estimated the camera curve; only if it was estimated
     settings   JSON of `Settings.record`, keys sorted
     source     JSON of `Source`: name, size and digest of the photograph, and the like
     figures    JSON of what the conversion found
@@ -71,7 +71,7 @@ class Making:
     figures: Mapping[str, Any]
     version: str = _version.__version__
     estimator: str = ""
-    """SHA-256 of the weights that estimated the camera curve; empty where it was not estimated."""
+    """SHA-256 of the weights that estimated the camera curve; empty if it was not estimated."""
 
     def notes(self) -> dict[str, str]:
         """As texts by name, for `writers.Picture`."""
@@ -94,7 +94,7 @@ class Making:
 
     @classmethod
     def of_notes(cls, said: Mapping[str, str]) -> "Making":
-        """Back from texts. Raises LookupError, ValueError, TypeError or RecursionError where they
+        """Back from texts. Raises LookupError, ValueError, TypeError or RecursionError if they
         are others: anybody may have written them.
         """
         source = Source(**_parsed(said["source"]))
@@ -138,7 +138,7 @@ def _notes(path: Path) -> Mapping[str, str] | None:
 
 
 def making_of(path: Path) -> Making | None:
-    """How a file was made; None where others made it, or nothing can be read."""
+    """How a file was made; None if others made it, or nothing can be read."""
     if not is_regular(path):
         return None
     try:
@@ -148,7 +148,7 @@ def making_of(path: Path) -> Making | None:
 
 
 def _begun_here(path: Path) -> bool:
-    """Whether a file bears the name of this tool, be it cut short."""
+    """Whether a file bears the name of this tool, even if cut short."""
     if not is_regular(path):
         return False
     try:
@@ -167,7 +167,7 @@ def software(making: Making) -> str:
 
 
 def _software_of(path: Path) -> str:
-    """What a PNG says of its making; empty where it says nothing or is none."""
+    """What a PNG says of its making; empty if it says nothing or is none."""
     if not is_regular(path):
         return ""
     try:
@@ -191,7 +191,7 @@ def is_result(path: Path) -> bool:
 
 
 def check_place(job: Job, endings: tuple[str, ...]) -> None:
-    """Raises ImageError where an output would overwrite what this tool has not made."""
+    """Raises ImageError if an output would overwrite what this tool has not made."""
     for path in map(job.output, endings):
         empty = path.is_file() and path.stat().st_size == 0
         if not empty and (path.exists() or path.is_symlink()) and not made_here(path):
@@ -202,7 +202,7 @@ def check_place(job: Job, endings: tuple[str, ...]) -> None:
 
 
 def standing(job: Job, settings: Settings) -> Making | None:
-    """How the result that stands there was made, where all its files are there and whole, made
+    """How the result that stands there was made, if all its files are there and whole, made
     with these settings and the same weights of this very photograph; else None. Which weights those
     are is left to be compared, those of the camera curve too.
     """

@@ -10,17 +10,15 @@ from typing import Any
 
 import numpy as np
 
-from hdrcnn import review as report
+from hdrcnn import review
 from hdrcnn.batch.job import PREVIEW_ENDINGS, Settings
 from hdrcnn.batch.plan import Job
 from hdrcnn.batch.recipe import Making, software
 from hdrcnn.batch.source import Source
 from hdrcnn.colour.clipping_level import Levels
-from hdrcnn.colour.display import to_display
-from hdrcnn.colour.measured import Measured
+from hdrcnn.colour.measured import Measured, SensorLight
 from hdrcnn.colour.primaries import REC709, Chromaticities, linear_to_rec709, luminance_weights
-from hdrcnn.colour.sensor_light import SensorLight
-from hdrcnn.colour.transfer import CameraCurve, linearise
+from hdrcnn.colour.transfer import CameraCurve, linearise, to_display
 from hdrcnn.files import ImageError
 from hdrcnn.predict.blend import THRESHOLD, mask
 from hdrcnn.readers.exif import Camera
@@ -30,15 +28,15 @@ from hdrcnn.review.exposure_strip import write_exposure_strip
 from hdrcnn.tiles.frame import Frame
 from hdrcnn.tiles.regions import Region
 from hdrcnn.writers import WRITERS, Picture
+from hdrcnn.writers.display import write_png
 from hdrcnn.writers.exr import HALF_MAX
-from hdrcnn.writers.preview import write_png
 
 STRIP = 256
 """Rows of a picture that are worked on together."""
 
 
 def curve_record(curve: str | CameraCurve) -> str | dict[str, float]:
-    """A camera curve for JSON: its name, or its numbers where it was estimated."""
+    """A camera curve for JSON: its name, or its numbers if it was estimated."""
     return curve if isinstance(curve, str) else dataclasses.asdict(curve)
 
 
@@ -85,11 +83,11 @@ class Result:
     alpha: np.ndarray | None
     """[H, W] float16 in [0, 1]."""
     panorama: Band | None
-    """What the picture shows of a sphere, where it closes left and right."""
+    """What the picture shows of a sphere, if it closes left and right."""
     camera: Camera
     settings: Settings
     jpeg: bytes | None = None
-    """The photograph's file where it is a JPEG of these codes."""
+    """The photograph's file if it is a JPEG of these codes."""
     measured: Measured | None = None
     """What the photograph's gain map gave of the image; `curve` then means nothing to it."""
     sensor: SensorLight | None = None
@@ -130,7 +128,7 @@ class Result:
         return self.measured.light[strip.within(self.frame.picture)].astype(np.float32)
 
     def figures(self) -> dict[str, Any]:
-        """`outcome.FIGURES`, and the curve; once finished."""
+        """`job.FIGURES`, and the curve; once finished."""
         before = luminance_weights(self.chromaticities).astype(np.float32)
         after = luminance_weights(self.primaries).astype(np.float32)
 
@@ -183,7 +181,7 @@ class Result:
 
     def entry(self, job: Job, room: int) -> Entry:
         """What the report shows of it; once finished."""
-        return report.entry(self.picture({}), job.source.name, self.settings.links(job), room)
+        return review.entry(self.picture({}), job.source.name, self.settings.links(job), room)
 
     def picture(self, notes: Mapping[str, str]) -> Picture:
         """For the writers; once finished."""

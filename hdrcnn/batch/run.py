@@ -7,13 +7,10 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from hdrcnn.batch.choose import Networks
 from hdrcnn.batch.convert import Conversion
 from hdrcnn.batch.fusion import Fusion, FusionSettings
-from hdrcnn.batch.job import Settings
-from hdrcnn.batch.outcome import Outcome
+from hdrcnn.batch.job import Outcome, Settings
 from hdrcnn.batch.plan import Job
-from hdrcnn.batch.sequence import Films
-from hdrcnn.interruption import check
-
-__all__ = ["Job", "Outcome", "Settings", "convert", "convert_all"]
+from hdrcnn.batch.source import Films
+from hdrcnn.console import check
 
 
 def begin(job: Job, networks: Networks, settings: Settings, films: Films) -> Conversion:
@@ -48,7 +45,7 @@ def convert_all(
 
     films: what is known beforehand of those that the jobs are frames of.
     Ends early after an outcome that says that nothing can be written any more. Raises
-    WeightsError or DeviceError where a network that is needed cannot be had, KeyboardInterrupt
+    WeightsError or DeviceError if a network that is needed cannot be had, KeyboardInterrupt
     between pictures if Ctrl-C was pressed.
     """
     films = films or Films()

@@ -18,9 +18,9 @@ import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 
-from hdrcnn.cli import arguments as shared, checks
+from hdrcnn.cli import arguments as shared
 from hdrcnn.cli.parser import Parser, UsageError, number
-from hdrcnn.interruption import held
+from hdrcnn.console import held
 from hdrcnn.writers import ALL_WRITERS, WRITERS, Options, chosen
 
 COMMON = (
@@ -81,11 +81,11 @@ def main(arguments: argparse.Namespace) -> int:
     if arguments.merge and not set(arguments.format) & set(WRITERS):
         arguments.format.append("exr")
     options = Options(**{f.name: getattr(arguments, f.name) for f in dataclasses.fields(Options)})
-    checks.check_used(arguments, ALL_WRITERS)
+    shared.check_used(arguments, ALL_WRITERS)
     for name in ("camera_curve", "resolution"):
         if name in arguments.given and not set(arguments.format) & set(WRITERS):
             raise UsageError(f"--{name} changes nothing: it is for --merge; give it too")
-    place, shard = checks.place(arguments), checks.shard(arguments)
+    place, shard = shared.place(arguments), shared.shard(arguments)
     with held():  # Some libraries make another error of Ctrl-C while they are loaded.
         from hdrcnn.batch.fusion import FusionSettings
         from hdrcnn.cli import pictures

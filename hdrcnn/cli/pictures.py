@@ -1,32 +1,112 @@
-"""Pictures converted as `hdrcnn predict` is asked to, with a line for each, a log and a report."""
+"""Pictures converted as a command is asked to: a line for each, a log and a report.
+
+The log has a line of JSON for every picture, for scripts.
+"""
 
 import argparse
 import contextlib
 import dataclasses
+import json
+import os
 import sys
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 from hdrcnn.batch.choose import Networks
-from hdrcnn.batch.log import Journal, fault, record
-from hdrcnn.batch.place import Place
+from hdrcnn.batch.job import FIGURES, Outcome, Settings
+from hdrcnn.batch.machines import Place, Shard
 from hdrcnn.batch.plan import Job, plan
 from hdrcnn.batch.recipe import is_result
-from hdrcnn.batch.run import Outcome, Settings, convert_all, settle
-from hdrcnn.batch.sequence import Films
-from hdrcnn.batch.shards import Shard
+from hdrcnn.batch.run import convert_all, settle
+from hdrcnn.batch.source import Films
+from hdrcnn.console import say
 from hdrcnn.files import (
+    ImageError,
     NoRoomError,
     OutputFolder,
     missing_files,
+    not_written,
     prepare_folder,
+    real,
     remove_temporaries,
 )
-from hdrcnn.printed import say
-from hdrcnn.review.collected import NAME, Collected
+from hdrcnn.review.page import NAME, Collected
 from hdrcnn.weights import CURVES, JPEG, SHIPPED, VIDEO
 from hdrcnn.writers import Options
+
+
+def record(outcome: Outcome, settings: Settings) -> dict[str, Any]:
+    """What is written of an outcome. `seconds` are those of this run, a kept one's too."""
+    figures = None
+    if outcome.error is None:
+        figures = {name: getattr(outcome, name) for name in FIGURES}
+        figures["stops_gained"] = outcome.stops_gained
+    return {
+        "source": str(outcome.job.source),
+        "output": str(outcome.job.output(settings.endings[0])),
+        "files": settings.files(outcome.job),
+        "status": outcome.status,
+        "reason": outcome.error,
+        "weights": outcome.weights or None,
+        "figures": figures,
+        "seconds": round(outcome.seconds, 3),
+    }
+
+
+def fault(reason: str) -> dict[str, Any]:
+    """What is written of something that did not become a job."""
+    return {"source": None, "output": None, "files": {}, "status": "failed", "reason": reason,
+            "weights": None, "figures": None, "seconds": 0.0}  # fmt: skip
+
+
+class Journal:
+    """A file that lines are added to, each whole or not at all; nothing if there is no path."""
+
+    def __init__(self, path: Path | None, others: Iterable[Path] = ()) -> None:
+        """others: files that it must not be. Any other that is there has to be a log already.
+
+        Raises ImageError.
+        """
+        self._path = path
+        if path is None:
+            return
+        if real(path) in {real(other) for other in others}:
+            raise ImageError(f"{path}: a picture, its result or weights; give --log another name")
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            if path.is_char_device():  # A terminal, say: nothing to be read.
+                return
+            with path.open("ab+") as file:
+                if file.tell():
+                    file.seek(0)
+                    if file.read(1) != b"{":
+                        raise ImageError(f"{path}: not a log of this tool; give --log another name")
+                    file.seek(-1, os.SEEK_END)
+                    if file.read(1) != b"\n":  # A killed run's last line.
+                        file.write(b"\n")
+        except OSError as error:
+            raise not_written(path, error.strerror or error) from error
+
+    def add_last(self, record: dict[str, Any], folder: Path) -> None:
+        """A line, if it can be had, after the folder of the results could not be written to any
+        more. A log that lies in it would bring it back on another disk.
+        """
+        if self._path is None or real(folder) in real(self._path).parents:
+            return
+        with contextlib.suppress(ImageError):
+            self.add(record)
+
+    def add(self, record: dict[str, Any]) -> None:
+        """One line, in one write. Raises ImageError."""
+        if self._path is None:
+            return
+        line = (json.dumps(record, allow_nan=False) + "\n").encode()
+        try:
+            with self._path.open("ab", buffering=0) as file:
+                file.write(line)
+        except OSError as error:
+            raise not_written(self._path, error.strerror or error) from error
 
 
 def settings_of(arguments: argparse.Namespace, options: Options) -> Settings:
@@ -58,10 +138,12 @@ def _outcomes(
     if place is None:
         yield from convert_all(jobs, networks, settings, films)
     else:
-        from hdrcnn.batch import farm
+        from hdrcnn.batch import dask_engine
 
-        request = farm.ask(settings, _params(arguments), arguments.device, arguments.tile_pixels)
-        yield from farm.convert_all(jobs, networks, request, place, films)
+        request = dask_engine.ask(
+            settings, _params(arguments), arguments.device, arguments.tile_pixels
+        )
+        yield from dask_engine.convert_all(jobs, networks, request, place, films)
 
 
 def _still_there(outcome: Outcome, folder: OutputFolder) -> Outcome:

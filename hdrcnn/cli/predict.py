@@ -18,10 +18,10 @@ import dataclasses
 import sys
 from pathlib import Path
 
-from hdrcnn.cli import arguments as shared, checks, console
-from hdrcnn.cli.main import parser_of
+from hdrcnn.cli import arguments as shared
+from hdrcnn.cli.main import parser_of, run
 from hdrcnn.cli.parser import Parser, UsageError, nonempty, number
-from hdrcnn.interruption import held
+from hdrcnn.console import held
 from hdrcnn.writers import Options, chosen
 
 COMMON = (
@@ -107,8 +107,8 @@ def main(arguments: argparse.Namespace) -> int:
         raise UsageError("no PATH given; name pictures, folders or patterns, see --help")
     chosen(arguments.format)
     options = Options(**{f.name: getattr(arguments, f.name) for f in dataclasses.fields(Options)})
-    checks.check_used(arguments)
-    place, shard = checks.place(arguments), checks.shard(arguments)
+    shared.check_used(arguments)
+    place, shard = shared.place(arguments), shared.shard(arguments)
     with held():  # Some libraries make another error of Ctrl-C while they are loaded.
         from hdrcnn.cli import pictures
     return pictures.convert(paths, arguments, options, place, shard)
@@ -125,4 +125,4 @@ def _published() -> int:
 
 def entry() -> None:
     """The published command: pictures are named by --im_dir alone, if none are, those in `data`."""
-    console.run(_published, OSError, ValueError)
+    run(_published, OSError, ValueError)

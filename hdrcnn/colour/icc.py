@@ -57,7 +57,7 @@ def bounded(profile: bytes) -> bytes:
 
 
 def _opened(profile: bytes, space: bytes = b"RGB ") -> Any:
-    """As LittleCMS knows it; None where it is damaged or of another space."""
+    """As LittleCMS knows it; None if it is damaged or of another space."""
     if profile[16:20] != space:
         return None
     try:
@@ -69,7 +69,7 @@ def _opened(profile: bytes, space: bytes = b"RGB ") -> Any:
 def profile_chromaticities(profile: bytes) -> Chromaticities | None:
     """CIE xy of red, green, blue and white; those of a space with a name are given exactly.
 
-    None where the profile has no such primaries: grey, CMYK, tables only, or damaged. Without a
+    None if the profile has no such primaries: grey, CMYK, tables only, or damaged. Without a
     `chad` tag (version 2) the media white is the space's own, and Bradford is what was used.
     """
     found = _opened(profile)
@@ -108,7 +108,7 @@ def srgb_profile() -> bytes:
 
 def to_srgb(samples: np.ndarray, profile: bytes, space: str = "RGB") -> np.ndarray | None:
     """[H, W, C] uint8 or uint16 in the profile's space, "RGB" or "CMYK", to [H, W, 3] of the same
-    depth in sRGB: white to white, black to black. None where the profile does not work.
+    depth in sRGB: white to white, black to black. None if the profile does not work.
 
     Colours outside sRGB are held at its border.
     """
@@ -150,7 +150,7 @@ def matrix_profile(chromaticities: Chromaticities) -> bytes:
     """A display profile, version 4: those primaries and the curve of sRGB, so that a JPEG's codes
     keep their meaning. Pillow makes that of sRGB only; those that LittleCMS makes have no name.
 
-    Raises ValueError where the chromaticities span no colours.
+    Raises ValueError if the chromaticities span no colours.
     """
     space = rgb_to_xyz(chromaticities)
     adaptation = _adaptation(space.sum(axis=1), D50)

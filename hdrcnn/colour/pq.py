@@ -1,10 +1,17 @@
-"""PQ (SMPTE ST 2084): absolute luminance to codes of even visibility, and back.
+"""From relative light to light on a display: cd/m^2, BT.2020, PQ codes (SMPTE ST 2084), MaxCLL.
 
-Pure NumPy, float64. Luminance is in cd/m^2, codes are in [0, 1].
+Pure NumPy, float64. Linear values are relative: 1.0 is the clipping level of the photograph. It is
+shown as the HDR reference white, 203 cd/m^2 (ITU-R BT.2408), if nothing else is asked for.
 """
+
+import dataclasses
+from collections.abc import Iterable
 
 import numpy as np
 import numpy.typing as npt
+
+from hdrcnn.colour import REFERENCE_WHITE
+from hdrcnn.colour.primaries import REC709, REC2020, rgb_to_xyz
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -37,3 +44,52 @@ def pq_decode(code: npt.ArrayLike) -> FloatArray:
     rooted = np.power(np.clip(np.asarray(code, np.float64), 0.0, 1.0), 1.0 / _M2)
     relative = np.maximum(rooted - _C1, 0.0) / (_C2 - _C3 * rooted)
     return np.asarray(PEAK_LUMINANCE * np.power(relative, 1.0 / _M1))
+
+
+REC709_TO_REC2020 = np.linalg.solve(rgb_to_xyz(REC2020), rgb_to_xyz(REC709))
+"""[3, 3], linear to linear (BT.2087); both have the white D65."""
+
+
+def to_rec2020(linear: npt.ArrayLike) -> npt.NDArray[np.float64]:
+    """[..., 3] linear Rec. 709 to [..., 3] float64 linear BT.2020, same unit.
+
+    No value of Rec. 709 is outside BT.2020; colours outside Rec. 709, stored with negative
+    values, come out positive where BT.2020 holds them.
+    """
+    return np.asarray(np.asarray(linear, np.float64) @ REC709_TO_REC2020.T)
+
+
+def pq_codes(
+    linear: npt.ArrayLike, nits: float = REFERENCE_WHITE, bits: int = 16
+) -> npt.NDArray[np.uint16]:
+    """[..., 3] linear Rec. 709 to [..., 3] full-range PQ codes of BT.2020, 0 to 2^bits - 1.
+
+    nits: cd/m^2 of linear 1.0. Colours outside BT.2020 and light above 10000 cd/m^2 are held at
+    the border, channel by channel. Source: SMPTE ST 2084; BT.2100, table 9 (full range).
+    """
+    light = to_rec2020(linear) * nits
+    return np.asarray(np.round(pq_encode(light) * (2**bits - 1)), np.uint16)
+
+
+@dataclasses.dataclass(frozen=True)
+class ContentLight:
+    """How bright a picture is, as CTA-861.3 counts it; cd/m^2."""
+
+    max_cll: float
+    """The brightest channel of any pixel."""
+    max_fall: float
+    """The mean over the picture of each pixel's brightest channel."""
+
+
+def content_light(parts: Iterable[np.ndarray], nits: float = REFERENCE_WHITE) -> ContentLight:
+    """Of the parts of a picture, each [..., 3] linear Rec. 709: in the primaries and within the
+    range that `pq_codes` writes. Raises ValueError if there are no pixels.
+    """
+    peak, total, count = 0.0, 0.0, 0
+    for part in parts:
+        largest = np.clip(to_rec2020(part).max(axis=-1) * nits, 0.0, PEAK_LUMINANCE)
+        peak = max(peak, float(largest.max(initial=0.0)))
+        total, count = total + float(largest.sum()), count + largest.size
+    if not count:
+        raise ValueError("a picture without pixels has no brightness")
+    return ContentLight(peak, total / count)

@@ -53,7 +53,7 @@ def white_xyz(chromaticities: Sequence[float]) -> np.ndarray:
 def rgb_to_xyz(chromaticities: Sequence[float]) -> np.ndarray:
     """[3, 3] float64: linear RGB of a space to CIE XYZ, with Y = 1 for its white (RP 177).
 
-    Raises ValueError where the chromaticities span no colours.
+    Raises ValueError if the chromaticities span no colours.
     """
     values: np.ndarray = np.asarray(chromaticities, np.float64)
     if values.shape != (8,) or not np.isfinite(values).all() or values[7] <= 0:
@@ -72,7 +72,7 @@ def luminance_weights(chromaticities: Sequence[float]) -> np.ndarray:
 
 def to_rec709(chromaticities: Sequence[float]) -> np.ndarray | None:
     """[3, 3] float64: linear RGB of a space to linear Rec. 709, white to white, by Bradford
-    adaptation where the whites differ. None where the space is Rec. 709 already.
+    adaptation if the whites differ. None if the space is Rec. 709 already.
 
     Colours outside Rec. 709 come out negative. Raises ValueError.
     """
@@ -95,7 +95,7 @@ def is_xyz(chromaticities: Sequence[float]) -> bool:
 
 
 def nearest_named(chromaticities: Sequence[float]) -> Chromaticities | None:
-    """Those of the space with a name that is meant, else as given. None where they span no
+    """Those of the space with a name that is meant, else as given. None if they span no
     colours.
     """
     for named in NAMED.values():

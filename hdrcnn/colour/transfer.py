@@ -77,7 +77,7 @@ ESTIMATED = "estimated"
 """In the place of such a name: the curve of each picture, by `predict.camera_curve`."""
 
 DEFAULT_CURVE = "srgb"
-"""How codes become light where neither curve nor weights are named: as every other program reads
+"""How codes become light if neither curve nor weights are named: as every other program reads
 them. Figures: training_code/EXPERIMENTS.md, "Estimating the camera curve".
 """
 
@@ -124,3 +124,12 @@ def luminance(linear: Array, xp: ModuleType = np) -> Array:
     """Rec. 709 luminance: [..., 3] linear to [..., 1], same unit."""
     red, green, blue = LUMINANCE_WEIGHTS
     return red * linear[..., 0:1] + green * linear[..., 1:2] + blue * linear[..., 2:3]
+
+
+def to_display(hdr: np.ndarray, stops: float) -> np.ndarray:
+    """Linear [H, W, 3], Rec. 709, to uint8 sRGB codes at an exposure of `stops`.
+
+    At 0 stops 1.0 becomes white; at -3 stops white is 8.0, so that highlights can be compared.
+    """
+    shown = np.clip(hdr * np.float32(2.0**stops), 0.0, 1.0)
+    return np.round(srgb_encode(shown) * 255.0).astype(np.uint8)

@@ -9,9 +9,10 @@
       | softmax over the frames
     weights [N, K, H, W, 1] float32, their sum over K is 1
 
-At the start of training a and r are 1 and e is 0: the weights of Mertens et al. for contrast. What
-is learned is what to change about them. Weights are meant for blending in a Laplacian pyramid,
-`blend`, and are trained through it: weights of single pixels miss what a pyramid gives.
+At the start of training a and r are 1 and e is `EXPOSED`: the weights of Mertens et al. without
+saturation. What is learned is what to change about them. They are meant for blending in a
+Laplacian pyramid, `blend`, and are trained through it: weights of single pixels miss what a pyramid
+gives.
 
     frames [N, 2, H, W, 3], under and over  ->  `fused_pair`  ->  fused [N, H, W, 3]
 
@@ -41,6 +42,10 @@ CONTRAST_FLOOR = 1e-3
 
 EXPOSED_SIGMA = 0.2
 """Of well-exposedness, Mertens et al. 2007, section 3.1."""
+EXPOSED = 0.5
+"""Its exponent before anything is learned, of weight maps. What MEF-SSIM trains says nothing about
+flat areas, as it has no term of luminance: without this a sky that is clipped white in one frame is
+white in the result."""
 
 
 def grey(frames: Any) -> Any:
@@ -145,7 +150,8 @@ class FrameWeights(keras.layers.Layer):
         shown = flat if self.pair else luma
         exposedness = -ops.square(shown - 0.5) / (2.0 * EXPOSED_SIGMA**2)  # Its logarithm.
         # Factors: in steps of about the same effect for all three.
-        logits = (1.0 + a) * strength + 2.0 * e * exposedness + 8.0 * r
+        exponent = 2.0 * e + (0.0 if self.pair else EXPOSED)
+        logits = (1.0 + a) * strength + exponent * exposedness + 8.0 * r
         logits = ops.reshape(logits, (-1, count, rows, columns, shown.shape[-1]))
         return ops.softmax(logits, axis=1)
 

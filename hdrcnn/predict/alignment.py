@@ -44,6 +44,12 @@ PERSPECTIVE = 0.1
 """How much the magnification may differ between the corners."""
 STILL = 0.15
 """Pixels of the picture; a frame whose corners move less is not resampled."""
+SLIGHT, UNCHANGED = 6.0, 0.9
+"""Nor is one that moves less than so many pixels, if more than this share of the disagreement of
+its edges in the middle of the picture is left: features of frames that hardly share a code are off
+by that much."""
+MIDDLE = 2048
+"""Pixels a side."""
 SAME_SCENE = 0.12
 """Agreement of edges below which two frames do not show the same."""
 COMPARABLE = 0.25
@@ -245,12 +251,15 @@ def refined(reference: np.ndarray, frame: np.ndarray, matrix: np.ndarray) -> np.
     return found if plausible(found, rows, columns) else matrix
 
 
-def align(frames: Sequence[np.ndarray], reference: int) -> list[Alignment]:
-    """Where the frames lie on the one of that index. frames: K of [H, W, 3], one size and type.
+def align(
+    frames: Sequence[np.ndarray], reference: int, names: Sequence[str] | None = None
+) -> list[Alignment]:
+    """Where the frames lie on the one of that index. frames: K of [H, W, 3], one size and type;
+    names: of the frames, for messages, or their numbers, counted from 1.
 
-    Raises ImageError for frames that do not show the same scene, naming them by their number,
-    counted from 1.
+    Raises ImageError for frames that do not show the same scene.
     """
+    names = names or [f"frame {index + 1}" for index in range(len(frames))]
     rows, columns = frames[0].shape[:2]
     if max(rows, columns) >= SHORT:
         raise ImageError(
@@ -263,7 +272,7 @@ def align(frames: Sequence[np.ndarray], reference: int) -> list[Alignment]:
         Alignment("reference", np.eye(3))
         if index == reference
         else _refined(
-            _aligned(small, features, reference, index, factor, (rows, columns)),
+            _aligned(small, features, reference, index, factor, (rows, columns), names),
             frames[reference],
             frames[index],
             factor,
@@ -274,13 +283,29 @@ def align(frames: Sequence[np.ndarray], reference: int) -> list[Alignment]:
 
 def _refined(found: Alignment, reference: np.ndarray, frame: np.ndarray, factor: int) -> Alignment:
     """The alignment of reduced frames, corrected at their full size."""
-    if factor == 1 or not found.resamples:
+    if not found.resamples:
         return found
-    matrix = refined(reference, frame, refined(reference, frame, found.matrix))
-    if matrix is found.matrix:
-        return found
-    moved = float(np.linalg.norm(corners(matrix, *reference.shape[:2]), axis=-1).max())
-    return dataclasses.replace(found, kind="homography", matrix=matrix, moved=moved)
+    if factor > 1:
+        matrix = refined(reference, frame, refined(reference, frame, found.matrix))
+        if matrix is not found.matrix:
+            moved = float(np.linalg.norm(corners(matrix, *reference.shape[:2]), axis=-1).max())
+            found = dataclasses.replace(found, kind="homography", matrix=matrix, moved=moved)
+    if found.moved < STILL or (
+        found.moved < SLIGHT and not _better(reference, frame, found.matrix)
+    ):
+        return Alignment("still", np.eye(3), agreement=found.agreement)
+    return found
+
+
+def _better(reference: np.ndarray, frame: np.ndarray, matrix: np.ndarray) -> bool:
+    """Whether the middle of two frames agrees clearly better with a movement than without."""
+    top, left = (max(0, side - MIDDLE) // 2 for side in reference.shape[:2])
+    part = np.s_[top : top + MIDDLE, left : left + MIDDLE]
+    here, there = _luma8(reference[part]), _luma8(frame[part])
+    shift = np.array([[1.0, 0, left], [0, 1, top], [0, 0, 1]])
+    own = np.linalg.inv(shift) @ matrix @ shift
+    left_over = 1.0 - agreement(here, there, own)
+    return left_over <= UNCHANGED * (1.0 - agreement(here, there, np.eye(3)))
 
 
 def _candidates(
@@ -311,6 +336,7 @@ def _aligned(
     index: int,
     factor: int,
     size: tuple[int, int],
+    names: Sequence[str],
 ) -> Alignment:
     """One frame on the reference. Raises ImageError as `align`."""
     still = agreement(small[reference], small[index], np.eye(3))
@@ -327,14 +353,12 @@ def _aligned(
     both = (_usable(small[reference]) & _usable(small[index])).mean()
     if best.agreement < SAME_SCENE and both > COMPARABLE:
         raise ImageError(
-            f"frames {reference + 1} and {index + 1} do not show the same scene, or hardly overlap;"
-            " leave one out, or give --align=off"
+            f"{names[index]} does not show the same scene as {names[reference]}, or they hardly "
+            "overlap; leave one out, or give --align=off"
         )
-    if best.moved < STILL and best.resamples:
-        return Alignment("still", np.eye(3), agreement=still)
     if best.kind == "none":
         reason = "its movement is not that of a hand" if refused else "too little in it is alike"
-        note = f"frame {index + 1} is not aligned: {reason}" if still < 0.5 else ""
+        note = f"{names[index]} is not aligned: {reason}" if still < 0.5 else ""
         return dataclasses.replace(best, kind="none" if note else "still", note=note)
     return best
 

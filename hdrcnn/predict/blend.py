@@ -10,7 +10,7 @@ from types import ModuleType
 
 import numpy as np
 
-from hdrcnn.colour.saturation import THRESHOLD, saturation, saturation_ramp
+from hdrcnn.colour.clipping_level import THRESHOLD, saturation, saturation_ramp
 from hdrcnn.colour.transfer import Array, CameraCurve, linearise, log_decode
 
 RAMPS = {

@@ -1,6 +1,7 @@
 """A bracket made ready: frames aligned, and what moved in them taken from one."""
 
 import dataclasses
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -33,7 +34,7 @@ class Bracket:
     """K of [H, W, 3], as they were stored: uint8 or uint16."""
     reference: int
     alignments: list[Alignment]
-    """None where they were not asked for."""
+    """None if they were not asked for."""
     moved: float = 0.0
     """Share of the picture that was replaced."""
     notes: list[str] = dataclasses.field(default_factory=list)
@@ -61,15 +62,18 @@ def choose_reference(frames: list[np.ndarray]) -> int:
     return best_exposed([reduced(frame[::step, ::step], 1) for frame in frames])
 
 
-def prepared(frames: list[np.ndarray], choices: Choices) -> Bracket:
+def prepared(
+    frames: list[np.ndarray], choices: Choices, names: Sequence[str] | None = None
+) -> Bracket:
     """A bracket made ready. frames: K of [H, W, 3] uint8 or uint16, which are changed, the list
-    too. Raises ImageError for frames that do not show the same scene, or without OpenCV.
+    too; names: as for `align`. Raises ImageError for frames that do not show the same scene, or
+    without OpenCV.
     """
     named = choices.reference is not None
     reference = choose_reference(frames) if choices.reference is None else choices.reference - 1
     alignments: list[Alignment] = []
     if choices.align:
-        alignments = align(frames, reference)
+        alignments = align(frames, reference, names)
         for index, alignment in enumerate(alignments):
             frames[index] = warped(frames[index], alignment)
     bracket = Bracket(frames, reference, alignments, notes=[a.note for a in alignments if a.note])

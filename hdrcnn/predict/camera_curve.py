@@ -86,7 +86,7 @@ class CurveEstimator:
 def load(params: str | Path | None = None) -> CurveEstimator:
     """An estimator with the weights of a file; without one, with those shipped.
 
-    Raises weights.WeightsError where the file cannot be used.
+    Raises weights.WeightsError if the file cannot be used.
     """
     path = Path(params) if params is not None else weights.CURVES
     arrays, record = weights.load(path)

@@ -157,7 +157,7 @@ def mixing(triples: np.ndarray) -> np.ndarray:
 
     For each trial curve: the mean share of the bright end, which is 1/2 where blur is symmetric,
     and log2 of the mean difference between the channels' shares, which is 0 for mixtures; then
-    log2 of how many there are. Zeros where there are too few.
+    log2 of how many there are. Zeros if there are too few.
     """
     trials = len(TRIALS)
     out = np.zeros(2 * trials + 1)

@@ -19,8 +19,8 @@ from typing import Any
 import numpy as np
 
 from hdrcnn import weights as weights_files
+from hdrcnn.console import check
 from hdrcnn.files import ImageError
-from hdrcnn.interruption import check
 from hdrcnn.models.metadata import Fusion
 from hdrcnn.predict.opencv import opencv, reduced_codes
 from hdrcnn.predict.pyramid import blend

@@ -38,6 +38,11 @@ GROWN = 0.004
 """Of the longer side: how far regions are grown, and their edges soft."""
 CLIPPED = 0.5
 """Share of a region that may be clipped or dark in the reference before another frame is asked."""
+CALM = (1.5, 4.0)
+"""Codes of a frame for one of its source: where its noise of colour begins to be calmed, and where
+it is fully."""
+COLOUR_BLUR, MARGIN = 3.0, 16
+"""Sigma, and more than how far it reaches, pixels."""
 STRIP = 256
 
 Inside = Callable[[int, int, int], np.ndarray]
@@ -175,6 +180,24 @@ def _rows(plane: np.ndarray, factor: int, top: int, bottom: int, columns: int) -
     return part[top - first * factor : bottom - first * factor, :columns]
 
 
+def calmed(code: np.ndarray, tables: np.ndarray) -> np.ndarray:
+    """Codes to be brought to another exposure, without the noise of colour that it would amplify.
+
+    code: [h, w, 3] float32 in [0, 255]; tables: as of `mappings`. If a code of the source becomes
+    more than `CALM[0]` of the target, its colour differences are those of its surroundings, from
+    `CALM[1]` on entirely; its luma stays.
+    """
+    cv2 = opencv()
+    gain = np.interp(code.mean(axis=-1), np.arange(CODES), np.gradient(tables.mean(axis=0)))
+    share = np.clip((gain - CALM[0]) / (CALM[1] - CALM[0]), 0.0, 1.0).astype(np.float32)
+    share = cv2.GaussianBlur(share, (0, 0), 1.0)[..., None]
+    if not share.any():
+        return code
+    colour = code - code.mean(axis=-1, keepdims=True)
+    smooth = cv2.GaussianBlur(colour, (0, 0), COLOUR_BLUR)
+    return np.clip(code + share * (smooth - colour), 0.0, CODES - 1.0)
+
+
 def replace(
     frames: Sequence[np.ndarray],
     movement: Movement,
@@ -188,9 +211,17 @@ def replace(
     """
     rows, columns = frames[0].shape[:2]
     largest = 1.0 if frames[0].dtype.kind == "f" else float(np.iinfo(frames[0].dtype).max)
+    above = [frame[:0] for frame in frames]
     for top in range(0, rows, STRIP):
         bottom = min(top + STRIP, rows)
-        originals = [frame[top:bottom].copy() for frame in frames]
+        # With a margin, the one above as it was before it was changed.
+        wide = [
+            np.concatenate([before, frame[top : bottom + MARGIN]])
+            for before, frame in zip(above, frames, strict=True)
+        ]
+        inner = slice(len(above[0]), len(above[0]) + bottom - top)
+        originals = [each[inner] for each in wide]
+        above = [each[max(0, inner.stop - MARGIN) : inner.stop] for each in wide]
         origins = _rows(movement.origins, movement.factor, top, bottom, columns)
         for k, frame in enumerate(frames):
             share = _rows(movement.masks[k], movement.factor, top, bottom, columns)
@@ -203,8 +234,10 @@ def replace(
                 if origin == k:
                     continue
                 part = (share > 0) & (origins == origin)
-                source = as_codes(originals[origin][part]) * np.float32(255.0)
-                expected = mapped(source, movement.tables[int(origin), k]) * (largest / 255.0)
+                tables = movement.tables[int(origin), k]
+                source = as_codes(wide[origin]) * np.float32(255.0)
+                source = calmed(source, tables)[inner][part]
+                expected = mapped(source, tables) * (largest / 255.0)
                 own = originals[k][part].astype(np.float32)
                 mixed = own + share[part][:, None] * (expected - own)
                 if frame.dtype.kind != "f":

@@ -22,7 +22,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hdrcnn.colour.transfer import LINEARISATIONS, CameraCurve, linearise
-from hdrcnn.predict import blend as highlights
+from hdrcnn.predict import blend
 from hdrcnn.tiles.frame import Frame, as_codes
 
 if TYPE_CHECKING:
@@ -183,7 +183,7 @@ def clipped_everywhere(frames: Sequence[np.ndarray], exposures: Sequence[float])
     clipped = np.empty(shortest.shape[:2], bool)
     for top in range(0, len(clipped), STRIP):
         code = as_codes(shortest[top : top + STRIP])
-        clipped[top : top + STRIP] = (code > highlights.THRESHOLD).any(axis=-1)
+        clipped[top : top + STRIP] = (code > blend.THRESHOLD).any(axis=-1)
     return clipped
 
 
@@ -216,7 +216,7 @@ def with_highlights(
     )
     for top in range(0, len(merged), STRIP):
         rows = slice(top, top + STRIP)
-        share = highlights.mask(as_codes(shortest[rows]), predictor.metadata.blend)
+        share = blend.mask(as_codes(shortest[rows]), predictor.metadata.blend)
         if not share.any():
             continue
         measured = merged[rows].astype(np.float32)

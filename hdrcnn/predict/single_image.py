@@ -9,8 +9,7 @@ import numpy.typing as npt
 
 from hdrcnn import weights
 from hdrcnn.colour.clipping_level import AUTO, Levels, clipping_levels, factors
-from hdrcnn.colour.measured import Measured
-from hdrcnn.colour.sensor_light import SensorLight
+from hdrcnn.colour.measured import Measured, SensorLight
 from hdrcnn.colour.transfer import (
     DEFAULT_CURVE,
     ESTIMATED,
@@ -19,11 +18,12 @@ from hdrcnn.colour.transfer import (
     linearise,
     log_decode,
 )
+from hdrcnn.console import one_by_one
 from hdrcnn.files import shown
-from hdrcnn.interruption import one_by_one
 from hdrcnn.models.metadata import Hdrcnn
-from hdrcnn.predict import blend as highlights, camera_curve as curve_estimation, runtime as devices
-from hdrcnn.predict.precision import building_in, chosen
+from hdrcnn.predict import camera_curve as curve_estimation, runtime
+from hdrcnn.predict.blend import BLENDS, THRESHOLD, bend, raised, reconstruct_light
+from hdrcnn.predict.runtime import building_in, chosen
 from hdrcnn.tiles.frame import Frame
 from hdrcnn.tiles.geometry import pad_to_multiple
 from hdrcnn.tiles.resolution import WAYS
@@ -96,7 +96,7 @@ class Predictor:
         """
         self.model, self.metadata = model, metadata
         self.camera_curve = camera_curve or metadata.linearisation
-        # XLA would compile anew for every size of picture; JAX has nothing else.
+        # XLA would compile again for every size of picture; JAX has nothing else.
         self.model.jit_compile = keras.config.backend() == "jax"
         self.tiling = Tiling(model, tile_pixels)
 
@@ -182,8 +182,8 @@ class Predictor:
             picture,
             self.tiling.cell,
             scale,
-            functools.partial(highlights.bend, gamma=gamma),
-            highlights.THRESHOLD**gamma,
+            functools.partial(bend, gamma=gamma),
+            THRESHOLD**gamma,
             closed=panorama,
             halo=self.tiling.halo,
         )
@@ -208,12 +208,12 @@ class Predictor:
             if measured is not None:
                 there = measured.light[part].astype(np.float32)
                 ended = measured.ended[part] / np.float32(255.0)
-                light = highlights.raised(codes, log_hdr, there, ended, blend, gamma)
+                light = raised(codes, log_hdr, there, ended, blend, gamma)
             elif sensor is not None:
                 predicted = np.maximum(log_decode(log_hdr), 0.0) ** np.float32(gamma)
                 light = sensor.reconstructed(part, predicted)
             else:
-                light = highlights.reconstruct_light(codes, log_hdr, curve, blend, gamma)
+                light = reconstruct_light(codes, log_hdr, curve, blend, gamma)
             if hdr.dtype == np.float16:
                 light = np.minimum(light, np.finfo(np.float16).max)
             hdr[part] = light
@@ -231,32 +231,32 @@ def load(
     """A predictor with the weights of a file; without one, with those shipped, which come with
     `transfer.DEFAULT_CURVE`.
 
-    precision: of the convolutions, one of `precision.PRECISIONS`; auto: float32 for the originally
+    precision: of the convolutions, one of `runtime.PRECISIONS`; auto: float32 for the originally
     published files, so that the result is that of the published method; device: one of
     `runtime.DEVICES`; tile_pixels: as for `Predictor`, None: by the memory there is; camera_curve:
     as for `Predictor`.
-    Raises weights.WeightsError where the file, DeviceError where the device cannot be used.
+    Raises weights.WeightsError if the file, DeviceError if the device cannot be used.
     """
     path = Path(params) if params is not None else weights.SHIPPED
     arrays, record = weights.load(path)
     metadata = weights.checked(arrays, record, Hdrcnn, str(path))
     for value, known in (
         (metadata.linearisation, LINEARISATIONS),
-        (metadata.blend, highlights.BLENDS),
+        (metadata.blend, BLENDS),
     ):
         if value not in known:
             raise weights.WeightsError(
                 f"{path}: {shown(repr(value))} is not known; known: {', '.join(known)}"
             )
-    on_gpu = devices.prepare(device)
+    on_gpu = runtime.prepare(device)
     if precision == "auto" and published.recognised(path):
         precision = "float32"
     with building_in(chosen(precision, keras.config.backend(), on_gpu)):
         model = metadata.build()
     weights.assign(model, arrays, str(path))
     if tile_pixels is None:
-        free = devices.free_gpu_bytes() if on_gpu else None
-        tile_pixels = devices.tile_pixels(free, metadata.width, TILE_PIXELS)
+        free = runtime.free_gpu_bytes() if on_gpu else None
+        tile_pixels = runtime.tile_pixels(free, metadata.width, TILE_PIXELS)
     if params is None and camera_curve is None:
         camera_curve = DEFAULT_CURVE
     return Predictor(model, metadata, tile_pixels, camera_curve)

@@ -95,7 +95,7 @@ def _by_fields(data: bytes, header: _Header) -> Decoded:
 
 
 def _by_runs(data: bytes, header: _Header) -> np.ndarray:
-    """[H, W] uint8 of the palette, in the order of the file; 0 where it leaves pixels out."""
+    """[H, W] uint8 of the palette, in the order of the file; 0 if it leaves pixels out."""
     narrow = header.compression == _RUNS_4
     width, height, end = header.width, header.height, len(data)
     if width * height > max(_SURELY_FITS, 255 * end):

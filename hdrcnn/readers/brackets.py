@@ -1,8 +1,8 @@
 """Which files are the frames of one bracket: by their Exif data, or so many each.
 
-Frames of a bracket follow each other in natural order, are of one camera, taken within seconds, and
-each has an exposure that none before it has. A file that is left alone is a fault, never fused with
-others by guess. Source of the tags: CIPA DC-008 (Exif 3.0).
+Frames of a bracket follow each other among those of one camera in natural order, are taken within
+seconds, and each has an exposure that none before it has. A file that is left alone is a fault,
+never fused with others by guess. Source of the tags: CIPA DC-008 (Exif 3.0).
 """
 
 import dataclasses
@@ -15,8 +15,9 @@ from pathlib import Path
 
 from PIL import Image
 
-from hdrcnn.files import digest, natural_key
+from hdrcnn.files import ImageError, digest, natural_key
 from hdrcnn.readers import exif, raw
+from hdrcnn.readers.photograph import read_photograph
 from hdrcnn.readers.pillow import own_limit
 
 FEWEST, MOST = 2, 9
@@ -83,7 +84,7 @@ def exposed(camera: exif.Camera) -> Exposed:
 
 
 def camera_of(path: Path) -> exif.Camera:
-    """The Exif data of a file without its samples; empty where there are none, or it cannot be
+    """The Exif data of a file without its samples; empty if there are none, or it cannot be
     read, which whoever decodes it reports.
     """
     try:
@@ -94,17 +95,24 @@ def camera_of(path: Path) -> exif.Camera:
         with warnings.catch_warnings(), own_limit(), Image.open(path) as image:
             warnings.simplefilter("ignore")
             if image.format == "PNG" and "exif" not in image.info:
-                image.load()  # It may stand behind the samples.
+                image.load()  # It may come after the samples.
             return exif.camera_data(exif.of(image))
     except Exception:  # noqa: BLE001  # Damaged files make decoders fail in any way they like.
         return {}
 
 
+def _opens(path: Path) -> bool:
+    try:
+        with warnings.catch_warnings(), own_limit(), Image.open(path):
+            pass
+    except Exception:  # noqa: BLE001  # As above.
+        return False
+    return True
+
+
 def _follows(here: Exposed, group: Sequence[Exposed]) -> bool:
     """Whether a frame belongs to those before it."""
     last = group[-1]
-    if len(group) == MOST or here.camera != last.camera or not here.known:
-        return False
     if here.time is not None and last.time is not None:
         gap = (here.time - last.time).total_seconds()
         if not -1.0 <= gap <= GAP + last.seconds:
@@ -115,27 +123,68 @@ def _follows(here: Exposed, group: Sequence[Exposed]) -> bool:
     return here.step() not in {frame.step() for frame in group}
 
 
+def _without_exposure(files: Sequence[Path]) -> list[str]:
+    """What is to be said of files whose Exif data tell nothing: of damaged ones why, of the others
+    of a folder one line.
+    """
+    said, others = [], []
+    for path in files:
+        try:
+            if path.suffix.lower() not in raw.SUFFIXES and not _opens(path):
+                read_photograph(path)
+            others.append(path)
+        except ImageError as error:
+            said.append(str(error))
+    if others:
+        more = f", nor in that of {len(others) - 1} more of its folder" if others[1:] else ""
+        said.append(
+            f"{others[0]}: no exposure in its Exif data{more}; give --per, the frames of a bracket"
+        )
+    return said
+
+
+def _series(frames: Sequence[tuple[Path, Exposed]]) -> list[list[Path]]:
+    """Frames of one camera, in natural order, parted where a bracket ends."""
+    found: list[list[tuple[Path, Exposed]]] = []
+    for path, here in frames:
+        if found and _follows(here, [known for _, known in found[-1]]):
+            found[-1].append((path, here))
+        else:
+            found.append([(path, here)])
+    return [[path for path, _ in group] for group in found]
+
+
 def _by_exif(files: Iterable[Path], faults: list[str]) -> list[tuple[Path, ...]]:
-    found: list[tuple[list[Path], list[Exposed]]] = []
+    cameras: dict[str, list[tuple[Path, Exposed]]] = {}
+    unknown = []
     for path in files:
         here = exposed(camera_of(path))
-        if not here.known:
-            faults.append(
-                f"{path}: no exposure in its Exif data; give --per, the frames of a bracket"
-            )
-            continue
-        if found and _follows(here, found[-1][1]):
-            found[-1][0].append(path)
-            found[-1][1].append(here)
+        if here.known:
+            cameras.setdefault(here.camera, []).append((path, here))
         else:
-            found.append(([path], [here]))
-    for paths, _ in found:
-        if len(paths) == 1:
-            faults.append(
-                f"{paths[0]}: alone, no frame beside it is of the same bracket; leave it out, or "
-                "give --per"
-            )
-    return [tuple(paths) for paths, _ in found if len(paths) > 1]
+            unknown.append(path)
+    faults += _without_exposure(unknown)
+    found: list[tuple[Path, ...]] = []
+    for frames in cameras.values():
+        groups = _series(frames)
+        for index, group in enumerate(groups):
+            if len(group) > MOST:
+                faults.append(
+                    f"{group[0]}: {len(group)} frames of one bracket, and at most {MOST} are "
+                    "fused; leave some out, or give --per"
+                )
+            elif len(group) > 1:
+                found.append(tuple(group))
+            else:
+                faults.append(_alone(group[0], groups[max(0, index - 1) : index + 2]))
+    return found
+
+
+def _alone(path: Path, neighbours: Sequence[Sequence[Path]]) -> str:
+    for other in (neighbours[0][-1], neighbours[-1][0]):
+        if other != path and _twice((other, path)):
+            return f"{path}: the same frame as {other.name}; leave one out"
+    return f"{path}: alone, no frame beside it is of the same bracket; leave it out, or give --per"
 
 
 def _by_number(files: Sequence[Path], per: int, faults: list[str]) -> list[tuple[Path, ...]]:
@@ -167,7 +216,7 @@ def brackets(files: Sequence[Path], per: int | None, faults: list[str]) -> list[
     """The brackets among files, each in natural order, those of a folder together.
 
     per: frames of each bracket, instead of what the Exif data say. What is no bracket is added to
-    faults, a line each. Raises ValueError where `per` is out of bounds.
+    faults, a line each. Raises ValueError if `per` is out of bounds.
     """
     if per is not None and not FEWEST <= per <= MOST:
         raise ValueError(f"--per={per}: a bracket has {FEWEST} to {MOST} frames")

@@ -35,7 +35,7 @@ def png_code_points(data: bytes) -> tuple[int, int] | None:
 
 
 def png_chromaticities(data: bytes) -> Chromaticities | None:
-    """Those of a PNG's cHRM chunk; None where there is none, or an sRGB chunk beside it."""
+    """Those of a PNG's cHRM chunk; None if there is none, or an sRGB chunk beside it."""
     chunks = dict(before_pixels(data))
     stored = chunks.get(b"cHRM", b"")
     if b"sRGB" in chunks or len(stored) != 32:

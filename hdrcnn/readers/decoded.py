@@ -45,7 +45,7 @@ class Decoded:
     """By a profile of tables in the file; the samples are no longer those that are stored."""
 
     def __post_init__(self) -> None:
-        """Raises ValueError where damage has led to samples that are no picture."""
+        """Raises ValueError if damage has led to samples that are no picture."""
         shape = self.colours.shape
         if len(shape) != 3 or shape[2] not in (1, 3) or 0 in shape:
             raise ValueError(f"samples of the shape {shape}")

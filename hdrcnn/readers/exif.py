@@ -77,7 +77,7 @@ def of(image: Image.Image) -> Image.Exif:
 
 
 def parse(block: bytes) -> Image.Exif:
-    """An Exif block as it stands in a file; empty where it is damaged."""
+    """An Exif block as it stands in a file; empty if it is damaged."""
     exif = Image.Exif()
     try:
         exif.load(block)
@@ -87,7 +87,7 @@ def parse(block: bytes) -> Image.Exif:
 
 
 def _inner(exif: Image.Exif, place: int) -> dict[int, object]:
-    """A folder inside the Exif data; empty where it is missing or damaged."""
+    """A folder inside the Exif data; empty if it is missing or damaged."""
     try:
         return dict(exif.get_ifd(place))
     except _DAMAGED:
@@ -103,13 +103,13 @@ def camera_data(exif: Image.Exif) -> Camera:
 
 
 def apple_note(exif: Image.Exif) -> bytes:
-    """The maker note of an iPhone; empty where there is none, or another's."""
+    """The maker note of an iPhone; empty if there is none, or another's."""
     found = _inner(exif, EXIF).get(0x927C)
     return found if isinstance(found, bytes) and found.startswith(b"Apple iOS\0") else b""
 
 
 def sensible_orientation(value: object) -> int:
-    """1 to 8, 1 = upright; 1 where it is anything else."""
+    """1 to 8, 1 = upright; 1 if it is anything else."""
     plain = _plain(value)
     return int(plain) if isinstance(plain, int) and 1 <= plain <= 8 else 1
 
@@ -125,6 +125,6 @@ def says_adobe_rgb(exif: Image.Exif) -> bool:
 
 
 def xmp_of(info: Mapping[Any, Any]) -> bytes:
-    """The XMP packet in what Pillow and others say of a file; empty where there is none."""
+    """The XMP packet in what Pillow and others say of a file; empty if there is none."""
     found = info.get("xmp") or info.get("XML:com.adobe.xmp") or b""
     return found.encode("utf-8", "replace") if isinstance(found, str) else bytes(found)

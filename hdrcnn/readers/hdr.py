@@ -17,12 +17,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import OpenEXR
 
-from hdrcnn.colour.absolute import strips
 from hdrcnn.colour.primaries import REC709, is_xyz, luminance_weights, to_rec709, xyz_to_rec709
+from hdrcnn.console import without
 from hdrcnn.files import ImageError, shown
-from hdrcnn.printed import without
 from hdrcnn.readers import exr_layers, rgbe
 from hdrcnn.readers.decoded import NotReadError
+from hdrcnn.tiles.regions import strips
 
 if TYPE_CHECKING:
     import tifffile
@@ -40,7 +40,7 @@ _OF_OPENEXR = re.compile(r"\(EXR_ERR_|^Warning: Exception raised reading")
 """Lines that OpenEXR prints about a damaged file."""
 
 
-# What tifffile notes about a damaged file is said in the error; it must not stand beside it.
+# What tifffile notes about a damaged file is reported in the error; it must not stand beside it.
 logging.getLogger("tifffile").addHandler(logging.NullHandler())
 
 
@@ -112,7 +112,7 @@ def _plane(channel: Any, rows: int, columns: int, path: Path) -> np.ndarray:
 
 
 def _matrix(chromaticities: Any, path: Path) -> np.ndarray | None:
-    """[3, 3] float32 to linear Rec. 709; None where nothing is to be done."""
+    """[3, 3] float32 to linear Rec. 709; None if nothing is to be done."""
     if is_xyz(chromaticities):  # The file holds X, Y and Z themselves: D65 in them is white.
         return xyz_to_rec709().astype(np.float32)
     try:
@@ -237,7 +237,7 @@ def read_exr(path: Path, unassociated: bool = False) -> np.ndarray:
     except (RuntimeError, ValueError, LookupError, TypeError, MemoryError) as error:
         raise ImageError(
             f"{path}: not a readable OpenEXR file ({_one_line(error)}); copy it again from its "
-            "source or save it anew"
+            "source or save it again"
         ) from error
 
 
@@ -260,7 +260,7 @@ def read_radiance(path: Path) -> np.ndarray:
     try:
         size = _radiance_size(path)
         size.check(path)
-        with path.open("rb") as file:  # Nothing behind the picture: no pixel takes 12 bytes.
+        with path.open("rb") as file:  # Nothing after the picture: no pixel takes 12 bytes.
             return rgbe.decode(file.read(HEADER + 12 * size.rows * size.columns))
     except ValueError as error:
         raise ImageError(
@@ -351,7 +351,7 @@ def _kind(path: Path) -> tuple[Callable[[Path], np.ndarray], Callable[[Path], Si
 
 
 def size_of(path: Path) -> Size | None:
-    """What the headers of an HDR file of any kind say; None where they cannot be read: `read_hdr`
+    """What the headers of an HDR file of any kind say; None if they cannot be read: `read_hdr`
     has the reason.
     """
     try:

@@ -1,6 +1,6 @@
 """HEIC files, by the optional package pillow-heif.
 
-Its licence is BSD; the libraries in its wheels are LGPL and GPL, so it is not installed unasked.
+Its licence is BSD; the libraries in its wheels are LGPL and GPL, so it is not installed by default.
 """
 
 import io

@@ -1,7 +1,7 @@
 """The gain map of a JPEG file: its second picture, and the numbers that say how it is applied.
 
 Found by the multi-picture index (CIPA DC-007), else by the directory in the XMP data (Google,
-"Ultra HDR image format" 1.1), else behind the end of the first picture. A second picture is a gain
+"Ultra HDR image format" 1.1), else after the end of the first picture. A second picture is a gain
 map if it says so itself: by ISO 21496-1, `hdrgm` or Apple's name for one.
 """
 
@@ -11,7 +11,7 @@ import struct
 from collections.abc import Iterator
 
 from hdrcnn.colour.icc import profile_chromaticities
-from hdrcnn.readers import gain_map, pillow as by_pillow
+from hdrcnn.readers import gain_map, pillow
 from hdrcnn.readers.decoded import SizeCheck
 from hdrcnn.readers.gain_map import AppleGainMap, Found, GainMap, GainMapError
 from hdrcnn.readers.jpeg_markers import APP1, APP2, END_OF_IMAGE, SCAN, START, markers
@@ -74,7 +74,7 @@ def _listed(start: int, index: bytes) -> Iterator[tuple[int, int]]:
 
 
 def _end(data: bytes) -> int:
-    """The byte behind the first picture."""
+    """The byte after the first picture."""
     for marker, _, at in markers(data):
         if marker == END_OF_IMAGE:
             return at + 2
@@ -124,7 +124,7 @@ def find(data: bytes, orientation: int, note: bytes, check: SizeCheck) -> Found 
         if start + size > len(data):
             raise GainMapError("the second picture is truncated")
         try:
-            picture = by_pillow.read(second, "JPEG", check)
+            picture = pillow.read(second, "JPEG", check)
         except Exception as error:  # Damaged files make decoders fail in any way they like.
             raise GainMapError("the second picture is damaged or truncated") from error
         primaries = profile_chromaticities(picture.icc) if picture.icc else None

@@ -34,14 +34,14 @@ class Band:
 
     @classmethod
     def around_horizon(cls, rows: int, columns: int) -> "Band":
-        """What a picture that closes left and right shows where nothing else is said: its pixels
+        """What a picture that closes left and right shows if nothing else is stated: its pixels
         are square, and the horizon lies in the middle.
         """
         share = min(1.0, 2.0 * rows / columns)
         return cls((1.0 - share) / 2.0, share)
 
     def fitted(self, rows: int, columns: int, height: int, width: int) -> "Band | None":
-        """Of a picture of it that is fitted into another size (`geometry.fit`); None where columns
+        """Of a picture of it that is fitted into another size (`geometry.fit`); None if columns
         are lost, so that its sides no longer meet.
         """
         kept = centred(rows, columns, height, width)
@@ -70,7 +70,7 @@ class Band:
 
 
 def band(xmp: bytes, rows: int, columns: int) -> Band | None:
-    """Of a picture with this XMP packet; None where it is no panorama that closes."""
+    """Of a picture with this XMP packet; None if it is no panorama that closes."""
     if not _EQUIRECTANGULAR.search(xmp):
         return None
     shown, full = (

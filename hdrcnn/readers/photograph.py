@@ -16,24 +16,24 @@ import numpy as np
 from PIL import UnidentifiedImageError
 
 from hdrcnn.colour.icc import has_tables, profile_chromaticities, srgb_profile, to_srgb
-from hdrcnn.colour.measured import Measured
+from hdrcnn.colour.measured import Measured, SensorLight
 from hdrcnn.colour.primaries import ADOBE_RGB, REC709, Chromaticities, nearest_named
-from hdrcnn.colour.sensor_light import SensorLight
 from hdrcnn.colour.transfer import srgb_decode
 from hdrcnn.files import ImageError
 from hdrcnn.readers import (
     cicp,
     exif,
     gain_map,
-    heif as by_heif,
+    heif,
     heif_gain_map,
     jpeg_gain_map,
-    panorama as gpano,
-    pillow as by_pillow,
+    pillow,
     raw,
 )
+from hdrcnn.readers.animation import lossy_webp
 from hdrcnn.readers.decoded import CameraRawError, Decoded, NotReadError, SizeCheck
-from hdrcnn.readers.kinds import LOSSY, RAW, UnknownKindError, kind_of, lossy_webp
+from hdrcnn.readers.kinds import LOSSY, RAW, UnknownKindError, kind_of
+from hdrcnn.readers.panorama import Band, band
 
 MAX_MEGAPIXELS = 250.0
 ROWS = 256
@@ -52,25 +52,25 @@ class Photograph:
     primaries: n/255, n/65535. Grey has three equal channels. Codes of a profile made of tables
     are those of sRGB, converted by LittleCMS."""
     alpha: np.ndarray | None = None
-    """[H, W] float32 in [0, 1], never multiplied in. None where the file has none."""
+    """[H, W] float32 in [0, 1], never multiplied in. None if the file has none."""
     chromaticities: Chromaticities = REC709
-    """Of the code's red, green, blue and white, CIE xy. Rec. 709 where the file says nothing."""
+    """Of the code's red, green, blue and white, CIE xy. Rec. 709 if the file says nothing."""
     bits: int = 8
     """Of a sample, as stored."""
     lossy: bool = False
     """JPEG, lossy WebP, HEIC, AVIF, or a TIFF compressed that way."""
-    panorama: gpano.Band | None = None
-    """What it shows of a sphere where it is equirectangular and goes all the way round, by its
+    panorama: Band | None = None
+    """What it shows of a sphere if it is equirectangular and goes all the way round, by its
     XMP data."""
     camera: exif.Camera = dataclasses.field(default_factory=dict)
     """Camera, lens and exposure by Exif name; see `readers.exif`."""
     jpeg: bytes | None = None
-    """The file, where it is a JPEG whose samples are those of `code`."""
+    """The file, if it is a JPEG whose samples are those of `code`."""
     measured: Measured | None = None
     """The light of a photograph with a gain map; the codes, of which it is decoded as a display
     shows them, are then those of the SDR rendition."""
     gain_map_fault: str = ""
-    """Why the gain map that there is is not used; empty where it is, or there is none."""
+    """Why the gain map that there is is not used; empty if it is, or there is none."""
     sensor: SensorLight | None = None
     """The light of a RAW file, of which `code` is a clipped rendering in sRGB, 8 bits."""
 
@@ -81,7 +81,7 @@ def _contents(path: Path) -> bytes:
         mode = path.stat().st_mode
         if stat.S_ISDIR(mode):
             raise ImageError(f"{path}: a folder, not a picture; name the pictures in it")
-        if not stat.S_ISREG(mode):  # Reading a pipe would wait for ever.
+        if not stat.S_ISREG(mode):  # Reading a pipe would wait forever.
             raise ImageError(f"{path}: not a file; name a picture")
         data = path.read_bytes()
     except FileNotFoundError as error:
@@ -122,9 +122,9 @@ def _decoded(
     """The samples, or what a RAW file holds. Raises ImageError."""
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # What is wrong is said in the error.
+            warnings.simplefilter("ignore")  # What is wrong is reported in the error.
             if kind == "HEIF":
-                return _without_tables(data, kind, by_heif.read(data, check))
+                return _without_tables(data, kind, heif.read(data, check))
             if kind == RAW:
                 return raw.read(data, check)
             found = None
@@ -135,7 +135,7 @@ def _decoded(
                     found = tiff.read(data, check)
                 except CameraRawError:
                     return raw.read(data, check)
-            return _without_tables(data, kind, found or by_pillow.read(data, kind, check))
+            return _without_tables(data, kind, found or pillow.read(data, kind, check))
     except NotReadError as error:
         raise ImageError(f"{path}: {error}") from error
     except MemoryError as error:
@@ -174,7 +174,7 @@ def _chromaticities(data: bytes, kind: str, found: Decoded) -> Chromaticities:
 
 
 def _without_tables(data: bytes, kind: str, found: Decoded) -> Decoded:
-    """In sRGB where the file's profile is made of tables, which have no primaries to go on with;
+    """In sRGB if the file's profile is made of tables, which have no primaries to go on with;
     else as it is. Like primaries, a PNG's profile counts for nothing beside cICP.
     """
     if not found.icc or found.colours.shape[-1] != 3 or not has_tables(found.icc):
@@ -216,10 +216,10 @@ def _gain_map(data: bytes, kind: str, base: Decoded, check: SizeCheck) -> gain_m
     if kind == "JPEG":
         return jpeg_gain_map.find(data, base.orientation, base.maker_note, check)
     if kind == "HEIF":
-        return heif_gain_map.find(data, base.maker_note, lambda file: by_heif.read(file, check))
+        return heif_gain_map.find(data, base.maker_note, lambda file: heif.read(file, check))
     if kind == "AVIF":
         return heif_gain_map.find(
-            data, base.maker_note, lambda file: by_pillow.read(file, kind, check)
+            data, base.maker_note, lambda file: pillow.read(file, kind, check)
         )
     return None
 
@@ -329,7 +329,7 @@ def read_photograph(
         primaries,
         bits,
         kind in LOSSY or (kind == "WEBP" and lossy_webp(data)) or found.compression in _LOSSY_TIFF,
-        gpano.band(found.xmp, *code.shape[:2]),
+        band(found.xmp, *code.shape[:2]),
         found.camera,
         data if kind == "JPEG" and not found.converted else None,
         measured,

@@ -20,7 +20,7 @@ import PIL
 from PIL import Image, ImageCms, PngImagePlugin
 
 from hdrcnn.colour import icc
-from hdrcnn.readers import bmp as by_bmp, exif, heif_items, jpeg_markers, png_chunks, screen
+from hdrcnn.readers import animation, bmp, exif, heif_items, jpeg_markers, png_chunks
 from hdrcnn.readers.decoded import Decoded, NotReadError, SizeCheck, shares
 
 for _name in ("PIL", "tifffile"):  # The error says what is wrong, whoever listens at the root.
@@ -104,7 +104,7 @@ def _deep_samples(image: Any, data: bytes, kind: str, raw: str) -> np.ndarray:
 
 
 def _cmyk_to_rgb(image: Image.Image) -> Image.Image:
-    """By the profile, to sRGB, where there is one that works; else by (1 - C)(1 - K)."""
+    """By the profile, to sRGB, if there is one that works; else by (1 - C)(1 - K)."""
     profile = image.info.get("icc_profile")
     if profile:
         with contextlib.suppress(ImageCms.PyCMSError, OSError, ValueError, TypeError):
@@ -162,7 +162,7 @@ def _read(data: bytes, kind: str, check: SizeCheck) -> Decoded:
     with own_limit(), _opened(data, kind) as image:
         check(*image.size)
         mode, raw = image.mode, _raw_mode(image)
-        frame = screen.frame(image, data) if kind in ("GIF", "WEBP") else None
+        frame = animation.frame(image, data) if kind in ("GIF", "WEBP") else None
         if mode in ("L", "LA", "RGB", "RGBA") and ";16" in raw and raw != "BGR;16":  # 5, 6, 5 bits.
             pixels = _deep_samples(image, data, kind, raw)
         else:
@@ -177,7 +177,7 @@ def _read(data: bytes, kind: str, check: SizeCheck) -> Decoded:
         if pixels.shape[-1] > count:
             alpha = shares(pixels[..., count])
         if frame is not None:
-            colours, alpha = screen.only_inside(frame, colours, alpha)
+            colours, alpha = animation.only_inside(frame, colours, alpha)
         shown = heif_items.clean_aperture(data, *image.size) if kind == "AVIF" else None
         if shown is not None:
             part = np.s_[shown[1] : shown[3], shown[0] : shown[2]]
@@ -233,6 +233,6 @@ def read(data: bytes, kind: str, check: SizeCheck) -> Decoded:
     if kind == "JPEG":
         return _read_jpeg(data, check)
     if kind == "BMP":
-        found = by_bmp.read(data, check)
+        found = bmp.read(data, check)
         return found or _read(data, kind, check)
     return _read(png_chunks.lean(data) if kind == "PNG" else data, kind, check)

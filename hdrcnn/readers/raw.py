@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from hdrcnn.colour.sensor_light import SensorLight
+from hdrcnn.colour.measured import SensorLight
 from hdrcnn.readers import exif
 from hdrcnn.readers.decoded import NotReadError, SizeCheck
 
@@ -26,8 +26,8 @@ SUFFIXES = (
 PEDESTAL = 2048.0
 """Of 65535, for values below black."""
 STRONGEST = 4.0
-"""Multiplier of a channel before interpolation; what is more comes after it, lest the others lose
-bits."""
+"""Multiplier of a channel before interpolation; what is more comes after it, so that the others do
+not lose bits."""
 _ROWS = 256
 
 
@@ -125,7 +125,7 @@ def _developed(raw: "rawpy.RawPy", check: SizeCheck) -> SensorLight:
 
 
 def _camera(raw: "rawpy.RawPy", data: bytes) -> exif.Camera:
-    """From the Exif data where the file is made like a TIFF, else what LibRaw says."""
+    """From the Exif data if the file is made like a TIFF, else what LibRaw says."""
     found = exif.camera_data(exif.parse(data)) if data[:2] in (b"II", b"MM") else {}
     other, lens = raw.other, raw.lens
     said: exif.Camera = {

@@ -9,8 +9,8 @@ import re
 
 import numpy as np
 
-from hdrcnn.colour.absolute import strips
 from hdrcnn.colour.primaries import XYZ, to_rec709
+from hdrcnn.tiles.regions import strips
 
 _BREAK = re.compile(rb"\n\r?\n")
 """The empty line that ends the header; some programs end their lines in CR LF."""
@@ -44,7 +44,7 @@ def _numbers(text: bytes, count: int, key: str) -> list[float]:
 
 
 def _header(data: bytes) -> Header:
-    """Raises ValueError where it is no header of a Radiance picture."""
+    """Raises ValueError if it is no header of a Radiance picture."""
     break_ = _BREAK.search(data)
     size = _SIZE.match(data, break_.end()) if break_ else None
     found = _RESOLUTION.fullmatch(size[1]) if size else None

@@ -8,6 +8,7 @@ import numpy as np
 import tifffile
 
 from hdrcnn.readers import exif, tiff_colours
+from hdrcnn.readers.animation import lossy_webp
 from hdrcnn.readers.decoded import (
     CameraRawError,
     Decoded,
@@ -15,7 +16,6 @@ from hdrcnn.readers.decoded import (
     SizeCheck,
     unmultiplied,
 )
-from hdrcnn.readers.kinds import lossy_webp
 from hdrcnn.readers.tiff_page import JPEG, WEBP, compression_name, samples
 
 _PHOTOMETRIC, _DNG_VERSION, _SUB_IFDS, _ICC, _XMP = 262, 50706, 330, 34675, 700
@@ -65,7 +65,7 @@ def _is_raw(page: tifffile.TiffPage) -> bool:
 
 
 def _photometric(page: tifffile.TiffPage) -> int:
-    """As stated; where nothing is, by the number of samples, as libtiff does it. JPEG in YCbCr is
+    """As stated; if nothing is, by the number of samples, as libtiff does it. JPEG in YCbCr is
     RGB when it is decompressed.
     """
     if page.tags.get(_PHOTOMETRIC) is None and int(page.photometric) == 0:
@@ -76,7 +76,7 @@ def _photometric(page: tifffile.TiffPage) -> int:
 
 
 def _kind(page: tifffile.TiffPage) -> _Kind:
-    """Raises NotReadError where the page is no photograph of a kind that is read."""
+    """Raises NotReadError if the page is no photograph of a kind that is read."""
     bits, photometric = page.bitspersample, _photometric(page)
     if photometric in _OF_LIGHT or (page.dtype is not None and page.dtype.kind == "f"):
         raise NotReadError("floating-point samples, an HDR image already; leave it out")
@@ -107,7 +107,7 @@ def _compression(page: tifffile.TiffPage, data: bytes) -> str:
 
 
 def read(data: bytes, check: SizeCheck) -> Decoded | None:
-    """The first picture of a TIFF file; None where Pillow is to read it.
+    """The first picture of a TIFF file; None if Pillow is to read it.
 
     Raises NotReadError, what `check` raises, or, for damaged files, anything at all.
     """

@@ -51,7 +51,7 @@ def palette(page: tifffile.TiffPage, samples: np.ndarray) -> np.ndarray:
 
 
 def inks(page: tifffile.TiffPage, samples: np.ndarray) -> np.ndarray:
-    """Cyan, magenta, yellow and black by the profile where there is one that works, to sRGB; else
+    """Cyan, magenta, yellow and black by the profile if there is one that works, to sRGB; else
     by (1 - C)(1 - K).
     """
     if int(page.tags.valueof(_INK_SET, 1)) != 1:

@@ -49,7 +49,7 @@ def compression_name(page: tifffile.TiffPage) -> str:
 
 
 def _check_inside(page: tifffile.TiffPage, part: bytes) -> None:
-    """Raises ValueError where a JPEG or WebP inside states more pixels than its strip or tile has:
+    """Raises ValueError if a JPEG or WebP inside states more pixels than its strip or tile has:
     a decoder takes its memory before the pixels are seen to be missing. And where a JPEG has very
     many scans, each of which passes over all of it.
     """
@@ -104,7 +104,7 @@ def samples(page: tifffile.TiffPage, data: bytes) -> np.ndarray:
     """[H, W, C] as stored, in the byte order of the machine, unpacked but otherwise untouched; JPEG
     in YCbCr as RGB.
 
-    data: the file. Raises NotReadError for layouts that are not read, ValueError where parts lie
+    data: the file. Raises NotReadError for layouts that are not read, ValueError if parts lie
     beyond the file, which tifffile would take for black, and for damage anything at all.
     """
     compression_name(page)

@@ -11,14 +11,12 @@ from collections.abc import Mapping
 import numpy as np
 from PIL import Image
 
-from hdrcnn.colour.display import to_display
 from hdrcnn.colour.primaries import linear_to_rec709
-from hdrcnn.colour.transfer import srgb_decode
+from hdrcnn.colour.transfer import srgb_decode, to_display
 from hdrcnn.review.exposure_strip import Gain, measured
-from hdrcnn.tiles.reduction import fitting, reduced, resized
+from hdrcnn.tiles.geometry import fitting, reduced, resized
 from hdrcnn.writers.gain_map import GainMap, gain_map
-from hdrcnn.writers.picture import Picture
-from hdrcnn.writers.rendition import code_strip, shown
+from hdrcnn.writers.picture import Picture, code_strip, shown
 
 LARGEST_SIDE = 640
 """Of a view, pixels."""
@@ -75,7 +73,7 @@ def _coded(before: np.ndarray, after: np.ndarray) -> tuple[bytes, bytes, GainMap
 def entry(picture: Picture, name: str, files: Mapping[str, str], room: int) -> Entry:
     """A picture with its codes, made so small that it takes at most `room` bytes in the page.
 
-    Raises ValueError where the codes are not known, or the room is too small for any picture.
+    Raises ValueError if the codes are not known, or the room is too small for any picture.
     """
     side = LARGEST_SIDE
     small = fitting(*picture.size, side, side)

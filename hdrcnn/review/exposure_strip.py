@@ -13,16 +13,13 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from hdrcnn.colour.absolute import strips
-from hdrcnn.colour.clipping_level import scaled
-from hdrcnn.colour.display import to_display
+from hdrcnn.colour.clipping_level import THRESHOLD, saturation, scaled
 from hdrcnn.colour.primaries import linear_to_rec709
-from hdrcnn.colour.saturation import THRESHOLD, saturation
-from hdrcnn.colour.transfer import linearise, luminance, srgb_encode
-from hdrcnn.tiles.reduction import fitting, reduced
-from hdrcnn.writers.picture import Picture, check
-from hdrcnn.writers.preview import write_png
-from hdrcnn.writers.rendition import code_strip, rec709
+from hdrcnn.colour.transfer import linearise, luminance, srgb_encode, to_display
+from hdrcnn.tiles.geometry import fitting, reduced
+from hdrcnn.tiles.regions import strips
+from hdrcnn.writers.display import write_png
+from hdrcnn.writers.picture import Picture, check, code_strip, rec709
 
 EXPOSURES = (-1, -3, -5)
 """Stops: white is 2, 8 and 32 times the clipping level."""
@@ -131,7 +128,7 @@ def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
 
 
 def _shortened(text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, width: float) -> str:
-    """A text cut at its end where it is wider than `width` pixels."""
+    """A text cut at its end if it is wider than `width` pixels."""
     if font.getlength(text) <= width:
         return text
     while text and font.getlength(f"{text}\u2026") > width:
@@ -142,7 +139,7 @@ def _shortened(text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, wi
 def exposure_strip(picture: Picture, name: str = "") -> np.ndarray:
     """[h, w, 3] uint8, sRGB. name: of the photograph, to stand at the top.
 
-    Raises ValueError where the picture has no codes.
+    Raises ValueError if the picture has no codes.
     """
     small = fitting(*picture.size, *CELL)
     rows, columns = small[0], max(small[1], NARROWEST)

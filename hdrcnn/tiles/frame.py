@@ -6,10 +6,8 @@ from functools import cached_property
 
 import numpy as np
 
-from hdrcnn.tiles.regions import Region
-
-STRIP = 256
-"""Rows that are looked at together, about."""
+from hdrcnn.tiles.geometry import block_means
+from hdrcnn.tiles.regions import STRIP, Region
 
 
 def _take(array: np.ndarray, index: np.ndarray, axis: int) -> np.ndarray:
@@ -25,18 +23,6 @@ def as_codes(image: np.ndarray) -> np.ndarray:
     if image.dtype == np.float32:
         return image
     return image.astype(np.float32) / np.float32(np.iinfo(image.dtype).max)
-
-
-def block_means(values: np.ndarray, factor: int) -> np.ndarray:
-    """[H, W, C] to [H / factor, W / factor, C] float32, whose sides divide H and W."""
-    sums = np.add(values[0::factor], np.float32(0.0), dtype=np.float32)
-    for row in range(1, factor):
-        sums += values[row::factor]
-    means = sums[:, 0::factor].copy()
-    for column in range(1, factor):
-        means += sums[:, column::factor]
-    means /= np.float32(factor * factor)
-    return means
 
 
 @dataclasses.dataclass(frozen=True)

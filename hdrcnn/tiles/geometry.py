@@ -1,9 +1,13 @@
-"""Sizes: padding to what a network takes, and fitting a picture into a wanted size."""
+"""Sizes: padding to what a network takes, fitting a picture into a wanted size, and large pictures
+reduced by area, strip by strip.
+"""
+
+from collections.abc import Callable
 
 import numpy as np
 from PIL import Image
 
-from hdrcnn.tiles.regions import Region
+from hdrcnn.tiles.regions import STRIP, Region
 
 
 def pad_to_multiple(image: np.ndarray, multiple: int) -> np.ndarray:
@@ -17,7 +21,7 @@ def pad_to_multiple(image: np.ndarray, multiple: int) -> np.ndarray:
 def wanted_size(
     rows: int, columns: int, height: int | None, width: int | None
 ) -> tuple[int, int] | None:
-    """(height, width) asked for, one alone keeping the aspect; None where neither is given."""
+    """(height, width) asked for, one alone keeping the aspect; None if neither is given."""
     if height is None and width is None:
         return None
     if height is None:
@@ -88,3 +92,46 @@ def fit(image: np.ndarray, height: int, width: int) -> np.ndarray:
     """
     image = crop_to_aspect(image, height, width)
     return image if image.shape[:2] == (height, width) else resize(image, height, width)
+
+
+def fitting(rows: int, columns: int, height: int, width: int) -> tuple[int, int]:
+    """(rows, columns) of a picture that fits into a box, its aspect kept; never enlarged."""
+    scale = min(1.0, height / rows, width / columns)
+    return max(1, round(rows * scale)), max(1, round(columns * scale))
+
+
+def resized(values: np.ndarray, rows: int, columns: int) -> np.ndarray:
+    """[H, W, C] to [rows, columns, C] float32, by area."""
+    return resize(values, rows, columns, Image.Resampling.BOX)
+
+
+def block_means(values: np.ndarray, factor: int) -> np.ndarray:
+    """[H, W, C] to [H / factor, W / factor, C] float32, whose sides divide H and W."""
+    sums = np.add(values[0::factor], np.float32(0.0), dtype=np.float32)
+    for row in range(1, factor):
+        sums += values[row::factor]
+    means = sums[:, 0::factor].copy()
+    for column in range(1, factor):
+        means += sums[:, column::factor]
+    means /= np.float32(factor * factor)
+    return means
+
+
+def reduced(
+    part: Callable[[slice], np.ndarray], size: tuple[int, int], small: tuple[int, int]
+) -> np.ndarray:
+    """A picture of `size` (rows, columns) made `small`, by area: [rows, columns, C] float32.
+
+    part: rows to [rows, columns, C]. Blocks of whole pixels are averaged first, down to twice
+    what is asked for at most, so that the picture is never held whole.
+    """
+    rows, columns = size
+    factor = max(1, min(rows // small[0], columns // small[1]) // 2)
+    step = factor * max(1, STRIP // factor)
+    blocks = []
+    for top in range(0, rows, step):
+        values = part(slice(top, min(top + step, rows))).astype(np.float32)
+        # The last blocks may stand over the border: they are filled with what is there.
+        fill = [(0, -side % factor) for side in values.shape[:2]]
+        blocks.append(block_means(np.pad(values, (*fill, (0, 0)), mode="edge"), factor))
+    return resized(np.concatenate(blocks), *small)

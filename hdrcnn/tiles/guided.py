@@ -26,7 +26,7 @@ RADIUS = 4
 VARIANCE = 1e-2
 """Epsilon of He and Sun, Eq. 5: codes that vary much less than this do not guide."""
 NOTHING = 1e-6
-"""Weight of a reduced pixel without any saturated one: decides only where there is no other."""
+"""Weight of a reduced pixel without any saturated one: decides only if there is no other."""
 
 
 def _window_mean(values: np.ndarray) -> np.ndarray:

@@ -12,7 +12,15 @@ import numpy as np
 FILLED = 0.5
 """Share of a rectangle from which on it is not divided any further."""
 MOST = 1000
-"""Rectangles of which all pairs are looked at; where there are more, they are made larger."""
+"""Rectangles of which all pairs are looked at; if there are more, they are made larger."""
+STRIP = 256
+"""Rows that are worked on together."""
+
+
+def strips(rows: int, step: int = STRIP) -> Iterator[slice]:
+    """The rows of a picture, from the top, a few at a time."""
+    for top in range(0, rows, step):
+        yield slice(top, min(top + step, rows))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -78,7 +86,7 @@ def _tight(mask: np.ndarray, top: int, left: int) -> list[int] | None:
 def _divide(mask: np.ndarray, smallest: int) -> np.ndarray | None:
     """Rectangles of little emptiness, [N, 4]: halves of halves, each as tight as can be.
 
-    None where they are more than MOST.
+    None if they are more than MOST.
     """
     done, todo = [], [_tight(mask, 0, 0)]
     while todo:

@@ -122,7 +122,7 @@ class _Mixture:
         return enlarge(wide[..., None], CELL, region.moved(0, CELL))
 
     def mixed(self, region: Region, code: np.ndarray, log_hdr: np.ndarray | None) -> np.ndarray:
-        """y in a region; `log_hdr`: that at native size, None where it is not needed."""
+        """y in a region; `log_hdr`: that at native size, None if it is not needed."""
         level = np.log2(np.maximum(self._depth(region) / np.float32(self.rim), 1.0))
         level = np.clip(level, 0.0 if log_hdr is not None else 1.0, len(self.smaller))
         shares = [np.maximum(1.0 - np.abs(level - i), 0.0) for i in range(len(self.smaller) + 1)]

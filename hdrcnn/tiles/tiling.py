@@ -23,7 +23,7 @@ CELL = 32
 FAR = 192
 """Pixels by which a closed picture goes on for a network that looks at all of it."""
 PIECE = 4
-"""A picture is computed in one piece, where it has to be, up to so many times `tile_pixels`."""
+"""A picture is computed in one piece, if it has to be, up to so many times `tile_pixels`."""
 TILE_PIXELS = 1 << 21
 """Pixels of a picture that are worked on at once, unless told otherwise: for width 16 they take
 about 0.8 GB."""
@@ -64,7 +64,7 @@ class Tiling:
             stride, halo, self.by_parts = coarsest(model), FAR, False
         self.cell = math.lcm(CELL, stride)
         self.halo = -(-halo // self.cell) * self.cell
-        # JAX compiles anew for every size.
+        # JAX compiles again for every size.
         self._few_sizes = keras.config.backend() == "jax"
 
     @functools.cached_property

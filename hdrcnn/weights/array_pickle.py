@@ -109,7 +109,7 @@ class _ArrayUnpickler(pickle._Unpickler):
         """Bytes so far of arrays and the like; one text can become any number of them."""
 
     def _count(self, item: object) -> None:
-        """Raises UnpicklingError where they are too many."""
+        """Raises UnpicklingError if they are too many."""
         data = item.value if isinstance(item, _Array) else item
         if isinstance(data, np.ndarray):
             self.made += data.nbytes
@@ -181,5 +181,5 @@ def read_npy(stream: IO[bytes], length: int) -> Any:
     }[version]
     _, _, dtype = reader(stream)
     if dtype != np.dtype(object):
-        raise pickle.UnpicklingError(f"an array of {dtype} where a list of arrays is expected")
+        raise pickle.UnpicklingError(f"an array of {dtype}; a list of arrays is expected")
     return _plain(_ArrayUnpickler(stream, length).load(), count())

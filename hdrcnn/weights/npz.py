@@ -50,7 +50,7 @@ def _text(array: np.ndarray) -> str:
 
 
 def write(path: Path, arrays: dict[str, np.ndarray], record: dict[str, Any]) -> None:
-    """Write arrays by name and a JSON-able record. Raises ImageError where it cannot be written."""
+    """Write arrays by name and a JSON-able record. Raises ImageError if it cannot be written."""
     contents: dict[str, Any] = {RECORD: np.array(json.dumps(record, indent=1)), **arrays}
     with finished_whole(path) as temporary, temporary.open("wb") as file:
         np.savez(file, **contents)
@@ -91,7 +91,7 @@ def read_arrays(
     path: Path, names: Collection[str] | None = None, largest: float | None = None
 ) -> dict[str, np.ndarray]:
     """The arrays of a file by name, or only some. Raises FileNotFoundError, NpzError or whatever
-    else a damaged file leads to; KeyError where one of the names is missing.
+    else a damaged file leads to; KeyError if one of the names is missing.
 
     largest: bytes that the arrays may take together, by default `room`; infinite for files of
     one's own making. What the headers tell is compared with it before an array is read.
@@ -99,7 +99,7 @@ def read_arrays(
     check_file(path)
     most = room(path) if largest is None else largest
     with zipfile.ZipFile(path) as archive, warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # What is wrong is said in the error.
+        warnings.simplefilter("ignore")  # What is wrong is reported in the error.
         found = {member.filename.removesuffix(".npy"): member for member in archive.infolist()}
         if names is not None:
             found = {name: found[name] for name in names}
@@ -136,7 +136,7 @@ def read(path: Path, largest: float | None = None) -> tuple[dict[str, np.ndarray
 
 
 def keys(path: Path) -> list[str]:
-    """The names in any `.npz`, without reading an array; empty where it is no zip file."""
+    """The names in any `.npz`, without reading an array; empty if it is no zip file."""
     try:
         check_file(path)
         with zipfile.ZipFile(path) as archive:

@@ -74,9 +74,7 @@ def load(path: Path) -> tuple[dict[str, np.ndarray], Hdrcnn]:
     """
     arrays, order = read_list(path), list(names())
     if len(arrays) != len(order):
-        raise WeightsError(
-            f"{path}: {len(arrays)} arrays where the published layout has {len(order)}"
-        )
+        raise WeightsError(f"{path}: {len(arrays)} arrays; the published layout has {len(order)}")
     # 64 in all that was published; files of other widths come out of tests.
     width = arrays[0].shape[-1] if arrays[0].ndim else 0
     try:

@@ -37,7 +37,7 @@ def _as_half(array: np.ndarray) -> np.ndarray:
 def save(path: Path, arrays: dict[str, np.ndarray], metadata: Metadata, half: bool = True) -> None:
     """Write a weights file; kernels as float16 where `half`, everything else as float32.
 
-    Raises WeightsError where a value is not finite, ImageError where the place cannot be written.
+    Raises WeightsError if a value is not finite, ImageError if the place cannot be written.
     """
     for name, array in arrays.items():
         if not np.isfinite(array).all():
@@ -77,9 +77,7 @@ def checked(
     as a damaged number says means a network that may fill any memory. Raises WeightsError.
     """
     if not isinstance(metadata, kind):
-        raise WeightsError(
-            f"{source}: for a network {metadata.model!r}, where {kind.model!r} is needed"
-        )
+        raise WeightsError(f"{source}: for a network {metadata.model!r}; {kind.model!r} is needed")
     if not any(array.shape[-1:] == (metadata.channels,) for array in arrays.values()):
         raise WeightsError(
             f"{source}: does not fit the network: no array has {metadata.channels} channels"
@@ -107,7 +105,7 @@ def assign(model: Any, arrays: dict[str, np.ndarray], source: str) -> None:
             faults.append(f"{shown(name)} is unexpected")
         elif tuple(variables[name].shape) != array.shape:
             expected = tuple(variables[name].shape)
-            faults.append(f"{name} has shape {array.shape} where {expected} is expected")
+            faults.append(f"{name} has shape {array.shape}; {expected} is expected")
         elif not np.isfinite(array).all():
             faults.append(f"{name} holds values that are not finite")
     if faults:

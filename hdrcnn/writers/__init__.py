@@ -13,22 +13,23 @@
     jpeg       _fused.jpg   screens, the web             none: 8 bits     the photographs'
 
 The first three hold the light of the scene; `ultrahdr`, `avif` and `png` are looked at
-(`rendition`). The last three are display-referred: they hold `Picture.codes`, of fused brackets,
-and stand in `DISPLAY_WRITERS`; of a single photograph they would be copies. What a format cannot
-hold stands in the docstring of its file. Linear 1.0 is `Options.nits` cd/m^2.
+(`picture.shown`). The last three are display-referred: they hold `Picture.codes`, of fused
+brackets, and stand in `DISPLAY_WRITERS`; of a single photograph they would be copies. What a format
+cannot hold stands in the docstring of its file. Linear 1.0 is `Options.nits` cd/m^2.
 """
 
 import dataclasses
 import importlib
+from collections import ChainMap
 from collections.abc import Callable, Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from hdrcnn.colour import REFERENCE_WHITE
 from hdrcnn.files import ImageError
 from hdrcnn.writers import notes
-from hdrcnn.writers.options import Options
 
 if TYPE_CHECKING:
     from hdrcnn.writers.picture import Picture
@@ -54,6 +55,70 @@ def __getattr__(name: str) -> type["Picture"]:
     return Picture
 
 
+COMPRESSIONS = ("none", "rle", "zips", "zip", "piz", "pxr24", "b44", "b44a", "dwaa", "dwab")
+LOOKS = ("photograph", "light")
+
+
+def _option(
+    default: Any,
+    about: str,
+    choices: tuple[str, ...] = (),
+    valid: Callable[[Any], bool] | None = None,
+    limits: str = "",
+) -> Any:
+    """A field that tells its help, and how it may be. limits: `valid` in words."""
+    told = {"about": about, "choices": choices, "valid": valid, "limits": limits}
+    return dataclasses.field(default=default, metadata=told)
+
+
+def _percent(value: int) -> bool:
+    return 1 <= value <= 100
+
+
+@dataclasses.dataclass(frozen=True)
+class Options:
+    """How the files are wanted. Raises ValueError, one line. The command makes a flag of each."""
+
+    nits: float = _option(
+        REFERENCE_WHITE,
+        "light of 1.0, the clipping level, in cd/m^2",
+        valid=lambda value: 0.0 < value <= 10000.0,
+        limits="cd/m^2 above 0, at most 10000",
+    )
+    look: str = _option(
+        "photograph",
+        "appearance below the clipping level in files to look at: that of the photograph, or its "
+        "light",
+        LOOKS,
+    )
+    exr_float: bool = _option(False, "32 bits a sample in exr and jxl instead of 16")
+    exr_compression: str = _option("zip", "compression of exr", COMPRESSIONS)
+    exr_level: float | None = _option(
+        None,
+        "level of dwaa and dwab; 45 is usual, more is smaller and worse",
+        valid=lambda value: value is None or 0.0 <= value < 1e5,
+        limits="0 or more",
+    )
+    jpeg_quality: int = _option(
+        95,
+        "quality of jpeg and ultrahdr, 1 to 100: of the latter gain map, and base if encoded again",
+        valid=_percent,
+        limits="1 to 100",
+    )
+    avif_quality: int = _option(
+        95, "quality of avif, 1 to 100, which keeps every code", valid=_percent, limits="1 to 100"
+    )
+
+    def __post_init__(self) -> None:
+        for field in dataclasses.fields(self):
+            value, told = getattr(self, field.name), field.metadata
+            if told["choices"] and value not in told["choices"]:
+                known = ", ".join(told["choices"])
+                raise ValueError(f"{field.name} {value!r}; known: {known}")
+            if told["valid"] is not None and not told["valid"](value):
+                raise ValueError(f"{field.name} {value:g}: {told['limits']}")
+
+
 @dataclasses.dataclass(frozen=True)
 class Writer:
     """How a kind of file is written, and what users are told of it."""
@@ -76,7 +141,7 @@ class Writer:
     hint: str = ""
     """How to install it."""
     notes: Callable[[Path], Mapping[str, str] | None] = notes.read
-    """Reads back `Picture.notes`; None where there are none. Raises OSError and the like."""
+    """Reads back `Picture.notes`; None if there are none. Raises OSError and the like."""
 
 
 def _later(module: str, function: str = "write") -> Callable:
@@ -119,7 +184,8 @@ DISPLAY_WRITERS: dict[str, Writer] = {
     ),
 }
 """Display-referred, for `hdrcnn fuse`."""
-ALL_WRITERS = WRITERS | DISPLAY_WRITERS
+ALL_WRITERS: Mapping[str, Writer] = ChainMap(WRITERS, DISPLAY_WRITERS)
+"""Both as they are now: a format that a program adds to either is known everywhere."""
 
 
 def _installed(writer: Writer, what: str) -> Writer:

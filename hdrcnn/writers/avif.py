@@ -10,19 +10,17 @@ from pathlib import Path
 
 import numpy as np
 
-from hdrcnn.colour.absolute import strips
 from hdrcnn.files import ImageError, finished_whole
-from hdrcnn.writers import WRITERS, needed, notes
+from hdrcnn.tiles.regions import strips
+from hdrcnn.writers import WRITERS, Options, needed, notes
 from hdrcnn.writers.avif_light import with_content_light
-from hdrcnn.writers.options import Options
-from hdrcnn.writers.picture import Picture, check
-from hdrcnn.writers.pq_picture import brightness, samples
+from hdrcnn.writers.picture import Picture, brightness, check, samples
 
 BITS = 10
 SPEED = 8
 """Of 0 to 10: slower gives hardly smaller files."""
 PRIMARIES, TRANSFER, MATRIX = 9, 16, 9
-"""BT.2020, PQ, BT.2020 with constant coefficients; 0, none, where no code may be lost."""
+"""BT.2020, PQ, BT.2020 with constant coefficients; 0, none, if no code may be lost."""
 
 
 def _encoded(path: Path, codes: np.ndarray, quality: int) -> bytes:
@@ -51,8 +49,9 @@ def write(path: Path, picture: Picture, options: Options) -> None:
     check(path, picture)
     codes = np.empty((*picture.size, 3 if picture.alpha is None else 4), np.uint16)
     for rows in strips(len(codes)):
-        codes[rows] = samples(picture, options, BITS, rows)
+        codes[rows] = samples(picture, options.look, options.nits, BITS, rows)
     data = _encoded(path, codes, options.avif_quality)
     with finished_whole(path) as temporary:
         told = notes.box(picture.notes) if picture.notes else b""
-        temporary.write_bytes(with_content_light(data, brightness(picture, options), told))
+        light = brightness(picture, options.look, options.nits)
+        temporary.write_bytes(with_content_light(data, light, told))

@@ -6,7 +6,7 @@ Sources: ISO/IEC 14496-12 (boxes, `clli`, `iloc`); ISO/IEC 23008-12 (`iprp`, `ip
 import dataclasses
 import struct
 
-from hdrcnn.colour.absolute import ContentLight
+from hdrcnn.colour.pq import ContentLight
 from hdrcnn.readers.heif_items import boxes
 
 
@@ -22,7 +22,7 @@ class _Box:
 
 
 def _boxes(data: bytes) -> list[_Box]:
-    """Raises ValueError where it is not made of boxes of plain sizes."""
+    """Raises ValueError if it is not made of boxes of plain sizes."""
     found = [_Box(box.name, data[box.begin : box.end]) for box in boxes(data)]
     if _joined(found) != data:
         raise ValueError("no AVIF file as encoders write it")
@@ -80,9 +80,9 @@ def _moved(contents: bytes, by: int) -> bytes:
 
 
 def with_content_light(data: bytes, light: ContentLight, told: bytes = b"") -> bytes:
-    """An AVIF file with its brightness told. told: boxes put behind the first one.
+    """An AVIF file with its brightness stored. told: boxes put after the first one.
 
-    Raises ValueError where its layout is not the one that encoders write: meta data first, then
+    Raises ValueError if its layout is not the one that encoders write: meta data first, then
     samples.
     """
     top = _boxes(data)

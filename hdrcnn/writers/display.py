@@ -14,15 +14,14 @@ import zlib
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
+from PIL import Image, PngImagePlugin
 
-from hdrcnn.colour.absolute import strips
 from hdrcnn.colour.icc import matrix_profile, srgb_profile
 from hdrcnn.colour.primaries import REC709, name_of
 from hdrcnn.files import ImageError, finished_whole
-from hdrcnn.writers import notes
+from hdrcnn.tiles.regions import strips
+from hdrcnn.writers import Options, notes
 from hdrcnn.writers.metadata import exif_block
-from hdrcnn.writers.options import Options
 from hdrcnn.writers.picture import Picture, check
 from hdrcnn.writers.png import chunk, text_chunk
 
@@ -42,7 +41,7 @@ def _profile(picture: Picture) -> bytes:
 
 
 def _codes(path: Path, picture: Picture, bits: int) -> np.ndarray:
-    """[H, W, 3] uint8 or uint16. Raises ImageError where there are no codes."""
+    """[H, W, 3] uint8 or uint16. Raises ImageError if there are no codes."""
     check(path, picture)
     if picture.codes is None:
         raise ImageError(f"{path}: not written, it is for pictures to look at, and this is light")
@@ -117,3 +116,17 @@ def write_jpeg(path: Path, picture: Picture, options: Options) -> None:
     )  # fmt: skip
     with finished_whole(path) as temporary:
         temporary.write_bytes(file.getbuffer())
+
+
+def write_png(path: Path, codes: np.ndarray, software: str | None = None, xmp: str = "") -> None:
+    """[H, W, 3] uint8 to a PNG file, which may name the software that made it, and hold XMP data.
+
+    Raises ImageError if the place cannot be written.
+    """
+    notes = PngImagePlugin.PngInfo()
+    if software is not None:
+        notes.add_text("Software", software)
+    if xmp:
+        notes.add_itxt("XML:com.adobe.xmp", xmp)
+    with finished_whole(path) as temporary:
+        Image.fromarray(codes).save(temporary, format="PNG", pnginfo=notes)

@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 import OpenEXR
 
-from hdrcnn.colour.absolute import strips
 from hdrcnn.files import ImageError, finished_whole, not_written
 from hdrcnn.readers.exif import Camera
-from hdrcnn.writers.options import Options
+from hdrcnn.tiles.regions import strips
+from hdrcnn.writers import Options
 from hdrcnn.writers.picture import Picture, check
 from hdrcnn.writers.whole import exr_attributes
 
@@ -73,7 +73,7 @@ def camera_attributes(camera: Camera) -> dict[str, str | int | float]:
 
 def _samples(values: np.ndarray, whole: bool, share: np.ndarray | None = None) -> np.ndarray:
     """float32 as it is, or half floats held within their range; times `share`, [H, W], in float32.
-    Not copied where it is so.
+    Not copied if it is so.
     """
     kind = np.float32 if whole else np.float16
     if values.dtype == kind and share is None:
@@ -101,7 +101,7 @@ def write_exr(
     attributes: of the header; without `chromaticities` among them readers take the primaries for
     Rec. 709.
     Values beyond the half-float maximum (65504) are held there, not left to become infinite;
-    negative ones, colours outside the primaries, are kept. Raises ImageError where `hdr` is not
+    negative ones, colours outside the primaries, are kept. Raises ImageError if `hdr` is not
     finite or the place cannot be written.
     """
     options = options or Options()

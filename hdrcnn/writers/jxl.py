@@ -12,14 +12,12 @@ from pathlib import Path
 
 import numpy as np
 
-from hdrcnn.colour.absolute import strips
 from hdrcnn.files import ImageError, finished_whole
-from hdrcnn.writers import needed, notes
+from hdrcnn.tiles.regions import strips
+from hdrcnn.writers import Options, needed, notes
 from hdrcnn.writers.exr import HALF_MAX
 from hdrcnn.writers.metadata import exif_block, panorama_xmp
-from hdrcnn.writers.options import Options
-from hdrcnn.writers.picture import Picture, check
-from hdrcnn.writers.rendition import rec709
+from hdrcnn.writers.picture import Picture, check, rec709
 
 EFFORT = 3
 """Of 1 to 9; beyond it files get little smaller for much more time."""

@@ -1,6 +1,6 @@
 """What a picture says beside its samples: camera (Exif), panorama and gain map (XMP).
 
-Made anew from the few things that `Picture` holds, never copied: no place (GPS), no thumbnail and
+Built from the few things that `Picture` holds, never copied: no place (GPS), no thumbnail and
 no maker's note can slip through. Sources: CIPA DC-008 (Exif 3.0); Google, "Photo Sphere XMP
 Metadata".
 """
@@ -26,7 +26,7 @@ def _value(name: str, value: str | int | float) -> object:
 def exif_block(camera: Camera) -> bytes:
     """Exif data with the camera's settings, a TIFF structure without any prefix.
 
-    camera: as `readers.exif.camera_data`. Empty where nothing is known. No orientation is
+    camera: as `readers.exif.camera_data`. Empty if nothing is known. No orientation is
     written: the picture is upright.
     """
     exif = Image.Exif()

@@ -23,7 +23,7 @@ BOX = uuid.uuid5(uuid.NAMESPACE_URL, "hdrcnn-notes").bytes
 
 
 def line(notes: Mapping[str, str]) -> bytes:
-    """ASCII, without spaces behind the mark, ended by a line feed."""
+    """ASCII, without spaces after the mark, ended by a line feed."""
     text = json.dumps(dict(notes), separators=(",", ":")).replace(" ", r"\u0020")
     return MARK + text.encode() + b"\n"
 
@@ -43,12 +43,12 @@ def _ends(path: Path) -> list[bytes]:
 
 
 def begun(path: Path) -> bool:
-    """Whether a file has notes, be they cut short. Raises OSError."""
+    """Whether a file has notes, even if cut short. Raises OSError."""
     return any(MARK in part for part in _ends(path))
 
 
 def read(path: Path) -> dict[str, str] | None:
-    """The notes of a file; None where it has none. Raises OSError."""
+    """The notes of a file; None if it has none. Raises OSError."""
     for part in _ends(path):
         _, found, rest = part.partition(MARK)
         if not found:

@@ -16,19 +16,18 @@ from typing import IO
 
 import numpy as np
 
-from hdrcnn.colour.absolute import ContentLight, strips
+from hdrcnn.colour.pq import ContentLight
 from hdrcnn.colour.primaries import REC2020
 from hdrcnn.files import finished_whole
-from hdrcnn.writers import notes
+from hdrcnn.tiles.regions import strips
+from hdrcnn.writers import Options, notes
 from hdrcnn.writers.metadata import exif_block, panorama_xmp
-from hdrcnn.writers.options import Options
-from hdrcnn.writers.picture import Picture, check
-from hdrcnn.writers.pq_picture import brightness, samples
+from hdrcnn.writers.picture import Picture, brightness, check, samples
 
 CICP = bytes((9, 16, 0, 1))
 """BT.2020, PQ, RGB, full range (ITU-T H.273)."""
 DARKEST = 0.0001
-"""cd/m^2 that the display is said to reach: the smallest that `mDCV` can tell."""
+"""cd/m^2 that the display is stated to reach: the smallest that `mDCV` can tell."""
 
 
 def chunk(file: IO[bytes], name: bytes, contents: bytes) -> None:
@@ -95,7 +94,7 @@ def _pixels(picture: Picture, options: Options) -> Iterator[bytes]:
     """The filtered rows, not yet compressed."""
     before = None
     for strip in strips(len(picture.hdr), 64):
-        codes = samples(picture, options, 16, strip).astype(">u2")
+        codes = samples(picture, options.look, options.nits, 16, strip).astype(">u2")
         rows = codes.reshape(len(codes), -1).view(np.uint8)
         before = np.zeros(rows.shape[1], np.uint8) if before is None else before
         yield _filtered(rows, before, 2 * codes.shape[-1])
@@ -111,7 +110,7 @@ def write(path: Path, picture: Picture, options: Options) -> None:
     with finished_whole(path) as temporary, temporary.open("wb") as file:
         file.write(b"\x89PNG\r\n\x1a\n")
         chunk(file, b"IHDR", struct.pack(">2I5B", columns, rows, 16, kind, 0, 0, 0))
-        _metadata(file, picture, brightness(picture, options))
+        _metadata(file, picture, brightness(picture, options.look, options.nits))
         for part in _pixels(picture, options):
             packed = packer.compress(part)
             if packed:

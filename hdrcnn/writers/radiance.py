@@ -9,11 +9,10 @@ is 1. Source: Ward, "Real pixels", Graphics Gems II (1991).
 
 from pathlib import Path
 
-from hdrcnn.colour.absolute import strips
 from hdrcnn.files import finished_whole
 from hdrcnn.readers.rgbe import encode_colours, encode_run_lengths
-from hdrcnn.writers import notes
-from hdrcnn.writers.options import Options
+from hdrcnn.tiles.regions import strips
+from hdrcnn.writers import Options, notes
 from hdrcnn.writers.picture import Picture, check
 from hdrcnn.writers.whole import COLOURS
 

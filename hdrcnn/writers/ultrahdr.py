@@ -1,6 +1,6 @@
 """Ultra HDR: a JPEG that is the photograph, and on an HDR display the result.
 
-Holds: the photograph, its own JPEG samples where it is one, and its colour profile; light by a
+Holds: the photograph, its own JPEG samples if it is one, and its colour profile; light by a
 gain map of 8 bits at full size (ISO 21496-1, and `hdrgm` XMP for Android 14), with its peak and
 the headroom it wants; camera (Exif), panorama (XMP), notes. Does not hold: cd/m^2, as 1.0 is
 whatever white the display has; MaxCLL; alpha, the mask. Sources: ISO 21496-1:2025; Google, "Ultra
@@ -16,7 +16,6 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from hdrcnn.colour.absolute import strips
 from hdrcnn.colour.icc import matrix_profile
 from hdrcnn.colour.primaries import REC709, to_rec709
 from hdrcnn.colour.transfer import srgb_decode, srgb_encode
@@ -24,11 +23,10 @@ from hdrcnn.files import ImageError, finished_whole
 from hdrcnn.readers import exif
 from hdrcnn.readers.jpeg_markers import APP1, COMMENT
 from hdrcnn.readers.pillow import own_limit
-from hdrcnn.writers import gain_map, jpeg_segments as jpeg_parts, notes
+from hdrcnn.tiles.regions import strips
+from hdrcnn.writers import Options, gain_map, jpeg_segments, notes
 from hdrcnn.writers.metadata import PANORAMA_SPACE, exif_block, xmp_packet
-from hdrcnn.writers.options import Options
-from hdrcnn.writers.picture import Picture, check
-from hdrcnn.writers.rendition import code_strip, rec709, shown
+from hdrcnn.writers.picture import Picture, check, code_strip, rec709, shown
 
 LARGEST = 65535
 """Rows or columns of a JPEG."""
@@ -51,26 +49,26 @@ def _encoded(codes: np.ndarray, options: Options, profile: bytes = b"") -> bytes
 
 
 def _profile(picture: Picture) -> bytes:
-    """That of the photograph's primaries; empty where they are those that are assumed anyway."""
+    """That of the photograph's primaries; empty if they are those that are assumed anyway."""
     if picture.codes is None or to_rec709(picture.chromaticities) is None:
         return b""
     return matrix_profile(picture.chromaticities)
 
 
 def _own_samples(picture: Picture) -> tuple[bytes, bytes] | None:
-    """The photograph's JPEG as `jpeg_segments.samples_only`, where it can be kept: upright, 8 bits,
+    """The photograph's JPEG as `jpeg_segments.samples_only`, if it can be kept: upright, 8 bits,
     grey or three colours, of the result's size.
     """
     if picture.jpeg is None:
         return None
     try:
-        bits, rows, columns, components = jpeg_parts.frame_of(picture.jpeg)
+        bits, rows, columns, components = jpeg_segments.frame_of(picture.jpeg)
         file = io.BytesIO(picture.jpeg)
         with own_limit(), Image.open(file, formats=["JPEG", "MPO"]) as image:
             is_upright = exif.orientation(exif.of(image)) == 1
-        head, rest = jpeg_parts.samples_only(picture.jpeg)
-        if not jpeg_parts.has_profile(picture.jpeg):  # Exif may have told the primaries.
-            rest = jpeg_parts.profile_segments(_profile(picture)) + rest
+        head, rest = jpeg_segments.samples_only(picture.jpeg)
+        if not jpeg_segments.has_profile(picture.jpeg):  # Exif may have told the primaries.
+            rest = jpeg_segments.profile_segments(_profile(picture)) + rest
     except (ValueError, OSError):
         return None
     fits = (bits, rows, columns) == (8, *picture.size) and components in (1, 3)
@@ -92,7 +90,7 @@ def _base(picture: Picture, options: Options) -> tuple[bytes, bytes]:
     codes = np.empty((*picture.size, 3), np.uint8)
     for rows in strips(len(codes)):
         codes[rows] = np.round(_codes(picture, rows) * 255.0)
-    return jpeg_parts.samples_only(_encoded(codes, options, _profile(picture)))
+    return jpeg_segments.samples_only(_encoded(codes, options, _profile(picture)))
 
 
 def _parts(picture: Picture, look: str) -> gain_map.Parts:
@@ -117,13 +115,13 @@ def _parts(picture: Picture, look: str) -> gain_map.Parts:
 def _map_file(found: gain_map.GainMap, options: Options) -> bytes:
     """The gain map as a JPEG with its numbers."""
     xmp = xmp_packet(HDRGM, gain_map.xmp_attributes(found)).encode()
-    head, rest = jpeg_parts.samples_only(_encoded(found.codes, options))
+    head, rest = jpeg_segments.samples_only(_encoded(found.codes, options))
     return b"".join(
         (
-            jpeg_parts.START,
+            jpeg_segments.START,
             head,
-            jpeg_parts.segment(APP1, jpeg_parts.XMP + xmp),
-            jpeg_parts.segment(jpeg_parts.APP2, ISO + gain_map.iso_metadata(found)),
+            jpeg_segments.segment(APP1, jpeg_segments.XMP + xmp),
+            jpeg_segments.segment(jpeg_segments.APP2, ISO + gain_map.iso_metadata(found)),
             rest,
         )
     )
@@ -148,17 +146,17 @@ def _directory(picture: Picture, map_size: int) -> bytes:
 
 def assemble(base: tuple[bytes, bytes], found: bytes, before: list[bytes]) -> bytes:
     """One file of a base picture (head and rest), segments for it, and a gain map's file."""
-    start = jpeg_parts.START + base[0] + b"".join(before)
-    index = len(jpeg_parts.multi_picture(0, 0, 0))
+    start = jpeg_segments.START + base[0] + b"".join(before)
+    index = len(jpeg_segments.multi_picture(0, 0, 0))
     first = len(start) + index + len(base[1])
-    offset = first - len(start) - jpeg_parts.MULTI_PICTURE_MARK
-    return start + jpeg_parts.multi_picture(first, len(found), offset) + base[1] + found
+    offset = first - len(start) - jpeg_segments.MULTI_PICTURE_MARK
+    return start + jpeg_segments.multi_picture(first, len(found), offset) + base[1] + found
 
 
 def write(path: Path, picture: Picture, options: Options) -> None:
     """A JPEG with a gain map. Raises ImageError.
 
-    The photograph keeps its look on every display (`rendition`) unless `options.look` is
+    The photograph keeps its look on every display (`picture.shown`) unless `options.look` is
     "light". Negative values are taken for 0.
     """
     check(path, picture)
@@ -170,14 +168,14 @@ def write(path: Path, picture: Picture, options: Options) -> None:
         )
     found = _map_file(gain_map.gain_map(rows, columns, _parts(picture, options.look)), options)
     before = [
-        jpeg_parts.segment(APP1, jpeg_parts.XMP + _directory(picture, len(found))),
-        jpeg_parts.segment(jpeg_parts.APP2, ISO + gain_map.ISO_VERSION),
+        jpeg_segments.segment(APP1, jpeg_segments.XMP + _directory(picture, len(found))),
+        jpeg_segments.segment(jpeg_segments.APP2, ISO + gain_map.ISO_VERSION),
     ]
     camera = exif_block(picture.camera)
     if camera:
-        before.insert(0, jpeg_parts.segment(APP1, jpeg_parts.EXIF + camera))
+        before.insert(0, jpeg_segments.segment(APP1, jpeg_segments.EXIF + camera))
     if picture.notes:
-        before.append(jpeg_parts.segment(COMMENT, notes.line(picture.notes)))
+        before.append(jpeg_segments.segment(COMMENT, notes.line(picture.notes)))
     data = assemble(_base(picture, options), found, before)
     with finished_whole(path) as temporary:
         temporary.write_bytes(data)

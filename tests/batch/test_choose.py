@@ -10,8 +10,10 @@ from PIL import Image
 
 import hdrcnn
 from hdrcnn import WeightsError
-from hdrcnn.batch import choose as networks, plan as folders, recipe as provenance, run as batch
+from hdrcnn.batch import choose, plan, recipe
 from hdrcnn.batch.choose import Networks, sha256
+from hdrcnn.batch.job import Settings
+from hdrcnn.batch.run import convert_all, settle
 from hdrcnn.colour.transfer import DEFAULT_CURVE, ESTIMATED, CameraCurve
 from hdrcnn.predict.camera_curve import CurveEstimator
 
@@ -26,7 +28,7 @@ def shipped(tmp_path, tiny_weights, monkeypatch):
         path = tmp_path / f"{name.lower()}.npz"
         shutil.copy(tiny_weights, path)
         path.write_bytes(path.read_bytes() + bytes(len(name)))  # A zip file may end so.
-        monkeypatch.setattr(networks, name, path)
+        monkeypatch.setattr(choose, name, path)
 
     def load(path):
         loaded.append(path.stem)
@@ -51,10 +53,10 @@ class ByMean(CurveEstimator):
 
 
 def run(folder, load, params=None, out=None, **settings):
-    wanted = batch.Settings(**settings)
-    jobs = folders.plan([folder], out or folder.parent / "out", wanted.endings).jobs
+    wanted = Settings(**settings)
+    jobs = plan.plan([folder], out or folder.parent / "out", wanted.endings).jobs
     chosen = Networks(load, params, wanted.sequence, ByMean)
-    return list(batch.convert_all(jobs, chosen, wanted))
+    return list(convert_all(jobs, chosen, wanted))
 
 
 def test_lossy_pictures_take_the_weights_for_them_and_others_the_clean_ones(shipped, picture):
@@ -82,13 +84,13 @@ def test_only_what_is_needed_is_loaded(shipped, picture):
 
 def test_the_clean_weights_stand_in_until_the_others_exist(shipped, picture, monkeypatch):
     root, _, load = shipped
-    monkeypatch.setattr(networks, "JPEG", root / "none.npz")
-    monkeypatch.setattr(networks, "VIDEO", root / "none.npz")
+    monkeypatch.setattr(choose, "JPEG", root / "none.npz")
+    monkeypatch.setattr(choose, "VIDEO", root / "none.npz")
     save(root / "in", "a.png", picture)
     save(root / "in", "b.jpg", picture)
     assert {outcome.weights for outcome in run(root / "in", load)} == {"shipped.npz"}
     # Once they are there, what would have taken them is made anew, the rest is kept.
-    monkeypatch.setattr(networks, "JPEG", root / "jpeg.npz")
+    monkeypatch.setattr(choose, "JPEG", root / "jpeg.npz")
     assert [outcome.status for outcome in run(root / "in", load)] == ["kept", "done"]
 
 
@@ -101,7 +103,7 @@ def test_named_weights_are_those_of_all(shipped, picture):
 
 
 def test_missing_weights_are_named_before_anything_is_done(tmp_path):
-    with pytest.raises(WeightsError, match=r"none\.npz: no such weights file"):
+    with pytest.raises(WeightsError, match=r"none\.npz: "):
         Networks(hdrcnn.load, tmp_path / "none.npz")
 
 
@@ -118,7 +120,7 @@ def test_without_video_weights_the_first_frame_decides(
     shipped, picture, monkeypatch, first, weights
 ):
     root, _, load = shipped
-    monkeypatch.setattr(networks, "VIDEO", root / "none.npz")
+    monkeypatch.setattr(choose, "VIDEO", root / "none.npz")
     second = {"png": "jpg", "jpg": "png"}[first]
     save(root / "in", f"f_1.{first}", picture)
     save(root / "in", f"f_2.{second}", picture)
@@ -157,7 +159,7 @@ def curves(root):
     """The camera curves of all results, by the names of their files."""
     found = {}
     for path in sorted((root / "out").glob("*.exr")):
-        making = provenance.making_of(path)
+        making = recipe.making_of(path)
         assert making is not None
         found[path.stem] = making.figures["curve"]
     return found
@@ -230,8 +232,8 @@ def test_other_weights_of_the_curve_make_anew_what_was_estimated(shipped, pictur
     ]
     assert [run(root / "in", load, **way)[0].status for way in ways] == ["done", "done"]
     other = root / "camera_curve.npz"
-    other.write_bytes(networks.CURVES.read_bytes() + bytes(1))
-    monkeypatch.setattr(networks, "CURVES", other)
+    other.write_bytes(choose.CURVES.read_bytes() + bytes(1))
+    monkeypatch.setattr(choose, "CURVES", other)
     assert [run(root / "in", load, **way)[0].status for way in ways] == ["done", "kept"]
     assert [run(root / "in", load, **way)[0].status for way in ways] == ["kept", "kept"]
 
@@ -250,11 +252,11 @@ def test_shards_of_a_film_agree_on_its_curve(shipped, picture):
     root, _, load = shipped
     save(root / "in", "f_1.png", picture)
     save(root / "in", "f_2.png", (255 * (picture / 255.0) ** 2).astype(np.uint8))
-    settings = batch.Settings(sequence=True)
-    jobs = folders.plan([root / "in"], root / "out", settings.endings).jobs
+    settings = Settings(sequence=True)
+    jobs = plan.plan([root / "in"], root / "out", settings.endings).jobs
     for job in jobs[::-1]:
         chosen = Networks(load, None, True)
-        films = batch.settle(jobs, chosen, settings)
-        assert [out.status for out in batch.convert_all([job], chosen, settings, films)] == ["done"]
+        films = settle(jobs, chosen, settings)
+        assert [out.status for out in convert_all([job], chosen, settings, films)] == ["done"]
     found = curves(root)
     assert found["f_1"] == found["f_2"]

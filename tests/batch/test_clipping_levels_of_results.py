@@ -14,16 +14,16 @@ import pytest
 from PIL import Image
 
 import hdrcnn
-from hdrcnn.batch import plan as folders, recipe as provenance, run as batch
+from hdrcnn.batch import plan, recipe
 from hdrcnn.batch.choose import Networks
 from hdrcnn.batch.convert import Conversion
-from hdrcnn.batch.run import Settings, settle
-from hdrcnn.batch.sequence import Films
+from hdrcnn.batch.run import Settings, convert_all, settle
+from hdrcnn.batch.source import Films
 from hdrcnn.colour.transfer import srgb_decode
 from hdrcnn.readers.hdr import read_exr
 from hdrcnn.review.exposure_strip import measured
 from hdrcnn.writers import WRITERS, Picture
-from hdrcnn.writers.rendition import shown
+from hdrcnn.writers.picture import shown
 
 LOAD = functools.cache(hdrcnn.load)
 FORMATS = ("exr", "hdr", "ultrahdr", "png")
@@ -37,9 +37,9 @@ def lowered(picture):
 
 def run(folder, weights, **asked):
     wanted = Settings(**asked)
-    jobs = folders.plan([folder / "in"], folder / "out", wanted.endings).jobs
+    jobs = plan.plan([folder / "in"], folder / "out", wanted.endings).jobs
     networks = Networks(LOAD, weights, wanted.sequence)
-    return list(batch.convert_all(jobs, networks, wanted))
+    return list(convert_all(jobs, networks, wanted))
 
 
 def save(folder, name, codes):
@@ -89,7 +89,7 @@ def test_it_is_reported_and_stands_in_every_file(tmp_path, tiny_weights, lowered
     assert outcome.saturated == pytest.approx((lowered.max(axis=-1) > 0.95 * 240).mean())
     assert outcome.peak_before == pytest.approx(1.0)
     for name in FORMATS:
-        making = provenance.making_of(tmp_path / "out" / f"a{WRITERS[name].ending}")
+        making = recipe.making_of(tmp_path / "out" / f"a{WRITERS[name].ending}")
         assert making is not None
         assert making.figures["clipping_levels"] == [240 / 255] * 3
 
@@ -98,7 +98,7 @@ def test_a_picture_that_clips_at_the_largest_code_says_nothing(tmp_path, tiny_we
     save(tmp_path, "a.png", picture)
     (outcome,) = run(tmp_path, tiny_weights)
     assert "clips at" not in outcome.line(".exr")
-    making = provenance.making_of(tmp_path / "out" / "a.exr")
+    making = recipe.making_of(tmp_path / "out" / "a.exr")
     assert making is not None
     assert making.figures["clipping_levels"] == [1.0] * 3
 
@@ -129,7 +129,7 @@ def test_records_without_levels_are_recomputed(tmp_path, tiny_weights, lowered, 
         del figures["clipping_levels"]
         if levels is not None:
             figures["clipping_levels"] = levels
-        header["hdrcnn:figures"] = provenance.canonical(figures)
+        header["hdrcnn:figures"] = recipe.canonical(figures)
         pixels = {name: channel.pixels for name, channel in file.channels().items()}
         OpenEXR.File(header, pixels).write(str(path))
     (again,) = run(tmp_path, tiny_weights)
@@ -159,7 +159,7 @@ def test_workers_elsewhere_take_the_level_of_the_film(tmp_path, tiny_weights, pi
     save(tmp_path, "1.png", lowered)
     save(tmp_path, "2.png", picture)
     wanted = Settings(sequence=True)
-    jobs = folders.plan([tmp_path / "in"], tmp_path / "out", wanted.endings).jobs
+    jobs = plan.plan([tmp_path / "in"], tmp_path / "out", wanted.endings).jobs
     networks = Networks(LOAD, tiny_weights, film=True)
     film = settle(jobs, networks, wanted).film(jobs[1].source)
     assert film is not None

@@ -12,11 +12,13 @@ from hypothesis.extra import numpy as hnp
 from PIL import Image
 
 import hdrcnn
-from hdrcnn.batch import plan as folders, run as batch
+from hdrcnn.batch import plan
 from hdrcnn.batch.choose import Networks
 from hdrcnn.batch.convert import Conversion
+from hdrcnn.batch.job import Settings
 from hdrcnn.batch.result import cap
-from hdrcnn.batch.sequence import Films
+from hdrcnn.batch.run import convert
+from hdrcnn.batch.source import Films
 from hdrcnn.colour.primaries import DISPLAY_P3, REC709
 from hdrcnn.colour.transfer import inverse_camera_curve
 from hdrcnn.readers.hdr import read_exr
@@ -29,11 +31,11 @@ def networks(tiny_weights):
     return Networks(hdrcnn.load, tiny_weights)
 
 
-def convert(path, networks, **settings):
+def result_of(path, networks, **settings):
     """Header, and channels by name as float32, of the result of a picture."""
-    wanted = batch.Settings(**settings)
-    (job,) = folders.plan([path], path.parent / "out", wanted.endings).jobs
-    outcome = batch.convert(job, networks, wanted)
+    wanted = Settings(**settings)
+    (job,) = plan.plan([path], path.parent / "out", wanted.endings).jobs
+    outcome = convert(job, networks, wanted)
     assert outcome.error is None
     with OpenEXR.File(str(job.output(".exr")), separate_channels=True) as file:
         pixels = {name: np.array(item.pixels) for name, item in file.channels().items()}
@@ -55,7 +57,7 @@ def wide(tmp_path, picture):
 
 
 def test_primaries_are_brought_to_rec709_and_negative_values_kept(wide, networks, picture):
-    header, channels, _ = convert(wide, networks)
+    header, channels, _ = result_of(wide, networks)
     np.testing.assert_allclose(header["chromaticities"], REC709, atol=1e-6)
     kept = picture.max(axis=-1) <= 240
     linear = inverse_camera_curve(picture[kept] / 255.0)
@@ -67,20 +69,20 @@ def test_primaries_are_brought_to_rec709_and_negative_values_kept(wide, networks
 
 
 def test_primaries_can_be_kept(wide, networks, picture):
-    header, channels, outcome = convert(wide, networks, primaries=True)
+    header, channels, outcome = result_of(wide, networks, primaries=True)
     np.testing.assert_allclose(header["chromaticities"], DISPLAY_P3, atol=1e-6)
     kept = picture.max(axis=-1) <= 240
     linear = inverse_camera_curve(picture[kept] / np.float32(255))
     np.testing.assert_allclose(image(channels)[kept], linear, rtol=2**-11, atol=2**-25)
     # A reader that heeds the chromaticities sees the same colours as in the other file.
     seen = read_exr(wide.parent / "out" / "wide.exr")
-    _, converted, other = convert(wide, networks, overwrite=True)
+    _, converted, other = result_of(wide, networks, overwrite=True)
     np.testing.assert_allclose(seen, image(converted), rtol=2e-3, atol=2e-3)
     assert outcome.peak_after == pytest.approx(other.peak_after, rel=2e-3)
 
 
 def test_python_gives_the_colours_of_the_command(wide, networks, tiny_weights, tmp_path):
-    _, channels, _ = convert(wide, networks)
+    _, channels, _ = result_of(wide, networks)
     photo = hdrcnn.read_photograph(wide)
     hdr = hdrcnn.load(tiny_weights).reconstruct(photo.code)
     hdrcnn.write(tmp_path / "own.exr", hdr, photo.chromaticities)
@@ -90,9 +92,9 @@ def test_python_gives_the_colours_of_the_command(wide, networks, tiny_weights, t
 
 
 def test_previews_are_of_the_same_colours_in_both_primaries(wide, networks):
-    convert(wide, networks, previews=True)
+    result_of(wide, networks, previews=True)
     views = [np.asarray(Image.open(wide.parent / "out" / f"wide_{n}.png")) for n in ("in", "out")]
-    convert(wide, networks, previews=True, primaries=True)
+    result_of(wide, networks, previews=True, primaries=True)
     for name, before in zip(("in", "out"), views, strict=True):
         after = np.asarray(Image.open(wide.parent / "out" / f"wide_{name}.png"))
         np.testing.assert_allclose(after.astype(int), before, atol=1)
@@ -103,22 +105,22 @@ def test_alpha_is_a_channel_and_multiplied_into_the_light(tmp_path, networks, pi
     alpha = np.random.default_rng(3).integers(0, 256, picture.shape[:2], np.uint8)
     Image.fromarray(picture).save(tmp_path / "solid.png")
     Image.fromarray(np.dstack([picture, alpha])).save(tmp_path / "clear.png")
-    _, solid, _ = convert(tmp_path / "solid.png", networks)
-    header, clear, _ = convert(tmp_path / "clear.png", networks)
+    _, solid, _ = result_of(tmp_path / "solid.png", networks)
+    header, clear, _ = result_of(tmp_path / "clear.png", networks)
     assert "A" not in solid
     assert "hdrcnn:alpha" not in header
     np.testing.assert_allclose(clear["A"], alpha / 255, atol=2**-12)
     expected = image(solid) * clear["A"][..., None]
     np.testing.assert_allclose(image(clear), expected, rtol=2**-11, atol=2**-25)
-    _, small, _ = convert(tmp_path / "clear.png", networks, width=35, height=20)
+    _, small, _ = result_of(tmp_path / "clear.png", networks, width=35, height=20)
     assert small["A"].shape == (20, 35)
 
 
 def test_the_report_shows_light_without_alpha_of_kept_results_too(tmp_path, networks, picture):
     alpha = np.random.default_rng(3).integers(64, 256, picture.shape[:2], np.uint8)
     Image.fromarray(np.dstack([picture, alpha])).save(tmp_path / "p.png")
-    *_, fresh = convert(tmp_path / "p.png", networks, report_room=200_000)
-    *_, kept = convert(tmp_path / "p.png", networks, report_room=200_000)
+    *_, fresh = result_of(tmp_path / "p.png", networks, report_room=200_000)
+    *_, kept = result_of(tmp_path / "p.png", networks, report_room=200_000)
     assert (fresh.kept, kept.kept) == (False, True)
     assert kept.entry.high == pytest.approx(fresh.entry.high, abs=0.01)
     assert kept.entry.low == pytest.approx(fresh.entry.low, abs=0.01)
@@ -129,14 +131,14 @@ def test_the_report_shows_light_without_alpha_of_kept_results_too(tmp_path, netw
 def test_the_mask_tells_what_is_measured_and_what_is_predicted(tmp_path, networks, picture):
     picture[30:35, 5:10] = 255, 100, 250  # Saturated in red alone, partly in blue.
     Image.fromarray(picture).save(tmp_path / "p.png")
-    _, channels, _ = convert(tmp_path / "p.png", networks, mask=True)
+    _, channels, _ = result_of(tmp_path / "p.png", networks, mask=True)
     mask = np.stack([channels[f"mask.{name}"] for name in "RGB"], axis=-1)
     expected = np.clip((picture / 255.0 - 0.95) / 0.05, 0, 1)
     np.testing.assert_allclose(mask, expected, atol=1e-3)
     assert mask[32, 7].tolist() == pytest.approx([1, 0, (250 / 255 - 0.95) / 0.05], abs=1e-3)
     # Readers that know nothing of it see the image.
     np.testing.assert_array_equal(read_exr(tmp_path / "out" / "p.exr"), image(channels))
-    _, plain, _ = convert(tmp_path / "p.png", networks, overwrite=True)
+    _, plain, _ = result_of(tmp_path / "p.png", networks, overwrite=True)
     assert set(plain) == set("RGB")
 
 
@@ -154,10 +156,10 @@ def test_the_cap_scales_what_is_above_and_leaves_the_rest(linear, stops):
 
 
 def test_max_stops_holds_the_peak_of_the_file(wide, networks):
-    _, free, _ = convert(wide, networks)
+    _, free, _ = result_of(wide, networks)
     stops = float(np.log2(image(free).max())) / 2
     assert stops > 0.1
-    _, held, outcome = convert(wide, networks, max_stops=stops)
+    _, held, outcome = result_of(wide, networks, max_stops=stops)
     assert image(held).max() == pytest.approx(2**stops, rel=2**-11)
     assert outcome.peak_after <= 2**stops * 1.001
     below = image(free).max(axis=-1) < 2**stops * 0.999
@@ -174,7 +176,7 @@ def test_what_the_camera_said_comes_along_and_the_place_never(tmp_path, networks
     place = exif.get_ifd(0x8825)
     place |= {1: "N", 2: (59.0, 19.0, 46.0), 3: "E", 4: (18.0, 4.0, 7.0), 29: "2020:02:03"}
     Image.fromarray(picture).save(tmp_path / "p.jpg", exif=exif, quality=95)
-    header, _, _ = convert(tmp_path / "p.jpg", networks)
+    header, _, _ = result_of(tmp_path / "p.jpg", networks)
     said = {"cameraMake": "Maker", "cameraModel": "Model 7", "lensModel": "Lens",
             "capDate": "2020:02:03 04:05:06", "utcOffset": -19800.0, "isoSpeed": 400.0,
             "aperture": pytest.approx(2.8), "expTime": pytest.approx(0.008),
@@ -218,8 +220,8 @@ def test_a_large_picture_is_never_held_as_float32_once_it_is_read(tmp_path, netw
     codes = np.full((rows, columns, 3), 90, np.uint8)
     codes[700:720, 900:930] = 255
     Image.fromarray(codes).save(tmp_path / "large.png", icc_profile=profile(DISPLAY_P3))
-    settings = batch.Settings(mask=True, max_stops=3.0)
-    (job,) = folders.plan([tmp_path / "large.png"], tmp_path / "out").jobs
+    settings = Settings(mask=True, max_stops=3.0)
+    (job,) = plan.plan([tmp_path / "large.png"], tmp_path / "out").jobs
     conversion = Conversion(job, networks, settings, Films()).read()
     assert conversion.frame.image.nbytes == rows * columns * 3
     conversion.reconstruct()

@@ -172,10 +172,10 @@ def test_views_that_are_too_black_are_drawn_again(scenes):
     assert not all(lit)
     spot = np.zeros((48, 96, 3), np.float16)
     spot[5, 5] = 1.0
-    with pytest.raises(ValueError, match=r"too black to be exposed.*spot\.exr"):
+    with pytest.raises(ValueError, match=r"black.*spot\.exr"):
         make_pairs([Scene("spot.exr", "spot", spot)])[0]
 
 
 def test_first_is_within_the_epoch(scenes):
-    with pytest.raises(ValueError, match="first 4: one of the 4 batches"):
+    with pytest.raises(ValueError, match="first 4"):
         make_pairs(scenes, first=4)

@@ -41,5 +41,5 @@ def test_shares_are_drawn_evenly_from_their_range():
 
 @pytest.mark.parametrize("share", [(0.9, 0.8), (0.0, 0.5), (0.5, 1.0), (0.5,), 0.9])
 def test_unusable_shares_are_named(share):
-    with pytest.raises(ValueError, match=r"unclipped .*two rising numbers between 0 and 1"):
+    with pytest.raises(ValueError, match="unclipped"):
         Exposure(share)

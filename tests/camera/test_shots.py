@@ -115,7 +115,7 @@ def test_looks_are_views_and_crops_as_the_shot_says():
 
 def test_too_small_photographs_are_named():
     small = [scene("small.exr", "f", 20, 60)]
-    with pytest.raises(ValueError, match=r"small.exr: 60x20 pixels, too small for crops of 32"):
+    with pytest.raises(ValueError, match=r"small\.exr: 60x20"):
         draw_shot(small, [[0]], Views(), QUIET, (1, 0, 0, 0, 0), SIZE)
 
 

@@ -12,7 +12,7 @@ import pytest
 
 import hdrcnn
 from hdrcnn.colour.transfer import linearise
-from hdrcnn.predict import camera_curve as curve_estimation
+from hdrcnn.predict import camera_curve
 from hdrcnn.readers.hdr import read_exr
 from hdrcnn.readers.photograph import read_ldr
 from tests.conftest import ROOT
@@ -65,7 +65,7 @@ def test_an_estimated_curve_takes_the_place_of_the_mean_one(
     )  # fmt: skip
     hdr = read_exr(tmp_path / "out" / "p.exr").astype(np.float32)
     kept = picture.max(axis=-1) <= 0.95 * 255
-    expected = linearise(picture / np.float32(255), curve_estimation.load().estimate(picture))
+    expected = linearise(picture / np.float32(255), camera_curve.load().estimate(picture))
     np.testing.assert_allclose(hdr[kept], expected[kept], rtol=2e-3, atol=1e-6)
 
 
@@ -83,7 +83,7 @@ def test_a_film_is_settled_on_the_device_that_is_asked_for_without_a_word(
 
 LOADS = """
 import os, sys, threading
-from hdrcnn.printed import quietly, say
+from hdrcnn.console import quietly, say
 quiet, go_on = threading.Event(), threading.Event()
 def load():
     with quietly():
@@ -180,7 +180,7 @@ def test_a_file_that_the_system_refuses_to_write_gives_one_line(tmp_path, run_py
     command = ["-c", LIMITED, COMMAND, "--im_dir=*.bmp", f"--params={tiny_weights}"]
     done = run_python(*command, cwd=tmp_path, status=1)
     assert len(done.stderr.splitlines()) == 3
-    assert "[1/2] out/a.exr: cannot be written: " in done.stderr
+    assert "[1/2] out/a.exr: " in done.stderr
     assert "too large" in done.stderr
     assert list((tmp_path / "out").iterdir()) == []
 

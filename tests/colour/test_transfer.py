@@ -50,7 +50,7 @@ def test_numpy_and_tensors_agree(name):
 
 
 def test_unknown_linearisation_is_named():
-    with pytest.raises(ValueError, match=r"'rec2020'.*square, srgb, mean_curve"):
+    with pytest.raises(ValueError, match=r"rec2020.*square"):
         transfer.linearise(CODES, "rec2020")
 
 

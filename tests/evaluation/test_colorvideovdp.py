@@ -55,7 +55,7 @@ def test_the_prediction_comes_first(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_shapes_are_checked() -> None:
-    with pytest.raises(ValueError, match="both images"):
+    with pytest.raises(ValueError, match="images"):
         colorvideovdp.colorvideovdp_jod(REFERENCE, REFERENCE[:-1])
 
 

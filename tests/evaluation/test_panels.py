@@ -9,7 +9,7 @@ from hypothesis import given, strategies as st
 from PIL import Image
 
 from hdrcnn.colour.transfer import camera_curve, srgb_encode
-from hdrcnn.tiles.reduction import fitting, resized
+from hdrcnn.tiles.geometry import fitting, resized
 from training_code.evaluation import panels
 from training_code.evaluation.panels import ReportView, render_view
 

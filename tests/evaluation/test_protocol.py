@@ -14,7 +14,7 @@ from hdrcnn.files import ImageError
 from hdrcnn.readers.hdr import read_exr
 from hdrcnn.readers.photograph import read_ldr
 from hdrcnn.writers.exr import write_exr
-from training_code.evaluation import protocol as rules
+from training_code.evaluation import protocol
 from training_code.evaluation.protocol import BASE, FULL, VARIED, Condition, Protocol, View
 from training_code.evaluation.shots import LeftOut, Shot, photograph_scenes, range_ratio
 from training_code.scenes.collection import Scene, load_scenes
@@ -43,26 +43,26 @@ def scene(pixels: np.ndarray, name: str = "folder/a.exr") -> Scene:
 
 
 def test_photographs_are_reduced_whole_and_never_enlarged() -> None:
-    (view,) = rules.fixed_views(scene(photo(50, 90)), Protocol(longest_side=45))
+    (view,) = protocol.fixed_views(scene(photo(50, 90)), Protocol(longest_side=45))
     assert view.linear.shape == (25, 45, 3)
     mean = photo(50, 90).astype(np.float64).mean(axis=(0, 1))
     np.testing.assert_allclose(view.linear.mean(axis=(0, 1)), mean, rtol=1e-4)
-    (view,) = rules.fixed_views(scene(photo(50, 90)), Protocol())
+    (view,) = protocol.fixed_views(scene(photo(50, 90)), Protocol())
     np.testing.assert_array_equal(view.linear, photo(50, 90).astype(np.float32))
 
 
 @pytest.mark.parametrize("longitude", [-170.0, -45.0, 0.0, 120.0])
 def test_the_brightest_column_is_found(longitude: float) -> None:
-    assert rules.brightest_yaw(panorama(longitude), 27.0) == pytest.approx(longitude, abs=2.9)
+    assert protocol.brightest_yaw(panorama(longitude), 27.0) == pytest.approx(longitude, abs=2.9)
 
 
 def test_light_that_a_level_view_does_not_see_does_not_count() -> None:
     both = np.maximum(panorama(60.0, 80.0) * np.float16(10), panorama(-60.0, 0.0))
-    assert rules.brightest_yaw(both, 27.0) == pytest.approx(-60.0, abs=2.9)
+    assert protocol.brightest_yaw(both, 27.0) == pytest.approx(-60.0, abs=2.9)
 
 
 def test_panoramas_are_seen_towards_the_light_and_away_from_it() -> None:
-    towards, away = rules.fixed_views(scene(panorama()), SMALL)
+    towards, away = protocol.fixed_views(scene(panorama()), SMALL)
     assert (towards.name, away.name) == ("a-bright", "a-away")
     assert towards.linear.shape == away.linear.shape == (40, 60, 3)
     assert luminance(towards.linear).max() > 5.0 > 0.5 > luminance(away.linear).max()
@@ -79,7 +79,7 @@ def test_lamps_keep_their_light_however_large_the_panorama(tmp_path: Path, large
     # Views of 60 pixels and 75 degrees: 288 pixels around.
     found = load_scenes(tmp_path, without=True, smallest=11, views=SMALL.views).scenes[0]
     assert 256 <= found.shape[1] < 2 * 288
-    means = [view.linear.mean(dtype=np.float64) for view in rules.fixed_views(found, SMALL)]
+    means = [view.linear.mean(dtype=np.float64) for view in protocol.fixed_views(found, SMALL)]
     assert np.mean(means) / found.pixels.min() == pytest.approx(1.0 + 99 / 64, rel=0.1)
 
 
@@ -92,7 +92,7 @@ def test_panoramas_of_1024_pixels_and_photographs_are_left_as_they_are() -> None
 
 def test_views_depend_on_the_file_name_alone() -> None:
     first, moved, other = (
-        rules.fixed_views(scene(panorama(), name), SMALL)[0].linear
+        protocol.fixed_views(scene(panorama(), name), SMALL)[0].linear
         for name in ("x/a.exr", "a.exr", "x/b.exr")
     )
     np.testing.assert_array_equal(first, moved)
@@ -102,7 +102,7 @@ def test_views_depend_on_the_file_name_alone() -> None:
 def test_seeds_are_the_same_on_every_machine() -> None:
     """`printf view:a | sha256sum` begins with 4df74d520f08f6fe, the lowest byte first."""
     expected = np.random.default_rng(0xFEF6080F524DF74D).random(4)
-    np.testing.assert_array_equal(rules.generator("view", "a").random(4), expected)
+    np.testing.assert_array_equal(protocol.generator("view", "a").random(4), expected)
 
 
 def test_conditions_vary_one_factor_at_a_time() -> None:
@@ -116,10 +116,10 @@ def test_conditions_vary_one_factor_at_a_time() -> None:
     assert BASE.name == "clip05_png_published"
 
 
-@pytest.mark.parametrize("clipped", rules.CLIPPED)
+@pytest.mark.parametrize("clipped", protocol.CLIPPED)
 def test_the_share_of_clipped_samples_is_exact(clipped: float) -> None:
     view = View("v", photo().astype(np.float32))
-    truth = rules.exposed_truth(view, Condition(clipped))
+    truth = protocol.exposed_truth(view, Condition(clipped))
     assert np.mean(truth >= 1.0) == pytest.approx(clipped, abs=2 / truth.size)
     np.testing.assert_array_equal(truth, truth.astype(np.float16))
 
@@ -127,13 +127,13 @@ def test_the_share_of_clipped_samples_is_exact(clipped: float) -> None:
 @given(st.floats(0.0, 0.99), st.floats(0.0, 1.0))
 def test_picture_style_is_an_s_curve(strength: float, code: float) -> None:
     def style(value: float) -> float:
-        return float(rules.picture_style(value, strength))
+        return float(protocol.picture_style(value, strength))
 
     assert style(0.0) == 0.0
     assert style(0.5) == pytest.approx(0.5)
     assert style(1.0) == pytest.approx(1.0)
     assert style(code) == pytest.approx(1.0 - style(1.0 - code))  # turned by half, the same
-    ramp = rules.picture_style(np.linspace(0.0, 1.0, 1001), strength)
+    ramp = protocol.picture_style(np.linspace(0.0, 1.0, 1001), strength)
     assert (np.diff(ramp) > 0).all()
     slope = (style(0.501) - style(0.499)) / 0.002
     assert slope == pytest.approx(1.0 + strength / 2.0, abs=1e-4)
@@ -142,8 +142,8 @@ def test_picture_style_is_an_s_curve(strength: float, code: float) -> None:
 def uncurve(codes: np.ndarray, curve: str) -> np.ndarray:
     """The light behind 8-bit codes of `srgb` or `srgb_style`, by looking the curve up."""
     light = np.linspace(0.0, 1.0, 20001)
-    code = rules.srgb_encode(light)
-    code = rules.picture_style(code) if curve == "srgb_style" else code
+    code = protocol.srgb_encode(light)
+    code = protocol.picture_style(code) if curve == "srgb_style" else code
     return np.interp(codes / 255.0, code, light)
 
 
@@ -151,12 +151,12 @@ def test_every_condition_has_the_same_noise() -> None:
     truth = np.full((40, 60, 3), 0.4, np.float32)
     noisy = Protocol(noise_sd=0.05)
     first, second = (
-        uncurve(rules.photograph("v", truth, Condition(curve=curve), noisy), curve)
+        uncurve(protocol.photograph("v", truth, Condition(curve=curve), noisy), curve)
         for curve in ("srgb", "srgb_style")
     )
     assert np.std(first) == pytest.approx(0.05, rel=0.05)
     assert np.abs(first - second).max() < 0.006  # half a code of each
-    other = uncurve(rules.photograph("w", truth, Condition(curve="srgb"), noisy), "srgb")
+    other = uncurve(protocol.photograph("w", truth, Condition(curve="srgb"), noisy), "srgb")
     assert abs(np.corrcoef(first.ravel(), other.ravel())[0, 1]) < 0.05
 
 
@@ -164,8 +164,8 @@ def test_published_curves_are_drawn_for_each_view() -> None:
     """Of one family: (1 + s) H^n / (H^n + s) with n about 0.9 and s about 0.6."""
     truth = np.full((32, 32, 3), 0.3, np.float32)
     quiet = Protocol(noise_sd=0.0)
-    codes = [rules.photograph(f"view {i}", truth, BASE, quiet)[0, 0, 0] for i in range(200)]
-    again = rules.photograph("view 7", truth, BASE, quiet)[0, 0, 0]
+    codes = [protocol.photograph(f"view {i}", truth, BASE, quiet)[0, 0, 0] for i in range(200)]
+    again = protocol.photograph("view 7", truth, BASE, quiet)[0, 0, 0]
     assert codes[7] == again
     light = inverse_camera_curve(np.array(codes) / 255.0)
     assert np.median(light) == pytest.approx(0.3, abs=0.02)
@@ -173,10 +173,10 @@ def test_published_curves_are_drawn_for_each_view() -> None:
 
 
 def test_png_is_lossless_and_jpeg_is_what_it_says() -> None:
-    codes = rules.photograph("v", photo().astype(np.float32), BASE, Protocol())
-    decoded = Image.open(io.BytesIO(rules.encode(codes, "png")))
+    codes = protocol.photograph("v", photo().astype(np.float32), BASE, Protocol())
+    decoded = Image.open(io.BytesIO(protocol.encode(codes, "png")))
     np.testing.assert_array_equal(np.asarray(decoded), codes)
-    jpeg = Image.open(io.BytesIO(rules.encode(codes, "jpeg80")))
+    jpeg = Image.open(io.BytesIO(protocol.encode(codes, "jpeg80")))
     assert isinstance(jpeg, JpegImagePlugin.JpegImageFile)
     assert JpegImagePlugin.get_sampling(jpeg) == 2  # 4:2:0
     # Annex K of the JPEG standard at quality 80: 40 % of 16, 11, 10, 16 and of 17, 18.
@@ -245,5 +245,5 @@ def test_range_ratio() -> None:
 
 
 def test_every_name_of_the_full_product_is_made_of_its_parts() -> None:
-    parts = itertools.product(("clip03", "clip05", "clip10"), ("png", "jpeg80"), rules.CURVES)
+    parts = itertools.product(("clip03", "clip05", "clip10"), ("png", "jpeg80"), protocol.CURVES)
     assert {condition.name for condition in FULL} == {"_".join(part) for part in parts}

@@ -102,7 +102,7 @@ def test_a_fall_beyond_the_interval_is_bad(gain: float, rmse: float, good: bool)
 
 def test_other_pieces_cannot_be_compared() -> None:
     other = dataclasses.replace(figures(1.0, 0.5), pieces={"c": ["b/00"]})
-    with pytest.raises(ValueError, match="other scenes"):
+    with pytest.raises(ValueError, match="scenes"):
         compare(figures(1.0, 0.5), other)
 
 
@@ -114,10 +114,10 @@ def test_round_trip(tmp_path: Path) -> None:
 @pytest.mark.parametrize("content", ["", "{}", "[]", json.dumps({"intervals": {"c": 1}})])
 def test_damaged_figures_are_named(tmp_path: Path, content: str) -> None:
     (tmp_path / "f.json").write_text(content)
-    with pytest.raises(ValueError, match=r"f\.json: no usable figures"):
+    with pytest.raises(ValueError, match=r"f\.json: .*figures"):
         regression.load(tmp_path / "f.json")
 
 
 def test_no_truths(tmp_path: Path, tiny_weights: Path) -> None:
-    with pytest.raises(ImageError, match="no truths"):
+    with pytest.raises(ImageError, match="truths"):
         regression.measure(load(tiny_weights), tmp_path)

@@ -135,7 +135,7 @@ def test_many_notes_are_folded(tmp_path: Path) -> None:
 def test_a_report_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
     path = tmp_path / "report.html"
     before = write(path, [])
-    with pytest.raises(ValueError, match="ours: unknown verdict 'draw'"):
+    with pytest.raises(ValueError, match=r"ours: .*draw"):
         write_report(path, "t", {"c": [ReportRow("ours", {}, "draw")]}, [], [])
     assert path.read_text(encoding="utf-8") == before
     with pytest.raises(ImageError, match="missing"):

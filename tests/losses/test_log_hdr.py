@@ -7,7 +7,7 @@ from hypothesis import given, strategies as st
 from keras import ops
 
 from hdrcnn.colour.transfer import camera_curve, log_encode, luminance
-from training_code.losses import log_hdr as losses
+from training_code.losses import log_hdr
 from training_code.losses.settings import Loss
 
 RNG = np.random.default_rng(0)
@@ -28,7 +28,7 @@ def numpy_blur(image: np.ndarray) -> np.ndarray:
 
 def test_log_l2_by_formula():
     expected = np.mean(((LOG_HDR - np.log(TARGET + 1 / 255)) * MASK) ** 2, axis=(1, 2, 3))
-    np.testing.assert_allclose(np.asarray(losses.log_l2(TARGET, LOG_HDR)), expected, rtol=1e-4)
+    np.testing.assert_allclose(np.asarray(log_hdr.log_l2(TARGET, LOG_HDR)), expected, rtol=1e-4)
 
 
 def test_illumination_and_reflectance_by_formula():
@@ -43,13 +43,13 @@ def test_illumination_and_reflectance_by_formula():
     i, r = split(np.exp(LOG_HDR.astype(np.float64)) - 1 / 255)
     cost = 0.5 * (i - target_i) ** 2 + 0.5 * (r - target_r) ** 2
     np.testing.assert_allclose(
-        np.asarray(losses.illumination_reflectance(TARGET, LOG_HDR)),
+        np.asarray(log_hdr.illumination_reflectance(TARGET, LOG_HDR)),
         (cost * MASK).mean(axis=(1, 2, 3)),
         rtol=1e-3,
     )
 
 
-@pytest.mark.parametrize("loss", losses.LOSSES.values(), ids=list(losses.LOSSES))
+@pytest.mark.parametrize("loss", log_hdr.LOSSES.values(), ids=list(log_hdr.LOSSES))
 def test_perfect_costs_nothing_and_only_highlights_count(loss):
     perfect = np.log(TARGET + 1 / 255)
     assert np.asarray(loss(TARGET, perfect)).max() < 1e-10
@@ -57,14 +57,14 @@ def test_perfect_costs_nothing_and_only_highlights_count(loss):
     assert np.asarray(loss(dark, LOG_HDR)).max() == 0.0
 
 
-@pytest.mark.parametrize("loss", losses.LOSSES.values(), ids=list(losses.LOSSES))
+@pytest.mark.parametrize("loss", log_hdr.LOSSES.values(), ids=list(log_hdr.LOSSES))
 def test_extreme_predictions_stay_finite(loss):
     for value in (-200.0, 200.0):
         assert np.isfinite(np.asarray(loss(TARGET, np.full_like(LOG_HDR, value)))).all()
 
 
 def test_blur_keeps_a_constant_inside_and_falls_to_a_quarter_in_a_corner():
-    blurred = np.asarray(losses.blur(np.ones((1, 40, 40, 1), np.float32)))[0, ..., 0]
+    blurred = np.asarray(log_hdr.blur(np.ones((1, 40, 40, 1), np.float32)))[0, ..., 0]
     assert blurred[20, 20] == pytest.approx(1.0, abs=1e-5)
     assert 0.25 < blurred[0, 0] < 0.36
     np.testing.assert_allclose(blurred, numpy_blur(np.ones((1, 40, 40, 1)))[0, ..., 0], atol=1e-5)
@@ -74,7 +74,7 @@ def test_highlight_rmse_is_in_stops():
     target = np.full((1, 4, 4, 3), 3.0, np.float32)
     target[0, 0] = 0.5  # Not a highlight: whatever is predicted there does not count.
     doubled = ops.log(2.0 * (target + 1 / 255))
-    assert float(losses.highlight_rmse(target, doubled)) == pytest.approx(1.0, abs=1e-5)
+    assert float(log_hdr.highlight_rmse(target, doubled)) == pytest.approx(1.0, abs=1e-5)
 
 
 CODE = camera_curve(np.clip(TARGET, 0, 1)).astype(np.float32)
@@ -93,11 +93,11 @@ def gradient(function, value: np.ndarray) -> np.ndarray:
     return tf.convert_to_tensor(tape.gradient(result, tensor)).numpy()
 
 
-@pytest.mark.parametrize("name", losses.LOSSES)
+@pytest.mark.parametrize("name", log_hdr.LOSSES)
 def test_the_default_settings_are_the_published_loss(name):
-    found = losses.cost(Loss(name=name))(TARGET, LOG_HDR, CODE)
-    np.testing.assert_array_equal(found, losses.LOSSES[name](TARGET, LOG_HDR))
-    np.testing.assert_array_equal(found, losses.LOSSES[name](TARGET, LOG_HDR, MASK))
+    found = log_hdr.cost(Loss(name=name))(TARGET, LOG_HDR, CODE)
+    np.testing.assert_array_equal(found, log_hdr.LOSSES[name](TARGET, LOG_HDR))
+    np.testing.assert_array_equal(found, log_hdr.LOSSES[name](TARGET, LOG_HDR, MASK))
     assert Loss() == Loss("illumination_reflectance", "target", 0.0, 0.0, 0.0, None)
 
 
@@ -107,21 +107,21 @@ def test_the_mask_of_the_code_trains_what_is_blended():
     code = camera_curve(target)
     assert code.min() > 0.95
     wrong = np.log(target + 1 / 255) + 1.0
-    assert float(losses.cost(Loss(mask="target"))(target, wrong, code)[0]) == 0.0
+    assert float(log_hdr.cost(Loss(mask="target"))(target, wrong, code)[0]) == 0.0
     expected = ((code[0, 0, 0, 0] - 0.95) / 0.05) ** 2
-    found = losses.cost(Loss(name="log_l2", mask="code"))(target, wrong, code)
+    found = log_hdr.cost(Loss(name="log_l2", mask="code"))(target, wrong, code)
     assert float(found[0]) == pytest.approx(expected, rel=1e-4)
 
 
 def test_asymmetry_weighs_what_is_too_dark():
     target = np.full((1, 32, 32, 3), 4.0, np.float32)
     level = np.log(target + 1 / 255)
-    for loss in losses.LOSSES.values():
+    for loss in log_hdr.LOSSES.values():
         bright, dark = (float(loss(target, level + d, asymmetry=2.0)[0]) for d in (0.3, -0.3))
         same = [float(loss(target, level + d)[0]) for d in (0.3, -0.3)]
         assert same[0] == pytest.approx(same[1], rel=1e-5)
         assert dark > 1.5 * bright
-    exact = losses.log_l2(target, level - 0.3, asymmetry=2.0)
+    exact = log_hdr.log_l2(target, level - 0.3, asymmetry=2.0)
     assert float(exact[0]) == pytest.approx(3 * 0.09, rel=1e-4)
 
 
@@ -133,7 +133,7 @@ def test_asymmetry_moves_the_best_constant_to_an_expectile(asymmetry):
     everywhere = np.ones((1, 8, 8, 1), np.float32)
     tried = np.linspace(level.min(), level.max(), 400)
     costs = [
-        float(losses.log_l2(target, np.full_like(target, t), everywhere, asymmetry)[0])
+        float(log_hdr.log_l2(target, np.full_like(target, t), everywhere, asymmetry)[0])
         for t in tried
     ]
     best = tried[int(np.argmin(costs))]
@@ -149,41 +149,41 @@ def test_log_peak_is_the_norm_of_the_luminance():
         np.log((m * (luminance(t.astype(np.float64)) + 1 / 255) ** 4).sum() / m.sum()) / 4
         for t, m in zip(TARGET, MASK, strict=True)
     ]
-    np.testing.assert_allclose(np.asarray(losses.log_peak(PERFECT, MASK)), expected, atol=1e-5)
+    np.testing.assert_allclose(np.asarray(log_hdr.log_peak(PERFECT, MASK)), expected, atol=1e-5)
 
 
 @given(st.floats(-3, 3))
 def test_the_peak_of_a_brighter_picture_is_as_much_brighter(gain):
-    shift = losses.log_peak(PERFECT + np.float32(gain), MASK) - losses.log_peak(PERFECT, MASK)
+    shift = log_hdr.log_peak(PERFECT + np.float32(gain), MASK) - log_hdr.log_peak(PERFECT, MASK)
     np.testing.assert_allclose(np.asarray(shift), gain, atol=1e-4)
-    error = np.asarray(losses.peak_error(TARGET, PERFECT + np.float32(gain), MASK))
+    error = np.asarray(log_hdr.peak_error(TARGET, PERFECT + np.float32(gain), MASK))
     np.testing.assert_allclose(error, gain**2 * MASK.mean(axis=(1, 2, 3)), atol=2e-4)
 
 
 def test_the_peak_ignores_what_is_not_masked():
     wild = np.where(MASK > 0, PERFECT, 60.0).astype(np.float32)
-    assert np.asarray(losses.peak_error(TARGET, wild, MASK)).max() < 1e-9
+    assert np.asarray(log_hdr.peak_error(TARGET, wild, MASK)).max() < 1e-9
     nothing = np.zeros_like(MASK)
-    assert np.asarray(losses.peak_error(TARGET, LOG_HDR, nothing)).max() == 0.0
-    back = gradient(lambda y: ops.sum(losses.peak_error(TARGET, y, nothing)), LOG_HDR)
+    assert np.asarray(log_hdr.peak_error(TARGET, LOG_HDR, nothing)).max() == 0.0
+    back = gradient(lambda y: ops.sum(log_hdr.peak_error(TARGET, y, nothing)), LOG_HDR)
     np.testing.assert_array_equal(back, 0.0)
 
 
 def test_gradient_error_knows_shape_and_not_level():
     everywhere = np.ones_like(MASK)
-    assert np.asarray(losses.gradient_error(TARGET, PERFECT + 2.0, everywhere)).max() < 1e-4
+    assert np.asarray(log_hdr.gradient_error(TARGET, PERFECT + 2.0, everywhere)).max() < 1e-4
     # A ramp of 0.1 a column in a picture of 16: 0.1, 0.2, 0.4, 0.8 a column of the four scales.
     target = np.ones((1, 16, 16, 3), np.float32)
     ramp = log_encode(target) + 0.1 * np.arange(16, dtype=np.float32)[:, None]
-    found = losses.gradient_error(target, ramp, np.ones((1, 16, 16, 1), np.float32))
+    found = log_hdr.gradient_error(target, ramp, np.ones((1, 16, 16, 1), np.float32))
     assert float(found[0]) == pytest.approx(1.5, rel=1e-3)
 
 
 def test_gradient_error_ignores_what_is_not_masked():
     wild = np.where(MASK > 0, LOG_HDR, 50.0).astype(np.float32)
     np.testing.assert_allclose(
-        np.asarray(losses.gradient_error(TARGET, wild)),
-        np.asarray(losses.gradient_error(TARGET, LOG_HDR)),
+        np.asarray(log_hdr.gradient_error(TARGET, wild)),
+        np.asarray(log_hdr.gradient_error(TARGET, LOG_HDR)),
         rtol=1e-5,
     )
 
@@ -191,8 +191,8 @@ def test_gradient_error_ignores_what_is_not_masked():
 def test_above_the_cap_only_too_dark_is_wrong():
     target = np.full((1, 16, 16, 3), 1000.0, np.float32)
     code = np.ones_like(target)
-    for name in losses.LOSSES:
-        loss = losses.cost(Loss(name=name, cap=3.0))
+    for name in log_hdr.LOSSES:
+        loss = log_hdr.cost(Loss(name=name, cap=3.0))
         at = {
             light: float(loss(target, log_encode(np.full_like(target, light)), code)[0])
             for light in (4.0, 8.0, 50.0, 1e6)
@@ -202,16 +202,16 @@ def test_above_the_cap_only_too_dark_is_wrong():
         assert at[1e6] == pytest.approx(0.0, abs=1e-9)
         assert at[4.0] > 0.1
     # Below the cap nothing changes, a prediction above it included.
-    bright = losses.cost(Loss(name="log_l2", cap=3.0))(target / 250, log_encode(target), code)
-    plain = losses.log_l2(target / 250, log_encode(target))
+    bright = log_hdr.cost(Loss(name="log_l2", cap=3.0))(target / 250, log_encode(target), code)
+    plain = log_hdr.log_l2(target / 250, log_encode(target))
     np.testing.assert_array_equal(bright, plain)
 
 
 def test_every_term_costs_nothing_where_perfect_and_has_finite_gradients():
-    loss = losses.cost(EVERY_TERM)
+    loss = log_hdr.cost(EVERY_TERM)
     assert np.asarray(loss(TARGET, PERFECT, CODE)).max() < 1e-5
     parts = [Loss(mask="code", cap=2.0), EVERY_TERM]
-    plain, more = (np.asarray(losses.cost(part)(TARGET, LOG_HDR, CODE)) for part in parts)
+    plain, more = (np.asarray(log_hdr.cost(part)(TARGET, LOG_HDR, CODE)) for part in parts)
     assert plain.shape == more.shape == (2,)
     assert (more > plain).all()
     for value in (LOG_HDR, PERFECT, np.full_like(LOG_HDR, 60.0), np.full_like(LOG_HDR, -60.0)):
@@ -231,7 +231,7 @@ def test_jax_gives_the_same(run_python, tmp_path):
     )
     run_python("-c", script, cwd=tmp_path, KERAS_BACKEND="jax")
     value, back = np.load(tmp_path / "found.npz").values()
-    loss = losses.cost(EVERY_TERM)
+    loss = log_hdr.cost(EVERY_TERM)
     assert float(value) == pytest.approx(float(ops.sum(loss(TARGET, LOG_HDR, CODE))), rel=1e-4)
     expected = gradient(lambda y: ops.sum(loss(TARGET, y, CODE)), LOG_HDR)
     np.testing.assert_allclose(back, expected, atol=1e-6)
@@ -256,7 +256,7 @@ def test_bad_settings_are_named(fields, message):
 
 def test_what_is_not_known_costs_nothing_and_has_no_gradient():
     """A loss with every term is that of a target that is right there, whatever is predicted."""
-    loss = losses.cost(EVERY_TERM, "narrow")
+    loss = log_hdr.cost(EVERY_TERM, "narrow")
     hole = np.s_[:, 4:9, 3:12]
     unknown, wild = TARGET.copy(), LOG_HDR.copy()
     unknown[hole] = np.nan
@@ -264,7 +264,7 @@ def test_what_is_not_known_costs_nothing_and_has_no_gradient():
     found = np.asarray(loss(unknown, wild, CODE))
     assert np.isfinite(found).all()
     wild[hole] = -2.0
-    plain = losses.cost(Loss(name="log_l2", mask="blend"), "narrow")
+    plain = log_hdr.cost(Loss(name="log_l2", mask="blend"), "narrow")
     np.testing.assert_allclose(
         np.asarray(plain(unknown, wild, CODE)), np.asarray(plain(unknown, LOG_HDR, CODE))
     )

@@ -53,10 +53,12 @@ def test_equal_frames_have_equal_weights(network):
     np.testing.assert_allclose(maps, 1 / 3, atol=1e-5)
 
 
-def test_training_starts_at_the_weights_for_contrast():
+def test_training_starts_at_the_weights_for_contrast_and_exposedness():
     maps = np.asarray(fusion.weight_maps(4)(FRAMES))
     luma = np.asarray(fusion.grey(FRAMES.reshape(-1, 32, 40, 3)))
     strength = np.asarray(fusion.contrast(luma)).reshape(2, 4, 32, 40, 1) + fusion.CONTRAST_FLOOR
+    exposed = np.exp(-0.5 * fusion.EXPOSED * ((luma - 0.5) / fusion.EXPOSED_SIGMA) ** 2)
+    strength = strength * exposed.reshape(strength.shape)
     expected = strength / strength.sum(axis=1, keepdims=True)
     np.testing.assert_allclose(maps, expected, atol=1e-5)
 

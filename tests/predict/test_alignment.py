@@ -62,10 +62,27 @@ def test_frames_of_a_tripod_are_not_resampled():
         assert warped(frame, alignment) is frame
 
 
-def test_other_scenes_are_refused_and_named_by_number():
+def test_frames_that_hardly_share_a_code_are_not_resampled_on_a_tripod():
+    light = texture(300, 420, 1)
+    frames = [exposed(light, ev, seed=i) for i, ev in enumerate((-4.5, 0.5, 4.5))]
+    assert [alignment.resamples for alignment in align(frames, 1)] == [False] * 3
+
+
+@pytest.mark.parametrize("pixels", [0.5, 0.8])
+def test_less_than_a_pixel_of_shake_is_undone(pixels):
+    light = texture()
+    matrix = np.array([[1.0, 0, pixels], [0, 1, -pixels], [0, 0, 1]])
+    found = align([exposed(light, 0), exposed(seen(light, matrix), 1.5, 1)], 0)[1]
+    assert found.resamples
+    assert np.abs(found.matrix[:2, 2] + matrix[:2, 2]).max() < 0.2
+
+
+def test_other_scenes_are_refused_and_named():
     frames = [exposed(texture(seed=1), 0), exposed(texture(seed=2), 0)]
-    with pytest.raises(ImageError, match="frames 1 and 2"):
+    with pytest.raises(ImageError, match=r"frame 2 .* frame 1"):
         align(frames, 0)
+    with pytest.raises(ImageError, match=r"b\.jpg .* a\.jpg"):
+        align(frames, 0, ["a.jpg", "b.jpg"])
 
 
 def test_a_black_frame_is_taken_as_it_is_with_a_word():

@@ -118,3 +118,15 @@ def test_a_change_of_white_balance_gets_a_table_for_each_channel():
 def test_the_best_exposed_frame_is_the_one_that_is_clipped_least():
     light = texture()
     assert best_exposed([exposed(light, ev) for ev in (-6, 0, 5)]) == 1
+
+
+def test_noise_of_colour_is_not_amplified_and_luma_stays():
+    rng = np.random.default_rng(0)
+    code = np.float32(12.0) + rng.normal(0.0, 2.0, (60, 80, 3)).astype(np.float32)
+    steep = np.tile(np.minimum(np.arange(256) * 6.0, 255.0).astype(np.float32), (3, 1))
+    found = ghosts.calmed(code, steep)
+    np.testing.assert_allclose(found.mean(axis=-1), code.mean(axis=-1), atol=1e-3)
+    spread = [float((each - each.mean(axis=-1, keepdims=True)).std()) for each in (code, found)]
+    assert spread[1] < 0.25 * spread[0]
+    gentle = np.tile(np.arange(256, dtype=np.float32), (3, 1))
+    np.testing.assert_array_equal(ghosts.calmed(code, gentle), code)

@@ -5,38 +5,38 @@ import subprocess
 import pytest
 
 import hdrcnn
-from hdrcnn.predict import runtime as devices
+from hdrcnn.predict import runtime
 
 
 def test_tiles_grow_with_the_memory_and_shrink_with_the_width():
     usual = 1 << 21
-    assert devices.tile_pixels(None, 16, usual) == usual
-    assert usual / 2 < devices.tile_pixels(None, 64, usual) < usual
-    sizes = [devices.tile_pixels(gigabytes << 30, 64, usual) for gigabytes in (0, 8, 24, 4000)]
+    assert runtime.tile_pixels(None, 16, usual) == usual
+    assert usual / 2 < runtime.tile_pixels(None, 64, usual) < usual
+    sizes = [runtime.tile_pixels(gigabytes << 30, 64, usual) for gigabytes in (0, 8, 24, 4000)]
     assert sizes == sorted(sizes)
     assert sizes[0] > 0
-    assert sizes[-1] == devices.LARGEST
-    assert devices.tile_pixels(8 << 30, 16, usual) > sizes[1]
+    assert sizes[-1] == runtime.LARGEST
+    assert runtime.tile_pixels(8 << 30, 16, usual) > sizes[1]
 
 
 @pytest.mark.parametrize(
     ("said", "expected"), [("8192\n16384\n", 8192 << 20), ("N/A\n", None), ("", None)]
 )
 def test_free_memory_is_what_the_driver_says(monkeypatch, said, expected):
-    monkeypatch.setattr(devices.shutil, "which", lambda name: f"/bin/{name}")
+    monkeypatch.setattr(runtime.shutil, "which", lambda name: f"/bin/{name}")
     monkeypatch.setattr(
-        devices.subprocess,
+        runtime.subprocess,
         "run",
         lambda command, **options: subprocess.CompletedProcess(command, 0, stdout=said),
     )
-    assert devices.free_gpu_bytes() == expected
-    monkeypatch.setattr(devices.shutil, "which", lambda name: None)
-    assert devices.free_gpu_bytes() is None
+    assert runtime.free_gpu_bytes() == expected
+    monkeypatch.setattr(runtime.shutil, "which", lambda name: None)
+    assert runtime.free_gpu_bytes() is None
 
 
 def test_a_missing_gpu_is_said(run_python, tmp_path):
     done = run_python(
-        "-c", "from hdrcnn.predict import runtime as devices; devices.prepare('gpu')",
+        "-c", "from hdrcnn.predict import runtime; runtime.prepare('gpu')",
         cwd=tmp_path, status=1,
         CUDA_VISIBLE_DEVICES="-1",
     )  # fmt: skip
@@ -44,5 +44,5 @@ def test_a_missing_gpu_is_said(run_python, tmp_path):
 
 
 def test_an_unknown_device_is_refused(tiny_weights):
-    with pytest.raises(devices.DeviceError, match="unknown device 'banana'; known: auto, cpu, gpu"):
+    with pytest.raises(runtime.DeviceError, match=r"device .*banana.*cpu"):
         hdrcnn.load(tiny_weights, device="banana")

@@ -8,7 +8,7 @@ from hypothesis import given, settings, strategies as st
 import hdrcnn
 from hdrcnn import weights
 from hdrcnn.colour.transfer import DEFAULT_CURVE, linearise
-from hdrcnn.predict import camera_curve as curve_estimation
+from hdrcnn.predict import camera_curve
 from hdrcnn.tiles.geometry import pad_to_multiple
 
 
@@ -102,7 +102,7 @@ def test_shipped_weights_come_with_the_default_curve_and_named_ones_with_theirs(
     shipped, named = hdrcnn.load(), hdrcnn.load(weights.SHIPPED)
     found = shipped.reconstruct(picture)
     np.testing.assert_array_equal(found, shipped.reconstruct(picture, camera_curve=DEFAULT_CURVE))
-    curve = curve_estimation.load().estimate(picture)
+    curve = camera_curve.load().estimate(picture)
     np.testing.assert_array_equal(
         named.reconstruct(picture, camera_curve="estimated"),
         shipped.reconstruct(picture, camera_curve=curve),

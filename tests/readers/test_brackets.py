@@ -77,8 +77,10 @@ def test_without_exif_the_remedy_is_per(tmp_path):
     files = [frame(tmp_path / f"{i}.png", time=None) for i in range(5)]
     faults: list[str] = []
     assert brackets(files, None, faults) == []
-    assert len(faults) == 5
-    assert all("--per" in line for line in faults)
+    assert len(faults) == 1
+    assert "0.png" in faults[0]
+    assert "4 more" in faults[0]
+    assert "--per" in faults[0]
     faults.clear()
     assert names(brackets(files, 2, faults)) == [["0.png", "1.png"], ["2.png", "3.png"]]
     assert "4.png" in faults[0]
@@ -112,3 +114,51 @@ def test_exposure_counts_time_sensitivity_and_aperture(tmp_path):
     broken = tmp_path / "x.jpg"
     broken.write_bytes(b"\xff\xd8\xffnothing")
     assert camera_of(broken) == {}
+
+
+def test_two_cameras_in_turn_in_one_folder_are_kept_apart(tmp_path):
+    for index, bias in enumerate(BIASES):
+        for model in ("M", "N"):
+            frame(tmp_path / f"{index}{model}.jpg", bias, 0.01 * 2**bias, model=model)
+    faults: list[str] = []
+    found = brackets(sorted(tmp_path.iterdir()), None, faults)
+    assert names(found) == [["0M.jpg", "1M.jpg", "2M.jpg"], ["0N.jpg", "1N.jpg", "2N.jpg"]]
+    assert not faults
+
+
+def test_more_frames_than_can_be_fused_are_one_fault_not_a_bracket_and_a_rest(tmp_path):
+    files = [frame(tmp_path / f"{i}.jpg", i / 2 - 2, 0.01 * 2 ** (i / 2)) for i in range(10)]
+    faults: list[str] = []
+    assert brackets(files, None, faults) == []
+    assert len(faults) == 1
+    assert "0.jpg: 10 frames" in faults[0]
+    assert len(brackets(files[:9], None, faults)[0]) == 9
+
+
+def test_a_file_without_a_head_is_named_for_what_it_is(tmp_path):
+    files = series(tmp_path, 1, "2024:05:01 10:00:00")
+    files[0].write_bytes(b"")
+    files[1].write_bytes(b"no picture at all")
+    bare = [frame(tmp_path / f"z{i}.jpg", time=None) for i in range(3)]
+    faults: list[str] = []
+    assert brackets([*files, *bare], None, faults) == []
+    assert sorted(line.split(":")[0][-6:] for line in faults) == [
+        "i1.jpg", "i2.jpg", "i3.jpg", "z0.jpg"
+    ]  # fmt: skip
+    by_name = {line.split(":")[0][-6:]: line for line in faults}
+    assert "Exif" not in by_name["i1.jpg"] + by_name["i2.jpg"]
+    assert "alone" in by_name["i3.jpg"]
+    assert "2 more" in by_name["z0.jpg"]
+
+
+@pytest.mark.parametrize("copied", [0, 2])
+def test_a_copy_that_stands_alone_is_named_as_a_copy(copied, tmp_path):
+    files = series(tmp_path, 1, "2024:05:01 10:00:00")
+    copy = tmp_path / ("i0.jpg" if copied == 0 else "i9.jpg")
+    copy.write_bytes(files[copied].read_bytes())
+    faults: list[str] = []
+    found = brackets([*files, copy], None, faults)
+    assert [len(group) for group in found] == [3]
+    assert len(faults) == 1
+    assert "the same frame" in faults[0]
+    assert copy.name in faults[0]

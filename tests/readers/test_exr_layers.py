@@ -80,7 +80,7 @@ def test_what_holds_no_colours_is_refused_by_name(tmp_path, name):
 
 def test_components_without_their_image_are_refused(tmp_path):
     several(tmp_path / "a.exr", ["diffuse", "specular"], [RGB, RGB])
-    with pytest.raises(ImageError, match=r"a\.exr: [^\n]*components [^\n]*diffuse, specular"):
+    with pytest.raises(ImageError, match=r"a\.exr: [^\n]*diffuse, specular"):
         read_hdr(tmp_path / "a.exr")
 
 

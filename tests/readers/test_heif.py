@@ -52,7 +52,7 @@ def test_heic_without_its_package_says_what_to_install(read, monkeypatch):
     file = io.BytesIO()
     heif.from_pillow(Image.fromarray(SMOOTH)).save(file)
     monkeypatch.setitem(sys.modules, "pillow_heif", None)
-    with pytest.raises(ImageError, match=r"picture: HEIC .*pip install pillow-heif$"):
+    with pytest.raises(ImageError, match=r"picture: .*pip install pillow-heif"):
         read(file.getvalue())
 
 

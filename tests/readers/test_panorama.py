@@ -7,8 +7,10 @@ from hypothesis import given, strategies as st
 from PIL import Image
 
 import hdrcnn
-from hdrcnn.batch import plan as folders, run as batch
+from hdrcnn.batch import plan
 from hdrcnn.batch.choose import Networks
+from hdrcnn.batch.job import Settings
+from hdrcnn.batch.run import convert_all
 from hdrcnn.readers.panorama import Band, band
 from hdrcnn.readers.photograph import read_photograph
 from hdrcnn.writers.metadata import panorama_xmp
@@ -53,9 +55,9 @@ def converted(folder, weights, pixels, xmp=b"", **settings):
     """The GPano attributes of the Ultra HDR file, and whether the EXR file is an environment."""
     options = {"xmp": xmp} if xmp else {}
     Image.fromarray(pixels).save(folder / "p.jpg", quality=95, **options)
-    wanted = batch.Settings(formats=("exr", "ultrahdr"), overwrite=True, **settings)
-    jobs = folders.plan([folder / "p.jpg"], folder / "out", wanted.endings).jobs
-    (outcome,) = batch.convert_all(jobs, Networks(hdrcnn.load, weights), wanted)
+    wanted = Settings(formats=("exr", "ultrahdr"), overwrite=True, **settings)
+    jobs = plan.plan([folder / "p.jpg"], folder / "out", wanted.endings).jobs
+    (outcome,) = convert_all(jobs, Networks(hdrcnn.load, weights), wanted)
     assert outcome.error is None
     with OpenEXR.File(str(folder / "out" / "p.exr"), header_only=True) as file:
         is_environment = "envmap" in file.header()

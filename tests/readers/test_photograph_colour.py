@@ -104,7 +104,7 @@ def test_png_chunks_by_their_rank(read):
 @pytest.mark.parametrize(("code", "name"), [(16, "PQ"), (18, "HLG")])
 def test_hdr_pictures_are_said_to_be_hdr_already(read, code, name):
     data = with_chunks(by_pillow("PNG", RGB), chunk(b"cICP", bytes((9, code, 0, 1))))
-    with pytest.raises(ImageError, match=f"picture: its samples are {name}, an HDR image already"):
+    with pytest.raises(ImageError, match=f"picture: .*{name}"):
         read(data)
 
 

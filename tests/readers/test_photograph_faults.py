@@ -53,17 +53,17 @@ def test_a_wrong_ending_does_not_matter(tmp_path, name):
 @pytest.mark.parametrize("name", KINDS)
 def test_half_a_file_is_damaged(tmp_path, name):
     (tmp_path / "half").write_bytes(KINDS[name][: len(KINDS[name]) // 2])
-    assert_said(tmp_path / "half", "damaged or truncated", "copy it again")
+    assert_said(tmp_path / "half", "damaged", "copy")
 
 
 def test_what_is_no_picture(tmp_path):
     for name, contents, reason in (
-        ("empty.png", b"", "the file is empty"),
-        ("text.jpg", b"not a picture", "not a picture"),
-        ("one.jpg", b"\xff", "not a picture"),
-        ("psd.jpg", b"8BPS\0\1" + bytes(40), "a Photoshop document"),
+        ("empty.png", b"", "empty"),
+        ("text.jpg", b"not a picture", "PNG"),
+        ("one.jpg", b"\xff", "PNG"),
+        ("psd.jpg", b"8BPS\0\1" + bytes(40), "Photoshop"),
         ("jxl.jpg", b"\xff\x0a" + bytes(40), "JPEG XL"),
-        ("film.heic", struct.pack(">I", 24) + b"ftypisom" + bytes(4) + b"mp42avc1", "a film"),
+        ("film.heic", struct.pack(">I", 24) + b"ftypisom" + bytes(4) + b"mp42avc1", "film"),
         ("cr3.jpg", struct.pack(">I", 24) + b"ftypcrx \0\0\0\1crx isom", "camera raw"),
         ("cr2.tif", b"II*\0\x10\0\0\0CR\2\0" + bytes(40), "camera raw"),
     ):
@@ -72,31 +72,31 @@ def test_what_is_no_picture(tmp_path):
 
 
 def test_what_is_no_file(tmp_path):
-    assert_said(tmp_path / "missing.png", "no such file", "")
+    assert_said(tmp_path / "missing.png", "no such", "")
     (tmp_path / "folder.png").mkdir()
-    assert_said(tmp_path / "folder.png", "a folder", "name the pictures in it")
+    assert_said(tmp_path / "folder.png", "folder", "")
     (tmp_path / "link.png").symlink_to(tmp_path / "gone.png")
-    assert_said(tmp_path / "link.png", "a link to nowhere", "remove it")
+    assert_said(tmp_path / "link.png", "link", "remove")
     (tmp_path / "round.png").symlink_to(tmp_path / "round.png")
-    assert_said(tmp_path / "round.png", "cannot be read", "")
+    assert_said(tmp_path / "round.png", "read", "")
     if hasattr(os, "mkfifo"):
         os.mkfifo(tmp_path / "pipe.png")
-        assert_said(tmp_path / "pipe.png", "not a file", "")
+        assert_said(tmp_path / "pipe.png", "file", "")
 
 
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root reads all")
 def test_a_file_that_may_not_be_read(tmp_path):
     (tmp_path / "a.png").write_bytes(KINDS["png"])
     (tmp_path / "a.png").chmod(0)
-    assert_said(tmp_path / "a.png", "cannot be read", "")
+    assert_said(tmp_path / "a.png", "read", "")
 
 
 def test_hdr_images_and_raw_files_are_named_as_such(tmp_path):
     write_exr(tmp_path / "a.exr", np.ones((4, 4, 3)))
-    assert_said(tmp_path / "a.exr", "an HDR image already", "leave it out")
+    assert_said(tmp_path / "a.exr", "HDR", "leave")
     for name, pixels, options, reason in (
-        ("float", DEEP[..., :3].astype(np.float32), {}, "an HDR image already"),
-        ("long", DEEP[..., :3].astype(np.uint32), {}, "only pictures of 8 and 16 bits"),
+        ("float", DEEP[..., :3].astype(np.float32), {}, "HDR"),
+        ("long", DEEP[..., :3].astype(np.uint32), {}, "16 bits"),
         ("dng", CODES[..., :3], {"extratags": [(50706, "B", 4, b"\1\4\0\0", True)]}, "camera raw"),
     ):
         (tmp_path / name).write_bytes(by_tifffile(pixels, photometric="rgb", **options))
@@ -106,7 +106,7 @@ def test_hdr_images_and_raw_files_are_named_as_such(tmp_path):
 def test_signed_samples_are_no_damage(tmp_path):
     path = tmp_path / "p.tif"
     tifffile.imwrite(path, DEEP[..., :3].astype(np.int16), photometric="rgb")
-    with pytest.raises(ImageError, match=r"p\.tif: int16 samples; only pictures of 8 and 16 bits"):
+    with pytest.raises(ImageError, match=r"p\.tif: .*int16"):
         read_ldr(path)
 
 
@@ -114,13 +114,13 @@ def test_a_camera_raw_file_is_known_by_its_thumbnail_in_the_first_place(tmp_path
     with tifffile.TiffWriter(tmp_path / "a.tif") as file:
         file.write(CODES[..., :3], photometric="rgb", subfiletype=1, subifds=1)
         file.write(DEEP[..., 0], photometric="minisblack")
-    assert_said(tmp_path / "a.tif", "camera raw", "develop it")
+    assert_said(tmp_path / "a.tif", "camera raw", "develop")
 
 
 def test_a_picture_without_pixels(tmp_path):
     tiff = with_tags(by_tifffile(CODES[..., :3], photometric="rgb"), ImageWidth=0)
     (tmp_path / "a.tif").write_bytes(tiff)
-    assert_said(tmp_path / "a.tif", "without pixels (0x11)", "leave it out")
+    assert_said(tmp_path / "a.tif", "0x11", "leave")
     (tmp_path / "a.png").write_bytes(png(0, 5, 8, 2, b""))
     assert_said(tmp_path / "a.png", "damaged", "")
 
@@ -128,7 +128,7 @@ def test_a_picture_without_pixels(tmp_path):
 def test_colours_of_two_samples_are_damage(tmp_path):
     tiff = with_tags(by_tifffile(CODES[..., :3], photometric="rgb"), SamplesPerPixel=2)
     (tmp_path / "a.tif").write_bytes(tiff)
-    assert_said(tmp_path / "a.tif", "damaged", "copy it again")
+    assert_said(tmp_path / "a.tif", "damaged", "copy")
 
 
 @pytest.mark.parametrize("name", KINDS)
@@ -153,7 +153,7 @@ def test_size_is_judged_before_anything_is_decoded(tmp_path):
         elif kind == "a.bmp":
             data = data[:18] + struct.pack("<ii", 20000, 20000) + data[26:]
         (tmp_path / kind).write_bytes(data)
-        assert_said(tmp_path / kind, "20000x20000 are 400 megapixels, more than 250", "=400")
+        assert_said(tmp_path / kind, "20000x20000", "=400")
     assert limit == Image.MAX_IMAGE_PIXELS
 
 
@@ -212,7 +212,7 @@ def test_a_thousand_mutated_files(tmp_path, capfd):
 def test_deep_png_cut_inside_its_pixels(tmp_path):
     whole = deep_png(DEEP)
     (tmp_path / "a.png").write_bytes(whole[:-200])
-    assert_said(tmp_path / "a.png", "damaged or truncated", "copy it again")
+    assert_said(tmp_path / "a.png", "damaged", "copy")
 
 
 @pytest.mark.parametrize("compression", [None, "zlib"])
@@ -223,4 +223,4 @@ def test_missing_strips_are_not_taken_for_black(tmp_path, compression):
     with tifffile.TiffFile(io.BytesIO(data)) as file:
         last = file.pages.first.dataoffsets[-1]
     (tmp_path / "a.tif").write_bytes(data[:last])
-    assert_said(tmp_path / "a.tif", "damaged or truncated (parts", "copy it again")
+    assert_said(tmp_path / "a.tif", "damaged", "copy")

@@ -165,12 +165,12 @@ def test_a_webp_film_smaller_than_its_canvas_is_transparent_around(read):
     alpha[2:13, 4:17] = 1
     np.testing.assert_array_equal(photograph.alpha, alpha)
     np.testing.assert_array_equal(photograph.code[2:13, 4:17] * 255, CODES[..., :3])
-    with pytest.raises(ImageError, match="on a screen of 16000x15000"):
+    with pytest.raises(ImageError, match=r"picture: .*16000x15000"):
         read(film(16000, 15000))
 
 
 def test_a_tiny_picture_on_a_huge_screen_is_refused_before_the_screen_is_made(read):
-    with pytest.raises(ImageError, match="on a screen of 15000x15000"):
+    with pytest.raises(ImageError, match=r"picture: .*15000x15000"):
         read(gif((15000, 15000), (0, 0), np.ones((5, 4), np.uint8)))
     data = bytearray(gif((15000, 15000), (0, 0), np.ones((5, 4), np.uint8)))
     at = data.index(b",") + 5
@@ -316,7 +316,7 @@ def test_kinds_that_are_not_read_have_their_names(read, start, kind):
     ],
 )
 def test_variants_that_are_not_read_are_no_damage(read, data, kind):
-    with pytest.raises(ImageError, match=f"a kind of {kind} that is not read") as caught:
+    with pytest.raises(ImageError, match=f"picture: .*{kind}") as caught:
         read(data)
     assert "damaged" not in str(caught.value)
 

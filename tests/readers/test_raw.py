@@ -11,13 +11,15 @@ import pytest
 import tifffile
 
 import hdrcnn
-from hdrcnn.batch import plan as folders, run as batch
+from hdrcnn.batch import plan
 from hdrcnn.batch.choose import Networks
-from hdrcnn.colour.sensor_light import SensorLight
+from hdrcnn.batch.job import Settings
+from hdrcnn.batch.run import convert
+from hdrcnn.colour.measured import SensorLight
 from hdrcnn.files import ImageError
 from hdrcnn.readers import raw
 from hdrcnn.readers.hdr import read_exr
-from hdrcnn.readers.listing import may_be_picture
+from hdrcnn.readers.kinds import may_be_picture
 from hdrcnn.readers.photograph import read_photograph
 from hdrcnn.writers import Options
 from training_code.camera.dng import RawSensor, mosaic, write_dng
@@ -59,10 +61,10 @@ def networks(tiny_weights):
     return Networks(functools.partial(hdrcnn.load, precision="float32"), tiny_weights)
 
 
-def convert(path, networks, **settings):
-    wanted = batch.Settings(**settings)
-    (job,) = folders.plan([path], path.parent / "out", wanted.endings).jobs
-    return job, batch.convert(job, networks, wanted)
+def result_of(path, networks, **settings):
+    wanted = Settings(**settings)
+    (job,) = plan.plan([path], path.parent / "out", wanted.endings).jobs
+    return job, convert(job, networks, wanted)
 
 
 def test_every_sample_of_linear_raw_is_kept_negative_ones_too(tmp_path):
@@ -165,19 +167,19 @@ def test_content_and_ending_say_what_is_raw(tmp_path, linear):
     assert may_be_picture(tmp_path / "A.NEF")
     for name in ("a.nef", "a.cr3", "a.arw"):
         (tmp_path / name).write_bytes(bytes(range(256)) * 8)
-        with pytest.raises(ImageError, match=f"{name}: a camera raw file that LibRaw") as caught:
+        with pytest.raises(ImageError, match=f"{name}: .*LibRaw") as caught:
             read_photograph(tmp_path / name)
         assert "nsupported" in str(caught.value)
 
 
 def test_without_its_package_one_line_says_what_to_install(linear, monkeypatch):
     monkeypatch.setitem(sys.modules, "rawpy", None)
-    with pytest.raises(ImageError, match=r"linear\.dng: a camera raw file.*pip install rawpy$"):
+    with pytest.raises(ImageError, match=r"linear\.dng: .*pip install rawpy"):
         read_photograph(linear[0])
 
 
 def test_larger_ones_than_allowed_are_refused(linear):
-    with pytest.raises(ImageError, match=r"linear\.dng: 64x48 are .*--max_megapixels"):
+    with pytest.raises(ImageError, match=r"linear\.dng: .*--max_megapixels"):
         read_photograph(linear[0], max_megapixels=0.003)
 
 
@@ -185,14 +187,14 @@ def test_larger_ones_than_allowed_are_refused(linear):
 def test_a_truncated_file_is_named(linear, kept):
     path, _ = linear
     path.write_bytes(path.read_bytes()[: int(kept * path.stat().st_size)])
-    with pytest.raises(ImageError, match=r"linear\.dng: .*; copy it again") as caught:
+    with pytest.raises(ImageError, match=r"linear\.dng: .*copy") as caught:
         read_photograph(path)
     assert "\n" not in str(caught.value)
 
 
 def test_what_is_measured_is_in_the_result_and_the_rest_is_brighter(linear, networks):
     path, samples = linear
-    job, outcome = convert(path, networks, mask=True, options=Options(exr_float=True))
+    job, outcome = result_of(path, networks, mask=True, options=Options(exr_float=True))
     assert outcome.error is None
     hdr = read_exr(job.output(".exr"))
     camera = camera_rgb(samples, EVEN)
@@ -212,19 +214,19 @@ def test_what_is_measured_is_in_the_result_and_the_rest_is_brighter(linear, netw
 
 
 def test_it_is_kept_and_shown_like_any_other_picture(linear, networks):
-    first = convert(linear[0], networks, report_room=100_000, scaling=2.0)[1]
-    again = convert(linear[0], networks, report_room=100_000, scaling=2.0)[1]
+    first = result_of(linear[0], networks, report_room=100_000, scaling=2.0)[1]
+    again = result_of(linear[0], networks, report_room=100_000, scaling=2.0)[1]
     assert (first.status, again.status) == ("done", "kept")
     assert first.entry.photograph == again.entry.photograph
     assert again.entry.gain.peak_before == pytest.approx(first.peak_before, abs=0.01)
     assert first.peak_before <= 1.01  # Of LibRaw's clipped rendering.
-    other = read_exr(convert(linear[0], networks, scaling="auto")[0].output(".exr"))
-    convert(linear[0], networks, camera_curve="srgb")
+    other = read_exr(result_of(linear[0], networks, scaling="auto")[0].output(".exr"))
+    result_of(linear[0], networks, camera_curve="srgb")
     np.testing.assert_array_equal(read_exr(linear[0].parent / "out" / "linear.exr"), other)
 
 
 def test_every_format_and_another_size(linear, networks):
-    job, outcome = convert(
+    job, outcome = result_of(
         linear[0], networks, width=32, formats=("exr", "ultrahdr", "png"), previews=True
     )
     assert outcome.error is None
@@ -234,7 +236,7 @@ def test_every_format_and_another_size(linear, networks):
 
 
 def test_python_gives_what_the_command_gives(linear, networks, tiny_weights):
-    job, _ = convert(linear[0], networks, precision="float32", options=Options(exr_float=True))
+    job, _ = result_of(linear[0], networks, precision="float32", options=Options(exr_float=True))
     hdr = hdrcnn.reconstruct(linear[0], tiny_weights, precision="float32")
     np.testing.assert_allclose(read_exr(job.output(".exr")), hdr, rtol=1e-5, atol=1e-6)
     photo = hdrcnn.read_photograph(linear[0])

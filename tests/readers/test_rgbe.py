@@ -130,7 +130,7 @@ def test_each_scanline_is_stored_in_its_own_way(kinds, columns, crlf):
     with pytest.raises(ValueError, match="truncated"):
         decode(data[:-1])
     if len({kind == "coded" for kind in kinds}) == 2:
-        with pytest.raises(ValueError, match="do not end"):
+        with pytest.raises(ValueError, match="end"):
             decode(data + b"\0")
 
 

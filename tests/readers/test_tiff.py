@@ -40,7 +40,7 @@ def deflated(strip: bytes, **tags: int) -> bytes:
 def test_a_strip_of_more_bytes_than_its_pixels_is_refused(read):
     codes = CODES[..., :3]
     assert_codes(read(deflated(codes.tobytes())), codes, 8)
-    with pytest.raises(ImageError, match=r"picture: damaged or truncated[^\n]*; copy it again"):
+    with pytest.raises(ImageError, match=r"picture: damaged"):
         read(deflated(codes.tobytes() + bytes(1)))
 
 
@@ -48,11 +48,11 @@ def test_tiles_far_larger_than_the_picture_are_refused(read):
     data = by_tifffile(CODES[..., :3], photometric="rgb", compression="zlib", tile=(16, 16))
     assert_codes(read(data), CODES[..., :3], 8)
     data = with_tags(data, TileWidth=1 << 20, TileLength=1 << 20)
-    with pytest.raises(ImageError, match="1048576x1048576 are 1099512 megapixels, more than 250"):
+    with pytest.raises(ImageError, match=r"picture: 1048576x1048576 .*megapixels"):
         read(data)
 
 
 def test_any_number_of_samples_a_pixel_is_refused(read):
     data = deflated(bytes(11 * 13 * 3), SamplesPerPixel=60000)
-    with pytest.raises(ImageError, match="picture: 60000 samples a pixel; save it as RGB"):
+    with pytest.raises(ImageError, match="picture: 60000"):
         read(data)

@@ -194,7 +194,7 @@ def test_ink(read, bits):
         )
         np.testing.assert_allclose(read(data).code, shown, atol=0.51 / top)
     other = laid_out([stored.tobytes()], (11, 13), t258=(bits,) * 4, t259=1, t262=5, t277=4, t332=2)
-    with pytest.raises(ImageError, match="picture: inks other than"):
+    with pytest.raises(ImageError, match=r"picture: .*inks"):
         read(other)
 
 
@@ -334,7 +334,7 @@ def test_a_jpeg_that_states_more_than_its_strip_is_refused_before_it_takes_memor
     with tifffile.TiffFile(io.BytesIO(data)) as file:
         at = data.index(b"\xff\xc0", file.pages.first.dataoffsets[0])
     huge = data[: at + 5] + struct.pack(">HH", 65500, 65500) + data[at + 9 :]
-    with pytest.raises(ImageError, match=r"picture: damaged[^\n]*states 65500x65500"):
+    with pytest.raises(ImageError, match=r"picture: [^\n]*65500x65500"):
         read(huge)
 
 
@@ -371,7 +371,7 @@ def test_a_jpeg_of_thousands_of_scans_inside_is_refused(read):
         jpeg = whole[:-2] + whole[at:-2] * scans + whole[-2:]
         data = laid_out([jpeg], SMOOTH.shape[:2], t258=(8, 8, 8), t259=7, t262=6, t277=3)
         if scans:
-            with pytest.raises(ImageError, match=r"picture: damaged .*scans"):
+            with pytest.raises(ImageError, match=r"picture: .*scans"):
                 read(data)
         else:
             np.testing.assert_allclose(read(data).code * 255, np.asarray(image), atol=16)

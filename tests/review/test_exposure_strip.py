@@ -7,12 +7,11 @@ import pytest
 from hypothesis import given, settings, strategies as st
 from PIL import Image
 
-from hdrcnn.colour.display import to_display
 from hdrcnn.colour.primaries import DISPLAY_P3
-from hdrcnn.colour.transfer import linearise, luminance
+from hdrcnn.colour.transfer import linearise, luminance, to_display
 from hdrcnn.files import ImageError
-from hdrcnn.review import exposure_strip as strip
-from hdrcnn.tiles.reduction import fitting, reduced
+from hdrcnn.review import exposure_strip
+from hdrcnn.tiles.geometry import fitting, reduced
 from hdrcnn.writers import Picture
 from tests.writers.outputs import made, photograph
 
@@ -37,40 +36,40 @@ def test_reduction_keeps_the_mean_of_whole_blocks(rows, columns, high, wide):
 
 def test_what_is_saturated_by_scaling_counts():
     picture = dataclasses.replace(made(), codes=np.full_like(photograph(), 200), scaling=1.0)
-    assert strip.measured(picture).saturated == 0.0
-    assert strip.measured(dataclasses.replace(picture, scaling=1.3)).saturated == 1.0
+    assert exposure_strip.measured(picture).saturated == 0.0
+    assert exposure_strip.measured(dataclasses.replace(picture, scaling=1.3)).saturated == 1.0
 
 
 def test_gain_is_that_of_the_peaks():
     picture = made()
-    found = strip.measured(picture)
+    found = exposure_strip.measured(picture)
     code = photograph() / np.float32(255)
     assert found.saturated == pytest.approx((code.max(axis=-1) > 0.95).mean())
     before = luminance(linearise(code, "mean_curve")).max()
     after = luminance(picture.hdr.astype(np.float32)).max()
     assert found.peak_before == pytest.approx(before)
     assert found.stops == pytest.approx(np.log2(after / before), abs=1e-5)
-    assert strip.Gain(0.0, 0.0, 0.0).stops == 0.0
+    assert exposure_strip.Gain(0.0, 0.0, 0.0).stops == 0.0
 
 
 def test_gain_does_not_depend_on_primaries_of_grey():
     picture = Picture(np.full((4, 9, 3), 8.0, np.float32), codes=np.full((4, 9, 3), 255, np.uint8))
     for primaries in (DISPLAY_P3, picture.primaries):
         wide = dataclasses.replace(picture, primaries=primaries, chromaticities=primaries)
-        assert strip.measured(wide).stops == pytest.approx(3.0, abs=1e-3)
+        assert exposure_strip.measured(wide).stops == pytest.approx(3.0, abs=1e-3)
 
 
 def cell(sheet: np.ndarray, row: int, column: int) -> np.ndarray:
     """A view of a 45 x 70 picture in its sheet."""
     width = (sheet.shape[1] - 122) // 4
-    top = sheet.shape[0] - 2 * (45 + strip.GAP) + row * (45 + strip.GAP)
-    left = 122 + column * width + (strip.NARROWEST - 70) // 2
+    top = sheet.shape[0] - 2 * (45 + exposure_strip.GAP) + row * (45 + exposure_strip.GAP)
+    left = 122 + column * width + (exposure_strip.NARROWEST - 70) // 2
     return sheet[top : top + 45, left : left + 70]
 
 
 def test_views_are_photograph_and_result_at_those_exposures():
     picture = made()
-    sheet = strip.exposure_strip(picture, "name.jpg")
+    sheet = exposure_strip.exposure_strip(picture, "name.jpg")
     code = photograph() / np.float32(255)
     np.testing.assert_array_equal(cell(sheet, 0, 0), photograph())
     for column, stops in enumerate((-1, -3, -5), 1):
@@ -87,36 +86,36 @@ def test_views_are_photograph_and_result_at_those_exposures():
 def test_mask_is_laid_over_in_colour():
     mask = np.zeros((45, 70, 3))
     mask[5:9, 10:20, 2] = 1.0
-    view = cell(strip.exposure_strip(dataclasses.replace(made(), mask=mask)), 1, 0)
-    coloured = (np.abs(view.astype(int) - strip.ACCENT) <= 1).all(axis=-1)
+    view = cell(exposure_strip.exposure_strip(dataclasses.replace(made(), mask=mask)), 1, 0)
+    coloured = (np.abs(view.astype(int) - exposure_strip.ACCENT) <= 1).all(axis=-1)
     np.testing.assert_array_equal(coloured, mask[..., 2] == 1)
     grey = view[~coloured].astype(int)
     assert np.ptp(grey, axis=-1).max() == 0
-    ramp = cell(strip.exposure_strip(made()), 1, 0)
-    assert (np.abs(ramp[20, 50].astype(int) - strip.ACCENT) <= 1).all()
+    ramp = cell(exposure_strip.exposure_strip(made()), 1, 0)
+    assert (np.abs(ramp[20, 50].astype(int) - exposure_strip.ACCENT) <= 1).all()
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (3, 900), (900, 3), (400, 500)])
 def test_any_picture_and_any_name_fit(shape):
     codes = np.zeros((*shape, 3), np.uint8)
     light = Picture(np.zeros((*shape, 3), np.float16), codes=codes)
-    sheet = strip.exposure_strip(light, "name " * 100)
-    assert sheet.shape[1] <= 122 + 4 * (strip.CELL[1] + strip.GAP)
-    assert sheet.shape[0] <= 150 + 2 * (strip.CELL[0] + strip.GAP)
+    sheet = exposure_strip.exposure_strip(light, "name " * 100)
+    assert sheet.shape[1] <= 122 + 4 * (exposure_strip.CELL[1] + exposure_strip.GAP)
+    assert sheet.shape[0] <= 150 + 2 * (exposure_strip.CELL[0] + exposure_strip.GAP)
     edge = np.concatenate([sheet[:, -2:].reshape(-1, 3), sheet[:2].reshape(-1, 3)])
-    assert (edge == strip.PAPER).all()  # Nothing is cut off.
+    assert (edge == exposure_strip.PAPER).all()  # Nothing is cut off.
 
 
 def test_words_say_the_gain_or_that_there_was_none():
-    assert strip._words(strip.Gain(0.1, 1.0, 8.0))[0] == "+3.0 stops"
-    assert "8 times" in strip._words(strip.Gain(0.1, 1.0, 8.0))[1]
-    assert "nothing is clipped" in strip._words(strip.Gain(0.0, 0.7, 0.7))[1]
+    assert exposure_strip._words(exposure_strip.Gain(0.1, 1.0, 8.0))[0] == "+3.0 stops"
+    assert "8 times" in exposure_strip._words(exposure_strip.Gain(0.1, 1.0, 8.0))[1]
+    assert "nothing is clipped" in exposure_strip._words(exposure_strip.Gain(0.0, 0.7, 0.7))[1]
 
 
 def test_the_file_is_whole_and_says_who_made_it(tmp_path):
-    strip.write_exposure_strip(tmp_path / "a.png", made(), "a.jpg", "hdrcnn 9")
+    exposure_strip.write_exposure_strip(tmp_path / "a.png", made(), "a.jpg", "hdrcnn 9")
     with Image.open(tmp_path / "a.png") as image:
         assert image.info["Software"] == "hdrcnn 9"
-        np.testing.assert_array_equal(image, strip.exposure_strip(made(), "a.jpg"))
-    with pytest.raises(ImageError, match=r"^[^\n]*nowhere[^\n]*cannot be written[^\n]*$"):
-        strip.write_exposure_strip(tmp_path / "nowhere" / "a.png", made())
+        np.testing.assert_array_equal(image, exposure_strip.exposure_strip(made(), "a.jpg"))
+    with pytest.raises(ImageError, match=r"^[^\n]*nowhere[^\n]*$"):
+        exposure_strip.write_exposure_strip(tmp_path / "nowhere" / "a.png", made())

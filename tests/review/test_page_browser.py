@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from hdrcnn.colour.display import to_display
+from hdrcnn.colour.transfer import to_display
 from hdrcnn.review import bytes_for, entry, write_report
 from hdrcnn.writers import Picture
 from tests.browser import found_by

@@ -27,13 +27,13 @@ def test_processes_are_found_by_flags_before_the_environment(monkeypatch):
 @pytest.mark.parametrize(
     ("changes", "environment", "reason"),
     [
-        ({"processes": 2}, {}, "--coordinator '': several processes need host:port"),
-        ({"process": 1}, {}, "--coordinator '': several processes need host:port"),
+        ({"processes": 2}, {}, "--coordinator .*host:port"),
+        ({"process": 1}, {}, "--coordinator .*host:port"),
         ({"coordinator": "here", "processes": 2, "process": 0}, {}, "--coordinator 'here'"),
         ({"coordinator": "here:99"}, {}, "--processes"),
-        ({"coordinator": "here:99", "processes": 2}, {}, "--process -1: .* 0 to 1"),
+        ({"coordinator": "here:99", "processes": 2}, {}, "--process -1"),
         ({"coordinator": "here:99", "processes": 2, "process": 2}, {}, "--process 2"),
-        ({"coordinator": "here:99"}, {COUNT: "two"}, f"{COUNT}=two: must be a number"),
+        ({"coordinator": "here:99"}, {COUNT: "two"}, f"{COUNT}=two"),
     ],
 )
 def test_processes_that_cannot_find_each_other_are_named(monkeypatch, changes, environment, reason):
@@ -48,9 +48,9 @@ def test_processes_that_cannot_find_each_other_are_named(monkeypatch, changes, e
 @pytest.mark.parametrize(
     ("found", "render", "reason"),
     [
-        (Distribution(3), False, "--batch 8: .* by 3 devices; give a multiple of 3"),
-        (Distribution(2, 0, 3), False, "2 devices in each of 3 processes; give a multiple of 6"),
-        (Distribution(2), True, "--render: on several devices under JAX alone"),
+        (Distribution(3), False, "--batch 8: .* multiple of 3"),
+        (Distribution(2, 0, 3), False, "multiple of 6"),
+        (Distribution(2), True, "--render: .*JAX"),
     ],
 )
 def test_devices_that_cannot_share_the_work_are_named(found, render, reason):
@@ -73,7 +73,7 @@ def test_batches_are_refused_exactly_where_they_cannot_be_shared():
 def test_several_hosts_under_tensorflow_are_refused():
     way = Running(coordinator="here:99", processes=2, process=0)
     with (
-        pytest.raises(TrainingError, match="set KERAS_BACKEND=jax"),
+        pytest.raises(TrainingError, match="KERAS_BACKEND=jax"),
         distribution.started(Config(), way),
     ):
         pass

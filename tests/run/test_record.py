@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from training_code.losses.settings import Loss
-from training_code.run import checkpoints, fit as training
+from training_code.run import checkpoints, fit
 from training_code.run.config import TrainingError
 from training_code.run.record import Record
 from training_code.scenes.collection import Scene
@@ -76,7 +76,7 @@ def test_the_start_may_lie_elsewhere():
     moved = record(start="there/a.npz")
     moved.go_on(PATH, stored(record(start="here/a.npz")))
     assert moved.changes == []
-    with pytest.raises(TrainingError, match=r"start 'a\.npz', now 'b\.npz'"):
+    with pytest.raises(TrainingError, match=r"a\.npz.*b\.npz"):
         record(start="here/b.npz").go_on(PATH, stored(record(start="here/a.npz")))
 
 
@@ -103,14 +103,14 @@ def test_a_refused_run_leaves_the_first_as_it_was(scene_folder, tmp_path):
 
     def train(held_out: Path, **changes) -> None:
         settings, running = dataclasses.replace(CONFIG, **changes), Running(0, validation_crops=2)
-        training.train(settings, scene_folder, run, held_out, running)
+        fit.train(settings, scene_folder, run, held_out, running)
 
     train(lists["two"])
     assert read_list(run / "held_out.txt") == {"two"}
     before = {path: path.read_bytes() for path in run.iterdir() if path.is_file()}
-    with pytest.raises(TrainingError, match="trained on families that are held out now: three"):
+    with pytest.raises(TrainingError, match=r"held out.*three"):
         train(lists["three"], epochs=3)
-    with pytest.raises(TrainingError, match="batch 2, now 4"):
+    with pytest.raises(TrainingError, match=r"batch 2.*4"):
         train(run / "held_out.txt", batch=4, epochs=3)
     assert {path: path.read_bytes() for path in run.iterdir() if path.is_file()} == before
     train(run / "held_out.txt", epochs=3)

@@ -8,7 +8,7 @@ import pytest
 from tests.conftest import ROOT
 from tests.run.training import FAST, QUICK, TINY, losses
 from training_code.camera import Development
-from training_code.run import config, fit as training
+from training_code.run import config, fit
 from training_code.tasks.hdrcnn_settings import Config
 
 COMMAND = ROOT / "training_code" / "hdrcnn_train.py"
@@ -47,7 +47,7 @@ def test_backends_and_cameras_have_the_same_first_ten_losses(
 def test_a_run_is_repeated_from_its_settings(scene_folder, held_out, tmp_path, run_python):
     settings = dataclasses.replace(TINY, epochs=1, development=Development(jpeg=(30, 100)))
     first = tmp_path / "first"
-    training.train(settings, scene_folder, first, held_out, QUICK)
+    fit.train(settings, scene_folder, first, held_out, QUICK)
     run_python(
         COMMAND, f"--scenes={scene_folder}", "--out_dir=second", f"--validation={held_out}",
         f"--config={first / 'config.json'}", "--validation_crops=2", cwd=tmp_path,

@@ -8,7 +8,7 @@ from hdrcnn import weights
 from hdrcnn.models.hdrcnn import build
 from hdrcnn.models.metadata import Hdrcnn
 from hdrcnn.weights import SHIPPED, WeightsError
-from training_code.run import start as starts, widen
+from training_code.run import start, widen
 
 
 @pytest.fixture
@@ -24,7 +24,7 @@ def test_a_wider_network_computes_the_same(picture, times):
     narrow = build(metadata.width)
     weights.assign(narrow, arrays, "narrow")
     wide = build(metadata.width * times)
-    starts.assign(wide, starts.load(SHIPPED), "wide", {"width": metadata.width * times})
+    start.assign(wide, start.load(SHIPPED), "wide", {"width": metadata.width * times})
     expected, found = (np.asarray(model(picture)) for model in (narrow, wide))
     assert expected.std() > 0.1
     np.testing.assert_allclose(found, expected, atol=2e-4)
@@ -32,7 +32,7 @@ def test_a_wider_network_computes_the_same(picture, times):
 
 def test_copies_have_gradients_of_their_own(tiny_weights, picture):
     model = build(8)
-    starts.assign(model, starts.load(tiny_weights), "wide", {"width": 8})
+    start.assign(model, start.load(tiny_weights), "wide", {"width": 8})
     before = np.asarray(model.get_layer("block1_conv1").kernel)
     np.testing.assert_array_equal(before[..., ::2], before[..., 1::2])
     model.compile(keras.optimizers.SGD(1e-4), "mse")
@@ -44,7 +44,7 @@ def test_copies_have_gradients_of_their_own(tiny_weights, picture):
 def test_what_is_no_multiple_is_refused(tiny_weights):
     for width in (2, 6):
         with pytest.raises(WeightsError, match="width 4"):
-            starts.assign(build(width), starts.load(tiny_weights), "t.npz", {"width": width})
+            start.assign(build(width), start.load(tiny_weights), "t.npz", {"width": width})
     with pytest.raises(ValueError, match="a: "):
         widen.widened({"a": np.zeros((3, 3, 2, 2))}, {"a": (3, 3, 2, 3)})
     with pytest.raises(ValueError, match="b"):

@@ -14,8 +14,8 @@ from hdrcnn.writers.exr import HALF_MAX, write_exr
 from training_code.evaluation import run
 from training_code.evaluation.protocol import BASE
 from training_code.evaluation.run import Request
-from training_code.run import fit as training
-from training_code.scenes import collection as scenes
+from training_code.run import fit
+from training_code.scenes import collection
 from training_code.scenes.collection import (
     SHOWN,
     Collection,
@@ -93,21 +93,21 @@ def test_unusable_files_are_listed_and_the_rest_is_taken(tmp_path):
     found = load_scenes(tmp_path, without=True)
     assert [scene.name for scene in found.scenes] == ["good.exr"]
     reasons = [
-        r"black\.exr: holds no light",
-        r"broken\.exr: neither OpenEXR",
-        r"flat\.exr: holds one value everywhere",
-        r"inf\.tif: holds values that are not finite",
-        r"minus\.tif: holds values that are not finite",
-        r"nan\.tif: holds values that are not finite",
-        r"negative\.exr: holds no light",
-        r"small\.exr: 63x63 pixels where the shorter side needs 64",
+        r"black\.exr: .*light",
+        r"broken\.exr: .*OpenEXR",
+        r"flat\.exr: .*one value",
+        r"inf\.tif: .*finite",
+        r"minus\.tif: .*finite",
+        r"nan\.tif: .*finite",
+        r"negative\.exr: .*light",
+        r"small\.exr: 63x63",
     ]
     assert len(found.rejected) == len(reasons)
     for line, reason in zip(found.rejected, reasons, strict=True):
         with pytest.raises(ImageError, match=reason):
             raise ImageError(line)
         assert "\n" not in line
-    assert found.rejected_lines().splitlines()[0] == "8 files are left out:"
+    assert found.rejected_lines().startswith("8 files ")
     assert found.rejected_lines().count("\n") == 9
     assert len(load_scenes(tmp_path, without=True, smallest=63).scenes) == 2
 
@@ -116,19 +116,19 @@ def test_of_many_unusable_files_the_first_are_shown():
     lines = Collection(
         [], [f"file {number}" for number in range(1234)], saturated=2
     ).rejected_lines()
-    assert lines.startswith("2 photographs are left out: more than 5 % are clipped")
-    assert lines.splitlines()[1] == "1,234 files are left out:"
+    assert lines.startswith("2 photographs")
+    assert lines.splitlines()[1].startswith("1,234 files ")
     assert lines.count("  file ") == SHOWN
     assert lines.splitlines()[-1] == f"  and {1234 - SHOWN:,} more"
     assert Collection([], [], ["a note"]).rejected_lines() == "a note\n"
 
 
 def test_nothing_left_is_an_error(tmp_path):
-    with pytest.raises(ImageError, match=r"^[^\n]*holds no HDR scenes \(\.exr, [^\n]*$"):
+    with pytest.raises(ImageError, match=r"^[^\n]*\.exr, [^\n]*$"):
         load_scenes(tmp_path, without=True)
     (tmp_path / "bad.exr").write_bytes(b"nothing")
     (tmp_path / "worse.hdr").write_bytes(b"nothing")
-    with pytest.raises(ImageError, match=r"no usable HDR scene: [^\n]*bad\.exr: [^\n]*1 more"):
+    with pytest.raises(ImageError, match=r"[^\n]*bad\.exr: [^\n]*1 more"):
         load_scenes(tmp_path, without=True)
 
 
@@ -156,7 +156,7 @@ def test_what_is_spared_is_missed_by_no_view(rows, columns, size, fov, crop):
               {"pitch": (-91.0, 0.0)}, {"crop": (0.0, 0.5)}, {"crop": (0.5, 1.1)}]
 )  # fmt: skip
 def test_views_outside_their_ranges_are_named(wrong):
-    with pytest.raises(ValueError, match=rf"^{next(iter(wrong))} [^\n]*two rising values in"):
+    with pytest.raises(ValueError, match=rf"^{next(iter(wrong))} "):
         Views(**wrong)
 
 
@@ -203,14 +203,14 @@ def test_files_of_many_pixels_are_read_one_at_a_time_however_short_they_are(
     flat[0] = 2
     write_exr(tmp_path / "a.exr", flat)
     assert (tmp_path / "a.exr").stat().st_size < 20_000
-    monkeypatch.setattr(scenes, "LARGE", 3 * 512 * 512 - large)
+    monkeypatch.setattr(collection, "LARGE", 3 * 512 * 512 - large)
     alone = []
 
     def read(path):
-        alone.append(scenes._one_large_file.locked())
+        alone.append(collection._one_large_file.locked())
         return flat.copy()
 
-    monkeypatch.setattr(scenes, "read_hdr", read)
+    monkeypatch.setattr(collection, "read_hdr", read)
     usable_pixels(tmp_path / "a.exr", 64)
     assert alone == [large]
 
@@ -261,9 +261,9 @@ def test_the_evaluation_prints_what_it_leaves_out(scene_folder, tmp_path, capsys
 def test_the_training_prints_what_it_leaves_out(scene_folder, tmp_path, capsys, monkeypatch):
     """Below --size is too small; the run is stopped where the model would be built."""
     (tmp_path / "list.txt").write_text("two\n")
-    monkeypatch.setattr(training, "compiled", lambda *_: sys.exit("far enough"))
+    monkeypatch.setattr(fit, "compiled", lambda *_: sys.exit("far enough"))
     with pytest.raises(SystemExit, match="far enough"):
-        training.train(Config(size=64), scene_folder, tmp_path / "run", tmp_path / "list.txt")
+        fit.train(Config(size=64), scene_folder, tmp_path / "run", tmp_path / "list.txt")
     printed = capsys.readouterr().out.splitlines()
     assert printed[0] == "2 files are left out:"
     assert "a.exr: 96x48 pixels where the shorter side needs 64" in printed[1]

@@ -52,7 +52,7 @@ def test_names_stand_in_the_list_as_they_are_where_they_can(tmp_path):
 
 def test_what_is_no_text_is_named(tmp_path):
     (tmp_path / "list.txt").write_text("cannon\n", encoding="utf-16")
-    with pytest.raises(ImageError, match=r"^[^\n]*list\.txt: not UTF-8 text; [^\n]*$"):
+    with pytest.raises(ImageError, match=r"^[^\n]*list\.txt: [^\n]*UTF-8[^\n]*$"):
         read_list(tmp_path / "list.txt")
 
 
@@ -101,9 +101,7 @@ def test_training_and_evaluation_say_it(scene_folder, tmp_path, capsys):
         lambda: choose_scenes(request),
         lambda: sides(path),
     ):
-        with pytest.raises(
-            (ImageError, ValueError), match=rf"^{path}: [^\n]*is three meant[^\n]*$"
-        ):
+        with pytest.raises((ImageError, ValueError), match=rf"^{path}: [^\n]*three[^\n]*$"):
             refused()
 
 

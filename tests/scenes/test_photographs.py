@@ -15,7 +15,7 @@ from hdrcnn.readers.photograph import read_ldr
 from hdrcnn.writers.exr import write_exr
 from training_code.camera import Camera
 from training_code.camera.shots import draw_shot, take
-from training_code.scenes import photographs as ldr_scenes
+from training_code.scenes import photographs
 from training_code.scenes.photographs import MOST_SATURATED, LdrScene, load_photographs
 from training_code.scenes.views import Views
 
@@ -96,15 +96,15 @@ def test_families_and_unusable_files(tmp_path):
 
 
 def test_nothing_left_is_an_error(tmp_path):
-    with pytest.raises(ImageError, match=r"^[^\n]*holds no photographs \(\.png, [^\n]*$"):
+    with pytest.raises(ImageError, match=r"^[^\n]*\.png, [^\n]*$"):
         load_photographs(tmp_path, without=True)
     save(tmp_path / "white.png", photograph(saturated=400))
-    with pytest.raises(ImageError, match=r"no usable photograph: 1 with more than 5% "):
+    with pytest.raises(ImageError, match=r"1 [^\n]*5%"):
         load_photographs(tmp_path, without=True)
 
 
 def test_more_photographs_than_a_chunk_stay_in_order(tmp_path, monkeypatch):
-    monkeypatch.setattr(ldr_scenes, "CHUNK", 3)
+    monkeypatch.setattr(photographs, "CHUNK", 3)
     for number in range(11):
         save(tmp_path / f"{number:02}.png", photograph(64, 70 + number))
     found = load_photographs(tmp_path, without=True)
@@ -114,13 +114,13 @@ def test_more_photographs_than_a_chunk_stay_in_order(tmp_path, monkeypatch):
 def counted(monkeypatch) -> list[str]:
     """The files that are decoded from now on."""
     read: list[str] = []
-    original = ldr_scenes.measured
+    original = photographs.measured
 
-    def noted(path: Path) -> ldr_scenes.Facts:
+    def noted(path: Path) -> photographs.Facts:
         read.append(path.name)
         return original(path)
 
-    monkeypatch.setattr(ldr_scenes, "measured", noted)
+    monkeypatch.setattr(photographs, "measured", noted)
     return read
 
 
@@ -227,7 +227,7 @@ def test_a_scene_is_a_name_until_it_is_used(tmp_path):
     assert len(pickle.dumps(scene)) < 1000
     np.testing.assert_array_equal(pickle.loads(pickle.dumps(scene)).pixels, scene.pixels)
     save(tmp_path / "a.png", photograph(64, 64))
-    with pytest.raises(ImageError, match=r"a\.png: was changed while in use; start again"):
+    with pytest.raises(ImageError, match=r"a\.png: .*changed"):
         scene.crop(0, 0, 8, 8)
     (tmp_path / "a.png").unlink()
     with pytest.raises(ImageError, match=r"a\.png: "):

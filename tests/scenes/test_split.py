@@ -75,7 +75,7 @@ def test_a_share_is_a_share(share):
 
 
 def test_a_single_family_is_told_what_to_do():
-    with pytest.raises(ValueError, match=r"^[^\n]*one family \(night\)[^\n]*MANIFEST\.csv[^\n]*$"):
+    with pytest.raises(ValueError, match=r"^[^\n]*night[^\n]*MANIFEST\.csv[^\n]*$"):
         sides([scene("a.exr", "night"), scene("b.exr", "night")])
 
 
@@ -94,5 +94,5 @@ def test_a_list_overrides_the_rule(tmp_path):
 def test_a_list_that_splits_nothing_is_an_error(tmp_path, text, what):
     path = tmp_path / "list.txt"
     path.write_text(text)
-    with pytest.raises(ValueError, match=rf"list\.txt: names {what} of the 2 families[^\n]*$"):
+    with pytest.raises(ValueError, match=rf"list\.txt: [^\n]*{what}[^\n]*$"):
         held_out_by_list([scene("1.exr", "a"), scene("2.exr", "b")], path)

@@ -10,7 +10,7 @@ import pytest
 from hdrcnn.files import ImageError
 from hdrcnn.writers.exr import write_exr
 from training_code.evaluation.protocol import FixedViews
-from training_code.scenes import collection as scenes_module
+from training_code.scenes import collection
 from training_code.scenes.collection import StoredScene, half_scale, load_scenes
 from training_code.scenes.store import MappedScene, SceneStore, half_of_memory
 from training_code.scenes.views import Views
@@ -63,13 +63,13 @@ def test_a_second_run_reads_no_original_again(folder, tmp_path, monkeypatch):
     load_scenes(folder, without=True, store=SceneStore(tmp_path / "files", 0))
     before = sorted((tmp_path / "files").iterdir())
     read = []
-    original = scenes_module.usable_pixels
+    original = collection.usable_pixels
 
     def noted(path, *arguments):
         read.append(path.name)
         return original(path, *arguments)
 
-    monkeypatch.setattr(scenes_module, "usable_pixels", noted)
+    monkeypatch.setattr(collection, "usable_pixels", noted)
     write_exr(folder / "c.exr", np.random.default_rng(9).random((SIDE, SIDE + 1, 3)))
     before[0].write_bytes(before[0].read_bytes()[:1000])
     found = load_scenes(folder, without=True, store=SceneStore(tmp_path / "files", 0))
@@ -110,7 +110,7 @@ def test_files_of_another_reduction_are_not_used(folder, tmp_path, monkeypatch, 
     load(16)
     before = len(list(store.folder.iterdir()))
     if changed == "version":
-        monkeypatch.setattr(scenes_module, "REDUCTION", 1)
+        monkeypatch.setattr(collection, "REDUCTION", 1)
     load(24 if changed == "width" else 16)
     assert len(list(store.folder.iterdir())) == 2 * before == 14
 
@@ -149,11 +149,11 @@ def test_scenes_beyond_the_budget_cost_no_memory(tmp_path):
 
 def test_files_that_cannot_be_written_or_are_lost_give_one_line(folder, tmp_path):
     (tmp_path / "files").write_text("in the way")
-    with pytest.raises(ImageError, match=r"^[^\n]*files: cannot be made: [^\n]*$"):
+    with pytest.raises(ImageError, match=r"^[^\n]*files: [^\n]*$"):
         load_scenes(folder, without=True, store=SceneStore(tmp_path / "files", 0))
     scene = load_scenes(folder, without=True, store=SceneStore(tmp_path / "other", 0)).scenes[0]
     Path(scene.path).unlink()  # type: ignore[attr-defined]
-    with pytest.raises(ImageError, match=r"^[^\n]*\.npy: cannot be read [^\n]*$"):
+    with pytest.raises(ImageError, match=r"^[^\n]*\.npy: [^\n]*$"):
         scene.crop(0, 0, 8, 8)
 
 

@@ -5,7 +5,7 @@ import pytest
 
 from hdrcnn import weights
 from hdrcnn.colour.transfer import linearise
-from hdrcnn.predict import camera_curve as curve_estimation
+from hdrcnn.predict import camera_curve
 from tests.conftest import ROOT
 from training_code.evaluation import protocol
 from training_code.evaluation.methods import ESTIMATED, ESTIMATED_SUFFIX, Named, build_methods
@@ -24,7 +24,7 @@ def test_rows_with_estimated_curves(picture, shot, tiny_weights):
     code = picture.astype(np.float32) / 255
     methods = build_methods([Named("ours", tiny_weights)], [], True, weights.CURVES)
     found = {method.name: method.predict(shot, code, code) for method in methods}
-    curve = curve_estimation.load().estimate(code)
+    curve = camera_curve.load().estimate(code)
     np.testing.assert_allclose(found[ESTIMATED], linearise(code, curve), rtol=1e-5)
     unsaturated = code.max(axis=-1) < 0.95
     ours, other = found["ours"], found["ours" + ESTIMATED_SUFFIX]
@@ -52,7 +52,7 @@ def test_from_scenes_to_a_file_that_can_be_loaded(scene_folder, tmp_path, run_py
     assert "24 pictures" in done.stdout
     assert "held out, stops RMS" in done.stdout
     path = tmp_path / "run" / "weights.npz"
-    found = curve_estimation.load(path).belief(picture)
+    found = camera_curve.load(path).belief(picture)
     assert np.isfinite([found.nearest.n, found.nearest.s, *found.probabilities]).all()
     training = weights.load(path)[1].training
     assert training["scenes"] == ["c.exr"]  # The others are too small.

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from hdrcnn.predict.blend import THRESHOLD, bend, saturation
-from hdrcnn.tiles.frame import Frame, block_means
-from hdrcnn.tiles.geometry import pad_to_multiple
+from hdrcnn.tiles.frame import Frame
+from hdrcnn.tiles.geometry import block_means, pad_to_multiple
 from hdrcnn.tiles.regions import Region
 
 sides = st.integers(1, 70)

@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 from scipy.ndimage import zoom
 
-from hdrcnn.tiles.frame import block_means
-from hdrcnn.tiles.geometry import enlarge
+from hdrcnn.tiles.geometry import block_means, enlarge
 from hdrcnn.tiles.guided import Reduced, slopes
 from hdrcnn.tiles.regions import Region
 

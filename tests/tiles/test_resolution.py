@@ -136,5 +136,5 @@ def test_wide_areas_are_filled_from_their_rim():
 
 
 def test_unknown_resolutions_are_refused(tiny_weights):
-    with pytest.raises(ValueError, match="unknown resolution 'half'; known: auto, native, working"):
+    with pytest.raises(ValueError, match=r"resolution .*half.*native"):
         hdrcnn.load(tiny_weights).reconstruct(np.zeros((4, 4, 3), np.uint8), resolution="half")

@@ -94,7 +94,7 @@ def test_held_rows_do_not_grow_with_the_height(strips):
 )
 def test_what_cannot_be_computed_in_strips_is_said(layer):
     image = keras.Input((None, None, 3))
-    with pytest.raises(ValueError, match="cannot be computed in strips"):
+    with pytest.raises(ValueError, match="strips"):
         Strips(keras.Model(image, layer(image)))
 
 

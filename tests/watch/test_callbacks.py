@@ -147,8 +147,8 @@ def test_watching_changes_nothing_and_sees_the_averaged_weights(tmp_path, capsys
 def test_it_does_so_under_jax_without_tensorflow(tmp_path, run_python):
     script = (
         "import sys; sys.modules['tensorflow'] = None\n"
-        "from pathlib import Path; from tests.watch import test_callbacks as test_watching\n"
-        f"test_watching.watch_a_training(Path({str(tmp_path)!r}))\n"
+        "from pathlib import Path; from tests.watch import test_callbacks\n"
+        f"test_callbacks.watch_a_training(Path({str(tmp_path)!r}))\n"
         "import keras; print('passed under', keras.config.backend())"
     )
     assert "passed under jax" in run_python("-c", script, cwd=ROOT, KERAS_BACKEND="jax").stdout

@@ -9,7 +9,7 @@ import pytest
 import hdrcnn
 from hdrcnn import WeightsError
 from hdrcnn.models.hdrcnn import build
-from hdrcnn.weights import published as published_weights
+from hdrcnn.weights import published
 from tests.weights.published import plain_tensorflow, published_arrays, save_pickle, save_published
 
 
@@ -19,7 +19,7 @@ def test_every_pickle_protocol_gives_the_arrays(tmp_path, protocol):
     arrays[3] = np.asfortranarray(arrays[3].astype(">f4"))
     arrays[4] = np.asfortranarray(arrays[4].astype(np.float64))
     path = save_published(tmp_path / "p.npz", arrays, protocol)
-    for read, array in zip(published_weights.read_list(path), arrays, strict=True):
+    for read, array in zip(published.read_list(path), arrays, strict=True):
         np.testing.assert_array_equal(read, array.astype(np.float32))
 
 
@@ -28,11 +28,11 @@ def test_numpy_s_own_file_is_read(tmp_path):
     listed = np.empty(80, object)
     listed[:] = arrays
     np.savez(tmp_path / "p.npz", params=listed)
-    assert len(published_weights.read_list(tmp_path / "p.npz")) == 80
+    assert len(published.read_list(tmp_path / "p.npz")) == 80
 
 
 def test_the_names_are_those_of_the_network():
-    names = list(published_weights.names())
+    names = list(published.names())
     assert len(names) == 80
     assert set(names) == {variable.path for variable in build(2).variables}
 
@@ -69,7 +69,7 @@ def test_a_hostile_pickle_runs_nothing(tmp_path, monkeypatch, function, protocol
         argument = "mkdir trap"
     payload = pickle.dumps([Hostile(function, argument)], protocol=protocol)
     path = save_pickle(tmp_path / "evil.npz", payload)
-    with pytest.raises(WeightsError, match=r"evil\.npz: not read: [^\n]*it asks for [^\n]*$"):
+    with pytest.raises(WeightsError, match=r"evil\.npz: [^\n]*asks for [^\n]*$"):
         hdrcnn.load(path)
     assert [entry.name for entry in tmp_path.iterdir()] == ["evil.npz"]
 
@@ -86,7 +86,7 @@ def test_a_hostile_pickle_runs_nothing(tmp_path, monkeypatch, function, protocol
     ],
 )
 def test_what_is_no_list_of_arrays_gives_one_line(tmp_path, payload):
-    with pytest.raises(WeightsError, match=r"^[^\n]*p\.npz: not read[^\n]*$"):
+    with pytest.raises(WeightsError, match=r"^[^\n]*p\.npz: [^\n]*$"):
         hdrcnn.load(save_pickle(tmp_path / "p.npz", payload))
 
 
@@ -94,14 +94,14 @@ def test_a_lie_about_the_shape_is_caught(tmp_path):
     payload = pickle.dumps([np.zeros((4, 4), np.float32)], protocol=2)
     lie = payload.replace(b"K\x04K\x04\x86", b"K\x04K\xff\x86")
     assert lie != payload
-    with pytest.raises(WeightsError, match="with 64 bytes"):
+    with pytest.raises(WeightsError, match="64 bytes"):
         hdrcnn.load(save_pickle(tmp_path / "p.npz", lie))
 
 
 def test_a_wrong_number_and_wrong_shapes_are_named(tmp_path):
     arrays = published_arrays(2)
-    with pytest.raises(WeightsError, match="79 arrays where the published layout has 80"):
+    with pytest.raises(WeightsError, match=r"short\.npz: 79 "):
         hdrcnn.load(save_published(tmp_path / "short.npz", arrays[:79]))
     arrays[26] = arrays[26][..., :5]
-    with pytest.raises(WeightsError, match="latent_conv/kernel has shape"):
+    with pytest.raises(WeightsError, match="latent_conv/kernel"):
         hdrcnn.load(save_published(tmp_path / "bent.npz", arrays))

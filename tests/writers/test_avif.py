@@ -6,8 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from hdrcnn.colour.absolute import ContentLight, content_light, pq_codes
-from hdrcnn.colour.pq import pq_decode
+from hdrcnn.colour.pq import ContentLight, content_light, pq_codes, pq_decode
 from hdrcnn.readers.cicp import heif_code_points
 from hdrcnn.writers import Options, Picture
 from hdrcnn.writers.avif import write

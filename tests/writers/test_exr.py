@@ -11,9 +11,8 @@ from hypothesis.extra import numpy as hnp
 from hdrcnn.colour.primaries import DISPLAY_P3, REC709
 from hdrcnn.readers.hdr import read_exr
 from hdrcnn.readers.panorama import Band
-from hdrcnn.writers import Options, Picture
+from hdrcnn.writers import COMPRESSIONS, Options, Picture
 from hdrcnn.writers.exr import HALF_MAX, write, write_exr
-from hdrcnn.writers.options import COMPRESSIONS
 from tests.writers.outputs import CAMERA, exr_header, exr_pixels, made
 
 

@@ -14,7 +14,7 @@ from hdrcnn.colour.primaries import ADOBE_RGB, DISPLAY_P3
 from hdrcnn.colour.transfer import srgb_decode, srgb_encode
 from hdrcnn.files import ImageError
 from hdrcnn.readers.photograph import read_photograph
-from hdrcnn.writers import Options, Picture, gain_map, jpeg_segments as jpeg_parts
+from hdrcnn.writers import Options, Picture, gain_map, jpeg_segments
 from hdrcnn.writers.ultrahdr import ISO, write
 from tests.writers.outputs import CAMERA, jpeg, made, photograph
 
@@ -47,7 +47,7 @@ def iso_numbers(data: bytes) -> list[float]:
     """Headrooms, smallest and largest gain, gamma, offsets; from the segment by the letter."""
     (segment,) = (
         contents[len(ISO):]
-        for marker, contents, _ in jpeg_parts.segments(data)
+        for marker, contents, _ in jpeg_segments.segments(data)
         if marker == 0xE2 and contents.startswith(ISO)
     )  # fmt: skip
     assert segment[:5] == bytes((0, 0, 0, 0, 0x40))
@@ -61,7 +61,7 @@ def decoded(data: bytes) -> np.ndarray:
     Raises ValueError for what is no JPEG: libultrahdr ends the process when it is given none.
     """
     imagecodecs = pytest.importorskip("imagecodecs")
-    jpeg_parts.samples_only(data)
+    jpeg_segments.samples_only(data)
     return imagecodecs.ultrahdr_decode(data)[..., :3].astype(np.float32)
 
 
@@ -115,7 +115,9 @@ def test_a_place_between_the_scans_does_not_reach_the_file(tmp_path):
     source = jpeg(photograph(), progressive=True)
     at = source.rindex(b"\xff\xda")
     place = b"<exif:GPSLatitude>48,51.5N</exif:GPSLatitude>"
-    hidden = jpeg_parts.segment(0xE1, jpeg_parts.XMP + place) + jpeg_parts.segment(0xFE, place)
+    hidden = jpeg_segments.segment(0xE1, jpeg_segments.XMP + place) + jpeg_segments.segment(
+        0xFE, place
+    )
     write(tmp_path / "a.jpg", from_jpeg(source[:at] + hidden + source[at:]), Options())
     data = (tmp_path / "a.jpg").read_bytes()
     assert b"GPS" not in data
@@ -225,7 +227,7 @@ def test_primaries_that_only_exif_told_become_a_profile(tmp_path):
 
 
 def test_a_picture_that_is_too_wide_is_refused(tmp_path):
-    with pytest.raises(ImageError, match=r"65536x1 is more than a JPEG holds"):
+    with pytest.raises(ImageError, match="65536x1"):
         write(tmp_path / "a.jpg", Picture(np.ones((1, 65536, 3), np.float16)), Options())
 
 

@@ -5,9 +5,8 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from hdrcnn.batch.recipe import making_of
-from hdrcnn.writers import WRITERS, Options, Picture
-from hdrcnn.writers.options import COMPRESSIONS
-from hdrcnn.writers.preview import write_png
+from hdrcnn.writers import COMPRESSIONS, WRITERS, Options, Picture
+from hdrcnn.writers.display import write_png
 from hdrcnn.writers.whole import is_whole
 
 PACKAGES = {"avif": "imagecodecs", "jxl": "imagecodecs"}

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from hdrcnn.colour.display import to_display
+from hdrcnn.colour.transfer import to_display
 from hdrcnn.writers import WRITERS, Options
 from tests.browser import found_by
 from tests.writers.outputs import made

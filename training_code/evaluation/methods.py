@@ -80,7 +80,7 @@ def parse_named(text: str, default: str | None = None) -> Named:
 def perfect_highlights(code: np.ndarray, truth: np.ndarray, curve: bool = False) -> np.ndarray:
     """Truth where alpha > 0, elsewhere the photograph by the inverse mean curve.
 
-    code, truth: [H, W, 3]. alpha: `saturation.saturation`, of a pixel's largest channel. The
+    code, truth: [H, W, 3]. alpha: `clipping_level.saturation`, of a pixel's largest channel. The
     photograph is first aligned to the truth by the gain of the metrics, so that the two fit
     together. Where the camera's curve is far from the mean, a step is left between them, which
     no correction of the whole image can mend: such an image can score below its input.

@@ -10,9 +10,8 @@ import io
 import numpy as np
 from PIL import Image
 
-from hdrcnn.colour.display import to_display
-from hdrcnn.colour.transfer import inverse_camera_curve, luminance
-from hdrcnn.tiles.reduction import fitting, resized
+from hdrcnn.colour.transfer import inverse_camera_curve, luminance, to_display
+from hdrcnn.tiles.geometry import fitting, resized
 from training_code.evaluation.metrics import HIGHLIGHT_CODE
 
 EXPOSURES = (0, -3, -5)

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from hdrcnn import weights
+from hdrcnn.console import quietly
 from hdrcnn.files import ImageError, finished_whole
-from hdrcnn.printed import quietly
 from training_code.evaluation import text
 from training_code.evaluation.methods import build_methods, missing_predictions
 from training_code.evaluation.report import (

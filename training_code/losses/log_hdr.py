@@ -15,7 +15,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from hdrcnn.colour.saturation import saturation
+from hdrcnn.colour.clipping_level import saturation
 from hdrcnn.colour.transfer import LOG_OFFSET, LUMINANCE_WEIGHTS, log_encode, luminance
 from hdrcnn.predict import blend as highlights
 from training_code.losses.settings import Loss

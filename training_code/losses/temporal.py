@@ -17,7 +17,7 @@ from types import ModuleType
 
 from keras import ops
 
-from hdrcnn.colour.saturation import saturation
+from hdrcnn.colour.clipping_level import saturation
 from hdrcnn.colour.transfer import Array, log_encode
 from training_code.camera.noise import gaussian
 from training_code.losses.motion import COLUMNS

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hdrcnn.printed import quietly
+from hdrcnn.console import quietly
 from training_code.run.config import TrainingError
 from training_code.tasks.settings import Running, Schedule
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from hdrcnn.files import ImageError, real
 from hdrcnn.readers.hdr import HDR_SUFFIXES
-from hdrcnn.readers.listing import is_folder
+from hdrcnn.readers.kinds import is_folder
 
 NAMED = 8
 """Names that a line gives."""

@@ -11,7 +11,7 @@ import numpy as np
 
 from hdrcnn.files import ImageError
 from hdrcnn.readers.photograph import read_ldr
-from hdrcnn.writers.preview import write_png
+from hdrcnn.writers.display import write_png
 from training_code.camera import Camera, Key, Part, TooBlackError, generator
 from training_code.camera.batches import ATTEMPTS, Batches
 from training_code.camera.brackets import (

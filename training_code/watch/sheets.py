@@ -14,9 +14,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from hdrcnn.colour.display import to_display
-from hdrcnn.tiles.reduction import resized
-from hdrcnn.writers.preview import write_png
+from hdrcnn.colour.transfer import to_display
+from hdrcnn.tiles.geometry import resized
+from hdrcnn.writers.display import write_png
 from training_code.evaluation.panels import ERROR_RANGE, error_map
 from training_code.watch.validation import Look
 

@@ -81,14 +81,14 @@ def test_every_level_that_a_shot_asks_for_is_kept_and_no_other(size):
 
 def test_more_pixels_than_can_be_addressed_are_refused(monkeypatch):
     monkeypatch.setattr(atlas, "MOST_PIXELS", 100_000)
-    with pytest.raises(ValueError, match=r"4 scenes have .* and 100,000 can be addressed"):
+    with pytest.raises(ValueError, match=r"4 scenes .*100,000"):
         atlas.build(SCENES, VIEWS, 64)
 
 
 def test_they_are_refused_before_any_is_read(monkeypatch):
     monkeypatch.setattr(atlas, "MOST_PIXELS", 100_000)
     lost = StoredScene("a", "a", "nowhere.npy", (256, 512))
-    with pytest.raises(ValueError, match=r"1 scenes have .* and 100,000 can be addressed"):
+    with pytest.raises(ValueError, match=r"1 scenes .*100,000"):
         atlas.build([lost], Views(fov=(30.0, 100.0)), 64)
 
 

@@ -91,5 +91,5 @@ def test_passes_are_the_orthonormal_transform():
 
 
 def test_sides_that_are_no_whole_blocks_are_refused():
-    with pytest.raises(ValueError, match="56x48 pixels: both sides must be multiples of 16"):
+    with pytest.raises(ValueError, match=r"56x48.*16"):
         round_trip(PICTURES[:, :, :56], [50] * 4, [True] * 4)

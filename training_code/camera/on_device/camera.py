@@ -25,7 +25,7 @@ from training_code.camera import (
     add_noise,
     curve_codes,
     jitter_colour,
-    white_balance as balance,
+    white_balance,
 )
 from training_code.camera.noise import gaussian
 from training_code.camera.on_device import jpeg, views
@@ -45,7 +45,7 @@ def recolour(linear: Tensor, shots: dict[str, Any], development: Development) ->
     """White balance, hue and saturation: [N, H, W, 3] linear >= 0 to the same."""
     if development.white_balance_sd:
         gains = ops.cast(shots["white_balance"], "float32")[:, None, None, :]
-        linear = balance(linear, gains, xp=ops)
+        linear = white_balance(linear, gains, xp=ops)
     if development.hue_sd or development.saturation_sd:
         hue, saturation = _spread(shots["hue"]), _spread(shots["saturation"])
         linear = jitter_colour(linear, hue, saturation, xp=ops)

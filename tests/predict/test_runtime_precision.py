@@ -6,7 +6,7 @@ import pytest
 
 import hdrcnn
 from hdrcnn.colour.transfer import log_decode
-from hdrcnn.predict import precision
+from hdrcnn.predict import runtime
 from tests.conftest import ROOT
 from tests.weights.published import published_arrays, save_published
 
@@ -22,18 +22,18 @@ from tests.weights.published import published_arrays, save_published
     ],
 )
 def test_the_processor_s_flags_decide(monkeypatch, line, expected):
-    assert precision.cpu_has_bfloat16(f"processor\t: 0\n{line}\n") is expected
-    monkeypatch.setattr(precision, "cpu_has_bfloat16", lambda: expected)
-    assert precision.chosen("auto", "tensorflow") == ("bfloat16" if expected else "float32")
-    assert precision.chosen("auto", "jax") == "float32"
-    assert precision.chosen("auto", "tensorflow", on_gpu=True) == "float32"
-    assert precision.chosen("bfloat16", "jax") == "bfloat16"
-    with pytest.raises(ValueError, match="unknown precision 'half'"):
-        precision.chosen("half", "tensorflow")
+    assert runtime.cpu_has_bfloat16(f"processor\t: 0\n{line}\n") is expected
+    monkeypatch.setattr(runtime, "cpu_has_bfloat16", lambda: expected)
+    assert runtime.chosen("auto", "tensorflow") == ("bfloat16" if expected else "float32")
+    assert runtime.chosen("auto", "jax") == "float32"
+    assert runtime.chosen("auto", "tensorflow", on_gpu=True) == "float32"
+    assert runtime.chosen("bfloat16", "jax") == "bfloat16"
+    with pytest.raises(ValueError, match=r"precision .*half"):
+        runtime.chosen("half", "tensorflow")
 
 
 def test_the_policy_is_put_back():
-    with precision.building_in("bfloat16"):
+    with runtime.building_in("bfloat16"):
         assert keras.config.dtype_policy().name == "mixed_bfloat16"
     assert keras.config.dtype_policy().name == "float32"
 
@@ -41,7 +41,7 @@ def test_the_policy_is_put_back():
 def test_a_published_file_is_computed_as_published_unless_asked_otherwise(
     tmp_path, tiny_weights, monkeypatch
 ):
-    monkeypatch.setattr(precision, "cpu_has_bfloat16", lambda: True)
+    monkeypatch.setattr(runtime, "cpu_has_bfloat16", lambda: True)
     published = save_published(tmp_path / "p.npz", published_arrays(2))
 
     def computed_in(params, asked):

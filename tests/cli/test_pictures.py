@@ -6,10 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from hdrcnn.batch.job import Settings
-from hdrcnn.batch.log import Journal, fault, record
-from hdrcnn.batch.outcome import Outcome
+from hdrcnn.batch.job import Outcome, Settings
 from hdrcnn.batch.plan import Job
+from hdrcnn.cli.pictures import Journal, fault, record
 from hdrcnn.files import ImageError
 
 JOB = Job(Path("in/a.jpg"), Path("out/a"))
@@ -59,7 +58,7 @@ def test_a_picture_is_never_written_to(tmp_path):
     (tmp_path / "a.jpg").write_bytes(b"picture")
     (tmp_path / "link").symlink_to(tmp_path / "a.jpg")
     for name in ("a.jpg", "link"):
-        with pytest.raises(ImageError, match=f"{name}: a picture, its result or weights"):
+        with pytest.raises(ImageError, match=f"{name}: .*--log"):
             Journal(tmp_path / name, [tmp_path / "a.jpg"])
     assert (tmp_path / "a.jpg").read_bytes() == b"picture"
 
@@ -82,5 +81,5 @@ def test_a_log_in_a_folder_that_is_gone_does_not_bring_it_back(tmp_path):
 
 
 def test_a_place_that_cannot_be_written_is_said_at_once(tmp_path):
-    with pytest.raises(ImageError, match=r"^[^\n]*cannot be written[^\n]*$"):
+    with pytest.raises(ImageError, match=r"^[^\n]*written[^\n]*$"):
         Journal(tmp_path)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, strategies as st
 
-from hdrcnn.colour.sensor_light import RAMP, SensorLight
+from hdrcnn.colour.measured import RAMP, SensorLight
 from hdrcnn.colour.transfer import camera_curve, srgb_encode
 
 MATRIX = np.linalg.inv([[0.7, 0.25, 0.05], [0.1, 0.8, 0.1], [0.02, 0.2, 0.78]])

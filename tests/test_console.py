@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings, strategies as st
 
+from hdrcnn.console import without
 from hdrcnn.files import ImageError
-from hdrcnn.printed import without
 from hdrcnn.readers.hdr import read_hdr
 from hdrcnn.writers.exr import write_exr
 from tests.readers.exr_files import RGB
@@ -32,7 +32,7 @@ def test_damaged_openexr_files_print_nothing(tmp_path, sound, capfd):
     half[len(half) // 2 : len(half) // 2 + 9] = b"\xff" * 9
     for data in (sound[:-99], sound[: len(sound) // 2], sound[:400], sound[:330], bytes(half)):
         path.write_bytes(data)
-        with pytest.raises(ImageError, match=r"^[^\n]*a\.exr: [^\n]*copy it again[^\n]*$"):
+        with pytest.raises(ImageError, match=r"^[^\n]*a\.exr: [^\n]*copy[^\n]*$"):
             read_hdr(path)
     assert capfd.readouterr() == ("", "")
 
@@ -103,7 +103,7 @@ def test_closed_streams_stop_nothing(run_python, tmp_path):
     run_python(
         "-c",
         "import os, re; os.close(1); os.close(2)\n"
-        "from hdrcnn.printed import without\n"
+        "from hdrcnn.console import without\n"
         "with without(re.compile('x')): print('y', flush=False)\n",
         cwd=tmp_path,
     )

@@ -10,10 +10,9 @@ from PIL import Image
 from tests.conftest import ROOT
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
-STOPPED = "stopped; what was written is whole, run again to go on\n"
 HEAD = """
 import signal
-from hdrcnn.printed import quietly; from hdrcnn.cli.console import run
+from hdrcnn.console import quietly; from hdrcnn.cli.main import run
 def press():
     signal.raise_signal(signal.SIGINT)
 def swallowed():
@@ -36,7 +35,7 @@ def stopped(script, cwd, status=130, before=""):
         check=False,
     )
     assert done.returncode == status, done.stdout + done.stderr
-    assert done.stderr.endswith(STOPPED if status else "")  # Libraries may have said something.
+    assert ("stopped" in done.stderr) is bool(status)  # Libraries may have said something.
     assert "Traceback" not in done.stderr
     return done.stdout
 

@@ -3,7 +3,7 @@
 import pytest
 from hypothesis import given, strategies as st
 
-from hdrcnn.batch.shards import Shard
+from hdrcnn.batch.machines import Shard
 
 
 @given(st.lists(st.integers(), max_size=60), st.integers(1, 40))

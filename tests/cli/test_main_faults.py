@@ -8,13 +8,13 @@ import unicodedata
 import pytest
 from hypothesis import given, strategies as st
 
-from hdrcnn.printed import printable
+from hdrcnn.console import printable
 from tests.conftest import ROOT
 
 COMMAND = ROOT / "hdrcnn_predict.py"
 SPEAKS = """
 import sys
-from hdrcnn.printed import quietly, say; from hdrcnn.cli.console import run
+from hdrcnn.console import quietly, say; from hdrcnn.cli.main import run
 def main():
     with quietly():
         pass

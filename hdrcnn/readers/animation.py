@@ -1,18 +1,45 @@
-"""The first picture of an animation on its screen (GIF), or canvas (WebP).
+"""The first picture of an animation on its screen (GIF), or canvas (WebP), and the chunks of WebP.
 
 It may be smaller; what it leaves free is transparent, as browsers show it. Sources: CompuServe,
 "Graphics Interchange Format" 89a; RFC 9649 (WebP), clause 2.7.1.1.
 """
 
+import struct
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
 from hdrcnn.readers.decoded import NotReadError
-from hdrcnn.readers.kinds import webp_frame
 
 _MOST = 24_000_000
 """Pixels of a screen of which the first picture may be any part, however small."""
+
+
+def _webp_chunks(data: bytes) -> Iterator[tuple[bytes, int]]:
+    """Name and first byte of each chunk, those inside the frames of a film too."""
+    at = 12
+    while at + 8 <= len(data):
+        name, size = struct.unpack_from("<4sI", data, at)
+        yield name, at + 8
+        # A frame of a film holds its picture after 16 bytes of its own.
+        at += 8 + 16 if name == b"ANMF" else 8 + size + size % 2
+
+
+def lossy_webp(data: bytes) -> bool:
+    """Whether the first picture of a WebP file is compressed with losses (VP8, not VP8L)."""
+    kinds = (name for name, _ in _webp_chunks(data) if name in (b"VP8 ", b"VP8L"))
+    return next(kinds, b"") == b"VP8 "
+
+
+def webp_frame(data: bytes) -> tuple[int, int, int, int] | None:
+    """Left, top, right and bottom of the first frame of a WebP film; None for a still picture."""
+    for name, at in _webp_chunks(data):
+        if name == b"ANMF" and at + 12 <= len(data):
+            numbers = (int.from_bytes(data[at + n : at + n + 3], "little") for n in (0, 3, 6, 9))
+            left, top, width, height = numbers
+            return 2 * left, 2 * top, 2 * left + width + 1, 2 * top + height + 1
+    return None
 
 
 def frame(image: Any, data: bytes) -> tuple[int, int, int, int] | None:

@@ -1,10 +1,19 @@
-"""Where Dask does the work: workers of this machine, or those of a scheduler."""
+"""Which machines do the work: workers of Dask, and a share of the pictures for each machine.
+
+    3/16    the third of sixteen shares: items 3, 19, 35 and so on, counted from 1
+
+Machines with shares know nothing of each other; every one is to have the same list. Shares taken in
+turns differ by one item at most, and a folder whose pictures grow larger towards its end burdens
+all machines alike.
+"""
 
 import contextlib
 import dataclasses
 import math
+import re
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import urlsplit
 
 from hdrcnn.files import UserError
@@ -87,3 +96,33 @@ def _is_address(text: str) -> bool:
         found = urlsplit(text if "://" in text else f"tcp://{text}")
         return found.scheme in ("tcp", "tls") and bool(found.hostname and found.port)
     return False
+
+
+Item = TypeVar("Item")
+
+
+@dataclasses.dataclass(frozen=True)
+class Shard:
+    """Share `number` of `of`, counted from 1. Raises ValueError if there is none such."""
+
+    number: int = 1
+    of: int = 1
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.number <= self.of:
+            raise ValueError(
+                f"--shard={self.number}/{self.of}: shares are counted from 1; the first is "
+                f"1/{max(self.of, 1)}, the last {max(self.of, 1)}/{max(self.of, 1)}"
+            )
+
+    @classmethod
+    def parse(cls, text: str) -> "Shard":
+        """From `3/16`. Raises ValueError."""
+        found = re.fullmatch(r"([0-9]{1,9})/([0-9]{1,9})", text.strip())
+        if found is None:
+            raise ValueError(f"--shard={text}: give it as 3/16, the third of sixteen shares")
+        return cls(*map(int, found.groups()))
+
+    def select(self, items: Sequence[Item]) -> Sequence[Item]:
+        """Its items, in their order."""
+        return items[self.number - 1 :: self.of]
