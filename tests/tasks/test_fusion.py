@@ -1,6 +1,7 @@
 """Both fusion trainings: they learn, go on where they stopped, and leave weights that fuse."""
 
 import dataclasses
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ from training_code.run import checkpoints, config as configs, fit
 from training_code.tasks import fusion_supervised_settings, fusion_unsupervised_settings, task
 
 COMMAND = ROOT / "training_code" / "hdrcnn_train.py"
-SMALL = {"base_channels": 2, "size": 64, "batch": 2, "epochs": 2, "steps": 2}
+SMALL: dict[str, Any] = {"base_channels": 2, "size": 64, "batch": 2, "epochs": 2, "steps": 2}
 CONFIGS = {
     # MS-SSIM needs crops larger than the scenes of the tests.
     "fusion_supervised": fusion_supervised_settings.Config(
