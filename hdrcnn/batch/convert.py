@@ -87,15 +87,19 @@ class Conversion:
     def read(self) -> "Conversion":
         """The photograph, unless its result is there already. To be called in order."""
         with self._step():
-            if not is_text(self.job.stem):
-                raise ImageError(f"{self.job.source}: its name is not UTF-8; rename it")
-            if not self.settings.overwrite:
-                check_place(self.job, self.settings.endings)
-                self.kept = self._standing()
+            self._look()
             if self.kept is None:
                 state = FileState.of(self.job.source)
                 self._take(self._photograph(), state)
         return self
+
+    def _look(self) -> None:
+        """Whether the result is there already. Raises ImageError where none can be written."""
+        if not is_text(self.job.stem):
+            raise ImageError(f"{self.job.source}: its name is not UTF-8; rename it")
+        if not self.settings.overwrite:
+            check_place(self.job, self.settings.endings)
+            self.kept = self._standing()
 
     def _photograph(self) -> Photograph:
         """Raises ImageError."""

@@ -12,9 +12,9 @@ import numpy as np
 
 from hdrcnn import review as report
 from hdrcnn.batch.choose import sha256
-from hdrcnn.batch.convert import Conversion, is_text
+from hdrcnn.batch.convert import Conversion
 from hdrcnn.batch.job import FIGURES, Outcome, Settings
-from hdrcnn.batch.recipe import Making, check_place, standing
+from hdrcnn.batch.recipe import Making, standing
 from hdrcnn.batch.result import curve_record
 from hdrcnn.batch.source import FileState, Source
 from hdrcnn.colour.clipping_level import UNCLIPPED
@@ -104,11 +104,7 @@ class Fusion(Conversion):
     def read(self) -> "Fusion":
         """Whether the result is there already."""
         with self._step():
-            if not is_text(self.job.stem):
-                raise ImageError(f"{self.job.source}: its name is not UTF-8; rename it")
-            if not self.settings.overwrite:
-                check_place(self.job, self.settings.endings)
-                self.kept = self._standing()
+            self._look()
         return self
 
     def _standing(self) -> Outcome | None:

@@ -35,6 +35,10 @@ class Metadata:
     """Input of the network: shape, range, linear or encoded."""
     gives: ClassVar[str]
     """Output of the network."""
+    builds: ClassVar[tuple[str, ...]]
+    """The fields that `build` of the network takes."""
+    widest: ClassVar[str]
+    """That of them which holds the channels of its first block."""
 
     training: dict[str, Any] = dataclasses.field(default_factory=dict, kw_only=True)
     """Facts about the training: configuration, scenes, steps, losses."""
@@ -45,12 +49,12 @@ class Metadata:
 
     def options(self) -> dict[str, Any]:
         """What `build` of the network takes."""
-        raise NotImplementedError
+        return {name: getattr(self, name) for name in self.builds}
 
     @property
     def channels(self) -> int:
         """Of its first block."""
-        raise NotImplementedError
+        return int(getattr(self, self.widest))
 
     def build(self) -> Any:
         """The network, a `keras.Model` with fresh weights, under the current Keras dtype policy."""
@@ -67,6 +71,7 @@ class Hdrcnn(Metadata):
     """The single-image network."""
 
     model = "hdrcnn"
+    builds, widest = ("width",), "width"
     takes = "[N, H, W, 3] float32 in [0, 1], display-encoded; H and W multiples of 32"
     gives = "[N, H, W, 3] float32, y = log(H + 1/255), H linear with 1.0 = clipping level"
 
@@ -83,19 +88,13 @@ class Hdrcnn(Metadata):
         text("linearisation", self.linearisation)
         text("blend", self.blend)
 
-    @property
-    def channels(self) -> int:
-        return self.width
-
-    def options(self) -> dict[str, Any]:
-        return {"width": self.width}
-
 
 @dataclasses.dataclass(frozen=True)
 class CameraCurve(Metadata):
     """The network that estimates the response curve of a picture."""
 
     model = "camera_curve"
+    builds, widest = ("size", "width", "members"), "width"
     takes = "[N, F] float32, statistics of display-encoded pictures"
     gives = "[N, 5] float32: n, s of the response curve, probabilities of its kinds"
 
@@ -111,19 +110,13 @@ class CameraCurve(Metadata):
         for name in ("size", "width", "members"):
             whole(name, getattr(self, name), 4096)
 
-    @property
-    def channels(self) -> int:
-        return self.width
-
-    def options(self) -> dict[str, Any]:
-        return {"size": self.size, "width": self.width, "members": self.members}
-
 
 @dataclasses.dataclass(frozen=True)
 class Fusion(Metadata):
     """Exposure fusion: weight maps for any number of frames, or one picture of two."""
 
     model = "fusion"
+    builds, widest = ("base_channels", "pair"), "base_channels"
     takes = (
         "[N, K, H, W, 3] float32 in [0, 1], display-encoded; H and W multiples of 8; of a pair K "
         "is 2, under and over"
@@ -143,13 +136,6 @@ class Fusion(Metadata):
         whole("base_channels", self.base_channels, WIDEST)
         if not isinstance(self.pair, bool):
             raise ValueError(f"pair {self.pair!r} is neither true nor false")
-
-    @property
-    def channels(self) -> int:
-        return self.base_channels
-
-    def options(self) -> dict[str, Any]:
-        return {"base_channels": self.base_channels, "pair": self.pair}
 
 
 MODELS: dict[str, type[Metadata]] = {kind.model: kind for kind in (Hdrcnn, CameraCurve, Fusion)}
