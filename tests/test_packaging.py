@@ -21,7 +21,7 @@ SOURCES = (
     "weights",
     "pyproject.toml",
     "setup.py",
-    "requirements.txt",
+    "requirements-base.txt",
     "README.md",
     "LICENSE",
 )
@@ -56,17 +56,41 @@ def test_the_wheel_holds_all_of_the_package_and_the_weights(wheel):
     files = [path for path in (ROOT / "hdrcnn").rglob("*.*") if path.suffix != ".pyc"]
     present = {path.relative_to(ROOT).as_posix() for path in files if path.is_file()}
     assert present - names == set(), "pyproject.toml lists packages and data by name"
-    shipped = {f"hdrcnn/shipped/{path.name}" for path in (ROOT / "weights").glob("*.npz")}
+    shipped = {f"hdrcnn/shipped/{path.name}" for path in (ROOT / "weights").glob("*.[no]*")}
     assert shipped <= names
     assert {name.split("/")[0] for name in names if ".dist-info/" not in name} == {"hdrcnn"}
     assert wheel.stat().st_size < 100e6
     stated = [line.removeprefix("Requires-Dist: ") for line in metadata.splitlines()
               if line.startswith("Requires-Dist: ") and "extra ==" not in line]  # fmt: skip
-    listed = (ROOT / "requirements.txt").read_text().splitlines()
-    assert set(map(_parts, stated)) == set(map(_parts, listed))
+    assert set(map(_parts, stated)) == set(map(_parts, listed("requirements-base.txt")))
+    for backend in ("tensorflow", "jax", "onnx"):
+        assert f"Provides-Extra: {backend}" in metadata
     assert "Requires-Python: >=3.10" in metadata
     assert "Provides-Extra: heic" in metadata
     assert "Provides-Extra: raw" in metadata
+
+
+def listed(name: str) -> list[str]:
+    """Requirements of a file, without the lines that name another."""
+    lines = (ROOT / name).read_text().splitlines()
+    return [line for line in lines if not line.startswith("-r")]
+
+
+def test_extras_ask_for_what_is_tested(wheel):
+    """What an extra asks for has the bounds of the requirements, if these name it too."""
+    known = {
+        Requirement(line).name: Requirement(line).specifier
+        for name in ("requirements.txt", "requirements-dev.txt")
+        for line in listed(name)
+    }
+    with zipfile.ZipFile(wheel) as archive:
+        (name,) = (name for name in archive.namelist() if name.endswith("/METADATA"))
+        lines = archive.read(name).decode().splitlines()
+    asked = [Requirement(line[15:]) for line in lines if line.startswith("Requires-Dist: ")]
+    extra = [one for one in asked if one.marker is not None and "extra" in str(one.marker)]
+    assert {"tensorflow", "onnxruntime", "jax"} <= {one.name for one in extra}
+    for one in extra:
+        assert known.get(one.name, one.specifier) == one.specifier, one.name
 
 
 def _parts(requirement: str) -> tuple[str, str, str]:

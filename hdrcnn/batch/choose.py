@@ -62,9 +62,9 @@ def load_estimator(device: str = "auto") -> "CurveEstimator":
     """The shipped one, on one of `runtime.DEVICES`; Keras is loaded only here. Raises
     WeightsError, DeviceError.
     """
-    from hdrcnn.predict import camera_curve, runtime
+    from hdrcnn.predict import backend, camera_curve
 
-    runtime.prepare(device)  # It may compute before any network does.
+    backend.prepare(device)  # It may compute before any network does.
     return camera_curve.load(CURVES)
 
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 
 from hdrcnn.batch.machines import Place, Shard
 from hdrcnn.cli.parser import FLAGFILE, Parser, UsageError, listed, nonempty, number
+from hdrcnn.predict.backend import BACKENDS
 from hdrcnn.predict.runtime import DEVICES, PRECISIONS
 from hdrcnn.writers import WRITERS, Options, Writer
 
@@ -96,12 +97,17 @@ def hardware(parser: Parser) -> Group:
     """Where and how the network computes."""
     group = parser.add_argument_group("Hardware")
     group.add_argument(
+        "--backend", choices=BACKENDS, default="auto",
+        help="library that computes the network; auto: the first of tensorflow, jax and onnx that "
+        "is installed",
+    )  # fmt: skip
+    group.add_argument(
         "--device", choices=DEVICES, default="auto", help="where the network is computed"
     )
     group.add_argument(
         "--precision", choices=PRECISIONS, default="auto",
         help="precision of the convolutions; auto: bfloat16 on processors that have it, but "
-        "float32 for an originally published weights file",
+        "float32 for an originally published weights file; int8: with --backend=onnx",
     )  # fmt: skip
     group.add_argument(
         "--tile_pixels", metavar="NUMBER", type=number(int, 0, 1 << 40),

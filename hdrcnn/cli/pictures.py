@@ -31,6 +31,7 @@ from hdrcnn.files import (
     real,
     remove_temporaries,
 )
+from hdrcnn.predict import backend
 from hdrcnn.review.page import NAME, Collected
 from hdrcnn.weights import CURVES, JPEG, SHIPPED, VIDEO
 from hdrcnn.writers import Options
@@ -171,6 +172,7 @@ def convert(
     arguments: of `cli.predict`, checked. place: of workers, if they are to do it. settings: those
     of another command; group: as for `plan`.
     """
+    backend.use(arguments.backend)
     out_dir, params = Path(arguments.out_dir), _params(arguments)
     settings = settings or settings_of(arguments, options)
     planned = plan(paths, out_dir, settings.endings, is_result, group)

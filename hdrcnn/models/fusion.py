@@ -168,9 +168,16 @@ class Combination(keras.layers.Layer):
 
 
 def doubled(x: Any) -> Any:
-    """[B, h, w, C] to twice the size, bilinear."""
-    rows, columns = ops.shape(x)[1:3]
-    return ops.image.resize(x, (2 * rows, 2 * columns), data_format="channels_last")
+    """[B, h, w, C] to twice the size, bilinear, the border repeated. The size need not be known."""
+    for axis in (1, 2):
+        shape, others = ops.shape(x), [slice(None)] * axis
+        count = shape[axis]
+        first, last = x[(*others, slice(0, 1))], x[(*others, slice(-1, None))]
+        before = ops.concatenate([first, x[(*others, slice(0, -1))]], axis)
+        after = ops.concatenate([x[(*others, slice(1, None))], last], axis)
+        pairs = ops.stack([0.75 * x + 0.25 * before, 0.75 * x + 0.25 * after], axis=axis + 1)
+        x = ops.reshape(pairs, (*shape[:axis], 2 * count, *shape[axis + 1 :]))
+    return x
 
 
 def weight_maps(base_channels: int = 8) -> keras.Model:

@@ -47,6 +47,11 @@ class Metadata:
         if not isinstance(self.training, dict):
             raise ValueError("training is no record")
 
+    @property
+    def inner(self) -> tuple[str, ...]:
+        """Layers whose output is of use beside that of the network."""
+        return ()
+
     def options(self) -> dict[str, Any]:
         """What `build` of the network takes."""
         return {name: getattr(self, name) for name in self.builds}
@@ -136,6 +141,11 @@ class Fusion(Metadata):
         whole("base_channels", self.base_channels, WIDEST)
         if not isinstance(self.pair, bool):
             raise ValueError(f"pair {self.pair!r} is neither true nor false")
+
+    @property
+    def inner(self) -> tuple[str, ...]:
+        """Of a pair the weights of its frames."""
+        return ("weights",) if self.pair else ()
 
 
 MODELS: dict[str, type[Metadata]] = {kind.model: kind for kind in (Hdrcnn, CameraCurve, Fusion)}

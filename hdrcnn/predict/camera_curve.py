@@ -15,14 +15,15 @@ import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
 
-import keras
 import numpy as np
 
 from hdrcnn import weights
 from hdrcnn.colour.clipping_level import Levels
 from hdrcnn.colour.transfer import CameraCurve
 from hdrcnn.models.metadata import CameraCurve as CurveMetadata
+from hdrcnn.predict import backend
 from hdrcnn.predict.curve_statistics import statistics
+from hdrcnn.tiles.stages import Network
 
 PRIOR = (0.05, 0.8, 0.15)
 """How frequent each of `KINDS` is among what people have. Believed, not measured: files of cameras
@@ -67,15 +68,15 @@ class Belief:
 class CurveEstimator:
     """Statistics, network, curve: NumPy in, numbers out. The same picture gives the same curve."""
 
-    def __init__(self, model: keras.Model) -> None:
-        self.model = model
+    def __init__(self, network: Network) -> None:
+        self.network = network
 
     def belief(self, picture: np.ndarray, scaling: float | Levels = 1.0) -> Belief:
         """picture: [H, W, 3], display-encoded: uint8, uint16, or float in [0, 1]. scaling: what its
         codes are multiplied by, and clipped, before the curve holds.
         """
         row = statistics(picture, scaling)
-        n, s, *kinds = np.asarray(self.model.predict_on_batch(row[None]))[0]
+        n, s, *kinds = self.network.whole(row[None])[0]
         return Belief(CameraCurve(float(n), float(s)), tuple(map(float, kinds)))
 
     def estimate(self, picture: np.ndarray, scaling: float | Levels = 1.0) -> str | CameraCurve:
@@ -90,6 +91,5 @@ def load(params: str | Path | None = None) -> CurveEstimator:
     """
     path = Path(params) if params is not None else weights.CURVES
     arrays, record = weights.load(path)
-    model = weights.checked(arrays, record, CurveMetadata, str(path)).build()
-    weights.assign(model, arrays, str(path))
-    return CurveEstimator(model)
+    metadata = weights.checked(arrays, record, CurveMetadata, str(path))
+    return CurveEstimator(backend.network(path, arrays, metadata))

@@ -22,6 +22,7 @@ from hdrcnn import weights as weights_files
 from hdrcnn.console import check
 from hdrcnn.files import ImageError
 from hdrcnn.models.metadata import Fusion
+from hdrcnn.predict import backend
 from hdrcnn.predict.opencv import opencv, reduced_codes
 from hdrcnn.predict.pyramid import blend
 from hdrcnn.tiles.frame import as_codes
@@ -80,8 +81,8 @@ def mertens_weights(frames: np.ndarray) -> np.ndarray:
     return weights / weights.sum(axis=0)
 
 
-def network_weights(model: Any, multiple: int = 8) -> WeightMaps:
-    """Of a Keras model: frames [N, K, h, w, 3] float32 in [0, 1], h and w multiples of a number, to
+def network_weights(model: Callable[[np.ndarray], Any], multiple: int = 8) -> WeightMaps:
+    """Of a network: frames [N, K, h, w, 3] float32 in [0, 1], h and w multiples of a number, to
     weights [N, K, h, w, 1 or 3].
     """
 
@@ -90,7 +91,7 @@ def network_weights(model: Any, multiple: int = 8) -> WeightMaps:
         # A network of pairs is shown the darker frame first; to others the order is all the same.
         order = np.argsort([frame.mean() for frame in frames], kind="stable")
         padded = np.stack([pad_to_multiple(frames[index], multiple) for index in order])
-        found = np.asarray(model(padded[None], training=False), np.float32)[0, :, :rows, :columns]
+        found = np.asarray(model(padded[None]), np.float32)[0, :, :rows, :columns]
         found = found[np.argsort(order)]
         return found[..., 0] if found.shape[-1] == 1 else found
 
@@ -126,19 +127,16 @@ NETWORKS = {name: FOLDER / f"fusion_{name}.npz" for name in ("unsupervised", "su
 @functools.cache
 def _of_network(name: str) -> Method:
     """Raises WeightsError."""
-    import keras
-
     path = NETWORKS[name]
     arrays, record = weights_files.load(path)
     metadata = weights_files.checked(arrays, record, Fusion, str(path))
     if metadata.pair != (name == "supervised"):
         raise WeightsError(f"{path}: for the other kind of fusion network; give it its own name")
-    model = metadata.build()
-    weights_files.assign(model, arrays, str(path))
     if not metadata.pair:
-        return Method(name, network_weights(model), file=path)
-    maps = keras.Model(model.input, model.get_layer("weights").output)
-    return Method(name, network_weights(maps), file=path, pyramid=False, frames=2)
+        network = backend.network(path, arrays, metadata)
+        return Method(name, network_weights(network.whole), file=path)
+    maps = backend.network(path, arrays, metadata, output="weights")
+    return Method(name, network_weights(maps.whole), file=path, pyramid=False, frames=2)
 
 
 def chosen_method(name: str) -> Method:

@@ -90,7 +90,7 @@ def _prepare_jax(device: str) -> bool:
     return found
 
 
-PRECISIONS = ("auto", "float32", "bfloat16")
+PRECISIONS = ("auto", "float32", "bfloat16", "int8")
 CPU_FLAGS = {"avx512_bf16", "amx_bf16"}
 """Either of them makes bfloat16 fast, by the names Linux gives them."""
 
@@ -108,7 +108,7 @@ def cpu_has_bfloat16(cpuinfo: str | None = None) -> bool:
 
 
 def chosen(precision: str, backend: str, on_gpu: bool = False) -> str:
-    """float32 or bfloat16, for one of `PRECISIONS`.
+    """float32, bfloat16 or int8, for one of `PRECISIONS`.
 
     auto: bfloat16 where TensorFlow runs on a processor that has it; JAX converts to float32 and
     back there, which gains nothing. Raises ValueError for an unknown name.

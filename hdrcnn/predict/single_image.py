@@ -3,7 +3,6 @@
 import functools
 from pathlib import Path
 
-import keras
 import numpy as np
 import numpy.typing as npt
 
@@ -21,14 +20,13 @@ from hdrcnn.colour.transfer import (
 from hdrcnn.console import one_by_one
 from hdrcnn.files import shown
 from hdrcnn.models.metadata import Hdrcnn
-from hdrcnn.predict import camera_curve as curve_estimation, runtime
+from hdrcnn.predict import backend, camera_curve as curve_estimation, runtime
 from hdrcnn.predict.blend import BLENDS, THRESHOLD, bend, raised, reconstruct_light
-from hdrcnn.predict.runtime import building_in, chosen
 from hdrcnn.tiles.frame import Frame
 from hdrcnn.tiles.geometry import pad_to_multiple
 from hdrcnn.tiles.resolution import WAYS
+from hdrcnn.tiles.stages import Network
 from hdrcnn.tiles.tiling import TILE_PIXELS, Tiling
-from hdrcnn.weights import published
 
 STRIP = 256
 """Rows of a picture that are linearised at once."""
@@ -84,7 +82,7 @@ class Predictor:
 
     def __init__(
         self,
-        model: keras.Model,
+        network: Network,
         metadata: Hdrcnn,
         tile_pixels: int = TILE_PIXELS,
         camera_curve: str | None = None,
@@ -94,11 +92,9 @@ class Predictor:
         camera_curve: how codes become light unless `reconstruct` is told: one of
         `transfer.LINEARISATIONS`, ESTIMATED, or None: as stored with the weights.
         """
-        self.model, self.metadata = model, metadata
+        self.network, self.metadata = network, metadata
         self.camera_curve = camera_curve or metadata.linearisation
-        # XLA would compile again for every size of picture; JAX has nothing else.
-        self.model.jit_compile = keras.config.backend() == "jax"
-        self.tiling = Tiling(model, tile_pixels)
+        self.tiling = Tiling(network, tile_pixels)
 
     def log_hdr(self, code: np.ndarray) -> np.ndarray:
         """The network's own output for a whole picture, in one piece.
@@ -108,7 +104,7 @@ class Predictor:
         """
         rows, columns = code.shape[:2]
         padded = pad_to_multiple(code, self.tiling.cell)[None]
-        return np.asarray(self.model.predict_on_batch(padded))[0, :rows, :columns]
+        return self.network.whole(padded)[0, :rows, :columns]
 
     def curve(
         self,
@@ -235,7 +231,8 @@ def load(
     published files, so that the result is that of the published method; device: one of
     `runtime.DEVICES`; tile_pixels: as for `Predictor`, None: by the memory there is; camera_curve:
     as for `Predictor`.
-    Raises weights.WeightsError if the file, DeviceError if the device cannot be used.
+    Raises weights.WeightsError if the file, DeviceError if the device, BackendError if the library
+    cannot be used.
     """
     path = Path(params) if params is not None else weights.SHIPPED
     arrays, record = weights.load(path)
@@ -248,15 +245,11 @@ def load(
             raise weights.WeightsError(
                 f"{path}: {shown(repr(value))} is not known; known: {', '.join(known)}"
             )
-    on_gpu = runtime.prepare(device)
-    if precision == "auto" and published.recognised(path):
-        precision = "float32"
-    with building_in(chosen(precision, keras.config.backend(), on_gpu)):
-        model = metadata.build()
-    weights.assign(model, arrays, str(path))
+    on_gpu = backend.prepare(device)
+    network = backend.network(path, arrays, metadata, precision, on_gpu)
     if tile_pixels is None:
         free = runtime.free_gpu_bytes() if on_gpu else None
         tile_pixels = runtime.tile_pixels(free, metadata.width, TILE_PIXELS)
     if params is None and camera_curve is None:
         camera_curve = DEFAULT_CURVE
-    return Predictor(model, metadata, tile_pixels, camera_curve)
+    return Predictor(network, metadata, tile_pixels, camera_curve)

@@ -12,17 +12,14 @@ all others the rows it spoils are dropped.
 from collections.abc import Callable, Iterator
 from typing import Any
 
-import keras
-from keras import ops
-
-from hdrcnn.tiles.stages import INPUT, Stage, Tensor, cut
+from hdrcnn.tiles.stages import INPUT, Network, Stage, Tensor
 
 
 class _Held:
     """The rows of one stage's output that are still needed, as the parts they came in."""
 
-    def __init__(self, first: int) -> None:
-        self.last = first
+    def __init__(self, first: int, join: Callable[[list[Tensor]], Tensor]) -> None:
+        self.last, self._join = first, join
         self._parts: list[tuple[int, int, Tensor]] = []
 
     def append(self, begin: int, last: int, part: Tensor) -> None:
@@ -36,17 +33,20 @@ class _Held:
             if first < min(end, last):
                 rows.append(part[:, first - begin : min(end, last) - begin])
                 first = min(end, last)
-        return rows[0] if len(rows) == 1 else ops.concatenate(rows, axis=1)
+        return rows[0] if len(rows) == 1 else self._join(rows)
 
     def forget(self, before: int) -> None:
         self._parts = [part for part in self._parts if part[1] > before]
 
 
 class Strips:
-    """A model, ready to be computed in strips."""
+    """A network, ready to be computed in strips."""
 
-    def __init__(self, model: keras.Model) -> None:
-        self.stages = cut(model)
+    def __init__(self, network: Network) -> None:
+        """Raises ValueError for a network that has no stages."""
+        if network.stages is None:
+            raise ValueError(f"{network.name}: it has to see all of a picture")
+        self.stages, self._join = network.stages, network.join
         places = range(len(self.stages))
         self._followers = {
             source: [place for place in places if source in self.stages[place].sources]
@@ -65,7 +65,7 @@ class Strips:
         for place, stage in enumerate(self.stages):
             heights[place] = stage.reach.gives(0, heights[stage.sources[0]])[1]
         spans = self._spans(first, last, heights)
-        held = {place: _Held(span[0]) for place, span in spans.items()}
+        held = {place: _Held(span[0], self._join) for place, span in spans.items()}
         output = len(self.stages) - 1
         for top in range(first, last, step):
             bottom = min(top + step, last)

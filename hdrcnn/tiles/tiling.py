@@ -10,12 +10,11 @@ import functools
 import math
 from collections.abc import Iterator
 
-import keras
 import numpy as np
 
 from hdrcnn.tiles.frame import Frame
 from hdrcnn.tiles.regions import Region, cover
-from hdrcnn.tiles.stages import coarsest, window
+from hdrcnn.tiles.stages import Network
 from hdrcnn.tiles.streaming import Strips
 
 CELL = 32
@@ -42,34 +41,25 @@ class TooLargeError(ValueError):
 
 
 class Tiling:
-    """A model and how much of a picture it works on at once.
-
-    Stride and halo follow from its graph. A model with a layer that is not known to look only at
-    what is near is computed in one piece.
+    """A network and how much of a picture it works on at once. One without stages is computed in
+    one piece.
     """
 
     cell: int
-    """Height and width of the cells, a multiple of the model's stride."""
+    """Height and width of the cells, a multiple of the stride."""
     halo: int
     """A multiple of `cell`: what is computed around a piece, unless it ends there."""
 
-    def __init__(self, model: keras.Model, tile_pixels: int = TILE_PIXELS) -> None:
+    def __init__(self, network: Network, tile_pixels: int = TILE_PIXELS) -> None:
         """tile_pixels: pixels of a picture at once, halo included; 0: all of it."""
-        self._model = model
-        self.tile_pixels = tile_pixels
-        try:
-            stride, halo = window(model)
-            self.by_parts = True
-        except ValueError:
-            stride, halo, self.by_parts = coarsest(model), FAR, False
-        self.cell = math.lcm(CELL, stride)
-        self.halo = -(-halo // self.cell) * self.cell
-        # JAX compiles again for every size.
-        self._few_sizes = keras.config.backend() == "jax"
+        self.network, self.tile_pixels = network, tile_pixels
+        self.by_parts = network.stages is not None
+        self.cell = math.lcm(CELL, network.stride)
+        self.halo = -(-(network.halo if self.by_parts else FAR) // self.cell) * self.cell
 
     @functools.cached_property
     def _strips(self) -> Strips:
-        return Strips(self._model)
+        return Strips(self.network)
 
     @property
     def step(self) -> int:
@@ -89,7 +79,7 @@ class Tiling:
     def _around(self, core: Region, bounds: Region) -> Region:
         """What is computed for a region: its halo with it."""
         grown = core.grown(self.halo) & bounds
-        if not self._few_sizes:
+        if not self.network.few_sizes:
             return grown
         return Region(
             *_few_lengths(grown.top, grown.bottom, bounds.top, bounds.bottom),
@@ -119,11 +109,11 @@ class Tiling:
         pixels = (bounds.bottom - bounds.top) * (bounds.right - bounds.left)
         if self.tile_pixels and pixels > PIECE * self.tile_pixels:
             raise TooLargeError(
-                f"too large for the network {self._model.name}, which sees a picture in one piece; "
-                "give --resolution=working, or a smaller --width"
+                f"too large for the network {self.network.name}, which sees a picture in one "
+                "piece; give --resolution=working, or a smaller --width"
             )
-        y = self._model.predict_on_batch(frame.shown(bounds)[None])[0]
-        return frame.picture, np.asarray(y)[frame.picture.within(bounds)]
+        y = self.network.whole(frame.shown(bounds)[None])[0]
+        return frame.picture, y[frame.picture.within(bounds)]
 
     def _band(self, frame: Frame, core: Region) -> Iterator[tuple[Region, np.ndarray]]:
         around = self._around(core, frame.bounds)

@@ -5,6 +5,7 @@ path (`block1_conv1/kernel`), and `metadata`, a JSON text. Loading is strict: wh
 unexpected or wrongly shaped is named.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -92,7 +93,7 @@ def collect(model: Any) -> dict[str, np.ndarray]:
     return {variable.path: np.asarray(variable, np.float32) for variable in model.weights}
 
 
-def assign(model: Any, arrays: dict[str, np.ndarray], source: str) -> None:
+def assign(model: Any, arrays: Mapping[str, np.ndarray], source: str) -> None:
     """Give a Keras model its weights by layer path, all of them or none.
 
     Raises WeightsError, beginning with `source`, naming what is missing, unexpected, wrongly

@@ -10,6 +10,7 @@ from keras import ops
 from hdrcnn import weights
 from hdrcnn.models.metadata import MODELS, read
 from hdrcnn.tiles.frame import Frame
+from hdrcnn.tiles.keras_graph import network
 from hdrcnn.tiles.tiling import Tiling
 from tests.models.tiny import PICTURES, TINY, shown
 
@@ -121,7 +122,7 @@ def test_tiles_equal_the_whole(record):
     model = record.build()
     code = np.random.default_rng(7).random((160, 480, 3), np.float32)
     whole = np.asarray(model.predict_on_batch(code[None]))[0]
-    tiling = Tiling(model, 160 * 448)
+    tiling = Tiling(network(model), 160 * 448)
     frame = Frame(code, tiling.cell)
     everything = np.ones(tuple(side // tiling.cell for side in code.shape[:2]), bool)
     count = 0

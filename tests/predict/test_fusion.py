@@ -110,7 +110,7 @@ def test_a_well_exposed_frame_wins_where_the_others_are_clipped():
 def test_a_network_sees_multiples_and_gives_weights_of_the_size_of_the_frames():
     seen = []
 
-    def model(frames, training):
+    def model(frames):
         seen.append(frames.shape)
         shares = frames.mean(axis=-1, keepdims=True) + 1e-3
         return shares / shares.sum(axis=1, keepdims=True)

@@ -45,7 +45,11 @@ def test_a_published_file_is_computed_as_published_unless_asked_otherwise(
     published = save_published(tmp_path / "p.npz", published_arrays(2))
 
     def computed_in(params, asked):
-        return hdrcnn.load(params, precision=asked).model.get_layer("block1_conv2").compute_dtype
+        return (
+            hdrcnn.load(params, precision=asked)
+            .network.source.get_layer("block1_conv2")
+            .compute_dtype
+        )
 
     assert computed_in(published, "auto") == "float32"
     assert computed_in(published, "bfloat16") == "bfloat16"
@@ -55,7 +59,7 @@ def test_a_published_file_is_computed_as_published_unless_asked_otherwise(
 def test_bfloat16_is_near_float32_over_the_mask():
     """Root mean square over the highlights of all computed samples, in stops, whole weights."""
     full, low = (hdrcnn.load(precision=name) for name in ("float32", "bfloat16"))
-    assert low.model.get_layer("block1_conv2").compute_dtype == "bfloat16"
+    assert low.network.source.get_layer("block1_conv2").compute_dtype == "bfloat16"
     squares = []
     for truth in sorted((ROOT / "data" / "truth").glob("*.exr")):
         code = hdrcnn.read(ROOT / "data" / f"{truth.stem}.png")

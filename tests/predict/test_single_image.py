@@ -31,7 +31,7 @@ def test_any_size_keeps_its_size_and_its_measured_light(predictor, rows, columns
 
 def test_it_is_the_network_on_the_mirrored_picture(predictor, picture):
     code = picture.astype(np.float32) / 255
-    y = np.asarray(predictor.model(pad_to_multiple(code, 32)[None]))[0, :45, :70]
+    y = np.asarray(predictor.network.whole(pad_to_multiple(code, 32)[None]))[0, :45, :70]
     np.testing.assert_allclose(predictor.log_hdr(code), y, rtol=1e-4, atol=1e-4)
 
 

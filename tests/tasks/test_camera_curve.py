@@ -220,9 +220,9 @@ def test_training_finds_what_the_statistics_say_and_can_be_shipped(tmp_path, mon
     found = errors(trainee.network.predict_on_batch(others.statistics), others)
     assert found.mean() < 0.5 * mean
     weights.save(tmp_path / "curve.npz", *camera_curve.export(trainee.network, config))
-    loaded = curve_estimation.load(tmp_path / "curve.npz").model
+    loaded = curve_estimation.load(tmp_path / "curve.npz").network
     expected = np.asarray(trainee.network(others.statistics, training=False))
-    np.testing.assert_allclose(np.asarray(loaded(others.statistics)), expected, rtol=0.02)
+    np.testing.assert_allclose(loaded.whole(others.statistics), expected, rtol=0.02)
 
 
 def test_every_row_is_met_once_a_pass_wherever_the_epochs_begin():

@@ -8,6 +8,7 @@ import pytest
 from keras import layers, ops
 
 from hdrcnn.tiles.frame import Frame
+from hdrcnn.tiles.keras_graph import cut, network
 from hdrcnn.tiles.stages import window
 from hdrcnn.tiles.tiling import PIECE, Tiling, TooLargeError
 from tests.models.tiny import PICTURES
@@ -67,7 +68,7 @@ IN_ONE_PIECE = {
 @pytest.mark.parametrize("name", [*BY_PARTS, *IN_ONE_PIECE])
 def test_parts_are_the_whole(name):
     model = built({**BY_PARTS, **IN_ONE_PIECE}[name])
-    tiling = Tiling(model, 150_000)
+    tiling = Tiling(network(model), 150_000)
     assert tiling.by_parts is (name in BY_PARTS)
     frame = Frame(CODE, tiling.cell)
     shown = frame.codes(frame.bounds)
@@ -82,7 +83,7 @@ def test_parts_are_the_whole(name):
 
 
 def test_what_must_be_seen_whole_is_refused_where_it_is_too_large():
-    tiling = Tiling(built(IN_ONE_PIECE["group norm"]), 700 * 640 // PIECE - 1000)
+    tiling = Tiling(network(built(IN_ONE_PIECE["group norm"])), 700 * 640 // PIECE - 1000)
     with pytest.raises(TooLargeError, match="--resolution=working"):
         list(tiling.log_hdr(Frame(CODE, 32), np.ones((22, 20), bool)))
 
@@ -90,7 +91,7 @@ def test_what_must_be_seen_whole_is_refused_where_it_is_too_large():
 @pytest.mark.parametrize(("middle", "stride", "halo"), [("pooled", 2, 8), ("depthwise", 1, 4)])
 def test_stride_and_halo_by_hand(middle, stride, halo):
     """Pooled: 1 + 2 (1 + 1 + 1) = 7 rows, in whole blocks of the pooling 8."""
-    assert window(built(BY_PARTS[middle])) == (stride, halo)
+    assert window(cut(built(BY_PARTS[middle]))) == (stride, halo)
 
 
 @pytest.mark.parametrize("record", PICTURES, ids=lambda record: record.model)
@@ -98,8 +99,8 @@ def test_no_output_depends_on_more_than_the_window(record):
     """Whatever lies beyond the halo of a block of pixels can be changed."""
     keras.utils.set_random_seed(1)
     model = record.build()
-    stride, halo = window(model)
-    tiling = Tiling(model)
+    stride, halo = window(cut(model))
+    tiling = Tiling(network(model))
     assert tiling.cell % stride == tiling.halo % tiling.cell == 0
     assert halo <= tiling.halo < halo + tiling.cell
     rng, middle = np.random.default_rng(3), -(-halo // stride) * stride + stride

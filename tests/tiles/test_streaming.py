@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from keras import layers
 
-from hdrcnn.tiles.stages import Reach, reach
+from hdrcnn.tiles.keras_graph import cut, network, reach
+from hdrcnn.tiles.stages import Reach
 from hdrcnn.tiles.streaming import Strips
 from tests.models.tiny import PICTURES
 
@@ -20,7 +21,7 @@ def model(request):
 
 @pytest.fixture(scope="module")
 def strips(model):
-    return Strips(model)
+    return Strips(network(model))
 
 
 @pytest.fixture(scope="module")
@@ -95,7 +96,7 @@ def test_held_rows_do_not_grow_with_the_height(strips):
 def test_what_cannot_be_computed_in_strips_is_said(layer):
     image = keras.Input((None, None, 3))
     with pytest.raises(ValueError, match="strips"):
-        Strips(keras.Model(image, layer(image)))
+        cut(keras.Model(image, layer(image)))
 
 
 def test_reach_of_layers_by_hand():

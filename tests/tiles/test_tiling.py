@@ -45,7 +45,7 @@ def spied(monkeypatch: pytest.MonkeyPatch) -> list[Region]:
 def in_one_piece(predictor, code: np.ndarray, blend: str) -> np.ndarray:
     """Straight from the model, without a line of what is tested here."""
     rows, columns = code.shape[:2]
-    y = np.asarray(predictor.model.predict_on_batch(pad_to_multiple(code, 32)[None]))
+    y = np.asarray(predictor.network.whole(pad_to_multiple(code, 32)[None]))
     return reconstruct_light(code, y[0, :rows, :columns], "mean_curve", blend)
 
 
@@ -125,8 +125,8 @@ def test_few_sizes_where_every_size_is_compiled(predictor, monkeypatch):
     """As under JAX: shapes repeat, the result stays."""
     code = scattered(np.random.default_rng(5), 300, 900)
     expected = in_one_piece(predictor, code, predictor.metadata.blend)
-    tiling = Tiling(predictor.model, 600_000)
-    tiling._few_sizes = True
+    network = dataclasses.replace(predictor.network, few_sizes=True)
+    tiling = Tiling(network, 600_000)
     monkeypatch.setattr(predictor, "tiling", tiling)
     result = predictor.reconstruct(code, resolution="native")
     np.testing.assert_allclose(result, expected, rtol=1e-3, atol=1e-6)

@@ -1,0 +1,69 @@
+"""Write networks as ONNX files, which any runtime computes without TensorFlow.
+
+hdrcnn export weights/hdrcnn.npz --out_dir out
+
+weights/                    out/
+  hdrcnn.npz          ->      hdrcnn.onnx        float32, height and width of any size
+                              hdrcnn_int8.onnx   with --precision=int8: 8 bits, calibrated on the
+                                                 pictures of --calibration
+
+Beside its weights file such a file serves `--backend=onnx`. Its metadata under `hdrcnn` hold, as
+JSON, what the network takes and gives, blend, curve, and the SHA-256 of the weights file.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+from hdrcnn.cli.parser import Parser, UsageError, nonempty
+from hdrcnn.console import held, say
+
+
+def add_arguments(parser: Parser) -> None:
+    """Those of `hdrcnn export`."""
+    group = parser.add_argument_group("Input and output")
+    group.add_argument(
+        "paths", metavar="PATH", nargs="*", type=nonempty, help="weights file of this project"
+    )
+    group.add_argument("--to", choices=("onnx",), default="onnx", help="kind of file")
+    group.add_argument(
+        "--out_dir", metavar="FOLDER", type=nonempty,
+        help="folder for the files (default: that of each weights file)",
+    )  # fmt: skip
+    group.add_argument(
+        "--precision", choices=("float32", "int8"), default="float32",
+        help="of the convolutions; int8: for single pictures (hdrcnn) alone",
+    )  # fmt: skip
+    group.add_argument(
+        "--calibration", metavar="PATH", action="append", default=[], type=nonempty,
+        help="picture or folder of which the ranges for int8 are measured; several times",
+    )  # fmt: skip
+    parser.switch(group, "--overwrite", "replace files that are there")
+
+
+def main(arguments: argparse.Namespace) -> int:
+    """Writes a file for each weights file; a line for each. Returns the exit status.
+
+    Raises UserError, OSError.
+    """
+    if not arguments.paths:
+        raise UsageError("no PATH given; name weights files, see --help")
+    quantised = arguments.precision == "int8"
+    if quantised != bool(arguments.calibration):
+        raise UsageError("--precision=int8 and --calibration need each other; give both or neither")
+    with held():
+        from hdrcnn.export import int8, onnx
+        from hdrcnn.tiles.onnx_graph import name_of
+    for text in arguments.paths:
+        path = Path(text)
+        folder = path.parent if arguments.out_dir is None else Path(arguments.out_dir)
+        out = folder / name_of(path.stem, arguments.precision)
+        if out.exists() and not arguments.overwrite:
+            raise UsageError(f"{out}: is there; give --overwrite to replace it, or another folder")
+        folder.mkdir(parents=True, exist_ok=True)
+        if quantised:
+            int8.write(path, out, [Path(word) for word in arguments.calibration])
+        else:
+            onnx.write(path, out)
+        say(f"{path} -> {out}, {out.stat().st_size / 1e6:.1f} MB", sys.stdout)
+    return 0

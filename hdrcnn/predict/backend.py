@@ -1,0 +1,143 @@
+"""Which library computes the networks, and networks loaded from their weights files for it.
+
+tensorflow, jax     Keras builds the network and is given the arrays of the weights file
+onnx                onnxruntime computes the file of the same name with the ending .onnx, which
+                    `hdrcnn export` wrote from the very same weights
+"""
+
+import importlib.util
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from hdrcnn import weights
+from hdrcnn.files import UserError, digest
+from hdrcnn.models.metadata import Metadata
+from hdrcnn.predict import runtime
+from hdrcnn.tiles.stages import Network
+from hdrcnn.weights import published
+
+BACKENDS = ("auto", "tensorflow", "jax", "onnx")
+VARIABLE = "HDRCNN_BACKEND"
+"""Of the environment: what `auto` takes; without it what Keras is told by KERAS_BACKEND."""
+NEEDS = {"tensorflow": ("keras", "tensorflow"), "jax": ("keras", "jax"), "onnx": ("onnxruntime",)}
+"""What has to be installed."""
+
+
+class BackendError(UserError):
+    """A library that is not there."""
+
+
+def _installed(name: str) -> bool:
+    return all(importlib.util.find_spec(module) is not None for module in NEEDS[name])
+
+
+def use(name: str) -> None:
+    """Settle on one of `BACKENDS` before the first network is loaded, for the processes started
+    from here too; once Keras is loaded it stays with what it computes by. Raises BackendError if it
+    is not installed.
+    """
+    if name != "auto":
+        os.environ[VARIABLE] = name
+    chosen()
+
+
+def chosen() -> str:
+    """One of `NEEDS`. auto: by the environment, then the first that is installed.
+
+    Raises BackendError.
+    """
+    told = [name for name in (VARIABLE, "KERAS_BACKEND") if os.environ.get(name)]
+    source, asked = (told[0], os.environ[told[0]]) if told else ("", "auto")
+    if asked not in BACKENDS:
+        raise BackendError(f"{source}={asked} is not known; known: {', '.join(BACKENDS)}")
+    if asked == "auto":
+        found = [name for name in NEEDS if _installed(name)]
+        if not found:
+            raise BackendError(
+                "no library that computes networks is installed; "
+                'pip install "hdrcnn[tensorflow]", "hdrcnn[jax]" or "hdrcnn[onnx]"'
+            )
+        asked = found[0]
+    elif not _installed(asked):
+        raise BackendError(
+            f'{source}={asked}: it is not installed; pip install "hdrcnn[{asked}]", '
+            "or give another backend"
+        )
+    if asked != "onnx":
+        os.environ["KERAS_BACKEND"] = asked
+    return asked
+
+
+def prepare(device: str) -> bool:
+    """Settle on backend and device before the first computation; True if it is a GPU.
+
+    device: one of `runtime.DEVICES`. Raises BackendError, runtime.DeviceError.
+    """
+    if chosen() != "onnx":
+        return runtime.prepare(device)
+    if device not in ("auto", "cpu"):
+        raise runtime.DeviceError(f"--device={device}: the backend onnx computes on the CPU alone")
+    return False
+
+
+def network(
+    path: Path,
+    arrays: Mapping[str, np.ndarray],
+    metadata: Metadata,
+    precision: str = "float32",
+    on_gpu: bool = False,
+    output: str | None = None,
+) -> Network:
+    """The network of a weights file, ready to compute.
+
+    arrays, metadata: of that file. precision: of the convolutions, one of `runtime.PRECISIONS`;
+    on_gpu: what `prepare` found; output: a layer, one of `Metadata.inner`, whose output is wanted.
+    Raises weights.WeightsError, BackendError.
+    """
+    backend = chosen()
+    if backend == "onnx":
+        from hdrcnn.tiles import onnx_graph
+
+        if precision == "bfloat16":
+            raise BackendError(
+                "--precision=bfloat16: the backend onnx computes in float32 or int8; give either"
+            )
+        precise = "int8" if precision == "int8" else "float32"
+        return onnx_graph.network(exported(path, precise), output)
+    if precision == "int8":
+        raise BackendError(f"--precision=int8: the backend {backend} has none; --backend=onnx has")
+    import keras
+
+    from hdrcnn.tiles import keras_graph
+
+    if precision == "auto" and published.recognised(path):
+        precision = "float32"
+    with runtime.building_in(runtime.chosen(precision, backend, on_gpu)):
+        model = metadata.build()
+    # XLA would compile again for every size of picture; JAX has nothing else.
+    model.jit_compile = keras.config.backend() == "jax"
+    weights.assign(model, arrays, str(path))
+    if output is not None:
+        model = keras.Model(model.input, model.get_layer(output).output)
+    return keras_graph.network(model)
+
+
+def exported(path: Path, precision: str) -> Path:
+    """The ONNX file of a weights file. Raises weights.WeightsError if there is none, or of others.
+
+    precision: float32 or int8.
+    """
+    from hdrcnn.tiles.onnx_graph import facts, name_of
+
+    file = path.with_name(name_of(path.stem, precision))
+    remedy = f"write it with TensorFlow installed: hdrcnn export {path}" + (
+        " --precision int8" if precision == "int8" else ""
+    )
+    if not file.is_file():
+        raise weights.WeightsError(f"{file}: no such file, which the backend onnx needs; {remedy}")
+    if facts(file).get("sha256") != digest(path):
+        raise weights.WeightsError(f"{file}: was not written from {path}; {remedy}")
+    return file

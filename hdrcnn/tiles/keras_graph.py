@@ -1,0 +1,229 @@
+"""The graph of a convolutional Keras model, cut into stages that can be computed in strips.
+
+A cut is where a tensor has several followers, and before every upsampling: for HDRCNN the stages
+are the blocks of its encoder and the levels of its decoder.
+"""
+
+import functools
+import math
+from collections.abc import Callable
+from fractions import Fraction
+
+import keras
+import numpy as np
+from keras import layers, ops
+
+from hdrcnn.tiles.stages import INPUT, Network, Reach, Stage, Tensor, window
+
+_POINTWISE = (
+    layers.InputLayer, layers.Identity, layers.Rescaling, layers.Dense,
+    layers.Activation, layers.ReLU, layers.LeakyReLU, layers.ELU,
+    layers.Add, layers.Subtract, layers.Multiply, layers.Average, layers.Maximum, layers.Minimum,
+    layers.Dropout, layers.SpatialDropout2D, layers.GaussianDropout, layers.GaussianNoise,
+)  # fmt: skip
+"""Each output pixel follows from the pixels at its place alone, when not training."""
+_ALONG_AN_AXIS = (
+    layers.BatchNormalization, layers.LayerNormalization, layers.Softmax, layers.Concatenate,
+)  # fmt: skip
+"""Likewise, where their axis is that of the channels."""
+_CONVOLUTIONS = (layers.Conv2D, layers.DepthwiseConv2D, layers.SeparableConv2D)
+
+
+def _is_pointwise(layer: keras.layers.Layer) -> bool:
+    if type(layer) in _POINTWISE:
+        return True
+    if type(layer) in _ALONG_AN_AXIS:
+        axes = layer.axis if isinstance(layer.axis, list | tuple) else [layer.axis]
+        return set(axes) <= {-1, 3}
+    # A layer of our own says so itself.
+    return getattr(type(layer), "pointwise", False) is True
+
+
+def reach(layer: keras.layers.Layer) -> Reach:
+    """Of one layer. Raises ValueError for a layer that is not known to be computed in strips.
+
+    A list of what is known, by exact type: a layer taken for pointwise that looks further spoils
+    results without a word.
+    """
+    if getattr(layer, "data_format", "channels_last") == "channels_last":
+        if _is_pointwise(layer):
+            return Reach()
+        if type(layer) is layers.Conv2DTranspose:
+            if (*layer.kernel_size, *layer.strides, layer.padding) == (4, 4, 2, 2, "same"):
+                return Reach(up=2, halo=1)
+        elif type(layer) in _CONVOLUTIONS:
+            if (*layer.strides, *layer.dilation_rate) == (1, 1, 1, 1):
+                if layer.padding == "same" and layer.kernel_size[0] % 2:
+                    return Reach(halo=layer.kernel_size[0] // 2)
+                if tuple(layer.kernel_size) == (1, 1):
+                    return Reach()
+        elif type(layer) is layers.MaxPooling2D and layer.pool_size == layer.strides:
+            return Reach(down=layer.strides[0])
+    raise ValueError(f"the layer {layer.name} cannot be computed in strips")
+
+
+def _compiled(inputs: list[Tensor], output: Tensor) -> Callable[..., Tensor]:
+    """Part of a graph as a function of tensors that stay where they are computed.
+
+    It is made by the first call. One trace serves all sizes under TensorFlow; JAX compiles each
+    size anew.
+    """
+    tensorflow = keras.config.backend() == "tensorflow"
+
+    @functools.cache
+    def ready() -> Callable[..., Tensor]:
+        return (_traced if tensorflow else _jitted)(keras.Model(inputs, output))
+
+    return lambda *x: ready()(*x)
+
+
+def _traced(model: keras.Model) -> Callable[..., Tensor]:
+    import tensorflow as tf
+
+    signature = [tf.TensorSpec((1, None, None, x.shape[-1]), x.dtype) for x in model.inputs]
+    function = tf.function(lambda *x: model(list(x), training=False), input_signature=signature)
+    traced = functools.cache(function.get_concrete_function)
+    return lambda *x: traced()(*map(tf.convert_to_tensor, x))
+
+
+def _jitted(model: keras.Model) -> Callable[..., Tensor]:
+    import jax
+
+    call = jax.jit(lambda learnt, other, x: model.stateless_call(learnt, other, x)[0])
+
+    def with_current_weights(*x: Tensor) -> Tensor:
+        learnt = [variable.value for variable in model.trainable_variables]
+        return call(learnt, [variable.value for variable in model.non_trainable_variables], [*x])
+
+    return with_current_weights
+
+
+class _Graph:
+    """Who makes a tensor of a functional model of one input and one output, and who follows."""
+
+    def __init__(self, model: keras.Model) -> None:
+        """Raises ValueError for other models, and where a layer is used twice."""
+        if not isinstance(model, keras.Model) or not getattr(model, "operations", None):
+            raise ValueError(f"{model.name}: its graph is not known")
+        if len(model.inputs) != 1 or len(model.outputs) != 1:
+            raise ValueError(f"{model.name}: of several inputs or outputs")
+        self.input, self.output = model.inputs[0], model.outputs[0]
+        self.makers: dict[int, tuple[keras.layers.Layer, list[Tensor]]] = {}
+        followers: dict[int, list[keras.layers.Layer]] = {}
+        for layer in model.operations:
+            try:
+                output = layer.output
+                inputs = [] if isinstance(layer, layers.InputLayer) else layer.input
+            except AttributeError as error:
+                raise ValueError(f"the layer {layer.name} is used more than once") from error
+            inputs = keras.tree.flatten(inputs)
+            self.makers[id(output)] = layer, inputs
+            for tensor in inputs:
+                followers.setdefault(id(tensor), []).append(layer)
+        self.ends = {id(self.input), id(self.output)}
+        for tensor, behind in followers.items():
+            if len(behind) > 1 or isinstance(behind[0], layers.Conv2DTranspose):
+                self.ends.add(tensor)
+
+    def made(self, tensor: Tensor) -> tuple[keras.layers.Layer, list[Tensor]]:
+        """What a tensor is the output of. Raises ValueError."""
+        if id(tensor) not in self.makers:
+            raise ValueError("a tensor of several outputs cannot be computed in strips")
+        return self.makers[id(tensor)]
+
+    def sources(self, end: Tensor) -> list[tuple[Tensor, Reach]]:
+        """The ends that an end follows from, the one it looks at neighbours of first."""
+        found: dict[int, tuple[Tensor, Reach]] = {}
+        layer, inputs = self.made(end)
+        for tensor in inputs:
+            before = [(tensor, Reach())] if id(tensor) in self.ends else self.sources(tensor)
+            for source, way in before:
+                found[id(source)] = source, reach(layer).after(way)
+        return sorted(found.values(), key=lambda pair: pair[1] == Reach())
+
+    def steps(self) -> list[tuple[Tensor, list[Tensor], Reach]]:
+        """The ends, each after its sources, with these and its reach into the first.
+
+        Raises ValueError for a model that cannot be computed in strips.
+        """
+        found, known = list[tuple[Tensor, list[Tensor], Reach]](), {id(self.input)}
+
+        def add(end: Tensor) -> None:
+            if id(end) in known:
+                return
+            known.add(id(end))
+            pairs = self.sources(end)
+            if not pairs or any(way != Reach() for _, way in pairs[1:]):
+                raise ValueError("two ways of different reach meet in one tensor")
+            for tensor, _ in pairs:
+                add(tensor)
+            found.append((end, [tensor for tensor, _ in pairs], pairs[0][1]))
+
+        add(self.output)
+        return found
+
+
+def parts(model: keras.Model) -> list[tuple[Tensor, list[Tensor], Reach]]:
+    """A functional model of one input and one output as tensors, each after those it follows from:
+    with these, and its reach into the first of them.
+
+    Raises ValueError for a model that cannot be computed in strips.
+    """
+    return _Graph(model).steps()
+
+
+def cut(model: keras.Model) -> list[Stage]:
+    """The same as stages, each after its sources. Raises ValueError likewise."""
+    found = parts(model)
+    stages, places = list[Stage](), {id(model.inputs[0]): INPUT}
+    for end, tensors, way in found:
+        places[id(end)] = len(stages)
+        indices = tuple(places[id(tensor)] for tensor in tensors)
+        stages.append(Stage(indices, way, _compiled(tensors, end)))
+    return stages
+
+
+def network(model: keras.Model) -> Network:
+    """A model as `tiles` computes it. One with a layer that is not known to look only at what is
+    near is computed in one piece.
+    """
+    stages: list[Stage] | None = None
+    try:
+        stages = cut(model)
+        stride, halo = window(stages)
+    except ValueError:
+        stages, stride, halo = None, coarsest(model), 0
+    return Network(
+        name=model.name,
+        whole=lambda pictures: np.asarray(model.predict_on_batch(pictures)),
+        stages=stages,
+        stride=stride,
+        halo=halo,
+        join=functools.partial(ops.concatenate, axis=1),
+        few_sizes=keras.config.backend() == "jax",
+        source=model,
+    )
+
+
+def coarsest(model: keras.Model) -> int:
+    """Of what height and width must be a multiple, going by strides alone: for models that are
+    computed in one piece.
+    """
+    scale, largest = dict[int, Fraction](), 1
+    try:
+        _Graph(model)
+    except ValueError:
+        return 1
+    for layer in model.operations:
+        inputs = [] if isinstance(layer, layers.InputLayer) else keras.tree.flatten(layer.input)
+        factor = Fraction(1)
+        if isinstance(layer, layers.Conv2DTranspose):
+            factor = Fraction(layer.strides[0])
+        elif isinstance(layer, layers.UpSampling2D):
+            factor = Fraction(layer.size[0])
+        elif isinstance(layer, (*_CONVOLUTIONS, layers.MaxPooling2D, layers.AveragePooling2D)):
+            factor = Fraction(1, layer.strides[0])
+        before = [scale[id(tensor)] for tensor in inputs if id(tensor) in scale]
+        scale[id(layer.output)] = factor * min(before, default=Fraction(1))
+        largest = math.lcm(largest, scale[id(layer.output)].denominator)
+    return largest

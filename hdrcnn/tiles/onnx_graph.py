@@ -1,0 +1,103 @@
+"""A network in an ONNX file, computed by onnxruntime: as a whole, or in the stages that the file
+says it consists of.
+
+A file is one ordinary graph that any runtime computes; under `KEY` its metadata hold, as JSON,
+what it is, and which of its tensors are the ends of stages, so that strips can be computed of it.
+"""
+
+import functools
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from hdrcnn.tiles.stages import Network, Reach, Stage, Tensor
+
+KEY = "hdrcnn"
+"""Of the metadata."""
+
+
+def name_of(stem: str, precision: str) -> str:
+    """The file's name: `hdrcnn.onnx`, `hdrcnn_int8.onnx`."""
+    return f"{stem}_{precision}.onnx" if precision != "float32" else f"{stem}.onnx"
+
+
+@functools.cache
+def _session(source: "Path | bytes") -> Any:
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3  # Errors; they are raised too.
+    if hasattr(os, "sched_getaffinity"):  # It counts the cores of the machine, not of this process.
+        options.intra_op_num_threads = len(os.sched_getaffinity(0))
+    # Threads that wait do not keep others from the cores.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options.enable_mem_pattern = False  # Made for each new size of picture.
+    return onnxruntime.InferenceSession(
+        source if isinstance(source, bytes) else str(source),
+        options,
+        providers=["CPUExecutionProvider"],
+    )
+
+
+def facts(path: Path) -> dict[str, Any]:
+    """What a file says of itself; empty for one that is not of this project or cannot be read."""
+    try:
+        found = json.loads(_session(path).get_modelmeta().custom_metadata_map[KEY])
+    except Exception:  # noqa: BLE001 - onnxruntime has many of its own.
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _part(path: Path, inputs: list[str], output: str) -> Callable[..., Tensor]:
+    """Tensors of a graph from others; the session is made by the first call."""
+
+    @functools.cache
+    def ready() -> Any:
+        return _session(_extracted(path, tuple(inputs), output))
+
+    return lambda *x: ready().run([output], dict(zip(inputs, x, strict=True)))[0]
+
+
+@functools.cache
+def _model(path: Path) -> Any:
+    import onnx
+
+    return onnx.load(str(path))
+
+
+def _extracted(path: Path, inputs: tuple[str, ...], output: str) -> bytes:
+    from onnx.utils import Extractor
+
+    part = Extractor(_model(path)).extract_model(list(inputs), [output])
+    return bytes(part.SerializeToString())
+
+
+def network(path: Path, output: str | None = None) -> Network:
+    """Of a file that has `facts`. output: one of its outputs, None: the first."""
+    told = facts(path)
+    stages = [
+        Stage(
+            tuple(stage["sources"]),
+            Reach(stage["up"], stage["down"], stage["halo"]),
+            _part(path, stage["inputs"], stage["output"]),
+        )
+        for stage in told["stages"] or []
+    ]
+
+    def whole(pictures: np.ndarray) -> np.ndarray:
+        session = _session(path)
+        name = output or session.get_outputs()[0].name
+        return np.asarray(session.run([name], {session.get_inputs()[0].name: pictures})[0])
+
+    return Network(
+        name=told["record"]["model"],
+        whole=whole,
+        stages=stages or None,
+        stride=told["stride"],
+        halo=told["halo"],
+        source=path,
+    )

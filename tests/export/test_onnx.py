@@ -1,0 +1,134 @@
+"""Every network as an ONNX file computes what Keras computes, whole and in strips."""
+
+import json
+
+import keras
+import numpy as np
+import pytest
+
+from hdrcnn import weights
+from hdrcnn.export import int8, onnx as export
+from hdrcnn.files import digest
+from hdrcnn.models.metadata import Hdrcnn
+from hdrcnn.predict import backend
+from hdrcnn.tiles import onnx_graph
+from hdrcnn.tiles.frame import Frame
+from hdrcnn.tiles.keras_graph import network
+from hdrcnn.tiles.tiling import Tiling
+from tests.models.tiny import PICTURES, TINY, shown
+
+onnx = pytest.importorskip("onnx")
+onnxruntime = pytest.importorskip("onnxruntime")
+
+
+@pytest.fixture(scope="module", params=TINY)
+def record(request):
+    return TINY[request.param]
+
+
+@pytest.fixture(scope="module")
+def model(record):
+    keras.utils.set_random_seed(11)
+    model = record.build()
+    model(shown(record, 32), training=True)  # Moves the averages of batch norms, if there are.
+    return model
+
+
+@pytest.fixture(scope="module")
+def files(record, model, tmp_path_factory):
+    """A weights file, and the ONNX file of it."""
+    path = tmp_path_factory.mktemp("onnx") / "w.npz"
+    weights.save(path, weights.collect(model), record)
+    weights.assign(model, weights.load(path)[0], "as it was stored")
+    export.write(path, path.with_suffix(".onnx"))
+    return path, path.with_suffix(".onnx")
+
+
+@pytest.mark.parametrize("side", [64, 96])
+def test_any_runtime_computes_what_keras_does(record, model, files, side):
+    session = onnxruntime.InferenceSession(str(files[1]), providers=["CPUExecutionProvider"])
+    batch = shown(record, side)
+    expected = np.asarray(model(batch, training=False))
+    found = session.run(None, {session.get_inputs()[0].name: batch})[0]
+    np.testing.assert_allclose(found, expected, atol=1e-4 * max(1.0, np.abs(expected).max()))
+
+
+def test_it_says_what_it_is(record, files):
+    proto = onnx.load(str(files[1]))
+    onnx.checker.check_model(proto, full_check=True)
+    assert [(entry.domain, entry.version) for entry in proto.opset_import] == [("", export.OPSET)]
+    facts = json.loads({p.key: p.value for p in proto.metadata_props}[onnx_graph.KEY])
+    assert facts["sha256"] == digest(files[0])
+    told = facts["record"]
+    assert {**told, "training": {}} == {**record.as_record(), "training": {}}
+    assert facts == onnx_graph.facts(files[1])
+
+
+def test_inner_layers_are_outputs_too(record, model, files):
+    for name in record.inner:
+        batch = shown(record)
+        expected = keras.Model(model.input, model.get_layer(name).output)(batch, training=False)
+        found = onnx_graph.network(files[1], name).whole(batch)
+        np.testing.assert_allclose(found, np.asarray(expected), atol=1e-4)
+
+
+@pytest.mark.parametrize("name", [n for n, record in TINY.items() if record in PICTURES])
+def test_strips_of_it_equal_the_whole(name, tmp_path):
+    record = TINY[name]
+    model = record.build()
+    weights.save(tmp_path / "w.npz", weights.collect(model), record)
+    export.write(tmp_path / "w.npz", tmp_path / "w.onnx")
+    made, by_keras = onnx_graph.network(tmp_path / "w.onnx"), network(model)
+    assert (made.stride, made.halo) == (by_keras.stride, by_keras.halo)
+    tiling = Tiling(made, 160 * 448)
+    code = np.random.default_rng(7).random((160, 480, 3), np.float32)
+    frame, whole = Frame(code, tiling.cell), made.whole(code[None])[0]
+    everything = np.ones(tuple(side // tiling.cell for side in code.shape[:2]), bool)
+    parts = list(tiling.log_hdr(frame, everything))
+    assert len(parts) > 1
+    for part, values in parts:
+        np.testing.assert_allclose(values, whole[part.within(frame.bounds)], atol=1e-4)
+
+
+@pytest.fixture
+def hdrcnn_file(tmp_path):
+    keras.utils.set_random_seed(12)
+    model = Hdrcnn(4, "srgb", "channel").build()
+    path = tmp_path / "tiny.npz"
+    weights.save(path, weights.collect(model), Hdrcnn(4, "srgb", "channel"))
+    return path
+
+
+def test_files_of_other_weights_are_refused(hdrcnn_file, tmp_path):
+    with pytest.raises(weights.WeightsError, match="hdrcnn export"):
+        backend.exported(hdrcnn_file, "float32")
+    export.write(hdrcnn_file, tmp_path / "tiny.onnx")
+    assert backend.exported(hdrcnn_file, "float32") == tmp_path / "tiny.onnx"
+    arrays, record = weights.load(hdrcnn_file)
+    arrays["rgb_conv/bias"] += 1.0
+    weights.save(hdrcnn_file, arrays, record)
+    with pytest.raises(weights.WeightsError, match=r"tiny\.onnx"):
+        backend.exported(hdrcnn_file, "float32")
+
+
+def test_eight_bits_are_near(hdrcnn_file, tmp_path, picture):
+    """Each of the eleven layers of 8 bits adds an error of a part in 256 of its range."""
+    from PIL import Image
+
+    Image.fromarray(np.tile(picture, (3, 3, 1))).save(tmp_path / "p.png")
+    export.write(hdrcnn_file, tmp_path / "tiny.onnx")
+    int8.write(hdrcnn_file, tmp_path / "tiny_int8.onnx", [tmp_path / "p.png"])
+    codes = np.tile(picture, (3, 3, 1))[None, :128, :192] / np.float32(255)
+    full, small = (
+        onnx_graph.network(backend.exported(hdrcnn_file, precision)).whole(codes)
+        for precision in ("float32", "int8")
+    )
+    difference = np.abs(full - small)
+    assert 0.0 < difference.mean() < 0.05 * full.std()
+    assert (tmp_path / "tiny_int8.onnx").read_bytes().count(b"QuantizeLinear") >= 11
+
+
+def test_calibration_needs_pictures(hdrcnn_file, tmp_path):
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(export.ExportError, match="empty"):
+        int8.write(hdrcnn_file, tmp_path / "x.onnx", [tmp_path / "empty"])
