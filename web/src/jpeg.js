@@ -43,22 +43,18 @@ function orientation(exif) {
 /**
  * What a JPEG file tells. @param {Uint8Array} data
  * @returns {{upright: boolean, plain: boolean, hasGainMap: boolean}}
- *   plain: 8 bits, grey or three colours, without a profile other than sRGB
+ *   plain: 8 bits, grey or three colours
  */
 export function about(data) {
   let upright = true, plain = false, hasGainMap = false;
-  let isSrgb = true;
   for (const segment of segments(data)) {
     const { marker, contents } = segment;
     if (marker === APP1 && begins(segment, "Exif\0\0")) upright = orientation(contents.subarray(6)) === 1;
-    if (marker === APP2 && begins(segment, "ICC_PROFILE\0")) {
-      isSrgb = new TextDecoder("latin1").decode(contents.filter(Boolean)).includes("sRGB");
-    }
     if (begins(segment, "urn:iso:std:iso:ts:21496") || (marker === APP1 && new TextDecoder("latin1").decode(contents).includes("hdr-gain-map"))) hasGainMap = true;
     if (marker >= 0xc0 && marker <= 0xc2) plain = contents[0] === 8 && (contents[5] === 1 || contents[5] === 3);
     if (marker === SOS) break;
   }
-  return { upright, plain: plain && isSrgb, hasGainMap };
+  return { upright, plain, hasGainMap };
 }
 
 /** The first picture without Exif, XMP, comments and other pictures. @param {Uint8Array} data @returns {Uint8Array} */
@@ -76,4 +72,14 @@ export function samplesOnly(data) {
   }
   if (scan) kept.push(data.subarray(scan.from), Uint8Array.of(0xff, EOI)); // It was cut short.
   return joined(kept);
+}
+
+/** A JPEG with a colour profile, put in where it was encoded without. @param {Uint8Array} data @param {Uint8Array} profile @returns {Uint8Array} */
+export function withProfile(data, profile) {
+  const most = 65519, count = Math.ceil(profile.length / most), parts = [data.subarray(0, 2)];
+  for (let number = 0; number < count; number++) {
+    const part = profile.subarray(number * most, (number + 1) * most), size = part.length + 16;
+    parts.push(Uint8Array.of(0xff, APP2, size >> 8, size & 255), new TextEncoder().encode("ICC_PROFILE\0"), Uint8Array.of(number + 1, count), part);
+  }
+  return joined([...parts, data.subarray(2)]);
 }

@@ -4,9 +4,10 @@
 import { clippingCodes } from "./clipping.js";
 import { exr } from "./exr.js";
 import { Frame } from "./frame.js";
-import { about, isJpeg, samplesOnly } from "./jpeg.js";
+import { about, isJpeg, samplesOnly, withProfile } from "./jpeg.js";
 import { HALF_MAX, LINEARISATIONS, THRESHOLD, reconstructLight, srgbDecode } from "./light.js";
 import { load } from "./network.js";
+import { IDENTITY, profileOf, toRec709, transformed } from "./profile.js";
 import { auto } from "./resolution.js";
 import { paste } from "./tiles.js";
 import { gainMap, ultraHdr } from "./ultrahdr.js";
@@ -23,8 +24,10 @@ class UserError extends Error {}
 /**
  * @typedef {object} Conversion
  * @property {Frame} frame codes, scaled so that 1.0 is where they clip
- * @property {Float32Array} base [pixels, 3] linear: the photograph as an ordinary display shows it
- * @property {Float32Array} light [pixels, 3] linear: the result
+ * @property {Float32Array} base [pixels, 3] linear, in the file's primaries: the photograph as displays show it
+ * @property {Float32Array} light [pixels, 3] linear, in the file's primaries: the result
+ * @property {import("./profile.js").Matrix} matrix from there to Rec. 709
+ * @property {Uint8Array | null} profile the file's, if its primaries are others
  * @property {string} curve by which codes became light
  * @property {Uint8Array} file the photograph's
  * @property {Awaited<ReturnType<typeof load>>} network
@@ -54,9 +57,12 @@ function isLossy(data) {
   return isJpeg(data) || text.startsWith("ftyp", 4);
 }
 
-/** @param {File} file @returns {Promise<{data: Uint8Array, rows: number, columns: number}>} sRGB, upright, 8 bits */
-async function decoded(file) {
-  const bitmap = await createImageBitmap(file).catch(() => {
+/**
+ * @param {File} file @param {boolean} own the file's own codes, else converted to sRGB
+ * @returns {Promise<{data: Uint8Array, rows: number, columns: number}>} upright, 8 bits
+ */
+async function decoded(file, own) {
+  const bitmap = await createImageBitmap(file, { colorSpaceConversion: own ? "none" : "default" }).catch(() => {
     throw new UserError("not a picture that this browser reads; give PNG, JPEG, WebP or AVIF");
   });
   const { width: columns, height: rows } = bitmap;
@@ -122,7 +128,8 @@ async function convert({ file, curve }, say) {
   last = null;
   say("Reading the photograph");
   const bytes = new Uint8Array(await file.arrayBuffer());
-  const { data, rows, columns } = await decoded(file);
+  const profile = await profileOf(bytes), matrix = profile && toRec709(profile);
+  const { data, rows, columns } = await decoded(file, Boolean(matrix));
   const codes = clippingCodes(data, rows, columns);
   const frame = new Frame(data, rows, columns, codes.map((code) => 255 / code));
   const linear = frame.tables.map((table) => table.map(LINEARISATIONS[curve])), display = Float32Array.from({ length: 256 }, (_, code) => srgbDecode(code / 255));
@@ -137,7 +144,7 @@ async function convert({ file, curve }, say) {
     }
     saturated += Number(most > THRESHOLD);
   }
-  const before = peak(light);
+  const primaries = matrix ?? IDENTITY, before = peak(transformed(light, primaries));
   say("Loading the network");
   const found = await network(isLossy(bytes) ? "hdrcnn_jpeg.onnx" : "hdrcnn.onnx");
   say("Reconstructing", 0);
@@ -146,12 +153,12 @@ async function convert({ file, curve }, say) {
     paste(light, frame.picture, reconstructLight(frame.codes(of), measured, y, found.facts.record.blend), of);
   }, (share) => say("Reconstructing", share));
   for (let i = 0; i < light.length; i++) light[i] = Math.min(light[i], HALF_MAX);
-  last = { frame, base, light, curve, file: bytes, network: found };
-  const after = peak(light);
+  last = { frame, base, light, curve, matrix: primaries, profile: primaries === IDENTITY ? null : profile, file: bytes, network: found };
+  const after = peak(transformed(light, primaries));
   const jpeg = isJpeg(bytes) ? about(bytes) : null;
   return {
-    photograph: reduced(base, rows, columns),
-    result: reduced(shown(last), rows, columns),
+    photograph: reduced(transformed(base, primaries), rows, columns),
+    result: reduced(transformed(shown(last), primaries), rows, columns),
     figures: {
       rows, columns, saturated: saturated / (rows * columns), before, after,
       clips: codes, device: found.device, weights: found.facts.sha256, hasGainMap: Boolean(jpeg?.hasGainMap),
@@ -162,10 +169,10 @@ async function convert({ file, curve }, say) {
 /** @param {"exr" | "ultrahdr"} format @returns {Promise<Blob>} */
 async function saved(format) {
   if (!last) throw new UserError("nothing is converted yet");
-  const { frame, base, light, curve, file, network: { facts } } = last, { rows, columns, data } = frame;
+  const { frame, base, light, curve, matrix, profile, file, network: { facts } } = last, { rows, columns, data } = frame;
   if (format === "exr") {
     const comments = `hdrcnn, in a browser; weights ${facts.sha256}; camera curve ${curve}`;
-    return exr(light, rows, columns, { comments });
+    return exr(transformed(light, matrix), rows, columns, { comments });
   }
   if (Math.max(rows, columns) > 65535) throw new UserError("more rows or columns than a JPEG holds; save an EXR");
   const found = gainMap(base, shown(last));
@@ -176,6 +183,7 @@ async function saved(format) {
     const four = new Uint8ClampedArray(4 * rows * columns).fill(255);
     for (let from = 0, to = 0; from < data.length; from += 3, to += 4) four.set(data.subarray(from, from + 3), to);
     picture = await encoded(four, rows, columns);
+    if (profile) picture = withProfile(picture, profile);
   }
   return ultraHdr(picture, await encoded(found.codes, rows, columns), found);
 }
