@@ -113,9 +113,7 @@ def operated(
 async function measure() {{ {measure} }}
 </script>"""
     with served(folder) as (address, asked):
-        found = found_by(
-            probe, folder, width, address=address, flags=flags, patience=PATIENCE
-        )
+        found = found_by(probe, folder, width, address=address, flags=flags, patience=PATIENCE)
     return json.loads(json.dumps(found)), asked
 
 
