@@ -21,6 +21,8 @@ from tests.conftest import ROOT
 PATIENCE = 900.0
 """Seconds for a probe: a network on one core, which may be shared."""
 
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+
 HELPERS = """
 const wait = (time) => new Promise((done) => setTimeout(done, time));
 const frame = document.getElementById("frame");
@@ -36,12 +38,15 @@ async function file(name, type) {
 async function drop(...files) {
   const moved = new DataTransfer();
   for (const one of files) moved.items.add(one);
-  page().dispatchEvent(new (frame.contentWindow.DragEvent)("drop", { dataTransfer: moved, bubbles: true, cancelable: true }));
+  const how = { dataTransfer: moved, bubbles: true, cancelable: true };
+  page().dispatchEvent(new frame.contentWindow.DragEvent("drop", how));
 }
 async function bytes(blob) {
   const whole = new Uint8Array(await blob.arrayBuffer());
   let text = "";
-  for (let at = 0; at < whole.length; at += 32768) text += String.fromCharCode(...whole.subarray(at, at + 32768));
+  for (let at = 0; at < whole.length; at += 32768) {
+    text += String.fromCharCode(...whole.subarray(at, at + 32768));
+  }
   return btoa(text);
 }
 // What a click on a button gives to save: its name, its bytes.
@@ -102,6 +107,8 @@ def operated(
 
     files: served beside the page, by name. It stands in an iframe `frame` of that width.
     """
+    if not any(map(shutil.which, BROWSERS)):
+        pytest.skip(f"none of {', '.join(BROWSERS)}: the page cannot be opened")
     folder.mkdir(exist_ok=True)
     (folder / "page").symlink_to(dist, target_is_directory=True)
     for name, contents in (files or {}).items():

@@ -63,7 +63,8 @@ def test_predictions_are_those_of_the_command(rows, columns, radii, scaling):
         const y = new Float32Array(v.codes.length).fill(NaN), shares = [];
         await m.auto(frame, {{ stride: 32, halo: 192, run: {RUN} }}, (of, part) => {{
           for (let row = of.top, from = 0; row < of.bottom; row++) {{
-            for (let i = 3 * of.left; i < 3 * of.right; i++) y[3 * row * v.columns + i] = part[from++];
+            const line = 3 * row * v.columns;
+            for (let i = 3 * of.left; i < 3 * of.right; i++) y[line + i] = part[from++];
           }}
         }}, (share) => shares.push(share));
         return [Array.from(y, (x) => (Number.isNaN(x) ? null : x)), shares]""",
@@ -85,7 +86,8 @@ def test_depths_are_distances(full):
     rows, columns = full.shape
     found = javascript(
         "resolution.js",
-        """return m.depths({ rows: v.rows, columns: v.columns, data: Float32Array.from(v.share) }).data""",
+        """const data = Float32Array.from(v.share);
+        return m.depths({ rows: v.rows, columns: v.columns, data }).data""",
         rows=rows, columns=columns, share=full.astype(float),
     )  # fmt: skip
     expected = resolution.depths(full.astype(np.float32))
