@@ -81,14 +81,19 @@ async function session(file, folder, gpu) {
 export async function load(file, folder) {
   const told = facts(file), stride = told.stride, halo = Math.ceil(told.halo / stride) * stride;
   const network = { facts: told, stride, halo, device: "WebAssembly", run: /** @type {Network["run"]} */ (async () => new Float32Array()) };
-  if (await hasGpu()) {
-    try {
-      const run = await session(file, folder, true);
-      await run(new Float32Array(3 * stride * stride), stride, stride);
-      return Object.assign(network, { run, device: "WebGPU" });
-    } catch (error) {
-      console.warn("WebGPU is not used:", error);
-    }
+  const byCpu = async () => Object.assign(network, { run: await session(file, folder, false), device: "WebAssembly" });
+  if (!(await hasGpu())) return byCpu();
+  try {
+    const byGpu = await session(file, folder, true);
+    await byGpu(new Float32Array(3 * stride * stride), stride, stride);
+    /** @type {Network["run"]} */
+    const run = (...part) => byGpu(...part).catch(async (error) => {
+      console.warn("WebGPU is not used any longer:", error); // It may lack memory, or be gone.
+      return (await byCpu()).run(...part);
+    });
+    return Object.assign(network, { run, device: "WebGPU" });
+  } catch (error) {
+    console.warn("WebGPU is not used:", error);
+    return byCpu();
   }
-  return Object.assign(network, { run: await session(file, folder, false) });
 }
