@@ -10,7 +10,7 @@ from PIL import Image
 
 import hdrcnn
 from hdrcnn.colour.icc import matrix_profile
-from hdrcnn.colour.primaries import DISPLAY_P3, linear_to_rec709
+from hdrcnn.colour.primaries import DISPLAY_P3, REC709, linear_to_rec709
 from hdrcnn.colour.transfer import to_display
 from hdrcnn.predict.blend import mask
 from hdrcnn.readers.hdr import read_exr
@@ -132,7 +132,10 @@ def test_the_exr_file_is_the_result_of_the_command(name, converted, photographs)
     share = mask(photo.code, BLENDS[photo.lossy])
     predicted = (share > 0).any(axis=-1)
     assert predicted.any()
-    stops = np.log2(np.maximum(found, 1e-2)) - np.log2(np.maximum(expected, 1e-2))
+    # Between wide and narrow primaries small samples are differences of large half floats.
+    wide = photo.chromaticities != REC709
+    floor = np.maximum(0.05 * wide * expected.max(axis=-1, keepdims=True), 1e-2)
+    stops = np.log2(np.maximum(found, floor)) - np.log2(np.maximum(expected, floor))
     assert np.abs(stops[predicted]).max() < 0.05
     np.testing.assert_allclose(found[~predicted], expected[~predicted], atol=2e-3)
 

@@ -57,8 +57,11 @@ export function about(data) {
   return { upright, plain, hasGainMap };
 }
 
-/** The first picture without Exif, XMP, comments and other pictures. @param {Uint8Array} data @returns {Uint8Array} */
-export function samplesOnly(data) {
+/**
+ * The first picture without Exif, XMP, comments and other pictures.
+ * @param {Uint8Array} data @param {boolean} [profile] keep its colour profile @returns {Uint8Array}
+ */
+export function samplesOnly(data, profile = true) {
   const kept = [data.subarray(0, 2)];
   /** @type {Segment | null} */
   let scan = null;
@@ -67,14 +70,14 @@ export function samplesOnly(data) {
     if (scan) kept.push(data.subarray(scan.from, from));
     scan = marker === SOS ? segment : null;
     const needed = (marker < APP0 || marker > APP15) ? marker !== COM
-      : (marker === APP0 && begins(segment, "JFIF\0")) || (marker === APP2 && begins(segment, "ICC_PROFILE\0")) || (marker === APP14 && begins(segment, "Adobe"));
+      : (marker === APP0 && begins(segment, "JFIF\0")) || (profile && marker === APP2 && begins(segment, "ICC_PROFILE\0")) || (marker === APP14 && begins(segment, "Adobe"));
     if (!scan && needed) kept.push(data.subarray(from, to));
   }
   if (scan) kept.push(data.subarray(scan.from), Uint8Array.of(0xff, EOI)); // It was cut short.
   return joined(kept);
 }
 
-/** A JPEG with a colour profile, put in where it was encoded without. @param {Uint8Array} data @param {Uint8Array} profile @returns {Uint8Array} */
+/** A JPEG without a colour profile, given one. @param {Uint8Array} data @param {Uint8Array} profile @returns {Uint8Array} */
 export function withProfile(data, profile) {
   const most = 65519, count = Math.ceil(profile.length / most), parts = [data.subarray(0, 2)];
   for (let number = 0; number < count; number++) {

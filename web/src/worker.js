@@ -82,13 +82,13 @@ async function decoded(file, own) {
   return { data, rows, columns };
 }
 
-/** @param {Uint8ClampedArray} four [rows, columns, 4] @param {number} rows @param {number} columns @returns {Promise<Uint8Array>} a JPEG */
+/** @param {Uint8ClampedArray} four [rows, columns, 4] @param {number} rows @param {number} columns @returns {Promise<Uint8Array>} a JPEG without a profile */
 async function encoded(four, rows, columns) {
   const canvas = new OffscreenCanvas(columns, rows);
   canvas.getContext("2d")?.putImageData(new ImageData(/** @type {ImageDataArray} */ (four), columns, rows), 0, 0);
   // At less than 1 colours are stored at half size, in a gain map too.
   const blob = await canvas.convertToBlob({ type: "image/jpeg", quality: 1 });
-  return new Uint8Array(await blob.arrayBuffer());
+  return samplesOnly(new Uint8Array(await blob.arrayBuffer()), false); // Some browsers put in that of sRGB.
 }
 
 /** @param {Float32Array} light [pixels, 3] @returns {number} largest luminance, Rec. 709 */
