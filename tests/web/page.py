@@ -9,7 +9,7 @@ import shutil
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -89,7 +89,7 @@ def build() -> Path:
     for program in ("node", "npm"):
         if shutil.which(program) is None:
             pytest.skip(f"{program} is missing: the page cannot be built")
-    command = [sys.executable, ROOT / "web" / "build.py"]
+    command = [sys.executable, str(ROOT / "web" / "build.py")]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return ROOT / "web" / "dist"
@@ -99,7 +99,7 @@ def operated(
     dist: Path,
     folder: Path,
     measure: str,
-    files: dict[str, Path | bytes] | None = None,
+    files: Mapping[str, Path | bytes] | None = None,
     width: int = 1000,
     flags: tuple[str, ...] = (),
 ) -> tuple[Any, list[str]]:
