@@ -21,7 +21,7 @@ from hdrcnn.console import held
 from hdrcnn.writers import Options, chosen
 
 COMMON = (
-    "paths", "out_dir", "stops", "bits", "format", "method", "camera_curve", "report", "overwrite",
+    "paths", "out_dir", "stops", "bits", "format", "method", "report", "overwrite",
 )  # fmt: skip
 STOPS = "-4,-2,0,2,4"
 

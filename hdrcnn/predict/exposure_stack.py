@@ -130,12 +130,17 @@ def _shown_to(network: Network, frame: Frame) -> Frame:
     return dataclasses.replace(frame, multiple=tiling.cell, halo=tiling.halo)
 
 
+def _any_channel(samples: np.ndarray) -> np.ndarray:
+    """[..., 3] bool to [...]; along the last axis NumPy takes ten times as long."""
+    return np.asarray(samples[..., 0] | samples[..., 1] | samples[..., 2])
+
+
 def _dark_cells(frame: Frame, cell: int, below: float) -> np.ndarray:
     """[ceil(H / cell), ceil(W / cell)] bool: blocks with a code below a level."""
     rows, columns = frame.image.shape[:2]
     cells = np.zeros((-(-rows // cell), -(-columns // cell)), bool)
     for strip in frame.picture.strips(cell * max(1, STRIP // cell)):
-        dark = (frame.codes(strip) < np.float32(below)).any(axis=-1)
+        dark = _any_channel(frame.codes(strip) < np.float32(below))
         dark = np.pad(dark, [(0, -side % cell) for side in dark.shape])
         blocks = dark.reshape(dark.shape[0] // cell, cell, dark.shape[1] // cell, cell)
         top = strip.top // cell
@@ -160,7 +165,7 @@ def restore_darkness(
     for piece, restored in one_by_one(network.tiling.log_hdr(shown, cells)):
         code = frame.codes(piece)
         changed = restored != code
-        count += int(changed.any(axis=-1).sum())
+        count += int(np.count_nonzero(_any_channel(changed)))
         part = light[piece.within(frame.picture)]
         there = np.asarray(linearise(np.minimum(restored[changed], 1.0), curve), np.float32)
         if mix and (code > blend.THRESHOLD).any():

@@ -87,14 +87,17 @@ def write_sdr_png(path: Path, picture: Picture, options: Options) -> None:
 
 def write_exposure(path: Path, picture: Picture) -> None:
     """A PNG of the codes of a picture, uint8 or uint16, and of nothing else. Raises ImageError."""
-    _write_png(path, picture, level=1)
-
-
-def _write_png(path: Path, picture: Picture, level: int) -> None:
-    """By the bits of its codes."""
     import imagecodecs
 
-    data = imagecodecs.png_encode(picture.codes, level=level)
+    # One filter for all rows takes half the time of choosing, and hardly more room.
+    _write_png(path, picture, level=1, filter=imagecodecs.PNG.FILTER.UP)
+
+
+def _write_png(path: Path, picture: Picture, **how: int) -> None:
+    """By the bits of its codes; how: as for `imagecodecs.png_encode`."""
+    import imagecodecs
+
+    data = imagecodecs.png_encode(picture.codes, **how)
     profile = zlib.compress(_profile(picture))
     name = name_of(picture.chromaticities).encode("latin-1", "replace")[:79]
     camera = exif_block(picture.camera)
