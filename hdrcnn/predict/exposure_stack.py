@@ -22,6 +22,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hdrcnn import weights
+from hdrcnn.colour.clipping_level import clipping_levels, factors
 from hdrcnn.colour.measured import SensorLight
 from hdrcnn.colour.transfer import CameraCurve, encode, linearise
 from hdrcnn.console import one_by_one
@@ -33,6 +34,7 @@ from hdrcnn.tiles.regions import strips
 if TYPE_CHECKING:
     import keras
 
+    from hdrcnn.predict.single_image import Predictor
     from hdrcnn.tiles.tiling import Tiling
 
 METHODS = ("reconstruct", "gan", "formula")
@@ -175,6 +177,23 @@ def restore_darkness(
             there = np.where(share > 0, np.maximum(moved, 0.0), there)
         part[changed] = there
     return count / light[..., 0].size
+
+
+def reconstructed(
+    predictor: "Predictor", network: Network, image: np.ndarray, curve: str | CameraCurve = "srgb"
+) -> np.ndarray:
+    """The light of `reconstruct`: [H, W, 3] float32, linear, 1.0 = clipping level.
+
+    image: [H, W, 3], display-encoded: uint8, uint16, or float in [0, 1]; what it clips at is found
+    as `Predictor.reconstruct` does. Raises ValueError for what is no picture.
+    """
+    from hdrcnn.predict.single_image import as_picture
+
+    scaling = factors(clipping_levels(image))
+    light = predictor.reconstruct(image, scaling=scaling, camera_curve=curve)
+    frame = Frame(as_picture(image), 1, scaling)
+    restore_darkness(light, frame, network, curve, predictor.metadata.blend)
+    return light
 
 
 def plain_light(

@@ -12,14 +12,16 @@ import pytest
 from PIL import Image
 
 from hdrcnn import weights
-from hdrcnn.cli.main import main
+from hdrcnn.batch.stack import BITS, StackSettings
+from hdrcnn.cli import stack as command
+from hdrcnn.cli.main import main, parser_of
 from hdrcnn.cli.parser import UsageError
 from hdrcnn.colour.icc import matrix_profile
 from hdrcnn.colour.primaries import DISPLAY_P3, linear_to_rec709
 from hdrcnn.colour.transfer import srgb_decode
 from hdrcnn.files import WeightsError
 from hdrcnn.models.metadata import ExposureGan, ExposureStack
-from hdrcnn.predict.exposure_stack import FILES, STOPS
+from hdrcnn.predict.exposure_stack import FILES, METHODS, STOPS
 from hdrcnn.predict.radiance import merge
 from hdrcnn.readers.hdr import read_exr
 from hdrcnn.readers.photograph import read_photograph
@@ -266,3 +268,24 @@ def test_exposures_are_in_the_primaries_of_the_photograph_and_light_in_rec709(tm
     np.testing.assert_allclose(frame.chromaticities, DISPLAY_P3, atol=1e-3)
     expected = linear_to_rec709(srgb_decode(codes / np.float32(255.0)), frame.chromaticities)
     np.testing.assert_allclose(read_exr(out / "wide.exr"), expected, atol=1e-3)
+
+
+def test_defaults_and_choices_are_those_of_the_settings():
+    """Repeated in the parser, because the modules that define them take long to import."""
+    parser = parser_of(command, "hdrcnn stack")
+    arguments = parser.parse(["a"])
+    default = StackSettings()
+    for name in ("method", "bits", "resolution", "gain_map", "precision", "max_megapixels"):
+        assert getattr(arguments, name) == getattr(default, name)
+    assert tuple(arguments.stops) == default.stops
+    choices = {action.dest: action.choices for action in parser._actions}
+    assert (tuple(choices["method"]), tuple(choices["bits"])) == (METHODS, BITS)
+    assert parser.parse(["a", "--stops", "-1,0.5"]).stops == [-1.0, 0.5]
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"method": "best"}, {"bits": 12}, {"stops": (1.0, 0.0)}, {"formats": ("bmp",)}]
+)
+def test_settings_that_cannot_be(wrong):
+    with pytest.raises(ValueError, match=str(*wrong)):
+        StackSettings(**wrong)

@@ -19,6 +19,7 @@ from hdrcnn.predict.exposure_stack import (
     plain_light,
     published_exposures,
     ready,
+    reconstructed,
     rendered,
     restore_darkness,
 )
@@ -234,3 +235,14 @@ def test_weights_of_the_other_network_are_refused(tmp_path):
 def test_methods_and_files_go_together():
     assert set(exposure_stack.FILES) | {"formula"} == set(exposure_stack.METHODS)
     assert darkness(np.float32(LIGHT)) == 0.0
+
+
+def test_light_is_that_of_both_networks_where_a_picture_clips_early(tiny_weights):
+    codes = np.minimum(dark_picture(), 240)
+    predictor, (_, network) = single_image.load(tiny_weights), network_of(ExposureStack(4))
+    light = reconstructed(predictor, network, codes)
+    bright = (codes >= 0.3 * 240) & (codes < 0.94 * 240)
+    expected = srgb_decode(codes / np.float32(240.0))
+    np.testing.assert_allclose(light[bright], expected[bright], rtol=1e-5)
+    assert (light[codes == 240] >= 1.0 - 1e-5).all()
+    assert (light[codes < 20] != expected[codes < 20]).mean() > 0.3
