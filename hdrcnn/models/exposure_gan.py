@@ -107,7 +107,7 @@ def build_discriminator(base_channels: int = 64) -> keras.Model:
             strides=2,
             padding="same",
             kernel_initializer=_initial(),
-            name=f"down{level}",
+            name=f"judge{level}",
         )(x)
         x = keras.layers.LeakyReLU(0.2, name=f"leaky{level}")(x)
     x = keras.layers.ZeroPadding2D(1, name="border")(x)
