@@ -16,6 +16,7 @@ from hdrcnn.batch.choose import sha256
 from hdrcnn.batch.convert import Conversion
 from hdrcnn.batch.job import Outcome, Settings
 from hdrcnn.batch.plan import Job
+from hdrcnn.batch.recipe import making_of
 from hdrcnn.batch.result import Result
 from hdrcnn.batch.source import Source
 from hdrcnn.colour.transfer import CameraCurve
@@ -23,6 +24,7 @@ from hdrcnn.predict import exposure_stack
 from hdrcnn.predict.exposure_stack import (
     FILES,
     METHODS,
+    MOST,
     STOPS,
     check_stops,
     plain_light,
@@ -36,6 +38,8 @@ from hdrcnn.writers import WRITERS, Picture, Writer
 from hdrcnn.writers.display import write_exposure
 
 BITS = (8, 16)
+COMMAND = "stack"
+"""In the settings that are stored with a result."""
 AT_ONCE = 2
 """Exposures that are rendered and packed at the same time."""
 
@@ -49,7 +53,7 @@ class StackSettings(Settings):
     method: str = "reconstruct"
     """One of `exposure_stack.METHODS`."""
     stops: tuple[float, ...] = STOPS
-    """Of the exposures; of the method `gan` the network's own, as many."""
+    """Of the exposures; of the method `gan` those of its network, `exposure_stack.stops_of`."""
     bits: int = 8
     """Of a sample of the exposures."""
     known: ClassVar[Mapping[str, Writer]] = WRITERS
@@ -91,7 +95,7 @@ class StackSettings(Settings):
         names = ("method", "stops", "bits", "camera_curve", "resolution", "panorama", "precision",
                  "gain_map", "primaries")  # fmt: skip
         return {
-            "command": "stack",
+            "command": COMMAND,
             **{name: getattr(self, name) for name in names},
             "options": dataclasses.asdict(self.options),
             "previews": None,
@@ -113,7 +117,6 @@ class StackResult(Result):
     """As `Result`, with exposures."""
 
     settings: StackSettings
-    stops: tuple[float, ...] = STOPS
     codes: list[np.ndarray] | None = None
     """Of the exposures, where they are not rendered from the light."""
     dark: float = 0.0
@@ -121,7 +124,7 @@ class StackResult(Result):
 
     def figures(self) -> dict[str, Any]:
         """As `Result.figures`, and what is known of the exposures."""
-        return {**super().figures(), "stops": list(self.stops), "dark": self.dark}
+        return {**super().figures(), "dark": self.dark}
 
     def write(self, job: Job, weights: str, source: Source, estimator: str = "") -> dict[str, Any]:
         """As `Result.write`. The exposures are in the photograph's own primaries."""
@@ -130,15 +133,26 @@ class StackResult(Result):
         notes = making.notes()
         with ThreadPoolExecutor(AT_ONCE) as pool:
             write = functools.partial(self._write_exposure, job, notes)
-            list(pool.map(write, range(len(self.stops))))
+            list(pool.map(write, range(len(self.settings.stops))))
         if self.codes is not None:
             self.codes.clear()
         self.finish()
         self._write_light(job, self.picture(notes))
+        self._remove_others(job, source)
         return figures
 
+    def _remove_others(self, job: Job, source: Source) -> None:
+        """Exposures that an earlier run made more of: of this photograph, by other settings."""
+        for index in range(len(self.settings.stops), MOST):
+            path = job.output(f"_{index}.png")
+            making = making_of(path)
+            if making is None or making.settings.get("command") != COMMAND:
+                continue
+            if making.source.name == source.name:
+                path.unlink(missing_ok=True)
+
     def _write_exposure(self, job: Job, notes: Mapping[str, str], index: int) -> None:
-        stops = self.stops[index]
+        stops = self.settings.stops[index]
         codes = (
             rendered(self.hdr, stops, self.curve, self.settings.bits)
             if self.codes is None
@@ -146,13 +160,11 @@ class StackResult(Result):
         )
         picture = Picture(
             hdr=self.hdr,
-            codes=codes,
             chromaticities=self.chromaticities,
-            panorama=self.panorama,
             camera=exposed(self.camera, stops),
             notes=notes,
         )
-        write_exposure(job.output(self.settings.exposures[index]), picture)
+        write_exposure(job.output(self.settings.exposures[index]), codes, picture)
 
 
 class Stack(Conversion):
@@ -197,7 +209,6 @@ class Stack(Conversion):
             elif method == "gan":
                 self._by_gan(network)
             else:
-                self.result.stops = self.settings.stops
                 # What a sensor or a gain map measured is more than the codes tell.
                 if self.sensor is None and self.measured is None:
                     curve, blend = self.result.curve, self.result.blend
@@ -209,24 +220,22 @@ class Stack(Conversion):
     def _by_formula(self) -> None:
         curve = self._curve("")
         self._found(plain_light(self.frame, curve, self._dtype, self.sensor), curve, "")
-        self.result.stops = self.settings.stops
 
     def _by_gan(self, network: exposure_stack.Network) -> None:
         curve: str | CameraCurve = self._curve("")
         codes = published_exposures(self.frame, network, self.settings.bits)
-        exposures = [2.0**stops for stops in network.stops]
+        exposures = [2.0**stops for stops in self.settings.stops]
         light = merge(codes, exposures, curve, None, self._dtype)
         self._found(light, curve, "")
-        self.result.stops, self.result.codes = network.stops, codes
+        self.result.codes = codes
 
     def write(self) -> Outcome:
         """The files, and what came of it."""
         outcome = super().write()
         if outcome.error is not None or outcome.kept:
             return outcome
-        stops, weights = self.result.stops, [outcome.weights] if outcome.weights else []
-        own = FILES.get(self.settings.method)
-        names = [*weights, *([own.name] if own is not None else [])]
+        stops, own = self.settings.stops, FILES.get(self.settings.method)
+        names = [name for name in (outcome.weights, own.name if own else "") if name]
         dark = f"dark {self.result.dark:.1%}  " if self.settings.method == "reconstruct" else ""
         summary = f"{stops[0]:+g} to {stops[-1]:+g} EV  {self.settings.method}  {dark}"
         return dataclasses.replace(

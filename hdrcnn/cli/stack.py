@@ -109,7 +109,7 @@ def main(arguments: argparse.Namespace) -> int:
         from hdrcnn.batch.stack import StackSettings
         from hdrcnn.cli import pictures
         from hdrcnn.files import WeightsError
-        from hdrcnn.predict.exposure_stack import FILES, check_stops
+        from hdrcnn.predict.exposure_stack import FILES, check_stops, stops_of
     try:
         check_stops(arguments.stops)
     except ValueError as error:
@@ -119,11 +119,12 @@ def main(arguments: argparse.Namespace) -> int:
         raise WeightsError(
             f"{FILES[method]}: no such weights file; give another --method: formula needs none"
         )
+    given = stops_of() if method == "gan" else tuple(arguments.stops)
     settings = StackSettings(
         formats=tuple(dict.fromkeys(arguments.format)),
         options=options,
         method=method,
-        stops=tuple(arguments.stops),
+        stops=given,
         bits=arguments.bits,
         camera_curve=None if arguments.camera_curve == "auto" else arguments.camera_curve,
         resolution=arguments.resolution,

@@ -40,6 +40,8 @@ if TYPE_CHECKING:
 METHODS = ("reconstruct", "gan", "formula")
 STOPS = (-4.0, -2.0, 0.0, 2.0, 4.0)
 """Exposures beside that of the photograph."""
+PUBLISHED = 5
+"""Exposures of the network of `gan`."""
 FEWEST, MOST = 2, 9
 """Exposures of a stack; `hdrcnn fuse` takes as many."""
 FARTHEST = 20.0
@@ -77,8 +79,15 @@ class Network:
     """One of `NETWORKS`, ready for pictures of any size."""
 
     tiling: "Tiling"
-    stops: tuple[float, ...] = ()
-    """Of the exposures that it gives; empty: it restores."""
+
+
+def stops_of(path: Path | None = None) -> tuple[float, ...]:
+    """Those of the exposures that the network of `gan` gives. path: its weights; None: those
+    shipped. Raises WeightsError.
+    """
+    path = FILES["gan"] if path is None else path
+    record = weights.checked(*weights.load(path), ExposureGan, str(path))
+    return tuple(record.spacing * (index - PUBLISHED // 2) for index in range(PUBLISHED))
 
 
 def load(
@@ -114,16 +123,12 @@ def ready(model: "keras.Model", record: ExposureGan | ExposureStack, tile_pixels
     """A model that its record has built. tile_pixels: as for `Tiling`."""
     import keras
 
-    from hdrcnn.models.exposure_gan import EXPOSURES
     from hdrcnn.tiles.tiling import Tiling
 
-    if isinstance(record, ExposureStack):
-        return Network(Tiling(model, tile_pixels))
-    # Exposures side by side, before they are stacked: pictures to pictures.
-    flat = keras.Model(model.input, model.get_layer("up1").output)
-    middle = EXPOSURES // 2
-    stops = tuple(record.spacing * (index - middle) for index in range(EXPOSURES))
-    return Network(Tiling(flat, tile_pixels), stops)
+    if isinstance(record, ExposureGan):
+        # Exposures side by side, before they are stacked: pictures to pictures.
+        model = keras.Model(model.input, model.get_layer("up1").output)
+    return Network(Tiling(model, tile_pixels))
 
 
 def _shown_to(network: Network, frame: Frame) -> Frame:
@@ -225,14 +230,15 @@ def rendered(light: np.ndarray, stops: float, curve: str | CameraCurve, bits: in
         held = np.clip(part * part.dtype.type(2.0**stops), 0.0, 1.0)
         return np.round(encode(held, curve) * part.dtype.type(top)).astype(kind)
 
+    table = None
     if light.dtype == np.float16:
         # There are no more than 65536 values.
         values = np.arange(1 << 16, dtype=np.uint16).view(np.float16).astype(np.float64)
         table = coded(np.nan_to_num(values, nan=0.0, posinf=np.inf, neginf=0.0))
-        return np.take(table, np.ascontiguousarray(light).view(np.uint16))
     codes = np.empty(light.shape, kind)
     for rows in strips(len(light), STRIP):
-        codes[rows] = coded(light[rows])
+        part = np.ascontiguousarray(light[rows])
+        codes[rows] = coded(part) if table is None else table[part.view(np.uint16)]
     return codes
 
 
@@ -240,7 +246,7 @@ def published_exposures(frame: Frame, network: Network, bits: int) -> list[np.nd
     """What the network of `gan` makes of a frame, darkest first: [H, W, 3] uint8 or uint16 each."""
     kind, top = (np.uint8, 255.0) if bits == 8 else (np.uint16, 65535.0)
     shown = _shown_to(network, frame)
-    codes = [np.empty(frame.image.shape, kind) for _ in network.stops]
+    codes = [np.empty(frame.image.shape, kind) for _ in range(PUBLISHED)]
     cell = network.tiling.cell
     rows, columns = frame.image.shape[:2]
     everything = np.ones((-(-rows // cell), -(-columns // cell)), bool)

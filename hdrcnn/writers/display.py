@@ -10,7 +10,6 @@ Each holds the codes, the profile of their primaries with the curve of sRGB, cam
 Sources: TIFF 6.0; ICC.1:2022; PNG, third edition.
 """
 
-import dataclasses
 import io
 import zlib
 from pathlib import Path
@@ -82,22 +81,22 @@ def write_tiff(path: Path, picture: Picture, options: Options) -> None:
 
 def write_sdr_png(path: Path, picture: Picture, options: Options) -> None:
     """A PNG of 16 bits. Raises ImageError."""
-    _write_png(path, dataclasses.replace(picture, codes=_codes(path, picture, 16)), level=4)
+    _write_png(path, _codes(path, picture, 16), picture, level=4)
 
 
-def write_exposure(path: Path, picture: Picture) -> None:
-    """A PNG of the codes of a picture, uint8 or uint16, and of nothing else. Raises ImageError."""
+def write_exposure(path: Path, codes: np.ndarray, picture: Picture) -> None:
+    """A PNG of [H, W, 3] uint8 or uint16; picture: what is to be told of it. Raises ImageError."""
     import imagecodecs
 
     # One filter for all rows takes half the time of choosing, and hardly more room.
-    _write_png(path, picture, level=1, filter=imagecodecs.PNG.FILTER.UP)
+    _write_png(path, codes, picture, level=1, filter=imagecodecs.PNG.FILTER.UP)
 
 
-def _write_png(path: Path, picture: Picture, **how: int) -> None:
+def _write_png(path: Path, codes: np.ndarray, picture: Picture, **how: int) -> None:
     """By the bits of its codes; how: as for `imagecodecs.png_encode`."""
     import imagecodecs
 
-    data = imagecodecs.png_encode(picture.codes, **how)
+    data = imagecodecs.png_encode(codes, **how)
     profile = zlib.compress(_profile(picture))
     name = name_of(picture.chromaticities).encode("latin-1", "replace")[:79]
     camera = exif_block(picture.camera)

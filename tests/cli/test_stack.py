@@ -132,6 +132,15 @@ def test_other_settings_are_another_result(folder, tmp_path, capfd, other):
         assert word in capfd.readouterr().out
 
 
+def test_fewer_exposures_leave_none_of_an_earlier_run(folder, tmp_path):
+    out = tmp_path / "out"
+    flags = ("--out_dir", out, "--method", "formula")
+    assert stack(folder / "a.png", *flags) == 0
+    save(out / "a_7.png", photograph(5))
+    assert stack(folder / "a.png", *flags, "--stops", "-2,2") == 0
+    assert names(out) == ["a_0.png", "a_1.png", "a_7.png"]
+
+
 @pytest.mark.parametrize(("bits", "tolerance"), [(8, 0.03), (16, 1e-3)])
 def test_the_light_is_what_the_exposures_merge_to(folder, tmp_path, tiny_weights, bits, tolerance):
     out = tmp_path / "out"

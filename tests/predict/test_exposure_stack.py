@@ -9,6 +9,7 @@ from hypothesis import given, settings, strategies as st
 
 from hdrcnn import weights
 from hdrcnn.colour.transfer import LINEARISATIONS, CameraCurve, linearise, srgb_decode
+from hdrcnn.models.exposure_gan import EXPOSURES as EXPOSURES_OF_THE_GAN
 from hdrcnn.models.exposure_stack import LIGHT, darkness
 from hdrcnn.models.metadata import ExposureGan, ExposureStack
 from hdrcnn.predict import exposure_stack, single_image
@@ -22,6 +23,7 @@ from hdrcnn.predict.exposure_stack import (
     reconstructed,
     rendered,
     restore_darkness,
+    stops_of,
 )
 from hdrcnn.predict.radiance import merge
 from hdrcnn.tiles.frame import Frame
@@ -206,7 +208,7 @@ def test_predicted_highlights_stay_where_dark_channels_are_restored(tiny_weights
 
 @pytest.mark.parametrize("bits", [8, 16])
 def test_the_published_exposures_are_those_of_the_network_in_tiles(bits):
-    record = ExposureGan(4, spacing=1.5)
+    record = ExposureGan(4)
     model, network = network_of(record, tile_pixels=128 * 128)
     for layer in model.layers:
         if hasattr(layer, "kernel"):
@@ -215,7 +217,6 @@ def test_the_published_exposures_are_those_of_the_network_in_tiles(bits):
     found = published_exposures(Frame(codes, 1), network, bits)
     padded = np.pad(codes, ((0, -100 % 32), (0, -330 % 32), (0, 0)), mode="symmetric")
     whole = np.asarray(model(padded[None] / np.float32(255.0)))[0, :, :100, :330]
-    assert network.stops == (-3.0, -1.5, 0.0, 1.5, 3.0)
     assert whole.std() > 0.01
     for exposure, expected in zip(found, whole, strict=True):
         assert exposure.dtype == (np.uint8 if bits == 8 else np.uint16)
@@ -223,9 +224,10 @@ def test_the_published_exposures_are_those_of_the_network_in_tiles(bits):
 
 
 def test_weights_of_the_other_network_are_refused(tmp_path):
-    record = ExposureGan(2)
+    record = ExposureGan(2, spacing=1.5)
     weights.save(tmp_path / "w.npz", weights.collect(record.build()), record)
-    assert load("gan", tmp_path / "w.npz").stops == STOPS
+    assert stops_of(tmp_path / "w.npz") == (-3.0, -1.5, 0.0, 1.5, 3.0)
+    assert load("gan", tmp_path / "w.npz").tiling.cell == 32
     with pytest.raises(weights.WeightsError, match="exposure_gan"):
         load("reconstruct", tmp_path / "w.npz")
     with pytest.raises(weights.WeightsError, match="no such"):
@@ -235,6 +237,7 @@ def test_weights_of_the_other_network_are_refused(tmp_path):
 def test_methods_and_files_go_together():
     assert set(exposure_stack.FILES) | {"formula"} == set(exposure_stack.METHODS)
     assert darkness(np.float32(LIGHT)) == 0.0
+    assert exposure_stack.PUBLISHED == EXPOSURES_OF_THE_GAN == len(STOPS)
 
 
 def test_light_is_that_of_both_networks_where_a_picture_clips_early(tiny_weights):
