@@ -66,7 +66,7 @@ def _conv(x: Any, width: int, name: str) -> Any:
     )(x)
 
 
-def build(base_channels: int = 24) -> keras.Model:
+def build(base_channels: int = 16) -> keras.Model:
     """The network, with fresh weights, which returns what it is given.
 
     base_channels: at half the size; twice as many at a quarter.

@@ -171,7 +171,7 @@ class ExposureStack(Metadata):
     takes = "[N, H, W, 3] float32 in [0, 1], display-encoded; H and W multiples of 4"
     gives = "[N, H, W, 3] float32 at least 0, display-encoded; codes from 0.3 on as they were"
 
-    base_channels: int = 24
+    base_channels: int = 16
     """Channels at half the size."""
 
     def __post_init__(self) -> None:

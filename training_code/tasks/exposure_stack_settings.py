@@ -28,7 +28,7 @@ class Terms:
 class Config(Stack):
     """A small network on small crops."""
 
-    base_channels: int = setting(24, "Channels at half the size.")
+    base_channels: int = setting(16, "Channels at half the size.")
     size: int = setting(128, "Side of the training crops in pixels, a multiple of 4.")
     learning_rate: float = setting(2e-3, "Adam's rate after the warm-up; falls to 0 by a cosine.")
     average: float = setting(
