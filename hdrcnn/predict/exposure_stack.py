@@ -162,8 +162,8 @@ def restore_darkness(
 
     light: [H, W, 3] float16 or float32, linear, 1.0 = clipping level, changed in place: that of
     the frame's codes by `curve`, with highlights predicted, whose blend is `mix` (one of
-    `blend.BLENDS`; empty: none are). Samples that the network leaves as they are stay, and so does
-    the share of a sample that is predicted. Returns the share of pixels that were changed.
+    `blend.BLENDS`; empty: none are). Samples that the network leaves as they are stay, and so do
+    those that are predicted. Returns the share of pixels that were changed.
     """
     from hdrcnn.models.exposure_stack import LIGHT
 
@@ -172,15 +172,11 @@ def restore_darkness(
     for piece, restored in one_by_one(network.tiling.log_hdr(shown, cells)):
         code = frame.codes(piece)
         changed = restored != code
+        if mix and (code > blend.THRESHOLD).any():
+            changed &= blend.mask(code, mix) == 0
         count += int(np.count_nonzero(_any_channel(changed)))
         part = light[piece.within(frame.picture)]
-        there = np.asarray(linearise(np.minimum(restored[changed], 1.0), curve), np.float32)
-        if mix and (code > blend.THRESHOLD).any():
-            share = blend.mask(code, mix)[changed]
-            before = np.asarray(linearise(code[changed], curve), np.float32)
-            moved = part[changed] + (1.0 - share) * (there - before)
-            there = np.where(share > 0, np.maximum(moved, 0.0), there)
-        part[changed] = there
+        part[changed] = linearise(np.minimum(restored[changed], 1.0), curve)
     return count / light[..., 0].size
 
 
