@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import hdrcnn
 from hdrcnn import weights
 from hdrcnn.batch.stack import BITS, StackSettings
 from hdrcnn.cli import stack as command
@@ -288,7 +289,7 @@ def test_defaults_and_choices_are_those_of_the_settings():
         assert getattr(arguments, name) == getattr(default, name)
     assert tuple(arguments.stops) == default.stops
     choices = {action.dest: action.choices for action in parser._actions}
-    assert (tuple(choices["method"]), tuple(choices["bits"])) == (METHODS, BITS)
+    assert (choices["method"], choices["bits"]) == (METHODS, BITS)
     assert parser.parse(["a", "--stops", "-1,0.5"]).stops == [-1.0, 0.5]
 
 
@@ -298,3 +299,19 @@ def test_defaults_and_choices_are_those_of_the_settings():
 def test_settings_that_cannot_be(wrong):
     with pytest.raises(ValueError, match=str(*wrong)):
         StackSettings(**wrong)
+
+
+def test_light_of_a_gain_map_is_kept_as_predict_has_it(folder, tmp_path, tiny_weights):
+    light = np.float32(2.0) * photograph(1).astype(np.float32) / 255.0 + np.float32(0.01)
+    place = tmp_path / "mapped.jpg"
+    hdrcnn.write(tmp_path / "m_hdr.jpg", light)
+    shutil.move(tmp_path / "m_hdr.jpg", place)
+    flags = ("--format", "exr", "--params", tiny_weights, "--out_dir")
+    assert stack(place, *flags, tmp_path / "s") == 0
+    assert main(["predict", str(place), *map(str, flags), str(tmp_path / "p")]) == 0
+    found = read_exr(tmp_path / "s" / "mapped.exr")
+    np.testing.assert_array_equal(found, read_exr(tmp_path / "p" / "mapped.exr"))
+    assert found.max() > 1.5
+    frames = frames_of(tmp_path / "s", "mapped")
+    merged = merge(frames, EXPOSURES, "srgb", None)
+    np.testing.assert_allclose(merged, found, rtol=0.05, atol=2e-3)
