@@ -14,7 +14,6 @@ brighter, below a clipped one four stops darker.
 """
 
 import csv
-import dataclasses
 import io
 import sys
 from pathlib import Path
@@ -92,9 +91,7 @@ def taken(view: "View", kind: str) -> tuple[np.ndarray, np.ndarray]:
 
     file = "jpeg80" if kind == "jpeg80" else "png"
     condition = p.Condition(file=file, curve="srgb")
-    protocol = dataclasses.replace(
-        p.Protocol(), **({"noise_sd": 0.0} if kind == "noiseless" else {})
-    )
+    protocol = p.Protocol(noise_sd=0.0) if kind == "noiseless" else p.Protocol()
     truth = p.exposed_truth(view, condition)
     data = p.encode(p.photograph(view.name, truth, condition, protocol), file)
     with Image.open(io.BytesIO(data)) as image:
