@@ -28,10 +28,13 @@ def test_without_noise_the_photograph_is_the_middle_exposure(curve):
 
 
 def test_exposed_so_that_a_share_is_clipped():
-    light = exposed(LIGHT, 0.9)
+    stack = draw_stack(dataclasses.replace(CLEAN, under=(0.0, 0.0)), np.random.default_rng(1))
+    stack = dataclasses.replace(stack, unclipped=0.9)
+    light = exposed(LIGHT, stack)
     assert abs((light >= 1.0).mean() - 0.1) < 0.01
+    np.testing.assert_allclose(exposed(LIGHT, dataclasses.replace(stack, under=2.0)), light / 4.0)
     with pytest.raises(TooBlackError):
-        exposed(np.zeros_like(LIGHT), 0.9)
+        exposed(np.zeros_like(LIGHT), stack)
 
 
 def test_noise_is_that_of_photons_and_reading():
