@@ -14,10 +14,8 @@ brighter, below a clipped one four stops darker.
 """
 
 import csv
-import dataclasses
 import io
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -43,7 +41,7 @@ flags.DEFINE_multi_string(
 flags.DEFINE_multi_string("params", [], "NAME=FILE: a weights file; may be given several times.")
 flags.DEFINE_string("highlights", str(SHIPPED), "Weights of the single-image network.")
 flags.DEFINE_list("kinds", ["png", "jpeg80", "noiseless"], "Of photographs, a table each.")
-flags.DEFINE_integer("views", 0, "At most so many; 0: all.", 0)
+flags.DEFINE_integer("views", 0, "At most so many, evenly spread over all; 0: all.", 0)
 flags.DEFINE_integer("shown", 4, "Views of which pictures are written.", 0)
 flags.DEFINE_string("out_dir", None, "Folder for tables and pictures.", required=True)
 
@@ -66,26 +64,23 @@ CROP = 160
 """Pixels of the places in pictures."""
 
 
-def views() -> "Iterator[View]":
+def views() -> "list[View]":
     """Of the scenes that the flags name. Raises ValueError if there are none."""
-    from training_code.evaluation.protocol import Protocol, fixed_views
+    from training_code.evaluation.protocol import Protocol, View, fixed_views
     from training_code.scenes.collection import load_scenes
     from training_code.scenes.families import read_list
 
     families = frozenset[str]().union(*(read_list(Path(p)) for p in FLAGS.validation))
-    protocol, count = Protocol(), 0
+    protocol, every = Protocol(), list[View]()
     for folder in FLAGS.scenes:
         found = load_scenes(
             Path(folder), families, without=not FLAGS.validation, views=protocol.views
         )
-        for scene in found.scenes:
-            for view in fixed_views(scene, protocol):
-                if FLAGS.views and count >= FLAGS.views:
-                    return
-                count += 1
-                yield view
-    if not count:
+        every += [view for scene in found.scenes for view in fixed_views(scene, protocol)]
+    if not every:
         raise ValueError("no scenes to evaluate on; give --scenes")
+    count = min(FLAGS.views or len(every), len(every))
+    return [every[i * len(every) // count] for i in range(count)]
 
 
 def taken(view: "View", kind: str) -> tuple[np.ndarray, np.ndarray]:
@@ -96,9 +91,7 @@ def taken(view: "View", kind: str) -> tuple[np.ndarray, np.ndarray]:
 
     file = "jpeg80" if kind == "jpeg80" else "png"
     condition = p.Condition(file=file, curve="srgb")
-    protocol = dataclasses.replace(
-        p.Protocol(), **({"noise_sd": 0.0} if kind == "noiseless" else {})
-    )
+    protocol = p.Protocol(noise_sd=0.0) if kind == "noiseless" else p.Protocol()
     truth = p.exposed_truth(view, condition)
     data = p.encode(p.photograph(view.name, truth, condition, protocol), file)
     with Image.open(io.BytesIO(data)) as image:
@@ -152,10 +145,10 @@ def methods() -> "dict[str, Method]":
     named = dict(text.partition("=")[::2] for text in FLAGS.params)
     if not all(named.values()):
         raise ValueError("--params: NAME=FILE is needed")
-    highlights = load(FLAGS.highlights)
+    highlights = known.Highlights(load(FLAGS.highlights))
     return {
         "formula": known.formula,
-        "single-image network": lambda code: known.rendered(known.predicted(highlights, code)),
+        "single-image network": lambda code: known.rendered(highlights(code)),
     } | {name: known.of_weights(Path(path), highlights) for name, path in named.items()}
 
 

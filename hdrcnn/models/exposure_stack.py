@@ -3,7 +3,8 @@
     x [N, H, W, 3] in [0, 1], display-encoded, as photographed; H and W multiples of 4
       | conv 4x4 stride 2       all samples of a block of 2x2 side by side, as FFDNet works
       | two levels              convolutions at half and quarter size, joined by a skip
-      | transposed conv 4x4     c [N, H, W, 3], 0 at the start of training
+      | transposed conv 4x4     back to full size, joined by x itself
+      | two convolutions        c [N, H, W, 3], 0 at the start of training
     y = max(x + darkness(x) 0.2 tanh(c), 0)
 
 Near black a photograph holds noise, steps of its eight bits and blocks of JPEG more than light; an
@@ -31,6 +32,8 @@ LIGHT = 0.3
 """Codes from which on there is none. Exposed four stops up, it is clipped."""
 BOUND = 0.2
 """Of the residual, codes: noise of a hundredth of the clipping level is as large near black."""
+FINEST = 8
+"""Channels at full size."""
 STRIDE = 4
 """H and W are multiples of it."""
 
@@ -75,7 +78,7 @@ def build(base_channels: int = 16) -> keras.Model:
     """
     image = keras.Input((None, None, 3), name="image", dtype="float32")
     # What lies near black about 0, in steps that matter.
-    x = keras.layers.Rescaling(4.0, -0.5, name="centred", dtype="float32")(image)
+    centred = keras.layers.Rescaling(4.0, -0.5, name="centred", dtype="float32")(image)
     x = keras.layers.Conv2D(
         base_channels,
         4,
@@ -84,7 +87,7 @@ def build(base_channels: int = 16) -> keras.Model:
         activation="relu",
         kernel_initializer="he_normal",
         name="blocks",
-    )(x)
+    )(centred)
     fine = _conv(x, base_channels, "fine1")
     x = keras.layers.MaxPooling2D(2, name="pool")(fine)
     x = _conv(x, 2 * base_channels, "coarse1")
@@ -101,14 +104,20 @@ def build(base_channels: int = 16) -> keras.Model:
     x = keras.layers.Concatenate(name="joined")([x, fine])
     x = _conv(x, base_channels, "fine2")
     x = _conv(x, base_channels, "fine3")
-    correction = keras.layers.Conv2DTranspose(
-        3,
+    x = keras.layers.Conv2DTranspose(
+        FINEST,
         4,
         strides=2,
         padding="same",
-        kernel_initializer="zeros",
-        name="correction",
-        dtype="float32",
+        activation="relu",
+        kernel_initializer="he_normal",
+        name="full",
+    )(x)
+    # Noise is of single pixels: half-size layers alone cannot tell it from detail.
+    x = keras.layers.Concatenate(name="with_image")([x, centred])
+    x = _conv(x, FINEST, "finest")
+    correction = keras.layers.Conv2D(
+        3, 3, padding="same", kernel_initializer="zeros", name="correction", dtype="float32"
     )(x)
     restored = Restored(name="restored", dtype="float32")([image, correction])
     return keras.Model(image, restored, name="exposure_stack")

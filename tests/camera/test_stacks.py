@@ -15,7 +15,7 @@ CLEAN = Stacks(noise_sd=(0.0, 0.0), photons=(1e9, 1e9), jpeg_share=0.0)
 
 @pytest.mark.parametrize("curve", range(len(CURVES)))
 def test_without_noise_the_photograph_is_the_middle_exposure(curve):
-    shares = tuple(float(k == curve) for k in range(len(CURVES)))
+    shares = (float(curve == 0), float(curve == 1), float(curve == 2))
     stack = draw_stack(dataclasses.replace(CLEAN, curves=shares), np.random.default_rng(1))
     assert stack.curve == curve
     shown = exposures(LIGHT, stack)
@@ -28,10 +28,13 @@ def test_without_noise_the_photograph_is_the_middle_exposure(curve):
 
 
 def test_exposed_so_that_a_share_is_clipped():
-    light = exposed(LIGHT, 0.9)
+    stack = draw_stack(dataclasses.replace(CLEAN, under=(0.0, 0.0)), np.random.default_rng(1))
+    stack = dataclasses.replace(stack, unclipped=0.9)
+    light = exposed(LIGHT, stack)
     assert abs((light >= 1.0).mean() - 0.1) < 0.01
+    np.testing.assert_allclose(exposed(LIGHT, dataclasses.replace(stack, under=2.0)), light / 4.0)
     with pytest.raises(TooBlackError):
-        exposed(np.zeros_like(LIGHT), 0.9)
+        exposed(np.zeros_like(LIGHT), stack)
 
 
 def test_noise_is_that_of_photons_and_reading():

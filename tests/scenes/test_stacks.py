@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from hdrcnn.files import ImageError
-from training_code.scenes.stacks import load_stacks
+from training_code.scenes.stacks import StackScene, load_stacks
 
 
 def write(folder, name, value=10, size=(70, 66)):
@@ -36,6 +36,7 @@ def test_only_complete_views_count(tmp_path):
         "a", "long", "short",
     ]  # fmt: skip
     view = found.scenes[1]
+    assert isinstance(view, StackScene)
     assert view.shape == (70, 66)
     assert view.exposures()[:, 0, 0, 0].tolist() == [0, 10, 20, 30, 40]
     assert 0.0 < float(view.crop(3, 4, 8, 8).max()) < 0.01
@@ -50,6 +51,8 @@ def test_faults_are_named(tmp_path):
         write(tmp_path, f"s/images/b_{k}.png")
     (tmp_path / "s/images/b_4.png").write_bytes(b"no picture")
     uneven, broken = load_stacks(tmp_path).scenes
+    assert isinstance(uneven, StackScene)
+    assert isinstance(broken, StackScene)
     with pytest.raises(ImageError, match=r"a_0\.png: .*sizes"):
         uneven.exposures()
     with pytest.raises(ImageError, match=r"b_4\.png: cannot"):

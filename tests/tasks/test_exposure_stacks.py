@@ -29,7 +29,7 @@ SMALL: dict[str, Any] = {
     "epochs": 2,
     "steps": 2,
 }
-CONFIGS = {
+CONFIGS: dict[str, Any] = {
     "exposure_stack": exposure_stack_settings.Config(**SMALL),
     "exposure_stack, adversarial": exposure_stack_settings.Config(
         **SMALL, terms=exposure_stack_settings.Terms(adversarial=0.1)

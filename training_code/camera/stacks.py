@@ -29,6 +29,8 @@ class Stacks:
     """Stops from one exposure to the next."""
     unclipped: tuple[float, float] = (0.85, 0.99)
     """Share of the samples that the photograph does not clip."""
+    under: tuple[float, float] = (0.0, 3.0)
+    """Stops of under-exposure beside that: more of the picture is dark."""
     noise_sd: tuple[float, float] = (0.0, 0.004)
     """Standard deviation of the read noise, clipping levels."""
     photons: tuple[float, float] = (2e3, 1e5)
@@ -44,6 +46,7 @@ class Stacks:
     def __post_init__(self) -> None:
         check_number("spacing", self.spacing, 0.1, 10.0)
         Exposure(self.unclipped)  # Raises ValueError, as the last line.
+        check_range("under", self.under, 0.0, 10.0)
         check_range("noise_sd", self.noise_sd, 0.0, 1.0)
         check_range("photons", self.photons, 1.0, 1e9)
         check_range("jpeg", self.jpeg, 1, 100)
@@ -62,6 +65,7 @@ class Stack:
 
     stops: tuple[float, ...]
     unclipped: float
+    under: float
     noise_sd: float
     photons: float
     noise_seed: int
@@ -85,6 +89,7 @@ def draw_stack(distribution: Stacks, rng: np.random.Generator) -> Stack:
     return Stack(
         stops=d.stops,
         unclipped=float(rng.uniform(*d.unclipped)),
+        under=float(rng.uniform(*d.under)),
         noise_sd=float(rng.uniform(*d.noise_sd)),
         photons=float(np.exp(rng.uniform(*np.log(d.photons)))),
         noise_seed=int(rng.integers(1 << 32)),
@@ -109,11 +114,11 @@ def photographed(light: np.ndarray, stack: Stack) -> np.ndarray:
     return codes
 
 
-def exposed(light: np.ndarray, unclipped: float) -> np.ndarray:
+def exposed(light: np.ndarray, stack: Stack) -> np.ndarray:
     """Light [H, W, 3] of any unit as the photograph exposes it: 1.0 = its clipping level. Raises
     TooBlackError.
     """
-    return np.asarray(expose(light, unclipped), np.float32)
+    return np.asarray(expose(light, stack.unclipped) * np.float32(2.0**-stack.under), np.float32)
 
 
 def exposures(light: np.ndarray, stack: Stack) -> np.ndarray:

@@ -24,6 +24,8 @@ MULTIPLE = 4
 """Of the sides that the networks take."""
 
 Method = Callable[[np.ndarray], np.ndarray]
+Light = Callable[[np.ndarray], np.ndarray]
+"""Codes [H, W, 3] to light of the same shape, 1.0 = clipping level of the photograph."""
 
 
 def rendered(light: np.ndarray) -> np.ndarray:
@@ -37,9 +39,22 @@ def formula(code: np.ndarray) -> np.ndarray:
     return rendered(srgb_decode(code))
 
 
-def predicted(predictor: "Predictor", code: np.ndarray) -> np.ndarray:
-    """The light of the single-image network, [H, W, 3]."""
-    return predictor.reconstruct(code, scaling=1.0, camera_curve="srgb", resolution="native")
+class Highlights:
+    """The light of the single-image network, of codes [H, W, 3]; that of the last is kept, as
+    several methods ask for it.
+    """
+
+    def __init__(self, predictor: "Predictor") -> None:
+        self._predictor = predictor
+        self._last: tuple[np.ndarray, np.ndarray] | None = None
+
+    def __call__(self, code: np.ndarray) -> np.ndarray:
+        if self._last is None or self._last[0] is not code:
+            light = self._predictor.reconstruct(
+                code, scaling=1.0, camera_curve="srgb", resolution="native"
+            )
+            self._last = code, light
+        return self._last[1]
 
 
 def _run(network: Any, code: np.ndarray) -> np.ndarray:
@@ -49,7 +64,7 @@ def _run(network: Any, code: np.ndarray) -> np.ndarray:
     return found[..., :rows, :columns, :]
 
 
-def of_weights(path: Path, highlights: "Predictor") -> Method:
+def of_weights(path: Path, highlights: Light) -> Method:
     """The method of a weights file: of the single-image network, the published GAN, or the dark
     part, which takes its highlights from `highlights`. Raises WeightsError.
     """
@@ -57,8 +72,8 @@ def of_weights(path: Path, highlights: "Predictor") -> Method:
     if isinstance(record, Hdrcnn):
         from hdrcnn.predict.single_image import load
 
-        predictor = load(path)
-        return lambda code: rendered(predicted(predictor, code))
+        light = Highlights(load(path))
+        return lambda code: rendered(light(code))
     kinds: tuple[type[Metadata], ...] = (ExposureGan, ExposureStack)
     kind = next((k for k in kinds if isinstance(record, k)), None)
     if kind is None:
@@ -71,6 +86,6 @@ def of_weights(path: Path, highlights: "Predictor") -> Method:
     def restored(code: np.ndarray) -> np.ndarray:
         found = _run(network, code)
         changed = found != code
-        return rendered(np.where(changed, srgb_decode(found), predicted(highlights, code)))
+        return rendered(np.where(changed, srgb_decode(found), highlights(code)))
 
     return restored

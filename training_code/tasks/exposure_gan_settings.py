@@ -2,6 +2,7 @@
 
 import dataclasses
 
+from training_code.camera.stacks import Stacks
 from training_code.tasks.fusion_settings import check_weights
 from training_code.tasks.settings import setting
 from training_code.tasks.stack_settings import Stack
@@ -41,6 +42,7 @@ class Config(Stack):
         "computed ones; views of fewer or more files are left out, scenes are split whole.",
     )
     terms: Terms = Terms()
+    stacks: Stacks = Stacks(under=(0.0, 0.0))
 
     def __post_init__(self) -> None:
         super().__post_init__()

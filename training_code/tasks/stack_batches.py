@@ -49,7 +49,7 @@ class StackBatches(Batches):
             crop = scene.exposures()[:, top : top + c.size, left : left + c.size]
             return crop[:, :, ::-1] if shot.mirror else crop
         stack = draw_stack(c.stacks, generator(key, Part.DEVELOPMENT))
-        return exposed(look(scene, shot, c.size), stack.unclipped), stack
+        return exposed(look(scene, shot, c.size), stack), stack
 
     def item(self, index: int, item: int) -> dict[str, np.ndarray]:
         for attempt in range(ATTEMPTS):
