@@ -122,8 +122,13 @@ def main() -> int:
         sys.stdout.reconfigure(errors="backslashreplace")  # Names need not be in its encoding.
     running = Running(**{f.name: getattr(FLAGS, f.name) for f in dataclasses.fields(Running)})
     held_out = [Path(path) for path in FLAGS.validation]
-    folders = Folders(tuple(map(Path, FLAGS.scenes)), tuple(map(Path, FLAGS.photographs)))
     config = choose_config()
+    stacks = getattr(config, "exposures", "")
+    folders = Folders(
+        tuple(map(Path, FLAGS.scenes)),
+        tuple(map(Path, FLAGS.photographs)),
+        (Path(stacks),) if stacks else (),
+    )
     from training_code.run.fit import train  # Loads Keras, which takes some seconds.
 
     train(config, folders, Path(FLAGS.out_dir), held_out, running, TASK)

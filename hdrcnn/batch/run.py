@@ -10,12 +10,14 @@ from hdrcnn.batch.fusion import Fusion, FusionSettings
 from hdrcnn.batch.job import Outcome, Settings
 from hdrcnn.batch.plan import Job
 from hdrcnn.batch.source import Films
+from hdrcnn.batch.stack import Stack, StackSettings
 from hdrcnn.console import check
 
 
 def begin(job: Job, networks: Networks, settings: Settings, films: Films) -> Conversion:
-    """Of a photograph, or of a bracket, as the settings are."""
-    kind = Fusion if isinstance(settings, FusionSettings) else Conversion
+    """Of a photograph, of a bracket, or of a photograph's exposures, as the settings are."""
+    kinds: dict[type[Settings], type[Conversion]] = {FusionSettings: Fusion, StackSettings: Stack}
+    kind = kinds.get(type(settings), Conversion)
     return kind(job, networks, settings, films)
 
 

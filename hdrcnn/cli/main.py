@@ -21,6 +21,7 @@ from hdrcnn.files import UserError
 COMMANDS = {
     "predict": "hdrcnn.cli.predict",
     "fuse": "hdrcnn.cli.fuse",
+    "stack": "hdrcnn.cli.stack",
     "export": "hdrcnn.cli.export",
 }
 """Name to a module with `add_arguments(parser)` and `main(arguments)`, which returns the exit

@@ -19,6 +19,8 @@ _RATIONAL = ("ExposureTime", "FNumber", "FocalLength", "ExposureBiasValue")
 def _value(name: str, value: str | int | float) -> object:
     if name in _RATIONAL and not isinstance(value, str):
         share = Fraction(value).limit_denominator(1_000_000)
+        if 0.0 < value < 1e-3:  # A time, which would become nothing.
+            share = Fraction(1, min(round(1.0 / value), 2**32 - 1))
         return IFDRational(share.numerator, share.denominator)
     return value
 
