@@ -114,8 +114,10 @@ def choose_config() -> Schedule:
     if getattr(FLAGS, "jpeg", None) is not None:
         qualities = JPEG_QUALITY if FLAGS.jpeg else None
         development = getattr(config, "development")  # noqa: B009 - of this task alone
-        development = dataclasses.replace(development, jpeg=qualities)
-        config = dataclasses.replace(config, **{"development": development})
+        compressed: dict[str, Any] = {
+            "development": dataclasses.replace(development, jpeg=qualities)
+        }
+        config = dataclasses.replace(config, **compressed)
     return dataclasses.replace(configs.changed(config, FLAGS.set), **given)
 
 

@@ -19,7 +19,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from hdrcnn.predict.intensity_mapping import CODES, DARK, HIGH, LOW, mapped, mappings
+from hdrcnn.predict.intensity_mapping import CODES, HIGH, LOW, mapped, mappings
 from hdrcnn.predict.opencv import opencv, reduced
 from hdrcnn.tiles.frame import as_codes
 
@@ -50,6 +50,9 @@ MOST = 0.6
 """Share of the picture above which it is not movement that makes frames differ."""
 GROWN = 0.004
 """Of the longer side: how far regions are grown, and their edges soft."""
+BLACK = 8
+"""Code up to which a pixel shows nothing but noise. Higher, and what moved over what is dark in the
+reference is seen twice."""
 CLIPPED = 0.5
 """Share of a region that may be clipped or dark in the reference before another frame is asked."""
 CALM = (1.5, 4.0)
@@ -188,8 +191,8 @@ def _regions(off: np.ndarray) -> np.ndarray:
 
 
 def _clipped(frame: np.ndarray) -> np.ndarray:
-    """[h, w] bool: clipped, or too dark to be brought to a longer exposure."""
-    return (frame.max(axis=-1) >= HIGH) | (frame.max(axis=-1) <= DARK)
+    """[h, w] bool: clipped, or so dark that nothing is seen at a longer exposure either."""
+    return (frame.max(axis=-1) >= HIGH) | (frame.max(axis=-1) <= BLACK)
 
 
 def find(frames: Sequence[np.ndarray], reference: int, named: bool = False) -> Movement:
