@@ -137,6 +137,23 @@ def table(title: str, figures: dict[str, list[dict[str, float]]]) -> str:
     return "\n".join(lines)
 
 
+def written(
+    out: Path,
+    figures: dict[str, dict[str, list[dict[str, float]]]],
+    records: list[tuple[object, ...]],
+) -> None:
+    """The tables and the figures of each photograph, so far."""
+    tables = [
+        table(f"{KINDS[kind]}, {len(next(iter(of.values())))} photographs", of)
+        for kind, of in figures.items()
+    ]
+    (out / "stack.md").write_text("\n\n".join(tables) + "\n")
+    with (out / "stack.csv").open("w", newline="") as file:
+        lines = csv.writer(file)
+        lines.writerow(["kind", "view", "method", *COLUMNS])
+        lines.writerows(records)
+
+
 def methods() -> "dict[str, Method]":
     """By the name of the row. Raises ValueError, WeightsError."""
     from hdrcnn.predict.single_image import load
@@ -182,16 +199,11 @@ def main() -> int:
                 path = out / f"{kind}_{view.name.replace('/', '_')}.png"
                 write_png(path, picture(code, truth, stacks))
         print(f"[{number + 1}] {view.name}", flush=True)
-    tables = [
-        table(f"{KINDS[kind]}, {len(next(iter(of.values())))} photographs", of)
-        for kind, of in figures.items()
-    ]
-    print("\n" + "\n\n".join(tables))
-    (out / "stack.md").write_text("\n\n".join(tables) + "\n")
-    with (out / "stack.csv").open("w", newline="") as file:
-        lines = csv.writer(file)
-        lines.writerow(["kind", "view", "method", *COLUMNS])
-        lines.writerows(records)
+        if records:
+            written(out, figures, records)
+    if not records:
+        raise ValueError("all views are too black to be exposed; give other --scenes")
+    print("\n" + (out / "stack.md").read_text(), end="")
     return 0
 
 
