@@ -1,8 +1,7 @@
 """R'G'B' and Y'CbCr with non-constant luminance: Rec. ITU-R BT.601, BT.709, BT.2020, BT.2100.
 
-Encoded values, float32, any precision of integer codes. Limited range holds black at 16 and white at
-235 of 8 bits, chroma within 16 and 240, and as many times that as there are more bits (BT.2100,
-table 9).
+Encoded values, float32. Limited range holds black at 16 and white at 235 of 8 bits, chroma within 16
+and 240, and as many times that as there are more bits (BT.2100, table 9).
 """
 
 import numpy as np
@@ -53,8 +52,8 @@ def _sited_left(plane: np.ndarray) -> np.ndarray:
 def from_rgb(
     rgb: np.ndarray, weights: tuple[float, float] = REC2020_LUMA, bits: int = 10
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """[R, C, 3] float32 R'G'B' in [0, 1], R and C even, to uint16 codes of limited range: Y' [R, C],
-    Cb and Cr [R / 2, C / 2] as 4:2:0 (chroma location "left").
+    """[R, C, 3] float32 R'G'B' in [0, 1], R and C even, to uint16 codes of limited range: Y'
+    [R, C], Cb and Cr [R / 2, C / 2] as 4:2:0 (chroma location "left").
     """
     kr, kb = weights
     red, green, blue = rgb[..., 0], rgb[..., 1], rgb[..., 2]

@@ -43,7 +43,9 @@ class Frame:
         """[height, width] each: uint8 or uint16 R', G', B', or 16-bit Y', Cb, Cr."""
         av = pyav()
         Interpolation = av.video.reformatter.Interpolation  # noqa: N806
-        exact = Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INP | Interpolation.FULL_CHR_H_INT
+        exact = (
+            Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INP | Interpolation.FULL_CHR_H_INT
+        )
         how = exact | (Interpolation.AREA if small else Interpolation.BICUBIC)
         if self.colours.luma is None:
             # Of RGB only the order of samples is changed: its scaler is not exact between depths.
@@ -52,11 +54,18 @@ class Frame:
             wanted = "yuv444p16le"
         span = "JPEG" if self.colours.full else "MPEG"
         frame = self.decoded.reformat(
-            width, height, wanted, src_color_range=span, dst_color_range=span, interpolation=int(how)
+            width,
+            height,
+            wanted,
+            src_color_range=span,
+            dst_color_range=span,
+            interpolation=int(how),
         )
         kind = np.uint8 if wanted == "gbrp" else np.uint16
         planes = [
-            np.frombuffer(plane, kind).reshape(height, plane.line_size // kind().itemsize)[:, :width]
+            np.frombuffer(plane, kind).reshape(height, plane.line_size // kind().itemsize)[
+                :, :width
+            ]
             for plane in frame.planes
         ]
         return [planes[2], planes[0], planes[1]] if self.colours.luma is None else planes
@@ -68,11 +77,11 @@ class Frame:
         y, cb, cr = (plane[rows] for plane in planes)
         return to_rgb(y, cb, cr, self.colours.luma, self.colours.full, self.depth)
 
-    def strips(self) -> Iterator[tuple[slice, "Strip"]]:
-        """Rows of the frame, and what gives their codes: to be computed by several threads."""
+    def strips(self) -> Iterator["Strip"]:
+        """The frame from the top; the codes of each may be computed by another thread."""
         planes = self._planes(self.decoded.width, self.decoded.height, False)
         for rows in strips(self.decoded.height, ROWS):
-            yield rows, Strip(self, planes, rows)
+            yield Strip(self, planes, rows)
 
     def codes(self) -> np.ndarray:
         """[H, W, 3] float32 R'G'B' in [0, 1], in the film's primaries."""
@@ -151,7 +160,10 @@ def _deinterlaced(frames: Iterator[Any], film: Film) -> Iterator[Any]:
         if graph is None:
             graph = av.filter.Graph()
             source = graph.add_buffer(
-                width=frame.width, height=frame.height, format=frame.format, time_base=film.time_base
+                width=frame.width,
+                height=frame.height,
+                format=frame.format,
+                time_base=film.time_base,
             )
             bwdif = graph.add("bwdif", "mode=send_frame:parity=auto:deint=interlaced")
             graph.link_nodes(source, bwdif, graph.add("buffersink")).configure()

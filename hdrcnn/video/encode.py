@@ -93,7 +93,8 @@ def check(encoding: Encoding, width: int, height: int) -> None:
     least = LEAST[encoding.codec]
     if min(width, height) < least:
         raise ImageError(
-            f"{width}x{height} is too small for {encoding.codec}, which takes {least}x{least} or more"
+            f"{width}x{height} is too small for {encoding.codec}, which takes {least}x{least} at "
+            "least"
         )
 
 

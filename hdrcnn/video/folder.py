@@ -51,8 +51,8 @@ def decoded(film: Film, start: int | None, end: int | None) -> Iterator[tuple[in
         if photo.code.shape[:2] != (film.height, film.width):
             rows, columns = photo.code.shape[:2]
             raise ImageError(
-                f"{file}: {columns}x{rows}, the first frame {film.width}x{film.height}; the frames of "
-                "a film have one size"
+                f"{file}: {columns}x{rows}, and the first frame {film.width}x{film.height}; the "
+                "frames of a film have one size"
             )
         codes = as_stored(photo.code, photo.bits)
         if codes.dtype.kind == "f":  # Of other depths than 8 and 16 bits.

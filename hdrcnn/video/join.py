@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from hdrcnn.files import ImageError, finished_whole, not_written
-from hdrcnn.video.colours import Tags
+from hdrcnn.video.colours import HLG, Tags
 from hdrcnn.video.encode import Encoding, padded
 from hdrcnn.video.library import pyav, reading, reason
 from hdrcnn.video.light import with_levels
@@ -35,6 +35,16 @@ class ReadBack:
     """cd/m^2 of the mastering display."""
     max_cll: int | None
     max_fall: int | None
+    aspect: Fraction
+    """Width of a sample by its height."""
+
+    @property
+    def described(self) -> str:
+        """For the user."""
+        kind = "HLG" if self.tags.transfer == HLG else "HDR10 (PQ)"
+        levels = f", MaxCLL {self.max_cll}, MaxFALL {self.max_fall}" if self.max_cll else ""
+        codec = {"hevc": "HEVC Main 10", "av1": "AV1, 10 bits"}.get(self.codec, self.codec)
+        return f"{codec}, {kind}, BT.2020, {self.size[0]}x{self.size[1]}{levels}"
 
 
 def read_back(path: Path) -> ReadBack:
@@ -44,7 +54,9 @@ def read_back(path: Path) -> ReadBack:
     with reading(path), av.open(str(path)) as container:
         stream = container.streams.video[0]
         frame = next(container.decode(stream))
-        tags = Tags(*map(int, (frame.colorspace, frame.color_range, frame.color_primaries, frame.color_trc)))
+        tags = Tags(
+            *map(int, (frame.colorspace, frame.color_range, frame.color_primaries, frame.color_trc))
+        )
         display = frame.side_data.get(kinds.MASTERING_DISPLAY_METADATA)
         levels = frame.side_data.get(kinds.CONTENT_LIGHT_LEVEL)
         peak = cll = fall = None
@@ -53,10 +65,9 @@ def read_back(path: Path) -> ReadBack:
             peak = numbers[18] / numbers[19]
         if levels is not None:
             cll, fall = struct.unpack("2I", bytes(levels)[:8])
-        return ReadBack(
-            stream.codec_context.codec.canonical_name, (frame.width, frame.height), frame.format.name, tags,
-            peak, cll, fall,
-        )  # fmt: skip
+        aspect = Fraction(stream.sample_aspect_ratio or 0) or Fraction(1)
+        size, codec = (frame.width, frame.height), stream.codec_context.codec.canonical_name
+        return ReadBack(codec, size, frame.format.name, tags, peak, cll, fall, aspect)
 
 
 def check(path: Path, film: Film, encoding: Encoding, levels: tuple[float, float]) -> ReadBack:
@@ -67,17 +78,22 @@ def check(path: Path, film: Film, encoding: Encoding, levels: tuple[float, float
         "pixel_format": "yuv420p10le",
         "tags": encoding.tags,
         "codec": encoding.codec,
+        "aspect": film.aspect,
     }
     if encoding.transfer == "pq":
         wanted["max_cll"], wanted["max_fall"] = (min(-int(-level // 1), 65535) for level in levels)
     for name, value in wanted.items():
         if getattr(found, name) != value:
             raise ImageError(
-                f"{path}: its {name.replace('_', ' ')} reads back as {getattr(found, name)}, not {value}; "
-                "please report it"
+                f"{path}: its {name.replace('_', ' ')} reads back as {getattr(found, name)}, not "
+                f"{value}; please report it"
             )
-    if encoding.transfer == "pq" and (found.peak is None or abs(found.peak - encoding.peak) > 0.01 * encoding.peak):
-        raise ImageError(f"{path}: its mastering display reads back as {found.peak}; please report it")
+    if encoding.transfer == "pq" and (
+        found.peak is None or abs(found.peak - encoding.peak) > 0.01 * encoding.peak
+    ):
+        raise ImageError(
+            f"{path}: its mastering display reads back as {found.peak}; please report it"
+        )
     return found
 
 
@@ -87,35 +103,43 @@ def format_of(path: Path) -> str:
         return FORMATS[path.suffix.lower()]
     except KeyError:
         raise ImageError(
-            f"{path}: what film is that? End it in {', '.join(FORMATS)}, or name a folder for frames"
+            f"{path}: what film is that? End it in {', '.join(FORMATS)}, or name a folder for "
+            "frames"
         ) from None
 
 
-def check_streams(film: Film, result: Path) -> list[str]:
+def check_streams(film: Film, result: Path, encoding: Encoding) -> list[str]:
     """What of a film is left out of a result of that kind, a phrase each.
 
     Raises ImageError if sound or subtitles would be lost.
     """
     kind, left = format_of(result), list[str]()
+    if kind == "matroska" and encoding.codec == "av1" and film.aspect != 1:
+        raise ImageError(
+            f"{film.path}: its samples are {film.aspect} as wide as high, which is lost with "
+            "--codec=av1 in .mkv; give --out another ending, or --codec=hevc"
+        )
     if film.files:
         return left
     av = pyav()
     with reading(film.path), av.open(str(film.path)) as container:
-        held = av.format.ContainerFormat(kind, "w")
         for stream in container.streams:
             if stream.index == film.stream:
                 continue
-            name = stream.codec_context.codec.canonical_name if stream.codec_context else stream.type
+            name = (
+                stream.codec_context.codec.canonical_name if stream.codec_context else stream.type
+            )
             if stream.type == "attachment" and kind == "matroska":
                 continue
+            if stream.type == "data" and container.chapters():
+                continue  # Their titles, which are copied as chapters.
             if stream.type not in ("audio", "subtitle"):
                 left.append(f"{stream.type} stream {stream.index} ({name}) is left out")
             elif not _holds(kind, name):
                 raise ImageError(
-                    f"{film.path}: its {stream.type} stream {stream.index} ({name}) cannot be copied into "
-                    f"{result.suffix}; give --out={result.with_suffix('.mkv').name}"
+                    f"{film.path}: its {stream.type} stream {stream.index} ({name}) cannot be "
+                    f"copied into {result.suffix}; give --out={result.with_suffix('.mkv').name}"
                 )
-        del held
     return left
 
 
@@ -261,4 +285,4 @@ def _describe(
     if levels is not None and context.extradata:
         context.extradata = with_levels(context.extradata, encoding.codec, *levels)[0]
     if film.rotation is not None:
-            video.set_display_matrix(struct.unpack("9i", film.rotation[:36]))
+        video.set_display_matrix(struct.unpack("9i", film.rotation[:36]))

@@ -60,7 +60,11 @@ def planned(film: Film, seconds: float = SECONDS) -> list[Segment]:
         index = np.searchsorted(film.keys, starts[-1] + least)
         following = int(film.keys[index]) if index < len(film.keys) else last + 1
         if following > starts[-1] + most:
-            following = int(film.times[min(np.searchsorted(film.times, starts[-1] + least), len(film.times) - 1)])
+            following = int(
+                film.times[
+                    min(np.searchsorted(film.times, starts[-1] + least), len(film.times) - 1)
+                ]
+            )
             if following < starts[-1] + least:
                 break
         # What is left is no segment of its own if it is short.
@@ -68,7 +72,9 @@ def planned(film: Film, seconds: float = SECONDS) -> list[Segment]:
             break
         starts.append(following)
     ends = [*starts[1:], None]
-    return [Segment(n, start, end) for n, (start, end) in enumerate(zip(starts, ends, strict=True), 1)]
+    return [
+        Segment(n, start, end) for n, (start, end) in enumerate(zip(starts, ends, strict=True), 1)
+    ]
 
 
 class Folder:

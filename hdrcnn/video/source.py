@@ -69,9 +69,12 @@ class Film:
         return len(gaps) == 0 or int(gaps.max() - gaps.min()) <= max(1, 0.002 / self.time_base)
 
     def identity(self) -> dict[str, Any]:
-        """What tells this very file from another of its name: size, time, and the hash of its ends."""
+        """What tells this very file from another of its name: its size, and the hash of its ends."""
         if self.files:
-            stats = [f"{file.name} {file.stat().st_size} {file.stat().st_mtime_ns}" for file in self.files]
+            stats = [
+                f"{file.name} {file.stat().st_size} {file.stat().st_mtime_ns}"
+                for file in self.files
+            ]
             return {"frames": hashlib.sha256("\n".join(stats).encode()).hexdigest()}
         found = hashlib.sha256()
         size = self.path.stat().st_size
@@ -97,7 +100,9 @@ def packet_time(packet: Any) -> int | None:
     return None if time is None else int(time)
 
 
-def _times(path: Path, container: Any, stream: Any, rate: Fraction) -> tuple[np.ndarray, np.ndarray]:
+def _times(
+    path: Path, container: Any, stream: Any, rate: Fraction
+) -> tuple[np.ndarray, np.ndarray]:
     times, keys = array("q"), array("q")
     step = max(1, round(1 / (rate * stream.time_base)))
     try:
@@ -121,7 +126,9 @@ def _times(path: Path, container: Any, stream: Any, rate: Fraction) -> tuple[np.
     return np.unique(np.frombuffer(times, np.int64)), np.unique(np.frombuffer(keys, np.int64))
 
 
-def _check_whole(path: Path, container: Any, stream: Any, times: np.ndarray, rate: Fraction) -> None:
+def _check_whole(
+    path: Path, container: Any, stream: Any, times: np.ndarray, rate: Fraction
+) -> None:
     told = stream.duration and float(stream.duration * stream.time_base)
     if not told and container.duration:
         told = container.duration / 1e6
@@ -130,8 +137,8 @@ def _check_whole(path: Path, container: Any, stream: Any, times: np.ndarray, rat
         return  # The sound may well be longer.
     if told and told - there > max(LOST, 0.01 * told, 3 / float(rate)):
         raise ImageError(
-            f"{path}: is truncated: {clock(there)} of {clock(told)} are there; copy it again, or cut it "
-            "there"
+            f"{path}: is truncated: {clock(there)} of {clock(told)} are there; copy it again, or "
+            "cut it there"
         )
 
 
@@ -185,8 +192,8 @@ def probe(path: Path) -> Film:
     tags, full = _of_frame(tags, frame), "yuvj" in frame.format.name
     if tags.hdr or _has_hdr_metadata(frame):
         raise ImageError(
-            f"{path}: is HDR already ({tags.hdr or 'it has HDR metadata'}); it is not converted again: "
-            "use it as it is"
+            f"{path}: is HDR already ({tags.hdr or 'it has HDR metadata'}); it is not converted "
+            "again: use it as it is"
         )
     if full:
         tags = dataclasses.replace(tags, range=2)
