@@ -113,14 +113,14 @@ def with_parameters(
     here, ended = 0, False
     while True:
         while not ended and len(window) <= here + AROUND:
-            frame = next(coming, None)
-            if frame is None:
+            after = next(coming, None)
+            if after is None:
                 ended = True
                 break
-            reduced = frame.reduced(REDUCED)
+            reduced = after.reduced(REDUCED)
             step = -(-max(reduced.shape[:2]) // cuts.SIDE)
             feature = cuts.feature(reduced[::step, ::step])
-            window.append(_Seen(frame, frame.time, feature, used.measured(reduced)))
+            window.append(_Seen(after, after.time, feature, used.measured(reduced)))
         if here >= len(window):
             return
         known = list(window)

@@ -1,7 +1,7 @@
 """R'G'B' and Y'CbCr with non-constant luminance: Rec. ITU-R BT.601, BT.709, BT.2020, BT.2100.
 
-Encoded values, float32. Limited range holds black at 16 and white at 235 of 8 bits, chroma within 16
-and 240, and as many times that as there are more bits (BT.2100, table 9).
+Encoded values, float32. Limited range holds black at 16 and white at 235 of 8 bits, chroma within
+16 and 240, and as many times that as there are more bits (BT.2100, table 9).
 """
 
 import numpy as np

@@ -144,7 +144,7 @@ def _decoded(film: Film, container: Any, stream: Any, start: int | None) -> Iter
 def _deinterlaced(frames: Iterator[Any], film: Film) -> Iterator[Any]:
     """By FFmpeg's bwdif, a frame for each; those that are not interlaced stay as they are."""
     av = pyav()
-    graph = None
+    graph: Any = None
 
     def pulled() -> Iterator[Any]:
         while True:

@@ -15,7 +15,7 @@ from hdrcnn.files import ImageError, finished_whole, not_written
 from hdrcnn.video.colours import HLG, Tags
 from hdrcnn.video.encode import Encoding, padded
 from hdrcnn.video.library import pyav, reading, reason
-from hdrcnn.video.light import with_levels
+from hdrcnn.video.light import whole, with_levels
 from hdrcnn.video.source import Film, packet_time
 
 FORMATS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska"}
@@ -81,7 +81,7 @@ def check(path: Path, film: Film, encoding: Encoding, levels: tuple[float, float
         "aspect": film.aspect,
     }
     if encoding.transfer == "pq":
-        wanted["max_cll"], wanted["max_fall"] = (min(-int(-level // 1), 65535) for level in levels)
+        wanted["max_cll"], wanted["max_fall"] = map(whole, levels)
     for name, value in wanted.items():
         if getattr(found, name) != value:
             raise ImageError(

@@ -66,11 +66,16 @@ def _av1(data: bytes, levels: bytes) -> tuple[bytes, int]:
     return bytes(out), found
 
 
+def whole(level: float) -> int:
+    """A level as it is stored: cd/m^2, rounded, at least 1, since 0 means that it is not known."""
+    return min(max(round(level), 1), 65535)
+
+
 def with_levels(data: bytes, codec: str, max_cll: float, max_fall: float) -> tuple[bytes, int]:
     """A packet, or the header data of a stream, with other levels, and in how many places.
 
     data: of `hevc` with start codes (Annex B), or of `av1` as a sequence of sized OBUs. max_cll,
-    max_fall: cd/m^2, rounded up and held within 16 bits.
+    max_fall: cd/m^2, held as `whole` has them.
     """
-    limited = (min(max(-int(-level // 1), 0), 65535) for level in (max_cll, max_fall))
-    return {"hevc": _hevc, "av1": _av1}[codec](data, struct.pack(">HH", *limited))
+    levels = struct.pack(">HH", whole(max_cll), whole(max_fall))
+    return {"hevc": _hevc, "av1": _av1}[codec](data, levels)

@@ -60,15 +60,10 @@ def planned(film: Film, seconds: float = SECONDS) -> list[Segment]:
         index = np.searchsorted(film.keys, starts[-1] + least)
         following = int(film.keys[index]) if index < len(film.keys) else last + 1
         if following > starts[-1] + most:
-            following = int(
-                film.times[
-                    min(np.searchsorted(film.times, starts[-1] + least), len(film.times) - 1)
-                ]
-            )
-            if following < starts[-1] + least:
-                break
+            index = min(int(np.searchsorted(film.times, starts[-1] + least)), len(film.times) - 1)
+            following = int(film.times[index])
         # What is left is no segment of its own if it is short.
-        if following + least // 2 > last:
+        if following < starts[-1] + least or following + least // 2 > last:
             break
         starts.append(following)
     ends = [*starts[1:], None]

@@ -69,7 +69,7 @@ class Film:
         return len(gaps) == 0 or int(gaps.max() - gaps.min()) <= max(1, 0.002 / self.time_base)
 
     def identity(self) -> dict[str, Any]:
-        """What tells this very file from another of its name: its size, and the hash of its ends."""
+        """What tells a file from another of its name: its size, and the hash of its ends."""
         if self.files:
             stats = [
                 f"{file.name} {file.stat().st_size} {file.stat().st_mtime_ns}"
