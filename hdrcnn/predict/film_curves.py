@@ -33,6 +33,7 @@ from hdrcnn.colour.ictcp import (
 )
 from hdrcnn.colour.pq import PEAK_LUMINANCE, REC709_TO_REC2020, pq_light, pq_signal
 from hdrcnn.colour.sdr import GAMMA, WHITE, sdr_linear
+from hdrcnn.tiles.geometry import block_means
 
 SLOPES = 16
 """Pieces of the line that bends, of equal length in PQ codes from 0 to that of SDR white."""
@@ -129,6 +130,21 @@ def apply(
     factor = _chroma(colours[..., :1], factors, xp)
     colours = xp.concatenate([colours[..., :1], factor * colours[..., 1:]], axis=-1)
     return pq_signal(xp.clip(from_ictcp(colours, xp), 0.0, peak), xp)
+
+
+SEEN = 144
+"""Columns, about, of the reduced frame that the network is shown."""
+
+
+def reduced(code: np.ndarray) -> np.ndarray:
+    """A frame [H, W, 3], uint8, uint16 (65535 is white) or float32 in [0, 1], as the network takes
+    it: [h, w, 3] float32 in [0, 1], averaged by a whole number to about `SEEN` columns.
+    """
+    factor = max(1, round(max(code.shape[:2]) / SEEN))
+    rows, columns = (max(1, size // factor) for size in code.shape[:2])
+    scale = 1.0 if code.dtype.kind == "f" else float(np.iinfo(code.dtype).max)
+    means = block_means(code[: rows * factor, : columns * factor], factor)
+    return np.asarray(means / np.float32(scale), np.float32)
 
 
 STEPS = 1 << 14

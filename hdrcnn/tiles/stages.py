@@ -169,7 +169,7 @@ class _Graph:
             if len(behind) > 1 or isinstance(behind[0], layers.Conv2DTranspose):
                 self.ends.add(tensor)
             elif len(self.makers[tensor][1]) > 1 and reach(behind[0]) != Reach():
-                # What meets here is looked at around each pixel: several inputs of a stage must not.
+                # Of several inputs of a stage only one may be looked at around a pixel.
                 self.ends.add(tensor)
 
     def made(self, tensor: Tensor) -> tuple[keras.layers.Layer, list[Tensor]]:
