@@ -19,10 +19,11 @@ ROOMS = {
         "readers": {"colour", "files", "console", "tiles"},
         "writers": {"colour", "files", "readers", "tiles"},
         "review": {"colour", "files", "tiles", "writers"},
+        "video": {"colour", "files", "console", "readers", "tiles"},
         "predict": {"colour", "files", "console", "models", "tiles", "weights"},
-        "batch": BASE | {"weights", "readers", "predict", "writers", "review"},
+        "batch": BASE | {"weights", "readers", "predict", "writers", "review", "video"},
         "": BASE | {"weights", "readers", "predict", "writers", "batch"},
-        "cli": BASE | {"", "weights", "readers", "predict", "writers", "review", "batch"},
+        "cli": BASE | {"", "weights", "readers", "predict", "writers", "review", "video", "batch"},
         "__main__": {"cli"},
     },
     "training_code": {

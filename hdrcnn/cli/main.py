@@ -21,6 +21,7 @@ from hdrcnn.files import UserError
 COMMANDS = {
     "predict": "hdrcnn.cli.predict",
     "fuse": "hdrcnn.cli.fuse",
+    "film": "hdrcnn.cli.film",
 }
 """Name to a module with `add_arguments(parser)` and `main(arguments)`, which returns the exit
 status. Its docstring is the help. What takes long to import is imported by its `main`, after the
