@@ -33,6 +33,7 @@ from hdrcnn.colour.ictcp import (
 )
 from hdrcnn.colour.pq import PEAK_LUMINANCE, REC709_TO_REC2020, pq_light, pq_signal
 from hdrcnn.colour.sdr import GAMMA, WHITE, sdr_linear
+from hdrcnn.tiles.geometry import block_means
 
 SLOPES = 16
 """Pieces of the line that bends, of equal length in PQ codes from 0 to that of SDR white."""
@@ -131,78 +132,96 @@ def apply(
     return pq_signal(xp.clip(from_ictcp(colours, xp), 0.0, peak), xp)
 
 
+SEEN = 144
+"""Columns, about, of the reduced frame that the network is shown."""
+
+
+def reduced(code: np.ndarray) -> np.ndarray:
+    """A frame [H, W, 3], uint8, uint16 (65535 is white) or float32 in [0, 1], as the network takes
+    it: [h, w, 3] float32 in [0, 1], averaged by a whole number to about `SEEN` columns.
+    """
+    factor = max(1, round(max(code.shape[:2]) / SEEN))
+    rows, columns = (max(1, size // factor) for size in code.shape[:2])
+    scale = 1.0 if code.dtype.kind == "f" else float(np.iinfo(code.dtype).max)
+    means = block_means(code[: rows * factor, : columns * factor], factor)
+    return np.asarray(means / np.float32(scale), np.float32)
+
+
 STEPS = 1 << 14
 """Of a table."""
-
-
-def _table_of_light() -> tuple[np.ndarray, np.ndarray]:
-    """PQ codes by the fourth root of relative light, and relative light by PQ code."""
-    places = np.arange(STEPS + 1) / STEPS
-    return (
-        pq_signal(PEAK_LUMINANCE * places**4).astype(np.float32),
-        (pq_light(places) / PEAK_LUMINANCE).astype(np.float32),
-    )
-
-
-SIGNAL_BY_ROOT, LIGHT_BY_SIGNAL = _table_of_light()
+BAND = 1 << 15
+"""Pixels at a time: what is computed of them stays in a core's cache."""
+OVER = 1.02
+"""Codes that tables of n reach to: n of rounded weights may be above 1."""
+_PLACES = np.arange(STEPS + 1) / STEPS
+SIGNAL_BY_ROOT = pq_signal(PEAK_LUMINANCE * _PLACES**4).astype(np.float32)
+"""PQ codes by the fourth root of light over 10000 cd/m^2, in which they are nearly straight."""
+LIGHT_BY_SIGNAL = (pq_light(_PLACES) / PEAK_LUMINANCE).astype(np.float32)
+"""The other way round."""
+_OF_BYTES = ((np.arange(256) / 255.0) ** GAMMA).astype(np.float32)
+_OF_WORDS = ((np.arange(65536) / 65535.0) ** GAMMA).astype(np.float32)
 
 
 def _looked_up(table: np.ndarray, places: np.ndarray) -> np.ndarray:
-    """`table` at places in [0, 1], to the nearest entry; places are overwritten."""
-    np.clip(places, 0.0, 1.0, out=places)
-    places *= np.float32(len(table) - 1)
-    places += np.float32(0.5)
-    return np.take(table, places.astype(np.int32))
+    """The nearest entries of a table of [0, 1] at places within it."""
+    return np.asarray(
+        table[(places * np.float32(len(table) - 1) + np.float32(0.5)).astype(np.intp)]
+    )
+
+
+def _linear(code: np.ndarray) -> np.ndarray:
+    """Linear Rec. 709, 1.0 = SDR white."""
+    if code.dtype == np.uint8:
+        return np.asarray(_OF_BYTES[code])
+    if code.dtype == np.uint16:
+        return np.asarray(_OF_WORDS[code])
+    return np.power(np.clip(code, 0.0, 1.0), np.float32(GAMMA))
 
 
 class FrameMap:
     """`apply` for one set of parameters by tables, several times as fast."""
 
-    def __init__(self, parameters: np.ndarray, white: float = REFERENCE, peak: float = PEAK):
-        """parameters: [PARAMETERS]."""
+    def __init__(
+        self, parameters: np.ndarray, white: float = REFERENCE, peak: float = PEAK
+    ) -> None:
+        """parameters: [PARAMETERS], finite."""
         values = np.asarray(parameters, np.float64)
         if values.shape != (PARAMETERS,) or not np.isfinite(values).all():
             raise ValueError(f"{PARAMETERS} finite parameters are needed, not {values.shape}")
         _, mixed, factors = _split(values, 1, np)
         alpha = float(mixed[0])
         weights = (1.0 - 3.0 * alpha) * np.array(REC2020_LUMINANCE) + alpha
-        # As wide as LMS: from linear Rec. 709 straight to what the gain is a factor of.
-        to_lms = REC2020_TO_LMS @ REC709_TO_REC2020 / PEAK_LUMINANCE
-        self._to_lms = to_lms.T.astype(np.float32)
         self._weights = (weights @ REC709_TO_REC2020).astype(np.float32)
-        places = np.arange(STEPS + 1)[:, None] / STEPS
-        n = np.maximum(places**GAMMA * 1.02**GAMMA, DARKEST)
+        to_lms = REC2020_TO_LMS @ REC709_TO_REC2020 / PEAK_LUMINANCE
+        self._to_lms = to_lms.astype(np.float32)
+        n = np.maximum((OVER * _PLACES[:, None]) ** GAMMA, DARKEST)
         self._gain = (curve(values, n, np, white, peak) / n)[:, 0].astype(np.float32)
-        self._chroma = _chroma(places, factors, np)[:, 0].astype(np.float32)
-        self._plain = bool(np.all(values[SLOPES + 1 :] == 0.0))
-        self._top = float(peak / PEAK_LUMINANCE)
+        self._chroma = _chroma(_PLACES[:, None], factors, np)[:, 0].astype(np.float32)
+        self._top = np.float32(peak / PEAK_LUMINANCE)
 
     def __call__(self, code: np.ndarray) -> np.ndarray:
-        """[..., 3] codes of Rec. 709, uint8, uint16 (full range of 16 bits) or float32 in [0, 1],
-        to PQ codes of BT.2020, float32.
+        """[..., 3] codes of Rec. 709, uint8, uint16 (65535 is white), or float32 in [0, 1], to PQ
+        codes of BT.2020, float32. Threads may share it.
         """
-        linear = _linear(code).reshape(-1, 3)
-        n = linear @ self._weights
-        gain = _looked_up(self._gain, np.power(n, np.float32(1.0 / GAMMA)) / np.float32(1.02))
-        lms = linear @ self._to_lms
-        lms *= gain[:, None]
-        signal = _looked_up(SIGNAL_BY_ROOT, np.sqrt(np.sqrt(np.maximum(lms, 0.0))))
-        colours = signal @ LMS_TO_ICTCP.T.astype(np.float32)
-        colours[:, 1:] *= _looked_up(self._chroma, colours[:, 0].copy())[:, None]
-        lms = _looked_up(LIGHT_BY_SIGNAL, colours @ ICTCP_TO_LMS.T.astype(np.float32))
-        light = lms @ LMS_TO_REC2020.T.astype(np.float32)
-        np.clip(light, 0.0, self._top, out=light)
-        return _looked_up(SIGNAL_BY_ROOT, np.sqrt(np.sqrt(light))).reshape(code.shape)
+        flat = code.reshape(-1, 3)
+        out = np.empty(flat.shape, np.float32)
+        for first in range(0, len(flat), BAND):
+            band = np.ascontiguousarray(flat[first : first + BAND].T)
+            out[first : first + BAND] = self._band(_linear(band)).T
+        return out.reshape(code.shape)
 
+    def _band(self, linear: np.ndarray) -> np.ndarray:
+        """[3, M] linear Rec. 709 to PQ codes."""
+        n = np.clip(self._weights @ linear, 0.0, OVER**GAMMA)
+        gain = _looked_up(self._gain, n ** np.float32(1.0 / GAMMA) / np.float32(OVER))
+        signal = self._signal(self._to_lms @ linear * gain)
+        colours = LMS_TO_ICTCP.astype(np.float32) @ signal
+        colours[1:] *= _looked_up(self._chroma, np.clip(colours[0], 0.0, 1.0))
+        signal = np.clip(ICTCP_TO_LMS.astype(np.float32) @ colours, 0.0, 1.0)
+        light = LMS_TO_REC2020.astype(np.float32) @ _looked_up(LIGHT_BY_SIGNAL, signal)
+        return self._signal(np.minimum(light, self._top))
 
-_OF_BYTES = ((np.arange(256) / 255.0) ** GAMMA).astype(np.float32)
-_OF_WORDS = ((np.arange(65536) / 65535.0) ** GAMMA).astype(np.float32)
-
-
-def _linear(code: np.ndarray) -> np.ndarray:
-    """Linear Rec. 709, 1.0 = SDR white."""
-    if code.dtype == np.uint8:
-        return np.take(_OF_BYTES, code)
-    if code.dtype == np.uint16:
-        return np.take(_OF_WORDS, code)
-    return np.power(np.clip(code, 0.0, 1.0), np.float32(GAMMA))
+    @staticmethod
+    def _signal(light: np.ndarray) -> np.ndarray:
+        """Light over 10000 cd/m^2 to PQ codes."""
+        return _looked_up(SIGNAL_BY_ROOT, np.sqrt(np.sqrt(np.clip(light, 0.0, 1.0))))

@@ -1,7 +1,8 @@
 """The graph of a convolutional Keras model, cut into stages that can be computed in strips.
 
-A cut is where a tensor has several followers, and before every upsampling: for HDRCNN the stages
-are the blocks of its encoder and the levels of its decoder.
+A cut is where a tensor has several followers, before every upsampling, and where several tensors
+are joined before a convolution looks at them: for HDRCNN the stages are the blocks of its encoder
+and the levels of its decoder.
 """
 
 import dataclasses
@@ -166,6 +167,9 @@ class _Graph:
         self.ends = {id(self.input), id(self.output)}
         for tensor, behind in followers.items():
             if len(behind) > 1 or isinstance(behind[0], layers.Conv2DTranspose):
+                self.ends.add(tensor)
+            elif len(self.makers[tensor][1]) > 1 and reach(behind[0]) != Reach():
+                # Of several inputs of a stage only one may be looked at around a pixel.
                 self.ends.add(tensor)
 
     def made(self, tensor: Tensor) -> tuple[keras.layers.Layer, list[Tensor]]:
