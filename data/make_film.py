@@ -54,7 +54,9 @@ def frames() -> list[np.ndarray]:
             high = wide * SIZE[1] / SIZE[0]
             left = float(np.clip(x * picture.width - wide / 2, 0, picture.width - wide))
             top = float(np.clip(y * picture.height - high / 2, 0, picture.height - high))
-            part = picture.resize(SIZE, Image.Resampling.BICUBIC, (left, top, left + wide, top + high))
+            part = picture.resize(
+                SIZE, Image.Resampling.BICUBIC, (left, top, left + wide, top + high)
+            )
             factor = exposures[0] + share * (exposures[1] - exposures[0])
             made.append(np.clip(np.asarray(part) * factor, 0, 255).round().astype(np.uint8))
     return made

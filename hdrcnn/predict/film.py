@@ -26,12 +26,12 @@ from hdrcnn.colour.sdr import GAMMA
 from hdrcnn.colour.transfer import srgb_decode
 from hdrcnn.models.metadata import FilmCurves, FilmUnet
 from hdrcnn.predict import runtime
-from hdrcnn.predict.film_curves import PARAMETERS, FrameMap
+from hdrcnn.predict.film_curves import PARAMETERS, SEEN, FrameMap
 from hdrcnn.tiles.frame import Frame
 
 CURVES = weights.FOLDER / "film_curves.npz"
 UNET = weights.FOLDER / "film_unet.npz"
-REDUCED = 256
+REDUCED = SEEN
 """Pixels of the longer side of the frame that parameters are made from."""
 AVERAGED = 12
 """Frames on each side whose parameters are averaged, half a second."""

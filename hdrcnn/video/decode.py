@@ -116,21 +116,23 @@ def _decoded(film: Film, container: Any, stream: Any, start: int | None) -> Iter
     av = pyav()
     if start is not None:
         container.seek(start, stream=stream)
-    number, step, seen = 0, max(1, round(1 / (film.rate * film.time_base))), False
+    number, seen = 0, False
     for packet in container.demux(stream):
+        at = packet_time(packet)
+        if not film.timed and not seen and at is not None and packet.is_keyframe:
+            number = int(np.searchsorted(film.times, at))
         try:
             frames = packet.decode()
         except av.error.InvalidDataError as error:
             if not seen:  # Broadcasts begin anywhere.
                 continue
-            at = packet_time(packet)
             where = f" at {clock(film.seconds(at))}" if at is not None else ""
             raise ImageError(f"{film.path}: damaged{where}: {reason(error)}") from error
         for frame in frames:
             seen = True
-            time = frame.pts if frame.pts is not None else frame.dts
-            if time is None:
-                time = int(film.times[0]) + number * step
+            if not film.timed or frame.pts is None:
+                frame.pts = int(film.times[min(number, len(film.times) - 1)])
+            time = frame.pts
             frame.pts, frame.time_base = time, film.time_base
             number += 1
             if (frame.width, frame.height) != (film.width, film.height):

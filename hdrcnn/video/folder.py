@@ -38,7 +38,7 @@ def probe(path: Path, rate: Fraction | None) -> Film:
     colours = Colours(None, True, first.chromaticities)
     return Film(
         path, columns, rows, 1 / rate, rate, times, times, colours, False, Fraction(1), None,
-        notes, -1, tuple(files),
+        notes, True, -1, tuple(files),
     )  # fmt: skip
 
 

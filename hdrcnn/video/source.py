@@ -48,6 +48,9 @@ class Film:
     """The display matrix, as FFmpeg stores it."""
     notes: tuple[str, ...]
     """What the user is to know, a phrase each."""
+    timed: bool = True
+    """Its packets say when they are shown. Else they come in the order of `times`, as in AVI, and so
+    do frames."""
     stream: int = 0
     """Index of the video stream; -1: a folder of frames."""
     files: tuple[Path, ...] = ()
@@ -102,14 +105,17 @@ def packet_time(packet: Any) -> int | None:
 
 def _times(
     path: Path, container: Any, stream: Any, rate: Fraction
-) -> tuple[np.ndarray, np.ndarray]:
-    times, keys = array("q"), array("q")
+) -> tuple[np.ndarray, np.ndarray, bool]:
+    """When frames are shown, of which key frames, and whether packets say so."""
+    times, keys, timed, reordered = array("q"), array("q"), True, False
     step = max(1, round(1 / (rate * stream.time_base)))
     try:
         for packet in container.demux(stream):
             if not packet.size or packet.is_discard:
                 continue
             time = packet_time(packet)
+            timed = timed and packet.pts is not None
+            reordered = reordered or bool(times and time is not None and time < times[-1])
             if time is None:  # Elementary streams know no time: frame after frame.
                 time = times[-1] + step if times else 0
             times.append(time)
@@ -123,7 +129,9 @@ def _times(
             f"{path}: cannot be read after {reached}: {getattr(error, 'strerror', error)}; it is "
             "truncated or damaged: copy it again, or cut it there"
         ) from error
-    return np.unique(np.frombuffer(times, np.int64)), np.unique(np.frombuffer(keys, np.int64))
+    shown, entered = (np.unique(np.frombuffer(found, np.int64)) for found in (times, keys))
+    # Of containers that know only the order, as AVI, FFmpeg guesses times that always rise.
+    return shown, entered, timed and (reordered or not stream.codec_context.has_b_frames)
 
 
 def _check_whole(
@@ -184,7 +192,7 @@ def probe(path: Path) -> Film:
             int(context.color_trc),
         )  # fmt: skip
         aspect = Fraction(stream.sample_aspect_ratio or 0) or Fraction(1)
-        times, keys = _times(path, container, stream, rate)
+        times, keys, timed = _times(path, container, stream, rate)
         if not len(times):
             raise ImageError(f"{path}: a video stream without frames")
         _check_whole(path, container, stream, times, rate)
@@ -204,7 +212,7 @@ def probe(path: Path) -> Film:
     found = Film(
         path, frame.width, frame.height, time_base, rate, times, keys, colours,
         bool(frame.interlaced_frame), aspect, None if matrix is None else bytes(matrix), (),
-        index,
+        timed, index,
     )  # fmt: skip
     if not found.steady:
         notes.append("variable frame rate: every frame keeps its time")

@@ -1,0 +1,56 @@
+"""Y'CbCr: the numbers of the standards, and there and back."""
+
+import numpy as np
+import pytest
+from hypothesis import given, strategies as st
+
+from hdrcnn.colour.ycbcr import REC2020_LUMA, from_rgb, to_rgb
+
+REC709_LUMA = (0.2126, 0.0722)
+
+
+@pytest.mark.parametrize("weights", [REC709_LUMA, REC2020_LUMA, (0.299, 0.114)])
+def test_black_and_white_of_limited_range_are_16_and_235(weights):
+    luma = np.array([16, 235], np.uint16) << 8
+    grey = np.full(2, 128 << 8, np.uint16)
+    assert np.allclose(to_rgb(luma, grey, grey, weights, False, 8), [[0] * 3, [1] * 3], atol=1e-6)
+
+
+@pytest.mark.parametrize(("depth", "white"), [(8, 255 << 8), (10, 1023 << 6), (16, 65535)])
+def test_white_of_full_range_is_the_largest_code_of_its_depth(depth, white):
+    grey = np.full(1, 1 << 15, np.uint16)
+    found = to_rgb(np.array([white], np.uint16), grey, grey, REC709_LUMA, True, depth)
+    assert np.allclose(found, 1.0, atol=1e-6)
+
+
+def test_codes_above_white_are_held():
+    luma, grey = np.array([250 << 8], np.uint16), np.full(1, 128 << 8, np.uint16)
+    assert to_rgb(luma, grey, grey, REC709_LUMA, False, 8).max() == 1.0
+
+
+@given(st.tuples(*[st.floats(0.0, 1.0, width=32)] * 3))
+def test_an_even_colour_comes_back_within_a_code(colour):
+    picture = np.broadcast_to(np.array(colour, np.float32), (4, 6, 3))
+    luma, blue, red = from_rgb(picture)
+    assert luma.shape == (4, 6)
+    assert blue.shape == red.shape == (2, 3)
+    planes = [np.full((4, 6), plane[0, 0] << 6, np.uint16) for plane in (luma, blue, red)]
+    back = to_rgb(*planes, REC2020_LUMA, False, 10)
+    assert np.abs(back - picture).max() < 2.5 / 876
+
+
+def test_red_is_where_the_standard_has_it():
+    """BT.2020, 10 bits, limited: luma 64 + 876 * 0.2627; Cr is at its end, 960."""
+    luma, blue, red = from_rgb(np.broadcast_to(np.float32([1, 0, 0]), (2, 2, 3)))
+    assert luma[0, 0] == round(64 + 876 * 0.2627)
+    assert red[0, 0] == 960
+    assert blue[0, 0] == round(512 - 896 * 0.2627 / 1.8814)
+
+
+def test_chroma_lies_on_the_left_column_between_two_rows():
+    """A ramp to the right: the mean around column 2 is the ramp at column 2."""
+    ramp = np.zeros((2, 8, 3), np.float32)
+    ramp[..., 2] = np.arange(8) / 10.0
+    _, blue, _ = from_rgb(ramp)
+    expected = 512 + 896 * 0.5 / (1 - 0.0593) * (1 - 0.0593) * np.arange(0, 8, 2) / 10.0
+    assert np.abs(blue[0, 1:] - expected[1:]).max() <= 1.0
