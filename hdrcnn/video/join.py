@@ -114,6 +114,8 @@ def check_streams(film: Film, result: Path, encoding: Encoding) -> list[str]:
     Raises ImageError if sound or subtitles would be lost.
     """
     kind, left = format_of(result), list[str]()
+    if kind == "mov" and encoding.codec == "av1":
+        raise ImageError(f"{result}: .mov holds no AV1; end it in .mp4, or give --codec=hevc")
     if kind == "matroska" and encoding.codec == "av1" and film.aspect != 1:
         raise ImageError(
             f"{film.path}: its samples are {film.aspect} as wide as high, which is lost with "
