@@ -23,7 +23,7 @@ from hdrcnn.console import check as check_interrupted, quietly
 from hdrcnn.files import ImageError, finished_whole, prepare_folder, real, remove_temporaries
 from hdrcnn.predict.film import AVERAGED, REDUCED, Convert, Method, averaged, method, weights_of
 from hdrcnn.video import cuts, decode, folder, segments, source
-from hdrcnn.video.encode import Encoding, check as check_encoder, planes, segment as encoded
+from hdrcnn.video.encode import Encoding, check as check_encoder, planes, segment as encoded, verify
 from hdrcnn.video.join import ReadBack, check_streams, join
 from hdrcnn.video.library import clock
 from hdrcnn.video.segments import Figures, Folder, Segment
@@ -208,27 +208,23 @@ def convert_segment(
     """
     done, first, cll, fall, found = 0, 0, 0.0, 0.0, 0
     size = film.width, film.height
-    with (
-        finished_whole(place.file(segment)) as temporary,
-        encoded(temporary, encoding, size, film.time_base, film.rate, film.aspect) as sink,
-    ):
-        for frame, parameters, cut in with_parameters(film, segment, converter.used):
-            parts, peak, mean = converter.parts(frame, parameters)
-            sink.add(frame.time, parts)
-            first = first if done else frame.time
-            done, found = done + 1, found + cut
-            cll, fall = max(cll, peak), max(fall, mean)
-            tell(done)
-            check_interrupted()
-        if not done:
-            raise ImageError(f"{film.path}: no frame can be decoded from {_at(film, segment)} on")
+    with finished_whole(place.file(segment)) as temporary:
+        with encoded(temporary, encoding, size, film.time_base, film.rate, film.aspect) as sink:
+            for frame, parameters, cut in with_parameters(film, segment, converter.used):
+                parts, peak, mean = converter.parts(frame, parameters)
+                sink.add(frame.time, parts)
+                first = first if done else frame.time
+                done, found = done + 1, found + cut
+                cll, fall = max(cll, peak), max(fall, mean)
+                tell(done)
+                check_interrupted()
+            if not done:
+                at = clock(film.seconds(segment.start))
+                raise ImageError(f"{film.path}: no frame can be decoded from {at} on")
+        verify(temporary, done, encoding.codec)
     figures = Figures(done, first, cll, fall, found)
     place.finish(segment, figures)
     return figures
-
-
-def _at(film: Film, segment: Segment) -> str:
-    return clock(film.seconds(segment.start))
 
 
 @dataclasses.dataclass(frozen=True)

@@ -10,25 +10,56 @@ REC2020_LUMA = (0.2627, 0.0593)
 """Weights of red and blue."""
 
 
+def full_size(plane: np.ndarray, shape: tuple[int, ...], rows: slice) -> np.ndarray:
+    """Some rows of chroma as large as luma, float32, linearly interpolated: of 4:4:4 as it is, of
+    4:2:2 and 4:2:0 from where it is on the left column and, of 4:2:0, between the rows.
+
+    plane: [r, c]; shape: rows and columns of luma; rows: of luma, the first even.
+    """
+    first, last = rows.start, min(rows.stop, shape[0])
+    if plane.shape[0] == shape[0]:
+        part = plane[first:last].astype(np.float32)
+    else:
+        lower, upper = first // 2, (last + 1) // 2
+        around = np.clip(np.arange(lower - 1, upper + 1), 0, len(plane) - 1)
+        near = plane[around].astype(np.float32)
+        near *= np.float32(0.25)
+        part = np.empty((2 * (upper - lower), plane.shape[1]), np.float32)
+        middle = np.float32(3.0) * near[1:-1]
+        np.add(middle, near[:-2], out=part[0::2])
+        np.add(middle, near[2:], out=part[1::2])
+        part = part[: last - first]
+    if plane.shape[1] == shape[1]:
+        return part
+    wide = np.empty((len(part), 2 * part.shape[1]), np.float32)
+    wide[:, 0::2] = part
+    wide[:, 1:-1:2] = np.float32(0.5) * (part[:, :-1] + part[:, 1:])
+    wide[:, -1] = part[:, -1]
+    return wide[:, : shape[1]]
+
+
 def to_rgb(
     luma: np.ndarray,
     blue: np.ndarray,
     red: np.ndarray,
     weights: tuple[float, float],
     full: bool,
-    depth: int,
+    bits: int,
+    depth: int | None = None,
 ) -> np.ndarray:
-    """16-bit codes of Y', Cb, Cr, each [...], to [..., 3] float32 R'G'B' within [0, 1].
+    """Codes of Y', Cb, Cr of so many bits, each [...], whole or float32, to [..., 3] float32 R'G'B'
+    within [0, 1].
 
-    weights: of red and blue in luma. depth: bits of the codes before they were shifted to 16, which
-    full range depends on: 255 of 8 bits became 65280.
+    weights: of red and blue in luma. depth: bits that the codes had before they were shifted to
+    `bits`, which full range depends on: 255 of 8 bits becomes 65280 of 16.
     """
     kr, kb = weights
-    unit, most = 256.0, 256.0 - 2.0 ** (8 - depth)
+    unit = float(1 << (bits - 8))
+    most = 256.0 - 2.0 ** (8 - (depth or bits))
     black, white, chroma = (0.0, most, most) if full else (16.0, 219.0, 224.0)
     y = (luma.astype(np.float32) - np.float32(black * unit)) * np.float32(1.0 / (white * unit))
     centre, scale = np.float32(128.0 * unit), 1.0 / (chroma * unit)
-    cb, cr = blue.astype(np.float32) - centre, red.astype(np.float32) - centre
+    cb, cr = np.asarray(blue, np.float32) - centre, np.asarray(red, np.float32) - centre
     rgb = np.empty((*luma.shape, 3), np.float32)
     kg = 1.0 - kr - kb
     rgb[..., 0] = y + np.float32(2.0 * (1.0 - kr) * scale) * cr

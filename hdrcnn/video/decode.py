@@ -1,17 +1,18 @@
 """Frames of a film from one time to another, as R'G'B' codes.
 
-FFmpeg's scaler brings chroma to the size of luma; the matrix is ours: for more than 8 bits that of
-the scaler rounds down to 8 (measured with FFmpeg 8.1).
+The matrix and the size of chroma are ours: FFmpeg's scaler, as PyAV 18 offers it, rounds R'G'B' of
+more than 8 bits down to 8, and takes chroma to be in the middle if a frame does not say where it is.
 """
 
 import dataclasses
+import re
 from collections.abc import Iterator
 from fractions import Fraction
 from typing import Any
 
 import numpy as np
 
-from hdrcnn.colour.ycbcr import to_rgb
+from hdrcnn.colour.ycbcr import full_size, to_rgb
 from hdrcnn.files import ImageError
 from hdrcnn.tiles.regions import strips
 from hdrcnn.video import folder
@@ -21,6 +22,8 @@ from hdrcnn.video.source import Film, packet_time
 
 ROWS = 64
 """Of a frame that become R'G'B' at once."""
+_NATIVE = re.compile(r"yuvj?4(20|22|44)p(9le|10le|12le|14le|16le)?")
+"""Formats whose planes are taken as they are."""
 BEFORE = 2
 """Frames that the deinterlacer is given before those that are asked for."""
 
@@ -39,74 +42,93 @@ class Frame:
         """Bits of a code."""
         return max(component.bits for component in self.decoded.format.components)
 
-    def _planes(self, width: int, height: int, small: bool) -> list[np.ndarray]:
-        """[height, width] each: uint8 or uint16 R', G', B', or 16-bit Y', Cb, Cr."""
+    def _planes(self, size: tuple[int, int] | None = None) -> "Planes":
+        """As it is stored, or as means of another size, width and height."""
+        decoded, rgb = self.decoded, self.colours.luma is None
+        if size is None and _NATIVE.fullmatch(decoded.format.name):
+            return Planes.of(decoded, self, self.depth)
         av = pyav()
         Interpolation = av.video.reformatter.Interpolation  # noqa: N806
         exact = (
             Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INP | Interpolation.FULL_CHR_H_INT
         )
-        how = exact | (Interpolation.AREA if small else Interpolation.BICUBIC)
-        if self.colours.luma is None:
-            # Of RGB only the order of samples is changed: its scaler is not exact between depths.
-            wanted = {8: "gbrp"}.get(self.depth, f"gbrp{self.depth}le")
-        else:
-            wanted = "yuv444p16le"
+        how = exact | (Interpolation.BICUBIC if size is None else Interpolation.AREA)
+        # Of RGB only the order of samples is changed: its scaler is not exact between depths.
+        ordered = {8: "gbrp"}.get(self.depth, f"gbrp{self.depth}le")
         span = "JPEG" if self.colours.full else "MPEG"
-        frame = self.decoded.reformat(
-            width,
-            height,
-            wanted,
+        frame = decoded.reformat(
+            *(size or (decoded.width, decoded.height)),
+            ordered if rgb else "yuv444p16le",
             src_color_range=span,
             dst_color_range=span,
             interpolation=int(how),
         )
-        kind = np.uint8 if wanted == "gbrp" else np.uint16
-        planes = [
-            np.frombuffer(plane, kind).reshape(height, plane.line_size // kind().itemsize)[
-                :, :width
-            ]
-            for plane in frame.planes
-        ]
-        return [planes[2], planes[0], planes[1]] if self.colours.luma is None else planes
-
-    def _rgb(self, planes: list[np.ndarray], rows: slice) -> np.ndarray:
-        if self.colours.luma is None:
-            rgb = np.stack([plane[rows] for plane in planes], axis=-1)
-            return rgb * np.float32(1.0 / (2**self.depth - 1))
-        y, cb, cr = (plane[rows] for plane in planes)
-        return to_rgb(y, cb, cr, self.colours.luma, self.colours.full, self.depth)
+        return Planes.of(frame, self, self.depth if rgb else 16)
 
     def strips(self) -> Iterator["Strip"]:
         """The frame from the top; the codes of each may be computed by another thread."""
-        planes = self._planes(self.decoded.width, self.decoded.height, False)
+        planes = self._planes()
         for rows in strips(self.decoded.height, ROWS):
-            yield Strip(self, planes, rows)
+            yield Strip(planes, rows)
 
     def codes(self) -> np.ndarray:
         """[H, W, 3] float32 R'G'B' in [0, 1], in the film's primaries."""
-        planes = self._planes(self.decoded.width, self.decoded.height, False)
-        return self._rgb(planes, slice(None))
+        return np.concatenate([strip.codes() for strip in self.strips()])
 
     def reduced(self, longest: int) -> np.ndarray:
         """[h, w, 3] float32, as `codes`: means, its longer side as long as said at most."""
         width, height = self.decoded.width, self.decoded.height
         factor = min(1.0, longest / max(width, height))
         size = max(1, round(factor * width)), max(1, round(factor * height))
-        return self._rgb(self._planes(*size, True), slice(None))
+        return self._planes(size).rgb(slice(0, size[1]))
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Planes:
+    """The samples of a frame, whole numbers."""
+
+    planes: tuple[np.ndarray, ...]
+    """[H, W] R', G', B', or Y' and, of 4:2:2 and 4:2:0 smaller, Cb and Cr."""
+    bits: int
+    """Of a sample."""
+    depth: int
+    """Bits of the film, before they were shifted to `bits`."""
+    colours: Colours
+
+    @classmethod
+    def of(cls, frame: Any, film_frame: Frame, bits: int) -> "Planes":
+        """frame: of PyAV."""
+        kind = np.dtype(np.uint8 if bits == 8 else np.uint16)
+        found = [
+            np.frombuffer(plane, kind).reshape(plane.height, plane.line_size // kind.itemsize)
+            for plane in frame.planes
+        ]
+        planes = [array[:, : plane.width] for array, plane in zip(found, frame.planes, strict=True)]
+        if film_frame.colours.luma is None:  # GBR.
+            planes = [planes[2], planes[0], planes[1]]
+        return cls(tuple(planes), bits, film_frame.depth, film_frame.colours)
+
+    def rgb(self, rows: slice) -> np.ndarray:
+        """[rows, W, 3] float32 R'G'B' in [0, 1]."""
+        if self.colours.luma is None:
+            rgb = np.stack([plane[rows] for plane in self.planes], axis=-1)
+            return rgb * np.float32(1.0 / (2**self.bits - 1))
+        luma = self.planes[0]
+        blue, red = (full_size(plane, luma.shape, rows) for plane in self.planes[1:])
+        weights, full = self.colours.luma, self.colours.full
+        return to_rgb(luma[rows], blue, red, weights, full, self.bits, self.depth)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Strip:
     """Rows of a frame."""
 
-    frame: Frame
-    planes: list[np.ndarray]
+    planes: Planes
     rows: slice
 
     def codes(self) -> np.ndarray:
         """[rows, W, 3] float32, as `Frame.codes`."""
-        return self.frame._rgb(self.planes, self.rows)
+        return self.planes.rgb(self.rows)
 
 
 def _decoded(film: Film, container: Any, stream: Any, start: int | None) -> Iterator[Any]:

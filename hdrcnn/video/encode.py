@@ -21,7 +21,8 @@ from hdrcnn.video.library import pyav, reason
 ENCODERS = {"hevc": "libx265", "av1": "libsvtav1"}
 CRF = {"hevc": 18.0, "av1": 24.0}
 PRESET = {"hevc": "medium", "av1": "8"}
-MOST_CRF = {"hevc": 51.0, "av1": 63.0}
+CRFS = {"hevc": (0.0, 51.0), "av1": (2.0, 63.0)}
+"""Least and most: at 1 SVT-AV1 4 writes streams that cannot be decoded, and it takes 0 for none."""
 KEY_SECONDS = 5.0
 """A key frame at least as often."""
 BLACK = 0.005
@@ -47,8 +48,9 @@ class Encoding:
     def __post_init__(self) -> None:
         if self.codec not in ENCODERS:
             raise ValueError(f"codec {self.codec!r}; known: {', '.join(ENCODERS)}")
-        if self.crf is not None and not 0 <= self.crf <= MOST_CRF[self.codec]:
-            raise ValueError(f"--crf={self.crf:g}: 0 to {MOST_CRF[self.codec]:g} for {self.codec}")
+        least, most = CRFS[self.codec]
+        if self.crf is not None and not least <= self.crf <= most:
+            raise ValueError(f"--crf={self.crf:g}: {least:g} to {most:g} for {self.codec}")
 
     @property
     def tags(self) -> Tags:
@@ -175,3 +177,20 @@ def segment(
             f"{path}: {ENCODERS[encoding.codec]} does not encode this: {reason(error)}; another "
             "--codec or --preset may"
         ) from error
+
+
+def verify(path: Path, frames: int, codec: str) -> None:
+    """Decodes what was encoded. Raises ImageError if it cannot be, or frames are missing."""
+    av = pyav()
+    found = 0
+    try:
+        with av.open(str(path), format="nut") as container:
+            container.streams.video[0].thread_type = "AUTO"
+            for _ in container.decode(video=0):
+                found += 1
+    except av.error.FFmpegError:
+        found = -1
+    if found != frames:
+        raise ImageError(
+            f"{path}: what {ENCODERS[codec]} wrote cannot be decoded; another --crf or --preset may help"
+        )

@@ -8,13 +8,14 @@ import av
 import keras
 import numpy as np
 import pytest
+import tifffile
 
 from hdrcnn import weights
 from hdrcnn.batch import film as batch
 from hdrcnn.batch.machines import Shard
 from hdrcnn.colour.hlg import hlg_codes
 from hdrcnn.colour.pq import pq_decode, pq_encode, to_rec2020
-from hdrcnn.colour.ycbcr import REC2020_LUMA, to_rgb
+from hdrcnn.colour.ycbcr import REC2020_LUMA, full_size, to_rgb
 from hdrcnn.files import ImageError
 from hdrcnn.models.metadata import FilmCurves
 from hdrcnn.predict.film_curves import PARAMETERS
@@ -47,12 +48,13 @@ def codes_of(path):
     found = []
     with av.open(str(path)) as container:
         for frame in container.decode(video=0):
-            full = frame.reformat(format="yuv444p16le")
             planes = [
-                np.frombuffer(p, np.uint16).reshape(full.height, -1)[:, : full.width]
-                for p in full.planes
+                np.frombuffer(p, np.uint16).reshape(p.height, p.line_size // 2)[:, : p.width]
+                for p in frame.planes
             ]
-            found.append(to_rgb(*planes, REC2020_LUMA, False, 10))
+            shape, rows = planes[0].shape, slice(0, frame.height)
+            chroma = [full_size(plane, shape, rows) for plane in planes[1:]]
+            found.append(to_rgb(planes[0], *chroma, REC2020_LUMA, False, 10))
     return found
 
 
@@ -105,7 +107,7 @@ def test_maxcll_and_maxfall_are_those_of_the_frames_of_all_segments(tmp_path, co
     bright = shot(12, size=(96, 64))
     path = film(tmp_path / "a.mp4", [*dim[:12], *bright, *dim[12:]])
     result = tmp_path / "b.mp4"
-    found, progress, _ = converted(path, result, asked(codec=codec, crf=1.0))
+    found, progress, _ = converted(path, result, asked(codec=codec, crf=2.0))
     assert progress[-1].of >= 3
     light = [pq_decode(codes).max(axis=-1) for codes in codes_of(result)]
     assert found.max_cll == pytest.approx(max(frame.max() for frame in light), rel=0.03)
@@ -118,9 +120,15 @@ def test_maxcll_and_maxfall_are_those_of_the_frames_of_all_segments(tmp_path, co
 
 @pytest.mark.parametrize("codec", ["hevc", "av1"])
 def test_the_file_is_the_frames_written_as_exr(tmp_path, codec):
-    soft = [np.round(40 + 0.6 * picture).astype(np.uint8) for picture in shot(12, size=(128, 96))]
-    path = film(tmp_path / "a.mp4", soft)
-    conversion = asked("bt2446a", codec, crf=1.0)
+    """Of a film without the steps of 8 bits, which an encoder smooths."""
+    path = tmp_path / "a"
+    path.mkdir()
+    columns, rows = np.meshgrid(np.linspace(0, 1, 128), np.linspace(0, 1, 96))
+    for index in range(12):
+        planes = [0.5 + 0.2 * np.sin(2.5 * columns + rows + index / 40 + p) for p in (0, 0.5, 1)]
+        codes = np.round(65535 * np.stack(planes, axis=-1)).astype(np.uint16)
+        tifffile.imwrite(path / f"{index}.tif", codes, photometric="rgb")
+    conversion = asked("bt2446c", codec, crf=2.0)
     converted(path, tmp_path / "b.mp4", conversion)
     batch.to_frames(
         batch.opened(path), tmp_path / "frames", conversion, "exr", Shard(), False, lambda _: None
@@ -135,11 +143,8 @@ def test_the_file_is_the_frames_written_as_exr(tmp_path, codec):
             for codes, name in zip(encoded, names, strict=True)
         ]
     )
-    luma = errors @ [REC2020_LUMA[0], 1.0 - sum(REC2020_LUMA), REC2020_LUMA[1]]
-    assert np.abs(luma).mean() < 0.001
-    # 10 bits of 4:2:0 alone make 0.0005 of it; the rest is the encoder's.
-    assert np.abs(errors).mean() < 0.0016
-    assert np.abs(errors.mean(axis=(0, 1, 2))).max() < 0.0004
+    assert np.abs(errors).mean() < 0.001  # 10 bits of 4:2:0 alone make half of it.
+    assert np.abs(errors.mean(axis=(0, 1, 2))).max() < 0.001
 
 
 def test_hlg_shows_the_light_of_pq(tmp_path):
