@@ -1,4 +1,4 @@
-"""Curves on top of method C: what 0 means, that they rise, keep grey, and tables are the formula."""
+"""Curves on top of method C: what 0 means, that they rise and keep grey; tables and formula."""
 
 import numpy as np
 import pytest
