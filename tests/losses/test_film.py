@@ -53,6 +53,7 @@ def test_slopes_are_finite_at_black_and_beyond_white(name):
     extreme = np.zeros((1, 16, 16, 3), np.float32)
     extreme[:, 8:] = 1.3
     with tf.GradientTape() as tape:
-        found = tf.Variable(extreme)
+        found = tf.convert_to_tensor(extreme)
+        tape.watch(found)
         loss = ops.mean(film.TERMS[name](found, np.zeros_like(extreme)))
     assert np.isfinite(np.asarray(tape.gradient(loss, found))).all()
