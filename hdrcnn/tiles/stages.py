@@ -168,7 +168,7 @@ class _Graph:
         for tensor, behind in followers.items():
             if len(behind) > 1 or isinstance(behind[0], layers.Conv2DTranspose):
                 self.ends.add(tensor)
-            elif len(self.makers[tensor][1]) > 1 and reach(behind[0]) != Reach():
+            elif len(self.makers.get(tensor, (None, []))[1]) > 1 and reach(behind[0]) != Reach():
                 # Of several inputs of a stage only one may be looked at around a pixel.
                 self.ends.add(tensor)
 

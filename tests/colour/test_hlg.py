@@ -11,8 +11,8 @@ from hdrcnn.colour import hlg
 def test_figures_of_the_standard():
     assert pytest.approx(0.28466892) == hlg.B
     assert pytest.approx(0.55991073) == hlg.C
-    assert float(hlg.hlg_encode(np.float64(0.18))) == pytest.approx(0.672358, abs=1e-6)
-    assert float(hlg.hlg_encode(np.float64(1 / 12))) == pytest.approx(0.5)
+    assert float(hlg.hlg_encode(np.array(0.18))) == pytest.approx(0.672358, abs=1e-6)
+    assert float(hlg.hlg_encode(np.array(1 / 12))) == pytest.approx(0.5)
     assert hlg.system_gamma() == 1.2
     assert hlg.system_gamma(2000.0) == pytest.approx(1.2 + 0.42 * np.log10(2.0))
 

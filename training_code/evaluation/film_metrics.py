@@ -1,7 +1,7 @@
 """How near HDR film comes to its truth: PQ-PSNR, colour difference, PU21-PSNR, flicker.
 
-Frames are PQ codes of BT.2020 in [0, 1], [H, W, 3]. Gain-aligned: light is multiplied by one factor
-first, the median of the truth over what was found; of a whole clip it is one factor too.
+Frames are PQ codes of BT.2020 in [0, 1], [H, W, 3]. Gain-aligned: the light of the frame is
+multiplied by one factor first, the median of the truth over what was found.
 """
 
 from collections.abc import Sequence

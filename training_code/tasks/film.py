@@ -210,7 +210,7 @@ class HeldOut(keras.callbacks.Callback):
 
 def looks(config: Config) -> tuple[Views, int]:
     """As the clips need."""
-    return config.views, config.columns
+    return config.views, config.size
 
 
 def network(config: Config) -> keras.Model:
