@@ -78,8 +78,11 @@ def write(path: Path) -> None:
         film.set_chapters(
             [
                 {
-                    "id": index, "start": int(1000 * ends[index]), "end": int(1000 * ends[index + 1]),
-                    "time_base": Fraction(1, 1000), "metadata": {"title": name.removesuffix(".png")},
+                    "id": index,
+                    "start": int(1000 * ends[index]),
+                    "end": int(1000 * ends[index + 1]),
+                    "time_base": Fraction(1, 1000),
+                    "metadata": {"title": name.removesuffix(".png")},
                 }
                 for index, (name, *_) in enumerate(SHOTS)
             ]

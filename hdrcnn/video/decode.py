@@ -1,7 +1,8 @@
 """Frames of a film from one time to another, as R'G'B' codes.
 
 The matrix and the size of chroma are ours: FFmpeg's scaler, as PyAV 18 offers it, rounds R'G'B' of
-more than 8 bits down to 8, and takes chroma to be in the middle if a frame does not say where it is.
+more than 8 bits down to 8, and takes chroma to be in the middle if a frame does not say where it
+lies.
 """
 
 import dataclasses

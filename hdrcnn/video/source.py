@@ -49,8 +49,8 @@ class Film:
     notes: tuple[str, ...]
     """What the user is to know, a phrase each."""
     timed: bool = True
-    """Its packets say when they are shown. Else they come in the order of `times`, as in AVI, and so
-    do frames."""
+    """Its packets say when they are shown. Else they come in the order of `times`, as in AVI, and
+    so do frames."""
     stream: int = 0
     """Index of the video stream; -1: a folder of frames."""
     files: tuple[Path, ...] = ()

@@ -197,7 +197,8 @@ def test_times_that_vary_are_kept(tmp_path, codec):
     times = np.cumsum(rng.integers(1500, 9000, 40)).tolist()
     path = film(
         tmp_path / "a.mp4", shot(40, size=(64, 64)), times=times, rate=Fraction(18),
-        time_base=Fraction(1, 90000), options={"bf": "2", "preset": "medium"}, aspect=Fraction(4, 3),
+        time_base=Fraction(1, 90000), options={"bf": "2", "preset": "medium"},
+        aspect=Fraction(4, 3),
     )  # fmt: skip
     conversion = asked(codec=codec)
     slow = dataclasses.replace(conversion.encoding, preset="medium" if codec == "hevc" else "10")
@@ -219,7 +220,7 @@ def test_odd_sizes_get_one_row_or_column_more(tmp_path, size):
     assert np.abs(codes[:, -1] - codes[:, -2]).mean() < 0.02
 
 
-class Killed(Exception):
+class KilledError(Exception):
     """What a killed process would not even raise."""
 
 
@@ -230,10 +231,10 @@ def test_a_run_that_is_killed_goes_on_at_its_segment(tmp_path):
 
     def dying(progress):
         if progress.segment.number == 3 and not progress.whole:
-            raise Killed
+            raise KilledError
 
     result = tmp_path / "b.mp4"
-    with pytest.raises(Killed):
+    with pytest.raises(KilledError):
         batch.to_file(batch.opened(path), result, asked(), Shard(), dying, lambda _: None)
     assert not result.exists()
     left = sorted(p.name for p in (tmp_path / "b.mp4.segments").iterdir())
