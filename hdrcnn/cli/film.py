@@ -29,8 +29,7 @@ if TYPE_CHECKING:
 METHODS = ("curves", "unet", "bt2446a", "bt2446c", "hdrcnn")
 FRAMES = ("exr", "png", "tiff")
 COMMON = (
-    "paths", "out", "method", "codec", "transfer", "white", "peak", "crf", "format", "overwrite",
-    "quiet",
+    "paths", "out", "method", "codec", "transfer", "white", "peak", "format", "overwrite",
 )  # fmt: skip
 PAUSE = 1.0
 """Seconds between two lines of progress on a terminal."""
@@ -59,7 +58,7 @@ def add_arguments(parser: Parser) -> None:
     )
     group.add_argument(
         "--out", metavar="PATH", type=nonempty,
-        help="file of the result, .mp4, .mov or .mkv, or a folder for its frames",
+        help="result, .mp4, .mov or .mkv, or a folder for its frames",
     )  # fmt: skip
     parser.switch(group, "--overwrite", "replace a result that is there")
     group.add_argument(
@@ -72,8 +71,8 @@ def add_arguments(parser: Parser) -> None:
     group = parser.add_argument_group("Conversion")
     group.add_argument(
         "--method", choices=METHODS, default="curves",
-        help="curves: a formula that a network bends for each frame; unet: the published network; "
-        "bt2446a, bt2446c: formulas of Report ITU-R BT.2446; hdrcnn: predicted highlights",
+        help="curves: a formula bent for each frame; unet: as published; bt2446a, bt2446c: "
+        "formulas; hdrcnn: predicted highlights",
     )  # fmt: skip
     group.add_argument(
         "--params",
@@ -83,22 +82,20 @@ def add_arguments(parser: Parser) -> None:
     )
     group.add_argument(
         "--white", metavar="NITS", type=number(float, 50.0, 1000.0), default=203.0,
-        help="diffuse white in cd/m^2, of curves and hdrcnn",
+        help="diffuse white in cd/m^2",
     )  # fmt: skip
     group.add_argument(
         "--peak", metavar="NITS", type=number(float, 100.0, 10000.0), default=1000.0,
-        help="brightest light in cd/m^2, of curves, unet and hdrcnn, and the mastering display's",
+        help="brightest light in cd/m^2",
     )  # fmt: skip
     group.add_argument(
         "--device", choices=DEVICES, default="auto", help="where a network is computed"
     )
     group = parser.add_argument_group("Encoding")
-    group.add_argument(
-        "--transfer", choices=("pq", "hlg"), default="pq", help="pq: HDR10; hlg: for broadcast"
-    )
+    group.add_argument("--transfer", choices=("pq", "hlg"), default="pq", help="pq: HDR10; or HLG")
     group.add_argument(
         "--codec", choices=("hevc", "av1"), default="hevc",
-        help="hevc: players and television sets; av1: browsers",
+        help="hevc: television sets; av1: browsers",
     )  # fmt: skip
     group.add_argument(
         "--crf", metavar="NUMBER", type=number(float, 0.0, 63.0),
@@ -110,8 +107,7 @@ def add_arguments(parser: Parser) -> None:
     )  # fmt: skip
     group.add_argument(
         "--format", choices=FRAMES,
-        help="of frames, when --out is a folder: exr, light; png, tiff: PQ codes of 16 bits "
-        "(default: png)",
+        help="of frames: exr, light; png, tiff: PQ codes (default: png)",
     )  # fmt: skip
     group = parser.add_argument_group("Long films")
     group.add_argument(

@@ -192,6 +192,6 @@ def verify(path: Path, frames: int, codec: str) -> None:
         found = -1
     if found != frames:
         raise ImageError(
-            f"{path}: what {ENCODERS[codec]} wrote cannot be decoded; another --crf or --preset may "
-            "help"
+            f"{path}: what {ENCODERS[codec]} wrote cannot be decoded; give another --crf or "
+            "--preset"
         )
