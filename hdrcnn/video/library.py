@@ -8,6 +8,9 @@ from types import ModuleType
 
 from hdrcnn.files import ImageError, shown
 
+LEAST = 18
+"""Version of PyAV."""
+
 
 def pyav() -> ModuleType:
     """The module `av`. Raises ImageError, one line that says how to install it."""
@@ -16,6 +19,11 @@ def pyav() -> ModuleType:
         import av
     except ImportError as error:
         raise ImageError("films need one package more; pip install av") from error
+    if int(av.__version__.partition(".")[0]) < LEAST:  # Neither PQ formats nor the rotation.
+        raise ImageError(
+            f"films need PyAV {LEAST} or newer, not {av.__version__}; pip install --upgrade av "
+            "(Python 3.11 or newer)"
+        )
     return av
 
 
