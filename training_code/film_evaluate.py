@@ -77,7 +77,7 @@ def figures(found: np.ndarray, truth: np.ndarray) -> tuple[float, ...]:
         for measure in (metrics.pq_psnr, metrics.delta_e, metrics.pu21)
         for frame in (middle, aligned)
     ]
-    return (*measured, *metrics.flicker(list(found), list(truth)))
+    return (*measured, *metrics.flicker(found, truth))
 
 
 def clip_of(scenes: "list[Scene]", index: int) -> tuple[str, np.ndarray]:
