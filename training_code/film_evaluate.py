@@ -77,7 +77,7 @@ def figures(found: np.ndarray, truth: np.ndarray) -> tuple[float, ...]:
         for measure in (metrics.pq_psnr, metrics.delta_e, metrics.pu21)
         for frame in (middle, aligned)
     ]
-    return (*measured, *metrics.flicker(list(found), list(truth)))
+    return (*measured, *metrics.flicker(found, truth))
 
 
 def clip_of(scenes: "list[Scene]", index: int) -> tuple[str, np.ndarray]:
@@ -154,9 +154,9 @@ def report(out: Path, rows: list[Row], crfs: list[int]) -> str:
     (out / "film.md").write_text(text + "\n")
     with (out / "film.csv").open("w", newline="") as file:
         lines = csv.writer(file)
-        names = [f"{name}{kind}" for name in COLUMNS for kind in ("", "_aligned")]
+        columns = [f"{name}{kind}" for name in COLUMNS for kind in ("", "_aligned")]
         lines.writerow(
-            ["scene", "grade", "crf", "method", *names, "change_mean", "change_highlights"]
+            ["scene", "grade", "crf", "method", *columns, "change_mean", "change_highlights"]
         )
         lines.writerows((*row[:-1], *row.figures) for row in rows)
     return text

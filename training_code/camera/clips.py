@@ -135,7 +135,7 @@ def through_x264(frames: np.ndarray, crf: int) -> np.ndarray:
             container.mux(stream.encode(picture))
         container.mux(stream.encode())
     buffer.seek(0)
-    with av.open(buffer) as container:
+    with av.open(buffer, "r") as container:
         container.streams.video[0].thread_count = 1
         return np.stack(
             [

@@ -4,8 +4,6 @@ Frames are PQ codes of BT.2020 in [0, 1], [H, W, 3]. Gain-aligned: the light of 
 multiplied by one factor first, the median of the truth over what was found.
 """
 
-from collections.abc import Sequence
-
 import numpy as np
 
 from hdrcnn.colour.ictcp import delta_e_itp, to_ictcp
@@ -50,8 +48,8 @@ def with_gain(found: np.ndarray, factor: float) -> np.ndarray:
     return np.asarray(pq_signal(np.float32(factor) * pq_light(found.astype(np.float32))))
 
 
-def levels(frames: Sequence[np.ndarray]) -> np.ndarray:
-    """[T, 2]: of each frame the mean code, and that of its brightest hundredth."""
+def levels(frames: np.ndarray) -> np.ndarray:
+    """Of [T, H, W, 3], [T, 2]: of each frame the mean code, and that of its brightest hundredth."""
     found = []
     for frame in frames:
         brightest = np.sort(frame.max(axis=-1), axis=None)
@@ -60,9 +58,9 @@ def levels(frames: Sequence[np.ndarray]) -> np.ndarray:
     return np.array(found)
 
 
-def flicker(found: Sequence[np.ndarray], truth: Sequence[np.ndarray]) -> tuple[float, float]:
-    """Excess change of the mean and of the highlights from frame to frame against the truth, the
-    RMS of their difference in thousandths of a PQ code.
+def flicker(found: np.ndarray, truth: np.ndarray) -> tuple[float, float]:
+    """Excess change of the mean and of the highlights from frame to frame against the truth, of
+    clips [T, H, W, 3]: the RMS of their difference in thousandths of the range of PQ codes.
     """
     excess = np.diff(levels(found), axis=0) - np.diff(levels(truth), axis=0)
     mean, top = 1000.0 * np.sqrt(np.mean(np.square(excess), axis=0))

@@ -124,7 +124,7 @@ def lag(first: np.ndarray, second: np.ndarray, within: int = WITHIN) -> tuple[in
         if count < SHORTEST // 2:
             continue
         ranks = [np.argsort(np.argsort(v[:count])).astype(np.float64) for v in (a, b)]
-        found = float(np.corrcoef(*ranks)[0, 1])
+        found = float(np.corrcoef(ranks[0], ranks[1])[0, 1])
         if found > best[1] + 1e-9:
             best = shift, found
     return best
