@@ -60,8 +60,8 @@ def planned(film: Film, seconds: float = SECONDS) -> list[Segment]:
         index = np.searchsorted(film.keys, starts[-1] + least)
         following = int(film.keys[index]) if index < len(film.keys) else last + 1
         if following > starts[-1] + most:
-            index = min(int(np.searchsorted(film.times, starts[-1] + least)), len(film.times) - 1)
-            following = int(film.times[index])
+            later = film.times[film.times >= starts[-1] + least]
+            following = int(later[0]) if len(later) else last
         # What is left is no segment of its own if it is short.
         if following < starts[-1] + least or following + least // 2 > last:
             break

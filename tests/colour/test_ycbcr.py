@@ -36,14 +36,14 @@ def test_an_even_colour_comes_back_within_a_code(colour):
     luma, blue, red = from_rgb(picture)
     assert luma.shape == (4, 6)
     assert blue.shape == red.shape == (2, 3)
-    planes = [np.full((4, 6), plane[0, 0] << 6, np.uint16) for plane in (luma, blue, red)]
-    back = to_rgb(*planes, REC2020_LUMA, False, 16, 10)
+    y, cb, cr = (np.full((4, 6), plane[0, 0] << 6, np.uint16) for plane in (luma, blue, red))
+    back = to_rgb(y, cb, cr, REC2020_LUMA, False, 16, 10)
     assert np.abs(back - picture).max() < 2.5 / 876
 
 
 def test_red_is_where_the_standard_has_it():
     """BT.2020, 10 bits, limited: luma 64 + 876 * 0.2627; Cr is at its end, 960."""
-    luma, blue, red = from_rgb(np.broadcast_to(np.float32([1, 0, 0]), (2, 2, 3)))
+    luma, blue, red = from_rgb(np.broadcast_to(np.array([1, 0, 0], np.float32), (2, 2, 3)))
     assert luma[0, 0] == round(64 + 876 * 0.2627)
     assert red[0, 0] == 960
     assert blue[0, 0] == round(512 - 896 * 0.2627 / 1.8814)
