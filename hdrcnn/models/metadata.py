@@ -196,9 +196,45 @@ class ExposureStack(Metadata):
         whole("base_channels", self.base_channels, WIDEST)
 
 
-MODELS: dict[str, type[Metadata]] = {
-    kind.model: kind for kind in (Hdrcnn, CameraCurve, Fusion, ExposureGan, ExposureStack)
-}
+@dataclasses.dataclass(frozen=True)
+class FilmUnet(Metadata):
+    """SDR film to HDR by the published U-Net."""
+
+    model = "film_unet"
+    builds, widest = ("base_channels",), "base_channels"
+    takes = "[N, H, W, 3] float32 in [0, 1], codes of Rec. 709; H and W multiples of 32"
+    gives = "[N, H, W, 3] float32, PQ codes of BT.2020"
+
+    base_channels: int = 64
+    """Channels of the first block."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        whole("base_channels", self.base_channels, WIDEST)
+
+
+@dataclasses.dataclass(frozen=True)
+class FilmCurves(Metadata):
+    """SDR film to HDR by a formula that a network bends for each frame."""
+
+    model = "film_curves"
+    builds, widest = ("parameters", "width"), "width"
+    takes = "[N, h, w, 3] float32 in [0, 1], codes of Rec. 709 of reduced frames"
+    gives = "[N, P] float32, parameters of the map of each frame, 0: the formula"
+
+    parameters: int
+    """Numbers P for each frame."""
+    width: int = 16
+    """Channels of the first convolution."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        whole("parameters", self.parameters, 4096)
+        whole("width", self.width, WIDEST)
+
+
+KINDS = (Hdrcnn, CameraCurve, Fusion, ExposureGan, ExposureStack, FilmUnet, FilmCurves)
+MODELS: dict[str, type[Metadata]] = {kind.model: kind for kind in KINDS}
 """The networks by the name that is stored with their weights."""
 
 

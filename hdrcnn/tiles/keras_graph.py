@@ -52,6 +52,11 @@ def reach(layer: keras.layers.Layer) -> Reach:
         if type(layer) is layers.Conv2DTranspose:
             if (*layer.kernel_size, *layer.strides, layer.padding) == (4, 4, 2, 2, "same"):
                 return Reach(up=2, halo=1)
+            if (*layer.kernel_size, *layer.strides) == (2, 2, 2, 2):
+                return Reach(up=2)
+        elif isinstance(getattr(type(layer), "halo", None), int):
+            # A layer of our own that is as large as its input says how far it looks.
+            return Reach(halo=type(layer).halo)
         elif type(layer) is layers.Conv2D and layer.strides[0] != 1:
             if (*layer.kernel_size, *layer.strides, layer.padding) == (4, 4, 2, 2, "same"):
                 # At even sizes, one row of zeros at each end.

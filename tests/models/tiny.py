@@ -6,6 +6,8 @@ from hdrcnn.models.metadata import (
     CameraCurve,
     ExposureGan,
     ExposureStack,
+    FilmCurves,
+    FilmUnet,
     Fusion,
     Hdrcnn,
     Metadata,
@@ -18,6 +20,8 @@ TINY: dict[str, Metadata] = {
     "fusion of a pair": Fusion(2, pair=True),
     "exposure_gan": ExposureGan(2),
     "exposure_stack": ExposureStack(2),
+    "film_unet": FilmUnet(2),
+    "film_curves": FilmCurves(23, 4),
 }
 PICTURES = [
     record

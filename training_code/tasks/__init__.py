@@ -11,5 +11,6 @@ TASKS = (
     "fusion_supervised",
     "exposure_stack",
     "exposure_gan",
+    "film",
 )
 """In the order in which help names them; the first is the default."""
