@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 from hdrcnn.batch.machines import Shard
 from hdrcnn.cli.parser import FLAGFILE, Parser, UsageError, nonempty, number
 from hdrcnn.console import held, say
+from hdrcnn.predict.backend import BACKENDS
 from hdrcnn.predict.runtime import DEVICES
 
 if TYPE_CHECKING:
@@ -88,6 +89,9 @@ def add_arguments(parser: Parser) -> None:
         "--peak", metavar="NITS", type=number(float, 100.0, 10000.0), default=1000.0,
         help="brightest light in cd/m^2",
     )  # fmt: skip
+    group.add_argument(
+        "--backend", choices=BACKENDS, default="auto", help="library that computes a network"
+    )
     group.add_argument(
         "--device", choices=DEVICES, default="auto", help="where a network is computed"
     )
@@ -183,10 +187,12 @@ def main(arguments: argparse.Namespace) -> int:
     shard = Shard.parse(arguments.shard) if arguments.shard is not None else Shard()
     with held():
         from hdrcnn.batch import film as batch
+        from hdrcnn.predict import backend
         from hdrcnn.predict.film import PEAK
         from hdrcnn.video.encode import Encoding
         from hdrcnn.video.library import clock, pyav
     pyav()
+    backend.use(arguments.backend)
     path, out = Path(arguments.paths[0]), Path(arguments.out)
     peak = PEAK if arguments.method.startswith("bt2446") else arguments.peak
     encoding = Encoding(arguments.codec, arguments.transfer, peak, arguments.crf, arguments.preset)
