@@ -6,7 +6,6 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 from hdrcnn.batch.choose import Networks
 from hdrcnn.batch.convert import Conversion
-from hdrcnn.batch.fusion import Fusion, FusionSettings
 from hdrcnn.batch.job import Outcome, Settings
 from hdrcnn.batch.plan import Job
 from hdrcnn.batch.source import Films
@@ -15,8 +14,11 @@ from hdrcnn.console import check
 
 def begin(job: Job, networks: Networks, settings: Settings, films: Films) -> Conversion:
     """Of a photograph, or of a bracket, as the settings are."""
-    kind = Fusion if isinstance(settings, FusionSettings) else Conversion
-    return kind(job, networks, settings, films)
+    if not settings.brackets:
+        return Conversion(job, networks, settings, films)
+    from hdrcnn.batch.fusion import Fusion  # Photographs do without what it loads.
+
+    return Fusion(job, networks, settings, films)
 
 
 def convert(job: Job, networks: Networks, settings: Settings) -> Outcome:
