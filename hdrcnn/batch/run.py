@@ -1,5 +1,6 @@
 """Many pictures: while one is reconstructed, the next is read and the last is written."""
 
+import importlib
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -14,11 +15,10 @@ from hdrcnn.console import check
 
 def begin(job: Job, networks: Networks, settings: Settings, films: Films) -> Conversion:
     """Of a photograph, or of a bracket, as the settings are."""
-    if not settings.brackets:
-        return Conversion(job, networks, settings, films)
-    from hdrcnn.batch.fusion import Fusion  # Photographs do without what it loads.
-
-    return Fusion(job, networks, settings, films)
+    module, name = settings.conversion  # Each loads what the others do without.
+    kind = getattr(importlib.import_module(f"hdrcnn.batch.{module}"), name)
+    made: Conversion = kind(job, networks, settings, films)
+    return made
 
 
 def convert(job: Job, networks: Networks, settings: Settings) -> Outcome:
