@@ -27,28 +27,33 @@ flags.DEFINE_string("scene", "night_market", "Name of a computed scene in data/.
 flags.DEFINE_string("params", None, "Weights file. Default: the weights shipped with the tool.")
 flags.DEFINE_string("out", str(ROOT / "docs" / "example.png"), "File to write.")
 
-STOPS = (0, -2, -4)
+STOPS: tuple[float, ...] = (0, -2, -4)
 PANEL_WIDTH = 320
 MARGIN = 28
 
 
-def labelled_grid(rows: dict[str, np.ndarray]) -> np.ndarray:
-    """Linear images [H, W, 3] of one size, a row each, at all `STOPS`: uint8 [H', W', 3]."""
+def labelled_grid(
+    rows: dict[str, np.ndarray], stops: tuple[float, ...] = STOPS, width: int = PANEL_WIDTH
+) -> np.ndarray:
+    """Linear images [H, W, 3] of one size, a row each, at all stops: uint8 [H', W', 3].
+
+    width: of a panel, pixels.
+    """
     size = next(iter(rows.values())).shape
-    height = round(PANEL_WIDTH * size[0] / size[1])
-    sheet = Image.new("RGB", (MARGIN + len(STOPS) * PANEL_WIDTH, MARGIN + len(rows) * height))
+    height = round(width * size[0] / size[1])
+    sheet = Image.new("RGB", (MARGIN + len(stops) * width, MARGIN + len(rows) * height))
     draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(14)
-    for column, stops in enumerate(STOPS):
-        place = (MARGIN + column * PANEL_WIDTH + PANEL_WIDTH // 2, MARGIN // 2)
-        draw.text(place, f"{stops} stops", "white", font, anchor="mm")
+    for column, exposure in enumerate(stops):
+        place = (MARGIN + column * width + width // 2, MARGIN // 2)
+        draw.text(place, f"{exposure:g} stops", "white", font, anchor="mm")
     for row, (label, image) in enumerate(rows.items()):
         text = Image.new("RGB", (height, MARGIN))
         ImageDraw.Draw(text).text((height // 2, MARGIN // 2), label, "white", font, anchor="mm")
         sheet.paste(text.transpose(Image.Transpose.ROTATE_90), (0, MARGIN + row * height))
-        small = fit(image.astype(np.float32), height, PANEL_WIDTH)
-        for column, stops in enumerate(STOPS):
-            panel = Image.fromarray(to_display(small, stops))
-            sheet.paste(panel, (MARGIN + column * PANEL_WIDTH, MARGIN + row * height))
+        small = fit(image.astype(np.float32), height, width)
+        for column, exposure in enumerate(stops):
+            panel = Image.fromarray(to_display(small, exposure))
+            sheet.paste(panel, (MARGIN + column * width, MARGIN + row * height))
     return np.asarray(sheet)
 
 

@@ -19,8 +19,9 @@ ROOMS = {
         "readers": {"colour", "files", "console", "tiles"},
         "writers": {"colour", "files", "readers", "tiles"},
         "review": {"colour", "files", "tiles", "writers"},
+        "video": {"colour", "files", "console", "readers", "tiles"},
         "predict": {"colour", "files", "console", "models", "tiles", "weights"},
-        "batch": BASE | {"weights", "readers", "predict", "writers", "review"},
+        "batch": BASE | {"weights", "readers", "predict", "writers", "review", "video"},
         "export": {
             "_version",
             "files",
@@ -32,7 +33,8 @@ ROOMS = {
             "readers",
         },
         "": BASE | {"weights", "readers", "predict", "writers", "batch"},
-        "cli": BASE | {"", "weights", "readers", "predict", "writers", "review", "batch", "export"},
+        "cli": BASE
+        | {"", "weights", "readers", "predict", "writers", "review", "video", "batch", "export"},
         "__main__": {"cli"},
     },
     "training_code": {

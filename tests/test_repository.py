@@ -53,7 +53,15 @@ def test_weights_have_a_card_and_a_size_worth_having(path):
     assert hashlib.sha256(path.read_bytes()).hexdigest() in card
     arrays, metadata = weights.load(path)
     assert metadata.training["scenes"]
-    least = {"hdrcnn": 1_000_000, "camera_curve": 50_000, "fusion": 20_000}[metadata.model]
+    least = {
+        "hdrcnn": 1_000_000,
+        "camera_curve": 50_000,
+        "fusion": 20_000,
+        "exposure_gan": 280_000,
+        "exposure_stack": 20_000,
+        "film_curves": 20_000,
+        "film_unet": 1_000_000,
+    }[metadata.model]
     assert sum(array.size for array in arrays.values()) > least
     assert path.stat().st_size < 60e6
 

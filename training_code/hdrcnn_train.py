@@ -102,7 +102,9 @@ for _field in configs.plain(Running):
 
 
 def choose_config() -> Schedule:
-    """Defaults, then the file, then the flags that were given, `--set` last. Raises ValueError."""
+    """Defaults, then the file, `--jpeg`, `--set`, and at last the flags of single settings, which
+    are checked against the sections as they will be. Raises ValueError.
+    """
     config = configs.load(Path(FLAGS.config), TASK) if FLAGS.config else CONFIG()
     given: dict[str, Any] = {
         field.name: getattr(FLAGS, field.name)
@@ -112,8 +114,11 @@ def choose_config() -> Schedule:
     if getattr(FLAGS, "jpeg", None) is not None:
         qualities = JPEG_QUALITY if FLAGS.jpeg else None
         development = getattr(config, "development")  # noqa: B009 - of this task alone
-        given["development"] = dataclasses.replace(development, jpeg=qualities)
-    return configs.changed(dataclasses.replace(config, **given), FLAGS.set)
+        compressed: dict[str, Any] = {
+            "development": dataclasses.replace(development, jpeg=qualities)
+        }
+        config = dataclasses.replace(config, **compressed)
+    return dataclasses.replace(configs.changed(config, FLAGS.set), **given)
 
 
 def main() -> int:
@@ -122,8 +127,13 @@ def main() -> int:
         sys.stdout.reconfigure(errors="backslashreplace")  # Names need not be in its encoding.
     running = Running(**{f.name: getattr(FLAGS, f.name) for f in dataclasses.fields(Running)})
     held_out = [Path(path) for path in FLAGS.validation]
-    folders = Folders(tuple(map(Path, FLAGS.scenes)), tuple(map(Path, FLAGS.photographs)))
     config = choose_config()
+    stacks = getattr(config, "exposures", "")
+    folders = Folders(
+        tuple(map(Path, FLAGS.scenes)),
+        tuple(map(Path, FLAGS.photographs)),
+        (Path(stacks),) if stacks else (),
+    )
     from training_code.run.fit import train  # Loads Keras, which takes some seconds.
 
     train(config, folders, Path(FLAGS.out_dir), held_out, running, TASK)

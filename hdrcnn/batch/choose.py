@@ -31,6 +31,7 @@ from hdrcnn.weights import (
 if TYPE_CHECKING:
     from hdrcnn.colour.transfer import CameraCurve
     from hdrcnn.predict.camera_curve import CurveEstimator
+    from hdrcnn.predict.exposure_stack import Network
     from hdrcnn.predict.single_image import Predictor
 
 
@@ -68,6 +69,23 @@ def load_estimator(device: str = "auto") -> "CurveEstimator":
     return camera_curve.load(CURVES)
 
 
+def load_stack(
+    method: str,
+    device: str = "auto",
+    precision: str = PRECISION,
+    tile_pixels: int | None = None,
+) -> "Network":
+    """The network of a method of `predict.exposure_stack`; Keras is loaded only here. Raises
+    WeightsError, DeviceError.
+    """
+    from hdrcnn.predict import exposure_stack
+
+    with quietly():
+        return exposure_stack.load(
+            method, device=device, precision=precision, tile_pixels=tile_pixels
+        )
+
+
 class Networks:
     """The networks of a run. Weights that nobody named come with `transfer.DEFAULT_CURVE`."""
 
@@ -77,12 +95,14 @@ class Networks:
         params: Path | None = None,
         film: bool = False,
         estimator: Callable[[], "CurveEstimator"] = load_estimator,
+        stack: Callable[[str], "Network"] = load_stack,
     ) -> None:
-        """load, estimator: called when one is needed. params: the weights of all pictures, or
-        None: chosen. Raises WeightsError if the file is missing.
+        """load, estimator, stack: called when one is needed. params: the weights of all pictures,
+        or None: chosen. Raises WeightsError if the file is missing.
         """
         self._load = functools.cache(load)
         self._estimator = functools.cache(estimator)
+        self._stack = functools.cache(stack)
         self._named, self._params = params is not None, params
         if params is None and film and VIDEO.is_file():
             self._params = VIDEO
@@ -117,7 +137,10 @@ class Networks:
             with quietly():
                 return load_estimator(estimating_on or device)
 
-        return cls(load, params, film, estimator)
+        def stack(method: str) -> "Network":
+            return load_stack(method, device, precision, tile_pixels)
+
+        return cls(load, params, film, estimator, stack)
 
     def choose(self, lossy: bool) -> Path:
         """The weights file for a picture."""
@@ -156,3 +179,7 @@ class Networks:
     def predictor(self, path: Path) -> "Predictor":
         """The network with the weights of a file. Raises WeightsError, DeviceError."""
         return self._load(path)
+
+    def stack(self, method: str) -> "Network":
+        """That of a method of `predict.exposure_stack`. Raises WeightsError, DeviceError."""
+        return self._stack(method)

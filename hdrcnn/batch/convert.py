@@ -61,6 +61,7 @@ class Conversion:
     sensor: SensorLight | None
     """Of a RAW file, in the size of `frame`."""
     result: Result
+    result_kind: type[Result] = Result
 
     def __init__(self, job: Job, networks: Networks, settings: Settings, films: Films) -> None:
         self.job, self.networks, self.settings, self.films = job, networks, settings, films
@@ -116,6 +117,15 @@ class Conversion:
         """Of `Making`. Raises WeightsError."""
         return "" if self._networkless else self.networks.estimator(self.settings.camera_curve)
 
+    def _digest(self, weights: Path) -> str:
+        """SHA-256 of what the result depends on, of the weights chosen. Raises WeightsError."""
+        return "" if self._networkless else sha256(weights)
+
+    @property
+    def _dtype(self) -> type[np.floating]:
+        """Of the result."""
+        return np.float32 if self.settings.options.exr_float else np.float16
+
     def _settled(self, source: Source) -> Source:
         """What weights and edges follow from: the photograph, or the first frame of its film.
 
@@ -132,8 +142,7 @@ class Conversion:
             return None
         first = self.films.first(self.job.source) if self.settings.sequence else None
         weights = self.networks.choose((first or making.source).lossy)
-        named = "" if self._networkless else sha256(weights)
-        if (making.weights, making.estimator) != (named, self._estimator):
+        if (making.weights, making.estimator) != (self._digest(weights), self._estimator):
             return None
         try:
             curve, levels = curve_of(making.figures["curve"]), levels_of(making.figures)
@@ -277,9 +286,7 @@ class Conversion:
             return self
         if self.measured is not None and (self._networkless or not self.measured.ended.any()):
             with self._step():
-                whole = self.settings.options.exr_float
-                hdr = self.measured.light.astype(np.float32 if whole else np.float16)
-                self._found(hdr, "srgb", "")
+                self._found(self.measured.light.astype(self._dtype), "srgb", "")
             return self
         predictor = self.networks.predictor(self.weights)
         with self._step():
@@ -294,7 +301,7 @@ class Conversion:
                 resolution=self.settings.resolution,
                 panorama=self.frame.closed,
                 measured=self.measured,
-                dtype=np.float32 if self.settings.options.exr_float else np.float16,
+                dtype=self._dtype,
                 sensor=self.sensor,
             )
             self._found(hdr, curve, predictor.metadata.blend)
@@ -302,7 +309,7 @@ class Conversion:
 
     def _found(self, hdr: np.ndarray, curve: str | CameraCurve, blend: str) -> None:
         """Takes the image for the result. blend: empty if nothing was predicted."""
-        self.result = Result(
+        self.result = self.result_kind(
             hdr=hdr,
             frame=self.frame,
             levels=self.levels,
@@ -360,8 +367,8 @@ class Conversion:
         if self._pending:
             with self._step():
                 self._make_folder()
-                weights = "" if self._networkless else sha256(self.weights)
-                figures = self.result.write(self.job, weights, self.source, self._estimator)
+                weights, estimator = self._digest(self.weights), self._estimator
+                figures = self.result.write(self.job, weights, self.source, estimator)
                 self.figures = {name: figures[name] for name in FIGURES}
                 if self.settings.report_room:
                     self.figures["entry"] = self.result.entry(self.job, self.settings.report_room)

@@ -29,6 +29,7 @@ from hdrcnn.batch.machines import LEAST, FarmError, Place
 from hdrcnn.batch.plan import Job
 from hdrcnn.batch.run import begin, settle
 from hdrcnn.batch.source import Film, Films
+from hdrcnn.predict.exposure_stack import FILES
 from hdrcnn.weights import CURVES, JPEG, SHIPPED, VIDEO
 
 if TYPE_CHECKING:
@@ -170,9 +171,10 @@ def _local(place: Place, security: "Security") -> "LocalCluster":
 
 def installed(params: Path | None) -> tuple[str, ...]:
     """Version of the toolkit, SHA-256 of the weights that may be chosen, and of those of the camera
-    curve: with the same, a worker gives the same results. Raises WeightsError.
+    curve and of exposure stacks: with the same, a worker gives the same results. Raises
+    WeightsError.
     """
-    paths = (*((SHIPPED, JPEG, VIDEO) if params is None else (params,)), CURVES)
+    paths = (*((SHIPPED, JPEG, VIDEO) if params is None else (params,)), CURVES, *FILES.values())
     found = (sha256(path) if path == params or path.is_file() else "" for path in paths)
     return (_version.__version__, *found)
 

@@ -38,6 +38,8 @@ from hdrcnn.writers import ALL_WRITERS, WRITERS, Picture, Writer
 if TYPE_CHECKING:
     from hdrcnn.colour.transfer import CameraCurve
 
+NO_LIGHT = "leave out --merge, and name only tiff, sdr_png or jpeg in --format"
+"""Advice where exposures are unknown."""
 STRIP = 256
 """Rows of a picture that are worked on together."""
 
@@ -54,6 +56,7 @@ class FusionSettings(Settings):
     reference: int | None = None
     """Number of the frame that what moved comes from, counted from 1; None: the best exposed."""
     known: ClassVar[Mapping[str, Writer]] = ALL_WRITERS
+    conversion: ClassVar[tuple[str, str]] = ("fusion", "Fusion")
 
     @property
     def merges(self) -> bool:
@@ -210,13 +213,15 @@ class Fusion(Conversion):
             exposures = [2.0 ** float(bias) for bias in biases]  # type: ignore[arg-type]
         if None in exposures:
             path = self.job.sources[exposures.index(None)]
-            raise ImageError(f"{path}: no exposure time in its Exif data, so nothing is merged; "
-                             "name only tiff, sdr_png or jpeg in --format")  # fmt: skip
+            raise ImageError(
+                f"{path}: no exposure time in its Exif data, so nothing is merged; {NO_LIGHT}"
+            )
         told = [float(exposure) for exposure in exposures if exposure is not None]
         if max(told) < 1.05 * min(told):
-            raise ImageError(f"{self.job.source}: all frames have the same exposure time by their "
-                             "Exif data, so nothing is merged; name only tiff, sdr_png or jpeg in "
-                             "--format")  # fmt: skip
+            raise ImageError(
+                f"{self.job.source}: all frames have the same exposure time by their Exif data, so "
+                f"nothing is merged; {NO_LIGHT}, or, if other frames belong together, give --per"
+            )
         said, frames = [], self.bracket.frames
         asked = self.settings.camera_curve
         if asked is None or asked == "estimated":

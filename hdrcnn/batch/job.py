@@ -59,6 +59,8 @@ class Settings:
     """The pictures of a folder are the frames of a film."""
 
     known: ClassVar[Mapping[str, Writer]] = WRITERS
+    conversion: ClassVar[tuple[str, str]] = ("convert", "Conversion")
+    """Module of this package and class: how a job is done."""
 
     def __post_init__(self) -> None:
         if not self.formats or not set(self.formats) <= set(self.known):
@@ -143,7 +145,7 @@ class Outcome:
     """Codes in (0, 1] at which red, green and blue were found to clip."""
     seconds: float = 0.0
     summary: str = ""
-    """What a line says of a fused bracket, instead of the figures of a photograph."""
+    """What a line says instead of the figures of a photograph."""
     note: str = ""
     """One line that the user is to know besides; empty: none."""
 
@@ -162,13 +164,20 @@ class Outcome:
         if self.summary:
             size = f"{self.width}x{self.height}"
             return f"{self.job.output(ending)}  {size}  {self.summary}  {self.seconds:.1f} s"
+        return (
+            f"{self.job.output(ending)}  {self.width}x{self.height}  {self.figures}  "
+            f"{self.seconds:.1f} s"
+        )
+
+    @property
+    def figures(self) -> str:
+        """Of a photograph, as part of a line."""
         codes = described(self.clipping_levels)
         clips = f"clips at {codes}  " if codes else ""
         return (
-            f"{self.job.output(ending)}  {self.width}x{self.height}  {clips}"
-            f"saturated {self.saturated:.1%}  "
+            f"{clips}saturated {self.saturated:.1%}  "
             f"peak {self.peak_before:.2f} -> {self.peak_after:.2f} "
-            f"({self.stops_gained:+.1f} stops)  {self.seconds:.1f} s"
+            f"({self.stops_gained:+.1f} stops)"
         )
 
     @property

@@ -17,6 +17,7 @@ import dataclasses
 import hashlib
 import json
 import math
+import re
 import struct
 from collections.abc import Mapping
 from pathlib import Path
@@ -34,6 +35,9 @@ from hdrcnn.readers.pillow import own_limit
 from hdrcnn.writers import ALL_WRITERS, notes
 from hdrcnn.writers.exr import PREFIX
 from hdrcnn.writers.whole import is_whole
+
+_EXPOSURE = re.compile(r"_[0-8]\.png$")
+"""How the exposures of a photograph end, `batch.stack`."""
 
 
 def _parsed(text: str) -> dict[str, Any]:
@@ -184,10 +188,14 @@ def made_here(path: Path) -> bool:
     return path.suffix.lower() == ".png" and _software_of(path).startswith("hdrcnn ")
 
 
-def is_result(path: Path) -> bool:
-    """Whether a file is one that this tool wrote. Only what is named like one is opened."""
+def is_result(path: Path, exposures: bool = True) -> bool:
+    """Whether a file is one that this tool wrote. Only what is named like one is opened.
+
+    exposures: those of a photograph count; else they are frames like any.
+    """
     endings = (*(writer.ending for writer in ALL_WRITERS.values()), *PREVIEW_ENDINGS)
-    return path.name.endswith(endings) and made_here(path)
+    named = path.name.endswith(endings) or (exposures and _EXPOSURE.search(path.name) is not None)
+    return named and made_here(path)
 
 
 def check_place(job: Job, endings: tuple[str, ...]) -> None:

@@ -92,14 +92,17 @@ class Result:
     """What the photograph's gain map gave of the image; `curve` then means nothing to it."""
     sensor: SensorLight | None = None
     """Of a RAW file, whose rendering the codes are."""
+    finished: bool = False
 
     @property
     def primaries(self) -> Chromaticities:
-        """Of the finished image."""
-        return self.chromaticities if self.settings.primaries else REC709
+        """Of the image as it is now."""
+        kept = self.settings.primaries or not self.finished
+        return self.chromaticities if kept else REC709
 
     def finish(self) -> None:
         """Brings it to its own primaries and holds its peak. To be called once."""
+        self.finished = True
         max_stops, convert = self.settings.max_stops, self.primaries != self.chromaticities
         if not convert and max_stops is None:
             return
@@ -128,7 +131,7 @@ class Result:
         return self.measured.light[strip.within(self.frame.picture)].astype(np.float32)
 
     def figures(self) -> dict[str, Any]:
-        """`job.FIGURES`, and the curve; once finished."""
+        """`job.FIGURES`, and the curve."""
         before = luminance_weights(self.chromaticities).astype(np.float32)
         after = luminance_weights(self.primaries).astype(np.float32)
 
@@ -161,23 +164,33 @@ class Result:
         """
         self.finish()
         figures = self.figures()
-        if not math.isfinite(figures["peak_after"]):
-            raise ImageError(
-                f"{job.source}: not converted, the result holds values that are not finite; "
-                "check --params, --gamma and --scaling"
-            )
-        making = Making(weights, self.settings.record(), source, figures, estimator=estimator)
+        making = self._making(job, weights, source, figures, estimator)
         picture = self.picture(making.notes())
         if self.settings.previews:
             previews = [job.output(ending) for ending in PREVIEW_ENDINGS]
             for path, codes in zip(previews, self._previews(), strict=False):
                 write_png(path, codes, software(making))
             write_exposure_strip(previews[-1], picture, job.source.name, software(making))
+        self._write_light(job, picture)
+        return figures
+
+    def _making(
+        self, job: Job, weights: str, source: Source, figures: Mapping[str, Any], estimator: str
+    ) -> Making:
+        """What every file tells. Raises ImageError for light that is not finite."""
+        if not math.isfinite(figures["peak_after"]):
+            raise ImageError(
+                f"{job.source}: not converted, the result holds values that are not finite; "
+                "check --params, --gamma and --scaling"
+            )
+        return Making(weights, self.settings.record(), source, figures, estimator=estimator)
+
+    def _write_light(self, job: Job, picture: Picture) -> None:
+        """All formats. Raises ImageError."""
         # The first ending last: a result that lacks a file is never taken for a whole one.
         for name in reversed(self.settings.formats):
             writer = WRITERS[name]
             writer.write(job.output(writer.ending), picture, self.settings.options)
-        return figures
 
     def entry(self, job: Job, room: int) -> Entry:
         """What the report shows of it; once finished."""

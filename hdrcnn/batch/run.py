@@ -1,12 +1,12 @@
 """Many pictures: while one is reconstructed, the next is read and the last is written."""
 
+import importlib
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 
 from hdrcnn.batch.choose import Networks
 from hdrcnn.batch.convert import Conversion
-from hdrcnn.batch.fusion import Fusion, FusionSettings
 from hdrcnn.batch.job import Outcome, Settings
 from hdrcnn.batch.plan import Job
 from hdrcnn.batch.source import Films
@@ -14,9 +14,11 @@ from hdrcnn.console import check
 
 
 def begin(job: Job, networks: Networks, settings: Settings, films: Films) -> Conversion:
-    """Of a photograph, or of a bracket, as the settings are."""
-    kind = Fusion if isinstance(settings, FusionSettings) else Conversion
-    return kind(job, networks, settings, films)
+    """Of a photograph, of a bracket, or of a photograph's exposures, as the settings are."""
+    module, name = settings.conversion  # Each loads what the others do without.
+    kind = getattr(importlib.import_module(f"hdrcnn.batch.{module}"), name)
+    made: Conversion = kind(job, networks, settings, films)
+    return made
 
 
 def convert(job: Job, networks: Networks, settings: Settings) -> Outcome:

@@ -8,8 +8,7 @@ from collections.abc import Mapping
 
 from hdrcnn.batch.machines import Place, Shard
 from hdrcnn.cli.parser import FLAGFILE, Parser, UsageError, listed, nonempty, number
-from hdrcnn.predict.backend import BACKENDS
-from hdrcnn.predict.runtime import DEVICES, PRECISIONS
+from hdrcnn.predict.runtime import BACKENDS, DEVICES, PRECISIONS
 from hdrcnn.writers import WRITERS, Options, Writer
 
 MAX_MEGAPIXELS = 250.0
@@ -45,11 +44,11 @@ def input_and_output(parser: Parser) -> Group:
 
 
 def formats(parser: Parser, writers: Mapping[str, Writer] = WRITERS, default: str = "exr") -> Group:
-    """What is written, and an argument for each field of `writers.Options`."""
+    """What is written, and an argument for each field of `writers.Options`. default: may be ""."""
     known = "\n".join(f"  {key}, {writer.label} {writer.about}" for key, writer in writers.items())
     group = parser.add_argument_group("Formats", known)
     group.add_argument(
-        "--format", metavar="NAME,...", type=listed, default=[default],
+        "--format", metavar="NAME,...", type=listed, default=[default] if default else [],
         help=f"formats to write, separated by commas: {', '.join(writers)}",
     )  # fmt: skip
     for field in dataclasses.fields(Options):

@@ -21,7 +21,9 @@ from hdrcnn.files import UserError
 COMMANDS = {
     "predict": "hdrcnn.cli.predict",
     "fuse": "hdrcnn.cli.fuse",
+    "stack": "hdrcnn.cli.stack",
     "export": "hdrcnn.cli.export",
+    "film": "hdrcnn.cli.film",
 }
 """Name to a module with `add_arguments(parser)` and `main(arguments)`, which returns the exit
 status. Its docstring is the help. What takes long to import is imported by its `main`, after the

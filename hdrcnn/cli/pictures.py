@@ -6,6 +6,7 @@ The log has a line of JSON for every picture, for scripts.
 import argparse
 import contextlib
 import dataclasses
+import functools
 import json
 import os
 import sys
@@ -175,7 +176,9 @@ def convert(
     backend.use(arguments.backend)
     out_dir, params = Path(arguments.out_dir), _params(arguments)
     settings = settings or settings_of(arguments, options)
-    planned = plan(paths, out_dir, settings.endings, is_result, group)
+    # The exposures of a photograph are a bracket.
+    known = functools.partial(is_result, exposures=group is None)
+    planned = plan(paths, out_dir, settings.endings, known, group)
     jobs, faults = shard.select(planned.jobs), shard.select(planned.faults)
     collected = Collected(out_dir, len(jobs)) if arguments.report else None
     settings = dataclasses.replace(settings, report_room=collected.room if collected else 0)

@@ -1,11 +1,15 @@
 """From relative light to light on a display: cd/m^2, BT.2020, PQ codes (SMPTE ST 2084), MaxCLL.
 
-Pure NumPy, float64. Linear values are relative: 1.0 is the clipping level of the photograph. It is
-shown as the HDR reference white, 203 cd/m^2 (ITU-R BT.2408), if nothing else is asked for.
+Pure NumPy, float64; `pq_signal` and `pq_light` are the same two formulas in the precision of what
+they are given, for films and for training. Linear values are relative: 1.0 is the clipping level of
+the photograph. It is shown as the HDR reference white, 203 cd/m^2 (ITU-R BT.2408), if nothing else
+is asked for.
 """
 
 import dataclasses
 from collections.abc import Iterable
+from types import ModuleType
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -32,8 +36,12 @@ def pq_encode(luminance: npt.ArrayLike) -> FloatArray:
     same shape; 0 cd/m^2 gives 7.3e-7, not 0, as the standard has it.
     """
     relative = np.clip(np.asarray(luminance, np.float64) / PEAK_LUMINANCE, 0.0, 1.0)
-    powered = np.power(relative, _M1)
-    return np.asarray(np.power((_C1 + _C2 * powered) / (1.0 + _C3 * powered), _M2))
+    return np.asarray(_encoded(relative, np))
+
+
+def _encoded(relative: Any, xp: ModuleType) -> Any:
+    powered = xp.power(relative, _M1)
+    return xp.power((_C1 + _C2 * powered) / (1.0 + _C3 * powered), _M2)
 
 
 def pq_decode(code: npt.ArrayLike) -> FloatArray:
@@ -41,9 +49,29 @@ def pq_decode(code: npt.ArrayLike) -> FloatArray:
 
     code: any shape, clipped to [0, 1]. Returns float64 cd/m^2 in [0, 10000], same shape.
     """
-    rooted = np.power(np.clip(np.asarray(code, np.float64), 0.0, 1.0), 1.0 / _M2)
-    relative = np.maximum(rooted - _C1, 0.0) / (_C2 - _C3 * rooted)
-    return np.asarray(PEAK_LUMINANCE * np.power(relative, 1.0 / _M1))
+    return np.asarray(_decoded(np.clip(np.asarray(code, np.float64), 0.0, 1.0), np))
+
+
+def _decoded(code: Any, xp: ModuleType) -> Any:
+    rooted = xp.power(code, 1.0 / _M2)
+    relative = xp.maximum(rooted - _C1, 0.0) / (_C2 - _C3 * rooted)
+    return PEAK_LUMINANCE * xp.power(relative, 1.0 / _M1)
+
+
+def pq_signal(luminance: Any, xp: ModuleType = np) -> Any:
+    """`pq_encode` of an array or tensor in its own precision; xp: NumPy or `keras.ops`.
+
+    luminance: cd/m^2, held within [1e-8, 10000], so that slopes are finite: 0 gives 1.4e-5.
+    """
+    return _encoded(xp.clip(luminance / PEAK_LUMINANCE, 1e-12, 1.0), xp)
+
+
+def pq_light(signal: Any, xp: ModuleType = np) -> Any:
+    """`pq_decode` of an array or tensor in its own precision; xp: NumPy or `keras.ops`.
+
+    signal: held within [1e-7, 1], so that slopes are finite.
+    """
+    return _decoded(xp.clip(signal, 1e-7, 1.0), xp)
 
 
 REC709_TO_REC2020 = np.linalg.solve(rgb_to_xyz(REC2020), rgb_to_xyz(REC709))

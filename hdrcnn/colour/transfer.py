@@ -73,6 +73,13 @@ LINEARISATIONS: dict[str, Callable[..., Array]] = {
 }
 """By name, as stored in a weights file: codes in [0, 1] to linear in [0, 1]."""
 
+ENCODINGS: dict[str, Callable[..., Array]] = {
+    "square": lambda linear, xp=np: xp.sqrt(linear),
+    "srgb": srgb_encode,
+    "mean_curve": camera_curve,
+}
+"""Their inverses: linear in [0, 1] to codes in [0, 1]."""
+
 ESTIMATED = "estimated"
 """In the place of such a name: the curve of each picture, by `predict.camera_curve`."""
 
@@ -95,6 +102,10 @@ class CameraCurve:
         """Codes in [0, 1] to linear in [0, 1]: `inverse_camera_curve`."""
         return inverse_camera_curve(code, self.n, self.s, xp)
 
+    def encode(self, linear: Array, xp: ModuleType = np) -> Array:
+        """Linear in [0, 1] to codes in [0, 1]: `camera_curve`."""
+        return camera_curve(linear, self.n, self.s, xp)
+
 
 def linearise(code: Array, linearisation: str | CameraCurve, xp: ModuleType = np) -> Array:
     """Codes in [0, 1] to linear in [0, 1] by one of `LINEARISATIONS`, or by a curve of its own.
@@ -108,6 +119,15 @@ def linearise(code: Array, linearisation: str | CameraCurve, xp: ModuleType = np
             f"unknown linearisation {linearisation!r}; known: {', '.join(LINEARISATIONS)}"
         )
     return LINEARISATIONS[linearisation](code, xp=xp)
+
+
+def encode(linear: Array, linearisation: str | CameraCurve, xp: ModuleType = np) -> Array:
+    """Linear in [0, 1] to codes in [0, 1]: the inverse of `linearise`, which raises likewise."""
+    if isinstance(linearisation, CameraCurve):
+        return linearisation.encode(linear, xp)
+    if linearisation not in ENCODINGS:
+        raise ValueError(f"unknown linearisation {linearisation!r}; known: {', '.join(ENCODINGS)}")
+    return ENCODINGS[linearisation](linear, xp=xp)
 
 
 def log_encode(linear: Array, xp: ModuleType = np) -> Array:

@@ -1,8 +1,8 @@
 """The single-image network in 8 bits: static quantisation by onnxruntime, calibrated on pictures.
 
 Activations are unsigned, weights signed and per channel, as pairs of QuantizeLinear and
-DequantizeLinear around the 3x3 convolutions. Those of the first block, whose rounding alone costs up
-to 0.2 stops, the fusions and everything from `rgb_conv` on stay float32.
+DequantizeLinear around the 3x3 convolutions. Those of the first block, whose rounding alone costs
+up to 0.2 stops, the fusions and everything from `rgb_conv` on stay float32.
 """
 
 import json

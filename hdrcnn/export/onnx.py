@@ -18,7 +18,7 @@ from hdrcnn._version import __version__
 from hdrcnn.console import quietly
 from hdrcnn.files import UserError, digest, finished_whole
 from hdrcnn.models.metadata import Metadata
-from hdrcnn.tiles.onnx_graph import KEY
+from hdrcnn.tiles.onnx_graph import KEY, RESULT, as_stage
 
 OPSET = 17
 """Of the standard operators."""
@@ -80,7 +80,7 @@ def _simplify_upsampling(graph: Any) -> None:
             continue
         shapes = {attribute.name: list(attribute.ints) for attribute in source.attribute}
         if (shapes.get("kernel_shape"), shapes.get("strides")) != ([4, 4], [2, 2]):
-            raise ExportError("a transposed convolution of another kind than kernel 4, stride 2")
+            continue
         for attribute in list(source.attribute):
             if attribute.name in ("pads", "auto_pad", "output_shape"):
                 source.attribute.remove(attribute)
@@ -155,9 +155,9 @@ def _plain_input(model: Any) -> Any:
     return copy
 
 
-def _stages(model: Any) -> Iterator[tuple[dict[str, Any], Any]]:
-    """The stages of a model: what the file says of each, and its graph. Raises ValueError for a
-    model without.
+def _stages(model: Any, name: str) -> Iterator[tuple[dict[str, Any], Any]]:
+    """The stages of a model: what the file says of each, and its graph. name: of its output.
+    Raises ValueError for a model without.
     """
     import keras
 
@@ -168,7 +168,7 @@ def _stages(model: Any) -> Iterator[tuple[dict[str, Any], Any]]:
     places = {id(model.inputs[0]): -1}
     for place, (end, tensors, way) in enumerate(found):
         last = place == len(found) - 1
-        places[id(end)], names[id(end)] = place, "result" if last else f"stage{place}"
+        places[id(end)], names[id(end)] = place, name if last else f"stage{place}"
         inputs = [names[id(tensor)] for tensor in tensors]
         facts = {
             "sources": [places[id(tensor)] for tensor in tensors],
@@ -182,18 +182,18 @@ def _stages(model: Any) -> Iterator[tuple[dict[str, Any], Any]]:
         yield facts, graph
 
 
-def _joined(protos: Sequence[Any]) -> Any:
-    """Graphs that name each other's ends as one."""
+def _joined(protos: Sequence[Any], outputs: Sequence[str]) -> Any:
+    """Graphs that name each other's ends as one with these outputs."""
     from onnx import helper
 
-    first, last = protos[0].graph, protos[-1].graph
+    ends = {end.name: end for proto in protos for end in proto.graph.output}
     graph = helper.make_graph(
         [node for proto in protos for node in proto.graph.node],
         "network",
-        list(first.input),
-        list(last.output),
+        list(protos[0].graph.input),
+        [ends[name] for name in outputs],
         [constant for proto in protos for constant in proto.graph.initializer],
-        value_info=[end for proto in protos[:-1] for end in proto.graph.output],
+        value_info=[end for name, end in ends.items() if name not in outputs],
     )
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)])
 
@@ -208,24 +208,24 @@ def proto(model: Any, metadata: Metadata, sha256: str, half: bool = True) -> Any
     import onnx
 
     from hdrcnn.tiles.keras_graph import coarsest
-    from hdrcnn.tiles.stages import INPUT, Reach, Stage, window
+    from hdrcnn.tiles.stages import window
 
     if keras.config.backend() != "tensorflow":
         raise ExportError("tf2onnx converts graphs of TensorFlow; give --backend=tensorflow")
     model = _plain_input(model)
+    inner = [model.get_layer(name).output for name in metadata.inner]
+    staged, rest = (metadata.inner[0], inner[0]) if inner else (RESULT, None)
     try:
-        stages, graphs = map(list, zip(*_stages(model), strict=True))
-        found = [
-            Stage(tuple(s["sources"]), Reach(s["up"], s["down"], s["halo"]), lambda *_: INPUT)
-            for s in stages
-        ]
-        stride, halo = window(found)
-        joined = _joined(graphs)
+        first = model if rest is None else keras.Model(model.input, rest)
+        stages, graphs = map(list, zip(*_stages(first, staged), strict=True))
+        stride, halo = window([as_stage(stage, lambda *_: None) for stage in stages])
+        if rest is not None:
+            graphs.append(_converted(keras.Model(rest, model.output), [staged], [RESULT], "rest_"))
     except ValueError:
         stages, stride, halo = [], coarsest(model), 0
-        inner = [model.get_layer(name).output for name in metadata.inner]
         several = keras.Model(model.input, [model.output, *inner])
-        joined = _joined([_converted(several, ["image"], ["result", *metadata.inner], "n_")])
+        graphs = [_converted(several, ["image"], [RESULT, *metadata.inner], "n_")]
+    joined = _joined(graphs, [RESULT, *metadata.inner])
     if half:
         _stored_as_half(joined.graph)
     joined.ir_version = IR_VERSION
@@ -236,6 +236,7 @@ def proto(model: Any, metadata: Metadata, sha256: str, half: bool = True) -> Any
         "sha256": sha256,
         "precision": "float32",
         "stages": stages,
+        "staged": staged,
         "stride": stride,
         "halo": halo,
     }

@@ -148,7 +148,93 @@ class Fusion(Metadata):
         return ("weights",) if self.pair else ()
 
 
-MODELS: dict[str, type[Metadata]] = {kind.model: kind for kind in (Hdrcnn, CameraCurve, Fusion)}
+@dataclasses.dataclass(frozen=True)
+class ExposureGan(Metadata):
+    """The published network from one photograph to five exposures."""
+
+    model = "exposure_gan"
+    builds, widest = ("base_channels",), "base_channels"
+    takes = "[N, H, W, 3] float32 in [0, 1], display-encoded; H and W multiples of 4"
+    gives = (
+        "[N, 5, H, W, 3] float32 in [0, 1], display-encoded exposures, darkest first, the middle "
+        "one that of the picture"
+    )
+
+    base_channels: int = 64
+    """Channels of the first block."""
+    spacing: float = 2.0
+    """Stops from one exposure to the next."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        whole("base_channels", self.base_channels, WIDEST)
+        if not isinstance(self.spacing, int | float) or not 0.0 < self.spacing <= 10.0:
+            raise ValueError(f"spacing {self.spacing!r} is not a number above 0, at most 10")
+
+    @property
+    def inner(self) -> tuple[str, ...]:
+        """The exposures side by side: from pictures to pictures of 15 channels."""
+        return ("up1",)
+
+
+@dataclasses.dataclass(frozen=True)
+class ExposureStack(Metadata):
+    """The dark part of a photograph, restored; brighter samples are returned as they are."""
+
+    model = "exposure_stack"
+    builds, widest = ("base_channels",), "base_channels"
+    takes = "[N, H, W, 3] float32 in [0, 1], display-encoded; H and W multiples of 4"
+    gives = "[N, H, W, 3] float32 at least 0, display-encoded; codes from 0.3 on as they were"
+    light: ClassVar[float] = 0.3
+    """Codes from which on none is changed. Exposed four stops up, it is clipped."""
+
+    base_channels: int = 16
+    """Channels at half the size."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        whole("base_channels", self.base_channels, WIDEST)
+
+
+@dataclasses.dataclass(frozen=True)
+class FilmUnet(Metadata):
+    """SDR film to HDR by the published U-Net."""
+
+    model = "film_unet"
+    builds, widest = ("base_channels",), "base_channels"
+    takes = "[N, H, W, 3] float32 in [0, 1], codes of Rec. 709; H and W multiples of 32"
+    gives = "[N, H, W, 3] float32, PQ codes of BT.2020"
+
+    base_channels: int = 64
+    """Channels of the first block."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        whole("base_channels", self.base_channels, WIDEST)
+
+
+@dataclasses.dataclass(frozen=True)
+class FilmCurves(Metadata):
+    """SDR film to HDR by a formula that a network bends for each frame."""
+
+    model = "film_curves"
+    builds, widest = ("parameters", "width"), "width"
+    takes = "[N, h, w, 3] float32 in [0, 1], codes of Rec. 709 of reduced frames"
+    gives = "[N, P] float32, parameters of the map of each frame, 0: the formula"
+
+    parameters: int
+    """Numbers P for each frame."""
+    width: int = 16
+    """Channels of the first convolution."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        whole("parameters", self.parameters, 4096)
+        whole("width", self.width, WIDEST)
+
+
+KINDS = (Hdrcnn, CameraCurve, Fusion, ExposureGan, ExposureStack, FilmUnet, FilmCurves)
+MODELS: dict[str, type[Metadata]] = {kind.model: kind for kind in KINDS}
 """The networks by the name that is stored with their weights."""
 
 

@@ -1,10 +1,12 @@
 """What moved between the frames of a bracket comes from one of them.
 
-    expected     the reference frame brought to each frame's exposure (`intensity_mapping`)
-    consistent   a sample as expected, within noise, quantisation and half a pixel of misalignment;
-                 where the reference is clipped, anything at or beyond it
+    compared     two frames at the exposure of the darker one (`intensity_mapping`), by means of a
+                 few pixels
+    consistent   a mean as expected, within its noise, which is measured in the frames themselves at
+                 each level, rounding, and half a pixel of misalignment; where the brighter frame is
+                 clipped, anything at or beyond it
     moved        what is not, without specks, grown a little, with soft edges
-    replaced     by what was expected: the reference frame, at this frame's exposure
+    replaced     by the reference frame, brought to this frame's exposure
 
 So every later step, whatever it weighs, sees a bracket in which nothing moves. In a region that is
 clipped in most of the reference the frame that is clipped least takes its place.
@@ -17,25 +19,40 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from hdrcnn.predict.intensity_mapping import CODES, DARK, HIGH, LOW, mapped, mappings
+from hdrcnn.predict.intensity_mapping import CODES, HIGH, LOW, mapped, mappings
 from hdrcnn.predict.opencv import opencv, reduced
 from hdrcnn.tiles.frame import as_codes
 
 WORKING = 1500
 """Pixels of the longer side of the frames that are compared, at most."""
-NOISE = 2.5
-"""Codes of 8 bits that a sample may be off by its noise."""
-DEVIATIONS = 3.0
-FLOOR = 6.0
-"""Codes that are never told from noise and compression."""
-LARGEST_GAIN = 12.0
-"""Codes of a frame for one of the reference: beyond it nothing is known of a sample."""
-SMALLEST = 3e-5
-"""Share of the picture below which a region is a speck."""
+LOCAL = 5
+"""Pixels a side, odd, whose means are compared."""
+DEVIATIONS = 4.0
+"""Of their noise, which is measured, that are tolerated."""
+CORRELATED = 0.5
+"""Of the noise of a pixel, that of a mean at most; of white noise it is 1 / `LOCAL`."""
+NEARLY = 236
+"""Code from which on a sample beside clipped ones may be clipped: JPEG spreads their codes."""
+FLOOR, RELATIVE = (1.0, 2.0), 0.04
+"""Codes of the darker and the brighter frame, and share of a pixel's largest code, that are
+tolerated beside: rounding, flare, and the colours that a camera mixes before its curve."""
+APART = 9
+"""Pixels between the means whose differences tell the noise: more than a block of JPEG."""
+BIN = 8
+"""Levels that share their noise."""
+FEWEST = 200
+"""Samples of a bin from which on it counts."""
+SAMPLED = 3
+"""Of so many rows one serves to measure noise."""
+SMALLEST, FEWEST_PIXELS = 3e-5, 40.0
+"""Share of the picture, and pixels of the compared frames, below which a region is a speck."""
 MOST = 0.6
 """Share of the picture above which it is not movement that makes frames differ."""
 GROWN = 0.004
 """Of the longer side: how far regions are grown, and their edges soft."""
+BLACK = 8
+"""Code up to which a pixel shows nothing but noise. Higher, and what moved over what is dark in the
+reference is seen twice."""
 CLIPPED = 0.5
 """Share of a region that may be clipped or dark in the reference before another frame is asked."""
 CALM = (1.5, 4.0)
@@ -66,38 +83,94 @@ class Movement:
     """One line that the user is to know; empty: none."""
 
 
-def _reach(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The least and the largest of 3 x 3 neighbours, half a pixel of misalignment."""
-    cv2 = opencv()
-    kernel = np.ones((3, 3), np.uint8)
-    half = np.float32(0.5)
-    return (
-        half * (values + cv2.erode(values, kernel)),
-        half * (values + cv2.dilate(values, kernel)),
-    )
+def _darker_first(one: np.ndarray, other: np.ndarray) -> bool:
+    return float(one.mean()) <= float(other.mean())
 
 
-def inconsistency(reference: np.ndarray, frame: np.ndarray, tables: np.ndarray) -> np.ndarray:
-    """[h, w] float32: how many tolerances a pixel is off what the reference lets expect; above 1
-    it is inconsistent. reference, frame: [h, w, 3] uint8; tables: from reference to frame.
+def _local(values: np.ndarray) -> np.ndarray:
+    """Means of `LOCAL` x `LOCAL` pixels."""
+    return np.asarray(opencv().blur(values, (LOCAL, LOCAL), borderType=opencv().BORDER_REFLECT_101))
+
+
+def _by_level(levels: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """[256]: the median of values at each level, from bins of `BIN` levels, between them linear."""
+    bins = levels // BIN
+    order = np.argsort(bins, kind="stable")
+    ends = np.cumsum(np.bincount(bins, minlength=CODES // BIN))
+    middles, medians = [], []
+    for index, part in enumerate(np.split(values[order], ends[:-1])):
+        if len(part) >= FEWEST:
+            middles.append(BIN * index + 0.5 * (BIN - 1))
+            medians.append(float(np.median(part)))
+    if not medians:
+        return np.full(CODES, float(np.median(values)) if len(values) else 0.0, np.float32)
+    return np.interp(np.arange(CODES), middles, medians).astype(np.float32)
+
+
+def _spread(off: np.ndarray, levels: np.ndarray, usable: np.ndarray, apart: int) -> np.ndarray:
+    """[256]: standard deviation of the noise of a discrepancy [h, w] at each level, robust: of
+    second differences over `apart` pixels, in which what is flat or a slope, such as vignetting or
+    the inside of what moved, cancels.
     """
-    lookup = np.ascontiguousarray(tables.T.reshape(1, CODES, 3))
-    expected = opencv().LUT(reference, lookup)
+    if off.shape[1] <= 4 * apart:
+        return np.zeros(CODES, np.float32)
+    off, inner = off[::SAMPLED], np.s_[::SAMPLED, apart:-apart]
+    second = off[:, apart:-apart] - 0.5 * (off[:, : -2 * apart] + off[:, 2 * apart :])
+    chosen = usable[inner]
+    deviations = np.abs(second[chosen]) / np.float32(0.6745 * np.sqrt(1.5))
+    return _by_level(levels[inner][chosen], deviations)
+
+
+def inconsistency(one: np.ndarray, other: np.ndarray, usable: np.ndarray | None = None
+                  ) -> np.ndarray:  # fmt: skip
+    """[h, w] float32: how many tolerances two frames are off each other; above 1 they are
+    inconsistent. one, other: [h, w, 3] uint8, aligned; usable: [h, w] bool, known not to move.
+
+    They are compared at the exposure of the darker one, where the noise of the brighter is
+    compressed and all of its shadows are told apart, by means of a few pixels.
+    """
+    dark, bright = (one, other) if _darker_first(one, other) else (other, one)
+    tables = mappings(bright, dark, usable)
+    expected = opencv().LUT(bright, np.ascontiguousarray(tables.T.reshape(1, CODES, 3)))
+    kernel = np.ones((3, 3), np.uint8)
+    # Half a pixel of misalignment.
+    low = 0.5 * (expected + opencv().erode(expected, kernel))
+    high = 0.5 * (expected + opencv().dilate(expected, kernel))
+    # Beyond its ends the brighter frame says only that there was at least, or at most, so much.
     codes = np.arange(CODES)
-    gains = np.clip(np.gradient(lookup, axis=1), 0.0, LARGEST_GAIN).astype(np.float32)
-    low, high = _reach(expected)
-    # Beyond its ends the reference says only that there was at least, or at most, so much.
     least = np.stack([table[codes <= LOW].max() for table in tables]).astype(np.float32)
-    most = np.stack([table[codes >= HIGH].min() for table in tables]).astype(np.float32)
-    high = np.where(reference >= HIGH, np.float32(CODES - 1), high)
-    low = np.where(reference >= HIGH, np.minimum(low, most), low)
-    low = np.where(reference <= LOW, np.float32(0.0), low)
-    high = np.where(reference <= LOW, np.maximum(high, least), high)
-    tolerances = FLOOR + DEVIATIONS * NOISE * np.sqrt(1.0 + gains * gains)
-    tolerance = opencv().LUT(reference, tolerances.astype(np.float32))
-    code = frame.astype(np.float32)
-    off = np.maximum(np.maximum(low - code, code - high), 0.0) / tolerance
-    return off.max(axis=-1)
+    most = np.stack([table[codes >= NEARLY].min() for table in tables]).astype(np.float32)
+    window = np.ones((LOCAL, LOCAL), np.uint8)
+    around = opencv().dilate(bright, window).max(axis=-1, keepdims=True)
+    clipped = (bright >= HIGH) | ((bright >= NEARLY) & (around >= HIGH))
+    high = np.where(clipped, np.float32(CODES - 1), high)
+    low = np.where(clipped, np.minimum(low, most), low)
+    low = np.where(bright <= LOW, np.float32(0.0), low)
+    high = np.where(bright <= LOW, np.maximum(high, least), high)
+    shown = dark.astype(np.float32)
+    single = shown - expected
+    tells = (opencv().erode(bright, window) > LOW) & (opencv().dilate(bright, window) < HIGH)
+    shown, expected, levels = _local(shown), _local(expected), _local(bright)
+    low, high = _local(low), _local(high)
+    mixed = np.float32(RELATIVE) * expected.max(axis=-1)
+    worst = np.zeros(dark.shape[:2], np.float32)
+    for c in range(3):
+        off, level = shown[..., c] - expected[..., c], levels[..., c]
+        known = tells[..., c]
+        if usable is not None:
+            known = known & usable
+        # Means of noise are calmer than it, if not so much as of noise that is white; if they are
+        # not, it is no noise.
+        most_spread = CORRELATED * _spread(single[..., c], level, known, 1) + FLOOR[0]
+        spread = np.minimum(_spread(off, level, known, APART), most_spread)
+        bias = _by_level(level[known], off[known])
+        slope = np.gradient(tables[c]).astype(np.float32)
+        tolerance = FLOOR[0] + FLOOR[1] * slope + DEVIATIONS * spread
+        off = np.maximum(low[..., c] - shown[..., c] + bias[level],
+                         shown[..., c] - bias[level] - high[..., c])  # fmt: skip
+        off /= tolerance[level] + mixed
+        np.maximum(worst, off, out=worst)
+    return worst
 
 
 def _regions(off: np.ndarray) -> np.ndarray:
@@ -109,7 +182,7 @@ def _regions(off: np.ndarray) -> np.ndarray:
     found = (smooth > 1.0).astype(np.uint8)
     closed = cv2.morphologyEx(found, cv2.MORPH_CLOSE, disc)
     _, labels, figures, _ = cv2.connectedComponentsWithStats(closed)
-    large = figures[:, cv2.CC_STAT_AREA] >= max(8.0, SMALLEST * off.size)
+    large = figures[:, cv2.CC_STAT_AREA] >= max(FEWEST_PIXELS, SMALLEST * off.size)
     large[0] = False
     # Around what is certain also what is only likely: the dim rims of what moved.
     kept = large[labels]
@@ -118,8 +191,8 @@ def _regions(off: np.ndarray) -> np.ndarray:
 
 
 def _clipped(frame: np.ndarray) -> np.ndarray:
-    """[h, w] bool: clipped, or too dark to be brought to a longer exposure."""
-    return (frame.max(axis=-1) >= HIGH) | (frame.max(axis=-1) <= DARK)
+    """[h, w] bool: clipped, or so dark that nothing is seen at a longer exposure either."""
+    return (frame.max(axis=-1) >= HIGH) | (frame.max(axis=-1) <= BLACK)
 
 
 def find(frames: Sequence[np.ndarray], reference: int, named: bool = False) -> Movement:
@@ -135,10 +208,9 @@ def find(frames: Sequence[np.ndarray], reference: int, named: bool = False) -> M
     size = small[0].shape[:2]
     moved = np.zeros((len(frames), *size), bool)
     for k in others:
-        first = mappings(small[reference], small[k])
-        usable = ~_regions(inconsistency(small[reference], small[k], first))
-        tables[reference, k] = mappings(small[reference], small[k], usable)
-        moved[k] = _regions(inconsistency(small[reference], small[k], tables[reference, k]))
+        first = ~_regions(inconsistency(small[reference], small[k]))
+        moved[k] = _regions(inconsistency(small[reference], small[k], first))
+        tables[reference, k] = mappings(small[reference], small[k], ~moved[k])
     union = np.asarray(moved.any(axis=0))
     share = float(union.mean())
     origins = np.full(size, reference, np.uint8)

@@ -27,6 +27,13 @@ Rows = Callable[[int, int], np.ndarray]
 """Rows [top, bottom) of something of the size of the picture."""
 
 
+def depth(rows: int, columns: int) -> int:
+    """How often the size is halved: down to 2 or 3 pixels, as the networks are trained with
+    (`models.fusion.depth`). Down to one, whole pictures grow brighter and clip.
+    """
+    return max(0, int(np.log2(min(rows, columns))) - 1)
+
+
 def _strips(rows: int) -> Iterator[tuple[int, int]]:
     for top in range(0, rows, STRIP):
         yield top, min(top + STRIP, rows)
@@ -117,7 +124,12 @@ def _extremes(read: Sequence[Rows], top: int, bottom: int) -> tuple[np.ndarray, 
 
 
 def blend(
-    frames: Sequence[np.ndarray], maps: Rows, *, pyramid: bool = True, bounded: bool = True
+    frames: Sequence[np.ndarray],
+    maps: Rows,
+    *,
+    pyramid: bool = True,
+    bounded: bool = True,
+    levels: int | None = None,
 ) -> np.ndarray:
     """One picture out of K, [H, W, 3] uint16, display-encoded as they are.
 
@@ -128,26 +140,28 @@ def blend(
         by pixel.
     bounded: every sample of the pyramid's result is held within those of the frames at its place,
         as without a pyramid it is anyway: no overshoot beside edges.
+    levels: how often the size is halved; None: `depth`.
     """
     rows, columns = frames[0].shape[:2]
     if any(frame.shape != frames[0].shape or frame.dtype != frames[0].dtype for frame in frames):
         raise ValueError("frames differ in size or type")
     read = [lambda a, b, frame=frame: frame[a:b] for frame in frames]
-    levels = [_Level(read, maps, rows, columns)]
-    for _ in range(int(np.log2(min(rows, columns))) if pyramid else 0):
-        levels.append(levels[-1].coarser())
-    below = levels[-1].weighted(0, levels[-1].rows) if len(levels) > 1 else np.empty(0)
-    for level, coarse in zip(levels[-2:0:-1], levels[:1:-1], strict=True):
+    halvings = (depth(rows, columns) if levels is None else levels) if pyramid else 0
+    held = [_Level(read, maps, rows, columns)]
+    for _ in range(halvings):
+        held.append(held[-1].coarser())
+    below = held[-1].weighted(0, held[-1].rows) if len(held) > 1 else np.empty(0)
+    for level, coarse in zip(held[-2:0:-1], held[:1:-1], strict=True):
         result = np.empty((level.rows, level.columns, 3), np.float32)
         for top, bottom in _strips(level.rows):
             result[top:bottom] = level.blended(coarse, below, top, bottom)
         below = result
     fused = np.empty((rows, columns, 3), np.uint16)
     for top, bottom in _strips(rows):
-        if len(levels) == 1:
-            part = levels[0].weighted(top, bottom)
+        if len(held) == 1:
+            part = held[0].weighted(top, bottom)
         else:
-            part = levels[0].blended(levels[1], below, top, bottom)
+            part = held[0].blended(held[1], below, top, bottom)
         if pyramid and bounded:
             np.clip(part, *_extremes(read, top, bottom), out=part)
         fused[top:bottom] = np.round(np.clip(part, 0.0, FULL))

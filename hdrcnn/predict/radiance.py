@@ -144,19 +144,21 @@ def merge(
     frames: Sequence[np.ndarray],
     exposures: Sequence[float],
     curve: str | CameraCurve = "srgb",
-    reference: int = 0,
+    reference: int | None = 0,
     dtype: npt.DTypeLike = np.float32,
 ) -> np.ndarray:
     """The light of a bracket: [H, W, 3] linear, in the frames' primaries; unit as above.
 
     frames: K of [H, W, 3], aligned: all uint8, uint16, or float32 in [0, 1], display-encoded.
     exposures: K positive numbers, seconds x ISO / f-number^2 or a multiple of it.
+    reference: the frame that tells the unit; None: 1.0 is where a frame of exposure 1 clips.
     Each channel is the mean of f(code) / exposure, weighed by `hat`. Where all frames clip it is
     the clipping level of the shortest, where all are black what the longest tells.
     Raises ValueError for exposures that cannot be used.
     """
     told = check_exposures(exposures, len(frames))
-    relative = (told / told[reference]).astype(np.float32)
+    unit = 1.0 if reference is None else told[reference]
+    relative = (told / unit).astype(np.float32)
     shortest, longest = int(relative.argmin()), int(relative.argmax())
     merged = np.empty(frames[0].shape, dtype)
     for top in range(0, len(merged), STRIP):

@@ -1,7 +1,8 @@
 """The graph of a convolutional Keras model, cut into stages that can be computed in strips.
 
-A cut is where a tensor has several followers, and before every upsampling: for HDRCNN the stages
-are the blocks of its encoder and the levels of its decoder.
+A cut is where a tensor has several followers, before every upsampling, and where tensors that look
+differently far are joined before a layer that looks at neighbours: for HDRCNN the stages are the
+blocks of its encoder and the levels of its decoder.
 """
 
 import functools
@@ -51,6 +52,15 @@ def reach(layer: keras.layers.Layer) -> Reach:
         if type(layer) is layers.Conv2DTranspose:
             if (*layer.kernel_size, *layer.strides, layer.padding) == (4, 4, 2, 2, "same"):
                 return Reach(up=2, halo=1)
+            if (*layer.kernel_size, *layer.strides) == (2, 2, 2, 2):
+                return Reach(up=2)
+        elif isinstance(getattr(type(layer), "halo", None), int):
+            # A layer of our own that is as large as its input says how far it looks.
+            return Reach(halo=type(layer).halo)
+        elif type(layer) is layers.Conv2D and layer.strides[0] != 1:
+            if (*layer.kernel_size, *layer.strides, layer.padding) == (4, 4, 2, 2, "same"):
+                # At even sizes, one row of zeros at each end.
+                return Reach(down=2, halo=1)
         elif type(layer) in _CONVOLUTIONS:
             if (*layer.strides, *layer.dilation_rate) == (1, 1, 1, 1):
                 if layer.padding == "same" and layer.kernel_size[0] % 2:
@@ -132,14 +142,29 @@ class _Graph:
         return self.makers[id(tensor)]
 
     def sources(self, end: Tensor) -> list[tuple[Tensor, Reach]]:
-        """The ends that an end follows from, the one it looks at neighbours of first."""
-        found: dict[int, tuple[Tensor, Reach]] = {}
+        """The ends that an end follows from, the one it looks at neighbours of first; of two ways
+        from one end the one that looks further.
+        """
+        found: dict[tuple[int, int, int], tuple[Tensor, Reach]] = {}
         layer, inputs = self.made(end)
         for tensor in inputs:
             before = [(tensor, Reach())] if id(tensor) in self.ends else self.sources(tensor)
             for source, way in before:
-                found[id(source)] = source, reach(layer).after(way)
+                way = reach(layer).after(way)
+                key = id(source), way.up, way.down
+                if key not in found or found[key][1].halo < way.halo:
+                    found[key] = source, way
         return sorted(found.values(), key=lambda pair: pair[1] == Reach())
+
+    def apart(self, end: Tensor) -> list[Tensor]:
+        """Where to cut so that the ways of different reach that meet before an end do not: what
+        they meet in or, if that is the end itself, what it is made of.
+        """
+        tensor, (_, inputs) = end, self.made(end)
+        while len(inputs) == 1 and id(inputs[0]) not in self.ends:
+            tensor = inputs[0]
+            inputs = self.made(tensor)[1]
+        return inputs if tensor is end else [tensor]
 
     def steps(self) -> list[tuple[Tensor, list[Tensor], Reach]]:
         """The ends, each after its sources, with these and its reach into the first.
@@ -153,6 +178,9 @@ class _Graph:
                 return
             known.add(id(end))
             pairs = self.sources(end)
+            if any(way != Reach() for _, way in pairs[1:]):
+                self.ends |= {id(tensor) for tensor in self.apart(end)}
+                pairs = self.sources(end)
             if not pairs or any(way != Reach() for _, way in pairs[1:]):
                 raise ValueError("two ways of different reach meet in one tensor")
             for tensor, _ in pairs:

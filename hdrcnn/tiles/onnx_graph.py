@@ -18,6 +18,8 @@ from hdrcnn.tiles.stages import Network, Reach, Stage, Tensor
 
 KEY = "hdrcnn"
 """Of the metadata."""
+RESULT = "result"
+"""The network's output; further outputs are named like the layers they come from."""
 
 
 def name_of(stem: str, precision: str) -> str:
@@ -76,27 +78,27 @@ def _extracted(path: Path, inputs: tuple[str, ...], output: str) -> bytes:
     return bytes(part.SerializeToString())
 
 
+def as_stage(told: dict[str, Any], run: Callable[..., Tensor]) -> Stage:
+    """A stage as a file tells of it."""
+    return Stage(tuple(told["sources"]), Reach(told["up"], told["down"], told["halo"]), run)
+
+
 def network(path: Path, output: str | None = None) -> Network:
-    """Of a file that has `facts`. output: one of its outputs, None: the first."""
+    """Of a file that has `facts`. output: one of its outputs; None: that of the network."""
     told = facts(path)
+    name = output or RESULT
     stages = [
-        Stage(
-            tuple(stage["sources"]),
-            Reach(stage["up"], stage["down"], stage["halo"]),
-            _part(path, stage["inputs"], stage["output"]),
-        )
-        for stage in told["stages"] or []
+        as_stage(stage, _part(path, stage["inputs"], stage["output"])) for stage in told["stages"]
     ]
 
     def whole(pictures: np.ndarray) -> np.ndarray:
         session = _session(path)
-        name = output or session.get_outputs()[0].name
         return np.asarray(session.run([name], {session.get_inputs()[0].name: pictures})[0])
 
     return Network(
         name=told["record"]["model"],
         whole=whole,
-        stages=stages or None,
+        stages=stages if stages and told["staged"] == name else None,
         stride=told["stride"],
         halo=told["halo"],
         source=path,

@@ -3,9 +3,10 @@
     tiff      16 bits, deflate with prediction; by tifffile
     sdr_png   16 bits; by libpng (imagecodecs)
     jpeg      8 bits, colours at full resolution; by Pillow
+    exposure  PNG of 8 or 16 bits, as `sdr_png`: of a photograph, not of a bracket
 
-Each holds the codes, the profile of their primaries with the curve of sRGB, camera and exposure of
-the reference frame (`jpeg`, `sdr_png`), and notes. None holds light, alpha, mask or panorama.
+Each holds the codes, the profile of their primaries with the curve of sRGB, camera and exposure
+(`jpeg`, `sdr_png`: of the reference frame), and notes. None holds light, alpha, mask or panorama.
 Sources: TIFF 6.0; ICC.1:2022; PNG, third edition.
 """
 
@@ -80,9 +81,22 @@ def write_tiff(path: Path, picture: Picture, options: Options) -> None:
 
 def write_sdr_png(path: Path, picture: Picture, options: Options) -> None:
     """A PNG of 16 bits. Raises ImageError."""
+    _write_png(path, _codes(path, picture, 16), picture, level=4)
+
+
+def write_exposure(path: Path, codes: np.ndarray, picture: Picture) -> None:
+    """A PNG of [H, W, 3] uint8 or uint16; picture: what is to be told of it. Raises ImageError."""
     import imagecodecs
 
-    data = imagecodecs.png_encode(_codes(path, picture, 16), level=4)
+    # One filter for all rows takes half the time of choosing, and hardly more room.
+    _write_png(path, codes, picture, level=1, filter=imagecodecs.PNG.FILTER.UP)
+
+
+def _write_png(path: Path, codes: np.ndarray, picture: Picture, **how: int) -> None:
+    """By the bits of its codes; how: as for `imagecodecs.png_encode`."""
+    import imagecodecs
+
+    data = imagecodecs.png_encode(codes, **how)
     profile = zlib.compress(_profile(picture))
     name = name_of(picture.chromaticities).encode("latin-1", "replace")[:79]
     camera = exif_block(picture.camera)

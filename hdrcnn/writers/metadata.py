@@ -6,7 +6,6 @@ Metadata".
 """
 
 from fractions import Fraction
-from xml.sax.saxutils import quoteattr
 
 from PIL import Image
 from PIL.TiffImagePlugin import IFDRational
@@ -19,6 +18,8 @@ _RATIONAL = ("ExposureTime", "FNumber", "FocalLength", "ExposureBiasValue")
 def _value(name: str, value: str | int | float) -> object:
     if name in _RATIONAL and not isinstance(value, str):
         share = Fraction(value).limit_denominator(1_000_000)
+        if 0.0 < value < 1e-3:  # A time, which would become nothing.
+            share = Fraction(1, min(round(1.0 / value), 2**32 - 1))
         return IFDRational(share.numerator, share.denominator)
     return value
 
@@ -44,6 +45,8 @@ def xmp_packet(spaces: dict[str, str], attributes: dict[str, str], inside: str =
     """An XMP packet of one description. spaces: prefix to namespace; attributes: by prefixed name;
     inside: XML elements of it.
     """
+    from xml.sax.saxutils import quoteattr  # It loads an HTTP client.
+
     names = "".join(f" xmlns:{prefix}={quoteattr(uri)}" for prefix, uri in spaces.items())
     values = "".join(f" {name}={quoteattr(text)}" for name, text in attributes.items())
     return (

@@ -121,7 +121,9 @@ def test_without_exposure_times_nothing_is_merged(folder, tmp_path, capfd):
     save_bracket(folder / "c", "c", "10:00:00", 3, exif=False)
     out = tmp_path / "out"
     assert fuse(folder / "c", "--out_dir", out, "--per", 3, "--format", "exr") == 1
-    assert "exposure" in capfd.readouterr().err
+    said = capfd.readouterr().err
+    assert "exposure" in said
+    assert "leave out --merge" in said
     assert not list(out.glob("*.exr"))
 
 

@@ -28,7 +28,7 @@ from hdrcnn.cli import main
 for name, module in main.COMMANDS.items():
     parser = main.parser_of(main.importlib.import_module(module), name)
     parser.help(True)
-    parser.parse(["a", "--out_dir=b"])
+    parser.parse(["a", "--out=b" if name == "film" else "--out_dir=b"])
 heavy = {"numpy", "PIL", "OpenEXR", "keras", "tensorflow", "jax", "scipy", "imageio", "tifffile"}
 print(*heavy & sys.modules.keys())
 """

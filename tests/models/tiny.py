@@ -2,15 +2,32 @@
 
 import numpy as np
 
-from hdrcnn.models.metadata import CameraCurve, Fusion, Hdrcnn, Metadata
+from hdrcnn.models.metadata import (
+    CameraCurve,
+    ExposureGan,
+    ExposureStack,
+    FilmCurves,
+    FilmUnet,
+    Fusion,
+    Hdrcnn,
+    Metadata,
+)
 
 TINY: dict[str, Metadata] = {
     "hdrcnn": Hdrcnn(2, "srgb", "pixel"),
     "camera_curve": CameraCurve(12, 4, 2),
     "fusion": Fusion(2),
     "fusion of a pair": Fusion(2, pair=True),
+    "exposure_gan": ExposureGan(2),
+    "exposure_stack": ExposureStack(2),
+    "film_unet": FilmUnet(2),
+    "film_curves": FilmCurves(23, 4),
 }
-PICTURES = [record for record in TINY.values() if record.takes.startswith("[N, H, W, 3]")]
+PICTURES = [
+    record
+    for record in TINY.values()
+    if record.takes.startswith("[N, H, W, 3]") and record.gives.startswith("[N, H, W, 3]")
+]
 """Those from pictures to pictures of the same size, which are computed by tiles."""
 
 

@@ -1,8 +1,10 @@
 """What moved appears once; what did not move is not touched."""
 
+import cv2
 import numpy as np
 import pytest
 
+from hdrcnn.colour.transfer import srgb_decode, srgb_encode
 from hdrcnn.predict import ghosts
 from hdrcnn.predict.bracket import Choices, prepared
 from hdrcnn.predict.fusion import fuse
@@ -61,6 +63,49 @@ def test_nothing_that_stands_still_is_touched():
     assert max(touched) < 0.005
 
 
+def noisy(light, ev, photons, read, jpeg, seed):
+    """A frame with the noise of so many electrons at the clipping level, and of its reading."""
+    rng = np.random.default_rng(seed)
+    signal = light * 2.0**ev
+    signal = signal + rng.normal(size=light.shape) * np.sqrt(signal / photons + read**2)
+    codes = np.round(255.0 * srgb_encode(np.clip(signal, 0.0, 1.0))).astype(np.uint8)
+    if jpeg:
+        _, file = cv2.imencode(".jpg", codes[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, jpeg])
+        codes = np.ascontiguousarray(cv2.imdecode(file, cv2.IMREAD_COLOR)[..., ::-1])
+    return codes
+
+
+@pytest.mark.parametrize("jpeg", [0, 88])
+@pytest.mark.parametrize(("photons", "read"), [(1e6, 0.0), (2e4, 1e-3), (4e3, 4e-3), (1e3, 1e-2)])
+def test_noise_is_not_taken_for_movement(photons, read, jpeg):
+    frames = [noisy(texture(seed=3), ev, photons, read, jpeg, seed=i) for i, ev in enumerate(EVS)]
+    for reference in range(3):
+        assert ghosts.find(frames, reference).share < 0.01
+
+
+@pytest.mark.parametrize(("photons", "read"), [(1e6, 0.0), (2e4, 1e-3), (4e3, 4e-3)])
+def test_a_mover_of_modest_contrast_is_found(photons, read):
+    light = texture()
+    moved = light.copy()
+    moved[100:150, 250:300] *= 0.6  # 0.7 stops: a shadow.
+    frames = [noisy(x, ev, photons, read, 0, i) for i, (x, ev) in enumerate([(light, 0),
+                                                                         (moved, 2)])]  # fmt: skip
+    found = ghosts.find(frames, 0, named=True).masks[1]
+    assert found[105:145, 255:295].mean() > 0.7
+    found[90:160, 240:310] = 0.0
+    assert found.mean() < 0.01
+
+
+def test_what_moves_in_the_darks_of_the_dark_frame_is_found():
+    slope = np.geomspace(1.0, 30.0, 420)[None, :, None]
+    light = np.asarray(0.003 * slope * texture() ** 0.2)
+    moved = light.copy()
+    moved[100:150, 50:100] *= 3.0
+    frames = [noisy(light, 0, 2e4, 2e-4, 0, 0), noisy(moved, 4, 2e4, 2e-4, 0, 1)]
+    assert frames[0][100:150, 50:100].max() < 24
+    assert ghosts.find(frames, 0, named=True).masks[1][105:145, 55:95].mean() > 0.9
+
+
 def test_strips_are_the_whole(monkeypatch):
     frames = [bracket(), bracket()]
     for each, strip in zip(frames, (1000, 32), strict=True):
@@ -93,8 +138,6 @@ def test_where_a_frame_has_measured_nothing_the_reference_stands_in():
 def test_the_mapping_is_that_of_the_exposures():
     light = texture()
     first, second = exposed(light, 0), exposed(light, 1.5, seed=1)
-    from hdrcnn.colour.transfer import srgb_decode, srgb_encode
-
     codes = np.arange(20, 130)
     true = 255 * srgb_encode(np.minimum(srgb_decode(codes / 255.0) * 2**1.5, 1.0))
     for table in (*mappings(first, second), matched(first[..., 1], second[..., 1])):

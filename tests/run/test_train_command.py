@@ -81,6 +81,21 @@ def test_more_special_settings_come_after_less_special_ones(tmp_path, run_python
     assert done.stdout.splitlines() == [str(qualities) for qualities in cases.values()]
 
 
+def test_flags_are_checked_against_the_settings_of_sections(tmp_path, run_python):
+    """Crops of 96 pixels are too small for MS-SSIM, unless it is left out."""
+    script = (
+        "import sys\n"
+        "from training_code.hdrcnn_train import FLAGS, choose_config\n"
+        "FLAGS(sys.argv)\n"
+        "print(choose_config().size)\n"
+    )
+    asked = ("--task=fusion_supervised", "--size=96", "--scenes=x", "--out_dir=y")
+    done = run_python("-c", script, *asked, "--set=terms.ms_ssim=0", cwd=tmp_path)
+    assert done.stdout.split() == ["96"]
+    done = run_python("-c", script, *asked, cwd=tmp_path, status=1)
+    assert "MS-SSIM" in done.stderr
+
+
 @pytest.mark.parametrize(
     ("arguments", "reason"),
     [

@@ -38,6 +38,26 @@ def pooled(x):
     return layers.Conv2DTranspose(8, 4, strides=2, padding="same")(small)
 
 
+def halved(x):
+    small = layers.Conv2D(8, 4, strides=2, padding="same")(x)
+    return layers.Conv2DTranspose(8, 4, strides=2, padding="same")(small)
+
+
+def skipped(x):
+    small = layers.Conv2D(8, 3, padding="same")(layers.MaxPooling2D(2)(x))
+    large = layers.Conv2DTranspose(8, 4, strides=2, padding="same")(small)
+    return layers.ReLU()(layers.Concatenate()([large, x]))
+
+
+def branched(x):
+    wide = layers.Conv2D(8, 5, padding="same")(layers.Conv2D(8, 3, padding="same")(x))
+    return layers.Add()([wide, layers.Conv2D(8, 3, padding="same")(x)])
+
+
+def met(x):
+    return layers.Add()([layers.Conv2D(8, 5, padding="same")(pooled(x)), branched(x)])
+
+
 def built(middle) -> keras.Model:
     keras.utils.set_random_seed(5)
     image = keras.Input((None, None, 3))
@@ -50,6 +70,10 @@ BY_PARTS = {
     "separable": lambda x: layers.SeparableConv2D(8, 7, padding="same")(x),
     "norm": lambda x: layers.LayerNormalization()(x),
     "pooled": pooled,
+    "halved": halved,
+    "skipped": skipped,
+    "branched": branched,
+    "met": met,
 }
 IN_ONE_PIECE = {
     "group norm": lambda x: layers.GroupNormalization(2)(x),

@@ -16,7 +16,7 @@ from tests.models.tiny import PICTURES
 @pytest.fixture(scope="module", params=PICTURES, ids=lambda record: record.model)
 def model(request):
     keras.utils.set_random_seed(3)
-    return dataclasses.replace(request.param, width=4).build()
+    return dataclasses.replace(request.param, **{request.param.widest: 4}).build()
 
 
 @pytest.fixture(scope="module")

@@ -168,10 +168,10 @@ def picture_style(code: Array, strength: Array = STYLE_STRENGTH) -> Array:
     return (1.0 - strength) * code + strength * (3.0 - 2.0 * code) * code * code
 
 
-def curve_codes(
+def apply_curve(
     linear: Array, curve: Array, n: Array, s: Array, strength: Array, xp: ModuleType = np
 ) -> Array:
-    """Clip, apply the camera curve, round: whole float32 codes in 0..255 of the same shape.
+    """Clip and apply the camera curve: codes in [0, 1] of the same shape, not rounded.
 
     linear: any shape, >= 0, 1.0 = clipping level. curve: index into `CURVES`; n, s: of the
     published curve; strength: of the picture style, 0 for plain sRGB. Where `curve` is one Python
@@ -179,16 +179,21 @@ def curve_codes(
     """
     light = xp.clip(linear, 0.0, 1.0)
     if isinstance(curve, int):
-        code = (
+        return (
             camera_curve(light, n, s, xp)
             if CURVES[curve] == "published"
             else picture_style(srgb_encode(light, xp), strength)
         )
-    else:
-        styled = picture_style(srgb_encode(light, xp), strength)
-        is_published = xp.equal(curve, CURVES.index("published"))
-        code = xp.where(is_published, camera_curve(light, n, s, xp), styled)
-    return xp.round(code * 255.0)
+    styled = picture_style(srgb_encode(light, xp), strength)
+    is_published = xp.equal(curve, CURVES.index("published"))
+    return xp.where(is_published, camera_curve(light, n, s, xp), styled)
+
+
+def curve_codes(
+    linear: Array, curve: Array, n: Array, s: Array, strength: Array, xp: ModuleType = np
+) -> Array:
+    """`apply_curve`, rounded to 8 bits: whole float32 codes in 0..255 of the same shape."""
+    return xp.round(apply_curve(linear, curve, n, s, strength, xp) * 255.0)
 
 
 def develop(

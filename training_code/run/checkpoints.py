@@ -34,19 +34,20 @@ class Position:
 
 
 def _variables(trainee: keras.Model) -> dict[str, Any]:
-    """Network, optimiser state and running means of the epoch, by unique name.
+    """Networks, optimiser state and running means of the epoch, by unique name.
 
     Scenes that a trainee holds on the accelerator are not part of it.
     """
-    network = trainee.network.variables
-    named = {f"model/{variable.path}": variable for variable in network}
+    networks = [trainee.network, *trainee.beside]
+    learnt = [variable for network in networks for variable in network.variables]
+    named = {f"model/{variable.path}": variable for variable in learnt}
     # Keras counts its optimisers: the second one of a process is `adam_1`.
     prefix = f"{trainee.optimizer.name}/"
     for variable in trainee.optimizer.variables:
         named[f"optimizer/{variable.path.removeprefix(prefix)}"] = variable
     metrics = trainee.metrics_variables
     named |= {f"metric/{index}": variable for index, variable in enumerate(metrics)}
-    if len(named) != len(network) + len(trainee.optimizer.variables) + len(metrics):
+    if len(named) != len(learnt) + len(trainee.optimizer.variables) + len(metrics):
         raise ValueError("two variables share a name: a checkpoint would lose one")
     return named
 

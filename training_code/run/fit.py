@@ -53,8 +53,10 @@ def compiled(
         warmup_steps=warm_up,
     )
     trainee.compile(
-        distribution.adam()(
-            rate,
+        trainee.optimiser(
+            distribution.adam(),
+            learning_rate=rate,
+            beta_1=getattr(config, "beta_1", 0.9),
             epsilon=1e-8,
             global_clipnorm=config.clip_norm,
             weight_decay=config.weight_decay or None,

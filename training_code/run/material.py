@@ -10,6 +10,7 @@ from training_code.scenes.families import missing_note, read_list
 from training_code.scenes.files import Folders, check_apart
 from training_code.scenes.photographs import load_photographs
 from training_code.scenes.split import sides
+from training_code.scenes.stacks import load_stacks
 from training_code.scenes.store import SceneStore, half_of_memory
 from training_code.scenes.views import Views
 from training_code.tasks.settings import Schedule
@@ -27,8 +28,10 @@ def gathered(
     budget = round(memory_gb * 1e9) or half_of_memory()
     store = SceneStore(out_dir / "scenes", budget)
     every: dict[str, Scene] = {}
-    for folder in (*folders.scenes, *folders.photographs):
-        if folder in folders.photographs or config.linearize:
+    for folder in (*folders.scenes, *folders.photographs, *folders.stacks):
+        if folder in folders.stacks:
+            found = load_stacks(folder, smallest)
+        elif folder in folders.photographs or config.linearize:
             check_apart(out_dir / "sheets", folder)
             index = out_dir / ("_".join(["photographs", *folder.parts[-1:]]) + ".csv")
             left = max(0, budget - store.used)
@@ -38,7 +41,7 @@ def gathered(
             store.used += sum(s.pixels.nbytes for s in found.scenes if type(s) is Scene)
         else:
             found = load_scenes(folder, without=True, smallest=smallest, views=views, store=store)
-        more = len(folders.scenes + folders.photographs) > 1
+        more = len(folders.scenes + folders.photographs + folders.stacks) > 1
         print(f"{f'{folder}: ' if more else ''}{found.rejected_lines()}{found.summary()}")
         for scene in found.scenes:
             name = scene.name if scene.name not in every else f"{folder.name}/{scene.name}"

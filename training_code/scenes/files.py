@@ -46,9 +46,11 @@ class Folders:
     """HDR scenes."""
     photographs: tuple[Path, ...] = ()
     """LDR photographs, to be linearised."""
+    stacks: tuple[Path, ...] = ()
+    """Exposure stacks in the published layout, see `scenes.stacks`."""
 
     def __post_init__(self) -> None:
-        if not self.scenes + self.photographs:
+        if not self.scenes + self.photographs + self.stacks:
             raise ValueError("no scenes to train on; give --scenes, --photographs, or both")
 
 

@@ -4,5 +4,13 @@
 NAME here, its settings in NAME_settings as `Config`, and its name in `TASKS`.
 """
 
-TASKS = ("hdrcnn", "camera_curve", "fusion_unsupervised", "fusion_supervised")
+TASKS = (
+    "hdrcnn",
+    "camera_curve",
+    "fusion_unsupervised",
+    "fusion_supervised",
+    "exposure_stack",
+    "exposure_gan",
+    "film",
+)
 """In the order in which help names them; the first is the default."""

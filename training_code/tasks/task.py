@@ -99,6 +99,10 @@ class Trainee(keras.Model):
     A task's trainee has `call(batch)`, which answers with whatever the two below need, and `cost`.
     """
 
+    beside: Sequence[keras.Model] = ()
+    """Networks that are trained with it and not exported, such as a discriminator. They are part of
+    a checkpoint, and no variable of theirs has the path of one of the network's."""
+
     def __init__(self, network: keras.Model) -> None:
         # A low-precision policy is the network's alone: Keras would cast the targets down silently.
         super().__init__(name="trainee", dtype="float32", autocast=False)
@@ -106,6 +110,10 @@ class Trainee(keras.Model):
         # The network is: nothing is left to build from a first batch, which JAX would take away
         # from the epoch.
         self.built = True
+
+    def optimiser(self, kind: Any, **settings: Any) -> keras.optimizers.Optimizer:
+        """What the steps are taken with. kind: a kind of Adam; settings: of the network's."""
+        return kind(**settings)
 
     def cost(self, answer: Tensors) -> Any:
         """The loss of each item of the batch, [N] float32."""

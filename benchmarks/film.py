@@ -1,0 +1,108 @@
+"""How long a frame takes to become HDR, by method, and to be encoded.
+
+    python benchmarks/film.py
+    python benchmarks/film.py --methods bt2446c,curves --width 3840 --height 2160
+
+Processor time of a frame, all threads together, in seconds and as a multiple of that of the first
+method. Decoded frames to 4:2:0 of 10 bits; encoding stands apart, since its preset decides. The
+memory is the largest of the process so far.
+"""
+
+import resource
+import sys
+import time
+from collections.abc import Callable
+from fractions import Fraction
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+from absl import flags
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from hdrcnn.batch.film import Converter
+from hdrcnn.colour.primaries import REC709
+from hdrcnn.predict.film import REDUCED, method, weights_of
+from hdrcnn.video.colours import Colours
+from hdrcnn.video.decode import Frame
+from hdrcnn.video.encode import CRF, Encoding, segment
+from hdrcnn.video.library import pyav
+from training_code.console import run
+
+FLAGS = flags.FLAGS
+flags.DEFINE_list(
+    "methods", ["bt2446c", "bt2446a", "curves"], "Methods; unet and hdrcnn take long."
+)
+flags.DEFINE_integer("width", 1920, "Columns of a frame.")
+flags.DEFINE_integer("height", 1080, "Rows of a frame.")
+flags.DEFINE_integer("frames", 5, "Frames of each method.")
+
+
+def picture() -> Frame:
+    """A frame of smooth colours and noise."""
+    rows, columns = np.mgrid[0 : FLAGS.height, 0 : FLAGS.width]
+    smooth = [128 + 100 * np.sin(columns / 200 + rows / 170 + phase) for phase in (0.0, 1.0, 2.0)]
+    noise = np.random.default_rng(1).normal(0.0, 3.0, (FLAGS.height, FLAGS.width, 3))
+    codes = np.clip(np.stack(smooth, axis=-1) + noise, 0, 255).astype(np.uint8)
+    decoded = pyav().VideoFrame.from_ndarray(codes, "rgb24").reformat(format="yuv420p")
+    return Frame(0, decoded, Colours((0.2126, 0.0722), False, REC709))
+
+
+def taken(step: Callable[[], object]) -> tuple[float, float]:
+    """Processor time and time of a step, the mean after a first one, in seconds."""
+    step()
+    before, start = time.process_time(), time.perf_counter()
+    for _ in range(FLAGS.frames):
+        step()
+    spent = time.process_time() - before, time.perf_counter() - start
+    return spent[0] / FLAGS.frames, spent[1] / FLAGS.frames
+
+
+def main() -> int:
+    """Prints a table. Returns the exit status."""
+    frame, first = picture(), 0.0
+    print("| step | processor s/frame | ratio | s/frame | memory so far, MB |")
+    print("| --- | --- | --- | --- | --- |")
+
+    def line(name: str, step: Callable[[], object]) -> None:
+        nonlocal first
+        cpu, wall = taken(step)
+        first = first or cpu
+        memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000
+        print(f"| {name} | {cpu:.3f} | {cpu / first:.2f} | {wall:.3f} | {memory:.0f} |", flush=True)
+
+    for name in FLAGS.methods:
+        weights = weights_of(name)
+        if weights is not None and not weights.is_file():
+            print(f"| {name} | no weights | | | |")
+            continue
+        used = method(name, REC709)
+        converter = Converter(used, "pq", 1000.0)
+
+        def converted(converter: Converter = converter) -> None:
+            parameters = converter.used.measured(frame.reduced(REDUCED))
+            converter.parts(frame, parameters)
+
+        line(name, converted)
+    # The same frame again and again: less work than a film.
+    parts, _, _ = Converter(method("bt2446c", REC709), "pq", 1000.0).parts(frame, np.empty(0))
+    size = FLAGS.width, FLAGS.height
+    for codec in CRF:
+        encoding = Encoding(codec)
+        with TemporaryDirectory() as folder:
+            path, count = Path(folder, "a.nut"), 12
+            before, start = time.process_time(), time.perf_counter()
+            with segment(path, encoding, size, Fraction(1, 24), Fraction(24)) as sink:
+                for number in range(count):
+                    sink.add(number, parts)
+            cpu = (time.process_time() - before) / count
+            wall = (time.perf_counter() - start) / count
+            print(
+                f"| encoding, {codec} | {cpu:.3f} | {cpu / first:.2f} | {wall:.3f} | |", flush=True
+            )
+    return 0
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,244 @@
+"""The exposures of one photograph on their way: as `batch.convert`, and then rendered and written.
+
+photo.jpg   ->   photo_0.png ... photo_4.png     darkest first, each with its exposure in Exif data
+                 photo.exr                       the light, in the formats asked for
+"""
+
+import dataclasses
+import functools
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, ClassVar
+
+import numpy as np
+
+from hdrcnn.batch.choose import sha256
+from hdrcnn.batch.convert import Conversion
+from hdrcnn.batch.job import Outcome, Settings
+from hdrcnn.batch.plan import Job
+from hdrcnn.batch.recipe import making_of
+from hdrcnn.batch.result import Result
+from hdrcnn.batch.source import Source
+from hdrcnn.colour.transfer import CameraCurve
+from hdrcnn.predict import exposure_stack
+from hdrcnn.predict.exposure_stack import (
+    FILES,
+    METHODS,
+    MOST,
+    STOPS,
+    check_stops,
+    plain_light,
+    published_exposures,
+    rendered,
+    restore_darkness,
+)
+from hdrcnn.predict.radiance import merge
+from hdrcnn.readers.exif import Camera
+from hdrcnn.writers import WRITERS, Picture, Writer
+from hdrcnn.writers.display import write_exposure
+
+BITS = (8, 16)
+COMMAND = "stack"
+"""In the settings that are stored with a result."""
+AT_ONCE = 2
+"""Exposures that are rendered and packed at the same time."""
+
+
+@dataclasses.dataclass(frozen=True)
+class StackSettings(Settings):
+    """Of a run of `hdrcnn stack`. Raises ValueError, one line."""
+
+    formats: tuple[str, ...] = ()
+    """Of the light; may be empty."""
+    method: str = "reconstruct"
+    """One of `exposure_stack.METHODS`."""
+    stops: tuple[float, ...] = STOPS
+    """Of the exposures; of the method `gan` those of its network, `exposure_stack.stops_of`."""
+    bits: int = 8
+    """Of a sample of the exposures."""
+    known: ClassVar[Mapping[str, Writer]] = WRITERS
+    conversion: ClassVar[tuple[str, str]] = ("stack", "Stack")
+
+    def __post_init__(self) -> None:
+        if self.formats:
+            super().__post_init__()
+        if self.method not in METHODS:
+            raise ValueError(f"method {self.method!r}; known: {', '.join(METHODS)}")
+        if self.bits not in BITS:
+            raise ValueError(f"bits {self.bits}: 8 or 16")
+        check_stops(self.stops)
+
+    @property
+    def exposures(self) -> tuple[str, ...]:
+        """Endings of the exposures, darkest first."""
+        return tuple(f"_{index}.png" for index in range(len(self.stops)))
+
+    @property
+    def light_endings(self) -> tuple[str, ...]:
+        """Of the exposures, and of the light."""
+        return (*self.exposures, *super().light_endings)
+
+    def files(self, job: Job) -> dict[str, str]:
+        """As `Settings.files`, the exposures by their stops."""
+        exposures = zip(self.stops, self.exposures, strict=True)
+        told = {f"{stops:+g} EV": str(job.output(ending)) for stops, ending in exposures}
+        return told | super().files(job)
+
+    def links(self, job: Job) -> dict[str, str]:
+        """As `Settings.links`."""
+        return {
+            WRITERS[name].label if name in WRITERS else name: path
+            for name, path in self.files(job).items()
+        }
+
+    def record(self) -> dict[str, Any]:
+        """As `Settings.record`."""
+        names = ("method", "stops", "bits", "camera_curve", "resolution", "panorama", "precision",
+                 "gain_map", "primaries")  # fmt: skip
+        return {
+            "command": COMMAND,
+            **{name: getattr(self, name) for name in names},
+            "options": dataclasses.asdict(self.options),
+            "previews": None,
+        }
+
+
+def exposed(camera: Camera, stops: float) -> Camera:
+    """The Exif data of a photograph at another exposure: compensation, and time if it has one."""
+    own, seconds = camera.get("ExposureBiasValue"), camera.get("ExposureTime")
+    bias = float(own) if isinstance(own, (int, float)) else 0.0
+    found: Camera = {**camera, "ExposureBiasValue": bias + stops}
+    if isinstance(seconds, (int, float)) and seconds > 0:
+        found["ExposureTime"] = float(seconds) * 2.0**stops
+    return found
+
+
+@dataclasses.dataclass(eq=False)
+class StackResult(Result):
+    """As `Result`, with exposures."""
+
+    settings: StackSettings
+    codes: list[np.ndarray] | None = None
+    """Of the exposures, where they are not rendered from the light."""
+    dark: float = 0.0
+    """Share of pixels whose darkness was restored."""
+
+    def figures(self) -> dict[str, Any]:
+        """As `Result.figures`, and what is known of the exposures."""
+        return {**super().figures(), "dark": self.dark}
+
+    def write(self, job: Job, weights: str, source: Source, estimator: str = "") -> dict[str, Any]:
+        """As `Result.write`. The exposures are in the photograph's own primaries."""
+        figures = self.figures()
+        making = self._making(job, weights, source, figures, estimator)
+        notes = making.notes()
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            write = functools.partial(self._write_exposure, job, notes)
+            list(pool.map(write, range(len(self.settings.stops))))
+        if self.codes is not None:
+            self.codes.clear()
+        self.finish()
+        self._write_light(job, self.picture(notes))
+        self._remove_others(job, source)
+        return figures
+
+    def _remove_others(self, job: Job, source: Source) -> None:
+        """Exposures that an earlier run made more of: of this photograph, by other settings."""
+        for index in range(len(self.settings.stops), MOST):
+            path = job.output(f"_{index}.png")
+            making = making_of(path)
+            if making is None or making.settings.get("command") != COMMAND:
+                continue
+            if making.source.name == source.name:
+                path.unlink(missing_ok=True)
+
+    def _write_exposure(self, job: Job, notes: Mapping[str, str], index: int) -> None:
+        stops = self.settings.stops[index]
+        codes = (
+            rendered(self.hdr, stops, self.curve, self.settings.bits)
+            if self.codes is None
+            else self.codes[index]
+        )
+        picture = Picture(
+            hdr=self.hdr,
+            chromaticities=self.chromaticities,
+            camera=exposed(self.camera, stops),
+            notes=notes,
+        )
+        write_exposure(job.output(self.settings.exposures[index]), codes, picture)
+
+
+class Stack(Conversion):
+    """As `Conversion`, of the exposures of a photograph."""
+
+    settings: StackSettings
+    result: StackResult
+    result_kind = StackResult
+
+    @property
+    def _networkless(self) -> bool:
+        """Without the single-image network."""
+        return self.settings.method != "reconstruct" or super()._networkless
+
+    @property
+    def _estimator(self) -> str:
+        return self.networks.estimator(self.settings.camera_curve)
+
+    def _digest(self, weights: Any) -> str:
+        own = FILES.get(self.settings.method)
+        found = [super()._digest(weights), sha256(own) if own is not None else ""]
+        return " ".join(part for part in found if part)
+
+    @property
+    def _dtype(self) -> type[np.floating]:
+        """Codes of 16 bits are more than half floats hold."""
+        return np.float32 if self.settings.bits == 16 else super()._dtype
+
+    def reconstruct(self) -> "Stack":
+        """Raises WeightsError or DeviceError where a network cannot be had."""
+        if not self._pending:
+            return self
+        method = self.settings.method
+        network = self.networks.stack(method) if method in FILES else None
+        if method == "reconstruct":
+            super().reconstruct()
+        with self._step():
+            if self.error is not None:
+                return self
+            if network is None:
+                self._by_formula()
+            elif method == "gan":
+                self._by_gan(network)
+            else:
+                # What a sensor or a gain map measured is more than the codes tell.
+                if self.sensor is None and self.measured is None:
+                    curve, blend = self.result.curve, self.result.blend
+                    self.result.dark = restore_darkness(
+                        self.result.hdr, self.frame, network, curve, blend
+                    )
+        return self
+
+    def _by_formula(self) -> None:
+        curve = self._curve("")
+        self._found(plain_light(self.frame, curve, self._dtype, self.sensor), curve, "")
+
+    def _by_gan(self, network: exposure_stack.Network) -> None:
+        curve: str | CameraCurve = self._curve("")
+        codes = published_exposures(self.frame, network, self.settings.bits)
+        exposures = [2.0**stops for stops in self.settings.stops]
+        light = merge(codes, exposures, curve, None, self._dtype)
+        self._found(light, curve, "")
+        self.result.codes = codes
+
+    def write(self) -> Outcome:
+        """The files, and what came of it."""
+        outcome = super().write()
+        if outcome.error is not None or outcome.kept:
+            return outcome
+        stops, own = self.settings.stops, FILES.get(self.settings.method)
+        names = [name for name in (outcome.weights, own.name if own else "") if name]
+        dark = f"dark {self.result.dark:.1%}  " if self.settings.method == "reconstruct" else ""
+        summary = f"{stops[0]:+g} to {stops[-1]:+g} EV  {self.settings.method}  {dark}"
+        return dataclasses.replace(
+            outcome, summary=summary + outcome.figures, weights=" ".join(names)
+        )

@@ -1,0 +1,238 @@
+"""Convert an SDR film to HDR10 or HLG; sound, subtitles and chapters are copied.
+
+hdrcnn film holiday.mp4 --out holiday_hdr.mp4
+
+holiday.mp4                    ->  holiday_hdr.mp4   HEVC Main 10, PQ, BT.2020, MaxCLL and MaxFALL
+frames/0001.png 0002.png ...   ->  the same, with --fps
+holiday.mp4 --out frames/      ->  frames of 16 bits, PQ, or of light with --format exr
+
+The film is converted in segments of some seconds, which lie beside the result until all are there:
+killed and started again, it goes on at the segment that it was in. A film that is HDR already is
+never converted again.
+"""
+
+import argparse
+import sys
+import time
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hdrcnn.batch.machines import Shard
+from hdrcnn.cli.parser import FLAGFILE, Parser, UsageError, nonempty, number
+from hdrcnn.console import held, say
+from hdrcnn.predict.runtime import BACKENDS, DEVICES
+
+if TYPE_CHECKING:
+    from hdrcnn.batch.film import Progress
+
+METHODS = ("curves", "unet", "bt2446a", "bt2446c", "hdrcnn")
+FRAMES = ("exr", "png", "tiff")
+COMMON = (
+    "paths", "out", "method", "codec", "transfer", "white", "peak", "format", "overwrite",
+)  # fmt: skip
+PAUSE = 1.0
+"""Seconds between two lines of progress on a terminal."""
+
+
+def rate(text: str) -> Fraction:
+    """Frames per second: 25, 23.976, 24000/1001."""
+    try:
+        value = Fraction(text)
+    except (ValueError, ZeroDivisionError):
+        value = Fraction(0)
+    if not 0 < value <= 1000:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is no number of frames per second, as 25 or 24000/1001"
+        )
+    near = Fraction(round(value * 1001 / 1000) * 1000, 1001)
+    return near if abs(near - value) < Fraction(1, 1000) else value
+
+
+def add_arguments(parser: Parser) -> None:
+    """Those of `hdrcnn film`."""
+    parser.common = COMMON
+    group = parser.add_argument_group("Input and output")
+    group.add_argument(
+        "paths", metavar="FILM", nargs="*", type=nonempty, help="a film, or a folder of frames"
+    )
+    group.add_argument(
+        "--out", metavar="PATH", type=nonempty,
+        help="result, .mp4, .mov or .mkv, or a folder for its frames",
+    )  # fmt: skip
+    parser.switch(group, "--overwrite", "replace a result that is there")
+    group.add_argument(
+        "--fps", metavar="RATE", type=rate,
+        help="frames per second of a folder of frames: 25, 24000/1001 (default: 24)",
+    )  # fmt: skip
+    group.add_argument(
+        f"--{FLAGFILE}", metavar="FILE", help="text file with further flags, one on each line"
+    )
+    group = parser.add_argument_group("Conversion")
+    group.add_argument(
+        "--method", choices=METHODS, default="curves",
+        help="curves: a formula bent for each frame; unet: as published; bt2446a, bt2446c: "
+        "formulas; hdrcnn: predicted highlights",
+    )  # fmt: skip
+    group.add_argument(
+        "--params",
+        metavar="FILE",
+        type=nonempty,
+        help="weights of the method (default: those shipped)",
+    )
+    group.add_argument(
+        "--white", metavar="NITS", type=number(float, 50.0, 1000.0), default=203.0,
+        help="diffuse white in cd/m^2",
+    )  # fmt: skip
+    group.add_argument(
+        "--peak", metavar="NITS", type=number(float, 100.0, 10000.0), default=1000.0,
+        help="brightest light in cd/m^2",
+    )  # fmt: skip
+    group.add_argument(
+        "--backend", choices=BACKENDS, default="auto", help="library that computes a network"
+    )
+    group.add_argument(
+        "--device", choices=DEVICES, default="auto", help="where a network is computed"
+    )
+    group = parser.add_argument_group("Encoding")
+    group.add_argument("--transfer", choices=("pq", "hlg"), default="pq", help="pq: HDR10; or HLG")
+    group.add_argument(
+        "--codec", choices=("hevc", "av1"), default="hevc",
+        help="hevc: television sets; av1: browsers",
+    )  # fmt: skip
+    group.add_argument(
+        "--crf", metavar="NUMBER", type=number(float, 0.0, 63.0),
+        help="quality, smaller is better and larger (default: 18 of hevc, 24 of av1)",
+    )  # fmt: skip
+    group.add_argument(
+        "--preset", metavar="NAME", type=nonempty,
+        help="the encoder's own (default: medium of hevc, 8 of av1)",
+    )  # fmt: skip
+    group.add_argument(
+        "--format", choices=FRAMES,
+        help="of frames: exr, light; png, tiff: PQ codes (default: png)",
+    )  # fmt: skip
+    group = parser.add_argument_group("Long films")
+    group.add_argument(
+        "--segment_seconds", metavar="NUMBER", type=number(float, 0.1, 3600.0), default=8.0,
+        help="length of a segment, at least; it ends at the next key frame",
+    )  # fmt: skip
+    group.add_argument(
+        "--shard", metavar="I/N", type=nonempty,
+        help="convert one of N equal shares of the segments: 3/16 is the third of sixteen; what is "
+        "last joins them",
+    )  # fmt: skip
+    parser.switch(group, "--quiet", "print only what went wrong")
+
+
+def _check(arguments: argparse.Namespace) -> None:
+    """Raises UsageError for flags that change nothing or contradict each other."""
+    if len(arguments.paths) != 1:
+        raise UsageError("name one FILM, or one folder of frames; see --help")
+    if arguments.out is None:
+        raise UsageError("--out is missing: a film, as holiday_hdr.mp4, or a folder for frames")
+    formula = arguments.method.startswith("bt2446")
+    for name, used in (
+        ("white", arguments.method in ("curves", "hdrcnn")),
+        ("peak", not formula),
+        ("params", not formula),
+    ):
+        if name in arguments.given and not used:
+            raise UsageError(
+                f"--{name} changes nothing of --method={arguments.method}; leave it out"
+            )
+    if arguments.peak < arguments.white and not formula:
+        raise UsageError(f"--peak={arguments.peak:g} is below --white={arguments.white:g}")
+
+
+class Reporter:
+    """Progress with the time left: a line for each segment, on a terminal for each second."""
+
+    def __init__(self, quiet: bool) -> None:
+        self._quiet, self._start, self._last = quiet, time.monotonic(), 0.0
+        self._terminal = not quiet and sys.stdout.isatty()
+
+    def tell(self, progress: "Progress") -> None:
+        """As `batch.film.Tell`."""
+        from hdrcnn.video.library import clock
+
+        if self._quiet:
+            return
+        now = time.monotonic()
+        if not progress.whole and (not self._terminal or now - self._last < PAUSE):
+            return
+        self._last = now
+        done = f"{progress.frames} of {progress.total} frames"
+        line = f"[{progress.segment.number}/{progress.of}] {done}"
+        if progress.kept:
+            line += "  kept"
+        elif progress.made:
+            speed = progress.made / max(now - self._start, 1e-3)
+            left = max(0, progress.total - progress.frames) / speed
+            line += f"  {speed:.1f} frames/s  {clock(left)} left"
+        if self._terminal:
+            sys.stdout.write(f"\r{line:<79}" + ("\n" if progress.whole else ""))
+            sys.stdout.flush()
+        else:
+            say(line, sys.stdout)
+
+
+def main(arguments: argparse.Namespace) -> int:
+    """Converts a film. Returns the exit status.
+
+    Raises UserError, ValueError, OSError.
+    """
+    _check(arguments)
+    shard = Shard.parse(arguments.shard) if arguments.shard is not None else Shard()
+    with held():
+        from hdrcnn.batch import film as batch
+        from hdrcnn.predict import backend
+        from hdrcnn.predict.film import PEAK
+        from hdrcnn.video.encode import Encoding
+        from hdrcnn.video.library import clock, pyav
+    pyav()
+    backend.use(arguments.backend)
+    path, out = Path(arguments.paths[0]), Path(arguments.out)
+    peak = PEAK if arguments.method.startswith("bt2446") else arguments.peak
+    encoding = Encoding(arguments.codec, arguments.transfer, peak, arguments.crf, arguments.preset)
+    conversion = batch.Conversion(
+        arguments.method, encoding, arguments.white,
+        None if arguments.params is None else Path(arguments.params), arguments.device,
+        arguments.fps, arguments.segment_seconds,
+    )  # fmt: skip
+    film = batch.opened(path, arguments.fps)
+    if arguments.fps is not None and not film.files:
+        raise UsageError(f"--fps changes nothing: {path} is a film and has a rate of its own")
+
+    def note(line: str) -> None:
+        say(line, sys.stderr)
+
+    if not arguments.quiet:
+        size = f"{film.width}x{film.height}"
+        say(f"{path}: {size}, {float(film.rate):.6g} frames/s, {clock(film.duration)}", sys.stdout)
+    for known in film.notes:
+        note(f"{path}: {known}")
+    reporter = Reporter(arguments.quiet)
+    if not out.suffix or out.is_dir():
+        for name in ("transfer", "codec", "crf", "preset"):
+            if name in arguments.given:
+                raise UsageError(f"--{name} changes nothing of frames: --out={out} is a folder")
+        kind = arguments.format or "png"
+        batch.to_frames(film, out, conversion, kind, shard, arguments.overwrite, reporter.tell)
+        return 0
+    if arguments.format is not None:
+        raise UsageError(f"--format={arguments.format} is for frames: give --out a folder")
+    batch.check_place(film, out, arguments.overwrite)
+    if film.width % 2 or film.height % 2:
+        more = " and ".join(
+            name for name, size in (("column", film.width), ("row", film.height)) if size % 2
+        )
+        note(f"{path}: odd size: one more {more} is added, as 4:2:0 needs")
+    found = batch.to_file(film, out, conversion, shard, reporter.tell, note)
+    if found is None:
+        if not arguments.quiet:
+            say(f"{out}: this share is done; the last of the shares joins them", sys.stdout)
+        return 0
+    if not arguments.quiet:
+        say(f"{out}: {found.described}", sys.stdout)
+    return 0

@@ -1,0 +1,138 @@
+"""Turn one photograph into several exposures, and into the light that they tell.
+
+hdrcnn stack photos --out_dir out --format exr
+
+photos/               out/
+  lamp.jpg      ->      lamp_0.png ... lamp_4.png   at -4, -2, 0, +2 and +4 stops, darkest first
+                        lamp.exr                    the light, 1.0 = clipping of the photograph
+
+Exif data tell the exposure of each, so that enfuse, Lightroom, Photomatix and `hdrcnn fuse` take
+them for a bracket. Highlights that the photograph clips come from the network of `hdrcnn predict`,
+noise and banding of its dark part are taken out by another; one light is rendered at all exposures.
+Started again, it goes on where it stopped.
+"""
+
+import argparse
+import dataclasses
+
+from hdrcnn.cli import arguments as shared
+from hdrcnn.cli.parser import Parser, UsageError, nonempty, number
+from hdrcnn.console import held
+from hdrcnn.writers import Options, chosen
+
+COMMON = (
+    "paths", "out_dir", "stops", "bits", "format", "method", "report", "overwrite",
+)  # fmt: skip
+STOPS = "-4,-2,0,2,4"
+
+
+def stops(text: str) -> list[float]:
+    """Numbers separated by commas."""
+    parsed = number(float)
+    return [parsed(part.strip()) for part in text.split(",")]
+
+
+def add_arguments(parser: Parser) -> None:
+    """Those of `hdrcnn stack`."""
+    parser.common = COMMON
+    shared.input_and_output(parser)
+    group = parser.add_argument_group("Exposures")
+    group.add_argument(
+        "--stops", metavar="NUMBER,...", type=stops, default=STOPS,
+        help="2 to 9 exposures beside that of the photograph, in stops, increasing",
+    )  # fmt: skip
+    group.add_argument(
+        "--bits", type=int, choices=(8, 16), default=8, help="of a sample of the exposures"
+    )
+    group.add_argument(
+        "--method", choices=("reconstruct", "gan", "formula"), default="reconstruct",
+        help="reconstruct: highlights and darkness by networks, one light at all exposures; gan: "
+        "the published network, five exposures; formula: what the photograph holds, no network",
+    )  # fmt: skip
+    group.add_argument(
+        "--camera_curve", metavar="NAME", default="auto",
+        choices=("auto", "estimated", "square", "srgb", "mean_curve"),
+        help="how codes become light and light codes: srgb, mean_curve, square, estimated of each "
+        "picture; auto: srgb, or as stored with --params",
+    )  # fmt: skip
+    group.add_argument(
+        "--params", metavar="FILE", type=nonempty, default="auto",
+        help="weights file for the highlights; auto: by the kind of picture",
+    )  # fmt: skip
+    group.add_argument(
+        "--resolution", choices=("auto", "native", "working"), default="auto",
+        help="size at which the network of `hdrcnn predict` sees the picture",
+    )  # fmt: skip
+    group.add_argument(
+        "--gain_map", choices=("use", "ignore"), default="use",
+        help="what to do with the gain map of a photograph. use: its light is kept",
+    )  # fmt: skip
+    parser.switch(
+        group, "--panorama", "left and right side of every picture meet (default: as its XMP says)"
+    )
+    formats = shared.formats(parser, default="")
+    parser.switch(formats, "--primaries", "keep the primaries of the photograph, not Rec. 709")
+    look = parser.add_argument_group("Look at results")
+    parser.switch(look, "--report", "also write report.html, to look at all results")
+    shared.many_files(parser)
+    shared.hardware(parser)
+
+
+def _check_used(arguments: argparse.Namespace) -> None:
+    """Raises UsageError if a flag was given that would change nothing."""
+    shared.check_used(arguments)
+    method = arguments.method
+    if method == "gan" and "stops" in arguments.given:
+        raise UsageError("--stops changes nothing: --method=gan has its own; leave one of them out")
+    for name in ("params", "resolution", "gain_map"):
+        if name in arguments.given and method != "reconstruct":
+            raise UsageError(
+                f"--{name} changes nothing: it is for --method=reconstruct; leave one of them out"
+            )
+    if arguments.primaries and not arguments.format:
+        raise UsageError("--primaries changes nothing: it is for --format; name one")
+
+
+def main(arguments: argparse.Namespace) -> int:
+    """Converts what is asked for; a line for each picture. Returns the exit status.
+
+    Raises UserError, ValueError, OSError.
+    """
+    paths = [*arguments.paths, *arguments.im_dir]
+    if not paths:
+        raise UsageError("no PATH given; name pictures, folders or patterns, see --help")
+    chosen(arguments.format)
+    options = Options(**{f.name: getattr(arguments, f.name) for f in dataclasses.fields(Options)})
+    _check_used(arguments)
+    place, shard = shared.place(arguments), shared.shard(arguments)
+    with held():  # Some libraries make another error of Ctrl-C while they are loaded.
+        from hdrcnn.batch.stack import StackSettings
+        from hdrcnn.cli import pictures
+        from hdrcnn.files import WeightsError
+        from hdrcnn.predict.exposure_stack import FILES, check_stops, stops_of
+    try:
+        check_stops(arguments.stops)
+    except ValueError as error:
+        raise UsageError(f"--{error}".replace(" ", "=", 1)) from error
+    method = arguments.method
+    if method in FILES and not FILES[method].is_file():
+        raise WeightsError(
+            f"{FILES[method]}: no such weights file; give another --method: formula needs none"
+        )
+    given = stops_of() if method == "gan" else tuple(arguments.stops)
+    settings = StackSettings(
+        formats=tuple(dict.fromkeys(arguments.format)),
+        options=options,
+        method=method,
+        stops=given,
+        bits=arguments.bits,
+        camera_curve=None if arguments.camera_curve == "auto" else arguments.camera_curve,
+        resolution=arguments.resolution,
+        gain_map=arguments.gain_map if method == "reconstruct" else "ignore",
+        panorama=arguments.panorama,
+        precision=arguments.precision,
+        primaries=arguments.primaries,
+        max_megapixels=arguments.max_megapixels,
+        overwrite=arguments.overwrite,
+    )
+    return pictures.convert(paths, arguments, options, place, shard, settings)

@@ -1,0 +1,99 @@
+"""R'G'B' and Y'CbCr with non-constant luminance: Rec. ITU-R BT.601, BT.709, BT.2020, BT.2100.
+
+Encoded values, float32. Limited range holds black at 16 and white at 235 of 8 bits, chroma within
+16 and 240, and as many times that as there are more bits (BT.2100, table 9).
+"""
+
+import numpy as np
+
+REC2020_LUMA = (0.2627, 0.0593)
+"""Weights of red and blue."""
+
+
+def full_size(plane: np.ndarray, shape: tuple[int, ...], rows: slice) -> np.ndarray:
+    """Some rows of chroma as large as luma, float32, linearly interpolated: of 4:4:4 as it is, of
+    4:2:2 and 4:2:0 from where it is on the left column and, of 4:2:0, between the rows.
+
+    plane: [r, c]; shape: rows and columns of luma; rows: of luma, the first even.
+    """
+    first, last = rows.start, min(rows.stop, shape[0])
+    if plane.shape[0] == shape[0]:
+        part = plane[first:last].astype(np.float32)
+    else:
+        lower, upper = first // 2, (last + 1) // 2
+        around = np.clip(np.arange(lower - 1, upper + 1), 0, len(plane) - 1)
+        near = plane[around].astype(np.float32)
+        near *= np.float32(0.25)
+        part = np.empty((2 * (upper - lower), plane.shape[1]), np.float32)
+        middle = np.float32(3.0) * near[1:-1]
+        np.add(middle, near[:-2], out=part[0::2])
+        np.add(middle, near[2:], out=part[1::2])
+        part = part[: last - first]
+    if plane.shape[1] == shape[1]:
+        return part
+    wide = np.empty((len(part), 2 * part.shape[1]), np.float32)
+    wide[:, 0::2] = part
+    wide[:, 1:-1:2] = np.float32(0.5) * (part[:, :-1] + part[:, 1:])
+    wide[:, -1] = part[:, -1]
+    return wide[:, : shape[1]]
+
+
+def to_rgb(
+    luma: np.ndarray,
+    blue: np.ndarray,
+    red: np.ndarray,
+    weights: tuple[float, float],
+    full: bool,
+    bits: int,
+    depth: int | None = None,
+) -> np.ndarray:
+    """Codes of Y', Cb, Cr of so many bits, each [...], whole or float32, to [..., 3] float32 R'G'B'
+    within [0, 1].
+
+    weights: of red and blue in luma. depth: bits that the codes had before they were shifted to
+    `bits`, which full range depends on: 255 of 8 bits becomes 65280 of 16.
+    """
+    kr, kb = weights
+    unit = float(1 << (bits - 8))
+    most = 256.0 - 2.0 ** (8 - (depth or bits))
+    black, white, chroma = (0.0, most, most) if full else (16.0, 219.0, 224.0)
+    y = (luma.astype(np.float32) - np.float32(black * unit)) * np.float32(1.0 / (white * unit))
+    centre, scale = np.float32(128.0 * unit), 1.0 / (chroma * unit)
+    cb, cr = np.asarray(blue, np.float32) - centre, np.asarray(red, np.float32) - centre
+    rgb = np.empty((*luma.shape, 3), np.float32)
+    kg = 1.0 - kr - kb
+    rgb[..., 0] = y + np.float32(2.0 * (1.0 - kr) * scale) * cr
+    rgb[..., 2] = y + np.float32(2.0 * (1.0 - kb) * scale) * cb
+    rgb[..., 1] = (
+        y
+        - np.float32(2.0 * kb * (1.0 - kb) / kg * scale) * cb
+        - np.float32(2.0 * kr * (1.0 - kr) / kg * scale) * cr
+    )
+    return np.clip(rgb, 0.0, 1.0, out=rgb)
+
+
+def _sited_left(plane: np.ndarray) -> np.ndarray:
+    """[2 R, 2 C] to [R, C]: chroma where 4:2:0 has it, on the left column, between the rows."""
+    rows = plane[0::2] + plane[1::2]
+    even, odd = rows[:, 0::2], rows[:, 1::2]
+    before = np.concatenate([even[:, :1], odd[:, :-1]], axis=1)
+    return np.asarray(0.125 * (before + odd) + 0.25 * even)
+
+
+def from_rgb(
+    rgb: np.ndarray, weights: tuple[float, float] = REC2020_LUMA, bits: int = 10
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """[R, C, 3] float32 R'G'B' in [0, 1], R and C even, to uint16 codes of limited range: Y'
+    [R, C], Cb and Cr [R / 2, C / 2] as 4:2:0 (chroma location "left").
+    """
+    kr, kb = weights
+    red, green, blue = rgb[..., 0], rgb[..., 1], rgb[..., 2]
+    luma = np.float32(kr) * red + np.float32(1.0 - kr - kb) * green + np.float32(kb) * blue
+    unit = float(1 << (bits - 8))
+    cb = _sited_left(blue - luma) * np.float32(224.0 * unit * 0.5 / (1.0 - kb))
+    cr = _sited_left(red - luma) * np.float32(224.0 * unit * 0.5 / (1.0 - kr))
+
+    def rounded(plane: np.ndarray, offset: float) -> np.ndarray:
+        return (plane + np.float32(offset * unit + 0.5)).astype(np.uint16)
+
+    return rounded(np.float32(219.0 * unit) * luma, 16.0), rounded(cb, 128.0), rounded(cr, 128.0)

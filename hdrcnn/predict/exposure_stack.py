@@ -1,0 +1,234 @@
+"""Several exposures of one photograph, and the light that they tell.
+
+    reconstruct   one light: highlights predicted by the single-image network, darkness restored by
+                  `models.exposure_stack`; rendered at each exposure, so that exposures are in order
+                  and agree whatever the networks say
+    formula       the light of the photograph as it is, rendered likewise
+    gan           the published network: five exposures as they come, merged by `radiance.merge`
+
+A rendering at k stops is E_k = f(min(H 2^k, 1)): H the light, 1.0 = the clipping level of the
+photograph, f the response curve by which its codes became light. Where the photograph is neither
+dark nor clipped, E_0 is the photograph.
+"""
+
+import dataclasses
+import math
+from collections.abc import Sequence
+from itertools import pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from hdrcnn import weights
+from hdrcnn.colour.clipping_level import clipping_levels, factors
+from hdrcnn.colour.measured import SensorLight
+from hdrcnn.colour.transfer import CameraCurve, encode, linearise
+from hdrcnn.console import one_by_one
+from hdrcnn.models.metadata import ExposureGan, ExposureStack
+from hdrcnn.predict import backend, blend, runtime
+from hdrcnn.tiles.frame import Frame
+from hdrcnn.tiles.regions import strips
+from hdrcnn.tiles.tiling import TILE_PIXELS, Tiling
+
+if TYPE_CHECKING:
+    from hdrcnn.predict.single_image import Predictor
+
+METHODS = ("reconstruct", "gan", "formula")
+STOPS = (-4.0, -2.0, 0.0, 2.0, 4.0)
+"""Exposures beside that of the photograph."""
+PUBLISHED = 5
+"""Exposures of the network of `gan`."""
+FEWEST, MOST = 2, 9
+"""Exposures of a stack; `hdrcnn fuse` takes as many."""
+FARTHEST = 20.0
+"""Stops from the photograph."""
+NEAREST = 0.1
+"""Stops between two exposures."""
+STRIP = 256
+NETWORKS: dict[str, type[ExposureGan] | type[ExposureStack]] = {
+    "reconstruct": ExposureStack,
+    "gan": ExposureGan,
+}
+"""Methods that have a network of their own, and its record."""
+FILES = {name: weights.FOLDER / f"{kind.model}.npz" for name, kind in NETWORKS.items()}
+
+
+def check_stops(stops: Sequence[float]) -> tuple[float, ...]:
+    """The same. Raises ValueError for what are not 2 to 9 increasing numbers, `NEAREST` apart and
+    within `FARTHEST`.
+    """
+    found = tuple(float(stop) for stop in stops)
+    shown = ",".join(f"{stop:g}" for stop in found)
+    if not FEWEST <= len(found) <= MOST:
+        raise ValueError(
+            f"stops {shown}: {len(found)} exposures, and a stack has {FEWEST} to {MOST}"
+        )
+    if not all(math.isfinite(stop) and abs(stop) <= FARTHEST for stop in found):
+        raise ValueError(f"stops {shown}: numbers within -{FARTHEST:g} to {FARTHEST:g}")
+    if any(b - a < NEAREST - 1e-9 for a, b in pairwise(found)):
+        raise ValueError(f"stops {shown}: not increasing, each by {NEAREST:g} or more")
+    return found
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Network:
+    """One of `NETWORKS`, ready for pictures of any size."""
+
+    tiling: Tiling
+
+
+def stops_of(path: Path | None = None) -> tuple[float, ...]:
+    """Those of the exposures that the network of `gan` gives. path: its weights; None: those
+    shipped. Raises WeightsError.
+    """
+    path = FILES["gan"] if path is None else path
+    record = weights.checked(*weights.load(path), ExposureGan, str(path))
+    return tuple(record.spacing * (index - PUBLISHED // 2) for index in range(PUBLISHED))
+
+
+def load(
+    method: str,
+    path: Path | None = None,
+    *,
+    device: str = "auto",
+    precision: str = "float32",
+    tile_pixels: int | None = None,
+) -> Network:
+    """The network of a method. path: its weights; None: those shipped. Other arguments as for
+    `single_image.load`. Raises WeightsError, DeviceError, BackendError.
+    """
+    kind = NETWORKS[method]
+    path = FILES[method] if path is None else path
+    arrays, record = weights.load(path)
+    found = weights.checked(arrays, record, kind, str(path))
+    on_gpu = backend.prepare(device)
+    # Of the published network exposures side by side, not yet stacked: pictures to pictures.
+    output = found.inner[0] if found.inner else None
+    network = backend.network(path, arrays, found, precision, on_gpu, output)
+    if tile_pixels is None:
+        free = runtime.free_gpu_bytes() if on_gpu else None
+        tile_pixels = runtime.tile_pixels(free, found.channels, TILE_PIXELS)
+    return Network(Tiling(network, tile_pixels))
+
+
+def _shown_to(network: Network, frame: Frame) -> Frame:
+    """The frame padded as the tiling takes it."""
+    tiling = network.tiling
+    return dataclasses.replace(frame, multiple=tiling.cell, halo=tiling.halo)
+
+
+def _any_channel(samples: np.ndarray) -> np.ndarray:
+    """[..., 3] bool to [...]; along the last axis NumPy takes ten times as long."""
+    return np.asarray(samples[..., 0] | samples[..., 1] | samples[..., 2])
+
+
+def _dark_cells(frame: Frame, cell: int, below: float) -> np.ndarray:
+    """[ceil(H / cell), ceil(W / cell)] bool: blocks with a code below a level."""
+    rows, columns = frame.image.shape[:2]
+    cells = np.zeros((-(-rows // cell), -(-columns // cell)), bool)
+    for strip in frame.picture.strips(cell * max(1, STRIP // cell)):
+        dark = _any_channel(frame.codes(strip) < np.float32(below))
+        dark = np.pad(dark, [(0, -side % cell) for side in dark.shape])
+        blocks = dark.reshape(dark.shape[0] // cell, cell, dark.shape[1] // cell, cell)
+        top = strip.top // cell
+        cells[top : top + len(blocks)] = blocks.any(axis=(1, 3))
+    return cells
+
+
+def restore_darkness(
+    light: np.ndarray, frame: Frame, network: Network, curve: str | CameraCurve, mix: str = ""
+) -> float:
+    """What the network of `reconstruct` makes of dark codes, as light.
+
+    light: [H, W, 3] float16 or float32, linear, 1.0 = clipping level, changed in place: that of
+    the frame's codes by `curve`, with highlights predicted, whose blend is `mix` (one of
+    `blend.BLENDS`; empty: none are). Samples that the network leaves as they are stay, and so do
+    those that are predicted. Returns the share of pixels that were changed.
+    """
+    shown, count = _shown_to(network, frame), 0
+    cells = _dark_cells(frame, network.tiling.cell, ExposureStack.light)
+    for piece, restored in one_by_one(network.tiling.log_hdr(shown, cells)):
+        code = frame.codes(piece)
+        changed = restored != code
+        if mix and (code > blend.THRESHOLD).any():
+            changed &= blend.mask(code, mix) == 0
+        count += int(np.count_nonzero(_any_channel(changed)))
+        part = light[piece.within(frame.picture)]
+        part[changed] = linearise(np.minimum(restored[changed], 1.0), curve)
+    return count / light[..., 0].size
+
+
+def reconstructed(
+    predictor: "Predictor", network: Network, image: np.ndarray, curve: str | CameraCurve = "srgb"
+) -> np.ndarray:
+    """The light of `reconstruct`: [H, W, 3] float32, linear, 1.0 = clipping level.
+
+    image: [H, W, 3], display-encoded: uint8, uint16, or float in [0, 1]; what it clips at is found
+    as `Predictor.reconstruct` does. Raises ValueError for what is no picture.
+    """
+    from hdrcnn.predict.single_image import as_picture
+
+    scaling = factors(clipping_levels(image))
+    light = predictor.reconstruct(image, scaling=scaling, camera_curve=curve)
+    frame = Frame(as_picture(image), 1, scaling)
+    restore_darkness(light, frame, network, curve, predictor.metadata.blend)
+    return light
+
+
+def plain_light(
+    frame: Frame,
+    curve: str | CameraCurve,
+    dtype: npt.DTypeLike = np.float16,
+    sensor: SensorLight | None = None,
+) -> np.ndarray:
+    """[H, W, 3], linear in [0, 1]: the light of the codes of a frame, or of a RAW file, clipped."""
+    light = np.empty(frame.image.shape, dtype)
+    for strip in frame.picture.strips(STRIP):
+        part = strip.within(frame.picture)
+        if sensor is None:
+            light[part] = linearise(frame.codes(strip), curve)
+        else:
+            light[part] = np.clip(sensor.light(part), 0.0, 1.0)
+    return light
+
+
+def rendered(light: np.ndarray, stops: float, curve: str | CameraCurve, bits: int) -> np.ndarray:
+    """Light at an exposure: E = f(min(H 2^stops, 1)), [H, W, 3] uint8 or uint16, as `bits` says.
+
+    light: [H, W, 3] float16 or float32, linear; below 0 it is black. Raises ValueError for an
+    unknown curve.
+    """
+    kind, top = (np.uint8, 255.0) if bits == 8 else (np.uint16, 65535.0)
+
+    def coded(part: np.ndarray) -> np.ndarray:
+        held = np.clip(part * part.dtype.type(2.0**stops), 0.0, 1.0)
+        return np.round(encode(held, curve) * part.dtype.type(top)).astype(kind)
+
+    table = None
+    if light.dtype == np.float16:
+        # There are no more than 65536 values.
+        values = np.arange(1 << 16, dtype=np.uint16).view(np.float16).astype(np.float64)
+        table = coded(np.nan_to_num(values, nan=0.0, posinf=np.inf, neginf=0.0))
+    codes = np.empty(light.shape, kind)
+    for rows in strips(len(light), STRIP):
+        part = np.ascontiguousarray(light[rows])
+        codes[rows] = coded(part) if table is None else table[part.view(np.uint16)]
+    return codes
+
+
+def published_exposures(frame: Frame, network: Network, bits: int) -> list[np.ndarray]:
+    """What the network of `gan` makes of a frame, darkest first: [H, W, 3] uint8 or uint16 each."""
+    kind, top = (np.uint8, 255.0) if bits == 8 else (np.uint16, 65535.0)
+    shown = _shown_to(network, frame)
+    codes = [np.empty(frame.image.shape, kind) for _ in range(PUBLISHED)]
+    cell = network.tiling.cell
+    rows, columns = frame.image.shape[:2]
+    everything = np.ones((-(-rows // cell), -(-columns // cell)), bool)
+    for piece, output in one_by_one(network.tiling.log_hdr(shown, everything)):
+        part = piece.within(frame.picture)
+        for index, exposure in enumerate(codes):
+            value = 0.5 * (output[..., 3 * index : 3 * index + 3] + 1.0)
+            exposure[part] = np.round(np.clip(value, 0.0, 1.0) * np.float32(top))
+    return codes

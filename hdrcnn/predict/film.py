@@ -1,0 +1,245 @@
+"""From the frames of an SDR film to PQ codes of BT.2020, by a formula or by a network.
+
+    bt2446a, bt2446c   Report ITU-R BT.2446-1, methods A and C: a formula, the same for all frames
+    curves             a formula that a network bends for each frame: `film_curves`
+    unet               the published U-Net, a whole frame at once
+    hdrcnn             BT.1886 with diffuse white where `white` says, and above it what the
+                       single-image network sees in clipped highlights
+
+Frames are R'G'B' as a display gets them, float32 in [0, 1], in the primaries of the film; results
+are PQ codes, float32 in [0, 1]. What has parameters is given a reduced frame first; those of
+neighbouring frames are averaged within a shot (`averaged`), so that nothing flickers.
+"""
+
+import functools
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import ClassVar, TypeVar
+
+import numpy as np
+
+from hdrcnn import weights
+from hdrcnn.colour.bt2446 import PEAK, a_to_hdr, c_to_hdr
+from hdrcnn.colour.pq import REC709_TO_REC2020, pq_signal
+from hdrcnn.colour.primaries import REC709, REC2020, Chromaticities, rgb_to_xyz
+from hdrcnn.colour.sdr import GAMMA
+from hdrcnn.colour.transfer import srgb_decode
+from hdrcnn.models.metadata import FilmCurves, FilmUnet, Metadata
+from hdrcnn.predict import backend, runtime
+from hdrcnn.predict.film_curves import PARAMETERS, SEEN, FrameMap
+from hdrcnn.tiles.frame import Frame
+from hdrcnn.tiles.resolution import WAYS
+from hdrcnn.tiles.stages import Network
+from hdrcnn.tiles.tiling import TILE_PIXELS, Tiling
+
+CURVES = weights.FOLDER / "film_curves.npz"
+UNET = weights.FOLDER / "film_unet.npz"
+REDUCED = SEEN
+"""Pixels of the longer side of the frame that parameters are made from."""
+AVERAGED = 12
+"""Frames on each side whose parameters are averaged, half a second."""
+WHITE = 203.0
+"""cd/m^2 of diffuse white: ITU-R BT.2408."""
+
+Kind = TypeVar("Kind", bound=Metadata)
+Convert = Callable[[np.ndarray], np.ndarray]
+"""Codes [..., 3] to PQ codes of the same shape."""
+
+
+@functools.lru_cache(maxsize=8)
+def _matrix(here: Chromaticities, there: Chromaticities) -> np.ndarray:
+    """Linear to linear, float32, to be multiplied from the right."""
+    return np.linalg.solve(rgb_to_xyz(there), rgb_to_xyz(here)).T.astype(np.float32)
+
+
+def _linear(codes: np.ndarray) -> np.ndarray:
+    return np.power(codes, np.float32(GAMMA))
+
+
+def as_rec709(codes: np.ndarray, primaries: Chromaticities) -> np.ndarray:
+    """R'G'B' of a film to those of Rec. 709, as networks know them; colours outside it are held at
+    its border.
+    """
+    if np.allclose(primaries, REC709, rtol=0, atol=1e-4):
+        return codes
+    linear = np.clip(_linear(codes) @ _matrix(primaries, REC709), 0.0, 1.0)
+    return np.power(linear, np.float32(1.0 / GAMMA))
+
+
+class Formula:
+    """Methods A and C as published: SDR white is 100 cd/m^2, HDR peaks at 1000."""
+
+    pointwise: ClassVar[bool] = True
+    """A pixel of the result depends on that pixel alone and on the parameters."""
+    parameters: ClassVar[int] = 0
+    """How many each frame has."""
+
+    def __init__(self, name: str, primaries: Chromaticities) -> None:
+        self._formula = {"bt2446a": a_to_hdr, "bt2446c": c_to_hdr}[name]
+        self._matrix = _matrix(primaries, REC2020)
+
+    def measured(self, reduced: np.ndarray) -> np.ndarray:
+        """The parameters of a frame, from the frame reduced to `REDUCED` pixels."""
+        return np.empty(0)
+
+    def of(self, parameters: np.ndarray) -> Convert:
+        """What converts a frame with those parameters."""
+        return self._convert
+
+    def _convert(self, codes: np.ndarray) -> np.ndarray:
+        linear = _linear(codes) @ self._matrix
+        return np.asarray(pq_signal(np.minimum(self._formula(linear), np.float32(PEAK))))
+
+
+class Curves:
+    """The network of the curves, and its maps."""
+
+    pointwise: ClassVar[bool] = True
+    parameters: ClassVar[int] = PARAMETERS
+
+    def __init__(
+        self, primaries: Chromaticities, white: float, peak: float, path: Path = CURVES,
+        device: str = "auto",
+    ) -> None:  # fmt: skip
+        """Raises WeightsError, DeviceError."""
+        self._network, _ = _network(path, FilmCurves, device)
+        self._primaries, self._white, self._peak = primaries, white, peak
+
+    def measured(self, reduced: np.ndarray) -> np.ndarray:
+        codes = as_rec709(reduced, self._primaries)
+        return self._network.whole(codes[None])[0]
+
+    def of(self, parameters: np.ndarray) -> Convert:
+        mapped = FrameMap(parameters, self._white, self._peak)
+        return lambda codes: mapped(as_rec709(codes, self._primaries))
+
+
+class Unet:
+    """The published network, in tiles that equal the whole."""
+
+    pointwise: ClassVar[bool] = False
+    parameters: ClassVar[int] = 0
+
+    def __init__(
+        self, primaries: Chromaticities, peak: float, path: Path = UNET, device: str = "auto",
+        tile_pixels: int | None = None,
+    ) -> None:  # fmt: skip
+        """Raises WeightsError, DeviceError."""
+        network, record = _network(path, FilmUnet, device)
+        if tile_pixels is None:
+            tile_pixels = runtime.tile_pixels(None, record.channels, TILE_PIXELS)
+        self._tiling = Tiling(network, tile_pixels)
+        self._primaries, self._top = primaries, float(pq_signal(np.float64(peak)))
+
+    def measured(self, reduced: np.ndarray) -> np.ndarray:
+        return np.empty(0)
+
+    def of(self, parameters: np.ndarray) -> Convert:
+        return self._convert
+
+    def _convert(self, codes: np.ndarray) -> np.ndarray:
+        picture = as_rec709(codes, self._primaries)
+        # A threshold below all codes: everything is wanted.
+        frame = Frame(picture, self._tiling.cell, threshold=-1.0, halo=self._tiling.halo)
+        signal = np.empty(picture.shape, np.float32)
+        for piece, part in WAYS["native"](frame, self._tiling):
+            signal[piece.within(frame.picture)] = part
+        return np.clip(signal, 0.0, self._top, out=signal)
+
+
+class Highlights:
+    """The single-image network with its weights for film. What is not clipped is shown as BT.1886
+    has it, with SDR white at diffuse white; what is clipped is as many times brighter as the
+    network says, up to the peak, its hue kept.
+    """
+
+    pointwise: ClassVar[bool] = False
+    parameters: ClassVar[int] = 0
+
+    def __init__(
+        self, primaries: Chromaticities, white: float, peak: float, path: Path | None = None,
+        device: str = "auto",
+    ) -> None:  # fmt: skip
+        """Raises WeightsError, DeviceError."""
+        from hdrcnn.predict import single_image
+
+        path = path or (weights.VIDEO if weights.VIDEO.is_file() else weights.SHIPPED)
+        self._predictor = single_image.load(
+            path, precision="auto", device=device, camera_curve="srgb"
+        )
+        self._primaries, self._white, self._peak = primaries, white, peak
+
+    def measured(self, reduced: np.ndarray) -> np.ndarray:
+        return np.empty(0)
+
+    def of(self, parameters: np.ndarray) -> Convert:
+        return self._convert
+
+    def _convert(self, codes: np.ndarray) -> np.ndarray:
+        picture = as_rec709(codes, self._primaries)
+        # A level found for each frame would flicker: 1.0 is white in every one.
+        light = self._predictor.reconstruct(picture, scaling=1.0)
+        gain = light / np.maximum(srgb_decode(picture), np.float32(1e-4))
+        light = np.float32(self._white) * _linear(picture) * np.maximum(gain, np.float32(1.0))
+        light = light @ REC709_TO_REC2020.T.astype(np.float32)
+        largest = np.maximum(light.max(axis=-1, keepdims=True), np.float32(1e-6))
+        light *= np.minimum(np.float32(1.0), np.float32(self._peak) / largest)
+        return np.asarray(pq_signal(light))
+
+
+Method = Formula | Curves | Unet | Highlights
+
+
+def _network(path: Path, kind: type[Kind], device: str) -> tuple[Network, Kind]:
+    arrays, record = weights.load(path)
+    found = weights.checked(arrays, record, kind, str(path))
+    on_gpu = backend.prepare(device)
+    return backend.network(path, arrays, found, on_gpu=on_gpu), found
+
+
+def weights_of(name: str, params: Path | None = None) -> Path | None:
+    """The weights file of a method; None: it has none."""
+    usual = {
+        "curves": CURVES,
+        "unet": UNET,
+        "hdrcnn": weights.VIDEO if weights.VIDEO.is_file() else weights.SHIPPED,
+    }.get(name)
+    return None if usual is None else params or usual
+
+
+METHODS = ("curves", "unet", "bt2446a", "bt2446c", "hdrcnn")
+
+
+def method(
+    name: str, primaries: Chromaticities, white: float = WHITE, peak: float = PEAK,
+    params: Path | None = None, device: str = "auto",
+) -> Method:  # fmt: skip
+    """One of `METHODS` for a film of those primaries.
+
+    white, peak: cd/m^2 of diffuse white and of the brightest light, for what has them. Raises
+    WeightsError, DeviceError.
+    """
+    path = weights_of(name, params)
+    if name == "curves":
+        return Curves(primaries, white, peak, path or CURVES, device)
+    if name == "unet":
+        return Unet(primaries, peak, path or UNET, device)
+    if name == "hdrcnn":
+        return Highlights(primaries, white, peak, path, device)
+    return Formula(name, primaries)
+
+
+def averaged(parameters: Sequence[np.ndarray], cut_before: Sequence[bool], here: int) -> np.ndarray:
+    """The parameters of frame `here`: means of those of its shot, `AVERAGED` frames to each side at
+    most, whose weight falls off as that of a Hann window. A cut is never looked across.
+
+    parameters: [P] of consecutive frames; cut_before: whether a cut is before each.
+    """
+    first = last = here
+    while first > 0 and here - first < AVERAGED and not cut_before[first]:
+        first -= 1
+    while last + 1 < len(parameters) and last - here < AVERAGED and not cut_before[last + 1]:
+        last += 1
+    places = np.arange(first, last + 1)
+    share = np.cos(np.pi / 2.0 * (places - here) / (AVERAGED + 1)) ** 2
+    return np.asarray(np.average(np.asarray(parameters[first : last + 1]), axis=0, weights=share))

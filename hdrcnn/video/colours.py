@@ -1,0 +1,81 @@
+"""What a film says of its colours, by ITU-T H.273, and what is assumed if it says nothing.
+
+A film without tags is shown by players as BT.709 if it is of HD size, else as BT.601, with limited
+range: those conventions are followed, and reported.
+"""
+
+import dataclasses
+
+from hdrcnn.colour.primaries import REC709, REC2020, Chromaticities
+
+UNSPECIFIED = 2
+PQ, HLG = 16, 18
+"""Transfer characteristics of films that are HDR already."""
+BT2020 = 9
+"""Primaries, and the matrix with non-constant luminance."""
+LIMITED, FULL = 1, 2
+"""FFmpeg's numbers of the ranges; 0: not said."""
+RGB = 0
+"""The matrix of a film that is stored as R'G'B'."""
+HD_ROWS = 720
+"""Rows of HD; also 1280 columns."""
+
+_PAL: Chromaticities = (0.64, 0.33, 0.29, 0.60, 0.15, 0.06, 0.3127, 0.3290)
+_SMPTE_C: Chromaticities = (0.63, 0.34, 0.31, 0.595, 0.155, 0.07, 0.3127, 0.3290)
+_DISPLAY_P3: Chromaticities = (0.680, 0.320, 0.265, 0.690, 0.150, 0.060, 0.3127, 0.3290)
+PRIMARIES: dict[int, Chromaticities] = {
+    1: REC709, 5: _PAL, 6: _SMPTE_C, 7: _SMPTE_C, BT2020: REC2020, 12: _DISPLAY_P3,
+}  # fmt: skip
+"""By the number of the tag; H.273, table 2."""
+LUMA: dict[int, tuple[float, float]] = {
+    1: (0.2126, 0.0722), 4: (0.30, 0.11), 5: (0.299, 0.114), 6: (0.299, 0.114),
+    7: (0.212, 0.087), BT2020: (0.2627, 0.0593),
+}  # fmt: skip
+"""Weights of red and blue in luma, by the number of the matrix; H.273, table 4."""
+NAMES = {1: "BT.709", 5: "BT.601", 6: "BT.601", BT2020: "BT.2020"}
+
+
+@dataclasses.dataclass(frozen=True)
+class Tags:
+    """As numbers of H.273, and of the range as FFmpeg counts."""
+
+    matrix: int = UNSPECIFIED
+    range: int = 0
+    primaries: int = UNSPECIFIED
+    transfer: int = UNSPECIFIED
+
+    @property
+    def hdr(self) -> str:
+        """PQ or HLG if the film is HDR already, else empty."""
+        return {PQ: "PQ", HLG: "HLG"}.get(self.transfer, "")
+
+
+@dataclasses.dataclass(frozen=True)
+class Colours:
+    """How the codes of an SDR film become R'G'B'."""
+
+    luma: tuple[float, float] | None
+    """Weights of red and blue in luma; None: the codes are R'G'B'."""
+    full: bool
+    """Full range; else limited: black at 16, white at 235 of 8 bits."""
+    primaries: Chromaticities
+
+
+def settled(tags: Tags, width: int, height: int, rgb: bool) -> tuple[Colours, list[str]]:
+    """The colours of a film of that size, and what had to be assumed, a phrase each.
+
+    rgb: its samples are R'G'B', whatever the tags say.
+    """
+    notes = []
+    hd = height >= HD_ROWS or width >= 1280
+    matrix, full, primaries = tags.matrix, tags.range == FULL, tags.primaries
+    if not rgb and matrix not in LUMA:
+        matrix = 1 if hd else 6
+        notes.append(f"no usable matrix tag: {NAMES[matrix]} by its size")
+    if not rgb and tags.range not in (LIMITED, FULL):
+        notes.append("no range tag: limited")
+    if primaries not in PRIMARIES:
+        primaries = BT2020 if matrix == BT2020 and not rgb else 1
+        notes.append(f"no usable primaries tag: {NAMES[primaries]}")
+    luma = None if rgb else LUMA[matrix]
+    return Colours(luma, full or rgb, PRIMARIES[primaries]), notes

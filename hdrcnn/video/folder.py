@@ -1,0 +1,63 @@
+"""A folder of pictures as a film: TIFF or PNG, in natural order, of one size."""
+
+from collections.abc import Iterator
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from hdrcnn.files import ImageError, natural_key
+from hdrcnn.readers.photograph import as_stored, read_photograph
+from hdrcnn.video.colours import Colours
+from hdrcnn.video.library import pyav
+from hdrcnn.video.source import Film
+
+ENDINGS = (".png", ".tif", ".tiff")
+RATE = Fraction(24)
+"""Frames per second, unless another is asked for."""
+
+
+def probe(path: Path, rate: Fraction | None) -> Film:
+    """The film of a folder; time counts its frames. Raises ImageError."""
+    files = sorted(
+        (
+            file
+            for file in path.iterdir()
+            if file.suffix.lower() in ENDINGS and not file.name.startswith(".")
+        ),
+        key=lambda file: natural_key(file.name),
+    )
+    if not files:
+        raise ImageError(f"{path}: no frames, PNG or TIFF, in this folder")
+    first = read_photograph(files[0])
+    rows, columns = first.code.shape[:2]
+    notes = () if rate else (f"{RATE} frames per second: --fps for another rate",)
+    rate = rate or RATE
+    times = np.arange(len(files), dtype=np.int64)
+    colours = Colours(None, True, first.chromaticities)
+    return Film(
+        path, columns, rows, 1 / rate, rate, times, times, colours, False, Fraction(1), None,
+        notes, True, -1, tuple(files),
+    )  # fmt: skip
+
+
+def decoded(film: Film, start: int | None, end: int | None) -> Iterator[tuple[int, Any]]:
+    """Time and frame, as `decode.frames` has them. Raises ImageError."""
+    last = len(film.files) if end is None else min(end, len(film.files))
+    for time in range(start or 0, last):
+        file = film.files[time]
+        photo = read_photograph(file)
+        if photo.code.shape[:2] != (film.height, film.width):
+            rows, columns = photo.code.shape[:2]
+            raise ImageError(
+                f"{file}: {columns}x{rows}, and the first frame {film.width}x{film.height}; the "
+                "frames of a film have one size"
+            )
+        codes = as_stored(photo.code, photo.bits)
+        if codes.dtype.kind == "f":  # Of other depths than 8 and 16 bits.
+            codes = np.round(codes * np.float32(65535.0)).astype(np.uint16)
+        kind = "gbrp" if codes.dtype == np.uint8 else "gbrp16le"
+        frame = pyav().VideoFrame.from_ndarray(np.ascontiguousarray(codes), kind)
+        frame.pts, frame.time_base = time, film.time_base
+        yield time, frame

@@ -1,0 +1,290 @@
+"""Segments, and what else the film holds, joined to one file without encoding anything again."""
+
+import contextlib
+import dataclasses
+import heapq
+import io
+import struct
+from collections import deque
+from collections.abc import Iterator, Sequence
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+from hdrcnn.files import ImageError, finished_whole, not_written
+from hdrcnn.video.colours import HLG, Tags
+from hdrcnn.video.encode import Encoding, padded
+from hdrcnn.video.library import pyav, reading, reason
+from hdrcnn.video.light import whole, with_levels
+from hdrcnn.video.source import Film, packet_time
+
+FORMATS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska"}
+"""Containers by the ending of the result."""
+COPIED = ("audio", "subtitle", "attachment")
+
+
+@dataclasses.dataclass(frozen=True)
+class ReadBack:
+    """What the file of a result says."""
+
+    codec: str
+    size: tuple[int, int]
+    pixel_format: str
+    tags: Tags
+    peak: float | None
+    """cd/m^2 of the mastering display."""
+    max_cll: int | None
+    max_fall: int | None
+    aspect: Fraction
+    """Width of a sample by its height."""
+
+    @property
+    def described(self) -> str:
+        """For the user."""
+        kind = "HLG" if self.tags.transfer == HLG else "HDR10 (PQ)"
+        levels = f", MaxCLL {self.max_cll}, MaxFALL {self.max_fall}" if self.max_cll else ""
+        codec = {"hevc": "HEVC Main 10", "av1": "AV1, 10 bits"}.get(self.codec, self.codec)
+        return f"{codec}, {kind}, BT.2020, {self.size[0]}x{self.size[1]}{levels}"
+
+
+def read_back(path: Path) -> ReadBack:
+    """Of the first frame of a film. Raises ImageError."""
+    av = pyav()
+    kinds = av.sidedata.sidedata.Type
+    with reading(path), av.open(str(path)) as container:
+        stream = container.streams.video[0]
+        frame = next(container.decode(stream))
+        tags = Tags(
+            *map(int, (frame.colorspace, frame.color_range, frame.color_primaries, frame.color_trc))
+        )
+        display = frame.side_data.get(kinds.MASTERING_DISPLAY_METADATA)
+        levels = frame.side_data.get(kinds.CONTENT_LIGHT_LEVEL)
+        peak = cll = fall = None
+        if display is not None:  # AVMasteringDisplayMetadata: ten fractions, two flags.
+            numbers = struct.unpack("22i", bytes(display)[:88])
+            peak = numbers[18] / numbers[19]
+        if levels is not None:
+            cll, fall = struct.unpack("2I", bytes(levels)[:8])
+        aspect = Fraction(stream.sample_aspect_ratio or 0) or Fraction(1)
+        size, codec = (frame.width, frame.height), stream.codec_context.codec.canonical_name
+        return ReadBack(codec, size, frame.format.name, tags, peak, cll, fall, aspect)
+
+
+def check(path: Path, film: Film, encoding: Encoding, levels: tuple[float, float]) -> ReadBack:
+    """Reads the tags of a result back. Raises ImageError if they are not those wanted."""
+    found = read_back(path)
+    wanted: dict[str, Any] = {
+        "size": (padded(film.width), padded(film.height)),
+        "pixel_format": "yuv420p10le",
+        "tags": encoding.tags,
+        "codec": encoding.codec,
+        "aspect": film.aspect,
+    }
+    if encoding.transfer == "pq":
+        wanted["max_cll"], wanted["max_fall"] = map(whole, levels)
+    for name, value in wanted.items():
+        if getattr(found, name) != value:
+            raise ImageError(
+                f"{path}: its {name.replace('_', ' ')} reads back as {getattr(found, name)}, not "
+                f"{value}; please report it"
+            )
+    if encoding.transfer == "pq" and (
+        found.peak is None or abs(found.peak - encoding.peak) > 0.01 * encoding.peak
+    ):
+        raise ImageError(
+            f"{path}: its mastering display reads back as {found.peak}; please report it"
+        )
+    return found
+
+
+def format_of(path: Path) -> str:
+    """The container of a result by its ending. Raises ImageError."""
+    try:
+        return FORMATS[path.suffix.lower()]
+    except KeyError:
+        raise ImageError(
+            f"{path}: what film is that? End it in {', '.join(FORMATS)}, or name a folder for "
+            "frames"
+        ) from None
+
+
+def check_streams(film: Film, result: Path, encoding: Encoding) -> list[str]:
+    """What of a film is left out of a result of that kind, a phrase each.
+
+    Raises ImageError if sound or subtitles would be lost.
+    """
+    kind, left = format_of(result), list[str]()
+    if kind == "mov" and encoding.codec == "av1":
+        raise ImageError(f"{result}: .mov holds no AV1; end it in .mp4, or give --codec=hevc")
+    if kind == "matroska" and encoding.codec == "av1" and film.aspect != 1:
+        raise ImageError(
+            f"{film.path}: its samples are {film.aspect} as wide as high, which is lost with "
+            "--codec=av1 in .mkv; give --out another ending, or --codec=hevc"
+        )
+    if film.files:
+        return left
+    av = pyav()
+    with reading(film.path), av.open(str(film.path)) as container:
+        for stream in container.streams:
+            if stream.index == film.stream:
+                continue
+            name = (
+                stream.codec_context.codec.canonical_name if stream.codec_context else stream.type
+            )
+            if stream.type == "attachment" and kind == "matroska":
+                continue
+            if stream.type == "data" and container.chapters():
+                continue  # Their titles, which are copied as chapters.
+            if stream.type not in ("audio", "subtitle"):
+                left.append(f"{stream.type} stream {stream.index} ({name}) is left out")
+            elif not _holds(kind, name):
+                raise ImageError(
+                    f"{film.path}: its {stream.type} stream {stream.index} ({name}) cannot be "
+                    f"copied into {result.suffix}; give --out={result.with_suffix('.mkv').name}"
+                )
+    return left
+
+
+def _holds(kind: str, codec: str) -> bool:
+    av = pyav()
+    if kind in ("mp4", "mov") and codec in ("subrip", "ass", "webvtt", "text"):
+        return False
+    try:
+        with av.open(io.BytesIO(), "w", format=kind) as container:
+            return codec in container.supported_codecs
+    except av.error.FFmpegError:
+        return False
+
+
+Encoded = Sequence[tuple[Path, int]]
+"""The files of segments, in their order, and the time of the first frame of each."""
+
+
+def _packets(film: Film, file: Path, first: int) -> list[tuple[int, Any]]:
+    """Time and packet, in the order in which they are decoded, of one segment."""
+    with reading(file), pyav().open(str(file), format="nut") as container:
+        packets = [packet for packet in container.demux(video=0) if packet.size]
+    # The container moves times so that none is negative.
+    begin = min(packet.pts for packet in packets)
+    return [
+        (first + round((packet.pts - begin) * packet.time_base / film.time_base), packet)
+        for packet in packets
+    ]
+
+
+def _depth(film: Film, encoded: Encoded) -> int:
+    """By how many frames at most a frame is decoded before its turn to be shown."""
+    depth = 0
+    for file, first in encoded:
+        times = [time for time, _ in _packets(film, file, first)]
+        ranks = {time: rank for rank, time in enumerate(sorted(times))}
+        depth = max(depth, *(index - ranks[time] for index, time in enumerate(times)))
+    return depth
+
+
+def _pictures(
+    film: Film, encoded: Encoded, stream: Any, codec: str, levels: tuple[float, float] | None
+) -> Iterator[tuple[Fraction, int, Any]]:
+    """Packets of all segments, with the time at which they are decoded, in seconds.
+
+    That time is when the frame is shown which has the packet's place if none is moved; so it rises
+    over the borders of segments, however long each frame is.
+    """
+    depth, step = _depth(film, encoded), max(1, round(1 / (film.rate * film.time_base)))
+    waiting = deque(encoded[0][1] - step * (depth - index) for index in range(depth))
+    for file, first in encoded:
+        packets = _packets(film, file, first)
+        waiting += sorted(time for time, _ in packets)
+        for time, packet in packets:
+            data = bytes(packet)
+            if levels is not None and packet.is_keyframe:
+                data = with_levels(data, codec, *levels)[0]
+            made = pyav().Packet(data)
+            made.pts, made.dts, made.time_base = time, waiting.popleft(), film.time_base
+            made.duration = step if film.steady else None
+            made.is_keyframe, made.stream = packet.is_keyframe, stream
+            yield made.dts * film.time_base, 0, made
+
+
+def _others(container: Any, streams: dict[int, Any]) -> Iterator[tuple[Fraction, int, Any]]:
+    """Packets of what is copied, with their time in seconds."""
+    last = Fraction(-1)
+    sources = [stream for stream in container.streams if stream.index in streams]
+    if not sources:
+        return
+    for packet in container.demux(*sources):
+        if not packet.size:
+            continue
+        time = packet.dts if packet.dts is not None else packet_time(packet)
+        last = last if time is None else max(last, time * packet.time_base)
+        packet.stream = streams[packet.stream_index]
+        yield last, 1, packet
+
+
+def join(
+    film: Film, encoded: Encoded, result: Path, encoding: Encoding, levels: tuple[float, float]
+) -> ReadBack:
+    """Writes the result from its segments, and reads it back.
+
+    levels: MaxCLL and MaxFALL of the film, cd/m^2. Raises ImageError; nothing half-written has the
+    name of the result.
+    """
+    with finished_whole(result) as temporary:
+        try:
+            _join(film, encoded, temporary, result, encoding, levels)
+        except pyav().error.FFmpegError as error:
+            raise not_written(result, reason(error)) from error
+        return check(temporary, film, encoding, levels)
+
+
+def _join(
+    film: Film, encoded: Encoded, temporary: Path, result: Path, encoding: Encoding,
+    levels: tuple[float, float],
+) -> None:  # fmt: skip
+    av = pyav()
+    patched = levels if encoding.transfer == "pq" else None
+    kind = format_of(result)
+    with contextlib.ExitStack() as stack:
+        output = stack.enter_context(av.open(str(temporary), "w", format=kind))
+        first = stack.enter_context(av.open(str(encoded[0][0]), format="nut"))
+        source = None if film.files else stack.enter_context(av.open(str(film.path)))
+        copied: dict[int, Any] = {}
+        video: Any = None
+        for stream in [None] if source is None else source.streams:
+            if stream is None or stream.index == film.stream:
+                video = output.add_stream_from_template(first.streams.video[0], opaque=True)
+                video.time_base = film.time_base
+                _describe(video, film, encoding, patched)
+                if kind in ("mp4", "mov") and encoding.codec == "hevc":
+                    video.codec_context.codec_tag = "hvc1"
+                if stream is not None:
+                    video.metadata.update(stream.metadata)
+                    video.disposition = stream.disposition
+            elif stream.type in ("audio", "subtitle") or (
+                stream.type == "attachment" and kind == "matroska"
+            ):
+                made = output.add_stream_from_template(stream)
+                made.metadata.update(stream.metadata)
+                made.disposition = stream.disposition
+                copied[stream.index] = made
+        if source is not None:
+            output.metadata.update(source.metadata)
+            if source.chapters():
+                output.set_chapters(source.chapters())
+        pictures = _pictures(film, encoded, video, encoding.codec, patched)
+        others = iter(()) if source is None else _others(source, copied)
+        for _, _, packet in heapq.merge(pictures, others, key=lambda item: item[:2]):
+            output.mux(packet)
+
+
+def _describe(
+    video: Any, film: Film, encoding: Encoding, levels: tuple[float, float] | None
+) -> None:
+    context, tags = video.codec_context, encoding.tags
+    context.colorspace, context.color_range = tags.matrix, tags.range
+    context.color_primaries, context.color_trc = tags.primaries, tags.transfer
+    context.sample_aspect_ratio = film.aspect
+    if levels is not None and context.extradata:
+        context.extradata = with_levels(context.extradata, encoding.codec, *levels)[0]
+    if film.rotation is not None:
+        video.set_display_matrix(struct.unpack("9i", film.rotation[:36]))

@@ -1,0 +1,51 @@
+"""PyAV, an optional package: FFmpeg's decoders, encoders and containers."""
+
+import contextlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+
+from hdrcnn.files import ImageError, shown
+
+LEAST = 18
+"""Version of PyAV."""
+
+
+def pyav() -> ModuleType:
+    """The module `av`. Raises ImageError, one line that says how to install it."""
+    os.environ.setdefault("SVT_LOG", "1")  # Errors alone; they are raised as well.
+    try:
+        import av
+    except ImportError as error:
+        raise ImageError("films need one package more; pip install av") from error
+    if int(av.__version__.partition(".")[0]) < LEAST:  # Neither PQ formats nor the rotation.
+        raise ImageError(
+            f"films need PyAV {LEAST} or newer, not {av.__version__}; pip install --upgrade av "
+            "(Python 3.11 or newer)"
+        )
+    return av
+
+
+def clock(seconds: float) -> str:
+    """Minutes and seconds, or hours too: 1:05.2, 2:00:10.0."""
+    minutes, rest = divmod(max(0.0, seconds), 60.0)
+    hours, minutes = divmod(int(minutes), 60)
+    return f"{hours}:{minutes:02}:{rest:04.1f}" if hours else f"{minutes}:{rest:04.1f}"
+
+
+def reason(error: Exception) -> str:
+    """What FFmpeg says went wrong, as part of one line."""
+    return shown(getattr(error, "strerror", None) or error)
+
+
+@contextlib.contextmanager
+def reading(path: Path, what: str = "cannot be read") -> Iterator[None]:
+    """Errors of FFmpeg while a film is read, as one line. Raises ImageError."""
+    av = pyav()
+    try:
+        yield
+    except FileNotFoundError as error:
+        raise ImageError(f"{path}: no such file") from error
+    except (av.error.FFmpegError, OSError) as error:
+        raise ImageError(f"{path}: {what}: {reason(error)}") from error

@@ -1,0 +1,123 @@
+"""The pieces of work that a film is made of, and which of them are there already.
+
+    OUT.mp4.segments/
+      film.json      what the segments were made of and how
+      00001.nut      encoded frames
+      00001.json     their figures, written last: the segment is whole
+
+The folder lies beside the result and is removed when that is whole. A segment whose film, version,
+weights or settings differ from what is asked for is made again.
+"""
+
+import contextlib
+import dataclasses
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from hdrcnn.files import ImageError, finished_whole, not_written
+from hdrcnn.video.source import Film, units
+
+SECONDS = 8.0
+"""Of a segment, at least; it ends at the next key frame of the film."""
+LONGEST = 2.0
+"""Times `SECONDS`, at which it ends anywhere."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Segment:
+    """Frames whose time is `start` or later and before `end`."""
+
+    number: int
+    """Counted from 1."""
+    start: int
+    end: int | None
+    """None: all that are left."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Figures:
+    """What is known of a segment that is converted."""
+
+    frames: int
+    first: int
+    """The time of its first frame: its file begins at 0, or later."""
+    max_cll: float
+    """The brightest channel of any pixel, cd/m^2."""
+    max_fall: float
+    """The largest mean of a frame's brightest channels, cd/m^2."""
+    cuts: int = 0
+
+
+def planned(film: Film, seconds: float = SECONDS) -> list[Segment]:
+    """The segments of a film, in their order; they depend on nothing but the film and `seconds`."""
+    least, starts = units(seconds, film.time_base), [int(film.times[0])]
+    most, last = units(LONGEST * seconds, film.time_base), int(film.times[-1])
+    while True:
+        index = np.searchsorted(film.keys, starts[-1] + least)
+        following = int(film.keys[index]) if index < len(film.keys) else last + 1
+        if following > starts[-1] + most:
+            later = film.times[film.times >= starts[-1] + least]
+            following = int(later[0]) if len(later) else last
+        # What is left is no segment of its own if it is short.
+        if following < starts[-1] + least or following + least // 2 > last:
+            break
+        starts.append(following)
+    ends = [*starts[1:], None]
+    return [
+        Segment(n, start, end) for n, (start, end) in enumerate(zip(starts, ends, strict=True), 1)
+    ]
+
+
+class Folder:
+    """Of the segments of one result."""
+
+    def __init__(self, result: Path) -> None:
+        self.path = result.with_name(f"{result.name}.segments")
+
+    def prepare(self, recipe: dict[str, Any]) -> bool:
+        """Makes the folder, and empties it unless its segments were made by the same recipe.
+
+        Returns whether there was something else. Raises ImageError if it cannot be written, or is
+        not a folder of segments.
+        """
+        told = json.dumps(recipe, indent=1, sort_keys=True)
+        place, changed = self.path / "film.json", False
+        try:
+            if self.path.exists() and any(self.path.iterdir()):
+                if not place.is_file():
+                    raise ImageError(f"{self.path}: not a folder of segments; move it away")
+                if place.read_text(encoding="utf-8") == told:
+                    return False
+                changed = True
+                self.remove()
+            self.path.mkdir(parents=True, exist_ok=True)
+            with finished_whole(place) as temporary:
+                temporary.write_text(told, encoding="utf-8")
+        except OSError as error:
+            raise not_written(self.path, error.strerror or error) from error
+        return changed
+
+    def file(self, segment: Segment) -> Path:
+        """Where its frames are."""
+        return self.path / f"{segment.number:05}.nut"
+
+    def done(self, segment: Segment) -> Figures | None:
+        """What is known of a segment that is whole; None if it is not there."""
+        with contextlib.suppress(OSError, ValueError, TypeError):
+            told = self.file(segment).with_suffix(".json").read_text(encoding="utf-8")
+            if self.file(segment).stat().st_size:
+                return Figures(**json.loads(told))
+        return None
+
+    def finish(self, segment: Segment, figures: Figures) -> None:
+        """Says that a segment is whole. Raises ImageError."""
+        with finished_whole(self.file(segment).with_suffix(".json")) as temporary:
+            temporary.write_text(json.dumps(dataclasses.asdict(figures)), encoding="utf-8")
+
+    def remove(self) -> None:
+        """With all that is in it; if that cannot be, it harms nothing."""
+        shutil.rmtree(self.path, ignore_errors=True)

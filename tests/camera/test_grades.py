@@ -1,0 +1,73 @@
+"""Grades from HDR to SDR: figures of ffmpeg's tone mapping, inverses, what every grade keeps."""
+
+import numpy as np
+import pytest
+from hypothesis import given, strategies as st
+
+from hdrcnn.colour.sdr import sdr_linear
+from training_code.camera import grades
+
+NEUTRAL = {"saturation": 1.0}
+
+
+@pytest.mark.parametrize(("x", "y"), [(1.0, 0.66310), (2.0, 0.82254), (5.0, 0.95009), (10.0, 1.0)])
+def test_moebius_at_a_peak_of_ten(x, y):
+    assert float(grades.moebius(np.array(x), 10.0)) == pytest.approx(y, abs=1e-5)
+
+
+def test_moebius_is_straight_below_three_tenths_and_smooth_there():
+    x = np.array([0.0, 0.1, 0.299])
+    np.testing.assert_array_equal(grades.moebius(x, 10.0), x)
+    near = grades.moebius(np.array([0.3, 0.3001]), 10.0)
+    assert near[0] == pytest.approx(0.3)
+    assert (near[1] - near[0]) / 1e-4 == pytest.approx(1.0, abs=1e-3)
+
+
+def test_reinhard_at_a_peak_of_ten():
+    assert float(grades.reinhard(np.array(1.0), 10.0)) == pytest.approx(0.55)
+    assert float(grades.reinhard(np.array(10.0), 10.0)) == pytest.approx(1.0)
+
+
+@given(st.floats(0.0, 10.0))
+def test_inverse_reinhard(x):
+    assert float(grades.inverse_reinhard(grades.reinhard(np.array(x)))) == pytest.approx(x)
+
+
+@pytest.mark.parametrize("curve", [grades.hable, grades.moebius, grades.reinhard])
+def test_curves_rise_to_one_at_the_peak(curve):
+    x = np.linspace(0.0, 4.0, 400)
+    y = curve(x, 4.0)
+    assert (np.diff(y) > 0).all()
+    assert (y[0], y[-1]) == (pytest.approx(0.0, abs=1e-6), pytest.approx(1.0))
+
+
+def test_hable_by_hand():
+    # f(x) = (x (0.15 x + 0.05) + 0.004) / (x (0.15 x + 0.5) + 0.06) - 0.02 / 0.3
+    bent = {x: (x * (0.15 * x + 0.05) + 0.004) / (x * (0.15 * x + 0.5) + 0.06) for x in (1.0, 5.0)}
+    expected = (bent[1.0] - 0.02 / 0.3) / (bent[5.0] - 0.02 / 0.3)
+    assert float(grades.hable(np.array(1.0), 5.0)) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("name", grades.NAMES)
+def test_every_grade_is_codes_and_rises_along_grey(name):
+    light = np.repeat(np.linspace(0.01, 999.0, 300, dtype=np.float32)[:, None], 3, axis=1)
+    codes = grades.Grade(name)(light)
+    assert codes.dtype == np.float32
+    assert codes.min() >= 0.0
+    assert codes.max() <= 1.0
+    assert (np.diff(codes, axis=0) >= -1e-5).all()
+    np.testing.assert_allclose(codes, np.repeat(codes[:, :1], 3, axis=1), atol=2e-3)
+
+
+def test_a_curve_on_the_largest_channel_keeps_ratios():
+    light = np.array([[400.0, 100.0, 50.0]], np.float32)
+    # Within Rec. 709, so that nothing is held at its border.
+    light = (light @ np.linalg.inv(grades.REC2020_TO_REC709).T).astype(np.float32)
+    codes = grades.Grade("reinhard")(light)
+    linear = sdr_linear(codes.astype(np.float64))
+    np.testing.assert_allclose(linear / linear[..., :1], light / light[..., :1], rtol=1e-3)
+
+
+def test_an_unknown_grade_is_refused():
+    with pytest.raises(ValueError, match="sepia"):
+        grades.Grade("sepia")(np.ones((1, 3), np.float32))

@@ -1,0 +1,140 @@
+"""The command `hdrcnn film`: what it says, and what goes wrong in one line."""
+
+import subprocess
+import sys
+import textwrap
+
+import av
+import pytest
+
+from hdrcnn.cli import film as command
+from hdrcnn.cli.main import main, parser_of
+from hdrcnn.cli.parser import UsageError
+from hdrcnn.files import ImageError, UserError
+from hdrcnn.video.join import read_back
+from tests.conftest import ROOT
+from tests.video.clips import film, shot
+
+FAST = ("--method", "bt2446c", "--preset", "ultrafast", "--segment_seconds", "0.5")
+
+
+def parsed(*arguments):
+    return parser_of(command, "hdrcnn film").parse(arguments)
+
+
+def test_a_film_is_converted_and_told_of(tmp_path, capsys):
+    path = film(tmp_path / "a.mp4", shot(30), tags=None)
+    result = tmp_path / "b.mp4"
+    assert main(["film", str(path), "--out", str(result), *FAST]) == 0
+    said = capsys.readouterr()
+    assert "64x48, 24 frames/s, 0:01.2" in said.out
+    assert "30 of 30 frames" in said.out
+    assert "left" in said.out
+    assert "HDR10 (PQ)" in said.out
+    assert "BT.601" in said.err  # No tags, and small.
+    assert read_back(result).tags.transfer == 16
+
+
+def test_frames_are_written_to_a_folder(tmp_path, capsys):
+    path = film(tmp_path / "a.mp4", shot(3))
+    folder = tmp_path / "frames"
+    arguments = ["film", str(path), "--out", str(folder), "--method", "bt2446c", "--quiet"]
+    assert main([*arguments, "--format", "tiff"]) == 0
+    assert len(list(folder.glob("*.tif"))) == 3
+    assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "word"),
+    [
+        ((), "one FILM"),
+        (("a.mp4", "b.mp4", "--out", "c.mp4"), "one FILM"),
+        (("a.mp4",), "--out"),
+        (("a.mp4", "--out", "b.mp4", "--method", "bt2446a", "--white", "100"), "--white"),
+        (("a.mp4", "--out", "b.mp4", "--method", "bt2446c", "--peak", "600"), "--peak"),
+        (("a.mp4", "--out", "b.mp4", "--white", "500", "--peak", "400"), "below"),
+    ],
+)
+def test_flags_that_mean_nothing_are_refused(arguments, word):
+    with pytest.raises(UsageError, match=word):
+        command.main(parsed(*arguments))
+
+
+@pytest.mark.parametrize(
+    ("extra", "word"),
+    [
+        (("--out", "x.webm"), "x.webm"),
+        (("--out", "b.mp4", "--format", "exr"), "--format"),
+        (("--out", "folder", "--codec", "av1"), "--codec"),
+        (("--out", "b.mp4", "--fps", "25"), "--fps"),
+        (("--out", "b.mp4", "--codec", "av1"), "too small"),
+        (("--out", "b.mp4", "--preset", "nonsense"), "libx265"),
+        (("--out", "there.mp4"), "--overwrite"),
+        (("--out", "a.mp4", "--overwrite"), "itself"),
+    ],
+)
+def test_what_cannot_be_is_one_line(tmp_path, monkeypatch, extra, word):
+    monkeypatch.chdir(tmp_path)
+    film(tmp_path / "a.mp4", shot(6))
+    (tmp_path / "there.mp4").write_bytes(b"mine")
+    before = (tmp_path / "a.mp4").read_bytes()
+    with pytest.raises((UserError, ValueError), match=word) as caught:
+        main(["film", "a.mp4", "--method", "bt2446c", *extra])
+    assert "\n" not in str(caught.value)
+    assert (tmp_path / "there.mp4").read_bytes() == b"mine"
+    assert (tmp_path / "a.mp4").read_bytes() == before
+    assert not (tmp_path / "b.mp4").exists()
+
+
+def test_a_missing_encoder_is_named(tmp_path, monkeypatch):
+    path = film(tmp_path / "a.mp4", shot(3))
+
+    def none(name, mode):
+        raise av.error.EncoderNotFoundError(1, "no such encoder", name)
+
+    monkeypatch.setattr(av, "Codec", none)
+    with pytest.raises(ImageError, match="libx265"):
+        main(["film", str(path), "--out", str(tmp_path / "b.mp4"), "--method", "bt2446c"])
+
+
+def test_without_pyav_it_says_how_to_install_it(tmp_path, monkeypatch):
+    path = film(tmp_path / "a.mp4", shot(3))
+    monkeypatch.setitem(sys.modules, "av", None)
+    with pytest.raises(ImageError, match="pip install av"):
+        main(["film", str(path), "--out", str(tmp_path / "b.mp4"), "--method", "bt2446c"])
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [("25", "25"), ("23.976", "24000/1001"), ("29.97", "30000/1001"), ("24000/1001", "24000/1001")],
+)
+def test_rates_are_read(text, value):
+    assert str(command.rate(text)) == value
+
+
+def test_a_full_disk_leaves_whole_segments_and_no_result(tmp_path):
+    """Files above a size cannot be written; the first segment is small, the second is noise."""
+    import numpy as np
+
+    noise = np.random.default_rng(1).integers(0, 256, (12, 96, 128, 3), np.uint8)
+    path = film(tmp_path / "a.mp4", [*shot(12, size=(128, 96)), *noise], options={"crf": "12"})
+    limit = 20000
+    script = f"""
+        import resource, signal, sys
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, ({limit}, {limit}))
+        from hdrcnn.cli.main import entry
+        sys.argv = ["hdrcnn", "film", {str(path)!r}, "--out", {str(tmp_path / "b.mp4")!r},
+                    "--method", "bt2446c", "--preset", "ultrafast", "--segment_seconds", "0.5"]
+        entry()
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(script)],
+        cwd=ROOT, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 1, done.stderr
+    assert "cannot be written" in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert not (tmp_path / "b.mp4").exists()
+    left = sorted(place.name for place in (tmp_path / "b.mp4.segments").iterdir())
+    assert left == ["00001.json", "00001.nut", "film.json"]

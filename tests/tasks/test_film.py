@@ -1,0 +1,122 @@
+"""The film training: it learns, goes on where it stopped, and leaves weights that convert."""
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+import pytest
+
+from hdrcnn import weights
+from hdrcnn.models.metadata import FilmCurves, FilmUnet
+from tests.conftest import ROOT
+from tests.run.training import QUICK, losses
+from training_code.camera import clips
+from training_code.camera.grades import Grade
+from training_code.evaluation.film_methods import of_weights
+from training_code.run import checkpoints, config as configs, fit
+from training_code.tasks import film_settings, task
+
+COMMAND = ROOT / "training_code" / "hdrcnn_train.py"
+SMALL: dict[str, Any] = {"size": 64, "batch": 2, "epochs": 2, "steps": 2, "width": 4}
+CLIPS = film_settings.Clips(looks=2, compressed=0.0)
+CONFIGS = {
+    "curves": film_settings.Config(**SMALL, clips=CLIPS),
+    "unet": film_settings.Config(**SMALL, clips=CLIPS, network="unet", base_channels=2),
+}
+
+
+def clip() -> dict[str, np.ndarray]:
+    """A ramp of light, brightening, with grain, graded by Reinhard."""
+    rng = np.random.default_rng(2)
+    ramp = 10.0 ** np.linspace(0.0, 2.9, 96)[None, :, None] * rng.uniform(0.7, 1.0, (64, 96, 3))
+    light = np.stack([ramp, 1.1 * ramp]).astype(np.float32)
+    return {
+        "sdr": clips.graded(light, Grade("reinhard"))[None],
+        "hdr": clips.hdr_words(light)[None],
+    }
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_one_clip_is_learnt(name):
+    config = dataclasses.replace(CONFIGS[name], epochs=40, learning_rate=1e-2, average=0.0)
+    trainee, batch = fit.compiled(task.load("film"), config), clip()
+    first = trainee.train_on_batch(batch, return_dict=True)["loss"]
+    for _ in range(60):
+        trainee.reset_metrics()
+        last = trainee.train_on_batch(batch, return_dict=True)["loss"]
+    assert last < 0.6 * first
+
+
+class Killed(BaseException):
+    """Ends a run as a signal would."""
+
+
+def test_a_run_killed_within_an_epoch_goes_on_to_the_same_weights(
+    scene_folder, held_out, tmp_path, monkeypatch
+):
+    def run(folder: str, minutes: float = 5.0) -> None:
+        running = dataclasses.replace(QUICK, minutes=minutes)
+        fit.train(CONFIGS["curves"], scene_folder, tmp_path / folder, held_out, running, "film")
+
+    save, seen = checkpoints.save, []
+
+    def save_and_die(*arguments):
+        save(*arguments)
+        seen.append(arguments)
+        if len(seen) == 3:
+            raise Killed
+
+    run("whole")
+    with monkeypatch.context() as patch:
+        patch.setattr(checkpoints, "save", save_and_die)
+        with pytest.raises(Killed):
+            run("broken", minutes=1e-9)
+    run("broken")
+    assert losses(tmp_path / "broken") == losses(tmp_path / "whole")
+    whole, broken = (weights.load(tmp_path / f / "weights.npz")[0] for f in ("whole", "broken"))
+    for path, values in whole.items():
+        np.testing.assert_array_equal(broken[path], values)
+    assert (tmp_path / "whole" / "sheets" / "epoch_002.png").is_file()
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_from_scenes_to_a_file_that_converts_and_is_measured(
+    name, scene_folder, held_out, tmp_path, run_python
+):
+    pytest.importorskip("av")
+    arguments = [f"--scenes={scene_folder}", f"--validation={held_out}"]
+    configs.save(CONFIGS[name], "film", tmp_path / "config.json")
+    done = run_python(
+        COMMAND, "--task=film", *arguments, "--config=config.json", "--epochs=1", "--out_dir=run",
+        "--validation_crops=2", cwd=tmp_path,
+    )  # fmt: skip
+    assert "held out: " in done.stdout
+    path = tmp_path / "run" / "weights.npz"
+    record = weights.load(path)[1]
+    assert isinstance(record, FilmCurves if name == "curves" else FilmUnet)
+    assert record.training["scenes"]
+    sdr = clip()["sdr"][0]
+    for found in (method(sdr) for method in of_weights("ours", path).values()):
+        assert found.shape == sdr.shape
+        assert found.min() >= 0.0
+        assert found.max() <= 1.0
+    done = run_python(
+        ROOT / "training_code" / "film_evaluate.py", *arguments, f"--params=ours={path}",
+        "--size=64", "--clips=1", "--frames=2", "--grades=hable,camera", "--out_dir=out",
+        cwd=tmp_path,
+    )  # fmt: skip
+    table = (tmp_path / "out" / "film.md").read_text()
+    assert table.strip() in done.stdout
+    for row in ("BT.2446-A", "BT.2446-C", "Reinhard inverse", "BT.1886, 100", "ours"):
+        assert table.count(f"| {row} |") == 4
+    lines = (tmp_path / "out" / "film.csv").read_text().splitlines()
+    assert len(lines) == 1 + 2 * 2 * (7 if name == "curves" else 6)
+    assert (tmp_path / "out" / "worst.png").is_file()
+
+
+def test_settings_that_cannot_be_are_refused():
+    for wrong in ({"network": "gan"}, {"size": 100}, {"clips": film_settings.Clips(looks=0)}):
+        with pytest.raises(ValueError, match=next(iter(wrong))):
+            dataclasses.replace(CONFIGS["curves"], **wrong)
+    with pytest.raises(ValueError, match="terms"):
+        film_settings.Terms(0.0, 0.0, 0.0, 0.0, 0.0)

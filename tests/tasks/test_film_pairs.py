@@ -1,0 +1,117 @@
+"""Pairs that exist: the published layout, and films aligned in time and by their bars."""
+
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tifffile
+
+from hdrcnn.files import ImageError
+from training_code.tasks import film_pairs
+
+SHAPE = (32, 48)
+RNG = np.random.default_rng(6)
+
+
+def layout(folder: Path, names: tuple[str, ...]) -> None:
+    for kind, code in (("SDR", np.uint8), ("HDR", np.uint16)):
+        place = folder / "Train_dataset" / f"{kind}_train_colour_tiff"
+        place.mkdir(parents=True)
+        for index, name in enumerate(names):
+            picture = np.full((64, 96, 3), 40 * (index + 1) * (257 if kind == "HDR" else 1), code)
+            tifffile.imwrite(place / f"{kind}_{name}.tif", picture)
+
+
+def test_published_layout_is_paired_by_sorted_name(tmp_path):
+    layout(tmp_path, ("b", "a"))
+    pairs = list(film_pairs.folder_pairs(tmp_path, "train", SHAPE))
+    assert [(int(s[0, 0, 0, 0]), int(h[0, 0, 0, 0]) // 257) for s, h in pairs] == [
+        (80, 80), (40, 40),
+    ]  # fmt: skip
+    assert pairs[0][0].shape == pairs[0][1].shape == (2, *SHAPE, 3)
+    assert (pairs[0][0].dtype, pairs[0][1].dtype) == (np.uint8, np.uint16)
+
+
+def test_a_file_without_partner_and_one_of_another_kind_are_refused(tmp_path):
+    with pytest.raises(ImageError, match="SDR_train_colour_tiff"):
+        list(film_pairs.folder_pairs(tmp_path, "train", SHAPE))
+    layout(tmp_path, ("a", "b"))
+    hdr = tmp_path / "Train_dataset" / "HDR_train_colour_tiff"
+    tifffile.imwrite(hdr / "HDR_a.tif", np.zeros((64, 96, 3), np.uint8))
+    with pytest.raises(ImageError, match=r"HDR_a\.tif.*uint16"):
+        list(film_pairs.folder_pairs(tmp_path, "train", SHAPE))
+    (hdr / "HDR_a.tif").write_bytes(b"II*\0 not one")
+    with pytest.raises(ImageError, match=r"HDR_a\.tif"):
+        list(film_pairs.folder_pairs(tmp_path, "train", SHAPE))
+    (hdr / "HDR_b.tif").unlink()
+    with pytest.raises(ImageError, match="2 SDR and 1 HDR"):
+        list(film_pairs.folder_pairs(tmp_path, "train", SHAPE))
+
+
+def film(path: Path, levels: np.ndarray, bar: int, ten: bool) -> None:
+    """A film whose brightness is `levels`, with bars above and below."""
+    av = pytest.importorskip("av")
+    with av.open(str(path), "w") as container:
+        codec = "libx265" if ten else "libx264"
+        stream = container.add_stream(codec, rate=Fraction(24))
+        stream.width, stream.height = 96, 64 + 2 * bar
+        stream.pix_fmt = "yuv420p10le" if ten else "yuv420p"
+        stream.options = {"crf": "10", "preset": "ultrafast"}
+        if ten:
+            stream.options |= {"x265-params": "log-level=none"}
+        for level in levels:
+            picture = np.zeros((64 + 2 * bar, 96, 3), np.uint16 if ten else np.uint8)
+            grain = np.random.default_rng(1).uniform(0.8, 1.0, (64, 96, 1))
+            inside = grain * level * (65535 if ten else 255)
+            picture[bar : bar + 64] = inside.astype(picture.dtype)
+            frame = av.VideoFrame.from_ndarray(picture, format="rgb48le" if ten else "rgb24")
+            space = "BT2020" if ten else "ITU709"
+            container.mux(
+                stream.encode(frame.reformat(format=stream.pix_fmt, dst_colorspace=space))
+            )
+        container.mux(stream.encode())
+
+
+LEVELS = 0.5 + 0.4 * np.convolve(RNG.uniform(-1.0, 1.0, 60), np.ones(3) / 3, "same")
+
+
+def test_films_are_aligned_in_time_and_by_their_bars(tmp_path):
+    for kind in ("sdr", "hdr"):
+        (tmp_path / kind).mkdir()
+    film(tmp_path / "sdr" / "one.mp4", LEVELS[5:], 0, ten=False)
+    film(tmp_path / "hdr" / "one.mkv", 0.6 * LEVELS, 16, ten=True)
+    pairs = list(film_pairs.video_pairs(tmp_path, SHAPE))
+    assert len(pairs) == 3
+    for index, (sdr, hdr) in enumerate(pairs):
+        for place in (0, 1):
+            level = 0.9 * LEVELS[5 + index * film_pairs.STEP + place]
+            assert sdr[place].mean() / 255.0 == pytest.approx(level, abs=0.03)
+            assert hdr[place].mean() / 65535.0 == pytest.approx(0.6 * level, abs=0.03)
+
+
+def test_films_of_something_else_are_refused(tmp_path):
+    for kind in ("sdr", "hdr"):
+        (tmp_path / kind).mkdir()
+    film(tmp_path / "sdr" / "one.mp4", LEVELS, 0, ten=False)
+    other = np.random.default_rng(7).uniform(0.1, 0.9, 60)
+    film(tmp_path / "hdr" / "one.mp4", other, 0, ten=True)
+    with pytest.raises(ImageError, match=r"one\.mp4.*brightness"):
+        list(film_pairs.video_pairs(tmp_path, SHAPE))
+    (tmp_path / "hdr" / "one.mp4").rename(tmp_path / "hdr" / "two.mp4")
+    with pytest.raises(ImageError, match=r"one\.mp4.*hdr/"):
+        list(film_pairs.video_pairs(tmp_path, SHAPE))
+
+
+def test_lag_of_a_series():
+    first = RNG.random(100)
+    for shift in (-7, 0, 11):
+        second = np.roll(first, shift)
+        assert film_pairs.lag(first, second**2)[0] == shift
+
+
+def test_bars_are_left_out():
+    frame = np.zeros((40, 60, 3), np.uint8)
+    frame[6:34, 4:50] = 120
+    assert film_pairs.active(frame) == (slice(6, 34), slice(4, 50))
+    assert film_pairs.active(np.zeros((8, 9, 3), np.uint8)) == (slice(0, 8), slice(0, 9))

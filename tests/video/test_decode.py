@@ -1,0 +1,154 @@
+"""Frames as R'G'B': right colours for every matrix and range, and any part of a film the same."""
+
+from fractions import Fraction
+
+import av
+import imageio.v3 as iio
+import numpy as np
+import pytest
+import tifffile
+
+from hdrcnn.files import ImageError
+from hdrcnn.video import decode, folder, source
+from tests.video.clips import TAGS_709, film, shot
+
+EVEN = [np.full((48, 64, 3), colour, np.uint8) for colour in ((200, 60, 40), (30, 120, 220))]
+
+
+@pytest.mark.parametrize("kind", ["yuv420p", "yuv422p", "yuv444p", "yuv420p10le", "yuv444p10le"])
+@pytest.mark.parametrize("tags", [TAGS_709, (6, 1, 6, 6), (1, 2, 1, 1), (5, 2, 5, 6)])
+def test_colours_come_back(tmp_path, kind, tags):
+    path = film(tmp_path / "a.mkv", EVEN, kind=kind, tags=tags, options={"qp": "0"})
+    frames = list(decode.frames(source.probe(path)))
+    for frame, picture in zip(frames, EVEN, strict=True):
+        assert np.abs(frame.codes() - picture / 255.0).max() < 2.5 / 255.0
+
+
+@pytest.mark.parametrize(
+    ("codec", "kind", "bits"),
+    [
+        ("png", "rgb24", 8),
+        ("png", "rgb48be", 16),
+        ("ffv1", "gbrp10le", 10),
+        ("ffv1", "gbrp12le", 12),
+    ],
+)
+def test_films_of_rgb_come_back(tmp_path, codec, kind, bits):
+    path = tmp_path / ("a.mov" if codec == "png" else "a.mkv")
+    with av.open(str(path), "w") as container:
+        video = container.add_stream(codec, rate=24)
+        video.width, video.height, video.pix_fmt = 64, 48, kind
+        for index, picture in enumerate(shot(2)):
+            codes = np.round(picture / 255.0 * (2**bits - 1))
+            stored = codes.astype(np.uint8 if bits == 8 else np.uint16)
+            frame = av.VideoFrame.from_ndarray(stored, kind)
+            frame.pts, frame.time_base = index, Fraction(1, 24)
+            container.mux(video.encode(frame))
+        container.mux(video.encode(None))
+    for frame, picture in zip(decode.frames(source.probe(path)), shot(2), strict=True):
+        assert np.abs(frame.codes() - picture / 255.0).max() < 0.51 / (2**bits - 1)
+
+
+def test_ten_bits_are_more_than_eight(tmp_path):
+    """A ramp that is finer than codes of 8 bits keeps its steps."""
+    path = tmp_path / "a.mkv"
+    samples = np.full((48 * 3 // 2, 64), 512, np.uint16)
+    samples[:48] = 400 + np.arange(64) // 2
+    with av.open(str(path), "w") as container:
+        video = container.add_stream("ffv1", rate=24)
+        video.width, video.height, video.pix_fmt = 64, 48, "yuv420p10le"
+        frame = av.VideoFrame.from_ndarray(samples, "yuv420p10le")
+        frame.pts, frame.time_base = 0, Fraction(1, 24)
+        container.mux(video.encode(frame))
+        container.mux(video.encode(None))
+    (frame,) = decode.frames(source.probe(path))
+    expected = (400 + np.arange(64) // 2 - 64) / 876
+    assert np.abs(frame.codes()[20, :, 1] - expected).max() < 1e-5
+
+
+def test_strips_are_the_frame(tmp_path):
+    path = film(tmp_path / "a.mp4", shot(1, size=(64, 150)))
+    (frame,) = decode.frames(source.probe(path))
+    strips = [strip.codes() for strip in frame.strips()]
+    assert len(strips) == 3
+    assert np.array_equal(np.concatenate(strips), frame.codes())
+
+
+@pytest.mark.parametrize("name", ["a.mp4", "a.mkv", "a.ts", "a.avi"])
+def test_any_part_is_as_it_is_in_the_whole(tmp_path, name):
+    path = film(tmp_path / name, shot(40), options={"g": "10", "bf": "2"}, sound=name != "a.avi")
+    found = source.probe(path)
+    whole = {frame.time: frame.codes() for frame in decode.frames(found)}
+    assert len(whole) == 40
+    times = sorted(whole)
+    for first, last in ((0, 7), (5, 25), (10, 11), (33, 40)):
+        end = times[last] if last < 40 else None
+        part = {frame.time: frame.codes() for frame in decode.frames(found, times[first], end)}
+        assert sorted(part) == times[first:last]
+        assert all(np.array_equal(codes, whole[time]) for time, codes in part.items())
+
+
+def test_interlaced_frames_are_deinterlaced_and_reported(tmp_path):
+    """Two fields of something that moves: combs in the film, none in the frame."""
+    pictures = []
+    for index in range(12):
+        frame = np.full((64, 96, 3), 40, np.uint8)
+        frame[0::2, 4 * index : 4 * index + 30] = 210
+        frame[1::2, 4 * index + 2 : 4 * index + 32] = 210
+        pictures.append(frame)
+    path = film(
+        tmp_path / "a.mkv", pictures, codec="libx264",
+        options={"x264-params": "interlaced=1:tff=1", "preset": "medium", "crf": "5"},
+    )  # fmt: skip
+    found = source.probe(path)
+    assert found.interlaced
+    assert any("deinterlaced" in note for note in found.notes)
+    whole = list(decode.frames(found))
+    assert [frame.time for frame in whole] == list(found.times)
+    comb = [
+        np.abs(np.diff(frame.codes()[8:56, :, 1], axis=0)).max(axis=1).mean() for frame in whole
+    ]
+    source_comb = np.abs(np.diff(pictures[6][8:56, :, 1] / 255.0, axis=0)).max(axis=1).mean()
+    assert max(comb[2:-2]) < 0.3 * source_comb
+
+
+def test_a_change_of_size_is_named(tmp_path):
+    """Two elementary streams one behind the other."""
+    first = film(tmp_path / "a.h264", shot(12))
+    second = film(tmp_path / "b.h264", shot(12, size=(96, 64)))
+    path = tmp_path / "c.h264"
+    path.write_bytes(first.read_bytes() + second.read_bytes())
+    found = source.probe(path)
+    with pytest.raises(ImageError, match=r"c\.h264.*size changes.*96x64"):
+        list(decode.frames(found))
+
+
+@pytest.mark.parametrize("ending", [".png", ".tif"])
+@pytest.mark.parametrize("kind", [np.uint8, np.uint16])
+def test_a_folder_of_frames_is_a_film(tmp_path, ending, kind):
+    scale = 1 if kind == np.uint8 else 257
+    for index, picture in enumerate(shot(11)):
+        path = tmp_path / f"frame{index + 1}{ending}"
+        codes = picture.astype(kind) * kind(scale)
+        if ending == ".tif":
+            tifffile.imwrite(path, codes, photometric="rgb")
+        elif kind == np.uint8:
+            iio.imwrite(path, codes)
+        else:
+            import imagecodecs
+
+            path.write_bytes(imagecodecs.png_encode(codes))
+    found = folder.probe(tmp_path, Fraction(25))
+    assert found.rate == 25
+    assert found.notes == ()
+    frames = list(decode.frames(found, 1, 10))
+    assert [frame.time for frame in frames] == list(range(1, 10))
+    for frame, picture in zip(frames, shot(11)[1:10], strict=True):  # 10 is after 9.
+        assert np.abs(frame.codes() - picture / 255.0).max() < 1e-6
+
+
+def test_frames_of_another_size_are_named(tmp_path):
+    iio.imwrite(tmp_path / "1.png", shot(1)[0])
+    iio.imwrite(tmp_path / "2.png", shot(1, size=(32, 32))[0])
+    with pytest.raises(ImageError, match=r"2\.png.*one size"):
+        list(decode.frames(folder.probe(tmp_path, None)))

@@ -1,0 +1,114 @@
+"""What is known of a film before it is decoded, and what is refused."""
+
+from fractions import Fraction
+
+import av
+import numpy as np
+import pytest
+
+from hdrcnn.colour.primaries import REC709, REC2020
+from hdrcnn.files import ImageError
+from hdrcnn.video import folder, source
+from hdrcnn.video.colours import Tags, settled
+from tests.video.clips import film, shot
+
+
+def test_a_film_is_known_by_its_packets(tmp_path):
+    path = film(tmp_path / "a.mp4", shot(30), rate=Fraction(24000, 1001), aspect=Fraction(4, 3))
+    found = source.probe(path)
+    assert (found.width, found.height) == (64, 48)
+    assert found.rate == Fraction(24000, 1001)
+    assert found.aspect == Fraction(4, 3)
+    assert len(found.times) == 30
+    assert np.isin(found.keys, found.times).all()
+    assert len(found.keys) >= 3
+    assert found.duration == pytest.approx(30 * 1001 / 24000)
+    assert found.colours.primaries == REC709
+    assert not found.colours.full
+    assert found.notes == ()
+
+
+def test_varying_times_are_kept_and_reported(tmp_path):
+    times = list(np.cumsum([0, 3000, 4500, 3000, 9000, 3003, 100, 8000]))
+    path = film(
+        tmp_path / "a.mp4", shot(8), times=times, time_base=Fraction(1, 90000), rate=Fraction(25)
+    )
+    found = source.probe(path)
+    assert list((found.times - found.times[0]) * found.time_base * 90000) == times
+    assert any("variable" in note for note in found.notes)
+
+
+def test_full_range_and_the_matrix_of_a_film_are_those_of_its_tags(tmp_path):
+    path = film(tmp_path / "a.mp4", shot(2), tags=(6, 2, 6, 6))
+    found = source.probe(path)
+    assert found.colours.full
+    assert found.colours.luma == (0.299, 0.114)
+    assert found.notes == ()
+
+
+@pytest.mark.parametrize(
+    ("size", "luma", "name"),
+    [((1280, 720), (0.2126, 0.0722), "BT.709"), ((720, 576), (0.299, 0.114), "BT.601")],
+)
+def test_without_tags_the_size_decides_and_it_is_reported(size, luma, name):
+    colours, notes = settled(Tags(), *size, rgb=False)
+    assert colours.luma == luma
+    assert not colours.full
+    assert any(name in note for note in notes)
+
+
+def test_sdr_of_bt2020_keeps_its_primaries():
+    colours, notes = settled(Tags(9, 1, 9, 14), 1920, 1080, rgb=False)
+    assert colours.primaries == REC2020
+    assert notes == []
+
+
+@pytest.mark.parametrize(("transfer", "name"), [(16, "PQ"), (18, "HLG")])
+def test_a_film_that_is_hdr_is_refused(tmp_path, transfer, name):
+    path = film(
+        tmp_path / "a.mp4", shot(2), kind="yuv420p10le", codec="libx265",
+        options={"preset": "ultrafast", "x265-params": "log-level=none"}, tags=(9, 1, 9, transfer),
+    )  # fmt: skip
+    with pytest.raises(ImageError, match=rf"a\.mp4.*{name}"):
+        source.probe(path)
+
+
+def test_a_truncated_film_is_refused(tmp_path):
+    path = film(
+        tmp_path / "a.mkv", shot(96, size=(128, 96)), options={"crf": "10", "g": "12"}, sound=False
+    )
+    data = path.read_bytes()
+    (tmp_path / "cut.mkv").write_bytes(data[: len(data) // 2])
+    with pytest.raises(ImageError, match=r"cut\.mkv.*truncated"):
+        source.probe(tmp_path / "cut.mkv")
+
+
+def test_what_is_no_film_is_refused(tmp_path):
+    (tmp_path / "a.mp4").write_bytes(b"no film" * 100)
+    with pytest.raises(ImageError, match=r"a\.mp4"):
+        source.probe(tmp_path / "a.mp4")
+    with pytest.raises(ImageError, match="no such file"):
+        source.probe(tmp_path / "b.mp4")
+
+
+def test_sound_alone_is_refused(tmp_path):
+    with av.open(str(tmp_path / "a.m4a"), "w") as container:
+        heard = container.add_stream("aac", rate=48000, layout="mono")
+        for index in range(20):
+            samples = av.AudioFrame.from_ndarray(np.zeros((1, 1024), np.float32), "fltp", "mono")
+            samples.sample_rate, samples.pts = 48000, 1024 * index
+            container.mux(heard.encode(samples))
+        container.mux(heard.encode(None))
+    with pytest.raises(ImageError, match="no video"):
+        source.probe(tmp_path / "a.m4a")
+
+
+def test_another_file_of_the_same_name_has_another_identity(tmp_path):
+    first = source.probe(film(tmp_path / "a.mp4", shot(4))).identity()
+    assert source.probe(tmp_path / "a.mp4").identity() == first
+    assert source.probe(film(tmp_path / "a.mp4", shot(4, hue=1.0))).identity() != first
+
+
+def test_a_folder_without_frames_is_named(tmp_path):
+    with pytest.raises(ImageError, match="no frames"):
+        folder.probe(tmp_path, None)

@@ -1,0 +1,145 @@
+"""Clips of film out of HDR scenes: pans and zooms, exposure ramps, a grade, and compression.
+
+scene -> views [T, H, W, 3]       a camera that turns, or a window that wanders
+      -> cd/m^2 of BT.2020        placed by the scene's log-mean, highlights bent under the peak
+      -> hdr [T, H, W, 3] uint16  PQ codes, 65535 is 10000 cd/m^2
+      -> a grade, 8 bits, x264    sdr [T, H, W, 3] uint8, codes of Rec. 709
+"""
+
+import dataclasses
+import io
+
+import numpy as np
+
+from hdrcnn.colour.bt2446 import PEAK
+from hdrcnn.colour.pq import pq_light, pq_signal, to_rec2020
+from training_code.camera.exposure import TooBlackError
+from training_code.camera.grades import WHITE, Grade
+from training_code.camera.projection import perspective_view, resized_crop
+from training_code.scenes.collection import Scene
+
+KEY = 0.18
+"""Of diffuse white, what the log-mean of a scene becomes (Reinhard et al. 2002)."""
+KNEE = 400.0
+"""cd/m^2 from where light is bent to stay under the peak."""
+WORDS = 65535.0
+
+
+@dataclasses.dataclass(frozen=True)
+class Take:
+    """How one clip is taken of a scene; angles in degrees, windows in shares of a photograph."""
+
+    frames: int
+    yaw: float = 0.0
+    pitch: float = 0.0
+    fov: float = 70.0
+    """Of a panorama; of a photograph the window is `fov / 100` of its width."""
+    pan: float = 0.0
+    """Degrees a frame, of a photograph shares of its width times 100."""
+    zoom: float = 0.0
+    """By which the field of view grows a frame, in shares."""
+    place: tuple[float, float] = (0.5, 0.5)
+    """Of the window in a photograph, rows and columns, shares of what is free."""
+    stops: float = 0.0
+    """Of the exposure beside the key."""
+    ramp: float = 0.0
+    """Stops a frame."""
+
+
+def draw_take(rng: np.random.Generator, frames: int) -> Take:
+    """The numbers of a clip."""
+    row, column = rng.random(2)
+    return Take(
+        frames,
+        yaw=float(rng.uniform(-180.0, 180.0)),
+        pitch=float(rng.uniform(-20.0, 20.0)),
+        fov=float(rng.uniform(45.0, 90.0)),
+        pan=float(rng.normal(0.0, 0.6)),
+        zoom=float(rng.normal(0.0, 0.004)),
+        place=(float(row), float(column)),
+        stops=float(rng.normal(0.0, 0.6)),
+        ramp=float(rng.normal(0.0, 0.08) if rng.random() < 0.4 else 0.0),
+    )
+
+
+def views(scene: Scene, take: Take, height: int, width: int) -> np.ndarray:
+    """[T, height, width, 3] float32, linear Rec. 709, in the scene's unit."""
+    frames = []
+    for index in range(take.frames):
+        fov = take.fov * (1.0 + take.zoom * index)
+        if scene.is_panorama:
+            yaw = take.yaw + take.pan * index
+            frames.append(perspective_view(scene.pixels, yaw, take.pitch, fov, height, width))
+            continue
+        rows, columns = scene.shape
+        across = int(min(fov / 100.0 * columns, rows * width / height, columns))
+        down = min(rows, max(1, across * height // width))
+        left = take.place[1] * (columns - across) + take.pan / 100.0 * columns * index
+        left = int(np.clip(left, 0, columns - across))
+        top = int(take.place[0] * (rows - down))
+        frames.append(resized_crop(scene.pixels, top, left, down, across, height, width))
+    return np.stack(frames).astype(np.float32)
+
+
+def on_display(light: np.ndarray, take: Take) -> np.ndarray:
+    """Frames [T, H, W, 3], linear Rec. 709, any unit, to cd/m^2 of BT.2020, float32.
+
+    The log-mean of the first frame becomes 18 % of diffuse white, 203 cd/m^2, times 2^stops; what
+    is above `KNEE` is bent to stay under 1000, with its chromaticity. Raises TooBlackError.
+    """
+    luminance = light[0] @ np.array([0.2126, 0.7152, 0.0722], np.float32)
+    lit = luminance[luminance > 0]
+    if lit.size < 0.5 * luminance.size:
+        raise TooBlackError("more than half of it is black: nothing to expose for")
+    key = float(np.exp(np.mean(np.log(np.maximum(lit, 1e-5 * lit.max())))))
+    stops = take.stops + take.ramp * np.arange(len(light))
+    gain = (KEY * WHITE / key * 2.0**stops).astype(np.float32)
+    placed = to_rec2020(light * gain[:, None, None, None]).astype(np.float32)
+    largest = np.maximum(placed.max(axis=-1, keepdims=True), 1e-6)
+    room = np.float32(PEAK - KNEE)
+    bent = KNEE + room * (1.0 - np.exp(-np.maximum(largest - KNEE, 0.0) / room))
+    return np.asarray(placed * (np.minimum(largest, bent) / largest), np.float32)
+
+
+def hdr_words(light: np.ndarray) -> np.ndarray:
+    """cd/m^2 to PQ codes, uint16."""
+    return np.rint(pq_signal(light) * np.float32(WORDS)).astype(np.uint16)
+
+
+def light_of_words(words: np.ndarray) -> np.ndarray:
+    """PQ codes, uint16, to cd/m^2, float32."""
+    return np.asarray(pq_light(words.astype(np.float32) / np.float32(WORDS)), np.float32)
+
+
+def graded(light: np.ndarray, grade: Grade, crf: int | None = None) -> np.ndarray:
+    """Frames of cd/m^2 to SDR, uint8, through x264 at a CRF, or without."""
+    codes = np.rint(grade(light) * np.float32(255.0)).astype(np.uint8)
+    return codes if crf is None else through_x264(codes, crf)
+
+
+def through_x264(frames: np.ndarray, crf: int) -> np.ndarray:
+    """Frames [T, H, W, 3] uint8, H and W even, compressed and decoded: 8 bits, 4:2:0, the matrix of
+    Rec. 709, limited range. Raises ImportError without PyAV.
+    """
+    import av
+
+    buffer = io.BytesIO()
+    with av.open(buffer, "w", format="matroska") as container:
+        stream = container.add_stream("libx264", rate=24)
+        stream.height, stream.width = frames.shape[1:3]
+        stream.pix_fmt = "yuv420p"
+        stream.options = {"crf": str(crf), "preset": "veryfast", "threads": "1"}
+        for frame in frames:
+            picture = av.VideoFrame.from_ndarray(frame, format="rgb24")
+            picture = picture.reformat(format="yuv420p", dst_colorspace="ITU709")
+            container.mux(stream.encode(picture))
+        container.mux(stream.encode())
+    buffer.seek(0)
+    with av.open(buffer, "r") as container:
+        container.streams.video[0].thread_count = 1
+        return np.stack(
+            [
+                frame.reformat(format="rgb24", src_colorspace="ITU709").to_ndarray()
+                for frame in container.decode(video=0)
+            ]
+        )

@@ -1,0 +1,131 @@
+"""One photograph and the five exposures that it is to become.
+
+    light [H, W, 3]  linear, any unit
+      -> exposure: 1.0 = clipping level of the photograph
+      -> photograph: photon and read noise, camera curve, 8 bits, and at times JPEG
+      -> exposures: the same light times 2^stops through the same curve, without noise and JPEG
+      -> clean codes: the photograph without noise, 8 bits and JPEG
+
+Everything that is drawn is drawn from one generator, everything else is pure.
+"""
+
+import dataclasses
+
+import numpy as np
+
+from training_code.camera import jpeg
+from training_code.camera.development import Development, apply_curve, develop
+from training_code.camera.exposure import Exposure, expose
+from training_code.camera.settings import check_number, check_range
+
+EXPOSURES = 5
+
+
+@dataclasses.dataclass(frozen=True)
+class Stacks:
+    """The distribution of stacks. Ranges are uniform where nothing else is said."""
+
+    spacing: float = 2.0
+    """Stops from one exposure to the next."""
+    unclipped: tuple[float, float] = (0.85, 0.99)
+    """Share of the samples that the photograph does not clip."""
+    under: tuple[float, float] = (0.0, 3.0)
+    """Stops of under-exposure beside that: more of the picture is dark."""
+    noise_sd: tuple[float, float] = (0.0, 0.004)
+    """Standard deviation of the read noise, clipping levels."""
+    photons: tuple[float, float] = (2e3, 1e5)
+    """Electrons at the clipping level, uniform in the logarithm; the variance of photon noise is
+    light over them."""
+    curves: tuple[float, float, float] = (0.34, 0.33, 0.33)
+    """Shares of the camera curves, see `development.CURVES`."""
+    jpeg: tuple[float, float] = (75, 98)
+    """Qualities."""
+    jpeg_share: float = 0.5
+    """Of the photographs that are JPEG."""
+
+    def __post_init__(self) -> None:
+        check_number("spacing", self.spacing, 0.1, 10.0)
+        Exposure(self.unclipped)  # Raises ValueError, as the last line.
+        check_range("under", self.under, 0.0, 10.0)
+        check_range("noise_sd", self.noise_sd, 0.0, 1.0)
+        check_range("photons", self.photons, 1.0, 1e9)
+        check_range("jpeg", self.jpeg, 1, 100)
+        check_number("jpeg_share", self.jpeg_share, 0.0, 1.0)
+        Development(curves=self.curves)
+
+    @property
+    def stops(self) -> tuple[float, ...]:
+        """Of the exposures, darkest first, relative to the photograph."""
+        return tuple(self.spacing * (k - EXPOSURES // 2) for k in range(EXPOSURES))
+
+
+@dataclasses.dataclass(frozen=True)
+class Stack:
+    """Every number that one stack depends on."""
+
+    stops: tuple[float, ...]
+    unclipped: float
+    under: float
+    noise_sd: float
+    photons: float
+    noise_seed: int
+    curve: int
+    n: float
+    s: float
+    strength: float
+    jpeg_quality: int
+    """0: no JPEG."""
+    subsampled: bool
+
+    def encode(self, light: np.ndarray) -> np.ndarray:
+        """Light, 1.0 = clipping level, to codes in [0, 1], not rounded, of the same shape."""
+        return apply_curve(light, self.curve, self.n, self.s, self.strength).astype(np.float32)
+
+
+def draw_stack(distribution: Stacks, rng: np.random.Generator) -> Stack:
+    """The numbers of one stack."""
+    d = distribution
+    look = Development(curves=d.curves, jpeg=d.jpeg, hue_sd=0.0, saturation_sd=0.0).draw(rng)
+    return Stack(
+        stops=d.stops,
+        unclipped=float(rng.uniform(*d.unclipped)),
+        under=float(rng.uniform(*d.under)),
+        noise_sd=float(rng.uniform(*d.noise_sd)),
+        photons=float(np.exp(rng.uniform(*np.log(d.photons)))),
+        noise_seed=int(rng.integers(1 << 32)),
+        curve=look.curve,
+        n=look.n,
+        s=look.s,
+        strength=look.strength,
+        jpeg_quality=look.jpeg_quality if rng.random() < d.jpeg_share else 0,
+        subsampled=look.subsampled,
+    )
+
+
+def photographed(light: np.ndarray, stack: Stack) -> np.ndarray:
+    """The photograph of light [H, W, 3] float32, >= 0, 1.0 = clipping level: uint8 codes."""
+    rng = np.random.Generator(np.random.SFC64(stack.noise_seed))
+    spread = np.sqrt(stack.noise_sd**2 + np.minimum(light, 1.0) / stack.photons)
+    noise = rng.standard_normal(light.shape, np.float32)
+    sensed = np.maximum(light + spread * noise, 0.0).astype(np.float32)
+    codes = develop(sensed, stack.n, stack.s, stack.curve, stack.strength)
+    if stack.jpeg_quality:
+        codes = jpeg.round_trip(codes, stack.jpeg_quality, stack.subsampled)
+    return codes
+
+
+def exposed(light: np.ndarray, stack: Stack) -> np.ndarray:
+    """Light [H, W, 3] of any unit as the photograph exposes it: 1.0 = its clipping level. Raises
+    TooBlackError.
+    """
+    return np.asarray(expose(light, stack.unclipped) * np.float32(2.0**-stack.under), np.float32)
+
+
+def exposures(light: np.ndarray, stack: Stack) -> np.ndarray:
+    """The exposures of light [H, W, 3], 1.0 = clipping level of the photograph: uint8
+    [5, H, W, 3], darkest first.
+    """
+    return np.stack([
+        develop(light * np.float32(2.0**k), stack.n, stack.s, stack.curve, stack.strength)
+        for k in stack.stops
+    ])  # fmt: skip

@@ -1,0 +1,95 @@
+"""What film is converted by: formulas, ours as `hdrcnn film` has it, and networks of files.
+
+A method takes the frames of one shot, [T, H, W, 3] uint8, codes of Rec. 709, to PQ codes of
+BT.2020, float32, of the same shape.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from hdrcnn import weights
+from hdrcnn.colour.bt2446 import PEAK
+from hdrcnn.colour.pq import pq_signal
+from hdrcnn.colour.primaries import REC709
+from hdrcnn.colour.sdr import bt1886, sdr_linear
+from hdrcnn.models.metadata import FilmUnet
+from hdrcnn.predict import film, film_curves
+from training_code.camera.grades import RANGE, WHITE, inverse_reinhard, on_largest
+
+Method = Callable[[np.ndarray], np.ndarray]
+
+
+def _codes(frames: np.ndarray) -> np.ndarray:
+    return frames.astype(np.float32) / np.float32(255.0)
+
+
+def of_light(formula: Callable[[np.ndarray], np.ndarray]) -> Method:
+    """Codes to cd/m^2 by a formula, held within the peak."""
+
+    def method(frames: np.ndarray) -> np.ndarray:
+        return np.asarray(pq_signal(np.clip(formula(_codes(frames)), 0.0, np.float32(PEAK))))
+
+    return method
+
+
+def reinhard_back(code: np.ndarray) -> np.ndarray:
+    """Inverse Reinhard on the largest channel: SDR white becomes the peak."""
+    linear = np.clip(sdr_linear(code), 0.0, 1.0)
+    return np.float32(WHITE) * on_largest(lambda y: inverse_reinhard(y, RANGE), linear)
+
+
+def of_program(name: str) -> Method:
+    """A formula of `hdrcnn film`."""
+    formula = film.method(name, REC709)
+    return lambda frames: np.stack([formula.of(np.empty(0))(code) for code in _codes(frames)])
+
+
+def formulas() -> dict[str, Method]:
+    """By the names in the tables."""
+    return {
+        "BT.2446-A": of_program("bt2446a"),
+        "BT.2446-C": of_program("bt2446c"),
+        "Reinhard inverse": of_light(reinhard_back),
+        "BT.1886, 100": of_light(bt1886),
+        "BT.1886, 203": of_light(lambda code: bt1886(code, WHITE)),
+    }
+
+
+def curves(path: Path, steady: bool = True) -> Method:
+    """The network of the curves. steady: parameters are averaged over the shot as by `hdrcnn film`;
+    otherwise each frame has its own. Raises WeightsError.
+    """
+    method = film.Curves(REC709, film.WHITE, PEAK, path, "cpu")
+
+    def convert(frames: np.ndarray) -> np.ndarray:
+        found = [method.measured(film_curves.reduced(frame)) for frame in frames]
+        if steady:
+            cuts = [False] * len(found)
+            found = [film.averaged(found, cuts, here) for here in range(len(found))]
+        return np.stack(
+            [film_curves.FrameMap(p)(frame) for p, frame in zip(found, frames, strict=True)]
+        )
+
+    return convert
+
+
+def unet(path: Path) -> Method:
+    """The U-Net of a file, whole frames: H and W multiples of 32. Raises WeightsError."""
+    arrays, record = weights.load(path)
+    network = weights.checked(arrays, record, FilmUnet, str(path)).build()
+    weights.assign(network, arrays, str(path))
+
+    def convert(frames: np.ndarray) -> np.ndarray:
+        found = [np.asarray(network(_codes(frame[None]), training=False))[0] for frame in frames]
+        return np.clip(np.stack(found), 0.0, 1.0)
+
+    return convert
+
+
+def of_weights(name: str, path: Path) -> dict[str, Method]:
+    """The rows of a weights file. Raises WeightsError."""
+    if weights.load(path)[1].model == FilmUnet.model:
+        return {name: unet(path)}
+    return {name: curves(path), f"{name}, frame by frame": curves(path, steady=False)}

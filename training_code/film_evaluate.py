@@ -1,0 +1,235 @@
+"""SDR film to HDR on clips of held-out scenes: ours beside formulas, over grades and compression.
+
+    python training_code/film_evaluate.py --scenes HDR --validation LIST --params curves=FILE
+
+Each clip, a pan with a zoom and an exposure ramp, is graded to SDR in every way of --grades and
+compressed by x264 at every --crf. Measured are PQ-PSNR, colour difference (ICtCp, BT.2124) and
+PU21-PSNR of the middle frame, as it is and after one gain, and over all frames the excess change of
+the mean and of the brightest hundredth against the truth. Writes `film.md`, `film.csv`, and the
+clip with the worst result of the last --params as a picture of PQ codes: SDR, truth, each method.
+"""
+
+import csv
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from absl import flags
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from hdrcnn.files import ImageError, prepare_folder
+from hdrcnn.weights import WeightsError
+from training_code.console import run
+
+if TYPE_CHECKING:
+    from training_code.evaluation.film_methods import Method
+    from training_code.scenes.collection import Scene
+
+FLAGS = flags.FLAGS
+flags.DEFINE_multi_string("scenes", [], "Folder with HDR scenes; may be given several times.")
+flags.DEFINE_multi_string(
+    "validation", [], "Text files of families; only these are taken. Default: all."
+)
+flags.DEFINE_multi_string("params", [], "NAME=FILE: a weights file; may be given several times.")
+flags.DEFINE_list(
+    "grades",
+    ["reinhard", "moebius", "bt2446a", "bt2446c", "camera", "hable", "srgb"],
+    "Of the SDR.",
+)
+flags.DEFINE_list("unseen", ["hable", "srgb"], "Grades that no weights were trained on.")
+flags.DEFINE_list("crf", ["18", "35"], "Of x264; the first one is that of the tables.")
+flags.DEFINE_integer("clips", 12, "Looks at scenes.", 1)
+flags.DEFINE_integer("frames", 6, "Of a clip.", 2)
+flags.DEFINE_integer("size", 192, "Rows of the frames, a multiple of 32.", 64)
+flags.DEFINE_integer("seed", 7, "Of all clips.")
+flags.DEFINE_string("out_dir", None, "Folder for tables and pictures.", required=True)
+
+COLUMNS = ("pq_psnr", "delta_e_itp", "pu21_psnr")
+HEAD = (
+    "| method | PQ-PSNR | gain-aligned | ΔE ITP | gain-aligned | PU21-PSNR | gain-aligned "
+    "| excess change of mean | of highlights |"
+)
+
+
+class Row(NamedTuple):
+    """One clip by one method."""
+
+    scene: str
+    grade: str
+    crf: int
+    method: str
+    figures: tuple[float, ...]
+    """PQ-PSNR, colour difference, PU21-PSNR, each as is and gain-aligned; excess change of mean and
+    highlights."""
+
+
+def figures(found: np.ndarray, truth: np.ndarray) -> tuple[float, ...]:
+    """Of the frames of a clip, PQ codes [T, H, W, 3]."""
+    from training_code.evaluation import film_metrics as metrics
+
+    middle, wanted = found[len(found) // 2], truth[len(truth) // 2]
+    aligned = metrics.with_gain(middle, metrics.gain(middle, wanted))
+    measured = [
+        measure(frame, wanted)
+        for measure in (metrics.pq_psnr, metrics.delta_e, metrics.pu21)
+        for frame in (middle, aligned)
+    ]
+    return (*measured, *metrics.flicker(found, truth))
+
+
+def clip_of(scenes: "list[Scene]", index: int) -> tuple[str, np.ndarray]:
+    """The name of a scene and a clip of it, [T, H, W, 3], cd/m^2 of BT.2020: scenes in turn."""
+    from training_code.camera import TooBlackError, clips
+    from training_code.camera.batches import ATTEMPTS
+
+    scene = scenes[index % len(scenes)]
+    columns = FLAGS.size * 16 // 9 // 32 * 32
+    for attempt in range(ATTEMPTS):
+        rng = np.random.default_rng((FLAGS.seed, index, attempt))
+        take = clips.draw_take(rng, FLAGS.frames)
+        try:
+            return scene.name, clips.on_display(clips.views(scene, take, FLAGS.size, columns), take)
+        except TooBlackError:
+            continue
+    raise ValueError(f"{scene.name}: too black; leave it out")
+
+
+def table(title: str, rows: Sequence[Row]) -> str:
+    """In Markdown: means over clips and grades."""
+    lines = [title, "", HEAD, "| --- " * 9 + "|"]
+    for name in dict.fromkeys(row.method for row in rows):
+        means = np.mean([row.figures for row in rows if row.method == name], axis=0)
+        psnr, psnr_a, colour, colour_a, pu21, pu21_a, mean, top = means
+        lines.append(
+            f"| {name} | {psnr:.2f} | {psnr_a:.2f} | {colour:.1f} | {colour_a:.1f} | {pu21:.2f} "
+            f"| {pu21_a:.2f} | {mean:.2f} | {top:.2f} |"
+        )
+    return "\n".join(lines)
+
+
+def compression(rows: Sequence[Row]) -> str:
+    """PU21-PSNR by CRF, in Markdown."""
+    crfs = sorted({row.crf for row in rows})
+    lines = ["PU21-PSNR by CRF", "", "| method |" + "".join(f" {c} |" for c in crfs) + " loss |"]
+    lines.append("| --- " * (len(crfs) + 2) + "|")
+    for name in dict.fromkeys(row.method for row in rows):
+        means = [
+            np.mean([r.figures[4] for r in rows if r.method == name and r.crf == c]) for c in crfs
+        ]
+        cells = "".join(f" {mean:.2f} |" for mean in means)
+        lines.append(f"| {name} |{cells} {means[0] - means[-1]:.2f} |")
+    return "\n".join(lines)
+
+
+def by_grade(rows: Sequence[Row]) -> str:
+    """PU21-PSNR of each grade, in Markdown."""
+    names = list(dict.fromkeys(row.grade for row in rows))
+    lines = ["PU21-PSNR by grade", "", "| method |" + "".join(f" {name} |" for name in names)]
+    lines.append("| --- " * (len(names) + 1) + "|")
+    for method in dict.fromkeys(row.method for row in rows):
+        cells = [
+            np.mean([r.figures[4] for r in rows if r.method == method and r.grade == name])
+            for name in names
+        ]
+        lines.append(f"| {method} |" + "".join(f" {cell:.2f} |" for cell in cells))
+    return "\n".join(lines)
+
+
+def report(out: Path, rows: list[Row], crfs: list[int]) -> str:
+    """Writes `film.md` and `film.csv`; returns the former."""
+    first = [row for row in rows if row.crf == crfs[0]]
+    parts = []
+    known = [row for row in first if row.grade not in FLAGS.unseen]
+    unseen = [row for row in first if row.grade in FLAGS.unseen]
+    for title, chosen in (("Grades of the training", known), ("Grades not trained on", unseen)):
+        if chosen:
+            names = ", ".join(dict.fromkeys(row.grade for row in chosen))
+            scenes = len({row.scene for row in chosen})
+            parts.append(table(f"{title}: {names}; CRF {crfs[0]}, {scenes} scenes", chosen))
+    parts += [compression(rows), by_grade(first)]
+    text = "\n\n".join(parts)
+    (out / "film.md").write_text(text + "\n")
+    with (out / "film.csv").open("w", newline="") as file:
+        lines = csv.writer(file)
+        columns = [f"{name}{kind}" for name in COLUMNS for kind in ("", "_aligned")]
+        lines.writerow(
+            ["scene", "grade", "crf", "method", *columns, "change_mean", "change_highlights"]
+        )
+        lines.writerows((*row[:-1], *row.figures) for row in rows)
+    return text
+
+
+def all_methods() -> "dict[str, Method]":
+    """Formulas, then the weights of the flags. Raises ValueError, WeightsError."""
+    from training_code.evaluation import film_methods as methods
+
+    found = methods.formulas()
+    for text in FLAGS.params:
+        name, _, path = text.partition("=")
+        if not path:
+            raise ValueError("--params: NAME=FILE is needed")
+        found |= methods.of_weights(name, Path(path))
+    return found
+
+
+def main() -> int:
+    """Flags to tables. Returns the exit status."""
+    from hdrcnn.writers.display import write_png
+    from training_code.camera import clips, grades
+    from training_code.scenes.collection import load_scenes
+    from training_code.scenes.families import read_list
+
+    if FLAGS.size % 32:
+        raise ValueError(f"--size {FLAGS.size}: must be a multiple of 32")
+    if not set(FLAGS.grades) <= set(grades.NAMES):
+        raise ValueError(f"--grades: known are {', '.join(grades.NAMES)}")
+    crfs = [int(text) for text in FLAGS.crf]
+    methods = all_methods()
+    families = frozenset[str]().union(*(read_list(Path(p)) for p in FLAGS.validation))
+    scenes: list[Scene] = []
+    for folder in FLAGS.scenes:
+        scenes += load_scenes(Path(folder), families, without=not FLAGS.validation).scenes
+    if not scenes:
+        raise ValueError("no scenes; give --scenes")
+    scenes.sort(key=lambda scene: (scene.family, scene.name))
+    # One of each family before any family comes again.
+    turn = {id(s): [t.family for t in scenes[:i]].count(s.family) for i, s in enumerate(scenes)}
+    scenes.sort(key=lambda scene: turn[id(scene)])
+    out = Path(FLAGS.out_dir)
+    prepare_folder(out)
+    rows: list[Row] = []
+    judged, worst, text = list(methods)[-1], np.inf, ""
+    for index in range(FLAGS.clips):
+        name, light = clip_of(scenes, index)
+        truth = clips.hdr_words(light).astype(np.float32) / np.float32(clips.WORDS)
+        rng = np.random.default_rng((FLAGS.seed, index))
+        for grade_name in FLAGS.grades:
+            grade = grades.draw_grade((grade_name,), rng)
+            for crf in crfs:
+                sdr = clips.graded(light, grade, crf)
+                found: dict[str, Any] = {n: method(sdr) for n, method in methods.items()}
+                rows += [Row(name, grade_name, crf, n, figures(f, truth)) for n, f in found.items()]
+                if rows[-1].figures[4] < worst:
+                    worst = rows[-1].figures[4]
+                    cells = [sdr[0] / 255.0, truth[0], *(f[0] for f in found.values())]
+                    write_png(out / "worst.png", grid(cells))
+        text = report(out, rows, crfs)
+        print(f"{index + 1} of {FLAGS.clips} clips", flush=True)
+    print(text)
+    print(f"worst.png: {judged}, {worst:.2f} dB")
+    return 0
+
+
+def grid(cells: list[np.ndarray], columns: int = 3) -> np.ndarray:
+    """[H, W, 3] in [0, 1] each, some a row, the rest black, as uint8."""
+    codes = [np.rint(255.0 * np.clip(cell, 0.0, 1.0)).astype(np.uint8) for cell in cells]
+    codes += [np.zeros_like(codes[0])] * (-len(codes) % columns)
+    rows = [np.concatenate(codes[i : i + columns], axis=1) for i in range(0, len(codes), columns)]
+    return np.concatenate(rows)
+
+
+if __name__ == "__main__":
+    run(main, ImageError, WeightsError, ValueError, OSError)

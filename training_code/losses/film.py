@@ -1,0 +1,67 @@
+"""Losses of film, in `keras.ops`, on either backend: each gives one number a frame.
+
+Frames are PQ codes of BT.2020, float32, in [0, 1], [N, H, W, 3]; H and W are known, 11 at least.
+
+Z. Wang et al., "Image quality assessment: from error visibility to structural similarity", IEEE TIP
+13(4), 2004; ITU-R BT.2124 for the colour difference.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from keras import ops
+
+from hdrcnn.colour.ictcp import LMS_TO_ICTCP, REC2020_TO_LMS, applied
+from hdrcnn.colour.pq import pq_light, pq_signal
+from training_code.losses.fusion import ssim_parts
+
+
+def _mean(values: Any) -> Any:
+    """Over all axes but the first: [N]."""
+    return ops.mean(ops.reshape(values, (ops.shape(values)[0], -1)), axis=-1)
+
+
+def ssim_loss(found: Any, truth: Any) -> Any:
+    """1 - SSIM, the mean over R, G and B, [N]: window 11, sigma 1.5; published."""
+    light, structure = ssim_parts(ops.moveaxis(found, -1, 1), ops.moveaxis(truth, -1, 1))
+    return 1.0 - _mean(light * structure)
+
+
+def mse(found: Any, truth: Any) -> Any:
+    """Mean squared difference, [N]; published beside SSIM."""
+    return _mean(ops.square(found - truth))
+
+
+def l1(found: Any, truth: Any) -> Any:
+    """Mean absolute difference, [N]."""
+    return _mean(ops.abs(found - truth))
+
+
+def ictcp(signal: Any) -> Any:
+    """PQ codes of BT.2020 to ICtCp."""
+    lms = applied(REC2020_TO_LMS, pq_light(signal, ops), ops)
+    return applied(LMS_TO_ICTCP, pq_signal(lms, ops), ops)
+
+
+def delta_e_itp(found: Any, truth: Any) -> Any:
+    """Mean colour difference over 720, that is in units of I, [N]; BT.2124."""
+    apart = ops.square(ictcp(found) - ictcp(truth))
+    total = apart[..., 0] + 0.25 * apart[..., 1] + apart[..., 2]
+    return _mean(ops.sqrt(total + 1e-8))
+
+
+TERMS: dict[str, Callable[[Any, Any], Any]] = {
+    "ssim": ssim_loss,
+    "mse": mse,
+    "l1": l1,
+    "delta_e_itp": delta_e_itp,
+}
+"""By name: what was found and the truth to [N]."""
+
+
+def temporal(found: Any, truth: Any) -> Any:
+    """How much more or less frames change than they should, [N]: [N, T, H, W, 3], the mean absolute
+    difference of the changes from each frame to the next.
+    """
+    changes = found[:, 1:] - found[:, :-1]
+    return _mean(ops.abs(changes - (truth[:, 1:] - truth[:, :-1])))

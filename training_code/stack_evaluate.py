@@ -1,0 +1,211 @@
+"""Five exposures of one photograph, made of held-out views: ours beside other methods.
+
+    python training_code/stack_evaluate.py --scenes $HDR_SCENES --out_dir out \
+        --validation training_code/validation_families.txt \
+        --params "published GAN=weights/exposure_gan.npz" --params ours=weights/exposure_stack.npz
+
+Photographs are those of the evaluation's protocol: fixed views of scenes, 5 % of the samples
+clipped, through the sRGB curve, which all methods know. A table for each kind of file: PNG with
+the protocol's noise, JPEG of quality 80 with it, and PNG without noise, where dark places show the
+steps of eight bits alone. The first rows are the formula encode(clip(decode(x) 2^k)) and the
+single-image network rendered at the same stops. Writes `stack.md`, `stack.csv`, and pictures of the
+first views: in columns truth and methods in the order of the table, above a dark place four stops
+brighter, below a clipped one four stops darker.
+"""
+
+import csv
+import io
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from absl import flags
+from PIL import Image
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from hdrcnn.files import ImageError, prepare_folder
+from hdrcnn.weights import SHIPPED, WeightsError
+from training_code.console import run
+
+if TYPE_CHECKING:
+    from training_code.evaluation.protocol import View
+    from training_code.evaluation.stack_methods import Method
+
+FLAGS = flags.FLAGS
+flags.DEFINE_multi_string("scenes", [], "Folder with HDR scenes; may be given several times.")
+flags.DEFINE_multi_string(
+    "validation", [], "Text files of families; only these are taken. Default: all."
+)
+flags.DEFINE_multi_string("params", [], "NAME=FILE: a weights file; may be given several times.")
+flags.DEFINE_string("highlights", str(SHIPPED), "Weights of the single-image network.")
+flags.DEFINE_list("kinds", ["png", "jpeg80", "noiseless"], "Of photographs, a table each.")
+flags.DEFINE_integer("views", 0, "At most so many, evenly spread over all; 0: all.", 0)
+flags.DEFINE_integer("shown", 4, "Views of which pictures are written.", 0)
+flags.DEFINE_string("out_dir", None, "Folder for tables and pictures.", required=True)
+
+KINDS = {
+    "png": "PNG, noise 0.002",
+    "jpeg80": "JPEG of quality 80, noise 0.002",
+    "noiseless": "PNG without noise",
+}
+COLUMNS = {
+    "clipped_psnr": ("clipped, k < 0 [dB]", "{:.2f}"),
+    "dark_psnr": ("dark, k > 0 [dB]", "{:.2f}"),
+    "noise": ("noise at +4 [codes]", "{:.2f}"),
+    "bands": ("bands at +4 [codes]", "{:.2f}"),
+    "order_violations": ("out of order [%]", "{:.2%}"),
+    "disagreement": ("disagreement [stops]", "{:.3f}"),
+    "highlight_rmse": ("merged: highlights RMSE [stops]", "{:.3f}"),
+    "psnr_crf": ("merged: PU21-PSNR, CRF-corrected [dB]", "{:.2f}"),
+}
+CROP = 160
+"""Pixels of the places in pictures."""
+
+
+def views() -> "list[View]":
+    """Of the scenes that the flags name. Raises ValueError if there are none."""
+    from training_code.evaluation.protocol import Protocol, View, fixed_views
+    from training_code.scenes.collection import load_scenes
+    from training_code.scenes.families import read_list
+
+    families = frozenset[str]().union(*(read_list(Path(p)) for p in FLAGS.validation))
+    protocol, every = Protocol(), list[View]()
+    for folder in FLAGS.scenes:
+        found = load_scenes(
+            Path(folder), families, without=not FLAGS.validation, views=protocol.views
+        )
+        every += [view for scene in found.scenes for view in fixed_views(scene, protocol)]
+    if not every:
+        raise ValueError("no scenes to evaluate on; give --scenes")
+    count = min(FLAGS.views or len(every), len(every))
+    return [every[i * len(every) // count] for i in range(count)]
+
+
+def taken(view: "View", kind: str) -> tuple[np.ndarray, np.ndarray]:
+    """A photograph of a view, codes [H, W, 3] float32 in [0, 1], and its truth, linear, 1.0 = its
+    clipping level. Raises TooBlackError.
+    """
+    from training_code.evaluation import protocol as p
+
+    file = "jpeg80" if kind == "jpeg80" else "png"
+    condition = p.Condition(file=file, curve="srgb")
+    protocol = p.Protocol(noise_sd=0.0) if kind == "noiseless" else p.Protocol()
+    truth = p.exposed_truth(view, condition)
+    data = p.encode(p.photograph(view.name, truth, condition, protocol), file)
+    with Image.open(io.BytesIO(data)) as image:
+        return np.asarray(image, np.float32) / np.float32(255.0), truth
+
+
+def place(share: np.ndarray) -> tuple[slice, slice]:
+    """Where most of [H, W] lies in a square of `CROP` pixels."""
+    total = np.pad(share.astype(np.float64), ((1, 0), (1, 0))).cumsum(0).cumsum(1)
+    side = [min(CROP, n) for n in share.shape]
+    sums = (
+        total[side[0] :, side[1] :] - total[: -side[0], side[1] :]
+        - total[side[0] :, : -side[1]] + total[: -side[0], : -side[1]]
+    )  # fmt: skip
+    top, left = np.unravel_index(int(sums.argmax()), sums.shape)
+    return slice(int(top), int(top) + side[0]), slice(int(left), int(left) + side[1])
+
+
+def picture(code: np.ndarray, truth: np.ndarray, stacks: list[np.ndarray]) -> np.ndarray:
+    """A dark place at the brightest exposure above a clipped one at the darkest: truth, methods."""
+    from training_code.evaluation.stack_metrics import CLIPPED, DARK, true_exposures
+
+    true = np.rint(true_exposures(truth)).astype(np.uint8)
+    brightest = true[-1].max(axis=-1)
+    dark = place((code.max(axis=-1) < DARK) & (brightest > 20) & (brightest < 250))
+    clipped = place(code.max(axis=-1) >= CLIPPED)
+    cells = [true, *stacks]
+    rows = [np.concatenate([c[k][where] for c in cells], axis=1) for k, where in
+            ((-1, dark), (0, clipped))]  # fmt: skip
+    return np.concatenate(rows)
+
+
+def table(title: str, figures: dict[str, list[dict[str, float]]]) -> str:
+    """Means over the views that have something of the kind, in Markdown."""
+    names = [name for name, _ in COLUMNS.values()]
+    lines = [title, "", f"| method | {' | '.join(names)} |", "| --- |" + " --- |" * len(names)]
+    for method, found in figures.items():
+        cells = [
+            form.format(float(np.nanmean([f[key] for f in found]))).removesuffix("%")
+            for key, (_, form) in COLUMNS.items()
+        ]
+        lines.append(f"| {method} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def written(
+    out: Path,
+    figures: dict[str, dict[str, list[dict[str, float]]]],
+    records: list[tuple[object, ...]],
+) -> None:
+    """The tables and the figures of each photograph, so far."""
+    tables = [
+        table(f"{KINDS[kind]}, {len(next(iter(of.values())))} photographs", of)
+        for kind, of in figures.items()
+    ]
+    (out / "stack.md").write_text("\n\n".join(tables) + "\n")
+    with (out / "stack.csv").open("w", newline="") as file:
+        lines = csv.writer(file)
+        lines.writerow(["kind", "view", "method", *COLUMNS])
+        lines.writerows(records)
+
+
+def methods() -> "dict[str, Method]":
+    """By the name of the row. Raises ValueError, WeightsError."""
+    from hdrcnn.predict.single_image import load
+    from training_code.evaluation import stack_methods as known
+
+    named = dict(text.partition("=")[::2] for text in FLAGS.params)
+    if not all(named.values()):
+        raise ValueError("--params: NAME=FILE is needed")
+    highlights = known.Highlights(load(FLAGS.highlights))
+    return {
+        "formula": known.formula,
+        "single-image network": lambda code: known.rendered(highlights(code)),
+    } | {name: known.of_weights(Path(path), highlights) for name, path in named.items()}
+
+
+def main() -> int:
+    """Flags to tables. Returns the exit status."""
+    from hdrcnn.writers.display import write_png
+    from training_code.camera import TooBlackError
+    from training_code.evaluation.stack_metrics import measure
+
+    if not set(FLAGS.kinds) <= set(KINDS):
+        raise ValueError(f"--kinds {','.join(FLAGS.kinds)}: known are {', '.join(KINDS)}")
+    rows, out = methods(), Path(FLAGS.out_dir)
+    prepare_folder(out)
+    figures: dict[str, dict[str, list[dict[str, float]]]] = {
+        kind: {name: [] for name in rows} for kind in FLAGS.kinds
+    }
+    records: list[tuple[object, ...]] = []
+    for number, view in enumerate(views()):
+        for kind in FLAGS.kinds:
+            try:
+                code, truth = taken(view, kind)
+            except TooBlackError as error:
+                print(f"{view.name} is left out: {error}", flush=True)
+                break
+            stacks = [method(code) for method in rows.values()]
+            for name, stack in zip(rows, stacks, strict=True):
+                found = measure(stack, truth, code)
+                figures[kind][name].append(found)
+                records.append((kind, view.name, name, *(found[key] for key in COLUMNS)))
+            if number < FLAGS.shown:
+                path = out / f"{kind}_{view.name.replace('/', '_')}.png"
+                write_png(path, picture(code, truth, stacks))
+        print(f"[{number + 1}] {view.name}", flush=True)
+        if records:
+            written(out, figures, records)
+    if not records:
+        raise ValueError("all views are too black to be exposed; give other --scenes")
+    print("\n" + (out / "stack.md").read_text(), end="")
+    return 0
+
+
+if __name__ == "__main__":
+    run(main, ImageError, WeightsError, ValueError, OSError)

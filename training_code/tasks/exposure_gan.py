@@ -1,0 +1,107 @@
+"""Training of the published stack GAN: one photograph to five exposures, by difference and by a
+discriminator that sees both; of scenes through the camera, or of the published layout.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+from hdrcnn import weights
+from hdrcnn.models import exposure_gan
+from hdrcnn.models.metadata import ExposureGan
+from training_code.losses.exposure_stack import l1
+from training_code.scenes.collection import Scene
+from training_code.tasks import adversarial, task
+from training_code.tasks.exposure_gan_settings import Config
+from training_code.tasks.exposure_stack import looks, prepare, with_discriminator
+from training_code.tasks.fusion_unsupervised import log_terms
+from training_code.tasks.stack_batches import HeldOut, StackBatches, held_out
+from training_code.tasks.task import Tensors
+
+__all__ = ["batches", "export", "looks", "network", "prepare", "trainee", "watch"]
+
+
+class Trainee(task.Trainee):
+    """`picture` uint8 [N, S, S, 3] and `exposures` uint8 [N, 5, S, S, 3] to loss."""
+
+    def __init__(self, network: keras.Model, config: Config) -> None:
+        super().__init__(network)
+        self.weights_of_terms = {n: w for n, w in config.terms.weights().items() if w}
+        self.rate, names = config.discriminator_rate, list(self.weights_of_terms)
+        if "adversarial" in self.weights_of_terms:
+            self.discriminator = exposure_gan.build_discriminator(config.discriminator_channels)
+            self.beside = (self.discriminator,)
+            names.append("discriminator")
+        self.means = {name: keras.metrics.Mean(name=name) for name in names}
+
+    def optimiser(self, kind: Any, **settings: Any) -> keras.optimizers.Optimizer:
+        return with_discriminator(self, kind, settings, self.rate)
+
+    def call(self, batch: Tensors, training: bool | None = None) -> Tensors:
+        """The terms by name, [N] each."""
+        code, truth = (ops.cast(batch[n], "float32") / 255.0 for n in ("picture", "exposures"))
+        found = self.network(code, training=training)
+        # In the networks' range: published is the difference of what tanh gives.
+        terms = {"l1": 2.0 * l1(found, truth)}
+        if "adversarial" in self.weights_of_terms:
+            shown = [exposure_gan.beside(code, stack) for stack in (found, truth)]
+            terms |= adversarial.losses(self.discriminator, *shown)
+        return terms
+
+    def cost(self, answer: Tensors) -> Any:
+        own = sum(weight * answer[name] for name, weight in self.weights_of_terms.items())
+        return own + answer.get("discriminator", 0.0)
+
+    def figures(self, answer: Tensors) -> None:
+        """Each term by its name."""
+        log_terms(self.means, answer)
+
+
+def network(config: Config) -> keras.Model:
+    """With fresh weights."""
+    return exposure_gan.build_generator(config.base_channels)
+
+
+def trainee(network: keras.Model, config: Config, material: Any = None) -> Trainee:
+    """Both networks with their terms."""
+    return Trainee(network, config)
+
+
+def batches(config: Config, material: Sequence[Scene], place: task.Place) -> StackBatches:
+    """Photographs and their exposures."""
+    return StackBatches(material, config, wanted="exposures", steps=config.steps, **vars(place))
+
+
+def watch(
+    config: Config, scenes: Sequence[Scene], watched: task.Watched
+) -> list[keras.callbacks.Callback]:
+    """Mean absolute error of each exposure, in 8-bit codes; and a sheet of each second exposure,
+    answer above truth.
+    """
+
+    def figures(batch: dict[str, np.ndarray], found: np.ndarray) -> dict[str, float]:
+        apart = np.abs(255.0 * found - batch["exposures"][0]).mean(axis=(1, 2, 3))
+        return {f"error_{k}": float(value) for k, value in enumerate(apart)}
+
+    def cells(batch: dict[str, np.ndarray], found: np.ndarray) -> list[np.ndarray]:
+        truth = batch["exposures"][0].astype(np.float32) / np.float32(255.0)
+        return [np.concatenate([found[k], truth[k]]) for k in (0, 2, 4)]
+
+    return [
+        HeldOut(
+            held_out(config, scenes, watched.running.validation_crops, "exposures"),
+            lambda codes: np.asarray(watched.network(codes, training=False))[0],
+            figures,
+            cells,
+            watched,
+            config.epochs,
+        )
+    ]
+
+
+def export(network: keras.Model, config: Config) -> tuple[dict[str, np.ndarray], ExposureGan]:
+    """The generator; the discriminator has served its purpose."""
+    return weights.collect(network), ExposureGan(config.base_channels, config.stacks.spacing)

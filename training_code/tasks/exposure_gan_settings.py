@@ -1,0 +1,49 @@
+"""The settings of the published stack GAN's training; no Keras here."""
+
+import dataclasses
+
+from training_code.camera.stacks import Stacks
+from training_code.tasks.fusion_settings import check_weights
+from training_code.tasks.settings import setting
+from training_code.tasks.stack_settings import Stack
+
+
+@dataclasses.dataclass(frozen=True)
+class Terms:
+    """Weights of the generator's terms, as published; each that is not 0 is logged."""
+
+    l1: float = 100.0
+    """Absolute difference of the five exposures, of codes in [-1, 1] as the networks see them."""
+    adversarial: float = 1.0
+    """Cross-entropy of the discriminator."""
+
+    def __post_init__(self) -> None:
+        check_weights("terms", self.weights())
+
+    def weights(self) -> dict[str, float]:
+        """By the name of the term."""
+        return dataclasses.asdict(self)
+
+
+@dataclasses.dataclass(frozen=True)
+class Config(Stack):
+    """The published loss and optimisers; of scenes, or of pictures in the published layout."""
+
+    base_channels: int = setting(64, "Channels of the generator's first layer; 64 is published.")
+    learning_rate: float = setting(2e-4, "Adam's rate after the warm-up; falls to 0 by a cosine.")
+    beta_1: float = setting(0.5, "Adam's decay of the gradient's average, of both networks.")
+    clip_norm: float = setting(1e9, "Largest norm of the gradient; published is none.")
+    average: float = setting(
+        0.0, "Decay of the moving average of the weights, which is what is exported; 0: none."
+    )
+    exposures: str = setting(
+        "",
+        "Folder of SCENE/images/VIEW_E.png, E from 0, darkest, to 4: these beside or instead of "
+        "computed ones; views of fewer or more files are left out, scenes are split whole.",
+    )
+    terms: Terms = Terms()
+    stacks: Stacks = Stacks(under=(0.0, 0.0))
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.check_share("beta_1")

@@ -1,0 +1,152 @@
+"""Training of the dark part: clean codes of what was photographed with noise, in 8 bits, and at
+times as JPEG; judged as exposures two and four stops brighter show it, and by a discriminator.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+from hdrcnn import weights
+from hdrcnn.models import exposure_gan, exposure_stack
+from hdrcnn.models.exposure_stack import BOUND, LIGHT, darkness
+from hdrcnn.models.metadata import ExposureStack
+from training_code.losses.exposure_stack import dark_l1, shown_at
+from training_code.scenes.collection import Scene
+from training_code.scenes.views import Views
+from training_code.tasks import adversarial, task
+from training_code.tasks.exposure_stack_settings import Config
+from training_code.tasks.fusion_unsupervised import log_terms
+from training_code.tasks.settings import Running
+from training_code.tasks.stack_batches import HeldOut, StackBatches, held_out
+from training_code.tasks.stack_settings import Stack as Settings
+from training_code.tasks.task import Tensors
+
+STOPS = 4.0
+"""Of the exposure that is watched."""
+
+
+class Trainee(task.Trainee):
+    """`picture` uint8 [N, S, S, 3] and `truth` float32 [N, S, S, 3] to loss."""
+
+    def __init__(self, network: keras.Model, config: Config) -> None:
+        super().__init__(network)
+        self.weights_of_terms = {n: w for n, w in config.terms.weights().items() if w}
+        self.stops, names = config.stacks.stops, list(self.weights_of_terms)
+        self.rate = config.discriminator_rate
+        if "adversarial" in self.weights_of_terms:
+            self.discriminator = exposure_gan.build_discriminator(config.discriminator_channels)
+            self.beside = (self.discriminator,)
+            names.append("discriminator")
+        self.means = {name: keras.metrics.Mean(name=name) for name in names}
+
+    def optimiser(self, kind: Any, **settings: Any) -> keras.optimizers.Optimizer:
+        return with_discriminator(self, kind, settings, self.rate)
+
+    def call(self, batch: Tensors, training: bool | None = None) -> Tensors:
+        """The terms by name, [N] each."""
+        code, truth = ops.cast(batch["picture"], "float32") / 255.0, batch["truth"]
+        found = self.network(code, training=training)
+        terms = {"dark_l1": dark_l1(found, truth)} if "dark_l1" in self.weights_of_terms else {}
+        if "adversarial" in self.weights_of_terms:
+            # The best that the network can answer: elsewhere the photograph itself.
+            room = BOUND * darkness(code, ops)
+            best = code + ops.clip(truth - code, -room, room)
+            shown = [exposure_gan.beside(code, self.rendered(x)) for x in (found, best)]
+            terms |= adversarial.losses(self.discriminator, *shown)
+        return terms
+
+    def rendered(self, code: Any) -> Any:
+        """Codes [N, S, S, 3] at all exposures: [N, 5, S, S, 3]."""
+        return ops.stack([shown_at(code, k, ops) for k in self.stops], axis=1)
+
+    def cost(self, answer: Tensors) -> Any:
+        own = sum(weight * answer[name] for name, weight in self.weights_of_terms.items())
+        return own + answer.get("discriminator", 0.0)
+
+    def figures(self, answer: Tensors) -> None:
+        """Each term by its name."""
+        log_terms(self.means, answer)
+
+
+def with_discriminator(
+    trainee: task.Trainee, kind: Any, settings: dict[str, Any], rate: float
+) -> keras.optimizers.Optimizer:
+    """The network's optimiser and, if it has a discriminator, one for this; as published."""
+    own = kind(**settings)
+    if not trainee.beside:
+        return own
+    (discriminator,) = trainee.beside
+    other = kind(rate, beta_1=0.5, global_clipnorm=1e9, name="discriminator")
+    return adversarial.Apart(own, other, discriminator.trainable_variables)
+
+
+def looks(config: Settings) -> tuple[Views, int]:
+    """As the crops of the training need."""
+    return config.views, config.size
+
+
+def network(config: Config) -> keras.Model:
+    """With fresh weights."""
+    return exposure_stack.build(config.base_channels)
+
+
+def prepare(
+    config: Settings, scenes: Sequence[Scene], folder: Path, running: Running
+) -> Sequence[Scene]:
+    """The scenes themselves."""
+    if running.render:
+        raise ValueError("--render: exposure stacks are taken by NumPy; leave it away")
+    return scenes
+
+
+def trainee(network: keras.Model, config: Config, material: Any = None) -> Trainee:
+    """The network with its terms."""
+    return Trainee(network, config)
+
+
+def batches(config: Config, material: Sequence[Scene], place: task.Place) -> StackBatches:
+    """Photographs and their clean codes."""
+    return StackBatches(material, config, wanted="truth", steps=config.steps, **vars(place))
+
+
+def watch(
+    config: Config, scenes: Sequence[Scene], watched: task.Watched
+) -> list[keras.callbacks.Callback]:
+    """The error of dark samples four stops brighter, in 8-bit codes, beside that of the photograph
+    as it is; and a sheet of photograph, answer and truth at that exposure.
+    """
+
+    def error(code: np.ndarray, batch: dict[str, np.ndarray]) -> float:
+        truth = batch["truth"][0]
+        dark = truth < LIGHT
+        apart = np.abs(shown_at(code, STOPS) - shown_at(truth, STOPS))[dark]
+        return float(255.0 * apart.mean()) if apart.size else 0.0
+
+    def photograph(batch: dict[str, np.ndarray]) -> np.ndarray:
+        return batch["picture"][0].astype(np.float32) / np.float32(255.0)
+
+    return [
+        HeldOut(
+            held_out(config, scenes, watched.running.validation_crops, "truth"),
+            lambda codes: np.asarray(watched.network(codes, training=False))[0],
+            lambda batch, found: {
+                "dark_error": error(found, batch),
+                "dark_error_of_photograph": error(photograph(batch), batch),
+            },
+            lambda batch, found: [
+                photograph(batch),
+                *(shown_at(c, STOPS) for c in (photograph(batch), found, batch["truth"][0])),
+            ],
+            watched,
+            config.epochs,
+        )
+    ]
+
+
+def export(network: keras.Model, config: Config) -> tuple[dict[str, np.ndarray], ExposureStack]:
+    """All of the network; the discriminator has served its purpose."""
+    return weights.collect(network), ExposureStack(config.base_channels)

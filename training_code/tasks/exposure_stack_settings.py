@@ -1,0 +1,37 @@
+"""The settings of the dark part's training; no Keras here."""
+
+import dataclasses
+
+from training_code.tasks.fusion_settings import check_weights
+from training_code.tasks.settings import setting
+from training_code.tasks.stack_settings import Stack
+
+
+@dataclasses.dataclass(frozen=True)
+class Terms:
+    """Weights of the terms; each that is not 0 is logged."""
+
+    dark_l1: float = 10.0
+    """Absolute difference at exposures 2 and 4 stops brighter."""
+    adversarial: float = 0.0
+    """Cross-entropy of a discriminator that sees the photograph and its five exposures."""
+
+    def __post_init__(self) -> None:
+        check_weights("terms", self.weights())
+
+    def weights(self) -> dict[str, float]:
+        """By the name of the term."""
+        return dataclasses.asdict(self)
+
+
+@dataclasses.dataclass(frozen=True)
+class Config(Stack):
+    """A small network on small crops."""
+
+    base_channels: int = setting(16, "Channels at half the size.")
+    size: int = setting(128, "Side of the training crops in pixels, a multiple of 4.")
+    learning_rate: float = setting(2e-3, "Adam's rate after the warm-up; falls to 0 by a cosine.")
+    average: float = setting(
+        0.995, "Decay of the moving average of the weights, which is what is exported; 0: none."
+    )
+    terms: Terms = Terms()

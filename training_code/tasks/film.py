@@ -1,0 +1,260 @@
+"""Training from SDR film to HDR: curves on top of a formula, or the published U-Net.
+
+Clips are taken of scenes once, before the training, two frames that follow each other of each, and
+pairs of pictures or films besides if they are given.
+"""
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import keras
+import numpy as np
+from keras import ops
+
+from hdrcnn import weights
+from hdrcnn.models import film_curves as curves_network, film_unet
+from hdrcnn.models.metadata import FilmCurves, FilmUnet, Metadata
+from hdrcnn.predict import film_curves
+from hdrcnn.writers.display import write_png
+from training_code.camera import Part, TooBlackError, clips, generator, grades
+from training_code.camera.batches import ATTEMPTS, Batches
+from training_code.camera.shots import families, in_order
+from training_code.evaluation.film_metrics import delta_e, pq_psnr
+from training_code.losses.film import TERMS, temporal
+from training_code.scenes.collection import Scene
+from training_code.scenes.views import Views
+from training_code.tasks import task
+from training_code.tasks.film_pairs import folder_pairs, video_pairs
+from training_code.tasks.film_settings import Config
+from training_code.tasks.settings import Running
+from training_code.tasks.task import Tensors
+
+WARM = 1
+"""Frames before the two that are kept: an encoder's first one is better than the others."""
+EVERY = 2
+"""Of the pixels in each direction, one that curves are trained on: there are few parameters."""
+SHOWN = 6
+"""Held-out clips on a sheet."""
+
+
+class Pair(NamedTuple):
+    """Two frames, SDR and HDR."""
+
+    sdr: np.ndarray
+    """[2, H, W, 3] uint8, codes of Rec. 709."""
+    hdr: np.ndarray
+    """[2, H, W, 3] uint16, PQ codes of BT.2020."""
+
+
+def of_look(
+    scenes: Sequence[Scene], groups: Sequence[Sequence[int]], config: Config, index: int
+) -> list[Pair]:
+    """One look at a scene in several grades. Raises ValueError if all are too black."""
+    for attempt in range(ATTEMPTS):
+        rng = generator((config.seed, index, 0, 0, attempt), Part.VIEW)
+        group = groups[int(rng.integers(len(groups)))]
+        scene = scenes[group[int(rng.integers(len(group)))]]
+        take = clips.draw_take(rng, 2 + WARM)
+        try:
+            seen = clips.views(scene, take, config.size, config.columns)
+            light = clips.on_display(seen, take)
+        except TooBlackError:
+            continue
+        words = clips.hdr_words(light)[WARM:]
+        pairs = []
+        for _ in range(config.clips.of_each):
+            grade = grades.draw_grade(config.clips.grades, rng)
+            crf = int(rng.integers(config.clips.crf[0], config.clips.crf[1] + 1))
+            kept = crf if rng.random() < config.clips.compressed else None
+            pairs.append(Pair(clips.graded(light, grade, kept)[WARM:], words))
+        return pairs
+    raise ValueError(f"{ATTEMPTS} views in a row are too black; remove scenes nearly black")
+
+
+def gather(config: Config, scenes: Sequence[Scene], looks: int, workers: int) -> list[Pair]:
+    """Clips of scenes, the same whatever the number of workers."""
+    ordered = in_order(scenes)
+    groups = families(ordered)
+    found: list[Pair] = []
+    with ThreadPoolExecutor(max(1, workers)) as pool:
+        taken = pool.map(lambda i: of_look(ordered, groups, config, i), range(looks))
+        for done, pairs in enumerate(taken, 1):
+            found += pairs
+            if done % max(1, looks // 5) == 0:
+                print(f"{done} of {looks} looks at scenes", flush=True)
+    return found
+
+
+class ClipBatches(Batches):
+    """Pairs in an order of their own for every pass over them; left and right are exchanged at
+    random.
+    """
+
+    def __init__(self, pairs: Sequence[Pair], config: Config, **kwargs: Any) -> None:
+        super().__init__(batch=config.batch, steps=config.steps, seed=config.seed, **kwargs)
+        self.pairs = pairs
+
+    def item(self, index: int, item: int) -> dict[str, np.ndarray]:
+        number = (self.epoch * self.steps + index) * self.batch + item
+        turn, place = divmod(number, len(self.pairs))
+        order = np.random.default_rng((self.seed, turn)).permutation(len(self.pairs))
+        pair = self.pairs[order[place]]
+        flip = slice(
+            None,
+            None,
+            -1 if generator((self.seed, number, 0, 0, 0), Part.VIEW).random() < 0.5 else 1,
+        )
+        return {"sdr": pair.sdr[:, :, flip], "hdr": pair.hdr[:, :, flip]}
+
+
+def reduced(code: Any) -> Any:
+    """Frames [N, H, W, 3] by half, as the curves' network sees them in training."""
+    return ops.average_pool(code, 2, strides=2, padding="valid")
+
+
+class Trainee(task.Trainee):
+    """`sdr` uint8 and `hdr` uint16 [N, 2, H, W, 3] to loss."""
+
+    def __init__(self, network: keras.Model, config: Config) -> None:
+        super().__init__(network)
+        self.curves = config.network == "curves"
+        self.weights_of_terms = {n: w for n, w in config.terms.weights().items() if w}
+        self.means = {name: keras.metrics.Mean(name=name) for name in self.weights_of_terms}
+
+    def call(self, batch: Tensors, training: bool | None = None) -> Tensors:
+        """The terms by name, [N] each."""
+        rows, columns = batch["sdr"].shape[2:4]
+        code = ops.reshape(ops.cast(batch["sdr"], "float32") / 255.0, (-1, rows, columns, 3))
+        truth = ops.reshape(ops.cast(batch["hdr"], "float32"), (-1, rows, columns, 3))
+        truth = truth / clips.WORDS
+        if self.curves:
+            parameters = self.network(reduced(code), training=training)
+            code, truth = code[:, ::EVERY, ::EVERY], truth[:, ::EVERY, ::EVERY]
+            found = film_curves.apply(parameters, code, ops)
+        else:
+            found = self.network(code, training=training)
+        pictures = ops.shape(batch["sdr"])[0]
+        terms = {}
+        for name in self.weights_of_terms:
+            if name == "temporal":
+                shape = (-1, 2, *found.shape[1:])
+                terms[name] = temporal(ops.reshape(found, shape), ops.reshape(truth, shape))
+            else:
+                of_frames = ops.reshape(TERMS[name](found, truth), (pictures, 2))
+                terms[name] = ops.mean(of_frames, axis=1)
+        return terms
+
+    def cost(self, answer: Tensors) -> Any:
+        return sum(weight * answer[name] for name, weight in self.weights_of_terms.items())
+
+    def figures(self, answer: Tensors) -> None:
+        """Each term by its name."""
+        share = 1.0 / task.replicas()
+        for name, mean in self.means.items():
+            value = task.over_replicas(ops.mean(answer[name])) * share
+            mean.update_state(value, sample_weight=share)
+
+
+def converted(network: keras.Model, sdr: np.ndarray, curves: bool) -> np.ndarray:
+    """Frames [N, H, W, 3] uint8 to PQ codes, float32, by the network."""
+    if not curves:
+        code = sdr.astype(np.float32) / np.float32(255.0)
+        return np.clip(np.asarray(network(code, training=False)), 0.0, 1.0)
+    parameters = np.asarray(network(np.stack([film_curves.reduced(f) for f in sdr])))
+    return np.stack([film_curves.FrameMap(p)(f) for p, f in zip(parameters, sdr, strict=True)])
+
+
+class HeldOut(keras.callbacks.Callback):
+    """After every few epochs PQ-PSNR and colour difference on held-out clips, beside those of the
+    formula that curves begin with, and a sheet: SDR, formula, result, truth.
+    """
+
+    def __init__(self, pairs: Sequence[Pair], watched: task.Watched, config: Config) -> None:
+        super().__init__()
+        self.watched, self.config = watched, config
+        self.sdr = np.stack([pair.sdr[0] for pair in pairs])
+        self.truth = [pair.hdr[0].astype(np.float32) / np.float32(clips.WORDS) for pair in pairs]
+        formula = film_curves.FrameMap(np.zeros(film_curves.PARAMETERS))
+        self.formula = [formula(frame) for frame in self.sdr]
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        if (epoch + 1) % self.watched.running.validate_every and epoch + 1 != self.config.epochs:
+            return
+        _ = self.model  # Under JAX the variables are stale until it is asked for.
+        curves = self.config.network == "curves"
+        with self.watched.averaged():
+            found = [converted(self.watched.network, f[None], curves)[0] for f in self.sdr]
+        figures = {
+            "pq_psnr": self._mean(pq_psnr, found),
+            "delta_e_itp": self._mean(delta_e, found),
+            "pq_psnr_of_formula": self._mean(pq_psnr, self.formula),
+            "delta_e_itp_of_formula": self._mean(delta_e, self.formula),
+        }
+        if logs is not None:
+            logs.update({f"val_{name}": value for name, value in figures.items()})
+        print("held out: " + "  ".join(f"{n} {v:.3f}" for n, v in figures.items()), flush=True)
+        rows = zip(self.sdr, self.formula, found, self.truth, strict=True)
+        cells = [
+            np.concatenate([s, *(np.rint(255 * v).astype(np.uint8) for v in r)], axis=1)
+            for s, *r in list(rows)[:SHOWN]
+        ]
+        sheet = self.watched.folder / "sheets" / f"epoch_{epoch + 1:03d}.png"
+        sheet.parent.mkdir(exist_ok=True)
+        write_png(sheet, np.concatenate(cells))
+
+    def _mean(self, measure: Any, found: Sequence[np.ndarray]) -> float:
+        return float(np.mean([measure(f, t) for f, t in zip(found, self.truth, strict=True)]))
+
+
+def looks(config: Config) -> tuple[Views, int]:
+    """As the clips need."""
+    return config.views, config.size
+
+
+def network(config: Config) -> keras.Model:
+    """With fresh weights."""
+    if config.network == "curves":
+        return curves_network.build(film_curves.PARAMETERS, config.width)
+    return film_unet.build(config.base_channels)
+
+
+def prepare(config: Config, scenes: Sequence[Scene], folder: Path, running: Running) -> list[Pair]:
+    """Clips of the scenes, and the pairs that were given."""
+    if running.render:
+        raise ValueError("--render: clips of --task=film are taken once, by NumPy; leave it away")
+    found = gather(config, scenes, config.clips.looks, running.workers)
+    shape = config.size, config.columns
+    if config.pairs:
+        found += [Pair(*p) for p in folder_pairs(Path(config.pairs), "train", shape)]
+    if config.videos:
+        found += [Pair(*p) for p in video_pairs(Path(config.videos), shape)]
+    return found
+
+
+def trainee(network: keras.Model, config: Config, material: Any = None) -> Trainee:
+    """The network with its terms."""
+    return Trainee(network, config)
+
+
+def batches(config: Config, material: Sequence[Pair], place: task.Place) -> ClipBatches:
+    """Of the pairs."""
+    return ClipBatches(material, config, **vars(place))
+
+
+def watch(
+    config: Config, scenes: Sequence[Scene], watched: task.Watched
+) -> list[keras.callbacks.Callback]:
+    """Figures on clips of held-out scenes."""
+    count = max(1, watched.running.validation_crops // config.clips.of_each)
+    held = gather(config, scenes, count, watched.running.workers)
+    return [HeldOut(held, watched, config)]
+
+
+def export(network: keras.Model, config: Config) -> tuple[dict[str, np.ndarray], Metadata]:
+    """All of the network."""
+    record: Metadata = FilmUnet(config.base_channels)
+    if config.network == "curves":
+        record = FilmCurves(film_curves.PARAMETERS, config.width)
+    return weights.collect(network), record

@@ -1,0 +1,96 @@
+"""The settings of the film networks' training; no Keras here."""
+
+import dataclasses
+
+from training_code.scenes.views import Views
+from training_code.tasks.settings import Schedule, check_chosen, setting
+
+NETWORKS = ("curves", "unet")
+GRADES = ("reinhard", "moebius", "bt2446a", "bt2446c", "camera")
+"""That are trained on; hable and srgb are left to judge by."""
+STRIDE = 32
+"""Of the U-Net."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Terms:
+    """Weights of the terms; each that is not 0 is logged. SSIM alone, or MSE, is published."""
+
+    ssim: float = 0.2
+    mse: float = 0.0
+    l1: float = 1.0
+    delta_e_itp: float = 1.0
+    """Of the colour difference over 720."""
+    temporal: float = 0.5
+    """Of the changes from frame to frame."""
+
+    def __post_init__(self) -> None:
+        weights = dataclasses.asdict(self)
+        if not all(0.0 <= w < 1e6 for w in weights.values()) or not any(weights.values()):
+            raise ValueError(f"terms: weights of {', '.join(weights)}, at least 0 and not all 0")
+
+    def weights(self) -> dict[str, float]:
+        """By the name of the term."""
+        return dataclasses.asdict(self)
+
+
+@dataclasses.dataclass(frozen=True)
+class Clips:
+    """Clips that are taken of scenes."""
+
+    looks: int = 400
+    """How many, each in several grades; taken once, before the training; 0: none."""
+    grades: tuple[str, ...] = GRADES
+    """Of `camera.grades`, one named twice is drawn twice as often."""
+    of_each: int = 2
+    """Grades of each look."""
+    crf: tuple[int, int] = (18, 35)
+    """Of x264, from the best to the worst."""
+    compressed: float = 0.8
+    """Share of the clips that are compressed."""
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.looks <= 100_000 or not 1 <= self.of_each <= 8:
+            raise ValueError("clips: looks in 0..100000 and of_each in 1..8 are needed")
+        if not 0 <= self.crf[0] <= self.crf[1] <= 51 or not 0.0 <= self.compressed <= 1.0:
+            raise ValueError("clips: crf, two rising numbers in 0..51, and compressed in 0..1")
+
+
+@dataclasses.dataclass(frozen=True)
+class Config(Schedule):
+    """SDR film to HDR: curves for each frame, or the published U-Net."""
+
+    network: str = setting("curves", f"Which is trained: {' or '.join(NETWORKS)}.")
+    batch: int = setting(4, "Clips of two frames in a batch.")
+    epochs: int = setting(12, "Epochs: so many times --steps batches.")
+    steps: int = setting(100, "Batches in an epoch.")
+    learning_rate: float = setting(1e-3, "Adam's rate after the warm-up; falls to 0 by a cosine.")
+    average: float = setting(
+        0.99, "Decay of the moving average of the weights, which is what is exported; 0: none."
+    )
+    width: int = setting(16, "Channels of the curves' first convolution.")
+    base_channels: int = setting(64, "Channels of the U-Net's first block; 64 is published.")
+    size: int = setting(
+        160, "Height of the frames in pixels, a multiple of 32; 16:9 or a bit less."
+    )
+    pairs: str = setting("", "Folder of the published layout, pairs of TIFF: taken besides clips.")
+    videos: str = setting(
+        "", "Folder with sdr/ and hdr/, films of one name in both: taken besides clips."
+    )
+    views: Views = Views(fov=(45.0, 90.0), crop=(0.45, 0.9))
+    clips: Clips = Clips()
+    terms: Terms = Terms()
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_chosen("network", self.network, NETWORKS)
+        if self.size < 64 or self.size % STRIDE:
+            raise ValueError(f"--size {self.size}: must be a multiple of {STRIDE}, at least 64")
+        self.check_least(base_channels=1, width=1)
+        if not (self.clips.looks or self.pairs or self.videos):
+            raise ValueError("clips.looks 0: give --pairs or --videos, or take clips of scenes")
+
+    @property
+    def columns(self) -> int:
+        """Width of the frames, a multiple of the stride."""
+        return self.size * 16 // 9 // STRIDE * STRIDE
