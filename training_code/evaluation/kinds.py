@@ -48,7 +48,11 @@ CONDITIONS = (
         for curve in rules.CURVES[::-1]
         for clipped in (0.05, 0.02, 0.10)
     ),
-    *(Condition(0.05, file, curve) for file in ("jpeg80", "white240") for curve in rules.CURVES),
+    *(
+        Condition(0.05, file, curve)
+        for file in ("jpeg80", "jpeg95", "white240")
+        for curve in rules.CURVES
+    ),
 )
 
 

@@ -30,13 +30,14 @@ from training_code.camera.projection import perspective_view, resized_crop
 from training_code.scenes.collection import Scene
 from training_code.scenes.views import Views
 
-FILES = {"png": ".png", "jpeg80": ".jpg", "white240": ".png"}
+FILES = {"png": ".png", "jpeg80": ".jpg", "jpeg95": ".jpg", "white240": ".png"}
 """File formats and their endings; `white240` is a PNG whose whites end at code `WHITE`, as after
 a highlight roll-off."""
 
 WHITE = 240
 
-JPEG_QUALITY = 80
+QUALITIES = {"jpeg80": 80, "jpeg95": 95}
+"""Of JPEG: as the web has it, and as cameras store it."""
 JPEG_SUBSAMPLING = "4:2:0"
 """Chroma at half size in both directions, as nearly all cameras and programs store it."""
 
@@ -233,5 +234,5 @@ def encode(codes: np.ndarray, file: str) -> bytes:
     if FILES[file] == ".png":
         image.save(stream, "PNG")
     else:
-        image.save(stream, "JPEG", quality=JPEG_QUALITY, subsampling=JPEG_SUBSAMPLING)
+        image.save(stream, "JPEG", quality=QUALITIES[file], subsampling=JPEG_SUBSAMPLING)
     return stream.getvalue()
