@@ -4,7 +4,6 @@ import dataclasses
 import json
 from fractions import Fraction
 
-import av
 import keras
 import numpy as np
 import pytest
@@ -24,6 +23,9 @@ from hdrcnn.video import decode, segments
 from hdrcnn.video.colours import Tags
 from hdrcnn.video.encode import Encoding
 from hdrcnn.video.join import read_back
+
+av = pytest.importorskip("av")  # Of Python 3.11.
+
 from tests.video.clips import film, packets, shot, shown_at
 
 FAST = {"hevc": "ultrafast", "av1": "12"}

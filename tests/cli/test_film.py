@@ -4,7 +4,6 @@ import subprocess
 import sys
 import textwrap
 
-import av
 import pytest
 
 from hdrcnn.cli import film as command
@@ -13,6 +12,9 @@ from hdrcnn.cli.parser import UsageError
 from hdrcnn.files import ImageError, UserError
 from hdrcnn.video.join import read_back
 from tests.conftest import ROOT
+
+av = pytest.importorskip("av")  # Of Python 3.11.
+
 from tests.video.clips import film, shot
 
 FAST = ("--method", "bt2446c", "--preset", "ultrafast", "--segment_seconds", "0.5")

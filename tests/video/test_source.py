@@ -2,7 +2,6 @@
 
 from fractions import Fraction
 
-import av
 import numpy as np
 import pytest
 
@@ -10,6 +9,9 @@ from hdrcnn.colour.primaries import REC709, REC2020
 from hdrcnn.files import ImageError
 from hdrcnn.video import folder, source
 from hdrcnn.video.colours import Tags, settled
+
+av = pytest.importorskip("av")  # Of Python 3.11.
+
 from tests.video.clips import film, shot
 
 
