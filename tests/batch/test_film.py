@@ -55,8 +55,8 @@ def codes_of(path):
                 for p in frame.planes
             ]
             shape, rows = planes[0].shape, slice(0, frame.height)
-            chroma = [full_size(plane, shape, rows) for plane in planes[1:]]
-            found.append(to_rgb(planes[0], *chroma, REC2020_LUMA, False, 10))
+            blue, red = (full_size(plane, shape, rows) for plane in planes[1:])
+            found.append(to_rgb(planes[0], blue, red, REC2020_LUMA, False, 10))
     return found
 
 
@@ -344,7 +344,7 @@ def test_shares_write_the_frames_of_one_folder(tmp_path):
     def share(shard, tell=lambda _: None):
         return batch.to_frames(opened, folder, asked(), "png", shard, False, tell)
 
-    counts = []
+    counts: list[int] = []
 
     def other_begins(progress):
         if not counts:
