@@ -8,6 +8,7 @@ import os
 import select
 import subprocess
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,14 +25,20 @@ class DevTools:
         self.to_browser, self.from_browser = to_browser, from_browser
         self.rest, self.number = b"", 0
 
-    def ask(self, method: str, session: str | None = None, **parameters: object) -> dict[str, Any]:
+    def ask(
+        self,
+        method: str,
+        session: str | None = None,
+        patience: float = PATIENCE,
+        **parameters: object,
+    ) -> dict[str, Any]:
         """The result of a method. Fails where there is none in time."""
         self.number += 1
         request: dict[str, Any] = {"id": self.number, "method": method, "params": parameters}
         if session is not None:
             request["sessionId"] = session
         os.write(self.to_browser, json.dumps(request).encode() + b"\0")
-        end = time.monotonic() + PATIENCE
+        end = time.monotonic() + patience
         while True:
             message, ended, rest = self.rest.partition(b"\0")
             if ended:
@@ -42,14 +49,27 @@ class DevTools:
                     result: dict[str, Any] = answer["result"]
                     return result
                 continue
-            ready, _, _ = select.select([self.from_browser], [], [], end - time.monotonic())
+            left = max(0.0, end - time.monotonic())
+            ready, _, _ = select.select([self.from_browser], [], [], left)
             part = os.read(self.from_browser, 1 << 20) if ready else b""
             assert part, f"the browser does not answer {method}"
             self.rest += part
 
 
-def found_by(probe: str, folder: Path, width: int = 1000) -> Any:
-    """What `measure()`, a function of the probe page, promises. Only files are reached from it."""
+def found_by(
+    probe: str,
+    folder: Path,
+    width: int = 1000,
+    *,
+    address: str | None = None,
+    flags: Sequence[str] = (),
+    patience: float = PATIENCE,
+) -> Any:
+    """What `measure()`, a function of the probe page, promises. Only files are reached from it.
+
+    address: where the folder is served; then only this machine is reached. flags: further ones for
+    the browser; patience: seconds for the promise.
+    """
     folder.mkdir(exist_ok=True)
     place = folder / "probe.html"
     place.write_text(probe, encoding="utf-8")
@@ -60,7 +80,7 @@ def found_by(probe: str, folder: Path, width: int = 1000) -> Any:
         "--disable-sync", "--allow-file-access-from-files", "--force-prefers-reduced-motion",
         "--proxy-server=127.0.0.1:9", "--remote-debugging-pipe",
         f"--user-data-dir={folder / 'profile'}", f"--window-size={width + 100},1000",
-        "about:blank",
+        *flags, "about:blank",
     ]  # fmt: skip
     # The browser reads from its descriptor 3 and writes to 4, whatever their numbers are here.
     redirected = f'exec 3<&{ours[0]} 4>&{theirs[1]}; exec "$@"'
@@ -72,7 +92,8 @@ def found_by(probe: str, folder: Path, width: int = 1000) -> Any:
         os.close(ours[0])
         os.close(theirs[1])
         tools = DevTools(ours[1], theirs[0])
-        target = tools.ask("Target.createTarget", url=place.as_uri())["targetId"]
+        url = place.as_uri() if address is None else f"{address}/{place.name}"
+        target = tools.ask("Target.createTarget", url=url)["targetId"]
         session = tools.ask("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
         # The first answers may be those of the empty page that stands there before.
         ready = "document.readyState === 'complete' && typeof measure === 'function'"
@@ -80,7 +101,7 @@ def found_by(probe: str, folder: Path, width: int = 1000) -> Any:
             time.sleep(0.05)
         answer = tools.ask(
             "Runtime.evaluate", session, expression="measure()",
-            awaitPromise=True, returnByValue=True,
+            patience=patience, awaitPromise=True, returnByValue=True,
         )  # fmt: skip
         assert "exceptionDetails" not in answer, answer["exceptionDetails"]
         value = answer["result"]["value"]

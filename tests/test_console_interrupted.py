@@ -86,12 +86,12 @@ def test_the_command_while_the_network_is_loaded_or_traced(tmp_path, tiny_weight
     Image.new("RGB", (40, 30), "white").save(tmp_path / "p.png")
     place = {
         "load": "hdrcnn.predict.single_image, 'load'",
-        "trace": "hdrcnn.tiles.stages, '_traced'",
+        "trace": "hdrcnn.tiles.keras_graph, '_traced'",
     }[moment]
     script = f"""
 import runpy, sys
 with quietly():
-    import hdrcnn.predict.single_image, hdrcnn.tiles.stages
+    import hdrcnn.predict.single_image, hdrcnn.tiles.keras_graph
 real = getattr({place})
 def pressed(*arguments, **settings):
     setattr({place}, real)  # Once: a second Ctrl-C ends the process at once.

@@ -56,6 +56,7 @@ class FusionSettings(Settings):
     reference: int | None = None
     """Number of the frame that what moved comes from, counted from 1; None: the best exposed."""
     known: ClassVar[Mapping[str, Writer]] = ALL_WRITERS
+    conversion: ClassVar[tuple[str, str]] = ("fusion", "Fusion")
 
     @property
     def merges(self) -> bool:

@@ -59,6 +59,8 @@ class Settings:
     """The pictures of a folder are the frames of a film."""
 
     known: ClassVar[Mapping[str, Writer]] = WRITERS
+    conversion: ClassVar[tuple[str, str]] = ("convert", "Conversion")
+    """Module of this package and class: how a job is done."""
 
     def __post_init__(self) -> None:
         if not self.formats or not set(self.formats) <= set(self.known):

@@ -1,24 +1,24 @@
 """Many pictures: while one is reconstructed, the next is read and the last is written."""
 
+import importlib
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 
 from hdrcnn.batch.choose import Networks
 from hdrcnn.batch.convert import Conversion
-from hdrcnn.batch.fusion import Fusion, FusionSettings
 from hdrcnn.batch.job import Outcome, Settings
 from hdrcnn.batch.plan import Job
 from hdrcnn.batch.source import Films
-from hdrcnn.batch.stack import Stack, StackSettings
 from hdrcnn.console import check
 
 
 def begin(job: Job, networks: Networks, settings: Settings, films: Films) -> Conversion:
     """Of a photograph, of a bracket, or of a photograph's exposures, as the settings are."""
-    kinds: dict[type[Settings], type[Conversion]] = {FusionSettings: Fusion, StackSettings: Stack}
-    kind = kinds.get(type(settings), Conversion)
-    return kind(job, networks, settings, films)
+    module, name = settings.conversion  # Each loads what the others do without.
+    kind = getattr(importlib.import_module(f"hdrcnn.batch.{module}"), name)
+    made: Conversion = kind(job, networks, settings, films)
+    return made
 
 
 def convert(job: Job, networks: Networks, settings: Settings) -> Outcome:

@@ -57,6 +57,7 @@ class StackSettings(Settings):
     bits: int = 8
     """Of a sample of the exposures."""
     known: ClassVar[Mapping[str, Writer]] = WRITERS
+    conversion: ClassVar[tuple[str, str]] = ("stack", "Stack")
 
     def __post_init__(self) -> None:
         if self.formats:

@@ -8,8 +8,7 @@ from collections.abc import Mapping
 
 from hdrcnn.batch.machines import Place, Shard
 from hdrcnn.cli.parser import FLAGFILE, Parser, UsageError, listed, nonempty, number
-from hdrcnn.predict.backend import BACKENDS
-from hdrcnn.predict.runtime import DEVICES, PRECISIONS
+from hdrcnn.predict.runtime import BACKENDS, DEVICES, PRECISIONS
 from hdrcnn.writers import WRITERS, Options, Writer
 
 MAX_MEGAPIXELS = 250.0

@@ -11,6 +11,8 @@ Beside its weights file such a file serves `--backend=onnx`. Its metadata under 
 JSON, what the network takes and gives, blend, curve, and the SHA-256 of the weights file.
 """
 
+COMMON = ("paths", "to", "out_dir", "precision", "calibration", "overwrite")
+
 import argparse
 import sys
 from pathlib import Path
@@ -21,6 +23,7 @@ from hdrcnn.console import held, say
 
 def add_arguments(parser: Parser) -> None:
     """Those of `hdrcnn export`."""
+    parser.common = COMMON
     group = parser.add_argument_group("Input and output")
     group.add_argument(
         "paths", metavar="PATH", nargs="*", type=nonempty, help="weights file of this project"

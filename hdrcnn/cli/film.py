@@ -21,8 +21,7 @@ from typing import TYPE_CHECKING
 from hdrcnn.batch.machines import Shard
 from hdrcnn.cli.parser import FLAGFILE, Parser, UsageError, nonempty, number
 from hdrcnn.console import held, say
-from hdrcnn.predict.backend import BACKENDS
-from hdrcnn.predict.runtime import DEVICES
+from hdrcnn.predict.runtime import BACKENDS, DEVICES
 
 if TYPE_CHECKING:
     from hdrcnn.batch.film import Progress

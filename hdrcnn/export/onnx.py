@@ -80,7 +80,7 @@ def _simplify_upsampling(graph: Any) -> None:
             continue
         shapes = {attribute.name: list(attribute.ints) for attribute in source.attribute}
         if (shapes.get("kernel_shape"), shapes.get("strides")) != ([4, 4], [2, 2]):
-            raise ExportError("a transposed convolution of another kind than kernel 4, stride 2")
+            continue
         for attribute in list(source.attribute):
             if attribute.name in ("pads", "auto_pad", "output_shape"):
                 source.attribute.remove(attribute)

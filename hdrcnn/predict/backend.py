@@ -16,10 +16,10 @@ from hdrcnn import weights
 from hdrcnn.files import UserError, digest
 from hdrcnn.models.metadata import Metadata
 from hdrcnn.predict import runtime
+from hdrcnn.predict.runtime import BACKENDS
 from hdrcnn.tiles.stages import Network
 from hdrcnn.weights import published
 
-BACKENDS = ("auto", "tensorflow", "jax", "onnx")
 VARIABLE = "HDRCNN_BACKEND"
 """Of the environment: what `auto` takes; without it what Keras is told by KERAS_BACKEND."""
 NEEDS = {"tensorflow": ("keras", "tensorflow"), "jax": ("keras", "jax"), "onnx": ("onnxruntime",)}

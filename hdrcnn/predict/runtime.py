@@ -14,6 +14,8 @@ from pathlib import Path
 
 from hdrcnn.files import UserError
 
+BACKENDS = ("auto", "tensorflow", "jax", "onnx")
+"""Libraries that compute the networks: `predict.backend`."""
 DEVICES = ("auto", "cpu", "gpu")
 BYTES = 20
 """Of a pixel worked on at once, for each channel of the network's first block, about."""

@@ -15,7 +15,6 @@ Pure NumPy, SciPy and Pillow. A reduced pixel is the mean of factor x factor pix
 import dataclasses
 
 import numpy as np
-from scipy.ndimage import uniform_filter
 
 from hdrcnn.tiles.frame import as_codes
 from hdrcnn.tiles.geometry import enlarge
@@ -30,6 +29,8 @@ NOTHING = 1e-6
 
 
 def _window_mean(values: np.ndarray) -> np.ndarray:
+    from scipy.ndimage import uniform_filter  # It takes long to load.
+
     return uniform_filter(values, (2 * RADIUS + 1, 2 * RADIUS + 1, 0), mode="nearest")
 
 

@@ -15,7 +15,6 @@ import math
 from collections.abc import Iterator
 
 import numpy as np
-from scipy.ndimage import distance_transform_edt
 
 from hdrcnn.tiles.frame import Frame
 from hdrcnn.tiles.geometry import enlarge
@@ -48,6 +47,8 @@ def depths(saturated: np.ndarray, closed: bool = False) -> np.ndarray:
     full = saturated >= 0.5
     if full.all():
         return np.full(full.shape, max(full.shape), np.float32)
+    from scipy.ndimage import distance_transform_edt  # It takes long to load.
+
     beside = full.shape[1] // 2 if closed else 0
     wide = np.pad(full, ((0, 0), (beside, beside)), mode="wrap") if closed else full
     return distance_transform_edt(wide)[:, beside : beside + full.shape[1]].astype(np.float32)
@@ -156,10 +157,13 @@ def auto(frame: Frame, tiling: Tiling, rim: float = RIM) -> Pieces:
     cells = _by_cells(saturated, tiling.cell // 2).max(axis=(2, 3)) > 0
     if not cells.any():
         return
+    if max(frame.image.shape) <= SMALLEST:
+        yield from tiling.log_hdr(frame, cells)
+        return
     depth = CELL * depths(
         _by_cells(saturated, CELL // 2).mean(axis=(2, 3), dtype=np.float32), frame.closed
     )
-    reductions = max(1.0, max(frame.image.shape) / SMALLEST)
+    reductions = max(frame.image.shape) / SMALLEST
     levels = math.ceil(math.log2(min(max(depth.max() / rim, 1.0), reductions)))
     if not levels:
         yield from tiling.log_hdr(frame, cells)

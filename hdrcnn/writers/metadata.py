@@ -6,7 +6,6 @@ Metadata".
 """
 
 from fractions import Fraction
-from xml.sax.saxutils import quoteattr
 
 from PIL import Image
 from PIL.TiffImagePlugin import IFDRational
@@ -46,6 +45,8 @@ def xmp_packet(spaces: dict[str, str], attributes: dict[str, str], inside: str =
     """An XMP packet of one description. spaces: prefix to namespace; attributes: by prefixed name;
     inside: XML elements of it.
     """
+    from xml.sax.saxutils import quoteattr  # It loads an HTTP client.
+
     names = "".join(f" xmlns:{prefix}={quoteattr(uri)}" for prefix, uri in spaces.items())
     values = "".join(f" {name}={quoteattr(text)}" for name, text in attributes.items())
     return (

@@ -66,3 +66,38 @@ def test_eight_bits_need_pictures(run_python, tmp_path):
         "-m", "hdrcnn", "export", "w.npz", "--precision", "int8", cwd=tmp_path, status=1
     )
     assert "--calibration" in done.stderr
+
+
+NOTHING = """
+import importlib.util, sys
+found = importlib.util.find_spec
+absent = ("tensorflow", "keras", "jax", "onnxruntime")
+importlib.util.find_spec = lambda name, *more: None if name in absent else found(name, *more)
+for name in absent:
+    sys.modules[name] = None
+sys.argv[0] = "hdrcnn"
+from hdrcnn.cli.main import entry
+entry()
+"""
+"""The command where nothing computes networks."""
+
+
+def test_without_any_library_one_line_names_the_extras(picture, tmp_path, run_python):
+    iio.imwrite(tmp_path / "p.png", picture)
+    done = run_python("-c", NOTHING, "predict", "p.png", "--out_dir", "hdr", cwd=tmp_path, status=1)
+    (line,) = done.stderr.splitlines()
+    for extra in ("tensorflow", "jax", "onnx"):
+        assert f"hdrcnn[{extra}]" in line
+    assert not (tmp_path / "hdr").exists()
+
+
+EAGER = """
+import sys
+import hdrcnn.cli.pictures
+print(*{"scipy", "jinja2", "onnx", "onnxruntime", "keras", "tensorflow", "jax", "cv2", "xml",
+        "imagecodecs", "tifffile", "distributed"} & sys.modules.keys())
+"""
+
+
+def test_nothing_that_takes_long_is_loaded_before_it_is_used(run_python, tmp_path):
+    assert run_python("-c", EAGER, cwd=tmp_path).stdout.split() == []

@@ -166,7 +166,7 @@ def test_darkness_is_restored_as_the_network_says_and_nothing_else_changes():
 
 def test_a_network_that_changes_nothing_changes_no_bit():
     record = ExposureStack(4)
-    network = network_of(record)[1]
+    network = Network(Tiling(of_keras(record.build()), 0))
     light = plain_light(Frame(dark_picture(), 1), "srgb")
     before = light.copy()
     assert restore_darkness(light, Frame(dark_picture(), 1), network, "srgb") == 0.0

@@ -1,0 +1,250 @@
+"""Speed, memory and agreement of all libraries that compute the network, in one run.
+
+    python benchmarks/backends.py
+
+prints a table in Markdown, a row for each library and precision, in which times are ratios to
+TensorFlow in float32, whose own stand below it:
+
+    5 %, all    processor seconds, of all cores together, of linearising, network and blend of a
+                2-megapixel picture with 5 % and with all of it saturated, at its own size
+    start       processor seconds of `hdrcnn predict` of a tiny picture, from start to end
+    memory      peak resident memory of the process that computed the two pictures
+    largest,    difference from TensorFlow in float32, in stops, of all samples of the pictures in
+    RMS         `data` of which anything is predicted
+    installed   files of the extra and of all that it needs, as they lie in this environment,
+                without bytecode
+
+Each is measured in processes of its own, in turn, and the best of --times counts; a process
+computes each picture twice, as the first time is for compiling. Processor seconds hold on a machine
+that does other things too, roughly.
+"""
+
+import functools
+import json
+import os
+import resource
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from importlib.metadata import PackageNotFoundError, distribution
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from absl import flags
+from packaging.requirements import Requirement
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+
+from benchmarks.predict import UNIT, picture, processor_seconds
+from hdrcnn.console import quietly
+from hdrcnn.files import ImageError
+from hdrcnn.predict.backend import VARIABLE
+from hdrcnn.weights import SHIPPED, WeightsError
+from hdrcnn.writers.display import write_png
+from training_code.console import run
+
+
+class Runtime(NamedTuple):
+    """What computes, and how."""
+
+    backend: str
+    """One of `backend.NEEDS`, which is also the name of an extra."""
+    precision: str
+
+
+RUNTIMES = {
+    "TensorFlow, float32": Runtime("tensorflow", "float32"),
+    "TensorFlow, bfloat16": Runtime("tensorflow", "bfloat16"),
+    "JAX, float32": Runtime("jax", "float32"),
+    "onnxruntime, float32": Runtime("onnx", "float32"),
+    "onnxruntime, int8": Runtime("onnx", "int8"),
+}
+FIRST = next(iter(RUNTIMES))
+MEGAPIXELS = 2.0
+SHARES = {"some": 0.05, "all": 1.0}
+TIMED = (*SHARES, "start")
+FLAGS = flags.FLAGS
+flags.DEFINE_integer("times", 3, "Processes of each library; the best counts.", 1)
+flags.DEFINE_multi_enum("only", list(RUNTIMES), list(RUNTIMES), "Rows; several times.")
+flags.DEFINE_string(
+    "weights_dir",
+    None,
+    "Folder for a copy of the shipped weights and their ONNX files, which are written there if "
+    "they are missing. Default: a temporary one.",
+)
+flags.DEFINE_enum("measure", None, ["speed", "light"], "In this process, and print JSON.")
+flags.DEFINE_string("result", None, "With --measure=light: file for the light.")
+
+
+def _photographs() -> Iterator[Path]:
+    """The pictures of `data`."""
+    yield from sorted(p for p in (ROOT / "data").iterdir() if p.suffix in (".png", ".jpg"))
+
+
+def _params() -> Path:
+    return Path(FLAGS.weights_dir) / SHIPPED.name
+
+
+def speed(precision: str) -> dict[str, float]:
+    """Processor seconds for each of `SHARES`, and bytes, of this process."""
+    import hdrcnn
+
+    with quietly():
+        predictor = hdrcnn.load(_params(), precision=precision)
+    found = {}
+    for name, share in SHARES.items():
+        image = picture(MEGAPIXELS, share)
+        reconstruct = functools.partial(
+            predictor.reconstruct, image, scaling=1.0, resolution="native", dtype=np.float16
+        )
+        found[name] = min(processor_seconds(reconstruct) for _ in range(2))
+    return found | {"bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * float(UNIT)}
+
+
+def light(precision: str) -> dict[str, float]:
+    """Writes the light of all samples of `data` of which anything is predicted, in stops."""
+    import hdrcnn
+    from hdrcnn.predict.blend import mask
+
+    with quietly():
+        predictor = hdrcnn.load(_params(), precision=precision)
+    stops = []
+    for path in _photographs():
+        code = hdrcnn.read(path)
+        hdr = predictor.reconstruct(code, scaling=1.0, camera_curve="srgb", resolution="native")
+        stops.append(np.log2(hdr[mask(code, predictor.metadata.blend) > 0.0]))
+    np.save(FLAGS.result, np.concatenate(stops))
+    return {"samples": float(sum(map(len, stops)))}
+
+
+def _started(name: str, *command: str | Path) -> tuple[str, float]:
+    """What a process of a library printed, and its processor seconds."""
+    environment = {**os.environ, VARIABLE: RUNTIMES[name].backend}
+    with tempfile.TemporaryFile() as said:
+        child = subprocess.Popen(
+            [sys.executable, *map(str, command)], env=environment, cwd=ROOT, stdout=said
+        )
+        _, status, usage = os.wait4(child.pid, 0)
+        if status:
+            sys.exit(f"{name}: failed: {' '.join(map(str, command))}")
+        said.seek(0)
+        return said.read().decode(), usage.ru_utime + usage.ru_stime
+
+
+def _measured(name: str, measure: str, *more: str) -> dict[str, float]:
+    printed, _ = _started(
+        name, __file__, f"--measure={measure}", f"--only={name}",
+        f"--weights_dir={FLAGS.weights_dir}", *more,
+    )  # fmt: skip
+    found: dict[str, float] = json.loads(printed.splitlines()[-1])
+    return found
+
+
+def _start(name: str, folder: Path) -> float:
+    """Processor seconds of the command."""
+    tiny = folder / "tiny.png"
+    if not tiny.is_file():
+        write_png(tiny, picture(0.006, 0.2))
+    return _started(
+        name, "-m", "hdrcnn", "predict", tiny, "--out_dir", folder / "out", "--overwrite",
+        "--quiet", "--params", _params(), "--precision", RUNTIMES[name].precision,
+    )[1]  # fmt: skip
+
+
+def _onnx_files() -> None:
+    """Writes those that are missing."""
+    if not _params().is_file():
+        shutil.copy(SHIPPED, _params())
+    for precision, more in (("float32", ()), ("int8", ("--calibration", ROOT / "data"))):
+        from hdrcnn.predict.backend import exported
+
+        try:
+            exported(_params(), precision)
+        except WeightsError:
+            _started(
+                FIRST, "-m", "hdrcnn", "export", _params(), "--overwrite",
+                "--precision", precision, *more,
+            )  # fmt: skip
+
+
+def installed(extra: str) -> float | None:
+    """Megabytes of all packages that this one needs with an extra; None if not all are there."""
+    import tomllib  # Of Python 3.11.
+
+    listed = (ROOT / "requirements-base.txt").read_text(encoding="utf-8").splitlines()
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    waiting = [*listed, *project["optional-dependencies"][extra]]
+    sizes: dict[str, float] = {}
+    while waiting:
+        wanted = Requirement(waiting.pop())
+        if wanted.name in sizes or (wanted.marker and not wanted.marker.evaluate({"extra": ""})):
+            continue
+        try:
+            package = distribution(wanted.name)
+        except PackageNotFoundError:
+            return None
+        waiting += package.requires or []
+        places = [Path(str(file.locate())) for file in package.files or []]
+        sizes[wanted.name] = sum(
+            place.stat().st_size for place in places if place.suffix != ".pyc" and place.is_file()
+        )
+    return sum(sizes.values()) / 1e6
+
+
+def _row(name: str, found: dict[str, float], first: dict[str, float], off: np.ndarray) -> str:
+    times = [f"x {found[key] / first[key]:.2f}" for key in TIMED]
+    size = installed(RUNTIMES[name].backend)
+    stops = ["—", "—"]
+    if name != FIRST:
+        stops = [f"{np.abs(off).max():.4f}", f"{np.sqrt(np.mean(np.square(off))):.4f}"]
+    cells = [name, *times, f"{found['bytes'] / 1e6:.0f} MB", *stops,
+             "—" if size is None else f"{size:.0f} MB"]  # fmt: skip
+    return f"| {' | '.join(cells)} |"
+
+
+def table(folder: Path) -> None:
+    """Measures all, and prints."""
+    _onnx_files()
+    best: dict[str, dict[str, float]] = {name: {} for name in FLAGS.only}
+    stops = {}
+    for name in FLAGS.only:
+        _measured(name, "light", f"--result={folder / 'light.npy'}")
+        stops[name] = np.load(folder / "light.npy").astype(np.float64)
+    for _ in range(FLAGS.times):
+        for name in FLAGS.only:
+            found = _measured(name, "speed") | {"start": _start(name, folder)}
+            said = ", ".join(f"{key} {value:.2f}" for key, value in found.items())
+            print(f"{name}: {said}", file=sys.stderr, flush=True)
+            for key, value in found.items():
+                best[name][key] = min(value, best[name].get(key, np.inf))
+    first = best[FLAGS.only[0]]
+    print("| | 5 % | all | start | memory | largest | RMS | installed |")
+    print("| --- " * 8 + "|")
+    for name, found in best.items():
+        print(_row(name, found, first, stops[name] - stops[FLAGS.only[0]]))
+    print(
+        f"\nx 1 is {first['some']:.2f}, {first['all']:.2f} and {first['start']:.2f} processor "
+        f"seconds; {len(stops[FLAGS.only[0]])} samples of {len(list(_photographs()))} pictures "
+        "are predicted."
+    )
+
+
+def main() -> int:
+    """The table, or one case of it. Returns the exit status."""
+    if FLAGS.measure:
+        measure = {"speed": speed, "light": light}[FLAGS.measure]
+        print(json.dumps(measure(RUNTIMES[FLAGS.only[0]].precision)))
+        return 0
+    with tempfile.TemporaryDirectory() as folder:
+        FLAGS.weights_dir = FLAGS.weights_dir or folder
+        Path(FLAGS.weights_dir).mkdir(parents=True, exist_ok=True)
+        table(Path(folder))
+    return 0
+
+
+if __name__ == "__main__":
+    run(main, ImageError, WeightsError, OSError)

@@ -1,0 +1,260 @@
+"""The page as a user has it: a photograph is dropped, files are saved. Needs Chromium, Node.js."""
+
+import io
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import hdrcnn
+from hdrcnn.colour.icc import matrix_profile
+from hdrcnn.colour.primaries import DISPLAY_P3, REC709, linear_to_rec709
+from hdrcnn.colour.transfer import to_display
+from hdrcnn.predict.blend import mask
+from hdrcnn.readers.hdr import read_exr
+from hdrcnn.readers.photograph import read_photograph
+from tests.conftest import ROOT
+from tests.web.page import build, decoded, operated
+
+pytestmark = pytest.mark.browser
+
+BLENDS = {True: "channel", False: "narrow"}
+"""Of the shipped weights, by whether a photograph was compressed with losses."""
+
+CONVERT = """
+const results = { start: await state("ready", "failed"), pictures: {} };
+for (const name of names) {
+  await drop(await file(name, ""));
+  const one = results.pictures[name] = { state: await state("done", "failed") };
+  Object.assign(one, { message: text("message"), figures: text("figures") });
+  if (one.state !== "done") continue;
+  one.files = [await saved("exr"), await saved("ultrahdr")];
+}
+return results;
+"""
+
+LAYOUT = """
+const view = frame.contentWindow, at = (id) => page().getElementById(id);
+const fits = () => {
+  const { scrollWidth, clientWidth } = page().documentElement;
+  return [view.innerWidth, scrollWidth, clientWidth];
+};
+await state("ready", "failed");
+const found = { empty: fits(), hidden: at("card").hidden, pixels: {} };
+await drop(await file("flat.png", "image/png"));
+found.state = await state("done", "failed");
+found.message = text("message");
+found.full = fits();
+const card = at("card"), canvas = at("canvas"), exposure = at("exposure");
+found.box = [at("view").clientWidth, at("view").clientHeight];
+const pixel = (share) => {
+  const column = Math.floor(share * canvas.width), row = canvas.height >> 1;
+  return [...canvas.getContext("2d").getImageData(column, row, 1, 1).data];
+};
+const drawn = async (stops) => { while (card.dataset.drawn !== stops) await wait(20); };
+for (const stops of ["-4", "0", "1"]) {
+  change(exposure, stops, "input");
+  await drawn(stops);
+  found.pixels[stops] = [pixel(0.25), pixel(0.75)];
+}
+for (const wipe of ["0", "100"]) {
+  change(at("wipe"), wipe, "input");
+  await wait(200);
+  found["wiped" + wipe] = [pixel(0.25), pixel(0.75)];
+}
+found.light = await saved("exr");
+for (const name of ["notes.txt", "cut.png"]) {
+  await drop(await file(name, "image/png"));
+  found[name] = [await state("failed", "done"), text("message"), card.hidden];
+}
+await drop();
+found.nothing = text("message");
+return found;
+"""
+
+
+def turned() -> bytes:
+    """A JPEG of Display P3 that is to be turned by its Exif data, with a wide and a small lamp."""
+    y, x = np.mgrid[0:160, 0:224]
+    light = np.clip(60 - np.hypot(x - 90, y - 70), 0, 9) * 30 + 3e3 / (
+        9 + np.hypot(x - 200, y - 30)
+    )
+    rgb = np.clip(60 + light[..., None] * [1.0, 0.8, 0.5], 0, 255).astype(np.uint8)
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    file = io.BytesIO()
+    profile = matrix_profile(DISPLAY_P3)
+    Image.fromarray(rgb).save(file, "JPEG", quality=95, exif=exif, icc_profile=profile)
+    return file.getvalue()
+
+
+@pytest.fixture(scope="module")
+def dist() -> Path:
+    return build()
+
+
+@pytest.fixture(scope="module")
+def photographs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    made = tmp_path_factory.mktemp("photographs") / "turned.jpg"
+    made.write_bytes(turned())
+    names = ("rocket.jpg", "night_market_q92.jpg", "white_court.png")
+    return {**{name: ROOT / "data" / name for name in names}, made.name: made}
+
+
+@pytest.fixture(scope="module")
+def converted(
+    dist: Path, photographs: dict[str, Path], tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, Any]:
+    folder = tmp_path_factory.mktemp("converted")
+    body = f"const names = {list(photographs)};{CONVERT}"
+    found, asked = operated(dist, folder / "served", body, dict(photographs))
+    assert found["start"] == "ready"
+    for name, one in found["pictures"].items():
+        assert one["state"] == "done", one["message"]
+        (folder / name).mkdir()
+        one["exr"], one["jpeg"] = (decoded(file, folder / name) for file in one["files"])
+    return {**found["pictures"], "asked": asked}
+
+
+NAMES = ("rocket.jpg", "night_market_q92.jpg", "white_court.png", "turned.jpg")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_exr_file_is_the_result_of_the_command(name, converted, photographs):
+    path = photographs[name]
+    photo = read_photograph(path)
+    own = hdrcnn.reconstruct(path, precision="float32")
+    expected = linear_to_rec709(own, photo.chromaticities)
+    found = read_exr(converted[name]["exr"])
+    assert converted[name]["exr"].name == f"{path.stem}.exr"
+    share = mask(photo.code, BLENDS[photo.lossy])
+    predicted = (share > 0).any(axis=-1)
+    assert predicted.any()
+    # Between wide and narrow primaries small samples are differences of large half floats.
+    wide = photo.chromaticities != REC709
+    floor = np.maximum(0.05 * wide * expected.max(axis=-1, keepdims=True), 1e-2)
+    stops = np.log2(np.maximum(found, floor)) - np.log2(np.maximum(expected, floor))
+    assert np.abs(stops[predicted]).max() < 0.05
+    np.testing.assert_allclose(found[~predicted], expected[~predicted], atol=2e-3)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_jpeg_file_is_the_photograph_with_the_same_light(name, converted, photographs):
+    photo, saved = (read_photograph(p) for p in (photographs[name], converted[name]["jpeg"]))
+    assert converted[name]["jpeg"].name == f"{photographs[name].stem}_hdr.jpg"
+    assert not saved.gain_map_fault
+    assert saved.measured is not None
+    assert saved.chromaticities == photo.chromaticities
+    shown = np.abs(np.round(255 * saved.code) - np.round(255 * photo.code))
+    if name in ("rocket.jpg", "night_market_q92.jpg"):  # Their own samples.
+        assert not shown.any()
+    assert shown.max() <= 6
+    if name == "rocket.jpg":  # Displays decode it by the curve of Adobe RGB.
+        return
+    light = linear_to_rec709(saved.measured.light, saved.chromaticities)
+    result = np.maximum(read_exr(converted[name]["exr"]), 0)
+    stops = np.log2((np.maximum(light, 0) + 1 / 64) / (result + 1 / 64))
+    assert np.sqrt((stops**2).mean()) < 0.05
+    assert np.percentile(np.abs(stops), 99.9) < 0.25
+
+
+def test_what_was_gained_is_told(converted):
+    assert "600" in converted["night_market_q92.jpg"]["figures"]
+    assert "stops" in converted["night_market_q92.jpg"]["figures"]
+
+
+def test_nothing_is_sent_and_all_comes_from_the_folder_of_the_page(converted, dist):
+    there = {path.name for path in dist.iterdir()}
+    for request in converted["asked"]:
+        method, path = request.split(" ")
+        assert method == "GET"
+        folder, _, name = path.rpartition("/")
+        assert folder in ("", "/page")
+        assert name in there | {"", "probe.html", "favicon.ico"} | set(NAMES)
+
+
+@pytest.fixture(scope="module", params=[390, 1400])
+def looked_at(
+    request: pytest.FixtureRequest, dist: Path, tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, Any]:
+    folder = tmp_path_factory.mktemp("looked_at")
+    codes = np.full((64, 96, 3), 255, np.uint8)
+    codes[:24], codes[:, 40:56] = 120, 60
+    file = io.BytesIO()
+    Image.fromarray(codes).save(file, "PNG")
+    files: dict[str, Path | bytes] = {
+        "flat.png": file.getvalue(), "notes.txt": b"no picture", "cut.png": file.getvalue()[:60],
+    }  # fmt: skip
+    found, _ = operated(dist, folder / "served", LAYOUT, files, width=request.param)
+    found["light"] = read_exr(decoded(found["light"], folder))
+    return {"width": request.param, "codes": codes, **found}
+
+
+def test_the_page_is_not_wider_than_the_screen_and_keeps_the_aspect(looked_at):
+    for inner, scrolled, client in (looked_at["empty"], looked_at["full"]):
+        assert inner == looked_at["width"]
+        assert scrolled <= client
+    assert looked_at["hidden"]
+    assert looked_at["state"] == "done"
+    assert np.divide(*looked_at["box"]) == pytest.approx(1.5, rel=0.02)
+
+
+@pytest.mark.parametrize("stops", ["-4", "0", "1"])
+def test_halves_are_photograph_and_result_at_the_exposure(looked_at, stops):
+    places = looked_at["light"][32, [24, 72]]
+    expected = to_display(np.stack([np.ones(3, np.float32), places[1]])[None], float(stops))[0]
+    found = np.array(looked_at["pixels"][stops])[:, :3]
+    assert np.abs(found - expected.astype(int)).max() <= 4
+    if stops == "-4":
+        assert (found[1] > found[0]).all()
+
+
+def test_the_wipe_shows_one_or_the_other(looked_at):
+    (left, right), before = looked_at["wiped100"], looked_at["pixels"]["1"][0]
+    assert left == right == before
+    assert looked_at["wiped0"][1] == looked_at["pixels"]["1"][1]
+
+
+@pytest.mark.parametrize("name", ["notes.txt", "cut.png"])
+def test_what_is_no_picture_is_one_line(looked_at, name):
+    state, message, hidden = looked_at[name]
+    assert state == "failed"
+    assert message.startswith(f"{name}: ")
+    assert "picture" in message
+    assert hidden
+    assert "file" in looked_at["nothing"]
+
+
+def changed(dist: Path, folder: Path, contents: dict[str, str | None]) -> Path:
+    """A folder like that of the page, with other contents of some files, None: without them."""
+    folder.mkdir()
+    for path in dist.iterdir():
+        text = contents.get(path.name, "")
+        if path.name not in contents:
+            (folder / path.name).symlink_to(path)
+        elif text is not None:
+            (folder / path.name).write_text(text, encoding="utf-8")
+    return folder
+
+
+def test_without_webassembly_one_line_says_so(dist, tmp_path):
+    script = "delete globalThis.WebAssembly;" + (dist / "page.js").read_text(encoding="utf-8")
+    without = changed(dist, tmp_path / "without", {"page.js": script})
+    body = """const found = await state("failed", "ready");
+    return [found, text("message"), page().getElementById("file").disabled]"""
+    (state, message, disabled), asked = operated(without, tmp_path / "served", body)
+    assert (state, disabled) == ("failed", True)
+    assert "WebAssembly" in message
+    assert not any(".wasm" in request for request in asked)
+
+
+def test_a_page_that_was_copied_in_part_says_what_is_missing(dist, tmp_path):
+    part = changed(dist, tmp_path / "part", {"hdrcnn.onnx": None})
+    body = """await state("ready"); await drop(await file("white_court.png", ""));
+    return [await state("failed", "done"), text("message")]"""
+    files = {"white_court.png": ROOT / "data" / "white_court.png"}
+    (state, message), _ = operated(part, tmp_path / "served", body, files)
+    assert state == "failed"
+    assert "hdrcnn.onnx" in message

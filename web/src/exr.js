@@ -1,0 +1,114 @@
+// OpenEXR of half floats, ZIP, as other programs read it. Source: "OpenEXR file layout".
+
+import { HALF_MAX } from "./light.js";
+
+/** Scanlines that are compressed together. */
+const BLOCK = 16;
+/** Rec. 709: red, green, blue, white. */
+const CHROMATICITIES = [0.64, 0.33, 0.3, 0.6, 0.15, 0.06, 0.3127, 0.329];
+
+const bits = new Uint32Array(1), value = new Float32Array(bits.buffer);
+
+/**
+ * The nearest half float (IEC 60559, ties to even), held at the largest one.
+ * @param {number} number finite @returns {number} its 16 bits
+ */
+export function half(number) {
+  value[0] = Math.min(Math.max(number, -HALF_MAX), HALF_MAX);
+  const sign = (bits[0] >>> 16) & 0x8000, rest = bits[0] & 0x7fffffff;
+  if (rest < 0x38800000) { // Below 2^-14 halves are multiples of 2^-24.
+    const scaled = Math.abs(value[0]) * 2 ** 24, down = Math.floor(scaled), over = scaled - down;
+    return sign | (down + Number(over > 0.5 || (over === 0.5 && (down & 1) === 1)));
+  }
+  return sign | ((rest - 0x38000000 + 0xfff + ((rest >>> 13) & 1)) >>> 13);
+}
+
+/** @param {Uint8Array} bytes @returns {Promise<Uint8Array>} zlib (RFC 1950) */
+async function deflated(bytes) {
+  const stream = new Blob([/** @type {BlobPart} */ (bytes)]).stream().pipeThrough(new CompressionStream("deflate"));
+  return new Uint8Array(await new Response(stream).arrayBuffer());
+}
+
+/** Low bytes, then high bytes, each as difference to the one before. @param {Uint8Array} raw @returns {Uint8Array} */
+function predicted(raw) {
+  const middle = (raw.length + 1) >> 1, moved = new Uint8Array(raw.length);
+  raw.forEach((byte, i) => { moved[i & 1 ? middle + (i >> 1) : i >> 1] = byte; });
+  for (let i = moved.length - 1; i > 0; i--) moved[i] = moved[i] - moved[i - 1] + 128;
+  return moved;
+}
+
+/** @param {number} rows @param {number} columns @param {Record<string, string>} notes @returns {Uint8Array} */
+function header(rows, columns, notes) {
+  const text = new TextEncoder(), zero = new Uint8Array(1);
+  const numbers = (/** @type {number[]} */ list, /** @type {"setInt32" | "setFloat32"} */ kind) => {
+    const view = new DataView(new ArrayBuffer(4 * list.length));
+    list.forEach((number, i) => view[kind](4 * i, number, true));
+    return new Uint8Array(view.buffer);
+  };
+  const whole = (/** @type {number[]} */ ...list) => numbers(list, "setInt32");
+  const real = (/** @type {number[]} */ ...list) => numbers(list, "setFloat32");
+  const attribute = (/** @type {string} */ name, /** @type {string} */ type, /** @type {Uint8Array} */ contents) =>
+    [text.encode(name), zero, text.encode(type), zero, whole(contents.length), contents];
+  const channels = ["B", "G", "R"].flatMap((name) => [text.encode(name), zero, whole(1, 0, 1, 1)]);
+  const box = whole(0, 0, columns - 1, rows - 1);
+  return joined([
+    whole(0x01312f76, 2),
+    attribute("channels", "chlist", joined([...channels, zero])),
+    attribute("chromaticities", "chromaticities", real(...CHROMATICITIES)),
+    ...Object.entries(notes).map(([name, note]) => attribute(name, "string", text.encode(note))),
+    attribute("compression", "compression", Uint8Array.of(3)),
+    attribute("dataWindow", "box2i", box),
+    attribute("displayWindow", "box2i", box),
+    attribute("lineOrder", "lineOrder", zero),
+    attribute("pixelAspectRatio", "float", real(1)),
+    attribute("screenWindowCenter", "v2f", real(0, 0)),
+    attribute("screenWindowWidth", "float", real(1)),
+    attribute("whiteLuminance", "float", real(203)),
+    zero,
+  ].flat());
+}
+
+/** @param {Uint8Array[]} parts @returns {Uint8Array} */
+export function joined(parts) {
+  const all = new Uint8Array(parts.reduce((size, part) => size + part.length, 0));
+  let at = 0;
+  for (const part of parts) {
+    all.set(part, at);
+    at += part.length;
+  }
+  return all;
+}
+
+/**
+ * A file of scanlines, channels R, G and B, Rec. 709.
+ * @param {Float32Array} light [rows, columns, 3], linear, finite; 1.0 = clipping level
+ * @param {number} rows @param {number} columns
+ * @param {Record<string, string>} notes attributes of type string
+ * @returns {Promise<Blob>}
+ */
+export async function exr(light, rows, columns, notes) {
+  const head = header(rows, columns, notes), blocks = [];
+  for (let top = 0; top < rows; top += BLOCK) {
+    const lines = Math.min(BLOCK, rows - top), halves = new DataView(new ArrayBuffer(6 * lines * columns));
+    for (let row = 0, to = 0; row < lines; row++) {
+      for (let channel = 2; channel >= 0; channel--) {
+        for (let column = 0; column < columns; column++, to += 2) {
+          halves.setUint16(to, half(light[3 * ((top + row) * columns + column) + channel]), true);
+        }
+      }
+    }
+    const raw = new Uint8Array(halves.buffer), small = await deflated(predicted(raw));
+    const data = small.length < raw.length ? small : raw; // As it is, if that is no longer.
+    const place = new DataView(new ArrayBuffer(8));
+    place.setInt32(0, top, true);
+    place.setInt32(4, data.length, true);
+    blocks.push(joined([new Uint8Array(place.buffer), data]));
+  }
+  const offsets = new DataView(new ArrayBuffer(8 * blocks.length));
+  let at = head.length + offsets.byteLength;
+  blocks.forEach((block, index) => {
+    offsets.setBigUint64(8 * index, BigInt(at), true);
+    at += block.length;
+  });
+  return new Blob(/** @type {BlobPart[]} */ ([head, offsets, ...blocks]), { type: "image/x-exr" });
+}

@@ -1,0 +1,88 @@
+// What is kept of a photograph's own JPEG file: samples, tables and colour profile, nothing else.
+// As hdrcnn/writers/jpeg_segments.py; source: ITU-T T.81, annex B.
+
+import { joined } from "./exr.js";
+
+const SOS = 0xda, EOI = 0xd9, APP0 = 0xe0, APP1 = 0xe1, APP2 = 0xe2, APP14 = 0xee, APP15 = 0xef, COM = 0xfe;
+
+/** @typedef {{marker: number, contents: Uint8Array, from: number, to: number}} Segment with its first and its last byte + 1 */
+
+/** @param {Uint8Array} data @returns {boolean} */
+export const isJpeg = (data) => data[0] === 0xff && data[1] === 0xd8 && data[2] === 0xff;
+
+/** @param {Segment} of @param {string} name @returns {boolean} */
+const begins = ({ contents }, name) => [...name].every((letter, i) => contents[i] === letter.charCodeAt(0));
+
+/** The segments of the first picture, up to its end. @param {Uint8Array} data @returns {Generator<Segment>} */
+function* segments(data) {
+  for (let at = 2; at + 1 < data.length; ) {
+    const marker = data[at + 1];
+    if (data[at] !== 0xff || marker < 2 || (marker >= 0xd0 && marker <= 0xd8) || marker === 0xff) {
+      at++; // Samples, restart markers, filling.
+      continue;
+    }
+    const size = marker === EOI ? 0 : data[at + 2] * 256 + data[at + 3];
+    yield { marker, contents: data.subarray(at + 4, at + 2 + size), from: at, to: at + 2 + size };
+    if (marker === EOI) return;
+    at += 2 + size;
+  }
+}
+
+/** By Exif (tag 0x0112), 1 = upright. @param {Uint8Array} exif after "Exif\0\0" @returns {number} */
+function orientation(exif) {
+  const view = new DataView(exif.buffer, exif.byteOffset, exif.byteLength);
+  try {
+    const little = view.getUint16(0) === 0x4949, first = view.getUint32(4, little);
+    for (let i = 0; i < view.getUint16(first, little); i++) {
+      if (view.getUint16(first + 2 + 12 * i, little) === 0x0112) return view.getUint16(first + 10 + 12 * i, little);
+    }
+  } catch { /* Cut short: says nothing. */ }
+  return 1;
+}
+
+/**
+ * What a JPEG file tells. @param {Uint8Array} data
+ * @returns {{upright: boolean, plain: boolean, hasGainMap: boolean}}
+ *   plain: 8 bits, grey or three colours
+ */
+export function about(data) {
+  let upright = true, plain = false, hasGainMap = false;
+  for (const segment of segments(data)) {
+    const { marker, contents } = segment;
+    if (marker === APP1 && begins(segment, "Exif\0\0")) upright = orientation(contents.subarray(6)) === 1;
+    if (begins(segment, "urn:iso:std:iso:ts:21496") || (marker === APP1 && new TextDecoder("latin1").decode(contents).includes("hdr-gain-map"))) hasGainMap = true;
+    if (marker >= 0xc0 && marker <= 0xc2) plain = contents[0] === 8 && (contents[5] === 1 || contents[5] === 3);
+    if (marker === SOS) break;
+  }
+  return { upright, plain, hasGainMap };
+}
+
+/**
+ * The first picture without Exif, XMP, comments and other pictures.
+ * @param {Uint8Array} data @param {boolean} [profile] keep its colour profile @returns {Uint8Array}
+ */
+export function samplesOnly(data, profile = true) {
+  const kept = [data.subarray(0, 2)];
+  /** @type {Segment | null} */
+  let scan = null;
+  for (const segment of segments(data)) {
+    const { marker, from, to } = segment;
+    if (scan) kept.push(data.subarray(scan.from, from));
+    scan = marker === SOS ? segment : null;
+    const needed = (marker < APP0 || marker > APP15) ? marker !== COM
+      : (marker === APP0 && begins(segment, "JFIF\0")) || (profile && marker === APP2 && begins(segment, "ICC_PROFILE\0")) || (marker === APP14 && begins(segment, "Adobe"));
+    if (!scan && needed) kept.push(data.subarray(from, to));
+  }
+  if (scan) kept.push(data.subarray(scan.from), Uint8Array.of(0xff, EOI)); // It was cut short.
+  return joined(kept);
+}
+
+/** A JPEG without a colour profile, given one. @param {Uint8Array} data @param {Uint8Array} profile @returns {Uint8Array} */
+export function withProfile(data, profile) {
+  const most = 65519, count = Math.ceil(profile.length / most), parts = [data.subarray(0, 2)];
+  for (let number = 0; number < count; number++) {
+    const part = profile.subarray(number * most, (number + 1) * most), size = part.length + 16;
+    parts.push(Uint8Array.of(0xff, APP2, size >> 8, size & 255), new TextEncoder().encode("ICC_PROFILE\0"), Uint8Array.of(number + 1, count), part);
+  }
+  return joined([...parts, data.subarray(2)]);
+}

@@ -1,0 +1,53 @@
+// Ultra HDR: the photograph as a JPEG, with a gain map (ISO 21496-1 and `hdrgm`) that makes it the
+// result on an HDR display. The map as hdrcnn/writers/gain_map.py computes it, since the base is the
+// photograph and no tone mapping; the file is put together by @monogrid/gainmap-js.
+
+import { encodeJPEGMetadata } from "@monogrid/gainmap-js/libultrahdr";
+import { HALF_MAX } from "./light.js";
+
+/** Keeps the gain of black finite. */
+const OFFSET = 1 / 64;
+/** Of range and headroom, at least. */
+const LEAST_STOPS = 0.1;
+/** Share of the pixels that may be brighter than the headroom. */
+const REST = 1e-4;
+
+/** @typedef {{codes: Uint8ClampedArray, low: number, high: number, headroom: number}} GainMap codes: [pixels, 4]; logarithms to base 2 */
+
+/**
+ * @param {Float32Array} base [pixels, 3] linear: what an ordinary display shows
+ * @param {Float32Array} shown [pixels, 3] linear: what an HDR display is to show
+ * @returns {GainMap}
+ */
+export function gainMap(base, shown) {
+  const gains = base.map((light, i) => Math.log2((Math.max(shown[i], 0) + OFFSET) / (Math.max(light, 0) + OFFSET)));
+  let low = 0, high = LEAST_STOPS;
+  for (const gain of gains) {
+    low = Math.min(low, gain);
+    high = Math.max(high, gain);
+  }
+  // Gains that are but rounding would cost the code that stands for none.
+  low = low < -0.01 ? low : 0;
+  const pixels = gains.length / 3, brightest = new Float32Array(pixels), codes = new Uint8ClampedArray(4 * pixels).fill(255);
+  for (let pixel = 0; pixel < pixels; pixel++) {
+    brightest[pixel] = Math.min(Math.max(shown[3 * pixel], shown[3 * pixel + 1], shown[3 * pixel + 2]), HALF_MAX);
+    for (let channel = 0; channel < 3; channel++) codes[4 * pixel + channel] = (255 * (gains[3 * pixel + channel] - low)) / (high - low);
+  }
+  const peak = brightest.sort()[pixels - 1 - Math.floor(REST * pixels)];
+  return { codes, low, high, headroom: Math.log2(Math.max(peak, 2 ** LEAST_STOPS)) };
+}
+
+/**
+ * @param {Uint8Array} base the photograph, a JPEG @param {Uint8Array} map its gain map's codes, a JPEG
+ * @param {GainMap} numbers @returns {Blob}
+ */
+export function ultraHdr(base, map, { low, high, headroom }) {
+  const three = (/** @type {number} */ value) => /** @type {[number, number, number]} */ ([value, value, value]);
+  const picture = (/** @type {Uint8Array} */ data) => ({ data, mimeType: /** @type {const} */ ("image/jpeg"), width: 0, height: 0 });
+  const file = encodeJPEGMetadata(/** @type {any} */ ({
+    sdr: picture(base), gainMap: picture(map),
+    gainMapMin: three(low), gainMapMax: three(high), gamma: three(1), offsetSdr: three(OFFSET), offsetHdr: three(OFFSET),
+    hdrCapacityMin: 0, hdrCapacityMax: headroom,
+  }));
+  return new Blob([/** @type {BlobPart} */ (file)], { type: "image/jpeg" });
+}

@@ -1,0 +1,205 @@
+// The conversion, beside the page, so that the page stays in hand: a file comes in, what is to be
+// seen and what is to be saved goes out. Nothing is fetched but files of the page's own folder.
+
+import { clippingCodes } from "./clipping.js";
+import { exr } from "./exr.js";
+import { Frame } from "./frame.js";
+import { about, isJpeg, samplesOnly, withProfile } from "./jpeg.js";
+import { HALF_MAX, LINEARISATIONS, THRESHOLD, reconstructLight, srgbDecode } from "./light.js";
+import { load } from "./network.js";
+import { IDENTITY, profileOf, toRec709, transformed } from "./profile.js";
+import { auto } from "./resolution.js";
+import { paste } from "./tiles.js";
+import { gainMap, ultraHdr } from "./ultrahdr.js";
+
+/** Pixels of the largest picture. */
+const LARGEST = 50e6;
+/** Longest side of what is shown, in pixels. */
+const VIEW = 1400;
+const FOLDER = new URL("./", self.location.href);
+
+/** An error that the user sees. */
+class UserError extends Error {}
+
+/**
+ * @typedef {object} Conversion
+ * @property {Frame} frame codes, scaled so that 1.0 is where they clip
+ * @property {Float32Array} base [pixels, 3] linear, in the file's primaries: the photograph as displays show it
+ * @property {Float32Array} light [pixels, 3] linear, in the file's primaries: the result
+ * @property {import("./profile.js").Matrix} matrix from there to Rec. 709
+ * @property {Uint8Array | null} profile the file's, if its primaries are others
+ * @property {string} curve by which codes became light
+ * @property {Uint8Array} file the photograph's
+ * @property {Awaited<ReturnType<typeof load>>} network
+ */
+
+/** @type {Map<string, ReturnType<typeof load>>} */
+const networks = new Map();
+/** @type {Conversion | null} */
+let last = null;
+
+/** @param {string} name @returns {ReturnType<typeof load>} */
+function network(name) {
+  const found = networks.get(name) ?? (async () => {
+    const answer = await fetch(new URL(name, FOLDER));
+    if (!answer.ok) throw new UserError(`${name}: not found beside the page (${answer.status}); build the page again`);
+    return load(new Uint8Array(await answer.arrayBuffer()), FOLDER);
+  })();
+  networks.set(name, found);
+  found.catch(() => networks.delete(name));
+  return found;
+}
+
+/** Whether a file was compressed with losses: JPEG, lossy WebP, AVIF, HEIC. @param {Uint8Array} data @returns {boolean} */
+function isLossy(data) {
+  const text = new TextDecoder("latin1").decode(data.subarray(0, 4096));
+  if (text.startsWith("RIFF")) return /VP8[ L]/.exec(text)?.[0] === "VP8 ";
+  return isJpeg(data) || text.startsWith("ftyp", 4);
+}
+
+/**
+ * @param {File} file @param {boolean} own the file's own codes, else converted to sRGB
+ * @returns {Promise<{data: Uint8Array, rows: number, columns: number}>} upright, 8 bits
+ */
+async function decoded(file, own) {
+  const bitmap = await createImageBitmap(file, { colorSpaceConversion: own ? "none" : "default" }).catch(() => {
+    throw new UserError("not a picture that this browser reads; give PNG, JPEG, WebP or AVIF");
+  });
+  const { width: columns, height: rows } = bitmap;
+  if (rows * columns > LARGEST) {
+    throw new UserError(`${columns}×${rows} is more than ${LARGEST / 1e6} megapixels; give a smaller one, or use the command`);
+  }
+  const context = new OffscreenCanvas(columns, rows).getContext("2d", { willReadFrequently: true });
+  if (!context) throw new UserError(`${columns}×${rows} is more than this browser can draw; give a smaller one`);
+  context.drawImage(bitmap, 0, 0);
+  bitmap.close();
+  const four = context.getImageData(0, 0, columns, rows).data, data = new Uint8Array(3 * rows * columns);
+  for (let from = 0, to = 0; to < data.length; from += 4, to += 3) {
+    data[to] = four[from];
+    data[to + 1] = four[from + 1];
+    data[to + 2] = four[from + 2];
+  }
+  return { data, rows, columns };
+}
+
+/** @param {Uint8ClampedArray} four [rows, columns, 4] @param {number} rows @param {number} columns @returns {Promise<Uint8Array>} a JPEG without a profile */
+async function encoded(four, rows, columns) {
+  const canvas = new OffscreenCanvas(columns, rows);
+  canvas.getContext("2d")?.putImageData(new ImageData(/** @type {ImageDataArray} */ (four), columns, rows), 0, 0);
+  // At less than 1 colours are stored at half size, in a gain map too.
+  const blob = await canvas.convertToBlob({ type: "image/jpeg", quality: 1 });
+  return samplesOnly(new Uint8Array(await blob.arrayBuffer()), false); // Some browsers put in that of sRGB.
+}
+
+/** @param {Float32Array} light [pixels, 3] @returns {number} largest luminance, Rec. 709 */
+function peak(light) {
+  let found = 0;
+  for (let i = 0; i < light.length; i += 3) {
+    found = Math.max(found, 0.212656 * light[i] + 0.715158 * light[i + 1] + 0.072186 * light[i + 2]);
+  }
+  return found;
+}
+
+/** What a display is to show: below the clipping level the photograph, above it the result. @param {Conversion} of @returns {Float32Array} */
+function shown({ frame, base, light, curve }) {
+  const linear = LINEARISATIONS[curve], tables = frame.tables.map((table) => table.map(linear));
+  return light.map((value, i) => Math.max(value + base[i] - tables[i % 3][frame.data[i]], base[i]));
+}
+
+/** Means of blocks of pixels. @param {Float32Array} light [rows, columns, 3] @param {number} rows @param {number} columns @returns {{data: Float32Array, width: number, height: number}} */
+function reduced(light, rows, columns) {
+  const factor = Math.max(1, Math.ceil(Math.max(rows, columns) / VIEW));
+  const height = Math.max(1, Math.floor(rows / factor)), width = Math.max(1, Math.floor(columns / factor)), data = new Float32Array(3 * height * width);
+  const share = 1 / Math.min(factor, rows) / Math.min(factor, columns);
+  for (let row = 0; row < Math.min(height * factor, rows); row++) {
+    for (let column = 0; column < Math.min(width * factor, columns); column++) {
+      const from = 3 * (row * columns + column), to = 3 * (Math.floor(row / factor) * width + Math.floor(column / factor));
+      for (let channel = 0; channel < 3; channel++) data[to + channel] += share * light[from + channel];
+    }
+  }
+  return { data, width, height };
+}
+
+/**
+ * @param {{file: File, curve: string}} request
+ * @param {(text: string, share?: number) => void} say
+ */
+async function convert({ file, curve }, say) {
+  last = null;
+  say("Reading the photograph");
+  const bytes = new Uint8Array(await file.arrayBuffer());
+  const profile = await profileOf(bytes), matrix = profile && toRec709(profile);
+  const { data, rows, columns } = await decoded(file, Boolean(matrix));
+  const codes = clippingCodes(data, rows, columns);
+  const frame = new Frame(data, rows, columns, codes.map((code) => 255 / code));
+  const linear = frame.tables.map((table) => table.map(LINEARISATIONS[curve])), display = Float32Array.from({ length: 256 }, (_, code) => srgbDecode(code / 255));
+  const light = new Float32Array(data.length), base = new Float32Array(data.length);
+  let saturated = 0;
+  for (let i = 0; i < data.length; i += 3) {
+    let most = 0;
+    for (let at = i; at < i + 3; at++) {
+      light[at] = linear[at % 3][data[at]];
+      base[at] = display[data[at]];
+      most = Math.max(most, frame.tables[at % 3][data[at]]);
+    }
+    saturated += Number(most > THRESHOLD);
+  }
+  const primaries = matrix ?? IDENTITY, before = peak(transformed(light, primaries));
+  say("Loading the network");
+  const found = await network(isLossy(bytes) ? "hdrcnn_jpeg.onnx" : "hdrcnn.onnx");
+  say("Reconstructing", 0);
+  await auto(frame, found, (of, y) => {
+    const measured = frame.codes(of, linear);
+    paste(light, frame.picture, reconstructLight(frame.codes(of), measured, y, found.facts.record.blend), of);
+  }, (share) => say("Reconstructing", share));
+  for (let i = 0; i < light.length; i++) light[i] = Math.min(light[i], HALF_MAX);
+  last = { frame, base, light, curve, matrix: primaries, profile: primaries === IDENTITY ? null : profile, file: bytes, network: found };
+  const after = peak(transformed(light, primaries));
+  const jpeg = isJpeg(bytes) ? about(bytes) : null;
+  return {
+    photograph: reduced(transformed(base, primaries), rows, columns),
+    result: reduced(transformed(shown(last), primaries), rows, columns),
+    figures: {
+      rows, columns, saturated: saturated / (rows * columns), before, after,
+      clips: codes, device: found.device, weights: found.facts.sha256, hasGainMap: Boolean(jpeg?.hasGainMap),
+    },
+  };
+}
+
+/** @param {"exr" | "ultrahdr"} format @returns {Promise<Blob>} */
+async function saved(format) {
+  if (!last) throw new UserError("nothing is converted yet");
+  const { frame, base, light, curve, matrix, profile, file, network: { facts } } = last, { rows, columns, data } = frame;
+  if (format === "exr") {
+    const comments = `hdrcnn, in a browser; weights ${facts.sha256}; camera curve ${curve}`;
+    return exr(transformed(light, matrix), rows, columns, { comments });
+  }
+  if (Math.max(rows, columns) > 65535) throw new UserError("more rows or columns than a JPEG holds; save an EXR");
+  const found = gainMap(base, shown(last));
+  const jpeg = isJpeg(file) ? about(file) : null;
+  let picture;
+  if (jpeg?.upright && jpeg.plain) picture = samplesOnly(file);
+  else {
+    const four = new Uint8ClampedArray(4 * rows * columns).fill(255);
+    for (let from = 0, to = 0; from < data.length; from += 3, to += 4) four.set(data.subarray(from, from + 3), to);
+    picture = await encoded(four, rows, columns);
+    if (profile) picture = withProfile(picture, profile);
+  }
+  return ultraHdr(picture, await encoded(found.codes, rows, columns), found);
+}
+
+self.onmessage = async ({ data: { number, request } }) => {
+  const answer = (/** @type {object} */ what, /** @type {Transferable[]} */ moved = []) =>
+    self.postMessage({ number, ...what }, { transfer: moved });
+  try {
+    if (request.save) answer({ result: await saved(request.save) });
+    else {
+      const result = await convert(request, (text, share) => answer({ progress: { text, share } }));
+      answer({ result }, [result.photograph.data.buffer, result.result.data.buffer]);
+    }
+  } catch (error) {
+    const isKnown = error instanceof UserError;
+    if (!isKnown) console.error(error);
+    answer({ error: isKnown ? error.message : `the conversion failed (${error instanceof Error ? error.message : error}); try a smaller picture` });
+  }
+};
