@@ -34,6 +34,7 @@ flags.DEFINE_multi_string(
     "validation", [], "Text files of families; only these are taken. Default: all."
 )
 flags.DEFINE_multi_string("params", [], "NAME=FILE: a weights file; may be given several times.")
+flags.DEFINE_bool("formulas", True, "Measure formulas, too: the same whatever the weights.")
 flags.DEFINE_list(
     "grades",
     ["reinhard", "moebius", "bt2446a", "bt2446c", "camera", "hable", "srgb"],
@@ -166,12 +167,14 @@ def all_methods() -> "dict[str, Method]":
     """Formulas, then the weights of the flags. Raises ValueError, WeightsError."""
     from training_code.evaluation import film_methods as methods
 
-    found = methods.formulas()
+    found = methods.formulas() if FLAGS.formulas else {}
     for text in FLAGS.params:
         name, _, path = text.partition("=")
         if not path:
             raise ValueError("--params: NAME=FILE is needed")
         found |= methods.of_weights(name, Path(path))
+    if not found:
+        raise ValueError("--noformulas needs --params: there is nothing to measure")
     return found
 
 

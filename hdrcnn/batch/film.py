@@ -24,7 +24,7 @@ from hdrcnn.files import ImageError, finished_whole, prepare_folder, real, remov
 from hdrcnn.predict.film import AVERAGED, REDUCED, Convert, Method, averaged, method, weights_of
 from hdrcnn.video import cuts, decode, folder, segments, source
 from hdrcnn.video.encode import Encoding, check as check_encoder, planes, segment as encoded, verify
-from hdrcnn.video.join import ReadBack, check_streams, join
+from hdrcnn.video.join import ReadBack, check_streams, join, read_back
 from hdrcnn.video.library import clock
 from hdrcnn.video.segments import Figures, Folder, Segment
 from hdrcnn.video.source import Film
@@ -282,7 +282,7 @@ def to_file(
         note(f"{film.path}: {left}")
     all_segments = segments.planned(film, conversion.seconds)
     place = Folder(result)
-    if place.prepare(conversion.recipe(film)):
+    if place.prepare(conversion.recipe(film), shared=shard.of > 1):
         note(f"{place.path}: made from another film or by other settings; made again")
     remove_temporaries(place.path)
     share = shard.select(all_segments)
@@ -318,7 +318,13 @@ def to_file(
         (place.file(segment), figures.first)
         for segment, figures in zip(all_segments, figures_of_all, strict=True)
     ]
-    found = join(film, files, result, encoding, levels)
+    try:
+        found = join(film, files, result, encoding, levels)
+    except ImageError:
+        # Two shares may find all segments there: the faster one joins them and removes them.
+        if shard.of > 1 and not place.path.exists() and result.is_file():
+            return read_back(result)
+        raise
     place.remove()
     return found
 
@@ -343,13 +349,22 @@ def to_frames(
     remove_temporaries(result)
     recipe, told = {**conversion.recipe(film), "format": kind}, result / "film.json"
     text = json.dumps(recipe, indent=1, sort_keys=True)
-    same = told.is_file() and told.read_text(encoding="utf-8") == text
     stem, ending = film.path.stem, frames.ENDINGS[kind]
+    # In this order: another share, begun just now, writes what it does before its first frame.
+    others = any(result.glob(f"*{ending}"))
+    same = told.is_file() and told.read_text(encoding="utf-8") == text
     if not same:
-        if not overwrite and any(result.glob(f"*{ending}")):
+        if others and shard.of > 1:
+            raise ImageError(f"{result}: has other frames; remove them before shares are converted")
+        if others and not overwrite:
             raise ImageError(
                 f"{result}: has other frames; give --overwrite, or --out another folder"
             )
+        if others:
+            # Killed and started again, this run must not take them for its own.
+            told.unlink(missing_ok=True)
+            for number in range(1, len(film.times) + 1):
+                (result / f"{stem}_{number:06}{ending}").unlink(missing_ok=True)
         with finished_whole(told) as temporary:
             temporary.write_text(text, encoding="utf-8")
     all_segments = segments.planned(film, conversion.seconds)

@@ -13,6 +13,7 @@ import contextlib
 import dataclasses
 import json
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -78,20 +79,26 @@ class Folder:
     def __init__(self, result: Path) -> None:
         self.path = result.with_name(f"{result.name}.segments")
 
-    def prepare(self, recipe: dict[str, Any]) -> bool:
+    def prepare(self, recipe: dict[str, Any], shared: bool = False) -> bool:
         """Makes the folder, and empties it unless its segments were made by the same recipe.
 
-        Returns whether there was something else. Raises ImageError if it cannot be written, or is
-        not a folder of segments.
+        shared: other processes may write to it, so nothing is removed. Returns whether there was
+        something else. Raises ImageError if it cannot be written, is not a folder of segments, or
+        is shared and has others.
         """
         told = json.dumps(recipe, indent=1, sort_keys=True)
         place, changed = self.path / "film.json", False
         try:
-            if self.path.exists() and any(self.path.iterdir()):
+            if self.path.exists() and any(self._finished()):
                 if not place.is_file():
                     raise ImageError(f"{self.path}: not a folder of segments; move it away")
                 if place.read_text(encoding="utf-8") == told:
                     return False
+                if shared:
+                    raise ImageError(
+                        f"{self.path}: segments of another film or of other settings; "
+                        "remove it before shares are converted"
+                    )
                 changed = True
                 self.remove()
             self.path.mkdir(parents=True, exist_ok=True)
@@ -100,6 +107,10 @@ class Folder:
         except OSError as error:
             raise not_written(self.path, error.strerror or error) from error
         return changed
+
+    def _finished(self) -> Iterator[Path]:
+        """What is in it, but for what another share is writing."""
+        return (path for path in self.path.iterdir() if not path.name.startswith("."))
 
     def file(self, segment: Segment) -> Path:
         """Where its frames are."""

@@ -4,7 +4,6 @@ import dataclasses
 import json
 from fractions import Fraction
 
-import av
 import keras
 import numpy as np
 import pytest
@@ -24,6 +23,9 @@ from hdrcnn.video import decode, segments
 from hdrcnn.video.colours import Tags
 from hdrcnn.video.encode import Encoding
 from hdrcnn.video.join import read_back
+
+av = pytest.importorskip("av")  # Of Python 3.11.
+
 from tests.video.clips import film, packets, shot, shown_at
 
 FAST = {"hevc": "ultrafast", "av1": "12"}
@@ -53,8 +55,8 @@ def codes_of(path):
                 for p in frame.planes
             ]
             shape, rows = planes[0].shape, slice(0, frame.height)
-            chroma = [full_size(plane, shape, rows) for plane in planes[1:]]
-            found.append(to_rgb(planes[0], *chroma, REC2020_LUMA, False, 10))
+            blue, red = (full_size(plane, shape, rows) for plane in planes[1:])
+            found.append(to_rgb(planes[0], blue, red, REC2020_LUMA, False, 10))
     return found
 
 
@@ -332,6 +334,61 @@ def test_frames_are_written_once(tmp_path, kind):
     with pytest.raises(ImageError, match="other frames"):
         batch.to_frames(arguments[0], folder, others, kind, Shard(), False, lambda _: None)
     assert json.loads((folder / "film.json").read_text())["method"] == "bt2446c"
+
+
+def test_shares_write_the_frames_of_one_folder(tmp_path):
+    """The second begins when the first has told what it does and written a frame."""
+    path = film(tmp_path / "a.mp4", shot(60))
+    opened, folder = batch.opened(path), tmp_path / "frames"
+
+    def share(shard, tell=lambda _: None):
+        return batch.to_frames(opened, folder, asked(), "png", shard, False, tell)
+
+    counts: list[int] = []
+
+    def other_begins(progress):
+        if not counts:
+            counts.append(share(Shard(2, 2)))
+
+    counts.append(share(Shard(1, 2), other_begins))
+    assert min(counts) > 0
+    assert sum(counts) == 60
+    assert len(list(folder.glob("a_*.png"))) == 60
+    assert share(Shard()) == 0
+    with pytest.raises(ImageError, match="shares"):
+        batch.to_frames(opened, folder, asked("bt2446a"), "png", Shard(1, 2), True, lambda _: None)
+
+
+def test_frames_of_other_settings_are_never_kept(tmp_path):
+    """Not even by a run that was killed after it had told what it does."""
+    path = film(tmp_path / "a.mp4", shot(30))
+    folder = tmp_path / "frames"
+
+    def run(method, tell=lambda _: None):
+        return batch.to_frames(
+            batch.opened(path), folder, asked(method), "png", Shard(), True, tell
+        )
+
+    def dying(progress):
+        raise KilledError
+
+    run("bt2446c")
+    before = (folder / "a_000030.png").read_bytes()
+    with pytest.raises(KilledError):
+        run("bt2446a", dying)
+    assert run("bt2446a") == 30
+    assert (folder / "a_000030.png").read_bytes() != before
+
+
+def test_shares_that_begin_at_once_share_a_folder_of_segments(tmp_path):
+    place = segments.Folder(tmp_path / "b.mp4")
+    place.path.mkdir()
+    (place.path / ".0123456789abcdef.host-1.tmp.json").write_text("{")  # Another's `film.json`.
+    assert not place.prepare({"a": 1}, shared=True)
+    assert not place.prepare({"a": 1}, shared=True)
+    with pytest.raises(ImageError, match="shares"):
+        place.prepare({"a": 2}, shared=True)
+    assert place.prepare({"a": 2})
 
 
 def test_frames_of_a_folder_of_frames_become_a_film(tmp_path):

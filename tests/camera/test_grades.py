@@ -68,6 +68,18 @@ def test_a_curve_on_the_largest_channel_keeps_ratios():
     np.testing.assert_allclose(linear / linear[..., :1], light / light[..., :1], rtol=1e-3)
 
 
+def test_mixed_grades_lie_between_their_parts_and_are_made_of_those_of_the_training():
+    light = np.geomspace(1.0, 900.0, 90, dtype=np.float32).reshape(-1, 3)
+    one, two = (grades.Grade(name)(light) for name in ("moebius", "bt2446a"))
+    mixed = grades.Grade("mixed", parts=("moebius", "bt2446a"), share=0.25)(light)
+    np.testing.assert_allclose(mixed, 0.25 * one + 0.75 * two, atol=1e-6)
+    rng = np.random.default_rng(1)
+    drawn = [grades.draw_grade(("mixed",), rng) for _ in range(60)]
+    assert {part for grade in drawn for part in grade.parts} == set(grades.PARTS)
+    assert not {"hable", "srgb"} & set(grades.PARTS)
+    assert len({grade.contrast for grade in drawn}) == 60
+
+
 def test_an_unknown_grade_is_refused():
     with pytest.raises(ValueError, match="sepia"):
         grades.Grade("sepia")(np.ones((1, 3), np.float32))

@@ -4,15 +4,25 @@ import subprocess
 import sys
 import textwrap
 
-import av
+import cv2
+import keras
+import numpy as np
 import pytest
 
+from hdrcnn import weights
 from hdrcnn.cli import film as command
 from hdrcnn.cli.main import main, parser_of
 from hdrcnn.cli.parser import UsageError
+from hdrcnn.colour.primaries import REC709
 from hdrcnn.files import ImageError, UserError
+from hdrcnn.models.metadata import FilmUnet
+from hdrcnn.predict import film as film_methods
+from hdrcnn.video import decode, source
 from hdrcnn.video.join import read_back
 from tests.conftest import ROOT
+
+av = pytest.importorskip("av")  # Of Python 3.11.
+
 from tests.video.clips import film, shot
 
 FAST = ("--method", "bt2446c", "--preset", "ultrafast", "--segment_seconds", "0.5")
@@ -42,6 +52,36 @@ def test_frames_are_written_to_a_folder(tmp_path, capsys):
     assert main([*arguments, "--format", "tiff"]) == 0
     assert len(list(folder.glob("*.tif"))) == 3
     assert capsys.readouterr().out == ""
+
+
+@pytest.fixture(scope="module")
+def unet_weights(tmp_path_factory):
+    """Of a narrow one, untrained."""
+    keras.utils.set_random_seed(2)
+    record = FilmUnet(2)
+    path = tmp_path_factory.mktemp("weights") / "unet.npz"
+    weights.save(path, weights.collect(record.build()), record)
+    return path
+
+
+@pytest.mark.parametrize("method", ["unet", "hdrcnn"])
+def test_a_whole_frame_is_converted_by_a_network(tmp_path, unet_weights, tiny_weights, method):
+    picture = shot(1, size=(96, 64))[0]
+    picture[20:40, 20:40] = 255
+    path = film(tmp_path / "a.mp4", [picture] * 2)
+    params = unet_weights if method == "unet" else tiny_weights
+    flags = ["--method", method, "--params", str(params), "--device", "cpu", "--peak", "600"]
+    folder = tmp_path / "frames"
+    assert main(["film", str(path), "--out", str(folder), *flags, "--quiet"]) == 0
+    name = sorted(folder.glob("*.png"))[0]
+    written = cv2.imread(str(name), cv2.IMREAD_UNCHANGED)[..., ::-1] / 65535.0
+    used = film_methods.method(method, REC709, peak=600.0, params=params, device="cpu")
+    frame = next(decode.frames(source.probe(path))).codes()
+    assert np.abs(written - used.of(np.empty(0))(frame)).max() < 1e-3
+    result = tmp_path / "b.mp4"
+    encoding = ["--preset", "ultrafast", "--quiet"]
+    assert main(["film", str(path), "--out", str(result), *flags, *encoding]) == 0
+    assert read_back(result).peak == pytest.approx(600.0, rel=1e-3)
 
 
 @pytest.mark.parametrize(
@@ -114,8 +154,6 @@ def test_rates_are_read(text, value):
 
 def test_a_full_disk_leaves_whole_segments_and_no_result(tmp_path):
     """Files above a size cannot be written; the first segment is small, the second is noise."""
-    import numpy as np
-
     noise = np.random.default_rng(1).integers(0, 256, (12, 96, 128, 3), np.uint8)
     path = film(tmp_path / "a.mp4", [*shot(12, size=(128, 96)), *noise], options={"crf": "12"})
     limit = 20000

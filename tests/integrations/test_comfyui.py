@@ -6,6 +6,7 @@ import shutil
 import sys
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -138,7 +139,7 @@ def test_a_node_is_what_comfyui_asks_for(pack, name):
     assert isinstance(kind.RETURN_TYPES, tuple)
     assert bool(kind.RETURN_TYPES) != getattr(kind, "OUTPUT_NODE", False)
     assert isinstance(kind.CATEGORY, str)
-    inputs = {}
+    inputs: dict[str, Any] = {}
     for section in kind.INPUT_TYPES().values():
         inputs |= section
     call = getattr(kind, kind.FUNCTION)
@@ -165,7 +166,12 @@ def test_light_is_that_of_the_library(pack, comfyui, params, picture, tmp_path):
 
 
 def test_options_are_those_of_the_library(pack, params, picture):
-    how = {"gamma": 1.2, "camera_curve": "square", "resolution": "native", "panorama": True}
+    how: dict[str, Any] = {
+        "gamma": 1.2,
+        "camera_curve": "square",
+        "resolution": "native",
+        "panorama": True,
+    }
     found = node(pack, "HdrcnnReconstruct").reconstruct(
         given(picture), params=str(params), max_stops=0.25, **how
     )[0].values[0]  # fmt: skip
@@ -265,8 +271,9 @@ def test_ghosts_are_taken_out_if_asked(pack):
 
 @pytest.mark.parametrize("kind", WRITERS)
 def test_files_are_numbered_as_save_image_does(pack, comfyui, picture, tmp_path, kind):
-    if WRITERS[kind].package is not None:
-        pytest.importorskip(WRITERS[kind].package)
+    package = WRITERS[kind].package
+    if package is not None:
+        pytest.importorskip(package)
     light = np.asarray(srgb_decode(picture / 255.0), np.float32) * np.float32(4.0)
     write = node(pack, "HdrcnnWriteHdr").write
     said = [

@@ -1,9 +1,13 @@
 """Cuts are found, and what only moves, fades or flashes is none."""
 
 import numpy as np
+import pytest
 
 from hdrcnn.video import cuts
 from tests.conftest import ROOT
+
+pytest.importorskip("av")  # Of Python 3.11.
+
 from tests.video.clips import shot
 
 

@@ -2,7 +2,6 @@
 
 from fractions import Fraction
 
-import av
 import imageio.v3 as iio
 import numpy as np
 import pytest
@@ -10,6 +9,9 @@ import tifffile
 
 from hdrcnn.files import ImageError
 from hdrcnn.video import decode, folder, source
+
+av = pytest.importorskip("av")  # Of Python 3.11.
+
 from tests.video.clips import TAGS_709, film, shot
 
 EVEN = [np.full((48, 64, 3), colour, np.uint8) for colour in ((200, 60, 40), (30, 120, 220))]

@@ -2,7 +2,6 @@
 
 from fractions import Fraction
 
-import av
 import numpy as np
 import pytest
 
@@ -10,6 +9,9 @@ from hdrcnn.colour.primaries import REC709, REC2020
 from hdrcnn.files import ImageError
 from hdrcnn.video import folder, source
 from hdrcnn.video.colours import Tags, settled
+
+av = pytest.importorskip("av")  # Of Python 3.11.
+
 from tests.video.clips import film, shot
 
 
@@ -51,7 +53,7 @@ def test_full_range_and_the_matrix_of_a_film_are_those_of_its_tags(tmp_path):
     [((1280, 720), (0.2126, 0.0722), "BT.709"), ((720, 576), (0.299, 0.114), "BT.601")],
 )
 def test_without_tags_the_size_decides_and_it_is_reported(size, luma, name):
-    colours, notes = settled(Tags(), *size, rgb=False)
+    colours, notes = settled(Tags(), size[0], size[1], rgb=False)
     assert colours.luma == luma
     assert not colours.full
     assert any(name in note for note in notes)

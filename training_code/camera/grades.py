@@ -5,6 +5,7 @@
     bt2446a, bt2446c           Report ITU-R BT.2446, with a crosstalk for the latter
     camera                     a camera's curve and clipping, Eilertsen et al. 2017, Eq. 7
     srgb                       a camera that clips without a shoulder, sRGB
+    mixed                      a mean of two of `PARTS`, with an exposure and a contrast of its own
 
 J. Hable, "Uncharted 2: HDR lighting", GDC 2010; E. Reinhard et al., "Photographic tone reproduction
 for digital images", SIGGRAPH 2002.
@@ -25,7 +26,9 @@ WHITE = 203.0
 RANGE = PEAK / WHITE
 """The largest x."""
 REC2020_TO_REC709 = np.linalg.inv(REC709_TO_REC2020)
-NAMES = ("reinhard", "hable", "moebius", "bt2446a", "bt2446c", "camera", "srgb")
+NAMES = ("reinhard", "hable", "moebius", "bt2446a", "bt2446c", "camera", "srgb", "mixed")
+PARTS = ("reinhard", "moebius", "bt2446a", "bt2446c", "camera")
+"""Of mixed grades."""
 
 
 def hable(x: np.ndarray, peak: float = RANGE) -> np.ndarray:
@@ -80,6 +83,14 @@ class Grade:
     """Exposure of the camera: at 0 diffuse white is at the clipping level."""
     saturation: float = 1.0
     """Of the SDR, by which its colours are farther from their luma."""
+    parts: tuple[str, str] = ("reinhard", "camera")
+    """Of mixed."""
+    share: float = 0.5
+    """Of mixed, of its first part."""
+    gain: float = 1.0
+    """Of mixed, by which its codes are brighter before they clip."""
+    contrast: float = 1.0
+    """Of mixed, the exponent of its codes."""
 
     def __call__(self, light: np.ndarray) -> np.ndarray:
         """Light [..., 3], cd/m^2 of BT.2020, to codes [..., 3] in [0, 1] of Rec. 709."""
@@ -90,6 +101,11 @@ class Grade:
         return np.asarray(np.clip(codes, 0.0, 1.0), np.float32)
 
     def _codes(self, light: np.ndarray) -> np.ndarray:
+        if self.name == "mixed":
+            one, two = (dataclasses.replace(self, name=part)._codes(light) for part in self.parts)
+            mean = np.float32(self.share) * one + np.float32(1.0 - self.share) * two
+            bent = np.clip(mean, 0.0, 1.0) ** np.float32(self.contrast)
+            return np.asarray(np.float32(self.gain) * bent)
         x = light / np.float32(WHITE)
         curves = {"reinhard": reinhard, "hable": hable, "moebius": moebius}
         if self.name in curves:
@@ -112,11 +128,21 @@ def _to_rec709(light: np.ndarray) -> np.ndarray:
 
 def draw_grade(names: tuple[str, ...], rng: np.random.Generator) -> Grade:
     """One of the names, each as likely as it is often there, with numbers of its own."""
-    return Grade(
+    grade = Grade(
         str(names[int(rng.integers(len(names)))]),
         crosstalk=float(rng.uniform(0.0, 0.2)),
         n=float(rng.normal(0.9, 0.1)),
         s=float(max(0.1, rng.normal(0.6, 0.1))),
         stops=float(rng.normal(-0.3, 0.4)),
         saturation=float(np.exp(rng.normal(0.0, 0.06))),
+    )
+    if grade.name != "mixed":
+        return grade
+    one, two = rng.choice(len(PARTS), 2, replace=False)
+    return dataclasses.replace(
+        grade,
+        parts=(PARTS[one], PARTS[two]),
+        share=float(rng.uniform(0.0, 1.0)),
+        gain=float(np.exp(rng.normal(0.0, 0.08))),
+        contrast=float(np.exp(rng.normal(0.0, 0.12))),
     )

@@ -110,8 +110,11 @@ class ClipBatches(Batches):
 
 
 def reduced(code: Any) -> Any:
-    """Frames [N, H, W, 3] by half, as the curves' network sees them in training."""
-    return ops.average_pool(code, 2, strides=2, padding="valid")
+    """Frames [N, H, W, 3] as the curves' network sees them: as by `film_curves.reduced`."""
+    factor = max(1, round(max(code.shape[1:3]) / film_curves.SEEN))
+    if factor == 1:
+        return code
+    return ops.average_pool(code, factor, strides=factor, padding="valid")
 
 
 class Trainee(task.Trainee):
