@@ -19,7 +19,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from hdrcnn.predict.intensity_mapping import CODES, HIGH, LOW, mapped, mappings
+from hdrcnn.predict.intensity_mapping import CODES, DARK, HIGH, LOW, mapped, mappings
 from hdrcnn.predict.opencv import opencv, reduced
 from hdrcnn.tiles.frame import as_codes
 
@@ -198,10 +198,10 @@ def _regions(off: np.ndarray) -> np.ndarray:
     return cv2.dilate(likely.astype(np.uint8), disc) > 0
 
 
-def _clipped(frame: np.ndarray) -> np.ndarray:
-    """[h, w] bool: clipped, or so dark that nothing is seen at a longer exposure either."""
+def _clipped(frame: np.ndarray, dark: int = BLACK) -> np.ndarray:
+    """[h, w] bool: clipped, or of codes up to a dark one, that show nothing but noise."""
     largest = _largest(frame)
-    return (largest >= HIGH) | (largest <= BLACK)
+    return (largest >= HIGH) | (largest <= dark)
 
 
 def _still(one: np.ndarray, other: np.ndarray) -> np.ndarray:
@@ -238,7 +238,12 @@ def find(frames: Sequence[np.ndarray], reference: int, named: bool = False) -> M
         return Movement(factor, np.zeros((len(frames), *size), np.float32), origins, tables, 0.0,
                         note)  # fmt: skip
     if not named and union.any():
-        clipped = np.stack([_clipped(frame) for frame in small])
+        # What a darker frame would stand in with is brought to a longer exposure.
+        darker = [_darker_first(frame, small[reference]) for frame in small]
+        darker[reference] = False
+        clipped = np.stack(
+            [_clipped(f, DARK if d else BLACK) for f, d in zip(small, darker, strict=True)]
+        )
         count, labels = cv2.connectedComponents(union.astype(np.uint8))
         area = np.maximum(np.bincount(labels.ravel(), minlength=count), 1)
         counts = np.stack(
