@@ -46,8 +46,8 @@ def write_frames(folder: Path, megapixels: float, count: int) -> list[Path]:
         ev = 2.0 * (index - (count - 1) / 2) - 3.0
         codes = np.empty((rows, columns, 3), np.uint8)
         for top in range(0, rows, STRIP):
-            light = np.minimum(2.0 ** (stops[top : top + STRIP] + np.float32(ev)), 1.0)
-            tinted = light[..., None] * np.array([1.0, 0.9, 0.75], np.float32)
+            light = 2.0 ** (stops[top : top + STRIP] + np.float32(ev))
+            tinted = np.minimum(light[..., None] * np.array([1.0, 0.9, 0.75], np.float32), 1.0)
             noisy = tinted + rng.normal(0, 2e-3, tinted.shape).astype(np.float32)
             codes[top : top + STRIP] = np.round(255 * srgb_encode(np.clip(noisy, 0.0, 1.0)))
         paths.append(folder / f"frame_{index + 1}.tif")

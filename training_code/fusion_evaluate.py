@@ -8,11 +8,15 @@ All other methods are given hand-held frames as align_image_stack aligned them, 
 These are compared with the bracket that a tripod would have given of what the reference frame
 shows, without a twentieth of the picture at each border. For all methods that is the frame that the
 program chooses, the best exposed one.
+Still brackets have a truth too: the scene at the metered exposure, without noise and JPEG, as the
+supervised network learns it. PSNR, SSIM and MS-SSIM to it tell how much a result looks like one
+well-exposed photograph; what this clips, or leaves black, counts against a method that shows it.
 Writes after each table `fusion.md`, `fusion.csv`, and the bracket with the worst result of
 `hdrcnn fuse` as a picture, four cells a row: darkest, brightest, then each method.
 """
 
 import csv
+import math
 import shutil
 import sys
 from pathlib import Path
@@ -49,10 +53,17 @@ flags.DEFINE_integer("brackets", 40, "In each table.", 1)
 flags.DEFINE_integer("size", 640, "Side of the pictures, pixels.", 64)
 flags.DEFINE_integer("seed", 7, "Of all brackets.")
 flags.DEFINE_list("kinds", ["still", "moving"], "Of brackets; moving ones are hand-held too.")
+flags.DEFINE_bool("others", True, "Also what is no part of this project: enfuse, OpenCV, the mean.")
 flags.DEFINE_string("out_dir", None, "Folder for tables and pictures.", required=True)
 
 KINDS = {"still": "still", "moving": "hand-held, something moves"}
 OURS = "hdrcnn fuse"
+TO_TRUTH = (
+    ("psnr", "PSNR [dB]", 2),
+    ("ssim", "SSIM", 4),
+    ("ms_ssim", "MS-SSIM", 4),
+)
+"""Fields of `Score`, whose medians the tables give, and their digits."""
 CELLS = 4
 """In a row of a picture."""
 
@@ -65,7 +76,23 @@ class Shown(NamedTuple):
     """None: align_image_stack found no way."""
     wanted: np.ndarray
     """What a tripod would have given."""
-    still: bool
+    truth: np.ndarray | None
+    """[H, W, 3]: one well-exposed photograph; None: of hand-held brackets."""
+
+    @property
+    def still(self) -> bool:
+        return self.truth is not None
+
+
+class Score(NamedTuple):
+    """Of a result; the last three to the truth, NaN without one."""
+
+    mef_ssim: float
+    order_reversal: float
+    psnr: float = math.nan
+    ssim: float = math.nan
+    ms_ssim: float = math.nan
+    """NaN also for pictures that are too small for it."""
 
 
 def held_out_scenes() -> "list[Scene]":
@@ -91,18 +118,33 @@ def held_out_scenes() -> "list[Scene]":
 def shown(batches: "BracketBatches", index: int, can_align: bool) -> Shown:
     """A bracket of the table."""
     from hdrcnn.predict.bracket import choose_reference
-    from training_code.camera.brackets import take
+    from training_code.camera.brackets import scene_codes, take
     from training_code.evaluation.fusion_methods import align
 
     bracket = batches.bracket(index, 0)
     light, *other = batches.lights(index, 0, bracket)
     frames = take(light, bracket, *other)
     if bracket.still:
-        return Shown(frames, frames, frames, True)
+        return Shown(frames, frames, frames, scene_codes(light, bracket))
     reference = choose_reference(list(frames))
     wanted = take(light, bracket.held_still(reference), *other)
     aligned = align(frames, reference) if can_align else None
-    return Shown(frames, aligned, wanted, False)
+    return Shown(frames, aligned, wanted, None)
+
+
+def score(wanted: np.ndarray, result: np.ndarray, truth: np.ndarray | None) -> Score:
+    """wanted: [K, H, W, 3], result and truth: [H, W, 3], uint8."""
+    from training_code.evaluation import fusion_metrics as metrics
+    from training_code.losses.fusion import MS_SSIM_SMALLEST, ms_ssim
+
+    found = Score(metrics.mef_ssim(wanted, result), metrics.order_reversal(wanted, result))
+    if truth is None:
+        return found
+    found = found._replace(psnr=metrics.psnr(result, truth), ssim=metrics.ssim(result, truth))
+    if min(truth.shape[:2]) >= MS_SSIM_SMALLEST:
+        pair = (np.asarray(p[None], np.float32) / np.float32(255.0) for p in (result, truth))
+        found = found._replace(ms_ssim=float(ms_ssim(*pair)[0]))
+    return found
 
 
 def grid(cells: list[np.ndarray]) -> np.ndarray:
@@ -114,13 +156,12 @@ def grid(cells: list[np.ndarray]) -> np.ndarray:
 
 def measured(
     batches: "BracketBatches", others: "dict[str, Method]", can_align: bool
-) -> tuple[dict[str, list[tuple[float, float]]], np.ndarray, list[str]]:
-    """MEF-SSIM and order reversal of each bracket by method, the picture of the worst, notes."""
+) -> tuple[dict[str, list[Score]], np.ndarray, list[str]]:
+    """The scores of each bracket by method, the picture of the worst, notes."""
     from hdrcnn.predict.bracket import choose_reference
     from training_code.evaluation.fusion_methods import product
-    from training_code.evaluation.fusion_metrics import mef_ssim, order_reversal
 
-    scores: dict[str, list[tuple[float, float]]] = {name: [] for name in (OURS, *others)}
+    scores: dict[str, list[Score]] = {name: [] for name in (OURS, *others)}
     worst, picture, lost, refused = 2.0, np.zeros((1, 1, 3), np.uint8), 0, 0
     for index in range(len(batches)):
         seen = shown(batches, index, can_align)
@@ -135,9 +176,9 @@ def measured(
         wanted = seen.wanted[:, inner, inner]
         for name, result in fused.items():
             inside = result[inner, inner]
-            scores[name].append((mef_ssim(wanted, inside), order_reversal(wanted, inside)))
-        if scores[OURS][-1][0] < worst:
-            worst = scores[OURS][-1][0]
+            scores[name].append(score(wanted, inside, seen.truth))
+        if scores[OURS][-1].mef_ssim < worst:
+            worst = scores[OURS][-1].mef_ssim
             picture = grid([wanted[0], wanted[-1], *(r[inner, inner] for r in fused.values())])
     notes = []
     if lost:
@@ -150,13 +191,24 @@ def measured(
     return scores, picture, notes
 
 
-def table(title: str, scores: dict[str, list[tuple[float, float]]], notes: list[str]) -> str:
+def table(title: str, scores: dict[str, list[Score]], notes: list[str]) -> str:
     """In Markdown."""
-    lines = [title, "", "| method | MEF-SSIM mean | worst | order reversal [codes] |"]
-    lines.append("| --- | --- | --- | --- |")
-    for name, pairs in scores.items():
-        quality, halo = np.array(pairs).T
-        lines.append(f"| {name} | {quality.mean():.4f} | {quality.min():.4f} | {halo.mean():.3f} |")
+    figures = [
+        (name, heading, digits)
+        for name, heading, digits in TO_TRUTH
+        if not np.isnan([getattr(s, name) for found in scores.values() for s in found]).any()
+    ]
+    heads = ["method", "MEF-SSIM mean", "worst", "order reversal [codes]"]
+    heads += [heading for _, heading, _ in figures]
+    lines = [title, "", f"| {' | '.join(heads)} |", f"|{' --- |' * len(heads)}"]
+    for method, found in scores.items():
+        quality, halo = np.array([(each.mef_ssim, each.order_reversal) for each in found]).T
+        cells = [method, f"{quality.mean():.4f}", f"{quality.min():.4f}", f"{halo.mean():.3f}"]
+        cells += [
+            f"{np.median([getattr(each, name) for each in found]):.{digits}f}"
+            for name, _, digits in figures
+        ]
+        lines.append(f"| {' | '.join(cells)} |")
     return "\n".join([*lines, *(line for note in notes for line in ("", note))])
 
 
@@ -174,10 +226,10 @@ def main() -> int:
         raise ValueError("--params: NAME=FILE is needed")
     if not set(FLAGS.kinds) <= set(KINDS):
         raise ValueError(f"--kinds {','.join(FLAGS.kinds)}: known are {', '.join(KINDS)}")
-    others, notes = methods.classical()
+    others, notes = methods.classical() if FLAGS.others else ({}, [])
     others = {name: methods.of_weights(Path(path)) for name, path in named.items()} | others
-    can_align = shutil.which("align_image_stack") is not None
-    if "moving" in FLAGS.kinds and not can_align:
+    can_align = bool(others) and shutil.which("align_image_stack") is not None
+    if "moving" in FLAGS.kinds and others and not can_align:
         notes.append("the frames of other methods are not aligned: install hugin-tools")
     print("\n".join(notes), end="\n" if notes else "")
     scenes = held_out_scenes()
@@ -198,17 +250,15 @@ def main() -> int:
             tables.append(table(title, scores, notes))
             print(tables[-1], end="\n\n", flush=True)
             records += [
-                (count, kind, index, name, *both)
-                for name, pairs in scores.items()
-                for index, both in enumerate(pairs)
+                (count, kind, index, name, *each)
+                for name, found in scores.items()
+                for index, each in enumerate(found)
             ]
             write_png(out / f"worst_{count}_{kind}.png", picture)
             (out / "fusion.md").write_text("\n\n".join(tables) + "\n")
             with (out / "fusion.csv").open("w", newline="") as file:
                 lines = csv.writer(file)
-                lines.writerow(
-                    ["frames", "kind", "bracket", "method", "mef_ssim", "order_reversal"]
-                )
+                lines.writerow(["frames", "kind", "bracket", "method", *Score._fields])
                 lines.writerows(records)
     return 0
 

@@ -30,6 +30,7 @@ from hdrcnn.batch.plan import Job
 from hdrcnn.batch.run import begin, settle
 from hdrcnn.batch.source import Film, Films
 from hdrcnn.predict.exposure_stack import FILES
+from hdrcnn.predict.fusion import NETWORKS
 from hdrcnn.weights import CURVES, JPEG, SHIPPED, VIDEO
 
 if TYPE_CHECKING:
@@ -171,10 +172,11 @@ def _local(place: Place, security: "Security") -> "LocalCluster":
 
 def installed(params: Path | None) -> tuple[str, ...]:
     """Version of the toolkit, SHA-256 of the weights that may be chosen, and of those of the camera
-    curve and of exposure stacks: with the same, a worker gives the same results. Raises
-    WeightsError.
+    curve, of exposure stacks and of brackets: with the same, a worker gives the same results.
+    Raises WeightsError.
     """
-    paths = (*((SHIPPED, JPEG, VIDEO) if params is None else (params,)), CURVES, *FILES.values())
+    chosen = (SHIPPED, JPEG, VIDEO) if params is None else (params,)
+    paths = (*chosen, CURVES, *FILES.values(), *NETWORKS.values())
     found = (sha256(path) if path == params or path.is_file() else "" for path in paths)
     return (_version.__version__, *found)
 

@@ -392,7 +392,8 @@ def inside(alignment: Alignment, rows: int, columns: int, top: int, bottom: int)
     """[bottom - top, columns] bool: pixels of the reference that the frame has measured."""
     if not alignment.resamples:
         return np.ones((bottom - top, columns), bool)
-    y, x = np.mgrid[top:bottom, 0:columns].astype(np.float32)
+    y = np.arange(top, bottom, dtype=np.float32)[:, None]
+    x = np.arange(columns, dtype=np.float32)
     m = alignment.matrix.astype(np.float32)
     depth = m[2, 0] * x + m[2, 1] * y + m[2, 2]
     left, up = m[0, 0] * x + m[0, 1] * y + m[0, 2], m[1, 0] * x + m[1, 1] * y + m[1, 2]

@@ -19,12 +19,14 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from hdrcnn.predict.intensity_mapping import CODES, HIGH, LOW, mapped, mappings
+from hdrcnn.predict.intensity_mapping import CODES, DARK, HIGH, LOW, mapped, mappings
 from hdrcnn.predict.opencv import opencv, reduced
 from hdrcnn.tiles.frame import as_codes
 
 WORKING = 1500
 """Pixels of the longer side of the frames that are compared, at most."""
+HALVED = 512
+"""Pixels of the shorter side from which on a first look takes half the size."""
 LOCAL = 5
 """Pixels a side, odd, whose means are compared."""
 DEVIATIONS = 4.0
@@ -43,7 +45,7 @@ BIN = 8
 FEWEST = 200
 """Samples of a bin from which on it counts."""
 SAMPLED = 3
-"""Of so many rows one serves to measure noise."""
+"""Of so many rows one serves to measure noise and bias."""
 SMALLEST, FEWEST_PIXELS = 3e-5, 40.0
 """Share of the picture, and pixels of the compared frames, below which a region is a speck."""
 MOST = 0.6
@@ -81,6 +83,11 @@ class Movement:
     """Of the picture: what moved."""
     note: str = ""
     """One line that the user is to know; empty: none."""
+
+
+def _largest(samples: np.ndarray) -> np.ndarray:
+    """[..., 3] to [...]: of the channels; NumPy's own `max` along so short an axis is slow."""
+    return np.maximum(np.maximum(samples[..., 0], samples[..., 1]), samples[..., 2])
 
 
 def _darker_first(one: np.ndarray, other: np.ndarray) -> bool:
@@ -141,7 +148,7 @@ def inconsistency(one: np.ndarray, other: np.ndarray, usable: np.ndarray | None 
     least = np.stack([table[codes <= LOW].max() for table in tables]).astype(np.float32)
     most = np.stack([table[codes >= NEARLY].min() for table in tables]).astype(np.float32)
     window = np.ones((LOCAL, LOCAL), np.uint8)
-    around = opencv().dilate(bright, window).max(axis=-1, keepdims=True)
+    around = _largest(opencv().dilate(bright, window))[..., None]
     clipped = (bright >= HIGH) | ((bright >= NEARLY) & (around >= HIGH))
     high = np.where(clipped, np.float32(CODES - 1), high)
     low = np.where(clipped, np.minimum(low, most), low)
@@ -152,7 +159,7 @@ def inconsistency(one: np.ndarray, other: np.ndarray, usable: np.ndarray | None 
     tells = (opencv().erode(bright, window) > LOW) & (opencv().dilate(bright, window) < HIGH)
     shown, expected, levels = _local(shown), _local(expected), _local(bright)
     low, high = _local(low), _local(high)
-    mixed = np.float32(RELATIVE) * expected.max(axis=-1)
+    mixed = np.float32(RELATIVE) * _largest(expected)
     worst = np.zeros(dark.shape[:2], np.float32)
     for c in range(3):
         off, level = shown[..., c] - expected[..., c], levels[..., c]
@@ -163,7 +170,8 @@ def inconsistency(one: np.ndarray, other: np.ndarray, usable: np.ndarray | None 
         # not, it is no noise.
         most_spread = CORRELATED * _spread(single[..., c], level, known, 1) + FLOOR[0]
         spread = np.minimum(_spread(off, level, known, APART), most_spread)
-        bias = _by_level(level[known], off[known])
+        some = known[::SAMPLED]
+        bias = _by_level(level[::SAMPLED][some], off[::SAMPLED][some])
         slope = np.gradient(tables[c]).astype(np.float32)
         tolerance = FLOOR[0] + FLOOR[1] * slope + DEVIATIONS * spread
         off = np.maximum(low[..., c] - shown[..., c] + bias[level],
@@ -190,9 +198,20 @@ def _regions(off: np.ndarray) -> np.ndarray:
     return cv2.dilate(likely.astype(np.uint8), disc) > 0
 
 
-def _clipped(frame: np.ndarray) -> np.ndarray:
-    """[h, w] bool: clipped, or so dark that nothing is seen at a longer exposure either."""
-    return (frame.max(axis=-1) >= HIGH) | (frame.max(axis=-1) <= BLACK)
+def _clipped(frame: np.ndarray, dark: int = BLACK) -> np.ndarray:
+    """[h, w] bool: clipped, or of codes up to a dark one, that show nothing but noise."""
+    largest = _largest(frame)
+    return (largest >= HIGH) | (largest <= dark)
+
+
+def _still(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """[h, w] bool: what is roughly consistent, from which the mapping is to be learned. At half
+    the size, if there are pixels enough: the mapping is of all of them.
+    """
+    half = 2 if min(one.shape[:2]) >= HALVED else 1
+    moved = _regions(inconsistency(reduced(one, half), reduced(other, half)))
+    whole = moved.repeat(half, axis=0).repeat(half, axis=1)
+    return ~whole[: one.shape[0], : one.shape[1]]
 
 
 def find(frames: Sequence[np.ndarray], reference: int, named: bool = False) -> Movement:
@@ -208,8 +227,8 @@ def find(frames: Sequence[np.ndarray], reference: int, named: bool = False) -> M
     size = small[0].shape[:2]
     moved = np.zeros((len(frames), *size), bool)
     for k in others:
-        first = ~_regions(inconsistency(small[reference], small[k]))
-        moved[k] = _regions(inconsistency(small[reference], small[k], first))
+        calm = _still(small[reference], small[k])
+        moved[k] = _regions(inconsistency(small[reference], small[k], calm))
         tables[reference, k] = mappings(small[reference], small[k], ~moved[k])
     union = np.asarray(moved.any(axis=0))
     share = float(union.mean())
@@ -219,7 +238,12 @@ def find(frames: Sequence[np.ndarray], reference: int, named: bool = False) -> M
         return Movement(factor, np.zeros((len(frames), *size), np.float32), origins, tables, 0.0,
                         note)  # fmt: skip
     if not named and union.any():
-        clipped = np.stack([_clipped(frame) for frame in small])
+        # What a darker frame would stand in with is brought to a longer exposure.
+        darker = [_darker_first(frame, small[reference]) for frame in small]
+        darker[reference] = False
+        clipped = np.stack(
+            [_clipped(f, DARK if d else BLACK) for f, d in zip(small, darker, strict=True)]
+        )
         count, labels = cv2.connectedComponents(union.astype(np.uint8))
         area = np.maximum(np.bincount(labels.ravel(), minlength=count), 1)
         counts = np.stack(
@@ -302,16 +326,24 @@ def replace(
                 share = np.where(outside, np.float32(1.0), share)
             if not (share > 0).any():
                 continue
-            for origin in np.unique(origins[share > 0]):
-                if origin == k:
+            for left in range(0, columns, STRIP):
+                tile = slice(left, min(left + STRIP, columns))
+                used = share[:, tile]
+                if not (used > 0).any():
                     continue
-                part = (share > 0) & (origins == origin)
-                tables = movement.tables[int(origin), k]
-                source = as_codes(wide[origin]) * np.float32(255.0)
-                source = calmed(source, tables)[inner][part]
-                expected = mapped(source, tables) * (largest / 255.0)
-                own = originals[k][part].astype(np.float32)
-                mixed = own + share[part][:, None] * (expected - own)
-                if frame.dtype.kind != "f":
-                    mixed = np.round(mixed)
-                frame[top:bottom][part] = np.clip(mixed, 0.0, largest)
+                start = max(0, left - MARGIN)
+                around = slice(start, tile.stop + MARGIN)
+                middle = inner, slice(left - start, tile.stop - start)
+                for origin in np.unique(origins[:, tile][used > 0]):
+                    if origin == k:
+                        continue
+                    part = (used > 0) & (origins[:, tile] == origin)
+                    tables = movement.tables[int(origin), k]
+                    source = as_codes(wide[origin][:, around]) * np.float32(255.0)
+                    source = calmed(source, tables)[middle][part]
+                    expected = mapped(source, tables) * (largest / 255.0)
+                    own = originals[k][:, tile][part].astype(np.float32)
+                    mixed = own + used[part][:, None] * (expected - own)
+                    if frame.dtype.kind != "f":
+                        mixed = np.round(mixed)
+                    frame[top:bottom, tile][part] = np.clip(mixed, 0.0, largest)

@@ -13,8 +13,9 @@ from PIL import Image
 from hdrcnn.batch import dask_engine, machines, plan
 from hdrcnn.batch.choose import Networks
 from hdrcnn.batch.convert import Conversion
+from hdrcnn.batch.fusion import FusionSettings
 from hdrcnn.batch.job import Settings
-from hdrcnn.batch.run import settle
+from hdrcnn.batch.run import begin, settle
 from hdrcnn.batch.source import Films
 from tests.conftest import ROOT
 
@@ -33,6 +34,35 @@ def test_only_names_and_figures_pass_the_scheduler(six_photos, tiny_weights):
         dask_engine.ask(Settings(width=64), tiny_weights)
     )
     assert Path.cwd() == six_photos
+
+
+def test_a_bracket_passes_the_scheduler_as_names(tmp_path, monkeypatch, tiny_weights):
+    """A worker fuses what it is told by name, as the process that asks would."""
+    pytest.importorskip("cv2")
+    monkeypatch.chdir(tmp_path)
+    light = 2.0 ** np.random.default_rng(0).uniform(-6.0, 0.0, (60, 80, 3))
+    for index, gain in enumerate((0.3, 3.0)):
+        codes = np.rint(255.0 * np.clip(gain * light, 0.0, 1.0) ** 0.45).astype(np.uint8)
+        Image.fromarray(codes).save(f"{index}.png")
+    settings = FusionSettings(align=False)
+    request = dask_engine.ask(settings)
+    with monkeypatch.context() as patched:
+        patched.setattr("hdrcnn.batch.dask_engine.NETWORKS", {"unsupervised": tiny_weights})
+        with pytest.raises(machines.FarmError, match="other weights"):
+            dask_engine.convert(plan.Job(Path("0.png"), Path("out/0")), None, request)
+    (job,) = plan.plan(
+        ["."], Path("out"), settings.endings, group=lambda paths, _: [tuple(sorted(paths))]
+    ).jobs
+    dask_engine._networks.cache_clear()
+    there = pickle.loads(pickle.dumps((job, request)))
+    assert len(pickle.dumps(there)) < 5000
+    outcome = dask_engine.convert(there[0], None, there[1])
+    assert (outcome.status, outcome.error) == ("done", None)
+    by_worker = Path("out/0_fused.tif").read_bytes()
+    Path("out/0_fused.tif").unlink()
+    here = begin(job, Networks.on(), settings, Films()).read().reconstruct().write()
+    assert here.status == "done"
+    assert Path("out/0_fused.tif").read_bytes() == by_worker
 
 
 def test_the_engine_can_be_imported_without_tensorflow(run_python, tmp_path):

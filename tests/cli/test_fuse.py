@@ -150,3 +150,20 @@ def test_without_opencv_one_line_says_what_to_install(folder, tmp_path, monkeypa
     monkeypatch.setitem(sys.modules, "cv2", None)
     with pytest.raises(Exception, match="pip install opencv"):
         fuse(folder, "--out_dir", tmp_path / "out")
+
+
+def test_raw_brackets_become_pictures_of_16_bits(tmp_path):
+    """DNG files of a computed scene, which name no exposure time."""
+    pytest.importorskip("rawpy")
+    from training_code.camera.dng import RawSensor, mosaic, write_dng
+
+    place, sensor, light = tmp_path / "in", RawSensor(read_noise=2.0), texture(96, 128, 3)
+    place.mkdir()
+    for index, ev in enumerate(EVS):
+        samples = mosaic(sensor.samples(0.25 * light * 2.0**ev, seed=index))
+        write_dng(place / f"{index}.dng", samples, sensor)
+    assert fuse(place, "--out_dir", tmp_path / "out", "--per", 3) == 0
+    fused = read_photograph(tmp_path / "out" / "0_fused.tif")
+    assert (fused.bits, fused.code.shape) == (16, (96, 128, 3))
+    grey, truth = fused.code.mean(axis=-1), np.log2(light.mean(axis=-1))
+    assert np.corrcoef(grey.ravel(), truth.ravel())[0, 1] > 0.8

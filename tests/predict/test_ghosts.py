@@ -106,6 +106,27 @@ def test_what_moves_in_the_darks_of_the_dark_frame_is_found():
     assert ghosts.find(frames, 0, named=True).masks[1][105:145, 55:95].mean() > 0.9
 
 
+@pytest.mark.parametrize(("ev", "expected"), [(-2.0, 0), (-6.0, 1)])
+def test_a_darker_frame_stands_in_if_it_shows_more_than_noise(ev, expected):
+    """What moved is clipped in the reference; behind it the darker frame has codes, or next to
+    none.
+    """
+    light = 0.2 * texture() ** 0.2
+    other = light.copy()
+    light[100:160, 100:160] = 3.0
+    found = ghosts.find([exposed(other, ev), exposed(light, 0.0, seed=1)], 1)
+    assert (found.origins[110:150, 110:150] == expected).all()
+
+
+def test_a_look_at_half_the_size_finds_the_same(monkeypatch):
+    frames = bracket()
+    whole = ghosts.find(frames, 1).masks
+    monkeypatch.setattr(ghosts, "HALVED", 64)
+    halved = ghosts.find(frames, 1).masks
+    assert whole.max() == 1.0
+    assert np.abs(whole - halved).mean() < 2e-3
+
+
 def test_strips_are_the_whole(monkeypatch):
     frames = [bracket(), bracket()]
     for each, strip in zip(frames, (1000, 32), strict=True):

@@ -9,6 +9,7 @@ from tests.conftest import ROOT
 from tests.run.training import FAST, QUICK, TINY, losses
 from training_code.camera import Development
 from training_code.run import config, fit
+from training_code.tasks import fusion_unsupervised_settings
 from training_code.tasks.hdrcnn_settings import Config
 
 COMMAND = ROOT / "training_code" / "hdrcnn_train.py"
@@ -94,6 +95,16 @@ def test_flags_are_checked_against_the_settings_of_sections(tmp_path, run_python
     assert done.stdout.split() == ["96"]
     done = run_python("-c", script, *asked, cwd=tmp_path, status=1)
     assert "MS-SSIM" in done.stderr
+
+
+def test_settings_of_a_section_count_together():
+    """One term of two in place of the other: neither order passes by a section without terms."""
+    terms = ["terms.mef_ssim=0", "terms.weighted_ssim=1"]
+    for order in (terms, terms[::-1]):
+        found = config.changed(fusion_unsupervised_settings.Config(), order).terms.weights()
+        assert found == {"mef_ssim": 0.0, "weighted_ssim": 1.0}
+    with pytest.raises(ValueError, match=r"--set terms\.mef_ssim=0: "):
+        config.changed(fusion_unsupervised_settings.Config(), terms[:1])
 
 
 @pytest.mark.parametrize(

@@ -1,15 +1,18 @@
 """Both fusion trainings: they learn, go on where they stopped, and leave weights that fuse."""
 
 import dataclasses
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from hdrcnn import weights
 from hdrcnn.models.metadata import Fusion
 from tests.conftest import ROOT
 from tests.run.training import QUICK, losses
+from training_code import fusion_evaluate
 from training_code.camera.brackets import Brackets
 from training_code.evaluation.fusion_methods import of_weights
 from training_code.run import checkpoints, config as configs, fit
@@ -121,4 +124,61 @@ def test_from_scenes_to_a_file_that_fuses_and_is_measured(
         assert table.count(f"| {row}") == 2
     lines = (tmp_path / "out" / "fusion.csv").read_text().splitlines()
     assert len(lines) >= 1 + 2 * 2 * 4
+    still, moving = table.split("2 frames, hand-held")
+    assert "PSNR" in still  # Hand-held brackets have no truth.
+    assert "PSNR" not in moving
     assert (tmp_path / "out" / "worst_2_moving.png").is_file()
+
+
+def test_three_folders_are_trained_from(tmp_path, run_python):
+    """The published supervised setting: photographs as they are, none of them a scene."""
+    rng = np.random.default_rng(0)
+    for name in ("a", "b", "c"):
+        light = rng.uniform(0.05, 0.6, (72, 80, 3))
+        for kind, gain, ending in (
+            ("gt", 1.0, "png"),
+            ("under", 0.25, "png"),
+            ("over", 4.0, "jpg"),
+        ):
+            codes = np.rint(255.0 * np.clip(gain * light, 0.0, 1.0) ** 0.45).astype(np.uint8)
+            path = tmp_path / "pairs" / kind / f"{name}.{ending}"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(codes).save(path)
+    (tmp_path / "held_out.txt").write_text("c\n")
+    configs.save(CONFIGS["fusion_supervised"], "fusion_supervised", tmp_path / "config.json")
+    arguments = (
+        "--task=fusion_supervised", "--config=config.json", "--epochs=1", "--steps=2",
+        "--validation_crops=2", "--validation=held_out.txt", "--photographs=pairs/gt",
+    )  # fmt: skip
+    done = run_python(COMMAND, *arguments, "--pairs=pairs", "--out_dir=run", cwd=tmp_path)
+    assert "psnr" in done.stdout
+    record = weights.load(tmp_path / "run" / "weights.npz")[1]
+    assert isinstance(record, Fusion)
+    assert record.pair
+    assert {Path(name).stem for name in record.training["scenes"]} == {"a", "b"}
+    (tmp_path / "pairs" / "over" / "b.jpg").unlink()
+    done = run_python(
+        COMMAND, *arguments, "--pairs=pairs", "--out_dir=second", cwd=tmp_path, status=1
+    )
+    assert "b.png" in done.stderr
+    assert "missing" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_figures_to_the_truth():
+    """Its own truth: the median of a bracket's copies is no finite PSNR, structure is all there."""
+    rng = np.random.default_rng(3)
+    truth = rng.integers(20, 230, (176, 168, 3)).astype(np.uint8)
+    wanted = np.stack([truth // 2, truth])
+    same = fusion_evaluate.score(wanted, truth, truth)
+    assert same.psnr == np.inf
+    assert same.ssim == pytest.approx(1.0)
+    assert same.ms_ssim == pytest.approx(1.0, abs=1e-5)
+    brighter = fusion_evaluate.score(wanted, truth + np.uint8(10), truth)
+    assert brighter.psnr == pytest.approx(20 * np.log10(25.5))
+    assert 0.9 < brighter.ms_ssim < same.ms_ssim
+    small = fusion_evaluate.score(wanted[:, :100], truth[:100], truth[:100])
+    assert np.isnan(small.ms_ssim)
+    none = fusion_evaluate.score(wanted, truth, None)
+    assert np.isnan(none[2:]).all()
+    assert none[:2] == same[:2]

@@ -96,6 +96,7 @@ def changed(config: Config, settings: list[str]) -> Config:
     Raises ValueError naming the setting.
     """
     kinds = sections(type(config))
+    given: dict[str, dict[str, Any]] = {}
     for setting in settings:
         name, _, text = setting.partition("=")
         section, _, key = name.strip().partition(".")
@@ -104,12 +105,17 @@ def changed(config: Config, settings: list[str]) -> Config:
         if key not in known or not text:
             choices = known or [f"{section}.…=" for section in kinds]
             raise ValueError(f"--set {setting}: give section.name=value; {', '.join(choices)}")
-        record = getattr(config, section)
         try:
             check_types(kinds[section], {key: _value(text)})
-            record = dataclasses.replace(record, **{key: _value(text)})
         except (TypeError, ValueError) as error:
             raise ValueError(f"--set {setting}: {error}") from error
+        given.setdefault(section, {})[key] = _value(text)
+    for section, values in given.items():  # Together: one alone may contradict a default.
+        try:
+            record = dataclasses.replace(getattr(config, section), **values)
+        except (TypeError, ValueError) as error:
+            named = [s for s in settings if s.strip().startswith(f"{section}.")]
+            raise ValueError(f"--set {' --set '.join(named)}: {error}") from error
         config = dataclasses.replace(config, **{section: record})
     return config
 
