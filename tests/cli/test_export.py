@@ -45,6 +45,37 @@ def test_a_picture_is_converted_without_tensorflow(tiny_weights, picture, tmp_pa
 
 
 @pytest.mark.parametrize(
+    ("command", "file"),
+    [
+        (("predict", "p.png", "--format", "exr"), "p.exr"),
+        (("stack", "p.png", "--format", "exr"), "p_4.png"),
+        (("stack", "p.png", "--method", "gan"), "p_4.png"),
+        (("fuse", "p.png", "q.png", "--per", "2", "--align", "off"), "p_fused.tif"),
+    ],
+)
+def test_every_command_works_so_with_the_shipped_files(
+    picture, tmp_path, run_python, command, file
+):
+    if command[0] == "fuse":
+        pytest.importorskip("cv2")
+    iio.imwrite(tmp_path / "p.png", np.tile(picture, (2, 2, 1)))
+    iio.imwrite(tmp_path / "q.png", np.tile(picture, (2, 2, 1)) // 2)
+    run_python(
+        "-c", BARE, *command, "--backend", "onnx", "--out_dir", "bare", cwd=tmp_path
+    )  # fmt: skip
+    run_python("-m", "hdrcnn", *command, "--precision", "float32", "--out_dir", "by_keras",
+               cwd=tmp_path)  # fmt: skip
+    bare, by_keras = (
+        read_exr(tmp_path / where / file)
+        if file.endswith("exr")
+        else iio.imread(tmp_path / where / file).astype(np.float32)
+        for where in ("bare", "by_keras")
+    )
+    step = 1.0 if file.endswith("png") else 0.01 * np.abs(by_keras).max()
+    assert np.abs(bare - by_keras).max() <= step
+
+
+@pytest.mark.parametrize(
     ("flags", "word"),
     [
         (("--backend", "tensorflow"), "tensorflow"),
