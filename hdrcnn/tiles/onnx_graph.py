@@ -101,5 +101,6 @@ def network(path: Path, output: str | None = None) -> Network:
         stages=stages if stages and told["staged"] == name else None,
         stride=told["stride"],
         halo=told["halo"],
+        whole_first=True,
         source=path,
     )

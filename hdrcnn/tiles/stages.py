@@ -75,6 +75,8 @@ class Network:
     """Parts of one tensor, one below the other."""
     few_sizes: bool = False
     """Every size of picture that is new takes long."""
+    whole_first: bool = False
+    """The whole is ready before the stages are, and any size is computed at once."""
     source: Any = None
     """What it was made of: the Keras model, or the path of the ONNX file."""
 

@@ -100,9 +100,19 @@ class Tiling:
         regions = [cell.scaled(self.cell) for cell in cover(cells, self.halo // self.cell)]
         if regions and not self.tile_pixels:
             regions = [frame.bounds]
+        # If one region follows from all of the picture, no region is computed for itself.
+        around = (self._around(region, frame.bounds) for region in regions)
+        if self.network.whole_first and self._fits(frame.bounds) and frame.bounds in around:
+            yield self._one_piece(frame)
+            return
         for region in regions:
             for core in self._bands(region):
                 yield from self._band(frame, core)
+
+    def _fits(self, region: Region) -> bool:
+        """Whether it is computed as a whole: less arithmetic than strips, twice as much memory."""
+        pixels = (region.bottom - region.top) * (region.right - region.left)
+        return 2 * pixels <= self.tile_pixels or not self.tile_pixels
 
     def _one_piece(self, frame: Frame) -> tuple[Region, np.ndarray]:
         bounds = frame.bounds
@@ -123,9 +133,7 @@ class Tiling:
             return frame.shown(dataclasses.replace(around, top=top, bottom=bottom))[None]
 
         first, last = core.top - around.top, core.bottom - around.top
-        # The whole takes less arithmetic than strips, and twice as much memory.
-        pixels = (around.bottom - around.top) * (around.right - around.left)
-        step = last - first if 2 * pixels <= self.tile_pixels or not self.tile_pixels else self.step
+        step = last - first if self._fits(around) else self.step
         for row, strip in self._strips.run(fetch, around.bottom - around.top, first, last, step):
             top = around.top + row
             piece = dataclasses.replace(core, top=top, bottom=min(top + step, core.bottom))

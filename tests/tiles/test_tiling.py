@@ -132,6 +132,24 @@ def test_few_sizes_where_every_size_is_compiled(predictor, monkeypatch):
     np.testing.assert_allclose(result, expected, rtol=1e-3, atol=1e-6)
 
 
+def test_the_whole_is_computed_where_one_region_needs_all_of_it(predictor, monkeypatch):
+    code = scattered(np.random.default_rng(8), 150, 200)
+    expected = in_one_piece(predictor, code, predictor.metadata.blend)
+    whole, calls = predictor.network.whole, []
+    network = dataclasses.replace(
+        predictor.network,
+        whole_first=True,
+        whole=lambda pictures: calls.append(pictures.shape) or whole(pictures),
+    )
+    monkeypatch.setattr(predictor, "tiling", Tiling(network, 400_000))
+    result = predictor.reconstruct(code, resolution="native")
+    np.testing.assert_allclose(result, expected, rtol=1e-3, atol=1e-6)
+    assert calls == [(1, 160, 224, 3)]
+    calls.clear()
+    predictor.reconstruct(np.full((600, 900, 3), 0.5, np.float32), resolution="native")
+    assert not calls
+
+
 def test_half_floats_hold_the_same_image(predictor):
     code = scattered(np.random.default_rng(6), 100, 120)
     full, half = (predictor.reconstruct(code, dtype=t) for t in (np.float32, np.float16))
