@@ -16,7 +16,6 @@ Writes after each table `fusion.md`, `fusion.csv`, and the bracket with the wors
 """
 
 import csv
-import math
 import shutil
 import sys
 from pathlib import Path
@@ -33,6 +32,7 @@ from training_code.console import run
 
 if TYPE_CHECKING:
     from training_code.evaluation.fusion_methods import Method
+    from training_code.evaluation.fusion_metrics import Score
     from training_code.scenes.collection import Scene
     from training_code.tasks.fusion_brackets import BracketBatches
 
@@ -84,17 +84,6 @@ class Shown(NamedTuple):
         return self.truth is not None
 
 
-class Score(NamedTuple):
-    """Of a result; the last three to the truth, NaN without one."""
-
-    mef_ssim: float
-    order_reversal: float
-    psnr: float = math.nan
-    ssim: float = math.nan
-    ms_ssim: float = math.nan
-    """NaN also for pictures that are too small for it."""
-
-
 def held_out_scenes() -> "list[Scene]":
     """Those that the flags name. Raises ValueError if there are none."""
     from training_code.scenes.collection import load_scenes
@@ -132,21 +121,6 @@ def shown(batches: "BracketBatches", index: int, can_align: bool) -> Shown:
     return Shown(frames, aligned, wanted, None)
 
 
-def score(wanted: np.ndarray, result: np.ndarray, truth: np.ndarray | None) -> Score:
-    """wanted: [K, H, W, 3], result and truth: [H, W, 3], uint8."""
-    from training_code.evaluation import fusion_metrics as metrics
-    from training_code.losses.fusion import MS_SSIM_SMALLEST, ms_ssim
-
-    found = Score(metrics.mef_ssim(wanted, result), metrics.order_reversal(wanted, result))
-    if truth is None:
-        return found
-    found = found._replace(psnr=metrics.psnr(result, truth), ssim=metrics.ssim(result, truth))
-    if min(truth.shape[:2]) >= MS_SSIM_SMALLEST:
-        pair = (np.asarray(p[None], np.float32) / np.float32(255.0) for p in (result, truth))
-        found = found._replace(ms_ssim=float(ms_ssim(*pair)[0]))
-    return found
-
-
 def grid(cells: list[np.ndarray]) -> np.ndarray:
     """[H, W, 3] uint8 each, `CELLS` a row, the rest black."""
     cells = cells + [np.zeros_like(cells[0])] * (-len(cells) % CELLS)
@@ -156,10 +130,11 @@ def grid(cells: list[np.ndarray]) -> np.ndarray:
 
 def measured(
     batches: "BracketBatches", others: "dict[str, Method]", can_align: bool
-) -> tuple[dict[str, list[Score]], np.ndarray, list[str]]:
+) -> "tuple[dict[str, list[Score]], np.ndarray, list[str]]":
     """The scores of each bracket by method, the picture of the worst, notes."""
     from hdrcnn.predict.bracket import choose_reference
     from training_code.evaluation.fusion_methods import product
+    from training_code.evaluation.fusion_metrics import score
 
     scores: dict[str, list[Score]] = {name: [] for name in (OURS, *others)}
     worst, picture, lost, refused = 2.0, np.zeros((1, 1, 3), np.uint8), 0, 0
@@ -191,7 +166,7 @@ def measured(
     return scores, picture, notes
 
 
-def table(title: str, scores: dict[str, list[Score]], notes: list[str]) -> str:
+def table(title: str, scores: "dict[str, list[Score]]", notes: list[str]) -> str:
     """In Markdown."""
     figures = [
         (name, heading, digits)
@@ -217,6 +192,7 @@ def main() -> int:
     from hdrcnn.writers.display import write_png
     from training_code.camera.brackets import Brackets
     from training_code.evaluation import fusion_methods as methods
+    from training_code.evaluation.fusion_metrics import Score
     from training_code.scenes.views import Views
     from training_code.tasks.fusion_brackets import BracketBatches
     from training_code.tasks.fusion_settings import Fusion

@@ -43,7 +43,7 @@ def test_tables_are_the_formula(parameters):
     assert np.abs(found - expected).mean() < 1e-3
     # A channel next to 0 of a saturated colour has many codes for little light.
     light, wanted = pq_light(found), pq_light(expected)
-    assert (np.abs(light - wanted) < 0.01 * wanted.max(axis=-1, keepdims=True)).all()
+    assert (np.abs(light - wanted) < 0.02 * wanted.max(axis=-1, keepdims=True)).all()
 
 
 def test_whole_numbers_are_codes():

@@ -12,8 +12,8 @@ from hdrcnn import weights
 from hdrcnn.models.metadata import Fusion
 from tests.conftest import ROOT
 from tests.run.training import QUICK, losses
-from training_code import fusion_evaluate
 from training_code.camera.brackets import Brackets
+from training_code.evaluation import fusion_metrics
 from training_code.evaluation.fusion_methods import of_weights
 from training_code.run import checkpoints, config as configs, fit
 from training_code.tasks import fusion_supervised_settings, fusion_unsupervised_settings, task
@@ -170,15 +170,15 @@ def test_figures_to_the_truth():
     rng = np.random.default_rng(3)
     truth = rng.integers(20, 230, (176, 168, 3)).astype(np.uint8)
     wanted = np.stack([truth // 2, truth])
-    same = fusion_evaluate.score(wanted, truth, truth)
+    same = fusion_metrics.score(wanted, truth, truth)
     assert same.psnr == np.inf
     assert same.ssim == pytest.approx(1.0)
     assert same.ms_ssim == pytest.approx(1.0, abs=1e-5)
-    brighter = fusion_evaluate.score(wanted, truth + np.uint8(10), truth)
+    brighter = fusion_metrics.score(wanted, truth + np.uint8(10), truth)
     assert brighter.psnr == pytest.approx(20 * np.log10(25.5))
     assert 0.9 < brighter.ms_ssim < same.ms_ssim
-    small = fusion_evaluate.score(wanted[:, :100], truth[:100], truth[:100])
+    small = fusion_metrics.score(wanted[:, :100], truth[:100], truth[:100])
     assert np.isnan(small.ms_ssim)
-    none = fusion_evaluate.score(wanted, truth, None)
+    none = fusion_metrics.score(wanted, truth, None)
     assert np.isnan(none[2:]).all()
     assert none[:2] == same[:2]

@@ -135,12 +135,13 @@ def test_few_sizes_where_every_size_is_compiled(predictor, monkeypatch):
 def test_the_whole_is_computed_where_one_region_needs_all_of_it(predictor, monkeypatch):
     code = scattered(np.random.default_rng(8), 150, 200)
     expected = in_one_piece(predictor, code, predictor.metadata.blend)
-    whole, calls = predictor.network.whole, []
-    network = dataclasses.replace(
-        predictor.network,
-        whole_first=True,
-        whole=lambda pictures: calls.append(pictures.shape) or whole(pictures),
-    )
+    whole, calls = predictor.network.whole, list[tuple[int, ...]]()
+
+    def counted(pictures: np.ndarray) -> np.ndarray:
+        calls.append(pictures.shape)
+        return np.asarray(whole(pictures))
+
+    network = dataclasses.replace(predictor.network, whole_first=True, whole=counted)
     monkeypatch.setattr(predictor, "tiling", Tiling(network, 400_000))
     result = predictor.reconstruct(code, resolution="native")
     np.testing.assert_allclose(result, expected, rtol=1e-3, atol=1e-6)

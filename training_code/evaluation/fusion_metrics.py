@@ -10,6 +10,9 @@ Z. Wang, E. P. Simoncelli, A. C. Bovik, "Multiscale structural similarity for im
 
 """
 
+import math
+from typing import NamedTuple
+
 import numpy as np
 import numpy.typing as npt
 from scipy.ndimage import correlate1d, gaussian_filter
@@ -185,3 +188,28 @@ def psnr(fused: npt.ArrayLike, truth: npt.ArrayLike) -> float:
 def ssim(fused: npt.ArrayLike, truth: npt.ArrayLike) -> float:
     """SSIM of the grey of codes [H, W, 3] of 0 to 255; see `metrics.ssim`. Raises ValueError."""
     return metrics.ssim(grey(fused), grey(truth), 255.0)
+
+
+class Score(NamedTuple):
+    """Of a result; the last three to the truth, NaN without one."""
+
+    mef_ssim: float
+    order_reversal: float
+    psnr: float = math.nan
+    ssim: float = math.nan
+    ms_ssim: float = math.nan
+    """NaN also for pictures that are too small for it."""
+
+
+def score(wanted: np.ndarray, result: np.ndarray, truth: np.ndarray | None) -> Score:
+    """Of one result: wanted: [K, H, W, 3], result and truth: [H, W, 3], uint8."""
+    from training_code.losses.fusion import MS_SSIM_SMALLEST, ms_ssim
+
+    found = Score(mef_ssim(wanted, result), order_reversal(wanted, result))
+    if truth is None:
+        return found
+    found = found._replace(psnr=psnr(result, truth), ssim=ssim(result, truth))
+    if min(truth.shape[:2]) >= MS_SSIM_SMALLEST:
+        pair = (np.asarray(p[None], np.float32) / np.float32(255.0) for p in (result, truth))
+        found = found._replace(ms_ssim=float(ms_ssim(*pair)[0]))
+    return found
