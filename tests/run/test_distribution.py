@@ -116,6 +116,7 @@ def assert_same(folder: Path, other: Path, rtol: float) -> None:
         np.testing.assert_allclose(found[name], expected[name], rtol=rtol, atol=1.1e-6)
 
 
+@pytest.mark.slow
 def test_two_devices_under_tensorflow_have_the_losses_of_one(place):
     """With fresh norms to rounding; with norms kept, and clipped gradients, much closer, where a
     run on two devices goes on within the first epoch of a run on one.
@@ -150,10 +151,12 @@ def one(place) -> Path:
     return place / "jax_one"
 
 
+@pytest.mark.slow
 def test_two_devices_under_jax_have_the_losses_of_one(place, one):
     assert_same(place / "jax_two", one, 1e-4)
 
 
+@pytest.mark.slow
 def test_two_processes_have_the_losses_of_one(place, one):
     """The first alone writes and prints, and different settings are refused by both."""
     with socket.socket() as free:

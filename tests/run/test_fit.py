@@ -119,6 +119,7 @@ def test_a_run_killed_at_any_batch_goes_on_to_the_same_losses_and_weights(
             np.testing.assert_array_equal(found[name], expected[name])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("workers", [1, 4])
 def test_neither_threads_nor_validation_change_anything(train, whole, workers):
     """Validation leaves the batch-norm statistics and the trained weights alone."""
@@ -162,7 +163,13 @@ def test_frozen_norms_keep_their_statistics(train, tiny_weights):
     assert any((after[name] != before[name]).any() for name in after)
 
 
-@pytest.mark.parametrize("term", ["transform", "jacobian", "flicker"])
+@pytest.mark.parametrize(
+    "term",
+    [
+        "flicker",
+        *(pytest.param(term, marks=pytest.mark.slow) for term in ("transform", "jacobian")),
+    ],
+)
 def test_temporal_training_lowers_its_loss(train, term, tiny_weights):
     settings = dataclasses.replace(
         TINY, width=4, start=str(tiny_weights), temporal=term, epochs=5, learning_rate=2e-3,

@@ -16,6 +16,7 @@ COMMAND = ROOT / "training_code" / "hdrcnn_train.py"
 SMALL = ("--width=4", "--size=32", "--batch=2", "--steps=1", "--validation_crops=2")
 
 
+@pytest.mark.slow
 def test_backends_and_cameras_have_the_same_first_ten_losses(
     scene_folder, held_out, tmp_path, tiny_weights, run_python
 ):
