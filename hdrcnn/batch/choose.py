@@ -31,8 +31,8 @@ from hdrcnn.weights import (
 if TYPE_CHECKING:
     from hdrcnn.colour.transfer import CameraCurve
     from hdrcnn.predict.camera_curve import CurveEstimator
-    from hdrcnn.predict.exposure_stack import Network
     from hdrcnn.predict.single_image import Predictor
+    from hdrcnn.tiles.tiling import Tiling
 
 
 PRECISION = "auto"
@@ -74,7 +74,7 @@ def load_stack(
     device: str = "auto",
     precision: str = PRECISION,
     tile_pixels: int | None = None,
-) -> "Network":
+) -> "Tiling":
     """The network of a method of `predict.exposure_stack`; Keras is loaded only here. Raises
     WeightsError, DeviceError.
     """
@@ -95,7 +95,7 @@ class Networks:
         params: Path | None = None,
         film: bool = False,
         estimator: Callable[[], "CurveEstimator"] = load_estimator,
-        stack: Callable[[str], "Network"] = load_stack,
+        stack: Callable[[str], "Tiling"] = load_stack,
     ) -> None:
         """load, estimator, stack: called when one is needed. params: the weights of all pictures,
         or None: chosen. Raises WeightsError if the file is missing.
@@ -137,7 +137,7 @@ class Networks:
             with quietly():
                 return load_estimator(estimating_on or device)
 
-        def stack(method: str) -> "Network":
+        def stack(method: str) -> "Tiling":
             return load_stack(method, device, precision, tile_pixels)
 
         return cls(load, params, film, estimator, stack)
@@ -180,6 +180,6 @@ class Networks:
         """The network with the weights of a file. Raises WeightsError, DeviceError."""
         return self._load(path)
 
-    def stack(self, method: str) -> "Network":
+    def stack(self, method: str) -> "Tiling":
         """That of a method of `predict.exposure_stack`. Raises WeightsError, DeviceError."""
         return self._stack(method)

@@ -20,7 +20,6 @@ from hdrcnn.batch.recipe import making_of
 from hdrcnn.batch.result import Result
 from hdrcnn.batch.source import Source
 from hdrcnn.colour.transfer import CameraCurve
-from hdrcnn.predict import exposure_stack
 from hdrcnn.predict.exposure_stack import (
     FILES,
     METHODS,
@@ -34,6 +33,7 @@ from hdrcnn.predict.exposure_stack import (
 )
 from hdrcnn.predict.radiance import merge
 from hdrcnn.readers.exif import Camera
+from hdrcnn.tiles.tiling import Tiling
 from hdrcnn.writers import WRITERS, Picture, Writer
 from hdrcnn.writers.display import write_exposure
 
@@ -222,7 +222,7 @@ class Stack(Conversion):
         curve = self._curve("")
         self._found(plain_light(self.frame, curve, self._dtype, self.sensor), curve, "")
 
-    def _by_gan(self, network: exposure_stack.Network) -> None:
+    def _by_gan(self, network: Tiling) -> None:
         curve: str | CameraCurve = self._curve("")
         codes = published_exposures(self.frame, network, self.settings.bits)
         exposures = [2.0**stops for stops in self.settings.stops]

@@ -72,13 +72,6 @@ def check_stops(stops: Sequence[float]) -> tuple[float, ...]:
     return found
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
-class Network:
-    """One of `NETWORKS`, ready for pictures of any size."""
-
-    tiling: Tiling
-
-
 def stops_of(path: Path | None = None) -> tuple[float, ...]:
     """Those of the exposures that the network of `gan` gives. path: its weights; None: those
     shipped. Raises WeightsError.
@@ -95,7 +88,7 @@ def load(
     device: str = "auto",
     precision: str = "float32",
     tile_pixels: int | None = None,
-) -> Network:
+) -> Tiling:
     """The network of a method. path: its weights; None: those shipped. Other arguments as for
     `single_image.load`. Raises WeightsError, DeviceError, BackendError.
     """
@@ -110,13 +103,12 @@ def load(
     if tile_pixels is None:
         free = runtime.free_gpu_bytes() if on_gpu else None
         tile_pixels = runtime.tile_pixels(free, found.channels, TILE_PIXELS)
-    return Network(Tiling(network, tile_pixels))
+    return Tiling(network, tile_pixels)
 
 
-def _shown_to(network: Network, frame: Frame) -> Frame:
+def _shown_to(network: Tiling, frame: Frame) -> Frame:
     """The frame padded as the tiling takes it."""
-    tiling = network.tiling
-    return dataclasses.replace(frame, multiple=tiling.cell, halo=tiling.halo)
+    return dataclasses.replace(frame, multiple=network.cell, halo=network.halo)
 
 
 def _any_channel(samples: np.ndarray) -> np.ndarray:
@@ -138,7 +130,7 @@ def _dark_cells(frame: Frame, cell: int, below: float) -> np.ndarray:
 
 
 def restore_darkness(
-    light: np.ndarray, frame: Frame, network: Network, curve: str | CameraCurve, mix: str = ""
+    light: np.ndarray, frame: Frame, network: Tiling, curve: str | CameraCurve, mix: str = ""
 ) -> float:
     """What the network of `reconstruct` makes of dark codes, as light.
 
@@ -148,8 +140,8 @@ def restore_darkness(
     those that are predicted. Returns the share of pixels that were changed.
     """
     shown, count = _shown_to(network, frame), 0
-    cells = _dark_cells(frame, network.tiling.cell, ExposureStack.light)
-    for piece, restored in one_by_one(network.tiling.log_hdr(shown, cells)):
+    cells = _dark_cells(frame, network.cell, ExposureStack.light)
+    for piece, restored in one_by_one(network.log_hdr(shown, cells)):
         code = frame.codes(piece)
         changed = restored != code
         if mix and (code > blend.THRESHOLD).any():
@@ -161,7 +153,7 @@ def restore_darkness(
 
 
 def reconstructed(
-    predictor: "Predictor", network: Network, image: np.ndarray, curve: str | CameraCurve = "srgb"
+    predictor: "Predictor", network: Tiling, image: np.ndarray, curve: str | CameraCurve = "srgb"
 ) -> np.ndarray:
     """The light of `reconstruct`: [H, W, 3] float32, linear, 1.0 = clipping level.
 
@@ -218,15 +210,15 @@ def rendered(light: np.ndarray, stops: float, curve: str | CameraCurve, bits: in
     return codes
 
 
-def published_exposures(frame: Frame, network: Network, bits: int) -> list[np.ndarray]:
+def published_exposures(frame: Frame, network: Tiling, bits: int) -> list[np.ndarray]:
     """What the network of `gan` makes of a frame, darkest first: [H, W, 3] uint8 or uint16 each."""
     kind, top = (np.uint8, 255.0) if bits == 8 else (np.uint16, 65535.0)
     shown = _shown_to(network, frame)
     codes = [np.empty(frame.image.shape, kind) for _ in range(PUBLISHED)]
-    cell = network.tiling.cell
+    cell = network.cell
     rows, columns = frame.image.shape[:2]
     everything = np.ones((-(-rows // cell), -(-columns // cell)), bool)
-    for piece, output in one_by_one(network.tiling.log_hdr(shown, everything)):
+    for piece, output in one_by_one(network.log_hdr(shown, everything)):
         part = piece.within(frame.picture)
         for index, exposure in enumerate(codes):
             value = 0.5 * (output[..., 3 * index : 3 * index + 3] + 1.0)

@@ -15,7 +15,6 @@ from hdrcnn.models.metadata import ExposureGan, ExposureStack
 from hdrcnn.predict import exposure_stack, single_image
 from hdrcnn.predict.exposure_stack import (
     STOPS,
-    Network,
     check_stops,
     load,
     plain_light,
@@ -49,7 +48,7 @@ def network_of(record, seed: int = 3, tile_pixels: int = 0):
         kernel = model.get_layer("correction").kernel
         kernel.assign(np.random.default_rng(seed).normal(0.0, 0.3, kernel.shape))
     ends = model.get_layer(record.inner[0]).output if record.inner else model.output
-    return model, Network(Tiling(of_keras(keras.Model(model.input, ends)), tile_pixels))
+    return model, Tiling(of_keras(keras.Model(model.input, ends)), tile_pixels)
 
 
 @pytest.mark.parametrize("curve", CURVES, ids=str)
@@ -166,7 +165,7 @@ def test_darkness_is_restored_as_the_network_says_and_nothing_else_changes():
 
 def test_a_network_that_changes_nothing_changes_no_bit():
     record = ExposureStack(4)
-    network = Network(Tiling(of_keras(record.build()), 0))
+    network = Tiling(of_keras(record.build()), 0)
     light = plain_light(Frame(dark_picture(), 1), "srgb")
     before = light.copy()
     assert restore_darkness(light, Frame(dark_picture(), 1), network, "srgb") == 0.0
@@ -230,7 +229,7 @@ def test_weights_of_the_other_network_are_refused(tmp_path):
     record = ExposureGan(2, spacing=1.5)
     weights.save(tmp_path / "w.npz", weights.collect(record.build()), record)
     assert stops_of(tmp_path / "w.npz") == (-3.0, -1.5, 0.0, 1.5, 3.0)
-    assert load("gan", tmp_path / "w.npz").tiling.cell == 32
+    assert load("gan", tmp_path / "w.npz").cell == 32
     with pytest.raises(weights.WeightsError, match="exposure_gan"):
         load("reconstruct", tmp_path / "w.npz")
     with pytest.raises(weights.WeightsError, match="no such"):
