@@ -299,6 +299,7 @@ class Conversion:
                 scaling=self.frame.scaling,
                 camera_curve=curve,
                 resolution=self.settings.resolution,
+                quality=self.settings.quality,
                 panorama=self.frame.closed,
                 measured=self.measured,
                 dtype=self._dtype,

@@ -31,6 +31,7 @@ class Settings:
     width: int | None = None
     height: int | None = None
     resolution: str = "auto"
+    quality: str = "fast"
     gain_map: str = "use"
     """One of `readers.gain_map.CHOICES`."""
     panorama: bool = False
@@ -88,7 +89,7 @@ class Settings:
         """What a result depends on, as it is stored with it. Of the formats only how they are
         written: which of them are there is seen.
         """
-        names = ("gamma", "scaling", "camera_curve", "width", "height", "resolution", "panorama",
+        names = ("gamma", "scaling", "camera_curve", "width", "height", "resolution", "quality", "panorama",
                  "precision", "primaries", "mask", "max_stops", "sequence", "gain_map")  # fmt: skip
         return {
             **{name: getattr(self, name) for name in names},

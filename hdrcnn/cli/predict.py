@@ -78,6 +78,10 @@ def _reconstruction(parser: Parser) -> None:
         "about 1024 pixels; auto: native at the rims of highlights, ever smaller further inside",
     )  # fmt: skip
     group.add_argument(
+        "--quality", choices=("fast", "best"), default="fast",
+        help="best: the mean of the picture and its mirror image, in twice the time",
+    )  # fmt: skip
+    group.add_argument(
         "--gain_map", choices=("use", "ignore", "only"), default="use",
         help="what to do with the gain map of a photograph. use: its light is kept, and only what "
         "is clipped there is reconstructed; only: its light as it is, without any network; "

@@ -1,5 +1,6 @@
 """A network with its weights, as a function from photograph to HDR image."""
 
+import dataclasses
 import functools
 from pathlib import Path
 
@@ -24,12 +25,15 @@ from hdrcnn.predict import backend, camera_curve as curve_estimation, runtime
 from hdrcnn.predict.blend import BLENDS, THRESHOLD, bend, raised, reconstruct_light
 from hdrcnn.tiles.frame import Frame
 from hdrcnn.tiles.geometry import pad_to_multiple
-from hdrcnn.tiles.resolution import WAYS
+from hdrcnn.tiles.resolution import WAYS, Pieces
 from hdrcnn.tiles.stages import Network
 from hdrcnn.tiles.tiling import TILE_PIXELS, Tiling
 
 STRIP = 256
 """Rows of a picture that are linearised at once."""
+FAST, BEST = "fast", "best"
+QUALITIES = (FAST, BEST)
+"""One look at the picture; the mean of that and of a look at its mirror image."""
 
 
 def as_picture(image: np.ndarray) -> np.ndarray:
@@ -106,6 +110,18 @@ class Predictor:
         padded = pad_to_multiple(code, self.tiling.cell)[None]
         return self.network.whole(padded)[0, :rows, :columns]
 
+    def _with_mirror_image(self, pieces: Pieces, frame: Frame, resolution: str) -> Pieces:
+        """The same pieces, each the mean of what the network says of it and of its mirror image."""
+        flipped = dataclasses.replace(frame, image=frame.image[:, ::-1])
+        other = np.full(frame.image.shape, np.nan, np.float16)
+        for piece, log_hdr in one_by_one(WAYS[resolution](flipped, self.tiling)):
+            other[piece.within(frame.picture)] = log_hdr
+        other = other[:, ::-1]
+        for piece, log_hdr in pieces:
+            seen = other[piece.within(frame.picture)].astype(np.float32)
+            # The two cover the same saturated pixels, but not the same cells around them.
+            yield piece, np.where(np.isnan(seen), log_hdr, 0.5 * (log_hdr + seen))
+
     def curve(
         self,
         image: np.ndarray,
@@ -136,6 +152,7 @@ class Predictor:
         measured: Measured | None = None,
         dtype: npt.DTypeLike = np.float32,
         sensor: SensorLight | None = None,
+        quality: str = FAST,
     ) -> np.ndarray:
         """An HDR image out of one photograph.
 
@@ -155,6 +172,7 @@ class Predictor:
             at its largest, 65504.
         sensor: the light of a RAW file, whose rendering the image is. What is not clipped there is
             taken from it; image, scaling and camera_curve then count for nothing.
+        quality: one of `QUALITIES`; BEST takes twice the time, and 6 bytes a pixel more.
         Returns [H, W, 3], linear, 1.0 = clipping level of the photograph. Where nothing is
         saturated it equals the linearised picture. Raises ValueError for unusable arguments.
         """
@@ -162,6 +180,8 @@ class Predictor:
             raise ValueError(f"gamma {gamma} must be a positive number")
         if resolution not in WAYS:
             raise ValueError(f"unknown resolution {resolution!r}; known: {', '.join(WAYS)}")
+        if quality not in QUALITIES:
+            raise ValueError(f"unknown quality {quality!r}; known: {', '.join(QUALITIES)}")
         picture = as_picture(image)
         if measured is not None and measured.light.shape != picture.shape:
             raise ValueError(f"measured {measured.light.shape}, picture {picture.shape}: not alike")
@@ -195,7 +215,10 @@ class Predictor:
             )
         if measured is not None and not measured.ended.any():
             return hdr
-        for piece, log_hdr in one_by_one(WAYS[resolution](frame, self.tiling)):
+        pieces = WAYS[resolution](frame, self.tiling)
+        if quality == BEST:
+            pieces = self._with_mirror_image(pieces, frame, resolution)
+        for piece, log_hdr in one_by_one(pieces):
             codes, part, blend = (
                 frame.codes(piece),
                 piece.within(frame.picture),

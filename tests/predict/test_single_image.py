@@ -9,6 +9,7 @@ import hdrcnn
 from hdrcnn import weights
 from hdrcnn.colour.transfer import DEFAULT_CURVE, linearise
 from hdrcnn.predict import camera_curve
+from hdrcnn.predict.blend import reconstruct_light
 from hdrcnn.tiles.geometry import pad_to_multiple
 
 
@@ -33,6 +34,24 @@ def test_it_is_the_network_on_the_mirrored_picture(predictor, picture):
     code = picture.astype(np.float32) / 255
     y = np.asarray(predictor.network.whole(pad_to_multiple(code, 32)[None]))[0, :45, :70]
     np.testing.assert_allclose(predictor.log_hdr(code), y, rtol=1e-4, atol=1e-4)
+
+
+@settings(max_examples=8, deadline=None)
+@given(columns=st.integers(1, 3).map(lambda n: 32 * n), seed=st.integers(0, 99))
+def test_best_is_the_mean_with_the_mirror_image_and_knows_no_left_and_right(
+    predictor, columns, seed
+):
+    drawn = 1.4 * np.random.default_rng(seed).random((32, columns, 3), np.float32)
+    code = np.minimum(drawn, np.float32(1.0))
+    best = predictor.reconstruct(code, quality="best")
+    flipped = np.ascontiguousarray(code[:, ::-1])
+    np.testing.assert_allclose(
+        predictor.reconstruct(flipped, quality="best")[:, ::-1], best, rtol=4e-3, atol=1e-5
+    )
+    mean = 0.5 * (predictor.log_hdr(code) + predictor.log_hdr(flipped)[:, ::-1])
+    metadata = predictor.metadata
+    expected = reconstruct_light(code, mean, metadata.linearisation, metadata.blend)
+    np.testing.assert_allclose(best, expected, rtol=4e-3, atol=1e-5)
 
 
 def test_uint8_uint16_and_float_are_the_same_picture(predictor, picture):
@@ -82,6 +101,11 @@ def test_camera_curve_is_that_of_the_weights_or_the_one_asked_for(predictor, pic
 def test_what_is_no_picture_is_refused(predictor, image, reason):
     with pytest.raises(ValueError, match=reason):
         predictor.reconstruct(image)
+
+
+def test_an_unknown_quality_is_refused(predictor, picture):
+    with pytest.raises(ValueError, match="quality"):
+        predictor.reconstruct(picture, quality="better")
 
 
 @pytest.mark.parametrize("arguments", [{"gamma": 0.0}, {"gamma": np.nan}, {"scaling": -1.0}])
