@@ -89,8 +89,9 @@ class Settings:
         """What a result depends on, as it is stored with it. Of the formats only how they are
         written: which of them are there is seen.
         """
-        names = ("gamma", "scaling", "camera_curve", "width", "height", "resolution", "quality", "panorama",
-                 "precision", "primaries", "mask", "max_stops", "sequence", "gain_map")  # fmt: skip
+        names = ("gamma", "scaling", "camera_curve", "width", "height", "resolution", "quality",
+                 "panorama", "precision", "primaries", "mask", "max_stops", "sequence",
+                 "gain_map")  # fmt: skip
         return {
             **{name: getattr(self, name) for name in names},
             "options": dataclasses.asdict(self.options),
