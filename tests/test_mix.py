@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import hdrcnn
 from hdrcnn import weights
 from hdrcnn.models.metadata import Hdrcnn
 from hdrcnn.weights import WeightsError
@@ -72,6 +73,15 @@ def test_a_mixture_knows_the_scenes_of_all_its_parts(tmp_path):
     assert hdrcnn_mix.mix(parts)[1].training["scenes"] == ["u", "v", "w", "x", "y"]
 
 
+def test_weights_that_are_held_back_predict_so_many_of_the_stops(tmp_path, tiny_weights):
+    done = command(f"--part=1={tiny_weights}", "--stops=0.8", "--out=less.npz", folder=tmp_path)
+    assert done.returncode == 0, done.stderr
+    code = np.random.default_rng(3).random((64, 32, 3), np.float32)
+    whole, less = (hdrcnn.load(path) for path in (tiny_weights, tmp_path / "less.npz"))
+    np.testing.assert_allclose(less.log_hdr(code), 0.8 * whole.log_hdr(code), atol=5e-3)
+    assert less.metadata.training["stops"] == 0.8
+
+
 @pytest.mark.parametrize("part", ["a.npz", "0.5", "=a.npz", "half=a.npz", "nan=a.npz", "-1=a.npz"])
 def test_a_part_without_share_or_file_is_refused(part):
     with pytest.raises(WeightsError, match="share=file"):
@@ -84,10 +94,12 @@ def test_what_cannot_be_mixed_is_refused_in_one_line(tmp_path):
     for parts, said in (
         (["0.5=narrow.npz", "0.5=wide.npz"], "wide.npz: "),
         (["0.5=narrow.npz", "0.6=narrow.npz"], "1"),
-        (["0.5=narrow.npz"], "two or more"),
+        (["0.5=narrow.npz"], "together"),
+        (["1=narrow.npz", "--stops=0"], "stops"),
         (["0.5=narrow.npz", "0.5=absent.npz"], "absent.npz: "),
     ):  # fmt: skip
-        done = command(*(f"--part={part}" for part in parts), "--out=out.npz", folder=tmp_path)
+        given = (part if part.startswith("--") else f"--part={part}" for part in parts)
+        done = command(*given, "--out=out.npz", folder=tmp_path)
         assert done.returncode == 1
         assert said in done.stderr
         assert done.stderr.count("\n") == 1

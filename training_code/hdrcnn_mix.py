@@ -1,7 +1,9 @@
-r"""Mix weights: a point between trainings that went out from the same weights.
+r"""Mix weights: a point between trainings that went out from the same weights; or hold them back.
 
     python training_code/hdrcnn_mix.py --out runs/mixed.npz \
         --part 0.7=runs/jpeg/weights.npz --part 0.3=weights/hdrcnn.npz
+    python training_code/hdrcnn_mix.py --out runs/held_back.npz \
+        --part 1=runs/clean/weights.npz --stops 0.9
 
 Every array is the mean of those of the parts, by their shares. Weights that were trained on from
 one another, or both from a third file, mostly lie in one valley of the loss, and what lies between
@@ -10,7 +12,10 @@ them is as good as they are on average or better, each on its own task (Wortsman
 not: judge a mixture by `hdrcnn_evaluate.py`.
 
 What the file says of itself is what the first part says, the parts with their shares, and of the
-scenes those of all parts; `--blend` gives it another blend.
+scenes those of all parts; `--blend` gives it another blend. `--stops 0.9` makes weights that say
+0.9 of the stops above the clipping level that they would have said: the last layer is a
+convolution in the log domain, and is multiplied. Less is won on lamps, and less is lost on what
+only seems to shine; to be chosen on other pictures than those that judge.
 """
 
 import dataclasses
@@ -33,9 +38,14 @@ from training_code.console import run
 from training_code.scenes.seen import trained_on
 
 FLAGS = flags.FLAGS
-flags.DEFINE_multi_string("part", [], "share=weights.npz; two or more, the shares together 1.")
+flags.DEFINE_multi_string("part", [], "share=weights.npz; the shares together 1.")
+flags.DEFINE_float("stops", 1.0, "Factor of the predicted stops.", lower_bound=0.1, upper_bound=4.0)
 flags.DEFINE_string("out", None, "File to write.", required=True)
 flags.DEFINE_enum("blend", None, list(BLENDS), "Stored with the weights; else that of the first.")
+
+
+LAST = ("fuse0/kernel", "fuse0/bias")
+"""Of HDRCNN: its output is linear in them, and in the log domain."""
 
 
 def parsed(part: str) -> tuple[float, Path]:
@@ -45,7 +55,7 @@ def parsed(part: str) -> tuple[float, Path]:
         number = float(share)
     except ValueError:
         number = math.nan
-    if not (sign and path and 0.0 < number < 1.0):
+    if not (sign and path and 0.0 < number <= 1.0):
         raise WeightsError(f"--part {part}: needs share=file, such as 0.7=runs/jpeg/weights.npz")
     return number, Path(path)
 
@@ -54,12 +64,12 @@ def mix(parts: Sequence[tuple[float, Path]]) -> tuple[dict[str, np.ndarray], Met
     """The weighted mean of files, array by array, float32, with the metadata of the first and the
     scenes that any of them was trained on.
 
-    parts: share and file of each. Raises WeightsError where the shares do not make 1, a file
+    parts: share and file of each. Raises WeightsError if the shares do not make 1, a file
     cannot be used, or two are not for the same network.
     """
     shares = [share for share, _ in parts]
-    if len(parts) < 2 or abs(sum(shares) - 1.0) > 1e-6:
-        raise WeightsError(f"shares {shares}: two or more are needed that together are 1")
+    if not parts or abs(sum(shares) - 1.0) > 1e-6:
+        raise WeightsError(f"shares {shares}: some are needed that together are 1")
     (_, first), *_ = parts
     arrays, metadata = weights.load(first)
     shapes = {name: array.shape for name, array in arrays.items()}
@@ -75,18 +85,31 @@ def mix(parts: Sequence[tuple[float, Path]]) -> tuple[dict[str, np.ndarray], Met
         for name, array in arrays.items():
             mixed[name] += share * array
         scenes |= trained_on(other.training)
-    training = {**metadata.training, "mixture": [[s, path.as_posix()] for s, path in parts]}
+    training = dict(metadata.training)
+    if len(parts) > 1:
+        training["mixture"] = [[s, path.as_posix()] for s, path in parts]
     if scenes:
         training["scenes"] = sorted(scenes)
     return mixed, dataclasses.replace(metadata, training=training)
 
 
+def held_back(
+    arrays: dict[str, np.ndarray], metadata: Hdrcnn, stops: float
+) -> tuple[dict[str, np.ndarray], Hdrcnn]:
+    """Weights of HDRCNN that predict y = log(H + 1/255) times `stops`, with a record of it."""
+    scaled = {name: array * stops if name in LAST else array for name, array in arrays.items()}
+    training = {**metadata.training, "stops": stops * metadata.training.get("stops", 1.0)}
+    return scaled, dataclasses.replace(metadata, training=training)
+
+
 def main() -> int:
     """Flags to a file. Returns the exit status."""
     arrays, metadata = mix([parsed(part) for part in FLAGS.part])
-    if FLAGS.blend:
+    if FLAGS.blend or FLAGS.stops != 1.0:
         kept = weights.checked(arrays, metadata, Hdrcnn, FLAGS.part[0])
-        metadata = dataclasses.replace(kept, blend=FLAGS.blend)
+        if FLAGS.stops != 1.0:
+            arrays, kept = held_back(arrays, kept, FLAGS.stops)
+        metadata = dataclasses.replace(kept, blend=FLAGS.blend or kept.blend)
     out = Path(FLAGS.out)
     out.parent.mkdir(parents=True, exist_ok=True)
     weights.save(out, arrays, metadata)
