@@ -1,7 +1,7 @@
 """HDRCNN's training: the network, the shots it is shown, and what it is told about its answer."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -10,6 +10,7 @@ import numpy as np
 from keras import ops
 
 from hdrcnn import weights
+from hdrcnn.colour.transfer import log_decode
 from hdrcnn.models import hdrcnn
 from hdrcnn.models.metadata import Hdrcnn
 from training_code.camera import Camera
@@ -36,6 +37,10 @@ class Renders(Protocol):
     def take(self, shots: Tensors) -> tuple[Any, Any]: ...
 
 
+Teacher = Callable[[Any], Any]
+"""Pictures [N, S, S, 3] float32 in [0, 1] to y = log(H + 1/255) of the same shape."""
+
+
 class Trainee(task.Trainee):
     """Shots to loss.
 
@@ -53,15 +58,21 @@ class Trainee(task.Trainee):
         camera: Renders | None = None,
         temporal_term: str = "",
         temporal_weight: float = 0.95,
+        teacher: Teacher | None = None,
+        teacher_share: float = 0.5,
     ) -> None:
         """blend: of the weights, one of `blend.BLENDS`.
         temporal_term: one of `temporal.TERMS`, or empty for none; temporal_weight: its share a of
             the loss (1 - a) cost + a term (Eilertsen et al. 2019, Eq. 5).
+        teacher: another network, whose predictions are a second truth: of a share b of the cost
+            (1 - b) cost(truth) + b cost(prediction of the teacher). G. Hinton, O. Vinyals,
+            J. Dean, "Distilling the knowledge in a neural network", arXiv:1503.02531, 2015.
         """
         super().__init__(network)
         self.camera = camera
         self.of_prediction, self.by_code = cost(loss, blend), loss.mask != "target"
         self.temporal_term, self.temporal_weight = temporal_term, temporal_weight
+        self.teacher, self.teacher_share = teacher, teacher_share
         self.highlights = keras.metrics.Mean(name="highlight_rmse")
 
     def shown(self, batch: Tensors) -> tuple[Any, Any]:
@@ -88,7 +99,14 @@ class Trainee(task.Trainee):
         }
 
     def cost(self, answer: Tensors) -> Any:
-        value = self.of_prediction(answer["target"], answer["log_hdr"], answer["picture"])
+        target, log_hdr, picture = (answer[name] for name in ("target", "log_hdr", "picture"))
+        value = self.of_prediction(target, log_hdr, picture)
+        if self.teacher is not None:
+            taught = ops.maximum(log_decode(self.teacher(picture), xp=ops), 0.0)
+            # What the camera did not know is not learnt from a guess either.
+            taught = ops.where(ops.isnan(target), target, taught)
+            second = self.of_prediction(taught, log_hdr, picture)
+            value = (1.0 - self.teacher_share) * value + self.teacher_share * second
         if not self.temporal_term:
             return value
         term = temporal.TERMS[self.temporal_term](
@@ -113,6 +131,7 @@ class Material:
 
     scenes: Sequence[Scene]
     camera: DeviceCamera | None = None
+    teacher: Teacher | None = None
 
 
 def looks(config: Config) -> tuple[Views, int]:
@@ -125,13 +144,28 @@ def network(config: Config) -> keras.Model:
     return hdrcnn.build(config.width, config.norm_momentum)
 
 
+def load_teacher(path: Path) -> Teacher:
+    """A network with the weights of a file, for reading only. Raises WeightsError."""
+    arrays, record = weights.load(path)
+    model = hdrcnn.build(weights.checked(arrays, record, Hdrcnn, str(path)).width)
+    weights.assign(model, arrays, str(path))
+    model.trainable = False
+
+    def taught(picture: Any) -> Any:
+        # A function, not the model: its variables are no part of what is trained and stored.
+        return ops.stop_gradient(model(picture, training=False))
+
+    return taught
+
+
 def prepare(config: Config, scenes: Sequence[Scene], folder: Path, running: Running) -> Material:
     """The scenes; with `--render` in the accelerator's memory, reporting how much they take."""
+    teacher = load_teacher(Path(config.teacher)) if config.teacher else None
     if not running.render:
-        return Material(scenes)
+        return Material(scenes, teacher=teacher)
     laid_out = atlas.build(list(scenes), config.views, config.size)
     print(laid_out.memory(), flush=True)
-    return Material(scenes, DeviceCamera(laid_out, config.size, config.development))
+    return Material(scenes, DeviceCamera(laid_out, config.size, config.development), teacher)
 
 
 def trainee(network: keras.Model, config: Config, material: Material | None = None) -> Trainee:
@@ -143,6 +177,8 @@ def trainee(network: keras.Model, config: Config, material: Material | None = No
         camera=material.camera if material else None,
         temporal_term=config.temporal,
         temporal_weight=config.temporal_weight,
+        teacher=material.teacher if material else None,
+        teacher_share=config.teacher_share,
     )
 
 

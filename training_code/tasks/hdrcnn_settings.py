@@ -38,6 +38,10 @@ class Config(Schedule):
     temporal_weight: float = setting(
         0.95, "Its share of the loss; 0.95 is published, with flicker take about 0.01."
     )
+    teacher: str = setting(
+        "", "Weights of a network of any width whose predictions are learnt too; empty: none."
+    )
+    teacher_share: float = setting(0.5, "Its share of the loss.")
     views: Views = Views()
     exposure: Exposure = Exposure()
     sensor: Sensor = Sensor()
@@ -50,7 +54,7 @@ class Config(Schedule):
         if self.size < 32 or self.size % 32:
             raise ValueError(f"--size {self.size}: must be a multiple of 32")
         self.check_least(width=1)
-        self.check_share("temporal_weight", "norm_momentum")
+        self.check_share("temporal_weight", "norm_momentum", "teacher_share")
         check_chosen("linearisation", self.linearisation, tuple(LINEARISATIONS))
         check_chosen("blend", self.blend, tuple(BLENDS))
         check_chosen("temporal", self.temporal, TEMPORAL)
