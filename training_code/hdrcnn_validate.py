@@ -45,6 +45,12 @@ flags.DEFINE_multi_enum(
     [*LINEARISATIONS, ESTIMATED],
     "A row of the weights with each of these curves. Default: that of `load` without a file.",
 )
+flags.DEFINE_multi_enum(
+    "quality",
+    ["fast"],
+    ["fast", "best"],
+    "A row of the weights with each; best: the mean with the mirror image.",
+)
 flags.DEFINE_string("families", None, "Text file with scene families. Default: those held out.")
 flags.DEFINE_list(
     "only", ["*"], "Conditions, by name or pattern, such as clip05_png_srgb or clip05_*."
@@ -97,12 +103,14 @@ def main() -> int:
     for named in [parse_named(text, "ours") for text in FLAGS.params or [str(SHIPPED)]]:
         network = single_image.load(named.path)
         for curve in FLAGS.camera_curve or [DEFAULT_CURVE]:
-            name = f"{named.name} {curve}" if FLAGS.camera_curve else named.name
-            if name in methods:
-                raise ValueError(f"two rows are called {name!r}; give NAME=FILE")
-            methods[name] = functools.partial(
-                network.reconstruct, camera_curve=curve, resolution="native"
-            )
+            for quality in FLAGS.quality:
+                asked = [curve] * bool(FLAGS.camera_curve) + [quality] * (len(FLAGS.quality) > 1)
+                name = " ".join([named.name, *asked])
+                if name in methods:
+                    raise ValueError(f"two rows are called {name!r}; give NAME=FILE")
+                methods[name] = functools.partial(
+                    network.reconstruct, camera_curve=curve, resolution="native", quality=quality
+                )
 
     out_dir = Path(FLAGS.out_dir)
     out_dir.mkdir(parents=True, exist_ok=True)

@@ -109,13 +109,15 @@ def test_the_command_prints_one_table(tmp_path, scenes, tiny_weights, run_python
         f"--families={tmp_path / 'families.txt'}",
         f"--params=tiny={tiny_weights}",
         "--camera_curve=srgb",
+        "--quality=fast",
+        "--quality=best",
         "--only=clip05_jpeg80_srgb*",
         f"--out_dir={tmp_path / 'out'}",
         cwd=tmp_path,
     )
     table = (tmp_path / "out" / "table.md").read_text()
     assert all(line in done.stdout for line in table.splitlines())
-    assert table.count("| tiny srgb |") == 4  # Two kinds, plain and styled.
+    assert table.count("| tiny srgb best |") == 4  # Two kinds, plain and styled.
     with (tmp_path / "out" / "per_view.csv").open() as file:
         rows = list(csv.DictReader(file))
-    assert {row["method"] for row in rows} >= {"tiny srgb", "perfect highlights"}
+    assert {row["method"] for row in rows} >= {"tiny srgb fast", "tiny srgb best", "perfect highlights"}
