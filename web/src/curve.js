@@ -16,8 +16,8 @@ const COST = { srgb: [7.9, 0, 7.9], mean_curve: [0, 12.2, 4], styled: [1.6, 9.4,
 /** A part of a picture, across or, by other steps, down. @typedef {{data: Uint8Array, start: number, height: number, width: number, down: number, right: number}} Piece */
 
 const table = (/** @type {(code: number) => number} */ of) => Float64Array.from({ length: 256 }, (_, code) => of(code / 255));
-const sum = (/** @type {ArrayLike<number>} */ values) => Array.prototype.reduce.call(values, (/** @type {number} */ a, /** @type {number} */ b) => a + b, 0);
-const mean = (/** @type {ArrayLike<number>} */ values) => sum(values) / values.length;
+const sum = (/** @type {number[]} */ values) => values.reduce((a, b) => a + b, 0);
+const mean = (/** @type {number[]} */ values) => sum(values) / values.length;
 /** To the nearest, of two to the even one. @param {number} x @returns {number} */
 const rounded = (x) => (x % 1 === 0.5 ? 2 * Math.round(x / 2) : Math.round(x));
 const places = (/** @type {number} */ last, /** @type {number} */ count) => Array.from({ length: count }, (_, i) => (count > 1 && i === count - 1 ? last : Math.floor(i * (last / Math.max(count - 1, 1)))));

@@ -17,7 +17,7 @@ export function isLossy(data) {
 }
 
 /** Bits of a sample, as far as they are told: 16 of such a PNG, else 8. @param {Uint8Array} data @returns {number} */
-export const bitsOf = (data) => (text(data.subarray(0, 4)) === "\x89PNG" && data[24] === 16 ? 16 : 8);
+export const bitsOf = (data) => (text(data.subarray(1, 4)) === "PNG" && data[24] === 16 ? 16 : 8);
 
 /**
  * Whether XMP says that this is a panorama whose left side meets its right (Google, "Photo Sphere XMP
