@@ -31,7 +31,7 @@ ALONE = """
 import importlib.util, os, sys
 from types import SimpleNamespace
 import numpy as np
-for name in ("tensorflow", "keras", "jax", "tf2onnx", "torch"):
+for name in ("tensorflow", "keras", "jax", "tf2onnx", "torch", "scipy"):
     sys.modules[name] = None
 pack, params, image, out = sys.argv[1:]
 spec = importlib.util.spec_from_file_location("pack", f"{pack}/__init__.py")

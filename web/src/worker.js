@@ -80,8 +80,9 @@ async function decoded(file, own) {
   context.drawImage(bitmap, 0, 0);
   bitmap.close();
   const four = context.getImageData(0, 0, columns, rows).data, data = new Uint8Array(3 * rows * columns);
-  const alpha = Uint8Array.from({ length: rows * columns }, (_, pixel) => four[4 * pixel + 3]);
+  const alpha = new Uint8Array(rows * columns);
   for (let from = 0, to = 0; to < data.length; from += 4, to += 3) {
+    alpha[from / 4] = four[from + 3];
     data[to] = four[from];
     data[to + 1] = four[from + 1];
     data[to + 2] = four[from + 2];
