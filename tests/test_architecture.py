@@ -84,5 +84,19 @@ def test_a_module_imports_only_what_its_room_may(name):
         assert commands or there.partition(".")[0] != "cli" or room in ("cli", "__main__"), other
 
 
+@pytest.mark.parametrize("name", [name for name in MODULES if name.split(".")[0] == "hdrcnn"])
+def test_the_product_needs_no_scipy(name):
+    """A third of an environment without TensorFlow; tests compare with it."""
+    tree = ast.parse(MODULES[name].read_text(encoding="utf-8"))
+    named = [
+        alias.name
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Import)
+        for alias in node.names
+    ]
+    named += [node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
+    assert "scipy" not in {one.split(".")[0] for one in named}
+
+
 def test_no_module_imports_itself_by_way_of_others():
     assert len(list(graphlib.TopologicalSorter(IMPORTS).static_order())) == len(MODULES) > 100

@@ -17,7 +17,7 @@ sys.path.insert(0, str(ROOT))
 
 from hdrcnn.files import UserError, digest
 from hdrcnn.tiles.onnx_graph import facts, name_of
-from hdrcnn.weights import JPEG, SHIPPED
+from hdrcnn.weights import CURVES, JPEG, SHIPPED
 
 HERE = ROOT / "web"
 STATIC = ("index.html", "page.css")
@@ -68,7 +68,7 @@ def build(out_dir: Path) -> None:
         shutil.copyfile(HERE / "src" / name, out_dir / name)
     for name in RUNTIME:
         shutil.copyfile(HERE / "node_modules/onnxruntime-web/dist" / name, out_dir / name)
-    for path in (SHIPPED, JPEG):
+    for path in (SHIPPED, JPEG, CURVES):
         _network(path, out_dir)
 
 

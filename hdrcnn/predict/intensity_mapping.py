@@ -44,11 +44,21 @@ def _medians(joint: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return place + np.clip(inside, 0.0, 1.0) - 0.5, counts
 
 
-def _isotonic(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """The nearest sequence that never falls."""
-    from scipy.optimize import isotonic_regression
+def isotonic(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """The nearest sequence that never falls, by least squares: [n] float64.
 
-    return np.asarray(isotonic_regression(values, weights=weights).x)
+    values, weights: [n], weights above 0. Pool adjacent violators: M. Ayer et al., "An empirical
+    distribution function for sampling with incomplete information", 1955.
+    """
+    pools: list[tuple[float, float, int]] = []  # Mean, weight, how many.
+    for value, weight in zip(values.tolist(), weights.tolist(), strict=True):
+        count = 1
+        while pools and pools[-1][0] >= value:
+            mean, more, members = pools.pop()
+            value = (mean * more + value * weight) / (more + weight)
+            weight, count = more + weight, count + members
+        pools.append((value, weight, count))
+    return np.repeat([mean for mean, _, _ in pools], [count for _, _, count in pools])
 
 
 def _joint(source: np.ndarray, target: np.ndarray) -> np.ndarray:
@@ -67,7 +77,7 @@ def _table(joint: np.ndarray) -> np.ndarray | None:
     codes = np.flatnonzero(known)
     if len(codes) < 2:
         return None
-    mapped = _isotonic(medians[codes], counts[codes])
+    mapped = isotonic(medians[codes], counts[codes])
     ends = np.concatenate([[0], codes, [CODES - 1]])
     values = np.concatenate([[min(0.0, mapped[0])], mapped, [_end(codes, mapped)]])
     return np.interp(np.arange(CODES), ends, values).astype(np.float32)

@@ -23,6 +23,7 @@ import numpy.typing as npt
 
 from hdrcnn.colour.transfer import LINEARISATIONS, CameraCurve, linearise
 from hdrcnn.predict import blend
+from hdrcnn.predict.least_squares import least_squares
 from hdrcnn.tiles.frame import Frame, as_codes
 
 if TYPE_CHECKING:
@@ -104,8 +105,6 @@ def estimate_response(frames: Sequence[np.ndarray], exposures: Sequence[float]) 
 
     Its spread tells how well they agree; infinite where no two frames have samples in common.
     """
-    from scipy.optimize import least_squares
-
     pairs = _pairs(frames, check_exposures(exposures, len(frames)))
     if not pairs:
         return Response("srgb", float("inf"))
@@ -120,8 +119,8 @@ def estimate_response(frames: Sequence[np.ndarray], exposures: Sequence[float]) 
         return _disagreement(CameraCurve(float(n), float(s)), pairs)
 
     bounds = np.log([0.3, 0.05]), np.log([2.5, 10.0])
-    fit = least_squares(residuals, np.log([0.9, 0.6]), bounds=bounds)
-    fitted = CameraCurve(*(float(number) for number in np.exp(fit.x)))
+    fit = least_squares(residuals, np.log([0.9, 0.6]), *bounds)
+    fitted = CameraCurve(*(float(number) for number in np.exp(fit)))
     curve: str | CameraCurve = fitted if spread(fitted) < CLEARLY * spread(known) else known
     return Response(curve, spread(curve), _ratio(curve, pairs))
 

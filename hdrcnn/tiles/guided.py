@@ -9,7 +9,7 @@ K. He, J. Sun, "Fast guided filter", 2015 (arXiv:1505.00996): local linear model
 the reduced picture, and their coefficients are interpolated. Here they carry only what bilinear
 interpolation misses: the reduced prediction itself is kept, nothing is blurred.
 
-Pure NumPy, SciPy and Pillow. A reduced pixel is the mean of factor x factor pixels.
+Pure NumPy. A reduced pixel is the mean of factor x factor pixels.
 """
 
 import dataclasses
@@ -21,17 +21,23 @@ from hdrcnn.tiles.geometry import enlarge
 from hdrcnn.tiles.regions import Region
 
 RADIUS = 4
-"""Of the windows of the local models, in reduced pixels."""
+"""Of the windows of the local models, in reduced pixels; a power of two."""
 VARIANCE = 1e-2
 """Epsilon of He and Sun, Eq. 5: codes that vary much less than this do not guide."""
 NOTHING = 1e-6
 """Weight of a reduced pixel without any saturated one: decides only if there is no other."""
 
 
-def _window_mean(values: np.ndarray) -> np.ndarray:
-    from scipy.ndimage import uniform_filter  # It takes long to load.
-
-    return uniform_filter(values, (2 * RADIUS + 1, 2 * RADIUS + 1, 0), mode="nearest")
+def window_mean(values: np.ndarray) -> np.ndarray:
+    """[h, w, C]: the mean of the window around each pixel; the border goes on."""
+    sums = np.pad(values, ((RADIUS, RADIUS), (RADIUS, RADIUS), (0, 0)), mode="edge")
+    for _ in range(2):
+        last, step = sums[2 * RADIUS :], 1
+        while step <= RADIUS:  # Of 2, 4, 8 ... rows.
+            sums = sums[:-step] + sums[step:]
+            step *= 2
+        sums = (sums[:-1] + last).swapaxes(0, 1)
+    return sums / (2 * RADIUS + 1) ** 2
 
 
 def slopes(log_hdr: np.ndarray, code: np.ndarray, weight: np.ndarray) -> np.ndarray:
@@ -40,10 +46,10 @@ def slopes(log_hdr: np.ndarray, code: np.ndarray, weight: np.ndarray) -> np.ndar
     log_hdr, code: [h, w, C] float32; weight: [h, w, 1], above 0. He and Sun 2015, Eq. 5, with
     weighted means.
     """
-    share = _window_mean(weight)
+    share = window_mean(weight)
 
     def mean(values: np.ndarray) -> np.ndarray:
-        return _window_mean(values * weight) / share
+        return window_mean(values * weight) / share
 
     code_mean = mean(code)
     covariance = mean(code * log_hdr) - code_mean * mean(log_hdr)

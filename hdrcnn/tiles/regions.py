@@ -1,7 +1,7 @@
 """Few large rectangles that cover what has to be computed.
 
 Around every rectangle a halo is computed for nothing, so that one around two lamps may cost less
-than one around each. Pure NumPy and SciPy.
+than one around each. Pure NumPy.
 """
 
 import dataclasses

@@ -16,6 +16,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from hdrcnn.tiles.distance import to_outside
 from hdrcnn.tiles.frame import Frame
 from hdrcnn.tiles.geometry import enlarge
 from hdrcnn.tiles.guided import Reduced
@@ -47,11 +48,7 @@ def depths(saturated: np.ndarray, closed: bool = False) -> np.ndarray:
     full = saturated >= 0.5
     if full.all():
         return np.full(full.shape, max(full.shape), np.float32)
-    from scipy.ndimage import distance_transform_edt  # It takes long to load.
-
-    beside = full.shape[1] // 2 if closed else 0
-    wide = np.pad(full, ((0, 0), (beside, beside)), mode="wrap") if closed else full
-    return distance_transform_edt(wide)[:, beside : beside + full.shape[1]].astype(np.float32)
+    return to_outside(full, closed)
 
 
 def _by_cells(values: np.ndarray, factor: int) -> np.ndarray:

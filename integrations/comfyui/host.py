@@ -31,12 +31,19 @@ def onnx_alone() -> Iterator[None]:
             os.environ[VARIABLE] = before
 
 
+def _values(tensor: Any) -> np.ndarray:
+    """A tensor of any device and kind, bfloat16 too, as float32. Not to be written to: it may be
+    the tensor's own memory.
+    """
+    return np.asarray(tensor.detach().cpu().float().numpy())
+
+
 def array(images: Any, name: str) -> np.ndarray:
     """An IMAGE as [B, H, W, C] float32, on the CPU, finite. name: of the input.
 
     Raises ValueError, one line.
     """
-    found = np.asarray(images.cpu().numpy(), np.float32)
+    found = _values(images)
     if found.ndim != 4 or 0 in found.shape or found.shape[-1] not in (1, 3, 4):
         raise ValueError(f"{name}: pictures of shape [B, H, W, 3] are needed, not {found.shape}")
     if not all(np.isfinite(picture).all() for picture in found):
@@ -59,6 +66,27 @@ def codes(picture: np.ndarray) -> np.ndarray:
 def alpha(picture: np.ndarray) -> np.ndarray | None:
     """[H, W] within 0..1, or None for a picture without one."""
     return np.clip(picture[..., 3], 0.0, 1.0) if picture.shape[-1] == 4 else None
+
+
+def alphas(pictures: np.ndarray, mask: Any, names: tuple[str, str]) -> list[np.ndarray | None]:
+    """[H, W] within 0..1 for each of [B, H, W, C], or None for an opaque one: 1 - mask, else the
+    fourth channel. mask: a MASK or None; names: of both inputs.
+
+    Load Image gives [B, H, W], 1 where a picture is transparent, and [1, 64, 64] zeros for one
+    without alpha. Raises ValueError, one line.
+    """
+    count, size = len(pictures), pictures.shape[1:3]
+    values = None if mask is None else _values(mask)
+    if values is None or not values.any():
+        return [alpha(picture) for picture in pictures]
+    masks = values[None] if values.ndim == 2 else values
+    if masks.shape[1:] != size or len(masks) not in (1, count):
+        raise ValueError(
+            f"{names[1]}: of shape {masks.shape}; {names[0]} needs {(count, *size)}, as of the "
+            "Load Image that it is from"
+        )
+    shown = 1.0 - np.clip(np.nan_to_num(masks), 0.0, 1.0)
+    return list(np.broadcast_to(shown, (count, *size)))
 
 
 def tensor(pictures: np.ndarray) -> Any:

@@ -81,6 +81,13 @@ class Reconstruct:
                 ),
             },
             "optional": {
+                "mask": (
+                    "MASK",
+                    {
+                        "tooltip": "Of Load Image: where the photograph is transparent, and so has "
+                        "no vote in where it clips."
+                    },
+                ),
                 "params": (
                     "STRING",
                     {
@@ -102,9 +109,11 @@ class Reconstruct:
         max_stops: float = 0.0,
         panorama: bool = False,
         params: str = "",
+        mask: Any = None,
     ) -> tuple[Any]:
         """Raises ValueError, WeightsError, BackendError, one line each."""
         pictures = host.array(image, "image")
+        alphas = host.alphas(pictures, mask, ("image", "mask"))
         hdr = np.empty((*pictures.shape[:3], 3), np.float32)
         step, film = host.progress(len(hdr)), weights == "film"
         with host.onnx_alone():
@@ -113,8 +122,8 @@ class Reconstruct:
             predictor = networks.predictor(networks.choose(weights == "jpeg"))
             asked = None if camera_curve == "auto" else camera_curve
             curve = networks.curve(asked, predictor.metadata.linearisation)
-            for number, picture in enumerate(pictures):
-                code, alpha = host.codes(picture), host.alpha(picture)
+            for number, (picture, alpha) in enumerate(zip(pictures, alphas, strict=True)):
+                code = host.codes(picture)
                 if number == 0 or not film:
                     scaling = factors(clipping_levels(code, alpha))
                     found = predictor.curve(code, curve, scaling)
@@ -238,22 +247,38 @@ class WriteHdr:
                     {"default": "hdrcnn", "tooltip": "As for Save Image, with %width% and others."},
                 ),
             },
+            "optional": {
+                "mask": (
+                    "MASK",
+                    {
+                        "tooltip": "Of Load Image: where the picture is transparent; exr and jxl "
+                        "hold it as alpha."
+                    },
+                ),
+            },
         }
 
-    def write(self, hdr: Any, format: str = "exr", filename_prefix: str = "hdrcnn") -> Any:  # noqa: A002 - the name of the input.
+    def write(
+        self,
+        hdr: Any,
+        format: str = "exr",  # noqa: A002 - the name of the input.
+        filename_prefix: str = "hdrcnn",
+        mask: Any = None,
+    ) -> Any:
         """One file a picture, `PREFIX_00001_.exr`, and what ComfyUI shows of them. Raises
         ValueError, ImageError, one line each.
         """
         light = host.array(hdr, "hdr")
+        alphas = host.alphas(light, mask, ("hdr", "mask"))
         writer = chosen([format])[format]
         rows, columns = light.shape[1:3]
         folder, name, first, below = host.output_place(filename_prefix, columns, rows)
         step, files = host.progress(len(light)), []
-        for number, picture in enumerate(light):
+        for number, (picture, alpha) in enumerate(zip(light, alphas, strict=True)):
             named = name.replace("%batch_num%", str(number))
             # The number stands between underscores: by these ComfyUI finds the next.
             file = f"{named}_{first + number:05}_{writer.ending.removeprefix('_')}"
-            shown = Picture(hdr=host.colours(picture), alpha=host.alpha(picture))
+            shown = Picture(hdr=host.colours(picture), alpha=alpha)
             writer.write(folder / file, shown, Options())
             files.append({"filename": file, "subfolder": below, "type": "output"})
             step()

@@ -5,6 +5,7 @@ import shutil
 import imageio.v3 as iio
 import numpy as np
 import pytest
+from PIL import Image
 
 import hdrcnn
 from hdrcnn.readers.hdr import read_exr
@@ -13,7 +14,7 @@ pytest.importorskip("onnxruntime")
 
 BARE = """
 import sys
-for name in ("tensorflow", "keras", "jax"):
+for name in ("tensorflow", "keras", "jax", "scipy"):
     sys.modules[name] = None
 from hdrcnn.cli.main import main
 from hdrcnn.files import UserError
@@ -22,7 +23,7 @@ try:
 except UserError as error:
     sys.exit(str(error))
 """
-"""The command where nothing else computes networks."""
+"""The command without what else computes networks, and without SciPy, as `.[onnx]` brings it."""
 
 
 def test_a_picture_is_converted_without_tensorflow(tiny_weights, picture, tmp_path, run_python):
@@ -48,9 +49,11 @@ def test_a_picture_is_converted_without_tensorflow(tiny_weights, picture, tmp_pa
     ("command", "file"),
     [
         (("predict", "p.png", "--format", "exr"), "p.exr"),
+        (("predict", "p.png", "--camera_curve", "estimated", "--panorama"), "p.exr"),
         (("stack", "p.png", "--format", "exr"), "p_4.png"),
         (("stack", "p.png", "--method", "gan"), "p_4.png"),
         (("fuse", "p.png", "q.png", "--per", "2", "--align", "off"), "p_fused.tif"),
+        (("fuse", "p.png", "q.png", "--merge"), "p.exr"),
     ],
 )
 def test_every_command_works_so_with_the_shipped_files(
@@ -58,8 +61,13 @@ def test_every_command_works_so_with_the_shipped_files(
 ):
     if command[0] == "fuse":
         pytest.importorskip("cv2")
-    iio.imwrite(tmp_path / "p.png", np.tile(picture, (2, 2, 1)))
-    iio.imwrite(tmp_path / "q.png", np.tile(picture, (2, 2, 1)) // 2)
+    for name, factor in (("p", 1), ("q", 2)):
+        exif = Image.Exif()
+        exif[0x0110] = "Model"
+        inner = exif.get_ifd(0x8769)
+        inner[0x829A], inner[0x9003] = 0.02 / factor, "2024:01:01 10:00:00"
+        codes = np.tile(picture, (2, 2, 1)) // factor
+        Image.fromarray(codes).save(tmp_path / f"{name}.png", exif=exif)
     run_python(
         "-c", BARE, *command, "--backend", "onnx", "--out_dir", "bare", cwd=tmp_path
     )  # fmt: skip

@@ -9,6 +9,7 @@ from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import numpy as np
+import OpenEXR
 import pytest
 from PIL import Image
 
@@ -30,7 +31,7 @@ ALONE = """
 import importlib.util, os, sys
 from types import SimpleNamespace
 import numpy as np
-for name in ("tensorflow", "keras", "jax", "tf2onnx", "torch"):
+for name in ("tensorflow", "keras", "jax", "tf2onnx", "torch", "scipy"):
     sys.modules[name] = None
 pack, params, image, out = sys.argv[1:]
 spec = importlib.util.spec_from_file_location("pack", f"{pack}/__init__.py")
@@ -39,7 +40,10 @@ spec.loader.exec_module(module)
 before = dict(os.environ)
 node = module.NODE_CLASS_MAPPINGS["HdrcnnReconstruct"]()
 sys.modules["torch"] = SimpleNamespace(from_numpy=lambda array: array)
-pictures = SimpleNamespace(cpu=lambda: SimpleNamespace(numpy=lambda: np.load(image)))
+class Tensor:
+    detach = cpu = float = lambda self: self
+    numpy = lambda self: np.load(image)
+pictures = Tensor()
 (hdr,) = node.reconstruct(pictures, camera_curve="srgb", params=params)
 assert dict(os.environ) == before
 np.save(out, hdr)
@@ -47,18 +51,39 @@ np.save(out, hdr)
 
 
 class Tensor:
-    """As much of torch.Tensor as the nodes may use. One of a GPU has no numpy(), as there."""
+    """As much of torch.Tensor as the nodes may use. One of a GPU, of bfloat16 or with a gradient
+    has no numpy(), as there; its memory may be shared, and is not to be written to.
+    """
 
-    def __init__(self, values: np.ndarray, device: str = "cpu") -> None:
+    def __init__(
+        self,
+        values: np.ndarray,
+        device: str = "cpu",
+        requires_grad: bool = False,
+        kind: str = "float32",
+    ) -> None:
         self.values, self.device, self.shape = values, device, values.shape
+        self.requires_grad, self.kind = requires_grad, kind
+
+    def detach(self) -> "Tensor":
+        return Tensor(self.values, self.device, False, self.kind)
 
     def cpu(self) -> "Tensor":
-        return Tensor(self.values)
+        return Tensor(self.values, "cpu", self.requires_grad, self.kind)
+
+    def float(self) -> "Tensor":
+        return Tensor(self.values, self.device, self.requires_grad)
 
     def numpy(self) -> np.ndarray:
         if self.device != "cpu":
             raise TypeError(f"can't convert {self.device} device type tensor to numpy")
-        return self.values
+        if self.requires_grad:
+            raise RuntimeError("Can't call numpy() on Tensor that requires grad.")
+        if self.kind == "bfloat16":
+            raise TypeError("Got unsupported ScalarType BFloat16")
+        shared = self.values.view()
+        shared.flags.writeable = False
+        return shared
 
 
 def from_numpy(values: np.ndarray) -> Tensor:
@@ -145,9 +170,11 @@ def test_a_node_is_what_comfyui_asks_for(pack, name):
     call = getattr(kind, kind.FUNCTION)
     assert set(call.__code__.co_varnames[1 : call.__code__.co_argcount]) == set(inputs)
     for which, (of, told) in inputs.items():
-        assert of in ("IMAGE", "STRING", "FLOAT", "INT", "BOOLEAN") or isinstance(of, list), which
+        assert of in ("IMAGE", "MASK", "STRING", "FLOAT", "INT", "BOOLEAN") or isinstance(
+            of, list
+        ), which
         assert told["tooltip"]
-        assert "default" in told or of == "IMAGE"
+        assert "default" in told or of in ("IMAGE", "MASK")
         assert not isinstance(of, list) or told["default"] in of
 
 
@@ -205,6 +232,60 @@ def test_alpha_and_grey_and_what_lies_outside(pack, params, picture):
     np.testing.assert_array_equal(held.values, plain.values)
     (grey,) = reconstruct(given(picture[..., :1]), params=str(params))
     assert grey.values.shape == plain.values.shape
+
+
+@pytest.mark.parametrize(
+    "kind", [{"device": "cuda"}, {"requires_grad": True}, {"kind": "bfloat16"}]
+)
+def test_tensors_of_any_kind_are_taken(pack, picture, kind):
+    preview = node(pack, "HdrcnnPreviewAtExposure").preview
+    values = given(picture).values
+    (plain,) = preview(Tensor(values), 0.0)
+    np.testing.assert_array_equal(preview(Tensor(values, **kind), 0.0)[0].values, plain.values)
+
+
+NO_ALPHA = Tensor(np.zeros((1, 64, 64), np.float32), "cuda")
+"""What Load Image gives as the mask of a picture without alpha, whatever its size."""
+
+
+def test_what_a_mask_hides_has_no_vote_in_where_a_picture_clips(pack, params):
+    """A plateau at 240 that is transparent is none."""
+    rng = np.random.default_rng(3)
+    plateau = rng.integers(0, 200, (64, 96, 3), np.uint8)
+    plateau[10:50, 10:60] = 240
+    mask = np.zeros((1, 64, 96), np.float32)
+    mask[:, 8:52, 8:62] = 1.0
+    reconstruct = node(pack, "HdrcnnReconstruct").reconstruct
+    images, seen = given(plateau, plateau), np.s_[:, 55:]
+    plain, hidden, none, single = (
+        reconstruct(images, params=str(params), mask=of)[0].values[seen]
+        for of in (None, Tensor(mask, "cuda"), NO_ALPHA, Tensor(mask[0]))
+    )
+    np.testing.assert_array_equal(none, plain)
+    np.testing.assert_array_equal(hidden, single)
+    assert (plain > hidden)[hidden > 0].all()
+    (by_channel,) = reconstruct(
+        given(*[np.concatenate([plateau, np.uint8(255 - 255 * mask[0, ..., None])], -1)] * 2),
+        params=str(params),
+    )
+    np.testing.assert_array_equal(by_channel.values[seen], hidden)
+
+
+def test_a_mask_is_written_as_alpha(pack, tmp_path):
+    light = np.full((2, 5, 7, 3), 2.0, np.float32)
+    mask = np.linspace(0, 1, 70, dtype=np.float32).reshape(2, 5, 7)
+    write = node(pack, "HdrcnnWriteHdr").write
+    write(Tensor(light, "cuda"), "exr", "masked", mask=Tensor(mask, "cuda"))
+    write(Tensor(light), "exr", "opaque", mask=NO_ALPHA)
+    for number in (1, 2):
+        with OpenEXR.File(str(tmp_path / "output" / f"masked_0000{number}_.exr")) as file:
+            pixels = file.channels()["RGBA"].pixels
+        np.testing.assert_allclose(pixels[..., 3], 1.0 - mask[number - 1], atol=1e-3)
+        np.testing.assert_allclose(pixels[..., 0], 2.0 * (1.0 - mask[number - 1]), atol=1e-3)
+    with OpenEXR.File(str(tmp_path / "output" / "opaque_00001_.exr")) as file:
+        assert "RGBA" not in file.channels()
+    with pytest.raises(ValueError, match=r"^mask: .*\(3, 5, 7\)"):
+        write(Tensor(light), "exr", "wrong", mask=Tensor(np.ones((3, 5, 7), np.float32)))
 
 
 def test_a_film_clips_where_its_first_frame_does(pack, params):

@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
-from scipy.ndimage import zoom
+from scipy.ndimage import uniform_filter, zoom
 
 from hdrcnn.tiles.geometry import block_means, enlarge
-from hdrcnn.tiles.guided import Reduced, slopes
+from hdrcnn.tiles.guided import RADIUS, Reduced, slopes, window_mean
 from hdrcnn.tiles.regions import Region
 
 
@@ -19,6 +19,17 @@ def test_enlarging_is_bilinear_and_a_part_is_that_of_the_whole(factor):
     for region in (Region(factor, 3 * factor + 1, 2, 7), Region(8 * factor, 9 * factor, 0, 1)):
         part = enlarge(image, factor, region)
         np.testing.assert_allclose(part, enlarged[region.within(whole)], atol=1e-6)
+
+
+@pytest.mark.parametrize("shape", [(1, 1, 1), (3, 30, 2), (40, 5, 3)])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_means_of_windows_are_those_of_scipy(shape, dtype):
+    values = np.random.default_rng(4).normal(size=shape).astype(dtype)
+    side = 2 * RADIUS + 1
+    expected = uniform_filter(values, (side, side, 0), mode="nearest")
+    found = window_mean(values)
+    assert found.dtype == dtype
+    np.testing.assert_allclose(found, expected, atol=8 * np.finfo(dtype).eps)
 
 
 def test_slopes_are_those_of_a_weighted_regression():

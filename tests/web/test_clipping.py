@@ -33,6 +33,23 @@ def test_plateaus_are_found(levels):
     assert found(scene(levels)) == list(levels)
 
 
+def test_what_is_transparent_has_no_vote():
+    """The lamp's plateau is cut out; a number of its pixels are hardly transparent."""
+    picture = scene((240, 240, 240))
+    lamp = (picture == 240).any(axis=-1)
+    found = []
+    for value in (100, 200):
+        alpha = np.where(lamp, value, 255).astype(np.uint8)
+        rows, columns = lamp.shape
+        body = BODY.removesuffix(")") + ", Uint8Array.from(v.alpha))"
+        own = javascript(
+            "clipping.js", body, data=picture, rows=rows, columns=columns, alpha=alpha
+        )  # fmt: skip
+        assert own == list(clipping_codes(*histograms(picture, alpha / 255.0)))
+        found.append(own)
+    assert found == [[255] * 3, [240] * 3]
+
+
 @pytest.mark.parametrize("name", ["astronaut.png", "coffee.png", "white_court.png", "rocket.jpg"])
 @pytest.mark.parametrize("level", [238, 255])
 @pytest.mark.parametrize("quality", [None, 90])

@@ -17,6 +17,24 @@ return Buffer.from(await blob.arrayBuffer()).toString("base64");
 """
 
 
+def test_alpha_multiplies_the_light_and_a_sphere_is_named(tmp_path):
+    rng = np.random.default_rng(7)
+    light = rng.uniform(0, 9, (20, 40, 3)).astype(np.float32)
+    alpha = rng.integers(0, 256, (20, 40), np.uint8)
+    more = "{ alpha: Uint8Array.from(v.alpha), isSphere: true }"
+    data = javascript("exr.js", BODY.replace('test" }', f'test" }}, {more}'),
+                      light=light, rows=20, columns=40, alpha=alpha)  # fmt: skip
+    path = tmp_path / "page.exr"
+    path.write_bytes(base64.b64decode(data))
+    with OpenEXR.File(str(path)) as file:
+        pixels = file.channels()["RGBA"].pixels
+        assert file.header()["envmap"] == OpenEXR.ENVMAP_LATLONG
+    stored = (alpha / np.float32(255)).astype(np.float16)
+    np.testing.assert_array_equal(pixels[..., 3], stored)
+    expected = (light * stored.astype(np.float32)[..., None]).astype(np.float16)
+    np.testing.assert_allclose(pixels[..., :3], expected, rtol=1e-3)
+
+
 def test_halves_are_those_of_ieee():
     rng = np.random.default_rng(2)
     every = np.arange(1 << 16, dtype=np.uint16).view(np.float16)

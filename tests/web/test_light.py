@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from hdrcnn.colour.transfer import LINEARISATIONS, log_decode, srgb_encode
+from hdrcnn.colour.transfer import LINEARISATIONS, linearise, log_decode, srgb_encode
 from hdrcnn.predict.blend import BLENDS, RAMPS, reconstruct_light
+from hdrcnn.predict.camera_curve import STYLED
 from tests.web.javascript import javascript
 
 CODES = np.arange(256, dtype=np.float32) / 255
@@ -15,6 +16,11 @@ def test_codes_become_the_same_light(curve):
     found = javascript("light.js", "return v.codes.map(m.LINEARISATIONS[v.curve])",
                        codes=CODES, curve=curve)  # fmt: skip
     np.testing.assert_allclose(found, LINEARISATIONS[curve](CODES.astype(np.float64)), rtol=1e-12)
+
+
+def test_the_style_that_is_estimated_is_the_same():
+    found = javascript("light.js", "return v.codes.map(m.LINEARISATIONS.styled)", codes=CODES)
+    np.testing.assert_allclose(found, linearise(CODES.astype(np.float64), STYLED), rtol=1e-12)
 
 
 def test_srgb_and_the_log_domain_are_the_same():
@@ -28,7 +34,7 @@ def test_srgb_and_the_log_domain_are_the_same():
 
 def test_the_page_knows_the_same_names():
     curves, ramps = javascript("light.js", "return [Object.keys(m.LINEARISATIONS), m.RAMPS]")
-    assert set(curves) == set(LINEARISATIONS)
+    assert set(curves) == {*LINEARISATIONS, "styled"}
     assert {name: tuple(ramp) for name, ramp in ramps.items()} == RAMPS
 
 

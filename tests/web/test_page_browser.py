@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import OpenEXR
 import pytest
 from PIL import Image
 
@@ -14,6 +15,7 @@ from hdrcnn.colour.primaries import DISPLAY_P3, REC709, linear_to_rec709
 from hdrcnn.colour.transfer import to_display
 from hdrcnn.predict.blend import mask
 from hdrcnn.readers.hdr import read_exr
+from hdrcnn.readers.panorama import Band
 from hdrcnn.readers.photograph import read_photograph
 from tests.conftest import ROOT
 from tests.web.page import build, decoded, operated
@@ -90,6 +92,57 @@ def turned() -> bytes:
     return file.getvalue()
 
 
+def wide() -> bytes:
+    """A PNG of Display P3 whose colours sRGB does not hold, with a lamp."""
+    y, x = np.mgrid[0:96, 0:128]
+    lamp = np.clip(24 - np.hypot(y - 50, x - 60), 0, 9)[..., None] * 30
+    rgb = np.stack([60 + x, 200 - y, 20 + (x + y) // 4], axis=-1) + lamp
+    file = io.BytesIO()
+    codes = np.clip(rgb, 0, 255).astype(np.uint8)
+    Image.fromarray(codes).save(file, "PNG", icc_profile=matrix_profile(DISPLAY_P3))
+    return file.getvalue()
+
+
+def sphere() -> bytes:
+    """A JPEG panorama by its XMP, with a lamp that lies on both sides of the border."""
+    y, x = np.mgrid[0:128, 0:256]
+    far = np.hypot(np.minimum(x, 256 - x) - 4, y - 60)
+    rgb = 90 + 40 * np.sin(x * np.pi / 32)[..., None] + np.clip(40 - far, 0, 9)[..., None] * 30
+    packet = " ".join(f'{name}="{value}"' for name, value in Band().xmp(128, 256).items())
+    file = io.BytesIO()
+    codes = np.clip(rgb * [1.0, 0.95, 0.8], 0, 255).astype(np.uint8)
+    Image.fromarray(codes).save(file, "JPEG", quality=95, xmp=f"<r:D {packet}/>".encode())
+    return file.getvalue()
+
+
+def cutout() -> np.ndarray:
+    """[120, 160, 4] uint8: a lamp of which a part is transparent, one half seen through. Browsers
+    give black for what is wholly transparent, as it is here.
+    """
+    with Image.open(ROOT / "data" / "coffee.png") as image:
+        rgb = np.asarray(image.convert("RGB").crop((150, 100, 310, 220)))
+    y, x = np.mgrid[0:120, 0:160]
+    lamp = np.clip(30 - np.hypot(y - 60, x - 80), 0, 10)[..., None] * 30
+    rgb = np.clip(rgb + lamp, 0, 255).astype(np.uint8)
+    alpha = np.where(x < 70, 0, np.where(x < 85, 128, 255)).astype(np.uint8)
+    return np.concatenate([rgb * (alpha > 0)[..., None], alpha[..., None]], axis=-1)
+
+
+SETTINGS = """
+await state("ready", "failed");
+change(page().getElementById("curve"), "estimated", "change");
+await drop(await file("cutout.png", "image/png"));
+const found = { state: await state("done", "failed"), figures: text("figures") };
+found.exr = await saved("exr");
+page().getElementById("panorama").click();
+await wait(50);
+found.again = [await state("done", "failed"), text("figures")];
+await drop(await file("deep.png", "image/png"));
+found.deep = [await state("done", "failed"), text("figures")];
+return found;
+"""
+
+
 @pytest.fixture(scope="module")
 def dist() -> Path:
     return build()
@@ -97,10 +150,13 @@ def dist() -> Path:
 
 @pytest.fixture(scope="module")
 def photographs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    made = tmp_path_factory.mktemp("photographs") / "turned.jpg"
-    made.write_bytes(turned())
+    folder = tmp_path_factory.mktemp("photographs")
+    pictures = {"turned.jpg": turned, "sphere.jpg": sphere, "wide.png": wide}
+    made = {name: folder / name for name in pictures}
+    for name, path in made.items():
+        path.write_bytes(pictures[name]())
     names = ("rocket.jpg", "night_market_q92.jpg", "white_court.png")
-    return {**{name: ROOT / "data" / name for name in names}, made.name: made}
+    return {**{name: ROOT / "data" / name for name in names}, **made}
 
 
 @pytest.fixture(scope="module")
@@ -118,7 +174,14 @@ def converted(
     return {**found["pictures"], "asked": asked}
 
 
-NAMES = ("rocket.jpg", "night_market_q92.jpg", "white_court.png", "turned.jpg")
+NAMES = (
+    "rocket.jpg",
+    "night_market_q92.jpg",
+    "white_court.png",
+    "turned.jpg",
+    "sphere.jpg",
+    "wide.png",
+)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -148,7 +211,7 @@ def test_the_jpeg_file_is_the_photograph_with_the_same_light(name, converted, ph
     assert saved.measured is not None
     assert saved.chromaticities == photo.chromaticities
     shown = np.abs(np.round(255 * saved.code) - np.round(255 * photo.code))
-    if name in ("rocket.jpg", "night_market_q92.jpg"):  # Their own samples.
+    if name in ("rocket.jpg", "night_market_q92.jpg", "sphere.jpg"):  # Their own samples.
         assert not shown.any()
     assert shown.max() <= 6
     if name == "rocket.jpg":  # Displays decode it by the curve of Adobe RGB.
@@ -158,6 +221,40 @@ def test_the_jpeg_file_is_the_photograph_with_the_same_light(name, converted, ph
     stops = np.log2((np.maximum(light, 0) + 1 / 64) / (result + 1 / 64))
     assert np.sqrt((stops**2).mean()) < 0.05
     assert np.percentile(np.abs(stops), 99.9) < 0.25
+
+
+def test_transparency_curve_and_panorama_are_those_of_the_command(dist, tmp_path):
+    pictures = {"cutout.png": tmp_path / "cutout.png", "deep.png": tmp_path / "deep.png"}
+    codes = cutout()
+    Image.fromarray(codes).save(pictures["cutout.png"])
+    Image.fromarray(codes[..., 0].astype(np.uint16) * 257).save(pictures["deep.png"])
+    found, _ = operated(dist, tmp_path / "served", SETTINGS, pictures)
+    assert found["state"] == "done"
+    assert "transparent" in found["figures"]
+    assert "camera curve" in found["figures"]
+    assert "panorama" not in found["figures"]
+    with OpenEXR.File(str(decoded(found["exr"], tmp_path))) as file:
+        pixels = np.asarray(file.channels()["RGBA"].pixels, np.float32)
+    np.testing.assert_allclose(pixels[..., 3], codes[..., 3] / 255, atol=1e-3)
+    assert not pixels[codes[..., 3] == 0].any()
+    photo = read_photograph(pictures["cutout.png"])
+    predictor = hdrcnn.load(precision="float32")
+    expected = predictor.reconstruct(photo.code, alpha=photo.alpha, camera_curve="estimated")
+    opaque = codes[..., 3] == 255
+    assert expected[opaque].max() > 1.2
+    stops = np.log2((pixels[opaque][:, :3] + 0.01) / (expected[opaque] + 0.01))
+    assert np.abs(stops).max() < 0.05
+    assert found["again"][0] == found["deep"][0] == "done"
+    assert "sides meet" in found["again"][1]
+    assert "16 bits" in found["deep"][1]
+
+
+def test_a_panorama_has_no_seam(converted):
+    light = read_exr(converted["sphere.jpg"]["exr"])
+    assert "sides meet" in converted["sphere.jpg"]["figures"]
+    assert light[60, 0].max() > 1.1
+    seam = np.abs(np.log2(light[50:70, 0] / light[50:70, -1]))
+    assert seam.max() < 0.3
 
 
 def test_what_was_gained_is_told(converted):

@@ -49,17 +49,18 @@ def picture(rows: int, columns: int, radii: list[int]) -> np.ndarray:
         (64, 2100, [5, 20, 9], 1.0),
     ],
 )
-def test_predictions_are_those_of_the_command(rows, columns, radii, scaling):
-    codes = picture(rows, columns, radii)
+@pytest.mark.parametrize("closed", [False, True])
+def test_predictions_are_those_of_the_command(rows, columns, radii, scaling, closed):
+    codes = np.roll(picture(rows, columns, radii), closed * columns // 3, axis=1)
     network = Network("seeing", seeing, None, 32, 0)
-    frame = Frame(codes, 32, scaling, threshold=0.95)
+    frame = Frame(codes, 32, scaling, threshold=0.95, closed=closed, halo=192)
     expected = np.full(codes.shape, np.nan, np.float32)
     for piece, y in resolution.auto(frame, Tiling(network, 0)):
         expected[piece.within(frame.picture)] = y
     found = javascript(
         "resolution.js",
         f"""const {{ Frame }} = await import(v.frame);
-        const frame = new Frame(Uint8Array.from(v.codes), v.rows, v.columns, v.scaling);
+        const frame = new Frame(Uint8Array.from(v.codes), v.rows, v.columns, v.scaling, v.halo);
         const y = new Float32Array(v.codes.length).fill(NaN), shares = [];
         await m.auto(frame, {{ stride: 32, halo: 192, run: {RUN} }}, (of, part) => {{
           for (let row = of.top, from = 0; row < of.bottom; row++) {{
@@ -70,6 +71,7 @@ def test_predictions_are_those_of_the_command(rows, columns, radii, scaling):
         return [Array.from(y, (x) => (Number.isNaN(x) ? null : x)), shares]""",
         frame=(SOURCES / "frame.js").as_uri(),
         codes=codes, rows=rows, columns=columns, scaling=np.broadcast_to(scaling, 3),
+        halo=192 if closed else 0,
     )  # fmt: skip
     y = np.reshape(np.array(found[0], np.float32), codes.shape)
     saturated = (frame.codes(frame.picture) > 0.95).any(axis=-1)
@@ -81,16 +83,19 @@ def test_predictions_are_those_of_the_command(rows, columns, radii, scaling):
 
 
 @settings(max_examples=12)
-@given(full=hnp.arrays(bool, hnp.array_shapes(min_dims=2, max_dims=2, max_side=24)))
-def test_depths_are_distances(full):
+@given(
+    full=hnp.arrays(bool, hnp.array_shapes(min_dims=2, max_dims=2, max_side=24)),
+    closed=st.booleans(),
+)
+def test_depths_are_distances(full, closed):
     rows, columns = full.shape
     found = javascript(
         "resolution.js",
         """const data = Float32Array.from(v.share);
-        return m.depths({ rows: v.rows, columns: v.columns, data }).data""",
-        rows=rows, columns=columns, share=full.astype(float),
+        return m.depths({ rows: v.rows, columns: v.columns, data }, v.closed).data""",
+        rows=rows, columns=columns, share=full.astype(float), closed=closed,
     )  # fmt: skip
-    expected = resolution.depths(full.astype(np.float32))
+    expected = resolution.depths(full.astype(np.float32), closed)
     np.testing.assert_allclose(np.reshape(found, full.shape), expected, rtol=1e-6)
 
 

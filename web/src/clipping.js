@@ -4,7 +4,7 @@
 const LOWEST = 233, PIXELS = 1 << 24, BAND = 32, WINDOW = 24;
 const LEAST = 2e-4, FEWEST = 16, FLAT_RATIO = 3, RATIO = 2.2, FLAT_PEAK = 4, PEAK = 3.5;
 const FLAT_ABOVE = 0.25, ABOVE = 0.7, STEEP = 0.45, EXACT_RATIO = 3, EXACT_WINDOW = 8;
-const SHARED_ABOVE = 1.5, SHARED_FLAT_ABOVE = 0.5, FEW_COLOURS = 8, FEW_SHARE = 0.9, BLACK = 16;
+const SHARED_ABOVE = 1.5, SHARED_FLAT_ABOVE = 0.5, FEW_COLOURS = 8, FEW_SHARE = 0.9, BLACK = 16, TRANSPARENT = 0.5;
 
 /** @typedef {Float64Array} Counts of samples by their code, 256 */
 
@@ -32,9 +32,10 @@ function threes(counts, code) {
  * How many samples have each code: all, and those that differ by at most one code from those to
  * the right of and below them.
  * @param {Uint8Array} data [rows, columns, 3] @param {number} rows @param {number} columns
+ * @param {Uint8Array | null} [alpha] [rows, columns]; transparent pixels are not counted
  * @returns {{counts: Counts[], flat: Counts[]}} of each channel
  */
-export function histograms(data, rows, columns) {
+export function histograms(data, rows, columns, alpha = null) {
   const counts = [0, 1, 2].map(() => new Float64Array(256));
   const flat = [0, 1, 2].map(() => new Float64Array(256));
   let tops = Array.from({ length: Math.ceil(rows / BAND) }, (_, band) => band * BAND);
@@ -47,6 +48,7 @@ export function histograms(data, rows, columns) {
     const bottom = Math.min(top + BAND, rows);
     for (let row = top; row < bottom; row++) {
       for (let column = 0; column < columns; column++) {
+        if (alpha && alpha[row * columns + column] < 255 * TRANSPARENT) continue;
         for (let channel = 0, at = 3 * (row * columns + column); channel < 3; channel++, at++) {
           const code = data[at];
           counts[channel][code]++;
@@ -89,10 +91,11 @@ function isGraphics(counts) {
 /**
  * The codes at which red, green and blue clip; 255: no lower one.
  * @param {Uint8Array} data [rows, columns, 3] @param {number} rows @param {number} columns
+ * @param {Uint8Array | null} [alpha] [rows, columns]
  * @returns {number[]}
  */
-export function clippingCodes(data, rows, columns) {
-  const { counts, flat } = histograms(data, rows, columns);
+export function clippingCodes(data, rows, columns, alpha = null) {
+  const { counts, flat } = histograms(data, rows, columns, alpha);
   const found = counts.map((channel, index) => plateau(channel, flat[index]));
   if (isGraphics(counts) || found.every((code) => code === null)) return [255, 255, 255];
   const shared = Math.max(...found.map((code) => code ?? 0));

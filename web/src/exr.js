@@ -37,8 +37,13 @@ function predicted(raw) {
   return moved;
 }
 
-/** @param {number} rows @param {number} columns @param {Record<string, string>} notes @returns {Uint8Array} */
-function header(rows, columns, notes) {
+/** What else a file holds. @typedef {{alpha?: Uint8Array | null, isSphere?: boolean}} More alpha: [rows, columns], 255 = opaque */
+
+/** @param {number} half its 16 bits, positive, below infinity @returns {number} */
+const halfValue = (half) => (half < 0x400 ? half * 2 ** -24 : (1 + (half & 0x3ff) / 1024) * 2 ** ((half >> 10) - 15));
+
+/** @param {number} rows @param {number} columns @param {Record<string, string>} notes @param {More} more @returns {Uint8Array} */
+function header(rows, columns, notes, { alpha, isSphere }) {
   const text = new TextEncoder(), zero = new Uint8Array(1);
   const numbers = (/** @type {number[]} */ list, /** @type {"setInt32" | "setFloat32"} */ kind) => {
     const view = new DataView(new ArrayBuffer(4 * list.length));
@@ -49,7 +54,7 @@ function header(rows, columns, notes) {
   const real = (/** @type {number[]} */ ...list) => numbers(list, "setFloat32");
   const attribute = (/** @type {string} */ name, /** @type {string} */ type, /** @type {Uint8Array} */ contents) =>
     [text.encode(name), zero, text.encode(type), zero, whole(contents.length), contents];
-  const channels = ["B", "G", "R"].flatMap((name) => [text.encode(name), zero, whole(1, 0, 1, 1)]);
+  const channels = [...(alpha ? ["A"] : []), "B", "G", "R"].flatMap((name) => [text.encode(name), zero, whole(1, 0, 1, 1)]);
   const box = whole(0, 0, columns - 1, rows - 1);
   return joined([
     whole(0x01312f76, 2),
@@ -59,6 +64,7 @@ function header(rows, columns, notes) {
     attribute("compression", "compression", Uint8Array.of(3)),
     attribute("dataWindow", "box2i", box),
     attribute("displayWindow", "box2i", box),
+    ...(isSphere ? attribute("envmap", "envmap", zero) : []),
     attribute("lineOrder", "lineOrder", zero),
     attribute("pixelAspectRatio", "float", real(1)),
     attribute("screenWindowCenter", "v2f", real(0, 0)),
@@ -80,20 +86,24 @@ export function joined(parts) {
 }
 
 /**
- * A file of scanlines, channels R, G and B, Rec. 709.
+ * A file of scanlines, channels R, G and B, Rec. 709, and A, which the others are multiplied by.
  * @param {Float32Array} light [rows, columns, 3], linear, finite; 1.0 = clipping level
  * @param {number} rows @param {number} columns
  * @param {Record<string, string>} notes attributes of type string
+ * @param {More} [more]
  * @returns {Promise<Blob>}
  */
-export async function exr(light, rows, columns, notes) {
-  const head = header(rows, columns, notes), blocks = [];
+export async function exr(light, rows, columns, notes, more = {}) {
+  const head = header(rows, columns, notes, more), blocks = [], { alpha } = more, channels = alpha ? 4 : 3;
+  // By alpha as it is stored: a reader that divides by it gets the light back.
+  const halfAlpha = Uint16Array.from({ length: 256 }, (_, code) => half(code / 255)), share = Array.from(halfAlpha, halfValue);
   for (let top = 0; top < rows; top += BLOCK) {
-    const lines = Math.min(BLOCK, rows - top), halves = new DataView(new ArrayBuffer(6 * lines * columns));
+    const lines = Math.min(BLOCK, rows - top), halves = new DataView(new ArrayBuffer(2 * channels * lines * columns));
     for (let row = 0, to = 0; row < lines; row++) {
-      for (let channel = 2; channel >= 0; channel--) {
-        for (let column = 0; column < columns; column++, to += 2) {
-          halves.setUint16(to, half(light[3 * ((top + row) * columns + column) + channel]), true);
+      for (let channel = channels - 1; channel >= 0; channel--) {
+        for (let column = 0, at = (top + row) * columns; column < columns; column++, at++, to += 2) {
+          const isAlpha = channel === 3, scale = alpha && !isAlpha ? share[alpha[at]] : 1;
+          halves.setUint16(to, alpha && isAlpha ? halfAlpha[alpha[at]] : half(light[3 * at + channel] * scale), true);
         }
       }
     }

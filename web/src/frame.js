@@ -27,11 +27,13 @@ export class Frame {
    * @param {Uint8Array | Uint16Array} data [rows, columns, 3], display-encoded
    * @param {number} rows @param {number} columns
    * @param {number[]} [scaling] of each channel: codes are multiplied by it, and clipped
+   * @param {number} [halo] of a panorama whose left side meets the right: columns by which it goes on at both; 0: of others
    */
-  constructor(data, rows, columns, scaling = [1, 1, 1]) {
+  constructor(data, rows, columns, scaling = [1, 1, 1], halo = 0) {
     this.data = data;
     this.rows = rows;
     this.columns = columns;
+    this.halo = halo;
     const largest = data instanceof Uint8Array ? 255 : 65535;
     /** Codes in [0, 1] by stored value, for each channel. */
     this.tables = scaling.map((factor) => Float32Array.from({ length: largest + 1 }, (_, code) => Math.min(Math.fround(code / largest) * factor, 1)));
@@ -42,13 +44,19 @@ export class Frame {
     return region(0, this.rows, 0, this.columns);
   }
 
-  /** The picture filled up to multiples. @param {number} multiple @returns {Region} */
+  /** The picture filled up to multiples; a closed one begins left of it. @param {number} multiple @returns {Region} */
   bounds(multiple) {
-    return region(0, Math.ceil(this.rows / multiple) * multiple, 0, Math.ceil(this.columns / multiple) * multiple);
+    const right = Math.ceil((this.columns + this.halo) / multiple) * multiple;
+    return region(0, Math.ceil(this.rows / multiple) * multiple, -this.halo, right);
+  }
+
+  /** The picture's own column that stands in one beyond it. @param {number} index @returns {number} */
+  column(index) {
+    return this.halo ? ((index % this.columns) + this.columns) % this.columns : mirrored(index, this.columns);
   }
 
   /**
-   * @param {Region} of may go beyond the right and the bottom
+   * @param {Region} of may go beyond the right and the bottom, and of a closed picture the left
    * @param {Float32Array[]} [tables] for each channel, by stored value
    * @returns {Float32Array} [rows, columns, 3]: codes in [0, 1], or what other tables say
    */
@@ -57,7 +65,7 @@ export class Frame {
     for (let row = of.top, to = 0; row < of.bottom; row++) {
       const line = mirrored(row, this.rows) * this.columns;
       for (let column = 0; column < columns; column++, to += 3) {
-        const from = 3 * (line + mirrored(of.left + column, this.columns));
+        const from = 3 * (line + this.column(of.left + column));
         codes[to] = red[this.data[from]];
         codes[to + 1] = green[this.data[from + 1]];
         codes[to + 2] = blue[this.data[from + 2]];
@@ -73,7 +81,7 @@ export class Frame {
     for (let row = 0; row < 2 * rows; row++) {
       const line = mirrored(row, this.rows) * this.columns;
       for (let column = 0; column < 2 * columns; column++) {
-        const at = 3 * (line + mirrored(column, this.columns));
+        const at = 3 * (line + this.column(column));
         if (tables[0][codes[at]] > limit || tables[1][codes[at + 1]] > limit || tables[2][codes[at + 2]] > limit) {
           data[(row >> 1) * columns + (column >> 1)] += 0.25;
         }
@@ -94,7 +102,7 @@ export class Frame {
         }
       }
     }
-    return new Frame(half, rows, columns);
+    return new Frame(half, rows, columns, undefined, this.halo);
   }
 }
 

@@ -2,7 +2,6 @@
 // hdrcnn/tiles/guided.py: K. He, J. Sun, "Fast guided filter", 2015 (arXiv:1505.00996).
 
 import { area, common, divided, grown, region } from "./frame.js";
-import { cut } from "./tiles.js";
 
 /** @typedef {import("./frame.js").Region} Region @typedef {import("./frame.js").Frame} Frame */
 
@@ -100,14 +99,17 @@ export class Reduced {
    * @param {Region} of @param {Float32Array} codes [rows, columns, 3] there @returns {Float32Array} [rows, columns, 3]
    */
   enlarged(of, codes) {
-    const { factor, frame } = this, part = common(grown(divided(of, factor), RADIUS + 1), frame.picture);
-    const rows = part.bottom - part.top, columns = part.right - part.left, weight = new Float32Array(rows * columns);
+    const { factor, frame } = this, wide = grown(divided(of, factor), RADIUS + 1);
+    const part = common(wide, frame.halo ? { ...wide, top: 0, bottom: frame.rows } : frame.picture);
+    const rows = part.bottom - part.top, columns = part.right - part.left, weight = new Float32Array(rows * columns), y = new Float32Array(3 * rows * columns);
     for (let row = 0, to = 0; row < rows; row++) {
       for (let column = 0; column < columns; column++, to++) {
-        weight[to] = this.weight[(part.top + row) * frame.columns + part.left + column] + NOTHING;
+        const from = (part.top + row) * frame.columns + frame.column(part.left + column);
+        weight[to] = this.weight[from] + NOTHING;
+        for (let channel = 0; channel < 3; channel++) y[3 * to + channel] = this.logHdr[3 * from + channel];
       }
     }
-    const y = cut(this.logHdr, frame.picture, part), own = frame.codes(part), slope = slopes(y, own, weight, rows, columns);
+    const own = frame.codes(part), slope = slopes(y, own, weight, rows, columns);
     const layers = new Float32Array(7 * rows * columns);
     for (let pixel = 0; pixel < weight.length; pixel++) {
       for (let channel = 0; channel < 3; channel++) {

@@ -23,7 +23,12 @@ export const srgbEncode = (light) => (light <= 0.0031308 ? 12.92 * light : 1.055
 export const inverseCameraCurve = (code, n = 0.9, s = 0.6) => ((s * code) / (1 + s - code)) ** (1 / n);
 
 /** By name: codes in [0, 1] to linear in [0, 1]. @type {Record<string, (code: number) => number>} */
-export const LINEARISATIONS = { srgb: srgbDecode, mean_curve: (code) => inverseCameraCurve(code), square: (code) => code * code };
+export const LINEARISATIONS = {
+  srgb: srgbDecode,
+  mean_curve: (code) => inverseCameraCurve(code),
+  square: (code) => code * code,
+  styled: (code) => inverseCameraCurve(code, 0.79, 0.77), // sRGB with an S-shaped picture style.
+};
 
 /** y = log(H + 1/255) back to linear H. @param {number} y @returns {number} */
 export const logDecode = (y) => Math.exp(y) - LOG_OFFSET;

@@ -52,9 +52,9 @@ async function hasGpu() {
 /**
  * @param {Uint8Array} file @param {URL} folder where the runtime's .wasm files are
  * @param {boolean} gpu by WebGPU
- * @returns {Promise<(codes: Float32Array, rows: number, columns: number) => Promise<Float32Array>>}
+ * @returns {Promise<(values: Float32Array, dims: number[]) => Promise<Float32Array>>}
  */
-async function session(file, folder, gpu) {
+export async function session(file, folder, gpu) {
   const ort = gpu ? await import("onnxruntime-web/webgpu") : await import("onnxruntime-web/wasm");
   const name = gpu ? "ort-wasm-simd-threaded.asyncify.wasm" : "ort-wasm-simd-threaded.wasm";
   ort.env.wasm.wasmPaths = { wasm: new URL(name, folder).href };
@@ -64,14 +64,17 @@ async function session(file, folder, gpu) {
   const made = await ort.InferenceSession.create(file, {
     executionProviders: [gpu ? "webgpu" : "wasm"], enableMemPattern: false,
   });
-  return async (codes, rows, columns) => {
-    const image = new ort.Tensor("float32", codes, [1, rows, columns, 3]);
+  return async (values, dims) => {
+    const image = new ort.Tensor("float32", values, dims);
     const { result } = await made.run({ image });
-    const values = /** @type {Float32Array} */ (await result.getData());
+    const found = /** @type {Float32Array} */ (await result.getData());
     result.dispose();
-    return values;
+    return found;
   };
 }
+
+/** @param {Awaited<ReturnType<typeof session>>} compute @returns {Network["run"]} */
+const ofPictures = (compute) => (codes, rows, columns) => compute(codes, [1, rows, columns, 3]);
 
 /**
  * A network by WebGPU where there is one, else, or if that fails, by WebAssembly.
@@ -81,10 +84,10 @@ async function session(file, folder, gpu) {
 export async function load(file, folder) {
   const told = facts(file), stride = told.stride, halo = Math.ceil(told.halo / stride) * stride;
   const network = { facts: told, stride, halo, device: "WebAssembly", run: /** @type {Network["run"]} */ (async () => new Float32Array()) };
-  const byCpu = async () => Object.assign(network, { run: await session(file, folder, false), device: "WebAssembly" });
+  const byCpu = async () => Object.assign(network, { run: ofPictures(await session(file, folder, false)), device: "WebAssembly" });
   if (!(await hasGpu())) return byCpu();
   try {
-    const byGpu = await session(file, folder, true);
+    const byGpu = ofPictures(await session(file, folder, true));
     await byGpu(new Float32Array(3 * stride * stride), stride, stride);
     /** @type {Network["run"]} */
     const run = (...part) => byGpu(...part).catch(async (error) => {

@@ -7,7 +7,7 @@
 const element = (id) => /** @type {T} */ (document.getElementById(id));
 const drop = element("drop"), message = element("message"), bar = /** @type {HTMLProgressElement} */ (element("bar")), card = element("card");
 const input = /** @type {HTMLInputElement} */ (element("file")), exposure = /** @type {HTMLInputElement} */ (element("exposure"));
-const wipe = /** @type {HTMLInputElement} */ (element("wipe")), curve = /** @type {HTMLSelectElement} */ (element("curve"));
+const wipe = /** @type {HTMLInputElement} */ (element("wipe")), curve = /** @type {HTMLSelectElement} */ (element("curve")), panorama = /** @type {HTMLInputElement} */ (element("panorama"));
 const canvas = /** @type {HTMLCanvasElement} */ (element("canvas")), view = element("view"), save = element("save");
 
 const STEPS = 4096;
@@ -96,13 +96,20 @@ function drawSoon() {
   });
 }
 
+/** @type {Record<string, string>} */
+const CURVES = { srgb: "sRGB", mean_curve: "mean of cameras", styled: "sRGB with an S-shaped style" };
+
 /** @param {any} figures @returns {string[]} */
-function told({ rows, columns, saturated, before, after, clips, device, hasGainMap }) {
+function told({ rows, columns, saturated, before, after, clips, device, hasGainMap, curve, hasAlpha, bits, closes }) {
   const stops = before > 0 && after > 0 ? Math.log2(after / before) : 0;
   return [
     `${stops >= 0 ? "+" : "\u2212"}${Math.abs(stops).toFixed(1)} stops`, `peak ${before.toFixed(2)} → ${after.toFixed(2)}`,
     `${(100 * saturated).toFixed(1)}% saturated`, `${columns}×${rows}`, `by ${device}`,
     ...(Math.min(...clips) < 255 ? [`clips at ${[...new Set(clips)].join(", ")}`] : []),
+    ...(curve ? [`camera curve: ${CURVES[curve]}`] : []),
+    ...(closes ? ["panorama: its sides meet"] : columns === 2 * rows ? ["twice as wide as high: a panorama? tick it in the settings"] : []),
+    ...(hasAlpha ? ["transparent in the EXR; a JPEG cannot be"] : []),
+    ...(bits > 8 ? [`8 of its ${bits} bits are read here; the command reads all`] : []),
     ...(hasGainMap ? ["its own gain map is not read here; the command keeps it"] : []),
   ];
 }
@@ -116,7 +123,7 @@ async function open(file) {
   bar.hidden = false;
   document.body.dataset.state = "busy";
   try {
-    const { photograph, result, figures } = await ask({ file, curve: curve.value });
+    const { photograph, result, figures } = await ask({ file, curve: curve.value, panorama: panorama.checked });
     held = { name: file.name.replace(/\.[^.]*$/, "") || "photograph", photograph, result };
     card.hidden = false;
     view.style.setProperty("--ratio", `${result.width / result.height}`);
@@ -169,7 +176,7 @@ if (typeof WebAssembly !== "object" || typeof OffscreenCanvas !== "function" || 
     if (file) open(file);
     else say("That is no file; drop a photograph from a folder.", true);
   });
-  curve.addEventListener("change", () => chosen && open(chosen));
+  for (const setting of [curve, panorama]) setting.addEventListener("change", () => chosen && open(chosen));
   save.addEventListener("click", ({ target }) => {
     const format = /** @type {HTMLElement} */ (target).dataset.format;
     if (format === "exr" || format === "ultrahdr") download(format);

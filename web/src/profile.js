@@ -70,7 +70,7 @@ export async function profileOf(data) {
     }
     return parts.length ? joined(parts.sort((a, b) => a[12] - b[12]).map((part) => part.subarray(14))) : null;
   }
-  if (head.startsWith("\x89PNG")) {
+  if (head.startsWith("PNG\r\n", 1)) { // Browsers read the byte before it, as latin1, as \u2030.
     for (let at = 8; at + 12 <= data.length; at += 12 + view.getUint32(at)) {
       const kind = text(data.subarray(at + 4, at + 8)), contents = data.subarray(at + 8, at + 8 + view.getUint32(at));
       if (kind === "IDAT") return null;

@@ -58,18 +58,24 @@ function distances(costs) {
 
 /**
  * The distance of each cell to the next one that is less than half saturated, in cells.
- * @param {Cells} saturated @returns {Cells}
+ * @param {Cells} saturated @param {boolean} [closed] the left side meets the right @returns {Cells}
  */
-export function depths({ rows, columns, data }) {
+export function depths({ rows, columns, data }, closed = false) {
   const squared = Float64Array.from(data, (share) => (share >= 0.5 ? Infinity : 0)), found = new Float32Array(data.length);
   if (squared.every((value) => value === Infinity)) return { rows, columns, data: found.fill(Math.max(rows, columns)) };
-  for (let row = 0; row < rows; row++) squared.set(distances(squared.slice(row * columns, (row + 1) * columns)), row * columns);
+  for (let row = 0; row < rows; row++) {
+    const line = squared.slice(row * columns, (row + 1) * columns);
+    squared.set(closed ? distances(thrice(line)).subarray(columns, 2 * columns) : distances(line), row * columns);
+  }
   for (let column = 0; column < columns; column++) {
     const line = distances(Float64Array.from({ length: rows }, (_, row) => squared[row * columns + column]));
     line.forEach((value, row) => { found[row * columns + column] = Math.sqrt(value); });
   }
   return { rows, columns, data: found };
 }
+
+/** @param {Float64Array} line @returns {Float64Array} side by side */
+const thrice = (line) => Float64Array.from({ length: 3 * line.length }, (_, i) => line[i % line.length]);
 
 /** @param {Cells} a @param {Cells} b @param {(a: number, b: number) => boolean} by @returns {Cells} 0 or 1 */
 const where = (a, b, by) => ({ ...a, data: a.data.map((value, i) => Number(by(value, b.data[i]))) });
@@ -84,7 +90,7 @@ export async function auto(frame, network, take, progress = () => {}) {
   const { stride } = network, saturated = frame.saturated();
   const cells = where(byBlocks(saturated, stride / 2, max), saturated, (value) => value > 0);
   if (!cells.data.some(Boolean)) return;
-  const depth = depths(byBlocks(saturated, CELL / 2, mean));
+  const depth = depths(byBlocks(saturated, CELL / 2, mean), frame.halo > 0);
   depth.data.forEach((value, i) => { depth.data[i] = CELL * value; });
   const deepest = depth.data.reduce((a, b) => Math.max(a, b), 0);
   const levels = Math.ceil(Math.log2(Math.min(Math.max(deepest / RIM, 1), Math.max(1, Math.max(frame.rows, frame.columns) / SMALLEST))));
@@ -130,7 +136,7 @@ export async function auto(frame, network, take, progress = () => {}) {
     const of = common(times(box, stride), frame.picture);
     for (let top = of.top; top < of.bottom; top += 256) {
       const strip = { ...of, top, bottom: Math.min(top + 256, of.bottom) };
-      take(strip, mixed(depth, smaller, strip, frame.codes(strip), null));
+      take(strip, mixed(frame, depth, smaller, strip, null));
     }
   }
   // These last: what lies in both is right here.
@@ -138,7 +144,7 @@ export async function auto(frame, network, take, progress = () => {}) {
     take(of, y);
     if (!smaller.length) return;
     for (const part of deepParts(depth, of)) {
-      take(part, mixed(depth, smaller, part, frame.codes(part), cut(y, of, part)));
+      take(part, mixed(frame, depth, smaller, part, cut(y, of, part)));
     }
   });
 }
@@ -161,12 +167,15 @@ function deepParts(depth, of) {
 
 /**
  * y of all sizes, mixed by depth.
- * @param {Cells} depth @param {Reduced[]} smaller @param {Region} of @param {Float32Array} codes there
+ * @param {Frame} frame @param {Cells} depth @param {Reduced[]} smaller @param {Region} of
  * @param {Float32Array | null} logHdr that at native size, null if it is not needed
  * @returns {Float32Array} [rows, columns, 3]
  */
-function mixed(depth, smaller, of, codes, logHdr) {
-  const levels = enlarge(depth.data, depth.rows, depth.columns, 1, CELL, of).map((value) =>
+function mixed(frame, depth, smaller, of, logHdr) {
+  const codes = frame.codes(of), beside = frame.halo ? 1 : 0, { rows, columns } = depth, wide = columns + 2 * beside;
+  const cells = beside ? Float32Array.from({ length: rows * wide }, (_, i) => depth.data[Math.floor(i / wide) * columns + (((i % wide) - 1 + columns) % columns)]) : depth.data;
+  const place = region(of.top, of.bottom, of.left + beside * CELL, of.right + beside * CELL);
+  const levels = enlarge(cells, rows, wide, 1, CELL, place).map((value) =>
     Math.min(Math.max(Math.log2(Math.max(value / RIM, 1)), logHdr ? 0 : 1), smaller.length));
   const share = (/** @type {number} */ pixel, /** @type {number} */ level) => Math.max(1 - Math.abs(levels[pixel] - level), 0);
   const found = new Float32Array(codes.length);

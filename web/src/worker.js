@@ -2,11 +2,13 @@
 // seen and what is to be saved goes out. Nothing is fetched but files of the page's own folder.
 
 import { clippingCodes } from "./clipping.js";
+import { choice, statistics } from "./curve.js";
 import { exr } from "./exr.js";
+import { bitsOf, isLossy, isPanorama } from "./file.js";
 import { Frame } from "./frame.js";
 import { about, isJpeg, samplesOnly, withProfile } from "./jpeg.js";
 import { HALF_MAX, LINEARISATIONS, THRESHOLD, reconstructLight, srgbDecode } from "./light.js";
-import { load } from "./network.js";
+import { load, session } from "./network.js";
 import { IDENTITY, profileOf, toRec709, transformed } from "./profile.js";
 import { auto } from "./resolution.js";
 import { paste } from "./tiles.js";
@@ -25,6 +27,7 @@ class UserError extends Error {}
  * @typedef {object} Conversion
  * @property {Frame} frame codes, scaled so that 1.0 is where they clip
  * @property {Float32Array} base [pixels, 3] linear, in the file's primaries: the photograph as displays show it
+ * @property {Uint8Array | null} alpha [pixels], null: opaque
  * @property {Float32Array} light [pixels, 3] linear, in the file's primaries: the result
  * @property {import("./profile.js").Matrix} matrix from there to Rec. 709
  * @property {Uint8Array | null} profile the file's, if its primaries are others
@@ -33,36 +36,39 @@ class UserError extends Error {}
  * @property {Awaited<ReturnType<typeof load>>} network
  */
 
-/** @type {Map<string, ReturnType<typeof load>>} */
-const networks = new Map();
+/** @type {Map<string, Promise<any>>} what was made of files of the page's folder, by name */
+const loaded = new Map();
 /** @type {Conversion | null} */
 let last = null;
 
-/** @param {string} name @returns {ReturnType<typeof load>} */
-function network(name) {
-  const found = networks.get(name) ?? (async () => {
+/** @template T @param {string} name @param {(file: Uint8Array, folder: URL) => Promise<T>} by @returns {Promise<T>} */
+function network(name, by) {
+  const found = loaded.get(name) ?? (async () => {
     const answer = await fetch(new URL(name, FOLDER));
     if (!answer.ok) throw new UserError(`${name}: not found beside the page (${answer.status}); build the page again`);
-    return load(new Uint8Array(await answer.arrayBuffer()), FOLDER);
+    return by(new Uint8Array(await answer.arrayBuffer()), FOLDER);
   })();
-  networks.set(name, found);
-  found.catch(() => networks.delete(name));
+  loaded.set(name, found);
+  found.catch(() => loaded.delete(name));
   return found;
 }
 
-/** Whether a file was compressed with losses: JPEG, lossy WebP, AVIF, HEIC. @param {Uint8Array} data @returns {boolean} */
-function isLossy(data) {
-  const text = new TextDecoder("latin1").decode(data.subarray(0, 4096));
-  if (text.startsWith("RIFF")) return /VP8[ L]/.exec(text)?.[0] === "VP8 ";
-  return isJpeg(data) || text.startsWith("ftyp", 4);
+/**
+ * The camera curve that fits a photograph best. @param {Uint8Array} data [rows, columns, 3] @param {number} rows @param {number} columns
+ * @param {number[]} scaling @returns {Promise<string>} one of `LINEARISATIONS`
+ */
+async function estimated(data, rows, columns, scaling) {
+  const compute = await network("camera_curve.onnx", (file, folder) => session(file, folder, false));
+  const row = statistics(data, rows, columns, scaling);
+  return choice((await compute(row, [1, row.length])).subarray(2)); // After n and s.
 }
 
 /**
  * @param {File} file @param {boolean} own the file's own codes, else converted to sRGB
- * @returns {Promise<{data: Uint8Array, rows: number, columns: number}>} upright, 8 bits
+ * @returns {Promise<{data: Uint8Array, alpha: Uint8Array | null, rows: number, columns: number}>} upright, 8 bits; alpha null: opaque
  */
 async function decoded(file, own) {
-  const bitmap = await createImageBitmap(file, { colorSpaceConversion: own ? "none" : "default" }).catch(() => {
+  const bitmap = await createImageBitmap(file, { colorSpaceConversion: own ? "none" : "default", premultiplyAlpha: "none" }).catch(() => {
     throw new UserError("not a picture that this browser reads; give PNG, JPEG, WebP or AVIF");
   });
   const { width: columns, height: rows } = bitmap;
@@ -74,12 +80,14 @@ async function decoded(file, own) {
   context.drawImage(bitmap, 0, 0);
   bitmap.close();
   const four = context.getImageData(0, 0, columns, rows).data, data = new Uint8Array(3 * rows * columns);
+  const alpha = new Uint8Array(rows * columns);
   for (let from = 0, to = 0; to < data.length; from += 4, to += 3) {
+    alpha[from / 4] = four[from + 3];
     data[to] = four[from];
     data[to + 1] = four[from + 1];
     data[to + 2] = four[from + 2];
   }
-  return { data, rows, columns };
+  return { data, alpha: alpha.every((value) => value === 255) ? null : alpha, rows, columns };
 }
 
 /** @param {Uint8ClampedArray} four [rows, columns, 4] @param {number} rows @param {number} columns @returns {Promise<Uint8Array>} a JPEG without a profile */
@@ -121,17 +129,18 @@ function reduced(light, rows, columns) {
 }
 
 /**
- * @param {{file: File, curve: string}} request
+ * @param {{file: File, curve: string, panorama: boolean}} request curve: one of `LINEARISATIONS`, or estimated
  * @param {(text: string, share?: number) => void} say
  */
-async function convert({ file, curve }, say) {
+async function convert({ file, curve: asked, panorama }, say) {
   last = null;
   say("Reading the photograph");
   const bytes = new Uint8Array(await file.arrayBuffer());
   const profile = await profileOf(bytes), matrix = profile && toRec709(profile);
-  const { data, rows, columns } = await decoded(file, Boolean(matrix));
-  const codes = clippingCodes(data, rows, columns);
-  const frame = new Frame(data, rows, columns, codes.map((code) => 255 / code));
+  const { data, alpha, rows, columns } = await decoded(file, Boolean(matrix));
+  const codes = clippingCodes(data, rows, columns, alpha), scaling = codes.map((code) => 255 / code);
+  const curve = asked === "estimated" ? await estimated(data, rows, columns, scaling) : asked;
+  const frame = new Frame(data, rows, columns, scaling);
   const linear = frame.tables.map((table) => table.map(LINEARISATIONS[curve])), display = Float32Array.from({ length: 256 }, (_, code) => srgbDecode(code / 255));
   const light = new Float32Array(data.length), base = new Float32Array(data.length);
   let saturated = 0;
@@ -146,14 +155,15 @@ async function convert({ file, curve }, say) {
   }
   const primaries = matrix ?? IDENTITY, before = peak(transformed(light, primaries));
   say("Loading the network");
-  const found = await network(isLossy(bytes) ? "hdrcnn_jpeg.onnx" : "hdrcnn.onnx");
+  const found = await network(isLossy(bytes) ? "hdrcnn_jpeg.onnx" : "hdrcnn.onnx", load);
+  if (panorama || isPanorama(bytes)) frame.halo = found.halo;
   say("Reconstructing", 0);
   await auto(frame, found, (of, y) => {
     const measured = frame.codes(of, linear);
     paste(light, frame.picture, reconstructLight(frame.codes(of), measured, y, found.facts.record.blend), of);
   }, (share) => say("Reconstructing", share));
   for (let i = 0; i < light.length; i++) light[i] = Math.min(light[i], HALF_MAX);
-  last = { frame, base, light, curve, matrix: primaries, profile: primaries === IDENTITY ? null : profile, file: bytes, network: found };
+  last = { frame, alpha, base, light, curve, matrix: primaries, profile: primaries === IDENTITY ? null : profile, file: bytes, network: found };
   const after = peak(transformed(light, primaries));
   const jpeg = isJpeg(bytes) ? about(bytes) : null;
   return {
@@ -162,6 +172,7 @@ async function convert({ file, curve }, say) {
     figures: {
       rows, columns, saturated: saturated / (rows * columns), before, after,
       clips: codes, device: found.device, weights: found.facts.sha256, hasGainMap: Boolean(jpeg?.hasGainMap),
+      curve: asked === "estimated" ? curve : null, hasAlpha: Boolean(alpha), bits: bitsOf(bytes), closes: frame.halo > 0,
     },
   };
 }
@@ -169,10 +180,10 @@ async function convert({ file, curve }, say) {
 /** @param {"exr" | "ultrahdr"} format @returns {Promise<Blob>} */
 async function saved(format) {
   if (!last) throw new UserError("nothing is converted yet");
-  const { frame, base, light, curve, matrix, profile, file, network: { facts } } = last, { rows, columns, data } = frame;
+  const { frame, alpha, base, light, curve, matrix, profile, file, network: { facts } } = last, { rows, columns, data } = frame;
   if (format === "exr") {
     const comments = `hdrcnn, in a browser; weights ${facts.sha256}; camera curve ${curve}`;
-    return exr(transformed(light, matrix), rows, columns, { comments });
+    return exr(transformed(light, matrix), rows, columns, { comments }, { alpha, isSphere: frame.halo > 0 && columns === 2 * rows });
   }
   if (Math.max(rows, columns) > 65535) throw new UserError("more rows or columns than a JPEG holds; save an EXR");
   const found = gainMap(base, shown(last));
