@@ -26,7 +26,7 @@ from hdrcnn.readers.panorama import Band
 from hdrcnn.review import Entry
 from hdrcnn.review.exposure_strip import write_exposure_strip
 from hdrcnn.tiles.frame import Frame
-from hdrcnn.tiles.regions import Region
+from hdrcnn.tiles.geometry import Region
 from hdrcnn.writers import WRITERS, Picture
 from hdrcnn.writers.display import write_png
 from hdrcnn.writers.exr import HALF_MAX

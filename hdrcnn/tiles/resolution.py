@@ -17,10 +17,9 @@ from collections.abc import Iterator
 import numpy as np
 
 from hdrcnn.tiles.frame import Frame
-from hdrcnn.tiles.geometry import enlarge
+from hdrcnn.tiles.geometry import Region, enlarge
 from hdrcnn.tiles.guided import Reduced
-from hdrcnn.tiles.regions import Region, cover
-from hdrcnn.tiles.tiling import Tiling
+from hdrcnn.tiles.tiling import Tiling, cover
 
 WORKING_SIZE = 1024
 """The longest side of the picture at `working`, about, in pixels."""

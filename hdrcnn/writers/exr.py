@@ -16,7 +16,7 @@ import OpenEXR
 
 from hdrcnn.files import ImageError, finished_whole, not_written
 from hdrcnn.readers.exif import Camera
-from hdrcnn.tiles.regions import strips
+from hdrcnn.tiles.geometry import strips
 from hdrcnn.writers import Options
 from hdrcnn.writers.picture import Picture, check
 from hdrcnn.writers.whole import exr_attributes

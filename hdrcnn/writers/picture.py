@@ -21,7 +21,7 @@ from hdrcnn.colour.transfer import CameraCurve, linearise, srgb_decode
 from hdrcnn.files import ImageError
 from hdrcnn.readers.exif import Camera
 from hdrcnn.readers.panorama import Band
-from hdrcnn.tiles.regions import strips
+from hdrcnn.tiles.geometry import strips
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

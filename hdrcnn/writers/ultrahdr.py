@@ -23,7 +23,7 @@ from hdrcnn.files import ImageError, finished_whole
 from hdrcnn.readers import exif
 from hdrcnn.readers.jpeg_markers import APP1, COMMENT
 from hdrcnn.readers.pillow import own_limit
-from hdrcnn.tiles.regions import strips
+from hdrcnn.tiles.geometry import strips
 from hdrcnn.writers import Options, gain_map, jpeg_segments, notes
 from hdrcnn.writers.metadata import PANORAMA_SPACE, exif_block, xmp_packet
 from hdrcnn.writers.picture import Picture, check, code_strip, rec709, shown
