@@ -26,7 +26,7 @@ from hdrcnn.colour.transfer import ESTIMATED, CameraCurve
 from hdrcnn.files import ImageError, NoRoomError
 from hdrcnn.predict.runtime import DeviceError
 from hdrcnn.readers.hdr import read_exr
-from hdrcnn.readers.panorama import Band
+from hdrcnn.readers.metadata import Band
 from hdrcnn.readers.photograph import Photograph, as_stored, read_photograph
 from hdrcnn.review import Entry
 from hdrcnn.tiles.frame import Frame

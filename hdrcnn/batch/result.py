@@ -21,8 +21,7 @@ from hdrcnn.colour.primaries import REC709, Chromaticities, linear_to_rec709, lu
 from hdrcnn.colour.transfer import CameraCurve, linearise, to_display
 from hdrcnn.files import ImageError
 from hdrcnn.predict.blend import THRESHOLD, mask
-from hdrcnn.readers.exif import Camera
-from hdrcnn.readers.panorama import Band
+from hdrcnn.readers.metadata import Band, Camera
 from hdrcnn.review import Entry
 from hdrcnn.review.exposure_strip import write_exposure_strip
 from hdrcnn.tiles.frame import Frame

@@ -32,7 +32,7 @@ from hdrcnn.predict.exposure_stack import (
     restore_darkness,
 )
 from hdrcnn.predict.radiance import merge
-from hdrcnn.readers.exif import Camera
+from hdrcnn.readers.metadata import Camera
 from hdrcnn.tiles.tiling import Tiling
 from hdrcnn.writers import WRITERS, Picture, Writer
 from hdrcnn.writers.display import write_exposure

@@ -15,7 +15,7 @@ import numpy as np
 import OpenEXR
 
 from hdrcnn.files import ImageError, finished_whole, not_written
-from hdrcnn.readers.exif import Camera
+from hdrcnn.readers.metadata import Camera
 from hdrcnn.tiles.geometry import strips
 from hdrcnn.writers import Options
 from hdrcnn.writers.picture import Picture, check

@@ -10,9 +10,8 @@ import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from hdrcnn.files import ImageError, real
+from hdrcnn.files import ImageError, is_folder, real
 from hdrcnn.readers.hdr import HDR_SUFFIXES
-from hdrcnn.readers.kinds import is_folder
 
 NAMED = 8
 """Names that a line gives."""

@@ -21,7 +21,7 @@ import numpy as np
 
 from hdrcnn.colour.transfer import srgb_decode
 from hdrcnn.files import ImageError, finished_whole
-from hdrcnn.readers.kinds import LDR_SUFFIXES
+from hdrcnn.readers.folders import LDR_SUFFIXES
 from hdrcnn.readers.photograph import read_ldr
 from training_code.scenes.collection import Collection, Scene, StoredScene
 from training_code.scenes.files import SceneFile, chosen_files, none_usable
