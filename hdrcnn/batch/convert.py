@@ -15,11 +15,10 @@ import numpy as np
 
 from hdrcnn import review
 from hdrcnn.batch.choose import Networks, sha256
-from hdrcnn.batch.job import FIGURES, Outcome, Settings, image_error
+from hdrcnn.batch.job import FIGURES, FileState, Films, Outcome, Settings, Source, image_error
 from hdrcnn.batch.plan import Job
 from hdrcnn.batch.recipe import Making, check_place, standing
 from hdrcnn.batch.result import Result, curve_of, levels_of
-from hdrcnn.batch.source import FileState, Films, Source
 from hdrcnn.colour.clipping_level import UNCLIPPED, Levels, clipping_levels, factors
 from hdrcnn.colour.measured import Measured, SensorLight
 from hdrcnn.colour.transfer import ESTIMATED, CameraCurve

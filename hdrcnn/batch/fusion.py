@@ -13,10 +13,9 @@ import numpy as np
 from hdrcnn import review as report
 from hdrcnn.batch.choose import sha256
 from hdrcnn.batch.convert import Conversion
-from hdrcnn.batch.job import FIGURES, Outcome, Settings
+from hdrcnn.batch.job import FIGURES, FileState, Outcome, Settings, Source
 from hdrcnn.batch.recipe import Making, standing
 from hdrcnn.batch.result import curve_record
-from hdrcnn.batch.source import FileState, Source
 from hdrcnn.colour.clipping_level import UNCLIPPED
 from hdrcnn.colour.primaries import REC709, linear_to_rec709, luminance_weights
 from hdrcnn.colour.transfer import srgb_decode, srgb_encode

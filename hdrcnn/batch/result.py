@@ -11,10 +11,9 @@ from typing import Any
 import numpy as np
 
 from hdrcnn import review
-from hdrcnn.batch.job import PREVIEW_ENDINGS, Settings
+from hdrcnn.batch.job import PREVIEW_ENDINGS, Settings, Source
 from hdrcnn.batch.plan import Job
 from hdrcnn.batch.recipe import Making, software
-from hdrcnn.batch.source import Source
 from hdrcnn.colour.clipping_level import Levels
 from hdrcnn.colour.measured import Measured, SensorLight
 from hdrcnn.colour.primaries import REC709, Chromaticities, linear_to_rec709, luminance_weights

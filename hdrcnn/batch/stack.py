@@ -14,11 +14,10 @@ import numpy as np
 
 from hdrcnn.batch.choose import sha256
 from hdrcnn.batch.convert import Conversion
-from hdrcnn.batch.job import Outcome, Settings
+from hdrcnn.batch.job import Outcome, Settings, Source
 from hdrcnn.batch.plan import Job
 from hdrcnn.batch.recipe import making_of
 from hdrcnn.batch.result import Result
-from hdrcnn.batch.source import Source
 from hdrcnn.colour.transfer import CameraCurve
 from hdrcnn.predict.exposure_stack import (
     FILES,

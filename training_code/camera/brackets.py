@@ -19,8 +19,8 @@ import numpy as np
 from scipy.ndimage import gaussian_filter, map_coordinates
 
 from training_code.camera import jpeg
+from training_code.camera.camera import TooBlackError
 from training_code.camera.development import CURVES, Development, develop
-from training_code.camera.exposure import TooBlackError
 from training_code.camera.settings import check_number, check_range
 
 MOST_FRAMES = 9

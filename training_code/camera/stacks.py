@@ -14,8 +14,8 @@ import dataclasses
 import numpy as np
 
 from training_code.camera import jpeg
+from training_code.camera.camera import Exposure, expose
 from training_code.camera.development import Development, apply_curve, develop
-from training_code.camera.exposure import Exposure, expose
 from training_code.camera.settings import check_number, check_range
 
 EXPOSURES = 5

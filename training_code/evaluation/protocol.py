@@ -25,7 +25,7 @@ from PIL import Image
 
 from hdrcnn.colour.transfer import luminance, srgb_encode
 from training_code.camera import CURVES, Development, develop, expose, picture_style, sense
-from training_code.camera.exposure import exposure_gain
+from training_code.camera.camera import exposure_gain
 from training_code.camera.projection import perspective_view, resized_crop
 from training_code.scenes.collection import Scene
 from training_code.scenes.views import Views

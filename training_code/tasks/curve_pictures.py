@@ -27,7 +27,7 @@ from training_code.camera import (
     photograph,
     picture_style,
 )
-from training_code.camera.exposure import exposure_gain
+from training_code.camera.camera import exposure_gain
 from training_code.camera.projection import perspective_view, resized_crop
 from training_code.evaluation.protocol import FixedViews
 from training_code.scenes.collection import Scene
