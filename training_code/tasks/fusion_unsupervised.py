@@ -21,21 +21,20 @@ from training_code.losses.mef_ssim import mef_ssim_loss
 from training_code.scenes.collection import Scene
 from training_code.scenes.views import Views
 from training_code.tasks import task
-from training_code.tasks.fusion_brackets import BracketBatches, HeldOut
+from training_code.tasks.fusion_brackets import BracketBatches, cells
 from training_code.tasks.fusion_settings import Fusion as Settings
 from training_code.tasks.fusion_unsupervised_settings import Config, Terms
+from training_code.tasks.held_out import HeldOut
 from training_code.tasks.settings import Running
 from training_code.tasks.task import Tensors
 
 
-class Trainee(task.Trainee):
+class Trainee(task.Weighted):
     """Brackets, `frames` uint8 [N, K, S, S, 3], to loss."""
 
     def __init__(self, network: keras.Model, terms: Terms) -> None:
-        super().__init__(network)
+        super().__init__(network, terms.weights())
         self.terms = terms
-        self.weights_of_terms = {n: w for n, w in terms.weights().items() if w}
-        self.means = {name: keras.metrics.Mean(name=name) for name in self.weights_of_terms}
 
     def call(self, batch: Tensors, training: bool | None = None) -> Tensors:
         """The terms by name, [N] each."""
@@ -49,21 +48,6 @@ class Trainee(task.Trainee):
             "weighted_ssim": lambda: weighted_ssim_loss(grey, fused, self.terms.gamma),
         }
         return {name: known[name]() for name in self.weights_of_terms}
-
-    def cost(self, answer: Tensors) -> Any:
-        return sum(weight * answer[name] for name, weight in self.weights_of_terms.items())
-
-    def figures(self, answer: Tensors) -> None:
-        """Each term by its name."""
-        log_terms(self.means, answer)
-
-
-def log_terms(means: dict[str, keras.metrics.Mean], answer: Tensors) -> None:
-    """Updates the mean of each term. Each replica adds the same, of which a batch counts once."""
-    share = 1.0 / task.replicas()
-    for name, mean in means.items():
-        value = task.over_replicas(ops.mean(answer[name])) * share
-        mean.update_state(value, sample_weight=share)
 
 
 def looks(config: Settings) -> tuple[Views, int]:
@@ -133,7 +117,14 @@ def watch(
 
     held = held_brackets(config, scenes, watched.running.validation_crops)
     return [
-        HeldOut(held, lambda x: fused_codes(watched.network, x), figures, watched, config.epochs)
+        HeldOut(
+            held,
+            lambda batch: fused_codes(watched.network, batch["frames"]),
+            figures,
+            cells,
+            watched,
+            config.epochs,
+        )
     ]
 
 
