@@ -353,13 +353,21 @@ class Conversion:
         else:
             folder.make(place)
 
-    def _check_folder(self) -> None:
-        """Where the folder of all results is gone, that is the error, whatever else seemed so."""
+    def _unwritten(self) -> Outcome | None:
+        """The outcome if nothing was written. If the folder of all results is gone, that is the
+        error, whatever else seemed so.
+        """
         try:
             if self.job.folder is not None:
                 self.job.folder.check()
         except NoRoomError as error:
             self.error = error
+        if self.error is not None:
+            no_room = isinstance(self.error, NoRoomError)
+            return Outcome(self.job, str(self.error), no_room, seconds=self.seconds)
+        if self.kept is not None:
+            return dataclasses.replace(self.kept, seconds=self.seconds)
+        return None
 
     def write(self) -> Outcome:
         """The files, and what came of it."""
@@ -371,12 +379,8 @@ class Conversion:
                 self.figures = {name: figures[name] for name in FIGURES}
                 if self.settings.report_room:
                     self.figures["entry"] = self.result.entry(self.job, self.settings.report_room)
-        self._check_folder()
-        if self.error is not None:
-            no_room = isinstance(self.error, NoRoomError)
-            return Outcome(self.job, str(self.error), no_room, seconds=self.seconds)
-        if self.kept is not None:
-            return dataclasses.replace(self.kept, seconds=self.seconds)
+        if (outcome := self._unwritten()) is not None:
+            return outcome
         fault = self.photograph.gain_map_fault
         return Outcome(
             self.job,

@@ -115,6 +115,19 @@ def hardware(parser: Parser) -> Group:
     return group
 
 
+def paths(arguments: argparse.Namespace, what: str = "pictures, folders or patterns") -> list[str]:
+    """All that are given, by position or by --im_dir. what: they name. Raises UsageError."""
+    found = [*arguments.paths, *arguments.im_dir]
+    if not found:
+        raise UsageError(f"no PATH given; name {what}, see --help")
+    return found
+
+
+def options(arguments: argparse.Namespace) -> Options:
+    """How files are written. Raises ValueError."""
+    return Options(**{f.name: getattr(arguments, f.name) for f in dataclasses.fields(Options)})
+
+
 def place(arguments: argparse.Namespace) -> Place | None:
     """Where workers are wanted; None: this process does the work. Raises UsageError, ValueError."""
     asked = {field.name: getattr(arguments, field.name) for field in dataclasses.fields(Place)}

@@ -23,6 +23,7 @@ from training_code.camera.settings import (
     Key,
     Part,
     Settings,
+    Stored,
     check_number,
     check_range,
     generator,
@@ -109,6 +110,57 @@ def sense(linear: np.ndarray, noise_sd: float, rng: np.random.Generator) -> np.n
 
 
 @dataclasses.dataclass(frozen=True)
+class PhotonCamera:
+    """Cameras with photon noise and without jitter of colours, those of brackets and of exposure
+    stacks. Ranges are uniform where nothing else is said.
+    """
+
+    noise_sd: tuple[float, float] = (0.0, 0.006)
+    """Standard deviation of the read noise, clipping levels."""
+    photons: tuple[float, float] = (5e3, 1e5)
+    """Electrons at the clipping level, uniform in the logarithm; the variance of photon noise is
+    light over them."""
+    curves: tuple[float, float, float] = (0.4, 0.3, 0.3)
+    """Shares of the camera curves, see `development.CURVES`."""
+    jpeg: tuple[float, float] = (85, 95)
+    """Qualities."""
+    jpeg_share: float = 0.5
+    """Of the photographs that are JPEG."""
+
+    def __post_init__(self) -> None:
+        check_range("noise_sd", self.noise_sd, 0.0, 1.0)
+        check_range("photons", self.photons, 1.0, 1e9)
+        check_range("jpeg", self.jpeg, 1, 100)
+        check_number("jpeg_share", self.jpeg_share, 0.0, 1.0)
+        _ = self.development  # Raises ValueError.
+
+    @property
+    def development(self) -> Development:
+        """Of which curve and JPEG are drawn."""
+        return Development(curves=self.curves, jpeg=self.jpeg, hue_sd=0.0, saturation_sd=0.0)
+
+
+@dataclasses.dataclass(frozen=True)
+class PhotonShot(Stored):
+    """Every number of one of their photographs. All are plain Python numbers."""
+
+    noise_sd: float
+    photons: float
+    noise_seed: int
+
+    @property
+    def rng(self) -> np.random.Generator:
+        """Of the noise; the cheapest generator at hand."""
+        return np.random.Generator(np.random.SFC64(self.noise_seed))
+
+    def photograph(self, linear: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """Codes, uint8, of light [H, W, 3] float32, >= 0, 1.0 = clipping level."""
+        spread = np.sqrt(self.noise_sd**2 + np.minimum(linear, 1.0) / self.photons)
+        noise = rng.standard_normal(linear.shape, np.float32)
+        return stored(add_noise(linear, spread, noise).astype(np.float32), self)
+
+
+@dataclasses.dataclass(frozen=True)
 class Camera:
     """The distributions a photograph is drawn from. The defaults are the published ones."""
 
@@ -139,6 +191,14 @@ def recolour(linear: np.ndarray, settings: Settings) -> np.ndarray:
     return linear
 
 
+def stored(linear: np.ndarray, settings: Stored) -> np.ndarray:
+    """Light [H, W, 3] float32, 1.0 = clipping level, as the codes of a file: uint8."""
+    codes = develop(linear, settings.n, settings.s, settings.curve, settings.strength)
+    if settings.jpeg_quality:
+        codes = jpeg.round_trip(codes, settings.jpeg_quality, settings.subsampled)
+    return codes
+
+
 def photograph(linear: np.ndarray, settings: Settings) -> tuple[np.ndarray, np.ndarray]:
     """The whole chain.
 
@@ -151,7 +211,4 @@ def photograph(linear: np.ndarray, settings: Settings) -> tuple[np.ndarray, np.n
     # The cheapest generator at hand: the noise is the dearest part of the camera.
     rng = np.random.Generator(np.random.SFC64(settings.noise_seed))
     target = recolour(sense(exposed, settings.noise_sd, rng), settings)
-    codes = develop(target, settings.n, settings.s, settings.curve, settings.strength)
-    if settings.jpeg_quality:
-        codes = jpeg.round_trip(codes, settings.jpeg_quality, settings.subsampled)
-    return codes, np.minimum(target, np.float32(settings.peak))
+    return stored(target, settings), np.minimum(target, np.float32(settings.peak))

@@ -27,7 +27,25 @@ def generator(key: Key, part: Part) -> np.random.Generator:
 
 
 @dataclasses.dataclass(frozen=True)
-class Settings:
+class Stored:
+    """How light becomes the codes of a file. All are plain Python numbers."""
+
+    curve: int
+    """Index into `development.CURVES`."""
+    n: float
+    """Exponent of the published curve."""
+    s: float
+    """Shoulder of the published curve."""
+    strength: float
+    """Of the picture style; 0 for curves without one."""
+    jpeg_quality: int
+    """1 to 100; 0: no JPEG."""
+    subsampled: bool
+    """JPEG stores chroma at half size (4:2:0), else at full size (4:4:4)."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings(Stored):
     """Every number the camera uses for one photograph. All are plain Python numbers."""
 
     unclipped: float
@@ -44,18 +62,6 @@ class Settings:
     """Turn of the hue, degrees."""
     saturation: float
     """Added to the saturation."""
-    curve: int
-    """Index into `development.CURVES`."""
-    n: float
-    """Exponent of the published curve."""
-    s: float
-    """Shoulder of the published curve."""
-    strength: float
-    """Of the picture style; 0 for curves without one."""
-    jpeg_quality: int
-    """1 to 100; 0: no JPEG."""
-    subsampled: bool
-    """JPEG stores chroma at half size (4:2:0), else at full size (4:4:4)."""
 
 
 def check_range(
