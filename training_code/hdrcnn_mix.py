@@ -54,7 +54,7 @@ def mix(parts: Sequence[tuple[float, Path]]) -> tuple[dict[str, np.ndarray], Met
     """The weighted mean of files, array by array, float32, with the metadata of the first and the
     scenes that any of them was trained on.
 
-    parts: share and file of each. Raises WeightsError where the shares do not make 1, a file
+    parts: share and file of each. Raises WeightsError if the shares do not make 1, a file
     cannot be used, or two are not for the same network.
     """
     shares = [share for share, _ in parts]

@@ -94,7 +94,7 @@ class Conversion:
         return self
 
     def _look(self) -> None:
-        """Whether the result is there already. Raises ImageError where none can be written."""
+        """Whether the result is there already. Raises ImageError if none can be written."""
         if not is_text(self.job.stem):
             raise ImageError(f"{self.job.source}: its name is not UTF-8; rename it")
         if not self.settings.overwrite:

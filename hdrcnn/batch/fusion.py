@@ -164,7 +164,7 @@ class Fusion(Conversion):
         return codes, known
 
     def reconstruct(self) -> "Fusion":
-        """Raises WeightsError or DeviceError where a network cannot be had."""
+        """Raises WeightsError or DeviceError if a network cannot be had."""
         if self._pending:
             with self._step():
                 self._fuse()

@@ -194,7 +194,7 @@ class Stack(Conversion):
         return np.float32 if self.settings.bits == 16 else super()._dtype
 
     def reconstruct(self) -> "Stack":
-        """Raises WeightsError or DeviceError where a network cannot be had."""
+        """Raises WeightsError or DeviceError if a network cannot be had."""
         if not self._pending:
             return self
         method = self.settings.method

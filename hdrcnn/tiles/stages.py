@@ -39,7 +39,9 @@ class Reach:
     """Input rows besides, on both sides."""
 
     def needs(self, first: int, last: int) -> tuple[int, int]:
-        """The input rows behind output rows [first, last); may reach beyond the input's ends."""
+        """The input rows that output rows [first, last) follow from; they may reach beyond its
+        ends.
+        """
         low, high = first * self.down // self.up, -(-last * self.down // self.up)
         low, high = low - self.halo, high + self.halo
         # Whole blocks of a pooling, whatever comes before it in the stage.

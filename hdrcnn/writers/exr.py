@@ -152,7 +152,7 @@ def write(path: Path, picture: Picture, options: Options) -> None:
 
 
 def read_notes(path: Path) -> dict[str, str]:
-    """The notes of a file. Raises OSError, ValueError or struct.error where it is none."""
+    """The notes of a file. Raises OSError, ValueError or struct.error if it is none."""
     with path.open("rb") as file:
         header = exr_attributes(file)
     prefix = PREFIX.encode()

@@ -67,7 +67,7 @@ SECRETS = {
 @pytest.mark.parametrize("kind", SECRETS)
 @pytest.mark.parametrize("options", [{"progressive": True}, {"restart_marker_blocks": 2}, {}])
 def test_nothing_but_samples_and_tables_is_kept_before_or_between_the_scans(kind, options):
-    """Behind the end of image too; each sample stays as it is."""
+    """After the end of image too; each sample stays as it is."""
     data = jpeg(photograph(), **options)
     expected = np.asarray(Image.open(io.BytesIO(data)))
     clean = b"".join(jpeg_segments.samples_only(data))

@@ -8,7 +8,7 @@
       -> frames [K, h, w, 3] uint8, darkest first
 
 Everything that is drawn is drawn from one generator, everything else is pure. A photograph that
-was linearised serves as light too: decoded, exposed and clipped anew, it loses what a camera would
+was linearised serves as light too: decoded, exposed and clipped again, it loses what a camera would
 lose. A power of its codes would destroy nothing and train nothing.
 """
 
@@ -176,7 +176,7 @@ def _mover(count: int, rng: np.random.Generator) -> Mover:
 def metered(light: np.ndarray) -> np.float32:
     """The gain that takes the median of light [H, W, 3] to middle grey.
 
-    Raises TooBlackError where that median is 0.
+    Raises TooBlackError if that median is 0.
     """
     median = float(np.median(light.max(axis=-1)))
     if not median > 0.0:
@@ -232,7 +232,7 @@ def take(light: np.ndarray, bracket: Bracket, other: np.ndarray | None = None) -
     """The frames of a bracket, [K, H, W, 3] uint8.
 
     light: [H, W, 3] float32, linear, >= 0, any unit; other: likewise, of which a mover is cut out;
-    needed where there is one. Raises TooBlackError where the light cannot be metered.
+    needed where there is one. Raises TooBlackError if the light cannot be metered.
     """
     gain, rng, frames = float(metered(light)), bracket.rng, []
     for index, homography in enumerate(bracket.homographies):

@@ -53,7 +53,7 @@ def expose(linear: np.ndarray, unclipped: float) -> np.ndarray:
     """Scale so that the share `unclipped` in (0, 1) of the samples lies below 1.0.
 
     linear: [H, W, 3] float32, any unit, >= 0. Returns the same shape, 1.0 = clipping level.
-    Raises TooBlackError where that level of the image is black.
+    Raises TooBlackError if that level of the image is black.
     """
     return linear * exposure_gain(linear, unclipped)
 
@@ -204,8 +204,8 @@ def photograph(linear: np.ndarray, settings: Settings) -> tuple[np.ndarray, np.n
 
     linear: [H, W, 3] float32, any unit, >= 0.
     Returns the picture, uint8 codes [H, W, 3], and its target, float32 [H, W, 3] linear with
-    1.0 = clipping level, taken behind the sensor, white balance and colour jitter, capped at
-    `settings.peak`. Raises TooBlackError where the image is too black to be exposed.
+    1.0 = clipping level, taken after the sensor, white balance and colour jitter, capped at
+    `settings.peak`. Raises TooBlackError if the image is too black to be exposed.
     """
     exposed = expose(linear, settings.unclipped)
     # The cheapest generator at hand: the noise is the dearest part of the camera.

@@ -49,7 +49,7 @@ class Settings(Stored):
     """Every number the camera uses for one photograph. All are plain Python numbers."""
 
     unclipped: float
-    """Share of the samples below the clipping level, behind the exposure."""
+    """Share of the samples below the clipping level, after the exposure."""
     noise_sd: float
     """Of the sensor, in clipping levels."""
     noise_seed: int

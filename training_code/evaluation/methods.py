@@ -184,7 +184,7 @@ def build_methods(
     """All rows in the order of the table. single: one condition is evaluated. curves: weights of
     the network that estimates camera curves; without it the rows that need it are left out.
 
-    Raises ValueError where two rows share a name, WeightsError where weights cannot be used.
+    Raises ValueError where two rows share a name, WeightsError if weights cannot be used.
     """
     estimator = None
     names = [*DO_NOTHING, *OPERATORS, *CEILINGS, *(named.name for named in [*params, *folders])]

@@ -200,7 +200,7 @@ def exposed_truth(view: View, condition: Condition, known: np.ndarray | None = N
     known: [H, W, 1] bool, the pixels of which the condition's share is clipped; without it all.
 
     Rounded to half floats, as in the file: the figures can be worked out again from the files.
-    Raises ValueError where the view is too black to be exposed.
+    Raises ValueError if the view is too black to be exposed.
     """
     if known is None or known.all():
         exposed = expose(view.linear, 1.0 - condition.clipped)

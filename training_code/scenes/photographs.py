@@ -52,7 +52,7 @@ class LdrScene(StoredScene):
 
 
 def measured(path: Path) -> Facts:
-    """What decides whether a photograph is usable. Raises ImageError where it cannot be read."""
+    """What decides whether a photograph is usable. Raises ImageError if it cannot be read."""
     codes = read_ldr(path)
     above = codes >= SATURATED
     saturated = np.count_nonzero(above[..., 0] | above[..., 1] | above[..., 2])
@@ -67,7 +67,7 @@ def _encoded(rows: Iterable[tuple]) -> bytes:
 
 
 def _rows(content: bytes) -> Iterator[list[str]]:
-    """What `_encoded` was given, behind the line of the columns; ends at what is no CSV."""
+    """What `_encoded` was given, after the line of the columns; ends at what is no CSV."""
     text = content.decode("utf-8", errors="surrogateescape")
     # Names may hold what Python takes for the end of a line: `newline` leaves that to CSV.
     with contextlib.suppress(csv.Error):

@@ -69,7 +69,7 @@ def prepare(
 ) -> Sequence[Scene]:
     """The scenes themselves."""
     if running.render:
-        raise ValueError("--render: exposure stacks are taken by NumPy; leave it away")
+        raise ValueError("--render: exposure stacks are taken by NumPy; leave it out")
     return scenes
 
 

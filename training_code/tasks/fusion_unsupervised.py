@@ -65,7 +65,7 @@ def prepare(
 ) -> Sequence[Scene]:
     """The scenes themselves."""
     if running.render:
-        raise ValueError("--render: brackets are taken by NumPy; leave it away")
+        raise ValueError("--render: brackets are taken by NumPy; leave it out")
     return scenes
 
 

@@ -94,7 +94,7 @@ class DeviceCamera(keras.layers.Layer):
         Returns the pictures, [N, size, size, 3] float32, 8-bit codes / 255, and their targets,
         float32, linear, 1.0 = clipping level, capped at each shot's peak, NaN where the scene's
         source was clipped. A shot too black to be
-        exposed is a black picture with a black target. Raises TypeError where a dtype policy has
+        exposed is a black picture with a black target. Raises TypeError if a dtype policy has
         rounded the shots.
         """
         if keras.backend.standardize_dtype(shots["yaw"].dtype) != "float32":
