@@ -170,7 +170,7 @@ def _folder(folder: Path, single: bool) -> Predict:
         hdr = read_exr(path)
         if hdr.shape != code.shape:
             raise ImageError(
-                f"{path}: {hdr.shape[1]}x{hdr.shape[0]} pixels where the photograph has "
+                f"{path}: {hdr.shape[1]}x{hdr.shape[0]} pixels, but the photograph has "
                 f"{code.shape[1]}x{code.shape[0]}; results must keep its size"
             )
         return hdr

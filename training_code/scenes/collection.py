@@ -211,7 +211,7 @@ def usable_pixels(path: Path, smallest: int, views: Views | None = None) -> tupl
         rows, columns = pixels.shape[:2]
         if min(rows, columns) < smallest:
             raise ImageError(
-                f"{path}: {columns}x{rows} pixels where the shorter side needs {smallest}; give a "
+                f"{path}: {columns}x{rows} pixels, but the shorter side needs {smallest}; give a "
                 "larger version"
             )
         # One value that is not a number makes both of these so.

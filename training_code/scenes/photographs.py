@@ -127,7 +127,7 @@ def _unusable(file: SceneFile, facts: Facts, smallest: int) -> str:
     rows, columns, _, flat = facts
     if min(rows, columns) < smallest:
         return (
-            f"{file.path}: {columns}x{rows} pixels where the shorter side needs {smallest}; give a "
+            f"{file.path}: {columns}x{rows} pixels, but the shorter side needs {smallest}; give a "
             "larger version"
         )
     return f"{file.path}: holds one value everywhere; remove it" if flat else ""

@@ -114,7 +114,7 @@ class Running:
         False, "Take the pictures on the accelerator, with all scenes in its memory."
     )
     devices: int = setting(
-        0, "To train on, of each process; 0: all GPUs, or the CPU where there are none."
+        0, "To train on, of each process; 0: all GPUs, or the CPU if there are none."
     )
     coordinator: str = setting("", "Several hosts (JAX): host:port of process 0.")
     processes: int = setting(
