@@ -16,10 +16,9 @@ from training_code.losses.exposure_stack import l1
 from training_code.scenes.collection import Scene
 from training_code.tasks import adversarial, task
 from training_code.tasks.exposure_gan_settings import Config
-from training_code.tasks.exposure_stack import looks, prepare
 from training_code.tasks.held_out import HeldOut
 from training_code.tasks.stack_batches import StackBatches, answer_of, held_out, in_codes
-from training_code.tasks.task import Tensors
+from training_code.tasks.task import Tensors, looks, prepare
 
 __all__ = ["batches", "export", "looks", "network", "prepare", "trainee", "watch"]
 

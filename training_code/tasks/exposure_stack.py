@@ -3,7 +3,6 @@ times as JPEG; judged as exposures two and four stops brighter show it, and by a
 """
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import keras
@@ -16,15 +15,13 @@ from hdrcnn.models.exposure_stack import BOUND, LIGHT, darkness
 from hdrcnn.models.metadata import ExposureStack
 from training_code.losses.exposure_stack import dark_l1, shown_at
 from training_code.scenes.collection import Scene
-from training_code.scenes.views import Views
 from training_code.tasks import adversarial, task
 from training_code.tasks.exposure_stack_settings import Config
 from training_code.tasks.held_out import HeldOut
-from training_code.tasks.settings import Running
 from training_code.tasks.stack_batches import StackBatches, answer_of, held_out, in_codes
-from training_code.tasks.stack_settings import Stack as Settings
-from training_code.tasks.task import Tensors
+from training_code.tasks.task import Tensors, looks, prepare
 
+__all__ = ["batches", "export", "looks", "network", "prepare", "trainee", "watch"]
 STOPS = 4.0
 """Of the exposure that is watched."""
 
@@ -54,23 +51,9 @@ class Trainee(adversarial.Judged):
         return ops.stack([shown_at(code, k, ops) for k in self.stops], axis=1)
 
 
-def looks(config: Settings) -> tuple[Views, int]:
-    """As the crops of the training need."""
-    return config.views, config.size
-
-
 def network(config: Config) -> keras.Model:
     """With fresh weights."""
     return exposure_stack.build(config.base_channels)
-
-
-def prepare(
-    config: Settings, scenes: Sequence[Scene], folder: Path, running: Running
-) -> Sequence[Scene]:
-    """The scenes themselves."""
-    if running.render:
-        raise ValueError("--render: exposure stacks are taken by NumPy; leave it out")
-    return scenes
 
 
 def trainee(network: keras.Model, config: Config, material: Any = None) -> Trainee:

@@ -5,7 +5,6 @@ measures are: the blend of grey is the grey of the blend.
 """
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import keras
@@ -19,14 +18,14 @@ from training_code.evaluation.fusion_metrics import mef_ssim, order_reversal
 from training_code.losses.fusion import weighted_ssim_loss
 from training_code.losses.mef_ssim import mef_ssim_loss
 from training_code.scenes.collection import Scene
-from training_code.scenes.views import Views
 from training_code.tasks import task
 from training_code.tasks.fusion_brackets import BracketBatches, cells
 from training_code.tasks.fusion_settings import Fusion as Settings
 from training_code.tasks.fusion_unsupervised_settings import Config, Terms
 from training_code.tasks.held_out import HeldOut
-from training_code.tasks.settings import Running
-from training_code.tasks.task import Tensors
+from training_code.tasks.task import Tensors, looks, prepare
+
+__all__ = ["batches", "export", "looks", "network", "prepare", "trainee", "watch"]
 
 
 class Trainee(task.Weighted):
@@ -50,23 +49,9 @@ class Trainee(task.Weighted):
         return {name: known[name]() for name in self.weights_of_terms}
 
 
-def looks(config: Settings) -> tuple[Views, int]:
-    """As the crops of the training need."""
-    return config.views, config.size
-
-
 def network(config: Config) -> keras.Model:
     """With fresh weights."""
     return fusion.weight_maps(config.base_channels)
-
-
-def prepare(
-    config: Settings, scenes: Sequence[Scene], folder: Path, running: Running
-) -> Sequence[Scene]:
-    """The scenes themselves."""
-    if running.render:
-        raise ValueError("--render: brackets are taken by NumPy; leave it out")
-    return scenes
 
 
 def trainee(network: keras.Model, config: Config, material: Any = None) -> Trainee:

@@ -93,6 +93,20 @@ def load(name: str) -> Task:
     return cast(Task, importlib.import_module(f"training_code.tasks.{name}"))
 
 
+def looks(config: Any) -> tuple[Views, int]:
+    """Of tasks that look at scenes as the crops of their training need."""
+    return config.views, config.size
+
+
+def prepare(
+    config: Any, scenes: Sequence[Scene], folder: Path, running: Running
+) -> Sequence[Scene]:
+    """Of tasks whose material are the scenes themselves."""
+    if running.render:
+        raise ValueError("--render: this task's pictures are taken by NumPy; leave it out")
+    return scenes
+
+
 class Trainee(keras.Model):
     """Batches to loss, around the network, which is all that is ever saved.
 
