@@ -124,6 +124,16 @@ def partner(folder: Path, kind: str, name: str) -> Path:
     return found[0]
 
 
+def held_brackets(
+    config: Fusion, scenes: Sequence[Scene], count: int, *, truth: bool = False
+) -> list[dict[str, np.ndarray]]:
+    """Brackets of held-out scenes, the same in every epoch and run, one a batch."""
+    taken = BracketBatches(
+        scenes, config, steps=count, repeat_epoch=True, share=(0, config.batch), truth=truth
+    )
+    return [taken[index] for index in range(count)]
+
+
 def cells(batch: dict[str, np.ndarray], fused: np.ndarray) -> list[np.ndarray]:
     """Of a bracket for a sheet: its darkest and brightest frame, the result, and the truth if there
     is one; [S, S, 3] uint8.

@@ -21,9 +21,8 @@ from training_code.evaluation.fusion_metrics import psnr, ssim
 from training_code.losses.fusion import SUPERVISED
 from training_code.scenes.collection import Scene
 from training_code.tasks import task
-from training_code.tasks.fusion_brackets import BracketBatches, Triples, cells
+from training_code.tasks.fusion_brackets import BracketBatches, Triples, cells, held_brackets
 from training_code.tasks.fusion_supervised_settings import Config
-from training_code.tasks.fusion_unsupervised import held_brackets
 from training_code.tasks.held_out import HeldOut
 from training_code.tasks.task import Tensors, looks, prepare
 

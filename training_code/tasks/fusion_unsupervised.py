@@ -19,8 +19,7 @@ from training_code.losses.fusion import weighted_ssim_loss
 from training_code.losses.mef_ssim import mef_ssim_loss
 from training_code.scenes.collection import Scene
 from training_code.tasks import task
-from training_code.tasks.fusion_brackets import BracketBatches, cells
-from training_code.tasks.fusion_settings import Fusion as Settings
+from training_code.tasks.fusion_brackets import BracketBatches, cells, held_brackets
 from training_code.tasks.fusion_unsupervised_settings import Config, Terms
 from training_code.tasks.held_out import HeldOut
 from training_code.tasks.task import Tensors, looks, prepare
@@ -62,16 +61,6 @@ def trainee(network: keras.Model, config: Config, material: Any = None) -> Train
 def batches(config: Config, material: Sequence[Scene], place: task.Place) -> BracketBatches:
     """Brackets of the scenes."""
     return BracketBatches(material, config, steps=config.steps, **vars(place))
-
-
-def held_brackets(
-    config: Settings, scenes: Sequence[Scene], count: int, *, truth: bool = False
-) -> list[dict[str, np.ndarray]]:
-    """Brackets of held-out scenes, the same in every epoch and run, one a batch."""
-    taken = BracketBatches(
-        scenes, config, steps=count, repeat_epoch=True, share=(0, config.batch), truth=truth
-    )
-    return [taken[index] for index in range(count)]
 
 
 def fused_codes(network: keras.Model, frames: np.ndarray) -> np.ndarray:
