@@ -144,7 +144,7 @@ def shard(arguments: argparse.Namespace) -> Shard | None:
     if arguments.shard is None:
         return None
     asked = Shard.parse(arguments.shard)
-    if asked.of > 1 and arguments.report:
+    if asked.of > 1 and getattr(arguments, "report", False):
         raise UsageError("--shard with --report: it needs all pictures; leave one of them out")
     return asked
 
