@@ -33,7 +33,7 @@ from absl import flags
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from hdrcnn.files import ImageError
-from hdrcnn.readers.kinds import kind_of
+from hdrcnn.readers.decoded import kind_of
 from hdrcnn.readers.photograph import read_photograph, upright
 from training_code.console import run
 

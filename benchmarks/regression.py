@@ -6,7 +6,7 @@ reads   weights/hdrcnn.npz, data/truth/*.exr, benchmarks/regression.json
 prints  every figure beside the committed one; exit status 1 where one fell by more than its
         confidence interval
 
-    python benchmarks/regression.py --update    writes benchmarks/regression.json anew
+    python benchmarks/regression.py --update    rewrites benchmarks/regression.json
 """
 
 import sys

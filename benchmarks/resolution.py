@@ -72,7 +72,7 @@ class Photograph:
     """A photograph of an HDR file, and what a reconstruction of it is worth."""
 
     def __init__(self, file: Path, clipped: float) -> None:
-        """clipped: share of the samples. Raises ImageError, and ValueError where too dark."""
+        """clipped: share of the samples. Raises ImageError, and ValueError if too dark."""
         from training_code.camera import expose
         from training_code.evaluation.protocol import BASE, Protocol, photograph
 

@@ -37,11 +37,10 @@ import hdrcnn
 from hdrcnn.batch import dask_engine
 from hdrcnn.batch.choose import Networks
 from hdrcnn.batch.convert import Conversion
-from hdrcnn.batch.job import Outcome, Settings
+from hdrcnn.batch.job import Films, Outcome, Settings
 from hdrcnn.batch.machines import FarmError, Place
 from hdrcnn.batch.plan import Job, plan
 from hdrcnn.batch.run import convert_all
-from hdrcnn.batch.source import Films
 from hdrcnn.console import quietly
 from training_code.console import run
 

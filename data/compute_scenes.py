@@ -30,7 +30,7 @@ from absl import flags
 
 from hdrcnn.colour.transfer import MEAN_CURVE_N, MEAN_CURVE_S
 from hdrcnn.files import ImageError
-from hdrcnn.readers.panorama import Band
+from hdrcnn.readers.metadata import Band
 from hdrcnn.writers.display import write_png
 from hdrcnn.writers.exr import write_exr
 from hdrcnn.writers.metadata import panorama_xmp

@@ -92,6 +92,22 @@ def is_regular(path: Path) -> bool:
         return False
 
 
+def is_folder(entry: os.DirEntry[str]) -> bool:
+    """Links followed; one that leads round in a circle is none."""
+    try:
+        return entry.is_dir()
+    except OSError:
+        return False
+
+
+def is_directory(path: Path) -> bool:
+    """As `is_folder`, of any path; one that may not be looked at is none."""
+    try:
+        return path.is_dir()
+    except (OSError, ValueError):
+        return False
+
+
 def digest(path: Path) -> str:
     """SHA-256 of a file's bytes, hexadecimal. Raises OSError."""
     found = hashlib.sha256()

@@ -15,18 +15,17 @@ import numpy as np
 
 from hdrcnn import review
 from hdrcnn.batch.choose import Networks, sha256
-from hdrcnn.batch.job import FIGURES, Outcome, Settings, image_error
+from hdrcnn.batch.job import FIGURES, FileState, Films, Outcome, Settings, Source, image_error
 from hdrcnn.batch.plan import Job
 from hdrcnn.batch.recipe import Making, check_place, standing
 from hdrcnn.batch.result import Result, curve_of, levels_of
-from hdrcnn.batch.source import FileState, Films, Source
 from hdrcnn.colour.clipping_level import UNCLIPPED, Levels, clipping_levels, factors
 from hdrcnn.colour.measured import Measured, SensorLight
 from hdrcnn.colour.transfer import ESTIMATED, CameraCurve
 from hdrcnn.files import ImageError, NoRoomError
 from hdrcnn.predict.runtime import DeviceError
 from hdrcnn.readers.hdr import read_exr
-from hdrcnn.readers.panorama import Band
+from hdrcnn.readers.metadata import Band
 from hdrcnn.readers.photograph import Photograph, as_stored, read_photograph
 from hdrcnn.review import Entry
 from hdrcnn.tiles.frame import Frame
@@ -95,7 +94,7 @@ class Conversion:
         return self
 
     def _look(self) -> None:
-        """Whether the result is there already. Raises ImageError where none can be written."""
+        """Whether the result is there already. Raises ImageError if none can be written."""
         if not is_text(self.job.stem):
             raise ImageError(f"{self.job.source}: its name is not UTF-8; rename it")
         if not self.settings.overwrite:
@@ -355,13 +354,21 @@ class Conversion:
         else:
             folder.make(place)
 
-    def _check_folder(self) -> None:
-        """Where the folder of all results is gone, that is the error, whatever else seemed so."""
+    def _unwritten(self) -> Outcome | None:
+        """The outcome if nothing was written. If the folder of all results is gone, that is the
+        error, whatever else seemed so.
+        """
         try:
             if self.job.folder is not None:
                 self.job.folder.check()
         except NoRoomError as error:
             self.error = error
+        if self.error is not None:
+            no_room = isinstance(self.error, NoRoomError)
+            return Outcome(self.job, str(self.error), no_room, seconds=self.seconds)
+        if self.kept is not None:
+            return dataclasses.replace(self.kept, seconds=self.seconds)
+        return None
 
     def write(self) -> Outcome:
         """The files, and what came of it."""
@@ -373,12 +380,8 @@ class Conversion:
                 self.figures = {name: figures[name] for name in FIGURES}
                 if self.settings.report_room:
                     self.figures["entry"] = self.result.entry(self.job, self.settings.report_room)
-        self._check_folder()
-        if self.error is not None:
-            no_room = isinstance(self.error, NoRoomError)
-            return Outcome(self.job, str(self.error), no_room, seconds=self.seconds)
-        if self.kept is not None:
-            return dataclasses.replace(self.kept, seconds=self.seconds)
+        if (outcome := self._unwritten()) is not None:
+            return outcome
         fault = self.photograph.gain_map_fault
         return Outcome(
             self.job,

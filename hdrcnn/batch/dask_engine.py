@@ -24,11 +24,10 @@ from typing import TYPE_CHECKING
 
 from hdrcnn import _version
 from hdrcnn.batch.choose import Networks, sha256
-from hdrcnn.batch.job import Outcome, Settings
+from hdrcnn.batch.job import Film, Films, Outcome, Settings
 from hdrcnn.batch.machines import LEAST, FarmError, Place
 from hdrcnn.batch.plan import Job
 from hdrcnn.batch.run import begin, settle
-from hdrcnn.batch.source import Film, Films
 from hdrcnn.predict.exposure_stack import FILES
 from hdrcnn.predict.fusion import NETWORKS
 from hdrcnn.weights import CURVES, JPEG, SHIPPED, VIDEO

@@ -13,15 +13,14 @@ import numpy as np
 from hdrcnn import review as report
 from hdrcnn.batch.choose import sha256
 from hdrcnn.batch.convert import Conversion
-from hdrcnn.batch.job import FIGURES, Outcome, Settings
+from hdrcnn.batch.job import FIGURES, FileState, Outcome, Settings, Source
 from hdrcnn.batch.recipe import Making, standing
 from hdrcnn.batch.result import curve_record
-from hdrcnn.batch.source import FileState, Source
 from hdrcnn.colour.clipping_level import UNCLIPPED
 from hdrcnn.colour.primaries import REC709, linear_to_rec709, luminance_weights
 from hdrcnn.colour.transfer import srgb_decode, srgb_encode
 from hdrcnn.console import quietly
-from hdrcnn.files import ImageError, NoRoomError
+from hdrcnn.files import ImageError
 from hdrcnn.predict.bracket import Bracket, Choices, prepared
 from hdrcnn.predict.fusion import Method, chosen_method, fuse
 from hdrcnn.predict.radiance import (
@@ -165,7 +164,7 @@ class Fusion(Conversion):
         return codes, known
 
     def reconstruct(self) -> "Fusion":
-        """Raises WeightsError or DeviceError where a network cannot be had."""
+        """Raises WeightsError or DeviceError if a network cannot be had."""
         if self._pending:
             with self._step():
                 self._fuse()
@@ -292,12 +291,8 @@ class Fusion(Conversion):
                 figures = {name: found[name] for name in FIGURES}
                 if self.settings.report_room:
                     figures["entry"] = self._entry()
-        self._check_folder()
-        if self.error is not None:
-            no_room = isinstance(self.error, NoRoomError)
-            return Outcome(self.job, str(self.error), no_room, seconds=self.seconds)
-        if self.kept is not None:
-            return dataclasses.replace(self.kept, seconds=self.seconds)
+        if (outcome := self._unwritten()) is not None:
+            return outcome
         return Outcome(
             self.job, weights=self.method.name, seconds=self.seconds, summary=self.summary,
             note=self.note, **figures,

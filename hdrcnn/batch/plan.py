@@ -16,16 +16,8 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
-from hdrcnn.files import ImageError, OutputFolder, natural_key, real
-from hdrcnn.readers.kinds import (
-    LDR_SUFFIXES,
-    entries_of,
-    is_directory,
-    is_folder,
-    is_system_folder,
-    may_be_picture,
-    walk,
-)
+from hdrcnn.files import ImageError, OutputFolder, is_directory, is_folder, natural_key, real
+from hdrcnn.readers.folders import LDR_SUFFIXES, entries_of, is_system_folder, may_be_picture, walk
 
 
 @dataclasses.dataclass(frozen=True)

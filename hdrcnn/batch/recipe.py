@@ -26,9 +26,8 @@ from typing import Any
 from PIL import Image
 
 from hdrcnn import _version
-from hdrcnn.batch.job import PREVIEW_ENDINGS, Settings
+from hdrcnn.batch.job import PREVIEW_ENDINGS, Settings, Source
 from hdrcnn.batch.plan import Job
-from hdrcnn.batch.source import Source
 from hdrcnn.colour.transfer import LINEARISATIONS
 from hdrcnn.files import ImageError, is_regular
 from hdrcnn.readers.pillow import own_limit

@@ -11,22 +11,20 @@ from typing import Any
 import numpy as np
 
 from hdrcnn import review
-from hdrcnn.batch.job import PREVIEW_ENDINGS, Settings
+from hdrcnn.batch.job import PREVIEW_ENDINGS, Settings, Source
 from hdrcnn.batch.plan import Job
 from hdrcnn.batch.recipe import Making, software
-from hdrcnn.batch.source import Source
 from hdrcnn.colour.clipping_level import Levels
 from hdrcnn.colour.measured import Measured, SensorLight
 from hdrcnn.colour.primaries import REC709, Chromaticities, linear_to_rec709, luminance_weights
 from hdrcnn.colour.transfer import CameraCurve, linearise, to_display
 from hdrcnn.files import ImageError
 from hdrcnn.predict.blend import THRESHOLD, mask
-from hdrcnn.readers.exif import Camera
-from hdrcnn.readers.panorama import Band
+from hdrcnn.readers.metadata import Band, Camera
 from hdrcnn.review import Entry
 from hdrcnn.review.exposure_strip import write_exposure_strip
 from hdrcnn.tiles.frame import Frame
-from hdrcnn.tiles.regions import Region
+from hdrcnn.tiles.geometry import Region
 from hdrcnn.writers import WRITERS, Picture
 from hdrcnn.writers.display import write_png
 from hdrcnn.writers.exr import HALF_MAX

@@ -7,9 +7,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 from hdrcnn.batch.choose import Networks
 from hdrcnn.batch.convert import Conversion
-from hdrcnn.batch.job import Outcome, Settings
+from hdrcnn.batch.job import Films, Outcome, Settings
 from hdrcnn.batch.plan import Job
-from hdrcnn.batch.source import Films
 from hdrcnn.console import check
 
 

@@ -14,11 +14,10 @@ import numpy as np
 
 from hdrcnn.batch.choose import sha256
 from hdrcnn.batch.convert import Conversion
-from hdrcnn.batch.job import Outcome, Settings
+from hdrcnn.batch.job import Outcome, Settings, Source
 from hdrcnn.batch.plan import Job
 from hdrcnn.batch.recipe import making_of
 from hdrcnn.batch.result import Result
-from hdrcnn.batch.source import Source
 from hdrcnn.colour.transfer import CameraCurve
 from hdrcnn.predict.exposure_stack import (
     FILES,
@@ -32,7 +31,7 @@ from hdrcnn.predict.exposure_stack import (
     restore_darkness,
 )
 from hdrcnn.predict.radiance import merge
-from hdrcnn.readers.exif import Camera
+from hdrcnn.readers.metadata import Camera
 from hdrcnn.tiles.tiling import Tiling
 from hdrcnn.writers import WRITERS, Picture, Writer
 from hdrcnn.writers.display import write_exposure
@@ -195,7 +194,7 @@ class Stack(Conversion):
         return np.float32 if self.settings.bits == 16 else super()._dtype
 
     def reconstruct(self) -> "Stack":
-        """Raises WeightsError or DeviceError where a network cannot be had."""
+        """Raises WeightsError or DeviceError if a network cannot be had."""
         if not self._pending:
             return self
         method = self.settings.method

@@ -115,20 +115,36 @@ def hardware(parser: Parser) -> Group:
     return group
 
 
+def paths(arguments: argparse.Namespace, what: str = "pictures, folders or patterns") -> list[str]:
+    """All that are given, by position or by --im_dir. what: they name. Raises UsageError."""
+    found = [*arguments.paths, *arguments.im_dir]
+    if not found:
+        raise UsageError(f"no PATH given; name {what}, see --help")
+    return found
+
+
+def options(arguments: argparse.Namespace) -> Options:
+    """How files are written. Raises ValueError."""
+    return Options(**{f.name: getattr(arguments, f.name) for f in dataclasses.fields(Options)})
+
+
 def place(arguments: argparse.Namespace) -> Place | None:
     """Where workers are wanted; None: this process does the work. Raises UsageError, ValueError."""
-    asked = Place(**{f.name: getattr(arguments, f.name) for f in dataclasses.fields(Place)})
-    if arguments.engine == "dask" or asked.scheduler is not None:
-        return asked
-    if asked != Place():
+    asked = {field.name: getattr(arguments, field.name) for field in dataclasses.fields(Place)}
+    if arguments.engine != "dask" and all(value is None for value in asked.values()):
+        return None
+    found = Place(**asked)
+    if arguments.engine != "dask" and found.scheduler is None:
         raise UsageError("--workers and --worker_gigabytes need --engine=dask; give it too")
-    return None
+    return found
 
 
-def shard(arguments: argparse.Namespace) -> Shard:
-    """The share of this run. Raises UsageError, ValueError."""
-    asked = Shard.parse(arguments.shard) if arguments.shard is not None else Shard()
-    if asked != Shard() and arguments.report:
+def shard(arguments: argparse.Namespace) -> Shard | None:
+    """The share of this run; None: it is not shared. Raises UsageError, ValueError."""
+    if arguments.shard is None:
+        return None
+    asked = Shard.parse(arguments.shard)
+    if asked.of > 1 and getattr(arguments, "report", False):
         raise UsageError("--shard with --report: it needs all pictures; leave one of them out")
     return asked
 

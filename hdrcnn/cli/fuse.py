@@ -14,14 +14,13 @@ the network of `hdrcnn predict`. Started again, it goes on where it stopped.
 """
 
 import argparse
-import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 
 from hdrcnn.cli import arguments as shared
 from hdrcnn.cli.parser import Parser, UsageError, number
 from hdrcnn.console import held
-from hdrcnn.writers import ALL_WRITERS, WRITERS, Options, chosen
+from hdrcnn.writers import ALL_WRITERS, WRITERS, chosen
 
 COMMON = (
     "paths", "out_dir", "format", "per", "method", "align", "deghost", "reference", "merge",
@@ -74,13 +73,11 @@ def main(arguments: argparse.Namespace) -> int:
 
     Raises UserError, ValueError, OSError.
     """
-    paths = [*arguments.paths, *arguments.im_dir]
-    if not paths:
-        raise UsageError("no PATH given; name folders of brackets, frames or patterns, see --help")
+    paths = shared.paths(arguments, "folders of brackets, frames or patterns")
     chosen(arguments.format, ALL_WRITERS)
     if arguments.merge and not set(arguments.format) & set(WRITERS):
         arguments.format.append("exr")
-    options = Options(**{f.name: getattr(arguments, f.name) for f in dataclasses.fields(Options)})
+    options = shared.options(arguments)
     shared.check_used(arguments, ALL_WRITERS)
     for name in ("camera_curve", "resolution"):
         if name in arguments.given and not set(arguments.format) & set(WRITERS):

@@ -15,12 +15,11 @@ from pathlib import Path
 from typing import Any
 
 from hdrcnn.batch.choose import Networks
-from hdrcnn.batch.job import FIGURES, Outcome, Settings
+from hdrcnn.batch.job import FIGURES, Films, Outcome, Settings
 from hdrcnn.batch.machines import Place, Shard
 from hdrcnn.batch.plan import Job, plan
 from hdrcnn.batch.recipe import is_result
 from hdrcnn.batch.run import convert_all, settle
-from hdrcnn.batch.source import Films
 from hdrcnn.console import say
 from hdrcnn.files import (
     ImageError,
@@ -164,14 +163,14 @@ def convert(
     arguments: argparse.Namespace,
     options: Options,
     place: Place | None,
-    shard: Shard,
+    shard: Shard | None,
     settings: Settings | None = None,
     group: Callable[[Sequence[Path], list[str]], list[tuple[Path, ...]]] | None = None,
 ) -> int:
     """Of the pictures that paths name, those of the shard. Returns the exit status.
 
-    arguments: of `cli.predict`, checked. place: of workers, if they are to do it. settings: those
-    of another command; group: as for `plan`.
+    arguments: of `cli.predict`, checked. place: of workers, if they are to do it. shard: None for
+    all pictures. settings: those of another command; group: as for `plan`.
     """
     backend.use(arguments.backend)
     out_dir, params = Path(arguments.out_dir), _params(arguments)
@@ -179,7 +178,9 @@ def convert(
     # The exposures of a photograph are a bracket.
     known = functools.partial(is_result, exposures=group is None)
     planned = plan(paths, out_dir, settings.endings, known, group)
-    jobs, faults = shard.select(planned.jobs), shard.select(planned.faults)
+    jobs, faults = list(planned.jobs), list(planned.faults)
+    if shard is not None:
+        jobs, faults = list(shard.select(jobs)), list(shard.select(faults))
     collected = Collected(out_dir, len(jobs)) if arguments.report else None
     settings = dataclasses.replace(settings, report_room=collected.room if collected else 0)
     networks = Networks.on(
@@ -206,7 +207,7 @@ def convert(
         journal.add(fault(reason))
     missing, written, stopped = len(jobs) + len(faults), list[Path](), False
     # All shards of a film have to agree on its first frame.
-    films = settle(planned.jobs, networks, settings) if shard != Shard() else None
+    films = None if shard is None else settle(planned.jobs, networks, settings)
     with contextlib.closing(
         _outcomes(jobs, networks, settings, films, arguments, place)
     ) as outcomes:

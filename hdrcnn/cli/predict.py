@@ -14,15 +14,14 @@ made with the same version, weights and settings is kept, any other is recompute
 """
 
 import argparse
-import dataclasses
 import sys
 from pathlib import Path
 
 from hdrcnn.cli import arguments as shared
 from hdrcnn.cli.main import parser_of, run
-from hdrcnn.cli.parser import Parser, UsageError, nonempty, number
+from hdrcnn.cli.parser import Parser, nonempty, number
 from hdrcnn.console import held
-from hdrcnn.writers import Options, chosen
+from hdrcnn.writers import chosen
 
 COMMON = (
     "paths", "out_dir", "format", "report", "previews", "params", "camera_curve", "gamma",
@@ -106,11 +105,9 @@ def main(arguments: argparse.Namespace) -> int:
 
     Raises UserError, ValueError, OSError.
     """
-    paths = [*arguments.paths, *arguments.im_dir]
-    if not paths:
-        raise UsageError("no PATH given; name pictures, folders or patterns, see --help")
+    paths = shared.paths(arguments)
     chosen(arguments.format)
-    options = Options(**{f.name: getattr(arguments, f.name) for f in dataclasses.fields(Options)})
+    options = shared.options(arguments)
     shared.check_used(arguments)
     place, shard = shared.place(arguments), shared.shard(arguments)
     with held():  # Some libraries make another error of Ctrl-C while they are loaded.

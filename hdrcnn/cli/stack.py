@@ -13,12 +13,11 @@ Started again, it goes on where it stopped.
 """
 
 import argparse
-import dataclasses
 
 from hdrcnn.cli import arguments as shared
 from hdrcnn.cli.parser import Parser, UsageError, nonempty, number
 from hdrcnn.console import held
-from hdrcnn.writers import Options, chosen
+from hdrcnn.writers import chosen
 
 COMMON = (
     "paths", "out_dir", "stops", "bits", "format", "method", "report", "overwrite",
@@ -98,11 +97,9 @@ def main(arguments: argparse.Namespace) -> int:
 
     Raises UserError, ValueError, OSError.
     """
-    paths = [*arguments.paths, *arguments.im_dir]
-    if not paths:
-        raise UsageError("no PATH given; name pictures, folders or patterns, see --help")
+    paths = shared.paths(arguments)
     chosen(arguments.format)
-    options = Options(**{f.name: getattr(arguments, f.name) for f in dataclasses.fields(Options)})
+    options = shared.options(arguments)
     _check_used(arguments)
     place, shard = shared.place(arguments), shared.shard(arguments)
     with held():  # Some libraries make another error of Ctrl-C while they are loaded.

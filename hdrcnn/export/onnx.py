@@ -107,7 +107,7 @@ def _drop_unused(graph: Any) -> None:
 
 
 def _stored_as_half(graph: Any) -> None:
-    """Kernels as float16 with a cast behind them, where that loses nothing."""
+    """Kernels as float16 with a cast after them, if that loses nothing."""
     import onnx
     from onnx import numpy_helper
 

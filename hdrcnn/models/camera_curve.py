@@ -11,7 +11,7 @@
                               how probable each kind is where all are equally frequent
 
 That family holds sRGB too, by n 0.58 and s 1.65 within 0.06 stops RMS, and sRGB with an S-shaped
-picture style behind it within 0.04. Being of the family, every estimate rises strictly and keeps
+picture style after it within 0.04. Being of the family, every estimate rises strictly and keeps
 0 and 1. Everything is float32: the network is too small for anything else to matter.
 """
 
@@ -21,7 +21,7 @@ from keras import ops
 
 KINDS = ("published", "srgb", "srgb_style")
 """Of curves: that family, with parameters about the published ones; IEC 61966-2-1; the same with an
-S-shaped picture style behind it.
+S-shaped picture style after it.
 """
 OUTPUTS = 2 + len(KINDS)
 

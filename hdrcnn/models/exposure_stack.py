@@ -64,10 +64,18 @@ class Restored(keras.layers.Layer):
         return keras.KerasTensor(both[0].shape, dtype="float32")
 
 
+HIDDEN: dict[str, Any] = {
+    "padding": "same", "activation": "relu", "kernel_initializer": "he_normal"
+}  # fmt: skip
+
+
 def _conv(x: Any, width: int, name: str) -> Any:
-    return keras.layers.Conv2D(
-        width, 3, padding="same", activation="relu", kernel_initializer="he_normal", name=name
-    )(x)
+    return keras.layers.Conv2D(width, 3, name=name, **HIDDEN)(x)
+
+
+def _doubled(x: Any, width: int, name: str) -> Any:
+    """At twice the rows and columns."""
+    return keras.layers.Conv2DTranspose(width, 4, strides=2, name=name, **HIDDEN)(x)
 
 
 def build(base_channels: int = 16) -> keras.Model:
@@ -80,40 +88,16 @@ def build(base_channels: int = 16) -> keras.Model:
     image = keras.Input((None, None, 3), name="image", dtype="float32")
     # What lies near black about 0, in steps that matter.
     centred = keras.layers.Rescaling(4.0, -0.5, name="centred", dtype="float32")(image)
-    x = keras.layers.Conv2D(
-        base_channels,
-        4,
-        strides=2,
-        padding="same",
-        activation="relu",
-        kernel_initializer="he_normal",
-        name="blocks",
-    )(centred)
+    x = keras.layers.Conv2D(base_channels, 4, strides=2, name="blocks", **HIDDEN)(centred)
     fine = _conv(x, base_channels, "fine1")
     x = keras.layers.MaxPooling2D(2, name="pool")(fine)
     x = _conv(x, 2 * base_channels, "coarse1")
     x = _conv(x, 2 * base_channels, "coarse2")
-    x = keras.layers.Conv2DTranspose(
-        base_channels,
-        4,
-        strides=2,
-        padding="same",
-        activation="relu",
-        kernel_initializer="he_normal",
-        name="up",
-    )(x)
+    x = _doubled(x, base_channels, "up")
     x = keras.layers.Concatenate(name="joined")([x, fine])
     x = _conv(x, base_channels, "fine2")
     x = _conv(x, base_channels, "fine3")
-    x = keras.layers.Conv2DTranspose(
-        FINEST,
-        4,
-        strides=2,
-        padding="same",
-        activation="relu",
-        kernel_initializer="he_normal",
-        name="full",
-    )(x)
+    x = _doubled(x, FINEST, "full")
     # Noise is of single pixels: half-size layers alone cannot tell it from detail.
     x = keras.layers.Concatenate(name="with_image")([x, centred])
     x = _conv(x, FINEST, "finest")

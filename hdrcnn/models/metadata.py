@@ -39,6 +39,8 @@ class Metadata:
     """The fields that `build` of the network takes."""
     widest: ClassVar[str]
     """That of them which holds the channels of its first block."""
+    most: ClassVar[int] = WIDEST
+    """Of these channels."""
 
     training: dict[str, Any] = dataclasses.field(default_factory=dict, kw_only=True)
     """Facts about the training: configuration, scenes, steps, losses."""
@@ -46,6 +48,7 @@ class Metadata:
     def __post_init__(self) -> None:
         if not isinstance(self.training, dict):
             raise ValueError("training is no record")
+        whole(self.widest, getattr(self, self.widest), self.most)
 
     @property
     def inner(self) -> tuple[str, ...]:
@@ -89,7 +92,6 @@ class Hdrcnn(Metadata):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        whole("width", self.width, WIDEST)
         text("linearisation", self.linearisation)
         text("blend", self.blend)
 
@@ -99,7 +101,7 @@ class CameraCurve(Metadata):
     """The network that estimates the response curve of a picture."""
 
     model = "camera_curve"
-    builds, widest = ("size", "width", "members"), "width"
+    builds, widest, most = ("size", "width", "members"), "width", 4096
     takes = "[N, F] float32, statistics of display-encoded pictures"
     gives = "[N, 5] float32: n, s of the response curve, probabilities of its kinds"
 
@@ -112,7 +114,7 @@ class CameraCurve(Metadata):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        for name in ("size", "width", "members"):
+        for name in ("size", "members"):
             whole(name, getattr(self, name), 4096)
 
 
@@ -138,7 +140,6 @@ class Fusion(Metadata):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        whole("base_channels", self.base_channels, WIDEST)
         if not isinstance(self.pair, bool):
             raise ValueError(f"pair {self.pair!r} is neither true nor false")
 
@@ -167,7 +168,6 @@ class ExposureGan(Metadata):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        whole("base_channels", self.base_channels, WIDEST)
         if not isinstance(self.spacing, int | float) or not 0.0 < self.spacing <= 10.0:
             raise ValueError(f"spacing {self.spacing!r} is not a number above 0, at most 10")
 
@@ -191,10 +191,6 @@ class ExposureStack(Metadata):
     base_channels: int = 16
     """Channels at half the size."""
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        whole("base_channels", self.base_channels, WIDEST)
-
 
 @dataclasses.dataclass(frozen=True)
 class FilmUnet(Metadata):
@@ -207,10 +203,6 @@ class FilmUnet(Metadata):
 
     base_channels: int = 64
     """Channels of the first block."""
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        whole("base_channels", self.base_channels, WIDEST)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -230,7 +222,6 @@ class FilmCurves(Metadata):
     def __post_init__(self) -> None:
         super().__post_init__()
         whole("parameters", self.parameters, 4096)
-        whole("width", self.width, WIDEST)
 
 
 KINDS = (Hdrcnn, CameraCurve, Fusion, ExposureGan, ExposureStack, FilmUnet, FilmCurves)

@@ -29,7 +29,7 @@ from hdrcnn.console import one_by_one
 from hdrcnn.models.metadata import ExposureGan, ExposureStack
 from hdrcnn.predict import backend, blend, runtime
 from hdrcnn.tiles.frame import Frame
-from hdrcnn.tiles.regions import strips
+from hdrcnn.tiles.geometry import strips
 from hdrcnn.tiles.tiling import TILE_PIXELS, Tiling
 
 if TYPE_CHECKING:

@@ -141,7 +141,7 @@ def _of_network(name: str) -> Method:
 
 def chosen_method(name: str) -> Method:
     """The method of that name. auto: the unsupervised network, or, where there is no file of its
-    weights, `CLASSICAL`. Raises WeightsError where weights are missing or do not fit.
+    weights, `CLASSICAL`. Raises WeightsError if weights are missing or do not fit.
     """
     if name not in METHODS:
         raise ValueError(f"unknown method {name!r}; known: {', '.join(METHODS)}")
@@ -155,7 +155,7 @@ def fuse_by_opencv(frames: Sequence[np.ndarray]) -> np.ndarray:
 
     Its defaults leave well-exposedness out, its result is not held within [0, 1], and frames of
     16 bits are taken for 256 times as bright; all three are put right here. It holds several copies
-    of all frames as floats. Raises ImageError where that is more than there is.
+    of all frames as floats. Raises ImageError if that is more than there is.
     """
     cv2 = opencv()
     check_frames(frames)
@@ -189,7 +189,7 @@ class Maps:
     """Weight maps at full size, asked for by rows."""
 
     def __init__(self, frames: Sequence[np.ndarray], method: Method) -> None:
-        """Raises ValueError where the method has no weights, or gives other than it should."""
+        """Raises ValueError if the method has no weights, or gives other than it should."""
         if method.weights is None:
             raise ValueError(f"method {method.name} has no weight maps")
         self._frames = frames

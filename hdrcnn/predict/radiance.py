@@ -60,7 +60,7 @@ class Response:
 
 
 def check_exposures(exposures: Sequence[float], count: int) -> np.ndarray:
-    """[K] float64. Raises ValueError where they are no positive numbers, one a frame, or all the
+    """[K] float64. Raises ValueError if they are no positive numbers, one a frame, or all the
     same.
     """
     found = np.asarray(exposures, np.float64)

@@ -16,7 +16,7 @@ from pathlib import Path
 from PIL import Image
 
 from hdrcnn.files import ImageError, digest, natural_key
-from hdrcnn.readers import exif, raw
+from hdrcnn.readers import metadata, raw
 from hdrcnn.readers.photograph import read_photograph
 from hdrcnn.readers.pillow import own_limit
 
@@ -50,8 +50,8 @@ class Exposed:
         return None if self.bias is None else round(self.bias, 2), stops
 
 
-def exposure_of(camera: exif.Camera) -> float | None:
-    """Seconds x ISO / 100 / f-number^2 by `readers.exif.camera_data`; None without a time."""
+def exposure_of(camera: metadata.Camera) -> float | None:
+    """Seconds x ISO / 100 / f-number^2 by `readers.metadata.camera_data`; None without a time."""
 
     def positive(name: str) -> float | None:
         value = camera.get(name)
@@ -71,8 +71,8 @@ def _time(text: object) -> datetime.datetime | None:
         return None
 
 
-def exposed(camera: exif.Camera) -> Exposed:
-    """What is known of an exposure by `readers.exif.camera_data`."""
+def exposed(camera: metadata.Camera) -> Exposed:
+    """What is known of an exposure by `readers.metadata.camera_data`."""
     bias, seconds = camera.get("ExposureBiasValue"), camera.get("ExposureTime")
     return Exposed(
         camera=f"{camera.get('Make', '')} {camera.get('Model', '')}",
@@ -83,7 +83,7 @@ def exposed(camera: exif.Camera) -> Exposed:
     )
 
 
-def camera_of(path: Path) -> exif.Camera:
+def camera_of(path: Path) -> metadata.Camera:
     """The Exif data of a file without its samples; empty if there are none, or it cannot be
     read, which whoever decodes it reports.
     """
@@ -91,12 +91,16 @@ def camera_of(path: Path) -> exif.Camera:
         if path.suffix.lower() in raw.SUFFIXES:
             with path.open("rb") as file:
                 head = file.read(HEAD)
-            return exif.camera_data(exif.parse(head)) if head[:2] in (b"II", b"MM") else {}
+            return (
+                metadata.camera_data(metadata.parse_exif(head))
+                if head[:2] in (b"II", b"MM")
+                else {}
+            )
         with warnings.catch_warnings(), own_limit(), Image.open(path) as image:
             warnings.simplefilter("ignore")
             if image.format == "PNG" and "exif" not in image.info:
                 image.load()  # It may come after the samples.
-            return exif.camera_data(exif.of(image))
+            return metadata.camera_data(metadata.exif_of(image))
     except Exception:  # noqa: BLE001  # Damaged files make decoders fail in any way they like.
         return {}
 

@@ -22,7 +22,7 @@ from hdrcnn.console import without
 from hdrcnn.files import ImageError, shown
 from hdrcnn.readers import exr_layers, rgbe
 from hdrcnn.readers.decoded import NotReadError
-from hdrcnn.tiles.regions import strips
+from hdrcnn.tiles.geometry import strips
 
 if TYPE_CHECKING:
     import tifffile

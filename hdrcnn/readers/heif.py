@@ -7,7 +7,7 @@ import io
 
 import numpy as np
 
-from hdrcnn.readers import exif
+from hdrcnn.readers import metadata
 from hdrcnn.readers.decoded import Decoded, NotReadError, SizeCheck, unmultiplied
 
 
@@ -33,14 +33,14 @@ def read(data: bytes, check: SizeCheck) -> Decoded:
     if pixels.shape[-1] > count:
         alpha = pixels[..., count] / np.float32(top)
         colours = unmultiplied(colours, alpha, top) if "a" in mode else colours
-    found = exif.parse(file.info.get("exif") or b"")
+    found = metadata.parse_exif(file.info.get("exif") or b"")
     return Decoded(
         colours,
         depth,
         alpha,
-        camera=exif.camera_data(found),
-        adobe_rgb=exif.says_adobe_rgb(found),
+        camera=metadata.camera_data(found),
+        adobe_rgb=metadata.says_adobe_rgb(found),
         icc=file.info.get("icc_profile") or b"",
-        xmp=exif.xmp_of(file.info),
-        maker_note=exif.apple_note(found),
+        xmp=metadata.xmp_of(file.info),
+        maker_note=metadata.apple_note(found),
     )

@@ -22,18 +22,26 @@ from hdrcnn.colour.transfer import srgb_decode
 from hdrcnn.files import ImageError
 from hdrcnn.readers import (
     cicp,
-    exif,
     gain_map,
     heif,
     heif_gain_map,
-    jpeg_gain_map,
+    jpeg,
+    metadata,
     pillow,
     raw,
 )
 from hdrcnn.readers.animation import lossy_webp
-from hdrcnn.readers.decoded import CameraRawError, Decoded, NotReadError, SizeCheck
-from hdrcnn.readers.kinds import LOSSY, RAW, UnknownKindError, kind_of
-from hdrcnn.readers.panorama import Band, band
+from hdrcnn.readers.decoded import (
+    LOSSY,
+    RAW,
+    CameraRawError,
+    Decoded,
+    NotReadError,
+    SizeCheck,
+    UnknownKindError,
+    kind_of,
+)
+from hdrcnn.readers.metadata import Band, band
 
 MAX_MEGAPIXELS = 250.0
 ROWS = 256
@@ -62,8 +70,8 @@ class Photograph:
     panorama: Band | None = None
     """What it shows of a sphere if it is equirectangular and goes all the way round, by its
     XMP data."""
-    camera: exif.Camera = dataclasses.field(default_factory=dict)
-    """Camera, lens and exposure by Exif name; see `readers.exif`."""
+    camera: metadata.Camera = dataclasses.field(default_factory=dict)
+    """Camera, lens and exposure by Exif name; see `readers.metadata`."""
     jpeg: bytes | None = None
     """The file, if it is a JPEG whose samples are those of `code`."""
     measured: Measured | None = None
@@ -118,7 +126,7 @@ def _size_check(max_megapixels: float) -> SizeCheck:
 
 def _decoded(
     path: Path, data: bytes, kind: str, check: SizeCheck
-) -> Decoded | tuple[SensorLight, exif.Camera]:
+) -> Decoded | tuple[SensorLight, metadata.Camera]:
     """The samples, or what a RAW file holds. Raises ImageError."""
     try:
         with warnings.catch_warnings():
@@ -213,14 +221,14 @@ def _in_share(samples: np.ndarray, bits: int, channels: int) -> np.ndarray:
 
 def _gain_map(data: bytes, kind: str, base: Decoded, check: SizeCheck) -> gain_map.Found | None:
     """That of a file. Raises GainMapError."""
+
+    def read(file: bytes) -> Decoded:
+        return heif.read(file, check) if kind == "HEIF" else pillow.read(file, kind, check)
+
     if kind == "JPEG":
-        return jpeg_gain_map.find(data, base.orientation, base.maker_note, check)
-    if kind == "HEIF":
-        return heif_gain_map.find(data, base.maker_note, lambda file: heif.read(file, check))
-    if kind == "AVIF":
-        return heif_gain_map.find(
-            data, base.maker_note, lambda file: pillow.read(file, kind, check)
-        )
+        return jpeg.find_gain_map(data, base.orientation, base.maker_note, read)
+    if kind in ("HEIF", "AVIF"):
+        return heif_gain_map.find(data, base.maker_note, read)
     return None
 
 

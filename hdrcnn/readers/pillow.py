@@ -20,7 +20,7 @@ import PIL
 from PIL import Image, ImageCms, PngImagePlugin
 
 from hdrcnn.colour import icc
-from hdrcnn.readers import animation, bmp, exif, heif_items, jpeg_markers, png_chunks
+from hdrcnn.readers import animation, bmp, heif_items, jpeg, metadata, png_chunks
 from hdrcnn.readers.decoded import Decoded, NotReadError, SizeCheck, shares
 
 for _name in ("PIL", "tifffile"):  # The error says what is wrong, whoever listens at the root.
@@ -182,17 +182,17 @@ def _read(data: bytes, kind: str, check: SizeCheck) -> Decoded:
         if shown is not None:
             part = np.s_[shown[1] : shown[3], shown[0] : shown[2]]
             colours, alpha = colours[part], None if alpha is None else alpha[part]
-        found = exif.of(image)
+        found = metadata.exif_of(image)
         return Decoded(
             colours,
             bits,
             alpha,
-            exif.orientation(found),
-            exif.camera_data(found),
-            exif.says_adobe_rgb(found),
+            metadata.orientation(found),
+            metadata.camera_data(found),
+            metadata.says_adobe_rgb(found),
             b"" if mode == "CMYK" else image.info.get("icc_profile") or b"",
-            exif.xmp_of(image.info),
-            exif.apple_note(found),
+            metadata.xmp_of(image.info),
+            metadata.apple_note(found),
             str(image.info.get("compression", "")) if kind == "TIFF" else "",
         )
 
@@ -202,8 +202,8 @@ def _in_order(data: bytes, check: SizeCheck) -> Decoded | None:
     that is missing although every sample is there. None if it is damaged.
     """
     with contextlib.suppress(Exception):  # Why is known from the first attempt.
-        plain = jpeg_markers.plain(data)
-        endings = jpeg_markers.endings(plain)
+        plain = jpeg.plain(data)
+        endings = jpeg.endings(plain)
         found = _read(endings[0] if endings else plain, "JPEG", check)
         others = (_read(ending, "JPEG", check).colours for ending in endings[1:])
         if all(np.array_equal(found.colours, other) for other in others):
@@ -213,7 +213,7 @@ def _in_order(data: bytes, check: SizeCheck) -> Decoded | None:
 
 def _read_jpeg(data: bytes, check: SizeCheck) -> Decoded:
     """As `read`."""
-    jpeg_markers.check(data)
+    jpeg.check(data)
     try:
         return _read(data, "JPEG", check)
     except NotReadError:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from hdrcnn.colour.measured import SensorLight
-from hdrcnn.readers import exif
+from hdrcnn.readers import metadata
 from hdrcnn.readers.decoded import NotReadError, SizeCheck
 
 if TYPE_CHECKING:
@@ -124,11 +124,11 @@ def _developed(raw: "rawpy.RawPy", check: SizeCheck) -> SensorLight:
     )
 
 
-def _camera(raw: "rawpy.RawPy", data: bytes) -> exif.Camera:
+def _camera(raw: "rawpy.RawPy", data: bytes) -> metadata.Camera:
     """From the Exif data if the file is made like a TIFF, else what LibRaw says."""
-    found = exif.camera_data(exif.parse(data)) if data[:2] in (b"II", b"MM") else {}
+    found = metadata.camera_data(metadata.parse_exif(data)) if data[:2] in (b"II", b"MM") else {}
     other, lens = raw.other, raw.lens
-    said: exif.Camera = {
+    said: metadata.Camera = {
         "ExposureTime": float(other.shutter_speed),
         "FNumber": float(other.aperture),
         "ISO": round(other.iso_speed),
@@ -139,7 +139,7 @@ def _camera(raw: "rawpy.RawPy", data: bytes) -> exif.Camera:
     return {name: value for name, value in said.items() if value} | found
 
 
-def read(data: bytes, check: SizeCheck) -> tuple[SensorLight, exif.Camera]:
+def read(data: bytes, check: SizeCheck) -> tuple[SensorLight, metadata.Camera]:
     """The light of a RAW file, and its camera, lens and exposure.
 
     Raises NotReadError, what `check` raises, or, for damaged files, anything at all.

@@ -10,7 +10,7 @@ import re
 import numpy as np
 
 from hdrcnn.colour.primaries import XYZ, to_rec709
-from hdrcnn.tiles.regions import strips
+from hdrcnn.tiles.geometry import strips
 
 _BREAK = re.compile(rb"\n\r?\n")
 """The empty line that ends the header; some programs end their lines in CR LF."""

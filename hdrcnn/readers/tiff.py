@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import tifffile
 
-from hdrcnn.readers import exif, tiff_colours
+from hdrcnn.readers import metadata, tiff_colours
 from hdrcnn.readers.animation import lossy_webp
 from hdrcnn.readers.decoded import (
     CameraRawError,
@@ -135,15 +135,15 @@ def read(data: bytes, check: SizeCheck) -> Decoded | None:
                 colours = unmultiplied(colours, alpha, top)
         colours, bits = kind.meaning(page, colours), 8 if _photometric(page) == 3 else bits
         colours, bits = _in_plain_bits(colours, bits)
-        found = exif.parse(data)  # An Exif block is a TIFF file, and the other way round.
+        found = metadata.parse_exif(data)  # An Exif block is a TIFF file, and the other way round.
         return Decoded(
             colours,
             bits,
             alpha,
-            orientation=exif.sensible_orientation(tags.valueof(exif.ORIENTATION, 1)),
-            camera=exif.camera_data(found),
-            adobe_rgb=exif.says_adobe_rgb(found),
+            orientation=metadata.sensible_orientation(tags.valueof(metadata.ORIENTATION, 1)),
+            camera=metadata.camera_data(found),
+            adobe_rgb=metadata.says_adobe_rgb(found),
             icc=bytes(tags.valueof(_ICC) or b"") if kind.profiled else b"",
-            xmp=exif.xmp_of({"xmp": tags.valueof(_XMP)}),
+            xmp=metadata.xmp_of({"xmp": tags.valueof(_XMP)}),
             compression=_compression(page, data),
         )

@@ -16,8 +16,7 @@ from PIL import Image, ImageDraw, ImageFont
 from hdrcnn.colour.clipping_level import THRESHOLD, saturation, scaled
 from hdrcnn.colour.primaries import linear_to_rec709
 from hdrcnn.colour.transfer import linearise, luminance, srgb_encode, to_display
-from hdrcnn.tiles.geometry import fitting, reduced
-from hdrcnn.tiles.regions import strips
+from hdrcnn.tiles.geometry import fitting, reduced, strips
 from hdrcnn.writers.display import write_png
 from hdrcnn.writers.picture import Picture, check, code_strip, rec709
 

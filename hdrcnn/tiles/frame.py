@@ -6,8 +6,7 @@ from functools import cached_property
 
 import numpy as np
 
-from hdrcnn.tiles.geometry import block_means
-from hdrcnn.tiles.regions import STRIP, Region
+from hdrcnn.tiles.geometry import STRIP, Region, block_means
 
 
 def _take(array: np.ndarray, index: np.ndarray, axis: int) -> np.ndarray:

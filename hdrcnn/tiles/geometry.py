@@ -1,13 +1,73 @@
-"""Sizes: padding to what a network takes, fitting a picture into a wanted size, and large pictures
-reduced by area, strip by strip.
+"""Rectangles and sizes of pictures: padding to what a network takes, fitting into a wanted size,
+and large pictures reduced by area, strip by strip.
 """
 
-from collections.abc import Callable
+import dataclasses
+from collections.abc import Callable, Iterator
 
 import numpy as np
 from PIL import Image
 
-from hdrcnn.tiles.regions import STRIP, Region
+STRIP = 256
+"""Rows that are worked on together."""
+
+
+def strips(rows: int, step: int = STRIP) -> Iterator[slice]:
+    """The rows of a picture, from the top, a few at a time."""
+    for top in range(0, rows, step):
+        yield slice(top, min(top + step, rows))
+
+
+@dataclasses.dataclass(frozen=True)
+class Region:
+    """Rows [top, bottom) and columns [left, right)."""
+
+    top: int
+    bottom: int
+    left: int
+    right: int
+
+    def __and__(self, other: "Region") -> "Region":
+        """What two have in common; empty where bottom <= top or right <= left."""
+        return Region(
+            max(self.top, other.top),
+            min(self.bottom, other.bottom),
+            max(self.left, other.left),
+            min(self.right, other.right),
+        )
+
+    def within(self, outer: "Region") -> tuple[slice, slice]:
+        """Where it lies in an array of `outer`: rows, columns."""
+        return (
+            slice(self.top - outer.top, self.bottom - outer.top),
+            slice(self.left - outer.left, self.right - outer.left),
+        )
+
+    def moved(self, down: int, right: int) -> "Region":
+        return Region(self.top + down, self.bottom + down, self.left + right, self.right + right)
+
+    def grown(self, by: int) -> "Region":
+        """Larger on all sides."""
+        return Region(self.top - by, self.bottom + by, self.left - by, self.right + by)
+
+    def divided(self, factor: int) -> "Region":
+        """In blocks of factor x factor pixels: all that it touches."""
+        return Region(
+            self.top // factor,
+            -(-self.bottom // factor),
+            self.left // factor,
+            -(-self.right // factor),
+        )
+
+    def scaled(self, factor: int) -> "Region":
+        """The same with every coordinate multiplied."""
+        return Region(*(factor * value for value in dataclasses.astuple(self)))
+
+    def strips(self, rows: int) -> Iterator["Region"]:
+        """The same in strips, each of so many rows; the last may have fewer."""
+        for top in range(self.top, self.bottom, rows):
+            bottom = min(top + rows, self.bottom)
+            yield dataclasses.replace(self, top=top, bottom=bottom)
 
 
 def pad_to_multiple(image: np.ndarray, multiple: int) -> np.ndarray:

@@ -17,8 +17,7 @@ import dataclasses
 import numpy as np
 
 from hdrcnn.tiles.frame import as_codes
-from hdrcnn.tiles.geometry import enlarge
-from hdrcnn.tiles.regions import Region
+from hdrcnn.tiles.geometry import Region, enlarge
 
 RADIUS = 4
 """Of the windows of the local models, in reduced pixels; a power of two."""

@@ -76,7 +76,7 @@ def _compiled(inputs: list[Tensor], output: Tensor) -> Callable[..., Tensor]:
     """Part of a graph as a function of tensors that stay where they are computed.
 
     It is made by the first call. One trace serves all sizes under TensorFlow; JAX compiles each
-    size anew.
+    size again.
     """
     tensorflow = keras.config.backend() == "tensorflow"
 
@@ -112,7 +112,7 @@ class _Graph:
     """Who makes a tensor of a functional model of one input and one output, and who follows."""
 
     def __init__(self, model: keras.Model) -> None:
-        """Raises ValueError for other models, and where a layer is used twice."""
+        """Raises ValueError for other models, and if a layer is used twice."""
         if not isinstance(model, keras.Model) or not getattr(model, "operations", None):
             raise ValueError(f"{model.name}: its graph is not known")
         if len(model.inputs) != 1 or len(model.outputs) != 1:

@@ -18,10 +18,9 @@ import numpy as np
 
 from hdrcnn.tiles.distance import to_outside
 from hdrcnn.tiles.frame import Frame
-from hdrcnn.tiles.geometry import enlarge
+from hdrcnn.tiles.geometry import Region, enlarge
 from hdrcnn.tiles.guided import Reduced
-from hdrcnn.tiles.regions import Region, cover
-from hdrcnn.tiles.tiling import Tiling
+from hdrcnn.tiles.tiling import Tiling, cover
 
 WORKING_SIZE = 1024
 """The longest side of the picture at `working`, about, in pixels."""

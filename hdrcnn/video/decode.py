@@ -15,7 +15,7 @@ import numpy as np
 
 from hdrcnn.colour.ycbcr import full_size, to_rgb
 from hdrcnn.files import ImageError
-from hdrcnn.tiles.regions import strips
+from hdrcnn.tiles.geometry import strips
 from hdrcnn.video import folder
 from hdrcnn.video.colours import Colours
 from hdrcnn.video.library import clock, pyav, reading, reason

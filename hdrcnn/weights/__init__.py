@@ -5,12 +5,7 @@ published   the originally published parameters, 80 arrays without names
 npz, array_pickle   what both are read by; neither runs code out of a file
 """
 
-from pathlib import Path
-
-import numpy as np
-
 from hdrcnn.models.metadata import Hdrcnn, Metadata
-from hdrcnn.weights import npz, published, store
 from hdrcnn.weights.store import (
     CURVES,
     FOLDER,
@@ -21,6 +16,7 @@ from hdrcnn.weights.store import (
     assign,
     checked,
     collect,
+    load,
     save,
 )
 
@@ -39,12 +35,3 @@ __all__ = [
     "load",
     "save",
 ]
-
-
-def load(path: Path) -> tuple[dict[str, np.ndarray], Metadata]:
-    """Arrays by layer path, float32, and the metadata. Raises WeightsError.
-
-    The published 80-array layout is recognised and given names; its metadata is its width,
-    linearisation by squaring and the published blend.
-    """
-    return (published if npz.keys(path) == [published.KEY] else store).load(path)

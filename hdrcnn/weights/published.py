@@ -11,10 +11,9 @@ from pathlib import Path
 
 import numpy as np
 
-from hdrcnn.files import shown
+from hdrcnn.files import WeightsError, shown
 from hdrcnn.models.metadata import Hdrcnn
 from hdrcnn.weights import array_pickle, npz
-from hdrcnn.weights.store import WeightsError
 
 KEY = "params"
 """The one key of such an .npz file."""

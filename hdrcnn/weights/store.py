@@ -13,7 +13,7 @@ import numpy as np
 
 from hdrcnn.files import WeightsError, shown
 from hdrcnn.models.metadata import Metadata, read
-from hdrcnn.weights import npz
+from hdrcnn.weights import npz, published
 
 _INSTALLED = Path(__file__).resolve().parents[1] / "shipped"
 FOLDER = _INSTALLED if _INSTALLED.is_dir() else _INSTALLED.parents[1] / "weights"
@@ -51,7 +51,13 @@ def save(path: Path, arrays: dict[str, np.ndarray], metadata: Metadata, half: bo
 
 
 def load(path: Path) -> tuple[dict[str, np.ndarray], Metadata]:
-    """Arrays by layer path, float32, and the metadata. Raises WeightsError."""
+    """Arrays by layer path, float32, and the metadata. Raises WeightsError.
+
+    The published 80-array layout is recognised and given names; its metadata is its width,
+    linearisation by squaring and the published blend.
+    """
+    if published.recognised(path):
+        return published.load(path)
     try:
         arrays, fields = npz.read(path)
         metadata = read(fields)

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from hdrcnn.files import ImageError, finished_whole
-from hdrcnn.tiles.regions import strips
+from hdrcnn.tiles.geometry import strips
 from hdrcnn.writers import WRITERS, Options, needed, notes
 from hdrcnn.writers.avif_light import with_content_light
 from hdrcnn.writers.picture import Picture, brightness, check, samples

@@ -20,7 +20,7 @@ from PIL import Image, PngImagePlugin
 from hdrcnn.colour.icc import matrix_profile, srgb_profile
 from hdrcnn.colour.primaries import REC709, name_of
 from hdrcnn.files import ImageError, finished_whole
-from hdrcnn.tiles.regions import strips
+from hdrcnn.tiles.geometry import strips
 from hdrcnn.writers import Options, notes
 from hdrcnn.writers.metadata import exif_block
 from hdrcnn.writers.picture import Picture, check

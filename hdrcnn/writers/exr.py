@@ -15,8 +15,8 @@ import numpy as np
 import OpenEXR
 
 from hdrcnn.files import ImageError, finished_whole, not_written
-from hdrcnn.readers.exif import Camera
-from hdrcnn.tiles.regions import strips
+from hdrcnn.readers.metadata import Camera
+from hdrcnn.tiles.geometry import strips
 from hdrcnn.writers import Options
 from hdrcnn.writers.picture import Picture, check
 from hdrcnn.writers.whole import exr_attributes
@@ -152,7 +152,7 @@ def write(path: Path, picture: Picture, options: Options) -> None:
 
 
 def read_notes(path: Path) -> dict[str, str]:
-    """The notes of a file. Raises OSError, ValueError or struct.error where it is none."""
+    """The notes of a file. Raises OSError, ValueError or struct.error if it is none."""
     with path.open("rb") as file:
         header = exr_attributes(file)
     prefix = PREFIX.encode()

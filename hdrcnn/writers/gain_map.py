@@ -13,7 +13,7 @@ from fractions import Fraction
 
 import numpy as np
 
-from hdrcnn.tiles.regions import strips
+from hdrcnn.tiles.geometry import strips
 
 OFFSET = 1.0 / 64.0
 """k: keeps the gain of black finite."""

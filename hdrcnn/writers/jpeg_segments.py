@@ -6,7 +6,7 @@ Sources: ITU-T T.81, annex B; CIPA DC-007 (multi-picture format); ICC.1:2022, an
 import struct
 from collections.abc import Iterator
 
-from hdrcnn.readers.jpeg_markers import (
+from hdrcnn.readers.jpeg import (
     APP0,
     APP2,
     APP14,

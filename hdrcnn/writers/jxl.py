@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from hdrcnn.files import ImageError, finished_whole
-from hdrcnn.tiles.regions import strips
+from hdrcnn.tiles.geometry import strips
 from hdrcnn.writers import Options, needed, notes
 from hdrcnn.writers.exr import HALF_MAX
 from hdrcnn.writers.metadata import exif_block, panorama_xmp

@@ -10,7 +10,7 @@ from fractions import Fraction
 from PIL import Image
 from PIL.TiffImagePlugin import IFDRational
 
-from hdrcnn.readers.exif import CAMERA, EXIF, EXPOSURE, Camera
+from hdrcnn.readers.metadata import CAMERA, EXIF, EXPOSURE, Camera
 
 _RATIONAL = ("ExposureTime", "FNumber", "FocalLength", "ExposureBiasValue")
 
@@ -27,7 +27,7 @@ def _value(name: str, value: str | int | float) -> object:
 def exif_block(camera: Camera) -> bytes:
     """Exif data with the camera's settings, a TIFF structure without any prefix.
 
-    camera: as `readers.exif.camera_data`. Empty if nothing is known. No orientation is
+    camera: as `readers.metadata.camera_data`. Empty if nothing is known. No orientation is
     written: the picture is upright.
     """
     exif = Image.Exif()
@@ -61,5 +61,5 @@ PANORAMA_SPACE = {"GPano": "http://ns.google.com/photos/1.0/panorama/"}
 
 
 def panorama_xmp(attributes: dict[str, str]) -> str:
-    """The XMP packet of a panorama; attributes: as `panorama.Band.xmp`."""
+    """The XMP packet of a panorama; attributes: as `readers.metadata.Band.xmp`."""
     return xmp_packet(PANORAMA_SPACE, attributes)

@@ -19,9 +19,8 @@ from hdrcnn.colour.pq import ContentLight, content_light, pq_codes
 from hdrcnn.colour.primaries import REC709, Chromaticities, linear_to_rec709
 from hdrcnn.colour.transfer import CameraCurve, linearise, srgb_decode
 from hdrcnn.files import ImageError
-from hdrcnn.readers.exif import Camera
-from hdrcnn.readers.panorama import Band
-from hdrcnn.tiles.regions import strips
+from hdrcnn.readers.metadata import Band, Camera
+from hdrcnn.tiles.geometry import strips
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -55,7 +54,7 @@ class Picture:
     panorama: Band | None = None
     """What it shows of a sphere if it is equirectangular and goes all the way round."""
     camera: Camera = dataclasses.field(default_factory=dict)
-    """As `readers.exif.camera_data`."""
+    """As `readers.metadata.camera_data`."""
     notes: Mapping[str, str] = dataclasses.field(default_factory=dict)
     """What is to be known of the making: version, weights, settings. Name to text."""
 

@@ -19,7 +19,7 @@ import numpy as np
 from hdrcnn.colour.pq import ContentLight
 from hdrcnn.colour.primaries import REC2020
 from hdrcnn.files import finished_whole
-from hdrcnn.tiles.regions import strips
+from hdrcnn.tiles.geometry import strips
 from hdrcnn.writers import Options, notes
 from hdrcnn.writers.metadata import exif_block, panorama_xmp
 from hdrcnn.writers.picture import Picture, brightness, check, samples

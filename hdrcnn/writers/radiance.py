@@ -11,7 +11,7 @@ from pathlib import Path
 
 from hdrcnn.files import finished_whole
 from hdrcnn.readers.rgbe import encode_colours, encode_run_lengths
-from hdrcnn.tiles.regions import strips
+from hdrcnn.tiles.geometry import strips
 from hdrcnn.writers import Options, notes
 from hdrcnn.writers.picture import Picture, check
 from hdrcnn.writers.whole import COLOURS

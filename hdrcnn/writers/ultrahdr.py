@@ -20,10 +20,10 @@ from hdrcnn.colour.icc import matrix_profile
 from hdrcnn.colour.primaries import REC709, to_rec709
 from hdrcnn.colour.transfer import srgb_decode, srgb_encode
 from hdrcnn.files import ImageError, finished_whole
-from hdrcnn.readers import exif
-from hdrcnn.readers.jpeg_markers import APP1, COMMENT
+from hdrcnn.readers import metadata
+from hdrcnn.readers.jpeg import APP1, COMMENT
 from hdrcnn.readers.pillow import own_limit
-from hdrcnn.tiles.regions import strips
+from hdrcnn.tiles.geometry import strips
 from hdrcnn.writers import Options, gain_map, jpeg_segments, notes
 from hdrcnn.writers.metadata import PANORAMA_SPACE, exif_block, xmp_packet
 from hdrcnn.writers.picture import Picture, check, code_strip, rec709, shown
@@ -65,7 +65,7 @@ def _own_samples(picture: Picture) -> tuple[bytes, bytes] | None:
         bits, rows, columns, components = jpeg_segments.frame_of(picture.jpeg)
         file = io.BytesIO(picture.jpeg)
         with own_limit(), Image.open(file, formats=["JPEG", "MPO"]) as image:
-            is_upright = exif.orientation(exif.of(image)) == 1
+            is_upright = metadata.orientation(metadata.exif_of(image)) == 1
         head, rest = jpeg_segments.samples_only(picture.jpeg)
         if not jpeg_segments.has_profile(picture.jpeg):  # Exif may have told the primaries.
             rest = jpeg_segments.profile_segments(_profile(picture)) + rest

@@ -97,7 +97,7 @@ def _jpeg(file: IO[bytes], size: int) -> bool:
     if not indexed and notes.MARK in head:
         file.seek(max(0, size - 2))
         return head[:3] == b"\xff\xd8\xff" and file.read() == b"\xff\xd9"
-    # Behind the first 4 bytes: 3 entries of a directory, then of each picture attribute and length.
+    # After the first 4 bytes: 3 entries of a directory, then of each picture attribute and length.
     first, second = struct.unpack_from("<I12xI", index, 4 + 2 + 3 * 12 + 4 + 4)
     file.seek(max(0, size - 2))
     return first + second == size and file.read() == b"\xff\xd9"

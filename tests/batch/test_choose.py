@@ -89,7 +89,7 @@ def test_the_clean_weights_stand_in_until_the_others_exist(shipped, picture, mon
     save(root / "in", "a.png", picture)
     save(root / "in", "b.jpg", picture)
     assert {outcome.weights for outcome in run(root / "in", load)} == {"shipped.npz"}
-    # Once they are there, what would have taken them is made anew, the rest is kept.
+    # Once they are there, what would have taken them is recomputed, the rest is kept.
     monkeypatch.setattr(choose, "JPEG", root / "jpeg.npz")
     assert [outcome.status for outcome in run(root / "in", load)] == ["kept", "done"]
 

@@ -17,8 +17,8 @@ import hdrcnn
 from hdrcnn.batch import plan, recipe
 from hdrcnn.batch.choose import Networks
 from hdrcnn.batch.convert import Conversion
+from hdrcnn.batch.job import Films
 from hdrcnn.batch.run import Settings, convert_all, settle
-from hdrcnn.batch.source import Films
 from hdrcnn.colour.transfer import srgb_decode
 from hdrcnn.readers.hdr import read_exr
 from hdrcnn.review.exposure_strip import measured

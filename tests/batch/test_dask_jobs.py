@@ -14,9 +14,8 @@ from hdrcnn.batch import dask_engine, machines, plan
 from hdrcnn.batch.choose import Networks
 from hdrcnn.batch.convert import Conversion
 from hdrcnn.batch.fusion import FusionSettings
-from hdrcnn.batch.job import Settings
+from hdrcnn.batch.job import Films, Settings
 from hdrcnn.batch.run import begin, settle
-from hdrcnn.batch.source import Films
 from tests.conftest import ROOT
 
 

@@ -11,7 +11,7 @@ from PIL import Image
 
 from hdrcnn.batch.plan import Job, _matches, name_outputs, plan
 from hdrcnn.files import ImageError, natural_key
-from hdrcnn.readers.kinds import may_be_picture
+from hdrcnn.readers.folders import may_be_picture
 
 
 @pytest.fixture

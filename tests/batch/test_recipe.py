@@ -1,4 +1,4 @@
-"""What is there already: kept, made anew, or left alone."""
+"""What is there already: kept, recomputed, or left alone."""
 
 import dataclasses
 import functools

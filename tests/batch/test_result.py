@@ -15,10 +15,9 @@ import hdrcnn
 from hdrcnn.batch import plan
 from hdrcnn.batch.choose import Networks
 from hdrcnn.batch.convert import Conversion
-from hdrcnn.batch.job import Settings
+from hdrcnn.batch.job import Films, Settings
 from hdrcnn.batch.result import cap
 from hdrcnn.batch.run import convert
-from hdrcnn.batch.source import Films
 from hdrcnn.colour.primaries import DISPLAY_P3, REC709
 from hdrcnn.colour.transfer import inverse_camera_curve
 from hdrcnn.readers.hdr import read_exr

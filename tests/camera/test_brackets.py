@@ -19,7 +19,7 @@ from training_code.camera.brackets import (
     shaken,
     take,
 )
-from training_code.camera.exposure import TooBlackError
+from training_code.camera.camera import TooBlackError
 
 LIGHT = np.random.default_rng(3).uniform(0.05, 4.0, (40, 48, 3)).astype(np.float32)
 

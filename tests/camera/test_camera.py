@@ -1,9 +1,12 @@
-"""The chain: picture and target fit together, every part has draws of its own."""
+"""The chain: picture and target fit together, every part has draws of its own; its first parts."""
 
 import dataclasses
 
 import numpy as np
 import pytest
+from hypothesis import given, settings, strategies as st
+from keras import ops
+from scipy import stats
 
 from training_code.camera import (
     Camera,
@@ -11,9 +14,13 @@ from training_code.camera import (
     Exposure,
     Sensor,
     Settings,
+    TooBlackError,
+    add_noise,
     develop,
+    expose,
     jpeg,
     photograph,
+    sense,
 )
 
 LIGHT = np.random.default_rng(0).lognormal(0.0, 2.0, (40, 60, 3)).astype(np.float32)
@@ -104,3 +111,83 @@ def test_settings_are_plain_numbers():
     for value in dataclasses.asdict(Camera().draw(KEY)).values():
         kinds = {type(item) for item in (value if isinstance(value, tuple) else (value,))}
         assert kinds <= {bool, int, float}
+
+
+@settings(deadline=None)
+@given(unclipped=st.floats(0.02, 0.98), unit=st.floats(1e-3, 1e3))
+def test_exposure_leaves_the_share_below_clipping_whatever_the_unit(unclipped, unit):
+    exposed = expose(LIGHT * np.float32(unit), unclipped)
+    assert (exposed < 1.0).mean() == pytest.approx(unclipped, abs=2 / LIGHT.size + 1e-4)
+
+
+def test_exposure_is_one_gain():
+    ratio = expose(LIGHT, 0.9) / LIGHT
+    np.testing.assert_allclose(ratio, ratio[0, 0, 0], rtol=1e-6)
+
+
+def test_black_cannot_be_exposed():
+    with pytest.raises(TooBlackError, match="black"):
+        expose(np.zeros((4, 4, 3), np.float32), 0.9)
+    lamp = np.zeros((10, 10, 3), np.float32)
+    lamp[:2] = 1.0
+    with pytest.raises(TooBlackError, match="75%"):
+        expose(lamp, 0.75)
+    assert (expose(lamp, 0.85) == lamp).all()
+
+
+def test_shares_are_drawn_evenly_from_their_range():
+    rng = np.random.default_rng(1)
+    drawn = np.array([Exposure((0.7, 0.9)).draw(rng) for _ in range(4000)])
+    counts, _ = np.histogram(drawn, 4, (0.7, 0.9))
+    assert counts.sum() == 4000
+    np.testing.assert_allclose(counts, 1000, atol=5 * np.sqrt(1000))
+
+
+@pytest.mark.parametrize("share", [(0.9, 0.8), (0.0, 0.5), (0.5, 1.0), (0.5,), 0.9])
+def test_unusable_shares_are_named(share):
+    with pytest.raises(ValueError, match="unclipped"):
+        Exposure(share)
+
+
+FLAT = np.full((200, 200, 3), 0.5, np.float32)
+
+
+def test_noise_is_normal_and_light_stays_positive():
+    residual = (sense(FLAT, 0.01, np.random.default_rng(1)) - FLAT) / 0.01
+    assert stats.kstest(residual.ravel(), "norm").pvalue > 1e-4
+    assert sense(np.zeros_like(FLAT), 0.01, np.random.default_rng(1)).min() == 0.0
+    np.testing.assert_array_equal(sense(FLAT, 0.0, np.random.default_rng(1)), FLAT)
+
+
+def test_noise_of_a_batch_under_keras_is_that_of_each():
+    rng = np.random.default_rng(2)
+    light, noise = rng.random((3, 8, 8, 3), np.float32), rng.standard_normal((3, 8, 8, 3))
+    noise, sd = noise.astype(np.float32), np.array([0.0, 0.01, 0.5], np.float32)
+    together = np.asarray(add_noise(light, sd.reshape(-1, 1, 1, 1), noise, xp=ops))
+    for item in range(3):
+        alone = add_noise(light[item], sd[item], noise[item])
+        np.testing.assert_allclose(together[item], alone, rtol=1e-6, atol=1e-7)
+
+
+def test_draws_stay_in_their_range_and_seeds_differ():
+    rng = np.random.default_rng(3)
+    drawn = [Sensor(noise_sd=(0.002, 0.004)).draw(rng) for _ in range(500)]
+    assert min(noise.noise_sd for noise in drawn) >= 0.002
+    assert max(noise.noise_sd for noise in drawn) <= 0.004
+    seeds = {noise.noise_seed for noise in drawn}
+    assert len(seeds) == 500
+    assert min(seeds) >= 0
+    assert 2**31 < max(seeds) < 2**32
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"noise_sd": (0.2, 0.1)}, "noise_sd"),
+        ({"noise_sd": (-0.1, 0.1)}, "noise_sd"),
+        ({"peak": 0.5}, "peak 0.5"),
+    ],
+)
+def test_unusable_settings_are_named(changes, reason):
+    with pytest.raises(ValueError, match=reason):
+        Sensor(**changes)

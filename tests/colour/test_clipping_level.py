@@ -134,7 +134,7 @@ def test_a_lamp_in_a_computed_picture_without_noise_is_found():
 
 
 def test_every_channel_has_its_own_level():
-    """As a warm filter behind the clipping leaves it."""
+    """As a warm filter after the clipping leaves it."""
     tops = np.array([252.0, 246.0, 238.0])
     np.testing.assert_allclose(found(codes_of(light() * 1.5, tops)), tops, atol=1e-4)
 

@@ -14,7 +14,7 @@ from hdrcnn.colour.pq import (
     pq_encode,
     to_rec2020,
 )
-from hdrcnn.tiles.regions import strips
+from hdrcnn.tiles.geometry import strips
 
 
 @pytest.mark.parametrize(

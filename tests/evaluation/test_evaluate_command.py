@@ -218,7 +218,7 @@ def test_missing_results_are_named_before_anything_is_computed(
 @pytest.mark.parametrize(
     ("result", "message"),
     [
-        (np.ones((40, 30, 3)), "30x40 pixels where the photograph has 64x51"),
+        (np.ones((40, 30, 3)), "30x40.*64x51"),
         (np.zeros((51, 64, 3)), "c: the result of other cannot be measured: nothing to align"),
     ],
 )

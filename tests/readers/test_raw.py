@@ -18,8 +18,8 @@ from hdrcnn.batch.run import convert
 from hdrcnn.colour.measured import SensorLight
 from hdrcnn.files import ImageError
 from hdrcnn.readers import raw
+from hdrcnn.readers.folders import may_be_picture
 from hdrcnn.readers.hdr import read_exr
-from hdrcnn.readers.kinds import may_be_picture
 from hdrcnn.readers.photograph import read_photograph
 from hdrcnn.writers import Options
 from training_code.camera.dng import RawSensor, mosaic, write_dng

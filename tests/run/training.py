@@ -1,10 +1,12 @@
 """What the tests of training share: a run that takes seconds, and its losses."""
 
+import dataclasses
 import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 
 from training_code.tasks.hdrcnn_settings import Config
 from training_code.tasks.settings import Running
@@ -26,3 +28,62 @@ def compiled(config: Config, start: Any = None) -> Any:
 def losses(folder: Path) -> list[float]:
     history = json.loads(str(np.load(folder / "weights.npz")["metadata"]))["training"]["history"]
     return [record["loss"] for record in history]
+
+
+class Killed(BaseException):
+    """Ends a run as a signal would."""
+
+
+def learns(
+    task_name: str, config: Any, batch: dict[str, np.ndarray], term: str, steps: int
+) -> float:
+    """How much of a term of the loss is left after so many steps with one batch."""
+    from training_code.run import fit
+    from training_code.tasks import task
+
+    config = dataclasses.replace(config, epochs=60, learning_rate=1e-2, average=0.0)
+    trainee = fit.compiled(task.load(task_name), config)
+    first = trainee.train_on_batch(batch, return_dict=True)[term]
+    for _ in range(steps):
+        trainee.reset_metrics()
+        last = trainee.train_on_batch(batch, return_dict=True)[term]
+    return float(last / first)
+
+
+def goes_on_after_a_kill(
+    task_name: str, config: Any, scenes: Path, held_out: Path, folder: Path
+) -> dict[str, np.ndarray]:
+    """The last checkpoint of a run. One that is killed within an epoch and begun again has to come
+    to the same, with the same losses; both leave their sheets.
+    """
+    from training_code.run import checkpoints, fit
+
+    def run(name: str, minutes: float = 5.0) -> None:
+        running = dataclasses.replace(QUICK, minutes=minutes)
+        fit.train(config, scenes, folder / name, held_out, running, task_name)
+
+    save, seen = checkpoints.save, []
+
+    def save_and_die(*arguments: Any) -> None:
+        save(*arguments)
+        seen.append(arguments)
+        if len(seen) == 3:
+            raise Killed
+
+    run("whole")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(checkpoints, "save", save_and_die)
+        with pytest.raises(Killed):
+            run("broken", minutes=1e-9)
+    assert not (folder / "broken" / "sheets" / "epoch_002.png").exists()
+    run("broken")
+    assert losses(folder / "broken") == losses(folder / "whole")
+    ends = []
+    for name in ("broken", "whole"):
+        assert (folder / name / "sheets" / "epoch_002.png").is_file()
+        with np.load(folder / name / "checkpoint_000002_000000.npz") as end:
+            ends.append({key: end[key] for key in end.files if key != "metadata"})
+    assert ends[0].keys() == ends[1].keys()
+    for key, values in ends[1].items():
+        np.testing.assert_array_equal(ends[0][key], values)
+    return ends[1]

@@ -56,7 +56,7 @@ def test_from_scenes_to_a_file_that_can_be_loaded(scene_folder, tmp_path, run_py
     assert np.isfinite([found.nearest.n, found.nearest.s, *found.probabilities]).all()
     training = weights.load(path)[1].training
     assert training["scenes"] == ["c.exr"]  # The others are too small.
-    assert "a.exr: 96x48 pixels where" in done.stdout
+    assert "a.exr: 96x48 pixels" in done.stdout
     again = run_python(*arguments, "--epochs=2", cwd=tmp_path)
     assert "looks," not in again.stdout
     assert "going on after epoch 1" in again.stdout

@@ -14,9 +14,9 @@ from PIL import Image
 from hdrcnn import weights
 from hdrcnn.models.metadata import ExposureGan, ExposureStack
 from tests.conftest import ROOT
-from tests.run.training import FAST, QUICK, losses
+from tests.run.training import FAST, goes_on_after_a_kill, learns
 from training_code.camera.stacks import Stacks
-from training_code.run import checkpoints, config as configs, fit
+from training_code.run import config as configs, fit
 from training_code.tasks import adversarial, exposure_gan_settings, exposure_stack_settings, task
 from training_code.tasks.stack_batches import StackBatches
 
@@ -57,16 +57,9 @@ def batch(size: int = 32) -> dict[str, np.ndarray]:
 
 @pytest.mark.parametrize("name", CONFIGS)
 def test_one_photograph_is_learnt(name):
-    config = dataclasses.replace(
-        CONFIGS[name], epochs=60, learning_rate=1e-2, average=0.0, base_channels=8
-    )
-    trainee, shown = fit.compiled(task.load(task_of(name)), config), batch()
     term = "l1" if name == "exposure_gan" else "dark_l1"
-    first = trainee.train_on_batch(shown, return_dict=True)[term]
-    for _ in range(100):
-        trainee.reset_metrics()
-        last = trainee.train_on_batch(shown, return_dict=True)[term]
-    assert last < 0.8 * first
+    config = dataclasses.replace(CONFIGS[name], base_channels=8)
+    assert learns(task_of(name), config, batch(), term, 100) < 0.8
 
 
 def test_each_network_follows_its_own_loss():
@@ -74,29 +67,27 @@ def test_each_network_follows_its_own_loss():
     own loss; and the discriminator learns to tell both apart.
     """
     terms = exposure_gan_settings.Terms(l1=0.0)
-    config = dataclasses.replace(
-        CONFIGS["exposure_gan"], terms=terms, epochs=40, learning_rate=1e-3, discriminator_rate=1e-9
+    slow = dataclasses.replace(
+        CONFIGS["exposure_gan"], terms=terms, epochs=40, learning_rate=1e-9, discriminator_rate=1e-9
     )
-    trainee = fit.compiled(task.load("exposure_gan"), config)
-    before = [np.asarray(v) for v in trainee.discriminator.variables]
-    first = trainee.train_on_batch(batch(), return_dict=True)
-    for _ in range(30):
-        trainee.reset_metrics()
-        last = trainee.train_on_batch(batch(), return_dict=True)
-    for variable, value in zip(trainee.discriminator.variables, before, strict=True):
-        np.testing.assert_allclose(np.asarray(variable), value, atol=1e-6)
+
+    def stepped(config, still):
+        """Terms before and after steps that leave one of the networks where it was."""
+        trainee = fit.compiled(task.load("exposure_gan"), config)
+        variables = getattr(trainee, still).variables
+        before = [np.asarray(variable) for variable in variables]
+        first = trainee.train_on_batch(batch(), return_dict=True)
+        for _ in range(30):
+            trainee.reset_metrics()
+            last = trainee.train_on_batch(batch(), return_dict=True)
+        for variable, value in zip(variables, before, strict=True):
+            np.testing.assert_allclose(np.asarray(variable), value, atol=1e-6)
+        return first, last
+
+    first, last = stepped(dataclasses.replace(slow, learning_rate=1e-3), "discriminator")
     assert last["adversarial"] < first["adversarial"]
     assert last["discriminator"] > first["discriminator"] - 1e-6
-
-    config = dataclasses.replace(config, learning_rate=1e-9, discriminator_rate=3e-3)
-    trainee = fit.compiled(task.load("exposure_gan"), config)
-    before = [np.asarray(v) for v in trainee.network.variables]
-    first = trainee.train_on_batch(batch(), return_dict=True)
-    for _ in range(30):
-        trainee.reset_metrics()
-        last = trainee.train_on_batch(batch(), return_dict=True)
-    for variable, value in zip(trainee.network.variables, before, strict=True):
-        np.testing.assert_allclose(np.asarray(variable), value, atol=1e-6)
+    first, last = stepped(dataclasses.replace(slow, discriminator_rate=3e-3), "network")
     assert last["discriminator"] < first["discriminator"]
 
 
@@ -112,42 +103,12 @@ def test_two_optimisers_as_one_step_each_its_own_variables():
     assert int(both.iterations) == int(second.iterations) == 1
 
 
-class Killed(BaseException):
-    """Ends a run as a signal would."""
-
-
 @pytest.mark.parametrize("name", CONFIGS)
 def test_a_run_killed_within_an_epoch_goes_on_to_the_same_weights(
-    name, scene_folder, held_out, tmp_path, monkeypatch
+    name, scene_folder, held_out, tmp_path
 ):
-    def run(folder: str, minutes: float = 5.0) -> None:
-        running = dataclasses.replace(QUICK, minutes=minutes)
-        config, out = CONFIGS[name], tmp_path / folder
-        fit.train(config, scene_folder, out, held_out, running, task_of(name))
-
-    save, seen = checkpoints.save, []
-
-    def save_and_die(*arguments):
-        save(*arguments)
-        seen.append(arguments)
-        if len(seen) == 3:
-            raise Killed
-
-    run("whole")
-    with monkeypatch.context() as patch:
-        patch.setattr(checkpoints, "save", save_and_die)
-        with pytest.raises(Killed):
-            run("broken", minutes=1e-9)
-    assert not (tmp_path / "broken" / "sheets" / "epoch_002.png").exists()
-    run("broken")
-    assert losses(tmp_path / "broken") == losses(tmp_path / "whole")
-    ends = [np.load(tmp_path / f / "checkpoint_000002_000000.npz") for f in ("whole", "broken")]
-    whole, broken = ({k: e[k] for k in e.files if k != "metadata"} for e in ends)
-    assert whole.keys() == broken.keys()
-    assert any("discriminator" in key for key in whole) == (name != "exposure_stack")
-    for path, values in whole.items():
-        np.testing.assert_array_equal(broken[path], values)
-    assert (tmp_path / "whole" / "sheets" / "epoch_002.png").is_file()
+    end = goes_on_after_a_kill(task_of(name), CONFIGS[name], scene_folder, held_out, tmp_path)
+    assert any("discriminator" in key for key in end) == (name != "exposure_stack")
 
 
 @pytest.mark.parametrize("backend", ["tensorflow", "jax"])

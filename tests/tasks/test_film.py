@@ -9,12 +9,12 @@ import pytest
 from hdrcnn import weights
 from hdrcnn.models.metadata import FilmCurves, FilmUnet
 from tests.conftest import ROOT
-from tests.run.training import QUICK, losses
+from tests.run.training import goes_on_after_a_kill, learns
 from training_code.camera import clips
 from training_code.camera.grades import Grade
 from training_code.evaluation.film_methods import of_weights
-from training_code.run import checkpoints, config as configs, fit
-from training_code.tasks import film_settings, task
+from training_code.run import config as configs
+from training_code.tasks import film_settings
 
 COMMAND = ROOT / "training_code" / "hdrcnn_train.py"
 SMALL: dict[str, Any] = {"size": 64, "batch": 2, "epochs": 2, "steps": 2, "width": 4}
@@ -38,45 +38,11 @@ def clip() -> dict[str, np.ndarray]:
 
 @pytest.mark.parametrize("name", CONFIGS)
 def test_one_clip_is_learnt(name):
-    config = dataclasses.replace(CONFIGS[name], epochs=40, learning_rate=1e-2, average=0.0)
-    trainee, batch = fit.compiled(task.load("film"), config), clip()
-    first = trainee.train_on_batch(batch, return_dict=True)["loss"]
-    for _ in range(60):
-        trainee.reset_metrics()
-        last = trainee.train_on_batch(batch, return_dict=True)["loss"]
-    assert last < 0.6 * first
+    assert learns("film", CONFIGS[name], clip(), "loss", 60) < 0.6
 
 
-class Killed(BaseException):
-    """Ends a run as a signal would."""
-
-
-def test_a_run_killed_within_an_epoch_goes_on_to_the_same_weights(
-    scene_folder, held_out, tmp_path, monkeypatch
-):
-    def run(folder: str, minutes: float = 5.0) -> None:
-        running = dataclasses.replace(QUICK, minutes=minutes)
-        fit.train(CONFIGS["curves"], scene_folder, tmp_path / folder, held_out, running, "film")
-
-    save, seen = checkpoints.save, []
-
-    def save_and_die(*arguments):
-        save(*arguments)
-        seen.append(arguments)
-        if len(seen) == 3:
-            raise Killed
-
-    run("whole")
-    with monkeypatch.context() as patch:
-        patch.setattr(checkpoints, "save", save_and_die)
-        with pytest.raises(Killed):
-            run("broken", minutes=1e-9)
-    run("broken")
-    assert losses(tmp_path / "broken") == losses(tmp_path / "whole")
-    whole, broken = (weights.load(tmp_path / f / "weights.npz")[0] for f in ("whole", "broken"))
-    for path, values in whole.items():
-        np.testing.assert_array_equal(broken[path], values)
-    assert (tmp_path / "whole" / "sheets" / "epoch_002.png").is_file()
+def test_a_run_killed_within_an_epoch_goes_on_to_the_same_weights(scene_folder, held_out, tmp_path):
+    goes_on_after_a_kill("film", CONFIGS["curves"], scene_folder, held_out, tmp_path)
 
 
 @pytest.mark.parametrize("name", CONFIGS)

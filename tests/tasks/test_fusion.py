@@ -1,6 +1,5 @@
 """Both fusion trainings: they learn, go on where they stopped, and leave weights that fuse."""
 
-import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +10,12 @@ from PIL import Image
 from hdrcnn import weights
 from hdrcnn.models.metadata import Fusion
 from tests.conftest import ROOT
-from tests.run.training import QUICK, losses
+from tests.run.training import goes_on_after_a_kill, learns
 from training_code.camera.brackets import Brackets
 from training_code.evaluation import fusion_metrics
 from training_code.evaluation.fusion_methods import of_weights
-from training_code.run import checkpoints, config as configs, fit
-from training_code.tasks import fusion_supervised_settings, fusion_unsupervised_settings, task
+from training_code.run import config as configs
+from training_code.tasks import fusion_supervised_settings, fusion_unsupervised_settings
 
 COMMAND = ROOT / "training_code" / "hdrcnn_train.py"
 SMALL: dict[str, Any] = {"base_channels": 2, "size": 64, "batch": 2, "epochs": 2, "steps": 2}
@@ -46,48 +45,14 @@ def bracket(count: int = 2) -> dict[str, np.ndarray]:
 
 @pytest.mark.parametrize("name", CONFIGS)
 def test_one_bracket_is_learnt(name):
-    config = dataclasses.replace(CONFIGS[name], epochs=40, learning_rate=1e-2, average=0.0)
-    trainee, batch = fit.compiled(task.load(name), config), bracket()
-    first = trainee.train_on_batch(batch, return_dict=True)["loss"]
-    for _ in range(60):
-        trainee.reset_metrics()
-        last = trainee.train_on_batch(batch, return_dict=True)["loss"]
-    assert last < 0.8 * first
-
-
-class Killed(BaseException):
-    """Ends a run as a signal would."""
+    assert learns(name, CONFIGS[name], bracket(), "loss", 60) < 0.8
 
 
 @pytest.mark.parametrize("name", CONFIGS)
 def test_a_run_killed_within_an_epoch_goes_on_to_the_same_weights(
-    name, scene_folder, held_out, tmp_path, monkeypatch
+    name, scene_folder, held_out, tmp_path
 ):
-    def run(folder: str, minutes: float = 5.0) -> None:
-        running = dataclasses.replace(QUICK, minutes=minutes)
-        fit.train(CONFIGS[name], scene_folder, tmp_path / folder, held_out, running, name)
-
-    save, seen = checkpoints.save, []
-
-    def save_and_die(*arguments):
-        save(*arguments)
-        seen.append(arguments)
-        if len(seen) == 3:
-            raise Killed
-
-    run("whole")
-    with monkeypatch.context() as patch:
-        patch.setattr(checkpoints, "save", save_and_die)
-        with pytest.raises(Killed):
-            run("broken", minutes=1e-9)
-    assert not (tmp_path / "broken" / "sheets" / "epoch_002.png").exists()
-    run("broken")
-    assert losses(tmp_path / "broken") == losses(tmp_path / "whole")
-    whole, broken = (weights.load(tmp_path / f / "weights.npz")[0] for f in ("whole", "broken"))
-    assert whole.keys() == broken.keys()
-    for path, values in whole.items():
-        np.testing.assert_array_equal(broken[path], values)
-    assert (tmp_path / "whole" / "sheets" / "epoch_002.png").is_file()
+    goes_on_after_a_kill(name, CONFIGS[name], scene_folder, held_out, tmp_path)
 
 
 @pytest.mark.parametrize("name", CONFIGS)

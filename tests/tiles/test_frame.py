@@ -8,8 +8,7 @@ from hypothesis import given, settings, strategies as st
 
 from hdrcnn.predict.blend import THRESHOLD, bend, saturation
 from hdrcnn.tiles.frame import Frame
-from hdrcnn.tiles.geometry import block_means, pad_to_multiple
-from hdrcnn.tiles.regions import Region
+from hdrcnn.tiles.geometry import Region, block_means, pad_to_multiple
 
 sides = st.integers(1, 70)
 

@@ -4,9 +4,8 @@ import numpy as np
 import pytest
 from scipy.ndimage import uniform_filter, zoom
 
-from hdrcnn.tiles.geometry import block_means, enlarge
+from hdrcnn.tiles.geometry import Region, block_means, enlarge
 from hdrcnn.tiles.guided import RADIUS, Reduced, slopes, window_mean
-from hdrcnn.tiles.regions import Region
 
 
 @pytest.mark.parametrize("factor", [2, 3, 8])

@@ -7,7 +7,7 @@ import hdrcnn
 from hdrcnn.readers.photograph import read_ldr
 from hdrcnn.tiles import resolution
 from hdrcnn.tiles.frame import Frame
-from hdrcnn.tiles.regions import Region
+from hdrcnn.tiles.geometry import Region
 from hdrcnn.tiles.resolution import RIM, depths
 from hdrcnn.tiles.tiling import Tiling
 

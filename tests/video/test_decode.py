@@ -115,7 +115,7 @@ def test_interlaced_frames_are_deinterlaced_and_reported(tmp_path):
 
 
 def test_a_change_of_size_is_named(tmp_path):
-    """Two elementary streams one behind the other."""
+    """Two elementary streams one after the other."""
     first = film(tmp_path / "a.h264", shot(12))
     second = film(tmp_path / "b.h264", shot(12, size=(96, 64)))
     path = tmp_path / "c.h264"

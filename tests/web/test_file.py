@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from hdrcnn.readers.panorama import Band, band
+from hdrcnn.readers.metadata import Band, band
 from hdrcnn.readers.photograph import read_photograph
 from tests.web.javascript import javascript
 

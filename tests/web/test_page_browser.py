@@ -15,7 +15,7 @@ from hdrcnn.colour.primaries import DISPLAY_P3, REC709, linear_to_rec709
 from hdrcnn.colour.transfer import to_display
 from hdrcnn.predict.blend import mask
 from hdrcnn.readers.hdr import read_exr
-from hdrcnn.readers.panorama import Band
+from hdrcnn.readers.metadata import Band
 from hdrcnn.readers.photograph import read_photograph
 from tests.conftest import ROOT
 from tests.web.page import build, decoded, operated

@@ -2,7 +2,7 @@
 
 python tests/weights/fuzz_weights.py --seconds 60
 
-Both layouts, damaged in two ways: the file as it is, and the members of the archive, packed anew
+Both layouts, damaged in two ways: the file as it is, and the members of the archive, packed again
 so that their checksums are right. What breaks the reader is left in `fuzz_weights.npz`.
 """
 

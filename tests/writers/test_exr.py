@@ -10,7 +10,7 @@ from hypothesis.extra import numpy as hnp
 
 from hdrcnn.colour.primaries import DISPLAY_P3, REC709
 from hdrcnn.readers.hdr import read_exr
-from hdrcnn.readers.panorama import Band
+from hdrcnn.readers.metadata import Band
 from hdrcnn.writers import COMPRESSIONS, Options, Picture
 from hdrcnn.writers.exr import HALF_MAX, write, write_exr
 from tests.writers.outputs import CAMERA, exr_header, exr_pixels, made

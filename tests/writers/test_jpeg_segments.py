@@ -8,7 +8,7 @@ from PIL import Image, ImageCms
 
 from hdrcnn.colour.icc import matrix_profile, profile_chromaticities
 from hdrcnn.colour.primaries import ADOBE_RGB, NAMED, PROPHOTO
-from hdrcnn.readers import jpeg_markers
+from hdrcnn.readers.jpeg import markers
 from hdrcnn.writers import jpeg_segments
 from tests.writers.outputs import jpeg, photograph
 
@@ -67,11 +67,11 @@ SECRETS = {
 @pytest.mark.parametrize("kind", SECRETS)
 @pytest.mark.parametrize("options", [{"progressive": True}, {"restart_marker_blocks": 2}, {}])
 def test_nothing_but_samples_and_tables_is_kept_before_or_between_the_scans(kind, options):
-    """Behind the end of image too; each sample stays as it is."""
+    """After the end of image too; each sample stays as it is."""
     data = jpeg(photograph(), **options)
     expected = np.asarray(Image.open(io.BytesIO(data)))
     clean = b"".join(jpeg_segments.samples_only(data))
-    places = [at for _, _, at in jpeg_markers.markers(data)]
+    places = [at for _, _, at in markers(data)]
     assert len(places) > (20 if options == {"progressive": True} else 5)
     for at in (*places, len(data)):
         kept = b"".join(jpeg_segments.samples_only(data[:at] + SECRETS[kind] + data[at:]))

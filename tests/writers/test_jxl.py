@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from hdrcnn.colour.primaries import DISPLAY_P3, linear_to_rec709
-from hdrcnn.readers.panorama import Band
+from hdrcnn.readers.metadata import Band
 from hdrcnn.writers import Options, Picture
 from hdrcnn.writers.jxl import write
 from tests.writers.outputs import CAMERA, boxes, made

@@ -14,7 +14,7 @@ from hdrcnn.colour.primaries import DISPLAY_P3
 from hdrcnn.colour.transfer import srgb_decode
 from hdrcnn.files import ImageError
 from hdrcnn.readers.cicp import png_code_points
-from hdrcnn.readers.panorama import Band
+from hdrcnn.readers.metadata import Band
 from hdrcnn.readers.photograph import read_photograph
 from hdrcnn.writers import Options, Picture, notes
 from hdrcnn.writers.png import write

@@ -7,7 +7,7 @@ import pytest
 
 from hdrcnn import writers
 from hdrcnn.files import ImageError
-from hdrcnn.readers.kinds import LDR_SUFFIXES
+from hdrcnn.readers.folders import LDR_SUFFIXES
 from hdrcnn.writers import WRITERS, Options, Picture, chosen
 from tests.writers.outputs import made
 

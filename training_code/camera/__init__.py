@@ -3,8 +3,7 @@
 Eilertsen et al. 2017, section 5.1. Each part is a record of distributions and a few pure formulas:
 
     linear light  [H, W, 3] float32, any unit
-      -> exposure.py      1.0 becomes the clipping level
-      -> sensor.py        noise
+      -> camera.py        exposure: 1.0 becomes the clipping level; sensor: noise
       -> development.py   white balance, hue, saturation; here the target is taken;
                           then clipping, camera curve, 8 bits
       -> jpeg.py          a file, and back
@@ -15,7 +14,17 @@ more, so that a loss can tell from the target what the network has to reconstruc
 jitter therefore come before the clipping; they move a few samples across it.
 """
 
-from training_code.camera.camera import Camera, photograph
+from training_code.camera.camera import (
+    Camera,
+    Exposure,
+    Noise,
+    Sensor,
+    TooBlackError,
+    add_noise,
+    expose,
+    photograph,
+    sense,
+)
 from training_code.camera.development import (
     CURVES,
     Development,
@@ -26,8 +35,6 @@ from training_code.camera.development import (
     picture_style,
     white_balance,
 )
-from training_code.camera.exposure import Exposure, TooBlackError, expose
-from training_code.camera.sensor import Noise, Sensor, add_noise, sense
 from training_code.camera.settings import Key, Part, Settings, generator
 
 __all__ = [

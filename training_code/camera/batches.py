@@ -119,7 +119,7 @@ class Pairs(Batches):
     def item(self, index: int, item: int) -> dict[str, np.ndarray]:
         """One pair of batch `index` of the epoch. Views too black to be exposed are drawn again.
 
-        Raises ValueError where all are.
+        Raises ValueError if all are.
         """
         for attempt in range(ATTEMPTS):
             key = (self.seed, self.epoch, index, item, attempt)

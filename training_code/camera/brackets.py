@@ -8,7 +8,7 @@
       -> frames [K, h, w, 3] uint8, darkest first
 
 Everything that is drawn is drawn from one generator, everything else is pure. A photograph that
-was linearised serves as light too: decoded, exposed and clipped anew, it loses what a camera would
+was linearised serves as light too: decoded, exposed and clipped again, it loses what a camera would
 lose. A power of its codes would destroy nothing and train nothing.
 """
 
@@ -18,9 +18,8 @@ from typing import NamedTuple
 import numpy as np
 from scipy.ndimage import gaussian_filter, map_coordinates
 
-from training_code.camera import jpeg
-from training_code.camera.development import CURVES, Development, develop
-from training_code.camera.exposure import TooBlackError
+from training_code.camera.camera import PhotonCamera, PhotonShot, TooBlackError
+from training_code.camera.development import CURVES, develop
 from training_code.camera.settings import check_number, check_range
 
 MOST_FRAMES = 9
@@ -29,7 +28,7 @@ MIDDLE_GREY = 0.18
 
 
 @dataclasses.dataclass(frozen=True)
-class Brackets:
+class Brackets(PhotonCamera):
     """The distribution of brackets. Ranges are uniform where nothing else is said."""
 
     frames: tuple[int, int] = (2, 5)
@@ -40,17 +39,6 @@ class Brackets:
     """Stops of the brightest frame above it."""
     metering_sd: float = 0.5
     """Standard deviation of the metered exposure, stops."""
-    noise_sd: tuple[float, float] = (0.0, 0.006)
-    """Standard deviation of the read noise, clipping levels."""
-    photons: tuple[float, float] = (5e3, 1e5)
-    """Electrons at the clipping level, uniform in the logarithm; the variance of photon noise is
-    light over them."""
-    curves: tuple[float, float, float] = (0.4, 0.3, 0.3)
-    """Shares of the camera curves, see `development.CURVES`."""
-    jpeg: tuple[float, float] = (85, 95)
-    """Qualities."""
-    jpeg_share: float = 0.5
-    """Of the brackets whose frames are JPEG."""
     shaken_share: float = 0.0
     """Of the brackets that are hand-held."""
     rotation: float = 1.0
@@ -63,18 +51,15 @@ class Brackets:
     """Of the brackets in which something moves."""
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         check_range("frames", self.frames, 2, MOST_FRAMES)
         check_range("under", self.under, 0.0, 10.0)
         check_range("over", self.over, 0.0, 10.0)
-        check_range("noise_sd", self.noise_sd, 0.0, 1.0)
-        check_range("photons", self.photons, 1.0, 1e9)
-        check_range("jpeg", self.jpeg, 1, 100)
-        for name in ("jpeg_share", "shaken_share", "moving_share"):
+        for name in ("shaken_share", "moving_share"):
             check_number(name, getattr(self, name), 0.0, 1.0)
         check_number("rotation", self.rotation, 0.0, 10.0)
         check_number("shift", self.shift, 0.0, 0.1)
         check_number("perspective", self.perspective, 0.0, 0.1)
-        Development(curves=self.curves)  # Raises ValueError.
 
 
 class Mover(NamedTuple):
@@ -91,7 +76,7 @@ class Mover(NamedTuple):
 
 
 @dataclasses.dataclass(frozen=True)
-class Bracket:
+class Bracket(PhotonShot):
     """Every number that one bracket depends on."""
 
     stops: tuple[float, ...]
@@ -101,16 +86,6 @@ class Bracket:
     homographies: tuple[tuple[float, ...], ...]
     """Of each frame, 9 numbers by rows: from a place (x, y, 1) of the frame, in shorter sides from
     the centre, to that of the scene."""
-    noise_sd: float
-    photons: float
-    noise_seed: int
-    curve: int
-    n: float
-    s: float
-    strength: float
-    jpeg_quality: int
-    """0: no JPEG."""
-    subsampled: bool
     mover: Mover | None = None
 
     @property
@@ -148,7 +123,7 @@ def draw_bracket(
     count = drawn if count is None else count
     stops = np.linspace(-rng.uniform(*d.under), rng.uniform(*d.over), count)
     metering = float(d.metering_sd * rng.standard_normal())
-    look = Development(curves=d.curves, jpeg=d.jpeg, hue_sd=0.0, saturation_sd=0.0).draw(rng)
+    look = d.development.draw(rng)
     noise_sd = float(rng.uniform(*d.noise_sd))
     photons = float(np.exp(rng.uniform(*np.log(d.photons))))
     seed = int(rng.integers(1 << 32))
@@ -201,7 +176,7 @@ def _mover(count: int, rng: np.random.Generator) -> Mover:
 def metered(light: np.ndarray) -> np.float32:
     """The gain that takes the median of light [H, W, 3] to middle grey.
 
-    Raises TooBlackError where that median is 0.
+    Raises TooBlackError if that median is 0.
     """
     median = float(np.median(light.max(axis=-1)))
     if not median > 0.0:
@@ -257,11 +232,9 @@ def take(light: np.ndarray, bracket: Bracket, other: np.ndarray | None = None) -
     """The frames of a bracket, [K, H, W, 3] uint8.
 
     light: [H, W, 3] float32, linear, >= 0, any unit; other: likewise, of which a mover is cut out;
-    needed where there is one. Raises TooBlackError where the light cannot be metered.
+    needed where there is one. Raises TooBlackError if the light cannot be metered.
     """
-    gain = float(metered(light))
-    rng = np.random.Generator(np.random.SFC64(bracket.noise_seed))
-    frames = []
+    gain, rng, frames = float(metered(light)), bracket.rng, []
     for index, homography in enumerate(bracket.homographies):
         scene = light
         if bracket.mover is not None:
@@ -269,13 +242,7 @@ def take(light: np.ndarray, bracket: Bracket, other: np.ndarray | None = None) -
                 raise ValueError("a mover is cut out of other light; give some")
             scene = moved_in(light, other, bracket.mover, index)
         linear = exposed(shaken(scene, homography), gain, bracket, index)
-        spread = np.sqrt(bracket.noise_sd**2 + np.minimum(linear, 1.0) / bracket.photons)
-        noise = rng.standard_normal(linear.shape, np.float32)
-        linear = np.maximum(linear + spread * noise, 0.0).astype(np.float32)
-        codes = develop(linear, bracket.n, bracket.s, bracket.curve, bracket.strength)
-        if bracket.jpeg_quality:
-            codes = jpeg.round_trip(codes, bracket.jpeg_quality, bracket.subsampled)
-        frames.append(codes)
+        frames.append(bracket.photograph(linear, rng))
     return np.stack(frames)
 
 

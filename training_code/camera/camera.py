@@ -1,9 +1,17 @@
-"""The camera as a whole: three parts, drawn apart, used one after the other."""
+"""The camera as a whole: three parts, drawn apart, used one after the other.
+
+Exposure: how much of a scene is clipped. Sensor: noise, and the largest value that a target keeps.
+Development, which has a file of its own: colours, camera curve, codes.
+"""
 
 import dataclasses
+import math
+from types import ModuleType
+from typing import NamedTuple
 
 import numpy as np
 
+from hdrcnn.colour.transfer import Array
 from training_code.camera import jpeg
 from training_code.camera.development import (
     Development,
@@ -11,9 +19,145 @@ from training_code.camera.development import (
     jitter_colour,
     white_balance,
 )
-from training_code.camera.exposure import Exposure, expose
-from training_code.camera.sensor import Sensor, sense
-from training_code.camera.settings import Key, Part, Settings, generator
+from training_code.camera.settings import (
+    Key,
+    Part,
+    Settings,
+    Stored,
+    check_number,
+    check_range,
+    generator,
+)
+
+
+class TooBlackError(ValueError):
+    """A picture without enough light to be exposed for."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Exposure:
+    """The distribution of exposures. The default is the published one."""
+
+    unclipped: tuple[float, float] = (0.85, 0.95)
+    """Share of the samples (R, G and B values) that stay below the clipping level, uniform."""
+
+    def __post_init__(self) -> None:
+        check_range("unclipped", self.unclipped, 0.0, 1.0, open_ends=True)
+
+    def draw(self, rng: np.random.Generator) -> float:
+        """The share of one photograph, in (0, 1)."""
+        return float(rng.uniform(*self.unclipped))
+
+
+def expose(linear: np.ndarray, unclipped: float) -> np.ndarray:
+    """Scale so that the share `unclipped` in (0, 1) of the samples lies below 1.0.
+
+    linear: [H, W, 3] float32, any unit, >= 0. Returns the same shape, 1.0 = clipping level.
+    Raises TooBlackError if that level of the image is black.
+    """
+    return linear * exposure_gain(linear, unclipped)
+
+
+def exposure_gain(linear: np.ndarray, unclipped: float) -> np.float32:
+    """The factor of `expose`. linear: any shape."""
+    samples = linear.reshape(-1)
+    index = min(int(unclipped * samples.size), samples.size - 1)
+    level = float(np.partition(samples, index)[index])
+    if not level > 0:
+        raise TooBlackError(f"black up to its {unclipped:.0%} quantile: nothing to expose for")
+    return np.float32(1.0 / level)
+
+
+class Noise(NamedTuple):
+    """The sensor's part of `Settings`."""
+
+    noise_sd: float
+    noise_seed: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Sensor:
+    """The distribution of the noise. The defaults are the published ones."""
+
+    noise_sd: tuple[float, float] = (0.0, 0.01)
+    """Standard deviation of the Gaussian noise, in units of the clipping level, uniform."""
+    peak: float = 2000.0
+    """Targets are capped here, in units of the clipping level, so that one sun does not own the
+    gradient."""
+
+    def __post_init__(self) -> None:
+        check_range("noise_sd", self.noise_sd, 0.0, 1.0)
+        check_number("peak", self.peak, 1.0, math.inf)
+
+    def draw(self, rng: np.random.Generator) -> Noise:
+        """The noise of one photograph: its deviation, and the seed of its values."""
+        return Noise(float(rng.uniform(*self.noise_sd)), int(rng.integers(1 << 32)))
+
+
+def add_noise(linear: Array, noise_sd: Array, noise: Array, xp: ModuleType = np) -> Array:
+    """linear + noise_sd * noise, held at 0 from below.
+
+    linear, noise: any shape, the noise of standard deviation 1; noise_sd: a number, or shaped to
+    broadcast against them, such as [N, 1, 1, 1].
+    """
+    return xp.maximum(linear + noise_sd * noise, 0.0)
+
+
+def sense(linear: np.ndarray, noise_sd: float, rng: np.random.Generator) -> np.ndarray:
+    """Add Gaussian noise of `noise_sd` clipping levels; float32, any shape, the result is >= 0."""
+    noise = rng.standard_normal(linear.shape, np.float32)
+    return add_noise(linear, np.float32(noise_sd), noise)
+
+
+@dataclasses.dataclass(frozen=True)
+class PhotonCamera:
+    """Cameras with photon noise and without jitter of colours, those of brackets and of exposure
+    stacks. Ranges are uniform where nothing else is said.
+    """
+
+    noise_sd: tuple[float, float] = (0.0, 0.006)
+    """Standard deviation of the read noise, clipping levels."""
+    photons: tuple[float, float] = (5e3, 1e5)
+    """Electrons at the clipping level, uniform in the logarithm; the variance of photon noise is
+    light over them."""
+    curves: tuple[float, float, float] = (0.4, 0.3, 0.3)
+    """Shares of the camera curves, see `development.CURVES`."""
+    jpeg: tuple[float, float] = (85, 95)
+    """Qualities."""
+    jpeg_share: float = 0.5
+    """Of the photographs that are JPEG."""
+
+    def __post_init__(self) -> None:
+        check_range("noise_sd", self.noise_sd, 0.0, 1.0)
+        check_range("photons", self.photons, 1.0, 1e9)
+        check_range("jpeg", self.jpeg, 1, 100)
+        check_number("jpeg_share", self.jpeg_share, 0.0, 1.0)
+        _ = self.development  # Raises ValueError.
+
+    @property
+    def development(self) -> Development:
+        """Of which curve and JPEG are drawn."""
+        return Development(curves=self.curves, jpeg=self.jpeg, hue_sd=0.0, saturation_sd=0.0)
+
+
+@dataclasses.dataclass(frozen=True)
+class PhotonShot(Stored):
+    """Every number of one of their photographs. All are plain Python numbers."""
+
+    noise_sd: float
+    photons: float
+    noise_seed: int
+
+    @property
+    def rng(self) -> np.random.Generator:
+        """Of the noise; the cheapest generator at hand."""
+        return np.random.Generator(np.random.SFC64(self.noise_seed))
+
+    def photograph(self, linear: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """Codes, uint8, of light [H, W, 3] float32, >= 0, 1.0 = clipping level."""
+        spread = np.sqrt(self.noise_sd**2 + np.minimum(linear, 1.0) / self.photons)
+        noise = rng.standard_normal(linear.shape, np.float32)
+        return stored(add_noise(linear, spread, noise).astype(np.float32), self)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,19 +191,24 @@ def recolour(linear: np.ndarray, settings: Settings) -> np.ndarray:
     return linear
 
 
+def stored(linear: np.ndarray, settings: Stored) -> np.ndarray:
+    """Light [H, W, 3] float32, 1.0 = clipping level, as the codes of a file: uint8."""
+    codes = develop(linear, settings.n, settings.s, settings.curve, settings.strength)
+    if settings.jpeg_quality:
+        codes = jpeg.round_trip(codes, settings.jpeg_quality, settings.subsampled)
+    return codes
+
+
 def photograph(linear: np.ndarray, settings: Settings) -> tuple[np.ndarray, np.ndarray]:
     """The whole chain.
 
     linear: [H, W, 3] float32, any unit, >= 0.
     Returns the picture, uint8 codes [H, W, 3], and its target, float32 [H, W, 3] linear with
-    1.0 = clipping level, taken behind the sensor, white balance and colour jitter, capped at
-    `settings.peak`. Raises TooBlackError where the image is too black to be exposed.
+    1.0 = clipping level, taken after the sensor, white balance and colour jitter, capped at
+    `settings.peak`. Raises TooBlackError if the image is too black to be exposed.
     """
     exposed = expose(linear, settings.unclipped)
     # The cheapest generator at hand: the noise is the dearest part of the camera.
     rng = np.random.Generator(np.random.SFC64(settings.noise_seed))
     target = recolour(sense(exposed, settings.noise_sd, rng), settings)
-    codes = develop(target, settings.n, settings.s, settings.curve, settings.strength)
-    if settings.jpeg_quality:
-        codes = jpeg.round_trip(codes, settings.jpeg_quality, settings.subsampled)
-    return codes, np.minimum(target, np.float32(settings.peak))
+    return stored(target, settings), np.minimum(target, np.float32(settings.peak))

@@ -13,7 +13,7 @@ import numpy as np
 
 from hdrcnn.colour.bt2446 import PEAK
 from hdrcnn.colour.pq import pq_light, pq_signal, to_rec2020
-from training_code.camera.exposure import TooBlackError
+from training_code.camera.camera import TooBlackError
 from training_code.camera.grades import WHITE, Grade
 from training_code.camera.projection import perspective_view, resized_crop
 from training_code.scenes.collection import Scene

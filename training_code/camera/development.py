@@ -15,7 +15,7 @@ from training_code.camera.settings import check_number, check_range
 
 CURVES = ("published", "srgb", "srgb_style")
 """(1 + s) H^n / (H^n + s), Eilertsen et al. 2017, Eq. 7; IEC 61966-2-1; the same with an S-shaped
-picture style behind it."""
+picture style after it."""
 
 CURVE_N_LIMITS = (0.2, 2.5)
 CURVE_S_LIMITS = (0.01, 5.0)
@@ -46,7 +46,7 @@ class Development:
 
     white_balance_sd: float = 0.0
     """Standard deviation of the gains of red and of blue, stops; green is kept. The gains come
-    behind the exposure: where one is above 1, more is clipped than the exposure has drawn."""
+    after the exposure: if one is above 1, more is clipped than the exposure has drawn."""
     hue_sd: float = 7.0
     """Standard deviation of the hue shift, degrees."""
     saturation_sd: float = 0.1

@@ -24,5 +24,5 @@ def decode(data: bytes) -> np.ndarray:
 
 
 def round_trip(codes: np.ndarray, quality: int, subsampled: bool = True) -> np.ndarray:
-    """What is left of uint8 codes [H, W, 3] behind a JPEG file."""
+    """What a JPEG file keeps of uint8 codes [H, W, 3]."""
     return decode(encode(codes, quality, subsampled))

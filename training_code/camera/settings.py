@@ -27,23 +27,9 @@ def generator(key: Key, part: Part) -> np.random.Generator:
 
 
 @dataclasses.dataclass(frozen=True)
-class Settings:
-    """Every number the camera uses for one photograph. All are plain Python numbers."""
+class Stored:
+    """How light becomes the codes of a file. All are plain Python numbers."""
 
-    unclipped: float
-    """Share of the samples below the clipping level, behind the exposure."""
-    noise_sd: float
-    """Of the sensor, in clipping levels."""
-    noise_seed: int
-    """Below 2^32."""
-    peak: float
-    """Targets are capped here, in clipping levels."""
-    white_balance: tuple[float, float, float]
-    """Gains on linear R, G, B."""
-    hue: float
-    """Turn of the hue, degrees."""
-    saturation: float
-    """Added to the saturation."""
     curve: int
     """Index into `development.CURVES`."""
     n: float
@@ -56,6 +42,26 @@ class Settings:
     """1 to 100; 0: no JPEG."""
     subsampled: bool
     """JPEG stores chroma at half size (4:2:0), else at full size (4:4:4)."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings(Stored):
+    """Every number the camera uses for one photograph. All are plain Python numbers."""
+
+    unclipped: float
+    """Share of the samples below the clipping level, after the exposure."""
+    noise_sd: float
+    """Of the sensor, in clipping levels."""
+    noise_seed: int
+    """Below 2^32."""
+    peak: float
+    """Targets are capped here, in clipping levels."""
+    white_balance: tuple[float, float, float]
+    """Gains on linear R, G, B."""
+    hue: float
+    """Turn of the hue, degrees."""
+    saturation: float
+    """Added to the saturation."""
 
 
 def check_range(

@@ -13,16 +13,15 @@ import dataclasses
 
 import numpy as np
 
-from training_code.camera import jpeg
-from training_code.camera.development import Development, apply_curve, develop
-from training_code.camera.exposure import Exposure, expose
+from training_code.camera.camera import Exposure, PhotonCamera, PhotonShot, expose
+from training_code.camera.development import apply_curve, develop
 from training_code.camera.settings import check_number, check_range
 
 EXPOSURES = 5
 
 
 @dataclasses.dataclass(frozen=True)
-class Stacks:
+class Stacks(PhotonCamera):
     """The distribution of stacks. Ranges are uniform where nothing else is said."""
 
     spacing: float = 2.0
@@ -32,26 +31,15 @@ class Stacks:
     under: tuple[float, float] = (0.0, 3.0)
     """Stops of under-exposure beside that: more of the picture is dark."""
     noise_sd: tuple[float, float] = (0.0, 0.004)
-    """Standard deviation of the read noise, clipping levels."""
     photons: tuple[float, float] = (2e3, 1e5)
-    """Electrons at the clipping level, uniform in the logarithm; the variance of photon noise is
-    light over them."""
     curves: tuple[float, float, float] = (0.34, 0.33, 0.33)
-    """Shares of the camera curves, see `development.CURVES`."""
     jpeg: tuple[float, float] = (75, 98)
-    """Qualities."""
-    jpeg_share: float = 0.5
-    """Of the photographs that are JPEG."""
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         check_number("spacing", self.spacing, 0.1, 10.0)
-        Exposure(self.unclipped)  # Raises ValueError, as the last line.
+        Exposure(self.unclipped)  # Raises ValueError.
         check_range("under", self.under, 0.0, 10.0)
-        check_range("noise_sd", self.noise_sd, 0.0, 1.0)
-        check_range("photons", self.photons, 1.0, 1e9)
-        check_range("jpeg", self.jpeg, 1, 100)
-        check_number("jpeg_share", self.jpeg_share, 0.0, 1.0)
-        Development(curves=self.curves)
 
     @property
     def stops(self) -> tuple[float, ...]:
@@ -60,22 +48,12 @@ class Stacks:
 
 
 @dataclasses.dataclass(frozen=True)
-class Stack:
+class Stack(PhotonShot):
     """Every number that one stack depends on."""
 
     stops: tuple[float, ...]
     unclipped: float
     under: float
-    noise_sd: float
-    photons: float
-    noise_seed: int
-    curve: int
-    n: float
-    s: float
-    strength: float
-    jpeg_quality: int
-    """0: no JPEG."""
-    subsampled: bool
 
     def encode(self, light: np.ndarray) -> np.ndarray:
         """Light, 1.0 = clipping level, to codes in [0, 1], not rounded, of the same shape."""
@@ -85,7 +63,7 @@ class Stack:
 def draw_stack(distribution: Stacks, rng: np.random.Generator) -> Stack:
     """The numbers of one stack."""
     d = distribution
-    look = Development(curves=d.curves, jpeg=d.jpeg, hue_sd=0.0, saturation_sd=0.0).draw(rng)
+    look = d.development.draw(rng)
     return Stack(
         stops=d.stops,
         unclipped=float(rng.uniform(*d.unclipped)),
@@ -104,14 +82,7 @@ def draw_stack(distribution: Stacks, rng: np.random.Generator) -> Stack:
 
 def photographed(light: np.ndarray, stack: Stack) -> np.ndarray:
     """The photograph of light [H, W, 3] float32, >= 0, 1.0 = clipping level: uint8 codes."""
-    rng = np.random.Generator(np.random.SFC64(stack.noise_seed))
-    spread = np.sqrt(stack.noise_sd**2 + np.minimum(light, 1.0) / stack.photons)
-    noise = rng.standard_normal(light.shape, np.float32)
-    sensed = np.maximum(light + spread * noise, 0.0).astype(np.float32)
-    codes = develop(sensed, stack.n, stack.s, stack.curve, stack.strength)
-    if stack.jpeg_quality:
-        codes = jpeg.round_trip(codes, stack.jpeg_quality, stack.subsampled)
-    return codes
+    return stack.photograph(light, stack.rng)
 
 
 def exposed(light: np.ndarray, stack: Stack) -> np.ndarray:

@@ -170,7 +170,7 @@ def _folder(folder: Path, single: bool) -> Predict:
         hdr = read_exr(path)
         if hdr.shape != code.shape:
             raise ImageError(
-                f"{path}: {hdr.shape[1]}x{hdr.shape[0]} pixels where the photograph has "
+                f"{path}: {hdr.shape[1]}x{hdr.shape[0]} pixels, but the photograph has "
                 f"{code.shape[1]}x{code.shape[0]}; results must keep its size"
             )
         return hdr
@@ -184,7 +184,7 @@ def build_methods(
     """All rows in the order of the table. single: one condition is evaluated. curves: weights of
     the network that estimates camera curves; without it the rows that need it are left out.
 
-    Raises ValueError where two rows share a name, WeightsError where weights cannot be used.
+    Raises ValueError where two rows share a name, WeightsError if weights cannot be used.
     """
     estimator = None
     names = [*DO_NOTHING, *OPERATORS, *CEILINGS, *(named.name for named in [*params, *folders])]

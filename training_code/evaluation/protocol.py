@@ -25,7 +25,7 @@ from PIL import Image
 
 from hdrcnn.colour.transfer import luminance, srgb_encode
 from training_code.camera import CURVES, Development, develop, expose, picture_style, sense
-from training_code.camera.exposure import exposure_gain
+from training_code.camera.camera import exposure_gain
 from training_code.camera.projection import perspective_view, resized_crop
 from training_code.scenes.collection import Scene
 from training_code.scenes.views import Views
@@ -200,7 +200,7 @@ def exposed_truth(view: View, condition: Condition, known: np.ndarray | None = N
     known: [H, W, 1] bool, the pixels of which the condition's share is clipped; without it all.
 
     Rounded to half floats, as in the file: the figures can be worked out again from the files.
-    Raises ValueError where the view is too black to be exposed.
+    Raises ValueError if the view is too black to be exposed.
     """
     if known is None or known.all():
         exposed = expose(view.linear, 1.0 - condition.clipped)

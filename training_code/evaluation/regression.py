@@ -80,7 +80,7 @@ def piece_scores(
 
 
 def measure(predictor: Predictor, truth_dir: Path, protocol: Protocol | None = None) -> Figures:
-    """All figures on the truths of a folder. Raises ImageError where it holds none."""
+    """All figures on the truths of a folder. Raises ImageError if it holds none."""
     paths = sorted(truth_dir.glob("*.exr"))
     if not paths:
         raise ImageError(f"{truth_dir}: holds no truths (.exr); compute the scenes first")
@@ -126,7 +126,7 @@ def load(path: Path) -> Figures:
 def compare(new: Figures, committed: Figures) -> tuple[list[str], bool]:
     """A line for each figure, and whether all are good.
 
-    Bad is a mean beyond the committed interval on the worse side. Raises ValueError where the two
+    Bad is a mean beyond the committed interval on the worse side. Raises ValueError if the two
     are not of the same pieces.
     """
     if new.pieces != committed.pieces:

@@ -80,7 +80,7 @@ def score_shot(
 ) -> tuple[list[Record], Looked | None]:
     """One photograph by all methods; with `looked_at`, the pixels of that method's result too.
 
-    Raises ImageError naming file or method where a result cannot be measured.
+    Raises ImageError naming file or method if a result cannot be measured.
     """
     code, truth = shot.load()
     ready = {m.name: m.predict(shot, code, truth) for m in methods if m.network}

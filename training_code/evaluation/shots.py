@@ -98,7 +98,7 @@ def _shoot(shot: Shot, view: View, protocol: Protocol, stored: set[Path]) -> Sho
 
 
 def _check_names(scenes: Sequence[Scene]) -> None:
-    """Raises ImageError where a name cannot be written as UTF-8, as which alone OpenEXR takes it,
+    """Raises ImageError if a name cannot be written as UTF-8, as which alone OpenEXR takes it,
     or two scenes would share a file.
     """
     taken: dict[str, str] = {}
@@ -121,7 +121,7 @@ def photograph_scenes(
 ) -> Iterator[Shot | LeftOut]:
     """All photographs, view by view, written below `out_dir`.
 
-    Raises ImageError where a name is not UTF-8, a file cannot be written or two scenes would share
+    Raises ImageError if a name is not UTF-8, a file cannot be written or two scenes would share
     one.
     """
     conditions = tuple(conditions)

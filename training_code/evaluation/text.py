@@ -97,7 +97,7 @@ def notes(table: Table) -> list[str]:
         rule_of_hanji(table),
         f"{table.views} views of {table.places} places. Means are over places; in brackets the "
         f"{bootstrap.LEVEL:.0%} percentile interval of a bootstrap over places, paired for "
-        "differences. A win or a loss is called only where the interval of the difference excludes "
+        "differences. A win or a loss is called only if the interval of the difference excludes "
         f"zero.{few}",
         f"Best input: the row that does nothing with the highest mean, here {table.best_input}.",
         "One gain per image for every method: the median of truth over prediction where codes lie "

@@ -66,7 +66,7 @@ def save(folder: Path, trainee: keras.Model, position: Position, facts: dict[str
             raise TrainingError(
                 f"{folder}: {name} is not finite after epoch {position.epoch}, batch "
                 f"{position.batch}, and is not saved; go on from the last checkpoint, or start "
-                "anew where there is none, with a smaller --learning_rate"
+                "again if there is none, with a smaller --learning_rate"
             )
     npz.write(path, arrays, {"position": dataclasses.asdict(position), "facts": facts})
     for old in sorted(folder.glob(PATTERN))[:-KEPT]:

@@ -21,7 +21,7 @@ class Cluster:
 def asked_for(running: Running) -> Cluster | None:
     """From the flags and, for what they leave open, the environment of Keras; None: one process.
 
-    Raises TrainingError where one is missing or out of range.
+    Raises TrainingError if one is missing or out of range.
     """
     coordinator = running.coordinator or os.environ.get("KERAS_DISTRIBUTION_JOB_ADDRESSES", "")
     coordinator = coordinator.partition(",")[0]  # Keras takes all addresses; the first leads.

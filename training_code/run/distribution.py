@@ -64,7 +64,7 @@ class Distribution:
             yield
 
     def agree(self, what: str, text: str = "") -> None:
-        """Raises TrainingError in each process where their texts are not all the same.
+        """Raises TrainingError in each process if their texts are not all the same.
 
         what: names the difference and what to do about it.
         """
@@ -82,7 +82,7 @@ def started(config: Schedule, running: Running) -> Iterator[Distribution]:
     """Within it models are made for, and trained on, the devices asked for. To be entered before
     anything is computed.
 
-    Raises TrainingError where the devices are not there, or cannot share the batch.
+    Raises TrainingError if the devices are not there, or cannot share the batch.
     """
     backend = keras.config.backend()
     hosts = asked_for(running)
@@ -133,7 +133,7 @@ def _count(asked: int, names: list[str]) -> int:
 
 
 def check(config: Schedule, running: Running, backend: str, found: Distribution) -> None:
-    """Raises TrainingError where the devices cannot share the batch, or take the pictures."""
+    """Raises TrainingError if the devices cannot share the batch, or take the pictures."""
     total = found.devices * found.processes
     if config.batch % total:
         where = f"{found.devices} devices"

@@ -65,7 +65,7 @@ def both_sides(
     looks: as `Task.looks` tells.
     held_out: text files of the families to hold out; without any a share is, by name.
     memory_gb: of scenes held in memory, 0: half of all; the others are mapped from `out_dir`.
-    Raises ImageError where the run's own pictures would become photographs, or there are none.
+    Raises ImageError if the run's own pictures would become photographs, or there are none.
     """
     scenes = gathered(config, looks, folders, out_dir, memory_gb)
     for path in held_out:

@@ -36,7 +36,7 @@ class StopOnNaN(keras.callbacks.Callback):
         if not math.isfinite(float((logs or {}).get("loss", 0.0))):
             raise TrainingError(
                 f"the loss is not finite at batch {batch + 1} of the epoch; go on from the last "
-                "checkpoint with a smaller --learning_rate; where that fails at once, its last "
+                "checkpoint with a smaller --learning_rate; if that fails at once, its last "
                 "step was too large already: delete it to go on from the one before"
             )
 

@@ -95,7 +95,7 @@ class Record:
             self.changes.append({"epoch": len(facts.get("history", ())), **changed})
 
     def _compare(self, path: Path, key: str, facts: dict[str, Any]) -> None:
-        """Raises TrainingError where the names under `key` are others."""
+        """Raises TrainingError if the names under `key` are others."""
         now, before = set(self.facts()[key]), set(facts.get(key, self.facts()[key]))
         if now != before:
             what = {"scenes": "training scenes", "held_out": "held-out families"}[key]

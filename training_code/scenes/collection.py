@@ -126,7 +126,7 @@ class StoredScene(Scene):
 
     @property
     def pixels(self) -> np.ndarray:
-        """[H, W, 3] float16. Raises ImageError where the file cannot be read any more."""
+        """[H, W, 3] float16. Raises ImageError if the file cannot be read any more."""
         return self.crop(0, 0, *self.shape)
 
 
@@ -202,7 +202,7 @@ def usable_pixels(path: Path, smallest: int, views: Views | None = None) -> tupl
     Negative values, which lossy compression and colours outside Rec. 709 leave, become 0. The
     image is multiplied by `half_scale` of its maximum: the unit of a scene is of no account. With
     `views` it is reduced, averaged over areas, by what views of `smallest` pixels have to spare.
-    Raises ImageError where the image cannot be read, a side is shorter than `smallest`, a value is
+    Raises ImageError if the image cannot be read, a side is shorter than `smallest`, a value is
     not finite, or there is no light or no contrast.
     """
     size = size_of(path)
@@ -211,7 +211,7 @@ def usable_pixels(path: Path, smallest: int, views: Views | None = None) -> tupl
         rows, columns = pixels.shape[:2]
         if min(rows, columns) < smallest:
             raise ImageError(
-                f"{path}: {columns}x{rows} pixels where the shorter side needs {smallest}; give a "
+                f"{path}: {columns}x{rows} pixels, but the shorter side needs {smallest}; give a "
                 "larger version"
             )
         # One value that is not a number makes both of these so.
@@ -251,7 +251,7 @@ def load_scenes(
     smallest: the least pixels of the shorter side. views: reduce each scene to what these need at
     `smallest` pixels. store: holds the scenes within its budget and the others in its files;
     without it all are in memory. Files that cannot be used are listed with the reason and the
-    others are taken. Raises ImageError where nothing is found or nothing is left.
+    others are taken. Raises ImageError if nothing is found or nothing is left.
     """
     chosen = chosen_files(folder, families, without, HDR_SUFFIXES, "HDR scenes")
 

@@ -41,7 +41,7 @@ def as_line(name: str) -> str:
 
 
 def read_list(path: Path) -> frozenset[str]:
-    """The names in a text file, one a line; `#` at the beginning or behind a space begins a
+    """The names in a text file, one a line; `#` at the beginning or after a space begins a
     comment, unless it stands in double quotes, in which a name is JSON. Raises ImageError where it
     is no such text, OSError where it cannot be read.
     """

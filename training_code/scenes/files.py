@@ -10,9 +10,8 @@ import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from hdrcnn.files import ImageError, real
+from hdrcnn.files import ImageError, is_folder, real
 from hdrcnn.readers.hdr import HDR_SUFFIXES
-from hdrcnn.readers.kinds import is_folder
 
 NAMED = 8
 """Names that a line gives."""
@@ -201,7 +200,7 @@ def scene_files(folder: Path, suffixes: tuple[str, ...] = HDR_SUFFIXES) -> list[
 def chosen_files(
     folder: Path, families: frozenset[str], without: bool, suffixes: tuple[str, ...], kind: str
 ) -> Listing:
-    """The files of `families`, or, `without`, the others. Raises ImageError where none are left."""
+    """The files of `families`, or, `without`, the others. Raises ImageError if none are left."""
     found = listed(folder, suffixes)
     chosen = [file for file in found.files if (file.family in families) != without]
     if not chosen:
@@ -212,7 +211,7 @@ def chosen_files(
 
 
 def check_apart(written: Path, folder: Path) -> None:
-    """Raises ImageError where a folder that pictures are written to lies in that of the scenes, or
+    """Raises ImageError if a folder that pictures are written to lies in that of the scenes, or
     that in it: the next run would take them for scenes.
     """
     here, there = real(written), real(folder)

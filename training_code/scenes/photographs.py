@@ -21,7 +21,7 @@ import numpy as np
 
 from hdrcnn.colour.transfer import srgb_decode
 from hdrcnn.files import ImageError, finished_whole
-from hdrcnn.readers.kinds import LDR_SUFFIXES
+from hdrcnn.readers.folders import LDR_SUFFIXES
 from hdrcnn.readers.photograph import read_ldr
 from training_code.scenes.collection import Collection, Scene, StoredScene
 from training_code.scenes.files import SceneFile, chosen_files, none_usable
@@ -52,7 +52,7 @@ class LdrScene(StoredScene):
 
 
 def measured(path: Path) -> Facts:
-    """What decides whether a photograph is usable. Raises ImageError where it cannot be read."""
+    """What decides whether a photograph is usable. Raises ImageError if it cannot be read."""
     codes = read_ldr(path)
     above = codes >= SATURATED
     saturated = np.count_nonzero(above[..., 0] | above[..., 1] | above[..., 2])
@@ -67,7 +67,7 @@ def _encoded(rows: Iterable[tuple]) -> bytes:
 
 
 def _rows(content: bytes) -> Iterator[list[str]]:
-    """What `_encoded` was given, behind the line of the columns; ends at what is no CSV."""
+    """What `_encoded` was given, after the line of the columns; ends at what is no CSV."""
     text = content.decode("utf-8", errors="surrogateescape")
     # Names may hold what Python takes for the end of a line: `newline` leaves that to CSV.
     with contextlib.suppress(csv.Error):
@@ -127,7 +127,7 @@ def _unusable(file: SceneFile, facts: Facts, smallest: int) -> str:
     rows, columns, _, flat = facts
     if min(rows, columns) < smallest:
         return (
-            f"{file.path}: {columns}x{rows} pixels where the shorter side needs {smallest}; give a "
+            f"{file.path}: {columns}x{rows} pixels, but the shorter side needs {smallest}; give a "
             "larger version"
         )
     return f"{file.path}: holds one value everywhere; remove it" if flat else ""

@@ -32,5 +32,5 @@ def seen_note(source: object, training: Mapping[str, Any], judging: Iterable[str
         return ""
     return (
         f"{source}: trained on scenes of the same names as {len(seen):,} of the {len(names):,} "
-        f"that judge it: {some(seen)}; where they are the same scenes, its figures are too good"
+        f"that judge it: {some(seen)}; if they are the same scenes, its figures are too good"
     )

@@ -48,7 +48,7 @@ def held_out(families: Iterable[str], share: float = SHARE) -> frozenset[str]:
 def held_out_by_list(scenes: Sequence[Named], *paths: Path) -> frozenset[str]:
     """The families of the scenes that text files name, one a line.
 
-    Raises ValueError where it names none or all of them, ImageError or OSError where it cannot be
+    Raises ValueError where it names none or all of them, ImageError or OSError if it cannot be
     read.
     """
     present = frozenset(scene.family for scene in scenes)

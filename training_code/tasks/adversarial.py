@@ -1,4 +1,5 @@
-"""A discriminator beside the network that is trained: its loss, and an optimiser for both.
+"""A discriminator beside the network that is trained: its loss, an optimiser for both, and the
+trainee of the two.
 
 Both networks are stepped at once, from one pass over the batch. The loss of the batch is the sum of
 the generator's, in which the discriminator's variables are constants, and of the discriminator's,
@@ -10,7 +11,10 @@ from typing import Any
 import keras
 from keras import ops
 
+from hdrcnn.models.exposure_gan import build_discriminator
 from training_code.losses.exposure_stack import cross_entropy
+from training_code.tasks import task
+from training_code.tasks.stack_settings import Stack
 
 
 class Apart(keras.optimizers.Optimizer):
@@ -93,3 +97,28 @@ def losses(discriminator: keras.Model, found: Any, truth: Any) -> dict[str, Any]
         "adversarial": cross_entropy(as_constants(discriminator, found), True),
         "discriminator": 0.5 * sum(judged),
     }
+
+
+class Judged(task.Weighted):
+    """A network with its terms and, if `adversarial` is one of them, a discriminator."""
+
+    def __init__(self, network: keras.Model, config: Stack, terms: dict[str, float]) -> None:
+        """terms: their weights."""
+        judged = bool(terms["adversarial"])
+        super().__init__(network, terms, ("discriminator",) if judged else ())
+        self.rate = config.discriminator_rate
+        if judged:
+            self.discriminator = build_discriminator(config.discriminator_channels)
+            self.beside = (self.discriminator,)
+
+    def optimiser(self, kind: Any, **settings: Any) -> keras.optimizers.Optimizer:
+        """The network's and, if there is one, the discriminator's; as published."""
+        own = kind(**settings)
+        if not self.beside:
+            return own
+        other = kind(self.rate, beta_1=0.5, global_clipnorm=1e9, name="discriminator")
+        return Apart(own, other, self.discriminator.trainable_variables)
+
+    def cost(self, answer: task.Tensors) -> Any:
+        """That of both networks."""
+        return super().cost(answer) + answer.get("discriminator", 0.0)

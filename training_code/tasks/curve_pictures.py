@@ -2,7 +2,7 @@
 
 A view of a scene is rendered once and photographed several times. So that the network does not
 come to rely on what only a virtual camera does, views are of any sharpness, noise is of several
-kinds, and some pictures are resized or sharpened behind their curve, as programs do. Scenes are
+kinds, and some pictures are resized or sharpened after their curve, as programs do. Scenes are
 panoramas, HDR photographs, and ordinary ones whose light is that of the inverse sRGB curve.
 """
 
@@ -27,7 +27,7 @@ from training_code.camera import (
     photograph,
     picture_style,
 )
-from training_code.camera.exposure import exposure_gain
+from training_code.camera.camera import exposure_gain
 from training_code.camera.projection import perspective_view, resized_crop
 from training_code.evaluation.protocol import FixedViews
 from training_code.scenes.collection import Scene
@@ -71,9 +71,9 @@ class Pictures:
     jpeg: float = 0.4
     """Share of the pictures that are compressed, at qualities 60 to 98."""
     resized: float = 0.25
-    """Share that is resized behind the curve, by 0.4 to 0.9."""
+    """Share that is resized after the curve, by 0.4 to 0.9."""
     sharpened: float = 0.25
-    """Share that is sharpened behind the curve."""
+    """Share that is sharpened after the curve."""
     repeats: int = 4
     """Pictures of a view."""
     ordinary: float = 0.5
@@ -101,7 +101,7 @@ class Row:
     """Of the scene: index into `views.KINDS`."""
     curve: int
     processed: bool
-    """Resized, sharpened or compressed behind the curve."""
+    """Resized, sharpened or compressed after the curve."""
 
 
 def true_light(settings: Settings) -> np.ndarray:
@@ -152,7 +152,7 @@ def grain(light: np.ndarray, sd: float, kind: str, rng: np.random.Generator) -> 
 
 
 def processed(codes: np.ndarray, pictures: Pictures, rng: np.random.Generator) -> np.ndarray:
-    """What programs do to codes behind the curve, to some of the pictures: uint8 [H, W, 3]."""
+    """What programs do to codes after the curve, to some of the pictures: uint8 [H, W, 3]."""
     resize, sharpen, compress = rng.random(3) < (
         pictures.resized,
         pictures.sharpened,
@@ -177,7 +177,7 @@ def pictures_of_view(
 ) -> list[Row]:
     """The pictures of view `index`; they depend on the arguments alone. scenes: `in_order`.
 
-    Raises ValueError where no view can be exposed.
+    Raises ValueError if no view can be exposed.
     """
     rng = np.random.default_rng((seed, index))
     sides = [[s for s in scenes if (s.kind == ORDINARY) is side] for side in (True, False)]

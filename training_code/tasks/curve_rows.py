@@ -49,7 +49,7 @@ def gather(
     """The rows of so many looks at scenes, the same whatever the number of workers.
 
     file: read where it holds the rows of the same looks at scenes of the same names, else
-    written. Raises ImageError where it cannot be, ValueError where no scene can be exposed.
+    written. Raises ImageError where it cannot be, ValueError if no scene can be exposed.
     """
     ordered = in_order(scenes)
     names = [scene.name for scene in ordered]

@@ -16,29 +16,15 @@ from training_code.losses.exposure_stack import l1
 from training_code.scenes.collection import Scene
 from training_code.tasks import adversarial, task
 from training_code.tasks.exposure_gan_settings import Config
-from training_code.tasks.exposure_stack import looks, prepare, with_discriminator
-from training_code.tasks.fusion_unsupervised import log_terms
-from training_code.tasks.stack_batches import HeldOut, StackBatches, held_out
-from training_code.tasks.task import Tensors
+from training_code.tasks.held_out import HeldOut
+from training_code.tasks.stack_batches import StackBatches, answer_of, held_out, in_codes
+from training_code.tasks.task import Tensors, looks, prepare
 
 __all__ = ["batches", "export", "looks", "network", "prepare", "trainee", "watch"]
 
 
-class Trainee(task.Trainee):
+class Trainee(adversarial.Judged):
     """`picture` uint8 [N, S, S, 3] and `exposures` uint8 [N, 5, S, S, 3] to loss."""
-
-    def __init__(self, network: keras.Model, config: Config) -> None:
-        super().__init__(network)
-        self.weights_of_terms = {n: w for n, w in config.terms.weights().items() if w}
-        self.rate, names = config.discriminator_rate, list(self.weights_of_terms)
-        if "adversarial" in self.weights_of_terms:
-            self.discriminator = exposure_gan.build_discriminator(config.discriminator_channels)
-            self.beside = (self.discriminator,)
-            names.append("discriminator")
-        self.means = {name: keras.metrics.Mean(name=name) for name in names}
-
-    def optimiser(self, kind: Any, **settings: Any) -> keras.optimizers.Optimizer:
-        return with_discriminator(self, kind, settings, self.rate)
 
     def call(self, batch: Tensors, training: bool | None = None) -> Tensors:
         """The terms by name, [N] each."""
@@ -51,14 +37,6 @@ class Trainee(task.Trainee):
             terms |= adversarial.losses(self.discriminator, *shown)
         return terms
 
-    def cost(self, answer: Tensors) -> Any:
-        own = sum(weight * answer[name] for name, weight in self.weights_of_terms.items())
-        return own + answer.get("discriminator", 0.0)
-
-    def figures(self, answer: Tensors) -> None:
-        """Each term by its name."""
-        log_terms(self.means, answer)
-
 
 def network(config: Config) -> keras.Model:
     """With fresh weights."""
@@ -67,7 +45,7 @@ def network(config: Config) -> keras.Model:
 
 def trainee(network: keras.Model, config: Config, material: Any = None) -> Trainee:
     """Both networks with their terms."""
-    return Trainee(network, config)
+    return Trainee(network, config, config.terms.weights())
 
 
 def batches(config: Config, material: Sequence[Scene], place: task.Place) -> StackBatches:
@@ -88,12 +66,12 @@ def watch(
 
     def cells(batch: dict[str, np.ndarray], found: np.ndarray) -> list[np.ndarray]:
         truth = batch["exposures"][0].astype(np.float32) / np.float32(255.0)
-        return [np.concatenate([found[k], truth[k]]) for k in (0, 2, 4)]
+        return in_codes(*(np.concatenate([found[k], truth[k]]) for k in (0, 2, 4)))
 
     return [
         HeldOut(
             held_out(config, scenes, watched.running.validation_crops, "exposures"),
-            lambda codes: np.asarray(watched.network(codes, training=False))[0],
+            answer_of(watched.network),
             figures,
             cells,
             watched,

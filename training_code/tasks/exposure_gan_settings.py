@@ -3,26 +3,19 @@
 import dataclasses
 
 from training_code.camera.stacks import Stacks
-from training_code.tasks.fusion_settings import check_weights
+from training_code.tasks import settings
 from training_code.tasks.settings import setting
 from training_code.tasks.stack_settings import Stack
 
 
 @dataclasses.dataclass(frozen=True)
-class Terms:
+class Terms(settings.Terms):
     """Weights of the generator's terms, as published; each that is not 0 is logged."""
 
     l1: float = 100.0
     """Absolute difference of the five exposures, of codes in [-1, 1] as the networks see them."""
     adversarial: float = 1.0
     """Cross-entropy of the discriminator."""
-
-    def __post_init__(self) -> None:
-        check_weights("terms", self.weights())
-
-    def weights(self) -> dict[str, float]:
-        """By the name of the term."""
-        return dataclasses.asdict(self)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -3,7 +3,6 @@ times as JPEG; judged as exposures two and four stops brighter show it, and by a
 """
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import keras
@@ -16,35 +15,23 @@ from hdrcnn.models.exposure_stack import BOUND, LIGHT, darkness
 from hdrcnn.models.metadata import ExposureStack
 from training_code.losses.exposure_stack import dark_l1, shown_at
 from training_code.scenes.collection import Scene
-from training_code.scenes.views import Views
 from training_code.tasks import adversarial, task
 from training_code.tasks.exposure_stack_settings import Config
-from training_code.tasks.fusion_unsupervised import log_terms
-from training_code.tasks.settings import Running
-from training_code.tasks.stack_batches import HeldOut, StackBatches, held_out
-from training_code.tasks.stack_settings import Stack as Settings
-from training_code.tasks.task import Tensors
+from training_code.tasks.held_out import HeldOut
+from training_code.tasks.stack_batches import StackBatches, answer_of, held_out, in_codes
+from training_code.tasks.task import Tensors, looks, prepare
 
+__all__ = ["batches", "export", "looks", "network", "prepare", "trainee", "watch"]
 STOPS = 4.0
 """Of the exposure that is watched."""
 
 
-class Trainee(task.Trainee):
+class Trainee(adversarial.Judged):
     """`picture` uint8 [N, S, S, 3] and `truth` float32 [N, S, S, 3] to loss."""
 
     def __init__(self, network: keras.Model, config: Config) -> None:
-        super().__init__(network)
-        self.weights_of_terms = {n: w for n, w in config.terms.weights().items() if w}
-        self.stops, names = config.stacks.stops, list(self.weights_of_terms)
-        self.rate = config.discriminator_rate
-        if "adversarial" in self.weights_of_terms:
-            self.discriminator = exposure_gan.build_discriminator(config.discriminator_channels)
-            self.beside = (self.discriminator,)
-            names.append("discriminator")
-        self.means = {name: keras.metrics.Mean(name=name) for name in names}
-
-    def optimiser(self, kind: Any, **settings: Any) -> keras.optimizers.Optimizer:
-        return with_discriminator(self, kind, settings, self.rate)
+        super().__init__(network, config, config.terms.weights())
+        self.stops = config.stacks.stops
 
     def call(self, batch: Tensors, training: bool | None = None) -> Tensors:
         """The terms by name, [N] each."""
@@ -63,44 +50,10 @@ class Trainee(task.Trainee):
         """Codes [N, S, S, 3] at all exposures: [N, 5, S, S, 3]."""
         return ops.stack([shown_at(code, k, ops) for k in self.stops], axis=1)
 
-    def cost(self, answer: Tensors) -> Any:
-        own = sum(weight * answer[name] for name, weight in self.weights_of_terms.items())
-        return own + answer.get("discriminator", 0.0)
-
-    def figures(self, answer: Tensors) -> None:
-        """Each term by its name."""
-        log_terms(self.means, answer)
-
-
-def with_discriminator(
-    trainee: task.Trainee, kind: Any, settings: dict[str, Any], rate: float
-) -> keras.optimizers.Optimizer:
-    """The network's optimiser and, if it has a discriminator, one for this; as published."""
-    own = kind(**settings)
-    if not trainee.beside:
-        return own
-    (discriminator,) = trainee.beside
-    other = kind(rate, beta_1=0.5, global_clipnorm=1e9, name="discriminator")
-    return adversarial.Apart(own, other, discriminator.trainable_variables)
-
-
-def looks(config: Settings) -> tuple[Views, int]:
-    """As the crops of the training need."""
-    return config.views, config.size
-
 
 def network(config: Config) -> keras.Model:
     """With fresh weights."""
     return exposure_stack.build(config.base_channels)
-
-
-def prepare(
-    config: Settings, scenes: Sequence[Scene], folder: Path, running: Running
-) -> Sequence[Scene]:
-    """The scenes themselves."""
-    if running.render:
-        raise ValueError("--render: exposure stacks are taken by NumPy; leave it away")
-    return scenes
 
 
 def trainee(network: keras.Model, config: Config, material: Any = None) -> Trainee:
@@ -132,15 +85,15 @@ def watch(
     return [
         HeldOut(
             held_out(config, scenes, watched.running.validation_crops, "truth"),
-            lambda codes: np.asarray(watched.network(codes, training=False))[0],
+            answer_of(watched.network),
             lambda batch, found: {
                 "dark_error": error(found, batch),
                 "dark_error_of_photograph": error(photograph(batch), batch),
             },
-            lambda batch, found: [
+            lambda batch, found: in_codes(
                 photograph(batch),
                 *(shown_at(c, STOPS) for c in (photograph(batch), found, batch["truth"][0])),
-            ],
+            ),
             watched,
             config.epochs,
         )

@@ -2,26 +2,19 @@
 
 import dataclasses
 
-from training_code.tasks.fusion_settings import check_weights
+from training_code.tasks import settings
 from training_code.tasks.settings import setting
 from training_code.tasks.stack_settings import Stack
 
 
 @dataclasses.dataclass(frozen=True)
-class Terms:
-    """Weights of the terms; each that is not 0 is logged."""
+class Terms(settings.Terms):
+    """Weights of the terms."""
 
     dark_l1: float = 10.0
     """Absolute difference at exposures 2 and 4 stops brighter."""
     adversarial: float = 0.0
     """Cross-entropy of a discriminator that sees the photograph and its five exposures."""
-
-    def __post_init__(self) -> None:
-        check_weights("terms", self.weights())
-
-    def weights(self) -> dict[str, float]:
-        """By the name of the term."""
-        return dataclasses.asdict(self)
 
 
 @dataclasses.dataclass(frozen=True)

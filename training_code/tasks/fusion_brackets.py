@@ -2,16 +2,14 @@
 they are watched on held-out ones.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import keras
 import numpy as np
 
 from hdrcnn.files import ImageError
 from hdrcnn.readers.photograph import read_ldr
-from hdrcnn.writers.display import write_png
 from training_code.camera import Camera, Key, Part, TooBlackError, generator
 from training_code.camera.batches import ATTEMPTS, Batches
 from training_code.camera.brackets import (
@@ -23,11 +21,7 @@ from training_code.camera.brackets import (
 )
 from training_code.camera.shots import draw_shot, families, in_order, look
 from training_code.scenes.collection import Scene
-from training_code.tasks import task
 from training_code.tasks.fusion_settings import Fusion
-
-SHOWN = 6
-"""Held-out brackets on a sheet."""
 
 
 class BracketBatches(Batches):
@@ -130,47 +124,19 @@ def partner(folder: Path, kind: str, name: str) -> Path:
     return found[0]
 
 
-class HeldOut(keras.callbacks.Callback):
-    """After every few epochs figures on held-out brackets, and a sheet of frames and result."""
-
-    def __init__(
-        self,
-        batches: Sequence[dict[str, np.ndarray]],
-        fuse: Callable[[np.ndarray], np.ndarray],
-        figures: Callable[[dict[str, np.ndarray], np.ndarray], dict[str, float]],
-        watched: task.Watched,
-        epochs: int,
-    ) -> None:
-        """batches: of one bracket each. fuse: frames uint8 [1, K, S, S, 3] to codes [S, S, 3] uint8
-        by the network. figures: of one bracket and its result.
-        """
-        super().__init__()
-        self.held, self.fuse, self.figures = batches, fuse, figures
-        self.watched, self.epochs = watched, epochs
-
-    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        if (epoch + 1) % self.watched.running.validate_every and epoch + 1 != self.epochs:
-            return
-        _ = self.model  # Under JAX the variables are stale until it is asked for.
-        with self.watched.averaged():
-            fused = [self.fuse(batch["frames"]) for batch in self.held]
-        found = [self.figures(b, f) for b, f in zip(self.held, fused, strict=True)]
-        means = {name: float(np.mean([f[name] for f in found])) for name in found[0]}
-        if logs is not None:
-            logs.update({f"val_{name}": value for name, value in means.items()})
-        print("held out: " + "  ".join(f"{n} {v:.4f}" for n, v in means.items()), flush=True)
-        sheet = self.watched.folder / "sheets" / f"epoch_{epoch + 1:03d}.png"
-        sheet.parent.mkdir(exist_ok=True)
-        write_png(sheet, strips(self.held[:SHOWN], fused[:SHOWN]))
+def held_brackets(
+    config: Fusion, scenes: Sequence[Scene], count: int, *, truth: bool = False
+) -> list[dict[str, np.ndarray]]:
+    """Brackets of held-out scenes, the same in every epoch and run, one a batch."""
+    taken = BracketBatches(
+        scenes, config, steps=count, repeat_epoch=True, share=(0, config.batch), truth=truth
+    )
+    return [taken[index] for index in range(count)]
 
 
-def strips(held: Sequence[dict[str, np.ndarray]], fused: Sequence[np.ndarray]) -> np.ndarray:
-    """A row for each bracket: its darkest and brightest frame, the result, and the truth if there
-    is one; [rows, columns, 3] uint8.
+def cells(batch: dict[str, np.ndarray], fused: np.ndarray) -> list[np.ndarray]:
+    """Of a bracket for a sheet: its darkest and brightest frame, the result, and the truth if there
+    is one; [S, S, 3] uint8.
     """
-    rows = []
-    for batch, result in zip(held, fused, strict=True):
-        frames = batch["frames"][0]
-        cells = [frames[0], frames[-1], result, *batch.get("truth", ())]
-        rows.append(np.concatenate(cells, axis=1))
-    return np.concatenate(rows, axis=0)
+    frames = batch["frames"][0]
+    return [frames[0], frames[-1], fused, *batch.get("truth", ())]

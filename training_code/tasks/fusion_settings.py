@@ -31,10 +31,3 @@ class Fusion(Schedule):
         if self.size < 64 or self.size % STRIDE:
             raise ValueError(f"--size {self.size}: must be a multiple of {STRIDE}, at least 64")
         self.check_least(base_channels=1)
-
-
-def check_weights(section: str, weights: dict[str, float]) -> None:
-    """Raises ValueError unless all are at least 0 and one is above."""
-    if not all(0.0 <= weight < 1e6 for weight in weights.values()) or not any(weights.values()):
-        names = ", ".join(weights)
-        raise ValueError(f"{section}: weights of {names}, at least 0 and not all 0")

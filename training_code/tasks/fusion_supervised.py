@@ -21,34 +21,22 @@ from training_code.evaluation.fusion_metrics import psnr, ssim
 from training_code.losses.fusion import SUPERVISED
 from training_code.scenes.collection import Scene
 from training_code.tasks import task
-from training_code.tasks.fusion_brackets import BracketBatches, HeldOut, Triples
-from training_code.tasks.fusion_supervised_settings import Config, Terms
-from training_code.tasks.fusion_unsupervised import held_brackets, log_terms, looks, prepare
-from training_code.tasks.task import Tensors
+from training_code.tasks.fusion_brackets import BracketBatches, Triples, cells, held_brackets
+from training_code.tasks.fusion_supervised_settings import Config
+from training_code.tasks.held_out import HeldOut
+from training_code.tasks.task import Tensors, looks, prepare
 
 __all__ = ["batches", "export", "looks", "network", "prepare", "trainee", "watch"]
 
 
-class Trainee(task.Trainee):
+class Trainee(task.Weighted):
     """`frames` uint8 [N, 2, S, S, 3] and `truth` uint8 [N, S, S, 3] to loss."""
-
-    def __init__(self, network: keras.Model, terms: Terms) -> None:
-        super().__init__(network)
-        self.weights_of_terms = {n: w for n, w in terms.weights().items() if w}
-        self.means = {name: keras.metrics.Mean(name=name) for name in self.weights_of_terms}
 
     def call(self, batch: Tensors, training: bool | None = None) -> Tensors:
         """The terms by name, [N] each."""
         frames, truth = (ops.cast(batch[n], "float32") / 255.0 for n in ("frames", "truth"))
         fused = self.network(frames, training=training)
         return {name: SUPERVISED[name](fused, truth) for name in self.weights_of_terms}
-
-    def cost(self, answer: Tensors) -> Any:
-        return sum(weight * answer[name] for name, weight in self.weights_of_terms.items())
-
-    def figures(self, answer: Tensors) -> None:
-        """Each term by its name."""
-        log_terms(self.means, answer)
 
 
 def of_two(config: Config) -> Config:
@@ -63,7 +51,7 @@ def network(config: Config) -> keras.Model:
 
 def trainee(network: keras.Model, config: Config, material: Any = None) -> Trainee:
     """The network with its terms."""
-    return Trainee(network, config.terms)
+    return Trainee(network, config.terms.weights())
 
 
 def batches(config: Config, material: Sequence[Scene], place: task.Place) -> Batches:
@@ -96,11 +84,12 @@ def watch(
             "psnr_of_mean": min(psnr(mean, truth), 99.0),
         }
 
-    def fused_codes(frames: np.ndarray) -> np.ndarray:
-        fused = np.asarray(watched.network(frames.astype(np.float32) / 255.0, training=False))
+    def fused_codes(batch: dict[str, np.ndarray]) -> np.ndarray:
+        frames = batch["frames"].astype(np.float32) / 255.0
+        fused = np.asarray(watched.network(frames, training=False))
         return np.rint(255.0 * fused[0]).astype(np.uint8)
 
-    return [HeldOut(held, fused_codes, figures, watched, config.epochs)]
+    return [HeldOut(held, fused_codes, figures, cells, watched, config.epochs)]
 
 
 def export(network: keras.Model, config: Config) -> tuple[dict[str, np.ndarray], Fusion]:

@@ -2,7 +2,8 @@
 
 import dataclasses
 
-from training_code.tasks.fusion_settings import Fusion, check_weights
+from training_code.tasks import settings
+from training_code.tasks.fusion_settings import Fusion
 from training_code.tasks.settings import setting
 
 MS_SSIM_SMALLEST = 161
@@ -10,7 +11,7 @@ MS_SSIM_SMALLEST = 161
 
 
 @dataclasses.dataclass(frozen=True)
-class Terms:
+class Terms(settings.Terms):
     """Weights of the terms; each that is not 0 is logged. The published system names its five terms
     without their weights.
     """
@@ -20,13 +21,6 @@ class Terms:
     ms_ssim: float = 0.84
     chroma_l1: float = 0.5
     histogram_l1: float = 0.1
-
-    def __post_init__(self) -> None:
-        check_weights("terms", dataclasses.asdict(self))
-
-    def weights(self) -> dict[str, float]:
-        """By the name of the term."""
-        return dataclasses.asdict(self)
 
 
 @dataclasses.dataclass(frozen=True)

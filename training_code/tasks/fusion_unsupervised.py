@@ -5,7 +5,6 @@ measures are: the blend of grey is the grey of the blend.
 """
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import keras
@@ -19,23 +18,21 @@ from training_code.evaluation.fusion_metrics import mef_ssim, order_reversal
 from training_code.losses.fusion import weighted_ssim_loss
 from training_code.losses.mef_ssim import mef_ssim_loss
 from training_code.scenes.collection import Scene
-from training_code.scenes.views import Views
 from training_code.tasks import task
-from training_code.tasks.fusion_brackets import BracketBatches, HeldOut
-from training_code.tasks.fusion_settings import Fusion as Settings
+from training_code.tasks.fusion_brackets import BracketBatches, cells, held_brackets
 from training_code.tasks.fusion_unsupervised_settings import Config, Terms
-from training_code.tasks.settings import Running
-from training_code.tasks.task import Tensors
+from training_code.tasks.held_out import HeldOut
+from training_code.tasks.task import Tensors, looks, prepare
+
+__all__ = ["batches", "export", "looks", "network", "prepare", "trainee", "watch"]
 
 
-class Trainee(task.Trainee):
+class Trainee(task.Weighted):
     """Brackets, `frames` uint8 [N, K, S, S, 3], to loss."""
 
     def __init__(self, network: keras.Model, terms: Terms) -> None:
-        super().__init__(network)
+        super().__init__(network, terms.weights())
         self.terms = terms
-        self.weights_of_terms = {n: w for n, w in terms.weights().items() if w}
-        self.means = {name: keras.metrics.Mean(name=name) for name in self.weights_of_terms}
 
     def call(self, batch: Tensors, training: bool | None = None) -> Tensors:
         """The terms by name, [N] each."""
@@ -50,39 +47,10 @@ class Trainee(task.Trainee):
         }
         return {name: known[name]() for name in self.weights_of_terms}
 
-    def cost(self, answer: Tensors) -> Any:
-        return sum(weight * answer[name] for name, weight in self.weights_of_terms.items())
-
-    def figures(self, answer: Tensors) -> None:
-        """Each term by its name."""
-        log_terms(self.means, answer)
-
-
-def log_terms(means: dict[str, keras.metrics.Mean], answer: Tensors) -> None:
-    """Updates the mean of each term. Each replica adds the same, of which a batch counts once."""
-    share = 1.0 / task.replicas()
-    for name, mean in means.items():
-        value = task.over_replicas(ops.mean(answer[name])) * share
-        mean.update_state(value, sample_weight=share)
-
-
-def looks(config: Settings) -> tuple[Views, int]:
-    """As the crops of the training need."""
-    return config.views, config.size
-
 
 def network(config: Config) -> keras.Model:
     """With fresh weights."""
     return fusion.weight_maps(config.base_channels)
-
-
-def prepare(
-    config: Settings, scenes: Sequence[Scene], folder: Path, running: Running
-) -> Sequence[Scene]:
-    """The scenes themselves."""
-    if running.render:
-        raise ValueError("--render: brackets are taken by NumPy; leave it away")
-    return scenes
 
 
 def trainee(network: keras.Model, config: Config, material: Any = None) -> Trainee:
@@ -93,16 +61,6 @@ def trainee(network: keras.Model, config: Config, material: Any = None) -> Train
 def batches(config: Config, material: Sequence[Scene], place: task.Place) -> BracketBatches:
     """Brackets of the scenes."""
     return BracketBatches(material, config, steps=config.steps, **vars(place))
-
-
-def held_brackets(
-    config: Settings, scenes: Sequence[Scene], count: int, *, truth: bool = False
-) -> list[dict[str, np.ndarray]]:
-    """Brackets of held-out scenes, the same in every epoch and run, one a batch."""
-    taken = BracketBatches(
-        scenes, config, steps=count, repeat_epoch=True, share=(0, config.batch), truth=truth
-    )
-    return [taken[index] for index in range(count)]
 
 
 def fused_codes(network: keras.Model, frames: np.ndarray) -> np.ndarray:
@@ -133,7 +91,14 @@ def watch(
 
     held = held_brackets(config, scenes, watched.running.validation_crops)
     return [
-        HeldOut(held, lambda x: fused_codes(watched.network, x), figures, watched, config.epochs)
+        HeldOut(
+            held,
+            lambda batch: fused_codes(watched.network, batch["frames"]),
+            figures,
+            cells,
+            watched,
+            config.epochs,
+        )
     ]
 
 

@@ -2,7 +2,8 @@
 
 import dataclasses
 
-from training_code.tasks.fusion_settings import Fusion, check_weights
+from training_code.tasks import settings
+from training_code.tasks.fusion_settings import Fusion
 from training_code.tasks.settings import check_chosen
 
 GAMMAS = ("variance", "gradient", "exposedness", "variance_gradient")
@@ -10,8 +11,8 @@ GAMMAS = ("variance", "gradient", "exposedness", "variance_gradient")
 
 
 @dataclasses.dataclass(frozen=True)
-class Terms:
-    """Weights of the terms; each that is not 0 is logged."""
+class Terms(settings.Terms):
+    """Weights of the terms."""
 
     mef_ssim: float = 1.0
     """1 - MEF-SSIM at three scales, Ma et al. 2015."""
@@ -21,12 +22,8 @@ class Terms:
     """One of `GAMMAS`."""
 
     def __post_init__(self) -> None:
-        check_weights("terms", self.weights())
+        super().__post_init__()
         check_chosen("set terms.gamma", self.gamma, GAMMAS)
-
-    def weights(self) -> dict[str, float]:
-        """By the name of the term."""
-        return {"mef_ssim": self.mef_ssim, "weighted_ssim": self.weighted_ssim}
 
 
 @dataclasses.dataclass(frozen=True)

@@ -24,6 +24,22 @@ def check_chosen(name: str, value: str, known: tuple[str, ...]) -> None:
 
 
 @dataclasses.dataclass(frozen=True)
+class Terms:
+    """Weights of the terms of a loss, its fields that are numbers; each that is not 0 is logged."""
+
+    def __post_init__(self) -> None:
+        """Raises ValueError unless all are at least 0 and one is above."""
+        found = self.weights()
+        if not all(0.0 <= weight < 1e6 for weight in found.values()) or not any(found.values()):
+            raise ValueError(f"terms: weights of {', '.join(found)}, at least 0 and not all 0")
+
+    def weights(self) -> dict[str, float]:
+        """By the name of the term."""
+        fields = dataclasses.asdict(self)
+        return {name: value for name, value in fields.items() if not isinstance(value, str)}
+
+
+@dataclasses.dataclass(frozen=True)
 class Schedule:
     """What a training depends on beside its network and its pictures."""
 
@@ -98,7 +114,7 @@ class Running:
         False, "Take the pictures on the accelerator, with all scenes in its memory."
     )
     devices: int = setting(
-        0, "To train on, of each process; 0: all GPUs, or the CPU where there are none."
+        0, "To train on, of each process; 0: all GPUs, or the CPU if there are none."
     )
     coordinator: str = setting("", "Several hosts (JAX): host:port of process 0.")
     processes: int = setting(

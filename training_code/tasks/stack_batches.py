@@ -8,18 +8,13 @@ from typing import Any
 import keras
 import numpy as np
 
-from hdrcnn.writers.display import write_png
 from training_code.camera import Camera, Key, Part, TooBlackError, generator
 from training_code.camera.batches import ATTEMPTS, Batches
 from training_code.camera.shots import draw_shot, families, in_order, look
 from training_code.camera.stacks import Stack, draw_stack, exposed, exposures, photographed
 from training_code.scenes.collection import Scene
 from training_code.scenes.stacks import StackScene
-from training_code.tasks import task
 from training_code.tasks.stack_settings import Stack as Settings
-
-SHOWN = 6
-"""Held-out photographs on a sheet."""
 
 
 class StackBatches(Batches):
@@ -77,44 +72,16 @@ def held_out(
     return [taken[index] for index in range(count)]
 
 
-class HeldOut(keras.callbacks.Callback):
-    """After every few epochs figures on held-out photographs, and a sheet."""
+def answer_of(network: keras.Model) -> Callable[[dict[str, np.ndarray]], np.ndarray]:
+    """A batch of one photograph to what the network makes of its codes."""
 
-    def __init__(
-        self,
-        batches: Sequence[dict[str, np.ndarray]],
-        answer: Callable[[np.ndarray], np.ndarray],
-        figures: Callable[[dict[str, np.ndarray], np.ndarray], dict[str, float]],
-        cells: Callable[[dict[str, np.ndarray], np.ndarray], list[np.ndarray]],
-        watched: task.Watched,
-        epochs: int,
-    ) -> None:
-        """batches: of one photograph each. answer: codes [1, S, S, 3] float32 to what the network
-        makes of them. figures, cells: of a batch and its answer; cells of a row of the sheet are
-        codes [S, S, 3] in [0, 1].
-        """
-        super().__init__()
-        self.held, self.answer, self.figures, self.cells = batches, answer, figures, cells
-        self.watched, self.epochs = watched, epochs
+    def answer(batch: dict[str, np.ndarray]) -> np.ndarray:
+        codes = batch["picture"].astype(np.float32) / np.float32(255.0)
+        return np.asarray(network(codes, training=False))[0]
 
-    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        if (epoch + 1) % self.watched.running.validate_every and epoch + 1 != self.epochs:
-            return
-        _ = self.model  # Under JAX the variables are stale until it is asked for.
-        with self.watched.averaged():
-            answers = [
-                self.answer(batch["picture"].astype(np.float32) / np.float32(255.0))
-                for batch in self.held
-            ]
-        found = [self.figures(b, a) for b, a in zip(self.held, answers, strict=True)]
-        means = {name: float(np.mean([f[name] for f in found])) for name in found[0]}
-        if logs is not None:
-            logs.update({f"val_{name}": value for name, value in means.items()})
-        print("held out: " + "  ".join(f"{n} {v:.4f}" for n, v in means.items()), flush=True)
-        rows = [
-            np.concatenate(self.cells(b, a), axis=1)
-            for b, a in zip(self.held[:SHOWN], answers[:SHOWN], strict=True)
-        ]
-        sheet = self.watched.folder / "sheets" / f"epoch_{epoch + 1:03d}.png"
-        sheet.parent.mkdir(exist_ok=True)
-        write_png(sheet, np.rint(255.0 * np.concatenate(rows)).astype(np.uint8))
+    return answer
+
+
+def in_codes(*cells: np.ndarray) -> list[np.ndarray]:
+    """Cells in [0, 1] for a sheet, uint8."""
+    return [np.rint(255.0 * cell).astype(np.uint8) for cell in cells]

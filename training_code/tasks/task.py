@@ -8,7 +8,7 @@ A task is a module of this package, found by its name; `run` imports no other pa
 
 import dataclasses
 import importlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, Protocol, cast
@@ -93,6 +93,20 @@ def load(name: str) -> Task:
     return cast(Task, importlib.import_module(f"training_code.tasks.{name}"))
 
 
+def looks(config: Any) -> tuple[Views, int]:
+    """Of tasks that look at scenes as the crops of their training need."""
+    return config.views, config.size
+
+
+def prepare(
+    config: Any, scenes: Sequence[Scene], folder: Path, running: Running
+) -> Sequence[Scene]:
+    """Of tasks whose material are the scenes themselves."""
+    if running.render:
+        raise ValueError("--render: this task's pictures are taken by NumPy; leave it out")
+    return scenes
+
+
 class Trainee(keras.Model):
     """Batches to loss, around the network, which is all that is ever saved.
 
@@ -140,6 +154,33 @@ class Trainee(keras.Model):
         """The loss, and what `figures` adds."""
         self.figures(y_pred)
         return self.get_metrics_result()
+
+
+class Weighted(Trainee):
+    """A trainee whose loss is a weighted sum of terms, each of them logged by its name.
+
+    Its `call` answers with the terms by name, [N] each.
+    """
+
+    def __init__(
+        self, network: keras.Model, terms: Mapping[str, float], logged: Sequence[str] = ()
+    ) -> None:
+        """terms: their weights; those of 0 are left out. logged: further parts of the answer."""
+        super().__init__(network)
+        self.weights_of_terms = {name: weight for name, weight in terms.items() if weight}
+        names = (*self.weights_of_terms, *logged)
+        self.means = {name: keras.metrics.Mean(name=name) for name in names}
+
+    def cost(self, answer: Tensors) -> Any:
+        """The weighted sum of the terms."""
+        return sum(weight * answer[name] for name, weight in self.weights_of_terms.items())
+
+    def figures(self, answer: Tensors) -> None:
+        """Each mean by its name. Each replica adds the same, of which a batch counts once."""
+        share = 1.0 / replicas()
+        for name, mean in self.means.items():
+            value = over_replicas(ops.mean(answer[name])) * share
+            mean.update_state(value, sample_weight=share)
 
 
 def replicas() -> int:

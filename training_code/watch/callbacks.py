@@ -4,8 +4,8 @@
     Chart      writes the logs to TensorBoard
 
 Keras passes one dictionary of logs to all callbacks in their order: `Validate` comes before
-those that print or store the logs, `Chart` behind those that add to them, and both before the
-checkpoint: what a killed run wrote behind its last checkpoint is written once more and replaced.
+those that print or store the logs, `Chart` after those that add to them, and both before the
+checkpoint: what a killed run wrote after its last checkpoint is written once more and replaced.
 """
 
 import sys

@@ -104,7 +104,7 @@ def contact_sheet(looks: list[Look], title: str) -> np.ndarray:
 def write_sheet(path: Path, looks: list[Look], title: str) -> None:
     """The contact sheet as a PNG file, whole or not at all; makes its folder.
 
-    Raises ImageError where the place cannot be written.
+    Raises ImageError if the place cannot be written.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     write_png(path, contact_sheet(looks, title))

@@ -20,11 +20,11 @@ class Board:
     """The event files of a run.
 
     They are opened by the first thing that is written, at a step s: whatever an earlier process
-    wrote at s and later, behind the checkpoint that the run goes on from, TensorBoard then drops.
+    wrote at s and later, after the checkpoint that the run goes on from, TensorBoard then drops.
     """
 
     def __init__(self, folder: Path) -> None:
-        """folder: of the run. Raises ValueError where the package is missing."""
+        """folder: of the run. Raises ValueError if the package is missing."""
         try:
             import tensorboardX
         except ImportError as error:

@@ -114,7 +114,7 @@ class Validation:
         linearisation, blend: as they will be stored with the weights.
         batch: crops that are predicted at a time, always as many, so that nothing is compiled
             twice. shown: crops that are looked at.
-        Raises ValueError for unusable arrays and where no crop can be judged.
+        Raises ValueError for unusable arrays and if no crop can be judged.
         """
         if codes.dtype != np.uint8 or codes.ndim != 4 or codes.shape != targets.shape:
             raise ValueError(

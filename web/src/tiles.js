@@ -1,5 +1,5 @@
 // Which parts of a picture the network computes: few rectangles around what is saturated, in tiles
-// that fit the memory, each with a halo of what its pixels can see. As hdrcnn/tiles/regions.py.
+// that fit the memory, each with a halo of what its pixels can see. As hdrcnn/tiles/tiling.py.
 
 import { area, common, grown, region, times } from "./frame.js";
 

@@ -27,7 +27,7 @@ MOST_PIXELS = 2**31 - 1
 
 @dataclasses.dataclass(frozen=True)
 class Atlas:
-    """Pixels of every level of every scene, one behind the other, and where they lie."""
+    """Pixels of every level of every scene, one after the other, and where they lie."""
 
     pixels: np.ndarray
     """[P, 3] float16, linear, >= 0; a level is its rows from the top, each from the left."""
@@ -120,7 +120,7 @@ def pyramid(pixels: np.ndarray, first: int, last: int) -> list[np.ndarray]:
 def build(scenes: Sequence[Scene], views: Views, size: int) -> Atlas:
     """Lay out scenes, in the order of `shots.in_order`, for views of `size` pixels.
 
-    Raises ValueError where there are more pixels than an int32 counts.
+    Raises ValueError if there are more pixels than an int32 counts.
     """
     scenes = in_order(scenes)
     spans = [tuple(map(level, reductions(scene, views, size))) for scene in scenes]

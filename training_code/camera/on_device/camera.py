@@ -3,12 +3,12 @@
     shots                 numbers, a row a shot: `training_code.camera.shots`
       -> views.py         linear views out of the scenes of an atlas
       -> exposure.py      1.0 becomes the clipping level
-      -> camera.sensor    noise, by a hash of the shot's seed
+      -> camera.add_noise  noise, by a hash of the shot's seed
       -> camera.development  white balance, jitter: the target; curve, 8 bits
       -> jpeg.py          what a file would leave
       -> picture, target
 
-The formulas of sensor and development are those of the loader on the host. Its noise is of the
+The formulas of noise and development are those of the loader on the host. Its noise is of the
 same distribution and of other values; all else agrees to the rounding of a code.
 """
 
@@ -94,7 +94,7 @@ class DeviceCamera(keras.layers.Layer):
         Returns the pictures, [N, size, size, 3] float32, 8-bit codes / 255, and their targets,
         float32, linear, 1.0 = clipping level, capped at each shot's peak, NaN where the scene's
         source was clipped. A shot too black to be
-        exposed is a black picture with a black target. Raises TypeError where a dtype policy has
+        exposed is a black picture with a black target. Raises TypeError if a dtype policy has
         rounded the shots.
         """
         if keras.backend.standardize_dtype(shots["yaw"].dtype) != "float32":

@@ -11,7 +11,7 @@ from hdrcnn.batch import plan
 from hdrcnn.batch.choose import Networks
 from hdrcnn.batch.job import Settings
 from hdrcnn.batch.run import convert_all
-from hdrcnn.readers.panorama import Band, band
+from hdrcnn.readers.metadata import Band, band
 from hdrcnn.readers.photograph import read_photograph
 from hdrcnn.writers.metadata import panorama_xmp
 

@@ -8,8 +8,8 @@ import pytest
 from PIL import Image
 
 from hdrcnn.files import ImageError
-from hdrcnn.readers import jpeg_markers
-from hdrcnn.readers.jpeg_markers import MOST_SCANS, segment
+from hdrcnn.readers import jpeg
+from hdrcnn.readers.jpeg import MOST_SCANS, segment
 from tests.readers.pictures import CODES, SMOOTH, by_pillow
 
 PICTURE = np.asarray(Image.fromarray(CODES[..., :3]).resize((24, 20), Image.Resampling.BICUBIC))
@@ -35,7 +35,7 @@ def outcome(read, data):
 @pytest.mark.parametrize("tail", [b"", b"\xff", b"\xff\xff", bytes(5)])
 def test_without_its_end_a_picture_is_the_same(read, name, tail):
     whole = SOURCES[name]
-    assert whole.endswith(jpeg_markers.END)
+    assert whole.endswith(jpeg.END)
     np.testing.assert_array_equal(read(whole[:-2] + tail).code, read(whole).code)
 
 
@@ -56,7 +56,7 @@ def test_no_cut_gives_other_pixels(read, name):
 def test_scans_that_are_missing_are_no_missing_end(read):
     """Cut off between two scans, every byte left is sound and the picture is coarse."""
     whole = SOURCES["progressive"]
-    scans = [at for marker, _, at in jpeg_markers.markers(whole) if marker == jpeg_markers.SCAN]
+    scans = [at for marker, _, at in jpeg.markers(whole) if marker == jpeg.SCAN]
     assert len(scans) == 10
     for at in scans[1:]:
         with pytest.raises(ImageError, match="damaged"):
@@ -84,18 +84,18 @@ def test_odd_segments_and_filling_do_not_cost_the_picture(read, name, odd):
     """Before each segment of the header, against libjpeg by imagecodecs and the file without."""
     whole = SOURCES[name]
     expected, theirs = read(whole).code, imagecodecs.jpeg8_decode(whole)
-    for marker, _, at in jpeg_markers.markers(whole):
+    for marker, _, at in jpeg.markers(whole):
         data = whole[:at] + ODD[odd] + whole[at:]
         np.testing.assert_array_equal(read(data).code, expected)
         np.testing.assert_array_equal(imagecodecs.jpeg8_decode(data), theirs)
-        if marker == jpeg_markers.SCAN:
+        if marker == jpeg.SCAN:
             return
 
 
 def with_frame(data, marker=None, **changes):
     """Another frame marker, or other bits or components in it."""
     changed = bytearray(data)
-    at = next(at for found, _, at in jpeg_markers.markers(data) if jpeg_markers.is_frame(found))
+    at = next(at for found, _, at in jpeg.markers(data) if jpeg.is_frame(found))
     changed[at + 1] = marker or changed[at + 1]
     changed[at + 4] = changes.get("bits", changed[at + 4])
     changed[at + 9] = changes.get("components", changed[at + 9])
@@ -121,7 +121,7 @@ def test_kinds_of_jpeg_that_are_not_read_are_no_damage(read, data, kind):
 
 def test_a_picture_of_thousands_of_scans_is_refused_before_it_is_decoded(read):
     whole = by_pillow("JPEG", SMOOTH, progressive=True)
-    last = [at for marker, _, at in jpeg_markers.markers(whole) if marker == jpeg_markers.SCAN][-1]
+    last = [at for marker, _, at in jpeg.markers(whole) if marker == jpeg.SCAN][-1]
     again = whole[last:-2]
     many = whole[:-2] + again * (MOST_SCANS - 10) + whole[-2:]
     np.testing.assert_array_equal(read(many).code.shape, (48, 64, 3))
@@ -133,9 +133,7 @@ def test_a_picture_of_thousands_of_scans_is_refused_before_it_is_decoded(read):
 @pytest.mark.parametrize("name", SOURCES)
 def test_pixels_that_are_only_claimed_are_not_made(read, name):
     """15,000 x 15,000 in the header of a file of some hundred bytes."""
-    at = next(
-        at for found, _, at in jpeg_markers.markers(SOURCES[name]) if jpeg_markers.is_frame(found)
-    )
+    at = next(at for found, _, at in jpeg.markers(SOURCES[name]) if jpeg.is_frame(found))
     data = bytearray(SOURCES[name])
     data[at + 5 : at + 9] = struct.pack(">HH", 15000, 15000)
     with pytest.raises(ImageError, match="short"):

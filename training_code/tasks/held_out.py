@@ -1,0 +1,51 @@
+"""How pictures that are held out of a training are watched: figures, and a sheet to look at."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import keras
+import numpy as np
+
+from hdrcnn.writers.display import write_png
+from training_code.tasks import task
+
+SHOWN = 6
+"""Batches on a sheet."""
+Batch = dict[str, np.ndarray]
+
+
+class HeldOut(keras.callbacks.Callback):
+    """After every few epochs the mean figures of batches of one picture, and a sheet of them."""
+
+    def __init__(
+        self,
+        batches: Sequence[Batch],
+        answer: Callable[[Batch], np.ndarray],
+        figures: Callable[[Batch, np.ndarray], dict[str, float]],
+        cells: Callable[[Batch, np.ndarray], Sequence[np.ndarray]],
+        watched: task.Watched,
+        epochs: int,
+    ) -> None:
+        """answer: a batch to what the network makes of it. figures, cells: of a batch and its
+        answer; cells stand side by side in a row of the sheet: [S, S, 3] uint8.
+        """
+        super().__init__()
+        self.held, self.answer, self.figures, self.cells = batches, answer, figures, cells
+        self.watched, self.epochs = watched, epochs
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        if (epoch + 1) % self.watched.running.validate_every and epoch + 1 != self.epochs:
+            return
+        _ = self.model  # Under JAX the variables are stale until it is asked for.
+        with self.watched.averaged():
+            answers = [self.answer(batch) for batch in self.held]
+        found = [self.figures(b, a) for b, a in zip(self.held, answers, strict=True)]
+        means = {name: float(np.mean([f[name] for f in found])) for name in found[0]}
+        if logs is not None:
+            logs.update({f"val_{name}": value for name, value in means.items()})
+        print("held out: " + "  ".join(f"{n} {v:.4f}" for n, v in means.items()), flush=True)
+        shown = zip(self.held[:SHOWN], answers[:SHOWN], strict=True)
+        rows = [np.concatenate(self.cells(batch, answer), axis=1) for batch, answer in shown]
+        sheet = self.watched.folder / "sheets" / f"epoch_{epoch + 1:03d}.png"
+        sheet.parent.mkdir(exist_ok=True)
+        write_png(sheet, np.concatenate(rows))
