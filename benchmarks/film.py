@@ -21,7 +21,7 @@ from absl import flags
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from hdrcnn.batch.film import Converter
+from hdrcnn.batch.film_segment import Converter
 from hdrcnn.colour.primaries import REC709
 from hdrcnn.predict.film import REDUCED, method, weights_of
 from hdrcnn.video.colours import Colours

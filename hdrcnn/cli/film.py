@@ -18,10 +18,9 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hdrcnn.batch.machines import Shard
-from hdrcnn.cli.parser import FLAGFILE, Parser, UsageError, nonempty, number
+from hdrcnn.cli import arguments as shared
+from hdrcnn.cli.parser import Parser, UsageError, nonempty, number
 from hdrcnn.console import held, say
-from hdrcnn.predict.runtime import BACKENDS, DEVICES
 
 if TYPE_CHECKING:
     from hdrcnn.batch.film import Progress
@@ -65,9 +64,7 @@ def add_arguments(parser: Parser) -> None:
         "--fps", metavar="RATE", type=rate,
         help="frames per second of a folder of frames: 25, 24000/1001 (default: 24)",
     )  # fmt: skip
-    group.add_argument(
-        f"--{FLAGFILE}", metavar="FILE", help="text file with further flags, one on each line"
-    )
+    shared.flagfile(group)
     group = parser.add_argument_group("Conversion")
     group.add_argument(
         "--method", choices=METHODS, default="curves",
@@ -88,12 +85,7 @@ def add_arguments(parser: Parser) -> None:
         "--peak", metavar="NITS", type=number(float, 100.0, 10000.0), default=1000.0,
         help="brightest light in cd/m^2",
     )  # fmt: skip
-    group.add_argument(
-        "--backend", choices=BACKENDS, default="auto", help="library that computes a network"
-    )
-    group.add_argument(
-        "--device", choices=DEVICES, default="auto", help="where a network is computed"
-    )
+    shared.network(group)
     group = parser.add_argument_group("Encoding")
     group.add_argument("--transfer", choices=("pq", "hlg"), default="pq", help="pq: HDR10; or HLG")
     group.add_argument(
@@ -117,12 +109,12 @@ def add_arguments(parser: Parser) -> None:
         "--segment_seconds", metavar="NUMBER", type=number(float, 0.1, 3600.0), default=8.0,
         help="length of a segment, at least; it ends at the next key frame",
     )  # fmt: skip
-    group.add_argument(
-        "--shard", metavar="I/N", type=nonempty,
-        help="convert one of N equal shares of the segments: 3/16 is the third of sixteen; what is "
-        "last joins them",
-    )  # fmt: skip
     parser.switch(group, "--quiet", "print only what went wrong")
+    shared.machines(
+        group,
+        "convert one of N equal shares of the segments: 3/16 is the third of sixteen; what is last "
+        "joins them",
+    )
 
 
 def _check(arguments: argparse.Namespace) -> None:
@@ -183,9 +175,10 @@ def main(arguments: argparse.Namespace) -> int:
     Raises UserError, ValueError, OSError.
     """
     _check(arguments)
-    shard = Shard.parse(arguments.shard) if arguments.shard is not None else Shard()
+    place, shard = shared.place(arguments), shared.shard(arguments)
     with held():
         from hdrcnn.batch import film as batch
+        from hdrcnn.batch.film_segment import Conversion, opened
         from hdrcnn.predict import backend
         from hdrcnn.predict.film import PEAK
         from hdrcnn.video.encode import Encoding
@@ -195,12 +188,12 @@ def main(arguments: argparse.Namespace) -> int:
     path, out = Path(arguments.paths[0]), Path(arguments.out)
     peak = PEAK if arguments.method.startswith("bt2446") else arguments.peak
     encoding = Encoding(arguments.codec, arguments.transfer, peak, arguments.crf, arguments.preset)
-    conversion = batch.Conversion(
+    conversion = Conversion(
         arguments.method, encoding, arguments.white,
         None if arguments.params is None else Path(arguments.params), arguments.device,
         arguments.fps, arguments.segment_seconds,
     )  # fmt: skip
-    film = batch.opened(path, arguments.fps)
+    film = opened(path, arguments.fps)
     if arguments.fps is not None and not film.files:
         raise UsageError(f"--fps changes nothing: {path} is a film and has a rate of its own")
 
@@ -218,7 +211,9 @@ def main(arguments: argparse.Namespace) -> int:
             if name in arguments.given:
                 raise UsageError(f"--{name} changes nothing of frames: --out={out} is a folder")
         kind = arguments.format or "png"
-        batch.to_frames(film, out, conversion, kind, shard, arguments.overwrite, reporter.tell)
+        batch.to_frames(
+            film, out, conversion, kind, shard, arguments.overwrite, reporter.tell, place
+        )
         return 0
     if arguments.format is not None:
         raise UsageError(f"--format={arguments.format} is for frames: give --out a folder")
@@ -228,7 +223,7 @@ def main(arguments: argparse.Namespace) -> int:
             name for name, size in (("column", film.width), ("row", film.height)) if size % 2
         )
         note(f"{path}: odd size: one more {more} is added, as 4:2:0 needs")
-    found = batch.to_file(film, out, conversion, shard, reporter.tell, note)
+    found = batch.to_file(film, out, conversion, shard, reporter.tell, note, place)
     if found is None:
         if not arguments.quiet:
             say(f"{out}: this share is done; the last of the shares joins them", sys.stdout)
