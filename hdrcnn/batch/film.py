@@ -138,6 +138,9 @@ def to_file(
     figures_of_all = [figures for figures in known if figures is not None]
     if len(figures_of_all) < len(known):
         return None
+    lost = len(film.times) - sum(figures.frames for figures in figures_of_all)
+    if lost > 0:
+        note(f"{film.path}: {lost} of {len(film.times)} frames cannot be decoded and are left out")
     levels = (
         max(figures.max_cll for figures in figures_of_all),
         max(figures.max_fall for figures in figures_of_all),
