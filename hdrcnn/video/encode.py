@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from hdrcnn.colour.ycbcr import from_rgb
+from hdrcnn.colour.ycbcr import chroma_codes, halved
 from hdrcnn.files import ImageError, not_written
 from hdrcnn.video.colours import BT2020, HLG, LIMITED, PQ, Tags
 from hdrcnn.video.library import pyav, reason
@@ -106,13 +106,13 @@ def padded(size: int) -> int:
 
 
 def planes(codes: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """[R, C, 3] float32 PQ or HLG codes to Y', Cb and Cr of 10 bits, limited range; an odd last row
-    or column is repeated.
+    """[R, C, 3] float32 PQ or HLG codes to Y' of 10 bits, limited range, and float32 Cb and Cr of
+    half the size; an odd last row or column is repeated.
     """
     rows, columns = codes.shape[:2]
     if rows % 2 or columns % 2:
         codes = np.pad(codes, ((0, rows % 2), (0, columns % 2), (0, 0)), mode="edge")
-    return from_rgb(codes)
+    return halved(codes)
 
 
 class Segment:
@@ -148,7 +148,7 @@ class Segment:
         np.concatenate([part[0] for part in parts], out=samples[:height])
         chroma = samples[height:].reshape(2, height // 2, width // 2)
         for plane in (0, 1):
-            np.concatenate([part[plane + 1] for part in parts], out=chroma[plane])
+            chroma[plane] = chroma_codes(np.concatenate([part[plane + 1] for part in parts]))
         frame = self._frame.from_ndarray(samples, "yuv420p10le")
         frame.pts, frame.time_base = time, self._time_base
         self._container.mux(self._stream.encode(frame))

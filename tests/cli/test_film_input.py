@@ -48,7 +48,7 @@ def numbers(path):
 
 def begins(path):
     """Seconds at which the first picture and the first sound of a film are."""
-    first = {}
+    first: dict[str, Fraction] = {}
     with av.open(str(path)) as container:
         for packet in container.demux():
             if packet.size and packet.pts is not None:
@@ -170,7 +170,7 @@ def stored(path, kind, size, count=3):
     """Without losses, in any format of samples."""
     with av.open(str(path), "w") as container:
         video = container.add_stream("ffv1", rate=24)
-        video.width, video.height, video.pix_fmt = *size, kind
+        (video.width, video.height), video.pix_fmt = size, kind
         for index, picture in enumerate(shot(count, size)):
             frame = av.VideoFrame.from_ndarray(picture, "rgb24").reformat(format=kind)
             frame.pts, frame.time_base = index, Fraction(1, 24)
