@@ -66,19 +66,22 @@ class Encoding:
         }
         pq, peak = self.transfer == "pq", self.peak
         if self.codec == "hevc":
-            shared = "repeat-headers=1:open-gop=0:info=0:log-level=none"
+            shared = "repeat-headers=1:open-gop=0:info=0:log-level=none:chromaloc=0"
+            if crf == 0.0:  # Its 0 of 10 bits is coarser than that.
+                shared += ":lossless=1"
             display = (
                 ":hdr10=1:hdr10-opt=1:master-display=G(13250,34500)B(7500,3000)R(34000,16000)"
                 f"WP(15635,16450)L({round(1e4 * peak)},{round(1e4 * BLACK)}):max-cll=1,1"
             )
             return {**chosen, "x265-params": shared + (display if pq else "")}
+        shared = "chroma-sample-position=left"
         if not pq:
-            return chosen
+            return {**chosen, "svtav1-params": shared}
         display = (
-            "mastering-display=G(0.265,0.69)B(0.15,0.06)R(0.68,0.32)WP(0.3127,0.329)"
+            ":mastering-display=G(0.265,0.69)B(0.15,0.06)R(0.68,0.32)WP(0.3127,0.329)"
             f"L({peak:g},{BLACK:g}):content-light=1,1"
         )
-        return {**chosen, "svtav1-params": display}
+        return {**chosen, "svtav1-params": shared + display}
 
 
 def check(encoding: Encoding, width: int, height: int) -> None:

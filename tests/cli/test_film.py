@@ -176,3 +176,29 @@ def test_a_full_disk_leaves_whole_segments_and_no_result(tmp_path):
     assert not (tmp_path / "b.mp4").exists()
     left = sorted(place.name for place in (tmp_path / "b.mp4.segments").iterdir())
     assert left == ["00001.json", "00001.nut", "film.json"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("method", ["bt2446c", "curves"])
+def test_memory_does_not_depend_on_the_length(tmp_path, method):
+    """Frames of 115 kB; the longer film has 720 more of them."""
+    pytest.importorskip("resource")  # Not on Windows.
+    script = """
+        import resource, sys
+        from hdrcnn.cli.main import main
+        main(sys.argv[1:])
+        print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+    """
+    peaks = []
+    for count in (240, 960):
+        pictures = shot(60, size=(320, 240))
+        path = film(tmp_path / f"{count}.mp4", pictures * (count // 60), sound=True)
+        flags = ["--method", method, "--preset", "ultrafast", "--segment_seconds", "2", "--quiet"]
+        done = subprocess.run(
+            [sys.executable, "-c", textwrap.dedent(script), "film", str(path),
+             "--out", str(tmp_path / f"{count}_hdr.mp4"), *flags],
+            cwd=ROOT, capture_output=True, text=True, check=True,
+        )  # fmt: skip
+        unit = 1 if sys.platform == "darwin" else 1024
+        peaks.append(int(done.stdout.split()[-1]) * unit / 1e6)
+    assert peaks[1] < peaks[0] + 25.0
