@@ -14,6 +14,7 @@ never converted again.
 import argparse
 import sys
 import time
+from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -137,36 +138,51 @@ def _check(arguments: argparse.Namespace) -> None:
         raise UsageError(f"--peak={arguments.peak:g} is below --white={arguments.white:g}")
 
 
-class Reporter:
-    """Progress with the time left: a line for each segment, on a terminal for each second."""
+def remaining(seconds: float) -> str:
+    """Minutes and seconds, or hours too, as one reads them on a clock: 0:05, 2:00:10."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
-    def __init__(self, quiet: bool) -> None:
-        self._quiet, self._start, self._last = quiet, time.monotonic(), 0.0
+
+class Reporter:
+    """Progress with the time left: a line for each segment, on a terminal for each second.
+
+    The time counts from the first frame that is converted: segments that were there already and
+    the loading of a network tell nothing of how fast the rest will be.
+    """
+
+    def __init__(self, quiet: bool, clock: Callable[[], float] = time.monotonic) -> None:
+        """clock: seconds from any time on."""
+        self._quiet, self._clock, self._last = quiet, clock, 0.0
+        self._start, self._before = clock(), 0
         self._terminal = not quiet and sys.stdout.isatty()
 
     def tell(self, progress: "Progress") -> None:
         """As `batch.film.Tell`."""
-        from hdrcnn.video.library import clock
-
-        if self._quiet:
-            return
-        now = time.monotonic()
-        if not progress.whole and (not self._terminal or now - self._last < PAUSE):
+        now = self._clock()
+        if progress.made == 1 and not progress.whole:
+            self._start, self._before = now, 1
+        if self._quiet or not (progress.whole or self._due(now)):
             return
         self._last = now
-        done = f"{progress.frames} of {progress.total} frames"
-        line = f"[{progress.segment.number}/{progress.of}] {done}"
+        line = f"[{progress.segment.number}/{progress.of}] "
+        line += f"{progress.frames} of {progress.total} frames"
+        made = progress.made - self._before
         if progress.kept:
             line += "  kept"
-        elif progress.made:
-            speed = progress.made / max(now - self._start, 1e-3)
+        elif made > 0:
+            speed = made / max(now - self._start, 1e-3)
             left = max(0, progress.total - progress.frames) / speed
-            line += f"  {speed:.1f} frames/s  {clock(left)} left"
+            line += f"  {speed:.1f} frames/s  {remaining(left)} left"
         if self._terminal:
             sys.stdout.write(f"\r{line:<79}" + ("\n" if progress.whole else ""))
             sys.stdout.flush()
         else:
             say(line, sys.stdout)
+
+    def _due(self, now: float) -> bool:
+        return self._terminal and now - self._last >= PAUSE
 
 
 def main(arguments: argparse.Namespace) -> int:
