@@ -19,7 +19,16 @@ from hdrcnn.colour.hlg import hlg_codes
 from hdrcnn.colour.pq import pq_light
 from hdrcnn.console import check as check_interrupted, quietly
 from hdrcnn.files import ImageError, finished_whole
-from hdrcnn.predict.film import AVERAGED, REDUCED, Convert, Method, averaged, method, weights_of
+from hdrcnn.predict.film import (
+    AVERAGED,
+    REDUCED,
+    Convert,
+    Method,
+    averaged,
+    graphics,
+    method,
+    weights_of,
+)
 from hdrcnn.video import cuts, decode, folder, segments, source
 from hdrcnn.video.encode import Encoding, planes, segment as encoded, verify
 from hdrcnn.video.library import clock, pyav
@@ -117,7 +126,8 @@ def with_parameters(
             reduced = after.reduced(REDUCED)
             step = -(-max(reduced.shape[:2]) // cuts.SIDE)
             feature = cuts.feature(reduced[::step, ::step])
-            window.append(_Seen(after, after.time, feature, used.measured(reduced)))
+            parameters = np.append(used.measured(reduced), graphics(after.luma()))
+            window.append(_Seen(after, after.time, feature, parameters))
         if here >= len(window):
             return
         known = list(window)

@@ -17,7 +17,7 @@ from hdrcnn.colour.ycbcr import full_size, to_rgb
 from hdrcnn.files import ImageError
 from hdrcnn.tiles.regions import strips
 from hdrcnn.video import folder
-from hdrcnn.video.colours import Colours
+from hdrcnn.video.colours import LUMA, Colours
 from hdrcnn.video.library import clock, pyav, reading, reason
 from hdrcnn.video.source import Film, packet_time, units
 
@@ -75,6 +75,22 @@ class Frame:
     def codes(self) -> np.ndarray:
         """[H, W, 3] float32 R'G'B' in [0, 1], in the film's primaries."""
         return np.concatenate([strip.codes() for strip in self.strips()])
+
+    def luma(self) -> np.ndarray:
+        """[h, w] float32 Y' in [0, 1] of every second row and column, no means; of R'G'B' that of
+        BT.709.
+        """
+        found = self._planes()
+        if self.colours.luma is None:
+            kr, kb = LUMA[1]
+            weighed = zip((kr, 1.0 - kr - kb, kb), found.planes, strict=True)
+            luma = sum(np.float32(weight) * plane[::2, ::2] for weight, plane in weighed)
+            return np.asarray(luma * np.float32(1.0 / (2**found.bits - 1)))
+        unit = float(1 << (found.bits - 8))
+        most = 256.0 - 2.0 ** (8 - found.depth)
+        black, span = (0.0, most * unit) if self.colours.full else (16.0 * unit, 219.0 * unit)
+        part = found.planes[0][::2, ::2].astype(np.float32)
+        return np.asarray((part - np.float32(black)) * np.float32(1.0 / span))
 
     def reduced(self, longest: int) -> np.ndarray:
         """[h, w, 3] float32, as `codes`: means, its longer side as long as said at most."""
