@@ -95,7 +95,8 @@ def add_arguments(parser: Parser) -> None:
     )  # fmt: skip
     group.add_argument(
         "--crf", metavar="NUMBER", type=number(float, 0.0, 63.0),
-        help="quality, smaller is better and larger (default: 18 of hevc, 24 of av1)",
+        help="quality, smaller is better and larger; 0 of hevc: without losses (default: 18 of "
+        "hevc, 24 of av1)",
     )  # fmt: skip
     group.add_argument(
         "--preset", metavar="NAME", type=nonempty,

@@ -41,7 +41,7 @@ class Encoding:
     peak: float = 1000.0
     """cd/m^2 of the mastering display."""
     crf: float | None = None
-    """Quality, smaller is better; None: that of `CRF`."""
+    """Quality, smaller is better, 0 of hevc without losses; None: that of `CRF`."""
     preset: str | None = None
     """The encoder's own; None: that of `PRESET`."""
 

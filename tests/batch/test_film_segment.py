@@ -4,12 +4,13 @@ import numpy as np
 import pytest
 
 from hdrcnn.batch.film_segment import opened, with_parameters
+from hdrcnn.colour.pq import pq_decode
 from hdrcnn.predict.film import REDUCED
 from hdrcnn.video import decode, segments
 
 av = pytest.importorskip("av")  # Of Python 3.11.
 
-from tests.batch.films import asked, converted
+from tests.batch.films import asked, codes_of, converted
 from tests.video.clips import film, shot
 
 
@@ -57,3 +58,17 @@ def test_curves_convert_a_film(tmp_path, bent):
     path = film(tmp_path / "a.mp4", shot(24, size=(96, 64)))
     found, _, _ = converted(path, tmp_path / "b.mp4", asked("curves", params=bent, peak=600.0))
     assert 60 < found.max_cll <= 600
+
+
+def test_a_logo_is_held_from_its_first_frame_to_its_last(tmp_path):
+    """By the shipped weights, in a scene of half its brightness, over the borders of segments."""
+    pictures = [picture // 2 for picture in shot(40, size=(320, 180))]
+    for picture in pictures[10:30]:
+        picture[20:60, 240:300] = 255
+    path = film(tmp_path / "a.mp4", pictures)
+    converted(path, tmp_path / "b.mp4", asked("curves", crf=4.0))
+    light = [
+        pq_decode(codes[25:55, 245:295].max(axis=-1)) for codes in codes_of(tmp_path / "b.mp4")
+    ]
+    assert all(180.0 < np.median(frame) < 230.0 for frame in light[10:30])
+    assert max(float(frame.max()) for frame in light[:10] + light[30:]) < 180.0
