@@ -52,8 +52,7 @@ NEAR_WHITE = (0.80, 0.965)
 """Luma that leads up to a highlight."""
 LEADING = (0.15, 0.21)
 """Pixels near white by those that are white: of graphics alone less than the first, of light that a
-camera clipped more than the second. Text of 5 to 8 pixels has 0.12, by its smooth edges; so has
-hardly one in twenty of pictures of real scenes of which 0.05 % to 5 % clip."""
+camera clipped more than the second. Text of strokes of 5 pixels has 0.12, by its smooth edges."""
 ENOUGH = 2e-4
 """Share of white pixels with which a frame has its full say."""
 GRAPHICS = 2
