@@ -1,13 +1,15 @@
-"""How long a frame takes to become HDR, by method, and to be encoded.
+"""How long a frame takes to become HDR, by method, to be encoded, and from film to film.
 
     python benchmarks/film.py
     python benchmarks/film.py --methods bt2446c,curves --width 3840 --height 2160
 
 Processor time of a frame, all threads together, in seconds and as a multiple of that of the first
 method. Decoded frames to 4:2:0 of 10 bits; encoding stands apart, since its preset decides. The
-memory is the largest of the process so far.
+last rows are a film as `hdrcnn film` converts it, decoding, conversion, encoding and the check of
+what was encoded together. The memory is the largest of the process so far.
 """
 
+import itertools
 import resource
 import sys
 import time
@@ -21,13 +23,14 @@ from absl import flags
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from hdrcnn.batch.film import Converter
+from hdrcnn.batch.film_segment import Conversion, Converter, ToFile, opened
 from hdrcnn.colour.primaries import REC709
 from hdrcnn.predict.film import REDUCED, method, weights_of
 from hdrcnn.video.colours import Colours
 from hdrcnn.video.decode import Frame
 from hdrcnn.video.encode import CRF, Encoding, segment
 from hdrcnn.video.library import pyav
+from hdrcnn.video.segments import Folder, planned
 from training_code.console import run
 
 FLAGS = flags.FLAGS
@@ -37,6 +40,7 @@ flags.DEFINE_list(
 flags.DEFINE_integer("width", 1920, "Columns of a frame.")
 flags.DEFINE_integer("height", 1080, "Rows of a frame.")
 flags.DEFINE_integer("frames", 5, "Frames of each method.")
+flags.DEFINE_integer("film_frames", 48, "Frames of the film; 0: none is converted.")
 
 
 def picture() -> Frame:
@@ -47,6 +51,33 @@ def picture() -> Frame:
     codes = np.clip(np.stack(smooth, axis=-1) + noise, 0, 255).astype(np.uint8)
     decoded = pyav().VideoFrame.from_ndarray(codes, "rgb24").reformat(format="yuv420p")
     return Frame(0, decoded, Colours((0.2126, 0.0722), False, REC709))
+
+
+def film(path: Path) -> Path:
+    """One of that picture, panned, in x264 at CRF 18."""
+    planes = picture().decoded.to_ndarray()
+    with pyav().open(str(path), "w") as container:
+        video = container.add_stream("libx264", rate=24, options={"crf": "18", "preset": "fast"})
+        video.width, video.height, video.pix_fmt = FLAGS.width, FLAGS.height, "yuv420p"
+        for number in range(FLAGS.film_frames):
+            frame = pyav().VideoFrame.from_ndarray(np.roll(planes, 4 * number, axis=1), "yuv420p")
+            frame.pts, frame.time_base = number, Fraction(1, 24)
+            container.mux(video.encode(frame))
+        container.mux(video.encode(None))
+    return path
+
+
+def converted(path: Path, name: str, codec: str) -> tuple[float, float]:
+    """Processor time and time of a frame of a film, in seconds."""
+    opened_film, conversion = opened(path), Conversion(name, Encoding(codec), 203.0)
+    converter, target = conversion.converter(opened_film), ToFile(path.with_name("out.mp4"))
+    converter.used.measured(picture().reduced(REDUCED))  # What is done once.
+    (piece,) = planned(opened_film, 3600.0)
+    Folder(target.path).path.mkdir(exist_ok=True)
+    before, start = time.process_time(), time.perf_counter()
+    target.convert(opened_film, piece, conversion, converter, lambda frames: None)
+    cpu, wall = time.process_time() - before, time.perf_counter() - start
+    return cpu / FLAGS.film_frames, wall / FLAGS.film_frames
 
 
 def taken(step: Callable[[], object]) -> tuple[float, float]:
@@ -80,11 +111,11 @@ def main() -> int:
         used = method(name, REC709)
         converter = Converter(used, "pq", 1000.0)
 
-        def converted(converter: Converter = converter) -> None:
+        def one(converter: Converter = converter) -> None:
             parameters = converter.used.measured(frame.reduced(REDUCED))
             converter.parts(frame, parameters)
 
-        line(name, converted)
+        line(name, one)
     # The same frame again and again: less work than a film.
     parts, _, _ = Converter(method("bt2446c", REC709), "pq", 1000.0).parts(frame, np.empty(0))
     size = FLAGS.width, FLAGS.height
@@ -100,6 +131,17 @@ def main() -> int:
             wall = (time.perf_counter() - start) / count
             print(
                 f"| encoding, {codec} | {cpu:.3f} | {cpu / first:.2f} | {wall:.3f} | |", flush=True
+            )
+    with TemporaryDirectory() as folder:
+        made = film(Path(folder, "in.mp4")) if FLAGS.film_frames else None
+        for name, codec in itertools.product(FLAGS.methods if made else (), CRF):
+            assert made is not None
+            cpu, wall = converted(made, name, codec)
+            memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000
+            print(
+                f"| film to film, {name}, {codec} | {cpu:.3f} | {cpu / first:.2f} | {wall:.3f} | "
+                f"{memory:.0f} |",
+                flush=True,
             )
     return 0
 

@@ -41,6 +41,7 @@ from hdrcnn.batch.job import Films, Outcome, Settings
 from hdrcnn.batch.machines import FarmError, Place
 from hdrcnn.batch.plan import Job, plan
 from hdrcnn.batch.run import convert_all
+from hdrcnn.batch.workers import connect
 from hdrcnn.console import quietly
 from training_code.console import run
 
@@ -92,7 +93,7 @@ def farm_rate(
     jobs: Sequence[Job], workers: int, request: dask_engine.Request
 ) -> tuple[float, float]:
     """Files a second of workers that have their network, and seconds of a task of nothing."""
-    with dask_engine.connect(Place(workers)) as client:
+    with connect(Place(workers)) as client:
         addresses = list(client.nthreads())
         first = [
             client.submit(dask_engine.convert, jobs[0], None, request, workers=[at], pure=False)

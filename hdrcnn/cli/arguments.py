@@ -37,10 +37,15 @@ def input_and_output(parser: Parser) -> Group:
         "--max_megapixels", metavar="NUMBER", type=number(float, 1e-6, 1e6),
         default=MAX_MEGAPIXELS, help="size above which a picture is refused",
     )  # fmt: skip
+    flagfile(group)
+    return group
+
+
+def flagfile(group: Group) -> None:
+    """Flags in a file."""
     group.add_argument(
         f"--{FLAGFILE}", metavar="FILE", help="text file with further flags, one on each line"
     )
-    return group
 
 
 def formats(parser: Parser, writers: Mapping[str, Writer] = WRITERS, default: str = "exr") -> Group:
@@ -67,9 +72,18 @@ def many_files(parser: Parser) -> Group:
     """What is reported, and who does the work."""
     group = parser.add_argument_group("Many files")
     parser.switch(group, "--quiet", "print only what went wrong")
+    group.add_argument(
+        "--log", metavar="FILE", type=nonempty,
+        help="file to which a line of JSON is added for every picture",
+    )  # fmt: skip
+    machines(group, "convert one of N equal shares: 3/16 is the third of sixteen")
+    return group
+
+
+def machines(group: Group, shares: str) -> None:
+    """Who does the work: a share of it, or workers of Dask. shares: help of `--shard`."""
     for flag, metavar, text in (
-        ("--log", "FILE", "file to which a line of JSON is added for every picture"),
-        ("--shard", "I/N", "convert one of N equal shares: 3/16 is the third of sixteen"),
+        ("--shard", "I/N", shares),
         ("--scheduler", "ADDRESS",
          "Dask scheduler that has its own workers: tcp://host:8786 or tls://host:8786"),
         ("--tls_ca_file", "FILE", "authority of a tls:// scheduler, PEM"),
@@ -89,20 +103,12 @@ def many_files(parser: Parser) -> Group:
         "--worker_gigabytes", metavar="NUMBER", type=number(float),
         help="memory of each worker (default: an equal share)",
     )  # fmt: skip
-    return group
 
 
 def hardware(parser: Parser) -> Group:
     """Where and how the network computes."""
     group = parser.add_argument_group("Hardware")
-    group.add_argument(
-        "--backend", choices=BACKENDS, default="auto",
-        help="library that computes the network; auto: the first of tensorflow, jax and onnx that "
-        "is installed",
-    )  # fmt: skip
-    group.add_argument(
-        "--device", choices=DEVICES, default="auto", help="where the network is computed"
-    )
+    network(group)
     group.add_argument(
         "--precision", choices=PRECISIONS, default="auto",
         help="precision of the convolutions; auto: bfloat16 on processors that have it, but "
@@ -126,6 +132,18 @@ def paths(arguments: argparse.Namespace, what: str = "pictures, folders or patte
 def options(arguments: argparse.Namespace) -> Options:
     """How files are written. Raises ValueError."""
     return Options(**{f.name: getattr(arguments, f.name) for f in dataclasses.fields(Options)})
+
+
+def network(group: Group) -> None:
+    """What computes the network, and where."""
+    group.add_argument(
+        "--backend", choices=BACKENDS, default="auto",
+        help="library that computes the network; auto: the first of tensorflow, jax and onnx that "
+        "is installed",
+    )  # fmt: skip
+    group.add_argument(
+        "--device", choices=DEVICES, default="auto", help="where the network is computed"
+    )
 
 
 def place(arguments: argparse.Namespace) -> Place | None:

@@ -14,14 +14,15 @@ never converted again.
 import argparse
 import sys
 import time
+from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hdrcnn.batch.machines import Shard
-from hdrcnn.cli.parser import FLAGFILE, Parser, UsageError, nonempty, number
+from hdrcnn.cli import arguments as shared
+from hdrcnn.cli.parser import Parser, UsageError, nonempty, number
 from hdrcnn.console import held, say
-from hdrcnn.predict.runtime import BACKENDS, DEVICES
 
 if TYPE_CHECKING:
     from hdrcnn.batch.film import Progress
@@ -65,9 +66,7 @@ def add_arguments(parser: Parser) -> None:
         "--fps", metavar="RATE", type=rate,
         help="frames per second of a folder of frames: 25, 24000/1001 (default: 24)",
     )  # fmt: skip
-    group.add_argument(
-        f"--{FLAGFILE}", metavar="FILE", help="text file with further flags, one on each line"
-    )
+    shared.flagfile(group)
     group = parser.add_argument_group("Conversion")
     group.add_argument(
         "--method", choices=METHODS, default="curves",
@@ -88,12 +87,7 @@ def add_arguments(parser: Parser) -> None:
         "--peak", metavar="NITS", type=number(float, 100.0, 10000.0), default=1000.0,
         help="brightest light in cd/m^2",
     )  # fmt: skip
-    group.add_argument(
-        "--backend", choices=BACKENDS, default="auto", help="library that computes a network"
-    )
-    group.add_argument(
-        "--device", choices=DEVICES, default="auto", help="where a network is computed"
-    )
+    shared.network(group)
     group = parser.add_argument_group("Encoding")
     group.add_argument("--transfer", choices=("pq", "hlg"), default="pq", help="pq: HDR10; or HLG")
     group.add_argument(
@@ -102,7 +96,8 @@ def add_arguments(parser: Parser) -> None:
     )  # fmt: skip
     group.add_argument(
         "--crf", metavar="NUMBER", type=number(float, 0.0, 63.0),
-        help="quality, smaller is better and larger (default: 18 of hevc, 24 of av1)",
+        help="quality, smaller is better and larger; 0 of hevc: without losses (default: 18 of "
+        "hevc, 24 of av1)",
     )  # fmt: skip
     group.add_argument(
         "--preset", metavar="NAME", type=nonempty,
@@ -117,12 +112,12 @@ def add_arguments(parser: Parser) -> None:
         "--segment_seconds", metavar="NUMBER", type=number(float, 0.1, 3600.0), default=8.0,
         help="length of a segment, at least; it ends at the next key frame",
     )  # fmt: skip
-    group.add_argument(
-        "--shard", metavar="I/N", type=nonempty,
-        help="convert one of N equal shares of the segments: 3/16 is the third of sixteen; what is "
-        "last joins them",
-    )  # fmt: skip
     parser.switch(group, "--quiet", "print only what went wrong")
+    shared.machines(
+        group,
+        "convert one of N equal shares of the segments: 3/16 is the third of sixteen; what is last "
+        "joins them",
+    )
 
 
 def _check(arguments: argparse.Namespace) -> None:
@@ -145,36 +140,51 @@ def _check(arguments: argparse.Namespace) -> None:
         raise UsageError(f"--peak={arguments.peak:g} is below --white={arguments.white:g}")
 
 
-class Reporter:
-    """Progress with the time left: a line for each segment, on a terminal for each second."""
+def remaining(seconds: float) -> str:
+    """Minutes and seconds, or hours too, as one reads them on a clock: 0:05, 2:00:10."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
-    def __init__(self, quiet: bool) -> None:
-        self._quiet, self._start, self._last = quiet, time.monotonic(), 0.0
+
+class Reporter:
+    """Progress with the time left: a line for each segment, on a terminal for each second.
+
+    The time counts from the first frame that is converted: segments that were there already and
+    the loading of a network tell nothing of how fast the rest will be.
+    """
+
+    def __init__(self, quiet: bool, clock: Callable[[], float] = time.monotonic) -> None:
+        """clock: seconds from any time on."""
+        self._quiet, self._clock, self._last = quiet, clock, 0.0
+        self._start, self._before = clock(), 0
         self._terminal = not quiet and sys.stdout.isatty()
 
     def tell(self, progress: "Progress") -> None:
         """As `batch.film.Tell`."""
-        from hdrcnn.video.library import clock
-
-        if self._quiet:
-            return
-        now = time.monotonic()
-        if not progress.whole and (not self._terminal or now - self._last < PAUSE):
+        now = self._clock()
+        if progress.made == 1 and not progress.whole:
+            self._start, self._before = now, 1
+        if self._quiet or not (progress.whole or self._due(now)):
             return
         self._last = now
-        done = f"{progress.frames} of {progress.total} frames"
-        line = f"[{progress.segment.number}/{progress.of}] {done}"
+        line = f"[{progress.segment.number}/{progress.of}] "
+        line += f"{progress.frames} of {progress.total} frames"
+        made = progress.made - self._before
         if progress.kept:
             line += "  kept"
-        elif progress.made:
-            speed = progress.made / max(now - self._start, 1e-3)
+        elif made > 0:
+            speed = made / max(now - self._start, 1e-3)
             left = max(0, progress.total - progress.frames) / speed
-            line += f"  {speed:.1f} frames/s  {clock(left)} left"
+            line += f"  {speed:.1f} frames/s  {remaining(left)} left"
         if self._terminal:
             sys.stdout.write(f"\r{line:<79}" + ("\n" if progress.whole else ""))
             sys.stdout.flush()
         else:
             say(line, sys.stdout)
+
+    def _due(self, now: float) -> bool:
+        return self._terminal and now - self._last >= PAUSE
 
 
 def main(arguments: argparse.Namespace) -> int:
@@ -183,24 +193,27 @@ def main(arguments: argparse.Namespace) -> int:
     Raises UserError, ValueError, OSError.
     """
     _check(arguments)
-    shard = Shard.parse(arguments.shard) if arguments.shard is not None else Shard()
+    place, shard = shared.place(arguments), shared.shard(arguments) or Shard()
     with held():
         from hdrcnn.batch import film as batch
+        from hdrcnn.batch.film_segment import Conversion, opened
         from hdrcnn.predict import backend
-        from hdrcnn.predict.film import PEAK
+        from hdrcnn.predict.film import CURVES, PEAK
         from hdrcnn.video.encode import Encoding
         from hdrcnn.video.library import clock, pyav
     pyav()
+    params = None if arguments.params is None else Path(arguments.params)
+    if arguments.method == "curves" and (arguments.backend, arguments.device) == ("auto",) * 2:
+        backend.prefer_onnx(params or CURVES)  # A seventh of the memory, and it starts at once.
     backend.use(arguments.backend)
     path, out = Path(arguments.paths[0]), Path(arguments.out)
     peak = PEAK if arguments.method.startswith("bt2446") else arguments.peak
     encoding = Encoding(arguments.codec, arguments.transfer, peak, arguments.crf, arguments.preset)
-    conversion = batch.Conversion(
+    conversion = Conversion(
         arguments.method, encoding, arguments.white,
-        None if arguments.params is None else Path(arguments.params), arguments.device,
-        arguments.fps, arguments.segment_seconds,
+        params, arguments.device, arguments.fps, arguments.segment_seconds,
     )  # fmt: skip
-    film = batch.opened(path, arguments.fps)
+    film = opened(path, arguments.fps)
     if arguments.fps is not None and not film.files:
         raise UsageError(f"--fps changes nothing: {path} is a film and has a rate of its own")
 
@@ -218,7 +231,9 @@ def main(arguments: argparse.Namespace) -> int:
             if name in arguments.given:
                 raise UsageError(f"--{name} changes nothing of frames: --out={out} is a folder")
         kind = arguments.format or "png"
-        batch.to_frames(film, out, conversion, kind, shard, arguments.overwrite, reporter.tell)
+        batch.to_frames(
+            film, out, conversion, kind, shard, arguments.overwrite, reporter.tell, place
+        )
         return 0
     if arguments.format is not None:
         raise UsageError(f"--format={arguments.format} is for frames: give --out a folder")
@@ -228,7 +243,7 @@ def main(arguments: argparse.Namespace) -> int:
             name for name, size in (("column", film.width), ("row", film.height)) if size % 2
         )
         note(f"{path}: odd size: one more {more} is added, as 4:2:0 needs")
-    found = batch.to_file(film, out, conversion, shard, reporter.tell, note)
+    found = batch.to_file(film, out, conversion, shard, reporter.tell, note, place)
     if found is None:
         if not arguments.quiet:
             say(f"{out}: this share is done; the last of the shares joins them", sys.stdout)

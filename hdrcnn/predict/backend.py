@@ -5,6 +5,7 @@ onnx                onnxruntime computes the file of the same name with the endi
                     `hdrcnn export` wrote from the very same weights
 """
 
+import contextlib
 import importlib.util
 import os
 from collections.abc import Mapping
@@ -42,6 +43,18 @@ def use(name: str) -> None:
     if name != "auto":
         os.environ[VARIABLE] = name
     chosen()
+
+
+def prefer_onnx(path: Path) -> None:
+    """Settle on onnxruntime for a network that is small beside TensorFlow, if it is installed, the
+    weights file has its .onnx beside it, and neither the environment nor an earlier call says
+    otherwise.
+    """
+    named = any(os.environ.get(name) for name in (VARIABLE, "KERAS_BACKEND"))
+    if not named and _installed("onnx"):
+        with contextlib.suppress(weights.WeightsError):
+            exported(path, "float32")
+            use("onnx")
 
 
 def chosen() -> str:

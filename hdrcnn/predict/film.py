@@ -46,6 +46,44 @@ Convert = Callable[[np.ndarray], np.ndarray]
 """Codes [..., 3] to PQ codes of the same shape."""
 
 
+GRAPHIC_WHITE = 0.985
+"""Luma from which a pixel may be the white of a graphic."""
+NEAR_WHITE = (0.80, 0.965)
+"""Luma that leads up to a highlight."""
+LEADING = (0.15, 0.21)
+"""Pixels near white by those that are white: of graphics alone less than the first, of light that a
+camera clipped more than the second. Text of strokes of 5 pixels has 0.12, by its smooth edges."""
+ENOUGH = 2e-4
+"""Share of white pixels with which a frame has its full say."""
+GRAPHICS = 2
+"""Numbers of `graphics`."""
+
+
+def graphics(luma: np.ndarray) -> np.ndarray:
+    """Whether what is white in a frame is a graphic, subtitles or a logo, that nothing leads up to:
+    [GRAPHICS], a weight from 0 to 1 times how sure it is, and that weight. They may be averaged
+    over frames.
+
+    luma: [h, w] Y' in [0, 1], pixels as they are in the frame.
+    """
+    white = float((luma >= GRAPHIC_WHITE).mean())
+    near = float(((luma >= NEAR_WHITE[0]) & (luma < NEAR_WHITE[1])).mean())
+    weight = min(1.0, white / ENOUGH)
+    sure = np.interp(near / max(white, 1e-9), LEADING, (1.0, 0.0))
+    return np.array([weight * sure, weight])
+
+
+def _brightest(parameters: np.ndarray, white: float, peak: float) -> float:
+    """The peak of a frame, cd/m^2: diffuse white if what is white in it is a graphic.
+
+    parameters: the last `GRAPHICS` are those of `graphics`; fewer: nothing is known.
+    """
+    if len(parameters) < GRAPHICS or parameters[-1] < 1e-6 or peak <= white:
+        return peak
+    sure = float(parameters[-2] / parameters[-1])
+    return peak * (white / peak) ** sure
+
+
 @functools.lru_cache(maxsize=8)
 def _matrix(here: Chromaticities, there: Chromaticities) -> np.ndarray:
     """Linear to linear, float32, to be multiplied from the right."""
@@ -72,7 +110,7 @@ class Formula:
     pointwise: ClassVar[bool] = True
     """A pixel of the result depends on that pixel alone and on the parameters."""
     parameters: ClassVar[int] = 0
-    """How many each frame has."""
+    """How many each frame has, `graphics` included."""
 
     def __init__(self, name: str, primaries: Chromaticities) -> None:
         self._formula = {"bt2446a": a_to_hdr, "bt2446c": c_to_hdr}[name]
@@ -95,7 +133,7 @@ class Curves:
     """The network of the curves, and its maps."""
 
     pointwise: ClassVar[bool] = True
-    parameters: ClassVar[int] = PARAMETERS
+    parameters: ClassVar[int] = PARAMETERS + GRAPHICS
 
     def __init__(
         self, primaries: Chromaticities, white: float, peak: float, path: Path = CURVES,
@@ -110,7 +148,8 @@ class Curves:
         return self._network.whole(codes[None])[0]
 
     def of(self, parameters: np.ndarray) -> Convert:
-        mapped = FrameMap(parameters, self._white, self._peak)
+        own, rest = parameters[:PARAMETERS], parameters[PARAMETERS:]
+        mapped = FrameMap(own, self._white, _brightest(rest, self._white, self._peak))
         return lambda codes: mapped(as_rec709(codes, self._primaries))
 
 
@@ -154,7 +193,7 @@ class Highlights:
     """
 
     pointwise: ClassVar[bool] = False
-    parameters: ClassVar[int] = 0
+    parameters: ClassVar[int] = GRAPHICS
 
     def __init__(
         self, primaries: Chromaticities, white: float, peak: float, path: Path | None = None,
@@ -173,9 +212,10 @@ class Highlights:
         return np.empty(0)
 
     def of(self, parameters: np.ndarray) -> Convert:
-        return self._convert
+        peak = _brightest(parameters, self._white, self._peak)
+        return functools.partial(self._convert, peak=peak)
 
-    def _convert(self, codes: np.ndarray) -> np.ndarray:
+    def _convert(self, codes: np.ndarray, peak: float) -> np.ndarray:
         picture = as_rec709(codes, self._primaries)
         # A level found for each frame would flicker: 1.0 is white in every one.
         light = self._predictor.reconstruct(picture, scaling=1.0)
@@ -183,7 +223,7 @@ class Highlights:
         light = np.float32(self._white) * _linear(picture) * np.maximum(gain, np.float32(1.0))
         light = light @ REC709_TO_REC2020.T.astype(np.float32)
         largest = np.maximum(light.max(axis=-1, keepdims=True), np.float32(1e-6))
-        light *= np.minimum(np.float32(1.0), np.float32(self._peak) / largest)
+        light *= np.minimum(np.float32(1.0), np.float32(peak) / largest)
         return np.asarray(pq_signal(light))
 
 

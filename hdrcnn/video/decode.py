@@ -17,9 +17,9 @@ from hdrcnn.colour.ycbcr import full_size, to_rgb
 from hdrcnn.files import ImageError
 from hdrcnn.tiles.geometry import strips
 from hdrcnn.video import folder
-from hdrcnn.video.colours import Colours
+from hdrcnn.video.colours import LUMA, Colours
 from hdrcnn.video.library import clock, pyav, reading, reason
-from hdrcnn.video.source import Film, packet_time
+from hdrcnn.video.source import Film, packet_time, units
 
 ROWS = 64
 """Of a frame that become R'G'B' at once."""
@@ -75,6 +75,22 @@ class Frame:
     def codes(self) -> np.ndarray:
         """[H, W, 3] float32 R'G'B' in [0, 1], in the film's primaries."""
         return np.concatenate([strip.codes() for strip in self.strips()])
+
+    def luma(self) -> np.ndarray:
+        """[h, w] float32 Y' in [0, 1] of every second row and column, no means; of R'G'B' that of
+        BT.709.
+        """
+        found = self._planes()
+        if self.colours.luma is None:
+            kr, kb = LUMA[1]
+            weighed = zip((kr, 1.0 - kr - kb, kb), found.planes, strict=True)
+            luma = sum(np.float32(weight) * plane[::2, ::2] for weight, plane in weighed)
+            return np.asarray(luma * np.float32(1.0 / (2**found.bits - 1)))
+        unit = float(1 << (found.bits - 8))
+        most = 256.0 - 2.0 ** (8 - found.depth)
+        black, span = (0.0, most * unit) if self.colours.full else (16.0 * unit, 219.0 * unit)
+        part = found.planes[0][::2, ::2].astype(np.float32)
+        return np.asarray((part - np.float32(black)) * np.float32(1.0 / span))
 
     def reduced(self, longest: int) -> np.ndarray:
         """[h, w, 3] float32, as `codes`: means, its longer side as long as said at most."""
@@ -132,13 +148,11 @@ class Strip:
         return self.planes.rgb(self.rows)
 
 
-def _decoded(film: Film, container: Any, stream: Any, start: int | None) -> Iterator[Any]:
-    """Frames in the order in which they are shown, those from before `start` too. Raises
+def _decoded(film: Film, container: Any, stream: Any) -> Iterator[Any]:
+    """Frames in the order in which they are shown, from where the container is. Raises
     ImageError.
     """
     av = pyav()
-    if start is not None:
-        container.seek(start, stream=stream)
     number, seen = 0, False
     for packet in container.demux(stream):
         at = packet_time(packet)
@@ -150,7 +164,10 @@ def _decoded(film: Film, container: Any, stream: Any, start: int | None) -> Iter
             if not seen:  # Broadcasts begin anywhere.
                 continue
             where = f" at {clock(film.seconds(at))}" if at is not None else ""
-            raise ImageError(f"{film.path}: damaged{where}: {reason(error)}") from error
+            raise ImageError(
+                f"{film.path}: damaged{where}: {reason(error)}; copy it again, or cut that "
+                "place out"
+            ) from error
         for frame in frames:
             seen = True
             if not film.timed or frame.pts is None:
@@ -202,13 +219,20 @@ def _deinterlaced(frames: Iterator[Any], film: Film) -> Iterator[Any]:
 def _from(film: Film, start: int | None) -> Iterator[Any]:
     """Frames from `start` on; None: from the beginning. Raises ImageError."""
     # Where an index leads too far, an earlier place is entered.
-    index = 0 if start is None else int(np.searchsorted(film.times, start))
+    early = 0 if start is None else start - units(film.unsure, film.time_base)
+    index = 0 if start is None else int(np.searchsorted(film.times, early))
     enter = film.times[max(0, index - BEFORE * film.interlaced)] if index else None
     while True:
         with reading(film.path), pyav().open(str(film.path)) as container:
             stream = container.streams[film.stream]
             stream.thread_type = "AUTO"
-            frames = _decoded(film, container, stream, None if enter is None else int(enter))
+            try:
+                if enter is not None:
+                    container.seek(int(enter), stream=stream)
+            except pyav().error.PermissionError:  # Elementary streams: only from the beginning.
+                enter = None
+                continue
+            frames = _decoded(film, container, stream)
             first = next(frames, None)
             if first is not None and (enter is None or first.pts <= enter):
                 whole = _chained(first, frames)
@@ -216,10 +240,10 @@ def _from(film: Film, start: int | None) -> Iterator[Any]:
                     if start is None or frame.pts >= start:
                         yield frame
                 return
-        index = index // 2
-        enter = film.times[index] if index and enter is not None else None
-        if first is None and enter is None:
+        if enter is None:
             raise ImageError(f"{film.path}: no frame can be decoded; is it damaged?")
+        index = index // 2
+        enter = film.times[index] if index else None
 
 
 def _chained(first: Any, rest: Iterator[Any]) -> Iterator[Any]:

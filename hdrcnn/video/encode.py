@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from hdrcnn.colour.ycbcr import from_rgb
+from hdrcnn.colour.ycbcr import chroma_codes, halved
 from hdrcnn.files import ImageError, not_written
 from hdrcnn.video.colours import BT2020, HLG, LIMITED, PQ, Tags
 from hdrcnn.video.library import pyav, reason
@@ -41,7 +41,7 @@ class Encoding:
     peak: float = 1000.0
     """cd/m^2 of the mastering display."""
     crf: float | None = None
-    """Quality, smaller is better; None: that of `CRF`."""
+    """Quality, smaller is better, 0 of hevc without losses; None: that of `CRF`."""
     preset: str | None = None
     """The encoder's own; None: that of `PRESET`."""
 
@@ -66,19 +66,22 @@ class Encoding:
         }
         pq, peak = self.transfer == "pq", self.peak
         if self.codec == "hevc":
-            shared = "repeat-headers=1:open-gop=0:info=0:log-level=none"
+            shared = "repeat-headers=1:open-gop=0:info=0:log-level=none:chromaloc=0"
+            if crf == 0.0:  # Its 0 of 10 bits is coarser than that.
+                shared += ":lossless=1"
             display = (
                 ":hdr10=1:hdr10-opt=1:master-display=G(13250,34500)B(7500,3000)R(34000,16000)"
                 f"WP(15635,16450)L({round(1e4 * peak)},{round(1e4 * BLACK)}):max-cll=1,1"
             )
             return {**chosen, "x265-params": shared + (display if pq else "")}
+        shared = "chroma-sample-position=left"
         if not pq:
-            return chosen
+            return {**chosen, "svtav1-params": shared}
         display = (
-            "mastering-display=G(0.265,0.69)B(0.15,0.06)R(0.68,0.32)WP(0.3127,0.329)"
+            ":mastering-display=G(0.265,0.69)B(0.15,0.06)R(0.68,0.32)WP(0.3127,0.329)"
             f"L({peak:g},{BLACK:g}):content-light=1,1"
         )
-        return {**chosen, "svtav1-params": display}
+        return {**chosen, "svtav1-params": shared + display}
 
 
 def check(encoding: Encoding, width: int, height: int) -> None:
@@ -106,13 +109,13 @@ def padded(size: int) -> int:
 
 
 def planes(codes: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """[R, C, 3] float32 PQ or HLG codes to Y', Cb and Cr of 10 bits, limited range; an odd last row
-    or column is repeated.
+    """[R, C, 3] float32 PQ or HLG codes to Y' of 10 bits, limited range, and float32 Cb and Cr of
+    half the size; an odd last row or column is repeated.
     """
     rows, columns = codes.shape[:2]
     if rows % 2 or columns % 2:
         codes = np.pad(codes, ((0, rows % 2), (0, columns % 2), (0, 0)), mode="edge")
-    return from_rgb(codes)
+    return halved(codes)
 
 
 class Segment:
@@ -148,7 +151,7 @@ class Segment:
         np.concatenate([part[0] for part in parts], out=samples[:height])
         chroma = samples[height:].reshape(2, height // 2, width // 2)
         for plane in (0, 1):
-            np.concatenate([part[plane + 1] for part in parts], out=chroma[plane])
+            chroma[plane] = chroma_codes(np.concatenate([part[plane + 1] for part in parts]))
         frame = self._frame.from_ndarray(samples, "yuv420p10le")
         frame.pts, frame.time_base = time, self._time_base
         self._container.mux(self._stream.encode(frame))

@@ -38,7 +38,7 @@ def probe(path: Path, rate: Fraction | None) -> Film:
     colours = Colours(None, True, first.chromaticities)
     return Film(
         path, columns, rows, 1 / rate, rate, times, times, colours, False, Fraction(1), None,
-        notes, True, -1, tuple(files),
+        notes, files=tuple(files), stream=-1,
     )  # fmt: skip
 
 

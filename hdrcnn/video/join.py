@@ -4,6 +4,7 @@ import contextlib
 import dataclasses
 import heapq
 import io
+import math
 import struct
 from collections import deque
 from collections.abc import Iterator, Sequence
@@ -182,9 +183,25 @@ def _depth(film: Film, encoded: Encoded) -> int:
     return depth
 
 
+def _beginning(film: Film, container: Any) -> int:
+    """When the result begins, in units of the film's time base: recordings of broadcasts count from
+    any time, and a player would wait for hours, or leave out what is before 0.
+    """
+    first = int(film.times[0])
+    if first < 0 or container is None:
+        return first
+    starts = [
+        Fraction(stream.start_time * stream.time_base) / film.time_base
+        for stream in container.streams
+        if stream.type == "audio" and stream.start_time is not None
+    ]
+    return max(0, min([first, *map(math.floor, starts)]))
+
+
 def _pictures(
-    film: Film, encoded: Encoded, stream: Any, codec: str, levels: tuple[float, float] | None
-) -> Iterator[tuple[Fraction, int, Any]]:
+    film: Film, encoded: Encoded, stream: Any, codec: str, levels: tuple[float, float] | None,
+    beginning: int,
+) -> Iterator[tuple[Fraction, int, Any]]:  # fmt: skip
     """Packets of all segments, with the time at which they are decoded, in seconds.
 
     That time is when the frame is shown which has the packet's place if none is moved; so it rises
@@ -200,14 +217,17 @@ def _pictures(
             if levels is not None and packet.is_keyframe:
                 data = with_levels(data, codec, *levels)[0]
             made = pyav().Packet(data)
-            made.pts, made.dts, made.time_base = time, waiting.popleft(), film.time_base
+            made.pts, made.dts = time - beginning, waiting.popleft() - beginning
+            made.time_base = film.time_base
             made.duration = step if film.steady else None
             made.is_keyframe, made.stream = packet.is_keyframe, stream
             yield made.dts * film.time_base, 0, made
 
 
-def _others(container: Any, streams: dict[int, Any]) -> Iterator[tuple[Fraction, int, Any]]:
-    """Packets of what is copied, with their time in seconds."""
+def _others(
+    container: Any, streams: dict[int, Any], beginning: Fraction
+) -> Iterator[tuple[Fraction, int, Any]]:
+    """Packets of what is copied, with their time in seconds after that beginning."""
     last = Fraction(-1)
     sources = [stream for stream in container.streams if stream.index in streams]
     if not sources:
@@ -215,6 +235,9 @@ def _others(container: Any, streams: dict[int, Any]) -> Iterator[tuple[Fraction,
     for packet in container.demux(*sources):
         if not packet.size:
             continue
+        back = round(beginning / packet.time_base)
+        packet.pts = None if packet.pts is None else packet.pts - back
+        packet.dts = None if packet.dts is None else packet.dts - back
         time = packet.dts if packet.dts is not None else packet_time(packet)
         last = last if time is None else max(last, time * packet.time_base)
         packet.stream = streams[packet.stream_index]
@@ -248,7 +271,8 @@ def _join(
         output = stack.enter_context(av.open(str(temporary), "w", format=kind))
         first = stack.enter_context(av.open(str(encoded[0][0]), format="nut"))
         source = None if film.files else stack.enter_context(av.open(str(film.path)))
-        copied: dict[int, Any] = {}
+        beginning = _beginning(film, source)
+        seconds, copied = beginning * film.time_base, dict[int, Any]()
         video: Any = None
         for stream in [None] if source is None else source.streams:
             if stream is None or stream.index == film.stream:
@@ -270,11 +294,18 @@ def _join(
         if source is not None:
             output.metadata.update(source.metadata)
             if source.chapters():
-                output.set_chapters(source.chapters())
-        pictures = _pictures(film, encoded, video, encoding.codec, patched)
-        others = iter(()) if source is None else _others(source, copied)
+                output.set_chapters([_moved(chapter, seconds) for chapter in source.chapters()])
+        pictures = _pictures(film, encoded, video, encoding.codec, patched, beginning)
+        others = iter(()) if source is None else _others(source, copied, seconds)
         for _, _, packet in heapq.merge(pictures, others, key=lambda item: item[:2]):
             output.mux(packet)
+
+
+def _moved(chapter: Any, seconds: Fraction) -> dict[str, Any]:
+    """A chapter that much earlier."""
+    back = round(seconds / chapter["time_base"])
+    start, end = (max(0, chapter[name] - back) for name in ("start", "end"))
+    return {**chapter, "start": start, "end": end}
 
 
 def _describe(

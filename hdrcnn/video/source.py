@@ -20,6 +20,9 @@ from hdrcnn.video.library import clock, pyav, reading
 
 LOST = 0.5
 """Seconds, and a hundredth of the whole, that a file may end before it says it does."""
+UNSURE = {"mpeg": 5.0}
+"""Seconds by container, MPEG program streams, in which frames may have wrong times after a jump:
+only some packets tell theirs."""
 ENDS = 1 << 20
 """Bytes at the beginning and at the end of a file that tell it from another."""
 
@@ -51,6 +54,8 @@ class Film:
     timed: bool = True
     """Its packets say when they are shown. Else they come in the order of `times`, as in AVI, and
     so do frames."""
+    unsure: float = 0.0
+    """Seconds after a jump in which frames may have wrong times."""
     stream: int = 0
     """Index of the video stream; -1: a folder of frames."""
     files: tuple[Path, ...] = ()
@@ -181,12 +186,14 @@ def probe(path: Path) -> Film:
     if not is_regular(path):
         raise ImageError(f"{path}: neither a file nor a folder of frames")
     av = pyav()
-    with reading(path, "no film that can be read"), av.open(str(path)) as container:
+    unread = "no film that can be read, or one that is truncated"
+    with reading(path, unread), av.open(str(path)) as container:
         stream = chosen(container)
         if stream is None:
             raise ImageError(f"{path}: no video stream; nothing to convert")
         rate, context = _rate(stream), stream.codec_context
         index, time_base = stream.index, Fraction(stream.time_base)
+        unsure = UNSURE.get(container.format.name, 0.0)
         tags = Tags(
             int(context.colorspace), int(context.color_range), int(context.color_primaries),
             int(context.color_trc),
@@ -212,7 +219,7 @@ def probe(path: Path) -> Film:
     found = Film(
         path, frame.width, frame.height, time_base, rate, times, keys, colours,
         bool(frame.interlaced_frame), aspect, None if matrix is None else bytes(matrix), (),
-        timed, index,
+        timed, unsure, index,
     )  # fmt: skip
     if not found.steady:
         notes.append("variable frame rate: every frame keeps its time")

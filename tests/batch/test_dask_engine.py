@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from hdrcnn.batch import dask_engine, machines, plan
+from hdrcnn.batch import dask_engine, machines, plan, workers
 from hdrcnn.batch.choose import Networks
 from hdrcnn.batch.job import Settings
 from hdrcnn.batch.run import convert_all
@@ -189,7 +189,7 @@ def refused(port, security=None):
 def test_workers_of_this_machine_answer_to_their_own_run_alone(six_photos):
     """Any other user of the machine can reach their ports."""
     before = listening()
-    with dask_engine.connect(machines.Place(workers=1)) as client:
+    with workers.connect(machines.Place(workers=1)) as client:
         scheduler = client.scheduler_info()["address"]
         addresses = [scheduler, *client.nthreads()]
         assert all(re.match(r"tls://127\.0\.0\.1:\d+$", address) for address in addresses)

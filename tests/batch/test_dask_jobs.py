@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from hdrcnn.batch import dask_engine, machines, plan
+from hdrcnn.batch import dask_engine, machines, plan, workers
 from hdrcnn.batch.choose import Networks
 from hdrcnn.batch.convert import Conversion
 from hdrcnn.batch.fusion import FusionSettings
@@ -67,7 +67,7 @@ def test_a_bracket_passes_the_scheduler_as_names(tmp_path, monkeypatch, tiny_wei
 def test_the_engine_can_be_imported_without_tensorflow(run_python, tmp_path):
     """As a scheduler does."""
     code = (
-        "import sys, hdrcnn.batch.dask_engine\n"
+        "import sys, hdrcnn.batch.dask_engine, hdrcnn.batch.dask_film\n"
         "print({'tensorflow', 'keras', 'jax'} & set(sys.modules))"
     )
     assert run_python("-c", code, cwd=tmp_path).stdout == "set()\n"
@@ -169,8 +169,8 @@ def test_flags_reach_the_place(six_photos, run_python):
 
 def test_what_cannot_be_had_is_said_in_one_line(tmp_path, monkeypatch):
     distributed = pytest.importorskip("distributed")
-    monkeypatch.setattr(dask_engine, "ANSWER", 1)
-    monkeypatch.setattr(dask_engine, "PATIENCE", 0.1)
+    monkeypatch.setattr(workers, "ANSWER", 1)
+    monkeypatch.setattr(workers, "PATIENCE", 0.1)
     scheduler = distributed.LocalCluster(
         n_workers=0, processes=False, protocol="tcp", dashboard_address=":0"
     )
@@ -187,7 +187,7 @@ def test_what_cannot_be_had_is_said_in_one_line(tmp_path, monkeypatch):
         (machines.Place(scheduler=tls, tls_ca_file="gone.pem", tls_cert=no_pem), "gone.pem"),
         (machines.Place(scheduler=tls, tls_ca_file=no_pem, tls_cert=no_pem), "no_pem.*certificate"),
     ]:
-        with pytest.raises(machines.FarmError, match=said) as error, dask_engine.connect(place):
+        with pytest.raises(machines.FarmError, match=said) as error, workers.connect(place):
             pass
         assert "\n" not in str(error.value)
     scheduler.close()
@@ -196,7 +196,7 @@ def test_what_cannot_be_had_is_said_in_one_line(tmp_path, monkeypatch):
             patched.setitem(sys.modules, package, None)
             with (
                 pytest.raises(machines.FarmError, match="pip install"),
-                dask_engine.connect(machines.Place()),
+                workers.connect(machines.Place()),
             ):
                 pass
 

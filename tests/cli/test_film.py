@@ -3,6 +3,7 @@
 import subprocess
 import sys
 import textwrap
+from pathlib import Path
 
 import cv2
 import keras
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 
 from hdrcnn import weights
+from hdrcnn.batch.film import Progress
 from hdrcnn.cli import film as command
 from hdrcnn.cli.main import main, parser_of
 from hdrcnn.cli.parser import UsageError
@@ -19,6 +21,7 @@ from hdrcnn.models.metadata import FilmUnet
 from hdrcnn.predict import film as film_methods
 from hdrcnn.video import decode, source
 from hdrcnn.video.join import read_back
+from hdrcnn.video.segments import Segment
 from tests.conftest import ROOT
 
 av = pytest.importorskip("av")  # Of Python 3.11.
@@ -176,3 +179,99 @@ def test_a_full_disk_leaves_whole_segments_and_no_result(tmp_path):
     assert not (tmp_path / "b.mp4").exists()
     left = sorted(place.name for place in (tmp_path / "b.mp4.segments").iterdir())
     assert left == ["00001.json", "00001.nut", "film.json"]
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self/status").is_file(), reason="tells the largest memory")
+@pytest.mark.parametrize("method", ["bt2446c", "curves"])
+def test_memory_does_not_depend_on_the_length(tmp_path, method):
+    """Frames of 115 kB; the longer film has 360 more of them."""
+    script = """
+        import sys
+        from pathlib import Path
+        from hdrcnn.cli.main import main
+        main(sys.argv[1:])
+        print(Path("/proc/self/status").read_text().partition("VmHWM:")[2].split()[0])
+    """
+    peaks = []
+    for count in (120, 480):
+        path = film(tmp_path / f"{count}.mp4", shot(60, size=(320, 240)) * (count // 60))
+        flags = ["--method", method, "--preset", "ultrafast", "--segment_seconds", "2", "--quiet"]
+        done = subprocess.run(
+            [sys.executable, "-c", textwrap.dedent(script), "film", str(path),
+             "--out", str(tmp_path / f"{count}_hdr.mp4"), *flags],
+            cwd=ROOT, capture_output=True, text=True, check=True,
+        )  # fmt: skip
+        peaks.append(int(done.stdout.split()[-1]) / 1000.0)
+    assert peaks[1] < peaks[0] + 20.0
+
+
+class Clock:
+    """Seconds that a test lets pass."""
+
+    now = 0.0
+
+    def __call__(self):
+        return self.now
+
+
+def told(capsys, steps, terminal=False, monkeypatch=None):
+    """Lines of a film of 4 segments of 100 frames. steps: seconds since the one before, segment,
+    frames of the share that are done, those of this run, whether the segment is whole, or kept.
+    """
+    if monkeypatch is not None:
+        monkeypatch.setattr(sys.stdout, "isatty", lambda: terminal, raising=False)
+    clock = Clock()
+    reporter = command.Reporter(False, clock)
+    for seconds, number, frames, made, whole, kept in steps:
+        clock.now += seconds
+        segment = Segment(number, 100 * (number - 1), None)
+        reporter.tell(Progress(segment, 4, frames, 400, made, whole, kept))
+    return capsys.readouterr().out.splitlines()
+
+
+def test_the_time_left_is_that_of_the_frames_left(capsys):
+    """4 frames a second from the first frame on; the network took a minute to load."""
+    first = (60.0, 1, 1, 1, False, False)
+    lines = told(
+        capsys, [first, (24.75, 1, 100, 100, True, False), (25.0, 2, 200, 200, True, False)]
+    )
+    assert lines == [
+        "[1/4] 100 of 400 frames  4.0 frames/s  1:15 left",
+        "[2/4] 200 of 400 frames  4.0 frames/s  0:50 left",
+    ]
+
+
+def test_segments_that_were_there_do_not_make_it_look_faster(capsys):
+    steps = [(0.0, number, 100 * number, 0, True, True) for number in (1, 2, 3)]
+    steps += [(5.0, 4, 301, 1, False, False), (99.0, 4, 400, 100, True, False)]
+    lines = told(capsys, steps)
+    assert lines[:3] == [f"[{n}/4] {100 * n} of 400 frames  kept" for n in (1, 2, 3)]
+    assert lines[3:] == ["[4/4] 400 of 400 frames  1.0 frames/s  0:00 left"]
+
+
+def test_workers_tell_of_whole_segments_in_any_order(capsys):
+    lines = told(capsys, [(50.0, 2, 100, 100, True, False), (0.0, 1, 200, 200, True, False)])
+    assert lines == [
+        "[2/4] 100 of 400 frames  2.0 frames/s  2:30 left",
+        "[1/4] 200 of 400 frames  4.0 frames/s  0:50 left",
+    ]
+
+
+def test_on_a_terminal_a_line_is_rewritten_every_second(capsys, monkeypatch):
+    steps = [(10.0, 1, 1, 1, False, False)]
+    steps += [(0.25, 1, n, n, False, False) for n in range(2, 11)]
+    said = "\n".join(told(capsys, steps, terminal=True, monkeypatch=monkeypatch))
+    rewritten = [line.strip() for line in said.splitlines() if line.strip()]
+    assert rewritten == [
+        "[1/4] 1 of 400 frames",
+        "[1/4] 5 of 400 frames  4.0 frames/s  1:39 left",
+        "[1/4] 9 of 400 frames  4.0 frames/s  1:38 left",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(0.2, "0:00"), (59.6, "1:00"), (3599.7, "1:00:00"), (90061, "25:01:01")]
+)
+def test_time_left_is_read_as_on_a_clock(seconds, text):
+    assert command.remaining(seconds) == text

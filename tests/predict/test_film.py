@@ -1,5 +1,6 @@
 """Methods applied to frames: the formulas' numbers, primaries, peak; means within a shot."""
 
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given, strategies as st
@@ -7,6 +8,7 @@ from hypothesis import given, strategies as st
 from hdrcnn.colour.pq import pq_decode
 from hdrcnn.colour.primaries import REC709, REC2020
 from hdrcnn.predict import film
+from hdrcnn.predict.film_curves import reduced
 
 GREYS = np.array([0.1, 0.25, 0.5, 0.75, 0.9, 1.0], np.float32)
 
@@ -62,3 +64,69 @@ def test_a_mean_is_weighed_to_both_sides_alike():
     assert film.averaged(ramp, [False] * 60, 30) == pytest.approx(30.0)
     noise = [np.array([float(index % 2)]) for index in range(60)]
     assert film.averaged(noise, [False] * 60, 30) == pytest.approx(0.5, abs=0.01)
+
+
+def dim(brightest: float) -> np.ndarray:
+    """[360, 640, 3] float32, a smooth scene without highlights."""
+    rows, columns = np.mgrid[0:360, 0:640]
+    wave = 0.5 + 0.5 * np.sin(columns / 90 + rows / 70)[..., None]
+    return (brightest * (0.3 + 0.7 * wave * [1.0, 0.8, 0.6])).astype(np.float32)
+
+
+def titled(scene: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """With a subtitle of smooth edges and a logo, and where those are pure white."""
+    mask = np.zeros(scene.shape[:2], np.uint8)
+    cv2.putText(mask, "A subtitle", (100, 330), cv2.FONT_HERSHEY_SIMPLEX, 2.2, 255, 6, cv2.LINE_AA)
+    mask[20:50, 560:620] = 255
+    share = (mask / 255.0).astype(np.float32)[..., None]
+    return scene * (1.0 - share) + share, mask == 255
+
+
+def glow(scene: np.ndarray) -> np.ndarray:
+    """With a lamp that the camera clips, light around it."""
+    rows, columns = np.mgrid[0:360, 0:640]
+    light = 6.0 * np.exp(-np.hypot(rows - 100, columns - 300) / 30.0)[..., None]
+    return np.clip(scene**2.4 + light, 0.0, 1.0).astype(np.float32) ** np.float32(1.0 / 2.4)
+
+
+def luma(codes: np.ndarray) -> np.ndarray:
+    return codes @ np.array([0.2126, 0.7152, 0.0722], np.float32)
+
+
+@pytest.fixture(scope="module")
+def methods(tiny_weights):
+    """Those that may reach the peak."""
+    return {
+        "curves": film.method("curves", REC709, device="cpu"),
+        "hdrcnn": film.method("hdrcnn", REC709, params=tiny_weights, device="cpu"),
+    }
+
+
+@pytest.mark.parametrize("name", ["curves", "hdrcnn"])
+@pytest.mark.parametrize("brightest", [0.3, 0.6])
+def test_subtitles_and_logos_do_not_glare(methods, name, brightest):
+    used, scene = methods[name], dim(brightest)
+    codes, white = titled(scene)
+    measured = used.measured(reduced(codes))
+    found = pq_decode(used.of(np.append(measured, film.graphics(luma(codes))))(codes))
+    assert 190.0 < np.median(found[white].max(axis=-1)) < 250.0
+    alone = pq_decode(used.of(measured)(codes))
+    far = ~cv2.dilate(white.astype(np.uint8), np.ones((40, 40))).astype(bool)
+    assert np.allclose(found[far], alone[far], rtol=0.02)  # The scene is as it was.
+
+
+@pytest.mark.parametrize("name", ["curves", "hdrcnn"])
+def test_light_that_a_camera_clipped_keeps_the_peak(methods, name):
+    used, codes = methods[name], glow(dim(0.5))
+    measured = used.measured(reduced(codes))
+    known = film.graphics(luma(codes))
+    assert np.array_equal(used.of(np.append(measured, known))(codes), used.of(measured)(codes))
+
+
+def test_frames_without_white_have_no_say():
+    """A subtitle that comes on is held from its first frame, whatever was before it."""
+    codes, _ = titled(dim(0.4))
+    known = [film.graphics(luma(dim(0.4))), film.graphics(luma(codes))]
+    assert np.array_equal(known[0], [0.0, 0.0])
+    found = film.averaged([known[0]] * 12 + [known[1]] * 12, [False] * 24, 12)
+    assert found[0] / found[1] == pytest.approx(known[1][0])

@@ -154,3 +154,19 @@ def test_frames_of_another_size_are_named(tmp_path):
     iio.imwrite(tmp_path / "2.png", shot(1, size=(32, 32))[0])
     with pytest.raises(ImageError, match=r"2\.png.*one size"):
         list(decode.frames(folder.probe(tmp_path, None)))
+
+
+@pytest.mark.parametrize(
+    ("kind", "codec", "tags"),
+    [
+        ("yuv420p", "libx264", TAGS_709),
+        ("yuv422p10le", "libx264", (1, 2, 1, 1)),
+        ("bgr0", "ffv1", None),
+    ],
+)
+def test_luma_is_that_of_every_second_pixel(tmp_path, kind, codec, tags):
+    options = {"qp": "0"} if codec == "libx264" else {}
+    path = film(tmp_path / "a.mkv", shot(1), kind=kind, codec=codec, tags=tags, options=options)
+    (frame,) = decode.frames(source.probe(path))
+    expected = frame.codes() @ np.array([0.2126, 0.7152, 0.0722], np.float32)
+    assert np.abs(frame.luma() - expected[::2, ::2]).max() < 1e-4

@@ -1,0 +1,97 @@
+"""Segments of a film handed to the workers of Dask distributed.
+
+Only names and figures pass the scheduler: a worker opens the film and writes the segment itself, so
+all machines have to see film and result by the same names.
+"""
+
+import dataclasses
+import functools
+import json
+import socket
+from collections.abc import Generator, Sequence
+from pathlib import Path
+from typing import Any
+
+from hdrcnn.batch.choose import sha256
+from hdrcnn.batch.film_segment import Conversion, Converter, Target, opened
+from hdrcnn.batch.machines import FarmError, Place
+from hdrcnn.batch.workers import DeadlyError, alone_in, connect, handed_out, result_of
+from hdrcnn.files import ImageError
+from hdrcnn.video.library import clock
+from hdrcnn.video.segments import Segment
+from hdrcnn.video.source import Film
+
+
+@dataclasses.dataclass(frozen=True)
+class Request:
+    """What a worker needs to know of a run, the same for every segment."""
+
+    film: Path
+    conversion: Conversion
+    target: Target
+    folder: Path
+    """That relative names start from."""
+    recipe: str
+    """JSON of `Conversion.recipe` in the process that asks: with the same, a worker gives the same
+    segments."""
+
+
+def ask(film: Path, conversion: Conversion, target: Target, recipe: dict[str, Any]) -> Request:
+    """A request of this process."""
+    return Request(film, conversion, target, Path.cwd(), json.dumps(recipe))
+
+
+@functools.lru_cache(maxsize=1)
+def _prepared(request: Request) -> tuple[Film, Converter]:
+    """The film and its method; kept for its other segments, given up for another request. Raises
+    FarmError if they are not those of the process that asks.
+    """
+    sha256.cache_clear()  # A worker may outlive the files that it has read.
+    film = opened(request.film, request.conversion.rate)
+    here, there = request.conversion.recipe(film), json.loads(request.recipe)
+    worker = f"worker on {socket.gethostname()}: its"
+    for name, known in (("version", "hdrcnn"), ("pyav", "PyAV")):
+        if here[name] != there[name]:
+            raise FarmError(
+                f"{worker} {known} is {here[name]}, not {there[name]}; install the same on all "
+                "machines"
+            )
+    for name in ("film", "weights"):
+        if here[name] != there[name]:
+            raise FarmError(f"{worker} {name} differs; all machines need the same files")
+    return film, request.conversion.converter(film)
+
+
+def convert(segment: Segment, request: Request) -> int:
+    """Converts one segment. Returns how many frames it has.
+
+    May be run twice for a segment: the second time writes the same under a temporary name of its
+    own. Raises ImageError, WeightsError, DeviceError or FarmError.
+    """
+    with alone_in(request.folder):
+        film, converter = _prepared(request)
+        return request.target.convert(
+            film, segment, request.conversion, converter, lambda frames: None
+        )
+
+
+def convert_all(
+    film: Film, missing: Sequence[Segment], conversion: Conversion, target: Target, place: Place
+) -> Generator[tuple[Segment, int], None, None]:
+    """Segments in the order in which they are done, with how many frames each has.
+
+    To be closed if it is left early. Raises as `convert`, or FarmError if workers cannot be had.
+    """
+    if not missing:
+        return
+    request = ask(film.path, conversion, target, conversion.recipe(film))
+    with connect(place) as client:
+        for segment, future in handed_out(client, missing, lambda item: (convert, item, request)):
+            try:
+                yield segment, result_of(future)
+            except DeadlyError as error:
+                raise ImageError(
+                    f"{film.path}: segment {segment.number} from "
+                    f"{clock(film.seconds(segment.start))} on: {error}; if memory was short, give "
+                    "fewer --workers"
+                ) from error

@@ -1,0 +1,303 @@
+"""One segment of a film: decoded, converted, and encoded or written as frames."""
+
+import contextlib
+import dataclasses
+import functools
+import os
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from hdrcnn._version import __version__
+from hdrcnn.batch.choose import sha256
+from hdrcnn.colour.hlg import hlg_codes
+from hdrcnn.colour.pq import pq_light
+from hdrcnn.console import check as check_interrupted, quietly
+from hdrcnn.files import ImageError, finished_whole
+from hdrcnn.predict.film import (
+    AVERAGED,
+    REDUCED,
+    Convert,
+    Method,
+    averaged,
+    graphics,
+    method,
+    weights_of,
+)
+from hdrcnn.video import cuts, decode, folder, segments, source
+from hdrcnn.video.encode import Encoding, planes, segment as encoded, verify
+from hdrcnn.video.library import clock, pyav
+from hdrcnn.video.segments import Figures, Folder, Segment
+from hdrcnn.video.source import Film
+from hdrcnn.writers import frames
+
+AROUND = AVERAGED + cuts.REACH
+"""Frames on each side of a frame that its parameters depend on."""
+STEPS = 1 << 12
+_LIGHT = pq_light(np.arange(STEPS + 1) / STEPS).astype(np.float32)
+"""cd/m^2 by PQ code."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Conversion:
+    """What is asked for of a film."""
+
+    method: str
+    encoding: Encoding
+    white: float
+    params: Path | None = None
+    device: str = "auto"
+    rate: Fraction | None = None
+    """Frames per second of a folder."""
+    seconds: float = segments.SECONDS
+    """Of a segment, at least."""
+
+    def recipe(self, film: Film) -> dict[str, Any]:
+        """What a segment depends on."""
+        weights = weights_of(self.method, self.params)
+        return {
+            "version": __version__,
+            "pyav": pyav().__version__,
+            "film": film.identity(),
+            "rate": str(film.rate),
+            "method": self.method,
+            "weights": None if weights is None else sha256(weights),
+            "white": self.white,
+            "encoding": dataclasses.asdict(self.encoding),
+            "seconds": self.seconds,
+        }
+
+    def converter(self, film: Film) -> "Converter":
+        """With the network loaded. Raises WeightsError, DeviceError."""
+        return Converter(self.loaded(film), self.encoding.transfer, self.encoding.peak)
+
+    def loaded(self, film: Film) -> Method:
+        """The method, with its network. Raises WeightsError, DeviceError."""
+        with quietly() if weights_of(self.method) else contextlib.nullcontext():
+            return method(
+                self.method, film.colours.primaries, self.white, self.encoding.peak, self.params,
+                self.device,
+            )  # fmt: skip
+
+
+@dataclasses.dataclass
+class _Seen:
+    """A frame whose parameters wait for those after it."""
+
+    frame: decode.Frame | None
+    """None: handed on."""
+    time: int
+    feature: np.ndarray
+    parameters: np.ndarray
+    cut_before: bool = False
+
+
+def with_parameters(
+    film: Film, segment: Segment, used: Method
+) -> Iterator[tuple[decode.Frame, np.ndarray, bool]]:
+    """The frames of a segment, the parameters of each, averaged within its shot, and whether a
+    cut is before it. Frames around the segment are looked at, too: where a film is divided
+    changes nothing.
+    """
+    if not used.parameters:
+        for frame in decode.frames(film, segment.start, segment.end):
+            yield frame, np.empty(0), False
+        return
+    first = int(np.searchsorted(film.times, segment.start))
+    begin = int(film.times[max(0, first - AROUND)])
+    stop = None
+    if segment.end is not None:
+        last = int(np.searchsorted(film.times, segment.end)) + AROUND
+        stop = int(film.times[last]) if last < len(film.times) else None
+    window = deque[_Seen]()
+    coming = decode.frames(film, begin, stop)
+    here, ended = 0, False
+    while True:
+        while not ended and len(window) <= here + AROUND:
+            after = next(coming, None)
+            if after is None:
+                ended = True
+                break
+            reduced = after.reduced(REDUCED)
+            step = -(-max(reduced.shape[:2]) // cuts.SIDE)
+            feature = cuts.feature(reduced[::step, ::step])
+            parameters = np.append(used.measured(reduced), graphics(after.luma()))
+            window.append(_Seen(after, after.time, feature, parameters))
+        if here >= len(window):
+            return
+        known = list(window)
+        features = [seen.feature for seen in known]
+        for index in range(here - AVERAGED, here + AVERAGED + 1):
+            if 0 <= index < len(known):
+                around = range(index - cuts.REACH, index + cuts.REACH + 1)
+                known[index].cut_before = cuts.is_cut(
+                    [features[i] if 0 <= i < len(features) else None for i in around]
+                )
+        seen = known[here]
+        inside = seen.time >= segment.start and (segment.end is None or seen.time < segment.end)
+        if inside and seen.frame is not None:
+            marks = [other.cut_before for other in known]
+            parameters = averaged([other.parameters for other in known], marks, here)
+            yield seen.frame, parameters, seen.cut_before
+        seen.frame = None
+        if here < AROUND:
+            here += 1
+        else:
+            window.popleft()
+
+
+def _measured(signal: np.ndarray) -> tuple[float, float]:
+    """The largest PQ code, and the sum of light of each pixel's largest channel, cd/m^2."""
+    largest = np.maximum(np.maximum(signal[..., 0], signal[..., 1]), signal[..., 2])
+    places = (largest * np.float32(STEPS) + np.float32(0.5)).astype(np.int32)
+    return float(largest.max()), float(np.take(_LIGHT, places).sum(dtype=np.float64))
+
+
+class Converter:
+    """Frames to codes and their brightness, by all cores."""
+
+    def __init__(self, used: Method, transfer: str, peak: float) -> None:
+        self.used, self._transfer, self._peak = used, transfer, peak
+        self._threads = ThreadPoolExecutor(os.cpu_count() or 1)
+
+    def signal(self, frame: decode.Frame, parameters: np.ndarray) -> np.ndarray:
+        """[H, W, 3] float32 PQ codes of a frame."""
+        convert = self.used.of(parameters)
+        if not self.used.pointwise:
+            return convert(frame.codes())
+        strips = self._threads.map(lambda part: convert(part.codes()), frame.strips())
+        return np.concatenate(list(strips))
+
+    def parts(self, frame: decode.Frame, parameters: np.ndarray) -> tuple[list[Any], float, float]:
+        """A frame in strips as `encode.planes` has them, its brightest channel and the mean of the
+        brightest channels of its pixels, cd/m^2.
+        """
+        convert = self.used.of(parameters)
+        if self.used.pointwise:
+            work = (functools.partial(self._strip, convert, part) for part in frame.strips())
+        else:
+            signal = convert(frame.codes())
+            work = (
+                functools.partial(self._finished, signal[top : top + decode.ROWS])
+                for top in range(0, len(signal), decode.ROWS)
+            )
+        done = list(self._threads.map(lambda step: step(), work))
+        pixels = frame.decoded.width * frame.decoded.height
+        peak = float(pq_light(max(part[1] for part in done)))
+        return [part[0] for part in done], peak, sum(part[2] for part in done) / pixels
+
+    def _strip(self, convert: Convert, strip: decode.Strip) -> tuple[Any, float, float]:
+        return self._finished(convert(strip.codes()))
+
+    def _finished(self, signal: np.ndarray) -> tuple[Any, float, float]:
+        largest, total = _measured(signal)
+        if self._transfer == "hlg":
+            signal = hlg_codes(np.asarray(pq_light(signal), np.float32), self._peak)
+        return planes(signal), largest, total
+
+
+Tell = Callable[[int], None]
+"""Called after each frame with how many of the segment are done."""
+
+
+def opened(path: Path, rate: Fraction | None = None) -> Film:
+    """A film, or a folder of frames. Raises ImageError."""
+    return folder.probe(path, rate) if path.is_dir() else source.probe(path)
+
+
+def frames_of(film: Film, segment: Segment) -> int:
+    """How many a segment has, as the container tells."""
+    last = len(film.times) if segment.end is None else np.searchsorted(film.times, segment.end)
+    return int(last - np.searchsorted(film.times, segment.start))
+
+
+def _check_any(done: int, film: Film, segment: Segment) -> None:
+    if not done:
+        at = clock(film.seconds(segment.start))
+        raise ImageError(f"{film.path}: no frame can be decoded from {at} on")
+
+
+@dataclasses.dataclass(frozen=True)
+class ToFile:
+    """Segments that are encoded, to be joined to one file."""
+
+    path: Path
+    """Of the result."""
+
+    def done(self, film: Film, segment: Segment) -> int | None:
+        """How many frames a segment has if it is there; else None."""
+        figures = Folder(self.path).done(segment)
+        return None if figures is None else figures.frames
+
+    def convert(
+        self, film: Film, segment: Segment, conversion: Conversion, converter: Converter, tell: Tell
+    ) -> int:
+        """Converts a segment; its file is whole or not there. Returns how many frames it has.
+
+        Raises ImageError.
+        """
+        done, first, cll, fall, found = 0, 0, 0.0, 0.0, 0
+        place, encoding = Folder(self.path), conversion.encoding
+        size = film.width, film.height
+        with finished_whole(place.file(segment)) as temporary:
+            with encoded(temporary, encoding, size, film.time_base, film.rate, film.aspect) as sink:
+                for frame, parameters, cut in with_parameters(film, segment, converter.used):
+                    parts, peak, mean = converter.parts(frame, parameters)
+                    sink.add(frame.time, parts)
+                    first = first if done else frame.time
+                    done, found = done + 1, found + cut
+                    cll, fall = max(cll, peak), max(fall, mean)
+                    tell(done)
+                    check_interrupted()
+                _check_any(done, film, segment)
+            verify(temporary, done, encoding.codec)
+        place.finish(segment, Figures(done, first, cll, fall, found))
+        return done
+
+
+@dataclasses.dataclass(frozen=True)
+class ToFrames:
+    """Files of frames in a folder, named for the film and counted from 1."""
+
+    path: Path
+    kind: str
+    """Of `writers.frames.ENDINGS`."""
+
+    def files(self, film: Film, segment: Segment) -> list[Path]:
+        """Of the frames of a segment."""
+        first, ending = int(np.searchsorted(film.times, segment.start)), frames.ENDINGS[self.kind]
+        return [
+            self.path / f"{film.path.stem}_{first + index + 1:06}{ending}"
+            for index in range(frames_of(film, segment))
+        ]
+
+    def done(self, film: Film, segment: Segment) -> int | None:
+        """As `ToFile.done`."""
+        files = self.files(film, segment)
+        return len(files) if all(file.is_file() for file in files) else None
+
+    def convert(
+        self, film: Film, segment: Segment, conversion: Conversion, converter: Converter, tell: Tell
+    ) -> int:
+        """As `ToFile.convert`."""
+        done = 0
+        for file, (frame, parameters, _) in zip(
+            self.files(film, segment),
+            with_parameters(film, segment, converter.used),
+            strict=False,
+        ):
+            signal = converter.signal(frame, parameters)
+            frames.write(file, signal, self.kind, conversion.white)
+            done += 1
+            tell(done)
+            check_interrupted()
+        _check_any(done, film, segment)
+        return done
+
+
+Target = ToFile | ToFrames

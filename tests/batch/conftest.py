@@ -1,0 +1,23 @@
+"""What the tests of films share."""
+
+import keras
+import numpy as np
+import pytest
+
+from hdrcnn import weights
+from hdrcnn.models.metadata import FilmCurves
+from hdrcnn.predict.film_curves import PARAMETERS
+
+
+@pytest.fixture(scope="session")
+def bent(tmp_path_factory):
+    """Weights of curves that differ from frame to frame."""
+    keras.utils.set_random_seed(3)
+    record = FilmCurves(parameters=PARAMETERS, width=4)
+    model = record.build()
+    last = model.get_layer("bent")
+    kernel, bias = last.get_weights()
+    last.set_weights([np.random.default_rng(3).normal(0, 0.02, kernel.shape), bias])
+    path = tmp_path_factory.mktemp("weights") / "curves.npz"
+    weights.save(path, weights.collect(model), record)
+    return path

@@ -1,0 +1,44 @@
+"""Films that are converted, for tests."""
+
+import numpy as np
+import pytest
+
+from hdrcnn.batch import film as batch
+from hdrcnn.batch.film_segment import Conversion, opened
+from hdrcnn.batch.machines import Shard
+from hdrcnn.colour.ycbcr import REC2020_LUMA, full_size, to_rgb
+from hdrcnn.video.encode import Encoding
+
+av = pytest.importorskip("av")  # Of Python 3.11.
+
+
+FAST = {"hevc": "ultrafast", "av1": "12"}
+
+
+def asked(method="bt2446c", codec="hevc", seconds=0.5, params=None, **encoding):
+    made = Encoding(codec, preset=FAST[codec], **encoding)
+    return Conversion(method, made, 203.0, params, "cpu", seconds=seconds)
+
+
+def converted(path, result, conversion, shard=Shard(), place=None):  # noqa: B008
+    notes: list[str] = []
+    progress: list[batch.Progress] = []
+    found = batch.to_file(
+        opened(path), result, conversion, shard, progress.append, notes.append, place
+    )
+    return found, progress, notes
+
+
+def codes_of(path):
+    """R'G'B' of the frames of a result, [H, W, 3]."""
+    found = []
+    with av.open(str(path)) as container:
+        for frame in container.decode(video=0):
+            planes = [
+                np.frombuffer(p, np.uint16).reshape(p.height, p.line_size // 2)[:, : p.width]
+                for p in frame.planes
+            ]
+            shape, rows = planes[0].shape, slice(0, frame.height)
+            blue, red = (full_size(plane, shape, rows) for plane in planes[1:])
+            found.append(to_rgb(planes[0], blue, red, REC2020_LUMA, False, 10))
+    return found

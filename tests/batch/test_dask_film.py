@@ -1,0 +1,147 @@
+"""Segments of a film converted by workers of Dask: the same film as alone, whatever they die of."""
+
+import dataclasses
+import pickle
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from hdrcnn.batch import dask_film, film as batch
+from hdrcnn.batch.film_segment import ToFile, opened
+from hdrcnn.batch.machines import FarmError, Place, Shard
+from hdrcnn.cli.main import main
+from hdrcnn.files import ImageError
+from hdrcnn.video import segments
+from tests.conftest import ROOT
+
+distributed = pytest.importorskip("distributed")
+pytest.importorskip("av")  # Of Python 3.11.
+
+from tests.batch.films import asked, converted
+from tests.video.clips import film, shot
+
+PLACE = Place(workers=2, worker_gigabytes=2.0)
+WICKED = '''
+"""What a worker loads first: it dies over the second segment, once or always."""
+
+import os
+import signal
+from pathlib import Path
+
+from hdrcnn.batch import film_segment
+
+sound = getattr(film_segment, "sound", film_segment.with_parameters)  # Dask loads a file twice.
+
+
+def wicked(film, segment, used):
+    for index, found in enumerate(sound(film, segment, used)):
+        if segment.number == 2 and index == 5 and (ALWAYS or not Path(MARK).exists()):
+            Path(MARK).touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+        yield found
+
+
+film_segment.sound, film_segment.with_parameters = sound, wicked
+'''
+
+
+@pytest.fixture
+def wicked(tmp_path, monkeypatch):
+    """Makes workers that are started from here on wicked."""
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+
+    def make(always: bool) -> Path:
+        mark, script = tmp_path / "died", tmp_path / "wicked.py"
+        text = WICKED.replace("ALWAYS", str(always)).replace("MARK", repr(str(mark)))
+        script.write_text(text)
+        distributed.dask.config.set({"distributed.worker.preload": [str(script)]})
+        return mark
+
+    before = distributed.dask.config.get("distributed.worker.preload")
+    yield make
+    distributed.dask.config.set({"distributed.worker.preload": before})
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory):
+    """A film of five segments, and what one process alone makes of it."""
+    folder = tmp_path_factory.mktemp("clip")
+    path = film(folder / "a.mp4", shot(60), sound=True)
+    alone = folder / "alone.mp4"
+    _, progress, _ = converted(path, alone, asked())
+    assert progress[-1].of == 5
+    return path, alone.read_bytes()
+
+
+def test_workers_make_the_same_film(clip, tmp_path, capsys):
+    path, alone = clip
+    result = tmp_path / "b.mp4"
+    flags = ["--method=bt2446c", "--preset=ultrafast", "--segment_seconds=0.5", "--workers=2"]
+    assert main(["film", str(path), "--out", str(result), *flags, "--engine=dask"]) == 0
+    assert result.read_bytes() == alone
+    said = capsys.readouterr().out
+    assert sorted(line.split("/")[0] for line in said.splitlines() if line[0] == "[") == [
+        f"[{number}" for number in range(1, 6)
+    ]
+    assert "60 of 60 frames" in said
+
+
+@pytest.mark.slow
+def test_a_worker_with_a_network_writes_the_same_frames(tmp_path, bent):
+    path = film(tmp_path / "a.mp4", shot(40))
+    conversion = asked("curves", params=bent)
+    for name, place in (("here", None), ("there", Place(workers=1))):
+        made = batch.to_frames(
+            opened(path), tmp_path / name, conversion, "tiff", Shard(), False, lambda _: None, place
+        )
+        assert made == 40
+    here, there = (sorted((tmp_path / name).glob("*.tif")) for name in ("here", "there"))
+    assert [file.name for file in here] == [file.name for file in there]
+    assert all(a.read_bytes() == b.read_bytes() for a, b in zip(here, there, strict=True))
+
+
+def test_the_segment_of_a_killed_worker_is_done_again(clip, tmp_path, wicked):
+    path, alone = clip
+    mark = wicked(always=False)
+    _, progress, _ = converted(path, tmp_path / "b.mp4", asked(), place=PLACE)
+    assert mark.exists()
+    assert sorted(step.segment.number for step in progress) == [1, 2, 3, 4, 5]
+    assert progress[-1].frames == 60
+    assert (tmp_path / "b.mp4").read_bytes() == alone
+
+
+def test_a_segment_that_kills_every_worker_is_named_and_the_others_stay(clip, tmp_path, wicked):
+    path, alone = clip
+    wicked(always=True)
+    result = tmp_path / "b.mp4"
+    with pytest.raises(ImageError, match=r"a\.mp4.*segment 2") as caught:
+        converted(path, result, asked(), place=PLACE)
+    assert "\n" not in str(caught.value)
+    assert not result.exists()
+    assert (tmp_path / "b.mp4.segments" / "00001.json").exists()
+    _, progress, _ = converted(path, result, asked())  # Alone it goes on.
+    assert progress[0].kept
+    assert result.read_bytes() == alone
+
+
+def test_only_names_and_figures_pass_the_scheduler(clip, tmp_path):
+    path, _ = clip
+    known, conversion = opened(path), asked()
+    target = ToFile(tmp_path / "b.mp4")
+    segments.Folder(target.path).prepare(conversion.recipe(known))
+    request = dask_film.ask(path, conversion, target, conversion.recipe(known))
+    sent = pickle.dumps((segments.planned(known, 0.5)[1], request))
+    assert len(sent) < 2000
+    dask_film._prepared.cache_clear()
+    segment, there = pickle.loads(sent)
+    assert dask_film.convert(segment, there) == 12
+    assert target.done(known, segment) == 12
+    other = dataclasses.replace(
+        request, recipe=request.recipe.replace('"version": "', '"version": "9')
+    )
+    with pytest.raises(FarmError, match="hdrcnn is"):
+        dask_film.convert(segment, other)
+    film(tmp_path / "a.mp4", shot(60, hue=np.pi))
+    with pytest.raises(FarmError, match="film differs"):
+        dask_film.convert(segment, dataclasses.replace(request, film=tmp_path / "a.mp4"))
