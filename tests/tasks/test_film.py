@@ -14,11 +14,12 @@ from training_code.camera import clips
 from training_code.camera.grades import Grade
 from training_code.evaluation.film_methods import of_weights
 from training_code.run import checkpoints, config as configs, fit
-from training_code.tasks import film_settings, task
+from training_code.scenes.collection import Scene
+from training_code.tasks import film, film_settings, task
 
 COMMAND = ROOT / "training_code" / "hdrcnn_train.py"
 SMALL: dict[str, Any] = {"size": 64, "batch": 2, "epochs": 2, "steps": 2, "width": 4}
-CLIPS = film_settings.Clips(looks=2, compressed=0.0)
+CLIPS = film_settings.Clips(compressed=0.0)
 CONFIGS = {
     "curves": film_settings.Config(**SMALL, clips=CLIPS),
     "unet": film_settings.Config(**SMALL, clips=CLIPS, network="unet", base_channels=2),
@@ -115,8 +116,61 @@ def test_from_scenes_to_a_file_that_converts_and_is_measured(
 
 
 def test_settings_that_cannot_be_are_refused():
-    for wrong in ({"network": "gan"}, {"size": 100}, {"clips": film_settings.Clips(looks=0)}):
-        with pytest.raises(ValueError, match=next(iter(wrong))):
+    for wrong in (
+        {"network": "gan"},
+        {"size": 100},
+        {"clips": film_settings.Clips(share=0.0)},
+        {"network": "unet", "terms": film_settings.Terms(bend=1.0)},
+    ):
+        with pytest.raises(ValueError, match=list(wrong)[-1]):
             dataclasses.replace(CONFIGS["curves"], **wrong)
     with pytest.raises(ValueError, match="terms"):
-        film_settings.Terms(0.0, 0.0, 0.0, 0.0, 0.0)
+        film_settings.Terms(ssim=0.0, l1=0.0, delta_e_itp=0.0, temporal=0.0)
+
+
+def test_clips_depend_on_their_key_alone_and_never_come_again():
+    rng = np.random.default_rng(3)
+    made = [
+        Scene(name, name, rng.uniform(0.1, 2.0, (96, 192, 3)).astype(np.float32))
+        for name in ("a", "b")
+    ]
+    config = dataclasses.replace(
+        CONFIGS["curves"], clips=film_settings.Clips(compressed=0.0, grades=("sigmoid", "mixed"))
+    )
+    material = film.Material(made, [])
+
+    def batch(index: int, epoch: int = 0, **kwargs: Any) -> dict[str, np.ndarray]:
+        return film.batches(config, material, task.Place(epoch=epoch, **kwargs)).batch_at(index)
+
+    one, same, other, later = batch(1), batch(0, first=1), batch(0), batch(1, epoch=1)
+    assert one["sdr"].dtype == np.uint8
+    assert one["hdr"].dtype == np.uint16
+    for name, values in one.items():
+        np.testing.assert_array_equal(values, same[name])
+        assert not np.array_equal(values, other[name])
+        assert not np.array_equal(values, later[name])
+
+
+def test_pairs_that_were_given_are_taken_beside_clips_by_their_share():
+    scene = Scene(
+        "a", "a", np.random.default_rng(3).uniform(0.1, 2, (96, 192, 3)).astype(np.float32)
+    )
+    given = [
+        film.Pair(np.full((2, 64, 96, 3), level, np.uint8), np.zeros((2, 64, 96, 3), np.uint16))
+        for level in (1, 2, 3)
+    ]
+
+    def levels(share: float, pairs: list[film.Pair]) -> list[int]:
+        config = dataclasses.replace(
+            CONFIGS["curves"],
+            batch=6,
+            pairs="folder",
+            clips=film_settings.Clips(compressed=0.0, share=share),
+        )
+        taken = film.batches(config, film.Material([scene], pairs), task.Place()).batch_at(0)
+        return [int(p.max()) if not np.ptp(p) else 0 for p in taken["sdr"]]
+
+    assert sorted(levels(0.0, given)) == [1, 1, 2, 2, 3, 3]
+    assert levels(1.0, given) == [0] * 6
+    assert levels(0.5, []) == [0] * 6
+    assert 0 in levels(0.5, given)

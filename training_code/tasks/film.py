@@ -1,11 +1,11 @@
 """Training from SDR film to HDR: curves on top of a formula, or the published U-Net.
 
-Clips are taken of scenes once, before the training, two frames that follow each other of each, and
-pairs of pictures or films besides if they are given.
+Clips are taken of scenes for every batch anew, two frames that follow each other of each, and pairs
+of pictures or films besides if they are given.
 """
 
+import dataclasses
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -18,11 +18,11 @@ from hdrcnn.models import film_curves as curves_network, film_unet
 from hdrcnn.models.metadata import FilmCurves, FilmUnet, Metadata
 from hdrcnn.predict import film_curves
 from hdrcnn.writers.display import write_png
-from training_code.camera import Part, TooBlackError, clips, generator, grades
+from training_code.camera import Key, Part, TooBlackError, clips, generator, grades
 from training_code.camera.batches import ATTEMPTS, Batches
 from training_code.camera.shots import families, in_order
-from training_code.evaluation.film_metrics import delta_e, pq_psnr
-from training_code.losses.film import TERMS, temporal
+from training_code.evaluation.film_metrics import delta_e, gain, pu21, with_gain
+from training_code.losses.film import TERMS, bend, temporal
 from training_code.scenes.collection import Scene
 from training_code.scenes.views import Views
 from training_code.tasks import task
@@ -33,7 +33,7 @@ from training_code.tasks.task import Tensors
 
 WARM = 1
 """Frames before the two that are kept: an encoder's first one is better than the others."""
-EVERY = 2
+EVERY = 3
 """Of the pixels in each direction, one that curves are trained on: there are few parameters."""
 SHOWN = 6
 """Held-out clips on a sheet."""
@@ -48,12 +48,15 @@ class Pair(NamedTuple):
     """[2, H, W, 3] uint16, PQ codes of BT.2020."""
 
 
-def of_look(
-    scenes: Sequence[Scene], groups: Sequence[Sequence[int]], config: Config, index: int
-) -> list[Pair]:
-    """One look at a scene in several grades. Raises ValueError if all are too black."""
+def of_key(
+    scenes: Sequence[Scene], groups: Sequence[Sequence[int]], config: Config, key: Key
+) -> Pair:
+    """A clip of a scene in a grade of its own; it depends on the key and the arguments alone.
+
+    scenes: in order, groups: their families. Raises ValueError if all views are too black.
+    """
     for attempt in range(ATTEMPTS):
-        rng = generator((config.seed, index, 0, 0, attempt), Part.VIEW)
+        rng = generator((*key[:4], attempt), Part.VIEW)
         group = groups[int(rng.integers(len(groups)))]
         scene = scenes[group[int(rng.integers(len(group)))]]
         take = clips.draw_take(rng, 2 + WARM)
@@ -62,50 +65,45 @@ def of_look(
             light = clips.on_display(seen, take)
         except TooBlackError:
             continue
-        words = clips.hdr_words(light)[WARM:]
-        pairs = []
-        for _ in range(config.clips.of_each):
-            grade = grades.draw_grade(config.clips.grades, rng)
-            crf = int(rng.integers(config.clips.crf[0], config.clips.crf[1] + 1))
-            kept = crf if rng.random() < config.clips.compressed else None
-            pairs.append(Pair(clips.graded(light, grade, kept)[WARM:], words))
-        return pairs
+        grade = grades.draw_grade(config.clips.grades, rng)
+        crf = int(rng.integers(config.clips.crf[0], config.clips.crf[1] + 1))
+        kept = crf if rng.random() < config.clips.compressed else None
+        return Pair(clips.graded(light, grade, kept)[WARM:], clips.hdr_words(light[WARM:]))
     raise ValueError(f"{ATTEMPTS} views in a row are too black; remove scenes nearly black")
 
 
-def gather(config: Config, scenes: Sequence[Scene], looks: int, workers: int) -> list[Pair]:
-    """Clips of scenes, the same whatever the number of workers."""
-    ordered = in_order(scenes)
-    groups = families(ordered)
-    found: list[Pair] = []
-    with ThreadPoolExecutor(max(1, workers)) as pool:
-        taken = pool.map(lambda i: of_look(ordered, groups, config, i), range(looks))
-        for done, pairs in enumerate(taken, 1):
-            found += pairs
-            if done % max(1, looks // 5) == 0:
-                print(f"{done} of {looks} looks at scenes", flush=True)
-    return found
+@dataclasses.dataclass(frozen=True)
+class Material:
+    """What batches are taken of."""
+
+    scenes: list[Scene]
+    """In order."""
+    pairs: list[Pair]
+    """That were given."""
 
 
 class ClipBatches(Batches):
-    """Pairs in an order of their own for every pass over them; left and right are exchanged at
-    random.
+    """Clips of scenes, each with a view, a grade and a compression that never come again, and among
+    them, a share, pairs that were given, in an order of their own for every pass over them. Left
+    and right are exchanged at random.
     """
 
-    def __init__(self, pairs: Sequence[Pair], config: Config, **kwargs: Any) -> None:
+    def __init__(self, material: Material, config: Config, **kwargs: Any) -> None:
         super().__init__(batch=config.batch, steps=config.steps, seed=config.seed, **kwargs)
-        self.pairs = pairs
+        self.pairs, self.scenes, self.config = material.pairs, material.scenes, config
+        self.families = families(self.scenes)
 
     def item(self, index: int, item: int) -> dict[str, np.ndarray]:
-        number = (self.epoch * self.steps + index) * self.batch + item
-        turn, place = divmod(number, len(self.pairs))
-        order = np.random.default_rng((self.seed, turn)).permutation(len(self.pairs))
-        pair = self.pairs[order[place]]
-        flip = slice(
-            None,
-            None,
-            -1 if generator((self.seed, number, 0, 0, 0), Part.VIEW).random() < 0.5 else 1,
-        )
+        key = (self.seed, self.epoch, index, item, 0)
+        rng = generator(key, Part.EXPOSURE)
+        flip = slice(None, None, -1 if rng.random() < 0.5 else 1)
+        if self.pairs and rng.random() >= self.config.clips.share:
+            number = (self.epoch * self.steps + index) * self.batch + item
+            turn, place = divmod(number, len(self.pairs))
+            order = np.random.default_rng((self.seed, turn)).permutation(len(self.pairs))
+            pair = self.pairs[order[place]]
+        else:
+            pair = of_key(self.scenes, self.families, self.config, key)
         return {"sdr": pair.sdr[:, :, flip], "hdr": pair.hdr[:, :, flip]}
 
 
@@ -141,7 +139,10 @@ class Trainee(task.Trainee):
         pictures = ops.shape(batch["sdr"])[0]
         terms = {}
         for name in self.weights_of_terms:
-            if name == "temporal":
+            if name == "bend":
+                of_frames = bend(parameters[:, : film_curves.SLOPES])
+                terms[name] = ops.mean(ops.reshape(of_frames, (pictures, 2)), axis=1)
+            elif name == "temporal":
                 shape = (-1, 2, *found.shape[1:])
                 terms[name] = temporal(ops.reshape(found, shape), ops.reshape(truth, shape))
             else:
@@ -170,8 +171,9 @@ def converted(network: keras.Model, sdr: np.ndarray, curves: bool) -> np.ndarray
 
 
 class HeldOut(keras.callbacks.Callback):
-    """After every few epochs PQ-PSNR and colour difference on held-out clips, beside those of the
-    formula that curves begin with, and a sheet: SDR, formula, result, truth.
+    """After every few epochs PU21-PSNR and colour difference on held-out clips, as is and
+    gain-aligned, beside those of the formula that curves begin with, and a sheet: SDR, formula,
+    result, truth.
     """
 
     def __init__(self, pairs: Sequence[Pair], watched: task.Watched, config: Config) -> None:
@@ -189,12 +191,8 @@ class HeldOut(keras.callbacks.Callback):
         curves = self.config.network == "curves"
         with self.watched.averaged():
             found = [converted(self.watched.network, f[None], curves)[0] for f in self.sdr]
-        figures = {
-            "pq_psnr": self._mean(pq_psnr, found),
-            "delta_e_itp": self._mean(delta_e, found),
-            "pq_psnr_of_formula": self._mean(pq_psnr, self.formula),
-            "delta_e_itp_of_formula": self._mean(delta_e, self.formula),
-        }
+        figures = self._figures(found)
+        figures |= {f"{name}_of_formula": v for name, v in self._figures(self.formula).items()}
         if logs is not None:
             logs.update({f"val_{name}": value for name, value in figures.items()})
         print("held out: " + "  ".join(f"{n} {v:.3f}" for n, v in figures.items()), flush=True)
@@ -207,8 +205,13 @@ class HeldOut(keras.callbacks.Callback):
         sheet.parent.mkdir(exist_ok=True)
         write_png(sheet, np.concatenate(cells))
 
-    def _mean(self, measure: Any, found: Sequence[np.ndarray]) -> float:
-        return float(np.mean([measure(f, t) for f, t in zip(found, self.truth, strict=True)]))
+    def _figures(self, found: Sequence[np.ndarray]) -> dict[str, float]:
+        aligned = [with_gain(f, gain(f, truth)) for f, truth in zip(found, self.truth, strict=True)]
+        return {
+            f"{name}{kind}": float(np.mean([measure(*p) for p in zip(of, self.truth, strict=True)]))
+            for name, measure in (("pu21_psnr", pu21), ("delta_e_itp", delta_e))
+            for kind, of in (("", found), ("_aligned", aligned))
+        }
 
 
 def looks(config: Config) -> tuple[Views, int]:
@@ -223,17 +226,17 @@ def network(config: Config) -> keras.Model:
     return film_unet.build(config.base_channels)
 
 
-def prepare(config: Config, scenes: Sequence[Scene], folder: Path, running: Running) -> list[Pair]:
-    """Clips of the scenes, and the pairs that were given."""
+def prepare(config: Config, scenes: Sequence[Scene], folder: Path, running: Running) -> Material:
+    """The scenes, and the pairs that were given."""
     if running.render:
-        raise ValueError("--render: clips of --task=film are taken once, by NumPy; leave it away")
-    found = gather(config, scenes, config.clips.looks, running.workers)
+        raise ValueError("--render: clips of --task=film are taken by NumPy; leave it away")
+    found: list[Pair] = []
     shape = config.size, config.columns
     if config.pairs:
         found += [Pair(*p) for p in folder_pairs(Path(config.pairs), "train", shape)]
     if config.videos:
         found += [Pair(*p) for p in video_pairs(Path(config.videos), shape)]
-    return found
+    return Material(in_order(scenes), found)
 
 
 def trainee(network: keras.Model, config: Config, material: Any = None) -> Trainee:
@@ -241,7 +244,7 @@ def trainee(network: keras.Model, config: Config, material: Any = None) -> Train
     return Trainee(network, config)
 
 
-def batches(config: Config, material: Sequence[Pair], place: task.Place) -> ClipBatches:
+def batches(config: Config, material: Material, place: task.Place) -> ClipBatches:
     """Of the pairs."""
     return ClipBatches(material, config, **vars(place))
 
@@ -250,8 +253,10 @@ def watch(
     config: Config, scenes: Sequence[Scene], watched: task.Watched
 ) -> list[keras.callbacks.Callback]:
     """Figures on clips of held-out scenes."""
-    count = max(1, watched.running.validation_crops // config.clips.of_each)
-    held = gather(config, scenes, count, watched.running.workers)
+    ordered = in_order(scenes)
+    groups = families(ordered)
+    keys = [(config.seed, 0, number, 0, 0) for number in range(watched.running.validation_crops)]
+    held = [of_key(ordered, groups, config, key) for key in keys]
     return [HeldOut(held, watched, config)]
 
 
