@@ -14,12 +14,11 @@ from training_code.camera import clips
 from training_code.camera.grades import Grade
 from training_code.evaluation.film_methods import of_weights
 from training_code.run import checkpoints, config as configs, fit
-from training_code.scenes.collection import Scene
 from training_code.tasks import film, film_settings, task
 
 COMMAND = ROOT / "training_code" / "hdrcnn_train.py"
 SMALL: dict[str, Any] = {"size": 64, "batch": 2, "epochs": 2, "steps": 2, "width": 4}
-CLIPS = film_settings.Clips(compressed=0.0)
+CLIPS = film_settings.Clips(looks=2, compressed=0.0)
 CONFIGS = {
     "curves": film_settings.Config(**SMALL, clips=CLIPS),
     "unet": film_settings.Config(**SMALL, clips=CLIPS, network="unet", base_channels=2),
@@ -128,47 +127,37 @@ def test_settings_that_cannot_be_are_refused():
         film_settings.Terms(ssim=0.0, l1=0.0, delta_e_itp=0.0, temporal=0.0)
 
 
-def test_clips_depend_on_their_key_alone_and_never_come_again():
-    rng = np.random.default_rng(3)
-    made = [
-        Scene(name, name, rng.uniform(0.1, 2.0, (96, 192, 3)).astype(np.float32))
-        for name in ("a", "b")
-    ]
-    config = dataclasses.replace(
-        CONFIGS["curves"], clips=film_settings.Clips(compressed=0.0, grades=("sigmoid", "mixed"))
-    )
-    material = film.Material(made, [])
+LOOK = np.random.default_rng(3).integers(20_000, 40_000, (3, 64, 96, 3)).astype(np.uint16)
 
-    def batch(index: int, epoch: int = 0, **kwargs: Any) -> dict[str, np.ndarray]:
-        return film.batches(config, material, task.Place(epoch=epoch, **kwargs)).batch_at(index)
 
-    one, same, other, later = batch(1), batch(0, first=1), batch(0), batch(1, epoch=1)
+def test_looks_come_again_and_their_grades_never():
+    chosen = film_settings.Clips(looks=1, compressed=0.0, grades=("sigmoid", "mixed"))
+    config = dataclasses.replace(CONFIGS["curves"], clips=chosen)
+    material = film.Material([LOOK], [])
+
+    def batch(index: int, **place: int) -> dict[str, np.ndarray]:
+        return film.batches(config, material, task.Place(**place)).batch_at(index)
+
+    one, same, others = batch(1), batch(0, first=1), [batch(0), batch(1, epoch=1)]
     assert one["sdr"].dtype == np.uint8
-    assert one["hdr"].dtype == np.uint16
+    assert np.isin(one["hdr"], LOOK[film.WARM :]).all()
     for name, values in one.items():
         np.testing.assert_array_equal(values, same[name])
-        assert not np.array_equal(values, other[name])
-        assert not np.array_equal(values, later[name])
+    assert not any(np.array_equal(one["sdr"], other["sdr"]) for other in others)
+    assert not np.array_equal(one["sdr"][0], one["sdr"][1])
 
 
 def test_pairs_that_were_given_are_taken_beside_clips_by_their_share():
-    scene = Scene(
-        "a", "a", np.random.default_rng(3).uniform(0.1, 2, (96, 192, 3)).astype(np.float32)
-    )
     given = [
-        film.Pair(np.full((2, 64, 96, 3), level, np.uint8), np.zeros((2, 64, 96, 3), np.uint16))
+        film.Pair(np.full((2, 64, 96, 3), level, np.uint8), LOOK[film.WARM :])
         for level in (1, 2, 3)
     ]
 
     def levels(share: float, pairs: list[film.Pair]) -> list[int]:
-        config = dataclasses.replace(
-            CONFIGS["curves"],
-            batch=6,
-            pairs="folder",
-            clips=film_settings.Clips(compressed=0.0, share=share),
-        )
-        taken = film.batches(config, film.Material([scene], pairs), task.Place()).batch_at(0)
-        return [int(p.max()) if not np.ptp(p) else 0 for p in taken["sdr"]]
+        chosen = film_settings.Clips(compressed=0.0, share=share)
+        config = dataclasses.replace(CONFIGS["curves"], batch=6, pairs="folder", clips=chosen)
+        taken = film.batches(config, film.Material([LOOK], pairs), task.Place()).batch_at(0)
+        return [0 if np.ptp(frames) else int(frames.max()) for frames in taken["sdr"]]
 
     assert sorted(levels(0.0, given)) == [1, 1, 2, 2, 3, 3]
     assert levels(1.0, given) == [0] * 6

@@ -1,11 +1,12 @@
 """Training from SDR film to HDR: curves on top of a formula, or the published U-Net.
 
-Clips are taken of scenes for every batch anew, two frames that follow each other of each, and pairs
-of pictures or films besides if they are given.
+Scenes are looked at once, before the training, some frames that follow each other of each, and
+graded to SDR for every batch anew; pairs of pictures or films are taken besides if they are given.
 """
 
 import dataclasses
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -18,7 +19,7 @@ from hdrcnn.models import film_curves as curves_network, film_unet
 from hdrcnn.models.metadata import FilmCurves, FilmUnet, Metadata
 from hdrcnn.predict import film_curves
 from hdrcnn.writers.display import write_png
-from training_code.camera import Key, Part, TooBlackError, clips, generator, grades
+from training_code.camera import Part, TooBlackError, clips, generator, grades
 from training_code.camera.batches import ATTEMPTS, Batches
 from training_code.camera.shots import families, in_order
 from training_code.evaluation.film_metrics import delta_e, gain, pu21, with_gain
@@ -27,13 +28,15 @@ from training_code.scenes.collection import Scene
 from training_code.scenes.views import Views
 from training_code.tasks import task
 from training_code.tasks.film_pairs import folder_pairs, video_pairs
-from training_code.tasks.film_settings import Config
+from training_code.tasks.film_settings import Clips, Config
 from training_code.tasks.settings import Running
 from training_code.tasks.task import Tensors
 
 WARM = 1
 """Frames before the two that are kept: an encoder's first one is better than the others."""
-EVERY = 3
+LIGHT = clips.light_of_words(np.arange(1 << 16, dtype=np.uint16))
+"""cd/m^2 by PQ codes."""
+EVERY = 4
 """Of the pixels in each direction, one that curves are trained on: there are few parameters."""
 SHOWN = 6
 """Held-out clips on a sheet."""
@@ -48,63 +51,82 @@ class Pair(NamedTuple):
     """[2, H, W, 3] uint16, PQ codes of BT.2020."""
 
 
-def of_key(
-    scenes: Sequence[Scene], groups: Sequence[Sequence[int]], config: Config, key: Key
-) -> Pair:
-    """A clip of a scene in a grade of its own; it depends on the key and the arguments alone.
+def look(
+    scenes: Sequence[Scene], groups: Sequence[Sequence[int]], config: Config, index: int
+) -> np.ndarray:
+    """One look at a scene, [WARM + 2, H, W, 3] uint16, PQ codes of BT.2020; it depends on the seed,
+    the index and the arguments alone.
 
     scenes: in order, groups: their families. Raises ValueError if all views are too black.
     """
     for attempt in range(ATTEMPTS):
-        rng = generator((*key[:4], attempt), Part.VIEW)
+        rng = generator((config.seed, index, 0, 0, attempt), Part.VIEW)
         group = groups[int(rng.integers(len(groups)))]
         scene = scenes[group[int(rng.integers(len(group)))]]
         take = clips.draw_take(rng, 2 + WARM)
         try:
             seen = clips.views(scene, take, config.size, config.columns)
-            light = clips.on_display(seen, take)
+            return clips.hdr_words(clips.on_display(seen, take))
         except TooBlackError:
             continue
-        grade = grades.draw_grade(config.clips.grades, rng)
-        crf = int(rng.integers(config.clips.crf[0], config.clips.crf[1] + 1))
-        kept = crf if rng.random() < config.clips.compressed else None
-        return Pair(clips.graded(light, grade, kept)[WARM:], clips.hdr_words(light[WARM:]))
     raise ValueError(f"{ATTEMPTS} views in a row are too black; remove scenes nearly black")
+
+
+def gather(config: Config, scenes: Sequence[Scene], looks: int, workers: int) -> list[np.ndarray]:
+    """Looks at scenes, the same whatever the number of workers."""
+    ordered = in_order(scenes)
+    groups = families(ordered)
+    found: list[np.ndarray] = []
+    with ThreadPoolExecutor(max(1, workers)) as pool:
+        for words in pool.map(lambda i: look(ordered, groups, config, i), range(looks)):
+            found.append(words)
+            if len(found) % max(1, looks // 5) == 0:
+                print(f"{len(found)} of {looks} looks at scenes", flush=True)
+    return found
+
+
+def graded(words: np.ndarray, chosen: Clips, rng: np.random.Generator) -> Pair:
+    """A look in a grade of its own, compressed or not."""
+    grade = grades.draw_grade(chosen.grades, rng)
+    crf = int(rng.integers(chosen.crf[0], chosen.crf[1] + 1))
+    kept = crf if rng.random() < chosen.compressed else None
+    return Pair(clips.graded(LIGHT[words], grade, kept)[WARM:], words[WARM:])
 
 
 @dataclasses.dataclass(frozen=True)
 class Material:
     """What batches are taken of."""
 
-    scenes: list[Scene]
-    """In order."""
+    looks: list[np.ndarray]
+    """[WARM + 2, H, W, 3] uint16 each."""
     pairs: list[Pair]
     """That were given."""
 
 
 class ClipBatches(Batches):
-    """Clips of scenes, each with a view, a grade and a compression that never come again, and among
-    them, a share, pairs that were given, in an order of their own for every pass over them. Left
-    and right are exchanged at random.
+    """Looks, each time with a grade and a compression that never come again, and among them, a
+    share, pairs that were given; both in an order of their own for every pass over them. Left and
+    right are exchanged at random.
     """
 
     def __init__(self, material: Material, config: Config, **kwargs: Any) -> None:
         super().__init__(batch=config.batch, steps=config.steps, seed=config.seed, **kwargs)
-        self.pairs, self.scenes, self.config = material.pairs, material.scenes, config
-        self.families = families(self.scenes)
+        self.material, self.chosen = material, config.clips
 
     def item(self, index: int, item: int) -> dict[str, np.ndarray]:
-        key = (self.seed, self.epoch, index, item, 0)
-        rng = generator(key, Part.EXPOSURE)
+        number = (self.epoch * self.steps + index) * self.batch + item
+        rng = generator((self.seed, self.epoch, index, item, 0), Part.VIEW)
         flip = slice(None, None, -1 if rng.random() < 0.5 else 1)
-        if self.pairs and rng.random() >= self.config.clips.share:
-            number = (self.epoch * self.steps + index) * self.batch + item
-            turn, place = divmod(number, len(self.pairs))
-            order = np.random.default_rng((self.seed, turn)).permutation(len(self.pairs))
-            pair = self.pairs[order[place]]
+        pairs, looks = self.material.pairs, self.material.looks
+        if pairs and rng.random() >= self.chosen.share:
+            pair = pairs[self._place(number, len(pairs))]
         else:
-            pair = of_key(self.scenes, self.families, self.config, key)
+            pair = graded(looks[self._place(number, len(looks))], self.chosen, rng)
         return {"sdr": pair.sdr[:, :, flip], "hdr": pair.hdr[:, :, flip]}
+
+    def _place(self, number: int, count: int) -> int:
+        turn, place = divmod(number, count)
+        return int(np.random.default_rng((self.seed, turn)).permutation(count)[place])
 
 
 def reduced(code: Any) -> Any:
@@ -227,7 +249,7 @@ def network(config: Config) -> keras.Model:
 
 
 def prepare(config: Config, scenes: Sequence[Scene], folder: Path, running: Running) -> Material:
-    """The scenes, and the pairs that were given."""
+    """Looks at the scenes, and the pairs that were given."""
     if running.render:
         raise ValueError("--render: clips of --task=film are taken by NumPy; leave it away")
     found: list[Pair] = []
@@ -236,7 +258,8 @@ def prepare(config: Config, scenes: Sequence[Scene], folder: Path, running: Runn
         found += [Pair(*p) for p in folder_pairs(Path(config.pairs), "train", shape)]
     if config.videos:
         found += [Pair(*p) for p in video_pairs(Path(config.videos), shape)]
-    return Material(in_order(scenes), found)
+    looks = config.clips.looks if config.clips.share else 0
+    return Material(gather(config, scenes, looks, running.workers), found)
 
 
 def trainee(network: keras.Model, config: Config, material: Any = None) -> Trainee:
@@ -253,10 +276,11 @@ def watch(
     config: Config, scenes: Sequence[Scene], watched: task.Watched
 ) -> list[keras.callbacks.Callback]:
     """Figures on clips of held-out scenes."""
-    ordered = in_order(scenes)
-    groups = families(ordered)
-    keys = [(config.seed, 0, number, 0, 0) for number in range(watched.running.validation_crops)]
-    held = [of_key(ordered, groups, config, key) for key in keys]
+    looks = gather(config, scenes, watched.running.validation_crops, watched.running.workers)
+    held = [
+        graded(words, config.clips, np.random.default_rng((config.seed, number)))
+        for number, words in enumerate(looks)
+    ]
     return [HeldOut(held, watched, config)]
 
 

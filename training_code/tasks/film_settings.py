@@ -44,6 +44,8 @@ class Terms:
 class Clips:
     """Clips that are taken of scenes."""
 
+    looks: int = 1200
+    """How many, taken once, before the training; each time a look comes it has another grade."""
     share: float = 1.0
     """Of the pictures of a batch, if pairs are given too; the others are such pairs. 0: none."""
     grades: tuple[str, ...] = GRADES
@@ -54,8 +56,8 @@ class Clips:
     """Share of the clips that are compressed."""
 
     def __post_init__(self) -> None:
-        if not 0.0 <= self.share <= 1.0:
-            raise ValueError("clips: share in 0..1 is needed")
+        if not 1 <= self.looks <= 100_000 or not 0.0 <= self.share <= 1.0:
+            raise ValueError("clips: looks in 1..100000 and share in 0..1 are needed")
         if not 0 <= self.crf[0] <= self.crf[1] <= 51 or not 0.0 <= self.compressed <= 1.0:
             raise ValueError("clips: crf, two rising numbers in 0..51, and compressed in 0..1")
 
