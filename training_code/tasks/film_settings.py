@@ -46,7 +46,7 @@ class Clips:
 
     looks: int = 1200
     """How many, taken once, before the training; each time a look comes it has another grade."""
-    share: float = 1.0
+    share: float = 0.5
     """Of the pictures of a batch, if pairs are given too; the others are such pairs. 0: none."""
     grades: tuple[str, ...] = GRADES
     """Of `camera.grades`, one named twice is drawn twice as often."""
