@@ -135,8 +135,8 @@ def test_looks_come_again_and_their_grades_never():
     config = dataclasses.replace(CONFIGS["curves"], clips=chosen)
     material = film.Material([LOOK], [])
 
-    def batch(index: int, **place: int) -> dict[str, np.ndarray]:
-        return film.batches(config, material, task.Place(**place)).batch_at(index)
+    def batch(index: int, epoch: int = 0, first: int = 0) -> dict[str, np.ndarray]:
+        return film.batches(config, material, task.Place(epoch, first)).batch_at(index)
 
     one, same, others = batch(1), batch(0, first=1), [batch(0), batch(1, epoch=1)]
     assert one["sdr"].dtype == np.uint8

@@ -6,7 +6,11 @@ from training_code.scenes.views import Views
 from training_code.tasks.settings import Schedule, check_chosen, setting
 
 NETWORKS = ("curves", "unet")
-GRADES = ("reinhard", "moebius", "bt2446a", "bt2446c", "camera")
+GRADES = (
+    *("reinhard", "moebius", "bt2446a", "bt2446c", "camera"),
+    *("mixed", "mixed"),
+    *("sigmoid", "sigmoid", "sigmoid", "sigmoid"),
+)
 """That are trained on; hable and srgb are left to judge by."""
 STRIDE = 32
 """Of the U-Net."""
