@@ -1,7 +1,8 @@
 """The network that says, for each frame of a film, how the formula from SDR to HDR is bent.
 
     a frame, reduced, [N, h, w, 3] float32, codes of Rec. 709 in [0, 1]
-      | shares of its codes: soft histograms of luma and of the largest channel, and chroma by luma
+      | shares of its codes: soft histograms of luma and of the largest and smallest channel; chroma
+      | and local contrast by luma
       | convolutions, their mean and maximum over the picture
       | two dense layers
     parameters [N, P] float32 in [-2, 2]
@@ -26,37 +27,56 @@ MOST = 2.0
 
 @keras.saving.register_keras_serializable("hdrcnn")
 class Shares(layers.Layer):
-    """Of frames [N, h, w, 3], codes in [0, 1], [N, 4 BINS]: which share of the pixels is up to as
-    bright, by luma and by the largest channel; the mean chroma of the pixels of each luma; and the
-    square roots of their shares.
+    """Of frames [N, h, w, 3], codes in [0, 1], [N, 6 BINS]: which share of the pixels is up to as
+    bright, by luma and by the largest and smallest channel; the mean chroma of the pixels of each
+    luma; how much codes change there from pixel to pixel; and the square roots of their shares.
+
+    In scenes contrast, a change of the logarithm of light, is about the same at all levels: how
+    much codes change at a level says how steep the grade's curve is there.
     """
 
     def call(self, frames: Any) -> Any:
-        flat = ops.reshape(frames, (ops.shape(frames)[0], -1, 3))
         red, green, blue = LUMA
-        luma = red * flat[..., 0] + green * flat[..., 1] + blue * flat[..., 2]
-        largest = ops.max(flat, axis=-1)
-        chroma = largest - ops.min(flat, axis=-1)
+        luma = red * frames[..., 0] + green * frames[..., 1] + blue * frames[..., 2]
+        largest, smallest = ops.max(frames, axis=-1), ops.min(frames, axis=-1)
+        padded = ops.pad(luma, [(0, 0), (0, 1), (0, 1)], mode="symmetric")
+        changes = ops.abs(padded[:, 1:, :-1] - luma) + ops.abs(padded[:, :-1, 1:] - luma)
         kernels = self._kernels(luma)
         shares = ops.mean(kernels, axis=1)
-        coloured = ops.mean(kernels * chroma[..., None], axis=1)
+        chroma, contrast = (
+            self._of_levels(kernels, values) / (shares + 1e-3)
+            for values in (largest - smallest, changes)
+        )
         parts = [
-            ops.cumsum(shares, axis=-1),
-            ops.cumsum(ops.mean(self._kernels(largest), axis=1), axis=-1),
-            coloured / (shares + 1e-3),
+            *(
+                ops.cumsum(s, axis=-1)
+                for s in (shares, self._shares(largest), self._shares(smallest))
+            ),
+            chroma,
+            # The contrast of the scene is a constant in it.
+            ops.log(100.0 * contrast + 0.1),
             ops.sqrt(shares + 1e-6),
         ]
         return ops.concatenate(parts, axis=-1)
 
     @staticmethod
+    def _of_levels(kernels: Any, values: Any) -> Any:
+        """[N, M, BINS], and [N, h, w] of M pixels, to [N, BINS]."""
+        return ops.mean(kernels * ops.reshape(values, (ops.shape(values)[0], -1, 1)), axis=1)
+
+    def _shares(self, values: Any) -> Any:
+        return ops.mean(self._kernels(values), axis=1)
+
+    @staticmethod
     def _kernels(values: Any) -> Any:
-        """[N, M] to [N, M, BINS]: triangles, whose sum is 1."""
+        """[N, h, w] to [N, h w, BINS]: triangles, whose sum is 1."""
+        flat = ops.reshape(values, (ops.shape(values)[0], -1, 1))
         levels = np.linspace(0.0, 1.0, BINS, dtype=np.float32)
-        apart = ops.abs(values[..., None] - levels) * float(BINS - 1)
+        apart = ops.abs(flat - levels) * float(BINS - 1)
         return ops.maximum(1.0 - apart, 0.0)
 
     def compute_output_spec(self, frames: Any) -> keras.KerasTensor:
-        return keras.KerasTensor((frames.shape[0], 4 * BINS), dtype="float32")
+        return keras.KerasTensor((frames.shape[0], 6 * BINS), dtype="float32")
 
 
 def build(parameters: int, width: int = 16) -> keras.Model:

@@ -83,3 +83,50 @@ def test_mixed_grades_lie_between_their_parts_and_are_made_of_those_of_the_train
 def test_an_unknown_grade_is_refused():
     with pytest.raises(ValueError, match="sepia"):
         grades.Grade("sepia")(np.ones((1, 3), np.float32))
+
+
+def test_a_tone_by_hand():
+    # Contrast 1, shoulder 1, white 3: (x / (x + 1)) (4 / 3), a toe of t: y^2 (1 + t) / (y + t).
+    tone = grades.Tone(contrast=1.0, shoulder=1.0, white=3.0, toe=0.5, gamma=2.0)
+    y = 0.5 * 4.0 / 3.0
+    linear = tone.linear(np.array([1.0, 3.0, 5.0]))
+    np.testing.assert_allclose(linear, [y * y * 1.5 / (y + 0.5), 1.0, 1.0], rtol=1e-5)
+    np.testing.assert_allclose(tone.codes(linear), np.sqrt(linear), rtol=1e-5)
+    warped = grades.Tone(gamma=1.0, warp=(0.4, 0.0)).codes(np.array([0.0, 0.5, 1.0]))
+    np.testing.assert_allclose(warped, [0.0, 0.5 + 0.4 / np.pi, 1.0], atol=1e-6)
+
+
+def test_drawn_tones_rise_and_place_grey_and_white():
+    rng = np.random.default_rng(5)
+    x = np.geomspace(1e-3, grades.RANGE, 200).astype(np.float32)
+    tones = [grades.draw_tone(rng) for _ in range(80)]
+    for tone in tones:
+        codes = tone.codes(tone.linear(x))
+        assert (np.diff(codes) >= -1e-6).all()
+        assert codes[-1] == pytest.approx(1.0, abs=1e-5) or tone.stops < 0
+        low, high = grades.GREY_CODES
+        grey, white = tone.codes(tone.linear(np.array([grades.GREY, 1.0], np.float32)))
+        assert low <= grey <= high
+        assert white >= grades.WHITE_CODE
+    assert {tone.basis for tone in tones} == set(grades.BASES)
+    assert len({tone.contrast for tone in tones}) == 80
+
+
+@pytest.mark.parametrize("basis", ["largest", "luminance"])
+def test_a_tone_of_all_channels_keeps_their_ratios(basis):
+    tone = grades.Tone(basis, contrast=1.1, shoulder=0.8, gamma=2.0)
+    x = np.array([[0.8, 0.3, 0.2]], np.float32)
+    linear = tone(x) ** 2
+    np.testing.assert_allclose(linear / linear[..., :1], x / x[..., :1], rtol=1e-4)
+    separate = grades.Tone("channels", contrast=1.1, shoulder=0.8, gamma=2.0)(x) ** 2
+    assert not np.allclose(separate / separate[..., :1], x / x[..., :1], rtol=0.05)
+
+
+def test_random_grades_come_near_those_left_out_and_do_not_hold_them():
+    light = np.repeat(np.geomspace(1.0, 900.0, 60, dtype=np.float32)[:, None], 3, axis=1)
+    rng = np.random.default_rng(1)
+    drawn = np.stack([grades.draw_grade(("sigmoid",), rng)(light) for _ in range(300)])
+    for name in ("hable", "srgb"):
+        apart = np.sqrt(np.mean(np.square(drawn - grades.Grade(name)(light)), axis=(1, 2)))
+        assert 0.002 < apart.min() < 0.05
+        assert np.median(apart) > 0.05

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from keras import ops
 
+from hdrcnn.colour.pq import pq_signal
 from training_code.evaluation import film_metrics as metrics
 from training_code.evaluation.metrics import ssim
 from training_code.losses import film
@@ -57,3 +58,23 @@ def test_slopes_are_finite_at_black_and_beyond_white(name):
         tape.watch(found)
         loss = ops.mean(film.TERMS[name](found, np.zeros_like(extreme)))
     assert np.isfinite(np.asarray(tape.gradient(loss, found))).all()
+
+
+def test_aligned_is_blind_to_one_gain_and_sees_shape():
+    light = np.geomspace(0.5, 200.0, 2 * 16 * 16 * 3).reshape(2, 16, 16, 3)
+    truth = pq_signal(light).astype(np.float32)
+    brighter = pq_signal(light * np.array([4.0, 0.3]).reshape(2, 1, 1, 1)).astype(np.float32)
+    steeper = pq_signal(light**1.2).astype(np.float32)
+    assert (np.asarray(film.aligned(brighter, truth)) < 2e-3).all()
+    assert (np.asarray(film.aligned(steeper, truth)) > 1e-2).all()
+    one, two = (metrics.with_gain(f[0], metrics.gain(f[0], truth[0])) for f in (steeper, brighter))
+    assert metrics.delta_e(one, truth[0]) > 10 * metrics.delta_e(two, truth[0])
+
+
+def test_rmse_is_the_root_of_mse():
+    np.testing.assert_allclose(film.rmse(FOUND, TRUTH) ** 2, film.mse(FOUND, TRUTH), atol=2e-8)
+
+
+def test_bend_is_least_for_equal_slopes():
+    slopes = np.array([[0.5] * 4, [0.0, 0.2, 0.0, 0.2]], np.float32)
+    np.testing.assert_allclose(np.asarray(film.bend(slopes)), [0.0, 0.04], atol=1e-7)

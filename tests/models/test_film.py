@@ -34,10 +34,40 @@ def test_curves_start_at_the_formula_and_stay_within_their_limits():
     assert np.abs(np.asarray(network(frames))).max() <= film_curves.MOST
 
 
+BINS = film_curves.BINS
+
+
+def shares(frames: np.ndarray) -> np.ndarray:
+    """[6, BINS] of one frame."""
+    return np.asarray(film_curves.Shares()(frames[None].astype(np.float32))).reshape(6, BINS)
+
+
 def test_shares_add_up_and_do_not_depend_on_places():
-    frames = RNG.random((1, 16, 24, 3), np.float32)
-    shares = np.asarray(film_curves.Shares()(frames))
-    bins = film_curves.BINS
-    np.testing.assert_allclose(shares[0, [bins - 1, 2 * bins - 1]], 1.0, atol=1e-5)
-    turned = np.asarray(film_curves.Shares()(frames[:, ::-1, ::-1]))
-    np.testing.assert_allclose(turned, shares, atol=1e-5)
+    frame = RNG.random((16, 24, 3))
+    found = shares(frame)
+    np.testing.assert_allclose(found[:3, -1], 1.0, atol=1e-5)
+    for channel, of in ((1, frame.max(axis=-1)), (2, frame.min(axis=-1))):
+        # Half of a pixel at a level is counted there.
+        expected = np.clip(
+            (np.linspace(0.0, 1.0, BINS)[:, None] - of.ravel()) * (BINS - 1) + 1, 0, 1
+        )
+        np.testing.assert_allclose(found[channel], expected.mean(axis=1), atol=1e-5)
+    turned = shares(frame[::-1, ::-1])
+    np.testing.assert_allclose(np.delete(turned, 4, axis=0), np.delete(found, 4, axis=0), atol=1e-5)
+
+
+def test_contrast_by_level_says_how_steep_a_curve_is():
+    # Steps of equal ratios of light: a curve of exponent 1/2 halves what light itself changes by.
+    stops = np.repeat(np.linspace(-5.0, 0.0, 200)[:, None, None], 3, axis=2) * np.ones((1, 40, 1))
+    light = 2.0 ** (stops + 0.1 * RNG.standard_normal((200, 40, 1)) - 0.4)
+    straight, root = shares(np.clip(light, 0, 1))[4], shares(np.sqrt(np.clip(light, 0, 1)))[4]
+    levels = np.linspace(0.0, 1.0, BINS)
+    inner = (levels > 0.35) & (levels < 0.7)
+    ratio = np.exp(straight - root)[inner]
+    assert (ratio > 1.6).all()
+    assert (ratio < 2.4).all()
+
+
+def test_a_frame_of_one_row_or_one_pixel_has_shares():
+    for shape in ((1, 24, 3), (1, 1, 3)):
+        assert np.isfinite(shares(RNG.random(shape))).all()

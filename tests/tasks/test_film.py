@@ -14,7 +14,7 @@ from training_code.camera import clips
 from training_code.camera.grades import Grade
 from training_code.evaluation.film_methods import of_weights
 from training_code.run import config as configs
-from training_code.tasks import film_settings
+from training_code.tasks import film, film_settings, task
 
 COMMAND = ROOT / "training_code" / "hdrcnn_train.py"
 SMALL: dict[str, Any] = {"size": 64, "batch": 2, "epochs": 2, "steps": 2, "width": 4}
@@ -81,8 +81,51 @@ def test_from_scenes_to_a_file_that_converts_and_is_measured(
 
 
 def test_settings_that_cannot_be_are_refused():
-    for wrong in ({"network": "gan"}, {"size": 100}, {"clips": film_settings.Clips(looks=0)}):
-        with pytest.raises(ValueError, match=next(iter(wrong))):
+    for wrong in (
+        {"network": "gan"},
+        {"size": 100},
+        {"clips": film_settings.Clips(share=0.0)},
+        {"network": "unet", "terms": film_settings.Terms(bend=1.0)},
+    ):
+        with pytest.raises(ValueError, match=list(wrong)[-1]):
             dataclasses.replace(CONFIGS["curves"], **wrong)
     with pytest.raises(ValueError, match="terms"):
-        film_settings.Terms(0.0, 0.0, 0.0, 0.0, 0.0)
+        film_settings.Terms(ssim=0.0, l1=0.0, delta_e_itp=0.0, temporal=0.0)
+
+
+LOOK = np.random.default_rng(3).integers(20_000, 40_000, (3, 64, 96, 3)).astype(np.uint16)
+
+
+def test_looks_come_again_and_their_grades_never():
+    chosen = film_settings.Clips(looks=1, compressed=0.0, grades=("sigmoid", "mixed"))
+    config = dataclasses.replace(CONFIGS["curves"], clips=chosen)
+    material = film.Material([LOOK], [])
+
+    def batch(index: int, epoch: int = 0, first: int = 0) -> dict[str, np.ndarray]:
+        return film.batches(config, material, task.Place(epoch, first)).batch_at(index)
+
+    one, same, others = batch(1), batch(0, first=1), [batch(0), batch(1, epoch=1)]
+    assert one["sdr"].dtype == np.uint8
+    assert np.isin(one["hdr"], LOOK[film.WARM :]).all()
+    for name, values in one.items():
+        np.testing.assert_array_equal(values, same[name])
+    assert not any(np.array_equal(one["sdr"], other["sdr"]) for other in others)
+    assert not np.array_equal(one["sdr"][0], one["sdr"][1])
+
+
+def test_pairs_that_were_given_are_taken_beside_clips_by_their_share():
+    given = [
+        film.Pair(np.full((2, 64, 96, 3), level, np.uint8), LOOK[film.WARM :])
+        for level in (1, 2, 3)
+    ]
+
+    def levels(share: float, pairs: list[film.Pair]) -> list[int]:
+        chosen = film_settings.Clips(compressed=0.0, share=share)
+        config = dataclasses.replace(CONFIGS["curves"], batch=6, pairs="folder", clips=chosen)
+        taken = film.batches(config, film.Material([LOOK], pairs), task.Place()).batch_at(0)
+        return [0 if np.ptp(frames) else int(frames.max()) for frames in taken["sdr"]]
+
+    assert sorted(levels(0.0, given)) == [1, 1, 2, 2, 3, 3]
+    assert levels(1.0, given) == [0] * 6
+    assert levels(0.5, []) == [0] * 6
+    assert 0 in levels(0.5, given)

@@ -6,6 +6,8 @@
     camera                     a camera's curve and clipping, Eilertsen et al. 2017, Eq. 7
     srgb                       a camera that clips without a shoulder, sRGB
     mixed                      a mean of two of `PARTS`, with an exposure and a contrast of its own
+    sigmoid                    a curve of no name: toe, shoulder, white point, contrast, encoding
+                               are random (`Tone`)
 
 J. Hable, "Uncharted 2: HDR lighting", GDC 2010; E. Reinhard et al., "Photographic tone reproduction
 for digital images", SIGGRAPH 2002.
@@ -18,7 +20,7 @@ import numpy as np
 
 from hdrcnn.colour.bt2446 import PEAK, a_to_sdr, c_to_sdr
 from hdrcnn.colour.pq import REC709_TO_REC2020
-from hdrcnn.colour.sdr import sdr_codes
+from hdrcnn.colour.sdr import GAMMA, sdr_codes
 from hdrcnn.colour.transfer import camera_curve, srgb_encode
 
 WHITE = 203.0
@@ -26,9 +28,15 @@ WHITE = 203.0
 RANGE = PEAK / WHITE
 """The largest x."""
 REC2020_TO_REC709 = np.linalg.inv(REC709_TO_REC2020)
-NAMES = ("reinhard", "hable", "moebius", "bt2446a", "bt2446c", "camera", "srgb", "mixed")
+NAMES = ("reinhard", "hable", "moebius", "bt2446a", "bt2446c", "camera", "srgb", "mixed", "sigmoid")
 PARTS = ("reinhard", "moebius", "bt2446a", "bt2446c", "camera")
 """Of mixed grades."""
+BASES = ("channels", "largest", "luminance")
+LUMINANCE = (0.2126, 0.7152, 0.0722)
+"""Of linear Rec. 709."""
+GREY = 0.18
+GREY_CODES = (0.28, 0.66)
+WHITE_CODE = 0.6
 
 
 def hable(x: np.ndarray, peak: float = RANGE) -> np.ndarray:
@@ -69,6 +77,78 @@ def on_largest(curve: Callable[[np.ndarray], np.ndarray], light: np.ndarray) -> 
 
 
 @dataclasses.dataclass(frozen=True)
+class Tone:
+    """A sigmoid of log light, and codes of it."""
+
+    basis: str = "channels"
+    """What the sigmoid is of, one of `BASES`; but with channels, their ratios stay."""
+    stops: float = 0.0
+    """Exposure."""
+    contrast: float = 1.0
+    """Exponent of light within the sigmoid."""
+    shoulder: float = 1.0
+    """x at half the height of the sigmoid: above it light is more and more held together."""
+    white: float = RANGE
+    """x that becomes SDR white; what is above clips."""
+    toe: float = 0.0
+    """Linear SDR below which shadows are crushed."""
+    gamma: float = GAMMA
+    """Of the encoding."""
+    warp: tuple[float, float] = (0.0, 0.0)
+    """Of the codes: amplitudes of half a wave and of a whole one, together below 1."""
+
+    def linear(self, x: np.ndarray) -> np.ndarray:
+        """x over reference white, any shape, to linear SDR in [0, 1]; `white` to 1."""
+
+        def bent(v: np.ndarray) -> np.ndarray:
+            power = v**self.contrast
+            return np.asarray(power / (power + self.shoulder**self.contrast))
+
+        exposed = np.clip(x * np.float32(2.0**self.stops), 1e-6, self.white)
+        y = bent(exposed) / bent(np.asarray(self.white, np.float32))
+        return np.asarray(y * y / (y + self.toe) * (1.0 + self.toe), x.dtype)
+
+    def codes(self, linear: np.ndarray) -> np.ndarray:
+        """Linear SDR to codes in [0, 1]; rises everywhere."""
+        code = np.clip(linear, 0.0, 1.0) ** np.float32(1.0 / self.gamma)
+        half, whole = self.warp
+        bent = half / np.pi * np.sin(np.pi * code) + whole / (2.0 * np.pi) * np.sin(
+            2.0 * np.pi * code
+        )
+        return np.asarray(code + bent, np.float32)
+
+    def __call__(self, x: np.ndarray) -> np.ndarray:
+        """Linear Rec. 709 [..., 3], 1.0 = reference white, to codes."""
+        if self.basis == "channels":
+            return self.codes(self.linear(x))
+        luminance = x @ np.array(LUMINANCE, x.dtype)
+        key = luminance if self.basis == "luminance" else x.max(axis=-1)
+        key = np.maximum(key, np.float32(1e-6))[..., None]
+        return self.codes(x * (self.linear(key) / key))
+
+
+def draw_tone(rng: np.random.Generator) -> Tone:
+    """One that a film could have: `GREY` and diffuse white come to codes within `GREY_CODES` and
+    above `WHITE_CODE`; others are drawn again.
+    """
+    while True:
+        tone = Tone(
+            str(rng.choice(BASES)),
+            stops=float(rng.normal(0.0, 0.7)),
+            contrast=float(np.exp(rng.normal(0.05, 0.15))),
+            shoulder=float(np.exp(rng.uniform(np.log(0.3), np.log(6.0)))),
+            white=float(np.exp(rng.uniform(np.log(0.6), np.log(RANGE)))),
+            toe=float(np.exp(rng.uniform(np.log(0.002), np.log(0.06))) * (rng.random() < 0.6)),
+            gamma=float(rng.uniform(1.9, 2.6)),
+            warp=(float(np.clip(rng.normal(0.0, 0.2), -0.5, 0.5)),
+                  float(np.clip(rng.normal(0.0, 0.15), -0.4, 0.4))),
+        )  # fmt: skip
+        grey, white = tone.codes(tone.linear(np.array([GREY, 1.0], np.float32)))
+        if GREY_CODES[0] <= grey <= GREY_CODES[1] and white >= WHITE_CODE:
+            return tone
+
+
+@dataclasses.dataclass(frozen=True)
 class Grade:
     """Every number that a grade depends on."""
 
@@ -91,12 +171,14 @@ class Grade:
     """Of mixed, by which its codes are brighter before they clip."""
     contrast: float = 1.0
     """Of mixed, the exponent of its codes."""
+    tone: Tone = Tone()
+    """Of sigmoid."""
 
     def __call__(self, light: np.ndarray) -> np.ndarray:
         """Light [..., 3], cd/m^2 of BT.2020, to codes [..., 3] in [0, 1] of Rec. 709."""
         codes = self._codes(np.asarray(light, np.float32))
         if self.saturation != 1.0:
-            luma = codes @ np.array([0.2126, 0.7152, 0.0722], codes.dtype)
+            luma = codes @ np.array(LUMINANCE, codes.dtype)
             codes = luma[..., None] + np.float32(self.saturation) * (codes - luma[..., None])
         return np.asarray(np.clip(codes, 0.0, 1.0), np.float32)
 
@@ -114,6 +196,8 @@ class Grade:
             return sdr_codes(_to_rec709(a_to_sdr(light)))
         if self.name == "bt2446c":
             return sdr_codes(_to_rec709(c_to_sdr(light, self.crosstalk)))
+        if self.name == "sigmoid":
+            return self.tone(_to_rec709(x))
         exposed = np.clip(_to_rec709(x) * np.float32(2.0**self.stops), 0.0, 1.0)
         if self.name == "camera":
             return np.asarray(camera_curve(exposed, self.n, self.s))
@@ -136,6 +220,8 @@ def draw_grade(names: tuple[str, ...], rng: np.random.Generator) -> Grade:
         stops=float(rng.normal(-0.3, 0.4)),
         saturation=float(np.exp(rng.normal(0.0, 0.06))),
     )
+    if grade.name == "sigmoid":
+        return dataclasses.replace(grade, tone=draw_tone(rng))
     if grade.name != "mixed":
         return grade
     one, two = rng.choice(len(PARTS), 2, replace=False)

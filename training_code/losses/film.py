@@ -12,8 +12,11 @@ from typing import Any
 from keras import ops
 
 from hdrcnn.colour.ictcp import LMS_TO_ICTCP, REC2020_TO_LMS, applied
-from hdrcnn.colour.pq import pq_light, pq_signal
+from hdrcnn.colour.pq import PEAK_LUMINANCE, pq_light, pq_signal
 from training_code.losses.fusion import ssim_parts
+
+DARK = 0.05
+"""PQ code below which samples are left out of an alignment."""
 
 
 def _mean(values: Any) -> Any:
@@ -50,11 +53,30 @@ def delta_e_itp(found: Any, truth: Any) -> Any:
     return _mean(ops.sqrt(total + 1e-8))
 
 
+def rmse(found: Any, truth: Any) -> Any:
+    """Root of the mean squared difference, [N]."""
+    return ops.sqrt(mse(found, truth) + 1e-8)
+
+
+def aligned(found: Any, truth: Any) -> Any:
+    """L1 and colour difference after the light of each frame was multiplied by one number, so that
+    the mean logarithm of samples that are not dark in both is that of the truth, [N].
+    """
+    lit = ops.cast((found > DARK) & (truth > DARK), found.dtype)
+    first, second = (pq_light(ops.clip(v, 1e-4, 1.0), ops) for v in (found, truth))
+    stops = _mean(lit * (ops.log(second) - ops.log(first))) / (_mean(lit) + 1e-6)
+    factor = ops.reshape(ops.exp(stops), (-1, *[1] * (len(found.shape) - 1)))
+    moved = pq_signal(ops.clip(factor * first, 0.0, PEAK_LUMINANCE), ops)
+    return l1(moved, truth) + delta_e_itp(moved, truth)
+
+
 TERMS: dict[str, Callable[[Any, Any], Any]] = {
     "ssim": ssim_loss,
     "mse": mse,
     "l1": l1,
     "delta_e_itp": delta_e_itp,
+    "aligned": aligned,
+    "rmse": rmse,
 }
 """By name: what was found and the truth to [N]."""
 
@@ -65,3 +87,10 @@ def temporal(found: Any, truth: Any) -> Any:
     """
     changes = found[:, 1:] - found[:, :-1]
     return _mean(ops.abs(changes - (truth[:, 1:] - truth[:, :-1])))
+
+
+def bend(slopes: Any) -> Any:
+    """How much the slopes of curves differ from the next, [N]: exponents [N, SLOPES], the mean
+    square of their differences.
+    """
+    return ops.mean(ops.square(slopes[:, 1:] - slopes[:, :-1]), axis=-1)

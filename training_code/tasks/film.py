@@ -1,9 +1,10 @@
 """Training from SDR film to HDR: curves on top of a formula, or the published U-Net.
 
-Clips are taken of scenes once, before the training, two frames that follow each other of each, and
-pairs of pictures or films besides if they are given.
+Scenes are looked at once, before the training, some frames that follow each other of each, and
+graded to SDR for every batch anew; pairs of pictures or films are taken besides if they are given.
 """
 
+import dataclasses
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -21,19 +22,21 @@ from hdrcnn.writers.display import write_png
 from training_code.camera import Part, TooBlackError, clips, generator, grades
 from training_code.camera.batches import ATTEMPTS, Batches
 from training_code.camera.shots import families, in_order
-from training_code.evaluation.film_metrics import delta_e, pq_psnr
-from training_code.losses.film import TERMS, temporal
+from training_code.evaluation.film_metrics import delta_e, gain, pu21, with_gain
+from training_code.losses.film import TERMS, bend, temporal
 from training_code.scenes.collection import Scene
 from training_code.scenes.views import Views
 from training_code.tasks import task
 from training_code.tasks.film_pairs import folder_pairs, video_pairs
-from training_code.tasks.film_settings import Config
+from training_code.tasks.film_settings import Clips, Config
 from training_code.tasks.settings import Running
 from training_code.tasks.task import Tensors
 
 WARM = 1
 """Frames before the two that are kept: an encoder's first one is better than the others."""
-EVERY = 2
+LIGHT = clips.light_of_words(np.arange(1 << 16, dtype=np.uint16))
+"""cd/m^2 by PQ codes."""
+EVERY = 4
 """Of the pixels in each direction, one that curves are trained on: there are few parameters."""
 SHOWN = 6
 """Held-out clips on a sheet."""
@@ -48,10 +51,14 @@ class Pair(NamedTuple):
     """[2, H, W, 3] uint16, PQ codes of BT.2020."""
 
 
-def of_look(
+def look(
     scenes: Sequence[Scene], groups: Sequence[Sequence[int]], config: Config, index: int
-) -> list[Pair]:
-    """One look at a scene in several grades. Raises ValueError if all are too black."""
+) -> np.ndarray:
+    """One look at a scene, [WARM + 2, H, W, 3] uint16, PQ codes of BT.2020; it depends on the seed,
+    the index and the arguments alone.
+
+    scenes: in order, groups: their families. Raises ValueError if all views are too black.
+    """
     for attempt in range(ATTEMPTS):
         rng = generator((config.seed, index, 0, 0, attempt), Part.VIEW)
         group = groups[int(rng.integers(len(groups)))]
@@ -59,54 +66,67 @@ def of_look(
         take = clips.draw_take(rng, 2 + WARM)
         try:
             seen = clips.views(scene, take, config.size, config.columns)
-            light = clips.on_display(seen, take)
+            return clips.hdr_words(clips.on_display(seen, take))
         except TooBlackError:
             continue
-        words = clips.hdr_words(light)[WARM:]
-        pairs = []
-        for _ in range(config.clips.of_each):
-            grade = grades.draw_grade(config.clips.grades, rng)
-            crf = int(rng.integers(config.clips.crf[0], config.clips.crf[1] + 1))
-            kept = crf if rng.random() < config.clips.compressed else None
-            pairs.append(Pair(clips.graded(light, grade, kept)[WARM:], words))
-        return pairs
     raise ValueError(f"{ATTEMPTS} views in a row are too black; remove scenes nearly black")
 
 
-def gather(config: Config, scenes: Sequence[Scene], looks: int, workers: int) -> list[Pair]:
-    """Clips of scenes, the same whatever the number of workers."""
+def gather(config: Config, scenes: Sequence[Scene], looks: int, workers: int) -> list[np.ndarray]:
+    """Looks at scenes, the same whatever the number of workers."""
     ordered = in_order(scenes)
     groups = families(ordered)
-    found: list[Pair] = []
+    found: list[np.ndarray] = []
     with ThreadPoolExecutor(max(1, workers)) as pool:
-        taken = pool.map(lambda i: of_look(ordered, groups, config, i), range(looks))
-        for done, pairs in enumerate(taken, 1):
-            found += pairs
-            if done % max(1, looks // 5) == 0:
-                print(f"{done} of {looks} looks at scenes", flush=True)
+        for words in pool.map(lambda i: look(ordered, groups, config, i), range(looks)):
+            found.append(words)
+            if len(found) % max(1, looks // 5) == 0:
+                print(f"{len(found)} of {looks} looks at scenes", flush=True)
     return found
 
 
+def graded(words: np.ndarray, chosen: Clips, rng: np.random.Generator) -> Pair:
+    """A look in a grade of its own, compressed or not."""
+    grade = grades.draw_grade(chosen.grades, rng)
+    crf = int(rng.integers(chosen.crf[0], chosen.crf[1] + 1))
+    kept = crf if rng.random() < chosen.compressed else None
+    return Pair(clips.graded(LIGHT[words], grade, kept)[WARM:], words[WARM:])
+
+
+@dataclasses.dataclass(frozen=True)
+class Material:
+    """What batches are taken of."""
+
+    looks: list[np.ndarray]
+    """[WARM + 2, H, W, 3] uint16 each."""
+    pairs: list[Pair]
+    """That were given."""
+
+
 class ClipBatches(Batches):
-    """Pairs in an order of their own for every pass over them; left and right are exchanged at
-    random.
+    """Looks, each time with a grade and a compression that never come again, and among them, a
+    share, pairs that were given; both in an order of their own for every pass over them. Left and
+    right are exchanged at random.
     """
 
-    def __init__(self, pairs: Sequence[Pair], config: Config, **kwargs: Any) -> None:
+    def __init__(self, material: Material, config: Config, **kwargs: Any) -> None:
         super().__init__(batch=config.batch, steps=config.steps, seed=config.seed, **kwargs)
-        self.pairs = pairs
+        self.material, self.chosen = material, config.clips
 
     def item(self, index: int, item: int) -> dict[str, np.ndarray]:
         number = (self.epoch * self.steps + index) * self.batch + item
-        turn, place = divmod(number, len(self.pairs))
-        order = np.random.default_rng((self.seed, turn)).permutation(len(self.pairs))
-        pair = self.pairs[order[place]]
-        flip = slice(
-            None,
-            None,
-            -1 if generator((self.seed, number, 0, 0, 0), Part.VIEW).random() < 0.5 else 1,
-        )
+        rng = generator((self.seed, self.epoch, index, item, 0), Part.VIEW)
+        flip = slice(None, None, -1 if rng.random() < 0.5 else 1)
+        pairs, looks = self.material.pairs, self.material.looks
+        if pairs and rng.random() >= self.chosen.share:
+            pair = pairs[self._place(number, len(pairs))]
+        else:
+            pair = graded(looks[self._place(number, len(looks))], self.chosen, rng)
         return {"sdr": pair.sdr[:, :, flip], "hdr": pair.hdr[:, :, flip]}
+
+    def _place(self, number: int, count: int) -> int:
+        turn, place = divmod(number, count)
+        return int(np.random.default_rng((self.seed, turn)).permutation(count)[place])
 
 
 def reduced(code: Any) -> Any:
@@ -141,7 +161,10 @@ class Trainee(task.Trainee):
         pictures = ops.shape(batch["sdr"])[0]
         terms = {}
         for name in self.weights_of_terms:
-            if name == "temporal":
+            if name == "bend":
+                of_frames = bend(parameters[:, : film_curves.SLOPES])
+                terms[name] = ops.mean(ops.reshape(of_frames, (pictures, 2)), axis=1)
+            elif name == "temporal":
                 shape = (-1, 2, *found.shape[1:])
                 terms[name] = temporal(ops.reshape(found, shape), ops.reshape(truth, shape))
             else:
@@ -170,8 +193,9 @@ def converted(network: keras.Model, sdr: np.ndarray, curves: bool) -> np.ndarray
 
 
 class HeldOut(keras.callbacks.Callback):
-    """After every few epochs PQ-PSNR and colour difference on held-out clips, beside those of the
-    formula that curves begin with, and a sheet: SDR, formula, result, truth.
+    """After every few epochs PU21-PSNR and colour difference on held-out clips, as is and
+    gain-aligned, beside those of the formula that curves begin with, and a sheet: SDR, formula,
+    result, truth.
     """
 
     def __init__(self, pairs: Sequence[Pair], watched: task.Watched, config: Config) -> None:
@@ -189,12 +213,8 @@ class HeldOut(keras.callbacks.Callback):
         curves = self.config.network == "curves"
         with self.watched.averaged():
             found = [converted(self.watched.network, f[None], curves)[0] for f in self.sdr]
-        figures = {
-            "pq_psnr": self._mean(pq_psnr, found),
-            "delta_e_itp": self._mean(delta_e, found),
-            "pq_psnr_of_formula": self._mean(pq_psnr, self.formula),
-            "delta_e_itp_of_formula": self._mean(delta_e, self.formula),
-        }
+        figures = self._figures(found)
+        figures |= {f"{name}_of_formula": v for name, v in self._figures(self.formula).items()}
         if logs is not None:
             logs.update({f"val_{name}": value for name, value in figures.items()})
         print("held out: " + "  ".join(f"{n} {v:.3f}" for n, v in figures.items()), flush=True)
@@ -207,8 +227,13 @@ class HeldOut(keras.callbacks.Callback):
         sheet.parent.mkdir(exist_ok=True)
         write_png(sheet, np.concatenate(cells))
 
-    def _mean(self, measure: Any, found: Sequence[np.ndarray]) -> float:
-        return float(np.mean([measure(f, t) for f, t in zip(found, self.truth, strict=True)]))
+    def _figures(self, found: Sequence[np.ndarray]) -> dict[str, float]:
+        aligned = [with_gain(f, gain(f, truth)) for f, truth in zip(found, self.truth, strict=True)]
+        return {
+            f"{name}{kind}": float(np.mean([measure(*p) for p in zip(of, self.truth, strict=True)]))
+            for name, measure in (("pu21_psnr", pu21), ("delta_e_itp", delta_e))
+            for kind, of in (("", found), ("_aligned", aligned))
+        }
 
 
 def looks(config: Config) -> tuple[Views, int]:
@@ -223,17 +248,18 @@ def network(config: Config) -> keras.Model:
     return film_unet.build(config.base_channels)
 
 
-def prepare(config: Config, scenes: Sequence[Scene], folder: Path, running: Running) -> list[Pair]:
-    """Clips of the scenes, and the pairs that were given."""
+def prepare(config: Config, scenes: Sequence[Scene], folder: Path, running: Running) -> Material:
+    """Looks at the scenes, and the pairs that were given."""
     if running.render:
-        raise ValueError("--render: clips of --task=film are taken once, by NumPy; leave it away")
-    found = gather(config, scenes, config.clips.looks, running.workers)
+        raise ValueError("--render: clips of --task=film are taken by NumPy; leave it away")
+    found: list[Pair] = []
     shape = config.size, config.columns
     if config.pairs:
         found += [Pair(*p) for p in folder_pairs(Path(config.pairs), "train", shape)]
     if config.videos:
         found += [Pair(*p) for p in video_pairs(Path(config.videos), shape)]
-    return found
+    looks = config.clips.looks if config.clips.share else 0
+    return Material(gather(config, scenes, looks, running.workers), found)
 
 
 def trainee(network: keras.Model, config: Config, material: Any = None) -> Trainee:
@@ -241,7 +267,7 @@ def trainee(network: keras.Model, config: Config, material: Any = None) -> Train
     return Trainee(network, config)
 
 
-def batches(config: Config, material: Sequence[Pair], place: task.Place) -> ClipBatches:
+def batches(config: Config, material: Material, place: task.Place) -> ClipBatches:
     """Of the pairs."""
     return ClipBatches(material, config, **vars(place))
 
@@ -250,8 +276,11 @@ def watch(
     config: Config, scenes: Sequence[Scene], watched: task.Watched
 ) -> list[keras.callbacks.Callback]:
     """Figures on clips of held-out scenes."""
-    count = max(1, watched.running.validation_crops // config.clips.of_each)
-    held = gather(config, scenes, count, watched.running.workers)
+    looks = gather(config, scenes, watched.running.validation_crops, watched.running.workers)
+    held = [
+        graded(words, config.clips, np.random.default_rng((config.seed, number)))
+        for number, words in enumerate(looks)
+    ]
     return [HeldOut(held, watched, config)]
 
 

@@ -6,7 +6,11 @@ from training_code.scenes.views import Views
 from training_code.tasks.settings import Schedule, check_chosen, setting
 
 NETWORKS = ("curves", "unet")
-GRADES = ("reinhard", "moebius", "bt2446a", "bt2446c", "camera")
+GRADES = (
+    *("reinhard", "moebius", "bt2446a", "bt2446c", "camera"),
+    *("mixed", "mixed"),
+    *("sigmoid", "sigmoid", "sigmoid", "sigmoid"),
+)
 """That are trained on; hable and srgb are left to judge by."""
 STRIDE = 32
 """Of the U-Net."""
@@ -21,6 +25,12 @@ class Terms:
     l1: float = 1.0
     delta_e_itp: float = 1.0
     """Of the colour difference over 720."""
+    aligned: float = 0.0
+    """Of L1 and colour difference after one gain for the frame."""
+    rmse: float = 0.0
+    """Of the root of the mean squared difference."""
+    bend: float = 0.0
+    """Of curves: how much neighbouring slopes differ."""
     temporal: float = 0.5
     """Of the changes from frame to frame."""
 
@@ -38,20 +48,20 @@ class Terms:
 class Clips:
     """Clips that are taken of scenes."""
 
-    looks: int = 400
-    """How many, each in several grades; taken once, before the training; 0: none."""
+    looks: int = 1200
+    """How many, taken once, before the training; each time a look comes it has another grade."""
+    share: float = 0.5
+    """Of the pictures of a batch, if pairs are given too; the others are such pairs. 0: none."""
     grades: tuple[str, ...] = GRADES
     """Of `camera.grades`, one named twice is drawn twice as often."""
-    of_each: int = 2
-    """Grades of each look."""
     crf: tuple[int, int] = (18, 35)
     """Of x264, from the best to the worst."""
     compressed: float = 0.8
     """Share of the clips that are compressed."""
 
     def __post_init__(self) -> None:
-        if not 0 <= self.looks <= 100_000 or not 1 <= self.of_each <= 8:
-            raise ValueError("clips: looks in 0..100000 and of_each in 1..8 are needed")
+        if not 1 <= self.looks <= 100_000 or not 0.0 <= self.share <= 1.0:
+            raise ValueError("clips: looks in 1..100000 and share in 0..1 are needed")
         if not 0 <= self.crf[0] <= self.crf[1] <= 51 or not 0.0 <= self.compressed <= 1.0:
             raise ValueError("clips: crf, two rising numbers in 0..51, and compressed in 0..1")
 
@@ -87,8 +97,10 @@ class Config(Schedule):
         if self.size < 64 or self.size % STRIDE:
             raise ValueError(f"--size {self.size}: must be a multiple of {STRIDE}, at least 64")
         self.check_least(base_channels=1, width=1)
-        if not (self.clips.looks or self.pairs or self.videos):
-            raise ValueError("clips.looks 0: give --pairs or --videos, or take clips of scenes")
+        if not (self.clips.share or self.pairs or self.videos):
+            raise ValueError("clips.share 0: give --pairs or --videos, or take clips of scenes")
+        if self.terms.bend and self.network != "curves":
+            raise ValueError("terms.bend: only curves have slopes; leave it at 0")
 
     @property
     def columns(self) -> int:
