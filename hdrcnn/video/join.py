@@ -21,7 +21,6 @@ from hdrcnn.video.source import Film, packet_time
 
 FORMATS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska"}
 """Containers by the ending of the result."""
-COPIED = ("audio", "subtitle", "attachment")
 
 
 @dataclasses.dataclass(frozen=True)
