@@ -58,6 +58,13 @@ def test_sections_are_changed_by_name():
     ) == Config()  # fmt: skip
 
 
+def test_a_list_may_have_one_item():
+    film = config.of_task("film")()
+    assert config.changed(film, ["clips.grades=camera"]).clips.grades == ("camera",)
+    both = config.changed(film, ["clips.grades=camera,hable"])
+    assert both.clips.grades == ("camera", "hable")
+
+
 @pytest.mark.parametrize(
     "setting",
     [

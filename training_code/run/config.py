@@ -7,10 +7,11 @@ records sections.
 import dataclasses
 import importlib
 import json
+import typing
 from pathlib import Path
 from typing import Any, TypeVar
 
-from training_code.run.field_types import check_types
+from training_code.run.field_types import check_types, is_list
 from training_code.tasks.settings import Schedule
 
 Config = TypeVar("Config", bound=Schedule)
@@ -105,11 +106,14 @@ def changed(config: Config, settings: list[str]) -> Config:
         if key not in known or not text:
             choices = known or [f"{section}.…=" for section in kinds]
             raise ValueError(f"--set {setting}: give section.name=value; {', '.join(choices)}")
+        value = _value(text)
+        if is_list(typing.get_type_hints(kinds[section])[key]) and not isinstance(value, tuple):
+            value = (value,)
         try:
-            check_types(kinds[section], {key: _value(text)})
+            check_types(kinds[section], {key: value})
         except (TypeError, ValueError) as error:
             raise ValueError(f"--set {setting}: {error}") from error
-        given.setdefault(section, {})[key] = _value(text)
+        given.setdefault(section, {})[key] = value
     for section, values in given.items():  # Together: one alone may contradict a default.
         try:
             record = dataclasses.replace(getattr(config, section), **values)

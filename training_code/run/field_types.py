@@ -40,6 +40,11 @@ def fits(value: Any, hint: Any) -> bool:
     return isinstance(value, int | float if hint is float else hint)
 
 
+def is_list(hint: Any) -> bool:
+    """Whether a type is a tuple of any length."""
+    return typing.get_origin(hint) is tuple and typing.get_args(hint)[-1] is Ellipsis
+
+
 def described(hint: Any) -> str:
     """A type in words."""
     if typing.get_origin(hint) in (types.UnionType, typing.Union):
