@@ -101,6 +101,7 @@ def finished():
     return sorted(path.stem for path in Path("out").glob("*.exr") if path.name[0] != ".")
 
 
+@pytest.mark.slow
 def test_a_poison_file_is_named_and_the_rest_converted(wicked, tiny_weights):
     """With one worker, every other file has stood beside the culprit."""
     Path("in/2.png").rename("in/2 poison.png")
@@ -112,6 +113,7 @@ def test_a_poison_file_is_named_and_the_rest_converted(wicked, tiny_weights):
     assert finished() == ["0", "1", "3", "4", "5"]
 
 
+@pytest.mark.slow
 def test_the_file_of_a_killed_worker_is_done_again(wicked, tiny_weights):
     Path("in/2.png").rename("in/2 slow.png")
 

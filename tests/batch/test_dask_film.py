@@ -74,6 +74,7 @@ def clip(tmp_path_factory):
     return path, alone.read_bytes()
 
 
+@pytest.mark.slow
 def test_workers_make_the_same_film(clip, tmp_path, capsys):
     path, alone = clip
     result = tmp_path / "b.mp4"
@@ -101,6 +102,7 @@ def test_a_worker_with_a_network_writes_the_same_frames(tmp_path, bent):
     assert all(a.read_bytes() == b.read_bytes() for a, b in zip(here, there, strict=True))
 
 
+@pytest.mark.slow
 def test_the_segment_of_a_killed_worker_is_done_again(clip, tmp_path, wicked):
     path, alone = clip
     mark = wicked(always=False)
@@ -111,6 +113,7 @@ def test_the_segment_of_a_killed_worker_is_done_again(clip, tmp_path, wicked):
     assert (tmp_path / "b.mp4").read_bytes() == alone
 
 
+@pytest.mark.slow
 def test_a_segment_that_kills_every_worker_is_named_and_the_others_stay(clip, tmp_path, wicked):
     path, alone = clip
     wicked(always=True)
