@@ -8,7 +8,7 @@ import pytest
 from tests.conftest import ROOT
 from training_code.camera import Development, Exposure, Sensor
 from training_code.run import config
-from training_code.tasks import TASKS
+from training_code.tasks import TASKS, film_settings
 from training_code.tasks.hdrcnn_settings import Config
 from training_code.tasks.settings import Running
 
@@ -59,7 +59,7 @@ def test_sections_are_changed_by_name():
 
 
 def test_a_list_may_have_one_item():
-    film = config.of_task("film")()
+    film = film_settings.Config()
     assert config.changed(film, ["clips.grades=camera"]).clips.grades == ("camera",)
     both = config.changed(film, ["clips.grades=camera,hable"])
     assert both.clips.grades == ("camera", "hable")
