@@ -24,7 +24,6 @@ from hdrcnn.models.metadata import Hdrcnn
 from hdrcnn.predict import backend, camera_curve as curve_estimation, runtime
 from hdrcnn.predict.blend import BLENDS, THRESHOLD, bend, raised, reconstruct_light
 from hdrcnn.tiles.frame import Frame
-from hdrcnn.tiles.geometry import pad_to_multiple
 from hdrcnn.tiles.resolution import WAYS, Pieces
 from hdrcnn.tiles.stages import Network
 from hdrcnn.tiles.tiling import TILE_PIXELS, Tiling
@@ -104,11 +103,11 @@ class Predictor:
         """The network's own output for a whole picture, in one piece.
 
         code: [H, W, 3] float32 in [0, 1], display-encoded. Returns [H, W, 3] float32,
-        y = log(H + 1/255). Mirrored at right and bottom to what the network takes, then cropped.
+        y = log(H + 1/255). Mirrored at its borders as by `reconstruct`, then cropped.
         """
-        rows, columns = code.shape[:2]
-        padded = pad_to_multiple(code, self.tiling.cell)[None]
-        return self.network.whole(padded)[0, :rows, :columns]
+        frame = Frame(code, self.tiling.cell, margin=self.tiling.cell)
+        shown = frame.shown(frame.bounds)[None]
+        return self.network.whole(shown)[0][frame.picture.within(frame.bounds)]
 
     def _with_mirror_image(self, pieces: Pieces, frame: Frame, resolution: str) -> Pieces:
         """The same pieces, each the mean of what the network says of it and of its mirror image."""
@@ -202,6 +201,7 @@ class Predictor:
             THRESHOLD**gamma,
             closed=panorama,
             halo=self.tiling.halo,
+            margin=self.tiling.cell,
         )
         hdr = np.empty(picture.shape, dtype)
         for strip in frame.picture.strips(STRIP):

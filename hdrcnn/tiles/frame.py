@@ -42,15 +42,22 @@ class Frame:
     """The left side of the picture meets the right: so it goes on there instead."""
     halo: int = 0
     """Columns, a multiple, by which a closed picture goes on at both sides."""
+    margin: int = 0
+    """Pixels, a multiple, by which a picture goes on mirrored at each border where it is not
+    closed: a network that pads with zeros takes what lies at a border for an edge."""
 
     @cached_property
     def bounds(self) -> Region:
-        """Of the frame; a closed one begins left of the picture."""
+        """Of the frame, which begins above and left of the picture where that goes on."""
         rows, columns = self.image.shape[:2]
-        left = -self.halo if self.closed else 0
-        width = columns - 2 * left
-        right = left + width + -width % self.multiple
-        return Region(0, rows + -rows % self.multiple, left, right)
+        left = self.halo if self.closed else self.margin
+        height, width = rows + 2 * self.margin, columns + 2 * left
+        return Region(
+            -self.margin,
+            height + -height % self.multiple - self.margin,
+            -left,
+            width + -width % self.multiple - left,
+        )
 
     @property
     def picture(self) -> Region:
@@ -60,8 +67,9 @@ class Frame:
     @cached_property
     def _rows(self) -> np.ndarray:
         """The picture's row for every row of the frame."""
-        rows = len(self.image)
-        return np.pad(np.arange(rows), (0, self.bounds.bottom - rows), mode="symmetric")
+        rows, bounds = len(self.image), self.bounds
+        beyond = (-bounds.top, bounds.bottom - rows)
+        return np.pad(np.arange(rows), beyond, mode="symmetric")
 
     @cached_property
     def _columns(self) -> np.ndarray:
@@ -69,12 +77,13 @@ class Frame:
         columns, bounds = self.image.shape[1], self.bounds
         if self.closed:
             return np.arange(bounds.left, bounds.right) % columns
-        return np.pad(np.arange(columns), (0, bounds.right - columns), mode="symmetric")
+        beyond = (-bounds.left, bounds.right - columns)
+        return np.pad(np.arange(columns), beyond, mode="symmetric")
 
     def codes(self, region: Region) -> np.ndarray:
         """A part of the frame, [rows, columns, 3] float32 in [0, 1], display-encoded."""
-        left = self.bounds.left
-        part = _take(self.image, self._rows[region.top : region.bottom], 0)
+        top, left = self.bounds.top, self.bounds.left
+        part = _take(self.image, self._rows[region.top - top : region.bottom - top], 0)
         part = _take(part, self._columns[region.left - left : region.right - left], 1)
         part = as_codes(part)
         if self.scaling == 1.0:
@@ -93,7 +102,7 @@ class Frame:
 
         of: codes [rows, columns, 3] float32 to what is averaged, [rows, columns, C].
         """
-        whole = dataclasses.replace(self, multiple=factor, halo=0)
+        whole = dataclasses.replace(self, multiple=factor, halo=0, margin=0)
         for strip in whole.bounds.strips(factor * max(1, STRIP // factor)):
             top, bottom = strip.top // factor, strip.bottom // factor
             means[top:bottom] = block_means(of(whole.codes(strip)), factor)

@@ -27,6 +27,25 @@ def test_a_part_is_that_of_the_padded_picture(rows, columns, part):
     )
 
 
+@given(rows=sides, columns=sides, closed=st.booleans())
+def test_a_picture_goes_on_mirrored_at_its_borders(rows, columns, closed):
+    image = np.random.default_rng(rows).random((rows, columns, 3), np.float32)
+    frame = Frame(image, 32, closed=closed, halo=64, margin=32)
+    bounds, beside = frame.bounds, 64 if closed else 32
+    assert (bounds.top, bounds.left) == (-32, -beside)
+    assert (bounds.bottom, bounds.right) >= (rows + 32, columns + beside)
+    assert (bounds.bottom + 32) % 32 == (bounds.right + beside) % 32 == 0
+    right = bounds.right - columns
+    whole = np.pad(image, [(32, bounds.bottom - rows), (0, 0), (0, 0)], mode="symmetric")
+    sides = [(0, 0), (beside, right), (0, 0)]
+    whole = np.pad(whole, sides, mode="wrap" if closed else "symmetric")
+    np.testing.assert_array_equal(frame.codes(bounds), whole)
+    # What is measured of the picture knows nothing of it.
+    alone = Frame(image, 32)
+    np.testing.assert_array_equal(frame.saturated(8), alone.saturated(8))
+    np.testing.assert_array_equal(frame.reduced(2).image, alone.reduced(2).image)
+
+
 @given(columns=sides)
 def test_a_closed_picture_goes_on_where_it_began(columns):
     image = np.random.default_rng(columns).random((3, columns, 3), np.float32)

@@ -53,7 +53,7 @@ def picture(rows: int, columns: int, radii: list[int]) -> np.ndarray:
 def test_predictions_are_those_of_the_command(rows, columns, radii, scaling, closed):
     codes = np.roll(picture(rows, columns, radii), closed * columns // 3, axis=1)
     network = Network("seeing", seeing, None, 32, 0)
-    frame = Frame(codes, 32, scaling, threshold=0.95, closed=closed, halo=192)
+    frame = Frame(codes, 32, scaling, threshold=0.95, closed=closed, halo=192, margin=32)
     expected = np.full(codes.shape, np.nan, np.float32)
     for piece, y in resolution.auto(frame, Tiling(network, 0)):
         expected[piece.within(frame.picture)] = y

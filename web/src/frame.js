@@ -20,6 +20,10 @@ export const times = (of, factor) => region(factor * of.top, factor * of.bottom,
 /** @param {Region} of @returns {number} pixels */
 export const area = (of) => (of.bottom - of.top) * (of.right - of.left);
 
+/** Pixels by which a picture goes on mirrored at each border where it is not closed: a network that pads with zeros takes
+ * what lies at a border for an edge. A multiple of what the network needs. */
+export const MARGIN = 32;
+
 /** A map of one number for each cell. @typedef {{rows: number, columns: number, data: Float32Array}} Cells */
 
 export class Frame {
@@ -44,10 +48,10 @@ export class Frame {
     return region(0, this.rows, 0, this.columns);
   }
 
-  /** The picture filled up to multiples; a closed one begins left of it. @param {number} multiple @returns {Region} */
+  /** The picture as it goes on at its borders, filled up to multiples. @param {number} multiple of which `MARGIN` is one @returns {Region} */
   bounds(multiple) {
-    const right = Math.ceil((this.columns + this.halo) / multiple) * multiple;
-    return region(0, Math.ceil(this.rows / multiple) * multiple, -this.halo, right);
+    const up = (/** @type {number} */ end) => Math.ceil(end / multiple) * multiple, beside = this.halo || MARGIN;
+    return region(-MARGIN, up(this.rows + MARGIN), -beside, up(this.columns + beside));
   }
 
   /** The picture's own column that stands in one beyond it. @param {number} index @returns {number} */
@@ -56,7 +60,7 @@ export class Frame {
   }
 
   /**
-   * @param {Region} of may go beyond the right and the bottom, and of a closed picture the left
+   * @param {Region} of may go beyond the borders
    * @param {Float32Array[]} [tables] for each channel, by stored value
    * @returns {Float32Array} [rows, columns, 3]: codes in [0, 1], or what other tables say
    */
@@ -108,7 +112,7 @@ export class Frame {
 
 /** @param {number} index @param {number} length @returns {number} the index that stands there in a mirrored row */
 function mirrored(index, length) {
-  const at = index % (2 * length);
+  const at = ((index % (2 * length)) + 2 * length) % (2 * length);
   return at < length ? at : 2 * length - 1 - at;
 }
 
