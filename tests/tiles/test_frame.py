@@ -41,7 +41,7 @@ def test_a_picture_goes_on_mirrored_at_its_borders(rows, columns, closed):
     whole = np.pad(whole, sides, mode="wrap" if closed else "symmetric")
     np.testing.assert_array_equal(frame.codes(bounds), whole)
     # What is measured of the picture knows nothing of it.
-    alone = Frame(image, 32)
+    alone = Frame(image, 32, closed=closed, halo=64)
     np.testing.assert_array_equal(frame.saturated(8), alone.saturated(8))
     np.testing.assert_array_equal(frame.reduced(2).image, alone.reduced(2).image)
 
