@@ -220,6 +220,7 @@ def test_a_folder_that_cannot_be_written_to_is_said_before_anything_is_done(
         (["--im_dir=p.png", "--exr_level=45"], "--exr_compression"),
         (["--im_dir=p.png", "--exposure=0"], "--previews"),
         (["--im_dir=p.png", "--workers=2"], "--engine"),
+        (["--im_dir=p.png", "--gain_map=only", "--quality=best"], "--quality"),
     ],
 )
 def test_mistakes_get_one_line_and_a_status(tmp_path, run_python, picture, arguments, reason):
