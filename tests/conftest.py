@@ -18,6 +18,8 @@ from hdrcnn.readers.photograph import read_photograph
 from hdrcnn.writers.exr import write_exr
 
 WIDTH = 4
+ONNX = {"HDRCNN_BACKEND": "onnx"}
+"""For commands in a process of their own whose subject is not what computes the network."""
 ROOT = Path(__file__).resolve().parents[1]
 settings.register_profile("untimed", deadline=None)  # How fast a machine is, is no property.
 settings.load_profile("untimed")
@@ -41,6 +43,18 @@ def tiny_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     metadata = Hdrcnn(width=WIDTH, linearisation="mean_curve", blend="channel")
     weights.save(path, weights.collect(model), metadata)
     return path
+
+
+@pytest.fixture(scope="session")
+def tiny_exported(tiny_weights: Path) -> Path:
+    """The same file, with its ONNX file beside it: a process that is told so by `ONNX` starts in a
+    tenth of the time.
+    """
+    pytest.importorskip("onnxruntime")
+    from hdrcnn.export import onnx
+
+    onnx.write(tiny_weights, tiny_weights.with_suffix(".onnx"))
+    return tiny_weights
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from hdrcnn import weights
 from hdrcnn.batch import choose
 from hdrcnn.readers.hdr import read_exr, read_radiance
 from hdrcnn.writers import WRITERS
-from tests.conftest import ROOT
+from tests.conftest import ONNX, ROOT
 
 MARKS = {
     "exr": b"\x76\x2f\x31\x01", "hdr": b"#?RADIANCE", "ultrahdr": b"\xff\xd8",
@@ -46,9 +46,11 @@ def jpeg(tmp_path, picture):
     return path
 
 
-@pytest.mark.parametrize("kind", ["jpg", "png"])
-def test_the_same_file_gives_the_same_light(tmp_path, run_python, jpeg, kind):
+@pytest.mark.parametrize(("kind", "backend"), [("jpg", {}), ("png", ONNX)])
+def test_the_same_file_gives_the_same_light(tmp_path, run_python, monkeypatch, jpeg, kind, backend):
     """By default, whatever weights, precision and curve that takes."""
+    for name, value in backend.items():
+        monkeypatch.setenv(name, value)
     if kind == "png":
         Image.open(jpeg).save(jpeg.with_suffix(".png"))
         jpeg.unlink()
@@ -117,7 +119,7 @@ def test_a_seventh_format_is_known_everywhere(tmp_path, run_python, jpeg):
     said = run_python("-c", command, "--help", cwd=tmp_path).stdout
     assert "seventh, Seventh Kind for those who count" in " ".join(said.split())
     asked = ("--im_dir=photos", "--out_dir=out", "--format=seventh,exr", "--report", "--nits=80")
-    run_python("-c", command, *asked, cwd=tmp_path)
+    run_python("-c", command, *asked, cwd=tmp_path, **ONNX)
     written = np.load(tmp_path / "out" / "p.light")
     assert written["nits"] == 80
     np.testing.assert_array_equal(
@@ -126,7 +128,7 @@ def test_a_seventh_format_is_known_everywhere(tmp_path, run_python, jpeg):
     page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
     assert "Seventh Kind" in page
     assert "p.light" in page
-    again = run_python("-c", command, *asked[:3], "--nits=80", cwd=tmp_path).stdout
+    again = run_python("-c", command, *asked[:3], "--nits=80", cwd=tmp_path, **ONNX).stdout
     assert "kept" in again
     useless = run_python(
         "-c", command, "--im_dir=photos", "--look=light", cwd=tmp_path, status=1
