@@ -1,5 +1,7 @@
 """The command that trains the curve network, and the rows of the evaluation that use it."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -7,9 +9,11 @@ from hdrcnn import weights
 from hdrcnn.colour.transfer import linearise
 from hdrcnn.predict import camera_curve
 from tests.conftest import ROOT
+from tests.run.training import TINY
 from training_code.evaluation import protocol
 from training_code.evaluation.methods import ESTIMATED, ESTIMATED_SUFFIX, Named, build_methods
 from training_code.evaluation.shots import Shot
+from training_code.run import config, fit
 
 COMMAND = ROOT / "training_code" / "hdrcnn_train.py"
 
@@ -37,7 +41,9 @@ def test_without_them_nothing_is_added(tiny_weights):
     assert not [name for name in names if "estimated" in name]
 
 
-def test_from_scenes_to_a_file_that_can_be_loaded(scene_folder, tmp_path, run_python, picture):
+def test_from_scenes_to_a_file_that_can_be_loaded(
+    scene_folder, tmp_path, run_python, picture, capsys
+):
     (tmp_path / "held_out.txt").write_text("three\n")
     arguments = (
         COMMAND,
@@ -57,8 +63,14 @@ def test_from_scenes_to_a_file_that_can_be_loaded(scene_folder, tmp_path, run_py
     training = weights.load(path)[1].training
     assert training["scenes"] == ["c.exr"]  # The others are too small.
     assert "a.exr: 96x48 pixels" in done.stdout
-    again = run_python(*arguments, "--epochs=2", cwd=tmp_path)
-    assert "looks," not in again.stdout
-    assert "going on after epoch 1" in again.stdout
-    other = run_python(COMMAND, *arguments[2:5], "--size=64", "--epochs=1", cwd=tmp_path, status=1)
-    assert "--task" in other.stderr
+    settings = config.load(tmp_path / "run" / "config.json", "camera_curve")
+    held_out = tmp_path / "held_out.txt"
+    fit.train(
+        dataclasses.replace(settings, epochs=2), scene_folder, tmp_path / "run", held_out,
+        task="camera_curve",
+    )  # fmt: skip
+    again = capsys.readouterr().out
+    assert "looks," not in again
+    assert "going on after epoch 1" in again
+    with pytest.raises(config.TrainingError, match="--task"):
+        fit.train(TINY, scene_folder, tmp_path / "run", held_out)
