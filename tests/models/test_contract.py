@@ -13,6 +13,7 @@ from hdrcnn.tiles.frame import Frame
 from hdrcnn.tiles.keras_graph import network
 from hdrcnn.tiles.tiling import Tiling
 from tests.models.tiny import PICTURES, TINY, shown
+from tests.run.training import FAST
 
 AUTOMATIC_NAME = re.compile(
     r"(conv2d|dense|batch_normalization|re_lu|concatenate|max_pooling2d)(_\d+)?$"
@@ -96,12 +97,17 @@ def test_of_another_network_is_refused(record):
 def test_both_backends_agree(tmp_path, run_python):
     pytest.importorskip("jax")
     script = (
-        "import sys, numpy as np\nfrom hdrcnn import weights\n"
+        "import sys, jax, keras, numpy as np\nfrom hdrcnn import weights\n"
+        # All weights are assigned; JAX would compile their random start for every shape.
+        "start = keras.initializers.VarianceScaling\n"
+        "start.__call__ = lambda self, shape, dtype=None: np.zeros(shape, dtype)\n"
         "for path in sys.argv[1:]:\n"
         "    arrays, record = weights.load(__import__('pathlib').Path(path))\n"
         "    model = record.build()\n    weights.assign(model, arrays, path)\n"
         "    batch = np.load(path + '.npy')\n"
-        "    np.save(path + '.out.npy', np.asarray(model(batch, training=False)))\n"
+        # Compiled as a whole: one after the other its operations take ten times as long.
+        "    whole = jax.jit(lambda batch: model(batch, training=False))\n"
+        "    np.save(path + '.out.npy', np.asarray(whole(batch)))\n"
     )
     expected = {}
     for name, record in TINY.items():
@@ -110,7 +116,7 @@ def test_both_backends_agree(tmp_path, run_python):
         weights.save(path, weights.collect(model), record, half=False)
         np.save(f"{path}.npy", shown(record))
         expected[path] = np.asarray(model(shown(record), training=False))
-    run_python("-c", script, *expected, cwd=tmp_path, KERAS_BACKEND="jax")
+    run_python("-c", script, *expected, cwd=tmp_path, KERAS_BACKEND="jax", XLA_FLAGS=FAST)
     for path, values in expected.items():
         found = np.load(f"{path}.out.npy")
         np.testing.assert_allclose(found, values, atol=1e-4 * max(1.0, np.abs(values).max()))
