@@ -13,7 +13,6 @@ from hdrcnn.tiles.frame import Frame
 from hdrcnn.tiles.keras_graph import network
 from hdrcnn.tiles.tiling import Tiling
 from tests.models.tiny import PICTURES, TINY, shown
-from tests.run.training import FAST
 
 AUTOMATIC_NAME = re.compile(
     r"(conv2d|dense|batch_normalization|re_lu|concatenate|max_pooling2d)(_\d+)?$"
@@ -116,7 +115,7 @@ def test_both_backends_agree(tmp_path, run_python):
         weights.save(path, weights.collect(model), record, half=False)
         np.save(f"{path}.npy", shown(record))
         expected[path] = np.asarray(model(shown(record), training=False))
-    run_python("-c", script, *expected, cwd=tmp_path, KERAS_BACKEND="jax", XLA_FLAGS=FAST)
+    run_python("-c", script, *expected, cwd=tmp_path, KERAS_BACKEND="jax")
     for path, values in expected.items():
         found = np.load(f"{path}.out.npy")
         np.testing.assert_allclose(found, values, atol=1e-4 * max(1.0, np.abs(values).max()))

@@ -16,8 +16,6 @@ from training_code.tasks.settings import Running
 
 TINY = Config(width=2, size=32, batch=2, epochs=2, steps=4, average=0.9)
 QUICK = Running(workers=0, validation_crops=2)
-FAST = "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
-"""`XLA_FLAGS` that compile in less time; the graphs of a run run for a second."""
 
 
 def compiled(config: Config, start: Any = None) -> Any:

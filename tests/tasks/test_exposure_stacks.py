@@ -14,7 +14,7 @@ from PIL import Image
 from hdrcnn import weights
 from hdrcnn.models.metadata import ExposureGan, ExposureStack
 from tests.conftest import ROOT
-from tests.run.training import FAST, goes_on_after_a_kill, learns
+from tests.run.training import goes_on_after_a_kill, learns
 from training_code.camera.stacks import Stacks
 from training_code.run import config as configs, fit
 from training_code.tasks import adversarial, exposure_gan_settings, exposure_stack_settings, task
@@ -137,7 +137,7 @@ def test_from_scenes_to_a_weights_file(name, backend, scene_folder, held_out, tm
     done = run_python(
         COMMAND, f"--task={task_of(name)}", f"--scenes={scene_folder}",
         f"--validation={held_out}", "--config=config.json", "--out_dir=run",
-        "--validation_crops=2", cwd=tmp_path, KERAS_BACKEND=backend, XLA_FLAGS=FAST,
+        "--validation_crops=2", cwd=tmp_path, KERAS_BACKEND=backend,
     )  # fmt: skip
     assert "held out: " in done.stdout
     check_weights(name, tmp_path / "run" / "weights.npz")
