@@ -90,7 +90,7 @@ def check(encoding: Encoding, width: int, height: int) -> None:
     """Raises ImageError if this FFmpeg has no such encoder, or it takes no such preset or size."""
     av, name = pyav(), ENCODERS[encoding.codec]
     try:
-        trial = av.CodecContext.create(name, "w")
+        av.Codec(name, "w")
     except (av.error.FFmpegError, ValueError) as error:
         other = next(codec for codec in ENCODERS if codec != encoding.codec)
         raise ImageError(
@@ -103,6 +103,7 @@ def check(encoding: Encoding, width: int, height: int) -> None:
             f"{width}x{height} is too small for {encoding.codec}, which takes {least}x{least} at "
             "least"
         )
+    trial = av.CodecContext.create(name, "w")
     trial.width = trial.height = least
     trial.pix_fmt, trial.time_base, trial.options = PIXELS, Fraction(1, 24), encoding.options()
     try:
