@@ -22,7 +22,7 @@ from training_code.tasks import fusion_supervised_settings, fusion_unsupervised_
 
 COMMAND = ROOT / "training_code" / "hdrcnn_train.py"
 SMALL: dict[str, Any] = {"base_channels": 2, "size": 64, "batch": 2, "epochs": 2, "steps": 2}
-CONFIGS = {
+CONFIGS: dict[str, Any] = {
     # MS-SSIM needs crops larger than the scenes of the tests.
     "fusion_supervised": fusion_supervised_settings.Config(
         **SMALL, terms=fusion_supervised_settings.Terms(ms_ssim=0.0)
