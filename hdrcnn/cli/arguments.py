@@ -154,6 +154,11 @@ def place(arguments: argparse.Namespace) -> Place | None:
     found = Place(**asked)
     if arguments.engine != "dask" and found.scheduler is None:
         raise UsageError("--workers and --worker_gigabytes need --engine=dask; give it too")
+    if found.scheduler is not None and "backend" in arguments.given:
+        raise UsageError(
+            "--backend changes nothing: workers of --scheduler have their own; set HDRCNN_BACKEND "
+            "where they are started, or leave it out"
+        )
     return found
 
 
