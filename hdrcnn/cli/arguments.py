@@ -130,8 +130,11 @@ def paths(arguments: argparse.Namespace, what: str = "pictures, folders or patte
 
 
 def options(arguments: argparse.Namespace) -> Options:
-    """How files are written. Raises ValueError."""
-    return Options(**{f.name: getattr(arguments, f.name) for f in dataclasses.fields(Options)})
+    """How files are written. Raises UsageError."""
+    try:
+        return Options(**{f.name: getattr(arguments, f.name) for f in dataclasses.fields(Options)})
+    except ValueError as error:  # It begins with name and value.
+        raise UsageError(f"--{error}".replace(" ", "=", 1)) from error
 
 
 def network(group: Group) -> None:

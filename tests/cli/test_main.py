@@ -121,6 +121,8 @@ def test_places_and_shards():
         shared.shard(parse(["a", "--shard=3/16", "--report"]))
     with pytest.raises(UsageError, match="--engine"):
         shared.place(parse(["a", "--workers=2"]))
+    with pytest.raises(UsageError, match="--nits=0: "):
+        shared.options(parse(["a", "--nits=0"]))
     with pytest.raises(UsageError, match="HDRCNN_BACKEND"):
         shared.place(parse(["a", "--scheduler=tcp://host:8786", "--backend=onnx"]))
     assert shared.place(parse(["a", "--engine=dask", "--backend=onnx"])) is not None
