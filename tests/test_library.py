@@ -1,5 +1,6 @@
 """The library and the command: the same choices, the same files, the same answer."""
 
+import imageio.v3 as iio
 import numpy as np
 import pytest
 from PIL import Image
@@ -7,6 +8,7 @@ from PIL import Image
 import hdrcnn
 from hdrcnn import weights
 from hdrcnn.batch import choose
+from hdrcnn.cli.main import main
 from hdrcnn.readers.hdr import read_exr, read_radiance
 from hdrcnn.writers import WRITERS
 from tests.conftest import ONNX, ROOT
@@ -100,6 +102,33 @@ def test_every_format_is_written_by_the_end_of_its_name(tmp_path, jpeg, name, kn
     assert MARKS[name] in (tmp_path / f"a{writer.ending}").read_bytes()[:16]
     if name == "hdr":
         np.testing.assert_allclose(read_radiance(tmp_path / "a.hdr"), hdr, rtol=0.01)
+
+
+@pytest.mark.parametrize("curve", ["srgb", "square"])
+def test_files_to_look_at_are_those_of_the_command(tmp_path, monkeypatch, picture, curve):
+    """Of a picture that clips below its largest code, and by another curve than a display's."""
+    monkeypatch.setenv(*next(iter(ONNX.items())))
+    noise = np.random.default_rng(3).normal(0, 6, picture.shape)
+    codes = np.minimum(np.where(picture == 255, 240, picture * 0.7 + noise), 240).clip(0)
+    Image.fromarray(codes.astype(np.uint8)).save(tmp_path / "p.png")
+    flags = ["--out_dir", str(tmp_path / "out"), "--format=png,ultrahdr", f"--camera_curve={curve}"]
+    assert main(["predict", str(tmp_path / "p.png"), *flags]) == 0
+    photo = hdrcnn.read_photograph(tmp_path / "p.png")
+    hdr = hdrcnn.reconstruct(photo, camera_curve=curve)
+    for ending in ("_hdr.png", "_hdr.jpg"):
+        hdrcnn.write(tmp_path / f"own{ending}", hdr, photograph=photo, camera_curve=curve)
+    by_library, by_command = (
+        iio.imread(place.with_name(f"{place.name}_hdr.png")).astype(int)
+        for place in (tmp_path / "own", tmp_path / "out" / "p")
+    )
+    assert np.abs(by_library - by_command).max() <= 40  # Of 65535; the command has half floats.
+    lights = [
+        hdrcnn.read_photograph(place.with_name(f"{place.name}_hdr.jpg")).measured.light
+        for place in (tmp_path / "own", tmp_path / "out" / "p")
+    ]
+    one, other = np.log2(np.asarray(lights, np.float32) + 0.01)
+    assert np.median(np.abs(one - other)) < 0.005  # The map is a JPEG.
+    assert np.abs(one - other).max() < 0.2
 
 
 def test_a_photograph_is_not_overwritten_and_unknown_endings_are_named(jpeg, tmp_path):
