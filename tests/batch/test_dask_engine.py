@@ -39,10 +39,10 @@ import signal
 import time
 from pathlib import Path
 
-import hdrcnn
 from hdrcnn.batch import convert as conversion
 from hdrcnn.colour.transfer import linearise
 from hdrcnn.models.metadata import Hdrcnn
+from hdrcnn.predict import single_image
 
 read = getattr(conversion, "sound_read", conversion.read_photograph)  # Dask loads a file twice.
 
@@ -64,7 +64,7 @@ class Plain:
         return linearise(image / 255.0, "srgb").astype(dtype)
 
 
-hdrcnn.load = lambda path, **settings: Plain()
+single_image.load = lambda path, **settings: Plain()
 conversion.sound_read, conversion.read_photograph = read, wicked
 '''
 
