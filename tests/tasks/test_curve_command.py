@@ -1,7 +1,5 @@
 """The command that trains the curve network, and the rows of the evaluation that use it."""
 
-import dataclasses
-
 import numpy as np
 import pytest
 
@@ -41,9 +39,7 @@ def test_without_them_nothing_is_added(tiny_weights):
     assert not [name for name in names if "estimated" in name]
 
 
-def test_from_scenes_to_a_file_that_can_be_loaded(
-    scene_folder, tmp_path, run_python, picture, capsys
-):
+def test_from_scenes_to_a_file_that_can_be_loaded(scene_folder, tmp_path, run_python, picture):
     (tmp_path / "held_out.txt").write_text("three\n")
     arguments = (
         COMMAND,
@@ -63,14 +59,8 @@ def test_from_scenes_to_a_file_that_can_be_loaded(
     training = weights.load(path)[1].training
     assert training["scenes"] == ["c.exr"]  # The others are too small.
     assert "a.exr: 96x48 pixels" in done.stdout
-    settings = config.load(tmp_path / "run" / "config.json", "camera_curve")
-    held_out = tmp_path / "held_out.txt"
-    fit.train(
-        dataclasses.replace(settings, epochs=2), scene_folder, tmp_path / "run", held_out,
-        task="camera_curve",
-    )  # fmt: skip
-    again = capsys.readouterr().out
-    assert "looks," not in again
-    assert "going on after epoch 1" in again
+    again = run_python(*arguments, "--epochs=2", cwd=tmp_path)
+    assert "looks," not in again.stdout
+    assert "going on after epoch 1" in again.stdout
     with pytest.raises(config.TrainingError, match="--task"):
-        fit.train(TINY, scene_folder, tmp_path / "run", held_out)
+        fit.train(TINY, scene_folder, tmp_path / "run", tmp_path / "held_out.txt")
