@@ -34,13 +34,12 @@ flags.DEFINE_bool("update", False, "Write the figures instead of comparing with 
 def main() -> int:
     """Measure, then compare or write. Returns the exit status."""
     from hdrcnn import load
+    from training_code.evaluation import regression
 
-    with quietly():
-        from training_code.evaluation import regression
-
-        predictor = load(FLAGS.params, precision="float32")
     path = Path(FLAGS.figures)
     committed = None if FLAGS.update else regression.load(path)
+    with quietly():
+        predictor = load(FLAGS.params, precision="float32")
     figures = regression.measure(predictor, Path(FLAGS.truth))
     if committed is None:
         regression.save(path, figures)

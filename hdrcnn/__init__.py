@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     import numpy as np
 
     from hdrcnn.batch.choose import Networks
+    from hdrcnn.colour.clipping_level import Levels
+    from hdrcnn.colour.transfer import CameraCurve
     from hdrcnn.predict.single_image import Predictor
     from hdrcnn.readers.photograph import Photograph
 
@@ -62,8 +64,8 @@ def load(
     device: str = "auto",
     tile_pixels: int | None = None,
 ) -> "Predictor":
-    """A predictor with the weights of a file; without one, with those shipped and the camera curve
-    estimated from each picture, chosen as the command does: `reconstruct` does it for you.
+    """A predictor with the weights of a file; without one, with those shipped, and codes become
+    light by inverse sRGB unless `Predictor.reconstruct` is told otherwise: all as the command does.
 
     lossy: for photographs that were compressed with losses, as `Photograph.lossy`. precision:
     float32, bfloat16, or auto: bfloat16 if the processor has it, but for the originally
@@ -140,6 +142,8 @@ def write(
     chromaticities: Sequence[float] | None = None,
     *,
     photograph: "Photograph | None" = None,
+    camera_curve: "str | CameraCurve" = "srgb",
+    scaling: "float | Levels | str" = "auto",
     **options: Any,
 ) -> None:
     """[H, W, 3] linear to a file of any kind that the command writes, by the end of its name:
@@ -148,12 +152,15 @@ def write(
     chromaticities: of the image's red, green, blue and white, CIE xy, as in `Photograph`; from
     there it is brought to Rec. 709. None: it is in Rec. 709. photograph: what the image was made
     of, of the same size; it tells the chromaticities, and its alpha, camera and own samples go
-    where the file has a place for them. options: fields of `writers.Options`, such as nits or
-    jpeg_quality.
+    where the file has a place for them. camera_curve, scaling: by which its codes became light, as
+    for `Predictor.reconstruct`, an estimated curve as `Predictor.curve` gives it: files to look
+    at keep the look of the photograph below the clipping level. options: fields of
+    `writers.Options`, such as nits or jpeg_quality.
     Raises ImageError, and ValueError for unusable options.
     """
     import numpy as np
 
+    from hdrcnn.colour.clipping_level import clipping_levels, factors
     from hdrcnn.colour.primaries import REC709, linear_to_rec709
     from hdrcnn.readers.photograph import as_stored
     from hdrcnn.writers import Options, Picture, of_path
@@ -163,8 +170,15 @@ def write(
     known: dict[str, Any] = {}
     if photograph is not None:
         chromaticities = photograph.chromaticities
+        codes = as_stored(photograph.code, photograph.bits)
+        if photograph.sensor is not None:  # Its codes are a rendering, which is to be seen.
+            camera_curve, scaling = "srgb", 1.0
+        elif isinstance(scaling, str) and "look" in writer.flags:
+            scaling = factors(clipping_levels(codes, photograph.alpha))
         known = {
-            "codes": as_stored(photograph.code, photograph.bits),
+            "codes": codes,
+            "curve": camera_curve,
+            "scaling": 1.0 if isinstance(scaling, str) else scaling,
             "chromaticities": chromaticities,
             "jpeg": photograph.jpeg,
             "alpha": photograph.alpha,

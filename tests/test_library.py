@@ -1,5 +1,6 @@
 """The library and the command: the same choices, the same files, the same answer."""
 
+import imageio.v3 as iio
 import numpy as np
 import pytest
 from PIL import Image
@@ -7,9 +8,10 @@ from PIL import Image
 import hdrcnn
 from hdrcnn import weights
 from hdrcnn.batch import choose
+from hdrcnn.cli.main import main
 from hdrcnn.readers.hdr import read_exr, read_radiance
 from hdrcnn.writers import WRITERS
-from tests.conftest import ROOT
+from tests.conftest import ONNX, ROOT
 
 MARKS = {
     "exr": b"\x76\x2f\x31\x01", "hdr": b"#?RADIANCE", "ultrahdr": b"\xff\xd8",
@@ -46,9 +48,11 @@ def jpeg(tmp_path, picture):
     return path
 
 
-@pytest.mark.parametrize("kind", ["jpg", "png"])
-def test_the_same_file_gives_the_same_light(tmp_path, run_python, jpeg, kind):
+@pytest.mark.parametrize(("kind", "backend"), [("jpg", {}), ("png", ONNX)])
+def test_the_same_file_gives_the_same_light(tmp_path, run_python, monkeypatch, jpeg, kind, backend):
     """By default, whatever weights, precision and curve that takes."""
+    for name, value in backend.items():
+        monkeypatch.setenv(name, value)
     if kind == "png":
         Image.open(jpeg).save(jpeg.with_suffix(".png"))
         jpeg.unlink()
@@ -100,6 +104,34 @@ def test_every_format_is_written_by_the_end_of_its_name(tmp_path, jpeg, name, kn
         np.testing.assert_allclose(read_radiance(tmp_path / "a.hdr"), hdr, rtol=0.01)
 
 
+@pytest.mark.parametrize("curve", ["srgb", "square"])
+def test_files_to_look_at_are_those_of_the_command(tmp_path, monkeypatch, picture, curve):
+    """Of a picture that clips below its largest code, and by another curve than a display's."""
+    monkeypatch.setenv(*next(iter(ONNX.items())))
+    noise = np.random.default_rng(3).normal(0, 6, picture.shape)
+    codes = np.minimum(np.where(picture == 255, 240, picture * 0.7 + noise), 240).clip(0)
+    Image.fromarray(codes.astype(np.uint8)).save(tmp_path / "p.png")
+    flags = ["--out_dir", str(tmp_path / "out"), "--format=png,ultrahdr", f"--camera_curve={curve}"]
+    assert main(["predict", str(tmp_path / "p.png"), *flags]) == 0
+    photo = hdrcnn.read_photograph(tmp_path / "p.png")
+    hdr = hdrcnn.reconstruct(photo, camera_curve=curve)
+    for ending in ("_hdr.png", "_hdr.jpg"):
+        hdrcnn.write(tmp_path / f"own{ending}", hdr, photograph=photo, camera_curve=curve)
+    by_library, by_command = (
+        iio.imread(place.with_name(f"{place.name}_hdr.png")).astype(int)
+        for place in (tmp_path / "own", tmp_path / "out" / "p")
+    )
+    assert np.abs(by_library - by_command).max() <= 40  # Of 65535; the command has half floats.
+    stops = []
+    for place in (tmp_path / "own_hdr.jpg", tmp_path / "out" / "p_hdr.jpg"):
+        measured = hdrcnn.read_photograph(place).measured
+        assert measured is not None
+        stops.append(np.log2(measured.light.astype(np.float32) + 0.01))
+    one, other = stops
+    assert np.median(np.abs(one - other)) < 0.005  # The map is a JPEG.
+    assert np.abs(one - other).max() < 0.2
+
+
 def test_a_photograph_is_not_overwritten_and_unknown_endings_are_named(jpeg, tmp_path):
     before = jpeg.read_bytes()
     light = np.ones((4, 4, 3), np.float32)
@@ -117,7 +149,7 @@ def test_a_seventh_format_is_known_everywhere(tmp_path, run_python, jpeg):
     said = run_python("-c", command, "--help", cwd=tmp_path).stdout
     assert "seventh, Seventh Kind for those who count" in " ".join(said.split())
     asked = ("--im_dir=photos", "--out_dir=out", "--format=seventh,exr", "--report", "--nits=80")
-    run_python("-c", command, *asked, cwd=tmp_path)
+    run_python("-c", command, *asked, cwd=tmp_path, **ONNX)
     written = np.load(tmp_path / "out" / "p.light")
     assert written["nits"] == 80
     np.testing.assert_array_equal(
@@ -126,7 +158,7 @@ def test_a_seventh_format_is_known_everywhere(tmp_path, run_python, jpeg):
     page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
     assert "Seventh Kind" in page
     assert "p.light" in page
-    again = run_python("-c", command, *asked[:3], "--nits=80", cwd=tmp_path).stdout
+    again = run_python("-c", command, *asked[:3], "--nits=80", cwd=tmp_path, **ONNX).stdout
     assert "kept" in again
     useless = run_python(
         "-c", command, "--im_dir=photos", "--look=light", cwd=tmp_path, status=1

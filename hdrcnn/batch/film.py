@@ -128,7 +128,7 @@ def to_file(
     all_segments = segments.planned(film, conversion.seconds)
     folder = Folder(result)
     if folder.prepare(conversion.recipe(film), shared=shard.of > 1):
-        note(f"{folder.path}: made from another film or by other settings; made again")
+        note(f"{folder.path}: made from another film or by other settings; recomputed")
     remove_temporaries(folder.path)
     _convert(
         film, all_segments, shard.select(all_segments),

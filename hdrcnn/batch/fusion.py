@@ -179,6 +179,12 @@ class Fusion(Conversion):
             raise ImageError(
                 f"{self.job.source}: {len(frames)} frames, and --reference={settings.reference}"
             )
+        self.method = self._method()
+        if self.method.frames not in (None, len(frames)):
+            raise ImageError(
+                f"{self.job.source}: {len(frames)} frames, and --method={self.method.name} takes "
+                f"{self.method.frames}; give another --method"
+            )
         rows, columns = frames[0].shape[:2]
         self.source = Source(
             **dataclasses.asdict(state), width=columns, height=rows,
@@ -190,7 +196,6 @@ class Fusion(Conversion):
         except ImageError as error:
             raise ImageError(f"{self.job.source}: {error}") from error
         del frames
-        self.method = self._method()
         self.fused = fuse(self.bracket.frames, self.method)
         self.photograph = known[self.bracket.reference]
         self.curve: str | CameraCurve = "srgb"

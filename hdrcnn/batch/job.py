@@ -324,7 +324,7 @@ class Outcome:
         return (
             f"{clips}saturated {self.saturated:.1%}  "
             f"peak {self.peak_before:.2f} -> {self.peak_after:.2f} "
-            f"({self.stops_gained:+.1f} stops)"
+            f"({round(self.stops_gained, 1) + 0.0:+.1f} stops)"  # Never -0.0.
         )
 
     @property

@@ -130,8 +130,11 @@ def paths(arguments: argparse.Namespace, what: str = "pictures, folders or patte
 
 
 def options(arguments: argparse.Namespace) -> Options:
-    """How files are written. Raises ValueError."""
-    return Options(**{f.name: getattr(arguments, f.name) for f in dataclasses.fields(Options)})
+    """How files are written. Raises UsageError."""
+    try:
+        return Options(**{f.name: getattr(arguments, f.name) for f in dataclasses.fields(Options)})
+    except ValueError as error:  # It begins with name and value.
+        raise UsageError(f"--{error}".replace(" ", "=", 1)) from error
 
 
 def network(group: Group) -> None:
@@ -154,6 +157,11 @@ def place(arguments: argparse.Namespace) -> Place | None:
     found = Place(**asked)
     if arguments.engine != "dask" and found.scheduler is None:
         raise UsageError("--workers and --worker_gigabytes need --engine=dask; give it too")
+    if found.scheduler is not None and "backend" in arguments.given:
+        raise UsageError(
+            "--backend changes nothing: workers of --scheduler have their own; set HDRCNN_BACKEND "
+            "where they are started, or leave it out"
+        )
     return found
 
 

@@ -53,6 +53,7 @@ def rate(text: str) -> Fraction:
 def add_arguments(parser: Parser) -> None:
     """Those of `hdrcnn film`."""
     parser.common = COMMON
+    parser.usage = "%(prog)s [--flag value ...] FILM"
     group = parser.add_argument_group("Input and output")
     group.add_argument(
         "paths", metavar="FILM", nargs="*", type=nonempty, help="a film, or a folder of frames"
@@ -115,7 +116,7 @@ def add_arguments(parser: Parser) -> None:
     parser.switch(group, "--quiet", "print only what went wrong")
     shared.machines(
         group,
-        "convert one of N equal shares of the segments: 3/16 is the third of sixteen; what is last "
+        "convert one of N equal shares of the segments: 3/16 is the third of sixteen; the last one "
         "joins them",
     )
 

@@ -82,6 +82,14 @@ def main(arguments: argparse.Namespace) -> int:
     for name in ("camera_curve", "resolution"):
         if name in arguments.given and not set(arguments.format) & set(WRITERS):
             raise UsageError(f"--{name} changes nothing: it is for --merge; give it too")
+    shows = {
+        name for name in arguments.format if name not in WRITERS or "look" in WRITERS[name].flags
+    }
+    if "method" in arguments.given and not shows and not arguments.report:
+        raise UsageError(
+            f"--method changes nothing of --format={','.join(arguments.format)}: it weighs the "
+            "frames of a picture to look at; name tiff too, or leave it out"
+        )
     place, shard = shared.place(arguments), shared.shard(arguments)
     with held():  # Some libraries make another error of Ctrl-C while they are loaded.
         from hdrcnn.batch.fusion import FusionSettings

@@ -22,8 +22,8 @@ COMMANDS = {
     "predict": "hdrcnn.cli.predict",
     "fuse": "hdrcnn.cli.fuse",
     "stack": "hdrcnn.cli.stack",
-    "export": "hdrcnn.cli.export",
     "film": "hdrcnn.cli.film",
+    "export": "hdrcnn.cli.export",
 }
 """Name to a module with `add_arguments(parser)` and `main(arguments)`, which returns the exit
 status. Its docstring is the help. What takes long to import is imported by its `main`, after the

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from hdrcnn.cli import arguments as shared
 from hdrcnn.cli.main import parser_of, run
-from hdrcnn.cli.parser import Parser, nonempty, number
+from hdrcnn.cli.parser import Parser, UsageError, nonempty, number
 from hdrcnn.console import held
 from hdrcnn.writers import chosen
 
@@ -100,6 +100,15 @@ def _reconstruction(parser: Parser) -> None:
     )  # fmt: skip
 
 
+def _check_network_used(arguments: argparse.Namespace) -> None:
+    """Raises UsageError for flags of the network if there is none."""
+    for name in ("params", "quality", "resolution", "camera_curve", "gamma", "scaling"):
+        if name in arguments.given and arguments.gain_map == "only":
+            raise UsageError(
+                f"--{name} changes nothing: --gain_map=only uses no network; leave one of them out"
+            )
+
+
 def main(arguments: argparse.Namespace) -> int:
     """Converts what is asked for; a line for each picture. Returns the exit status.
 
@@ -109,6 +118,7 @@ def main(arguments: argparse.Namespace) -> int:
     chosen(arguments.format)
     options = shared.options(arguments)
     shared.check_used(arguments)
+    _check_network_used(arguments)
     place, shard = shared.place(arguments), shared.shard(arguments)
     with held():  # Some libraries make another error of Ctrl-C while they are loaded.
         from hdrcnn.cli import pictures

@@ -117,7 +117,7 @@ def _size_check(max_megapixels: float) -> SizeCheck:
             raise NotReadError(f"a picture without pixels ({width}x{height}); leave it out")
         if width * height > max_megapixels * 1e6:
             raise NotReadError(
-                f"{width}x{height} are {width * height / 1e6:.0f} megapixels, more than "
+                f"{width}x{height} are {width * height / 1e6:.3g} megapixels, more than "
                 f"{max_megapixels:g}; give --max_megapixels={-(-width * height // 1000000)}"
             )
 

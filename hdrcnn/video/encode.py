@@ -21,6 +21,7 @@ from hdrcnn.video.library import pyav, reason
 ENCODERS = {"hevc": "libx265", "av1": "libsvtav1"}
 CRF = {"hevc": 18.0, "av1": 24.0}
 PRESET = {"hevc": "medium", "av1": "8"}
+PRESETS = {"hevc": "give one of ultrafast to placebo", "av1": "give a number, at most 13"}
 CRFS = {"hevc": (0.0, 51.0), "av1": (2.0, 63.0)}
 """Least and most: at 1 SVT-AV1 4 writes streams that cannot be decoded, and it takes 0 for none."""
 KEY_SECONDS = 5.0
@@ -29,6 +30,7 @@ BLACK = 0.005
 """cd/m^2 of the mastering display."""
 LEAST = {"hevc": 16, "av1": 64}
 """Rows and columns that the encoder takes."""
+PIXELS = "yuv420p10le"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -85,7 +87,7 @@ class Encoding:
 
 
 def check(encoding: Encoding, width: int, height: int) -> None:
-    """Raises ImageError if this FFmpeg has no such encoder, or it takes no such size."""
+    """Raises ImageError if this FFmpeg has no such encoder, or it takes no such preset or size."""
     av, name = pyav(), ENCODERS[encoding.codec]
     try:
         av.Codec(name, "w")
@@ -101,6 +103,16 @@ def check(encoding: Encoding, width: int, height: int) -> None:
             f"{width}x{height} is too small for {encoding.codec}, which takes {least}x{least} at "
             "least"
         )
+    trial = av.CodecContext.create(name, "w")
+    trial.width = trial.height = least
+    trial.pix_fmt, trial.time_base, trial.options = PIXELS, Fraction(1, 24), encoding.options()
+    try:
+        trial.open()
+    except (av.error.FFmpegError, OverflowError) as error:
+        raise ImageError(
+            f"--preset={encoding.preset or PRESET[encoding.codec]}: {name} does not take it; "
+            f"{PRESETS[encoding.codec]}"
+        ) from error
 
 
 def padded(size: int) -> int:
@@ -134,7 +146,7 @@ class Segment:
             ENCODERS[encoding.codec], rate=rate.limit_denominator(1 << 20), options=options
         )
         context = self._stream.codec_context
-        context.width, context.height, context.pix_fmt = width, height, "yuv420p10le"
+        context.width, context.height, context.pix_fmt = width, height, PIXELS
         context.time_base, context.sample_aspect_ratio = time_base, aspect
         context.gop_size = max(1, round(KEY_SECONDS * rate))
         tags = encoding.tags
@@ -152,7 +164,7 @@ class Segment:
         chroma = samples[height:].reshape(2, height // 2, width // 2)
         for plane in (0, 1):
             chroma[plane] = chroma_codes(np.concatenate([part[plane + 1] for part in parts]))
-        frame = self._frame.from_ndarray(samples, "yuv420p10le")
+        frame = self._frame.from_ndarray(samples, PIXELS)
         frame.pts, frame.time_base = time, self._time_base
         self._container.mux(self._stream.encode(frame))
 

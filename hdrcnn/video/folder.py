@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from hdrcnn.files import ImageError, natural_key
+from hdrcnn.readers.folders import may_be_picture
 from hdrcnn.readers.photograph import as_stored, read_photograph
 from hdrcnn.video.colours import Colours
 from hdrcnn.video.library import pyav
@@ -20,25 +21,26 @@ RATE = Fraction(24)
 
 def probe(path: Path, rate: Fraction | None) -> Film:
     """The film of a folder; time counts its frames. Raises ImageError."""
-    files = sorted(
-        (
-            file
-            for file in path.iterdir()
-            if file.suffix.lower() in ENDINGS and not file.name.startswith(".")
-        ),
+    pictures = sorted(
+        (file for file in path.iterdir() if may_be_picture(file) and file.name[0] != "."),
         key=lambda file: natural_key(file.name),
     )
+    files = [file for file in pictures if file.suffix.lower() in ENDINGS]
+    others = [file for file in pictures if file.suffix.lower() not in ENDINGS]
     if not files:
         raise ImageError(f"{path}: no frames, PNG or TIFF, in this folder")
     first = read_photograph(files[0])
     rows, columns = first.code.shape[:2]
-    notes = () if rate else (f"{RATE} frames per second: --fps for another rate",)
+    notes = [] if rate else [f"{RATE} frames per second: --fps for another rate"]
+    if others:
+        more = f" and {len(others) - 1} more pictures are" if others[1:] else " is"
+        notes.append(f"{others[0].name}{more} left out: frames are PNG or TIFF")
     rate = rate or RATE
     times = np.arange(len(files), dtype=np.int64)
     colours = Colours(None, True, first.chromaticities)
     return Film(
         path, columns, rows, 1 / rate, rate, times, times, colours, False, Fraction(1), None,
-        notes, files=tuple(files), stream=-1,
+        tuple(notes), files=tuple(files), stream=-1,
     )  # fmt: skip
 
 

@@ -6,7 +6,7 @@
       00001.json     their figures, written last: the segment is whole
 
 The folder lies beside the result and is removed when that is whole. A segment whose film, version,
-weights or settings differ from what is asked for is made again.
+weights or settings differ from what is asked for is recomputed.
 """
 
 import contextlib
@@ -82,9 +82,9 @@ class Folder:
     def prepare(self, recipe: dict[str, Any], shared: bool = False) -> bool:
         """Makes the folder, and empties it unless its segments were made by the same recipe.
 
-        shared: other processes may write to it, so nothing is removed. Returns whether there was
-        something else. Raises ImageError if it cannot be written, is not a folder of segments, or
-        is shared and has others.
+        shared: other processes may write to it, so nothing is removed. Returns whether other
+        segments were removed. Raises ImageError if it cannot be written, is not a folder of
+        segments, or is shared and has others.
         """
         told = json.dumps(recipe, indent=1, sort_keys=True)
         place, changed = self.path / "film.json", False
@@ -99,7 +99,7 @@ class Folder:
                         f"{self.path}: segments of another film or of other settings; "
                         "remove it before shares are converted"
                     )
-                changed = True
+                changed = any(path.suffix == ".nut" for path in self._finished())
                 self.remove()
             self.path.mkdir(parents=True, exist_ok=True)
             with finished_whole(place) as temporary:

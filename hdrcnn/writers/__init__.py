@@ -87,8 +87,8 @@ class Options:
     )
     look: str = _option(
         "photograph",
-        "appearance below the clipping level in files to look at: that of the photograph, or its "
-        "light",
+        "what ultrahdr, avif and png show below the clipping level: the photograph as it looks, "
+        "or its light",
         LOOKS,
     )
     exr_float: bool = _option(False, "32 bits a sample in exr and jxl instead of 16")
@@ -101,12 +101,13 @@ class Options:
     )
     jpeg_quality: int = _option(
         95,
-        "quality of jpeg and ultrahdr, 1 to 100: of the latter gain map, and base if encoded again",
+        "quality of JPEG files, 1 to 100; of ultrahdr that of the gain map, and of the photograph "
+        "if it is encoded again",
         valid=_percent,
         limits="1 to 100",
     )
     avif_quality: int = _option(
-        95, "quality of avif, 1 to 100, which keeps every code", valid=_percent, limits="1 to 100"
+        95, "quality of avif, 1 to 100; 100 keeps every code", valid=_percent, limits="1 to 100"
     )
 
     def __post_init__(self) -> None:
@@ -161,15 +162,17 @@ WRITERS: dict[str, Writer] = {
     "hdr": Writer(".hdr", _later("radiance"), "Radiance", "for 3D programs"),
     "ultrahdr": Writer(
         "_hdr.jpg", _later("ultrahdr"), "Ultra HDR",
-        "a JPEG for phones and browsers: the photograph and a gain map",
+        "for phones and browsers: a JPEG of the photograph with a gain map",
         ("look", "jpeg_quality"), keeps_jpeg=True,
     ),
     "avif": Writer(
-        "_hdr.avif", _later("avif"), "AVIF", "for browsers and phones, PQ",
+        "_hdr.avif", _later("avif"), "AVIF", "for browsers and phones, 10 bits, PQ",
         ("look", "avif_quality"), package="imagecodecs",
         hint="pip install 'imagecodecs>=2025.11.11' (Python 3.11 or newer)",
     ),
-    "png": Writer("_hdr.png", _later("png"), "PNG (PQ)", "for browsers and players, PQ", ("look",)),
+    "png": Writer(
+        "_hdr.png", _later("png"), "PNG (PQ)", "for browsers and players, 16 bits", ("look",),
+    ),
     "jxl": Writer(
         ".jxl", _later("jxl"), "JPEG XL", "for archives, without losses",
         ("exr_float",), package="imagecodecs", hint="pip install imagecodecs",

@@ -23,7 +23,7 @@ from hdrcnn.batch.choose import Networks
 from hdrcnn.batch.job import Settings
 from hdrcnn.batch.run import convert_all
 from hdrcnn.readers.hdr import read_exr
-from tests.conftest import ROOT
+from tests.conftest import ONNX, ROOT
 
 distributed = pytest.importorskip("distributed")
 psutil = pytest.importorskip("psutil")
@@ -39,10 +39,10 @@ import signal
 import time
 from pathlib import Path
 
-import hdrcnn
 from hdrcnn.batch import convert as conversion
 from hdrcnn.colour.transfer import linearise
 from hdrcnn.models.metadata import Hdrcnn
+from hdrcnn.predict import single_image
 
 read = getattr(conversion, "sound_read", conversion.read_photograph)  # Dask loads a file twice.
 
@@ -64,7 +64,7 @@ class Plain:
         return linearise(image / 255.0, "srgb").astype(dtype)
 
 
-hdrcnn.load = lambda path, **settings: Plain()
+single_image.load = lambda path, **settings: Plain()
 conversion.sound_read, conversion.read_photograph = read, wicked
 '''
 
@@ -142,7 +142,7 @@ def test_ctrl_c_ends_the_run_and_its_workers(wicked, tiny_weights, busy):
     command = [ROOT / "hdrcnn_predict.py", "--im_dir=in", f"--params={tiny_weights}"]
     process = subprocess.Popen(
         [sys.executable, *map(str, command), "--engine=dask", "--workers=2"],
-        env={**os.environ, "DASK_DISTRIBUTED__WORKER__PRELOAD": config},
+        env={**os.environ, **ONNX, "DASK_DISTRIBUTED__WORKER__PRELOAD": config},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,
@@ -219,8 +219,9 @@ def certificate(tmp_path):
 
 
 @pytest.fixture
-def scheduler(six_photos, certificate):
+def scheduler(six_photos, certificate, monkeypatch):
     """A scheduler and two workers, each a process of its own, none with this current folder."""
+    monkeypatch.setenv(*next(iter(ONNX.items())))
     tls = ["--tls-ca-file", certificate, "--tls-cert", certificate]
     elsewhere = six_photos / "elsewhere"
     elsewhere.mkdir()
@@ -252,18 +253,18 @@ def scheduler(six_photos, certificate):
         process.wait(LONG)
 
 
-def test_processes_apart_give_the_same_files(six_photos, scheduler, certificate, tiny_weights):
+def test_processes_apart_give_the_same_files(six_photos, scheduler, certificate, tiny_exported):
     """Sources and results are named as here, though the workers run elsewhere."""
     place = machines.Place(scheduler=scheduler, tls_ca_file=certificate, tls_cert=certificate)
     assert refused(urlsplit(scheduler).port)
     wanted: dict[str, Any] = {"previews": True, "precision": "float32"}
     Path("in/5.png").write_bytes(b"no picture")
-    outcomes = converted(tiny_weights, place, **wanted)
+    outcomes = converted(tiny_exported, place, **wanted)
     there = {path.name: path for path in Path("out").iterdir()}
     Path("out").rename("apart")
     settings = Settings(**wanted)
     planned = plan.plan(["in"], Path("out"), settings.endings).jobs
-    networks = Networks.on(params=tiny_weights, precision="float32")
+    networks = Networks.on(params=tiny_exported, precision="float32")
     local = {
         outcome.job.source.name: outcome for outcome in convert_all(planned, networks, settings)
     }
@@ -280,7 +281,7 @@ def test_processes_apart_give_the_same_files(six_photos, scheduler, certificate,
     # A worker that is there already is asked for something else; nothing has to be recomputed.
     Path("out").rename("local")
     Path("apart").rename("out")
-    again = converted(tiny_weights, place, precision="float32")
+    again = converted(tiny_exported, place, precision="float32")
     assert {name: outcome.kept for name, outcome in again.items()} == {
         name: name != "5.png" for name in outcomes
     }

@@ -137,7 +137,9 @@ def test_shares_that_begin_at_once_share_a_folder_of_segments(tmp_path):
     assert not place.prepare({"a": 1}, shared=True)
     with pytest.raises(ImageError, match="shares"):
         place.prepare({"a": 2}, shared=True)
+    place.file(segments.Segment(1, 0, None)).write_bytes(b"frames")
     assert place.prepare({"a": 2})
+    assert not place.prepare({"a": 3}), "a run that ended before its first segment left none"
 
 
 def test_frames_of_a_folder_of_frames_become_a_film(tmp_path):

@@ -13,7 +13,7 @@ from PIL import Image
 
 from hdrcnn.files import HOST
 from hdrcnn.readers.hdr import read_exr
-from tests.conftest import ROOT
+from tests.conftest import ONNX, ROOT
 
 COUNT = 24
 COMMAND = ROOT / "hdrcnn_predict.py"
@@ -37,7 +37,7 @@ def interrupted(photos, arguments, by):
     process = subprocess.Popen(
         [sys.executable, str(COMMAND), *arguments],
         cwd=photos,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        env={**os.environ, "PYTHONPATH": str(ROOT), **ONNX},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,
@@ -60,8 +60,8 @@ def visible(photos):
 
 
 @pytest.mark.parametrize("by", ["SIGKILL", "SIGINT"])
-def test_nothing_is_lost_half_written_or_done_twice(photos, tiny_weights, run_python, by):
-    arguments = ["--im_dir=in", f"--params={tiny_weights}", "--log=log.jsonl"]
+def test_nothing_is_lost_half_written_or_done_twice(photos, tiny_exported, run_python, by):
+    arguments = ["--im_dir=in", f"--params={tiny_exported}", "--log=log.jsonl"]
     status, stderr = interrupted(photos, arguments, getattr(signal, by))
     if by == "SIGINT":
         assert status == 130
@@ -81,7 +81,7 @@ def test_nothing_is_lost_half_written_or_done_twice(photos, tiny_weights, run_py
     left.write_bytes(b"half")
     done = (photos / "log.jsonl").read_text().splitlines()
 
-    run_python(COMMAND, *arguments, cwd=photos)
+    run_python(COMMAND, *arguments, cwd=photos, **ONNX)
     assert len(visible(photos)) == COUNT
     assert visible(photos) == results(photos)
     assert [path for path in (photos / "out").rglob(".*") if path.is_file()] == []

@@ -8,6 +8,8 @@ import pytest
 from PIL import Image
 
 import hdrcnn
+from hdrcnn.cli.main import main
+from hdrcnn.cli.parser import UsageError
 from hdrcnn.readers.hdr import read_exr
 
 pytest.importorskip("onnxruntime")
@@ -33,9 +35,9 @@ def test_a_picture_is_converted_without_tensorflow(tiny_weights, picture, tmp_pa
     command = ("predict", "p.png", "--params", params, "--out_dir", "hdr", "--backend", "onnx")
     refused = run_python("-c", BARE, *command, cwd=tmp_path, status=1)
     assert "hdrcnn export" in refused.stderr
-    run_python("-m", "hdrcnn", "export", params, cwd=tmp_path)
-    again = run_python("-m", "hdrcnn", "export", params, cwd=tmp_path, status=1)
-    assert "--overwrite" in again.stderr
+    assert main(["export", str(params)]) == 0
+    with pytest.raises(UsageError, match="--overwrite"):
+        main(["export", str(params)])
     small = ("--tile_pixels", "200000", "--resolution", "native")  # So that it is done in tiles.
     run_python("-c", BARE, *command, *small, cwd=tmp_path)
     expected = hdrcnn.reconstruct(tmp_path / "p.png", params, precision="float32")
@@ -57,8 +59,9 @@ def test_a_picture_is_converted_without_tensorflow(tiny_weights, picture, tmp_pa
     ],
 )
 def test_every_command_works_so_with_the_shipped_files(
-    picture, tmp_path, run_python, command, file
+    picture, tmp_path, run_python, monkeypatch, command, file
 ):
+    monkeypatch.chdir(tmp_path)
     if command[0] == "fuse":
         pytest.importorskip("cv2")
     for name, factor in (("p", 1), ("q", 2)):
@@ -68,11 +71,8 @@ def test_every_command_works_so_with_the_shipped_files(
         inner[0x829A], inner[0x9003] = 0.02 / factor, "2024:01:01 10:00:00"
         codes = np.tile(picture, (2, 2, 1)) // factor
         Image.fromarray(codes).save(tmp_path / f"{name}.png", exif=exif)
-    run_python(
-        "-c", BARE, *command, "--backend", "onnx", "--out_dir", "bare", cwd=tmp_path
-    )  # fmt: skip
-    run_python("-m", "hdrcnn", *command, "--precision", "float32", "--out_dir", "by_keras",
-               cwd=tmp_path)  # fmt: skip
+    run_python("-c", BARE, *command, "--backend", "onnx", "--out_dir", "bare", cwd=tmp_path)
+    assert main([*command, "--precision", "float32", "--out_dir", "by_keras"]) == 0
     bare, by_keras = (
         read_exr(tmp_path / where / file)
         if file.endswith("exr")

@@ -155,6 +155,15 @@ def test_rates_are_read(text, value):
     assert str(command.rate(text)) == value
 
 
+@pytest.mark.parametrize(("codec", "preset"), [("hevc", "8x"), ("av1", "99"), ("av1", "fast")])
+def test_a_preset_that_is_none_is_named_before_anything_is_written(tmp_path, codec, preset):
+    path = film(tmp_path / "a.mp4", shot(2, size=(64, 64)))
+    flags = ["--method", "bt2446c", "--codec", codec, "--preset", preset, "--quiet"]
+    with pytest.raises(ImageError, match=rf"--preset={preset}: .*give"):
+        main(["film", str(path), "--out", str(tmp_path / "b.mp4"), *flags])
+    assert [place.name for place in tmp_path.iterdir()] == ["a.mp4"]
+
+
 def test_a_full_disk_leaves_whole_segments_and_no_result(tmp_path):
     """Files above a size cannot be written; the first segment is small, the second is noise."""
     noise = np.random.default_rng(1).integers(0, 256, (12, 96, 128, 3), np.uint8)

@@ -74,6 +74,13 @@ def test_other_settings_fuse_again(folder, tmp_path, capfd):
         assert expected in capfd.readouterr().out
 
 
+def test_a_method_that_takes_other_brackets_is_one_line(folder, tmp_path, capfd):
+    assert fuse(folder, "--out_dir", tmp_path / "out", "--method", "supervised") == 1
+    said = capfd.readouterr().err
+    assert "a_0.png: 3 frames, and --method=supervised takes 2" in said
+    assert "report it" not in said
+
+
 def test_light_is_merged_in_the_unit_of_the_reference(folder, tmp_path):
     out = tmp_path / "out"
     assert fuse(folder, "--out_dir", out, "--merge", "--reference", 2, "--exr_float") == 0
@@ -137,7 +144,8 @@ def test_a_report_and_shards(folder, tmp_path):
 @pytest.mark.parametrize(
     "arguments",
     [[], ["x", "--per", "1"], ["x", "--method", "best"], ["x", "--resolution", "native"],
-     ["x", "--reference", "0"], ["x", "--mask"]],
+     ["x", "--reference", "0"], ["x", "--mask"],
+     ["x", "--format", "exr,hdr", "--method", "mertens"]],
 )  # fmt: skip
 def test_arguments_that_cannot_be(arguments):
     with pytest.raises(UsageError):

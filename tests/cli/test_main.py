@@ -17,6 +17,7 @@ from hdrcnn.colour.transfer import ESTIMATED, LINEARISATIONS
 from hdrcnn.readers.gain_map import CHOICES
 from hdrcnn.readers.hdr import read_exr
 from hdrcnn.writers import WRITERS, Options
+from tests.conftest import ONNX
 
 PARSERS = {
     name: parser_of(importlib.import_module(module), f"hdrcnn {name}")
@@ -120,17 +121,24 @@ def test_places_and_shards():
         shared.shard(parse(["a", "--shard=3/16", "--report"]))
     with pytest.raises(UsageError, match="--engine"):
         shared.place(parse(["a", "--workers=2"]))
+    with pytest.raises(UsageError, match="--nits=0: "):
+        shared.options(parse(["a", "--nits=0"]))
+    with pytest.raises(UsageError, match="HDRCNN_BACKEND"):
+        shared.place(parse(["a", "--scheduler=tcp://host:8786", "--backend=onnx"]))
+    assert shared.place(parse(["a", "--engine=dask", "--backend=onnx"])) is not None
 
 
-def test_predict_from_the_command_line(tmp_path, run_python, tiny_weights, picture):
+def test_predict_from_the_command_line(tmp_path, run_python, tiny_exported, picture):
     """Positional and --im_dir add up; the published command gives the same file."""
     for name in "ab":
         iio.imwrite(tmp_path / f"{name}.png", picture)
-    flags = [f"--params={tiny_weights}", "--out_dir"]
+    flags = [f"--params={tiny_exported}", "--out_dir"]
     command = ["-m", "hdrcnn", "predict", "a.png", "--im_dir", "b.png", *flags, "new"]
-    run_python(*command, cwd=tmp_path)
+    run_python(*command, cwd=tmp_path, **ONNX)
     published = ["-c", f"from {predict.__name__} import entry; entry()"]
-    run_python(*published, "--im_dir=a.png", "-im_dir", "b.png", *flags, "old", cwd=tmp_path)
+    run_python(
+        *published, "--im_dir=a.png", "-im_dir", "b.png", *flags, "old", cwd=tmp_path, **ONNX
+    )
     for name in "ab":
         light = read_exr(tmp_path / "new" / f"{name}.exr")
         assert (light == read_exr(tmp_path / "old" / f"{name}.exr")).all()

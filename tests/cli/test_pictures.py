@@ -37,6 +37,14 @@ def test_a_line_for_every_picture(tmp_path):
     assert first.keys() == second.keys() == third.keys()
 
 
+@pytest.mark.parametrize(
+    ("peak", "said"), [(8.0, "+3.0"), (0.5, "-1.0"), (0.9999, "+0.0"), (0.0, "+0.0")]
+)
+def test_stops_are_shown_with_their_sign(peak, said):
+    line = Outcome(JOB, peak_before=1.0, peak_after=peak).line(".exr")
+    assert f"({said} stops)" in line
+
+
 def test_lines_are_added_after_those_of_a_killed_run(tmp_path):
     path = tmp_path / "log.jsonl"
     path.write_bytes(b'{"a": 1}\n{"source": "cut o')

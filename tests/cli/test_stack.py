@@ -20,6 +20,7 @@ from hdrcnn.cli.parser import UsageError
 from hdrcnn.colour.icc import matrix_profile
 from hdrcnn.colour.primaries import DISPLAY_P3, linear_to_rec709
 from hdrcnn.colour.transfer import srgb_decode
+from hdrcnn.export import onnx
 from hdrcnn.files import WeightsError
 from hdrcnn.models.metadata import ExposureGan, ExposureStack
 from hdrcnn.predict.exposure_stack import FILES, METHODS, STOPS
@@ -27,6 +28,7 @@ from hdrcnn.predict.radiance import merge
 from hdrcnn.readers.hdr import read_exr
 from hdrcnn.readers.photograph import read_photograph
 from hdrcnn.writers.exr import write_exr
+from tests.conftest import ONNX
 from tests.predict.brackets import exposed, texture
 
 EXPOSURES = [2.0**stops for stops in STOPS]
@@ -51,18 +53,31 @@ def photograph(seed: int = 0) -> np.ndarray:
     return codes
 
 
-@pytest.fixture(autouse=True)
-def tiny_networks(tmp_path_factory, tiny_weights, monkeypatch):
-    """Small networks in the place of those that come with the project."""
-    folder = tmp_path_factory.mktemp("stacks")
+@pytest.fixture(scope="module")
+def small(tmp_path_factory):
+    """Small networks, with their ONNX files."""
+    pytest.importorskip("onnxruntime")
+    folder, found = tmp_path_factory.mktemp("stacks"), {}
     keras.utils.set_random_seed(2)
     for name, record in (("reconstruct", ExposureStack(4)), ("gan", ExposureGan(4))):
         arrays = weights.collect(record.build())
         if name == "reconstruct":
             kernel = arrays["correction/kernel"]
             arrays["correction/kernel"] = np.random.default_rng(2).normal(0.0, 0.1, kernel.shape)
-        weights.save(folder / f"{name}.npz", arrays, record)
-        monkeypatch.setitem(FILES, name, folder / f"{name}.npz")
+        found[name] = folder / f"{name}.npz"
+        weights.save(found[name], arrays, record)
+        onnx.write(found[name], found[name].with_suffix(".onnx"))
+    return found
+
+
+@pytest.fixture(autouse=True)
+def by_onnx(small, monkeypatch):
+    """The small networks in the place of those that come with the project, computed by
+    onnxruntime, which takes a picture of any size without being compiled for it.
+    """
+    monkeypatch.setenv(*next(iter(ONNX.items())))
+    for name, path in small.items():
+        monkeypatch.setitem(FILES, name, path)
 
 
 @pytest.fixture
@@ -143,9 +158,9 @@ def test_fewer_exposures_leave_none_of_an_earlier_run(folder, tmp_path):
 
 
 @pytest.mark.parametrize(("bits", "tolerance"), [(8, 0.03), (16, 1e-3)])
-def test_the_light_is_what_the_exposures_merge_to(folder, tmp_path, tiny_weights, bits, tolerance):
+def test_the_light_is_what_the_exposures_merge_to(folder, tmp_path, tiny_exported, bits, tolerance):
     out = tmp_path / "out"
-    flags = ("--format", "exr,hdr", "--exr_float", "--bits", bits, "--params", tiny_weights)
+    flags = ("--format", "exr,hdr", "--exr_float", "--bits", bits, "--params", tiny_exported)
     assert stack(folder, "--out_dir", out, "--camera_curve", "srgb", *flags) == 0
     light, frames = read_exr(out / "a.exr"), frames_of(out, "a")
     assert all((after >= before).all() for before, after in pairwise(frames))
@@ -178,7 +193,7 @@ def test_the_published_network_gives_five_and_their_merge(folder, tmp_path):
 
 
 def test_fuse_takes_what_is_written_for_brackets_and_predict_leaves_it_out(
-    folder, tmp_path, capfd, tiny_weights
+    folder, tmp_path, capfd, tiny_exported
 ):
     pytest.importorskip("cv2")
     out = tmp_path / "out"
@@ -187,7 +202,7 @@ def test_fuse_takes_what_is_written_for_brackets_and_predict_leaves_it_out(
     assert main(["fuse", str(out), "--out_dir", str(fused)]) == 0
     assert names(fused) == ["a_0_fused.tif", "sub/b_0_fused.tif"]
     assert capfd.readouterr().out.count("5 frames") == 2
-    predict = ["predict", "--out_dir", str(tmp_path / "p"), "--params", str(tiny_weights)]
+    predict = ["predict", "--out_dir", str(tmp_path / "p"), "--params", str(tiny_exported)]
     shutil.copytree(folder, out, dirs_exist_ok=True)
     assert main([*predict, str(out)]) == 0
     assert names(tmp_path / "p") == ["a.exr", "sub/b.exr"]
@@ -301,12 +316,12 @@ def test_settings_that_cannot_be(wrong):
         StackSettings(**wrong)
 
 
-def test_light_of_a_gain_map_is_kept_as_predict_has_it(folder, tmp_path, tiny_weights):
+def test_light_of_a_gain_map_is_kept_as_predict_has_it(folder, tmp_path, tiny_exported):
     light = np.float32(2.0) * photograph(1).astype(np.float32) / 255.0 + np.float32(0.01)
     place = tmp_path / "mapped.jpg"
     hdrcnn.write(tmp_path / "m_hdr.jpg", light)
     shutil.move(tmp_path / "m_hdr.jpg", place)
-    flags = ("--format", "exr", "--params", tiny_weights, "--out_dir")
+    flags = ("--format", "exr", "--params", tiny_exported, "--out_dir")
     assert stack(place, *flags, tmp_path / "s") == 0
     assert main(["predict", str(place), *map(str, flags), str(tmp_path / "p")]) == 0
     found = read_exr(tmp_path / "s" / "mapped.exr")

@@ -8,7 +8,7 @@ from PIL import Image
 
 from hdrcnn.colour.transfer import linearise, srgb_decode
 from hdrcnn.writers.exr import write_exr
-from tests.conftest import ROOT
+from tests.conftest import ONNX, ROOT
 from training_code.evaluation import kinds
 from training_code.evaluation.protocol import Condition, Protocol
 from training_code.scenes.collection import Scene
@@ -94,7 +94,7 @@ def test_what_does_harm_is_counted(scenes):
     assert "glaring" in kinds.table([row])
 
 
-def test_the_command_prints_one_table(tmp_path, scenes, tiny_weights, run_python):
+def test_the_command_prints_one_table(tmp_path, scenes, tiny_exported, run_python):
     (tmp_path / "families.txt").write_text("h\n")
     for path in (tmp_path / "photographs").iterdir():
         with Image.open(path) as image:
@@ -107,13 +107,14 @@ def test_the_command_prints_one_table(tmp_path, scenes, tiny_weights, run_python
         f"--scenes={tmp_path / 'hdr'}",
         f"--photographs={tmp_path / 'photographs'}",
         f"--families={tmp_path / 'families.txt'}",
-        f"--params=tiny={tiny_weights}",
+        f"--params=tiny={tiny_exported}",
         "--camera_curve=srgb",
         "--quality=fast",
         "--quality=best",
         "--only=clip05_jpeg80_srgb*",
         f"--out_dir={tmp_path / 'out'}",
         cwd=tmp_path,
+        **ONNX,
     )
     table = (tmp_path / "out" / "table.md").read_text()
     assert all(line in done.stdout for line in table.splitlines())

@@ -112,9 +112,8 @@ def test_the_command_makes_a_table(scene_folder, held_out, tmp_path, run_python)
     lines = (tmp_path / "out" / "stack.csv").read_text().splitlines()
     assert len(lines) == 1 + 2 * 4
     assert len(list((tmp_path / "out").glob("*.png"))) == 2
-    done = run_python(
-        ROOT / "training_code" / "stack_evaluate.py", f"--scenes={scene_folder}",
-        f"--params=wrong={weights.SHIPPED.with_name('camera_curve.npz')}", "--out_dir=out",
-        cwd=tmp_path, status=1,
-    )  # fmt: skip
-    assert "camera_curve.npz" in done.stderr
+
+
+def test_weights_of_another_network_are_named():
+    with pytest.raises(weights.WeightsError, match=r"camera_curve\.npz"):
+        of_weights(weights.CURVES, formula)

@@ -1,6 +1,7 @@
 """Every network as an ONNX file computes what Keras computes, whole and in strips."""
 
 import json
+import shutil
 
 import keras
 import numpy as np
@@ -9,7 +10,6 @@ import pytest
 from hdrcnn import weights
 from hdrcnn.export import int8, onnx as export
 from hdrcnn.files import digest
-from hdrcnn.models.metadata import Hdrcnn
 from hdrcnn.predict import backend
 from hdrcnn.tiles import onnx_graph
 from hdrcnn.tiles.frame import Frame
@@ -72,13 +72,11 @@ def test_inner_layers_are_outputs_too(record, model, files):
         np.testing.assert_allclose(found, np.asarray(expected), atol=1e-4)
 
 
-@pytest.mark.parametrize("name", [n for n, record in TINY.items() if record in PICTURES])
-def test_strips_of_it_equal_the_whole(name, tmp_path):
-    record = TINY[name]
-    model = record.build()
-    weights.save(tmp_path / "w.npz", weights.collect(model), record)
-    export.write(tmp_path / "w.npz", tmp_path / "w.onnx")
-    made, by_keras = onnx_graph.network(tmp_path / "w.onnx"), network(model)
+@pytest.mark.parametrize(
+    "record", [name for name, record in TINY.items() if record in PICTURES], indirect=True
+)
+def test_strips_of_it_equal_the_whole(record, model, files):
+    made, by_keras = onnx_graph.network(files[1]), network(model)
     assert (made.stride, made.halo) == (by_keras.stride, by_keras.halo)
     tiling = Tiling(made, 160 * 448)
     code = np.random.default_rng(7).random((160, 480, 3), np.float32)
@@ -91,18 +89,16 @@ def test_strips_of_it_equal_the_whole(name, tmp_path):
 
 
 @pytest.fixture
-def hdrcnn_file(tmp_path):
-    keras.utils.set_random_seed(12)
-    model = Hdrcnn(4, "srgb", "channel").build()
-    path = tmp_path / "tiny.npz"
-    weights.save(path, weights.collect(model), Hdrcnn(4, "srgb", "channel"))
-    return path
+def hdrcnn_file(tiny_exported, tmp_path):
+    """A copy, with its ONNX file."""
+    for ending in (".npz", ".onnx"):
+        shutil.copy(tiny_exported.with_suffix(ending), tmp_path)
+    return tmp_path / tiny_exported.name
 
 
 def test_files_of_other_weights_are_refused(hdrcnn_file, tmp_path):
     with pytest.raises(weights.WeightsError, match="hdrcnn export"):
-        backend.exported(hdrcnn_file, "float32")
-    export.write(hdrcnn_file, tmp_path / "tiny.onnx")
+        backend.exported(hdrcnn_file, "int8")
     assert backend.exported(hdrcnn_file, "float32") == tmp_path / "tiny.onnx"
     arrays, record = weights.load(hdrcnn_file)
     arrays["rgb_conv/bias"] += 1.0
@@ -116,7 +112,6 @@ def test_eight_bits_are_near(hdrcnn_file, tmp_path, picture):
     from PIL import Image
 
     Image.fromarray(np.tile(picture, (3, 3, 1))).save(tmp_path / "p.png")
-    export.write(hdrcnn_file, tmp_path / "tiny.onnx")
     int8.write(hdrcnn_file, tmp_path / "tiny_int8.onnx", [tmp_path / "p.png"])
     codes = np.tile(picture, (3, 3, 1))[None, :128, :192] / np.float32(255)
     full, small = (

@@ -135,8 +135,9 @@ def test_colours_of_two_samples_are_damage(tmp_path):
 def test_too_many_megapixels_are_said_and_can_be_allowed(tmp_path, name):
     (tmp_path / "a").write_bytes(KINDS[name])
     code = read_photograph(tmp_path / "a").code
-    assert_said(tmp_path / "a", "megapixels", "give --max_megapixels=1", max_megapixels=1e-4)
     exactly = code.shape[0] * code.shape[1] / 1e6
+    size = f"{exactly:.3g} megapixels"
+    assert_said(tmp_path / "a", size, "give --max_megapixels=1", max_megapixels=1e-4)
     np.testing.assert_array_equal(read_ldr(tmp_path / "a", max_megapixels=exactly), code)
 
 

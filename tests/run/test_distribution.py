@@ -11,8 +11,7 @@ import numpy as np
 import pytest
 
 from hdrcnn.writers.exr import write_exr
-from tests.conftest import ROOT
-from tests.run.training import FAST
+from tests.conftest import ROOT, XLA_FLAGS
 from training_code.camera import Camera, Development, Exposure, Sensor
 from training_code.camera.batches import Pairs
 from training_code.camera.on_device.batches import ShotBatches
@@ -146,7 +145,7 @@ def one(place) -> Path:
         ("jax_one", {}, {}, ""),
         ("jax_two", {}, {"devices": 2}, ""),
     ]
-    flags = f"{FAST} --xla_force_host_platform_device_count=2"
+    flags = f"{XLA_FLAGS} --xla_force_host_platform_device_count=2"
     finish(start(place, trainings, "jax", XLA_FLAGS=flags))
     return place / "jax_one"
 
@@ -169,7 +168,7 @@ def test_two_processes_have_the_losses_of_one(place, one):
             ("both", {}, way, ""),
             ("no", {}, way, "differing"),
         ]
-        processes.append(start(place, trainings, "jax", XLA_FLAGS=FAST))
+        processes.append(start(place, trainings, "jax", XLA_FLAGS=XLA_FLAGS))
     (out, first), (silence, second) = map(finish, processes)
     assert_same(place / "both", one, 1e-4)
     assert "wrote" in out

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tests.conftest import ROOT
-from tests.run.training import FAST, QUICK, TINY, losses
+from tests.run.training import QUICK, TINY, losses
 from training_code.camera import Development
 from training_code.run import config, fit
 from training_code.tasks import fusion_unsupervised_settings
@@ -38,7 +38,7 @@ def test_backends_and_cameras_have_the_same_first_ten_losses(
             + f"sys.argv = {arguments!r}\n"
             f"runpy.run_path({str(COMMAND)!r}, run_name='__main__')"
         )
-        done = run_python("-c", script, cwd=tmp_path, KERAS_BACKEND=backend, XLA_FLAGS=FAST)
+        done = run_python("-c", script, cwd=tmp_path, KERAS_BACKEND=backend)
         assert f"wrote {folder}" in done.stdout
         found.append(losses(tmp_path / folder))
     assert len(found[0]) == 10

@@ -1,5 +1,6 @@
 """Both fusion trainings: they learn, go on where they stopped, and leave weights that fuse."""
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -8,18 +9,20 @@ import pytest
 from PIL import Image
 
 from hdrcnn import weights
+from hdrcnn.files import ImageError
 from hdrcnn.models.metadata import Fusion
 from tests.conftest import ROOT
-from tests.run.training import goes_on_after_a_kill, learns
+from tests.run.training import QUICK, goes_on_after_a_kill, learns
 from training_code.camera.brackets import Brackets
 from training_code.evaluation import fusion_metrics
 from training_code.evaluation.fusion_methods import of_weights
-from training_code.run import config as configs
+from training_code.run import config as configs, fit
+from training_code.scenes.files import Folders
 from training_code.tasks import fusion_supervised_settings, fusion_unsupervised_settings
 
 COMMAND = ROOT / "training_code" / "hdrcnn_train.py"
 SMALL: dict[str, Any] = {"base_channels": 2, "size": 64, "batch": 2, "epochs": 2, "steps": 2}
-CONFIGS = {
+CONFIGS: dict[str, Any] = {
     # MS-SSIM needs crops larger than the scenes of the tests.
     "fusion_supervised": fusion_supervised_settings.Config(
         **SMALL, terms=fusion_supervised_settings.Terms(ms_ssim=0.0)
@@ -49,24 +52,12 @@ def test_one_bracket_is_learnt(name):
 
 
 @pytest.mark.parametrize("name", CONFIGS)
-def test_a_run_killed_within_an_epoch_goes_on_to_the_same_weights(
-    name, scene_folder, held_out, tmp_path
+def test_a_killed_run_goes_on_to_the_same_weights_which_fuse_and_are_measured(
+    name, scene_folder, held_out, tmp_path, run_python, capsys
 ):
     goes_on_after_a_kill(name, CONFIGS[name], scene_folder, held_out, tmp_path)
-
-
-@pytest.mark.parametrize("name", CONFIGS)
-def test_from_scenes_to_a_file_that_fuses_and_is_measured(
-    name, scene_folder, held_out, tmp_path, run_python
-):
-    arguments = [f"--scenes={scene_folder}", f"--validation={held_out}"]
-    configs.save(CONFIGS[name], name, tmp_path / "config.json")
-    done = run_python(
-        COMMAND, f"--task={name}", *arguments, "--config=config.json", "--epochs=1",
-        "--out_dir=run", "--validation_crops=2", cwd=tmp_path,
-    )  # fmt: skip
-    assert "held out: " in done.stdout
-    path = tmp_path / "run" / "weights.npz"
+    assert "held out: " in capsys.readouterr().out
+    path = tmp_path / "broken" / "weights.npz"
     record = weights.load(path)[1]
     assert isinstance(record, Fusion)
     assert record.pair == (name == "fusion_supervised")
@@ -79,6 +70,7 @@ def test_from_scenes_to_a_file_that_fuses_and_is_measured(
     if name == "fusion_supervised":
         return
     pytest.importorskip("cv2")
+    arguments = [f"--scenes={scene_folder}", f"--validation={held_out}"]
     done = run_python(
         ROOT / "training_code" / "fusion_evaluate.py", *arguments, f"--params=ours={path}",
         "--size=64", "--frames=2", "--brackets=2", "--out_dir=out", cwd=tmp_path,
@@ -122,12 +114,13 @@ def test_three_folders_are_trained_from(tmp_path, run_python):
     assert record.pair
     assert {Path(name).stem for name in record.training["scenes"]} == {"a", "b"}
     (tmp_path / "pairs" / "over" / "b.jpg").unlink()
-    done = run_python(
-        COMMAND, *arguments, "--pairs=pairs", "--out_dir=second", cwd=tmp_path, status=1
-    )
-    assert "b.png" in done.stderr
-    assert "missing" in done.stderr
-    assert "Traceback" not in done.stderr
+    settings = dataclasses.replace(CONFIGS["fusion_supervised"], pairs=str(tmp_path / "pairs"))
+    folders = Folders(photographs=(tmp_path / "pairs" / "gt",))
+    with pytest.raises(ImageError, match=r"b\.png: .*missing"):
+        fit.train(
+            settings, folders, tmp_path / "second", tmp_path / "held_out.txt", QUICK,
+            "fusion_supervised",
+        )  # fmt: skip
 
 
 def test_figures_to_the_truth():

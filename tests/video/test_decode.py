@@ -149,6 +149,18 @@ def test_a_folder_of_frames_is_a_film(tmp_path, ending, kind):
         assert np.abs(frame.codes() - picture / 255.0).max() < 1e-6
 
 
+def test_pictures_that_are_no_frames_are_named(tmp_path):
+    iio.imwrite(tmp_path / "1.png", shot(1)[0])
+    (tmp_path / "film.json").write_text("{}")
+    assert folder.probe(tmp_path, Fraction(24)).notes == ()
+    for name in ("1.jpg", "2.jpg"):
+        iio.imwrite(tmp_path / name, shot(1)[0])
+    found = folder.probe(tmp_path, Fraction(24))
+    assert [path.name for path in found.files] == ["1.png"]
+    (note,) = found.notes
+    assert "1.jpg and 1 more" in note
+
+
 def test_frames_of_another_size_are_named(tmp_path):
     iio.imwrite(tmp_path / "1.png", shot(1)[0])
     iio.imwrite(tmp_path / "2.png", shot(1, size=(32, 32))[0])
