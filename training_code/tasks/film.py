@@ -126,7 +126,8 @@ class RowBatches(Batches):
         rows = self.rows[0 if rng.random() < self.chosen.share else -1]
         place = place_of(self.seed, number, len(rows.statistics))
         down, right = rng.integers(EVERY, size=2)
-        grid = place, slice(int(down), None, EVERY), slice(int(right), None, EVERY)
+        height, width = (size - size % EVERY for size in rows.sdr.shape[1:3])
+        grid = place, slice(int(down), height, EVERY), slice(int(right), width, EVERY)
         noise = self.deviation * rng.standard_normal(len(self.deviation))
         statistics = (rows.statistics[place] + noise).astype(np.float32)
         return {"statistics": statistics, "sdr": rows.sdr[grid], "hdr": rows.hdr[grid]}
@@ -301,13 +302,13 @@ def prepare(config: Config, scenes: Sequence[Scene], folder: Path, running: Runn
     return Material([], [], tuple(rows))
 
 
-def trainee(network: keras.Model, config: Config, material: Material) -> Trainee:
+def trainee(network: keras.Model, config: Config, material: Material | None) -> Trainee:
     """The network with its terms; that of curves standardises by mean and variance of the rows
-    unless it has a start.
+    unless it has a start or there are none.
     """
     if config.network == "unet":
         return UnetTrainee(network, config)
-    if not config.start:
+    if material is not None and not config.start:
         network.get_layer("standardise").set_weights(list(spread(material.rows)))
     return CurvesTrainee(network, config)
 

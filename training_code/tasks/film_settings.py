@@ -30,6 +30,8 @@ class Terms:
     """Of L1 and colour difference after one gain for the frame."""
     rmse: float = 0.0
     """Of the root of the mean squared difference."""
+    aligned_rmse: float = 0.0
+    """Of the same after one gain for the frame."""
     bend: float = 0.0
     """Of curves: how much neighbouring slopes differ."""
     temporal: float = 0.0
