@@ -28,6 +28,8 @@ TOPS = (0.86, 0.89, 0.92, 0.94, 0.95, 0.96, 0.97, 0.98, 0.985, 0.99, 0.995, 0.99
 come, a shoulder has none and more and more of them."""
 BOTTOMS = (0.003, 0.01, 0.02, 0.035, 0.05, 0.075)
 """Likewise, below which: a toe."""
+RAMP = 0.003
+"""Codes to both sides of these within which a pixel counts by a part."""
 SMALL = 1e-3
 """Share of the pixels of a level that says half of what it could."""
 
@@ -59,12 +61,12 @@ def statistics(frames: Any, xp: ModuleType = np) -> Any:
             # The contrast of the scene is a constant in the logarithm.
             parts += [xp.log(100.0 * change + 0.1), side / (change + 0.004)]
     parts.append(xp.cumsum(xp.mean(_kernels(smallest, xp), axis=1), axis=-1))
+    # Ramps of a few codes: neither a rounded code nor the encoder's noise makes a jump.
+    starts = np.array([*(top - RAMP for top in TOPS), *(low + RAMP for low in BOTTOMS)])
+    signs = np.array([1.0] * len(TOPS) + [-1.0] * len(BOTTOMS))
     for key in (luma, largest, smallest):
-        flat = xp.reshape(key, (key.shape[0] if xp is np else ops.shape(key)[0], -1, 1))
-        # Ramps of a few codes: neither a rounded code nor the encoder's noise makes a jump.
-        above = [xp.clip((flat - (top - 0.003)) / 0.006, 0.0, 1.0) for top in TOPS]
-        below = [xp.clip(((low + 0.003) - flat) / 0.006, 0.0, 1.0) for low in BOTTOMS]
-        ends = xp.concatenate([xp.mean(share, axis=1) for share in (*above, *below)], axis=-1)
+        ramps = (_flat(key, xp) - np.float32(starts)) * np.float32(signs / (2.0 * RAMP))
+        ends = xp.mean(xp.minimum(xp.maximum(ramps, 0.0), 1.0), axis=1)
         parts.append(xp.log(ends + 1e-4))
     return xp.concatenate(parts, axis=-1)
 
@@ -73,20 +75,23 @@ STATISTICS = 15 * BINS + 3 * (len(TOPS) + len(BOTTOMS))
 """Numbers of a frame."""
 
 
+def _flat(values: Any, xp: ModuleType) -> Any:
+    """[N, h, w] to [N, h w, 1]."""
+    count = values.shape[0] if xp is np else ops.shape(values)[0]
+    return xp.reshape(values, (count, -1, 1))
+
+
 def _kernels(values: Any, xp: ModuleType) -> Any:
     """[N, h, w] to [N, h w, BINS]: triangles, whose sum is 1."""
-    count = values.shape[0] if xp is np else ops.shape(values)[0]
-    flat = xp.reshape(values, (count, -1, 1))
     levels = np.linspace(0.0, 1.0, BINS, dtype=np.float32)
-    return xp.maximum(1.0 - xp.abs(flat - levels) * float(BINS - 1), 0.0)
+    return xp.maximum(1.0 - xp.abs(_flat(values, xp) - levels) * float(BINS - 1), 0.0)
 
 
 def _of_levels(kernels: Any, shares: Any, values: list[Any], xp: ModuleType) -> list[Any]:
     """Means of values [N, h, w] over the pixels of each level, [N, BINS] each; towards 0 where
     there are hardly any.
     """
-    count = kernels.shape[0] if xp is np else ops.shape(kernels)[0]
-    columns = xp.stack([xp.reshape(value, (count, -1)) for value in values], axis=-1)
+    columns = xp.concatenate([_flat(value, xp) for value in values], axis=-1)
     sums = xp.matmul(xp.transpose(kernels, (0, 2, 1)), columns)
     pixels = kernels.shape[1] if xp is np else ops.cast(ops.shape(kernels)[1], "float32")
     return [sums[..., i] / pixels / (shares + SMALL) for i in range(len(values))]

@@ -64,7 +64,9 @@ def test_every_member_learns_from_rows_of_its_own():
 
 
 def test_a_run_killed_within_an_epoch_goes_on_to_the_same_weights(scene_folder, held_out, tmp_path):
-    goes_on_after_a_kill("film", CONFIGS["curves"], scene_folder, held_out, tmp_path)
+    # Keras numbers the states of dropout by process, and here several runs share one.
+    config = dataclasses.replace(CONFIGS["curves"], dropout=0.0)
+    goes_on_after_a_kill("film", config, scene_folder, held_out, tmp_path)
 
 
 @pytest.mark.parametrize("name", CONFIGS)
