@@ -160,7 +160,7 @@ def test_pairs_that_were_given_are_taken_beside_clips_by_their_share():
 
 def test_rows_are_those_of_their_looks_whatever_is_kept(scene_folder, tmp_path):
     pytest.importorskip("av")
-    scenes = load_scenes(scene_folder).scenes
+    scenes = load_scenes(scene_folder, frozenset(), without=True).scenes
     config = dataclasses.replace(
         CONFIGS["curves"], clips=film_settings.Clips(looks=3, repeats=2, compressed=0.5)
     )

@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 
 from hdrcnn.files import finished_whole
-from hdrcnn.models.film_curves import statistics
+from hdrcnn.models import film_curves
 from hdrcnn.predict.film_curves import reduced
 from training_code.camera import Part, TooBlackError, clips, generator, grades
 from training_code.camera.batches import ATTEMPTS
@@ -92,7 +92,7 @@ def row(
     down, right = rng.integers(every, size=2)
     grid = slice(int(down), None, every), slice(int(right), None, every)
     rows, columns = (size // every for size in sdr.shape[:2])
-    found = statistics(reduced(sdr)[None])[0].astype(np.float32)
+    found = film_curves.statistics(reduced(sdr)[None])[0].astype(np.float32)
     return found, sdr[grid][:rows, :columns], hdr[grid][:rows, :columns]
 
 
@@ -100,7 +100,8 @@ def of_frames(frames: Sequence[tuple[np.ndarray, np.ndarray]], seed: int) -> Row
     """Rows of frames that were given, of one size: [H, W, 3] uint8 and uint16."""
     rng = np.random.default_rng(seed)
     found = zip(*(row(sdr, hdr, rng) for sdr, hdr in frames), strict=True)
-    return Rows(*(np.stack(values) for values in found), np.full(len(frames), "given"))
+    statistics, sdr, hdr = (np.stack(values) for values in found)
+    return Rows(statistics, sdr, hdr, np.full(len(frames), "given"))
 
 
 def gather(
@@ -124,7 +125,7 @@ def gather(
     every = max(1, config.size // KEPT)
     shape = (count, config.size // every, config.columns // every, 3)
     rows = Rows(
-        np.empty((count, statistics(np.zeros((1, 8, 8, 3), np.float32)).shape[1]), np.float32),
+        np.empty((count, film_curves.STATISTICS), np.float32),
         np.empty(shape, np.uint8),
         np.empty(shape, np.uint16),
         np.empty(count, "U80"),
