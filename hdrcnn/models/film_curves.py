@@ -1,16 +1,16 @@
 """The network that says, for each frame of a film, how the formula from SDR to HDR is bent.
 
     a frame, reduced, [N, h, w, 3] float32, codes of Rec. 709 in [0, 1]
-      | shares of its codes: soft histograms of luma and of the largest and smallest channel; chroma
-      | and local contrast by luma
-      | convolutions, their mean and maximum over the picture
-      | two dense layers
+      | statistics of its codes (`statistics`), which do not depend on places but on neighbours
+      | standardise by the mean and the variance of the training
+      | two dense layers, `members` of them side by side, and their mean
     parameters [N, P] float32 in [-2, 2]
 
 They are 0 before any training, of which `predict.film_curves` makes the formula. It is one map for
 all pixels of a frame, and changes with the frame as a whole only: nothing local flickers.
 """
 
+from types import ModuleType
 from typing import Any
 
 import keras
@@ -23,82 +23,137 @@ LUMA = (0.2126, 0.7152, 0.0722)
 """Of encoded R, G, B, Rec. 709."""
 MOST = 2.0
 """Of a parameter, from 0."""
+TOPS = (0.86, 0.89, 0.92, 0.94, 0.95, 0.96, 0.97, 0.98, 0.985, 0.99, 0.995, 0.998)
+"""Codes above which shares are taken: a hard clip has a peak at 1 and codes just below it as they
+come, a shoulder has none and more and more of them."""
+BOTTOMS = (0.003, 0.01, 0.02, 0.035, 0.05, 0.075)
+"""Likewise, below which: a toe."""
+RAMP = 0.003
+"""Codes to both sides of these within which a pixel counts by a part."""
+SMALL = 1e-3
+"""Share of the pixels of a level that says half of what it could."""
 
 
-@keras.saving.register_keras_serializable("hdrcnn")
-class Shares(layers.Layer):
-    """Of frames [N, h, w, 3], codes in [0, 1], [N, 6 BINS]: which share of the pixels is up to as
-    bright, by luma and by the largest and smallest channel; the mean chroma of the pixels of each
-    luma; how much codes change there from pixel to pixel; and the square roots of their shares.
+def statistics(frames: Any, xp: ModuleType = np) -> Any:
+    """Of frames [N, h, w, 3], codes in [0, 1], [N, `STATISTICS`] float32.
+
+    The shares of codes by luma and by the largest and smallest channel; and for each level of luma
+    and of the largest channel, how colourful its pixels are, and how much, and to which side, codes
+    change there from pixel to pixel, at two scales.
 
     In scenes contrast, a change of the logarithm of light, is about the same at all levels: how
     much codes change at a level says how steep the grade's curve is there.
     """
+    red, green, blue = LUMA
+    luma = red * frames[..., 0] + green * frames[..., 1] + blue * frames[..., 2]
+    largest, smallest = xp.max(frames, axis=-1), xp.min(frames, axis=-1)
+    chroma = largest - smallest
+    parts = []
+    for key, colour in ((luma, chroma), (largest, chroma / (largest + 0.02))):
+        kernels = _kernels(key, xp)
+        shares = xp.mean(kernels, axis=1)
+        fine = _of_levels(kernels, shares, [colour, *_changes(key, xp)], xp)
+        coarse = _halved(_halved(key, xp), xp)
+        kernels = _kernels(coarse, xp)
+        rough = _of_levels(kernels, xp.mean(kernels, axis=1), _changes(coarse, xp), xp)
+        parts += [xp.cumsum(shares, axis=-1), xp.sqrt(shares + 1e-6), fine[0]]
+        for change, side in (fine[1:], rough):
+            # The contrast of the scene is a constant in the logarithm.
+            parts += [xp.log(100.0 * change + 0.1), side / (change + 0.004)]
+    parts.append(xp.cumsum(xp.mean(_kernels(smallest, xp), axis=1), axis=-1))
+    # Ramps of a few codes: neither a rounded code nor the encoder's noise makes a jump.
+    starts = np.array([*(top - RAMP for top in TOPS), *(low + RAMP for low in BOTTOMS)])
+    signs = np.array([1.0] * len(TOPS) + [-1.0] * len(BOTTOMS))
+    for key in (luma, largest, smallest):
+        ramps = (_flat(key, xp) - np.float32(starts)) * np.float32(signs / (2.0 * RAMP))
+        ends = xp.mean(xp.minimum(xp.maximum(ramps, 0.0), 1.0), axis=1)
+        parts.append(xp.log(ends + 1e-4))
+    return xp.concatenate(parts, axis=-1)
+
+
+STATISTICS = 15 * BINS + 3 * (len(TOPS) + len(BOTTOMS))
+"""Numbers of a frame."""
+
+
+def _flat(values: Any, xp: ModuleType) -> Any:
+    """[N, h, w] to [N, h w, 1]."""
+    count = values.shape[0] if xp is np else ops.shape(values)[0]
+    return xp.reshape(values, (count, -1, 1))
+
+
+def _kernels(values: Any, xp: ModuleType) -> Any:
+    """[N, h, w] to [N, h w, BINS]: triangles, whose sum is 1."""
+    levels = np.linspace(0.0, 1.0, BINS, dtype=np.float32)
+    return xp.maximum(1.0 - xp.abs(_flat(values, xp) - levels) * float(BINS - 1), 0.0)
+
+
+def _of_levels(kernels: Any, shares: Any, values: list[Any], xp: ModuleType) -> list[Any]:
+    """Means of values [N, h, w] over the pixels of each level, [N, BINS] each; towards 0 where
+    there are hardly any.
+    """
+    columns = xp.concatenate([_flat(value, xp) for value in values], axis=-1)
+    sums = xp.matmul(xp.transpose(kernels, (0, 2, 1)), columns)
+    pixels = kernels.shape[1] if xp is np else ops.cast(ops.shape(kernels)[1], "float32")
+    return [sums[..., i] / pixels / (shares + SMALL) for i in range(len(values))]
+
+
+def _changes(values: Any, xp: ModuleType) -> list[Any]:
+    """Of [N, h, w], likewise: how much a pixel differs from the next ones to the right and below,
+    and by how much all four next ones are brighter.
+    """
+    padded = xp.pad(values, [(0, 0), (1, 1), (1, 1)], mode="symmetric")
+    left, right = padded[:, 1:-1, :-2] - values, padded[:, 1:-1, 2:] - values
+    above, below = padded[:, :-2, 1:-1] - values, padded[:, 2:, 1:-1] - values
+    return [xp.abs(right) + xp.abs(below), left + right + above + below]
+
+
+def _halved(values: Any, xp: ModuleType) -> Any:
+    """[N, h, w] in means of 2 x 2, the border repeated if it is odd."""
+    padded = xp.pad(values, [(0, 0), (0, 1), (0, 1)], mode="symmetric")
+    rows = padded[:, :-1:2] + padded[:, 1::2]
+    return 0.25 * (rows[:, :, :-1:2] + rows[:, :, 1::2])
+
+
+@keras.saving.register_keras_serializable("hdrcnn")
+class Statistics(layers.Layer):
+    """`statistics` of frames."""
 
     def call(self, frames: Any) -> Any:
-        red, green, blue = LUMA
-        luma = red * frames[..., 0] + green * frames[..., 1] + blue * frames[..., 2]
-        largest, smallest = ops.max(frames, axis=-1), ops.min(frames, axis=-1)
-        padded = ops.pad(luma, [(0, 0), (0, 1), (0, 1)], mode="symmetric")
-        changes = ops.abs(padded[:, 1:, :-1] - luma) + ops.abs(padded[:, :-1, 1:] - luma)
-        kernels = self._kernels(luma)
-        shares = ops.mean(kernels, axis=1)
-        chroma, contrast = (
-            self._of_levels(kernels, values) / (shares + 1e-3)
-            for values in (largest - smallest, changes)
-        )
-        parts = [
-            *(
-                ops.cumsum(s, axis=-1)
-                for s in (shares, self._shares(largest), self._shares(smallest))
-            ),
-            chroma,
-            # The contrast of the scene is a constant in it.
-            ops.log(100.0 * contrast + 0.1),
-            ops.sqrt(shares + 1e-6),
-        ]
-        return ops.concatenate(parts, axis=-1)
-
-    @staticmethod
-    def _of_levels(kernels: Any, values: Any) -> Any:
-        """[N, M, BINS], and [N, h, w] of M pixels, to [N, BINS]."""
-        return ops.mean(kernels * ops.reshape(values, (ops.shape(values)[0], -1, 1)), axis=1)
-
-    def _shares(self, values: Any) -> Any:
-        return ops.mean(self._kernels(values), axis=1)
-
-    @staticmethod
-    def _kernels(values: Any) -> Any:
-        """[N, h, w] to [N, h w, BINS]: triangles, whose sum is 1."""
-        flat = ops.reshape(values, (ops.shape(values)[0], -1, 1))
-        levels = np.linspace(0.0, 1.0, BINS, dtype=np.float32)
-        apart = ops.abs(flat - levels) * float(BINS - 1)
-        return ops.maximum(1.0 - apart, 0.0)
+        return statistics(frames, ops)
 
     def compute_output_spec(self, frames: Any) -> keras.KerasTensor:
-        return keras.KerasTensor((frames.shape[0], 6 * BINS), dtype="float32")
+        return keras.KerasTensor((frames.shape[0], STATISTICS), dtype="float32")
 
 
-def build(parameters: int, width: int = 16) -> keras.Model:
+def apply_member(x: Any, parameters: int, width: int, dropout: float, name: str) -> Any:
+    """One member: standardised statistics [N, F] to [N, P] in [-1, 1]."""
+    for index in (1, 2):
+        options = {"activation": "relu", "name": f"{name}_dense{index}", "dtype": "float32"}
+        x = layers.Dense(width, kernel_initializer="he_normal", **options)(x)
+        if dropout:
+            x = layers.Dropout(dropout, name=f"{name}_dropout{index}", dtype="float32")(x)
+    # Zeros: the training starts at the formula.
+    options = {"activation": "tanh", "name": f"{name}_bent", "dtype": "float32"}
+    return layers.Dense(parameters, kernel_initializer="zeros", **options)(x)
+
+
+def build(parameters: int, width: int = 96, members: int = 4, dropout: float = 0.0) -> keras.Model:
     """The network with fresh weights: [N, h, w, 3] float32 codes, of any size, to parameters
     [N, P] float32, within `MOST` of 0.
 
-    parameters: how many P; width: channels of the first convolution.
+    parameters: how many P; width: channels of the hidden layers; members: networks side by side
+    whose mean is taken; dropout: while training, which adds states of its own to the variables: for
+    use the network is built without.
     """
     frames = keras.Input((None, None, 3), name="frames", dtype="float32")
-    shares = Shares(name="shares", dtype="float32")(frames)
-    x = frames
-    for index, factor in enumerate((1, 2, 2, 3), 1):
-        options = {"strides": 2, "padding": "same", "activation": "relu", "name": f"conv{index}"}
-        x = layers.Conv2D(factor * width, 3, kernel_initializer="he_normal", **options)(x)
-    mean = layers.GlobalAveragePooling2D(name="mean", dtype="float32")(x)
-    most = layers.GlobalMaxPooling2D(name="most", dtype="float32")(x)
-    x = layers.Concatenate(name="seen", dtype="float32")([shares, mean, most])
-    for index in (1, 2):
-        options = {"activation": "relu", "name": f"dense{index}", "dtype": "float32"}
-        x = layers.Dense(4 * width, kernel_initializer="he_normal", **options)(x)
-    # Zeros: the training starts at the formula.
-    options = {"activation": "tanh", "name": "bent", "dtype": "float32"}
-    x = layers.Dense(parameters, kernel_initializer="zeros", **options)(x)
-    bounded = layers.Rescaling(MOST, name="parameters", dtype="float32")(x)
+    x = Statistics(name="statistics", dtype="float32")(frames)
+    # Its mean and variance are set before the training, from the rows of the training.
+    standardise = layers.BatchNormalization(
+        center=False, scale=False, epsilon=1e-4, name="standardise", dtype="float32"
+    )
+    standardise.trainable = False
+    x = standardise(x)
+    found = [apply_member(x, parameters, width, dropout, f"member{i + 1}") for i in range(members)]
+    mean = layers.Average(name="mean", dtype="float32")(found) if members > 1 else found[0]
+    bounded = layers.Rescaling(MOST, name="parameters", dtype="float32")(mean)
     return keras.Model(frames, bounded, name="film_curves")

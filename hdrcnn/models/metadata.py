@@ -210,18 +210,21 @@ class FilmCurves(Metadata):
     """SDR film to HDR by a formula that a network bends for each frame."""
 
     model = "film_curves"
-    builds, widest = ("parameters", "width"), "width"
+    builds, widest, most = ("parameters", "width", "members"), "width", 4096
     takes = "[N, h, w, 3] float32 in [0, 1], codes of Rec. 709 of reduced frames"
     gives = "[N, P] float32, parameters of the map of each frame, 0: the formula"
 
     parameters: int
     """Numbers P for each frame."""
-    width: int = 16
-    """Channels of the first convolution."""
+    width: int
+    """Channels of the hidden layers."""
+    members: int
+    """Networks whose mean is taken. Files of before there were several do not name it."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        whole("parameters", self.parameters, 4096)
+        for name in ("parameters", "members"):
+            whole(name, getattr(self, name), 4096)
 
 
 KINDS = (Hdrcnn, CameraCurve, Fusion, ExposureGan, ExposureStack, FilmUnet, FilmCurves)

@@ -13,11 +13,12 @@ from hdrcnn.predict.film_curves import PARAMETERS
 def bent(tmp_path_factory):
     """Weights of curves that differ from frame to frame."""
     keras.utils.set_random_seed(3)
-    record = FilmCurves(parameters=PARAMETERS, width=4)
+    record = FilmCurves(parameters=PARAMETERS, width=4, members=2)
     model = record.build()
-    last = model.get_layer("bent")
-    kernel, bias = last.get_weights()
-    last.set_weights([np.random.default_rng(3).normal(0, 0.02, kernel.shape), bias])
+    for index in (1, 2):
+        last = model.get_layer(f"member{index}_bent")
+        kernel, bias = last.get_weights()
+        last.set_weights([np.random.default_rng(index).normal(0, 0.02, kernel.shape), bias])
     path = tmp_path_factory.mktemp("weights") / "curves.npz"
     weights.save(path, weights.collect(model), record)
     return path

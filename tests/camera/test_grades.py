@@ -1,5 +1,7 @@
 """Grades from HDR to SDR: figures of ffmpeg's tone mapping, inverses, what every grade keeps."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 from hypothesis import given, strategies as st
@@ -110,6 +112,16 @@ def test_drawn_tones_rise_and_place_grey_and_white():
         assert white >= grades.WHITE_CODE
     assert {tone.basis for tone in tones} == set(grades.BASES)
     assert len({tone.contrast for tone in tones}) == 80
+
+
+def test_a_tone_without_a_shoulder_is_a_power_of_light_until_it_clips():
+    rng = np.random.default_rng(6)
+    for _ in range(40):
+        tone = dataclasses.replace(grades.draw_tone(rng, clipped=True), toe=0.0, stops=0.0)
+        x = tone.white * np.array([0.01, 0.1, 0.999, 1.0, 1.5])
+        linear = tone.linear(x)
+        np.testing.assert_allclose(linear[:3], (x[:3] / tone.white) ** tone.contrast, rtol=1e-4)
+        np.testing.assert_allclose(linear[3:], 1.0, atol=1e-6)
 
 
 @pytest.mark.parametrize("basis", ["largest", "luminance"])

@@ -26,48 +26,101 @@ def test_borders_are_repeated():
 
 
 def test_curves_start_at_the_formula_and_stay_within_their_limits():
-    network = film_curves.build(23, 4)
+    network = film_curves.build(23, 4, 2)
     frames = RNG.random((2, 54, 96, 3), np.float32)
     np.testing.assert_array_equal(np.asarray(network(frames)), np.zeros((2, 23)))
-    bent = network.get_layer("bent")
-    bent.set_weights([100.0 * RNG.standard_normal(w.shape) for w in bent.get_weights()])
+    for index in (1, 2):
+        bent = network.get_layer(f"member{index}_bent")
+        bent.set_weights([100.0 * RNG.standard_normal(w.shape) for w in bent.get_weights()])
     assert np.abs(np.asarray(network(frames))).max() <= film_curves.MOST
 
 
+def test_several_members_are_their_mean():
+    keras.utils.set_random_seed(4)
+    network = film_curves.build(23, 4, 3)
+    members = [network.get_layer(f"member{i}_bent") for i in (1, 2, 3)]
+    for member in members:
+        member.set_weights([0.1 * RNG.standard_normal(w.shape) for w in member.get_weights()])
+    frames = RNG.random((2, 54, 96, 3), np.float32)
+    each = keras.Model(network.input, [member.output for member in members])(frames)
+    mean = film_curves.MOST * np.mean([np.asarray(y) for y in each], axis=0)
+    np.testing.assert_allclose(np.asarray(network(frames)), mean, atol=1e-5)
+
+
 BINS = film_curves.BINS
+LEVELS = np.linspace(0.0, 1.0, BINS)
 
 
-def shares(frames: np.ndarray) -> np.ndarray:
-    """[6, BINS] of one frame."""
-    return np.asarray(film_curves.Shares()(frames[None].astype(np.float32))).reshape(6, BINS)
+def found(frames: np.ndarray) -> np.ndarray:
+    return np.asarray(film_curves.statistics(frames[None].astype(np.float32)))[0]
+
+
+def levels(frames: np.ndarray) -> np.ndarray:
+    """[15, BINS] of one frame: of luma, then of the largest channel, shares up to a level, roots of
+    shares, colour, contrast and side, fine and coarse; at last shares of the smallest channel.
+    """
+    return found(frames)[: 15 * BINS].reshape(15, BINS)
+
+
+def ends(frames: np.ndarray) -> np.ndarray:
+    """[3, 18] shares: above `TOPS` and below `BOTTOMS`, of luma, largest and smallest channel."""
+    return np.exp(found(frames)[15 * BINS :].reshape(3, -1)) - 1e-4
+
+
+def test_statistics_are_the_same_in_keras():
+    frames = RNG.random((2, 33, 40, 3), np.float32)
+    numbers = film_curves.statistics(frames)
+    assert numbers.shape == (2, film_curves.STATISTICS)
+    layer = film_curves.Statistics()(frames)
+    np.testing.assert_allclose(np.asarray(layer), numbers, atol=1e-4)
 
 
 def test_shares_add_up_and_do_not_depend_on_places():
     frame = RNG.random((16, 24, 3))
-    found = shares(frame)
-    np.testing.assert_allclose(found[:3, -1], 1.0, atol=1e-5)
-    for channel, of in ((1, frame.max(axis=-1)), (2, frame.min(axis=-1))):
+    of = levels(frame)
+    np.testing.assert_allclose(of[[0, 7, 14], -1], 1.0, atol=1e-5)
+    for row, channel in ((7, frame.max(axis=-1)), (14, frame.min(axis=-1))):
         # Half of a pixel at a level is counted there.
-        expected = np.clip(
-            (np.linspace(0.0, 1.0, BINS)[:, None] - of.ravel()) * (BINS - 1) + 1, 0, 1
-        )
-        np.testing.assert_allclose(found[channel], expected.mean(axis=1), atol=1e-5)
-    turned = shares(frame[::-1, ::-1])
-    np.testing.assert_allclose(np.delete(turned, 4, axis=0), np.delete(found, 4, axis=0), atol=1e-5)
+        expected = np.clip((LEVELS[:, None] - channel.ravel()) * (BINS - 1) + 1, 0, 1)
+        np.testing.assert_allclose(of[row], expected.mean(axis=1), atol=1e-5)
+    # A turned frame changes to the other sides: only what is told by that differs.
+    same = [0, 1, 2, 7, 8, 9, 14]
+    np.testing.assert_allclose(levels(frame[::-1, ::-1])[same], of[same], atol=1e-5)
 
 
 def test_contrast_by_level_says_how_steep_a_curve_is():
     # Steps of equal ratios of light: a curve of exponent 1/2 halves what light itself changes by.
     stops = np.repeat(np.linspace(-5.0, 0.0, 200)[:, None, None], 3, axis=2) * np.ones((1, 40, 1))
     light = 2.0 ** (stops + 0.1 * RNG.standard_normal((200, 40, 1)) - 0.4)
-    straight, root = shares(np.clip(light, 0, 1))[4], shares(np.sqrt(np.clip(light, 0, 1)))[4]
-    levels = np.linspace(0.0, 1.0, BINS)
-    inner = (levels > 0.35) & (levels < 0.7)
+    straight, root = (levels(np.clip(v, 0, 1))[3] for v in (light, np.sqrt(light)))
+    inner = (LEVELS > 0.35) & (LEVELS < 0.62)
     ratio = np.exp(straight - root)[inner]
     assert (ratio > 1.6).all()
     assert (ratio < 2.4).all()
 
 
-def test_a_frame_of_one_row_or_one_pixel_has_shares():
+def test_a_hard_clip_is_told_from_a_shoulder():
+    light = np.repeat(RNG.uniform(0.0, 1.25, (120, 160, 1)), 3, axis=2)
+    clipped, shoulder = ends(np.minimum(light, 1.0)), ends(np.tanh(1.5 * light))
+    tops = len(film_curves.TOPS)
+    # The last ramp ends above 1: a clipped pixel is there by five sixths.
+    expected = 1.0 - np.array(film_curves.TOPS[:-1]) / 1.25
+    np.testing.assert_allclose(clipped[0, : tops - 1], expected, atol=0.02)
+    assert clipped[0, tops - 1] > 0.15
+    assert shoulder[0, tops - 1] < 0.01
+    bottoms = np.array(film_curves.BOTTOMS) / 1.25
+    np.testing.assert_allclose(clipped[0, tops:], bottoms, atol=0.015)
+
+
+def test_colour_by_level_says_whether_highlights_pale():
+    # Per channel a curve makes bright colours pale; on the largest channel it keeps their ratios.
+    light = RNG.uniform(0.05, 3.0, (60, 80, 1)) * np.array([1.0, 0.6, 0.4])
+    largest = light.max(axis=-1, keepdims=True)
+    per_channel, kept = np.tanh(light), light * np.tanh(largest) / largest
+    top = (LEVELS > 0.85) & (LEVELS < 0.97)
+    assert (levels(per_channel)[9] < 0.75 * levels(kept)[9])[top].all()
+
+
+def test_a_frame_of_one_row_or_one_pixel_has_statistics():
     for shape in ((1, 24, 3), (1, 1, 3)):
-        assert np.isfinite(shares(RNG.random(shape))).all()
+        assert np.isfinite(found(RNG.random(shape))).all()

@@ -8,6 +8,7 @@
     mixed                      a mean of two of `PARTS`, with an exposure and a contrast of its own
     sigmoid                    a curve of no name: toe, shoulder, white point, contrast, encoding
                                are random (`Tone`)
+    clipped                    the same without a shoulder: what is above the white point clips
 
 J. Hable, "Uncharted 2: HDR lighting", GDC 2010; E. Reinhard et al., "Photographic tone reproduction
 for digital images", SIGGRAPH 2002.
@@ -28,7 +29,10 @@ WHITE = 203.0
 RANGE = PEAK / WHITE
 """The largest x."""
 REC2020_TO_REC709 = np.linalg.inv(REC709_TO_REC2020)
-NAMES = ("reinhard", "hable", "moebius", "bt2446a", "bt2446c", "camera", "srgb", "mixed", "sigmoid")
+NAMES = (
+    *("reinhard", "hable", "moebius", "bt2446a", "bt2446c", "camera", "srgb"),
+    *("mixed", "sigmoid", "clipped"),
+)
 PARTS = ("reinhard", "moebius", "bt2446a", "bt2446c", "camera")
 """Of mixed grades."""
 BASES = ("channels", "largest", "luminance")
@@ -87,7 +91,8 @@ class Tone:
     contrast: float = 1.0
     """Exponent of light within the sigmoid."""
     shoulder: float = 1.0
-    """x at half the height of the sigmoid: above it light is more and more held together."""
+    """x at half the height of the sigmoid: above it light is more and more held together; infinite:
+    there is none, but a power of light."""
     white: float = RANGE
     """x that becomes SDR white; what is above clips."""
     toe: float = 0.0
@@ -102,6 +107,8 @@ class Tone:
 
         def bent(v: np.ndarray) -> np.ndarray:
             power = v**self.contrast
+            if self.shoulder == np.inf:
+                return np.asarray(power)
             return np.asarray(power / (power + self.shoulder**self.contrast))
 
         exposed = np.clip(x * np.float32(2.0**self.stops), 1e-6, self.white)
@@ -127,21 +134,23 @@ class Tone:
         return self.codes(x * (self.linear(key) / key))
 
 
-def draw_tone(rng: np.random.Generator) -> Tone:
+def draw_tone(rng: np.random.Generator, clipped: bool = False) -> Tone:
     """One that a film could have: `GREY` and diffuse white come to codes within `GREY_CODES` and
-    above `WHITE_CODE`; others are drawn again.
+    above `WHITE_CODE`; others are drawn again. clipped: without a shoulder.
     """
     while True:
+        # Half of the films are encoded by a plain power.
+        warp = (0.2, 0.15) if rng.random() < 0.5 else (0.0, 0.0)
         tone = Tone(
             str(rng.choice(BASES)),
             stops=float(rng.normal(0.0, 0.7)),
             contrast=float(np.exp(rng.normal(0.05, 0.15))),
-            shoulder=float(np.exp(rng.uniform(np.log(0.3), np.log(6.0)))),
-            white=float(np.exp(rng.uniform(np.log(0.6), np.log(RANGE)))),
+            shoulder=np.inf if clipped else float(np.exp(rng.uniform(np.log(0.3), np.log(6.0)))),
+            white=float(np.exp(rng.uniform(np.log(0.6), np.log(2.5 if clipped else RANGE)))),
             toe=float(np.exp(rng.uniform(np.log(0.002), np.log(0.06))) * (rng.random() < 0.6)),
             gamma=float(rng.uniform(1.9, 2.6)),
-            warp=(float(np.clip(rng.normal(0.0, 0.2), -0.5, 0.5)),
-                  float(np.clip(rng.normal(0.0, 0.15), -0.4, 0.4))),
+            warp=(float(np.clip(rng.normal(0.0, warp[0]), -0.5, 0.5)),
+                  float(np.clip(rng.normal(0.0, warp[1]), -0.4, 0.4))),
         )  # fmt: skip
         grey, white = tone.codes(tone.linear(np.array([GREY, 1.0], np.float32)))
         if GREY_CODES[0] <= grey <= GREY_CODES[1] and white >= WHITE_CODE:
@@ -172,7 +181,7 @@ class Grade:
     contrast: float = 1.0
     """Of mixed, the exponent of its codes."""
     tone: Tone = Tone()
-    """Of sigmoid."""
+    """Of sigmoid and clipped."""
 
     def __call__(self, light: np.ndarray) -> np.ndarray:
         """Light [..., 3], cd/m^2 of BT.2020, to codes [..., 3] in [0, 1] of Rec. 709."""
@@ -196,7 +205,7 @@ class Grade:
             return sdr_codes(_to_rec709(a_to_sdr(light)))
         if self.name == "bt2446c":
             return sdr_codes(_to_rec709(c_to_sdr(light, self.crosstalk)))
-        if self.name == "sigmoid":
+        if self.name in ("sigmoid", "clipped"):
             return self.tone(_to_rec709(x))
         exposed = np.clip(_to_rec709(x) * np.float32(2.0**self.stops), 0.0, 1.0)
         if self.name == "camera":
@@ -220,8 +229,10 @@ def draw_grade(names: tuple[str, ...], rng: np.random.Generator) -> Grade:
         stops=float(rng.normal(-0.3, 0.4)),
         saturation=float(np.exp(rng.normal(0.0, 0.06))),
     )
-    if grade.name == "sigmoid":
-        return dataclasses.replace(grade, tone=draw_tone(rng))
+    if grade.name in ("sigmoid", "clipped"):
+        tone = draw_tone(rng, grade.name == "clipped")
+        wider = grade.saturation * float(np.exp(rng.normal(0.0, 0.1)))
+        return dataclasses.replace(grade, tone=tone, saturation=wider)
     if grade.name != "mixed":
         return grade
     one, two = rng.choice(len(PARTS), 2, replace=False)

@@ -58,16 +58,26 @@ def rmse(found: Any, truth: Any) -> Any:
     return ops.sqrt(mse(found, truth) + 1e-8)
 
 
-def aligned(found: Any, truth: Any) -> Any:
-    """L1 and colour difference after the light of each frame was multiplied by one number, so that
-    the mean logarithm of samples that are not dark in both is that of the truth, [N].
+def _moved(found: Any, truth: Any) -> Any:
+    """What was found, after the light of each frame was multiplied by one number, so that the mean
+    logarithm of samples that are not dark in both is that of the truth.
     """
     lit = ops.cast((found > DARK) & (truth > DARK), found.dtype)
     first, second = (pq_light(ops.clip(v, 1e-4, 1.0), ops) for v in (found, truth))
     stops = _mean(lit * (ops.log(second) - ops.log(first))) / (_mean(lit) + 1e-6)
     factor = ops.reshape(ops.exp(stops), (-1, *[1] * (len(found.shape) - 1)))
-    moved = pq_signal(ops.clip(factor * first, 0.0, PEAK_LUMINANCE), ops)
+    return pq_signal(ops.clip(factor * first, 0.0, PEAK_LUMINANCE), ops)
+
+
+def aligned(found: Any, truth: Any) -> Any:
+    """L1 and colour difference after one gain for the frame, [N]."""
+    moved = _moved(found, truth)
     return l1(moved, truth) + delta_e_itp(moved, truth)
+
+
+def aligned_rmse(found: Any, truth: Any) -> Any:
+    """Root of the mean squared difference after one gain for the frame, [N]."""
+    return rmse(_moved(found, truth), truth)
 
 
 TERMS: dict[str, Callable[[Any, Any], Any]] = {
@@ -77,6 +87,7 @@ TERMS: dict[str, Callable[[Any, Any], Any]] = {
     "delta_e_itp": delta_e_itp,
     "aligned": aligned,
     "rmse": rmse,
+    "aligned_rmse": aligned_rmse,
 }
 """By name: what was found and the truth to [N]."""
 

@@ -1,10 +1,12 @@
 """Training from SDR film to HDR: curves on top of a formula, or the published U-Net.
 
-Scenes are looked at once, before the training, some frames that follow each other of each, and
-graded to SDR for every batch anew; pairs of pictures or films are taken besides if they are given.
+Scenes are looked at once, before the training. For curves the looks are graded then, too, and kept
+as `film_rows`; for the U-Net they are graded for every batch anew. Pairs of pictures or films are
+taken besides if they are given.
 """
 
 import dataclasses
+import functools
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -19,25 +21,22 @@ from hdrcnn.models import film_curves as curves_network, film_unet
 from hdrcnn.models.metadata import FilmCurves, FilmUnet, Metadata
 from hdrcnn.predict import film_curves
 from hdrcnn.writers.display import write_png
-from training_code.camera import Part, TooBlackError, clips, generator, grades
-from training_code.camera.batches import ATTEMPTS, Batches
+from training_code.camera import Part, clips, generator
+from training_code.camera.batches import Batches
 from training_code.camera.shots import families, in_order
 from training_code.evaluation.film_metrics import delta_e, gain, pu21, with_gain
 from training_code.losses.film import TERMS, bend, temporal
 from training_code.scenes.collection import Scene
 from training_code.scenes.views import Views
-from training_code.tasks import task
+from training_code.tasks import film_rows, task
 from training_code.tasks.film_pairs import folder_pairs, video_pairs
-from training_code.tasks.film_settings import Clips, Config
+from training_code.tasks.film_rows import WARM, Rows, graded, look
+from training_code.tasks.film_settings import Config
 from training_code.tasks.settings import Running
 from training_code.tasks.task import Tensors
 
-WARM = 1
-"""Frames before the two that are kept: an encoder's first one is better than the others."""
-LIGHT = clips.light_of_words(np.arange(1 << 16, dtype=np.uint16))
-"""cd/m^2 by PQ codes."""
-EVERY = 4
-"""Of the pixels in each direction, one that curves are trained on: there are few parameters."""
+EVERY = 2
+"""Of the pixels of a row in each direction, one that curves are judged by, each time another."""
 SHOWN = 6
 """Held-out clips on a sheet."""
 
@@ -51,46 +50,17 @@ class Pair(NamedTuple):
     """[2, H, W, 3] uint16, PQ codes of BT.2020."""
 
 
-def look(
-    scenes: Sequence[Scene], groups: Sequence[Sequence[int]], config: Config, index: int
-) -> np.ndarray:
-    """One look at a scene, [WARM + 2, H, W, 3] uint16, PQ codes of BT.2020; it depends on the seed,
-    the index and the arguments alone.
-
-    scenes: in order, groups: their families. Raises ValueError if all views are too black.
-    """
-    for attempt in range(ATTEMPTS):
-        rng = generator((config.seed, index, 0, 0, attempt), Part.VIEW)
-        group = groups[int(rng.integers(len(groups)))]
-        scene = scenes[group[int(rng.integers(len(group)))]]
-        take = clips.draw_take(rng, 2 + WARM)
-        try:
-            seen = clips.views(scene, take, config.size, config.columns)
-            return clips.hdr_words(clips.on_display(seen, take))
-        except TooBlackError:
-            continue
-    raise ValueError(f"{ATTEMPTS} views in a row are too black; remove scenes nearly black")
-
-
 def gather(config: Config, scenes: Sequence[Scene], looks: int, workers: int) -> list[np.ndarray]:
     """Looks at scenes, the same whatever the number of workers."""
     ordered = in_order(scenes)
     groups = families(ordered)
     found: list[np.ndarray] = []
     with ThreadPoolExecutor(max(1, workers)) as pool:
-        for words in pool.map(lambda i: look(ordered, groups, config, i), range(looks)):
+        for _, words in pool.map(lambda i: look(ordered, groups, config, i), range(looks)):
             found.append(words)
             if len(found) % max(1, looks // 5) == 0:
                 print(f"{len(found)} of {looks} looks at scenes", flush=True)
     return found
-
-
-def graded(words: np.ndarray, chosen: Clips, rng: np.random.Generator) -> Pair:
-    """A look in a grade of its own, compressed or not."""
-    grade = grades.draw_grade(chosen.grades, rng)
-    crf = int(rng.integers(chosen.crf[0], chosen.crf[1] + 1))
-    kept = crf if rng.random() < chosen.compressed else None
-    return Pair(clips.graded(LIGHT[words], grade, kept)[WARM:], words[WARM:])
 
 
 @dataclasses.dataclass(frozen=True)
@@ -98,9 +68,23 @@ class Material:
     """What batches are taken of."""
 
     looks: list[np.ndarray]
-    """[WARM + 2, H, W, 3] uint16 each."""
+    """[WARM + 2, H, W, 3] uint16 each, for the U-Net."""
     pairs: list[Pair]
-    """That were given."""
+    """That were given, for the U-Net."""
+    rows: tuple[Rows, ...] = ()
+    """For curves: of looks, and of pairs that were given; empty ones are left out."""
+
+
+def place_of(seed: int, number: int, count: int) -> int:
+    """Item `number` of endless passes over `count` things, each in an order of its own."""
+    turn, place = divmod(number, count)
+    return int(order(seed, turn, count)[place])
+
+
+@functools.lru_cache(maxsize=4)
+def order(seed: int, turn: int, count: int) -> np.ndarray:
+    """[count] int: the numbers from 0 in an order of their own for each turn."""
+    return np.random.default_rng((seed, turn)).permutation(count)
 
 
 class ClipBatches(Batches):
@@ -119,58 +103,49 @@ class ClipBatches(Batches):
         flip = slice(None, None, -1 if rng.random() < 0.5 else 1)
         pairs, looks = self.material.pairs, self.material.looks
         if pairs and rng.random() >= self.chosen.share:
-            pair = pairs[self._place(number, len(pairs))]
+            pair = pairs[place_of(self.seed, number, len(pairs))]
         else:
-            pair = graded(looks[self._place(number, len(looks))], self.chosen, rng)
+            words = looks[place_of(self.seed, number, len(looks))]
+            pair = Pair(graded(words, self.chosen, rng), words[WARM:])
         return {"sdr": pair.sdr[:, :, flip], "hdr": pair.hdr[:, :, flip]}
 
-    def _place(self, number: int, count: int) -> int:
-        turn, place = divmod(number, count)
-        return int(np.random.default_rng((self.seed, turn)).permutation(count)[place])
+
+class RowBatches(Batches):
+    """Rows of looks, and among them, a share, rows of pairs that were given, with noise on their
+    statistics; of their pixels a part, each time another.
+    """
+
+    def __init__(self, material: Material, config: Config, **kwargs: Any) -> None:
+        super().__init__(batch=config.batch, steps=config.steps, seed=config.seed, **kwargs)
+        self.rows, self.chosen = material.rows, config.clips
+        self.deviation = config.jitter * np.sqrt(spread(material.rows)[1])
+
+    def item(self, index: int, item: int) -> dict[str, np.ndarray]:
+        number = (self.epoch * self.steps + index) * self.batch + item
+        rng = generator((self.seed, self.epoch, index, item, 0), Part.VIEW)
+        rows = self.rows[0 if rng.random() < self.chosen.share else -1]
+        place = place_of(self.seed, number, len(rows.statistics))
+        down, right = rng.integers(EVERY, size=2)
+        height, width = (size - size % EVERY for size in rows.sdr.shape[1:3])
+        grid = place, slice(int(down), height, EVERY), slice(int(right), width, EVERY)
+        noise = self.deviation * rng.standard_normal(len(self.deviation))
+        statistics = (rows.statistics[place] + noise).astype(np.float32)
+        return {"statistics": statistics, "sdr": rows.sdr[grid], "hdr": rows.hdr[grid]}
 
 
-def reduced(code: Any) -> Any:
-    """Frames [N, H, W, 3] as the curves' network sees them: as by `film_curves.reduced`."""
-    factor = max(1, round(max(code.shape[1:3]) / film_curves.SEEN))
-    if factor == 1:
-        return code
-    return ops.average_pool(code, factor, strides=factor, padding="valid")
+def spread(rows: Sequence[Rows]) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and variance of each of the statistics, the variance at least 1e-4."""
+    together = np.concatenate([own.statistics for own in rows])
+    return together.mean(axis=0), np.maximum(together.var(axis=0), 1e-4)
 
 
 class Trainee(task.Trainee):
-    """`sdr` uint8 and `hdr` uint16 [N, 2, H, W, 3] to loss."""
+    """A network with its terms; each kind makes frames and truths of a batch."""
 
     def __init__(self, network: keras.Model, config: Config) -> None:
         super().__init__(network)
-        self.curves = config.network == "curves"
         self.weights_of_terms = {n: w for n, w in config.terms.weights().items() if w}
         self.means = {name: keras.metrics.Mean(name=name) for name in self.weights_of_terms}
-
-    def call(self, batch: Tensors, training: bool | None = None) -> Tensors:
-        """The terms by name, [N] each."""
-        rows, columns = batch["sdr"].shape[2:4]
-        code = ops.reshape(ops.cast(batch["sdr"], "float32") / 255.0, (-1, rows, columns, 3))
-        truth = ops.reshape(ops.cast(batch["hdr"], "float32"), (-1, rows, columns, 3))
-        truth = truth / clips.WORDS
-        if self.curves:
-            parameters = self.network(reduced(code), training=training)
-            code, truth = code[:, ::EVERY, ::EVERY], truth[:, ::EVERY, ::EVERY]
-            found = film_curves.apply(parameters, code, ops)
-        else:
-            found = self.network(code, training=training)
-        pictures = ops.shape(batch["sdr"])[0]
-        terms = {}
-        for name in self.weights_of_terms:
-            if name == "bend":
-                of_frames = bend(parameters[:, : film_curves.SLOPES])
-                terms[name] = ops.mean(ops.reshape(of_frames, (pictures, 2)), axis=1)
-            elif name == "temporal":
-                shape = (-1, 2, *found.shape[1:])
-                terms[name] = temporal(ops.reshape(found, shape), ops.reshape(truth, shape))
-            else:
-                of_frames = ops.reshape(TERMS[name](found, truth), (pictures, 2))
-                terms[name] = ops.mean(of_frames, axis=1)
-        return terms
 
     def cost(self, answer: Tensors) -> Any:
         return sum(weight * answer[name] for name, weight in self.weights_of_terms.items())
@@ -181,6 +156,58 @@ class Trainee(task.Trainee):
         for name, mean in self.means.items():
             value = task.over_replicas(ops.mean(answer[name])) * share
             mean.update_state(value, sample_weight=share)
+
+
+class CurvesTrainee(Trainee):
+    """`statistics` [N, F], `sdr` uint8 and `hdr` uint16 [N, h, w, 3] to loss.
+
+    Each row trains one member, row i member i modulo their number: so they stay different, and
+    their mean is better than any of them.
+    """
+
+    def __init__(self, network: keras.Model, config: Config) -> None:
+        super().__init__(network, config)
+        self.members = config.members
+        outputs = [network.get_layer(f"member{i + 1}_bent").output for i in range(self.members)]
+        self.inner = keras.Model(network.get_layer("statistics").output, outputs, name="members")
+
+    def call(self, batch: Tensors, training: bool | None = None) -> Tensors:
+        """The terms by name, [N] each."""
+        found = self.inner(batch["statistics"], training=training)
+        found = ops.stack(found if self.members > 1 else [found], axis=1)
+        turn = ops.arange(ops.shape(found)[0]) % self.members
+        chosen = ops.cast(turn[:, None] == ops.arange(self.members), "float32")
+        parameters = curves_network.MOST * ops.sum(found * chosen[..., None], axis=1)
+        code = ops.cast(batch["sdr"], "float32") / 255.0
+        truth = ops.cast(batch["hdr"], "float32") / clips.WORDS
+        frames = film_curves.apply(parameters, code, ops)
+        return {
+            name: bend(parameters[:, : film_curves.SLOPES])
+            if name == "bend"
+            else TERMS[name](frames, truth)
+            for name in self.weights_of_terms
+        }
+
+
+class UnetTrainee(Trainee):
+    """`sdr` uint8 and `hdr` uint16 [N, 2, H, W, 3] to loss."""
+
+    def call(self, batch: Tensors, training: bool | None = None) -> Tensors:
+        """The terms by name, [N] each."""
+        pictures, _, rows, columns = ops.shape(batch["sdr"])[:4]
+        code = ops.reshape(ops.cast(batch["sdr"], "float32") / 255.0, (-1, rows, columns, 3))
+        truth = ops.reshape(ops.cast(batch["hdr"], "float32"), (-1, rows, columns, 3))
+        truth = truth / clips.WORDS
+        found = self.network(code, training=training)
+        terms = {}
+        for name in self.weights_of_terms:
+            if name == "temporal":
+                shape = (-1, 2, *found.shape[1:])
+                terms[name] = temporal(ops.reshape(found, shape), ops.reshape(truth, shape))
+            else:
+                of_frames = ops.reshape(TERMS[name](found, truth), (pictures, 2))
+                terms[name] = ops.mean(of_frames, axis=1)
+        return terms
 
 
 def converted(network: keras.Model, sdr: np.ndarray, curves: bool) -> np.ndarray:
@@ -244,14 +271,18 @@ def looks(config: Config) -> tuple[Views, int]:
 def network(config: Config) -> keras.Model:
     """With fresh weights."""
     if config.network == "curves":
-        return curves_network.build(film_curves.PARAMETERS, config.width)
+        return curves_network.build(
+            film_curves.PARAMETERS, config.width, config.members, config.dropout
+        )
     return film_unet.build(config.base_channels)
 
 
 def prepare(config: Config, scenes: Sequence[Scene], folder: Path, running: Running) -> Material:
-    """Looks at the scenes, and the pairs that were given."""
+    """Looks at the scenes, and the pairs that were given; for curves as rows, which are kept in
+    rows.npz of the run's folder.
+    """
     if running.render:
-        raise ValueError("--render: clips of --task=film are taken by NumPy; leave it away")
+        raise ValueError("--render: clips of --task=film are taken by NumPy; leave it out")
     found: list[Pair] = []
     shape = config.size, config.columns
     if config.pairs:
@@ -259,17 +290,33 @@ def prepare(config: Config, scenes: Sequence[Scene], folder: Path, running: Runn
     if config.videos:
         found += [Pair(*p) for p in video_pairs(Path(config.videos), shape)]
     looks = config.clips.looks if config.clips.share else 0
-    return Material(gather(config, scenes, looks, running.workers), found)
+    if config.network == "unet":
+        return Material(gather(config, scenes, looks, running.workers), found)
+    rows = []
+    if looks:
+        file = folder / "rows.npz"
+        rows.append(film_rows.gather(config, scenes, looks, file, running.workers))
+    if found:
+        frames = [(pair.sdr[i], pair.hdr[i]) for pair in found for i in range(2)]
+        rows.append(film_rows.of_frames(frames, config.seed))
+    return Material([], [], tuple(rows))
 
 
-def trainee(network: keras.Model, config: Config, material: Any = None) -> Trainee:
-    """The network with its terms."""
-    return Trainee(network, config)
+def trainee(network: keras.Model, config: Config, material: Material | None) -> Trainee:
+    """The network with its terms; that of curves standardises by mean and variance of the rows
+    unless it has a start or there are none.
+    """
+    if config.network == "unet":
+        return UnetTrainee(network, config)
+    if material is not None and not config.start:
+        network.get_layer("standardise").set_weights(list(spread(material.rows)))
+    return CurvesTrainee(network, config)
 
 
-def batches(config: Config, material: Material, place: task.Place) -> ClipBatches:
-    """Of the pairs."""
-    return ClipBatches(material, config, **vars(place))
+def batches(config: Config, material: Material, place: task.Place) -> Batches:
+    """Of the rows, or of clips."""
+    kind = RowBatches if config.network == "curves" else ClipBatches
+    return kind(material, config, **vars(place))
 
 
 def watch(
@@ -278,15 +325,17 @@ def watch(
     """Figures on clips of held-out scenes."""
     looks = gather(config, scenes, watched.running.validation_crops, watched.running.workers)
     held = [
-        graded(words, config.clips, np.random.default_rng((config.seed, number)))
+        Pair(
+            graded(words, config.clips, np.random.default_rng((config.seed, number))), words[WARM:]
+        )
         for number, words in enumerate(looks)
     ]
     return [HeldOut(held, watched, config)]
 
 
 def export(network: keras.Model, config: Config) -> tuple[dict[str, np.ndarray], Metadata]:
-    """All of the network."""
+    """All of the network; it is used without dropout, which has no weights."""
     record: Metadata = FilmUnet(config.base_channels)
     if config.network == "curves":
-        record = FilmCurves(film_curves.PARAMETERS, config.width)
+        record = FilmCurves(film_curves.PARAMETERS, config.width, config.members)
     return weights.collect(network), record

@@ -10,6 +10,7 @@ GRADES = (
     *("reinhard", "moebius", "bt2446a", "bt2446c", "camera"),
     *("mixed", "mixed"),
     *("sigmoid", "sigmoid", "sigmoid", "sigmoid"),
+    *("clipped", "clipped"),
 )
 """That are trained on; hable and srgb are left to judge by."""
 STRIDE = 32
@@ -29,10 +30,12 @@ class Terms:
     """Of L1 and colour difference after one gain for the frame."""
     rmse: float = 0.0
     """Of the root of the mean squared difference."""
+    aligned_rmse: float = 0.0
+    """Of the same after one gain for the frame."""
     bend: float = 0.0
     """Of curves: how much neighbouring slopes differ."""
-    temporal: float = 0.5
-    """Of the changes from frame to frame."""
+    temporal: float = 0.0
+    """Of the U-Net: of the changes from frame to frame."""
 
     def __post_init__(self) -> None:
         weights = dataclasses.asdict(self)
@@ -49,7 +52,10 @@ class Clips:
     """Clips that are taken of scenes."""
 
     looks: int = 1200
-    """How many, taken once, before the training; each time a look comes it has another grade."""
+    """How many, taken once, before the training; for the U-Net each time a look comes it has
+    another grade."""
+    repeats: int = 8
+    """Of curves: grades of a look, all of them taken before the training."""
     share: float = 0.5
     """Of the pictures of a batch, if pairs are given too; the others are such pairs. 0: none."""
     grades: tuple[str, ...] = GRADES
@@ -60,8 +66,10 @@ class Clips:
     """Share of the clips that are compressed."""
 
     def __post_init__(self) -> None:
-        if not 1 <= self.looks <= 100_000 or not 0.0 <= self.share <= 1.0:
-            raise ValueError("clips: looks in 1..100000 and share in 0..1 are needed")
+        if not 1 <= self.looks <= 100_000 or not 1 <= self.repeats <= 1000:
+            raise ValueError("clips: looks in 1..100000 and repeats in 1..1000 are needed")
+        if not 0.0 <= self.share <= 1.0:
+            raise ValueError("clips: share in 0..1 is needed")
         if not 0 <= self.crf[0] <= self.crf[1] <= 51 or not 0.0 <= self.compressed <= 1.0:
             raise ValueError("clips: crf, two rising numbers in 0..51, and compressed in 0..1")
 
@@ -71,14 +79,21 @@ class Config(Schedule):
     """SDR film to HDR: curves for each frame, or the published U-Net."""
 
     network: str = setting("curves", f"Which is trained: {' or '.join(NETWORKS)}.")
-    batch: int = setting(4, "Clips of two frames in a batch.")
+    batch: int = setting(4, "Of the U-Net clips of two frames in a batch, of curves rows.")
     epochs: int = setting(12, "Epochs: so many times --steps batches.")
     steps: int = setting(100, "Batches in an epoch.")
     learning_rate: float = setting(1e-3, "Adam's rate after the warm-up; falls to 0 by a cosine.")
     average: float = setting(
         0.99, "Decay of the moving average of the weights, which is what is exported; 0: none."
     )
-    width: int = setting(16, "Channels of the curves' first convolution.")
+    width: int = setting(96, "Channels of the curves' hidden layers.")
+    members: int = setting(4, "Of curves: networks side by side whose mean is taken.")
+    dropout: float = setting(
+        0.2, "Of curves: share of the hidden channels left out while training."
+    )
+    jitter: float = setting(
+        0.1, "Of curves: standard deviation of noise on the standardised statistics."
+    )
     base_channels: int = setting(64, "Channels of the U-Net's first block; 64 is published.")
     size: int = setting(
         160, "Height of the frames in pixels, a multiple of 32; 16:9 or a bit less."
@@ -96,11 +111,14 @@ class Config(Schedule):
         check_chosen("network", self.network, NETWORKS)
         if self.size < 64 or self.size % STRIDE:
             raise ValueError(f"--size {self.size}: must be a multiple of {STRIDE}, at least 64")
-        self.check_least(base_channels=1, width=1)
+        self.check_least(base_channels=1, width=1, members=1, jitter=0.0)
+        self.check_share("dropout")
         if not (self.clips.share or self.pairs or self.videos):
             raise ValueError("clips.share 0: give --pairs or --videos, or take clips of scenes")
         if self.terms.bend and self.network != "curves":
             raise ValueError("terms.bend: only curves have slopes; leave it at 0")
+        if self.terms.temporal and self.network == "curves":
+            raise ValueError("terms.temporal: curves are trained on single frames; leave it at 0")
 
     @property
     def columns(self) -> int:

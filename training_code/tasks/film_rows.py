@@ -1,0 +1,160 @@
+"""Many graded frames as rows of statistics and pixels, kept in a file of the run.
+
+    a look at a scene  ->  many grades, x264 or none  ->  a frame of SDR and its HDR
+      -> statistics [F]               of the reduced SDR frame, which is all that curves depend on
+      -> sdr, hdr [h, w, 3]           some of their pixels, which the curves are judged by
+
+What costs time, the looks, the grades and the encoder, is thereby done once, and a training goes
+over the rows many times.
+"""
+
+import dataclasses
+import json
+import zipfile
+import zlib
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+
+from hdrcnn.files import finished_whole
+from hdrcnn.models import film_curves
+from hdrcnn.predict.film_curves import reduced
+from training_code.camera import Part, TooBlackError, clips, generator, grades
+from training_code.camera.batches import ATTEMPTS
+from training_code.camera.shots import families, in_order
+from training_code.scenes.collection import Scene
+from training_code.tasks.film_settings import Clips, Config
+
+WARM = 1
+"""Frames before those that are kept: an encoder's first one is better than the others."""
+LIGHT = clips.light_of_words(np.arange(1 << 16, dtype=np.uint16))
+"""cd/m^2 by PQ codes."""
+KEPT = 24
+"""Rows of pixels, about, that are kept of a frame: curves have few parameters."""
+
+
+def look(
+    scenes: Sequence[Scene],
+    groups: Sequence[Sequence[int]],
+    config: Config,
+    index: int,
+    frames: int = 2,
+) -> tuple[str, np.ndarray]:
+    """The family of a scene and one look at it, [WARM + frames, H, W, 3] uint16, PQ codes of
+    BT.2020; it depends on the seed, the index and the arguments alone.
+
+    scenes: in order, groups: their families. Raises ValueError if all views are too black.
+    """
+    for attempt in range(ATTEMPTS):
+        rng = generator((config.seed, index, 0, 0, attempt), Part.VIEW)
+        group = groups[int(rng.integers(len(groups)))]
+        scene = scenes[group[int(rng.integers(len(group)))]]
+        take = clips.draw_take(rng, frames + WARM)
+        try:
+            seen = clips.views(scene, take, config.size, config.columns)
+            return scene.family, clips.hdr_words(clips.on_display(seen, take))
+        except TooBlackError:
+            continue
+    raise ValueError(f"{ATTEMPTS} views in a row are too black; remove scenes nearly black")
+
+
+def graded(words: np.ndarray, chosen: Clips, rng: np.random.Generator) -> np.ndarray:
+    """A look in a grade of its own, compressed or not: [frames, H, W, 3] uint8."""
+    grade = grades.draw_grade(chosen.grades, rng)
+    crf = int(rng.integers(chosen.crf[0], chosen.crf[1] + 1))
+    kept = crf if rng.random() < chosen.compressed else None
+    return clips.graded(LIGHT[words], grade, kept)[WARM:]
+
+
+@dataclasses.dataclass(frozen=True)
+class Rows:
+    """Frames as the curves' network is trained on them; one row each."""
+
+    statistics: np.ndarray
+    """[N, F] float32: `models.film_curves.statistics`."""
+    sdr: np.ndarray
+    """[N, h, w, 3] uint8, codes of Rec. 709."""
+    hdr: np.ndarray
+    """[N, h, w, 3] uint16, PQ codes of BT.2020."""
+    family: np.ndarray
+    """[N] str: of the scene."""
+
+
+def row(
+    sdr: np.ndarray, hdr: np.ndarray, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Of a frame [H, W, 3] uint8 and its truth uint16: statistics, and the pixels kept of both, a
+    grid with a start of its own.
+    """
+    every = max(1, sdr.shape[0] // KEPT)
+    down, right = rng.integers(every, size=2)
+    grid = slice(int(down), None, every), slice(int(right), None, every)
+    rows, columns = (size // every for size in sdr.shape[:2])
+    found = film_curves.statistics(reduced(sdr)[None])[0].astype(np.float32)
+    return found, sdr[grid][:rows, :columns], hdr[grid][:rows, :columns]
+
+
+def of_frames(frames: Sequence[tuple[np.ndarray, np.ndarray]], seed: int) -> Rows:
+    """Rows of frames that were given, of one size: [H, W, 3] uint8 and uint16."""
+    rng = np.random.default_rng(seed)
+    found = zip(*(row(sdr, hdr, rng) for sdr, hdr in frames), strict=True)
+    statistics, sdr, hdr = (np.stack(values) for values in found)
+    return Rows(statistics, sdr, hdr, np.full(len(frames), "given"))
+
+
+def gather(
+    config: Config, scenes: Sequence[Scene], looks: int, file: Path, workers: int = 1
+) -> Rows:
+    """The rows of so many looks at scenes, each in `clips.repeats` grades, the same whatever the
+    number of workers.
+
+    file: read where it holds the rows of the same looks at scenes of the same names, else
+    written. Raises ImageError where it cannot be, ValueError if no scene can be exposed.
+    """
+    ordered = in_order(scenes)
+    groups = families(ordered)
+    names = [scene.name for scene in ordered]
+    asked = {"looks": looks, "seed": config.seed, "size": config.size}
+    facts = json.dumps({**asked, "clips": dataclasses.asdict(config.clips), "scenes": names})
+    kept = _read(file, facts)
+    if kept is not None:
+        return kept
+    count = looks * config.clips.repeats
+    every = max(1, config.size // KEPT)
+    shape = (count, config.size // every, config.columns // every, 3)
+    rows = Rows(
+        np.empty((count, film_curves.STATISTICS), np.float32),
+        np.empty(shape, np.uint8),
+        np.empty(shape, np.uint16),
+        np.empty(count, "U80"),
+    )
+
+    def take(index: int) -> None:
+        family, words = look(ordered, groups, config, index, 1)
+        rng = generator((config.seed, index, 0, 0, 0), Part.DEVELOPMENT)
+        for place in range(index * config.clips.repeats, (index + 1) * config.clips.repeats):
+            sdr = graded(words, config.clips, rng)[0]
+            found = row(sdr, words[WARM], rng)
+            rows.statistics[place], rows.sdr[place], rows.hdr[place] = found
+            rows.family[place] = family
+
+    with ThreadPoolExecutor(max(1, workers)) as pool:
+        for done, _ in enumerate(pool.map(take, range(looks)), 1):
+            if done % max(1, looks // 10) == 0:
+                print(f"{done} of {looks} looks", flush=True)
+    with finished_whole(file) as temporary, temporary.open("wb") as stream:
+        np.savez(stream, facts=np.array(facts), **vars(rows))
+    return rows
+
+
+def _read(file: Path, facts: str) -> Rows | None:
+    """The rows of a file; None where there is none, or it is damaged or of other looks."""
+    try:
+        with np.load(file, allow_pickle=False) as arrays:
+            if str(arrays["facts"]) != facts:
+                return None
+            return Rows(**{name: arrays[name] for name in arrays.files if name != "facts"})
+    except (OSError, ValueError, TypeError, KeyError, EOFError, zipfile.BadZipFile, zlib.error):
+        return None
