@@ -98,6 +98,8 @@ class Predictor:
         self.network, self.metadata = network, metadata
         self.camera_curve = camera_curve or metadata.linearisation
         self.tiling = Tiling(network, tile_pixels)
+        # Files as published give what was published: the picture ends where it ends.
+        self.margin = 0 if metadata.linearisation == "square" else self.tiling.cell
 
     def log_hdr(self, code: np.ndarray) -> np.ndarray:
         """The network's own output for a whole picture, in one piece.
@@ -105,7 +107,7 @@ class Predictor:
         code: [H, W, 3] float32 in [0, 1], display-encoded. Returns [H, W, 3] float32,
         y = log(H + 1/255). Mirrored at its borders as by `reconstruct`, then cropped.
         """
-        frame = Frame(code, self.tiling.cell, margin=self.tiling.cell)
+        frame = Frame(code, self.tiling.cell, margin=self.margin)
         shown = frame.shown(frame.bounds)[None]
         return self.network.whole(shown)[0][frame.picture.within(frame.bounds)]
 
@@ -201,7 +203,7 @@ class Predictor:
             THRESHOLD**gamma,
             closed=panorama,
             halo=self.tiling.halo,
-            margin=self.tiling.cell,
+            margin=self.margin,
         )
         hdr = np.empty(picture.shape, dtype)
         for strip in frame.picture.strips(STRIP):

@@ -87,7 +87,7 @@ def test_the_figures_are_those_of_the_evaluation(tiny_weights):
     metadata = predictor.metadata
     figures = (
         validation(codes, targets, linearisation=metadata.linearisation, blend=metadata.blend)
-        .score(predictor.network.whole)
+        .score(lambda crops: np.stack([predictor.log_hdr(crop) for crop in crops]))
         .figures
     )
     methods = {m.name: m for m in build_methods([Named("ours", tiny_weights)], [], single=True)}
