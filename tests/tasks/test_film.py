@@ -69,7 +69,7 @@ def test_a_run_killed_within_an_epoch_goes_on_to_the_same_weights(scene_folder, 
     goes_on_after_a_kill("film", config, scene_folder, held_out, tmp_path)
 
 
-@pytest.mark.parametrize("name", CONFIGS)
+@pytest.mark.parametrize("name", ["curves", pytest.param("unet", marks=pytest.mark.slow)])
 def test_from_scenes_to_a_file_that_converts_and_is_measured(
     name, scene_folder, held_out, tmp_path, run_python
 ):
