@@ -2,17 +2,15 @@
 
 import dataclasses
 import json
-import zipfile
-import zlib
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 
-from hdrcnn.files import finished_whole
 from training_code.camera.shots import in_order
 from training_code.scenes.collection import Scene
+from training_code.tasks import rows as rows_file
 from training_code.tasks.camera_curve_settings import Config
 from training_code.tasks.curve_pictures import Row, pictures_of_view
 
@@ -55,7 +53,7 @@ def gather(
     names = [scene.name for scene in ordered]
     asked = {"looks": looks, "seed": config.seed, "pictures": dataclasses.asdict(config.pictures)}
     facts = json.dumps({**asked, "scenes": names})
-    kept = _read(file, facts)
+    kept = rows_file.read(file, facts, Rows)
     if kept is not None:
         return kept
 
@@ -69,17 +67,5 @@ def gather(
             if done % max(1, looks // 10) == 0:
                 print(f"{done} of {looks} looks, {len(rows)} pictures", flush=True)
     gathered = together(rows)
-    with finished_whole(file) as temporary, temporary.open("wb") as stream:
-        np.savez(stream, facts=np.array(facts), **dataclasses.asdict(gathered))
+    rows_file.write(file, facts, gathered)
     return gathered
-
-
-def _read(file: Path, facts: str) -> Rows | None:
-    """The rows of a file; None where there is none, or it is damaged or of other looks."""
-    try:
-        with np.load(file, allow_pickle=False) as arrays:
-            if str(arrays["facts"]) != facts:
-                return None
-            return Rows(**{name: arrays[name] for name in arrays.files if name != "facts"})
-    except (OSError, ValueError, TypeError, KeyError, EOFError, zipfile.BadZipFile, zlib.error):
-        return None

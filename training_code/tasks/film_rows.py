@@ -10,21 +10,19 @@ over the rows many times.
 
 import dataclasses
 import json
-import zipfile
-import zlib
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 
-from hdrcnn.files import finished_whole
 from hdrcnn.models import film_curves
 from hdrcnn.predict.film_curves import reduced
 from training_code.camera import Part, TooBlackError, clips, generator, grades
 from training_code.camera.batches import ATTEMPTS
 from training_code.camera.shots import families, in_order
 from training_code.scenes.collection import Scene
+from training_code.tasks import rows as rows_file
 from training_code.tasks.film_settings import Clips, Config
 
 WARM = 1
@@ -118,7 +116,7 @@ def gather(
     names = [scene.name for scene in ordered]
     asked = {"looks": looks, "seed": config.seed, "size": config.size}
     facts = json.dumps({**asked, "clips": dataclasses.asdict(config.clips), "scenes": names})
-    kept = _read(file, facts)
+    kept = rows_file.read(file, facts, Rows)
     if kept is not None:
         return kept
     count = looks * config.clips.repeats
@@ -144,17 +142,5 @@ def gather(
         for done, _ in enumerate(pool.map(take, range(looks)), 1):
             if done % max(1, looks // 10) == 0:
                 print(f"{done} of {looks} looks", flush=True)
-    with finished_whole(file) as temporary, temporary.open("wb") as stream:
-        np.savez(stream, facts=np.array(facts), **vars(rows))
+    rows_file.write(file, facts, rows)
     return rows
-
-
-def _read(file: Path, facts: str) -> Rows | None:
-    """The rows of a file; None where there is none, or it is damaged or of other looks."""
-    try:
-        with np.load(file, allow_pickle=False) as arrays:
-            if str(arrays["facts"]) != facts:
-                return None
-            return Rows(**{name: arrays[name] for name in arrays.files if name != "facts"})
-    except (OSError, ValueError, TypeError, KeyError, EOFError, zipfile.BadZipFile, zlib.error):
-        return None
