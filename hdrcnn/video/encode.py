@@ -30,6 +30,10 @@ BLACK = 0.005
 """cd/m^2 of the mastering display."""
 LEAST = {"hevc": 16, "av1": 64}
 """Rows and columns that the encoder takes."""
+REORDERED = 2
+"""Frames that x265 looks back for times of decoding. It leaves them unset if there are no more, and
+such films are decoded in the order in which they are shown.
+"""
 PIXELS = "yuv420p10le"
 
 
@@ -141,6 +145,7 @@ class Segment:
         av = pyav()
         width, height = map(padded, size)
         self._shape, self._time_base, self._container = (height, width), time_base, container
+        self._frames = 0
         options = encoding.options()
         self._stream = container.add_stream(
             ENCODERS[encoding.codec], rate=rate.limit_denominator(1 << 20), options=options
@@ -166,11 +171,16 @@ class Segment:
             chroma[plane] = chroma_codes(np.concatenate([part[plane + 1] for part in parts]))
         frame = self._frame.from_ndarray(samples, PIXELS)
         frame.pts, frame.time_base = time, self._time_base
+        self._frames += 1
         self._container.mux(self._stream.encode(frame))
 
     def end(self) -> None:
         """Takes what the encoder still holds."""
-        self._container.mux(self._stream.encode(None))
+        held = self._stream.encode(None)
+        if self._frames <= REORDERED:
+            for packet in held:
+                packet.dts = packet.pts
+        self._container.mux(held)
 
 
 @contextlib.contextmanager

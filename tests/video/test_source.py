@@ -68,7 +68,7 @@ def test_sdr_of_bt2020_keeps_its_primaries():
 @pytest.mark.parametrize(("transfer", "name"), [(16, "PQ"), (18, "HLG")])
 def test_a_film_that_is_hdr_is_refused(tmp_path, transfer, name):
     path = film(
-        tmp_path / "a.mp4", shot(2), kind="yuv420p10le", codec="libx265",
+        tmp_path / "a.mp4", shot(4), kind="yuv420p10le", codec="libx265",
         options={"preset": "ultrafast", "x265-params": "log-level=none"}, tags=(9, 1, 9, transfer),
     )  # fmt: skip
     with pytest.raises(ImageError, match=rf"a\.mp4.*{name}"):

@@ -1,0 +1,30 @@
+"""Segments as the encoder leaves them."""
+
+from fractions import Fraction
+
+import numpy as np
+import pytest
+
+from hdrcnn.video.encode import Encoding, planes, segment
+
+av = pytest.importorskip("av")  # Of Python 3.11.
+
+
+@pytest.mark.parametrize("codec", ["hevc", "av1"])
+@pytest.mark.parametrize("frames", [1, 2, 3, 5])
+def test_times_of_a_segment_of_few_frames_are_known(tmp_path, codec, frames):
+    picture = planes(np.random.default_rng(frames).random((64, 64, 3), dtype=np.float32))
+    encoding = Encoding(codec, preset={"hevc": "ultrafast", "av1": "12"}[codec])
+    for _ in range(20 if codec == "hevc" else 2):  # Unset times of x265 differ each time.
+        with segment(tmp_path / "a.nut", encoding, (64, 64), Fraction(1, 24), Fraction(24)) as made:
+            for time in range(frames):
+                made.add(time, [picture])
+        with av.open(str(tmp_path / "a.nut")) as container:
+            unit = Fraction(1, 24)
+            times = sorted(
+                packet.pts * packet.time_base / unit
+                for packet in container.demux(video=0)
+                if packet.size
+            )
+        assert [time - times[0] for time in times] == list(range(frames))
+        assert 0 <= times[0] <= 2  # Put off by the frames that are decoded before they are shown.
