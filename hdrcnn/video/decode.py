@@ -153,15 +153,17 @@ def _decoded(film: Film, container: Any, stream: Any) -> Iterator[Any]:
     ImageError.
     """
     av = pyav()
-    number, seen = 0, False
+    number, entered, seen = 0, False, False
     for packet in container.demux(stream):
         at = packet_time(packet)
-        if not film.timed and not seen and at is not None and packet.is_keyframe:
-            number = int(np.searchsorted(film.times, at))
+        # A decoder takes some packets, of which another may be a key frame, before its first frame.
+        if not film.timed and not entered and at is not None and packet.is_keyframe:
+            number, entered = int(np.searchsorted(film.times, at)), True
         try:
             frames = packet.decode()
         except av.error.InvalidDataError as error:
             if not seen:  # Broadcasts begin anywhere.
+                entered = False
                 continue
             where = f" at {clock(film.seconds(at))}" if at is not None else ""
             raise ImageError(

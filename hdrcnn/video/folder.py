@@ -1,6 +1,9 @@
 """A folder of pictures as a film: TIFF or PNG, in natural order, of one size."""
 
-from collections.abc import Iterator
+import itertools
+import math
+import re
+from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -19,6 +22,40 @@ RATE = Fraction(24)
 """Frames per second, unless another is asked for."""
 
 
+def _numbers(files: Sequence[Path]) -> list[int]:
+    """Of frames in their order; empty if they are not numbered, or by more than one scheme."""
+    parts = [re.fullmatch(r"(.*?)(\d+)(\D*)", file.stem) for file in files]
+    found = [part for part in parts if part]
+    schemes = {(part[1], part[3]) for part in found}
+    if len(found) < len(files) or len(schemes) > 1:
+        return []
+    return [int(part[2]) for part in found]
+
+
+def _gaps(files: Sequence[Path]) -> list[str]:
+    """Numbers that are missing among frames, for the user. Raises ImageError if two frames have
+    one number.
+    """
+    numbers = _numbers(files)
+    steps = [after - before for before, after in itertools.pairwise(numbers)]
+    if 0 in steps:
+        first, second = files[steps.index(0) : steps.index(0) + 2]
+        raise ImageError(
+            f"{first}: has the number of {second.name}; leave one of them in the folder"
+        )
+    usual = math.gcd(*steps)
+    missing = sum(step // usual - 1 for step in steps)
+    if not missing:
+        return []
+    name = next(file.name for file, step in zip(files, steps, strict=False) if step > usual)
+    count = (
+        f"{missing} frames are missing, the first after"
+        if missing > 1
+        else "1 frame is missing, after"
+    )
+    return [f"{count} {name}: the film goes on without a gap"]
+
+
 def probe(path: Path, rate: Fraction | None) -> Film:
     """The film of a folder; time counts its frames. Raises ImageError."""
     pictures = sorted(
@@ -32,6 +69,7 @@ def probe(path: Path, rate: Fraction | None) -> Film:
     first = read_photograph(files[0])
     rows, columns = first.code.shape[:2]
     notes = [] if rate else [f"{RATE} frames per second: --fps for another rate"]
+    notes += _gaps(files)
     if others:
         more = f" and {len(others) - 1} more pictures are" if others[1:] else " is"
         notes.append(f"{others[0].name}{more} left out: frames are PNG or TIFF")

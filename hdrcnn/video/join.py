@@ -208,9 +208,12 @@ def _pictures(
     """
     depth, step = _depth(film, encoded), max(1, round(1 / (film.rate * film.time_base)))
     waiting = deque(encoded[0][1] - step * (depth - index) for index in range(depth))
-    for file, first in encoded:
+    ends = [*(first for _, first in encoded[1:]), film.end]
+    for (file, first), end in zip(encoded, ends, strict=True):
         packets = _packets(film, file, first)
-        waiting += sorted(time for time, _ in packets)
+        shown = sorted(time for time, _ in packets)
+        waiting += shown
+        until = dict(zip(shown, [*shown[1:], end], strict=True))
         for time, packet in packets:
             data = bytes(packet)
             if levels is not None and packet.is_keyframe:
@@ -218,7 +221,13 @@ def _pictures(
             made = pyav().Packet(data)
             made.pts, made.dts = time - beginning, waiting.popleft() - beginning
             made.time_base = film.time_base
-            made.duration = step if film.steady else None
+            if film.steady:
+                made.duration = step
+            elif file == encoded[-1][0] and packet is packets[-1][1]:
+                # MP4 tells for how long packets are decoded: together as long as the film.
+                made.duration = max(1, film.end - step * depth - (made.dts + beginning))
+            else:
+                made.duration = until[time] - time
             made.is_keyframe, made.stream = packet.is_keyframe, stream
             yield made.dts * film.time_base, 0, made
 

@@ -58,6 +58,8 @@ class Film:
     """Seconds after a jump in which frames may have wrong times."""
     stream: int = 0
     """Index of the video stream; -1: a folder of frames."""
+    last: int = 0
+    """Units for which the last frame is shown, as its packet says; 0: as long as the mean."""
     files: tuple[Path, ...] = ()
     """The frames of a folder."""
 
@@ -66,9 +68,15 @@ class Film:
         return float((time - int(self.times[0])) * self.time_base)
 
     @property
+    def end(self) -> int:
+        """When the last frame has been shown."""
+        last = self.last or max(1, round(1 / (self.rate * self.time_base)))
+        return int(self.times[-1]) + last
+
+    @property
     def duration(self) -> float:
         """Seconds."""
-        return self.seconds(int(self.times[-1])) + float(1 / self.rate)
+        return self.seconds(self.end)
 
     @property
     def steady(self) -> bool:
@@ -110,9 +118,12 @@ def packet_time(packet: Any) -> int | None:
 
 def _times(
     path: Path, container: Any, stream: Any, rate: Fraction
-) -> tuple[np.ndarray, np.ndarray, bool]:
-    """When frames are shown, of which key frames, and whether packets say so."""
+) -> tuple[np.ndarray, np.ndarray, bool, int]:
+    """When frames are shown, of which key frames, whether packets say so, and for how long the
+    last one is shown, 0 if that is not said.
+    """
     times, keys, timed, reordered = array("q"), array("q"), True, False
+    latest = last = 0
     step = max(1, round(1 / (rate * stream.time_base)))
     try:
         for packet in container.demux(stream):
@@ -124,6 +135,8 @@ def _times(
             if time is None:  # Elementary streams know no time: frame after frame.
                 time = times[-1] + step if times else 0
             times.append(time)
+            if len(times) == 1 or time > latest:
+                latest, last = time, packet.duration or 0
             if packet.is_keyframe:
                 keys.append(time)
     except (pyav().error.FFmpegError, OSError) as error:
@@ -136,7 +149,8 @@ def _times(
         ) from error
     shown, entered = (np.unique(np.frombuffer(found, np.int64)) for found in (times, keys))
     # Of containers that know only the order, as AVI, FFmpeg guesses times that always rise.
-    return shown, entered, timed and (reordered or not stream.codec_context.has_b_frames)
+    timed = timed and (reordered or not stream.codec_context.has_b_frames)
+    return shown, entered, timed, last
 
 
 def _check_whole(
@@ -199,7 +213,7 @@ def probe(path: Path) -> Film:
             int(context.color_trc),
         )  # fmt: skip
         aspect = Fraction(stream.sample_aspect_ratio or 0) or Fraction(1)
-        times, keys, timed = _times(path, container, stream, rate)
+        times, keys, timed, last = _times(path, container, stream, rate)
         if not len(times):
             raise ImageError(f"{path}: a video stream without frames")
         _check_whole(path, container, stream, times, rate)
@@ -219,7 +233,7 @@ def probe(path: Path) -> Film:
     found = Film(
         path, frame.width, frame.height, time_base, rate, times, keys, colours,
         bool(frame.interlaced_frame), aspect, None if matrix is None else bytes(matrix), (),
-        timed, unsure, index,
+        timed, unsure, index, last,
     )  # fmt: skip
     if not found.steady:
         notes.append("variable frame rate: every frame keeps its time")

@@ -179,6 +179,22 @@ def test_times_that_vary_are_kept(tmp_path, codec):
         assert container.streams.video[0].sample_aspect_ratio == Fraction(4, 3)
 
 
+@pytest.mark.parametrize("ending", [".mp4", ".mkv", ".mov"])
+@pytest.mark.parametrize("still", [1, 60])
+def test_a_film_whose_times_vary_is_as_long_as_before(tmp_path, ending, still):
+    """The last picture but one stays for seconds, and the last as long as its packet says."""
+    times = [*range(0, 12 * 10, 10), 120 + 10 * still]
+    path = film(
+        tmp_path / "a.mp4", shot(13, size=(96, 64)), times=times, time_base=Fraction(1, 240),
+        options={"bf": "0"},
+    )  # fmt: skip
+    result = tmp_path / f"b{ending}"
+    converted(path, result, asked())
+    assert shown_at(result) == pytest.approx([Fraction(time, 240) for time in times], abs=1e-3)
+    with av.open(str(path)) as source, av.open(str(result)) as made:
+        assert made.duration == pytest.approx(source.duration, abs=1500)
+
+
 @pytest.mark.parametrize("size", [(65, 49), (64, 49), (65, 48)])
 def test_odd_sizes_get_one_row_or_column_more(tmp_path, size):
     path = film(tmp_path / "a.mkv", shot(4, size=size), kind="yuv444p")

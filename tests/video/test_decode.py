@@ -90,6 +90,23 @@ def test_any_part_is_as_it_is_in_the_whole(tmp_path, name):
         assert all(np.array_equal(codes, whole[time]) for time, codes in part.items())
 
 
+def test_frames_of_avi_come_in_their_order_however_early_the_second_key_frame_is(tmp_path):
+    """AVI has no times of frames that are reordered. A decoder takes the packet of another key
+    frame before it gives the first frame.
+    """
+    checks = np.random.default_rng(1).integers(0, 256, (6, 8, 3), np.uint8).repeat(8, axis=0)
+    checks = checks.repeat(8, axis=1)
+    pictures = [*shot(2), *(np.roll(checks, 2 * index, axis=1) for index in range(10))]
+    options = {"preset": "medium", "bf": "2", "x264-params": "min-keyint=1:scenecut=40"}
+    known = source.probe(film(tmp_path / "a.avi", pictures, options=options))
+    assert not known.timed
+    assert known.times[0] < known.keys[1] <= known.times[2]
+    found = list(decode.frames(known))
+    assert [frame.time for frame in found] == known.times.tolist()
+    apart = [[np.abs(f.codes() - p / 255.0).mean() for p in pictures[1:]] for f in found[1:]]
+    assert np.argmin(apart, axis=1).tolist() == list(range(len(pictures) - 1))
+
+
 def test_interlaced_frames_are_deinterlaced_and_reported(tmp_path):
     """Two fields of something that moves: combs in the film, none in the frame."""
     pictures = []
@@ -147,6 +164,33 @@ def test_a_folder_of_frames_is_a_film(tmp_path, ending, kind):
     assert [frame.time for frame in frames] == list(range(1, 10))
     for frame, picture in zip(frames, shot(11)[1:10], strict=True):  # 10 is after 9.
         assert np.abs(frame.codes() - picture / 255.0).max() < 1e-6
+
+
+@pytest.mark.parametrize(
+    ("numbers", "told"),
+    [
+        (range(8, 12), None),
+        (range(10, 60, 10), None),
+        ((1, 2, 5, 6, 9), "4 frames are missing, the first after f_0002.png"),
+        ((1, 2, 4), "1 frame is missing, after f_0002.png"),
+    ],
+)
+def test_numbers_that_are_missing_in_a_folder_of_frames_are_reported(tmp_path, numbers, told):
+    for number in numbers:
+        iio.imwrite(tmp_path / f"f_{number:04}.png", np.full((48, 64, 3), number, np.uint8))
+    known = folder.probe(tmp_path, Fraction(24))
+    assert len(known.files) == len(numbers)
+    assert [note for note in known.notes if "missing" in note] == [
+        f"{told}: the film goes on without a gap" for told in [told] if told
+    ]
+
+
+def test_two_frames_of_one_number_are_refused(tmp_path):
+    """Their film would be twice as long."""
+    for name in ("f_1.png", "f_2.png", "f_2.tif"):
+        iio.imwrite(tmp_path / name, np.zeros((48, 64, 3), np.uint8))
+    with pytest.raises(ImageError, match=r"f_2\.png.*f_2\.tif"):
+        folder.probe(tmp_path, Fraction(24))
 
 
 def test_pictures_that_are_no_frames_are_named(tmp_path):
