@@ -32,6 +32,17 @@ LUMA: dict[int, tuple[float, float]] = {
     7: (0.212, 0.087), BT2020: (0.2627, 0.0593),
 }  # fmt: skip
 """Weights of red and blue in luma, by the number of the matrix; H.273, table 4."""
+OTHER_MATRICES = {
+    8: "YCgCo", 10: "BT.2020 with constant luminance", 11: "Y'D'zD'x", 12: "derived from primaries",
+    13: "derived from primaries, with constant luminance", 14: "ICtCp", 15: "IPT-C2",
+    16: "YCgCo-Re", 17: "YCgCo-Ro",
+}  # fmt: skip
+"""Whose codes are no luma and colour differences that `LUMA` could undo."""
+OTHER_TRANSFERS = {
+    4: "gamma 2.2", 5: "gamma 2.8", 8: "linear light", 9: "logarithmic", 10: "logarithmic",
+    13: "sRGB", 17: "SMPTE ST 428-1",
+}  # fmt: skip
+"""Of displays, or of light, that BT.1886 does not undo."""
 NAMES = {1: "BT.709", 5: "BT.601", 6: "BT.601", BT2020: "BT.2020"}
 
 
@@ -64,8 +75,14 @@ class Colours:
 def settled(tags: Tags, width: int, height: int, rgb: bool) -> tuple[Colours, list[str]]:
     """The colours of a film of that size, and what had to be assumed, a phrase each.
 
-    rgb: its samples are R'G'B', whatever the tags say.
+    rgb: its samples are R'G'B', whatever the tags say. Raises ValueError if its matrix is another
+    one than `LUMA` has.
     """
+    if not rgb and tags.matrix in OTHER_MATRICES:
+        raise ValueError(
+            f"its matrix is {OTHER_MATRICES[tags.matrix]}, which is not read; convert it to BT.709 "
+            "by another program first"
+        )
     notes = []
     hd = height >= HD_ROWS or width >= 1280
     matrix, full, primaries = tags.matrix, tags.range == FULL, tags.primaries
@@ -77,5 +94,7 @@ def settled(tags: Tags, width: int, height: int, rgb: bool) -> tuple[Colours, li
     if primaries not in PRIMARIES:
         primaries = BT2020 if matrix == BT2020 and not rgb else 1
         notes.append(f"no usable primaries tag: {NAMES[primaries]}")
+    if tags.transfer in OTHER_TRANSFERS:
+        notes.append(f"its transfer tag is {OTHER_TRANSFERS[tags.transfer]}: taken for BT.1886")
     luma = None if rgb else LUMA[matrix]
     return Colours(luma, full or rgb, PRIMARIES[primaries]), notes

@@ -226,7 +226,12 @@ def probe(path: Path) -> Film:
         )
     if full:
         tags = dataclasses.replace(tags, range=2)
-    colours, notes = settled(tags, frame.width, frame.height, bool(frame.format.is_rgb))
+    try:
+        colours, notes = settled(tags, frame.width, frame.height, bool(frame.format.is_rgb))
+    except ValueError as error:
+        raise ImageError(f"{path}: {error}") from error
+    if frame.format.name.startswith(("yuva", "rgba", "bgra", "argb", "abgr", "gbrap", "ya")):
+        notes.append("its alpha channel is left out")
     matrix = frame.side_data.get(av.sidedata.sidedata.Type.DISPLAYMATRIX)
     if frame.interlaced_frame:
         notes.append("interlaced: deinterlaced by bwdif, one frame for two fields")

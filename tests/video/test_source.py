@@ -59,6 +59,33 @@ def test_without_tags_the_size_decides_and_it_is_reported(size, luma, name):
     assert any(name in note for note in notes)
 
 
+def test_a_matrix_that_is_no_luma_and_differences_is_refused(tmp_path):
+    """Of these codes no matrix makes R'G'B': as BT.601 all colours would be wrong."""
+    path = film(tmp_path / "a.mp4", shot(2), tags=(8, 1, 1, 1))
+    with pytest.raises(ImageError, match=r"a\.mp4.*YCgCo"):
+        source.probe(path)
+
+
+@pytest.mark.parametrize(
+    ("transfer", "told"),
+    [(1, None), (6, None), (14, None), (13, "sRGB"), (8, "linear"), (9, "logarithmic")],
+)
+def test_a_transfer_that_is_taken_for_bt1886_is_reported(tmp_path, transfer, told):
+    found = source.probe(film(tmp_path / "a.mp4", shot(2), tags=(1, 1, 1, transfer)))
+    notes = [note for note in found.notes if "BT.1886" in note]
+    assert len(notes) == (told is not None)
+    assert all(str(told) in note for note in notes)
+
+
+def test_alpha_that_is_left_out_is_reported(tmp_path):
+    for kind, count in (("yuv444p10le", 0), ("yuva444p10le", 1)):
+        path = film(
+            tmp_path / f"{kind}.mov", shot(2), codec="prores_ks", kind=kind, options=options
+        )
+        notes = [note for note in source.probe(path).notes if "alpha" in note]
+        assert len(notes) == count
+
+
 def test_sdr_of_bt2020_keeps_its_primaries():
     colours, notes = settled(Tags(9, 1, 9, 14), 1920, 1080, rgb=False)
     assert colours.primaries == REC2020
