@@ -102,8 +102,8 @@ for _field in configs.plain(Running):
 
 
 def choose_config() -> Schedule:
-    """Defaults, then the file, `--jpeg`, `--set`, and at last the flags of single settings, which
-    are checked against the sections as they will be. Raises ValueError.
+    """Defaults, then the file, `--jpeg`, and at last `--set` and the flags of single settings, which
+    are checked together. Raises ValueError.
     """
     config = configs.load(Path(FLAGS.config), TASK) if FLAGS.config else CONFIG()
     given: dict[str, Any] = {
@@ -118,7 +118,7 @@ def choose_config() -> Schedule:
             "development": dataclasses.replace(development, jpeg=qualities)
         }
         config = dataclasses.replace(config, **compressed)
-    return dataclasses.replace(configs.changed(config, FLAGS.set), **given)
+    return configs.changed(config, FLAGS.set, **given)
 
 
 def main() -> int:

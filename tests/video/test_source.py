@@ -79,9 +79,7 @@ def test_a_transfer_that_is_taken_for_bt1886_is_reported(tmp_path, transfer, tol
 
 def test_alpha_that_is_left_out_is_reported(tmp_path):
     for kind, count in (("yuv444p10le", 0), ("yuva444p10le", 1)):
-        path = film(
-            tmp_path / f"{kind}.mov", shot(2), codec="prores_ks", kind=kind, options=options
-        )
+        path = film(tmp_path / f"{kind}.mov", shot(2), codec="prores_ks", kind=kind)
         notes = [note for note in source.probe(path).notes if "alpha" in note]
         assert len(notes) == count
 

@@ -91,8 +91,9 @@ def load(path: Path, task: str) -> Schedule:
         raise ValueError(f"{path}: not a training configuration: {error}") from error
 
 
-def changed(config: Config, settings: list[str]) -> Config:
-    """With settings such as `exposure.unclipped=0.8,0.98`, `development.jpeg=none`.
+def changed(config: Config, settings: list[str], **fields: Any) -> Config:
+    """With settings such as `exposure.unclipped=0.8,0.98`, `development.jpeg=none`, and with
+    fields that are flags: all of them together, as one alone may contradict what another changes.
 
     Raises ValueError naming the setting.
     """
@@ -101,8 +102,8 @@ def changed(config: Config, settings: list[str]) -> Config:
     for setting in settings:
         name, _, text = setting.partition("=")
         section, _, key = name.strip().partition(".")
-        fields = dataclasses.fields(kinds[section]) if section in kinds else ()
-        known = [field.name for field in fields]
+        named = dataclasses.fields(kinds[section]) if section in kinds else ()
+        known = [field.name for field in named]
         if key not in known or not text:
             choices = known or [f"{section}.…=" for section in kinds]
             raise ValueError(f"--set {setting}: give section.name=value; {', '.join(choices)}")
@@ -114,14 +115,13 @@ def changed(config: Config, settings: list[str]) -> Config:
         except (TypeError, ValueError) as error:
             raise ValueError(f"--set {setting}: {error}") from error
         given.setdefault(section, {})[key] = value
-    for section, values in given.items():  # Together: one alone may contradict a default.
+    for section, values in given.items():
         try:
-            record = dataclasses.replace(getattr(config, section), **values)
+            fields[section] = dataclasses.replace(getattr(config, section), **values)
         except (TypeError, ValueError) as error:
-            named = [s for s in settings if s.strip().startswith(f"{section}.")]
-            raise ValueError(f"--set {' --set '.join(named)}: {error}") from error
-        config = dataclasses.replace(config, **{section: record})
-    return config
+            own = [s for s in settings if s.strip().startswith(f"{section}.")]
+            raise ValueError(f"--set {' --set '.join(own)}: {error}") from error
+    return dataclasses.replace(config, **fields)
 
 
 def _value(text: str) -> Any:
