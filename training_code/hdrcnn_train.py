@@ -102,8 +102,8 @@ for _field in configs.plain(Running):
 
 
 def choose_config() -> Schedule:
-    """Defaults, then the file, `--jpeg`, and at last `--set` and the flags of single settings, which
-    are checked together. Raises ValueError.
+    """Defaults, then the file, `--jpeg`, and at last `--set` and the flags of single settings,
+    which are checked together. Raises ValueError.
     """
     config = configs.load(Path(FLAGS.config), TASK) if FLAGS.config else CONFIG()
     given: dict[str, Any] = {

@@ -11,7 +11,7 @@ from PIL import Image
 
 from hdrcnn import weights
 from hdrcnn.files import HOST, ImageError
-from hdrcnn.weights import npz
+from hdrcnn.weights import WeightsError, npz
 from tests.conftest import ROOT
 from tests.run.training import compiled
 from training_code.camera.batches import Pairs
@@ -155,3 +155,11 @@ def test_a_run_whose_checkpoints_cannot_be_read_back_ends(scene_folder, tmp_path
     settings = dataclasses.replace(TINY, epochs=1)
     with pytest.raises(TrainingError, match=r"run: [^\n]*read back"):
         fit.train(settings, scene_folder, tmp_path / "run", None, QUICK)
+
+
+def test_a_start_that_does_not_fit_is_refused_before_scenes_are_read(tmp_path, tiny_weights):
+    for changes, reason in (({"width": 6}, "width 4"), ({"width": 64}, None)):
+        settings = dataclasses.replace(TINY, start=str(tiny_weights), **changes)
+        kind, words = (WeightsError, reason) if reason else (ImageError, "nowhere")
+        with pytest.raises(kind, match=words):
+            fit.train(settings, tmp_path / "nowhere", tmp_path / "run")

@@ -1,5 +1,6 @@
 """Starts: VGG16 out of every kind of file, by name; ours and the published one; nothing half."""
 
+import importlib
 import pickle
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 from hdrcnn import weights
 from hdrcnn.models.hdrcnn import build
 from hdrcnn.weights import WeightsError
+from tests.models.tiny import TINY
 from tests.weights.published import published_arrays, save_published
 from training_code.run import start as starts, vgg16
 
@@ -194,3 +196,15 @@ def test_a_dictionary_of_python_2_is_read(tmp_path, arrays):
     (tmp_path / "old.npy").write_bytes(header[:start] + payload)
     for name, array in vgg16.read(tmp_path / "old.npy").items():
         np.testing.assert_array_equal(array, arrays[name])
+
+
+def test_weights_of_another_network_are_refused_by_its_name(tmp_path):
+    """And not by settings that no task has."""
+    for name in ("film_curves", "exposure_stack"):
+        record = TINY[name]
+        model = importlib.import_module(f"hdrcnn.models.{name}").build(**record.options())
+        weights.save(tmp_path / f"{name}.npz", weights.collect(model), record)
+        start = starts.load(tmp_path / f"{name}.npz")
+        with pytest.raises(WeightsError, match=f"s.npz: for a network '{name}'; 'hdrcnn'"):
+            starts.check(start, "s.npz", "hdrcnn", {"width": 2})
+        starts.check(start, "s.npz", name, record.options())

@@ -1,6 +1,8 @@
 """The training command: the same on every backend, repeated from its settings, faults said."""
 
 import dataclasses
+import re
+import shlex
 
 import numpy as np
 import pytest
@@ -96,6 +98,43 @@ def test_flags_are_checked_against_the_settings_of_sections(tmp_path, run_python
     assert done.stdout.split() == ["96"]
     done = run_python("-c", script, *asked, cwd=tmp_path, status=1)
     assert "MS-SSIM" in done.stderr
+
+
+def documented() -> dict[str, list[list[str]]]:
+    """The arguments of every training in the documents, and of every row of the table of what else
+    can be asked for, by task.
+    """
+    found = []
+    for path in ("README.md", "training_code/README.md", "weights/README.md"):
+        text = (ROOT / path).read_text(encoding="utf-8").replace("\\\n", " ")
+        found += re.findall(
+            r"^ *(?:\w+=\w+ )*python training_code/hdrcnn_train.py (-.*)$", text, re.M
+        )
+        table = text.partition("## What else can be asked for")[2].partition("\n\n## ")[0]
+        found += re.findall(r"^\| [^|]+ \| [^|]*?`(--[^`]*)`", table, re.M)
+    commands: dict[str, list[list[str]]] = {}
+    for line in found:
+        words = shlex.split(line, comments=True)
+        task = words[words.index("--task") + 1] if "--task" in words else "hdrcnn"
+        commands.setdefault(task, []).append(words)
+    return commands
+
+
+def test_every_training_of_the_documents_has_settings_that_agree(tmp_path, run_python):
+    """A section may name what only a flag beside it allows."""
+    commands = documented()
+    assert len(commands) >= 6
+    assert len(commands["hdrcnn"]) > 12
+    for task, lines in commands.items():
+        script = (
+            "from absl.testing import flagsaver\n"
+            "from training_code.hdrcnn_train import FLAGS, choose_config\n"
+            f"for line in {lines!r}:\n"
+            "    with flagsaver.flagsaver():\n"
+            "        FLAGS(['train', '--out_dir=x', *line])\n"
+            "        choose_config()\n"
+        )
+        run_python("-c", script, f"--task={task}", cwd=tmp_path)
 
 
 def test_settings_of_a_section_count_together():

@@ -1,5 +1,8 @@
 """A widened network computes the same, and its copies part when it is trained."""
 
+import dataclasses
+import importlib
+
 import keras
 import numpy as np
 import pytest
@@ -8,6 +11,7 @@ from hdrcnn import weights
 from hdrcnn.models.hdrcnn import build
 from hdrcnn.models.metadata import Hdrcnn
 from hdrcnn.weights import SHIPPED, WeightsError
+from tests.models.tiny import TINY, shown
 from training_code.run import start, widen
 
 
@@ -28,6 +32,28 @@ def test_a_wider_network_computes_the_same(picture, times):
     expected, found = (np.asarray(model(picture)) for model in (narrow, wide))
     assert expected.std() > 0.1
     np.testing.assert_allclose(found, expected, atol=2e-4)
+
+
+@pytest.mark.parametrize("name", TINY)
+def test_every_network_computes_the_same_when_it_is_wider(name):
+    """Transposed convolutions, whatever their names, and dense layers too."""
+    record = TINY[name]
+    module = importlib.import_module(f"hdrcnn.models.{record.model}")
+    wide = dataclasses.replace(record, **{record.widest: 3 * getattr(record, record.widest)})
+    narrow, wider = (module.build(**own.options()) for own in (record, wide))
+    rng = np.random.default_rng(5)
+    for variable in narrow.weights:
+        low = 0.5 if "variance" in variable.path else -0.2
+        variable.assign(rng.uniform(low, low + 0.4, variable.shape))
+    begun = start.Start(
+        weights.collect(narrow), record.options(), True, {}, record.model, record.widest
+    )
+    start.assign(wider, begun, "wide", wide.options())
+    seen = shown(record)
+    pairs = zip(*(keras.tree.flatten(model(seen)) for model in (narrow, wider)), strict=True)
+    for expected, found in pairs:
+        assert np.std(expected) > 1e-3
+        np.testing.assert_allclose(found, expected, rtol=0, atol=1e-4 * np.abs(expected).max())
 
 
 def test_copies_have_gradients_of_their_own(tiny_weights, picture):

@@ -38,8 +38,6 @@ def compiled(
     if start:
         starts.assign(network, start, config.start, task.export(network, config)[1].options())
     if config.freeze:
-        if not (start and start.whole):
-            raise ValueError(f"--freeze: {config.start} holds no batch norms to keep")
         for layer in network.layers:
             layer.trainable = not isinstance(layer, keras.layers.BatchNormalization)
     distribution.share_statistics(network)
@@ -69,6 +67,19 @@ def compiled(
         jit_compile=keras.config.backend() == "jax" or getattr(trainee, "camera", None) is not None,
     )
     return trainee
+
+
+def check_start(task: "Task", config: Schedule, start: "Start | None") -> None:
+    """Raises WeightsError if a start is of another network than the one that is trained, ValueError
+    if it holds no batch norms that could be kept.
+    """
+    from training_code.run import start as starts
+
+    if start:
+        record = task.export(task.network(config), config)[1]
+        starts.check(start, config.start, record.model, record.options())
+    if config.freeze and not (start and start.whole):
+        raise ValueError(f"--freeze: {config.start} holds no batch norms to keep")
 
 
 def fit(
@@ -180,6 +191,7 @@ def _train(
         remove_temporaries(out_dir)  # A killed run may leave a checkpoint half written.
     board = Board(out_dir) if running.tensorboard and where.first else None
     start = starts.load(Path(config.start)) if config.start else None
+    check_start(task, config, start)  # Before scenes are read, which may take minutes.
     scenes, withheld = materials.both_sides(
         config, task.looks(config), folders, out_dir, held_out, running.memory_gb
     )

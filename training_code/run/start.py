@@ -4,6 +4,7 @@ import dataclasses
 from pathlib import Path
 from typing import Any
 
+import keras
 import numpy as np
 
 from hdrcnn import weights
@@ -23,6 +24,10 @@ class Start:
     """All variables, batch norms and their statistics too."""
     training: dict[str, Any]
     """Facts about the training behind it, as in `Metadata.training`."""
+    model: str = "hdrcnn"
+    """Whose arrays they are, as in `Metadata.model`."""
+    widest: str = "width"
+    """The option of which a network may have a multiple, as in `Metadata.widest`."""
 
 
 def load(path: Path) -> Start:
@@ -42,7 +47,28 @@ def load(path: Path) -> Start:
             vgg16.read(path), {"width": vgg16.WIDTH}, False, {"encoder": f"VGG16 of {path.name}"}
         )
     arrays, metadata = weights.load(path)
-    return Start(arrays, metadata.options(), True, metadata.training)
+    return Start(
+        arrays, metadata.options(), True, metadata.training, metadata.model, metadata.widest
+    )
+
+
+def check(start: Start, source: str, model: str, options: dict[str, Any]) -> None:
+    """Raises WeightsError, beginning with `source`, unless a start is of such a network, or of one
+    that can be widened to it.
+
+    model, options: as `Metadata` has them.
+    """
+    if start.model != model:
+        raise WeightsError(f"{source}: for a network {start.model!r}; {model!r} is needed")
+    for name, value in start.options.items():
+        wanted, multiple = options.get(name), start.whole and name == start.widest
+        if wanted == value or (multiple and wanted and wanted > value and wanted % value == 0):
+            continue
+        kind = "" if start.whole else "VGG16 has "
+        remedy = f"give --{name} {value}" + (" or a multiple" if multiple else "")
+        if name not in (start.widest, "members"):
+            remedy = "give other weights"
+        raise WeightsError(f"{source}: {kind}{name} {value}, the network {wanted}; {remedy}")
 
 
 def assign(model: Any, start: Start, source: str, options: dict[str, Any]) -> None:
@@ -53,24 +79,17 @@ def assign(model: Any, start: Start, source: str, options: dict[str, Any]) -> No
     options: what the network was built from. Raises WeightsError, beginning with `source`, where
     they differ from those of the start or something does not fit; then no variable is changed.
     """
-    for name, value in start.options.items():
-        wanted = options.get(name)
-        wider = isinstance(wanted, int) and wanted > value and wanted % value == 0
-        if wanted == value or (wider and start.whole):
-            continue
-        kind = "" if start.whole else "VGG16 has "
-        raise WeightsError(
-            f"{source}: {kind}{name} {value}, the network {wanted}; give --{name} {value}"
-            + (" or a multiple" if start.whole else "")
-        )
+    check(start, source, start.model, options)
     if not start.whole:
         assign_partly(model, start.arrays, source)
         return
     arrays = start.arrays
     if start.options != options:
         shapes = {variable.path: tuple(variable.shape) for variable in model.weights}
+        ups = [layer for layer in model.layers if isinstance(layer, keras.layers.Conv2DTranspose)]
+        transposed = {layer.kernel.path for layer in ups}
         try:
-            arrays = widen.widened(arrays, shapes)
+            arrays = widen.widened(arrays, shapes, transposed=transposed)
         except ValueError as error:
             raise WeightsError(f"{source}: does not fit the network: {error}") from error
     weights.assign(model, arrays, source)

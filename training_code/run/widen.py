@@ -6,7 +6,7 @@ out among the copies, unevenly and at random, so that the copies have gradients 
 part in training. Batch norms keep their statistics, so they should be frozen.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import numpy as np
 
@@ -14,19 +14,17 @@ UNEVEN = 0.5
 """The shares of the copies are drawn from 1 - this to 1 + this, then made to add up to 1."""
 
 
-def _axes(name: str) -> tuple[int, int]:
-    """The axes of a kernel that are read and written: a transposed one has them the other way."""
-    return (3, 2) if name.startswith("up") else (2, 3)
-
-
 def widened(
-    arrays: Mapping[str, np.ndarray], shapes: Mapping[str, tuple[int, ...]], seed: int = 0
+    arrays: Mapping[str, np.ndarray],
+    shapes: Mapping[str, tuple[int, ...]],
+    seed: int = 0,
+    transposed: Collection[str] = (),
 ) -> dict[str, np.ndarray]:
     """Arrays of the given shapes with which the network gives the same result.
 
-    arrays: float32 by layer path, [kh, kw, in, out] for convolutions, [kh, kw, out, in] for
-        transposed ones (`up...`), [channels] for biases and batch norms. shapes: of the wider
-        network; each axis a whole multiple of that of `arrays`.
+    arrays: float32 by layer path, [in, out] for dense layers, [kh, kw, in, out] for convolutions,
+        [kh, kw, out, in] for those whose names are in `transposed`, [channels] for biases and
+        batch norms. shapes: of the wider network; each axis a whole multiple of that of `arrays`.
     Raises ValueError if an axis is not, or names differ.
     """
     if arrays.keys() != shapes.keys():
@@ -42,15 +40,16 @@ def widened(
         if array.ndim < 2:
             wide[name] = np.repeat(array, factors[0])
             continue
-        read, written = _axes(name)
-        kernel = np.moveaxis(array, (read, written), (2, 3))
+        # A transposed convolution has the axes that are read and written the other way.
+        read, written = (-1, -2) if name in transposed else (-2, -1)
+        kernel = np.moveaxis(array, (read, written), (-2, -1))
         copies = factors[read]
-        kernel = np.repeat(np.repeat(kernel, factors[written], axis=3), copies, axis=2)
+        kernel = np.repeat(np.repeat(kernel, factors[written], axis=-1), copies, axis=-2)
         if copies > 1:
             shares = rng.uniform(
-                1.0 - UNEVEN, 1.0 + UNEVEN, (array.shape[read], copies, kernel.shape[3])
+                1.0 - UNEVEN, 1.0 + UNEVEN, (array.shape[read], copies, kernel.shape[-1])
             )
             shares /= shares.sum(axis=1, keepdims=True)
-            kernel = kernel * shares.reshape(kernel.shape[2:])
-        wide[name] = np.moveaxis(kernel, (2, 3), (read, written)).astype(np.float32)
+            kernel = kernel * shares.reshape(kernel.shape[-2:])
+        wide[name] = np.moveaxis(kernel, (-2, -1), (read, written)).astype(np.float32)
     return wide
