@@ -7,6 +7,7 @@ from hdrcnn.colour.pq import pq_light
 from training_code.camera import TooBlackError, clips
 from training_code.camera.grades import Grade
 from training_code.scenes.collection import Scene
+from training_code.scenes.views import Views
 
 RNG = np.random.default_rng(1)
 
@@ -40,9 +41,27 @@ def test_a_ramp_is_one_of_stops_and_a_pan_moves():
 def test_photographs_are_looked_at_through_a_window_that_wanders():
     pixels = np.linspace(1.0, 2.0, 90)[None, :, None] * np.ones((60, 90, 3))
     scene = Scene("wall", "wall", pixels.astype(np.float16))
-    seen = clips.views(scene, clips.Take(2, fov=50.0, pan=5.0), 18, 32)
+    seen = clips.views(scene, clips.Take(2, window=0.5, pan=5.0), 18, 32)
     assert seen.shape == (2, 18, 32, 3)
     assert seen[1].mean() > seen[0].mean()
+
+
+def test_takes_are_within_the_views_that_are_asked_for():
+    views = Views(fov=(20.0, 30.0), pitch=(40.0, 50.0), crop=(0.1, 0.3))
+    rng = np.random.default_rng(2)
+    taken = [clips.draw_take(rng, 3, views) for _ in range(400)]
+    for name, (low, high) in (("fov", views.fov), ("pitch", views.pitch), ("window", views.crop)):
+        found = [getattr(take, name) for take in taken]
+        assert low <= min(found) < low + 0.05 * (high - low)
+        assert high - 0.05 * (high - low) < max(found) <= high
+        assert np.mean(found) == pytest.approx((low + high) / 2, abs=0.05 * (high - low))
+
+
+def test_a_window_is_as_wide_as_its_share_of_the_photograph():
+    pixels = np.linspace(0.0, 1.0, 900)[None, :, None] * np.ones((600, 900, 3))
+    scene = Scene("wall", "wall", pixels.astype(np.float16))
+    seen = clips.views(scene, clips.Take(1, window=0.4), 18, 32)[0]
+    assert seen[:, -1].mean() - seen[:, 0].mean() == pytest.approx(0.4 * 31 / 32, abs=5e-3)
 
 
 def test_black_scenes_are_refused():

@@ -16,6 +16,7 @@ from training_code.camera.grades import Grade
 from training_code.evaluation.film_methods import of_weights
 from training_code.run import config as configs
 from training_code.scenes.collection import load_scenes
+from training_code.scenes.views import Views
 from training_code.tasks import film, film_rows, film_settings, task
 
 COMMAND = ROOT / "training_code" / "hdrcnn_train.py"
@@ -156,6 +157,24 @@ def test_pairs_that_were_given_are_taken_beside_clips_by_their_share():
     assert levels(1.0, given) == [0] * 6
     assert levels(0.5, []) == [0] * 6
     assert 0 in levels(0.5, given)
+
+
+def test_views_are_those_of_the_settings(scene_folder, tmp_path):
+    """Of rows that are kept too: those of other views are taken again."""
+    scenes = load_scenes(scene_folder, without=True).scenes
+    config, kept = CONFIGS["curves"], tmp_path / "rows.npz"
+    above = dataclasses.replace(config, views=Views(pitch=(85.0, 85.0), fov=(20.0, 20.0)))
+    found = [film_rows.gather(c, scenes, 2, kept).hdr for c in (config, above, config)]
+    assert not np.array_equal(found[0], found[1])
+    np.testing.assert_array_equal(found[2], found[0])
+
+
+def test_every_member_has_rows_to_learn_from():
+    with pytest.raises(ValueError, match=r"--batch 3.*--members"):
+        film_settings.Config(batch=3, members=4)
+    film_settings.Config(batch=3, members=4, network="unet")
+    with pytest.raises(ValueError, match=r"views\.kinds"):
+        film_settings.Config(views=Views(kinds=(1.0, 0.0, 0.0)))
 
 
 def test_rows_are_those_of_their_looks_whatever_is_kept(scene_folder, tmp_path):

@@ -17,6 +17,7 @@ from training_code.camera.camera import TooBlackError
 from training_code.camera.grades import WHITE, Grade
 from training_code.camera.projection import perspective_view, resized_crop
 from training_code.scenes.collection import Scene
+from training_code.scenes.views import Views
 
 KEY = 0.18
 """Of diffuse white, what the log-mean of a scene becomes (Reinhard et al. 2002)."""
@@ -33,11 +34,13 @@ class Take:
     yaw: float = 0.0
     pitch: float = 0.0
     fov: float = 70.0
-    """Of a panorama; of a photograph the window is `fov / 100` of its width."""
+    """Horizontal field of view in a panorama."""
+    window: float = 0.7
+    """Width of the window in a photograph, in widths of it."""
     pan: float = 0.0
     """Degrees a frame, of a photograph shares of its width times 100."""
     zoom: float = 0.0
-    """By which the field of view grows a frame, in shares."""
+    """By which the field of view, or the window, grows a frame, in shares."""
     place: tuple[float, float] = (0.5, 0.5)
     """Of the window in a photograph, rows and columns, shares of what is free."""
     stops: float = 0.0
@@ -46,14 +49,22 @@ class Take:
     """Stops a frame."""
 
 
-def draw_take(rng: np.random.Generator, frames: int) -> Take:
-    """The numbers of a clip."""
+VIEWS = Views(fov=(45.0, 90.0), pitch=(-20.0, 20.0), crop=(0.45, 0.9))
+"""How scenes are looked at, unless something else is said."""
+
+
+def draw_take(rng: np.random.Generator, frames: int, views: Views = VIEWS) -> Take:
+    """The numbers of a clip; field of view, pitch and window are uniform in the ranges of `views`,
+    whose `kinds` are of no account.
+    """
     row, column = rng.random(2)
+    yaw, pitch, size = rng.uniform(-180.0, 180.0), rng.uniform(*views.pitch), rng.random()
     return Take(
         frames,
-        yaw=float(rng.uniform(-180.0, 180.0)),
-        pitch=float(rng.uniform(-20.0, 20.0)),
-        fov=float(rng.uniform(45.0, 90.0)),
+        yaw=float(yaw),
+        pitch=float(pitch),
+        fov=float(views.fov[0] + (views.fov[1] - views.fov[0]) * size),
+        window=float(views.crop[0] + (views.crop[1] - views.crop[0]) * size),
         pan=float(rng.normal(0.0, 0.6)),
         zoom=float(rng.normal(0.0, 0.004)),
         place=(float(row), float(column)),
@@ -66,13 +77,13 @@ def views(scene: Scene, take: Take, height: int, width: int) -> np.ndarray:
     """[T, height, width, 3] float32, linear Rec. 709, in the scene's unit."""
     frames = []
     for index in range(take.frames):
-        fov = take.fov * (1.0 + take.zoom * index)
+        zoom = 1.0 + take.zoom * index
         if scene.is_panorama:
-            yaw = take.yaw + take.pan * index
+            yaw, fov = take.yaw + take.pan * index, take.fov * zoom
             frames.append(perspective_view(scene.pixels, yaw, take.pitch, fov, height, width))
             continue
         rows, columns = scene.shape
-        across = int(min(fov / 100.0 * columns, rows * width / height, columns))
+        across = int(min(take.window * zoom * columns, rows * width / height, columns))
         down = min(rows, max(1, across * height // width))
         left = take.place[1] * (columns - across) + take.pan / 100.0 * columns * index
         left = int(np.clip(left, 0, columns - across))

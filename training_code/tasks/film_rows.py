@@ -13,6 +13,7 @@ import json
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -49,7 +50,7 @@ def look(
         rng = generator((config.seed, index, 0, 0, attempt), Part.VIEW)
         group = groups[int(rng.integers(len(groups)))]
         scene = scenes[group[int(rng.integers(len(group)))]]
-        take = clips.draw_take(rng, frames + WARM)
+        take = clips.draw_take(rng, frames + WARM, config.views)
         try:
             seen = clips.views(scene, take, config.size, config.columns)
             return scene.family, clips.hdr_words(clips.on_display(seen, take))
@@ -114,8 +115,10 @@ def gather(
     ordered = in_order(scenes)
     groups = families(ordered)
     names = [scene.name for scene in ordered]
-    asked = {"looks": looks, "seed": config.seed, "size": config.size}
-    facts = json.dumps({**asked, "clips": dataclasses.asdict(config.clips), "scenes": names})
+    asked: dict[str, Any] = {"looks": looks, "seed": config.seed, "size": config.size}
+    sections = {"clips": config.clips, "views": config.views}
+    asked |= {name: dataclasses.asdict(section) for name, section in sections.items()}
+    facts = json.dumps({**asked, "scenes": names})
     kept = rows_file.read(file, facts, Rows)
     if kept is not None:
         return kept

@@ -2,6 +2,7 @@
 
 import dataclasses
 
+from training_code.camera.clips import VIEWS
 from training_code.scenes.views import Views
 from training_code.tasks.settings import Schedule, check_chosen, setting
 
@@ -102,7 +103,7 @@ class Config(Schedule):
     videos: str = setting(
         "", "Folder with sdr/ and hdr/, films of one name in both: taken besides clips."
     )
-    views: Views = Views(fov=(45.0, 90.0), crop=(0.45, 0.9))
+    views: Views = VIEWS
     clips: Clips = Clips()
     terms: Terms = Terms()
 
@@ -115,6 +116,13 @@ class Config(Schedule):
         self.check_share("dropout")
         if not (self.clips.share or self.pairs or self.videos):
             raise ValueError("clips.share 0: give --pairs or --videos, or take clips of scenes")
+        if self.views.kinds is not None:
+            raise ValueError("views.kinds: looks of clips are at all families alike; leave it out")
+        if self.network == "curves" and self.batch < self.members:
+            raise ValueError(
+                f"--batch {self.batch}: of {self.members} --members each learns from rows of its "
+                "own; give as many rows at least"
+            )
         if self.terms.bend and self.network != "curves":
             raise ValueError("terms.bend: only curves have slopes; leave it at 0")
         if self.terms.temporal and self.network == "curves":
