@@ -103,7 +103,7 @@ for _field in configs.plain(Running):
 
 def choose_config() -> Schedule:
     """Defaults, then the file, `--jpeg`, and at last `--set` and the flags of single settings,
-    which are checked together. Raises ValueError.
+    which are checked together. Raises ValueError, of those given that change nothing too.
     """
     config = configs.load(Path(FLAGS.config), TASK) if FLAGS.config else CONFIG()
     given: dict[str, Any] = {
@@ -118,7 +118,14 @@ def choose_config() -> Schedule:
             "development": dataclasses.replace(development, jpeg=qualities)
         }
         config = dataclasses.replace(config, **compressed)
-    return configs.changed(config, FLAGS.set, **given)
+    config = configs.changed(config, FLAGS.set, **given)
+    asked = [*given, *(setting.partition("=")[0].strip() for setting in FLAGS.set)]
+    unused = config.unused()
+    for name in asked:
+        if name in unused:
+            flag = f"--set {name}" if "." in name else f"--{name}"
+            raise ValueError(f"{flag} changes nothing {unused[name]}; leave it out")
+    return config
 
 
 def main() -> int:
@@ -128,6 +135,8 @@ def main() -> int:
     running = Running(**{f.name: getattr(FLAGS, f.name) for f in dataclasses.fields(Running)})
     held_out = [Path(path) for path in FLAGS.validation]
     config = choose_config()
+    if held_out and FLAGS.validation_share is not None:
+        raise ValueError("--validation_share changes nothing beside --validation; give one of them")
     stacks = getattr(config, "exposures", "")
     folders = Folders(
         tuple(map(Path, FLAGS.scenes)),

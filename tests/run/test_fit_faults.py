@@ -158,8 +158,7 @@ def test_a_run_whose_checkpoints_cannot_be_read_back_ends(scene_folder, tmp_path
 
 
 def test_a_start_that_does_not_fit_is_refused_before_scenes_are_read(tmp_path, tiny_weights):
-    for changes, reason in (({"width": 6}, "width 4"), ({"width": 64}, None)):
-        settings = dataclasses.replace(TINY, start=str(tiny_weights), **changes)
-        kind, words = (WeightsError, reason) if reason else (ImageError, "nowhere")
-        with pytest.raises(kind, match=words):
+    for width, kind, reason in ((6, WeightsError, "width 4"), (64, ImageError, "nowhere")):
+        settings = dataclasses.replace(TINY, start=str(tiny_weights), width=width)
+        with pytest.raises(kind, match=reason):
             fit.train(settings, tmp_path / "nowhere", tmp_path / "run")

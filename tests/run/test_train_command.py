@@ -137,6 +137,30 @@ def test_every_training_of_the_documents_has_settings_that_agree(tmp_path, run_p
         run_python("-c", script, f"--task={task}", cwd=tmp_path)
 
 
+def test_what_changes_nothing_is_refused(tmp_path, run_python):
+    """Of what is given; a file of settings holds all of them."""
+    film = ("--task=film", "--network=unet", "--width=32")
+    unused = {
+        film: "--width changes nothing without --network=curves",
+        (*film[:2], "--set=clips.repeats=3"): "--set clips.repeats changes nothing",
+        ("--task=film", "--base_channels=8"): "--network=unet",
+        ("--task=film", "--set=clips.share=0.5"): "--pairs",
+        ("--task=exposure_stack", "--discriminator_rate=1e-3"): "terms.adversarial",
+        ("--task=fusion_unsupervised", "--set=terms.gamma=variance"): "terms.weighted_ssim",
+        ("--task=fusion_supervised", "--set=brackets.frames=2,3"): "two",
+        ("--validation_share=0.1", "--validation=x.txt"): "--validation_share changes nothing",
+    }
+    for arguments, reason in unused.items():
+        done = run_python(
+            COMMAND, *arguments, "--scenes=none", "--out_dir=run", cwd=tmp_path, status=1
+        )
+        assert reason in done.stderr
+        assert done.stderr.count("\n") == 1
+    used = ("--task=exposure_stack", "--discriminator_rate=1e-3", "--set=terms.adversarial=0.01")
+    done = run_python(COMMAND, *used, "--scenes=none", "--out_dir=run", cwd=tmp_path, status=1)
+    assert "none: holds no HDR scenes" in done.stderr
+
+
 def test_settings_of_a_section_count_together():
     """One term of two in place of the other: neither order passes by a section without terms."""
     terms = ["terms.mef_ssim=0", "terms.weighted_ssim=1"]

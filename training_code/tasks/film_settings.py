@@ -128,6 +128,18 @@ class Config(Schedule):
         if self.terms.temporal and self.network == "curves":
             raise ValueError("terms.temporal: curves are trained on single frames; leave it at 0")
 
+    def unused(self) -> dict[str, str]:
+        if self.network == "unet":
+            names = ("width", "members", "dropout", "jitter", "clips.repeats")
+            found = dict.fromkeys(names, "without --network=curves")
+        else:
+            found = {"base_channels": "without --network=unet"}
+        if not (self.pairs or self.videos):
+            found["clips.share"] = "without --pairs or --videos"
+        if not self.clips.compressed:
+            found["clips.crf"] = "while clips.compressed is 0"
+        return found
+
     @property
     def columns(self) -> int:
         """Width of the frames, a multiple of the stride."""

@@ -39,3 +39,11 @@ class Config(Fusion):
         super().__post_init__()
         if self.terms.ms_ssim and self.size < MS_SSIM_SMALLEST:
             raise ValueError(f"--size {self.size}: MS-SSIM needs {MS_SSIM_SMALLEST} pixels a side")
+
+    def unused(self) -> dict[str, str]:
+        found = {"brackets.frames": "of --task=fusion_supervised, which has two"}
+        if self.pairs:
+            for name, section in (("views", self.views), ("brackets", self.brackets)):
+                fields = [f"{name}.{field.name}" for field in dataclasses.fields(section)]
+                found |= dict.fromkeys(fields, "with --pairs, which are taken as they are")
+        return found

@@ -31,3 +31,6 @@ class Config(Fusion):
     """Brackets of two to five frames, fused in a pyramid."""
 
     terms: Terms = Terms()
+
+    def unused(self) -> dict[str, str]:
+        return {} if self.terms.weighted_ssim else {"terms.gamma": "while terms.weighted_ssim is 0"}

@@ -81,6 +81,12 @@ class Schedule:
             raise ValueError("--freeze: needs --start, whose statistics it keeps")
         check_chosen("precision", self.precision, PRECISIONS)
 
+    def unused(self) -> dict[str, str]:
+        """Flags, and settings of sections, that change nothing with the others as they are, and
+        when they would: a phrase.
+        """
+        return {}
+
     def check_least(self, **least: float) -> None:
         """Raises ValueError if a field is smaller than it may be."""
         for name, value in least.items():

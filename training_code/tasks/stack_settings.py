@@ -27,3 +27,8 @@ class Stack(Schedule):
         self.check_least(base_channels=1, discriminator_channels=1)
         if not 0.0 < self.discriminator_rate < 1.0:
             raise ValueError(f"--discriminator_rate {self.discriminator_rate}: must be in (0, 1)")
+
+    def unused(self) -> dict[str, str]:
+        terms = getattr(self, "terms")  # noqa: B009 - each task has its own
+        names = ("discriminator_channels", "discriminator_rate")
+        return {} if terms.adversarial else dict.fromkeys(names, "while terms.adversarial is 0")
