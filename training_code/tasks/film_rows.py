@@ -116,8 +116,7 @@ def gather(
     groups = families(ordered)
     names = [scene.name for scene in ordered]
     asked: dict[str, Any] = {"looks": looks, "seed": config.seed, "size": config.size}
-    sections = {"clips": config.clips, "views": config.views}
-    asked |= {name: dataclasses.asdict(section) for name, section in sections.items()}
+    asked |= {"clips": dataclasses.asdict(config.clips), "views": dataclasses.asdict(config.views)}
     facts = json.dumps({**asked, "scenes": names})
     kept = rows_file.read(file, facts, Rows)
     if kept is not None:
