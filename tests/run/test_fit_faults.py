@@ -115,7 +115,7 @@ def test_a_start_that_knows_what_is_held_out_is_said(
     monkeypatch.setattr(fit, "compiled", lambda *_: sys.exit("far enough"))
     printed = []
     for path in (start, tiny_weights):
-        settings = dataclasses.replace(TINY, start=str(path))
+        settings = dataclasses.replace(TINY, start=str(path), width=4)
         with pytest.raises(SystemExit, match="far enough"):
             fit.train(settings, scene_folder, tmp_path / "run", held_out, QUICK)
         printed.append(capsys.readouterr().out.splitlines())
