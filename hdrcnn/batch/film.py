@@ -47,6 +47,11 @@ def check_place(film: Film, result: Path, overwrite: bool) -> None:
         raise ImageError(f"{result}: is there already; give --overwrite, or --out another name")
 
 
+def has_share(film: Film, conversion: Conversion, shard: Shard) -> bool:
+    """Whether the film has so many segments that one is of the share."""
+    return bool(shard.select(segments.planned(film, conversion.seconds)))
+
+
 def _here(
     film: Film,
     missing: Sequence[Segment],

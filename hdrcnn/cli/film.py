@@ -238,6 +238,10 @@ def main(arguments: argparse.Namespace) -> int:
         return 0
     if arguments.format is not None:
         raise UsageError(f"--format={arguments.format} is for frames: give --out a folder")
+    if not batch.has_share(film, conversion, shard):
+        # The other shares make the result, which may be there already.
+        note(f"{out}: --shard={shard.number}/{shard.of} has nothing to do: the film is too short")
+        return 0
     batch.check_place(film, out, arguments.overwrite)
     if film.width % 2 or film.height % 2:
         more = " and ".join(

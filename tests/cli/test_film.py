@@ -103,6 +103,18 @@ def test_flags_that_mean_nothing_are_refused(arguments, word):
         command.main(parsed(*arguments))
 
 
+def test_shares_that_a_short_film_does_not_have_are_done_at_once(tmp_path, monkeypatch, capfd):
+    """In whatever order: the first makes the result, which the others leave alone."""
+    monkeypatch.chdir(tmp_path)
+    film(tmp_path / "a.mp4", shot(3))
+    for number in (2, 1, 3):
+        shared = ("--shard", f"{number}/3", "--method", "bt2446c", "--preset", "ultrafast")
+        assert main(["film", "a.mp4", "--out", "b.mp4", *shared]) == 0
+        assert ("too short" in capfd.readouterr().err) == (number > 1)
+        assert (tmp_path / "b.mp4").exists() == (number != 2)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.mp4", "b.mp4"]
+
+
 @pytest.mark.parametrize(
     ("extra", "word"),
     [

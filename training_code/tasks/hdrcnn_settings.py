@@ -58,3 +58,10 @@ class Config(Schedule):
         check_chosen("linearisation", self.linearisation, tuple(LINEARISATIONS))
         check_chosen("blend", self.blend, tuple(BLENDS))
         check_chosen("temporal", self.temporal, TEMPORAL)
+
+    def unused(self) -> dict[str, str]:
+        found = {} if self.teacher else {"teacher_share": "without --teacher"}
+        if self.temporal:
+            return found
+        motions = (f"motion.{field.name}" for field in dataclasses.fields(Motion))
+        return found | dict.fromkeys(("temporal_weight", *motions), "without --temporal")
