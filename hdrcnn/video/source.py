@@ -202,6 +202,11 @@ def probe(path: Path) -> Film:
     av = pyav()
     unread = "no film that can be read, or one that is truncated"
     with reading(path, unread), av.open(str(path)) as container:
+        if container.format.name == "image2" or container.format.name.endswith("_pipe"):
+            raise ImageError(
+                f"{path}: a picture, no film; give it to hdrcnn predict, or the folder of a film's "
+                "frames"
+            )
         stream = chosen(container)
         if stream is None:
             raise ImageError(f"{path}: no video stream; nothing to convert")

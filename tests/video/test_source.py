@@ -2,6 +2,7 @@
 
 from fractions import Fraction
 
+import imageio.v3 as imageio
 import numpy as np
 import pytest
 
@@ -116,6 +117,13 @@ def test_what_is_no_film_is_refused(tmp_path):
         source.probe(tmp_path / "a.mp4")
     with pytest.raises(ImageError, match="no such file"):
         source.probe(tmp_path / "b.mp4")
+
+
+@pytest.mark.parametrize("suffix", ["jpg", "png", "tif", "bmp"])
+def test_a_picture_is_refused(tmp_path, suffix):
+    imageio.imwrite(tmp_path / f"a.{suffix}", shot(1)[0])
+    with pytest.raises(ImageError, match=rf"a\.{suffix}.*picture"):
+        source.probe(tmp_path / f"a.{suffix}")
 
 
 def test_sound_alone_is_refused(tmp_path):
