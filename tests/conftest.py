@@ -28,8 +28,11 @@ settings.load_profile("untimed")
 
 
 @pytest.fixture(autouse=True)
-def _float32_policy():
-    """Tests that train set a policy; it must not reach the next test."""
+def _keras_as_new():
+    """Weights that a test initialises do not depend on the tests before it in its process. Tests
+    that train set a policy; it must not reach the next one.
+    """
+    keras.utils.set_random_seed(1)
     yield
     keras.config.set_dtype_policy("float32")
 

@@ -162,3 +162,21 @@ def test_a_start_that_does_not_fit_is_refused_before_scenes_are_read(tmp_path, t
         settings = dataclasses.replace(TINY, start=str(tiny_weights), width=width)
         with pytest.raises(kind, match=reason):
             fit.train(settings, tmp_path / "nowhere", tmp_path / "run")
+
+
+@pytest.mark.parametrize(
+    ("teacher", "kind", "reason"),
+    [
+        ("gone.npz", WeightsError, r"gone\.npz: no such"),
+        (str(ROOT / "weights" / "film_curves.npz"), WeightsError, r"film_curves\.npz.*'hdrcnn'"),
+        (str(ROOT / "weights" / "hdrcnn.npz"), ImageError, "nowhere"),  # Of another width: right.
+    ],
+)
+def test_a_teacher_of_another_kind_is_refused_before_scenes_are_read(
+    tmp_path, monkeypatch, teacher, kind, reason
+):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(kind, match=reason):
+        fit.train(
+            dataclasses.replace(TINY, teacher=teacher), tmp_path / "nowhere", tmp_path / "run"
+        )

@@ -65,7 +65,7 @@ def test_a_teacher_is_learnt_from_and_does_not_change(tiny_weights, batch):
     for _ in range(60):
         made.reset_metrics()
         last = made.train_on_batch(batch, return_dict=True)["loss"]
-    assert last < 0.3 * first
+    assert last < 0.5 * first
     np.testing.assert_array_equal(np.asarray(teacher(picture)), said)
 
 

@@ -70,14 +70,21 @@ def compiled(
 
 
 def check_start(task: "Task", config: Schedule, start: "Start | None") -> None:
-    """Raises WeightsError if a start is of another network than the one that is trained, ValueError
-    if it holds no batch norms that could be kept.
+    """Raises WeightsError if a start, or a teacher, is of another network than the one that is
+    trained, ValueError if a start holds no batch norms that could be kept.
     """
     from training_code.run import start as starts
 
-    if start:
+    teacher = getattr(config, "teacher", "")
+    if start or teacher:
         record = task.export(task.network(config), config)[1]
+    if start:
         starts.check(start, config.start, record.model, record.options())
+    if teacher:
+        from hdrcnn import weights
+
+        # Of any width; its task loads it when the scenes are there.
+        weights.checked(*weights.load(Path(teacher)), type(record), teacher)
     if config.freeze and not (start and start.whole):
         raise ValueError(f"--freeze: {config.start} holds no batch norms to keep")
 
