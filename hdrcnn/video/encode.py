@@ -6,6 +6,8 @@ HDR10: PQ, BT.2020 with non-constant luminance, limited range (BT.2100), the mas
 
 import contextlib
 import dataclasses
+import os
+import threading
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
@@ -35,6 +37,8 @@ REORDERED = 2
 such films are decoded in the order in which they are shown.
 """
 PIXELS = "yuv420p10le"
+THREADS = Path("/proc/self/task")
+"""The threads of this process by their numbers, where the system has such a folder."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -90,6 +94,26 @@ class Encoding:
         return {**chosen, "svtav1-params": shared + display}
 
 
+@contextlib.contextmanager
+def scheduled_as_before() -> Iterator[None]:
+    """Threads that are started inside are scheduled as this one was, and so is this one afterwards.
+
+    Where root opens SVT-AV1, it gives its threads, and the one that opens it, real-time priority:
+    they would keep all else off the processors, and so would whatever is started later.
+    """
+    if not (hasattr(os, "sched_setscheduler") and THREADS.is_dir()):
+        yield
+        return
+    policy, parameter = os.sched_getscheduler(0), os.sched_getparam(0)
+    before = {path.name for path in THREADS.iterdir()} - {str(threading.get_native_id())}
+    try:
+        yield
+    finally:
+        for name in {path.name for path in THREADS.iterdir()} - before:
+            with contextlib.suppress(OSError):  # It has ended.
+                os.sched_setscheduler(int(name), policy, parameter)
+
+
 def check(encoding: Encoding, width: int, height: int) -> None:
     """Raises ImageError if this FFmpeg has no such encoder, or it takes no such preset or size."""
     av, name = pyav(), ENCODERS[encoding.codec]
@@ -111,7 +135,8 @@ def check(encoding: Encoding, width: int, height: int) -> None:
     trial.width = trial.height = least
     trial.pix_fmt, trial.time_base, trial.options = PIXELS, Fraction(1, 24), encoding.options()
     try:
-        trial.open()
+        with scheduled_as_before():
+            trial.open()
     except (av.error.FFmpegError, OverflowError) as error:
         raise ImageError(
             f"--preset={encoding.preset or PRESET[encoding.codec]}: {name} does not take it; "
@@ -160,6 +185,8 @@ class Segment:
         if encoding.codec == "hevc":
             context.profile = "Main 10"
         self._frame = av.VideoFrame
+        with scheduled_as_before():
+            container.start_encoding()
 
     def add(self, time: int, parts: list[tuple[np.ndarray, np.ndarray, np.ndarray]]) -> None:
         """A frame, in strips of `planes` from the top."""

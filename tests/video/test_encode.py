@@ -1,11 +1,12 @@
 """Segments as the encoder leaves them."""
 
+import os
 from fractions import Fraction
 
 import numpy as np
 import pytest
 
-from hdrcnn.video.encode import Encoding, planes, segment
+from hdrcnn.video.encode import THREADS, Encoding, check, planes, segment
 
 av = pytest.importorskip("av")  # Of Python 3.11.
 
@@ -28,3 +29,22 @@ def test_times_of_a_segment_of_few_frames_are_known(tmp_path, codec, frames):
             )
         assert [time - times[0] for time in times] == list(range(frames))
         assert 0 <= times[0] <= 2  # Put off by the frames that are decoded before they are shown.
+
+
+def policies() -> set[int]:
+    return {os.sched_getscheduler(int(path.name)) for path in THREADS.iterdir()}
+
+
+@pytest.mark.skipif(not THREADS.is_dir(), reason="threads of a process are not listed here")
+@pytest.mark.parametrize("codec", ["hevc", "av1"])
+def test_encoding_takes_no_real_time_priority(tmp_path, codec):
+    """Even of root, whom SVT-AV1 would give it."""
+    assert policies() == {os.SCHED_OTHER}
+    encoding = Encoding(codec, preset={"hevc": "ultrafast", "av1": "12"}[codec])
+    check(encoding, 64, 64)
+    assert policies() == {os.SCHED_OTHER}
+    picture = planes(np.full((64, 64, 3), 0.5, np.float32))
+    with segment(tmp_path / "a.nut", encoding, (64, 64), Fraction(1, 24), Fraction(24)) as made:
+        made.add(0, [picture])
+        assert policies() == {os.SCHED_OTHER}
+    assert policies() == {os.SCHED_OTHER}
