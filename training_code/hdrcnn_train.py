@@ -120,6 +120,7 @@ def choose_config() -> Schedule:
         config = dataclasses.replace(config, **compressed)
     config = configs.changed(config, FLAGS.set, **given)
     asked = [*given, *(setting.partition("=")[0].strip() for setting in FLAGS.set)]
+    asked += [field.name for field in configs.plain(Running) if FLAGS[field.name].present]
     unused = config.unused()
     for name in asked:
         if name in unused:

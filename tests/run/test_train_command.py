@@ -148,6 +148,7 @@ def test_what_changes_nothing_is_refused(tmp_path, run_python):
         ("--task=exposure_stack", "--discriminator_rate=1e-3"): "terms.adversarial",
         ("--task=fusion_unsupervised", "--set=terms.gamma=variance"): "terms.weighted_ssim",
         ("--task=fusion_supervised", "--set=brackets.frames=2,3"): "two",
+        ("--task=camera_curve", "--validation_crops=9"): "--validation_crops changes nothing",
         ("--teacher_share=0.3",): "without --teacher",
         ("--temporal_weight=0.01",): "without --temporal",
         ("--set=motion.shift=1",): "--set motion.shift changes nothing without --temporal",

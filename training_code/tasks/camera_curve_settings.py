@@ -30,3 +30,6 @@ class Config(Schedule):
         super().__post_init__()
         self.check_least(width=1, members=1, looks=1, jitter=0.0)
         self.check_share("dropout")
+
+    def unused(self) -> dict[str, str]:
+        return {"validation_crops": "for the curve, which is judged by a share of --looks"}
