@@ -2,8 +2,9 @@
 
     python training_code/film_evaluate.py --scenes HDR --validation LIST --params curves=FILE
 
-Each clip, a pan with a zoom and an exposure ramp, is graded to SDR in every way of --grades and
-compressed by x264 at every --crf. Measured are PQ-PSNR, colour difference (ICtCp, BT.2124) and
+Clips, each a pan with a zoom and an exposure ramp, are together a film, which is graded to SDR in
+every way of --grades, and compressed by x264 at every --crf; last each clip in another of these
+grades, as in a compilation. Measured are PQ-PSNR, colour difference (ICtCp, BT.2124) and
 PU21-PSNR of the middle frame, as it is and after one gain, and over all frames the excess change of
 the mean and of the brightest hundredth against the truth. Writes `film.md`, `film.csv`, and the
 clip with the worst result of the last --params as a picture of PQ codes: SDR, truth, each method.
@@ -11,9 +12,10 @@ clip with the worst result of the last --params as a picture of PQ codes: SDR, t
 
 import csv
 import sys
+import zlib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from absl import flags
@@ -40,6 +42,7 @@ flags.DEFINE_list(
     ["reinhard", "moebius", "bt2446a", "bt2446c", "camera", "hable", "srgb"],
     "Of the SDR.",
 )
+flags.DEFINE_bool("compilation", True, "Measure a film whose clips have different grades, too.")
 flags.DEFINE_list("unseen", ["hable", "srgb"], "Grades that no weights were trained on.")
 flags.DEFINE_list("crf", ["18", "35"], "Of x264; the first one is that of the tables.")
 flags.DEFINE_integer("clips", 12, "Looks at scenes.", 1)
@@ -49,6 +52,7 @@ flags.DEFINE_integer("seed", 7, "Of all clips.")
 flags.DEFINE_string("out_dir", None, "Folder for tables and pictures.", required=True)
 
 COLUMNS = ("pq_psnr", "delta_e_itp", "pu21_psnr")
+COMPILATION = "compilation"
 HEAD = (
     "| method | PQ-PSNR | gain-aligned | ΔE ITP | gain-aligned | PU21-PSNR | gain-aligned "
     "| excess change of mean | of highlights |"
@@ -143,14 +147,20 @@ def report(out: Path, rows: list[Row], crfs: list[int]) -> str:
     """Writes `film.md` and `film.csv`; returns the former."""
     first = [row for row in rows if row.crf == crfs[0]]
     parts = []
-    known = [row for row in first if row.grade not in FLAGS.unseen]
+    mixed = [row for row in first if row.grade == COMPILATION]
+    known = [row for row in first if row.grade not in (*FLAGS.unseen, COMPILATION)]
     unseen = [row for row in first if row.grade in FLAGS.unseen]
-    for title, chosen in (("Grades of the training", known), ("Grades not trained on", unseen)):
+    for title, chosen in (
+        ("Grades of the training", known),
+        ("Grades not trained on", unseen),
+        ("Each clip in another grade", mixed),
+    ):
         if chosen:
             names = ", ".join(dict.fromkeys(row.grade for row in chosen))
             scenes = len({row.scene for row in chosen})
             parts.append(table(f"{title}: {names}; CRF {crfs[0]}, {scenes} scenes", chosen))
-    parts += [compression(rows), by_grade(first)]
+    one = [row for row in rows if row.grade != COMPILATION]
+    parts += [compression(one), by_grade(first)] if one else []
     text = "\n\n".join(parts)
     (out / "film.md").write_text(text + "\n")
     with (out / "film.csv").open("w", newline="") as file:
@@ -205,22 +215,27 @@ def main() -> int:
     prepare_folder(out)
     rows: list[Row] = []
     judged, worst, text = list(methods)[-1], np.inf, ""
-    for index in range(FLAGS.clips):
-        name, light = clip_of(scenes, index)
-        truth = clips.hdr_words(light).astype(np.float32) / np.float32(clips.WORDS)
-        rng = np.random.default_rng((FLAGS.seed, index))
-        for grade_name in FLAGS.grades:
-            grade = grades.draw_grade((grade_name,), rng)
-            for crf in crfs:
-                sdr = clips.graded(light, grade, crf)
-                found: dict[str, Any] = {n: method(sdr) for n, method in methods.items()}
-                rows += [Row(name, grade_name, crf, n, figures(f, truth)) for n, f in found.items()]
+    names, lights = zip(*(clip_of(scenes, index) for index in range(FLAGS.clips)), strict=True)
+    truths = [clips.hdr_words(own).astype(np.float32) / np.float32(clips.WORDS) for own in lights]
+    for grade_name in [*FLAGS.grades, *[COMPILATION] * FLAGS.compilation]:
+        rng = np.random.default_rng((FLAGS.seed, zlib.crc32(grade_name.encode())))
+        film = [grades.draw_grade((grade_name,), rng)] * len(lights)
+        if grade_name == COMPILATION:
+            film = [grades.draw_grade(FLAGS.grades, rng) for _ in lights]
+        for crf in crfs:
+            sdr = [clips.graded(own, g, crf) for own, g in zip(lights, film, strict=True)]
+            found = {n: method(sdr) for n, method in methods.items()}
+            for index, (name, truth) in enumerate(zip(names, truths, strict=True)):
+                rows += [
+                    Row(name, grade_name, crf, n, figures(of[index], truth))
+                    for n, of in found.items()
+                ]
                 if rows[-1].figures[4] < worst:
                     worst = rows[-1].figures[4]
-                    cells = [sdr[0] / 255.0, truth[0], *(f[0] for f in found.values())]
-                    write_png(out / "worst.png", grid(cells))
+                    results = (of[index][0] for of in found.values())
+                    write_png(out / "worst.png", grid([sdr[index][0] / 255, truth[0], *results]))
         text = report(out, rows, crfs)
-        print(f"{index + 1} of {FLAGS.clips} clips", flush=True)
+        print(f"{grade_name} done", flush=True)
     print(text)
     print(f"worst.png: {judged}, {worst:.2f} dB")
     return 0

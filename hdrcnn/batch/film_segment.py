@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import functools
+import itertools
 import os
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -19,10 +20,12 @@ from hdrcnn.colour.hlg import hlg_codes
 from hdrcnn.colour.pq import pq_light
 from hdrcnn.console import check as check_interrupted, quietly
 from hdrcnn.files import ImageError, finished_whole
+from hdrcnn.predict import film_grade
 from hdrcnn.predict.film import (
     AVERAGED,
     REDUCED,
     Convert,
+    Curves,
     Method,
     averaged,
     graphics,
@@ -38,6 +41,11 @@ from hdrcnn.writers import frames
 
 AROUND = AVERAGED + cuts.REACH
 """Frames on each side of a frame that its parameters depend on."""
+LOOKS = 64
+"""Frames of a film, spread over all of it, by which its grade is known."""
+FILM, SHOT = "film", "shot"
+GRADES = (FILM, SHOT)
+"""One grade for the whole film; each shot has its own."""
 STEPS = 1 << 12
 _LIGHT = pq_light(np.arange(STEPS + 1) / STEPS).astype(np.float32)
 """cd/m^2 by PQ code."""
@@ -56,6 +64,8 @@ class Conversion:
     """Frames per second of a folder."""
     seconds: float = segments.SECONDS
     """Of a segment, at least."""
+    grade: str = FILM
+    """One of `GRADES`; of curves alone."""
 
     def recipe(self, film: Film) -> dict[str, Any]:
         """What a segment depends on."""
@@ -70,11 +80,14 @@ class Conversion:
             "white": self.white,
             "encoding": dataclasses.asdict(self.encoding),
             "seconds": self.seconds,
+            "grade": self.grade,
         }
 
     def converter(self, film: Film) -> "Converter":
         """With the network loaded. Raises WeightsError, DeviceError."""
-        return Converter(self.loaded(film), self.encoding.transfer, self.encoding.peak)
+        used = self.loaded(film)
+        grade = grade_of(film, used) if self.grade == FILM and isinstance(used, Curves) else None
+        return Converter(used, self.encoding.transfer, self.encoding.peak, grade)
 
     def loaded(self, film: Film) -> Method:
         """The method, with its network. Raises WeightsError, DeviceError."""
@@ -83,6 +96,34 @@ class Conversion:
                 self.method, film.colours.primaries, self.white, self.encoding.peak, self.params,
                 self.device,
             )  # fmt: skip
+
+
+def _spread_out(film: Film) -> Iterator[decode.Frame]:
+    """`LOOKS` frames of a film, or all that it has: key frames, or if those are few or cannot be
+    entered the film is decoded once.
+    """
+    entered = film.timed and len(film.keys) >= LOOKS
+    times = film.keys if entered else film.times
+    chosen = times[np.linspace(0, len(times) - 1, min(LOOKS, len(times))).round().astype(int)]
+    if entered:
+        for time in chosen:
+            with contextlib.closing(decode.frames(film, int(time))) as coming:
+                yield from itertools.islice(coming, 1)
+        return
+    wanted = set(chosen.tolist())
+    for frame in decode.frames(film):
+        if frame.time in wanted:
+            yield frame
+
+
+def grade_of(film: Film, used: Curves) -> film_grade.Grade | None:
+    """What the shots of a film have in common; None if none of its frames can be decoded."""
+    looks = []
+    with contextlib.suppress(ImageError):  # Of a damaged place: its segment will tell.
+        for frame in _spread_out(film):
+            looks.append(used.measured(frame.reduced(REDUCED)))
+            check_interrupted()
+    return film_grade.of_looks(np.array(looks)) if looks else None
 
 
 @dataclasses.dataclass
@@ -161,13 +202,19 @@ def _measured(signal: np.ndarray) -> tuple[float, float]:
 class Converter:
     """Frames to codes and their brightness, by all cores."""
 
-    def __init__(self, used: Method, transfer: str, peak: float) -> None:
-        self.used, self._transfer, self._peak = used, transfer, peak
+    def __init__(
+        self, used: Method, transfer: str, peak: float, grade: film_grade.Grade | None = None
+    ) -> None:
+        """grade: of the whole film; None: each shot has its own."""
+        self.used, self._transfer, self._peak, self._grade = used, transfer, peak, grade
         self._threads = ThreadPoolExecutor(os.cpu_count() or 1)
+
+    def _map(self, parameters: np.ndarray) -> Convert:
+        return self.used.of(parameters if self._grade is None else self._grade.settled(parameters))
 
     def signal(self, frame: decode.Frame, parameters: np.ndarray) -> np.ndarray:
         """[H, W, 3] float32 PQ codes of a frame."""
-        convert = self.used.of(parameters)
+        convert = self._map(parameters)
         if not self.used.pointwise:
             return convert(frame.codes())
         strips = self._threads.map(lambda part: convert(part.codes()), frame.strips())
@@ -177,7 +224,7 @@ class Converter:
         """A frame in strips as `encode.planes` has them, its brightest channel and the mean of the
         brightest channels of its pixels, cd/m^2.
         """
-        convert = self.used.of(parameters)
+        convert = self._map(parameters)
         if self.used.pointwise:
             work = (functools.partial(self._strip, convert, part) for part in frame.strips())
         else:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from hdrcnn.batch.film import Progress
 
 METHODS = ("curves", "unet", "bt2446a", "bt2446c", "hdrcnn")
+GRADES = ("film", "shot")
 FRAMES = ("exr", "png", "tiff")
 COMMON = (
     "paths", "out", "method", "codec", "transfer", "white", "peak", "format", "overwrite",
@@ -88,6 +89,10 @@ def add_arguments(parser: Parser) -> None:
         "--peak", metavar="NITS", type=number(float, 100.0, 10000.0), default=1000.0,
         help="brightest light in cd/m^2",
     )  # fmt: skip
+    group.add_argument(
+        "--grade", choices=GRADES, default="film",
+        help="of curves: film: the whole film was graded in one way; shot: each shot in its own",
+    )  # fmt: skip
     shared.network(group)
     group = parser.add_argument_group("Encoding")
     group.add_argument("--transfer", choices=("pq", "hlg"), default="pq", help="pq: HDR10; or HLG")
@@ -132,6 +137,7 @@ def _check(arguments: argparse.Namespace) -> None:
         ("white", arguments.method in ("curves", "hdrcnn")),
         ("peak", not formula),
         ("params", not formula),
+        ("grade", arguments.method == "curves"),
     ):
         if name in arguments.given and not used:
             raise UsageError(
@@ -212,7 +218,7 @@ def main(arguments: argparse.Namespace) -> int:
     encoding = Encoding(arguments.codec, arguments.transfer, peak, arguments.crf, arguments.preset)
     conversion = Conversion(
         arguments.method, encoding, arguments.white,
-        params, arguments.device, arguments.fps, arguments.segment_seconds,
+        params, arguments.device, arguments.fps, arguments.segment_seconds, arguments.grade,
     )  # fmt: skip
     film = opened(path, arguments.fps)
     if arguments.fps is not None and not film.files:

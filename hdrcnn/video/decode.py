@@ -7,7 +7,7 @@ lies.
 
 import dataclasses
 import re
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from fractions import Fraction
 from typing import Any
 
@@ -253,7 +253,9 @@ def _chained(first: Any, rest: Iterator[Any]) -> Iterator[Any]:
     yield from rest
 
 
-def frames(film: Film, start: int | None = None, end: int | None = None) -> Iterator[Frame]:
+def frames(
+    film: Film, start: int | None = None, end: int | None = None
+) -> Generator[Frame, None, None]:
     """The frames of a film whose time is `start` or later and before `end`; None: all.
 
     Raises ImageError if the file is damaged or its frames change their size; to be closed if it is

@@ -15,9 +15,9 @@ av = pytest.importorskip("av")  # Of Python 3.11.
 FAST = {"hevc": "ultrafast", "av1": "12"}
 
 
-def asked(method="bt2446c", codec="hevc", seconds=0.5, params=None, **encoding):
+def asked(method="bt2446c", codec="hevc", seconds=0.5, params=None, grade="film", **encoding):
     made = Encoding(codec, preset=FAST[codec], **encoding)
-    return Conversion(method, made, 203.0, params, "cpu", seconds=seconds)
+    return Conversion(method, made, 203.0, params, "cpu", seconds=seconds, grade=grade)
 
 
 def converted(path, result, conversion, shard=Shard(), place=None):  # noqa: B008

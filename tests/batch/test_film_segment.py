@@ -3,9 +3,12 @@
 import numpy as np
 import pytest
 
-from hdrcnn.batch.film_segment import opened, with_parameters
+from hdrcnn.batch import film_segment
+from hdrcnn.batch.film_segment import LOOKS, grade_of, opened, with_parameters
 from hdrcnn.colour.pq import pq_decode
+from hdrcnn.files import ImageError
 from hdrcnn.predict.film import REDUCED
+from hdrcnn.predict.film_curves import PARAMETERS
 from hdrcnn.video import decode, segments
 
 av = pytest.importorskip("av")  # Of Python 3.11.
@@ -52,6 +55,68 @@ def test_parameters_are_smooth_within_a_shot_and_a_cut_never_smears(tmp_path, be
     raw = np.array([used.measured(frame.reduced(REDUCED)) for frame in decode.frames(source)])
     steps, smoothed = (np.abs(np.diff(p[:30], axis=0)).mean() for p in (raw, found))
     assert smoothed < 0.25 * steps
+
+
+def looks_at(source, used, numbers):
+    every = list(decode.frames(source))
+    return np.array([used.measured(every[number].reduced(REDUCED)) for number in numbers])
+
+
+@pytest.mark.parametrize("keys", [1, 250])
+def test_the_grade_is_that_of_frames_from_all_of_the_film(tmp_path, bent, keys):
+    """By key frames, and without."""
+    pictures = shot(90) + shot(60, hue=1.5)
+    source = opened(film(tmp_path / "a.mp4", pictures, options={"g": str(keys)}))
+    assert (len(source.keys) >= LOOKS) == (keys == 1)
+    used = asked("curves", params=bent).loaded(source)
+    chosen = np.linspace(0, 149, LOOKS).round().astype(int)
+    expected = np.median(looks_at(source, used, chosen), axis=0)
+    np.testing.assert_allclose(grade_of(source, used).centre, expected, atol=1e-6)
+
+
+def test_of_a_damaged_film_the_rest_tells_the_grade(tmp_path, bent, monkeypatch):
+    source = opened(film(tmp_path / "a.mp4", shot(40)))
+    used, decoded = asked("curves", params=bent).loaded(source), decode.frames
+
+    def damaged(*arguments):
+        for number, frame in enumerate(decoded(*arguments)):
+            if number == 10:
+                raise ImageError("a.mp4: damaged")
+            yield frame
+
+    monkeypatch.setattr(film_segment.decode, "frames", damaged)
+    found = grade_of(source, used)
+    monkeypatch.undo()
+    expected = np.median(looks_at(source, used, range(10)), axis=0)
+    np.testing.assert_allclose(found.centre, expected, atol=1e-6)
+
+
+def test_shots_keep_what_sets_them_apart_if_they_are_asked_to(tmp_path, bent):
+    source = opened(film(tmp_path / "a.mp4", shot(30) + shot(30, hue=1.5)))
+    whole, each = (asked("curves", params=bent, grade=grade) for grade in ("film", "shot"))
+    used = each.loaded(source)
+    grade = grade_of(source, used)
+    (segment,) = segments.planned(source, 60.0)
+    for frame, parameters, _ in with_parameters(source, segment, used):
+        alone = used.of(parameters)(frame.codes())
+        assert np.array_equal(each.converter(source).signal(frame, parameters), alone)
+        moved = np.append(
+            grade.centre + grade.own * (parameters[:PARAMETERS] - grade.centre),
+            parameters[PARAMETERS:],
+        )
+        together = whole.converter(source).signal(frame, parameters)
+        assert np.array_equal(together, used.of(moved)(frame.codes()))
+        assert not np.array_equal(together, alone)
+        break
+    assert whole.recipe(source) != each.recipe(source)
+
+
+def test_segments_of_a_film_have_one_grade(tmp_path, bent):
+    path = film(tmp_path / "a.mp4", shot(30) + shot(34, hue=1.5))
+    for name, seconds in (("b.mp4", 0.5), ("c.mp4", 60.0)):
+        converted(path, tmp_path / name, asked("curves", seconds=seconds, params=bent, crf=0.0))
+    for one, other in zip(codes_of(tmp_path / "b.mp4"), codes_of(tmp_path / "c.mp4"), strict=True):
+        assert np.array_equal(one, other)
 
 
 def test_curves_convert_a_film(tmp_path, bent):

@@ -1,10 +1,10 @@
 """What film is converted by: formulas, ours as `hdrcnn film` has it, and networks of files.
 
-A method takes the frames of one shot, [T, H, W, 3] uint8, codes of Rec. 709, to PQ codes of
-BT.2020, float32, of the same shape.
+A method takes the shots of a film, [T, H, W, 3] uint8 each, codes of Rec. 709, to PQ codes of
+BT.2020, float32, of the same shapes.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -15,10 +15,10 @@ from hdrcnn.colour.pq import pq_signal
 from hdrcnn.colour.primaries import REC709
 from hdrcnn.colour.sdr import bt1886, sdr_linear
 from hdrcnn.models.metadata import FilmUnet
-from hdrcnn.predict import film, film_curves
+from hdrcnn.predict import film, film_curves, film_grade
 from training_code.camera.grades import RANGE, WHITE, inverse_reinhard, on_largest
 
-Method = Callable[[np.ndarray], np.ndarray]
+Method = Callable[[Sequence[np.ndarray]], list[np.ndarray]]
 
 
 def _codes(frames: np.ndarray) -> np.ndarray:
@@ -28,10 +28,10 @@ def _codes(frames: np.ndarray) -> np.ndarray:
 def of_light(formula: Callable[[np.ndarray], np.ndarray]) -> Method:
     """Codes to cd/m^2 by a formula, held within the peak."""
 
-    def method(frames: np.ndarray) -> np.ndarray:
+    def convert(frames: np.ndarray) -> np.ndarray:
         return np.asarray(pq_signal(np.clip(formula(_codes(frames)), 0.0, np.float32(PEAK))))
 
-    return method
+    return lambda shots: [convert(frames) for frames in shots]
 
 
 def reinhard_back(code: np.ndarray) -> np.ndarray:
@@ -42,8 +42,8 @@ def reinhard_back(code: np.ndarray) -> np.ndarray:
 
 def of_program(name: str) -> Method:
     """A formula of `hdrcnn film`."""
-    formula = film.method(name, REC709)
-    return lambda frames: np.stack([formula.of(np.empty(0))(code) for code in _codes(frames)])
+    convert = film.method(name, REC709).of(np.empty(0))
+    return lambda shots: [np.stack([convert(c) for c in _codes(frames)]) for frames in shots]
 
 
 def formulas() -> dict[str, Method]:
@@ -57,20 +57,32 @@ def formulas() -> dict[str, Method]:
     }
 
 
-def curves(path: Path, steady: bool = True) -> Method:
-    """The network of the curves. steady: parameters are averaged over the shot as by `hdrcnn film`;
-    otherwise each frame has its own. Raises WeightsError.
+EACH_FRAME, EACH_SHOT, WHOLE_FILM = "frame by frame", "shot by shot", "one grade"
+
+
+def curves(path: Path, of: str) -> Method:
+    """The network of the curves. of: what has parameters of its own; WHOLE_FILM: shots as far as
+    `hdrcnn film` lets them by itself, EACH_SHOT as with `--grade=shot`. Raises WeightsError.
     """
     method = film.Curves(REC709, film.WHITE, PEAK, path, "cpu")
 
-    def convert(frames: np.ndarray) -> np.ndarray:
-        found = [method.measured(film_curves.reduced(frame)) for frame in frames]
-        if steady:
-            cuts = [False] * len(found)
-            found = [film.averaged(found, cuts, here) for here in range(len(found))]
+    def mapped(frames: np.ndarray, parameters: Sequence[np.ndarray]) -> np.ndarray:
         return np.stack(
-            [film_curves.FrameMap(p)(frame) for p, frame in zip(found, frames, strict=True)]
+            [film_curves.FrameMap(p)(frame) for p, frame in zip(parameters, frames, strict=True)]
         )
+
+    def convert(shots: Sequence[np.ndarray]) -> list[np.ndarray]:
+        looks = [[method.measured(film_curves.reduced(f)) for f in frames] for frames in shots]
+        found = looks
+        if of != EACH_FRAME:
+            found = [
+                [film.averaged(own, [False] * len(own), here) for here in range(len(own))]
+                for own in looks
+            ]
+        if of == WHOLE_FILM:
+            grade = film_grade.of_looks(np.concatenate(looks))
+            found = [[grade.settled(p) for p in own] for own in found]
+        return [mapped(frames, own) for frames, own in zip(shots, found, strict=True)]
 
     return convert
 
@@ -85,11 +97,11 @@ def unet(path: Path) -> Method:
         found = [np.asarray(network(_codes(frame[None]), training=False))[0] for frame in frames]
         return np.clip(np.stack(found), 0.0, 1.0)
 
-    return convert
+    return lambda shots: [convert(frames) for frames in shots]
 
 
 def of_weights(name: str, path: Path) -> dict[str, Method]:
     """The rows of a weights file. Raises WeightsError."""
     if weights.load(path)[1].model == FilmUnet.model:
         return {name: unet(path)}
-    return {name: curves(path), f"{name}, frame by frame": curves(path, steady=False)}
+    return {f"{name}, {of}": curves(path, of) for of in (WHOLE_FILM, EACH_SHOT, EACH_FRAME)}
