@@ -5,8 +5,9 @@
 
 Processor time of a frame, all threads together, in seconds and as a multiple of that of the first
 method. Decoded frames to 4:2:0 of 10 bits; encoding stands apart, since its preset decides. The
-last rows are a film as `hdrcnn film` converts it, decoding, conversion, encoding and the check of
-what was encoded together. The memory is the largest of the process so far.
+last rows are a film as `hdrcnn film` converts it, looking for its grade, decoding, conversion,
+encoding and the check of what was encoded together. The memory is the largest of the process so
+far.
 """
 
 import itertools
@@ -23,9 +24,9 @@ from absl import flags
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from hdrcnn.batch.film_segment import Conversion, Converter, ToFile, opened
+from hdrcnn.batch.film_segment import Conversion, Converter, ToFile, grade_of, opened
 from hdrcnn.colour.primaries import REC709
-from hdrcnn.predict.film import REDUCED, method, weights_of
+from hdrcnn.predict.film import REDUCED, Curves, method, weights_of
 from hdrcnn.video.colours import Colours
 from hdrcnn.video.decode import Frame
 from hdrcnn.video.encode import CRF, Encoding, segment
@@ -75,6 +76,8 @@ def converted(path: Path, name: str, codec: str) -> tuple[float, float]:
     (piece,) = planned(opened_film, 3600.0)
     Folder(target.path).path.mkdir(exist_ok=True)
     before, start = time.process_time(), time.perf_counter()
+    if isinstance(converter.used, Curves):
+        grade_of(opened_film, converter.used)  # Of a film so short all frames are looked at.
     target.convert(opened_film, piece, conversion, converter, lambda frames: None)
     cpu, wall = time.process_time() - before, time.perf_counter() - start
     return cpu / FLAGS.film_frames, wall / FLAGS.film_frames

@@ -43,6 +43,8 @@ AROUND = AVERAGED + cuts.REACH
 """Frames on each side of a frame that its parameters depend on."""
 LOOKS = 64
 """Frames of a film, spread over all of it, by which its grade is known."""
+DARK = 0.15
+"""Code that a frame must have somewhere, or it tells nothing of the grade."""
 FILM, SHOT = "film", "shot"
 GRADES = (FILM, SHOT)
 """One grade for the whole film; each shot has its own."""
@@ -117,11 +119,15 @@ def _spread_out(film: Film) -> Iterator[decode.Frame]:
 
 
 def grade_of(film: Film, used: Curves) -> film_grade.Grade | None:
-    """What the shots of a film have in common; None if none of its frames can be decoded."""
+    """What the shots of a film have in common; None if there is next to no light in its frames, or
+    none can be decoded.
+    """
     looks = []
     with contextlib.suppress(ImageError):  # Of a damaged place: its segment will tell.
         for frame in _spread_out(film):
-            looks.append(used.measured(frame.reduced(REDUCED)))
+            reduced = frame.reduced(REDUCED)
+            if reduced.max() >= DARK:
+                looks.append(used.measured(reduced))
             check_interrupted()
     return film_grade.of_looks(np.array(looks)) if looks else None
 

@@ -74,6 +74,15 @@ def test_the_grade_is_that_of_frames_from_all_of_the_film(tmp_path, bent, keys):
     np.testing.assert_allclose(grade_of(source, used).centre, expected, atol=1e-6)
 
 
+def test_black_frames_tell_nothing_of_the_grade(tmp_path, bent):
+    black = [np.zeros_like(picture) for picture in shot(40)]
+    source = opened(film(tmp_path / "a.mp4", black + shot(20)))
+    used = asked("curves", params=bent).loaded(source)
+    expected = np.median(looks_at(source, used, range(40, 60)), axis=0)
+    np.testing.assert_allclose(grade_of(source, used).centre, expected, atol=1e-6)
+    assert grade_of(opened(film(tmp_path / "b.mp4", black)), used) is None
+
+
 def test_of_a_damaged_film_the_rest_tells_the_grade(tmp_path, bent, monkeypatch):
     source = opened(film(tmp_path / "a.mp4", shot(40)))
     used, decoded = asked("curves", params=bent).loaded(source), decode.frames

@@ -122,6 +122,7 @@ def test_shares_that_a_short_film_does_not_have_are_done_at_once(tmp_path, monke
         (("--out", "b.mp4", "--format", "exr"), "--format"),
         (("--out", "folder", "--codec", "av1"), "--codec"),
         (("--out", "b.mp4", "--fps", "25"), "--fps"),
+        (("--out", "b.mp4", "--grade", "shot"), "--grade"),
         (("--out", "b.mp4", "--codec", "av1"), "too small"),
         (("--out", "b.mp4", "--preset", "nonsense"), "libx265"),
         (("--out", "there.mp4"), "--overwrite"),
