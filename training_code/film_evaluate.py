@@ -11,6 +11,7 @@ clip with the worst result of the last --params as a picture of PQ codes: SDR, t
 """
 
 import csv
+import itertools
 import sys
 import zlib
 from collections.abc import Sequence
@@ -46,6 +47,7 @@ flags.DEFINE_bool("compilation", True, "Measure a film whose clips have differen
 flags.DEFINE_list("unseen", ["hable", "srgb"], "Grades that no weights were trained on.")
 flags.DEFINE_list("crf", ["18", "35"], "Of x264; the first one is that of the tables.")
 flags.DEFINE_integer("clips", 12, "Looks at scenes.", 1)
+flags.DEFINE_integer("films", 1, "Times that all clips are graded, each with other numbers.", 1)
 flags.DEFINE_integer("frames", 6, "Of a clip.", 2)
 flags.DEFINE_integer("size", 192, "Rows of the frames, a multiple of 32.", 64)
 flags.DEFINE_integer("seed", 7, "Of all clips.")
@@ -217,8 +219,9 @@ def main() -> int:
     judged, worst, text = list(methods)[-1], np.inf, ""
     names, lights = zip(*(clip_of(scenes, index) for index in range(FLAGS.clips)), strict=True)
     truths = [clips.hdr_words(own).astype(np.float32) / np.float32(clips.WORDS) for own in lights]
-    for grade_name in [*FLAGS.grades, *[COMPILATION] * FLAGS.compilation]:
-        rng = np.random.default_rng((FLAGS.seed, zlib.crc32(grade_name.encode())))
+    asked = [*FLAGS.grades, *[COMPILATION] * FLAGS.compilation]
+    for number, grade_name in itertools.product(range(FLAGS.films), asked):
+        rng = np.random.default_rng((FLAGS.seed, number, zlib.crc32(grade_name.encode())))
         film = [grades.draw_grade((grade_name,), rng)] * len(lights)
         if grade_name == COMPILATION:
             film = [grades.draw_grade(FLAGS.grades, rng) for _ in lights]
@@ -235,7 +238,7 @@ def main() -> int:
                     results = (of[index][0] for of in found.values())
                     write_png(out / "worst.png", grid([sdr[index][0] / 255, truth[0], *results]))
         text = report(out, rows, crfs)
-        print(f"{grade_name} done", flush=True)
+        print(f"{grade_name} done, film {number + 1} of {FLAGS.films}", flush=True)
     print(text)
     print(f"worst.png: {judged}, {worst:.2f} dB")
     return 0

@@ -43,6 +43,8 @@ AROUND = AVERAGED + cuts.REACH
 """Frames on each side of a frame that its parameters depend on."""
 LOOKS = 64
 """Frames of a film, spread over all of it, by which its grade is known."""
+ENOUGH_KEYS = 16
+"""Key frames with which others are not looked at."""
 DARK = 0.15
 """Code that a frame must have somewhere, or it tells nothing of the grade."""
 FILM, SHOT = "film", "shot"
@@ -101,10 +103,10 @@ class Conversion:
 
 
 def _spread_out(film: Film) -> Iterator[decode.Frame]:
-    """`LOOKS` frames of a film, or all that it has: key frames, or if those are few or cannot be
-    entered the film is decoded once.
+    """`LOOKS` frames of a film, or all that it has: key frames; if those are few, or the film
+    cannot be entered at any time, others, for which it is decoded once.
     """
-    entered = film.timed and len(film.keys) >= LOOKS
+    entered = film.timed and len(film.keys) >= ENOUGH_KEYS
     times = film.keys if entered else film.times
     chosen = times[np.linspace(0, len(times) - 1, min(LOOKS, len(times))).round().astype(int)]
     if entered:
