@@ -197,7 +197,7 @@ class _Features:
 
 
 def _translation(reference: np.ndarray, frame: np.ndarray) -> np.ndarray:
-    """By bitmaps: whole pixels of the compared images, less than a quarter of their shorter side."""
+    """By bitmaps: whole pixels of the compared images, below a quarter of their shorter side."""
     # Halved further, few pixels are left to vote, and of the last row or column OpenCV crashes.
     most = min(reference.shape).bit_length() - 3
     if most < 1:

@@ -15,8 +15,9 @@ from pathlib import Path
 
 from PIL import Image
 
-from hdrcnn.files import ImageError, digest, natural_key
-from hdrcnn.readers import metadata, raw
+from hdrcnn.files import ImageError, digest, is_regular, natural_key
+from hdrcnn.readers import heif, metadata, raw
+from hdrcnn.readers.decoded import kind_of
 from hdrcnn.readers.photograph import read_photograph
 from hdrcnn.readers.pillow import own_limit
 
@@ -24,6 +25,8 @@ FEWEST, MOST = 2, 9
 """Frames of a bracket."""
 GAP = 4.0
 """Seconds between the end of a frame and the begin of the next, at most."""
+LARGEST_BIAS = 99.99
+"""Stops of exposure compensation, the most that Exif has room for (CIPA DC-008)."""
 HEAD = 1 << 22
 """Bytes of a RAW file among which its Exif data are looked for."""
 
@@ -61,7 +64,16 @@ def exposure_of(camera: metadata.Camera) -> float | None:
     if seconds is None:
         return None
     iso, aperture = positive("ISO") or 100.0, positive("FNumber") or 1.0
-    return seconds * iso / 100.0 / aperture**2
+    exposure = seconds * iso / 100.0 / aperture / aperture
+    return exposure if 0.0 < exposure < math.inf else None
+
+
+def bias_of(camera: metadata.Camera) -> float | None:
+    """Exposure compensation in stops, by `readers.metadata.camera_data`; None without one that Exif
+    allows.
+    """
+    bias = camera.get("ExposureBiasValue")
+    return float(bias) if isinstance(bias, (int, float)) and abs(bias) <= LARGEST_BIAS else None
 
 
 def _time(text: object) -> datetime.datetime | None:
@@ -73,11 +85,11 @@ def _time(text: object) -> datetime.datetime | None:
 
 def exposed(camera: metadata.Camera) -> Exposed:
     """What is known of an exposure by `readers.metadata.camera_data`."""
-    bias, seconds = camera.get("ExposureBiasValue"), camera.get("ExposureTime")
+    seconds = camera.get("ExposureTime")
     return Exposed(
         camera=f"{camera.get('Make', '')} {camera.get('Model', '')}",
         time=_time(camera.get("DateTimeOriginal")),
-        bias=float(bias) if isinstance(bias, (int, float)) else None,
+        bias=bias_of(camera),
         exposure=exposure_of(camera),
         seconds=float(seconds) if isinstance(seconds, (int, float)) else 0.0,
     )
@@ -87,25 +99,34 @@ def camera_of(path: Path) -> metadata.Camera:
     """The Exif data of a file without its samples; empty if there are none, or it cannot be
     read, which whoever decodes it reports.
     """
+    if not is_regular(path):
+        return {}
     try:
-        if path.suffix.lower() in raw.SUFFIXES:
-            with path.open("rb") as file:
-                head = file.read(HEAD)
-            return (
-                metadata.camera_data(metadata.parse_exif(head))
-                if head[:2] in (b"II", b"MM")
-                else {}
-            )
-        with warnings.catch_warnings(), own_limit(), Image.open(path) as image:
+        with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            if image.format == "PNG" and "exif" not in image.info:
-                image.load()  # It may come after the samples.
-            return metadata.camera_data(metadata.exif_of(image))
+            return metadata.camera_data(_exif_of(path))
     except Exception:  # noqa: BLE001  # Damaged files make decoders fail in any way they like.
         return {}
 
 
+def _exif_of(path: Path) -> Image.Exif:
+    """Raises whatever a damaged file leads to."""
+    ends_raw = path.suffix.lower() in raw.SUFFIXES
+    with path.open("rb") as file:
+        head = file.read(HEAD if ends_raw else 64)
+    if ends_raw:
+        return metadata.parse_exif(head if head[:2] in (b"II", b"MM") else b"")
+    if kind_of(head) == "HEIF":
+        return heif.exif_of(path)
+    with own_limit(), Image.open(path) as image:
+        if image.format == "PNG" and "exif" not in image.info:
+            image.load()  # It may come after the samples.
+        return metadata.exif_of(image)
+
+
 def _opens(path: Path) -> bool:
+    if not is_regular(path):
+        return False
     try:
         with warnings.catch_warnings(), own_limit(), Image.open(path):
             pass
@@ -134,7 +155,8 @@ def _without_exposure(files: Sequence[Path]) -> list[str]:
     said, others = [], []
     for path in files:
         try:
-            if path.suffix.lower() not in raw.SUFFIXES and not _opens(path):
+            ends_raw = path.suffix.lower() in raw.SUFFIXES
+            if not (is_regular(path) if ends_raw else _opens(path)):
                 read_photograph(path)
             others.append(path)
         except ImageError as error:

@@ -134,6 +134,36 @@ def test_without_exposure_times_nothing_is_merged(folder, tmp_path, capfd):
     assert not list(out.glob("*.exr"))
 
 
+def test_exposures_that_no_bracket_has_are_one_line_and_the_fused_picture_needs_none(
+    tmp_path, capfd, recwarn
+):
+    for index, ev in enumerate(EVS):
+        exif = Image.Exif()
+        exif[0x0110] = "Model"
+        exif.get_ifd(0x8769)[0x9204] = 49.0 * ev
+        path = tmp_path / "in" / f"{index}.png"
+        path.parent.mkdir(exist_ok=True)
+        Image.fromarray(exposed(texture(40, 60), ev)).save(path, exif=exif)
+    assert fuse(tmp_path / "in", "--out_dir", tmp_path / "out", "--format", "exr") == 1
+    said = capfd.readouterr().err
+    assert "0.png" in said
+    assert "196 stops" in said
+    assert "report it" not in said
+    assert not [warning for warning in recwarn.list if warning.category is RuntimeWarning]
+    assert fuse(tmp_path / "in", "--out_dir", tmp_path / "out") == 0
+
+
+def test_frames_without_a_sample_in_common_are_told_in_words(tmp_path, capfd):
+    for index, code in enumerate((3, 90, 255)):
+        codes = np.full((40, 60, 3), code, np.uint8)
+        save(tmp_path / "in" / f"{index}.png", codes, EVS[index])
+    arguments = ("--merge", "--align", "off", "--deghost", "off")
+    assert fuse(tmp_path / "in", "--out_dir", tmp_path / "out", *arguments) == 0
+    said = capfd.readouterr().err
+    assert "not checked" in said
+    assert "inf" not in said.replace(str(tmp_path), "")
+
+
 def test_a_report_and_shards(folder, tmp_path):
     assert fuse(folder, "--out_dir", tmp_path / "r", "--report", "--align", "off") == 0
     assert (tmp_path / "r" / "report.html").stat().st_size > 1000
