@@ -9,6 +9,7 @@ from PIL import Image
 
 from hdrcnn.cli.main import main
 from hdrcnn.cli.parser import UsageError
+from hdrcnn.predict.runtime import DeviceError
 from hdrcnn.readers.hdr import read_exr
 from hdrcnn.readers.photograph import read_photograph
 from tests.predict.brackets import exposed, texture
@@ -175,11 +176,23 @@ def test_a_report_and_shards(folder, tmp_path):
     "arguments",
     [[], ["x", "--per", "1"], ["x", "--method", "best"], ["x", "--resolution", "native"],
      ["x", "--reference", "0"], ["x", "--mask"],
-     ["x", "--format", "exr,hdr", "--method", "mertens"]],
+     ["x", "--format", "exr,hdr", "--method", "mertens"], ["x", "--nits", "100"],
+     ["x", "--precision", "float32"], ["x", "--tile_pixels", "0"]],
 )  # fmt: skip
 def test_arguments_that_cannot_be(arguments):
     with pytest.raises(UsageError):
         fuse(*arguments)
+
+
+@pytest.mark.parametrize("out", ["new", "done"])
+def test_the_fusion_network_is_computed_where_it_is_asked_for(out, folder, tmp_path, monkeypatch):
+    pytest.importorskip("onnxruntime")
+    monkeypatch.setenv("HDRCNN_BACKEND", "onnx")
+    if out == "done":
+        assert fuse(folder, "--out_dir", tmp_path / out, "--device", "cpu") == 0
+    with pytest.raises(DeviceError, match="gpu"):
+        fuse(folder, "--out_dir", tmp_path / out, "--device", "gpu")
+    assert fuse(folder, "--out_dir", tmp_path / out, "--device=gpu", "--method=mertens") == 0
 
 
 def test_without_opencv_one_line_says_what_to_install(folder, tmp_path, monkeypatch):

@@ -258,6 +258,10 @@ def test_a_file_that_is_no_photograph_is_one_line_and_the_others_are_done(folder
      (["x", "--stops", "0,1,2,3,4,5,6,7,8,9"], "stops"), (["x", "--bits", "12"], "bits"),
      (["x", "--method", "best"], "method"), (["x", "--method=gan", "--stops=0,1"], "stops"),
      (["x", "--method=formula", "--resolution=native"], "resolution"),
+     (["x", "--method=formula", "--precision=float32"], "precision"),
+     (["x", "--method=formula", "--tile_pixels=0"], "tile_pixels"),
+     (["x", "--method=formula", "--panorama"], "panorama"), (["x", "--nits=100"], "nits"),
+     (["x", "--nits=100", "--format=ultrahdr"], "nits"),
      (["x", "--primaries"], "format"), (["x", "--exr_float"], "exr"), (["x", "--mask"], "mask")],
 )  # fmt: skip
 def test_arguments_that_cannot_be(arguments, word):
