@@ -1,7 +1,8 @@
 """Which files are the frames of one bracket: by their Exif data, or so many each.
 
 Frames of a bracket follow each other among those of one camera in natural order, are taken within
-seconds, and each has an exposure that none before it has. A file that is left alone is a fault,
+seconds, and each has an exposure that none before it has. Pictures that were stored twice, as RAW
+and JPEG, are a bracket of each. A file that is left alone is a fault,
 never fused with others by guess. Source of the tags: CIPA DC-008 (Exif 3.0).
 """
 
@@ -180,6 +181,15 @@ def _series(frames: Sequence[tuple[Path, Exposed]]) -> list[list[Path]]:
     return [[path for path, _ in group] for group in found]
 
 
+def _kinds(frames: Sequence[tuple[Path, Exposed]]) -> list[list[tuple[Path, Exposed]]]:
+    """Frames of one camera, apart by their endings if it stored pictures twice, as RAW and JPEG."""
+    kinds: dict[str, list[tuple[Path, Exposed]]] = {}
+    twice = len({path.stem for path, _ in frames}) < len(frames)
+    for path, here in frames:
+        kinds.setdefault(path.suffix.lower() if twice else "", []).append((path, here))
+    return list(kinds.values())
+
+
 def _by_exif(files: Iterable[Path], faults: list[str]) -> list[tuple[Path, ...]]:
     cameras: dict[str, list[tuple[Path, Exposed]]] = {}
     unknown = []
@@ -191,7 +201,7 @@ def _by_exif(files: Iterable[Path], faults: list[str]) -> list[tuple[Path, ...]]
             unknown.append(path)
     faults += _without_exposure(unknown)
     found: list[tuple[Path, ...]] = []
-    for frames in cameras.values():
+    for frames in (kind for all_kinds in cameras.values() for kind in _kinds(all_kinds)):
         groups = _series(frames)
         for index, group in enumerate(groups):
             if len(group) > MOST:

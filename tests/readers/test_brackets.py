@@ -128,6 +128,18 @@ def test_two_cameras_in_turn_in_one_folder_are_kept_apart(tmp_path):
     assert not faults
 
 
+def test_pictures_stored_twice_are_a_bracket_of_each_kind(tmp_path):
+    files = series(tmp_path, 1, "2024:05:01 10:00:00") + series(tmp_path, 4, "2024:05:01 10:00:01")
+    for path in files[:3]:
+        with Image.open(path) as image:
+            image.save(path.with_suffix(".PNG"), exif=image.getexif())
+    twins = [path.with_suffix(".PNG") for path in files[:3]]
+    faults: list[str] = []
+    found = brackets([*files, *twins], None, faults)
+    assert sorted(names(found)) == sorted(names([files[:3], files[3:], twins]))
+    assert not faults
+
+
 def test_more_frames_than_can_be_fused_are_one_fault_not_a_bracket_and_a_rest(tmp_path):
     files = [frame(tmp_path / f"{i}.jpg", i / 2 - 2, 0.01 * 2 ** (i / 2)) for i in range(10)]
     faults: list[str] = []
