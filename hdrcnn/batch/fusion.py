@@ -235,22 +235,22 @@ class Fusion(Conversion):
             )
         said, frames = [], self.bracket.frames
         asked = self.settings.camera_curve
-        if asked is None or asked == "estimated":
-            found = estimate_response(frames, told)
-            self.curve = found.curve
-            if math.isinf(found.spread):
-                said.append(
-                    f"{self.job.source}: no two frames show the same pixels neither dark nor "
-                    f"clipped, so its exposures are not checked, and the camera curve is taken "
-                    f"to be {found.curve}"
-                )
-            elif found.doubtful or abs(found.ratio - 1.0) > 0.15:
-                said.append(
-                    f"{self.job.source}: its exposures fit its frames badly: {found.spread:.2f} "
-                    f"stops off, ratios to the power of {found.ratio:.2f}"
-                )
-        else:
-            self.curve = asked
+        named = asked if asked not in (None, "estimated") else None
+        found = estimate_response(frames, told, named)
+        self.curve = found.curve
+        if math.isinf(found.spread):
+            said.append(
+                f"{self.job.source}: no two frames show the same pixels neither dark nor clipped, "
+                "so its exposures are not checked, and the camera curve is taken to be "
+                f"{self.curve}"
+            )
+        elif found.doubtful or abs(found.ratio - 1.0) > 0.15:
+            said.append(
+                f"{self.job.source}: its exposures fit its frames badly: {found.spread:.2f} stops "
+                f"off, and its frames {found.ratio:.2f} times as many stops apart as their Exif "
+                f"data say; check those{', and --camera_curve,' if named else ''} before you use "
+                "its light"
+            )
         reference = self.bracket.reference
         kind = np.float32 if self.settings.options.exr_float else np.float16
         self.light = merge(frames, told, self.curve, reference, kind)

@@ -154,6 +154,19 @@ def test_exposures_that_no_bracket_has_are_one_line_and_the_fused_picture_needs_
     assert fuse(tmp_path / "in", "--out_dir", tmp_path / "out") == 0
 
 
+@pytest.mark.parametrize("curve", ["estimated", "srgb"])
+def test_exposures_that_contradict_the_frames_are_told_with_what_to_check(curve, tmp_path, capfd):
+    for index, ev in enumerate(EVS):
+        save(tmp_path / "in" / f"{index}.png", exposed(texture(), ev, index), -ev)
+    arguments = ("--format", "exr", "--camera_curve", curve)
+    assert fuse(tmp_path / "in", "--out_dir", tmp_path / "out", *arguments) == 0
+    (line,) = [line for line in capfd.readouterr().err.splitlines() if "badly" in line]
+    assert "0.png" in line
+    assert "-0.9" in line or "-1.0" in line
+    assert "Exif" in line
+    assert ("--camera_curve" in line) == (curve != "estimated")
+
+
 def test_frames_without_a_sample_in_common_are_told_in_words(tmp_path, capfd):
     for index, code in enumerate((3, 90, 255)):
         codes = np.full((40, 60, 3), code, np.uint8)
