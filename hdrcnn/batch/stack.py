@@ -110,10 +110,11 @@ def exposed(camera: Camera, stops: float) -> Camera:
     bias = float(own) if isinstance(own, (int, float)) else 0.0
     found: Camera = {**camera, "ExposureBiasValue": bias + stops}
     if isinstance(seconds, (int, float)) and seconds > 0:
-        found["ExposureTime"] = float(seconds) * 2.0**stops
+        time = float(seconds) * 2.0**stops
         # A time that Exif cannot hold would be stored as another.
-        if not LEAST_TIME <= found["ExposureTime"] <= 1.0 / LEAST_TIME:
-            del found["ExposureTime"]
+        found.pop("ExposureTime")
+        if LEAST_TIME <= time <= 1.0 / LEAST_TIME:
+            found["ExposureTime"] = time
     return found
 
 
