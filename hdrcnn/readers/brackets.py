@@ -181,28 +181,30 @@ def _series(frames: Sequence[tuple[Path, Exposed]]) -> list[list[Path]]:
     return [[path for path, _ in group] for group in found]
 
 
-def _kinds(frames: Sequence[tuple[Path, Exposed]]) -> list[list[tuple[Path, Exposed]]]:
-    """Frames of one camera, apart by their endings if it stored pictures twice, as RAW and JPEG."""
-    kinds: dict[str, list[tuple[Path, Exposed]]] = {}
-    twice = len({path.stem for path, _ in frames}) < len(frames)
-    for path, here in frames:
-        kinds.setdefault(path.suffix.lower() if twice else "", []).append((path, here))
+def _kinds(files: Sequence[Path]) -> list[list[Path]]:
+    """Files of one folder, apart by their endings if it holds pictures twice, as RAW and JPEG."""
+    kinds: dict[str, list[Path]] = {}
+    twice = len({path.stem for path in files}) < len(files)
+    for path in files:
+        kinds.setdefault(path.suffix.lower() if twice else "", []).append(path)
     return list(kinds.values())
 
 
 def _by_exif(files: Iterable[Path], faults: list[str]) -> list[tuple[Path, ...]]:
-    cameras: dict[str, list[tuple[Path, Exposed]]] = {}
+    cameras: dict[str, list[Path]] = {}
+    told: dict[Path, Exposed] = {}
     unknown = []
     for path in files:
         here = exposed(camera_of(path))
         if here.known:
-            cameras.setdefault(here.camera, []).append((path, here))
+            cameras.setdefault(here.camera, []).append(path)
+            told[path] = here
         else:
             unknown.append(path)
     faults += _without_exposure(unknown)
     found: list[tuple[Path, ...]] = []
-    for frames in (kind for all_kinds in cameras.values() for kind in _kinds(all_kinds)):
-        groups = _series(frames)
+    for frames in (kind for of_camera in cameras.values() for kind in _kinds(of_camera)):
+        groups = _series([(path, told[path]) for path in frames])
         for index, group in enumerate(groups):
             if len(group) > MOST:
                 faults.append(
@@ -223,14 +225,17 @@ def _alone(path: Path, neighbours: Sequence[Sequence[Path]]) -> str:
     return f"{path}: alone, no frame beside it is of the same bracket; leave it out, or give --per"
 
 
-def _by_number(files: Sequence[Path], per: int, faults: list[str]) -> list[tuple[Path, ...]]:
-    whole = len(files) // per * per
-    if whole < len(files):
-        faults.append(
-            f"{files[whole]}: {len(files) - whole} of {per} frames are left of its folder; leave "
-            "them out, or give another --per"
-        )
-    return [tuple(files[at : at + per]) for at in range(0, whole, per)]
+def _by_number(listed: Sequence[Path], per: int, faults: list[str]) -> list[tuple[Path, ...]]:
+    found: list[tuple[Path, ...]] = []
+    for files in _kinds(listed):
+        whole = len(files) // per * per
+        if whole < len(files):
+            faults.append(
+                f"{files[whole]}: {len(files) - whole} of {per} frames are left of its folder; "
+                "leave them out, or give another --per"
+            )
+        found += [tuple(files[at : at + per]) for at in range(0, whole, per)]
+    return found
 
 
 def _twice(frames: Sequence[Path]) -> tuple[Path, Path] | None:

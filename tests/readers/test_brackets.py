@@ -137,6 +137,7 @@ def test_pictures_stored_twice_are_a_bracket_of_each_kind(tmp_path):
     faults: list[str] = []
     found = brackets([*files, *twins], None, faults)
     assert sorted(names(found)) == sorted(names([files[:3], files[3:], twins]))
+    assert sorted(names(brackets([*files, *twins], 3, faults))) == sorted(names(found))
     assert not faults
 
 
