@@ -5,6 +5,7 @@ their turn comes, not while another bracket is fused.
 """
 
 import dataclasses
+import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -19,17 +20,16 @@ from hdrcnn.batch.result import curve_record
 from hdrcnn.colour.clipping_level import UNCLIPPED
 from hdrcnn.colour.primaries import REC709, linear_to_rec709, luminance_weights
 from hdrcnn.colour.transfer import srgb_decode, srgb_encode
-from hdrcnn.console import quietly
 from hdrcnn.files import ImageError
 from hdrcnn.predict.bracket import Bracket, Choices, prepared
-from hdrcnn.predict.fusion import Method, chosen_method, fuse
+from hdrcnn.predict.fusion import Method, fuse
 from hdrcnn.predict.radiance import (
     clipped_everywhere,
     estimate_response,
     merge,
     with_highlights,
 )
-from hdrcnn.readers.brackets import exposure_of
+from hdrcnn.readers.brackets import bias_of, exposure_of
 from hdrcnn.readers.photograph import Photograph, as_stored, read_photograph
 from hdrcnn.weights import SHIPPED
 from hdrcnn.writers import ALL_WRITERS, WRITERS, Picture, Writer
@@ -39,6 +39,8 @@ if TYPE_CHECKING:
 
 NO_LIGHT = "leave out --merge, and name only tiff, sdr_png or jpeg in --format"
 """Advice where exposures are unknown."""
+FARTHEST = 40.0
+"""Stops between the exposures of a bracket; more is rubbish, and no float can hold its light."""
 STRIP = 256
 """Rows of a picture that are worked on together."""
 
@@ -120,9 +122,8 @@ class Fusion(Conversion):
         return Outcome(self.job, kept=True, weights=wanted.name, **figures)
 
     def _method(self) -> Method:
-        """Raises WeightsError."""
-        with quietly():
-            return chosen_method(self.settings.method)
+        """Raises WeightsError, DeviceError."""
+        return self.networks.fusion(self.settings.method)
 
     def _weights(self, method: Method) -> str:
         """Digests of all weights that the result depends on. Raises WeightsError."""
@@ -212,9 +213,9 @@ class Fusion(Conversion):
     def _merge(self, known: list[Photograph]) -> list[str]:
         """The light of the bracket. Returns what is to be said. Raises ImageError."""
         exposures = [exposure_of(each.camera) for each in known]
-        biases = [each.camera.get("ExposureBiasValue") for each in known]
-        if None in exposures and all(isinstance(bias, (int, float)) for bias in biases):
-            exposures = [2.0 ** float(bias) for bias in biases]  # type: ignore[arg-type]
+        biases = [bias_of(each.camera) for each in known]
+        if None in exposures and None not in biases:
+            exposures = [2.0**bias for bias in biases if bias is not None]
         if None in exposures:
             path = self.job.sources[exposures.index(None)]
             raise ImageError(
@@ -226,18 +227,30 @@ class Fusion(Conversion):
                 f"{self.job.source}: all frames have the same exposure time by their Exif data, so "
                 f"nothing is merged; {NO_LIGHT}, or, if other frames belong together, give --per"
             )
+        apart = math.log2(max(told)) - math.log2(min(told))
+        if apart > FARTHEST:
+            raise ImageError(
+                f"{self.job.source}: its frames are {apart:.0f} stops apart by their Exif data, "
+                f"which no bracket is, so nothing is merged; {NO_LIGHT}"
+            )
         said, frames = [], self.bracket.frames
         asked = self.settings.camera_curve
-        if asked is None or asked == "estimated":
-            found = estimate_response(frames, told)
-            self.curve = found.curve
-            if found.doubtful or abs(found.ratio - 1.0) > 0.15:
-                said.append(
-                    f"{self.job.source}: its exposures fit its frames badly: {found.spread:.2f} "
-                    f"stops off, ratios to the power of {found.ratio:.2f}"
-                )
-        else:
-            self.curve = asked
+        named = asked if asked not in (None, "estimated") else None
+        found = estimate_response(frames, told, named)
+        self.curve = found.curve
+        if math.isinf(found.spread):
+            said.append(
+                f"{self.job.source}: no two frames show the same pixels neither dark nor clipped, "
+                "so its exposures are not checked, and the camera curve is taken to be "
+                f"{self.curve}"
+            )
+        elif found.doubtful or abs(found.ratio - 1.0) > 0.15:
+            said.append(
+                f"{self.job.source}: its exposures fit its frames badly: {found.spread:.2f} stops "
+                f"off, and its frames {found.ratio:.2f} times as many stops apart as their Exif "
+                f"data say; check those{', and --camera_curve,' if named else ''} before you use "
+                "its light"
+            )
         reference = self.bracket.reference
         kind = np.float32 if self.settings.options.exr_float else np.float16
         self.light = merge(frames, told, self.curve, reference, kind)

@@ -152,13 +152,19 @@ def _sources(
     for place in places:
         said = len(faults)
         root, files = _listed(place, results, faults)
+        listed = len(files)
         if files != [Path(place)]:
             files = [file for file in files if not is_result(file)]
         roots.append(root)
         for file in files:
             found.setdefault(real(file), file)
         if not files and len(faults) == said:
-            faults.append(f"{place}: holds no pictures ({', '.join(LDR_SUFFIXES)})")
+            what = (
+                "only results of this tool; name those that are meant one by one"
+                if listed
+                else f"no pictures ({', '.join(LDR_SUFFIXES)})"
+            )
+            faults.append(f"{place}: holds {what}")
     return list(found.values()), roots
 
 

@@ -39,6 +39,8 @@ from hdrcnn.writers.display import write_exposure
 BITS = (8, 16)
 COMMAND = "stack"
 """In the settings that are stored with a result."""
+LEAST_TIME = 1.0 / (2**32 - 1)
+"""Seconds: the shortest exposure time that Exif has room for; its inverse is the longest."""
 AT_ONCE = 2
 """Exposures that are rendered and packed at the same time."""
 
@@ -108,7 +110,11 @@ def exposed(camera: Camera, stops: float) -> Camera:
     bias = float(own) if isinstance(own, (int, float)) else 0.0
     found: Camera = {**camera, "ExposureBiasValue": bias + stops}
     if isinstance(seconds, (int, float)) and seconds > 0:
-        found["ExposureTime"] = float(seconds) * 2.0**stops
+        time = float(seconds) * 2.0**stops
+        # A time that Exif cannot hold would be stored as another.
+        found.pop("ExposureTime")
+        if LEAST_TIME <= time <= 1.0 / LEAST_TIME:
+            found["ExposureTime"] = time
     return found
 
 

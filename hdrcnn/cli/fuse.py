@@ -79,7 +79,7 @@ def main(arguments: argparse.Namespace) -> int:
         arguments.format.append("exr")
     options = shared.options(arguments)
     shared.check_used(arguments, ALL_WRITERS)
-    for name in ("camera_curve", "resolution"):
+    for name in ("camera_curve", "resolution", "precision", "tile_pixels"):
         if name in arguments.given and not set(arguments.format) & set(WRITERS):
             raise UsageError(f"--{name} changes nothing: it is for --merge; give it too")
     shows = {

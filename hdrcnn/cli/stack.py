@@ -88,6 +88,16 @@ def _check_used(arguments: argparse.Namespace) -> None:
             raise UsageError(
                 f"--{name} changes nothing: it is for --method=reconstruct; leave one of them out"
             )
+    for name in ("precision", "tile_pixels"):
+        if name in arguments.given and method == "formula":
+            raise UsageError(
+                f"--{name} changes nothing: --method=formula has no network; leave one of them out"
+            )
+    if arguments.panorama and method == "formula" and not arguments.format:
+        raise UsageError(
+            "--panorama changes nothing: --method=formula has no network, and exposures do not "
+            "tell of it; name a --format, or leave it out"
+        )
     if arguments.primaries and not arguments.format:
         raise UsageError("--primaries changes nothing: it is for --format; name one")
 

@@ -7,7 +7,7 @@
 
 Each is tried in this order, and taken only if it is a plausible movement of a hand and the edges
 of both frames agree better with it than without. Frames whose edges agree in no way do not show
-the same scene: they are refused, not warped.
+the same scene, unless both are plain surfaces: they are refused, not warped.
 """
 
 import dataclasses
@@ -45,15 +45,18 @@ PERSPECTIVE = 0.1
 STILL = 0.15
 """Pixels of the picture; a frame whose corners move less is not resampled."""
 SLIGHT, UNCHANGED = 6.0, 0.9
-"""Nor is one that moves less than so many pixels, if more than this share of the disagreement of
-its edges in the middle of the picture is left: features of frames that hardly share a code are off
-by that much."""
+"""Nor is one that moves less than so many pixels, or by a shift that bitmaps found, if more than
+this share of the disagreement of its edges in the middle of the picture is left: features of frames
+that hardly share a code are off by that much, and bitmaps of a smooth gradient by any number."""
 MIDDLE = 2048
 """Pixels a side."""
 SAME_SCENE = 0.12
 """Agreement of edges below which two frames do not show the same."""
 COMPARABLE = 0.25
 """Share of pixels that neither frame clips, above which so little agreement tells of two scenes."""
+FLAT = 4.0
+"""Codes between the dark and the bright parts of a blurred frame up to which it is a plain surface,
+whose edges are noise: they tell nothing of the scene."""
 CONVINCING = 0.25
 """Agreement below which no shift is believed."""
 BLUR = 1.5
@@ -152,6 +155,13 @@ def plausible(matrix: np.ndarray, rows: int, columns: int) -> bool:
     return bool(SCALE[0] <= sizes[1] and sizes[0] <= SCALE[1] and np.linalg.det(matrix[:2, :2]) > 0)
 
 
+def _plain(grey: np.ndarray) -> bool:
+    """Whether a frame shows no more than a plain surface. [h, w] uint8."""
+    smooth = opencv().GaussianBlur(grey.astype(np.float32), (0, 0), 2.0 * BLUR)
+    low, high = np.percentile(smooth, (1.0, 99.0))
+    return bool(high - low <= FLAT)
+
+
 class _Features:
     """SIFT of an equalised image; of clipped areas none."""
 
@@ -187,8 +197,12 @@ class _Features:
 
 
 def _translation(reference: np.ndarray, frame: np.ndarray) -> np.ndarray:
-    """By bitmaps: whole pixels of the compared images."""
-    bits = max(3, int(np.log2(max(reference.shape) * FARTHEST)))
+    """By bitmaps: whole pixels of the compared images, below a quarter of their shorter side."""
+    # Halved further, few pixels are left to vote, and of the last row or column OpenCV crashes.
+    most = min(reference.shape).bit_length() - 3
+    if most < 1:
+        return np.eye(3)
+    bits = min(most, max(3, int(np.log2(max(reference.shape) * FARTHEST))))
     x, y = opencv().createAlignMTB(bits).calculateShift(reference, frame)
     return np.array([[1.0, 0.0, -x], [0.0, 1.0, -y], [0.0, 0.0, 1.0]])
 
@@ -290,9 +304,8 @@ def _refined(found: Alignment, reference: np.ndarray, frame: np.ndarray, factor:
         if matrix is not found.matrix:
             moved = float(np.linalg.norm(corners(matrix, *reference.shape[:2]), axis=-1).max())
             found = dataclasses.replace(found, kind="homography", matrix=matrix, moved=moved)
-    if found.moved < STILL or (
-        found.moved < SLIGHT and not _better(reference, frame, found.matrix)
-    ):
+    doubted = found.moved < SLIGHT or found.kind == "translation"
+    if found.moved < STILL or (doubted and not _better(reference, frame, found.matrix)):
         return Alignment("still", np.eye(3), agreement=found.agreement)
     return found
 
@@ -351,7 +364,8 @@ def _aligned(
             moved = float(np.linalg.norm(corners(whole, *size), axis=-1).max())
             best = Alignment(kind, whole, moved, found)
     both = (_usable(small[reference]) & _usable(small[index])).mean()
-    if best.agreement < SAME_SCENE and both > COMPARABLE:
+    told = not (_plain(small[reference]) and _plain(small[index]))
+    if best.agreement < SAME_SCENE and both > COMPARABLE and told:
         raise ImageError(
             f"{names[index]} does not show the same scene as {names[reference]}, or they hardly "
             "overlap; leave one out, or give --align=off"

@@ -98,20 +98,25 @@ def _disagreement(curve: str | CameraCurve, pairs: list[tuple[np.ndarray, ...]])
     return np.concatenate(parts)
 
 
-def estimate_response(frames: Sequence[np.ndarray], exposures: Sequence[float]) -> Response:
+def estimate_response(
+    frames: Sequence[np.ndarray], exposures: Sequence[float], named: str | None = None
+) -> Response:
     """The curve by which frames agree best: one of `transfer.LINEARISATIONS`, or one of the family
     of Eilertsen et al. 2017, Eq. 7, fitted by least squares over pairs of frames, where that is
-    clearly better. frames: K of [H, W, 3], aligned, any kind.
+    clearly better. frames: K of [H, W, 3], aligned, any kind. named: the user's choice, which is
+    only judged.
 
     Its spread tells how well they agree; infinite where no two frames have samples in common.
     """
     pairs = _pairs(frames, check_exposures(exposures, len(frames)))
     if not pairs:
-        return Response("srgb", float("inf"))
+        return Response(named or "srgb", float("inf"))
 
     def spread(curve: str | CameraCurve) -> float:
         return float(np.sqrt(np.square(_disagreement(curve, pairs)).sum()))
 
+    if named is not None:
+        return Response(named, spread(named), _ratio(named, pairs))
     known = min(LINEARISATIONS, key=spread)
 
     def residuals(numbers: np.ndarray) -> np.ndarray:

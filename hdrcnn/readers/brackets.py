@@ -1,7 +1,8 @@
 """Which files are the frames of one bracket: by their Exif data, or so many each.
 
 Frames of a bracket follow each other among those of one camera in natural order, are taken within
-seconds, and each has an exposure that none before it has. A file that is left alone is a fault,
+seconds, and each has an exposure that none before it has. Pictures that were stored twice, as RAW
+and JPEG, are a bracket of each. A file that is left alone is a fault,
 never fused with others by guess. Source of the tags: CIPA DC-008 (Exif 3.0).
 """
 
@@ -15,8 +16,9 @@ from pathlib import Path
 
 from PIL import Image
 
-from hdrcnn.files import ImageError, digest, natural_key
-from hdrcnn.readers import metadata, raw
+from hdrcnn.files import ImageError, digest, is_regular, natural_key
+from hdrcnn.readers import heif, metadata, raw
+from hdrcnn.readers.decoded import kind_of
 from hdrcnn.readers.photograph import read_photograph
 from hdrcnn.readers.pillow import own_limit
 
@@ -24,6 +26,8 @@ FEWEST, MOST = 2, 9
 """Frames of a bracket."""
 GAP = 4.0
 """Seconds between the end of a frame and the begin of the next, at most."""
+LARGEST_BIAS = 99.99
+"""Stops of exposure compensation, the most that Exif has room for (CIPA DC-008)."""
 HEAD = 1 << 22
 """Bytes of a RAW file among which its Exif data are looked for."""
 
@@ -61,7 +65,16 @@ def exposure_of(camera: metadata.Camera) -> float | None:
     if seconds is None:
         return None
     iso, aperture = positive("ISO") or 100.0, positive("FNumber") or 1.0
-    return seconds * iso / 100.0 / aperture**2
+    exposure = seconds * iso / 100.0 / aperture / aperture
+    return exposure if 0.0 < exposure < math.inf else None
+
+
+def bias_of(camera: metadata.Camera) -> float | None:
+    """Exposure compensation in stops, by `readers.metadata.camera_data`; None without one that Exif
+    allows.
+    """
+    bias = camera.get("ExposureBiasValue")
+    return float(bias) if isinstance(bias, (int, float)) and abs(bias) <= LARGEST_BIAS else None
 
 
 def _time(text: object) -> datetime.datetime | None:
@@ -73,11 +86,11 @@ def _time(text: object) -> datetime.datetime | None:
 
 def exposed(camera: metadata.Camera) -> Exposed:
     """What is known of an exposure by `readers.metadata.camera_data`."""
-    bias, seconds = camera.get("ExposureBiasValue"), camera.get("ExposureTime")
+    seconds = camera.get("ExposureTime")
     return Exposed(
         camera=f"{camera.get('Make', '')} {camera.get('Model', '')}",
         time=_time(camera.get("DateTimeOriginal")),
-        bias=float(bias) if isinstance(bias, (int, float)) else None,
+        bias=bias_of(camera),
         exposure=exposure_of(camera),
         seconds=float(seconds) if isinstance(seconds, (int, float)) else 0.0,
     )
@@ -87,25 +100,34 @@ def camera_of(path: Path) -> metadata.Camera:
     """The Exif data of a file without its samples; empty if there are none, or it cannot be
     read, which whoever decodes it reports.
     """
+    if not is_regular(path):
+        return {}
     try:
-        if path.suffix.lower() in raw.SUFFIXES:
-            with path.open("rb") as file:
-                head = file.read(HEAD)
-            return (
-                metadata.camera_data(metadata.parse_exif(head))
-                if head[:2] in (b"II", b"MM")
-                else {}
-            )
-        with warnings.catch_warnings(), own_limit(), Image.open(path) as image:
+        with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            if image.format == "PNG" and "exif" not in image.info:
-                image.load()  # It may come after the samples.
-            return metadata.camera_data(metadata.exif_of(image))
+            return metadata.camera_data(_exif_of(path))
     except Exception:  # noqa: BLE001  # Damaged files make decoders fail in any way they like.
         return {}
 
 
+def _exif_of(path: Path) -> Image.Exif:
+    """Raises whatever a damaged file leads to."""
+    ends_raw = path.suffix.lower() in raw.SUFFIXES
+    with path.open("rb") as file:
+        head = file.read(HEAD if ends_raw else 64)
+    if ends_raw:
+        return metadata.parse_exif(head if head[:2] in (b"II", b"MM") else b"")
+    if kind_of(head) == "HEIF":
+        return heif.exif_of(path)
+    with own_limit(), Image.open(path) as image:
+        if image.format == "PNG" and "exif" not in image.info:
+            image.load()  # It may come after the samples.
+        return metadata.exif_of(image)
+
+
 def _opens(path: Path) -> bool:
+    if not is_regular(path):
+        return False
     try:
         with warnings.catch_warnings(), own_limit(), Image.open(path):
             pass
@@ -134,7 +156,8 @@ def _without_exposure(files: Sequence[Path]) -> list[str]:
     said, others = [], []
     for path in files:
         try:
-            if path.suffix.lower() not in raw.SUFFIXES and not _opens(path):
+            ends_raw = path.suffix.lower() in raw.SUFFIXES
+            if not (is_regular(path) if ends_raw else _opens(path)):
                 read_photograph(path)
             others.append(path)
         except ImageError as error:
@@ -158,19 +181,30 @@ def _series(frames: Sequence[tuple[Path, Exposed]]) -> list[list[Path]]:
     return [[path for path, _ in group] for group in found]
 
 
+def _kinds(files: Sequence[Path]) -> list[list[Path]]:
+    """Files of one folder, apart by their endings if it holds pictures twice, as RAW and JPEG."""
+    kinds: dict[str, list[Path]] = {}
+    twice = len({path.stem for path in files}) < len(files)
+    for path in files:
+        kinds.setdefault(path.suffix.lower() if twice else "", []).append(path)
+    return list(kinds.values())
+
+
 def _by_exif(files: Iterable[Path], faults: list[str]) -> list[tuple[Path, ...]]:
-    cameras: dict[str, list[tuple[Path, Exposed]]] = {}
+    cameras: dict[str, list[Path]] = {}
+    told: dict[Path, Exposed] = {}
     unknown = []
     for path in files:
         here = exposed(camera_of(path))
         if here.known:
-            cameras.setdefault(here.camera, []).append((path, here))
+            cameras.setdefault(here.camera, []).append(path)
+            told[path] = here
         else:
             unknown.append(path)
     faults += _without_exposure(unknown)
     found: list[tuple[Path, ...]] = []
-    for frames in cameras.values():
-        groups = _series(frames)
+    for frames in (kind for of_camera in cameras.values() for kind in _kinds(of_camera)):
+        groups = _series([(path, told[path]) for path in frames])
         for index, group in enumerate(groups):
             if len(group) > MOST:
                 faults.append(
@@ -191,14 +225,17 @@ def _alone(path: Path, neighbours: Sequence[Sequence[Path]]) -> str:
     return f"{path}: alone, no frame beside it is of the same bracket; leave it out, or give --per"
 
 
-def _by_number(files: Sequence[Path], per: int, faults: list[str]) -> list[tuple[Path, ...]]:
-    whole = len(files) // per * per
-    if whole < len(files):
-        faults.append(
-            f"{files[whole]}: {len(files) - whole} of {per} frames are left of its folder; leave "
-            "them out, or give another --per"
-        )
-    return [tuple(files[at : at + per]) for at in range(0, whole, per)]
+def _by_number(listed: Sequence[Path], per: int, faults: list[str]) -> list[tuple[Path, ...]]:
+    found: list[tuple[Path, ...]] = []
+    for files in _kinds(listed):
+        whole = len(files) // per * per
+        if whole < len(files):
+            faults.append(
+                f"{files[whole]}: {len(files) - whole} of {per} frames are left of its folder; "
+                "leave them out, or give another --per"
+            )
+        found += [tuple(files[at : at + per]) for at in range(0, whole, per)]
+    return found
 
 
 def _twice(frames: Sequence[Path]) -> tuple[Path, Path] | None:

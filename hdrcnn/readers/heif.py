@@ -4,11 +4,32 @@ Its licence is BSD; the libraries in its wheels are LGPL and GPL, so it is not i
 """
 
 import io
+from pathlib import Path
+from types import ModuleType
 
 import numpy as np
+from PIL import Image
 
 from hdrcnn.readers import metadata
 from hdrcnn.readers.decoded import Decoded, NotReadError, SizeCheck, unmultiplied
+
+
+def _package() -> ModuleType:
+    """Raises NotReadError if it is missing."""
+    try:
+        import pillow_heif
+    except ImportError as error:
+        raise NotReadError("HEIC needs one package more; pip install pillow-heif") from error
+    return pillow_heif
+
+
+def exif_of(path: Path) -> Image.Exif:
+    """The Exif data of a file whose samples are not decoded; empty if there are none.
+
+    Raises NotReadError, or, for damaged files, anything at all.
+    """
+    file = _package().open_heif(path)
+    return metadata.parse_exif(file.info.get("exif") or b"")
 
 
 def read(data: bytes, check: SizeCheck) -> Decoded:
@@ -16,11 +37,7 @@ def read(data: bytes, check: SizeCheck) -> Decoded:
 
     Raises NotReadError, what `check` raises, or, for damaged files, anything at all.
     """
-    try:
-        import pillow_heif
-    except ImportError as error:
-        raise NotReadError("HEIC needs one package more; pip install pillow-heif") from error
-    file = pillow_heif.open_heif(io.BytesIO(data), convert_hdr_to_8bit=False)
+    file = _package().open_heif(io.BytesIO(data), convert_hdr_to_8bit=False)
     check(*file.size)
     mode = file.mode
     pixels = np.asarray(file)

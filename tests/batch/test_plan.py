@@ -261,6 +261,16 @@ def test_what_cannot_be_found_is_said_and_the_rest_done(photos, tmp_path):
         plan([root / "gone", root / "lost"], tmp_path / "out")
 
 
+def test_a_folder_of_results_alone_is_not_said_to_hold_no_pictures(photos, tmp_path):
+    root = photos("a_0.png", "a_1.png")
+    with pytest.raises(ImageError, match="results") as raised:
+        plan([root], tmp_path, is_result=lambda path: True)
+    assert "no pictures" not in str(raised.value)
+    assert str(root) in str(raised.value)
+    with pytest.raises(ImageError, match="no pictures"):
+        plan([photos("b/notes.txt") / "b"], tmp_path, is_result=lambda path: True)
+
+
 def test_a_place_that_cannot_be_looked_at_is_said_and_the_rest_done(photos, tmp_path):
     root = photos("a/1.jpg")
     found = plan([root / "a", root / ("long" * 100)], tmp_path / "out")

@@ -9,6 +9,7 @@ from PIL import Image
 
 from hdrcnn.cli.main import main
 from hdrcnn.cli.parser import UsageError
+from hdrcnn.predict.runtime import DeviceError
 from hdrcnn.readers.hdr import read_exr
 from hdrcnn.readers.photograph import read_photograph
 from tests.predict.brackets import exposed, texture
@@ -134,6 +135,49 @@ def test_without_exposure_times_nothing_is_merged(folder, tmp_path, capfd):
     assert not list(out.glob("*.exr"))
 
 
+def test_exposures_that_no_bracket_has_are_one_line_and_the_fused_picture_needs_none(
+    tmp_path, capfd, recwarn
+):
+    for index, ev in enumerate(EVS):
+        exif = Image.Exif()
+        exif[0x0110] = "Model"
+        exif.get_ifd(0x8769)[0x9204] = 49.0 * ev
+        path = tmp_path / "in" / f"{index}.png"
+        path.parent.mkdir(exist_ok=True)
+        Image.fromarray(exposed(texture(40, 60), ev)).save(path, exif=exif)
+    assert fuse(tmp_path / "in", "--out_dir", tmp_path / "out", "--format", "exr") == 1
+    said = capfd.readouterr().err
+    assert "0.png" in said
+    assert "196 stops" in said
+    assert "report it" not in said
+    assert not [warning for warning in recwarn.list if warning.category is RuntimeWarning]
+    assert fuse(tmp_path / "in", "--out_dir", tmp_path / "out") == 0
+
+
+@pytest.mark.parametrize("curve", ["estimated", "srgb"])
+def test_exposures_that_contradict_the_frames_are_told_with_what_to_check(curve, tmp_path, capfd):
+    for index, ev in enumerate(EVS):
+        save(tmp_path / "in" / f"{index}.png", exposed(texture(), ev, index), -ev)
+    arguments = ("--format", "exr", "--camera_curve", curve)
+    assert fuse(tmp_path / "in", "--out_dir", tmp_path / "out", *arguments) == 0
+    (line,) = [line for line in capfd.readouterr().err.splitlines() if "badly" in line]
+    assert "0.png" in line
+    assert "-0.9" in line or "-1.0" in line
+    assert "Exif" in line
+    assert ("--camera_curve" in line) == (curve != "estimated")
+
+
+def test_frames_without_a_sample_in_common_are_told_in_words(tmp_path, capfd):
+    for index, code in enumerate((3, 90, 255)):
+        codes = np.full((40, 60, 3), code, np.uint8)
+        save(tmp_path / "in" / f"{index}.png", codes, EVS[index])
+    arguments = ("--merge", "--align", "off", "--deghost", "off")
+    assert fuse(tmp_path / "in", "--out_dir", tmp_path / "out", *arguments) == 0
+    said = capfd.readouterr().err
+    assert "not checked" in said
+    assert "inf" not in said.replace(str(tmp_path), "")
+
+
 def test_a_report_and_shards(folder, tmp_path):
     assert fuse(folder, "--out_dir", tmp_path / "r", "--report", "--align", "off") == 0
     assert (tmp_path / "r" / "report.html").stat().st_size > 1000
@@ -145,11 +189,23 @@ def test_a_report_and_shards(folder, tmp_path):
     "arguments",
     [[], ["x", "--per", "1"], ["x", "--method", "best"], ["x", "--resolution", "native"],
      ["x", "--reference", "0"], ["x", "--mask"],
-     ["x", "--format", "exr,hdr", "--method", "mertens"]],
+     ["x", "--format", "exr,hdr", "--method", "mertens"], ["x", "--nits", "100"],
+     ["x", "--precision", "float32"], ["x", "--tile_pixels", "0"]],
 )  # fmt: skip
 def test_arguments_that_cannot_be(arguments):
     with pytest.raises(UsageError):
         fuse(*arguments)
+
+
+@pytest.mark.parametrize("out", ["new", "done"])
+def test_the_fusion_network_is_computed_where_it_is_asked_for(out, folder, tmp_path, monkeypatch):
+    pytest.importorskip("onnxruntime")
+    monkeypatch.setenv("HDRCNN_BACKEND", "onnx")
+    if out == "done":
+        assert fuse(folder, "--out_dir", tmp_path / out, "--device", "cpu") == 0
+    with pytest.raises(DeviceError, match="gpu"):
+        fuse(folder, "--out_dir", tmp_path / out, "--device", "gpu")
+    assert fuse(folder, "--out_dir", tmp_path / out, "--device=gpu", "--method=mertens") == 0
 
 
 def test_without_opencv_one_line_says_what_to_install(folder, tmp_path, monkeypatch):

@@ -25,6 +25,7 @@ from hdrcnn.files import WeightsError
 from hdrcnn.models.metadata import ExposureGan, ExposureStack
 from hdrcnn.predict.exposure_stack import FILES, METHODS, STOPS
 from hdrcnn.predict.radiance import merge
+from hdrcnn.readers.brackets import camera_of
 from hdrcnn.readers.hdr import read_exr
 from hdrcnn.readers.photograph import read_photograph
 from hdrcnn.writers.exr import write_exr
@@ -258,11 +259,30 @@ def test_a_file_that_is_no_photograph_is_one_line_and_the_others_are_done(folder
      (["x", "--stops", "0,1,2,3,4,5,6,7,8,9"], "stops"), (["x", "--bits", "12"], "bits"),
      (["x", "--method", "best"], "method"), (["x", "--method=gan", "--stops=0,1"], "stops"),
      (["x", "--method=formula", "--resolution=native"], "resolution"),
+     (["x", "--method=formula", "--precision=float32"], "precision"),
+     (["x", "--method=formula", "--tile_pixels=0"], "tile_pixels"),
+     (["x", "--method=formula", "--panorama"], "panorama"), (["x", "--nits=100"], "nits"),
+     (["x", "--nits=100", "--format=ultrahdr"], "nits"),
      (["x", "--primaries"], "format"), (["x", "--exr_float"], "exr"), (["x", "--mask"], "mask")],
 )  # fmt: skip
 def test_arguments_that_cannot_be(arguments, word):
     with pytest.raises(UsageError, match=word):
         stack(*arguments)
+
+
+def test_exposure_times_that_exif_cannot_hold_are_left_to_the_compensation(tmp_path, capfd):
+    out, exif = tmp_path / "out", Image.Exif()
+    exif[0x0110] = "Model"
+    exif.get_ifd(0x8769)[0x829A] = 1 / 8000
+    path = tmp_path / "p.png"
+    Image.fromarray(exposed(texture(40, 60), 1.0)).save(path, exif=exif)
+    assert stack(path, "--out_dir", out, "--method", "formula", "--stops=-20,-19,0") == 0
+    told = [camera_of(out / f"p_{index}.png") for index in range(3)]
+    assert [each["ExposureBiasValue"] for each in told] == [-20, -19, 0]
+    for each, stops in zip(told, (-20, -19, 0), strict=True):
+        seconds = 2.0**stops / 8000
+        assert each.get("ExposureTime", seconds) == pytest.approx(seconds, rel=1e-3)
+    assert ["ExposureTime" in each for each in told] == [False, True, True]
 
 
 def test_missing_weights_are_one_line(folder, tmp_path, monkeypatch):

@@ -4,7 +4,15 @@ import numpy as np
 import pytest
 
 from hdrcnn.files import ImageError
-from hdrcnn.predict.alignment import Alignment, align, corners, inside, plausible, warped
+from hdrcnn.predict.alignment import (
+    Alignment,
+    _translation,
+    align,
+    corners,
+    inside,
+    plausible,
+    warped,
+)
 from tests.predict.brackets import exposed, seen, texture
 
 
@@ -90,6 +98,47 @@ def test_a_black_frame_is_taken_as_it_is_with_a_word():
     found = align(frames, 0)[1]
     assert found.kind == "none"
     assert "frame 2" in found.note
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_a_gradient_of_a_tripod_is_not_shifted_by_what_its_noise_lets_bitmaps_find(seed):
+    slope = np.linspace(0.02, 0.3, 400, dtype=np.float32)[:, None, None]
+    light = np.broadcast_to(slope * np.array([0.7, 0.85, 1.0], np.float32), (400, 600, 3))
+    rng = np.random.default_rng(seed)
+    noise = rng.normal(size=(3, *light.shape)) * 2.5
+    frames = [
+        np.clip(exposed(light, ev, seed=i) + more, 0, 255).astype(np.uint8)
+        for i, (ev, more) in enumerate(zip((-1.5, 0, 1.5), noise, strict=True))
+    ]
+    assert not any(alignment.resamples for alignment in align(frames, 1))
+
+
+def test_plain_surfaces_are_not_accused_of_being_other_scenes():
+    wall = np.full((200, 300, 3), 0.1, np.float32)
+    frames = [exposed(wall, ev, seed=i) for i, ev in enumerate((-1, 0, 1))]
+    found = align(frames, 1)
+    assert [alignment.resamples for alignment in found] == [False] * 3
+    assert "frame 1" in found[0].note
+    with pytest.raises(ImageError, match="same scene"):
+        align([frames[0], exposed(texture(200, 300), 0)], 0)
+
+
+@pytest.mark.parametrize(
+    "shape", [(1, 1), (1, 2), (2, 1), (2, 2), (1, 9), (9, 1), (3, 100), (31, 1000), (63, 1000)]
+)
+def test_no_picture_is_too_small_or_too_narrow_for_bitmaps(shape):
+    rng = np.random.default_rng(0)
+    frame = rng.integers(0, 256, shape, np.uint8)
+    shift = _translation(frame, 255 - frame[:, ::-1])
+    assert np.abs(shift[:2, 2]).max() < max(1, min(shape) / 4)
+    np.testing.assert_array_equal(shift[:2, :2], np.eye(2))
+
+
+@pytest.mark.parametrize("shape", [(40, 600), (33, 1000)])
+def test_a_narrow_picture_is_aligned_by_bitmaps(shape):
+    frame = exposed(texture(shape[0], shape[1] + 5), 0)[..., 1]
+    shift = _translation(frame[:, 5:], frame[:, :-5])
+    np.testing.assert_array_equal(shift[:2, 2], [5, 0])
 
 
 @pytest.mark.parametrize(

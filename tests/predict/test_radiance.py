@@ -90,6 +90,16 @@ def test_srgb_is_known_and_wrong_exposures_are_doubtful():
     assert wrong.doubtful or abs(wrong.ratio - 1.0) > 0.1
 
 
+def test_a_named_curve_is_kept_and_judged():
+    frames = frames_of(scene(size=(200, 160)), lambda x: camera_curve(x, 0.75, 0.4))
+    found = estimate_response(frames, EXPOSURES)
+    named = estimate_response(frames, EXPOSURES, "srgb")
+    assert named.curve == "srgb"
+    assert named.spread > 2.0 * found.spread
+    black = [np.zeros((20, 20, 3), np.uint8), np.full((20, 20, 3), 255, np.uint8)]
+    assert estimate_response(black, [1.0, 4.0], "square").curve == "square"
+
+
 def test_frames_that_share_no_sample_tell_no_curve():
     frames = [np.zeros((20, 20, 3), np.uint8), np.full((20, 20, 3), 255, np.uint8)]
     assert estimate_response(frames, [1.0, 4.0]).doubtful

@@ -1,12 +1,14 @@
 """Which files make a bracket."""
 
+import os
+import threading
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from hdrcnn.readers.brackets import brackets, camera_of, exposure_of
+from hdrcnn.readers.brackets import bias_of, brackets, camera_of, exposed, exposure_of
 
 BIASES = (0.0, -2.0, 2.0)
 
@@ -126,6 +128,19 @@ def test_two_cameras_in_turn_in_one_folder_are_kept_apart(tmp_path):
     assert not faults
 
 
+def test_pictures_stored_twice_are_a_bracket_of_each_kind(tmp_path):
+    files = series(tmp_path, 1, "2024:05:01 10:00:00") + series(tmp_path, 4, "2024:05:01 10:00:01")
+    for path in files[:3]:
+        with Image.open(path) as image:
+            image.save(path.with_suffix(".PNG"), exif=image.getexif())
+    twins = [path.with_suffix(".PNG") for path in files[:3]]
+    faults: list[str] = []
+    found = brackets([*files, *twins], None, faults)
+    assert sorted(names(found)) == sorted(names([files[:3], files[3:], twins]))
+    assert sorted(names(brackets([*files, *twins], 3, faults))) == sorted(names(found))
+    assert not faults
+
+
 def test_more_frames_than_can_be_fused_are_one_fault_not_a_bracket_and_a_rest(tmp_path):
     files = [frame(tmp_path / f"{i}.jpg", i / 2 - 2, 0.01 * 2 ** (i / 2)) for i in range(10)]
     faults: list[str] = []
@@ -162,3 +177,67 @@ def test_a_copy_that_stands_alone_is_named_as_a_copy(copied, tmp_path):
     assert len(faults) == 1
     assert "the same frame" in faults[0]
     assert copy.name in faults[0]
+
+
+def test_heic_is_grouped_by_its_exif_data_whatever_its_name(tmp_path):
+    pillow_heif = pytest.importorskip("pillow_heif")
+    files = series(tmp_path, 1, "2024:05:01 10:00:00")
+    converted = []
+    for path, ending in zip(files, (".heic", ".HEIC", ".jpg"), strict=True):
+        with Image.open(path) as image:
+            exif = image.getexif().tobytes()
+            picture = image.resize((64, 64))
+        converted.append(tmp_path / "heif" / path.with_suffix(ending).name)
+        converted[-1].parent.mkdir(exist_ok=True)
+        with converted[-1].open("wb") as file:
+            pillow_heif.from_pillow(picture).save(file, exif=exif)
+        assert camera_of(converted[-1]) == camera_of(path)
+    faults: list[str] = []
+    assert names(brackets(converted, None, faults)) == [[path.name for path in converted]]
+    assert not faults
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes on this system")
+@pytest.mark.parametrize("name", ["i9.jpg", "i9.dng"])
+def test_a_pipe_is_named_and_never_waited_for(name, tmp_path):
+    files = series(tmp_path, 1, "2024:05:01 10:00:00")
+    pipe = tmp_path / name
+    os.mkfifo(pipe)
+    # Whoever opens it for reading waits until somebody writes.
+    writer = threading.Timer(5.0, pipe.write_bytes, [b"opened"])
+    writer.start()
+    faults: list[str] = []
+    found = brackets([*files, pipe], None, faults)
+    opened = not writer.is_alive()
+    writer.cancel()
+    assert not opened
+    assert [len(group) for group in found] == [3]
+    assert len(faults) == 1
+    assert f"{name}: not a file" in faults[0]
+
+
+def test_damaged_raw_files_do_not_speak_for_themselves(tmp_path, recwarn):
+    path = tmp_path / "1.dng"
+    path.write_bytes(b"II*\0" + bytes(1000))
+    assert camera_of(path) == {}
+    assert not recwarn.list
+
+
+@pytest.mark.parametrize(
+    ("camera", "exposure"),
+    [
+        ({"ExposureTime": 1e308, "ISO": 65535}, None),
+        ({"ExposureTime": 1e-300, "FNumber": 1e200}, None),
+        ({"ExposureTime": 0.5, "FNumber": 1e-200}, None),
+        ({"ExposureTime": 0.5, "ISO": 200, "FNumber": 2.0}, 0.25),
+    ],
+)
+def test_an_exposure_that_no_number_holds_is_none(camera, exposure):
+    assert exposure_of(camera) == exposure
+    assert exposed(camera).known == (exposure is not None)
+
+
+@pytest.mark.parametrize(("bias", "known"), [(-99.99, -99.99), (100.0, None), (2.0e6, None)])
+def test_exposure_compensation_beyond_what_exif_allows_is_none(bias, known):
+    assert bias_of({"ExposureBiasValue": bias}) == known
+    assert exposed({"ExposureBiasValue": bias}).bias == known
