@@ -90,6 +90,14 @@ def test_a_shift_by_whole_pixels_moves_the_light():
     assert shaken(LIGHT, IDENTITY) is LIGHT
 
 
+def test_nothing_is_darker_beside_a_lamp_than_around_it():
+    light = np.full((40, 60, 3), 0.5, np.float32)
+    light[18:22, 28:33] = 3000.0
+    moved = shaken(light, (1.0, 0.01, 0.3 / 40, -0.01, 1.0, 0.4 / 40, 0.0, 0.0, 1.0))
+    assert moved.min() == pytest.approx(0.5)
+    assert moved.max() == pytest.approx(3000.0)
+
+
 def test_a_quarter_turn_by_hand():
     square = LIGHT[:, :40]
     turned = shaken(square, (0.0, -1.0, 0.0, 1.0, 0.0, 0.0, 0.0, 0.0, 1.0))

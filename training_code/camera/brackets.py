@@ -16,7 +16,7 @@ import dataclasses
 from typing import NamedTuple
 
 import numpy as np
-from scipy.ndimage import gaussian_filter, map_coordinates
+from scipy.ndimage import gaussian_filter, map_coordinates, maximum_filter, minimum_filter
 
 from training_code.camera.camera import PhotonCamera, PhotonShot, TooBlackError
 from training_code.camera.development import CURVES, develop
@@ -185,8 +185,8 @@ def metered(light: np.ndarray) -> np.float32:
 
 
 def shaken(light: np.ndarray, homography: tuple[float, ...]) -> np.ndarray:
-    """Light [H, W, C] as a frame with this homography sees it, cubic B-splines; the same size,
-    mirrored beyond the borders, held at 0 from below.
+    """Light [H, W, C] as a frame with this homography sees it, cubic B-splines within the least and
+    the most of the pixels around; the same size, mirrored beyond the borders.
     """
     if homography == IDENTITY:
         return light
@@ -197,11 +197,18 @@ def shaken(light: np.ndarray, homography: tuple[float, ...]) -> np.ndarray:
     h = np.array(homography).reshape(3, 3)
     u, v, w = (h[i, 0] * x + h[i, 1] * y + h[i, 2] for i in range(3))
     places = [v / w * shorter + (rows - 1) / 2, u / w * shorter + (columns - 1) / 2]
-    channels = [
-        map_coordinates(light[..., c], places, order=3, mode="mirror")
-        for c in range(light.shape[-1])
-    ]
-    return np.maximum(np.stack(channels, axis=-1), 0.0).astype(np.float32)
+
+    def seen(plane: np.ndarray) -> np.ndarray:
+        smooth = map_coordinates(plane, places, order=3, mode="mirror")
+        # Beside a lamp, thousands of times brighter, splines swing below everything that is there.
+        least, most = (
+            map_coordinates(around(plane, 3, mode="mirror"), places, order=0, mode="mirror")
+            for around in (minimum_filter, maximum_filter)
+        )
+        return np.clip(smooth, least, most)
+
+    channels = [seen(light[..., c]) for c in range(light.shape[-1])]
+    return np.stack(channels, axis=-1).astype(np.float32)
 
 
 def moved_in(light: np.ndarray, other: np.ndarray, mover: Mover, frame: int) -> np.ndarray:
