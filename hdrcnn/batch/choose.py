@@ -31,6 +31,7 @@ from hdrcnn.weights import (
 if TYPE_CHECKING:
     from hdrcnn.colour.transfer import CameraCurve
     from hdrcnn.predict.camera_curve import CurveEstimator
+    from hdrcnn.predict.fusion import Method
     from hdrcnn.predict.single_image import Predictor
     from hdrcnn.tiles.tiling import Tiling
 
@@ -86,6 +87,16 @@ def load_stack(
         )
 
 
+def load_fusion(method: str, device: str = "auto") -> "Method":
+    """What weighs the frames of brackets, one of `predict.fusion.METHODS`. Raises WeightsError,
+    DeviceError.
+    """
+    from hdrcnn.predict.fusion import chosen_method
+
+    with quietly():
+        return chosen_method(method, device)
+
+
 class Networks:
     """The networks of a run. Weights that nobody named come with `transfer.DEFAULT_CURVE`."""
 
@@ -96,13 +107,15 @@ class Networks:
         film: bool = False,
         estimator: Callable[[], "CurveEstimator"] = load_estimator,
         stack: Callable[[str], "Tiling"] = load_stack,
+        fusion: Callable[[str], "Method"] = load_fusion,
     ) -> None:
-        """load, estimator, stack: called when one is needed. params: the weights of all pictures,
-        or None: chosen. Raises WeightsError if the file is missing.
+        """load, estimator, stack, fusion: called when one is needed. params: the weights of all
+        pictures, or None: chosen. Raises WeightsError if the file is missing.
         """
         self._load = functools.cache(load)
         self._estimator = functools.cache(estimator)
         self._stack = functools.cache(stack)
+        self._fusion = functools.cache(fusion)
         self._named, self._params = params is not None, params
         if params is None and film and VIDEO.is_file():
             self._params = VIDEO
@@ -140,7 +153,10 @@ class Networks:
         def stack(method: str) -> "Tiling":
             return load_stack(method, device, precision, tile_pixels)
 
-        return cls(load, params, film, estimator, stack)
+        def fusion(method: str) -> "Method":
+            return load_fusion(method, device)
+
+        return cls(load, params, film, estimator, stack, fusion)
 
     def choose(self, lossy: bool) -> Path:
         """The weights file for a picture."""
@@ -183,3 +199,7 @@ class Networks:
     def stack(self, method: str) -> "Tiling":
         """That of a method of `predict.exposure_stack`. Raises WeightsError, DeviceError."""
         return self._stack(method)
+
+    def fusion(self, method: str) -> "Method":
+        """What weighs the frames of brackets. Raises WeightsError, DeviceError."""
+        return self._fusion(method)

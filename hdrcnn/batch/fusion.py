@@ -19,10 +19,9 @@ from hdrcnn.batch.result import curve_record
 from hdrcnn.colour.clipping_level import UNCLIPPED
 from hdrcnn.colour.primaries import REC709, linear_to_rec709, luminance_weights
 from hdrcnn.colour.transfer import srgb_decode, srgb_encode
-from hdrcnn.console import quietly
 from hdrcnn.files import ImageError
 from hdrcnn.predict.bracket import Bracket, Choices, prepared
-from hdrcnn.predict.fusion import Method, chosen_method, fuse
+from hdrcnn.predict.fusion import Method, fuse
 from hdrcnn.predict.radiance import (
     clipped_everywhere,
     estimate_response,
@@ -121,8 +120,7 @@ class Fusion(Conversion):
 
     def _method(self) -> Method:
         """Raises WeightsError."""
-        with quietly():
-            return chosen_method(self.settings.method)
+        return self.networks.fusion(self.settings.method)
 
     def _weights(self, method: Method) -> str:
         """Digests of all weights that the result depends on. Raises WeightsError."""

@@ -91,6 +91,7 @@ def prepare(device: str) -> bool:
     """
     if chosen() != "onnx":
         return runtime.prepare(device)
+    runtime.check_device(device)
     if device not in ("auto", "cpu"):
         raise runtime.DeviceError(f"--device={device}: the backend onnx computes on the CPU alone")
     return False
@@ -114,6 +115,7 @@ def network(
     if backend == "onnx":
         from hdrcnn.tiles import onnx_graph
 
+        runtime.chosen(precision, backend)
         if precision == "bfloat16":
             raise BackendError(
                 "--precision=bfloat16: the backend onnx computes in float32 or int8; give either"

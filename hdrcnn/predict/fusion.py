@@ -125,29 +125,33 @@ NETWORKS = {name: FOLDER / f"fusion_{name}.npz" for name in ("unsupervised", "su
 
 
 @functools.cache
-def _of_network(name: str) -> Method:
-    """Raises WeightsError."""
+def _of_network(name: str, device: str) -> Method:
+    """Raises WeightsError, DeviceError."""
     path = NETWORKS[name]
     arrays, record = weights_files.load(path)
     metadata = weights_files.checked(arrays, record, Fusion, str(path))
     if metadata.pair != (name == "supervised"):
         raise WeightsError(f"{path}: for the other kind of fusion network; give it its own name")
+    on_gpu = backend.prepare(device)
     if not metadata.pair:
-        network = backend.network(path, arrays, metadata)
+        network = backend.network(path, arrays, metadata, on_gpu=on_gpu)
         return Method(name, network_weights(network.whole), file=path)
-    maps = backend.network(path, arrays, metadata, output="weights")
+    maps = backend.network(path, arrays, metadata, on_gpu=on_gpu, output="weights")
     return Method(name, network_weights(maps.whole), file=path, pyramid=False, frames=2)
 
 
-def chosen_method(name: str) -> Method:
+def chosen_method(name: str, device: str = "auto") -> Method:
     """The method of that name. auto: the unsupervised network, or, where there is no file of its
-    weights, `CLASSICAL`. Raises WeightsError if weights are missing or do not fit.
+    weights, `CLASSICAL`. device: of its network, one of `runtime.DEVICES`. Raises WeightsError if
+    weights are missing or do not fit, DeviceError.
     """
     if name not in METHODS:
         raise ValueError(f"unknown method {name!r}; known: {', '.join(METHODS)}")
     if name == "auto":
-        return _of_network("unsupervised") if NETWORKS["unsupervised"].is_file() else CLASSICAL
-    return MERTENS if name == "mertens" else _of_network(name)
+        return (
+            _of_network("unsupervised", device) if NETWORKS["unsupervised"].is_file() else CLASSICAL
+        )
+    return MERTENS if name == "mertens" else _of_network(name, device)
 
 
 def fuse_by_opencv(frames: Sequence[np.ndarray]) -> np.ndarray:

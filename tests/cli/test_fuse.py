@@ -9,6 +9,7 @@ from PIL import Image
 
 from hdrcnn.cli.main import main
 from hdrcnn.cli.parser import UsageError
+from hdrcnn.predict.runtime import DeviceError
 from hdrcnn.readers.hdr import read_exr
 from hdrcnn.readers.photograph import read_photograph
 from tests.predict.brackets import exposed, texture
@@ -150,6 +151,15 @@ def test_a_report_and_shards(folder, tmp_path):
 def test_arguments_that_cannot_be(arguments):
     with pytest.raises(UsageError):
         fuse(*arguments)
+
+
+def test_the_network_that_weighs_frames_is_computed_where_it_is_asked_for(
+    folder, tmp_path, monkeypatch
+):
+    pytest.importorskip("onnxruntime")
+    monkeypatch.setenv("HDRCNN_BACKEND", "onnx")
+    with pytest.raises(DeviceError, match="gpu"):
+        fuse(folder, "--out_dir", tmp_path / "out", "--device", "gpu")
 
 
 def test_without_opencv_one_line_says_what_to_install(folder, tmp_path, monkeypatch):

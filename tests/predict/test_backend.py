@@ -4,8 +4,10 @@ import shutil
 
 import pytest
 
+import hdrcnn
 from hdrcnn.predict import backend
 from hdrcnn.predict.film import CURVES
+from hdrcnn.predict.runtime import DeviceError
 
 pytest.importorskip("onnxruntime")
 NAMES = (backend.VARIABLE, "KERAS_BACKEND")
@@ -49,3 +51,11 @@ def test_what_the_user_named_stays(name, monkeypatch):
     monkeypatch.setenv(name, "tensorflow")
     backend.prefer_onnx(CURVES)
     assert backend.chosen() == "tensorflow"
+
+
+def test_onnxruntime_refuses_what_no_backend_knows(monkeypatch):
+    monkeypatch.setenv(backend.VARIABLE, "onnx")
+    with pytest.raises(ValueError, match="precision 'half'"):
+        hdrcnn.load(precision="half")
+    with pytest.raises(DeviceError, match="unknown device 'tpu'"):
+        hdrcnn.load(device="tpu")
