@@ -189,6 +189,11 @@ class _Features:
 def _translation(reference: np.ndarray, frame: np.ndarray) -> np.ndarray:
     """By bitmaps: whole pixels of the compared images."""
     bits = max(3, int(np.log2(max(reference.shape) * FARTHEST)))
+    # OpenCV halves the images so often, and crashes if less than two pixels of a side are left, as
+    # it shifts them by one.
+    bits = min(bits, int(np.log2(min(reference.shape))))
+    if bits < 1:
+        return np.eye(3)
     x, y = opencv().createAlignMTB(bits).calculateShift(reference, frame)
     return np.array([[1.0, 0.0, -x], [0.0, 1.0, -y], [0.0, 0.0, 1.0]])
 

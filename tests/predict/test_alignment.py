@@ -108,3 +108,20 @@ def test_a_black_frame_is_taken_as_it_is_with_a_word():
 )
 def test_what_is_no_movement_of_a_hand(matrix, expected):
     assert plausible(matrix, 300, 420) is expected
+
+
+NARROW = """
+import numpy as np
+from hdrcnn.predict.alignment import _translation
+for shape in ((1, 1), (1, 1000), (3, 1000), (20, 1000), (40, 40), (63, 1000), (1000, 20)):
+    image = np.random.default_rng(1).integers(0, 256, np.add(shape, 2), dtype=np.uint8)
+    image = np.kron(image, np.ones((3, 3), np.uint8))  # Nothing finer than what is shifted.
+    top = left = int(min(shape) >= 20)  # Of less there is too little to find a shift by.
+    frame = image[top : top + shape[0], left : left + shape[1]]
+    print(np.array_equal(_translation(image[: shape[0], : shape[1]], frame)[:2, 2], [-left, -top]))
+"""
+
+
+def test_frames_narrower_than_the_farthest_shift_do_not_crash_opencv(run_python, tmp_path):
+    found = run_python("-c", NARROW, cwd=tmp_path).stdout.split()
+    assert found == 7 * ["True"]
