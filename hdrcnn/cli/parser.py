@@ -227,7 +227,10 @@ class Parser(argparse.ArgumentParser):
             sys.exit(0)
         flags, others = self._spelled(argv)
         if others and not self.paths:
-            raise UsageError(f"what is {others[0]!r}? Flags are given as --name=value; see --help")
+            hint = "flags are given as --name=value"
+            if self._flag("im_dir") is not None:
+                hint = f"name pictures by --im_dir={others[0]}"
+            raise UsageError(f"{others[0]!r} is no flag; {hint}, see --help")
         arguments = self.parse_args([*flags, "--", *others] if others else flags)
         arguments.given = frozenset(flag[2:].partition("=")[0] for flag in flags)
         return arguments

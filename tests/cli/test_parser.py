@@ -124,8 +124,12 @@ def test_paths_and_flags_in_any_order_and_which_were_given(parser):
 
 
 def test_a_command_without_paths_refuses_them():
-    with pytest.raises(UsageError, match="data"):
-        Parser("tool", None, paths=False).parse(["data"])
+    made = Parser("tool", None, paths=False)
+    with pytest.raises(UsageError, match="'data' is no flag"):
+        made.parse(["data"])
+    made.add_argument("--im_dir")
+    with pytest.raises(UsageError, match="--im_dir=data"):
+        made.parse(["data"])
 
 
 def test_flags_from_files_that_name_each_other(parser, tmp_path):
