@@ -113,15 +113,17 @@ def test_what_is_no_movement_of_a_hand(matrix, expected):
 NARROW = """
 import numpy as np
 from hdrcnn.predict.alignment import _translation
-for shape in ((1, 1), (1, 1000), (3, 1000), (20, 1000), (40, 40), (63, 1000), (1000, 20)):
+for shape in ((1, 1), (1, 1000), (3, 1000), (20, 1000), (63, 1000), (1000, 20), (40, 40)):
     image = np.random.default_rng(1).integers(0, 256, np.add(shape, 2), dtype=np.uint8)
     image = np.kron(image, np.ones((3, 3), np.uint8))  # Nothing finer than what is shifted.
-    top = left = int(min(shape) >= 20)  # Of less there is too little to find a shift by.
-    frame = image[top : top + shape[0], left : left + shape[1]]
-    print(np.array_equal(_translation(image[: shape[0], : shape[1]], frame)[:2, 2], [-left, -top]))
+    frame = image[1 : 1 + shape[0], 1 : 1 + shape[1]]
+    print(*_translation(image[: shape[0], : shape[1]], frame)[:2, 2].astype(int), *shape[::-1])
 """
 
 
 def test_frames_narrower_than_the_farthest_shift_do_not_crash_opencv(run_python, tmp_path):
-    found = run_python("-c", NARROW, cwd=tmp_path).stdout.split()
-    assert found == 7 * ["True"]
+    lines = run_python("-c", NARROW, cwd=tmp_path).stdout.splitlines()
+    found = np.array([line.split() for line in lines], int)
+    assert (np.abs(found[:, :2]) < found[:, 2:]).all()
+    assert found[-1].tolist() == [-1, -1, 40, 40]
+    assert len(found) == 7
