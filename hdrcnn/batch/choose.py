@@ -88,13 +88,13 @@ def load_stack(
 
 
 def load_fusion(method: str, device: str = "auto") -> "Method":
-    """One of `predict.fusion.METHODS`; Keras is loaded only here. Raises WeightsError,
+    """What weighs the frames of brackets, one of `predict.fusion.METHODS`. Raises WeightsError,
     DeviceError.
     """
-    from hdrcnn.predict import fusion
+    from hdrcnn.predict.fusion import chosen_method
 
     with quietly():
-        return fusion.chosen_method(method, device)
+        return chosen_method(method, device)
 
 
 class Networks:
@@ -109,8 +109,8 @@ class Networks:
         stack: Callable[[str], "Tiling"] = load_stack,
         fusion: Callable[[str], "Method"] = load_fusion,
     ) -> None:
-        """load, estimator, stack, fusion: called when one is needed. params: the weights of
-        all pictures, or None: chosen. Raises WeightsError if the file is missing.
+        """load, estimator, stack, fusion: called when one is needed. params: the weights of all
+        pictures, or None: chosen. Raises WeightsError if the file is missing.
         """
         self._load = functools.cache(load)
         self._estimator = functools.cache(estimator)
@@ -201,5 +201,5 @@ class Networks:
         return self._stack(method)
 
     def fusion(self, method: str) -> "Method":
-        """One of `predict.fusion.METHODS`. Raises WeightsError, DeviceError."""
+        """What weighs the frames of brackets. Raises WeightsError, DeviceError."""
         return self._fusion(method)

@@ -4,7 +4,7 @@ those that contradict each other or change nothing are reported before anything 
 
 import argparse
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from hdrcnn.batch.machines import Place, Shard
 from hdrcnn.cli.parser import FLAGFILE, Parser, UsageError, listed, nonempty, number
@@ -22,7 +22,7 @@ def input_and_output(parser: Parser) -> Group:
     if parser.paths:
         group.add_argument(
         "paths", metavar="PATH", nargs="*", type=nonempty,
-        help="picture, folder with its subfolders, or pattern in quotes",
+        help="picture, folder with subfolders, or pattern in quotes",
     )  # fmt: skip
     group.add_argument(
         "--im_dir", metavar="PATH", action="append", default=[], type=nonempty,
@@ -30,7 +30,7 @@ def input_and_output(parser: Parser) -> Group:
     )  # fmt: skip
     group.add_argument(
         "--out_dir", metavar="FOLDER", default="out", type=nonempty,
-        help="folder for the results, created if missing",
+        help="folder for the results",
     )  # fmt: skip
     parser.switch(group, "--overwrite", "recompute all, overwrite files of other programs too")
     group.add_argument(
@@ -157,11 +157,16 @@ def place(arguments: argparse.Namespace) -> Place | None:
     found = Place(**asked)
     if arguments.engine != "dask" and found.scheduler is None:
         raise UsageError("--workers and --worker_gigabytes need --engine=dask; give it too")
-    if found.scheduler is not None and "backend" in arguments.given:
-        raise UsageError(
-            "--backend changes nothing: workers of --scheduler have their own; set HDRCNN_BACKEND "
-            "where they are started, or leave it out"
-        )
+    if found.scheduler is not None:
+        refuse(
+            arguments, ["backend"], "workers of --scheduler have their own; set HDRCNN_BACKEND "
+            "where they are started, or leave it out",
+        )  # fmt: skip
+        if "engine" in arguments.given and arguments.engine != "dask":
+            raise UsageError(
+                f"--engine={arguments.engine} changes nothing: --scheduler has workers of its own; "
+                "leave one of them out"
+            )
     return found
 
 
@@ -173,6 +178,17 @@ def shard(arguments: argparse.Namespace) -> Shard | None:
     if asked.of > 1 and getattr(arguments, "report", False):
         raise UsageError("--shard with --report: it needs all pictures; leave one of them out")
     return asked
+
+
+HARDWARE = ("backend", "device", "precision", "tile_pixels")
+"""Flags of `hardware`."""
+
+
+def refuse(arguments: argparse.Namespace, names: Iterable[str], why: str) -> None:
+    """Raises UsageError for a flag of those names that was given. why: it changes nothing."""
+    for name in names:
+        if name in arguments.given:
+            raise UsageError(f"--{name} changes nothing: {why}")
 
 
 def check_used(arguments: argparse.Namespace, writers: Mapping[str, Writer] = WRITERS) -> None:

@@ -19,6 +19,7 @@ from pathlib import Path
 
 from hdrcnn.cli.parser import Parser, UsageError, nonempty
 from hdrcnn.console import held, say
+from hdrcnn.files import real
 
 
 def add_arguments(parser: Parser) -> None:
@@ -44,6 +45,29 @@ def add_arguments(parser: Parser) -> None:
     parser.switch(group, "--overwrite", "replace files that are there")
 
 
+def _outputs(arguments: argparse.Namespace) -> list[tuple[Path, Path]]:
+    """Weights files, and the files that they become. Raises UsageError if one would take the place
+    of weights, of another, or of what is there.
+    """
+    from hdrcnn.tiles.onnx_graph import name_of
+
+    sources = [Path(text) for text in arguments.paths]
+    weights, taken = {real(path) for path in sources}, dict[Path, Path]()
+    found = []
+    for path in sources:
+        folder = path.parent if arguments.out_dir is None else Path(arguments.out_dir)
+        out = folder / name_of(path.stem, arguments.precision)
+        if real(out) in weights:
+            raise UsageError(f"{out}: a weights file; give another --out_dir")
+        other = taken.setdefault(real(out), path)
+        if other != path:
+            raise UsageError(f"{out}: would be that of {other} and of {path}; export one by one")
+        if out.exists() and not arguments.overwrite:
+            raise UsageError(f"{out}: is there; give --overwrite to replace it, or another folder")
+        found.append((path, out))
+    return list(dict.fromkeys(found))
+
+
 def main(arguments: argparse.Namespace) -> int:
     """Writes a file for each weights file; a line for each. Returns the exit status.
 
@@ -55,15 +79,10 @@ def main(arguments: argparse.Namespace) -> int:
     if quantised != bool(arguments.calibration):
         raise UsageError("--precision=int8 and --calibration need each other; give both or neither")
     with held():
+        outputs = _outputs(arguments)
         from hdrcnn.export import int8, onnx
-        from hdrcnn.tiles.onnx_graph import name_of
-    for text in arguments.paths:
-        path = Path(text)
-        folder = path.parent if arguments.out_dir is None else Path(arguments.out_dir)
-        out = folder / name_of(path.stem, arguments.precision)
-        if out.exists() and not arguments.overwrite:
-            raise UsageError(f"{out}: is there; give --overwrite to replace it, or another folder")
-        folder.mkdir(parents=True, exist_ok=True)
+    onnx.prepare()
+    for path, out in outputs:
         if quantised:
             int8.write(path, out, [Path(word) for word in arguments.calibration])
         else:

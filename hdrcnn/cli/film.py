@@ -134,10 +134,13 @@ def _check(arguments: argparse.Namespace) -> None:
         raise UsageError("--out is missing: a film, as holiday_hdr.mp4, or a folder for frames")
     formula = arguments.method.startswith("bt2446")
     for name, used in (
-        ("white", arguments.method in ("curves", "hdrcnn")),
+        # In frames that hold light 1.0 is diffuse white, whatever the method.
+        ("white", arguments.method in ("curves", "hdrcnn") or arguments.format == "exr"),
         ("peak", not formula),
         ("params", not formula),
         ("grade", arguments.method == "curves"),
+        ("backend", not formula),
+        ("device", not formula),
     ):
         if name in arguments.given and not used:
             raise UsageError(

@@ -23,7 +23,7 @@ from hdrcnn.console import held
 from hdrcnn.writers import ALL_WRITERS, WRITERS, chosen
 
 COMMON = (
-    "paths", "out_dir", "format", "per", "method", "align", "deghost", "reference", "merge",
+    "paths", "out_dir", "format", "per", "method", "merge", "report", "overwrite",
 )  # fmt: skip
 MOST = 9
 
@@ -79,9 +79,13 @@ def main(arguments: argparse.Namespace) -> int:
         arguments.format.append("exr")
     options = shared.options(arguments)
     shared.check_used(arguments, ALL_WRITERS)
-    for name in ("camera_curve", "resolution", "precision", "tile_pixels"):
-        if name in arguments.given and not set(arguments.format) & set(WRITERS):
-            raise UsageError(f"--{name} changes nothing: it is for --merge; give it too")
+    merges = bool(set(arguments.format) & set(WRITERS))
+    if not merges:
+        names = ("camera_curve", "resolution", "precision", "tile_pixels")
+        shared.refuse(arguments, names, "it is for --merge; give it too")
+        if arguments.method == "mertens":
+            why = "--method=mertens uses no network; give --merge too, or leave it out"
+            shared.refuse(arguments, ("backend", "device"), why)
     shows = {
         name for name in arguments.format if name not in WRITERS or "look" in WRITERS[name].flags
     }

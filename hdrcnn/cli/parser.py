@@ -7,11 +7,13 @@ as absl has them: no abbreviations, and a value may begin with a dash.
 
 import argparse
 import difflib
+import itertools
 import math
+import os
 import shutil
 import sys
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -87,8 +89,11 @@ def _lines(path: str) -> list[str]:
     """Of a file of flags, without comments. Raises UsageError."""
     try:
         text = Path(path).read_text(encoding="utf-8")
-    except (OSError, ValueError) as error:
-        raise UsageError(f"--{FLAGFILE}={path}: cannot be read: {error}") from error
+    except OSError as error:
+        reason = error.strerror or error
+        raise UsageError(f"--{FLAGFILE}={path}: cannot be read: {reason}") from error
+    except ValueError as error:
+        raise UsageError(f"--{FLAGFILE}={path}: not a text in UTF-8") from error
     lines = map(str.strip, text.splitlines())
     return [line for line in lines if line and not line.startswith(("#", "//"))]
 
@@ -114,7 +119,8 @@ class Parser(argparse.ArgumentParser):
     """Of one command."""
 
     common: Sequence[str] = ()
-    """The arguments that `--help` shows; all others are left to `--help-all`. Empty: all."""
+    """The arguments that `--help` shows; all others it names, and leaves them to `--help-all`.
+    Empty: all."""
 
     def __init__(self, prog: str, description: str | None, paths: bool = True) -> None:
         """prog: what a user types. description: its first line says all on one screen. paths: it
@@ -128,7 +134,7 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Raises UsageError."""
-        raise UsageError(f"{message.removeprefix('argument ')}; see --help")
+        raise UsageError(f"{message.removeprefix('argument ')}; see {HELP_ALL[0]}")
 
     def switch(self, group: argparse._ArgumentGroup, flag: str, text: str) -> None:
         """Adds a flag that is on or off: `--flag`, `--noflag`. text: its help."""
@@ -151,7 +157,13 @@ class Parser(argparse.ArgumentParser):
             formatter.start_section(None)
             formatter.add_arguments(by_name[dest] for dest in self.common)
             formatter.end_section()
-            formatter.add_text(f"{self.prog} --help-all shows all flags, in groups.")
+            rest = " ".join(
+                action.option_strings[0]
+                for action in self._actions
+                if action.option_strings and action.dest not in self.common
+            )
+            more = f"; not here: {rest}" if rest else "."
+            formatter.add_text(f"{self.prog} --help-all shows all flags, in groups{more}")
         return formatter.format_help()
 
     def _flag(self, name: str) -> argparse.Action | None:
@@ -171,15 +183,17 @@ class Parser(argparse.ArgumentParser):
             flag, positive = self._flag(name), self._flag(name.removeprefix("no"))
             if flag is None and positive is not None and positive.type is boolean:
                 if equals:
-                    raise UsageError(f"--{name} takes no value; see --help")
+                    raise UsageError(f"--{name} takes no value; see --help-all")
                 name, value = name.removeprefix("no"), "false"
             elif flag is None:
+                if os.path.lexists(word):
+                    raise UsageError(f"{word}: a flag by its name; for the file write ./{word}")
                 known = self._option_string_actions
                 raise unknown("flag", f"--{name}", known, "see --help-all")
             elif not equals and flag.type is boolean:
                 value = "true"
             elif not equals and not left:
-                raise UsageError(f"--{name} needs a value; see --help")
+                raise UsageError(f"--{name} needs a value; see --help-all")
             elif not equals:
                 value = left.popleft()
             if name != FLAGFILE:
@@ -189,17 +203,34 @@ class Parser(argparse.ArgumentParser):
                 left.extendleft(reversed(_lines(value)))
         return flags, others
 
+    def _help_asked(self, argv: Iterable[str]) -> Iterator[str]:
+        """The words that ask for help, whatever is wrong with others; none that is the value of a
+        flag.
+        """
+        words = iter(argv)
+        for word in itertools.takewhile(lambda word: word != "--", words):
+            if word in (*HELP, *HELP_ALL):
+                yield word
+            elif word.startswith("-") and "=" not in word:
+                flag = self._flag(word.removeprefix("-").removeprefix("-"))
+                if flag is not None and flag.type is not boolean:
+                    next(words, None)
+
     def parse(self, argv: Sequence[str]) -> argparse.Namespace:
         """The arguments, and in `given` the names of those that stand on the command line.
 
         Prints help and exits if it is asked for. Raises UsageError.
         """
-        if not {*HELP, *HELP_ALL}.isdisjoint(argv):
-            print(self.help(not set(HELP_ALL).isdisjoint(argv)), end="")
+        asked = set(self._help_asked(argv))
+        if asked:
+            print(self.help(not asked.isdisjoint(HELP_ALL)), end="")
             sys.exit(0)
         flags, others = self._spelled(argv)
         if others and not self.paths:
-            raise UsageError(f"what is {others[0]!r}? Flags are given as --name=value; see --help")
+            hint = "flags are given as --name=value"
+            if self._flag("im_dir") is not None:
+                hint = f"name pictures by --im_dir={others[0]}"
+            raise UsageError(f"{others[0]!r} is no flag; {hint}, see --help")
         arguments = self.parse_args([*flags, "--", *others] if others else flags)
         arguments.given = frozenset(flag[2:].partition("=")[0] for flag in flags)
         return arguments

@@ -76,7 +76,7 @@ class Journal:
             raise ImageError(f"{path}: a picture, its result or weights; give --log another name")
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            if path.is_char_device():  # A terminal, say: nothing to be read.
+            if path.is_char_device() or path.is_fifo():  # A terminal or pipe: nothing to be read.
                 return
             with path.open("ab+") as file:
                 if file.tell():

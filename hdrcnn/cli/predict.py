@@ -1,4 +1,4 @@
-"""Reconstruct the lost highlights of photographs and write OpenEXR and other HDR formats.
+"""Reconstruct the lost highlights of photographs, as OpenEXR and other HDR files.
 
 hdrcnn predict data --previews
 
@@ -19,13 +19,13 @@ from pathlib import Path
 
 from hdrcnn.cli import arguments as shared
 from hdrcnn.cli.main import parser_of, run
-from hdrcnn.cli.parser import Parser, UsageError, nonempty, number
+from hdrcnn.cli.parser import Parser, nonempty, number
 from hdrcnn.console import held
 from hdrcnn.writers import chosen
 
 COMMON = (
-    "paths", "out_dir", "format", "report", "previews", "params", "camera_curve", "gamma",
-    "max_stops", "sequence", "overwrite", "quiet",
+    "paths", "out_dir", "format", "report", "previews", "quality", "params", "gamma", "max_stops",
+    "overwrite",
 )  # fmt: skip
 LONGEST_SIDE = 1_000_000
 
@@ -36,7 +36,9 @@ def add_arguments(parser: Parser) -> None:
     shared.input_and_output(parser)
     _reconstruction(parser)
     formats = shared.formats(parser)
-    parser.switch(formats, "--primaries", "keep the primaries of the photograph, not Rec. 709")
+    parser.switch(
+        formats, "--primaries", "keep the primaries of the photograph in exr and hdr, not Rec. 709"
+    )
     parser.switch(formats, "--mask", "add channels mask.R, .G, .B: how much is predicted")
     look = parser.add_argument_group("Look at results")
     parser.switch(look, "--report", "also write report.html, to look at all results")
@@ -54,7 +56,7 @@ def _reconstruction(parser: Parser) -> None:
     group = parser.add_argument_group("Reconstruction")
     group.add_argument(
         "--params", metavar="FILE", type=nonempty, default="auto",
-        help="weights file; auto: by the kind of picture",
+        help="weights file; auto: by kind of picture",
     )  # fmt: skip
     group.add_argument(
         "--camera_curve", metavar="NAME", default="auto",
@@ -64,7 +66,7 @@ def _reconstruction(parser: Parser) -> None:
     )  # fmt: skip
     group.add_argument(
         "--gamma", metavar="NUMBER", type=number(float, 0.1, 10.0), default=1.0,
-        help="1.1 to 1.3 raises highlights that come out too low",
+        help="1.1 to 1.3 raises highlights if too low",
     )  # fmt: skip
     group.add_argument(
         "--scaling", metavar="NUMBER", type=number(float, 0.1, 10.0, "auto"), default="auto",
@@ -102,11 +104,10 @@ def _reconstruction(parser: Parser) -> None:
 
 def _check_network_used(arguments: argparse.Namespace) -> None:
     """Raises UsageError for flags of the network if there is none."""
-    for name in ("params", "quality", "resolution", "camera_curve", "gamma", "scaling"):
-        if name in arguments.given and arguments.gain_map == "only":
-            raise UsageError(
-                f"--{name} changes nothing: --gain_map=only uses no network; leave one of them out"
-            )
+    names = ("params", "quality", "resolution", "camera_curve", "gamma", "scaling")
+    if arguments.gain_map == "only":
+        why = "--gain_map=only uses no network; leave one of them out"
+        shared.refuse(arguments, (*names, *shared.HARDWARE), why)
 
 
 def main(arguments: argparse.Namespace) -> int:

@@ -20,7 +20,7 @@ from hdrcnn.console import held
 from hdrcnn.writers import chosen
 
 COMMON = (
-    "paths", "out_dir", "stops", "bits", "format", "method", "report", "overwrite",
+    "paths", "out_dir", "stops", "format", "method", "overwrite",
 )  # fmt: skip
 STOPS = "-4,-2,0,2,4"
 
@@ -70,7 +70,9 @@ def add_arguments(parser: Parser) -> None:
         group, "--panorama", "left and right side of every picture meet (default: as its XMP says)"
     )
     formats = shared.formats(parser, default="")
-    parser.switch(formats, "--primaries", "keep the primaries of the photograph, not Rec. 709")
+    parser.switch(
+        formats, "--primaries", "keep the primaries of the photograph in exr and hdr, not Rec. 709"
+    )
     look = parser.add_argument_group("Look at results")
     parser.switch(look, "--report", "also write report.html, to look at all results")
     shared.many_files(parser)
@@ -81,25 +83,19 @@ def _check_used(arguments: argparse.Namespace) -> None:
     """Raises UsageError if a flag was given that would change nothing."""
     shared.check_used(arguments)
     method = arguments.method
-    if method == "gan" and "stops" in arguments.given:
-        raise UsageError("--stops changes nothing: --method=gan has its own; leave one of them out")
-    for name in ("params", "resolution", "gain_map"):
-        if name in arguments.given and method != "reconstruct":
-            raise UsageError(
-                f"--{name} changes nothing: it is for --method=reconstruct; leave one of them out"
-            )
-    for name in ("precision", "tile_pixels"):
-        if name in arguments.given and method == "formula":
-            raise UsageError(
-                f"--{name} changes nothing: --method=formula has no network; leave one of them out"
-            )
-    if arguments.panorama and method == "formula" and not arguments.format:
-        raise UsageError(
-            "--panorama changes nothing: --method=formula has no network, and exposures do not "
-            "tell of it; name a --format, or leave it out"
-        )
-    if arguments.primaries and not arguments.format:
-        raise UsageError("--primaries changes nothing: it is for --format; name one")
+    if method == "gan":
+        shared.refuse(arguments, ["stops"], "--method=gan has its own; leave one of them out")
+    if method != "reconstruct":
+        names = ("params", "resolution", "gain_map")
+        shared.refuse(arguments, names, "it is for --method=reconstruct; leave one of them out")
+    if method == "formula":
+        # The curve may be estimated by a network, in float32 and at once.
+        estimates = arguments.camera_curve == "estimated"
+        unused = ("precision", "tile_pixels") if estimates else shared.HARDWARE
+        shared.refuse(arguments, unused, "--method=formula uses no network; leave one of them out")
+        if not arguments.format:
+            why = "the exposures of --method=formula are the same; name a --format that tells of it"
+            shared.refuse(arguments, ["panorama"], why)
 
 
 def main(arguments: argparse.Namespace) -> int:

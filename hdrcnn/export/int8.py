@@ -16,7 +16,7 @@ import numpy as np
 from hdrcnn import weights
 from hdrcnn.console import quietly
 from hdrcnn.export.onnx import ExportError, write as write_float
-from hdrcnn.files import finished_whole
+from hdrcnn.files import finished_whole, prepare_folder
 from hdrcnn.models.metadata import Hdrcnn
 from hdrcnn.readers.photograph import read_ldr
 from hdrcnn.tiles.geometry import pad_to_multiple
@@ -80,6 +80,7 @@ def write(path: Path, out: Path, calibration: Sequence[Path]) -> None:
     from onnxruntime.quantization import QuantFormat, QuantType, quantize_static
 
     weights.checked(*weights.load(path), Hdrcnn, str(path))
+    prepare_folder(out.parent)
     with tempfile.TemporaryDirectory() as folder:
         full = Path(folder) / "float32.onnx"
         write_float(path, full, half=False)

@@ -6,7 +6,9 @@ converted stage by stage and joined, so that their ends keep a name: with these
 float16, as in the weights files, and cast when the file is loaded; all arithmetic is float32.
 """
 
+import importlib.util
 import json
+import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,7 +18,7 @@ import numpy as np
 from hdrcnn import weights
 from hdrcnn._version import __version__
 from hdrcnn.console import quietly
-from hdrcnn.files import UserError, digest, finished_whole
+from hdrcnn.files import UserError, digest, finished_whole, prepare_folder
 from hdrcnn.models.metadata import Metadata
 from hdrcnn.tiles.onnx_graph import KEY, RESULT, as_stage
 
@@ -28,6 +30,24 @@ IR_VERSION = 8
 
 class ExportError(UserError):
     """A network that cannot be exported."""
+
+
+NEEDS = ("keras", "onnx", "tensorflow", "tf2onnx")
+"""What has to be installed."""
+
+
+def prepare() -> None:
+    """Before Keras is loaded: it is to compute by TensorFlow, whatever other commands are told.
+
+    Raises ExportError if a package is missing.
+    """
+    missing = [name for name in NEEDS if importlib.util.find_spec(name) is None]
+    if missing:
+        raise ExportError(
+            f"export needs {' and '.join(missing)} installed; "
+            'pip install "hdrcnn[export]", or pip install ".[export]" in the folder of the toolkit'
+        )
+    os.environ["KERAS_BACKEND"] = "tensorflow"
 
 
 def _converted(model: Any, inputs: Sequence[str], outputs: Sequence[str], prefix: str) -> Any:
@@ -211,7 +231,7 @@ def proto(model: Any, metadata: Metadata, sha256: str, half: bool = True) -> Any
     from hdrcnn.tiles.stages import window
 
     if keras.config.backend() != "tensorflow":
-        raise ExportError("tf2onnx converts graphs of TensorFlow; give --backend=tensorflow")
+        raise ExportError("tf2onnx converts graphs of TensorFlow; set KERAS_BACKEND=tensorflow")
     model = _plain_input(model)
     inner = [model.get_layer(name).output for name in metadata.inner]
     staged, rest = (metadata.inner[0], inner[0]) if inner else (RESULT, None)
@@ -252,6 +272,7 @@ def write(path: Path, out: Path, half: bool = True) -> None:
     from hdrcnn.predict.runtime import building_in
 
     arrays, metadata = weights.load(path)
+    prepare_folder(out.parent)
     with quietly(), building_in("float32"):
         model = metadata.build()
         weights.assign(model, arrays, str(path))

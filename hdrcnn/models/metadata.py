@@ -236,6 +236,8 @@ def read(record: dict[str, Any]) -> Metadata:
     """What `as_record` made, or older files have, which name no domains. Raises ValueError naming
     what is missing, unknown or of another type.
     """
+    if not isinstance(record, dict):
+        raise ValueError(f"a {type(record).__name__}, no record")
     fields = dict(record)
     name = fields.pop("model", Hdrcnn.model)
     if not isinstance(name, str) or name not in MODELS:

@@ -8,6 +8,7 @@ onnx                onnxruntime computes the file of the same name with the endi
 import contextlib
 import importlib.util
 import os
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -15,7 +16,7 @@ import numpy as np
 
 from hdrcnn import weights
 from hdrcnn.files import UserError, digest
-from hdrcnn.models.metadata import Metadata
+from hdrcnn.models.metadata import Hdrcnn, Metadata
 from hdrcnn.predict import runtime
 from hdrcnn.predict.runtime import BACKENDS
 from hdrcnn.tiles.stages import Network
@@ -23,7 +24,11 @@ from hdrcnn.weights import published
 
 VARIABLE = "HDRCNN_BACKEND"
 """Of the environment: what `auto` takes; without it what Keras is told by KERAS_BACKEND."""
-NEEDS = {"tensorflow": ("keras", "tensorflow"), "jax": ("keras", "jax"), "onnx": ("onnxruntime",)}
+NEEDS = {
+    "tensorflow": ("keras", "tensorflow"),
+    "jax": ("keras", "jax"),
+    "onnx": ("onnxruntime", "onnx"),
+}
 """What has to be installed."""
 
 
@@ -91,6 +96,7 @@ def prepare(device: str) -> bool:
     """
     if chosen() != "onnx":
         return runtime.prepare(device)
+    runtime.check_device(device)
     if device not in ("auto", "cpu"):
         raise runtime.DeviceError(f"--device={device}: the backend onnx computes on the CPU alone")
     return False
@@ -114,11 +120,16 @@ def network(
     if backend == "onnx":
         from hdrcnn.tiles import onnx_graph
 
+        runtime.chosen(precision, backend)
         if precision == "bfloat16":
             raise BackendError(
                 "--precision=bfloat16: the backend onnx computes in float32 or int8; give either"
             )
         precise = "int8" if precision == "int8" else "float32"
+        if precise == "int8" and not isinstance(metadata, Hdrcnn):
+            raise BackendError(
+                f"--precision=int8: the network {metadata.model} has none; give float32"
+            )
         return onnx_graph.network(exported(path, precise), output)
     if precision == "int8":
         raise BackendError(f"--precision=int8: the backend {backend} has none; --backend=onnx has")
@@ -146,11 +157,16 @@ def exported(path: Path, precision: str) -> Path:
     from hdrcnn.tiles.onnx_graph import facts, name_of
 
     file = path.with_name(name_of(path.stem, precision))
-    remedy = f"write it with TensorFlow installed: hdrcnn export {path}" + (
-        " --precision int8" if precision == "int8" else ""
+    remedy = f"write it with TensorFlow installed: hdrcnn export {shlex.quote(str(path))}" + (
+        " --precision int8 --calibration FOLDER_OF_PICTURES" if precision == "int8" else ""
     )
     if not file.is_file():
         raise weights.WeightsError(f"{file}: no such file, which the backend onnx needs; {remedy}")
-    if facts(file).get("sha256") != digest(path):
-        raise weights.WeightsError(f"{file}: was not written from {path}; {remedy}")
+    told = facts(file)
+    if not told:
+        raise weights.WeightsError(
+            f"{file}: damaged, or not as hdrcnn export wrote it; {remedy} --overwrite"
+        )
+    if told["sha256"] != digest(path):
+        raise weights.WeightsError(f"{file}: was not written from {path}; {remedy} --overwrite")
     return file

@@ -132,11 +132,11 @@ def _of_network(name: str, device: str) -> Method:
     metadata = weights_files.checked(arrays, record, Fusion, str(path))
     if metadata.pair != (name == "supervised"):
         raise WeightsError(f"{path}: for the other kind of fusion network; give it its own name")
-    backend.prepare(device)
+    on_gpu = backend.prepare(device)
     if not metadata.pair:
-        network = backend.network(path, arrays, metadata)
+        network = backend.network(path, arrays, metadata, on_gpu=on_gpu)
         return Method(name, network_weights(network.whole), file=path)
-    maps = backend.network(path, arrays, metadata, output="weights")
+    maps = backend.network(path, arrays, metadata, on_gpu=on_gpu, output="weights")
     return Method(name, network_weights(maps.whole), file=path, pyramid=False, frames=2)
 
 

@@ -53,14 +53,19 @@ def tile_pixels(free_gpu: int | None, width: int, usual: int) -> int:
     return max(usual // 4, min(LARGEST, free_gpu // 2 // (BYTES * width)))
 
 
+def check_device(device: str) -> None:
+    """Raises DeviceError for one that is not of `DEVICES`."""
+    if device not in DEVICES:
+        raise DeviceError(f"unknown device {device!r}; known: {', '.join(DEVICES)}")
+
+
 def prepare(device: str) -> bool:
     """Settle on a device before the first computation; True if it is a GPU.
 
     device: one of `DEVICES`. A GPU is left what it does not need. Raises DeviceError if one is
     asked for and missing, or the device is unknown.
     """
-    if device not in DEVICES:
-        raise DeviceError(f"unknown device {device!r}; known: {', '.join(DEVICES)}")
+    check_device(device)
     import keras
 
     if keras.config.backend() == "jax":

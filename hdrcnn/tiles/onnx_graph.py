@@ -8,7 +8,7 @@ what it is, and which of its tensors are the ends of stages, so that strips can 
 import functools
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
 
@@ -27,8 +27,20 @@ def name_of(stem: str, precision: str) -> str:
     return f"{stem}_{precision}.onnx" if precision != "float32" else f"{stem}.onnx"
 
 
-@functools.cache
+def _state(path: Path) -> tuple[int, int]:
+    """Another one if the file was written again, as by `hdrcnn export` beside a running program.
+    Raises OSError.
+    """
+    found = path.stat()
+    return found.st_mtime_ns, found.st_size
+
+
 def _session(source: "Path | bytes") -> Any:
+    return _made(source, None if isinstance(source, bytes) else _state(source))
+
+
+@functools.cache
+def _made(source: "Path | bytes", state: tuple[int, int] | None) -> Any:
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
@@ -45,13 +57,35 @@ def _session(source: "Path | bytes") -> Any:
     )
 
 
+def _fits(told: dict[str, Any], outputs: Collection[str]) -> bool:
+    """Whether what a file says of itself is as `hdrcnn export` writes it, and of a graph with these
+    outputs. Raises LookupError, TypeError and the like for what is something else.
+    """
+    fitting = [told["stride"] > 0, told["halo"] >= 0, isinstance(told["record"]["model"], str)]
+    ends = ["image"]
+    for place, stage in enumerate(told["stages"]):
+        sources, inputs = stage["sources"], stage["inputs"]
+        # Of the picture, or of stages before it.
+        fitting += [bool(sources), all(-1 <= source < place for source in sources)]
+        fitting += [inputs == [ends[source + 1] for source in sources]]
+        fitting += [stage["up"] > 0, stage["down"] > 0, stage["halo"] >= 0]
+        ends.append(stage["output"])
+    if told["stages"]:
+        fitting.append(ends[-1] == told["staged"])
+    return all(fitting) and {RESULT, told["staged"]} <= set(outputs) and bool(told["sha256"])
+
+
 def facts(path: Path) -> dict[str, Any]:
-    """What a file says of itself; empty for one that is not of this project or cannot be read."""
+    """What a file says of itself; empty for one that is not of this project, cannot be read or was
+    changed by hand.
+    """
     try:
-        found = json.loads(_session(path).get_modelmeta().custom_metadata_map[KEY])
+        session = _session(path)
+        found = json.loads(session.get_modelmeta().custom_metadata_map[KEY])
+        outputs = [end.name for end in session.get_outputs()]
+        return found if _fits(found, outputs) else {}
     except Exception:  # noqa: BLE001 - onnxruntime has many of its own.
         return {}
-    return found if isinstance(found, dict) else {}
 
 
 def _part(path: Path, inputs: list[str], output: str) -> Callable[..., Tensor]:
@@ -65,7 +99,7 @@ def _part(path: Path, inputs: list[str], output: str) -> Callable[..., Tensor]:
 
 
 @functools.cache
-def _model(path: Path) -> Any:
+def _model(path: Path, state: tuple[int, int]) -> Any:
     import onnx
 
     return onnx.load(str(path))
@@ -74,7 +108,7 @@ def _model(path: Path) -> Any:
 def _extracted(path: Path, inputs: tuple[str, ...], output: str) -> bytes:
     from onnx.utils import Extractor
 
-    part = Extractor(_model(path)).extract_model(list(inputs), [output])
+    part = Extractor(_model(path, _state(path))).extract_model(list(inputs), [output])
     return bytes(part.SerializeToString())
 
 

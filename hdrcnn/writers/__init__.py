@@ -81,7 +81,7 @@ class Options:
 
     nits: float = _option(
         REFERENCE_WHITE,
-        "light of 1.0, the clipping level, in cd/m^2",
+        "light of 1.0, the clipping level, in cd/m^2, for exr, hdr, avif and png",
         valid=lambda value: 0.0 < value <= 10000.0,
         limits="cd/m^2 above 0, at most 10000",
     )
@@ -157,10 +157,12 @@ def _later(module: str, function: str = "write") -> Callable:
 WRITERS: dict[str, Writer] = {
     "exr": Writer(
         ".exr", _later("exr"), "OpenEXR", "for compositing and lighting: all of it",
-        ("mask", "nits", "exr_float", "exr_compression", "exr_level"),
+        ("mask", "primaries", "nits", "exr_float", "exr_compression", "exr_level"),
         notes=_later("exr", "read_notes"),
     ),
-    "hdr": Writer(".hdr", _later("radiance"), "Radiance", "for 3D programs", ("nits",)),
+    "hdr": Writer(
+        ".hdr", _later("radiance"), "Radiance", "for 3D programs", ("primaries", "nits"),
+    ),
     "ultrahdr": Writer(
         "_hdr.jpg", _later("ultrahdr"), "Ultra HDR",
         "for phones and browsers: a JPEG of the photograph with a gain map",
@@ -168,12 +170,12 @@ WRITERS: dict[str, Writer] = {
     ),
     "avif": Writer(
         "_hdr.avif", _later("avif"), "AVIF", "for browsers and phones, 10 bits, PQ",
-        ("nits", "look", "avif_quality"), package="imagecodecs",
+        ("look", "nits", "avif_quality"), package="imagecodecs",
         hint="pip install 'imagecodecs>=2025.11.11' (Python 3.11 or newer)",
     ),
     "png": Writer(
         "_hdr.png", _later("png"), "PNG (PQ)", "for browsers and players, 16 bits",
-        ("nits", "look"),
+        ("look", "nits"),
     ),
     "jxl": Writer(
         ".jxl", _later("jxl"), "JPEG XL", "for archives, without losses",

@@ -10,6 +10,7 @@ from PIL import Image
 import hdrcnn
 from hdrcnn.cli.main import main
 from hdrcnn.cli.parser import UsageError
+from hdrcnn.files import ImageError, WeightsError
 from hdrcnn.readers.hdr import read_exr
 
 pytest.importorskip("onnxruntime")
@@ -72,7 +73,9 @@ def test_every_command_works_so_with_the_shipped_files(
         codes = np.tile(picture, (2, 2, 1)) // factor
         Image.fromarray(codes).save(tmp_path / f"{name}.png", exif=exif)
     run_python("-c", BARE, *command, "--backend", "onnx", "--out_dir", "bare", cwd=tmp_path)
-    assert main([*command, "--precision", "float32", "--out_dir", "by_keras"]) == 0
+    # Weights of frames are always computed so.
+    precision = [] if command[0] == "fuse" and "--merge" not in command else ["--precision=float32"]
+    assert main([*command, *precision, "--out_dir", "by_keras"]) == 0
     bare, by_keras = (
         read_exr(tmp_path / where / file)
         if file.endswith("exr")
@@ -107,6 +110,39 @@ def test_eight_bits_need_pictures(run_python, tmp_path):
     assert "--calibration" in done.stderr
 
 
+def test_weights_are_never_overwritten_nor_one_file_by_another(tmp_path, tiny_weights):
+    named, other = tmp_path / "w.onnx", tmp_path / "in" / "w.npz"
+    other.parent.mkdir()
+    for path in (named, other):
+        shutil.copy(tiny_weights, path)
+    with pytest.raises(UsageError, match=r"w\.onnx: a weights file"):
+        main(["export", str(named), "--overwrite"])
+    with pytest.raises(UsageError, match=r"w\.onnx: would be that of"):
+        main(["export", str(named), str(other), "--out_dir", str(tmp_path / "out"), "--overwrite"])
+    assert named.read_bytes() == tiny_weights.read_bytes()
+    assert not (tmp_path / "out").exists()
+
+
+def test_weights_that_cannot_be_read_leave_no_folder(tmp_path):
+    (tmp_path / "text.npz").write_text("weights")
+    for name in ("missing", "text"):
+        with pytest.raises(WeightsError, match=name):
+            main(["export", str(tmp_path / f"{name}.npz"), "--out_dir", str(tmp_path / "out")])
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_file_where_the_folder_should_be_is_one_line(tmp_path, tiny_weights):
+    (tmp_path / "out").touch()
+    with pytest.raises(ImageError, match="--out_dir"):
+        main(["export", str(tiny_weights), "--out_dir", str(tmp_path / "out")])
+
+
+def test_other_backends_that_are_asked_for_do_not_hinder(tmp_path, tiny_weights, run_python):
+    command = ("-m", "hdrcnn", "export", tiny_weights, "--out_dir", "out")
+    run_python(*command, cwd=tmp_path, KERAS_BACKEND="jax", HDRCNN_BACKEND="jax")
+    assert (tmp_path / "out" / tiny_weights.with_suffix(".onnx").name).is_file()
+
+
 NOTHING = """
 import importlib.util, sys
 found = importlib.util.find_spec
@@ -130,6 +166,14 @@ def test_without_any_library_one_line_names_the_extras(picture, tmp_path, run_py
     for extra in ("tensorflow", "jax", "onnx"):
         assert f"hdrcnn[{extra}]" in line
     assert not (tmp_path / "hdr").exists()
+
+
+def test_export_without_its_packages_is_one_line(tmp_path, run_python):
+    command = ("export", "w.npz", "--out_dir", "out")
+    done = run_python("-c", NOTHING, *command, cwd=tmp_path, status=1)
+    (line,) = done.stderr.splitlines()
+    assert "hdrcnn[export]" in line
+    assert not (tmp_path / "out").exists()
 
 
 EAGER = """

@@ -205,7 +205,6 @@ def test_the_fusion_network_is_computed_where_it_is_asked_for(out, folder, tmp_p
         assert fuse(folder, "--out_dir", tmp_path / out, "--device", "cpu") == 0
     with pytest.raises(DeviceError, match="gpu"):
         fuse(folder, "--out_dir", tmp_path / out, "--device", "gpu")
-    assert fuse(folder, "--out_dir", tmp_path / out, "--device=gpu", "--method=mertens") == 0
 
 
 def test_without_opencv_one_line_says_what_to_install(folder, tmp_path, monkeypatch):

@@ -2,8 +2,10 @@
 
 import dataclasses
 import importlib
+import re
 
 import imageio.v3 as iio
+import numpy as np
 import pytest
 
 import hdrcnn
@@ -14,6 +16,7 @@ from hdrcnn.cli.main import COMMANDS, main, parser_of
 from hdrcnn.cli.parser import UsageError
 from hdrcnn.cli.pictures import settings_of
 from hdrcnn.colour.transfer import ESTIMATED, LINEARISATIONS
+from hdrcnn.files import UserError
 from hdrcnn.readers.gain_map import CHOICES
 from hdrcnn.readers.hdr import read_exr
 from hdrcnn.writers import WRITERS, Options
@@ -59,11 +62,15 @@ def test_mistakes_are_usage_errors(argv, word):
 
 @pytest.mark.parametrize("name", PARSERS)
 @pytest.mark.parametrize("columns", [80, 100])
-def test_help_fits_on_one_screen_and_help_all_names_every_argument(name, columns, monkeypatch):
+def test_help_names_every_flag_on_one_screen_and_help_all_tells_of_them(name, columns, monkeypatch):
     monkeypatch.setenv("COLUMNS", str(columns))
     lines = PARSERS[name].help(False).splitlines()
     assert len(lines) <= 24
     assert max(map(len, lines)) <= columns
+    named = set(re.findall(r"--[a-z_]+(?=[ .\n]|$)", "\n".join(lines)))
+    assert {
+        a.option_strings[0] for a in PARSERS[name]._actions if a.option_strings
+    } - named == set()
     everything = PARSERS[name].help(True)
     for action in PARSERS[name]._actions:
         shown = action.option_strings[0] if action.option_strings else str(action.metavar)
@@ -107,6 +114,65 @@ def test_flags_of_formats_are_refused_without_them_even_at_their_default(flag):
     users = [name for name, writer in WRITERS.items() if flag in writer.flags]
     used = ["a", f"--format={users[0]}", given, "--exr_compression=dwaa"]
     shared.check_used(parser.parse(used if users[0] == "exr" else used[:3]))
+
+
+@pytest.mark.parametrize(
+    "flag", ["backend=onnx", "device=cpu", "precision=float32", "tile_pixels=0"]
+)
+@pytest.mark.parametrize(
+    ("command", "others"),
+    [
+        (["predict", "a", "--gain_map=only"], []),
+        (["stack", "a", "--method=formula"], []),
+        (["stack", "a", "--method=formula", "--camera_curve=estimated"], ["backend", "device"]),
+        (["fuse", "a", "--method=mertens"], []),
+        (["fuse", "a"], ["backend", "device"]),
+        (["film", "a", "--out=b.mp4", "--method=bt2446c"], ["precision", "tile_pixels"]),
+    ],
+)
+def test_flags_of_a_network_that_is_not_asked_for_are_refused(command, others, flag, tmp_path):
+    """others: flags that are used, or that the command does not have."""
+    name = flag.partition("=")[0]
+    with pytest.raises(UserError) as error:
+        main([command[0], str(tmp_path / "missing"), *command[2:], f"--{flag}"])
+    assert (f"--{name} changes nothing" in str(error.value)) == (name not in others)
+
+
+@pytest.mark.parametrize(
+    ("argv", "flag"),
+    [
+        (["fuse", "a", "--nits=100"], "nits"),
+        (["stack", "a", "--nits=100"], "nits"),
+        (["stack", "a", "--method=formula", "--panorama"], "panorama"),
+        (["stack", "a", "--format=avif", "--primaries"], "primaries"),
+        (["predict", "a", "--format=ultrahdr,jxl", "--nits=100"], "nits"),
+        (["predict", "a", "--scheduler=tcp://host:8786", "--engine=local"], "engine"),
+        (["film", "a", "--out=b", "--method=unet", "--white=100", "--format=png"], "white"),
+    ],
+)
+def test_flags_that_no_file_shows_are_refused(argv, flag):
+    with pytest.raises(UsageError, match=f"^--{flag}.* changes nothing"):
+        main(argv)
+
+
+def test_frames_that_hold_light_have_a_white_of_any_method(tmp_path):
+    argv = ["film", str(tmp_path / "missing"), "--out=b", "--format=exr", "--white=100"]
+    with pytest.raises(UserError, match="missing"):
+        main([*argv, "--method=bt2446c"])
+
+
+@pytest.mark.parametrize(
+    ("kind", "differs"), [(k, k in ("exr", "hdr", "avif", "png")) for k in WRITERS]
+)
+def test_nits_are_a_flag_of_the_formats_that_tell_of_them(kind, differs, tmp_path):
+    if kind in ("avif", "jxl"):
+        pytest.importorskip("imagecodecs")
+    hdr = np.linspace(0.0, 4.0, 16 * 16 * 3, dtype=np.float32).reshape(16, 16, 3)
+    files = [tmp_path / f"{nits:g}{WRITERS[kind].ending}" for nits in (100.0, 203.0)]
+    for file, nits in zip(files, (100.0, 203.0), strict=True):
+        hdrcnn.write(file, hdr, nits=nits)
+    assert (files[0].read_bytes() != files[1].read_bytes()) == differs
+    assert ("nits" in WRITERS[kind].flags) == differs
 
 
 def test_places_and_shards():

@@ -2,7 +2,7 @@
 
 import pytest
 from absl import flags as absl_flags
-from hypothesis import given, strategies as st
+from hypothesis import example, given, strategies as st
 
 from hdrcnn.cli.parser import Parser, UsageError, listed, nonempty, number
 
@@ -61,6 +61,7 @@ def test_flags_are_spelled_as_absl_has_them(parser, argv):
 
 
 @given(VALUES, st.booleans())
+@example("-h", True)
 def test_any_value_arrives_as_it_was_given(value, apart):
     made = Parser("tool", None)
     made.add_argument_group("All").add_argument("--log")
@@ -95,6 +96,25 @@ def test_mistakes_name_the_flag_in_one_line(parser, argv, words):
     assert len(str(error.value).splitlines()) == 1
 
 
+def test_a_file_whose_name_begins_as_a_flag_is_told_from_a_flag(parser, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "-dash.png").touch()
+    with pytest.raises(UsageError, match=r"\./-dash\.png"):
+        parser.parse(["-dash.png"])
+    assert parser.parse(["./-dash.png"]).paths == ["./-dash.png"]
+    with pytest.raises(UsageError, match=r"unknown flag --dash\.jpg"):
+        parser.parse(["-dash.jpg"])
+
+
+def test_a_file_of_flags_that_cannot_be_read_is_named_once(parser, tmp_path):
+    (tmp_path / "latin").write_bytes(b"--log=\xe4")
+    for name in ("none", "latin"):
+        with pytest.raises(UsageError) as error:
+            parser.parse([f"--flagfile={tmp_path / name}"])
+        assert str(error.value).count(name) == 1
+        assert "codec" not in str(error.value)
+
+
 def test_paths_and_flags_in_any_order_and_which_were_given(parser):
     found = parser.parse(["a", "--gamma=1", "b", "-quiet", "c", "--", "--gamma=2"])
     assert found.paths == ["a", "b", "c", "--gamma=2"]
@@ -104,8 +124,12 @@ def test_paths_and_flags_in_any_order_and_which_were_given(parser):
 
 
 def test_a_command_without_paths_refuses_them():
-    with pytest.raises(UsageError, match="data"):
-        Parser("tool", None, paths=False).parse(["data"])
+    made = Parser("tool", None, paths=False)
+    with pytest.raises(UsageError, match="'data' is no flag"):
+        made.parse(["data"])
+    made.add_argument("--im_dir")
+    with pytest.raises(UsageError, match="--im_dir=data"):
+        made.parse(["data"])
 
 
 def test_flags_from_files_that_name_each_other(parser, tmp_path):
@@ -126,7 +150,8 @@ def test_help_shows_what_is_common_and_help_all_the_rest(parser, capsys):
     assert shown["--help"] == shown["-h"]
     assert "--gamma" in shown["--help"]
     assert "(default: 1)" in shown["--help"]
-    assert "--log" not in shown["--help"]
+    assert "--log" in shown["--help"]
+    assert "a file, 50% of it" not in shown["--help"]
     assert "--help-all" in shown["--help"]
     assert "At length." not in shown["--help"]
     assert "a file, 50% of it" in shown["--help-all"]

@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 from pathlib import Path
 
 import pytest
@@ -91,3 +92,15 @@ def test_a_log_in_a_folder_that_is_gone_does_not_bring_it_back(tmp_path):
 def test_a_place_that_cannot_be_written_is_said_at_once(tmp_path):
     with pytest.raises(ImageError, match=r"^[^\n]*written[^\n]*$"):
         Journal(tmp_path)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no named pipes")
+def test_a_log_may_be_a_pipe(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    reader = os.open(tmp_path / "pipe", os.O_RDONLY | os.O_NONBLOCK)
+    journal = Journal(tmp_path / "pipe")
+    for number in (1, 2):
+        journal.add({"number": number})
+    lines = os.read(reader, 1000).splitlines()
+    os.close(reader)
+    assert [json.loads(line)["number"] for line in lines] == [1, 2]

@@ -157,3 +157,22 @@ def test_a_narrow_picture_is_aligned_by_bitmaps(shape):
 )
 def test_what_is_no_movement_of_a_hand(matrix, expected):
     assert plausible(matrix, 300, 420) is expected
+
+
+NARROW = """
+import numpy as np
+from hdrcnn.predict.alignment import _translation
+for shape in ((1, 1), (1, 1000), (3, 1000), (20, 1000), (63, 1000), (1000, 20), (40, 40)):
+    image = np.random.default_rng(1).integers(0, 256, np.add(shape, 2), dtype=np.uint8)
+    image = np.kron(image, np.ones((3, 3), np.uint8))  # Nothing finer than what is shifted.
+    frame = image[1 : 1 + shape[0], 1 : 1 + shape[1]]
+    print(*_translation(image[: shape[0], : shape[1]], frame)[:2, 2].astype(int), *shape[::-1])
+"""
+
+
+def test_frames_narrower_than_the_farthest_shift_do_not_crash_opencv(run_python, tmp_path):
+    lines = run_python("-c", NARROW, cwd=tmp_path).stdout.splitlines()
+    found = np.array([line.split() for line in lines], int)
+    assert (np.abs(found[:, :2]) < found[:, 2:]).all()
+    assert found[-1].tolist() == [-1, -1, 40, 40]
+    assert len(found) == 7

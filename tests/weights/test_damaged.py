@@ -2,6 +2,7 @@
 
 import io
 import itertools
+import json
 import os
 import pickle
 import struct
@@ -199,4 +200,11 @@ def test_arrays_that_are_no_numbers_are_named(tmp_path, kind):
     record = {"width": 2, "linearisation": "srgb", "blend": "pixel"}
     npz.write(tmp_path / "w.npz", {"odd": np.zeros(2, kind)}, record)
     with pytest.raises(WeightsError, match=r"w\.npz: [^\n]*odd"):
+        weights.load(tmp_path / "w.npz")
+
+
+@pytest.mark.parametrize("record", [["hdrcnn"], "hdrcnn", None, 3])
+def test_metadata_that_are_no_record_are_named_as_that(tmp_path, record):
+    np.savez(tmp_path / "w.npz", metadata=np.array(json.dumps(record)), a=np.zeros(1))
+    with pytest.raises(WeightsError, match=r"w\.npz: .*no record"):
         weights.load(tmp_path / "w.npz")
