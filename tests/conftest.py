@@ -30,11 +30,18 @@ settings.load_profile("untimed")
 @pytest.fixture(autouse=True)
 def _keras_as_new():
     """Weights that a test initialises do not depend on the tests before it in its process. Tests
-    that train set a policy; it must not reach the next one.
+    that train set a policy, commands settle on a backend for the processes that are started later;
+    neither must reach the next test.
     """
     keras.utils.set_random_seed(1)
+    told = {name: os.environ.get(name) for name in ("HDRCNN_BACKEND", "KERAS_BACKEND")}
     yield
     keras.config.set_dtype_policy("float32")
+    for name, value in told.items():
+        if value is None:
+            os.environ.pop(name, None)
+        else:
+            os.environ[name] = value
 
 
 @pytest.fixture(scope="session")
