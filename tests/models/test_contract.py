@@ -93,6 +93,7 @@ def test_of_another_network_is_refused(record):
         weights.checked({}, record, other, "w.npz")
 
 
+@pytest.mark.slow
 def test_both_backends_agree(tmp_path, run_python):
     pytest.importorskip("jax")
     script = (

@@ -52,4 +52,5 @@ def test_what_is_no_parameter_stays(own, more):
     settled = film_grade.Grade(TRUTH, own).settled(look)
     np.testing.assert_array_equal(look, kept)
     np.testing.assert_array_equal(settled[PARAMETERS:], kept[PARAMETERS:])
-    np.testing.assert_allclose(settled[:PARAMETERS], own * kept[:PARAMETERS] + (1 - own) * TRUTH)
+    expected = own * kept[:PARAMETERS] + (1.0 - own) * TRUTH
+    np.testing.assert_allclose(settled[:PARAMETERS], expected, atol=1e-9)

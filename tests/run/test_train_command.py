@@ -48,6 +48,7 @@ def test_backends_and_cameras_have_the_same_first_ten_losses(
     np.testing.assert_allclose(found[2], found[0], rtol=0.05)
 
 
+@pytest.mark.slow
 def test_a_run_is_repeated_from_its_settings(scene_folder, held_out, tmp_path, run_python):
     settings = dataclasses.replace(TINY, epochs=1, development=Development(jpeg=(30, 100)))
     first = tmp_path / "first"

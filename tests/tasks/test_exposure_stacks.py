@@ -127,7 +127,7 @@ def check_weights(name: str, path: Path) -> None:
         # TensorFlow: as above within this process, and below by the command.
         *(pytest.param(name, "tensorflow", marks=pytest.mark.slow) for name in CONFIGS),
         pytest.param("exposure_stack", "jax", marks=pytest.mark.slow),
-        ("exposure_stack, adversarial", "jax"),
+        pytest.param("exposure_stack, adversarial", "jax", marks=pytest.mark.slow),
         ("exposure_gan", "jax"),
     ],
 )

@@ -45,7 +45,7 @@ def rows() -> film_rows.Rows:
     return film_rows.of_frames(frames, 1)
 
 
-@pytest.mark.parametrize("name", CONFIGS)
+@pytest.mark.parametrize("name", ["curves", pytest.param("unet", marks=pytest.mark.slow)])
 def test_one_clip_is_learnt(name):
     batch = clip() if name == "unet" else vars(rows())
     batch.pop("family", None)

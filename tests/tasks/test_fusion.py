@@ -51,7 +51,10 @@ def test_one_bracket_is_learnt(name):
     assert learns(name, CONFIGS[name], bracket(), "loss", 60) < 0.8
 
 
-@pytest.mark.parametrize("name", CONFIGS)
+@pytest.mark.parametrize(
+    "name",
+    ["fusion_supervised", pytest.param("fusion_unsupervised", marks=pytest.mark.slow)],
+)
 def test_a_killed_run_goes_on_to_the_same_weights_which_fuse_and_are_measured(
     name, scene_folder, held_out, tmp_path, run_python, capsys
 ):

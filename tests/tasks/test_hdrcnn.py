@@ -54,6 +54,7 @@ def test_what_the_truth_does_not_know_counts_nowhere(tiny_weights, batch):
     np.testing.assert_array_equal(np.asarray(made.cost(answer)), before)
 
 
+@pytest.mark.slow
 def test_a_teacher_is_learnt_from_and_does_not_change(tiny_weights, batch):
     teacher = task.load_teacher(tiny_weights)
     picture = batch["picture"] / np.float32(255)

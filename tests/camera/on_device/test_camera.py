@@ -155,6 +155,7 @@ def test_batches_hold_the_shots_of_the_pairs():
     assert (batches[2]["yaw"] != batch["yaw"]).any()
 
 
+@pytest.mark.slow
 def test_backends_take_the_same_pictures_in_one_graph(run_python, tmp_path):
     """Also: JAX needs no TensorFlow, and one trace serves all batches of both epochs."""
     results = {}
