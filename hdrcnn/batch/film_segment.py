@@ -69,7 +69,11 @@ class Conversion:
     seconds: float = segments.SECONDS
     """Of a segment, at least."""
     grade: str = FILM
-    """One of `GRADES`; of curves alone."""
+    """One of `GRADES`; of curves alone. Another raises ValueError."""
+
+    def __post_init__(self) -> None:
+        if self.grade not in GRADES:
+            raise ValueError(f"grade {self.grade!r}; known: {', '.join(GRADES)}")
 
     def recipe(self, film: Film) -> dict[str, Any]:
         """What a segment depends on."""

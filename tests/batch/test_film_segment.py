@@ -125,6 +125,11 @@ def test_shots_keep_what_sets_them_apart_if_they_are_asked_to(tmp_path, bent):
     assert whole.recipe(source) != each.recipe(source)
 
 
+def test_another_grade_is_refused():
+    with pytest.raises(ValueError, match="scene"):
+        asked("curves", grade="scene")
+
+
 def test_segments_of_a_film_have_one_grade(tmp_path, bent):
     path = film(tmp_path / "a.mp4", shot(30) + shot(34, hue=1.5))
     for name, seconds in (("b.mp4", 0.5), ("c.mp4", 60.0)):

@@ -12,6 +12,7 @@ import pytest
 
 from hdrcnn import weights
 from hdrcnn.batch.film import Progress
+from hdrcnn.batch.film_segment import GRADES
 from hdrcnn.cli import film as command
 from hdrcnn.cli.main import main, parser_of
 from hdrcnn.cli.parser import UsageError
@@ -33,6 +34,11 @@ FAST = ("--method", "bt2446c", "--preset", "ultrafast", "--segment_seconds", "0.
 
 def parsed(*arguments):
     return parser_of(command, "hdrcnn film").parse(arguments)
+
+
+def test_choices_are_those_of_the_library():
+    """Written twice, so that help needs no network."""
+    assert (command.METHODS, command.GRADES) == (film_methods.METHODS, GRADES)
 
 
 def test_a_film_is_converted_and_told_of(tmp_path, capsys):
