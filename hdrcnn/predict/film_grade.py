@@ -17,7 +17,8 @@ SPREAD = np.array([
     0.226, 0.053, 0.161, 0.249, 0.237, 0.150, 0.081, 0.077, 0.077, 0.075, 0.088, 0.148,
     0.146, 0.126, 0.117, 0.134, 0.596, 0.293, 0.188, 0.089, 0.055, 0.037, 0.201,
 ])  # fmt: skip
-"""Standard deviations of the parameters of `weights/film_curves.npz` over scenes of one grade."""
+"""Standard deviations of the parameters of `weights/film_curves.npz` over scenes of one grade, as
+`training_code/film_spread.py` measures them."""
 
 
 class Grade(NamedTuple):
