@@ -89,19 +89,14 @@ def figures(found: np.ndarray, truth: np.ndarray) -> tuple[float, ...]:
 
 def clip_of(scenes: "list[Scene]", index: int) -> tuple[str, np.ndarray]:
     """The name of a scene and a clip of it, [T, H, W, 3], cd/m^2 of BT.2020: scenes in turn."""
-    from training_code.camera import TooBlackError, clips
-    from training_code.camera.batches import ATTEMPTS
+    from training_code.camera import clips
 
-    scene = scenes[index % len(scenes)]
-    columns = FLAGS.size * 16 // 9 // 32 * 32
-    for attempt in range(ATTEMPTS):
+    def draw(attempt: int) -> "tuple[Scene, clips.Take]":
         rng = np.random.default_rng((FLAGS.seed, index, attempt))
-        take = clips.draw_take(rng, FLAGS.frames)
-        try:
-            return scene.name, clips.on_display(clips.views(scene, take, FLAGS.size, columns), take)
-        except TooBlackError:
-            continue
-    raise ValueError(f"{scene.name}: too black; leave it out")
+        return scenes[index % len(scenes)], clips.draw_take(rng, FLAGS.frames)
+
+    scene, light = clips.filmed(draw, FLAGS.size, FLAGS.size * 16 // 9 // 32 * 32)
+    return scene.name, light
 
 
 def table(title: str, rows: Sequence[Row]) -> str:

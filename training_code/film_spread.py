@@ -1,14 +1,16 @@
-"""How far the parameters of one grade lie apart from scene to scene: `SPREAD` of film_grade.py.
+"""How far the parameters of one grade lie apart from scene to scene, by which shots are pooled.
 
-    python training_code/film_spread.py --scenes HDR --without LIST --params FILE
+    python training_code/film_spread.py --scenes HDR --without LIST --params FILE --out FILE
 
 One look at each of `--looks` families is graded in every way of `--grades` and shown to the curves'
 network; the numbers of a grade are the same for all scenes, every second look is compressed by x264
 at 18. Printed are the standard deviations of the parameters within a grade, root mean square over
 the grades, and over the means of the grades. Shots are pooled by the first
-(`hdrcnn/predict/film_grade.py`): measure it again after a training of the curves.
+(`hdrcnn/predict/film_grade.py`): measure it after a training of the curves. `--out` writes the
+weights with it; without it, weights are pooled by what was measured of the shipped ones.
 """
 
+import dataclasses
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,7 +20,9 @@ from absl import flags
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from hdrcnn.files import ImageError
+from hdrcnn import weights
+from hdrcnn.files import ImageError, prepare_folder
+from hdrcnn.models.metadata import FilmCurves
 from hdrcnn.weights import WeightsError
 from training_code.console import run
 
@@ -37,6 +41,7 @@ FLAGS = flags.FLAGS
 flags.DEFINE_multi_string("scenes", [], "Folder with HDR scenes; may be given several times.")
 flags.DEFINE_multi_string("without", [], "Text files of families that are left out.")
 flags.DEFINE_string("params", None, "Weights of curves. Default: those that are shipped.")
+flags.DEFINE_string("out", None, "The weights with what was measured; may be the same file.")
 flags.DEFINE_list("grades", GRADES, "Of the SDR; a name counts as often as it is given.")
 flags.DEFINE_integer("looks", 32, "Families of scenes, at most.", 2)
 flags.DEFINE_integer("seed", 3, "Of scenes, looks and grades.")
@@ -65,19 +70,13 @@ def measured(scene: "Scene", number: int, grades: "list[Grade]", curves: "Curves
     are too black.
     """
     from hdrcnn.predict import film_curves
-    from training_code.camera import TooBlackError, clips
-    from training_code.camera.batches import ATTEMPTS
+    from training_code.camera import clips
 
-    for attempt in range(ATTEMPTS):
-        take = clips.draw_take(np.random.default_rng((FLAGS.seed, number, attempt)), FRAMES)
-        try:
-            seen = clips.views(scene, take, SIZE, SIZE * 16 // 9 // 32 * 32)
-            light = clips.on_display(seen, take)
-            break
-        except TooBlackError:
-            continue
-    else:
-        raise ValueError(f"{scene.name}: too black; leave it out")
+    def draw(attempt: int) -> "tuple[Scene, clips.Take]":
+        rng = np.random.default_rng((FLAGS.seed, number, attempt))
+        return scene, clips.draw_take(rng, FRAMES)
+
+    _, light = clips.filmed(draw, SIZE, SIZE * 16 // 9 // 32 * 32)
     frames = [
         clips.graded(light, grade, CRF if (number + place) % 2 else None)[FRAMES // 2]
         for place, grade in enumerate(grades)
@@ -109,12 +108,18 @@ def main() -> int:
     scenes = picked(found, rng)
     if len(scenes) < 2:
         raise ImageError("--scenes: scenes of two families at least are needed")
-    weights = Path(FLAGS.params) if FLAGS.params else film.CURVES
-    curves = film.Curves(REC709, film.WHITE, 1000.0, weights, "auto")
+    params = Path(FLAGS.params) if FLAGS.params else film.CURVES
+    curves = film.Curves(REC709, film.WHITE, 1000.0, params, "auto")
     drawn = [grades.draw_grade((name,), rng) for name in FLAGS.grades]
     looks = [measured(scene, number, drawn, curves) for number, scene in enumerate(scenes)]
     within, between = within_and_between(np.stack(looks, axis=1))
-    print(f"{len(drawn)} grades of {len(scenes)} scenes, {weights.name}")
+    if FLAGS.out:
+        arrays, record = weights.load(params)
+        kept = weights.checked(arrays, record, FilmCurves, str(params))
+        spread = tuple(float(f"{value:.4g}") for value in within)
+        prepare_folder(Path(FLAGS.out).parent)
+        weights.save(Path(FLAGS.out), arrays, dataclasses.replace(kept, spread=spread))
+    print(f"{len(drawn)} grades of {len(scenes)} scenes, {params.name}")
     for name, deviations in (("within a grade", within), ("between grades", between)):
         print(f"{name}: {', '.join(f'{value:.3f}' for value in deviations)}")
     return 0

@@ -31,7 +31,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from hdrcnn import weights
 from hdrcnn.files import ImageError
-from hdrcnn.models.metadata import Hdrcnn, Metadata
+from hdrcnn.models.metadata import FilmCurves, Hdrcnn, Metadata
 from hdrcnn.predict.blend import BLENDS
 from hdrcnn.weights import WeightsError
 from training_code.console import run
@@ -88,6 +88,8 @@ def mix(parts: Sequence[tuple[float, Path]]) -> tuple[dict[str, np.ndarray], Met
     training = dict(metadata.training)
     if len(parts) > 1:
         training["mixture"] = [[s, path.as_posix()] for s, path in parts]
+        if isinstance(metadata, FilmCurves):  # Measured of one network, not of the mean of several.
+            metadata = dataclasses.replace(metadata, spread=None)
     if scenes:
         training["scenes"] = sorted(scenes)
     return mixed, dataclasses.replace(metadata, training=training)

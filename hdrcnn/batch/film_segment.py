@@ -135,7 +135,7 @@ def grade_of(film: Film, used: Curves) -> film_grade.Grade | None:
             if reduced.max() >= DARK:
                 looks.append(used.measured(reduced))
             check_interrupted()
-    return film_grade.of_looks(np.array(looks)) if looks else None
+    return film_grade.of_looks(np.array(looks), used.spread) if looks else None
 
 
 @dataclasses.dataclass

@@ -7,6 +7,7 @@ exports `build`, a record, and its line in `MODELS`.
 
 import dataclasses
 import importlib
+import math
 from typing import Any, ClassVar
 
 WIDEST = 256
@@ -220,11 +221,23 @@ class FilmCurves(Metadata):
     """Channels of the hidden layers."""
     members: int
     """Networks whose mean is taken. Files of before there were several do not name it."""
+    spread: tuple[float, ...] | None = None
+    """Standard deviations of the parameters over scenes of one grade, by which the shots of a film
+    are pooled; none: they were not measured."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
         for name in ("parameters", "members"):
             whole(name, getattr(self, name), 4096)
+        if self.spread is None:
+            return
+        if not isinstance(self.spread, list | tuple) or len(self.spread) != self.parameters:
+            raise ValueError(f"spread is no list of {self.parameters} numbers")
+        for value in self.spread:
+            if not isinstance(value, int | float) or not 0.0 < value < math.inf:
+                raise ValueError(f"spread {value!r} is not a number above 0")
+        # JSON knows no tuples.
+        object.__setattr__(self, "spread", tuple(map(float, self.spread)))
 
 
 KINDS = (Hdrcnn, CameraCurve, Fusion, ExposureGan, ExposureStack, FilmUnet, FilmCurves)

@@ -18,7 +18,7 @@ SPREAD = np.array([
     0.146, 0.126, 0.117, 0.134, 0.596, 0.293, 0.188, 0.089, 0.055, 0.037, 0.201,
 ])  # fmt: skip
 """Standard deviations of the parameters of `weights/film_curves.npz` over scenes of one grade, as
-`training_code/film_spread.py` measures them."""
+`training_code/film_spread.py` measures them; also for weights that hold none of their own."""
 
 
 class Grade(NamedTuple):
@@ -38,9 +38,11 @@ class Grade(NamedTuple):
         return found
 
 
-def of_looks(looks: np.ndarray) -> Grade:
-    """The grade of a film from the parameters of some of its frames, [N, PARAMETERS], N >= 1,
-    spread over all of it.
+def of_looks(looks: np.ndarray, spread: np.ndarray = SPREAD) -> Grade:
+    """The grade of a film from the parameters of some of its frames, [N, PARAMETERS], N >= 1, that
+    lie all over it.
+
+    spread: [PARAMETERS], above 0, the errors of such guesses: standard deviations.
     """
-    ratio = float(np.mean(np.var(looks, axis=0) / SPREAD**2))
+    ratio = float(np.mean(np.var(looks, axis=0) / spread**2))
     return Grade(np.median(looks, axis=0), max(0.0, 1.0 - 1.0 / ratio) if ratio > 0 else 0.0)

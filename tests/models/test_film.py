@@ -1,9 +1,13 @@
 """What is the film networks' own; what every network keeps to stands in `test_contract`."""
 
+import math
+
 import keras
 import numpy as np
+import pytest
 
-from hdrcnn.models import film_curves, film_unet
+from hdrcnn.models import film_curves, film_unet, metadata
+from hdrcnn.models.metadata import FilmCurves
 
 RNG = np.random.default_rng(3)
 
@@ -33,6 +37,16 @@ def test_curves_start_at_the_formula_and_stay_within_their_limits():
         bent = network.get_layer(f"member{index}_bent")
         bent.set_weights([100.0 * RNG.standard_normal(w.shape) for w in bent.get_weights()])
     assert np.abs(np.asarray(network(frames))).max() <= film_curves.MOST
+
+
+@pytest.mark.parametrize(
+    "spread", ["0.1", [0.1], [0.1, 0.0], [0.1, -1.0], [0.1, math.inf], [0.1, "a"]]
+)
+def test_a_spread_that_cannot_be_is_refused(spread):
+    record = {"model": "film_curves", "parameters": 2, "width": 4, "members": 1}
+    assert metadata.read(record | {"spread": [0.1, 2]}) == FilmCurves(2, 4, 1, spread=(0.1, 2.0))
+    with pytest.raises(ValueError, match="spread"):
+        metadata.read(record | {"spread": spread})
 
 
 def test_several_members_are_their_mean():

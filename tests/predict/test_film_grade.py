@@ -39,6 +39,14 @@ def test_one_grade_is_found_among_guesses():
     assert error(film_grade.of_looks(looks).centre, truth) < 0.05
 
 
+@pytest.mark.parametrize("factor", [0.5, 2.0])
+def test_guesses_that_are_less_sure_are_pooled_more(factor):
+    """By a spread of its own, a network keeps what differs by more than that."""
+    looks = TRUTH + 1.5 * SPREAD * np.random.default_rng(8).standard_normal((200, PARAMETERS))
+    own = film_grade.of_looks(looks, factor * SPREAD).own
+    assert own == pytest.approx(max(0.0, 1.0 - (factor / 1.5) ** 2), abs=0.03)
+
+
 def test_a_film_of_one_look_keeps_it():
     look = RNG.normal(size=PARAMETERS)
     grade = film_grade.of_looks(look[None])

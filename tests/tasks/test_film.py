@@ -7,8 +7,12 @@ import numpy as np
 import pytest
 
 from hdrcnn import weights
+from hdrcnn.colour.bt2446 import PEAK
+from hdrcnn.colour.primaries import REC709
 from hdrcnn.models.film_curves import STATISTICS
 from hdrcnn.models.metadata import FilmCurves, FilmUnet
+from hdrcnn.predict.film import WHITE, Curves
+from hdrcnn.predict.film_grade import SPREAD
 from tests.conftest import ROOT
 from tests.run.training import goes_on_after_a_kill, learns
 from training_code.camera import clips
@@ -104,6 +108,26 @@ def test_from_scenes_to_a_file_that_converts_and_is_measured(
     lines = (tmp_path / "out" / "film.csv").read_text().splitlines()
     assert len(lines) == 1 + 3 * 2 * (8 if name == "curves" else 6)
     assert (tmp_path / "out" / "worst.png").is_file()
+
+
+def test_what_was_measured_of_curves_is_kept_with_them(scene_folder, tmp_path, run_python):
+    """And is what shots are then pooled by."""
+    pytest.importorskip("av")
+    kept, out = tmp_path / "fresh.npz", tmp_path / "new" / "measured.npz"
+    arrays, record = film.export(film.network(CONFIGS["curves"]), CONFIGS["curves"])
+    rng = np.random.default_rng(1)
+    arrays = {
+        name: values + 0.1 * rng.standard_normal(values.shape) for name, values in arrays.items()
+    }
+    weights.save(kept, arrays, record)
+    done = run_python(
+        ROOT / "training_code" / "film_spread.py", f"--scenes={scene_folder}", f"--params={kept}",
+        f"--out={out}", "--looks=2", "--grades=reinhard,camera", cwd=tmp_path,
+    )  # fmt: skip
+    line = next(text for text in done.stdout.splitlines() if text.startswith("within a grade: "))
+    printed = [float(value) for value in line.removeprefix("within a grade: ").split(", ")]
+    assert Curves(REC709, WHITE, PEAK, out).spread == pytest.approx(printed, abs=6e-4)
+    assert Curves(REC709, WHITE, PEAK, kept).spread == pytest.approx(SPREAD)
 
 
 def test_settings_that_cannot_be_are_refused():

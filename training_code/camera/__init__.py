@@ -15,6 +15,7 @@ jitter therefore come before the clipping; they move a few samples across it.
 """
 
 from training_code.camera.camera import (
+    ATTEMPTS,
     Camera,
     Exposure,
     Noise,
@@ -38,6 +39,7 @@ from training_code.camera.development import (
 from training_code.camera.settings import Key, Part, Settings, generator
 
 __all__ = [
+    "ATTEMPTS",
     "CURVES",
     "Camera",
     "Development",

@@ -8,13 +8,10 @@ from typing import Any, Protocol
 import keras
 import numpy as np
 
-from training_code.camera import Camera, Key, Part, TooBlackError, generator
+from training_code.camera import ATTEMPTS, Camera, Key, Part, TooBlackError, generator
 from training_code.camera.shots import Shot, draw_shot, families, in_order, take
 from training_code.scenes.collection import Scene
 from training_code.scenes.views import Views
-
-ATTEMPTS = 1000
-"""Views too black to be exposed in a row, before a collection is given up."""
 
 
 class Motions(Protocol):

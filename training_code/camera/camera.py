@@ -29,6 +29,9 @@ from training_code.camera.settings import (
     generator,
 )
 
+ATTEMPTS = 1000
+"""Views too black to be exposed in a row, before a collection is given up."""
+
 
 class TooBlackError(ValueError):
     """A picture without enough light to be exposed for."""

@@ -8,12 +8,13 @@ scene -> views [T, H, W, 3]       a camera that turns, or a window that wanders
 
 import dataclasses
 import io
+from collections.abc import Callable
 
 import numpy as np
 
 from hdrcnn.colour.bt2446 import PEAK
 from hdrcnn.colour.pq import pq_light, pq_signal, to_rec2020
-from training_code.camera.camera import TooBlackError
+from training_code.camera.camera import ATTEMPTS, TooBlackError
 from training_code.camera.grades import WHITE, Grade
 from training_code.camera.projection import perspective_view, resized_crop
 from training_code.scenes.collection import Scene
@@ -110,6 +111,23 @@ def on_display(light: np.ndarray, take: Take) -> np.ndarray:
     room = np.float32(PEAK - KNEE)
     bent = KNEE + room * (1.0 - np.exp(-np.maximum(largest - KNEE, 0.0) / room))
     return np.asarray(placed * (np.minimum(largest, bent) / largest), np.float32)
+
+
+def filmed(
+    draw: Callable[[int], tuple[Scene, Take]], height: int, width: int
+) -> tuple[Scene, np.ndarray]:
+    """A scene and a clip of it, [T, height, width, 3] as of `on_display`: the first of what `draw`
+    gives for 0, 1, ... that is not too black. Raises ValueError if all are.
+    """
+    for attempt in range(ATTEMPTS):
+        scene, take = draw(attempt)
+        try:
+            return scene, on_display(views(scene, take, height, width), take)
+        except TooBlackError:
+            continue
+    raise ValueError(
+        f"{scene.name}: {ATTEMPTS} views in a row are too black; leave out scenes nearly black"
+    )
 
 
 def hdr_words(light: np.ndarray) -> np.ndarray:

@@ -80,7 +80,7 @@ def curves(path: Path, of: str) -> Method:
                 for own in looks
             ]
         if of == WHOLE_FILM:
-            grade = film_grade.of_looks(np.concatenate(looks))
+            grade = film_grade.of_looks(np.concatenate(looks), method.spread)
             found = [[grade.settled(p) for p in own] for own in found]
         return [mapped(frames, own) for frames, own in zip(shots, found, strict=True)]
 

@@ -19,8 +19,7 @@ import numpy as np
 
 from hdrcnn.models import film_curves
 from hdrcnn.predict.film_curves import reduced
-from training_code.camera import Part, TooBlackError, clips, generator, grades
-from training_code.camera.batches import ATTEMPTS
+from training_code.camera import Part, clips, generator, grades
 from training_code.camera.shots import families, in_order
 from training_code.scenes.collection import Scene
 from training_code.tasks import rows as rows_file
@@ -46,17 +45,15 @@ def look(
 
     scenes: in order, groups: their families. Raises ValueError if all views are too black.
     """
-    for attempt in range(ATTEMPTS):
+
+    def draw(attempt: int) -> tuple[Scene, clips.Take]:
         rng = generator((config.seed, index, 0, 0, attempt), Part.VIEW)
         group = groups[int(rng.integers(len(groups)))]
         scene = scenes[group[int(rng.integers(len(group)))]]
-        take = clips.draw_take(rng, frames + WARM, config.views)
-        try:
-            seen = clips.views(scene, take, config.size, config.columns)
-            return scene.family, clips.hdr_words(clips.on_display(seen, take))
-        except TooBlackError:
-            continue
-    raise ValueError(f"{ATTEMPTS} views in a row are too black; remove scenes nearly black")
+        return scene, clips.draw_take(rng, frames + WARM, config.views)
+
+    scene, light = clips.filmed(draw, config.size, config.columns)
+    return scene.family, clips.hdr_words(light)
 
 
 def graded(words: np.ndarray, chosen: Clips, rng: np.random.Generator) -> np.ndarray:

@@ -10,8 +10,8 @@ import numpy as np
 
 from hdrcnn.files import ImageError
 from hdrcnn.readers.photograph import read_ldr
-from training_code.camera import Camera, Key, Part, TooBlackError, generator
-from training_code.camera.batches import ATTEMPTS, Batches
+from training_code.camera import ATTEMPTS, Camera, Key, Part, TooBlackError, generator
+from training_code.camera.batches import Batches
 from training_code.camera.brackets import (
     Bracket,
     draw_bracket,

@@ -8,8 +8,8 @@ from typing import Any
 import keras
 import numpy as np
 
-from training_code.camera import Camera, Key, Part, TooBlackError, generator
-from training_code.camera.batches import ATTEMPTS, Batches
+from training_code.camera import ATTEMPTS, Camera, Key, Part, TooBlackError, generator
+from training_code.camera.batches import Batches
 from training_code.camera.shots import draw_shot, families, in_order, look
 from training_code.camera.stacks import Stack, draw_stack, exposed, exposures, photographed
 from training_code.scenes.collection import Scene
