@@ -153,6 +153,8 @@ class Fusion(Conversion):
             for other, name in zip(codes, self.job.sources, strict=False):
                 if _same(other, code):
                     raise ImageError(f"{path}: the same picture as {name.name}; leave one out")
+            if photograph.alpha is not None and photograph.alpha.min() < 1.0:
+                self.transparent.append(path.name)
             codes.append(code)
             known.append(
                 dataclasses.replace(
@@ -173,6 +175,7 @@ class Fusion(Conversion):
 
     def _fuse(self) -> None:
         state, settings = FileState.of(*self.job.sources), self.settings
+        self.transparent: list[str] = []
         frames, known = self._read_frames()
         if state is None or not state.is_still(*self.job.sources):
             raise ImageError(f"{self.job.source}: changed while it was read; run again")
@@ -203,6 +206,12 @@ class Fusion(Conversion):
         self.light = np.broadcast_to(np.float16(0.0), self.fused.shape)
         self.clipped = 0.0
         notes = [f"{self.job.source}: {note}" for note in self.bracket.notes]
+        if self.transparent:
+            names = ", ".join(self.transparent)
+            notes.append(
+                f"{self.job.source}: the transparency of {names} is not kept, all pixels are fused "
+                "as opaque"
+            )
         if settings.merges:
             notes += self._merge(known)
         self.note = "; ".join(notes)

@@ -149,7 +149,11 @@ class Tiling:
     """A multiple of `cell`: what is computed around a piece, unless it ends there."""
 
     def __init__(self, network: Network, tile_pixels: int = TILE_PIXELS) -> None:
-        """tile_pixels: pixels of a picture at once, halo included; 0: all of it."""
+        """tile_pixels: pixels of a picture at once, halo included; 0: all of it. Raises ValueError
+        if it is below 0.
+        """
+        if tile_pixels < 0:
+            raise ValueError(f"tile_pixels {tile_pixels}: at least 0, which is the whole picture")
         self.network, self.tile_pixels = network, tile_pixels
         self.by_parts = network.stages is not None
         self.cell = math.lcm(CELL, network.stride)

@@ -125,6 +125,21 @@ def test_the_same_pixels_twice_and_other_scenes(tmp_path, capfd):
     assert "scene" in said
 
 
+@pytest.mark.parametrize("least", [255, 100])
+def test_transparency_is_said_to_be_lost(least, folder, tmp_path, capfd):
+    path = folder / "a_1.png"
+    with Image.open(path) as image:
+        alpha = np.full((120, 160), 255, np.uint8)
+        alpha[:, :80] = least
+        codes = np.dstack([np.asarray(image), alpha])
+        image_exif = image.getexif()
+    Image.fromarray(codes).save(path, exif=image_exif)
+    assert fuse(folder, "--out_dir", tmp_path / "out") == 0
+    said = [line for line in capfd.readouterr().err.splitlines() if "transparency" in line]
+    assert len(said) == (least < 255)
+    assert all("a_1.png" in line for line in said)
+
+
 def test_without_exposure_times_nothing_is_merged(folder, tmp_path, capfd):
     save_bracket(folder / "c", "c", "10:00:00", 3, exif=False)
     out = tmp_path / "out"

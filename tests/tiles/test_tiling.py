@@ -77,6 +77,11 @@ def test_whatever_fits_at_once_the_result_is_the_same(predictor, monkeypatch, ti
     np.testing.assert_allclose(result, expected, rtol=1e-3, atol=1e-6)
 
 
+def test_less_than_no_pixels_at_once_are_refused(tiny_weights):
+    with pytest.raises(ValueError, match="tile_pixels -1"):
+        hdrcnn.load(tiny_weights, tile_pixels=-1)
+
+
 def test_no_more_than_was_allowed_is_worked_on_at_once(predictor, monkeypatch):
     shown = spied(monkeypatch)
     frame = Frame(np.ones((1000, 2300, 3), np.uint8), 32)
