@@ -3,6 +3,7 @@
 Eilertsen et al. 2017, section 5.1. Each part is a record of distributions and a few pure formulas:
 
     linear light  [H, W, 3] float32, any unit
+      -> tones.py         of some: a camera's shoulder, put on or taken off
       -> camera.py        exposure: 1.0 becomes the clipping level; sensor: noise
       -> development.py   white balance, hue, saturation; here the target is taken;
                           then clipping, camera curve, 8 bits
@@ -37,6 +38,7 @@ from training_code.camera.development import (
     white_balance,
 )
 from training_code.camera.settings import Key, Part, Settings, generator
+from training_code.camera.tones import Tones
 
 __all__ = [
     "ATTEMPTS",
@@ -50,6 +52,7 @@ __all__ = [
     "Part",
     "Sensor",
     "Settings",
+    "Tones",
     "TooBlackError",
     "add_noise",
     "curve_codes",

@@ -28,6 +28,7 @@ from training_code.camera.settings import (
     check_range,
     generator,
 )
+from training_code.camera.tones import Tones
 
 ATTEMPTS = 1000
 """Views too black to be exposed in a row, before a collection is given up."""
@@ -170,6 +171,7 @@ class Camera:
     exposure: Exposure = dataclasses.field(default_factory=Exposure)
     sensor: Sensor = dataclasses.field(default_factory=Sensor)
     development: Development = dataclasses.field(default_factory=Development)
+    tones: Tones = dataclasses.field(default_factory=Tones)
 
     def draw(self, key: Key) -> Settings:
         """The settings of one photograph; each part has random numbers of its own."""

@@ -19,6 +19,7 @@ class Part(enum.IntEnum):
     SENSOR = 2
     DEVELOPMENT = 3
     MOTION = 4
+    TONES = 5
 
 
 def generator(key: Key, part: Part) -> np.random.Generator:

@@ -10,8 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from training_code.camera import Camera, Key, Part, Settings, generator, photograph
+from training_code.camera import Camera, Key, Part, Settings, expose, generator, photograph
 from training_code.camera.projection import square_crop, square_view
+from training_code.camera.tones import compress, expand, hold
 from training_code.scenes.collection import Scene
 from training_code.scenes.views import KINDS, Views
 
@@ -36,6 +37,12 @@ class Shot(Settings):
     """First column; 0 for panoramas."""
     side: int
     """Side of the crop, pixels; 0 for panoramas."""
+    knee: float
+    """This and the four that follow: `tones.Tone`."""
+    steep: float
+    level: float
+    gain: float
+    held: float
 
 
 def in_order(scenes: Sequence[Scene]) -> list[Scene]:
@@ -89,7 +96,8 @@ def draw_shot(
     view = _panorama_view(views, rng) if scene.is_panorama else _crop(scene, views, size, rng)
     mirror = bool(rng.random() < 0.5)
     settings = dataclasses.asdict(camera.draw(key))
-    return Shot(scene=index, mirror=mirror, **view, **settings)
+    tone = camera.tones.draw(generator(key, Part.TONES), scene.linearised)
+    return Shot(scene=index, mirror=mirror, **view, **settings, **tone._asdict())
 
 
 def _panorama_view(views: Views, rng: np.random.Generator) -> dict[str, Any]:
@@ -126,8 +134,21 @@ def take(scene: Scene, shot: Shot, size: int) -> tuple[np.ndarray, np.ndarray]:
     Raises TooBlackError where the view is too black to be exposed.
     """
     light = look(scene, shot, size)
-    codes, target = photograph(light, shot)
+    codes, target = photograph(bent(light, shot), shot)
+    if shot.held != 1.0:
+        target = hold(target, np.float32(shot.held))
     return codes, np.where(scene.known(light), target, np.float32(np.nan))
+
+
+def bent(light: np.ndarray, shot: Shot) -> np.ndarray:
+    """Light [H, W, 3] float32 with its tones bent as the shot says, in any unit.
+
+    Raises TooBlackError.
+    """
+    knee, steep = np.float32(shot.knee), np.float32(shot.steep)
+    if shot.level:
+        return compress(expose(light, shot.level) * np.float32(shot.gain), knee)
+    return light if shot.knee == 1.0 else expand(light, knee, steep)
 
 
 TYPES: dict[Any, type] = {bool: np.bool_, int: np.int32, float: np.float32}

@@ -165,7 +165,9 @@ def prepare(config: Config, scenes: Sequence[Scene], folder: Path, running: Runn
         return Material(scenes, teacher=teacher)
     laid_out = atlas.build(list(scenes), config.views, config.size)
     print(laid_out.memory(), flush=True)
-    return Material(scenes, DeviceCamera(laid_out, config.size, config.development), teacher)
+    return Material(
+        scenes, DeviceCamera(laid_out, config.size, config.development, config.tones), teacher
+    )
 
 
 def trainee(network: keras.Model, config: Config, material: Material | None = None) -> Trainee:
@@ -193,7 +195,7 @@ def pairs(config: Config, scenes: Sequence[Scene], kind: type[Pairs] = Pairs, **
         "seed": config.seed,
         "motion": config.motion if config.temporal else None,
     }
-    camera = Camera(config.exposure, config.sensor, config.development)
+    camera = Camera(config.exposure, config.sensor, config.development, config.tones)
     return kind(scenes, camera, config.views, **(settings | more))
 
 

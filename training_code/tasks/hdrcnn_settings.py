@@ -8,7 +8,7 @@ import dataclasses
 
 from hdrcnn.colour.transfer import LINEARISATIONS
 from hdrcnn.predict.blend import BLENDS
-from training_code.camera import Development, Exposure, Sensor
+from training_code.camera import Development, Exposure, Sensor, Tones
 from training_code.losses.motion import Motion
 from training_code.losses.settings import Loss
 from training_code.scenes.views import Views
@@ -46,6 +46,7 @@ class Config(Schedule):
     exposure: Exposure = Exposure()
     sensor: Sensor = Sensor()
     development: Development = Development()
+    tones: Tones = Tones()
     loss: Loss = Loss()
     motion: Motion = Motion()
 

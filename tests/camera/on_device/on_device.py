@@ -6,12 +6,13 @@ writes pictures and targets of the batches of `shot_batches`, and how often the 
 """
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import keras
 import numpy as np
 
-from training_code.camera import Camera, Development, Sensor
+from training_code.camera import Camera, Development, Sensor, Tones
 from training_code.camera.on_device import atlas
 from training_code.camera.on_device.batches import ShotBatches
 from training_code.camera.on_device.camera import DeviceCamera
@@ -37,9 +38,17 @@ def smooth_scenes() -> list[Scene]:
     return scenes
 
 
-def shot_batches(noise_sd: float = 0.0, development: Development = DEVELOPMENT) -> ShotBatches:
-    camera = Camera(sensor=Sensor(noise_sd=(noise_sd, noise_sd)), development=development)
-    return ShotBatches(smooth_scenes(), camera, VIEWS, size=SIZE, batch=6, steps=4, seed=5)
+def shot_batches(
+    noise_sd: float = 0.0,
+    development: Development = DEVELOPMENT,
+    scenes: Sequence[Scene] | None = None,
+    tones: Tones | None = None,
+) -> ShotBatches:
+    sensor = Sensor(noise_sd=(noise_sd, noise_sd))
+    camera = Camera(sensor=sensor, development=development, tones=tones or Tones())
+    return ShotBatches(
+        scenes or smooth_scenes(), camera, VIEWS, size=SIZE, batch=6, steps=4, seed=5
+    )
 
 
 def device_camera(development: Development = DEVELOPMENT) -> DeviceCamera:

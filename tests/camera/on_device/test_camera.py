@@ -19,7 +19,7 @@ from tests.camera.on_device.on_device import (
     smooth_scenes,
 )
 from tests.conftest import ROOT
-from training_code.camera import Camera, Development, Part, Sensor, generator, shots as host
+from training_code.camera import Camera, Development, Part, Sensor, Tones, generator, shots as host
 from training_code.camera.batches import Pairs
 from training_code.camera.on_device import atlas
 from training_code.camera.on_device.batches import ShotBatches
@@ -54,6 +54,25 @@ def test_a_shot_is_the_same_picture_as_on_the_host(development):
     difference = np.abs(codes - np.array([each[0] for each in taken], np.float32))
     assert (difference == 0).mean() > 0.98
     assert (difference <= 2).mean() > 0.998
+
+
+def test_tones_are_bent_as_on_the_host():
+    scenes = smooth_scenes()
+    photograph = np.minimum(scenes[2].pixels, np.float16(1.0)) * np.float16(0.98)
+    scenes[2] = Scene("2", "2", photograph, ceiling=1.0, linearised=True)
+    tones = Tones(compressed=0.6, expanded=0.5, held=0.6)
+    batches = shot_batches(scenes=scenes, tones=tones)
+    shots = [batches.draw((5, 0, 0, item, 0)) for item in range(24)]
+    shots = [dataclasses.replace(shot, unclipped=0.7) for shot in shots]
+    kinds = {(shot.knee < 1.0, shot.level > 0.0, shot.held < 1.0) for shot in shots}
+    none, on = (False, False, False), (True, True, False)
+    assert kinds == {none, on, (True, False, False), (False, False, True)}
+    camera = DeviceCamera(atlas.build(scenes, VIEWS, SIZE), SIZE, DEVELOPMENT, tones)
+    codes, target = take(camera, shots)
+    taken = [host.take(scenes[shot.scene], shot, SIZE) for shot in shots]
+    np.testing.assert_allclose(target, [each[1] for each in taken], rtol=5e-3)
+    difference = np.abs(codes - np.array([each[0] for each in taken], np.float32))
+    assert (difference == 0).mean() > 0.97
 
 
 def test_noise_has_its_deviation_and_its_seed():

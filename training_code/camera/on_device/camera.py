@@ -2,6 +2,7 @@
 
     shots                 numbers, a row a shot: `training_code.camera.shots`
       -> views.py         linear views out of the scenes of an atlas
+      -> camera.tones     of some: a camera's shoulder, put on or taken off
       -> exposure.py      1.0 becomes the clipping level
       -> camera.add_noise  noise, by a hash of the shot's seed
       -> camera.development  white balance, jitter: the target; curve, 8 bits
@@ -22,6 +23,7 @@ from keras import ops
 from training_code.camera import (
     CURVES,
     Development,
+    Tones,
     add_noise,
     curve_codes,
     jitter_colour,
@@ -31,8 +33,20 @@ from training_code.camera.noise import gaussian
 from training_code.camera.on_device import jpeg, views
 from training_code.camera.on_device.atlas import Atlas
 from training_code.camera.on_device.exposure import expose
+from training_code.camera.tones import KNEE, compress, expand, hold
 
 Tensor: TypeAlias = keras.KerasTensor
+
+
+def bend(linear: Tensor, shots: dict[str, Any]) -> Tensor:
+    """Tones bent as each shot says: [N, H, W, 3] linear, any unit, >= 0 to the same."""
+    names = ("knee", "steep", "level", "gain")
+    knee, steep, level, gain = (_spread(shots[name]) for name in names)
+    # What is not taken has to be finite, too.
+    inside = ops.minimum(knee, KNEE[1])
+    placed = expose(linear, ops.where(shots["level"] > 0, shots["level"], 0.5)) * gain
+    opened = ops.where(knee < 1.0, expand(linear, inside, steep, xp=ops), linear)
+    return ops.where(level > 0, compress(placed, inside, xp=ops), opened)
 
 
 def sense(linear: Tensor, shots: dict[str, Any]) -> Tensor:
@@ -75,12 +89,15 @@ class DeviceCamera(keras.layers.Layer):
     compiled with `jit_compile=True`: outside of XLA, TensorFlow computes int32 on the host.
     """
 
-    def __init__(self, atlas: Atlas, size: int, development: Development) -> None:
-        """size: side of the pictures, a multiple of 16 where there is JPEG; development: what its
-        distributions leave out costs nothing.
+    def __init__(
+        self, atlas: Atlas, size: int, development: Development, tones: Tones | None = None
+    ) -> None:
+        """size: side of the pictures, a multiple of 16 where there is JPEG; development, tones:
+        what their distributions leave out costs nothing.
         """
         super().__init__(name="device_camera", dtype="float32", autocast=False, trainable=False)
         self.size, self.development = size, development
+        self.tones = tones or Tones()
         self.pixels = keras.Variable(
             atlas.pixels, dtype="float16", trainable=False, autocast=False, name="pixels"
         )
@@ -103,7 +120,8 @@ class DeviceCamera(keras.layers.Layer):
                 "model around the camera autocast=False"
             )
         view = views.render(self.pixels, self.atlas, shots, self.size)
-        exposed = expose(view, shots["unclipped"])
+        bent = view if self.tones.neutral else bend(view, shots)
+        exposed = expose(bent, shots["unclipped"])
         is_lit = ops.any(exposed > 0, axis=(1, 2, 3), keepdims=True)
         # Noise on black would be all that is learnt of it.
         sensed = ops.where(is_lit, sense(exposed, shots), 0.0)
@@ -112,6 +130,8 @@ class DeviceCamera(keras.layers.Layer):
         if self.development.jpeg is not None:
             codes = jpeg.round_trip(codes, shots["jpeg_quality"], shots["subsampled"])
         target = ops.minimum(target, _spread(shots["peak"]))
+        if self.tones.held != 1.0:
+            target = hold(target, _spread(shots["held"]), xp=ops)
         if np.isfinite(self.atlas.ceiling).any():
             ceiling = _spread(ops.take(self.atlas.ceiling, ops.cast(shots["scene"], "int32")))
             known = ops.max(view, axis=-1, keepdims=True) < ceiling

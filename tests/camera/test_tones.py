@@ -1,0 +1,123 @@
+"""A camera's shoulder, put on and taken off: inverses, end points, what is left alone."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+from hypothesis import given, strategies as st
+
+from training_code.camera import Camera, Exposure, Part, Sensor, Tones, generator, tones
+from training_code.camera.development import Development
+from training_code.camera.shots import draw_shot, take
+from training_code.scenes.collection import Scene
+from training_code.scenes.views import Views
+
+RNG = np.random.default_rng(4)
+LIGHT = np.exp(RNG.normal(-1.0, 1.0, (96, 128, 3)))
+PLAIN = Camera(
+    Exposure(unclipped=(0.7, 0.7)),
+    Sensor(noise_sd=(0.0, 0.0)),
+    Development(hue_sd=0.0, saturation_sd=0.0, curves=(0.0, 1.0, 0.0)),
+)
+HDR = Scene("hdr", "hdr", LIGHT.astype(np.float16))
+ORDINARY = Scene(
+    "ldr", "ldr", np.minimum(0.2 * LIGHT, 0.9).astype(np.float16), ceiling=1.0, linearised=True
+)
+KNEES, STEEPS = st.floats(*tones.KNEE), st.floats(*tones.STEEP)
+
+
+def taken(scene: Scene, bent: Tones, item: int = 0) -> tuple[np.ndarray, np.ndarray, tones.Tone]:
+    """Codes, target, and how the tones were bent."""
+    camera = dataclasses.replace(PLAIN, tones=bent)
+    shot = draw_shot([scene], [[0]], Views(crop=(1.0, 1.0)), camera, (3, 0, 0, item, 0), 96)
+    tone = tones.Tone(*(getattr(shot, name) for name in tones.Tone._fields))
+    return *take(scene, shot, 96), tone
+
+
+@given(KNEES, STEEPS, st.floats(0.0, 1.0))
+def test_what_is_taken_off_can_be_put_on_again(knee, steep, light):
+    opened = tones.expand(np.float64(light), knee, steep)
+    assert opened >= light - 1e-12
+    assert tones.compress(opened, knee, steep) == pytest.approx(light, abs=1e-9)
+
+
+@given(KNEES, STEEPS)
+def test_shoulders_rise_keep_the_tones_below_and_end(knee, steep):
+    light = np.linspace(0.0, 4.0, 4001)
+    put_on = tones.compress(light, knee, steep)
+    assert np.all(np.diff(put_on) > 0)
+    np.testing.assert_array_equal(put_on[light <= knee], light[light <= knee])
+    # Smooth at the knee: it begins with the slope that it found.
+    assert np.diff(put_on)[np.searchsorted(light, knee) + 1] == pytest.approx(0.001, rel=0.02)
+    end = tones.compress(np.float64(1e6), knee, steep)
+    assert end == pytest.approx(knee + (1.0 - knee) / steep)
+    off = tones.expand(light[light <= 1.0], knee, steep)
+    assert np.all(np.diff(off) > 0)
+    # Of 1.0, by the logarithm that the docstring has.
+    room = (1.0 - knee) / steep
+    assert off[-1] == pytest.approx(knee - room * np.log(1.0 - steep))
+
+
+@given(st.floats(0.0, 1.0), st.floats(0.0, 9.0))
+def test_targets_keep_so_many_of_their_stops(held, stops):
+    assert np.log2(tones.hold(np.float64(2.0**stops), held)) == pytest.approx(held * stops)
+    assert tones.hold(np.float64(0.3), held) == 0.3
+
+
+def test_nothing_is_bent_unless_it_is_asked_for():
+    for scene in (HDR, ORDINARY):
+        assert taken(scene, Tones())[2] == tones.NEUTRAL
+    # Each share is of one kind of scene.
+    assert taken(HDR, Tones(expanded=1.0, held=0.5))[2] == tones.NEUTRAL
+    assert taken(ORDINARY, Tones(compressed=1.0))[2] == tones.NEUTRAL
+
+
+def test_as_many_are_bent_as_the_shares_say():
+    asked = Tones(compressed=0.3, expanded=0.6, held=0.8)
+    draws = [generator((1, 0, 0, item, 0), Part.TONES) for item in range(4000)]
+    compressed = [asked.draw(rng, False).level > 0 for rng in draws[::2]]
+    others = [asked.draw(rng, True) for rng in draws[1::2]]
+    assert np.mean(compressed) == pytest.approx(0.3, abs=0.04)
+    assert np.mean([tone.knee < 1.0 for tone in others]) == pytest.approx(0.6, abs=0.04)
+    assert all((tone.held == 0.8) == (tone.knee == 1.0) for tone in others)
+
+
+def test_a_shoulder_leaves_less_above_the_clipping_level_and_none_of_it_unseen():
+    plain = taken(HDR, Tones())[1]
+    for item in range(8):
+        codes, target, tone = taken(HDR, Tones(compressed=1.0), item)
+        assert tone.level > 0
+        assert target.max() < plain.max()
+        np.testing.assert_array_equal(codes == 255, target >= srgb_white())
+        # The order of the light is kept.
+        order = np.argsort(taken(HDR, Tones(), item)[1], axis=None)
+        assert np.all(np.diff(target.ravel()[order]) >= -1e-5)
+
+
+def srgb_white() -> float:
+    """Light from which on a code is 255."""
+    return float(((254.5 / 255.0 + 0.055) / 1.055) ** 2.4)
+
+
+def test_a_shoulder_taken_off_shows_what_it_had_drawn_together():
+    plain = taken(ORDINARY, Tones())[1]
+    for item in range(8):
+        _, target, tone = taken(ORDINARY, Tones(expanded=1.0), item)
+        assert tone.knee < 1.0
+        assert np.isfinite(target).all()
+        assert target.max() > plain.max()
+
+
+def test_held_targets_keep_their_picture():
+    codes, target, _ = taken(ORDINARY, Tones())
+    held_codes, held, _ = taken(ORDINARY, Tones(held=0.5))
+    np.testing.assert_array_equal(codes, held_codes)
+    np.testing.assert_allclose(held[target > 1], np.sqrt(target[target > 1]), rtol=1e-5)
+    np.testing.assert_array_equal(held[target <= 1], target[target <= 1])
+
+
+@pytest.mark.parametrize("name", ["compressed", "expanded", "held"])
+@pytest.mark.parametrize("value", [-0.1, 1.1, float("nan"), "some"])
+def test_shares_that_cannot_be_are_refused(name, value):
+    with pytest.raises(ValueError, match=name):
+        Tones(**{name: value})
