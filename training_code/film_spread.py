@@ -1,13 +1,13 @@
 """How far the parameters of one grade lie apart from scene to scene, by which shots are pooled.
 
-    python training_code/film_spread.py --scenes HDR --without LIST --params FILE --out FILE
+    python training_code/film_spread.py --scenes HDR --without LIST --params FILE --save FILE
 
 One look at each of `--looks` families is graded in every way of `--grades` and shown to the curves'
 network; the numbers of a grade are the same for all scenes, every second look is compressed by x264
 at 18. Printed are the standard deviations of the parameters within a grade, root mean square over
 the grades, and over the means of the grades. Shots are pooled by the first
-(`hdrcnn/predict/film_grade.py`): measure it after a training of the curves. `--out` writes the
-weights with it; without it, weights are pooled by what was measured of the shipped ones.
+(`hdrcnn/predict/film_grade.py`): measure it after a training of the curves. `--save` writes the
+weights with it; without, weights are pooled by what was measured of the shipped ones.
 """
 
 import dataclasses
@@ -41,7 +41,7 @@ FLAGS = flags.FLAGS
 flags.DEFINE_multi_string("scenes", [], "Folder with HDR scenes; may be given several times.")
 flags.DEFINE_multi_string("without", [], "Text files of families that are left out.")
 flags.DEFINE_string("params", None, "Weights of curves. Default: those that are shipped.")
-flags.DEFINE_string("out", None, "The weights with what was measured; may be the same file.")
+flags.DEFINE_string("save", None, "The weights with what was measured; may be the same file.")
 flags.DEFINE_list("grades", GRADES, "Of the SDR; a name counts as often as it is given.")
 flags.DEFINE_integer("looks", 32, "Families of scenes, at most.", 2)
 flags.DEFINE_integer("seed", 3, "Of scenes, looks and grades.")
@@ -113,12 +113,12 @@ def main() -> int:
     drawn = [grades.draw_grade((name,), rng) for name in FLAGS.grades]
     looks = [measured(scene, number, drawn, curves) for number, scene in enumerate(scenes)]
     within, between = within_and_between(np.stack(looks, axis=1))
-    if FLAGS.out:
+    if FLAGS.save:
         arrays, record = weights.load(params)
         kept = weights.checked(arrays, record, FilmCurves, str(params))
         spread = tuple(float(f"{value:.4g}") for value in within)
-        prepare_folder(Path(FLAGS.out).parent)
-        weights.save(Path(FLAGS.out), arrays, dataclasses.replace(kept, spread=spread))
+        prepare_folder(Path(FLAGS.save).parent)
+        weights.save(Path(FLAGS.save), arrays, dataclasses.replace(kept, spread=spread))
     print(f"{len(drawn)} grades of {len(scenes)} scenes, {params.name}")
     for name, deviations in (("within a grade", within), ("between grades", between)):
         print(f"{name}: {', '.join(f'{value:.3f}' for value in deviations)}")

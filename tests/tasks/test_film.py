@@ -122,7 +122,7 @@ def test_what_was_measured_of_curves_is_kept_with_them(scene_folder, tmp_path, r
     weights.save(kept, arrays, record)
     done = run_python(
         ROOT / "training_code" / "film_spread.py", f"--scenes={scene_folder}", f"--params={kept}",
-        f"--out={out}", "--looks=2", "--grades=reinhard,camera", cwd=tmp_path,
+        f"--save={out}", "--looks=2", "--grades=reinhard,camera", cwd=tmp_path,
     )  # fmt: skip
     line = next(text for text in done.stdout.splitlines() if text.startswith("within a grade: "))
     printed = [float(value) for value in line.removeprefix("within a grade: ").split(", ")]
