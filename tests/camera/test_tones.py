@@ -1,6 +1,7 @@
 """A camera's shoulder, put on and taken off: inverses, end points, what is left alone."""
 
 import dataclasses
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,6 +12,9 @@ from training_code.camera.development import Development
 from training_code.camera.shots import draw_shot, take
 from training_code.scenes.collection import Scene
 from training_code.scenes.views import Views
+from training_code.tasks import hdrcnn
+from training_code.tasks.hdrcnn_settings import Config
+from training_code.tasks.settings import Running
 
 RNG = np.random.default_rng(4)
 LIGHT = np.exp(RNG.normal(-1.0, 1.0, (96, 128, 3)))
@@ -121,3 +125,23 @@ def test_held_targets_keep_their_picture():
 def test_shares_that_cannot_be_are_refused(name, value):
     with pytest.raises(ValueError, match=name):
         Tones(**{name: value})
+
+
+@pytest.mark.parametrize(
+    ("bent", "lacking"),
+    [
+        (Tones(compressed=0.1), "scenes"),
+        (Tones(expanded=0.1), "photographs"),
+        (Tones(held=0.9), "photographs"),
+    ],
+)
+def test_what_is_bent_has_to_be_there(bent, lacking):
+    """In a training of two scenes or two photographs."""
+    kinds = {"photographs": ORDINARY, "scenes": HDR}
+    config = Config(width=2, tones=bent)
+    for name, scene in kinds.items():
+        if name != lacking:
+            with pytest.raises(ValueError, match="tones"):
+                hdrcnn.prepare(config, [scene, scene], Path(), Running())
+    hdrcnn.prepare(config, [*kinds.values()], Path(), Running())
+    hdrcnn.prepare(config, [kinds[lacking]], Path(), Running())

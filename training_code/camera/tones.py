@@ -75,6 +75,18 @@ class Tones:
         """Nothing is bent."""
         return self == Tones()
 
+    def check(self, photographs: bool, scenes: bool) -> None:
+        """Raises ValueError naming a setting of which nothing is there: linearised photographs, or
+        HDR scenes.
+        """
+        for name, asked, there, lack in (
+            ("compressed", self.compressed > 0.0, scenes, "HDR scenes"),
+            ("expanded", self.expanded > 0.0, photographs, "photographs"),
+            ("held", self.held != 1.0, photographs, "photographs"),
+        ):
+            if asked and not there:
+                raise ValueError(f"tones.{name} changes nothing without {lack}; leave it out")
+
     def draw(self, rng: np.random.Generator, linearised: bool) -> Tone:
         """Of one picture; linearised: of an ordinary photograph."""
         which, knee, steep, level, gain = (float(value) for value in rng.random(5))

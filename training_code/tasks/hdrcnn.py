@@ -160,6 +160,8 @@ def load_teacher(path: Path) -> Teacher:
 
 def prepare(config: Config, scenes: Sequence[Scene], folder: Path, running: Running) -> Material:
     """The scenes; with `--render` in the accelerator's memory, reporting how much they take."""
+    kinds = {scene.linearised for scene in scenes}
+    config.tones.check(photographs=True in kinds, scenes=False in kinds)
     teacher = load_teacher(Path(config.teacher)) if config.teacher else None
     if not running.render:
         return Material(scenes, teacher=teacher)
