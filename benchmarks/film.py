@@ -24,7 +24,7 @@ from absl import flags
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from hdrcnn.batch.film_segment import Conversion, Converter, ToFile, grade_of, opened
+from hdrcnn.batch.film_segment import Conversion, Converter, ToFile, grades_of, opened
 from hdrcnn.colour.primaries import REC709
 from hdrcnn.predict.film import REDUCED, Curves, method, weights_of
 from hdrcnn.video.colours import Colours
@@ -77,7 +77,7 @@ def converted(path: Path, name: str, codec: str) -> tuple[float, float]:
     Folder(target.path).path.mkdir(exist_ok=True)
     before, start = time.process_time(), time.perf_counter()
     if isinstance(converter.used, Curves):
-        grade_of(opened_film, converter.used)  # Of a film so short all frames are looked at.
+        grades_of(opened_film, converter.used)  # Of a film so short all frames are looked at.
     target.convert(opened_film, piece, conversion, converter, lambda frames: None)
     cpu, wall = time.process_time() - before, time.perf_counter() - start
     return cpu / FLAGS.film_frames, wall / FLAGS.film_frames

@@ -1,13 +1,13 @@
-"""How far the parameters of one grade lie apart from scene to scene, by which shots are pooled.
+"""In which directions curves' guesses for different grades lie apart: shots are pooled by them.
 
-    python training_code/film_spread.py --scenes HDR --without LIST --params FILE --save FILE
+    python training_code/film_directions.py --scenes HDR --without LIST --params FILE --save FILE
 
 One look at each of `--looks` families is graded in every way of `--grades` and shown to the curves'
 network; the numbers of a grade are the same for all scenes, every second look is compressed by x264
-at 18. Printed are the standard deviations of the parameters within a grade, root mean square over
-the grades, and over the means of the grades. Shots are pooled by the first
-(`hdrcnn/predict/film_grade.py`): measure it after a training of the curves. `--save` writes the
-weights with it; without, weights are pooled by what was measured of the shipped ones.
+at 18. The directions are the linear discriminants of the grades (Fisher 1936; Rao 1948). Printed is
+for each the variance between grades over that of the errors of a guess. `--save` writes the weights
+with them, and `hdrcnn film` pools the shots of a film by them (`hdrcnn/predict/film_grade.py`);
+without, each shot is converted by itself. Measure them after a training of the curves.
 """
 
 import dataclasses
@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+import scipy.linalg
 from absl import flags
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
@@ -31,9 +32,13 @@ if TYPE_CHECKING:
     from training_code.camera.grades import Grade
     from training_code.scenes.collection import Scene
 
-GRADES = (
-    "reinhard,moebius,bt2446a,bt2446c,camera,camera,mixed,mixed,mixed,"
-    "sigmoid,sigmoid,sigmoid,sigmoid,sigmoid,sigmoid,clipped,clipped,clipped"
+GRADES = ",".join(
+    name
+    for name, times in (
+        *(("reinhard", 1), ("moebius", 1), ("bt2446a", 1), ("bt2446c", 1), ("camera", 2)),
+        *(("mixed", 4), ("sigmoid", 12), ("clipped", 6)),
+    )
+    for _ in range(times)
 )
 SIZE, FRAMES, CRF = 192, 3, 18
 
@@ -43,18 +48,34 @@ flags.DEFINE_multi_string("without", [], "Text files of families that are left o
 flags.DEFINE_string("params", None, "Weights of curves. Default: those that are shipped.")
 flags.DEFINE_string("save", None, "The weights with what was measured; may be the same file.")
 flags.DEFINE_list("grades", GRADES, "Of the SDR; a name counts as often as it is given.")
-flags.DEFINE_integer("looks", 32, "Families of scenes, at most.", 2)
+flags.DEFINE_integer("looks", 70, "Families of scenes, at most.", 2)
 flags.DEFINE_integer("seed", 3, "Of scenes, looks and grades.")
 
 
-def within_and_between(parameters: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Standard deviations over scenes and over grades of parameters [grades, scenes, P], P each.
+DIRECTIONS = 3
+"""How many are kept: in further ones grades hardly differ by more than guesses do."""
+LOADED = 0.1
+"""Of each variance of the errors, added to it: no direction is surer than so few scenes tell."""
 
-    within: over the scenes of a grade, root mean square over grades; between: over the means of the
-    grades. Both of n - 1.
+
+def discriminants(parameters: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """Of parameters [grades, scenes, P]: the `count` directions, [count, P], in which grades lie
+    apart most for the errors of their guesses, and the variances between grades over those of the
+    errors, [count], largest first.
+
+    The squared length of the difference of two guesses for one grade is 1 in the mean along all of
+    them together. Raises ValueError if all guesses for a grade are equal.
     """
-    within = np.sqrt(parameters.var(axis=1, ddof=1).mean(axis=0))
-    return within, parameters.mean(axis=1).std(axis=0, ddof=1)
+    grades, scenes, numbers = parameters.shape
+    means = parameters.mean(axis=1)
+    errors = (parameters - means[:, None]).reshape(-1, numbers)
+    within = errors.T @ errors / (grades * (scenes - 1))
+    if not np.diag(within).all():
+        raise ValueError("a parameter of the guesses is the same for all scenes")
+    between = np.cov(means.T) - within / scenes
+    within = within + LOADED * np.diag(np.diag(within))
+    ratios, directions = scipy.linalg.eigh(between, within)
+    return directions.T[::-1][:count] / np.sqrt(2.0 * count), ratios[::-1][:count]
 
 
 def picked(scenes: "list[Scene]", rng: np.random.Generator) -> "list[Scene]":
@@ -112,16 +133,15 @@ def main() -> int:
     curves = film.Curves(REC709, film.WHITE, 1000.0, params, "auto")
     drawn = [grades.draw_grade((name,), rng) for name in FLAGS.grades]
     looks = [measured(scene, number, drawn, curves) for number, scene in enumerate(scenes)]
-    within, between = within_and_between(np.stack(looks, axis=1))
+    directions, ratios = discriminants(np.stack(looks, axis=1), DIRECTIONS)
     if FLAGS.save:
         arrays, record = weights.load(params)
         kept = weights.checked(arrays, record, FilmCurves, str(params))
-        spread = tuple(float(f"{value:.4g}") for value in within)
+        rounded = tuple(tuple(float(f"{v:.4g}") for v in direction) for direction in directions)
         prepare_folder(Path(FLAGS.save).parent)
-        weights.save(Path(FLAGS.save), arrays, dataclasses.replace(kept, spread=spread))
+        weights.save(Path(FLAGS.save), arrays, dataclasses.replace(kept, directions=rounded))
     print(f"{len(drawn)} grades of {len(scenes)} scenes, {params.name}")
-    for name, deviations in (("within a grade", within), ("between grades", between)):
-        print(f"{name}: {', '.join(f'{value:.3f}' for value in deviations)}")
+    print(f"between grades over errors: {', '.join(f'{ratio:.2f}' for ratio in ratios)}")
     return 0
 
 

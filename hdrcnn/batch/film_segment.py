@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from hdrcnn import weights
 from hdrcnn._version import __version__
 from hdrcnn.batch.choose import sha256
 from hdrcnn.colour.hlg import hlg_codes
@@ -77,25 +78,32 @@ class Conversion:
 
     def recipe(self, film: Film) -> dict[str, Any]:
         """What a segment depends on."""
-        weights = weights_of(self.method, self.params)
+        file = weights_of(self.method, self.params)
         return {
             "version": __version__,
             "pyav": pyav().__version__,
             "film": film.identity(),
             "rate": str(film.rate),
             "method": self.method,
-            "weights": None if weights is None else sha256(weights),
+            "weights": None if file is None else sha256(file),
             "white": self.white,
             "encoding": dataclasses.asdict(self.encoding),
             "seconds": self.seconds,
             "grade": self.grade,
         }
 
+    @property
+    def pools(self) -> bool:
+        """Weights of curves hold what shots are pooled by. Raises WeightsError."""
+        file = weights_of(self.method, self.params)
+        assert file is not None
+        return getattr(weights.load(file)[1], "directions", None) is not None
+
     def converter(self, film: Film) -> "Converter":
         """With the network loaded. Raises WeightsError, DeviceError."""
         used = self.loaded(film)
-        grade = grade_of(film, used) if self.grade == FILM and isinstance(used, Curves) else None
-        return Converter(used, self.encoding.transfer, self.encoding.peak, grade)
+        grades = grades_of(film, used) if self.grade == FILM and isinstance(used, Curves) else None
+        return Converter(used, self.encoding.transfer, self.encoding.peak, grades)
 
     def loaded(self, film: Film) -> Method:
         """The method, with its network. Raises WeightsError, DeviceError."""
@@ -124,10 +132,12 @@ def _spread_out(film: Film) -> Iterator[decode.Frame]:
             yield frame
 
 
-def grade_of(film: Film, used: Curves) -> film_grade.Grade | None:
-    """What the shots of a film have in common; None if there is next to no light in its frames, or
-    none can be decoded.
+def grades_of(film: Film, used: Curves) -> film_grade.Grades | None:
+    """What the shots of a film have in common; None if there is next to no light in its frames,
+    none can be decoded, or the weights hold nothing to pool shots by.
     """
+    if used.directions is None:
+        return None
     looks = []
     with contextlib.suppress(ImageError):  # Of a damaged place: its segment will tell.
         for frame in _spread_out(film):
@@ -135,7 +145,7 @@ def grade_of(film: Film, used: Curves) -> film_grade.Grade | None:
             if reduced.max() >= DARK:
                 looks.append(used.measured(reduced))
             check_interrupted()
-    return film_grade.of_looks(np.array(looks), used.spread) if looks else None
+    return film_grade.Grades(np.array(looks), used.directions) if looks else None
 
 
 @dataclasses.dataclass
@@ -215,14 +225,15 @@ class Converter:
     """Frames to codes and their brightness, by all cores."""
 
     def __init__(
-        self, used: Method, transfer: str, peak: float, grade: film_grade.Grade | None = None
+        self, used: Method, transfer: str, peak: float, grades: film_grade.Grades | None = None
     ) -> None:
-        """grade: of the whole film; None: each shot has its own."""
-        self.used, self._transfer, self._peak, self._grade = used, transfer, peak, grade
+        """grades: of the whole film; None: each shot has its own."""
+        self.used, self._transfer, self._peak, self._grades = used, transfer, peak, grades
         self._threads = ThreadPoolExecutor(os.cpu_count() or 1)
 
     def _map(self, parameters: np.ndarray) -> Convert:
-        return self.used.of(parameters if self._grade is None else self._grade.settled(parameters))
+        grades = self._grades
+        return self.used.of(parameters if grades is None else grades.settled(parameters))
 
     def signal(self, frame: decode.Frame, parameters: np.ndarray) -> np.ndarray:
         """[H, W, 3] float32 PQ codes of a frame."""

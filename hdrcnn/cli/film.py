@@ -235,6 +235,11 @@ def main(arguments: argparse.Namespace) -> int:
         say(f"{path}: {size}, {float(film.rate):.6g} frames/s, {clock(film.duration)}", sys.stdout)
     for known in film.notes:
         note(f"{path}: {known}")
+    if (conversion.method, conversion.grade) == ("curves", "film") and not conversion.pools:
+        note(
+            f"{params}: holds no directions of grades, so each shot is converted by itself; "
+            "training_code/film_directions.py --save measures and adds them"
+        )
     reporter = Reporter(arguments.quiet)
     if not out.suffix or out.is_dir():
         for name in ("transfer", "codec", "crf", "preset"):

@@ -42,6 +42,8 @@ class Metadata:
     """That of them which holds the channels of its first block."""
     most: ClassVar[int] = WIDEST
     """Of these channels."""
+    retired: ClassVar[tuple[str, ...]] = ()
+    """Fields of older files that say nothing any more."""
 
     training: dict[str, Any] = dataclasses.field(default_factory=dict, kw_only=True)
     """Facts about the training: configuration, scenes, steps, losses."""
@@ -212,6 +214,7 @@ class FilmCurves(Metadata):
 
     model = "film_curves"
     builds, widest, most = ("parameters", "width", "members"), "width", 4096
+    retired = ("spread",)
     takes = "[N, h, w, 3] float32 in [0, 1], codes of Rec. 709 of reduced frames"
     gives = "[N, P] float32, parameters of the map of each frame, 0: the formula"
 
@@ -221,23 +224,27 @@ class FilmCurves(Metadata):
     """Channels of the hidden layers."""
     members: int
     """Networks whose mean is taken. Files of before there were several do not name it."""
-    spread: tuple[float, ...] | None = None
-    """Standard deviations of the parameters over scenes of one grade, by which the shots of a film
-    are pooled; none: they were not measured."""
+    directions: tuple[tuple[float, ...], ...] | None = None
+    """[D][parameters]: in which guesses for different grades lie apart. The shots of a film are
+    pooled by them (`hdrcnn.predict.film_grade.Grades`); none: they were not measured."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
         for name in ("parameters", "members"):
             whole(name, getattr(self, name), 4096)
-        if self.spread is None:
+        if self.directions is None:
             return
-        if not isinstance(self.spread, list | tuple) or len(self.spread) != self.parameters:
-            raise ValueError(f"spread is no list of {self.parameters} numbers")
-        for value in self.spread:
-            if not isinstance(value, int | float) or not 0.0 < value < math.inf:
-                raise ValueError(f"spread {value!r} is not a number above 0")
+        if not isinstance(self.directions, list | tuple) or not self.directions:
+            raise ValueError("directions is no list of lists of numbers")
+        for direction in self.directions:
+            if not isinstance(direction, list | tuple) or len(direction) != self.parameters:
+                raise ValueError(f"directions are no lists of {self.parameters} numbers")
+            for value in direction:
+                if not isinstance(value, int | float) or not math.isfinite(value):
+                    raise ValueError(f"directions: {value!r} is no finite number")
         # JSON knows no tuples.
-        object.__setattr__(self, "spread", tuple(map(float, self.spread)))
+        kept = tuple(tuple(map(float, direction)) for direction in self.directions)
+        object.__setattr__(self, "directions", kept)
 
 
 KINDS = (Hdrcnn, CameraCurve, Fusion, ExposureGan, ExposureStack, FilmUnet, FilmCurves)
@@ -259,6 +266,8 @@ def read(record: dict[str, Any]) -> Metadata:
     for domain in ("takes", "gives"):
         if fields.pop(domain, getattr(kind, domain)) != getattr(kind, domain):
             raise ValueError(f"a network that {domain} something else than {name} here")
+    for retired in kind.retired:
+        fields.pop(retired, None)
     known = {field.name: field for field in dataclasses.fields(kind)}
     missing = [n for n, f in known.items() if n not in fields and _needed(f)]
     for names, what in ((missing, "is missing"), (sorted(fields.keys() - known), "is unknown")):

@@ -27,7 +27,6 @@ from hdrcnn.colour.transfer import srgb_decode
 from hdrcnn.models.metadata import FilmCurves, FilmUnet, Metadata
 from hdrcnn.predict import backend, runtime
 from hdrcnn.predict.film_curves import PARAMETERS, SEEN, FrameMap
-from hdrcnn.predict.film_grade import SPREAD
 from hdrcnn.tiles.frame import Frame
 from hdrcnn.tiles.resolution import WAYS
 from hdrcnn.tiles.stages import Network
@@ -143,7 +142,7 @@ class Curves:
         """Raises WeightsError, DeviceError."""
         self._network, record = _network(path, FilmCurves, device)
         self._primaries, self._white, self._peak = primaries, white, peak
-        self.spread = SPREAD if record.spread is None else np.array(record.spread)
+        self.directions = None if record.directions is None else np.array(record.directions)
 
     def measured(self, reduced: np.ndarray) -> np.ndarray:
         codes = as_rec709(reduced, self._primaries)

@@ -1,10 +1,13 @@
-"""What the shots of a film have in common: its grade.
+"""What the shots of a film have in common: its grade, or the grades of its parts.
 
-A film is graded in one way as a rule. So what a network guesses for its shots differs by the errors
-of the guess more than by the film, and the median over the film is nearer to the truth than any of
-them. Where they differ by more than those errors, as in a compilation, each shot keeps a part of
-what sets it apart: the positive-part estimator of W. James and C. Stein, "Estimation with quadratic
-loss", Berkeley Symposium on Mathematical Statistics and Probability, 1961.
+A film is graded in one way as a rule, or in a few. So what a network guesses for frames in one
+grade differs by the errors of the guess, and a median over many is nearer to the truth than any of
+them. Which frames are in one grade is told by the directions in which guesses for different grades
+lie apart, in units of their errors: linear discriminants (R. A. Fisher, "The use of multiple
+measurements in taxonomic problems", Annals of Eugenics 1936; C. R. Rao, "The utilization of
+multiple measurements in problems of biological classification", J. Royal Statistical Society B,
+1948). Guesses move to the median of those near them (L. Shapira, S. Avidan, A. Shamir,
+"Mode-detection via median-shift", ICCV 2009).
 """
 
 from typing import NamedTuple
@@ -13,36 +16,49 @@ import numpy as np
 
 from hdrcnn.predict.film_curves import PARAMETERS
 
-SPREAD = np.array([
-    0.226, 0.053, 0.161, 0.249, 0.237, 0.150, 0.081, 0.077, 0.077, 0.075, 0.088, 0.148,
-    0.146, 0.126, 0.117, 0.134, 0.596, 0.293, 0.188, 0.089, 0.055, 0.037, 0.201,
-])  # fmt: skip
-"""Standard deviations of the parameters of `weights/film_curves.npz` over scenes of one grade, as
-`training_code/film_spread.py` measures them; also for weights that hold none of their own."""
+MOVES = 3
+"""Of a guess towards a median."""
+NEAR = 0.5
+"""Distances, squared, 1 as the mean of two guesses for one grade, that count 1/e of none: these,"""
+AROUND, SHARE, FAR = 0.3, 0.2, 4.0
+"""and so many times that within which this share of the film lies, which is at most the last. For
+some grades, guesses lie farther apart than for others."""
 
 
-class Grade(NamedTuple):
+class Grades(NamedTuple):
     """Of a whole film."""
 
-    centre: np.ndarray
-    """[PARAMETERS]: what its shots have in common."""
-    own: float
-    """Share in [0, 1] of what sets a shot apart that it keeps."""
+    looks: np.ndarray
+    """[N, PARAMETERS]: guesses for frames that lie all over it, N >= 1."""
+    directions: np.ndarray
+    """[D, PARAMETERS]: in which guesses for different grades lie apart. The squared length of what
+    they make of the difference of two is 1 in the mean if both are for one grade."""
 
     def settled(self, parameters: np.ndarray) -> np.ndarray:
-        """Those of a frame, [PARAMETERS] or more, moved towards what the film has in common; what
-        comes after `PARAMETERS` stays.
+        """Those of a frame, [PARAMETERS] or more, moved to what the film has in common with it;
+        what comes after `PARAMETERS` stays. Near guesses are moved to near places.
         """
         found = parameters.copy()
-        found[:PARAMETERS] = self.centre + self.own * (found[:PARAMETERS] - self.centre)
+        # Its own counts as one of them: a shot that is like no other keeps it.
+        guesses = np.concatenate([self.looks, parameters[None, :PARAMETERS]])
+        projected = guesses @ self.directions.T
+        for _ in range(MOVES):
+            apart = projected - found[:PARAMETERS] @ self.directions.T
+            distances = np.sum(np.square(apart), axis=1)
+            near = NEAR + AROUND * min(float(np.quantile(distances, SHARE)), FAR)
+            found[:PARAMETERS] = weighted_median(guesses, np.exp(-distances / near))
         return found
 
 
-def of_looks(looks: np.ndarray, spread: np.ndarray = SPREAD) -> Grade:
-    """The grade of a film from the parameters of some of its frames, [N, PARAMETERS], N >= 1, that
-    lie all over it.
+def weighted_median(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Of each column of values [N, P], weights [N] of at least 0, not all 0: [P].
 
-    spread: [PARAMETERS], above 0, the errors of such guesses: standard deviations.
+    Straight between the two values beside it, so that small changes move it little.
     """
-    ratio = float(np.mean(np.var(looks, axis=0) / spread**2))
-    return Grade(np.median(looks, axis=0), max(0.0, 1.0 - 1.0 / ratio) if ratio > 0 else 0.0)
+    order = np.argsort(values, axis=0)
+    ordered = np.take_along_axis(values, order, axis=0)
+    own = weights[order]
+    places = np.cumsum(own, axis=0) - 0.5 * own
+    half = 0.5 * float(weights.sum())
+    columns = zip(places.T, ordered.T, strict=True)
+    return np.array([np.interp(half, place, column) for place, column in columns])

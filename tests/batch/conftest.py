@@ -13,7 +13,8 @@ from hdrcnn.predict.film_curves import PARAMETERS
 def bent(tmp_path_factory):
     """Weights of curves that differ from frame to frame."""
     keras.utils.set_random_seed(3)
-    record = FilmCurves(parameters=PARAMETERS, width=4, members=2)
+    directions = tuple(map(tuple, np.random.default_rng(4).normal(0, 3, (2, PARAMETERS))))
+    record = FilmCurves(parameters=PARAMETERS, width=4, members=2, directions=directions)
     model = record.build()
     for index in (1, 2):
         last = model.get_layer(f"member{index}_bent")

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 
 from hdrcnn.batch import film_segment
-from hdrcnn.batch.film_segment import LOOKS, grade_of, opened, with_parameters
+from hdrcnn.batch.film_segment import LOOKS, grades_of, opened, with_parameters
 from hdrcnn.colour.pq import pq_decode
 from hdrcnn.files import ImageError
 from hdrcnn.predict.film import REDUCED
-from hdrcnn.predict.film_curves import PARAMETERS
+from hdrcnn.predict.film_grade import Grades
 from hdrcnn.video import decode, segments
 
 av = pytest.importorskip("av")  # Of Python 3.11.
@@ -58,9 +58,10 @@ def test_parameters_are_smooth_within_a_shot_and_a_cut_never_smears(tmp_path, be
 
 
 def known(source, used):
-    grade = grade_of(source, used)
-    assert grade is not None
-    return grade
+    """What is looked at of a film."""
+    grades = grades_of(source, used)
+    assert grades is not None
+    return grades.looks
 
 
 def looks_at(source, used, numbers):
@@ -75,17 +76,17 @@ def test_the_grade_is_that_of_frames_from_all_of_the_film(tmp_path, bent, keys):
     source = opened(film(tmp_path / "a.mp4", pictures, options={"g": str(keys)}))
     used = asked("curves", params=bent).loaded(source)
     chosen = {5: np.arange(0, 150, 5)}.get(keys, np.linspace(0, 149, LOOKS).round().astype(int))
-    expected = np.median(looks_at(source, used, chosen), axis=0)
-    np.testing.assert_allclose(known(source, used).centre, expected, atol=1e-6)
+    expected = looks_at(source, used, chosen)
+    np.testing.assert_allclose(known(source, used), expected, atol=1e-6)
 
 
 def test_black_frames_tell_nothing_of_the_grade(tmp_path, bent):
     black = [np.zeros_like(picture) for picture in shot(40)]
     source = opened(film(tmp_path / "a.mp4", black + shot(20)))
     used = asked("curves", params=bent).loaded(source)
-    expected = np.median(looks_at(source, used, range(40, 60)), axis=0)
-    np.testing.assert_allclose(known(source, used).centre, expected, atol=1e-6)
-    assert grade_of(opened(film(tmp_path / "b.mp4", black)), used) is None
+    expected = looks_at(source, used, range(40, 60))
+    np.testing.assert_allclose(known(source, used), expected, atol=1e-6)
+    assert grades_of(opened(film(tmp_path / "b.mp4", black)), used) is None
 
 
 def test_of_a_damaged_film_the_rest_tells_the_grade(tmp_path, bent, monkeypatch):
@@ -101,24 +102,20 @@ def test_of_a_damaged_film_the_rest_tells_the_grade(tmp_path, bent, monkeypatch)
     monkeypatch.setattr(film_segment.decode, "frames", damaged)
     found = known(source, used)
     monkeypatch.undo()
-    expected = np.median(looks_at(source, used, range(10)), axis=0)
-    np.testing.assert_allclose(found.centre, expected, atol=1e-6)
+    np.testing.assert_allclose(found, looks_at(source, used, range(10)), atol=1e-6)
 
 
 def test_shots_keep_what_sets_them_apart_if_they_are_asked_to(tmp_path, bent):
     source = opened(film(tmp_path / "a.mp4", shot(30) + shot(30, hue=1.5)))
     whole, each = (asked("curves", params=bent, grade=grade) for grade in ("film", "shot"))
     used = each.loaded(source)
-    grade = known(source, used)
+    grades = Grades(known(source, used), used.directions)
     (segment,) = segments.planned(source, 60.0)
     for frame, parameters, _ in with_parameters(source, segment, used):
         alone = used.of(parameters)(frame.codes())
         assert np.array_equal(each.converter(source).signal(frame, parameters), alone)
-        moved = np.append(
-            grade.centre + grade.own * (parameters[:PARAMETERS] - grade.centre),
-            parameters[PARAMETERS:],
-        )
         together = whole.converter(source).signal(frame, parameters)
+        moved = grades.settled(parameters)
         assert np.array_equal(together, used.of(moved)(frame.codes()))
         assert not np.array_equal(together, alone)
         break

@@ -18,7 +18,7 @@ from hdrcnn.cli.main import main, parser_of
 from hdrcnn.cli.parser import UsageError
 from hdrcnn.colour.primaries import REC709
 from hdrcnn.files import ImageError, UserError
-from hdrcnn.models.metadata import FilmUnet
+from hdrcnn.models.metadata import FilmCurves, FilmUnet
 from hdrcnn.predict import film as film_methods
 from hdrcnn.video import decode, source
 from hdrcnn.video.join import read_back
@@ -52,6 +52,23 @@ def test_a_film_is_converted_and_told_of(tmp_path, capsys):
     assert "HDR10 (PQ)" in said.out
     assert "BT.601" in said.err  # No tags, and small.
     assert read_back(result).tags.transfer == 16
+
+
+@pytest.mark.parametrize(
+    ("directions", "grade"), [(None, "film"), (None, "shot"), (((0.5,) * 23,), "film")]
+)
+def test_weights_that_cannot_pool_shots_are_told_of(directions, grade, tmp_path, capsys):
+    record = FilmCurves(parameters=23, width=4, members=1, directions=directions)
+    params = tmp_path / "own.npz"
+    weights.save(params, weights.collect(record.build()), record)
+    path, out = film(tmp_path / "a.mp4", shot(3)), tmp_path / "frames"
+    flags = ["--params", str(params), "--grade", grade, "--quiet"]
+    assert main(["film", str(path), "--out", str(out), *flags]) == 0
+    assert len([*out.glob("*.png")]) == 3
+    said = [line for line in capsys.readouterr().err.splitlines() if "own.npz" in line]
+    assert [("directions" in line) for line in said] == [True] * (
+        directions is None and grade == "film"
+    )
 
 
 def test_frames_are_written_to_a_folder(tmp_path, capsys):

@@ -1,4 +1,4 @@
-"""How far guesses of one grade lie apart: against numbers that were drawn so."""
+"""In which directions guesses for different grades lie apart: against numbers drawn so."""
 
 import subprocess
 import sys
@@ -7,28 +7,43 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from training_code.film_spread import within_and_between
+from training_code.film_directions import LOADED, discriminants
 
-COMMAND = Path(__file__).resolve().parents[2] / "training_code" / "film_spread.py"
+COMMAND = Path(__file__).resolve().parents[2] / "training_code" / "film_directions.py"
 
 
-def test_deviations_within_and_between_are_those_drawn():
+def drawn(between: np.ndarray, errors: np.ndarray, mixed: np.ndarray) -> np.ndarray:
+    """[grades, scenes, P] with these deviations along the rows of a matrix [P, P]."""
     rng = np.random.default_rng(5)
-    within, between = np.array([0.1, 0.5, 2.0]), np.array([3.0, 0.2, 1.0])
-    grades, scenes = 400, 200
-    drawn = between * rng.standard_normal((grades, 1, 3))
-    drawn = drawn + within * rng.standard_normal((grades, scenes, 3))
-    found = within_and_between(drawn)
-    np.testing.assert_allclose(found[0], within, rtol=0.02)
-    # What is within moves the means of the grades by its share of so many scenes.
-    np.testing.assert_allclose(found[1], np.sqrt(between**2 + within**2 / scenes), rtol=0.12)
+    grades, scenes = 400, 50
+    found = between * rng.standard_normal((grades, 1, len(between)))
+    return (found + errors * rng.standard_normal((grades, scenes, len(errors)))) @ mixed
 
 
-def test_one_guess_for_all_scenes_has_no_spread_within():
-    parameters = np.repeat(np.random.default_rng(6).standard_normal((4, 1, 23)), 7, axis=1)
-    within, between = within_and_between(parameters)
-    np.testing.assert_allclose(within, 0.0, atol=1e-12)
-    np.testing.assert_allclose(between, parameters[:, 0].std(axis=0, ddof=1))
+def test_directions_are_those_in_which_grades_were_drawn_apart():
+    errors, between = np.array([1.0, 0.5, 2.0, 1.0]), np.array([2.0, 0.05, 0.2, 4.0])
+    directions, ratios = discriminants(drawn(between, errors, np.eye(4)), 2)
+    expected = np.array([16.0, 4.0]) / (1.0 + LOADED)
+    np.testing.assert_allclose(ratios, expected, rtol=0.15)
+    lengths = np.abs(directions * errors)
+    np.testing.assert_allclose(lengths[0] / np.linalg.norm(lengths[0]), [0, 0, 0, 1], atol=0.1)
+    np.testing.assert_allclose(lengths[1] / np.linalg.norm(lengths[1]), [1, 0, 0, 0], atol=0.1)
+
+
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_two_guesses_for_one_grade_are_one_apart(count):
+    mixed = np.random.default_rng(3).normal(size=(4, 4))
+    guesses = drawn(np.array([2.0, 0.05, 0.2, 4.0]), np.array([1.0, 0.5, 2.0, 1.0]), mixed)
+    directions, _ = discriminants(guesses, count)
+    apart = (guesses[:, ::2] - guesses[:, 1::2]) @ directions.T
+    length = float(np.square(apart).sum(axis=-1).mean())
+    assert 1.0 / (1.0 + LOADED * 4) < length <= 1.02
+
+
+def test_what_is_the_same_for_all_scenes_is_refused():
+    guesses = np.repeat(np.random.default_rng(6).standard_normal((4, 1, 23)), 7, axis=1)
+    with pytest.raises(ValueError, match="same"):
+        discriminants(guesses, 3)
 
 
 @pytest.mark.parametrize(

@@ -40,13 +40,19 @@ def test_curves_start_at_the_formula_and_stay_within_their_limits():
 
 
 @pytest.mark.parametrize(
-    "spread", ["0.1", [0.1], [0.1, 0.0], [0.1, -1.0], [0.1, math.inf], [0.1, "a"]]
+    "directions", ["0.1", [], [0.1, 0.2], [[0.1]], [[0.1, math.inf]], [[0.1, 2], [0.1, "a"]]]
 )
-def test_a_spread_that_cannot_be_is_refused(spread):
+def test_directions_that_cannot_be_are_refused(directions):
     record = {"model": "film_curves", "parameters": 2, "width": 4, "members": 1}
-    assert metadata.read(record | {"spread": [0.1, 2]}) == FilmCurves(2, 4, 1, spread=(0.1, 2.0))
-    with pytest.raises(ValueError, match="spread"):
-        metadata.read(record | {"spread": spread})
+    kept = FilmCurves(2, 4, 1, directions=((0.1, 2.0), (3.0, 4.0)))
+    assert metadata.read(record | {"directions": [[0.1, 2], [3, 4.0]]}) == kept
+    with pytest.raises(ValueError, match="directions"):
+        metadata.read(record | {"directions": directions})
+
+
+def test_files_of_before_with_a_spread_are_read():
+    record = {"model": "film_curves", "parameters": 2, "width": 4, "members": 1}
+    assert metadata.read(record | {"spread": [0.1, 0.2]}) == FilmCurves(2, 4, 1)
 
 
 def test_several_members_are_their_mean():

@@ -3,62 +3,118 @@
 import numpy as np
 import pytest
 from hypothesis import given, strategies as st
+from hypothesis.extra.numpy import arrays
 
-from hdrcnn.predict import film_grade
 from hdrcnn.predict.film_curves import PARAMETERS
-from hdrcnn.predict.film_grade import SPREAD
+from hdrcnn.predict.film_grade import Grades, weighted_median
 
 RNG = np.random.default_rng(4)
-TRUTH = RNG.normal(0.0, 0.5, PARAMETERS)
+ERRORS = RNG.uniform(0.05, 0.4, PARAMETERS)
+"""Standard deviations of guesses."""
+DIRECTIONS = np.eye(3, PARAMETERS) / ERRORS / np.sqrt(6.0)
 
 
-def guesses(shots: int, apart: float = 0.0) -> tuple[np.ndarray, np.ndarray]:
-    """The truth of each shot, `apart` times as far from the others as guesses are from it; and what
-    is guessed.
-    """
-    truth = TRUTH + apart * SPREAD * RNG.standard_normal((shots, PARAMETERS))
-    return truth, truth + SPREAD * RNG.standard_normal(truth.shape)
+def grades(count: int, apart: float) -> np.ndarray:
+    """[count, PARAMETERS], so many errors apart in the first direction, random in others."""
+    drawn = RNG.normal(0.0, 0.5, (count, PARAMETERS))
+    drawn[:, 0] = apart * ERRORS[0] * np.arange(count)
+    return drawn
+
+
+def guesses(truth: np.ndarray, shots: int) -> tuple[np.ndarray, np.ndarray]:
+    """Of so many shots in each grade, [shots, PARAMETERS] of all: their truth, what is guessed."""
+    repeated = np.repeat(truth, shots, axis=0)
+    return repeated, repeated + ERRORS * RNG.standard_normal(repeated.shape)
 
 
 def error(found: np.ndarray, truth: np.ndarray) -> float:
-    return float(np.mean(((found - truth) / SPREAD) ** 2))
+    """Mean squared, that of guesses is 1."""
+    return float(np.mean(np.square((found - truth) / ERRORS)))
 
 
-@pytest.mark.parametrize("apart", [0.0, 0.5, 1.0, 3.0, 20.0])
-def test_settled_guesses_are_nearer_to_the_truth(apart):
-    truth, looks = guesses(60, apart)
-    grade = film_grade.of_looks(looks)
-    settled = np.array([grade.settled(look) for look in looks])
-    assert error(settled, truth) <= 1.01 * error(looks, truth)
-    # The part that shots keep is that of their variance which is not an error.
-    assert grade.own == pytest.approx(apart**2 / (apart**2 + 1.0), abs=0.12)
+def settled(looks: np.ndarray) -> np.ndarray:
+    film = Grades(looks, DIRECTIONS)
+    return np.array([film.settled(look) for look in looks])
 
 
-def test_one_grade_is_found_among_guesses():
-    truth, looks = guesses(60)
-    assert error(film_grade.of_looks(looks).centre, truth) < 0.05
+def test_shots_in_one_grade_are_told_by_all_of_them():
+    truth, looks = guesses(grades(1, 0.0), 60)
+    assert error(looks, truth) == pytest.approx(1.0, abs=0.1)
+    assert error(settled(looks), truth) < 0.15
 
 
-@pytest.mark.parametrize("factor", [0.5, 2.0])
-def test_guesses_that_are_less_sure_are_pooled_more(factor):
-    """By a spread of its own, a network keeps what differs by more than that."""
-    looks = TRUTH + 1.5 * SPREAD * np.random.default_rng(8).standard_normal((200, PARAMETERS))
-    own = film_grade.of_looks(looks, factor * SPREAD).own
-    assert own == pytest.approx(max(0.0, 1.0 - (factor / 1.5) ** 2), abs=0.03)
+@pytest.mark.parametrize(("count", "shots"), [(2, 30), (3, 20), (4, 20)])
+def test_shots_in_some_grades_are_told_by_those_in_their_own(count, shots):
+    truth, looks = guesses(grades(count, 12.0), shots)
+    assert error(settled(looks), truth) < 0.35
+
+
+def test_shots_like_no_other_keep_what_they_have():
+    looks = grades(10, 200.0)
+    film = Grades(looks[:9], DIRECTIONS)
+    np.testing.assert_allclose(film.settled(looks[9]), looks[9], atol=1e-6)
 
 
 def test_a_film_of_one_look_keeps_it():
     look = RNG.normal(size=PARAMETERS)
-    grade = film_grade.of_looks(look[None])
-    np.testing.assert_array_equal(grade.settled(look), look)
+    np.testing.assert_allclose(Grades(look[None], DIRECTIONS).settled(look), look, atol=1e-12)
 
 
-@given(st.floats(0.0, 1.0), st.integers(0, 4))
-def test_what_is_no_parameter_stays(own, more):
-    look = np.arange(PARAMETERS + more, dtype=float)
+def test_the_order_of_the_film_is_of_no_account():
+    looks = guesses(grades(3, 4.0), 8)[1]
+    film = Grades(looks[RNG.permutation(len(looks))], DIRECTIONS)
+    moved = [film.settled(look) for look in looks]
+    np.testing.assert_allclose(moved, settled(looks), atol=1e-9)
+
+
+def test_on_the_way_from_one_grade_to_another_nothing_jumps():
+    """Parameters that change slowly within a shot must not flip from one grade to the other."""
+    truth = grades(2, 8.0)
+    film = Grades(guesses(truth, 20)[1], DIRECTIONS)
+    steps = [film.settled(truth[0] + t * (truth[1] - truth[0])) for t in np.linspace(0, 1, 4001)]
+    lengths = np.linalg.norm(np.diff(steps, axis=0) / ERRORS, axis=1)
+    assert lengths.max() < 0.05 * lengths.sum()
+
+
+@given(st.integers(0, 4))
+def test_what_is_no_parameter_stays(more):
+    own, *looks = guesses(grades(1, 0.0), 21)[1]
+    look = np.append(own, np.arange(float(more)))
     kept = look.copy()
-    settled = film_grade.Grade(TRUTH, own).settled(look)
+    found = Grades(np.array(looks), DIRECTIONS).settled(look)
     np.testing.assert_array_equal(look, kept)
-    np.testing.assert_array_equal(settled[PARAMETERS:], kept[PARAMETERS:])
-    expected = own * kept[:PARAMETERS] + (1.0 - own) * TRUTH
-    np.testing.assert_allclose(settled[:PARAMETERS], expected, atol=1e-9)
+    np.testing.assert_array_equal(found[PARAMETERS:], kept[PARAMETERS:])
+    assert not np.array_equal(found[:PARAMETERS], kept[:PARAMETERS])
+
+
+@given(arrays(float, st.tuples(st.integers(1, 9), st.integers(1, 3)), elements=st.floats(-9, 9)))
+def test_a_median_of_equal_weights_is_the_median(values):
+    found = weighted_median(values, np.ones(len(values)))
+    np.testing.assert_allclose(found, np.median(values, axis=0), atol=1e-9)
+
+
+@given(
+    st.lists(
+        st.tuples(st.integers(-9, 9), st.floats(0, 1)),
+        min_size=1,
+        max_size=9,
+        unique_by=lambda pair: pair[0],
+    ),
+    st.floats(0.1, 5),
+    st.floats(-5, 5),
+)
+def test_a_weighted_median_moves_and_grows_with_its_values(pairs, factor, more):
+    values, own = np.array(pairs).T
+    weights = own + 1e-3
+    one = weighted_median(values[:, None], weights)
+    other = weighted_median(factor * values[:, None] + more, 7.0 * weights)
+    np.testing.assert_allclose(other, factor * one + more, atol=1e-9)
+    assert values.min() <= one[0] <= values.max()
+
+
+def test_more_than_half_of_the_weight_holds_a_median():
+    values = np.array([[-3.0], [1.0], [2.0], [50.0]])
+    assert weighted_median(values, np.array([1.0, 1e3, 1e3, 1.0]))[0] == pytest.approx(1.5)
+    assert weighted_median(values, np.array([1.0, 1.0, 1e6, 1.0]))[0] == pytest.approx(
+        2.0, abs=0.01
+    )

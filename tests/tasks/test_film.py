@@ -12,7 +12,7 @@ from hdrcnn.colour.primaries import REC709
 from hdrcnn.models.film_curves import STATISTICS
 from hdrcnn.models.metadata import FilmCurves, FilmUnet
 from hdrcnn.predict.film import WHITE, Curves
-from hdrcnn.predict.film_grade import SPREAD
+from hdrcnn.predict.film_curves import PARAMETERS
 from tests.conftest import ROOT
 from tests.run.training import goes_on_after_a_kill, learns
 from training_code.camera import clips
@@ -102,11 +102,11 @@ def test_from_scenes_to_a_file_that_converts_and_is_measured(
     )  # fmt: skip
     table = (tmp_path / "out" / "film.md").read_text()
     assert table.strip() in done.stdout
-    ours = "ours, one grade" if name == "curves" else "ours"
+    ours = "ours, shot by shot" if name == "curves" else "ours"
     for row in ("BT.2446-A", "BT.2446-C", "Reinhard inverse", "BT.1886, 100", ours):
         assert table.count(f"| {row} |") == 5
     lines = (tmp_path / "out" / "film.csv").read_text().splitlines()
-    assert len(lines) == 1 + 3 * 2 * (8 if name == "curves" else 6)
+    assert len(lines) == 1 + 3 * 2 * (7 if name == "curves" else 6)
     assert (tmp_path / "out" / "worst.png").is_file()
 
 
@@ -121,13 +121,20 @@ def test_what_was_measured_of_curves_is_kept_with_them(scene_folder, tmp_path, r
     }
     weights.save(kept, arrays, record)
     done = run_python(
-        ROOT / "training_code" / "film_spread.py", f"--scenes={scene_folder}", f"--params={kept}",
-        f"--save={out}", "--looks=2", "--grades=reinhard,camera", cwd=tmp_path,
+        ROOT / "training_code" / "film_directions.py", f"--scenes={scene_folder}",
+        f"--params={kept}", f"--save={out}", "--looks=2", "--grades=reinhard,camera", cwd=tmp_path,
     )  # fmt: skip
-    line = next(text for text in done.stdout.splitlines() if text.startswith("within a grade: "))
-    printed = [float(value) for value in line.removeprefix("within a grade: ").split(", ")]
-    assert Curves(REC709, WHITE, PEAK, out).spread == pytest.approx(printed, abs=6e-4)
-    assert Curves(REC709, WHITE, PEAK, kept).spread == pytest.approx(SPREAD)
+    assert "2 grades of 2 scenes, fresh.npz" in done.stdout
+    found = Curves(REC709, WHITE, PEAK, out).directions
+    assert found is not None
+    assert found.shape == (3, PARAMETERS)
+    assert Curves(REC709, WHITE, PEAK, kept).directions is None
+    pooled, apart = (of_weights("a", path) for path in (out, kept))
+    assert [*pooled] == ["a, one grade", *apart]
+    rng = np.random.default_rng(2)
+    shots = [rng.integers(0, 255, (2, 64, 96, 3), dtype=np.uint8) for _ in range(3)]
+    one, each = (pooled[f"a, {name}"](shots) for name in ("one grade", "shot by shot"))
+    assert not np.array_equal(one, each)
 
 
 def test_settings_that_cannot_be_are_refused():

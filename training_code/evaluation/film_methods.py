@@ -80,8 +80,9 @@ def curves(path: Path, of: str) -> Method:
                 for own in looks
             ]
         if of == WHOLE_FILM:
-            grade = film_grade.of_looks(np.concatenate(looks), method.spread)
-            found = [[grade.settled(p) for p in own] for own in found]
+            assert method.directions is not None
+            grades = film_grade.Grades(np.concatenate(looks), method.directions)
+            found = [[grades.settled(p) for p in own] for own in found]
         return [mapped(frames, own) for frames, own in zip(shots, found, strict=True)]
 
     return convert
@@ -101,7 +102,9 @@ def unet(path: Path) -> Method:
 
 
 def of_weights(name: str, path: Path) -> dict[str, Method]:
-    """The rows of a weights file. Raises WeightsError."""
-    if weights.load(path)[1].model == FilmUnet.model:
+    """The rows of a weights file; `WHOLE_FILM` if it holds directions. Raises WeightsError."""
+    record = weights.load(path)[1]
+    if record.model == FilmUnet.model:
         return {name: unet(path)}
-    return {f"{name}, {of}": curves(path, of) for of in (WHOLE_FILM, EACH_SHOT, EACH_FRAME)}
+    pooled = (WHOLE_FILM,) if getattr(record, "directions", None) else ()
+    return {f"{name}, {of}": curves(path, of) for of in (*pooled, EACH_SHOT, EACH_FRAME)}
