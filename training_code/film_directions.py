@@ -64,7 +64,7 @@ def discriminants(parameters: np.ndarray, count: int) -> tuple[np.ndarray, np.nd
     errors, [count], largest first.
 
     The squared length of the difference of two guesses for one grade is 1 in the mean along all of
-    them together. Raises ValueError if all guesses for a grade are equal.
+    them together. Raises ValueError if a parameter is the same for all scenes.
     """
     grades, scenes, numbers = parameters.shape
     means = parameters.mean(axis=1)
@@ -87,7 +87,7 @@ def picked(scenes: "list[Scene]", rng: np.random.Generator) -> "list[Scene]":
 
 
 def measured(scene: "Scene", number: int, grades: "list[Grade]", curves: "Curves") -> np.ndarray:
-    """Parameters of a look at a scene in each grade, [grades, P]. Raises ValueError if all looks
+    """Parameters of a look at a scene in each grade, [grades, PARAMETERS]. Raises ValueError if all looks
     are too black.
     """
     from hdrcnn.predict import film_curves
@@ -119,6 +119,8 @@ def main() -> int:
     for name in FLAGS.grades:
         if name not in grades.NAMES:
             raise ImageError(f"--grades {name}: not one of {', '.join(grades.NAMES)}")
+    if len(FLAGS.grades) < 2:
+        raise ImageError("--grades: two at least are needed")
     held_out = frozenset().union(*(read_list(Path(path)) for path in FLAGS.without))
     rng = np.random.default_rng(FLAGS.seed)
     found = [

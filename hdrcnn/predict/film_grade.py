@@ -19,10 +19,11 @@ from hdrcnn.predict.film_curves import PARAMETERS
 MOVES = 3
 """Of a guess towards a median."""
 NEAR = 0.5
-"""Distances, squared, 1 as the mean of two guesses for one grade, that count 1/e of none: these,"""
+"""Squared distance, of which two guesses for one grade have 1 in the mean, at which a guess has
+1/e of its weight: this,"""
 AROUND, SHARE, FAR = 0.3, 0.2, 4.0
-"""and so many times that within which this share of the film lies, which is at most the last. For
-some grades, guesses lie farther apart than for others."""
+"""and so many times the one within which this share of the film lies, or `FAR` if that is less:
+guesses for some grades lie farther apart than for others."""
 
 
 class Grades(NamedTuple):

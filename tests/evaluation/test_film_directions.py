@@ -51,6 +51,7 @@ def test_what_is_the_same_for_all_scenes_is_refused():
     [
         ([], "--scenes"),
         (["--scenes", "{tmp}", "--grades", "technicolor"], "technicolor"),
+        (["--scenes", "{tmp}", "--grades", "camera"], "two"),
         (["--scenes", "{tmp}/none"], "none"),
     ],
 )
