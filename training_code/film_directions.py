@@ -87,8 +87,8 @@ def picked(scenes: "list[Scene]", rng: np.random.Generator) -> "list[Scene]":
 
 
 def measured(scene: "Scene", number: int, grades: "list[Grade]", curves: "Curves") -> np.ndarray:
-    """Parameters of a look at a scene in each grade, [grades, PARAMETERS]. Raises ValueError if all looks
-    are too black.
+    """Parameters of a look at a scene in each grade, [grades, PARAMETERS]. Raises ValueError if all
+    looks are too black.
     """
     from hdrcnn.predict import film_curves
     from training_code.camera import clips
