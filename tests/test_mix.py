@@ -10,7 +10,7 @@ import pytest
 
 import hdrcnn
 from hdrcnn import weights
-from hdrcnn.models.metadata import Hdrcnn
+from hdrcnn.models.metadata import FilmCurves, Hdrcnn
 from hdrcnn.weights import WeightsError
 from tests.conftest import ROOT
 from training_code import hdrcnn_mix
@@ -71,6 +71,14 @@ def test_a_mixture_knows_the_scenes_of_all_its_parts(tmp_path):
         (share, tmp_path / f"{name}.npz") for share, name in ((0.5, "a"), (0.3, "b"), (0.2, "c"))
     ]
     assert hdrcnn_mix.mix(parts)[1].training["scenes"] == ["u", "v", "w", "x", "y"]
+
+
+def test_directions_are_of_one_network_and_not_of_a_mean(tmp_path):
+    record = FilmCurves(parameters=2, width=4, members=1, directions=((0.5, 1.0),))
+    weights.save(tmp_path / "a.npz", weights.collect(record.build()), record)
+    one, two = [(1.0, tmp_path / "a.npz")], [(0.5, tmp_path / "a.npz")] * 2
+    mixed = [hdrcnn_mix.mix(parts)[1] for parts in (one, two)]
+    assert [getattr(found, "directions", None) for found in mixed] == [((0.5, 1.0),), None]
 
 
 def test_weights_that_are_held_back_predict_so_many_of_the_stops(tmp_path, tiny_weights):

@@ -32,14 +32,8 @@ if TYPE_CHECKING:
     from training_code.camera.grades import Grade
     from training_code.scenes.collection import Scene
 
-GRADES = ",".join(
-    name
-    for name, times in (
-        *(("reinhard", 1), ("moebius", 1), ("bt2446a", 1), ("bt2446c", 1), ("camera", 2)),
-        *(("mixed", 4), ("sigmoid", 12), ("clipped", 6)),
-    )
-    for _ in range(times)
-)
+GRADES = "reinhard,moebius,bt2446a,bt2446c,camera,camera"
+GRADES += 4 * ",mixed" + 12 * ",sigmoid" + 6 * ",clipped"
 SIZE, FRAMES, CRF = 192, 3, 18
 
 FLAGS = flags.FLAGS
@@ -50,7 +44,6 @@ flags.DEFINE_string("save", None, "The weights with what was measured; may be th
 flags.DEFINE_list("grades", GRADES, "Of the SDR; a name counts as often as it is given.")
 flags.DEFINE_integer("looks", 70, "Families of scenes, at most.", 2)
 flags.DEFINE_integer("seed", 3, "Of scenes, looks and grades.")
-
 
 DIRECTIONS = 3
 """How many are kept: in further ones grades hardly differ by more than guesses do."""

@@ -237,7 +237,7 @@ def main(arguments: argparse.Namespace) -> int:
         note(f"{path}: {known}")
     if (conversion.method, conversion.grade) == ("curves", "film") and not conversion.pools:
         note(
-            f"{params}: holds no directions of grades, so each shot is converted by itself; "
+            f"{params or CURVES}: holds no directions of grades: each shot is converted by itself; "
             "training_code/film_directions.py --save measures and adds them"
         )
     reporter = Reporter(arguments.quiet)
