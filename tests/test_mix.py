@@ -74,7 +74,7 @@ def test_a_mixture_knows_the_scenes_of_all_its_parts(tmp_path):
 
 
 def test_directions_are_of_one_network_and_not_of_a_mean(tmp_path):
-    record = FilmCurves(parameters=2, width=4, members=1, directions=((0.5, 1.0),))
+    record = FilmCurves(2, 4, 1, 3, directions=((0.5, 1.0),), apart=1.0)
     weights.save(tmp_path / "a.npz", weights.collect(record.build()), record)
     one, two = [(1.0, tmp_path / "a.npz")], [(0.5, tmp_path / "a.npz")] * 2
     mixed = [hdrcnn_mix.mix(parts)[1] for parts in (one, two)]

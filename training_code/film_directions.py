@@ -4,10 +4,12 @@
 
 One look at each of `--looks` families is graded in every way of `--grades` and shown to the curves'
 network; the numbers of a grade are the same for all scenes, every second look is compressed by x264
-at 18. The directions are the linear discriminants of the grades (Fisher 1936; Rao 1948). Printed is
-for each the variance between grades over that of the errors of a guess. `--save` writes the weights
-with them, and `hdrcnn film` pools the shots of a film by them (`hdrcnn/predict/film_grade.py`);
-without, each shot is converted by itself. Measure them after a training of the curves.
+at 18. The directions are the linear discriminants of the grades (Fisher 1936; Rao 1948). Printed
+are for each the variance between grades over that of the errors of a guess, and how differently
+looks at two scenes in one grade speak, by which frames of one shot are known. `--save` writes the
+weights with them, and `hdrcnn film` pools the shots of a film by them
+(`hdrcnn/predict/film_grade.py`); without, each shot is converted by itself. Measure them after a
+training of the curves.
 """
 
 import dataclasses
@@ -80,10 +82,10 @@ def picked(scenes: "list[Scene]", rng: np.random.Generator) -> "list[Scene]":
 
 
 def measured(scene: "Scene", number: int, grades: "list[Grade]", curves: "Curves") -> np.ndarray:
-    """Parameters of a look at a scene in each grade, [grades, PARAMETERS]. Raises ValueError if all
+    """The evidence of a look at a scene in each grade, [grades, E]. Raises ValueError if all
     looks are too black.
     """
-    from hdrcnn.predict import film_curves
+    from hdrcnn.predict.film_curves import reduced
     from training_code.camera import clips
 
     def draw(attempt: int) -> "tuple[Scene, clips.Take]":
@@ -95,8 +97,7 @@ def measured(scene: "Scene", number: int, grades: "list[Grade]", curves: "Curves
         clips.graded(light, grade, CRF if (number + place) % 2 else None)[FRAMES // 2]
         for place, grade in enumerate(grades)
     ]
-    found = np.stack([curves.measured(film_curves.reduced(frame)) for frame in frames])
-    return found[:, : film_curves.PARAMETERS]
+    return np.stack([curves.measured(reduced(frame)) for frame in frames])
 
 
 def main() -> int:
@@ -128,14 +129,23 @@ def main() -> int:
     curves = film.Curves(REC709, film.WHITE, 1000.0, params, "auto")
     drawn = [grades.draw_grade((name,), rng) for name in FLAGS.grades]
     looks = [measured(scene, number, drawn, curves) for number, scene in enumerate(scenes)]
-    directions, ratios = discriminants(np.stack(looks, axis=1), DIRECTIONS)
+    guesses = np.stack([curves.decode(look) for look in looks], axis=1)
+    directions, ratios = discriminants(guesses, DIRECTIONS)
+    differences = [curves.differences(look, look) for look in np.stack(looks, axis=1)]
+    others = ~np.eye(len(scenes), dtype=bool)
+    apart = float(np.median([difference[others] for difference in differences]))
     if FLAGS.save:
         arrays, record = weights.load(params)
         kept = weights.checked(arrays, record, FilmCurves, str(params))
         rounded = tuple(tuple(float(f"{v:.4g}") for v in direction) for direction in directions)
         prepare_folder(Path(FLAGS.save).parent)
-        weights.save(Path(FLAGS.save), arrays, dataclasses.replace(kept, directions=rounded))
+        weights.save(
+            Path(FLAGS.save),
+            arrays,
+            dataclasses.replace(kept, directions=rounded, apart=float(f"{apart:.4g}")),
+        )
     print(f"{len(drawn)} grades of {len(scenes)} scenes, {params.name}")
+    print(f"two scenes in one grade speak differently by {apart:.3g}")
     print(f"between grades over errors: {', '.join(f'{ratio:.2f}' for ratio in ratios)}")
     return 0
 

@@ -89,7 +89,7 @@ def mix(parts: Sequence[tuple[float, Path]]) -> tuple[dict[str, np.ndarray], Met
     if len(parts) > 1:
         training["mixture"] = [[s, path.as_posix()] for s, path in parts]
         if isinstance(metadata, FilmCurves):  # Measured of one network, not of the mean of several.
-            metadata = dataclasses.replace(metadata, directions=None)
+            metadata = dataclasses.replace(metadata, directions=None, apart=None)
     if scenes:
         training["scenes"] = sorted(scenes)
     return mixed, dataclasses.replace(metadata, training=training)

@@ -145,7 +145,7 @@ def grades_of(film: Film, used: Curves) -> film_grade.Grades | None:
             if reduced.max() >= DARK:
                 looks.append(used.measured(reduced))
             check_interrupted()
-    return film_grade.Grades(np.array(looks), used.directions) if looks else None
+    return film_grade.Grades(np.array(looks), used) if looks else None
 
 
 @dataclasses.dataclass

@@ -3,11 +3,14 @@
     a frame, reduced, [N, h, w, 3] float32, codes of Rec. 709 in [0, 1]
       | statistics of its codes (`statistics`), which do not depend on places but on neighbours
       | standardise by the mean and the variance of the training
-      | two dense layers, `members` of them side by side, and their mean
+      | two dense layers, `members` of them side by side
+    evidence [N, members 2 K] float32: what the frame says of its grade, and how much
+      | of frames in one grade: their sum, or the mean of one shot
+      | `decode` of `film_evidence`
     parameters [N, P] float32 in [-2, 2]
 
-They are 0 before any training, of which `predict.film_curves` makes the formula. It is one map for
-all pixels of a frame, and changes with the frame as a whole only: nothing local flickers.
+Parameters are 0 before any training, of which `predict.film_curves` makes the formula. It is one
+map for all pixels of a frame, and changes with the frame as a whole only: nothing local flickers.
 """
 
 from types import ModuleType
@@ -17,12 +20,12 @@ import keras
 import numpy as np
 from keras import layers, ops
 
+from hdrcnn.models.film_evidence import DECODE, decode
+
 BINS = 32
 """Of the histograms."""
 LUMA = (0.2126, 0.7152, 0.0722)
 """Of encoded R, G, B, Rec. 709."""
-MOST = 2.0
-"""Of a parameter, from 0."""
 TOPS = (0.86, 0.89, 0.92, 0.94, 0.95, 0.96, 0.97, 0.98, 0.985, 0.99, 0.995, 0.998)
 """Codes above which shares are taken: a hard clip has a peak at 1 and codes just below it as they
 come, a shoulder has none and more and more of them."""
@@ -125,25 +128,53 @@ class Statistics(layers.Layer):
         return keras.KerasTensor((frames.shape[0], STATISTICS), dtype="float32")
 
 
-def apply_member(x: Any, parameters: int, width: int, dropout: float, name: str) -> Any:
-    """One member: standardised statistics [N, F] to [N, P] in [-1, 1]."""
+@keras.saving.register_keras_serializable("hdrcnn")
+class Decode(layers.Layer):
+    """`decode` of evidence, with fresh arrays that give 0."""
+
+    def __init__(self, parameters: int, width: int, members: int, numbers: int, **kw: Any) -> None:
+        super().__init__(**kw)
+        self.parameters, self.members, self.numbers = parameters, members, numbers
+        shapes = (
+            (members, 2 * numbers, width), (members, width),
+            (members, width, parameters), (members, parameters),
+        )  # fmt: skip
+        starts = (keras.initializers.RandomNormal(stddev=numbers**-0.5), *3 * ("zeros",))
+        for name, shape, start in zip(DECODE, shapes, starts, strict=True):
+            setattr(self, name, self.add_weight(shape=shape, initializer=start, name=name))
+
+    def call(self, evidence: Any) -> Any:
+        return decode(evidence, [getattr(self, name) for name in DECODE], ops)
+
+    def compute_output_spec(self, evidence: Any) -> keras.KerasTensor:
+        return keras.KerasTensor((evidence.shape[0], self.parameters), dtype="float32")
+
+
+def apply_member(x: Any, numbers: int, width: int, dropout: float, name: str) -> list[Any]:
+    """One member: standardised statistics [N, F] to `numbers` times their precision, and the
+    precision, [N, K] each.
+    """
     for index in (1, 2):
         options = {"activation": "relu", "name": f"{name}_dense{index}", "dtype": "float32"}
         x = layers.Dense(width, kernel_initializer="he_normal", **options)(x)
         if dropout:
             x = layers.Dropout(dropout, name=f"{name}_dropout{index}", dtype="float32")(x)
-    # Zeros: the training starts at the formula.
-    options = {"activation": "tanh", "name": f"{name}_bent", "dtype": "float32"}
-    return layers.Dense(parameters, kernel_initializer="zeros", **options)(x)
+    says = layers.Dense(numbers, name=f"{name}_says", dtype="float32")(x)
+    options = {"activation": "softplus", "name": f"{name}_precision", "dtype": "float32"}
+    precision = layers.Dense(numbers, kernel_initializer="zeros", **options)(x)
+    return [layers.Multiply(name=f"{name}_weighed", dtype="float32")([says, precision]), precision]
 
 
-def build(parameters: int, width: int = 96, members: int = 4, dropout: float = 0.0) -> keras.Model:
+def build(
+    parameters: int, width: int = 96, members: int = 4, evidence: int = 32, dropout: float = 0.0
+) -> keras.Model:
     """The network with fresh weights: [N, h, w, 3] float32 codes, of any size, to parameters
-    [N, P] float32, within `MOST` of 0.
+    [N, P] float32 of each frame by itself, within `MOST` of 0. Its layer `evidence` is what is
+    pooled.
 
     parameters: how many P; width: channels of the hidden layers; members: networks side by side
-    whose mean is taken; dropout: while training, which adds states of its own to the variables: for
-    use the network is built without.
+    whose mean is taken; evidence: numbers K that each has of a frame; dropout: while training,
+    which adds states of its own to the variables: for use the network is built without.
     """
     frames = keras.Input((None, None, 3), name="frames", dtype="float32")
     x = Statistics(name="statistics", dtype="float32")(frames)
@@ -153,7 +184,9 @@ def build(parameters: int, width: int = 96, members: int = 4, dropout: float = 0
     )
     standardise.trainable = False
     x = standardise(x)
-    found = [apply_member(x, parameters, width, dropout, f"member{i + 1}") for i in range(members)]
-    mean = layers.Average(name="mean", dtype="float32")(found) if members > 1 else found[0]
-    bounded = layers.Rescaling(MOST, name="parameters", dtype="float32")(mean)
-    return keras.Model(frames, bounded, name="film_curves")
+    parts: list[Any] = []
+    for index in range(members):
+        parts += apply_member(x, evidence, width, dropout, f"member{index + 1}")
+    together = layers.Concatenate(name="evidence", dtype="float32")(parts)
+    decoded = Decode(parameters, width, members, evidence, name="decode", dtype="float32")(together)
+    return keras.Model(frames, decoded, name="film_curves")

@@ -213,7 +213,8 @@ class FilmCurves(Metadata):
     """SDR film to HDR by a formula that a network bends for each frame."""
 
     model = "film_curves"
-    builds, widest, most = ("parameters", "width", "members"), "width", 4096
+    builds = ("parameters", "width", "members", "evidence")
+    widest, most = "width", 4096
     retired = ("spread",)
     takes = "[N, h, w, 3] float32 in [0, 1], codes of Rec. 709 of reduced frames"
     gives = "[N, P] float32, parameters of the map of each frame, 0: the formula"
@@ -223,17 +224,32 @@ class FilmCurves(Metadata):
     width: int
     """Channels of the hidden layers."""
     members: int
-    """Networks whose mean is taken. Files of before there were several do not name it."""
+    """Networks whose mean is taken."""
+    evidence: int = 0
+    """Numbers that each member has of a frame; at least 1. Older files, which cannot be used any
+    more, have none."""
     directions: tuple[tuple[float, ...], ...] | None = None
     """[D][parameters]: in which guesses for different grades lie apart. The shots of a film are
     pooled by them (`hdrcnn.predict.film_grade.Grades`); none: they were not measured."""
+    apart: float | None = None
+    """How differently looks at two scenes in one grade speak, `film_evidence.differences`; measured
+    with the directions."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        for name in ("parameters", "members"):
+        if self.evidence == 0:
+            raise ValueError(
+                "evidence is missing: curves of a version that could not pool frames; train them "
+                "again (hdrcnn_train.py --task=film), or use those that are shipped"
+            )
+        for name in ("parameters", "members", "evidence"):
             whole(name, getattr(self, name), 4096)
+        if (self.directions is None) != (self.apart is None):
+            raise ValueError("directions and apart belong together; one of them is missing")
         if self.directions is None:
             return
+        if not isinstance(self.apart, int | float) or not 0.0 < self.apart < math.inf:
+            raise ValueError(f"apart {self.apart!r} is no number above 0")
         if not isinstance(self.directions, list | tuple) or not self.directions:
             raise ValueError("directions is no list of lists of numbers")
         for direction in self.directions:
@@ -245,6 +261,11 @@ class FilmCurves(Metadata):
         # JSON knows no tuples.
         kept = tuple(tuple(map(float, direction)) for direction in self.directions)
         object.__setattr__(self, "directions", kept)
+
+    @property
+    def inner(self) -> tuple[str, ...]:
+        """What frames say of their grade: it is summed over those in one."""
+        return ("evidence",)
 
 
 KINDS = (Hdrcnn, CameraCurve, Fusion, ExposureGan, ExposureStack, FilmUnet, FilmCurves)

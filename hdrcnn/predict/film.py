@@ -1,7 +1,7 @@
 """From the frames of an SDR film to PQ codes of BT.2020, by a formula or by a network.
 
     bt2446a, bt2446c   Report ITU-R BT.2446-1, methods A and C: a formula, the same for all frames
-    curves             a formula that a network bends for each frame: `film_curves`
+    curves             a formula that a network bends for each film or frame: `film_curves`
     unet               the published U-Net, a whole frame at once
     hdrcnn             BT.1886 with diffuse white where `white` says, and above it what the
                        single-image network sees in clipped highlights
@@ -24,9 +24,11 @@ from hdrcnn.colour.pq import REC709_TO_REC2020, pq_signal
 from hdrcnn.colour.primaries import REC709, REC2020, Chromaticities, rgb_to_xyz
 from hdrcnn.colour.sdr import GAMMA
 from hdrcnn.colour.transfer import srgb_decode
+from hdrcnn.models import film_evidence
+from hdrcnn.models.film_evidence import DECODE
 from hdrcnn.models.metadata import FilmCurves, FilmUnet, Metadata
 from hdrcnn.predict import backend, runtime
-from hdrcnn.predict.film_curves import PARAMETERS, SEEN, FrameMap
+from hdrcnn.predict.film_curves import SEEN, FrameMap
 from hdrcnn.tiles.frame import Frame
 from hdrcnn.tiles.resolution import WAYS
 from hdrcnn.tiles.stages import Network
@@ -130,27 +132,42 @@ class Formula:
 
 
 class Curves:
-    """The network of the curves, and its maps."""
+    """The network of the curves, and its maps. Parameters of a frame are its evidence."""
 
     pointwise: ClassVar[bool] = True
-    parameters: ClassVar[int] = PARAMETERS + GRAPHICS
 
     def __init__(
         self, primaries: Chromaticities, white: float, peak: float, path: Path = CURVES,
         device: str = "auto",
     ) -> None:  # fmt: skip
         """Raises WeightsError, DeviceError."""
-        self._network, record = _network(path, FilmCurves, device)
+        self._network, arrays, found = _network(path, FilmCurves, device, "evidence")
+        self._decode = [arrays[f"decode/{name}"] for name in DECODE]
+        self.evidence = 2 * found.members * found.evidence
+        self.parameters = self.evidence + GRAPHICS
         self._primaries, self._white, self._peak = primaries, white, peak
-        self.directions = None if record.directions is None else np.array(record.directions)
+        self.directions = None if found.directions is None else np.array(found.directions)
+        self.apart, self._members = found.apart, found.members
 
     def measured(self, reduced: np.ndarray) -> np.ndarray:
         codes = as_rec709(reduced, self._primaries)
         return self._network.whole(codes[None])[0]
 
+    def decode(self, evidence: np.ndarray) -> np.ndarray:
+        """Of frames, shots or films, [N, evidence], to parameters of `film_curves`, [N, P]."""
+        return np.asarray(film_evidence.decode(evidence.astype(np.float64), self._decode))
+
+    def differences(self, evidence: np.ndarray, others: np.ndarray) -> np.ndarray:
+        """How differently frames [N, evidence] and others [L, evidence] speak: [N, L], around
+        `apart` if they are of two scenes.
+        """
+        return film_evidence.differences(evidence, others, self._members)
+
     def of(self, parameters: np.ndarray) -> Convert:
-        own, rest = parameters[:PARAMETERS], parameters[PARAMETERS:]
-        mapped = FrameMap(own, self._white, _brightest(rest, self._white, self._peak))
+        own, rest = parameters[: self.evidence], parameters[self.evidence :]
+        mapped = FrameMap(
+            self.decode(own[None])[0], self._white, _brightest(rest, self._white, self._peak)
+        )
         return lambda codes: mapped(as_rec709(codes, self._primaries))
 
 
@@ -165,7 +182,7 @@ class Unet:
         tile_pixels: int | None = None,
     ) -> None:  # fmt: skip
         """Raises WeightsError, DeviceError."""
-        network, record = _network(path, FilmUnet, device)
+        network, _, record = _network(path, FilmUnet, device)
         if tile_pixels is None:
             tile_pixels = runtime.tile_pixels(None, record.channels, TILE_PIXELS)
         self._tiling = Tiling(network, tile_pixels)
@@ -231,11 +248,13 @@ class Highlights:
 Method = Formula | Curves | Unet | Highlights
 
 
-def _network(path: Path, kind: type[Kind], device: str) -> tuple[Network, Kind]:
+def _network(
+    path: Path, kind: type[Kind], device: str, output: str | None = None
+) -> tuple[Network, dict[str, np.ndarray], Kind]:
     arrays, record = weights.load(path)
     found = weights.checked(arrays, record, kind, str(path))
     on_gpu = backend.prepare(device)
-    return backend.network(path, arrays, found, on_gpu=on_gpu), found
+    return backend.network(path, arrays, found, on_gpu=on_gpu, output=output), arrays, found
 
 
 def weights_of(name: str, params: Path | None = None) -> Path | None:

@@ -14,12 +14,12 @@ def bent(tmp_path_factory):
     """Weights of curves that differ from frame to frame."""
     keras.utils.set_random_seed(3)
     directions = tuple(map(tuple, np.random.default_rng(4).normal(0, 3, (2, PARAMETERS))))
-    record = FilmCurves(parameters=PARAMETERS, width=4, members=2, directions=directions)
+    record = FilmCurves(
+        parameters=PARAMETERS, width=4, members=2, evidence=3, directions=directions, apart=0.01
+    )
     model = record.build()
-    for index in (1, 2):
-        last = model.get_layer(f"member{index}_bent")
-        kernel, bias = last.get_weights()
-        last.set_weights([np.random.default_rng(index).normal(0, 0.02, kernel.shape), bias])
+    last, rng = model.get_layer("decode"), np.random.default_rng(1)
+    last.set_weights([rng.normal(0, 0.2, values.shape) for values in last.get_weights()])
     path = tmp_path_factory.mktemp("weights") / "curves.npz"
     weights.save(path, weights.collect(model), record)
     return path

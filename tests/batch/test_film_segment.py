@@ -109,7 +109,7 @@ def test_shots_keep_what_sets_them_apart_if_they_are_asked_to(tmp_path, bent):
     source = opened(film(tmp_path / "a.mp4", shot(30) + shot(30, hue=1.5)))
     whole, each = (asked("curves", params=bent, grade=grade) for grade in ("film", "shot"))
     used = each.loaded(source)
-    grades = Grades(known(source, used), used.directions)
+    grades = Grades(known(source, used), used)
     (segment,) = segments.planned(source, 60.0)
     for frame, parameters, _ in with_parameters(source, segment, used):
         alone = used.of(parameters)(frame.codes())

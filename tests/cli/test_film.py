@@ -58,7 +58,7 @@ def test_a_film_is_converted_and_told_of(tmp_path, capsys):
     ("directions", "grade"), [(None, "film"), (None, "shot"), (((0.5,) * 23,), "film")]
 )
 def test_weights_that_cannot_pool_shots_are_told_of(directions, grade, tmp_path, capsys):
-    record = FilmCurves(parameters=23, width=4, members=1, directions=directions)
+    record = FilmCurves(23, 4, 1, 3, directions=directions, apart=directions and 1.0)
     params = tmp_path / "own.npz"
     weights.save(params, weights.collect(record.build()), record)
     path, out = film(tmp_path / "a.mp4", shot(3)), tmp_path / "frames"

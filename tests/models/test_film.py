@@ -5,8 +5,9 @@ import math
 import keras
 import numpy as np
 import pytest
+from hypothesis import given, strategies as st
 
-from hdrcnn.models import film_curves, film_unet, metadata
+from hdrcnn.models import film_curves, film_evidence, film_unet, metadata
 from hdrcnn.models.metadata import FilmCurves
 
 RNG = np.random.default_rng(3)
@@ -30,41 +31,72 @@ def test_borders_are_repeated():
 
 
 def test_curves_start_at_the_formula_and_stay_within_their_limits():
-    network = film_curves.build(23, 4, 2)
+    network = film_curves.build(23, 4, 2, 3)
     frames = RNG.random((2, 54, 96, 3), np.float32)
     np.testing.assert_array_equal(np.asarray(network(frames)), np.zeros((2, 23)))
-    for index in (1, 2):
-        bent = network.get_layer(f"member{index}_bent")
-        bent.set_weights([100.0 * RNG.standard_normal(w.shape) for w in bent.get_weights()])
-    assert np.abs(np.asarray(network(frames))).max() <= film_curves.MOST
+    last = network.get_layer("decode")
+    last.set_weights([100.0 * RNG.standard_normal(w.shape) for w in last.get_weights()])
+    assert 0.5 < np.abs(np.asarray(network(frames))).max() <= film_evidence.MOST
 
 
 @pytest.mark.parametrize(
     "directions", ["0.1", [], [0.1, 0.2], [[0.1]], [[0.1, math.inf]], [[0.1, 2], [0.1, "a"]]]
 )
 def test_directions_that_cannot_be_are_refused(directions):
-    record = {"model": "film_curves", "parameters": 2, "width": 4, "members": 1}
-    kept = FilmCurves(2, 4, 1, directions=((0.1, 2.0), (3.0, 4.0)))
+    record = {"model": "film_curves", "parameters": 2, "width": 4, "members": 1, "evidence": 3}
+    kept = FilmCurves(2, 4, 1, 3, directions=((0.1, 2.0), (3.0, 4.0)), apart=1.0)
+    record |= {"apart": 1.0}
     assert metadata.read(record | {"directions": [[0.1, 2], [3, 4.0]]}) == kept
     with pytest.raises(ValueError, match="directions"):
         metadata.read(record | {"directions": directions})
 
 
-def test_files_of_before_with_a_spread_are_read():
+@pytest.mark.parametrize("apart", [None, 0.0, -1.0, math.nan, "1"])
+def test_directions_need_a_difference_that_goes_with_them(apart):
+    with pytest.raises(ValueError, match="apart"):
+        FilmCurves(2, 4, 1, 3, directions=((0.1, 2.0),), apart=apart)
+
+
+def test_files_of_before_that_cannot_pool_frames_are_refused():
     record = {"model": "film_curves", "parameters": 2, "width": 4, "members": 1}
-    assert metadata.read(record | {"spread": [0.1, 0.2]}) == FilmCurves(2, 4, 1)
+    with pytest.raises(ValueError, match="train them again"):
+        metadata.read(record | {"spread": [0.1, 0.2]})
+    with pytest.raises(ValueError, match="evidence"):
+        metadata.read(record | {"evidence": 1.5})
 
 
-def test_several_members_are_their_mean():
+def test_what_is_pooled_comes_to_what_the_network_says_of_a_frame():
     keras.utils.set_random_seed(4)
-    network = film_curves.build(23, 4, 3)
-    members = [network.get_layer(f"member{i}_bent") for i in (1, 2, 3)]
-    for member in members:
-        member.set_weights([0.1 * RNG.standard_normal(w.shape) for w in member.get_weights()])
+    network = film_curves.build(23, 4, 3, 5)
+    last = network.get_layer("decode")
+    last.set_weights([0.3 * RNG.standard_normal(w.shape) for w in last.get_weights()])
     frames = RNG.random((2, 54, 96, 3), np.float32)
-    each = keras.Model(network.input, [member.output for member in members])(frames)
-    mean = film_curves.MOST * np.mean([np.asarray(y) for y in each], axis=0)
-    np.testing.assert_allclose(np.asarray(network(frames)), mean, atol=1e-5)
+    inner = keras.Model(network.input, network.get_layer("evidence").output)
+    evidence = np.asarray(inner(frames))
+    assert evidence.shape == (2, 3 * 2 * 5)
+    arrays = last.get_weights()
+    each = film_evidence.decode_members(evidence, arrays)
+    assert each.shape == (3, 2, 23)
+    assert np.abs(each - each[0]).max() > 0.01
+    np.testing.assert_allclose(film_evidence.decode(evidence, arrays), each.mean(axis=0), atol=1e-6)
+    np.testing.assert_allclose(np.asarray(network(frames)), each.mean(axis=0), atol=1e-5)
+
+
+@given(st.integers(1, 6), st.integers(0, 2**32 - 1))
+def test_estimates_are_put_together_by_their_precisions(count, seed):
+    """Against least squares with one more measurement of 0, of precision 1."""
+    rng = np.random.default_rng(seed)
+    values, precisions = rng.normal(0, 1, count), rng.uniform(0.1, 9, count)
+    evidence = np.array([[np.sum(values * precisions), np.sum(precisions)]])
+    roots = np.sqrt(np.append(precisions, 1.0))
+    best = np.linalg.lstsq(roots[:, None], roots * np.append(values, 0.0), rcond=None)[0][0]
+    # Two hidden channels that hand on the mean and its negative, a last layer that is straight.
+    arrays = [
+        np.array([[[1.0, -1.0], [0.0, 0.0]]]), np.zeros((1, 2)),
+        1e-4 * np.array([[[1.0], [-1.0]]]), np.zeros((1, 1)),
+    ]  # fmt: skip
+    found = film_evidence.decode(evidence, arrays)
+    np.testing.assert_allclose(found, [[film_evidence.MOST * np.tanh(1e-4 * best)]], rtol=1e-9)
 
 
 BINS = film_curves.BINS

@@ -21,7 +21,7 @@ TINY: dict[str, Metadata] = {
     "exposure_gan": ExposureGan(2),
     "exposure_stack": ExposureStack(2),
     "film_unet": FilmUnet(2),
-    "film_curves": FilmCurves(23, 4, 2),
+    "film_curves": FilmCurves(23, 4, 2, 3),
 }
 PICTURES = [
     record

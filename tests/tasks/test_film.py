@@ -25,7 +25,8 @@ from training_code.tasks import film, film_rows, film_settings, task
 
 COMMAND = ROOT / "training_code" / "hdrcnn_train.py"
 SMALL: dict[str, Any] = {"size": 64, "batch": 2, "epochs": 2, "steps": 2, "width": 4, "members": 2}
-CLIPS = film_settings.Clips(looks=2, repeats=2, compressed=0.0)
+SMALL["evidence"] = 3
+CLIPS = film_settings.Clips(looks=2, repeats=2, compressed=0.0, alike=2)
 CONFIGS = {
     "curves": film_settings.Config(**SMALL, clips=CLIPS),
     "unet": film_settings.Config(**SMALL, clips=CLIPS, network="unet", base_channels=2),
@@ -46,7 +47,7 @@ def clip() -> dict[str, np.ndarray]:
 def rows() -> film_rows.Rows:
     """The two frames of the clip."""
     frames = list(zip(*(values[0] for values in clip().values()), strict=True))
-    return film_rows.of_frames(frames, 1)
+    return film_rows.of_frames(frames, ["a", "b"], 1)
 
 
 @pytest.mark.parametrize("name", ["curves", pytest.param("unet", marks=pytest.mark.slow)])
@@ -56,16 +57,37 @@ def test_one_clip_is_learnt(name):
     assert learns("film", CONFIGS[name], batch, "loss", 60) < 0.6
 
 
-def test_every_member_learns_from_rows_of_its_own():
+def terms_of(films: list[int], changed: int) -> tuple[np.ndarray, np.ndarray]:
+    """L1 of the two rows, of the films of those numbers: before and after what member 2 says
+    (`changed` 1), or a frame's statistics (0), are others.
+    """
     config = dataclasses.replace(CONFIGS["curves"], members=2, dropout=0.0)
     trainee = film.trainee(film.network(config), config, None)
+    last, rng = trainee.network.get_layer("decode"), np.random.default_rng(5)
+    last.set_weights([rng.normal(0.0, 0.3, values.shape) for values in last.get_weights()])
     batch = {name: np.array(values) for name, values in vars(rows()).items() if name != "family"}
-    before = {name: np.asarray(values) for name, values in trainee(batch).items()}
-    last = trainee.network.get_layer("member2_bent")
-    last.set_weights([np.full(values.shape, 0.1) for values in last.get_weights()])
-    for name, values in trainee(batch).items():
-        assert values[0] == before[name][0]
-        assert values[1] != before[name][1]
+    batch["film"] = np.array(films, np.int32)
+    before = np.array(trainee(batch)["l1"])
+    if changed:
+        arrays = last.get_weights()
+        arrays[-1][1] += 0.5
+        last.set_weights(arrays)
+    else:
+        batch["statistics"][0] += 1.0
+    return before, np.array(trainee(batch)["l1"])
+
+
+def test_every_member_learns_from_films_of_its_own():
+    before, after = terms_of([0, 1], 1)
+    assert before[0] == after[0]
+    assert before[1] != after[1]
+
+
+def test_rows_of_a_film_are_converted_by_what_all_of_them_say():
+    for films, together in (([0, 0], True), ([0, 2], False)):
+        before, after = terms_of(films, 0)
+        assert before[0] != after[0]
+        assert (before[1] != after[1]) == together
 
 
 def test_a_run_killed_within_an_epoch_goes_on_to_the_same_weights(scene_folder, held_out, tmp_path):
@@ -130,10 +152,10 @@ def test_what_was_measured_of_curves_is_kept_with_them(scene_folder, tmp_path, r
     assert found.shape == (3, PARAMETERS)
     assert Curves(REC709, WHITE, PEAK, kept).directions is None
     pooled, apart = (of_weights("a", path) for path in (out, kept))
-    assert [*pooled] == ["a, one grade", *apart]
+    assert [*pooled] == ["a, whole film", *apart]
     rng = np.random.default_rng(2)
     shots = [rng.integers(0, 255, (2, 64, 96, 3), dtype=np.uint8) for _ in range(3)]
-    one, each = (pooled[f"a, {name}"](shots) for name in ("one grade", "shot by shot"))
+    one, each = (pooled[f"a, {name}"](shots) for name in ("whole film", "shot by shot"))
     assert not np.array_equal(one, each)
 
 
@@ -230,10 +252,43 @@ def test_rows_are_those_of_their_looks_whatever_is_kept(scene_folder, tmp_path):
     np.testing.assert_array_equal(film_rows.gather(config, scenes, 3, file).hdr, found.hdr)
 
 
+def test_films_are_of_as_many_looks_as_are_asked_for_each_time_others():
+    chosen = film_settings.Clips(looks=24, repeats=3, alike=6)
+    films = film_rows.films_of(24, chosen, 1)
+    numbers, counts = np.unique(films, return_counts=True)
+    np.testing.assert_array_equal(numbers, np.arange(12))
+    np.testing.assert_array_equal(counts, 6)
+    assert len({tuple(sorted(np.flatnonzero(row == row.min()))) for row in films}) == 3
+    assert len(np.unique(film_rows.films_of(25, chosen, 1))) == 15
+
+
+def test_sets_of_a_batch_are_in_one_grade_and_small_and_large():
+    frame = np.zeros((64, 96, 3), np.uint8), LOOK[0]
+    given = film_rows.of_frames([frame] * 60, ["a"] * 60, 1)
+    numbers = np.repeat(np.arange(5), 12).astype(np.int32)
+    statistics = np.tile(1000.0 * numbers[:, None], STATISTICS).astype(np.float32)
+    given = dataclasses.replace(given, film=numbers, statistics=statistics)
+    config = dataclasses.replace(
+        CONFIGS["curves"], batch=64, jitter=0.0, clips=film_settings.Clips(alike=12)
+    )
+    batches = film.batches(config, film.Material([], [], (given,)), task.Place())
+    sizes = set()
+    for index in range(4):
+        batch = batches.batch_at(index % config.steps)
+        for number in np.unique(batch["film"]):
+            of = batch["statistics"][batch["film"] == number, 0]
+            assert np.ptp(of) == 0
+            sizes.add(len(of))
+    assert {1, 2, 4, 12} <= sizes
+    again = film.batches(config, film.Material([], [], (given,)), task.Place()).batch_at(1)
+    for name, values in batches.batch_at(1).items():
+        np.testing.assert_array_equal(values, again[name])
+
+
 def test_batches_of_rows_are_of_every_row_and_of_given_ones_by_their_share():
     def of(level: int, count: int) -> film_rows.Rows:
         frame = np.full((64, 96, 3), level, np.uint8), LOOK[0]
-        return film_rows.of_frames([frame] * count, 1)
+        return film_rows.of_frames([frame] * count, list("abcd"[:count]), 1)
 
     def levels(share: float, *given: film_rows.Rows) -> list[int]:
         chosen = film_settings.Clips(compressed=0.0, share=share)

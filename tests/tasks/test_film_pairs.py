@@ -82,8 +82,8 @@ def test_films_are_aligned_in_time_and_by_their_bars(tmp_path):
     film(tmp_path / "sdr" / "one.mp4", LEVELS[5:], 0, ten=False)
     film(tmp_path / "hdr" / "one.mkv", 0.6 * LEVELS, 16, ten=True)
     pairs = list(film_pairs.video_pairs(tmp_path, SHAPE))
-    assert len(pairs) == 3
-    for index, (sdr, hdr) in enumerate(pairs):
+    assert [name for name, _ in pairs] == ["one"] * 3
+    for index, (_, (sdr, hdr)) in enumerate(pairs):
         for place in (0, 1):
             level = 0.9 * LEVELS[5 + index * film_pairs.STEP + place]
             assert sdr[place].mean() / 255.0 == pytest.approx(level, abs=0.03)

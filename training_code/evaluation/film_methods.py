@@ -57,7 +57,7 @@ def formulas() -> dict[str, Method]:
     }
 
 
-EACH_FRAME, EACH_SHOT, WHOLE_FILM = "frame by frame", "shot by shot", "one grade"
+EACH_FRAME, EACH_SHOT, WHOLE_FILM = "frame by frame", "shot by shot", "whole film"
 
 
 def curves(path: Path, of: str) -> Method:
@@ -66,7 +66,8 @@ def curves(path: Path, of: str) -> Method:
     """
     method = film.Curves(REC709, film.WHITE, PEAK, path, "cpu")
 
-    def mapped(frames: np.ndarray, parameters: Sequence[np.ndarray]) -> np.ndarray:
+    def mapped(frames: np.ndarray, evidence: Sequence[np.ndarray]) -> np.ndarray:
+        parameters = method.decode(np.asarray(evidence))
         return np.stack(
             [film_curves.FrameMap(p)(frame) for p, frame in zip(parameters, frames, strict=True)]
         )
@@ -80,9 +81,8 @@ def curves(path: Path, of: str) -> Method:
                 for own in looks
             ]
         if of == WHOLE_FILM:
-            assert method.directions is not None
-            grades = film_grade.Grades(np.concatenate(looks), method.directions)
-            found = [[grades.settled(p) for p in own] for own in found]
+            grades = film_grade.Grades(np.concatenate(looks), method)
+            found = [[grades.settled(evidence) for evidence in own] for own in found]
         return [mapped(frames, own) for frames, own in zip(shots, found, strict=True)]
 
     return convert

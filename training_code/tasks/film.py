@@ -18,6 +18,7 @@ from keras import ops
 
 from hdrcnn import weights
 from hdrcnn.models import film_curves as curves_network, film_unet
+from hdrcnn.models.film_evidence import DECODE, decode_members
 from hdrcnn.models.metadata import FilmCurves, FilmUnet, Metadata
 from hdrcnn.predict import film_curves
 from hdrcnn.writers.display import write_png
@@ -37,6 +38,9 @@ from training_code.tasks.task import Tensors
 
 EVERY = 2
 """Of the pixels of a row in each direction, one that curves are judged by, each time another."""
+SETS = (1, 1, 2, 4)
+"""Rows of one film, of which a set is put together, and `clips.alike`: as often as they stand here.
+A frame by itself must do as well as a whole film."""
 SHOWN = 6
 """Held-out clips on a sheet."""
 
@@ -48,6 +52,8 @@ class Pair(NamedTuple):
     """[2, H, W, 3] uint8, codes of Rec. 709."""
     hdr: np.ndarray
     """[2, H, W, 3] uint16, PQ codes of BT.2020."""
+    film: str = ""
+    """Of which it is, if that is known."""
 
 
 def gather(config: Config, scenes: Sequence[Scene], looks: int, workers: int) -> list[np.ndarray]:
@@ -111,26 +117,62 @@ class ClipBatches(Batches):
 
 
 class RowBatches(Batches):
-    """Rows of looks, and among them, a share, rows of pairs that were given, with noise on their
-    statistics; of their pixels a part, each time another.
+    """Sets of rows in one grade, of looks, and among them, a share, rows that were given, with
+    noise on their statistics; of their pixels a part, each time another. `film` counts the sets of
+    a batch.
     """
 
     def __init__(self, material: Material, config: Config, **kwargs: Any) -> None:
         super().__init__(batch=config.batch, steps=config.steps, seed=config.seed, **kwargs)
         self.rows, self.chosen = material.rows, config.clips
         self.deviation = config.jitter * np.sqrt(spread(material.rows)[1])
+        self.sizes = [*SETS, config.clips.alike]
+        self.films = [by_film(rows.film) for rows in material.rows]
+        self._last: tuple[tuple[int, int], list[tuple[int, int, int]]] = ((-1, -1), [])
+
+    def planned(self, index: int) -> list[tuple[int, int, int]]:
+        """Of each item of a batch: which of the rows, its place in them, and its set."""
+        asked = self.epoch, index
+        kept, plan = self._last  # At once: threads share it.
+        if kept != asked:
+            plan = self._planned(index)
+            self._last = asked, plan
+        return plan
+
+    def _planned(self, index: int) -> list[tuple[int, int, int]]:
+        rng = generator((self.seed, self.epoch, index, 0, 1), Part.VIEW)
+        found: list[tuple[int, int, int]] = []
+        number = 0
+        while len(found) < self.batch:
+            of = 0 if rng.random() < self.chosen.share else len(self.rows) - 1
+            places = self.films[of][int(rng.integers(len(self.films[of])))]
+            size = min(int(rng.choice(self.sizes)), len(places))
+            chosen = rng.choice(places, size, replace=False)
+            found += [(of, int(place), number) for place in chosen]
+            number += 1
+        return found[: self.batch]
 
     def item(self, index: int, item: int) -> dict[str, np.ndarray]:
-        number = (self.epoch * self.steps + index) * self.batch + item
+        of, place, number = self.planned(index)[item]
         rng = generator((self.seed, self.epoch, index, item, 0), Part.VIEW)
-        rows = self.rows[0 if rng.random() < self.chosen.share else -1]
-        place = place_of(self.seed, number, len(rows.statistics))
+        rows = self.rows[of]
         down, right = rng.integers(EVERY, size=2)
         height, width = (size - size % EVERY for size in rows.sdr.shape[1:3])
         grid = place, slice(int(down), height, EVERY), slice(int(right), width, EVERY)
         noise = self.deviation * rng.standard_normal(len(self.deviation))
         statistics = (rows.statistics[place] + noise).astype(np.float32)
-        return {"statistics": statistics, "sdr": rows.sdr[grid], "hdr": rows.hdr[grid]}
+        return {
+            "statistics": statistics,
+            "sdr": rows.sdr[grid],
+            "hdr": rows.hdr[grid],
+            "film": np.int32(number),
+        }
+
+
+def by_film(films: np.ndarray) -> list[np.ndarray]:
+    """The places of the rows of each film."""
+    order = np.argsort(films, kind="stable")
+    return np.split(order, np.flatnonzero(np.diff(films[order])) + 1)
 
 
 def spread(rows: Sequence[Rows]) -> tuple[np.ndarray, np.ndarray]:
@@ -159,25 +201,31 @@ class Trainee(task.Trainee):
 
 
 class CurvesTrainee(Trainee):
-    """`statistics` [N, F], `sdr` uint8 and `hdr` uint16 [N, h, w, 3] to loss.
+    """`statistics` [N, F], `sdr` uint8 and `hdr` uint16 [N, h, w, 3] and `film` [N] int to loss.
 
-    Each row trains one member, row i member i modulo their number: so they stay different, and
-    their mean is better than any of them.
+    What rows of one film say is put together, and each of them is converted by that. Each film
+    trains one member, film i member i modulo their number: so they stay different, and their mean
+    is better than any of them.
     """
 
     def __init__(self, network: keras.Model, config: Config) -> None:
         super().__init__(network, config)
         self.members = config.members
-        outputs = [network.get_layer(f"member{i + 1}_bent").output for i in range(self.members)]
-        self.inner = keras.Model(network.get_layer("statistics").output, outputs, name="members")
+        statistics = network.get_layer("statistics").output
+        self.inner = keras.Model(statistics, network.get_layer("evidence").output, name="members")
+        last = network.get_layer("decode")
+        self.decode = [getattr(last, name) for name in DECODE]
 
     def call(self, batch: Tensors, training: bool | None = None) -> Tensors:
         """The terms by name, [N] each."""
         found = self.inner(batch["statistics"], training=training)
-        found = ops.stack(found if self.members > 1 else [found], axis=1)
-        turn = ops.arange(ops.shape(found)[0]) % self.members
-        chosen = ops.cast(turn[:, None] == ops.arange(self.members), "float32")
-        parameters = curves_network.MOST * ops.sum(found * chosen[..., None], axis=1)
+        films = ops.cast(batch["film"], "int32")
+        together = ops.cast(films[:, None] == films[None, :], "float32")
+        each = decode_members(ops.matmul(together, found), self.decode, ops)
+        chosen = ops.cast(
+            films[None, :] % self.members == ops.arange(self.members)[:, None], "float32"
+        )
+        parameters = ops.sum(each * chosen[..., None], axis=0)
         code = ops.cast(batch["sdr"], "float32") / 255.0
         truth = ops.cast(batch["hdr"], "float32") / clips.WORDS
         frames = film_curves.apply(parameters, code, ops)
@@ -272,7 +320,7 @@ def network(config: Config) -> keras.Model:
     """With fresh weights."""
     if config.network == "curves":
         return curves_network.build(
-            film_curves.PARAMETERS, config.width, config.members, config.dropout
+            film_curves.PARAMETERS, config.width, config.members, config.evidence, config.dropout
         )
     return film_unet.build(config.base_channels)
 
@@ -288,7 +336,7 @@ def prepare(config: Config, scenes: Sequence[Scene], folder: Path, running: Runn
     if config.pairs:
         found += [Pair(*p) for p in folder_pairs(Path(config.pairs), "train", shape)]
     if config.videos:
-        found += [Pair(*p) for p in video_pairs(Path(config.videos), shape)]
+        found += [Pair(*p, name) for name, p in video_pairs(Path(config.videos), shape)]
     looks = config.clips.looks if config.clips.share else 0
     if config.network == "unet":
         return Material(gather(config, scenes, looks, running.workers), found)
@@ -298,7 +346,8 @@ def prepare(config: Config, scenes: Sequence[Scene], folder: Path, running: Runn
         rows.append(film_rows.gather(config, scenes, looks, file, running.workers))
     if found:
         frames = [(pair.sdr[i], pair.hdr[i]) for pair in found for i in range(2)]
-        rows.append(film_rows.of_frames(frames, config.seed))
+        films = [pair.film or f"/{n}/{i}" for n, pair in enumerate(found) for i in range(2)]
+        rows.append(film_rows.of_frames(frames, films, config.seed))
     return Material([], [], tuple(rows))
 
 
@@ -337,5 +386,5 @@ def export(network: keras.Model, config: Config) -> tuple[dict[str, np.ndarray],
     """All of the network; it is used without dropout, which has no weights."""
     record: Metadata = FilmUnet(config.base_channels)
     if config.network == "curves":
-        record = FilmCurves(film_curves.PARAMETERS, config.width, config.members)
+        record = FilmCurves(film_curves.PARAMETERS, config.width, config.members, config.evidence)
     return weights.collect(network), record

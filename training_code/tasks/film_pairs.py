@@ -172,8 +172,10 @@ def film_pairs(sdr: Path, hdr: Path, shape: tuple[int, int]) -> Iterator[Frames]
             kept = []
 
 
-def video_pairs(folder: Path, shape: tuple[int, int]) -> Iterator[Frames]:
-    """Of all films of one name below sdr/ and hdr/. Raises ImageError if one has no partner."""
+def video_pairs(folder: Path, shape: tuple[int, int]) -> Iterator[tuple[str, Frames]]:
+    """Of all films of one name below sdr/ and hdr/, with that name. Raises ImageError if one has no
+    partner.
+    """
     names = {
         kind: {p.stem: p for p in sorted((folder / kind).glob("*"))} for kind in ("sdr", "hdr")
     }
@@ -182,4 +184,5 @@ def video_pairs(folder: Path, shape: tuple[int, int]) -> Iterator[Frames]:
     for stem, sdr in names["sdr"].items():
         if stem not in names["hdr"]:
             raise ImageError(f"{sdr}: no film of its name in hdr/; add it or remove this")
-        yield from film_pairs(sdr, names["hdr"][stem], shape)
+        for frames in film_pairs(sdr, names["hdr"][stem], shape):
+            yield stem, frames

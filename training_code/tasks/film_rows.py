@@ -1,6 +1,7 @@
 """Many graded frames as rows of statistics and pixels, kept in a file of the run.
 
-    a look at a scene  ->  many grades, x264 or none  ->  a frame of SDR and its HDR
+    a look at a scene  ->  many grades, each shared by some looks, x264 or none
+      ->  a frame of SDR and its HDR
       -> statistics [F]               of the reduced SDR frame, which is all that curves depend on
       -> sdr, hdr [h, w, 3]           some of their pixels, which the curves are judged by
 
@@ -56,9 +57,11 @@ def look(
     return scene.family, clips.hdr_words(light)
 
 
-def graded(words: np.ndarray, chosen: Clips, rng: np.random.Generator) -> np.ndarray:
-    """A look in a grade of its own, compressed or not: [frames, H, W, 3] uint8."""
-    grade = grades.draw_grade(chosen.grades, rng)
+def graded(
+    words: np.ndarray, chosen: Clips, rng: np.random.Generator, grade: grades.Grade | None = None
+) -> np.ndarray:
+    """A look in a grade, None: of its own, compressed or not: [frames, H, W, 3] uint8."""
+    grade = grade or grades.draw_grade(chosen.grades, rng)
     crf = int(rng.integers(chosen.crf[0], chosen.crf[1] + 1))
     kept = crf if rng.random() < chosen.compressed else None
     return clips.graded(LIGHT[words], grade, kept)[WARM:]
@@ -74,6 +77,8 @@ class Rows:
     """[N, h, w, 3] uint8, codes of Rec. 709."""
     hdr: np.ndarray
     """[N, h, w, 3] uint16, PQ codes of BT.2020."""
+    film: np.ndarray
+    """[N] int32: rows with the same number are in the same grade."""
     family: np.ndarray
     """[N] str: of the scene."""
 
@@ -92,19 +97,37 @@ def row(
     return found, sdr[grid][:rows, :columns], hdr[grid][:rows, :columns]
 
 
-def of_frames(frames: Sequence[tuple[np.ndarray, np.ndarray]], seed: int) -> Rows:
-    """Rows of frames that were given, of one size: [H, W, 3] uint8 and uint16."""
+def of_frames(
+    frames: Sequence[tuple[np.ndarray, np.ndarray]], films: Sequence[str], seed: int
+) -> Rows:
+    """Rows of frames that were given, of one size: [H, W, 3] uint8 and uint16, and the name of each
+    one's film.
+    """
     rng = np.random.default_rng(seed)
     found = zip(*(row(sdr, hdr, rng) for sdr, hdr in frames), strict=True)
     statistics, sdr, hdr = (np.stack(values) for values in found)
-    return Rows(statistics, sdr, hdr, np.full(len(frames), "given"))
+    numbers = np.unique(np.array(films), return_inverse=True)[1].astype(np.int32)
+    return Rows(statistics, sdr, hdr, numbers, np.full(len(frames), "given"))
+
+
+def films_of(looks: int, chosen: Clips, seed: int) -> np.ndarray:
+    """Which film each look is of in each of its grades, [repeats, looks] int32: `alike` looks make
+    one, each time others.
+    """
+    count = -(-looks // chosen.alike)
+    return np.stack(
+        [
+            repeat * count + np.random.default_rng((seed, repeat)).permutation(looks) % count
+            for repeat in range(chosen.repeats)
+        ]
+    ).astype(np.int32)
 
 
 def gather(
     config: Config, scenes: Sequence[Scene], looks: int, file: Path, workers: int = 1
 ) -> Rows:
-    """The rows of so many looks at scenes, each in `clips.repeats` grades, the same whatever the
-    number of workers.
+    """The rows of so many looks at scenes, each in `clips.repeats` grades, which it shares with
+    other looks, the same whatever the number of workers.
 
     file: read where it holds the rows of the same looks at scenes of the same names, else
     written. Raises ImageError where it cannot be, ValueError if no scene can be exposed.
@@ -125,17 +148,22 @@ def gather(
         np.empty((count, film_curves.STATISTICS), np.float32),
         np.empty(shape, np.uint8),
         np.empty(shape, np.uint16),
+        np.empty(count, np.int32),
         np.empty(count, "U80"),
     )
+    films = films_of(looks, config.clips, config.seed)
 
     def take(index: int) -> None:
         family, words = look(ordered, groups, config, index, 1)
         rng = generator((config.seed, index, 0, 0, 0), Part.DEVELOPMENT)
-        for place in range(index * config.clips.repeats, (index + 1) * config.clips.repeats):
-            sdr = graded(words, config.clips, rng)[0]
+        for repeat, film in enumerate(films[:, index]):
+            place = index * config.clips.repeats + repeat
+            own = generator((config.seed, int(film), 0, 0, 1), Part.DEVELOPMENT)
+            grade = grades.draw_grade(config.clips.grades, own)
+            sdr = graded(words, config.clips, rng, grade)[0]
             found = row(sdr, words[WARM], rng)
             rows.statistics[place], rows.sdr[place], rows.hdr[place] = found
-            rows.family[place] = family
+            rows.film[place], rows.family[place] = film, family
 
     with ThreadPoolExecutor(max(1, workers)) as pool:
         for done, _ in enumerate(pool.map(take, range(looks)), 1):

@@ -57,6 +57,8 @@ class Clips:
     another grade."""
     repeats: int = 8
     """Of curves: grades of a look, all of them taken before the training."""
+    alike: int = 12
+    """Of curves: looks in one grade, of which sets are put together as shots of a film are."""
     share: float = 0.5
     """Of the pictures of a batch, if pairs are given too; the others are such pairs. 0: none."""
     grades: tuple[str, ...] = GRADES
@@ -69,6 +71,8 @@ class Clips:
     def __post_init__(self) -> None:
         if not 1 <= self.looks <= 100_000 or not 1 <= self.repeats <= 1000:
             raise ValueError("clips: looks in 1..100000 and repeats in 1..1000 are needed")
+        if not 1 <= self.alike <= 1000:
+            raise ValueError("clips: alike in 1..1000 is needed")
         if not 0.0 <= self.share <= 1.0:
             raise ValueError("clips: share in 0..1 is needed")
         if not 0 <= self.crf[0] <= self.crf[1] <= 51 or not 0.0 <= self.compressed <= 1.0:
@@ -89,6 +93,7 @@ class Config(Schedule):
     )
     width: int = setting(96, "Channels of the curves' hidden layers.")
     members: int = setting(4, "Of curves: networks side by side whose mean is taken.")
+    evidence: int = setting(32, "Of curves: numbers that each member has of a frame.")
     dropout: float = setting(
         0.2, "Of curves: share of the hidden channels left out while training."
     )
@@ -112,7 +117,7 @@ class Config(Schedule):
         check_chosen("network", self.network, NETWORKS)
         if self.size < 64 or self.size % STRIDE:
             raise ValueError(f"--size {self.size}: must be a multiple of {STRIDE}, at least 64")
-        self.check_least(base_channels=1, width=1, members=1, jitter=0.0)
+        self.check_least(base_channels=1, width=1, members=1, evidence=1, jitter=0.0)
         self.check_share("dropout")
         if not (self.clips.share or self.pairs or self.videos):
             raise ValueError("clips.share 0: give --pairs or --videos, or take clips of scenes")
@@ -120,8 +125,8 @@ class Config(Schedule):
             raise ValueError("views.kinds: looks of clips are at all families alike; leave it out")
         if self.network == "curves" and self.batch < self.members:
             raise ValueError(
-                f"--batch {self.batch}: of {self.members} --members each learns from rows of its "
-                "own; give as many rows at least"
+                f"--batch {self.batch}: of {self.members} --members each learns from sets of rows "
+                "of its own; give as many rows at least"
             )
         if self.terms.bend and self.network != "curves":
             raise ValueError("terms.bend: only curves have slopes; leave it at 0")
@@ -130,8 +135,9 @@ class Config(Schedule):
 
     def unused(self) -> dict[str, str]:
         if self.network == "unet":
-            names = ("width", "members", "dropout", "jitter", "clips.repeats")
-            found = dict.fromkeys(names, "without --network=curves")
+            names = "width", "members", "evidence", "dropout", "jitter"
+            names_of_clips = "clips.repeats", "clips.alike"
+            found = dict.fromkeys((*names, *names_of_clips), "without --network=curves")
         else:
             found = {"base_channels": "without --network=unet"}
         if not (self.pairs or self.videos):
