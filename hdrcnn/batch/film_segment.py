@@ -138,14 +138,15 @@ def grades_of(film: Film, used: Curves) -> film_grade.Grades | None:
     """
     if used.directions is None:
         return None
-    looks = []
+    looks, times = [], []
     with contextlib.suppress(ImageError):  # Of a damaged place: its segment will tell.
         for frame in _spread_out(film):
             reduced = frame.reduced(REDUCED)
             if reduced.max() >= DARK:
                 looks.append(used.measured(reduced))
+                times.append(frame.time)
             check_interrupted()
-    return film_grade.Grades(np.array(looks), used) if looks else None
+    return film_grade.Grades(np.array(looks), np.array(times), used) if looks else None
 
 
 @dataclasses.dataclass
@@ -231,13 +232,13 @@ class Converter:
         self.used, self._transfer, self._peak, self._grades = used, transfer, peak, grades
         self._threads = ThreadPoolExecutor(os.cpu_count() or 1)
 
-    def _map(self, parameters: np.ndarray) -> Convert:
+    def _map(self, parameters: np.ndarray, time: int) -> Convert:
         grades = self._grades
-        return self.used.of(parameters if grades is None else grades.settled(parameters))
+        return self.used.of(parameters if grades is None else grades.settled(parameters, time))
 
     def signal(self, frame: decode.Frame, parameters: np.ndarray) -> np.ndarray:
         """[H, W, 3] float32 PQ codes of a frame."""
-        convert = self._map(parameters)
+        convert = self._map(parameters, frame.time)
         if not self.used.pointwise:
             return convert(frame.codes())
         strips = self._threads.map(lambda part: convert(part.codes()), frame.strips())
@@ -247,7 +248,7 @@ class Converter:
         """A frame in strips as `encode.planes` has them, its brightest channel and the mean of the
         brightest channels of its pixels, cd/m^2.
         """
-        convert = self._map(parameters)
+        convert = self._map(parameters, frame.time)
         if self.used.pointwise:
             work = (functools.partial(self._strip, convert, part) for part in frame.strips())
         else:

@@ -1,5 +1,7 @@
 """Parameters of the frames of a segment, and the cuts between them."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -8,7 +10,6 @@ from hdrcnn.batch.film_segment import LOOKS, grades_of, opened, with_parameters
 from hdrcnn.colour.pq import pq_decode
 from hdrcnn.files import ImageError
 from hdrcnn.predict.film import REDUCED
-from hdrcnn.predict.film_grade import Grades
 from hdrcnn.video import decode, segments
 
 av = pytest.importorskip("av")  # Of Python 3.11.
@@ -59,9 +60,12 @@ def test_parameters_are_smooth_within_a_shot_and_a_cut_never_smears(tmp_path, be
 
 def known(source, used):
     """What is looked at of a film."""
-    grades = grades_of(source, used)
-    assert grades is not None
-    return grades.looks
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(film_segment.film_grade, "Grades", lambda looks, times, _: (looks, times))
+        found: Any = grades_of(source, used)
+    looks, times = found
+    assert (np.diff(times) > 0).all()
+    return looks
 
 
 def looks_at(source, used, numbers):
@@ -109,13 +113,14 @@ def test_shots_keep_what_sets_them_apart_if_they_are_asked_to(tmp_path, bent):
     source = opened(film(tmp_path / "a.mp4", shot(30) + shot(30, hue=1.5)))
     whole, each = (asked("curves", params=bent, grade=grade) for grade in ("film", "shot"))
     used = each.loaded(source)
-    grades = Grades(known(source, used), used)
+    grades = grades_of(source, used)
+    assert grades is not None
     (segment,) = segments.planned(source, 60.0)
     for frame, parameters, _ in with_parameters(source, segment, used):
         alone = used.of(parameters)(frame.codes())
         assert np.array_equal(each.converter(source).signal(frame, parameters), alone)
         together = whole.converter(source).signal(frame, parameters)
-        moved = grades.settled(parameters)
+        moved = grades.settled(parameters, frame.time)
         assert np.array_equal(together, used.of(moved)(frame.codes()))
         assert not np.array_equal(together, alone)
         break

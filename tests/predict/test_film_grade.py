@@ -1,11 +1,13 @@
 """What the shots of a film have in common."""
 
+import itertools
+
 import numpy as np
 import pytest
 from hypothesis import given, strategies as st
 from hypothesis.extra.numpy import arrays
 
-from hdrcnn.predict.film_grade import COUNTED, Grades, weighted_median
+from hdrcnn.predict.film_grade import COUNTED, PRICE, Grades, joined, parts, weighted_quantile
 
 RNG = np.random.default_rng(4)
 NUMBERS = 8
@@ -57,11 +59,16 @@ def error(found: np.ndarray, truth: np.ndarray) -> float:
     return float(np.mean(np.square((found - truth) / ERRORS)))
 
 
-def settled(looks: np.ndarray, film: Grades | None = None) -> np.ndarray:
-    """Guesses for all looks of a film of them, or of another."""
+def of(looks: np.ndarray) -> Grades:
+    """A film of evidence, a look a second."""
+    return Grades(looks, np.arange(len(looks)), Network())
+
+
+def settled(looks: np.ndarray) -> np.ndarray:
+    """Guesses for all looks of a film of them."""
     said = evidence(looks)
-    film = film or Grades(said, Network())
-    return decode(np.array([film.settled(look) for look in said]))
+    film = of(said)
+    return decode(np.array([film.settled(look, time) for time, look in enumerate(said)]))
 
 
 def test_shots_in_one_grade_are_told_by_all_of_them():
@@ -72,24 +79,51 @@ def test_shots_in_one_grade_are_told_by_all_of_them():
 
 @pytest.mark.parametrize(("count", "shots"), [(2, 30), (3, 20), (4, 20)])
 def test_shots_in_some_grades_are_told_by_those_in_their_own(count, shots):
+    """In parts, and in any order."""
     truth, looks = guesses(grades(count, 12.0), shots)
     assert error(settled(looks), truth) < 0.35
+    order = RNG.permutation(len(looks))
+    assert error(settled(looks[order]), truth[order]) < 0.35
+
+
+def test_parts_are_told_where_single_shots_are_not():
+    """Grades two errors apart."""
+    truth, looks = guesses(grades(2, 0.0), 40)
+    truth[40:, :3] += 2.0 * ERRORS[:3]
+    looks[40:, :3] += 2.0 * ERRORS[:3]
+    order = RNG.permutation(80)
+    in_parts = error(settled(looks), truth)
+    mixed = error(settled(looks[order]), truth[order])
+    assert in_parts < 0.5 * mixed
+
+
+def test_from_part_to_part_goes_over_between_their_looks():
+    truth, looks = guesses(grades(2, 12.0), 20)
+    film = of(evidence(looks))
+    assert film.groups[[0, 19, 20, 39]].tolist() == [0, 0, 1, 1]
+    middle = evidence(0.5 * (truth[:1] + truth[20:21]))[0]
+    steps = np.array([film.settled(middle, time) for time in np.linspace(18.0, 21.0, 301)])
+    found = decode(steps)[:, 0] / ERRORS[0]
+    assert np.ptp(found[:100]) < 0.2
+    assert np.ptp(found[201:]) < 0.2
+    assert np.abs(np.diff(found)).max() < 0.1 * abs(found[-1] - found[0])
 
 
 def test_surer_frames_count_for_more():
-    truth = grades(1, 0.0)
-    looks = guesses(truth, 40)[1]
-    said = evidence(looks, 1e3)
-    said[::2] = evidence(looks[::2], 3e4)
-    found = decode(Grades(said, Network()).settled(said[0])[None])
-    by_sure, by_others = (np.abs(found - looks[half::2].mean(axis=0)).mean() for half in (0, 1))
-    assert by_sure < 0.5 * by_others
+    looks = 0.01 * RNG.standard_normal((40, NUMBERS))
+    precisions = np.repeat([[1e3], [3e4]], 20, axis=0)
+    said = np.concatenate([precisions * looks, precisions + 0.0 * looks], axis=1)
+    order = RNG.permutation(40)
+    found = decode(of(said[order]).settled(said[0], 0)[None])[0]
+    expected = np.average(looks, axis=0, weights=precisions[:, 0])
+    np.testing.assert_allclose(found, expected, atol=5e-4)
+    assert np.abs(looks.mean(axis=0) - expected).max() > 1e-3
 
 
 def test_shots_like_no_other_keep_what_they_have():
     looks = grades(10, 200.0)
-    film = Grades(evidence(looks[:9]), Network())
-    np.testing.assert_allclose(settled(looks[9:], film), looks[9:], rtol=1e-3)
+    film, own = of(evidence(looks[:9])), evidence(looks[9:])[0]
+    np.testing.assert_allclose(decode(film.settled(own, 4)[None]), looks[9:], rtol=1e-3)
 
 
 def test_a_film_of_one_look_keeps_it():
@@ -104,17 +138,17 @@ def test_many_frames_are_no_surer_than_sets_of_the_training():
         looks = np.zeros((count + 1, NUMBERS))
         looks[:, -1] = 0.01 * np.arange(count + 1)
         *said, own = evidence(looks, 1.0)
-        sums.append(Grades(np.array(said), Network()).settled(own)[-1])
+        sums.append(of(np.array(said)).settled(own, 0)[-1])
     np.testing.assert_allclose(sums, [2.0, 6.0, COUNTED, COUNTED])
 
 
 def test_a_shot_of_many_looks_speaks_once():
     looks = guesses(grades(1, 0.0), 3)[1]
     said = evidence(looks, 1.0)
-    once = Grades(said, Network()).settled(said[0])
-    often = Grades(np.repeat(said, [40, 1, 1], axis=0), Network()).settled(said[0])
+    once = of(said).settled(said[0], 0)
+    often = of(np.repeat(said, [40, 1, 1], axis=0)).settled(said[0], 0)
     np.testing.assert_allclose(often, once, rtol=1e-9)
-    alone = Grades(np.repeat(said[:1], 64, axis=0), Network()).settled(said[0])
+    alone = of(np.repeat(said[:1], 64, axis=0)).settled(said[0], 0)
     np.testing.assert_allclose(alone, said[0], rtol=1e-9)
 
 
@@ -122,20 +156,16 @@ def test_weights_that_cannot_tell_grades_are_refused():
     network = Network()
     network.apart = None
     with pytest.raises(ValueError, match="directions"):
-        Grades(np.zeros((1, 2 * NUMBERS)), network)
-
-
-def test_the_order_of_the_film_is_of_no_account():
-    looks = guesses(grades(3, 4.0), 8)[1]
-    film = Grades(evidence(looks[RNG.permutation(len(looks))]), Network())
-    np.testing.assert_allclose(settled(looks, film), settled(looks), atol=1e-9)
+        Grades(np.zeros((1, 2 * NUMBERS)), np.zeros(1), network)
 
 
 def test_on_the_way_from_one_grade_to_another_nothing_jumps():
     """Evidence that changes slowly within a shot must not flip from one grade to the other."""
     truth = grades(2, 8.0)
-    film = Grades(evidence(guesses(truth, 20)[1]), Network())
-    steps = settled(truth[0] + np.linspace(0, 1, 4001)[:, None] * (truth[1] - truth[0]), film)
+    looks = guesses(truth, 20)[1]
+    film = of(evidence(looks[RNG.permutation(40)]))
+    ramp = evidence(truth[0] + np.linspace(0, 1, 4001)[:, None] * (truth[1] - truth[0]))
+    steps = decode(np.array([film.settled(look, 20) for look in ramp]))
     lengths = np.linalg.norm(np.diff(steps, axis=0) / ERRORS, axis=1)
     assert lengths.max() < 0.05 * lengths.sum()
 
@@ -145,40 +175,36 @@ def test_what_is_no_evidence_stays(more):
     own, *looks = evidence(guesses(grades(1, 0.0), 21)[1])
     look = np.append(own, np.arange(float(more)))
     kept = look.copy()
-    found = Grades(np.array(looks), Network()).settled(look)
+    found = of(np.array(looks)).settled(look, 10)
     np.testing.assert_array_equal(look, kept)
     np.testing.assert_array_equal(found[2 * NUMBERS :], kept[2 * NUMBERS :])
     assert not np.array_equal(found[: 2 * NUMBERS], kept[: 2 * NUMBERS])
 
 
-@given(arrays(float, st.tuples(st.integers(1, 9), st.integers(1, 3)), elements=st.floats(-9, 9)))
-def test_a_median_of_equal_weights_is_the_median(values):
-    found = weighted_median(values, np.ones(len(values)))
-    np.testing.assert_allclose(found, np.median(values, axis=0), atol=1e-9)
+@given(arrays(float, st.tuples(st.integers(1, 7), st.integers(1, 2)), elements=st.floats(-3, 3)))
+def test_parts_cost_the_least_of_all_that_there_are(values):
+    def cost(cuts: tuple[int, ...]) -> float:
+        own = np.split(values, cuts)
+        return sum(float(np.sum(np.square(v - v.mean(axis=0)))) + PRICE for v in own)
+
+    places = range(1, len(values))
+    all_of_them = (c for count in range(len(values)) for c in itertools.combinations(places, count))
+    found = parts(values)
+    assert found[0] == 0
+    chosen = tuple(int(place) for place in np.flatnonzero(np.diff(found)) + 1)
+    assert np.diff(found).max(initial=0) <= 1
+    assert cost(chosen) == pytest.approx(min(map(cost, all_of_them)), abs=1e-6)
 
 
-@given(
-    st.lists(
-        st.tuples(st.integers(-9, 9), st.floats(0, 1)),
-        min_size=1,
-        max_size=9,
-        unique_by=lambda pair: pair[0],
-    ),
-    st.floats(0.1, 5),
-    st.floats(-5, 5),
-)
-def test_a_weighted_median_moves_and_grows_with_its_values(pairs, factor, more):
-    values, own = np.array(pairs).T
-    weights = own + 1e-3
-    one = weighted_median(values[:, None], weights)
-    other = weighted_median(factor * values[:, None] + more, 7.0 * weights)
-    np.testing.assert_allclose(other, factor * one + more, atol=1e-9)
-    assert values.min() <= one[0] <= values.max()
+def test_parts_in_the_same_grade_are_one_group():
+    values = np.array([[0.0], [0.1], [9.0], [9.1], [0.05], [50.0], [9.05]])
+    assert joined(values, parts(values)).tolist() == [0, 0, 1, 1, 0, 2, 1]
+    assert joined(values[:1], np.zeros(1, int)).tolist() == [0]
 
 
-def test_more_than_half_of_the_weight_holds_a_median():
-    values = np.array([[-3.0], [1.0], [2.0], [50.0]])
-    assert weighted_median(values, np.array([1.0, 1e3, 1e3, 1.0]))[0] == pytest.approx(1.5)
-    assert weighted_median(values, np.array([1.0, 1.0, 1e6, 1.0]))[0] == pytest.approx(
-        2.0, abs=0.01
-    )
+@given(arrays(float, st.integers(1, 9), elements=st.floats(-9, 9)), st.floats(0.01, 1))
+def test_a_quantile_of_equal_weights_is_the_quantile(values, share):
+    found = weighted_quantile(values, np.ones(len(values)), share)
+    expected = np.quantile(values, share, method="inverted_cdf")
+    assert np.sum(values <= found) >= share * len(values) - 1e-9
+    assert found <= expected or found == pytest.approx(expected) or share * len(values) % 1 < 1e-9

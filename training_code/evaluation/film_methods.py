@@ -4,6 +4,7 @@ A method takes the shots of a film, [T, H, W, 3] uint8 each, codes of Rec. 709, 
 BT.2020, float32, of the same shapes.
 """
 
+import itertools
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -81,8 +82,11 @@ def curves(path: Path, of: str) -> Method:
                 for own in looks
             ]
         if of == WHOLE_FILM:
-            grades = film_grade.Grades(np.concatenate(looks), method)
-            found = [[grades.settled(evidence) for evidence in own] for own in found]
+            grades = film_grade.Grades(
+                np.concatenate(looks), np.arange(sum(map(len, looks))), method
+            )
+            times = itertools.count()
+            found = [[grades.settled(evidence, next(times)) for evidence in own] for own in found]
         return [mapped(frames, own) for frames, own in zip(shots, found, strict=True)]
 
     return convert
