@@ -24,7 +24,7 @@ from typing import Protocol
 
 import numpy as np
 
-NEAR = 1.0
+NEAR = 1.6
 """Squared distance, of which two guesses for one grade have 1 in the mean, at which a shot has
 1/e of its weight: this,"""
 AROUND, SHARE, FAR = 0.3, 0.2, 4.0
@@ -32,10 +32,13 @@ AROUND, SHARE, FAR = 0.3, 0.2, 4.0
 guesses for some grades lie farther apart than for others."""
 PRICE = 3.0
 """Of a further part or group, in such squared distances."""
+REACH = 1.4
+"""Root of such a squared distance, from the middle of the film: a guess that lies farther away says
+no more of where parts begin, as single shots may be guessed wrongly."""
 SAME = 0.15
 """Of `apart`: frames that speak as differently are alike by 1/e; those alike by more than
 `OF_A_SHOT` are of one shot."""
-OF_A_SHOT = 0.5
+OF_A_SHOT = 0.2
 COUNTED = 12.0
 """Shots that count at most, as many as sets of the training have: more of them weigh less each."""
 
@@ -72,8 +75,8 @@ class Grades:
             [looks[shots == shot].mean(axis=0) for shot in range(shots[-1] + 1)]
         )
         self._guesses = network.decode(self._evidence)
-        projected = self._guesses @ self._directions.T
-        self.groups = joined(projected, parts(projected))
+        held = held_within(self._guesses @ self._directions.T, REACH)
+        self.groups = joined(held, parts(held))
         """[shots]: the group of parts that each is of, from 0."""
         self._group_of_looks = self.groups[shots]
 
@@ -121,6 +124,14 @@ class Grades:
         distances = np.sum(np.square(projected - guess @ self._directions.T), axis=1)
         around = float(weighted_quantile(distances, shares, SHARE))
         return np.asarray(np.exp(-distances / (NEAR + AROUND * min(around, FAR))))
+
+
+def held_within(values: np.ndarray, reach: float) -> np.ndarray:
+    """Values [N, D], those farther than `reach` from their median moved to that distance."""
+    middle = np.median(values, axis=0)
+    away = values - middle
+    lengths = np.linalg.norm(away, axis=1, keepdims=True)
+    return np.asarray(middle + away * np.minimum(1.0, reach / np.maximum(lengths, 1e-12)))
 
 
 def parts(values: np.ndarray) -> np.ndarray:

@@ -7,7 +7,15 @@ import pytest
 from hypothesis import given, strategies as st
 from hypothesis.extra.numpy import arrays
 
-from hdrcnn.predict.film_grade import COUNTED, PRICE, Grades, joined, parts, weighted_quantile
+from hdrcnn.predict.film_grade import (
+    COUNTED,
+    PRICE,
+    Grades,
+    held_within,
+    joined,
+    parts,
+    weighted_quantile,
+)
 
 RNG = np.random.default_rng(4)
 NUMBERS = 8
@@ -194,6 +202,22 @@ def test_parts_cost_the_least_of_all_that_there_are(values):
     chosen = tuple(int(place) for place in np.flatnonzero(np.diff(found)) + 1)
     assert np.diff(found).max(initial=0) <= 1
     assert cost(chosen) == pytest.approx(min(map(cost, all_of_them)), abs=1e-6)
+
+
+@given(arrays(float, st.tuples(st.integers(1, 9), st.integers(1, 3)), elements=st.floats(-9, 9)))
+def test_values_are_held_within_reach_of_their_middle(values):
+    found, middle = held_within(values, 2.0), np.median(values, axis=0)
+    lengths, held = (np.linalg.norm(v - middle, axis=1) for v in (values, found))
+    np.testing.assert_allclose(held, np.minimum(lengths, 2.0), atol=1e-9)
+    np.testing.assert_allclose(
+        (found - middle) * lengths[:, None], (values - middle) * held[:, None], atol=1e-9
+    )
+
+
+def test_a_shot_that_is_guessed_wrongly_is_no_part():
+    looks = guesses(grades(1, 0.0), 40)[1]
+    looks[20] += 30.0 * ERRORS
+    assert of(evidence(looks)).groups.max() == 0
 
 
 def test_parts_in_the_same_grade_are_one_group():
