@@ -50,7 +50,7 @@ DARK = 0.15
 """Code that a frame must have somewhere, or it tells nothing of the grade."""
 FILM, SHOT = "film", "shot"
 GRADES = (FILM, SHOT)
-"""One grade for the whole film; each shot has its own."""
+"""Shots that seem to be in one grade are converted alike; each shot has its own."""
 STEPS = 1 << 12
 _LIGHT = pq_light(np.arange(STEPS + 1) / STEPS).astype(np.float32)
 """cd/m^2 by PQ code."""
@@ -123,7 +123,11 @@ def _spread_out(film: Film) -> Iterator[decode.Frame]:
     chosen = times[np.linspace(0, len(times) - 1, min(LOOKS, len(times))).round().astype(int)]
     if entered:
         for time in chosen:
-            with contextlib.closing(decode.frames(film, int(time))) as coming:
+            # Of a damaged place its segment will tell.
+            with (
+                contextlib.suppress(ImageError),
+                contextlib.closing(decode.frames(film, int(time))) as coming,
+            ):
                 yield from itertools.islice(coming, 1)
         return
     wanted = set(chosen.tolist())
@@ -138,11 +142,13 @@ def grades_of(film: Film, used: Curves) -> film_grade.Grades | None:
     """
     if used.directions is None:
         return None
-    looks, times = [], []
-    with contextlib.suppress(ImageError):  # Of a damaged place: its segment will tell.
+    looks: list[np.ndarray] = []
+    times: list[int] = []
+    with contextlib.suppress(ImageError):
         for frame in _spread_out(film):
             reduced = frame.reduced(REDUCED)
-            if reduced.max() >= DARK:
+            # Two damaged key frames may lead to the same one after them.
+            if reduced.max() >= DARK and frame.time > max(times, default=frame.time - 1):
                 looks.append(used.measured(reduced))
                 times.append(frame.time)
             check_interrupted()

@@ -91,7 +91,8 @@ def add_arguments(parser: Parser) -> None:
     )  # fmt: skip
     group.add_argument(
         "--grade", choices=GRADES, default="film",
-        help="of curves: film: the whole film was graded in one way; shot: each shot in its own",
+        help="of curves: film: shots that seem to be in one grade are converted by what they say "
+        "together; shot: each by itself",
     )  # fmt: skip
     shared.network(group)
     group = parser.add_argument_group("Encoding")

@@ -1,4 +1,4 @@
-"""The network that says, for each frame of a film, how the formula from SDR to HDR is bent.
+"""The network that says, for each frame of a film or all, how the formula to HDR is bent.
 
     a frame, reduced, [N, h, w, 3] float32, codes of Rec. 709 in [0, 1]
       | statistics of its codes (`statistics`), which do not depend on places but on neighbours
@@ -20,7 +20,7 @@ import keras
 import numpy as np
 from keras import layers, ops
 
-from hdrcnn.models.film_evidence import DECODE, decode
+from hdrcnn.models.film_evidence import DECODE, decode, shapes
 
 BINS = 32
 """Of the histograms."""
@@ -135,12 +135,9 @@ class Decode(layers.Layer):
     def __init__(self, parameters: int, width: int, members: int, numbers: int, **kw: Any) -> None:
         super().__init__(**kw)
         self.parameters, self.members, self.numbers = parameters, members, numbers
-        shapes = (
-            (members, 2 * numbers, width), (members, width),
-            (members, width, parameters), (members, parameters),
-        )  # fmt: skip
+        of = shapes(parameters, width, members, numbers)
         starts = (keras.initializers.RandomNormal(stddev=numbers**-0.5), *3 * ("zeros",))
-        for name, shape, start in zip(DECODE, shapes, starts, strict=True):
+        for name, shape, start in zip(DECODE, of, starts, strict=True):
             setattr(self, name, self.add_weight(shape=shape, initializer=start, name=name))
 
     def call(self, evidence: Any) -> Any:

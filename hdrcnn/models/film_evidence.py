@@ -23,6 +23,12 @@ DECODE = ("kernel1", "bias1", "kernel2", "bias2")
 """Arrays of the layer `decode`."""
 
 
+def shapes(parameters: int, width: int, members: int, numbers: int) -> list[tuple[int, ...]]:
+    """Of `DECODE`: P parameters, K numbers."""
+    hidden, last = (members, width), (members, parameters)
+    return [(members, 2 * numbers, width), hidden, (members, width, parameters), last]
+
+
 def known(evidence: Any, members: int, xp: ModuleType = np) -> Any:
     """Evidence [N, members 2 K], of frames or sums of them, as means by precision and logarithms of
     1 + precision: [members, N, 2 K].
@@ -37,8 +43,7 @@ def decode_members(evidence: Any, arrays: Sequence[Any], xp: ModuleType = np) ->
     """Evidence [N, members 2 K], of frames or sums of them, to what each member makes of it,
     [members, N, P] in [-2, 2].
 
-    arrays: those of `DECODE`: [members, 2 K, width], [members, width], [members, width, P],
-    [members, P].
+    arrays: those of `DECODE`, of `shapes`.
     """
     first, offset, second, last = arrays
     hidden = xp.matmul(known(evidence, first.shape[0], xp), first) + offset[:, None]

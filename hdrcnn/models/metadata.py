@@ -210,7 +210,7 @@ class FilmUnet(Metadata):
 
 @dataclasses.dataclass(frozen=True)
 class FilmCurves(Metadata):
-    """SDR film to HDR by a formula that a network bends for each frame."""
+    """SDR film to HDR by a formula that a network bends for each film or frame."""
 
     model = "film_curves"
     builds = ("parameters", "width", "members", "evidence")
@@ -232,8 +232,8 @@ class FilmCurves(Metadata):
     """[D][parameters]: in which guesses for different grades lie apart. The shots of a film are
     pooled by them (`hdrcnn.predict.film_grade.Grades`); none: they were not measured."""
     apart: float | None = None
-    """How differently looks at two scenes in one grade speak, `film_evidence.differences`; measured
-    with the directions."""
+    """How differently looks at two scenes in one grade speak, the median of
+    `film_evidence.differences`; measured with the directions."""
 
     def __post_init__(self) -> None:
         super().__post_init__()

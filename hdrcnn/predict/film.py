@@ -28,7 +28,7 @@ from hdrcnn.models import film_evidence
 from hdrcnn.models.film_evidence import DECODE
 from hdrcnn.models.metadata import FilmCurves, FilmUnet, Metadata
 from hdrcnn.predict import backend, runtime
-from hdrcnn.predict.film_curves import SEEN, FrameMap
+from hdrcnn.predict.film_curves import PARAMETERS, SEEN, FrameMap
 from hdrcnn.tiles.frame import Frame
 from hdrcnn.tiles.resolution import WAYS
 from hdrcnn.tiles.stages import Network
@@ -119,7 +119,9 @@ class Formula:
         self._matrix = _matrix(primaries, REC2020)
 
     def measured(self, reduced: np.ndarray) -> np.ndarray:
-        """The parameters of a frame, from the frame reduced to `REDUCED` pixels."""
+        """The parameters of a frame, of curves its evidence, from the frame reduced to `REDUCED`
+        pixels.
+        """
         return np.empty(0)
 
     def of(self, parameters: np.ndarray) -> Convert:
@@ -142,7 +144,7 @@ class Curves:
     ) -> None:  # fmt: skip
         """Raises WeightsError, DeviceError."""
         self._network, arrays, found = _network(path, FilmCurves, device, "evidence")
-        self._decode = [arrays[f"decode/{name}"] for name in DECODE]
+        self._decode = _arrays_of_decode(path, arrays, found)
         self.evidence = 2 * found.members * found.evidence
         self.parameters = self.evidence + GRAPHICS
         self._primaries, self._white, self._peak = primaries, white, peak
@@ -169,6 +171,29 @@ class Curves:
             self.decode(own[None])[0], self._white, _brightest(rest, self._white, self._peak)
         )
         return lambda codes: mapped(as_rec709(codes, self._primaries))
+
+
+def _arrays_of_decode(
+    path: Path, arrays: dict[str, np.ndarray], record: FilmCurves
+) -> list[np.ndarray]:
+    """Those of `film_evidence.decode`, checked: not every backend looks at them. Raises
+    WeightsError.
+    """
+    if record.parameters != PARAMETERS:
+        raise weights.WeightsError(
+            f"{path}: of {record.parameters} parameters; curves have {PARAMETERS}"
+        )
+    wanted = film_evidence.shapes(PARAMETERS, record.width, record.members, record.evidence)
+    found = []
+    for name, shape in zip(DECODE, wanted, strict=True):
+        array = arrays.get(f"decode/{name}")
+        if array is None or array.shape != shape or not np.isfinite(array).all():
+            raise weights.WeightsError(
+                f"{path}: does not fit the network: decode/{name} is missing, not finite or of "
+                f"another shape than {shape}"
+            )
+        found.append(array)
+    return found
 
 
 class Unet:

@@ -40,7 +40,8 @@ SAME = 0.15
 `OF_A_SHOT` are of one shot."""
 OF_A_SHOT = 0.2
 COUNTED = 12.0
-"""Shots that count at most, as many as sets of the training have: more of them weigh less each."""
+"""Shots that count at most, as many as sets of the training of the shipped weights have
+(`clips.alike`): more of them weigh less each."""
 
 
 class Network(Protocol):
@@ -50,7 +51,7 @@ class Network(Protocol):
     """[D, P]: in which guesses for different grades lie apart. The squared length of what they
     make of the difference of two is 1 in the mean if both are for one grade."""
     apart: float | None
-    """How differently frames of two scenes in one grade speak, in the mean."""
+    """How differently frames of two scenes in one grade speak, the median."""
 
     def decode(self, evidence: np.ndarray) -> np.ndarray:
         """Evidence [N, E] to parameters [N, P]."""
@@ -176,7 +177,11 @@ def joined(values: np.ndarray, parts: np.ndarray) -> np.ndarray:
 
 
 def weighted_quantile(values: np.ndarray, weights: np.ndarray, share: float) -> float:
-    """The smallest of values [N] with which values hold this share of all weights [N]."""
+    """Of values [N] with weights [N], not all 0: below it lies this share of all weights.
+
+    Straight between the two values beside it, so that small changes move it little.
+    """
     order = np.argsort(values)
-    held = np.cumsum(weights[order])
-    return float(values[order][np.searchsorted(held, share * held[-1])])
+    own = weights[order]
+    places = np.cumsum(own) - 0.5 * own
+    return float(np.interp(share * own.sum(), places, values[order]))

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from hypothesis import given, strategies as st
 
+from hdrcnn import weights
 from hdrcnn.colour.pq import pq_decode
 from hdrcnn.colour.primaries import REC709, REC2020
 from hdrcnn.predict import film
@@ -113,6 +114,24 @@ def test_subtitles_and_logos_do_not_glare(methods, name, brightest):
     alone = pq_decode(used.of(measured)(codes))
     far = ~cv2.dilate(white.astype(np.uint8), np.ones((40, 40))).astype(bool)
     assert np.allclose(found[far], alone[far], rtol=0.02)  # The scene is as it was.
+
+
+@pytest.mark.parametrize("fault", ["missing", "shape", "infinite"])
+def test_arrays_that_are_not_the_networks_are_refused_by_every_backend(
+    fault, tmp_path, monkeypatch
+):
+    arrays, record = weights.load(film.CURVES)
+    name = "decode/kernel2"
+    if fault == "missing":
+        del arrays[name]
+    else:
+        arrays[name] = arrays[name][:1] if fault == "shape" else np.inf * arrays[name]
+    path = tmp_path / "mine.npz"
+    np.savez(path)  # What is loaded is handed on below: a backend that looks at no arrays.
+    monkeypatch.setattr(film.weights, "load", lambda _: (arrays, record))
+    monkeypatch.setattr(film.backend, "network", lambda *_, **__: None)
+    with pytest.raises(weights.WeightsError, match=r"mine\.npz.*kernel2"):
+        film.method("curves", REC709, params=path, device="cpu")
 
 
 @pytest.mark.parametrize("name", ["curves", "hdrcnn"])

@@ -226,9 +226,17 @@ def test_parts_in_the_same_grade_are_one_group():
     assert joined(values[:1], np.zeros(1, int)).tolist() == [0]
 
 
-@given(arrays(float, st.integers(1, 9), elements=st.floats(-9, 9)), st.floats(0.01, 1))
-def test_a_quantile_of_equal_weights_is_the_quantile(values, share):
-    found = weighted_quantile(values, np.ones(len(values)), share)
-    expected = np.quantile(values, share, method="inverted_cdf")
-    assert np.sum(values <= found) >= share * len(values) - 1e-9
-    assert found <= expected or found == pytest.approx(expected) or share * len(values) % 1 < 1e-9
+@given(
+    st.dictionaries(st.integers(-9, 9), st.floats(0.01, 1), min_size=1, max_size=9),
+    st.floats(0, 1),
+    st.floats(0.1, 5),
+    st.floats(-5, 5),
+)
+def test_a_weighted_quantile_moves_and_grows_with_its_values(pairs, share, factor, more):
+    values, own = np.array(list(pairs), float), np.array(list(pairs.values()))
+    one = weighted_quantile(values, own, share)
+    other = weighted_quantile(factor * values + more, 7.0 * own, share)
+    assert other == pytest.approx(factor * one + more, abs=1e-6)
+    assert values.min() <= one <= values.max()
+    middle = weighted_quantile(values, np.ones(len(values)), 0.5)
+    assert middle == pytest.approx(float(np.median(values)))

@@ -285,10 +285,26 @@ def test_sets_of_a_batch_are_in_one_grade_and_small_and_large():
         np.testing.assert_array_equal(values, again[name])
 
 
-def test_batches_of_rows_are_of_every_row_and_of_given_ones_by_their_share():
-    def of(level: int, count: int) -> film_rows.Rows:
+def test_all_members_get_rows_in_small_batches():
+    frame = np.zeros((64, 96, 3), np.uint8), LOOK[0]
+    given = film_rows.of_frames([frame] * 40, list("abcd") * 10, 1)
+    config = dataclasses.replace(CONFIGS["curves"], batch=4, members=4, steps=100)
+    batches = film.batches(config, film.Material([], [], (given,)), task.Place())
+    films = np.concatenate([batches.batch_at(index)["film"] for index in range(100)])
+    counts = np.bincount(films % 4, minlength=4)
+    assert counts.min() > 60
+
+
+def test_batches_of_rows_are_of_given_ones_by_their_share():
+    def of(level: int, count: int, films: str = "abcd") -> film_rows.Rows:
         frame = np.full((64, 96, 3), level, np.uint8), LOOK[0]
-        return film_rows.of_frames([frame] * count, list("abcd"[:count]), 1)
+        return film_rows.of_frames([frame] * count, list(films * count)[:count], 1)
+
+    config = dataclasses.replace(CONFIGS["curves"], batch=64, pairs="folder", clips=CLIPS)
+    material = film.Material([], [], (of(1, 24, "ab"), of(2, 4)))
+    batches = film.batches(config, material, task.Place())
+    taken = np.concatenate([batches.batch_at(i)["sdr"].max(axis=(1, 2, 3)) for i in range(2)])
+    assert np.mean(taken == 1) == pytest.approx(CLIPS.share, abs=0.15)
 
     def levels(share: float, *given: film_rows.Rows) -> list[int]:
         chosen = film_settings.Clips(compressed=0.0, share=share)

@@ -119,7 +119,7 @@ class ClipBatches(Batches):
 class RowBatches(Batches):
     """Sets of rows in one grade, of looks, and among them, a share, rows that were given, with
     noise on their statistics; of their pixels a part, each time another. `film` counts the sets of
-    a batch.
+    a batch, from any number.
     """
 
     def __init__(self, material: Material, config: Config, **kwargs: Any) -> None:
@@ -128,7 +128,19 @@ class RowBatches(Batches):
         self.deviation = config.jitter * np.sqrt(spread(material.rows)[1])
         self.sizes = [*SETS, config.clips.alike]
         self.films = [by_film(rows.film) for rows in material.rows]
+        self.of_looks = self._share_of_sets()
         self._last: tuple[tuple[int, int], list[tuple[int, int, int]]] = ((-1, -1), [])
+
+    def _share_of_sets(self) -> float:
+        """Of looks, with which their share of the rows is `clips.share`: sets of what was given may
+        be smaller.
+        """
+        sizes = [
+            np.mean([np.minimum(self.sizes, len(film)).mean() for film in films])
+            for films in (self.films[0], self.films[-1])
+        ]
+        looks, given = self.chosen.share / sizes[0], (1.0 - self.chosen.share) / sizes[1]
+        return float(looks / (looks + given))
 
     def planned(self, index: int) -> list[tuple[int, int, int]]:
         """Of each item of a batch: which of the rows, its place in them, and its set."""
@@ -142,9 +154,9 @@ class RowBatches(Batches):
     def _planned(self, index: int) -> list[tuple[int, int, int]]:
         rng = generator((self.seed, self.epoch, index, 0, 1), Part.VIEW)
         found: list[tuple[int, int, int]] = []
-        number = 0
+        number = int(rng.integers(1 << 16))  # So that all members get their turn in small batches.
         while len(found) < self.batch:
-            of = 0 if rng.random() < self.chosen.share else len(self.rows) - 1
+            of = 0 if rng.random() < self.of_looks else len(self.rows) - 1
             places = self.films[of][int(rng.integers(len(self.films[of])))]
             size = min(int(rng.choice(self.sizes)), len(places))
             chosen = rng.choice(places, size, replace=False)
@@ -205,7 +217,7 @@ class CurvesTrainee(Trainee):
 
     What rows of one film say is put together, and each of them is converted by that. Each film
     trains one member, film i member i modulo their number: so they stay different, and their mean
-    is better than any of them.
+    is better than any of them. Of a set that lies on several replicas each has a part.
     """
 
     def __init__(self, network: keras.Model, config: Config) -> None:
@@ -346,7 +358,8 @@ def prepare(config: Config, scenes: Sequence[Scene], folder: Path, running: Runn
         rows.append(film_rows.gather(config, scenes, looks, file, running.workers))
     if found:
         frames = [(pair.sdr[i], pair.hdr[i]) for pair in found for i in range(2)]
-        films = [pair.film or f"/{n}/{i}" for n, pair in enumerate(found) for i in range(2)]
+        # Neighbours say the same: the two frames of a pair are never in one set.
+        films = [f"{pair.film or n}/{i}" for n, pair in enumerate(found) for i in range(2)]
         rows.append(film_rows.of_frames(frames, films, config.seed))
     return Material([], [], tuple(rows))
 
