@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from hdrcnn.files import ImageError, is_regular
-from hdrcnn.video.colours import Colours, Tags, settled
+from hdrcnn.video.colours import BT2020, PQ, UNSPECIFIED, Colours, Tags, settled
 from hdrcnn.video.library import clock, pyav, reading
 
 LOST = 0.5
@@ -62,6 +62,8 @@ class Film:
     """Units for which the last frame is shown, as its packet says; 0: as long as the mean."""
     files: tuple[Path, ...] = ()
     """The frames of a folder."""
+    hdr: str = ""
+    """PQ or HLG; empty: it is SDR."""
 
     def seconds(self, time: int) -> float:
         """Since the first frame."""
@@ -190,10 +192,11 @@ def _first_frame(path: Path, stream_index: int) -> Any:
     raise ImageError(f"{path}: no frame can be decoded; is it damaged?")
 
 
-def probe(path: Path) -> Film:
+def probe(path: Path, hdr: bool = False) -> Film:
     """What there is to know of a film.
 
-    Raises ImageError if it cannot be read, has no video, is truncated, or is HDR already.
+    hdr: HDR is asked for, where tags are missing PQ of BT.2020. Raises ImageError if it cannot be
+    read, has no video, is truncated, is HDR already, or is not though it should be.
     """
     if not path.exists():
         raise ImageError(f"{path}: no such file")
@@ -224,7 +227,9 @@ def probe(path: Path) -> Film:
         _check_whole(path, container, stream, times, rate)
     frame = _first_frame(path, index)
     tags, full = _of_frame(tags, frame), "yuvj" in frame.format.name
-    if tags.hdr or _has_hdr_metadata(frame):
+    if hdr:
+        tags = _as_hdr(path, tags)
+    elif tags.hdr or _has_hdr_metadata(frame):
         raise ImageError(
             f"{path}: is HDR already ({tags.hdr or 'it has HDR metadata'}); it is not converted "
             "again: use it as it is"
@@ -243,7 +248,7 @@ def probe(path: Path) -> Film:
     found = Film(
         path, frame.width, frame.height, time_base, rate, times, keys, colours,
         bool(frame.interlaced_frame), aspect, None if matrix is None else bytes(matrix), (),
-        timed, unsure, index, last,
+        timed, unsure, index, last, hdr=tags.hdr,
     )  # fmt: skip
     if not found.steady:
         notes.append("variable frame rate: every frame keeps its time")
@@ -256,6 +261,20 @@ def _of_frame(tags: Tags, frame: Any) -> Tags:
     transfer = tags.transfer if tags.transfer != 2 else int(frame.color_trc)
     primaries = tags.primaries if tags.primaries != 2 else int(frame.color_primaries)
     return Tags(matrix, tags.range or int(frame.color_range), primaries, transfer)
+
+
+def _as_hdr(path: Path, tags: Tags) -> Tags:
+    """Of a film that is to be HDR, with what is missing. Raises ImageError if it says it is not."""
+    if not tags.hdr and tags.transfer != UNSPECIFIED:
+        raise ImageError(
+            f"{path}: is SDR by its transfer tag, {tags.transfer}; give an HDR film, PQ or HLG, or "
+            "tag it so"
+        )
+
+    matrix, primaries = (
+        BT2020 if number == UNSPECIFIED else number for number in (tags.matrix, tags.primaries)
+    )
+    return Tags(matrix, tags.range, primaries, tags.transfer if tags.hdr else PQ)
 
 
 def _has_hdr_metadata(frame: Any) -> bool:

@@ -28,9 +28,9 @@ from training_code.camera.shots import families, in_order
 from training_code.evaluation.film_metrics import delta_e, gain, pu21, with_gain
 from training_code.losses.film import TERMS, bend, temporal
 from training_code.scenes.collection import Scene
+from training_code.scenes.film_pairs import folder_pairs, video_pairs
 from training_code.scenes.views import Views
 from training_code.tasks import film_rows, task
-from training_code.tasks.film_pairs import folder_pairs, video_pairs
 from training_code.tasks.film_rows import WARM, Rows, graded, look
 from training_code.tasks.film_settings import Config
 from training_code.tasks.settings import Running

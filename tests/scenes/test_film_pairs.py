@@ -7,8 +7,10 @@ import numpy as np
 import pytest
 import tifffile
 
+from hdrcnn.colour.hlg import hlg_codes
+from hdrcnn.colour.pq import pq_light
 from hdrcnn.files import ImageError
-from training_code.tasks import film_pairs
+from training_code.scenes import film_pairs
 
 SHAPE = (32, 48)
 RNG = np.random.default_rng(6)
@@ -49,8 +51,17 @@ def test_a_file_without_partner_and_one_of_another_kind_are_refused(tmp_path):
         list(film_pairs.folder_pairs(tmp_path, "train", SHAPE))
 
 
-def film(path: Path, levels: np.ndarray, bar: int, ten: bool) -> None:
-    """A film whose brightness is `levels`, with bars above and below."""
+def film(
+    path: Path,
+    levels: np.ndarray,
+    bar: int,
+    ten: bool,
+    colour: tuple[float, ...] = (1.0, 1.0, 1.0),
+    tags: tuple[int, ...] = (),
+) -> None:
+    """A film whose brightness is `levels`, with bars above and below; its matrix is BT.2020's if it
+    has ten bits, else BT.709's, or what the tags say: matrix, range, primaries, transfer.
+    """
     av = pytest.importorskip("av")
     with av.open(str(path), "w") as container:
         codec = "libx265" if ten else "libx264"
@@ -60,13 +71,17 @@ def film(path: Path, levels: np.ndarray, bar: int, ten: bool) -> None:
         stream.options = {"crf": "10", "preset": "ultrafast"}
         if ten:
             stream.options |= {"x265-params": "log-level=none"}
+        if tags:
+            context = stream.codec_context
+            context.colorspace, context.color_range = tags[:2]
+            context.color_primaries, context.color_trc = tags[2:]
         for level in levels:
             picture = np.zeros((64 + 2 * bar, 96, 3), np.uint16 if ten else np.uint8)
             grain = np.random.default_rng(1).uniform(0.8, 1.0, (64, 96, 1))
-            inside = grain * level * (65535 if ten else 255)
+            inside = grain * level * np.array(colour) * (65535 if ten else 255)
             picture[bar : bar + 64] = inside.astype(picture.dtype)
             frame = av.VideoFrame.from_ndarray(picture, format="rgb48le" if ten else "rgb24")
-            space = "BT2020" if ten else "ITU709"
+            space = {9: "BT2020", 1: "ITU709", 6: "ITU601"}[tags[0] if tags else 9 if ten else 1]
             container.mux(
                 stream.encode(frame.reformat(format=stream.pix_fmt, dst_colorspace=space))
             )
@@ -103,6 +118,44 @@ def test_films_of_something_else_are_refused(tmp_path):
         list(film_pairs.video_pairs(tmp_path, SHAPE))
 
 
+ORANGE = (1.0, 0.6, 0.3)
+
+
+def test_colours_of_films_are_read_as_their_tags_say(tmp_path):
+    for kind in ("sdr", "hdr"):
+        (tmp_path / kind).mkdir()
+    levels = 0.6 * LEVELS
+    film(tmp_path / "sdr" / "one.mp4", levels, 0, False, ORANGE, (6, 1, 6, 6))
+    film(tmp_path / "hdr" / "one.mp4", levels, 0, True, ORANGE, (9, 1, 9, 18))
+    _, (sdr, hdr) = next(film_pairs.video_pairs(tmp_path, SHAPE))
+    wanted = 0.9 * levels[0] * np.array(ORANGE)
+    assert sdr.mean(axis=(0, 1, 2)) / 255.0 == pytest.approx(wanted, abs=0.02)
+    found = hlg_codes(pq_light(hdr / 65535.0))
+    assert found.mean(axis=(0, 1, 2)) == pytest.approx(wanted, abs=0.02)
+
+
+def test_hdr_films_keep_more_than_8_bits(tmp_path):
+    for kind in ("sdr", "hdr"):
+        (tmp_path / kind).mkdir()
+        film(tmp_path / kind / "one.mp4", LEVELS, 0, kind == "hdr")
+    _, (_, hdr) = next(film_pairs.video_pairs(tmp_path, (64, 96)))
+    between = hdr / 65535.0 * 255.0
+    assert np.abs(between - np.rint(between)).mean() > 0.1
+
+
+def test_a_film_of_the_wrong_kind_is_refused(tmp_path):
+    film(tmp_path / "sdr.mp4", LEVELS, 0, False, tags=(1, 1, 1, 1))
+    film(tmp_path / "hdr.mp4", LEVELS, 0, True, tags=(9, 1, 9, 16))
+    film(tmp_path / "wide.mp4", LEVELS, 0, False, tags=(9, 1, 9, 14))
+    for sdr, hdr, reason in (
+        ("sdr", "sdr", "is SDR"),
+        ("hdr", "hdr", "is HDR"),
+        ("wide", "hdr", "gamut"),
+    ):
+        with pytest.raises(ImageError, match=reason):
+            next(film_pairs.film_pairs(tmp_path / f"{sdr}.mp4", tmp_path / f"{hdr}.mp4", SHAPE))
+
+
 def test_lag_of_a_series():
     first = RNG.random(100)
     for shift in (-7, 0, 11):
@@ -111,7 +164,7 @@ def test_lag_of_a_series():
 
 
 def test_bars_are_left_out():
-    frame = np.zeros((40, 60, 3), np.uint8)
-    frame[6:34, 4:50] = 120
+    frame = np.zeros((40, 60, 3), np.float32)
+    frame[6:34, 4:50] = 0.5
     assert film_pairs.active(frame) == (slice(6, 34), slice(4, 50))
-    assert film_pairs.active(np.zeros((8, 9, 3), np.uint8)) == (slice(0, 8), slice(0, 9))
+    assert film_pairs.active(np.zeros((8, 9, 3))) == (slice(0, 8), slice(0, 9))

@@ -11,8 +11,12 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from hdrcnn.colour.hlg import hlg_display
+from hdrcnn.colour.pq import pq_light, pq_signal
+from hdrcnn.colour.primaries import DISPLAY_P3, REC2020, rgb_to_xyz
 from hdrcnn.files import ImageError
 from hdrcnn.tiles.geometry import resize
+from hdrcnn.video import decode, source
 
 STEP = 24
 """Frames of a film from one pair to the next."""
@@ -85,30 +89,34 @@ def folder_pairs(folder: Path, part: str, shape: tuple[int, int]) -> Iterator[Fr
         yield np.stack([small, small]), np.stack([wide, wide])
 
 
-def decoded(path: Path, form: str) -> Iterator[np.ndarray]:
-    """The frames of a film: rgb24, uint8, of Rec. 709, or rgb48le, uint16, of BT.2020. Raises
-    ImageError.
+def words(codes: np.ndarray, film: source.Film) -> np.ndarray:
+    """The codes of a film, [..., 3] in [0, 1], as they are kept: SDR uint8 of Rec. 709, HDR uint16,
+    PQ of BT.2020.
     """
-    import av
-
-    space = "ITU709" if form == "rgb24" else "BT2020"
-    try:
-        with av.open(str(path)) as container:
-            if not container.streams.video:
-                raise ImageError(f"{path}: no video in it; remove it")
-            for frame in container.decode(video=0):
-                picture = frame.reformat(format=form, src_colorspace=space)
-                yield picture.to_ndarray()
-    except (av.error.FFmpegError, OSError) as error:
-        raise ImageError(f"{path}: cannot be decoded: {error}; repair or remove it") from error
+    if not film.hdr:
+        return np.rint(255.0 * np.clip(codes, 0.0, 1.0)).astype(np.uint8)
+    primaries = film.colours.primaries
+    if film.hdr == "HLG" or primaries != REC2020:
+        light = hlg_display(codes) if film.hdr == "HLG" else pq_light(codes)
+        change = np.linalg.solve(rgb_to_xyz(REC2020), rgb_to_xyz(primaries))
+        codes = pq_signal(np.maximum(light @ change.T.astype(np.float32), 0.0))
+    return np.rint(65535.0 * np.clip(codes, 0.0, 1.0)).astype(np.uint16)
 
 
-def active(frame: np.ndarray) -> tuple[slice, slice]:
-    """Rows and columns within the black bars of a frame [H, W, 3] of whole-number codes."""
-    bright = frame.max(axis=-1) > BLACK * np.iinfo(frame.dtype).max
+def probed(path: Path, hdr: bool) -> source.Film:
+    """A film of a pair. Raises ImageError if it cannot be decoded, or is not of its kind."""
+    film = source.probe(path, hdr)
+    if not hdr and film.colours.primaries in (REC2020, DISPLAY_P3):
+        raise ImageError(f"{path}: SDR in primaries of a wide gamut; convert it to Rec. 709")
+    return film
+
+
+def active(codes: np.ndarray) -> tuple[slice, slice]:
+    """Rows and columns within the black bars of a frame [H, W, 3] of codes in [0, 1]."""
+    bright = codes.max(axis=-1) > BLACK
     rows, columns = (np.flatnonzero(bright.mean(axis=axis) > 0.02) for axis in (1, 0))
     if not rows.size or not columns.size:
-        return slice(0, frame.shape[0]), slice(0, frame.shape[1])
+        return slice(0, codes.shape[0]), slice(0, codes.shape[1])
     return slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
 
 
@@ -137,6 +145,19 @@ def bars(frames: Iterable[np.ndarray]) -> tuple[slice, slice]:
     return _together(rows), _together(columns)
 
 
+def head(film: source.Film, step: int = 1) -> Iterator[decode.Frame]:
+    """Of the frames that films are aligned by each `step`-th. Raises ImageError if they are few."""
+    if len(film.times) < SHORTEST:
+        raise ImageError(f"{film.path}: fewer than {SHORTEST} frames; give a longer film")
+    return itertools.islice(decode.frames(film), 0, LOOKED_AT, step)
+
+
+def brightness(film: source.Film, area: tuple[slice, slice]) -> np.ndarray:
+    """Of the first frames of a film the mean luma within the bars: [N]."""
+    rows, columns = (slice(side.start // 2, -(-side.stop // 2)) for side in area)  # Of each second.
+    return np.array([float(frame.luma()[rows, columns].mean()) for frame in head(film)])
+
+
 def _together(sides: list[slice]) -> slice:
     return slice(min(side.start for side in sides), max(side.stop for side in sides))
 
@@ -145,30 +166,29 @@ def film_pairs(sdr: Path, hdr: Path, shape: tuple[int, int]) -> Iterator[Frames]
     """Two films of the same, aligned in time and by their black bars. Raises ImageError if their
     brightness does not go together.
     """
-    both = ((sdr, "rgb24"), (hdr, "rgb48le"))
-    areas, levels = [], []
-    for path, form in both:
-        # Twice decoded rather than held: some hundred frames of 16 bits are gigabytes.
-        areas.append(bars(itertools.islice(decoded(path, form), 0, LOOKED_AT, LOOKED_AT // 8)))
-        head = itertools.islice(decoded(path, form), LOOKED_AT)
-        levels.append(np.array([frame[areas[-1]].mean() for frame in head]))
-        if len(levels[-1]) < SHORTEST:
-            raise ImageError(f"{path}: fewer than {SHORTEST} frames; give a longer film")
+    both = probed(sdr, hdr=False), probed(hdr, hdr=True)
+    areas = [bars(frame.codes() for frame in head(film, LOOKED_AT // 8)) for film in both]
+    # Decoded twice rather than held: some hundred frames of 16 bits are gigabytes.
+    levels = [brightness(film, area) for film, area in zip(both, areas, strict=True)]
     behind, alike = lag(levels[0], levels[1])
     if alike < ALIKE:
         raise ImageError(
             f"{hdr}: its brightness does not follow that of {sdr.name} (correlation {alike:.2f}); "
             "give films of one cut"
         )
-    one = itertools.islice(decoded(sdr, "rgb24"), max(0, -behind), None)
-    other = itertools.islice(decoded(hdr, "rgb48le"), max(0, behind), None)
-    kept: list[tuple[np.ndarray, np.ndarray]] = []
-    for index, frames in enumerate(zip(one, other, strict=False)):
+    one = itertools.islice(decode.frames(both[0]), max(0, -behind), None)
+    other = itertools.islice(decode.frames(both[1]), max(0, behind), None)
+    kept: list[list[np.ndarray]] = []
+    for index, pair in enumerate(zip(one, other, strict=False)):
         if index % STEP < 2:
-            small, wide = (fitted(f[a], shape) for f, a in zip(frames, areas, strict=True))
-            kept.append((small, wide))
+            codes = (
+                words(frame.codes()[area], film)
+                for frame, film, area in zip(pair, both, areas, strict=True)
+            )
+            kept.append([fitted(picture, shape) for picture in codes])
         if len(kept) == 2:
-            yield np.stack([k[0] for k in kept]), np.stack([k[1] for k in kept])
+            small, wide = zip(*kept, strict=True)
+            yield np.stack(small), np.stack(wide)
             kept = []
 
 

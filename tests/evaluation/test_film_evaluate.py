@@ -1,0 +1,78 @@
+"""Pairs that exist, measured: the formula that made the HDR is right, others are not."""
+
+import csv
+from fractions import Fraction
+
+import numpy as np
+import pytest
+import tifffile
+from scipy.ndimage import gaussian_filter
+
+from tests.conftest import ROOT
+from training_code.evaluation.film_methods import formulas
+
+COMMAND = ROOT / "training_code" / "film_evaluate.py"
+
+
+def picture(seed: int) -> np.ndarray:
+    """[96, 160, 3] uint8, smooth, from black to white."""
+    noise = np.random.default_rng(seed).standard_normal((96, 160, 3))
+    smooth = gaussian_filter(noise, (6, 6, 0))
+    return np.rint(255.0 * np.clip(0.45 + 1.5 * smooth / smooth.max(), 0.0, 1.0)).astype(np.uint8)
+
+
+def hdr_of(sdr: np.ndarray, name: str) -> np.ndarray:
+    """PQ codes by a formula, uint16."""
+    return np.rint(65535.0 * formulas()[name]([sdr[None]])[0][0]).astype(np.uint16)
+
+
+def test_pictures_and_films_in_pairs(tmp_path, run_python):
+    av = pytest.importorskip("av")
+    for kind, pictures in (
+        ("SDR", [picture(n) for n in range(3)]),
+        ("HDR", [hdr_of(picture(n), "BT.2446-C") for n in range(3)]),
+    ):
+        place = tmp_path / "set" / "Test_dataset" / f"{kind}_test_colour_tiff"
+        place.mkdir(parents=True)
+        for number, own in enumerate(pictures):
+            tifffile.imwrite(place / f"{number}.tif", own)
+    for kind, form, codec in (("sdr", "yuv444p", "libx264"), ("hdr", "yuv444p10le", "libx265")):
+        (tmp_path / "films" / kind).mkdir(parents=True)
+        with av.open(str(tmp_path / "films" / kind / "one.mkv"), "w") as container:
+            stream = container.add_stream(codec, rate=Fraction(24))
+            stream.width, stream.height, stream.pix_fmt = 160, 96, form
+            stream.options = {"crf": "4", "preset": "ultrafast"}
+            context, is_hdr = stream.codec_context, kind == "hdr"
+            context.colorspace, context.color_range = (9 if is_hdr else 1), 1
+            context.color_primaries, context.color_trc = (9, 16) if is_hdr else (1, 1)
+            if is_hdr:
+                stream.options |= {"x265-params": "log-level=none"}
+            for number in range(30):
+                sdr = np.roll(picture(7), 5 * number, axis=1) // (1 + (number % 7) // 4)
+                own = hdr_of(sdr, "BT.2446-A") if is_hdr else sdr
+                frame = av.VideoFrame.from_ndarray(own, format="rgb48le" if is_hdr else "rgb24")
+                space = "BT2020" if is_hdr else "ITU709"
+                container.mux(stream.encode(frame.reformat(format=form, dst_colorspace=space)))
+            container.mux(stream.encode())
+    done = run_python(
+        COMMAND, "--pairs=set", "--videos=films", "--size=96", "--out_dir=out", cwd=tmp_path
+    )
+    assert "Pairs that were given: 2 films, 5 pairs" in done.stdout
+    with (tmp_path / "out" / "film.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    for film, right in (("set", "BT.2446-C"), ("one", "BT.2446-A")):
+        found = {
+            method: np.mean(
+                [float(r["pu21_psnr"]) for r in rows if (r["grade"], r["method"]) == (film, method)]
+            )
+            for method in formulas()
+        }
+        best = found.pop(right)
+        assert best > 32.0
+        assert best > max(found.values()) + 8.0
+    assert (tmp_path / "out" / "worst.png").is_file()
+
+
+def test_without_anything_to_measure(tmp_path, run_python):
+    done = run_python(COMMAND, "--out_dir=out", cwd=tmp_path, status=1)
+    assert "--videos" in done.stderr

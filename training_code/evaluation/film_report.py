@@ -1,0 +1,139 @@
+"""Figures of SDR film to HDR as tables, rows of a file, and a picture."""
+
+import csv
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from training_code.evaluation import film_metrics as metrics
+
+COLUMNS = ("pq_psnr", "delta_e_itp", "pu21_psnr")
+COMPILATION = "compilation"
+"""The grade of clips that are each in another one."""
+AS_GIVEN = -1
+HEAD = (
+    "| method | PQ-PSNR | gain-aligned | ΔE ITP | gain-aligned | PU21-PSNR | gain-aligned "
+    "| excess change of mean | of highlights |"
+)
+
+
+class Row(NamedTuple):
+    """One clip by one method."""
+
+    scene: str
+    grade: str
+    """Of the SDR; of given pairs the name of their film."""
+    crf: int
+    """Of x264; of given pairs `AS_GIVEN`."""
+    method: str
+    figures: tuple[float, ...]
+    """PQ-PSNR, colour difference, PU21-PSNR, each as is and gain-aligned; excess change of mean and
+    highlights."""
+
+
+def figures(found: np.ndarray, truth: np.ndarray) -> tuple[float, ...]:
+    """Of the frames of a clip, PQ codes [T, H, W, 3]."""
+    middle, wanted = found[len(found) // 2], truth[len(truth) // 2]
+    aligned = metrics.with_gain(middle, metrics.gain(middle, wanted))
+    measured = [
+        measure(frame, wanted)
+        for measure in (metrics.pq_psnr, metrics.delta_e, metrics.pu21)
+        for frame in (middle, aligned)
+    ]
+    return (*measured, *metrics.flicker(found, truth))
+
+
+def table(title: str, rows: Sequence[Row]) -> str:
+    """In Markdown: means over clips and grades."""
+    lines = [title, "", HEAD, "| --- " * 9 + "|"]
+    for name in dict.fromkeys(row.method for row in rows):
+        means = np.mean([row.figures for row in rows if row.method == name], axis=0)
+        psnr, psnr_a, colour, colour_a, pu21, pu21_a, mean, top = means
+        lines.append(
+            f"| {name} | {psnr:.2f} | {psnr_a:.2f} | {colour:.1f} | {colour_a:.1f} | {pu21:.2f} "
+            f"| {pu21_a:.2f} | {mean:.2f} | {top:.2f} |"
+        )
+    return "\n".join(lines)
+
+
+def compression(rows: Sequence[Row]) -> str:
+    """PU21-PSNR by CRF, in Markdown."""
+    crfs = sorted({row.crf for row in rows})
+    lines = ["PU21-PSNR by CRF", "", "| method |" + "".join(f" {c} |" for c in crfs) + " loss |"]
+    lines.append("| --- " * (len(crfs) + 2) + "|")
+    for name in dict.fromkeys(row.method for row in rows):
+        means = [
+            np.mean([r.figures[4] for r in rows if r.method == name and r.crf == c]) for c in crfs
+        ]
+        cells = "".join(f" {mean:.2f} |" for mean in means)
+        lines.append(f"| {name} |{cells} {means[0] - means[-1]:.2f} |")
+    return "\n".join(lines)
+
+
+def by_grade(rows: Sequence[Row], what: str) -> str:
+    """PU21-PSNR of each grade, or of whatever else bears its name, in Markdown."""
+    names = list(dict.fromkeys(row.grade for row in rows))
+    lines = [f"PU21-PSNR by {what}", "", "| method |" + "".join(f" {name} |" for name in names)]
+    lines.append("| --- " * (len(names) + 1) + "|")
+    for method in dict.fromkeys(row.method for row in rows):
+        cells = [
+            np.mean([r.figures[4] for r in rows if r.method == method and r.grade == name])
+            for name in names
+        ]
+        lines.append(f"| {method} |" + "".join(f" {cell:.2f} |" for cell in cells))
+    return "\n".join(lines)
+
+
+def text_of(rows: Sequence[Row], unseen: Sequence[str]) -> str:
+    """All tables, in Markdown. unseen: names of grades that no weights were trained on."""
+    given = [row for row in rows if row.crf == AS_GIVEN]
+    graded = [row for row in rows if row.crf != AS_GIVEN]
+    first = [row for row in graded if row.crf == graded[0].crf]
+    parts = []
+    for title, chosen in (
+        ("Grades of the training", [r for r in first if r.grade not in (*unseen, COMPILATION)]),
+        ("Grades not trained on", [r for r in first if r.grade in unseen]),
+        ("Each clip in another grade", [r for r in first if r.grade == COMPILATION]),
+    ):
+        if chosen:
+            names = ", ".join(dict.fromkeys(row.grade for row in chosen))
+            scenes = len({row.scene for row in chosen})
+            parts.append(table(f"{title}: {names}; CRF {first[0].crf}, {scenes} scenes", chosen))
+    one = [row for row in graded if row.grade != COMPILATION]
+    parts += [compression(one), by_grade(first, "grade")] if one else []
+    if given:
+        films = len({row.grade for row in given})
+        pairs = len({(row.grade, row.scene) for row in given})
+        parts.append(table(f"Pairs that were given: {films} films, {pairs} pairs", given))
+        parts += [by_grade(given, "film")] if films > 1 else []
+    return "\n\n".join(parts)
+
+
+def write(out: Path, rows: Sequence[Row], unseen: Sequence[str]) -> str:
+    """`film.md` and `film.csv` in a folder; returns the former."""
+    text = text_of(rows, unseen)
+    (out / "film.md").write_text(text + "\n")
+    with (out / "film.csv").open("w", newline="") as file:
+        lines = csv.writer(file)
+        columns = [f"{name}{kind}" for name in COLUMNS for kind in ("", "_aligned")]
+        lines.writerow(
+            ["scene", "grade", "crf", "method", *columns, "change_mean", "change_highlights"]
+        )
+        for row in rows:
+            crf = "" if row.crf == AS_GIVEN else row.crf
+            lines.writerow((row.scene, row.grade, crf, row.method, *row.figures))
+    return text
+
+
+def eight_bits(codes: np.ndarray) -> np.ndarray:
+    """Codes in [0, 1] as uint8."""
+    return np.rint(255.0 * np.clip(codes, 0.0, 1.0)).astype(np.uint8)
+
+
+def grid(cells: Sequence[np.ndarray], columns: int = 3) -> np.ndarray:
+    """[H, W, 3] uint8 each, some a row, the rest black."""
+    codes = [*cells, *[np.zeros_like(cells[0])] * (-len(cells) % columns)]
+    rows = [np.concatenate(codes[i : i + columns], axis=1) for i in range(0, len(codes), columns)]
+    return np.concatenate(rows)
