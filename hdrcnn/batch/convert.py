@@ -97,8 +97,8 @@ class Conversion:
         """Whether the result is there already. Raises ImageError if none can be written."""
         if not is_text(self.job.stem):
             raise ImageError(f"{self.job.source}: its name is not UTF-8; rename it")
+        check_place(self.job, self.settings)
         if not self.settings.overwrite:
-            check_place(self.job, self.settings.endings)
             self.kept = self._standing()
 
     def _photograph(self) -> Photograph:

@@ -18,7 +18,7 @@ from hdrcnn.batch.choose import PRECISION
 from hdrcnn.batch.plan import Job
 from hdrcnn.colour.clipping_level import AUTO, UNCLIPPED, Levels, described
 from hdrcnn.colour.transfer import CameraCurve
-from hdrcnn.files import ImageError, digest, not_written
+from hdrcnn.files import ImageError, digest, not_written, real
 from hdrcnn.readers.photograph import MAX_MEGAPIXELS
 from hdrcnn.review import Entry
 from hdrcnn.writers import ALL_WRITERS, WRITERS, Options, Writer
@@ -114,6 +114,12 @@ def _digest(path: Path, *others: Path) -> str:
     return hashlib.sha256(found.encode(errors="surrogateescape")).hexdigest()
 
 
+def folder_of(path: Path) -> str:
+    """A short digest of the folder of a file: tells folders apart, and names none."""
+    found = str(real(path.parent)).encode(errors="surrogateescape")
+    return hashlib.sha256(found).hexdigest()[:16]
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class FileState:
     """What is to be known of a file to see later whether it is the same."""
@@ -128,6 +134,8 @@ class FileState:
     creation."""
     sha256: str = ""
     """Of the file's bytes, hexadecimal."""
+    folder: str = ""
+    """Which one it lay in: a digest of its path."""
 
     @classmethod
     def of(cls, path: Path, *others: Path) -> "FileState | None":
@@ -150,6 +158,7 @@ class FileState:
             modified=max(one.st_mtime_ns for one in now),
             changed=max(one.st_ctime_ns for one in now),
             sha256=found,
+            folder=folder_of(path),
         )
 
     def is_still(self, path: Path, *others: Path) -> bool:

@@ -157,7 +157,10 @@ def _sources(
             files = [file for file in files if not is_result(file)]
         roots.append(root)
         for file in files:
-            found.setdefault(real(file), file)
+            itself = real(file)
+            # The file itself, not a link to it that was met first.
+            if itself not in found or _absolute(file) == itself:
+                found[itself] = file
         if not files and len(faults) == said:
             what = (
                 "only results of this tool; name those that are meant one by one"

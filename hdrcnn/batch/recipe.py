@@ -17,6 +17,7 @@ import dataclasses
 import hashlib
 import json
 import math
+import os
 import re
 import struct
 from collections.abc import Mapping
@@ -26,10 +27,11 @@ from typing import Any
 from PIL import Image
 
 from hdrcnn import _version
-from hdrcnn.batch.job import PREVIEW_ENDINGS, Settings, Source
+from hdrcnn.batch.job import PREVIEW_ENDINGS, Settings, Source, folder_of
 from hdrcnn.batch.plan import Job
 from hdrcnn.colour.transfer import LINEARISATIONS
 from hdrcnn.files import ImageError, is_regular
+from hdrcnn.readers.folders import may_be_photograph
 from hdrcnn.readers.pillow import own_limit
 from hdrcnn.writers import ALL_WRITERS, notes
 from hdrcnn.writers.exr import PREFIX
@@ -89,9 +91,9 @@ class Making:
 
     def mark(self) -> str:
         """A short digest, for files that have no room for all of it. The times of the photograph
-        do not count.
+        and its folder do not count.
         """
-        source = dataclasses.replace(self.source, modified=0, changed=0)
+        source = dataclasses.replace(self.source, modified=0, changed=0, folder="")
         texts = dataclasses.replace(self, source=source).notes()
         return hashlib.sha256(canonical(texts).encode()).hexdigest()[:16]
 
@@ -197,15 +199,50 @@ def is_result(path: Path, exposures: bool = True) -> bool:
     return named and made_here(path)
 
 
-def check_place(job: Job, endings: tuple[str, ...]) -> None:
-    """Raises ImageError if an output would overwrite what this tool has not made."""
-    for path in map(job.output, endings):
+def check_place(job: Job, settings: Settings) -> None:
+    """Raises ImageError if an output would overwrite what this tool has not made, or what it has
+    made of another photograph or by another command. With `overwrite` photographs alone are spared.
+    """
+    for path in map(job.output, settings.endings):
         empty = path.is_file() and path.stat().st_size == 0
-        if not empty and (path.exists() or path.is_symlink()) and not made_here(path):
+        if empty or not os.path.lexists(path):
+            continue
+        ours = made_here(path)
+        if settings.overwrite:
+            if not ours and path.is_file() and may_be_photograph(path):
+                raise ImageError(
+                    f"{path}: a photograph, not made by this tool, so not overwritten; remove it, "
+                    "or give another --out_dir"
+                )
+            continue
+        if not ours:
             raise ImageError(
                 f"{path}: not made by this tool, so not overwritten; give --overwrite or another "
                 "--out_dir"
             )
+        making = making_of(path)
+        other = "" if making is None else _other(making, job, settings)
+        if other:
+            raise ImageError(
+                f"{path}: holds the result of {other}; give another --out_dir, or --overwrite to "
+                "replace it"
+            )
+
+
+def _other(making: Making, job: Job, settings: Settings) -> str:
+    """What a result was made of or by, if this job would make it otherwise; else empty."""
+    made_by, command = (
+        said.get("command", "predict") for said in (making.settings, settings.record())
+    )
+    source = making.source
+    if made_by != command:
+        return f"hdrcnn {made_by}"
+    if source.name != job.source.name:
+        return f"another photograph, {source.name}"
+    moved = source.folder and source.folder != folder_of(job.source)
+    if moved and not source.is_still(*job.sources):
+        return f"the {source.name} of another folder"
+    return ""
 
 
 def standing(job: Job, settings: Settings) -> Making | None:

@@ -56,13 +56,19 @@ def _starts_like_picture(path: Path) -> bool:
     return True
 
 
+def may_be_photograph(path: Path) -> bool:
+    """Whether the ending is that of a picture which is read, or of a RAW file."""
+    suffix = PurePath(path.name).suffix.lower()
+    return suffix in LDR_SUFFIXES or suffix in raw.SUFFIXES
+
+
 def may_be_picture(path: Path) -> bool:
     """Whether the ending is a picture's; if there is none, whether the content is: beside
     photographs lie files such as README, too.
     """
     suffix = PurePath(path.name).suffix.lower()
     if suffix:
-        return suffix in LDR_SUFFIXES or suffix in raw.SUFFIXES or suffix in OTHER_PICTURES
+        return may_be_photograph(path) or suffix in OTHER_PICTURES
     return _starts_like_picture(path)
 
 
