@@ -205,6 +205,7 @@ def main() -> int:
     """Flags to tables. Returns the exit status."""
     from hdrcnn.writers.display import write_png
     from training_code.camera import grades
+    from training_code.scenes.seen import seen_lines
 
     if FLAGS.size % 32:
         raise ValueError(f"--size {FLAGS.size}: must be a multiple of 32")
@@ -214,6 +215,9 @@ def main() -> int:
         raise ValueError("--crf: whole numbers from 0 to 51 are needed")
     methods = all_methods()
     scenes = scenes_of_flags()
+    files = [Path(text.partition("=")[2]) for text in FLAGS.params]
+    for line in seen_lines(files, [scene.name for scene in scenes]):
+        print(line, flush=True)
     if not (scenes or FLAGS.pairs or FLAGS.videos):
         raise ValueError("no scenes; give --scenes, or --pairs or --videos")
     out = Path(FLAGS.out_dir)

@@ -193,6 +193,7 @@ def main() -> int:
     from training_code.camera.brackets import Brackets
     from training_code.evaluation import fusion_methods as methods
     from training_code.evaluation.fusion_metrics import Score
+    from training_code.scenes.seen import seen_lines
     from training_code.scenes.views import Views
     from training_code.tasks.fusion_brackets import BracketBatches
     from training_code.tasks.fusion_settings import Fusion
@@ -209,6 +210,8 @@ def main() -> int:
         notes.append("the frames of other methods are not aligned: install hugin-tools")
     print("\n".join(notes), end="\n" if notes else "")
     scenes = held_out_scenes()
+    for line in seen_lines(map(Path, named.values()), [scene.name for scene in scenes]):
+        print(line, flush=True)
     out = Path(FLAGS.out_dir)
     prepare_folder(out)
     tables, records = [], []

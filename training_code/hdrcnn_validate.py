@@ -87,6 +87,7 @@ def main() -> int:
     from training_code.evaluation import kinds
     from training_code.evaluation.methods import parse_named
     from training_code.evaluation.protocol import Protocol
+    from training_code.scenes.seen import seen_lines
 
     conditions = [
         condition
@@ -112,12 +113,21 @@ def main() -> int:
                     network.reconstruct, camera_curve=curve, resolution="native", quality=quality
                 )
 
+    files = [parse_named(text, "ours").path for text in FLAGS.params or [str(SHIPPED)]]
+    for line in seen_lines(files, [scene.name for scene in scenes]):
+        print(line, flush=True)
     out_dir = Path(FLAGS.out_dir)
     out_dir.mkdir(parents=True, exist_ok=True)
     rows: list[kinds.Row] = []
     lines: list[dict] = []
     for condition in conditions:
-        taken = list(kinds.shots(scenes, condition, Protocol(), FLAGS.every))
+        left: list[str] = []
+        taken = list(kinds.shots(scenes, condition, Protocol(), FLAGS.every, left.append))
+        for line in left:
+            print(f"left out of {condition.name}: {line}", flush=True)
+        if not taken:
+            print(f"{condition.name}: no view can be judged", flush=True)
+            continue
         for index in range(len(kinds.NAMES))[::-1]:
             own = [shot for shot in taken if shot.kind == index]
             if not own:
@@ -136,6 +146,8 @@ def main() -> int:
             writer = csv.DictWriter(file, list(lines[0]), lineterminator="\n")
             writer.writeheader()
             writer.writerows(lines)
+    if not rows:
+        raise ValueError("no view can be judged; give other --scenes or --photographs")
     print(f"wrote table.md and per_view.csv in {out_dir}")
     return 0
 

@@ -65,20 +65,27 @@ CROP = 160
 
 
 def views() -> "list[View]":
-    """Of the scenes that the flags name. Raises ValueError if there are none."""
+    """Of the scenes that the flags name; tells of weights that were trained on some. Raises
+    ValueError if there are none.
+    """
     from training_code.evaluation.protocol import Protocol, View, fixed_views
     from training_code.scenes.collection import load_scenes
     from training_code.scenes.families import read_list
+    from training_code.scenes.seen import seen_lines
 
     families = frozenset[str]().union(*(read_list(Path(p)) for p in FLAGS.validation))
-    protocol, every = Protocol(), list[View]()
+    protocol, every, names = Protocol(), list[View](), list[str]()
     for folder in FLAGS.scenes:
         found = load_scenes(
             Path(folder), families, without=not FLAGS.validation, views=protocol.views
         )
+        names += [scene.name for scene in found.scenes]
         every += [view for scene in found.scenes for view in fixed_views(scene, protocol)]
     if not every:
         raise ValueError("no scenes to evaluate on; give --scenes")
+    files = [Path(text.partition("=")[2]) for text in FLAGS.params]
+    for line in seen_lines([*files, Path(FLAGS.highlights)], names):
+        print(line, flush=True)
     count = min(FLAGS.views or len(every), len(every))
     return [every[i * len(every) // count] for i in range(count)]
 

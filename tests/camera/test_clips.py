@@ -92,3 +92,12 @@ def test_x264_is_near_at_a_low_crf_and_farther_at_a_high_one():
     light = np.full((2, 64, 64, 3), 50.0, np.float32)
     plain, coded = (clips.graded(light, Grade("bt2446c"), crf) for crf in (None, 18))
     assert np.abs(plain.astype(int) - coded).max() <= 3
+
+
+def test_x264_gives_the_same_each_time():
+    pytest.importorskip("av")
+    rng = np.random.default_rng(11)
+    still = rng.integers(0, 256, (26, 44, 3)).astype(np.uint8).repeat(8, 0).repeat(8, 1)
+    frames = np.stack([np.roll(still, 3 * n, axis=1)[:192, :320] // (1 + n % 2) for n in range(7)])
+    first = clips.through_x264(frames, 23)
+    assert all(np.array_equal(clips.through_x264(frames, 23), first) for _ in range(7))

@@ -94,6 +94,31 @@ def test_what_does_harm_is_counted(scenes):
     assert "glaring" in kinds.table([row])
 
 
+def test_views_that_cannot_be_judged_are_named(scenes):
+    light = np.zeros((48, 64, 3), np.float16)
+    light[:4] = 1.0 + scenes[-1].pixels[:4]
+    left = list[str]()
+    cave = Scene("cave.exr", "cave", light)
+    found = list(kinds.shots([cave, *scenes], SRGB, Protocol(), left_out=left.append))
+    assert [shot.family for shot in found] == [scene.family for scene in scenes]
+    assert [line.partition(":")[0] for line in left] == ["cave"]
+
+
+def test_nothing_that_can_be_judged_is_said_in_one_line(tmp_path, tiny_exported, run_python):
+    (tmp_path / "families.txt").write_text("night\n")
+    (tmp_path / "hdr").mkdir()
+    light = np.zeros((128, 192, 3), np.float32)
+    light[:2] = 3.0
+    write_exr(tmp_path / "hdr" / "night.exr", light)
+    done = run_python(
+        ROOT / "training_code" / "hdrcnn_validate.py", f"--scenes={tmp_path / 'hdr'}",
+        f"--families={tmp_path / 'families.txt'}", f"--params=tiny={tiny_exported}",
+        "--only=clip05_png_srgb", f"--out_dir={tmp_path / 'out'}", cwd=tmp_path, status=1, **ONNX,
+    )  # fmt: skip
+    assert "left out of clip05_png_srgb: night" in done.stdout
+    assert len(done.stderr.strip().splitlines()) == 1
+
+
 def test_the_command_prints_one_table(tmp_path, scenes, tiny_exported, run_python):
     (tmp_path / "families.txt").write_text("h\n")
     for path in (tmp_path / "photographs").iterdir():

@@ -12,12 +12,15 @@ from PIL import Image
 from hdrcnn import weights
 from hdrcnn.files import HOST, ImageError
 from hdrcnn.weights import WeightsError, npz
+from hdrcnn.writers.exr import write_exr
 from tests.conftest import ROOT
 from tests.run.training import compiled
 from training_code.camera.batches import Pairs
 from training_code.run import checkpoints, fit, material
 from training_code.run.checkpoints import Position
 from training_code.run.config import TrainingError
+from training_code.scenes.files import Folders
+from training_code.scenes.views import Views
 from training_code.tasks.hdrcnn_settings import Config
 from training_code.tasks.settings import Running
 
@@ -180,3 +183,17 @@ def test_a_teacher_of_another_kind_is_refused_before_scenes_are_read(
         fit.train(
             dataclasses.replace(TINY, teacher=teacher), tmp_path / "nowhere", tmp_path / "run"
         )
+
+
+def test_a_folder_of_scenes_and_photographs_is_both(photographs, tmp_path):
+    light = 0.5 + np.eye(48, 64, dtype=np.float32)[..., None].repeat(3, axis=2)
+    write_exr(photographs / "scene.exr", light)
+    folders = Folders((photographs,), (photographs,))
+    found = material.gathered(TINY, (Views(), 32), folders, tmp_path / "run", 1.0)
+    assert sorted(scene.name for scene in found) == ["a.png", "b.png", "c.png", "scene.exr"]
+
+
+def test_a_folder_that_is_given_twice_is_refused(photographs, tmp_path):
+    folders = Folders((), (photographs, photographs.parent / "." / "photographs"))
+    with pytest.raises(ImageError, match="photographs: given twice"):
+        material.gathered(TINY, (Views(), 32), folders, tmp_path / "run", 1.0)

@@ -22,6 +22,7 @@ from training_code.run import config as configs
 from training_code.scenes.collection import load_scenes
 from training_code.scenes.views import Views
 from training_code.tasks import film, film_rows, film_settings, task
+from training_code.tasks.settings import Running
 
 COMMAND = ROOT / "training_code" / "hdrcnn_train.py"
 SMALL: dict[str, Any] = {"size": 64, "batch": 2, "epochs": 2, "steps": 2, "width": 4, "members": 2}
@@ -211,6 +212,19 @@ def test_pairs_that_were_given_are_taken_beside_clips_by_their_share():
     assert levels(1.0, given) == [0] * 6
     assert levels(0.5, []) == [0] * 6
     assert 0 in levels(0.5, given)
+
+
+def test_a_film_whose_name_is_a_number_shares_no_grade_with_a_picture(
+    scene_folder, tmp_path, monkeypatch
+):
+    frames = np.full((2, 64, 96, 3), 90, np.uint8), LOOK[film.WARM :]
+    monkeypatch.setattr(film, "folder_pairs", lambda *_: [frames] * 3)
+    monkeypatch.setattr(film, "video_pairs", lambda *_: [("2", frames)] * 2)
+    chosen = film_settings.Clips(share=0.0)
+    config = dataclasses.replace(CONFIGS["curves"], pairs="set", videos="films", clips=chosen)
+    (rows,) = film.prepare(config, [], tmp_path, Running()).rows
+    sets = [set(np.flatnonzero(rows.film == number)) for number in np.unique(rows.film)]
+    assert sorted(map(sorted, sets)) == [[0], [1], [2], [3], [4], [5], [6, 8], [7, 9]]
 
 
 def test_views_are_those_of_the_settings(scene_folder, tmp_path):

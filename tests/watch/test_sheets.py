@@ -87,3 +87,19 @@ def test_a_place_that_cannot_be_written_is_named(tmp_path):
     with pytest.raises(ImageError, match=r"epoch_000001\.png: "):
         sheets.write_sheet(path, [look(2.0, 4.0)], "epoch 1")
     assert [child.name for child in tmp_path.iterdir()] == [path.name]
+
+
+def test_a_truth_that_is_not_known_is_shown_as_such():
+    half = look(prediction=3.0, truth=6.0)
+    truth = half.truth.copy()
+    truth[:, 32:] = np.nan
+    found = cells(sheets.strip(dataclasses.replace(half, truth=truth)))
+    whole = cells(sheets.strip(half))
+    middle = sheets.CELL // 2
+    for index, name in enumerate(sheets.COLUMNS):
+        np.testing.assert_array_equal(found[index][:, :middle], whole[index][:, :middle])
+        right = found[index][:, middle:]
+        if name in ("input", "result"):
+            np.testing.assert_array_equal(right, whole[index][:, middle:])
+        else:
+            np.testing.assert_array_equal(right, np.broadcast_to(sheets.UNKNOWN, right.shape))

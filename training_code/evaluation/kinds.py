@@ -29,6 +29,7 @@ from training_code.evaluation.bootstrap import Interval, paired, unit_means
 from training_code.evaluation.methods import DO_NOTHING
 from training_code.evaluation.metrics import align, known_pixels, pixel_scores
 from training_code.evaluation.protocol import Condition, Protocol
+from training_code.evaluation.shots import unusable_pixels
 from training_code.scenes.collection import Scene
 
 NAMES = ("panoramas", "HDR photographs", "ordinary photographs")
@@ -72,10 +73,15 @@ class Shot:
 
 
 def shots(
-    scenes: Iterable[Scene], condition: Condition, protocol: Protocol, every: int = 1
+    scenes: Iterable[Scene],
+    condition: Condition,
+    protocol: Protocol,
+    every: int = 1,
+    left_out: Callable[[str], None] = lambda line: None,
 ) -> Iterator[Shot]:
     """The photographs of one condition; of each kind every so many-th view. Views too black to be
-    exposed, or with next to nothing clipped, are left out.
+    exposed or judged, or with next to nothing clipped, are left out; left_out: is given a line for
+    each.
     """
     counts = [0] * len(NAMES)
     for scene in scenes:
@@ -86,14 +92,18 @@ def shots(
             known = scene.known(view.linear)
             try:
                 truth = rules.exposed_truth(view, condition, known)
-            except TooBlackError:
+            except TooBlackError as error:
+                left_out(f"{view.name}: {error}")
                 continue
             codes = rules.photograph(view.name, truth, condition, protocol)
             stored = np.asarray(Image.open(io.BytesIO(rules.encode(codes, condition.file))))
             truth = np.where(known, truth, np.float32(np.nan))
             level = rules.WHITE if condition.file == "white240" else 255
             code = np.minimum(stored / np.float32(level), np.float32(1.0))
-            if np.mean(code[known[..., 0]].max(axis=-1) > 0.95) < protocol.min_saturated:
+            judged = known[..., 0]
+            reason = unusable_pixels(code[judged], truth[judged], protocol)
+            if reason:
+                left_out(f"{view.name}: {reason}")
                 continue
             yield Shot(view.name, scene.family, scene.kind, stored, code, truth)
 

@@ -12,7 +12,6 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from hdrcnn import weights
 from hdrcnn.console import quietly
 from hdrcnn.files import ImageError, finished_whole
 from training_code.evaluation import text
@@ -35,8 +34,8 @@ from training_code.evaluation.summary import (
     tabulate,
     worse_scenes,
 )
+from training_code.scenes import seen
 from training_code.scenes.files import check_apart
-from training_code.scenes.seen import seen_note
 
 
 def _write(path: Path, content: str) -> None:
@@ -56,11 +55,10 @@ def _progress(
 
 
 def seen_lines(request: Request, scenes: Iterable[str]) -> list[str]:
-    """A line for each weights file that says that it was trained on scenes of these names."""
+    """As `scenes.seen.seen_lines`, of all weights that are asked for."""
     files = [named.path for named in request.params]
     files += [request.curves] if request.curves else []
-    notes = [seen_note(path, weights.load(path)[1].training, scenes) for path in files]
-    return [note for note in notes if note]
+    return seen.seen_lines(files, scenes)
 
 
 def score_views(

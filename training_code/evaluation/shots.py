@@ -62,11 +62,16 @@ def range_ratio(scene: Scene) -> float:
 
 def unusable(code: np.ndarray, truth: np.ndarray, protocol: Protocol) -> str | None:
     """Why a photograph cannot be judged, the same for all methods; None where it can."""
+    if min(code.shape[:2]) < SMALLEST_SIDE:
+        return f"smaller than {SMALLEST_SIDE} pixels"
+    return unusable_pixels(code, truth, protocol)
+
+
+def unusable_pixels(code: np.ndarray, truth: np.ndarray, protocol: Protocol) -> str | None:
+    """Why pixels [..., 3], in any order, cannot be judged; None where they can."""
     share = saturated_share(code)
     if share < protocol.min_saturated:
         return f"{share:.2%} of its pixels are saturated, fewer than {protocol.min_saturated:.2%}"
-    if min(code.shape[:2]) < SMALLEST_SIDE:
-        return f"smaller than {SMALLEST_SIDE} pixels"
     try:
         absolute_factor(truth)
         alignment_gain(inverse_camera_curve(code), truth, code)

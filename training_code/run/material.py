@@ -4,7 +4,7 @@ import copy
 from collections.abc import Sequence
 from pathlib import Path
 
-from hdrcnn.files import ImageError
+from hdrcnn.files import ImageError, real
 from training_code.scenes.collection import Scene, load_scenes
 from training_code.scenes.families import missing_note, read_list
 from training_code.scenes.files import Folders, check_apart
@@ -28,10 +28,15 @@ def gathered(
     budget = round(memory_gb * 1e9) or half_of_memory()
     store = SceneStore(out_dir / "scenes", budget)
     every: dict[str, Scene] = {}
-    for folder in (*folders.scenes, *folders.photographs, *folders.stacks):
-        if folder in folders.stacks:
+    kinds = {"scenes": folders.scenes, "photographs": folders.photographs, "stacks": folders.stacks}
+    taken: set[tuple[str, Path]] = set()
+    for kind, folder in ((kind, folder) for kind, own in kinds.items() for folder in own):
+        if (kind, real(folder)) in taken:
+            raise ImageError(f"{folder}: given twice; name it once")
+        taken.add((kind, real(folder)))
+        if kind == "stacks":
             found = load_stacks(folder, smallest)
-        elif folder in folders.photographs or config.linearize:
+        elif kind == "photographs" or config.linearize:
             check_apart(out_dir / "sheets", folder)
             index = out_dir / ("_".join(["photographs", *folder.parts[-1:]]) + ".csv")
             left = max(0, budget - store.used)
@@ -46,7 +51,10 @@ def gathered(
         for scene in found.scenes:
             name = scene.name if scene.name not in every else f"{folder.name}/{scene.name}"
             if name in every:
-                raise ImageError(f"{folder}: given twice, or as another folder of its name")
+                raise ImageError(
+                    f"{folder}: holds {scene.name}, and so does another folder of its name; rename "
+                    "one of them"
+                )
             every[name] = copy.copy(scene)
             object.__setattr__(every[name], "name", name)
     return list(every.values())

@@ -197,7 +197,7 @@ def video_pairs(folder: Path, shape: tuple[int, int]) -> Iterator[tuple[str, Fra
     partner.
     """
     names = {
-        kind: {p.stem: p for p in sorted((folder / kind).glob("*"))} for kind in ("sdr", "hdr")
+        kind: {p.stem: p for p in sorted((folder / kind).glob("[!.]*"))} for kind in ("sdr", "hdr")
     }
     if not names["sdr"]:
         raise ImageError(f"{folder / 'sdr'}: no films; give a folder with sdr/ and hdr/")

@@ -1,8 +1,10 @@
 """What weights were trained on, beside what judges them."""
 
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
+from hdrcnn import weights
 from training_code.scenes.families import some
 
 
@@ -18,6 +20,15 @@ def trained_on(training: Mapping[str, Any]) -> set[str]:
             found |= {name for name in scenes if isinstance(name, str)}
         facts = facts.get("start")
     return found
+
+
+def seen_lines(files: Iterable[Path], judging: Iterable[str]) -> list[str]:
+    """A line for each weights file that was trained on scenes of names that judge it. Raises
+    WeightsError.
+    """
+    names = list(judging)
+    notes = [seen_note(path, weights.load(path)[1].training, names) for path in files]
+    return [note for note in notes if note]
 
 
 def seen_note(source: object, training: Mapping[str, Any], judging: Iterable[str]) -> str:

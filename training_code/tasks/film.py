@@ -359,7 +359,8 @@ def prepare(config: Config, scenes: Sequence[Scene], folder: Path, running: Runn
     if found:
         frames = [(pair.sdr[i], pair.hdr[i]) for pair in found for i in range(2)]
         # Neighbours say the same: the two frames of a pair are never in one set.
-        films = [f"{pair.film or n}/{i}" for n, pair in enumerate(found) for i in range(2)]
+        names = [f"film {p.film}" if p.film else f"pair {n}" for n, p in enumerate(found)]
+        films = [f"{name}/{i}" for name in names for i in range(2)]
         rows.append(film_rows.of_frames(frames, films, config.seed))
     return Material([], [], tuple(rows))
 

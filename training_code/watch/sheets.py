@@ -30,6 +30,8 @@ LINE = 20
 TITLE = 28
 SMALL, LARGE = ImageFont.load_default(12), ImageFont.load_default(16)
 GROUND, PLAIN, DIM = (24, 24, 24), (255, 255, 255), (170, 170, 170)
+UNKNOWN = np.array((96, 72, 112), np.uint8)
+"""Where the source of the truth is clipped itself."""
 BETTER, WORSE = (120, 200, 130), (255, 140, 90)
 """Than doing nothing. The sign says it too."""
 
@@ -54,13 +56,18 @@ def lefts() -> list[int]:
 def strip(look: Look) -> np.ndarray:
     """One crop: [LINE + height, W, 3] uint8, its figures above its cells."""
     size = (max(1, round(CELL * look.code.shape[0] / look.code.shape[1])), CELL)
+    known = np.isfinite(look.truth).all(axis=-1, keepdims=True)
+    whole = np.where(known, look.truth, look.prediction)
     photograph, prediction, truth = (
-        resized(image, *size) for image in (look.photograph, look.prediction, look.truth)
+        resized(image, *size) for image in (look.photograph, look.prediction, whole)
     )
+    shown = resized(known.astype(np.float32), *size) >= 0.5
     cells = [to_display(photograph, 0)]
     for stops in STOPS:
-        cells += [to_display(prediction, stops), to_display(truth, stops)]
-    cells.append(error_map(look.code, look.prediction, look.truth, size))
+        right = np.where(shown, to_display(truth, stops), UNKNOWN)
+        cells += [to_display(prediction, stops), right]
+    error = error_map(look.code, look.prediction, whole, size)
+    cells.append(np.where(shown, error, UNKNOWN))
     places = lefts()
     image = Image.new("RGB", (places[-1], LINE + size[0]), GROUND)
     for left, cell in zip(places, cells, strict=False):
@@ -85,6 +92,7 @@ def heading(title: str) -> np.ndarray:
     image = Image.new("RGB", (places[-1], TITLE + 2 * LINE), GROUND)
     draw = ImageDraw.Draw(image)
     draw.text((2, TITLE // 2), title, PLAIN, LARGE, anchor="lm")
+    draw.text((places[-1] - 2, TITLE // 2), "violet: truth not known", DIM, SMALL, anchor="rm")
     first, second = TITLE + LINE // 2, TITLE + LINE + LINE // 2
     for index, stops in enumerate(STOPS):
         middle = places[2 + 2 * index]
