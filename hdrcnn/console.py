@@ -227,6 +227,9 @@ def say(line: str, stream: TextIO) -> None:
     with LOCK:
         try:
             print(printable(line), file=stream, flush=True)
-        except OSError:
+        except OSError as error:
             if stream is not sys.stderr:
-                raise
+                raise OSError(
+                    f"standard output: cannot be written: {error.strerror or error}; what was "
+                    "written to files is whole, run again to go on"
+                ) from error

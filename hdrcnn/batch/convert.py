@@ -170,7 +170,8 @@ class Conversion:
             if shown is None:
                 return None
         name = "" if self._networkless else weights.name
-        return Outcome(self.job, kept=True, entry=shown, weights=name, **figures)
+        note = self._note(str(making.figures.get("gain_map_fault", "")))
+        return Outcome(self.job, kept=True, entry=shown, weights=name, note=note, **figures)
 
     def _entry_of(self, making: Making) -> Entry | None:
         """Of a result that is there: read again, and its photograph too. None if the result is
@@ -323,6 +324,7 @@ class Conversion:
             jpeg=self.photograph.jpeg,
             measured=self.measured,
             sensor=self.sensor,
+            gain_map_fault=self.photograph.gain_map_fault,
         )
 
     def _curve(self, stored: str) -> str | CameraCurve:
@@ -382,11 +384,14 @@ class Conversion:
                     self.figures["entry"] = self.result.entry(self.job, self.settings.report_room)
         if (outcome := self._unwritten()) is not None:
             return outcome
-        fault = self.photograph.gain_map_fault
         return Outcome(
             self.job,
             weights="" if self._networkless else self.weights.name,
             seconds=self.seconds,
-            note=f"{self.job.source}: its gain map is not used: {fault}" if fault else "",
+            note=self._note(self.photograph.gain_map_fault),
             **self.figures,
         )
+
+    def _note(self, fault: str) -> str:
+        """Of an outcome. fault: of the gain map; empty: none."""
+        return f"{self.job.source}: its gain map is not used: {fault}" if fault else ""

@@ -181,7 +181,8 @@ class Fusion(Conversion):
             raise ImageError(f"{self.job.source}: changed while it was read; run again")
         if settings.reference is not None and settings.reference > len(frames):
             raise ImageError(
-                f"{self.job.source}: {len(frames)} frames, and --reference={settings.reference}"
+                f"{self.job.source}: {len(frames)} frames, and --reference={settings.reference}; "
+                f"give one of 1 to {len(frames)}"
             )
         self.method = self._method()
         if self.method.frames not in (None, len(frames)):

@@ -90,6 +90,8 @@ class Result:
     """What the photograph's gain map gave of the image; `curve` then means nothing to it."""
     sensor: SensorLight | None = None
     """Of a RAW file, whose rendering the codes are."""
+    gain_map_fault: str = ""
+    """Why the photograph's gain map was not used."""
     finished: bool = False
 
     @property
@@ -153,6 +155,7 @@ class Result:
             "clipping_levels": list(self.levels),
             **({"gain_map": True} if self.measured is not None else {}),
             **({"raw": True} if self.sensor is not None else {}),
+            **({"gain_map_fault": self.gain_map_fault} if self.gain_map_fault else {}),
         }
 
     def write(self, job: Job, weights: str, source: Source, estimator: str = "") -> dict[str, Any]:

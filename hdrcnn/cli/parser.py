@@ -86,7 +86,9 @@ def unknown(what: str, word: str, known: Iterable[str], hint: str) -> UsageError
 
 
 def _lines(path: str) -> list[str]:
-    """Of a file of flags, without comments. Raises UsageError."""
+    """The words of a file of flags, without comments: a line is a word, or a flag, a blank and its
+    value. Raises UsageError.
+    """
     try:
         text = Path(path).read_text(encoding="utf-8")
     except OSError as error:
@@ -94,8 +96,12 @@ def _lines(path: str) -> list[str]:
         raise UsageError(f"--{FLAGFILE}={path}: cannot be read: {reason}") from error
     except ValueError as error:
         raise UsageError(f"--{FLAGFILE}={path}: not a text in UTF-8") from error
-    lines = map(str.strip, text.splitlines())
-    return [line for line in lines if line and not line.startswith(("#", "//"))]
+    words = []
+    for line in map(str.strip, text.splitlines()):
+        if line and not line.startswith(("#", "//")):
+            flag = line.startswith("-") and "=" not in line.split()[0]
+            words += line.split(maxsplit=1) if flag else [line]
+    return words
 
 
 class _Formatter(argparse.HelpFormatter):

@@ -22,6 +22,10 @@ PRIMARIES: dict[int, Chromaticities] = {
     12: DISPLAY_P3,
     22: (0.630, 0.340, 0.295, 0.605, 0.155, 0.077, 0.3127, 0.3290),
 }
+LINEAR = 8
+"""Transfer characteristics of linear light."""
+LINEAR_GAMMA = 90000
+"""Of a gAMA chunk, in 100,000ths: from here on samples are light; cameras' codes have 45,455."""
 HDR_CURVES = {16: "PQ", 18: "HLG"}
 """Transfer characteristics of pictures that are HDR already."""
 
@@ -32,6 +36,22 @@ def png_code_points(data: bytes) -> tuple[int, int] | None:
         if name == b"cICP" and len(contents) == 4:
             return contents[0], contents[1]
     return None
+
+
+def png_fault(data: bytes) -> str:
+    """Why a PNG's samples are no display-encoded codes of full range; empty if they are, or if they
+    are HDR.
+    """
+    chunks = dict(before_pixels(data))
+    points, gamma = chunks.get(b"cICP", b""), chunks.get(b"gAMA", b"")
+    if len(points) == 4:
+        if points[1] == LINEAR:
+            return "its samples are linear light; save it with the curve of sRGB"
+        return "" if points[3] else "its samples are of limited range; save it with full range"
+    if b"sRGB" in chunks or b"iCCP" in chunks or len(gamma) != 4:
+        return ""
+    linear = int.from_bytes(gamma, "big") >= LINEAR_GAMMA
+    return "its samples are linear light by its gAMA; save it with the curve of sRGB" * linear
 
 
 def png_chromaticities(data: bytes) -> Chromaticities | None:

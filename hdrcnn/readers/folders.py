@@ -89,12 +89,22 @@ def entries_of(folder: Path, faults: list[str]) -> list[os.DirEntry[str]]:
 
 
 def walk(folder: Path, passed_over: set[Path], faults: list[str]) -> Iterator[Path]:
-    """Files below a folder that may be pictures, in natural order, before those of its folders.
+    """Files below a folder that may be pictures, in natural order, before those of its folders, and
+    links to folders last: what lies in the tree itself is found there.
 
     Hidden ones and system folders are left out. `passed_over` holds resolved folders not to be
     entered; each one that is entered joins them, so that links in a circle end. Folders that cannot
     be listed are reported in `faults`.
     """
+    links = [folder]
+    while links:
+        yield from _walk(links.pop(0), passed_over, faults, links)
+
+
+def _walk(
+    folder: Path, passed_over: set[Path], faults: list[str], links: list[Path]
+) -> Iterator[Path]:
+    """As `walk`, links to folders put aside."""
     here = real(folder)
     if here in passed_over:
         return
@@ -106,4 +116,7 @@ def walk(folder: Path, passed_over: set[Path], faults: list[str]) -> Iterator[Pa
         elif may_be_picture(folder / entry.name):
             yield folder / entry.name
     for inner in folders:
-        yield from walk(inner, passed_over, faults)
+        if inner.is_symlink():
+            links.append(inner)
+        else:
+            yield from _walk(inner, passed_over, faults, links)

@@ -7,6 +7,7 @@ maker notes are not.
 Sources: CIPA DC-008 (Exif 3.0); Google, "Photo Sphere XMP Metadata" (GPano).
 """
 
+import contextlib
 import dataclasses
 import math
 import re
@@ -46,8 +47,11 @@ def _plain(value: object) -> str | int | float | None:
     if isinstance(value, bytes):
         value = value.decode("utf-8", "replace")
     if isinstance(value, str):
+        with contextlib.suppress(UnicodeError):  # Pillow takes UTF-8 for Latin-1.
+            value = value.encode("latin-1").decode("utf-8")
         text = "".join(sign for sign in value.split("\0")[0] if sign.isprintable())
-        return text.strip()[:200] or None
+        # A date that is not known consists of colons and blanks.
+        return text.strip()[:200] if text.strip(" :") else None
     if isinstance(value, int):
         return value
     try:
@@ -142,6 +146,24 @@ _XMP = rb"GPano:%s(?:\s*=\s*[\"']|(?:\s[^<>]*)?>)\s*"
 _EQUIRECTANGULAR = re.compile(_XMP % b"ProjectionType" + rb"equirectangular", re.IGNORECASE)
 
 
+DIRECTIONS = {
+    **{f"{kind}{axis}Degrees": 360.0 for kind in ("Pose", "InitialView")
+       for axis in ("Heading", "Pitch", "Roll")},
+    "InitialHorizontalFOVDegrees": 360.0,
+}  # fmt: skip
+"""Where a panorama looks: names of GPano, and the largest number, either way."""
+
+
+def _directions(xmp: bytes) -> tuple[tuple[str, float], ...]:
+    """Those of `DIRECTIONS` that a packet names, within their bounds."""
+    found = []
+    for name, most in DIRECTIONS.items():
+        said = re.search(_XMP % name.encode() + rb"(-?\d{1,3}(?:\.\d{1,9})?)\b", xmp, re.IGNORECASE)
+        if said and abs(float(said[1])) <= most:
+            found.append((name, float(said[1])))
+    return tuple(found)
+
+
 def _number(xmp: bytes, name: bytes) -> int | None:
     found = re.search(_XMP % name + rb"(\d{1,9})", xmp, re.IGNORECASE)
     return int(found[1]) if found else None
@@ -155,6 +177,8 @@ class Band:
     """Where it begins, 0 = zenith, 1 = nadir."""
     share: float = 1.0
     """How much of the way it holds."""
+    directions: tuple[tuple[str, float], ...] = ()
+    """Which way it looks: some of `DIRECTIONS`, degrees."""
 
     @property
     def whole(self) -> bool:
@@ -181,7 +205,7 @@ class Band:
 
     def part(self, first: float, share: float) -> "Band":
         """Of it the rows from one share of its height on, so much of it."""
-        return Band(self.first + first * self.share, self.share * share)
+        return Band(self.first + first * self.share, self.share * share, self.directions)
 
     def xmp(self, rows: int, columns: int) -> dict[str, str]:
         """By attribute, for a picture of it of this size."""
@@ -195,6 +219,7 @@ class Band:
             "GPano:CroppedAreaImageHeightPixels": str(rows),
             "GPano:CroppedAreaLeftPixels": "0",
             "GPano:CroppedAreaTopPixels": str(min(full - rows, round(self.first * full))),
+            **{f"GPano:{name}": f"{degrees:g}" for name, degrees in self.directions},
         }
 
 
@@ -210,6 +235,6 @@ def band(xmp: bytes, rows: int, columns: int) -> Band | None:
     names = (b"CroppedAreaTopPixels", b"CroppedAreaImageHeightPixels", b"FullPanoHeightPixels")
     top, height, full = (_number(xmp, name) for name in names)
     if not height or not full:
-        return Band.around_horizon(rows, columns)
+        return dataclasses.replace(Band.around_horizon(rows, columns), directions=_directions(xmp))
     share = min(1.0, height / full)
-    return Band(min((top or 0) / full, 1.0 - share), share)
+    return Band(min((top or 0) / full, 1.0 - share), share, _directions(xmp))

@@ -303,6 +303,9 @@ def read_photograph(
         mapped = gain_maps != "ignore" and kind in ("AVIF", "HEIF")
         if curve and not (mapped and heif_gain_map.has_tone_map(data)):
             raise NotReadError(f"its samples are {curve}, an HDR image already; leave it out")
+        odd = cicp.png_fault(data) if kind == "PNG" and not curve else ""
+        if odd:
+            raise NotReadError(odd)
     except NotReadError as error:
         raise ImageError(f"{path}: {error}") from error
     check = _size_check(max_megapixels)

@@ -233,7 +233,7 @@ def of_path(path: Path) -> Writer:
         if name.endswith(writer.ending):
             return _installed(writer, f"{path}: {writer.label}")
     for writer in WRITERS.values():
-        if path.suffix.lower() == Path(writer.ending).suffix:
+        if path.suffix.lower() == f".{writer.ending.rpartition('.')[2]}":
             if path.exists():
                 raise ImageError(
                     f"{path}: exists and may be a photograph, so not overwritten; end the name in "

@@ -125,7 +125,9 @@ def write_exr(
         try:
             OpenEXR.File(header, channels).write(str(temporary))
         except RuntimeError as error:
-            raise not_written(path, error) from error
+            missing = f"no folder {path.parent}; make it first"
+            reason = error if path.parent.is_dir() else missing
+            raise not_written(path, reason) from error
 
 
 def write(path: Path, picture: Picture, options: Options) -> None:

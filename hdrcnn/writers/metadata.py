@@ -15,13 +15,20 @@ from hdrcnn.readers.metadata import CAMERA, EXIF, EXPOSURE, Camera
 _RATIONAL = ("ExposureTime", "FNumber", "FocalLength", "ExposureBiasValue")
 
 
+class _Text(str):
+    """Pillow would write what is not ASCII as question marks; readers expect UTF-8."""
+
+    def encode(self, encoding: str = "utf-8", errors: str = "strict") -> bytes:
+        return super().encode("utf-8", "replace")
+
+
 def _value(name: str, value: str | int | float) -> object:
     if name in _RATIONAL and not isinstance(value, str):
         share = Fraction(value).limit_denominator(1_000_000)
         if 0.0 < value < 1e-3:  # A time, which would become nothing.
             share = Fraction(1, min(round(1.0 / value), 2**32 - 1))
         return IFDRational(share.numerator, share.denominator)
-    return value
+    return _Text(value) if isinstance(value, str) else value
 
 
 def exif_block(camera: Camera) -> bytes:

@@ -74,7 +74,9 @@ def test_the_command_keeps_what_was_measured_and_goes_on(photos, tiny_exported, 
     kept = known.ended == 0
     np.testing.assert_array_equal(hdr[kept].astype(np.float16), known.light[kept])
     assert (hdr >= known.light.astype(np.float32)).all()
-    assert "kept" in run_python(COMMAND, *flags, named, cwd=photos, **ONNX).stdout
+    again = run_python(COMMAND, *flags, named, cwd=photos, **ONNX)
+    assert "kept" in again.stdout
+    assert again.stderr == done.stderr
     run_python(COMMAND, *flags, named, "--gain_map=ignore", cwd=photos, **ONNX)
     run_python(COMMAND, *flags, "--gain_map=only", cwd=photos, status=1)
     lines = [json.loads(line) for line in (photos / "log").read_text().splitlines()]

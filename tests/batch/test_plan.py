@@ -287,3 +287,13 @@ def test_a_folder_that_cannot_be_listed_is_said(photos, tmp_path):
     (root / "a").chmod(0o700)
     assert [job.source.name for job in found.jobs] == ["2.jpg"]
     assert "a: " in found.faults[0]
+
+
+def test_a_file_counts_for_itself_and_not_by_a_link_to_it(photos, tmp_path):
+    root = photos("orig/z.png", "real/x.png")
+    (root / "album").mkdir()
+    (root / "album" / "best.png").symlink_to(root / "orig" / "z.png")
+    (root / "aaa").symlink_to(root / "real")
+    assert {output for _, output in pairs(root, tmp_path / "out")} == {"orig/z.exr", "real/x.exr"}
+    alone = root / "album" / "best.png"
+    assert pairs([str(alone)], tmp_path / "out") == [("best.png", "best.exr")]

@@ -21,6 +21,7 @@ from hdrcnn.batch import (
 from hdrcnn.batch.choose import Networks
 from hdrcnn.batch.job import Settings
 from hdrcnn.batch.run import convert_all
+from hdrcnn.files import ImageError
 from hdrcnn.readers.hdr import read_exr
 from hdrcnn.writers import notes
 from hdrcnn.writers.display import write_png
@@ -185,6 +186,51 @@ def test_files_of_others_are_left_alone(photos, tiny_weights):
     (outcome,) = run(photos, tiny_weights, previews=True)
     assert "a_out.png: not made by this tool" in str(outcome.error)
     assert statuses(photos, tiny_weights) == ["kept"]
+
+
+def test_the_result_of_another_photograph_or_command_is_left_alone(photos, tiny_weights, picture):
+    run(photos, tiny_weights)
+    result = photos.parent / "out" / "a.exr"
+    before = result.read_bytes()
+    other = photos.parent / "other"
+    other.mkdir()
+    Image.fromarray(picture[::-1]).save(other / "a.png")
+    Image.fromarray(picture[::-1]).save(photos / "a.bmp")
+    making = dataclasses.replace(recipe.making_of(result), settings={"command": "fuse"})
+    for place, said in ((other, "folder"), (photos / "a.bmp", "a.png")):
+        (job,) = plan.plan([place], result.parent).jobs
+        with pytest.raises(ImageError, match=rf"a\.exr.*{said}.*--overwrite"):
+            recipe.check_place(job, Settings())
+        recipe.check_place(job, Settings(overwrite=True))
+    (job,) = plan.plan([photos / "a.png"], result.parent).jobs
+    recipe.check_place(job, Settings())
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(recipe, "making_of", lambda path: making)
+        with pytest.raises(ImageError, match=r"a\.exr.*fuse"):
+            recipe.check_place(job, Settings())
+    (photos / "a.bmp").unlink()
+    (outcome,) = run(other, tiny_weights)
+    assert outcome.status == "failed"
+    assert result.read_bytes() == before
+    # An edited photograph, and the same one moved, are no others.
+    shutil.move(photos / "a.png", photos.parent / "moved.png")
+    Image.fromarray(picture[::-1]).save(photos / "a.png")
+    assert statuses(photos, tiny_weights) == ["done"]
+    (other / "a.png").unlink()
+    shutil.copy(photos / "a.png", other / "a.png")
+    assert statuses(other, tiny_weights) == ["kept"]
+
+
+def test_photographs_are_spared_even_if_files_of_others_are_not(photos, tiny_weights, picture):
+    out = photos.parent / "out"
+    out.mkdir()
+    Image.fromarray(picture[::-1]).save(out / "a_hdr.jpg")
+    before = (out / "a_hdr.jpg").read_bytes()
+    (outcome,) = run(photos, tiny_weights, formats=("ultrahdr",), overwrite=True)
+    assert "a_hdr.jpg: a photograph" in str(outcome.error)
+    assert (out / "a_hdr.jpg").read_bytes() == before
+    write_exr(out / "a.exr", np.ones((2, 2, 3), np.float32))
+    assert statuses(photos, tiny_weights, overwrite=True) == ["done"]
 
 
 @pytest.mark.parametrize("ending", [".exr", "_in.png", "_hdr.jpg", ".hdr"])

@@ -156,3 +156,11 @@ def test_help_shows_what_is_common_and_help_all_the_rest(parser, capsys):
     assert "At length." not in shown["--help"]
     assert "a file, 50% of it" in shown["--help-all"]
     assert "At length." in shown["--help-all"]
+
+
+def test_a_line_of_a_file_of_flags_may_hold_a_flag_and_its_value(parser, tmp_path):
+    path = tmp_path / "flags"
+    path.write_text("--gamma 2\n--log  x y\n-quiet\n--im_dir=c d\ne f\n")
+    found = parser.parse([f"--flagfile={path}"])
+    assert (found.gamma, found.log, found.quiet) == (2, "x y", True)
+    assert (found.im_dir, found.paths) == (["c d"], ["e f"])

@@ -11,9 +11,9 @@ from hdrcnn.batch import plan
 from hdrcnn.batch.choose import Networks
 from hdrcnn.batch.job import Settings
 from hdrcnn.batch.run import convert_all
-from hdrcnn.readers.metadata import Band, band
+from hdrcnn.readers.metadata import Band, band, camera_data, parse_exif
 from hdrcnn.readers.photograph import read_photograph
-from hdrcnn.writers.metadata import panorama_xmp
+from hdrcnn.writers.metadata import exif_block, panorama_xmp
 
 
 @given(st.integers(1, 4000), st.integers(0, 4000), st.integers(0, 4000))
@@ -41,6 +41,44 @@ def test_names_of_any_case_tell_the_same(change, elements):
         if elements:
             said = "".join(f'<{name} rdf:x="1">{value}</{name}>' for name, value in pairs)
         assert band(said.encode(), 32, 64) == told
+
+
+def test_a_panorama_still_looks_where_it_did():
+    said = {
+        "PoseHeadingDegrees": 123.5,
+        "PosePitchDegrees": -3.0,
+        "InitialViewHeadingDegrees": 90.0,
+    }
+    attributes = Band(0.25, 0.5).xmp(32, 64) | {f"GPano:{k}": str(v) for k, v in said.items()}
+    attributes["GPano:PoseRollDegrees"] = "1e9"
+    found = band(panorama_xmp(attributes).encode(), 32, 64)
+    assert found is not None
+    assert dict(found.directions) == said
+    smaller = found.fitted(32, 64, 16, 32)
+    assert smaller is not None
+    again = band(panorama_xmp(smaller.xmp(16, 32)).encode(), 16, 32)
+    assert again is not None
+    assert dict(again.directions) == said
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "latin-1"])
+def test_names_that_are_not_ascii_come_through(encoding):
+    """As cameras write them; what is written is UTF-8."""
+    name = "Voigtländer"
+    block = exif_block({"Make": "x" * 12, "LensMake": "y" * 12, "Model": "z"})
+    for blank in (b"x" * 12, b"y" * 12):
+        block = block.replace(blank, name.encode(encoding).ljust(12, b"\0"))
+    found = camera_data(parse_exif(block))
+    assert found == {"Make": name, "LensMake": name, "Model": "z"}
+    written = exif_block(found)
+    assert written.count(name.encode("utf-8") + b"\0") == 2
+    assert camera_data(parse_exif(written)) == found
+
+
+def test_an_unknown_date_is_none():
+    for date in ("    :  :     :  :  ", "2024:05:06 07:08:09"):
+        found = camera_data(parse_exif(exif_block({"Model": "z", "DateTimeOriginal": date})))
+        assert found.get("DateTimeOriginal") == (date if date[0] == "2" else None)
 
 
 @given(st.floats(0, 1), st.floats(0.01, 1), st.floats(0, 1), st.floats(0.01, 1))

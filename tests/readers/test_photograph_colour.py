@@ -108,6 +108,26 @@ def test_hdr_pictures_are_said_to_be_hdr_already(read, code, name):
         read(data)
 
 
+@pytest.mark.parametrize(
+    ("added", "refused"),
+    [
+        ([(b"gAMA", (100000).to_bytes(4, "big"))], "linear"),
+        ([(b"gAMA", (45455).to_bytes(4, "big"))], ""),
+        ([(b"gAMA", (100000).to_bytes(4, "big")), (b"sRGB", b"\0")], ""),
+        ([(b"cICP", bytes((1, 8, 0, 1)))], "linear"),
+        ([(b"cICP", bytes((1, 13, 0, 0)))], "range"),
+        ([(b"cICP", bytes((1, 13, 0, 1)))], ""),
+    ],
+)
+def test_png_of_light_or_of_limited_range_is_refused(read, added, refused):
+    data = with_chunks(by_pillow("PNG", RGB), *(chunk(*each) for each in added))
+    if refused:
+        with pytest.raises(ImageError, match=f"picture: .*{refused}"):
+            read(data)
+    else:
+        np.testing.assert_array_equal(np.rint(255.0 * read(data).code), RGB)
+
+
 def test_code_points_of_avif_and_heic(read):
     plain = by_pillow("AVIF", SMOOTH)
     assert cicp.heif_code_points(plain) == (1, 13)

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings, strategies as st
 from hypothesis.extra import numpy as hnp
 
+import hdrcnn
 from hdrcnn.files import ImageError
 from hdrcnn.readers.hdr import read_exr
 from hdrcnn.readers.photograph import read_ldr
@@ -48,6 +49,19 @@ def test_a_place_that_cannot_be_written_gives_one_line(tmp_path):
     for write, image in ((write_exr, np.ones((2, 2, 3))), (write_png, RGB)):
         with pytest.raises(ImageError, match=r"^[^\n]*nowhere[^\n]*$"):
             write(tmp_path / "nowhere" / "a.exr", image)
+
+
+def test_a_missing_folder_is_named_and_no_file_of_our_own(tmp_path):
+    with pytest.raises(ImageError, match="no folder") as error:
+        write_exr(tmp_path / "nowhere" / "a.exr", np.ones((2, 2, 3)))
+    assert "tmp.exr" not in str(error.value)
+
+
+@pytest.mark.parametrize("name", ["x", "x.", "exr"])
+def test_a_name_without_an_ending_is_refused(tmp_path, name):
+    with pytest.raises(ImageError, match="end the name in"):
+        hdrcnn.write(tmp_path / name, np.ones((2, 2, 3), np.float32))
+    assert not list(tmp_path.iterdir())
 
 
 def test_png_holds_the_codes(tmp_path):
