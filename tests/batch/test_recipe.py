@@ -196,7 +196,9 @@ def test_the_result_of_another_photograph_or_command_is_left_alone(photos, tiny_
     other.mkdir()
     Image.fromarray(picture[::-1]).save(other / "a.png")
     Image.fromarray(picture[::-1]).save(photos / "a.bmp")
-    making = dataclasses.replace(recipe.making_of(result), settings={"command": "fuse"})
+    own = recipe.making_of(result)
+    assert own is not None
+    making = dataclasses.replace(own, settings={"command": "fuse"})
     for place, said in ((other, "folder"), (photos / "a.bmp", "a.png")):
         (job,) = plan.plan([place], result.parent).jobs
         with pytest.raises(ImageError, match=rf"a\.exr.*{said}.*--overwrite"):
