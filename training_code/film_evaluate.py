@@ -5,9 +5,9 @@
 
 Clips of scenes, each a pan with a zoom and an exposure ramp, are together a film, which is graded
 to SDR in every way of --grades, and compressed by x264 at every --crf; last each clip in another of
-these grades, as in a compilation. Pairs are films in SDR and HDR (--videos) or pictures of the
-published layout (--pairs, its test part; all in one folder are taken for one film, as `hdrcnn film`
-would), reduced to --size.
+these grades, as in a compilation. Pairs are films in SDR and HDR (--videos) or pictures (--pairs:
+the test part of the published layout, or PNG and TIFF of one name below sdr/ and hdr/; all in one
+folder are taken for one film, as `hdrcnn film` would), reduced to --size.
 
 Measured are PQ-PSNR, colour difference (ICtCp, BT.2124) and PU21-PSNR of the middle frame, as it is
 and after one gain, and over all frames the excess change of the mean and of the brightest hundredth
@@ -50,7 +50,7 @@ flags.DEFINE_multi_string(
     "validation", [], "Text files of families; only these are taken. Default: all."
 )
 flags.DEFINE_multi_string(
-    "pairs", [], "Folder of the published layout, pairs of TIFF: its test part is measured."
+    "pairs", [], "Folder of pictures: of the published layout its test part, or sdr/ and hdr/."
 )
 flags.DEFINE_multi_string(
     "videos", [], "Folder with films of one name below sdr/ and hdr/, which are measured."

@@ -35,6 +35,28 @@ def test_published_layout_is_paired_by_sorted_name(tmp_path):
     assert (pairs[0][0].dtype, pairs[0][1].dtype) == (np.uint8, np.uint16)
 
 
+@pytest.mark.parametrize("ending", [".png", ".tif"])
+def test_pictures_are_paired_by_name(tmp_path, ending):
+    import imagecodecs
+
+    sdr = RNG.integers(0, 256, (*SHAPE, 3), np.uint8)
+    hdr = RNG.integers(0, 65536, (*SHAPE, 3), np.uint16)
+    for kind, picture in (("sdr", sdr), ("hdr", hdr)):
+        (tmp_path / kind).mkdir()
+        (tmp_path / kind / ".DS_Store").touch()
+        path = tmp_path / kind / f"001{ending}"
+        if ending == ".png":
+            path.write_bytes(imagecodecs.png_encode(picture))
+        else:
+            tifffile.imwrite(path, picture)
+    ((small, wide),) = film_pairs.folder_pairs(tmp_path, "test", SHAPE)
+    np.testing.assert_array_equal(small, np.stack([sdr, sdr]))
+    np.testing.assert_array_equal(wide, np.stack([hdr, hdr]))
+    (tmp_path / "sdr" / "002.png").touch()
+    with pytest.raises(ImageError, match=r"002\.png.*hdr/"):
+        list(film_pairs.folder_pairs(tmp_path, "test", SHAPE))
+
+
 def test_a_file_without_partner_and_one_of_another_kind_are_refused(tmp_path):
     with pytest.raises(ImageError, match="SDR_train_colour_tiff"):
         list(film_pairs.folder_pairs(tmp_path, "train", SHAPE))

@@ -1,7 +1,10 @@
-"""Pairs of SDR and HDR that exist: folders of TIFF in the published layout, and films.
+"""Pairs of SDR and HDR that exist: pictures, in the published layout or by name, and films.
 
-FOLDER/{Train,Test}_dataset/{SDR,HDR}_{train,test}_colour_tiff/*.tif    pairs by sorted name
+FOLDER/{Train,Test}_dataset/{SDR,HDR}_{train,test}_colour_tiff/*.tif    pictures by sorted name
+FOLDER/{sdr,hdr}/NAME.{tif,tiff,png}                                    pictures by name
 FOLDER/{sdr,hdr}/NAME.*                                                 films by name
+
+Pictures are 8 bits of Rec. 709 and 16 bits of PQ and BT.2020; films are what their tags say.
 """
 
 import itertools
@@ -18,6 +21,7 @@ from hdrcnn.files import ImageError
 from hdrcnn.tiles.geometry import resize
 from hdrcnn.video import decode, source
 
+PICTURES = (".tif", ".tiff", ".png")
 STEP = 24
 """Frames of a film from one pair to the next."""
 WITHIN = 48
@@ -37,13 +41,20 @@ Frames = tuple[np.ndarray, np.ndarray]
 
 
 def files_of(folder: Path, part: str) -> list[tuple[Path, Path]]:
-    """The pairs of a part, train or test, by sorted name. Raises ImageError if they are none."""
+    """The pairs of a part, train or test: in the published layout by sorted name; below sdr/ and
+    hdr/, which have no parts, by name. Raises ImageError if they are none.
+    """
+    if (folder / "sdr").is_dir():
+        return named_pairs(folder, PICTURES)
     found = []
     for kind in ("SDR", "HDR"):
         place = folder / f"{part.capitalize()}_dataset" / f"{kind}_{part}_colour_tiff"
         names = sorted(p for p in place.glob("*") if p.suffix.lower() in (".tif", ".tiff"))
         if not names:
-            raise ImageError(f"{place}: no TIFF; give a folder of the published layout")
+            raise ImageError(
+                f"{place}: no TIFF; give a folder of the published layout, or one with pictures of "
+                "one name in sdr/ and hdr/"
+            )
         found.append(names)
     sdr, hdr = found
     if len(sdr) != len(hdr):
@@ -51,12 +62,37 @@ def files_of(folder: Path, part: str) -> list[tuple[Path, Path]]:
     return list(zip(sdr, hdr, strict=True))
 
 
-def read_tiff(path: Path, kind: type) -> np.ndarray:
-    """[H, W, 3] of 8 bits (SDR) or 16 bits (HDR). Raises ImageError."""
+def named_pairs(folder: Path, endings: tuple[str, ...] = ()) -> list[tuple[Path, Path]]:
+    """Files of one name below sdr/ and hdr/. endings: that they may have; empty: any. Raises
+    ImageError if one has no partner, or there are none.
+    """
+    names = {
+        kind: {
+            path.stem: path
+            for path in sorted((folder / kind).glob("[!.]*"))
+            if not endings or path.suffix.lower() in endings
+        }
+        for kind in ("sdr", "hdr")
+    }
+    if not names["sdr"]:
+        what = f"no pictures ({', '.join(endings)})" if endings else "no films"
+        raise ImageError(f"{folder / 'sdr'}: {what}; give a folder with sdr/ and hdr/")
+    for stem, sdr in names["sdr"].items():
+        if stem not in names["hdr"]:
+            raise ImageError(f"{sdr}: nothing of its name in hdr/; add it or remove this")
+    return [(sdr, names["hdr"][stem]) for stem, sdr in names["sdr"].items()]
+
+
+def read_picture(path: Path, kind: type) -> np.ndarray:
+    """[H, W, 3] of 8 bits (SDR) or 16 bits (HDR), as they are stored. Raises ImageError."""
+    import imagecodecs
     import tifffile
 
     try:
-        picture = tifffile.imread(path)
+        if path.suffix.lower() == ".png":
+            picture = imagecodecs.png_decode(path.read_bytes())
+        else:
+            picture = tifffile.imread(path)
     except Exception as error:  # Of many kinds, as files are damaged in many ways.
         raise ImageError(f"{path}: cannot be read: {error}; repair or remove it") from error
     if picture.dtype != kind or picture.ndim != 3 or picture.shape[2] != 3:
@@ -82,7 +118,7 @@ def fitted(picture: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
 def folder_pairs(folder: Path, part: str, shape: tuple[int, int]) -> Iterator[Frames]:
     """Each pair as two equal frames: of stills nothing is known about change. Raises ImageError."""
     for sdr, hdr in files_of(folder, part):
-        pictures = read_tiff(sdr, np.uint8), read_tiff(hdr, np.uint16)
+        pictures = read_picture(sdr, np.uint8), read_picture(hdr, np.uint16)
         if pictures[0].shape != pictures[1].shape:
             raise ImageError(f"{hdr}: not of the size of {sdr.name}; give equal sizes")
         small, wide = (fitted(p, shape) for p in pictures)
@@ -196,13 +232,6 @@ def video_pairs(folder: Path, shape: tuple[int, int]) -> Iterator[tuple[str, Fra
     """Of all films of one name below sdr/ and hdr/, with that name. Raises ImageError if one has no
     partner.
     """
-    names = {
-        kind: {p.stem: p for p in sorted((folder / kind).glob("[!.]*"))} for kind in ("sdr", "hdr")
-    }
-    if not names["sdr"]:
-        raise ImageError(f"{folder / 'sdr'}: no films; give a folder with sdr/ and hdr/")
-    for stem, sdr in names["sdr"].items():
-        if stem not in names["hdr"]:
-            raise ImageError(f"{sdr}: no film of its name in hdr/; add it or remove this")
-        for frames in film_pairs(sdr, names["hdr"][stem], shape):
-            yield stem, frames
+    for sdr, hdr in named_pairs(folder):
+        for frames in film_pairs(sdr, hdr, shape):
+            yield sdr.stem, frames

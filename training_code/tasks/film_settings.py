@@ -104,7 +104,9 @@ class Config(Schedule):
     size: int = setting(
         160, "Height of the frames in pixels, a multiple of 32; 16:9 or a bit less."
     )
-    pairs: str = setting("", "Folder of the published layout, pairs of TIFF: taken besides clips.")
+    pairs: str = setting(
+        "", "Folder of pictures in pairs, published layout or sdr/ and hdr/: taken besides clips."
+    )
     videos: str = setting(
         "", "Folder with sdr/ and hdr/, films of one name in both: taken besides clips."
     )
