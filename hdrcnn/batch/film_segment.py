@@ -6,7 +6,7 @@ import functools
 import itertools
 import os
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from fractions import Fraction
 from pathlib import Path
@@ -42,6 +42,8 @@ from hdrcnn.writers import frames
 
 AROUND = AVERAGED + cuts.REACH
 """Frames on each side of a frame that its parameters depend on."""
+FINER = 15
+"""Further ones between two that are of different parts: to see where a part begins."""
 LOOKS = 64
 """Frames of a film, spread over all of it, by which its grade is known."""
 ENOUGH_KEYS = 16
@@ -114,13 +116,31 @@ class Conversion:
             )  # fmt: skip
 
 
+def _evenly(times: np.ndarray, count: int) -> np.ndarray:
+    """So many of them, or all if there are fewer."""
+    return times[np.linspace(0, len(times) - 1, min(count, len(times))).round().astype(int)]
+
+
 def _spread_out(film: Film) -> Iterator[decode.Frame]:
     """`LOOKS` frames of a film, or all that it has: key frames; if those are few, or the film
     cannot be entered at any time, others, for which it is decoded once.
     """
     entered = film.timed and len(film.keys) >= ENOUGH_KEYS
-    times = film.keys if entered else film.times
-    chosen = times[np.linspace(0, len(times) - 1, min(LOOKS, len(times))).round().astype(int)]
+    return _frames_at(film, _evenly(film.keys if entered else film.times, LOOKS), entered)
+
+
+def _between(film: Film, changes: Sequence[tuple[float, float]]) -> Iterator[decode.Frame]:
+    """Frames between the times of each pair, `FINER` at most and `LOOKS` in all."""
+    each = min(FINER, LOOKS // len(changes))
+    chosen: list[int] = []
+    for begin, end in changes:
+        inside = [times[(times > begin) & (times < end)] for times in (film.keys, film.times)]
+        chosen += _evenly(inside[len(inside[0]) < each], each).tolist() if each else []
+    yield from _frames_at(film, np.array(chosen), film.timed)
+
+
+def _frames_at(film: Film, chosen: np.ndarray, entered: bool) -> Iterator[decode.Frame]:
+    """Of these times, rising. entered: at each, else the film is decoded once."""
     if entered:
         for time in chosen:
             # Of a damaged place its segment will tell.
@@ -142,17 +162,24 @@ def grades_of(film: Film, used: Curves) -> film_grade.Grades | None:
     """
     if used.directions is None:
         return None
-    looks: list[np.ndarray] = []
-    times: list[int] = []
-    with contextlib.suppress(ImageError):
-        for frame in _spread_out(film):
-            reduced = frame.reduced(REDUCED)
-            # Two damaged key frames may lead to the same one after them.
-            if reduced.max() >= DARK and frame.time > max(times, default=frame.time - 1):
-                looks.append(used.measured(reduced))
-                times.append(frame.time)
-            check_interrupted()
-    return film_grade.Grades(np.array(looks), np.array(times), used) if looks else None
+    found: dict[int, np.ndarray] = {}
+
+    def look(frames: Iterator[decode.Frame]) -> film_grade.Grades | None:
+        with contextlib.suppress(ImageError):
+            for frame in frames:
+                # Two damaged key frames may lead to the same one after them.
+                if frame.time not in found:
+                    reduced = frame.reduced(REDUCED)
+                    if reduced.max() >= DARK:
+                        found[frame.time] = used.measured(reduced)
+                check_interrupted()
+        times = sorted(found)
+        looks = np.array([found[time] for time in times])
+        return film_grade.Grades(looks, np.array(times), used) if found else None
+
+    grades = look(_spread_out(film))
+    changes = grades.changes() if grades is not None else []
+    return look(_between(film, changes)) if changes else grades
 
 
 @dataclasses.dataclass

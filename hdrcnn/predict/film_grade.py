@@ -99,6 +99,11 @@ class Grades:
         shares = np.array([np.interp(time, self._times, own) for own in of_looks])
         return shares[self.groups]
 
+    def changes(self) -> list[tuple[float, float]]:
+        """From when to when one group goes over into another: looks in a row that are of two."""
+        last = np.flatnonzero(np.diff(self._group_of_looks))
+        return [(float(self._times[at]), float(self._times[at + 1])) for at in last]
+
     def settled(self, evidence: np.ndarray, time: float) -> np.ndarray:
         """That of a frame, [E] or more, together with what is said of its grade elsewhere in the
         film; what comes after E stays.

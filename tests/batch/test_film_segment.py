@@ -58,14 +58,23 @@ def test_parameters_are_smooth_within_a_shot_and_a_cut_never_smears(tmp_path, be
     assert smoothed < 0.25 * steps
 
 
+class Looked:
+    """Instead of grades: what is looked at."""
+
+    def __init__(self, looks, times, used):
+        self.looks, self.times = looks, times
+
+    def changes(self):
+        return []
+
+
 def known(source, used):
     """What is looked at of a film."""
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(film_segment.film_grade, "Grades", lambda looks, times, _: (looks, times))
+        patched.setattr(film_segment.film_grade, "Grades", Looked)
         found: Any = grades_of(source, used)
-    looks, times = found
-    assert (np.diff(times) > 0).all()
-    return looks
+    assert (np.diff(found.times) > 0).all()
+    return found.looks
 
 
 def looks_at(source, used, numbers):
@@ -82,6 +91,35 @@ def test_the_grade_is_that_of_frames_from_all_of_the_film(tmp_path, bent, keys):
     chosen = {5: np.arange(0, 150, 5)}.get(keys, np.linspace(0, 149, LOOKS).round().astype(int))
     expected = looks_at(source, used, chosen)
     np.testing.assert_allclose(known(source, used), expected, atol=1e-6)
+
+
+class Brightness:
+    """A network that takes the brightness of a frame for its grade, 15 codes apart or more."""
+
+    directions, apart = np.array([[1.0]]), 1e-6
+
+    def measured(self, reduced):
+        return np.array([255.0 * reduced.mean() / 15.0])
+
+    def decode(self, evidence):
+        return evidence
+
+    def differences(self, evidence, others):
+        return np.abs(evidence - others.T)
+
+
+@pytest.mark.parametrize("keys", [4, 250])
+@pytest.mark.parametrize("begins", [131, 202])
+def test_a_part_begins_where_it_does_and_not_at_the_next_look(tmp_path, keys, begins):
+    levels = np.random.default_rng(5).uniform(-5.0, 5.0, 400) + np.repeat(
+        [80, 160], [begins, 400 - begins]
+    )
+    pictures = [np.full((48, 64, 3), level, np.uint8) for level in levels]
+    source = opened(film(tmp_path / "a.mp4", pictures, options={"g": str(keys), "crf": "4"}))
+    grades = grades_of(source, Brightness())  # type: ignore[arg-type]
+    assert grades is not None
+    ((last, first),) = grades.changes()
+    assert (last, first) == (source.times[begins - 1], source.times[begins])
 
 
 def test_black_frames_tell_nothing_of_the_grade(tmp_path, bent):
