@@ -1,5 +1,6 @@
 """Frames as R'G'B': right colours for every matrix and range, and any part of a film the same."""
 
+import itertools
 from fractions import Fraction
 
 import imageio.v3 as iio
@@ -105,6 +106,29 @@ def test_frames_of_avi_come_in_their_order_however_early_the_second_key_frame_is
     assert [frame.time for frame in found] == known.times.tolist()
     apart = [[np.abs(f.codes() - p / 255.0).mean() for p in pictures[1:]] for f in found[1:]]
     assert np.argmin(apart, axis=1).tolist() == list(range(len(pictures) - 1))
+
+
+@pytest.mark.parametrize(
+    ("ending", "more"),
+    [("avi", {"x264-params": "open-gop=1:bframes=3:b-pyramid=2"}), ("asf", {}), ("avi", {})],
+)
+def test_frames_after_a_jump_are_those_of_their_times_without_times_in_the_file(
+    tmp_path, ending, more
+):
+    """After a jump a decoder drops the frames of an open group of pictures that are shown before
+    its key frame; ASF tells another time of the key frame then.
+    """
+    options = {"preset": "medium", "bf": "2", "g": "12", **more}
+    known = source.probe(film(tmp_path / f"a.{ending}", shot(48), options=options))
+    assert not known.timed
+    whole = [(frame.time, frame.luma()) for frame in decode.frames(known)]
+    assert [time for time, _ in whole] == known.times.tolist()
+    starts = [*np.searchsorted(known.times, known.keys), 30]
+    for start in starts:
+        found = [*itertools.islice(decode.frames(known, int(known.times[start])), 4)]
+        assert [frame.time for frame in found] == known.times[start : start + 4].tolist()
+        for frame, (_, luma) in zip(found, whole[start:], strict=False):
+            assert np.array_equal(frame.luma(), luma)
 
 
 def test_interlaced_frames_are_deinterlaced_and_reported(tmp_path):
