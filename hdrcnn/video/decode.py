@@ -28,6 +28,8 @@ _NATIVE = re.compile(r"yuvj?4(20|22|44)p(9le|10le|12le|14le|16le)?")
 """Formats whose planes are taken as they are."""
 REORDERED = 20
 """Frames within which a packet's frame is shown, in whatever order they are stored."""
+PLANAR = (8, 9, 10, 12, 14, 16)
+"""Bits of a code for which FFmpeg has R'G'B' in planes."""
 BEFORE = 2
 """Frames that the deinterlacer is given before those that are asked for."""
 
@@ -58,8 +60,13 @@ class Frame:
         )
         how = exact | (Interpolation.BICUBIC if size is None else Interpolation.AREA)
         # Of RGB only the order of samples is changed: its scaler is not exact between depths.
-        ordered = {8: "gbrp"}.get(self.depth, f"gbrp{self.depth}le")
+        bits = next((bits for bits in PLANAR if bits >= self.depth), PLANAR[-1])
+        ordered = "gbrp" if bits == 8 else f"gbrp{bits}le"
         span = "JPEG" if self.colours.full else "MPEG"
+        if rgb and self.depth < 8:  # Else its largest code would not become that of 8 bits.
+            decoded = decoded.reformat(
+                format="rgb24", src_color_range=span, dst_color_range=span, interpolation=int(exact)
+            )
         frame = decoded.reformat(
             *(size or (decoded.width, decoded.height)),
             ordered if rgb else "yuv444p16le",
@@ -67,7 +74,7 @@ class Frame:
             dst_color_range=span,
             interpolation=int(how),
         )
-        return Planes.of(frame, self, self.depth if rgb else 16)
+        return Planes.of(frame, self, bits if rgb else 16)
 
     def strips(self) -> Iterator["Strip"]:
         """The frame from the top; the codes of each may be computed by another thread."""

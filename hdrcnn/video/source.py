@@ -237,7 +237,8 @@ def probe(path: Path, hdr: bool = False) -> Film:
     if full:
         tags = dataclasses.replace(tags, range=2)
     try:
-        colours, notes = settled(tags, frame.width, frame.height, bool(frame.format.is_rgb))
+        rgb = bool(frame.format.is_rgb or frame.format.name == "pal8")
+        colours, notes = settled(tags, frame.width, frame.height, rgb)
     except ValueError as error:
         raise ImageError(f"{path}: {error}") from error
     if frame.format.name.startswith(("yuva", "rgba", "bgra", "argb", "abgr", "gbrap", "ya")):

@@ -52,6 +52,43 @@ def test_films_of_rgb_come_back(tmp_path, codec, kind, bits):
         assert np.abs(frame.codes() - picture / 255.0).max() < 0.51 / (2**bits - 1)
 
 
+@pytest.mark.parametrize(
+    ("kind", "codec", "name"),
+    [
+        ("rgb555le", "rawvideo", "a.avi"),
+        ("rgb565le", "rawvideo", "a.nut"),
+        ("pal8", "png", "a.mov"),
+    ],
+)
+def test_films_of_few_bits_and_of_palettes_come_back(tmp_path, kind, codec, name):
+    """Of HD size, by which a film of luma would be of BT.709; white stays white."""
+    colours = np.array([[255, 255, 255], [0, 0, 0], [255, 99, 0], [33, 66, 198]])
+    columns = np.repeat(np.arange(4), 320)
+    if kind == "pal8":
+        table = np.zeros((256, 4), np.uint8)
+        table[:4, :3], table[:4, 3] = colours[:, ::-1], 255
+        stored = [np.tile(columns.astype(np.uint8), (48, 1)), table]
+    else:
+        green = 6 if kind == "rgb565le" else 5
+        red, middle, blue = np.round(colours.T / 255 * [[31], [2**green - 1], [31]]).astype(int)
+        code = red << (5 + green) | middle << 5 | blue
+        stored = [np.tile(code[columns].astype("<u2"), (48, 1))]
+    path = tmp_path / name
+    with av.open(str(path), "w") as container:
+        video = container.add_stream(codec, rate=24)
+        video.width, video.height, video.pix_fmt = 1280, 48, kind
+        frame = av.VideoFrame(1280, 48, kind)
+        for plane, samples in zip(frame.planes, stored, strict=True):
+            plane.update(samples.tobytes())
+        frame.pts, frame.time_base = 0, Fraction(1, 24)
+        container.mux(video.encode(frame))
+        container.mux(video.encode(None))
+    (frame,) = decode.frames(source.probe(path))
+    codes = frame.codes()
+    assert np.abs(codes - colours[columns] / 255.0).max() < (1.5 if kind == "pal8" else 5.0) / 255.0
+    assert codes[:, :320].min() == 1.0
+
+
 def test_ten_bits_are_more_than_eight(tmp_path):
     """A ramp that is finer than codes of 8 bits keeps its steps."""
     path = tmp_path / "a.mkv"
