@@ -273,7 +273,7 @@ def _from(film: Film, start: int | None) -> Iterator[Any]:
     while True:
         with reading(film.path), pyav().open(str(film.path)) as container:
             stream = container.streams[film.stream]
-            # A packet's place is kept by Python, for which a decoder of several frames may wait forever.
+            # The place of a packet is kept by Python: threads that drop it may wait for it forever.
             stream.thread_type = "AUTO" if film.timed else "SLICE"
             try:
                 if enter is not None:

@@ -257,9 +257,12 @@ def probe(path: Path, hdr: bool = False) -> Film:
 
 
 def _of_frame(tags: Tags, frame: Any) -> Tags:
-    """Tags of the stream, or where it has none, of a frame."""
+    """Tags of the stream, or where it has none, of a frame; HDR if either of them says so."""
     matrix = tags.matrix if tags.matrix != 2 else int(frame.colorspace)
-    transfer = tags.transfer if tags.transfer != 2 else int(frame.color_trc)
+    transfer = tags.transfer
+    # HLG of broadcasts has the tag of SDR in its stream, and the other one beside its frames.
+    if transfer == UNSPECIFIED or Tags(transfer=int(frame.color_trc)).hdr:
+        transfer = int(frame.color_trc)
     primaries = tags.primaries if tags.primaries != 2 else int(frame.color_primaries)
     return Tags(matrix, tags.range or int(frame.color_range), primaries, transfer)
 

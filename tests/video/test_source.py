@@ -101,6 +101,19 @@ def test_a_film_that_is_hdr_is_refused(tmp_path, transfer, name):
         source.probe(path)
 
 
+@pytest.mark.parametrize("name", ["a.mp4", "a.mkv", "a.ts"])
+def test_hlg_as_broadcasts_have_it_is_refused(tmp_path, name):
+    """Tagged as SDR of BT.2020, with HLG as the alternative transfer of its frames."""
+    params = "log-level=none:atc-sei=18:colorprim=9:transfer=14:colormatrix=9:repeat-headers=1"
+    path = film(
+        tmp_path / name, shot(4), kind="yuv420p10le", codec="libx265",
+        options={"preset": "ultrafast", "x265-params": params}, tags=(9, 1, 9, 14),
+    )  # fmt: skip
+    with pytest.raises(ImageError, match=rf"{name}.*HLG"):
+        source.probe(path)
+    assert source.probe(path, hdr=True).hdr == "HLG"
+
+
 def test_a_truncated_film_is_refused(tmp_path):
     path = film(
         tmp_path / "a.mkv", shot(96, size=(128, 96)), options={"crf": "10", "g": "12"}, sound=False
