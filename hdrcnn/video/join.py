@@ -221,11 +221,11 @@ def _pictures(
             made = pyav().Packet(data)
             made.pts, made.dts = time - beginning, waiting.popleft() - beginning
             made.time_base = film.time_base
-            if film.steady:
-                made.duration = step
-            elif file == encoded[-1][0] and packet is packets[-1][1]:
+            if file == encoded[-1][0] and packet is packets[-1][1]:
                 # MP4 tells for how long packets are decoded: together as long as the film.
                 made.duration = max(1, film.end - step * depth - (made.dts + beginning))
+            elif film.steady and until[time] < film.end:
+                made.duration = step
             else:
                 made.duration = until[time] - time
             made.is_keyframe, made.stream = packet.is_keyframe, stream

@@ -23,6 +23,8 @@ LOST = 0.5
 UNSURE = {"mpeg": 5.0}
 """Seconds by container, MPEG program streams, in which frames may have wrong times after a jump:
 only some packets tell theirs."""
+APART = Fraction(1, 100)
+"""Of a rate, by which that of the frames may differ from what the container tells."""
 ENDS = 1 << 20
 """Bytes at the beginning and at the end of a file that tell it from another."""
 
@@ -82,9 +84,10 @@ class Film:
 
     @property
     def steady(self) -> bool:
-        """Whether all frames are shown equally long, but for rounding to the time base."""
-        gaps = np.diff(self.times)
-        return len(gaps) == 0 or int(gaps.max() - gaps.min()) <= max(1, 0.002 / self.time_base)
+        """Whether frames are shown equally long, but the last, and but for rounding to the time
+        base.
+        """
+        return _steady(self.times, self.time_base)
 
     def identity(self) -> dict[str, Any]:
         """What tells a file from another of its name: its size, and the hash of its ends."""
@@ -101,6 +104,11 @@ class Film:
             file.seek(max(0, size - ENDS))
             found.update(file.read(ENDS))
         return {"size": size, "ends": found.hexdigest()}
+
+
+def _steady(times: np.ndarray, time_base: Fraction) -> bool:
+    gaps = np.diff(times)
+    return len(gaps) == 0 or int(gaps.max() - gaps.min()) <= max(1, 0.002 / time_base)
 
 
 def chosen(container: Any) -> Any:
@@ -125,7 +133,7 @@ def _times(
     last one is shown, 0 if that is not said.
     """
     times, keys, timed, reordered = array("q"), array("q"), True, False
-    latest = last = 0
+    latest = last = final = 0
     step = max(1, round(1 / (rate * stream.time_base)))
     try:
         for packet in container.demux(stream):
@@ -137,8 +145,9 @@ def _times(
             if time is None:  # Elementary streams know no time: frame after frame.
                 time = times[-1] + step if times else 0
             times.append(time)
+            final = packet.duration or 0
             if len(times) == 1 or time > latest:
-                latest, last = time, packet.duration or 0
+                latest, last = time, final
             if packet.is_keyframe:
                 keys.append(time)
     except (pyav().error.FFmpegError, OSError) as error:
@@ -150,18 +159,22 @@ def _times(
             "truncated or damaged: copy it again, or cut it there"
         ) from error
     shown, entered = (np.unique(np.frombuffer(found, np.int64)) for found in (times, keys))
+    if last and _steady(shown, Fraction(stream.time_base)):
+        # MP4 tells for how long packets are decoded, of which the last may be one shown before.
+        last = max(last, final)
     # Of containers that know only the order, as AVI, FFmpeg guesses times that always rise.
     timed = timed and (reordered or not stream.codec_context.has_b_frames)
     return shown, entered, timed, last
 
 
 def _check_whole(
-    path: Path, container: Any, stream: Any, times: np.ndarray, rate: Fraction
+    path: Path, container: Any, stream: Any, times: np.ndarray, rate: Fraction, last: int
 ) -> None:
     told = stream.duration and float(stream.duration * stream.time_base)
     if not told and container.duration:
         told = container.duration / 1e6
-    there = float((int(times[-1]) - int(times[0])) * stream.time_base) + float(1 / rate)
+    there = float((int(times[-1]) - int(times[0])) * stream.time_base)
+    there += float(max(last * stream.time_base, 1 / rate))
     if told and not stream.duration and len(container.streams) > 1:
         return  # The sound may well be longer.
     if told and told - there > max(LOST, 0.01 * told, 3 / float(rate)):
@@ -176,6 +189,18 @@ def _rate(stream: Any) -> Fraction:
         if rate and 0 < rate <= 1000:
             return Fraction(rate)
     return Fraction(25)
+
+
+def _mean_rate(rate: Fraction, times: np.ndarray, time_base: Fraction) -> Fraction:
+    """The rate that a container tells, unless its frames have another one: some tell that of a
+    clock, or of fields, or count how long a last picture stays.
+    """
+    if len(times) < 2:
+        return rate
+    span = int(times[-1]) - int(times[0])
+    found = Fraction(len(times) - 1, span) / time_base
+    rounded = Fraction(2, span)
+    return rate if abs(rate / found - 1) <= APART + rounded else found.limit_denominator(1001)
 
 
 def _first_frame(path: Path, stream_index: int) -> Any:
@@ -224,7 +249,8 @@ def probe(path: Path, hdr: bool = False) -> Film:
         times, keys, timed, last = _times(path, container, stream, rate)
         if not len(times):
             raise ImageError(f"{path}: a video stream without frames")
-        _check_whole(path, container, stream, times, rate)
+        rate = _mean_rate(rate, times, time_base)
+        _check_whole(path, container, stream, times, rate, last)
     frame = _first_frame(path, index)
     tags, full = _of_frame(tags, frame), "yuvj" in frame.format.name
     if hdr:

@@ -13,7 +13,7 @@ from hdrcnn.video.colours import Tags, settled
 
 av = pytest.importorskip("av")  # Of Python 3.11.
 
-from tests.video.clips import film, shot
+from tests.video.clips import copied, film, shot
 
 
 def test_a_film_is_known_by_its_packets(tmp_path):
@@ -39,6 +39,16 @@ def test_varying_times_are_kept_and_reported(tmp_path):
     found = source.probe(path)
     assert list((found.times - found.times[0]) * found.time_base * 90000) == times
     assert any("variable" in note for note in found.notes)
+
+
+def test_the_rate_is_that_of_the_frames(tmp_path):
+    """The stream names the unit of its clock, and Matroska need not say more."""
+    times = list(range(0, 400, 40))
+    path = film(tmp_path / "a.mp4", shot(10), times=times, time_base=Fraction(1, 1000))
+    path = copied(path, tmp_path / "a.mkv")
+    with av.open(str(path)) as container:
+        assert container.streams.video[0].average_rate == 1000
+    assert source.probe(path).rate == 25
 
 
 def test_full_range_and_the_matrix_of_a_film_are_those_of_its_tags(tmp_path):
