@@ -195,7 +195,7 @@ def _frames(
     for packet in container.demux(stream):
         at = packet_time(packet)
         if place is None and packet.size and packet.is_keyframe:
-            if at not in film.keys:  # Of a container that tells wrong times after a jump.
+            if at is None or at not in film.keys:  # Of a container that tells wrong times after a jump.
                 return
             place = int(np.searchsorted(film.times, at))
         if packet.size and place is not None:

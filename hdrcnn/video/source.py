@@ -66,6 +66,8 @@ class Film:
     """The frames of a folder."""
     hdr: str = ""
     """PQ or HLG; empty: it is SDR."""
+    content: str = ""
+    """Hash of all packets of the video stream."""
 
     def seconds(self, time: int) -> float:
         """Since the first frame."""
@@ -90,7 +92,9 @@ class Film:
         return _steady(self.times, self.time_base)
 
     def identity(self) -> dict[str, Any]:
-        """What tells a file from another of its name: its size, and the hash of its ends."""
+        """What tells a file from another of its name: its size, and the hashes of its ends and of
+        the packets between.
+        """
         if self.files:
             stats = [
                 f"{file.name} {file.stat().st_size} {file.stat().st_mtime_ns}"
@@ -103,7 +107,7 @@ class Film:
             found.update(file.read(ENDS))
             file.seek(max(0, size - ENDS))
             found.update(file.read(ENDS))
-        return {"size": size, "ends": found.hexdigest()}
+        return {"size": size, "ends": found.hexdigest(), "content": self.content}
 
 
 def _steady(times: np.ndarray, time_base: Fraction) -> bool:
@@ -128,15 +132,16 @@ def packet_time(packet: Any) -> int | None:
 
 def _times(
     path: Path, container: Any, stream: Any, rate: Fraction
-) -> tuple[np.ndarray, np.ndarray, bool, int]:
-    """When frames are shown, of which key frames, whether packets say so, and for how long the
-    last one is shown, 0 if that is not said.
+) -> tuple[np.ndarray, np.ndarray, bool, int, str]:
+    """When frames are shown, of which key frames, whether packets say so, for how long the last
+    one is shown, 0 if that is not said, and the hash of all packets.
     """
     times, keys, timed, reordered = array("q"), array("q"), True, False
-    latest = last = final = 0
+    latest, last, final, content = 0, 0, 0, hashlib.sha256()
     step = max(1, round(1 / (rate * stream.time_base)))
     try:
         for packet in container.demux(stream):
+            content.update(packet)
             if not packet.size or packet.is_discard:
                 continue
             time = packet_time(packet)
@@ -164,7 +169,7 @@ def _times(
         last = max(last, final)
     # Of containers that know only the order, as AVI, FFmpeg guesses times that always rise.
     timed = timed and (reordered or not stream.codec_context.has_b_frames)
-    return shown, entered, timed, last
+    return shown, entered, timed, last, content.hexdigest()
 
 
 def _check_whole(
@@ -246,7 +251,7 @@ def probe(path: Path, hdr: bool = False) -> Film:
             int(context.color_trc),
         )  # fmt: skip
         aspect = Fraction(stream.sample_aspect_ratio or 0) or Fraction(1)
-        times, keys, timed, last = _times(path, container, stream, rate)
+        times, keys, timed, last, content = _times(path, container, stream, rate)
         if not len(times):
             raise ImageError(f"{path}: a video stream without frames")
         rate = _mean_rate(rate, times, time_base)
@@ -275,7 +280,7 @@ def probe(path: Path, hdr: bool = False) -> Film:
     found = Film(
         path, frame.width, frame.height, time_base, rate, times, keys, colours,
         bool(frame.interlaced_frame), aspect, None if matrix is None else bytes(matrix), (),
-        timed, unsure, index, last, hdr=tags.hdr,
+        timed, unsure, index, last, hdr=tags.hdr, content=content,
     )  # fmt: skip
     if not found.steady:
         notes.append("variable frame rate: every frame keeps its time")

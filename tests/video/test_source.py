@@ -167,6 +167,19 @@ def test_another_file_of_the_same_name_has_another_identity(tmp_path):
     assert source.probe(film(tmp_path / "a.mp4", shot(4, hue=1.0))).identity() != first
 
 
+def test_a_copy_that_is_damaged_in_the_middle_has_another_identity(tmp_path, monkeypatch):
+    """Its size and its ends are those of the good one."""
+    monkeypatch.setattr(source, "ENDS", 200)
+    path = film(tmp_path / "a.mkv", shot(12), options={"g": "1"})
+    good = source.probe(path).identity()
+    data = bytearray(path.read_bytes())
+    middle = len(data) // 2
+    data[middle : middle + 8] = bytes(byte ^ 0x55 for byte in data[middle : middle + 8])
+    path.write_bytes(data)
+    damaged = source.probe(path).identity()
+    assert {name for name in good if good[name] != damaged[name]} == {"content"}
+
+
 def test_a_folder_without_frames_is_named(tmp_path):
     with pytest.raises(ImageError, match="no frames"):
         folder.probe(tmp_path, None)
