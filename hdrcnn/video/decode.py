@@ -195,7 +195,7 @@ def _frames(
     for packet in container.demux(stream):
         at = packet_time(packet)
         if place is None and packet.size and packet.is_keyframe:
-            if at is None or at not in film.keys:  # Of a container that tells wrong times after a jump.
+            if at is None or at not in film.keys:  # Some containers tell wrong times then.
                 return
             place = int(np.searchsorted(film.times, at))
         if packet.size and place is not None:
@@ -271,7 +271,7 @@ def _from(film: Film, start: int | None) -> Iterator[Any]:
     index = 0 if start is None else int(np.searchsorted(film.times, early))
     enter = film.times[max(0, index - BEFORE * film.interlaced)] if index else None
     while True:
-        with reading(film.path), pyav().open(str(film.path)) as container:
+        with reading(film.path), pyav().open(str(film.path.absolute())) as container:
             stream = container.streams[film.stream]
             # The place of a packet is kept by Python: threads that drop it may wait for it forever.
             stream.thread_type = "AUTO" if film.timed else "SLICE"

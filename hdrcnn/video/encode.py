@@ -218,7 +218,7 @@ def segment(
     """A new file of frames. Raises ImageError if it cannot be written or the encoder refuses."""
     av = pyav()
     try:
-        with av.open(str(path), "w", format="nut") as container:
+        with av.open(str(path.absolute()), "w", format="nut") as container:
             made = Segment(container, encoding, size, time_base, rate, aspect)
             yield made
             made.end()
@@ -236,7 +236,7 @@ def verify(path: Path, frames: int, codec: str) -> None:
     av = pyav()
     found = 0
     try:
-        with av.open(str(path), format="nut") as container:
+        with av.open(str(path.absolute()), format="nut") as container:
             container.streams.video[0].thread_type = "AUTO"
             for _ in container.decode(video=0):
                 found += 1

@@ -51,7 +51,7 @@ def read_back(path: Path) -> ReadBack:
     """Of the first frame of a film. Raises ImageError."""
     av = pyav()
     kinds = av.sidedata.sidedata.Type
-    with reading(path), av.open(str(path)) as container:
+    with reading(path), av.open(str(path.absolute())) as container:
         stream = container.streams.video[0]
         frame = next(container.decode(stream))
         tags = Tags(
@@ -124,7 +124,7 @@ def check_streams(film: Film, result: Path, encoding: Encoding) -> list[str]:
     if film.files:
         return left
     av = pyav()
-    with reading(film.path), av.open(str(film.path)) as container:
+    with reading(film.path), av.open(str(film.path.absolute())) as container:
         for stream in container.streams:
             if stream.index == film.stream:
                 continue
@@ -162,7 +162,7 @@ Encoded = Sequence[tuple[Path, int]]
 
 def _packets(film: Film, file: Path, first: int) -> list[tuple[int, Any]]:
     """Time and packet, in the order in which they are decoded, of one segment."""
-    with reading(file), pyav().open(str(file), format="nut") as container:
+    with reading(file), pyav().open(str(file.absolute()), format="nut") as container:
         packets = [packet for packet in container.demux(video=0) if packet.size]
     # The container moves times so that none is negative.
     begin = min(packet.pts for packet in packets)
@@ -276,9 +276,9 @@ def _join(
     patched = levels if encoding.transfer == "pq" else None
     kind = format_of(result)
     with contextlib.ExitStack() as stack:
-        output = stack.enter_context(av.open(str(temporary), "w", format=kind))
-        first = stack.enter_context(av.open(str(encoded[0][0]), format="nut"))
-        source = None if film.files else stack.enter_context(av.open(str(film.path)))
+        output = stack.enter_context(av.open(str(temporary.absolute()), "w", format=kind))
+        first = stack.enter_context(av.open(str(encoded[0][0].absolute()), format="nut"))
+        source = None if film.files else stack.enter_context(av.open(str(film.path.absolute())))
         beginning = _beginning(film, source)
         seconds, copied = beginning * film.time_base, dict[int, Any]()
         video: Any = None

@@ -210,7 +210,7 @@ def _mean_rate(rate: Fraction, times: np.ndarray, time_base: Fraction) -> Fracti
 
 def _first_frame(path: Path, stream_index: int) -> Any:
     """Decoded. Raises ImageError if there is none."""
-    with reading(path), pyav().open(str(path)) as container:
+    with reading(path), pyav().open(str(path.absolute())) as container:
         stream = container.streams[stream_index]
         stream.thread_type = "AUTO"
         for packet in container.demux(stream):
@@ -234,7 +234,7 @@ def probe(path: Path, hdr: bool = False) -> Film:
         raise ImageError(f"{path}: neither a file nor a folder of frames")
     av = pyav()
     unread = "no film that can be read, or one that is truncated"
-    with reading(path, unread), av.open(str(path)) as container:
+    with reading(path, unread), av.open(str(path.absolute())) as container:
         if container.format.name == "image2" or container.format.name.endswith("_pipe"):
             raise ImageError(
                 f"{path}: a picture, no film; give it to hdrcnn predict, or the folder of a film's "
