@@ -185,10 +185,28 @@ def test_without_pyav_it_says_how_to_install_it(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize(
     ("text", "value"),
-    [("25", "25"), ("23.976", "24000/1001"), ("29.97", "30000/1001"), ("24000/1001", "24000/1001")],
+    [
+        ("25", "25"),
+        ("23.976", "24000/1001"),
+        ("23.98", "24000/1001"),
+        ("29.97", "30000/1001"),
+        ("24000/1001", "24000/1001"),
+        ("1", "1"),
+        ("0.5", "1/2"),
+        ("1/2000", "1/2000"),
+        ("1.001", "1001/1000"),
+        ("24.0", "24"),
+        ("24.0000000000001", "24"),
+    ],
 )
 def test_rates_are_read(text, value):
     assert str(command.rate(text)) == value
+
+
+@pytest.mark.parametrize("text", ["0", "1e-9", "-25", "1001", "nan", "inf", "1/0", "film"])
+def test_what_is_no_rate_is_refused(text):
+    with pytest.raises(UsageError, match="fps"):
+        parsed("frames", "--out", "b.mp4", "--fps", text)
 
 
 @pytest.mark.parametrize(("codec", "preset"), [("hevc", "8x"), ("av1", "99"), ("av1", "fast")])
