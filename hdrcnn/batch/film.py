@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Generator, Sequence
 from pathlib import Path
 
-from hdrcnn.batch.film_segment import Conversion, Target, ToFile, ToFrames, frames_of
+from hdrcnn.batch.film_segment import LOST, Conversion, Target, ToFile, ToFrames, frames_of
 from hdrcnn.batch.machines import Place, Shard
 from hdrcnn.files import ImageError, finished_whole, prepare_folder, real, remove_temporaries
 from hdrcnn.video import segments
@@ -110,6 +110,15 @@ def _convert(
     return made
 
 
+def _tell_lost(film: Film, count: int, decoded: int, note: Callable[[str], None]) -> None:
+    """count: of the frames that the container has. Raises ImageError if none can be decoded."""
+    if not decoded:
+        raise ImageError(f"{film.path}: no frame can be decoded; it is damaged: copy it again")
+    if decoded < count:
+        lost = count - decoded
+        note(f"{film.path}: {lost} of {count} frames cannot be decoded and are left out")
+
+
 def to_file(
     film: Film,
     result: Path,
@@ -143,9 +152,7 @@ def to_file(
     figures_of_all = [figures for figures in known if figures is not None]
     if len(figures_of_all) < len(known):
         return None
-    lost = len(film.times) - sum(figures.frames for figures in figures_of_all)
-    if lost > 0:
-        note(f"{film.path}: {lost} of {len(film.times)} frames cannot be decoded and are left out")
+    _tell_lost(film, len(film.times), sum(figures.frames for figures in figures_of_all), note)
     levels = (
         max(figures.max_cll for figures in figures_of_all),
         max(figures.max_fall for figures in figures_of_all),
@@ -153,6 +160,7 @@ def to_file(
     files = [
         (folder.file(segment), figures.first)
         for segment, figures in zip(all_segments, figures_of_all, strict=True)
+        if figures.frames
     ]
     try:
         found = join(film, files, result, encoding, levels)
@@ -174,12 +182,13 @@ def to_frames(
     overwrite: bool,
     tell: Tell,
     place: Place | None = None,
+    note: Callable[[str], None] = lambda _: None,
 ) -> int:
     """Converts a film to files of frames in a folder, as `ToFrames` names them: those of whole
     segments that are there and were made likewise are kept. Returns how many were written.
 
-    kind: of `writers.frames.ENDINGS`; place: as of `to_file`. Raises ImageError, WeightsError,
-    DeviceError, FarmError.
+    kind: of `writers.frames.ENDINGS`; place, note: as of `to_file`. Raises ImageError,
+    WeightsError, DeviceError, FarmError.
     """
     if real(result) == real(film.path):
         raise ImageError(f"{result}: is the folder of the film itself; give --out another name")
@@ -202,16 +211,20 @@ def to_frames(
             # Killed and started again, this run must not take them for its own.
             told.unlink(missing_ok=True)
             for number in range(1, len(film.times) + 1):
-                (result / f"{stem}_{number:06}{ending}").unlink(missing_ok=True)
+                for suffix in (ending, LOST):
+                    (result / f"{stem}_{number:06}{suffix}").unlink(missing_ok=True)
         with finished_whole(told) as temporary:
             temporary.write_text(text, encoding="utf-8")
     all_segments = segments.planned(film, conversion.seconds)
-    target = ToFrames(result, kind)
+    target, share = ToFrames(result, kind), shard.select(all_segments)
     made = _convert(
-        film, all_segments, shard.select(all_segments),
+        film, all_segments, share,
         lambda segment: target.done(film, segment) if same else None,
         conversion, target, place, tell,
     )  # fmt: skip
     if place is not None:
         remove_temporaries(result)  # Of workers that died.
+    if share:
+        count = sum(frames_of(film, segment) for segment in share)
+        _tell_lost(film, count, sum(target.done(film, segment) or 0 for segment in share), note)
     return made

@@ -4,6 +4,7 @@ import contextlib
 import dataclasses
 import functools
 import itertools
+import json
 import os
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -35,7 +36,7 @@ from hdrcnn.predict.film import (
 )
 from hdrcnn.video import cuts, decode, folder, segments, source
 from hdrcnn.video.encode import Encoding, planes, segment as encoded, verify
-from hdrcnn.video.library import clock, pyav
+from hdrcnn.video.library import pyav
 from hdrcnn.video.segments import Figures, Folder, Segment
 from hdrcnn.video.source import Film
 from hdrcnn.writers import frames
@@ -51,6 +52,8 @@ DARK = 0.15
 FILM, SHOT = "film", "shot"
 GRADES = (FILM, SHOT)
 """Shots that seem to be in one grade are converted alike; each shot has its own."""
+LOST = ".lost.json"
+"""Ending of a list of frames that cannot be decoded."""
 STEPS = 1 << 12
 _LIGHT = pq_light(np.arange(STEPS + 1) / STEPS).astype(np.float32)
 """cd/m^2 by PQ code."""
@@ -287,16 +290,15 @@ def opened(path: Path, rate: Fraction | None = None) -> Film:
     return folder.probe(path, rate) if path.is_dir() else source.probe(path)
 
 
+def segment_start(film: Film, segment: Segment) -> int:
+    """The index of its first frame in the film."""
+    return int(np.searchsorted(film.times, segment.start))
+
+
 def frames_of(film: Film, segment: Segment) -> int:
     """How many a segment has, as the container tells."""
     last = len(film.times) if segment.end is None else np.searchsorted(film.times, segment.end)
-    return int(last - np.searchsorted(film.times, segment.start))
-
-
-def _check_any(done: int, film: Film, segment: Segment) -> None:
-    if not done:
-        at = clock(film.seconds(segment.start))
-        raise ImageError(f"{film.path}: no frame can be decoded from {at} on")
+    return int(last) - segment_start(film, segment)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -331,50 +333,59 @@ class ToFile:
                     cll, fall = max(cll, peak), max(fall, mean)
                     tell(done)
                     check_interrupted()
-                _check_any(done, film, segment)
-            verify(temporary, done, encoding.codec)
+            if done:  # A broadcast may begin with frames that cannot be decoded.
+                verify(temporary, done, encoding.codec)
         place.finish(segment, Figures(done, first, cll, fall, found))
         return done
 
 
 @dataclasses.dataclass(frozen=True)
 class ToFrames:
-    """Files of frames in a folder, named for the film and counted from 1."""
+    """Files of frames in a folder, named for the film and counted from 1; beside them a list of
+    those that cannot be decoded, for each segment that has some.
+    """
 
     path: Path
     kind: str
     """Of `writers.frames.ENDINGS`."""
 
-    def files(self, film: Film, segment: Segment) -> list[Path]:
-        """Of the frames of a segment."""
-        first, ending = int(np.searchsorted(film.times, segment.start)), frames.ENDINGS[self.kind]
-        return [
-            self.path / f"{film.path.stem}_{first + index + 1:06}{ending}"
-            for index in range(frames_of(film, segment))
-        ]
+    def file(self, film: Film, index: int) -> Path:
+        """Of a frame of the film."""
+        return self.path / f"{film.path.stem}_{index + 1:06}{frames.ENDINGS[self.kind]}"
+
+    def lost(self, film: Film, segment: Segment) -> Path:
+        """Where the numbers of frames of a segment that cannot be decoded are listed."""
+        return self.file(film, segment_start(film, segment)).with_suffix(LOST)
 
     def done(self, film: Film, segment: Segment) -> int | None:
         """As `ToFile.done`."""
-        files = self.files(film, segment)
-        return len(files) if all(file.is_file() for file in files) else None
+        lost: set[int] = set()
+        with contextlib.suppress(OSError, ValueError, TypeError):
+            lost = set(json.loads(self.lost(film, segment).read_text(encoding="utf-8")))
+        first, count = segment_start(film, segment), frames_of(film, segment)
+        wanted = [index for index in range(first, first + count) if index + 1 not in lost]
+        return len(wanted) if all(self.file(film, index).is_file() for index in wanted) else None
 
     def convert(
         self, film: Film, segment: Segment, conversion: Conversion, converter: Converter, tell: Tell
     ) -> int:
         """As `ToFile.convert`."""
-        done = 0
-        for file, (frame, parameters, _) in zip(
-            self.files(film, segment),
-            with_parameters(film, segment, converter.used),
-            strict=False,
+        first = segment_start(film, segment)
+        lost = set(range(first, first + frames_of(film, segment)))
+        for done, (frame, parameters, _) in enumerate(
+            with_parameters(film, segment, converter.used), 1
         ):
+            index = film.number(frame.time)
             signal = converter.signal(frame, parameters)
-            frames.write(file, signal, self.kind, conversion.white)
-            done += 1
+            frames.write(self.file(film, index), signal, self.kind, conversion.white)
+            lost.discard(index)
             tell(done)
             check_interrupted()
-        _check_any(done, film, segment)
-        return done
+        if lost:
+            with finished_whole(self.lost(film, segment)) as temporary:
+                numbers = sorted(index + 1 for index in lost)
+                temporary.write_text(json.dumps(numbers), encoding="utf-8")
+        return frames_of(film, segment) - len(lost)
 
 
 Target = ToFile | ToFrames

@@ -166,7 +166,8 @@ def _decoded(film: Film, container: Any, stream: Any, jumped: bool) -> Iterator[
     if film.timed:
         yield from _sized(film, (frame for frame, _ in _frames(film, container, stream, 0)))
         return
-    stream.codec_context.flags |= int(pyav().codec.context.Flags.copy_opaque)
+    if _placed(film, stream):
+        stream.codec_context.flags |= int(pyav().codec.context.Flags.copy_opaque)
     coming = _frames(film, container, stream, None if jumped else 0)
     held = list(itertools.islice(coming, REORDERED))
     if not held:
@@ -174,7 +175,7 @@ def _decoded(film: Film, container: Any, stream: Any, jumped: bool) -> Iterator[
     # Of an open group of pictures a decoder drops those that are shown before its key frame, which
     # come after it in the file.
     places = sorted(place for _, place in held)
-    number = places[0] if len(places) == 1 else places[1] - 1
+    number = places[0] if len(set(places)) == 1 else places[1] - 1
 
     def counted() -> Iterator[Any]:
         for index, (frame, _) in enumerate(itertools.chain(held, coming), number):
@@ -184,6 +185,13 @@ def _decoded(film: Film, container: Any, stream: Any, jumped: bool) -> Iterator[
     yield from _sized(film, counted())
 
 
+def _placed(film: Film, stream: Any) -> bool:
+    """Whether the place of its packet is told of each frame. It is kept by Python, for which the
+    threads of decoders from outside FFmpeg, that reorder nothing, might wait forever.
+    """
+    return not film.timed and not stream.codec_context.codec.name.startswith("lib")
+
+
 def _frames(
     film: Film, container: Any, stream: Any, place: int | None
 ) -> Iterator[tuple[Any, int]]:
@@ -191,14 +199,14 @@ def _frames(
     that of the first key frame, by its time. Raises ImageError.
     """
     av = pyav()
-    seen = False
+    seen, placed = False, _placed(film, stream)
     for packet in container.demux(stream):
         at = packet_time(packet)
         if place is None and packet.size and packet.is_keyframe:
             if at is None or at not in film.keys:  # Some containers tell wrong times then.
                 return
             place = int(np.searchsorted(film.times, at))
-        if packet.size and place is not None:
+        if placed and packet.size and place is not None:
             packet.opaque = place
             place += 1
         try:
@@ -213,7 +221,7 @@ def _frames(
             ) from error
         for frame in frames:
             seen = True
-            yield frame, frame.opaque or 0
+            yield frame, frame.opaque if placed else place or 0
 
 
 def _sized(film: Film, frames: Iterator[Any]) -> Iterator[Any]:
@@ -273,8 +281,7 @@ def _from(film: Film, start: int | None) -> Iterator[Any]:
     while True:
         with reading(film.path), pyav().open(str(film.path.absolute())) as container:
             stream = container.streams[film.stream]
-            # The place of a packet is kept by Python: threads that drop it may wait for it forever.
-            stream.thread_type = "AUTO" if film.timed else "SLICE"
+            stream.thread_type = "SLICE" if _placed(film, stream) else "AUTO"
             try:
                 if enter is not None:
                     container.seek(int(enter), stream=stream)

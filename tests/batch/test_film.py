@@ -87,6 +87,30 @@ def test_frames_are_written_once(tmp_path, kind):
     assert json.loads((folder / "film.json").read_text())["method"] == "bt2446c"
 
 
+@pytest.mark.parametrize("seconds", [0.4, 2.0])
+def test_frames_that_cannot_be_decoded_are_left_out_and_counted(tmp_path, seconds):
+    """A recording that begins within a group of pictures, and longer than a segment."""
+    path = film(tmp_path / "a.ts", shot(60), options={"g": "30"})
+    with av.open(str(path)) as whole, av.open(str(tmp_path / "b.ts"), "w") as cut:
+        stream = cut.add_stream_from_template(whole.streams.video[0])
+        for packet in [packet for packet in whole.demux(video=0) if packet.size][5:]:
+            packet.stream = stream
+            cut.mux(packet)
+    source, folder, notes = opened(tmp_path / "b.ts"), tmp_path / "frames", list[str]()
+    for made in (30, 0):
+        done = batch.to_frames(
+            source, folder, asked(seconds=seconds), "png", Shard(), False, lambda _: None,
+            note=notes.append,
+        )  # fmt: skip
+        assert done == made
+    names = sorted(file.name for file in folder.glob("*.png"))
+    assert names == [f"b_{number:06}.png" for number in range(26, 56)]
+    _, _, said = converted(tmp_path / "b.ts", tmp_path / "c.mkv", asked(seconds=seconds))
+    assert len(codes_of(tmp_path / "c.mkv")) == 30
+    assert [note for note in said if "decoded" in note] * 2 == notes
+    assert "25 of 55 frames" in notes[0]
+
+
 def test_shares_write_the_frames_of_one_folder(tmp_path):
     """The second begins when the first has told what it does and written a frame."""
     path = film(tmp_path / "a.mp4", shot(60))
