@@ -24,7 +24,9 @@ UNSURE = {"mpeg": 5.0}
 """Seconds by container, MPEG program streams, in which frames may have wrong times after a jump:
 only some packets tell theirs."""
 APART = Fraction(1, 100)
-"""Of a rate, by which that of the frames may differ from what the container tells."""
+"""By which the rate that a container tells may be below that of the frames."""
+GAPS = Fraction(3, 2)
+"""Times the rate of the frames that it may be: recordings have gaps."""
 ENDS = 1 << 20
 """Bytes at the beginning and at the end of a file that tell it from another."""
 
@@ -210,8 +212,8 @@ def _mean_rate(rate: Fraction, times: np.ndarray, time_base: Fraction) -> Fracti
         return rate
     span = int(times[-1]) - int(times[0])
     found = Fraction(len(times) - 1, span) / time_base
-    rounded = Fraction(2, span)
-    return rate if abs(rate / found - 1) <= APART + rounded else found.limit_denominator(1001)
+    least, most = 1 - APART - Fraction(2, span), GAPS + Fraction(2, span)
+    return rate if least <= rate / found <= most else found.limit_denominator(1001)
 
 
 def _first_frame(path: Path, stream_index: int) -> Any:
