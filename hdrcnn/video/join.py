@@ -233,23 +233,35 @@ def _pictures(
 
 
 def _others(
-    container: Any, streams: dict[int, Any], beginning: Fraction
+    film: Film, container: Any, streams: dict[int, Any], beginning: Fraction, edited: bool
 ) -> Iterator[tuple[Fraction, int, Any]]:
-    """Packets of what is copied, with their time in seconds after that beginning."""
+    """Packets of what is copied, with their time in seconds after that beginning.
+
+    edited: the result can say, as MP4 does, that a film leaves out some of its packets. Else those
+    are not copied, but for one of sound, by which the next can be decoded. Raises ImageError.
+    """
     last = Fraction(-1)
     sources = [stream for stream in container.streams if stream.index in streams]
     if not sources:
         return
-    for packet in container.demux(*sources):
-        if not packet.size:
-            continue
-        back = round(beginning / packet.time_base)
-        packet.pts = None if packet.pts is None else packet.pts - back
-        packet.dts = None if packet.dts is None else packet.dts - back
-        time = packet.dts if packet.dts is not None else packet_time(packet)
-        last = last if time is None else max(last, time * packet.time_base)
-        packet.stream = streams[packet.stream_index]
-        yield last, 1, packet
+    left_out = dict[int, Any]()
+    with reading(film.path):
+        for found in container.demux(*sources):
+            if not found.size:
+                continue
+            if found.is_discard and not edited:
+                left_out[found.stream_index] = found
+                continue
+            before = left_out.pop(found.stream_index, None)
+            needed = before is not None and found.stream.type == "audio"
+            for packet in [before, found] if needed else [found]:
+                back = round(beginning / packet.time_base)
+                packet.pts = None if packet.pts is None else packet.pts - back
+                packet.dts = None if packet.dts is None else packet.dts - back
+                time = packet.dts if packet.dts is not None else packet_time(packet)
+                last = last if time is None else max(last, time * packet.time_base)
+                packet.stream = streams[packet.stream_index]
+                yield last, 1, packet
 
 
 def join(
@@ -304,7 +316,11 @@ def _join(
             if source.chapters():
                 output.set_chapters([_moved(chapter, seconds) for chapter in source.chapters()])
         pictures = _pictures(film, encoded, video, encoding.codec, patched, beginning)
-        others = iter(()) if source is None else _others(source, copied, seconds)
+        others = (
+            iter(())
+            if source is None
+            else _others(film, source, copied, seconds, kind != "matroska")
+        )
         for _, _, packet in heapq.merge(pictures, others, key=lambda item: item[:2]):
             output.mux(packet)
 
