@@ -155,7 +155,7 @@ def to_file(
         for segment, figures in zip(all_segments, figures_of_all, strict=True)
     ]
     try:
-        found = join(film, files, result, encoding, levels)
+        found = join(film, files, result, encoding, levels, note)
     except ImageError:
         # Two shares may find all segments there: the faster one joins them and removes them.
         if shard.of > 1 and not folder.path.exists() and result.is_file():

@@ -27,6 +27,8 @@ _NATIVE = re.compile(r"yuvj?4(20|22|44)p(9le|10le|12le|14le|16le)?")
 """Formats whose planes are taken as they are."""
 BEFORE = 2
 """Frames that the deinterlacer is given before those that are asked for."""
+BACK = 2.0
+"""Seconds by which times may go back, where a recording is damaged: such frames are left out."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -149,11 +151,12 @@ class Strip:
 
 
 def _decoded(film: Film, container: Any, stream: Any) -> Iterator[Any]:
-    """Frames in the order in which they are shown, from where the container is. Raises
-    ImageError.
+    """Frames in the order in which they are shown, from where the container is; those whose times
+    do not rise are left out. Raises ImageError.
     """
     av = pyav()
     number, entered, seen = 0, False, False
+    latest: int | None = None
     for packet in container.demux(stream):
         at = packet_time(packet)
         # A decoder takes some packets, of which another may be a key frame, before its first frame.
@@ -182,6 +185,15 @@ def _decoded(film: Film, container: Any, stream: Any) -> Iterator[Any]:
                     f"{film.path}: its size changes from {film.width}x{film.height} to "
                     f"{frame.width}x{frame.height} at {clock(film.seconds(time))}; cut it there"
                 )
+            if latest is not None and time <= latest:
+                # Where packets were lost; no encoder takes such times.
+                if time < latest - units(BACK, film.time_base):
+                    raise ImageError(
+                        f"{film.path}: its times go back from {clock(film.seconds(latest))} to "
+                        f"{clock(film.seconds(time))}; cut it there"
+                    )
+                continue
+            latest = time
             yield frame
 
 

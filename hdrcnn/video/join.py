@@ -6,8 +6,8 @@ import heapq
 import io
 import math
 import struct
-from collections import deque
-from collections.abc import Iterator, Sequence
+from collections import Counter, deque
+from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -15,12 +15,14 @@ from typing import Any
 from hdrcnn.files import ImageError, finished_whole, not_written
 from hdrcnn.video.colours import HLG, Tags
 from hdrcnn.video.encode import Encoding, padded
-from hdrcnn.video.library import pyav, reading, reason
+from hdrcnn.video.library import clock, pyav, reading, reason
 from hdrcnn.video.light import whole, with_levels
 from hdrcnn.video.source import Film, packet_time
 
 FORMATS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska"}
 """Containers by the ending of the result."""
+BACK = Fraction(2)
+"""Seconds by which the times of sound may go back, where a recording is damaged."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -244,7 +246,7 @@ def _others(
     sources = [stream for stream in container.streams if stream.index in streams]
     if not sources:
         return
-    left_out = dict[int, Any]()
+    left_out, reached = dict[int, Any](), dict[int, int]()
     with reading(film.path):
         for found in container.demux(*sources):
             if not found.size:
@@ -260,30 +262,91 @@ def _others(
                 packet.dts = None if packet.dts is None else packet.dts - back
                 time = packet.dts if packet.dts is not None else packet_time(packet)
                 last = last if time is None else max(last, time * packet.time_base)
+                if packet.stream.type == "audio" and time is not None:
+                    # MP4 holds no last packet without a duration.
+                    if not packet.duration and time > reached.get(found.stream_index, time):
+                        packet.duration = time - reached[found.stream_index]
+                    reached[found.stream_index] = time
                 packet.stream = streams[packet.stream_index]
                 yield last, 1, packet
 
 
+class _Copied:
+    """Packets of what is copied, taken by the result or refused: recordings that were received
+    badly have some without a header, or with times that do not rise.
+    """
+
+    def __init__(self, film: Film, output: Any) -> None:
+        self._film, self._output = film, output
+        self._taken, self._refused = Counter[int](), Counter[int]()
+        self._names, self._reached = dict[int, str](), dict[int, Fraction]()
+
+    def add(self, packet: Any) -> None:
+        """Raises ImageError if times go far back: more is wrong than a packet."""
+        av, stream = pyav(), packet.stream
+        index, time = stream.index, packet_time(packet)
+        seconds = None if time is None else time * packet.time_base
+        self._names[index] = f"{stream.type} stream {index}"
+        try:
+            self._output.mux(packet)
+        except (av.error.InvalidDataError, av.error.ArgumentError) as error:
+            self._refused[index] += 1
+            reached = self._reached.get(index)
+            if seconds is not None and reached is not None and seconds < reached - BACK:
+                raise ImageError(
+                    f"{self._film.path}: the times of its {self._names[index]} go back from "
+                    f"{clock(float(reached))} to {clock(float(seconds))}; cut it there"
+                ) from error
+            return
+        self._taken[index] += 1
+        if seconds is not None:
+            self._reached[index] = seconds
+
+    def left_out(self) -> list[str]:
+        """A phrase for each stream of which packets were refused. Raises ImageError if all were."""
+        for index, count in self._refused.items():
+            if not self._taken[index]:
+                raise ImageError(
+                    f"{self._film.path}: its {self._names[index]} cannot be copied: all of its "
+                    f"{count} packets are damaged; copy the film without it"
+                )
+        return [
+            f"{self._names[index]}: {count} of {count + self._taken[index]} packets are damaged "
+            "and left out"
+            for index, count in self._refused.items()
+        ]
+
+
 def join(
-    film: Film, encoded: Encoded, result: Path, encoding: Encoding, levels: tuple[float, float]
+    film: Film,
+    encoded: Encoded,
+    result: Path,
+    encoding: Encoding,
+    levels: tuple[float, float],
+    note: Callable[[str], None] = lambda line: None,
 ) -> ReadBack:
     """Writes the result from its segments, and reads it back.
 
-    levels: MaxCLL and MaxFALL of the film, cd/m^2. Raises ImageError; nothing half-written has the
+    levels: MaxCLL and MaxFALL of the film, cd/m^2. note: is given what of the film's sound and
+    subtitles is damaged and left out, a line each. Raises ImageError; nothing half-written has the
     name of the result.
     """
     with finished_whole(result) as temporary:
         try:
-            _join(film, encoded, temporary, result, encoding, levels)
+            left_out = _join(film, encoded, temporary, result, encoding, levels)
         except pyav().error.FFmpegError as error:
             raise not_written(result, reason(error)) from error
-        return check(temporary, film, encoding, levels)
+        found = check(temporary, film, encoding, levels)
+    for phrase in left_out:
+        note(f"{film.path}: {phrase}")
+    return found
 
 
 def _join(
     film: Film, encoded: Encoded, temporary: Path, result: Path, encoding: Encoding,
     levels: tuple[float, float],
-) -> None:  # fmt: skip
+) -> list[str]:  # fmt: skip
+    """Returns what of the film is left out, a phrase each."""
     av = pyav()
     patched = levels if encoding.transfer == "pq" else None
     kind = format_of(result)
@@ -321,8 +384,14 @@ def _join(
             if source is None
             else _others(film, source, copied, seconds, kind != "matroska")
         )
-        for _, _, packet in heapq.merge(pictures, others, key=lambda item: item[:2]):
-            output.mux(packet)
+        output.start_encoding()
+        taken = _Copied(film, output)
+        for _, other, packet in heapq.merge(pictures, others, key=lambda item: item[:2]):
+            if other:
+                taken.add(packet)
+            else:
+                output.mux(packet)
+        return taken.left_out()
 
 
 def _moved(chapter: Any, seconds: Fraction) -> dict[str, Any]:

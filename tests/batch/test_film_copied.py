@@ -1,13 +1,18 @@
 """What the file of a film has beside its pictures: sound and metadata, copied."""
 
+import re
 import struct
+from fractions import Fraction
 
+import numpy as np
 import pytest
+
+from hdrcnn.files import ImageError
 
 av = pytest.importorskip("av")  # Of Python 3.11.
 
 from tests.batch.films import asked, converted
-from tests.video.clips import film, packets, shot
+from tests.video.clips import film, packets, shot, shown_at
 
 
 def begins(path):
@@ -46,3 +51,104 @@ def test_sound_that_an_edit_list_cuts_away_stays_away(tmp_path, ending):
         assert 0 < apart < 2 * 1024 / 48000 + 0.001
     with av.open(str(result)) as container:
         assert container.duration / 1e6 == pytest.approx(2.0, abs=0.06)
+
+
+def heard(path):
+    """Samples of a film's sound, channel by channel."""
+    with av.open(str(path)) as container:
+        return np.concatenate([frame.to_ndarray() for frame in container.decode(audio=0)], axis=1)
+
+
+@pytest.mark.parametrize("ending", [".mp4", ".mov"])
+def test_sound_whose_packets_tell_no_duration_is_whole(tmp_path, ending):
+    path = tmp_path / "a.mkv"
+    tone = np.round(9000 * np.sin(np.arange(48000) / 20.0)).astype(np.int16)
+    with av.open(str(path), "w") as container:
+        video = container.add_stream("libx264", rate=24)
+        video.width, video.height, video.pix_fmt = 64, 48, "yuv420p"
+        sound = container.add_stream("alac", rate=48000, layout="mono")
+        for index, picture in enumerate(shot(24)):
+            frame = av.VideoFrame.from_ndarray(picture, "rgb24").reformat(format="yuv420p")
+            frame.pts, frame.time_base = index, Fraction(1, 24)
+            container.mux(video.encode(frame))
+            part = tone[None, 2000 * index : 2000 * (index + 1)]
+            samples = av.AudioFrame.from_ndarray(part, "s16p", "mono")
+            samples.sample_rate, samples.pts = 48000, 2000 * index
+            container.mux(sound.encode(samples))
+        container.mux(video.encode(None))
+        container.mux(sound.encode(None))
+    result = tmp_path / f"b{ending}"
+    converted(path, result, asked())
+    assert packets(result, "audio") == packets(path, "audio")
+    assert heard(path).shape[1] >= len(tone)
+    assert np.array_equal(heard(result), heard(path))
+
+
+SOUND, PICTURE = 0xC0, 0xE0
+"""Kinds of a PES packet, ISO/IEC 13818-1."""
+ADTS = 7
+"""Bytes before each AAC packet of a transport stream."""
+
+
+def retimed(path, kind, number, ticks):
+    """A transport stream in which one PES packet is shown that many ticks of 90 kHz later."""
+    data = bytearray(path.read_bytes())
+    place = [found.start() for found in re.finditer(b"\0\0\1" + bytes([kind]), data)][number] + 9
+    told = data[place : place + 5]  # Three, eight, seven, eight, seven bits, between markers.
+    time = (told[0] >> 1 & 7) << 30 | told[1] << 22 | told[2] >> 1 << 15 | told[3] << 7
+    time = (time | told[4] >> 1) + ticks
+    data[place] = told[0] & 0xF0 | time >> 29 & 14 | 1
+    data[place + 1 : place + 3] = struct.pack(">H", time >> 14 & 0xFFFE | 1)
+    data[place + 3 : place + 5] = struct.pack(">H", time << 1 & 0xFFFE | 1)
+    path.write_bytes(data)
+    return path
+
+
+def test_sound_whose_times_do_not_rise_is_left_out_and_counted(tmp_path):
+    path = retimed(film(tmp_path / "a.ts", shot(60), sound=True), SOUND, 60, -27000)
+    expected: list[bytes] = []
+    latest, count = -1, 0
+    with av.open(str(path)) as container:
+        for packet in container.demux(audio=0):
+            if packet.size and packet.dts >= latest:
+                expected, latest = [*expected, bytes(packet)[ADTS:]], packet.dts
+            count += bool(packet.size)
+    assert 0 < len(expected) < count
+    _, _, notes = converted(path, tmp_path / "b.mkv", asked())
+    assert packets(tmp_path / "b.mkv", "audio") == expected
+    assert f"{count - len(expected)} of {count}" in notes[-1]
+
+
+def test_sound_without_its_header_is_left_out_and_counted(tmp_path):
+    path = film(tmp_path / "a.ts", shot(30), sound=True)
+    before = packets(path, "audio")
+    data = bytearray(path.read_bytes())
+    place = data.find(before[20][:16])
+    data[place : place + 2] = b"\xff\x00"
+    path.write_bytes(data)
+    _, _, notes = converted(path, tmp_path / "b.mp4", asked())
+    assert len(notes) == 1
+    assert "audio stream 1" in notes[0]
+    found = packets(tmp_path / "b.mp4", "audio")
+    assert found[:19] == [packet[ADTS:] for packet in before[:19]]
+    assert found[-20:] == [packet[ADTS:] for packet in before[-20:]]
+
+
+def test_a_picture_whose_time_does_not_rise_is_left_out(tmp_path):
+    pictures = shot(40)
+    path = retimed(film(tmp_path / "a.ts", pictures, options={"bf": "0"}), PICTURE, 22, -20000)
+    whole = film(tmp_path / "whole.ts", pictures, options={"bf": "0"})
+    _, _, notes = converted(path, tmp_path / "b.mp4", asked())
+    assert "1 of 40 frames" in notes[-1]
+    expected = shown_at(whole)
+    assert shown_at(tmp_path / "b.mp4") == pytest.approx([*expected[:22], *expected[23:]])
+
+
+@pytest.mark.parametrize("kind", [SOUND, PICTURE])
+def test_times_that_go_far_back_are_refused(tmp_path, kind):
+    path = film(tmp_path / "a.ts", shot(96), sound=True, options={"bf": "0"})
+    many = path.read_bytes().count(b"\0\0\1" + bytes([kind]))
+    retimed(path, kind, many - 1, -270000)
+    with pytest.raises(ImageError, match=r"a\.ts.*back"):
+        converted(path, tmp_path / "b.mp4", asked())
+    assert not (tmp_path / "b.mp4").exists()
