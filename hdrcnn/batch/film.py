@@ -110,6 +110,12 @@ def _convert(
     return made
 
 
+def _tell_lost(film: Film, frames: int, there: int, note: Callable[[str], None]) -> None:
+    if there < frames:
+        lost = frames - there
+        note(f"{film.path}: {lost} of {frames} frames cannot be decoded and are left out")
+
+
 def to_file(
     film: Film,
     result: Path,
@@ -143,9 +149,7 @@ def to_file(
     figures_of_all = [figures for figures in known if figures is not None]
     if len(figures_of_all) < len(known):
         return None
-    lost = len(film.times) - sum(figures.frames for figures in figures_of_all)
-    if lost > 0:
-        note(f"{film.path}: {lost} of {len(film.times)} frames cannot be decoded and are left out")
+    _tell_lost(film, len(film.times), sum(figures.frames for figures in figures_of_all), note)
     levels = (
         max(figures.max_cll for figures in figures_of_all),
         max(figures.max_fall for figures in figures_of_all),
@@ -174,12 +178,13 @@ def to_frames(
     overwrite: bool,
     tell: Tell,
     place: Place | None = None,
+    note: Callable[[str], None] = lambda line: None,
 ) -> int:
     """Converts a film to files of frames in a folder, as `ToFrames` names them: those of whole
     segments that are there and were made likewise are kept. Returns how many were written.
 
-    kind: of `writers.frames.ENDINGS`; place: as of `to_file`. Raises ImageError, WeightsError,
-    DeviceError, FarmError.
+    kind: of `writers.frames.ENDINGS`; place, note: as of `to_file`. Raises ImageError,
+    WeightsError, DeviceError, FarmError.
     """
     if real(result) == real(film.path):
         raise ImageError(f"{result}: is the folder of the film itself; give --out another name")
@@ -187,7 +192,7 @@ def to_frames(
     remove_temporaries(result)
     recipe, told = {**conversion.recipe(film), "format": kind}, result / "film.json"
     text = json.dumps(recipe, indent=1, sort_keys=True)
-    stem, ending = film.path.stem, frames.ENDINGS[kind]
+    ending, target = frames.ENDINGS[kind], ToFrames(result, kind)
     # In this order: another share, begun just now, writes what it does before its first frame.
     others = any(result.glob(f"*{ending}"))
     same = told.is_file() and told.read_text(encoding="utf-8") == text
@@ -201,17 +206,21 @@ def to_frames(
         if others:
             # Killed and started again, this run must not take them for its own.
             told.unlink(missing_ok=True)
-            for number in range(1, len(film.times) + 1):
-                (result / f"{stem}_{number:06}{ending}").unlink(missing_ok=True)
+            for index in range(len(film.times)):
+                target.file(film, index).unlink(missing_ok=True)
+        for mark in target.marks():
+            mark.unlink(missing_ok=True)
         with finished_whole(told) as temporary:
             temporary.write_text(text, encoding="utf-8")
     all_segments = segments.planned(film, conversion.seconds)
-    target = ToFrames(result, kind)
+    share = shard.select(all_segments)
     made = _convert(
-        film, all_segments, shard.select(all_segments),
+        film, all_segments, share,
         lambda segment: target.done(film, segment) if same else None,
         conversion, target, place, tell,
     )  # fmt: skip
     if place is not None:
         remove_temporaries(result)  # Of workers that died.
+    there = sum(target.done(film, segment) or 0 for segment in share)
+    _tell_lost(film, sum(frames_of(film, segment) for segment in share), there, note)
     return made

@@ -248,7 +248,7 @@ def main(arguments: argparse.Namespace) -> int:
                 raise UsageError(f"--{name} changes nothing of frames: --out={out} is a folder")
         kind = arguments.format or "png"
         batch.to_frames(
-            film, out, conversion, kind, shard, arguments.overwrite, reporter.tell, place
+            film, out, conversion, kind, shard, arguments.overwrite, reporter.tell, place, note
         )
         return 0
     if arguments.format is not None:

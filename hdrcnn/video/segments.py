@@ -57,14 +57,17 @@ def planned(film: Film, seconds: float = SECONDS) -> list[Segment]:
     """The segments of a film, in their order; they depend on nothing but the film and `seconds`."""
     least, starts = units(seconds, film.time_base), [int(film.times[0])]
     most, last = units(LONGEST * seconds, film.time_base), int(film.times[-1])
+    # Of a recording that begins anywhere there may be no frame before its first key frame.
+    entered = int(film.keys[0]) if len(film.keys) else starts[0]
     while True:
-        index = np.searchsorted(film.keys, starts[-1] + least)
+        begin = max(starts[-1], entered)
+        index = np.searchsorted(film.keys, begin + least)
         following = int(film.keys[index]) if index < len(film.keys) else last + 1
-        if following > starts[-1] + most:
-            later = film.times[film.times >= starts[-1] + least]
+        if following > begin + most:
+            later = film.times[film.times >= begin + least]
             following = int(later[0]) if len(later) else last
         # What is left is no segment of its own if it is short.
-        if following < starts[-1] + least or following + least // 2 > last:
+        if following < begin + least or following + least // 2 > last:
             break
         starts.append(following)
     ends = [*starts[1:], None]

@@ -1,6 +1,7 @@
 """A film from file to file: killed, shared out, asked for otherwise; or its frames."""
 
 import dataclasses
+import itertools
 import json
 from fractions import Fraction
 
@@ -11,7 +12,7 @@ from hdrcnn.batch import film as batch
 from hdrcnn.batch.film_segment import opened
 from hdrcnn.batch.machines import Shard
 from hdrcnn.files import ImageError
-from hdrcnn.video import segments
+from hdrcnn.video import decode, segments
 
 av = pytest.importorskip("av")  # Of Python 3.11.
 
@@ -85,6 +86,44 @@ def test_frames_are_written_once(tmp_path, kind):
     with pytest.raises(ImageError, match="other frames"):
         batch.to_frames(arguments[0], folder, others, kind, Shard(), False, lambda _: None)
     assert json.loads((folder / "film.json").read_text())["method"] == "bt2446c"
+
+
+def recording(path, whole, first):
+    """A film from that packet of its pictures on."""
+    with av.open(str(whole)) as source, av.open(str(path), "w") as container:
+        video = container.add_stream_from_template(source.streams.video[0])
+        coming = (packet for packet in source.demux(video=0) if packet.size)
+        for packet in itertools.islice(coming, first, None):
+            packet.stream = video
+            container.mux(packet)
+    return path
+
+
+def test_frames_of_a_recording_that_begins_anywhere_are_numbered_as_in_the_film(tmp_path):
+    """48 frames, of which the decoder can begin with the 24th; a segment is shorter than that."""
+    options = {"g": "24", "bf": "2", "b": "4M"}
+    whole = film(tmp_path / "w.ts", shot(48), codec="mpeg2video", options=options)
+    path, folder = recording(tmp_path / "a.ts", whole, 3), tmp_path / "frames"
+    source = opened(path)
+    kept = sum(frame.time >= source.keys[0] for frame in decode.frames(source))
+    assert 0 < kept < len(source.times)
+    notes: list[str] = []
+    arguments = (source, folder, asked(seconds=0.4), "png", Shard(), False, lambda _: None)
+    assert batch.to_frames(*arguments, note=notes.append) == kept
+    numbers = [int(file.stem[-6:]) for file in sorted(folder.glob("*.png"))]
+    assert numbers == list(range(len(source.times) + 1 - kept, len(source.times) + 1))
+    assert batch.to_frames(*arguments, note=notes.append) == 0
+    assert len(notes) == 2
+    assert all(f"{len(source.times) - kept} of {len(source.times)}" in note for note in notes)
+    next(folder.glob(f"a_{numbers[2]:06}.png")).unlink()
+    assert 0 < batch.to_frames(*arguments) < kept
+    _, _, told = converted(path, tmp_path / "b.mp4", asked(seconds=0.4))
+    assert told == notes[:1]
+    # Of another film in its place nothing is left over.
+    film(path, shot(24))
+    again = (opened(path), *arguments[1:5], True, lambda _: None)
+    assert batch.to_frames(*again, note=notes.append) == 24
+    assert len(notes) == 2
 
 
 def test_shares_write_the_frames_of_one_folder(tmp_path):
