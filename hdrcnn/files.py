@@ -254,6 +254,11 @@ def _is_stale(path: Path, host: str, process: int) -> bool:
         return False
 
 
+def is_temporary(name: str) -> bool:
+    """Whether a file is one that `finished_whole` makes, by its name."""
+    return _TEMPORARY.fullmatch(name) is not None
+
+
 def remove_temporaries(folder: Path) -> list[Path]:
     """Removes what killed runs left of `finished_whole` below a folder.
 

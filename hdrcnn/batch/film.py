@@ -162,7 +162,7 @@ def to_file(
         found = join(film, files, result, encoding, levels, note)
     except ImageError:
         # Two shares may find all segments there: the faster one joins them and removes them.
-        if shard.of > 1 and not folder.path.exists() and result.is_file():
+        if shard.of > 1 and folder.done(all_segments[0]) is None and result.is_file():
             return read_back(result)
         raise
     folder.remove()
@@ -193,6 +193,7 @@ def to_frames(
     recipe, told = {**conversion.recipe(film), "format": kind}, result / "film.json"
     text = json.dumps(recipe, indent=1, sort_keys=True)
     ending, target = frames.ENDINGS[kind], ToFrames(result, kind)
+    segments.check_recipe(told)
     # In this order: another share, begun just now, writes what it does before its first frame.
     others = any(result.glob(f"*{ending}"))
     same = told.is_file() and told.read_text(encoding="utf-8") == text

@@ -170,15 +170,19 @@ def test_frames_of_other_settings_are_never_kept(tmp_path):
 
 def test_shares_that_begin_at_once_share_a_folder_of_segments(tmp_path):
     place = segments.Folder(tmp_path / "b.mp4")
+
+    def recipe(number):
+        return {"version": "1", "film": {"size": number}, "method": "bt2446c"}
+
     place.path.mkdir()
     (place.path / ".0123456789abcdef.host-1.tmp.json").write_text("{")  # Another's `film.json`.
-    assert not place.prepare({"a": 1}, shared=True)
-    assert not place.prepare({"a": 1}, shared=True)
+    assert not place.prepare(recipe(1), shared=True)
+    assert not place.prepare(recipe(1), shared=True)
     with pytest.raises(ImageError, match="shares"):
-        place.prepare({"a": 2}, shared=True)
+        place.prepare(recipe(2), shared=True)
     place.file(segments.Segment(1, 0, None)).write_bytes(b"frames")
-    assert place.prepare({"a": 2})
-    assert not place.prepare({"a": 3}), "a run that ended before its first segment left none"
+    assert place.prepare(recipe(2))
+    assert not place.prepare(recipe(3)), "a run that ended before its first segment left none"
 
 
 def test_frames_of_a_folder_of_frames_become_a_film(tmp_path):
@@ -198,3 +202,30 @@ def test_frames_of_a_folder_of_frames_become_a_film(tmp_path):
     pairs = zip(codes_of(tmp_path / "f.mp4"), codes_of(tmp_path / "b.mp4"), strict=True)
     assert max(np.abs(one - two).mean() for one, two in pairs) < 0.01
     assert shown_at(tmp_path / "f.mp4") == [Fraction(index, 24) for index in range(6)]
+
+
+@pytest.mark.parametrize("text", ['{"mine": 1}', "[1]", "\xff"])
+def test_a_file_of_someone_else_is_never_written_over(tmp_path, text):
+    """Not even with `--overwrite`."""
+    path = film(tmp_path / "a.mp4", shot(3))
+    for folder in (tmp_path / "frames", tmp_path / "b.mp4.segments"):
+        folder.mkdir()
+        (folder / "film.json").write_text(text, encoding="latin-1")
+    arguments = (opened(path), tmp_path / "frames", asked(), "png", Shard(), True)
+    with pytest.raises(ImageError, match=r"film\.json.*move"):
+        batch.to_frames(*arguments, lambda _: None)
+    with pytest.raises(ImageError, match=r"film\.json.*move"):
+        converted(path, tmp_path / "b.mp4", asked())
+    for folder in (tmp_path / "frames", tmp_path / "b.mp4.segments"):
+        assert [file.name for file in folder.iterdir()] == ["film.json"]
+        assert (folder / "film.json").read_text(encoding="latin-1") == text
+
+
+def test_what_else_lies_among_segments_stays(tmp_path):
+    path, result = film(tmp_path / "a.mp4", shot(30)), tmp_path / "b.mp4"
+    converted(path, result, asked(), Shard(1, 2))
+    folder = tmp_path / "b.mp4.segments"
+    (folder / "notes.txt").write_text("mine")
+    converted(path, result, asked("bt2446a"))
+    assert result.is_file()
+    assert [file.name for file in folder.iterdir()] == ["notes.txt"]
