@@ -327,8 +327,8 @@ def join(
 ) -> ReadBack:
     """Writes the result from its segments, and reads it back.
 
-    levels: MaxCLL and MaxFALL of the film, cd/m^2. note: is given what of the film's sound and
-    subtitles is damaged and left out, a line each. Raises ImageError; nothing half-written has the
+    levels: MaxCLL and MaxFALL of the film, cd/m^2. note: is given what of the film's sound,
+    subtitles and metadata is left out, a line each. Raises ImageError; nothing half-written has the
     name of the result.
     """
     with finished_whole(result) as temporary:
@@ -351,9 +351,12 @@ def _join(
     patched = levels if encoding.transfer == "pq" else None
     kind = format_of(result)
     with contextlib.ExitStack() as stack:
-        output = stack.enter_context(av.open(str(temporary), "w", format=kind))
         first = stack.enter_context(av.open(str(encoded[0][0]), format="nut"))
         source = None if film.files else stack.enter_context(av.open(str(film.path)))
+        told = {} if source is None else _metadata(source, kind)
+        # Else QuickTime's own keys, of phones, are not written.
+        flags = {"movflags": "use_metadata_tags"} if any("." in key for key in told) else {}
+        output = stack.enter_context(av.open(str(temporary), "w", format=kind, options=flags))
         beginning = _beginning(film, source)
         seconds, copied = beginning * film.time_base, dict[int, Any]()
         video: Any = None
@@ -375,7 +378,7 @@ def _join(
                 made.disposition = stream.disposition
                 copied[stream.index] = made
         if source is not None:
-            output.metadata.update(source.metadata)
+            output.metadata.update(told)
             if source.chapters():
                 output.set_chapters([_moved(chapter, seconds) for chapter in source.chapters()])
         pictures = _pictures(film, encoded, video, encoding.codec, patched, beginning)
@@ -391,7 +394,19 @@ def _join(
                 taken.add(packet)
             else:
                 output.mux(packet)
-        return taken.left_out()
+        left_out = taken.left_out()
+    with av.open(str(temporary)) as made:
+        there = {key.lower() for key in made.metadata}
+    lost = sorted(key for key in told if key.lower() not in there)
+    if lost:
+        left_out.append(f"{result.suffix} does not hold its metadata {', '.join(lost)}")
+    return left_out
+
+
+def _metadata(source: Any, kind: str) -> dict[str, str]:
+    """What is told of a film, but for what an MP4 tells of itself."""
+    of_file = () if kind == "matroska" else ("major_brand", "minor_version", "compatible_brands")
+    return {key: text for key, text in source.metadata.items() if key.lower() not in of_file}
 
 
 def _moved(chapter: Any, seconds: Fraction) -> dict[str, Any]:

@@ -84,6 +84,42 @@ def test_sound_whose_packets_tell_no_duration_is_whole(tmp_path, ending):
     assert np.array_equal(heard(result), heard(path))
 
 
+def copied(path, out, metadata, **options):
+    """The pictures of a film, with that metadata."""
+    with av.open(str(path)) as source, av.open(str(out), "w", options=options) as container:
+        container.metadata.update(metadata)
+        video = container.add_stream_from_template(source.streams.video[0])
+        for packet in source.demux(video=0):
+            if packet.size:
+                packet.stream = video
+                container.mux(packet)
+
+
+@pytest.mark.parametrize("ending", [".mp4", ".mov", ".mkv"])
+def test_metadata_of_a_phone_is_copied(tmp_path, ending):
+    told = {
+        "com.apple.quicktime.location.ISO6709": "+48.1000+011.5000/",
+        "com.apple.quicktime.make": "A make",
+        "com.apple.quicktime.creationdate": "2020-01-02T03:04:05+0100",
+    }
+    path = tmp_path / "a.mov"
+    copied(film(tmp_path / "p.mp4", shot(3)), path, told, movflags="use_metadata_tags")
+    _, _, notes = converted(path, tmp_path / f"b{ending}", asked())
+    assert notes == []
+    with av.open(str(tmp_path / f"b{ending}")) as container:
+        found = {key.lower(): text for key, text in container.metadata.items()}
+    assert {key: found.get(key.lower()) for key in told} == told
+    assert found.get("major_brand") != "qt" or ending != ".mp4"
+
+
+def test_metadata_that_a_container_does_not_hold_is_named(tmp_path):
+    path = tmp_path / "a.mkv"
+    copied(film(tmp_path / "p.mkv", shot(3)), path, {"title": "A film", "shutter": "180"})
+    _, _, notes = converted(path, tmp_path / "b.mp4", asked())
+    assert len(notes) == 1
+    assert "SHUTTER" in notes[0]
+
+
 SOUND, PICTURE = 0xC0, 0xE0
 """Kinds of a PES packet, ISO/IEC 13818-1."""
 ADTS = 7
