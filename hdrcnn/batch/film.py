@@ -12,6 +12,7 @@ from hdrcnn.files import ImageError, finished_whole, prepare_folder, real, remov
 from hdrcnn.video import segments
 from hdrcnn.video.encode import check as check_encoder
 from hdrcnn.video.join import ReadBack, check_streams, join, read_back
+from hdrcnn.video.rotation import can_turn
 from hdrcnn.video.segments import Folder, Segment
 from hdrcnn.video.source import Film
 from hdrcnn.writers import frames
@@ -191,6 +192,12 @@ def to_frames(
     prepare_folder(result)
     remove_temporaries(result)
     recipe, told = {**conversion.recipe(film), "format": kind}, result / "film.json"
+    if film.rotation is not None:
+        recipe["rotation"] = film.rotation.hex()
+    if not can_turn(film.rotation):
+        note(f"{film.path}: is not turned by quarters: frames are not turned as players turn them")
+    if film.aspect != 1:
+        note(f"{film.path}: its samples are {film.aspect} as wide as high: so are those of frames")
     text = json.dumps(recipe, indent=1, sort_keys=True)
     ending, target = frames.ENDINGS[kind], ToFrames(result, kind)
     segments.check_recipe(told)

@@ -37,6 +37,7 @@ from hdrcnn.predict.film import (
 from hdrcnn.video import cuts, decode, folder, segments, source
 from hdrcnn.video.encode import Encoding, planes, segment as encoded, verify
 from hdrcnn.video.library import clock, pyav
+from hdrcnn.video.rotation import turned
 from hdrcnn.video.segments import Figures, Folder, Segment
 from hdrcnn.video.source import Film
 from hdrcnn.writers import frames
@@ -345,7 +346,8 @@ class ToFile:
 
 @dataclasses.dataclass(frozen=True)
 class ToFrames:
-    """Files of frames in a folder, named for the film and counted from 1: a frame that cannot be
+    """Files of frames in a folder, turned as players turn them, named for the film and counted
+    from 1: a frame that cannot be
     decoded leaves out its number, and a file beside them, `film_00001.json`, tells how many of a
     segment are there.
     """
@@ -381,7 +383,7 @@ class ToFrames:
         written: list[int] = []
         for frame, parameters, _ in with_parameters(film, segment, converter.used):
             index = int(np.searchsorted(film.times, frame.time, side="right")) - 1
-            signal = converter.signal(frame, parameters)
+            signal = turned(converter.signal(frame, parameters), film.rotation)
             frames.write(self.file(film, index), signal, self.kind, conversion.white)
             written.append(index + 1)
             tell(len(written))

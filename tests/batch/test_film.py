@@ -7,6 +7,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
+import tifffile
 
 from hdrcnn.batch import film as batch
 from hdrcnn.batch.film_segment import opened
@@ -86,6 +87,26 @@ def test_frames_are_written_once(tmp_path, kind):
     with pytest.raises(ImageError, match="other frames"):
         batch.to_frames(arguments[0], folder, others, kind, Shard(), False, lambda _: None)
     assert json.loads((folder / "film.json").read_text())["method"] == "bt2446c"
+
+
+def test_frames_stand_as_players_show_them(tmp_path):
+    pictures = shot(2, size=(96, 64))
+    upright = film(tmp_path / "a.mp4", pictures)
+    path = film(tmp_path / "b.mp4", pictures, rotation=90.0, aspect=Fraction(4, 3))
+    for source in (upright, path):
+        notes: list[str] = []
+        batch.to_frames(
+            opened(source), tmp_path / source.stem, asked(), "tiff", Shard(), False,
+            lambda _: None, note=notes.append,
+        )  # fmt: skip
+    assert len(notes) == 1
+    assert "4/3" in notes[0]
+    with av.open(str(path)) as container:
+        turns = round(next(container.decode(video=0)).rotation / 90)
+    assert turns % 2
+    plain, turned = (tifffile.imread(tmp_path / f"{n}/{n}_000002.tif") for n in "ab")
+    assert turned.shape == (96, 64, 3)
+    assert np.array_equal(turned, np.rot90(plain, turns))
 
 
 def recording(path, whole, first):
