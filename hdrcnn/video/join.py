@@ -139,12 +139,89 @@ def check_streams(film: Film, result: Path, encoding: Encoding) -> list[str]:
                 continue  # Their titles, which are copied as chapters.
             if stream.type not in ("audio", "subtitle"):
                 left.append(f"{stream.type} stream {stream.index} ({name}) is left out")
-            elif not _holds(kind, name):
-                raise ImageError(
-                    f"{film.path}: its {stream.type} stream {stream.index} ({name}) cannot be "
-                    f"copied into {result.suffix}; give --out={result.with_suffix('.mkv').name}"
-                )
+    lost = _not_held(film, kind)
+    if lost:
+        others = [
+            ending
+            for ending, other in ((".mkv", "matroska"), (".mp4", "mp4"), (".mov", "mov"))
+            if other != kind and (other, encoding.codec) != ("mov", "av1")
+        ]
+        ending = next((e for e in others if not _not_held(film, FORMATS[e])), None)
+        remedy = (
+            f"give --out={result.with_suffix(ending).name}"
+            if ending
+            else "none of .mkv, .mp4 and .mov holds all of its streams: copy the film without it"
+        )
+        raise ImageError(f"{film.path}: its {lost} cannot be copied into {result.suffix}; {remedy}")
     return left
+
+
+def _not_held(film: Film, kind: str) -> str | None:
+    """The first stream of sound or subtitles that a container does not take, as the user is told
+    of it. What a container says that it takes is not all that it writes, so it is tried.
+    """
+    av = pyav()
+    with reading(film.path), av.open(str(film.path)) as source, contextlib.ExitStack() as stack:
+        trials = dict[int, Any]()
+        names = dict[int, str]()
+        for stream in source.streams:
+            if stream.type not in ("audio", "subtitle") or stream.index == film.stream:
+                continue
+            codec = stream.codec_context.codec.canonical_name if stream.codec_context else "unknown"
+            names[stream.index] = f"{stream.type} stream {stream.index} ({codec})"
+            if not _holds(kind, codec):
+                return names[stream.index]
+            if stream.type == "audio":
+                trials[stream.index] = stack.enter_context(_Trial(kind, stream))
+        waiting = dict(trials)
+        if waiting:
+            for packet in source.demux(*(source.streams[index] for index in trials)):
+                index = packet.stream_index
+                if packet.size and index in waiting and waiting[index].decided(packet):
+                    del waiting[index]
+                if not waiting:
+                    break
+        return next((names[index] for index, trial in trials.items() if not trial.held()), None)
+
+
+class _Trial:
+    """A file in memory of one stream and its first packet."""
+
+    def __init__(self, kind: str, stream: Any) -> None:
+        self._held, self._file = True, pyav().open(io.BytesIO(), "w", format=kind)
+        with self._judged():
+            self._stream = self._file.add_stream_from_template(stream)
+            self._file.start_encoding()
+
+    @contextlib.contextmanager
+    def _judged(self) -> Iterator[None]:
+        try:
+            yield
+        except (pyav().error.FFmpegError, ValueError):
+            self._held = False
+
+    def __enter__(self) -> "_Trial":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.held()
+
+    def decided(self, packet: Any) -> bool:
+        """Whether nothing is left to be tried. A packet may be damaged: then the next one tells."""
+        if self._held:
+            packet.stream = self._stream
+            with self._judged():
+                try:
+                    self._file.mux(packet)
+                except pyav().error.InvalidDataError:
+                    return False
+        return True
+
+    def held(self) -> bool:
+        """Whether all was written; it is closed."""
+        with self._judged():
+            self._file.close()
+        return self._held
 
 
 def _holds(kind: str, codec: str) -> bool:
@@ -404,8 +481,10 @@ def _join(
 
 
 def _metadata(source: Any, kind: str) -> dict[str, str]:
-    """What is told of a film, but for what an MP4 tells of itself."""
-    of_file = () if kind == "matroska" else ("major_brand", "minor_version", "compatible_brands")
+    """What is told of a film, but for what its file tells of itself."""
+    of_file = {"software", "encoder"}
+    if kind != "matroska":
+        of_file |= {"major_brand", "minor_version", "compatible_brands"}
     return {key: text for key, text in source.metadata.items() if key.lower() not in of_file}
 
 

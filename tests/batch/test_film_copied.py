@@ -59,29 +59,67 @@ def heard(path):
         return np.concatenate([frame.to_ndarray() for frame in container.decode(audio=0)], axis=1)
 
 
-@pytest.mark.parametrize("ending", [".mp4", ".mov"])
-def test_sound_whose_packets_tell_no_duration_is_whole(tmp_path, ending):
-    path = tmp_path / "a.mkv"
+def with_sound(path, codec, layout="s16p"):
+    """A film of a second with a tone, encoded without losses."""
     tone = np.round(9000 * np.sin(np.arange(48000) / 20.0)).astype(np.int16)
     with av.open(str(path), "w") as container:
         video = container.add_stream("libx264", rate=24)
         video.width, video.height, video.pix_fmt = 64, 48, "yuv420p"
-        sound = container.add_stream("alac", rate=48000, layout="mono")
+        sound = container.add_stream(codec, rate=48000, layout="stereo")
         for index, picture in enumerate(shot(24)):
             frame = av.VideoFrame.from_ndarray(picture, "rgb24").reformat(format="yuv420p")
             frame.pts, frame.time_base = index, Fraction(1, 24)
             container.mux(video.encode(frame))
-            part = tone[None, 2000 * index : 2000 * (index + 1)]
-            samples = av.AudioFrame.from_ndarray(part, "s16p", "mono")
+            part = tone[2000 * index : 2000 * (index + 1)]
+            part = np.stack([part] * 2) if layout == "s16p" else np.repeat(part, 2)[None]
+            samples = av.AudioFrame.from_ndarray(part, layout, "stereo")
             samples.sample_rate, samples.pts = 48000, 2000 * index
             container.mux(sound.encode(samples))
         container.mux(video.encode(None))
         container.mux(sound.encode(None))
+    return path
+
+
+@pytest.mark.parametrize("ending", [".mp4", ".mov"])
+def test_sound_whose_packets_tell_no_duration_is_whole(tmp_path, ending):
+    path = with_sound(tmp_path / "a.mkv", "alac")
     result = tmp_path / f"b{ending}"
     converted(path, result, asked())
     assert packets(result, "audio") == packets(path, "audio")
-    assert heard(path).shape[1] >= len(tone)
+    assert heard(path).shape[1] >= 48000
     assert np.array_equal(heard(result), heard(path))
+
+
+@pytest.mark.parametrize(("codec", "ending"), [("pcm_s16le", ".mp4"), ("flac", ".mov")])
+def test_sound_that_a_container_does_not_take_is_known_at_once(tmp_path, codec, ending):
+    path = with_sound(tmp_path / "a.mkv", codec, "s16")
+    with pytest.raises(ImageError, match=rf"a\.mkv.*{codec}.*b\.mkv"):
+        converted(path, tmp_path / f"b{ending}", asked())
+    assert [file.name for file in tmp_path.iterdir()] == ["a.mkv"]
+    converted(path, tmp_path / "b.mkv", asked())
+    assert packets(tmp_path / "b.mkv", "audio") == packets(path, "audio")
+
+
+def test_the_container_that_is_named_takes_what_this_one_does_not(tmp_path):
+    """Subtitles of MP4, which Matroska does not hold."""
+    path = tmp_path / "a.mp4"
+    with av.open(str(film(tmp_path / "p.mp4", shot(12)))) as source, av.open(str(path), "w") as out:
+        video = out.add_stream_from_template(source.streams.video[0])
+        text = out.add_stream("mov_text")
+        text.codec_context.subtitle_header = b"[Script Info]\r\n"
+        text.codec_context.time_base = Fraction(1, 1000)
+        for packet in source.demux(video=0):
+            if packet.size:
+                packet.stream = video
+                out.mux(packet)
+        packet = av.Packet(struct.pack(">H", 5) + b"Hello")
+        packet.pts = packet.dts = 100
+        packet.duration, packet.time_base, packet.stream = 300, Fraction(1, 1000), text
+        out.mux(packet)
+    with pytest.raises(ImageError, match=r"a\.mp4.*mov_text.*b\.mp4"):
+        converted(path, tmp_path / "b.mkv", asked())
+    converted(path, tmp_path / "b.mp4", asked())
+    assert b"\0\5Hello" in packets(tmp_path / "b.mp4", "subtitle")
 
 
 def copied(path, out, metadata, **options):
