@@ -189,7 +189,7 @@ def to_frames(
     """
     if real(result) == real(film.path):
         raise ImageError(f"{result}: is the folder of the film itself; give --out another name")
-    prepare_folder(result)
+    prepare_folder(result, "--out")
     remove_temporaries(result)
     recipe, told = {**conversion.recipe(film), "format": kind}, result / "film.json"
     if film.rotation is not None:

@@ -140,8 +140,8 @@ def check(encoding: Encoding, width: int, height: int) -> None:
             trial.open()
     except (av.error.FFmpegError, OverflowError) as error:
         raise ImageError(
-            f"--preset={encoding.preset or PRESET[encoding.codec]}: {name} does not take it for {width}x{height}; "
-            f"{PRESETS[encoding.codec]}"
+            f"--preset={encoding.preset or PRESET[encoding.codec]}: {name} does not take it for "
+            f"{width}x{height}; {PRESETS[encoding.codec]}"
         ) from error
 
 

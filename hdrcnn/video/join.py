@@ -161,7 +161,9 @@ def _not_held(film: Film, kind: str) -> str | None:
     of it. What a container says that it takes is not all that it writes, so it is tried.
     """
     av = pyav()
-    with reading(film.path), av.open(str(film.path)) as source, contextlib.ExitStack() as stack:
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(reading(film.path))
+        source = stack.enter_context(av.open(str(film.path.absolute())))
         trials = dict[int, Any]()
         names = dict[int, str]()
         for stream in source.streams:
@@ -472,7 +474,7 @@ def _join(
             else:
                 output.mux(packet)
         left_out = taken.left_out()
-    with av.open(str(temporary)) as made:
+    with av.open(str(temporary.absolute())) as made:
         there = {key.lower() for key in made.metadata}
     lost = sorted(key for key in told if key.lower() not in there)
     if lost:
