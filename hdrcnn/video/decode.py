@@ -29,6 +29,8 @@ BEFORE = 2
 """Frames that the deinterlacer is given before those that are asked for."""
 BACK = 2.0
 """Seconds by which times may go back, where a recording is damaged: such frames are left out."""
+BEHIND = 16
+"""Such frames in a row, as many as a codec reorders; more are a recording that begins again."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -157,6 +159,7 @@ def _decoded(film: Film, container: Any, stream: Any) -> Iterator[Any]:
     av = pyav()
     number, entered, seen = 0, False, False
     latest: int | None = None
+    behind = 0
     for packet in container.demux(stream):
         at = packet_time(packet)
         # A decoder takes some packets, of which another may be a key frame, before its first frame.
@@ -187,13 +190,14 @@ def _decoded(film: Film, container: Any, stream: Any) -> Iterator[Any]:
                 )
             if latest is not None and time <= latest:
                 # Where packets were lost; no encoder takes such times.
-                if time < latest - units(BACK, film.time_base):
+                behind += 1
+                if behind > BEHIND or time < latest - units(BACK, film.time_base):
                     raise ImageError(
                         f"{film.path}: its times go back from {clock(film.seconds(latest))} to "
                         f"{clock(film.seconds(time))}; cut it there"
                     )
                 continue
-            latest = time
+            latest, behind = time, 0
             yield frame
 
 

@@ -431,7 +431,10 @@ def _join(
     kind = format_of(result)
     with contextlib.ExitStack() as stack:
         first = stack.enter_context(av.open(str(encoded[0][0]), format="nut"))
-        source = None if film.files else stack.enter_context(av.open(str(film.path)))
+        source = None
+        if not film.files:
+            with reading(film.path):
+                source = stack.enter_context(av.open(str(film.path)))
         told = {} if source is None else _metadata(source, kind)
         # Else QuickTime's own keys, of phones, are not written.
         flags = {"movflags": "use_metadata_tags"} if any("." in key for key in told) else {}

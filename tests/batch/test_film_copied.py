@@ -226,3 +226,11 @@ def test_times_that_go_far_back_are_refused(tmp_path, kind):
     with pytest.raises(ImageError, match=r"a\.ts.*back"):
         converted(path, tmp_path / "b.mp4", asked())
     assert not (tmp_path / "b.mp4").exists()
+
+
+def test_two_recordings_in_one_file_are_refused(tmp_path):
+    """Their times are the same, so nothing would tell that one is missing."""
+    path = film(tmp_path / "a.ts", shot(30), options={"bf": "0"})
+    path.write_bytes(2 * path.read_bytes())
+    with pytest.raises(ImageError, match=r"a\.ts.*back"):
+        converted(path, tmp_path / "b.mp4", asked())
