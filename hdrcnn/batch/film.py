@@ -6,12 +6,13 @@ import json
 from collections.abc import Callable, Generator, Sequence
 from pathlib import Path
 
-from hdrcnn.batch.film_segment import LOST, Conversion, Target, ToFile, ToFrames, frames_of
+from hdrcnn.batch.film_segment import Conversion, Target, ToFile, ToFrames, frames_of
 from hdrcnn.batch.machines import Place, Shard
 from hdrcnn.files import ImageError, finished_whole, prepare_folder, real, remove_temporaries
 from hdrcnn.video import segments
 from hdrcnn.video.encode import check as check_encoder
 from hdrcnn.video.join import ReadBack, check_streams, join, read_back
+from hdrcnn.video.rotation import can_turn
 from hdrcnn.video.segments import Folder, Segment
 from hdrcnn.video.source import Film
 from hdrcnn.writers import frames
@@ -110,13 +111,10 @@ def _convert(
     return made
 
 
-def _tell_lost(film: Film, count: int, decoded: int, note: Callable[[str], None]) -> None:
-    """count: of the frames that the container has. Raises ImageError if none can be decoded."""
-    if not decoded:
-        raise ImageError(f"{film.path}: no frame can be decoded; it is damaged: copy it again")
-    if decoded < count:
-        lost = count - decoded
-        note(f"{film.path}: {lost} of {count} frames cannot be decoded and are left out")
+def _tell_lost(film: Film, frames: int, there: int, note: Callable[[str], None]) -> None:
+    if there < frames:
+        lost = frames - there
+        note(f"{film.path}: {lost} of {frames} frames cannot be decoded and are left out")
 
 
 def to_file(
@@ -160,13 +158,12 @@ def to_file(
     files = [
         (folder.file(segment), figures.first)
         for segment, figures in zip(all_segments, figures_of_all, strict=True)
-        if figures.frames
     ]
     try:
-        found = join(film, files, result, encoding, levels)
+        found = join(film, files, result, encoding, levels, note)
     except ImageError:
         # Two shares may find all segments there: the faster one joins them and removes them.
-        if shard.of > 1 and not folder.path.exists() and result.is_file():
+        if shard.of > 1 and folder.done(all_segments[0]) is None and result.is_file():
             return read_back(result)
         raise
     folder.remove()
@@ -182,7 +179,7 @@ def to_frames(
     overwrite: bool,
     tell: Tell,
     place: Place | None = None,
-    note: Callable[[str], None] = lambda _: None,
+    note: Callable[[str], None] = lambda line: None,
 ) -> int:
     """Converts a film to files of frames in a folder, as `ToFrames` names them: those of whole
     segments that are there and were made likewise are kept. Returns how many were written.
@@ -192,11 +189,18 @@ def to_frames(
     """
     if real(result) == real(film.path):
         raise ImageError(f"{result}: is the folder of the film itself; give --out another name")
-    prepare_folder(result)
+    prepare_folder(result, "--out")
     remove_temporaries(result)
     recipe, told = {**conversion.recipe(film), "format": kind}, result / "film.json"
+    if film.rotation is not None:
+        recipe["rotation"] = film.rotation.hex()
+    if not can_turn(film.rotation):
+        note(f"{film.path}: is not turned by quarters: frames are not turned as players turn them")
+    if film.aspect != 1:
+        note(f"{film.path}: its samples are {film.aspect} as wide as high: so are those of frames")
     text = json.dumps(recipe, indent=1, sort_keys=True)
-    stem, ending = film.path.stem, frames.ENDINGS[kind]
+    ending, target = frames.ENDINGS[kind], ToFrames(result, kind)
+    segments.check_recipe(told)
     # In this order: another share, begun just now, writes what it does before its first frame.
     others = any(result.glob(f"*{ending}"))
     same = told.is_file() and told.read_text(encoding="utf-8") == text
@@ -210,13 +214,14 @@ def to_frames(
         if others:
             # Killed and started again, this run must not take them for its own.
             told.unlink(missing_ok=True)
-            for number in range(1, len(film.times) + 1):
-                for suffix in (ending, LOST):
-                    (result / f"{stem}_{number:06}{suffix}").unlink(missing_ok=True)
+            for index in range(len(film.times)):
+                target.file(film, index).unlink(missing_ok=True)
+        for mark in target.marks():
+            mark.unlink(missing_ok=True)
         with finished_whole(told) as temporary:
             temporary.write_text(text, encoding="utf-8")
     all_segments = segments.planned(film, conversion.seconds)
-    target, share = ToFrames(result, kind), shard.select(all_segments)
+    share = shard.select(all_segments)
     made = _convert(
         film, all_segments, share,
         lambda segment: target.done(film, segment) if same else None,
@@ -224,7 +229,6 @@ def to_frames(
     )  # fmt: skip
     if place is not None:
         remove_temporaries(result)  # Of workers that died.
-    if share:
-        count = sum(frames_of(film, segment) for segment in share)
-        _tell_lost(film, count, sum(target.done(film, segment) or 0 for segment in share), note)
+    there = sum(target.done(film, segment) or 0 for segment in share)
+    _tell_lost(film, sum(frames_of(film, segment) for segment in share), there, note)
     return made

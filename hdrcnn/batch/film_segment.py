@@ -36,7 +36,8 @@ from hdrcnn.predict.film import (
 )
 from hdrcnn.video import cuts, decode, folder, segments, source
 from hdrcnn.video.encode import Encoding, planes, segment as encoded, verify
-from hdrcnn.video.library import pyav
+from hdrcnn.video.library import clock, pyav
+from hdrcnn.video.rotation import turned
 from hdrcnn.video.segments import Figures, Folder, Segment
 from hdrcnn.video.source import Film
 from hdrcnn.writers import frames
@@ -52,8 +53,6 @@ DARK = 0.15
 FILM, SHOT = "film", "shot"
 GRADES = (FILM, SHOT)
 """Shots that seem to be in one grade are converted alike; each shot has its own."""
-LOST = ".lost.json"
-"""Ending of a list of frames that cannot be decoded."""
 STEPS = 1 << 12
 _LIGHT = pq_light(np.arange(STEPS + 1) / STEPS).astype(np.float32)
 """cd/m^2 by PQ code."""
@@ -281,6 +280,8 @@ class Converter:
         return planes(signal), largest, total
 
 
+NUMBERS = "frames that are there"
+"""Key in a file that tells which frames of a segment could be decoded."""
 Tell = Callable[[int], None]
 """Called after each frame with how many of the segment are done."""
 
@@ -290,15 +291,19 @@ def opened(path: Path, rate: Fraction | None = None) -> Film:
     return folder.probe(path, rate) if path.is_dir() else source.probe(path)
 
 
-def segment_start(film: Film, segment: Segment) -> int:
-    """The index of its first frame in the film."""
-    return int(np.searchsorted(film.times, segment.start))
-
-
 def frames_of(film: Film, segment: Segment) -> int:
     """How many a segment has, as the container tells."""
     last = len(film.times) if segment.end is None else np.searchsorted(film.times, segment.end)
-    return int(last) - segment_start(film, segment)
+    return int(last - np.searchsorted(film.times, segment.start))
+
+
+def _check_any(done: int, film: Film, segment: Segment) -> None:
+    if not done:
+        at = clock(film.seconds(segment.start))
+        raise ImageError(
+            f"{film.path}: no frame can be decoded from {at} on; it is damaged: copy it again, or "
+            "cut that place out"
+        )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -333,16 +338,18 @@ class ToFile:
                     cll, fall = max(cll, peak), max(fall, mean)
                     tell(done)
                     check_interrupted()
-            if done:  # A broadcast may begin with frames that cannot be decoded.
-                verify(temporary, done, encoding.codec)
+                _check_any(done, film, segment)
+            verify(temporary, done, encoding.codec)
         place.finish(segment, Figures(done, first, cll, fall, found))
         return done
 
 
 @dataclasses.dataclass(frozen=True)
 class ToFrames:
-    """Files of frames in a folder, named for the film and counted from 1; beside them a list of
-    those that cannot be decoded, for each segment that has some.
+    """Files of frames in a folder, turned as players turn them, named for the film and counted
+    from 1: a frame that cannot be
+    decoded leaves out its number, and a file beside them, `film_00001.json`, tells how many of a
+    segment are there.
     """
 
     path: Path
@@ -350,42 +357,51 @@ class ToFrames:
     """Of `writers.frames.ENDINGS`."""
 
     def file(self, film: Film, index: int) -> Path:
-        """Of a frame of the film."""
+        """Of a frame, counted from 0."""
         return self.path / f"{film.path.stem}_{index + 1:06}{frames.ENDINGS[self.kind]}"
 
-    def lost(self, film: Film, segment: Segment) -> Path:
-        """Where the numbers of frames of a segment that cannot be decoded are listed."""
-        return self.file(film, segment_start(film, segment)).with_suffix(LOST)
+    def _mark(self, segment: Segment) -> Path:
+        return self.path / f"film_{segment.number:05}.json"
+
+    def marks(self) -> list[Path]:
+        """Of segments of which frames are missing, of whatever film."""
+        return [file for file in self.path.glob("film_*.json") if _numbers(file) is not None]
 
     def done(self, film: Film, segment: Segment) -> int | None:
         """As `ToFile.done`."""
-        lost: set[int] = set()
-        with contextlib.suppress(OSError, ValueError, TypeError):
-            lost = set(json.loads(self.lost(film, segment).read_text(encoding="utf-8")))
-        first, count = segment_start(film, segment), frames_of(film, segment)
-        wanted = [index for index in range(first, first + count) if index + 1 not in lost]
-        return len(wanted) if all(self.file(film, index).is_file() for index in wanted) else None
+        first = int(np.searchsorted(film.times, segment.start))
+        numbers = _numbers(self._mark(segment))
+        if numbers is None:
+            numbers = list(range(first + 1, first + 1 + frames_of(film, segment)))
+        there = all(self.file(film, number - 1).is_file() for number in numbers)
+        return len(numbers) if there else None
 
     def convert(
         self, film: Film, segment: Segment, conversion: Conversion, converter: Converter, tell: Tell
     ) -> int:
         """As `ToFile.convert`."""
-        first = segment_start(film, segment)
-        lost = set(range(first, first + frames_of(film, segment)))
-        for done, (frame, parameters, _) in enumerate(
-            with_parameters(film, segment, converter.used), 1
-        ):
-            index = film.number(frame.time)
-            signal = converter.signal(frame, parameters)
+        written: list[int] = []
+        for frame, parameters, _ in with_parameters(film, segment, converter.used):
+            index = int(np.searchsorted(film.times, frame.time, side="right")) - 1
+            signal = turned(converter.signal(frame, parameters), film.rotation)
             frames.write(self.file(film, index), signal, self.kind, conversion.white)
-            lost.discard(index)
-            tell(done)
+            written.append(index + 1)
+            tell(len(written))
             check_interrupted()
-        if lost:
-            with finished_whole(self.lost(film, segment)) as temporary:
-                numbers = sorted(index + 1 for index in lost)
-                temporary.write_text(json.dumps(numbers), encoding="utf-8")
-        return frames_of(film, segment) - len(lost)
+        _check_any(len(written), film, segment)
+        if len(written) < frames_of(film, segment):
+            with finished_whole(self._mark(segment)) as temporary:
+                temporary.write_text(json.dumps({NUMBERS: written}), encoding="utf-8")
+        return len(written)
+
+
+def _numbers(mark: Path) -> list[int] | None:
+    """Of the frames of a segment that are there, counted from 1; None if that is not said."""
+    with contextlib.suppress(OSError, ValueError):
+        told = json.loads(mark.read_text(encoding="utf-8"))
+        if isinstance(told, dict) and list(told) == [NUMBERS]:
+            return [int(number) for number in told[NUMBERS]]
+    return None
 
 
 Target = ToFile | ToFrames

@@ -153,7 +153,8 @@ def _check(arguments: argparse.Namespace) -> None:
             raise UsageError(
                 f"--{name} changes nothing of --method={arguments.method}; leave it out"
             )
-    if arguments.peak < arguments.white and not formula:
+    # Of unet diffuse white is no parameter.
+    if arguments.peak < arguments.white and arguments.method in ("curves", "hdrcnn"):
         raise UsageError(f"--peak={arguments.peak:g} is below --white={arguments.white:g}")
 
 

@@ -32,6 +32,10 @@ PLANAR = (8, 9, 10, 12, 14, 16)
 """Bits of a code for which FFmpeg has R'G'B' in planes."""
 BEFORE = 2
 """Frames that the deinterlacer is given before those that are asked for."""
+BACK = 2.0
+"""Seconds by which times may go back, where a recording is damaged: such frames are left out."""
+BEHIND = 16
+"""Such frames in a row, as many as a codec reorders; more are a recording that begins again."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -160,8 +164,8 @@ class Strip:
 
 def _decoded(film: Film, container: Any, stream: Any, jumped: bool) -> Iterator[Any]:
     """Frames in the order in which they are shown, from where the container is. jumped: that is not
-    the beginning. No frame of a film that is not timed, if it cannot be told where that is. Raises
-    ImageError.
+    the beginning. No frame of a film that is not timed, if it cannot be told where that is; those
+    whose times do not rise are left out. Raises ImageError.
     """
     if film.timed:
         yield from _sized(film, (frame for frame, _ in _frames(film, container, stream, 0)))
@@ -225,7 +229,11 @@ def _frames(
 
 
 def _sized(film: Film, frames: Iterator[Any]) -> Iterator[Any]:
-    """Those with the time base of the film. Raises ImageError if their size changes."""
+    """Those with the time base of the film whose times rise. Raises ImageError if their size
+    changes, or their times go far back.
+    """
+    latest: int | None = None
+    behind = 0
     for number, frame in enumerate(frames):
         time = frame.pts
         if time is None:
@@ -236,6 +244,16 @@ def _sized(film: Film, frames: Iterator[Any]) -> Iterator[Any]:
                 f"{film.path}: its size changes from {film.width}x{film.height} to "
                 f"{frame.width}x{frame.height} at {clock(film.seconds(time))}; cut it there"
             )
+        if latest is not None and time <= latest:
+            # Where packets were lost; no encoder takes such times.
+            behind += 1
+            if behind > BEHIND or time < latest - units(BACK, film.time_base):
+                raise ImageError(
+                    f"{film.path}: its times go back from {clock(film.seconds(latest))} to "
+                    f"{clock(film.seconds(time))}; cut it there"
+                )
+            continue
+        latest, behind = time, 0
         yield frame
 
 

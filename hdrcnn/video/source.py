@@ -75,12 +75,6 @@ class Film:
         """Since the first frame."""
         return float((time - int(self.times[0])) * self.time_base)
 
-    def number(self, time: int) -> int:
-        """The index in `times` that is nearest to a time."""
-        after = int(np.searchsorted(self.times, time))
-        around = self.times[max(0, after - 1) : after + 1]
-        return max(0, after - 1) + int(np.abs(around - time).argmin())
-
     @property
     def end(self) -> int:
         """When the last frame has been shown."""
