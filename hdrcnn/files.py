@@ -65,7 +65,7 @@ _NO_ROOM = {
     for name, remedy in {
         "ENOSPC": "free some space and run again: what is done is kept",
         "EDQUOT": "free some space and run again: what is done is kept",
-        "EROFS": "give another --out_dir",
+        "EROFS": "give another place for the results",
         "ENODEV": "run again when it is back: what is done is kept",
     }.items()
     if hasattr(errno, name)
@@ -183,10 +183,10 @@ def missing_files(paths: Iterable[Path]) -> list[Path]:
     return missing
 
 
-def prepare_folder(folder: Path) -> OutputFolder:
+def prepare_folder(folder: Path, flag: str = "--out_dir") -> OutputFolder:
     """Makes a folder if it is missing, and makes sure that files can be written there.
 
-    Raises ImageError.
+    flag: by which the user named it. Raises ImageError.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -196,7 +196,7 @@ def prepare_folder(folder: Path) -> OutputFolder:
         found = folder.stat()
     except OSError as error:
         raise ImageError(
-            f"{folder}: cannot be written to: {error.strerror or error}; give another --out_dir"
+            f"{folder}: cannot be written to: {error.strerror or error}; give another {flag}"
         ) from error
     return OutputFolder(folder, found.st_dev, found.st_ino)
 
@@ -252,6 +252,11 @@ def _is_stale(path: Path, host: str, process: int) -> bool:
         return time.time() - path.stat(follow_symlinks=False).st_mtime > STALE
     except OSError:
         return False
+
+
+def is_temporary(name: str) -> bool:
+    """Whether a file is one that `finished_whole` makes, by its name."""
+    return _TEMPORARY.fullmatch(name) is not None
 
 
 def remove_temporaries(folder: Path) -> list[Path]:

@@ -12,6 +12,7 @@ from hdrcnn.files import ImageError, finished_whole, prepare_folder, real, remov
 from hdrcnn.video import segments
 from hdrcnn.video.encode import check as check_encoder
 from hdrcnn.video.join import ReadBack, check_streams, join, read_back
+from hdrcnn.video.rotation import can_turn
 from hdrcnn.video.segments import Folder, Segment
 from hdrcnn.video.source import Film
 from hdrcnn.writers import frames
@@ -110,6 +111,12 @@ def _convert(
     return made
 
 
+def _tell_lost(film: Film, frames: int, there: int, note: Callable[[str], None]) -> None:
+    if there < frames:
+        lost = frames - there
+        note(f"{film.path}: {lost} of {frames} frames cannot be decoded and are left out")
+
+
 def to_file(
     film: Film,
     result: Path,
@@ -143,9 +150,7 @@ def to_file(
     figures_of_all = [figures for figures in known if figures is not None]
     if len(figures_of_all) < len(known):
         return None
-    lost = len(film.times) - sum(figures.frames for figures in figures_of_all)
-    if lost > 0:
-        note(f"{film.path}: {lost} of {len(film.times)} frames cannot be decoded and are left out")
+    _tell_lost(film, len(film.times), sum(figures.frames for figures in figures_of_all), note)
     levels = (
         max(figures.max_cll for figures in figures_of_all),
         max(figures.max_fall for figures in figures_of_all),
@@ -155,10 +160,10 @@ def to_file(
         for segment, figures in zip(all_segments, figures_of_all, strict=True)
     ]
     try:
-        found = join(film, files, result, encoding, levels)
+        found = join(film, files, result, encoding, levels, note)
     except ImageError:
         # Two shares may find all segments there: the faster one joins them and removes them.
-        if shard.of > 1 and not folder.path.exists() and result.is_file():
+        if shard.of > 1 and folder.done(all_segments[0]) is None and result.is_file():
             return read_back(result)
         raise
     folder.remove()
@@ -174,20 +179,28 @@ def to_frames(
     overwrite: bool,
     tell: Tell,
     place: Place | None = None,
+    note: Callable[[str], None] = lambda line: None,
 ) -> int:
     """Converts a film to files of frames in a folder, as `ToFrames` names them: those of whole
     segments that are there and were made likewise are kept. Returns how many were written.
 
-    kind: of `writers.frames.ENDINGS`; place: as of `to_file`. Raises ImageError, WeightsError,
-    DeviceError, FarmError.
+    kind: of `writers.frames.ENDINGS`; place, note: as of `to_file`. Raises ImageError,
+    WeightsError, DeviceError, FarmError.
     """
     if real(result) == real(film.path):
         raise ImageError(f"{result}: is the folder of the film itself; give --out another name")
-    prepare_folder(result)
+    prepare_folder(result, "--out")
     remove_temporaries(result)
     recipe, told = {**conversion.recipe(film), "format": kind}, result / "film.json"
+    if film.rotation is not None:
+        recipe["rotation"] = film.rotation.hex()
+    if not can_turn(film.rotation):
+        note(f"{film.path}: is not turned by quarters: frames are not turned as players turn them")
+    if film.aspect != 1:
+        note(f"{film.path}: its samples are {film.aspect} as wide as high: so are those of frames")
     text = json.dumps(recipe, indent=1, sort_keys=True)
-    stem, ending = film.path.stem, frames.ENDINGS[kind]
+    ending, target = frames.ENDINGS[kind], ToFrames(result, kind)
+    segments.check_recipe(told)
     # In this order: another share, begun just now, writes what it does before its first frame.
     others = any(result.glob(f"*{ending}"))
     same = told.is_file() and told.read_text(encoding="utf-8") == text
@@ -201,17 +214,21 @@ def to_frames(
         if others:
             # Killed and started again, this run must not take them for its own.
             told.unlink(missing_ok=True)
-            for number in range(1, len(film.times) + 1):
-                (result / f"{stem}_{number:06}{ending}").unlink(missing_ok=True)
+            for index in range(len(film.times)):
+                target.file(film, index).unlink(missing_ok=True)
+        for mark in target.marks():
+            mark.unlink(missing_ok=True)
         with finished_whole(told) as temporary:
             temporary.write_text(text, encoding="utf-8")
     all_segments = segments.planned(film, conversion.seconds)
-    target = ToFrames(result, kind)
+    share = shard.select(all_segments)
     made = _convert(
-        film, all_segments, shard.select(all_segments),
+        film, all_segments, share,
         lambda segment: target.done(film, segment) if same else None,
         conversion, target, place, tell,
     )  # fmt: skip
     if place is not None:
         remove_temporaries(result)  # Of workers that died.
+    there = sum(target.done(film, segment) or 0 for segment in share)
+    _tell_lost(film, sum(frames_of(film, segment) for segment in share), there, note)
     return made

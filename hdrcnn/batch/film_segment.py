@@ -4,6 +4,7 @@ import contextlib
 import dataclasses
 import functools
 import itertools
+import json
 import os
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -36,6 +37,7 @@ from hdrcnn.predict.film import (
 from hdrcnn.video import cuts, decode, folder, segments, source
 from hdrcnn.video.encode import Encoding, planes, segment as encoded, verify
 from hdrcnn.video.library import clock, pyav
+from hdrcnn.video.rotation import turned
 from hdrcnn.video.segments import Figures, Folder, Segment
 from hdrcnn.video.source import Film
 from hdrcnn.writers import frames
@@ -305,6 +307,8 @@ class Converter:
         return planes(signal), largest, total
 
 
+NUMBERS = "frames that are there"
+"""Key in a file that tells which frames of a segment could be decoded."""
 Tell = Callable[[int], None]
 """Called after each frame with how many of the segment are done."""
 
@@ -323,7 +327,10 @@ def frames_of(film: Film, segment: Segment) -> int:
 def _check_any(done: int, film: Film, segment: Segment) -> None:
     if not done:
         at = clock(film.seconds(segment.start))
-        raise ImageError(f"{film.path}: no frame can be decoded from {at} on")
+        raise ImageError(
+            f"{film.path}: no frame can be decoded from {at} on; it is damaged: copy it again, or "
+            "cut that place out"
+        )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -366,42 +373,62 @@ class ToFile:
 
 @dataclasses.dataclass(frozen=True)
 class ToFrames:
-    """Files of frames in a folder, named for the film and counted from 1."""
+    """Files of frames in a folder, turned as players turn them, named for the film and counted
+    from 1: a frame that cannot be
+    decoded leaves out its number, and a file beside them, `film_00001.json`, tells how many of a
+    segment are there.
+    """
 
     path: Path
     kind: str
     """Of `writers.frames.ENDINGS`."""
 
-    def files(self, film: Film, segment: Segment) -> list[Path]:
-        """Of the frames of a segment."""
-        first, ending = int(np.searchsorted(film.times, segment.start)), frames.ENDINGS[self.kind]
-        return [
-            self.path / f"{film.path.stem}_{first + index + 1:06}{ending}"
-            for index in range(frames_of(film, segment))
-        ]
+    def file(self, film: Film, index: int) -> Path:
+        """Of a frame, counted from 0."""
+        return self.path / f"{film.path.stem}_{index + 1:06}{frames.ENDINGS[self.kind]}"
+
+    def _mark(self, segment: Segment) -> Path:
+        return self.path / f"film_{segment.number:05}.json"
+
+    def marks(self) -> list[Path]:
+        """Of segments of which frames are missing, of whatever film."""
+        return [file for file in self.path.glob("film_*.json") if _numbers(file) is not None]
 
     def done(self, film: Film, segment: Segment) -> int | None:
         """As `ToFile.done`."""
-        files = self.files(film, segment)
-        return len(files) if all(file.is_file() for file in files) else None
+        first = int(np.searchsorted(film.times, segment.start))
+        numbers = _numbers(self._mark(segment))
+        if numbers is None:
+            numbers = list(range(first + 1, first + 1 + frames_of(film, segment)))
+        there = all(self.file(film, number - 1).is_file() for number in numbers)
+        return len(numbers) if there else None
 
     def convert(
         self, film: Film, segment: Segment, conversion: Conversion, converter: Converter, tell: Tell
     ) -> int:
         """As `ToFile.convert`."""
-        done = 0
-        for file, (frame, parameters, _) in zip(
-            self.files(film, segment),
-            with_parameters(film, segment, converter.used),
-            strict=False,
-        ):
-            signal = converter.signal(frame, parameters)
-            frames.write(file, signal, self.kind, conversion.white)
-            done += 1
-            tell(done)
+        written: list[int] = []
+        for frame, parameters, _ in with_parameters(film, segment, converter.used):
+            index = int(np.searchsorted(film.times, frame.time, side="right")) - 1
+            signal = turned(converter.signal(frame, parameters), film.rotation)
+            frames.write(self.file(film, index), signal, self.kind, conversion.white)
+            written.append(index + 1)
+            tell(len(written))
             check_interrupted()
-        _check_any(done, film, segment)
-        return done
+        _check_any(len(written), film, segment)
+        if len(written) < frames_of(film, segment):
+            with finished_whole(self._mark(segment)) as temporary:
+                temporary.write_text(json.dumps({NUMBERS: written}), encoding="utf-8")
+        return len(written)
+
+
+def _numbers(mark: Path) -> list[int] | None:
+    """Of the frames of a segment that are there, counted from 1; None if that is not said."""
+    with contextlib.suppress(OSError, ValueError):
+        told = json.loads(mark.read_text(encoding="utf-8"))
+        if isinstance(told, dict) and list(told) == [NUMBERS]:
+            return [int(number) for number in told[NUMBERS]]
+    return None
 
 
 Target = ToFile | ToFrames

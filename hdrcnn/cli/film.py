@@ -33,6 +33,10 @@ FRAMES = ("exr", "png", "tiff")
 COMMON = (
     "paths", "out", "method", "codec", "transfer", "white", "peak", "format", "overwrite",
 )  # fmt: skip
+SLOWEST = Fraction(1, 3600)
+"""Frames per second: one for an hour."""
+NEAR = Fraction(1, 5000)
+"""Of a rate, that rounding may have changed, as 24000/1001 to 23.98."""
 PAUSE = 1.0
 """Seconds between two lines of progress on a terminal."""
 
@@ -43,12 +47,14 @@ def rate(text: str) -> Fraction:
         value = Fraction(text)
     except (ValueError, ZeroDivisionError):
         value = Fraction(0)
-    if not 0 < value <= 1000:
+    if not SLOWEST <= value <= 1000:
         raise argparse.ArgumentTypeError(
             f"{text!r} is no number of frames per second, as 25 or 24000/1001"
         )
+    value = value.limit_denominator(1 << 20)  # FFmpeg has both numbers in 32 bits.
     near = Fraction(round(value * 1001 / 1000) * 1000, 1001)
-    return near if abs(near - value) < Fraction(1, 1000) else value
+    rounded = value.denominator > 1 and abs(near - value) < NEAR * value
+    return near if rounded else value
 
 
 def add_arguments(parser: Parser) -> None:
@@ -147,7 +153,8 @@ def _check(arguments: argparse.Namespace) -> None:
             raise UsageError(
                 f"--{name} changes nothing of --method={arguments.method}; leave it out"
             )
-    if arguments.peak < arguments.white and not formula:
+    # Of unet diffuse white is no parameter.
+    if arguments.peak < arguments.white and arguments.method in ("curves", "hdrcnn"):
         raise UsageError(f"--peak={arguments.peak:g} is below --white={arguments.white:g}")
 
 
@@ -248,7 +255,7 @@ def main(arguments: argparse.Namespace) -> int:
                 raise UsageError(f"--{name} changes nothing of frames: --out={out} is a folder")
         kind = arguments.format or "png"
         batch.to_frames(
-            film, out, conversion, kind, shard, arguments.overwrite, reporter.tell, place
+            film, out, conversion, kind, shard, arguments.overwrite, reporter.tell, place, note
         )
         return 0
     if arguments.format is not None:

@@ -6,6 +6,7 @@ lies.
 """
 
 import dataclasses
+import itertools
 import re
 from collections.abc import Generator, Iterator
 from fractions import Fraction
@@ -25,8 +26,16 @@ ROWS = 64
 """Of a frame that become R'G'B' at once."""
 _NATIVE = re.compile(r"yuvj?4(20|22|44)p(9le|10le|12le|14le|16le)?")
 """Formats whose planes are taken as they are."""
+REORDERED = 20
+"""Frames within which a packet's frame is shown, in whatever order they are stored."""
+PLANAR = (8, 9, 10, 12, 14, 16)
+"""Bits of a code for which FFmpeg has R'G'B' in planes."""
 BEFORE = 2
 """Frames that the deinterlacer is given before those that are asked for."""
+BACK = 2.0
+"""Seconds by which times may go back, where a recording is damaged: such frames are left out."""
+BEHIND = 16
+"""Such frames in a row, as many as a codec reorders; more are a recording that begins again."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -55,8 +64,13 @@ class Frame:
         )
         how = exact | (Interpolation.BICUBIC if size is None else Interpolation.AREA)
         # Of RGB only the order of samples is changed: its scaler is not exact between depths.
-        ordered = {8: "gbrp"}.get(self.depth, f"gbrp{self.depth}le")
+        bits = next((bits for bits in PLANAR if bits >= self.depth), PLANAR[-1])
+        ordered = "gbrp" if bits == 8 else f"gbrp{bits}le"
         span = "JPEG" if self.colours.full else "MPEG"
+        if rgb and self.depth < 8:  # Else its largest code would not become that of 8 bits.
+            decoded = decoded.reformat(
+                format="rgb24", src_color_range=span, dst_color_range=span, interpolation=int(exact)
+            )
         frame = decoded.reformat(
             *(size or (decoded.width, decoded.height)),
             ordered if rgb else "yuv444p16le",
@@ -64,7 +78,7 @@ class Frame:
             dst_color_range=span,
             interpolation=int(how),
         )
-        return Planes.of(frame, self, self.depth if rgb else 16)
+        return Planes.of(frame, self, bits if rgb else 16)
 
     def strips(self) -> Iterator["Strip"]:
         """The frame from the top; the codes of each may be computed by another thread."""
@@ -148,22 +162,61 @@ class Strip:
         return self.planes.rgb(self.rows)
 
 
-def _decoded(film: Film, container: Any, stream: Any) -> Iterator[Any]:
-    """Frames in the order in which they are shown, from where the container is. Raises
-    ImageError.
+def _decoded(film: Film, container: Any, stream: Any, jumped: bool) -> Iterator[Any]:
+    """Frames in the order in which they are shown, from where the container is. jumped: that is not
+    the beginning. No frame of a film that is not timed, if it cannot be told where that is; those
+    whose times do not rise are left out. Raises ImageError.
+    """
+    if film.timed:
+        yield from _sized(film, (frame for frame, _ in _frames(film, container, stream, 0)))
+        return
+    if _placed(film, stream):
+        stream.codec_context.flags |= int(pyav().codec.context.Flags.copy_opaque)
+    coming = _frames(film, container, stream, None if jumped else 0)
+    held = list(itertools.islice(coming, REORDERED))
+    if not held:
+        return
+    # Of an open group of pictures a decoder drops those that are shown before its key frame, which
+    # come after it in the file.
+    places = sorted(place for _, place in held)
+    number = places[0] if len(set(places)) == 1 else places[1] - 1
+
+    def counted() -> Iterator[Any]:
+        for index, (frame, _) in enumerate(itertools.chain(held, coming), number):
+            frame.pts = int(film.times[min(index, len(film.times) - 1)])
+            yield frame
+
+    yield from _sized(film, counted())
+
+
+def _placed(film: Film, stream: Any) -> bool:
+    """Whether the place of its packet is told of each frame. It is kept by Python, for which the
+    threads of decoders from outside FFmpeg, that reorder nothing, might wait forever.
+    """
+    return not film.timed and not stream.codec_context.codec.name.startswith("lib")
+
+
+def _frames(
+    film: Film, container: Any, stream: Any, place: int | None
+) -> Iterator[tuple[Any, int]]:
+    """Frames, and the place of the packet of each in the file, counted from `place`; None: from
+    that of the first key frame, by its time. Raises ImageError.
     """
     av = pyav()
-    number, entered, seen = 0, False, False
+    seen, placed = False, _placed(film, stream)
     for packet in container.demux(stream):
         at = packet_time(packet)
-        # A decoder takes some packets, of which another may be a key frame, before its first frame.
-        if not film.timed and not entered and at is not None and packet.is_keyframe:
-            number, entered = int(np.searchsorted(film.times, at)), True
+        if place is None and packet.size and packet.is_keyframe:
+            if at is None or at not in film.keys:  # Some containers tell wrong times then.
+                return
+            place = int(np.searchsorted(film.times, at))
+        if placed and packet.size and place is not None:
+            packet.opaque = place
+            place += 1
         try:
             frames = packet.decode()
         except av.error.InvalidDataError as error:
             if not seen:  # Broadcasts begin anywhere.
-                entered = False
                 continue
             where = f" at {clock(film.seconds(at))}" if at is not None else ""
             raise ImageError(
@@ -172,17 +225,36 @@ def _decoded(film: Film, container: Any, stream: Any) -> Iterator[Any]:
             ) from error
         for frame in frames:
             seen = True
-            if not film.timed or frame.pts is None:
-                frame.pts = int(film.times[min(number, len(film.times) - 1)])
-            time = frame.pts
-            frame.pts, frame.time_base = time, film.time_base
-            number += 1
-            if (frame.width, frame.height) != (film.width, film.height):
+            yield frame, frame.opaque if placed else place or 0
+
+
+def _sized(film: Film, frames: Iterator[Any]) -> Iterator[Any]:
+    """Those with the time base of the film whose times rise. Raises ImageError if their size
+    changes, or their times go far back.
+    """
+    latest: int | None = None
+    behind = 0
+    for number, frame in enumerate(frames):
+        time = frame.pts
+        if time is None:
+            time = int(film.times[min(number, len(film.times) - 1)])
+        frame.pts, frame.time_base = time, film.time_base
+        if (frame.width, frame.height) != (film.width, film.height):
+            raise ImageError(
+                f"{film.path}: its size changes from {film.width}x{film.height} to "
+                f"{frame.width}x{frame.height} at {clock(film.seconds(time))}; cut it there"
+            )
+        if latest is not None and time <= latest:
+            # Where packets were lost; no encoder takes such times.
+            behind += 1
+            if behind > BEHIND or time < latest - units(BACK, film.time_base):
                 raise ImageError(
-                    f"{film.path}: its size changes from {film.width}x{film.height} to "
-                    f"{frame.width}x{frame.height} at {clock(film.seconds(time))}; cut it there"
+                    f"{film.path}: its times go back from {clock(film.seconds(latest))} to "
+                    f"{clock(film.seconds(time))}; cut it there"
                 )
-            yield frame
+            continue
+        latest, behind = time, 0
+        yield frame
 
 
 def _deinterlaced(frames: Iterator[Any], film: Film) -> Iterator[Any]:
@@ -225,32 +297,35 @@ def _from(film: Film, start: int | None) -> Iterator[Any]:
     index = 0 if start is None else int(np.searchsorted(film.times, early))
     enter = film.times[max(0, index - BEFORE * film.interlaced)] if index else None
     while True:
-        with reading(film.path), pyav().open(str(film.path)) as container:
+        with reading(film.path), pyav().open(str(film.path.absolute())) as container:
             stream = container.streams[film.stream]
-            stream.thread_type = "AUTO"
+            stream.thread_type = "SLICE" if _placed(film, stream) else "AUTO"
             try:
                 if enter is not None:
                     container.seek(int(enter), stream=stream)
             except pyav().error.PermissionError:  # Elementary streams: only from the beginning.
                 enter = None
                 continue
-            frames = _decoded(film, container, stream)
+            frames = _decoded(film, container, stream, enter is not None)
             first = next(frames, None)
             if first is not None and (enter is None or first.pts <= enter):
-                whole = _chained(first, frames)
+                whole = itertools.chain([first], frames)
                 for frame in _deinterlaced(whole, film) if film.interlaced else whole:
                     if start is None or frame.pts >= start:
                         yield frame
                 return
         if enter is None:
             raise ImageError(f"{film.path}: no frame can be decoded; is it damaged?")
-        index = index // 2
+        index = _earlier(film, index, first is None)
         enter = film.times[index] if index else None
 
 
-def _chained(first: Any, rest: Iterator[Any]) -> Iterator[Any]:
-    yield first
-    yield from rest
+def _earlier(film: Film, index: int, unknown: bool) -> int:
+    """The place that is tried after one that led too far, or unknown: nobody knows where."""
+    if film.timed:
+        return index // 2
+    before = int(np.searchsorted(film.keys, film.times[index]))
+    return 0 if unknown or not before else int(np.searchsorted(film.times, film.keys[before - 1]))
 
 
 def frames(

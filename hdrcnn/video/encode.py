@@ -23,7 +23,7 @@ from hdrcnn.video.library import pyav, reason
 ENCODERS = {"hevc": "libx265", "av1": "libsvtav1"}
 CRF = {"hevc": 18.0, "av1": 24.0}
 PRESET = {"hevc": "medium", "av1": "8"}
-PRESETS = {"hevc": "give one of ultrafast to placebo", "av1": "give a number, at most 13"}
+PRESETS = {"hevc": "give another of ultrafast to placebo", "av1": "give a number, at most 13"}
 CRFS = {"hevc": (0.0, 51.0), "av1": (2.0, 63.0)}
 """Least and most: at 1 SVT-AV1 4 writes streams that cannot be decoded, and it takes 0 for none."""
 KEY_SECONDS = 5.0
@@ -132,15 +132,16 @@ def check(encoding: Encoding, width: int, height: int) -> None:
             "least"
         )
     trial = av.CodecContext.create(name, "w")
-    trial.width = trial.height = least
+    # What a preset takes depends on the size: its largest blocks have to fit.
+    trial.width, trial.height = padded(width), padded(height)
     trial.pix_fmt, trial.time_base, trial.options = PIXELS, Fraction(1, 24), encoding.options()
     try:
         with scheduled_as_before():
             trial.open()
     except (av.error.FFmpegError, OverflowError) as error:
         raise ImageError(
-            f"--preset={encoding.preset or PRESET[encoding.codec]}: {name} does not take it; "
-            f"{PRESETS[encoding.codec]}"
+            f"--preset={encoding.preset or PRESET[encoding.codec]}: {name} does not take it for "
+            f"{width}x{height}; {PRESETS[encoding.codec]}"
         ) from error
 
 
@@ -218,7 +219,7 @@ def segment(
     """A new file of frames. Raises ImageError if it cannot be written or the encoder refuses."""
     av = pyav()
     try:
-        with av.open(str(path), "w", format="nut") as container:
+        with av.open(str(path.absolute()), "w", format="nut") as container:
             made = Segment(container, encoding, size, time_base, rate, aspect)
             yield made
             made.end()
@@ -236,7 +237,7 @@ def verify(path: Path, frames: int, codec: str) -> None:
     av = pyav()
     found = 0
     try:
-        with av.open(str(path), format="nut") as container:
+        with av.open(str(path.absolute()), format="nut") as container:
             container.streams.video[0].thread_type = "AUTO"
             for _ in container.decode(video=0):
                 found += 1

@@ -68,12 +68,12 @@ def probe(path: Path, rate: Fraction | None) -> Film:
         raise ImageError(f"{path}: no frames, PNG or TIFF, in this folder")
     first = read_photograph(files[0])
     rows, columns = first.code.shape[:2]
-    notes = [] if rate else [f"{RATE} frames per second: --fps for another rate"]
+    notes = [] if rate is not None else [f"{RATE} frames per second: --fps for another rate"]
     notes += _gaps(files)
     if others:
         more = f" and {len(others) - 1} more pictures are" if others[1:] else " is"
         notes.append(f"{others[0].name}{more} left out: frames are PNG or TIFF")
-    rate = rate or RATE
+    rate = RATE if rate is None else rate
     times = np.arange(len(files), dtype=np.int64)
     colours = Colours(None, True, first.chromaticities)
     return Film(

@@ -6,8 +6,8 @@ import heapq
 import io
 import math
 import struct
-from collections import deque
-from collections.abc import Iterator, Sequence
+from collections import Counter, deque
+from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -15,12 +15,14 @@ from typing import Any
 from hdrcnn.files import ImageError, finished_whole, not_written
 from hdrcnn.video.colours import HLG, Tags
 from hdrcnn.video.encode import Encoding, padded
-from hdrcnn.video.library import pyav, reading, reason
+from hdrcnn.video.library import clock, pyav, reading, reason
 from hdrcnn.video.light import whole, with_levels
 from hdrcnn.video.source import Film, packet_time
 
 FORMATS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska"}
 """Containers by the ending of the result."""
+BACK = Fraction(2)
+"""Seconds by which the times of sound may go back, where a recording is damaged."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,7 +53,7 @@ def read_back(path: Path) -> ReadBack:
     """Of the first frame of a film. Raises ImageError."""
     av = pyav()
     kinds = av.sidedata.sidedata.Type
-    with reading(path), av.open(str(path)) as container:
+    with reading(path), av.open(str(path.absolute())) as container:
         stream = container.streams.video[0]
         frame = next(container.decode(stream))
         tags = Tags(
@@ -124,7 +126,7 @@ def check_streams(film: Film, result: Path, encoding: Encoding) -> list[str]:
     if film.files:
         return left
     av = pyav()
-    with reading(film.path), av.open(str(film.path)) as container:
+    with reading(film.path), av.open(str(film.path.absolute())) as container:
         for stream in container.streams:
             if stream.index == film.stream:
                 continue
@@ -137,12 +139,91 @@ def check_streams(film: Film, result: Path, encoding: Encoding) -> list[str]:
                 continue  # Their titles, which are copied as chapters.
             if stream.type not in ("audio", "subtitle"):
                 left.append(f"{stream.type} stream {stream.index} ({name}) is left out")
-            elif not _holds(kind, name):
-                raise ImageError(
-                    f"{film.path}: its {stream.type} stream {stream.index} ({name}) cannot be "
-                    f"copied into {result.suffix}; give --out={result.with_suffix('.mkv').name}"
-                )
+    lost = _not_held(film, kind)
+    if lost:
+        others = [
+            ending
+            for ending, other in ((".mkv", "matroska"), (".mp4", "mp4"), (".mov", "mov"))
+            if other != kind and (other, encoding.codec) != ("mov", "av1")
+        ]
+        ending = next((e for e in others if not _not_held(film, FORMATS[e])), None)
+        remedy = (
+            f"give --out={result.with_suffix(ending).name}"
+            if ending
+            else "none of .mkv, .mp4 and .mov holds all of its streams: copy the film without it"
+        )
+        raise ImageError(f"{film.path}: its {lost} cannot be copied into {result.suffix}; {remedy}")
     return left
+
+
+def _not_held(film: Film, kind: str) -> str | None:
+    """The first stream of sound or subtitles that a container does not take, as the user is told
+    of it. What a container says that it takes is not all that it writes, so it is tried.
+    """
+    av = pyav()
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(reading(film.path))
+        source = stack.enter_context(av.open(str(film.path.absolute())))
+        trials = dict[int, Any]()
+        names = dict[int, str]()
+        for stream in source.streams:
+            if stream.type not in ("audio", "subtitle") or stream.index == film.stream:
+                continue
+            codec = stream.codec_context.codec.canonical_name if stream.codec_context else "unknown"
+            names[stream.index] = f"{stream.type} stream {stream.index} ({codec})"
+            if not _holds(kind, codec):
+                return names[stream.index]
+            if stream.type == "audio":
+                trials[stream.index] = stack.enter_context(_Trial(kind, stream))
+        waiting = dict(trials)
+        if waiting:
+            for packet in source.demux(*(source.streams[index] for index in trials)):
+                index = packet.stream_index
+                if packet.size and index in waiting and waiting[index].decided(packet):
+                    del waiting[index]
+                if not waiting:
+                    break
+        return next((names[index] for index, trial in trials.items() if not trial.held()), None)
+
+
+class _Trial:
+    """A file in memory of one stream and its first packet."""
+
+    def __init__(self, kind: str, stream: Any) -> None:
+        self._held, self._file = True, pyav().open(io.BytesIO(), "w", format=kind)
+        with self._judged():
+            self._stream = self._file.add_stream_from_template(stream)
+            self._file.start_encoding()
+
+    @contextlib.contextmanager
+    def _judged(self) -> Iterator[None]:
+        try:
+            yield
+        except (pyav().error.FFmpegError, ValueError):
+            self._held = False
+
+    def __enter__(self) -> "_Trial":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.held()
+
+    def decided(self, packet: Any) -> bool:
+        """Whether nothing is left to be tried. A packet may be damaged: then the next one tells."""
+        if self._held:
+            packet.stream = self._stream
+            with self._judged():
+                try:
+                    self._file.mux(packet)
+                except pyav().error.InvalidDataError:
+                    return False
+        return True
+
+    def held(self) -> bool:
+        """Whether all was written; it is closed."""
+        with self._judged():
+            self._file.close()
+        return self._held
 
 
 def _holds(kind: str, codec: str) -> bool:
@@ -162,7 +243,7 @@ Encoded = Sequence[tuple[Path, int]]
 
 def _packets(film: Film, file: Path, first: int) -> list[tuple[int, Any]]:
     """Time and packet, in the order in which they are decoded, of one segment."""
-    with reading(file), pyav().open(str(file), format="nut") as container:
+    with reading(file), pyav().open(str(file.absolute()), format="nut") as container:
         packets = [packet for packet in container.demux(video=0) if packet.size]
     # The container moves times so that none is negative.
     begin = min(packet.pts for packet in packets)
@@ -221,11 +302,11 @@ def _pictures(
             made = pyav().Packet(data)
             made.pts, made.dts = time - beginning, waiting.popleft() - beginning
             made.time_base = film.time_base
-            if film.steady:
-                made.duration = step
-            elif file == encoded[-1][0] and packet is packets[-1][1]:
+            if file == encoded[-1][0] and packet is packets[-1][1]:
                 # MP4 tells for how long packets are decoded: together as long as the film.
                 made.duration = max(1, film.end - step * depth - (made.dts + beginning))
+            elif film.steady and until[time] < film.end:
+                made.duration = step
             else:
                 made.duration = until[time] - time
             made.is_keyframe, made.stream = packet.is_keyframe, stream
@@ -233,52 +314,133 @@ def _pictures(
 
 
 def _others(
-    container: Any, streams: dict[int, Any], beginning: Fraction
+    film: Film, container: Any, streams: dict[int, Any], beginning: Fraction, edited: bool
 ) -> Iterator[tuple[Fraction, int, Any]]:
-    """Packets of what is copied, with their time in seconds after that beginning."""
+    """Packets of what is copied, with their time in seconds after that beginning.
+
+    edited: the result can say, as MP4 does, that a film leaves out some of its packets. Else those
+    are not copied, but for one of sound, by which the next can be decoded. Raises ImageError.
+    """
     last = Fraction(-1)
     sources = [stream for stream in container.streams if stream.index in streams]
     if not sources:
         return
-    for packet in container.demux(*sources):
-        if not packet.size:
-            continue
-        back = round(beginning / packet.time_base)
-        packet.pts = None if packet.pts is None else packet.pts - back
-        packet.dts = None if packet.dts is None else packet.dts - back
-        time = packet.dts if packet.dts is not None else packet_time(packet)
-        last = last if time is None else max(last, time * packet.time_base)
-        packet.stream = streams[packet.stream_index]
-        yield last, 1, packet
+    left_out, reached = dict[int, Any](), dict[int, int]()
+    with reading(film.path):
+        for found in container.demux(*sources):
+            if not found.size:
+                continue
+            if found.is_discard and not edited:
+                left_out[found.stream_index] = found
+                continue
+            before = left_out.pop(found.stream_index, None)
+            needed = before is not None and found.stream.type == "audio"
+            for packet in [before, found] if needed else [found]:
+                back = round(beginning / packet.time_base)
+                packet.pts = None if packet.pts is None else packet.pts - back
+                packet.dts = None if packet.dts is None else packet.dts - back
+                time = packet.dts if packet.dts is not None else packet_time(packet)
+                last = last if time is None else max(last, time * packet.time_base)
+                if packet.stream.type == "audio" and time is not None:
+                    # MP4 holds no last packet without a duration.
+                    if not packet.duration and time > reached.get(found.stream_index, time):
+                        packet.duration = time - reached[found.stream_index]
+                    reached[found.stream_index] = time
+                packet.stream = streams[packet.stream_index]
+                yield last, 1, packet
+
+
+class _Copied:
+    """Packets of what is copied, taken by the result or refused: recordings that were received
+    badly have some without a header, or with times that do not rise.
+    """
+
+    def __init__(self, film: Film, output: Any) -> None:
+        self._film, self._output = film, output
+        self._taken, self._refused = Counter[int](), Counter[int]()
+        self._names, self._reached = dict[int, str](), dict[int, Fraction]()
+
+    def add(self, packet: Any) -> None:
+        """Raises ImageError if times go far back: more is wrong than a packet."""
+        av, stream = pyav(), packet.stream
+        index, time = stream.index, packet_time(packet)
+        seconds = None if time is None else time * packet.time_base
+        self._names[index] = f"{stream.type} stream {index}"
+        try:
+            self._output.mux(packet)
+        except (av.error.InvalidDataError, av.error.ArgumentError) as error:
+            self._refused[index] += 1
+            reached = self._reached.get(index)
+            if seconds is not None and reached is not None and seconds < reached - BACK:
+                raise ImageError(
+                    f"{self._film.path}: the times of its {self._names[index]} go back from "
+                    f"{clock(float(reached))} to {clock(float(seconds))}; cut it there"
+                ) from error
+            return
+        self._taken[index] += 1
+        if seconds is not None:
+            self._reached[index] = seconds
+
+    def left_out(self) -> list[str]:
+        """A phrase for each stream of which packets were refused. Raises ImageError if all were."""
+        for index, count in self._refused.items():
+            if not self._taken[index]:
+                raise ImageError(
+                    f"{self._film.path}: its {self._names[index]} cannot be copied: all of its "
+                    f"{count} packets are damaged; copy the film without it"
+                )
+        return [
+            f"{self._names[index]}: {count} of {count + self._taken[index]} packets are damaged "
+            "and left out"
+            for index, count in self._refused.items()
+        ]
 
 
 def join(
-    film: Film, encoded: Encoded, result: Path, encoding: Encoding, levels: tuple[float, float]
+    film: Film,
+    encoded: Encoded,
+    result: Path,
+    encoding: Encoding,
+    levels: tuple[float, float],
+    note: Callable[[str], None] = lambda line: None,
 ) -> ReadBack:
     """Writes the result from its segments, and reads it back.
 
-    levels: MaxCLL and MaxFALL of the film, cd/m^2. Raises ImageError; nothing half-written has the
+    levels: MaxCLL and MaxFALL of the film, cd/m^2. note: is given what of the film's sound,
+    subtitles and metadata is left out, a line each. Raises ImageError; nothing half-written has the
     name of the result.
     """
     with finished_whole(result) as temporary:
         try:
-            _join(film, encoded, temporary, result, encoding, levels)
+            left_out = _join(film, encoded, temporary, result, encoding, levels)
         except pyav().error.FFmpegError as error:
             raise not_written(result, reason(error)) from error
-        return check(temporary, film, encoding, levels)
+        found = check(temporary, film, encoding, levels)
+    for phrase in left_out:
+        note(f"{film.path}: {phrase}")
+    return found
 
 
 def _join(
     film: Film, encoded: Encoded, temporary: Path, result: Path, encoding: Encoding,
     levels: tuple[float, float],
-) -> None:  # fmt: skip
+) -> list[str]:  # fmt: skip
+    """Returns what of the film is left out, a phrase each."""
     av = pyav()
     patched = levels if encoding.transfer == "pq" else None
     kind = format_of(result)
     with contextlib.ExitStack() as stack:
-        output = stack.enter_context(av.open(str(temporary), "w", format=kind))
-        first = stack.enter_context(av.open(str(encoded[0][0]), format="nut"))
-        source = None if film.files else stack.enter_context(av.open(str(film.path)))
+        first = stack.enter_context(av.open(str(encoded[0][0].absolute()), format="nut"))
+        source = None
+        if not film.files:
+            with reading(film.path):
+                source = stack.enter_context(av.open(str(film.path.absolute())))
+        told = {} if source is None else _metadata(source, kind)
+        # Else QuickTime's own keys, of phones, are not written.
+        flags = {"movflags": "use_metadata_tags"} if any("." in key for key in told) else {}
+        output = stack.enter_context(
+            av.open(str(temporary.absolute()), "w", format=kind, options=flags)
+        )
         beginning = _beginning(film, source)
         seconds, copied = beginning * film.time_base, dict[int, Any]()
         video: Any = None
@@ -300,13 +462,37 @@ def _join(
                 made.disposition = stream.disposition
                 copied[stream.index] = made
         if source is not None:
-            output.metadata.update(source.metadata)
+            output.metadata.update(told)
             if source.chapters():
                 output.set_chapters([_moved(chapter, seconds) for chapter in source.chapters()])
         pictures = _pictures(film, encoded, video, encoding.codec, patched, beginning)
-        others = iter(()) if source is None else _others(source, copied, seconds)
-        for _, _, packet in heapq.merge(pictures, others, key=lambda item: item[:2]):
-            output.mux(packet)
+        others = (
+            iter(())
+            if source is None
+            else _others(film, source, copied, seconds, kind != "matroska")
+        )
+        output.start_encoding()
+        taken = _Copied(film, output)
+        for _, other, packet in heapq.merge(pictures, others, key=lambda item: item[:2]):
+            if other:
+                taken.add(packet)
+            else:
+                output.mux(packet)
+        left_out = taken.left_out()
+    with av.open(str(temporary.absolute())) as made:
+        there = {key.lower() for key in made.metadata}
+    lost = sorted(key for key in told if key.lower() not in there)
+    if lost:
+        left_out.append(f"{result.suffix} does not hold its metadata {', '.join(lost)}")
+    return left_out
+
+
+def _metadata(source: Any, kind: str) -> dict[str, str]:
+    """What is told of a film, but for what its file tells of itself."""
+    of_file = {"software", "encoder"}
+    if kind != "matroska":
+        of_file |= {"major_brand", "minor_version", "compatible_brands"}
+    return {key: text for key, text in source.metadata.items() if key.lower() not in of_file}
 
 
 def _moved(chapter: Any, seconds: Fraction) -> dict[str, Any]:

@@ -1,4 +1,7 @@
-"""PyAV, an optional package: FFmpeg's decoders, encoders and containers."""
+"""PyAV, an optional package: FFmpeg's decoders, encoders and containers.
+
+FFmpeg is given absolute paths: what is before a colon in another name would be a protocol to it.
+"""
 
 import contextlib
 import os

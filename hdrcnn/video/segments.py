@@ -5,27 +5,31 @@
       00001.nut      encoded frames
       00001.json     their figures, written last: the segment is whole
 
-The folder lies beside the result and is removed when that is whole. A segment whose film, version,
-weights or settings differ from what is asked for is recomputed.
+The folder lies beside the result and is removed when that is whole, unless files of others are in
+it. A segment whose film, version, weights or settings differ from what is asked for is recomputed.
 """
 
 import contextlib
 import dataclasses
 import json
-import shutil
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from hdrcnn.files import ImageError, finished_whole, not_written
+from hdrcnn.files import ImageError, finished_whole, is_temporary, not_written
 from hdrcnn.video.source import Film, units
 
 SECONDS = 8.0
 """Of a segment, at least; it ends at the next key frame of the film."""
 LONGEST = 2.0
 """Times `SECONDS`, at which it ends anywhere."""
+_KEYS = {"version", "film", "method"}
+"""Of each recipe."""
+_OURS = re.compile(r"\d{5,}\.(nut|json)|film\.json")
+"""Names of what is in the folder."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,20 +61,40 @@ def planned(film: Film, seconds: float = SECONDS) -> list[Segment]:
     """The segments of a film, in their order; they depend on nothing but the film and `seconds`."""
     least, starts = units(seconds, film.time_base), [int(film.times[0])]
     most, last = units(LONGEST * seconds, film.time_base), int(film.times[-1])
+    # Of a recording that begins anywhere there may be no frame before its first key frame.
+    entered = int(film.keys[0]) if len(film.keys) else starts[0]
     while True:
-        index = np.searchsorted(film.keys, starts[-1] + least)
+        begin = max(starts[-1], entered)
+        index = np.searchsorted(film.keys, begin + least)
         following = int(film.keys[index]) if index < len(film.keys) else last + 1
-        if following > starts[-1] + most:
-            later = film.times[film.times >= starts[-1] + least]
+        if following > begin + most:
+            later = film.times[film.times >= begin + least]
             following = int(later[0]) if len(later) else last
         # What is left is no segment of its own if it is short.
-        if following < starts[-1] + least or following + least // 2 > last:
+        if following < begin + least or following + least // 2 > last:
             break
         starts.append(following)
     ends = [*starts[1:], None]
     return [
         Segment(n, start, end) for n, (start, end) in enumerate(zip(starts, ends, strict=True), 1)
     ]
+
+
+def check_recipe(place: Path) -> None:
+    """Raises ImageError if a `film.json` is there that is not one of ours, or cannot be read."""
+    try:
+        told = json.loads(place.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return
+    except ValueError:
+        told = None
+    except OSError as error:
+        raise ImageError(f"{place}: cannot be read: {error.strerror or error}") from error
+    if not isinstance(told, dict) or not told.keys() >= _KEYS:
+        raise ImageError(
+            f"{place}: is not of hdrcnn film, which would write its own here; move it away, or "
+            "give --out another name"
+        )
 
 
 class Folder:
@@ -80,7 +104,7 @@ class Folder:
         self.path = result.with_name(f"{result.name}.segments")
 
     def prepare(self, recipe: dict[str, Any], shared: bool = False) -> bool:
-        """Makes the folder, and empties it unless its segments were made by the same recipe.
+        """Makes the folder, and removes its segments unless they were made by the same recipe.
 
         shared: other processes may write to it, so nothing is removed. Returns whether other
         segments were removed. Raises ImageError if it cannot be written, is not a folder of
@@ -89,6 +113,7 @@ class Folder:
         told = json.dumps(recipe, indent=1, sort_keys=True)
         place, changed = self.path / "film.json", False
         try:
+            check_recipe(place)
             if self.path.exists() and any(self._finished()):
                 if not place.is_file():
                     raise ImageError(f"{self.path}: not a folder of segments; move it away")
@@ -99,7 +124,7 @@ class Folder:
                         f"{self.path}: segments of another film or of other settings; "
                         "remove it before shares are converted"
                     )
-                changed = any(path.suffix == ".nut" for path in self._finished())
+                changed = any(path.suffix == ".nut" for path in self._ours())
                 self.remove()
             self.path.mkdir(parents=True, exist_ok=True)
             with finished_whole(place) as temporary:
@@ -111,6 +136,16 @@ class Folder:
     def _finished(self) -> Iterator[Path]:
         """What is in it, but for what another share is writing."""
         return (path for path in self.path.iterdir() if not path.name.startswith("."))
+
+    def _ours(self) -> list[Path]:
+        """What of it was made here."""
+        with contextlib.suppress(OSError):
+            return [
+                path
+                for path in self.path.iterdir()
+                if _OURS.fullmatch(path.name) or is_temporary(path.name)
+            ]
+        return []
 
     def file(self, segment: Segment) -> Path:
         """Where its frames are."""
@@ -130,5 +165,11 @@ class Folder:
             temporary.write_text(json.dumps(dataclasses.asdict(figures)), encoding="utf-8")
 
     def remove(self) -> None:
-        """With all that is in it; if that cannot be, it harms nothing."""
-        shutil.rmtree(self.path, ignore_errors=True)
+        """Its segments, and the folder if nothing else is in it; if that cannot be, it harms
+        nothing.
+        """
+        for path in sorted(self._ours(), key=lambda path: path.name == "film.json"):
+            with contextlib.suppress(OSError):
+                path.unlink()
+        with contextlib.suppress(OSError):
+            self.path.rmdir()

@@ -23,6 +23,10 @@ LOST = 0.5
 UNSURE = {"mpeg": 5.0}
 """Seconds by container, MPEG program streams, in which frames may have wrong times after a jump:
 only some packets tell theirs."""
+APART = Fraction(1, 100)
+"""By which the rate that a container tells may be below that of the frames."""
+GAPS = Fraction(3, 2)
+"""Times the rate of the frames that it may be: recordings have gaps."""
 ENDS = 1 << 20
 """Bytes at the beginning and at the end of a file that tell it from another."""
 
@@ -64,6 +68,8 @@ class Film:
     """The frames of a folder."""
     hdr: str = ""
     """PQ or HLG; empty: it is SDR."""
+    content: str = ""
+    """Hash of all packets of the video stream."""
 
     def seconds(self, time: int) -> float:
         """Since the first frame."""
@@ -82,12 +88,15 @@ class Film:
 
     @property
     def steady(self) -> bool:
-        """Whether all frames are shown equally long, but for rounding to the time base."""
-        gaps = np.diff(self.times)
-        return len(gaps) == 0 or int(gaps.max() - gaps.min()) <= max(1, 0.002 / self.time_base)
+        """Whether frames are shown equally long, but the last, and but for rounding to the time
+        base.
+        """
+        return _steady(self.times, self.time_base)
 
     def identity(self) -> dict[str, Any]:
-        """What tells a file from another of its name: its size, and the hash of its ends."""
+        """What tells a file from another of its name: its size, and the hashes of its ends and of
+        the packets between.
+        """
         if self.files:
             stats = [
                 f"{file.name} {file.stat().st_size} {file.stat().st_mtime_ns}"
@@ -100,7 +109,12 @@ class Film:
             found.update(file.read(ENDS))
             file.seek(max(0, size - ENDS))
             found.update(file.read(ENDS))
-        return {"size": size, "ends": found.hexdigest()}
+        return {"size": size, "ends": found.hexdigest(), "content": self.content}
+
+
+def _steady(times: np.ndarray, time_base: Fraction) -> bool:
+    gaps = np.diff(times)
+    return len(gaps) == 0 or int(gaps.max() - gaps.min()) <= max(1, 0.002 / time_base)
 
 
 def chosen(container: Any) -> Any:
@@ -120,15 +134,16 @@ def packet_time(packet: Any) -> int | None:
 
 def _times(
     path: Path, container: Any, stream: Any, rate: Fraction
-) -> tuple[np.ndarray, np.ndarray, bool, int]:
-    """When frames are shown, of which key frames, whether packets say so, and for how long the
-    last one is shown, 0 if that is not said.
+) -> tuple[np.ndarray, np.ndarray, bool, int, str]:
+    """When frames are shown, of which key frames, whether packets say so, for how long the last
+    one is shown, 0 if that is not said, and the hash of all packets.
     """
     times, keys, timed, reordered = array("q"), array("q"), True, False
-    latest = last = 0
+    latest, last, final, content = 0, 0, 0, hashlib.sha256()
     step = max(1, round(1 / (rate * stream.time_base)))
     try:
         for packet in container.demux(stream):
+            content.update(packet)
             if not packet.size or packet.is_discard:
                 continue
             time = packet_time(packet)
@@ -137,8 +152,9 @@ def _times(
             if time is None:  # Elementary streams know no time: frame after frame.
                 time = times[-1] + step if times else 0
             times.append(time)
+            final = packet.duration or 0
             if len(times) == 1 or time > latest:
-                latest, last = time, packet.duration or 0
+                latest, last = time, final
             if packet.is_keyframe:
                 keys.append(time)
     except (pyav().error.FFmpegError, OSError) as error:
@@ -150,18 +166,22 @@ def _times(
             "truncated or damaged: copy it again, or cut it there"
         ) from error
     shown, entered = (np.unique(np.frombuffer(found, np.int64)) for found in (times, keys))
+    if last and _steady(shown, Fraction(stream.time_base)):
+        # MP4 tells for how long packets are decoded, of which the last may be one shown before.
+        last = max(last, final)
     # Of containers that know only the order, as AVI, FFmpeg guesses times that always rise.
     timed = timed and (reordered or not stream.codec_context.has_b_frames)
-    return shown, entered, timed, last
+    return shown, entered, timed, last, content.hexdigest()
 
 
 def _check_whole(
-    path: Path, container: Any, stream: Any, times: np.ndarray, rate: Fraction
+    path: Path, container: Any, stream: Any, times: np.ndarray, rate: Fraction, last: int
 ) -> None:
     told = stream.duration and float(stream.duration * stream.time_base)
     if not told and container.duration:
         told = container.duration / 1e6
-    there = float((int(times[-1]) - int(times[0])) * stream.time_base) + float(1 / rate)
+    there = float((int(times[-1]) - int(times[0])) * stream.time_base)
+    there += float(max(last * stream.time_base, 1 / rate))
     if told and not stream.duration and len(container.streams) > 1:
         return  # The sound may well be longer.
     if told and told - there > max(LOST, 0.01 * told, 3 / float(rate)):
@@ -178,9 +198,21 @@ def _rate(stream: Any) -> Fraction:
     return Fraction(25)
 
 
+def _mean_rate(rate: Fraction, times: np.ndarray, time_base: Fraction) -> Fraction:
+    """The rate that a container tells, unless its frames have another one: some tell that of a
+    clock, or of fields, or count how long a last picture stays.
+    """
+    if len(times) < 2:
+        return rate
+    span = int(times[-1]) - int(times[0])
+    found = Fraction(len(times) - 1, span) / time_base
+    least, most = 1 - APART - Fraction(2, span), GAPS + Fraction(2, span)
+    return rate if least <= rate / found <= most else found.limit_denominator(1001)
+
+
 def _first_frame(path: Path, stream_index: int) -> Any:
     """Decoded. Raises ImageError if there is none."""
-    with reading(path), pyav().open(str(path)) as container:
+    with reading(path), pyav().open(str(path.absolute())) as container:
         stream = container.streams[stream_index]
         stream.thread_type = "AUTO"
         for packet in container.demux(stream):
@@ -204,7 +236,7 @@ def probe(path: Path, hdr: bool = False) -> Film:
         raise ImageError(f"{path}: neither a file nor a folder of frames")
     av = pyav()
     unread = "no film that can be read, or one that is truncated"
-    with reading(path, unread), av.open(str(path)) as container:
+    with reading(path, unread), av.open(str(path.absolute())) as container:
         if container.format.name == "image2" or container.format.name.endswith("_pipe"):
             raise ImageError(
                 f"{path}: a picture, no film; give it to hdrcnn predict, or the folder of a film's "
@@ -221,10 +253,11 @@ def probe(path: Path, hdr: bool = False) -> Film:
             int(context.color_trc),
         )  # fmt: skip
         aspect = Fraction(stream.sample_aspect_ratio or 0) or Fraction(1)
-        times, keys, timed, last = _times(path, container, stream, rate)
+        times, keys, timed, last, content = _times(path, container, stream, rate)
         if not len(times):
             raise ImageError(f"{path}: a video stream without frames")
-        _check_whole(path, container, stream, times, rate)
+        rate = _mean_rate(rate, times, time_base)
+        _check_whole(path, container, stream, times, rate, last)
     frame = _first_frame(path, index)
     tags, full = _of_frame(tags, frame), "yuvj" in frame.format.name
     if hdr:
@@ -237,7 +270,8 @@ def probe(path: Path, hdr: bool = False) -> Film:
     if full:
         tags = dataclasses.replace(tags, range=2)
     try:
-        colours, notes = settled(tags, frame.width, frame.height, bool(frame.format.is_rgb))
+        rgb = bool(frame.format.is_rgb or frame.format.name == "pal8")
+        colours, notes = settled(tags, frame.width, frame.height, rgb)
     except ValueError as error:
         raise ImageError(f"{path}: {error}") from error
     if frame.format.name.startswith(("yuva", "rgba", "bgra", "argb", "abgr", "gbrap", "ya")):
@@ -248,7 +282,7 @@ def probe(path: Path, hdr: bool = False) -> Film:
     found = Film(
         path, frame.width, frame.height, time_base, rate, times, keys, colours,
         bool(frame.interlaced_frame), aspect, None if matrix is None else bytes(matrix), (),
-        timed, unsure, index, last, hdr=tags.hdr,
+        timed, unsure, index, last, hdr=tags.hdr, content=content,
     )  # fmt: skip
     if not found.steady:
         notes.append("variable frame rate: every frame keeps its time")
@@ -256,9 +290,12 @@ def probe(path: Path, hdr: bool = False) -> Film:
 
 
 def _of_frame(tags: Tags, frame: Any) -> Tags:
-    """Tags of the stream, or where it has none, of a frame."""
+    """Tags of the stream, or where it has none, of a frame; HDR if either of them says so."""
     matrix = tags.matrix if tags.matrix != 2 else int(frame.colorspace)
-    transfer = tags.transfer if tags.transfer != 2 else int(frame.color_trc)
+    transfer = tags.transfer
+    # HLG of broadcasts has the tag of SDR in its stream, and the other one beside its frames.
+    if transfer == UNSPECIFIED or Tags(transfer=int(frame.color_trc)).hdr:
+        transfer = int(frame.color_trc)
     primaries = tags.primaries if tags.primaries != 2 else int(frame.color_primaries)
     return Tags(matrix, tags.range or int(frame.color_range), primaries, transfer)
 

@@ -1,17 +1,19 @@
 """A film from file to file: killed, shared out, asked for otherwise; or its frames."""
 
 import dataclasses
+import itertools
 import json
 from fractions import Fraction
 
 import numpy as np
 import pytest
+import tifffile
 
 from hdrcnn.batch import film as batch
 from hdrcnn.batch.film_segment import opened
 from hdrcnn.batch.machines import Shard
 from hdrcnn.files import ImageError
-from hdrcnn.video import segments
+from hdrcnn.video import decode, segments
 
 av = pytest.importorskip("av")  # Of Python 3.11.
 
@@ -87,6 +89,88 @@ def test_frames_are_written_once(tmp_path, kind):
     assert json.loads((folder / "film.json").read_text())["method"] == "bt2446c"
 
 
+@pytest.mark.parametrize("seconds", [0.4, 2.0])
+def test_frames_that_cannot_be_decoded_are_left_out_and_counted(tmp_path, seconds):
+    """A recording that begins within a group of pictures, and longer than a segment."""
+    path = film(tmp_path / "a.ts", shot(60), options={"g": "30"})
+    with av.open(str(path)) as whole, av.open(str(tmp_path / "b.ts"), "w") as cut:
+        stream = cut.add_stream_from_template(whole.streams.video[0])
+        for packet in [packet for packet in whole.demux(video=0) if packet.size][5:]:
+            packet.stream = stream
+            cut.mux(packet)
+    source, folder, notes = opened(tmp_path / "b.ts"), tmp_path / "frames", list[str]()
+    for made in (30, 0):
+        done = batch.to_frames(
+            source, folder, asked(seconds=seconds), "png", Shard(), False, lambda _: None,
+            note=notes.append,
+        )  # fmt: skip
+        assert done == made
+    names = sorted(file.name for file in folder.glob("*.png"))
+    assert names == [f"b_{number:06}.png" for number in range(26, 56)]
+    _, _, said = converted(tmp_path / "b.ts", tmp_path / "c.mkv", asked(seconds=seconds))
+    assert len(codes_of(tmp_path / "c.mkv")) == 30
+    assert [note for note in said if "decoded" in note] * 2 == notes
+    assert "25 of 55 frames" in notes[0]
+
+
+def test_frames_stand_as_players_show_them(tmp_path):
+    pictures = shot(2, size=(96, 64))
+    upright = film(tmp_path / "a.mp4", pictures)
+    path = film(tmp_path / "b.mp4", pictures, rotation=90.0, aspect=Fraction(4, 3))
+    for source in (upright, path):
+        notes: list[str] = []
+        batch.to_frames(
+            opened(source), tmp_path / source.stem, asked(), "tiff", Shard(), False,
+            lambda _: None, note=notes.append,
+        )  # fmt: skip
+    assert len(notes) == 1
+    assert "4/3" in notes[0]
+    with av.open(str(path)) as container:
+        turns = round(next(container.decode(video=0)).rotation / 90)
+    assert turns % 2
+    plain, turned = (tifffile.imread(tmp_path / f"{n}/{n}_000002.tif") for n in "ab")
+    assert turned.shape == (96, 64, 3)
+    assert np.array_equal(turned, np.rot90(plain, turns))
+
+
+def recording(path, whole, first):
+    """A film from that packet of its pictures on."""
+    with av.open(str(whole)) as source, av.open(str(path), "w") as container:
+        video = container.add_stream_from_template(source.streams.video[0])
+        coming = (packet for packet in source.demux(video=0) if packet.size)
+        for packet in itertools.islice(coming, first, None):
+            packet.stream = video
+            container.mux(packet)
+    return path
+
+
+def test_frames_of_a_recording_that_begins_anywhere_are_numbered_as_in_the_film(tmp_path):
+    """48 frames, of which the decoder can begin with the 24th; a segment is shorter than that."""
+    options = {"g": "24", "bf": "2", "b": "4M"}
+    whole = film(tmp_path / "w.ts", shot(48), codec="mpeg2video", options=options)
+    path, folder = recording(tmp_path / "a.ts", whole, 3), tmp_path / "frames"
+    source = opened(path)
+    kept = sum(frame.time >= source.keys[0] for frame in decode.frames(source))
+    assert 0 < kept < len(source.times)
+    notes: list[str] = []
+    arguments = (source, folder, asked(seconds=0.4), "png", Shard(), False, lambda _: None)
+    assert batch.to_frames(*arguments, note=notes.append) == kept
+    numbers = [int(file.stem[-6:]) for file in sorted(folder.glob("*.png"))]
+    assert numbers == list(range(len(source.times) + 1 - kept, len(source.times) + 1))
+    assert batch.to_frames(*arguments, note=notes.append) == 0
+    assert len(notes) == 2
+    assert all(f"{len(source.times) - kept} of {len(source.times)}" in note for note in notes)
+    next(folder.glob(f"a_{numbers[2]:06}.png")).unlink()
+    assert 0 < batch.to_frames(*arguments) < kept
+    _, _, told = converted(path, tmp_path / "b.mp4", asked(seconds=0.4))
+    assert told == notes[:1]
+    # Of another film in its place nothing is left over.
+    film(path, shot(24))
+    again = (opened(path), *arguments[1:5], True, lambda _: None)
+    assert batch.to_frames(*again, note=notes.append) == 24
+    assert len(notes) == 2
+
+
 def test_shares_write_the_frames_of_one_folder(tmp_path):
     """The second begins when the first has told what it does and written a frame."""
     path = film(tmp_path / "a.mp4", shot(60))
@@ -131,15 +215,19 @@ def test_frames_of_other_settings_are_never_kept(tmp_path):
 
 def test_shares_that_begin_at_once_share_a_folder_of_segments(tmp_path):
     place = segments.Folder(tmp_path / "b.mp4")
+
+    def recipe(number):
+        return {"version": "1", "film": {"size": number}, "method": "bt2446c"}
+
     place.path.mkdir()
     (place.path / ".0123456789abcdef.host-1.tmp.json").write_text("{")  # Another's `film.json`.
-    assert not place.prepare({"a": 1}, shared=True)
-    assert not place.prepare({"a": 1}, shared=True)
+    assert not place.prepare(recipe(1), shared=True)
+    assert not place.prepare(recipe(1), shared=True)
     with pytest.raises(ImageError, match="shares"):
-        place.prepare({"a": 2}, shared=True)
+        place.prepare(recipe(2), shared=True)
     place.file(segments.Segment(1, 0, None)).write_bytes(b"frames")
-    assert place.prepare({"a": 2})
-    assert not place.prepare({"a": 3}), "a run that ended before its first segment left none"
+    assert place.prepare(recipe(2))
+    assert not place.prepare(recipe(3)), "a run that ended before its first segment left none"
 
 
 def test_frames_of_a_folder_of_frames_become_a_film(tmp_path):
@@ -159,3 +247,30 @@ def test_frames_of_a_folder_of_frames_become_a_film(tmp_path):
     pairs = zip(codes_of(tmp_path / "f.mp4"), codes_of(tmp_path / "b.mp4"), strict=True)
     assert max(np.abs(one - two).mean() for one, two in pairs) < 0.01
     assert shown_at(tmp_path / "f.mp4") == [Fraction(index, 24) for index in range(6)]
+
+
+@pytest.mark.parametrize("text", ['{"mine": 1}', "[1]", "\xff"])
+def test_a_file_of_someone_else_is_never_written_over(tmp_path, text):
+    """Not even with `--overwrite`."""
+    path = film(tmp_path / "a.mp4", shot(3))
+    for folder in (tmp_path / "frames", tmp_path / "b.mp4.segments"):
+        folder.mkdir()
+        (folder / "film.json").write_text(text, encoding="latin-1")
+    arguments = (opened(path), tmp_path / "frames", asked(), "png", Shard(), True)
+    with pytest.raises(ImageError, match=r"film\.json.*move"):
+        batch.to_frames(*arguments, lambda _: None)
+    with pytest.raises(ImageError, match=r"film\.json.*move"):
+        converted(path, tmp_path / "b.mp4", asked())
+    for folder in (tmp_path / "frames", tmp_path / "b.mp4.segments"):
+        assert [file.name for file in folder.iterdir()] == ["film.json"]
+        assert (folder / "film.json").read_text(encoding="latin-1") == text
+
+
+def test_what_else_lies_among_segments_stays(tmp_path):
+    path, result = film(tmp_path / "a.mp4", shot(30)), tmp_path / "b.mp4"
+    converted(path, result, asked(), Shard(1, 2))
+    folder = tmp_path / "b.mp4.segments"
+    (folder / "notes.txt").write_text("mine")
+    converted(path, result, asked("bt2446a"))
+    assert result.is_file()
+    assert [file.name for file in folder.iterdir()] == ["notes.txt"]

@@ -22,7 +22,7 @@ av = pytest.importorskip("av")  # Of Python 3.11.
 
 from tests.batch.films import asked, codes_of, converted
 from tests.conftest import ROOT
-from tests.video.clips import film, packets, shot, shown_at
+from tests.video.clips import copied, film, packets, shot, shown_at
 
 
 @pytest.mark.parametrize("codec", ["hevc", "av1"])
@@ -193,6 +193,25 @@ def test_a_film_whose_times_vary_is_as_long_as_before(tmp_path, ending, still):
     assert shown_at(result) == pytest.approx([Fraction(time, 240) for time in times], abs=1e-3)
     with av.open(str(path)) as source, av.open(str(result)) as made:
         assert made.duration == pytest.approx(source.duration, abs=1500)
+
+
+@pytest.mark.parametrize(
+    ("name", "ending", "last", "options"),
+    [
+        ("b.mp4", ".mp4", 0.45, {"bf": "0"}),
+        ("b.mp4", ".mkv", 3.0, {"bf": "2", "preset": "medium"}),
+        ("b.mkv", ".mp4", 2.0, {"bf": "2", "preset": "medium"}),
+    ],
+)
+def test_a_last_picture_stays_as_long_as_before(tmp_path, name, ending, last, options):
+    """Others are shown for 40 ms."""
+    path = film(tmp_path / "a.mp4", shot(30), rate=Fraction(25), options=options)
+    path, result = copied(path, tmp_path / name, last), tmp_path / f"c{ending}"
+    assert opened(path).rate == 25
+    converted(path, result, asked())
+    assert shown_at(result) == pytest.approx([Fraction(i, 25) for i in range(30)], abs=1e-3)
+    with av.open(str(result)) as made:
+        assert made.duration / 1e6 == pytest.approx(29 / 25 + last, abs=2e-3)
 
 
 @pytest.mark.parametrize("size", [(65, 49), (64, 49), (65, 48)])

@@ -90,24 +90,27 @@ def unet_weights(tmp_path_factory):
     return path
 
 
-@pytest.mark.parametrize("method", ["unet", "hdrcnn"])
-def test_a_whole_frame_is_converted_by_a_network(tmp_path, unet_weights, tiny_weights, method):
+@pytest.mark.parametrize(("method", "peak"), [("unet", 150.0), ("hdrcnn", 600.0)])
+def test_a_whole_frame_is_converted_by_a_network(
+    tmp_path, unet_weights, tiny_weights, method, peak
+):
     picture = shot(1, size=(96, 64))[0]
     picture[20:40, 20:40] = 255
     path = film(tmp_path / "a.mp4", [picture] * 2)
     params = unet_weights if method == "unet" else tiny_weights
-    flags = ["--method", method, "--params", str(params), "--device", "cpu", "--peak", "600"]
+    flags = ["--method", method, "--params", str(params), "--device", "cpu"]
+    flags += ["--peak", f"{peak:g}"]
     folder = tmp_path / "frames"
     assert main(["film", str(path), "--out", str(folder), *flags, "--quiet"]) == 0
     name = sorted(folder.glob("*.png"))[0]
     written = cv2.imread(str(name), cv2.IMREAD_UNCHANGED)[..., ::-1] / 65535.0
-    used = film_methods.method(method, REC709, peak=600.0, params=params, device="cpu")
+    used = film_methods.method(method, REC709, peak=peak, params=params, device="cpu")
     frame = next(decode.frames(source.probe(path))).codes()
     assert np.abs(written - used.of(np.empty(0))(frame)).max() < 1e-3
     result = tmp_path / "b.mp4"
     encoding = ["--preset", "ultrafast", "--quiet"]
     assert main(["film", str(path), "--out", str(result), *flags, *encoding]) == 0
-    assert read_back(result).peak == pytest.approx(600.0, rel=1e-3)
+    assert read_back(result).peak == pytest.approx(peak, rel=1e-3)
 
 
 @pytest.mark.parametrize(
@@ -124,6 +127,14 @@ def test_a_whole_frame_is_converted_by_a_network(tmp_path, unet_weights, tiny_we
 def test_flags_that_mean_nothing_are_refused(arguments, word):
     with pytest.raises(UsageError, match=word):
         command.main(parsed(*arguments))
+
+
+def test_a_place_that_cannot_be_written_to_is_named_by_the_flag_of_this_command(tmp_path):
+    film(tmp_path / "a.mp4", shot(3))
+    (tmp_path / "file").write_bytes(b"mine")
+    flags = ["--method", "bt2446c", "--quiet"]
+    with pytest.raises(ImageError, match=r"frames: .*--out$"):
+        main(["film", str(tmp_path / "a.mp4"), "--out", str(tmp_path / "file" / "frames"), *flags])
 
 
 def test_shares_that_a_short_film_does_not_have_are_done_at_once(tmp_path, monkeypatch, capfd):
@@ -185,10 +196,28 @@ def test_without_pyav_it_says_how_to_install_it(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize(
     ("text", "value"),
-    [("25", "25"), ("23.976", "24000/1001"), ("29.97", "30000/1001"), ("24000/1001", "24000/1001")],
+    [
+        ("25", "25"),
+        ("23.976", "24000/1001"),
+        ("23.98", "24000/1001"),
+        ("29.97", "30000/1001"),
+        ("24000/1001", "24000/1001"),
+        ("1", "1"),
+        ("0.5", "1/2"),
+        ("1/2000", "1/2000"),
+        ("1.001", "1001/1000"),
+        ("24.0", "24"),
+        ("24.0000000000001", "24"),
+    ],
 )
 def test_rates_are_read(text, value):
     assert str(command.rate(text)) == value
+
+
+@pytest.mark.parametrize("text", ["0", "1e-9", "-25", "1001", "nan", "inf", "1/0", "film"])
+def test_what_is_no_rate_is_refused(text):
+    with pytest.raises(UsageError, match="fps"):
+        parsed("frames", "--out", "b.mp4", "--fps", text)
 
 
 @pytest.mark.parametrize(("codec", "preset"), [("hevc", "8x"), ("av1", "99"), ("av1", "fast")])

@@ -2,6 +2,7 @@
 sound; or one line, and nothing under the name of the result.
 """
 
+import os
 import re
 from fractions import Fraction
 from pathlib import Path
@@ -71,6 +72,15 @@ def refused(path, result, word):
     assert "\n" not in line
     assert not result.exists()
     return line
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no name has a colon there")
+def test_names_with_a_colon_are_no_protocols(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    folder = Path("12:30")
+    folder.mkdir()
+    path = film(tmp_path / "Trip: Rome.mp4", counted(14), options=GOP).relative_to(tmp_path)
+    assert numbers(tmp_path / run(path, folder / "data:x.mp4")) == list(range(14))
 
 
 def recorded(path, picture, sound, count=40):

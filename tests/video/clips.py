@@ -109,6 +109,24 @@ def film(
     return path
 
 
+def copied(path: Path, copy: Path, last: float | None = None) -> Path:
+    """A film whose packets are those of another. last: seconds for which the last picture stays.
+    Returns its path.
+    """
+    with av.open(str(path)) as source, av.open(str(copy), "w") as made:
+        streams = [made.add_stream_from_template(stream) for stream in source.streams]
+        found = [packet for packet in source.demux() if packet.size]
+        shown = [packet for packet in found if packet.stream.type == "video"]
+        # MP4 takes it from the last packet.
+        ending = (shown[-1], max(shown, key=lambda packet: packet.pts))
+        for packet in found:
+            if last is not None and packet in ending:
+                packet.duration = round(last / packet.time_base)
+            packet.stream = streams[packet.stream_index]
+            made.mux(packet)
+    return copy
+
+
 def packets(path: Path, kind: str) -> list[bytes]:
     """Of the first stream of a kind, `audio` say."""
     with av.open(str(path)) as container:

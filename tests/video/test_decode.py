@@ -1,5 +1,6 @@
 """Frames as R'G'B': right colours for every matrix and range, and any part of a film the same."""
 
+import itertools
 from fractions import Fraction
 
 import imageio.v3 as iio
@@ -49,6 +50,43 @@ def test_films_of_rgb_come_back(tmp_path, codec, kind, bits):
         container.mux(video.encode(None))
     for frame, picture in zip(decode.frames(source.probe(path)), shot(2), strict=True):
         assert np.abs(frame.codes() - picture / 255.0).max() < 0.51 / (2**bits - 1)
+
+
+@pytest.mark.parametrize(
+    ("kind", "codec", "name"),
+    [
+        ("rgb555le", "rawvideo", "a.avi"),
+        ("rgb565le", "rawvideo", "a.nut"),
+        ("pal8", "png", "a.mov"),
+    ],
+)
+def test_films_of_few_bits_and_of_palettes_come_back(tmp_path, kind, codec, name):
+    """Of HD size, by which a film of luma would be of BT.709; white stays white."""
+    colours = np.array([[255, 255, 255], [0, 0, 0], [255, 99, 0], [33, 66, 198]])
+    columns = np.repeat(np.arange(4), 320)
+    if kind == "pal8":
+        table = np.zeros((256, 4), np.uint8)
+        table[:4, :3], table[:4, 3] = colours[:, ::-1], 255
+        stored = [np.tile(columns.astype(np.uint8), (48, 1)), table]
+    else:
+        green = 6 if kind == "rgb565le" else 5
+        red, middle, blue = np.round(colours.T / 255 * [[31], [2**green - 1], [31]]).astype(int)
+        code = red << (5 + green) | middle << 5 | blue
+        stored = [np.tile(code[columns].astype("<u2"), (48, 1))]
+    path = tmp_path / name
+    with av.open(str(path), "w") as container:
+        video = container.add_stream(codec, rate=24)
+        video.width, video.height, video.pix_fmt = 1280, 48, kind
+        frame = av.VideoFrame(1280, 48, kind)
+        for plane, samples in zip(frame.planes, stored, strict=True):
+            plane.update(samples.tobytes())
+        frame.pts, frame.time_base = 0, Fraction(1, 24)
+        container.mux(video.encode(frame))
+        container.mux(video.encode(None))
+    (frame,) = decode.frames(source.probe(path))
+    codes = frame.codes()
+    assert np.abs(codes - colours[columns] / 255.0).max() < (1.5 if kind == "pal8" else 5.0) / 255.0
+    assert codes[:, :320].min() == 1.0
 
 
 def test_ten_bits_are_more_than_eight(tmp_path):
@@ -105,6 +143,29 @@ def test_frames_of_avi_come_in_their_order_however_early_the_second_key_frame_is
     assert [frame.time for frame in found] == known.times.tolist()
     apart = [[np.abs(f.codes() - p / 255.0).mean() for p in pictures[1:]] for f in found[1:]]
     assert np.argmin(apart, axis=1).tolist() == list(range(len(pictures) - 1))
+
+
+@pytest.mark.parametrize(
+    ("ending", "more"),
+    [("avi", {"x264-params": "open-gop=1:bframes=3:b-pyramid=2"}), ("asf", {}), ("avi", {})],
+)
+def test_frames_after_a_jump_are_those_of_their_times_without_times_in_the_file(
+    tmp_path, ending, more
+):
+    """After a jump a decoder drops the frames of an open group of pictures that are shown before
+    its key frame; ASF tells another time of the key frame then.
+    """
+    options = {"preset": "medium", "bf": "2", "g": "12", **more}
+    known = source.probe(film(tmp_path / f"a.{ending}", shot(48), options=options))
+    assert not known.timed
+    whole = [(frame.time, frame.luma()) for frame in decode.frames(known)]
+    assert [time for time, _ in whole] == known.times.tolist()
+    starts = [*np.searchsorted(known.times, known.keys), 30]
+    for start in starts:
+        found = [*itertools.islice(decode.frames(known, int(known.times[start])), 4)]
+        assert [frame.time for frame in found] == known.times[start : start + 4].tolist()
+        for frame, (_, luma) in zip(found, whole[start:], strict=False):
+            assert np.array_equal(frame.luma(), luma)
 
 
 def test_interlaced_frames_are_deinterlaced_and_reported(tmp_path):

@@ -31,6 +31,15 @@ def test_times_of_a_segment_of_few_frames_are_known(tmp_path, codec, frames):
         assert 0 <= times[0] <= 2  # Put off by the frames that are decoded before they are shown.
 
 
+@pytest.mark.parametrize("preset", ["ultrafast", "medium", "placebo"])
+def test_a_preset_that_takes_the_size_is_not_refused(tmp_path, preset):
+    encoding = Encoding("hevc", preset=preset)
+    check(encoding, 129, 64)
+    picture = planes(np.full((64, 129, 3), 0.5, np.float32))
+    with segment(tmp_path / "a.nut", encoding, (129, 64), Fraction(1, 24), Fraction(24)) as made:
+        made.add(0, [picture])
+
+
 def policies() -> set[int]:
     return {os.sched_getscheduler(int(path.name)) for path in THREADS.iterdir()}
 

@@ -13,7 +13,7 @@ from hdrcnn.video.colours import Tags, settled
 
 av = pytest.importorskip("av")  # Of Python 3.11.
 
-from tests.video.clips import film, shot
+from tests.video.clips import copied, film, shot
 
 
 def test_a_film_is_known_by_its_packets(tmp_path):
@@ -39,6 +39,16 @@ def test_varying_times_are_kept_and_reported(tmp_path):
     found = source.probe(path)
     assert list((found.times - found.times[0]) * found.time_base * 90000) == times
     assert any("variable" in note for note in found.notes)
+
+
+def test_the_rate_is_that_of_the_frames(tmp_path):
+    """The stream names the unit of its clock, and Matroska need not say more."""
+    times = list(range(0, 400, 40))
+    path = film(tmp_path / "a.mp4", shot(10), times=times, time_base=Fraction(1, 1000))
+    path = copied(path, tmp_path / "a.mkv")
+    with av.open(str(path)) as container:
+        assert container.streams.video[0].average_rate == 1000
+    assert source.probe(path).rate == 25
 
 
 def test_full_range_and_the_matrix_of_a_film_are_those_of_its_tags(tmp_path):
@@ -101,6 +111,19 @@ def test_a_film_that_is_hdr_is_refused(tmp_path, transfer, name):
         source.probe(path)
 
 
+@pytest.mark.parametrize("name", ["a.mp4", "a.mkv", "a.ts"])
+def test_hlg_as_broadcasts_have_it_is_refused(tmp_path, name):
+    """Tagged as SDR of BT.2020, with HLG as the alternative transfer of its frames."""
+    params = "log-level=none:atc-sei=18:colorprim=9:transfer=14:colormatrix=9:repeat-headers=1"
+    path = film(
+        tmp_path / name, shot(4), kind="yuv420p10le", codec="libx265",
+        options={"preset": "ultrafast", "x265-params": params}, tags=(9, 1, 9, 14),
+    )  # fmt: skip
+    with pytest.raises(ImageError, match=rf"{name}.*HLG"):
+        source.probe(path)
+    assert source.probe(path, hdr=True).hdr == "HLG"
+
+
 def test_a_truncated_film_is_refused(tmp_path):
     path = film(
         tmp_path / "a.mkv", shot(96, size=(128, 96)), options={"crf": "10", "g": "12"}, sound=False
@@ -142,6 +165,19 @@ def test_another_file_of_the_same_name_has_another_identity(tmp_path):
     first = source.probe(film(tmp_path / "a.mp4", shot(4))).identity()
     assert source.probe(tmp_path / "a.mp4").identity() == first
     assert source.probe(film(tmp_path / "a.mp4", shot(4, hue=1.0))).identity() != first
+
+
+def test_a_copy_that_is_damaged_in_the_middle_has_another_identity(tmp_path, monkeypatch):
+    """Its size and its ends are those of the good one."""
+    monkeypatch.setattr(source, "ENDS", 200)
+    path = film(tmp_path / "a.mkv", shot(12), options={"g": "1"})
+    good = source.probe(path).identity()
+    data = bytearray(path.read_bytes())
+    middle = len(data) // 2
+    data[middle : middle + 8] = bytes(byte ^ 0x55 for byte in data[middle : middle + 8])
+    path.write_bytes(data)
+    damaged = source.probe(path).identity()
+    assert {name for name in good if good[name] != damaged[name]} == {"content"}
 
 
 def test_a_folder_without_frames_is_named(tmp_path):
