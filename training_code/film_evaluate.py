@@ -159,13 +159,22 @@ def given() -> Iterator[Film]:
     from training_code.scenes.film_pairs import folder_pairs, video_pairs
 
     shape = FLAGS.size, columns()
+    several = len(FLAGS.pairs) + len(FLAGS.videos) > 1
     for folder in map(Path, FLAGS.pairs):
         pairs = enumerate(folder_pairs(folder, "test", shape))
-        yield Film(folder.name, AS_GIVEN, [Clip(str(n), *frames) for n, frames in pairs])
+        yield Film(
+            str(folder) if several else folder.name,
+            AS_GIVEN,
+            [Clip(str(n), *frames) for n, frames in pairs],
+        )
     for folder in map(Path, FLAGS.videos):
         films = itertools.groupby(video_pairs(folder, shape), key=lambda found: found[0])
         for name, pairs_of in films:
-            yield Film(name, AS_GIVEN, thinned(Clip(name, *frames) for _, frames in pairs_of))
+            yield Film(
+                f"{folder}/{name}" if several else name,
+                AS_GIVEN,
+                thinned(Clip(name, *frames) for _, frames in pairs_of),
+            )
 
 
 def thinned(clips: Iterator[Clip]) -> list[Clip]:

@@ -87,6 +87,7 @@ def main() -> int:
     from training_code.evaluation import kinds
     from training_code.evaluation.methods import parse_named
     from training_code.evaluation.protocol import Protocol
+    from training_code.scenes.families import some
     from training_code.scenes.seen import seen_lines
 
     conditions = [
@@ -119,12 +120,16 @@ def main() -> int:
     out_dir = Path(FLAGS.out_dir)
     out_dir.mkdir(parents=True, exist_ok=True)
     rows: list[kinds.Row] = []
+    reasons: list[str] = []
     lines: list[dict] = []
     for condition in conditions:
         left: list[str] = []
         taken = list(kinds.shots(scenes, condition, Protocol(), FLAGS.every, left.append))
-        for line in left:
-            print(f"left out of {condition.name}: {line}", flush=True)
+        if left:
+            reasons += [f"{condition.name}: {line}\n" for line in left]
+            (out_dir / "left_out.txt").write_text("".join(reasons), encoding="utf-8")
+            names = some([line.partition(":")[0] for line in left])
+            print(f"left out of {condition.name}: {names}; see left_out.txt", flush=True)
         if not taken:
             print(f"{condition.name}: no view can be judged", flush=True)
             continue

@@ -62,7 +62,8 @@ class Settings:
     """Of the previews, in stops."""
     max_megapixels: float = MAX_MEGAPIXELS
     overwrite: bool = False
-    """Recompute every result, and replace files of other programs."""
+    """Recompute every result, and replace those of other photographs and commands, and files of
+    other programs that are no photographs."""
     sequence: bool = False
     """The pictures of a folder are the frames of a film."""
 
@@ -160,6 +161,15 @@ class FileState:
             sha256=found,
             folder=folder_of(path),
         )
+
+    def holds_as(self, path: Path, *others: Path) -> bool:
+        """Whether files of any name have these bytes; of several their names count, too."""
+        try:
+            if sum(each.stat().st_size for each in (path, *others)) != self.bytes:
+                return False
+            return _digest(path, *others) == self.sha256
+        except OSError:
+            return False
 
     def is_still(self, path: Path, *others: Path) -> bool:
         """Whether files are those, byte for byte. They are read only if a time differs:

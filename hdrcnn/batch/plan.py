@@ -110,7 +110,9 @@ def _matching(pattern: str, results: Path, faults: list[str]) -> Iterator[Path]:
     """What a pattern means: the files it matches, and those below the folders it matches."""
     barred = set() if real(_root(pattern)) == results else {results}
     entered = set(barred)
-    for match in sorted(_matches(pattern, faults), key=_path_key):
+    matches = sorted(_matches(pattern, faults), key=_path_key)
+    # What lies there itself, before links to it.
+    for match in sorted(matches, key=Path.is_symlink):
         if barred & {real(match), *real(match).parents}:
             continue
         if is_directory(match):
@@ -142,6 +144,11 @@ def _listed(place: str, results: Path, faults: list[str]) -> tuple[Path, list[Pa
     return path.parent, []
 
 
+def _is_link(file: Path, itself: Path) -> bool:
+    """Whether a file is one to another; itself: `real` of it. Folders above may be links."""
+    return real(file.parent) / file.name != itself
+
+
 def _sources(
     places: Sequence[str], out_dir: Path, faults: list[str], is_result: Callable[[Path], bool]
 ) -> tuple[list[Path], list[Path]]:
@@ -158,8 +165,9 @@ def _sources(
         roots.append(root)
         for file in files:
             itself = real(file)
+            known = found.get(itself)
             # The file itself, not a link to it that was met first.
-            if itself not in found or _absolute(file) == itself:
+            if known is None or (_is_link(known, itself) and not _is_link(file, itself)):
                 found[itself] = file
         if not files and len(faults) == said:
             what = (
@@ -188,7 +196,7 @@ def _mirrored(source: Path, common: Path | None, out_dir: Path) -> Path:
     return out_dir.joinpath(drive, *absolute.parts[1:])
 
 
-def _same_name(path: Path) -> str:
+def same_name(path: Path) -> str:
     """Equal for names that some file systems take for the same one."""
     return unicodedata.normalize("NFC", str(path)).casefold()
 
@@ -205,7 +213,7 @@ def name_outputs(mirrored: Sequence[Path], endings: Sequence[str]) -> list[Path]
             for index, path in enumerate(mirrored)
         ]
         outputs = [
-            [_same_name(stem.with_name(stem.name + ending)) for ending in endings] for stem in stems
+            [same_name(stem.with_name(stem.name + ending)) for ending in endings] for stem in stems
         ]
         taken = Counter(name for names in outputs for name in set(names))
         clashing = {
@@ -235,14 +243,14 @@ def plan(
     faults: list[str] = []
     sources, roots = _sources([str(place) for place in places], out_dir, faults, is_result)
     common = _common(roots) if roots else None
-    taken = {_same_name(real(source)) for source in sources}
+    taken = {same_name(real(source)) for source in sources}
     groups = [(source,) for source in sources] if group is None else group(sources, faults)
     stems = name_outputs([_mirrored(files[0], common, out_dir) for files in groups], endings)
     jobs = []
     for files, stem in zip(groups, stems, strict=True):
         job = Job(files[0], stem, frames=files if group is not None else ())
         outputs = [job.output(ending) for ending in endings]
-        fallen = [path for path in outputs if _same_name(real(path)) in taken]
+        fallen = [path for path in outputs if same_name(real(path)) in taken]
         if fallen:
             faults.append(f"{fallen[0]}: a source that a result would overwrite; change --out_dir")
         else:

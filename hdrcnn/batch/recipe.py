@@ -28,7 +28,7 @@ from PIL import Image
 
 from hdrcnn import _version
 from hdrcnn.batch.job import PREVIEW_ENDINGS, Settings, Source, folder_of
-from hdrcnn.batch.plan import Job
+from hdrcnn.batch.plan import Job, same_name
 from hdrcnn.colour.transfer import LINEARISATIONS
 from hdrcnn.files import ImageError, is_regular
 from hdrcnn.readers.folders import may_be_photograph
@@ -80,9 +80,12 @@ class Making:
 
     def notes(self) -> dict[str, str]:
         """As texts by name, for `writers.Picture`."""
+        source = dataclasses.asdict(self.source)
+        if not source["folder"]:
+            del source["folder"]
         parts = {
             "settings": self.settings,
-            "source": dataclasses.asdict(self.source),
+            "source": source,
             "figures": self.figures,
         }
         texts = {name: canonical(part) for name, part in parts.items()}
@@ -203,16 +206,18 @@ def check_place(job: Job, settings: Settings) -> None:
     """Raises ImageError if an output would overwrite what this tool has not made, or what it has
     made of another photograph or by another command. With `overwrite` photographs alone are spared.
     """
+    others: dict[Source, str] = {}  # Photographs are large: each is read once at most.
     for path in map(job.output, settings.endings):
         empty = path.is_file() and path.stat().st_size == 0
         if empty or not os.path.lexists(path):
             continue
-        ours = made_here(path)
+        making = making_of(path)
+        ours = making is not None or made_here(path)
         if settings.overwrite:
             if not ours and path.is_file() and may_be_photograph(path):
                 raise ImageError(
-                    f"{path}: a photograph, not made by this tool, so not overwritten; remove it, "
-                    "or give another --out_dir"
+                    f"{path}: without the mark of this tool, it may be a photograph, so not "
+                    "overwritten; remove it, or give another --out_dir"
                 )
             continue
         if not ours:
@@ -220,8 +225,13 @@ def check_place(job: Job, settings: Settings) -> None:
                 f"{path}: not made by this tool, so not overwritten; give --overwrite or another "
                 "--out_dir"
             )
-        making = making_of(path)
-        other = "" if making is None else _other(making, job, settings)
+        if making is None:
+            continue
+        other = _other_command(making, settings)
+        if not other:
+            if making.source not in others:
+                others[making.source] = _other_photograph(making.source, job)
+            other = others[making.source]
         if other:
             raise ImageError(
                 f"{path}: holds the result of {other}; give another --out_dir, or --overwrite to "
@@ -229,20 +239,24 @@ def check_place(job: Job, settings: Settings) -> None:
             )
 
 
-def _other(making: Making, job: Job, settings: Settings) -> str:
-    """What a result was made of or by, if this job would make it otherwise; else empty."""
+def _other_command(making: Making, settings: Settings) -> str:
+    """The command that a result was made by, if that is another one; else empty."""
     made_by, command = (
         said.get("command", "predict") for said in (making.settings, settings.record())
     )
-    source = making.source
-    if made_by != command:
-        return f"hdrcnn {made_by}"
-    if source.name != job.source.name:
-        return f"another photograph, {source.name}"
-    moved = source.folder and source.folder != folder_of(job.source)
-    if moved and not source.is_still(*job.sources):
-        return f"the {source.name} of another folder"
-    return ""
+    return f"hdrcnn {made_by}" if made_by != command else ""
+
+
+def _other_photograph(source: Source, job: Job) -> str:
+    """What a result was made of, if that is neither the photograph of the job, edited or not, nor a
+    copy of it; else empty.
+    """
+    if same_name(Path(source.name)) != same_name(Path(job.source.name)):
+        return "" if source.holds_as(*job.sources) else f"another photograph, {source.name}"
+    here = not source.folder or source.folder == folder_of(job.source)
+    if here or source.holds_as(*job.sources):
+        return ""
+    return f"the {source.name} of another folder"
 
 
 def standing(job: Job, settings: Settings) -> Making | None:

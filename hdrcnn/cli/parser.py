@@ -99,8 +99,12 @@ def _lines(path: str) -> list[str]:
     words = []
     for line in map(str.strip, text.splitlines()):
         if line and not line.startswith(("#", "//")):
-            flag = line.startswith("-") and "=" not in line.split()[0]
-            words += line.split(maxsplit=1) if flag else [line]
+            own = line.split(maxsplit=1) if line.startswith("-") else [line]
+            if "=" in own[0]:
+                own = [line]
+            elif any(word.startswith(("--", "#", "//")) for word in "".join(own[1:]).split()):
+                raise UsageError(f"--{FLAGFILE}={path}: {line!r} is more than a flag; one a line")
+            words += own
     return words
 
 

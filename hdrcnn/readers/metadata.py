@@ -47,9 +47,10 @@ def _plain(value: object) -> str | int | float | None:
     if isinstance(value, bytes):
         value = value.decode("utf-8", "replace")
     if isinstance(value, str):
+        value = value.split("\0")[0]
         with contextlib.suppress(UnicodeError):  # Pillow takes UTF-8 for Latin-1.
             value = value.encode("latin-1").decode("utf-8")
-        text = "".join(sign for sign in value.split("\0")[0] if sign.isprintable())
+        text = "".join(sign for sign in value if sign.isprintable())
         # A date that is not known consists of colons and blanks.
         return text.strip()[:200] if text.strip(" :") else None
     if isinstance(value, int):
@@ -154,11 +155,14 @@ DIRECTIONS = {
 """Where a panorama looks: names of GPano, and the largest number, either way."""
 
 
+_DEGREES = rb"([-+]?\d+(?:\.\d*)?(?:e[-+]?\d+)?)\s*[\"'<]"
+
+
 def _directions(xmp: bytes) -> tuple[tuple[str, float], ...]:
     """Those of `DIRECTIONS` that a packet names, within their bounds."""
     found = []
     for name, most in DIRECTIONS.items():
-        said = re.search(_XMP % name.encode() + rb"(-?\d{1,3}(?:\.\d{1,9})?)\b", xmp, re.IGNORECASE)
+        said = re.search(_XMP % name.encode() + _DEGREES, xmp, re.IGNORECASE)
         if said and abs(float(said[1])) <= most:
             found.append((name, float(said[1])))
     return tuple(found)
@@ -219,7 +223,7 @@ class Band:
             "GPano:CroppedAreaImageHeightPixels": str(rows),
             "GPano:CroppedAreaLeftPixels": "0",
             "GPano:CroppedAreaTopPixels": str(min(full - rows, round(self.first * full))),
-            **{f"GPano:{name}": f"{degrees:g}" for name, degrees in self.directions},
+            **{f"GPano:{name}": f"{degrees:.6f}" for name, degrees in self.directions},
         }
 
 

@@ -221,6 +221,9 @@ def test_the_result_of_another_photograph_or_command_is_left_alone(photos, tiny_
     (other / "a.png").unlink()
     shutil.copy(photos / "a.png", other / "a.png")
     assert statuses(other, tiny_weights) == ["kept"]
+    (photos / "a.png").rename(photos / "renamed.png")
+    (job,) = plan.plan([photos / "renamed.png"], result.parent).jobs
+    recipe.check_place(dataclasses.replace(job, stem=result.parent / "a"), Settings())
 
 
 def test_photographs_are_spared_even_if_files_of_others_are_not(photos, tiny_weights, picture):
@@ -229,7 +232,7 @@ def test_photographs_are_spared_even_if_files_of_others_are_not(photos, tiny_wei
     Image.fromarray(picture[::-1]).save(out / "a_hdr.jpg")
     before = (out / "a_hdr.jpg").read_bytes()
     (outcome,) = run(photos, tiny_weights, formats=("ultrahdr",), overwrite=True)
-    assert "a_hdr.jpg: a photograph" in str(outcome.error)
+    assert "a_hdr.jpg: without the mark" in str(outcome.error)
     assert (out / "a_hdr.jpg").read_bytes() == before
     write_exr(out / "a.exr", np.ones((2, 2, 3), np.float32))
     assert statuses(photos, tiny_weights, overwrite=True) == ["done"]

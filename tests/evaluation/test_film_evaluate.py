@@ -55,12 +55,19 @@ def test_pictures_and_films_in_pairs(tmp_path, run_python):
                 container.mux(stream.encode(frame.reformat(format=form, dst_colorspace=space)))
             container.mux(stream.encode())
     done = run_python(
-        COMMAND, "--pairs=set", "--videos=films", "--size=96", "--out_dir=out", cwd=tmp_path
+        COMMAND,
+        "--pairs=set",
+        "--videos=films",
+        "--size=96",
+        "--out_dir=out",
+        f"--params=ours={ROOT / 'weights' / 'film_curves.npz'}",
+        cwd=tmp_path,
     )
     assert "Pairs that were given: 2 films, 5 pairs" in done.stdout
+    assert "| ours, whole film |" in done.stdout
     with (tmp_path / "out" / "film.csv").open() as file:
         rows = list(csv.DictReader(file))
-    for film, right in (("set", "BT.2446-C"), ("one", "BT.2446-A")):
+    for film, right in (("set", "BT.2446-C"), ("films/one", "BT.2446-A")):
         found = {
             method: np.mean(
                 [float(r["pu21_psnr"]) for r in rows if (r["grade"], r["method"]) == (film, method)]

@@ -45,11 +45,12 @@ def test_names_of_any_case_tell_the_same(change, elements):
 
 def test_a_panorama_still_looks_where_it_did():
     said = {
-        "PoseHeadingDegrees": 123.5,
+        "PoseHeadingDegrees": 268.589996,
         "PosePitchDegrees": -3.0,
         "InitialViewHeadingDegrees": 90.0,
     }
     attributes = Band(0.25, 0.5).xmp(32, 64) | {f"GPano:{k}": str(v) for k, v in said.items()}
+    attributes["GPano:PoseHeadingDegrees"] = "+2.68589996e2"
     attributes["GPano:PoseRollDegrees"] = "1e9"
     found = band(panorama_xmp(attributes).encode(), 32, 64)
     assert found is not None

@@ -80,6 +80,7 @@ def film(
     ten: bool,
     colour: tuple[float, ...] = (1.0, 1.0, 1.0),
     tags: tuple[int, ...] = (),
+    rate: int = 24,
 ) -> None:
     """A film whose brightness is `levels`, with bars above and below; its matrix is BT.2020's if it
     has ten bits, else BT.709's, or what the tags say: matrix, range, primaries, transfer.
@@ -87,7 +88,7 @@ def film(
     av = pytest.importorskip("av")
     with av.open(str(path), "w") as container:
         codec = "libx265" if ten else "libx264"
-        stream = container.add_stream(codec, rate=Fraction(24))
+        stream = container.add_stream(codec, rate=Fraction(rate))
         stream.width, stream.height = 96, 64 + 2 * bar
         stream.pix_fmt = "yuv420p10le" if ten else "yuv420p"
         stream.options = {"crf": "10", "preset": "ultrafast"}
@@ -169,10 +170,12 @@ def test_a_film_of_the_wrong_kind_is_refused(tmp_path):
     film(tmp_path / "sdr.mp4", LEVELS, 0, False, tags=(1, 1, 1, 1))
     film(tmp_path / "hdr.mp4", LEVELS, 0, True, tags=(9, 1, 9, 16))
     film(tmp_path / "wide.mp4", LEVELS, 0, False, tags=(9, 1, 9, 14))
+    film(tmp_path / "fast.mp4", LEVELS, 0, False, rate=25)
     for sdr, hdr, reason in (
         ("sdr", "sdr", "is SDR"),
         ("hdr", "hdr", "is HDR"),
         ("wide", "hdr", "gamut"),
+        ("fast", "hdr", "rate"),
     ):
         with pytest.raises(ImageError, match=reason):
             next(film_pairs.film_pairs(tmp_path / f"{sdr}.mp4", tmp_path / f"{hdr}.mp4", SHAPE))
@@ -189,4 +192,7 @@ def test_bars_are_left_out():
     frame = np.zeros((40, 60, 3), np.float32)
     frame[6:34, 4:50] = 0.5
     assert film_pairs.active(frame) == (slice(6, 34), slice(4, 50))
-    assert film_pairs.active(np.zeros((8, 9, 3))) == (slice(0, 8), slice(0, 9))
+    black = np.zeros_like(frame)
+    assert film_pairs.active(black) is None
+    assert film_pairs.bars([black, frame, black]) == (slice(6, 34), slice(4, 50))
+    assert film_pairs.bars([black]) == (slice(0, 40), slice(0, 60))

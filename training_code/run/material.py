@@ -31,12 +31,13 @@ def gathered(
     kinds = {"scenes": folders.scenes, "photographs": folders.photographs, "stacks": folders.stacks}
     taken: set[tuple[str, Path]] = set()
     for kind, folder in ((kind, folder) for kind, own in kinds.items() for folder in own):
+        kind = "photographs" if config.linearize and kind == "scenes" else kind
         if (kind, real(folder)) in taken:
             raise ImageError(f"{folder}: given twice; name it once")
         taken.add((kind, real(folder)))
         if kind == "stacks":
             found = load_stacks(folder, smallest)
-        elif kind == "photographs" or config.linearize:
+        elif kind == "photographs":
             check_apart(out_dir / "sheets", folder)
             index = out_dir / ("_".join(["photographs", *folder.parts[-1:]]) + ".csv")
             left = max(0, budget - store.used)

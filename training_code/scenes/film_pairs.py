@@ -8,6 +8,7 @@ Pictures are 8 bits of Rec. 709 and 16 bits of PQ and BT.2020; films are what th
 """
 
 import itertools
+import math
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -22,6 +23,8 @@ from hdrcnn.tiles.geometry import resize
 from hdrcnn.video import decode, source
 
 PICTURES = (".tif", ".tiff", ".png")
+BESIDE = (".srt", ".ass", ".vtt", ".txt", ".xml", ".json", ".csv", ".nfo", ".md5", ".jpg", ".png")
+"""Endings of what may lie beside films."""
 STEP = 24
 """Frames of a film from one pair to the next."""
 WITHIN = 48
@@ -30,6 +33,8 @@ ALIKE = 0.8
 """Least correlation of the brightness of two films of the same."""
 BLACK = 0.08
 """Code below which a row is a bar: SDR and PQ."""
+SAME_RATE = 2e-4
+"""By which rates of frames may differ: containers round them."""
 LOOKED_AT = 240
 """Frames at the beginning of two films that are aligned by."""
 
@@ -63,17 +68,18 @@ def files_of(folder: Path, part: str) -> list[tuple[Path, Path]]:
 
 
 def named_pairs(folder: Path, endings: tuple[str, ...] = ()) -> list[tuple[Path, Path]]:
-    """Files of one name below sdr/ and hdr/. endings: that they may have; empty: any. Raises
-    ImageError if one has no partner, or there are none.
+    """Files of one name below sdr/ and hdr/. endings: that they may have; empty: any but those of
+    `BESIDE`. Raises ImageError if one has no partner, two have one name, or there are none.
     """
-    names = {
-        kind: {
-            path.stem: path
-            for path in sorted((folder / kind).glob("[!.]*"))
-            if not endings or path.suffix.lower() in endings
-        }
-        for kind in ("sdr", "hdr")
-    }
+    names: dict[str, dict[str, Path]] = {"sdr": {}, "hdr": {}}
+    for kind, known in names.items():
+        for path in sorted((folder / kind).glob("[!.]*")):
+            ending = path.suffix.lower()
+            if ending not in endings and (endings or ending in BESIDE):
+                continue
+            if path.stem in known:
+                raise ImageError(f"{path}: of the name of {known[path.stem].name}; remove one")
+            known[path.stem] = path
     if not names["sdr"]:
         what = f"no pictures ({', '.join(endings)})" if endings else "no films"
         raise ImageError(f"{folder / 'sdr'}: {what}; give a folder with sdr/ and hdr/")
@@ -126,8 +132,8 @@ def folder_pairs(folder: Path, part: str, shape: tuple[int, int]) -> Iterator[Fr
 
 
 def words(codes: np.ndarray, film: source.Film) -> np.ndarray:
-    """The codes of a film, [..., 3] in [0, 1], as they are kept: SDR uint8 of Rec. 709, HDR uint16,
-    PQ of BT.2020.
+    """The codes of a film, [..., 3] in [0, 1], as they are kept: SDR uint8, primaries of BT.601
+    taken for those of Rec. 709; HDR uint16, PQ of BT.2020.
     """
     if not film.hdr:
         return np.rint(255.0 * np.clip(codes, 0.0, 1.0)).astype(np.uint8)
@@ -142,17 +148,21 @@ def words(codes: np.ndarray, film: source.Film) -> np.ndarray:
 def probed(path: Path, hdr: bool) -> source.Film:
     """A film of a pair. Raises ImageError if it cannot be decoded, or is not of its kind."""
     film = source.probe(path, hdr)
+    for note in film.notes:
+        print(f"{path}: {note}")
     if not hdr and film.colours.primaries in (REC2020, DISPLAY_P3):
         raise ImageError(f"{path}: SDR in primaries of a wide gamut; convert it to Rec. 709")
     return film
 
 
-def active(codes: np.ndarray) -> tuple[slice, slice]:
-    """Rows and columns within the black bars of a frame [H, W, 3] of codes in [0, 1]."""
+def active(codes: np.ndarray) -> tuple[slice, slice] | None:
+    """Rows and columns within the black bars of a frame [H, W, 3] of codes in [0, 1]; None if all
+    of it is black.
+    """
     bright = codes.max(axis=-1) > BLACK
     rows, columns = (np.flatnonzero(bright.mean(axis=axis) > 0.02) for axis in (1, 0))
     if not rows.size or not columns.size:
-        return slice(0, codes.shape[0]), slice(0, codes.shape[1])
+        return None
     return slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
 
 
@@ -175,8 +185,16 @@ def lag(first: np.ndarray, second: np.ndarray, within: int = WITHIN) -> tuple[in
 
 
 def bars(frames: Iterable[np.ndarray]) -> tuple[slice, slice]:
-    """Rows and columns within the bars of all frames: the largest picture that any shows."""
-    found = [active(frame) for frame in frames]
+    """Rows and columns within the bars of all frames: the largest picture that any shows; all of
+    them if every frame is black.
+    """
+    shape, found = (0, 0), []
+    for frame in frames:
+        shape = frame.shape[:2]
+        area = active(frame)
+        found += [area] if area else []
+    if not found:
+        return slice(0, shape[0]), slice(0, shape[1])
     rows, columns = ([pair[axis] for pair in found] for axis in (0, 1))
     return _together(rows), _together(columns)
 
@@ -200,21 +218,23 @@ def _together(sides: list[slice]) -> slice:
 
 def film_pairs(sdr: Path, hdr: Path, shape: tuple[int, int]) -> Iterator[Frames]:
     """Two films of the same, aligned in time and by their black bars. Raises ImageError if their
-    brightness does not go together.
+    rates differ, or their brightness does not go together, at the beginning or, at last, over all.
     """
     both = probed(sdr, hdr=False), probed(hdr, hdr=True)
+    rates = [float(film.rate) for film in both]
+    if not math.isclose(*rates, rel_tol=SAME_RATE):
+        raise ImageError(
+            f"{hdr}: {rates[1]:.3f} frames/s, and {sdr.name} {rates[0]:.3f}; give films of one rate"
+        )
     areas = [bars(frame.codes() for frame in head(film, LOOKED_AT // 8)) for film in both]
     # Decoded twice rather than held: some hundred frames of 16 bits are gigabytes.
     levels = [brightness(film, area) for film, area in zip(both, areas, strict=True)]
     behind, alike = lag(levels[0], levels[1])
-    if alike < ALIKE:
-        raise ImageError(
-            f"{hdr}: its brightness does not follow that of {sdr.name} (correlation {alike:.2f}); "
-            "give films of one cut"
-        )
+    _check_alike(sdr, hdr, alike)
     one = itertools.islice(decode.frames(both[0]), max(0, -behind), None)
     other = itertools.islice(decode.frames(both[1]), max(0, behind), None)
     kept: list[list[np.ndarray]] = []
+    means: list[tuple[float, float]] = []
     for index, pair in enumerate(zip(one, other, strict=False)):
         if index % STEP < 2:
             codes = (
@@ -224,8 +244,21 @@ def film_pairs(sdr: Path, hdr: Path, shape: tuple[int, int]) -> Iterator[Frames]
             kept.append([fitted(picture, shape) for picture in codes])
         if len(kept) == 2:
             small, wide = zip(*kept, strict=True)
+            means.append((float(small[0].mean()), float(wide[0].mean())))
             yield np.stack(small), np.stack(wide)
             kept = []
+    if len(means) >= SHORTEST:
+        ours, theirs = np.array(means).T
+        _check_alike(sdr, hdr, lag(ours, theirs, 0)[1])
+
+
+def _check_alike(sdr: Path, hdr: Path, alike: float) -> None:
+    """Raises ImageError if the brightness of two films is not `ALIKE`."""
+    if alike < ALIKE:
+        raise ImageError(
+            f"{hdr}: its brightness does not follow that of {sdr.name} (correlation {alike:.2f}); "
+            "give films of one cut"
+        )
 
 
 def video_pairs(folder: Path, shape: tuple[int, int]) -> Iterator[tuple[str, Frames]]:
