@@ -10,11 +10,13 @@ from hdrcnn.batch.film_segment import Conversion, Target, ToFile, ToFrames, fram
 from hdrcnn.batch.machines import Place, Shard
 from hdrcnn.files import ImageError, finished_whole, prepare_folder, real, remove_temporaries
 from hdrcnn.video import segments
+from hdrcnn.video.copied import check_streams
 from hdrcnn.video.encode import check as check_encoder
-from hdrcnn.video.join import ReadBack, check_streams, join, read_back
+from hdrcnn.video.join import join
 from hdrcnn.video.rotation import can_turn
 from hdrcnn.video.segments import Folder, Segment
 from hdrcnn.video.source import Film
+from hdrcnn.video.tags import ReadBack, read_back
 from hdrcnn.writers import frames
 
 

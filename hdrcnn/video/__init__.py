@@ -8,7 +8,10 @@
     segments    seconds that are converted at once, and which of them are there already
     encode      PQ or HLG codes to HEVC Main 10 or AV1, 10 bits, with their tags
     light       MaxCLL and MaxFALL of the whole film, put into packets that are encoded already
-    join        segments, sound, subtitles and chapters to one file, whose tags are read back
+    copied      sound, subtitles, chapters and metadata, which are not encoded
+    join        segments and what is copied to one file
+    tags        what that file says, read back
+    rotation    frames that go into a folder, turned as players turn the film
 
 A *segment* starts with a key frame and is encoded on its own, so that a film is as many independent
 pieces of work; a *shot* is what lies between two cuts. They have nothing to do with each other: a

@@ -16,7 +16,7 @@ from hdrcnn.files import ImageError
 from hdrcnn.readers.hdr import read_exr
 from hdrcnn.video import decode
 from hdrcnn.video.colours import Tags
-from hdrcnn.video.join import read_back
+from hdrcnn.video.tags import read_back
 
 av = pytest.importorskip("av")  # Of Python 3.11.
 

@@ -21,8 +21,8 @@ from hdrcnn.files import ImageError, UserError
 from hdrcnn.models.metadata import FilmCurves, FilmUnet
 from hdrcnn.predict import film as film_methods
 from hdrcnn.video import decode, source
-from hdrcnn.video.join import read_back
 from hdrcnn.video.segments import Segment
+from hdrcnn.video.tags import read_back
 from tests.conftest import ROOT
 
 av = pytest.importorskip("av")  # Of Python 3.11.

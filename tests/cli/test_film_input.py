@@ -12,8 +12,8 @@ import pytest
 
 from hdrcnn.cli.main import main
 from hdrcnn.files import ImageError
-from hdrcnn.video.join import read_back
 from hdrcnn.video.segments import Folder
+from hdrcnn.video.tags import read_back
 
 av = pytest.importorskip("av")  # Of Python 3.11.
 

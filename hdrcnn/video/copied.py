@@ -1,0 +1,255 @@
+"""What of a film is copied without encoding: sound, subtitles, attachments, chapters, metadata."""
+
+import contextlib
+import io
+from collections import Counter
+from collections.abc import Iterator
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+from hdrcnn.files import ImageError
+from hdrcnn.video.encode import Encoding
+from hdrcnn.video.library import clock, pyav, reading
+from hdrcnn.video.source import Film, packet_time
+
+FORMATS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska"}
+"""Containers by the ending of the result."""
+BACK = Fraction(2)
+"""Seconds by which the times of sound may go back, where a recording is damaged."""
+
+
+def format_of(path: Path) -> str:
+    """The container of a result by its ending. Raises ImageError."""
+    try:
+        return FORMATS[path.suffix.lower()]
+    except KeyError:
+        raise ImageError(
+            f"{path}: what film is that? End it in {', '.join(FORMATS)}, or name a folder for "
+            "frames"
+        ) from None
+
+
+def check_streams(film: Film, result: Path, encoding: Encoding) -> list[str]:
+    """What of a film is left out of a result of that kind, a phrase each.
+
+    Raises ImageError if sound or subtitles would be lost.
+    """
+    kind, left = format_of(result), list[str]()
+    if kind == "mov" and encoding.codec == "av1":
+        raise ImageError(f"{result}: .mov holds no AV1; end it in .mp4, or give --codec=hevc")
+    if kind == "matroska" and encoding.codec == "av1" and film.aspect != 1:
+        raise ImageError(
+            f"{film.path}: its samples are {film.aspect} as wide as high, which is lost with "
+            "--codec=av1 in .mkv; give --out another ending, or --codec=hevc"
+        )
+    if film.files:
+        return left
+    av = pyav()
+    with reading(film.path), av.open(str(film.path.absolute())) as container:
+        for stream in container.streams:
+            if stream.index == film.stream:
+                continue
+            name = (
+                stream.codec_context.codec.canonical_name if stream.codec_context else stream.type
+            )
+            if stream.type == "attachment" and kind == "matroska":
+                continue
+            if stream.type == "data" and container.chapters():
+                continue  # Their titles, which are copied as chapters.
+            if stream.type not in ("audio", "subtitle"):
+                left.append(f"{stream.type} stream {stream.index} ({name}) is left out")
+    lost = _not_held(film, kind)
+    if lost:
+        others = [
+            ending
+            for ending, other in ((".mkv", "matroska"), (".mp4", "mp4"), (".mov", "mov"))
+            if other != kind and (other, encoding.codec) != ("mov", "av1")
+        ]
+        ending = next((e for e in others if not _not_held(film, FORMATS[e])), None)
+        remedy = (
+            f"give --out={result.with_suffix(ending).name}"
+            if ending
+            else "none of .mkv, .mp4 and .mov holds all of its streams: copy the film without it"
+        )
+        raise ImageError(f"{film.path}: its {lost} cannot be copied into {result.suffix}; {remedy}")
+    return left
+
+
+def _not_held(film: Film, kind: str) -> str | None:
+    """The first stream of sound or subtitles that a container does not take, as the user is told
+    of it. What a container says that it takes is not all that it writes, so it is tried.
+    """
+    av = pyav()
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(reading(film.path))
+        source = stack.enter_context(av.open(str(film.path.absolute())))
+        trials = dict[int, Any]()
+        names = dict[int, str]()
+        for stream in source.streams:
+            if stream.type not in ("audio", "subtitle") or stream.index == film.stream:
+                continue
+            codec = stream.codec_context.codec.canonical_name if stream.codec_context else "unknown"
+            names[stream.index] = f"{stream.type} stream {stream.index} ({codec})"
+            if not _holds(kind, codec):
+                return names[stream.index]
+            if stream.type == "audio":
+                trials[stream.index] = stack.enter_context(_Trial(kind, stream))
+        waiting = dict(trials)
+        if waiting:
+            for packet in source.demux(*(source.streams[index] for index in trials)):
+                index = packet.stream_index
+                if packet.size and index in waiting and waiting[index].decided(packet):
+                    del waiting[index]
+                if not waiting:
+                    break
+        return next((names[index] for index, trial in trials.items() if not trial.held()), None)
+
+
+class _Trial:
+    """A file in memory of one stream and its first packet."""
+
+    def __init__(self, kind: str, stream: Any) -> None:
+        self._held, self._file = True, pyav().open(io.BytesIO(), "w", format=kind)
+        with self._judged():
+            self._stream = self._file.add_stream_from_template(stream)
+            self._file.start_encoding()
+
+    @contextlib.contextmanager
+    def _judged(self) -> Iterator[None]:
+        try:
+            yield
+        except (pyav().error.FFmpegError, ValueError):
+            self._held = False
+
+    def __enter__(self) -> "_Trial":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.held()
+
+    def decided(self, packet: Any) -> bool:
+        """Whether nothing is left to be tried. A packet may be damaged: then the next one tells."""
+        if self._held:
+            packet.stream = self._stream
+            with self._judged():
+                try:
+                    self._file.mux(packet)
+                except pyav().error.InvalidDataError:
+                    return False
+        return True
+
+    def held(self) -> bool:
+        """Whether all was written; it is closed."""
+        with self._judged():
+            self._file.close()
+        return self._held
+
+
+def _holds(kind: str, codec: str) -> bool:
+    av = pyav()
+    if kind in ("mp4", "mov") and codec in ("subrip", "ass", "webvtt", "text"):
+        return False
+    try:
+        with av.open(io.BytesIO(), "w", format=kind) as container:
+            return codec in container.supported_codecs
+    except av.error.FFmpegError:
+        return False
+
+
+def copied(
+    film: Film, container: Any, streams: dict[int, Any], beginning: Fraction, edited: bool
+) -> Iterator[tuple[Fraction, int, Any]]:
+    """Packets of what is copied, with their time in seconds after that beginning.
+
+    edited: the result can say, as MP4 does, that a film leaves out some of its packets. Else those
+    are not copied, but for one of sound, by which the next can be decoded. Raises ImageError.
+    """
+    last = Fraction(-1)
+    sources = [stream for stream in container.streams if stream.index in streams]
+    if not sources:
+        return
+    left_out, reached = dict[int, Any](), dict[int, int]()
+    with reading(film.path):
+        for found in container.demux(*sources):
+            if not found.size:
+                continue
+            if found.is_discard and not edited:
+                left_out[found.stream_index] = found
+                continue
+            before = left_out.pop(found.stream_index, None)
+            needed = before is not None and found.stream.type == "audio"
+            for packet in [before, found] if needed else [found]:
+                back = round(beginning / packet.time_base)
+                packet.pts = None if packet.pts is None else packet.pts - back
+                packet.dts = None if packet.dts is None else packet.dts - back
+                time = packet.dts if packet.dts is not None else packet_time(packet)
+                last = last if time is None else max(last, time * packet.time_base)
+                if packet.stream.type == "audio" and time is not None:
+                    # MP4 holds no last packet without a duration.
+                    if not packet.duration and time > reached.get(found.stream_index, time):
+                        packet.duration = time - reached[found.stream_index]
+                    reached[found.stream_index] = time
+                packet.stream = streams[packet.stream_index]
+                yield last, 1, packet
+
+
+class Taken:
+    """Packets of what is copied, taken by the result or refused: recordings that were received
+    badly have some without a header, or with times that do not rise.
+    """
+
+    def __init__(self, film: Film, output: Any) -> None:
+        self._film, self._output = film, output
+        self._taken, self._refused = Counter[int](), Counter[int]()
+        self._names, self._reached = dict[int, str](), dict[int, Fraction]()
+
+    def add(self, packet: Any) -> None:
+        """Raises ImageError if times go far back: more is wrong than a packet."""
+        av, stream = pyav(), packet.stream
+        index, time = stream.index, packet_time(packet)
+        seconds = None if time is None else time * packet.time_base
+        self._names[index] = f"{stream.type} stream {index}"
+        try:
+            self._output.mux(packet)
+        except (av.error.InvalidDataError, av.error.ArgumentError) as error:
+            self._refused[index] += 1
+            reached = self._reached.get(index)
+            if seconds is not None and reached is not None and seconds < reached - BACK:
+                raise ImageError(
+                    f"{self._film.path}: the times of its {self._names[index]} go back from "
+                    f"{clock(float(reached))} to {clock(float(seconds))}; cut it there"
+                ) from error
+            return
+        self._taken[index] += 1
+        if seconds is not None:
+            self._reached[index] = seconds
+
+    def left_out(self) -> list[str]:
+        """A phrase for each stream of which packets were refused. Raises ImageError if all were."""
+        for index, count in self._refused.items():
+            if not self._taken[index]:
+                raise ImageError(
+                    f"{self._film.path}: its {self._names[index]} cannot be copied: all of its "
+                    f"{count} packets are damaged; copy the film without it"
+                )
+        return [
+            f"{self._names[index]}: {count} of {count + self._taken[index]} packets are damaged "
+            "and left out"
+            for index, count in self._refused.items()
+        ]
+
+
+def metadata_of(source: Any, kind: str) -> dict[str, str]:
+    """What is told of a film, but for what its file tells of itself."""
+    of_file = {"software", "encoder"}
+    if kind != "matroska":
+        of_file |= {"major_brand", "minor_version", "compatible_brands"}
+    return {key: text for key, text in source.metadata.items() if key.lower() not in of_file}
+
+
+def moved(chapter: Any, seconds: Fraction) -> dict[str, Any]:
+    """A chapter that much earlier."""
+    back = round(seconds / chapter["time_base"])
+    start, end = (max(0, chapter[name] - back) for name in ("start", "end"))
+    return {**chapter, "start": start, "end": end}
