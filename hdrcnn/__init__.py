@@ -144,6 +144,7 @@ def write(
     photograph: "Photograph | None" = None,
     camera_curve: "str | CameraCurve" = "srgb",
     scaling: "float | Levels | str" = "auto",
+    overwrite: bool = False,
     **options: Any,
 ) -> None:
     """[H, W, 3] linear to a file of any kind that the command writes, by the end of its name:
@@ -154,27 +155,32 @@ def write(
     of, of the same size; it tells the chromaticities, and its alpha, camera and own samples go
     where the file has a place for them. camera_curve, scaling: by which its codes became light, as
     for `Predictor.reconstruct`, an estimated curve as `Predictor.curve` gives it: files to look
-    at keep the look of the photograph below the clipping level. options: fields of
+    at keep the look of the photograph below the clipping level. overwrite: a file of a kind that
+    photographs have, too, is replaced; `.exr`, `.hdr` and `.jxl` always are. options: fields of
     `writers.Options`, such as nits or jpeg_quality.
     Raises ImageError, and ValueError for unusable options.
     """
     import numpy as np
 
-    from hdrcnn.colour.clipping_level import clipping_levels, factors
+    from hdrcnn.colour.clipping_level import checked_scaling
     from hdrcnn.colour.primaries import REC709, linear_to_rec709
+    from hdrcnn.colour.transfer import LINEARISATIONS
     from hdrcnn.readers.photograph import as_stored
     from hdrcnn.writers import Options, Picture, of_path
+    from hdrcnn.writers.exr import HALF_MAX
 
     path = Path(path)
-    writer = of_path(path)
+    writer = of_path(path, overwrite)
+    if isinstance(camera_curve, str) and camera_curve not in LINEARISATIONS:
+        raise ValueError(f"camera_curve {camera_curve!r}: known are {', '.join(LINEARISATIONS)}")
     known: dict[str, Any] = {}
     if photograph is not None:
         chromaticities = photograph.chromaticities
         codes = as_stored(photograph.code, photograph.bits)
         if photograph.sensor is not None:  # Its codes are a rendering, which is to be seen.
             camera_curve, scaling = "srgb", 1.0
-        elif isinstance(scaling, str) and "look" in writer.flags:
-            scaling = factors(clipping_levels(codes, photograph.alpha))
+        elif not isinstance(scaling, str) or scaling != "auto" or "look" in writer.flags:
+            scaling = checked_scaling(scaling, codes, photograph.alpha)
         known = {
             "codes": codes,
             "curve": camera_curve,
@@ -187,5 +193,8 @@ def write(
             "camera": photograph.camera,
         }
     primaries = REC709 if chromaticities is None else chromaticities
-    light = linear_to_rec709(np.asarray(hdr), primaries)
-    writer.write(path, Picture(hdr=light, **known), Options(**options))
+    light, asked = linear_to_rec709(np.asarray(hdr), primaries), Options(**options)
+    if "exr_float" in writer.flags and not asked.exr_float:
+        held = np.clip(light, -HALF_MAX, HALF_MAX)  # What is not finite stays so, and is refused.
+        light = np.where(np.isfinite(light), held, light).astype(np.float16)
+    writer.write(path, Picture(hdr=light, **known), asked)

@@ -1,5 +1,6 @@
 """The library and the command: the same choices, the same files, the same answer."""
 
+import imagecodecs
 import imageio.v3 as iio
 import numpy as np
 import pytest
@@ -141,6 +142,41 @@ def test_a_photograph_is_not_overwritten_and_unknown_endings_are_named(jpeg, tmp
     hdrcnn.write(tmp_path / "new.jpg", light)
     with pytest.raises(hdrcnn.ImageError, match=r"a\.gif: .*\.exr"):
         hdrcnn.write(tmp_path / "a.gif", light)
+
+
+@pytest.mark.parametrize("name", ["IMG_1_HDR.JPG", "a_hdr.png", "a_hdr.avif"])
+def test_photographs_named_as_results_are_no_results(tmp_path, jpeg, name):
+    light = np.ones((8, 8, 3), np.float32)
+    path = tmp_path / name
+    path.write_bytes(jpeg.read_bytes())
+    with pytest.raises(hdrcnn.ImageError, match=rf"{name}.*overwrite=True"):
+        hdrcnn.write(path, light)
+    assert path.read_bytes() == jpeg.read_bytes()
+    hdrcnn.write(path, light, overwrite=True)
+    assert path.read_bytes() != jpeg.read_bytes()
+
+
+@pytest.mark.parametrize("scaling", [-1.0, "foo", np.nan, (1, 2)])
+def test_scaling_of_a_file_to_look_at_is_checked(tmp_path, jpeg, scaling):
+    photo = hdrcnn.read_photograph(jpeg)
+    with pytest.raises(ValueError, match="scaling"):
+        hdrcnn.write(tmp_path / "a_hdr.png", photo.code, photograph=photo, scaling=scaling)
+    several = (1.0, 1.1, 1.2)
+    hdrcnn.write(tmp_path / "a_hdr.png", photo.code, photograph=photo, scaling=several)
+    with pytest.raises(ValueError, match="camera_curve"):
+        hdrcnn.write(tmp_path / "a.exr", photo.code, photograph=photo, camera_curve="estimated")
+
+
+@pytest.mark.parametrize("whole", [False, True])
+def test_jpeg_xl_has_the_bits_that_are_asked_for(tmp_path, whole):
+    light = np.random.default_rng(2).random((9, 7, 3), np.float32)
+    hdrcnn.write(tmp_path / "a.jxl", light, exr_float=whole)
+    found = imagecodecs.jpegxl_decode((tmp_path / "a.jxl").read_bytes())
+    kept = light if whole else light.astype(np.float16).astype(np.float32)
+    np.testing.assert_array_equal(found.astype(np.float32), kept)
+    light[0, 0, 0] = np.inf
+    with pytest.raises(hdrcnn.ImageError, match=r"b\.jxl"):
+        hdrcnn.write(tmp_path / "b.jxl", light, exr_float=whole)
 
 
 def test_a_seventh_format_is_known_everywhere(tmp_path, run_python, jpeg):

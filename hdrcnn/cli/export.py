@@ -3,7 +3,7 @@
 hdrcnn export weights/hdrcnn.npz --out_dir out
 
 weights/                    out/
-  hdrcnn.npz          ->      hdrcnn.onnx        float32, height and width of any size
+  hdrcnn.npz          ->      hdrcnn.onnx        float32, multiples of 32 for height and width
                               hdrcnn_int8.onnx   with --precision=int8: 8 bits, calibrated on the
                                                  pictures of --calibration
 

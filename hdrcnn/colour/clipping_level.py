@@ -238,6 +238,30 @@ def scaled(codes: np.ndarray, scaling: float | Levels) -> np.ndarray:
     return np.minimum(codes * np.asarray(scaling, np.float32), np.float32(1.0))
 
 
+def checked_scaling(
+    scaling: float | Levels | str, picture: np.ndarray, alpha: np.ndarray | None
+) -> float | Levels:
+    """What the codes of a picture [H, W, 3] are multiplied by.
+
+    scaling: a positive number, one for each channel, or AUTO: by the levels found, for which what
+    is transparent by alpha [H, W] has no vote. Raises ValueError.
+    """
+    if alpha is not None and np.shape(alpha) != picture.shape[:2]:
+        raise ValueError(f"alpha {np.shape(alpha)} and picture {picture.shape} differ in size")
+    if isinstance(scaling, str):
+        if scaling != AUTO:
+            raise ValueError(
+                f"scaling {scaling!r}: a positive number, one for each channel, or auto"
+            )
+        return factors(clipping_levels(picture, alpha))
+    found = np.atleast_1d(np.asarray(scaling, np.float64))
+    if found.shape not in ((1,), (3,)) or not (np.isfinite(found) & (found > 0)).all():
+        raise ValueError(f"scaling {scaling}: a positive number, one for each channel, or auto")
+    if len(found) == 1:
+        return float(found[0])
+    return float(found[0]), float(found[1]), float(found[2])
+
+
 def described(levels: Sequence[float]) -> str:
     """For the user, in codes of 255: "240", or "251, 251, 249"; empty for `UNCLIPPED`."""
     if tuple(levels) == UNCLIPPED:

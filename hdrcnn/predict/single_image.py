@@ -8,7 +8,13 @@ import numpy as np
 import numpy.typing as npt
 
 from hdrcnn import weights
-from hdrcnn.colour.clipping_level import AUTO, Levels, clipping_levels, factors
+from hdrcnn.colour.clipping_level import (
+    AUTO,
+    Levels,
+    checked_scaling,
+    clipping_levels,
+    factors,
+)
 from hdrcnn.colour.measured import Measured, SensorLight
 from hdrcnn.colour.transfer import (
     DEFAULT_CURVE,
@@ -51,28 +57,6 @@ def as_picture(image: np.ndarray) -> np.ndarray:
     if not (code.min() >= 0.0 and code.max() <= 1.0):
         raise ValueError("float pictures are display-encoded, finite and within 0..1")
     return code
-
-
-def _checked(
-    scaling: float | Levels | str, picture: np.ndarray, alpha: np.ndarray | None
-) -> float | Levels:
-    """What the codes of a picture are multiplied by. Raises ValueError; arguments as for
-    `Predictor.reconstruct`.
-    """
-    if isinstance(scaling, str):
-        if scaling != AUTO:
-            raise ValueError(
-                f"scaling {scaling!r}: a positive number, one for each channel, or auto"
-            )
-        if alpha is not None and alpha.shape != picture.shape[:2]:
-            raise ValueError(f"alpha {alpha.shape} and picture {picture.shape} differ in size")
-        return factors(clipping_levels(picture, alpha))
-    found = np.atleast_1d(np.asarray(scaling, np.float64))
-    if found.shape not in ((1,), (3,)) or not (np.isfinite(found) & (found > 0)).all():
-        raise ValueError(f"scaling {scaling}: a positive number, one for each channel, or auto")
-    if len(found) == 1:
-        return float(found[0])
-    return float(found[0]), float(found[1]), float(found[2])
 
 
 @functools.cache
@@ -181,6 +165,8 @@ class Predictor:
             raise ValueError(f"gamma {gamma} must be a positive number")
         if resolution not in WAYS:
             raise ValueError(f"unknown resolution {resolution!r}; known: {', '.join(WAYS)}")
+        if np.dtype(dtype) not in (np.float16, np.float32):
+            raise ValueError(f"dtype {np.dtype(dtype)}: float32 or float16")
         if quality not in QUALITIES:
             raise ValueError(f"unknown quality {quality!r}; known: {', '.join(QUALITIES)}")
         picture = as_picture(image)
@@ -191,7 +177,7 @@ class Predictor:
                 raise ValueError(f"sensor {sensor.shape} and picture {picture.shape} differ")
             picture, scaling, camera_curve = sensor.codes(), 1.0, "mean_curve"
         if measured is None:
-            scale = _checked(scaling, picture, alpha)
+            scale = checked_scaling(scaling, picture, alpha)
             curve = self.curve(picture, camera_curve, scale)
         else:
             scale, curve = 1.0, "srgb"

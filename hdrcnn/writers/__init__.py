@@ -29,6 +29,7 @@ from typing import TYPE_CHECKING, Any
 
 from hdrcnn.colour import REFERENCE_WHITE
 from hdrcnn.files import ImageError
+from hdrcnn.readers.folders import may_be_photograph
 from hdrcnn.writers import notes
 
 if TYPE_CHECKING:
@@ -224,21 +225,20 @@ def chosen(names: Sequence[str], known: Mapping[str, Writer] = WRITERS) -> dict[
     return found
 
 
-def of_path(path: Path) -> Writer:
-    """The writer for a file of that name, by its ending or, where nothing is there yet that could
-    be a photograph, by the last part of it alone. Raises ImageError.
+def of_path(path: Path, overwrite: bool = False) -> Writer:
+    """The writer for a file of that name, by its ending or by the last part of it alone. Raises
+    ImageError, too, if a file is there that could be a photograph, unless it is to be overwritten.
     """
     name = path.name.lower()
-    for writer in WRITERS.values():
-        if name.endswith(writer.ending):
-            return _installed(writer, f"{path}: {writer.label}")
-    for writer in WRITERS.values():
-        if path.suffix.lower() == f".{writer.ending.rpartition('.')[2]}":
-            if path.exists():
-                raise ImageError(
-                    f"{path}: exists and may be a photograph, so not overwritten; end the name in "
-                    f"{writer.ending}"
-                )
-            return _installed(writer, f"{path}: {writer.label}")
-    known = ", ".join(writer.ending for writer in WRITERS.values())
-    raise ImageError(f"{path}: not written as such; end the name in {known}")
+    named = [w for w in WRITERS.values() if name.endswith(w.ending)] or [
+        w for w in WRITERS.values() if path.suffix.lower() == f".{w.ending.rpartition('.')[2]}"
+    ]
+    if not named:
+        known = ", ".join(writer.ending for writer in WRITERS.values())
+        raise ImageError(f"{path}: not written as such; end the name in {known}")
+    if may_be_photograph(path) and path.exists() and not overwrite:
+        raise ImageError(
+            f"{path}: exists and may be a photograph, so not overwritten; give another name, as "
+            f"one that ends in {named[0].ending}, or overwrite=True"
+        )
+    return _installed(named[0], f"{path}: {named[0].label}")

@@ -117,7 +117,7 @@ class Reconstruct:
         hdr = np.empty((*pictures.shape[:3], 3), np.float32)
         step, film = host.progress(len(hdr)), weights == "film"
         with host.onnx_alone():
-            path = Path(params) if params.strip() else None
+            path = Path(params.strip()) if params.strip() else None
             networks = Networks.on("cpu", path, film)
             predictor = networks.predictor(networks.choose(weights == "jpeg"))
             asked = None if camera_curve == "auto" else camera_curve
@@ -276,8 +276,12 @@ class WriteHdr:
         step, files = host.progress(len(light)), []
         for number, (picture, alpha) in enumerate(zip(light, alphas, strict=True)):
             named = name.replace("%batch_num%", str(number))
-            # The number stands between underscores: by these ComfyUI finds the next.
-            file = f"{named}_{first + number:05}_{writer.ending.removeprefix('_')}"
+            # The number stands between underscores: by these ComfyUI finds the next, but not if
+            # the number of the picture is in the name.
+            ending = writer.ending.removeprefix("_")
+            while (folder / f"{named}_{first + number:05}_{ending}").exists():
+                first += 1
+            file = f"{named}_{first + number:05}_{ending}"
             shown = Picture(hdr=host.colours(picture), alpha=alpha)
             writer.write(folder / file, shown, Options())
             files.append({"filename": file, "subfolder": below, "type": "output"})

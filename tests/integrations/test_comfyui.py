@@ -351,6 +351,15 @@ def test_ghosts_are_taken_out_if_asked(pack):
     assert np.abs(found[0] - found[1])[60:110, 90:160].mean() > 0.02
 
 
+def test_no_file_is_written_over_if_its_name_holds_the_number_of_its_picture(pack, tmp_path):
+    write = node(pack, "HdrcnnWriteHdr").write
+    for _ in range(2):
+        write(Tensor(np.ones((2, 8, 8, 3), np.float32), "cpu"), "hdr", "b%batch_num%")
+    names = sorted(file.name for file in (tmp_path / "output").iterdir())
+    assert len(names) == 4
+    assert {name[:2] for name in names} == {"b0", "b1"}
+
+
 @pytest.mark.parametrize("kind", WRITERS)
 def test_files_are_numbered_as_save_image_does(pack, comfyui, picture, tmp_path, kind):
     package = WRITERS[kind].package

@@ -2,12 +2,14 @@
 
 import io
 
+import imagecodecs
 import numpy as np
 import pytest
 from PIL import Image
 
 from hdrcnn.readers.metadata import Band, band
 from hdrcnn.readers.photograph import read_photograph
+from tests.readers.pictures import by_pillow, chunk
 from tests.web.javascript import javascript
 
 CODES = np.random.default_rng(8).integers(0, 256, (32, 64, 3), np.uint8)
@@ -39,6 +41,39 @@ def test_losses_are_those_the_command_finds(kind, settings, tmp_path):
     path = tmp_path / "picture"
     Image.fromarray(CODES).save(path, kind, **settings)
     assert facts(path.read_bytes()) == [read_photograph(path).lossy, 8, False]
+
+
+def test_losses_are_told_whatever_comes_before_the_samples():
+    """A profile of some kilobytes, in which any letters may stand."""
+    for settings, name in (({"quality": 80}, b"VP8L"), ({"lossless": True}, b"VP8 ")):
+        file = io.BytesIO()
+        Image.fromarray(CODES).save(file, "WEBP", icc_profile=name + bytes(6000), **settings)
+        assert facts(file.getvalue())[0] is ("quality" in settings)
+
+
+@pytest.mark.parametrize("bits", [8, 10, 12])
+def test_bits_of_avif(bits):
+    codes = (CODES.astype(np.uint16) << (bits - 8)) if bits > 8 else CODES
+    data = imagecodecs.avif_encode(codes, level=90, bitspersample=bits)
+    assert facts(bytes(data))[1] == bits
+
+
+def test_pictures_that_are_hdr_already_are_told():
+    def told(data: bytes) -> str:
+        body = "return m.notSdr(Uint8Array.from(v.data))"
+        found: str = javascript("file.js", body, data=list(data))
+        return found
+
+    plain = by_pillow("PNG", CODES)
+    for transfer, word in ((16, "PQ"), (18, "HLG"), (8, "linear"), (13, "")):
+        stored = chunk(b"cICP", bytes((9, transfer, 0, 1)))
+        found = told(plain[:33] + stored + plain[33:])
+        assert word in found
+        assert bool(found) is bool(word)
+    avif = by_pillow("AVIF", CODES)
+    at = avif.index(b"nclx") + 4
+    assert told(avif) == ""
+    assert "PQ" in told(avif[: at + 2] + (16).to_bytes(2, "big") + avif[at + 4 :])
 
 
 def test_sixteen_bits_are_noticed():

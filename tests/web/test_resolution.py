@@ -82,6 +82,17 @@ def test_predictions_are_those_of_the_command(rows, columns, radii, scaling, clo
     assert found[1][-1] == pytest.approx(1.0)
 
 
+def test_blocks_of_any_size_have_a_largest_and_a_smallest_value():
+    """More values in a block than a call takes arguments: a sky that is white all over."""
+    found = javascript(
+        "resolution.js",
+        """const values = Array.from({ length: 1 << 20 }, (_, i) => (i * 7919) % 1000003);
+        return [m.max(values), m.min(values)]""",
+    )
+    values = np.arange(1 << 20) * 7919 % 1000003
+    assert found == [values.max(), values.min()]
+
+
 @settings(max_examples=12)
 @given(
     full=hnp.arrays(bool, hnp.array_shapes(min_dims=2, max_dims=2, max_side=24)),

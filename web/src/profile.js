@@ -64,7 +64,8 @@ export async function profileOf(data) {
   const head = text(data.subarray(0, 16)), view = new DataView(data.buffer, data.byteOffset, data.byteLength);
   if (head.startsWith("\xff\xd8")) {
     const parts = [];
-    for (let at = 2; at + 4 <= data.length && data[at] === 0xff && data[at + 1] !== 0xda; at += 2 + view.getUint16(at + 2)) {
+    for (let at = 2; at + 4 <= data.length && data[at] === 0xff && data[at + 1] !== 0xda; at += data[at + 1] === 0xff ? 1 : 2 + view.getUint16(at + 2)) {
+      if (data[at + 1] === 0xff) continue; // Filling.
       const contents = data.subarray(at + 4, at + 2 + view.getUint16(at + 2));
       if (data[at + 1] === 0xe2 && text(contents.subarray(0, 12)) === "ICC_PROFILE\0") parts.push(contents);
     }

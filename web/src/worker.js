@@ -4,7 +4,7 @@
 import { clippingCodes } from "./clipping.js";
 import { choice, statistics } from "./curve.js";
 import { exr } from "./exr.js";
-import { bitsOf, isLossy, isPanorama } from "./file.js";
+import { bitsOf, isLossy, isPanorama, notSdr } from "./file.js";
 import { Frame } from "./frame.js";
 import { about, isJpeg, samplesOnly, withProfile } from "./jpeg.js";
 import { HALF_MAX, LINEARISATIONS, THRESHOLD, reconstructLight, srgbDecode } from "./light.js";
@@ -136,6 +136,8 @@ async function convert({ file, curve: asked, panorama }, say) {
   last = null;
   say("Reading the photograph");
   const bytes = new Uint8Array(await file.arrayBuffer());
+  const odd = notSdr(bytes);
+  if (odd) throw new UserError(odd);
   const profile = await profileOf(bytes), matrix = profile && toRec709(profile);
   const { data, alpha, rows, columns } = await decoded(file, Boolean(matrix));
   const codes = clippingCodes(data, rows, columns, alpha), scaling = codes.map((code) => 255 / code);
