@@ -32,11 +32,7 @@ def input_and_output(parser: Parser) -> Group:
         "--out_dir", metavar="FOLDER", default="out", type=nonempty,
         help="folder for the results",
     )  # fmt: skip
-    parser.switch(
-        group,
-        "--overwrite",
-        "recompute all, replace results of other photographs and files, but for photographs",
-    )
+    parser.switch(group, "--overwrite", "recompute all; replace others' results, not photographs")
     group.add_argument(
         "--max_megapixels", metavar="NUMBER", type=number(float, 1e-6, 1e6),
         default=MAX_MEGAPIXELS, help="size above which a picture is refused",

@@ -94,6 +94,7 @@ def test_the_list_of_a_run_names_its_families_whatever_they_are_called(tmp_path)
     assert read_list(tmp_path / "held_out.txt") == names
 
 
+@pytest.mark.slow
 def test_a_refused_run_leaves_the_first_as_it_was(scene_folder, tmp_path):
     """The families held out in the first run are a list for the second."""
     run, lists = tmp_path / "run", {}

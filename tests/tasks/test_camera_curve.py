@@ -211,6 +211,7 @@ def test_the_best_curve_for_the_loss_is_the_true_one():
     np.testing.assert_allclose(found, rows.statistics[0, :2], atol=0.03)
 
 
+@pytest.mark.slow
 def test_training_finds_what_the_statistics_say_and_can_be_shipped(tmp_path, monkeypatch):
     rows, others = synthetic(1500), synthetic(200)
     config = Config(epochs=30, steps=6, jitter=0.01, dropout=0.1, learning_rate=4e-3)

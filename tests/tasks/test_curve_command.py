@@ -39,6 +39,7 @@ def test_without_them_nothing_is_added(tiny_weights):
     assert not [name for name in names if "estimated" in name]
 
 
+@pytest.mark.slow
 def test_from_scenes_to_a_file_that_can_be_loaded(scene_folder, tmp_path, run_python, picture):
     (tmp_path / "held_out.txt").write_text("three\n")
     arguments = (
