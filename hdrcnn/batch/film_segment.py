@@ -127,8 +127,12 @@ def _spread_out(film: Film) -> Iterator[decode.Frame]:
     """`LOOKS` frames of a film, or all that it has: key frames; if those are few, or the film
     cannot be entered at any time, others, for which it is decoded once.
     """
-    entered = film.timed and len(film.keys) >= ENOUGH_KEYS
-    return _frames_at(film, _evenly(film.keys if entered else film.times, LOOKS), entered)
+    return _frames_at(film, _evenly(film.keys if _entered(film) else film.times, LOOKS))
+
+
+def _entered(film: Film) -> bool:
+    """Whether frames are decoded from key frames before them; else from the beginning."""
+    return film.timed and len(film.keys) >= ENOUGH_KEYS
 
 
 def _between(film: Film, changes: Sequence[tuple[float, float]]) -> Iterator[decode.Frame]:
@@ -138,12 +142,12 @@ def _between(film: Film, changes: Sequence[tuple[float, float]]) -> Iterator[dec
     for begin, end in changes:
         inside = [times[(times > begin) & (times < end)] for times in (film.keys, film.times)]
         chosen += _evenly(inside[len(inside[0]) < each], each).tolist() if each else []
-    yield from _frames_at(film, np.array(chosen), film.timed)
+    yield from _frames_at(film, np.array(chosen, np.int64))
 
 
-def _frames_at(film: Film, chosen: np.ndarray, entered: bool) -> Iterator[decode.Frame]:
-    """Of these times, rising. entered: at each, else the film is decoded once."""
-    if entered:
+def _frames_at(film: Film, chosen: np.ndarray) -> Iterator[decode.Frame]:
+    """Of these times, rising."""
+    if _entered(film) or not len(chosen):
         for time in chosen:
             # Of a damaged place its segment will tell.
             with (
