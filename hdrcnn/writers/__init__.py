@@ -29,7 +29,6 @@ from typing import TYPE_CHECKING, Any
 
 from hdrcnn.colour import REFERENCE_WHITE
 from hdrcnn.files import ImageError
-from hdrcnn.readers.folders import may_be_photograph
 from hdrcnn.writers import notes
 
 if TYPE_CHECKING:
@@ -229,6 +228,8 @@ def of_path(path: Path, overwrite: bool = False) -> Writer:
     """The writer for a file of that name, by its ending or by the last part of it alone. Raises
     ImageError, too, if a file is there that could be a photograph, unless it is to be overwritten.
     """
+    from hdrcnn.readers.folders import may_be_photograph  # Of a room that loads NumPy.
+
     name = path.name.lower()
     named = [w for w in WRITERS.values() if name.endswith(w.ending)] or [
         w for w in WRITERS.values() if path.suffix.lower() == f".{w.ending.rpartition('.')[2]}"

@@ -27,7 +27,8 @@ HEAD = 1 << 18
 """Bytes at the start of a file among which its metadata are looked for."""
 COLOURS = "# bytes of colours: "
 """Comment of a Radiance header, followed by ten digits."""
-_EXR_ZIPPED = (2, 3)
+_EXR_ZIPPED = {2: 1, 3: 16}
+"""Rows of a chunk by the number of the compression."""
 _PNG_END = b"\0\0\0\0IEND\xaeB\x60\x82"
 
 
@@ -68,13 +69,27 @@ def _exr(file: IO[bytes], size: int) -> bool:
     if min(places) < first or max(places) + 8 > size:
         return False
     file.seek(max(places))
-    _, length = struct.unpack("<iI", file.read(8))
+    row, length = struct.unpack("<iI", file.read(8))
     if max(places) + 8 + length != size:
         return False
-    chunk = file.read(length)
-    if attributes[b"compression"][0] in _EXR_ZIPPED and chunk[:1] == b"\x78":
-        zlib.decompress(chunk)  # Its checksum is its end. Not packed: not smaller that way.
+    lines = _EXR_ZIPPED.get(attributes[b"compression"][0])
+    if lines is not None and length < _unpacked(attributes, row, lines):
+        zlib.decompress(file.read(length))  # Its checksum is its end.
     return True
+
+
+def _unpacked(attributes: dict[bytes, bytes], row: int, lines: int) -> int:
+    """Bytes of a chunk that begins at a row, as which it is stored if packing makes it no smaller.
+
+    lines: of other chunks than the last.
+    """
+    left, _, right, bottom = struct.unpack("<4i", attributes[b"dataWindow"])
+    pixel, rest = 0, attributes[b"channels"]
+    while rest[:1] not in (b"\0", b""):
+        rest = rest.partition(b"\0")[2]
+        pixel += 2 if rest[0] == 1 else 4  # Half floats, or whole ones and integers.
+        rest = rest[16:]
+    return pixel * int(right - left + 1) * min(lines, int(bottom) - row + 1)
 
 
 def _radiance(file: IO[bytes], size: int) -> bool:
