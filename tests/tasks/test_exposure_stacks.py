@@ -62,6 +62,7 @@ def test_one_photograph_is_learnt(name):
     assert learns(task_of(name), config, batch(), term, 100) < 0.8
 
 
+@pytest.mark.slow
 def test_each_network_follows_its_own_loss():
     """A discriminator that is not stepped stays; the generator follows the judge, not the judge's
     own loss; and the discriminator learns to tell both apart.
@@ -121,16 +122,9 @@ def check_weights(name: str, path: Path) -> None:
     weights.assign(record.build(), arrays, "of the run")
 
 
-@pytest.mark.parametrize(
-    ("name", "backend"),
-    [
-        # TensorFlow: as above within this process, and below by the command.
-        *(pytest.param(name, "tensorflow", marks=pytest.mark.slow) for name in CONFIGS),
-        pytest.param("exposure_stack", "jax", marks=pytest.mark.slow),
-        pytest.param("exposure_stack, adversarial", "jax", marks=pytest.mark.slow),
-        ("exposure_gan", "jax"),
-    ],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("backend", ["tensorflow", "jax"])
+@pytest.mark.parametrize("name", CONFIGS)
 def test_from_scenes_to_a_weights_file(name, backend, scene_folder, held_out, tmp_path, run_python):
     pytest.importorskip(backend)
     configs.save(CONFIGS[name], task_of(name), tmp_path / "config.json")

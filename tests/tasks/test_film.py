@@ -91,13 +91,15 @@ def test_rows_of_a_film_are_converted_by_what_all_of_them_say():
         assert (before[1] != after[1]) == together
 
 
+@pytest.mark.slow
 def test_a_run_killed_within_an_epoch_goes_on_to_the_same_weights(scene_folder, held_out, tmp_path):
     # Keras numbers the states of dropout by process, and here several runs share one.
     config = dataclasses.replace(CONFIGS["curves"], dropout=0.0)
     goes_on_after_a_kill("film", config, scene_folder, held_out, tmp_path)
 
 
-@pytest.mark.parametrize("name", ["curves", pytest.param("unet", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["curves", "unet"])
 def test_from_scenes_to_a_file_that_converts_and_is_measured(
     name, scene_folder, held_out, tmp_path, run_python
 ):

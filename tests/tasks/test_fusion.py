@@ -51,10 +51,8 @@ def test_one_bracket_is_learnt(name):
     assert learns(name, CONFIGS[name], bracket(), "loss", 60) < 0.8
 
 
-@pytest.mark.parametrize(
-    "name",
-    ["fusion_supervised", pytest.param("fusion_unsupervised", marks=pytest.mark.slow)],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["fusion_supervised", "fusion_unsupervised"])
 def test_a_killed_run_goes_on_to_the_same_weights_which_fuse_and_are_measured(
     name, scene_folder, held_out, tmp_path, run_python, capsys
 ):
@@ -90,6 +88,7 @@ def test_a_killed_run_goes_on_to_the_same_weights_which_fuse_and_are_measured(
     assert (tmp_path / "out" / "worst_2_moving.png").is_file()
 
 
+@pytest.mark.slow
 def test_three_folders_are_trained_from(tmp_path, run_python):
     """The published supervised setting: photographs as they are, none of them a scene."""
     rng = np.random.default_rng(0)
