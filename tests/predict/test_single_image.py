@@ -109,9 +109,18 @@ def test_an_unknown_quality_is_refused(predictor, picture):
         predictor.reconstruct(picture, quality="better")
 
 
-@pytest.mark.parametrize("arguments", [{"gamma": 0.0}, {"gamma": np.nan}, {"scaling": -1.0}])
-def test_unusable_settings_are_refused(predictor, picture, arguments):
-    with pytest.raises(ValueError, match="positive"):
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        ({"gamma": 0.0}, "positive"),
+        ({"gamma": np.nan}, "positive"),
+        ({"scaling": -1.0}, "positive"),
+        ({"dtype": np.uint8}, "float16"),
+        ({"alpha": np.ones((3, 4)), "scaling": 1.0}, "alpha"),
+    ],
+)
+def test_unusable_settings_are_refused(predictor, picture, arguments, reason):
+    with pytest.raises(ValueError, match=reason):
         predictor.reconstruct(picture, **arguments)
 
 

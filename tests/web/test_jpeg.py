@@ -94,6 +94,15 @@ def test_primaries_are_those_of_the_profile(kind, name):
     np.testing.assert_allclose(np.reshape(matrix, (3, 3)), expected, atol=2e-3)
 
 
+def test_filling_before_a_marker_hides_no_profile():
+    profile = PROFILES["P3"][0]
+    data = photograph(icc_profile=profile)
+    at = data.index(b"ICC_PROFILE") - 4
+    filled = data[:at] + b"\xff\xff" + data[at:]
+    body = "return (await m.profileOf(Uint8Array.from(v.data)))?.length ?? 0"
+    assert javascript("profile.js", body, data=list(filled)) == len(profile)
+
+
 def test_without_a_matrix_the_browser_converts():
     lab = ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB")).tobytes()
     body = """const found = await m.profileOf(Uint8Array.from(v.plain));
