@@ -167,7 +167,6 @@ def write(
     from hdrcnn.colour.transfer import LINEARISATIONS
     from hdrcnn.readers.photograph import as_stored
     from hdrcnn.writers import Options, Picture, of_path
-    from hdrcnn.writers.exr import HALF_MAX
 
     path = Path(path)
     writer = of_path(path, overwrite)
@@ -193,8 +192,5 @@ def write(
             "camera": photograph.camera,
         }
     primaries = REC709 if chromaticities is None else chromaticities
-    light, asked = linear_to_rec709(np.asarray(hdr), primaries), Options(**options)
-    if "exr_float" in writer.flags and not asked.exr_float:
-        held = np.clip(light, -HALF_MAX, HALF_MAX)  # What is not finite stays so, and is refused.
-        light = np.where(np.isfinite(light), held, light).astype(np.float16)
-    writer.write(path, Picture(hdr=light, **known), asked)
+    light = linear_to_rec709(np.asarray(hdr), primaries)
+    writer.write(path, Picture(hdr=light, **known), Options(**options))

@@ -378,9 +378,8 @@ class ToFile:
 @dataclasses.dataclass(frozen=True)
 class ToFrames:
     """Files of frames in a folder, turned as players turn them, named for the film and counted
-    from 1: a frame that cannot be
-    decoded leaves out its number, and a file beside them, `film_00001.json`, tells how many of a
-    segment are there.
+    from 1: a frame that cannot be decoded leaves out its number, and a file beside them,
+    `film_00001.json`, tells which of a segment are there.
     """
 
     path: Path

@@ -99,12 +99,12 @@ def _lines(path: str) -> list[str]:
     words = []
     for line in map(str.strip, text.splitlines()):
         if line and not line.startswith(("#", "//")):
-            own = line.split(maxsplit=1) if line.startswith("-") else [line]
-            if "=" in own[0]:
-                own = [line]
-            elif any(word.startswith(("--", "#", "//")) for word in "".join(own[1:]).split()):
+            flag, *value = line.split(maxsplit=1)
+            if not line.startswith("-") or "=" in flag:
+                flag, value = line, []
+            if any(word.startswith(("--", "#", "//")) for text in value for word in text.split()):
                 raise UsageError(f"--{FLAGFILE}={path}: {line!r} is more than a flag; one a line")
-            words += own
+            words += [flag, *value]
     return words
 
 

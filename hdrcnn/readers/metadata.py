@@ -147,23 +147,21 @@ _XMP = rb"GPano:%s(?:\s*=\s*[\"']|(?:\s[^<>]*)?>)\s*"
 _EQUIRECTANGULAR = re.compile(_XMP % b"ProjectionType" + rb"equirectangular", re.IGNORECASE)
 
 
-DIRECTIONS = {
-    **{f"{kind}{axis}Degrees": 360.0 for kind in ("Pose", "InitialView")
-       for axis in ("Heading", "Pitch", "Roll")},
-    "InitialHorizontalFOVDegrees": 360.0,
-}  # fmt: skip
-"""Where a panorama looks: names of GPano, and the largest number, either way."""
-
-
+DIRECTIONS = (
+    *(f"Pose{axis}Degrees" for axis in ("Heading", "Pitch", "Roll")),
+    *(f"InitialView{axis}Degrees" for axis in ("Heading", "Pitch", "Roll")),
+    "InitialHorizontalFOVDegrees",
+)
+"""Where a panorama looks: names of GPano."""
 _DEGREES = rb"([-+]?\d+(?:\.\d*)?(?:e[-+]?\d+)?)\s*[\"'<]"
 
 
 def _directions(xmp: bytes) -> tuple[tuple[str, float], ...]:
-    """Those of `DIRECTIONS` that a packet names, within their bounds."""
+    """Those of `DIRECTIONS` that a packet names, of a full turn at most."""
     found = []
-    for name, most in DIRECTIONS.items():
+    for name in DIRECTIONS:
         said = re.search(_XMP % name.encode() + _DEGREES, xmp, re.IGNORECASE)
-        if said and abs(float(said[1])) <= most:
+        if said and abs(float(said[1])) <= 360.0:
             found.append((name, float(said[1])))
     return tuple(found)
 

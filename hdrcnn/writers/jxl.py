@@ -1,9 +1,9 @@
 """JPEG XL, floating point, without losses: light in less space.
 
-Holds: light, half or float as it was given, exactly, negative values too (half floats below
-6.1e-5 lose digits in the library); linear Rec. 709, as the codestream says; alpha, which the light
-is not multiplied by, as the codestream says too; camera (Exif), panorama (XMP), notes. Does not
-hold: cd/m^2 of 1.0 (the package cannot set it: 255 is assumed), MaxCLL, the mask. Source: ISO/IEC
+Holds: light, half floats or, if they are asked for, floats of 32 bits, exactly, negative values too
+(half floats below 6.1e-5 lose digits in the library); linear Rec. 709, as the codestream says;
+alpha, which the light is not multiplied by, as the codestream says too; camera (Exif), panorama
+(XMP), notes. Does not hold: cd/m^2 of 1.0 (the package cannot set it: 255 is assumed), MaxCLL, the mask. Source: ISO/IEC
 18181-1 and -2.
 """
 
@@ -35,9 +35,9 @@ def _end_of_head(data: bytes) -> int:
     return at
 
 
-def _light(picture: Picture) -> np.ndarray:
-    """[H, W, 3 or 4] in the type that was given, linear Rec. 709; half floats are held in range."""
-    kind = np.float16 if picture.hdr.dtype == np.float16 else np.float32
+def _light(picture: Picture, whole: bool) -> np.ndarray:
+    """[H, W, 3 or 4] linear Rec. 709: float32, or half floats, held within their range."""
+    kind = np.float32 if whole else np.float16
     largest = HALF_MAX if kind == np.float16 else np.inf
     channels = 3 if picture.alpha is None else 4
     light = np.empty((*picture.size, channels), kind)
@@ -54,7 +54,8 @@ def write(path: Path, picture: Picture, options: Options) -> None:
     imagecodecs = needed("jxl", path)
     # The type decides: floating point is tagged as linear.
     try:
-        data = imagecodecs.jpegxl_encode(_light(picture), lossless=True, effort=EFFORT)
+        light = _light(picture, options.exr_float)
+        data = imagecodecs.jpegxl_encode(light, lossless=True, effort=EFFORT)
     except imagecodecs.JpegxlError as error:
         raise ImageError(f"{path}: cannot be encoded: {error}") from error
     exif = exif_block(picture.camera)

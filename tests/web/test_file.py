@@ -65,8 +65,16 @@ def test_pictures_that_are_hdr_already_are_told():
         return found
 
     plain = by_pillow("PNG", CODES)
-    for transfer, word in ((16, "PQ"), (18, "HLG"), (8, "linear"), (13, "")):
-        stored = chunk(b"cICP", bytes((9, transfer, 0, 1)))
+    for stored, word in (
+        (chunk(b"cICP", bytes((9, 16, 0, 1))), "PQ"),
+        (chunk(b"cICP", bytes((9, 18, 0, 1))), "HLG"),
+        (chunk(b"cICP", bytes((9, 8, 0, 1))), "linear"),
+        (chunk(b"cICP", bytes((9, 13, 0, 0))), "range"),
+        (chunk(b"cICP", bytes((9, 13, 0, 1))), ""),
+        (chunk(b"gAMA", (100000).to_bytes(4, "big")), "linear"),
+        (chunk(b"gAMA", (45455).to_bytes(4, "big")), ""),
+        (chunk(b"gAMA", (100000).to_bytes(4, "big")) + chunk(b"sRGB", b"\0"), ""),
+    ):
         found = told(plain[:33] + stored + plain[33:])
         assert word in found
         assert bool(found) is bool(word)

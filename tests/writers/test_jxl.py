@@ -19,7 +19,7 @@ def test_light_is_exact_negative_values_too(tmp_path, kind):
     hdr[::3, ::2] *= -1
     if kind == np.float16:
         hdr[np.abs(hdr) < np.finfo(kind).smallest_normal] = 0
-    write(tmp_path / "a.jxl", Picture(hdr), Options())
+    write(tmp_path / "a.jxl", Picture(hdr), Options(exr_float=kind == np.float32))
     found = imagecodecs.jpegxl_decode((tmp_path / "a.jxl").read_bytes())
     assert found.dtype == kind
     np.testing.assert_array_equal(found, hdr)
@@ -74,7 +74,7 @@ def alpha_is_associated(codestream: bytes) -> bool:
 @pytest.mark.parametrize("kind", [np.float16, np.float32])
 def test_alpha_is_told_to_be_as_it_is_stored(tmp_path, kind):
     alpha = np.random.default_rng(3).random((45, 70)).astype(np.float16)
-    write(tmp_path / "a.jxl", made(kind=kind, alpha=alpha), Options())
+    write(tmp_path / "a.jxl", made(kind=kind, alpha=alpha), Options(exr_float=kind == np.float32))
     held = dict(boxes((tmp_path / "a.jxl").read_bytes()))
     assert not alpha_is_associated(held[b"jxlc"])
 
@@ -105,6 +105,6 @@ def test_half_floats_beyond_their_range_in_rec709_are_held_there(tmp_path):
 
 def test_other_primaries_become_rec709(tmp_path):
     hdr = np.random.default_rng(5).random((9, 8, 3)).astype(np.float32)
-    write(tmp_path / "a.jxl", Picture(hdr, primaries=DISPLAY_P3), Options())
+    write(tmp_path / "a.jxl", Picture(hdr, primaries=DISPLAY_P3), Options(exr_float=True))
     found = imagecodecs.jpegxl_decode((tmp_path / "a.jxl").read_bytes())
     np.testing.assert_allclose(found, linear_to_rec709(hdr, DISPLAY_P3), atol=1e-6)

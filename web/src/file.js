@@ -9,6 +9,8 @@ const XMP = 1 << 20;
 
 const text = (/** @type {Uint8Array} */ bytes) => new TextDecoder("latin1").decode(bytes);
 
+/** Of a gAMA chunk, in 100,000ths: from here on samples are light. */
+const LINEAR_GAMMA = 90000;
 /** Bytes in which the boxes of HEIC and AVIF files are looked for. */
 const BOXES = 1 << 16;
 
@@ -58,7 +60,12 @@ export function notSdr(data) {
   const stored = isPng(data) ? chunkOf(data, "cICP")?.[1] : boxOf(data, "colrnclx")?.[3];
   if (boxOf(data, "tmap")) return ""; // With a gain map it has a picture of both kinds.
   if (stored === 16 || stored === 18) return `its samples are ${stored === 16 ? "PQ" : "HLG"}, an HDR image already`;
-  return isPng(data) && stored === 8 ? "its samples are linear light; save it with the curve of sRGB" : "";
+  if (!isPng(data)) return "";
+  const points = chunkOf(data, "cICP"), gamma = chunkOf(data, "gAMA");
+  const named = points || chunkOf(data, "sRGB") || chunkOf(data, "iCCP");
+  const isLinear = stored === 8 || (!named && gamma && new DataView(gamma.buffer, gamma.byteOffset).getUint32(0) >= LINEAR_GAMMA);
+  if (isLinear) return "its samples are linear light; save it with the curve of sRGB";
+  return points?.[3] === 0 ? "its samples are of limited range; save it with full range" : "";
 }
 
 /**
