@@ -3,11 +3,10 @@
 import contextlib
 import dataclasses
 import functools
-import itertools
 import json
 import os
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from fractions import Fraction
 from pathlib import Path
@@ -18,6 +17,7 @@ import numpy as np
 from hdrcnn import weights
 from hdrcnn._version import __version__
 from hdrcnn.batch.choose import sha256
+from hdrcnn.batch.film_looks import grades_of
 from hdrcnn.colour.hlg import hlg_codes
 from hdrcnn.colour.pq import pq_light
 from hdrcnn.console import check as check_interrupted, quietly
@@ -44,14 +44,6 @@ from hdrcnn.writers import frames
 
 AROUND = AVERAGED + cuts.REACH
 """Frames on each side of a frame that its parameters depend on."""
-FINER = 15
-"""Further ones between two that are of different parts: to see where a part begins."""
-LOOKS = 64
-"""Frames of a film, spread over all of it, by which its grade is known."""
-ENOUGH_KEYS = 16
-"""Key frames with which others are not looked at."""
-DARK = 0.15
-"""Code that a frame must have somewhere, or it tells nothing of the grade."""
 FILM, SHOT = "film", "shot"
 GRADES = (FILM, SHOT)
 """Shots that seem to be in one grade are converted alike; each shot has its own."""
@@ -116,76 +108,6 @@ class Conversion:
                 self.method, film.colours.primaries, self.white, self.encoding.peak, self.params,
                 self.device,
             )  # fmt: skip
-
-
-def _evenly(times: np.ndarray, count: int) -> np.ndarray:
-    """So many of them, or all if there are fewer."""
-    return times[np.linspace(0, len(times) - 1, min(count, len(times))).round().astype(int)]
-
-
-def _spread_out(film: Film) -> Iterator[decode.Frame]:
-    """`LOOKS` frames of a film, or all that it has: key frames; if those are few, or the film
-    cannot be entered at any time, others, for which it is decoded once.
-    """
-    return _frames_at(film, _evenly(film.keys if _entered(film) else film.times, LOOKS))
-
-
-def _entered(film: Film) -> bool:
-    """Whether frames are decoded from key frames before them; else from the beginning."""
-    return film.timed and len(film.keys) >= ENOUGH_KEYS
-
-
-def _between(film: Film, changes: Sequence[tuple[float, float]]) -> Iterator[decode.Frame]:
-    """Frames between the times of each pair, `FINER` at most and `LOOKS` in all."""
-    each = min(FINER, LOOKS // len(changes))
-    chosen: list[int] = []
-    for begin, end in changes:
-        inside = [times[(times > begin) & (times < end)] for times in (film.keys, film.times)]
-        chosen += _evenly(inside[len(inside[0]) < each], each).tolist() if each else []
-    yield from _frames_at(film, np.array(chosen, np.int64))
-
-
-def _frames_at(film: Film, chosen: np.ndarray) -> Iterator[decode.Frame]:
-    """Of these times, rising."""
-    if _entered(film) or not len(chosen):
-        for time in chosen:
-            # Of a damaged place its segment will tell.
-            with (
-                contextlib.suppress(ImageError),
-                contextlib.closing(decode.frames(film, int(time))) as coming,
-            ):
-                yield from itertools.islice(coming, 1)
-        return
-    wanted = set(chosen.tolist())
-    for frame in decode.frames(film):
-        if frame.time in wanted:
-            yield frame
-
-
-def grades_of(film: Film, used: Curves) -> film_grade.Grades | None:
-    """What the shots of a film have in common; None if there is next to no light in its frames,
-    none can be decoded, or the weights hold nothing to pool shots by.
-    """
-    if used.directions is None:
-        return None
-    found: dict[int, np.ndarray] = {}
-
-    def look(frames: Iterator[decode.Frame]) -> film_grade.Grades | None:
-        with contextlib.suppress(ImageError):
-            for frame in frames:
-                # Two damaged key frames may lead to the same one after them.
-                if frame.time not in found:
-                    reduced = frame.reduced(REDUCED)
-                    if reduced.max() >= DARK:
-                        found[frame.time] = used.measured(reduced)
-                check_interrupted()
-        times = sorted(found)
-        looks = np.array([found[time] for time in times])
-        return film_grade.Grades(looks, np.array(times), used) if found else None
-
-    grades = look(_spread_out(film))
-    changes = grades.changes() if grades is not None else []
-    return look(_between(film, changes)) if changes else grades
 
 
 @dataclasses.dataclass

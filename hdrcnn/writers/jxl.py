@@ -3,8 +3,8 @@
 Holds: light, half floats or, if they are asked for, floats of 32 bits, exactly, negative values too
 (half floats below 6.1e-5 lose digits in the library); linear Rec. 709, as the codestream says;
 alpha, which the light is not multiplied by, as the codestream says too; camera (Exif), panorama
-(XMP), notes. Does not hold: cd/m^2 of 1.0 (the package cannot set it: 255 is assumed), MaxCLL, the mask. Source: ISO/IEC
-18181-1 and -2.
+(XMP), notes. Does not hold: cd/m^2 of 1.0 (the package cannot set it: 255 is assumed), MaxCLL, the
+mask. Source: ISO/IEC 18181-1 and -2.
 """
 
 import struct

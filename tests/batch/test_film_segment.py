@@ -5,8 +5,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from hdrcnn.batch import film_segment
-from hdrcnn.batch.film_segment import LOOKS, grades_of, opened, with_parameters
+from hdrcnn.batch import film_looks
+from hdrcnn.batch.film_looks import LOOKS, grades_of
+from hdrcnn.batch.film_segment import opened, with_parameters
 from hdrcnn.colour.pq import pq_decode
 from hdrcnn.files import ImageError
 from hdrcnn.predict.film import REDUCED
@@ -71,7 +72,7 @@ class Looked:
 def known(source, used):
     """What is looked at of a film."""
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(film_segment.film_grade, "Grades", Looked)
+        patched.setattr(film_looks.film_grade, "Grades", Looked)
         found: Any = grades_of(source, used)
     assert (np.diff(found.times) > 0).all()
     return found.looks
@@ -141,7 +142,7 @@ def test_of_a_damaged_film_the_rest_tells_the_grade(tmp_path, bent, monkeypatch)
                 raise ImageError("a.mp4: damaged")
             yield frame
 
-    monkeypatch.setattr(film_segment.decode, "frames", damaged)
+    monkeypatch.setattr(film_looks.decode, "frames", damaged)
     found = known(source, used)
     monkeypatch.undo()
     np.testing.assert_allclose(found, looks_at(source, used, range(10)), atol=1e-6)
