@@ -16,6 +16,11 @@ from hdrcnn.readers.photograph import read_ldr
 from tests.conftest import ROOT
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+FLAGS = {a.dest for a in parser_of(predict, "hdrcnn predict")._actions} - {
+    "help",
+    "help_all",
+    "paths",
+}
 
 
 def test_ci_runs_the_line_of_the_readme():
@@ -27,23 +32,50 @@ def test_ci_runs_the_line_of_the_readme():
 
 
 def test_every_flag_of_the_readme_exists():
-    table = re.findall(r"`--(\w+)`", README)
+    named = re.findall(r"`--(\w+)`", README)
     commands = (
         "training_code/hdrcnn_train", "training_code/run/config",
         "training_code/hdrcnn_evaluate",
     )  # fmt: skip
     source = "".join((ROOT / f"{name}.py").read_text() for name in commands)
-    assert {"params", "gamma", "scaling", "camera_curve"} <= set(table)
-    known = {action.dest for action in parser_of(predict, "hdrcnn predict")._actions}
-    assert [flag for flag in table if flag not in known and f'"{flag}"' not in source] == []
+    assert [flag for flag in named if flag not in FLAGS and f'"{flag}"' not in source] == []
+
+
+def test_the_table_of_flags_is_that_of_the_command():
+    guide = (ROOT / "docs" / "predict.md").read_text(encoding="utf-8")
+    table = guide.partition("\n## Flags\n")[2].partition("\n## ")[0]
+    rows = [line for line in table.splitlines() if line.startswith("| `--")]
+    named = [flag for row in rows for flag in re.findall(r"`--(\w+)`", row.split("|")[1])]
+    assert sorted(named) == sorted(set(named))
+    assert set(named) == FLAGS - {"im_dir", "out_dir"}
+
+
+def anchor(heading: str) -> str:
+    """The anchor of a heading, as GitHub makes it."""
+    plain = re.sub(r"\[([^]]*)\]\([^)]*\)", r"\1", heading).lower()
+    return re.sub(r"[^\w\- ]", "", plain).replace(" ", "-")
 
 
 def test_links_of_the_documents_lead_somewhere():
-    for document in ROOT.glob("**/README.md"):
-        if {".venv", "node_modules"} & set(document.parts):
-            continue
-        links = re.findall(r"\]\(([^)#:]+)\)", document.read_text(encoding="utf-8"))
-        assert [link for link in links if not (document.parent / link).exists()] == [], document
+    texts = {
+        path: path.read_text(encoding="utf-8")
+        for path in ROOT.glob("**/*.md")
+        if not {".venv", "node_modules"} & set(path.relative_to(ROOT).parts)
+    }
+    anchors = {
+        path: {anchor(heading) for heading in re.findall(r"^#+ (.+)$", text, re.M)}
+        for path, text in texts.items()
+    }
+    assert "how-good-is-it" in anchors[ROOT / "README.md"]
+    for document, text in texts.items():
+        for link in re.findall(r"\]\(([^)\s]+)\)", text):
+            if "://" in link:
+                continue
+            name, _, place = link.partition("#")
+            target = (document.parent / name).resolve() if name else document
+            assert target.exists(), f"{document}: {link}"
+            if place:
+                assert place in anchors[target], f"{document}: {link}"
 
 
 @pytest.mark.parametrize("path", sorted(ROOT.glob("weights/*.npz")), ids=lambda path: path.name)
