@@ -44,7 +44,7 @@ class Measured:
     largest code. Colours outside the primaries have negative values."""
     ended: np.ndarray
     """[H, W, 3] uint8: 255 where the measurement itself is at its largest value, so that the light
-    may have been brighter; 0 elsewhere."""
+    may have been brighter; 0 where it is not, with a short ramp between."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

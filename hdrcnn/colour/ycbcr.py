@@ -95,7 +95,7 @@ def _sharpened(plane: np.ndarray) -> np.ndarray:
 
     Subsampling and `full_size` use the same triangular filter. Applied one after the other they
     weigh samples by 3/4 and 1/8 on each side, in both directions; the weights of the inverse filter
-    fall off by about 1/6 per sample.
+    shrink by a factor of about 6 per sample.
     """
     for axis in (0, 1):
         count = plane.shape[axis]
