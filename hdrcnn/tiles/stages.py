@@ -127,7 +127,9 @@ class _Held:
         self._parts: list[tuple[int, int, Tensor]] = []
 
     def append(self, begin: int, last: int, part: Tensor) -> None:
-        """Add a part that begins at row `begin` and is valid from the previous part up to `last`."""
+        """Add a part that begins at row `begin`, to be used from where the last part ended to row
+        `last`.
+        """
         self._parts.append((begin, last, part))
         self.last = last
 

@@ -25,8 +25,8 @@ def format_of(path: Path) -> str:
         return FORMATS[path.suffix.lower()]
     except KeyError:
         raise ImageError(
-            f"{path}: what film is that? End it in {', '.join(FORMATS)}, or name a folder for "
-            "frames"
+            f"{path}: unknown kind of film; end the name in {', '.join(FORMATS)}, or name a folder "
+            "for frames"
         ) from None
 
 
@@ -41,8 +41,8 @@ def check_streams(film: Film, result: Path, encoding: Encoding) -> list[str]:
         raise ImageError(f"{result}: .mov holds no AV1; end it in .mp4, or give --codec=hevc")
     if kind == "matroska" and encoding.codec == "av1" and film.aspect != 1:
         raise ImageError(
-            f"{film.path}: its samples are {film.aspect} as wide as high, which is lost with "
-            "--codec=av1 in .mkv; give --out another ending, or --codec=hevc"
+            f"{film.path}: its sample aspect ratio, {film.aspect}, would be lost with --codec=av1 "
+            "in .mkv; give --out another ending, or --codec=hevc"
         )
     if film.files:
         return left
@@ -71,7 +71,7 @@ def check_streams(film: Film, result: Path, encoding: Encoding) -> list[str]:
         remedy = (
             f"give --out={result.with_suffix(ending).name}"
             if ending
-            else "none of .mkv, .mp4 and .mov holds all of its streams: copy the film without it"
+            else "none of .mkv, .mp4 and .mov can hold all of its streams: remove that one first"
         )
         raise ImageError(f"{film.path}: its {lost} cannot be copied into {result.suffix}; {remedy}")
     return left
@@ -235,7 +235,7 @@ class Taken:
             if not self._taken[index]:
                 raise ImageError(
                     f"{self._film.path}: its {self._names[index]} cannot be copied: all of its "
-                    f"{count} packets are damaged; copy the film without it"
+                    f"{count} packets are damaged; remove that stream from the film first"
                 )
         return [
             f"{self._names[index]}: {count} of {count + self._taken[index]} packets are damaged "

@@ -22,7 +22,7 @@ def pyav() -> ModuleType:
     try:
         import av
     except ImportError as error:
-        raise ImageError("films need one package more; pip install av") from error
+        raise ImageError("films need the package PyAV; pip install av") from error
     if int(av.__version__.partition(".")[0]) < LEAST:  # Older ones lack PQ formats and rotation.
         raise ImageError(
             f"films need PyAV {LEAST} or newer, not {av.__version__}; pip install --upgrade av "

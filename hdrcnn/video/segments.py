@@ -93,7 +93,7 @@ def check_recipe(place: Path) -> None:
         raise ImageError(f"{place}: cannot be read: {error.strerror or error}") from error
     if not isinstance(told, dict) or not told.keys() >= _KEYS:
         raise ImageError(
-            f"{place}: is not of hdrcnn film, which would write its own here; move it away, or "
+            f"{place}: was not written by hdrcnn film, which needs that name; move it away, or "
             "give --out another name"
         )
 

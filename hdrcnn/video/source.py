@@ -240,12 +240,12 @@ def probe(path: Path, hdr: bool = False) -> Film:
     if not is_regular(path):
         raise ImageError(f"{path}: neither a file nor a folder of frames")
     av = pyav()
-    unread = "no film that can be read, or one that is truncated"
+    unread = "cannot be read as a film, or is truncated"
     with reading(path, unread), av.open(str(path.absolute())) as container:
         if container.format.name == "image2" or container.format.name.endswith("_pipe"):
             raise ImageError(
-                f"{path}: a picture, no film; give it to hdrcnn predict, or the folder of a film's "
-                "frames"
+                f"{path}: a picture, not a film; convert it by hdrcnn predict, or give the folder "
+                "of a film's frames"
             )
         stream = chosen(container)
         if stream is None:
