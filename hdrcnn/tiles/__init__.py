@@ -1,5 +1,5 @@
-"""Run networks on images of any size in bounded memory. No network is special-cased: the graph of a
-model tells how it can be computed in parts.
+"""Run networks on images of any size in bounded memory. No network is special-cased: how it can be
+computed in parts is derived from its graph.
 
 frame     an image as a network sees it: padded, or joined left to right
 region    a rectangle of a frame: rows [top, bottom), columns [left, right)

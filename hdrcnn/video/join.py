@@ -47,8 +47,8 @@ def _depth(film: Film, encoded: Encoded) -> int:
 def _beginning(film: Film, container: Any) -> int:
     """Return the time of the film that becomes 0 in the result, in units of the film's time base.
 
-    Times of broadcast recordings start anywhere: a player would wait for hours. Players skip what
-    is before 0.
+    Broadcast recordings start at any time stamp, for which a player would wait, perhaps for hours;
+    it would skip whatever is before 0.
     """
     first = int(film.times[0])
     if first < 0 or container is None:
