@@ -22,11 +22,11 @@ from hdrcnn.weights import CURVES, JPEG, SHIPPED
 HERE = ROOT / "web"
 STATIC = ("index.html", "page.css")
 RUNTIME = ("ort-wasm-simd-threaded.wasm", "ort-wasm-simd-threaded.asyncify.wasm")
-"""Of onnxruntime-web: for WebAssembly, for WebGPU."""
+"""Files of onnxruntime-web for WebAssembly and for WebGPU."""
 
 
 def _run(*command: str) -> None:
-    """A command in the folder of the page. Raises UserError with what it printed last."""
+    """Run a command in `web`. Raises UserError with the end of its output if it fails."""
     done = subprocess.run(command, cwd=HERE, capture_output=True, text=True, check=False)
     if done.returncode:
         lines = (done.stderr or done.stdout).strip().splitlines() or ["it printed nothing"]
@@ -34,7 +34,7 @@ def _run(*command: str) -> None:
 
 
 def _install(npm: str) -> None:
-    """The packages of package-lock.json, unless they are there."""
+    """Install the packages of package-lock.json unless they are up to date."""
     listed, there = HERE / "package-lock.json", HERE / "node_modules" / ".package-lock.json"
     if not there.is_file() or there.stat().st_mtime < listed.stat().st_mtime:
         _run(npm, "ci", "--ignore-scripts")
@@ -42,7 +42,9 @@ def _install(npm: str) -> None:
 
 
 def _network(path: Path, out_dir: Path) -> None:
-    """The network of a weights file as .onnx in the folder, exported if there is none of it."""
+    """Put the .onnx file of a weights file into the folder: kept or copied if up to date, else
+    exported.
+    """
     out, wanted = out_dir / name_of(path.stem, "float32"), digest(path)
     for place in (out, path.with_name(out.name)):
         if place.is_file() and facts(place).get("sha256") == wanted:
@@ -55,7 +57,7 @@ def _network(path: Path, out_dir: Path) -> None:
 
 
 def build(out_dir: Path) -> None:
-    """The whole page. Raises UserError, OSError."""
+    """Build the page in a folder. Raises UserError, OSError."""
     npm = shutil.which("npm")
     if npm is None or shutil.which("node") is None:
         raise UserError("Node.js with npm is missing; install it, version 20 or newer")
@@ -73,7 +75,7 @@ def build(out_dir: Path) -> None:
 
 
 def main() -> int:
-    """Returns the exit status."""
+    """Build the page as the command line says, and return the exit status."""
     parser = argparse.ArgumentParser(description="Build the page.")
     parser.add_argument("--out_dir", type=Path, default=HERE / "dist", help="default: web/dist")
     out_dir: Path = parser.parse_args().out_dir
@@ -83,7 +85,7 @@ def main() -> int:
         print(error, file=sys.stderr)
         return 1
     size = sum(path.stat().st_size for path in out_dir.iterdir() if path.is_file())
-    print(f"{out_dir}: {size / 1e6:.0f} MB; serve it by any web server and open it there")
+    print(f"{out_dir}: {size / 1e6:.0f} MB; serve this folder by any web server")
     return 0
 
 

@@ -1,8 +1,8 @@
-"""SDR to HDR by formula, and back: Report ITU-R BT.2446-1, methods A and C.
+"""SDR to HDR conversion by formula, and back: Report ITU-R BT.2446-1, methods A and C.
 
 SDR is linear BT.2020 with 1.0 = SDR white, 100 cd/m^2 (`sdr.sdr_linear`); HDR is linear BT.2020 in
-cd/m^2, up to 1000. NumPy, [..., 3], in the precision of what is given; the curve of method C also
-takes tensors with `xp=keras.ops`.
+cd/m^2, up to 1000. Arrays are NumPy, [..., 3], in the precision of the input; the curve of method C
+also accepts tensors with `xp=keras.ops`.
 """
 
 import math
@@ -15,12 +15,13 @@ from hdrcnn.colour.hlg import REC2020_LUMINANCE
 from hdrcnn.colour.sdr import GAMMA, WHITE
 
 PEAK = 1000.0
-"""cd/m^2 of HDR."""
+"""Peak luminance of HDR, cd/m^2."""
 KNEE = 58.535
-"""cd/m^2 of SDR where the line of method C becomes an exponential (5.1.4)."""
+"""SDR luminance in cd/m^2 at which the curve of method C changes from linear to exponential
+(5.1.4)."""
 K1, K2, K3, K4 = 0.83802, 15.09968, 0.74204, 78.99439
 CROSSTALK = 1.0 / 3.0
-"""The largest one of method C, at which only the mean of R, G and B is left."""
+"""Largest crosstalk of method C, which replaces R, G and B by their mean."""
 
 
 def _luma(colours: np.ndarray) -> np.ndarray:
@@ -54,8 +55,8 @@ def _steepness(peak: float) -> float:
 
 
 def a_to_sdr(light: np.ndarray) -> np.ndarray:
-    """Method A, HDR to SDR (4.1, table 3): [..., 3] cd/m^2, held within [0, 1000], to linear
-    BT.2020 in [0, 1]. `a_to_hdr` is a fit to the way back, not the exact inverse.
+    """Method A, HDR to SDR (4.1, table 3): [..., 3] cd/m^2, clipped to [0, 1000], to linear
+    BT.2020 in [0, 1]. `a_to_hdr` approximates the inverse of it.
     """
     code = np.power(np.clip(light / PEAK, 0.0, 1.0), 1.0 / GAMMA)
     luma = _luma(code)
@@ -76,14 +77,16 @@ def a_to_sdr(light: np.ndarray) -> np.ndarray:
 
 
 def c_curve(luminance: Any, xp: ModuleType = np) -> Any:
-    """The curve of method C, SDR to HDR (6.1): cd/m^2 of SDR, any shape, to cd/m^2 of HDR."""
+    """Curve of method C, SDR to HDR (6.1): SDR luminance in cd/m^2, any shape, to HDR luminance in
+    cd/m^2.
+    """
     knee = KNEE / K1
     above = knee * (xp.exp((xp.maximum(luminance, KNEE) - K4) / K2) + K3)
     return xp.where(luminance < KNEE, luminance / K1, above)
 
 
 def c_inverse_curve(luminance: np.ndarray) -> np.ndarray:
-    """The curve of method C, HDR to SDR (5.1.4): the inverse of `c_curve`."""
+    """Curve of method C, HDR to SDR (5.1.4): the inverse of `c_curve`."""
     knee = KNEE / K1
     above = K2 * np.log(np.maximum(luminance, knee) / knee - K3) + K4
     return np.asarray(np.where(luminance < knee, luminance * K1, above))
@@ -93,9 +96,9 @@ def mixed_luminance(colours: Any, crosstalk: Any) -> Any:
     """Luminance after the crosstalk matrix of method C (5.1.2): linear BT.2020 [..., 3] to
     [..., 1].
 
-    crosstalk: alpha in [0, 1/3]; a number or an array that goes with [..., 1]. What the curve does
-    is a factor for each pixel, with which the matrix commutes: of the matrix and its inverse around
-    the curve this is what is left.
+    crosstalk: alpha in [0, 1/3]; a number or an array that broadcasts with [..., 1]. The curve
+    scales each pixel by one factor, which commutes with the matrix; the matrix before the curve and
+    its inverse after it therefore cancel, except in this luminance.
     """
     red, green, blue = REC2020_LUMINANCE
     r, g, b = colours[..., 0:1], colours[..., 1:2], colours[..., 2:3]
@@ -103,15 +106,15 @@ def mixed_luminance(colours: Any, crosstalk: Any) -> Any:
 
 
 def c_to_hdr(linear: np.ndarray, crosstalk: float = 0.0) -> np.ndarray:
-    """Method C, SDR to HDR: [..., 3] linear BT.2020 in [0, 1] to cd/m^2; chromaticities stay."""
+    """Method C, SDR to HDR: [..., 3] linear BT.2020 in [0, 1] to cd/m^2; keeps chromaticities."""
     light = WHITE * np.asarray(linear)
     luminance = np.maximum(mixed_luminance(light, crosstalk), 1e-6)
     return np.asarray(light * (c_curve(luminance) / luminance), linear.dtype)
 
 
 def c_to_sdr(light: np.ndarray, crosstalk: float = 0.0) -> np.ndarray:
-    """Method C, HDR to SDR: [..., 3] cd/m^2 to linear BT.2020, 1.0 = SDR white, above it where the
-    curve is; without the correction of chroma that the report leaves open (5.1.5).
+    """Method C, HDR to SDR: [..., 3] cd/m^2 to linear BT.2020, 1.0 = SDR white; the brightest light
+    exceeds 1.0. Without the optional chroma correction of the report (5.1.5).
     """
     luminance = np.maximum(mixed_luminance(light, crosstalk), 1e-6)
     factor = c_inverse_curve(luminance) / luminance / WHITE

@@ -1,19 +1,21 @@
-"""Where a picture clips, found from the picture alone: the plateau at the top of each channel.
+"""Estimate the code at which a photograph clips from its histogram: the plateau at the top of each
+channel.
 
-Whatever was too bright for the camera has one code, the largest there is; 255 as it comes out of
-most cameras, less after a levels adjustment, a highlight roll-off or limited-range video. Light
-that is spread over many codes ends in a heap on that one, with next to nothing above it:
+Everything too bright for the camera is stored as the same, largest code: 255 in most photographs,
+less after a levels adjustment, a highlight roll-off or in limited-range video. The histogram then
+has a spike at this code and almost nothing above it:
 
-    plateau    many more samples at a code than at any of the 24 codes below it
-    flat       they lie side by side: noise and texture of the scene are cut off
-    top        hardly any sample is above it, but for the ringing of JPEG and sharpened edges
+    plateau    many more samples at this code than at any of the 24 codes below it
+    flat       these samples are adjacent: noise and texture of the scene are cut off
+    top        almost no sample is above, except for the ringing of JPEG and sharpened edges
 
-All three are needed, so that a white wall, fog or a smooth highlight below the clipping level is
-left alone. What cannot be told from clipping by its samples is not looked for: levels below
-`LOWEST`, and pictures of a few flat colours (screenshots, diagrams), whose background is no light.
+All three conditions are required, so that a white wall, fog or a smooth highlight below the
+clipping level is not taken for clipping. Cases that samples alone cannot distinguish from clipping
+are left out: levels below `LOWEST`, and images of a few flat colours (screenshots, diagrams), whose
+background is not light.
 
-Codes divided by their channel's level, and clipped, have 1.0 as the level at which the photograph
-clips. Blacks stay. NumPy and Pillow.
+Dividing the codes of each channel by its level, and clipping them, makes 1.0 the level at which the
+photograph clips, and keeps black at 0. NumPy and Pillow.
 """
 
 from collections.abc import Sequence
@@ -25,49 +27,50 @@ from PIL import Image
 from hdrcnn.colour.transfer import Array
 
 AUTO = "auto"
-"""In the place of a number for `scaling`: by the estimate of this module."""
+"""Value of `scaling` that requests the estimate of this module."""
 
 Levels = tuple[float, float, float]
 """Codes in (0, 1] at which red, green and blue clip."""
 
 UNCLIPPED: Levels = (1.0, 1.0, 1.0)
-"""Of a picture without a plateau below the largest code."""
+"""Levels of a photograph without a plateau below the largest code."""
 
 LOWEST = 233
-"""No plateau is looked for below this code of 255. The white of limited-range video is 235."""
+"""Lowest code, of 255, searched for a plateau. The white of limited-range video is 235."""
 PIXELS = 1 << 24
-"""Looked at in a picture; of larger ones, bands of rows spread evenly."""
+"""Largest number of pixels examined; of larger images, evenly spaced bands of rows."""
 BAND = 32
-"""Rows looked at together."""
+"""Rows per band."""
 TRANSPARENT = 0.5
-"""Pixels with less alpha have no vote."""
+"""Alpha below which pixels are ignored."""
 
 WINDOW = 24
-"""Codes below a plateau that it is compared with."""
+"""Number of codes below a plateau that it is compared with."""
 LEAST = 2e-4
-"""Of all pixels, that a plateau needs to have."""
+"""Least share of all pixels in a plateau."""
 FEWEST = 16
-"""Pixels that it needs in any case."""
+"""Least number of pixels in a plateau."""
 FLAT_RATIO, RATIO = 3.0, 2.2
-"""How much larger the plateau, three codes wide, is than any three codes of the window: counted
-among flat samples, among all. A smooth maximum of a scene comes to 2 among all."""
+"""Least ratio of the count in a plateau, three codes wide, to that of any three codes of the
+window: among flat samples, among all. A smooth maximum of a scene reaches 2 among all."""
 FLAT_PEAK, PEAK = 4.0, 3.5
-"""The same for its one code alone, which is enough too: what quantisation or a bright scene just
-below it widen is not a plateau."""
+"""Least ratio of the count at the one code of a plateau to that at any code of the window: among
+flat samples, among all. This suffices too, for a plateau whose three codes do not stand out because
+of quantisation or of a bright scene just below it."""
 FLAT_ABOVE, ABOVE = 0.25, 0.7
-"""Samples above a plateau, as a share of it: flat ones, all."""
+"""Largest number of samples above a plateau, relative to those in it: flat samples, all samples."""
 STEEP = 0.45
-"""Share of its one code in a plateau of three, at least. A wall under even light with noise of one
-code or more, and a sky whose light is nearly even, have less."""
+"""Least share of the one code in the three codes of a plateau. An evenly lit wall with noise of one
+code or more, and a sky of nearly uniform light, have less."""
 EXACT_RATIO, EXACT_WINDOW = 3.0, 8
-"""Where no sample at all is above a code, as in a file without losses: how many more there are at
-it than at any of so many codes below."""
+"""For the highest code that occurs, as in lossless files: least ratio of its count to that of any
+code below, and the number of codes below that it is compared with."""
 SHARED_ABOVE, SHARED_FLAT_ABOVE = 1.5, 0.5
-"""A channel without a plateau of its own takes the level of another unless more than that share
-of its own samples there is above it."""
+"""A channel without a plateau takes the level of another channel, unless more samples are above
+that level than these multiples of its samples at the level: among all, among flat ones."""
 FEW_COLOURS, FEW_SHARE, BLACK = 8, 0.9, 16
-"""Where the most frequent few codes, black left out, make up that share of every channel, the
-picture is not a photograph."""
+"""If, in every channel, this number of most frequent codes makes up more than this share of the
+samples, codes below `BLACK` left out, the image is not a photograph."""
 
 
 def _eight_bits(codes: np.ndarray) -> np.ndarray:
@@ -79,7 +82,7 @@ def _eight_bits(codes: np.ndarray) -> np.ndarray:
 
 
 def _bands(rows: int, columns: int) -> list[slice]:
-    """Rows that are looked at: all, or of a large picture an even choice."""
+    """Bands of rows to examine: all of them, or in a large image an evenly spaced subset."""
     tops = np.arange(0, rows, BAND)
     most = max(1, PIXELS // (BAND * columns))
     if len(tops) > most:
@@ -88,18 +91,18 @@ def _bands(rows: int, columns: int) -> list[slice]:
 
 
 def _votes(alpha: np.ndarray | None, rows: slice) -> np.ndarray | None:
-    """[rows, W] bool: opaque pixels; None: all are."""
+    """[rows, W] bool mask of the opaque pixels; None if all are opaque."""
     if alpha is None or (opaque := alpha[rows] >= TRANSPARENT).all():
         return None
     return opaque
 
 
 def _flat(plane: np.ndarray) -> np.ndarray:
-    """[h, w] bool: samples that differ by at most one code from those to the right of and below
-    them; none of the last row and column. plane: [h, w] uint8.
+    """[h, w] bool mask of the samples that differ by at most one code from their neighbours to the
+    right and below; False in the last row and column. plane: [h, w] uint8.
     """
     flat, here, one = np.zeros(plane.shape, bool), plane[:-1, :-1], np.uint8(1)
-    # Differences of -1, 0 and 1 become 0, 1 and 2; all others wrap round to more.
+    # Differences of -1, 0 and 1 become 0, 1 and 2; all others become larger by wrapping around.
     flat[:-1, :-1] = (here - plane[:-1, 1:] + one <= 2) & (here - plane[1:, :-1] + one <= 2)
     return flat
 
@@ -107,10 +110,10 @@ def _flat(plane: np.ndarray) -> np.ndarray:
 def histograms(
     picture: np.ndarray, alpha: np.ndarray | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
-    """How many samples have each 8-bit code: all, and those that are flat; [3, 256] each.
+    """Return the histograms of all samples and of the flat ones (see `_flat`), [3, 256] each.
 
-    picture: [H, W, 3], display-encoded: uint8, uint16, or float in [0, 1]. alpha: [H, W] in
-    [0, 1]; transparent pixels are not counted.
+    picture: [H, W, 3], display-encoded: uint8, uint16, or float in [0, 1]; counted by 8-bit code.
+    alpha: [H, W] in [0, 1]; transparent pixels are not counted.
     """
     counts, flat_counts = np.zeros((2, 3, 256), np.int64)
     for rows in _bands(*picture.shape[:2]):
@@ -126,26 +129,26 @@ def histograms(
 
 
 def is_graphics(counts: np.ndarray) -> bool:
-    """Whether a picture consists of a few flat colours. counts: [3, 256], of all its samples."""
+    """Whether an image consists of a few flat colours. counts: [3, 256], its histogram."""
     lit = counts[:, BLACK:]
     few = np.sort(lit, axis=1)[:, -FEW_COLOURS:].sum(axis=1)
     return bool((few > FEW_SHARE * np.maximum(lit.sum(axis=1), 1)).all())
 
 
 def _core(counts: np.ndarray, code: int) -> int:
-    """Samples within one code of a level."""
+    """Number of samples within one code of `code`."""
     return int(counts[code - 1 : code + 2].sum())
 
 
 def _threes(counts: np.ndarray, code: int) -> int:
-    """The most samples of any three codes of the window below a level."""
+    """Largest number of samples at any three adjacent codes of the window below `code`."""
     return int(np.convolve(counts[code - WINDOW : code - 2], np.ones(3, np.int64), "valid").max())
 
 
 def plateau(counts: np.ndarray, flat: np.ndarray) -> int | None:
-    """The code below 254 at which one channel clips, None: it has no plateau there.
+    """Return the code below 254 at which a channel clips; None if it has no plateau there.
 
-    counts, flat: [256], of all its samples, of the flat ones.
+    counts, flat: [256] histograms of all samples of the channel, and of the flat ones.
     """
     least = max(FEWEST, LEAST * counts.sum())
     last = int(np.flatnonzero(counts)[-1]) if counts.any() else 0
@@ -173,10 +176,11 @@ def plateau(counts: np.ndarray, flat: np.ndarray) -> int | None:
 
 
 def clipping_codes(counts: np.ndarray, flat: np.ndarray) -> tuple[int, int, int]:
-    """The codes of 255 at which red, green and blue clip, by `histograms`; 255: no lower one.
+    """Return the codes at which red, green and blue clip; 255 if there is no plateau below.
 
-    A channel without a plateau takes the highest level of the others, as what lowered them lowers
-    all alike, unless it goes on above.
+    counts, flat: [3, 256] from `histograms`. A channel without a plateau takes the highest level of
+    the others, since adjustments usually lower all channels alike, unless it has many samples above
+    that level.
     """
     found = [plateau(*channel) for channel in zip(counts, flat, strict=True)]
     if is_graphics(counts) or not any(found):
@@ -197,7 +201,7 @@ def clipping_codes(counts: np.ndarray, flat: np.ndarray) -> tuple[int, int, int]
 
 
 def _exact(picture: np.ndarray, alpha: np.ndarray | None, channel: int, code: int) -> float:
-    """A level within its 8-bit code: the median of the samples there."""
+    """Refine a level beyond 8 bits: the median of the samples that round to `code`, in (0, 1]."""
     if code == 255 or picture.dtype == np.uint8:
         return code / 255
     found = []
@@ -207,16 +211,16 @@ def _exact(picture: np.ndarray, alpha: np.ndarray | None, channel: int, code: in
         found.append(plane[here if opaque is None else here & opaque])
     samples = np.sort(np.concatenate(found))
     middle = float(samples[len(samples) // 2])
-    # To 16 bits, so that the same codes have the same level as floats too.
+    # Rounded to 16 bits, so that uint16 and float images of the same codes get the same level.
     return (middle if picture.dtype == np.uint16 else round(65535 * middle)) / 65535
 
 
 def clipping_levels(picture: np.ndarray, alpha: np.ndarray | None = None) -> Levels:
-    """The codes in (0, 1] at which red, green and blue of a picture clip.
+    """Return the codes in (0, 1] at which red, green and blue of a photograph clip.
 
     picture: [H, W, 3], display-encoded: uint8, uint16, or float in [0, 1]; the same codes give the
-    same levels in each. alpha: [H, W] in [0, 1]; transparent pixels have no vote. `UNCLIPPED`
-    where the picture has no plateau below its largest code.
+    same levels in any of these types. alpha: [H, W] in [0, 1]; transparent pixels are ignored.
+    Returns `UNCLIPPED` if there is no plateau below the largest code.
     """
     codes = clipping_codes(*histograms(picture, alpha))
     red, green, blue = (_exact(picture, alpha, i, code) for i, code in enumerate(codes))
@@ -224,7 +228,7 @@ def clipping_levels(picture: np.ndarray, alpha: np.ndarray | None = None) -> Lev
 
 
 def factors(levels: Sequence[float]) -> float | Levels:
-    """What codes are multiplied by, before they are clipped, so that 1.0 is where they clip."""
+    """Return the factors that make 1.0 the level at which codes clip: 1.0, or one per channel."""
     if tuple(levels) == UNCLIPPED:
         return 1.0
     red, green, blue = (1.0 / level for level in levels)
@@ -232,7 +236,7 @@ def factors(levels: Sequence[float]) -> float | Levels:
 
 
 def scaled(codes: np.ndarray, scaling: float | Levels) -> np.ndarray:
-    """[..., 3] float32 in [0, 1] times one factor, or one for each channel, held at 1."""
+    """Multiply [..., 3] float32 codes in [0, 1] by one factor or one per channel; clip at 1."""
     if scaling == 1.0:
         return codes
     return np.minimum(codes * np.asarray(scaling, np.float32), np.float32(1.0))
@@ -241,10 +245,11 @@ def scaled(codes: np.ndarray, scaling: float | Levels) -> np.ndarray:
 def checked_scaling(
     scaling: float | Levels | str, picture: np.ndarray, alpha: np.ndarray | None
 ) -> float | Levels:
-    """What the codes of a picture [H, W, 3] are multiplied by.
+    """Validate `scaling` and return the factors by which the codes of a photograph are multiplied.
 
-    scaling: a positive number, one for each channel, or AUTO: by the levels found, for which what
-    is transparent by alpha [H, W] has no vote. Raises ValueError.
+    scaling: a positive number, one per channel, or AUTO for `factors` of the estimated levels.
+    picture: [H, W, 3] as for `clipping_levels`; alpha: [H, W], transparent pixels are ignored in
+    the estimate. Raises ValueError for any other scaling or if the sizes differ.
     """
     if alpha is not None and np.shape(alpha) != picture.shape[:2]:
         raise ValueError(f"alpha {np.shape(alpha)} and picture {picture.shape} differ in size")
@@ -263,7 +268,7 @@ def checked_scaling(
 
 
 def described(levels: Sequence[float]) -> str:
-    """For the user, in codes of 255: "240", or "251, 251, 249"; empty for `UNCLIPPED`."""
+    """Describe levels in codes of 255: "240", or "251, 251, 249"; empty for `UNCLIPPED`."""
     if tuple(levels) == UNCLIPPED:
         return ""
     codes = [f"{round(255.0 * level, 1):g}" for level in levels]
@@ -271,20 +276,18 @@ def described(levels: Sequence[float]) -> str:
 
 
 THRESHOLD = 0.95
-"""Code at which the blend begins; at 1.0 the prediction stands alone (Eilertsen et al. 2017,
-Eq. 2, with tau = 0.05)."""
+"""Code at which the blend begins; at 1.0 only the prediction counts (Eilertsen et al. 2017, Eq. 2,
+with tau = 0.05)."""
 
 
 def saturation_ramp(
     value: Array, xp: ModuleType = np, ramp: tuple[float, float] = (THRESHOLD, 1.0)
 ) -> Array:
-    """0 up to the beginning of the ramp, 1 from its end on, linear between. Any shape; returns the
-    same shape.
-    """
+    """Linear ramp: 0 up to the beginning of `ramp`, 1 from its end on. Any shape."""
     begin, end = ramp
     return xp.clip((value - begin) / (end - begin), 0.0, 1.0)
 
 
 def saturation(value: Array, xp: ModuleType = np) -> Array:
-    """alpha of a pixel: the ramp of its largest channel. [..., 3] to [..., 1] in [0, 1]."""
+    """Blend weight of a pixel, from its largest channel: [..., 3] codes to [..., 1] in [0, 1]."""
     return saturation_ramp(xp.max(value, axis=-1, keepdims=True), xp=xp)

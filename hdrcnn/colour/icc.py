@@ -1,11 +1,11 @@
-"""ICC profiles. What one says: primaries, where it is made of a matrix; by LittleCMS to sRGB, where
-it is made of tables; and one for given primaries.
+"""ICC profiles: the primaries of a matrix profile, conversion of samples with table-based profiles
+to sRGB by LittleCMS, and writing a profile for given primaries.
 
-Of a matrix and curves only the matrix is used: the network was trained on the codes as they are.
-Tables have no primaries, so that their samples are converted before the network sees them.
-LittleCMS reads the elements that it needs and no others, so that what overlaps in a file does not
-multiply in memory; for the one kind without such a bound see `bounded`. Source: ICC.1:2022
-(clauses 7.2, 7.3, 9.2, 10.18; annex E for `chad`).
+Only the matrix of a matrix profile is used, not its curves: the network was trained on unconverted
+codes. A table-based profile has no primaries, so its samples are converted before the network sees
+them. LittleCMS reads only the elements it needs, so elements that overlap in a file cannot exhaust
+memory; `bounded` handles the one exception. Source: ICC.1:2022 (clauses 7.2, 7.3, 9.2, 10.18;
+annex E for `chad`).
 """
 
 import io
@@ -25,26 +25,27 @@ from hdrcnn.colour.primaries import (
 )
 
 D50 = np.array([0.9642, 1.0, 0.8249])
-"""The white of the profile connection space, XYZ."""
+"""White of the profile connection space, XYZ."""
 _SRGB = (2.4, 1 / 1.055, 0.055 / 1.055, 1 / 12.92, 0.04045)
-"""g, a, b, c, d: (a X + b)^g from d on, c X below (IEC 61966-2-1)."""
+"""g, a, b, c, d of the sRGB curve: (a X + b)^g for X >= d, else c X (IEC 61966-2-1)."""
 
 
 def _adaptation(white: np.ndarray, to: np.ndarray) -> np.ndarray:
-    """[3, 3]: XYZ under one white to XYZ under another, by Bradford."""
+    """Bradford matrix [3, 3] from XYZ under one white to XYZ under another."""
     cones = (BRADFORD @ to) / (BRADFORD @ white)
     return np.asarray(np.linalg.inv(BRADFORD) @ (cones[:, None] * BRADFORD))
 
 
 def from_d50(chromaticities: Chromaticities) -> np.ndarray:
-    """[3, 3]: XYZ under D50 to XYZ under the white of a space, by Bradford."""
+    """Bradford matrix [3, 3] from XYZ under D50 to XYZ under the white of a colour space."""
     return _adaptation(D50, white_xyz(chromaticities))
 
 
 def bounded(profile: bytes) -> bytes:
-    """The profile without its floating-point tables (tags D2B0 to D2B3): each may hold any number
-    of elements in the same place of the file, which are memory several hundred times its size. A
-    profile that has them has ordinary tables too.
+    """Return the profile with its floating-point tables (tags D2B0 to D2B3) disabled.
+
+    Such a table may refer to the same bytes of the file any number of times, and so take several
+    hundred times the memory of its file. A profile that has them has ordinary tables too.
     """
     if len(profile) < 132:
         return profile
@@ -52,12 +53,12 @@ def bounded(profile: bytes) -> bytes:
     tags = bytearray(profile[132 : 132 + 12 * count])
     for at in range(0, len(tags), 12):
         if tags[at : at + 3] == b"D2B":
-            tags[at : at + 1] = b"-"  # A name that means nothing, and no other tag's.
+            tags[at : at + 1] = b"-"  # A tag name without meaning that no other tag has.
     return profile[:132] + bytes(tags) + profile[132 + len(tags) :]
 
 
 def _opened(profile: bytes, space: bytes = b"RGB ") -> Any:
-    """As LittleCMS knows it; None if it is damaged or of another space."""
+    """Open a profile by LittleCMS; None if it is damaged or for another colour space."""
     if profile[16:20] != space:
         return None
     try:
@@ -67,10 +68,11 @@ def _opened(profile: bytes, space: bytes = b"RGB ") -> Any:
 
 
 def profile_chromaticities(profile: bytes) -> Chromaticities | None:
-    """CIE xy of red, green, blue and white; those of a space with a name are given exactly.
+    """Return CIE xy of red, green, blue and white; exact values for the spaces in `NAMED`.
 
-    None if the profile has no such primaries: grey, CMYK, tables only, or damaged. Without a
-    `chad` tag (version 2) the media white is the space's own, and Bradford is what was used.
+    None if the profile has no primaries, because it is for grey or CMYK, has only tables, or is
+    damaged. Without a `chad` tag (version 2) the media white is taken to be the white of the space,
+    and the colourants to have been adapted by Bradford.
     """
     found = _opened(profile)
     if found is None:
@@ -94,23 +96,23 @@ def profile_chromaticities(profile: bytes) -> Chromaticities | None:
 
 
 def has_tables(profile: bytes) -> bool:
-    """Whether tables lead from RGB to colours; by the standard they rank before a matrix."""
+    """Whether the profile converts RGB by tables, which by the standard override a matrix."""
     found = _opened(profile)
     return found is not None and any(there for there, _, _ in (found.clut or {}).values())
 
 
 def srgb_profile() -> bytes:
-    """That of the samples that `to_srgb` makes."""
-    import imagecodecs  # Of 40 MB, and seldom needed.
+    """Return the sRGB profile that `to_srgb` converts to."""
+    import imagecodecs  # Imported here because it is large (40 MB) and rarely needed.
 
     return bytes(imagecodecs.cms_profile("srgb"))
 
 
 def to_srgb(samples: np.ndarray, profile: bytes, space: str = "RGB") -> np.ndarray | None:
-    """[H, W, C] uint8 or uint16 in the profile's space, "RGB" or "CMYK", to [H, W, 3] of the same
-    depth in sRGB: white to white, black to black. None if the profile does not work.
+    """Convert samples to sRGB by relative colorimetric intent with black point compensation.
 
-    Colours outside sRGB are held at its border.
+    samples: [H, W, C] uint8 or uint16 in the profile's space, "RGB" or "CMYK". Returns [H, W, 3] of
+    the same dtype, or None if the profile cannot be used. Colours outside sRGB are clipped.
     """
     if _opened(profile, space.encode().ljust(4)) is None:
         return None
@@ -126,7 +128,7 @@ def to_srgb(samples: np.ndarray, profile: bytes, space: str = "RGB") -> np.ndarr
                 outcolorspace="rgb",
                 intent=imagecodecs.CMS.INTENT.RELATIVE_COLORIMETRIC,
                 flags=imagecodecs.CMS.FLAGS.BLACKPOINTCOMPENSATION
-                # A grid in between would lose the curves of XYB.
+                # Optimisation resamples the transform on a grid, which ruins the curves of XYB.
                 | imagecodecs.CMS.FLAGS.NOOPTIMIZE,
             )
         )
@@ -135,22 +137,23 @@ def to_srgb(samples: np.ndarray, profile: bytes, space: str = "RGB") -> np.ndarr
 
 
 def _fixed(kind: bytes, values: np.ndarray | tuple[float, ...]) -> bytes:
-    """An element of s15Fixed16 numbers."""
+    """Return a profile element of s15Fixed16 numbers."""
     numbers = np.round(np.ravel(values) * 65536.0).astype(">i4").tobytes()
     return kind + bytes(4) + numbers
 
 
 def _text(text: str) -> bytes:
-    """A multiLocalizedUnicode element of one text, American English."""
+    """Return a multiLocalizedUnicode element of one text in American English."""
     coded = text.encode("utf-16-be")
     return struct.pack(">4s4xII2s2sII", b"mluc", 1, 12, b"en", b"US", len(coded), 28) + coded
 
 
 def matrix_profile(chromaticities: Chromaticities) -> bytes:
-    """A display profile, version 4: those primaries and the curve of sRGB, so that a JPEG's codes
-    keep their meaning. Pillow makes that of sRGB only; those that LittleCMS makes have no name.
+    """Return a version 4 display profile with these primaries and the sRGB curve, so that the codes
+    of a JPEG keep their meaning.
 
-    Raises ValueError if the chromaticities span no colours.
+    Pillow can make a profile only for sRGB, and LittleCMS makes profiles without a name. Raises
+    ValueError if the chromaticities do not define a colour space.
     """
     space = rgb_to_xyz(chromaticities)
     adaptation = _adaptation(space.sum(axis=1), D50)

@@ -1,17 +1,17 @@
-"""Light that a file gives beyond the white of its picture: by a gain map (`Measured`) or, of a RAW
-file, by the sensor (`SensorLight`): what was measured, where it clips, what is predicted.
+"""Measured light above the white of an image, from a gain map (`Measured`) or from the sensor of a
+RAW file (`SensorLight`), combined with predicted light where the measurement clips.
 
-After white balance the channels of a sensor clip at levels of their own, as they were amplified by
-different factors. The unit is the lowest of them: at 1.0 the channel with the least multiplier, as
-a rule green, clips, and with it what a camera makes of the file; the others hold light up to their
-multiplier over the least one, half a stop to two stops more.
+After white balance the channels of a sensor clip at different levels, since they are multiplied by
+different factors. The unit is the lowest of these levels: at 1.0 the channel with the smallest
+multiplier, usually green, clips, and so does an image rendered from the file; the other channels
+hold light up to the ratio of their multiplier to the smallest, half a stop to two stops more.
 
-    samples  -> camera RGB, white-balanced, linear, below the black level negative
-    camera   -> Rec. 709 by the camera's matrix
-    shown    what the network was trained on: held at 1.0, mean camera curve, 8 bits
-    result   in camera RGB: a channel that is not clipped as measured, a clipped one as predicted
+    samples  -> camera RGB, white-balanced, linear, negative below the black level
+    camera   -> Rec. 709 by the matrix of the camera
+    shown    as in the network's training: clipped at 1.0, mean camera curve, 8 bits
+    result   in camera RGB: unclipped channels as measured, clipped ones as predicted
 
-Pure NumPy; of the whole picture only samples and codes are held, all else is made of parts.
+Pure NumPy. Only samples and codes are held for the whole image, everything else in parts.
 """
 
 import dataclasses
@@ -24,47 +24,47 @@ from hdrcnn.colour.clipping_level import saturation_ramp
 from hdrcnn.colour.transfer import camera_curve, srgb_encode
 
 RAMP = (0.96, 0.99)
-"""Share of a channel's clipping level at which the prediction begins, and from which on it stands
-alone: interpolation between clipped samples may end a little below the level."""
+"""Fractions of a channel's clipping level at which the blend with the prediction begins and ends:
+demosaicing between clipped samples may give values slightly below the level."""
 STRIP = 256
-"""Rows worked on together."""
+"""Rows processed at once."""
 FLOOR = 1e-4
-"""Light below it has no part in a ratio."""
+"""Smallest light used in ratios; lower values are raised to it."""
 
 Part = tuple[slice, slice]
-"""Rows and columns of a picture."""
+"""Rows and columns of an image."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Measured:
-    """What was measured of a picture, sample by sample."""
+    """Measured light of a photograph, sample by sample."""
 
     light: np.ndarray
-    """[H, W, 3] float16, linear, in the primaries of the picture's codes; 1.0 = the light of their
-    largest code. Colours outside the primaries are negative."""
+    """[H, W, 3] float16, linear, in the primaries of the photograph's codes; 1.0 = light of the
+    largest code. Colours outside the primaries have negative values."""
     ended: np.ndarray
-    """[H, W, 3] uint8: 255 = what holds the light is at its own largest value, so that there may
-    have been more; 0 = it is not."""
+    """[H, W, 3] uint8: 255 where the measurement itself is at its largest value, so that the light
+    may have been brighter; 0 where it is not, with a short ramp between."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class SensorLight:
-    """A demosaiced RAW file, upright."""
+    """A demosaiced RAW photograph, upright."""
 
     samples: np.ndarray
-    """[H, W, 3] uint16 or float32: white-balanced camera RGB, see `gains`."""
+    """[H, W, 3] uint16 or float32: white-balanced camera RGB; see `gains`."""
     pedestal: float
-    """The sample that is black; below it stand the negative values of noise."""
+    """Sample value of black; noise gives values below it, which become negative light."""
     gains: tuple[float, float, float]
-    """Light of one sample above the pedestal."""
+    """Light per unit of sample value above the pedestal, for each channel."""
     levels: tuple[float, float, float]
-    """At which the channels clip: 1.0 for the first, the others above."""
+    """Light at which each channel clips: 1.0 for the channel that clips first, more for others."""
     matrix: np.ndarray
-    """[3, 3]: white-balanced camera RGB to linear Rec. 709; neutral stays neutral."""
+    """[3, 3], white-balanced camera RGB to linear Rec. 709; neutral stays neutral."""
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """[H, W, 3] of the picture."""
+        """Shape of the image, (H, W, 3)."""
         return self.samples.shape
 
     @cached_property
@@ -77,7 +77,7 @@ class SensorLight:
         return above * np.asarray(self.gains, np.float32)
 
     def light(self, part: Part) -> np.ndarray:
-        """[rows, columns, 3] float32 linear Rec. 709 as measured; 1.0 = the level at which the
+        """[rows, columns, 3] float32 measured light, linear Rec. 709; 1.0 = the level at which the
         first channel clips.
         """
         return self.camera(part) @ self.matrix.T.astype(np.float32)
@@ -86,20 +86,20 @@ class SensorLight:
         return saturation_ramp(camera / np.asarray(self.levels, np.float32), ramp=RAMP)
 
     def mask(self, part: Part) -> np.ndarray:
-        """[rows, columns, 3] float32: how much of each channel of the sensor is predicted; 0 as
-        measured, 1 prediction alone.
+        """[rows, columns, 3] float32: weight of the prediction in each channel of the sensor; 0 for
+        measured light only, 1 for predicted light only.
         """
         return np.asarray(self._share(self.camera(part)))
 
     def _clipped(self, camera: np.ndarray) -> np.ndarray:
-        """Linear Rec. 709 in [0, 1], all channels held at 1.0 before the matrix and after it: else
-        clipped lamps would be magenta.
+        """Linear Rec. 709 in [0, 1], clipped at 1.0 both before and after the matrix; otherwise
+        clipped lamps would become magenta.
         """
         held = np.minimum(camera, np.float32(1.0)) @ self.matrix.T.astype(np.float32)
         return np.clip(held, 0.0, 1.0)
 
     def _eight_bits(self, of: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
-        """[H, W, 3] uint8 from camera RGB by a function to [0, 1]."""
+        """[H, W, 3] uint8 codes of a function `of` from camera RGB to [0, 1]."""
         codes = np.empty(self.shape, np.uint8)
         for top in range(0, len(codes), STRIP):
             part = slice(top, top + STRIP), slice(None)
@@ -107,12 +107,13 @@ class SensorLight:
         return codes
 
     def rendering(self) -> np.ndarray:
-        """[H, W, 3] uint8 sRGB: the picture as LibRaw renders it, clipped at 1.0."""
+        """[H, W, 3] uint8 sRGB: the photograph as LibRaw renders it, clipped at 1.0."""
         return self._eight_bits(lambda camera: srgb_encode(self._clipped(camera)))
 
     def codes(self) -> np.ndarray:
-        """[H, W, 3] uint8: what the network is shown. By the mean camera curve; where a channel of
-        the sensor clips, that of the picture does, as in the pictures of its training.
+        """[H, W, 3] uint8: the input of the network, encoded by the mean camera curve.
+
+        Where a channel of the sensor clips, so does that channel here, as in the training images.
         """
 
         def shown(camera: np.ndarray) -> np.ndarray:
@@ -122,11 +123,11 @@ class SensorLight:
         return self._eight_bits(shown)
 
     def reconstructed(self, part: Part, predicted: np.ndarray) -> np.ndarray:
-        """[rows, columns, 3] float32 linear Rec. 709: measured and predicted light in one.
+        """[rows, columns, 3] float32 linear Rec. 709: measured and predicted light combined.
 
-        predicted: the same shape, linear Rec. 709. Where some channels of a pixel are measured
-        they say how bright it is, and the prediction the ratios of the others to them; no clipped
-        channel becomes darker than its clipping level.
+        predicted: the same shape, linear Rec. 709. In a pixel with some measured channels, these
+        determine the brightness, and the prediction only the ratios of the clipped channels to
+        them. No clipped channel becomes darker than measured.
         """
         camera = self.camera(part)
         share = self._share(camera)

@@ -1,9 +1,8 @@
-"""From relative light to light on a display: cd/m^2, BT.2020, PQ codes (SMPTE ST 2084), MaxCLL.
+"""From relative linear light to display light: cd/m^2, BT.2020, PQ codes (SMPTE ST 2084), MaxCLL.
 
-Pure NumPy, float64; `pq_signal` and `pq_light` are the same two formulas in the precision of what
-they are given, for films and for training. Linear values are relative: 1.0 is the clipping level of
-the photograph. It is shown as the HDR reference white, 203 cd/m^2 (ITU-R BT.2408), if nothing else
-is asked for.
+NumPy in float64; `pq_signal` and `pq_light` are the same two formulas in the precision of their
+input, for films and for training. Linear values are relative: 1.0 is the clipping level of the
+photograph, shown by default at the HDR reference white of 203 cd/m^2 (ITU-R BT.2408).
 """
 
 import dataclasses
@@ -20,7 +19,7 @@ from hdrcnn.colour.primaries import REC709, REC2020, rgb_to_xyz
 FloatArray = npt.NDArray[np.float64]
 
 PEAK_LUMINANCE = 10000.0
-"""The luminance of code 1, cd/m^2."""
+"""Luminance of code 1, cd/m^2."""
 
 _M1 = 2610.0 / 16384.0
 _M2 = 2523.0 / 4096.0 * 128.0
@@ -33,7 +32,7 @@ def pq_encode(luminance: npt.ArrayLike) -> FloatArray:
     """Luminance to PQ codes: the inverse EOTF of ST 2084.
 
     luminance: any shape, cd/m^2, clipped to [0, 10000]. Returns float64 codes in [0, 1] of the
-    same shape; 0 cd/m^2 gives 7.3e-7, not 0, as the standard has it.
+    same shape; 0 cd/m^2 gives 7.3e-7 rather than 0, as defined by the standard.
     """
     relative = np.clip(np.asarray(luminance, np.float64) / PEAK_LUMINANCE, 0.0, 1.0)
     return np.asarray(_encoded(relative, np))
@@ -61,7 +60,7 @@ def _decoded(code: Any, xp: ModuleType) -> Any:
 def pq_signal(luminance: Any, xp: ModuleType = np) -> Any:
     """`pq_encode` of an array or tensor in its own precision; xp: NumPy or `keras.ops`.
 
-    luminance: cd/m^2, held within [1e-8, 10000], so that slopes are finite: 0 gives 1.4e-5.
+    luminance: cd/m^2, clipped to [1e-8, 10000] so that gradients are finite: 0 gives 1.4e-5.
     """
     return _encoded(xp.clip(luminance / PEAK_LUMINANCE, 1e-12, 1.0), xp)
 
@@ -69,20 +68,20 @@ def pq_signal(luminance: Any, xp: ModuleType = np) -> Any:
 def pq_light(signal: Any, xp: ModuleType = np) -> Any:
     """`pq_decode` of an array or tensor in its own precision; xp: NumPy or `keras.ops`.
 
-    signal: held within [1e-7, 1], so that slopes are finite.
+    signal: PQ codes, clipped to [1e-7, 1] so that gradients are finite. Returns cd/m^2.
     """
     return _decoded(xp.clip(signal, 1e-7, 1.0), xp)
 
 
 REC709_TO_REC2020 = np.linalg.solve(rgb_to_xyz(REC2020), rgb_to_xyz(REC709))
-"""[3, 3], linear to linear (BT.2087); both have the white D65."""
+"""[3, 3] matrix from linear Rec. 709 to linear BT.2020 (BT.2087); the white of both is D65."""
 
 
 def to_rec2020(linear: npt.ArrayLike) -> npt.NDArray[np.float64]:
-    """[..., 3] linear Rec. 709 to [..., 3] float64 linear BT.2020, same unit.
+    """[..., 3] linear Rec. 709 to [..., 3] float64 linear BT.2020 in the same unit.
 
-    No value of Rec. 709 is outside BT.2020; colours outside Rec. 709, stored with negative
-    values, come out positive where BT.2020 holds them.
+    BT.2020 contains all colours of Rec. 709. Colours outside Rec. 709, which have negative values,
+    become non-negative if they are inside BT.2020.
     """
     return np.asarray(np.asarray(linear, np.float64) @ REC709_TO_REC2020.T)
 
@@ -92,8 +91,8 @@ def pq_codes(
 ) -> npt.NDArray[np.uint16]:
     """[..., 3] linear Rec. 709 to [..., 3] full-range PQ codes of BT.2020, 0 to 2^bits - 1.
 
-    nits: cd/m^2 of linear 1.0. Colours outside BT.2020 and light above 10000 cd/m^2 are held at
-    the border, channel by channel. Source: SMPTE ST 2084; BT.2100, table 9 (full range).
+    nits: luminance of linear 1.0, cd/m^2. Colours outside BT.2020 and light above 10000 cd/m^2 are
+    clipped channel by channel. Source: SMPTE ST 2084; BT.2100, table 9 (full range).
     """
     light = to_rec2020(linear) * nits
     return np.asarray(np.round(pq_encode(light) * (2**bits - 1)), np.uint16)
@@ -101,17 +100,19 @@ def pq_codes(
 
 @dataclasses.dataclass(frozen=True)
 class ContentLight:
-    """How bright a picture is, as CTA-861.3 counts it; cd/m^2."""
+    """Light level of an image as defined by CTA-861.3, in cd/m^2."""
 
     max_cll: float
-    """The brightest channel of any pixel."""
+    """Maximum over all pixels of the brightest channel."""
     max_fall: float
-    """The mean over the picture of each pixel's brightest channel."""
+    """Mean over all pixels of the brightest channel."""
 
 
 def content_light(parts: Iterable[np.ndarray], nits: float = REFERENCE_WHITE) -> ContentLight:
-    """Of the parts of a picture, each [..., 3] linear Rec. 709: in the primaries and within the
-    range that `pq_codes` writes. Raises ValueError if there are no pixels.
+    """Light level of an image, computed in the primaries and range that `pq_codes` writes.
+
+    parts: parts of the image, each [..., 3] linear Rec. 709. nits: luminance of linear 1.0, cd/m^2.
+    Raises ValueError if there are no pixels.
     """
     peak, total, count = 0.0, 0.0, 0
     for part in parts:

@@ -1,4 +1,4 @@
-"""Chromaticities of an RGB space, and the way from there to linear Rec. 709.
+"""Chromaticities of RGB colour spaces, and conversion to linear Rec. 709.
 
 Chromaticities are eight numbers, CIE 1931 x and y of red, green, blue and white, as OpenEXR and
 Radiance store them. Sources: SMPTE RP 177-1993 for the matrix of a space; Lam, "Metamerism and
@@ -26,7 +26,7 @@ PROPHOTO: Chromaticities = (
     0.358540,
 )
 XYZ: Chromaticities = (1.0, 0.0, 0.0, 1.0, 0.0, 0.0, 1 / 3, 1 / 3)
-"""CIE XYZ as an RGB space: equal X, Y and Z for its white."""
+"""CIE XYZ as an RGB space; its white has equal X, Y and Z."""
 NAMED = {
     "Rec. 709": REC709,
     "Rec. 2020": REC2020,
@@ -35,9 +35,10 @@ NAMED = {
     "ProPhoto RGB": PROPHOTO,
 }
 SAME = 5e-4
-"""Chromaticities no farther apart are the same, written with other digits."""
+"""Largest difference of chromaticities that count as equal, written with different precision."""
 NEAR = 2e-3
-"""Those of a profile no farther from a space's are meant to be that space: profiles round."""
+"""Largest difference of a profile's chromaticities from those of a named space that they are taken
+for: profiles round."""
 
 BRADFORD = np.array(
     [[0.8951, 0.2664, -0.1614], [-0.7502, 1.7135, 0.0367], [0.0389, -0.0685, 1.0296]]
@@ -45,15 +46,15 @@ BRADFORD = np.array(
 
 
 def white_xyz(chromaticities: Sequence[float]) -> np.ndarray:
-    """XYZ of the white, Y = 1."""
+    """[3] XYZ of the white, with Y = 1."""
     x, y = chromaticities[6:8]
     return np.array([x / y, 1.0, (1.0 - x - y) / y])
 
 
 def rgb_to_xyz(chromaticities: Sequence[float]) -> np.ndarray:
-    """[3, 3] float64: linear RGB of a space to CIE XYZ, with Y = 1 for its white (RP 177).
+    """[3, 3] float64 matrix from linear RGB of a space to CIE XYZ, with Y = 1 for white (RP 177).
 
-    Raises ValueError if the chromaticities span no colours.
+    Raises ValueError if the chromaticities do not define a colour space.
     """
     values: np.ndarray = np.asarray(chromaticities, np.float64)
     if values.shape != (8,) or not np.isfinite(values).all() or values[7] <= 0:
@@ -66,15 +67,16 @@ def rgb_to_xyz(chromaticities: Sequence[float]) -> np.ndarray:
 
 
 def luminance_weights(chromaticities: Sequence[float]) -> np.ndarray:
-    """[3] float64: the shares of R, G and B in the luminance; their sum is 1."""
+    """[3] float64 weights of R, G and B in luminance; their sum is 1."""
     return rgb_to_xyz(chromaticities)[1]
 
 
 def to_rec709(chromaticities: Sequence[float]) -> np.ndarray | None:
-    """[3, 3] float64: linear RGB of a space to linear Rec. 709, white to white, by Bradford
-    adaptation if the whites differ. None if the space is Rec. 709 already.
+    """[3, 3] float64 matrix from linear RGB of a space to linear Rec. 709; None if the space is
+    Rec. 709.
 
-    Colours outside Rec. 709 come out negative. Raises ValueError.
+    White maps to white, by Bradford adaptation. Colours outside Rec. 709 get negative values.
+    Raises ValueError if the chromaticities do not define a colour space.
     """
     here = rgb_to_xyz(chromaticities)
     if np.allclose(chromaticities, REC709, rtol=0, atol=SAME):
@@ -85,18 +87,21 @@ def to_rec709(chromaticities: Sequence[float]) -> np.ndarray | None:
 
 
 def xyz_to_rec709() -> np.ndarray:
-    """[3, 3] float64: CIE XYZ to linear Rec. 709, without adaptation: white is D65 in both."""
+    """[3, 3] float64 matrix from CIE XYZ to linear Rec. 709 without adaptation: XYZ of D65 becomes
+    white.
+    """
     return np.asarray(np.linalg.inv(rgb_to_xyz(REC709)))
 
 
 def is_xyz(chromaticities: Sequence[float]) -> bool:
-    """Whether they are those of CIE XYZ."""
+    """Whether the chromaticities are those of CIE XYZ."""
     return np.shape(chromaticities) == (8,) and np.allclose(chromaticities, XYZ, rtol=0, atol=SAME)
 
 
 def nearest_named(chromaticities: Sequence[float]) -> Chromaticities | None:
-    """Those of the space with a name that is meant, else as given. None if they span no
-    colours.
+    """Return the chromaticities of the space in `NAMED` within `NEAR`, else those given.
+
+    None if they do not define a colour space.
     """
     for named in NAMED.values():
         if np.allclose(chromaticities, named, rtol=0, atol=NEAR):
@@ -112,7 +117,7 @@ def nearest_named(chromaticities: Sequence[float]) -> Chromaticities | None:
 
 
 def name_of(chromaticities: Sequence[float]) -> str:
-    """What a space is called, for people: `Display P3`, or its red, green, blue and white."""
+    """Readable name of a space, such as `Display P3`; else its red, green, blue and white."""
     for name, named in NAMED.items():
         if np.allclose(chromaticities, named, rtol=0, atol=SAME):
             return name
@@ -121,9 +126,10 @@ def name_of(chromaticities: Sequence[float]) -> str:
 
 
 def linear_to_rec709(linear: np.ndarray, chromaticities: Sequence[float]) -> np.ndarray:
-    """[..., 3] linear of a space to [..., 3] float32 linear Rec. 709, as by `to_rec709`.
+    """Convert [..., 3] linear RGB of a space to [..., 3] float32 linear Rec. 709.
 
-    Colours outside Rec. 709 keep their negative values. Raises ValueError.
+    Colours outside Rec. 709 get negative values, which are kept. Raises ValueError if the
+    chromaticities do not define a colour space.
     """
     matrix = to_rec709(chromaticities)
     if matrix is None:

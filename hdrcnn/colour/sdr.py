@@ -1,7 +1,7 @@
-"""Codes of SDR film as light: Rec. ITU-R BT.1886, the display that it was graded on.
+"""Codes of SDR film to light, as on the display it was graded on: Rec. ITU-R BT.1886.
 
-Codes are R'G'B' in [0, 1] as a display gets them: full range, of Rec. 709 unless said otherwise.
-One formula for two array libraries: NumPy, or `xp=keras.ops`, in the precision of what is given.
+Codes are full-range R'G'B' in [0, 1], of Rec. 709 unless stated otherwise. The formulas work on
+NumPy arrays or with `xp=keras.ops` on tensors, in the precision of the input.
 """
 
 from types import ModuleType
@@ -13,9 +13,9 @@ from hdrcnn.colour.ictcp import applied
 from hdrcnn.colour.pq import REC709_TO_REC2020
 
 GAMMA = 2.4
-"""Of BT.1886 with a black of 0."""
+"""Exponent of BT.1886 for a black of 0 cd/m^2."""
 WHITE = 100.0
-"""cd/m^2 of code 1 on the display that SDR is graded on (BT.2035)."""
+"""Luminance of code 1 on the display that SDR is graded on, cd/m^2 (BT.2035)."""
 
 
 def sdr_linear(code: Any, xp: ModuleType = np) -> Any:
@@ -30,5 +30,5 @@ def bt1886(code: Any, white: float = WHITE, xp: ModuleType = np) -> Any:
 
 
 def sdr_codes(linear: np.ndarray) -> np.ndarray:
-    """Linear light of any primaries, 1.0 = SDR white, held within [0, 1], to codes."""
+    """Linear light of any primaries, 1.0 = SDR white, clipped to [0, 1], to codes."""
     return np.asarray(np.power(np.clip(linear, 0.0, 1.0), 1.0 / GAMMA))

@@ -1,4 +1,4 @@
-"""Between the codes of a picture and light: camera curves, sRGB, the log domain.
+"""Conversion between codes and linear light: camera curves, sRGB, the log domain.
 
 Pure functions, one formula each. They work on NumPy arrays by default and on tensors with
 `xp=keras.ops`. Codes (display-encoded) and linear values are relative: 1.0 is the clipping
@@ -16,23 +16,24 @@ import numpy as np
 Array = Any
 
 LOG_OFFSET = 1.0 / 255.0
-"""Added before the logarithm (Eilertsen et al. 2017, Eq. 3): one 8-bit code of light."""
+"""Offset added before the logarithm (Eilertsen et al. 2017, Eq. 3): 1/255 of the clipping level."""
 
 MEAN_CURVE_N = 0.9
 MEAN_CURVE_S = 0.6
-"""The mean camera curve of Eilertsen et al. 2017, Eq. 7: a fit to the collected curves of
-Grossberg and Nayar 2003."""
+"""Parameters n and s of the mean camera curve (Eilertsen et al. 2017, Eq. 7), fitted to the curves
+collected by Grossberg and Nayar 2003."""
 
 LUMINANCE_WEIGHTS = (0.212656, 0.715158, 0.072186)
-"""Rec. 709 luminance of linear R, G, B."""
+"""Weights of linear R, G, B in Rec. 709 luminance."""
 
 
 def camera_curve(
     linear: Array, n: float = MEAN_CURVE_N, s: float = MEAN_CURVE_S, xp: ModuleType = np
 ) -> Array:
-    """What the camera stores for light: (1 + s) H^n / (H^n + s), Eilertsen et al. 2017, Eq. 7.
+    """Camera curve (1 + s) H^n / (H^n + s), from linear light H to codes (Eilertsen et al. 2017,
+    Eq. 7).
 
-    linear: any shape, in [0, 1]. Returns codes in [0, 1]; 0 and 1 stay where they are.
+    linear: any shape, in [0, 1]. Returns codes in [0, 1]; 0 maps to 0 and 1 to 1.
     """
     powered = xp.power(linear, n)
     return (1.0 + s) * powered / (powered + s)
@@ -41,13 +42,15 @@ def camera_curve(
 def inverse_camera_curve(
     code: Array, n: float = MEAN_CURVE_N, s: float = MEAN_CURVE_S, xp: ModuleType = np
 ) -> Array:
-    """The light behind a code in [0, 1] of `camera_curve`: (s L / (1 + s - L))^(1/n)."""
+    """Inverse of `camera_curve`, from codes L in [0, 1] to linear light:
+    (s L / (1 + s - L))^(1/n).
+    """
     return xp.power(s * code / (1.0 + s - code), 1.0 / n)
 
 
 def srgb_encode(linear: Array, xp: ModuleType = np) -> Array:
     """Linear in [0, 1] to sRGB codes in [0, 1] (IEC 61966-2-1)."""
-    # The power's branch is evaluated everywhere: keep it away from 0, where its slope is infinite.
+    # Both branches are evaluated everywhere: the power has an infinite gradient at 0.
     safe = xp.maximum(linear, 0.0031308)
     return xp.where(linear <= 0.0031308, 12.92 * linear, 1.055 * xp.power(safe, 1.0 / 2.4) - 0.055)
 
@@ -71,28 +74,28 @@ LINEARISATIONS: dict[str, Callable[..., Array]] = {
     "srgb": srgb_decode,
     "mean_curve": inverse_camera_curve,
 }
-"""By name, as stored in a weights file: codes in [0, 1] to linear in [0, 1]."""
+"""Functions from codes in [0, 1] to linear in [0, 1], by the name stored in a weights file."""
 
 ENCODINGS: dict[str, Callable[..., Array]] = {
     "square": lambda linear, xp=np: xp.sqrt(linear),
     "srgb": srgb_encode,
     "mean_curve": camera_curve,
 }
-"""Their inverses: linear in [0, 1] to codes in [0, 1]."""
+"""Inverses of `LINEARISATIONS`: linear in [0, 1] to codes in [0, 1]."""
 
 ESTIMATED = "estimated"
-"""In the place of such a name: the curve of each picture, by `predict.camera_curve`."""
+"""Value used instead of a name to have `predict.camera_curve` estimate the curve of each image."""
 
 DEFAULT_CURVE = "srgb"
-"""How codes become light if neither curve nor weights are named: as every other program reads
-them. Figures: training_code/EXPERIMENTS.md, "Estimating the camera curve".
+"""Linearisation if neither a curve nor weights are given: the one every other program assumes.
+Figures: training_code/EXPERIMENTS.md, "Estimating the camera curve".
 """
 
 
 @dataclasses.dataclass(frozen=True)
 class CameraCurve:
-    """A curve of the published family, Eilertsen et al. 2017, Eq. 7; `predict.camera_curve` finds
-    that of a picture.
+    """Camera curve of the published family (Eilertsen et al. 2017, Eq. 7); `predict.camera_curve`
+    estimates that of an image.
     """
 
     n: float
@@ -108,9 +111,9 @@ class CameraCurve:
 
 
 def linearise(code: Array, linearisation: str | CameraCurve, xp: ModuleType = np) -> Array:
-    """Codes in [0, 1] to linear in [0, 1] by one of `LINEARISATIONS`, or by a curve of its own.
+    """Codes in [0, 1] to linear in [0, 1] by one of `LINEARISATIONS`, or by a `CameraCurve`.
 
-    Raises ValueError for a name that is not one of them.
+    Raises ValueError for an unknown name.
     """
     if isinstance(linearisation, CameraCurve):
         return linearisation.linearise(code, xp)
@@ -122,7 +125,10 @@ def linearise(code: Array, linearisation: str | CameraCurve, xp: ModuleType = np
 
 
 def encode(linear: Array, linearisation: str | CameraCurve, xp: ModuleType = np) -> Array:
-    """Linear in [0, 1] to codes in [0, 1]: the inverse of `linearise`, which raises likewise."""
+    """Linear in [0, 1] to codes in [0, 1]: the inverse of `linearise`.
+
+    Raises ValueError for an unknown name.
+    """
     if isinstance(linearisation, CameraCurve):
         return linearisation.encode(linear, xp)
     if linearisation not in ENCODINGS:
@@ -131,25 +137,25 @@ def encode(linear: Array, linearisation: str | CameraCurve, xp: ModuleType = np)
 
 
 def log_encode(linear: Array, xp: ModuleType = np) -> Array:
-    """Linear >= 0 to the network's domain y = log(H + 1/255), natural logarithm."""
+    """Linear H >= 0 to the log domain of the network: y = log(H + 1/255), natural logarithm."""
     return xp.log(linear + LOG_OFFSET)
 
 
 def log_decode(log_hdr: Array, xp: ModuleType = np) -> Array:
-    """The network's y back to linear H = exp(y) - 1/255; y below log(1/255) gives H < 0."""
+    """Inverse of `log_encode`: H = exp(y) - 1/255, which is negative for y < log(1/255)."""
     return xp.exp(log_hdr) - LOG_OFFSET
 
 
 def luminance(linear: Array, xp: ModuleType = np) -> Array:
-    """Rec. 709 luminance: [..., 3] linear to [..., 1], same unit."""
+    """Rec. 709 luminance: [..., 3] linear to [..., 1] in the same unit."""
     red, green, blue = LUMINANCE_WEIGHTS
     return red * linear[..., 0:1] + green * linear[..., 1:2] + blue * linear[..., 2:3]
 
 
 def to_display(hdr: np.ndarray, stops: float) -> np.ndarray:
-    """Linear [H, W, 3], Rec. 709, to uint8 sRGB codes at an exposure of `stops`.
+    """Linear Rec. 709 [H, W, 3] to uint8 sRGB codes at an exposure of `stops`.
 
-    At 0 stops 1.0 becomes white; at -3 stops white is 8.0, so that highlights can be compared.
+    At 0 stops 1.0 becomes white; at -3 stops 8.0 does, so that highlights can be compared.
     """
     shown = np.clip(hdr * np.float32(2.0**stops), 0.0, 1.0)
     return np.round(srgb_encode(shown) * 255.0).astype(np.uint8)

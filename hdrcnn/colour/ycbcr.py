@@ -1,7 +1,7 @@
 """R'G'B' and Y'CbCr with non-constant luminance: Rec. ITU-R BT.601, BT.709, BT.2020, BT.2100.
 
-Encoded values, float32. Limited range holds black at 16 and white at 235 of 8 bits, chroma within
-16 and 240, and as many times that as there are more bits (BT.2100, table 9).
+Encoded values, float32. In limited range of 8 bits, black is 16, white 235 and chroma between 16
+and 240; with n bits, these are multiplied by 2^(n - 8) (BT.2100, table 9).
 """
 
 import math
@@ -9,14 +9,14 @@ import math
 import numpy as np
 
 REC2020_LUMA = (0.2627, 0.0593)
-"""Weights of red and blue."""
+"""Weights of red and blue in luma."""
 
 
 def full_size(plane: np.ndarray, shape: tuple[int, ...], rows: slice) -> np.ndarray:
-    """Some rows of chroma as large as luma, float32, linearly interpolated: of 4:4:4 as it is, of
-    4:2:2 and 4:2:0 from where it is on the left column and, of 4:2:0, between the rows.
+    """Upsample some rows of chroma linearly to the size of luma, float32; 4:4:4 is unchanged.
 
-    plane: [r, c]; shape: rows and columns of luma; rows: of luma, the first even.
+    Chroma of 4:2:2 and 4:2:0 is located on the left column and, for 4:2:0, between the rows.
+    plane: [r, c]; shape: rows and columns of luma; rows: of luma, beginning at an even one.
     """
     first, last = rows.start, min(rows.stop, shape[0])
     if plane.shape[0] == shape[0]:
@@ -49,11 +49,12 @@ def to_rgb(
     bits: int,
     depth: int | None = None,
 ) -> np.ndarray:
-    """Codes of Y', Cb, Cr of so many bits, each [...], whole or float32, to [..., 3] float32 R'G'B'
-    within [0, 1].
+    """Codes of Y', Cb, Cr, each [...], integer or float32, to [..., 3] float32 R'G'B', clipped to
+    [0, 1].
 
-    weights: of red and blue in luma. depth: bits that the codes had before they were shifted to
-    `bits`, which full range depends on: 255 of 8 bits becomes 65280 of 16.
+    weights: of red and blue in luma. full: full range, else limited. bits: bit depth of the codes.
+    depth: bit depth before the codes were shifted to `bits`, on which full range depends: 255 in 8
+    bits becomes 65280 in 16.
     """
     kr, kb = weights
     unit = float(1 << (bits - 8))
@@ -75,7 +76,7 @@ def to_rgb(
 
 
 def _sited_left(plane: np.ndarray) -> np.ndarray:
-    """[2 R, 2 C] to [R, C]: chroma where 4:2:0 has it, on the left column, between the rows."""
+    """[2 R, 2 C] to [R, C]: chroma where 4:2:0 has it, on the left column and between the rows."""
     rows = plane[0::2] + plane[1::2]
     even, odd = rows[:, 0::2], rows[:, 1::2]
     before = np.concatenate([even[:, :1], odd[:, :-1]], axis=1)
@@ -84,15 +85,17 @@ def _sited_left(plane: np.ndarray) -> np.ndarray:
 
 _POLE = 2.0 * math.sqrt(2.0) - 3.0
 _SHARPER = np.array([1.0, _POLE, _POLE**2]) / (1.0 + 2.0 * _POLE + 2.0 * _POLE**2)
-"""At a sample, and at those one and two away: the inverse of 3/4, 1/8 to each side."""
+"""Filter weights at a sample and at those one and two away: the inverse of the filter with 3/4 at a
+sample and 1/8 on each side."""
 
 
 def _sharpened(plane: np.ndarray) -> np.ndarray:
-    """Halved chroma as it has to be stored, [r, c], so that what `full_size` makes of it is nearest
-    to what it was halved from (least squares).
+    """Sharpen subsampled chroma [r, c] so that `full_size` restores the original most closely
+    (least squares).
 
-    Halving and `full_size` weigh by the same triangle, one after the other 3/4, 1/8 to each side in
-    both directions; the inverse of that is a filter whose terms fall off by a sixth.
+    Subsampling and `full_size` use the same triangular filter. Applied one after the other they
+    weigh samples by 3/4 and 1/8 on each side, in both directions; the weights of the inverse filter
+    shrink by a factor of about 6 per sample.
     """
     for axis in (0, 1):
         count = plane.shape[axis]
@@ -115,8 +118,8 @@ def _sharpened(plane: np.ndarray) -> np.ndarray:
 def halved(
     rgb: np.ndarray, weights: tuple[float, float] = REC2020_LUMA, bits: int = 10
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """[R, C, 3] float32 R'G'B' in [0, 1], R and C even: uint16 codes of limited range of Y'
-    [R, C], and float32 Cb and Cr [R / 2, C / 2], for `chroma_codes`.
+    """[R, C, 3] float32 R'G'B' in [0, 1], R and C even, to limited-range uint16 codes of Y' [R, C]
+    and subsampled float32 Cb and Cr [R / 2, C / 2] in [-0.5, 0.5], for `chroma_codes`.
     """
     kr, kb = weights
     red, green, blue = rgb[..., 0], rgb[..., 1], rgb[..., 2]
@@ -129,8 +132,8 @@ def halved(
 
 
 def chroma_codes(plane: np.ndarray, bits: int = 10) -> np.ndarray:
-    """Cb or Cr of a whole picture, as of `halved`, to uint16 codes of limited range as 4:2:0
-    (chroma location "left").
+    """Cb or Cr of a whole image, from `halved`, to limited-range uint16 codes of 4:2:0 (chroma
+    location "left").
     """
     unit = float(1 << (bits - 8))
     held = np.clip(_sharpened(plane), np.float32(-0.5), np.float32(0.5))
@@ -140,8 +143,8 @@ def chroma_codes(plane: np.ndarray, bits: int = 10) -> np.ndarray:
 def from_rgb(
     rgb: np.ndarray, weights: tuple[float, float] = REC2020_LUMA, bits: int = 10
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """[R, C, 3] float32 R'G'B' in [0, 1], R and C even, to uint16 codes of limited range: Y'
-    [R, C], Cb and Cr [R / 2, C / 2] as 4:2:0 (chroma location "left").
+    """[R, C, 3] float32 R'G'B' in [0, 1], R and C even, to limited-range uint16 codes: Y' [R, C],
+    Cb and Cr [R / 2, C / 2] of 4:2:0 (chroma location "left").
     """
     luma, cb, cr = halved(rgb, weights, bits)
     return luma, chroma_codes(cb, bits), chroma_codes(cr, bits)

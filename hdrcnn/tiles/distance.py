@@ -1,22 +1,23 @@
-"""Exact Euclidean distances in a map, by NumPy alone.
+"""Exact Euclidean distance transform in NumPy.
 
-In two steps, as P. Felzenszwalb and D. Huttenlocher, "Distance transforms of sampled functions",
-2012: within each row, and from those the smallest sum of squares in each column. Where in a column
-that is found never moves back from row to row, so the rows between two that are known have only
-what lies between to look through (A. Aggarwal et al., "Geometric applications of a matrix-searching
-algorithm", 1987): all columns at once, first every other row of a few, then the ones in between.
+Two passes, as in P. Felzenszwalb and D. Huttenlocher, "Distance transforms of sampled functions",
+2012: distances within each row, then the smallest sum of squares within each column. The position
+of that minimum in a column never decreases from row to row, so the rows between two solved rows
+have to search only between the two positions found (A. Aggarwal et al., "Geometric applications of
+a matrix-searching algorithm", 1987). All columns are solved at once, widely spaced rows first, then
+the rows between them.
 """
 
 import numpy as np
 
 SAMPLES = 1 << 16
-"""Of the map that are worked on at once."""
+"""Number of cells of the map that are processed at once."""
 BITS = 20
-"""For the number of a row."""
+"""Number of bits that hold a row index."""
 
 
 def _along(inside: np.ndarray, far: int) -> np.ndarray:
-    """[h, w] int32: cells to the nearest outside one of the same row, at most `far`."""
+    """[h, w] int32 distance within a row to the nearest cell not inside, at most `far`."""
     at = np.arange(inside.shape[1], dtype=np.int32)
     before = np.maximum.accumulate(np.where(inside, np.int32(-far), at), axis=1)
     after = np.minimum.accumulate(np.where(inside, np.int32(2 * far), at)[:, ::-1], axis=1)
@@ -24,9 +25,9 @@ def _along(inside: np.ndarray, far: int) -> np.ndarray:
 
 
 def to_outside(inside: np.ndarray, closed: bool = False) -> np.ndarray:
-    """[h, w] float32: from each cell to the nearest that is not inside, in cells; 0 for these.
+    """[h, w] float32 distance in cells from each cell to the nearest one that is not inside.
 
-    inside: [h, w] bool, not all True, fewer than 2^20 rows; closed: the left side meets the right.
+    inside: [h, w] bool, not all True, with fewer than 2^20 rows. closed: left and right side meet.
     """
     rows, columns = inside.shape
     beside = columns // 2 + 1 if closed else 0
@@ -44,13 +45,13 @@ def to_outside(inside: np.ndarray, closed: bool = False) -> np.ndarray:
 
 
 def _smallest_sums(squared: np.ndarray, reach: np.ndarray) -> np.ndarray:
-    """[n, h]: of each place in a line the smallest of `squared` plus the squared way there.
+    """[n, h]: for each position i of a line, the minimum over j of squared[j] + (i - j)^2.
 
-    squared, reach: [n, h] int64, lines; no place further than `reach` need be looked at.
+    squared, reach: [n, h] int64, one line per row; only |i - j| <= reach[i] is searched.
     """
     lines, count = squared.shape
     found = np.empty_like(squared)
-    # Where each was found; first and last: what lies before and after all of them.
+    # Positions of the minima, with sentinels before the first and after the last.
     where = np.zeros((lines, count + 2), np.int64)
     where[:, -1] = count - 1
     begin = np.arange(lines)[:, None] * count
@@ -64,7 +65,7 @@ def _smallest_sums(squared: np.ndarray, reach: np.ndarray) -> np.ndarray:
         places = np.arange(lengths.sum()) - np.repeat(starts - first.ravel(), lengths)
         way = places - np.repeat(np.tile(here, lines), lengths)
         sums = squared.ravel()[places + np.repeat(begin, lengths.reshape(lines, -1).sum(axis=1))]
-        # The place in the lowest bits: the first of equal ones is taken.
+        # With the position in the lowest bits, the first of equal minima is taken.
         least = np.minimum.reduceat((sums + way * way << BITS) + places, starts)
         least = least.reshape(lines, -1)
         found[:, here], where[:, here + 1] = least >> BITS, least & (1 << BITS) - 1

@@ -1,4 +1,4 @@
-"""A picture as a network is shown it: padded, any part of it on demand, never copied whole."""
+"""An image as a network sees it: padded, any part of it on demand, never copied as a whole."""
 
 import dataclasses
 from collections.abc import Callable
@@ -10,7 +10,7 @@ from hdrcnn.tiles.geometry import STRIP, Region, block_means
 
 
 def _take(array: np.ndarray, index: np.ndarray, axis: int) -> np.ndarray:
-    """As np.take; a view where the indices are consecutive."""
+    """Like np.take, but returns a view where the indices are consecutive."""
     first, last = int(index[0]), int(index[-1])
     if last - first == len(index) - 1 and (np.diff(index) == 1).all():
         return array[first : last + 1] if axis == 0 else array[:, first : last + 1]
@@ -18,7 +18,7 @@ def _take(array: np.ndarray, index: np.ndarray, axis: int) -> np.ndarray:
 
 
 def as_codes(image: np.ndarray) -> np.ndarray:
-    """Whole numbers of 8 or 16 bits, or float32 in [0, 1], to float32 in [0, 1]; any shape."""
+    """Convert uint8 or uint16 codes, or float32 in [0, 1], to float32 in [0, 1]; any shape."""
     if image.dtype == np.float32:
         return image
     return image.astype(np.float32) / np.float32(np.iinfo(image.dtype).max)
@@ -26,29 +26,33 @@ def as_codes(image: np.ndarray) -> np.ndarray:
 
 @dataclasses.dataclass(frozen=True)
 class Frame:
-    """A picture and how it goes on beyond its borders. Coordinates are those of the picture."""
+    """An image and how it continues beyond its borders. Coordinates are those of the image."""
 
     image: np.ndarray
     """[H, W, 3], display-encoded: uint8, uint16, or float32 in [0, 1]."""
     multiple: int
-    """Rows and columns of the frame are multiples of it: mirrored at right and bottom."""
+    """Rows and columns of the frame are padded to a multiple of this, by mirroring at right and
+    bottom."""
     scaling: float | tuple[float, float, float] = 1.0
-    """The codes are multiplied by it, or each channel by its own, and clipped."""
+    """Factor of the codes, or one per channel; results above 1 are clipped."""
     bend: Callable[[np.ndarray], np.ndarray] | None = None
-    """What becomes of codes before a network is shown them."""
+    """Function applied to codes before a network sees them."""
     threshold: float = 1.0
-    """A code above it is saturated; by default none is."""
+    """Codes above it are saturated; by default none are."""
     closed: bool = False
-    """The left side of the picture meets the right: so it goes on there instead."""
+    """Whether left and right side meet; the image then continues across them instead of being
+    mirrored."""
     halo: int = 0
-    """Columns, a multiple, by which a closed picture goes on at both sides."""
+    """Columns, a multiple of `multiple`, by which a closed image is extended at both sides."""
     margin: int = 0
-    """Pixels, a multiple, by which a picture goes on mirrored at each border where it is not
-    closed: a network that pads with zeros takes what lies at a border for an edge."""
+    """Pixels, a multiple of `multiple`, by which the image is mirrored at each border that is not
+    closed: to a network that pads with zeros, the border of an image looks like an edge."""
 
     @cached_property
     def bounds(self) -> Region:
-        """Of the frame, which begins above and left of the picture where that goes on."""
+        """Region of the frame in coordinates of the image; begins above and left of it with a
+        margin or halo.
+        """
         rows, columns = self.image.shape[:2]
         left = self.halo if self.closed else self.margin
         height, width = rows + 2 * self.margin, columns + 2 * left
@@ -66,14 +70,14 @@ class Frame:
 
     @cached_property
     def _rows(self) -> np.ndarray:
-        """The picture's row for every row of the frame."""
+        """Row of the image for every row of the frame."""
         rows, bounds = len(self.image), self.bounds
         beyond = (-bounds.top, bounds.bottom - rows)
         return np.pad(np.arange(rows), beyond, mode="symmetric")
 
     @cached_property
     def _columns(self) -> np.ndarray:
-        """The picture's column for every column of the frame."""
+        """Column of the image for every column of the frame."""
         columns, bounds = self.image.shape[1], self.bounds
         if self.closed:
             return np.arange(bounds.left, bounds.right) % columns
@@ -81,7 +85,7 @@ class Frame:
         return np.pad(np.arange(columns), beyond, mode="symmetric")
 
     def codes(self, region: Region) -> np.ndarray:
-        """A part of the frame, [rows, columns, 3] float32 in [0, 1], display-encoded."""
+        """Scaled codes of a region of the frame, [rows, columns, 3] float32 in [0, 1]."""
         top, left = self.bounds.top, self.bounds.left
         part = _take(self.image, self._rows[region.top - top : region.bottom - top], 0)
         part = _take(part, self._columns[region.left - left : region.right - left], 1)
@@ -91,16 +95,17 @@ class Frame:
         return np.minimum(part * np.asarray(self.scaling, np.float32), np.float32(1.0))
 
     def shown(self, region: Region) -> np.ndarray:
-        """What a network is shown there: the codes, bent."""
+        """Input of the network in a region: the codes after `bend`."""
         codes = self.codes(region)
         return codes if self.bend is None else self.bend(codes)
 
     def _means(
         self, factor: int, means: np.ndarray, of: Callable[[np.ndarray], np.ndarray]
     ) -> np.ndarray:
-        """Means over blocks of factor x factor pixels, put into an array of one for each.
+        """Fill the array `means` with the mean over each block of factor x factor pixels.
 
-        of: codes [rows, columns, 3] float32 to what is averaged, [rows, columns, C].
+        of: function from codes [rows, columns, 3] float32 to the values averaged,
+        [rows, columns, C].
         """
         whole = dataclasses.replace(self, multiple=factor, halo=0, margin=0)
         for strip in whole.bounds.strips(factor * max(1, STRIP // factor)):
@@ -109,19 +114,21 @@ class Frame:
         return means
 
     def _blocks(self, factor: int) -> tuple[int, int]:
-        """How many blocks the picture has, in both directions; the last ones may be filled up."""
+        """Number of blocks in both directions; the last ones may be padded."""
         rows, columns = self.image.shape[:2]
         return -(-rows // factor), -(-columns // factor)
 
     def reduced(self, factor: int) -> "Frame":
-        """The frame of the picture whose pixels are means of factor x factor, in 16 bits."""
+        """Frame of the image reduced by a factor: means of factor x factor pixels, as uint16."""
         image = np.empty((*self._blocks(factor), 3), np.uint16)
         limit = np.float32(np.iinfo(np.uint16).max)
         image = self._means(factor, image, lambda code: limit * code + np.float32(0.5))
         return dataclasses.replace(self, image=image, scaling=1.0)
 
     def saturated(self, factor: int) -> np.ndarray:
-        """How much of each block is saturated: [ceil(H / factor), ceil(W / factor)] float16."""
+        """Saturated share of each block of factor x factor pixels, that is, of pixels whose largest
+        channel is above `threshold`: [ceil(H / factor), ceil(W / factor)] float16.
+        """
         limit = np.float32(self.threshold)
 
         def above(code: np.ndarray) -> np.ndarray:

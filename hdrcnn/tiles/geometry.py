@@ -1,5 +1,5 @@
-"""Rectangles and sizes of pictures: padding to what a network takes, fitting into a wanted size,
-and large pictures reduced by area, strip by strip.
+"""Rectangles and sizes of images: padding to multiples, cropping and resizing, and area-averaged
+reduction of large images strip by strip.
 """
 
 import dataclasses
@@ -9,11 +9,11 @@ import numpy as np
 from PIL import Image
 
 STRIP = 256
-"""Rows that are worked on together."""
+"""Rows that are processed at once."""
 
 
 def strips(rows: int, step: int = STRIP) -> Iterator[slice]:
-    """The rows of a picture, from the top, a few at a time."""
+    """Yield the rows of an image from the top, `step` at a time."""
     for top in range(0, rows, step):
         yield slice(top, min(top + step, rows))
 
@@ -28,7 +28,7 @@ class Region:
     right: int
 
     def __and__(self, other: "Region") -> "Region":
-        """What two have in common; empty where bottom <= top or right <= left."""
+        """Intersection of two regions; empty where bottom <= top or right <= left."""
         return Region(
             max(self.top, other.top),
             min(self.bottom, other.bottom),
@@ -37,7 +37,7 @@ class Region:
         )
 
     def within(self, outer: "Region") -> tuple[slice, slice]:
-        """Where it lies in an array of `outer`: rows, columns."""
+        """Slices of rows and columns that select this region in an array that covers `outer`."""
         return (
             slice(self.top - outer.top, self.bottom - outer.top),
             slice(self.left - outer.left, self.right - outer.left),
@@ -47,11 +47,11 @@ class Region:
         return Region(self.top + down, self.bottom + down, self.left + right, self.right + right)
 
     def grown(self, by: int) -> "Region":
-        """Larger on all sides."""
+        """Extend the region by `by` pixels on all sides."""
         return Region(self.top - by, self.bottom + by, self.left - by, self.right + by)
 
     def divided(self, factor: int) -> "Region":
-        """In blocks of factor x factor pixels: all that it touches."""
+        """Region of all blocks of factor x factor pixels that this region touches, in blocks."""
         return Region(
             self.top // factor,
             -(-self.bottom // factor),
@@ -60,18 +60,18 @@ class Region:
         )
 
     def scaled(self, factor: int) -> "Region":
-        """The same with every coordinate multiplied."""
+        """Multiply every coordinate by `factor`."""
         return Region(*(factor * value for value in dataclasses.astuple(self)))
 
     def strips(self, rows: int) -> Iterator["Region"]:
-        """The same in strips, each of so many rows; the last may have fewer."""
+        """Yield the region in strips of `rows` rows; the last may have fewer."""
         for top in range(self.top, self.bottom, rows):
             bottom = min(top + rows, self.bottom)
             yield dataclasses.replace(self, top=top, bottom=bottom)
 
 
 def pad_to_multiple(image: np.ndarray, multiple: int) -> np.ndarray:
-    """[H, W, C] mirrored at right and bottom up to the next multiple in both directions."""
+    """Pad [H, W, C] by mirroring at right and bottom up to the next multiple of `multiple`."""
     rows, columns = image.shape[:2]
     return np.pad(
         image, ((0, -rows % multiple), (0, -columns % multiple), (0, 0)), mode="symmetric"
@@ -81,7 +81,9 @@ def pad_to_multiple(image: np.ndarray, multiple: int) -> np.ndarray:
 def wanted_size(
     rows: int, columns: int, height: int | None, width: int | None
 ) -> tuple[int, int] | None:
-    """(height, width) asked for, one alone keeping the aspect; None if neither is given."""
+    """Complete a requested size (height, width), where one alone keeps the aspect ratio; None if
+    neither is given. rows, columns: size of the image.
+    """
     if height is None and width is None:
         return None
     if height is None:
@@ -93,7 +95,7 @@ def wanted_size(
 
 
 def centred(rows: int, columns: int, height: int, width: int) -> Region:
-    """The largest centred part of a picture with the aspect of height x width."""
+    """Largest centred region of an image with the aspect ratio of height x width."""
     kept_rows = min(rows, max(1, round(columns * height / width)))
     kept_columns = min(columns, max(1, round(rows * width / height)))
     top, left = (rows - kept_rows) // 2, (columns - kept_columns) // 2
@@ -101,7 +103,7 @@ def centred(rows: int, columns: int, height: int, width: int) -> Region:
 
 
 def crop_to_aspect(image: np.ndarray, height: int, width: int) -> np.ndarray:
-    """The largest centred part of [H, W, C] with the aspect of height x width."""
+    """Crop [H, W, C] to its largest centred part with the aspect ratio of height x width."""
     rows, columns = image.shape[:2]
     return image[centred(rows, columns, height, width).within(Region(0, rows, 0, columns))]
 
@@ -113,11 +115,11 @@ def resize(
     kernel: Image.Resampling = Image.Resampling.BILINEAR,
     box: tuple[float, float, float, float] | None = None,
 ) -> np.ndarray:
-    """[H, W, C] to [height, width, C] float32 by one of Pillow's kernels, as wide as the
-    reduction: nothing aliases; with BOX and BILINEAR nothing overshoots.
+    """Resize [H, W, C] to [height, width, C] float32 by one of Pillow's kernels.
 
-    box: left, top, right, bottom in pixels of the image, of the part to be resized; what lies
-    beside it is seen by the kernel. Default: the whole.
+    The kernel is widened by the reduction factor, so nothing aliases; BOX and BILINEAR do not
+    overshoot. box: left, top, right, bottom of the part to resize, in pixels of the image; the
+    kernel also uses pixels outside it. Default: the whole image.
     """
     planes = [
         Image.fromarray(np.ascontiguousarray(image[..., channel], np.float32)).resize(
@@ -129,9 +131,9 @@ def resize(
 
 
 def enlarge(image: np.ndarray, factor: int, region: Region) -> np.ndarray:
-    """A region of [h, w, C] float32 enlarged by a factor, bilinear, without enlarging the rest.
+    """Enlarge one region of [h, w, C] float32 by a factor, bilinearly, without enlarging the rest.
 
-    region: in pixels of the enlarged image, within it.
+    region: in pixels of the enlarged image, inside it.
     """
     whole = Region(0, image.shape[0], 0, image.shape[1])
     part = region.divided(factor).grown(1) & whole
@@ -146,27 +148,31 @@ def enlarge(image: np.ndarray, factor: int, region: Region) -> np.ndarray:
 
 
 def fit(image: np.ndarray, height: int, width: int) -> np.ndarray:
-    """Centre-crop [H, W, 3] float32 to the aspect, then resize to exactly height x width.
+    """Centre-crop [H, W, 3] float32 to the aspect ratio, then resize to exactly height x width.
 
-    Codes stay in their range.
+    Values stay within their range.
     """
     image = crop_to_aspect(image, height, width)
     return image if image.shape[:2] == (height, width) else resize(image, height, width)
 
 
 def fitting(rows: int, columns: int, height: int, width: int) -> tuple[int, int]:
-    """(rows, columns) of a picture that fits into a box, its aspect kept; never enlarged."""
+    """Size (rows, columns) of an image reduced to fit height x width; keeps the aspect ratio and
+    never enlarges.
+    """
     scale = min(1.0, height / rows, width / columns)
     return max(1, round(rows * scale)), max(1, round(columns * scale))
 
 
 def resized(values: np.ndarray, rows: int, columns: int) -> np.ndarray:
-    """[H, W, C] to [rows, columns, C] float32, by area."""
+    """Resize [H, W, C] to [rows, columns, C] float32 by area averaging."""
     return resize(values, rows, columns, Image.Resampling.BOX)
 
 
 def block_means(values: np.ndarray, factor: int) -> np.ndarray:
-    """[H, W, C] to [H / factor, W / factor, C] float32, whose sides divide H and W."""
+    """Mean of each block of factor x factor pixels: [H, W, C], H and W multiples of `factor`, to
+    [H / factor, W / factor, C] float32.
+    """
     sums = np.add(values[0::factor], np.float32(0.0), dtype=np.float32)
     for row in range(1, factor):
         sums += values[row::factor]
@@ -180,10 +186,11 @@ def block_means(values: np.ndarray, factor: int) -> np.ndarray:
 def reduced(
     part: Callable[[slice], np.ndarray], size: tuple[int, int], small: tuple[int, int]
 ) -> np.ndarray:
-    """A picture of `size` (rows, columns) made `small`, by area: [rows, columns, C] float32.
+    """Reduce an image by area averaging without holding all of it: [rows, columns, C] float32.
 
-    part: rows to [rows, columns, C]. Blocks of whole pixels are averaged first, down to twice
-    what is asked for at most, so that the picture is never held whole.
+    part: function that returns some rows as [rows, columns, C]. size, small: (rows, columns) of the
+    image and of the result. Blocks of whole pixels are averaged first, to no less than twice the
+    final size.
     """
     rows, columns = size
     factor = max(1, min(rows // small[0], columns // small[1]) // 2)
@@ -191,7 +198,7 @@ def reduced(
     blocks = []
     for top in range(0, rows, step):
         values = part(slice(top, min(top + step, rows))).astype(np.float32)
-        # The last blocks may stand over the border: they are filled with what is there.
+        # The last blocks may extend over the border: they are padded with the edge pixels.
         fill = [(0, -side % factor) for side in values.shape[:2]]
         blocks.append(block_means(np.pad(values, (*fill, (0, 0)), mode="edge"), factor))
     return resized(np.concatenate(blocks), *small)

@@ -1,13 +1,13 @@
-"""From a reduced prediction to full size, along the edges of the photograph.
+"""Enlarge the prediction for a reduced image to full size, following the edges of the photograph.
 
-Between the reduced pixels the prediction is interpolated over the saturated area alone, so that
-the unsaturated surroundings, of which the network says nothing, draw no dark fringe along its
-rim. Where a channel is not clipped it guides: the prediction changes with the code as it does
-around there in the reduced picture.
+Between reduced pixels the prediction is interpolated from the saturated area only, so that the
+unsaturated surroundings, where the network predicts nothing, cause no dark fringe along the rim.
+Channels that are not clipped guide the interpolation: the prediction changes with the code as it
+does nearby in the reduced image.
 
 K. He, J. Sun, "Fast guided filter", 2015 (arXiv:1505.00996): local linear models are fitted in
-the reduced picture, and their coefficients are interpolated. Here they carry only what bilinear
-interpolation misses: the reduced prediction itself is kept, nothing is blurred.
+the reduced image, and their coefficients are interpolated. Here the models only add what bilinear
+interpolation misses: the reduced prediction itself is kept and not blurred.
 
 Pure NumPy. A reduced pixel is the mean of factor x factor pixels.
 """
@@ -20,19 +20,19 @@ from hdrcnn.tiles.frame import as_codes
 from hdrcnn.tiles.geometry import Region, enlarge
 
 RADIUS = 4
-"""Of the windows of the local models, in reduced pixels; a power of two."""
+"""Radius of the windows of the local models, in reduced pixels; a power of two."""
 VARIANCE = 1e-2
-"""Epsilon of He and Sun, Eq. 5: codes that vary much less than this do not guide."""
+"""Epsilon of He and Sun, Eq. 5: codes whose variance is much smaller do not guide."""
 NOTHING = 1e-6
-"""Weight of a reduced pixel without any saturated one: decides only if there is no other."""
+"""Weight of a reduced pixel without saturated pixels, which then counts only if no other does."""
 
 
 def window_mean(values: np.ndarray) -> np.ndarray:
-    """[h, w, C]: the mean of the window around each pixel; the border goes on."""
+    """Mean of the window around each pixel of [h, w, C]; edge pixels are repeated at the border."""
     sums = np.pad(values, ((RADIUS, RADIUS), (RADIUS, RADIUS), (0, 0)), mode="edge")
     for _ in range(2):
         last, step = sums[2 * RADIUS :], 1
-        while step <= RADIUS:  # Of 2, 4, 8 ... rows.
+        while step <= RADIUS:  # Sums of 2, 4, 8 ... rows.
             sums = sums[:-step] + sums[step:]
             step *= 2
         sums = (sums[:-1] + last).swapaxes(0, 1)
@@ -40,7 +40,7 @@ def window_mean(values: np.ndarray) -> np.ndarray:
 
 
 def slopes(log_hdr: np.ndarray, code: np.ndarray, weight: np.ndarray) -> np.ndarray:
-    """How y changes with the code around each reduced pixel, channel by channel: [h, w, C].
+    """Slope of y against the code in the window around each reduced pixel, by channel: [h, w, C].
 
     log_hdr, code: [h, w, C] float32; weight: [h, w, 1], above 0. He and Sun 2015, Eq. 5, with
     weighted means.
@@ -58,21 +58,22 @@ def slopes(log_hdr: np.ndarray, code: np.ndarray, weight: np.ndarray) -> np.ndar
 
 @dataclasses.dataclass(frozen=True)
 class Reduced:
-    """A prediction for a reduced picture."""
+    """A prediction for a reduced image."""
 
     factor: int
     log_hdr: np.ndarray
-    """[h, w, 3] float32, or float16 to save memory, y = log(H + 1/255)."""
+    """[h, w, 3] float32, or float16 to save memory: y = log(H + 1/255)."""
     code: np.ndarray
-    """[h, w, 3] float32 in [0, 1] or uint16: what it was predicted from."""
+    """[h, w, 3] float32 in [0, 1] or uint16: the reduced image it was predicted from."""
     weight: np.ndarray
-    """[h, w] float32 or float16 in [0, 1]: how much of each pixel is saturated, and 0 where y is
-    not known."""
+    """[h, w] float32 or float16 in [0, 1]: saturated share of each pixel; 0 where y is unknown."""
     left: int = 0
-    """Columns before the picture's first: of a closed picture its last ones."""
+    """Number of columns added before the first: in a closed image, copies of the last ones."""
 
     def enlarged(self, region: Region, code: np.ndarray) -> np.ndarray:
-        """y in a region of the full-size picture that has these codes: [rows, columns, 3]."""
+        """Return y in a region of the full-size image, [rows, columns, 3]. code: the codes there,
+        of the same shape.
+        """
         rows, columns = self.weight.shape
         wide = Region(0, rows, 0, columns)
         region = region.moved(0, self.left * self.factor)

@@ -1,7 +1,7 @@
-"""The graph of a convolutional Keras model, cut into stages that can be computed in strips.
+"""Cut the graph of a convolutional Keras model into stages that can be computed in strips.
 
-A cut is where a tensor has several followers, before every upsampling, and where tensors that look
-differently far are joined before a layer that looks at neighbours: for HDRCNN the stages are the
+The graph is cut at tensors with several consumers, before every upsampling, and where branches of
+different reach are joined before a layer that looks at neighbours. For HDRCNN, the stages are the
 blocks of its encoder and the levels of its decoder.
 """
 
@@ -22,11 +22,11 @@ _POINTWISE = (
     layers.Add, layers.Subtract, layers.Multiply, layers.Average, layers.Maximum, layers.Minimum,
     layers.Dropout, layers.SpatialDropout2D, layers.GaussianDropout, layers.GaussianNoise,
 )  # fmt: skip
-"""Each output pixel follows from the pixels at its place alone, when not training."""
+"""Layers whose output pixels depend only on input pixels at the same place, except in training."""
 _ALONG_AN_AXIS = (
     layers.BatchNormalization, layers.LayerNormalization, layers.Softmax, layers.Concatenate,
 )  # fmt: skip
-"""Likewise, where their axis is that of the channels."""
+"""Layers of which the same is true if their axis is that of the channels."""
 _CONVOLUTIONS = (layers.Conv2D, layers.DepthwiseConv2D, layers.SeparableConv2D)
 
 
@@ -36,15 +36,15 @@ def _is_pointwise(layer: keras.layers.Layer) -> bool:
     if type(layer) in _ALONG_AN_AXIS:
         axes = layer.axis if isinstance(layer.axis, list | tuple) else [layer.axis]
         return set(axes) <= {-1, 3}
-    # A layer of our own says so itself.
+    # Layers of this project declare it themselves.
     return getattr(type(layer), "pointwise", False) is True
 
 
 def reach(layer: keras.layers.Layer) -> Reach:
-    """Of one layer. Raises ValueError for a layer that is not known to be computed in strips.
+    """Return the reach of one layer. Raises ValueError if it cannot be computed in strips.
 
-    A list of what is known, by exact type: a layer taken for pointwise that looks further spoils
-    results without a word.
+    Only known layers are accepted, by exact type: a layer that looks further than assumed would
+    give wrong results without an error.
     """
     if getattr(layer, "data_format", "channels_last") == "channels_last":
         if _is_pointwise(layer):
@@ -55,7 +55,7 @@ def reach(layer: keras.layers.Layer) -> Reach:
             if (*layer.kernel_size, *layer.strides) == (2, 2, 2, 2):
                 return Reach(up=2)
         elif isinstance(getattr(type(layer), "halo", None), int):
-            # A layer of our own that is as large as its input says how far it looks.
+            # Layers of this project whose output is as large as their input declare their halo.
             return Reach(halo=type(layer).halo)
         elif type(layer) is layers.Conv2D and layer.strides[0] != 1:
             if (*layer.kernel_size, *layer.strides, layer.padding) == (4, 4, 2, 2, "same"):
@@ -73,10 +73,10 @@ def reach(layer: keras.layers.Layer) -> Reach:
 
 
 def _compiled(inputs: list[Tensor], output: Tensor) -> Callable[..., Tensor]:
-    """Part of a graph as a function of tensors that stay where they are computed.
+    """Return part of a graph as a function of tensors, which stay on their device.
 
-    It is made by the first call. One trace serves all sizes under TensorFlow; JAX compiles each
-    size again.
+    The function is built by the first call. TensorFlow needs one trace for all image sizes; JAX
+    compiles each size anew.
     """
     tensorflow = keras.config.backend() == "tensorflow"
 
@@ -109,7 +109,7 @@ def _jitted(model: keras.Model) -> Callable[..., Tensor]:
 
 
 class _Graph:
-    """Who makes a tensor of a functional model of one input and one output, and who follows."""
+    """Producers and consumers of the tensors of a functional model of one input and one output."""
 
     def __init__(self, model: keras.Model) -> None:
         """Raises ValueError for other models, and if a layer is used twice."""
@@ -136,14 +136,16 @@ class _Graph:
                 self.ends.add(tensor)
 
     def made(self, tensor: Tensor) -> tuple[keras.layers.Layer, list[Tensor]]:
-        """What a tensor is the output of. Raises ValueError."""
+        """Return the layer that produces a tensor, and its inputs. Raises ValueError if the layer
+        has several outputs.
+        """
         if id(tensor) not in self.makers:
             raise ValueError("a tensor of several outputs cannot be computed in strips")
         return self.makers[id(tensor)]
 
     def sources(self, end: Tensor) -> list[tuple[Tensor, Reach]]:
-        """The ends that an end follows from, the one it looks at neighbours of first; of two ways
-        from one end the one that looks further.
+        """Return the ends that an end is computed from, each with its reach, the one with
+        neighbours first. Of two paths from the same end, the one that looks further counts.
         """
         found: dict[tuple[int, int, int], tuple[Tensor, Reach]] = {}
         layer, inputs = self.made(end)
@@ -157,8 +159,8 @@ class _Graph:
         return sorted(found.values(), key=lambda pair: pair[1] == Reach())
 
     def apart(self, end: Tensor) -> list[Tensor]:
-        """Where to cut so that the ways of different reach that meet before an end do not: what
-        they meet in or, if that is the end itself, what it is made of.
+        """Return tensors to cut at, so that paths of different reach no longer meet before an end:
+        the tensor they meet in or, if that is the end itself, its inputs.
         """
         tensor, (_, inputs) = end, self.made(end)
         while len(inputs) == 1 and id(inputs[0]) not in self.ends:
@@ -167,9 +169,8 @@ class _Graph:
         return inputs if tensor is end else [tensor]
 
     def steps(self) -> list[tuple[Tensor, list[Tensor], Reach]]:
-        """The ends, each after its sources, with these and its reach into the first.
-
-        Raises ValueError for a model that cannot be computed in strips.
+        """Return the ends in order, each with its sources, which precede it, and its reach into the
+        first source. Raises ValueError for a model that cannot be computed in strips.
         """
         found, known = list[tuple[Tensor, list[Tensor], Reach]](), {id(self.input)}
 
@@ -192,16 +193,17 @@ class _Graph:
 
 
 def parts(model: keras.Model) -> list[tuple[Tensor, list[Tensor], Reach]]:
-    """A functional model of one input and one output as tensors, each after those it follows from:
-    with these, and its reach into the first of them.
+    """Divide a functional model of one input and one output into stages, described by tensors.
 
-    Raises ValueError for a model that cannot be computed in strips.
+    Returns, for each stage, its output, its inputs, which are outputs of earlier stages or the
+    input of the model, and its reach into the first of these. Raises ValueError for a model that
+    cannot be computed in strips.
     """
     return _Graph(model).steps()
 
 
 def cut(model: keras.Model) -> list[Stage]:
-    """The same as stages, each after its sources. Raises ValueError likewise."""
+    """Divide a model into stages, each after its sources. Raises ValueError as `parts` does."""
     found = parts(model)
     stages, places = list[Stage](), {id(model.inputs[0]): INPUT}
     for end, tensors, way in found:
@@ -212,8 +214,8 @@ def cut(model: keras.Model) -> list[Stage]:
 
 
 def network(model: keras.Model) -> Network:
-    """A model as `tiles` computes it. One with a layer that is not known to look only at what is
-    near is computed in one piece.
+    """Make a network from a model. It has no stages, and is computed in one piece, if any layer is
+    not known to be local.
     """
     stages: list[Stage] | None = None
     try:
@@ -234,8 +236,8 @@ def network(model: keras.Model) -> Network:
 
 
 def coarsest(model: keras.Model) -> int:
-    """Of what height and width must be a multiple, going by strides alone: for models that are
-    computed in one piece.
+    """Return the number that height and width must be multiples of, judged by strides alone; for
+    models that are computed in one piece.
     """
     scale, largest = dict[int, Fraction](), 1
     try:

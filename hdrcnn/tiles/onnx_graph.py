@@ -1,8 +1,7 @@
-"""A network in an ONNX file, computed by onnxruntime: as a whole, or in the stages that the file
-says it consists of.
+"""A network in an ONNX file, computed by onnxruntime as a whole or in stages listed in the file.
 
-A file is one ordinary graph that any runtime computes; under `KEY` its metadata hold, as JSON,
-what it is, and which of its tensors are the ends of stages, so that strips can be computed of it.
+The file is an ordinary graph for any runtime. Its metadata contain JSON under `KEY` that describes
+the network and names the tensors at the ends of its stages, so that it can be computed in strips.
 """
 
 import functools
@@ -17,19 +16,19 @@ import numpy as np
 from hdrcnn.tiles.stages import Network, Reach, Stage, Tensor
 
 KEY = "hdrcnn"
-"""Of the metadata."""
+"""Key of the metadata entry."""
 RESULT = "result"
-"""The network's output; further outputs are named like the layers they come from."""
+"""Name of the network's output; further outputs are named after the layers they come from."""
 
 
 def name_of(stem: str, precision: str) -> str:
-    """The file's name: `hdrcnn.onnx`, `hdrcnn_int8.onnx`."""
+    """File name for a precision: `hdrcnn.onnx`, `hdrcnn_int8.onnx`."""
     return f"{stem}_{precision}.onnx" if precision != "float32" else f"{stem}.onnx"
 
 
 def _state(path: Path) -> tuple[int, int]:
-    """Another one if the file was written again, as by `hdrcnn export` beside a running program.
-    Raises OSError.
+    """Return a value that changes when the file is rewritten, as by `hdrcnn export` while another
+    program uses it. Raises OSError.
     """
     found = path.stat()
     return found.st_mtime_ns, found.st_size
@@ -44,12 +43,12 @@ def _made(source: "Path | bytes", state: tuple[int, int] | None) -> Any:
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3  # Errors; they are raised too.
-    if hasattr(os, "sched_getaffinity"):  # It counts the cores of the machine, not of this process.
+    options.log_severity_level = 3  # Log only errors, which are raised as well.
+    if hasattr(os, "sched_getaffinity"):  # The default counts cores this process may not use.
         options.intra_op_num_threads = len(os.sched_getaffinity(0))
-    # Threads that wait do not keep others from the cores.
+    # Waiting threads leave the cores to others.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    options.enable_mem_pattern = False  # Made for each new size of picture.
+    options.enable_mem_pattern = False  # It would be made anew for each image size.
     return onnxruntime.InferenceSession(
         source if isinstance(source, bytes) else str(source),
         options,
@@ -58,14 +57,14 @@ def _made(source: "Path | bytes", state: tuple[int, int] | None) -> Any:
 
 
 def _fits(told: dict[str, Any], outputs: Collection[str]) -> bool:
-    """Whether what a file says of itself is as `hdrcnn export` writes it, and of a graph with these
-    outputs. Raises LookupError, TypeError and the like for what is something else.
+    """Whether metadata are as `hdrcnn export` writes them, and fit a graph with these outputs.
+    Raises LookupError, TypeError and the like for data of another structure.
     """
     fitting = [told["stride"] > 0, told["halo"] >= 0, isinstance(told["record"]["model"], str)]
     ends = ["image"]
     for place, stage in enumerate(told["stages"]):
         sources, inputs = stage["sources"], stage["inputs"]
-        # Of the picture, or of stages before it.
+        # Sources are the image or earlier stages.
         fitting += [bool(sources), all(-1 <= source < place for source in sources)]
         fitting += [inputs == [ends[source + 1] for source in sources]]
         fitting += [stage["up"] > 0, stage["down"] > 0, stage["halo"] >= 0]
@@ -76,20 +75,22 @@ def _fits(told: dict[str, Any], outputs: Collection[str]) -> bool:
 
 
 def facts(path: Path) -> dict[str, Any]:
-    """What a file says of itself; empty for one that is not of this project, cannot be read or was
-    changed by hand.
+    """Return the metadata of a file under `KEY`; empty if the file is not from `hdrcnn export`,
+    cannot be read, or has inconsistent metadata.
     """
     try:
         session = _session(path)
         found = json.loads(session.get_modelmeta().custom_metadata_map[KEY])
         outputs = [end.name for end in session.get_outputs()]
         return found if _fits(found, outputs) else {}
-    except Exception:  # noqa: BLE001 - onnxruntime has many of its own.
+    except Exception:  # noqa: BLE001 - onnxruntime raises many types of its own.
         return {}
 
 
 def _part(path: Path, inputs: list[str], output: str) -> Callable[..., Tensor]:
-    """Tensors of a graph from others; the session is made by the first call."""
+    """Return a function that computes one tensor of a graph from others; its session is created by
+    the first call.
+    """
 
     @functools.cache
     def ready() -> Any:
@@ -113,12 +114,14 @@ def _extracted(path: Path, inputs: tuple[str, ...], output: str) -> bytes:
 
 
 def as_stage(told: dict[str, Any], run: Callable[..., Tensor]) -> Stage:
-    """A stage as a file tells of it."""
+    """Make a stage from its metadata."""
     return Stage(tuple(told["sources"]), Reach(told["up"], told["down"], told["halo"]), run)
 
 
 def network(path: Path, output: str | None = None) -> Network:
-    """Of a file that has `facts`. output: one of its outputs; None: that of the network."""
+    """Make a network from a file that has `facts`. output: name of one of its outputs; None for
+    `RESULT`.
+    """
     told = facts(path)
     name = output or RESULT
     stages = [

@@ -1,13 +1,13 @@
-"""At which sizes the network sees a picture, and how its predictions become one.
+"""At which sizes the network sees an image, and how its predictions at these sizes are combined.
 
-    native    every saturated pixel at the picture's own size
-    working   all of them in the picture reduced to a working size
+    native    every saturated pixel at the native size of the image
+    working   all of them in an image reduced to a working size
     auto      each at the size at which the network sees enough of its surroundings
 
 At native size the network is blind in the middle of a wide clipped area, which it has learnt to
-fill from a rim some pixels away; in a reduced picture small lamps vanish. So `auto` goes by the
-depth of a pixel, its distance to the rim: native size up to `RIM`, half the size at 2 RIM, a
-quarter at 4 RIM, and in between both predictions, mixed by the logarithm of the depth.
+fill from a rim some pixels away; in a reduced image small lamps vanish. `auto` therefore chooses
+the size by the depth of a pixel, its distance to the rim: native size up to `RIM`, half the size at
+2 RIM, a quarter at 4 RIM. In between it mixes both predictions by the logarithm of the depth.
 """
 
 import dataclasses
@@ -23,26 +23,27 @@ from hdrcnn.tiles.guided import Reduced
 from hdrcnn.tiles.tiling import Tiling, cover
 
 WORKING_SIZE = 1024
-"""The longest side of the picture at `working`, about, in pixels."""
+"""Approximate longest side of the reduced image for `working`, in pixels."""
 RIM = 24.0
-"""Depth up to which `auto` works at native size, in pixels."""
+"""Depth up to which `auto` uses the native size, in pixels."""
 SMALLEST = 128
-"""A picture whose longest side is no longer is not reduced any further, in pixels."""
+"""Longest side, in pixels, from which on an image is not reduced any further."""
 CELL = 4
-"""Pixels of the picture for one of the map of depths."""
+"""Pixels along each side of a cell of the depth map."""
 BLOCK = 32
-"""Pixels on each side of what is mixed at once."""
+"""Pixels along each side of the blocks that are mixed at once."""
 STRIP = 256
 """Rows that are enlarged at once."""
 
 Pieces = Iterator[tuple[Region, np.ndarray]]
-"""(where in the picture, y there as [rows, columns, 3] float32), y = log(H + 1/255)."""
+"""Regions of the image, each with y = log(H + 1/255) there, [rows, columns, 3] float32."""
 
 
 def depths(saturated: np.ndarray, closed: bool = False) -> np.ndarray:
-    """The distance of each cell to the next one that is less than half saturated, in cells.
+    """Return the distance of each cell to the nearest cell that is less than half saturated.
 
-    saturated: [h, w], the share of each cell; closed: the left side meets the right. 0 outside.
+    saturated: [h, w], saturated share of each cell. closed: left and right side meet. Returns
+    [h, w] float32 distances in cells, 0 for cells that are less than half saturated.
     """
     full = saturated >= 0.5
     if full.all():
@@ -51,7 +52,7 @@ def depths(saturated: np.ndarray, closed: bool = False) -> np.ndarray:
 
 
 def _by_cells(values: np.ndarray, factor: int) -> np.ndarray:
-    """A map [h, w] as [rows, columns, factor, factor]; the last cells are filled up."""
+    """Split a map [h, w] into blocks, [rows, columns, factor, factor]; the last ones are padded."""
     padding = [(0, -side % factor) for side in values.shape]
     values = np.pad(values, padding, mode="edge")
     rows, columns = (side // factor for side in values.shape)
@@ -61,9 +62,9 @@ def _by_cells(values: np.ndarray, factor: int) -> np.ndarray:
 def _predict(
     tiling: Tiling, frame: Frame, cells: np.ndarray, factor: int, weight: np.ndarray
 ) -> Reduced:
-    """The prediction for a reduced picture, in some cells of its pixels.
+    """Predict some cells of a reduced image.
 
-    frame: of the reduced picture; weight: [h, w], how much of each of its pixels is saturated.
+    frame: frame of the reduced image; weight: [h, w], saturated share of each of its pixels.
     """
     log_hdr = np.zeros(frame.image.shape, np.float16)
     known = np.zeros_like(weight)
@@ -81,7 +82,7 @@ def _predict(
 
 
 def working(frame: Frame, tiling: Tiling) -> Pieces:
-    """All saturated pixels by the picture reduced to `WORKING_SIZE`."""
+    """Predict all saturated pixels from the image reduced to about `WORKING_SIZE`."""
     factor = max(1, round(max(frame.image.shape) / WORKING_SIZE))
     if factor == 1:
         yield from native(frame, tiling)
@@ -95,7 +96,7 @@ def working(frame: Frame, tiling: Tiling) -> Pieces:
 
 
 def native(frame: Frame, tiling: Tiling) -> Pieces:
-    """All saturated pixels at the picture's own size."""
+    """Predict all saturated pixels at the native size of the image."""
     yield from tiling.log_hdr(frame, frame.saturated(tiling.cell) > 0)
 
 
@@ -104,22 +105,24 @@ class _Mixture:
     """Predictions at native size, half, a quarter ..., mixed by depth."""
 
     depth: np.ndarray
-    """In pixels of the picture; of cells of CELL x CELL of them."""
+    """Depth of each cell of CELL x CELL pixels, in pixels of the image."""
     smaller: list[Reduced]
     rim: float
     """As for `auto`."""
     closed: bool = False
-    """The left side of the picture meets the right."""
+    """Whether left and right side of the image meet."""
 
     def _depth(self, region: Region) -> np.ndarray:
-        """Of each pixel of a region, [rows, columns, 1], between cells interpolated."""
+        """Depth of each pixel of a region, [rows, columns, 1], interpolated between cells."""
         if not self.closed:
             return enlarge(self.depth[..., None], CELL, region)
         wide = np.pad(self.depth, ((0, 0), (1, 1)), mode="wrap")
         return enlarge(wide[..., None], CELL, region.moved(0, CELL))
 
     def mixed(self, region: Region, code: np.ndarray, log_hdr: np.ndarray | None) -> np.ndarray:
-        """y in a region; `log_hdr`: that at native size, None if it is not needed."""
+        """Return y in a region. code: the codes there; log_hdr: y at native size, None if no pixel
+        of the region needs it.
+        """
         level = np.log2(np.maximum(self._depth(region) / np.float32(self.rim), 1.0))
         level = np.clip(level, 0.0 if log_hdr is not None else 1.0, len(self.smaller))
         shares = [np.maximum(1.0 - np.abs(level - i), 0.0) for i in range(len(self.smaller) + 1)]
@@ -130,7 +133,7 @@ class _Mixture:
         return mixed
 
     def mix_into(self, piece: Region, log_hdr: np.ndarray, frame: Frame) -> np.ndarray:
-        """y in a piece at native size, changed where it is deep."""
+        """Replace y of a piece at native size by the mixture where depth requires it."""
         own = piece.divided(CELL)
         deep = self.depth[own.top : own.bottom, own.left : own.right] > 0.8 * self.rim
         if not deep.any():
@@ -145,9 +148,9 @@ class _Mixture:
 
 
 def auto(frame: Frame, tiling: Tiling, rim: float = RIM) -> Pieces:
-    """Each saturated pixel at the size that its depth asks for.
+    """Predict each saturated pixel at the size that suits its depth.
 
-    rim: depth up to which that is the picture's own size, in pixels.
+    rim: depth in pixels up to which that is the native size of the image.
     """
     saturated = frame.saturated(2)
     cells = _by_cells(saturated, tiling.cell // 2).max(axis=(2, 3)) > 0
@@ -171,7 +174,7 @@ def auto(frame: Frame, tiling: Tiling, rim: float = RIM) -> Pieces:
     for region in cover(cells & deep, 0):
         for strip in (region.scaled(tiling.cell) & frame.picture).strips(STRIP):
             yield strip, mixture.mixed(strip, frame.codes(strip), None)
-    # These last: what lies in both is right here.
+    # These come last: where pieces overlap, these are the right ones.
     for piece, log_hdr in tiling.log_hdr(frame, cells & ~deep):
         yield piece, mixture.mix_into(piece, log_hdr, frame)
 
@@ -184,9 +187,9 @@ def _smaller(
     levels: int,
     rim: float,
 ) -> list[Reduced]:
-    """The predictions at half the size, a quarter ..., each where `_Mixture` will ask for it.
+    """Predict at half the size, a quarter ..., each where `_Mixture` needs it.
 
-    saturated: the share of each block of 2 x 2 pixels.
+    saturated: saturated share of each block of 2 x 2 pixels.
     """
     smaller: list[Reduced] = []
     for level in range(1, levels + 1):
@@ -195,7 +198,7 @@ def _smaller(
         if level > 1:
             saturated = _by_cells(saturated, 2).mean(axis=(2, 3), dtype=np.float32)
         around = _by_cells(depth, tiling.cell * factor // CELL)
-        # A little more than needed: depths are interpolated.
+        # A little more than needed, since depths are interpolated.
         wanted = around.max(axis=(2, 3)) > 0.8 * rim * factor / 2
         if level < levels:
             wanted &= around.min(axis=(2, 3)) < 1.25 * rim * factor * 2
@@ -204,5 +207,5 @@ def _smaller(
 
 
 WAYS = {"auto": auto, "native": native, "working": working}
-"""By the name of a resolution: where something is saturated, y in pieces. Pieces may overlap;
-the later one counts."""
+"""Functions that predict y wherever something is saturated, by the name of the resolution. Their
+pieces may overlap; the later one counts."""

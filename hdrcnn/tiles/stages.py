@@ -1,16 +1,16 @@
-"""A network as it is computed: in stages, and these in strips from top to bottom, or as a whole.
+"""Compute a network as a whole, or in stages, each of them in strips from top to bottom.
 
-Which library computes is all the same here: `tiles.keras_graph` makes a network of a Keras model,
-`tiles.onnx_graph` of an ONNX file.
+Independent of the library that computes: `tiles.keras_graph` makes a `Network` from a Keras model,
+`tiles.onnx_graph` from an ONNX file.
 
-In strips hardly anything is computed twice, and little is held at a time. Of the output of each
-stage those rows are held that later stages still need: a few where a block of convolutions follows,
-the skips for as long as the coarse levels take to look 184 rows ahead. Memory depends on the
-columns and on the strip, not on the height. Only the few rows that a stage's convolutions look
-beyond its strip are computed twice.
+In strips, almost nothing is computed twice and little is held at a time. Only those rows of the
+output of each stage are held that later stages still need: a few rows where a block of convolutions
+follows, more for skip connections, since the coarse levels look 184 rows ahead. Memory depends on
+the number of columns and the strip height, not on the image height. Only the few rows by which the
+convolutions of a stage look beyond its strip are computed twice.
 
-At the ends of the rows it is handed a layer pads with zeros. That is right at the true ends; at
-all others the rows it spoils are dropped.
+A layer pads with zeros at both ends of the rows it is given. That is correct at the true ends of
+the image; elsewhere the rows affected by the padding are dropped.
 """
 
 import dataclasses
@@ -21,89 +21,92 @@ from typing import Any
 
 import numpy as np
 
-# Of the library that computes, [1, rows, columns, channels].
+# A tensor of the computing library, [1, rows, columns, channels].
 Tensor = Any
 INPUT = -1
-"""In place of a stage: the input of the model."""
+"""Index that refers to the input of the model instead of a stage."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Reach:
-    """Which rows of its input the rows of an output follow from."""
+    """Which input rows the output rows of a layer or stage depend on."""
 
     up: int = 1
-    """Output rows for an input row."""
+    """Output rows per input row."""
     down: int = 1
-    """Input rows for an output row."""
+    """Input rows per output row."""
     halo: int = 0
-    """Input rows besides, on both sides."""
+    """Additional input rows on each side."""
 
     def needs(self, first: int, last: int) -> tuple[int, int]:
-        """The input rows that output rows [first, last) follow from; they may reach beyond its
-        ends.
+        """Return the input rows that output rows [first, last) depend on; they may extend beyond
+        the ends of the input.
         """
         low, high = first * self.down // self.up, -(-last * self.down // self.up)
         low, high = low - self.halo, high + self.halo
-        # Whole blocks of a pooling, whatever comes before it in the stage.
+        # Poolings need whole blocks, whatever precedes them in the stage.
         return low - low % self.down, high + -high % self.down
 
     def gives(self, first: int, last: int) -> tuple[int, int]:
-        """The output rows that are computed from input rows [first, last), spoilt ones too."""
+        """Return the output rows computed from input rows [first, last), including rows affected
+        by padding.
+        """
         return first * self.up // self.down, last * self.up // self.down
 
     def after(self, before: "Reach") -> "Reach":
-        """That of two layers, `before` being the first."""
+        """Return the reach of two layers in sequence, `before` being the first."""
         halo = before.halo - (-self.halo * before.down // before.up)
         return Reach(self.up * before.up, self.down * before.down, halo)
 
 
 @dataclasses.dataclass(frozen=True)
 class Stage:
-    """One step of the network."""
+    """One step of a network."""
 
     sources: tuple[int, ...]
-    """The stages it follows from, by their place in the list, or INPUT. It looks at neighbours
-    in the first alone; in the others at each pixel."""
+    """Indices of the stages it takes its inputs from, or INPUT. It looks at neighbours only in the
+    first input; the others are used pixel by pixel."""
     reach: Reach
     run: Callable[..., Tensor]
 
 
 @dataclasses.dataclass(frozen=True)
 class Network:
-    """One input, one output: [1, rows, columns, channels] float32."""
+    """A network of one input and one output, [1, rows, columns, channels] float32."""
 
     name: str
     whole: Callable[[np.ndarray], np.ndarray]
-    """In one piece, a batch of any size."""
+    """Function that computes a batch of whole images."""
     stages: Sequence[Stage] | None
-    """Each after its sources, the last gives the output; None: it has to see all of a picture."""
+    """Stages in order, each after its sources; the last one gives the output. None if the network
+    needs the whole image at once."""
     stride: int
-    """Of what rows and columns must be a multiple."""
+    """Number that rows and columns must be multiples of."""
     halo: int = 0
-    """Pixels around a block of stride x stride that its output follows from; unknown without
-    stages."""
+    """Pixels around a block of stride x stride that the output of the block depends on; unused
+    without stages."""
     join: Callable[[list[Tensor]], Tensor] = lambda rows: np.concatenate(rows, axis=1)
-    """Parts of one tensor, one below the other."""
+    """Function that joins parts of one tensor from top to bottom."""
     few_sizes: bool = False
-    """Every size of picture that is new takes long."""
+    """Whether the first image of each size is slow, as where the library compiles for each size."""
     whole_first: bool = False
-    """The whole is ready before the stages are, and any size is computed at once."""
+    """Whether `whole` needs less preparation than the stages and no time for a new image size."""
     source: Any = None
-    """What it was made of: the Keras model, or the path of the ONNX file."""
+    """The Keras model, or the path of the ONNX file."""
 
 
 def window(stages: Sequence[Stage]) -> tuple[int, int]:
-    """Stride and halo: a block of stride x stride output pixels, beginning at a multiple of the
-    stride, follows from the input pixels there and up to `halo` pixels around.
+    """Return stride and halo of a network: a block of stride x stride output pixels, beginning at a
+    multiple of the stride, depends on the input pixels of the block and `halo` pixels around it.
 
-    Raises ValueError for stages that do not give an output pixel for every input pixel.
+    Raises ValueError for stages whose output is not as large as their input.
     """
     scale = {INPUT: Fraction(1)}
     for place, stage in enumerate(stages):
         scale[place] = scale[stage.sources[0]] * Fraction(stage.reach.up, stage.reach.down)
     if scale[len(stages) - 1] != 1:
         raise ValueError("the output is not as large as the input")
-    # Every upsampling begins a stage, so none is coarser inside than at its ends.
+    # Every upsampling begins a stage, so no stage is coarser inside than at its ends.
     stride = math.lcm(*(share.denominator for share in scale.values()))
     spans = {len(stages) - 1: (0, stride)}
     for place, stage in reversed(list(enumerate(stages))):
@@ -117,14 +120,16 @@ def window(stages: Sequence[Stage]) -> tuple[int, int]:
 
 
 class _Held:
-    """The rows of one stage's output that are still needed, as the parts they came in."""
+    """The rows of a stage's output that are still needed, in the parts they were computed in."""
 
     def __init__(self, first: int, join: Callable[[list[Tensor]], Tensor]) -> None:
         self.last, self._join = first, join
         self._parts: list[tuple[int, int, Tensor]] = []
 
     def append(self, begin: int, last: int, part: Tensor) -> None:
-        """A part that begins at row `begin`; good from where the last one ended up to `last`."""
+        """Add a part that begins at row `begin`, to be used from where the last part ended to row
+        `last`.
+        """
         self._parts.append((begin, last, part))
         self.last = last
 
@@ -141,10 +146,10 @@ class _Held:
 
 
 class Strips:
-    """A network, ready to be computed in strips."""
+    """Computes a network in strips."""
 
     def __init__(self, network: Network) -> None:
-        """Raises ValueError for a network that has no stages."""
+        """Raises ValueError for a network without stages."""
         if network.stages is None:
             raise ValueError(f"{network.name}: it has to see all of a picture")
         self.stages, self._join = network.stages, network.join
@@ -157,10 +162,10 @@ class Strips:
     def run(
         self, fetch: Callable[[int, int], Any], rows: int, first: int, last: int, step: int
     ) -> Iterator[tuple[int, Tensor]]:
-        """Output rows [first, last), `step` at a time, as (row, tensor [1, rows, columns, C]).
+        """Yield output rows [first, last), `step` at a time: (row, tensor [1, rows, columns, C]).
 
-        fetch: gives input rows [a, b) as [1, b - a, columns, C]; rows: of the whole input, a
-        multiple of what the model needs.
+        fetch: returns input rows [a, b) as [1, b - a, columns, C]. rows: number of rows of the
+        whole input, a multiple of the stride.
         """
         heights = {INPUT: rows}
         for place, stage in enumerate(self.stages):
@@ -179,13 +184,13 @@ class Strips:
     def _rows(
         self, stage: Stage, first: int, last: int, heights: dict[int, int]
     ) -> list[tuple[int, int]]:
-        """The rows of each of its sources that a stage takes to give rows [first, last)."""
+        """Return the rows of each source that a stage needs to compute rows [first, last)."""
         low, high = stage.reach.needs(first, last)
         low, high = max(low, 0), min(high, heights[stage.sources[0]])
         return [(low, high)] + [stage.reach.gives(low, high)] * (len(stage.sources) - 1)
 
     def _spans(self, first: int, last: int, heights: dict[int, int]) -> dict[int, tuple[int, int]]:
-        """The rows of every stage that output rows [first, last) follow from."""
+        """Return the rows of every stage that output rows [first, last) depend on."""
         spans = {len(self.stages) - 1: (first, last)}
         for place, stage in reversed(list(enumerate(self.stages))):
             for source, (low, high) in zip(
@@ -203,7 +208,7 @@ class Strips:
         heights: dict[int, int],
         fetch: Callable[[int, int], Any],
     ) -> None:
-        """Compute one stage up to a row, and let go of what no stage needs any more."""
+        """Compute one stage up to row `until`, and drop the rows that no stage needs any more."""
         stage, first = self.stages[place], held[place].last
         if first >= until:
             return
@@ -218,7 +223,7 @@ class Strips:
                 held[source].forget(self._first_needed(source, held, heights))
 
     def _first_needed(self, source: int, held: dict[int, _Held], heights: dict[int, int]) -> int:
-        """The first row of a stage's output that another has still to see."""
+        """Return the first row of a stage's output that another stage still needs."""
         firsts = []
         for place in self._followers[source]:
             stage, first = self.stages[place], held[place].last

@@ -1,9 +1,9 @@
-"""A network over a picture of any size in bounded memory, with the result of one piece.
+"""Apply a network to an image of any size in bounded memory, with the same result as in one piece.
 
-What is asked for is covered by few rectangles; whatever lies in none is not computed at all.
-Each rectangle is computed with a halo of what an output pixel can see, so that one around two lamps
-may cost less than one around each, in bands of columns that fit the memory and, down each band, in
-strips (`hdrcnn.tiles.stages`).
+The requested cells are covered by few rectangles; nothing else is computed. Each rectangle is
+computed with a halo of the pixels that its output depends on, so one rectangle around two lamps may
+cost less than one around each. Rectangles are divided into bands of columns that fit the memory,
+and bands are computed in strips from top to bottom (`hdrcnn.tiles.stages`).
 """
 
 import dataclasses
@@ -18,22 +18,25 @@ from hdrcnn.tiles.geometry import Region
 from hdrcnn.tiles.stages import Network, Strips
 
 CELL = 32
-"""What is wanted of a picture is told in cells of so many pixels, or of a multiple."""
+"""Side of the cells by which parts of an image are requested, in pixels; a multiple of it where the
+stride requires that."""
 FILLED = 0.5
-"""Share of a rectangle from which on it is not divided any further."""
+"""Share of requested cells from which on a rectangle is not divided any further."""
 MOST = 1000
-"""Rectangles of which all pairs are looked at; if there are more, they are made larger."""
+"""Largest number of rectangles whose pairs are all compared; if there are more, larger ones are
+made."""
 FAR = 192
-"""Pixels by which a closed picture goes on for a network that looks at all of it."""
+"""Pixels by which a closed image is extended for a network without stages."""
 PIECE = 4
-"""A picture is computed in one piece, if it has to be, up to so many times `tile_pixels`."""
+"""Largest image that a network without stages accepts, as a multiple of `tile_pixels`."""
 TILE_PIXELS = 1 << 21
-"""Pixels of a picture that are worked on at once, unless told otherwise: for width 16 they take
-about 0.8 GB."""
+"""Default number of pixels that are processed at once; they take about 0.8 GB for width 16."""
 
 
 def _tight(mask: np.ndarray, top: int, left: int) -> list[int] | None:
-    """[top, bottom, left, right] of what is set in a part that begins at (top, left)."""
+    """Bounding box [top, bottom, left, right] of the set cells of a part that begins at (top,
+    left); None if there are none.
+    """
     rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
     if not rows.size:
         return None
@@ -41,9 +44,8 @@ def _tight(mask: np.ndarray, top: int, left: int) -> list[int] | None:
 
 
 def _divide(mask: np.ndarray, smallest: int) -> np.ndarray | None:
-    """Rectangles of little emptiness, [N, 4]: halves of halves, each as tight as can be.
-
-    None if they are more than MOST.
+    """Cover the set cells by tight rectangles, [N, 4], halved until they are filled enough or no
+    larger than `smallest`. None if there are more than MOST.
     """
     done, todo = [], [_tight(mask, 0, 0)]
     while todo:
@@ -67,19 +69,19 @@ def _divide(mask: np.ndarray, smallest: int) -> np.ndarray | None:
 
 
 def _cost(boxes: np.ndarray, halo: int) -> np.ndarray:
-    """What it takes to compute rectangles [..., 4]: their area, the halo with it."""
+    """Cost of computing rectangles [..., 4]: their area including the halo."""
     height, width = boxes[..., 1] - boxes[..., 0], boxes[..., 3] - boxes[..., 2]
     return (height + 2 * halo) * (width + 2 * halo)
 
 
 def _union(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """The rectangle around two; broadcasts."""
+    """Bounding box of two rectangles; broadcasts."""
     low, high = np.minimum(a, b), np.maximum(a, b)
     return np.stack([low[..., 0], high[..., 1], low[..., 2], high[..., 3]], axis=-1)
 
 
 def _joined(boxes: np.ndarray, halo: int) -> np.ndarray:
-    """Pairs of rectangles made one, the best first, for as long as that costs no more than two."""
+    """Join pairs of rectangles, the most profitable first, as long as that does not add cost."""
     boxes = boxes.copy()
     alive = np.ones(len(boxes), bool)
     saved = np.empty((len(boxes), len(boxes)), np.int64)
@@ -97,7 +99,7 @@ def _joined(boxes: np.ndarray, halo: int) -> np.ndarray:
         i = int(best.argmax())
         j = int(saved[i].argmax())
         boxes[i], alive[j] = _union(boxes[i], boxes[j]), False
-        # The best of others may have been one of the two.
+        # The best partner of other rectangles may have been one of the two.
         lost = (saved[:, i] == best) | (saved[:, j] == best)
         saved[j] = saved[:, j] = -1
         saved[i] = saved[:, i] = save(i)
@@ -108,17 +110,18 @@ def _joined(boxes: np.ndarray, halo: int) -> np.ndarray:
 
 
 def cover(mask: np.ndarray, halo: int) -> list[Region]:
-    """Rectangles that together hold every set cell of a mask [H, W], top ones first.
+    """Cover every set cell of a mask [H, W] by rectangles, top ones first.
 
-    halo: cells computed around each for nothing. Pairs are joined, the best first, for as long
-    as one rectangle costs no more than two; of very many places neighbours are joined before.
+    halo: cells computed around each rectangle in addition. Pairs are joined, the most profitable
+    first, as long as one rectangle costs no more than two. If set cells are very scattered,
+    neighbours are put into one rectangle beforehand.
     """
     smallest = max(1, halo)
     while (boxes := _divide(mask, smallest)) is None:
         smallest *= 2
     boxes = _joined(boxes, halo)
     if len(boxes):
-        # Pairs do not see that all of them together may be best as one.
+        # One rectangle around all may be best even if no pair is worth joining.
         low, high = boxes.min(axis=0), boxes.max(axis=0)
         around = np.array([[low[0], high[1], low[2], high[3]]])
         if _cost(around, halo)[0] <= _cost(boxes, halo).sum():
@@ -127,7 +130,7 @@ def cover(mask: np.ndarray, halo: int) -> list[Region]:
 
 
 def _few_lengths(first: int, last: int, begin: int, end: int) -> tuple[int, int]:
-    """[first, last) made longer, inside [begin, end), to 512, 768, 1024, 1536, 2048 ..."""
+    """Extend [first, last) within [begin, end) to a length of 512, 768, 1024, 1536, 2048 ..."""
     octave = 1 << max(9, (last - first - 1).bit_length())
     length = octave * 3 // 4 if last - first <= octave * 3 // 4 > 512 else octave
     first = max(begin, min(first, end - length))
@@ -135,22 +138,20 @@ def _few_lengths(first: int, last: int, begin: int, end: int) -> tuple[int, int]
 
 
 class TooLargeError(ValueError):
-    """A picture too large for a network that has to see it in one piece."""
+    """The image is too large for a network that must see it in one piece."""
 
 
 class Tiling:
-    """A network and how much of a picture it works on at once. One without stages is computed in
-    one piece.
-    """
+    """Applies a network to images in tiles. A network without stages is computed in one piece."""
 
     cell: int
-    """Height and width of the cells, a multiple of the stride."""
+    """Height and width of a cell in pixels, a multiple of the stride."""
     halo: int
-    """A multiple of `cell`: what is computed around a piece, unless it ends there."""
+    """Pixels computed around a piece where the frame does not end; a multiple of `cell`."""
 
     def __init__(self, network: Network, tile_pixels: int = TILE_PIXELS) -> None:
-        """tile_pixels: pixels of a picture at once, halo included; 0: all of it. Raises ValueError
-        if it is below 0.
+        """tile_pixels: number of pixels processed at once, halo included; 0 for the whole image.
+        Raises ValueError if it is below 0.
         """
         if tile_pixels < 0:
             raise ValueError(f"tile_pixels {tile_pixels}: at least 0, which is the whole picture")
@@ -165,11 +166,11 @@ class Tiling:
 
     @property
     def step(self) -> int:
-        """Rows of a strip. Larger ones waste less at their ends and need more memory."""
+        """Rows of a strip. Taller strips waste less at their ends but need more memory."""
         return max(self.cell, min(256, self.tile_pixels // 8192) // self.cell * self.cell)
 
     def _bands(self, region: Region) -> Iterator[Region]:
-        """A region in bands of columns that fit, all about as wide."""
+        """Yield a region in bands of columns of about equal width that fit `tile_pixels`."""
         columns = region.right - region.left
         if self.tile_pixels:
             widest = self.tile_pixels // (self.step + 2 * self.halo) - 2 * self.halo
@@ -179,7 +180,9 @@ class Tiling:
             yield dataclasses.replace(region, left=left, right=min(left + columns, region.right))
 
     def _around(self, core: Region, bounds: Region) -> Region:
-        """What is computed for a region: its halo with it."""
+        """Region that is computed for `core`: with its halo, and enlarged to one of few sizes for
+        libraries that need that.
+        """
         grown = core.grown(self.halo) & bounds
         if not self.network.few_sizes:
             return grown
@@ -189,12 +192,12 @@ class Tiling:
         )
 
     def log_hdr(self, frame: Frame, cells: np.ndarray) -> Iterator[tuple[Region, np.ndarray]]:
-        """The network's output in some cells of a frame that is padded to multiples of `cell`.
+        """Compute the network's output in some cells of a frame padded to multiples of `cell`.
 
-        cells: [ceil(H / cell), ceil(W / cell)] bool, which blocks of pixels are wanted.
-        Yields pieces, (where, [rows, columns, 3] float32), y = log(H + 1/255); they lie
-        in the picture and hold all wanted cells, and others. Raises TooLargeError for a model that
-        is computed in one piece.
+        cells: [ceil(H / cell), ceil(W / cell)] bool, the requested blocks of pixels. Yields pieces,
+        each a region and y = log(H + 1/255) there, [rows, columns, 3] float32. Pieces are inside
+        the image and cover all requested cells, possibly more. Raises TooLargeError for an image
+        too large for a network without stages.
         """
         if cells.any() and not self.by_parts:
             yield self._one_piece(frame)
@@ -202,7 +205,7 @@ class Tiling:
         regions = [cell.scaled(self.cell) for cell in cover(cells, self.halo // self.cell)]
         if regions and not self.tile_pixels:
             regions = [frame.bounds]
-        # If one region follows from all of the picture, no region is computed for itself.
+        # If one region needs the whole image anyway, it is computed in one piece.
         around = (self._around(region, frame.bounds) for region in regions)
         if self.network.whole_first and self._fits(frame.bounds) and frame.bounds in around:
             yield self._one_piece(frame)
@@ -212,7 +215,7 @@ class Tiling:
                 yield from self._band(frame, core)
 
     def _fits(self, region: Region) -> bool:
-        """Whether it is computed as a whole: less arithmetic than strips, twice as much memory."""
+        """Whether a region is computed at once: less arithmetic than strips, twice the memory."""
         pixels = (region.bottom - region.top) * (region.right - region.left)
         return 2 * pixels <= self.tile_pixels or not self.tile_pixels
 

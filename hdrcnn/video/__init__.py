@@ -1,22 +1,22 @@
-"""Films: decoded frame by frame, cut into segments, encoded as HDR10 or HLG, and joined.
+"""Films: decoded frame by frame, split into segments, encoded as HDR10 or HLG, and joined.
 
-    source      which film: streams, colours, every frame's time; nothing is decoded
-    colours     what its tags say, and what is assumed of a film without them
-    decode      frames from one time to another, deinterlaced, as R'G'B'
-    folder      the same of a folder of pictures
+    source      properties of a film: streams, colours, the time of every frame
+    colours     colour tags, and what is assumed for a film without them
+    decode      frames between two times, deinterlaced, as R'G'B'
+    folder      the same for a folder of image files
     cuts        where one shot ends and the next begins
-    segments    seconds that are converted at once, and which of them are there already
-    encode      PQ or HLG codes to HEVC Main 10 or AV1, 10 bits, with their tags
-    light       MaxCLL and MaxFALL of the whole film, put into packets that are encoded already
-    copied      sound, subtitles, chapters and metadata, which are not encoded
-    join        segments and what is copied to one file
-    tags        what that file says, read back
-    rotation    frames that go into a folder, turned as players turn the film
+    segments    division into independently converted segments, and which of them are finished
+    encode      PQ or HLG codes to 10-bit HEVC Main 10 or AV1, with colour tags
+    light       MaxCLL and MaxFALL of the whole film, inserted into packets that are already encoded
+    copied      sound, subtitles, chapters and metadata, copied without re-encoding
+    join        segments and copied streams combined into one file
+    tags        tags of the result, read back and checked
+    rotation    frames for a folder, rotated as players rotate the film
 
-A *segment* starts with a key frame and is encoded on its own, so that a film is as many independent
-pieces of work; a *shot* is what lies between two cuts. They have nothing to do with each other: a
-method looks at the frames around a segment, too. A *time* is a whole number in units of the
-film's time base, the presentation time stamp.
+A *segment* starts with a key frame and is encoded on its own, so the segments of a film can be
+converted independently; a *shot* is the frames between two cuts. The two are unrelated: methods
+also look at frames around a segment. A *time* is a presentation time stamp: an integer in units of
+the film's time base.
 
-PyAV (FFmpeg) is an optional package: `library.pyav`.
+PyAV (FFmpeg) is an optional package: see `library.pyav`.
 """

@@ -1,7 +1,7 @@
-"""What a film says of its colours, by ITU-T H.273, and what is assumed if it says nothing.
+"""Colour tags of a film (ITU-T H.273), and what is assumed where they are missing.
 
-A film without tags is shown by players as BT.709 if it is of HD size, else as BT.601, with limited
-range: those conventions are followed, and reported.
+Players show a film without tags as limited range, and as BT.709 if it has at least HD size, else as
+BT.601. These conventions are followed, and each assumption is reported.
 """
 
 import dataclasses
@@ -10,15 +10,15 @@ from hdrcnn.colour.primaries import REC709, REC2020, Chromaticities
 
 UNSPECIFIED = 2
 PQ, HLG = 16, 18
-"""Transfer characteristics of films that are HDR already."""
+"""Transfer characteristics of films that are already HDR."""
 BT2020 = 9
-"""Primaries, and the matrix with non-constant luminance."""
+"""Number of the primaries, and of the matrix with non-constant luminance."""
 LIMITED, FULL = 1, 2
-"""FFmpeg's numbers of the ranges; 0: not said."""
+"""FFmpeg's numbers for the ranges; 0 is unspecified."""
 RGB = 0
-"""The matrix of a film that is stored as R'G'B'."""
+"""Matrix of a film that is stored as R'G'B'."""
 HD_ROWS = 720
-"""Rows of HD; also 1280 columns."""
+"""Rows from which on a film counts as HD; so does one of 1280 or more columns."""
 
 _PAL: Chromaticities = (0.64, 0.33, 0.29, 0.60, 0.15, 0.06, 0.3127, 0.3290)
 _SMPTE_C: Chromaticities = (0.63, 0.34, 0.31, 0.595, 0.155, 0.07, 0.3127, 0.3290)
@@ -26,29 +26,30 @@ _DISPLAY_P3: Chromaticities = (0.680, 0.320, 0.265, 0.690, 0.150, 0.060, 0.3127,
 PRIMARIES: dict[int, Chromaticities] = {
     1: REC709, 5: _PAL, 6: _SMPTE_C, 7: _SMPTE_C, BT2020: REC2020, 12: _DISPLAY_P3,
 }  # fmt: skip
-"""By the number of the tag; H.273, table 2."""
+"""Primaries by tag number (H.273, table 2)."""
 LUMA: dict[int, tuple[float, float]] = {
     1: (0.2126, 0.0722), 4: (0.30, 0.11), 5: (0.299, 0.114), 6: (0.299, 0.114),
     7: (0.212, 0.087), BT2020: (0.2627, 0.0593),
 }  # fmt: skip
-"""Weights of red and blue in luma, by the number of the matrix; H.273, table 4."""
+"""Weights of red and blue in luma, by matrix number (H.273, table 4)."""
 OTHER_MATRICES = {
     8: "YCgCo", 10: "BT.2020 with constant luminance", 11: "Y'D'zD'x", 12: "derived from primaries",
     13: "derived from primaries, with constant luminance", 14: "ICtCp", 15: "IPT-C2",
     16: "YCgCo-Re", 17: "YCgCo-Ro",
 }  # fmt: skip
-"""Whose codes are no luma and colour differences that `LUMA` could undo."""
+"""Matrices that weights of `LUMA` cannot describe; films with these are refused."""
 OTHER_TRANSFERS = {
     4: "gamma 2.2", 5: "gamma 2.8", 8: "linear light", 9: "logarithmic", 10: "logarithmic",
     13: "sRGB", 17: "SMPTE ST 428-1",
 }  # fmt: skip
-"""Of displays, or of light, that BT.1886 does not undo."""
+"""Transfer characteristics other than those of BT.1886; such films are converted as BT.1886, with a
+remark."""
 NAMES = {1: "BT.709", 5: "BT.601", 6: "BT.601", BT2020: "BT.2020"}
 
 
 @dataclasses.dataclass(frozen=True)
 class Tags:
-    """As numbers of H.273, and of the range as FFmpeg counts."""
+    """Colour tags as numbers of H.273; the range as FFmpeg numbers it."""
 
     matrix: int = UNSPECIFIED
     range: int = 0
@@ -57,26 +58,26 @@ class Tags:
 
     @property
     def hdr(self) -> str:
-        """PQ or HLG if the film is HDR already, else empty."""
+        """`PQ` or `HLG` if the film is already HDR, else empty."""
         return {PQ: "PQ", HLG: "HLG"}.get(self.transfer, "")
 
 
 @dataclasses.dataclass(frozen=True)
 class Colours:
-    """How the codes of an SDR film become R'G'B'."""
+    """How the codes of a film are converted to R'G'B'."""
 
     luma: tuple[float, float] | None
-    """Weights of red and blue in luma; None: the codes are R'G'B'."""
+    """Weights of red and blue in luma; None if the codes are R'G'B'."""
     full: bool
-    """Full range; else limited: black at 16, white at 235 of 8 bits."""
+    """Whether the range is full; else limited, with black at 16 and white at 235 in 8 bits."""
     primaries: Chromaticities
 
 
 def settled(tags: Tags, width: int, height: int, rgb: bool) -> tuple[Colours, list[str]]:
-    """The colours of a film of that size, and what had to be assumed, a phrase each.
+    """Return the colours of a film of that size, and each assumption made as a phrase.
 
-    rgb: its samples are R'G'B', whatever the tags say. Raises ValueError if its matrix is another
-    one than `LUMA` has.
+    rgb: whether the samples are R'G'B', whatever the tags say. Raises ValueError for the matrices
+    in `OTHER_MATRICES`.
     """
     if not rgb and tags.matrix in OTHER_MATRICES:
         raise ValueError(

@@ -1,4 +1,4 @@
-"""What of a film is copied without encoding: sound, subtitles, attachments, chapters, metadata."""
+"""Parts of a film copied without re-encoding: sound, subtitles, attachments, chapters, metadata."""
 
 import contextlib
 import io
@@ -14,34 +14,35 @@ from hdrcnn.video.library import clock, pyav, reading
 from hdrcnn.video.source import Film, packet_time
 
 FORMATS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska"}
-"""Containers by the ending of the result."""
+"""FFmpeg's name of the container format, by the extension of the result."""
 BACK = Fraction(2)
-"""Seconds by which the times of sound may go back, where a recording is damaged."""
+"""Seconds by which the times of copied packets may go back in a damaged recording."""
 
 
 def format_of(path: Path) -> str:
-    """The container of a result by its ending. Raises ImageError."""
+    """Return the container format of a result by its extension. Raises ImageError."""
     try:
         return FORMATS[path.suffix.lower()]
     except KeyError:
         raise ImageError(
-            f"{path}: what film is that? End it in {', '.join(FORMATS)}, or name a folder for "
-            "frames"
+            f"{path}: unknown kind of film; end the name in {', '.join(FORMATS)}, or name a folder "
+            "for frames"
         ) from None
 
 
 def check_streams(film: Film, result: Path, encoding: Encoding) -> list[str]:
-    """What of a film is left out of a result of that kind, a phrase each.
+    """Return the streams that the container of the result cannot take, one phrase each.
 
-    Raises ImageError if sound or subtitles would be lost.
+    Raises ImageError if these include sound or subtitles, or if the container cannot hold the video
+    as encoded.
     """
     kind, left = format_of(result), list[str]()
     if kind == "mov" and encoding.codec == "av1":
         raise ImageError(f"{result}: .mov holds no AV1; end it in .mp4, or give --codec=hevc")
     if kind == "matroska" and encoding.codec == "av1" and film.aspect != 1:
         raise ImageError(
-            f"{film.path}: its samples are {film.aspect} as wide as high, which is lost with "
-            "--codec=av1 in .mkv; give --out another ending, or --codec=hevc"
+            f"{film.path}: its sample aspect ratio, {film.aspect}, would be lost with --codec=av1 "
+            "in .mkv; give --out another ending, or --codec=hevc"
         )
     if film.files:
         return left
@@ -56,7 +57,7 @@ def check_streams(film: Film, result: Path, encoding: Encoding) -> list[str]:
             if stream.type == "attachment" and kind == "matroska":
                 continue
             if stream.type == "data" and container.chapters():
-                continue  # Their titles, which are copied as chapters.
+                continue  # Titles of the chapters, which are copied with these.
             if stream.type not in ("audio", "subtitle"):
                 left.append(f"{stream.type} stream {stream.index} ({name}) is left out")
     lost = _not_held(film, kind)
@@ -70,15 +71,15 @@ def check_streams(film: Film, result: Path, encoding: Encoding) -> list[str]:
         remedy = (
             f"give --out={result.with_suffix(ending).name}"
             if ending
-            else "none of .mkv, .mp4 and .mov holds all of its streams: copy the film without it"
+            else "none of .mkv, .mp4 and .mov can hold all of its streams: remove that one first"
         )
         raise ImageError(f"{film.path}: its {lost} cannot be copied into {result.suffix}; {remedy}")
     return left
 
 
 def _not_held(film: Film, kind: str) -> str | None:
-    """The first stream of sound or subtitles that a container does not take, as the user is told
-    of it. What a container says that it takes is not all that it writes, so it is tried.
+    """Return a description of the first sound or subtitle stream that a container cannot hold, or
+    None. FFmpeg fails to write some codecs that a container claims to support, so it is tried.
     """
     av = pyav()
     with contextlib.ExitStack() as stack:
@@ -107,7 +108,7 @@ def _not_held(film: Film, kind: str) -> str | None:
 
 
 class _Trial:
-    """A file in memory of one stream and its first packet."""
+    """An attempt to write the first packet of a stream to a file in memory."""
 
     def __init__(self, kind: str, stream: Any) -> None:
         self._held, self._file = True, pyav().open(io.BytesIO(), "w", format=kind)
@@ -129,7 +130,7 @@ class _Trial:
         self.held()
 
     def decided(self, packet: Any) -> bool:
-        """Whether nothing is left to be tried. A packet may be damaged: then the next one tells."""
+        """Write a packet and return whether the attempt is decided; not so if it was damaged."""
         if self._held:
             packet.stream = self._stream
             with self._judged():
@@ -140,7 +141,7 @@ class _Trial:
         return True
 
     def held(self) -> bool:
-        """Whether all was written; it is closed."""
+        """Close the file and return whether everything was written."""
         with self._judged():
             self._file.close()
         return self._held
@@ -160,10 +161,11 @@ def _holds(kind: str, codec: str) -> bool:
 def copied(
     film: Film, container: Any, streams: dict[int, Any], beginning: Fraction, edited: bool
 ) -> Iterator[tuple[Fraction, int, Any]]:
-    """Packets of what is copied, with their time in seconds after that beginning.
+    """Yield the packets of copied streams with their times, in seconds after `beginning`.
 
-    edited: the result can say, as MP4 does, that a film leaves out some of its packets. Else those
-    are not copied, but for one of sound, by which the next can be decoded. Raises ImageError.
+    edited: whether the result has edit lists, as MP4 has, and so can hold packets that are not
+    played. If not, such packets are dropped, except the last of sound before a played one, which is
+    needed to decode that. Raises ImageError.
     """
     last = Fraction(-1)
     sources = [stream for stream in container.streams if stream.index in streams]
@@ -186,7 +188,7 @@ def copied(
                 time = packet.dts if packet.dts is not None else packet_time(packet)
                 last = last if time is None else max(last, time * packet.time_base)
                 if packet.stream.type == "audio" and time is not None:
-                    # MP4 holds no last packet without a duration.
+                    # MP4 drops a last packet that has no duration.
                     if not packet.duration and time > reached.get(found.stream_index, time):
                         packet.duration = time - reached[found.stream_index]
                     reached[found.stream_index] = time
@@ -195,8 +197,8 @@ def copied(
 
 
 class Taken:
-    """Packets of what is copied, taken by the result or refused: recordings that were received
-    badly have some without a header, or with times that do not rise.
+    """Writes copied packets to the result and counts those it refuses: badly received recordings
+    have packets without a header, or with times that do not increase.
     """
 
     def __init__(self, film: Film, output: Any) -> None:
@@ -205,7 +207,7 @@ class Taken:
         self._names, self._reached = dict[int, str](), dict[int, Fraction]()
 
     def add(self, packet: Any) -> None:
-        """Raises ImageError if times go far back: more is wrong than a packet."""
+        """Write a packet. Raises ImageError if times go back by more than `BACK`."""
         av, stream = pyav(), packet.stream
         index, time = stream.index, packet_time(packet)
         seconds = None if time is None else time * packet.time_base
@@ -226,12 +228,14 @@ class Taken:
             self._reached[index] = seconds
 
     def left_out(self) -> list[str]:
-        """A phrase for each stream of which packets were refused. Raises ImageError if all were."""
+        """Return a phrase for each stream with refused packets. Raises ImageError if a stream lost
+        all of them.
+        """
         for index, count in self._refused.items():
             if not self._taken[index]:
                 raise ImageError(
                     f"{self._film.path}: its {self._names[index]} cannot be copied: all of its "
-                    f"{count} packets are damaged; copy the film without it"
+                    f"{count} packets are damaged; remove that stream from the film first"
                 )
         return [
             f"{self._names[index]}: {count} of {count + self._taken[index]} packets are damaged "
@@ -241,7 +245,7 @@ class Taken:
 
 
 def metadata_of(source: Any, kind: str) -> dict[str, str]:
-    """What is told of a film, but for what its file tells of itself."""
+    """Return the metadata of a film, without entries that describe its file."""
     of_file = {"software", "encoder"}
     if kind != "matroska":
         of_file |= {"major_brand", "minor_version", "compatible_brands"}
@@ -249,7 +253,7 @@ def metadata_of(source: Any, kind: str) -> dict[str, str]:
 
 
 def moved(chapter: Any, seconds: Fraction) -> dict[str, Any]:
-    """A chapter that much earlier."""
+    """Return a chapter shifted to begin `seconds` earlier."""
     back = round(seconds / chapter["time_base"])
     start, end = (max(0, chapter[name] - back) for name in ("start", "end"))
     return {**chapter, "start": start, "end": end}

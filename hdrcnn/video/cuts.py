@@ -1,8 +1,8 @@
-"""Cuts: where one shot of a film ends and the next begins.
+"""Detection of cuts, where one shot of a film ends and the next begins.
 
-Two frames differ by their histograms and by their places. At a cut they differ much, and much more
-than the frames around do: a pan or a zoom moves all the time, an exposure ramp goes on for many
-frames, and after a flash everything is as before.
+Frames are compared by their histograms and pixel by pixel. At a cut, two frames differ a lot, and
+much more than their neighbours do: a pan or a zoom moves steadily, an exposure ramp takes many
+frames, and after a flash the frames look as before.
 """
 
 from collections.abc import Sequence
@@ -10,41 +10,46 @@ from collections.abc import Sequence
 import numpy as np
 
 SIDE = 64
-"""Pixels of the longer side of the frames that are compared."""
+"""Longer side, in pixels, of the reduced frames that are compared."""
 BINS = 16
 NEIGHBOURS = 4
-"""Frames on each side that a change is compared with."""
+"""Number of changes on each side that a change is compared with."""
 LEAST = 0.10
-"""Difference of two frames, from 0 to about 1, below which there is no cut."""
+"""Difference of two frames, from 0 to 1, below which there is no cut."""
 RATIO = 3.0
-"""Times the median difference of the frames around."""
+"""Least ratio of the difference at a cut to the median of the differences around it."""
 RETURN = 0.5
-"""Share of a difference below which the film is back after a flash of one frame."""
+"""Fraction of the difference below which the frames before and after a single frame count as alike:
+that frame is a flash, not a cut."""
 REACH = NEIGHBOURS + 1
-"""Frames on each side of a frame that decide whether a cut is before it."""
+"""Number of frames needed on each side of a frame to decide whether it begins a shot."""
 
 
 def feature(reduced: np.ndarray) -> np.ndarray:
-    """What two frames are compared by: [h, w, 3] codes in [0, 1] to [3 BINS + 3 h w] float32."""
+    """Return the features by which frames are compared.
+
+    reduced: [h, w, 3] codes in [0, 1]. Returns [3 BINS + 3 h w] float32: the cumulative histogram
+    of each channel, followed by the codes themselves.
+    """
     counts = [np.histogram(reduced[..., c], BINS, (0.0, 1.0))[0] for c in range(3)]
     shares = np.cumsum(np.asarray(counts, np.float32), axis=1) / reduced[..., 0].size
     return np.concatenate([shares.ravel(), reduced.ravel()]).astype(np.float32)
 
 
 def difference(first: np.ndarray, second: np.ndarray) -> float:
-    """Of two frames by their features: 0 for the same, up to 1.
+    """Return the difference of two frames from their features, from 0 (equal) to 1.
 
-    The mean of how far brightness has moved between the histograms (the earth mover's distance)
-    and of how much the pixels differ.
+    The mean of the distance between their histograms (earth mover's distance) and of the mean
+    absolute difference of their pixels.
     """
     apart = np.abs(first - second)
     return 0.5 * float(apart[: 3 * BINS].mean() + apart[3 * BINS :].mean())
 
 
 def is_cut(features: Sequence[np.ndarray | None]) -> bool:
-    """Whether a cut is before the frame in the middle.
+    """Whether there is a cut right before the frame in the middle.
 
-    features: of 2 REACH + 1 frames around it; None where the film has none.
+    features: those of 2 REACH + 1 consecutive frames; None beyond the ends of the film.
     """
     here = REACH
     previous, current = features[here - 1], features[here]

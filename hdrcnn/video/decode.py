@@ -1,8 +1,8 @@
-"""Frames of a film from one time to another, as R'G'B' codes.
+"""Decode the frames of a film between two times to R'G'B' codes.
 
-The matrix and the size of chroma are ours: FFmpeg's scaler, as PyAV 18 offers it, rounds R'G'B' of
-more than 8 bits down to 8, and takes chroma to be in the middle if a frame does not say where it
-lies.
+Chroma upsampling and the colour matrix are implemented here: FFmpeg's scaler, as PyAV 18 exposes
+it, rounds R'G'B' of more than 8 bits to 8, and assumes centred chroma if a frame does not state its
+chroma location.
 """
 
 import dataclasses
@@ -23,37 +23,38 @@ from hdrcnn.video.library import clock, pyav, reading, reason
 from hdrcnn.video.source import Film, packet_time, units
 
 ROWS = 64
-"""Of a frame that become R'G'B' at once."""
+"""Rows of a frame that are converted to R'G'B' at once."""
 _NATIVE = re.compile(r"yuvj?4(20|22|44)p(9le|10le|12le|14le|16le)?")
-"""Formats whose planes are taken as they are."""
+"""Pixel formats whose planes are used without conversion."""
 REORDERED = 20
-"""Frames within which a packet's frame is shown, in whatever order they are stored."""
+"""Number of frames over which storage order and display order may differ."""
 PLANAR = (8, 9, 10, 12, 14, 16)
-"""Bits of a code for which FFmpeg has R'G'B' in planes."""
+"""Bit depths for which FFmpeg has a planar R'G'B' format."""
 BEFORE = 2
-"""Frames that the deinterlacer is given before those that are asked for."""
+"""Number of frames given to the deinterlacer before those requested."""
 BACK = 2.0
-"""Seconds by which times may go back, where a recording is damaged: such frames are left out."""
+"""Seconds by which times may go back in a damaged recording; such frames are dropped."""
 BEHIND = 16
-"""Such frames in a row, as many as a codec reorders; more are a recording that begins again."""
+"""Largest number of such frames in a row, as many as a codec reorders; after more of them the
+recording is taken to start again."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Frame:
-    """A frame, decoded; its codes are computed when they are asked for."""
+    """A decoded frame; its R'G'B' codes are computed on demand."""
 
     time: int
     decoded: Any
-    """A frame of PyAV."""
+    """The frame as a PyAV `VideoFrame`."""
     colours: Colours
 
     @property
     def depth(self) -> int:
-        """Bits of a code."""
+        """Bits per code."""
         return max(component.bits for component in self.decoded.format.components)
 
     def _planes(self, size: tuple[int, int] | None = None) -> "Planes":
-        """As it is stored, or as means of another size, width and height."""
+        """Return the samples as stored or, given a `size` (width, height), averaged by area."""
         decoded, rgb = self.decoded, self.colours.luma is None
         if size is None and _NATIVE.fullmatch(decoded.format.name):
             return Planes.of(decoded, self, self.depth)
@@ -63,11 +64,11 @@ class Frame:
             Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INP | Interpolation.FULL_CHR_H_INT
         )
         how = exact | (Interpolation.BICUBIC if size is None else Interpolation.AREA)
-        # Of RGB only the order of samples is changed: its scaler is not exact between depths.
+        # RGB samples are only reordered: FFmpeg's scaler is not exact between bit depths.
         bits = next((bits for bits in PLANAR if bits >= self.depth), PLANAR[-1])
         ordered = "gbrp" if bits == 8 else f"gbrp{bits}le"
         span = "JPEG" if self.colours.full else "MPEG"
-        if rgb and self.depth < 8:  # Else its largest code would not become that of 8 bits.
+        if rgb and self.depth < 8:  # Otherwise the largest code would not become 255.
             decoded = decoded.reformat(
                 format="rgb24", src_color_range=span, dst_color_range=span, interpolation=int(exact)
             )
@@ -81,7 +82,7 @@ class Frame:
         return Planes.of(frame, self, bits if rgb else 16)
 
     def strips(self) -> Iterator["Strip"]:
-        """The frame from the top; the codes of each may be computed by another thread."""
+        """Yield the frame in strips from the top; each may be converted in another thread."""
         planes = self._planes()
         for rows in strips(self.decoded.height, ROWS):
             yield Strip(planes, rows)
@@ -91,8 +92,9 @@ class Frame:
         return np.concatenate([strip.codes() for strip in self.strips()])
 
     def luma(self) -> np.ndarray:
-        """[h, w] float32 Y' in [0, 1] of every second row and column, no means; of R'G'B' that of
-        BT.709.
+        """Return [h, w] float32 Y' of every second row and column, without averaging.
+
+        Black is 0 and white 1, not clipped. For films stored as R'G'B', Y' is that of BT.709.
         """
         found = self._planes()
         if self.colours.luma is None:
@@ -107,7 +109,9 @@ class Frame:
         return np.asarray((part - np.float32(black)) * np.float32(1.0 / span))
 
     def reduced(self, longest: int) -> np.ndarray:
-        """[h, w, 3] float32, as `codes`: means, its longer side as long as said at most."""
+        """Return [h, w, 3] float32 codes averaged by area, so that the longer side has at most
+        `longest` pixels.
+        """
         width, height = self.decoded.width, self.decoded.height
         factor = min(1.0, longest / max(width, height))
         size = max(1, round(factor * width)), max(1, round(factor * height))
@@ -116,19 +120,19 @@ class Frame:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Planes:
-    """The samples of a frame, whole numbers."""
+    """The integer samples of a frame."""
 
     planes: tuple[np.ndarray, ...]
-    """[H, W] R', G', B', or Y' and, of 4:2:2 and 4:2:0 smaller, Cb and Cr."""
+    """[H, W] R', G', B', or Y', Cb, Cr, where Cb and Cr are smaller for 4:2:2 and 4:2:0."""
     bits: int
-    """Of a sample."""
+    """Bits per sample."""
     depth: int
-    """Bits of the film, before they were shifted to `bits`."""
+    """Bit depth of the film, before codes were shifted to `bits`."""
     colours: Colours
 
     @classmethod
     def of(cls, frame: Any, film_frame: Frame, bits: int) -> "Planes":
-        """frame: of PyAV."""
+        """Take the planes of `frame`, a PyAV frame of `bits` bits made from `film_frame`."""
         kind = np.dtype(np.uint8 if bits == 8 else np.uint16)
         found = [
             np.frombuffer(plane, kind).reshape(plane.height, plane.line_size // kind.itemsize)
@@ -140,7 +144,7 @@ class Planes:
         return cls(tuple(planes), bits, film_frame.depth, film_frame.colours)
 
     def rgb(self, rows: slice) -> np.ndarray:
-        """[rows, W, 3] float32 R'G'B' in [0, 1]."""
+        """Return some rows as [rows, W, 3] float32 R'G'B' in [0, 1]."""
         if self.colours.luma is None:
             rgb = np.stack([plane[rows] for plane in self.planes], axis=-1)
             return rgb * np.float32(1.0 / (2**self.bits - 1))
@@ -163,9 +167,11 @@ class Strip:
 
 
 def _decoded(film: Film, container: Any, stream: Any, jumped: bool) -> Iterator[Any]:
-    """Frames in the order in which they are shown, from where the container is. jumped: that is not
-    the beginning. No frame of a film that is not timed, if it cannot be told where that is; those
-    whose times do not rise are left out. Raises ImageError.
+    """Yield frames in display order from the current position of the container.
+
+    jumped: whether that position was reached by a seek. The frames of a film that is not `timed`
+    get their times by counting; none is yielded if the position is unknown. Frames whose times do
+    not increase are dropped. Raises ImageError.
     """
     if film.timed:
         yield from _sized(film, (frame for frame, _ in _frames(film, container, stream, 0)))
@@ -176,8 +182,8 @@ def _decoded(film: Film, container: Any, stream: Any, jumped: bool) -> Iterator[
     held = list(itertools.islice(coming, REORDERED))
     if not held:
         return
-    # Of an open group of pictures a decoder drops those that are shown before its key frame, which
-    # come after it in the file.
+    # After a seek into an open group of pictures, the decoder drops the frames that are shown
+    # before the key frame but stored after it.
     places = sorted(place for _, place in held)
     number = places[0] if len(set(places)) == 1 else places[1] - 1
 
@@ -190,8 +196,10 @@ def _decoded(film: Film, container: Any, stream: Any, jumped: bool) -> Iterator[
 
 
 def _placed(film: Film, stream: Any) -> bool:
-    """Whether the place of its packet is told of each frame. It is kept by Python, for which the
-    threads of decoders from outside FFmpeg, that reorder nothing, might wait forever.
+    """Whether each frame carries the position of its packet in the file.
+
+    The position is a Python object, for which the threads of decoders from outside FFmpeg might
+    wait forever; those decoders do not reorder frames, so it is not needed.
     """
     return not film.timed and not stream.codec_context.codec.name.startswith("lib")
 
@@ -199,15 +207,17 @@ def _placed(film: Film, stream: Any) -> bool:
 def _frames(
     film: Film, container: Any, stream: Any, place: int | None
 ) -> Iterator[tuple[Any, int]]:
-    """Frames, and the place of the packet of each in the file, counted from `place`; None: from
-    that of the first key frame, by its time. Raises ImageError.
+    """Yield frames, each with the position of its packet in the file.
+
+    place: position of the first packet; None if it is to be found from the time of the first key
+    frame. Raises ImageError.
     """
     av = pyav()
     seen, placed = False, _placed(film, stream)
     for packet in container.demux(stream):
         at = packet_time(packet)
         if place is None and packet.size and packet.is_keyframe:
-            if at is None or at not in film.keys:  # Some containers tell wrong times then.
+            if at is None or at not in film.keys:  # Some containers give wrong times after a seek.
                 return
             place = int(np.searchsorted(film.times, at))
         if placed and packet.size and place is not None:
@@ -216,7 +226,7 @@ def _frames(
         try:
             frames = packet.decode()
         except av.error.InvalidDataError as error:
-            if not seen:  # Broadcasts begin anywhere.
+            if not seen:  # Broadcasts may start in mid-stream.
                 continue
             where = f" at {clock(film.seconds(at))}" if at is not None else ""
             raise ImageError(
@@ -229,8 +239,9 @@ def _frames(
 
 
 def _sized(film: Film, frames: Iterator[Any]) -> Iterator[Any]:
-    """Those with the time base of the film whose times rise. Raises ImageError if their size
-    changes, or their times go far back.
+    """Set the time base of frames to that of the film, and drop frames whose times do not increase.
+
+    Raises ImageError if the size changes or times go back too far.
     """
     latest: int | None = None
     behind = 0
@@ -245,7 +256,7 @@ def _sized(film: Film, frames: Iterator[Any]) -> Iterator[Any]:
                 f"{frame.width}x{frame.height} at {clock(film.seconds(time))}; cut it there"
             )
         if latest is not None and time <= latest:
-            # Where packets were lost; no encoder takes such times.
+            # Packets were lost here; no encoder accepts such times.
             behind += 1
             if behind > BEHIND or time < latest - units(BACK, film.time_base):
                 raise ImageError(
@@ -258,7 +269,9 @@ def _sized(film: Film, frames: Iterator[Any]) -> Iterator[Any]:
 
 
 def _deinterlaced(frames: Iterator[Any], film: Film) -> Iterator[Any]:
-    """By FFmpeg's bwdif, a frame for each; those that are not interlaced stay as they are."""
+    """Deinterlace frames by FFmpeg's bwdif, one frame out for each frame in; frames that are not
+    interlaced pass unchanged.
+    """
     av = pyav()
     graph: Any = None
 
@@ -291,8 +304,8 @@ def _deinterlaced(frames: Iterator[Any], film: Film) -> Iterator[Any]:
 
 
 def _from(film: Film, start: int | None) -> Iterator[Any]:
-    """Frames from `start` on; None: from the beginning. Raises ImageError."""
-    # Where an index leads too far, an earlier place is entered.
+    """Yield frames from `start` on, or from the beginning if None. Raises ImageError."""
+    # If a seek leads past `start`, an earlier position is tried.
     early = 0 if start is None else start - units(film.unsure, film.time_base)
     index = 0 if start is None else int(np.searchsorted(film.times, early))
     enter = film.times[max(0, index - BEFORE * film.interlaced)] if index else None
@@ -303,7 +316,7 @@ def _from(film: Film, start: int | None) -> Iterator[Any]:
             try:
                 if enter is not None:
                     container.seek(int(enter), stream=stream)
-            except pyav().error.PermissionError:  # Elementary streams: only from the beginning.
+            except pyav().error.PermissionError:  # Elementary streams cannot be sought in.
                 enter = None
                 continue
             frames = _decoded(film, container, stream, enter is not None)
@@ -321,7 +334,9 @@ def _from(film: Film, start: int | None) -> Iterator[Any]:
 
 
 def _earlier(film: Film, index: int, unknown: bool) -> int:
-    """The place that is tried after one that led too far, or unknown: nobody knows where."""
+    """Return the index of the frame to seek to after a seek to `index` led too far, or, if
+    `unknown`, to an unknown position.
+    """
     if film.timed:
         return index // 2
     before = int(np.searchsorted(film.keys, film.times[index]))
@@ -331,10 +346,10 @@ def _earlier(film: Film, index: int, unknown: bool) -> int:
 def frames(
     film: Film, start: int | None = None, end: int | None = None
 ) -> Generator[Frame, None, None]:
-    """The frames of a film whose time is `start` or later and before `end`; None: all.
+    """Yield the frames of a film with `start` <= time < `end`; None for no limit.
 
-    Raises ImageError if the file is damaged or its frames change their size; to be closed if it is
-    left early.
+    Raises ImageError if the file is damaged or the frame size changes. Close the generator if it is
+    not exhausted.
     """
     if film.files:
         for time, decoded in folder.decoded(film, start, end):

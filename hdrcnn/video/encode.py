@@ -1,7 +1,7 @@
-"""PQ or HLG codes to HEVC Main 10 or AV1 of 10 bits, with the tags of HDR10 and HLG.
+"""PQ or HLG codes to HEVC Main 10 or 10-bit AV1, with the tags of HDR10 or HLG.
 
-HDR10: PQ, BT.2020 with non-constant luminance, limited range (BT.2100), the mastering display
-(SMPTE ST 2086) and MaxCLL and MaxFALL (CTA-861.3).
+HDR10 is PQ, BT.2020 with non-constant luminance and limited range (BT.2100), with the mastering
+display (SMPTE ST 2086) and MaxCLL and MaxFALL (CTA-861.3) as metadata.
 """
 
 import contextlib
@@ -25,35 +25,36 @@ CRF = {"hevc": 18.0, "av1": 24.0}
 PRESET = {"hevc": "medium", "av1": "8"}
 PRESETS = {"hevc": "give another of ultrafast to placebo", "av1": "give a number, at most 13"}
 CRFS = {"hevc": (0.0, 51.0), "av1": (2.0, 63.0)}
-"""Least and most: at 1 SVT-AV1 4 writes streams that cannot be decoded, and it takes 0 for none."""
+"""Smallest and largest CRF. SVT-AV1 4 writes streams that cannot be decoded at 1, and treats 0 as
+not set."""
 KEY_SECONDS = 5.0
-"""A key frame at least as often."""
+"""Largest distance between key frames, in seconds."""
 BLACK = 0.005
-"""cd/m^2 of the mastering display."""
+"""Minimum luminance of the mastering display, cd/m^2."""
 LEAST = {"hevc": 16, "av1": 64}
-"""Rows and columns that the encoder takes."""
+"""Smallest width and height that the encoder accepts."""
 REORDERED = 2
-"""Frames that x265 looks back for times of decoding. It leaves them unset if there are no more, and
-such films are decoded in the order in which they are shown.
+"""Number of frames that x265 looks back to derive decoding times. It leaves those unset in films of
+no more frames, which are decoded in the order in which they are shown.
 """
 PIXELS = "yuv420p10le"
 THREADS = Path("/proc/self/task")
-"""The threads of this process by their numbers, where the system has such a folder."""
+"""Folder with one entry per thread of this process; exists on Linux only."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Encoding:
-    """How a film is encoded. Raises ValueError."""
+    """Encoder settings. Raises ValueError for an unknown codec or a CRF outside `CRFS`."""
 
     codec: str = "hevc"
     transfer: str = "pq"
-    """`pq`: HDR10; or `hlg`."""
+    """`pq` for HDR10, or `hlg`."""
     peak: float = 1000.0
-    """cd/m^2 of the mastering display."""
+    """Peak luminance of the mastering display, cd/m^2."""
     crf: float | None = None
-    """Quality, smaller is better, 0 of hevc without losses; None: that of `CRF`."""
+    """Constant rate factor: smaller is better, and 0 is lossless for hevc; None for `CRF`."""
     preset: str | None = None
-    """The encoder's own; None: that of `PRESET`."""
+    """Preset of the encoder; None for `PRESET`."""
 
     def __post_init__(self) -> None:
         if self.codec not in ENCODERS:
@@ -64,11 +65,11 @@ class Encoding:
 
     @property
     def tags(self) -> Tags:
-        """Of the result."""
+        """Colour tags of the encoded film."""
         return Tags(BT2020, LIMITED, BT2020, HLG if self.transfer == "hlg" else PQ)
 
     def options(self) -> dict[str, str]:
-        """Of the encoder. MaxCLL and MaxFALL are still to be put in: see `light`."""
+        """Encoder options, with 1 in place of MaxCLL and MaxFALL, which `light` sets later."""
         crf, preset = self.crf, self.preset
         chosen = {
             "crf": f"{CRF[self.codec] if crf is None else crf:g}",
@@ -77,7 +78,7 @@ class Encoding:
         pq, peak = self.transfer == "pq", self.peak
         if self.codec == "hevc":
             shared = "repeat-headers=1:open-gop=0:info=0:log-level=none:chromaloc=0"
-            if crf == 0.0:  # Its 0 of 10 bits is coarser than that.
+            if crf == 0.0:  # In 10 bits, CRF 0 of x265 is not lossless by itself.
                 shared += ":lossless=1"
             display = (
                 ":hdr10=1:hdr10-opt=1:master-display=G(13250,34500)B(7500,3000)R(34000,16000)"
@@ -96,10 +97,10 @@ class Encoding:
 
 @contextlib.contextmanager
 def scheduled_as_before() -> Iterator[None]:
-    """Threads that are started inside are scheduled as this one was, and so is this one afterwards.
+    """Reset the scheduling policy of this thread and of all threads started in the block.
 
-    Where root opens SVT-AV1, it gives its threads, and the one that opens it, real-time priority:
-    they would keep all else off the processors, and so would whatever is started later.
+    Opened by root, SVT-AV1 gives real-time priority to its threads and to the one that opens it.
+    These, and any thread started later, would keep everything else off the processors.
     """
     if not (hasattr(os, "sched_setscheduler") and THREADS.is_dir()):
         yield
@@ -115,7 +116,7 @@ def scheduled_as_before() -> Iterator[None]:
 
 
 def check(encoding: Encoding, width: int, height: int) -> None:
-    """Raises ImageError if this FFmpeg has no such encoder, or it takes no such preset or size."""
+    """Raise ImageError if FFmpeg lacks the encoder, or the encoder rejects the preset or size."""
     av, name = pyav(), ENCODERS[encoding.codec]
     try:
         av.Codec(name, "w")
@@ -132,7 +133,7 @@ def check(encoding: Encoding, width: int, height: int) -> None:
             "least"
         )
     trial = av.CodecContext.create(name, "w")
-    # What a preset takes depends on the size: its largest blocks have to fit.
+    # Whether a preset is accepted depends on the size: its largest blocks have to fit.
     trial.width, trial.height = padded(width), padded(height)
     trial.pix_fmt, trial.time_base, trial.options = PIXELS, Fraction(1, 24), encoding.options()
     try:
@@ -146,13 +147,13 @@ def check(encoding: Encoding, width: int, height: int) -> None:
 
 
 def padded(size: int) -> int:
-    """Rows or columns of the result: even, as 4:2:0 needs."""
+    """Round a number of rows or columns up to an even one, as 4:2:0 requires."""
     return size + size % 2
 
 
 def planes(codes: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """[R, C, 3] float32 PQ or HLG codes to Y' of 10 bits, limited range, and float32 Cb and Cr of
-    half the size; an odd last row or column is repeated.
+    """Convert [R, C, 3] float32 PQ or HLG codes to 10-bit limited-range Y' and float32 Cb and Cr of
+    half the size; the last row or column is repeated if their number is odd.
     """
     rows, columns = codes.shape[:2]
     if rows % 2 or columns % 2:
@@ -161,7 +162,7 @@ def planes(codes: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 class Segment:
-    """Frames that are encoded into one file of their own, NUT, which keeps their times exactly."""
+    """Encoder of one segment into a NUT file of its own, a format that stores times exactly."""
 
     def __init__(
         self, container: Any, encoding: Encoding, size: tuple[int, int], time_base: Fraction,
@@ -190,7 +191,7 @@ class Segment:
             container.start_encoding()
 
     def add(self, time: int, parts: list[tuple[np.ndarray, np.ndarray, np.ndarray]]) -> None:
-        """A frame, in strips of `planes` from the top."""
+        """Encode a frame, given as strips of `planes` from the top."""
         height, width = self._shape
         samples = np.empty((height * 3 // 2, width), np.uint16)
         np.concatenate([part[0] for part in parts], out=samples[:height])
@@ -203,7 +204,7 @@ class Segment:
         self._container.mux(self._stream.encode(frame))
 
     def end(self) -> None:
-        """Takes what the encoder still holds."""
+        """Flush the encoder."""
         held = self._stream.encode(None)
         if self._frames <= REORDERED:
             for packet in held:
@@ -216,7 +217,9 @@ def segment(
     path: Path, encoding: Encoding, size: tuple[int, int], time_base: Fraction, rate: Fraction,
     aspect: Fraction = Fraction(1),
 ) -> Iterator[Segment]:  # fmt: skip
-    """A new file of frames. Raises ImageError if it cannot be written or the encoder refuses."""
+    """Encode a segment into a new file. Raises ImageError if it cannot be written or the encoder
+    fails.
+    """
     av = pyav()
     try:
         with av.open(str(path.absolute()), "w", format="nut") as container:
@@ -233,7 +236,7 @@ def segment(
 
 
 def verify(path: Path, frames: int, codec: str) -> None:
-    """Decodes what was encoded. Raises ImageError if it cannot be, or frames are missing."""
+    """Decode an encoded segment. Raises ImageError if that fails or frames are missing."""
     av = pyav()
     found = 0
     try:

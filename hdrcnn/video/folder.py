@@ -1,4 +1,4 @@
-"""A folder of pictures as a film: TIFF or PNG, in natural order, of one size."""
+"""A folder of TIFF or PNG images of one size as a film, in natural order of their names."""
 
 import itertools
 import math
@@ -19,11 +19,11 @@ from hdrcnn.video.source import Film
 
 ENDINGS = (".png", ".tif", ".tiff")
 RATE = Fraction(24)
-"""Frames per second, unless another is asked for."""
+"""Default frame rate, frames per second."""
 
 
 def _numbers(files: Sequence[Path]) -> list[int]:
-    """Of frames in their order; empty if they are not numbered, or by more than one scheme."""
+    """Return the numbers in the names of frames; empty if names lack numbers or are not uniform."""
     parts = [re.fullmatch(r"(.*?)(\d+)(\D*)", file.stem) for file in files]
     found = [part for part in parts if part]
     schemes = {(part[1], part[3]) for part in found}
@@ -33,8 +33,9 @@ def _numbers(files: Sequence[Path]) -> list[int]:
 
 
 def _gaps(files: Sequence[Path]) -> list[str]:
-    """Numbers that are missing among frames, for the user. Raises ImageError if two frames have
-    one number.
+    """Return a remark for the user if frame numbers are missing, as a list of at most one.
+
+    Raises ImageError if two frames have the same number.
     """
     numbers = _numbers(files)
     steps = [after - before for before, after in itertools.pairwise(numbers)]
@@ -57,7 +58,10 @@ def _gaps(files: Sequence[Path]) -> list[str]:
 
 
 def probe(path: Path, rate: Fraction | None) -> Film:
-    """The film of a folder; time counts its frames. Raises ImageError."""
+    """Read the properties of a folder of frames; the time of a frame is its index.
+
+    rate: frames per second; None for `RATE`. Raises ImageError.
+    """
     pictures = sorted(
         (file for file in path.iterdir() if may_be_picture(file) and file.name[0] != "."),
         key=lambda file: natural_key(file.name),
@@ -83,7 +87,7 @@ def probe(path: Path, rate: Fraction | None) -> Film:
 
 
 def decoded(film: Film, start: int | None, end: int | None) -> Iterator[tuple[int, Any]]:
-    """Time and frame, as `decode.frames` has them. Raises ImageError."""
+    """Yield the times and PyAV frames of `decode.frames`. Raises ImageError."""
     last = len(film.files) if end is None else min(end, len(film.files))
     for time in range(start or 0, last):
         file = film.files[time]
@@ -95,7 +99,7 @@ def decoded(film: Film, start: int | None, end: int | None) -> Iterator[tuple[in
                 "frames of a film have one size"
             )
         codes = as_stored(photo.code, photo.bits)
-        if codes.dtype.kind == "f":  # Of other depths than 8 and 16 bits.
+        if codes.dtype.kind == "f":  # Bit depths other than 8 and 16.
             codes = np.round(codes * np.float32(65535.0)).astype(np.uint16)
         kind = "gbrp" if codes.dtype == np.uint8 else "gbrp16le"
         frame = pyav().VideoFrame.from_ndarray(np.ascontiguousarray(codes), kind)

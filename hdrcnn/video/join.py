@@ -1,4 +1,4 @@
-"""Segments, and what else the film holds, joined to one file without encoding anything again."""
+"""Segments and the other streams of the film, joined into one file without re-encoding."""
 
 import contextlib
 import heapq
@@ -19,14 +19,14 @@ from hdrcnn.video.source import Film
 from hdrcnn.video.tags import ReadBack, check
 
 Encoded = Sequence[tuple[Path, int]]
-"""The files of segments, in their order, and the time of the first frame of each."""
+"""Files of the segments, in order, each with the time of its first frame."""
 
 
 def _packets(film: Film, file: Path, first: int) -> list[tuple[int, Any]]:
-    """Time and packet, in the order in which they are decoded, of one segment."""
+    """Return the packets of one segment with their times, in decoding order."""
     with reading(file), pyav().open(str(file.absolute()), format="nut") as container:
         packets = [packet for packet in container.demux(video=0) if packet.size]
-    # The container moves times so that none is negative.
+    # NUT shifts times so that none is negative.
     begin = min(packet.pts for packet in packets)
     return [
         (first + round((packet.pts - begin) * packet.time_base / film.time_base), packet)
@@ -35,7 +35,7 @@ def _packets(film: Film, file: Path, first: int) -> list[tuple[int, Any]]:
 
 
 def _depth(film: Film, encoded: Encoded) -> int:
-    """By how many frames at most a frame is decoded before its turn to be shown."""
+    """Return how many frames ahead of its display order a frame is decoded, at most."""
     depth = 0
     for file, first in encoded:
         times = [time for time, _ in _packets(film, file, first)]
@@ -45,8 +45,10 @@ def _depth(film: Film, encoded: Encoded) -> int:
 
 
 def _beginning(film: Film, container: Any) -> int:
-    """When the result begins, in units of the film's time base: recordings of broadcasts count from
-    any time, and a player would wait for hours, or leave out what is before 0.
+    """Return the time of the film that becomes 0 in the result, in units of the film's time base.
+
+    Broadcast recordings start at any time stamp, for which a player would wait, perhaps for hours;
+    it would skip whatever is before 0.
     """
     first = int(film.times[0])
     if first < 0 or container is None:
@@ -63,10 +65,10 @@ def _pictures(
     film: Film, encoded: Encoded, stream: Any, codec: str, levels: tuple[float, float] | None,
     beginning: int,
 ) -> Iterator[tuple[Fraction, int, Any]]:  # fmt: skip
-    """Packets of all segments, with the time at which they are decoded, in seconds.
+    """Yield the packets of all segments, each with its decoding time in seconds.
 
-    That time is when the frame is shown which has the packet's place if none is moved; so it rises
-    over the borders of segments, however long each frame is.
+    A packet is decoded when the frame is shown that lies `_depth` places before the packet's own
+    place, so decoding times increase across segment borders for any frame durations.
     """
     depth, step = _depth(film, encoded), max(1, round(1 / (film.rate * film.time_base)))
     waiting = deque(encoded[0][1] - step * (depth - index) for index in range(depth))
@@ -84,7 +86,7 @@ def _pictures(
             made.pts, made.dts = time - beginning, waiting.popleft() - beginning
             made.time_base = film.time_base
             if file == encoded[-1][0] and packet is packets[-1][1]:
-                # MP4 tells for how long packets are decoded: together as long as the film.
+                # MP4 stores durations in decoding order; together they must equal the film's.
                 made.duration = max(1, film.end - step * depth - (made.dts + beginning))
             elif film.steady and until[time] < film.end:
                 made.duration = step
@@ -102,11 +104,11 @@ def join(
     levels: tuple[float, float],
     note: Callable[[str], None] = lambda line: None,
 ) -> ReadBack:
-    """Writes the result from its segments, and reads it back.
+    """Join the segments into `result`, and read its tags back.
 
-    levels: MaxCLL and MaxFALL of the film, cd/m^2. note: is given what of the film's sound,
-    subtitles and metadata is left out, a line each. Raises ImageError; nothing half-written has the
-    name of the result.
+    levels: MaxCLL and MaxFALL of the film, cd/m^2. note: called with one line for each part of the
+    film's sound, subtitles and metadata that is left out. Raises ImageError; an incomplete file
+    never has the name of the result.
     """
     with finished_whole(result) as temporary:
         try:
@@ -123,7 +125,7 @@ def _join(
     film: Film, encoded: Encoded, temporary: Path, result: Path, encoding: Encoding,
     levels: tuple[float, float],
 ) -> list[str]:  # fmt: skip
-    """Returns what of the film is left out, a phrase each."""
+    """Write the result to `temporary` and return what is left out, one phrase each."""
     av = pyav()
     patched = levels if encoding.transfer == "pq" else None
     kind = format_of(result)
@@ -134,7 +136,7 @@ def _join(
             with reading(film.path):
                 source = stack.enter_context(av.open(str(film.path.absolute())))
         told = {} if source is None else metadata_of(source, kind)
-        # Else QuickTime's own keys, of phones, are not written.
+        # Without this flag QuickTime keys, which phones write, would be dropped.
         flags = {"movflags": "use_metadata_tags"} if any("." in key for key in told) else {}
         output = stack.enter_context(
             av.open(str(temporary.absolute()), "w", format=kind, options=flags)

@@ -1,6 +1,7 @@
 """PyAV, an optional package: FFmpeg's decoders, encoders and containers.
 
-FFmpeg is given absolute paths: what is before a colon in another name would be a protocol to it.
+FFmpeg is always given absolute paths: in a relative one it takes what precedes a colon for a
+protocol.
 """
 
 import contextlib
@@ -12,17 +13,17 @@ from types import ModuleType
 from hdrcnn.files import ImageError, shown
 
 LEAST = 18
-"""Version of PyAV."""
+"""Oldest supported major version of PyAV."""
 
 
 def pyav() -> ModuleType:
-    """The module `av`. Raises ImageError, one line that says how to install it."""
-    os.environ.setdefault("SVT_LOG", "1")  # Errors alone; they are raised as well.
+    """Import and return the module `av`. Raises ImageError with how to install or update it."""
+    os.environ.setdefault("SVT_LOG", "1")  # Log only errors, which are raised as well.
     try:
         import av
     except ImportError as error:
-        raise ImageError("films need one package more; pip install av") from error
-    if int(av.__version__.partition(".")[0]) < LEAST:  # Neither PQ formats nor the rotation.
+        raise ImageError("films need the package PyAV; pip install av") from error
+    if int(av.__version__.partition(".")[0]) < LEAST:  # Older ones lack PQ formats and rotation.
         raise ImageError(
             f"films need PyAV {LEAST} or newer, not {av.__version__}; pip install --upgrade av "
             "(Python 3.11 or newer)"
@@ -31,20 +32,20 @@ def pyav() -> ModuleType:
 
 
 def clock(seconds: float) -> str:
-    """Minutes and seconds, or hours too: 1:05.2, 2:00:10.0."""
+    """Format seconds as minutes and seconds, with hours if needed: `1:05.2`, `2:00:10.0`."""
     minutes, rest = divmod(max(0.0, seconds), 60.0)
     hours, minutes = divmod(int(minutes), 60)
     return f"{hours}:{minutes:02}:{rest:04.1f}" if hours else f"{minutes}:{rest:04.1f}"
 
 
 def reason(error: Exception) -> str:
-    """What FFmpeg says went wrong, as part of one line."""
+    """Return the reason of an FFmpeg error, as part of one line."""
     return shown(getattr(error, "strerror", None) or error)
 
 
 @contextlib.contextmanager
 def reading(path: Path, what: str = "cannot be read") -> Iterator[None]:
-    """Errors of FFmpeg while a film is read, as one line. Raises ImageError."""
+    """Turn errors of FFmpeg while `path` is read into an ImageError of one line."""
     av = pyav()
     try:
         yield

@@ -1,8 +1,8 @@
-"""MaxCLL and MaxFALL (CTA-861.3) in packets that are encoded already.
+"""MaxCLL and MaxFALL (CTA-861.3), inserted into packets that are already encoded.
 
-Both are maxima over the film, known only when all of it is converted. They are written while it is
-joined: into the content light level SEI message of HEVC (H.265, D.2.35) and the metadata OBU of AV1
-(AV1 specification, 5.8.3), which every key frame has.
+Both are maxima over the film, known only once all of it is converted. They are inserted while the
+segments are joined, in every key frame: into the content light level SEI message of HEVC (H.265,
+D.2.35) or the metadata OBU of AV1 (AV1 specification, 5.8.3).
 """
 
 import struct
@@ -11,13 +11,15 @@ _START = b"\0\0\1"
 _SEI = 39
 """NAL unit type of a prefix SEI message."""
 _LIGHT = 144
-"""SEI payload type."""
+"""SEI payload type of the content light level."""
 _METADATA, _HDR_CLL = 5, 1
-"""OBU type, and its metadata type."""
+"""OBU type of metadata, and metadata type of the content light level."""
 
 
 def _escaped(payload: bytes) -> bytes:
-    """With emulation prevention: no two zeros are followed by less than 4 (H.265, 7.4.2)."""
+    """Add emulation prevention bytes: two zeros are never followed by a value below 4 (H.265,
+    7.4.2).
+    """
     out = bytearray()
     for byte in payload:
         if byte <= 3 and out[-2:] == b"\0\0":
@@ -30,7 +32,7 @@ def _hevc(data: bytes, levels: bytes) -> tuple[bytes, int]:
     units, found = data.split(_START), 0
     for index, unit in enumerate(units):
         if len(unit) > 4 and unit[0] >> 1 == _SEI and unit[2] == _LIGHT:
-            # A start code of four bytes leaves its zero at the end of the unit before.
+            # A four-byte start code leaves its first zero at the end of the preceding unit.
             zeros = unit[len(unit.rstrip(b"\0")) :]
             units[index] = unit[:2] + _escaped(bytes([_LIGHT, 4]) + levels) + b"\x80" + zeros
             found += 1
@@ -38,7 +40,7 @@ def _hevc(data: bytes, levels: bytes) -> tuple[bytes, int]:
 
 
 def _leb128(data: bytes, at: int) -> tuple[int, int]:
-    """A number, and where it ends."""
+    """Decode a LEB128 number; return it and the position after it."""
     value = shift = 0
     while True:
         byte = data[at]
@@ -67,15 +69,16 @@ def _av1(data: bytes, levels: bytes) -> tuple[bytes, int]:
 
 
 def whole(level: float) -> int:
-    """A level as it is stored: cd/m^2, rounded, at least 1, since 0 means that it is not known."""
+    """Round a light level in cd/m^2 as it is stored, to [1, 65535]; a stored 0 means unknown."""
     return min(max(round(level), 1), 65535)
 
 
 def with_levels(data: bytes, codec: str, max_cll: float, max_fall: float) -> tuple[bytes, int]:
-    """A packet, or the header data of a stream, with other levels, and in how many places.
+    """Replace the light levels in a packet or in the header data of a stream.
 
-    data: of `hevc` with start codes (Annex B), or of `av1` as a sequence of sized OBUs. max_cll,
-    max_fall: cd/m^2, held as `whole` has them.
+    data: for `hevc`, NAL units with start codes (Annex B); for `av1`, a sequence of OBUs with
+    sizes. max_cll, max_fall: cd/m^2, rounded by `whole`. Returns the new data and the number of
+    places where levels were replaced.
     """
     levels = struct.pack(">HH", whole(max_cll), whole(max_fall))
     return {"hevc": _hevc, "av1": _av1}[codec](data, levels)

@@ -1,4 +1,4 @@
-"""Frames as they are shown, where a film tells that players turn them."""
+"""Frames rotated and mirrored as the display matrix of a film tells players to show them."""
 
 import struct
 
@@ -8,8 +8,8 @@ _ONE = 1 << 16
 
 
 def _signs(matrix: bytes) -> tuple[bool, int, int] | None:
-    """Whether rows become columns, and the direction of what is shown, across and down, in that of
-    the frame, 1 or -1; None: the matrix is no turn by quarters.
+    """Decompose a display matrix into a swap of rows and columns and the signs, 1 or -1, of the
+    steps across and down. None if it is not a rotation by a multiple of 90 degrees.
     """
     a, b, _, c, d = (value / _ONE for value in struct.unpack("5i", matrix[:20]))
     for swapped, across, down, others in ((False, a, d, (b, c)), (True, c, b, (a, d))):
@@ -21,13 +21,14 @@ def _signs(matrix: bytes) -> tuple[bool, int, int] | None:
 
 
 def can_turn(matrix: bytes | None) -> bool:
-    """Whether `turned` shows a frame as players do."""
+    """Whether `turned` can apply this display matrix."""
     return matrix is None or _signs(matrix) is not None
 
 
 def turned(picture: np.ndarray, matrix: bytes | None) -> np.ndarray:
-    """[H, W, C] as it is shown: turned by quarters and mirrored as FFmpeg's display matrix says; as
-    it is if that says something else.
+    """Rotate [H, W, C] by a multiple of 90 degrees and mirror it, as FFmpeg's display matrix says.
+
+    Returned unchanged for any other matrix.
     """
     signs = None if matrix is None else _signs(matrix)
     if signs is None:

@@ -1,12 +1,12 @@
-"""The pieces of work that a film is made of, and which of them are there already.
+"""Division of a film into segments, and the folder of segments that are already converted.
 
     OUT.mp4.segments/
-      film.json      what the segments were made of and how
+      film.json      recipe: film, version, weights and settings of the segments
       00001.nut      encoded frames
-      00001.json     their figures, written last: the segment is whole
+      00001.json     their figures, written last: marks the segment as complete
 
-The folder lies beside the result and is removed when that is whole, unless files of others are in
-it. A segment whose film, version, weights or settings differ from what is asked for is recomputed.
+The folder is next to the result and is removed once that is complete; files of other programs in it
+are kept. If the recipe differs from the one requested, all segments are recomputed.
 """
 
 import contextlib
@@ -23,45 +23,46 @@ from hdrcnn.files import ImageError, finished_whole, is_temporary, not_written
 from hdrcnn.video.source import Film, units
 
 SECONDS = 8.0
-"""Of a segment, at least; it ends at the next key frame of the film."""
+"""Least duration of a segment, in seconds; it then ends before the next key frame of the film."""
 LONGEST = 2.0
-"""Times `SECONDS`, at which it ends anywhere."""
+"""Longest duration to wait for a key frame, as a multiple of the least: if the next one is later,
+the segment ends right after its least duration."""
 _KEYS = {"version", "film", "method"}
-"""Of each recipe."""
+"""Keys that every recipe has."""
 _OURS = re.compile(r"\d{5,}\.(nut|json)|film\.json")
-"""Names of what is in the folder."""
+"""File names in the folder, apart from temporary files."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Segment:
-    """Frames whose time is `start` or later and before `end`."""
+    """The frames of a film with `start` <= time < `end`."""
 
     number: int
     """Counted from 1."""
     start: int
     end: int | None
-    """None: all that are left."""
+    """None for the last segment."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Figures:
-    """What is known of a segment that is converted."""
+    """Figures of a converted segment."""
 
     frames: int
     first: int
-    """The time of its first frame: its file begins at 0, or later."""
+    """Time of its first frame in the film; times in its own file are shifted."""
     max_cll: float
-    """The brightest channel of any pixel, cd/m^2."""
+    """Maximum over all pixels of the brightest channel, cd/m^2."""
     max_fall: float
-    """The largest mean of a frame's brightest channels, cd/m^2."""
+    """Maximum over all frames of the mean over the pixels of their brightest channel, cd/m^2."""
     cuts: int = 0
 
 
 def planned(film: Film, seconds: float = SECONDS) -> list[Segment]:
-    """The segments of a film, in their order; they depend on nothing but the film and `seconds`."""
+    """Return the segments of a film in order; they depend only on the film and `seconds`."""
     least, starts = units(seconds, film.time_base), [int(film.times[0])]
     most, last = units(LONGEST * seconds, film.time_base), int(film.times[-1])
-    # Of a recording that begins anywhere there may be no frame before its first key frame.
+    # A recording that starts in mid-stream may have no decodable frame before its first key frame.
     entered = int(film.keys[0]) if len(film.keys) else starts[0]
     while True:
         begin = max(starts[-1], entered)
@@ -70,7 +71,7 @@ def planned(film: Film, seconds: float = SECONDS) -> list[Segment]:
         if following > begin + most:
             later = film.times[film.times >= begin + least]
             following = int(later[0]) if len(later) else last
-        # What is left is no segment of its own if it is short.
+        # A short rest is added to this segment instead of becoming its own.
         if following < begin + least or following + least // 2 > last:
             break
         starts.append(following)
@@ -81,7 +82,7 @@ def planned(film: Film, seconds: float = SECONDS) -> list[Segment]:
 
 
 def check_recipe(place: Path) -> None:
-    """Raises ImageError if a `film.json` is there that is not one of ours, or cannot be read."""
+    """Raise ImageError if `place` exists but is not a recipe of `hdrcnn film` or cannot be read."""
     try:
         told = json.loads(place.read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -92,23 +93,23 @@ def check_recipe(place: Path) -> None:
         raise ImageError(f"{place}: cannot be read: {error.strerror or error}") from error
     if not isinstance(told, dict) or not told.keys() >= _KEYS:
         raise ImageError(
-            f"{place}: is not of hdrcnn film, which would write its own here; move it away, or "
+            f"{place}: was not written by hdrcnn film, which needs that name; move it away, or "
             "give --out another name"
         )
 
 
 class Folder:
-    """Of the segments of one result."""
+    """The folder of the segments of one result."""
 
     def __init__(self, result: Path) -> None:
         self.path = result.with_name(f"{result.name}.segments")
 
     def prepare(self, recipe: dict[str, Any], shared: bool = False) -> bool:
-        """Makes the folder, and removes its segments unless they were made by the same recipe.
+        """Make the folder, and remove its segments unless they were made by the same recipe.
 
-        shared: other processes may write to it, so nothing is removed. Returns whether other
-        segments were removed. Raises ImageError if it cannot be written, is not a folder of
-        segments, or is shared and has others.
+        shared: other processes may be writing to the folder, so nothing is removed. Returns whether
+        segments of another recipe were removed. Raises ImageError if the folder cannot be written,
+        is not a folder of segments, or is shared and has another recipe.
         """
         told = json.dumps(recipe, indent=1, sort_keys=True)
         place, changed = self.path / "film.json", False
@@ -134,11 +135,11 @@ class Folder:
         return changed
 
     def _finished(self) -> Iterator[Path]:
-        """What is in it, but for what another share is writing."""
+        """Files in the folder, except temporary ones that another process may be writing."""
         return (path for path in self.path.iterdir() if not path.name.startswith("."))
 
     def _ours(self) -> list[Path]:
-        """What of it was made here."""
+        """Files in the folder that this package made, temporary ones included."""
         with contextlib.suppress(OSError):
             return [
                 path
@@ -148,11 +149,11 @@ class Folder:
         return []
 
     def file(self, segment: Segment) -> Path:
-        """Where its frames are."""
+        """Path of the encoded frames of a segment."""
         return self.path / f"{segment.number:05}.nut"
 
     def done(self, segment: Segment) -> Figures | None:
-        """What is known of a segment that is whole; None if it is not there."""
+        """Return the figures of a segment; None if it is not complete."""
         with contextlib.suppress(OSError, ValueError, TypeError):
             told = self.file(segment).with_suffix(".json").read_text(encoding="utf-8")
             if self.file(segment).stat().st_size:
@@ -160,14 +161,12 @@ class Folder:
         return None
 
     def finish(self, segment: Segment, figures: Figures) -> None:
-        """Says that a segment is whole. Raises ImageError."""
+        """Mark a segment as complete. Raises ImageError."""
         with finished_whole(self.file(segment).with_suffix(".json")) as temporary:
             temporary.write_text(json.dumps(dataclasses.asdict(figures)), encoding="utf-8")
 
     def remove(self) -> None:
-        """Its segments, and the folder if nothing else is in it; if that cannot be, it harms
-        nothing.
-        """
+        """Remove the segments, and the folder if nothing else is in it; failures are ignored."""
         for path in sorted(self._ours(), key=lambda path: path.name == "film.json"):
             with contextlib.suppress(OSError):
                 path.unlink()

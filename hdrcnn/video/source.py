@@ -1,7 +1,7 @@
-"""A film as its file tells of it: streams, colours, and the time of every frame.
+"""Properties of a film, read from its file: streams, colours, and the time of every frame.
 
-Packets are read once, without decoding: how long the film is, where it can be entered (key frames),
-and whether its end is missing are known before anything is converted.
+All packets are read once without decoding, so the duration of the film, its key frames (the places
+where decoding can start) and whether its end is missing are known before anything is converted.
 """
 
 import dataclasses
@@ -19,83 +19,86 @@ from hdrcnn.video.colours import BT2020, PQ, UNSPECIFIED, Colours, Tags, settled
 from hdrcnn.video.library import clock, pyav, reading
 
 LOST = 0.5
-"""Seconds, and a hundredth of the whole, that a file may end before it says it does."""
+"""Seconds by which a file may be shorter than the duration it states; 1 % of that duration and
+three frames are tolerated too, whichever is largest."""
 UNSURE = {"mpeg": 5.0}
-"""Seconds by container, MPEG program streams, in which frames may have wrong times after a jump:
-only some packets tell theirs."""
+"""Seconds after a seek during which frames may have wrong times, by container format: in MPEG
+program streams only some packets have a time stamp."""
 APART = Fraction(1, 100)
-"""By which the rate that a container tells may be below that of the frames."""
+"""Fraction by which the frame rate stated by a container may be below the measured one."""
 GAPS = Fraction(3, 2)
-"""Times the rate of the frames that it may be: recordings have gaps."""
+"""Largest accepted ratio of the stated frame rate to the measured one: recordings have gaps."""
 ENDS = 1 << 20
-"""Bytes at the beginning and at the end of a file that tell it from another."""
+"""Bytes hashed at the beginning and at the end of a file to identify it."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Film:
-    """What is known of a film before it is decoded."""
+    """Properties of a film that are known before it is decoded."""
 
     path: Path
     width: int
     height: int
     time_base: Fraction
-    """Seconds of one unit of `times`."""
+    """Duration of one unit of `times`, in seconds."""
     rate: Fraction
-    """Frames per second, the mean of those that vary."""
+    """Frames per second; the mean if the rate varies."""
     times: np.ndarray
-    """[N] int64, rising: of every frame, as the container tells."""
+    """[N] int64: time of every frame according to the container, in increasing order."""
     keys: np.ndarray
-    """[K] int64: those of key frames."""
+    """[K] int64: times of the key frames, in increasing order."""
     colours: Colours
     interlaced: bool
-    """Its first frame is: such frames are deinterlaced."""
+    """Whether the first frame is interlaced; if so, interlaced frames are deinterlaced."""
     aspect: Fraction
-    """Width of a sample by its height."""
+    """Sample aspect ratio: width divided by height."""
     rotation: bytes | None
     """The display matrix, as FFmpeg stores it."""
     notes: tuple[str, ...]
-    """What the user is to know, a phrase each."""
+    """Remarks for the user, one phrase each."""
     timed: bool = True
-    """Its packets say when they are shown. Else they come in the order of `times`, as in AVI, and
-    so do frames."""
+    """Whether packets have presentation time stamps. If not, as in AVI, only the order is known:
+    decoded frames get the entries of `times` one after the other."""
     unsure: float = 0.0
-    """Seconds after a jump in which frames may have wrong times."""
+    """Seconds after a seek during which frames may have wrong times."""
     stream: int = 0
-    """Index of the video stream; -1: a folder of frames."""
+    """Index of the video stream; -1 for a folder of frames."""
     last: int = 0
-    """Units for which the last frame is shown, as its packet says; 0: as long as the mean."""
+    """Duration of the last frame in units of `time_base`, according to its packet; 0 if unknown,
+    in which case `1 / rate` is used."""
     files: tuple[Path, ...] = ()
-    """The frames of a folder."""
+    """Files of the frames, for a folder."""
     hdr: str = ""
-    """PQ or HLG; empty: it is SDR."""
+    """`PQ` or `HLG`; empty for SDR."""
     content: str = ""
-    """Hash of all packets of the video stream."""
+    """SHA-256 of all packets of the video stream."""
 
     def seconds(self, time: int) -> float:
-        """Since the first frame."""
+        """Seconds from the first frame to `time`."""
         return float((time - int(self.times[0])) * self.time_base)
 
     @property
     def end(self) -> int:
-        """When the last frame has been shown."""
+        """Time at which the last frame ends."""
         last = self.last or max(1, round(1 / (self.rate * self.time_base)))
         return int(self.times[-1]) + last
 
     @property
     def duration(self) -> float:
-        """Seconds."""
+        """Duration of the film in seconds."""
         return self.seconds(self.end)
 
     @property
     def steady(self) -> bool:
-        """Whether frames are shown equally long, but the last, and but for rounding to the time
-        base.
+        """Whether the frame rate is constant, up to rounding to the time base; the duration of the
+        last frame is ignored.
         """
         return _steady(self.times, self.time_base)
 
     def identity(self) -> dict[str, Any]:
-        """What tells a file from another of its name: its size, and the hashes of its ends and of
-        the packets between.
+        """Values that distinguish this file from another one of the same name: its size and hashes
+        of both ends and of the video packets; for a folder, a hash of the names, sizes and
+        modification times of its frames.
         """
         if self.files:
             stats = [
@@ -118,7 +121,7 @@ def _steady(times: np.ndarray, time_base: Fraction) -> bool:
 
 
 def chosen(container: Any) -> Any:
-    """The video stream of a container, not a cover picture; None if there is none."""
+    """Return the video stream of a container, ignoring cover images; None if there is none."""
     av = pyav()
     cover = av.stream.Disposition.attached_pic
     streams = [s for s in container.streams.video if not s.disposition & cover]
@@ -127,7 +130,7 @@ def chosen(container: Any) -> Any:
 
 
 def packet_time(packet: Any) -> int | None:
-    """When a packet's frame is shown."""
+    """Return when a packet's frame is shown, or decoded if only that is known; None if neither."""
     time = packet.pts if packet.pts is not None else packet.dts
     return None if time is None else int(time)
 
@@ -135,8 +138,9 @@ def packet_time(packet: Any) -> int | None:
 def _times(
     path: Path, container: Any, stream: Any, rate: Fraction
 ) -> tuple[np.ndarray, np.ndarray, bool, int, str]:
-    """When frames are shown, of which key frames, whether packets say so, for how long the last
-    one is shown, 0 if that is not said, and the hash of all packets.
+    """Return the times of all frames, those of the key frames, whether packets have reliable
+    presentation time stamps, the duration of the frame shown last (0 if not stated), and the hash
+    of all packets.
     """
     times, keys, timed, reordered = array("q"), array("q"), True, False
     latest, last, final, content = 0, 0, 0, hashlib.sha256()
@@ -149,7 +153,7 @@ def _times(
             time = packet_time(packet)
             timed = timed and packet.pts is not None
             reordered = reordered or bool(times and time is not None and time < times[-1])
-            if time is None:  # Elementary streams know no time: frame after frame.
+            if time is None:  # Elementary streams have no time stamps.
                 time = times[-1] + step if times else 0
             times.append(time)
             final = packet.duration or 0
@@ -167,9 +171,9 @@ def _times(
         ) from error
     shown, entered = (np.unique(np.frombuffer(found, np.int64)) for found in (times, keys))
     if last and _steady(shown, Fraction(stream.time_base)):
-        # MP4 tells for how long packets are decoded, of which the last may be one shown before.
+        # MP4 stores durations in decoding order, where the last packet need not be shown last.
         last = max(last, final)
-    # Of containers that know only the order, as AVI, FFmpeg guesses times that always rise.
+    # For containers that store only the order, such as AVI, FFmpeg makes up increasing times.
     timed = timed and (reordered or not stream.codec_context.has_b_frames)
     return shown, entered, timed, last, content.hexdigest()
 
@@ -199,8 +203,8 @@ def _rate(stream: Any) -> Fraction:
 
 
 def _mean_rate(rate: Fraction, times: np.ndarray, time_base: Fraction) -> Fraction:
-    """The rate that a container tells, unless its frames have another one: some tell that of a
-    clock, or of fields, or count how long a last picture stays.
+    """Return the frame rate stated by the container, or the measured one if the two disagree: some
+    containers state the rate of a clock or of fields, or include how long the last frame stays.
     """
     if len(times) < 2:
         return rate
@@ -211,7 +215,7 @@ def _mean_rate(rate: Fraction, times: np.ndarray, time_base: Fraction) -> Fracti
 
 
 def _first_frame(path: Path, stream_index: int) -> Any:
-    """Decoded. Raises ImageError if there is none."""
+    """Decode and return the first frame. Raises ImageError if there is none."""
     with reading(path), pyav().open(str(path.absolute())) as container:
         stream = container.streams[stream_index]
         stream.thread_type = "AUTO"
@@ -219,28 +223,29 @@ def _first_frame(path: Path, stream_index: int) -> Any:
             try:
                 for frame in packet.decode():
                     return frame
-            except pyav().error.InvalidDataError:  # Broadcasts begin anywhere.
+            except pyav().error.InvalidDataError:  # Broadcasts may start in mid-stream.
                 continue
     raise ImageError(f"{path}: no frame can be decoded; is it damaged?")
 
 
 def probe(path: Path, hdr: bool = False) -> Film:
-    """What there is to know of a film.
+    """Read the properties of a film.
 
-    hdr: HDR is asked for, where tags are missing PQ of BT.2020. Raises ImageError if it cannot be
-    read, has no video, is truncated, is HDR already, or is not though it should be.
+    hdr: whether the film is expected to be HDR; missing tags are then taken to be PQ and BT.2020.
+    Raises ImageError if the film cannot be read, has no video, is truncated, is HDR though SDR is
+    expected, or SDR though HDR is expected.
     """
     if not path.exists():
         raise ImageError(f"{path}: no such file")
     if not is_regular(path):
         raise ImageError(f"{path}: neither a file nor a folder of frames")
     av = pyav()
-    unread = "no film that can be read, or one that is truncated"
+    unread = "cannot be read as a film, or is truncated"
     with reading(path, unread), av.open(str(path.absolute())) as container:
         if container.format.name == "image2" or container.format.name.endswith("_pipe"):
             raise ImageError(
-                f"{path}: a picture, no film; give it to hdrcnn predict, or the folder of a film's "
-                "frames"
+                f"{path}: a picture, not a film; convert it by hdrcnn predict, or give the folder "
+                "of a film's frames"
             )
         stream = chosen(container)
         if stream is None:
@@ -290,10 +295,10 @@ def probe(path: Path, hdr: bool = False) -> Film:
 
 
 def _of_frame(tags: Tags, frame: Any) -> Tags:
-    """Tags of the stream, or where it has none, of a frame; HDR if either of them says so."""
+    """Complete the tags of a stream with those of a frame; HDR if either of them says so."""
     matrix = tags.matrix if tags.matrix != 2 else int(frame.colorspace)
     transfer = tags.transfer
-    # HLG of broadcasts has the tag of SDR in its stream, and the other one beside its frames.
+    # Broadcast HLG is tagged as SDR in the stream and as HLG in messages beside its frames.
     if transfer == UNSPECIFIED or Tags(transfer=int(frame.color_trc)).hdr:
         transfer = int(frame.color_trc)
     primaries = tags.primaries if tags.primaries != 2 else int(frame.color_primaries)
@@ -301,7 +306,7 @@ def _of_frame(tags: Tags, frame: Any) -> Tags:
 
 
 def _as_hdr(path: Path, tags: Tags) -> Tags:
-    """Of a film that is to be HDR, with what is missing. Raises ImageError if it says it is not."""
+    """Fill in missing tags as PQ and BT.2020. Raises ImageError if the film is tagged as SDR."""
     if not tags.hdr and tags.transfer != UNSPECIFIED:
         raise ImageError(
             f"{path}: is SDR by its transfer tag, {tags.transfer}; give an HDR film, PQ or HLG, or "
@@ -321,5 +326,5 @@ def _has_hdr_metadata(frame: Any) -> bool:
 
 
 def units(seconds: float, time_base: Fraction) -> int:
-    """Seconds in units of a time base."""
+    """Convert seconds to units of a time base, rounded up."""
     return math.ceil(Fraction(seconds) / time_base)

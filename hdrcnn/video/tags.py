@@ -1,4 +1,4 @@
-"""What the file of a result says of itself, read back and compared with what was wanted."""
+"""Colour tags and format of a converted film, read back and compared with what was requested."""
 
 import dataclasses
 import struct
@@ -16,22 +16,22 @@ from hdrcnn.video.source import Film
 
 @dataclasses.dataclass(frozen=True)
 class ReadBack:
-    """What the file of a result says."""
+    """Format and tags of a converted film, as read back from its file."""
 
     codec: str
     size: tuple[int, int]
     pixel_format: str
     tags: Tags
     peak: float | None
-    """cd/m^2 of the mastering display."""
+    """Peak luminance of the mastering display, cd/m^2."""
     max_cll: int | None
     max_fall: int | None
     aspect: Fraction
-    """Width of a sample by its height."""
+    """Sample aspect ratio: width divided by height."""
 
     @property
     def described(self) -> str:
-        """For the user."""
+        """Description for the user."""
         kind = "HLG" if self.tags.transfer == HLG else "HDR10 (PQ)"
         levels = f", MaxCLL {self.max_cll}, MaxFALL {self.max_fall}" if self.max_cll else ""
         codec = {"hevc": "HEVC Main 10", "av1": "AV1, 10 bits"}.get(self.codec, self.codec)
@@ -39,7 +39,7 @@ class ReadBack:
 
 
 def read_back(path: Path) -> ReadBack:
-    """Of the first frame of a film. Raises ImageError."""
+    """Read the tags of the first frame of a film. Raises ImageError."""
     av = pyav()
     kinds = av.sidedata.sidedata.Type
     with reading(path), av.open(str(path.absolute())) as container:
@@ -62,7 +62,7 @@ def read_back(path: Path) -> ReadBack:
 
 
 def check(path: Path, film: Film, encoding: Encoding, levels: tuple[float, float]) -> ReadBack:
-    """Reads the tags of a result back. Raises ImageError if they are not those wanted."""
+    """Read the tags of a result back. Raises ImageError if they are not those requested."""
     found = read_back(path)
     wanted: dict[str, Any] = {
         "size": (padded(film.width), padded(film.height)),

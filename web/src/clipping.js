@@ -1,12 +1,12 @@
-// Where a photograph clips, found from its histogram: hdrcnn/colour/clipping_level.py in 8 bits,
-// whose text says why each of the conditions is there. Tested against it.
+// Estimates the code at which a photograph clips from its histogram: hdrcnn/colour/clipping_level.py
+// for 8 bits, which explains each condition. Tested against it.
 
 const LOWEST = 233, PIXELS = 1 << 24, BAND = 32, WINDOW = 24;
 const LEAST = 2e-4, FEWEST = 16, FLAT_RATIO = 3, RATIO = 2.2, FLAT_PEAK = 4, PEAK = 3.5;
 const FLAT_ABOVE = 0.25, ABOVE = 0.7, STEEP = 0.45, EXACT_RATIO = 3, EXACT_WINDOW = 8;
 const SHARED_ABOVE = 1.5, SHARED_FLAT_ABOVE = 0.5, FEW_COLOURS = 8, FEW_SHARE = 0.9, BLACK = 16, TRANSPARENT = 0.5;
 
-/** @typedef {Float64Array} Counts of samples by their code, 256 */
+/** @typedef {Float64Array} Counts number of samples of each code, [256] */
 
 /** @param {Counts} counts @param {number} first @param {number} [last] exclusive @returns {number} */
 function sum(counts, first, last = 256) {
@@ -18,10 +18,10 @@ function sum(counts, first, last = 256) {
 /** @param {Counts} counts @param {number} first @param {number} last exclusive @returns {number} */
 const most = (counts, first, last) => Math.max(...counts.subarray(Math.max(first, 0), last));
 
-/** Samples within one code of a level. @param {Counts} counts @param {number} code @returns {number} */
+/** Number of samples within one code of `code`. @param {Counts} counts @param {number} code @returns {number} */
 const core = (counts, code) => sum(counts, code - 1, code + 2);
 
-/** The most samples of any three codes below a level. @param {Counts} counts @param {number} code @returns {number} */
+/** Largest number of samples at three adjacent codes of the window below `code`. @param {Counts} counts @param {number} code @returns {number} */
 function threes(counts, code) {
   let found = 0;
   for (let at = code - WINDOW; at + 3 <= code - 2; at++) found = Math.max(found, sum(counts, at, at + 3));
@@ -29,11 +29,11 @@ function threes(counts, code) {
 }
 
 /**
- * How many samples have each code: all, and those that differ by at most one code from those to
- * the right of and below them.
+ * Histograms of all samples and of the flat ones, which differ by at most one code from their
+ * neighbours to the right and below.
  * @param {Uint8Array} data [rows, columns, 3] @param {number} rows @param {number} columns
  * @param {Uint8Array | null} [alpha] [rows, columns]; transparent pixels are not counted
- * @returns {{counts: Counts[], flat: Counts[]}} of each channel
+ * @returns {{counts: Counts[], flat: Counts[]}} one of each per channel
  */
 export function histograms(data, rows, columns, alpha = null) {
   const counts = [0, 1, 2].map(() => new Float64Array(256));
@@ -61,7 +61,7 @@ export function histograms(data, rows, columns, alpha = null) {
   return { counts, flat };
 }
 
-/** The code below 254 at which a channel clips, or null. @param {Counts} counts @param {Counts} flat @returns {number | null} */
+/** Code below 254 at which a channel clips; null if it has no plateau there. @param {Counts} counts @param {Counts} flat @returns {number | null} */
 export function plateau(counts, flat) {
   const least = Math.max(FEWEST, LEAST * sum(counts, 0));
   let last = 255;
@@ -80,7 +80,7 @@ export function plateau(counts, flat) {
   return wide || sharp ? code : null;
 }
 
-/** Whether a picture consists of a few flat colours. @param {Counts[]} counts @returns {boolean} */
+/** Whether an image consists of a few flat colours. @param {Counts[]} counts @returns {boolean} */
 function isGraphics(counts) {
   return counts.every((channel) => {
     const lit = channel.slice(BLACK).sort();
@@ -89,9 +89,9 @@ function isGraphics(counts) {
 }
 
 /**
- * The codes at which red, green and blue clip; 255: no lower one.
+ * Codes at which red, green and blue clip; 255 if there is no plateau below.
  * @param {Uint8Array} data [rows, columns, 3] @param {number} rows @param {number} columns
- * @param {Uint8Array | null} [alpha] [rows, columns]
+ * @param {Uint8Array | null} [alpha] [rows, columns]; transparent pixels are ignored
  * @returns {number[]}
  */
 export function clippingCodes(data, rows, columns, alpha = null) {

@@ -1,6 +1,6 @@
-// The camera curve of a photograph, estimated from its codes: `--camera_curve estimated` of the command.
-// The statistics of hdrcnn/predict/curve_statistics.py, which says what each of them tells, and the
-// choice of camera_curve.py; between them lies the network of camera_curve.onnx. Tested against them.
+// Estimates the camera curve of a photograph from its codes: `--camera_curve estimated` of the command.
+// The statistics are those of hdrcnn/predict/curve_statistics.py, which explains each of them; the network
+// in camera_curve.onnx is applied to them, and `choice` is that of camera_curve.py. Tested against both.
 
 import { inverseCameraCurve } from "./light.js";
 
@@ -8,20 +8,20 @@ const PIXELS = 768 * 512, TILE = 128, LEVELS = 12, LEAST = 64, STEPS = [1, 2, 4,
 const SHOULDERS = [0.45, 0.8, 1.65], TRIALS = [0.55, 0.7, 0.85, 1.05].flatMap((n) => SHOULDERS.map((s) => [n, s]));
 const GRADIENT_QUANTILES = [0.1, 0.3, 0.5, 0.7, 0.9], NOISE_QUANTILES = [0.2, 0.5, 0.8];
 const DARKEST = 5, BRIGHTEST = 242;
-/** How frequent sigmoids of the published family, sRGB, and sRGB with a style are. */
+/** Prior probability of three kinds of curve: published family, sRGB, sRGB with a style. */
 const PRIOR = [0.05, 0.8, 0.15];
-/** By curve: dB that it is expected to lose under each of these. @type {Record<string, number[]>} */
+/** Expected loss in dB of choosing a curve, for each of these kinds. @type {Record<string, number[]>} */
 const COST = { srgb: [7.9, 0, 7.9], mean_curve: [0, 12.2, 4], styled: [1.6, 9.4, 0] };
 
-/** A part of a picture, across or, by other steps, down. @typedef {{data: Uint8Array, start: number, height: number, width: number, down: number, right: number}} Piece */
+/** Part of an image, read along rows or, with steps exchanged, along columns; `down` and `right` are steps between samples. @typedef {{data: Uint8Array, start: number, height: number, width: number, down: number, right: number}} Piece */
 
 const table = (/** @type {(code: number) => number} */ of) => Float64Array.from({ length: 256 }, (_, code) => of(code / 255));
 const sum = (/** @type {number[]} */ values) => values.reduce((a, b) => a + b, 0);
 const mean = (/** @type {number[]} */ values) => sum(values) / values.length;
-/** To the nearest, of two to the even one. @param {number} x @returns {number} */
+/** Rounds to the nearest integer, ties to even. @param {number} x @returns {number} */
 const rounded = (x) => (x % 1 === 0.5 ? 2 * Math.round(x / 2) : Math.round(x));
 const places = (/** @type {number} */ last, /** @type {number} */ count) => Array.from({ length: count }, (_, i) => (count > 1 && i === count - 1 ? last : Math.floor(i * (last / Math.max(count - 1, 1)))));
-/** At most so many, evenly spread. @template {{length: number, [i: number]: any}} T @param {T} values @param {number} most @returns {T | any[]} */
+/** At most `most` values, evenly spaced. @template {{length: number, [i: number]: any}} T @param {T} values @param {number} most @returns {T | any[]} */
 const thinned = (values, most) => (values.length <= most ? values : places(values.length - 1, most).map((i) => values[i]));
 
 /** @param {number[]} values @param {number[]} shares @returns {number[]} */
@@ -33,7 +33,7 @@ function quantiles(values, shares) {
   });
 }
 
-/** A picture of up to `PIXELS` pixels whole; of a larger one tiles, evenly spread. @param {Uint8Array} data @param {number} rows @param {number} columns @returns {Piece[]} */
+/** The whole image if it has at most `PIXELS` pixels, else evenly spaced tiles. @param {Uint8Array} data @param {number} rows @param {number} columns @returns {Piece[]} */
 function pieces(data, rows, columns) {
   const piece = (/** @type {number} */ top, /** @type {number} */ left, /** @type {number} */ height, /** @type {number} */ width) =>
     ({ data, start: 3 * (top * columns + left), height, width, down: 3 * columns, right: 3 });
@@ -45,7 +45,7 @@ function pieces(data, rows, columns) {
   return places(rows - height, down).flatMap((top) => places(columns - width, across).map((left) => piece(top, left, height, width)));
 }
 
-/** Differences at each level of green. @param {Piece[]} of @returns {number[]} */
+/** Quantiles of gradient and noise at each level of green. @param {Piece[]} of @returns {number[]} */
 function slopes(of) {
   const found = Array.from({ length: LEVELS }, () => ({ gradient: /** @type {number[]} */ ([]), noise: /** @type {number[]} */ ([]) }));
   for (const { data, start, height, width, down, right } of of) {
@@ -64,7 +64,7 @@ function slopes(of) {
   });
 }
 
-/** Codes of dark, middle and bright neighbours, three each. @param {Piece[]} of @param {number} step @returns {number[][]} [N, 9] */
+/** Codes across edges: red, green and blue of the dark end, the middle and the bright end. @param {Piece[]} of @param {number} step pixels between them @returns {number[][]} [N, 9] */
 function triples(of, step) {
   /** @type {number[][]} */
   const found = [];
@@ -88,11 +88,11 @@ function triples(of, step) {
   return thinned(found, MOST);
 }
 
-/** Share of the bright end in the middle, of each channel. @param {number[]} t @param {Float64Array} light @returns {number[]} */
+/** Share of the bright end's light in the middle, by channel. @param {number[]} t codes of one edge @param {Float64Array} light @returns {number[]} */
 const shares = (t, light) => [0, 1, 2].map((c) => (light[t[3 + c]] - light[t[c]]) / (light[t[6 + c]] - light[t[c]]));
 const apart = (/** @type {number[]} */ [red, green, blue]) => Math.abs(red - green) + Math.abs(blue - green);
 
-/** How well middles are mixtures under each trial curve. @param {number[][]} of @returns {number[]} */
+/** How well middles are mixtures of both ends under each trial curve. @param {number[][]} of @returns {number[]} */
 function mixing(of) {
   if (of.length < LEAST) return new Array(2 * TRIALS.length + 1).fill(0);
   const found = TRIALS.map(([n, s]) => {
@@ -103,7 +103,7 @@ function mixing(of) {
   return [...found.map(([share]) => 4 * (share - 0.5)), ...found.map(([, value]) => 4 * (value - spread)), Math.log2(of.length / LEAST)];
 }
 
-/** Where along the range the mean curve is bent against the true one. @param {number[][]} of @returns {number[]} */
+/** Deviation of the true curve from the mean curve along the range of codes. @param {number[][]} of @returns {number[]} */
 function bends(of) {
   const light = table((code) => inverseCameraCurve(code)), moved = new Float64Array(BANDS), squares = new Float64Array(BANDS);
   const total = new Float64Array(BANDS * BANDS), count = new Float64Array(BANDS * BANDS);
@@ -125,7 +125,7 @@ function bends(of) {
   return [...own, ...pairs.filter((_, i) => Math.floor(i / BANDS) < i % BANDS)];
 }
 
-/** How well ratios of colours are kept between both ends. @param {number[][]} of @returns {number[]} */
+/** How well colour ratios are equal at both ends, under each shoulder. @param {number[][]} of @returns {number[]} */
 function shading(of) {
   if (of.length < LEAST) return new Array(SHOULDERS.length + 1).fill(0);
   const ratios = SHOULDERS.map((s) => {
@@ -136,8 +136,8 @@ function shading(of) {
 }
 
 /**
- * All of it for one picture. @param {Uint8Array} data [rows, columns, 3] @param {number} rows @param {number} columns
- * @param {number[]} scaling what codes of each channel are multiplied by, and clipped @returns {Float32Array} [272]
+ * All statistics of one photograph. @param {Uint8Array} data [rows, columns, 3] @param {number} rows @param {number} columns
+ * @param {number[]} scaling factor of the codes of each channel; results above 1 are clipped @returns {Float32Array} [272]
  */
 export function statistics(data, rows, columns, scaling) {
   const tables = scaling.map((factor) => Uint8Array.from({ length: 256 }, (_, code) => rounded(Math.fround(Math.min(Math.fround(Math.fround(code / 255) * Math.fround(factor)), 1) * 255))));
@@ -146,7 +146,7 @@ export function statistics(data, rows, columns, scaling) {
   return Float32Array.from([...slopes(of), ...found.flatMap(mixing), ...found.flatMap(bends), ...shading(found[2])]);
 }
 
-/** The curve of `COST` that is expected to cost least. @param {ArrayLike<number>} kinds probabilities, as the network gives them @returns {string} */
+/** Name of the curve in `COST` with the least expected loss. @param {ArrayLike<number>} kinds probabilities of the kinds, from the network @returns {string} */
 export function choice(kinds) {
   const expected = (/** @type {string} */ name) => sum(COST[name].map((cost, i) => cost * kinds[i] * PRIOR[i]));
   return Object.keys(COST).reduce((best, name) => (expected(name) < expected(best) ? name : best));

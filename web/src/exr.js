@@ -1,35 +1,35 @@
-// OpenEXR of half floats, ZIP, as other programs read it. Source: "OpenEXR file layout".
+// Writes OpenEXR files of half floats with ZIP compression. Source: "OpenEXR file layout".
 
 import { HALF_MAX } from "./light.js";
 
-/** Scanlines that are compressed together. */
+/** Scanlines per compressed block. */
 const BLOCK = 16;
-/** Rec. 709: red, green, blue, white. */
+/** CIE x and y of Rec. 709: red, green, blue, white. */
 const CHROMATICITIES = [0.64, 0.33, 0.3, 0.6, 0.15, 0.06, 0.3127, 0.329];
 
 const bits = new Uint32Array(1), value = new Float32Array(bits.buffer);
 
 /**
- * The nearest half float (IEC 60559, ties to even), held at the largest one.
+ * Rounds to the nearest half float (IEC 60559, ties to even), clipped to the finite range.
  * @param {number} number finite @returns {number} its 16 bits
  */
 export function half(number) {
   value[0] = Math.min(Math.max(number, -HALF_MAX), HALF_MAX);
   const sign = (bits[0] >>> 16) & 0x8000, rest = bits[0] & 0x7fffffff;
-  if (rest < 0x38800000) { // Below 2^-14 halves are multiples of 2^-24.
+  if (rest < 0x38800000) { // Below 2^-14, half floats are multiples of 2^-24.
     const scaled = Math.abs(value[0]) * 2 ** 24, down = Math.floor(scaled), over = scaled - down;
     return sign | (down + Number(over > 0.5 || (over === 0.5 && (down & 1) === 1)));
   }
   return sign | ((rest - 0x38000000 + 0xfff + ((rest >>> 13) & 1)) >>> 13);
 }
 
-/** @param {Uint8Array} bytes @returns {Promise<Uint8Array>} zlib (RFC 1950) */
+/** @param {Uint8Array} bytes @returns {Promise<Uint8Array>} compressed in zlib format (RFC 1950) */
 async function deflated(bytes) {
   const stream = new Blob([/** @type {BlobPart} */ (bytes)]).stream().pipeThrough(new CompressionStream("deflate"));
   return new Uint8Array(await new Response(stream).arrayBuffer());
 }
 
-/** Low bytes, then high bytes, each as difference to the one before. @param {Uint8Array} raw @returns {Uint8Array} */
+/** Reorders bytes for compression: low bytes, then high bytes, each as the difference to its predecessor. @param {Uint8Array} raw @returns {Uint8Array} */
 function predicted(raw) {
   const middle = (raw.length + 1) >> 1, moved = new Uint8Array(raw.length);
   raw.forEach((byte, i) => { moved[i & 1 ? middle + (i >> 1) : i >> 1] = byte; });
@@ -37,9 +37,9 @@ function predicted(raw) {
   return moved;
 }
 
-/** What else a file holds. @typedef {{alpha?: Uint8Array | null, isSphere?: boolean}} More alpha: [rows, columns], 255 = opaque */
+/** Optional contents of a file. @typedef {{alpha?: Uint8Array | null, isSphere?: boolean}} More alpha: [rows, columns], 255 = opaque */
 
-/** @param {number} half its 16 bits, positive, below infinity @returns {number} */
+/** Value of a half float. @param {number} half its 16 bits, positive and finite @returns {number} */
 const halfValue = (half) => (half < 0x400 ? half * 2 ** -24 : (1 + (half & 0x3ff) / 1024) * 2 ** ((half >> 10) - 15));
 
 /** @param {number} rows @param {number} columns @param {Record<string, string>} notes @param {More} more @returns {Uint8Array} */
@@ -86,7 +86,7 @@ export function joined(parts) {
 }
 
 /**
- * A file of scanlines, channels R, G and B, Rec. 709, and A, which the others are multiplied by.
+ * Makes a scanline file with channels R, G and B in Rec. 709 and, given alpha, A, by which the others are multiplied.
  * @param {Float32Array} light [rows, columns, 3], linear, finite; 1.0 = clipping level
  * @param {number} rows @param {number} columns
  * @param {Record<string, string>} notes attributes of type string
@@ -95,7 +95,7 @@ export function joined(parts) {
  */
 export async function exr(light, rows, columns, notes, more = {}) {
   const head = header(rows, columns, notes, more), blocks = [], { alpha } = more, channels = alpha ? 4 : 3;
-  // By alpha as it is stored: a reader that divides by it gets the light back.
+  // Multiplied by alpha as stored, so that a reader that divides by it gets the light back.
   const halfAlpha = Uint16Array.from({ length: 256 }, (_, code) => half(code / 255)), share = Array.from(halfAlpha, halfValue);
   for (let top = 0; top < rows; top += BLOCK) {
     const lines = Math.min(BLOCK, rows - top), halves = new DataView(new ArrayBuffer(2 * channels * lines * columns));
@@ -108,7 +108,7 @@ export async function exr(light, rows, columns, notes, more = {}) {
       }
     }
     const raw = new Uint8Array(halves.buffer), small = await deflated(predicted(raw));
-    const data = small.length < raw.length ? small : raw; // As it is, if that is no longer.
+    const data = small.length < raw.length ? small : raw; // Uncompressed if that is not longer.
     const place = new DataView(new ArrayBuffer(8));
     place.setInt32(0, top, true);
     place.setInt32(4, data.length, true);

@@ -1,5 +1,5 @@
-// A photograph as the network is shown it: any part of it on demand, mirrored beyond its borders.
-// As hdrcnn/tiles/frame.py.
+// A photograph as the network sees it: any part of it on demand, mirrored beyond its borders.
+// Like hdrcnn/tiles/frame.py.
 
 import { THRESHOLD } from "./light.js";
 
@@ -7,12 +7,12 @@ import { THRESHOLD } from "./light.js";
 
 /** @param {number} top @param {number} bottom @param {number} left @param {number} right @returns {Region} */
 export const region = (top, bottom, left, right) => ({ top, bottom, left, right });
-/** @param {Region} a @param {Region} b @returns {Region} what both have in common */
+/** @param {Region} a @param {Region} b @returns {Region} intersection */
 export const common = (a, b) =>
   region(Math.max(a.top, b.top), Math.min(a.bottom, b.bottom), Math.max(a.left, b.left), Math.min(a.right, b.right));
-/** @param {Region} of @param {number} by @returns {Region} larger on all sides */
+/** @param {Region} of @param {number} by @returns {Region} extended on all sides */
 export const grown = (of, by) => region(of.top - by, of.bottom + by, of.left - by, of.right + by);
-/** @param {Region} of @param {number} factor @returns {Region} in blocks of so many pixels, all that it touches */
+/** @param {Region} of @param {number} factor @returns {Region} of all blocks of factor x factor pixels that it touches, in blocks */
 export const divided = (of, factor) => region(
   Math.floor(of.top / factor), Math.ceil(of.bottom / factor), Math.floor(of.left / factor), Math.ceil(of.right / factor));
 /** @param {Region} of @param {number} factor @returns {Region} */
@@ -20,18 +20,18 @@ export const times = (of, factor) => region(factor * of.top, factor * of.bottom,
 /** @param {Region} of @returns {number} pixels */
 export const area = (of) => (of.bottom - of.top) * (of.right - of.left);
 
-/** Pixels by which a picture goes on mirrored at each border where it is not closed: a network that pads with zeros takes
- * what lies at a border for an edge. A multiple of what the network needs. */
+/** Pixels by which an image is mirrored at each border that is not closed: to a network that pads with zeros, the border
+ * of an image looks like an edge. A multiple of the network's stride. */
 export const MARGIN = 32;
 
-/** A map of one number for each cell. @typedef {{rows: number, columns: number, data: Float32Array}} Cells */
+/** A map with one number per cell. @typedef {{rows: number, columns: number, data: Float32Array}} Cells */
 
 export class Frame {
   /**
    * @param {Uint8Array | Uint16Array} data [rows, columns, 3], display-encoded
    * @param {number} rows @param {number} columns
-   * @param {number[]} [scaling] of each channel: codes are multiplied by it, and clipped
-   * @param {number} [halo] of a panorama whose left side meets the right: columns by which it goes on at both; 0: of others
+   * @param {number[]} [scaling] factor of the codes of each channel; results above 1 are clipped
+   * @param {number} [halo] columns by which a panorama whose sides meet is extended on both sides; 0 for other images
    */
   constructor(data, rows, columns, scaling = [1, 1, 1], halo = 0) {
     this.data = data;
@@ -39,7 +39,7 @@ export class Frame {
     this.columns = columns;
     this.halo = halo;
     const largest = data instanceof Uint8Array ? 255 : 65535;
-    /** Codes in [0, 1] by stored value, for each channel. */
+    /** For each channel, scaled codes in [0, 1] by stored value. */
     this.tables = scaling.map((factor) => Float32Array.from({ length: largest + 1 }, (_, code) => Math.min(Math.fround(code / largest) * factor, 1)));
   }
 
@@ -48,21 +48,21 @@ export class Frame {
     return region(0, this.rows, 0, this.columns);
   }
 
-  /** The picture as it goes on at its borders, filled up to multiples. @param {number} multiple of which `MARGIN` is one @returns {Region} */
+  /** Region of the image with its margin or halo, padded to multiples. @param {number} multiple a divisor of `MARGIN` @returns {Region} */
   bounds(multiple) {
     const up = (/** @type {number} */ end) => Math.ceil(end / multiple) * multiple, beside = this.halo || MARGIN;
     return region(-MARGIN, up(this.rows + MARGIN), -beside, up(this.columns + beside));
   }
 
-  /** The picture's own column that stands in one beyond it. @param {number} index @returns {number} */
+  /** Column of the image that continues it at a column beyond its borders. @param {number} index @returns {number} */
   column(index) {
     return this.halo ? ((index % this.columns) + this.columns) % this.columns : mirrored(index, this.columns);
   }
 
   /**
-   * @param {Region} of may go beyond the borders
-   * @param {Float32Array[]} [tables] for each channel, by stored value
-   * @returns {Float32Array} [rows, columns, 3]: codes in [0, 1], or what other tables say
+   * Codes of a region. @param {Region} of may extend beyond the borders
+   * @param {Float32Array[]} [tables] values to return instead of codes: for each channel, by stored value
+   * @returns {Float32Array} [rows, columns, 3]: codes in [0, 1], or values of `tables`
    */
   codes(of, tables = this.tables) {
     const columns = of.right - of.left, codes = new Float32Array(3 * area(of)), [red, green, blue] = tables;
@@ -78,7 +78,7 @@ export class Frame {
     return codes;
   }
 
-  /** How much of each block of 2 x 2 pixels is saturated. @returns {Cells} */
+  /** Saturated share of each block of 2 x 2 pixels. @returns {Cells} */
   saturated() {
     const rows = Math.ceil(this.rows / 2), columns = Math.ceil(this.columns / 2);
     const data = new Float32Array(rows * columns), limit = Math.fround(THRESHOLD), { tables, data: codes } = this;
@@ -94,7 +94,7 @@ export class Frame {
     return { rows, columns, data };
   }
 
-  /** The frame whose pixels are means of 2 x 2, in 16 bits. @returns {Frame} */
+  /** Frame of the image at half the size: means of 2 x 2 pixels, in 16 bits. @returns {Frame} */
   halved() {
     const rows = Math.ceil(this.rows / 2), columns = Math.ceil(this.columns / 2), half = new Uint16Array(3 * rows * columns);
     for (let row = 0, to = 0; row < rows; row++) {
@@ -110,14 +110,14 @@ export class Frame {
   }
 }
 
-/** @param {number} index @param {number} length @returns {number} the index that stands there in a mirrored row */
+/** @param {number} index @param {number} length @returns {number} index in [0, length) of the mirrored element */
 function mirrored(index, length) {
   const at = ((index % (2 * length)) + 2 * length) % (2 * length);
   return at < length ? at : 2 * length - 1 - at;
 }
 
 /**
- * One number for each block of factor x factor cells; the last blocks are filled up.
+ * Reduces each block of factor x factor cells to one number; the last blocks are padded.
  * @param {Cells} of @param {number} factor @param {(values: number[]) => number} by
  * @returns {Cells}
  */

@@ -1,19 +1,19 @@
-// From a reduced prediction to full size, along the edges of the photograph, as
-// hdrcnn/tiles/guided.py: K. He, J. Sun, "Fast guided filter", 2015 (arXiv:1505.00996).
+// Enlarges the prediction for a reduced image to full size, following the edges of the photograph,
+// like hdrcnn/tiles/guided.py: K. He, J. Sun, "Fast guided filter", 2015 (arXiv:1505.00996).
 
 import { area, common, divided, grown, region } from "./frame.js";
 
 /** @typedef {import("./frame.js").Region} Region @typedef {import("./frame.js").Frame} Frame */
 
-/** Of the windows of the local models, in reduced pixels. */
+/** Radius of the windows of the local models, in reduced pixels. */
 const RADIUS = 4;
 /** Epsilon of He and Sun, Eq. 5. */
 const VARIANCE = 1e-2;
-/** Weight of a reduced pixel without any saturated one. */
+/** Weight of a reduced pixel without saturated pixels. */
 const NOTHING = 1e-6;
 
 /**
- * Means over windows of 2 RADIUS + 1 pixels each way; the border goes on.
+ * Means over windows of (2 RADIUS + 1)^2 pixels; edge pixels are repeated at the border.
  * @param {Float32Array} values [rows, columns, channels] @param {number} rows @param {number} columns @param {number} channels
  * @returns {Float32Array}
  */
@@ -37,7 +37,7 @@ function windowMean(values, rows, columns, channels) {
 }
 
 /**
- * How y changes with the code around each reduced pixel, channel by channel.
+ * Slope of y against the code in the window around each reduced pixel, by channel.
  * @param {Float32Array} logHdr [rows, columns, 3] @param {Float32Array} codes [rows, columns, 3]
  * @param {Float32Array} weight [rows, columns], above 0 @param {number} rows @param {number} columns
  * @returns {Float32Array} [rows, columns, 3]
@@ -54,9 +54,9 @@ function slopes(logHdr, codes, weight, rows, columns) {
 }
 
 /**
- * Enlarged by a factor, bilinear; the border goes on.
+ * Enlarges a region bilinearly by a factor; edge pixels are repeated at the border.
  * @param {Float32Array} values [rows, columns, channels] @param {number} rows @param {number} columns @param {number} channels
- * @param {number} factor @param {Region} of in pixels of the enlarged picture
+ * @param {number} factor @param {Region} of in pixels of the enlarged image
  * @returns {Float32Array} [rows, columns, channels] of the region
  */
 export function enlarge(values, rows, columns, channels, factor, of) {
@@ -80,12 +80,12 @@ export function enlarge(values, rows, columns, channels, factor, of) {
   return found;
 }
 
-/** A prediction for a reduced picture. */
+/** A prediction for a reduced image. */
 export class Reduced {
   /**
-   * @param {number} factor @param {Frame} frame what it was predicted from
-   * @param {Float32Array} logHdr [rows, columns, 3]
-   * @param {Float32Array} weight [rows, columns]: how much of each pixel is saturated; 0 where y is not known
+   * @param {number} factor @param {Frame} frame the reduced image it was predicted from
+   * @param {Float32Array} logHdr [rows, columns, 3]: y
+   * @param {Float32Array} weight [rows, columns]: saturated share of each pixel; 0 where y is unknown
    */
   constructor(factor, frame, logHdr, weight) {
     this.factor = factor;
@@ -95,8 +95,8 @@ export class Reduced {
   }
 
   /**
-   * y in a region of the full-size picture.
-   * @param {Region} of @param {Float32Array} codes [rows, columns, 3] there @returns {Float32Array} [rows, columns, 3]
+   * y in a region of the full-size image.
+   * @param {Region} of @param {Float32Array} codes [rows, columns, 3] of the region @returns {Float32Array} [rows, columns, 3]
    */
   enlarged(of, codes) {
     const { factor, frame } = this, wide = grown(divided(of, factor), RADIUS + 1);

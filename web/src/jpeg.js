@@ -1,11 +1,11 @@
-// What is kept of a photograph's own JPEG file: samples, tables and colour profile, nothing else.
-// As hdrcnn/writers/jpeg_segments.py; source: ITU-T T.81, annex B.
+// Strips a photograph's own JPEG file to its samples, tables and colour profile. Like
+// hdrcnn/writers/jpeg_segments.py; source: ITU-T T.81, annex B.
 
 import { joined } from "./exr.js";
 
 const SOS = 0xda, EOI = 0xd9, APP0 = 0xe0, APP1 = 0xe1, APP2 = 0xe2, APP14 = 0xee, APP15 = 0xef, COM = 0xfe;
 
-/** @typedef {{marker: number, contents: Uint8Array, from: number, to: number}} Segment with its first and its last byte + 1 */
+/** @typedef {{marker: number, contents: Uint8Array, from: number, to: number}} Segment from, to: its bytes [from, to) in the file */
 
 /** @param {Uint8Array} data @returns {boolean} */
 export const isJpeg = (data) => data[0] === 0xff && data[1] === 0xd8 && data[2] === 0xff;
@@ -13,12 +13,12 @@ export const isJpeg = (data) => data[0] === 0xff && data[1] === 0xd8 && data[2] 
 /** @param {Segment} of @param {string} name @returns {boolean} */
 const begins = ({ contents }, name) => [...name].every((letter, i) => contents[i] === letter.charCodeAt(0));
 
-/** The segments of the first picture, up to its end. @param {Uint8Array} data @returns {Generator<Segment>} */
+/** Yields the segments of the first image, up to its end. @param {Uint8Array} data @returns {Generator<Segment>} */
 function* segments(data) {
   for (let at = 2; at + 1 < data.length; ) {
     const marker = data[at + 1];
     if (data[at] !== 0xff || marker < 2 || (marker >= 0xd0 && marker <= 0xd8) || marker === 0xff) {
-      at++; // Samples, restart markers, filling.
+      at++; // Samples, restart markers, fill bytes.
       continue;
     }
     const size = marker === EOI ? 0 : data[at + 2] * 256 + data[at + 3];
@@ -28,7 +28,7 @@ function* segments(data) {
   }
 }
 
-/** By Exif (tag 0x0112), 1 = upright. @param {Uint8Array} exif after "Exif\0\0" @returns {number} */
+/** Orientation from Exif data (tag 0x0112); 1 is upright. @param {Uint8Array} exif after "Exif\0\0" @returns {number} */
 function orientation(exif) {
   const view = new DataView(exif.buffer, exif.byteOffset, exif.byteLength);
   try {
@@ -36,14 +36,14 @@ function orientation(exif) {
     for (let i = 0; i < view.getUint16(first, little); i++) {
       if (view.getUint16(first + 2 + 12 * i, little) === 0x0112) return view.getUint16(first + 10 + 12 * i, little);
     }
-  } catch { /* Cut short: says nothing. */ }
+  } catch { /* Truncated: taken for upright. */ }
   return 1;
 }
 
 /**
- * What a JPEG file tells. @param {Uint8Array} data
+ * Properties of a JPEG file. @param {Uint8Array} data
  * @returns {{upright: boolean, plain: boolean, hasGainMap: boolean}}
- *   plain: 8 bits, grey or three colours
+ *   plain: 8 bits, grey or three channels
  */
 export function about(data) {
   let upright = true, plain = false, hasGainMap = false;
@@ -58,8 +58,8 @@ export function about(data) {
 }
 
 /**
- * The first picture without Exif, XMP, comments and other pictures.
- * @param {Uint8Array} data @param {boolean} [profile] keep its colour profile @returns {Uint8Array}
+ * The first image of a JPEG file, without Exif, XMP, comments and further images.
+ * @param {Uint8Array} data @param {boolean} [profile] whether to keep the colour profile @returns {Uint8Array}
  */
 export function samplesOnly(data, profile = true) {
   const kept = [data.subarray(0, 2)];
@@ -73,11 +73,11 @@ export function samplesOnly(data, profile = true) {
       : (marker === APP0 && begins(segment, "JFIF\0")) || (profile && marker === APP2 && begins(segment, "ICC_PROFILE\0")) || (marker === APP14 && begins(segment, "Adobe"));
     if (!scan && needed) kept.push(data.subarray(from, to));
   }
-  if (scan) kept.push(data.subarray(scan.from), Uint8Array.of(0xff, EOI)); // It was cut short.
+  if (scan) kept.push(data.subarray(scan.from), Uint8Array.of(0xff, EOI)); // The file is truncated.
   return joined(kept);
 }
 
-/** A JPEG without a colour profile, given one. @param {Uint8Array} data @param {Uint8Array} profile @returns {Uint8Array} */
+/** Inserts a colour profile into a JPEG that has none. @param {Uint8Array} data @param {Uint8Array} profile @returns {Uint8Array} */
 export function withProfile(data, profile) {
   const most = 65519, count = Math.ceil(profile.length / most), parts = [data.subarray(0, 2)];
   for (let number = 0; number < count; number++) {

@@ -3,10 +3,10 @@
 /** @typedef {import("./resolution.js").Network} Network */
 
 /**
- * What the file says of itself: record, sha256, stride, halo. onnxruntime-web does not give the
- * metadata of a file, so that field 14 of its ModelProto (`metadata_props`) is read here.
+ * Metadata of the file: record, sha256, stride, halo. onnxruntime-web gives no access to them, so
+ * field 14 of the ModelProto (`metadata_props`) is parsed here.
  * @param {Uint8Array} file @returns {{record: {blend: string, model: string}, sha256: string, stride: number, halo: number}}
- * @throws {Error} if it is not such a file
+ * @throws {Error} if the file is not from `hdrcnn export`
  */
 export function facts(file) {
   for (const [field, value] of fields(file)) {
@@ -17,7 +17,7 @@ export function facts(file) {
   throw new Error("no network of `hdrcnn export`");
 }
 
-/** The fields of a protocol buffer that have a length. @param {Uint8Array} bytes @returns {Generator<[number, Uint8Array]>} */
+/** Yields the length-delimited fields of a protocol buffer. @param {Uint8Array} bytes @returns {Generator<[number, Uint8Array]>} */
 function* fields(bytes) {
   let at = 0;
   const varint = () => {
@@ -39,7 +39,7 @@ function* fields(bytes) {
   }
 }
 
-/** @returns {Promise<boolean>} whether there is a graphics processor that WebGPU reaches */
+/** @returns {Promise<boolean>} whether WebGPU has access to a graphics processor */
 async function hasGpu() {
   const gpu = /** @type {any} */ (navigator).gpu;
   try {
@@ -50,15 +50,15 @@ async function hasGpu() {
 }
 
 /**
- * @param {Uint8Array} file @param {URL} folder where the runtime's .wasm files are
- * @param {boolean} gpu by WebGPU
+ * Creates a session. @param {Uint8Array} file @param {URL} folder of the runtime's .wasm files
+ * @param {boolean} gpu whether to use WebGPU instead of WebAssembly
  * @returns {Promise<(values: Float32Array, dims: number[]) => Promise<Float32Array>>}
  */
 export async function session(file, folder, gpu) {
   const ort = gpu ? await import("onnxruntime-web/webgpu") : await import("onnxruntime-web/wasm");
   const name = gpu ? "ort-wasm-simd-threaded.asyncify.wasm" : "ort-wasm-simd-threaded.wasm";
   ort.env.wasm.wasmPaths = { wasm: new URL(name, folder).href };
-  // More need two headers of the server, which most static ones do not send.
+  // More threads require two response headers that most static servers do not send.
   ort.env.wasm.numThreads = 1;
   ort.env.logLevel = "error";
   const made = await ort.InferenceSession.create(file, {
@@ -77,8 +77,8 @@ export async function session(file, folder, gpu) {
 const ofPictures = (compute) => (codes, rows, columns) => compute(codes, [1, rows, columns, 3]);
 
 /**
- * A network by WebGPU where there is one, else, or if that fails, by WebAssembly.
- * @param {Uint8Array} file @param {URL} folder where the runtime's .wasm files are
+ * Loads a network: by WebGPU if available, else, or once that fails, by WebAssembly.
+ * @param {Uint8Array} file @param {URL} folder of the runtime's .wasm files
  * @returns {Promise<Network & {facts: ReturnType<typeof facts>, device: string}>}
  */
 export async function load(file, folder) {
@@ -91,7 +91,7 @@ export async function load(file, folder) {
     await byGpu(new Float32Array(3 * stride * stride), stride, stride);
     /** @type {Network["run"]} */
     const run = (...part) => byGpu(...part).catch(async (error) => {
-      console.warn("WebGPU is not used any longer:", error); // It may lack memory, or be gone.
+      console.warn("WebGPU is not used any longer:", error); // Out of memory, or the device was lost.
       return (await byCpu()).run(...part);
     });
     return Object.assign(network, { run, device: "WebGPU" });

@@ -1,5 +1,5 @@
-// What is seen: a photograph is dropped, photograph and result are drawn at an exposure with a border
-// to be moved, as in the report (hdrcnn/review/page.html), and files are saved.
+// The visible page: accepts a dropped photograph, draws photograph and result at an exposure with a
+// movable border between them, as the report does (hdrcnn/review/page.html), and saves files.
 
 /** @typedef {{data: Float32Array, width: number, height: number}} View [height, width, 3] linear, 1 = white */
 
@@ -11,7 +11,7 @@ const wipe = /** @type {HTMLInputElement} */ (element("wipe")), curve = /** @typ
 const canvas = /** @type {HTMLCanvasElement} */ (element("canvas")), view = element("view"), save = element("save");
 
 const STEPS = 4096;
-// By the square root of the light, so that the steps are even.
+// sRGB codes by the square root of light, which makes the steps about equally visible.
 const encode = Uint8ClampedArray.from({ length: STEPS + 1 }, (_, step) => {
   const light = (step / STEPS) ** 2;
   return 255 * (light <= 0.0031308 ? 12.92 * light : 1.055 * light ** (1 / 2.4) - 0.055);
@@ -33,7 +33,7 @@ function say(text, wrong = false) {
   message.classList.toggle("wrong", wrong);
 }
 
-/** @param {Error} error all that is waited for has failed */
+/** Stops the worker and rejects all pending requests. @param {Error} error */
 function failAll(error) {
   worker?.terminate();
   worker = null;
@@ -41,11 +41,11 @@ function failAll(error) {
   waiting.clear();
 }
 
-/** @param {object} request @returns {Promise<any>} what the worker makes of it */
+/** Sends a request to the worker. @param {object} request @returns {Promise<any>} its result */
 function ask(request) {
   if (!worker) {
     worker = new Worker(new URL("./worker.js", import.meta.url), { type: "module" });
-    worker.onerror = () => failAll(new Error("the conversion could not start; is the page served whole?"));
+    worker.onerror = () => failAll(new Error("the conversion could not start; check that all files of the page are on the server"));
     worker.onmessage = ({ data }) => {
       const { done, failed } = waiting.get(data.number) ?? {};
       if (data.progress) {
@@ -99,7 +99,7 @@ function drawSoon() {
 /** @type {Record<string, string>} */
 const CURVES = { srgb: "sRGB", mean_curve: "mean of cameras", styled: "sRGB with an S-shaped style" };
 
-/** @param {any} figures @returns {string[]} */
+/** Phrases that describe a conversion. @param {any} figures @returns {string[]} */
 function told({ rows, columns, saturated, before, after, clips, device, hasGainMap, curve, hasAlpha, bits, closes }) {
   const stops = before > 0 && after > 0 ? Math.log2(after / before) : 0;
   return [
@@ -107,10 +107,10 @@ function told({ rows, columns, saturated, before, after, clips, device, hasGainM
     `${(100 * saturated).toFixed(1)}% saturated`, `${columns}×${rows}`, `by ${device}`,
     ...(Math.min(...clips) < 255 ? [`clips at ${[...new Set(clips)].join(", ")}`] : []),
     ...(curve ? [`camera curve: ${CURVES[curve]}`] : []),
-    ...(closes ? ["panorama: its sides meet"] : columns === 2 * rows ? ["twice as wide as high: a panorama? tick it in the settings"] : []),
-    ...(hasAlpha ? ["transparent in the EXR; a JPEG cannot be"] : []),
-    ...(bits > 8 ? [`8 of its ${bits} bits are read here; the command reads all`] : []),
-    ...(hasGainMap ? ["its own gain map is not read here; the command keeps it"] : []),
+    ...(closes ? ["panorama: its sides meet"] : columns === 2 * rows ? ["twice as wide as high: if it is a panorama, tick that in the settings"] : []),
+    ...(hasAlpha ? ["transparent areas are kept in the EXR, not in the JPEG"] : []),
+    ...(bits > 8 ? [`only 8 of its ${bits} bits are used here; the command uses all`] : []),
+    ...(hasGainMap ? ["its own gain map is not used here; the command uses it"] : []),
   ];
 }
 
@@ -133,7 +133,7 @@ async function open(file) {
     draw();
     document.body.dataset.state = "done";
   } catch (error) {
-    if (chosen !== file || !(error instanceof Error) || !error.message) return; // Another one took its place.
+    if (chosen !== file || !(error instanceof Error) || !error.message) return; // Replaced by another photograph.
     say(`${file.name}: ${error.message}`, true);
     document.body.dataset.state = "failed";
   } finally {
@@ -174,7 +174,7 @@ if (typeof WebAssembly !== "object" || typeof OffscreenCanvas !== "function" || 
     drop.classList.remove("over");
     const file = event.dataTransfer?.files[0];
     if (file) open(file);
-    else say("That is no file; drop a photograph from a folder.", true);
+    else say("That is not a file; drop a photograph from a folder.", true);
   });
   for (const setting of [curve, panorama]) setting.addEventListener("change", () => chosen && open(chosen));
   save.addEventListener("click", ({ target }) => {

@@ -1,15 +1,15 @@
-// The primaries of a photograph, by its ICC profile, so that the network sees the file's own codes
-// and the light becomes linear Rec. 709. As hdrcnn/colour/icc.py: of a profile made of a matrix the
-// matrix alone is used; one made of tables is left to the browser. Source: ICC.1:2022, clause 7.
+// The primaries of a photograph from its ICC profile, so that the network sees the file's own codes
+// and the result is converted to linear Rec. 709. Like hdrcnn/colour/icc.py: only the matrix of a matrix
+// profile is used; table-based profiles are left to the browser. Source: ICC.1:2022, clause 7.
 
 import { joined } from "./exr.js";
 
 /** @typedef {number[]} Matrix 3 x 3, row by row */
 
-/** Linear Rec. 709 to XYZ under D50, as profiles have it. @type {Matrix} */
+/** Linear Rec. 709 to XYZ under D50, as in profiles. @type {Matrix} */
 const SRGB = [0.4360747, 0.3850649, 0.1430804, 0.2225045, 0.7168786, 0.0606169, 0.0139322, 0.0971045, 0.7141733];
 const D50 = [0.9642, 1, 0.8249];
-/** Matrices no farther from 1 are that of sRGB with other digits. */
+/** Largest difference from the identity of a matrix that counts as sRGB: profiles round. */
 const NEAR = 4e-3;
 
 const text = (/** @type {Uint8Array} */ bytes) => new TextDecoder("latin1").decode(bytes);
@@ -24,8 +24,8 @@ function inverse([a, b, c, d, e, f, g, h, i]) {
 }
 
 /**
- * From linear RGB of a profile to linear Rec. 709. @param {Uint8Array} profile
- * @returns {Matrix | null} null if the profile is none of RGB by a matrix; `IDENTITY` for sRGB
+ * Matrix from linear RGB of a profile to linear Rec. 709. @param {Uint8Array} profile
+ * @returns {Matrix | null} null if it is not a matrix profile for RGB; `IDENTITY` for sRGB
  */
 export function toRec709(profile) {
   const view = new DataView(profile.buffer, profile.byteOffset, profile.byteLength);
@@ -49,7 +49,7 @@ export function toRec709(profile) {
 /** @type {Matrix} */
 export const IDENTITY = [1, 0, 0, 0, 1, 0, 0, 0, 1];
 
-/** @param {Float32Array} light [pixels, 3] linear @param {Matrix} matrix @returns {Float32Array} colours outside come out negative */
+/** @param {Float32Array} light [pixels, 3] linear @param {Matrix} matrix @returns {Float32Array} [pixels, 3]; negative for colours outside the target primaries */
 export function transformed(light, matrix) {
   if (matrix === IDENTITY) return light;
   const found = new Float32Array(light.length);
@@ -59,19 +59,19 @@ export function transformed(light, matrix) {
   return found;
 }
 
-/** The ICC profile of a JPEG, PNG, WebP, AVIF or HEIC file. @param {Uint8Array} data @returns {Promise<Uint8Array | null>} */
+/** ICC profile of a JPEG, PNG, WebP, AVIF or HEIC file; null if it has none. @param {Uint8Array} data @returns {Promise<Uint8Array | null>} */
 export async function profileOf(data) {
   const head = text(data.subarray(0, 16)), view = new DataView(data.buffer, data.byteOffset, data.byteLength);
   if (head.startsWith("\xff\xd8")) {
     const parts = [];
     for (let at = 2; at + 4 <= data.length && data[at] === 0xff && data[at + 1] !== 0xda; at += data[at + 1] === 0xff ? 1 : 2 + view.getUint16(at + 2)) {
-      if (data[at + 1] === 0xff) continue; // Filling.
+      if (data[at + 1] === 0xff) continue; // Fill bytes.
       const contents = data.subarray(at + 4, at + 2 + view.getUint16(at + 2));
       if (data[at + 1] === 0xe2 && text(contents.subarray(0, 12)) === "ICC_PROFILE\0") parts.push(contents);
     }
     return parts.length ? joined(parts.sort((a, b) => a[12] - b[12]).map((part) => part.subarray(14))) : null;
   }
-  if (head.startsWith("PNG\r\n", 1)) { // Browsers read the byte before it, as latin1, as \u2030.
+  if (head.startsWith("PNG\r\n", 1)) { // Browsers decode the byte before it, 0x89, as \u2030, since their latin1 is Windows-1252.
     for (let at = 8; at + 12 <= data.length; at += 12 + view.getUint32(at)) {
       const kind = text(data.subarray(at + 4, at + 8)), contents = data.subarray(at + 8, at + 8 + view.getUint32(at));
       if (kind === "IDAT") return null;

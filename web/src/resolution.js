@@ -1,6 +1,6 @@
-// At which size the network sees each saturated pixel: `--resolution auto` of the command, as
-// hdrcnn/tiles/resolution.py, which says why. Native size near the rim of a highlight, half the size
-// at twice that depth, a quarter at four times, mixed in between by the logarithm of the depth.
+// Chooses the size at which the network sees each saturated pixel: `--resolution auto` of the command,
+// like hdrcnn/tiles/resolution.py, which explains why. Native size up to a depth of `RIM`, half the size
+// at twice that depth, a quarter at four times; in between mixed by the logarithm of the depth.
 
 import { byBlocks, common, region, times } from "./frame.js";
 import { Reduced, enlarge } from "./guided.js";
@@ -9,27 +9,27 @@ import { cover, cut, paste, tiles } from "./tiles.js";
 /** @typedef {import("./frame.js").Region} Region @typedef {import("./frame.js").Cells} Cells @typedef {import("./frame.js").Frame} Frame */
 /**
  * @typedef {object} Network
- * @property {number} stride multiple of the sides of what it takes, in pixels
- * @property {number} halo a multiple of it: what a pixel of its output can see
+ * @property {number} stride rows and columns of its input must be multiples of this
+ * @property {number} halo pixels around that an output pixel depends on, a multiple of the stride
  * @property {(codes: Float32Array, rows: number, columns: number) => Promise<Float32Array>} run
  *   [rows, columns, 3] codes to y = log(H + 1/255)
  */
 
-/** Depth up to which the picture's own size is used, in pixels. */
+/** Depth up to which the native size is used, in pixels. */
 const RIM = 24;
-/** Longest side of the smallest picture that the network is shown, in pixels. */
+/** Longest side from which on an image is not reduced any further, in pixels. */
 const SMALLEST = 128;
-/** Pixels of the picture for one of the map of depths. */
+/** Pixels along each side of a cell of the depth map. */
 const CELL = 4;
 
-// Not by spreading: blocks hold more values than a call takes arguments.
+// Not by spread arguments: blocks may have more values than a call can take.
 export const max = (/** @type {number[]} */ values) => values.reduce((a, b) => Math.max(a, b));
 export const min = (/** @type {number[]} */ values) => values.reduce((a, b) => Math.min(a, b));
 const mean = (/** @type {number[]} */ values) => values.reduce((a, b) => a + b, 0) / values.length;
 
 /**
- * Squared distances of a row to its nearest 0, by its costs (P. Felzenszwalb, D. Huttenlocher,
- * "Distance transforms of sampled functions", 2012, section 2).
+ * One-dimensional distance transform: for each q, the minimum over p of (q - p)^2 + costs[p]
+ * (P. Felzenszwalb, D. Huttenlocher, "Distance transforms of sampled functions", 2012, section 2).
  * @param {Float64Array} costs @returns {Float64Array}
  */
 function distances(costs) {
@@ -58,8 +58,8 @@ function distances(costs) {
 }
 
 /**
- * The distance of each cell to the next one that is less than half saturated, in cells.
- * @param {Cells} saturated @param {boolean} [closed] the left side meets the right @returns {Cells}
+ * Distance of each cell to the nearest one that is less than half saturated, in cells.
+ * @param {Cells} saturated @param {boolean} [closed] left and right side meet @returns {Cells}
  */
 export function depths({ rows, columns, data }, closed = false) {
   const squared = Float64Array.from(data, (share) => (share >= 0.5 ? Infinity : 0)), found = new Float32Array(data.length);
@@ -75,17 +75,17 @@ export function depths({ rows, columns, data }, closed = false) {
   return { rows, columns, data: found };
 }
 
-/** @param {Float64Array} line @returns {Float64Array} side by side */
+/** Repeats a line three times. @param {Float64Array} line @returns {Float64Array} */
 const thrice = (line) => Float64Array.from({ length: 3 * line.length }, (_, i) => line[i % line.length]);
 
-/** @param {Cells} a @param {Cells} b @param {(a: number, b: number) => boolean} by @returns {Cells} 0 or 1 */
+/** @param {Cells} a @param {Cells} b @param {(a: number, b: number) => boolean} by @returns {Cells} 1 where `by` is true, else 0 */
 const where = (a, b, by) => ({ ...a, data: a.data.map((value, i) => Number(by(value, b.data[i]))) });
 
 /**
- * The network's output where something is saturated.
+ * Computes the network's output y wherever something is saturated.
  * @param {Frame} frame @param {Network} network
- * @param {(of: Region, logHdr: Float32Array) => void} take pieces, [rows, columns, 3]; a later one counts
- * @param {(share: number) => void} [progress] of the arithmetic that is done
+ * @param {(of: Region, logHdr: Float32Array) => void} take called with pieces, [rows, columns, 3]; where they overlap, the later one counts
+ * @param {(share: number) => void} [progress] called with the share of the arithmetic that is done
  */
 export async function auto(frame, network, take, progress = () => {}) {
   const { stride } = network, saturated = frame.saturated();
@@ -99,7 +99,7 @@ export async function auto(frame, network, take, progress = () => {}) {
   const deep = where(cells, shallow, (cell, least) => Boolean(cell) && levels > 0 && least > 1.25 * RIM * 2);
   const native = where(cells, deep, (cell, is) => Boolean(cell) && !is);
 
-  // All tiles first, so that their progress can be told.
+  // All tiles are planned first, so that progress can be reported.
   const sizes = [{ frame, weight: saturated, work: tiles(frame, native, network) }];
   for (let level = 1, weight = saturated, small = frame; level <= levels; level++) {
     const factor = 2 ** level, most = byBlocks(depth, (stride * factor) / CELL, max), least = byBlocks(depth, (stride * factor) / CELL, min);
@@ -140,7 +140,7 @@ export async function auto(frame, network, take, progress = () => {}) {
       take(strip, mixed(frame, depth, smaller, strip, null));
     }
   }
-  // These last: what lies in both is right here.
+  // These come last: where pieces overlap, these are the right ones.
   await compute(sizes[0], (of, y) => {
     take(of, y);
     if (!smaller.length) return;
@@ -151,8 +151,8 @@ export async function auto(frame, network, take, progress = () => {}) {
 }
 
 /**
- * Where y at native size is not enough. @param {Cells} depth @param {Region} of
- * @returns {Region[]} in pixels, within it
+ * Parts of a region that are too deep for y at native size alone. @param {Cells} depth @param {Region} of
+ * @returns {Region[]} in pixels, inside the region
  */
 function deepParts(depth, of) {
   const side = 32 / CELL, top = Math.floor(of.top / CELL), left = Math.floor(of.left / CELL);
@@ -167,9 +167,9 @@ function deepParts(depth, of) {
 }
 
 /**
- * y of all sizes, mixed by depth.
+ * Mixes y of all sizes by depth.
  * @param {Frame} frame @param {Cells} depth @param {Reduced[]} smaller @param {Region} of
- * @param {Float32Array | null} logHdr that at native size, null if it is not needed
+ * @param {Float32Array | null} logHdr y at native size; null if it is not needed
  * @returns {Float32Array} [rows, columns, 3]
  */
 function mixed(frame, depth, smaller, of, logHdr) {

@@ -1,16 +1,17 @@
-// Which parts of a picture the network computes: few rectangles around what is saturated, in tiles
-// that fit the memory, each with a halo of what its pixels can see. As hdrcnn/tiles/tiling.py.
+// Chooses the parts of an image that the network computes: few rectangles around the saturated pixels,
+// divided into tiles that fit the memory, each with a halo of the pixels its output depends on. Like
+// hdrcnn/tiles/tiling.py.
 
 import { area, common, grown, region, times } from "./frame.js";
 
 /** @typedef {import("./frame.js").Region} Region @typedef {import("./frame.js").Cells} Cells @typedef {import("./frame.js").Frame} Frame */
 
-/** Pixels at once, halo included: about 1 GB. */
+/** Number of pixels computed at once, halo included; takes about 1 GB. */
 export const TILE_PIXELS = 3 << 19;
-/** Share of a rectangle from which on it is not divided any further. */
+/** Share of set cells from which on a rectangle is not divided any further. */
 const FILLED = 0.5;
 
-/** @param {Cells} cells @param {Region} within @returns {{box: Region, share: number} | null} the least rectangle around what is set */
+/** @param {Cells} cells @param {Region} within @returns {{box: Region, share: number} | null} bounding box of the set cells and their share of it; null if there are none */
 function tight(cells, within) {
   const box = region(within.bottom, within.top, within.right, within.left);
   let count = 0;
@@ -28,8 +29,8 @@ function tight(cells, within) {
 }
 
 /**
- * Rectangles that together hold every set cell. A pair is joined if that costs no more than two.
- * @param {Cells} cells @param {number} halo cells computed around each for nothing
+ * Covers every set cell by rectangles. Two are joined if one rectangle costs no more than both.
+ * @param {Cells} cells @param {number} halo cells computed around each rectangle in addition
  * @returns {Region[]}
  */
 export function cover(cells, halo) {
@@ -64,9 +65,10 @@ export function cover(cells, halo) {
 }
 
 /**
- * Tiles of a frame that hold all wanted cells: `core` is kept, `around` is computed.
- * @param {Frame} frame @param {Cells} cells @param {{stride: number, halo: number}} reach multiples of it in pixels
- * @param {number} [pixels] at once, halo included
+ * Tiles of a frame that cover all requested cells: `around` is computed, and its part `core` is kept.
+ * @param {Frame} frame @param {Cells} cells one for each block of `stride` x `stride` pixels
+ * @param {{stride: number, halo: number}} reach of the network, in pixels; `halo` is a multiple of `stride`
+ * @param {number} [pixels] largest size of a tile, halo included
  * @returns {{core: Region, around: Region}[]}
  */
 export function tiles(frame, cells, { stride, halo }, pixels = TILE_PIXELS) {
@@ -90,8 +92,8 @@ export function tiles(frame, cells, { stride, halo }, pixels = TILE_PIXELS) {
 }
 
 /**
- * Part of an array of pixels. @param {Float32Array} values [rows, columns, 3] of `from`
- * @param {Region} from @param {Region} part within it @returns {Float32Array}
+ * Copies part of an array of pixels. @param {Float32Array} values [rows, columns, 3] of the region `from`
+ * @param {Region} from @param {Region} part inside `from` @returns {Float32Array} [rows, columns, 3] of `part`
  */
 export function cut(values, from, part) {
   const width = 3 * (part.right - part.left), line = 3 * (from.right - from.left), kept = new Float32Array(3 * area(part));
@@ -103,8 +105,8 @@ export function cut(values, from, part) {
 }
 
 /**
- * Put a part back. @param {Float32Array} values [rows, columns, 3] of `into`
- * @param {Region} into @param {Float32Array} part @param {Region} of within it
+ * Copies pixels into part of an array. @param {Float32Array} values [rows, columns, 3] of the region `into`
+ * @param {Region} into @param {Float32Array} part [rows, columns, 3] of the region `of` @param {Region} of inside `into`
  */
 export function paste(values, into, part, of) {
   const width = 3 * (of.right - of.left), line = 3 * (into.right - into.left);

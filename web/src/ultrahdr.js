@@ -1,15 +1,15 @@
-// Ultra HDR: the photograph as a JPEG, with a gain map (ISO 21496-1 and `hdrgm`) that makes it the
-// result on an HDR display. The map as hdrcnn/writers/gain_map.py computes it, since the base is the
-// photograph and no tone mapping; the file is put together by @monogrid/gainmap-js.
+// Writes Ultra HDR: the photograph as a JPEG, with a gain map (ISO 21496-1 and `hdrgm`) that turns it into
+// the result on an HDR display. The map is computed as in hdrcnn/writers/gain_map.py, since the base is the
+// photograph, not a tone-mapped image; @monogrid/gainmap-js assembles the file.
 
 import { encodeJPEGMetadata } from "@monogrid/gainmap-js/libultrahdr";
 import { HALF_MAX } from "./light.js";
 
-/** Keeps the gain of black finite. */
+/** Added to both lights, so that the gain of black is finite. */
 const OFFSET = 1 / 64;
-/** Of range and headroom, at least. */
+/** Least range of gains, and least headroom, in stops. */
 const LEAST_STOPS = 0.1;
-/** Share of the pixels that may be brighter than the headroom. */
+/** Share of pixels that may be brighter than the headroom. */
 const REST = 1e-4;
 
 /** @typedef {{codes: Uint8ClampedArray, low: number, high: number, headroom: number}} GainMap codes: [pixels, 4]; logarithms to base 2 */
@@ -26,7 +26,7 @@ export function gainMap(base, shown) {
     low = Math.min(low, gain);
     high = Math.max(high, gain);
   }
-  // Gains that are but rounding would cost the code that stands for none.
+  // Negative gains from rounding alone are ignored: code 0 is then exactly no gain.
   low = low < -0.01 ? low : 0;
   const pixels = gains.length / 3, brightest = new Float32Array(pixels), codes = new Uint8ClampedArray(4 * pixels).fill(255);
   for (let pixel = 0; pixel < pixels; pixel++) {
@@ -38,7 +38,7 @@ export function gainMap(base, shown) {
 }
 
 /**
- * @param {Uint8Array} base the photograph, a JPEG @param {Uint8Array} map its gain map's codes, a JPEG
+ * Assembles the file. @param {Uint8Array} base the photograph, a JPEG @param {Uint8Array} map codes of the gain map, a JPEG
  * @param {GainMap} numbers @returns {Blob}
  */
 export function ultraHdr(base, map, { low, high, headroom }) {

@@ -1,5 +1,5 @@
-// The conversion, beside the page, so that the page stays in hand: a file comes in, what is to be
-// seen and what is to be saved goes out. Nothing is fetched but files of the page's own folder.
+// The conversion, in a worker so that the page stays responsive: receives a file, and returns what is
+// shown and what is saved. Fetches nothing but files from the page's own folder.
 
 import { clippingCodes } from "./clipping.js";
 import { choice, statistics } from "./curve.js";
@@ -14,38 +14,38 @@ import { auto } from "./resolution.js";
 import { paste } from "./tiles.js";
 import { gainMap, ultraHdr } from "./ultrahdr.js";
 
-/** Pixels of the largest picture. */
+/** Largest number of pixels accepted. */
 const LARGEST = 50e6;
-/** Longest side of what is shown, in pixels. */
+/** Longest side of the images shown on the page, in pixels. */
 const VIEW = 1400;
 const FOLDER = new URL("./", self.location.href);
 
-/** An error that the user sees. */
+/** An error whose message is shown to the user. */
 class UserError extends Error {}
 
 /**
  * @typedef {object} Conversion
- * @property {Frame} frame codes, scaled so that 1.0 is where they clip
+ * @property {Frame} frame codes, scaled so that they clip at 1.0
  * @property {Float32Array} base [pixels, 3] linear, in the file's primaries: the photograph as displays show it
- * @property {Uint8Array | null} alpha [pixels], null: opaque
+ * @property {Uint8Array | null} alpha [pixels]; null if opaque
  * @property {Float32Array} light [pixels, 3] linear, in the file's primaries: the result
- * @property {import("./profile.js").Matrix} matrix from there to Rec. 709
- * @property {Uint8Array | null} profile the file's, if its primaries are others
- * @property {string} curve by which codes became light
- * @property {Uint8Array} file the photograph's
+ * @property {import("./profile.js").Matrix} matrix from the file's primaries to Rec. 709
+ * @property {Uint8Array | null} profile colour profile of the file, unless its primaries are Rec. 709
+ * @property {string} curve linearisation that was used, by name
+ * @property {Uint8Array} file bytes of the photograph's file
  * @property {Awaited<ReturnType<typeof load>>} network
  */
 
-/** @type {Map<string, Promise<any>>} what was made of files of the page's folder, by name */
+/** @type {Map<string, Promise<any>>} networks loaded from the page's folder, by file name */
 const loaded = new Map();
 /** @type {Conversion | null} */
 let last = null;
 
-/** @template T @param {string} name @param {(file: Uint8Array, folder: URL) => Promise<T>} by @returns {Promise<T>} */
+/** Loads a network, once. @template T @param {string} name of its file @param {(file: Uint8Array, folder: URL) => Promise<T>} by loader @returns {Promise<T>} */
 function network(name, by) {
   const found = loaded.get(name) ?? (async () => {
     const answer = await fetch(new URL(name, FOLDER));
-    if (!answer.ok) throw new UserError(`${name}: not found beside the page (${answer.status}); build the page again`);
+    if (!answer.ok) throw new UserError(`${name}: not found in the folder of the page (${answer.status}); build the page again`);
     return by(new Uint8Array(await answer.arrayBuffer()), FOLDER);
   })();
   loaded.set(name, found);
@@ -54,7 +54,7 @@ function network(name, by) {
 }
 
 /**
- * The camera curve that fits a photograph best. @param {Uint8Array} data [rows, columns, 3] @param {number} rows @param {number} columns
+ * Estimates the camera curve that fits a photograph best. @param {Uint8Array} data [rows, columns, 3] @param {number} rows @param {number} columns
  * @param {number[]} scaling @returns {Promise<string>} one of `LINEARISATIONS`
  */
 async function estimated(data, rows, columns, scaling) {
@@ -64,8 +64,8 @@ async function estimated(data, rows, columns, scaling) {
 }
 
 /**
- * @param {File} file @param {boolean} own the file's own codes, else converted to sRGB
- * @returns {Promise<{data: Uint8Array, alpha: Uint8Array | null, rows: number, columns: number}>} upright, 8 bits; alpha null: opaque
+ * Decodes a file by the browser. @param {File} file @param {boolean} own whether to keep the file's own codes; else they are converted to sRGB
+ * @returns {Promise<{data: Uint8Array, alpha: Uint8Array | null, rows: number, columns: number}>} upright, 8 bits; alpha is null if opaque
  */
 async function decoded(file, own) {
   const bitmap = await createImageBitmap(file, { colorSpaceConversion: own ? "none" : "default", premultiplyAlpha: "none" }).catch(() => {
@@ -90,16 +90,16 @@ async function decoded(file, own) {
   return { data, alpha: alpha.every((value) => value === 255) ? null : alpha, rows, columns };
 }
 
-/** @param {Uint8ClampedArray} four [rows, columns, 4] @param {number} rows @param {number} columns @returns {Promise<Uint8Array>} a JPEG without a profile */
+/** Encodes an image by the browser. @param {Uint8ClampedArray} four [rows, columns, 4] @param {number} rows @param {number} columns @returns {Promise<Uint8Array>} a JPEG without a profile */
 async function encoded(four, rows, columns) {
   const canvas = new OffscreenCanvas(columns, rows);
   canvas.getContext("2d")?.putImageData(new ImageData(/** @type {ImageDataArray} */ (four), columns, rows), 0, 0);
-  // At less than 1 colours are stored at half size, in a gain map too.
+  // At a quality below 1, chroma would be subsampled, in a gain map too.
   const blob = await canvas.convertToBlob({ type: "image/jpeg", quality: 1 });
-  return samplesOnly(new Uint8Array(await blob.arrayBuffer()), false); // Some browsers put in that of sRGB.
+  return samplesOnly(new Uint8Array(await blob.arrayBuffer()), false); // Some browsers add a profile of sRGB.
 }
 
-/** @param {Float32Array} light [pixels, 3] @returns {number} largest luminance, Rec. 709 */
+/** @param {Float32Array} light [pixels, 3] linear Rec. 709 @returns {number} largest luminance */
 function peak(light) {
   let found = 0;
   for (let i = 0; i < light.length; i += 3) {
@@ -108,13 +108,13 @@ function peak(light) {
   return found;
 }
 
-/** What a display is to show: below the clipping level the photograph, above it the result. @param {Conversion} of @returns {Float32Array} */
+/** Light for displays: below the clipping level the photograph, above it the result. @param {Conversion} of @returns {Float32Array} [pixels, 3] linear */
 function shown({ frame, base, light, curve }) {
   const linear = LINEARISATIONS[curve], tables = frame.tables.map((table) => table.map(linear));
   return light.map((value, i) => Math.max(value + base[i] - tables[i % 3][frame.data[i]], base[i]));
 }
 
-/** Means of blocks of pixels. @param {Float32Array} light [rows, columns, 3] @param {number} rows @param {number} columns @returns {{data: Float32Array, width: number, height: number}} */
+/** Reduces an image to at most `VIEW` pixels per side by means of blocks. @param {Float32Array} light [rows, columns, 3] @param {number} rows @param {number} columns @returns {{data: Float32Array, width: number, height: number}} */
 function reduced(light, rows, columns) {
   const factor = Math.max(1, Math.ceil(Math.max(rows, columns) / VIEW));
   const height = Math.max(1, Math.floor(rows / factor)), width = Math.max(1, Math.floor(columns / factor)), data = new Float32Array(3 * height * width);
@@ -129,8 +129,8 @@ function reduced(light, rows, columns) {
 }
 
 /**
- * @param {{file: File, curve: string, panorama: boolean}} request curve: one of `LINEARISATIONS`, or estimated
- * @param {(text: string, share?: number) => void} say
+ * Converts a photograph. @param {{file: File, curve: string, panorama: boolean}} request curve: one of `LINEARISATIONS`, or `estimated`
+ * @param {(text: string, share?: number) => void} say reports progress
  */
 async function convert({ file, curve: asked, panorama }, say) {
   last = null;
@@ -179,15 +179,15 @@ async function convert({ file, curve: asked, panorama }, say) {
   };
 }
 
-/** @param {"exr" | "ultrahdr"} format @returns {Promise<Blob>} */
+/** Makes the file of the last conversion. @param {"exr" | "ultrahdr"} format @returns {Promise<Blob>} */
 async function saved(format) {
-  if (!last) throw new UserError("nothing is converted yet");
+  if (!last) throw new UserError("nothing has been converted yet");
   const { frame, alpha, base, light, curve, matrix, profile, file, network: { facts } } = last, { rows, columns, data } = frame;
   if (format === "exr") {
     const comments = `hdrcnn, in a browser; weights ${facts.sha256}; camera curve ${curve}`;
     return exr(transformed(light, matrix), rows, columns, { comments }, { alpha, isSphere: frame.halo > 0 && columns === 2 * rows });
   }
-  if (Math.max(rows, columns) > 65535) throw new UserError("more rows or columns than a JPEG holds; save an EXR");
+  if (Math.max(rows, columns) > 65535) throw new UserError("more rows or columns than a JPEG can hold; save an EXR");
   const found = gainMap(base, shown(last));
   const jpeg = isJpeg(file) ? about(file) : null;
   let picture;
