@@ -131,14 +131,14 @@ class Decoded:
     adobe_rgb: bool = False
     """Whether the Exif data declares Adobe RGB."""
     icc: bytes = b""
-    """Colour profile of these samples; empty if there is none."""
+    """ICC profile of these samples; empty if there is none."""
     xmp: bytes = b""
     maker_note: bytes = b""
     """Apple's maker note, for the headroom of a gain map; it is never written to a result."""
     compression: str = ""
     """Compression of a TIFF, by its name in `tiff_page.COMPRESSIONS` or in Pillow."""
     converted: bool = False
-    """Whether a profile made of tables was applied, so that the samples are not those stored."""
+    """Whether a table-based profile was applied, so that the samples are not those stored."""
 
     def __post_init__(self) -> None:
         """Raises ValueError if damage has led to samples that are not an image."""

@@ -57,8 +57,8 @@ class Photograph:
 
     code: np.ndarray
     """[H, W, 3] float32 in [0, 1], display-encoded, upright: the file's own codes (n/255, n/65535,
-    ...) in its own primaries. A grey image has three equal channels. If the colour profile is made
-    of tables, the codes are sRGB, converted by LittleCMS."""
+    ...) in its own primaries. A grey image has three equal channels. If the ICC profile is
+    table-based, the codes are sRGB, converted by LittleCMS."""
     alpha: np.ndarray | None = None
     """[H, W] float32 in [0, 1]; `code` is not multiplied by it. None if the file has no alpha."""
     chromaticities: Chromaticities = REC709
@@ -148,7 +148,7 @@ def _decoded(
         raise ImageError(f"{path}: {error}") from error
     except MemoryError as error:
         raise ImageError(f"{path}: too large for this machine's memory; make it smaller") from error
-    except Exception as error:  # Decoders raise anything on damaged files.
+    except Exception as error:  # Decoders raise any exception on damaged files.
         reason = f"damaged or truncated{_said(error)}; copy it again from its source"
         if _UNSUPPORTED.search(str(error)):
             reason = f"a kind of {kind} that is not read{_said(error)}; save it as PNG or TIFF"
@@ -164,8 +164,8 @@ def _code_points(data: bytes, kind: str) -> tuple[int, int] | None:
 def _chromaticities(data: bytes, kind: str, found: Decoded) -> Chromaticities:
     """Return the primaries that the file specifies, from its most reliable source; else Rec. 709.
 
-    Order of precedence: PNG: cICP, colour profile, sRGB, cHRM, as its standard ranks them. HEIC and
-    AVIF: colour profile, nclx. Other formats: colour profile, Exif. Grey images count as Rec. 709.
+    Order of precedence: for PNG cICP, ICC profile, sRGB, cHRM, as its standard ranks them; for HEIC
+    and AVIF ICC profile, nclx; for other formats ICC profile, Exif. Grey images count as Rec. 709.
     """
     if found.colours.shape[-1] == 1:
         return REC709
@@ -183,9 +183,9 @@ def _chromaticities(data: bytes, kind: str, found: Decoded) -> Chromaticities:
 
 
 def _without_tables(data: bytes, kind: str, found: Decoded) -> Decoded:
-    """Convert to sRGB if the colour profile is made of tables; else return the samples unchanged.
+    """Convert to sRGB if the ICC profile is table-based; else return the samples unchanged.
 
-    Tables, unlike a matrix, have no primaries that could be converted later. A PNG's profile is
+    Unlike a matrix, tables have no primaries that could be converted later. A PNG's profile is
     ignored if the file has cICP.
     """
     if not found.icc or found.colours.shape[-1] != 3 or not has_tables(found.icc):

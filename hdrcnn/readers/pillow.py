@@ -105,7 +105,7 @@ def _deep_samples(image: Any, data: bytes, kind: str, raw: str) -> np.ndarray:
 
 
 def _cmyk_to_rgb(image: Image.Image) -> Image.Image:
-    """Convert to sRGB by the colour profile if there is a usable one, else by (1 - C)(1 - K)."""
+    """Convert to sRGB by the ICC profile if there is a usable one, else by (1 - C)(1 - K)."""
     profile = image.info.get("icc_profile")
     if profile:
         with contextlib.suppress(ImageCms.PyCMSError, OSError, ValueError, TypeError):

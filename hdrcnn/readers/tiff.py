@@ -36,15 +36,13 @@ _ASSOCIATED, _UNASSOCIATED = 1, 2
 
 @dataclasses.dataclass(frozen=True)
 class _Kind:
-    """A photometric interpretation (tag 262): its colour channels, allowed bits per sample,
-    conversion.
-    """
+    """A photometric interpretation (tag 262): colour channels, allowed bit depths, conversion."""
 
     colours: int
     bits: tuple[int, ...]
     meaning: Callable[[tifffile.TiffPage, np.ndarray], np.ndarray]
     profiled: bool = True
-    """Whether the file's colour profile is that of the converted samples."""
+    """Whether the file's ICC profile is that of the converted samples."""
 
 
 _ANY = tuple(range(1, 17))

@@ -53,7 +53,7 @@ def palette(page: tifffile.TiffPage, samples: np.ndarray) -> np.ndarray:
 
 
 def inks(page: tifffile.TiffPage, samples: np.ndarray) -> np.ndarray:
-    """Convert CMYK to sRGB by the colour profile if there is a usable one, else by (1 - C)(1 - K).
+    """Convert CMYK to sRGB by the ICC profile if there is a usable one, else by (1 - C)(1 - K).
 
     Raises NotReadError for other inks.
     """
@@ -96,9 +96,7 @@ def ycbcr(page: tifffile.TiffPage, samples: np.ndarray) -> np.ndarray:
 
 
 def _lab_to_srgb(lab: np.ndarray) -> np.ndarray:
-    """Convert [..., 3] CIE L*a*b* under D50 to sRGB in [0, 1], clipping colours outside the
-    gamut.
-    """
+    """Convert [..., 3] CIE L*a*b* under D50 to sRGB in [0, 1]; colours out of gamut are clipped."""
     height = (lab[..., 0] + 16.0) / 116.0
     roots = np.stack([height + lab[..., 1] / 500.0, height, height - lab[..., 2] / 200.0], axis=-1)
     xyz = np.where(roots > 6 / 29, roots**3, 3 * (6 / 29) ** 2 * (roots - 4 / 29)) * icc.D50
