@@ -103,10 +103,10 @@ class GainMap:
         return (base + _vector(self.base_offset)) * factor - _vector(self.alternate_offset)
 
     def ended(self, share: np.ndarray, light: np.ndarray) -> np.ndarray:
-        """Return in [0, 1], [..., 3], how close the HDR rendition is to its largest possible value.
+        """Return how close the HDR rendition is to its largest possible value: [..., 3] in [0, 1].
 
-        That value is the one it reaches where an SDR base has its largest code or, for an HDR base,
-        its headroom. share: the map; light: the HDR rendition.
+        With an SDR base, that is the value which the end of the map gives the base's largest code;
+        with an HDR base it is the headroom. share: the map; light: the HDR rendition.
         """
         if self.is_inverse:
             share = light * np.float32(2.0**-self.base_headroom)
@@ -138,7 +138,10 @@ class AppleGainMap:
 
 
 def _ratios(numbers: tuple[int, ...], common: int | None) -> list[float]:
-    """Divide numerators by `common`, or by denominators in between. Raises GainMapError."""
+    """Divide numerators by `common`, or else by the denominators between them.
+
+    Raises GainMapError if a denominator is 0.
+    """
     pairs = (
         [(number, common) for number in numbers]
         if common is not None
@@ -326,7 +329,7 @@ def _enlarged(gain: np.ndarray, rows: slice, size: tuple[int, int]) -> np.ndarra
 
 
 def _between(here: Chromaticities, there: Chromaticities) -> np.ndarray:
-    """Return M, [3, 3] float32, with `rgb @ M` linear in another RGB space, white to white."""
+    """Return the [3, 3] float32 matrix M of `rgb @ M` between linear RGB spaces, white to white."""
     one, other = (
         np.eye(3) if matrix is None else matrix for matrix in map(to_rec709, (here, there))
     )

@@ -19,7 +19,7 @@ def _package() -> ModuleType:
     try:
         import pillow_heif
     except ImportError as error:
-        raise NotReadError("HEIC needs one package more; pip install pillow-heif") from error
+        raise NotReadError("HEIC needs one more package; pip install pillow-heif") from error
     return pillow_heif
 
 

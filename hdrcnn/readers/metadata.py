@@ -173,7 +173,7 @@ def _number(xmp: bytes, name: bytes) -> int | None:
 
 @dataclasses.dataclass(frozen=True)
 class Band:
-    """The rows of a panorama between zenith and nadir; its columns go all the way round."""
+    """The part of a sphere that a panorama covers, row by row; its columns go all the way round."""
 
     first: float = 0.0
     """Where it begins: 0 = zenith, 1 = nadir."""
@@ -191,7 +191,7 @@ class Band:
     def around_horizon(cls, rows: int, columns: int) -> "Band":
         """Return the band of an image whose left and right side meet, if nothing else is stated.
 
-        Its pixels are square, and the horizon is in the middle.
+        Assumes square pixels, and the horizon in the middle.
         """
         share = min(1.0, 2.0 * rows / columns)
         return cls((1.0 - share) / 2.0, share)
@@ -208,9 +208,7 @@ class Band:
         return self.part(kept.top / rows, (kept.bottom - kept.top) / rows)
 
     def part(self, first: float, share: float) -> "Band":
-        """Return the part that begins at `first` and covers `share`, both relative to its
-        height.
-        """
+        """Return the part from `first` on that covers `share`, both relative to its height."""
         return Band(self.first + first * self.share, self.share * share, self.directions)
 
     def xmp(self, rows: int, columns: int) -> dict[str, str]:

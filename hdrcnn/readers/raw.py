@@ -148,7 +148,7 @@ def read(data: bytes, check: SizeCheck) -> tuple[SensorLight, metadata.Camera]:
         import rawpy
     except ImportError as error:
         raise NotReadError(
-            "a camera raw file, which needs one package more; pip install rawpy"
+            "a camera raw file, which needs one more package; pip install rawpy"
         ) from error
     try:
         with rawpy.imread(io.BytesIO(data)) as raw:
