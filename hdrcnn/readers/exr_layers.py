@@ -100,8 +100,7 @@ def _colour_channels(names: Iterable[str]) -> dict[str, tuple[str, ...]]:
 def layers(parts: Mapping[int, tuple[str, Sequence[str]]], alone: bool) -> list[Layer]:
     """Return all layers that could be the image.
 
-    parts: index of each flat part to its name and channels; alone: whether the file has no other
-    part.
+    parts: index of each flat part to its name and channels; alone: whether there is no other part.
     """
     found = []
     for part, (title, names) in parts.items():
