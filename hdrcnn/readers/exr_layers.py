@@ -108,7 +108,7 @@ def layers(parts: Mapping[int, tuple[str, Sequence[str]]], alone: bool) -> list[
         for wanted in (("Y", "RY", "BY"), ("Y",)):
             if set(wanted) <= set(names):
                 colours.setdefault("", wanted)
-        before = [] if alone else title.split(".")  # A single part may have any name.
+        before = [] if alone else title.split(".")  # The only part may have any name.
         for layer in sorted(colours):
             elements = [element for element in [*before, *layer.split(".")] if element]
             own = EXACT if alone and not layer else rank(elements)

@@ -1,10 +1,11 @@
 """One page for a folder of results, which opens offline and shows their light.
 
-entry         turns an image into two small JPEGs (photograph, gain map) and its figures page
-writes pages of one HTML file each; all entries in one, of limited size page.html     its template:
-style, and the script that computes light from photograph and gain map
+entry         turns an image into two small JPEGs (photograph, gain map) and its figures
+page          writes pages of one HTML file each; all entries in one, of limited size
+page.html     its template: style, and the script that computes light from photograph and gain map
 
-room = bytes_for(len(jobs)) entries = [entry(picture, name, {"EXR": "out/lamp.exr"}, room) for ...]
+room = bytes_for(len(jobs))
+entries = [entry(picture, name, {"EXR": "out/lamp.exr"}, room) for ...]
 write_report(out_dir / "report.html", "Photographs", entries)
 """
 

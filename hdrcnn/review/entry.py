@@ -74,8 +74,7 @@ def _coded(before: np.ndarray, after: np.ndarray) -> tuple[bytes, bytes, GainMap
 
 
 def entry(picture: Picture, name: str, files: Mapping[str, str], room: int) -> Entry:
-    """Return the entry of an image with codes, small enough to take at most `room` bytes in the
-    page.
+    """Return the entry of an image with codes, small enough for `room` bytes in the page.
 
     Raises ValueError if there are no codes, or if `room` is too small for any image.
     """

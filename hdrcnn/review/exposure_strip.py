@@ -36,8 +36,7 @@ class Gain:
     """What the reconstruction gained, in figures."""
 
     saturated: float
-    """Share of pixels with a code above 0.95 in a channel; with a gain map, if that is
-    clipped too."""
+    """Share of pixels with a code above 0.95 in any channel and, with a gain map, clipped in it."""
     peak_before: float
     peak_after: float
     """Largest luminance before and after; 1.0 = clipping level."""

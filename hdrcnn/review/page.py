@@ -109,8 +109,7 @@ class Collected:
             )
 
     def add(self, entry: Entry, place: Path) -> None:
-        """Add the entry of an image, with its files relative to the page and its folder in its
-        name.
+        """Add an image's entry, with its files relative to the page and its folder in its name.
 
         place: the folder of its files.
         """

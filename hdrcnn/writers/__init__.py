@@ -77,9 +77,7 @@ def _percent(value: int) -> bool:
 
 @dataclasses.dataclass(frozen=True)
 class Options:
-    """Settings of the output files, each also a flag of the command. Raises ValueError, one
-    line.
-    """
+    """Settings of the output files, each also a flag of the command. Raises ValueError."""
 
     nits: float = _option(
         REFERENCE_WHITE,

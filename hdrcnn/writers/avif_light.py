@@ -80,10 +80,10 @@ def _moved(contents: bytes, by: int) -> bytes:
 
 
 def with_content_light(data: bytes, light: ContentLight, told: bytes = b"") -> bytes:
-    """Return an AVIF file with its content light levels stored. told: boxes put after the first
-    one.
+    """Return an AVIF file with its content light levels stored.
 
-    Raises ValueError unless the layout is the one that encoders write: metadata, then samples.
+    told: boxes put after the first one. Raises ValueError unless the layout is the one that
+    encoders write: metadata, then samples.
     """
     top = _boxes(data)
     meta = _named(top, b"meta")

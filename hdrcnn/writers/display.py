@@ -135,8 +135,7 @@ def write_jpeg(path: Path, picture: Picture, options: Options) -> None:
 
 
 def write_png(path: Path, codes: np.ndarray, software: str | None = None, xmp: str = "") -> None:
-    """Write [H, W, 3] uint8 as PNG, optionally with the name of the software that made it, and XMP
-    data.
+    """Write [H, W, 3] uint8 as PNG, optionally with the name of its software, and XMP data.
 
     Raises ImageError if the file cannot be written.
     """

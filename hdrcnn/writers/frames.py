@@ -1,7 +1,8 @@
 """Write the frames of an HDR film, as light or as PQ codes.
 
-exr    .exr    linear Rec. 709, half float, 1.0 = diffuse white png    .png    PQ, BT.2020, 16 bits,
-with cICP tiff   .tif    PQ, BT.2020, 16 bits; not tagged, as in public data sets
+exr    .exr    linear Rec. 709, half float, 1.0 = diffuse white
+png    .png    PQ, BT.2020, 16 bits, with cICP
+tiff   .tif    PQ, BT.2020, 16 bits; not tagged, as in public data sets
 """
 
 from pathlib import Path

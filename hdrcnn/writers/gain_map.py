@@ -19,8 +19,7 @@ OFFSET = 1.0 / 64.0
 """k: keeps the gain of black finite."""
 HALF_MAX = float(np.finfo(np.float16).max)
 LEAST_STOPS = 0.1
-"""Minimum range and headroom, so that an image without highlights has a gain map and no division by
-0."""
+"""Minimum range and headroom: an image without highlights has a map too, and no division by 0."""
 REST = 1e-4
 """Share of the pixels that may be brighter than the headroom: otherwise a few hot pixels would make
 every display dim all the others."""
@@ -48,9 +47,7 @@ def _gains(parts: Parts, rows: slice) -> np.ndarray:
 
 
 def gain_map(rows: int, columns: int, parts: Parts) -> GainMap:
-    """Compute the gain map of an image whose strips `parts` returns; it is called three times
-    each.
-    """
+    """Compute the gain map of an image whose strips `parts` returns, three times each."""
     low, high, brightest = 0.0, LEAST_STOPS, []
     for strip in strips(rows):
         gains = _gains(parts, strip)

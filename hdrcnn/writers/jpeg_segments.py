@@ -125,8 +125,7 @@ def profile_segments(profile: bytes) -> bytes:
 def multi_picture(first: int, second: int, offset: int) -> bytes:
     """Return the index of a file of two images, which always has the same length.
 
-    first, second: their sizes in bytes; offset: of the second, from the byte order mark of this
-    segment.
+    first, second: their sizes in bytes; offset: of the second, from this segment's byte order mark.
     """
     entry = struct.Struct("<IIIHH")
     directory = struct.pack("<H", 3)

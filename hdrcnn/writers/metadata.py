@@ -15,9 +15,7 @@ _RATIONAL = ("ExposureTime", "FNumber", "FocalLength", "ExposureBiasValue")
 
 
 class _Text(str):
-    """Text stored as UTF-8, which readers expect; Pillow would store question marks for
-    non-ASCII.
-    """
+    """Text stored as UTF-8, as readers expect; Pillow would store "?" for non-ASCII characters."""
 
     def encode(self, encoding: str = "utf-8", errors: str = "strict") -> bytes:
         return super().encode("utf-8", "replace")

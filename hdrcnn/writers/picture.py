@@ -66,7 +66,7 @@ class Picture:
 
 
 def check(path: Path, picture: Picture) -> None:
-    """Raises ImageError if the arrays are not of one image, or if its light is not finite."""
+    """Raises ImageError if the shapes do not match, or if the light is not finite everywhere."""
     hdr = picture.hdr
     if hdr.ndim != 3 or hdr.shape[-1] != 3 or 0 in hdr.shape:
         raise ImageError(f"{path}: an image of shape [H, W, 3] is needed, not {hdr.shape}")

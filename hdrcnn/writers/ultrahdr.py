@@ -56,8 +56,8 @@ def _profile(picture: Picture) -> bytes:
 
 
 def _own_samples(picture: Picture) -> tuple[bytes, bytes] | None:
-    """Return the photograph's JPEG as `jpeg_segments.samples_only` does, or None if it cannot be
-    kept.
+    """Return the photograph's JPEG as `jpeg_segments.samples_only` does, if it can be kept; or
+    None.
 
     It has to be upright, of 8 bits, grey or of three colours, and of the result's size.
     """
@@ -96,8 +96,7 @@ def _base(picture: Picture, options: Options) -> tuple[bytes, bytes]:
 
 
 def _parts(picture: Picture, look: str) -> gain_map.Parts:
-    """Return a function that gives what an ordinary display shows, and what an HDR display is to
-    show.
+    """Return a function from rows to what an ordinary and what an HDR display is to show.
 
     Both are in the primaries of the photograph, as the gain map is.
     """

@@ -28,7 +28,7 @@ HEAD = 1 << 18
 COLOURS = "# bytes of colours: "
 """Comment of a Radiance header, followed by ten digits."""
 _EXR_ZIPPED = {2: 1, 3: 16}
-"""Number of rows in a chunk, by the number of the compression."""
+"""Number of rows in a chunk, by the number of the compression (ZIPS, ZIP)."""
 _PNG_END = b"\0\0\0\0IEND\xaeB\x60\x82"
 
 
