@@ -46,8 +46,7 @@ def frame(image: Any, data: bytes) -> tuple[int, int, int, int] | None:
     """Return left, top, right and bottom of the first frame of a GIF or WebP on its canvas.
 
     None if it fills the canvas. Raises NotReadError if the canvas is so much larger than the frame
-    that nothing but the header supports its size; ValueError if the file is too short for its
-    pixels.
+    that only the header supports its size; ValueError if the file is too short for its pixels.
     """
     if image.format == "GIF":
         box = tuple(image.tile[0][1]) if image.tile else (0, 0, 0, 0)

@@ -119,7 +119,7 @@ def _by_runs(data: bytes, header: _Header) -> np.ndarray:
         elif value == 0:  # The end of a row.
             x, y = 0, y + 1
             continue
-        elif value == 1:  # The end of the picture.
+        elif value == 1:  # The end of the image.
             break
         elif value == 2:  # A jump.
             if at + 2 > end:

@@ -258,7 +258,7 @@ def read_radiance(path: Path) -> np.ndarray:
     try:
         size = _radiance_size(path)
         size.check(path)
-        with path.open("rb") as file:  # No pixel takes 12 bytes: nothing after the image.
+        with path.open("rb") as file:  # No pixel takes 12 bytes; the rest is not read.
             return rgbe.decode(file.read(HEADER + 12 * size.rows * size.columns))
     except ValueError as error:
         raise ImageError(

@@ -1,8 +1,8 @@
 """Read the boxes of HEIC and AVIF files, and the items and properties that they describe.
 
 A file may contain several images, such as thumbnails, tiles and gain maps, each with properties of
-its own. Decoders return only the primary image, neither which colour box belongs to it nor the
-metadata of a gain map.
+its own. Decoders return only the primary image, and say neither which colour box belongs to it nor
+what the metadata of a gain map is.
 
 Sources: ISO/IEC 14496-12 for boxes, item locations (`iloc`) and item references; ISO/IEC 23008-12
 for item properties.

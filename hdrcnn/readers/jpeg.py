@@ -96,7 +96,7 @@ def _fewest_bits(marker: int, frame: bytes) -> int:
         -(-columns * h // (8 * across)) * -(-rows * v // (8 * down)) for _, h, v in components
     )
     if marker not in HUFFMAN:
-        return 0  # One bit can represent thousands of arithmetic codes.
+        return 0  # One bit can hold thousands of arithmetic codes.
     return blocks if marker == 0xC2 else 2 * blocks
 
 

@@ -157,7 +157,7 @@ _DEGREES = rb"([-+]?\d+(?:\.\d*)?(?:e[-+]?\d+)?)\s*[\"'<]"
 
 
 def _directions(xmp: bytes) -> tuple[tuple[str, float], ...]:
-    """Return those of `DIRECTIONS` that a packet gives, if at most a full turn."""
+    """Return those of `DIRECTIONS` that a packet states, except values beyond a full turn."""
     found = []
     for name in DIRECTIONS:
         said = re.search(_XMP % name.encode() + _DEGREES, xmp, re.IGNORECASE)

@@ -23,7 +23,7 @@ from hdrcnn.colour import icc
 from hdrcnn.readers import animation, bmp, heif_items, jpeg, metadata, png_chunks
 from hdrcnn.readers.decoded import Decoded, NotReadError, SizeCheck, shares
 
-for _name in ("PIL", "tifffile"):  # Exceptions report what these log.
+for _name in ("PIL", "tifffile"):  # Exceptions report what they log.
     logging.getLogger(_name).addHandler(logging.NullHandler())
     logging.getLogger(_name).propagate = False
 

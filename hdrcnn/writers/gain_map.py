@@ -47,7 +47,7 @@ def _gains(parts: Parts, rows: slice) -> np.ndarray:
 
 
 def gain_map(rows: int, columns: int, parts: Parts) -> GainMap:
-    """Compute the gain map of an image whose strips `parts` returns, three times each."""
+    """Compute the gain map of an image; `parts` is called three times for each strip."""
     low, high, brightest = 0.0, LEAST_STOPS, []
     for strip in strips(rows):
         gains = _gains(parts, strip)

@@ -56,8 +56,8 @@ def _profile(picture: Picture) -> bytes:
 
 
 def _own_samples(picture: Picture) -> tuple[bytes, bytes] | None:
-    """Return the photograph's JPEG as `jpeg_segments.samples_only` does, if it can be kept; or
-    None.
+    """Return the photograph's JPEG, as from `jpeg_segments.samples_only`; None if it cannot be
+    kept.
 
     It has to be upright, of 8 bits, grey or of three colours, and of the result's size.
     """
