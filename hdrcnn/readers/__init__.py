@@ -1,1 +1,1 @@
-"""Picture files of many kinds: their samples as stored, and what they say beside them."""
+"""Readers for image files of many formats: their samples as stored, and their metadata."""

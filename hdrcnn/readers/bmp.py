@@ -1,4 +1,4 @@
-"""BMP files of the kinds that Pillow does not read, or not in full: bit fields and run lengths.
+"""Read BMP files that Pillow does not read, or not in full: bit fields and run lengths.
 
 Source: Microsoft, "Bitmap Storage" (BITMAPINFOHEADER to BITMAPV5HEADER, bitmap compression).
 """
@@ -11,11 +11,11 @@ import numpy as np
 from hdrcnn.readers.decoded import Decoded, NotReadError, SizeCheck
 
 _OS2 = 64
-"""Bytes of the one header whose compressions 3 and 4 mean something else."""
+"""Size in bytes of the one header in which compressions 3 and 4 have other meanings."""
 _RUNS_8, _RUNS_4, _FIELDS, _JPEG, _PNG, _ALPHA_FIELDS = 1, 2, 3, 4, 5, 6
 _ROWS = 256
 _SURELY_FITS = 24_000_000
-"""Pixels that run lengths may leave out; of larger pictures they must give a fair part."""
+"""Number of pixels that a run-length coded image may claim, however short its file."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -24,16 +24,16 @@ class _Header:
     width: int
     height: int
     upside_down: bool
-    """The first row in the file is the lowest."""
+    """Whether the first row in the file is the bottom row."""
     bits: int
     compression: int
     colours: int
     first: int
-    """Byte of the pixels."""
+    """Offset of the pixels."""
 
 
 def _header(data: bytes) -> _Header | None:
-    """None for the short header of OS/2, which knows no compression."""
+    """Read the header; None for the short header of OS/2, which has no compression."""
     first, size = struct.unpack_from("<II", data, 10)
     if size < 40:
         return None
@@ -43,16 +43,16 @@ def _header(data: bytes) -> _Header | None:
 
 
 def _masks(data: bytes, header: _Header) -> tuple[int, ...]:
-    """Of red, green, blue and alpha; with the shortest header they follow it."""
+    """Return the masks of red, green, blue and alpha, which follow the shortest header."""
     has_alpha = header.size >= 56 or header.compression == _ALPHA_FIELDS
     masks = struct.unpack_from(f"<{4 if has_alpha else 3}I", data, 54)
-    if not any(masks):  # Written by some for the usual order.
+    if not any(masks):  # Some programs mean the usual layout by this.
         masks = (0xFF0000, 0xFF00, 0xFF, 0xFF000000) if header.bits == 32 else (0x7C00, 0x3E0, 0x1F)
     return (*masks, 0)[:4]
 
 
 def _field(words: np.ndarray, mask: int, top: int) -> np.ndarray:
-    """The bits of a mask, 0 to all of them set, as 0 to `top`; 0 without a mask."""
+    """Extract the bits of a mask and scale them to 0 to `top`; 0 without a mask."""
     if not mask:
         return np.zeros(words.shape, np.uint16)
     shift = (mask & -mask).bit_length() - 1
@@ -64,7 +64,7 @@ def _field(words: np.ndarray, mask: int, top: int) -> np.ndarray:
 
 
 def _by_fields(data: bytes, header: _Header) -> Decoded:
-    """Colours of 8 bits, or of 16 if a mask has more than 8."""
+    """Decode bit fields to colours of 8 bits, or of 16 if a mask has more than 8."""
     if header.bits not in (16, 24, 32):
         raise ValueError(f"bit fields of {header.bits} bits")
     masks = _masks(data, header)
@@ -95,7 +95,7 @@ def _by_fields(data: bytes, header: _Header) -> Decoded:
 
 
 def _by_runs(data: bytes, header: _Header) -> np.ndarray:
-    """[H, W] uint8 of the palette, in the order of the file; 0 if it leaves pixels out."""
+    """Decode run lengths to [H, W] uint8 palette indices, in file order; 0 for skipped pixels."""
     narrow = header.compression == _RUNS_4
     width, height, end = header.width, header.height, len(data)
     if width * height > max(_SURELY_FITS, 255 * end):
@@ -110,7 +110,7 @@ def _by_runs(data: bytes, header: _Header) -> np.ndarray:
         count, value = data[at], data[at + 1]
         at += 2
         if count:
-            if x + count <= width:  # Most of all records: not a step more than needed.
+            if x + count <= width:  # By far the most frequent record: kept fast.
                 place = y * width + x
                 index[place : place + count] = runs[value][:count]
                 x += count
@@ -119,9 +119,9 @@ def _by_runs(data: bytes, header: _Header) -> np.ndarray:
         elif value == 0:  # The end of a row.
             x, y = 0, y + 1
             continue
-        elif value == 1:  # The end of the picture.
+        elif value == 1:  # The end of the image.
             break
-        elif value == 2:  # A step.
+        elif value == 2:  # A jump.
             if at + 2 > end:
                 raise ValueError("rows of it are missing")
             x, y = x + data[at], y + data[at + 1]
@@ -134,7 +134,7 @@ def _by_runs(data: bytes, header: _Header) -> np.ndarray:
                 raise ValueError("rows of it are missing")
             if narrow:
                 run = b"".join(runs[byte][:2] for byte in run)[:value]
-            at += size + size % 2  # Words of two bytes, from the first pixel on.
+            at += size + size % 2  # Padded to an even number of bytes.
         if x + len(run) > width:  # A run ends with its row.
             run = run[: max(width - x, 0)]
         place = y * width + x
@@ -144,7 +144,7 @@ def _by_runs(data: bytes, header: _Header) -> np.ndarray:
 
 
 def _palette(data: bytes, header: _Header) -> np.ndarray:
-    """[256, 3] uint8, RGB; black is what the file does not name."""
+    """Return the palette, [256, 3] uint8 RGB; entries that the file lacks are black."""
     start = 14 + header.size
     count = min(header.colours or 2**header.bits, 256, max(header.first - start, 0) // 4)
     entries = np.frombuffer(data, np.uint8, 4 * count, start).reshape(count, 4)
@@ -154,9 +154,9 @@ def _palette(data: bytes, header: _Header) -> np.ndarray:
 
 
 def read(data: bytes, check: SizeCheck) -> Decoded | None:
-    """The picture; None if Pillow is to read it.
+    """Decode a BMP; None if Pillow has to read it.
 
-    Raises NotReadError, what `check` raises, or, for damaged files, ValueError and struct.error.
+    Raises NotReadError, what `check` raises or, for damaged files, ValueError and struct.error.
     """
     header = _header(data)
     if header is None or header.compression == 0:

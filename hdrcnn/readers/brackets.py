@@ -1,9 +1,9 @@
-"""Which files are the frames of one bracket: by their Exif data, or so many each.
+"""Find out which files are the frames of one bracket: by Exif data, or by a number of frames each.
 
-Frames of a bracket follow each other among those of one camera in natural order, are taken within
-seconds, and each has an exposure that none before it has. Pictures that were stored twice, as RAW
-and JPEG, are a bracket of each. A file that is left alone is a fault,
-never fused with others by guess. Source of the tags: CIPA DC-008 (Exif 3.0).
+Frames of a bracket follow each other, in natural order, among those of one camera, are taken within
+seconds of each other, and each has an exposure that none before it has. Images that were stored
+twice, as RAW and JPEG, form a bracket of each. A file that is left over is reported as a fault,
+never fused with others on a guess. Source of the tags: CIPA DC-008 (Exif 3.0).
 """
 
 import dataclasses
@@ -23,25 +23,25 @@ from hdrcnn.readers.photograph import read_photograph
 from hdrcnn.readers.pillow import own_limit
 
 FEWEST, MOST = 2, 9
-"""Frames of a bracket."""
+"""Minimum and maximum number of frames of a bracket."""
 GAP = 4.0
-"""Seconds between the end of a frame and the begin of the next, at most."""
+"""Maximum number of seconds between the end of a frame and the start of the next."""
 LARGEST_BIAS = 99.99
-"""Stops of exposure compensation, the most that Exif has room for (CIPA DC-008)."""
+"""Largest exposure compensation that Exif allows, in stops (CIPA DC-008)."""
 HEAD = 1 << 22
-"""Bytes of a RAW file among which its Exif data are looked for."""
+"""Number of bytes of a RAW file that are searched for its Exif data."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Exposed:
-    """What the Exif data of a file say of its exposure; None: nothing."""
+    """The exposure of a file according to its Exif data; None: not stated."""
 
     camera: str
     time: datetime.datetime | None
     bias: float | None
     """Exposure compensation, EV."""
     exposure: float | None
-    """Seconds x ISO / 100 / f-number^2; of what is missing nothing is taken to differ."""
+    """Seconds x ISO / 100 / f-number^2; what is missing is assumed to be equal in all frames."""
     seconds: float = 0.0
 
     @property
@@ -49,13 +49,16 @@ class Exposed:
         return self.bias is not None or self.exposure is not None
 
     def step(self) -> tuple[float | None, float | None]:
-        """The same for frames of the same exposure."""
+        """Return a key that frames of the same exposure have in common."""
         stops = None if self.exposure is None else round(6.0 * math.log2(self.exposure)) / 6.0
         return None if self.bias is None else round(self.bias, 2), stops
 
 
 def exposure_of(camera: metadata.Camera) -> float | None:
-    """Seconds x ISO / 100 / f-number^2 by `readers.metadata.camera_data`; None without a time."""
+    """Return seconds x ISO / 100 / f-number^2; None without an exposure time.
+
+    camera: as from `readers.metadata.camera_data`.
+    """
 
     def positive(name: str) -> float | None:
         value = camera.get(name)
@@ -70,8 +73,9 @@ def exposure_of(camera: metadata.Camera) -> float | None:
 
 
 def bias_of(camera: metadata.Camera) -> float | None:
-    """Exposure compensation in stops, by `readers.metadata.camera_data`; None without one that Exif
-    allows.
+    """Return the exposure compensation in stops; None without one that Exif allows.
+
+    camera: as from `readers.metadata.camera_data`.
     """
     bias = camera.get("ExposureBiasValue")
     return float(bias) if isinstance(bias, (int, float)) and abs(bias) <= LARGEST_BIAS else None
@@ -85,7 +89,7 @@ def _time(text: object) -> datetime.datetime | None:
 
 
 def exposed(camera: metadata.Camera) -> Exposed:
-    """What is known of an exposure by `readers.metadata.camera_data`."""
+    """Return the exposure in the result of `readers.metadata.camera_data`."""
     seconds = camera.get("ExposureTime")
     return Exposed(
         camera=f"{camera.get('Make', '')} {camera.get('Model', '')}",
@@ -97,8 +101,9 @@ def exposed(camera: metadata.Camera) -> Exposed:
 
 
 def camera_of(path: Path) -> metadata.Camera:
-    """The Exif data of a file without its samples; empty if there are none, or it cannot be
-    read, which whoever decodes it reports.
+    """Read the Exif data of a file without decoding its samples.
+
+    Empty if there is none, or if the file cannot be read, which is reported when it is decoded.
     """
     if not is_regular(path):
         return {}
@@ -106,12 +111,12 @@ def camera_of(path: Path) -> metadata.Camera:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             return metadata.camera_data(_exif_of(path))
-    except Exception:  # noqa: BLE001  # Damaged files make decoders fail in any way they like.
+    except Exception:  # noqa: BLE001  # Decoders raise any exception on damaged files.
         return {}
 
 
 def _exif_of(path: Path) -> Image.Exif:
-    """Raises whatever a damaged file leads to."""
+    """Return the Exif block of a file. Raises any exception if the file is damaged."""
     ends_raw = path.suffix.lower() in raw.SUFFIXES
     with path.open("rb") as file:
         head = file.read(HEAD if ends_raw else 64)
@@ -121,7 +126,7 @@ def _exif_of(path: Path) -> Image.Exif:
         return heif.exif_of(path)
     with own_limit(), Image.open(path) as image:
         if image.format == "PNG" and "exif" not in image.info:
-            image.load()  # It may come after the samples.
+            image.load()  # Exif data may follow the samples.
         return metadata.exif_of(image)
 
 
@@ -137,7 +142,7 @@ def _opens(path: Path) -> bool:
 
 
 def _follows(here: Exposed, group: Sequence[Exposed]) -> bool:
-    """Whether a frame belongs to those before it."""
+    """Whether a frame belongs to the same bracket as those before it."""
     last = group[-1]
     if here.time is not None and last.time is not None:
         gap = (here.time - last.time).total_seconds()
@@ -150,8 +155,8 @@ def _follows(here: Exposed, group: Sequence[Exposed]) -> bool:
 
 
 def _without_exposure(files: Sequence[Path]) -> list[str]:
-    """What is to be said of files whose Exif data tell nothing: of damaged ones why, of the others
-    of a folder one line.
+    """Return messages about files whose Exif data gives no exposure: what is wrong with each
+    damaged one, and one line for the others of a folder.
     """
     said, others = [], []
     for path in files:
@@ -163,15 +168,15 @@ def _without_exposure(files: Sequence[Path]) -> list[str]:
         except ImageError as error:
             said.append(str(error))
     if others:
-        more = f", nor in that of {len(others) - 1} more of its folder" if others[1:] else ""
+        more = f", nor in that of {len(others) - 1} more files of its folder" if others[1:] else ""
         said.append(
-            f"{others[0]}: no exposure in its Exif data{more}; give --per, the frames of a bracket"
+            f"{others[0]}: no exposure in its Exif data{more}; give --per, frames per bracket"
         )
     return said
 
 
 def _series(frames: Sequence[tuple[Path, Exposed]]) -> list[list[Path]]:
-    """Frames of one camera, in natural order, parted where a bracket ends."""
+    """Split frames of one camera, in natural order, where a bracket ends."""
     found: list[list[tuple[Path, Exposed]]] = []
     for path, here in frames:
         if found and _follows(here, [known for _, known in found[-1]]):
@@ -182,7 +187,7 @@ def _series(frames: Sequence[tuple[Path, Exposed]]) -> list[list[Path]]:
 
 
 def _kinds(files: Sequence[Path]) -> list[list[Path]]:
-    """Files of one folder, apart by their endings if it holds pictures twice, as RAW and JPEG."""
+    """Group the files of a folder by extension if it has images twice, such as RAW and JPEG."""
     kinds: dict[str, list[Path]] = {}
     twice = len({path.stem for path in files}) < len(files)
     for path in files:
@@ -222,7 +227,7 @@ def _alone(path: Path, neighbours: Sequence[Sequence[Path]]) -> str:
     for other in (neighbours[0][-1], neighbours[-1][0]):
         if other != path and _twice((other, path)):
             return f"{path}: the same frame as {other.name}; leave one out"
-    return f"{path}: alone, no frame beside it is of the same bracket; leave it out, or give --per"
+    return f"{path}: alone, no neighbour belongs to the same bracket; leave it out, or give --per"
 
 
 def _by_number(listed: Sequence[Path], per: int, faults: list[str]) -> list[tuple[Path, ...]]:
@@ -231,7 +236,7 @@ def _by_number(listed: Sequence[Path], per: int, faults: list[str]) -> list[tupl
         whole = len(files) // per * per
         if whole < len(files):
             faults.append(
-                f"{files[whole]}: {len(files) - whole} of {per} frames are left of its folder; "
+                f"{files[whole]}: {len(files) - whole} of {per} frames left over in its folder; "
                 "leave them out, or give another --per"
             )
         found += [tuple(files[at : at + per]) for at in range(0, whole, per)]
@@ -239,7 +244,7 @@ def _by_number(listed: Sequence[Path], per: int, faults: list[str]) -> list[tupl
 
 
 def _twice(frames: Sequence[Path]) -> tuple[Path, Path] | None:
-    """Two frames that are the same file, byte for byte."""
+    """Return two frames that are the same file, byte for byte, or None."""
     seen: dict[tuple[int, str], Path] = {}
     try:
         sizes = [path.stat().st_size for path in frames]
@@ -248,16 +253,16 @@ def _twice(frames: Sequence[Path]) -> tuple[Path, Path] | None:
                 other = seen.setdefault((size, digest(path)), path)
                 if other is not path:
                     return other, path
-    except OSError:  # Whoever decodes it reports it.
+    except OSError:  # Reported when the file is decoded.
         return None
     return None
 
 
 def brackets(files: Sequence[Path], per: int | None, faults: list[str]) -> list[tuple[Path, ...]]:
-    """The brackets among files, each in natural order, those of a folder together.
+    """Return the brackets among files, each in natural order, those of a folder together.
 
-    per: frames of each bracket, instead of what the Exif data say. What is no bracket is added to
-    faults, a line each. Raises ValueError if `per` is out of bounds.
+    per: number of frames of each bracket, in place of the Exif data. Files that form no bracket are
+    reported in `faults`, one line each. Raises ValueError if `per` is out of bounds.
     """
     if per is not None and not FEWEST <= per <= MOST:
         raise ValueError(f"--per={per}: a bracket has {FEWEST} to {MOST} frames")

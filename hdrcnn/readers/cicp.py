@@ -1,4 +1,5 @@
-"""Colour by code points: what PNG, AVIF and HEIC files say of their primaries and their curve.
+"""Colour by code points: the primaries and transfer functions that PNG, AVIF and HEIC files
+declare.
 
 Sources: ITU-T H.273 (tables 2 and 3); PNG, third edition, for cICP.
 """
@@ -23,15 +24,16 @@ PRIMARIES: dict[int, Chromaticities] = {
     22: (0.630, 0.340, 0.295, 0.605, 0.155, 0.077, 0.3127, 0.3290),
 }
 LINEAR = 8
-"""Transfer characteristics of linear light."""
+"""Code point of linear light among the transfer characteristics."""
 LINEAR_GAMMA = 90000
-"""Of a gAMA chunk, in 100,000ths: from here on samples are light; cameras' codes have 45,455."""
+"""Smallest value of a gAMA chunk, in 100,000ths, at which samples are linear light; for usual codes
+it is 45,455."""
 HDR_CURVES = {16: "PQ", 18: "HLG"}
-"""Transfer characteristics of pictures that are HDR already."""
+"""Transfer characteristics of images that are HDR already."""
 
 
 def png_code_points(data: bytes) -> tuple[int, int] | None:
-    """Primaries and transfer of a PNG's cICP chunk, or None."""
+    """Return primaries and transfer characteristics of a PNG's cICP chunk, or None."""
     for name, contents in before_pixels(data):
         if name == b"cICP" and len(contents) == 4:
             return contents[0], contents[1]
@@ -39,8 +41,8 @@ def png_code_points(data: bytes) -> tuple[int, int] | None:
 
 
 def png_fault(data: bytes) -> str:
-    """Why a PNG's samples are no display-encoded codes of full range; empty if they are, or if they
-    are HDR.
+    """Return why a PNG's samples are not display-encoded codes of full range; empty if they are, or
+    if they are HDR.
     """
     chunks = dict(before_pixels(data))
     points, gamma = chunks.get(b"cICP", b""), chunks.get(b"gAMA", b"")
@@ -55,7 +57,7 @@ def png_fault(data: bytes) -> str:
 
 
 def png_chromaticities(data: bytes) -> Chromaticities | None:
-    """Those of a PNG's cHRM chunk; None if there is none, or an sRGB chunk beside it."""
+    """Return those of a PNG's cHRM chunk; None without one, or with an sRGB chunk beside it."""
     chunks = dict(before_pixels(data))
     stored = chunks.get(b"cHRM", b"")
     if b"sRGB" in chunks or len(stored) != 32:
@@ -67,8 +69,9 @@ def png_chromaticities(data: bytes) -> Chromaticities | None:
 
 
 def heif_code_points(data: bytes) -> tuple[int, int] | None:
-    """Primaries and transfer of the main picture's nclx colour box in a HEIC or AVIF file, or
-    None.
+    """Return primaries and transfer characteristics of a HEIC or AVIF file, or None.
+
+    They are those of the primary image's nclx colour box.
     """
     for name, contents in main_properties(data):
         if name == b"colr" and contents[:4] == b"nclx" and len(contents) >= 8:

@@ -1,4 +1,4 @@
-"""Kinds of files by their first bytes, what every decoder returns, and how it refuses."""
+"""File formats by their first bytes, what decoders return, and the errors they raise."""
 
 import dataclasses
 import re
@@ -12,11 +12,12 @@ from hdrcnn.readers.metadata import Camera
 LOSSY = ("JPEG", "HEIF", "AVIF")
 _HDR = "an HDR image already; leave it out"
 RAW = "RAW"
-"""Of a camera, which `readers.raw` reads; of those that look like a TIFF, only CR2."""
+"""Camera RAW, read by `readers.raw`. Of the RAW formats that start like a TIFF, `kind_of`
+recognises only CR2."""
 _NOT_READ = "a kind not read here; save it as PNG, JPEG or TIFF"
 _SPACES = (b" ", b"\n", b"\r", b"\t")
 _FILLED_JPEG = re.compile(rb"\xff\xd8[^\xff]{1,64}\xff+[\xc0-\xfe]")
-"""With bytes between the start and the first marker, which libjpeg skips."""
+"""JPEG with stray bytes between the start of image and the first marker, which libjpeg skips."""
 _STARTS = (
     (b"\x89PNG\r\n\x1a\n", "PNG"),
     (b"\xff\xd8\xff", "JPEG"),
@@ -67,23 +68,23 @@ _KNOWN = (
 _HEIC_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1", b"MiHE"}
 _AVIF_BRANDS = {b"avif", b"avis"}
 SizeCheck = Callable[[int, int], None]
-"""Called with width and height before decoding; raises where the picture is not wanted."""
+"""Function called with width and height before decoding; raises if the image is to be rejected."""
 
 
 class NotReadError(Exception):
-    """A sound file that is no photograph of the kind wanted: `reason; remedy`."""
+    """An intact file that is no photograph of a supported format; message: `reason; remedy`."""
 
 
 class CameraRawError(NotReadError):
-    """What begins like a TIFF holds the samples of a sensor, for `readers.raw`."""
+    """A file that starts like a TIFF contains sensor samples, and is left to `readers.raw`."""
 
 
 class UnknownKindError(NotReadError):
-    """The first bytes are those of nothing known."""
+    """The first bytes match no known format."""
 
 
 def _kind_of_boxes(data: bytes) -> str:
-    """AVIF, HEIF or RAW by the brands of the file's first box."""
+    """Return AVIF, HEIF or RAW, by the brands in the file's first box. Raises NotReadError."""
     end = min(max(struct.unpack_from(">I", data)[0], 16), 512)
     brands = {data[8:12]} | {data[at : at + 4] for at in range(16, end, 4)}
     if brands & _AVIF_BRANDS:
@@ -96,7 +97,7 @@ def _kind_of_boxes(data: bytes) -> str:
 
 
 def kind_of(data: bytes) -> str:
-    """Pillow's name of the kind, or `RAW`. Raises NotReadError if it is not read."""
+    """Return Pillow's name of the format, or `RAW`. Raises NotReadError for unsupported formats."""
     for start, kind in _STARTS:
         if data.startswith(start):
             if kind == "TIFF" and data[8:10] == b"CR":
@@ -116,31 +117,31 @@ def kind_of(data: bytes) -> str:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Decoded:
-    """The first picture of a file."""
+    """The first image of a file, as a decoder returns it."""
 
     colours: np.ndarray
     """[H, W, 1] grey or [H, W, 3] RGB, uint8 or uint16, as stored."""
     bits: int
-    """Of a sample; the largest code is 2^bits - 1."""
+    """Bits per sample; the largest code is 2^bits - 1."""
     alpha: np.ndarray | None = None
     """[H, W] float32 in [0, 1]."""
     orientation: int = 1
-    """What remains to be turned, as in Exif."""
+    """Exif orientation that is still to be applied; 1 = upright."""
     camera: Camera = dataclasses.field(default_factory=dict)
     adobe_rgb: bool = False
-    """The Exif data say so."""
+    """Whether the Exif data declares Adobe RGB."""
     icc: bytes = b""
-    """The profile of these samples."""
+    """ICC profile of these samples; empty if there is none."""
     xmp: bytes = b""
     maker_note: bytes = b""
-    """Apple's, for the headroom of a gain map; it goes into no result."""
+    """Apple's maker note, for the headroom of a gain map; it is never written to a result."""
     compression: str = ""
-    """Of a TIFF, as Pillow calls it."""
+    """Compression of a TIFF, by its name in `tiff_page.COMPRESSIONS` or in Pillow."""
     converted: bool = False
-    """By a profile of tables in the file; the samples are no longer those that are stored."""
+    """Whether a table-based profile was applied, so that the samples are not those stored."""
 
     def __post_init__(self) -> None:
-        """Raises ValueError if damage has led to samples that are no picture."""
+        """Raises ValueError if damage has led to samples that are not an image."""
         shape = self.colours.shape
         if len(shape) != 3 or shape[2] not in (1, 3) or 0 in shape:
             raise ValueError(f"samples of the shape {shape}")
@@ -149,15 +150,15 @@ class Decoded:
 
 
 def shares(alpha: np.ndarray) -> np.ndarray:
-    """Integer alpha to float32 in [0, 1]."""
+    """Convert integer alpha to float32 in [0, 1]."""
     return np.asarray(alpha, np.float32) / np.float32(np.iinfo(alpha.dtype).max)
 
 
 def unmultiplied(colours: np.ndarray, alpha: np.ndarray, top: int) -> np.ndarray:
-    """[H, W, C] integers that were stored times alpha ([H, W] in [0, 1]), divided by it again.
+    """Divide colours, [H, W, C] integers, by the alpha they are stored premultiplied by.
 
-    top: the largest code, where colours greater than their alpha end. Where alpha is 0 nothing is
-    known of the colour; it stays as it is stored.
+    alpha: [H, W] in [0, 1]; top: the largest code, at which colours greater than their alpha are
+    clipped. Where alpha is 0 the colour is unknown and stays as it is stored.
     """
     share = np.where(alpha > 0, alpha, 1)[..., None]
     return np.minimum(np.round(colours / share), top).astype(colours.dtype)

@@ -1,9 +1,9 @@
-"""Which part and layer of an OpenEXR file is the image: their names decide.
+"""Find the part and layer of an OpenEXR file that is the image, by their names.
 
-A file may hold normals, depth, mattes or the components of a render beside the image, in any
-order. Sources: "Technical introduction to OpenEXR" (layers are what stands before the last dot
-of a channel's name, channels without a dot are the default layer) and the names that Blender,
-Arnold, Cycles, Houdini, Karma, Mantra, Nuke, RenderMan and V-Ray give.
+A file may contain normals, depth, mattes or the components of a render beside the image, in any
+order. Sources: "Technical introduction to OpenEXR" (a layer is what precedes the last dot of a
+channel's name, channels without a dot are the default layer) and the names that Blender, Arnold,
+Cycles, Houdini, Karma, Mantra, Nuke, RenderMan and V-Ray give.
 """
 
 import dataclasses
@@ -11,16 +11,16 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 
 STRONG = frozenset({"beauty", "combined", "composite", "final"})
-"""Names of the image whatever stands before them."""
+"""Names of the image, whatever precedes them."""
 GENERIC = frozenset({"rgba", "rgb", "image", "color", "colour", "main", "default", "render", "c"})
-"""Names of the image unless what stands before them is no colour: `normal.rgb`."""
+"""Names of the image, unless what precedes them is not an image: `normal.rgb`."""
 COMPONENTS = frozenset({
     "albedo", "ambient", "ao", "caustics", "clearcoat", "coat", "diff", "diffuse", "direct",
     "emission", "emissive", "emit", "gi", "gloss", "glossy", "indirect", "occlusion", "refl",
     "reflection", "reflections", "refr", "refraction", "shadow", "shadows", "sheen", "spec",
     "specular", "sss", "subsurface", "trans", "transmission", "volume",
 })  # fmt: skip
-"""Colours, but of a part of the light: their sum is the image."""
+"""Names of layers with part of the light only; their sum is the image."""
 DATA = frozenset({
     "alpha", "bitangent", "bump", "confidence", "coverage", "curvature", "disparity", "error",
     "facing", "flow", "id", "ids", "index", "mask", "masks", "matte", "mattes", "mist",
@@ -28,7 +28,7 @@ DATA = frozenset({
     "position", "positions", "pref", "samples", "st", "tangent", "tangents", "texcoord", "uv",
     "uvs", "variance", "vector", "vectors", "velocity", "wireframe", "z", "zdepth",
 })  # fmt: skip
-"""Numbers that are no light."""
+"""Names of layers with data that is not light."""
 DATA_BEGIN = ("crypto", "depth", "motion", "velocity")
 
 _COLOURS = {"R": "R", "G": "G", "B": "B", "r": "R", "g": "G", "b": "B"} | {
@@ -39,20 +39,20 @@ EXACT, IMAGE, UNKNOWN, COMPONENT, NO_COLOUR = range(5)
 
 @dataclasses.dataclass(frozen=True)
 class Layer:
-    """Channels of a part that make an image."""
+    """Channels of a part that form an image."""
 
     part: int
-    """Index in the file."""
+    """Index of the part in the file."""
     name: str
-    """Of part and layer, for people; empty if neither has one."""
+    """Name of part and layer, for people; empty if neither has one."""
     channels: tuple[str, ...]
-    """Of R, G and B; of Y, RY and BY; or of Y alone."""
+    """Names of the channels R, G and B; Y, RY and BY; or Y alone."""
     rank: int
-    """The less, the likelier it is the image."""
+    """The lower, the more likely it is the image."""
 
 
 def _words(element: str) -> list[str]:
-    """`WorldNormal01` as world, normal, 01."""
+    """Split an element into words: `WorldNormal01` into world, normal, 01."""
     apart = re.sub(r"([a-z])([A-Z])|([A-Z])(?=[A-Z][a-z])", r"\1\3 \2", element)
     return re.findall(r"[^\W\d_]+|\d+", apart.lower())
 
@@ -70,8 +70,9 @@ def _element_rank(element: str) -> int:
 
 
 def rank(elements: Sequence[str]) -> int:
-    """Of a layer by its name, outermost element first: the last one decides; if it says
-    nothing, or is a word such as `rgb`, those before it do.
+    """Return the rank of a layer by its name, outermost element first.
+
+    The last element decides; if it says nothing, or is a word such as `rgb`, those before it do.
     """
     if not elements:
         return UNKNOWN
@@ -83,9 +84,9 @@ def rank(elements: Sequence[str]) -> int:
 
 
 def _colour_channels(names: Iterable[str]) -> dict[str, tuple[str, ...]]:
-    """Layer, empty for the default one, to its channels of R, G and B."""
+    """Map each layer (empty name: the default one) to its channels R, G and B."""
     found: dict[str, dict[str, str]] = {}
-    for name in sorted(names):  # Capitals first: R is preferred to r.
+    for name in sorted(names):  # Capitals sort first: R is preferred to r.
         layer, _, last = name.rpartition(".")
         if last in _COLOURS:
             found.setdefault(layer, {}).setdefault(_COLOURS[last], name)
@@ -97,8 +98,9 @@ def _colour_channels(names: Iterable[str]) -> dict[str, tuple[str, ...]]:
 
 
 def layers(parts: Mapping[int, tuple[str, Sequence[str]]], alone: bool) -> list[Layer]:
-    """All that could be the image. parts: index of each flat part to its name and its channels;
-    alone: whether the file has no other part.
+    """Return all layers that could be the image.
+
+    parts: index of each flat part to its name and channels; alone: whether there is no other part.
     """
     found = []
     for part, (title, names) in parts.items():
@@ -106,7 +108,7 @@ def layers(parts: Mapping[int, tuple[str, Sequence[str]]], alone: bool) -> list[
         for wanted in (("Y", "RY", "BY"), ("Y",)):
             if set(wanted) <= set(names):
                 colours.setdefault("", wanted)
-        before = [] if alone else title.split(".")  # The one part of a file may be called anything.
+        before = [] if alone else title.split(".")  # The only part may have any name.
         for layer in sorted(colours):
             elements = [element for element in [*before, *layer.split(".")] if element]
             own = EXACT if alone and not layer else rank(elements)
@@ -120,10 +122,11 @@ def _listed(names: Sequence[str]) -> str:
 
 
 def image(parts: Mapping[int, tuple[str, Sequence[str]]], alone: bool) -> Layer | None:
-    """The layer that is the image; None if no channels make one. Arguments as for `layers`.
+    """Return the layer that is the image; None if no channels form one. Arguments as for `layers`.
 
-    Of equals the first part, the default layer before named ones. Raises ValueError, naming the
-    layers, if all are no colours, or several are components of an image that is not there.
+    Of layers with the same rank it is that of the first part, and the default layer before named
+    ones. Raises ValueError, naming the layers, if none has colours, or if there are several
+    components of an image that is not there.
     """
     found = layers(parts, alone)
     if not found:

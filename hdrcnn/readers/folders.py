@@ -1,6 +1,6 @@
-"""Which files of a folder may be pictures, in natural order: 2 before 10.
+"""Find the files in a folder that may be images, in natural order: 2 before 10.
 
-By their endings; only of files without one the first bytes decide.
+Their extension decides; the first bytes are read only of files without one.
 """
 
 import os
@@ -16,9 +16,9 @@ LDR_SUFFIXES = (
     ".png", ".apng", ".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".tif", ".tiff", ".bmp", ".dib",
     ".webp", ".gif", ".heic", ".heif", ".hif", ".avif",
 )  # fmt: skip
-"""Endings of the pictures that are read, beside those of RAW files."""
+"""Extensions of supported formats other than RAW."""
 OTHER_PICTURES = (".jxl", ".jp2", ".j2k", ".jpx", ".psd", ".psb")
-"""Endings of pictures that are not read: each is named with the reason, none silently left."""
+"""Extensions of unsupported image formats; such files are reported, not silently skipped."""
 
 SYSTEM_FOLDERS = (
     "@eadir", "#recycle", "#snapshot",  # Synology: thumbnails, waste bin, older versions.
@@ -26,8 +26,8 @@ SYSTEM_FOLDERS = (
     "$recycle.bin", "recycler", "system volume information",  # Windows.
     "lost+found", "__macosx",  # File systems of Linux; archives of macOS.
 )  # fmt: skip
-"""Names, in small letters, of folders that hold copies and waste. They are entered only if one
-is itself what was asked for."""
+"""Names, in lower case, of folders that contain copies or deleted files. They are entered only if
+the user asks for one of them."""
 
 
 def _is_hidden(entry: os.DirEntry[str]) -> bool:
@@ -45,7 +45,7 @@ def is_system_folder(name: str) -> bool:
 
 
 def _starts_like_picture(path: Path) -> bool:
-    """Whether the first bytes are those of a picture that is read."""
+    """Whether the first bytes are those of a supported format."""
     if not is_regular(path):
         return False
     try:
@@ -57,14 +57,14 @@ def _starts_like_picture(path: Path) -> bool:
 
 
 def may_be_photograph(path: Path) -> bool:
-    """Whether the ending is that of a picture which is read, or of a RAW file."""
+    """Whether the extension is that of a supported format, RAW included."""
     suffix = PurePath(path.name).suffix.lower()
     return suffix in LDR_SUFFIXES or suffix in raw.SUFFIXES
 
 
 def may_be_picture(path: Path) -> bool:
-    """Whether the ending is a picture's; if there is none, whether the content is: beside
-    photographs lie files such as README, too.
+    """Whether a file is an image, by its extension or, if it has none, by its content: folders also
+    contain files such as README.
     """
     suffix = PurePath(path.name).suffix.lower()
     if suffix:
@@ -73,8 +73,8 @@ def may_be_picture(path: Path) -> bool:
 
 
 def entries_of(folder: Path, faults: list[str]) -> list[os.DirEntry[str]]:
-    """What a folder holds, in natural order; hidden entries and system folders are left out. A
-    folder that cannot be listed is named in `faults`.
+    """List a folder in natural order, without hidden entries and system folders. A folder that
+    cannot be listed is reported in `faults`.
     """
     try:
         with os.scandir(folder) as listing:
@@ -89,12 +89,13 @@ def entries_of(folder: Path, faults: list[str]) -> list[os.DirEntry[str]]:
 
 
 def walk(folder: Path, passed_over: set[Path], faults: list[str]) -> Iterator[Path]:
-    """Files below a folder that may be pictures, in natural order, before those of its folders, and
-    links to folders last: what lies in the tree itself is found there.
+    """Yield the files below a folder that may be images, in natural order.
 
-    Hidden ones and system folders are left out. `passed_over` holds resolved folders not to be
-    entered; each one that is entered joins them, so that links in a circle end. Folders that cannot
-    be listed are reported in `faults`.
+    The files of a folder come before those of its subfolders. Links to folders are followed last,
+    so that what is in the tree itself is found there. Hidden entries and system folders are
+    skipped. `passed_over` contains resolved folders that are not to be entered; each folder entered
+    is added to it, which ends links in a circle. Folders that cannot be listed are reported in
+    `faults`.
     """
     links = [folder]
     while links:
@@ -104,7 +105,7 @@ def walk(folder: Path, passed_over: set[Path], faults: list[str]) -> Iterator[Pa
 def _walk(
     folder: Path, passed_over: set[Path], faults: list[str], links: list[Path]
 ) -> Iterator[Path]:
-    """As `walk`, links to folders put aside."""
+    """Like `walk`, but append links to folders to `links` instead of following them."""
     here = real(folder)
     if here in passed_over:
         return

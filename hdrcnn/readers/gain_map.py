@@ -1,8 +1,8 @@
-"""Photographs with a gain map: the light of their HDR rendition.
+"""Compute the HDR rendition of photographs that contain a gain map.
 
-Such a file holds a picture (the base rendition) and a map, often smaller, that says for each sample
-how much brighter, or darker, it is in another rendition (the alternate one). As a rule the base is
-SDR and the alternate HDR; the inverse order has an HDR base.
+Such a file contains an image (the base rendition) and a map, often smaller, that says for each
+sample how much brighter, or darker, it is in another rendition (the alternate one). Usually the
+base is SDR and the alternate HDR; in the inverse order the base is HDR.
 
     ISO 21496-1, `hdrgm`    A = (B + k_B) 2^(w G) - k_A,    G = low + (high - low) m^(1 / gamma)
     Apple                   A = B (1 + (headroom - 1) f(m)), with f the decoding of sRGB
@@ -32,17 +32,17 @@ from hdrcnn.readers.decoded import Decoded
 
 CHOICES = ("use", "ignore", "only")
 STRIP = 256
-"""Rows that are computed together."""
+"""Number of rows processed at a time."""
 MOST_STOPS = 40.0
-"""Gains and headrooms beyond it are damage."""
+"""Larger gains and headrooms are treated as damage."""
 NEAR_END = 0.985
-"""From here on a map begins to count as ended, as a picture does without losses: four codes of
-8 bits below the largest."""
+"""Value of a map, four 8-bit codes below the largest, from which a sample begins to count as
+clipped there too, much as in an image without compression losses."""
 HALF_MAX = 65504.0
 ISO_HEAD = 5
 """Bytes before the numbers: two versions and the flags."""
 _MULTICHANNEL, _BASE_PRIMARIES, _COMMON_DENOMINATOR, _BACKWARD = 0x80, 0x40, 0x08, 0x04
-"""Flags; the last two are those of drafts that libultrahdr reads too."""
+"""Flag bits; the last two are from drafts that libultrahdr reads too."""
 
 Three = tuple[float, float, float]
 
@@ -52,27 +52,27 @@ def _vector(numbers: Three) -> np.ndarray:
 
 
 class GainMapError(Exception):
-    """Why a gain map is not used; to follow "its gain map is not used: "."""
+    """Why a gain map is not used; completes "its gain map is not used: "."""
 
 
 @dataclasses.dataclass(frozen=True)
 class GainMap:
-    """The numbers of ISO 21496-1 and of `hdrgm`. Those of each channel are in the order R, G, B.
+    """The metadata of ISO 21496-1 and of `hdrgm`; per-channel numbers are in the order R, G, B.
 
     Raises GainMapError for numbers that no gain map has.
     """
 
     low: Three
     high: Three
-    """log2 of the gains at the map's 0 and 1."""
+    """log2 of the gains where the map is 0 (`low`) and 1 (`high`)."""
     gamma: Three
     base_offset: Three
     alternate_offset: Three
     base_headroom: float
     alternate_headroom: float
-    """Stops above the white of an SDR display."""
+    """Headroom of base and alternate rendition, in stops above the white of an SDR display."""
     in_base_primaries: bool = True
-    """The sums are those of the base's primaries, not the alternate's."""
+    """Whether the formula applies in the primaries of the base; else in those of the alternate."""
 
     def __post_init__(self) -> None:
         stops = (*self.low, *self.high, self.base_headroom, self.alternate_headroom)
@@ -90,21 +90,23 @@ class GainMap:
         return self.base_headroom > self.alternate_headroom
 
     def gains(self, share: np.ndarray) -> np.ndarray:
-        """log2 of the gains from SDR to HDR. share: [..., 3], the map in [0, 1]."""
+        """Return log2 of the gains from SDR to HDR. share: [..., 3], the map in [0, 1]."""
         if self.base_headroom == self.alternate_headroom:
             return np.zeros_like(share)
         low, high, gamma = _vector(self.low), _vector(self.high), _vector(self.gamma)
         return low + (high - low) * np.power(share, 1.0 / gamma)
 
     def alternate(self, base: np.ndarray, share: np.ndarray) -> np.ndarray:
-        """The alternate rendition, linear, [..., 3] float32, of the base."""
+        """Return the alternate rendition of a base, both linear, [..., 3] float32."""
         weight = -1.0 if self.is_inverse else 1.0
         factor = np.exp2(np.float32(weight) * self.gains(share))
         return (base + _vector(self.base_offset)) * factor - _vector(self.alternate_offset)
 
     def ended(self, share: np.ndarray, light: np.ndarray) -> np.ndarray:
-        """In [0, 1], [..., 3]: how far the HDR rendition is at the largest value that it can have
-        beside the largest code of an SDR base; with an HDR base, at its headroom.
+        """Return how close the HDR rendition is to its largest possible value: [..., 3] in [0, 1].
+
+        With an SDR base, that is the value which the end of the map gives the base's largest code;
+        with an HDR base it is the headroom. share: the map; light: the HDR rendition.
         """
         if self.is_inverse:
             share = light * np.float32(2.0**-self.base_headroom)
@@ -116,27 +118,30 @@ class GainMap:
 
 @dataclasses.dataclass(frozen=True)
 class AppleGainMap:
-    """Of iPhones, without ISO 21496-1."""
+    """A gain map of iPhones, without ISO 21496-1."""
 
     stops: float
-    """Of headroom; negative ones count as 0."""
+    """Headroom in stops; negative values count as 0."""
     in_base_primaries: bool = True
     is_inverse: bool = False
 
     def alternate(self, base: np.ndarray, share: np.ndarray) -> np.ndarray:
-        """As of `GainMap`."""
+        """As `GainMap.alternate`."""
         headroom = np.float32(2.0 ** max(self.stops, 0.0))
         return base * (1.0 + (headroom - 1.0) * np.asarray(srgb_decode(share), np.float32))
 
     def ended(self, share: np.ndarray, light: np.ndarray) -> np.ndarray:
-        """As of `GainMap`."""
+        """As `GainMap.ended`."""
         del light
         share = np.ones_like(share) if self.stops <= 0.0 else share
         return np.clip((share - NEAR_END) / (1.0 - NEAR_END), 0.0, 1.0)
 
 
 def _ratios(numbers: tuple[int, ...], common: int | None) -> list[float]:
-    """Numerators over denominators. Raises GainMapError."""
+    """Divide numerators by `common`, or else by the denominators between them.
+
+    Raises GainMapError if a denominator is 0.
+    """
     pairs = (
         [(number, common) for number in numbers]
         if common is not None
@@ -153,7 +158,7 @@ def _three(values: Sequence[float]) -> Three:
 
 
 def of_iso(data: bytes) -> GainMap:
-    """The numbers as ISO 21496-1 stores them (annex C.2). Raises GainMapError."""
+    """Read gain map metadata as ISO 21496-1 stores it (annex C.2). Raises GainMapError."""
     if len(data) < ISO_HEAD:
         raise GainMapError("its metadata are missing")
     (least,) = struct.unpack_from(">H", data)
@@ -187,7 +192,7 @@ _VALUE = rb"hdrgm:%s(?:\s*=\s*[\"']([^\"'<>]*)[\"']|\s*>(.*?)</hdrgm:)"
 
 
 def _value(xmp: bytes, name: str) -> str | None:
-    """Of an attribute, or of an element with all that is in it."""
+    """Return the text of an attribute, or the contents of an element; None if there is neither."""
     found = re.search(_VALUE % name.encode(), xmp, re.DOTALL)
     if found is None:
         return None
@@ -195,7 +200,7 @@ def _value(xmp: bytes, name: str) -> str | None:
 
 
 def _numbers(xmp: bytes, name: str, default: float | None) -> list[float]:
-    """One number, or those of three channels. Raises GainMapError."""
+    """Return the one number of a property, or those of three channels. Raises GainMapError."""
     text = _value(xmp, name)
     if text is None:
         if default is None:
@@ -212,12 +217,12 @@ def _numbers(xmp: bytes, name: str, default: float | None) -> list[float]:
 
 
 def has_hdrgm(xmp: bytes) -> bool:
-    """Whether an XMP packet holds the numbers of a gain map."""
+    """Whether an XMP packet contains gain map metadata."""
     return b"hdrgm:GainMapM" in xmp or b"hdrgm:HDRCapacity" in xmp
 
 
 def of_hdrgm(xmp: bytes) -> GainMap:
-    """The numbers in the XMP packet of a map; logarithms to base 2. Raises GainMapError."""
+    """Read the metadata in a map's XMP packet; logarithms are to base 2. Raises GainMapError."""
 
     def three(name: str, default: float | None) -> Three:
         return _three(_numbers(xmp, name, default))
@@ -244,7 +249,7 @@ _APPLE_HEADROOM, _APPLE_GAIN = 33, 48
 
 
 def _apple_note(note: bytes) -> dict[int, float]:
-    """The fractions in Apple's maker note, by tag. Offsets count from its first byte."""
+    """Return the fractions in Apple's maker note, by tag; offsets count from its first byte."""
     found: dict[int, float] = {}
     if not note.startswith(APPLE_NOTE) or len(note) < 16:
         return found
@@ -263,7 +268,7 @@ def _apple_note(note: bytes) -> dict[int, float]:
 
 
 def of_apple(note: bytes) -> AppleGainMap:
-    """By the maker note of an iPhone (Exif tag 0x927C). Raises GainMapError."""
+    """Read the headroom from an iPhone's maker note (Exif tag 0x927C). Raises GainMapError."""
     numbers = _apple_note(note)
     if _APPLE_HEADROOM not in numbers or _APPLE_GAIN not in numbers:
         raise GainMapError("its headroom is missing in Apple's maker note")
@@ -279,22 +284,23 @@ def of_apple(note: bytes) -> AppleGainMap:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Found:
-    """A gain map as it stands in a file."""
+    """A gain map as it is in a file."""
 
     numbers: GainMap | AppleGainMap
     picture: Decoded
-    """The map itself, as stored, `orientation` telling how it is turned with its base."""
+    """The map itself, as stored; its `orientation` is the one that turns it with its base."""
     alternate_primaries: Chromaticities | None = None
-    """Those of the alternate rendition, if the file tells."""
+    """Primaries of the alternate rendition, if the file specifies them."""
 
 
 Curve = Callable[[np.ndarray], np.ndarray]
-"""Codes in [0, 1] to linear light, 1.0 = the white of an SDR display; [..., 3] both."""
+"""Function from codes in [0, 1] to linear light, [..., 3] both; 1.0 = white of an SDR display."""
 
 
 def check_size(shape: tuple[int, ...], base: tuple[int, ...]) -> None:
-    """Rows and columns of a map and of its base, both upright. Raises GainMapError if the map is
-    not the whole of the base, reduced: rounding to even numbers is passed over.
+    """Check that a map is the whole of its base, reduced, apart from rounding to even numbers.
+
+    shape, base: rows and columns of map and base, both upright. Raises GainMapError.
     """
     rows, columns = shape[:2]
     across, down = columns / base[1], rows / base[0]
@@ -307,7 +313,7 @@ def check_size(shape: tuple[int, ...], base: tuple[int, ...]) -> None:
 
 
 def _enlarged(gain: np.ndarray, rows: slice, size: tuple[int, int]) -> np.ndarray:
-    """[rows, W, 3] float32 of a map [h, w, C] float32 at another size, bilinear, a strip of it."""
+    """Resize a map [h, w, C] float32 to `size`, bilinear, and return [rows, W, 3] of it."""
     height, width = gain.shape[:2]
     box = (0.0, rows.start * height / size[0], float(width), rows.stop * height / size[0])
     to = size[1], rows.stop - rows.start
@@ -323,9 +329,7 @@ def _enlarged(gain: np.ndarray, rows: slice, size: tuple[int, int]) -> np.ndarra
 
 
 def _between(here: Chromaticities, there: Chromaticities) -> np.ndarray:
-    """[3, 3] float32: linear RGB of one space to another, white to white, to be multiplied with
-    from the right.
-    """
+    """Return the [3, 3] float32 matrix M of `rgb @ M` between linear RGB spaces, white to white."""
     one, other = (
         np.eye(3) if matrix is None else matrix for matrix in map(to_rec709, (here, there))
     )
@@ -335,12 +339,12 @@ def _between(here: Chromaticities, there: Chromaticities) -> np.ndarray:
 def reconstructed(
     codes: np.ndarray, gain: np.ndarray, found: Found, curve: Curve, primaries: Chromaticities
 ) -> tuple[Measured, np.ndarray]:
-    """The HDR rendition, and the codes of the SDR one.
+    """Return the HDR rendition, and the codes of the SDR rendition.
 
     codes: [H, W, 3] float32 in [0, 1], the base, upright; gain: [h, w, 1 or 3] float32 in [0, 1],
-    the map, upright; curve: of the base; primaries: of the base. The codes that are returned are
-    `codes` themselves, or, of an HDR base, the sRGB codes of the alternate rendition, float32. The
-    light is in the primaries of the base. Raises GainMapError.
+    the map, upright; curve, primaries: of the base. The light is in the primaries of the base. The
+    returned codes are `codes` itself or, for an HDR base, the sRGB codes of the alternate
+    rendition, float32. Raises GainMapError.
     """
     check_size(gain.shape, codes.shape)
     numbers = found.numbers
@@ -383,12 +387,13 @@ def hlg_curve(codes: np.ndarray) -> np.ndarray:
 
 
 HDR_CURVES: dict[str, Curve] = {"PQ": pq_curve, "HLG": hlg_curve}
-"""By name, as `cicp.HDR_CURVES` has it."""
+"""Curves by their name in `cicp.HDR_CURVES`."""
 
 
 def profile_curve(profile: bytes, bits: int) -> Curve:
-    """Of the codes of a picture with an ICC profile made of a matrix and curves; without one, or
-    with another, that of sRGB.
+    """Return the `Curve` of a matrix-based ICC profile; for any other profile that of sRGB.
+
+    bits: per sample of the codes.
     """
     import imagecodecs
 

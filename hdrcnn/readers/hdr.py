@@ -1,8 +1,7 @@
-"""HDR images in: OpenEXR, Radiance, floating-point TIFF.
+"""Read HDR images: OpenEXR, Radiance and floating-point TIFF.
 
-Whatever the file holds becomes [H, W, 3] float32, linear Rec. 709 with the white D65, in the
-unit of the file. What cannot be read raises `ImageError`, one line that names file, reason and
-remedy.
+Each becomes [H, W, 3] float32, linear Rec. 709 with white D65, in the unit of the file. A file that
+cannot be read raises `ImageError`, one line that names the file, the reason and the remedy.
 """
 
 import dataclasses
@@ -29,18 +28,16 @@ if TYPE_CHECKING:
 
 HDR_SUFFIXES = (".exr", ".hdr", ".pic", ".tif", ".tiff")
 LARGEST = 320_000_000
-"""Pixels that are read; a panorama of 24,576 columns has 302 million. A scene of half floats took
-21 to 24 bytes of memory for each.
-"""
+"""Maximum number of pixels; a panorama of 24,576 columns has 302 million. A scene of half floats
+took 21 to 24 bytes of memory per pixel."""
 BELIEVED = 24_000_000, 16
-"""Pixels that any file may hold, and how many more for each of its bytes. What can be compressed
-further is one flat colour, or a file made to fill the memory.
-"""
+"""Number of pixels that any file may claim, and how many more for each of its bytes. Only a flat
+colour, or a file made to fill the memory, can be compressed further."""
 _OF_OPENEXR = re.compile(r"\(EXR_ERR_|^Warning: Exception raised reading")
 """Lines that OpenEXR prints about a damaged file."""
 
 
-# What tifffile notes about a damaged file is reported in the error; it must not stand beside it.
+# Errors report what tifffile logs about a damaged file; it is not to be printed as well.
 logging.getLogger("tifffile").addHandler(logging.NullHandler())
 
 
@@ -60,15 +57,15 @@ def _checked(path: Path) -> Path:
 
 @dataclasses.dataclass(frozen=True)
 class Size:
-    """What a file says of itself, without its pixels being read."""
+    """Size of an image, from the headers of its file."""
 
     rows: int
     columns: int
     samples: int
-    """Of all channels that reading it decodes."""
+    """Number of samples, in all channels, that reading the file decodes."""
 
     def check(self, path: Path) -> None:
-        """Raises ImageError if it is too large, or larger than the length of its file allows."""
+        """Raises ImageError if the image is too large, or larger than its file's length allows."""
         said = f"{path}: {self.columns}x{self.rows} pixels"
         pixels = max(self.rows * self.columns, self.samples // 3)
         length = path.stat().st_size
@@ -85,7 +82,7 @@ class Size:
 
 
 def _spread(samples: np.ndarray, step: int, length: int, axis: int) -> np.ndarray:
-    """Samples that stand at 0, step, 2 step ... to all `length` places of an axis, linearly."""
+    """Interpolate samples at 0, step, 2 step ... linearly to all `length` places of an axis."""
     places = np.arange(length)
     low = places // step
     high = np.minimum(low + 1, samples.shape[axis] - 1)
@@ -95,12 +92,12 @@ def _spread(samples: np.ndarray, step: int, length: int, axis: int) -> np.ndarra
 
 
 def _plane(channel: Any, rows: int, columns: int, path: Path) -> np.ndarray:
-    """One channel as [rows, columns], of the file's type unless it is subsampled."""
+    """Return a channel as [rows, columns], in the file's type; subsampled ones as float32."""
     samples, x, y = np.asarray(channel.pixels), channel.xSampling, channel.ySampling
     if not samples.size:
         raise ImageError(f"{path}: {_DAMAGED}")
     if samples.shape != (-(-rows // y), -(-columns // x)):
-        # OpenEXR's package before 3.5 leaves arbitrary numbers in subsampled channels.
+        # Before 3.5 OpenEXR's package leaves arbitrary numbers in subsampled channels.
         raise ImageError(
             f"{path}: the installed openexr misreads subsampled channels; pip install -U openexr"
         )
@@ -112,8 +109,8 @@ def _plane(channel: Any, rows: int, columns: int, path: Path) -> np.ndarray:
 
 
 def _matrix(chromaticities: Any, path: Path) -> np.ndarray | None:
-    """[3, 3] float32 to linear Rec. 709; None if nothing is to be done."""
-    if is_xyz(chromaticities):  # The file holds X, Y and Z themselves: D65 in them is white.
+    """Return the matrix to linear Rec. 709, [3, 3] float32; None if there is nothing to convert."""
+    if is_xyz(chromaticities):  # The file contains X, Y and Z themselves, in which D65 is white.
         return xyz_to_rec709().astype(np.float32)
     try:
         matrix = to_rec709(chromaticities)
@@ -123,9 +120,9 @@ def _matrix(chromaticities: Any, path: Path) -> np.ndarray | None:
 
 
 def _part_image(header: dict, planes: list[np.ndarray], luminance: bool, path: Path) -> np.ndarray:
-    """The image of one part: [H, W, 3] float32, linear Rec. 709.
+    """Return the image of one part: [H, W, 3] float32, linear Rec. 709.
 
-    planes: each [H, W]: R, G, B; Y, RY, BY where `luminance`; or one that is grey.
+    planes: each [H, W]: R, G, B; Y, RY, BY if `luminance`; or a single one, which is grey.
     """
     out = np.empty((*planes[0].shape, 3), np.float32)
     if len(planes) == 1:
@@ -134,7 +131,7 @@ def _part_image(header: dict, planes: list[np.ndarray], luminance: bool, path: P
     chromaticities = header.get("chromaticities", REC709)
     matrix = _matrix(chromaticities, path)
     weights = luminance_weights(chromaticities).astype(np.float32)
-    with np.errstate(invalid="ignore", over="ignore"):  # Not finite: the caller's to judge.
+    with np.errstate(invalid="ignore", over="ignore"):  # Non-finite values are left to the caller.
         for rows in strips(len(out)):
             red, green, blue = (plane[rows].astype(np.float32) for plane in planes)
             if luminance:
@@ -147,18 +144,18 @@ def _part_image(header: dict, planes: list[np.ndarray], luminance: bool, path: P
 
 @dataclasses.dataclass(frozen=True)
 class _Contents:
-    """What the headers of an OpenEXR file say."""
+    """Contents of an OpenEXR file, according to its headers."""
 
     parts: dict[int, tuple[str, list[str]]]
-    """Of each part that is no deep image: its name and its channels."""
+    """Name and channels of each part, by index, without deep images."""
     count: int
-    """Of all parts."""
+    """Number of parts, deep images included."""
     sizes: dict[int, tuple[int, int]]
-    """Rows and columns of each such part."""
+    """Rows and columns of each of `parts`."""
 
     @property
     def size(self) -> Size:
-        """Of the largest part; samples of all, as if none were subsampled."""
+        """Size of the largest part, with the samples of all parts as if none were subsampled."""
         rows, columns = max(self.sizes.values(), default=(0, 0), key=math.prod)
         samples = (
             math.prod(self.sizes[part]) * len(names) for part, (_, names) in self.parts.items()
@@ -167,13 +164,13 @@ class _Contents:
 
 
 def _open_exr(path: Path, header_only: bool = False) -> Any:
-    """An open `OpenEXR.File`. Raises what it raises; what it prints is kept from the user."""
+    """Open an `OpenEXR.File`, hiding what OpenEXR prints. Raises what OpenEXR raises."""
     with without(_OF_OPENEXR):
         return OpenEXR.File(str(path), separate_channels=True, header_only=header_only)
 
 
 def _contents(path: Path) -> _Contents:
-    """Of an OpenEXR file, without its pixels. Raises what OpenEXR raises, ValueError."""
+    """Read the headers of an OpenEXR file. Raises what OpenEXR raises, ValueError, ImageError."""
     _checked(path)
     flat, sizes = {}, {}
     with _open_exr(path, header_only=True) as file:
@@ -184,32 +181,33 @@ def _contents(path: Path) -> _Contents:
             columns, rows = (int(size) for size in high - low + 1)
             if min(columns, rows) < 1:
                 raise ValueError("its data window is empty")
-            # By attribute: an array of channels is not what it looks like when it is indexed.
+            # By attribute: indexing an array of channels gives something else.
             flat[index] = part.name(), [channel.name for channel in part.header["channels"]]
             sizes[index] = rows, columns
         return _Contents(flat, len(file.parts), sizes)
 
 
 def _undo_alpha(out: np.ndarray, alpha: np.ndarray) -> None:
-    """Divides [H, W, 3] by [H, W] in place. Where alpha is 0 nothing is left to be divided."""
+    """Divide [H, W, 3] by alpha [H, W] in place; where alpha is 0 colours stay as they are."""
     for rows in strips(len(out)):
         share = alpha[rows].astype(np.float32)[..., None]
         np.divide(out[rows], share, out=out[rows], where=share > 0)
 
 
 def read_exr(path: Path, unassociated: bool = False) -> np.ndarray:
-    """An OpenEXR image as [H, W, 3] float32, linear Rec. 709. Raises ImageError.
+    """Read an OpenEXR image as [H, W, 3] float32, linear Rec. 709. Raises ImageError.
 
-    Half, float or integer samples, scanlines or tiles; the pixels of the data window. Of several
-    parts and layers that which `exr_layers` takes for the image: R, G, B, or luminance with or
-    without chroma (RY = (R - Y) / Y, BY likewise; subsampled chroma is interpolated linearly).
-    `chromaticities` are converted, to D65 by Bradford adaptation, those of CIE XYZ without;
-    without them Rec. 709 is assumed.
+    Supports half, float and integer samples, in scanlines or tiles, and returns the pixels of the
+    data window. Of several parts and layers it reads the one that `exr_layers` takes for the image:
+    R, G, B, or luminance with or without chroma (RY = (R - Y) / Y, BY likewise; subsampled chroma
+    is interpolated linearly). Colours are converted from the primaries in `chromaticities`, with
+    Bradford adaptation to D65, or without adaptation if they are those of CIE XYZ; without the
+    attribute Rec. 709 is assumed.
 
-    Alpha is left out. Colours are as stored, by the convention multiplied by it: the light that
-    the image adds to what lies behind it. unassociated: divide them by it. Either way those of
-    files with `hdrcnn:alpha = unassociated`, which this tool wrote before it followed the
-    convention, are as stored.
+    Alpha is not returned. Colours are returned as stored, which by convention is multiplied by
+    alpha: the light that the image adds to what is behind it. unassociated: divide them by alpha.
+    Files with `hdrcnn:alpha = unassociated`, which this tool wrote before it followed the
+    convention, are returned as stored in either case.
     """
     try:
         contents = _contents(path)
@@ -242,25 +240,25 @@ def read_exr(path: Path, unassociated: bool = False) -> np.ndarray:
 
 
 HEADER = 1 << 20
-"""Bytes in which the header of a Radiance picture ends."""
+"""Number of bytes within which the header of a Radiance image has to end."""
 
 
 def _radiance_size(path: Path) -> Size:
-    """Raises ValueError."""
+    """Read the size of a Radiance image. Raises ValueError."""
     with _checked(path).open("rb") as file:
         rows, columns = rgbe.size(file.read(HEADER))
     return Size(rows, columns, 3 * rows * columns)
 
 
 def read_radiance(path: Path) -> np.ndarray:
-    """A Radiance picture as [H, W, 3] float32, linear Rec. 709; see `rgbe.decode`.
+    """Read a Radiance image as [H, W, 3] float32, linear Rec. 709; see `rgbe.decode`.
 
     Raises ImageError.
     """
     try:
         size = _radiance_size(path)
         size.check(path)
-        with path.open("rb") as file:  # Nothing after the picture: no pixel takes 12 bytes.
+        with path.open("rb") as file:  # No pixel takes 12 bytes; the rest is not read.
             return rgbe.decode(file.read(HEADER + 12 * size.rows * size.columns))
     except ValueError as error:
         raise ImageError(
@@ -285,10 +283,10 @@ def _tiff_size(path: Path) -> Size:
 
 
 def read_float_tiff(path: Path) -> np.ndarray:
-    """The first image of a floating-point TIFF as [H, W, 3] float32, upright by its orientation.
+    """Read the first image of a floating-point TIFF as [H, W, 3] float32, upright.
 
-    Half, float or double; grey becomes three equal channels, alpha is left out. Colour profiles
-    are not read: linear Rec. 709 is assumed. Raises ImageError.
+    Supports half, float and double; grey becomes three equal channels, alpha is left out. Colour
+    profiles are not read: linear Rec. 709 is assumed. Raises ImageError.
     """
     import tifffile
 
@@ -311,7 +309,7 @@ def read_float_tiff(path: Path) -> np.ndarray:
         raise
     except NotReadError as error:
         raise ImageError(f"{path}: {error}") from error
-    except Exception as error:  # A damaged TIFF fails in any way it likes.
+    except Exception as error:  # A damaged TIFF raises any exception.
         raise ImageError(
             f"{path}: not a readable TIFF ({_one_line(error)}); copy it again from its source or "
             "save it as OpenEXR"
@@ -336,7 +334,7 @@ _KINDS: dict[bytes, tuple[Callable[[Path], np.ndarray], Callable[[Path], Size]]]
 
 
 def _kind(path: Path) -> tuple[Callable[[Path], np.ndarray], Callable[[Path], Size]]:
-    """How a file is read, by its first bytes. Raises ImageError."""
+    """Return the functions that read a file and its size, by its first bytes. Raises ImageError."""
     try:
         with _checked(path).open("rb") as file:
             start = file.read(4)
@@ -351,21 +349,22 @@ def _kind(path: Path) -> tuple[Callable[[Path], np.ndarray], Callable[[Path], Si
 
 
 def size_of(path: Path) -> Size | None:
-    """What the headers of an HDR file of any kind say; None if they cannot be read: `read_hdr`
-    has the reason.
+    """Return the size of an HDR file of any format from its headers; None if they cannot be read.
+
+    `read_hdr` raises the reason.
     """
     try:
         return _kind(path)[1](path)
-    except Exception:  # noqa: BLE001  # Damaged files make the libraries fail in any way they like.
+    except Exception:  # noqa: BLE001  # Damaged files raise any exception.
         return None
 
 
 def read_hdr(path: Path) -> np.ndarray:
-    """An HDR file of any kind, known by its first bytes: [H, W, 3] float32, linear Rec. 709, in
-    the unit of the file. Values may be negative or not finite where the file's are.
+    """Read an HDR file of any format, identified by its first bytes.
 
-    More pixels than `LARGEST`, or than `BELIEVED` of so short a file, are refused by the header,
-    before memory is taken for them. Raises ImageError.
+    Returns [H, W, 3] float32, linear Rec. 709, in the unit of the file. Values may be negative or
+    not finite where the file's are. A file whose header claims more pixels than `LARGEST`, or than
+    `BELIEVED` allows for its length, is rejected before memory is allocated. Raises ImageError.
     """
     try:
         return _kind(path)[0](path)

@@ -1,6 +1,6 @@
-"""HEIC files, by the optional package pillow-heif.
+"""Read HEIC files with the optional package pillow-heif.
 
-Its licence is BSD; the libraries in its wheels are LGPL and GPL, so it is not installed by default.
+Its licence is BSD, but its wheels contain LGPL and GPL libraries: it is not installed by default.
 """
 
 import io
@@ -15,27 +15,27 @@ from hdrcnn.readers.decoded import Decoded, NotReadError, SizeCheck, unmultiplie
 
 
 def _package() -> ModuleType:
-    """Raises NotReadError if it is missing."""
+    """Import pillow_heif. Raises NotReadError if it is missing."""
     try:
         import pillow_heif
     except ImportError as error:
-        raise NotReadError("HEIC needs one package more; pip install pillow-heif") from error
+        raise NotReadError("HEIC needs one more package; pip install pillow-heif") from error
     return pillow_heif
 
 
 def exif_of(path: Path) -> Image.Exif:
-    """The Exif data of a file whose samples are not decoded; empty if there are none.
+    """Return the Exif data of a file without decoding its samples; empty if there is none.
 
-    Raises NotReadError, or, for damaged files, anything at all.
+    Raises NotReadError or, for damaged files, any exception.
     """
     file = _package().open_heif(path)
     return metadata.parse_exif(file.info.get("exif") or b"")
 
 
 def read(data: bytes, check: SizeCheck) -> Decoded:
-    """The main picture, upright already: HEIC turns while decoding.
+    """Decode the primary image, which is upright already: libheif rotates while decoding.
 
-    Raises NotReadError, what `check` raises, or, for damaged files, anything at all.
+    Raises NotReadError, what `check` raises or, for damaged files, any exception.
     """
     file = _package().open_heif(io.BytesIO(data), convert_hdr_to_8bit=False)
     check(*file.size)
@@ -43,7 +43,7 @@ def read(data: bytes, check: SizeCheck) -> Decoded:
     pixels = np.asarray(file)
     pixels = pixels[..., None] if pixels.ndim == 2 else pixels
     depth = int(file.info.get("bit_depth") or 8)
-    if pixels.dtype == np.uint16:  # The samples stand in the upper bits.
+    if pixels.dtype == np.uint16:  # The samples are in the upper bits.
         pixels = pixels >> (16 - depth)
     count = 1 if pixels.shape[-1] <= 2 else 3
     colours, alpha, top = pixels[..., :count], None, 2**depth - 1

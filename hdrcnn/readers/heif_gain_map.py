@@ -1,10 +1,10 @@
-"""The gain map of a HEIC or AVIF file: an item beside the main picture.
+"""Find the gain map of a HEIC or AVIF file: an item beside the primary image.
 
-    ISO 21496-1    an item `tmap`, made of the main picture and the map; its data are the numbers
-    Apple          an auxiliary picture `urn:com:apple:photo:2020:aux:hdrgainmap`
+    ISO 21496-1    an item `tmap`, derived from primary image and map; its data is the metadata
+    Apple          an auxiliary image `urn:com:apple:photo:2020:aux:hdrgainmap`
 
-Decoders give the main picture only, and not every auxiliary one: the map is decoded from a copy of
-the file in which it is the main picture. Source: ISO/IEC 23008-12:2022/Amd 1 (`tmap`).
+Decoders return the primary image only, and not every auxiliary one: the map is decoded from a copy
+of the file in which it is the primary image. Source: ISO/IEC 23008-12:2022/Amd 1 (`tmap`).
 """
 
 import dataclasses
@@ -21,12 +21,12 @@ from hdrcnn.readers.heif_items import DAMAGE, Items, clean_aperture
 
 APPLE = b"urn:com:apple:photo:2020:aux:hdrgainmap"
 LARGEST = 4096
-"""Bytes of the numbers of a `tmap` item; they take 142 at most."""
+"""Maximum number of bytes read of a `tmap` item, whose metadata takes at most 142."""
 TURNS = (b"irot", b"imir")
 
 
 def _tone_map(items: Items) -> tuple[int, int] | None:
-    """The `tmap` item of the main picture, and the map."""
+    """Return the `tmap` item of the primary image, and the item of the map; else None."""
     for item, kind in items.kinds.items():
         parts = items.made_of.get(item, [])
         if kind == b"tmap" and len(parts) == 2 and items.main in (item, parts[0]):
@@ -35,7 +35,7 @@ def _tone_map(items: Items) -> tuple[int, int] | None:
 
 
 def _apple(items: Items) -> int | None:
-    """Apple's auxiliary picture of the main one."""
+    """Return the item of Apple's gain map for the primary image, or None."""
     for item, to in items.auxiliary_of.items():
         names = [
             held[4:].split(b"\0")[0] for name, held in items.properties(item) if name == b"auxC"
@@ -46,7 +46,7 @@ def _apple(items: Items) -> int | None:
 
 
 def _primaries(items: Items, item: int) -> Chromaticities | None:
-    """Those of an item's colour boxes."""
+    """Return the primaries in an item's colour boxes; None if there are none."""
     found = None
     for name, held in items.properties(item):
         if name == b"colr" and held[:4] == b"nclx" and len(held) >= 6:
@@ -57,7 +57,7 @@ def _primaries(items: Items, item: int) -> Chromaticities | None:
 
 
 def _numbers(items: Items, item: int) -> GainMap:
-    """Of a `tmap` item. Raises GainMapError."""
+    """Return the metadata in a `tmap` item. Raises GainMapError."""
     try:
         held = items.contents(item, LARGEST)
     except DAMAGE as error:
@@ -68,7 +68,7 @@ def _numbers(items: Items, item: int) -> GainMap:
 
 
 def has_tone_map(data: bytes) -> bool:
-    """Whether the main picture of a file has another rendition by ISO 21496-1."""
+    """Whether the primary image of a file has another rendition by ISO 21496-1."""
     try:
         return _tone_map(Items(data)) is not None
     except DAMAGE:
@@ -76,31 +76,31 @@ def has_tone_map(data: bytes) -> bool:
 
 
 def find(data: bytes, note: bytes, decode: Callable[[bytes], Decoded]) -> Found | None:
-    """The gain map of a file; None if it has none.
+    """Return the gain map of a file; None if it has none.
 
-    note: the maker note of the main picture; decode: the main picture of a file. The map comes
-    turned like its base, or with the `orientation` that does it. Raises GainMapError if there is
-    one that cannot be used.
+    note: the maker note of the primary image; decode: decodes the primary image of a file. The
+    returned map is turned like its base, or has the `orientation` to do so. Raises GainMapError if
+    there is one that cannot be used.
     """
     try:
         items = Items(data)
         tone, item = _tone_map(items) or (None, _apple(items))
     except DAMAGE:
-        return None  # Of a damaged file the decoder says what is wrong.
+        return None  # The decoder reports what is wrong with a damaged file.
     if item is None:
         return None
     numbers: GainMap | AppleGainMap
     numbers = gain_map.of_apple(note) if tone is None else _numbers(items, tone)
     try:
         picture = decode(items.with_main(item))
-    except Exception as error:  # Damaged files make decoders fail in any way they like.
+    except Exception as error:  # Decoders raise any exception on damaged files.
         raise GainMapError("its picture is damaged or truncated") from error
     picture = _as_base(items, item, picture)
     return Found(numbers, picture, None if tone is None else _primaries(items, tone))
 
 
 def _as_base(items: Items, item: int, picture: Decoded) -> Decoded:
-    """The map cropped and turned as its base is, if it does not say itself how."""
+    """Crop and turn the map like its base, unless it has a rotation or mirroring of its own."""
     own = dict(items.properties(item))
     base = dict(items.properties(items.main))
     if any(name in own for name in TURNS):
@@ -120,8 +120,8 @@ def _as_base(items: Items, item: int, picture: Decoded) -> Decoded:
 
 
 def orientation_of(properties: dict[bytes, bytes]) -> int:
-    """The Exif orientation that does what `irot` and then `imir` ask for."""
-    turn = properties.get(b"irot", b"\0")[0] & 3  # Quarters, anticlockwise.
+    """Return the Exif orientation equivalent to `irot` followed by `imir`."""
+    turn = properties.get(b"irot", b"\0")[0] & 3  # Quarter turns, anticlockwise.
     mirror = properties[b"imir"][0] & 1 if b"imir" in properties else None
     plain = (1, 8, 3, 6)[turn]
     if mirror is None:

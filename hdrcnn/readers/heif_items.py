@@ -1,9 +1,11 @@
-"""Boxes of HEIC and AVIF files, and the items and properties that they describe.
+"""Read the boxes of HEIC and AVIF files, and the items and properties that they describe.
 
-Sources: ISO/IEC 14496-12 for boxes, places (`iloc`) and item references; ISO/IEC 23008-12 for
-item properties. A file may hold several pictures, such as thumbnails, tiles and gain maps, each
-with its own. Decoders give the main picture only, and neither which colour box is its own nor the
-numbers of a gain map.
+A file may contain several images, such as thumbnails, tiles and gain maps, each with properties of
+its own. Decoders return only the primary image, and say neither which colour box belongs to it nor
+what the metadata of a gain map is.
+
+Sources: ISO/IEC 14496-12 for boxes, item locations (`iloc`) and item references; ISO/IEC 23008-12
+for item properties.
 """
 
 import struct
@@ -23,11 +25,11 @@ class Box(NamedTuple):
     name: bytes
     begin: int
     end: int
-    """First byte of its contents, and the one after them."""
+    """Offsets of the first byte of the contents, and of the one after them."""
 
 
 def boxes(data: bytes, begin: int = 0, end: int | None = None) -> Iterator[Box]:
-    """The boxes one after the other; the last may be cut off."""
+    """Yield consecutive boxes; the last may be cut off."""
     at, end = begin, len(data) if end is None else end
     while at + 8 <= end:
         size, name = struct.unpack_from(">I4s", data, at)
@@ -43,7 +45,7 @@ def boxes(data: bytes, begin: int = 0, end: int | None = None) -> Iterator[Box]:
 
 
 def _meta(data: bytes) -> dict[bytes, Box]:
-    """What is in a file's meta box, by name; empty if there is none."""
+    """Return the boxes inside a file's meta box, by name; empty if there is none."""
     for box in boxes(data):
         if box.name == b"meta":
             return {inner.name: inner for inner in boxes(data, box.begin + 4, box.end)}
@@ -51,7 +53,7 @@ def _meta(data: bytes) -> dict[bytes, Box]:
 
 
 def _shelf(data: bytes, meta: dict[bytes, Box]) -> list[Property]:
-    """The properties of all items."""
+    """Return the properties of all items, in the order in which items refer to them."""
     held = meta.get(b"iprp", Box(b"", 0, 0))
     shelf = [box for box in boxes(data, held.begin, held.end) if box.name == b"ipco"]
     return [
@@ -80,7 +82,7 @@ class Items:
         self._owned = self._associations()
 
     def _read_kinds(self) -> None:
-        """Of each item its kind, and where its flags stand."""
+        """Read the type of each item, and the offset of its flags."""
         held = self._meta.get(b"iinf")
         if held is None:
             return
@@ -96,8 +98,8 @@ class Items:
             self._flags[item] = box.begin + 3
 
     def _references(self) -> tuple[dict[int, list[int]], dict[int, list[int]]]:
-        """From which items one is put together, such as the tiles of a grid; to which one is
-        auxiliary.
+        """Return which items each item is derived from, such as the tiles of a grid, and which
+        items each item is auxiliary to.
         """
         found: dict[bytes, dict[int, list[int]]] = {b"dimg": {}, b"auxl": {}}
         held = self._meta.get(b"iref")
@@ -115,7 +117,7 @@ class Items:
         return found[b"dimg"], found[b"auxl"]
 
     def _associations(self) -> dict[int, list[Property]]:
-        """The properties of each item."""
+        """Return the properties of each item."""
         properties = _shelf(self.data, self._meta)
         held = self._meta.get(b"iprp", Box(b"", 0, 0))
         found: dict[int, list[Property]] = {}
@@ -140,14 +142,14 @@ class Items:
 
     @property
     def says_whose(self) -> bool:
-        """Whether properties belong to items at all."""
+        """Whether the file associates properties with items at all."""
         return bool(self._owned)
 
     def properties(self, item: int) -> list[Property]:
         return self._owned.get(item, [])
 
     def contents(self, item: int, most: int) -> bytes:
-        """The data of an item, of each of its parts `most` bytes at most."""
+        """Return the data of an item, at most `most` bytes of each of its extents."""
         held = self._meta[b"iloc"]
         data, at = self.data, held.begin
         version = data[at]
@@ -186,19 +188,21 @@ class Items:
         raise LookupError(f"item {item} has no place")
 
     def with_main(self, item: int) -> bytes:
-        """A copy of the file whose main picture is another item."""
+        """Return a copy of the file in which another item is the primary image."""
         changed = bytearray(self.data)
         struct.pack_into(">I" if self._wide_main else ">H", changed, self._main_at + 4, item)
-        changed[self._flags[item]] &= 0xFE  # It may be hidden.
-        if item in self._auxiliary_at:  # Decoders pass over what belongs to another picture.
+        changed[self._flags[item]] &= 0xFE  # Clear the hidden flag.
+        if item in self._auxiliary_at:  # Decoders skip auxiliary images.
             at = self._auxiliary_at[item]
             changed[at : at + 4] = b"skip"
         return bytes(changed)
 
 
 def main_properties(data: bytes) -> list[Property]:
-    """The properties of a file's main picture, then those of its tiles. Those of all pictures
-    if the file does not say, or not readably, whose they are; empty if it holds none.
+    """Return the properties of a file's primary image, then those of its tiles.
+
+    If the file does not say whose they are, or is too damaged to say, returns those of all images;
+    empty if there are none.
     """
     try:
         items = Items(data)
@@ -211,11 +215,10 @@ def main_properties(data: bytes) -> list[Property]:
 
 
 def clean_aperture(data: bytes, width: int, height: int) -> tuple[int, int, int, int] | None:
-    """Left, top, right and bottom of what is to be shown of the main picture, before it is turned
-    or mirrored (ISO/IEC 14496-12, clause 12.1.4, `clap`).
+    """Return left, top, right and bottom of the visible part of the primary image.
 
-    None if the file names none, or none that lies in the picture's width and height. An aperture
-    between pixels is rounded to the nearest.
+    It applies before rotation and mirroring (ISO/IEC 14496-12, clause 12.1.4, `clap`) and is
+    rounded to whole pixels. None if the file has none, or none within the given width and height.
     """
     try:
         items = Items(data)

@@ -1,10 +1,12 @@
-"""The markers of a JPEG file, read as leniently as libjpeg does, and what follows from them before
-anything is decoded: whether the kind is read, what it costs, whether samples are missing, and where
-a gain map is: the second picture, with the numbers that say how it is applied.
+"""Read the markers of a JPEG file as leniently as libjpeg does.
+
+Before anything is decoded, they show whether this kind of JPEG is supported, how costly it is,
+whether samples are missing, and where a gain map is: the second image, with metadata that says how
+the map is applied.
 
 A gain map is found by the multi-picture index, else by the directory in the XMP data, else after
-the end of the first picture. A second picture is one if it says so itself: by ISO 21496-1, `hdrgm`
-or Apple's name for one.
+the end of the first image. A second image is a gain map if it says so itself: by ISO 21496-1,
+`hdrgm` or Apple's identifier.
 
 Sources: ITU-T T.81 (JPEG), annexes B, F and G; CIPA DC-007 (multi-picture format); Google, "Ultra
 HDR image format" 1.1.
@@ -24,40 +26,41 @@ START, END = b"\xff\xd8", b"\xff\xd9"
 APP0, APP1, APP2, APP14, APP15 = 0xE0, 0xE1, 0xE2, 0xEE, 0xEF
 END_OF_IMAGE, SCAN, COMMENT = 0xD9, 0xDA, 0xFE
 LOSSLESS_LS = 0xF7
-"""The frame of JPEG-LS (ITU-T T.87)."""
+"""Frame marker of JPEG-LS (ITU-T T.87)."""
 HUFFMAN, ARITHMETIC = (0xC0, 0xC1, 0xC2), (0xC9, 0xCA)
-"""Frames that libjpeg decodes, sequential and progressive."""
+"""Frame markers that libjpeg decodes, sequential and progressive."""
 LONGEST = 65533
-"""Bytes that a segment holds."""
+"""Maximum number of bytes in a segment."""
 MOST_SCANS = 64
-"""Each passes over the whole picture, whatever it holds. Encoders write 10 at most 20."""
+"""Each scan passes over the whole image, whatever it contains. Encoders write 10, at most 20."""
 
 ISO = b"urn:iso:std:iso:ts:21496:-1\0"
 XMP = b"http://ns.adobe.com/xap/1.0/\0"
 INDEX = b"MPF\0"
 APPLE = b"urn:com:apple:photo:2020:aux:hdrgainmap"
 MOST = 16
-"""Pictures of a file that are looked at."""
+"""Maximum number of images examined in a file."""
 _LENGTH = re.compile(
     rb"Item:Semantic\s*=\s*[\"']GainMap[\"'][^<>]*?Item:Length\s*=\s*[\"'](\d{1,10})"
 )
 _NEXT = re.compile(rb"\xff+([\x02-\xcf\xd9-\xfe])")
-"""What is skipped on the way: samples, restart markers, filling, and bytes that belong nowhere."""
+"""Finds the next marker past samples, restart markers, fill bytes and stray bytes."""
 _RESTART = re.compile(rb"\xff([\xd0-\xd7])")
 _FURTHER = (b"\0\0\0\0", b"\x5a\xc3\x3c\xa5", b"\x33\x1c\x71\xe4", b"\x92\x49\x24\x6d")
-"""Codes that stand for no picture in particular."""
+"""Arbitrary codes that represent no particular image."""
 
 
 def segment(marker: int, contents: bytes) -> bytes:
-    """One segment. Raises ValueError if it holds more than it can."""
+    """Return one segment. Raises ValueError if its contents are too long."""
     if len(contents) > LONGEST:
         raise ValueError(f"{len(contents)} bytes do not fit into one segment of a JPEG file")
     return struct.pack(">BBH", 0xFF, marker, 2 + len(contents)) + contents
 
 
 def markers(data: bytes, at: int = 2) -> Iterator[tuple[int, bytes, int]]:
-    """Marker, contents and first byte of each segment of a file's first picture, those between
-    the scans too, up to the end of image (which is yielded) or of the data.
+    """Yield marker, contents and offset of each segment of a file's first image.
+
+    Includes segments between scans. Ends with the end of image (which is yielded) or of the data.
     """
     while found := _NEXT.search(data, at):
         marker, at = found[1][0], found.end()
@@ -70,18 +73,20 @@ def markers(data: bytes, at: int = 2) -> Iterator[tuple[int, bytes, int]]:
 
 
 def is_frame(marker: int) -> bool:
-    """Whether a segment tells size and components (SOF)."""
+    """Whether a marker starts a frame header (SOF), with size and components."""
     return (0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC)) or marker == LOSSLESS_LS
 
 
 def _components(frame: bytes) -> list[tuple[int, int, int]]:
-    """Number, horizontal and vertical sampling of each."""
+    """Return identifier, horizontal and vertical sampling factor of each component."""
     return [(frame[at], frame[at + 1] >> 4, frame[at + 1] & 15) for at in range(6, len(frame), 3)]
 
 
 def _fewest_bits(marker: int, frame: bytes) -> int:
-    """That the samples of a frame can be stored in: every 8x8 block needs a code for its mean,
-    and in sequential files another for the end of the block; a Huffman code has one bit or more.
+    """Return the least number of bits in which the samples of a frame can be stored.
+
+    Every 8x8 block needs a code for its mean and, in sequential files, another for the end of the
+    block; a Huffman code has at least one bit.
     """
     rows, columns = struct.unpack_from(">HH", frame, 1)
     components = _components(frame)
@@ -91,13 +96,15 @@ def _fewest_bits(marker: int, frame: bytes) -> int:
         -(-columns * h // (8 * across)) * -(-rows * v // (8 * down)) for _, h, v in components
     )
     if marker not in HUFFMAN:
-        return 0  # Of arithmetic codes a bit can hold thousands.
+        return 0  # One bit can hold thousands of arithmetic codes.
     return blocks if marker == 0xC2 else 2 * blocks
 
 
 def check(data: bytes) -> None:
-    """Raises NotReadError for kinds that are not read and for more scans than a photograph has;
-    ValueError if the file is too short for its pixels, which libjpeg would fill with grey.
+    """Check whether a JPEG can be decoded.
+
+    Raises NotReadError for unsupported kinds and for more scans than a photograph has; ValueError
+    if the file is too short for its pixels, which libjpeg would fill with grey.
     """
     scans = first_scan = 0
     frame: tuple[int, bytes] | None = None
@@ -132,7 +139,7 @@ def check(data: bytes) -> None:
 
 
 def _is_needed(marker: int, contents: bytes) -> bool:
-    """Whether a segment of the header tells a decoder something, and is long enough to do so."""
+    """Whether a decoder needs a segment of the header, and the segment is long enough."""
     if marker == APP0:
         return contents.startswith(b"JFIF\0") and len(contents) >= 14
     if marker == APP1:
@@ -145,8 +152,9 @@ def _is_needed(marker: int, contents: bytes) -> bool:
 
 
 def plain(data: bytes) -> bytes:
-    """The same file with a header of nothing but what decoders need, without filling; for
-    readers that are stricter than libjpeg.
+    """Return the file with only those header segments that decoders need, and without fill bytes.
+
+    For readers that are stricter than libjpeg. Raises ValueError if there are no samples.
     """
     kept = [START]
     for marker, contents, at in markers(data):
@@ -158,7 +166,7 @@ def plain(data: bytes) -> bytes:
 
 
 def _all_is_sent(data: bytes) -> bool:
-    """Whether the scans give every coefficient of every component to its last bit."""
+    """Whether the scans contain every coefficient of every component, to its last bit."""
     missing: dict[int, set[int]] = {}
     for marker, contents, _ in markers(data):
         if is_frame(marker):
@@ -173,10 +181,12 @@ def _all_is_sent(data: bytes) -> bool:
 
 
 def endings(data: bytes) -> list[bytes]:
-    """A file without its end of image, ended at once, and after several further codes.
+    """Return copies of a file without end marker: one ended at once, others after several further
+    codes.
 
-    If all give the same picture, none of its samples is missing: libjpeg fills in what is, from
-    codes if there are any. Empty if the file has its end. Raises ValueError if scans are missing.
+    If all of them decode to the same image, no samples are missing: libjpeg fills in missing
+    samples, from codes that follow if there are any. Empty if the file has its end marker. Raises
+    ValueError if scans are missing.
     """
     if any(marker == END_OF_IMAGE for marker, _, _ in markers(data)):
         return []
@@ -187,7 +197,7 @@ def endings(data: bytes) -> list[bytes]:
     following = restarts[-1][0] - 0xD0 + 1 if restarts else 0
 
     def ended(codes: bytes) -> bytes:
-        """As every interval to come, each with its restart marker."""
+        """Append the codes as all further restart intervals, each with its marker."""
         further = (codes + bytes((0xFF, 0xD0 + (following + n) % 8)) for n in range(8))
         return b"".join((cut, *further, END))
 
@@ -196,16 +206,16 @@ def endings(data: bytes) -> list[bytes]:
 
 @dataclasses.dataclass(frozen=True)
 class _Header:
-    """What the segments before the samples say."""
+    """What the segments before the samples contain about a gain map."""
 
     xmp: bytes = b""
     iso: bytes | None = None
     index: tuple[int, bytes] | None = None
-    """Where the multi-picture index begins, from the first byte of the file, and the index."""
+    """Offset of the multi-picture index in the file, and the index itself."""
 
 
 def _header(data: bytes, at: int = 2) -> _Header:
-    """Of the picture whose first segment is at that byte."""
+    """Read the header of the image whose first segment is at offset `at`."""
     found = _Header()
     for marker, contents, place in markers(data, at):
         if marker in (SCAN, END_OF_IMAGE):
@@ -221,7 +231,7 @@ def _header(data: bytes, at: int = 2) -> _Header:
 
 
 def _listed(start: int, index: bytes) -> Iterator[tuple[int, int]]:
-    """First byte and size of the pictures after the first, by a multi-picture index."""
+    """Yield offset and size of the images after the first, from a multi-picture index."""
     order = ">" if index[:2] == b"MM" else "<"
     try:
         (at,) = struct.unpack_from(f"{order}I", index, 4)
@@ -241,7 +251,7 @@ def _listed(start: int, index: bytes) -> Iterator[tuple[int, int]]:
 
 
 def _end(data: bytes) -> int:
-    """The byte after the first picture."""
+    """Return the offset after the first image."""
     for marker, _, at in markers(data):
         if marker == END_OF_IMAGE:
             return at + 2
@@ -249,7 +259,7 @@ def _end(data: bytes) -> int:
 
 
 def _places(data: bytes, header: _Header) -> list[tuple[int, int]]:
-    """First byte and size of the further pictures."""
+    """Return offset and size of the images after the first."""
     listed = list(_listed(*header.index)) if header.index else []
     length = _LENGTH.search(header.xmp)
     if length:
@@ -257,15 +267,16 @@ def _places(data: bytes, header: _Header) -> list[tuple[int, int]]:
     sound = [place for place in listed if data.startswith(START, max(place[0], 1))]
     if sound:
         return sound
-    # Programs that change the first picture's metadata may leave the index as it was.
+    # Programs that edit the first image's metadata may leave the index out of date.
     at = _end(data)
     found = data.find(START + b"\xff", at, at + 4096)
     return [(found, len(data) - found)] if found >= 0 else []
 
 
 def _numbers(header: _Header, note: bytes) -> GainMap | AppleGainMap | None:
-    """Of a further picture; None if it is no gain map. note: Apple's, of the first picture. Raises
-    GainMapError.
+    """Return the gain map metadata of a further image; None if it is not a gain map.
+
+    note: Apple's maker note, of the first image. Raises GainMapError.
     """
     if header.iso is not None and len(header.iso) >= gain_map.ISO_HEAD:
         return gain_map.of_iso(header.iso)
@@ -277,10 +288,10 @@ def _numbers(header: _Header, note: bytes) -> GainMap | AppleGainMap | None:
 def find_gain_map(
     data: bytes, orientation: int, note: bytes, read: Callable[[bytes], Decoded]
 ) -> Found | None:
-    """The gain map of a file; None if it has none.
+    """Return the gain map of a file; None if it has none.
 
-    orientation: of the first picture, which the map is turned with; note: the maker note; read: the
-    decoder. Raises GainMapError if there should be one that cannot be used.
+    orientation: of the first image, which also applies to the map; note: the maker note; read: the
+    decoder. Raises GainMapError if a gain map is declared or present but cannot be used.
     """
     header = _header(data)
     promised = header.iso is not None or b"hdrgm:Version" in header.xmp
@@ -294,7 +305,7 @@ def find_gain_map(
             raise GainMapError("the second picture is truncated")
         try:
             picture = read(second)
-        except Exception as error:  # Damaged files make decoders fail in any way they like.
+        except Exception as error:  # Decoders raise any exception on damaged files.
             raise GainMapError("the second picture is damaged or truncated") from error
         primaries = profile_chromaticities(picture.icc) if picture.icc else None
         return Found(numbers, dataclasses.replace(picture, orientation=orientation), primaries)

@@ -1,8 +1,8 @@
-"""What a file tells of its photograph beside the picture: by Exif data the camera's settings and
-the way up, by XMP data which part of a sphere an equirectangular panorama shows.
+"""Read what a file says about its photograph: camera settings and orientation from Exif data; from
+XMP data, which part of a sphere an equirectangular panorama covers.
 
-Only what is listed here is ever taken over. Places (GPS), serial numbers, names of people and
-maker notes are not.
+Only what is listed here is ever passed on to results. Locations (GPS), serial numbers, people's
+names and maker notes are not.
 
 Sources: CIPA DC-008 (Exif 3.0); Google, "Photo Sphere XMP Metadata" (GPano).
 """
@@ -41,17 +41,17 @@ Camera = dict[str, str | int | float]
 
 
 def _plain(value: object) -> str | int | float | None:
-    """A value as text or number; None for what is neither, empty, or not finite."""
+    """Convert a value to text or number; None if it is neither, empty, or not finite."""
     if isinstance(value, tuple) and value:
         value = value[0]
     if isinstance(value, bytes):
         value = value.decode("utf-8", "replace")
     if isinstance(value, str):
         value = value.split("\0")[0]
-        with contextlib.suppress(UnicodeError):  # Pillow takes UTF-8 for Latin-1.
+        with contextlib.suppress(UnicodeError):  # Pillow decodes UTF-8 as Latin-1.
             value = value.encode("latin-1").decode("utf-8")
         text = "".join(sign for sign in value if sign.isprintable())
-        # A date that is not known consists of colons and blanks.
+        # An unknown date consists of colons and spaces.
         return text.strip()[:200] if text.strip(" :") else None
     if isinstance(value, int):
         return value
@@ -63,14 +63,14 @@ def _plain(value: object) -> str | int | float | None:
 
 
 _DAMAGED = (SyntaxError, ValueError, LookupError, TypeError, ArithmeticError, OSError, struct.error)
-"""What Pillow raises on damaged Exif data; they harm no pixel."""
+"""What Pillow raises on damaged Exif data, which does not affect the pixels."""
 
 
 def exif_of(image: Image.Image) -> Image.Exif:
-    """The Exif data of an opened file; empty if they are damaged.
+    """Return the Exif data of an opened file; empty if it is damaged.
 
-    The orientation is that of the Exif data alone: Pillow takes it from XMP too, which no other
-    decoder does, and which programs that turn a picture leave as it was.
+    The orientation is that of the Exif data alone. Pillow also takes it from XMP, which no other
+    decoder does, and which programs that rotate an image leave unchanged.
     """
     tags = getattr(image, "tag_v2", None)
     try:
@@ -80,7 +80,7 @@ def exif_of(image: Image.Image) -> Image.Exif:
                 found.pop(ORIENTATION, None)
             return found
         stored = image.info.get("exif")
-        if not stored:  # As ImageMagick writes it into PNG: name, length and digits in lines.
+        if not stored:  # ImageMagick's form in PNG: lines of name, length, digits.
             lines = image.info.get("Raw profile type exif", "").split("\n")
             stored = bytes.fromhex("".join(lines[3:]))
     except _DAMAGED:
@@ -89,7 +89,7 @@ def exif_of(image: Image.Image) -> Image.Exif:
 
 
 def parse_exif(block: bytes) -> Image.Exif:
-    """An Exif block as it stands in a file; empty if it is damaged."""
+    """Parse an Exif block as stored in a file; empty if it is damaged."""
     exif = Image.Exif()
     try:
         exif.load(block)
@@ -99,7 +99,7 @@ def parse_exif(block: bytes) -> Image.Exif:
 
 
 def _inner(exif: Image.Exif, place: int) -> dict[int, object]:
-    """A folder inside the Exif data; empty if it is missing or damaged."""
+    """Return a directory (IFD) inside the Exif data; empty if it is missing or damaged."""
     try:
         return dict(exif.get_ifd(place))
     except _DAMAGED:
@@ -107,7 +107,7 @@ def _inner(exif: Image.Exif, place: int) -> dict[int, object]:
 
 
 def camera_data(exif: Image.Exif) -> Camera:
-    """Camera, lens and exposure by their Exif names: seconds, f-number, millimetres, EV."""
+    """Return camera, lens and exposure by Exif name, in seconds, f-number, millimetres, EV."""
     found = {name: _plain(exif.get(tag)) for tag, name in CAMERA.items()}
     inner = _inner(exif, EXIF)
     found |= {name: _plain(inner.get(tag)) for tag, name in EXPOSURE.items()}
@@ -115,19 +115,19 @@ def camera_data(exif: Image.Exif) -> Camera:
 
 
 def apple_note(exif: Image.Exif) -> bytes:
-    """The maker note of an iPhone; empty if there is none, or another's."""
+    """Return the maker note of an iPhone; empty if there is none, or that of another camera."""
     found = _inner(exif, EXIF).get(0x927C)
     return found if isinstance(found, bytes) and found.startswith(b"Apple iOS\0") else b""
 
 
 def sensible_orientation(value: object) -> int:
-    """1 to 8, 1 = upright; 1 if it is anything else."""
+    """Return an Exif orientation, 1 to 8; 1 (upright) for any other value."""
     plain = _plain(value)
     return int(plain) if isinstance(plain, int) and 1 <= plain <= 8 else 1
 
 
 def orientation(exif: Image.Exif) -> int:
-    """What remains to be turned, 1 = nothing."""
+    """Return the Exif orientation that is still to be applied; 1 = upright."""
     return sensible_orientation(exif.get(ORIENTATION))
 
 
@@ -137,13 +137,13 @@ def says_adobe_rgb(exif: Image.Exif) -> bool:
 
 
 def xmp_of(info: Mapping[Any, Any]) -> bytes:
-    """The XMP packet in what Pillow and others say of a file; empty if there is none."""
+    """Return the XMP packet from the `info` of Pillow or pillow-heif; empty if there is none."""
     found = info.get("xmp") or info.get("XML:com.adobe.xmp") or b""
     return found.encode("utf-8", "replace") if isinstance(found, str) else bytes(found)
 
 
 _XMP = rb"GPano:%s(?:\s*=\s*[\"']|(?:\s[^<>]*)?>)\s*"
-"""An attribute, or an element. Some programs write names in lower case, so case is ignored."""
+"""An attribute, or an element. Case is ignored because some programs write names in lower case."""
 _EQUIRECTANGULAR = re.compile(_XMP % b"ProjectionType" + rb"equirectangular", re.IGNORECASE)
 
 
@@ -152,12 +152,12 @@ DIRECTIONS = (
     *(f"InitialView{axis}Degrees" for axis in ("Heading", "Pitch", "Roll")),
     "InitialHorizontalFOVDegrees",
 )
-"""Where a panorama looks: names of GPano."""
+"""Orientation and initial view of a panorama: names in GPano."""
 _DEGREES = rb"([-+]?\d+(?:\.\d*)?(?:e[-+]?\d+)?)\s*[\"'<]"
 
 
 def _directions(xmp: bytes) -> tuple[tuple[str, float], ...]:
-    """Those of `DIRECTIONS` that a packet names, of a full turn at most."""
+    """Return those of `DIRECTIONS` that a packet states, except values beyond a full turn."""
     found = []
     for name in DIRECTIONS:
         said = re.search(_XMP % name.encode() + _DEGREES, xmp, re.IGNORECASE)
@@ -173,44 +173,46 @@ def _number(xmp: bytes, name: bytes) -> int | None:
 
 @dataclasses.dataclass(frozen=True)
 class Band:
-    """The rows of a picture on the way from zenith to nadir; its columns go all the way round."""
+    """The part of a sphere that a panorama covers, row by row; its columns go all the way round."""
 
     first: float = 0.0
-    """Where it begins, 0 = zenith, 1 = nadir."""
+    """Where it begins: 0 = zenith, 1 = nadir."""
     share: float = 1.0
-    """How much of the way it holds."""
+    """Share of the way from zenith to nadir that it covers."""
     directions: tuple[tuple[str, float], ...] = ()
-    """Which way it looks: some of `DIRECTIONS`, degrees."""
+    """Its orientation and initial view: some of `DIRECTIONS`, in degrees."""
 
     @property
     def whole(self) -> bool:
-        """Whether nothing is missing, but for rounding."""
+        """Whether it covers the whole sphere, apart from rounding."""
         return self.share > 0.995
 
     @classmethod
     def around_horizon(cls, rows: int, columns: int) -> "Band":
-        """What a picture that closes left and right shows if nothing else is stated: its pixels
-        are square, and the horizon lies in the middle.
+        """Return the band of an image whose left and right side meet, if nothing else is stated.
+
+        Assumes square pixels, and the horizon in the middle.
         """
         share = min(1.0, 2.0 * rows / columns)
         return cls((1.0 - share) / 2.0, share)
 
     def fitted(self, rows: int, columns: int, height: int, width: int) -> "Band | None":
-        """Of a picture of it that is fitted into another size (`geometry.fit`); None if columns
-        are lost, so that its sides no longer meet.
+        """Return the band of an image after it is fitted into another size (`geometry.fit`).
+
+        None if columns are cropped, so that its sides no longer meet.
         """
         kept = centred(rows, columns, height, width)
         lost = columns - (kept.right - kept.left)
-        if lost * width >= columns:  # A pixel of the result, or more.
+        if lost * width >= columns:  # One pixel of the result, or more.
             return None
         return self.part(kept.top / rows, (kept.bottom - kept.top) / rows)
 
     def part(self, first: float, share: float) -> "Band":
-        """Of it the rows from one share of its height on, so much of it."""
+        """Return the part from `first` on that covers `share`, both relative to its height."""
         return Band(self.first + first * self.share, self.share * share, self.directions)
 
     def xmp(self, rows: int, columns: int) -> dict[str, str]:
-        """By attribute, for a picture of it of this size."""
+        """Return the GPano attributes for an image of the band with this size."""
         full = max(rows, round(rows / self.share))
         return {
             "GPano:ProjectionType": "equirectangular",
@@ -226,7 +228,7 @@ class Band:
 
 
 def band(xmp: bytes, rows: int, columns: int) -> Band | None:
-    """Of a picture with this XMP packet; None if it is no panorama that closes."""
+    """Return the band of an image with this XMP packet; None if its sides do not meet."""
     if not _EQUIRECTANGULAR.search(xmp):
         return None
     shown, full = (

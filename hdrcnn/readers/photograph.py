@@ -1,9 +1,9 @@
-"""Photographs of any kind in: what the file's content says decides, not its ending.
+"""Read photographs in any supported format, identified by content rather than by file name.
 
-A photograph is kept in its own codes and its own primaries: saturation mask, network and camera
-curve work on what the camera stored. Its primaries come along, to be converted when the picture
-is linear (`primaries.linear_to_rec709`). Whatever cannot be read raises `ImageError`, one line
-that names file, reason and remedy.
+A photograph keeps its own codes and its own primaries, because the saturation mask, the network and
+the camera curve work on what the camera stored. The primaries are returned as well, so that the
+image can be converted once it is linear (`primaries.linear_to_rec709`). A file that cannot be read
+raises `ImageError`, one line that names the file, the reason and the remedy.
 """
 
 import dataclasses
@@ -45,46 +45,46 @@ from hdrcnn.readers.metadata import Band, band
 
 MAX_MEGAPIXELS = 250.0
 ROWS = 256
-"""Of a picture that are looked at together."""
+"""Number of rows processed at a time."""
 _UNSUPPORTED = re.compile(r"unsupported|not (yet )?supported|cannot handle", re.IGNORECASE)
-"""How decoders call what they have not learned, which is no damage."""
+"""Wording with which decoders reject a feature they do not support; the file is not damaged."""
 _LOSSY_TIFF = ("jpeg", "tiff_jpeg", "webp")
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Photograph:
-    """A picture and what its file says of it."""
+    """An image and the metadata of its file."""
 
     code: np.ndarray
-    """[H, W, 3] float32 in [0, 1], display-encoded, upright, in the file's own codes and
-    primaries: n/255, n/65535. Grey has three equal channels. Codes of a profile made of tables
-    are those of sRGB, converted by LittleCMS."""
+    """[H, W, 3] float32 in [0, 1], display-encoded, upright: the file's own codes (n/255, n/65535,
+    ...) in its own primaries. A grey image has three equal channels. If the ICC profile is
+    table-based, the codes are sRGB, converted by LittleCMS."""
     alpha: np.ndarray | None = None
-    """[H, W] float32 in [0, 1], never multiplied in. None if the file has none."""
+    """[H, W] float32 in [0, 1]; `code` is not multiplied by it. None if the file has no alpha."""
     chromaticities: Chromaticities = REC709
-    """Of the code's red, green, blue and white, CIE xy. Rec. 709 if the file says nothing."""
+    """CIE xy of red, green, blue and white of `code`; Rec. 709 if the file does not say."""
     bits: int = 8
-    """Of a sample, as stored."""
+    """Bits per sample: as stored, unless the codes had to be converted or rendered."""
     lossy: bool = False
-    """JPEG, lossy WebP, HEIC, AVIF, or a TIFF compressed that way."""
+    """Whether the file is JPEG, lossy WebP, HEIC, AVIF, or a TIFF compressed in such a way."""
     panorama: Band | None = None
-    """What it shows of a sphere if it is equirectangular and goes all the way round, by its
-    XMP data."""
+    """The part of a sphere that the image covers, if its XMP data declares it to be equirectangular
+    and it goes all the way round; else None."""
     camera: metadata.Camera = dataclasses.field(default_factory=dict)
     """Camera, lens and exposure by Exif name; see `readers.metadata`."""
     jpeg: bytes | None = None
-    """The file, if it is a JPEG whose samples are those of `code`."""
+    """The bytes of the file if it is a JPEG whose samples are those of `code`; else None."""
     measured: Measured | None = None
-    """The light of a photograph with a gain map; the codes, of which it is decoded as a display
-    shows them, are then those of the SDR rendition."""
+    """The HDR light of a photograph with a gain map. It is decoded with the base image's display
+    transfer function, and `code` is then the SDR rendition."""
     gain_map_fault: str = ""
-    """Why the gain map that there is is not used; empty if it is, or there is none."""
+    """Why the file's gain map is not used; empty if it is used, or if there is none."""
     sensor: SensorLight | None = None
-    """The light of a RAW file, of which `code` is a clipped rendering in sRGB, 8 bits."""
+    """The light of a RAW file; `code` is then a clipped 8-bit sRGB rendering of it."""
 
 
 def _contents(path: Path) -> bytes:
-    """All bytes of a file that has some. Raises ImageError."""
+    """Return the bytes of a regular file that is not empty. Raises ImageError."""
     try:
         mode = path.stat().st_mode
         if stat.S_ISDIR(mode):
@@ -104,7 +104,7 @@ def _contents(path: Path) -> bytes:
 
 
 def _said(error: BaseException) -> str:
-    """What a decoder says that people can use, in brackets; else nothing."""
+    """Return a decoder's message in parentheses if it is of use to people, else an empty string."""
     words = str(error).split()
     spoken = isinstance(error, (OSError, SyntaxError, ValueError, EOFError))
     useful = spoken and len(words) > 2 and not isinstance(error, UnidentifiedImageError)
@@ -127,17 +127,17 @@ def _size_check(max_megapixels: float) -> SizeCheck:
 def _decoded(
     path: Path, data: bytes, kind: str, check: SizeCheck
 ) -> Decoded | tuple[SensorLight, metadata.Camera]:
-    """The samples, or what a RAW file holds. Raises ImageError."""
+    """Decode an image, or the light and camera data of a RAW file. Raises ImageError."""
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # What is wrong is reported in the error.
+            warnings.simplefilter("ignore")  # The exceptions report what is wrong.
             if kind == "HEIF":
                 return _without_tables(data, kind, heif.read(data, check))
             if kind == RAW:
                 return raw.read(data, check)
             found = None
             if kind == "TIFF":
-                from hdrcnn.readers import tiff  # Its packages are not needed for other kinds.
+                from hdrcnn.readers import tiff  # Loads packages that only TIFF needs.
 
                 try:
                     found = tiff.read(data, check)
@@ -148,7 +148,7 @@ def _decoded(
         raise ImageError(f"{path}: {error}") from error
     except MemoryError as error:
         raise ImageError(f"{path}: too large for this machine's memory; make it smaller") from error
-    except Exception as error:  # Damaged files make decoders fail in any way they like.
+    except Exception as error:  # Decoders raise any exception on damaged files.
         reason = f"damaged or truncated{_said(error)}; copy it again from its source"
         if _UNSUPPORTED.search(str(error)):
             reason = f"a kind of {kind} that is not read{_said(error)}; save it as PNG or TIFF"
@@ -162,9 +162,10 @@ def _code_points(data: bytes, kind: str) -> tuple[int, int] | None:
 
 
 def _chromaticities(data: bytes, kind: str, found: Decoded) -> Chromaticities:
-    """The primaries that the file names, the more certain source first; else Rec. 709.
+    """Return the primaries that the file specifies, from its most reliable source; else Rec. 709.
 
-    PNG: cICP, profile, sRGB, cHRM, as its standard ranks them. HEIC and AVIF: profile, nclx.
+    Order of precedence: for PNG cICP, ICC profile, sRGB, cHRM, as its standard ranks them; for HEIC
+    and AVIF ICC profile, nclx; for other formats ICC profile, Exif. Grey images count as Rec. 709.
     """
     if found.colours.shape[-1] == 1:
         return REC709
@@ -182,8 +183,10 @@ def _chromaticities(data: bytes, kind: str, found: Decoded) -> Chromaticities:
 
 
 def _without_tables(data: bytes, kind: str, found: Decoded) -> Decoded:
-    """In sRGB if the file's profile is made of tables, which have no primaries to go on with;
-    else as it is. Like primaries, a PNG's profile counts for nothing beside cICP.
+    """Convert to sRGB if the ICC profile is table-based; else return the samples unchanged.
+
+    Unlike a matrix, tables have no primaries that could be converted later. A PNG's profile is
+    ignored if the file has cICP.
     """
     if not found.icc or found.colours.shape[-1] != 3 or not has_tables(found.icc):
         return found
@@ -191,7 +194,7 @@ def _without_tables(data: bytes, kind: str, found: Decoded) -> Decoded:
         return found
     depth = np.iinfo(found.colours.dtype).bits
     colours = found.colours
-    if depth != found.bits:  # LittleCMS knows full 8 and 16 bits.
+    if depth != found.bits:  # LittleCMS takes full 8 or 16 bits only.
         full = np.round(colours * (float(2**depth - 1) / (2**found.bits - 1)))
         colours = full.astype(colours.dtype)
     converted = to_srgb(colours, found.icc)
@@ -203,7 +206,7 @@ def _without_tables(data: bytes, kind: str, found: Decoded) -> Decoded:
 
 
 def upright(pixels: np.ndarray, orientation: int) -> np.ndarray:
-    """[H, W, ...] turned and mirrored as the Exif orientation (1 to 8) asks."""
+    """Rotate and mirror [H, W, ...] as the Exif orientation (1 to 8) requires."""
     if orientation >= 5:
         pixels = pixels.swapaxes(0, 1)
     if orientation in (3, 4, 7, 8):
@@ -212,7 +215,7 @@ def upright(pixels: np.ndarray, orientation: int) -> np.ndarray:
 
 
 def _in_share(samples: np.ndarray, bits: int, channels: int) -> np.ndarray:
-    """[H, W, 1 or 3] integers to [H, W, channels] float32 in [0, 1]."""
+    """Convert [H, W, 1 or 3] integers to [H, W, channels] float32 in [0, 1]."""
     code = np.empty((*samples.shape[:2], channels), np.float32)
     for top in range(0, len(code), ROWS):
         np.divide(samples[top : top + ROWS], np.float32(2**bits - 1), code[top : top + ROWS])
@@ -220,7 +223,7 @@ def _in_share(samples: np.ndarray, bits: int, channels: int) -> np.ndarray:
 
 
 def _gain_map(data: bytes, kind: str, base: Decoded, check: SizeCheck) -> gain_map.Found | None:
-    """That of a file. Raises GainMapError."""
+    """Return the gain map of a file; None if it has none. Raises GainMapError."""
 
     def read(file: bytes) -> Decoded:
         return heif.read(file, check) if kind == "HEIF" else pillow.read(file, kind, check)
@@ -233,7 +236,7 @@ def _gain_map(data: bytes, kind: str, base: Decoded, check: SizeCheck) -> gain_m
 
 
 def _deep(data: bytes, base: Decoded) -> Decoded:
-    """An AVIF with all its bits, of which Pillow gives the upper 8: too few for PQ."""
+    """Decode an AVIF again with all its bits: Pillow returns the upper 8, too few for PQ."""
     import imagecodecs
 
     try:
@@ -253,7 +256,7 @@ def _measured(
     hdr_curve: str,
     primaries: Chromaticities,
 ) -> tuple[Measured, np.ndarray]:
-    """As `gain_map.reconstructed`. Raises GainMapError."""
+    """Apply a gain map; returns what `gain_map.reconstructed` does. Raises GainMapError."""
     if hdr_curve and not found.numbers.is_inverse:
         raise gain_map.GainMapError(f"its base is {hdr_curve}, and so HDR by itself")
     picture = found.picture
@@ -268,8 +271,8 @@ def _measured(
 
 
 def _kind(path: Path, data: bytes) -> str:
-    """By the content; what begins like a TIFF file or like nothing known may be RAW by its ending.
-    Raises NotReadError.
+    """Identify the format by content; a RAW extension decides for files that start like a TIFF or
+    like nothing known. Raises NotReadError.
     """
     ends_raw = path.suffix.lower() in raw.SUFFIXES
     try:
@@ -284,14 +287,16 @@ def _kind(path: Path, data: bytes) -> str:
 def read_photograph(
     path: Path, max_megapixels: float = MAX_MEGAPIXELS, gain_maps: str = "use"
 ) -> Photograph:
-    """A photograph of 8 to 16 bits; of several pictures in a file the first.
+    """Read a photograph of 8 to 16 bits per sample; of several images in a file, the first.
 
-    PNG, JPEG (CMYK too), TIFF, WebP, BMP, GIF, AVIF, HEIC with pillow-heif, and RAW files with
-    rawpy. Larger pictures than `max_megapixels` are refused before they are decoded, and so are
-    files whose bytes cannot hold, or whose frames do not fill, the pixels that their headers claim.
-    Memory while reading: up to 30 bytes per pixel, 12 of them the code that is returned.
-    gain_maps: one of `gain_map.CHOICES`; with "ignore" none is looked for, with "only" there has to
-    be one. Raises ImageError.
+    Formats: PNG, JPEG (including CMYK), TIFF, WebP, BMP, GIF, AVIF, HEIC (with pillow-heif) and RAW
+    (with rawpy). Images larger than `max_megapixels` are rejected before they are decoded, and so
+    are files that are too short for the pixels their headers claim, or whose frame covers too
+    little of its canvas. Reading takes up to 30 bytes of memory per pixel, 12 of them the returned
+    code.
+
+    gain_maps: one of `gain_map.CHOICES`; "ignore" does not look for a gain map, "only" requires
+    one. Raises ImageError.
     """
     path = Path(path)
     data = _contents(path)
@@ -299,7 +304,7 @@ def read_photograph(
         kind = _kind(path, data)
         points = _code_points(data, kind)
         curve = cicp.HDR_CURVES.get(points[1], "") if points else ""
-        # With a gain map the inverse way round it may have an SDR rendition.
+        # An HDR base with an inverse gain map has an SDR rendition.
         mapped = gain_maps != "ignore" and kind in ("AVIF", "HEIF")
         if curve and not (mapped and heif_gain_map.has_tone_map(data)):
             raise NotReadError(f"its samples are {curve}, an HDR image already; leave it out")
@@ -349,12 +354,12 @@ def read_photograph(
 
 
 def read_ldr(path: Path, max_megapixels: float = MAX_MEGAPIXELS) -> np.ndarray:
-    """The code of a photograph alone: [H, W, 3] float32 in [0, 1]. Raises ImageError."""
+    """Return only the code of a photograph: [H, W, 3] float32 in [0, 1]. Raises ImageError."""
     return read_photograph(path, max_megapixels, "ignore").code
 
 
 def as_stored(code: np.ndarray, bits: int) -> np.ndarray:
-    """n/255 or n/65535 in float32 back to n; codes of other depths stay as they are."""
+    """Convert float32 codes n/255 or n/65535 back to n; other bit depths stay as they are."""
     if bits not in (8, 16):
         return code
     stored = np.empty(code.shape, np.uint8 if bits == 8 else np.uint16)

@@ -1,8 +1,8 @@
-"""Picture files read by Pillow, 16 bits included.
+"""Read image files with Pillow, including 16-bit colour.
 
-Pillow has no mode for colours of 16 bits and keeps their high bytes only. They are decoded
-twice, the second time with the order of the bytes told the other way round, which gives the low
-bytes (raw modes: Pillow handbook, "Writing your own image plugin").
+Pillow has no mode for 16-bit colour and keeps only the high bytes. Such images are decoded twice,
+the second time with the opposite byte order, which gives the low bytes (raw modes: Pillow handbook,
+"Writing your own image plugin").
 """
 
 import contextlib
@@ -23,22 +23,22 @@ from hdrcnn.colour import icc
 from hdrcnn.readers import animation, bmp, heif_items, jpeg, metadata, png_chunks
 from hdrcnn.readers.decoded import Decoded, NotReadError, SizeCheck, shares
 
-for _name in ("PIL", "tifffile"):  # The error says what is wrong, whoever listens at the root.
+for _name in ("PIL", "tifffile"):  # Exceptions report what they log.
     logging.getLogger(_name).addHandler(logging.NullHandler())
     logging.getLogger(_name).propagate = False
 
 _lock = threading.Lock()
 _before: list[tuple[int | None, int]] = []
 _LARGEST_PROFILE = 2**26
-"""Bytes of a PNG's profile or XMP data when they are expanded; Pillow's own limit is 1 MiB."""
+"""Maximum size of a PNG's expanded profile or XMP data, in bytes; Pillow's own limit is 1 MiB."""
 _GREY_KEYS = {"L;2": 85, "L;4": 17}
-"""A transparent grey is stored in the file's own steps, which Pillow widens to 8 bits."""
+"""By raw mode, the factor from a transparent grey as stored in the file to 8-bit samples."""
 
 
 def _silence_libtiff() -> None:
-    """Keeps the library's notes about damaged files off stderr: the error says what is wrong.
+    """Stop libtiff from printing about damaged files to stderr: the error says what is wrong.
 
-    Works where Pillow's wheel brings libtiff as a file of its own (Linux, macOS).
+    Works where Pillow's wheel ships libtiff as a separate file (Linux, macOS).
     """
     home = Path(PIL.__file__).parent
     for folder in (home / ".dylibs", home.parent / "pillow.libs"):
@@ -55,8 +55,9 @@ _silence_libtiff()
 
 @contextlib.contextmanager
 def own_limit() -> Iterator[None]:
-    """Lifts Pillow's limits of 179 megapixels and of 1 MiB for a profile while any thread reads:
-    callers check their own before they decode.
+    """Lift Pillow's limits of 179 megapixels, and of 1 MiB for a profile, while any thread reads.
+
+    Callers check limits of their own before they decode.
     """
     with _lock:
         _before.append((Image.MAX_IMAGE_PIXELS, PngImagePlugin.MAX_TEXT_CHUNK))
@@ -75,14 +76,14 @@ def _opened(data: bytes, kind: str) -> Any:
 
 
 def _raw_mode(image: Any) -> str:
-    """How the samples are laid out in the file; empty where Pillow does not say."""
+    """Return the sample layout in the file, Pillow's raw mode; empty if Pillow has none."""
     tiles = getattr(image, "tile", None)
     arguments = tiles[0][3] if tiles else ""
     return arguments if isinstance(arguments, str) else str((arguments or ("",))[0])
 
 
 def _decode_as(image: Any, raw: str) -> np.ndarray:
-    """The samples, taken for another layout than the file's."""
+    """Decode the samples as if the file had the raw mode `raw`."""
     tile = image.tile[0]
     arguments = raw if isinstance(tile[3], str) else (raw, *tile[3][1:])
     image.tile = [tile._replace(args=arguments)]
@@ -90,8 +91,8 @@ def _decode_as(image: Any, raw: str) -> np.ndarray:
 
 
 def _deep_samples(image: Any, data: bytes, kind: str, raw: str) -> np.ndarray:
-    """[H, W, C] uint16 where Pillow's mode has 8 bits."""
-    if raw == "LA;16B":  # Four bytes a pixel, as 8-bit RGBA.
+    """Decode [H, W, C] uint16 samples of an image whose mode in Pillow has 8 bits."""
+    if raw == "LA;16B":  # Four bytes per pixel, like 8-bit RGBA.
         pairs = _decode_as(image, "RGBA").astype(np.uint16)
         return pairs[..., 0::2] * np.uint16(256) + pairs[..., 1::2]
     if raw[:-1] not in ("RGB;16", "RGBA;16", "RGBX;16") or len(image.tile) != 1:
@@ -104,7 +105,7 @@ def _deep_samples(image: Any, data: bytes, kind: str, raw: str) -> np.ndarray:
 
 
 def _cmyk_to_rgb(image: Image.Image) -> Image.Image:
-    """By the profile, to sRGB, if there is one that works; else by (1 - C)(1 - K)."""
+    """Convert to sRGB by the ICC profile if there is a usable one, else by (1 - C)(1 - K)."""
     profile = image.info.get("icc_profile")
     if profile:
         with contextlib.suppress(ImageCms.PyCMSError, OSError, ValueError, TypeError):
@@ -122,7 +123,7 @@ def _cmyk_to_rgb(image: Image.Image) -> Image.Image:
 
 
 def _in_plain_mode(image: Image.Image) -> Image.Image:
-    """The picture as grey or RGB, with or without alpha that is not multiplied in."""
+    """Convert to grey or RGB, with or without alpha, which is not premultiplied."""
     mode = image.mode
     if mode == "CMYK":
         return _cmyk_to_rgb(image)
@@ -136,7 +137,7 @@ def _in_plain_mode(image: Image.Image) -> Image.Image:
 
 
 def _samples(image: Image.Image) -> np.ndarray:
-    """[H, W, C] uint8 or uint16 of what Pillow has read."""
+    """Return the samples that Pillow has read, [H, W] or [H, W, C], uint8 or uint16."""
     if image.mode in ("I", "F"):
         kind = "floating-point" if image.mode == "F" else "32-bit integer"
         raise NotReadError(f"{kind} samples; only pictures of 8 and 16 bits are read")
@@ -147,7 +148,7 @@ def _samples(image: Image.Image) -> np.ndarray:
 
 
 def _colour_key(image: Any, colours: np.ndarray, mode: str, raw: str) -> np.ndarray | None:
-    """[H, W] float32 alpha from the one colour that the file calls transparent, or None."""
+    """Return [H, W] float32 alpha, 0 for the colour that the file marks as transparent, or None."""
     key = image.info.get("transparency")
     if not isinstance(key, int | tuple) or mode not in ("1", "L", "RGB", "I;16", "I;16B"):
         return None
@@ -158,7 +159,7 @@ def _colour_key(image: Any, colours: np.ndarray, mode: str, raw: str) -> np.ndar
 
 
 def _read(data: bytes, kind: str, check: SizeCheck) -> Decoded:
-    """As `read`, of a file that is as Pillow likes it."""
+    """Like `read`, for a file that Pillow accepts as it is."""
     with own_limit(), _opened(data, kind) as image:
         check(*image.size)
         mode, raw = image.mode, _raw_mode(image)
@@ -198,10 +199,11 @@ def _read(data: bytes, kind: str, check: SizeCheck) -> Decoded:
 
 
 def _in_order(data: bytes, check: SizeCheck) -> Decoded | None:
-    """Of a JPEG that libjpeg takes and Pillow does not: odd segments in the header, and an end
-    that is missing although every sample is there. None if it is damaged.
+    """Decode a JPEG that libjpeg accepts and Pillow does not; None if it is damaged.
+
+    Such files have odd header segments, or lack the end marker although every sample is there.
     """
-    with contextlib.suppress(Exception):  # Why is known from the first attempt.
+    with contextlib.suppress(Exception):  # The first attempt's error is reported.
         plain = jpeg.plain(data)
         endings = jpeg.endings(plain)
         found = _read(endings[0] if endings else plain, "JPEG", check)
@@ -212,7 +214,7 @@ def _in_order(data: bytes, check: SizeCheck) -> Decoded | None:
 
 
 def _read_jpeg(data: bytes, check: SizeCheck) -> Decoded:
-    """As `read`."""
+    """Like `read`, for a JPEG."""
     jpeg.check(data)
     try:
         return _read(data, "JPEG", check)
@@ -226,9 +228,9 @@ def _read_jpeg(data: bytes, check: SizeCheck) -> Decoded:
 
 
 def read(data: bytes, kind: str, check: SizeCheck) -> Decoded:
-    """The first picture of a file whose kind is known by Pillow's name.
+    """Decode the first image of a file; kind: Pillow's name of its format.
 
-    Raises NotReadError, what `check` raises, or, for damaged files, anything at all.
+    Raises NotReadError, what `check` raises or, for damaged files, any exception.
     """
     if kind == "JPEG":
         return _read_jpeg(data, check)

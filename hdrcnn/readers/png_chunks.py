@@ -1,5 +1,4 @@
-"""The chunks of PNG files, and files without the text that no reader here needs, however much there
-is of it.
+"""Read the chunks of PNG files, and remove text that no reader here needs, however much there is.
 
 Source: PNG, third edition (clause 5.3, chunk layout; 11.3.3, textual information).
 """
@@ -12,7 +11,7 @@ _WANTED = (b"XML:com.adobe.xmp\0", b"Raw profile type exif\0")
 
 
 def chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:
-    """Name, first byte of the contents and the one after them, up to the end or damage."""
+    """Yield name, start and end offset of each chunk's contents, up to the end or to damage."""
     at = 8
     while at + 12 <= len(data):
         size, name = struct.unpack_from(">I4s", data, at)
@@ -23,7 +22,7 @@ def chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:
 
 
 def before_pixels(data: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """Name and contents of the chunks before the pixels."""
+    """Yield name and contents of the chunks before the pixels."""
     for name, begin, end in chunks(data):
         if name == b"IDAT":
             return
@@ -31,9 +30,9 @@ def before_pixels(data: bytes) -> Iterator[tuple[bytes, bytes]]:
 
 
 def lean(data: bytes) -> bytes:
-    """The file with of its texts only XMP and Exif data, each once, and one profile at most.
+    """Return the file with at most one profile and no text but XMP and Exif data, one of each.
 
-    From where its chunks are damaged it stays as it is.
+    From the first damaged chunk on the file is left unchanged.
     """
     kept, seen, begun = [], set(), 0
     for name, begin, end in chunks(data):

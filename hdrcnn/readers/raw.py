@@ -1,9 +1,9 @@
-"""Camera RAW files by the optional package rawpy, which holds LibRaw.
+"""Read camera RAW files with the optional package rawpy, which contains LibRaw.
 
-LibRaw decodes and demosaics; black level, white balance and matrix are applied here, so that
-nothing is clipped that the sensor holds: before the mosaic is interpolated each of its samples is
-put where LibRaw's 16 bits hold all of them, white-balanced, above a pedestal for what noise leaves
-below black. Sources: documentation of LibRaw 0.22 and rawpy; Adobe, "Digital Negative (DNG)" 1.7.
+LibRaw decodes and demosaics. Black level, white balance and matrix are applied here, so that
+nothing is clipped that the sensor recorded: before demosaicing, the samples are white-balanced and
+scaled so that all of them fit into LibRaw's 16 bits, above a pedestal for noise below black.
+Sources: documentation of LibRaw 0.22 and rawpy; Adobe, "Digital Negative (DNG)" 1.7.
 """
 
 import io
@@ -22,17 +22,17 @@ SUFFIXES = (
     ".dng", ".cr2", ".cr3", ".crw", ".nef", ".nrw", ".arw", ".srf", ".sr2", ".raf", ".orf", ".rw2",
     ".pef", ".srw", ".x3f", ".3fr", ".iiq", ".mrw", ".erf", ".kdc",
 )  # fmt: skip
-"""Endings of RAW files, in small letters."""
+"""Extensions of RAW files, in lower case."""
 PEDESTAL = 2048.0
-"""Of 65535, for values below black."""
+"""Sample, of 65535, that stands for black; below it is room for values below black."""
 STRONGEST = 4.0
-"""Multiplier of a channel before interpolation; what is more comes after it, so that the others do
-not lose bits."""
+"""Maximum multiplier of a channel before demosaicing; the rest is applied after it, so that the
+other channels do not lose bits."""
 _ROWS = 256
 
 
 def _multipliers(raw: "rawpy.RawPy") -> np.ndarray:
-    """[3] white balance as shot, else for daylight, else none; the least is 1."""
+    """Return the white balance, [3], as shot, else for daylight, else neutral; the least is 1."""
     for found in (raw.camera_whitebalance, raw.daylight_whitebalance):
         balance = np.asarray(found[:3], np.float64)
         if np.isfinite(balance).all() and (balance > 0.0).all():
@@ -41,7 +41,7 @@ def _multipliers(raw: "rawpy.RawPy") -> np.ndarray:
 
 
 def _matrix(raw: "rawpy.RawPy") -> np.ndarray:
-    """[3, 3] white-balanced camera RGB to linear Rec. 709; that of LibRaw, else none."""
+    """Return LibRaw's matrix, [3, 3], white-balanced camera RGB to linear Rec. 709, or identity."""
     matrix = np.asarray(raw.color_matrix, np.float64)[:3, :3]
     sums = matrix.sum(axis=1, keepdims=True)
     if not np.isfinite(matrix).all() or (abs(sums) < 0.1).any():
@@ -52,7 +52,7 @@ def _matrix(raw: "rawpy.RawPy") -> np.ndarray:
 
 
 def _scale(raw: "rawpy.RawPy", black: np.ndarray, factors: np.ndarray) -> None:
-    """The samples of the sensor in place: PEDESTAL + factor (sample - black), by colour.
+    """Scale the samples of the sensor in place: PEDESTAL + factor (sample - black), by colour.
 
     black, factors: [4], of LibRaw's colours 0 to 3; 3 is the second green of a mosaic.
     """
@@ -63,7 +63,7 @@ def _scale(raw: "rawpy.RawPy", black: np.ndarray, factors: np.ndarray) -> None:
     for top in range(0, len(stored), _ROWS):
         rows = stored[top : top + _ROWS]
         index: np.ndarray | int
-        if raw.num_colors == 1:  # LibRaw has no colours for it.
+        if raw.num_colors == 1:  # LibRaw has no colour indices for it.
             index = 0
         else:
             index = np.arange(rows.shape[-1]) if mosaic is None else mosaic[top : top + _ROWS]
@@ -74,7 +74,7 @@ def _scale(raw: "rawpy.RawPy", black: np.ndarray, factors: np.ndarray) -> None:
 
 
 def _interpolated(raw: "rawpy.RawPy") -> np.ndarray:
-    """[H, W, C] uint16, upright: the samples as they are, in camera RGB."""
+    """Demosaic the samples without other changes: [H, W, C] uint16, upright, in camera RGB."""
     import rawpy
 
     return raw.postprocess(
@@ -107,7 +107,7 @@ def _developed(raw: "rawpy.RawPy", check: SizeCheck) -> SensorLight:
     if not (full > 0.0).all():
         raise ValueError(f"a white level of {raw.white_level:g}, black {black[:3].max():g}")
     early = np.minimum(multipliers, STRONGEST)
-    # The factor that takes the highest of the clipping levels to the end of 16 bits.
+    # Scales the highest of the clipping levels to the end of 16 bits.
     factor = (65535.0 - PEDESTAL) / early.max()
     factors = factor * early / full
     _scale(raw, black, np.append(factors, factor * early[1] / (raw.white_level - black[3])))
@@ -125,7 +125,7 @@ def _developed(raw: "rawpy.RawPy", check: SizeCheck) -> SensorLight:
 
 
 def _camera(raw: "rawpy.RawPy", data: bytes) -> metadata.Camera:
-    """From the Exif data if the file is made like a TIFF, else what LibRaw says."""
+    """Return the Exif data of a file with the structure of a TIFF, completed by LibRaw's data."""
     found = metadata.camera_data(metadata.parse_exif(data)) if data[:2] in (b"II", b"MM") else {}
     other, lens = raw.other, raw.lens
     said: metadata.Camera = {
@@ -140,15 +140,15 @@ def _camera(raw: "rawpy.RawPy", data: bytes) -> metadata.Camera:
 
 
 def read(data: bytes, check: SizeCheck) -> tuple[SensorLight, metadata.Camera]:
-    """The light of a RAW file, and its camera, lens and exposure.
+    """Read the light of a RAW file, and its camera, lens and exposure.
 
-    Raises NotReadError, what `check` raises, or, for damaged files, anything at all.
+    Raises NotReadError, what `check` raises or, for damaged files, any exception.
     """
     try:
         import rawpy
     except ImportError as error:
         raise NotReadError(
-            "a camera raw file, which needs one package more; pip install rawpy"
+            "a camera raw file, which needs one more package; pip install rawpy"
         ) from error
     try:
         with rawpy.imread(io.BytesIO(data)) as raw:

@@ -1,7 +1,7 @@
-"""Radiance pictures (.hdr, .pic): bytes to linear Rec. 709, and colours to bytes.
+"""Decode and encode Radiance images (.hdr, .pic).
 
-Source: Ward, "Real pixels", Graphics Gems II (1991), and the file format of the Radiance
-reference manual. A colour is three mantissas and one exponent, a byte each.
+Source: Ward, "Real pixels", Graphics Gems II (1991), and the file format of the Radiance reference
+manual. A colour is three mantissas and one exponent, a byte each.
 """
 
 import dataclasses
@@ -20,17 +20,17 @@ _RESOLUTION = re.compile(rb"([+-])([XY])[ \t]+(\d{1,9})[ \t]+([+-])([XY])[ \t]+(
 
 @dataclasses.dataclass(frozen=True)
 class Header:
-    """What stands before the colours."""
+    """Header of a Radiance image."""
 
     gain: np.ndarray
-    """[3]: what the colours were multiplied with, EXPOSURE and COLORCORR; all lines count."""
+    """[3]: product of all EXPOSURE and COLORCORR lines, by which the colours are multiplied."""
     chromaticities: tuple[float, ...] | None
     axes: tuple[bytes, bytes, bytes, bytes]
     """Sign and letter of the slow axis, then of the fast one; -Y +X is upright."""
     lines: int
     columns: int
     end: int
-    """Where the colours begin."""
+    """Offset of the colours."""
 
 
 def _numbers(text: bytes, count: int, key: str) -> list[float]:
@@ -44,7 +44,7 @@ def _numbers(text: bytes, count: int, key: str) -> list[float]:
 
 
 def _header(data: bytes) -> Header:
-    """Raises ValueError if it is no header of a Radiance picture."""
+    """Read the header of a Radiance image. Raises ValueError if it is not one."""
     break_ = _BREAK.search(data)
     size = _SIZE.match(data, break_.end()) if break_ else None
     found = _RESOLUTION.fullmatch(size[1]) if size else None
@@ -74,15 +74,20 @@ def _header(data: bytes) -> Header:
 
 
 def size(data: bytes) -> tuple[int, int]:
-    """Rows and columns of a Radiance picture, from its beginning. Raises ValueError."""
+    """Return rows and columns of a Radiance image from the start of its file.
+
+    Raises ValueError.
+    """
     header = _header(data)
     sides = header.lines, header.columns
     return sides if header.axes[1] == b"Y" else sides[::-1]
 
 
 def _scanline(data: bytes, at: int, columns: int, row: int) -> tuple[np.ndarray, int]:
-    """[4, columns] uint8 of one whose four components are run-length coded apart, from the byte
-    after its start; and where the next one begins.
+    """Decode a scanline whose four components are run-length coded separately.
+
+    at: offset after the line's start code. Returns [4, columns] uint8, and the offset of the next
+    line. Raises ValueError.
     """
     line = bytearray()
     while len(line) < 4 * columns:
@@ -102,31 +107,31 @@ def _scanline(data: bytes, at: int, columns: int, row: int) -> tuple[np.ndarray,
 
 
 class _Scanlines:
-    """Reads scanlines, each of them in one of two ways, as Radiance does.
+    """Decodes scanlines, each stored in one of two ways, as Radiance does.
 
-    Run-length coded, the four components apart, where a line begins with 2, 2 and its width. Else
-    colours one after the other, or in the run lengths of old: the colour 1, 1, 1, n repeats the
-    one before n times, and directly after such a one 256 n. Those runs may go over the ends of
-    lines, as some programs write them.
+    A line that begins with 2, 2 and its width is run-length coded, the four components separately.
+    Any other line contains colours one after the other, or old-style run lengths: the colour 1, 1,
+    1, n repeats the previous one n times; directly after another such code, 256 n times, and so on.
+    These runs may extend over the ends of lines, as some programs write them.
     """
 
     def __init__(self, data: bytes, header: Header) -> None:
         self._data, self._columns = data, header.columns
         self._at = header.end
         self._last = np.zeros(4, np.uint8)
-        """The colour before."""
+        """The previous colour."""
         self._begun = False
-        """Whether there is one."""
+        """Whether there is a previous colour."""
         self._left = 0
-        """How many times more it is to be repeated."""
+        """Number of times that it is still to be repeated."""
         self._repeats = 0
-        """How many codes of such a run stand directly before this place."""
+        """Number of run codes directly before the current position."""
         self._out = np.empty((header.lines, header.columns, 4), np.uint8)
 
     def read(self) -> np.ndarray:
-        """[lines, columns, 4] uint8. Raises ValueError."""
+        """Decode all lines: [lines, columns, 4] uint8. Raises ValueError."""
         lines, columns = self._out.shape[:2]
-        if not 8 <= columns < 32768:  # Never coded.
+        if not 8 <= columns < 32768:  # Never run-length coded.
             self._out.reshape(-1, 4)[:] = self._old(lines * columns)
         row, block, kinds = 0, 1, set()
         while row < lines and 8 <= columns < 32768:
@@ -148,7 +153,7 @@ class _Scanlines:
             row += count
             if not self._left:
                 self._last, self._begun = self._out[row - 1, -1], True
-        # A coded line that is damaged would be read on as colours one after the other.
+        # Otherwise a damaged coded line would be read on as plain colours.
         if self._left or (len(kinds) == 2 and self._at != len(self._data)):
             raise ValueError("its scanlines do not end with it: it is damaged")
         return self._out
@@ -158,13 +163,13 @@ class _Scanlines:
         return b"\x02\x02" + self._columns.to_bytes(2, "big")
 
     def _coded(self, row: int) -> np.ndarray:
-        """[columns, 4] uint8."""
+        """Decode a run-length coded line: [columns, 4] uint8."""
         line, self._at = _scanline(self._data, self._at + 4, self._columns, row)
         self._repeats = 0
         return line.T
 
     def _plain(self, row: int, most: int) -> int:
-        """Takes lines that are neither coded nor hold runs, up to `most`. Returns how many."""
+        """Copy up to `most` lines that are neither coded nor contain runs. Returns how many."""
         size = 4 * self._columns
         here = (len(self._data) - self._at) // size
         count = min(most, len(self._out) - row, here, max(1, (1 << 22) // size))
@@ -181,7 +186,7 @@ class _Scanlines:
         return count
 
     def _old(self, wanted: int) -> np.ndarray:
-        """The next [wanted, 4] uint8, runs of old among them."""
+        """Decode the next colours, expanding old-style runs: [wanted, 4] uint8."""
         first = min(self._left, wanted)
         self._left -= first
         start = np.empty((first, 4), np.uint8)
@@ -190,13 +195,13 @@ class _Scanlines:
         wanted -= first
         if not wanted:
             return start
-        # No colour takes more than one code: these are enough.
+        # Enough if every code gives at least one colour.
         count = min(wanted, (len(self._data) - self._at) // 4)
         codes = np.frombuffer(self._data, np.uint8, 4 * count, self._at).reshape(-1, 4)
         run = (codes[:, :3] == 1).all(axis=1)
         places = np.arange(count)
         source = np.maximum.accumulate(np.where(run, -1, places))
-        # Of a run: how many codes of it stand before. Of a colour: -1.
+        # Of a run, the number of run codes directly before; of a colour, -1.
         before = np.where(source < 0, self._repeats + places, places - source - 1)
         counts = np.ones(count, np.int64)
         counts[run] = codes[run, 3].astype(np.int64) << (8 * np.minimum(before[run], 4))
@@ -205,7 +210,7 @@ class _Scanlines:
         if used > count or (source[0] < 0 and not self._begun):
             raise ValueError("it is truncated")
         if source[0] < 0:
-            codes = np.concatenate([codes, self._last[None]])  # The one at -1.
+            codes = np.concatenate([codes, self._last[None]])  # The colour at index -1.
         self._left = int(filled[used - 1]) - wanted
         counts[used - 1] -= self._left
         self._at += 4 * used
@@ -215,12 +220,12 @@ class _Scanlines:
 
 
 def decode(data: bytes) -> np.ndarray:
-    """A Radiance picture as [H, W, 3] float32, linear Rec. 709, upright.
+    """Decode a Radiance image to [H, W, 3] float32, linear Rec. 709, upright.
 
-    EXPOSURE and COLORCORR are divided out; PRIMARIES are converted, without them Rec. 709 is
-    assumed, as nearly all programs write it. Mantissas are taken as they stand, as other
-    programs do, not at the middle of their step. A few bytes can claim any number of pixels:
-    look at `size` first. Raises ValueError with the reason.
+    EXPOSURE and COLORCORR are divided out. Colours are converted from PRIMARIES; without them Rec.
+    709 is assumed, as nearly all programs write it. Mantissas are taken as they are, as other
+    programs do, not at the middle of their step. A few bytes can claim any number of pixels, so
+    check `size` first. Raises ValueError with the reason.
     """
     header = _header(data)
     matrix = None if header.chromaticities is None else to_rec709(header.chromaticities)
@@ -240,10 +245,10 @@ def decode(data: bytes) -> np.ndarray:
 
 
 def encode_colours(linear: np.ndarray) -> np.ndarray:
-    """[..., 3] linear to [..., 4] uint8: three mantissas, rounded, and the exponent of the largest.
+    """Encode [..., 3] linear as [..., 4] uint8: rounded mantissas, and the exponent of the largest.
 
-    Negative values become 0, as does all below 2^-128; what is above the format's range, about
-    1.7e38, is held there.
+    Negative values become 0, and so do colours below 2^-127; values above the range of the format,
+    about 1.7e38, are clipped.
     """
     light = np.clip(np.asarray(linear, np.float32), 0.0, np.ldexp(np.float32(255 / 256), 127))
     largest = light.max(axis=-1)
@@ -260,8 +265,10 @@ def encode_colours(linear: np.ndarray) -> np.ndarray:
 
 
 def _segments(lines: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """[N, W] uint8 cut into pieces, none over the end of a line: first byte, length, whether all
-    its bytes are equal. Such runs are 4 to 127 long, others up to 128; a rest may be shorter.
+    """Split [N, W] uint8 into pieces, none across the end of a line.
+
+    Returns first byte, length, and whether all bytes are equal, for each piece. Pieces of equal
+    bytes are 4 to 127 long, others at most 128; the last piece of a run may be shorter.
     """
     count, width = lines.shape
     fresh = np.ones((count, width), bool)
@@ -269,7 +276,7 @@ def _segments(lines: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     first = np.flatnonzero(fresh)
     length = np.diff(first, append=lines.size)
     run = length >= 4
-    # Neighbours that are no runs are one piece, as far as the line goes.
+    # Neighbours that are not runs form one piece, up to the end of the line.
     starts = run | np.concatenate([[True], run[:-1]]) | (first % width == 0)
     first, run = first[starts], run[starts]
     length = np.diff(first, append=lines.size)
@@ -283,9 +290,9 @@ def _segments(lines: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 def encode_run_lengths(colours: np.ndarray) -> bytes:
-    """[lines, columns, 4] uint8 as scanlines of a Radiance picture, their four components apart.
+    """Encode [lines, columns, 4] uint8 as scanlines, run-length coding the components separately.
 
-    Pictures less than 8 or more than 32767 columns wide are not coded: one colour after another.
+    Images less than 8 or more than 32767 columns wide are not coded: one colour follows another.
     """
     count, width = colours.shape[:2]
     if not 8 <= width < 32768:

@@ -1,4 +1,7 @@
-"""TIFF photographs: one table of what is read. What libtiff alone decompresses goes to Pillow."""
+"""Read TIFF photographs of the kinds listed in `_KINDS`.
+
+Compressions that only libtiff decodes are left to Pillow.
+"""
 
 import dataclasses
 import io
@@ -20,25 +23,26 @@ from hdrcnn.readers.tiff_page import JPEG, WEBP, compression_name, samples
 
 _PHOTOMETRIC, _DNG_VERSION, _SUB_IFDS, _ICC, _XMP = 262, 50706, 330, 34675, 700
 _OF_SENSORS = (32803, 34892)
-"""Photometric interpretations of raw files: colour filter array, linear raw."""
+"""Photometric interpretations of RAW files: colour filter array, linear raw."""
 _OF_LIGHT = (32844, 32845)
-"""Those of HDR images: LogL, LogLuv."""
+"""Photometric interpretations of HDR images: LogL, LogLuv."""
 _BY_LIBTIFF = (2, 3, 4, 6, 32766, 32771, 32809)
-"""Compressions that Pillow has by libtiff: fax, old JPEG, NeXT, ThunderScan."""
+"""Compressions that Pillow decodes through libtiff: fax, old-style JPEG, NeXT, ThunderScan."""
 _MOST_SAMPLES = 6
-"""Of a pixel: four inks, or three colours and what stands beside them, as Pillow has it too."""
+"""Maximum number of samples per pixel, as in Pillow: four inks, or three colours, and extra
+samples."""
 _ASSOCIATED, _UNASSOCIATED = 1, 2
 
 
 @dataclasses.dataclass(frozen=True)
 class _Kind:
-    """A photometric interpretation (tag 262): samples of a colour, bits of a sample, meaning."""
+    """A photometric interpretation (tag 262): colour channels, allowed bit depths, conversion."""
 
     colours: int
     bits: tuple[int, ...]
     meaning: Callable[[tifffile.TiffPage, np.ndarray], np.ndarray]
     profiled: bool = True
-    """The file's profile is that of the samples after this."""
+    """Whether the file's ICC profile is that of the converted samples."""
 
 
 _ANY = tuple(range(1, 17))
@@ -55,8 +59,8 @@ _KINDS = {
 
 
 def _is_raw(page: tifffile.TiffPage) -> bool:
-    """Whether this is a camera raw file: marked as DNG, made of sensor samples, or with a
-    thumbnail in the first place and the rest below it.
+    """Whether this is a camera RAW file: marked as DNG, made of sensor samples, or with a thumbnail
+    as its first image and the others below it.
     """
     tags = page.tags
     if tags.valueof(_DNG_VERSION) is not None or page.photometric in _OF_SENSORS:
@@ -65,8 +69,10 @@ def _is_raw(page: tifffile.TiffPage) -> bool:
 
 
 def _photometric(page: tifffile.TiffPage) -> int:
-    """As stated; if nothing is, by the number of samples, as libtiff does it. JPEG in YCbCr is
-    RGB when it is decompressed.
+    """Return the photometric interpretation of the decompressed samples.
+
+    As stated; if it is missing, by the number of samples, as in libtiff. YCbCr JPEG is decompressed
+    to RGB.
     """
     if page.tags.get(_PHOTOMETRIC) is None and int(page.photometric) == 0:
         return 2 if page.samplesperpixel >= 3 else 1
@@ -76,7 +82,7 @@ def _photometric(page: tifffile.TiffPage) -> int:
 
 
 def _kind(page: tifffile.TiffPage) -> _Kind:
-    """Raises NotReadError if the page is no photograph of a kind that is read."""
+    """Return the page's entry of `_KINDS`. Raises NotReadError if the page is not supported."""
     bits, photometric = page.bitspersample, _photometric(page)
     if photometric in _OF_LIGHT or (page.dtype is not None and page.dtype.kind == "f"):
         raise NotReadError("floating-point samples, an HDR image already; leave it out")
@@ -94,22 +100,22 @@ def _kind(page: tifffile.TiffPage) -> _Kind:
 
 
 def _in_plain_bits(codes: np.ndarray, bits: int) -> tuple[np.ndarray, int]:
-    """Codes of 1, 2 and 4 bits as 8 bits, exactly; others stay. With their bits."""
+    """Scale codes of 1, 2 and 4 bits exactly to 8 bits; others stay. Returns codes and bits."""
     if 255 % (2**bits - 1) or bits >= 8:
         return codes, bits
     return codes * np.uint8(255 // (2**bits - 1)), 8
 
 
 def _compression(page: tifffile.TiffPage, data: bytes) -> str:
-    """Its name, with what is to be known of losses."""
+    """Return the name of the compression, which tells lossless WebP from lossy."""
     without_losses = int(page.compression) == WEBP and not lossy_webp(data[page.dataoffsets[0] :])
     return "webp without losses" if without_losses else compression_name(page)
 
 
 def read(data: bytes, check: SizeCheck) -> Decoded | None:
-    """The first picture of a TIFF file; None if Pillow is to read it.
+    """Decode the first image of a TIFF file; None if Pillow has to read it.
 
-    Raises NotReadError, what `check` raises, or, for damaged files, anything at all.
+    Raises NotReadError, what `check` raises or, for damaged files, any exception.
     """
     with tifffile.TiffFile(io.BytesIO(data)) as file:
         page = file.pages.first
@@ -127,7 +133,7 @@ def read(data: bytes, check: SizeCheck) -> Decoded | None:
         colours, alpha = stored[..., : kind.colours], None
         if colours.shape[-1] < kind.colours:
             raise ValueError(f"{colours.shape[-1]} samples a pixel")
-        extra = int(page.extrasamples[0]) if page.extrasamples else _UNASSOCIATED  # Most mean that.
+        extra = int(page.extrasamples[0]) if page.extrasamples else _UNASSOCIATED  # Most mean this.
         if extra in (_ASSOCIATED, _UNASSOCIATED) and stored.shape[-1] > kind.colours:
             top = 2**bits - 1
             alpha = stored[..., kind.colours].astype(np.float32) / np.float32(top)
@@ -135,7 +141,7 @@ def read(data: bytes, check: SizeCheck) -> Decoded | None:
                 colours = unmultiplied(colours, alpha, top)
         colours, bits = kind.meaning(page, colours), 8 if _photometric(page) == 3 else bits
         colours, bits = _in_plain_bits(colours, bits)
-        found = metadata.parse_exif(data)  # An Exif block is a TIFF file, and the other way round.
+        found = metadata.parse_exif(data)  # An Exif block is itself a TIFF file.
         return Decoded(
             colours,
             bits,

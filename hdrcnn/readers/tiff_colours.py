@@ -1,9 +1,9 @@
-"""What the samples of a TIFF mean: grey, palette, ink, YCbCr or Lab to grey or RGB.
+"""Convert the samples of a TIFF (grey, palette, ink, YCbCr or Lab) to grey or RGB.
 
-Each takes a page and its colour samples [H, W, C], unsigned integers as stored, and gives
-[H, W, 1 or 3] of the same depth, in the display encoding of the file; palettes have 8 bits.
-Sources: TIFF 6.0 (sections 5, 16, 21, 23); Adobe Photoshop TIFF Technical Notes (2002) for Lab of
-16 bits; ICC.1:2022 for D50.
+Each function takes a page and its colour samples, [H, W, C] unsigned integers as stored, and
+returns [H, W, 1 or 3] of the same depth in the display encoding of the file; palettes give 8 bits.
+Sources: TIFF 6.0 (sections 5, 16, 21, 23); Adobe Photoshop TIFF Technical Notes (2002) for 16-bit
+Lab; ICC.1:2022 for D50.
 """
 
 from collections.abc import Iterator
@@ -26,12 +26,12 @@ def _top(samples: np.ndarray) -> int:
 
 
 def _strips(samples: np.ndarray) -> Iterator[slice]:
-    """Rows that are converted together, so that floats of all of it are never held."""
+    """Yield the rows to convert at a time, so that the whole image is never held as floats."""
     return (slice(top, top + _ROWS) for top in range(0, len(samples), _ROWS))
 
 
 def as_stored(page: tifffile.TiffPage, samples: np.ndarray) -> np.ndarray:
-    """Grey or RGB already."""
+    """Return samples that are grey or RGB already."""
     return samples
 
 
@@ -40,7 +40,9 @@ def white_is_zero(page: tifffile.TiffPage, samples: np.ndarray) -> np.ndarray:
 
 
 def palette(page: tifffile.TiffPage, samples: np.ndarray) -> np.ndarray:
-    """Colours of 8 bits. Some writers store 8 bits in the map of 16, as libtiff knows too."""
+    """Look up colours of 8 bits. Some writers store 8-bit values in the 16-bit colour map, which
+    libtiff detects too.
+    """
     stored = page.tags.valueof(_COLOR_MAP)
     entries = 2 ** int(page.bitspersample)
     if stored is None or np.size(stored) < 3 * entries:
@@ -51,8 +53,9 @@ def palette(page: tifffile.TiffPage, samples: np.ndarray) -> np.ndarray:
 
 
 def inks(page: tifffile.TiffPage, samples: np.ndarray) -> np.ndarray:
-    """Cyan, magenta, yellow and black by the profile if there is one that works, to sRGB; else
-    by (1 - C)(1 - K).
+    """Convert CMYK to sRGB by the ICC profile if there is a usable one, else by (1 - C)(1 - K).
+
+    Raises NotReadError for other inks.
     """
     if int(page.tags.valueof(_INK_SET, 1)) != 1:
         raise NotReadError("inks other than cyan, magenta, yellow and black; save it as RGB")
@@ -69,8 +72,8 @@ def inks(page: tifffile.TiffPage, samples: np.ndarray) -> np.ndarray:
 
 
 def ycbcr(page: tifffile.TiffPage, samples: np.ndarray) -> np.ndarray:
-    """Luma and chroma of 8 bits without subsampling, by the weights that the file states, else
-    those of BT.601.
+    """Convert 8-bit YCbCr at full chroma resolution to RGB, with the luma weights that the file
+    states, else those of BT.601.
     """
 
     def numbers(tag: int, usual: tuple[float, ...]) -> np.ndarray:
@@ -93,7 +96,7 @@ def ycbcr(page: tifffile.TiffPage, samples: np.ndarray) -> np.ndarray:
 
 
 def _lab_to_srgb(lab: np.ndarray) -> np.ndarray:
-    """[..., 3] CIE L*a*b* under D50 to sRGB in [0, 1]; colours outside are held at its border."""
+    """Convert [..., 3] CIE L*a*b* under D50 to sRGB in [0, 1]; colours out of gamut are clipped."""
     height = (lab[..., 0] + 16.0) / 116.0
     roots = np.stack([height + lab[..., 1] / 500.0, height, height - lab[..., 2] / 200.0], axis=-1)
     xyz = np.where(roots > 6 / 29, roots**3, 3 * (6 / 29) ** 2 * (roots - 4 / 29)) * icc.D50
@@ -102,7 +105,10 @@ def _lab_to_srgb(lab: np.ndarray) -> np.ndarray:
 
 
 def _lab(samples: np.ndarray, white: float, step: float, zero: float) -> np.ndarray:
-    """white: code of L* = 100; step: codes of a unit of a* and b*, zero: that of their 0."""
+    """Convert Lab codes to sRGB of the same depth.
+
+    white: code of L* = 100; step: codes per unit of a* and b*; zero: code of a* = b* = 0.
+    """
     rgb = np.empty(samples.shape, samples.dtype)
     scale = np.array([100.0 / white, 1.0 / step, 1.0 / step])
     for rows in _strips(samples):
@@ -112,7 +118,7 @@ def _lab(samples: np.ndarray, white: float, step: float, zero: float) -> np.ndar
 
 
 def cielab(page: tifffile.TiffPage, samples: np.ndarray) -> np.ndarray:
-    """CIE L*a*b*: a* and b* signed, in two's complement."""
+    """Convert CIE L*a*b* to sRGB; a* and b* are signed, in two's complement."""
     step = 2.0 ** (int(page.bitspersample) - 8)
     signed = np.dtype(f"i{samples.itemsize}")
     turned = samples.copy()
@@ -124,6 +130,6 @@ def cielab(page: tifffile.TiffPage, samples: np.ndarray) -> np.ndarray:
 
 
 def icclab(page: tifffile.TiffPage, samples: np.ndarray) -> np.ndarray:
-    """L*a*b* as ICC profiles of version 2 encode it: a* and b* with an offset."""
+    """Convert L*a*b* as version 2 ICC profiles encode it, with an offset in a* and b*, to sRGB."""
     step = 2.0 ** (int(page.bitspersample) - 8)
     return _lab(samples, 255.0 * step, step, 128.0 * step)

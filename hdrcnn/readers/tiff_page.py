@@ -1,7 +1,7 @@
-"""The samples of one page of a TIFF file, checked and decompressed: tifffile reads the layout,
-imagecodecs what is inside strips and tiles.
+"""Check and decompress the samples of one page of a TIFF file: tifffile reads the layout,
+imagecodecs the contents of strips and tiles.
 
-Memory follows from the size that the caller has checked, never from what a strip inflates to.
+Memory use is bounded by the size that the caller has checked, not by what a strip inflates to.
 Source: TIFF 6.0 (Adobe 1992) and its Technical Note 2 for JPEG.
 """
 
@@ -32,15 +32,16 @@ COMPRESSIONS = {
     50000: "zstd",
     WEBP: "webp",
 }
-"""What is decompressed here, by the number in tag 259."""
+"""Compressions decoded here, by their number in tag 259."""
 _PICTURES = {JPEG: "JPEG", WEBP: "WEBP"}
-"""Whose strips and tiles are whole pictures that state a size of their own; Pillow's names."""
+"""Compressions whose strips and tiles are complete images with a size of their own; Pillow's
+names."""
 _MOST_SCANS = 64
 _PREDICTED_BITS = (8, 16, 32, 64)
 
 
 def compression_name(page: tifffile.TiffPage) -> str:
-    """Of a compression that is decompressed here. Raises NotReadError."""
+    """Return the name of the page's compression. Raises NotReadError if it is not decoded here."""
     number = int(page.compression)
     if number not in COMPRESSIONS:
         name = getattr(page.compression, "name", str(number))
@@ -49,9 +50,11 @@ def compression_name(page: tifffile.TiffPage) -> str:
 
 
 def _check_inside(page: tifffile.TiffPage, part: bytes) -> None:
-    """Raises ValueError if a JPEG or WebP inside states more pixels than its strip or tile has:
-    a decoder takes its memory before the pixels are seen to be missing. And where a JPEG has very
-    many scans, each of which passes over all of it.
+    """Check one JPEG or WebP strip or tile before it is decoded.
+
+    Raises ValueError if it claims more pixels than its strip or tile has, for which decoders
+    allocate memory before they find that the data is missing; or if a JPEG has very many scans,
+    each of which passes over the whole image.
     """
     if int(page.compression) == JPEG and part.count(b"\xff\xda") > _MOST_SCANS:
         raise ValueError(f"more than {_MOST_SCANS} scans in a part of it")
@@ -60,14 +63,15 @@ def _check_inside(page: tifffile.TiffPage, part: bytes) -> None:
         rows, columns = page.tilelength, page.tilewidth
     kind = _PICTURES[int(page.compression)]
     with own_limit(), Image.open(io.BytesIO(part), formats=[kind]) as image:
-        if image.height > rows + 15 or image.width > columns + 15:  # A block more is harmless.
+        if image.height > rows + 15 or image.width > columns + 15:  # One more block is harmless.
             raise ValueError(f"a part of it states {image.width}x{image.height}")
 
 
 def _with_shared_chroma(page: tifffile.TiffPage, data: bytes) -> np.ndarray:
-    """[H, W, 3] uint8 luma and chroma of strips or tiles in which several luma samples share
-    theirs: h x v of luma, then one Cb and one Cr (TIFF 6.0, section 21). tifffile has it in JPEG
-    only.
+    """Decode YCbCr with subsampled chroma: [H, W, 3] uint8 luma and chroma.
+
+    The strips or tiles contain units of h x v luma samples followed by one Cb and one Cr (TIFF 6.0,
+    section 21). tifffile supports this for JPEG only.
     """
     across, down = page.subsampling or (2, 2)
     if across not in (1, 2, 4) or down not in (1, 2, 4) or page.bitspersample != 8:
@@ -101,11 +105,11 @@ def _with_shared_chroma(page: tifffile.TiffPage, data: bytes) -> np.ndarray:
 
 
 def samples(page: tifffile.TiffPage, data: bytes) -> np.ndarray:
-    """[H, W, C] as stored, in the byte order of the machine, unpacked but otherwise untouched; JPEG
-    in YCbCr as RGB.
+    """Decode the samples of a page: [H, W, C] in native byte order, unpacked, otherwise as stored.
 
-    data: the file. Raises NotReadError for layouts that are not read, ValueError if parts lie
-    beyond the file, which tifffile would take for black, and for damage anything at all.
+    YCbCr JPEG is returned as RGB. data: the file. Raises NotReadError for unsupported layouts,
+    ValueError if strips or tiles are missing or extend beyond the file, which tifffile would fill
+    with black, and any exception for damaged data.
     """
     compression_name(page)
     if page.axes not in ("YX", "SYX", "YXS"):

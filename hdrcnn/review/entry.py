@@ -1,7 +1,7 @@
-"""One picture as the report keeps it.
+"""One image as the report stores it.
 
-The light is kept as a photograph and a gain map, as in Ultra HDR: 8 bits each, and yet light of
-any brightness, decoded in the page.
+The light is stored as a photograph and a gain map, as in Ultra HDR: 8 bits each, yet light of any
+brightness, decoded in the page.
 """
 
 import dataclasses
@@ -19,31 +19,31 @@ from hdrcnn.writers.gain_map import GainMap, gain_map
 from hdrcnn.writers.picture import Picture, code_strip, shown
 
 LARGEST_SIDE = 640
-"""Of a view, pixels."""
+"""Maximum side of a view, in pixels."""
 SMALLEST_SIDE = 24
 QUALITY = 85
 ROOM_FOR_WORDS = 2000
-"""Bytes of an entry that its name, figures and links take, about."""
+"""Approximate number of bytes that an entry's name, figures and links take."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Entry:
-    """What the page shows of one picture."""
+    """What the page shows of one image."""
 
     name: str
     width: int
     height: int
-    """Of the result, pixels."""
+    """Size of the result, in pixels."""
     gain: Gain
     files: Mapping[str, str]
-    """What is to be read, such as EXR, to where it lies, as seen from the page."""
+    """Label of each link, such as EXR, to its path relative to the page."""
     photograph: bytes
     """A small JPEG, sRGB."""
     gain_map: bytes
-    """One of the same size."""
+    """A JPEG of the same size."""
     low: float
     high: float
-    """log2 of the gains at its codes 0 and 255."""
+    """log2 of the gains at codes 0 (`low`) and 255 of the gain map."""
 
 
 def _jpeg(codes: np.ndarray) -> bytes:
@@ -53,16 +53,19 @@ def _jpeg(codes: np.ndarray) -> bytes:
 
 
 def _before(picture: Picture, rows: slice) -> np.ndarray:
-    """[rows, W, 3] linear Rec. 709: the photograph as a display shows it."""
+    """Return the photograph as a display shows it: [rows, W, 3] linear Rec. 709."""
     linear = srgb_decode(code_strip(picture, rows))
     return linear_to_rec709(linear, picture.chromaticities)
 
 
 def _coded(before: np.ndarray, after: np.ndarray) -> tuple[bytes, bytes, GainMap]:
-    """Photograph and result, linear, as two JPEGs: photograph, gain map; and the map's numbers."""
+    """Encode photograph and result, both linear, as two JPEGs: photograph and gain map.
+
+    Returns the gain map's numbers as well.
+    """
     rows, columns = before.shape[:2]
     codes = to_display(before, 0)
-    # The gain is that over what the page will decode.
+    # The gain is relative to what the page will decode.
     base = srgb_decode(codes / np.float32(255.0))
     unchanged = np.abs(after - before) <= 0.01 * before
     after = np.where(unchanged, base, np.maximum(after, base))
@@ -71,9 +74,9 @@ def _coded(before: np.ndarray, after: np.ndarray) -> tuple[bytes, bytes, GainMap
 
 
 def entry(picture: Picture, name: str, files: Mapping[str, str], room: int) -> Entry:
-    """A picture with its codes, made so small that it takes at most `room` bytes in the page.
+    """Return the entry of an image with codes, small enough for `room` bytes in the page.
 
-    Raises ValueError if the codes are not known, or the room is too small for any picture.
+    Raises ValueError if there are no codes, or if `room` is too small for any image.
     """
     side = LARGEST_SIDE
     small = fitting(*picture.size, side, side)
@@ -82,7 +85,7 @@ def entry(picture: Picture, name: str, files: Mapping[str, str], room: int) -> E
     while side >= SMALLEST_SIDE:
         small = fitting(*picture.size, side, side)
         photograph, gains, found = _coded(resized(before, *small), resized(after, *small))
-        # In the page every three bytes are four letters.
+        # Base64 turns three bytes into four characters.
         if (len(photograph) + len(gains)) * 4 / 3 + ROOM_FOR_WORDS <= room:
             rows, columns = picture.size
             return Entry(

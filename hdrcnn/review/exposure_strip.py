@@ -1,10 +1,10 @@
-"""One picture that says what was gained: photograph and result side by side, ever darker.
+"""One image that shows what was gained: photograph above result, both ever darker.
 
     as taken    -1 stop    -3 stops    -5 stops    photograph: what was clipped turns grey
     mask        -1 stop    -3 stops    -5 stops    result: it stays bright, and has structure
 
-The mask is laid over the photograph: there the light is reconstructed. The line at the top says
-how many stops were gained, how much was clipped, and how bright the brightest place is now.
+The mask, drawn over the photograph, shows where the light is reconstructed. The line at the top
+says how many stops were gained, how much was clipped, and how bright the brightest place is now.
 """
 
 import dataclasses
@@ -21,41 +21,41 @@ from hdrcnn.writers.display import write_png
 from hdrcnn.writers.picture import Picture, check, code_strip, rec709
 
 EXPOSURES = (-1, -3, -5)
-"""Stops: white is 2, 8 and 32 times the clipping level."""
+"""Exposures in stops, at which white is 2, 8 and 32 times the clipping level."""
 CELL = (360, 440)
-"""Largest height and width of one view, pixels."""
+"""Maximum height and width of a view, in pixels."""
 NARROWEST = 220
-"""Width of a column at least: what stands above it must fit."""
+"""Minimum width of a column: its heading has to fit."""
 GAP, LINE = 10, 22
 PAPER, INK, FAINT, ACCENT = (24, 25, 28), (240, 240, 238), (168, 170, 174), (255, 168, 64)
-"""sRGB: ground, text, lesser text, mask and gain."""
+"""sRGB colours of background, text and lesser text, and of mask and gain."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Gain:
-    """What came of a picture, in figures."""
+    """What the reconstruction gained, in figures."""
 
     saturated: float
-    """Share of pixels with a code above 0.95 in any channel."""
+    """Share of pixels with a code above 0.95 in any channel and, with a gain map, clipped in it."""
     peak_before: float
     peak_after: float
-    """Largest luminance; 1.0 = clipping level."""
+    """Largest luminance before and after; 1.0 = clipping level."""
 
     @property
     def stops(self) -> float:
-        """How far the peak moved; 0 for a black picture."""
+        """Stops by which the peak rose; 0 for a black image."""
         if self.peak_before <= 0.0 or self.peak_after <= 0.0:
             return 0.0
         return float(np.log2(self.peak_after / self.peak_before))
 
 
 def _scaled(picture: Picture, rows: slice) -> np.ndarray:
-    """[rows, W, 3] the codes as they became light."""
+    """Return the codes as they became light: [rows, W, 3]."""
     return scaled(code_strip(picture, rows), picture.scaling)
 
 
 def _before(picture: Picture, rows: slice) -> np.ndarray:
-    """[rows, W, 3] linear Rec. 709: the light that the photograph holds."""
+    """Return the light that the photograph contains: [rows, W, 3] linear Rec. 709."""
     if picture.measured is not None:
         light = picture.measured.light[rows]
     else:
@@ -64,7 +64,7 @@ def _before(picture: Picture, rows: slice) -> np.ndarray:
 
 
 def measured(picture: Picture) -> Gain:
-    """The figures of a picture with its codes. Raises ValueError without them."""
+    """Compute the figures of an image. Raises ValueError if it has no codes."""
     saturated, before, after = 0, 0.0, 0.0
     for rows in strips(len(picture.hdr)):
         above = _scaled(picture, rows) > THRESHOLD
@@ -77,7 +77,7 @@ def measured(picture: Picture) -> Gain:
 
 
 def _mask(picture: Picture, rows: slice) -> np.ndarray:
-    """[rows, W, 1] in [0, 1]: the largest share of any channel that is predicted."""
+    """Return the largest share of any channel that is predicted: [rows, W, 1] in [0, 1]."""
     if picture.mask is None:
         share = saturation(_scaled(picture, rows))
         if picture.measured is not None:
@@ -89,13 +89,13 @@ def _mask(picture: Picture, rows: slice) -> np.ndarray:
 
 
 def _overlay(light: np.ndarray, mask: np.ndarray) -> np.ndarray:
-    """[h, w, 3] uint8: a dimmed grey picture, the mask in colour."""
+    """Return a dimmed grey image with the mask in colour: [h, w, 3] uint8."""
     grey = 0.45 * srgb_encode(np.clip(luminance(light), 0.0, 1.0))
     return np.asarray(np.round(255.0 * grey * (1 - mask) + np.array(ACCENT) * mask), np.uint8)
 
 
 def _views(picture: Picture, small: tuple[int, int]) -> tuple[list[np.ndarray], list[np.ndarray]]:
-    """The upper and the lower row of views, [h, w, 3] uint8."""
+    """Return the upper and the lower row of views, each [h, w, 3] uint8."""
     size = picture.size
     before = reduced(lambda rows: _before(picture, rows), size, small)
     after = reduced(lambda rows: rec709(picture, rows), size, small)
@@ -113,7 +113,7 @@ def _views(picture: Picture, small: tuple[int, int]) -> tuple[list[np.ndarray], 
 
 
 def _words(gain: Gain) -> tuple[str, str]:
-    """The gain, and what it means."""
+    """Return the gain, and what it means, in words."""
     if gain.saturated == 0.0:
         return "0 stops", "nothing is clipped here: nothing had to be reconstructed"
     times = gain.peak_after / gain.peak_before if gain.peak_before > 0 else 1.0
@@ -127,7 +127,7 @@ def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
 
 
 def _shortened(text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, width: float) -> str:
-    """A text cut at its end if it is wider than `width` pixels."""
+    """Cut a text at its end if it is wider than `width` pixels."""
     if font.getlength(text) <= width:
         return text
     while text and font.getlength(f"{text}\u2026") > width:
@@ -136,9 +136,9 @@ def _shortened(text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, wi
 
 
 def exposure_strip(picture: Picture, name: str = "") -> np.ndarray:
-    """[h, w, 3] uint8, sRGB. name: of the photograph, to stand at the top.
+    """Return the strip, [h, w, 3] uint8, sRGB. name: of the photograph, shown at the top.
 
-    Raises ValueError if the picture has no codes.
+    Raises ValueError if there are no codes.
     """
     small = fitting(*picture.size, *CELL)
     rows, columns = small[0], max(small[1], NARROWEST)
@@ -174,6 +174,6 @@ def exposure_strip(picture: Picture, name: str = "") -> np.ndarray:
 def write_exposure_strip(
     path: Path, picture: Picture, name: str = "", software: str | None = None
 ) -> None:
-    """The strip as a PNG, which may name the software that made it. Raises ImageError."""
+    """Write the strip as a PNG, optionally with the name of the software. Raises ImageError."""
     check(path, picture)
     write_png(path, exposure_strip(picture, name), software)

@@ -1,4 +1,4 @@
-"""Pages of one HTML file that holds all it needs; a policy in its head forbids it to load anything.
+"""Write pages of one self-contained HTML file, which a policy in its head forbids to load anything.
 
 Jinja2 escapes all text that comes from outside (names, places, notes).
 """
@@ -20,14 +20,14 @@ if TYPE_CHECKING:
     from jinja2 import Environment
 
 LARGEST_PAGE = 40_000_000
-"""Bytes of a page, whatever number of pictures it shows."""
+"""Maximum size of a page in bytes, however many images it shows."""
 LARGEST_ENTRY = 300_000
-"""Bytes of a picture in a page of few."""
+"""Maximum number of bytes of an image, in a page with few of them."""
 TEMPLATE = Path(__file__).with_name("page.html")
 
 
 GENERATOR = b'<meta name="generator" content="hdrcnn">'
-"""Stands in the first lines of every page."""
+"""Marks pages of this tool, in their first lines."""
 
 
 def made_here(path: Path) -> bool:
@@ -37,15 +37,15 @@ def made_here(path: Path) -> bool:
 
 
 def bytes_for(count: int) -> int:
-    """How much of the page each of so many pictures may take."""
+    """Return the number of bytes that each of `count` images may take in a page."""
     return min(LARGEST_ENTRY, (LARGEST_PAGE - 100_000) // max(count, 1))
 
 
 def number(value: float, digits: int = 2, sign: bool = False) -> str:
-    """For people: a true minus sign, a dash if there is no number."""
+    """Format a number for people: with a true minus sign, and a dash for NaN."""
     if math.isnan(value):
         return "\N{EN DASH}"
-    rounded = round(value, digits) + 0.0  # no minus before a zero
+    rounded = round(value, digits) + 0.0  # No minus sign before a zero.
     text = f"{rounded:{'+' if sign else ''}.{digits}f}"
     return text.replace("-", "\N{MINUS SIGN}").replace("inf", "\N{INFINITY}")
 
@@ -63,14 +63,16 @@ def _environment() -> "Environment":
     environment.filters["jpeg"] = lambda data: (
         "data:image/jpeg;base64," + base64.b64encode(data).decode()
     )
-    # May break after an underscore.
+    # Lines may break after an underscore.
     environment.filters["breakable"] = lambda text: escape(text).replace("_", Markup("_<wbr>"))
     return environment
 
 
 def write_page(path: Path, template: Path, **values: Any) -> None:
-    """A template filled, as a whole file or none. Filters in it: `number`, `address` (of a link),
-    `jpeg` (bytes as a data address), `breakable`. Raises ImageError if it cannot be written.
+    """Render a template to a file, completely or not at all.
+
+    Filters in it: `number`, `address` (of a link), `jpeg` (bytes to a data URL), `breakable`.
+    Raises ImageError if the file cannot be written.
     """
     page = _environment().from_string(template.read_text(encoding="utf-8")).render(values)
     with finished_whole(path) as temporary:
@@ -78,27 +80,27 @@ def write_page(path: Path, template: Path, **values: Any) -> None:
 
 
 def write_report(path: Path, title: str, entries: Sequence[Entry]) -> None:
-    """The page of a folder. Raises ImageError if its place cannot be written."""
+    """Write the page of a folder. Raises ImageError if it cannot be written."""
     write_page(path, TEMPLATE, title=title, entries=entries)
 
 
 NAME = "report.html"
 MOST = 4000
-"""Pictures in a page: more would leave each too little room to be looked at."""
+"""Maximum number of images in a page: more would leave each too few bytes to be worth viewing."""
 
 
 class Collected:
-    """What a run brings for the page in its folder."""
+    """Collects the entries of a run for the page in its folder."""
 
     def __init__(self, out_dir: Path, count: int) -> None:
-        """count: of the pictures there may be."""
+        """count: largest possible number of images."""
         self._out_dir, self._entries = out_dir, list[Entry]()
         self.room = bytes_for(min(count, MOST))
-        """Bytes for each picture."""
+        """Number of bytes for each image."""
         self._left_out = 0
 
     def check_place(self) -> None:
-        """Raises ImageError if the page would overwrite what this tool has not made."""
+        """Raises ImageError if the page would overwrite a file that this tool has not made."""
         path = self._out_dir / NAME
         if path.exists() and not (path.is_file() and (not path.stat().st_size or made_here(path))):
             raise ImageError(
@@ -107,7 +109,7 @@ class Collected:
             )
 
     def add(self, entry: Entry, place: Path) -> None:
-        """The entry of a picture, its files as seen from the page, its name with its folder.
+        """Add an image's entry, with its files relative to the page and its folder in its name.
 
         place: the folder of its files.
         """
@@ -123,9 +125,9 @@ class Collected:
         self._entries.append(dataclasses.replace(entry, name=name, files=files))
 
     def write(self) -> str:
-        """The page, in natural order whoever was done first. Returns its path, with what it lacks.
+        """Write the page, in natural order whatever the order of `add`.
 
-        Raises ImageError.
+        Returns its path, and how many images it lacks if any. Raises ImageError.
         """
         path = self._out_dir / NAME
         self._entries.sort(key=lambda entry: [natural_key(part) for part in entry.name.split("/")])

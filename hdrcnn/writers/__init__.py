@@ -1,4 +1,4 @@
-"""HDR pictures written to files of many kinds, each by the letter of its standard.
+"""Write HDR images in many formats, each strictly by its standard.
 
     name       ending       for                          light            colours
     exr        .exr         compositing                  half or float    Rec. 709, tagged
@@ -12,10 +12,10 @@
     sdr_png    _fused.png   screens                      none: 16 bits    the photographs'
     jpeg       _fused.jpg   screens, the web             none: 8 bits     the photographs'
 
-The first three hold the light of the scene; `ultrahdr`, `avif` and `png` are looked at
-(`picture.shown`). The last three are display-referred: they hold `Picture.codes`, of fused
-brackets, and stand in `DISPLAY_WRITERS`; of a single photograph they would be copies. What a format
-cannot hold stands in the docstring of its file. Linear 1.0 is `Options.nits` cd/m^2.
+The first three store the light of the scene; `ultrahdr`, `avif` and `png` are for viewing
+(`picture.shown`). The last three are display-referred: they store `Picture.codes`, of fused
+brackets, and are listed in `DISPLAY_WRITERS`; for a single photograph they would be copies. The
+docstring of each module says what its format cannot store. Linear 1.0 is `Options.nits` cd/m^2.
 """
 
 import dataclasses
@@ -47,7 +47,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> type["Picture"]:
-    """`Picture` is imported when it is used: a command that lists the formats needs no NumPy."""
+    """Import `Picture` only when it is used: a command that lists the formats needs no NumPy."""
     if name != "Picture":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from hdrcnn.writers.picture import Picture
@@ -66,7 +66,7 @@ def _option(
     valid: Callable[[Any], bool] | None = None,
     limits: str = "",
 ) -> Any:
-    """A field that tells its help, and how it may be. limits: `valid` in words."""
+    """Return a field with its help text and valid values. limits: `valid` in words."""
     told = {"about": about, "choices": choices, "valid": valid, "limits": limits}
     return dataclasses.field(default=default, metadata=told)
 
@@ -77,11 +77,11 @@ def _percent(value: int) -> bool:
 
 @dataclasses.dataclass(frozen=True)
 class Options:
-    """How the files are wanted. Raises ValueError, one line. The command makes a flag of each."""
+    """Settings of the output files, each also a flag of the command. Raises ValueError."""
 
     nits: float = _option(
         REFERENCE_WHITE,
-        "light of 1.0, the clipping level, in cd/m^2, for exr, hdr, avif and png",
+        "luminance of 1.0, the clipping level, in cd/m^2, for exr, hdr, avif and png",
         valid=lambda value: 0.0 < value <= 10000.0,
         limits="cd/m^2 above 0, at most 10000",
     )
@@ -91,7 +91,7 @@ class Options:
         "or its light",
         LOOKS,
     )
-    exr_float: bool = _option(False, "32 bits a sample in exr and jxl instead of 16")
+    exr_float: bool = _option(False, "32 bits per sample in exr and jxl instead of 16")
     exr_compression: str = _option("zip", "compression of exr", COMPRESSIONS)
     exr_level: float | None = _option(
         None,
@@ -122,31 +122,31 @@ class Options:
 
 @dataclasses.dataclass(frozen=True)
 class Writer:
-    """How a kind of file is written, and what users are told of it."""
+    """How files of one format are written, and how the format is described to users."""
 
     ending: str
-    """Added to the stem of the photograph; never that of a photograph itself."""
+    """Added to the stem of the photograph's name; never the ending of a photograph itself."""
     write: Callable[[Path, "Picture", Options], None]
-    """Writes the whole file or none. Raises ImageError."""
+    """Writes a complete file or none. Raises ImageError."""
     label: str
-    """What people call it, as in the links of the report."""
+    """Name of the format for users, as in the links of the report."""
     about: str
-    """What it is for: a phrase for the help."""
+    """What the format is for: a phrase for the help."""
     flags: tuple[str, ...] = ()
-    """Flags that change only files of this kind, and others that name them too; most of them fields
-    of `Options`."""
+    """Flags that change only files of this format, and of others that list them too; most of them
+    are fields of `Options`."""
     keeps_jpeg: bool = False
-    """The file of a photograph that is a JPEG goes into it as it is."""
+    """Whether the file contains a JPEG photograph's own compressed samples, unchanged."""
     package: str | None = None
-    """Needed beside what is always installed; None: nothing."""
+    """Optional package that the format needs; None if there is none."""
     hint: str = ""
     """How to install it."""
     notes: Callable[[Path], Mapping[str, str] | None] = notes.read
-    """Reads back `Picture.notes`; None if there are none. Raises OSError and the like."""
+    """Reads `Picture.notes` back; None if there are none. Raises OSError and the like."""
 
 
 def _later(module: str, function: str = "write") -> Callable:
-    """A function of a module of this package, which is loaded when it is called."""
+    """Return a function of a module of this package; the module is imported when it is called."""
 
     def call(*arguments: object) -> object:
         return getattr(importlib.import_module(f"{__name__}.{module}"), function)(*arguments)
@@ -182,7 +182,7 @@ WRITERS: dict[str, Writer] = {
         ("exr_float",), package="imagecodecs", hint="pip install imagecodecs",
     ),
 }  # fmt: skip
-"""By the name in `--format`. Command, report and library know of formats from here alone."""
+"""By their name in `--format`. Command, report and library know the formats only from here."""
 DISPLAY_WRITERS: dict[str, Writer] = {
     "tiff": Writer("_fused.tif", _later("display", "write_tiff"), "TIFF", "of 16 bits"),
     "sdr_png": Writer("_fused.png", _later("display", "write_sdr_png"), "PNG", "of 16 bits"),
@@ -190,31 +190,31 @@ DISPLAY_WRITERS: dict[str, Writer] = {
         "_fused.jpg", _later("display", "write_jpeg"), "JPEG", "of 8 bits", ("jpeg_quality",)
     ),
 }
-"""Display-referred, for `hdrcnn fuse`."""
+"""Display-referred formats, for `hdrcnn fuse`."""
 ALL_WRITERS: Mapping[str, Writer] = ChainMap(WRITERS, DISPLAY_WRITERS)
-"""Both as they are now: a format that a program adds to either is known everywhere."""
+"""A live view of both: a format that a program adds to either is known everywhere."""
 
 
 def _installed(writer: Writer, what: str) -> Writer:
     if writer.package is not None and find_spec(writer.package) is None:
-        raise ImageError(f"{what} needs one package more; {writer.hint}")
+        raise ImageError(f"{what} needs one more package; {writer.hint}")
     return writer
 
 
 def needed(name: str, path: Path) -> ModuleType:
-    """The package that a format needs, to write a file. Raises ImageError."""
+    """Import the package that a format needs to write a file. Raises ImageError."""
     writer = WRITERS[name]
     try:
         return importlib.import_module(str(writer.package))
     except ImportError as error:
-        raise ImageError(f"{path}: {writer.label} needs one package more; {writer.hint}") from error
+        raise ImageError(f"{path}: {writer.label} needs one more package; {writer.hint}") from error
 
 
 def chosen(names: Sequence[str], known: Mapping[str, Writer] = WRITERS) -> dict[str, Writer]:
-    """The writers of those names, each once, in their order; known: those there are.
+    """Return the writers with these names, each once, in their order; known: all there are.
 
-    Raises ImageError, one line, for a name that is none and a package that is missing: before
-    the first picture is converted.
+    Raises ImageError, one line, for an unknown name or a missing package, and so before the first
+    image is converted.
     """
     found = {}
     for name in names:
@@ -225,10 +225,12 @@ def chosen(names: Sequence[str], known: Mapping[str, Writer] = WRITERS) -> dict[
 
 
 def of_path(path: Path, overwrite: bool = False) -> Writer:
-    """The writer for a file of that name, by its ending or by the last part of it alone. Raises
-    ImageError, too, if a file is there that could be a photograph, unless it is to be overwritten.
+    """Return the writer for a file, by the ending of its name or else by its extension alone.
+
+    Raises ImageError if there is none, if its package is missing, or if a file exists that may be a
+    photograph, unless `overwrite` is set.
     """
-    from hdrcnn.readers.folders import may_be_photograph  # Of a room that loads NumPy.
+    from hdrcnn.readers.folders import may_be_photograph  # Loads NumPy.
 
     name = path.name.lower()
     named = [w for w in WRITERS.values() if name.endswith(w.ending)] or [

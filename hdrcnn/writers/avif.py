@@ -1,9 +1,9 @@
 """AVIF, 10 bits, PQ: light for browsers and phones, in little space.
 
-Holds: cd/m^2, 10-bit PQ codes of BT.2020 (`nclx` 9, 16, 9, full range), at most 10000 cd/m^2;
-MaxCLL and MaxFALL in whole cd/m^2 (`clli`); alpha, notes. Does not hold: colours outside BT.2020
-and light above 10000 cd/m^2, which are held at the border; the mask, camera,
-panorama. Sources: AV1 Image File Format 1.2; ISO/IEC 23008-12 (HEIF); ITU-T H.273.
+Stores: light in cd/m^2 as 10-bit PQ codes of BT.2020 (`nclx` 9, 16, 9, full range), at most 10000
+cd/m^2; MaxCLL and MaxFALL in whole cd/m^2 (`clli`); alpha, notes. Does not store: colours outside
+BT.2020 and light above 10000 cd/m^2, which are clipped; mask, camera, panorama. Sources: AV1 Image
+File Format 1.2; ISO/IEC 23008-12 (HEIF); ITU-T H.273.
 """
 
 from pathlib import Path
@@ -18,9 +18,9 @@ from hdrcnn.writers.picture import Picture, brightness, check, samples
 
 BITS = 10
 SPEED = 8
-"""Of 0 to 10: slower gives hardly smaller files."""
+"""Encoder speed, 0 to 10; slower settings hardly make files smaller."""
 PRIMARIES, TRANSFER, MATRIX = 9, 16, 9
-"""BT.2020, PQ, BT.2020 with constant coefficients; 0, none, if no code may be lost."""
+"""BT.2020, PQ, BT.2020 non-constant luminance. The matrix is 0 (none) if no code may be lost."""
 
 
 def _encoded(path: Path, codes: np.ndarray, quality: int) -> bytes:
@@ -37,7 +37,7 @@ def _encoded(path: Path, codes: np.ndarray, quality: int) -> bytes:
             transfer=TRANSFER,
             matrix=0 if lossless else MATRIX,
         )
-    except TypeError as error:  # Older packages cannot be told the primaries.
+    except TypeError as error:  # Older packages have no argument for the primaries.
         raise ImageError(f"{path}: AVIF needs a newer package; {WRITERS['avif'].hint}") from error
     except imagecodecs.AvifError as error:
         raise ImageError(f"{path}: cannot be encoded: {error}") from error
@@ -45,7 +45,7 @@ def _encoded(path: Path, codes: np.ndarray, quality: int) -> bytes:
 
 
 def write(path: Path, picture: Picture, options: Options) -> None:
-    """An AVIF file. Raises ImageError."""
+    """Write an AVIF file. Raises ImageError."""
     check(path, picture)
     codes = np.empty((*picture.size, 3 if picture.alpha is None else 4), np.uint16)
     for rows in strips(len(codes)):

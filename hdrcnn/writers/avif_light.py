@@ -1,4 +1,4 @@
-"""MaxCLL and MaxFALL put into an AVIF file: the `clli` property that encoders leave out.
+"""Add MaxCLL and MaxFALL to an AVIF file: the `clli` property, which encoders leave out.
 
 Sources: ISO/IEC 14496-12 (boxes, `clli`, `iloc`); ISO/IEC 23008-12 (`iprp`, `ipco`, `ipma`).
 """
@@ -22,7 +22,7 @@ class _Box:
 
 
 def _boxes(data: bytes) -> list[_Box]:
-    """Raises ValueError if it is not made of boxes of plain sizes."""
+    """Split data into boxes. Raises ValueError if it is not made of boxes with 32-bit sizes."""
     found = [_Box(box.name, data[box.begin : box.end]) for box in boxes(data)]
     if _joined(found) != data:
         raise ValueError("no AVIF file as encoders write it")
@@ -41,7 +41,7 @@ def _joined(parts: list[_Box]) -> bytes:
 
 
 def _associated(contents: bytes, item: int, number: int) -> bytes:
-    """`ipma` with one property more for an item; not essential."""
+    """Return `ipma` with one more property for an item, not essential."""
     version, flags = contents[0], contents[3]
     (count,) = struct.unpack_from(">I", contents, 4)
     wide, long = flags & 1, version > 0
@@ -58,7 +58,7 @@ def _associated(contents: bytes, item: int, number: int) -> bytes:
 
 
 def _moved(contents: bytes, by: int) -> bytes:
-    """`iloc` with all places in the file moved by some bytes. Raises ValueError."""
+    """Return `iloc` with all offsets in the file moved by some bytes. Raises ValueError."""
     version = contents[0]
     offset_size, length_size = contents[4] >> 4, contents[4] & 15
     base_size, index_size = contents[5] >> 4, contents[5] & 15
@@ -80,10 +80,10 @@ def _moved(contents: bytes, by: int) -> bytes:
 
 
 def with_content_light(data: bytes, light: ContentLight, told: bytes = b"") -> bytes:
-    """An AVIF file with its brightness stored. told: boxes put after the first one.
+    """Return an AVIF file with its content light levels stored.
 
-    Raises ValueError if its layout is not the one that encoders write: meta data first, then
-    samples.
+    told: boxes put after the first one. Raises ValueError unless the layout is the one that
+    encoders write: metadata, then samples.
     """
     top = _boxes(data)
     meta = _named(top, b"meta")

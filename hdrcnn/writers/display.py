@@ -1,13 +1,13 @@
-"""Display-referred pictures: what `Picture.codes` holds, 16 bits where the format can.
+"""Write display-referred images: the codes in `Picture.codes`, with 16 bits where the format can.
 
     tiff      16 bits, deflate with prediction; by tifffile
     sdr_png   16 bits; by libpng (imagecodecs)
     jpeg      8 bits, colours at full resolution; by Pillow
-    exposure  PNG of 8 or 16 bits, as `sdr_png`: of a photograph, not of a bracket
+    exposure  PNG of 8 or 16 bits, like `sdr_png`: of a photograph, not of a bracket
 
-Each holds the codes, the profile of their primaries with the curve of sRGB, camera and exposure
-(`jpeg`, `sdr_png`: of the reference frame), and notes. None holds light, alpha, mask or panorama.
-Sources: TIFF 6.0; ICC.1:2022; PNG, third edition.
+Each stores the codes, an ICC profile with their primaries and the curve of sRGB, and notes; all but
+`tiff` also camera and exposure (of a bracket, those of the reference frame). None stores light,
+alpha, mask or panorama. Sources: TIFF 6.0; ICC.1:2022; PNG, third edition.
 """
 
 import io
@@ -27,25 +27,27 @@ from hdrcnn.writers.picture import Picture, check
 from hdrcnn.writers.png import chunk, text_chunk
 
 JPEG_LARGEST = 65535
-"""Rows or columns of a JPEG."""
+"""Maximum number of rows or columns of a JPEG."""
 STRIP = 64
-"""Rows of a strip of TIFF."""
+"""Number of rows in a strip of a TIFF."""
 SIGNATURE_AND_HEAD = 8 + 25
-"""Bytes of a PNG before the chunks that may follow its first."""
+"""Number of bytes of a PNG before its second chunk."""
 
 
 def _profile(picture: Picture) -> bytes:
-    """That of the codes' primaries."""
+    """Return an ICC profile with the primaries of the codes."""
     if picture.chromaticities == REC709:
         return srgb_profile()
     return matrix_profile(picture.chromaticities)
 
 
 def _codes(path: Path, picture: Picture, bits: int) -> np.ndarray:
-    """[H, W, 3] uint8 or uint16. Raises ImageError if there are no codes."""
+    """Return the codes, [H, W, 3] uint8 or uint16. Raises ImageError if there are none."""
     check(path, picture)
     if picture.codes is None:
-        raise ImageError(f"{path}: not written, it is for pictures to look at, and this is light")
+        raise ImageError(
+            f"{path}: not written, the format stores display codes, and this is light; give another"
+        )
     kind = np.dtype(np.uint8 if bits == 8 else np.uint16)
     if picture.codes.dtype == kind:
         return picture.codes
@@ -59,7 +61,7 @@ def _codes(path: Path, picture: Picture, bits: int) -> np.ndarray:
 
 
 def write_tiff(path: Path, picture: Picture, options: Options) -> None:
-    """A TIFF of 16 bits. Raises ImageError."""
+    """Write a 16-bit TIFF. Raises ImageError."""
     import tifffile
 
     codes = _codes(path, picture, 16)
@@ -80,20 +82,20 @@ def write_tiff(path: Path, picture: Picture, options: Options) -> None:
 
 
 def write_sdr_png(path: Path, picture: Picture, options: Options) -> None:
-    """A PNG of 16 bits. Raises ImageError."""
+    """Write a 16-bit PNG. Raises ImageError."""
     _write_png(path, _codes(path, picture, 16), picture, level=4)
 
 
 def write_exposure(path: Path, codes: np.ndarray, picture: Picture) -> None:
-    """A PNG of [H, W, 3] uint8 or uint16; picture: what is to be told of it. Raises ImageError."""
+    """Write [H, W, 3] uint8 or uint16 as PNG; picture: has the metadata. Raises ImageError."""
     import imagecodecs
 
-    # One filter for all rows takes half the time of choosing, and hardly more room.
+    # One filter for all rows takes half the time of choosing, and hardly more space.
     _write_png(path, codes, picture, level=1, filter=imagecodecs.PNG.FILTER.UP)
 
 
 def _write_png(path: Path, codes: np.ndarray, picture: Picture, **how: int) -> None:
-    """By the bits of its codes; how: as for `imagecodecs.png_encode`."""
+    """Write a PNG with the bits of its codes; how: as for `imagecodecs.png_encode`."""
     import imagecodecs
 
     data = imagecodecs.png_encode(codes, **how)
@@ -111,7 +113,7 @@ def _write_png(path: Path, codes: np.ndarray, picture: Picture, **how: int) -> N
 
 
 def write_jpeg(path: Path, picture: Picture, options: Options) -> None:
-    """A JPEG. Raises ImageError."""
+    """Write a JPEG. Raises ImageError."""
     codes = _codes(path, picture, 8)
     if max(picture.size) > JPEG_LARGEST:
         rows, columns = picture.size
@@ -133,9 +135,9 @@ def write_jpeg(path: Path, picture: Picture, options: Options) -> None:
 
 
 def write_png(path: Path, codes: np.ndarray, software: str | None = None, xmp: str = "") -> None:
-    """[H, W, 3] uint8 to a PNG file, which may name the software that made it, and hold XMP data.
+    """Write [H, W, 3] uint8 as PNG, optionally with the name of its software, and XMP data.
 
-    Raises ImageError if the place cannot be written.
+    Raises ImageError if the file cannot be written.
     """
     notes = PngImagePlugin.PngInfo()
     if software is not None:

@@ -1,7 +1,7 @@
 """OpenEXR: light for compositing.
 
-Holds: light, half or float, its primaries (`chromaticities`); cd/m^2 of 1.0 (`whiteLuminance`);
-alpha, which the light is multiplied by, mask, panorama (`envmap`), camera, notes. Does not hold:
+Stores: light, half or float, its primaries (`chromaticities`); cd/m^2 of 1.0 (`whiteLuminance`);
+alpha, by which the light is multiplied; mask, panorama (`envmap`), camera, notes. Does not store:
 light where alpha is 0; MaxCLL, which is no standard attribute. Source: "Technical introduction to
 OpenEXR" and its list of standard attributes.
 """
@@ -23,7 +23,7 @@ from hdrcnn.writers.whole import exr_attributes
 
 HALF_MAX = 65504.0
 PREFIX = "hdrcnn:"
-"""Of the attributes that hold notes."""
+"""Prefix of the attributes that store notes."""
 TEXTS = {
     "Make": "cameraMake",
     "Model": "cameraModel",
@@ -37,13 +37,13 @@ NUMBERS = {
     "ISO": "isoSpeed",
     "FocalLength": "nominalFocalLength",
 }
-"""Seconds, f-number, ISO, millimetres in both."""
+"""Both in seconds, f-number, ISO, millimetres."""
 _OFFSET = re.compile(r"([+-])(\d\d):(\d\d)")
 _INT = range(-(2**31), 2**31)
 
 
 def utc_offset(text: str) -> float | None:
-    """Seconds to be added to local time to give UTC, from Exif's `+02:00`."""
+    """Return the seconds to add to local time for UTC, from Exif's `+02:00`; None if malformed."""
     found = _OFFSET.fullmatch(text)
     if found is None:
         return None
@@ -52,8 +52,9 @@ def utc_offset(text: str) -> float | None:
 
 
 def camera_attributes(camera: Camera) -> dict[str, str | int | float]:
-    """Exif names and values (`Photograph.camera`) to attributes of OpenEXR and their values:
-    OpenEXR's own names if it has them, else the Exif name after `exif:`.
+    """Convert Exif names and values (`Photograph.camera`) to attributes of OpenEXR.
+
+    They have OpenEXR's own names where there are any, else the Exif name after `exif:`.
     """
     attributes: dict[str, str | int | float] = {}
     for name, value in camera.items():
@@ -72,8 +73,9 @@ def camera_attributes(camera: Camera) -> dict[str, str | int | float]:
 
 
 def _samples(values: np.ndarray, whole: bool, share: np.ndarray | None = None) -> np.ndarray:
-    """float32 as it is, or half floats held within their range; times `share`, [H, W], in float32.
-    Not copied if it is so.
+    """Convert to float32, or to half floats clipped to their range; multiplied by `share`, [H, W].
+
+    The product is computed in float32. Without `share`, samples of the right type are not copied.
     """
     kind = np.float32 if whole else np.float16
     if values.dtype == kind and share is None:
@@ -94,15 +96,14 @@ def write_exr(
     attributes: Mapping[str, Any] | None = None,
     options: Options | None = None,
 ) -> None:
-    """[H, W, 3] linear to an OpenEXR file of scanlines: half floats, ZIP, unless options say else.
+    """Write [H, W, 3] linear to an OpenEXR file of scanlines, by default half floats with ZIP.
 
-    planes: further channels by name, each [H, W]; `A` is alpha, in [0, 1], which `hdr` is
-    multiplied by on its way into the file: by the format's convention colours are associated.
-    attributes: of the header; without `chromaticities` among them readers take the primaries for
-    Rec. 709.
-    Values beyond the half-float maximum (65504) are held there, not left to become infinite;
-    negative ones, colours outside the primaries, are kept. Raises ImageError if `hdr` is not
-    finite or the place cannot be written.
+    planes: further channels by name, each [H, W]; `A` is alpha in [0, 1], by which `hdr` is
+    multiplied when it is written: by the format's convention colours are associated
+    (premultiplied). attributes: of the header; without `chromaticities` among them readers assume
+    Rec. 709. Values beyond the half-float maximum (65504) are clipped to it instead of becoming
+    infinite; negative ones, colours outside the primaries, are kept. Raises ImageError if `hdr` is
+    not finite or the file cannot be written.
     """
     options = options or Options()
     check(path, Picture(hdr))
@@ -119,7 +120,7 @@ def write_exr(
         if plane.shape != hdr.shape[:2]:
             raise ImageError(f"{path}: not written, its {name} and its light differ in size")
         channels[name] = _samples(plane, options.exr_float)
-    # By alpha as it is stored: a reader that divides by it gets the light back.
+    # By alpha as stored, so that a reader that divides by it gets the light back.
     channels["RGB"] = _samples(hdr, options.exr_float, channels.get("A"))
     with finished_whole(path) as temporary:
         try:
@@ -131,9 +132,9 @@ def write_exr(
 
 
 def write(path: Path, picture: Picture, options: Options) -> None:
-    """A picture with all that is known of it. Raises ImageError.
+    """Write an image with all its metadata. Raises ImageError.
 
-    Alpha is channel A, and multiplied into the colours; the mask is the layer `mask`.
+    Alpha becomes channel A, and is multiplied into the colours; the mask becomes the layer `mask`.
     """
     check(path, picture)
     attributes: dict[str, Any] = {
@@ -143,7 +144,7 @@ def write(path: Path, picture: Picture, options: Options) -> None:
         "whiteLuminance": float(options.nits),
     }
     planes: dict[str, np.ndarray] = {}
-    if picture.panorama and picture.panorama.whole:  # OpenEXR knows no parts of a sphere.
+    if picture.panorama and picture.panorama.whole:  # OpenEXR has no partial spheres.
         attributes["envmap"] = OpenEXR.ENVMAP_LATLONG
     if picture.alpha is not None:
         planes["A"] = picture.alpha
@@ -154,7 +155,7 @@ def write(path: Path, picture: Picture, options: Options) -> None:
 
 
 def read_notes(path: Path) -> dict[str, str]:
-    """The notes of a file. Raises OSError, ValueError or struct.error if it is none."""
+    """Read the notes of a file. Raises OSError; ValueError or struct.error if it is not OpenEXR."""
     with path.open("rb") as file:
         header = exr_attributes(file)
     prefix = PREFIX.encode()

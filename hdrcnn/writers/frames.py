@@ -1,8 +1,8 @@
-"""Frames of a film that is HDR: as light, or as the PQ codes themselves.
+"""Write the frames of an HDR film, as light or as PQ codes.
 
 exr    .exr    linear Rec. 709, half float, 1.0 = diffuse white
 png    .png    PQ, BT.2020, 16 bits, with cICP
-tiff   .tif    PQ, BT.2020, 16 bits; tagged by nothing, as public data sets have them
+tiff   .tif    PQ, BT.2020, 16 bits; not tagged, as in public data sets
 """
 
 from pathlib import Path
@@ -19,8 +19,9 @@ _TO_REC709 = np.linalg.inv(REC709_TO_REC2020).T
 
 
 def write(path: Path, signal: np.ndarray, kind: str, white: float) -> None:
-    """A frame of PQ codes, [H, W, 3] float32 in [0, 1]; kind: of `ENDINGS`; white: cd/m^2 of 1.0 in
-    files that hold light. Raises ImageError.
+    """Write a frame of PQ codes of BT.2020, [H, W, 3] float32 in [0, 1].
+
+    kind: one of `ENDINGS`; white: cd/m^2 of 1.0 in files that store light. Raises ImageError.
     """
     if kind == "tiff":
         codes = np.round(signal * np.float32(65535.0)).astype(np.uint16)

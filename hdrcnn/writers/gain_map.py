@@ -1,9 +1,9 @@
-"""A gain map: what each sample of a picture is to be multiplied with on an HDR display.
+"""Compute a gain map: by how much an HDR display multiplies each sample of an image.
 
-G = log2((H + k) / (B + k)), with B what an ordinary display shows and H what is to be shown where
-there is headroom enough, both linear with 1.0 = the white of the ordinary display. A display with
-a headroom of h stops shows (B + k) 2^(w G) - k with w = clip(h / `headroom`, 0, 1).
-Sources: ISO 21496-1:2025 (clauses 5 and 6, annex C); Google, "Ultra HDR image format" 1.1.
+G = log2((H + k) / (B + k)), where B is what an ordinary display shows and H what is to be shown
+given enough headroom, both linear with 1.0 = the white of the ordinary display. A display with a
+headroom of h stops shows (B + k) 2^(w G) - k with w = clip(h / `headroom`, 0, 1). Sources: ISO
+21496-1:2025 (clauses 5 and 6, annex C); Google, "Ultra HDR image format" 1.1.
 """
 
 import dataclasses
@@ -19,24 +19,24 @@ OFFSET = 1.0 / 64.0
 """k: keeps the gain of black finite."""
 HALF_MAX = float(np.finfo(np.float16).max)
 LEAST_STOPS = 0.1
-"""Of range and headroom: a picture without highlights has a gain map too, and no division by 0."""
+"""Minimum range and headroom: an image without highlights has a map too, and no division by 0."""
 REST = 1e-4
-"""Share of the pixels that may be brighter than the headroom: a few hot pixels would make every
-display dim all the others."""
+"""Share of the pixels that may be brighter than the headroom: otherwise a few hot pixels would make
+every display dim all the others."""
 
 Parts = Callable[[slice], tuple[np.ndarray, np.ndarray]]
-"""Rows to B and H, [rows, W, 3] linear."""
+"""Function from rows to B and H, [rows, W, 3] linear."""
 
 
 @dataclasses.dataclass(frozen=True)
 class GainMap:
-    """As it is stored."""
+    """A gain map as it is stored."""
 
     codes: np.ndarray
     """[H, W, 3] uint8: 0 is `low`, 255 is `high`, linear between."""
     low: float
     high: float
-    """log2 of gains."""
+    """log2 of the gains at codes 0 (`low`) and 255."""
     headroom: float
     """Stops above the white of the ordinary display at which the map is applied in full."""
 
@@ -47,7 +47,7 @@ def _gains(parts: Parts, rows: slice) -> np.ndarray:
 
 
 def gain_map(rows: int, columns: int, parts: Parts) -> GainMap:
-    """Of a picture whose strips are given by `parts`; they are asked for twice."""
+    """Compute the gain map of an image; `parts` is called three times for each strip."""
     low, high, brightest = 0.0, LEAST_STOPS, []
     for strip in strips(rows):
         gains = _gains(parts, strip)
@@ -57,7 +57,7 @@ def gain_map(rows: int, columns: int, parts: Parts) -> GainMap:
     every = np.concatenate(brightest)
     rank = len(every) - 1 - int(REST * len(every))
     peak = float(np.partition(every, rank)[rank])
-    # Gains that are but rounding would cost the code that stands for none.
+    # Negative gains due to rounding would cost the code that represents no gain.
     low = low if low < -0.01 else 0.0
     codes = np.empty((rows, columns, 3), np.uint8)
     for strip in strips(rows):
@@ -71,8 +71,9 @@ def _ratio(value: float) -> Fraction:
 
 
 def iso_metadata(found: GainMap) -> bytes:
-    """The gain map's numbers as ISO 21496-1 stores them (annex C.2): fractions, big endian, the
-    same for all channels, in the primaries of the base picture.
+    """Encode the metadata of a gain map as ISO 21496-1 stores it (annex C.2).
+
+    Fractions, big endian, the same for all channels, in the primaries of the base image.
     """
     numbers = struct.pack(">HHB", 0, 0, 0x40)
     for value in (0.0, found.headroom):
@@ -84,11 +85,11 @@ def iso_metadata(found: GainMap) -> bytes:
 
 
 ISO_VERSION = struct.pack(">HH", 0, 0)
-"""What the base picture says: least version to be understood, version of the writer."""
+"""Metadata in the base image: minimum version a reader has to support, version of the writer."""
 
 
 def xmp_attributes(found: GainMap) -> dict[str, str]:
-    """The same numbers for readers of `hdrgm`, by attribute; logarithms to base 2."""
+    """Return the same metadata as attributes for readers of `hdrgm`; logarithms are to base 2."""
     numbers = {
         "GainMapMin": found.low,
         "GainMapMax": found.high,

@@ -1,4 +1,4 @@
-"""The segments of a JPEG file: what is kept of a photograph's own, what is put in beside.
+"""The segments of a JPEG file: which of a photograph's own are kept, and which are added.
 
 Sources: ITU-T T.81, annex B; CIPA DC-007 (multi-picture format); ICC.1:2022, annex B.4.
 """
@@ -26,14 +26,14 @@ ICC = b"ICC_PROFILE\0"
 
 
 def segments(data: bytes) -> Iterator[tuple[int, bytes, int]]:
-    """Marker, contents and first byte of each segment up to the scan. Raises ValueError."""
+    """Yield marker, contents and offset of each segment up to the first scan. Raises ValueError."""
     if data[:2] != START:
         raise ValueError("no JPEG file")
     at = 2
     while at + 4 <= len(data):
         if data[at] != 0xFF:
             raise ValueError("its segments are damaged")
-        if data[at + 1] == 0xFF:  # Filling.
+        if data[at + 1] == 0xFF:  # Fill byte.
             at += 1
             continue
         marker, size = data[at + 1], int.from_bytes(data[at + 2 : at + 4], "big")
@@ -49,7 +49,7 @@ _FRAMES_AND_TABLES = (*range(0xC0, 0xD0), SCAN, 0xDB, 0xDC, 0xDD)
 
 
 def _needed(marker: int, contents: bytes) -> bytes | None:
-    """What a decoder needs of a segment: tables, the profile, what Adobe says of the colours."""
+    """Return what a decoder needs of a segment: tables, ICC profile, Adobe's transform; or None."""
     if marker == APP14 and contents.startswith(b"Adobe") and len(contents) >= 12:
         return contents[:12]
     if marker == APP2 and contents.startswith(ICC):
@@ -58,13 +58,14 @@ def _needed(marker: int, contents: bytes) -> bytes | None:
 
 
 def _scans(data: bytes, first: int) -> bytes:
-    """From the first scan to the end of the picture, without what else stands between the scans.
+    """Return the first scan to the end of the image, without other segments between the scans.
+
     Raises ValueError if the end is missing.
     """
     kept = []
     begun, follows_scan = first, False
     for marker, contents, at in markers(data, first):
-        if follows_scan:  # With the samples that follow its header.
+        if follows_scan:  # The scan's header and the samples that follow.
             kept.append(data[begun:at].rstrip(b"\xff"))
         follows_scan = marker == SCAN
         begun = at
@@ -77,10 +78,10 @@ def _scans(data: bytes, first: int) -> bytes:
 
 
 def samples_only(data: bytes) -> tuple[bytes, bytes]:
-    """The first picture of a JPEG file: its JFIF segment, if any, and all that follows, to the end.
+    """Return the first image of a JPEG file: its JFIF segment, if any, and the rest, to the end.
 
-    Samples, tables and colour profile stay as they are; Exif, XMP, thumbnails, comments and all
-    else are left out, between the scans too. Raises ValueError.
+    Samples, tables and ICC profile are unchanged; Exif, XMP, thumbnails, comments and everything
+    else is left out, between the scans too. Raises ValueError.
     """
     head, kept, scan = b"", [], 0
     for marker, contents, at in segments(data):
@@ -88,7 +89,7 @@ def samples_only(data: bytes) -> tuple[bytes, bytes]:
         if marker == SCAN:
             scan = at
         elif marker == APP0 and contents.startswith(b"JFIF\0") and len(contents) >= 14:
-            head = segment(APP0, contents[:12] + b"\0\0")  # A thumbnail of no size.
+            head = segment(APP0, contents[:12] + b"\0\0")  # No thumbnail.
         elif needed is not None:
             kept.append(segment(marker, needed))
     return head, b"".join(kept) + _scans(data, scan)
@@ -102,7 +103,7 @@ def has_profile(data: bytes) -> bool:
 
 
 def frame_of(data: bytes) -> tuple[int, int, int, int]:
-    """Bits, rows, columns and components of a JPEG file. Raises ValueError."""
+    """Return bits, rows, columns and components of a JPEG file. Raises ValueError."""
     for marker, contents, _ in segments(data):
         is_frame = 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC)
         if is_frame and len(contents) >= 6:
@@ -112,7 +113,7 @@ def frame_of(data: bytes) -> tuple[int, int, int, int]:
 
 
 def profile_segments(profile: bytes) -> bytes:
-    """An ICC profile as the segments that carry it."""
+    """Return the segments that carry an ICC profile."""
     size = LONGEST - len(ICC) - 2
     parts = [profile[at : at + size] for at in range(0, len(profile), size)]
     return b"".join(
@@ -122,8 +123,9 @@ def profile_segments(profile: bytes) -> bytes:
 
 
 def multi_picture(first: int, second: int, offset: int) -> bytes:
-    """The index of a file of two pictures. first, second: their bytes; offset: of the second,
-    counted from the byte order mark of this segment. Always of the same length.
+    """Return the index of a file of two images, which always has the same length.
+
+    first, second: their sizes in bytes; offset: of the second, from this segment's byte order mark.
     """
     entry = struct.Struct("<IIIHH")
     directory = struct.pack("<H", 3)
@@ -131,10 +133,10 @@ def multi_picture(first: int, second: int, offset: int) -> bytes:
     directory += struct.pack("<HHII", 0xB001, 4, 1, 2)
     directory += struct.pack("<HHII", 0xB002, 7, 2 * entry.size, 8 + 2 + 3 * 12 + 4)
     directory += struct.pack("<I", 0)
-    # 0x030000: the baseline primary picture; the gain map has no type of its own.
+    # 0x030000: the baseline primary image; the gain map has no type of its own.
     pictures = entry.pack(0x030000, first, 0, 0, 0) + entry.pack(0, second, offset, 0, 0)
     return segment(APP2, b"MPF\0" + b"II*\0" + struct.pack("<I", 8) + directory + pictures)
 
 
 MULTI_PICTURE_MARK = 2 + 2 + 4
-"""From the first byte of that segment to its byte order mark."""
+"""Number of bytes from the start of that segment to its byte order mark."""

@@ -1,9 +1,9 @@
 """JPEG XL, floating point, without losses: light in less space.
 
-Holds: light, half floats or, if they are asked for, floats of 32 bits, exactly, negative values too
-(half floats below 6.1e-5 lose digits in the library); linear Rec. 709, as the codestream says;
-alpha, which the light is not multiplied by, as the codestream says too; camera (Exif), panorama
-(XMP), notes. Does not hold: cd/m^2 of 1.0 (the package cannot set it: 255 is assumed), MaxCLL, the
+Stores: light, as half floats or, on request, 32-bit floats, exactly, including negative values
+(half floats below 6.1e-5 lose digits in the library); linear Rec. 709, as stated in the codestream;
+alpha, by which the light is not multiplied, as stated in the codestream; camera (Exif), panorama
+(XMP), notes. Does not store: cd/m^2 of 1.0 (the package cannot set it: 255 is assumed), MaxCLL, the
 mask. Source: ISO/IEC 18181-1 and -2.
 """
 
@@ -20,7 +20,7 @@ from hdrcnn.writers.metadata import exif_block, panorama_xmp
 from hdrcnn.writers.picture import Picture, check, rec709
 
 EFFORT = 3
-"""Of 1 to 9; beyond it files get little smaller for much more time."""
+"""Encoder effort, 1 to 9; more makes files little smaller for much more time."""
 
 
 def _box(name: bytes, contents: bytes) -> bytes:
@@ -28,7 +28,7 @@ def _box(name: bytes, contents: bytes) -> bytes:
 
 
 def _end_of_head(data: bytes) -> int:
-    """Where the boxes end that have to come first; the samples follow."""
+    """Return where the boxes end that have to come first; the samples follow."""
     at = 0
     while data[at + 4 : at + 8] in (b"JXL ", b"ftyp", b"jxll"):
         at += int.from_bytes(data[at : at + 4], "big")
@@ -36,7 +36,7 @@ def _end_of_head(data: bytes) -> int:
 
 
 def _light(picture: Picture, whole: bool) -> np.ndarray:
-    """[H, W, 3 or 4] linear Rec. 709: float32, or half floats, held within their range."""
+    """Return [H, W, 3 or 4] linear Rec. 709, as float32 or as half floats clipped to range."""
     kind = np.float32 if whole else np.float16
     largest = HALF_MAX if kind == np.float16 else np.inf
     channels = 3 if picture.alpha is None else 4
@@ -49,10 +49,10 @@ def _light(picture: Picture, whole: bool) -> np.ndarray:
 
 
 def write(path: Path, picture: Picture, options: Options) -> None:
-    """A JPEG XL file. Raises ImageError."""
+    """Write a JPEG XL file. Raises ImageError."""
     check(path, picture)
     imagecodecs = needed("jxl", path)
-    # The type decides: floating point is tagged as linear.
+    # The encoder tags floating point as linear.
     try:
         light = _light(picture, options.exr_float)
         data = imagecodecs.jpegxl_encode(light, lossless=True, effort=EFFORT)

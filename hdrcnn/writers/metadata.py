@@ -1,8 +1,7 @@
-"""What a picture says beside its samples: camera (Exif), panorama and gain map (XMP).
+"""Build the metadata that is stored beside the samples: camera (Exif), panorama and gain map (XMP).
 
-Built from the few things that `Picture` holds, never copied: no place (GPS), no thumbnail and
-no maker's note can slip through. Sources: CIPA DC-008 (Exif 3.0); Google, "Photo Sphere XMP
-Metadata".
+It is built from the few fields of `Picture`, never copied: no location (GPS), no thumbnail and no
+maker note can slip through. Sources: CIPA DC-008 (Exif 3.0); Google, "Photo Sphere XMP Metadata".
 """
 
 from fractions import Fraction
@@ -16,7 +15,7 @@ _RATIONAL = ("ExposureTime", "FNumber", "FocalLength", "ExposureBiasValue")
 
 
 class _Text(str):
-    """Pillow would write what is not ASCII as question marks; readers expect UTF-8."""
+    """Text stored as UTF-8, as readers expect; Pillow would store "?" for non-ASCII characters."""
 
     def encode(self, encoding: str = "utf-8", errors: str = "strict") -> bytes:
         return super().encode("utf-8", "replace")
@@ -25,17 +24,17 @@ class _Text(str):
 def _value(name: str, value: str | int | float) -> object:
     if name in _RATIONAL and not isinstance(value, str):
         share = Fraction(value).limit_denominator(1_000_000)
-        if 0.0 < value < 1e-3:  # A time, which would become nothing.
+        if 0.0 < value < 1e-3:  # A time, which would become 0.
             share = Fraction(1, min(round(1.0 / value), 2**32 - 1))
         return IFDRational(share.numerator, share.denominator)
     return _Text(value) if isinstance(value, str) else value
 
 
 def exif_block(camera: Camera) -> bytes:
-    """Exif data with the camera's settings, a TIFF structure without any prefix.
+    """Return Exif data with the camera settings, a TIFF structure without any prefix.
 
-    camera: as `readers.metadata.camera_data`. Empty if nothing is known. No orientation is
-    written: the picture is upright.
+    camera: as from `readers.metadata.camera_data`. Empty if nothing is known. No orientation is
+    written: the image is upright.
     """
     exif = Image.Exif()
     inner = exif.get_ifd(EXIF)
@@ -49,10 +48,11 @@ def exif_block(camera: Camera) -> bytes:
 
 
 def xmp_packet(spaces: dict[str, str], attributes: dict[str, str], inside: str = "") -> str:
-    """An XMP packet of one description. spaces: prefix to namespace; attributes: by prefixed name;
-    inside: XML elements of it.
+    """Return an XMP packet with one description.
+
+    spaces: prefix to namespace; attributes: by prefixed name; inside: XML elements inside it.
     """
-    from xml.sax.saxutils import quoteattr  # It loads an HTTP client.
+    from xml.sax.saxutils import quoteattr  # Loads an HTTP client.
 
     names = "".join(f" xmlns:{prefix}={quoteattr(uri)}" for prefix, uri in spaces.items())
     values = "".join(f" {name}={quoteattr(text)}" for name, text in attributes.items())
@@ -68,5 +68,5 @@ PANORAMA_SPACE = {"GPano": "http://ns.google.com/photos/1.0/panorama/"}
 
 
 def panorama_xmp(attributes: dict[str, str]) -> str:
-    """The XMP packet of a panorama; attributes: as `readers.metadata.Band.xmp`."""
+    """Return the XMP packet of a panorama; attributes: as from `readers.metadata.Band.xmp`."""
     return xmp_packet(PANORAMA_SPACE, attributes)

@@ -1,12 +1,13 @@
-"""How a picture was made, as text within its file: the same line of JSON in every format.
+"""Store how an image was made, as text within its file: the same line of JSON in every format.
 
     jpeg         a comment
     png          `iTXt` under the keyword "hdrcnn"
+    tiff         the image description
     hdr          a comment line of the header
     jxl, avif    a box of type `uuid`, before the samples
 
-Programs that do not know it pass over it. It is found by its first word, near the beginning of a
-file, so that a file that was cut short still tells it; OpenEXR has attributes instead.
+Programs that do not know it ignore it. It is found by its first word, near the beginning of a file,
+so that a truncated file still has it; OpenEXR has attributes instead.
 """
 
 import json
@@ -17,19 +18,19 @@ from pathlib import Path
 
 MARK = b"hdrcnn-notes "
 REACH = 1 << 18
-"""Bytes from either end of a file that are searched: an Exif block and an ICC profile may stand
-before the line; it was once written to the end of JPEG XL and AVIF files."""
+"""Number of bytes searched at either end of a file: an Exif block and an ICC profile may precede
+the line, and it was once written to the end of JPEG XL and AVIF files."""
 BOX = uuid.uuid5(uuid.NAMESPACE_URL, "hdrcnn-notes").bytes
 
 
 def line(notes: Mapping[str, str]) -> bytes:
-    """ASCII, without spaces after the mark, ended by a line feed."""
+    """Encode notes as ASCII, without spaces after the mark, ended by a line feed."""
     text = json.dumps(dict(notes), separators=(",", ":")).replace(" ", r"\u0020")
     return MARK + text.encode() + b"\n"
 
 
 def box(notes: Mapping[str, str]) -> bytes:
-    """The line as a box of the ISO base media file format (ISO/IEC 14496-12)."""
+    """Encode notes as a box of the ISO base media file format (ISO/IEC 14496-12)."""
     contents = BOX + line(notes)
     return struct.pack(">I", 8 + len(contents)) + b"uuid" + contents
 
@@ -43,12 +44,12 @@ def _ends(path: Path) -> list[bytes]:
 
 
 def begun(path: Path) -> bool:
-    """Whether a file has notes, even if cut short. Raises OSError."""
+    """Whether a file has notes, even truncated ones. Raises OSError."""
     return any(MARK in part for part in _ends(path))
 
 
 def read(path: Path) -> dict[str, str] | None:
-    """The notes of a file; None if it has none. Raises OSError."""
+    """Read the notes of a file; None if it has none. Raises OSError."""
     for part in _ends(path):
         _, found, rest = part.partition(MARK)
         if not found:

@@ -1,10 +1,10 @@
-"""What a writer is given, the result and what is known of it; and what a display is to show of it:
-the light of the scene, or the photograph with its highlights.
+"""What a writer is given: the result and its metadata; and what a display is to show of it: the
+light of the scene, or the photograph with its highlights.
 
-The light behind a code is found by the curve of a camera, and a camera's curve is not that of a
-display: shown as it is, the light has other shadows than the photograph. A file that is looked at
-may keep the look of the photograph instead: what lies below the clipping level as a display shows
-the photograph, what lies above as reconstructed.
+The light behind a code is found with the curve of a camera, which is not that of a display: shown
+as it is, the light has other shadows than the photograph. A file for viewing can keep the look of
+the photograph instead: below the clipping level it shows what a display shows of the photograph,
+above it the reconstruction.
 """
 
 import dataclasses
@@ -25,38 +25,39 @@ from hdrcnn.tiles.geometry import strips
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Picture:
-    """An HDR picture and where it comes from. Upright; all arrays have the same rows and columns.
+    """An HDR image and its origin. Upright; all arrays have the same rows and columns.
 
-    Only what stands here reaches a file: no place (GPS), no name, no serial number.
+    Only what is listed here reaches a file: no location (GPS), no names, no serial numbers.
     """
 
     hdr: np.ndarray
-    """[H, W, 3] float16 or float32, linear, finite; 1.0 = clipping level of the photograph."""
+    """[H, W, 3] float16 or float32, linear, finite; 1.0 = the clipping level of the photograph."""
     primaries: Chromaticities = REC709
-    """Of `hdr`."""
+    """Primaries of `hdr`."""
     codes: np.ndarray | None = None
     """[H, W, 3] uint8, uint16, or float in [0, 1]: the photograph, display-encoded."""
     scaling: float | Levels = 1.0
-    """What the codes, or those of each channel, were multiplied by, and clipped, before they became
-    light."""
+    """Factor, or one for each channel, by which the codes were multiplied, and then clipped, before
+    they became light."""
     curve: str | CameraCurve | None = None
-    """How they became light, as for `transfer.linearise`. None: not known."""
+    """The curve by which they became light, as for `transfer.linearise`. None: not known."""
     chromaticities: Chromaticities = REC709
-    """Of `codes`."""
+    """Primaries of `codes`."""
     jpeg: bytes | None = None
     """The photograph's file if it is a JPEG whose samples are `codes`."""
     measured: Measured | None = None
-    """What the photograph's own gain map gave, in the primaries of `codes`."""
+    """HDR light from the photograph's own gain map, in the primaries of `codes`."""
     alpha: np.ndarray | None = None
-    """[H, W] float in [0, 1], not multiplied in."""
+    """[H, W] float in [0, 1]; `hdr` is not multiplied by it."""
     mask: np.ndarray | None = None
-    """[H, W] or [H, W, 3] float in [0, 1]: how much is predicted; 1 = all. `blend.mask`."""
+    """[H, W] or [H, W, 3] float in [0, 1]: share of the prediction, 1 = prediction alone.
+    `blend.mask`."""
     panorama: Band | None = None
-    """What it shows of a sphere if it is equirectangular and goes all the way round."""
+    """The part of a sphere it covers if it is equirectangular and goes all the way round."""
     camera: Camera = dataclasses.field(default_factory=dict)
     """As `readers.metadata.camera_data`."""
     notes: Mapping[str, str] = dataclasses.field(default_factory=dict)
-    """What is to be known of the making: version, weights, settings. Name to text."""
+    """How the image was made: version, weights, settings. Name to text."""
 
     @property
     def size(self) -> tuple[int, int]:
@@ -65,7 +66,7 @@ class Picture:
 
 
 def check(path: Path, picture: Picture) -> None:
-    """Raises ImageError if the picture is none, or holds values that are not finite."""
+    """Raises ImageError if the shapes do not match, or if the light is not finite everywhere."""
     hdr = picture.hdr
     if hdr.ndim != 3 or hdr.shape[-1] != 3 or 0 in hdr.shape:
         raise ImageError(f"{path}: an image of shape [H, W, 3] is needed, not {hdr.shape}")
@@ -80,12 +81,12 @@ def check(path: Path, picture: Picture) -> None:
 
 
 def rec709(picture: Picture, rows: slice) -> np.ndarray:
-    """[rows, W, 3] float32: the light as reconstructed, linear Rec. 709."""
+    """Return the light as reconstructed: [rows, W, 3] float32, linear Rec. 709."""
     return linear_to_rec709(picture.hdr[rows], picture.primaries)
 
 
 def code_strip(picture: Picture, rows: slice) -> np.ndarray:
-    """[rows, W, 3] float32 in [0, 1]: the photograph. Raises ValueError if it is not known."""
+    """Return the photograph, [rows, W, 3] float32 in [0, 1]. Raises ValueError if there is none."""
     if picture.codes is None:
         raise ValueError("the codes of the photograph are needed")
     codes = picture.codes[rows]
@@ -95,17 +96,17 @@ def code_strip(picture: Picture, rows: slice) -> np.ndarray:
 
 
 def shown(picture: Picture, rows: slice, look: str) -> np.ndarray:
-    """[rows, W, 3] float32, linear Rec. 709: what a display is to show.
+    """Return what a display is to show: [rows, W, 3] float32, linear Rec. 709.
 
     look: "light": the light H as it is; "photograph": H + f(D) - g(D), with f the decoding of sRGB
-    and g what made light of the codes D. Where nothing is saturated H = g(D), so that f(D) is
-    shown: the photograph. At the clipping level f = g = 1, and what is above is not changed.
-    Without codes or their curve the light is shown.
+    and g the curve by which the codes D became light. Where nothing is saturated H = g(D), so that
+    f(D) is shown: the photograph. At the clipping level f = g = 1, and light above it is unchanged.
+    The light is also shown if codes or curve are not known, and for photographs with a gain map.
     """
     light = rec709(picture, rows)
     if look != "photograph" or picture.codes is None or picture.curve is None:
         return light
-    if picture.measured is not None:  # It is what the photograph looks like.
+    if picture.measured is not None:  # It has the look of the photograph already.
         return light
     code = code_strip(picture, rows)
     measured = linearise(scaled(code, picture.scaling), picture.curve)
@@ -114,14 +115,15 @@ def shown(picture: Picture, rows: slice, look: str) -> np.ndarray:
 
 
 def brightness(picture: Picture, look: str, nits: float) -> ContentLight:
-    """MaxCLL and MaxFALL of what `samples` gives; look, nits: of `Options`."""
+    """Return MaxCLL and MaxFALL of what `samples` returns; look, nits: as in `Options`."""
     parts = (shown(picture, rows, look) for rows in strips(len(picture.hdr)))
     return content_light(parts, nits)
 
 
 def samples(picture: Picture, look: str, nits: float, bits: int, rows: slice) -> np.ndarray:
-    """PQ codes of BT.2020, [rows, W, 3] uint16, 0 to 2^bits - 1; with alpha, which is linear,
-    [rows, W, 4].
+    """Return PQ codes of BT.2020, [rows, W, 3] uint16, 0 to 2^bits - 1; with alpha [rows, W, 4].
+
+    Alpha is linear, in the same range.
     """
     codes = pq_codes(shown(picture, rows, look), nits, bits)
     if picture.alpha is None:

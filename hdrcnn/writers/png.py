@@ -1,11 +1,11 @@
 """PNG, 16 bits, PQ: light for browsers and players.
 
-Holds: cd/m^2, 16-bit PQ codes of BT.2020 (`cICP` 9, 16, 0, 1), at most 10000 cd/m^2; MaxCLL and
-MaxFALL (`cLLI`), primaries and peak of the display it is meant for (`mDCV`), alpha, camera
-(`eXIf`), panorama (XMP), notes (`iTXt`). Does not hold: colours outside BT.2020 and light above
-10000 cd/m^2, which are held at the border; the mask. Source: PNG, third edition (W3C, 2025).
+Stores: light in cd/m^2 as 16-bit PQ codes of BT.2020 (`cICP` 9, 16, 0, 1), at most 10000 cd/m^2;
+MaxCLL and MaxFALL (`cLLI`), primaries and peak of the display it is meant for (`mDCV`), alpha,
+camera (`eXIf`), panorama (XMP), notes (`iTXt`). Does not store: colours outside BT.2020 and light
+above 10000 cd/m^2, which are clipped; the mask. Source: PNG, third edition (W3C, 2025).
 
-The file is put together here: common packages write neither 16-bit colours nor these chunks.
+The file is assembled here: common packages write neither 16-bit colours nor these chunks.
 """
 
 import struct
@@ -27,24 +27,28 @@ from hdrcnn.writers.picture import Picture, brightness, check, samples
 CICP = bytes((9, 16, 0, 1))
 """BT.2020, PQ, RGB, full range (ITU-T H.273)."""
 DARKEST = 0.0001
-"""cd/m^2 that the display is stated to reach: the smallest that `mDCV` can tell."""
+"""Black level stated for the display, in cd/m^2: the smallest that `mDCV` can express."""
 
 
 def chunk(file: IO[bytes], name: bytes, contents: bytes) -> None:
-    """Writes one, with its length and checksum."""
+    """Write one chunk, with its length and checksum."""
     checksum = zlib.crc32(name + contents)
     file.write(struct.pack(">I", len(contents)) + name + contents + struct.pack(">I", checksum))
 
 
 def text_chunk(keyword: str, text: str) -> bytes:
-    """`iTXt`, not compressed, of no language. A keyword is 1 to 79 signs."""
+    """Return the contents of `iTXt`, uncompressed, without a language.
+
+    A keyword has 1 to 79 characters.
+    """
     key = keyword.encode("latin-1", "replace").replace(b"\0", b"?")[:79] or b"Comment"
     return key + b"\0\0\0\0\0" + text.replace("\0", " ").encode()
 
 
 def _metadata(file: IO[bytes], picture: Picture, light: ContentLight) -> None:
-    """All chunks between the head and the pixels. Chromaticities count in steps of 0.00002,
-    brightness in 0.0001 cd/m^2.
+    """Write all chunks between the header and the pixels.
+
+    Chromaticities are in steps of 0.00002, luminance in steps of 0.0001 cd/m^2.
     """
     chunk(file, b"cICP", CICP)
     red_to_white = [round(value * 50000) for value in REC2020]
@@ -66,7 +70,7 @@ def _metadata(file: IO[bytes], picture: Picture, light: ContentLight) -> None:
 
 
 def _paeth(left: np.ndarray, above: np.ndarray, corner: np.ndarray) -> np.ndarray:
-    """The one of three neighbours next to left + above - corner (PNG, clause 9.4)."""
+    """Return the neighbour nearest to left + above - corner (PNG, clause 9.4)."""
     across, down = above - corner, left - corner
     to_left, to_above, to_corner = np.abs(across), np.abs(down), np.abs(across + down)
     nearest = np.where(to_above <= to_corner, above, corner)
@@ -74,9 +78,9 @@ def _paeth(left: np.ndarray, above: np.ndarray, corner: np.ndarray) -> np.ndarra
 
 
 def _filtered(rows: np.ndarray, before: np.ndarray, step: int) -> bytes:
-    """Rows as PNG stores them: by the filter, for each, that leaves the smallest differences.
+    """Return rows as PNG stores them, each by the filter that leaves the smallest differences.
 
-    rows: [N, B] uint8, `step` bytes a pixel; before: [B], the row above the first.
+    rows: [N, B] uint8, `step` bytes per pixel; before: [B], the row above the first.
     """
     here = rows.astype(np.int16)
     above = np.concatenate([before[None], rows[:-1]]).astype(np.int16)
@@ -91,7 +95,7 @@ def _filtered(rows: np.ndarray, before: np.ndarray, step: int) -> bytes:
 
 
 def _pixels(picture: Picture, options: Options) -> Iterator[bytes]:
-    """The filtered rows, not yet compressed."""
+    """Yield the filtered rows, not yet compressed."""
     before = None
     for strip in strips(len(picture.hdr), 64):
         codes = samples(picture, options.look, options.nits, 16, strip).astype(">u2")
@@ -102,7 +106,7 @@ def _pixels(picture: Picture, options: Options) -> Iterator[bytes]:
 
 
 def write(path: Path, picture: Picture, options: Options) -> None:
-    """A PNG of 16-bit PQ codes. Raises ImageError."""
+    """Write a PNG of 16-bit PQ codes. Raises ImageError."""
     check(path, picture)
     rows, columns = picture.size
     kind = 2 if picture.alpha is None else 6

@@ -1,13 +1,13 @@
-"""Ultra HDR: a JPEG that is the photograph, and on an HDR display the result.
+"""Ultra HDR: a JPEG that shows the photograph and, on an HDR display, the result.
 
-Holds: the photograph, its own JPEG samples if it is one, and its colour profile; light by a
-gain map of 8 bits at full size (ISO 21496-1, and `hdrgm` XMP for Android 14), with its peak and
-the headroom it wants; camera (Exif), panorama (XMP), notes. Does not hold: cd/m^2, as 1.0 is
-whatever white the display has; MaxCLL; alpha, the mask. Sources: ISO 21496-1:2025; Google, "Ultra
-HDR image format" 1.1; CIPA DC-007 (multi-picture format).
+Stores: the photograph, with its own JPEG samples if it is a JPEG, and its ICC profile; light as an
+8-bit gain map at full size (ISO 21496-1, and `hdrgm` XMP for Android 14), with its peak and the
+headroom it needs; camera (Exif), panorama (XMP), notes. Does not store: cd/m^2, as 1.0 is whatever
+white the display has; MaxCLL; alpha, the mask. Sources: ISO 21496-1:2025; Google, "Ultra HDR image
+format" 1.1; CIPA DC-007 (multi-picture format).
 
-The base picture is not a tone mapping, so that no encoder is of use: the file is put together
-here, out of JPEGs by Pillow.
+The base image is not a tone-mapped version of the result, so existing encoders are of no use: the
+file is assembled here, from JPEGs by Pillow.
 """
 
 import io
@@ -29,7 +29,7 @@ from hdrcnn.writers.metadata import PANORAMA_SPACE, exif_block, xmp_packet
 from hdrcnn.writers.picture import Picture, check, code_strip, rec709, shown
 
 LARGEST = 65535
-"""Rows or columns of a JPEG."""
+"""Maximum number of rows or columns of a JPEG."""
 ISO = b"urn:iso:std:iso:ts:21496:-1\0"
 HDRGM = {"hdrgm": "http://ns.adobe.com/hdr-gain-map/1.0/"}
 CONTAINER = {
@@ -39,7 +39,7 @@ CONTAINER = {
 
 
 def _encoded(codes: np.ndarray, options: Options, profile: bytes = b"") -> bytes:
-    """[H, W, 3] uint8 as a JPEG, its colours at full resolution."""
+    """Encode [H, W, 3] uint8 as a JPEG, with colours at full resolution."""
     file = io.BytesIO()
     settings = {"icc_profile": profile} if profile else {}
     Image.fromarray(codes).save(
@@ -49,15 +49,17 @@ def _encoded(codes: np.ndarray, options: Options, profile: bytes = b"") -> bytes
 
 
 def _profile(picture: Picture) -> bytes:
-    """That of the photograph's primaries; empty if they are those that are assumed anyway."""
+    """Return an ICC profile with the photograph's primaries; empty if readers assume them."""
     if picture.codes is None or to_rec709(picture.chromaticities) is None:
         return b""
     return matrix_profile(picture.chromaticities)
 
 
 def _own_samples(picture: Picture) -> tuple[bytes, bytes] | None:
-    """The photograph's JPEG as `jpeg_segments.samples_only`, if it can be kept: upright, 8 bits,
-    grey or three colours, of the result's size.
+    """Return the photograph's JPEG, as from `jpeg_segments.samples_only`; None if it cannot be
+    kept.
+
+    It has to be upright, of 8 bits, grey or of three colours, and of the result's size.
     """
     if picture.jpeg is None:
         return None
@@ -67,7 +69,7 @@ def _own_samples(picture: Picture) -> tuple[bytes, bytes] | None:
         with own_limit(), Image.open(file, formats=["JPEG", "MPO"]) as image:
             is_upright = metadata.orientation(metadata.exif_of(image)) == 1
         head, rest = jpeg_segments.samples_only(picture.jpeg)
-        if not jpeg_segments.has_profile(picture.jpeg):  # Exif may have told the primaries.
+        if not jpeg_segments.has_profile(picture.jpeg):  # The primaries may come from Exif.
             rest = jpeg_segments.profile_segments(_profile(picture)) + rest
     except (ValueError, OSError):
         return None
@@ -76,14 +78,14 @@ def _own_samples(picture: Picture) -> tuple[bytes, bytes] | None:
 
 
 def _codes(picture: Picture, rows: slice) -> np.ndarray:
-    """[rows, W, 3] float32 in [0, 1]: the photograph; without one, the light up to 1.0."""
+    """Return the photograph, [rows, W, 3] float32 in [0, 1]; without one, the light up to 1.0."""
     if picture.codes is not None:
         return code_strip(picture, rows)
     return np.asarray(srgb_encode(np.clip(rec709(picture, rows), 0.0, 1.0)), np.float32)
 
 
 def _base(picture: Picture, options: Options) -> tuple[bytes, bytes]:
-    """Head and rest of the base picture, as `jpeg_segments.samples_only`."""
+    """Return head and rest of the base image, as from `jpeg_segments.samples_only`."""
     own = _own_samples(picture)
     if own is not None:
         return own
@@ -94,8 +96,9 @@ def _base(picture: Picture, options: Options) -> tuple[bytes, bytes]:
 
 
 def _parts(picture: Picture, look: str) -> gain_map.Parts:
-    """What an ordinary display shows, and what an HDR display is to show; the gain map stands in
-    the primaries of the photograph.
+    """Return a function from rows to what an ordinary and what an HDR display is to show.
+
+    Both are in the primaries of the photograph, as the gain map is.
     """
     chromaticities = REC709 if picture.codes is None else picture.chromaticities
     to_own = to_rec709(chromaticities)
@@ -105,7 +108,7 @@ def _parts(picture: Picture, look: str) -> gain_map.Parts:
         base = np.asarray(srgb_decode(_codes(picture, rows)), np.float32)
         target = shown(picture, rows, look)
         target = target if to_own is None else target @ to_own
-        # A highlight is never darker than the photograph has it, unless its own gain map says so.
+        # Highlights are never darker than in the photograph, unless its own gain map says so.
         keep = look == "photograph" and picture.measured is None
         return base, np.maximum(target, base) if keep else target
 
@@ -113,7 +116,7 @@ def _parts(picture: Picture, look: str) -> gain_map.Parts:
 
 
 def _map_file(found: gain_map.GainMap, options: Options) -> bytes:
-    """The gain map as a JPEG with its numbers."""
+    """Return the gain map as a JPEG with its metadata."""
     xmp = xmp_packet(HDRGM, gain_map.xmp_attributes(found)).encode()
     head, rest = jpeg_segments.samples_only(_encoded(found.codes, options))
     return b"".join(
@@ -128,7 +131,7 @@ def _map_file(found: gain_map.GainMap, options: Options) -> bytes:
 
 
 def _directory(picture: Picture, map_size: int) -> bytes:
-    """The base picture's XMP: what is in the file, in which order."""
+    """Return the base image's XMP packet: what is in the file, in which order."""
     items = (
         'Item:Semantic="Primary" Item:Mime="image/jpeg"',
         f'Item:Semantic="GainMap" Item:Mime="image/jpeg" Item:Length="{map_size}"',
@@ -145,7 +148,7 @@ def _directory(picture: Picture, map_size: int) -> bytes:
 
 
 def assemble(base: tuple[bytes, bytes], found: bytes, before: list[bytes]) -> bytes:
-    """One file of a base picture (head and rest), segments for it, and a gain map's file."""
+    """Assemble a file from a base image (head and rest), segments for it, and a gain map's file."""
     start = jpeg_segments.START + base[0] + b"".join(before)
     index = len(jpeg_segments.multi_picture(0, 0, 0))
     first = len(start) + index + len(base[1])
@@ -154,10 +157,10 @@ def assemble(base: tuple[bytes, bytes], found: bytes, before: list[bytes]) -> by
 
 
 def write(path: Path, picture: Picture, options: Options) -> None:
-    """A JPEG with a gain map. Raises ImageError.
+    """Write a JPEG with a gain map. Raises ImageError.
 
     The photograph keeps its look on every display (`picture.shown`) unless `options.look` is
-    "light". Negative values are taken for 0.
+    "light". Negative values count as 0.
     """
     check(path, picture)
     rows, columns = picture.size

@@ -1,14 +1,14 @@
-"""Whether a result reaches its own end: copies and full disks cut files short.
+"""Check that a result is complete: interrupted copies and full disks truncate files.
 
-Only what tells the length is looked at, not the samples between:
+Only what gives the length is examined, not the samples in between:
 
-    exr          the place of every chunk; the last one ends with the file, and unpacks
-    hdr          the number of bytes that a comment of the header tells
+    exr          the offset of every chunk; the last one ends with the file, and decompresses
+    hdr          the number of bytes, from a comment of the header
     png          ends with its chunk `IEND`
-    ultrahdr     base picture and gain map have the lengths that the index tells; the end marker
+    ultrahdr     base image and gain map have the lengths given in the index; the end marker
     jpeg         the end marker, and no index
     tiff         its last strip of samples ends with the file
-    avif, jxl    the last box ends with the file, and that of the samples is there
+    avif, jxl    the last box ends with the file, and there is a box of samples
 
 Sources: "OpenEXR File Layout"; PNG, third edition; CIPA DC-007; ISO/IEC 14496-12.
 """
@@ -24,18 +24,19 @@ from hdrcnn.files import is_regular
 from hdrcnn.writers import notes
 
 HEAD = 1 << 18
-"""Bytes at the start of a file among which its metadata are looked for."""
+"""Number of bytes at the start of a file that are searched for its metadata."""
 COLOURS = "# bytes of colours: "
 """Comment of a Radiance header, followed by ten digits."""
 _EXR_ZIPPED = {2: 1, 3: 16}
-"""Rows of a chunk by the number of the compression."""
+"""Number of rows in a chunk, by the number of the compression (ZIPS, ZIP)."""
 _PNG_END = b"\0\0\0\0IEND\xaeB\x60\x82"
 
 
 def exr_attributes(file: IO[bytes]) -> dict[bytes, bytes]:
-    """Of an OpenEXR file of one part, by name, the first 64 KiB of each; leaves the file at the end
-    of the header. OpenEXR itself writes what is wrong with a file to stderr. Raises ValueError,
-    struct.error.
+    """Return the attributes of an OpenEXR file of one part, by name, at most 64 KiB of each.
+
+    Leaves the file at the end of the header. Does without OpenEXR, which prints to stderr what is
+    wrong with a file. Raises ValueError, struct.error.
     """
     found: dict[bytes, bytes] = {}
     head = file.read(8)
@@ -58,7 +59,7 @@ def exr_attributes(file: IO[bytes]) -> dict[bytes, bytes]:
 
 
 def _exr(file: IO[bytes], size: int) -> bool:
-    """Scanlines in one part, as they are written here."""
+    """Check a file of scanlines in one part, as this tool writes them."""
     attributes = exr_attributes(file)
     start = file.tell()
     (first,) = struct.unpack("<Q", file.read(8))
@@ -74,20 +75,21 @@ def _exr(file: IO[bytes], size: int) -> bool:
         return False
     lines = _EXR_ZIPPED.get(attributes[b"compression"][0])
     if lines is not None and length < _unpacked(attributes, row, lines):
-        zlib.decompress(file.read(length))  # Its checksum is its end.
+        zlib.decompress(file.read(length))  # Its checksum is at the end.
     return True
 
 
 def _unpacked(attributes: dict[bytes, bytes], row: int, lines: int) -> int:
-    """Bytes of a chunk that begins at a row, as which it is stored if packing makes it no smaller.
+    """Return the uncompressed size of a chunk that begins at `row`, in bytes.
 
-    lines: of other chunks than the last.
+    A chunk is stored in that size if compression does not make it smaller. lines: rows per chunk;
+    the last one may have fewer.
     """
     left, _, right, bottom = struct.unpack("<4i", attributes[b"dataWindow"])
     pixel, rest = 0, attributes[b"channels"]
     while rest[:1] not in (b"\0", b""):
         rest = rest.partition(b"\0")[2]
-        pixel += 2 if rest[0] == 1 else 4  # Half floats, or whole ones and integers.
+        pixel += 2 if rest[0] == 1 else 4  # Half floats; floats and integers.
         rest = rest[16:]
     return pixel * int(right - left + 1) * min(lines, int(bottom) - row + 1)
 
@@ -112,7 +114,7 @@ def _jpeg(file: IO[bytes], size: int) -> bool:
     if not indexed and notes.MARK in head:
         file.seek(max(0, size - 2))
         return head[:3] == b"\xff\xd8\xff" and file.read() == b"\xff\xd9"
-    # After the first 4 bytes: 3 entries of a directory, then of each picture attribute and length.
+    # After 4 bytes: a directory of 3 entries, then attribute and length of each image.
     first, second = struct.unpack_from("<I12xI", index, 4 + 2 + 3 * 12 + 4 + 4)
     file.seek(max(0, size - 2))
     return first + second == size and file.read() == b"\xff\xd9"
@@ -135,7 +137,7 @@ def _boxes(file: IO[bytes], size: int) -> bool:
         names.add(name)
         if length == 1:
             (length,) = struct.unpack(">Q", file.read(8))
-        if length < 8:  # 0: up to the end of the file, wherever that is.
+        if length < 8:  # 0: to the end of the file, wherever that is.
             return False
         at += length
     return at == size and bool(names & {b"mdat", b"jxlc", b"jxlp"})
@@ -153,8 +155,9 @@ _CHECKS: dict[str, Callable[[IO[bytes], int], bool]] = {
 
 
 def is_whole(path: Path) -> bool:
-    """Whether a result of this tool, or a preview, is as long as it says itself. Of a format that
-    others have registered that is not known: it is whole if it is there.
+    """Whether a result of this tool, or a preview, has the length that it states.
+
+    Files in formats that others have registered count as complete if they exist.
     """
     if not is_regular(path):
         return False
