@@ -239,6 +239,6 @@ def say(line: str, stream: TextIO) -> None:
         except OSError as error:
             if stream is not sys.stderr:
                 raise OSError(
-                    f"standard output: cannot be written: {error.strerror or error}; what was "
-                    "written to files is whole, run again to go on"
+                    f"standard output: cannot be written: {error.strerror or error}; files "
+                    "written so far are complete, run again to continue"
                 ) from error

@@ -61,7 +61,7 @@ def _outputs(arguments: argparse.Namespace) -> list[tuple[Path, Path]]:
             raise UsageError(f"{out}: a weights file; give another --out_dir")
         other = taken.setdefault(real(out), path)
         if other != path:
-            raise UsageError(f"{out}: both {other} and {path} would become it; export one by one")
+            raise UsageError(f"{out}: would be that of both {other} and {path}; export one by one")
         if out.exists() and not arguments.overwrite:
             raise UsageError(f"{out}: exists; give --overwrite to replace it, or another folder")
         found.append((path, out))

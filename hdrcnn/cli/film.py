@@ -276,7 +276,7 @@ def main(arguments: argparse.Namespace) -> int:
     found = batch.to_file(film, out, conversion, shard, reporter.tell, note, place)
     if found is None:
         if not arguments.quiet:
-            say(f"{out}: this share is done; the last of the shares joins them", sys.stdout)
+            say(f"{out}: this share is done; the last share to finish joins them", sys.stdout)
         return 0
     if not arguments.quiet:
         say(f"{out}: {found.described}", sys.stdout)

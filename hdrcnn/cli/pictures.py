@@ -238,7 +238,7 @@ def convert(
             say(path, sys.stdout)
     lost = missing_files(written)
     if lost:
-        say(f"{lost[0]}: written, and no longer there, one of {len(lost)}; run again", sys.stderr)
+        say(f"{lost[0]}: written, but gone now, one of {len(lost)} such; run again", sys.stderr)
     if missing:
         say(f"{missing} of {len(jobs) + len(faults)} not converted", sys.stderr)
     return 1 if missing or lost else 0
