@@ -285,7 +285,7 @@ class Conversion:
             photograph, code=code[:0], alpha=None, jpeg=jpeg, measured=None, sensor=None
         )
         if self.settings.sequence and not self.measured:
-            self._curve("")  # Later frames are compared with that of the first.
+            self._curve("")  # Settles the curve that later frames are compared with.
 
     def reconstruct(self) -> "Conversion":
         """Reconstruct the HDR image. Raises WeightsError or DeviceError if the network cannot be
