@@ -1,6 +1,8 @@
-"""Reconstruct the lost highlights of photographs: the published command; see `hdrcnn predict` too.
+"""Reconstruct the clipped highlights of photographs: the published command line.
 
 python hdrcnn_predict.py --im_dir=data --out_dir=out --previews
+
+The flags are those of `hdrcnn predict`.
 """
 
 import os
@@ -8,7 +10,10 @@ import signal
 
 
 def _stop(*_: object) -> None:
-    """Ctrl-C while modules are loaded: some make another error of it. Nothing is written yet."""
+    """Exit at once on Ctrl-C while modules are being imported.
+
+    Some modules turn KeyboardInterrupt into another error. Nothing has been written yet.
+    """
     os._exit(130)
 
 

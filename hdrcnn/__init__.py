@@ -1,4 +1,4 @@
-"""One 8-bit photograph in, an HDR image with its lost highlights reconstructed out.
+"""Turn a single 8-bit photograph into an HDR image with its clipped highlights reconstructed.
 
     import hdrcnn
 
@@ -6,21 +6,22 @@
     hdr = hdrcnn.reconstruct(photo)
     hdrcnn.write("photo.exr", hdr, photograph=photo)
 
-The way of the data, a file a stage:
+The stages of a conversion, in order, and the modules that implement them:
 
-    batch.plan             which pictures, and where their results go
-    readers.photograph     decode the picture: codes in [0, 1], primaries, alpha
-    colour.clipping_level  the code at which it clips becomes 1.0
-    tiles.frame            pad to what the network takes, any part on demand
-    tiles.resolution       at which sizes the network sees the picture
-    tiles.tiling           any size in bounded memory: regions, then streaming: strips
+    batch.plan             list the photographs and decide where their results go
+    readers.photograph     decode a photograph: codes in [0, 1], primaries, alpha
+    colour.clipping_level  find the code at which it clips, which becomes 1.0
+    tiles.frame            pad to a size that the network accepts; return any part on demand
+    tiles.resolution       choose the sizes at which the network sees the photograph
+    tiles.tiling           process any size in bounded memory, in rectangles and strips of them
     models                 the network: codes -> log HDR
-    predict.blend          blend with the linearised picture where it is saturated
-    predict.single_image   the stages in between, as one function
-    batch.result           primaries, peak and mask; write OpenEXR
-    batch.convert          all of it for one picture, unless its result is there; run: for many
+    predict.blend          blend with the linearised photograph where that is saturated
+    predict.single_image   the stages from clipping level to blend as one function
+    batch.result           convert primaries, limit the peak, compute the mask, write all files
+    batch.convert          all stages for one photograph, skipped if its result exists already
+    batch.run              all stages for many photographs
 
-Importing this package loads nothing that takes long; TensorFlow is loaded by `load`.
+Importing this package is fast; TensorFlow is loaded by `load`.
 """
 
 import os
@@ -40,8 +41,8 @@ if TYPE_CHECKING:
     from hdrcnn.predict.single_image import Predictor
     from hdrcnn.readers.photograph import Photograph
 
-# TensorFlow's notes about its build are not for the users of this tool; what goes wrong is
-# raised as an exception all the same.
+# Hides TensorFlow's log messages about its build, which mean nothing to users of this tool. Errors
+# are still raised as exceptions.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 __all__ = [
@@ -64,13 +65,17 @@ def load(
     device: str = "auto",
     tile_pixels: int | None = None,
 ) -> "Predictor":
-    """A predictor with the weights of a file; without one, with those shipped, and codes become
-    light by inverse sRGB unless `Predictor.reconstruct` is told otherwise: all as the command does.
+    """Return a predictor with the weights in a file, or with the shipped weights by default.
 
-    lossy: for photographs that were compressed with losses, as `Photograph.lossy`. precision:
-    float32, bfloat16, or auto: bfloat16 if the processor has it, but for the originally
-    published files. device: cpu, gpu or auto. tile_pixels: of a picture worked on at once; 0: all
-    of it.
+    The shipped weights linearise codes by inverse sRGB unless `Predictor.reconstruct` is given
+    another camera curve. All choices are those of the command `hdrcnn predict`.
+
+    params: weights file; None: those shipped for the kind of photograph. lossy: whether the
+    photographs were compressed with losses, see `Photograph.lossy`; selects among the shipped
+    weights. precision: float32, bfloat16, int8 (ONNX only), or auto: bfloat16 if the processor
+    supports it, except for originally published weights files. device: cpu, gpu or auto.
+    tile_pixels: number of pixels that the network processes at once; 0: the whole photograph;
+    None: as many as the memory allows.
     Raises WeightsError if the file cannot be used.
     """
     networks = _networks(params, precision, device, tile_pixels)
@@ -97,13 +102,14 @@ def reconstruct(
     tile_pixels: int | None = None,
     **how: Any,
 ) -> "np.ndarray":
-    """The light of a photograph, of its file or as read: what the command makes of it.
+    """Reconstruct an HDR image from a photograph, given as a path or as read.
 
-    Weights, precision and camera curve are chosen by the same function: a JPEG takes those for
-    JPEGs. Arguments as for `load`; how: as for `Predictor.reconstruct`, camera_curve among it.
+    Weights, precision and camera curve are chosen as by the command `hdrcnn predict`: a JPEG, for
+    example, is given the weights trained on JPEGs. Arguments as for `load`; how: further arguments
+    of `Predictor.reconstruct`, such as camera_curve.
     Returns [H, W, 3] float32, linear, in the photograph's primaries, 1.0 = its clipping level.
     Raises ImageError, WeightsError, and ValueError for unusable arguments. Each call loads the
-    network; for many pictures keep what `load` returns.
+    network; for many photographs, reuse the predictor that `load` returns.
     """
     from hdrcnn.readers.photograph import as_stored
 
@@ -119,8 +125,8 @@ def reconstruct(
 
 
 def read(path: str | Path) -> "np.ndarray":
-    """The codes of a picture: [H, W, 3] float32 in [0, 1], display-encoded, in the primaries of
-    its file, which `read_photograph` tells too. Raises ImageError.
+    """Read the codes of a photograph: [H, W, 3] float32 in [0, 1], display-encoded, in the
+    primaries of its file, which `read_photograph` also returns. Raises ImageError.
     """
     from hdrcnn.readers.photograph import read_ldr
 
@@ -128,7 +134,7 @@ def read(path: str | Path) -> "np.ndarray":
 
 
 def read_photograph(path: str | Path) -> "Photograph":
-    """A picture with what its file says of it: codes, primaries, alpha, camera. Raises
+    """Read a photograph with the metadata of its file: codes, primaries, alpha, camera. Raises
     ImageError.
     """
     from hdrcnn.readers.photograph import read_photograph as read_all
@@ -147,17 +153,18 @@ def write(
     overwrite: bool = False,
     **options: Any,
 ) -> None:
-    """[H, W, 3] linear to a file of any kind that the command writes, by the end of its name:
+    """Write a linear image [H, W, 3] in the format that the end of the file name selects:
     `.exr`, `.hdr`, `.jxl`, `_hdr.jpg` (Ultra HDR), `_hdr.avif`, `_hdr.png`.
 
-    chromaticities: of the image's red, green, blue and white, CIE xy, as in `Photograph`; from
-    there it is brought to Rec. 709. None: it is in Rec. 709. photograph: what the image was made
-    of, of the same size; it tells the chromaticities, and its alpha, camera and own samples go
-    where the file has a place for them. camera_curve, scaling: by which its codes became light, as
-    for `Predictor.reconstruct`, an estimated curve as `Predictor.curve` gives it: files to look
-    at keep the look of the photograph below the clipping level. overwrite: a file of a kind that
-    photographs have, too, is replaced; `.exr`, `.hdr` and `.jxl` always are. options: fields of
-    `writers.Options`, such as nits or jpeg_quality.
+    chromaticities: CIE xy of the image's red, green, blue and white, as in `Photograph`; the image
+    is converted from these primaries to Rec. 709. None: it is in Rec. 709 already. photograph: the
+    photograph that the image was made from, of the same size. Its chromaticities replace
+    `chromaticities`, and its alpha, camera data and original samples are written where the format
+    can store them. camera_curve, scaling: how its codes were linearised, as for
+    `Predictor.reconstruct`; an estimated curve as `Predictor.curve` returns it. Display formats
+    use them to keep the look of the photograph below the clipping level. overwrite: replace an
+    existing file that could be a photograph by its ending; an existing `.exr`, `.hdr` or `.jxl` is
+    always replaced. options: fields of `writers.Options`, such as nits or jpeg_quality.
     Raises ImageError, and ValueError for unusable options.
     """
     import numpy as np
@@ -176,7 +183,7 @@ def write(
     if photograph is not None:
         chromaticities = photograph.chromaticities
         codes = as_stored(photograph.code, photograph.bits)
-        if photograph.sensor is not None:  # Its codes are a rendering, which is to be seen.
+        if photograph.sensor is not None:  # RAW: its codes are a rendering to be shown as it is.
             camera_curve, scaling = "srgb", 1.0
         elif not isinstance(scaling, str) or scaling != "auto" or "look" in writer.flags:
             scaling = checked_scaling(scaling, codes, photograph.alpha)

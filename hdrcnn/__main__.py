@@ -1,4 +1,4 @@
-"""`python -m hdrcnn`."""
+"""Run the command line by `python -m hdrcnn`."""
 
 from hdrcnn.cli.main import entry
 

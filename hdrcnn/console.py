@@ -1,14 +1,14 @@
-"""The terminal: lines to the user, what libraries print kept from the user, and Ctrl-C.
+"""The terminal: messages to the user, suppression of what libraries print, and Ctrl-C.
 
-Ctrl-C: nothing is half-written, nothing crashes, and it is never forgotten. Python raises
-KeyboardInterrupt wherever it happens to be. Inside TensorFlow, while it is loaded or traces a
-network, that is swallowed, or leaves it in pieces. There Ctrl-C only sets a flag (`held`), which is
-looked at afterwards, and once more between pictures (`check`). A second Ctrl-C ends the process at
-once; what is written appears under its name only when it is whole.
+Ctrl-C must not leave half-written files, must not crash the process, and must never be lost. Python
+raises KeyboardInterrupt wherever it happens to be. TensorFlow, while it is being imported or traces
+a network, swallows the exception or is left in a broken state by it. There Ctrl-C only sets a flag
+(`held`), which is checked afterwards and between photographs (`check`). A second Ctrl-C ends the
+process at once; a file appears under its final name only when it is complete.
 
-Some libraries written in C and C++ print what they also report: to Python's `sys.stdout`, or to
-descriptor 2. That can only be redirected for the whole process: one thread at a time does it, under
-`LOCK`.
+Some libraries written in C and C++ print errors that they also report: to Python's `sys.stdout`, or
+to file descriptor 2. Both can only be redirected for the whole process, so one thread at a time
+does so, under `LOCK`.
 """
 
 import contextlib
@@ -24,7 +24,7 @@ from types import FrameType
 from typing import IO, Any, TextIO, TypeVar
 
 STATUS = 130
-"""Exit status of what was stopped: 128 and the number of the signal, as shells have it."""
+"""Exit status after Ctrl-C: 128 plus the number of the signal, as shells have it."""
 Item = TypeVar("Item")
 
 
@@ -32,7 +32,7 @@ class _State:
     asked = False
     """Ctrl-C was pressed."""
     depth = 0
-    """Of the main thread's `held`."""
+    """Nesting depth of `held` in the main thread."""
 
 
 def _on_interrupt(number: int, frame: FrameType | None) -> None:
@@ -44,7 +44,9 @@ def _on_interrupt(number: int, frame: FrameType | None) -> None:
 
 
 def install() -> None:
-    """Take over Ctrl-C. Where it is ignored, as in the background of a shell, it stays so."""
+    """Install the handler of Ctrl-C. Where SIGINT is ignored, as in a shell's background jobs, it
+    stays ignored. Does nothing outside the main thread.
+    """
     if threading.current_thread() is not threading.main_thread():
         return
     if signal.getsignal(signal.SIGINT) not in (signal.SIG_IGN, None):
@@ -52,15 +54,15 @@ def install() -> None:
 
 
 def check() -> None:
-    """Raises KeyboardInterrupt if Ctrl-C was pressed, and not yet respected."""
+    """Raise KeyboardInterrupt if Ctrl-C has been pressed."""
     if _State.asked:
         raise KeyboardInterrupt
 
 
 @contextlib.contextmanager
 def held() -> Iterator[None]:
-    """Ctrl-C waits for the end of the block, where KeyboardInterrupt is raised. In other threads
-    than the main one, which is the only one it interrupts, nothing changes.
+    """Delay Ctrl-C until the end of the block, where KeyboardInterrupt is raised. Has no effect
+    outside the main thread, which is the only one that Ctrl-C interrupts.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -75,7 +77,7 @@ def held() -> Iterator[None]:
 
 
 def one_by_one(items: Iterator[Item]) -> Iterator[Item]:
-    """The same items; Ctrl-C waits for each that is being made."""
+    """Yield the items of an iterator; Ctrl-C is delayed while an item is being computed."""
     while True:
         with held():
             item = next(items, None)
@@ -85,14 +87,14 @@ def one_by_one(items: Iterator[Item]) -> Iterator[Item]:
 
 
 LOCK = threading.RLock()
-"""Held by the thread for which stderr, that of the whole process, leads elsewhere."""
+"""Held by the thread that has redirected stderr, which affects the whole process."""
 _DIRECTIONS = "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
-"""Characters that make what follows them appear in another order."""
+"""Unicode characters that change the writing direction of the text after them."""
 
 
 def printable(text: str) -> str:
-    """One line that a terminal shows as it is: names may hold any character. Those that control
-    it, end the line, reorder it or are no text are written as in Python.
+    """Escape characters that would control a terminal, end or reorder the line, or are not text
+    (lone surrogates). File names may contain any of them; they are written as Python escapes.
     """
 
     def shown(character: str) -> str:
@@ -105,7 +107,9 @@ def printable(text: str) -> str:
 
 
 class _Filter:
-    """A text stream without some lines of the thread that made it; others pass as they are."""
+    """Text stream that withholds matching lines written by the thread that created it. Everything
+    else is passed on unchanged.
+    """
 
     def __init__(self, stream: Any, pattern: re.Pattern[str], kept: list[str]) -> None:
         self._stream, self._pattern, self._kept = stream, pattern, kept
@@ -126,7 +130,7 @@ class _Filter:
             self._stream.write(line)
 
     def end(self) -> None:
-        """Lets go of a line that has not ended."""
+        """Pass on a last line without a line feed."""
         self._pass(self._line)
         self._line = ""
 
@@ -135,11 +139,11 @@ class _Filter:
 
 
 def notes_file() -> IO[bytes]:
-    """A file for what is not shown at once; where no temporary one can be had, for nothing."""
+    """Open a temporary file for output that is held back; the null device if none can be had."""
     try:
         return tempfile.TemporaryFile()
     except OSError:
-        return open(os.devnull, "r+b")  # noqa: PTH123  # Closed by who asked for it.
+        return open(os.devnull, "r+b")  # noqa: PTH123  # Closed by the caller.
 
 
 @contextlib.contextmanager
@@ -162,7 +166,7 @@ def _flush_stderr() -> None:
 
 @contextlib.contextmanager
 def _stderr(pattern: re.Pattern[str], kept: list[str]) -> Iterator[None]:
-    """Nothing is held back if descriptor 2 is closed or there is no place for temporary files."""
+    """As `_stdout`, for file descriptor 2. Holds nothing back if that is closed."""
     with contextlib.ExitStack() as stack:
         try:
             notes = stack.enter_context(notes_file())
@@ -190,8 +194,10 @@ def _stderr(pattern: re.Pattern[str], kept: list[str]) -> Iterator[None]:
 
 @contextlib.contextmanager
 def without(pattern: re.Pattern[str]) -> Iterator[list[str]]:
-    """Lines in which `pattern` is found are not printed inside, but stand in the yielded list
-    after it. All others are: those to `sys.stdout` at once, those to descriptor 2 after it.
+    """Withhold lines that match `pattern` from the output printed inside the block.
+
+    Yields a list that contains these lines after the block. All other lines are printed: those to
+    `sys.stdout` at once, those to file descriptor 2 after the block.
     """
     kept: list[str] = []
     with LOCK, _stdout(pattern, kept), _stderr(pattern, kept):
@@ -200,9 +206,11 @@ def without(pattern: re.Pattern[str]) -> Iterator[list[str]]:
 
 @contextlib.contextmanager
 def quietly() -> Iterator[None]:
-    """Around the import of TensorFlow, whose libraries write notes about themselves to stderr
-    before any setting can stop them. Where the import fails, they are shown after all. One thread
-    at a time; the others write by `say` meanwhile. Ctrl-C waits until all is loaded.
+    """Discard what is written to stderr inside the block: the import of TensorFlow, whose libraries
+    log messages there before any setting can stop them.
+
+    If the import fails, the messages are shown after all. One thread at a time; lines that others
+    print by `say` wait for the end of the block, and so does Ctrl-C.
     """
     with held(), LOCK, notes_file() as notes:
         with contextlib.suppress(OSError, AttributeError):
@@ -221,8 +229,9 @@ def quietly() -> Iterator[None]:
 
 
 def say(line: str, stream: TextIO) -> None:
-    """A line to the user, as soon as no thread is `quietly` loading. That nobody reads stderr any
-    more is no reason to stop.
+    """Print a line to the user, after any other thread has left `quietly`.
+
+    Raises OSError if stdout cannot be written; the same error of stderr is ignored.
     """
     with LOCK:
         try:
@@ -230,6 +239,6 @@ def say(line: str, stream: TextIO) -> None:
         except OSError as error:
             if stream is not sys.stderr:
                 raise OSError(
-                    f"standard output: cannot be written: {error.strerror or error}; what was "
-                    "written to files is whole, run again to go on"
+                    f"standard output: cannot be written: {error.strerror or error}; files "
+                    "written so far are complete, run again to continue"
                 ) from error

@@ -1,4 +1,4 @@
-"""Files that are whole or not there, their natural order, and the errors that users see."""
+"""Files that are written completely or not at all, natural sort order, and errors for users."""
 
 import contextlib
 import dataclasses
@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 _FIRST_NAMESPACE = 0xEFFFFFFC
-"""Inode of the process namespace that a Linux machine starts with (`PROC_PID_INIT_INO`)."""
+"""Inode of the initial process namespace of a Linux machine (`PROC_PID_INIT_INO`)."""
 
 
 def _text(path: str) -> str:
@@ -25,13 +25,13 @@ def _text(path: str) -> str:
 
 
 def _host() -> str:
-    """Where a process number means the same process: a machine, or one of its containers. Their
-    names need not differ.
+    """Identify the machine or container within which a process number is unique. The digest keeps
+    machines and containers with equal host names apart.
     """
     name = re.sub(r"[^0-9A-Za-z-]", "-", socket.gethostname())[:40] or "host"
     try:
         namespace = Path("/proc/self/ns/pid").stat().st_ino
-    except OSError:  # No Linux: there are no containers that share its folders.
+    except OSError:  # Not Linux: no containers share its folders.
         return name
     machine = _text("/etc/machine-id") if namespace == _FIRST_NAMESPACE else ""
     identity = machine or f"{_text('/proc/sys/kernel/random/boot_id')} {namespace}"
@@ -40,16 +40,16 @@ def _host() -> str:
 
 HOST = _host()
 STALE = 7 * 24 * 3600
-"""Seconds after which a temporary is nobody's: writing one takes minutes."""
+"""Age in seconds from which a temporary file counts as abandoned: writing one takes minutes."""
 _TEMPORARY = re.compile(r"\..+\.(?P<host>[0-9A-Za-z-]+)-(?P<process>\d+)\.tmp(\.[^.]*)?")
 
 
 class UserError(Exception):
-    """The message is one line that is meant for the user: what is wrong, why, and the remedy."""
+    """Error whose message is one line for the user: what is wrong, why, and the remedy."""
 
 
 class ImageError(UserError):
-    """A picture that cannot be read or written."""
+    """An image that cannot be read or written."""
 
 
 class WeightsError(UserError):
@@ -57,7 +57,7 @@ class WeightsError(UserError):
 
 
 class NoRoomError(ImageError):
-    """A place where nothing can be written any more: going on would fail for every picture."""
+    """A folder that cannot be written any more, so that every further image would fail too."""
 
 
 _NO_ROOM = {
@@ -73,7 +73,9 @@ _NO_ROOM = {
 
 
 def not_written(path: Path, reason: object) -> ImageError:
-    """The error for a file that cannot be written; a NoRoomError if no other can be either."""
+    """Return the error for a file that cannot be written: a NoRoomError if no other file can be
+    written either.
+    """
     for said, remedy in _NO_ROOM.items():
         if said in str(reason):
             return NoRoomError(f"{path}: cannot be written: {said}; {remedy}")
@@ -83,8 +85,8 @@ def not_written(path: Path, reason: object) -> ImageError:
 
 
 def is_regular(path: Path) -> bool:
-    """Whether a path, links followed, leads to an ordinary file. Only those are opened
-    without being asked for: a pipe waits forever, a device may have no end.
+    """Whether a path, after following links, is a regular file. Only regular files are opened
+    unasked: reading a pipe may block forever, and a device may have no end.
     """
     try:
         return stat.S_ISREG(path.stat().st_mode)
@@ -93,7 +95,7 @@ def is_regular(path: Path) -> bool:
 
 
 def is_folder(entry: os.DirEntry[str]) -> bool:
-    """Links followed; one that leads round in a circle is none."""
+    """Whether an entry is a folder, after following links; False for a circular link."""
     try:
         return entry.is_dir()
     except OSError:
@@ -101,7 +103,7 @@ def is_folder(entry: os.DirEntry[str]) -> bool:
 
 
 def is_directory(path: Path) -> bool:
-    """As `is_folder`, of any path; one that may not be looked at is none."""
+    """Whether a path is a folder, after following links; False if it may not be accessed."""
     try:
         return path.is_dir()
     except (OSError, ValueError):
@@ -109,7 +111,7 @@ def is_directory(path: Path) -> bool:
 
 
 def digest(path: Path) -> str:
-    """SHA-256 of a file's bytes, hexadecimal. Raises OSError."""
+    """Return the SHA-256 of a file's bytes, hexadecimal. Raises OSError."""
     found = hashlib.sha256()
     with path.open("rb") as file:
         while block := file.read(1 << 20):
@@ -119,10 +121,10 @@ def digest(path: Path) -> str:
 
 @dataclasses.dataclass(frozen=True)
 class OutputFolder:
-    """The folder of a run's results, and how to see whether it is still the same one.
+    """The folder of a run's results, with its identity to detect that it has been replaced.
 
-    A share that is unmounted leaves an empty folder, or none, on the disk below. Both numbers
-    differ then. A share that is mounted again, or whose server is asked again, may change one.
+    Unmounting a network share leaves an empty folder, or none, on the disk below: device and inode
+    number both differ then. Remounting or reconnecting the share may change one of them.
     """
 
     path: Path
@@ -130,11 +132,11 @@ class OutputFolder:
     inode: int | None = None
 
     def __reduce__(self) -> tuple[type["OutputFolder"], tuple[Path]]:
-        """On another machine the same folder has other numbers."""
+        """Drop both numbers on pickling: they differ on another machine."""
         return OutputFolder, (self.path,)
 
     def check(self) -> None:
-        """Raises NoRoomError if the folder is gone, or another is in its place."""
+        """Raise NoRoomError if the folder is gone or has been replaced by another."""
         try:
             found = self.path.stat()
             here = stat.S_ISDIR(found.st_mode)
@@ -149,9 +151,9 @@ class OutputFolder:
             )
 
     def make(self, folder: Path) -> None:
-        """Makes a folder below, with those between. Never this folder itself or any above it.
+        """Create a folder below this one, with its parents up to this one, which is never created.
 
-        Raises NoRoomError if this one is gone, OSError if the other cannot be made.
+        Raises NoRoomError if this folder is gone, OSError if the other cannot be created.
         """
         self.check()
         here = self.path
@@ -168,7 +170,7 @@ class OutputFolder:
 
 
 def missing_files(paths: Iterable[Path]) -> list[Path]:
-    """Those that are not there. Every folder is listed once, not every file asked for."""
+    """Return those paths that do not exist. Lists each folder once rather than query each file."""
     there: dict[Path, set[str]] = {}
     missing = []
     for path in paths:
@@ -177,16 +179,16 @@ def missing_files(paths: Iterable[Path]) -> list[Path]:
                 there[path.parent] = {file.name for file in path.parent.iterdir()}
             except OSError:
                 there[path.parent] = set()
-        # Some file systems spell a name in another way than it was written.
+        # Some file systems change the spelling of a name, such as its Unicode normalisation.
         if path.name not in there[path.parent] and not path.exists():
             missing.append(path)
     return missing
 
 
 def prepare_folder(folder: Path, flag: str = "--out_dir") -> OutputFolder:
-    """Makes a folder if it is missing, and makes sure that files can be written there.
+    """Create a folder if it is missing, and check that files can be written to it.
 
-    flag: by which the user named it. Raises ImageError.
+    flag: name of the flag that set it, for the error message. Raises ImageError.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -203,28 +205,31 @@ def prepare_folder(folder: Path, flag: str = "--out_dir") -> OutputFolder:
 
 @contextlib.contextmanager
 def finished_whole(path: Path) -> Iterator[Path]:
-    """Yields a temporary path beside `path`, renamed to it when the block ends without error."""
-    # Short: a name may be as long as the file system allows.
+    """Yield a temporary path beside `path`, renamed to it if the block ends without error.
+
+    Raises ImageError in place of an OSError in the block.
+    """
+    # A short name: that of `path` may be as long as the file system allows.
     short = hashlib.sha256(os.fsencode(path.name)).hexdigest()[:16]
     temporary = path.with_name(f".{short}.{HOST}-{os.getpid()}.tmp{path.suffix}")
     try:
         yield temporary
-        # Else a power cut may leave the new name with nothing in it.
+        # Without it a power cut may leave an empty file under the new name.
         with temporary.open("rb+") as file:
             os.fsync(file.fileno())
         temporary.replace(path)
     except OSError as error:
         raise not_written(path, error.strerror or error) from error
     finally:
-        with contextlib.suppress(OSError):  # The error above is the one that tells.
+        with contextlib.suppress(OSError):  # The error above is the one to report.
             temporary.unlink()
 
 
 def _runs(process: int) -> bool:
-    """Whether another process of this machine has that number; in doubt, it has."""
+    """Whether another process with this number is running on this machine; True in doubt."""
     if process == os.getpid():
         return False
-    if os.name == "nt":  # There `os.kill` with any signal ends the process.
+    if os.name == "nt":  # On Windows `os.kill` ends the process, whatever the signal.
         import ctypes
 
         kernel = ctypes.WinDLL("kernel32", use_last_error=True)  # type: ignore[attr-defined,unused-ignore]
@@ -243,8 +248,8 @@ def _runs(process: int) -> bool:
 
 
 def _is_stale(path: Path, host: str, process: int) -> bool:
-    """Whether nobody writes a temporary any more. That of another machine or container is judged
-    by its age alone.
+    """Whether a temporary file is abandoned: its process has ended, or, if that ran on another
+    machine or in another container, the file is older than `STALE`.
     """
     if host == HOST:
         return not _runs(process)
@@ -255,17 +260,18 @@ def _is_stale(path: Path, host: str, process: int) -> bool:
 
 
 def is_temporary(name: str) -> bool:
-    """Whether a file is one that `finished_whole` makes, by its name."""
+    """Whether a file has the name of a temporary file of `finished_whole`."""
     return _TEMPORARY.fullmatch(name) is not None
 
 
 def remove_temporaries(folder: Path) -> list[Path]:
-    """Removes what killed runs left of `finished_whole` below a folder.
+    """Remove the temporary files of `finished_whole` that killed runs left below a folder.
 
-    Returns what was removed. Temporaries of running processes are left, and so are those of other
-    machines and containers, which may share the folder, unless they are a week old. Call it
-    before this process writes: its own number can only be that of an earlier process. Links to
-    folders are not followed. Never raises: a temporary that cannot be removed harms nothing.
+    Returns the removed paths. Temporary files of running processes are kept, and so are those of
+    other machines and containers, which may share the folder, unless they are a week old. Call it
+    before this process writes: a file with its own process number is then taken for one of an
+    earlier process. Links to folders are not followed. Never raises: a temporary file that cannot
+    be removed does no harm.
     """
     removed = []
     for place, _, names in os.walk(folder):
@@ -281,18 +287,22 @@ def remove_temporaries(folder: Path) -> list[Path]:
 
 
 def shown(said: object) -> str:
-    """What a file or an error about it says, as part of one line."""
+    """Format text from a file, or from an error about it, for a one-line message: without
+    unprintable characters and line breaks, at most 200 characters.
+    """
     words = "".join(sign if sign.isprintable() else " " for sign in str(said)).split()
     return " ".join(words)[:200]
 
 
 def real(path: Path) -> Path:
-    """Absolute, links followed; a link that leads round in a circle stays as it is."""
+    """Return an absolute path with links resolved; a circular link stays as it is."""
     return Path(os.path.realpath(path))
 
 
 def natural_key(name: str) -> tuple[tuple[str | int, ...], str]:
-    """Sorts numbers inside names by value, letters without regard to case; total."""
+    """Sort key that compares numbers inside names by value and letters regardless of case. Distinct
+    names have distinct keys.
+    """
     folded = unicodedata.normalize("NFC", name).casefold()
     parts = re.split(r"([0-9]+)", folded)
     key = tuple(int(part) if index % 2 else part for index, part in enumerate(parts))

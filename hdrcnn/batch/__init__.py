@@ -1,1 +1,1 @@
-"""Many pictures: which, in which order, what was made of them, on which machines."""
+"""Batch conversion: which files, in which order, on which machines, and with which outcome."""

@@ -1,8 +1,8 @@
-"""Which weights a picture takes, each network loaded only when it is needed.
+"""Choose the weights for each photograph, and load each network only when it is needed.
 
-Left to themselves (`--params auto`), pictures that were compressed with losses take weights that
-were trained on such, frames of a film those trained against flicker, all others the clean ones;
-if a special file is missing, the clean ones stand in.
+With `--params auto`, photographs compressed with losses get the weights trained on such photographs
+(`JPEG`), frames of a film those trained against flicker (`VIDEO`), and all others the weights
+trained on uncompressed ones (`SHIPPED`), which also replace a missing file of the other two.
 """
 
 import functools
@@ -37,14 +37,14 @@ if TYPE_CHECKING:
 
 
 PRECISION = "auto"
-"""Of the convolutions, unless another is asked for."""
+"""Default precision of the convolutions."""
 
 
 @functools.cache
 def sha256(path: Path) -> str:
-    """Of a file, hexadecimal. Raises WeightsError."""
+    """Return the SHA-256 of a weights file, hexadecimal; cached. Raises WeightsError."""
     try:
-        npz.check_file(path)  # A pipe would hang, a device never end.
+        npz.check_file(path)  # Reading a pipe might block, a device might never end.
         return digest(path)
     except FileNotFoundError as error:
         raise WeightsError(f"{path}: no such weights file") from error
@@ -56,17 +56,17 @@ def sha256(path: Path) -> str:
 
 @functools.cache
 def stored_curve(path: Path) -> str:
-    """The linearisation that is stored with the weights of a file. Raises WeightsError."""
+    """Return the linearisation stored with the weights in a file. Raises WeightsError."""
     return checked(*load_weights(path), Hdrcnn, str(path)).linearisation
 
 
 def load_estimator(device: str = "auto") -> "CurveEstimator":
-    """The shipped one, on one of `runtime.DEVICES`; Keras is loaded only here. Raises
-    WeightsError, DeviceError.
+    """Load the shipped camera-curve network on one of `runtime.DEVICES`. Imports Keras when called.
+    Raises WeightsError, DeviceError.
     """
     from hdrcnn.predict import backend, camera_curve
 
-    backend.prepare(device)  # It may compute before any network does.
+    backend.prepare(device)  # It may be the first network to compute.
     return camera_curve.load(CURVES)
 
 
@@ -76,7 +76,7 @@ def load_stack(
     precision: str = PRECISION,
     tile_pixels: int | None = None,
 ) -> "Tiling":
-    """The network of a method of `predict.exposure_stack`; Keras is loaded only here. Raises
+    """Load the network of a method of `predict.exposure_stack`. Imports Keras when called. Raises
     WeightsError, DeviceError.
     """
     from hdrcnn.predict import exposure_stack
@@ -88,8 +88,8 @@ def load_stack(
 
 
 def load_fusion(method: str, device: str = "auto") -> "Method":
-    """What weighs the frames of brackets, one of `predict.fusion.METHODS`. Raises WeightsError,
-    DeviceError.
+    """Load what weights the frames of brackets, one of `predict.fusion.METHODS`. Raises
+    WeightsError, DeviceError.
     """
     from hdrcnn.predict.fusion import chosen_method
 
@@ -98,7 +98,10 @@ def load_fusion(method: str, device: str = "auto") -> "Method":
 
 
 class Networks:
-    """The networks of a run. Weights that nobody named come with `transfer.DEFAULT_CURVE`."""
+    """The networks of a run, each loaded on first use.
+
+    Weights that the user has not named are used with the camera curve `transfer.DEFAULT_CURVE`.
+    """
 
     def __init__(
         self,
@@ -109,8 +112,9 @@ class Networks:
         stack: Callable[[str], "Tiling"] = load_stack,
         fusion: Callable[[str], "Method"] = load_fusion,
     ) -> None:
-        """load, estimator, stack, fusion: called when one is needed. params: the weights of all
-        pictures, or None: chosen. Raises WeightsError if the file is missing.
+        """load, estimator, stack, fusion: load a network, called when it is first needed. params:
+        the weights file for all photographs; None: chosen for each. film: the photographs are
+        frames of a film. Raises WeightsError if the file is missing.
         """
         self._load = functools.cache(load)
         self._estimator = functools.cache(estimator)
@@ -132,10 +136,12 @@ class Networks:
         tile_pixels: int | None = None,
         estimating_on: str | None = None,
     ) -> "Networks":
-        """Those of the command and of the library: both take the same for the same photograph.
+        """Return the networks on a device. Used by both the command and the library, so that they
+        choose the same network for the same photograph.
 
         device, estimating_on: of `runtime.DEVICES`, for the networks and for the estimate of the
-        curve. precision, tile_pixels: as for `single_image.load`. Raises WeightsError.
+        camera curve; the latter defaults to the former. precision, tile_pixels: as for
+        `single_image.load`. Raises WeightsError.
         """
 
         def load(path: Path) -> "Predictor":
@@ -159,47 +165,50 @@ class Networks:
         return cls(load, params, film, estimator, stack, fusion)
 
     def choose(self, lossy: bool) -> Path:
-        """The weights file for a picture."""
+        """Return the weights file for a photograph. lossy: see `Photograph.lossy`."""
         if self._params is not None:
             return self._params
         return JPEG if lossy and JPEG.is_file() else SHIPPED
 
     def curve(self, asked: str | None, stored: str) -> str:
-        """How codes become light: a linearisation's name, or `ESTIMATED`.
+        """Return how codes become light: the name of a linearisation, or `ESTIMATED`.
 
-        asked: what the user wants, None: nothing; stored: with the weights.
+        asked: the user's choice; None: the default. stored: the linearisation stored with the
+        weights.
         """
         if asked is not None:
             return asked
         return stored if self._named else DEFAULT_CURVE
 
     def curve_with(self, asked: str | None, path: Path) -> str:
-        """`curve` with the weights of a file. Raises WeightsError."""
+        """Return `curve` for the weights in a file. Raises WeightsError."""
         return self.curve(asked, stored_curve(path) if asked is None and self._named else "")
 
     def estimator(self, asked: str | None) -> str:
-        """SHA-256 of the weights that estimate the camera curve; empty if it is not estimated.
-        asked: as for `curve`. Raises WeightsError.
+        """Return the SHA-256 of the weights that estimate the camera curve; empty if it is not
+        estimated. asked: as for `curve`. Raises WeightsError.
         """
         return sha256(CURVES) if self.curve(asked, "") == ESTIMATED else ""
 
     def estimated_curve(
         self, picture: np.ndarray, scaling: float | Levels = 1.0
     ) -> "str | CameraCurve":
-        """The camera curve of a picture, [H, W, 3], display-encoded; scaling: as for
+        """Estimate the camera curve of a photograph [H, W, 3], display-encoded. scaling: as for
         `CurveEstimator.estimate`. Raises WeightsError, DeviceError.
         """
         with held():
             return self._estimator().estimate(picture, scaling)
 
     def predictor(self, path: Path) -> "Predictor":
-        """The network with the weights of a file. Raises WeightsError, DeviceError."""
+        """Return the network with the weights in a file. Raises WeightsError, DeviceError."""
         return self._load(path)
 
     def stack(self, method: str) -> "Tiling":
-        """That of a method of `predict.exposure_stack`. Raises WeightsError, DeviceError."""
+        """Return the network of a method of `predict.exposure_stack`. Raises WeightsError,
+        DeviceError.
+        """
         return self._stack(method)
 
     def fusion(self, method: str) -> "Method":
-        """What weighs the frames of brackets. Raises WeightsError, DeviceError."""
+        """Return what weights the frames of brackets. Raises WeightsError, DeviceError."""
         return self._fusion(method)

@@ -1,7 +1,7 @@
-"""One picture on its way: read, reconstruct, write, each of them at its own time.
+"""Conversion of one photograph in three steps, read, reconstruct and write, that a run overlaps.
 
-Of a picture are held, whatever its size: its codes as they were stored (8 or 16 bits; float32
-if it was resized), the result as half floats, alpha and mask if there are any.
+A photograph of any size is held in memory as its codes as stored (8 or 16 bits; float32 if it was
+resized), the result as half floats (float32 with `exr_float`), and alpha and mask if there are any.
 """
 
 import contextlib
@@ -35,7 +35,7 @@ from hdrcnn.writers import WRITERS, Picture
 
 
 def is_text(path: Path) -> bool:
-    """Whether a path can be written as UTF-8, as which alone OpenEXR takes it."""
+    """Whether a path can be encoded as UTF-8, which OpenEXR requires."""
     try:
         str(path).encode()
     except UnicodeEncodeError:
@@ -44,21 +44,24 @@ def is_text(path: Path) -> bool:
 
 
 class Conversion:
-    """What goes wrong in a step becomes the error of the outcome, and the later steps pass."""
+    """Conversion of one photograph: `read`, `reconstruct` and `write`, called in this order.
+
+    An error in a step becomes the error of the outcome, and the later steps do nothing.
+    """
 
     source: Source
     weights: Path
     photograph: Photograph
-    """Without its code, which is in `frame`."""
+    """Metadata of the photograph; its arrays are in `frame`, `alpha`, `measured` and `sensor`."""
     levels: Levels
-    """At which the codes clip, if that is to be found out."""
+    """Codes at which the channels clip; `UNCLIPPED` if they are not estimated."""
     frame: Frame
     alpha: np.ndarray | None
     panorama: Band | None
     measured: Measured | None
-    """By the photograph's gain map."""
+    """Light from the photograph's gain map."""
     sensor: SensorLight | None
-    """Of a RAW file, in the size of `frame`."""
+    """Light of a RAW file, in the size of `frame`."""
     result: Result
     result_kind: type[Result] = Result
 
@@ -74,9 +77,9 @@ class Conversion:
         begun = time.perf_counter()
         try:
             yield
-        except (WeightsError, DeviceError):  # They stop the run.
+        except (WeightsError, DeviceError):  # These stop the run.
             raise
-        except Exception as error:  # noqa: BLE001  # One picture must not cost the others theirs.
+        except Exception as error:  # noqa: BLE001  # One bad file must not stop the others.
             self.error = image_error(self.job.source, error)
         self.seconds += time.perf_counter() - begun
 
@@ -85,7 +88,9 @@ class Conversion:
         return self.error is None and self.kept is None
 
     def read(self) -> "Conversion":
-        """The photograph, unless its result is there already. To be called in order."""
+        """Read the photograph unless its result exists already. To be called in the order of the
+        jobs: the first frame of a film decides for the others.
+        """
         with self._step():
             self._look()
             if self.kept is None:
@@ -94,7 +99,7 @@ class Conversion:
         return self
 
     def _look(self) -> None:
-        """Whether the result is there already. Raises ImageError if none can be written."""
+        """Set `kept` if the result exists already. Raises ImageError if it cannot be written."""
         if not is_text(self.job.stem):
             raise ImageError(f"{self.job.source}: its name is not UTF-8; rename it")
         check_place(self.job, self.settings)
@@ -102,38 +107,37 @@ class Conversion:
             self.kept = self._standing()
 
     def _photograph(self) -> Photograph:
-        """Raises ImageError."""
+        """Read the photograph. Raises ImageError."""
         settings = self.settings
         return read_photograph(self.job.source, settings.max_megapixels, settings.gain_map)
 
     @property
     def _networkless(self) -> bool:
-        """No picture of this run needs a network."""
+        """Whether no photograph of this run needs a network."""
         return self.settings.gain_map == "only"
 
     @property
     def _estimator(self) -> str:
-        """Of `Making`. Raises WeightsError."""
+        """Return `Making.estimator` of the result. Raises WeightsError."""
         return "" if self._networkless else self.networks.estimator(self.settings.camera_curve)
 
     def _digest(self, weights: Path) -> str:
-        """SHA-256 of what the result depends on, of the weights chosen. Raises WeightsError."""
+        """Return the SHA-256 of the weights; empty without a network. Raises WeightsError."""
         return "" if self._networkless else sha256(weights)
 
     @property
     def _dtype(self) -> type[np.floating]:
-        """Of the result."""
+        """Type of the samples of the result."""
         return np.float32 if self.settings.options.exr_float else np.float16
 
     def _settled(self, source: Source) -> Source:
-        """What weights and edges follow from: the photograph, or the first frame of its film.
-
-        Raises ImageError for a frame that does not fit its film.
+        """Return the source that decides weights and edges: the photograph itself, or the first
+        frame of its film. Raises ImageError for a frame of another size than its film.
         """
         return self.films.settle(self.job.source, source) if self.settings.sequence else source
 
     def _standing(self) -> Outcome | None:
-        """The outcome where the result that is there is the one that is wanted."""
+        """Return the outcome if the existing result is the one that is wanted, else None."""
         making = standing(self.job, self.settings)
         if making is None or not {"curve", "clipping_levels"} <= making.figures.keys():
             return None
@@ -147,9 +151,9 @@ class Conversion:
             curve, levels = curve_of(making.figures["curve"]), levels_of(making.figures)
         except (TypeError, ValueError):  # Not as this tool writes them.
             return None
-        # Light that was measured, by a gain map or a sensor, has no curve.
+        # Light measured by a gain map or a sensor does not depend on a curve.
         by_curve = not (making.figures.get("gain_map") or making.figures.get("raw"))
-        # The default is not that of the weights: the same weights may have been named before.
+        # The default curve depends on whether the weights were named, which is not recorded.
         wanted = self.networks.curve_with(self.settings.camera_curve, weights)
         if by_curve and wanted not in (ESTIMATED, curve):
             return None
@@ -174,8 +178,8 @@ class Conversion:
         return Outcome(self.job, kept=True, entry=shown, weights=name, note=note, **figures)
 
     def _entry_of(self, making: Making) -> Entry | None:
-        """Of a result that is there: read again, and its photograph too. None if the result is
-        damaged. Raises ImageError.
+        """Return the report entry of an existing result, for which the result and its photograph
+        are read again; None if the result is damaged. Raises ImageError.
         """
         try:
             hdr = read_exr(self.job.output(".exr"), unassociated=True)
@@ -195,15 +199,16 @@ class Conversion:
         return review.entry(picture, name, files, self.settings.report_room)
 
     def _scaling(self, levels: Levels, photograph: Photograph) -> float | Levels:
-        """What its codes are multiplied by. levels: at which they clip."""
+        """Return what the codes are multiplied by. levels: codes at which the channels clip."""
         if photograph.sensor is not None or photograph.measured is not None:
             return 1.0
         asked = self.settings.scaling
         return factors(levels) if isinstance(asked, str) else asked
 
     def _levels(self, photograph: Photograph) -> Levels:
-        """At which its codes clip; of a film, those of its first frame. Where a number is asked for
-        they are not looked for, nor in a RAW file, which says where it clips.
+        """Return the codes at which the channels clip; for a film, those of its first frame.
+
+        They are not estimated if `scaling` is a number, nor for RAW files, which record them.
         """
         if photograph.sensor is not None or not isinstance(self.settings.scaling, str):
             return UNCLIPPED
@@ -214,8 +219,8 @@ class Conversion:
         return self.films.levels(self.job.source, found) if self.settings.sequence else found()
 
     def _codes(self, photograph: Photograph) -> np.ndarray:
-        """The photograph's as stored, or in the size that was asked for. Raises ImageError where
-        that is larger than what is read.
+        """Return the photograph's codes as stored, or resized to the size asked for. Raises
+        ImageError if that size exceeds `max_megapixels`.
         """
         rows, columns = photograph.code.shape[:2]
         size = wanted_size(rows, columns, self.settings.height, self.settings.width)
@@ -231,7 +236,7 @@ class Conversion:
 
     @staticmethod
     def _fitted(measured: Measured | None, codes: np.ndarray) -> Measured | None:
-        """What was measured, in the size of the codes."""
+        """Return the measured light, resized to the size of the codes."""
         if measured is None or measured.light.shape == codes.shape:
             return measured
         light, ended = (
@@ -241,7 +246,9 @@ class Conversion:
         return Measured(light.astype(np.float16), np.round(ended).astype(np.uint8))
 
     def _take(self, photograph: Photograph, state: FileState | None) -> None:
-        """What the later steps need of it. state: from before it was read. Raises ImageError."""
+        """Store what the later steps need of the photograph. state: of its file, from before it
+        was read. Raises ImageError.
+        """
         rows, columns = photograph.code.shape[:2]
         if state is None:
             raise ImageError(f"{self.job.source}: changed while it was read; run again")
@@ -263,7 +270,7 @@ class Conversion:
         if self.panorama is not None:
             self.panorama = self.panorama.fitted(rows, columns, *code.shape[:2])
         self.measured = self._fitted(photograph.measured, code)
-        # Light that was measured is not that of scaled codes.
+        # Measured light does not depend on scaled codes.
         self.levels = UNCLIPPED if self.measured else self._levels(photograph)
         scaling = self._scaling(self.levels, photograph)
         self.sensor = photograph.sensor
@@ -278,10 +285,12 @@ class Conversion:
             photograph, code=code[:0], alpha=None, jpeg=jpeg, measured=None, sensor=None
         )
         if self.settings.sequence and not self.measured:
-            self._curve("")  # Of a first frame, before the later ones are judged by it.
+            self._curve("")  # Settles the curve that later frames are compared with.
 
     def reconstruct(self) -> "Conversion":
-        """Raises WeightsError or DeviceError if the network cannot be had."""
+        """Reconstruct the HDR image. Raises WeightsError or DeviceError if the network cannot be
+        loaded.
+        """
         if not self._pending:
             return self
         if self.measured is not None and (self._networkless or not self.measured.ended.any()):
@@ -309,7 +318,7 @@ class Conversion:
         return self
 
     def _found(self, hdr: np.ndarray, curve: str | CameraCurve, blend: str) -> None:
-        """Takes the image for the result. blend: empty if nothing was predicted."""
+        """Store the image as the result. blend: of the network; empty if nothing is predicted."""
         self.result = self.result_kind(
             hdr=hdr,
             frame=self.frame,
@@ -328,8 +337,10 @@ class Conversion:
         )
 
     def _curve(self, stored: str) -> str | CameraCurve:
-        """By which the codes become light; stored: with the weights. Of a film it is estimated
-        once, so that the light does not flicker. A RAW file has none: its codes are a rendering.
+        """Return the curve by which the codes become light. stored: that stored with the weights.
+
+        For a film it is estimated once, so that the light does not flicker. A RAW file has none:
+        its codes are a rendering.
         """
         if self.sensor is not None:
             return "srgb"
@@ -343,13 +354,13 @@ class Conversion:
         return self.films.curve(self.job.source, found) if self.settings.sequence else found()
 
     def find_curve(self) -> None:
-        """Only that of the film that the photograph is a frame of, if it is to be estimated."""
+        """Only estimate the curve of the photograph's film, if it is to be estimated."""
         if self._pending and self.measured is None:
             with self._step():
                 self._curve("")
 
     def _make_folder(self) -> None:
-        """Where the files go. Raises NoRoomError, OSError."""
+        """Create the folder of the files. Raises NoRoomError, OSError."""
         place, folder = self.job.stem.parent, self.job.folder
         if folder is None:
             place.mkdir(parents=True, exist_ok=True)
@@ -357,8 +368,8 @@ class Conversion:
             folder.make(place)
 
     def _unwritten(self) -> Outcome | None:
-        """The outcome if nothing was written. If the folder of all results is gone, that is the
-        error, whatever else seemed so.
+        """Return the outcome of a failed or kept conversion, None if the files were written. If the
+        folder of all results is gone, that replaces any other error.
         """
         try:
             if self.job.folder is not None:
@@ -373,7 +384,7 @@ class Conversion:
         return None
 
     def write(self) -> Outcome:
-        """The files, and what came of it."""
+        """Write the files. Returns the outcome."""
         if self._pending:
             with self._step():
                 self._make_folder()
@@ -393,5 +404,5 @@ class Conversion:
         )
 
     def _note(self, fault: str) -> str:
-        """Of an outcome. fault: of the gain map; empty: none."""
+        """Return the note of an outcome. fault: why the gain map is not used; empty: none."""
         return f"{self.job.source}: its gain map is not used: {fault}" if fault else ""

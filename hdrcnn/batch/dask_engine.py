@@ -1,8 +1,8 @@
-"""Pictures handed to the workers of Dask distributed.
+"""Conversion of photographs by the workers of Dask distributed.
 
-Only names and figures pass the scheduler: a worker reads the photograph and writes the result
-itself, so all machines have to see the same folders by the same names. The scheduler imports this
-module too, and need not have TensorFlow: nothing here loads it before a picture needs a network.
+Only names and figures pass through the scheduler: a worker reads the photograph and writes the
+result itself, so all machines must see the same folders under the same names. The scheduler imports
+this module too and may lack TensorFlow, which is imported only when a photograph needs a network.
 """
 
 import dataclasses
@@ -28,9 +28,9 @@ if TYPE_CHECKING:
 
 
 def installed(params: Path | None) -> tuple[str, ...]:
-    """Version of the toolkit, SHA-256 of the weights that may be chosen, and of those of the camera
-    curve, of exposure stacks and of brackets: with the same, a worker gives the same results.
-    Raises WeightsError.
+    """Return the version of the toolkit and the SHA-256 of all weights files that may be used:
+    those for photographs, for the camera curve, for exposure stacks and for brackets. A worker with
+    the same values gives the same results. Raises WeightsError.
     """
     chosen = (SHIPPED, JPEG, VIDEO) if params is None else (params,)
     paths = (*chosen, CURVES, *FILES.values(), *NETWORKS.values())
@@ -40,17 +40,17 @@ def installed(params: Path | None) -> tuple[str, ...]:
 
 @dataclasses.dataclass(frozen=True)
 class Request:
-    """What a worker needs to know of a run, the same for every file."""
+    """What a worker needs to know about a run; the same for every file."""
 
     settings: Settings
     params: Path | None
-    """The weights of all pictures, or None: chosen."""
+    """The weights file for all photographs; None: chosen for each."""
     device: str
     tile_pixels: int | None
     folder: Path
-    """That relative names start from."""
+    """Folder that relative paths start from."""
     installed: tuple[str, ...]
-    """As the function of this name has it in the process that asks."""
+    """Result of the function `installed` in the requesting process."""
 
 
 def ask(
@@ -59,16 +59,16 @@ def ask(
     device: str = "auto",
     tile_pixels: int | None = None,
 ) -> Request:
-    """A request of this process. Raises WeightsError if the weights file is missing."""
+    """Build a request of this process. Raises WeightsError if the weights file is missing."""
     return Request(settings, params, device, tile_pixels, Path.cwd(), installed(params))
 
 
 @functools.lru_cache(maxsize=1)
 def _networks(request: Request) -> Networks:
-    """Those of a request; kept for its other files, given up for another request. Raises
-    FarmError if they are not those of the process that asks.
+    """Return the networks of a request, cached until another request comes. Raises FarmError if
+    version or weights differ from those of the requesting process.
     """
-    sha256.cache_clear()  # A worker may outlive the files that it has read.
+    sha256.cache_clear()  # The files may have changed since an earlier request.
     here, there = installed(request.params), request.installed
     if here != there:
         what = f"is {here[0]}, not {there[0]}" if here[0] != there[0] else "has other weights"
@@ -85,11 +85,11 @@ def _networks(request: Request) -> Networks:
 
 
 def convert(job: Job, film: Film | None, request: Request) -> Outcome:
-    """Read, reconstruct, write one picture; what goes wrong with it becomes the outcome's error.
+    """Convert one photograph in a worker; an error with it becomes the error of the outcome.
 
-    film: that it is a frame of, if any. May be run twice for a job: the second time finds the
-    result, or writes the same under a temporary name of its own. Raises WeightsError, DeviceError
-    or FarmError if this worker can do none.
+    film: the film it is a frame of, if any. May run twice for a job: the second run finds the
+    result, or writes the same again under a temporary name of its own. Raises WeightsError,
+    DeviceError or FarmError if this worker cannot convert anything.
     """
     with alone_in(request.folder):
         films = Films()
@@ -100,7 +100,7 @@ def convert(job: Job, film: Film | None, request: Request) -> Outcome:
 
 
 def _outcome(job: Job, future: "Future") -> Outcome:
-    """Of a job that is done. Raises what the worker raised, or FarmError."""
+    """Return the outcome of a finished job. Raises what the worker raised, or FarmError."""
     try:
         outcome: Outcome = result_of(future)
     except DeadlyError as error:
@@ -115,7 +115,7 @@ def _outcome(job: Job, future: "Future") -> Outcome:
 def outcomes(
     client: "Client", jobs: Iterable[Job], films: Films, request: Request
 ) -> Iterator[Outcome]:
-    """Outcomes in the order in which they come. Ends early if nothing can be written."""
+    """Yield outcomes in the order of completion. Ends early if nothing can be written any more."""
     todo = handed_out(client, jobs, lambda job: (convert, job, films.film(job.source), request))
     for job, future in todo:
         outcome = _outcome(job, future)
@@ -131,10 +131,12 @@ def convert_all(
     place: Place,
     films: Films | None = None,
 ) -> Generator[Outcome, None, None]:
-    """As `batch.convert_all`, elsewhere; outcomes in the order in which they come.
+    """Convert jobs as `batch.run.convert_all` does, but by workers; yields outcomes in the order of
+    completion.
 
-    films: as found of a longer list; by default of the jobs. To be closed if it is left early.
-    Raises WeightsError, DeviceError or FarmError if workers cannot be had or used.
+    films: those found in a longer list of jobs; None: found in these jobs. Close the generator if
+    it is not exhausted. Raises WeightsError, DeviceError, or FarmError if workers cannot be started
+    or used.
     """
     films = films or settle(jobs, networks, request.settings)
     with connect(place) as client:

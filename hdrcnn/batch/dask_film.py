@@ -1,7 +1,7 @@
-"""Segments of a film handed to the workers of Dask distributed.
+"""Conversion of the segments of a film by the workers of Dask distributed.
 
-Only names and figures pass the scheduler: a worker opens the film and writes the segment itself, so
-all machines have to see film and result by the same names.
+Only names and figures pass through the scheduler: a worker opens the film and writes the segment
+itself, so all machines must see film and result under the same names.
 """
 
 import dataclasses
@@ -24,29 +24,29 @@ from hdrcnn.video.source import Film
 
 @dataclasses.dataclass(frozen=True)
 class Request:
-    """What a worker needs to know of a run, the same for every segment."""
+    """What a worker needs to know about a run; the same for every segment."""
 
     film: Path
     conversion: Conversion
     target: Target
     folder: Path
-    """That relative names start from."""
+    """Folder that relative paths start from."""
     recipe: str
-    """JSON of `Conversion.recipe` in the process that asks: with the same, a worker gives the same
-    segments."""
+    """JSON of `Conversion.recipe` in the requesting process: a worker with the same recipe gives
+    the same segments."""
 
 
 def ask(film: Path, conversion: Conversion, target: Target, recipe: dict[str, Any]) -> Request:
-    """A request of this process."""
+    """Build a request of this process."""
     return Request(film, conversion, target, Path.cwd(), json.dumps(recipe))
 
 
 @functools.lru_cache(maxsize=1)
 def _prepared(request: Request) -> tuple[Film, Converter]:
-    """The film and its method; kept for its other segments, given up for another request. Raises
-    FarmError if they are not those of the process that asks.
+    """Return the film and its converter, cached until another request comes. Raises FarmError if
+    versions, film or weights differ from those of the requesting process.
     """
-    sha256.cache_clear()  # A worker may outlive the files that it has read.
+    sha256.cache_clear()  # The files may have changed since an earlier request.
     film = opened(request.film, request.conversion.rate)
     here, there = request.conversion.recipe(film), json.loads(request.recipe)
     worker = f"worker on {socket.gethostname()}: its"
@@ -63,10 +63,10 @@ def _prepared(request: Request) -> tuple[Film, Converter]:
 
 
 def convert(segment: Segment, request: Request) -> int:
-    """Converts one segment. Returns how many frames it has.
+    """Convert one segment in a worker. Returns the number of its frames.
 
-    May be run twice for a segment: the second time writes the same under a temporary name of its
-    own. Raises ImageError, WeightsError, DeviceError or FarmError.
+    May run twice for a segment: the second run writes the same under a temporary name of its own.
+    Raises ImageError, WeightsError, DeviceError or FarmError.
     """
     with alone_in(request.folder):
         film, converter = _prepared(request)
@@ -78,9 +78,11 @@ def convert(segment: Segment, request: Request) -> int:
 def convert_all(
     film: Film, missing: Sequence[Segment], conversion: Conversion, target: Target, place: Place
 ) -> Generator[tuple[Segment, int], None, None]:
-    """Segments in the order in which they are done, with how many frames each has.
+    """Convert segments by workers; yields each with its number of frames, in the order of
+    completion.
 
-    To be closed if it is left early. Raises as `convert`, or FarmError if workers cannot be had.
+    Close the generator if it is not exhausted. Raises as `convert`, or FarmError if workers cannot
+    be started or used.
     """
     if not missing:
         return

@@ -1,7 +1,8 @@
-"""What a worker process does first: `dask worker --preload hdrcnn.batch.dask_preload`.
+"""Set-up of a worker process: `dask worker --preload hdrcnn.batch.dask_preload`.
 
-Ctrl-C goes to all processes of a terminal; who asked for the work ends it. What Dask writes about
-a dead or stopping worker is reported by the engine, in its own line.
+A terminal sends Ctrl-C to all its processes; workers ignore it and are ended by the process that
+started them. Dask's own messages about dead or stopping workers are suppressed: the engine reports
+them in one line.
 """
 
 import atexit
@@ -14,14 +15,14 @@ from distributed import Worker
 
 
 def _leave() -> None:
-    """Ends the process: TensorFlow takes seconds to shut down, with nothing to be saved."""
+    """End the process at once: TensorFlow takes seconds to shut down, with nothing to save."""
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(0)
 
 
 def dask_setup(worker: Worker) -> None:
-    """Called by Dask in the worker process, on its main thread."""
+    """Prepare the worker. Dask calls this in the worker process, on its main thread."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     logging.getLogger("distributed").setLevel(logging.CRITICAL)
     atexit.register(_leave)

@@ -1,4 +1,4 @@
-"""A film: which of its segments are missing, who converts them, and the result that they become."""
+"""Conversion of a film: find its missing segments, convert them, and join all to the result."""
 
 import contextlib
 import dataclasses
@@ -22,36 +22,36 @@ from hdrcnn.writers import frames
 
 @dataclasses.dataclass(frozen=True)
 class Progress:
-    """How far a film is, after a frame or a segment."""
+    """Progress of a film after a frame or a segment."""
 
     segment: Segment
     of: int
-    """How many segments there are."""
+    """Number of segments of the whole film."""
     frames: int
-    """Done of the share, kept ones too."""
+    """Frames of the share that are done, including kept ones."""
     total: int
-    """Of the share, about."""
+    """Approximate number of frames of the share."""
     made: int
-    """Done in this run."""
+    """Frames converted in this run."""
     whole: bool
-    """The segment is done."""
+    """Whether the segment is complete."""
     kept: bool = False
-    """It was there already."""
+    """Whether the segment existed already."""
 
 
 Tell = Callable[[Progress], None]
 
 
 def check_place(film: Film, result: Path, overwrite: bool) -> None:
-    """Raises ImageError if the result would take the place of the film or of another file."""
+    """Raise ImageError if the result would replace the film, or, without `overwrite`, any file."""
     if real(result) == real(film.path):
         raise ImageError(f"{result}: is the film itself; give --out another name")
     if result.exists() and not overwrite:
-        raise ImageError(f"{result}: is there already; give --overwrite, or --out another name")
+        raise ImageError(f"{result}: exists already; give --overwrite, or --out another name")
 
 
 def has_share(film: Film, conversion: Conversion, shard: Shard) -> bool:
-    """Whether the film has so many segments that one is of the share."""
+    """Whether the film has enough segments for the share to contain one."""
     return bool(shard.select(segments.planned(film, conversion.seconds)))
 
 
@@ -62,7 +62,7 @@ def _here(
     target: Target,
     tell: Callable[[Segment, int], None],
 ) -> Generator[tuple[Segment, int], None, None]:
-    """Segments as this process converts them, with how many frames each has."""
+    """Convert segments in this process; yields each with its number of frames."""
     converter = conversion.converter(film) if missing else None
     for segment in missing:
 
@@ -83,9 +83,9 @@ def _convert(
     place: Place | None,
     tell: Tell,
 ) -> int:
-    """Converts the segments of a share that are missing. Returns how many frames were converted.
+    """Convert the missing segments of a share. Returns the number of converted frames.
 
-    kept: how many frames of a segment are there; None if it is missing.
+    kept: returns the number of frames of an existing segment, None for a missing one.
     """
     total, done, made = sum(frames_of(film, segment) for segment in share), 0, 0
     missing = []
@@ -128,12 +128,12 @@ def to_file(
     note: Callable[[str], None],
     place: Place | None = None,
 ) -> ReadBack | None:
-    """Converts the segments of a share that are missing, and joins all if no other is.
+    """Convert the missing segments of a share, and join all segments once none is missing.
 
-    place: of the workers that convert them; None: this process does. note: is given what the user
-    is to know, a line each. Returns what the file of the result says, None if segments of other
-    shares are missing. Raises ImageError, WeightsError, DeviceError, FarmError; the segments that
-    are whole stay.
+    tell: called with the progress. place: where workers convert the segments; None: this process
+    does. note: called with each line that the user should see. Returns the properties read back
+    from the result, or None if segments of other shares are missing. Raises ImageError,
+    WeightsError, DeviceError, FarmError; complete segments are kept.
     """
     encoding, target = conversion.encoding, ToFile(result)
     check_encoder(encoding, film.width, film.height)
@@ -164,7 +164,7 @@ def to_file(
     try:
         found = join(film, files, result, encoding, levels, note)
     except ImageError:
-        # Two shares may find all segments there: the faster one joins them and removes them.
+        # Two shares may both find all segments complete: the faster joins and removes them.
         if shard.of > 1 and folder.done(all_segments[0]) is None and result.is_file():
             return read_back(result)
         raise
@@ -183,11 +183,12 @@ def to_frames(
     place: Place | None = None,
     note: Callable[[str], None] = lambda line: None,
 ) -> int:
-    """Converts a film to files of frames in a folder, as `ToFrames` names them: those of whole
-    segments that are there and were made likewise are kept. Returns how many were written.
+    """Convert a film to frame files in a folder, named by `ToFrames`. Returns the number of frames
+    written.
 
-    kind: of `writers.frames.ENDINGS`; place, note: as of `to_file`. Raises ImageError,
-    WeightsError, DeviceError, FarmError.
+    Frames of complete segments that an earlier run made with the same recipe are kept. kind: of
+    `writers.frames.ENDINGS`; tell, place, note: as for `to_file`. Raises ImageError, WeightsError,
+    DeviceError, FarmError.
     """
     if real(result) == real(film.path):
         raise ImageError(f"{result}: is the folder of the film itself; give --out another name")
@@ -197,13 +198,14 @@ def to_frames(
     if film.rotation is not None:
         recipe["rotation"] = film.rotation.hex()
     if not can_turn(film.rotation):
-        note(f"{film.path}: is not turned by quarters: frames are not turned as players turn them")
+        note(f"{film.path}: its rotation is not by quarter turns: frames are written unrotated")
     if film.aspect != 1:
-        note(f"{film.path}: its samples are {film.aspect} as wide as high: so are those of frames")
+        note(f"{film.path}: its pixels are {film.aspect} as wide as high: so are those of frames")
     text = json.dumps(recipe, indent=1, sort_keys=True)
     ending, target = frames.ENDINGS[kind], ToFrames(result, kind)
     segments.check_recipe(told)
-    # In this order: another share, begun just now, writes what it does before its first frame.
+    # Frames are looked for before the recipe: another share that has just begun writes the recipe
+    # before its first frame.
     others = any(result.glob(f"*{ending}"))
     same = told.is_file() and told.read_text(encoding="utf-8") == text
     if not same:
@@ -214,7 +216,7 @@ def to_frames(
                 f"{result}: has other frames; give --overwrite, or --out another folder"
             )
         if others:
-            # Killed and started again, this run must not take them for its own.
+            # If this run is killed and started again, it must not take them for its own.
             told.unlink(missing_ok=True)
             for index in range(len(film.times)):
                 target.file(film, index).unlink(missing_ok=True)
@@ -230,7 +232,7 @@ def to_frames(
         conversion, target, place, tell,
     )  # fmt: skip
     if place is not None:
-        remove_temporaries(result)  # Of workers that died.
+        remove_temporaries(result)  # Left by workers that died.
     there = sum(target.done(film, segment) or 0 for segment in share)
     _tell_lost(film, sum(frames_of(film, segment) for segment in share), there, note)
     return made

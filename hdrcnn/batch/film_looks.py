@@ -1,4 +1,4 @@
-"""Looks at frames from all over a film, by which its grade is known before it is converted."""
+"""Sample frames spread over a film to estimate its grades before it is converted."""
 
 import contextlib
 import itertools
@@ -14,34 +14,35 @@ from hdrcnn.video import decode
 from hdrcnn.video.source import Film
 
 LOOKS = 64
-"""Frames of a film, spread over all of it, by which its grade is known."""
+"""Number of frames sampled over the whole film to estimate its grades."""
 FINER = 15
-"""Further ones between two that are of different parts: to see where a part begins."""
+"""Maximum number of further frames sampled between two that belong to different grades, to locate
+the change."""
 ENOUGH_KEYS = 16
-"""Key frames with which others are not looked at."""
+"""Number of key frames from which on only key frames are sampled."""
 DARK = 0.15
-"""Code that a frame must have somewhere, or it tells nothing of the grade."""
+"""Smallest maximum code, in [0, 1], of a frame that is bright enough to reveal the grade."""
 
 
 def _evenly(times: np.ndarray, count: int) -> np.ndarray:
-    """So many of them, or all if there are fewer."""
+    """Evenly spaced subset of `times`, at most `count` long."""
     return times[np.linspace(0, len(times) - 1, min(count, len(times))).round().astype(int)]
 
 
 def _spread_out(film: Film) -> Iterator[decode.Frame]:
-    """`LOOKS` frames of a film, or all that it has: key frames; if those are few, or the film
-    cannot be entered at any time, others, for which it is decoded once.
+    """Yield `LOOKS` frames spread over a film, or all if there are fewer: key frames, or any frames
+    if the film has few key frames or no time stamps to seek by; it is then decoded once.
     """
     return _frames_at(film, _evenly(film.keys if _entered(film) else film.times, LOOKS))
 
 
 def _entered(film: Film) -> bool:
-    """Whether frames are decoded from key frames before them; else from the beginning."""
+    """Whether frames are decoded by seeking to key frames, not from the beginning of the film."""
     return film.timed and len(film.keys) >= ENOUGH_KEYS
 
 
 def _between(film: Film, changes: Sequence[tuple[float, float]]) -> Iterator[decode.Frame]:
-    """Frames between the times of each pair, `FINER` at most and `LOOKS` in all."""
+    """Yield frames between the times of each pair: at most `FINER` each and `LOOKS` in all."""
     each = min(FINER, LOOKS // len(changes))
     chosen: list[int] = []
     for begin, end in changes:
@@ -51,10 +52,12 @@ def _between(film: Film, changes: Sequence[tuple[float, float]]) -> Iterator[dec
 
 
 def _frames_at(film: Film, chosen: np.ndarray) -> Iterator[decode.Frame]:
-    """Of these times, rising."""
+    """Yield the frames at these times, which must increase. Damaged places are skipped where the
+    film is entered by seeking; otherwise they raise ImageError.
+    """
     if _entered(film) or not len(chosen):
         for time in chosen:
-            # Of a damaged place its segment will tell.
+            # Damage is reported when the segment is converted.
             with (
                 contextlib.suppress(ImageError),
                 contextlib.closing(decode.frames(film, int(time))) as coming,
@@ -68,8 +71,10 @@ def _frames_at(film: Film, chosen: np.ndarray) -> Iterator[decode.Frame]:
 
 
 def grades_of(film: Film, used: Curves) -> film_grade.Grades | None:
-    """What the shots of a film have in common; None if there is next to no light in its frames,
-    none can be decoded, or the weights hold nothing to pool shots by.
+    """Estimate the grades that the shots of a film share.
+
+    Returns None if all sampled frames are nearly black, none can be decoded, or the weights contain
+    no directions to pool shots by.
     """
     if used.directions is None:
         return None
@@ -78,7 +83,7 @@ def grades_of(film: Film, used: Curves) -> film_grade.Grades | None:
     def look(frames: Iterator[decode.Frame]) -> film_grade.Grades | None:
         with contextlib.suppress(ImageError):
             for frame in frames:
-                # Two damaged key frames may lead to the same one after them.
+                # Seeking to two damaged key frames may yield the same later frame.
                 if frame.time not in found:
                     reduced = frame.reduced(REDUCED)
                     if reduced.max() >= DARK:

@@ -1,4 +1,4 @@
-"""One segment of a film: decoded, converted, and encoded or written as frames."""
+"""Conversion of one segment of a film: decode, convert, then encode or write as frames."""
 
 import contextlib
 import dataclasses
@@ -43,18 +43,18 @@ from hdrcnn.video.source import Film
 from hdrcnn.writers import frames
 
 AROUND = AVERAGED + cuts.REACH
-"""Frames on each side of a frame that its parameters depend on."""
+"""Number of frames on each side of a frame that its parameters depend on."""
 FILM, SHOT = "film", "shot"
 GRADES = (FILM, SHOT)
-"""Shots that seem to be in one grade are converted alike; each shot has its own."""
+"""Pool the evidence of shots that appear to share a grade; treat each shot by itself."""
 STEPS = 1 << 12
 _LIGHT = pq_light(np.arange(STEPS + 1) / STEPS).astype(np.float32)
-"""cd/m^2 by PQ code."""
+"""Luminance in cd/m^2 by PQ code, in `STEPS` steps from 0 to 1."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Conversion:
-    """What is asked for of a film."""
+    """What the user asks for in the conversion of a film."""
 
     method: str
     encoding: Encoding
@@ -62,18 +62,18 @@ class Conversion:
     params: Path | None = None
     device: str = "auto"
     rate: Fraction | None = None
-    """Frames per second of a folder."""
+    """Frames per second of a folder of frames."""
     seconds: float = segments.SECONDS
-    """Of a segment, at least."""
+    """Minimum length of a segment."""
     grade: str = FILM
-    """One of `GRADES`; of curves alone. Another raises ValueError."""
+    """One of `GRADES`, for the method curves only. Raises ValueError for any other."""
 
     def __post_init__(self) -> None:
         if self.grade not in GRADES:
             raise ValueError(f"grade {self.grade!r}; known: {', '.join(GRADES)}")
 
     def recipe(self, film: Film) -> dict[str, Any]:
-        """What a segment depends on."""
+        """Return everything that a segment depends on, for JSON. Raises WeightsError."""
         file = weights_of(self.method, self.params)
         return {
             "version": __version__,
@@ -90,19 +90,23 @@ class Conversion:
 
     @property
     def pools(self) -> bool:
-        """Weights of curves hold what shots are pooled by. Raises WeightsError."""
+        """Whether the weights of curves contain the directions by which shots are pooled. Raises
+        WeightsError.
+        """
         file = weights_of(self.method, self.params)
         assert file is not None
         return getattr(weights.load(file)[1], "directions", None) is not None
 
     def converter(self, film: Film) -> "Converter":
-        """With the network loaded. Raises WeightsError, DeviceError."""
+        """Return a converter for the film, with the network loaded and grades estimated if they are
+        pooled. Raises WeightsError, DeviceError.
+        """
         used = self.loaded(film)
         grades = grades_of(film, used) if self.grade == FILM and isinstance(used, Curves) else None
         return Converter(used, self.encoding.transfer, self.encoding.peak, grades)
 
     def loaded(self, film: Film) -> Method:
-        """The method, with its network. Raises WeightsError, DeviceError."""
+        """Return the method with its network loaded. Raises WeightsError, DeviceError."""
         with quietly() if weights_of(self.method) else contextlib.nullcontext():
             return method(
                 self.method, film.colours.primaries, self.white, self.encoding.peak, self.params,
@@ -112,10 +116,10 @@ class Conversion:
 
 @dataclasses.dataclass
 class _Seen:
-    """A frame whose parameters wait for those after it."""
+    """A decoded frame with what its own and its neighbours' parameters are computed from."""
 
     frame: decode.Frame | None
-    """None: handed on."""
+    """None once it has been yielded."""
     time: int
     feature: np.ndarray
     parameters: np.ndarray
@@ -125,9 +129,11 @@ class _Seen:
 def with_parameters(
     film: Film, segment: Segment, used: Method
 ) -> Iterator[tuple[decode.Frame, np.ndarray, bool]]:
-    """The frames of a segment, the parameters of each, averaged within its shot, and whether a
-    cut is before it. Frames around the segment are looked at, too: where a film is divided
-    changes nothing.
+    """Yield the frames of a segment, each with its parameters, averaged within its shot, and
+    whether a cut precedes it.
+
+    Frames around the segment are taken into account, so that the result does not depend on where
+    the film is divided into segments.
     """
     if not used.parameters:
         for frame in decode.frames(film, segment.start, segment.end):
@@ -177,19 +183,21 @@ def with_parameters(
 
 
 def _measured(signal: np.ndarray) -> tuple[float, float]:
-    """The largest PQ code, and the sum of light of each pixel's largest channel, cd/m^2."""
+    """Return the largest PQ code, and the sum of the light of each pixel's largest channel in
+    cd/m^2.
+    """
     largest = np.maximum(np.maximum(signal[..., 0], signal[..., 1]), signal[..., 2])
     places = (largest * np.float32(STEPS) + np.float32(0.5)).astype(np.int32)
     return float(largest.max()), float(np.take(_LIGHT, places).sum(dtype=np.float64))
 
 
 class Converter:
-    """Frames to codes and their brightness, by all cores."""
+    """Converts frames to PQ or HLG codes and measures their brightness, on all cores."""
 
     def __init__(
         self, used: Method, transfer: str, peak: float, grades: film_grade.Grades | None = None
     ) -> None:
-        """grades: of the whole film; None: each shot has its own."""
+        """grades: those of the whole film; None: each shot is treated by itself."""
         self.used, self._transfer, self._peak, self._grades = used, transfer, peak, grades
         self._threads = ThreadPoolExecutor(os.cpu_count() or 1)
 
@@ -198,7 +206,7 @@ class Converter:
         return self.used.of(parameters if grades is None else grades.settled(parameters, time))
 
     def signal(self, frame: decode.Frame, parameters: np.ndarray) -> np.ndarray:
-        """[H, W, 3] float32 PQ codes of a frame."""
+        """Return the PQ codes of a frame, [H, W, 3] float32 in [0, 1]."""
         convert = self._map(parameters, frame.time)
         if not self.used.pointwise:
             return convert(frame.codes())
@@ -206,8 +214,8 @@ class Converter:
         return np.concatenate(list(strips))
 
     def parts(self, frame: decode.Frame, parameters: np.ndarray) -> tuple[list[Any], float, float]:
-        """A frame in strips as `encode.planes` has them, its brightest channel and the mean of the
-        brightest channels of its pixels, cd/m^2.
+        """Return a frame in strips, as `encode.planes` returns them, and in cd/m^2 its brightest
+        channel and the mean over its pixels of their brightest channel.
         """
         convert = self._map(parameters, frame.time)
         if self.used.pointwise:
@@ -234,18 +242,18 @@ class Converter:
 
 
 NUMBERS = "frames that are there"
-"""Key in a file that tells which frames of a segment could be decoded."""
+"""Key of the list of decoded frames in the file of an incomplete segment."""
 Tell = Callable[[int], None]
-"""Called after each frame with how many of the segment are done."""
+"""Called after each frame with the number of frames of the segment that are done."""
 
 
 def opened(path: Path, rate: Fraction | None = None) -> Film:
-    """A film, or a folder of frames. Raises ImageError."""
+    """Open a film, or a folder of frames. Raises ImageError."""
     return folder.probe(path, rate) if path.is_dir() else source.probe(path)
 
 
 def frames_of(film: Film, segment: Segment) -> int:
-    """How many a segment has, as the container tells."""
+    """Return the number of frames of a segment according to the container."""
     last = len(film.times) if segment.end is None else np.searchsorted(film.times, segment.end)
     return int(last - np.searchsorted(film.times, segment.start))
 
@@ -261,22 +269,21 @@ def _check_any(done: int, film: Film, segment: Segment) -> None:
 
 @dataclasses.dataclass(frozen=True)
 class ToFile:
-    """Segments that are encoded, to be joined to one file."""
+    """Encoded segments, to be joined to one file."""
 
     path: Path
-    """Of the result."""
+    """Path of the result."""
 
     def done(self, film: Film, segment: Segment) -> int | None:
-        """How many frames a segment has if it is there; else None."""
+        """Return the number of frames of a segment if it is complete, else None."""
         figures = Folder(self.path).done(segment)
         return None if figures is None else figures.frames
 
     def convert(
         self, film: Film, segment: Segment, conversion: Conversion, converter: Converter, tell: Tell
     ) -> int:
-        """Converts a segment; its file is whole or not there. Returns how many frames it has.
-
-        Raises ImageError.
+        """Convert a segment; its file is written completely or not at all. Returns the number of
+        frames. Raises ImageError.
         """
         done, first, cll, fall, found = 0, 0, 0.0, 0.0, 0
         place, encoding = Folder(self.path), conversion.encoding
@@ -299,28 +306,30 @@ class ToFile:
 
 @dataclasses.dataclass(frozen=True)
 class ToFrames:
-    """Files of frames in a folder, turned as players turn them, named for the film and counted
-    from 1: a frame that cannot be decoded leaves out its number, and a file beside them,
-    `film_00001.json`, tells which of a segment are there.
+    """Frame files in a folder, rotated as players rotate the film.
+
+    They are named after the film and numbered from 1. A frame that cannot be decoded leaves a gap
+    in the numbers; a file beside them, such as `film_00001.json`, then lists the frames of the
+    segment that exist.
     """
 
     path: Path
     kind: str
-    """Of `writers.frames.ENDINGS`."""
+    """One of `writers.frames.ENDINGS`."""
 
     def file(self, film: Film, index: int) -> Path:
-        """Of a frame, counted from 0."""
+        """Return the path of a frame, counted from 0."""
         return self.path / f"{film.path.stem}_{index + 1:06}{frames.ENDINGS[self.kind]}"
 
     def _mark(self, segment: Segment) -> Path:
         return self.path / f"film_{segment.number:05}.json"
 
     def marks(self) -> list[Path]:
-        """Of segments of which frames are missing, of whatever film."""
+        """Return the files of all segments with missing frames, of any film."""
         return [file for file in self.path.glob("film_*.json") if _numbers(file) is not None]
 
     def done(self, film: Film, segment: Segment) -> int | None:
-        """As `ToFile.done`."""
+        """Return the number of frames of a segment if it is complete, else None."""
         first = int(np.searchsorted(film.times, segment.start))
         numbers = _numbers(self._mark(segment))
         if numbers is None:
@@ -331,7 +340,7 @@ class ToFrames:
     def convert(
         self, film: Film, segment: Segment, conversion: Conversion, converter: Converter, tell: Tell
     ) -> int:
-        """As `ToFile.convert`."""
+        """Convert a segment, frame by frame. Returns the number of frames. Raises ImageError."""
         written: list[int] = []
         for frame, parameters, _ in with_parameters(film, segment, converter.used):
             index = int(np.searchsorted(film.times, frame.time, side="right")) - 1
@@ -348,7 +357,9 @@ class ToFrames:
 
 
 def _numbers(mark: Path) -> list[int] | None:
-    """Of the frames of a segment that are there, counted from 1; None if that is not said."""
+    """Return the numbers of the existing frames of a segment, counted from 1; None without a valid
+    file.
+    """
     with contextlib.suppress(OSError, ValueError):
         told = json.loads(mark.read_text(encoding="utf-8"))
         if isinstance(told, dict) and list(told) == [NUMBERS]:

@@ -1,7 +1,7 @@
-"""One bracket on its way: read, align, take ghosts out, fuse, merge, write.
+"""Conversion of one bracket: read, align, remove ghosts, fuse, merge, write.
 
-All frames of a bracket are held at once, as they were stored (8 or 16 bits), so they are read when
-their turn comes, not while another bracket is fused.
+All frames of a bracket are in memory at once, as they were stored (8 or 16 bits). They are
+therefore read only when the bracket is fused, not in advance while another one is.
 """
 
 import dataclasses
@@ -38,16 +38,17 @@ if TYPE_CHECKING:
     from hdrcnn.colour.transfer import CameraCurve
 
 NO_LIGHT = "leave out --merge, and name only tiff, sdr_png or jpeg in --format"
-"""Advice where exposures are unknown."""
+"""Remedy in messages about unusable exposures."""
 FARTHEST = 40.0
-"""Stops between the exposures of a bracket; more is rubbish, and no float can hold its light."""
+"""Largest range of a bracket, in stops. More must be an error in the Exif data, and the light would
+not fit a float."""
 STRIP = 256
-"""Rows of a picture that are worked on together."""
+"""Number of rows processed at once."""
 
 
 @dataclasses.dataclass(frozen=True)
 class FusionSettings(Settings):
-    """Of a run of `hdrcnn fuse`."""
+    """Settings of a run of `hdrcnn fuse`."""
 
     formats: tuple[str, ...] = ("tiff",)
     method: str = "auto"
@@ -55,17 +56,18 @@ class FusionSettings(Settings):
     align: bool = True
     deghost: bool = True
     reference: int | None = None
-    """Number of the frame that what moved comes from, counted from 1; None: the best exposed."""
+    """Number, from 1, of the frame that the others are aligned with and that moving objects are
+    taken from; None: the best exposed."""
     known: ClassVar[Mapping[str, Writer]] = ALL_WRITERS
     conversion: ClassVar[tuple[str, str]] = ("fusion", "Fusion")
 
     @property
     def merges(self) -> bool:
-        """Light is wanted: a format that holds some is named."""
+        """Whether the frames are merged: a format that stores light is asked for."""
         return bool(set(self.formats) & set(WRITERS))
 
     def record(self) -> dict[str, Any]:
-        """As `Settings.record`."""
+        """Return what a result depends on, as `Settings.record` does."""
         names = ("method", "align", "deghost", "reference", "camera_curve", "resolution",
                  "precision", "merges")  # fmt: skip
         return {
@@ -77,7 +79,9 @@ class FusionSettings(Settings):
 
 
 def _codes(photograph: Photograph) -> np.ndarray:
-    """[H, W, 3] as stored; of a RAW file 16 bits, sRGB, held at 1.0; of other depths 16 bits."""
+    """Return codes [H, W, 3] as stored in 8 or 16 bits, in 16 bits for other depths; for a RAW file
+    sRGB in 16 bits, clipped at 1.0.
+    """
     if photograph.sensor is None:
         if photograph.bits in (8, 16):
             return as_stored(photograph.code, photograph.bits)
@@ -91,13 +95,13 @@ def _codes(photograph: Photograph) -> np.ndarray:
 
 
 def _same(one: np.ndarray, other: np.ndarray) -> bool:
-    """Whether two frames of one shape hold the same codes."""
+    """Whether two frames of the same shape have the same type and codes."""
     strips = (slice(top, top + STRIP) for top in range(0, len(one), STRIP))
     return one.dtype == other.dtype and all(np.array_equal(one[s], other[s]) for s in strips)
 
 
 class Fusion(Conversion):
-    """As `Conversion`, of a bracket."""
+    """Conversion of a bracket, with the steps of `Conversion`."""
 
     settings: FusionSettings
     bracket: Bracket
@@ -106,7 +110,7 @@ class Fusion(Conversion):
     note: str = ""
 
     def read(self) -> "Fusion":
-        """Whether the result is there already."""
+        """Check whether the result exists already. The frames are read by `reconstruct`."""
         with self._step():
             self._look()
         return self
@@ -122,16 +126,16 @@ class Fusion(Conversion):
         return Outcome(self.job, kept=True, weights=wanted.name, **figures)
 
     def _method(self) -> Method:
-        """Raises WeightsError, DeviceError."""
+        """Return what weights the frames. Raises WeightsError, DeviceError."""
         return self.networks.fusion(self.settings.method)
 
     def _weights(self, method: Method) -> str:
-        """Digests of all weights that the result depends on. Raises WeightsError."""
+        """Return the SHA-256 of all weights that the result depends on. Raises WeightsError."""
         used = [path for path in (method.file, SHIPPED if self.settings.merges else None) if path]
         return " ".join(map(sha256, used))
 
     def _read_frames(self) -> tuple[list[np.ndarray], list[Photograph]]:
-        """Codes of all frames, and what else their files say. Raises ImageError."""
+        """Return the codes of all frames and the metadata of their files. Raises ImageError."""
         codes: list[np.ndarray] = []
         known: list[Photograph] = []
         for path in self.job.sources:
@@ -167,7 +171,9 @@ class Fusion(Conversion):
         return codes, known
 
     def reconstruct(self) -> "Fusion":
-        """Raises WeightsError or DeviceError if a network cannot be had."""
+        """Read, fuse and merge the frames. Raises WeightsError or DeviceError if a network cannot
+        be loaded.
+        """
         if self._pending:
             with self._step():
                 self._fuse()
@@ -221,7 +227,7 @@ class Fusion(Conversion):
         self.bracket.frames.clear()
 
     def _merge(self, known: list[Photograph]) -> list[str]:
-        """The light of the bracket. Returns what is to be said. Raises ImageError."""
+        """Merge the frames to light. Returns notes for the user. Raises ImageError."""
         exposures = [exposure_of(each.camera) for each in known]
         biases = [bias_of(each.camera) for each in known]
         if None in exposures and None not in biases:
@@ -278,7 +284,7 @@ class Fusion(Conversion):
         return said
 
     def _figures(self) -> dict[str, Any]:
-        """`job.FIGURES`, and what else is recorded."""
+        """Return `job.FIGURES` and what else is stored with the result."""
         weights = luminance_weights(REC709).astype(np.float32)
         peaks, rows, columns = [0.0], *self.fused.shape[:2]
         for top in range(0, rows if self.settings.merges else 0, STRIP):
@@ -304,7 +310,7 @@ class Fusion(Conversion):
         )  # fmt: skip
 
     def write(self) -> Outcome:
-        """The files, and what came of it."""
+        """Write the files. Returns the outcome."""
         figures: dict[str, Any] = {}
         if self._pending:
             with self._step():
@@ -327,7 +333,7 @@ class Fusion(Conversion):
         )  # fmt: skip
 
     def _entry(self) -> report.Entry:
-        """What the report shows: the light, or the fused picture as a display shows it."""
+        """Return the report entry: of the light, or of the fused image as a display shows it."""
         light = self.light
         if not self.settings.merges:
             light = np.empty(self.fused.shape, np.float16)

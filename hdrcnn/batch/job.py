@@ -1,5 +1,5 @@
-"""The records of a conversion: what is asked for, the same for every picture; which photograph a
-result was made of; what the first frame of a film settles for all; what came of each.
+"""Records of a conversion: the settings of a run, the photograph that a result was made from, what
+the first frame of a film settles for all frames, and the outcome of each job.
 """
 
 import dataclasses
@@ -28,13 +28,15 @@ PREVIEW_ENDINGS = ("_in.png", "_out.png", "_strip.png")
 
 @dataclasses.dataclass(frozen=True)
 class Settings:
-    """Of one run; `gamma` to `panorama` mean what they do for `Predictor.reconstruct`."""
+    """Settings of one run. `gamma`, `scaling`, `camera_curve`, `resolution`, `quality` and
+    `panorama` are as for `Predictor.reconstruct`.
+    """
 
     gamma: float = 1.0
     scaling: float | str = AUTO
-    """A number switches the estimate of `clipping_level` off."""
+    """A number disables the estimate of `colour.clipping_level`."""
     camera_curve: str | None = None
-    """None: `transfer.DEFAULT_CURVE` if the weights are chosen too, else as stored with them."""
+    """None: as stored with the weights if the user named them, else `transfer.DEFAULT_CURVE`."""
     width: int | None = None
     height: int | None = None
     resolution: str = "auto"
@@ -42,34 +44,34 @@ class Settings:
     gain_map: str = "use"
     """One of `readers.gain_map.CHOICES`."""
     panorama: bool = False
-    """Every picture closes left and right, whether its file says so or not."""
+    """Whether the left and right sides of every photograph meet, whatever its file says."""
     precision: str = PRECISION
-    """Of the convolutions, as asked for; see `predict.runtime`."""
+    """Precision of the convolutions as asked for, one of `runtime.PRECISIONS`."""
     primaries: bool = False
-    """The results keep the primaries of their photographs. Else they are Rec. 709."""
+    """Whether results keep the primaries of their photographs; else they are in Rec. 709."""
     mask: bool = False
-    """The results tell in three more channels how much of them is predicted."""
+    """Whether results contain three more channels that tell how much is predicted."""
     max_stops: float | None = None
-    """The largest value of the results, in stops above the clipping level."""
+    """Largest value of the results, in stops above the clipping level; None: no limit."""
     formats: tuple[str, ...] = ("exr",)
-    """Of `writers.WRITERS`, at least one."""
+    """Names of formats in `known`, at least one."""
     options: Options = dataclasses.field(default_factory=Options)
-    """How they are written."""
+    """Options of the writers."""
     report_room: int = 0
-    """Bytes that a picture may take in the report; 0: there is none."""
+    """Number of bytes that each photograph may take in the report; 0: no report."""
     previews: bool = False
     exposure: float = -3.0
-    """Of the previews, in stops."""
+    """Exposure of the previews, in stops."""
     max_megapixels: float = MAX_MEGAPIXELS
     overwrite: bool = False
-    """Recompute every result, and replace those of other photographs and commands, and files of
-    other programs that are no photographs."""
+    """Whether to recompute every result, and to replace results of other photographs and commands
+    and files of other programs, except photographs."""
     sequence: bool = False
-    """The pictures of a folder are the frames of a film."""
+    """Whether the photographs of each folder are the frames of a film."""
 
     known: ClassVar[Mapping[str, Writer]] = WRITERS
     conversion: ClassVar[tuple[str, str]] = ("convert", "Conversion")
-    """Module of this package and class: how a job is done."""
+    """Module of this package and class that carry out a job."""
 
     def __post_init__(self) -> None:
         if not self.formats or not set(self.formats) <= set(self.known):
@@ -77,25 +79,27 @@ class Settings:
 
     @property
     def endings(self) -> tuple[str, ...]:
-        """Of all files written for a picture, those that tell of their making first."""
+        """Endings of all files written for a photograph; those with a full record of how they were
+        made come first.
+        """
         return (*self.light_endings, *(PREVIEW_ENDINGS if self.previews else ()))
 
     @property
     def light_endings(self) -> tuple[str, ...]:
-        """Of the files that hold the result itself, in the order asked for."""
+        """Endings of the files that contain the result itself, in the order asked for."""
         return tuple(ALL_WRITERS[name].ending for name in self.formats)
 
     def files(self, job: Job) -> dict[str, str]:
-        """Where the files of a result are, by the names of their formats."""
+        """Return the paths of the files of a result by format name."""
         return {name: str(job.output(ALL_WRITERS[name].ending)) for name in self.formats}
 
     def links(self, job: Job) -> dict[str, str]:
-        """The same by what people call the formats."""
+        """Return the paths of the files of a result by the usual name of the format."""
         return {ALL_WRITERS[name].label: path for name, path in self.files(job).items()}
 
     def record(self) -> dict[str, Any]:
-        """What a result depends on, as it is stored with it. Of the formats only how they are
-        written: which of them are there is seen.
+        """Return what a result depends on, as it is stored with the result. The list of formats is
+        left out: which of their files exist can be seen.
         """
         names = ("gamma", "scaling", "camera_curve", "width", "height", "resolution", "quality",
                  "panorama", "precision", "primaries", "mask", "max_stops", "sequence",
@@ -108,7 +112,9 @@ class Settings:
 
 
 def _digest(path: Path, *others: Path) -> str:
-    """SHA-256 of a file, or of those of several, hexadecimal. Raises OSError."""
+    """Return the SHA-256 of a file, or of the names and digests of several, hexadecimal. Raises
+    OSError.
+    """
     if not others:
         return digest(path)
     found = " ".join(f"{each.name} {digest(each)}" for each in (path, *others))
@@ -116,39 +122,39 @@ def _digest(path: Path, *others: Path) -> str:
 
 
 def folder_of(path: Path) -> str:
-    """A short digest of the folder of a file: tells folders apart, and names none."""
+    """Return a short digest of the path of a file's folder: it identifies the folder unnamed."""
     found = str(real(path.parent)).encode(errors="surrogateescape")
     return hashlib.sha256(found).hexdigest()[:16]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class FileState:
-    """What is to be known of a file to see later whether it is the same."""
+    """State of a file, by which a later run detects whether it is still the same."""
 
     name: str
-    """Of the file, without its folder."""
+    """File name without the folder."""
     bytes: int
     modified: int
-    """Nanoseconds since 1970. Programs set it as they like."""
+    """Time of modification, nanoseconds since 1970. Programs can set it to any value."""
     changed: int = 0
-    """Likewise, set by the system alone: no write leaves it as it was. On Windows that of the
-    creation."""
+    """Time of the last change, nanoseconds since 1970. Only the system sets it, at every write. On
+    Windows the time of creation."""
     sha256: str = ""
-    """Of the file's bytes, hexadecimal."""
+    """SHA-256 of the file's bytes, hexadecimal."""
     folder: str = ""
-    """Which one it lay in: a digest of its path."""
+    """Digest of the path of the file's folder, see `folder_of`; empty if not known."""
 
     @classmethod
     def of(cls, path: Path, *others: Path) -> "FileState | None":
-        """To be taken before files are decoded: what is written to them meanwhile then shows later.
+        """Return the state of a file, or None if it cannot be read, which its decoder will report.
 
-        others: files that belong to the first, as the frames of a bracket do. Sizes are added, of
-        times the latest counts, and digests are digested. None if there is nothing to be read;
-        who decodes it says why.
+        Call it before the file is decoded, so that a change in the meantime is detected later.
+        others: further files of the same job, such as the frames of a bracket. Sizes are summed,
+        the latest times count, and the digest is that of names and digests.
         """
         try:
             now = [each.stat() for each in (path, *others)]
-            if not all(stat.S_ISREG(one.st_mode) for one in now):  # A pipe would wait forever.
+            if not all(stat.S_ISREG(one.st_mode) for one in now):  # Reading a pipe might block.
                 return None
             found = _digest(path, *others)
         except OSError:
@@ -163,7 +169,7 @@ class FileState:
         )
 
     def holds_as(self, path: Path, *others: Path) -> bool:
-        """Whether files of any name have these bytes; of several their names count, too."""
+        """Whether a file of any name has the same bytes; several files must have the same names."""
         try:
             if sum(each.stat().st_size for each in (path, *others)) != self.bytes:
                 return False
@@ -172,8 +178,8 @@ class FileState:
             return False
 
     def is_still(self, path: Path, *others: Path) -> bool:
-        """Whether files are those, byte for byte. They are read only if a time differs:
-        copies, and files brought back, have any.
+        """Whether files are still the same, byte for byte. Their contents are read only if a time
+        differs, as copied and restored files may have any times; on Windows always.
         """
         try:
             now = [each.stat() for each in (path, *others)]
@@ -188,14 +194,14 @@ class FileState:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Source(FileState):
-    """The photograph that a result was made of."""
+    """The photograph that a result was made from."""
 
     width: int
     height: int
-    """Of the photograph, upright; the result may have been asked for in another size."""
+    """Size of the photograph in pixels, upright; the result may have another size."""
     lossy: bool
     panorama: bool
-    """By its own XMP data."""
+    """Whether its own XMP data say that it is a panorama whose left and right sides meet."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -204,13 +210,13 @@ class Film:
 
     first: Source
     curve: str | CameraCurve | None = None
-    """By which its codes become light; None: not found yet."""
+    """Curve by which its codes become light; None: not estimated yet."""
     levels: Levels | None = None
-    """At which its codes clip; None: not found yet, or not looked for."""
+    """Codes at which its channels clip; None: not estimated, or not yet."""
 
 
 class Films:
-    """The first frame of every folder, as they come. Each folder is a film of its own."""
+    """What has been settled for each film. Each folder is a film, and its first frame decides."""
 
     def __init__(self) -> None:
         self._first: dict[Path, Source] = {}
@@ -219,14 +225,14 @@ class Films:
         self._lock = threading.Lock()
 
     def film(self, source: Path) -> Film | None:
-        """What is known of the film that a source is a frame of."""
+        """Return what is known about the film that a source is a frame of; None: nothing."""
         first = self.first(source)
         if first is None:
             return None
         return Film(first, self._curves.get(source.parent), self._levels.get(source.parent))
 
     def know(self, source: Path, film: Film) -> None:
-        """Takes over what another process found."""
+        """Store what another process has found about the film of a source."""
         self._first[source.parent] = film.first
         if film.curve is not None:
             self._curves[source.parent] = film.curve
@@ -234,25 +240,27 @@ class Films:
             self._levels[source.parent] = film.levels
 
     def first(self, source: Path) -> Source | None:
-        """The first frame of the film that a source is a frame of, if there has been one."""
+        """Return the first frame of a source's film, None if none has been read."""
         return self._first.get(source.parent)
 
     def curve(self, source: Path, found: Callable[[], str | CameraCurve]) -> str | CameraCurve:
-        """The camera curve of all frames of a source's film: what is found first."""
+        """Return the camera curve for a source's film. found: estimates it, called once."""
         with self._lock:
             if source.parent not in self._curves:
                 self._curves[source.parent] = found()
             return self._curves[source.parent]
 
     def levels(self, source: Path, found: Callable[[], Levels]) -> Levels:
-        """The codes at which all frames of a source's film clip: what is found first."""
+        """Return the clipping levels for a source's film. found: estimates them, called once."""
         with self._lock:
             if source.parent not in self._levels:
                 self._levels[source.parent] = found()
             return self._levels[source.parent]
 
     def settle(self, source: Path, frame: Source) -> Source:
-        """What counts for a frame: the first one's. Raises ImageError for another size."""
+        """Return the first frame of a source's film, which is `frame` if none came before. Raises
+        ImageError if their sizes differ.
+        """
         first = self._first.setdefault(source.parent, frame)
         if (frame.width, frame.height) != (first.width, first.height):
             raise ImageError(
@@ -264,11 +272,11 @@ class Films:
 
 
 FIGURES = ("width", "height", "saturated", "peak_before", "peak_after", "clipping_levels")
-"""Fields of an outcome that are stored with the result, for later runs."""
+"""Fields of an outcome that are stored with the result for later runs."""
 
 
 def image_error(source: Path, error: Exception) -> ImageError:
-    """What went wrong with a photograph, as the one line that users see."""
+    """Turn an exception about a photograph into a one-line error for the user."""
     if isinstance(error, ImageError):
         return error
     if isinstance(error, OSError):
@@ -288,16 +296,16 @@ def image_error(source: Path, error: Exception) -> ImageError:
 
 @dataclasses.dataclass(frozen=True)
 class Outcome:
-    """What came of a job: figures, or the one line that says why there are none."""
+    """Outcome of a job: figures, or a one-line error."""
 
     job: Job
     error: str | None = None
     no_room: bool = False
-    """The error is that nothing can be written any more."""
+    """Whether the error is that nothing can be written any more."""
     kept: bool = False
-    """The result was there already; the figures are those it was written with."""
+    """Whether the result existed already; the figures are those stored with it."""
     entry: Entry | None = None
-    """What the report shows, if there is one."""
+    """Entry of the report, if there is one."""
     weights: str = ""
     """Name of the weights file."""
     width: int = 0
@@ -305,15 +313,15 @@ class Outcome:
     saturated: float = 0.0
     """Share of pixels with a code above 0.95 in any channel."""
     peak_before: float = 0.0
-    """Largest luminance of the linearised picture; 1.0 = its clipping level."""
+    """Largest luminance of the linearised photograph; 1.0 = its clipping level."""
     peak_after: float = 0.0
     clipping_levels: Sequence[float] = UNCLIPPED
     """Codes in (0, 1] at which red, green and blue were found to clip."""
     seconds: float = 0.0
     summary: str = ""
-    """What a line says instead of the figures of a photograph."""
+    """Text that replaces the figures of a photograph in the line for the user."""
     note: str = ""
-    """One line that the user is to know besides; empty: none."""
+    """A further line for the user; empty: none."""
 
     @property
     def status(self) -> str:
@@ -322,7 +330,7 @@ class Outcome:
         return "kept" if self.kept else "done"
 
     def line(self, ending: str) -> str:
-        """For the user; ending: of the file that is named."""
+        """Return the line for the user. ending: that of the file to name."""
         if self.error is not None:
             return self.error
         if self.kept:
@@ -337,7 +345,7 @@ class Outcome:
 
     @property
     def figures(self) -> str:
-        """Of a photograph, as part of a line."""
+        """Figures of a photograph, as part of the line for the user."""
         codes = described(self.clipping_levels)
         clips = f"clips at {codes}  " if codes else ""
         return (
@@ -348,7 +356,7 @@ class Outcome:
 
     @property
     def stops_gained(self) -> float:
-        """How far the peak moved; 0 for a black picture."""
+        """Stops by which the peak rose; 0 for a black photograph."""
         if self.peak_before <= 0 or self.peak_after <= 0:
             return 0.0
         return float(np.log2(self.peak_after / self.peak_before))

@@ -1,10 +1,10 @@
-"""Which machines do the work: workers of Dask, and a share of the pictures for each machine.
+"""Distribution over machines: workers of Dask, or an independent share of the items for each.
 
     3/16    the third of sixteen shares: items 3, 19, 35 and so on, counted from 1
 
-Machines with shares know nothing of each other; every one is to have the same list. Shares taken in
-turns differ by one item at most, and a folder whose pictures grow larger towards its end burdens
-all machines alike.
+Machines with shares do not communicate, and all must be given the same list. Interleaved shares
+differ by at most one item, and all machines get a similar load even if the files of a folder grow
+larger towards its end.
 """
 
 import contextlib
@@ -22,28 +22,29 @@ if TYPE_CHECKING:
     from distributed import Security
 
 LEAST = 2.0
-"""GB of a worker: TensorFlow and the network alone take 0.8."""
+"""Least memory of a worker in GB; TensorFlow and the network alone take 0.8."""
 
 
 class FarmError(UserError):
-    """Workers that cannot be had or used."""
+    """Workers that cannot be started or used."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Place:
-    """Where the work is done. Raises ValueError for flags out of bounds or in conflict."""
+    """Where Dask workers run. Raises ValueError for values out of bounds or in conflict."""
 
     workers: int | None = None
-    """Processes of this machine; None: one for every four cores."""
+    """Number of processes on this machine; None: one for every four cores."""
     worker_gigabytes: float | None = None
-    """Memory of each, above which it is ended; None: an equal share of the machine's."""
+    """Memory limit of each worker, above which it is ended; None: an equal share of the machine's
+    memory."""
     scheduler: str | None = None
-    """Address of a scheduler instead, which has its own workers."""
+    """Address of a scheduler that has its own workers; None: workers on this machine."""
     tls_ca_file: str | None = None
     tls_cert: str | None = None
     tls_key: str | None = None
-    """PEM files for a tls:// scheduler; the key may stand in the certificate's file. None: those
-    of Dask's own configuration."""
+    """PEM files for a tls:// scheduler; the certificate's file may contain the key. None: those of
+    Dask's own configuration."""
 
     def __post_init__(self) -> None:
         memory, address, files = self.worker_gigabytes, self.scheduler, self._files
@@ -69,7 +70,7 @@ class Place:
         return {name: getattr(self, name) for name in names if getattr(self, name) is not None}
 
     def security(self) -> "Security":
-        """For workers of this machine, certificates made for this run alone; else those given.
+        """Return the certificates: temporary ones for workers on this machine, else those given.
 
         Raises FarmError.
         """
@@ -103,7 +104,7 @@ Item = TypeVar("Item")
 
 @dataclasses.dataclass(frozen=True)
 class Shard:
-    """Share `number` of `of`, counted from 1. Raises ValueError if there is none such."""
+    """Share `number` of `of` shares, counted from 1. Raises ValueError for an invalid number."""
 
     number: int = 1
     of: int = 1
@@ -117,12 +118,12 @@ class Shard:
 
     @classmethod
     def parse(cls, text: str) -> "Shard":
-        """From `3/16`. Raises ValueError."""
+        """Parse text such as `3/16`. Raises ValueError."""
         found = re.fullmatch(r"([0-9]{1,9})/([0-9]{1,9})", text.strip())
         if found is None:
             raise ValueError(f"--shard={text}: give it as 3/16, the third of sixteen shares")
         return cls(*map(int, found.groups()))
 
     def select(self, items: Sequence[Item]) -> Sequence[Item]:
-        """Its items, in their order."""
+        """Return the items of this share, in their order."""
         return items[self.number - 1 :: self.of]

@@ -1,4 +1,4 @@
-"""Which pictures are meant, in which order, and where their results go.
+"""Find the files that paths and patterns name, order them, and decide where results go.
 
 photos/                    out/
   frame_2.jpg        ->      frame_2.exr        natural order: 2 before 10
@@ -22,36 +22,36 @@ from hdrcnn.readers.folders import LDR_SUFFIXES, entries_of, is_system_folder, m
 
 @dataclasses.dataclass(frozen=True)
 class Job:
-    """One picture, or the frames of one bracket, and the stem of what is written for it."""
+    """One photograph, or the frames of one bracket, and the stem of the files written for it."""
 
     source: Path
-    """The picture, or the first frame."""
+    """The photograph, or the first frame of the bracket."""
     stem: Path
     folder: OutputFolder | None = None
-    """That of all results, not to be made again if it is gone; None: made if missing."""
+    """Folder of all results, never recreated if it is gone. None: folders are created as needed."""
     frames: tuple[Path, ...] = ()
-    """Of a bracket: all of them, in natural order."""
+    """All frames of a bracket, in natural order; empty for a photograph."""
 
     @property
     def sources(self) -> tuple[Path, ...]:
-        """Every file that the result is made of."""
+        """All files that the result is made from."""
         return self.frames or (self.source,)
 
     def output(self, ending: str) -> Path:
-        """The stem with an ending; dots in the stem are kept."""
+        """Return the stem with an ending; dots in the stem are kept."""
         return self.stem.with_name(self.stem.name + ending)
 
 
 @dataclasses.dataclass(frozen=True)
 class Plan:
-    """What is to be done, and in one line each, what cannot be."""
+    """The jobs to do, and a one-line message for each path that cannot become a job."""
 
     jobs: tuple[Job, ...]
     faults: tuple[str, ...] = ()
 
 
 def _absolute(path: Path) -> Path:
-    """Absolute, without `..`, links left as they are."""
+    """Return an absolute path without `..`; links are not resolved."""
     return Path(os.path.abspath(path))  # noqa: PTH100  # `resolve` would follow links.
 
 
@@ -60,14 +60,14 @@ def _path_key(path: Path) -> list[tuple[tuple[str | int, ...], str]]:
 
 
 def _root(pattern: str) -> Path:
-    """The part of a pattern before its first sign."""
+    """Return the part of a pattern before the first component with a wildcard."""
     parts = Path(pattern).parts
     fixed = next(index for index, part in enumerate(parts) if glob.has_magic(part))
     return Path(*parts[:fixed])
 
 
 def _all_folders(folder: Path, seen: set[Path], faults: list[str]) -> Iterator[Path]:
-    """A folder and all below it, each once however many links lead to it."""
+    """Yield a folder and all folders below it, each once even if several links lead to it."""
     here = real(folder)
     if here in seen or not is_directory(folder):
         return
@@ -79,19 +79,19 @@ def _all_folders(folder: Path, seen: set[Path], faults: list[str]) -> Iterator[P
 
 
 def _step(folder: Path, part: str) -> Iterator[Path]:
-    """What one part of a pattern means in a folder."""
+    """Yield the paths in a folder that match one component of a pattern."""
     if not glob.has_magic(part):
         if os.path.lexists(folder / part):
             yield folder / part
         return
-    for name in glob.glob(part, root_dir=folder):  # noqa: PTH207  # Knows the system's letter case.
-        # As with hidden ones: a pattern means them only if it begins as they do.
+    for name in glob.glob(part, root_dir=folder):  # noqa: PTH207  # Respects case as the system does.
+        # As with hidden files, a pattern matches system folders only if its first character does.
         if name[:1] == part[:1] or not is_system_folder(name):
             yield folder / name
 
 
 def _matches(pattern: str, faults: list[str]) -> Iterator[Path]:
-    """As `glob.glob` with `recursive`, which follows links in circles forever."""
+    """Yield matches as recursive `glob.glob`, but without following circular links forever."""
     root = _root(pattern)
     found: Iterable[Path] = [root]
     parts = Path(pattern).parts[len(root.parts) :]
@@ -107,11 +107,11 @@ def _matches(pattern: str, faults: list[str]) -> Iterator[Path]:
 
 
 def _matching(pattern: str, results: Path, faults: list[str]) -> Iterator[Path]:
-    """What a pattern means: the files it matches, and those below the folders it matches."""
+    """Yield the files that a pattern matches, and those below the folders that it matches."""
     barred = set() if real(_root(pattern)) == results else {results}
     entered = set(barred)
     matches = sorted(_matches(pattern, faults), key=_path_key)
-    # What lies there itself, before links to it.
+    # Files and folders themselves come before links to them.
     for match in sorted(matches, key=Path.is_symlink):
         if barred & {real(match), *real(match).parents}:
             continue
@@ -122,7 +122,7 @@ def _matching(pattern: str, results: Path, faults: list[str]) -> Iterator[Path]:
 
 
 def _listed(place: str, results: Path, faults: list[str]) -> tuple[Path, list[Path]]:
-    """The folder that a place is mirrored from, and the files it means."""
+    """Return the folder from which a place is mirrored, and the files that the place names."""
     path = Path(place)
     try:
         path.lstat()
@@ -133,7 +133,7 @@ def _listed(place: str, results: Path, faults: list[str]) -> tuple[Path, list[Pa
             faults.append(f"{place}: cannot be read: {error.strerror or error}")
             return path.parent, []
     if is_directory(path):
-        # The folder of the results is entered only if it is itself what was asked for.
+        # The folder of the results is entered only if it was named itself.
         barred = set() if real(path) == results else {results}
         return path, list(walk(path, barred, faults))
     if os.path.lexists(path):
@@ -145,14 +145,14 @@ def _listed(place: str, results: Path, faults: list[str]) -> tuple[Path, list[Pa
 
 
 def _is_link(file: Path, itself: Path) -> bool:
-    """Whether a file is one to another; itself: `real` of it. Folders above may be links."""
+    """Whether a file itself is a link; folders above it may be links. itself: `real(file)`."""
     return real(file.parent) / file.name != itself
 
 
 def _sources(
     places: Sequence[str], out_dir: Path, faults: list[str], is_result: Callable[[Path], bool]
 ) -> tuple[list[Path], list[Path]]:
-    """The files meant, each once, and the folders from which their trees are mirrored."""
+    """Return the named files, each once, and the folders from which their trees are mirrored."""
     results = real(out_dir)
     roots: list[Path] = []
     found: dict[Path, Path] = {}
@@ -166,7 +166,7 @@ def _sources(
         for file in files:
             itself = real(file)
             known = found.get(itself)
-            # The file itself, not a link to it that was met first.
+            # Prefers the file itself to a link to it that was found earlier.
             if known is None or (_is_link(known, itself) and not _is_link(file, itself)):
                 found[itself] = file
         if not files and len(faults) == said:
@@ -180,7 +180,7 @@ def _sources(
 
 
 def _common(roots: Sequence[Path]) -> Path | None:
-    """The deepest folder above all; None if there is none (other drives)."""
+    """Return the deepest common folder; None if there is none (different drives)."""
     try:
         return Path(os.path.commonpath([_absolute(root) for root in roots]))
     except ValueError:
@@ -188,7 +188,7 @@ def _common(roots: Sequence[Path]) -> Path | None:
 
 
 def _mirrored(source: Path, common: Path | None, out_dir: Path) -> Path:
-    """Where a source would lie below `out_dir`, its ending still on."""
+    """Return the path of a source mirrored below `out_dir`, with the source's ending."""
     absolute = _absolute(source)
     if common is not None:
         return out_dir / absolute.relative_to(common)
@@ -197,14 +197,14 @@ def _mirrored(source: Path, common: Path | None, out_dir: Path) -> Path:
 
 
 def same_name(path: Path) -> str:
-    """Equal for names that some file systems take for the same one."""
+    """Normalise a path so that names which some file systems consider equal become equal."""
     return unicodedata.normalize("NFC", str(path)).casefold()
 
 
 def name_outputs(mirrored: Sequence[Path], endings: Sequence[str]) -> list[Path]:
-    """Stems for the outputs of sources: without their ending if that is clear, else with it.
+    """Return stems for the outputs of sources, without the ending of the source if unambiguous.
 
-    Of sources whose stems or outputs would fall together, all keep their ending.
+    Sources whose outputs would have the same name all keep their ending.
     """
     keep: set[int] = set()
     while True:
@@ -231,14 +231,14 @@ def plan(
     is_result: Callable[[Path], bool] = lambda path: False,
     group: Callable[[Sequence[Path], list[str]], list[tuple[Path, ...]]] | None = None,
 ) -> Plan:
-    """Jobs for files, folders and patterns, in the order given, each file once.
+    """Plan the jobs for files, folders and patterns, in the order given, each file once.
 
-    The tree is mirrored from the deepest folder that holds all that was given; a pattern counts
-    from its part before the first sign. `endings` are those of all files written for a picture.
-    A picture whose output would overwrite a source becomes a fault. Files that `is_result` takes
-    for results of an earlier run are left out, unless they are named one by one. group: which files
-    make a job together, named for the first of them; it adds to a list what is left. Raises
-    ImageError if nothing is left to do.
+    The tree is mirrored from the deepest folder that contains everything named; a pattern counts
+    as the folder before its first wildcard. endings: those of all files written for a photograph.
+    A photograph whose output would overwrite a source becomes a fault. Files that `is_result`
+    recognises as results of an earlier run are left out, unless they are named individually. group:
+    groups the files into jobs, each named after its first file, and appends faults about the
+    others to the list. Raises ImageError if no job is left.
     """
     faults: list[str] = []
     sources, roots = _sources([str(place) for place in places], out_dir, faults, is_result)

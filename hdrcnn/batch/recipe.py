@@ -1,16 +1,16 @@
-"""What a result says of its making, and whether it is still the one that is wanted.
+"""The record in each result of how it was made, and checks whether an existing result is valid.
 
-Every file that holds a result carries, beside what the camera wrote:
+Besides the camera's metadata every file of a result contains:
 
-    version    of this tool
+    version    version of this tool
     weights    SHA-256 of the weights file
-    estimator  that of the weights that estimated the camera curve; only if it was estimated
+    estimator  SHA-256 of the weights that estimated the camera curve, if it was estimated
     settings   JSON of `Settings.record`, keys sorted
-    source     JSON of `Source`: name, size and digest of the photograph, and the like
-    figures    JSON of what the conversion found
+    source     JSON of `Source`: name, size, digest and other properties of the photograph
+    figures    JSON of the figures that the conversion found
 
-OpenEXR as attributes `hdrcnn:version` and so on, other formats as `writers.notes`; previews a short
-digest of it. A file without them was made by others and is theirs.
+OpenEXR files store them as attributes `hdrcnn:version` and so on, other formats by `writers.notes`,
+and previews only as a short digest. A file without them was not made by this tool.
 """
 
 import dataclasses
@@ -38,11 +38,11 @@ from hdrcnn.writers.exr import PREFIX
 from hdrcnn.writers.whole import is_whole
 
 _EXPOSURE = re.compile(r"_[0-8]\.png$")
-"""How the exposures of a photograph end, `batch.stack`."""
+"""Ending of the exposures that `batch.stack` writes."""
 
 
 def _parsed(text: str) -> dict[str, Any]:
-    """An object of JSON whose numbers are finite. Raises ValueError, TypeError, RecursionError."""
+    """Parse a JSON object with finite numbers. Raises ValueError, TypeError, RecursionError."""
 
     def refuse(constant: str) -> None:
         raise ValueError(f"{constant} is no number")
@@ -51,7 +51,7 @@ def _parsed(text: str) -> dict[str, Any]:
 
 
 def _check_figures(figures: Mapping[str, Any]) -> None:
-    """Raises LookupError, ValueError or TypeError for figures that no conversion found."""
+    """Raise LookupError, ValueError or TypeError for figures that no conversion can have found."""
     for name in ("width", "height", "saturated", "peak_before", "peak_after"):
         kinds = (int,) if name in ("width", "height") else (int, float)
         if type(figures[name]) not in kinds or not math.isfinite(figures[name]):
@@ -67,10 +67,10 @@ def _check_figures(figures: Mapping[str, Any]) -> None:
 
 @dataclasses.dataclass(frozen=True)
 class Making:
-    """How a result was made."""
+    """Record of how a result was made."""
 
     weights: str
-    """SHA-256 of their file, hexadecimal."""
+    """SHA-256 of the weights file, hexadecimal; several separated by blanks, empty for none."""
     settings: Mapping[str, Any]
     source: Source
     figures: Mapping[str, Any]
@@ -79,7 +79,7 @@ class Making:
     """SHA-256 of the weights that estimated the camera curve; empty if it was not estimated."""
 
     def notes(self) -> dict[str, str]:
-        """As texts by name, for `writers.Picture`."""
+        """Return the record as texts by name, for `writers.Picture`."""
         source = dataclasses.asdict(self.source)
         if not source["folder"]:
             del source["folder"]
@@ -93,8 +93,8 @@ class Making:
         return texts | ({"estimator": self.estimator} if self.estimator else {})
 
     def mark(self) -> str:
-        """A short digest, for files that have no room for all of it. The times of the photograph
-        and its folder do not count.
+        """Return a short digest of the record without the photograph's times and folder, for files
+        that cannot store all of it.
         """
         source = dataclasses.replace(self.source, modified=0, changed=0, folder="")
         texts = dataclasses.replace(self, source=source).notes()
@@ -102,8 +102,8 @@ class Making:
 
     @classmethod
     def of_notes(cls, said: Mapping[str, str]) -> "Making":
-        """Back from texts. Raises LookupError, ValueError, TypeError or RecursionError if they
-        are others: anybody may have written them.
+        """Parse the texts of `notes`. Raises LookupError, ValueError, TypeError or RecursionError
+        for any others: anybody may have written them.
         """
         source = Source(**_parsed(said["source"]))
         for field in dataclasses.fields(source):
@@ -121,7 +121,9 @@ class Making:
         )
 
     def serves(self, settings: Mapping[str, Any]) -> bool:
-        """Whether other settings would give the same; previews harm nobody who wants none."""
+        """Whether these settings would give the same result. Existing previews are accepted even if
+        none are wanted.
+        """
         wanted = dict(settings)
         if wanted.get("previews") is None:
             wanted["previews"] = self.settings.get("previews")
@@ -131,14 +133,14 @@ class Making:
 
 
 def canonical(value: Any) -> str:
-    """JSON, the same for the same contents. Numbers are finite."""
+    """Return JSON that is equal for equal contents. Raises ValueError for numbers not finite."""
     if isinstance(value, Mapping):
         value = dict(value)
     return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
 
 
 def _notes(path: Path) -> Mapping[str, str] | None:
-    """Of a file by its ending. Raises whatever a damaged one leads to."""
+    """Read the notes of a file, by its ending. A damaged file may raise almost any error."""
     for writer in ALL_WRITERS.values():
         if path.name.lower().endswith(writer.ending):
             return writer.notes(path)
@@ -146,7 +148,7 @@ def _notes(path: Path) -> Mapping[str, str] | None:
 
 
 def making_of(path: Path) -> Making | None:
-    """How a file was made; None if others made it, or nothing can be read."""
+    """Return how a file was made; None if it was not made by this tool or cannot be read."""
     if not is_regular(path):
         return None
     try:
@@ -156,7 +158,7 @@ def making_of(path: Path) -> Making | None:
 
 
 def _begun_here(path: Path) -> bool:
-    """Whether a file bears the name of this tool, even if cut short."""
+    """Whether a file contains the mark of this tool, even if it is truncated."""
     if not is_regular(path):
         return False
     try:
@@ -170,32 +172,33 @@ def _begun_here(path: Path) -> bool:
 
 
 def software(making: Making) -> str:
-    """What the previews say of their making."""
+    """Return the text by which previews record how they were made."""
     return f"hdrcnn {making.version} {making.mark()}"
 
 
 def _software_of(path: Path) -> str:
-    """What a PNG says of its making; empty if it says nothing or is none."""
+    """Return the `Software` text of a PNG file; empty if there is none or it is not a PNG file."""
     if not is_regular(path):
         return ""
     try:
         with own_limit(), Image.open(path, formats=["PNG"]) as picture:
             return str(picture.info.get("Software", ""))
-    except (OSError, SyntaxError, ValueError):  # A folder, no picture, a damaged one.
+    except (OSError, SyntaxError, ValueError):  # Not a PNG file, or a damaged one.
         return ""
 
 
 def made_here(path: Path) -> bool:
-    """Whether a file was written by this tool, a result or a preview, whole or not."""
+    """Whether this tool wrote a file, a result or a preview, even if it is truncated."""
     if making_of(path) is not None or _begun_here(path):
         return True
     return path.suffix.lower() == ".png" and _software_of(path).startswith("hdrcnn ")
 
 
 def is_result(path: Path, exposures: bool = True) -> bool:
-    """Whether a file is one that this tool wrote. Only what is named like one is opened.
+    """Whether this tool wrote a file. Only files named like a result are opened.
 
-    exposures: those of a photograph count; else they are frames like any.
+    exposures: whether the exposures that `batch.stack` writes count as results; otherwise they are
+    ordinary frames.
     """
     endings = (*(writer.ending for writer in ALL_WRITERS.values()), *PREVIEW_ENDINGS)
     named = path.name.endswith(endings) or (exposures and _EXPOSURE.search(path.name) is not None)
@@ -203,10 +206,11 @@ def is_result(path: Path, exposures: bool = True) -> bool:
 
 
 def check_place(job: Job, settings: Settings) -> None:
-    """Raises ImageError if an output would overwrite what this tool has not made, or what it has
-    made of another photograph or by another command. With `overwrite` photographs alone are spared.
+    """Raise ImageError if an output would overwrite a file that this tool has not made, or has made
+    from another photograph or by another command. With `overwrite`, only files that may be
+    photographs are protected.
     """
-    others: dict[Source, str] = {}  # Photographs are large: each is read once at most.
+    others: dict[Source, str] = {}  # Photographs are large: each is read at most once.
     for path in map(job.output, settings.endings):
         empty = path.is_file() and path.stat().st_size == 0
         if empty or not os.path.lexists(path):
@@ -240,7 +244,7 @@ def check_place(job: Job, settings: Settings) -> None:
 
 
 def _other_command(making: Making, settings: Settings) -> str:
-    """The command that a result was made by, if that is another one; else empty."""
+    """Return the command that made a result if it is another one, else an empty text."""
     made_by, command = (
         said.get("command", "predict") for said in (making.settings, settings.record())
     )
@@ -248,8 +252,8 @@ def _other_command(making: Making, settings: Settings) -> str:
 
 
 def _other_photograph(source: Source, job: Job) -> str:
-    """What a result was made of, if that is neither the photograph of the job, edited or not, nor a
-    copy of it; else empty.
+    """Describe what a result was made from, unless it is the job's photograph, before or after an
+    edit, or a copy of it: then the text is empty.
     """
     if same_name(Path(source.name)) != same_name(Path(job.source.name)):
         return "" if source.holds_as(*job.sources) else f"another photograph, {source.name}"
@@ -260,14 +264,16 @@ def _other_photograph(source: Source, job: Job) -> str:
 
 
 def standing(job: Job, settings: Settings) -> Making | None:
-    """How the result that stands there was made, if all its files are there and whole, made
-    with these settings and the same weights of this very photograph; else None. Which weights those
-    are is left to be compared, those of the camera curve too.
+    """Return how the existing result was made if it is valid apart from its weights, else None.
+
+    It is valid if all its files exist, are complete, and were made in the same way, with these
+    settings, from this very photograph. The caller compares the weights, including those that
+    estimated the camera curve.
     """
     outputs = [job.output(ending) for ending in settings.endings]
     if not all(map(is_whole, outputs)):
         return None
-    # A run that was killed may have left one file of its own beside another of the run before.
+    # A killed run may have left one of its files beside another from an earlier run.
     makings = [making_of(job.output(ending)) for ending in settings.light_endings]
     making = makings[0]
     if making is None or not making.serves(settings.record()):

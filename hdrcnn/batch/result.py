@@ -1,6 +1,6 @@
-"""What was reconstructed and what came along, written to files.
+"""The reconstructed image with its metadata: conversion of primaries, figures, writing of files.
 
-The image is changed in place and looked at in strips: no float32 copy of the whole is made.
+The image is changed in place and processed in strips, without a float32 copy of the whole.
 """
 
 import dataclasses
@@ -30,21 +30,21 @@ from hdrcnn.writers.display import write_png
 from hdrcnn.writers.exr import HALF_MAX
 
 STRIP = 256
-"""Rows of a picture that are worked on together."""
+"""Number of rows processed at once."""
 
 
 def curve_record(curve: str | CameraCurve) -> str | dict[str, float]:
-    """A camera curve for JSON: its name, or its numbers if it was estimated."""
+    """Return a camera curve for JSON: its name, or its parameters if it was estimated."""
     return curve if isinstance(curve, str) else dataclasses.asdict(curve)
 
 
 def curve_of(record: str | Mapping[str, float]) -> str | CameraCurve:
-    """Back from `curve_record`. Raises TypeError for anything else."""
+    """Return the camera curve from `curve_record`. Raises TypeError for anything else."""
     return record if isinstance(record, str) else CameraCurve(**record)
 
 
 def levels_of(figures: Mapping[str, Any]) -> Levels:
-    """The codes at which the channels clip, out of the figures of a result. Raises LookupError,
+    """Return the codes at which the channels clip from the figures of a result. Raises LookupError,
     TypeError or ValueError.
     """
     red, green, blue = (float(level) for level in figures["clipping_levels"])
@@ -54,9 +54,9 @@ def levels_of(figures: Mapping[str, Any]) -> Levels:
 
 
 def cap(linear: np.ndarray, max_stops: float) -> np.ndarray:
-    """Held to 2^max_stops: where the largest channel is above, the pixel is scaled down to it.
+    """Limit light to 2^max_stops: pixels whose largest channel is above it are scaled down to it.
 
-    linear: [..., 3]. Hues are kept; everything below is left as it is.
+    linear: [..., 3]. Hues are kept, and all other pixels are unchanged.
     """
     largest = linear.max(axis=-1, keepdims=True)
     limit = np.float32(2.0**max_stops)
@@ -65,43 +65,43 @@ def cap(linear: np.ndarray, max_stops: float) -> np.ndarray:
 
 @dataclasses.dataclass(eq=False)
 class Result:
-    """An HDR image on its way to its files."""
+    """An HDR image and everything that is written with it."""
 
     hdr: np.ndarray
-    """[H, W, 3] float16 or float32, linear, in the photograph's primaries until it is finished."""
+    """[H, W, 3] float16 or float32, linear, in the photograph's primaries until `finish`."""
     frame: Frame
-    """The codes it was made from."""
+    """Codes of the photograph."""
     levels: Levels
-    """At which they were found to clip."""
+    """Codes at which the channels were found to clip."""
     curve: str | CameraCurve
-    """By which they became light."""
+    """Curve by which the codes became light."""
     blend: str
     chromaticities: Chromaticities
-    """Of the photograph."""
+    """Primaries and white of the photograph."""
     alpha: np.ndarray | None
     """[H, W] float16 in [0, 1]."""
     panorama: Band | None
-    """What the picture shows of a sphere, if it closes left and right."""
+    """Part of the sphere that the photograph shows, if its left and right sides meet."""
     camera: Camera
     settings: Settings
     jpeg: bytes | None = None
-    """The photograph's file if it is a JPEG of these codes."""
+    """The photograph's file, if it is a JPEG whose samples are these codes."""
     measured: Measured | None = None
-    """What the photograph's gain map gave of the image; `curve` then means nothing to it."""
+    """Light from the photograph's gain map; `curve` then has no meaning."""
     sensor: SensorLight | None = None
-    """Of a RAW file, whose rendering the codes are."""
+    """Light of a RAW file, whose rendering the codes are."""
     gain_map_fault: str = ""
     """Why the photograph's gain map was not used."""
     finished: bool = False
 
     @property
     def primaries(self) -> Chromaticities:
-        """Of the image as it is now."""
+        """Primaries of the image in its present state."""
         kept = self.settings.primaries or not self.finished
         return self.chromaticities if kept else REC709
 
     def finish(self) -> None:
-        """Brings it to its own primaries and holds its peak. To be called once."""
+        """Convert the image to its final primaries and limit its peak, in place. Call it once."""
         self.finished = True
         max_stops, convert = self.settings.max_stops, self.primaries != self.chromaticities
         if not convert and max_stops is None:
@@ -117,7 +117,9 @@ class Result:
             self.hdr[top : top + STRIP] = linear
 
     def _strips(self, of: Callable[[Region, np.ndarray, np.ndarray], Any]) -> list[Any]:
-        """Something of each strip, its codes and its image, float32."""
+        """Return a function's values for all strips. of: takes a strip, its codes and its part of
+        the image, both float32.
+        """
         picture = self.frame.picture
         return [
             of(strip, self.frame.codes(strip), self.hdr[strip.within(picture)].astype(np.float32))
@@ -125,13 +127,13 @@ class Result:
         ]
 
     def _before(self, strip: Region, code: np.ndarray) -> np.ndarray:
-        """The light that the photograph holds, in its own primaries, of a strip of its codes."""
+        """Return the photograph's light in a strip, in its own primaries. code: of the strip."""
         if self.measured is None:
             return linearise(code, self.curve)
         return self.measured.light[strip.within(self.frame.picture)].astype(np.float32)
 
     def figures(self) -> dict[str, Any]:
-        """`job.FIGURES`, and the curve."""
+        """Return `job.FIGURES`, the curve, and what applies to gain maps and RAW files."""
         before = luminance_weights(self.chromaticities).astype(np.float32)
         after = luminance_weights(self.primaries).astype(np.float32)
 
@@ -159,9 +161,9 @@ class Result:
         }
 
     def write(self, job: Job, weights: str, source: Source, estimator: str = "") -> dict[str, Any]:
-        """All files. Returns the figures.
+        """Write all files. Returns the figures.
 
-        weights: SHA-256 of their file; estimator: as in `Making`. Raises ImageError.
+        weights, estimator: as in `Making`. Raises ImageError.
         """
         self.finish()
         figures = self.figures()
@@ -178,7 +180,7 @@ class Result:
     def _making(
         self, job: Job, weights: str, source: Source, figures: Mapping[str, Any], estimator: str
     ) -> Making:
-        """What every file tells. Raises ImageError for light that is not finite."""
+        """Return the record for all files. Raises ImageError for light that is not finite."""
         if not math.isfinite(figures["peak_after"]):
             raise ImageError(
                 f"{job.source}: not converted, the result holds values that are not finite; "
@@ -187,18 +189,18 @@ class Result:
         return Making(weights, self.settings.record(), source, figures, estimator=estimator)
 
     def _write_light(self, job: Job, picture: Picture) -> None:
-        """All formats. Raises ImageError."""
-        # The first ending last: a result that lacks a file is never taken for a whole one.
+        """Write the image in all formats. Raises ImageError."""
+        # The first format is written last, so that an incomplete result never looks complete.
         for name in reversed(self.settings.formats):
             writer = WRITERS[name]
             writer.write(job.output(writer.ending), picture, self.settings.options)
 
     def entry(self, job: Job, room: int) -> Entry:
-        """What the report shows of it; once finished."""
+        """Return the entry of the report. Call it after `finish`."""
         return review.entry(self.picture({}), job.source.name, self.settings.links(job), room)
 
     def picture(self, notes: Mapping[str, str]) -> Picture:
-        """For the writers; once finished."""
+        """Return the image for the writers. Call it after `finish`."""
         return Picture(
             hdr=self.hdr,
             primaries=self.primaries,
@@ -216,7 +218,7 @@ class Result:
         )
 
     def _previews(self) -> tuple[np.ndarray, np.ndarray]:
-        """Photograph and image at the exposure of the previews, uint8 sRGB."""
+        """Return photograph and image at the exposure of the previews, uint8 sRGB."""
 
         def shown(linear: np.ndarray, primaries: Chromaticities) -> np.ndarray:
             return to_display(linear_to_rec709(linear, primaries), self.settings.exposure)
@@ -229,8 +231,8 @@ class Result:
         return np.concatenate(before), np.concatenate(after)
 
     def _mask(self) -> np.ndarray:
-        """[H, W, 3] float16: how much of the photograph's red, green and blue is predicted; of a
-        RAW file those of its sensor.
+        """Return how much of the photograph's red, green and blue is predicted, for a RAW file of
+        those of its sensor: [H, W, 3] float16 in [0, 1].
         """
         shares = np.zeros(self.hdr.shape, np.float16)
         if not self.blend:

@@ -1,4 +1,4 @@
-"""Many pictures: while one is reconstructed, the next is read and the last is written."""
+"""Conversion of many jobs: while one is reconstructed, the next is read and the last is written."""
 
 import importlib
 from collections import deque
@@ -13,23 +13,25 @@ from hdrcnn.console import check
 
 
 def begin(job: Job, networks: Networks, settings: Settings, films: Films) -> Conversion:
-    """Of a photograph, of a bracket, or of a photograph's exposures, as the settings are."""
-    module, name = settings.conversion  # Each loads what the others do without.
+    """Return the conversion of a job to an HDR image, a fused bracket or exposures, as the settings
+    ask for.
+    """
+    module, name = settings.conversion  # Each imports what the others do without.
     kind = getattr(importlib.import_module(f"hdrcnn.batch.{module}"), name)
     made: Conversion = kind(job, networks, settings, films)
     return made
 
 
 def convert(job: Job, networks: Networks, settings: Settings) -> Outcome:
-    """Read, reconstruct, write one picture; what goes wrong becomes the outcome's error."""
+    """Read, reconstruct and write one photograph; an error becomes that of the outcome."""
     return begin(job, networks, settings, Films()).read().reconstruct().write()
 
 
 def settle(jobs: Sequence[Job], networks: Networks, settings: Settings) -> Films:
-    """The films that jobs are frames of, by their first frames, which are read here, where some of
-    the frames are to be converted elsewhere. Without `sequence` there are none.
+    """Return the films that the jobs are frames of; none without `sequence`.
 
-    A first frame that cannot be read leaves its place to the next, as in `convert_all`.
+    Reads their first frames, so that processes that convert some of the frames agree. If a first
+    frame cannot be read, the next one takes its place, as in `convert_all`.
     """
     films = Films()
     if settings.sequence:
@@ -42,12 +44,11 @@ def settle(jobs: Sequence[Job], networks: Networks, settings: Settings) -> Films
 def convert_all(
     jobs: Sequence[Job], networks: Networks, settings: Settings, films: Films | None = None
 ) -> Iterator[Outcome]:
-    """Outcomes as they come, in the order of the jobs; one bad file does not stop the others.
+    """Convert jobs; yields outcomes in the order of the jobs. A bad file does not stop the others.
 
-    films: what is known beforehand of those that the jobs are frames of.
-    Ends early after an outcome that says that nothing can be written any more. Raises
-    WeightsError or DeviceError if a network that is needed cannot be had, KeyboardInterrupt
-    between pictures if Ctrl-C was pressed.
+    films: what is known about the films that the jobs are frames of; None: nothing. Ends early
+    after an outcome with `no_room`. Raises WeightsError or DeviceError if a required network cannot
+    be loaded, and KeyboardInterrupt between photographs if Ctrl-C was pressed.
     """
     films = films or Films()
     following = deque(begin(job, networks, settings, films) for job in jobs)

@@ -1,4 +1,4 @@
-"""The exposures of one photograph on their way: as `batch.convert`, and then rendered and written.
+"""Conversion of one photograph to several exposures: as in `batch.convert`, then rendered.
 
 photo.jpg   ->   photo_0.png ... photo_4.png     darkest first, each with its exposure in Exif data
                  photo.exr                       the light, in the formats asked for
@@ -38,25 +38,26 @@ from hdrcnn.writers.display import write_exposure
 
 BITS = (8, 16)
 COMMAND = "stack"
-"""In the settings that are stored with a result."""
+"""Name of the command in the settings that are stored with a result."""
 LEAST_TIME = 1.0 / (2**32 - 1)
-"""Seconds: the shortest exposure time that Exif has room for; its inverse is the longest."""
+"""Shortest exposure time that Exif can store, in seconds; its inverse is the longest."""
 AT_ONCE = 2
-"""Exposures that are rendered and packed at the same time."""
+"""Number of exposures that are rendered and compressed at the same time."""
 
 
 @dataclasses.dataclass(frozen=True)
 class StackSettings(Settings):
-    """Of a run of `hdrcnn stack`. Raises ValueError, one line."""
+    """Settings of a run of `hdrcnn stack`. Raises ValueError with a one-line message."""
 
     formats: tuple[str, ...] = ()
-    """Of the light; may be empty."""
+    """Formats of the HDR image; may be empty."""
     method: str = "reconstruct"
     """One of `exposure_stack.METHODS`."""
     stops: tuple[float, ...] = STOPS
-    """Of the exposures; of the method `gan` those of its network, `exposure_stack.stops_of`."""
+    """Exposures in stops relative to the photograph, increasing; for the method `gan` those of its
+    network, `exposure_stack.stops_of`."""
     bits: int = 8
-    """Of a sample of the exposures."""
+    """Bits per sample of the exposures, 8 or 16."""
     known: ClassVar[Mapping[str, Writer]] = WRITERS
     conversion: ClassVar[tuple[str, str]] = ("stack", "Stack")
 
@@ -76,24 +77,24 @@ class StackSettings(Settings):
 
     @property
     def light_endings(self) -> tuple[str, ...]:
-        """Of the exposures, and of the light."""
+        """Endings of the exposures and of the HDR image."""
         return (*self.exposures, *super().light_endings)
 
     def files(self, job: Job) -> dict[str, str]:
-        """As `Settings.files`, the exposures by their stops."""
+        """Return paths as `Settings.files` does; exposures are named by their stops."""
         exposures = zip(self.stops, self.exposures, strict=True)
         told = {f"{stops:+g} EV": str(job.output(ending)) for stops, ending in exposures}
         return told | super().files(job)
 
     def links(self, job: Job) -> dict[str, str]:
-        """As `Settings.links`."""
+        """Return paths as `Settings.links` does; exposures are named by their stops."""
         return {
             WRITERS[name].label if name in WRITERS else name: path
             for name, path in self.files(job).items()
         }
 
     def record(self) -> dict[str, Any]:
-        """As `Settings.record`."""
+        """Return what a result depends on, as `Settings.record` does."""
         names = ("method", "stops", "bits", "camera_curve", "resolution", "panorama", "precision",
                  "gain_map", "primaries")  # fmt: skip
         return {
@@ -105,13 +106,15 @@ class StackSettings(Settings):
 
 
 def exposed(camera: Camera, stops: float) -> Camera:
-    """The Exif data of a photograph at another exposure: compensation, and time if it has one."""
+    """Return the Exif data of a photograph changed to another exposure: exposure compensation, and
+    exposure time if it has one.
+    """
     own, seconds = camera.get("ExposureBiasValue"), camera.get("ExposureTime")
     bias = float(own) if isinstance(own, (int, float)) else 0.0
     found: Camera = {**camera, "ExposureBiasValue": bias + stops}
     if isinstance(seconds, (int, float)) and seconds > 0:
         time = float(seconds) * 2.0**stops
-        # A time that Exif cannot hold would be stored as another.
+        # Exif would store a time out of range as another one.
         found.pop("ExposureTime")
         if LEAST_TIME <= time <= 1.0 / LEAST_TIME:
             found["ExposureTime"] = time
@@ -120,20 +123,20 @@ def exposed(camera: Camera, stops: float) -> Camera:
 
 @dataclasses.dataclass(eq=False)
 class StackResult(Result):
-    """As `Result`, with exposures."""
+    """A `Result` with exposures."""
 
     settings: StackSettings
     codes: list[np.ndarray] | None = None
-    """Of the exposures, where they are not rendered from the light."""
+    """Codes of the exposures if they are not rendered from the light."""
     dark: float = 0.0
-    """Share of pixels whose darkness was restored."""
+    """Share of pixels whose shadows were restored."""
 
     def figures(self) -> dict[str, Any]:
-        """As `Result.figures`, and what is known of the exposures."""
+        """Return the figures of `Result.figures` and `dark`."""
         return {**super().figures(), "dark": self.dark}
 
     def write(self, job: Job, weights: str, source: Source, estimator: str = "") -> dict[str, Any]:
-        """As `Result.write`. The exposures are in the photograph's own primaries."""
+        """Write all files as `Result.write` does; exposures in the photograph's own primaries."""
         figures = self.figures()
         making = self._making(job, weights, source, figures, estimator)
         notes = making.notes()
@@ -148,7 +151,7 @@ class StackResult(Result):
         return figures
 
     def _remove_others(self, job: Job, source: Source) -> None:
-        """Exposures that an earlier run made more of: of this photograph, by other settings."""
+        """Remove surplus exposures that an earlier run with more stops made of this photograph."""
         for index in range(len(self.settings.stops), MOST):
             path = job.output(f"_{index}.png")
             making = making_of(path)
@@ -174,7 +177,7 @@ class StackResult(Result):
 
 
 class Stack(Conversion):
-    """As `Conversion`, of the exposures of a photograph."""
+    """Conversion of a photograph to exposures, with the steps of `Conversion`."""
 
     settings: StackSettings
     result: StackResult
@@ -182,7 +185,7 @@ class Stack(Conversion):
 
     @property
     def _networkless(self) -> bool:
-        """Without the single-image network."""
+        """Whether no photograph of this run needs the single-image network."""
         return self.settings.method != "reconstruct" or super()._networkless
 
     @property
@@ -196,11 +199,11 @@ class Stack(Conversion):
 
     @property
     def _dtype(self) -> type[np.floating]:
-        """Codes of 16 bits are more than half floats hold."""
+        """Type of the samples of the result; half floats cannot hold codes of 16 bits."""
         return np.float32 if self.settings.bits == 16 else super()._dtype
 
     def reconstruct(self) -> "Stack":
-        """Raises WeightsError or DeviceError if a network cannot be had."""
+        """Reconstruct the light. Raises WeightsError or DeviceError if a network is unusable."""
         if not self._pending:
             return self
         method = self.settings.method
@@ -215,7 +218,7 @@ class Stack(Conversion):
             elif method == "gan":
                 self._by_gan(network)
             else:
-                # What a sensor or a gain map measured is more than the codes tell.
+                # Light measured by a sensor or a gain map is better than what codes can restore.
                 if self.sensor is None and self.measured is None:
                     curve, blend = self.result.curve, self.result.blend
                     self.result.dark = restore_darkness(
@@ -236,7 +239,7 @@ class Stack(Conversion):
         self.result.codes = codes
 
     def write(self) -> Outcome:
-        """The files, and what came of it."""
+        """Write the files. Returns the outcome."""
         outcome = super().write()
         if outcome.error is not None or outcome.kept:
             return outcome

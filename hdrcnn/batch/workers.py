@@ -1,6 +1,7 @@
-"""Workers of Dask distributed, each handed one item at a time, whatever an item is.
+"""Workers of Dask distributed, each given one item at a time, whatever an item is.
 
-The scheduler imports what it is sent, and need not have TensorFlow: nothing here loads it.
+The scheduler imports the modules of what it is sent and may lack TensorFlow: nothing here imports
+it.
 """
 
 import asyncio
@@ -23,20 +24,20 @@ if TYPE_CHECKING:
     from distributed import Client, Future, LocalCluster, Security
 
 CORES = 4
-"""Of a worker, unless the number of workers is given."""
+"""Number of cores per worker, unless the number of workers is given."""
 ANSWER = 10
 """Seconds to wait for a scheduler."""
 PATIENCE = 120
 """Seconds to wait for a worker if there is none."""
 DEATHS = 3
-"""Of workers of this machine over one file, before it is given up."""
+"""Number of workers on this machine that may die over one item before it is given up."""
 _ALONE = threading.Lock()
-"""A worker with several threads still does one file at a time: memory and the current folder are
-those of the process."""
+"""Makes a worker with several threads process one item at a time: all threads share the memory and
+the current folder of the process."""
 
 
 def _line(error: BaseException) -> str:
-    """What is at the end of a chain of errors."""
+    """Return the first line of the error at the end of a chain of causes."""
     while error.__cause__ is not None:
         error = error.__cause__
     return (str(error) or type(error).__name__).splitlines()[0]
@@ -44,7 +45,7 @@ def _line(error: BaseException) -> str:
 
 @contextlib.contextmanager
 def _said_as(said: str) -> Iterator[None]:
-    """Errors of Dask as one line. Raises FarmError."""
+    """Turn errors of Dask into a FarmError with a one-line message that begins with `said`."""
     try:
         yield
     except (OSError, RuntimeError, asyncio.TimeoutError) as error:
@@ -53,8 +54,9 @@ def _said_as(said: str) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _undisturbed() -> Iterator[None]:
-    """Ctrl-C waits for the end of the block, and never reaches processes started within, then or
-    later: Dask leaves tracebacks behind if it is interrupted while workers start.
+    """Delay Ctrl-C until the end of the block. Processes started in the block never receive it.
+
+    Dask prints tracebacks if it is interrupted while workers start.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -63,7 +65,7 @@ def _undisturbed() -> Iterator[None]:
     before = signal.signal(signal.SIGINT, lambda number, _: caught.append(number))
     mask = getattr(signal, "pthread_sigmask", lambda *_: None)  # Threads and processes inherit it.
     if os.name == "posix":
-        resource_tracker.ensure_running()  # It would unblock SIGINT in the thread that starts it.
+        resource_tracker.ensure_running()  # Starting it later would unblock SIGINT.
     mask(getattr(signal, "SIG_BLOCK", 0), {signal.SIGINT})
     try:
         yield
@@ -76,7 +78,7 @@ def _undisturbed() -> Iterator[None]:
 
 @contextlib.contextmanager
 def connect(place: Place) -> Iterator["Client"]:
-    """A client with at least one worker; all that was started for it is ended again.
+    """Yield a client with at least one worker; whatever was started for it is stopped afterwards.
 
     Raises FarmError.
     """
@@ -89,7 +91,7 @@ def connect(place: Place) -> Iterator["Client"]:
             f"--engine=dask needs a package that is missing: {_line(error)}; pip install "
             "distributed cryptography"
         ) from error
-    for name in ("distributed", "distributed.client"):  # Each has a level of its own.
+    for name in ("distributed", "distributed.client"):  # Each has its own level.
         logging.getLogger(name).setLevel(logging.CRITICAL)
     at = f"--scheduler={place.scheduler}: " if place.scheduler else ""
     with contextlib.ExitStack() as stack:
@@ -109,7 +111,7 @@ def connect(place: Place) -> Iterator["Client"]:
 
 
 def _local(place: Place, security: "Security") -> "LocalCluster":
-    """A cluster of processes of this machine, one thread each. Raises FarmError."""
+    """Start a cluster of processes on this machine, one thread each. Raises FarmError."""
     import dask
     from dask.system import CPU_COUNT
     from distributed import LocalCluster
@@ -126,11 +128,11 @@ def _local(place: Place, security: "Security") -> "LocalCluster":
     config = {
         "distributed.scheduler.allowed-failures": DEATHS - 1,
         "distributed.scheduler.no-workers-timeout": f"{PATIENCE}s",
-        # Pages about the run, which other users of the machine could read.
+        # Disables web pages about the run, which other users of the machine could read.
         "distributed.scheduler.http.routes": [],
         "distributed.worker.http.routes": [],
-        # A network never gives its memory back: a worker once paused would stay so for good, and
-        # there is nothing that it could put on a disk.
+        # A network never releases its memory, so a paused worker would never resume, and there is
+        # nothing to spill to disk.
         "distributed.worker.memory.target": False,
         "distributed.worker.memory.spill": False,
         "distributed.worker.memory.pause": False,
@@ -160,13 +162,13 @@ Item = TypeVar("Item")
 
 
 class DeadlyError(FarmError):
-    """An item over which workers kept dying."""
+    """An item that was given up because workers kept dying over it."""
 
 
 @contextlib.contextmanager
 def alone_in(folder: Path) -> Iterator[None]:
-    """In a worker: nothing else is done meanwhile, and names mean, and messages say, what they
-    would in that folder of the process that asks. Raises FarmError.
+    """In a worker, process one item exclusively, in the current folder of the requesting process,
+    so that relative paths mean the same as there. Raises FarmError.
     """
     with _ALONE:
         try:
@@ -180,8 +182,8 @@ def alone_in(folder: Path) -> Iterator[None]:
 
 
 def result_of(future: "Future") -> Any:
-    """Of an item that is done. Raises what the worker raised, DeadlyError, or FarmError if
-    scheduler or workers cannot go on.
+    """Return the result of a finished item. Raises what the worker raised, DeadlyError, or
+    FarmError if scheduler or workers were lost.
     """
     from distributed import KilledWorker
     from distributed.scheduler import NoWorkerError
@@ -194,7 +196,7 @@ def result_of(future: "Future") -> Any:
         lost = "all workers were" if isinstance(error, NoWorkerError) else "the scheduler was"
         raise FarmError(f"{lost} lost; run again: what is done is kept") from error
     except (ImportError, RuntimeError) as error:
-        # Dask raises these if its scheduler cannot import what it is sent.
+        # Dask raises these if the scheduler cannot import what it is sent.
         if isinstance(error, RuntimeError) and "deserialization" not in str(error):
             raise
         raise FarmError(
@@ -206,11 +208,12 @@ def result_of(future: "Future") -> Any:
 def handed_out(
     client: "Client", items: Iterable[Item], task: Callable[[Item], tuple[Any, ...]]
 ) -> Iterator[tuple[Item, "Future"]]:
-    """Items as they are done, each with its future for `result_of`.
+    """Process items by workers; yields each finished item with its future for `result_of`.
 
-    task: the function that does an item, and its arguments. Never more items are in hand than
-    there are workers: a million cost the scheduler no more than a hundred, and a worker dies over
-    one. Dask gives it to another worker, until too many have died over it. Raises FarmError.
+    task: returns the function that processes an item, followed by its arguments. At most as many
+    items are submitted at a time as there are workers: the load of the scheduler does not grow
+    with the number of items, and the death of a worker concerns a single item. Dask gives that item
+    to another worker until too many have died over it. Raises FarmError.
     """
     from distributed import as_completed
 
@@ -219,7 +222,7 @@ def handed_out(
 
     def hand_out() -> None:
         with _said_as("the scheduler was lost; run again: what is done is kept"):
-            width = max(1, len(client.nthreads()))  # They may come and go.
+            width = max(1, len(client.nthreads()))  # Workers may come and go.
         for item in itertools.islice(waiting, max(0, width - len(in_hand))):
             future = client.submit(*task(item), pure=False)
             in_hand[future] = item

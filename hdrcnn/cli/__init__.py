@@ -1,1 +1,1 @@
-"""The commands: flags, help, one clear line instead of a traceback."""
+"""The commands: flags, help texts, and one-line error messages instead of tracebacks."""

@@ -1,5 +1,6 @@
-"""Arguments that several commands share: a function for each group, and what is checked afterwards:
-those that contradict each other or change nothing are reported before anything is done.
+"""Arguments that several commands share: a function for each group, and checks after parsing.
+
+Arguments that contradict each other or have no effect are reported before any work is done.
 """
 
 import argparse
@@ -12,12 +13,12 @@ from hdrcnn.predict.runtime import BACKENDS, DEVICES, PRECISIONS
 from hdrcnn.writers import WRITERS, Options, Writer
 
 MAX_MEGAPIXELS = 250.0
-"""As `readers.photograph` has it, which takes too long to load for a command's help."""
+"""Same value as in `readers.photograph`, which takes too long to import for a command's help."""
 Group = argparse._ArgumentGroup
 
 
 def input_and_output(parser: Parser) -> Group:
-    """Which pictures, and where the results go."""
+    """Add the arguments that select the photographs and the place of the results."""
     group = parser.add_argument_group("Input and output")
     if parser.paths:
         group.add_argument(
@@ -32,7 +33,7 @@ def input_and_output(parser: Parser) -> Group:
         "--out_dir", metavar="FOLDER", default="out", type=nonempty,
         help="folder for the results",
     )  # fmt: skip
-    parser.switch(group, "--overwrite", "recompute all; replace others' results, not photographs")
+    parser.switch(group, "--overwrite", "recompute all; replace any file except photographs")
     group.add_argument(
         "--max_megapixels", metavar="NUMBER", type=number(float, 1e-6, 1e6),
         default=MAX_MEGAPIXELS, help="size above which a picture is refused",
@@ -42,14 +43,17 @@ def input_and_output(parser: Parser) -> Group:
 
 
 def flagfile(group: Group) -> None:
-    """Flags in a file."""
+    """Add `--flagfile`, which reads flags from a file."""
     group.add_argument(
         f"--{FLAGFILE}", metavar="FILE", help="text file with further flags, one on each line"
     )
 
 
 def formats(parser: Parser, writers: Mapping[str, Writer] = WRITERS, default: str = "exr") -> Group:
-    """What is written, and an argument for each field of `writers.Options`. default: may be ""."""
+    """Add `--format`, and an argument for each field of `writers.Options`.
+
+    default: of `--format`; may be empty.
+    """
     known = "\n".join(f"  {key}, {writer.label} {writer.about}" for key, writer in writers.items())
     group = parser.add_argument_group("Formats", known)
     group.add_argument(
@@ -69,7 +73,7 @@ def formats(parser: Parser, writers: Mapping[str, Writer] = WRITERS, default: st
 
 
 def many_files(parser: Parser) -> Group:
-    """What is reported, and who does the work."""
+    """Add the arguments for logging and for the distribution of work."""
     group = parser.add_argument_group("Many files")
     parser.switch(group, "--quiet", "print only what went wrong")
     group.add_argument(
@@ -81,19 +85,19 @@ def many_files(parser: Parser) -> Group:
 
 
 def machines(group: Group, shares: str) -> None:
-    """Who does the work: a share of it, or workers of Dask. shares: help of `--shard`."""
+    """Add the arguments for shares and Dask workers. shares: help of `--shard`."""
     for flag, metavar, text in (
         ("--shard", "I/N", shares),
         ("--scheduler", "ADDRESS",
          "Dask scheduler that has its own workers: tcp://host:8786 or tls://host:8786"),
-        ("--tls_ca_file", "FILE", "authority of a tls:// scheduler, PEM"),
-        ("--tls_cert", "FILE", "your certificate for a tls:// scheduler, PEM"),
-        ("--tls_key", "FILE", "key of that certificate, if it is not in the same file"),
+        ("--tls_ca_file", "FILE", "PEM file of the authority that certifies a tls:// scheduler"),
+        ("--tls_cert", "FILE", "PEM file of your certificate for a tls:// scheduler"),
+        ("--tls_key", "FILE", "PEM file of its private key, if that is not in the same file"),
     ):  # fmt: skip
         group.add_argument(flag, metavar=metavar, type=nonempty, help=text)
     group.add_argument(
         "--engine", choices=("local", "dask"), default="local",
-        help="what does the work: this process, or workers of Dask on this machine",
+        help="where the work is done: in this process, or by Dask workers on this machine",
     )  # fmt: skip
     group.add_argument(
         "--workers", metavar="NUMBER", type=number(int),
@@ -106,7 +110,7 @@ def machines(group: Group, shares: str) -> None:
 
 
 def hardware(parser: Parser) -> Group:
-    """Where and how the network computes."""
+    """Add the arguments for device, precision and memory of the network."""
     group = parser.add_argument_group("Hardware")
     network(group)
     group.add_argument(
@@ -122,7 +126,10 @@ def hardware(parser: Parser) -> Group:
 
 
 def paths(arguments: argparse.Namespace, what: str = "pictures, folders or patterns") -> list[str]:
-    """All that are given, by position or by --im_dir. what: they name. Raises UsageError."""
+    """Return all paths, given by position or by --im_dir. Raises UsageError if there are none.
+
+    what: what the paths name, for that error.
+    """
     found = [*arguments.paths, *arguments.im_dir]
     if not found:
         raise UsageError(f"no PATH given; name {what}, see --help")
@@ -130,15 +137,15 @@ def paths(arguments: argparse.Namespace, what: str = "pictures, folders or patte
 
 
 def options(arguments: argparse.Namespace) -> Options:
-    """How files are written. Raises UsageError."""
+    """Return the options of the writers. Raises UsageError."""
     try:
         return Options(**{f.name: getattr(arguments, f.name) for f in dataclasses.fields(Options)})
-    except ValueError as error:  # It begins with name and value.
+    except ValueError as error:  # Its message begins with the name and the value.
         raise UsageError(f"--{error}".replace(" ", "=", 1)) from error
 
 
 def network(group: Group) -> None:
-    """What computes the network, and where."""
+    """Add `--backend` and `--device`."""
     group.add_argument(
         "--backend", choices=BACKENDS, default="auto",
         help="library that computes the network; auto: the first of tensorflow, jax and onnx that "
@@ -150,7 +157,9 @@ def network(group: Group) -> None:
 
 
 def place(arguments: argparse.Namespace) -> Place | None:
-    """Where workers are wanted; None: this process does the work. Raises UsageError, ValueError."""
+    """Return where Dask workers do the work, or None if this process does. Raises UsageError,
+    ValueError.
+    """
     asked = {field.name: getattr(arguments, field.name) for field in dataclasses.fields(Place)}
     if arguments.engine != "dask" and all(value is None for value in asked.values()):
         return None
@@ -171,7 +180,7 @@ def place(arguments: argparse.Namespace) -> Place | None:
 
 
 def shard(arguments: argparse.Namespace) -> Shard | None:
-    """The share of this run; None: it is not shared. Raises UsageError, ValueError."""
+    """Return the share of this run, or None without `--shard`. Raises UsageError, ValueError."""
     if arguments.shard is None:
         return None
     asked = Shard.parse(arguments.shard)
@@ -181,18 +190,18 @@ def shard(arguments: argparse.Namespace) -> Shard | None:
 
 
 HARDWARE = ("backend", "device", "precision", "tile_pixels")
-"""Flags of `hardware`."""
+"""Names of the flags that `hardware` adds."""
 
 
 def refuse(arguments: argparse.Namespace, names: Iterable[str], why: str) -> None:
-    """Raises UsageError for a flag of those names that was given. why: it changes nothing."""
+    """Raise UsageError if one of the named flags was given. why: the reason it has no effect."""
     for name in names:
         if name in arguments.given:
             raise UsageError(f"--{name} changes nothing: {why}")
 
 
 def check_used(arguments: argparse.Namespace, writers: Mapping[str, Writer] = WRITERS) -> None:
-    """Raises UsageError if a flag was given that would change nothing."""
+    """Raise UsageError if a flag was given that would have no effect."""
 
     def given(name: str) -> bool:
         return name in arguments.given and getattr(arguments, name) is not False

@@ -1,4 +1,4 @@
-"""Write networks as ONNX files, which any runtime computes without TensorFlow.
+"""Write networks as ONNX files, which any ONNX runtime runs without TensorFlow.
 
 hdrcnn export weights/hdrcnn.npz --out_dir out
 
@@ -7,8 +7,8 @@ weights/                    out/
                               hdrcnn_int8.onnx   with --precision=int8: 8 bits, calibrated on the
                                                  pictures of --calibration
 
-Beside its weights file such a file serves `--backend=onnx`. Its metadata under `hdrcnn` hold, as
-JSON, what the network takes and gives, blend, curve, and the SHA-256 of the weights file.
+`--backend=onnx` uses such a file if it lies beside its weights file. Its metadata entry `hdrcnn`
+contains, as JSON, the network's input and output, blend, curve and the SHA-256 of the weights file.
 """
 
 COMMON = ("paths", "to", "out_dir", "precision", "calibration", "overwrite")
@@ -23,7 +23,7 @@ from hdrcnn.files import real
 
 
 def add_arguments(parser: Parser) -> None:
-    """Those of `hdrcnn export`."""
+    """Add the arguments of `hdrcnn export`."""
     parser.common = COMMON
     group = parser.add_argument_group("Input and output")
     group.add_argument(
@@ -36,18 +36,18 @@ def add_arguments(parser: Parser) -> None:
     )  # fmt: skip
     group.add_argument(
         "--precision", choices=("float32", "int8"), default="float32",
-        help="of the convolutions; int8: for single pictures (hdrcnn) alone",
+        help="precision of the convolutions; int8: only for the single-image network",
     )  # fmt: skip
     group.add_argument(
         "--calibration", metavar="PATH", action="append", default=[], type=nonempty,
-        help="picture or folder of which the ranges for int8 are measured; several times",
+        help="picture or folder to measure the ranges for int8; may be given several times",
     )  # fmt: skip
-    parser.switch(group, "--overwrite", "replace files that are there")
+    parser.switch(group, "--overwrite", "replace existing files")
 
 
 def _outputs(arguments: argparse.Namespace) -> list[tuple[Path, Path]]:
-    """Weights files, and the files that they become. Raises UsageError if one would take the place
-    of weights, of another, or of what is there.
+    """Return pairs of weights file and ONNX file. Raises UsageError if an ONNX file would replace a
+    weights file, another ONNX file of this run, or, without `--overwrite`, an existing file.
     """
     from hdrcnn.tiles.onnx_graph import name_of
 
@@ -61,15 +61,15 @@ def _outputs(arguments: argparse.Namespace) -> list[tuple[Path, Path]]:
             raise UsageError(f"{out}: a weights file; give another --out_dir")
         other = taken.setdefault(real(out), path)
         if other != path:
-            raise UsageError(f"{out}: would be that of {other} and of {path}; export one by one")
+            raise UsageError(f"{out}: would be that of both {other} and {path}; export one by one")
         if out.exists() and not arguments.overwrite:
-            raise UsageError(f"{out}: is there; give --overwrite to replace it, or another folder")
+            raise UsageError(f"{out}: exists; give --overwrite to replace it, or another folder")
         found.append((path, out))
     return list(dict.fromkeys(found))
 
 
 def main(arguments: argparse.Namespace) -> int:
-    """Writes a file for each weights file; a line for each. Returns the exit status.
+    """Write an ONNX file for each weights file, and print a line for each. Returns the exit status.
 
     Raises UserError, OSError.
     """

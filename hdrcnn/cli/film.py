@@ -6,9 +6,9 @@ holiday.mp4                    ->  holiday_hdr.mp4   HEVC Main 10, PQ, BT.2020, 
 frames/0001.png 0002.png ...   ->  the same, with --fps
 holiday.mp4 --out frames/      ->  frames of 16 bits, PQ, or of light with --format exr
 
-The film is converted in segments of some seconds, which lie beside the result until all are there:
-killed and started again, it goes on at the segment that it was in. A film that is HDR already is
-never converted again.
+The film is converted in segments of a few seconds, which are stored beside the result until all are
+complete: a run that is killed and started again continues with the segment it was working on. A
+film that is already HDR is refused.
 """
 
 import argparse
@@ -34,31 +34,33 @@ COMMON = (
     "paths", "out", "method", "codec", "transfer", "white", "peak", "format", "overwrite",
 )  # fmt: skip
 SLOWEST = Fraction(1, 3600)
-"""Frames per second: one for an hour."""
+"""Lowest frame rate, in frames per second: one frame an hour."""
 NEAR = Fraction(1, 5000)
-"""Of a rate, that rounding may have changed, as 24000/1001 to 23.98."""
+"""Relative error of a rate that may be due to rounding, as of 23.98 for 24000/1001."""
 PAUSE = 1.0
-"""Seconds between two lines of progress on a terminal."""
+"""Seconds between two updates of the progress line on a terminal."""
 
 
 def rate(text: str) -> Fraction:
-    """Frames per second: 25, 23.976, 24000/1001."""
+    """Parse a number of frames per second: 25, 23.976 or 24000/1001. A rounded NTSC rate, such as
+    23.976, becomes the exact one. Raises ArgumentTypeError.
+    """
     try:
         value = Fraction(text)
     except (ValueError, ZeroDivisionError):
         value = Fraction(0)
     if not SLOWEST <= value <= 1000:
         raise argparse.ArgumentTypeError(
-            f"{text!r} is no number of frames per second, as 25 or 24000/1001"
+            f"{text!r} is not a number of frames per second, such as 25 or 24000/1001"
         )
-    value = value.limit_denominator(1 << 20)  # FFmpeg has both numbers in 32 bits.
+    value = value.limit_denominator(1 << 20)  # FFmpeg stores both numbers in 32 bits.
     near = Fraction(round(value * 1001 / 1000) * 1000, 1001)
     rounded = value.denominator > 1 and abs(near - value) < NEAR * value
     return near if rounded else value
 
 
 def add_arguments(parser: Parser) -> None:
-    """Those of `hdrcnn film`."""
+    """Add the arguments of `hdrcnn film`."""
     parser.common = COMMON
     parser.usage = "%(prog)s [--flag value ...] FILM"
     group = parser.add_argument_group("Input and output")
@@ -67,9 +69,9 @@ def add_arguments(parser: Parser) -> None:
     )
     group.add_argument(
         "--out", metavar="PATH", type=nonempty,
-        help="result, .mp4, .mov or .mkv, or a folder for its frames",
+        help="result: .mp4, .mov or .mkv, or a folder for frames",
     )  # fmt: skip
-    parser.switch(group, "--overwrite", "replace a result that is there")
+    parser.switch(group, "--overwrite", "replace an existing result")
     group.add_argument(
         "--fps", metavar="RATE", type=rate,
         help="frames per second of a folder of frames: 25, 24000/1001 (default: 24)",
@@ -78,8 +80,8 @@ def add_arguments(parser: Parser) -> None:
     group = parser.add_argument_group("Conversion")
     group.add_argument(
         "--method", choices=METHODS, default="curves",
-        help="curves: a formula bent for each frame; unet: as published; bt2446a, bt2446c: "
-        "formulas; hdrcnn: predicted highlights",
+        help="curves: a formula fitted to each frame by a network; unet: the published network; "
+        "bt2446a, bt2446c: formulas; hdrcnn: predicted highlights",
     )  # fmt: skip
     group.add_argument(
         "--params",
@@ -97,8 +99,8 @@ def add_arguments(parser: Parser) -> None:
     )  # fmt: skip
     group.add_argument(
         "--grade", choices=GRADES, default="film",
-        help="of curves: film: shots that seem to be in one grade are converted by what they say "
-        "together; shot: each by itself",
+        help="for --method=curves. film: shots that appear to share a grade are evaluated "
+        "together; shot: each shot by itself",
     )  # fmt: skip
     shared.network(group)
     group = parser.add_argument_group("Encoding")
@@ -109,39 +111,39 @@ def add_arguments(parser: Parser) -> None:
     )  # fmt: skip
     group.add_argument(
         "--crf", metavar="NUMBER", type=number(float, 0.0, 63.0),
-        help="quality, smaller is better and larger; 0 of hevc: without losses (default: 18 of "
-        "hevc, 24 of av1)",
+        help="constant rate factor: smaller gives better quality and larger files; 0 is lossless "
+        "with hevc (default: 18 for hevc, 24 for av1)",
     )  # fmt: skip
     group.add_argument(
         "--preset", metavar="NAME", type=nonempty,
-        help="the encoder's own (default: medium of hevc, 8 of av1)",
+        help="preset of the encoder (default: medium for hevc, 8 for av1)",
     )  # fmt: skip
     group.add_argument(
         "--format", choices=FRAMES,
-        help="of frames: exr, light; png, tiff: PQ codes (default: png)",
+        help="format of frames. exr: linear light; png, tiff: PQ codes (default: png)",
     )  # fmt: skip
     group = parser.add_argument_group("Long films")
     group.add_argument(
         "--segment_seconds", metavar="NUMBER", type=number(float, 0.1, 3600.0), default=8.0,
-        help="length of a segment, at least; it ends at the next key frame",
+        help="minimum length of a segment, which ends at the next key frame",
     )  # fmt: skip
     parser.switch(group, "--quiet", "print only what went wrong")
     shared.machines(
         group,
-        "convert one of N equal shares of the segments: 3/16 is the third of sixteen; the last one "
-        "joins them",
+        "convert one of N equal shares of the segments: 3/16 is the third of sixteen; the last "
+        "share to finish joins all of them",
     )
 
 
 def _check(arguments: argparse.Namespace) -> None:
-    """Raises UsageError for flags that change nothing or contradict each other."""
+    """Raise UsageError for flags that have no effect or contradict each other."""
     if len(arguments.paths) != 1:
         raise UsageError("name one FILM, or one folder of frames; see --help")
     if arguments.out is None:
         raise UsageError("--out is missing: a film, as holiday_hdr.mp4, or a folder for frames")
     formula = arguments.method.startswith("bt2446")
     for name, used in (
-        # In frames that hold light 1.0 is diffuse white, whatever the method.
+        # In EXR frames 1.0 is diffuse white, whatever the method.
         ("white", arguments.method in ("curves", "hdrcnn") or arguments.format == "exr"),
         ("peak", not formula),
         ("params", not formula),
@@ -153,33 +155,34 @@ def _check(arguments: argparse.Namespace) -> None:
             raise UsageError(
                 f"--{name} changes nothing of --method={arguments.method}; leave it out"
             )
-    # Of unet diffuse white is no parameter.
+    # The method unet has no parameter for diffuse white.
     if arguments.peak < arguments.white and arguments.method in ("curves", "hdrcnn"):
         raise UsageError(f"--peak={arguments.peak:g} is below --white={arguments.white:g}")
 
 
 def remaining(seconds: float) -> str:
-    """Minutes and seconds, or hours too, as one reads them on a clock: 0:05, 2:00:10."""
+    """Format a duration as minutes and seconds, with hours if there are any: 0:05, 2:00:10."""
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
 class Reporter:
-    """Progress with the time left: a line for each segment, on a terminal for each second.
+    """Report progress and time left: a line per segment; on a terminal also an update per second.
 
-    The time counts from the first frame that is converted: segments that were there already and
-    the loading of a network tell nothing of how fast the rest will be.
+    The speed is measured from the first converted frame on: neither segments kept from an earlier
+    run nor the loading of a network predict how fast the rest will be. Frames that Dask workers
+    convert are counted by segments, from the start.
     """
 
     def __init__(self, quiet: bool, clock: Callable[[], float] = time.monotonic) -> None:
-        """clock: seconds from any time on."""
+        """clock: returns seconds since any fixed time."""
         self._quiet, self._clock, self._last = quiet, clock, 0.0
         self._start, self._before = clock(), 0
         self._terminal = not quiet and sys.stdout.isatty()
 
     def tell(self, progress: "Progress") -> None:
-        """As `batch.film.Tell`."""
+        """Report the progress of a film; a `batch.film.Tell`."""
         now = self._clock()
         if progress.made == 1 and not progress.whole:
             self._start, self._before = now, 1
@@ -206,7 +209,7 @@ class Reporter:
 
 
 def main(arguments: argparse.Namespace) -> int:
-    """Converts a film. Returns the exit status.
+    """Convert a film. Returns the exit status.
 
     Raises UserError, ValueError, OSError.
     """
@@ -222,7 +225,7 @@ def main(arguments: argparse.Namespace) -> int:
     pyav()
     params = None if arguments.params is None else Path(arguments.params)
     if arguments.method == "curves" and (arguments.backend, arguments.device) == ("auto",) * 2:
-        backend.prefer_onnx(params or CURVES)  # A seventh of the memory, and it starts at once.
+        backend.prefer_onnx(params or CURVES)  # Needs a seventh of the memory and starts at once.
     backend.use(arguments.backend)
     path, out = Path(arguments.paths[0]), Path(arguments.out)
     peak = PEAK if arguments.method.startswith("bt2446") else arguments.peak
@@ -245,8 +248,8 @@ def main(arguments: argparse.Namespace) -> int:
         note(f"{path}: {known}")
     if (conversion.method, conversion.grade) == ("curves", "film") and not conversion.pools:
         note(
-            f"{params or CURVES}: holds no directions of grades: each shot is converted by itself; "
-            "training_code/film_directions.py --save measures and adds them"
+            f"{params or CURVES}: contains no directions of grades, so each shot is converted by "
+            "itself; training_code/film_directions.py --save measures and adds them"
         )
     reporter = Reporter(arguments.quiet)
     if not out.suffix or out.is_dir():
@@ -261,7 +264,7 @@ def main(arguments: argparse.Namespace) -> int:
     if arguments.format is not None:
         raise UsageError(f"--format={arguments.format} is for frames: give --out a folder")
     if not batch.has_share(film, conversion, shard):
-        # The other shares make the result, which may be there already.
+        # The other shares write the result, which may exist already.
         note(f"{out}: --shard={shard.number}/{shard.of} has nothing to do: the film is too short")
         return 0
     batch.check_place(film, out, arguments.overwrite)
@@ -269,11 +272,11 @@ def main(arguments: argparse.Namespace) -> int:
         more = " and ".join(
             name for name, size in (("column", film.width), ("row", film.height)) if size % 2
         )
-        note(f"{path}: odd size: one more {more} is added, as 4:2:0 needs")
+        note(f"{path}: odd size: one more {more} is added, as 4:2:0 requires")
     found = batch.to_file(film, out, conversion, shard, reporter.tell, note, place)
     if found is None:
         if not arguments.quiet:
-            say(f"{out}: this share is done; the last of the shares joins them", sys.stdout)
+            say(f"{out}: this share is done; the last share to finish joins them", sys.stdout)
         return 0
     if not arguments.quiet:
         say(f"{out}: {found.described}", sys.stdout)

@@ -1,4 +1,4 @@
-"""Fuse brackets, several exposures of one scene, into one picture each.
+"""Fuse each bracket, several exposures of one scene, into one picture.
 
 hdrcnn fuse brackets --format tiff,exr
 
@@ -7,10 +7,11 @@ brackets/                       out/
   IMG_2.jpg -2 EV                 IMG_1.exr         the light, 1.0 = clipping of the reference frame
   IMG_3.jpg +2 EV
 
-Frames belong together by their Exif data: camera, time, exposure; or so many each by --per. They
-are aligned, and what moved is taken from one of them. A format that holds light (exr, hdr, jxl,
-ultrahdr, avif, png) merges them by their exposure times, and what all of them clip is predicted by
-the network of `hdrcnn predict`. Started again, it goes on where it stopped.
+Frames are grouped into brackets by their Exif data (camera, time, exposure), or by number with
+--per. They are aligned, and moving objects are taken from one of them. For a format that stores
+light (exr, hdr, jxl, ultrahdr, avif, png) they are also merged by their exposure times, and what
+all of them clip is predicted by the network of `hdrcnn predict`. A run that is stopped and started
+again continues where it was.
 """
 
 import argparse
@@ -29,36 +30,38 @@ MOST = 9
 
 
 def add_arguments(parser: Parser) -> None:
-    """Those of `hdrcnn fuse`."""
+    """Add the arguments of `hdrcnn fuse`."""
     parser.common = COMMON
     shared.input_and_output(parser)
     group = parser.add_argument_group("Fusion")
     group.add_argument(
         "--per", metavar="NUMBER", type=number(int, 2, MOST),
-        help="frames of each bracket, in natural order (default: as the Exif data say)",
+        help="number of frames in each bracket, in natural order (default: by Exif data)",
     )  # fmt: skip
     group.add_argument(
         "--method", choices=("auto", "unsupervised", "supervised", "mertens"), default="auto",
-        help="what weighs the frames; auto: the network, if its weights are there",
+        help="what weights the frames; auto: the network, if its weights file exists",
     )  # fmt: skip
     for flag, text in (
-        ("--align", "lay hand-held frames on each other"),
-        ("--deghost", "take what moved from one frame"),
+        ("--align", "align hand-held frames"),
+        ("--deghost", "take moving objects from one frame"),
     ):
         group.add_argument(flag, choices=("on", "off"), default="on", help=text)
     group.add_argument(
         "--reference", metavar="NUMBER", type=number(int, 1, MOST),
-        help="frame that what moved comes from, counted from 1 (default: the best exposed)",
+        help="frame that the others are aligned with and that moving objects are taken from, "
+        "counted from 1 (default: the best exposed)",
     )  # fmt: skip
-    parser.switch(group, "--merge", "also write the light: adds exr to --format if none holds it")
+    parser.switch(group, "--merge", "also write merged light: adds exr to --format if none is HDR")
     group.add_argument(
         "--camera_curve", metavar="NAME", default="estimated",
         choices=("estimated", "square", "srgb", "mean_curve"),
-        help="how codes become light: srgb, mean_curve, square, estimated of each bracket",
+        help="how codes become light: srgb, mean_curve, square, or estimated from each bracket",
     )  # fmt: skip
     group.add_argument(
         "--resolution", choices=("auto", "native", "working"), default="auto",
-        help="size at which the network of `hdrcnn predict` sees what all frames clip",
+        help="size at which the network of `hdrcnn predict` sees the shortest exposure, to predict "
+        "what all frames clip",
     )  # fmt: skip
     shared.formats(parser, ALL_WRITERS, "tiff")
     look = parser.add_argument_group("Look at results")
@@ -69,7 +72,7 @@ def add_arguments(parser: Parser) -> None:
 
 
 def main(arguments: argparse.Namespace) -> int:
-    """Fuses what is asked for; a line for each bracket. Returns the exit status.
+    """Fuse the brackets, and print a line for each. Returns the exit status.
 
     Raises UserError, ValueError, OSError.
     """
@@ -95,7 +98,7 @@ def main(arguments: argparse.Namespace) -> int:
             "frames of a picture to look at; name tiff too, or leave it out"
         )
     place, shard = shared.place(arguments), shared.shard(arguments)
-    with held():  # Some libraries make another error of Ctrl-C while they are loaded.
+    with held():  # Some libraries turn Ctrl-C into another error while they are imported.
         from hdrcnn.batch.fusion import FusionSettings
         from hdrcnn.cli import pictures
         from hdrcnn.predict.opencv import opencv

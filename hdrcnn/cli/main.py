@@ -1,7 +1,7 @@
-"""HDR images from ordinary pictures: the command `hdrcnn`.
+"""The command `hdrcnn`: HDR images from ordinary photographs and films.
 
-`run` is what all commands have in common, those of the training too: one clear line instead of a
-traceback, and a clean Ctrl-C.
+All commands, including those of the training code, run through `run`: it prints a one-line message
+instead of a traceback and handles Ctrl-C.
 """
 
 import contextlib
@@ -25,14 +25,14 @@ COMMANDS = {
     "film": "hdrcnn.cli.film",
     "export": "hdrcnn.cli.export",
 }
-"""Name to a module with `add_arguments(parser)` and `main(arguments)`, which returns the exit
-status. Its docstring is the help. What takes long to import is imported by its `main`, after the
-arguments are checked.
+"""Command name to module. A module provides `add_arguments(parser)` and `main(arguments)`, which
+returns the exit status. Its docstring is the help text. Slow imports are left to its `main`, after
+the arguments have been checked.
 """
 
 
 def parser_of(module: ModuleType, prog: str, paths: bool = True) -> Parser:
-    """The parser of a command; prog, paths: as for `Parser`."""
+    """Build the parser of a command. prog, paths: as for `Parser`."""
     parser = Parser(prog, module.__doc__, paths)
     module.add_arguments(parser)
     return parser
@@ -49,7 +49,7 @@ def _help() -> str:
 
 
 def main(argv: Sequence[str]) -> int:
-    """Runs the command that the first argument names. Returns its exit status."""
+    """Run the command that the first argument names. Returns its exit status."""
     if not argv:
         raise UsageError(f"no command given: {', '.join(COMMANDS)}; see --help")
     name = argv[0]
@@ -66,13 +66,15 @@ def main(argv: Sequence[str]) -> int:
 
 
 def entry() -> None:
-    """The command `hdrcnn`."""
+    """Entry point of the command `hdrcnn`."""
     run(lambda: main(sys.argv[1:]), OSError, ValueError, program="hdrcnn")
 
 
 def _open_streams() -> None:
-    """Streams that were closed before the start lead nowhere. Otherwise the next file that is
-    opened takes their number, and whatever libraries print is written into it.
+    """Connect standard streams that were closed before the start to the null device.
+
+    Otherwise the next file to be opened would take over their descriptor, and output that libraries
+    print would be written into it.
     """
     nowhere = os.open(os.devnull, os.O_RDWR)
     while nowhere <= 2:
@@ -82,7 +84,7 @@ def _open_streams() -> None:
         sys.stdout = open(1, "w", closefd=False)  # noqa: SIM115
     if sys.stderr is None:
         sys.stderr = open(2, "w", closefd=False)  # noqa: SIM115
-    for stream in (sys.stdout, sys.stderr):  # Names need not be in their encoding.
+    for stream in (sys.stdout, sys.stderr):  # File names may not be encodable.
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
 
@@ -90,13 +92,13 @@ def _open_streams() -> None:
 def run(main: Callable[[], int], *expected: type[Exception], program: str = "") -> NoReturn:
     """Run `main` and exit with its status.
 
-    UserError and errors of the `expected` types are written as one line, status 1; Ctrl-C
-    likewise, status 130. program: its name in that line.
+    UserError and errors of the `expected` types are reported in one line, with status 1, and so is
+    Ctrl-C, with status 130. program: name that begins the line; empty: that of the script.
     """
     faults: tuple[type[Exception], ...] = (UserError, *expected)
     _open_streams()
     console.install()
-    for library in ("tifffile", "PIL"):  # What is wrong with a file is reported by its error.
+    for library in ("tifffile", "PIL"):  # Their errors are reported, not logged.
         logging.getLogger(library).propagate = False
         logging.getLogger(library).addHandler(logging.NullHandler())
     try:
@@ -108,9 +110,9 @@ def run(main: Callable[[], int], *expected: type[Exception], program: str = "") 
             console.say(f"{program or Path(sys.argv[0]).name}: {error}", sys.stderr)
             status = 1
     except KeyboardInterrupt:
-        console.say("stopped; what was written is whole, run again to go on", sys.stderr)
+        console.say("stopped; files written so far are complete, run again to continue", sys.stderr)
         with contextlib.suppress(OSError):
             sys.stdout.flush()
-        # The threads of libraries that were interrupted may crash while Python takes itself apart.
+        # Threads of interrupted libraries may crash while Python shuts down.
         os._exit(console.STATUS)
     sys.exit(status)

@@ -1,8 +1,8 @@
-"""argparse with the spellings of the published command, and help on one screen.
+"""Argument parser with the flag syntax of the published command, and help that fits one screen.
 
     -flag, --flag=value, --flag value, --flag, --noflag, --flag=false, --flagfile=FILE
 
-as absl has them: no abbreviations, and a value may begin with a dash.
+The syntax is that of absl: no abbreviations, and a value may begin with a dash.
 """
 
 import argparse
@@ -29,7 +29,7 @@ class UsageError(UserError):
 
 
 def boolean(text: str) -> bool:
-    """The value of a switch; an argument of this type needs none."""
+    """Parse the value of a switch. An argument of this type may be given without a value."""
     if text.lower() in ("true", "t", "1"):
         return True
     if text.lower() in ("false", "f", "0"):
@@ -38,25 +38,24 @@ def boolean(text: str) -> bool:
 
 
 def nonempty(text: str) -> str:
-    """A text. An empty variable of a script would otherwise mean the
-    current folder.
-    """
+    """Reject an empty text: an empty variable of a script would mean the current folder."""
     if not text:
         raise argparse.ArgumentTypeError("is empty; give it a name")
     return text
 
 
 def listed(text: str) -> list[str]:
-    """Separated by commas, at least one."""
+    """Split a text at its commas; no part may be empty."""
     return [nonempty(part.strip()) for part in text.split(",")]
 
 
 def number(
     kind: type[float], least: float = -math.inf, most: float = math.inf, word: str = ""
 ) -> Callable[[str], Any]:
-    """The type of an argument that is an int or a float within bounds, or one certain word.
+    """Return the type of an argument that is an int or a float within bounds, or a given word.
 
-    Without bounds any float passes, NaN too: they are checked where they are known.
+    least, most: inclusive bounds; without `most` any number passes, even NaN: it is checked where
+    the bounds are known. word: text that is accepted instead of a number.
     """
     bounded = math.isfinite(most)
 
@@ -80,14 +79,14 @@ def number(
 
 
 def unknown(what: str, word: str, known: Iterable[str], hint: str) -> UsageError:
-    """What is not known, with the nearest that is."""
+    """Return the error for an unknown word, with the most similar known one as a suggestion."""
     near = difflib.get_close_matches(word, known, 1)
     return UsageError(f"unknown {what} {word}; {f'did you mean {near[0]}? ' if near else ''}{hint}")
 
 
 def _lines(path: str) -> list[str]:
-    """The words of a file of flags, without comments: a line is a word, or a flag, a blank and its
-    value. Raises UsageError.
+    """Return the words of a flag file without its comments. A line holds one word, or a flag and
+    its value separated by a blank. Raises UsageError.
     """
     try:
         text = Path(path).read_text(encoding="utf-8")
@@ -126,15 +125,15 @@ class _Formatter(argparse.HelpFormatter):
 
 
 class Parser(argparse.ArgumentParser):
-    """Of one command."""
+    """Argument parser of one command."""
 
     common: Sequence[str] = ()
-    """The arguments that `--help` shows; all others it names, and leaves them to `--help-all`.
-    Empty: all."""
+    """Names of the arguments that `--help` describes; it only lists the flags of all others, which
+    `--help-all` describes. Empty: all."""
 
     def __init__(self, prog: str, description: str | None, paths: bool = True) -> None:
-        """prog: what a user types. description: its first line says all on one screen. paths: it
-        takes words that are no flags.
+        """prog: the command as a user types it. description: help text, of which `--help` shows
+        only the first line. paths: whether words that are not flags are accepted.
         """
         self.paths = paths
         usage = f"%(prog)s [--flag value ...]{' PATH ...' if paths else ''}"
@@ -143,15 +142,15 @@ class Parser(argparse.ArgumentParser):
         )
 
     def error(self, message: str) -> NoReturn:
-        """Raises UsageError."""
+        """Raise UsageError in place of exiting."""
         raise UsageError(f"{message.removeprefix('argument ')}; see {HELP_ALL[0]}")
 
     def switch(self, group: argparse._ArgumentGroup, flag: str, text: str) -> None:
-        """Adds a flag that is on or off: `--flag`, `--noflag`. text: its help."""
+        """Add a flag that is on or off: `--flag`, `--noflag`. text: its help."""
         group.add_argument(flag, type=boolean, default=False, metavar="", help=text)
 
     def help(self, everything: bool) -> str:
-        """The text of `--help-all`, or of `--help`: one screen."""
+        """Return the text of `--help-all` if `everything`, else that of `--help`: one screen."""
         formatter = self._get_formatter()
         formatter.add_usage(self.usage, self._actions, [])
         if everything or not self.common:
@@ -180,7 +179,7 @@ class Parser(argparse.ArgumentParser):
         return self._option_string_actions.get(f"--{name}")
 
     def _spelled(self, argv: Iterable[str]) -> tuple[list[str], list[str]]:
-        """Flags, each as one word `--name=value`, and what is no flag. Raises as `parse`."""
+        """Return flags, each as one word `--name=value`, and all other words. Raises UsageError."""
         flags, others, left, read = list[str](), list[str](), deque(argv), set[str]()
         while left:
             word = left.popleft()
@@ -197,7 +196,7 @@ class Parser(argparse.ArgumentParser):
                 name, value = name.removeprefix("no"), "false"
             elif flag is None:
                 if os.path.lexists(word):
-                    raise UsageError(f"{word}: a flag by its name; for the file write ./{word}")
+                    raise UsageError(f"{word}: looks like a flag; for the file write ./{word}")
                 known = self._option_string_actions
                 raise unknown("flag", f"--{name}", known, "see --help-all")
             elif not equals and flag.type is boolean:
@@ -214,8 +213,8 @@ class Parser(argparse.ArgumentParser):
         return flags, others
 
     def _help_asked(self, argv: Iterable[str]) -> Iterator[str]:
-        """The words that ask for help, whatever is wrong with others; none that is the value of a
-        flag.
+        """Yield the words that ask for help, even if others are invalid; values of flags do not
+        count.
         """
         words = iter(argv)
         for word in itertools.takewhile(lambda word: word != "--", words):
@@ -227,9 +226,10 @@ class Parser(argparse.ArgumentParser):
                     next(words, None)
 
     def parse(self, argv: Sequence[str]) -> argparse.Namespace:
-        """The arguments, and in `given` the names of those that stand on the command line.
+        """Parse a command line. The attribute `given` of the result is the set of flags that were
+        given, on the command line or in flag files.
 
-        Prints help and exits if it is asked for. Raises UsageError.
+        Prints the help and exits if it is asked for. Raises UsageError.
         """
         asked = set(self._help_asked(argv))
         if asked:

@@ -1,6 +1,6 @@
-"""Pictures converted as a command is asked to: a line for each, a log and a report.
+"""Convert the photographs that a command names: print a line for each, write a log and a report.
 
-The log has a line of JSON for every picture, for scripts.
+The log contains a line of JSON for every photograph, for use by scripts.
 """
 
 import argparse
@@ -38,7 +38,9 @@ from hdrcnn.writers import Options
 
 
 def record(outcome: Outcome, settings: Settings) -> dict[str, Any]:
-    """What is written of an outcome. `seconds` are those of this run, a kept one's too."""
+    """Return the log record of an outcome. `seconds` is the time spent in this run, also for a kept
+    result.
+    """
     figures = None
     if outcome.error is None:
         figures = {name: getattr(outcome, name) for name in FIGURES}
@@ -56,16 +58,16 @@ def record(outcome: Outcome, settings: Settings) -> dict[str, Any]:
 
 
 def fault(reason: str) -> dict[str, Any]:
-    """What is written of something that did not become a job."""
+    """Return the log record of a path that did not become a job."""
     return {"source": None, "output": None, "files": {}, "status": "failed", "reason": reason,
             "weights": None, "figures": None, "seconds": 0.0}  # fmt: skip
 
 
 class Journal:
-    """A file that lines are added to, each whole or not at all; nothing if there is no path."""
+    """Log file to which whole lines are appended. Without a path it does nothing."""
 
     def __init__(self, path: Path | None, others: Iterable[Path] = ()) -> None:
-        """others: files that it must not be. Any other that is there has to be a log already.
+        """others: files that `path` must not be. An existing file must be a log already.
 
         Raises ImageError.
         """
@@ -76,7 +78,7 @@ class Journal:
             raise ImageError(f"{path}: a picture, its result or weights; give --log another name")
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            if path.is_char_device() or path.is_fifo():  # A terminal or pipe: nothing to be read.
+            if path.is_char_device() or path.is_fifo():  # A terminal or pipe has no content.
                 return
             with path.open("ab+") as file:
                 if file.tell():
@@ -84,14 +86,15 @@ class Journal:
                     if file.read(1) != b"{":
                         raise ImageError(f"{path}: not a log of this tool; give --log another name")
                     file.seek(-1, os.SEEK_END)
-                    if file.read(1) != b"\n":  # A killed run's last line.
+                    if file.read(1) != b"\n":  # Incomplete last line of a killed run.
                         file.write(b"\n")
         except OSError as error:
             raise not_written(path, error.strerror or error) from error
 
     def add_last(self, record: dict[str, Any], folder: Path) -> None:
-        """A line, if it can be had, after the folder of the results could not be written to any
-        more. A log that lies in it would bring it back on another disk.
+        """Append a last line, if possible, after the folder of the results became unwritable.
+
+        A log inside that folder is left alone: it would recreate the folder on another disk.
         """
         if self._path is None or real(folder) in real(self._path).parents:
             return
@@ -99,7 +102,7 @@ class Journal:
             self.add(record)
 
     def add(self, record: dict[str, Any]) -> None:
-        """One line, in one write. Raises ImageError."""
+        """Append a line in a single write. Raises ImageError."""
         if self._path is None:
             return
         line = (json.dumps(record, allow_nan=False) + "\n").encode()
@@ -111,7 +114,7 @@ class Journal:
 
 
 def settings_of(arguments: argparse.Namespace, options: Options) -> Settings:
-    """Raises ValueError."""
+    """Return the settings that the arguments of `hdrcnn predict` ask for. Raises ValueError."""
     changed: dict[str, Any] = {
         "formats": tuple(dict.fromkeys(arguments.format)),
         "options": options,
@@ -123,7 +126,7 @@ def settings_of(arguments: argparse.Namespace, options: Options) -> Settings:
 
 
 def _params(arguments: argparse.Namespace) -> Path | None:
-    """The weights of all pictures; None: chosen for each."""
+    """Return the weights file for all photographs, or None if it is chosen for each."""
     return None if arguments.params == "auto" else Path(arguments.params)
 
 
@@ -135,7 +138,7 @@ def _outcomes(
     arguments: argparse.Namespace,
     place: Place | None,
 ) -> Generator[Outcome, None, None]:
-    """Of the jobs, by this process or by workers."""
+    """Yield the outcomes of the jobs, done by this process or by workers."""
     if place is None:
         yield from convert_all(jobs, networks, settings, films)
     else:
@@ -148,8 +151,8 @@ def _outcomes(
 
 
 def _still_there(outcome: Outcome, folder: OutputFolder) -> Outcome:
-    """The outcome, unless the folder of the results is gone: what workers wrote may lie on
-    another disk.
+    """Return the outcome, or a failed one if the folder of the results is gone: workers may have
+    written to another disk.
     """
     try:
         folder.check()
@@ -167,15 +170,16 @@ def convert(
     settings: Settings | None = None,
     group: Callable[[Sequence[Path], list[str]], list[tuple[Path, ...]]] | None = None,
 ) -> int:
-    """Of the pictures that paths name, those of the shard. Returns the exit status.
+    """Convert the photographs that the paths name, or a share of them. Returns the exit status.
 
-    arguments: of `cli.predict`, checked. place: of workers, if they are to do it. shard: None for
-    all pictures. settings: those of another command; group: as for `plan`.
+    arguments: those of `hdrcnn predict`, or of a command with its own `settings`, checked. place:
+    where workers do the work; None: this process does. shard: the share; None: all photographs.
+    settings: those of another command. group: as for `plan`.
     """
     backend.use(arguments.backend)
     out_dir, params = Path(arguments.out_dir), _params(arguments)
     settings = settings or settings_of(arguments, options)
-    # The exposures of a photograph are a bracket.
+    # `hdrcnn fuse` may read the exposures that `hdrcnn stack` has written.
     known = functools.partial(is_result, exposures=group is None)
     planned = plan(paths, out_dir, settings.endings, known, group)
     jobs, faults = list(planned.jobs), list(planned.faults)
@@ -189,7 +193,7 @@ def convert(
         settings.sequence,
         precision=settings.precision,
         tile_pixels=arguments.tile_pixels,
-        # If workers do the rest, only films are settled here: the GPUs are left to the workers.
+        # With workers this process only settles the films: the GPUs are left to the workers.
         estimating_on=arguments.device if place is None else "cpu",
     )
     folder = prepare_folder(out_dir)
@@ -206,7 +210,7 @@ def convert(
         say(reason, sys.stderr)
         journal.add(fault(reason))
     missing, written, stopped = len(jobs) + len(faults), list[Path](), False
-    # All shards of a film have to agree on its first frame.
+    # All shares of a film have to agree on its first frame.
     films = None if shard is None else settle(planned.jobs, networks, settings)
     with contextlib.closing(
         _outcomes(jobs, networks, settings, films, arguments, place)
@@ -227,14 +231,14 @@ def convert(
             if collected and outcome.entry is not None:
                 collected.add(outcome.entry, outcome.job.stem.parent)
     if place is not None:
-        remove_temporaries(out_dir)  # Of workers that died.
+        remove_temporaries(out_dir)  # Left by workers that died.
     if collected and not stopped:
         path = collected.write()
         if not arguments.quiet:
             say(path, sys.stdout)
     lost = missing_files(written)
     if lost:
-        say(f"{lost[0]}: written, and no longer there, one of {len(lost)}; run again", sys.stderr)
+        say(f"{lost[0]}: written, but gone now, one of {len(lost)} such; run again", sys.stderr)
     if missing:
         say(f"{missing} of {len(jobs) + len(faults)} not converted", sys.stderr)
     return 1 if missing or lost else 0

@@ -6,11 +6,12 @@ data/                      out/
   lamp.jpg           ->      lamp.exr       linear, half float, 1.0 = clipping level
                              lamp_in.png    the photograph at --exposure stops
                              lamp_out.png   the result at --exposure stops
-                             lamp_strip.png both ever darker, and what was gained
+                             lamp_strip.png both at falling exposures, and the stops gained
   2019/sun.heic      ->      2019/sun.exr   the tree is mirrored
 
-Started again, it goes on where it stopped: a result of the very same photograph, byte for byte,
-made with the same version, weights and settings is kept, any other is recomputed.
+A run that is stopped and started again continues where it was: a result made from the same
+photograph, byte for byte, with the same version, weights and settings is kept; any other is
+recomputed.
 """
 
 import argparse
@@ -31,7 +32,7 @@ LONGEST_SIDE = 1_000_000
 
 
 def add_arguments(parser: Parser) -> None:
-    """Those of `hdrcnn predict`."""
+    """Add the arguments of `hdrcnn predict`."""
     parser.common = COMMON
     shared.input_and_output(parser)
     _reconstruction(parser)
@@ -48,7 +49,7 @@ def add_arguments(parser: Parser) -> None:
         help="exposure of _in.png and _out.png; 0 shows 1.0 as white",
     )  # fmt: skip
     many = shared.many_files(parser)
-    parser.switch(many, "--sequence", "a folder is a film: one choice of weights, one size")
+    parser.switch(many, "--sequence", "a folder is a film: same size, weights and curve for all")
     shared.hardware(parser)
 
 
@@ -61,8 +62,8 @@ def _reconstruction(parser: Parser) -> None:
     group.add_argument(
         "--camera_curve", metavar="NAME", default="auto",
         choices=("auto", "estimated", "square", "srgb", "mean_curve"),
-        help="how codes become light: srgb, mean_curve, square, estimated of each picture; auto: "
-        "srgb, or as stored with --params",
+        help="how codes become light: srgb, mean_curve, square, or estimated from each picture; "
+        "auto: srgb, or the curve stored with --params",
     )  # fmt: skip
     group.add_argument(
         "--gamma", metavar="NUMBER", type=number(float, 0.1, 10.0), default=1.0,
@@ -70,26 +71,26 @@ def _reconstruction(parser: Parser) -> None:
     )  # fmt: skip
     group.add_argument(
         "--scaling", metavar="NUMBER", type=number(float, 0.1, 10.0, "auto"), default="auto",
-        help="factor for the codes, which are clipped then; auto: each channel so that 1.0 is "
-        "where the picture is found to clip, which changes nothing if that is its largest code",
+        help="factor for the codes, which are then clipped to 1.0; auto: for each channel, the "
+        "factor that brings the level at which the picture is found to clip to 1.0",
     )  # fmt: skip
     group.add_argument(
         "--resolution", choices=("auto", "native", "working"), default="auto",
         help="size at which the network sees the picture. native: its own; working: reduced to "
-        "about 1024 pixels; auto: native at the rims of highlights, ever smaller further inside",
+        "about 1024 pixels; auto: native at the rims of highlights, smaller further inside",
     )  # fmt: skip
     group.add_argument(
         "--quality", choices=("fast", "best"), default="fast",
-        help="best: the mean of the picture and its mirror image, in twice the time",
+        help="best: average the results of the picture and its mirror image, in twice the time",
     )  # fmt: skip
     group.add_argument(
         "--gain_map", choices=("use", "ignore", "only"), default="use",
-        help="what to do with the gain map of a photograph. use: its light is kept, and only what "
-        "is clipped there is reconstructed; only: its light as it is, without any network; "
-        "ignore: nothing",
+        help="what to do with the gain map of a photograph. use: keep its light, and reconstruct "
+        "only what is clipped there; only: take its light as it is, without a network; ignore: "
+        "convert the photograph as if it had none",
     )  # fmt: skip
     parser.switch(
-        group, "--panorama", "left and right side of every picture meet (default: as its XMP says)"
+        group, "--panorama", "left and right side of every picture meet (default: if XMP says so)"
     )
     for side in ("width", "height"):
         group.add_argument(
@@ -98,12 +99,12 @@ def _reconstruction(parser: Parser) -> None:
         )  # fmt: skip
     group.add_argument(
         "--max_stops", metavar="STOPS", type=number(float, 0.0, 15.0),
-        help="limit of the light, in stops above the clipping level",
+        help="limit of the result, in stops above the clipping level",
     )  # fmt: skip
 
 
 def _check_network_used(arguments: argparse.Namespace) -> None:
-    """Raises UsageError for flags of the network if there is none."""
+    """Raise UsageError for flags of the network if no network is used."""
     names = ("params", "quality", "resolution", "camera_curve", "gamma", "scaling")
     if arguments.gain_map == "only":
         why = "--gain_map=only uses no network; leave one of them out"
@@ -111,7 +112,7 @@ def _check_network_used(arguments: argparse.Namespace) -> None:
 
 
 def main(arguments: argparse.Namespace) -> int:
-    """Converts what is asked for; a line for each picture. Returns the exit status.
+    """Convert the photographs, and print a line for each. Returns the exit status.
 
     Raises UserError, ValueError, OSError.
     """
@@ -121,7 +122,7 @@ def main(arguments: argparse.Namespace) -> int:
     shared.check_used(arguments)
     _check_network_used(arguments)
     place, shard = shared.place(arguments), shared.shard(arguments)
-    with held():  # Some libraries make another error of Ctrl-C while they are loaded.
+    with held():  # Some libraries turn Ctrl-C into another error while they are imported.
         from hdrcnn.cli import pictures
     return pictures.convert(paths, arguments, options, place, shard)
 
@@ -136,5 +137,7 @@ def _published() -> int:
 
 
 def entry() -> None:
-    """The published command: pictures are named by --im_dir alone, if none are, those in `data`."""
+    """Entry point of the published command, which takes photographs by --im_dir only (default:
+    `data`).
+    """
     run(_published, OSError, ValueError)

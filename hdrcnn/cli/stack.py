@@ -1,4 +1,4 @@
-"""Turn one photograph into several exposures, and into the light that they tell.
+"""Turn one photograph into several exposures, and optionally into an HDR image.
 
 hdrcnn stack photos --out_dir out --format exr
 
@@ -6,10 +6,10 @@ photos/               out/
   lamp.jpg      ->      lamp_0.png ... lamp_4.png   at -4, -2, 0, +2 and +4 stops, darkest first
                         lamp.exr                    the light, 1.0 = clipping of the photograph
 
-Exif data tell the exposure of each, so that enfuse, Lightroom, Photomatix and `hdrcnn fuse` take
-them for a bracket. Highlights that the photograph clips come from the network of `hdrcnn predict`,
-noise and banding of its dark part are taken out by another; one light is rendered at all exposures.
-Started again, it goes on where it stopped.
+Exif data give the exposure of each, so that enfuse, Lightroom, Photomatix and `hdrcnn fuse`
+recognise a bracket. Clipped highlights are predicted by the network of `hdrcnn predict`, noise and
+banding in the shadows are removed by another; all exposures are rendered from the resulting light.
+A run that is stopped and started again continues where it was.
 """
 
 import argparse
@@ -26,33 +26,33 @@ STOPS = "-4,-2,0,2,4"
 
 
 def stops(text: str) -> list[float]:
-    """Numbers separated by commas."""
+    """Parse numbers separated by commas. Raises ArgumentTypeError."""
     parsed = number(float)
     return [parsed(part.strip()) for part in text.split(",")]
 
 
 def add_arguments(parser: Parser) -> None:
-    """Those of `hdrcnn stack`."""
+    """Add the arguments of `hdrcnn stack`."""
     parser.common = COMMON
     shared.input_and_output(parser)
     group = parser.add_argument_group("Exposures")
     group.add_argument(
         "--stops", metavar="NUMBER,...", type=stops, default=STOPS,
-        help="2 to 9 exposures beside that of the photograph, in stops, increasing",
+        help="2 to 9 exposures relative to the photograph, in stops, increasing",
     )  # fmt: skip
     group.add_argument(
-        "--bits", type=int, choices=(8, 16), default=8, help="of a sample of the exposures"
+        "--bits", type=int, choices=(8, 16), default=8, help="bits per sample of the exposures"
     )
     group.add_argument(
         "--method", choices=("reconstruct", "gan", "formula"), default="reconstruct",
-        help="reconstruct: highlights and darkness by networks, one light at all exposures; gan: "
-        "the published network, five exposures; formula: what the photograph holds, no network",
+        help="reconstruct: networks restore highlights and shadows before all exposures are "
+        "rendered; gan: the published network, five exposures; formula: no network",
     )  # fmt: skip
     group.add_argument(
         "--camera_curve", metavar="NAME", default="auto",
         choices=("auto", "estimated", "square", "srgb", "mean_curve"),
-        help="how codes become light and light codes: srgb, mean_curve, square, estimated of each "
-        "picture; auto: srgb, or as stored with --params",
+        help="how codes become light and light becomes codes: srgb, mean_curve, square, or "
+        "estimated from each picture; auto: srgb, or the curve stored with --params",
     )  # fmt: skip
     group.add_argument(
         "--params", metavar="FILE", type=nonempty, default="auto",
@@ -64,10 +64,11 @@ def add_arguments(parser: Parser) -> None:
     )  # fmt: skip
     group.add_argument(
         "--gain_map", choices=("use", "ignore"), default="use",
-        help="what to do with the gain map of a photograph. use: its light is kept",
+        help="what to do with the gain map of a photograph. use: keep its light; ignore: convert "
+        "the photograph as if it had none",
     )  # fmt: skip
     parser.switch(
-        group, "--panorama", "left and right side of every picture meet (default: as its XMP says)"
+        group, "--panorama", "left and right side of every picture meet (default: if XMP says so)"
     )
     formats = shared.formats(parser, default="")
     parser.switch(
@@ -80,7 +81,7 @@ def add_arguments(parser: Parser) -> None:
 
 
 def _check_used(arguments: argparse.Namespace) -> None:
-    """Raises UsageError if a flag was given that would change nothing."""
+    """Raise UsageError if a flag was given that would have no effect."""
     shared.check_used(arguments)
     method = arguments.method
     if method == "gan":
@@ -89,17 +90,17 @@ def _check_used(arguments: argparse.Namespace) -> None:
         names = ("params", "resolution", "gain_map")
         shared.refuse(arguments, names, "it is for --method=reconstruct; leave one of them out")
     if method == "formula":
-        # The curve may be estimated by a network, in float32 and at once.
+        # A network may still estimate the curve, always in float32 and in one piece.
         estimates = arguments.camera_curve == "estimated"
         unused = ("precision", "tile_pixels") if estimates else shared.HARDWARE
         shared.refuse(arguments, unused, "--method=formula uses no network; leave one of them out")
         if not arguments.format:
-            why = "the exposures of --method=formula are the same; name a --format that tells of it"
+            why = "the exposures of --method=formula are the same; name a --format that stores it"
             shared.refuse(arguments, ["panorama"], why)
 
 
 def main(arguments: argparse.Namespace) -> int:
-    """Converts what is asked for; a line for each picture. Returns the exit status.
+    """Convert the photographs, and print a line for each. Returns the exit status.
 
     Raises UserError, ValueError, OSError.
     """
@@ -108,7 +109,7 @@ def main(arguments: argparse.Namespace) -> int:
     options = shared.options(arguments)
     _check_used(arguments)
     place, shard = shared.place(arguments), shared.shard(arguments)
-    with held():  # Some libraries make another error of Ctrl-C while they are loaded.
+    with held():  # Some libraries turn Ctrl-C into another error while they are imported.
         from hdrcnn.batch.stack import StackSettings
         from hdrcnn.cli import pictures
         from hdrcnn.files import WeightsError
