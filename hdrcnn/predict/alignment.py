@@ -27,19 +27,17 @@ PATCH, PATCHES = 256, 7
 """Side of a patch in pixels, and number of patches along the longer side. The patches refine, at
 full size, a homography found on reduced images."""
 FEWEST_PATCHES = 10
-"""Smallest number of usable patches for a refinement."""
 CERTAIN = 0.05
 """Smallest phase correlation response that counts."""
 FEATURES = 3000
-"""Largest number of SIFT features per frame."""
 RATIO = 0.8
 """Largest ratio of the distances to the best and the second best match (Lowe 2004, Section 7.1)."""
 REPROJECTION = 1.5
 """Largest reprojection error of an inlier, in pixels of the compared images."""
 FEWEST_INLIERS = 24
-"""Smallest number of matches that a homography has to explain."""
+"""Smallest number of matches that a homography has to explain; `INLIER_SHARE` is the smallest share
+of all matches."""
 INLIER_SHARE = 0.25
-"""Smallest share of all matches that a homography has to explain."""
 FARTHEST = 0.12
 """Largest movement of a corner along x or y, as a fraction of the longer side."""
 SCALE = (0.9, 1.1)

@@ -33,13 +33,11 @@ class Bracket:
     frames: list[np.ndarray]
     """K of [H, W, 3], uint8 or uint16 as stored."""
     reference: int
-    """Index of the reference frame."""
     alignments: list[Alignment]
     """One for each frame, or empty if alignment was not requested."""
     moved: float = 0.0
     """Share of the image that was replaced."""
     notes: list[str] = dataclasses.field(default_factory=list)
-    """Lines for the user."""
 
     @property
     def summary(self) -> str:

@@ -108,9 +108,8 @@ class Method:
 
     name: str
     weights: WeightMaps | None = None
-    """Weight maps for reduced frames; None: OpenCV does everything."""
+    """Weight maps for frames reduced to `working`; None: OpenCV does everything."""
     working: int = WORKING
-    """Largest length, in pixels, of the longer side of the reduced frames."""
     file: Path | None = None
     """Weights file of its network."""
     pyramid: bool = True

@@ -67,7 +67,6 @@ from which on it is complete."""
 COLOUR_BLUR, MARGIN = 3.0, 16
 """Sigma of the colour blur, and a margin larger than its reach, in pixels."""
 STRIP = 256
-"""Number of rows, and of columns, processed at a time."""
 
 Inside = Callable[[int, int, int], np.ndarray]
 """Function of frame index, top and bottom: [rows, W] bool, True where the aligned frame has
@@ -79,7 +78,6 @@ class Movement:
     """What moved in a bracket, at the size of the reduced frames."""
 
     factor: int
-    """Reduction of the frames."""
     masks: np.ndarray
     """[K, h, w] float32 in [0, 1], share of each pixel of each frame that is replaced."""
     origins: np.ndarray

@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from hdrcnn.predict.single_image import Predictor
 
 STRIP = 256
-"""Number of rows processed at a time."""
 WORKING = 400
 """Largest length, in pixels, of the longer side of the frames used to estimate the curve."""
 DARKEST, BRIGHTEST = 0.06, 0.94
