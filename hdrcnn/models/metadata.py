@@ -283,7 +283,7 @@ def read(record: dict[str, Any]) -> Metadata:
     fields = dict(record)
     name = fields.pop("model", Hdrcnn.model)
     if not isinstance(name, str) or name not in MODELS:
-        raise ValueError(f"of a network {name!r}; known: {', '.join(MODELS)}")
+        raise ValueError(f"unknown network {name!r}; known: {', '.join(MODELS)}")
     kind = MODELS[name]
     for domain in ("takes", "gives"):
         if fields.pop(domain, getattr(kind, domain)) != getattr(kind, domain):
