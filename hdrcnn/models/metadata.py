@@ -239,8 +239,8 @@ class FilmCurves(Metadata):
         super().__post_init__()
         if self.evidence == 0:
             raise ValueError(
-                "evidence is missing: from a version that could not pool frames; train again "
-                "(hdrcnn_train.py --task=film), or use the shipped weights"
+                "evidence is missing: weights of a version that could not pool frames; train them "
+                "again (hdrcnn_train.py --task=film), or use the shipped ones"
             )
         for name in ("parameters", "members", "evidence"):
             whole(name, getattr(self, name), 4096)

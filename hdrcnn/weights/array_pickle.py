@@ -71,7 +71,7 @@ def _frombuffer(data: Any, dtype: Any, shape: Any, order: Any = "C", *_: object)
     if order not in ("C", "F"):
         raise pickle.UnpicklingError("an array in neither of the two orders")
     if not isinstance(data, (bytes, bytearray)):
-        raise pickle.UnpicklingError("an array whose data are not bytes")
+        raise pickle.UnpicklingError("an array whose data are no bytes")
     array = _Array()
     array.__setstate__((tuple(shape), dtype, order == "F", data))
     return array
