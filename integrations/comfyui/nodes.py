@@ -255,10 +255,7 @@ class WriteHdr:
             "optional": {
                 "mask": (
                     "MASK",
-                    {
-                        "tooltip": "From Load Image: transparency, which exr and jxl store as "
-                        "alpha."
-                    },
+                    {"tooltip": "From Load Image: transparency, which exr and jxl store as alpha."},
                 ),
             },
         }
