@@ -243,7 +243,7 @@ def find(frames: Sequence[np.ndarray], reference: int, named: bool = False) -> M
     share = float(union.mean())
     origins = np.full(size, reference, np.uint8)
     if share > MOST:
-        note = f"its frames differ in {share:.0%} of the picture: ghosts are not looked for"
+        note = f"its frames differ in {share:.0%} of the picture: ghosts are not removed"
         return Movement(factor, np.zeros((len(frames), *size), np.float32), origins, tables, 0.0,
                         note)  # fmt: skip
     if not named and union.any():
