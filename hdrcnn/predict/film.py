@@ -145,7 +145,7 @@ class Curves:
         self, primaries: Chromaticities, white: float, peak: float, path: Path = CURVES,
         device: str = "auto",
     ) -> None:  # fmt: skip
-        """Raises WeightsError, DeviceError."""
+        """Raises WeightsError, DeviceError, BackendError."""
         self._network, arrays, found = _network(path, FilmCurves, device, "evidence")
         self._decode = _arrays_of_decode(path, arrays, found)
         self.evidence = 2 * found.members * found.evidence
@@ -213,7 +213,7 @@ class Unet:
         self, primaries: Chromaticities, peak: float, path: Path = UNET, device: str = "auto",
         tile_pixels: int | None = None,
     ) -> None:  # fmt: skip
-        """Raises WeightsError, DeviceError."""
+        """Raises WeightsError, DeviceError, BackendError."""
         network, _, record = _network(path, FilmUnet, device)
         if tile_pixels is None:
             tile_pixels = runtime.tile_pixels(None, record.channels, TILE_PIXELS)
@@ -251,7 +251,7 @@ class Highlights:
         self, primaries: Chromaticities, white: float, peak: float, path: Path | None = None,
         device: str = "auto",
     ) -> None:  # fmt: skip
-        """Raises WeightsError, DeviceError."""
+        """Raises WeightsError, DeviceError, BackendError."""
         from hdrcnn.predict import single_image
 
         path = path or (weights.VIDEO if weights.VIDEO.is_file() else weights.SHIPPED)

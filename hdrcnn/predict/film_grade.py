@@ -104,7 +104,7 @@ class Grades:
         return shares[self.groups]
 
     def changes(self) -> list[tuple[float, float]]:
-        """Times of the two looks before and after each change of group."""
+        """Times of the last look before and the first look after each change of group."""
         last = np.flatnonzero(np.diff(self._group_of_looks))
         return [(float(self._times[at]), float(self._times[at + 1])) for at in last]
 
@@ -192,9 +192,10 @@ def joined(values: np.ndarray, parts: np.ndarray) -> np.ndarray:
 
 
 def weighted_quantile(values: np.ndarray, weights: np.ndarray, share: float) -> float:
-    """Quantile of values [N] with weights [N], not all 0: the value below which `share` of them is.
+    """Weighted quantile of values [N]: the value below which `share` of the total weight lies.
 
-    Interpolated linearly between values, so that small changes have a small effect.
+    weights: [N], at least 0, not all 0. Interpolated linearly between values, so that small changes
+    have a small effect.
     """
     order = np.argsort(values)
     own = weights[order]
