@@ -1,1 +1,1 @@
-"""Networks for other runtimes: weights files to ONNX, in float32 and in 8 bits."""
+"""Export of weights files to ONNX for other runtimes, in float32 and in 8 bits."""

@@ -1,8 +1,8 @@
-"""The single-image network in 8 bits: static quantisation by onnxruntime, calibrated on pictures.
+"""The single-image network in 8 bits: static quantisation by onnxruntime, calibrated on images.
 
-Activations are unsigned, weights signed and per channel, as pairs of QuantizeLinear and
-DequantizeLinear around the 3x3 convolutions. Those of the first block, whose rounding alone costs
-up to 0.2 stops, the fusions and everything from `rgb_conv` on stay float32.
+Activations are unsigned, weights signed and scaled per channel, with pairs of QuantizeLinear and
+DequantizeLinear around the 3x3 convolutions. The convolutions of the first block, whose rounding
+alone costs up to 0.2 stops, the fusions and everything from `rgb_conv` on stay float32.
 """
 
 import json
@@ -23,13 +23,13 @@ from hdrcnn.tiles.geometry import pad_to_multiple
 from hdrcnn.tiles.onnx_graph import KEY
 
 SIDE = 512
-"""Pixels of the squares that pictures are cut into for the calibration."""
+"""Side, in pixels, of the crops of images used for the calibration."""
 MOST = 24
-"""Squares at most: all values of all activations are looked at."""
+"""Number of crops; for each of them, every value of every activation is evaluated."""
 
 
 def _squares(paths: Sequence[Path]) -> Iterator[np.ndarray]:
-    """[1, h, w, 3] float32 in [0, 1] out of pictures, and of the pictures in folders."""
+    """Crops, [1, h, w, 3] float32 in [0, 1], of the image files and of those in the folders."""
     files = [
         file
         for path in paths
@@ -47,7 +47,7 @@ def _squares(paths: Sequence[Path]) -> Iterator[np.ndarray]:
 
 
 class _Reader:
-    """As onnxruntime asks for it."""
+    """Supplies the crops through the interface of onnxruntime's `CalibrationDataReader`."""
 
     def __init__(self, squares: Iterator[np.ndarray]) -> None:
         self._squares = squares
@@ -58,7 +58,7 @@ class _Reader:
 
 
 def _quantised(graph: Any) -> list[str]:
-    """The names of the convolutions that are computed in 8 bits."""
+    """Names of the convolutions to compute in 8 bits."""
     names = []
     sizes = {constant.name: tuple(constant.dims) for constant in graph.initializer}
     cast = {node.output[0]: node.input[0] for node in graph.node if node.op_type == "Cast"}
@@ -71,9 +71,9 @@ def _quantised(graph: Any) -> list[str]:
 
 
 def write(path: Path, out: Path, calibration: Sequence[Path]) -> None:
-    """The network of a weights file in 8 bits as an ONNX file.
+    """Export the network of a weights file in 8 bits as an ONNX file.
 
-    calibration: pictures, or folders of them, display-encoded. Raises WeightsError, ExportError,
+    calibration: display-encoded images, or folders of them. Raises WeightsError, ExportError,
     ImageError.
     """
     import onnx

@@ -1,8 +1,8 @@
-"""A weights file as one ONNX file, which any runtime computes.
+"""Export of a weights file as a single ONNX file, which any ONNX runtime can run.
 
 The graph is plain ONNX with dynamic height and width. Networks that can be computed in strips are
-converted stage by stage and joined, so that their ends keep a name: with these
-`tiles.onnx_graph` computes strips of it, while others see one graph. Kernels are stored as
+converted stage by stage and joined. The outputs of the stages keep their names, which
+`tiles.onnx_graph` uses to compute strips; other programs see one graph. Kernels are stored as
 float16, as in the weights files, and cast when the file is loaded; all arithmetic is float32.
 """
 
@@ -23,21 +23,21 @@ from hdrcnn.models.metadata import Metadata
 from hdrcnn.tiles.onnx_graph import KEY, RESULT, as_stage
 
 OPSET = 17
-"""Of the standard operators."""
+"""Version of the standard operator set."""
 IR_VERSION = 8
-"""Of the file: runtimes of 2022 read it."""
+"""Version of the file format; runtimes from 2022 on read it."""
 
 
 class ExportError(UserError):
-    """A network that cannot be exported."""
+    """A network cannot be exported."""
 
 
 NEEDS = ("keras", "onnx", "tensorflow", "tf2onnx")
-"""What has to be installed."""
+"""Packages that have to be installed."""
 
 
 def prepare() -> None:
-    """Before Keras is loaded: it is to compute by TensorFlow, whatever other commands are told.
+    """Make Keras use TensorFlow, whatever the environment says. Call it before Keras is loaded.
 
     Raises ExportError if a package is missing.
     """
@@ -51,8 +51,9 @@ def prepare() -> None:
 
 
 def _converted(model: Any, inputs: Sequence[str], outputs: Sequence[str], prefix: str) -> Any:
-    """A Keras model as an ONNX graph with these names of its ends; all other names begin with
-    `prefix`.
+    """Convert a Keras model to ONNX with the given names of inputs and outputs.
+
+    All other names start with `prefix`.
     """
     import onnx
     import tensorflow as tf
@@ -84,9 +85,9 @@ def _converted(model: Any, inputs: Sequence[str], outputs: Sequence[str], prefix
 
 
 def _simplify_upsampling(graph: Any) -> None:
-    """Transposed convolutions of kernel 4 and stride 2 crop their borders themselves.
+    """Let transposed convolutions with kernel 4 and stride 2 crop their borders themselves.
 
-    TensorFlow tells them the size of their result, which is converted to a dozen of operators that
+    TensorFlow passes them the size of their output, which is converted to a dozen operators that
     compute what to slice, although it is always one row and column on each side.
     """
     import onnx
@@ -115,7 +116,7 @@ def _simplify_upsampling(graph: Any) -> None:
 def _drop_unused(graph: Any) -> None:
     wanted = {value.name for value in graph.output}
     kept = []
-    for node in reversed(graph.node):  # They are sorted: makers stand before followers.
+    for node in reversed(graph.node):  # Nodes are in topological order.
         if wanted & set(node.output):
             kept.append(node)
             wanted.update(node.input)
@@ -127,7 +128,7 @@ def _drop_unused(graph: Any) -> None:
 
 
 def _stored_as_half(graph: Any) -> None:
-    """Kernels as float16 with a cast after them, if that loses nothing."""
+    """Store kernels as float16 followed by a cast, where that is lossless."""
     import onnx
     from onnx import numpy_helper
 
@@ -150,8 +151,9 @@ def _stored_as_half(graph: Any) -> None:
 
 
 def _plain_input(model: Any) -> Any:
-    """The model with the input layer of VGG16 as a 1x1 convolution: browsers have no operator that
-    reverses channels.
+    """Replace the input layer of VGG16 by a 1x1 convolution.
+
+    Runtimes in browsers have no operator that reverses channels.
     """
     import keras
 
@@ -176,8 +178,9 @@ def _plain_input(model: Any) -> Any:
 
 
 def _stages(model: Any, name: str) -> Iterator[tuple[dict[str, Any], Any]]:
-    """The stages of a model: what the file says of each, and its graph. name: of its output.
-    Raises ValueError for a model without.
+    """Facts to store about each stage of a model, and the graph of the stage.
+
+    name: of the last stage's output. Raises ValueError for a model without stages.
     """
     import keras
 
@@ -203,7 +206,7 @@ def _stages(model: Any, name: str) -> Iterator[tuple[dict[str, Any], Any]]:
 
 
 def _joined(protos: Sequence[Any], outputs: Sequence[str]) -> Any:
-    """Graphs that name each other's ends as one with these outputs."""
+    """Join graphs that refer to each other's outputs by name into one with these outputs."""
     from onnx import helper
 
     ends = {end.name: end for proto in protos for end in proto.graph.output}
@@ -219,10 +222,10 @@ def _joined(protos: Sequence[Any], outputs: Sequence[str]) -> Any:
 
 
 def proto(model: Any, metadata: Metadata, sha256: str, half: bool = True) -> Any:
-    """A Keras model with its weights as `onnx.ModelProto`, checked.
+    """Convert a Keras model with its weights to an `onnx.ModelProto`, and check it.
 
-    metadata: its record; sha256: of its weights file, hexadecimal; half: store
-    kernels as float16 where that loses nothing. Raises ExportError.
+    metadata: of the network; sha256: of its weights file, hexadecimal; half: store kernels as
+    float16 where that is lossless. Raises ExportError.
     """
     import keras
     import onnx
@@ -266,8 +269,9 @@ def proto(model: Any, metadata: Metadata, sha256: str, half: bool = True) -> Any
 
 
 def write(path: Path, out: Path, half: bool = True) -> None:
-    """The network of a weights file as an ONNX file; half: as for `proto`. Raises WeightsError,
-    ExportError, ImageError.
+    """Export the network of a weights file as an ONNX file; half: as for `proto`.
+
+    Raises WeightsError, ExportError, ImageError.
     """
     from hdrcnn.predict.runtime import building_in
 

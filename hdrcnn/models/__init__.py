@@ -1,1 +1,1 @@
-"""The networks: siblings, each in a file of its own that exports `build`, and their records."""
+"""The networks, each in a module that exports `build`, and the metadata of their weights."""

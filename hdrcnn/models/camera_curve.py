@@ -1,18 +1,18 @@
-"""CameraCurve: a picture's statistics to the two numbers of its camera curve, and its kind.
+"""CameraCurve: network from the statistics of an image to the parameters of its camera curve.
 
-    statistics [N, F]            `curve_statistics`, one row a picture
-      | standardise              by the mean and the variance of the training
-      | dense, ReLU, dropout     twice, `width` channels; `members` of them side by side
+    statistics [N, F]            `curve_statistics`, one row per image
+      | standardise              by the mean and the variance over the training data
+      | dense, ReLU, dropout     twice, `width` channels; for each of `members` parallel networks
       | dense
       | mean over the members
       |-- a logistic function to the logarithm of n and of s
       |-- softmax over `KINDS`
     curve [N, 2 + 3] float32: n, s of (1 + s) H^n / (H^n + s), Eilertsen et al. 2017, Eq. 7, and
-                              how probable each kind is where all are equally frequent
+                              the probability of each kind under a uniform prior
 
-That family holds sRGB too, by n 0.58 and s 1.65 within 0.06 stops RMS, and sRGB with an S-shaped
-picture style after it within 0.04. Being of the family, every estimate rises strictly and keeps
-0 and 1. Everything is float32: the network is too small for anything else to matter.
+That family contains sRGB up to 0.06 stops RMS, as n = 0.58, s = 1.65, and sRGB followed by an
+S-shaped picture style up to 0.04. Being of the family, every estimate is strictly increasing and
+maps 0 to 0 and 1 to 1. Everything is float32: the network is too small for precision to matter.
 """
 
 import keras
@@ -20,21 +20,22 @@ import numpy as np
 from keras import ops
 
 KINDS = ("published", "srgb", "srgb_style")
-"""Of curves: that family, with parameters about the published ones; IEC 61966-2-1; the same with an
-S-shaped picture style after it.
+"""Kinds of curves: the family above with parameters around the published ones; sRGB, IEC 61966-2-1;
+sRGB followed by an S-shaped picture style.
 """
 OUTPUTS = 2 + len(KINDS)
 
 N_LIMITS = (0.4, 1.6)
-"""Of the exponent n. Published curves: 0.9 with a standard deviation of 0.1."""
+"""Limits of the exponent n. Published curves: 0.9 with a standard deviation of 0.1."""
 S_LIMITS = (0.2, 5.0)
-"""Of the shoulder s. Published curves: 0.6 with a standard deviation of 0.1."""
+"""Limits of the shoulder s. Published curves: 0.6 with a standard deviation of 0.1."""
 
 
 @keras.saving.register_keras_serializable("hdrcnn")
 class WithinLimits(keras.layers.Layer):
-    """[N, OUTPUTS] of any size to n, s within their limits, 0 at their geometric middle, and
-    probabilities of `KINDS`.
+    """Unbounded [N, OUTPUTS] to n and s within their limits and probabilities of `KINDS`.
+
+    0 is mapped to the geometric mean of the limits.
     """
 
     def call(self, x: keras.KerasTensor) -> keras.KerasTensor:
@@ -44,7 +45,7 @@ class WithinLimits(keras.layers.Layer):
 
 
 def apply_member(x: keras.KerasTensor, width: int, dropout: float, name: str) -> keras.KerasTensor:
-    """One member: standardised statistics [N, F] to [N, OUTPUTS], without limits."""
+    """One member: standardised statistics [N, F] to unbounded [N, OUTPUTS]."""
     for index in (1, 2):
         x = keras.layers.Dense(
             width,
@@ -59,15 +60,15 @@ def apply_member(x: keras.KerasTensor, width: int, dropout: float, name: str) ->
 
 
 def build(size: int, width: int = 64, members: int = 4, dropout: float = 0.0) -> keras.Model:
-    """The network, with fresh weights.
+    """Build the network with initial weights.
 
-    size: numbers F in a row of statistics; width: channels of the hidden layers; members:
-    networks that differ in their start only, whose mean is taken; dropout: while training, which
-    adds states of its own to the variables: for use the network is built without.
+    size: number F of statistics in a row; width: channels of the hidden layers; members: number of
+    networks, differing only in initial weights, that are averaged; dropout: rate during training.
+    Dropout adds state variables, so the network is built without it for inference.
     Returns a model [N, F] float32 to [N, OUTPUTS] float32: n, s, probabilities of `KINDS`.
     """
     statistics = keras.Input((size,), name="statistics", dtype="float32")
-    # Its mean and variance are set before the training, from the rows of the training.
+    # Its mean and variance are set before training, from the statistics of the training data.
     standardise = keras.layers.BatchNormalization(
         center=False, scale=False, epsilon=1e-4, name="standardise", dtype="float32"
     )

@@ -1,4 +1,4 @@
-"""The published network from one photograph to five exposures, and the one that judges them.
+"""The published network from one photograph to five exposures, and its discriminator.
 
     x [N, H, W, 3] in [0, 1], display-encoded: the middle exposure; H and W multiples of 4
       | 2 x - 1
@@ -7,11 +7,11 @@
       | (y + 1) / 2, reshaped to five of RGB
     exposures [N, 5, H, W, 3] in [0, 1], display-encoded, darkest first
 
-A conditional GAN as pix2pix is (P. Isola et al., "Image-to-image translation with conditional
-adversarial networks", CVPR 2017), layer by layer as it was published for exposure stacks, without
-normalisation and without skips. A sample follows from 10 pixels around, so that it is a tone curve
-of its neighbourhood: what was clipped it cannot guess. Published was tanh against targets in
-[0, 1]; here codes are brought to [-1, 1] and back.
+A conditional GAN like pix2pix (P. Isola et al., "Image-to-image translation with conditional
+adversarial networks", CVPR 2017), layer by layer as published for exposure stacks, without
+normalisation and without skips. A sample depends only on pixels up to 10 away, so the network is
+effectively a local tone curve and cannot reconstruct what was clipped. The published version trains
+tanh against targets in [0, 1]; here codes are mapped to [-1, 1] and back.
 """
 
 from typing import Any
@@ -21,12 +21,12 @@ from keras import ops
 
 EXPOSURES = 5
 STRIDE = 4
-"""H and W are multiples of it."""
+"""H and W have to be multiples of it."""
 
 
 @keras.saving.register_keras_serializable("hdrcnn")
 class Exposures(keras.layers.Layer):
-    """[N, H, W, 3 K] in [-1, 1], an exposure's R, G, B side by side, to codes [N, K, H, W, 3]."""
+    """[N, H, W, 3 K] in [-1, 1], R, G, B of each exposure in turn, to codes [N, K, H, W, 3]."""
 
     def call(self, x: Any) -> Any:
         rows, columns = ops.shape(x)[1:3]
@@ -39,20 +39,21 @@ class Exposures(keras.layers.Layer):
 
 
 def beside(picture: Any, exposures: Any) -> Any:
-    """What the discriminator judges: a picture [N, H, W, 3] and its exposures [N, 5, H, W, 3], all
-    codes in [0, 1], as [N, H, W, 18] in [-1, 1].
+    """Input of the discriminator, [N, H, W, 18] in [-1, 1].
+
+    picture: [N, H, W, 3]; exposures: of it, [N, 5, H, W, 3]; codes in [0, 1].
     """
     parts = [picture, *(exposures[:, k] for k in range(EXPOSURES))]
     return 2.0 * ops.concatenate(parts, axis=-1) - 1.0
 
 
 def _initial() -> keras.initializers.Initializer:
-    """As pix2pix has it; each layer needs its own, or two alike would begin alike."""
+    """Initialiser of pix2pix; a new one for each layer, since a shared one would repeat values."""
     return keras.initializers.RandomNormal(0.0, 0.02)
 
 
 def build_generator(base_channels: int = 64) -> keras.Model:
-    """The published generator, with fresh weights: 280,847 numbers at 64 channels.
+    """Build the published generator with initial weights: 280,847 parameters at 64 channels.
 
     Returns a model [N, H, W, 3] float32 codes in [0, 1] to five exposures [N, 5, H, W, 3] float32
     codes in [0, 1], darkest first; H and W multiples of 4.
@@ -93,10 +94,11 @@ def build_generator(base_channels: int = 64) -> keras.Model:
 
 
 def build_discriminator(base_channels: int = 64) -> keras.Model:
-    """The published discriminator, with fresh weights: 151,745 numbers at 64 channels.
+    """Build the published discriminator with initial weights: 151,745 parameters at 64 channels.
 
-    Returns a model [N, H, W, 18], as `beside` makes it, to logits [N, H/4 - 1, W/4 - 1, 1] of
-    patches, above 0 for a true stack; the published sigmoid is in the loss. H and W multiples of 4.
+    Returns a model from [N, H, W, 18], the output of `beside`, to logits [N, H/4 - 1, W/4 - 1, 1]
+    of patches, above 0 for a real stack; the published sigmoid is part of the loss. H and W
+    multiples of 4.
     """
     stack = keras.Input((None, None, 3 + 3 * EXPOSURES), name="stack", dtype="float32")
     x = stack
@@ -118,5 +120,5 @@ def build_discriminator(base_channels: int = 64) -> keras.Model:
 
 
 def build(base_channels: int = 64) -> keras.Model:
-    """`build_generator`, under the current dtype policy of the convolutions."""
+    """Build the generator; convolutions use the current dtype policy."""
     return build_generator(base_channels)

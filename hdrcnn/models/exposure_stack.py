@@ -1,16 +1,16 @@
-"""The dark part of a photograph, restored: what is lost there, and nothing else.
+"""Network that restores the dark parts of a photograph, and leaves everything else alone.
 
     x [N, H, W, 3] in [0, 1], display-encoded, as photographed; H and W multiples of 4
-      | conv 4x4 stride 2       all samples of a block of 2x2 side by side, as FFDNet works
+      | conv 4x4 stride 2       computed at half size, like FFDNet
       | two levels              convolutions at half and quarter size, joined by a skip
-      | transposed conv 4x4     back to full size, joined by x itself
+      | transposed conv 4x4     back to full size, joined with x itself
       | two convolutions        c [N, H, W, 3], 0 at the start of training
     y = max(x + darkness(x) 0.2 tanh(c), 0)
 
-Near black a photograph holds noise, steps of its eight bits and blocks of JPEG more than light; an
-exposure four stops brighter shows them. `darkness` is 1 there and 0 from `LIGHT` on: every brighter
-sample is returned as it is, bit by bit. Highlights are the task of the single-image network; both
-together are one radiance, so that exposures rendered of it are in order and agree.
+Near black, a photograph contains more noise, 8-bit quantisation steps and JPEG blocks than light,
+which become visible four stops brighter. `darkness` is 1 there and 0 from `LIGHT` on: every
+brighter sample is returned unchanged, bit for bit. Highlights are left to the single-image network.
+Both results form one HDR image, so exposures rendered from it are ordered and consistent.
 
 K. Zhang, W. Zuo, L. Zhang, "FFDNet: toward a fast and flexible solution for CNN-based image
     denoising", IEEE TIP 27(9), 2018.
@@ -28,20 +28,21 @@ from hdrcnn.colour.transfer import Array
 from hdrcnn.models.metadata import ExposureStack
 
 DARK = 0.1
-"""Codes up to which the whole residual counts."""
+"""Code up to which the whole residual is added."""
 LIGHT = ExposureStack.light
-"""Codes from which on there is none."""
+"""Code from which on no residual is added."""
 BOUND = 0.2
-"""Of the residual, codes: noise of a hundredth of the clipping level is as large near black."""
+"""Largest residual in codes; near black, noise of a hundredth of the clipping level is as large."""
 FINEST = 8
 """Channels at full size."""
 STRIDE = 4
-"""H and W are multiples of it."""
+"""H and W have to be multiples of it."""
 
 
 def darkness(code: Array, xp: ModuleType = np) -> Array:
-    """How much of each sample may be changed: codes of any shape in [0, 1] to [0, 1]; 1 up to
-    `DARK`, 0 from `LIGHT` on, a cubic between them.
+    """Weight, in [0, 1], of the residual for codes of any shape in [0, 1].
+
+    It is 1 up to `DARK`, 0 from `LIGHT` on, and a cubic in between.
     """
     t = xp.clip((LIGHT - code) / (LIGHT - DARK), 0.0, 1.0)
     return t * t * (3.0 - 2.0 * t)
@@ -49,8 +50,9 @@ def darkness(code: Array, xp: ModuleType = np) -> Array:
 
 @keras.saving.register_keras_serializable("hdrcnn")
 class Restored(keras.layers.Layer):
-    """[codes x, correction c], [N, H, W, 3] each, to codes: x + darkness(x) `BOUND` tanh(c), at
-    least 0.
+    """Adds a limited correction to dark codes: max(x + darkness(x) `BOUND` tanh(c), 0).
+
+    Inputs: codes x and correction c, [N, H, W, 3] each.
     """
 
     pointwise = True
@@ -74,19 +76,19 @@ def _conv(x: Any, width: int, name: str) -> Any:
 
 
 def _doubled(x: Any, width: int, name: str) -> Any:
-    """At twice the rows and columns."""
+    """Upsample to twice the size by a transposed convolution."""
     return keras.layers.Conv2DTranspose(width, 4, strides=2, name=name, **HIDDEN)(x)
 
 
 def build(base_channels: int = 16) -> keras.Model:
-    """The network, with fresh weights, which returns what it is given.
+    """Build the network with initial weights, with which it returns its input.
 
-    base_channels: at half the size; twice as many at a quarter.
+    base_channels: channels at half the size; there are twice as many at a quarter.
     Returns a model [N, H, W, 3] float32 codes in [0, 1] to [N, H, W, 3] float32 codes, at least 0;
     codes from `LIGHT` on are the same. H and W multiples of 4.
     """
     image = keras.Input((None, None, 3), name="image", dtype="float32")
-    # What lies near black about 0, in steps that matter.
+    # Centre the dark codes around 0 and scale them to a useful range.
     centred = keras.layers.Rescaling(4.0, -0.5, name="centred", dtype="float32")(image)
     x = keras.layers.Conv2D(base_channels, 4, strides=2, name="blocks", **HIDDEN)(centred)
     fine = _conv(x, base_channels, "fine1")
@@ -98,7 +100,7 @@ def build(base_channels: int = 16) -> keras.Model:
     x = _conv(x, base_channels, "fine2")
     x = _conv(x, base_channels, "fine3")
     x = _doubled(x, FINEST, "full")
-    # Noise is of single pixels: half-size layers alone cannot tell it from detail.
+    # Noise differs from pixel to pixel; layers at half size alone cannot tell it from detail.
     x = keras.layers.Concatenate(name="with_image")([x, centred])
     x = _conv(x, FINEST, "finest")
     correction = keras.layers.Conv2D(

@@ -1,16 +1,17 @@
-"""The network that says, for each frame of a film or all, how the formula to HDR is bent.
+"""Network that estimates, for each frame of a film or all of them, the parameters of the HDR map.
 
-    a frame, reduced, [N, h, w, 3] float32, codes of Rec. 709 in [0, 1]
-      | statistics of its codes (`statistics`), which do not depend on places but on neighbours
-      | standardise by the mean and the variance of the training
-      | two dense layers, `members` of them side by side
-    evidence [N, members 2 K] float32: what the frame says of its grade, and how much
-      | of frames in one grade: their sum, or the mean of one shot
+    frame, reduced, [N, h, w, 3] float32, codes of Rec. 709 in [0, 1]
+      | statistics of its codes (`statistics`), which depend on neighbours but not on position
+      | standardised by the mean and the variance over the training data
+      | two dense layers, for each of `members` parallel networks
+    evidence [N, members * 2 K] float32: estimates of K numbers that describe the grade, multiplied
+             by their precisions, and the precisions
+      | summed over frames in one grade, or averaged over one shot
       | `decode` of `film_evidence`
     parameters [N, P] float32 in [-2, 2]
 
-Parameters are 0 before any training, of which `predict.film_curves` makes the formula. It is one
-map for all pixels of a frame, and changes with the frame as a whole only: nothing local flickers.
+Without training, parameters are 0, for which `predict.film_curves` is the plain formula. All pixels
+of a frame have the same map, which only changes with the frame as a whole: nothing local flickers.
 """
 
 from types import ModuleType
@@ -23,29 +24,29 @@ from keras import layers, ops
 from hdrcnn.models.film_evidence import DECODE, decode, shapes
 
 BINS = 32
-"""Of the histograms."""
+"""Number of histogram bins."""
 LUMA = (0.2126, 0.7152, 0.0722)
-"""Of encoded R, G, B, Rec. 709."""
+"""Luma coefficients of encoded R, G, B, Rec. 709."""
 TOPS = (0.86, 0.89, 0.92, 0.94, 0.95, 0.96, 0.97, 0.98, 0.985, 0.99, 0.995, 0.998)
-"""Codes above which shares are taken: a hard clip has a peak at 1 and codes just below it as they
-come, a shoulder has none and more and more of them."""
+"""Codes for which the share of pixels above is measured. A hard clip has a peak at 1 and an average
+share of codes just below; a shoulder has no peak, but more and more codes towards 1."""
 BOTTOMS = (0.003, 0.01, 0.02, 0.035, 0.05, 0.075)
-"""Likewise, below which: a toe."""
+"""Codes for which the share of pixels below is measured, to detect a toe."""
 RAMP = 0.003
-"""Codes to both sides of these within which a pixel counts by a part."""
+"""Distance in codes from `TOPS` and `BOTTOMS` within which a pixel counts partly."""
 SMALL = 1e-3
-"""Share of the pixels of a level that says half of what it could."""
+"""Share of the pixels in a level at which its statistics have half their weight."""
 
 
 def statistics(frames: Any, xp: ModuleType = np) -> Any:
-    """Of frames [N, h, w, 3], codes in [0, 1], [N, `STATISTICS`] float32.
+    """Statistics, [N, `STATISTICS`] float32, of frames [N, h, w, 3] with codes in [0, 1].
 
-    The shares of codes by luma and by the largest and smallest channel; and for each level of luma
-    and of the largest channel, how colourful its pixels are, and how much, and to which side, codes
-    change there from pixel to pixel, at two scales.
+    Distributions of luma and of the largest and the smallest channel; and for each level of luma
+    and of the largest channel, how colourful its pixels are, and by how much and in which direction
+    codes change there from pixel to pixel, at two scales.
 
-    In scenes contrast, a change of the logarithm of light, is about the same at all levels: how
-    much codes change at a level says how steep the grade's curve is there.
+    Scene contrast, in the logarithm of light, is about the same at all levels, so the size of the
+    changes at a level shows how steep the grade's curve is there.
     """
     red, green, blue = LUMA
     luma = red * frames[..., 0] + green * frames[..., 1] + blue * frames[..., 2]
@@ -61,10 +62,10 @@ def statistics(frames: Any, xp: ModuleType = np) -> Any:
         rough = _of_levels(kernels, xp.mean(kernels, axis=1), _changes(coarse, xp), xp)
         parts += [xp.cumsum(shares, axis=-1), xp.sqrt(shares + 1e-6), fine[0]]
         for change, side in (fine[1:], rough):
-            # The contrast of the scene is a constant in the logarithm.
+            # In the logarithm, scene contrast is an additive constant.
             parts += [xp.log(100.0 * change + 0.1), side / (change + 0.004)]
     parts.append(xp.cumsum(xp.mean(_kernels(smallest, xp), axis=1), axis=-1))
-    # Ramps of a few codes: neither a rounded code nor the encoder's noise makes a jump.
+    # Ramps instead of steps, so that rounding and encoder noise cause no jumps.
     starts = np.array([*(top - RAMP for top in TOPS), *(low + RAMP for low in BOTTOMS)])
     signs = np.array([1.0] * len(TOPS) + [-1.0] * len(BOTTOMS))
     for key in (luma, largest, smallest):
@@ -75,24 +76,25 @@ def statistics(frames: Any, xp: ModuleType = np) -> Any:
 
 
 STATISTICS = 15 * BINS + 3 * (len(TOPS) + len(BOTTOMS))
-"""Numbers of a frame."""
+"""Number of statistics of a frame."""
 
 
 def _flat(values: Any, xp: ModuleType) -> Any:
-    """[N, h, w] to [N, h w, 1]."""
+    """[N, h, w] to [N, h * w, 1]."""
     count = values.shape[0] if xp is np else ops.shape(values)[0]
     return xp.reshape(values, (count, -1, 1))
 
 
 def _kernels(values: Any, xp: ModuleType) -> Any:
-    """[N, h, w] to [N, h w, BINS]: triangles, whose sum is 1."""
+    """Triangular histogram kernels: [N, h, w] to [N, h * w, BINS], summing to 1 over bins."""
     levels = np.linspace(0.0, 1.0, BINS, dtype=np.float32)
     return xp.maximum(1.0 - xp.abs(_flat(values, xp) - levels) * float(BINS - 1), 0.0)
 
 
 def _of_levels(kernels: Any, shares: Any, values: list[Any], xp: ModuleType) -> list[Any]:
-    """Means of values [N, h, w] over the pixels of each level, [N, BINS] each; towards 0 where
-    there are hardly any.
+    """Means of values [N, h, w] over the pixels of each level, [N, BINS] each.
+
+    They tend to 0 for levels with hardly any pixels.
     """
     columns = xp.concatenate([_flat(value, xp) for value in values], axis=-1)
     sums = xp.matmul(xp.transpose(kernels, (0, 2, 1)), columns)
@@ -101,8 +103,10 @@ def _of_levels(kernels: Any, shares: Any, values: list[Any], xp: ModuleType) -> 
 
 
 def _changes(values: Any, xp: ModuleType) -> list[Any]:
-    """Of [N, h, w], likewise: how much a pixel differs from the next ones to the right and below,
-    and by how much all four next ones are brighter.
+    """Size and direction of local changes of values [N, h, w], [N, h, w] each.
+
+    The sum of the absolute differences to the pixels on the right and below, and the sum of the
+    differences to all four neighbours, positive if they are brighter.
     """
     padded = xp.pad(values, [(0, 0), (1, 1), (1, 1)], mode="symmetric")
     left, right = padded[:, 1:-1, :-2] - values, padded[:, 1:-1, 2:] - values
@@ -111,7 +115,7 @@ def _changes(values: Any, xp: ModuleType) -> list[Any]:
 
 
 def _halved(values: Any, xp: ModuleType) -> Any:
-    """[N, h, w] in means of 2 x 2, the border repeated if it is odd."""
+    """Means of 2 x 2 pixels of [N, h, w]; the border is repeated for odd sizes."""
     padded = xp.pad(values, [(0, 0), (0, 1), (0, 1)], mode="symmetric")
     rows = padded[:, :-1:2] + padded[:, 1::2]
     return 0.25 * (rows[:, :, :-1:2] + rows[:, :, 1::2])
@@ -119,7 +123,7 @@ def _halved(values: Any, xp: ModuleType) -> Any:
 
 @keras.saving.register_keras_serializable("hdrcnn")
 class Statistics(layers.Layer):
-    """`statistics` of frames."""
+    """Layer that computes `statistics` of frames."""
 
     def call(self, frames: Any) -> Any:
         return statistics(frames, ops)
@@ -130,7 +134,7 @@ class Statistics(layers.Layer):
 
 @keras.saving.register_keras_serializable("hdrcnn")
 class Decode(layers.Layer):
-    """`decode` of evidence, with fresh arrays that give 0."""
+    """Layer that computes `decode` of evidence; with initial weights the result is 0."""
 
     def __init__(self, parameters: int, width: int, members: int, numbers: int, **kw: Any) -> None:
         super().__init__(**kw)
@@ -148,8 +152,8 @@ class Decode(layers.Layer):
 
 
 def apply_member(x: Any, numbers: int, width: int, dropout: float, name: str) -> list[Any]:
-    """One member: standardised statistics [N, F] to `numbers` times their precision, and the
-    precision, [N, K] each.
+    """One member: standardised statistics [N, F] to K numbers times their precisions, and the
+    precisions, [N, K] each.
     """
     for index in (1, 2):
         options = {"activation": "relu", "name": f"{name}_dense{index}", "dtype": "float32"}
@@ -165,17 +169,19 @@ def apply_member(x: Any, numbers: int, width: int, dropout: float, name: str) ->
 def build(
     parameters: int, width: int = 96, members: int = 4, evidence: int = 32, dropout: float = 0.0
 ) -> keras.Model:
-    """The network with fresh weights: [N, h, w, 3] float32 codes, of any size, to parameters
-    [N, P] float32 of each frame by itself, within `MOST` of 0. Its layer `evidence` is what is
-    pooled.
+    """Build the network with initial weights.
 
-    parameters: how many P; width: channels of the hidden layers; members: networks side by side
-    whose mean is taken; evidence: numbers K that each has of a frame; dropout: while training,
-    which adds states of its own to the variables: for use the network is built without.
+    It maps [N, h, w, 3] float32 codes, of any size, to the parameters [N, P] float32 of each frame
+    by itself, within `film_evidence.MOST` of 0. The output of its layer `evidence` can be pooled.
+
+    parameters: number P of parameters; width: channels of the hidden layers; members: number of
+    parallel networks, which are averaged; evidence: how many numbers K each estimates for a frame;
+    dropout: rate during training. Dropout adds state variables, so the network is built without it
+    for inference.
     """
     frames = keras.Input((None, None, 3), name="frames", dtype="float32")
     x = Statistics(name="statistics", dtype="float32")(frames)
-    # Its mean and variance are set before the training, from the rows of the training.
+    # Its mean and variance are set before training, from the statistics of the training data.
     standardise = layers.BatchNormalization(
         center=False, scale=False, epsilon=1e-4, name="standardise", dtype="float32"
     )

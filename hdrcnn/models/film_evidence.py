@@ -1,14 +1,14 @@
-"""What frames say of the grade of their film, put together; no Keras here.
+"""Evidence of the grade of a film, and its pooling over frames. Without Keras.
 
-    evidence [N, members 2 K] float32, of each member
-      | K numbers of the grade times their precisions, then the precisions
-      | of frames in one grade: their sum; of one shot: their mean
-      | means by precision and the logarithms of 1 + precision, two dense layers
-    the mean over members: parameters [N, P] float32 in [-2, 2]
+    evidence [N, members * 2 K] float32, for each member:
+      | K numbers that describe the grade, multiplied by their precisions, then the precisions
+      | summed over frames in one grade, or averaged over one shot
+      | precision-weighted means and logarithms of 1 + precision, two dense layers
+    mean over members: parameters [N, P] float32 in [-2, 2]
 
-Independent estimates of one thing are best put together by their precisions, and what was known
-before any of them counts once: as 0 with a precision of 1. That functions of sums can be any
-function of a set: M. Zaheer et al., "Deep Sets", NIPS 2017.
+Independent estimates of one quantity are best combined with their precisions as weights. The prior,
+0 with a precision of 1, counts once. Functions of sums can represent any function of a set:
+M. Zaheer et al., "Deep Sets", NIPS 2017.
 """
 
 from collections.abc import Sequence
@@ -18,20 +18,21 @@ from typing import Any
 import numpy as np
 
 MOST = 2.0
-"""Of a parameter, from 0."""
+"""Largest absolute value of a parameter."""
 DECODE = ("kernel1", "bias1", "kernel2", "bias2")
-"""Arrays of the layer `decode`."""
+"""Names of the arrays of the layer `decode`."""
 
 
 def shapes(parameters: int, width: int, members: int, numbers: int) -> list[tuple[int, ...]]:
-    """Of `DECODE`: P parameters, K numbers."""
+    """Shapes of the arrays `DECODE`, for P parameters and K numbers."""
     hidden, last = (members, width), (members, parameters)
     return [(members, 2 * numbers, width), hidden, (members, width, parameters), last]
 
 
 def known(evidence: Any, members: int, xp: ModuleType = np) -> Any:
-    """Evidence [N, members 2 K], of frames or sums of them, as means by precision and logarithms of
-    1 + precision: [members, N, 2 K].
+    """Precision-weighted means and logarithms of 1 + precision: [members, N, 2 K].
+
+    evidence: [N, members * 2 K], of frames or sums of them.
     """
     numbers = evidence.shape[-1] // (2 * members)
     parts = xp.transpose(xp.reshape(evidence, (-1, members, 2, numbers)), (1, 2, 0, 3))
@@ -40,10 +41,10 @@ def known(evidence: Any, members: int, xp: ModuleType = np) -> Any:
 
 
 def decode_members(evidence: Any, arrays: Sequence[Any], xp: ModuleType = np) -> Any:
-    """Evidence [N, members 2 K], of frames or sums of them, to what each member makes of it,
-    [members, N, P] in [-2, 2].
+    """Parameters estimated by each member: [members, N, P] in [-2, 2].
 
-    arrays: those of `DECODE`, of `shapes`.
+    evidence: [N, members * 2 K], of frames or sums of them; arrays: those named in `DECODE`, with
+    the shapes given by `shapes`.
     """
     first, offset, second, last = arrays
     hidden = xp.matmul(known(evidence, first.shape[0], xp), first) + offset[:, None]
@@ -51,8 +52,9 @@ def decode_members(evidence: Any, arrays: Sequence[Any], xp: ModuleType = np) ->
 
 
 def differences(evidence: np.ndarray, others: np.ndarray, members: int) -> np.ndarray:
-    """How differently frames [N, E] and others [L, E] speak: mean squared differences of what is
-    `known` by each, [N, L]. Frames of one shot say about the same.
+    """Mean squared differences, [N, L], of what is `known` from evidence [N, E] and [L, E].
+
+    They are small for frames of one shot.
     """
     first, second = (
         np.moveaxis(known(e, members), 0, 1).reshape(len(e), -1) for e in (evidence, others)
@@ -62,5 +64,5 @@ def differences(evidence: np.ndarray, others: np.ndarray, members: int) -> np.nd
 
 
 def decode(evidence: Any, arrays: Sequence[Any], xp: ModuleType = np) -> Any:
-    """The mean of `decode_members`: [N, P] in [-2, 2]."""
+    """Mean of `decode_members` over members: [N, P] in [-2, 2]."""
     return xp.mean(decode_members(evidence, arrays, xp), axis=0)

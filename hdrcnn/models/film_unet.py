@@ -1,10 +1,10 @@
-"""The published network from SDR film to HDR: a U-Net with one level more.
+"""The published network from SDR film to HDR: a U-Net with one additional level.
 
     frames [N, H, W, 3] float32, codes of Rec. 709 in [0, 1]
-      | five levels of two convolutions 3x3 with ReLU, replicated borders, and a max-pooling
-      | two more at the bottom
-      | five levels: transposed convolution 2x2, the skip, two convolutions
-      | convolution 1x1, no activation
+      | five levels: two 3x3 convolutions with ReLU and replicated borders, max-pooling
+      | two convolutions at the bottom
+      | five levels: 2x2 transposed convolution, the skip, two convolutions
+      | 1x1 convolution without activation
     frames [N, H, W, 3] float32, PQ codes of BT.2020
 
 O. Ronneberger, P. Fischer, T. Brox, "U-Net: convolutional networks for biomedical image
@@ -18,22 +18,22 @@ from keras import layers, ops
 
 LEVELS = 5
 STRIDE = 2**LEVELS
-"""H and W are multiples of it."""
+"""H and W have to be multiples of it."""
 
 
 @keras.saving.register_keras_serializable("hdrcnn")
 class ReplicateConv2D(layers.Conv2D):
-    """A convolution 3x3 with ReLU that repeats the border by one pixel; as large as its input."""
+    """3x3 convolution with ReLU that keeps the size by repeating the border pixels."""
 
     halo = 1
-    """Pixels around that an output pixel looks at: see `tiles.stages.reach`."""
+    """Distance, in pixels, of the input an output pixel depends on: see `tiles.stages.reach`."""
 
     def __init__(self, filters: int, **options: Any) -> None:
         defaults = {"kernel_size": 3, "activation": "relu", "kernel_initializer": "he_normal"}
         super().__init__(filters, **{**defaults, **options})
 
     def call(self, inputs: Any) -> Any:
-        # TensorFlow has no mode "edge"; by one pixel this is the same.
+        # TensorFlow has no mode "edge"; for one pixel "symmetric" is the same.
         border = [(0, 0), (1, 1), (1, 1), (0, 0)]
         return super().call(ops.pad(inputs, border, mode="symmetric"))
 
@@ -50,8 +50,10 @@ def _twice(x: Any, width: int, name: str) -> Any:
 
 
 def build(base_channels: int = 64) -> keras.Model:
-    """The network with fresh weights: [N, H, W, 3] float32 codes to [N, H, W, 3] float32 PQ codes,
-    not held within [0, 1]; H and W multiples of 32. 124,362,307 numbers at the published 64.
+    """Build the network with initial weights: 124,362,307 parameters at the published 64 channels.
+
+    It maps [N, H, W, 3] float32 codes to [N, H, W, 3] float32 PQ codes, not limited to [0, 1]; H
+    and W multiples of 32.
     """
     frames = keras.Input((None, None, 3), name="frames", dtype="float32")
     x, skips = frames, []

@@ -1,18 +1,18 @@
-"""Exposure fusion: weight maps for any number of frames, and the pyramid they are blended in.
+"""Exposure fusion: weight maps for any number of frames, and the pyramid that blends them.
 
-    frames [N, K, H, W, 3] float32, display-encoded, in [0, 1], darkest first or in any order
-      | features                 grey, its logarithmic contrast and spread     for each frame
-      | encoder, decoder         VGG-inspired, ONE branch for all frames; at each scale a frame sees
+    frames [N, K, H, W, 3] float32, display-encoded, in [0, 1], in any order
+      | features                 for each frame: luma, its log contrast, and max - min of R, G, B
+      | encoder, decoder         VGG-inspired, shared by all frames; at each scale a frame also sees
       |                          the mean and the maximum over all frames, whatever their order
-      | logits                   contrast^a exposedness^e r: exponents and factor at half size, the
-      |                          classical features at full size
+      | logits                   log of contrast^a exposedness^e r: exponents and factor from the
+      |                          decoder at half size, the classical measures at full size
       | softmax over the frames
-    weights [N, K, H, W, 1] float32, their sum over K is 1
+    weights [N, K, H, W, 1] float32, which sum to 1 over K
 
 At the start of training a and r are 1 and e is `EXPOSED`: the weights of Mertens et al. without
-saturation. What is learned is what to change about them. They are meant for blending in a
-Laplacian pyramid, `blend`, and are trained through it: weights of single pixels miss what a pyramid
-gives.
+saturation. The network learns how to change them. The weights are meant for blending in a Laplacian
+pyramid, `blend`, and are trained through it, because weights trained for single pixels do not
+exploit a pyramid.
 
     frames [N, 2, H, W, 3], under and over  ->  `fused_pair`  ->  fused [N, H, W, 3]
 
@@ -34,32 +34,32 @@ import numpy as np
 from keras import ops
 
 STRIDE = 8
-"""H and W are multiples of it."""
+"""H and W have to be multiples of it."""
 LUMA = (0.299, 0.587, 0.114)
-"""Of encoded R, G, B: what weights are computed from."""
+"""Luma coefficients of encoded R, G, B, BT.601."""
 CONTRAST_FLOOR = 1e-3
-"""Added to the contrast: a quarter of a code of 8 bits."""
+"""Added to the contrast: a quarter of an 8-bit code."""
 
 EXPOSED_SIGMA = 0.2
-"""Of well-exposedness, Mertens et al. 2007, section 3.1."""
+"""Sigma of well-exposedness, Mertens et al. 2007, section 3.1."""
 EXPOSED = 1.0
-"""Its exponent before anything is learned, of weight maps. What MEF-SSIM trains says nothing about
-flat areas, as it has no term of luminance: without this a sky that is clipped white in one frame is
-white in the result."""
+"""Exponent of well-exposedness in weight maps before training. MEF-SSIM has no luminance term, so
+training with it does not constrain flat areas: without this exponent, a sky that is clipped to
+white in one frame is white in the result."""
 
 
 def grey(frames: Any) -> Any:
-    """Luma of encoded [..., 3]: [..., 1]."""
+    """Luma, [..., 1], of encoded frames [..., 3]."""
     return ops.sum(frames * ops.convert_to_tensor(np.array(LUMA, np.float32)), -1, keepdims=True)
 
 
 def _padded(x: Any, size: int) -> Any:
-    """[B, H, W, 1] with its border repeated."""
+    """[B, H, W, 1], mirrored at the border by `size` pixels."""
     return ops.pad(x, [(0, 0), (size, size), (size, size), (0, 0)], mode="symmetric")
 
 
 def contrast(luma: Any) -> Any:
-    """Mertens et al. 2007, section 3.1: the absolute Laplacian of luma [B, H, W, 1]."""
+    """Absolute Laplacian of luma [B, H, W, 1] (Mertens et al. 2007, section 3.1)."""
     p = _padded(luma, 1)
     around = p[:, :-2, 1:-1] + p[:, 2:, 1:-1] + p[:, 1:-1, :-2] + p[:, 1:-1, 2:]
     return ops.abs(around - 4.0 * luma)
@@ -67,7 +67,7 @@ def contrast(luma: Any) -> Any:
 
 @keras.saving.register_keras_serializable("hdrcnn")
 class FrameWeights(keras.layers.Layer):
-    """[N, K, H, W, 3] in [0, 1] to weights [N, K, H, W, 1], or, `pair`, [N, K, H, W, 3]."""
+    """Frames [N, K, H, W, 3] in [0, 1] to weights [N, K, H, W, 1]; [N, K, H, W, 3] with `pair`."""
 
     def __init__(self, base_channels: int = 8, pair: bool = False, **options: Any) -> None:
         super().__init__(**options)
@@ -80,7 +80,7 @@ class FrameWeights(keras.layers.Layer):
             self.encoder.append((down, self._conv(width, f"encoder{level}")))
         self.bottom = self._conv(3 * c, "bottom")
         self.decoder = [self._conv(w, f"decoder{i}") for i, w in ((2, 2 * c), (1, 2 * c))]
-        # Zeros: the training starts at the classical weights.
+        # With zeros, training starts at the classical weights.
         self.head = keras.layers.Conv2D(
             9 if pair else 3,
             3,
@@ -103,7 +103,7 @@ class FrameWeights(keras.layers.Layer):
         )
 
     def build(self, input_shape: Any) -> None:
-        """Every variable: the layers see 3 features, or what others give."""
+        """Create the variables of all layers; the first one sees 3 features."""
         c = self.base_channels
         seen = 3
         for down, conv in self.encoder:
@@ -121,7 +121,7 @@ class FrameWeights(keras.layers.Layer):
         return {**super().get_config(), **own}
 
     def _exchanged(self, x: Any, count: Any) -> Any:
-        """[N K, h, w, C] beside the mean and the maximum over the frames: [N K, h, w, 3 C]."""
+        """[N K, h, w, C] joined with the mean and maximum over the frames: [N K, h, w, 3 C]."""
         shape = ops.shape(x)
         frames = ops.reshape(x, (-1, count, *shape[1:]))
         parts = [frames]
@@ -137,7 +137,7 @@ class FrameWeights(keras.layers.Layer):
         luma = grey(flat)
         strength = ops.log(contrast(luma) + CONTRAST_FLOOR)
         chroma = ops.max(flat, axis=-1, keepdims=True) - ops.min(flat, axis=-1, keepdims=True)
-        # About the same scale for all.
+        # Bring all features to about the same scale.
         x = ops.concatenate([2.0 * luma - 1.0, 0.25 * strength + 1.0, chroma], axis=-1)
         skips = []
         for down, conv in self.encoder:
@@ -149,7 +149,7 @@ class FrameWeights(keras.layers.Layer):
         a, e, r = ops.split(doubled(ops.cast(self.head(x), "float32")), 3, axis=-1)
         shown = flat if self.pair else luma
         exposedness = -ops.square(shown - 0.5) / (2.0 * EXPOSED_SIGMA**2)  # Its logarithm.
-        # Factors: in steps of about the same effect for all three.
+        # The factors 2 and 8 give training steps about the same effect for all three.
         exponent = 2.0 * e + (0.0 if self.pair else EXPOSED)
         logits = (1.0 + a) * strength + exponent * exposedness + 8.0 * r
         logits = ops.reshape(logits, (-1, count, rows, columns, shown.shape[-1]))
@@ -161,14 +161,14 @@ class FrameWeights(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable("hdrcnn")
 class Combination(keras.layers.Layer):
-    """Frames [N, K, H, W, 3] and weights of the same shape to their sum over K, [N, H, W, 3]."""
+    """Weighted sum over K, [N, H, W, 3], of frames [N, K, H, W, 3] with weights of that shape."""
 
     def call(self, frames: Any, weights: Any) -> Any:
         return ops.sum(frames * weights, axis=1)
 
 
 def doubled(x: Any) -> Any:
-    """[B, h, w, C] to twice the size, bilinear, the border repeated. The size need not be known."""
+    """[B, h, w, C] at twice the size, bilinear, border repeated; the size may be dynamic."""
     for axis in (1, 2):
         shape, others = ops.shape(x), [slice(None)] * axis
         count = shape[axis]
@@ -181,9 +181,11 @@ def doubled(x: Any) -> Any:
 
 
 def weight_maps(base_channels: int = 8) -> keras.Model:
-    """The unsupervised network with fresh weights: [N, K, H, W, 3] float32, display-encoded, in
-    [0, 1], to weights [N, K, H, W, 1] float32, above 0, of sum 1 over the K frames; any N and K; H
-    and W multiples of 8. A permutation of the frames permutes the weights.
+    """Build the unsupervised network with initial weights.
+
+    It maps [N, K, H, W, 3] float32, display-encoded, in [0, 1], to weights [N, K, H, W, 1] float32,
+    above 0, that sum to 1 over the K frames; any N and K; H and W multiples of 8. Permuting the
+    frames permutes the weights.
     """
     frames = keras.Input((None, None, None, 3), name="frames", dtype="float32")
     weights = FrameWeights(base_channels, name="weights", dtype="float32")(frames)
@@ -191,9 +193,11 @@ def weight_maps(base_channels: int = 8) -> keras.Model:
 
 
 def fused_pair(base_channels: int = 8) -> keras.Model:
-    """The supervised network with fresh weights: two frames [N, 2, H, W, 3] float32, under-exposed
-    and over-exposed, display-encoded, in [0, 1], to the fused picture [N, H, W, 3] float32,
-    display-encoded: each sample lies between those of the frames. H and W multiples of 8.
+    """Build the supervised network with initial weights.
+
+    It maps two frames [N, 2, H, W, 3] float32, under-exposed and over-exposed, display-encoded, in
+    [0, 1], to the fused image [N, H, W, 3] float32, display-encoded; each sample lies between those
+    of the frames. H and W multiples of 8.
     """
     frames = keras.Input((2, None, None, 3), name="frames", dtype="float32")
     weights = FrameWeights(base_channels, pair=True, name="weights", dtype="float32")(frames)
@@ -202,17 +206,18 @@ def fused_pair(base_channels: int = 8) -> keras.Model:
 
 
 def build(base_channels: int = 8, pair: bool = False) -> keras.Model:
-    """`fused_pair`, or else `weight_maps`, under the current dtype policy of the convolutions."""
+    """Build `fused_pair` or `weight_maps`; convolutions use the current dtype policy."""
     return fused_pair(base_channels) if pair else weight_maps(base_channels)
 
 
 TAPS = (1.0, 4.0, 6.0, 4.0, 1.0)
-"""Sixteenths: the generating kernel of Burt and Adelson 1983 with a = 3/8, as OpenCV has it."""
+"""Generating kernel of Burt and Adelson 1983 with a = 3/8, in sixteenths, as in OpenCV."""
 
 
 def reduction(size: int) -> np.ndarray:
-    """[ceil(size / 2), size] float32: smooths and takes every second sample, mirrored at the ends
-    without repeating the last sample. A line of one sample stays.
+    """Matrix, [ceil(size / 2), size] float32, that smooths and takes every second sample.
+
+    Lines are mirrored at the ends without repeating the last sample; a single sample is kept.
     """
     matrix = np.zeros(((size + 1) // 2, size), np.float32)
     for row in range(len(matrix)):
@@ -223,8 +228,9 @@ def reduction(size: int) -> np.ndarray:
 
 
 def expansion(size: int) -> np.ndarray:
-    """[size, ceil(size / 2)] float32: puts zeros between the samples and smooths; at the beginning
-    mirrored, at the end the last sample repeated.
+    """Matrix, [size, ceil(size / 2)] float32, that inserts zeros between samples and smooths.
+
+    Lines are mirrored at the beginning; at the end the last sample is repeated.
     """
     half = (size + 1) // 2
     matrix = np.zeros((size, half), np.float32)
@@ -238,30 +244,31 @@ def expansion(size: int) -> np.ndarray:
 
 
 def _along(images: Any, of_rows: np.ndarray, of_columns: np.ndarray) -> Any:
-    """Matrices on rows and columns of [..., H, W]: for pictures of a training, products of
-    matrices are many times faster than convolutions of one channel.
+    """Apply matrices to the rows and columns of [..., H, W].
+
+    At the image sizes of training, this is many times faster than one-channel convolutions.
     """
     down = ops.matmul(ops.convert_to_tensor(of_rows), images)
     return ops.matmul(down, ops.convert_to_tensor(of_columns.T.copy()))
 
 
 def reduced(images: Any) -> Any:
-    """A level down the pyramid: [..., H, W] of known size to [..., ceil(H / 2), ceil(W / 2)]."""
+    """Next coarser level, [..., ceil(H / 2), ceil(W / 2)], of [..., H, W] of static size."""
     rows, columns = images.shape[-2:]
     return _along(images, reduction(rows), reduction(columns))
 
 
 def expanded(images: Any, rows: int, columns: int) -> Any:
-    """A level up: to [..., rows, columns], of which images [..., H, W] are half, rounded up."""
+    """Expand images [..., H, W] to [..., rows, columns]; H and W are half of them, rounded up."""
     return _along(images, expansion(rows), expansion(columns))
 
 
 def blend(frames: Any, weights: Any, levels: int) -> Any:
-    """Frames blended in a Laplacian pyramid, Mertens et al. 2007, section 3.2.
+    """Blend frames in a Laplacian pyramid, Mertens et al. 2007, section 3.2.
 
-    frames, weights: [N, K, H, W], of known H and W, the weights of sum 1 over K. levels: how often
-    the size is halved; 0 for the plain weighted mean. Returns [N, H, W]; values may lie a little
-    beyond those of the frames.
+    frames, weights: [N, K, H, W] of static H and W; the weights sum to 1 over K. levels: number of
+    times the size is halved; 0 for the plain weighted mean. Returns [N, H, W]; values may lie
+    slightly outside the range of the frames.
     """
     bands = []
     for _ in range(levels):
@@ -276,5 +283,5 @@ def blend(frames: Any, weights: Any, levels: int) -> Any:
 
 
 def depth(rows: int, columns: int) -> int:
-    """Levels of a pyramid down to a few pixels: what `blend` is used with."""
+    """Number of levels for `blend`: the coarsest has 2 to 4 pixels on its shorter side."""
     return max(0, int(np.log2(min(rows, columns))) - 1)

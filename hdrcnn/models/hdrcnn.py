@@ -14,9 +14,9 @@ using deep CNNs", ACM TOG 36(6), 2017, section 4 and figure 5.
     y [N, H, W, 3] float32, y = log(H + 1/255), H linear, 1.0 = clipping level of the photograph
 
 H and W must be multiples of 32. Under a mixed precision policy the convolutions run in the low
-precision, but for the first, whose input of -124..151 would be off by half a code. Domain changes,
-fusions and everything from `rgb_conv` on stay float32: a log value rounded to bfloat16 is off by up
-to 0.045 stops, which shows as bands in a sky.
+precision, except the first, because rounding its input of -124..151 would be an error of half a
+code. Domain changes, fusions and everything from `rgb_conv` on stay float32: rounding a log value
+to bfloat16 is an error of up to 0.045 stops, which shows as bands in a sky.
 """
 
 import keras
@@ -68,8 +68,8 @@ class Addition(keras.initializers.Initializer):
 
 @keras.saving.register_keras_serializable("hdrcnn")
 class Bilinear(keras.initializers.Initializer):
-    """4x4 kernel [4, 4, out, in] of a stride 2 transposed convolution: bilinear upsampling of
-    channel i to channel i, nothing elsewhere.
+    """4x4 kernel [4, 4, out, in] of a stride 2 transposed convolution that upsamples each channel
+    bilinearly.
     """
 
     def __call__(self, shape: tuple[int, ...], dtype: object = None) -> keras.KerasTensor:
@@ -101,8 +101,8 @@ def apply_encoder_block(x: keras.KerasTensor, level: int, width: int) -> keras.K
             3,
             padding="same",
             activation="relu",
-            # Keeps the second moment, so that from scratch too the activations have the scale
-            # 0..255 of the input: at unit scale the log skips are flat and carry nothing.
+            # Preserves the second moment, so that without pre-training, too, activations have the
+            # scale 0..255 of the input: at unit scale the log skips would be flat.
             kernel_initializer="he_normal",
             name=f"block{level}_conv{index}",
             dtype="float32" if (level, index) == (1, 1) else None,
@@ -117,7 +117,7 @@ def apply_fusion(
     scale: float = 255.0,
     dtype: str | None = None,
 ) -> keras.KerasTensor:
-    """Decoder and log skip, added at the start of training, section 4.2, Eq. 4."""
+    """Fuse decoder and log skip, section 4.2, Eq. 4; at the start of training they are added."""
     skip = LogSkip(scale, name=f"skip{level}_log", dtype="float32")(skip)
     both = keras.layers.Concatenate(name=f"fuse{level}_concat", dtype=dtype)([x, skip])
     return keras.layers.Conv2D(
@@ -128,7 +128,7 @@ def apply_fusion(
 def apply_upsampling(
     x: keras.KerasTensor, level: int, width: int, momentum: float
 ) -> keras.KerasTensor:
-    """Twice the size, to the channels of encoder block `level`."""
+    """Upsample to twice the size, with the number of channels of encoder block `level`."""
     x = keras.layers.Conv2DTranspose(
         width * CHANNELS[level - 1],
         4,
@@ -141,11 +141,11 @@ def apply_upsampling(
 
 
 def build(width: int = 64, norm_momentum: float = 0.9) -> keras.Model:
-    """The network, with fresh weights, under the current Keras dtype policy.
+    """Build the network with initial weights under the current Keras dtype policy.
 
-    width: channels of the first block; 64 is the published network (29,447,332 numbers), 32 and
-        16 have about a quarter and a sixteenth of its arithmetic.
-    norm_momentum: decay of the batch-norm averages while training; without effect afterwards.
+    width: channels of the first block; 64 is the published network (29,447,332 parameters), 32 and
+        16 need about a quarter and a sixteenth of its arithmetic.
+    norm_momentum: decay of the batch-norm averages during training; no effect on inference.
     Returns a model [N, H, W, 3] float32 in [0, 1], display-encoded, to [N, H, W, 3] float32,
     y = log(H + 1/255); H and W multiples of 32.
     """

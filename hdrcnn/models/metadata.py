@@ -1,8 +1,8 @@
-"""What a weights file says of itself beside its arrays: one record for each network.
+"""Metadata stored with the arrays of a weights file: one class for each network.
 
-A record holds what its network is built from and what its use needs, and nothing else. No Keras
-here: files are looked at before a network is built. A further network is a file of its own that
-exports `build`, a record, and its line in `MODELS`.
+A record contains what is needed to build and to use its network, and nothing else. It does not need
+Keras, because files are checked before a network is built. To add a network, write a module that
+exports `build`, a class here, and add the class to `KINDS`.
 """
 
 import dataclasses
@@ -11,39 +11,39 @@ import math
 from typing import Any, ClassVar
 
 WIDEST = 256
-"""Channels of a network's first block: four times the published ones of HDRCNN."""
+"""Largest number of channels of a network's first block: four times that of published HDRCNN."""
 
 
 def whole(name: str, value: Any, most: int) -> None:
-    """Raises ValueError if a value out of a file is not a whole number from 1 to `most`."""
+    """Raise ValueError unless a value from a file is an integer from 1 to `most`."""
     if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= most:
         raise ValueError(f"{name} {value!r} is not a whole number from 1 to {most}")
 
 
 def text(name: str, value: Any) -> None:
-    """Raises ValueError if a value out of a file is no text."""
+    """Raise ValueError unless a value from a file is a string."""
     if not isinstance(value, str):
         raise ValueError(f"{name} {value!r} is no text")
 
 
 @dataclasses.dataclass(frozen=True)
 class Metadata:
-    """Of any network. Raises ValueError for values of other types or out of range."""
+    """Base class of all records. Raises ValueError for values of a wrong type or out of range."""
 
     model: ClassVar[str]
-    """The module of `hdrcnn.models` that builds the network."""
+    """Module of `hdrcnn.models` that builds the network."""
     takes: ClassVar[str]
     """Input of the network: shape, range, linear or encoded."""
     gives: ClassVar[str]
     """Output of the network."""
     builds: ClassVar[tuple[str, ...]]
-    """The fields that `build` of the network takes."""
+    """Fields that are arguments of the network's `build`."""
     widest: ClassVar[str]
-    """That of them which holds the channels of its first block."""
+    """The one of them that contains the number of channels of the first block."""
     most: ClassVar[int] = WIDEST
-    """Of these channels."""
+    """Largest number of these channels."""
     retired: ClassVar[tuple[str, ...]] = ()
-    """Fields of older files that say nothing any more."""
+    """Fields of older files that are ignored."""
 
     training: dict[str, Any] = dataclasses.field(default_factory=dict, kw_only=True)
     """Facts about the training: configuration, scenes, steps, losses."""
@@ -55,24 +55,24 @@ class Metadata:
 
     @property
     def inner(self) -> tuple[str, ...]:
-        """Layers whose output is of use beside that of the network."""
+        """Names of layers whose output is used in addition to that of the network."""
         return ()
 
     def options(self) -> dict[str, Any]:
-        """What `build` of the network takes."""
+        """Arguments of the network's `build`."""
         return {name: getattr(self, name) for name in self.builds}
 
     @property
     def channels(self) -> int:
-        """Of its first block."""
+        """Number of channels of the first block."""
         return int(getattr(self, self.widest))
 
     def build(self) -> Any:
-        """The network, a `keras.Model` with fresh weights, under the current Keras dtype policy."""
+        """Build a `keras.Model` with initial weights under the current Keras dtype policy."""
         return importlib.import_module(f"hdrcnn.models.{self.model}").build(**self.options())
 
     def as_record(self) -> dict[str, Any]:
-        """JSON-able; `read` is its inverse."""
+        """Convert to a JSON-serialisable dictionary; `read` is the inverse."""
         domains = {"takes": self.takes, "gives": self.gives}
         return {"model": self.model, **domains, **dataclasses.asdict(self)}
 
@@ -89,9 +89,9 @@ class Hdrcnn(Metadata):
     width: int
     """Channels of the first block."""
     linearisation: str
-    """How codes become light where they are not saturated; who predicts knows the names."""
+    """Linearisation of unsaturated codes, one of `colour.transfer.LINEARISATIONS`."""
     blend: str
-    """How the prediction takes its place; likewise."""
+    """Blend of photograph and prediction, one of `predict.blend.BLENDS`."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -101,7 +101,7 @@ class Hdrcnn(Metadata):
 
 @dataclasses.dataclass(frozen=True)
 class CameraCurve(Metadata):
-    """The network that estimates the response curve of a picture."""
+    """The network that estimates the camera curve of a photograph."""
 
     model = "camera_curve"
     builds, widest, most = ("size", "width", "members"), "width", 4096
@@ -109,11 +109,11 @@ class CameraCurve(Metadata):
     gives = "[N, 5] float32: n, s of the response curve, probabilities of its kinds"
 
     size: int
-    """Numbers F in a row of statistics."""
+    """Number F of statistics in a row."""
     width: int = 64
     """Channels of the hidden layers."""
     members: int = 4
-    """Networks whose mean is taken."""
+    """Number of networks that are averaged."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -123,7 +123,7 @@ class CameraCurve(Metadata):
 
 @dataclasses.dataclass(frozen=True)
 class Fusion(Metadata):
-    """Exposure fusion: weight maps for any number of frames, or one picture of two."""
+    """Exposure fusion: weight maps for any number of frames, or one image from two frames."""
 
     model = "fusion"
     builds, widest = ("base_channels", "pair"), "base_channels"
@@ -139,7 +139,7 @@ class Fusion(Metadata):
     base_channels: int = 8
     """Channels of the first block."""
     pair: bool = False
-    """The supervised network of two frames."""
+    """Whether it is the supervised network for two frames."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -148,7 +148,7 @@ class Fusion(Metadata):
 
     @property
     def inner(self) -> tuple[str, ...]:
-        """Of a pair the weights of its frames."""
+        """The layer with the weights of the frames, for a pair."""
         return ("weights",) if self.pair else ()
 
 
@@ -176,20 +176,20 @@ class ExposureGan(Metadata):
 
     @property
     def inner(self) -> tuple[str, ...]:
-        """The exposures side by side: from pictures to pictures of 15 channels."""
+        """The layer before exposures are separated, whose output has 15 channels."""
         return ("up1",)
 
 
 @dataclasses.dataclass(frozen=True)
 class ExposureStack(Metadata):
-    """The dark part of a photograph, restored; brighter samples are returned as they are."""
+    """The network that restores dark parts; brighter samples are returned unchanged."""
 
     model = "exposure_stack"
     builds, widest = ("base_channels",), "base_channels"
     takes = "[N, H, W, 3] float32 in [0, 1], display-encoded; H and W multiples of 4"
     gives = "[N, H, W, 3] float32 at least 0, display-encoded; codes from 0.3 on as they were"
     light: ClassVar[float] = 0.3
-    """Codes from which on none is changed. Exposed four stops up, it is clipped."""
+    """Code from which on samples are not changed. Four stops brighter, it is clipped."""
 
     base_channels: int = 16
     """Channels at half the size."""
@@ -210,7 +210,7 @@ class FilmUnet(Metadata):
 
 @dataclasses.dataclass(frozen=True)
 class FilmCurves(Metadata):
-    """SDR film to HDR by a formula that a network bends for each film or frame."""
+    """SDR film to HDR by a formula that a network adapts to each film or frame."""
 
     model = "film_curves"
     builds = ("parameters", "width", "members", "evidence")
@@ -220,27 +220,27 @@ class FilmCurves(Metadata):
     gives = "[N, P] float32, parameters of the map of each frame, 0: the formula"
 
     parameters: int
-    """Numbers P for each frame."""
+    """Number P of parameters of a frame."""
     width: int
     """Channels of the hidden layers."""
     members: int
-    """Networks whose mean is taken."""
+    """Number of networks that are averaged."""
     evidence: int = 0
-    """Numbers that each member has of a frame; at least 1. Older files, which cannot be used any
-    more, have none."""
+    """Number K of values that each member estimates for a frame; at least 1. Older files, which can
+    no longer be used, do not have it."""
     directions: tuple[tuple[float, ...], ...] | None = None
-    """[D][parameters]: in which guesses for different grades lie apart. The shots of a film are
-    pooled by them (`hdrcnn.predict.film_grade.Grades`); none: they were not measured."""
+    """[D][parameters], directions that separate guesses for different grades. They are used to pool
+    the shots of a film (`hdrcnn.predict.film_grade.Grades`); None: not measured."""
     apart: float | None = None
-    """How differently looks at two scenes in one grade speak, the median of
-    `film_evidence.differences`; measured with the directions."""
+    """Median of `film_evidence.differences` between frames of two scenes in one grade; measured
+    together with the directions."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.evidence == 0:
             raise ValueError(
-                "evidence is missing: curves of a version that could not pool frames; train them "
-                "again (hdrcnn_train.py --task=film), or use those that are shipped"
+                "evidence is missing: weights of a version that could not pool frames; train them "
+                "again (hdrcnn_train.py --task=film), or use the shipped ones"
             )
         for name in ("parameters", "members", "evidence"):
             whole(name, getattr(self, name), 4096)
@@ -258,31 +258,32 @@ class FilmCurves(Metadata):
             for value in direction:
                 if not isinstance(value, int | float) or not math.isfinite(value):
                     raise ValueError(f"directions: {value!r} is no finite number")
-        # JSON knows no tuples.
+        # JSON has no tuples.
         kept = tuple(tuple(map(float, direction)) for direction in self.directions)
         object.__setattr__(self, "directions", kept)
 
     @property
     def inner(self) -> tuple[str, ...]:
-        """What frames say of their grade: it is summed over those in one."""
+        """The layer with the evidence, which can be summed over the frames in one grade."""
         return ("evidence",)
 
 
 KINDS = (Hdrcnn, CameraCurve, Fusion, ExposureGan, ExposureStack, FilmUnet, FilmCurves)
 MODELS: dict[str, type[Metadata]] = {kind.model: kind for kind in KINDS}
-"""The networks by the name that is stored with their weights."""
+"""Classes by the model name that is stored with the weights."""
 
 
 def read(record: dict[str, Any]) -> Metadata:
-    """What `as_record` made, or older files have, which name no domains. Raises ValueError naming
-    what is missing, unknown or of another type.
+    """Create metadata from the result of `as_record`, or from older files without takes and gives.
+
+    Raises ValueError that names what is missing, unknown or of a wrong type.
     """
     if not isinstance(record, dict):
         raise ValueError(f"a {type(record).__name__}, no record")
     fields = dict(record)
     name = fields.pop("model", Hdrcnn.model)
     if not isinstance(name, str) or name not in MODELS:
-        raise ValueError(f"of a network {name!r}; known: {', '.join(MODELS)}")
+        raise ValueError(f"unknown network {name!r}; known: {', '.join(MODELS)}")
     kind = MODELS[name]
     for domain in ("takes", "gives"):
         if fields.pop(domain, getattr(kind, domain)) != getattr(kind, domain):

@@ -1,1 +1,1 @@
-"""From codes to light: one picture through a network, and the blend."""
+"""From codes to light: one image through a network, and the blend."""

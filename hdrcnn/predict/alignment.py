@@ -1,13 +1,14 @@
-"""Hand-held brackets: where each frame lies on the reference frame.
+"""Alignment of the frames of a hand-held bracket to its reference frame.
 
-    homography   SIFT features of equalised images, MAGSAC (OpenCV)
+    homography   SIFT features of histogram-equalised images, MAGSAC (OpenCV)
     translation  median-threshold bitmaps (G. Ward, "Fast, robust image registration for compositing
-                 high dynamic range photographs from hand-held exposures", 2003; OpenCV)
-    none         the frame is taken as it is
+                 high dynamic range photographs from hand-held exposures", 2003; OpenCV);
+                 tried only if the features give no homography
+    none         the frame is used as it is
 
-Each is tried in this order, and taken only if it is a plausible movement of a hand and the edges
-of both frames agree better with it than without. Frames whose edges agree in no way do not show
-the same scene, unless both are plain surfaces: they are refused, not warped.
+A movement is accepted only if a hand could plausibly have made it and the edges of the two frames
+agree better with it than without. Frames whose edges do not agree at all show different scenes
+and are refused, unless both show a plain surface.
 """
 
 import dataclasses
@@ -21,64 +22,67 @@ from hdrcnn.predict.opencv import SHORT, opencv, reduced
 from hdrcnn.tiles.frame import as_codes
 
 WORKING = 1000
-"""Pixels of the longer side of the images that are compared, at most; SIFT doubles them."""
+"""Largest length, in pixels, of the longer side of the images compared; SIFT doubles their size."""
 PATCH, PATCHES = 256, 7
-"""Pixels of the patches, and how many along the longer side, by which a homography that was found
-for reduced images is refined at full size."""
+"""Side of a patch in pixels, and number of patches along the longer side. The patches refine, at
+full size, a homography found on reduced images."""
 FEWEST_PATCHES = 10
 CERTAIN = 0.05
-"""Response of a phase correlation from which on it counts."""
+"""Smallest phase correlation response that counts."""
 FEATURES = 3000
 RATIO = 0.8
-"""Of the distances to the best and the second best match (Lowe 2004, Section 7.1)."""
+"""Largest ratio of the distances to the best and the second best match (Lowe 2004, Section 7.1)."""
 REPROJECTION = 1.5
-"""Pixels of the compared images that a match may be off."""
+"""Largest reprojection error of an inlier, in pixels of the compared images."""
 FEWEST_INLIERS = 24
-"""Matches that a homography has to explain, at least, and at least this share of all:"""
+"""Smallest number of matches that a homography has to explain; `INLIER_SHARE` is the smallest share
+of all matches."""
 INLIER_SHARE = 0.25
 FARTHEST = 0.12
-"""Of the longer side: how far a corner may move."""
+"""Largest movement of a corner along x or y, as a fraction of the longer side."""
 SCALE = (0.9, 1.1)
-"""Smallest and largest magnification of a hand-held bracket, along any direction."""
+"""Smallest and largest magnification, along any direction, within a hand-held bracket."""
 PERSPECTIVE = 0.1
-"""How much the magnification may differ between the corners."""
+"""Largest relative difference in magnification between the corners."""
 STILL = 0.15
-"""Pixels of the picture; a frame whose corners move less is not resampled."""
+"""Pixels at full size; a frame whose corners move less is not resampled."""
 SLIGHT, UNCHANGED = 6.0, 0.9
-"""Nor is one that moves less than so many pixels, or by a shift that bitmaps found, if more than
-this share of the disagreement of its edges in the middle of the picture is left: features of frames
-that hardly share a code are off by that much, and bitmaps of a smooth gradient by any number."""
+"""A frame that moves less than `SLIGHT` pixels, or by a shift found from bitmaps, is resampled only
+if that reduces the disagreement of its edges in the middle of the image to at most `UNCHANGED` of
+what it was. Features of frames that share hardly any code are wrong by up to `SLIGHT` pixels, and
+bitmaps of a smooth gradient by any amount."""
 MIDDLE = 2048
-"""Pixels a side."""
+"""Side, in pixels, of the middle of the image."""
 SAME_SCENE = 0.12
-"""Agreement of edges below which two frames do not show the same."""
+"""Agreement of edges below which two frames show different scenes."""
 COMPARABLE = 0.25
-"""Share of pixels that neither frame clips, above which so little agreement tells of two scenes."""
+"""Share of pixels clipped in neither frame above which an agreement below `SAME_SCENE` is taken as
+evidence of two scenes."""
 FLAT = 4.0
-"""Codes between the dark and the bright parts of a blurred frame up to which it is a plain surface,
-whose edges are noise: they tell nothing of the scene."""
+"""Largest difference, in codes, between the dark and the bright parts of a blurred frame that shows
+a plain surface. Its edges are noise and reveal nothing about the scene."""
 CONVINCING = 0.25
-"""Agreement below which no shift is believed."""
+"""Agreement of edges that a translation has to exceed to be accepted."""
 BLUR = 1.5
-"""Sigma, pixels of the compared images, of the edges that are compared."""
+"""Sigma of the blur before edges are computed, in pixels of the compared images."""
 STRIP = 512
-"""Rows warped together."""
+"""Number of rows warped at a time."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Alignment:
-    """Where a frame lies on the reference."""
+    """Position of a frame relative to the reference."""
 
     kind: str
     """reference, still, homography, translation or none."""
     matrix: np.ndarray
-    """[3, 3] float64: pixel (x, y, 1) of the reference to that of the frame."""
+    """[3, 3] float64, maps pixel (x, y, 1) of the reference to that of the frame."""
     moved: float = 0.0
-    """Pixels: the farthest corner."""
+    """Distance, in pixels, that the corner that moves farthest moves."""
     agreement: float = 1.0
-    """Of the edges, with the alignment, at most 1."""
+    """Agreement of the edges of the aligned frames, at most 1."""
     note: str = ""
-    """One line that the user is to know; empty: none."""
+    """One line for the user, or empty."""
 
     @property
     def resamples(self) -> bool:
@@ -86,22 +90,22 @@ class Alignment:
 
 
 def _compared(frame: np.ndarray, factor: int) -> np.ndarray:
-    """[h, w] uint8: the luma of a reduced frame."""
+    """[h, w] uint8, the luma of a reduced frame."""
     return np.asarray(opencv().cvtColor(reduced(frame, factor), opencv().COLOR_RGB2GRAY))
 
 
 def _equalised(grey: np.ndarray) -> np.ndarray:
-    """Its codes by their ranks: the same for every exposure, but for what is clipped."""
+    """Histogram-equalised image, the same for every exposure except where codes are clipped."""
     return np.asarray(opencv().equalizeHist(grey))
 
 
 def _usable(grey: np.ndarray) -> np.ndarray:
-    """Pixels that are not clipped."""
+    """Mask of the pixels that are not clipped."""
     return (grey > LOW) & (grey < HIGH)
 
 
 def _edges(grey: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Gradient of the equalised image along x and y, strong ones held back."""
+    """Gradients of the equalised image along x and y, with strong ones compressed."""
     cv2 = opencv()
     smooth = cv2.GaussianBlur(_equalised(grey).astype(np.float32), (0, 0), BLUR)
     across = cv2.Sobel(smooth, cv2.CV_32F, 1, 0)
@@ -111,8 +115,10 @@ def _edges(grey: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def agreement(reference: np.ndarray, frame: np.ndarray, matrix: np.ndarray) -> float:
-    """How much the edges of two frames agree where neither is clipped: their correlation, 1 = the
-    same, about 0 for different scenes. [h, w] uint8 each; matrix: as in `Alignment`.
+    """Correlation of the edges of two frames where neither is clipped.
+
+    reference, frame: [h, w] uint8; matrix: as in `Alignment`. Returns 1 for equal edges, about 0
+    for different scenes, and 0 if less than 1 % of the pixels can be compared.
     """
     cv2 = opencv()
     rows, columns = reference.shape
@@ -135,14 +141,14 @@ def agreement(reference: np.ndarray, frame: np.ndarray, matrix: np.ndarray) -> f
 
 
 def corners(matrix: np.ndarray, rows: int, columns: int) -> np.ndarray:
-    """[4, 2]: how far the corners of the reference move, in pixels."""
+    """[4, 2], displacement of the corners of the reference along x and y, in pixels."""
     points = np.array([[0, 0], [columns, 0], [columns, rows], [0, rows]], np.float64)
     mapped = np.column_stack([points, np.ones(4)]) @ matrix.T
     return mapped[:, :2] / mapped[:, 2:] - points
 
 
 def plausible(matrix: np.ndarray, rows: int, columns: int) -> bool:
-    """Whether a homography may be the movement of a hand between two exposures."""
+    """Whether a hand could have moved the camera like this between two exposures."""
     if not np.isfinite(matrix).all() or abs(matrix[2, 2]) < 1e-9:
         return False
     matrix = matrix / matrix[2, 2]
@@ -156,14 +162,14 @@ def plausible(matrix: np.ndarray, rows: int, columns: int) -> bool:
 
 
 def _plain(grey: np.ndarray) -> bool:
-    """Whether a frame shows no more than a plain surface. [h, w] uint8."""
+    """Whether a frame, [h, w] uint8, shows only a plain surface."""
     smooth = opencv().GaussianBlur(grey.astype(np.float32), (0, 0), 2.0 * BLUR)
     low, high = np.percentile(smooth, (1.0, 99.0))
     return bool(high - low <= FLAT)
 
 
 class _Features:
-    """SIFT of an equalised image; of clipped areas none."""
+    """SIFT features of an equalised image, outside clipped areas."""
 
     def __init__(self, grey: np.ndarray) -> None:
         cv2 = opencv()
@@ -175,7 +181,7 @@ class _Features:
             self.descriptors = np.sqrt(self.descriptors / sums)
 
     def homography(self, other: "_Features") -> np.ndarray | None:
-        """From here to there; None where too few matches speak for one."""
+        """Homography from this image to the other, or None if too few matches support one."""
         cv2 = opencv()
         if min(len(self.points), len(other.points)) < FEWEST_INLIERS:
             return None
@@ -197,8 +203,11 @@ class _Features:
 
 
 def _translation(reference: np.ndarray, frame: np.ndarray) -> np.ndarray:
-    """By bitmaps: whole pixels of the compared images, below a quarter of their shorter side."""
-    # Halved further, few pixels are left to vote, and of the last row or column OpenCV crashes.
+    """Translation found from bitmaps, in whole pixels of the compared images.
+
+    It is less than a quarter of their shorter side.
+    """
+    # After more halvings few pixels are left to vote, and OpenCV crashes on a single row or column.
     most = min(reference.shape).bit_length() - 3
     if most < 1:
         return np.eye(3)
@@ -208,7 +217,7 @@ def _translation(reference: np.ndarray, frame: np.ndarray) -> np.ndarray:
 
 
 def _at_full_size(matrix: np.ndarray, factor: int) -> np.ndarray:
-    """A matrix between reduced frames as one between the frames; pixel centres are whole."""
+    """Convert a matrix between reduced frames to full size; pixel centres are at whole numbers."""
     shift = (factor - 1) / 2
     up = np.array([[factor, 0, shift], [0, factor, shift], [0, 0, 1.0]])
     found = up @ matrix @ np.linalg.inv(up)
@@ -216,20 +225,23 @@ def _at_full_size(matrix: np.ndarray, factor: int) -> np.ndarray:
 
 
 def _patch_edges(patch: np.ndarray) -> np.ndarray:
-    """[PATCH, PATCH] float32: how strong the edges of an equalised patch are."""
+    """[PATCH, PATCH] float32, strength of the edges of an equalised patch."""
     across, down = _edges(patch)
     return np.sqrt(across * across + down * down)
 
 
 def _luma8(frame: np.ndarray) -> np.ndarray:
-    """[h, w, 3] of any kind to [h, w] uint8."""
+    """Luma, [h, w] uint8, of a frame [h, w, 3] of any type."""
     grey = as_codes(opencv().cvtColor(np.ascontiguousarray(frame), opencv().COLOR_RGB2GRAY))
     return np.round(grey * np.float32(255.0)).astype(np.uint8)
 
 
 def refined(reference: np.ndarray, frame: np.ndarray, matrix: np.ndarray) -> np.ndarray:
-    """A homography corrected at full size: by what patches are off, found by phase correlation
-    of their edges. [H, W, 3] each; matrix: as in `Alignment`, off by a few pixels at most.
+    """Correct a homography at full size by the offsets of patches.
+
+    The offsets are found by phase correlation of the patches' edges. reference, frame: [H, W, 3];
+    matrix: as in `Alignment`, wrong by at most a few pixels. It is returned unchanged if too few
+    patches can be used or the result is implausible.
     """
     cv2 = opencv()
     rows, columns = reference.shape[:2]
@@ -268,16 +280,17 @@ def refined(reference: np.ndarray, frame: np.ndarray, matrix: np.ndarray) -> np.
 def align(
     frames: Sequence[np.ndarray], reference: int, names: Sequence[str] | None = None
 ) -> list[Alignment]:
-    """Where the frames lie on the one of that index. frames: K of [H, W, 3], one size and type;
-    names: of the frames, for messages, or their numbers, counted from 1.
+    """Align frames to the frame with index `reference`.
 
-    Raises ImageError for frames that do not show the same scene.
+    frames: K of [H, W, 3], of one size and type; names: of the frames, for messages; by default
+    their numbers, counted from 1.
+    Raises ImageError for frames that do not show the same scene, or are larger than OpenCV warps.
     """
     names = names or [f"frame {index + 1}" for index in range(len(frames))]
     rows, columns = frames[0].shape[:2]
     if max(rows, columns) >= SHORT:
         raise ImageError(
-            f"{columns}x{rows} is more than is aligned ({SHORT - 1} a side); give --align=off"
+            f"{columns}x{rows} is too large to align (limit: {SHORT - 1} a side); give --align=off"
         )
     factor = -(-max(rows, columns) // WORKING)
     small = [_compared(frame, factor) for frame in frames]
@@ -296,7 +309,7 @@ def align(
 
 
 def _refined(found: Alignment, reference: np.ndarray, frame: np.ndarray, factor: int) -> Alignment:
-    """The alignment of reduced frames, corrected at their full size."""
+    """Correct the alignment of reduced frames at full size."""
     if not found.resamples:
         return found
     if factor > 1:
@@ -311,7 +324,7 @@ def _refined(found: Alignment, reference: np.ndarray, frame: np.ndarray, factor:
 
 
 def _better(reference: np.ndarray, frame: np.ndarray, matrix: np.ndarray) -> bool:
-    """Whether the middle of two frames agrees clearly better with a movement than without."""
+    """Whether a movement makes the middle of two frames agree clearly better."""
     top, left = (max(0, side - MIDDLE) // 2 for side in reference.shape[:2])
     part = np.s_[top : top + MIDDLE, left : left + MIDDLE]
     here, there = _luma8(reference[part]), _luma8(frame[part])
@@ -324,7 +337,7 @@ def _better(reference: np.ndarray, frame: np.ndarray, matrix: np.ndarray) -> boo
 def _candidates(
     small: Sequence[np.ndarray], features: Sequence[_Features], reference: int, index: int
 ) -> list[tuple[str, np.ndarray]]:
-    """Movements to be tried: directly, by way of another frame, as a shift."""
+    """Movements to try: a direct homography, or those via another frame, or a translation."""
     found = []
     direct = features[reference].homography(features[index])
     if direct is not None:
@@ -351,7 +364,7 @@ def _aligned(
     size: tuple[int, int],
     names: Sequence[str],
 ) -> Alignment:
-    """One frame on the reference. Raises ImageError as `align`."""
+    """Align one frame to the reference, on reduced frames. Raises ImageError as `align` does."""
     still = agreement(small[reference], small[index], np.eye(3))
     best, refused = Alignment("none", np.eye(3), agreement=still), False
     for kind, matrix in _candidates(small, features, reference, index):
@@ -371,16 +384,17 @@ def _aligned(
             "overlap; leave one out, or give --align=off"
         )
     if best.kind == "none":
-        reason = "its movement is not that of a hand" if refused else "too little in it is alike"
+        reason = "the movement found is implausible" if refused else "too few matching edges"
         note = f"{names[index]} is not aligned: {reason}" if still < 0.5 else ""
         return dataclasses.replace(best, kind="none" if note else "still", note=note)
     return best
 
 
 def warped(frame: np.ndarray, alignment: Alignment) -> np.ndarray:
-    """A frame as the reference sees it: [H, W, 3] of its type; beyond its border its last pixels.
+    """Resample a frame to the pixels of the reference: [H, W, 3] of the same type.
 
-    Catmull-Rom-like cubic interpolation; float frames are held within [0, 1].
+    Cubic interpolation by OpenCV. Pixels outside the frame repeat its border; float frames are
+    clipped to [0, 1].
     """
     if not alignment.resamples:
         return frame
@@ -403,7 +417,7 @@ def warped(frame: np.ndarray, alignment: Alignment) -> np.ndarray:
 
 
 def inside(alignment: Alignment, rows: int, columns: int, top: int, bottom: int) -> np.ndarray:
-    """[bottom - top, columns] bool: pixels of the reference that the frame has measured."""
+    """[bottom - top, columns] bool, True for pixels of the reference that lie within the frame."""
     if not alignment.resamples:
         return np.ones((bottom - top, columns), bool)
     y = np.arange(top, bottom, dtype=np.float32)[:, None]

@@ -1,8 +1,8 @@
-"""Which library computes the networks, and networks loaded from their weights files for it.
+"""Choice of the library that computes the networks, and loading of weights files for it.
 
-tensorflow, jax     Keras builds the network and is given the arrays of the weights file
-onnx                onnxruntime computes the file of the same name with the ending .onnx, which
-                    `hdrcnn export` wrote from the very same weights
+tensorflow, jax     Keras builds the network and receives the arrays of the weights file
+onnx                onnxruntime runs the file of the same name with the suffix .onnx, which
+                    `hdrcnn export` wrote from the same weights
 """
 
 import contextlib
@@ -23,17 +23,17 @@ from hdrcnn.tiles.stages import Network
 from hdrcnn.weights import published
 
 VARIABLE = "HDRCNN_BACKEND"
-"""Of the environment: what `auto` takes; without it what Keras is told by KERAS_BACKEND."""
+"""Environment variable that names the backend; if it is not set, KERAS_BACKEND does."""
 NEEDS = {
     "tensorflow": ("keras", "tensorflow"),
     "jax": ("keras", "jax"),
     "onnx": ("onnxruntime", "onnx"),
 }
-"""What has to be installed."""
+"""Modules that each backend needs."""
 
 
 class BackendError(UserError):
-    """A library that is not there."""
+    """A backend that is unknown, not installed, or cannot compute what is asked for."""
 
 
 def _installed(name: str) -> bool:
@@ -41,9 +41,10 @@ def _installed(name: str) -> bool:
 
 
 def use(name: str) -> None:
-    """Settle on one of `BACKENDS` before the first network is loaded, for the processes started
-    from here too; once Keras is loaded it stays with what it computes by. Raises BackendError if it
-    is not installed.
+    """Choose one of `BACKENDS` for this process and those it starts.
+
+    Call it before the first network is loaded: Keras keeps the backend it was loaded with. Raises
+    BackendError if the backend is not installed.
     """
     if name != "auto":
         os.environ[VARIABLE] = name
@@ -51,9 +52,10 @@ def use(name: str) -> None:
 
 
 def prefer_onnx(path: Path) -> None:
-    """Settle on onnxruntime for a network that is small beside TensorFlow, if it is installed, the
-    weights file has its .onnx beside it, and neither the environment nor an earlier call says
-    otherwise.
+    """Choose onnxruntime for a small network, for which loading TensorFlow is not worth it.
+
+    Does nothing unless onnxruntime is installed, the weights file has its .onnx file beside it, and
+    neither the environment nor an earlier call has chosen a backend.
     """
     named = any(os.environ.get(name) for name in (VARIABLE, "KERAS_BACKEND"))
     if not named and _installed("onnx"):
@@ -63,9 +65,9 @@ def prefer_onnx(path: Path) -> None:
 
 
 def chosen() -> str:
-    """One of `NEEDS`. auto: by the environment, then the first that is installed.
+    """Return the backend, one of `NEEDS`: the one the environment names, or the first installed.
 
-    Raises BackendError.
+    Raises BackendError if it is unknown or not installed.
     """
     told = [name for name in (VARIABLE, "KERAS_BACKEND") if os.environ.get(name)]
     source, asked = (told[0], os.environ[told[0]]) if told else ("", "auto")
@@ -90,7 +92,7 @@ def chosen() -> str:
 
 
 def prepare(device: str) -> bool:
-    """Settle on backend and device before the first computation; True if it is a GPU.
+    """Choose backend and device before the first computation. Returns True for a GPU.
 
     device: one of `runtime.DEVICES`. Raises BackendError, runtime.DeviceError.
     """
@@ -98,7 +100,7 @@ def prepare(device: str) -> bool:
         return runtime.prepare(device)
     runtime.check_device(device)
     if device not in ("auto", "cpu"):
-        raise runtime.DeviceError(f"--device={device}: the backend onnx computes on the CPU alone")
+        raise runtime.DeviceError(f"--device={device}: the backend onnx only runs on the CPU")
     return False
 
 
@@ -110,11 +112,11 @@ def network(
     on_gpu: bool = False,
     output: str | None = None,
 ) -> Network:
-    """The network of a weights file, ready to compute.
+    """Load the network of a weights file, ready to compute.
 
-    arrays, metadata: of that file. precision: of the convolutions, one of `runtime.PRECISIONS`;
-    on_gpu: what `prepare` found; output: a layer, one of `Metadata.inner`, whose output is wanted.
-    Raises weights.WeightsError, BackendError.
+    arrays, metadata: contents of that file. precision: of the convolutions, one of
+    `runtime.PRECISIONS`; on_gpu: result of `prepare`; output: a layer, one of `Metadata.inner`,
+    whose output the network is to return instead. Raises weights.WeightsError, BackendError.
     """
     backend = chosen()
     if backend == "onnx":
@@ -141,7 +143,7 @@ def network(
         precision = "float32"
     with runtime.building_in(runtime.chosen(precision, backend, on_gpu)):
         model = metadata.build()
-    # XLA would compile again for every size of picture; JAX has nothing else.
+    # XLA would compile again for every image size; with JAX there is no alternative.
     model.jit_compile = keras.config.backend() == "jax"
     weights.assign(model, arrays, str(path))
     if output is not None:
@@ -150,9 +152,9 @@ def network(
 
 
 def exported(path: Path, precision: str) -> Path:
-    """The ONNX file of a weights file. Raises weights.WeightsError if there is none, or of others.
+    """Path of the ONNX file of a weights file. precision: float32 or int8.
 
-    precision: float32 or int8.
+    Raises weights.WeightsError if it is missing, damaged, or was written from other weights.
     """
     from hdrcnn.tiles.onnx_graph import facts, name_of
 

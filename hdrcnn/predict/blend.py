@@ -1,7 +1,7 @@
-"""Where the picture is saturated, and how the prediction takes its place there.
+"""Blending of the prediction into the photograph where it is saturated.
 
-Pure functions on NumPy arrays or, with `xp=keras.ops`, on tensors. This is the only place that
-leaves the log domain of a network's output.
+Pure functions on NumPy arrays or, with `xp=keras.ops`, on tensors. A network's output leaves the
+log domain here.
 """
 
 from collections.abc import Callable
@@ -19,15 +19,15 @@ RAMPS = {
     "narrow": (0.985, 1.0),
     "steady": (THRESHOLD, 0.97),
 }
-"""Codes at which a blend begins, and from which on the prediction stands alone. None begins below
+"""Codes at which each blend starts, and from which on only the prediction counts. None starts below
 `THRESHOLD`."""
 
 
 def blend_pixel(code: Array, linear: Array, hdr: Array, xp: ModuleType = np) -> Array:
-    """The published blend: all channels of a pixel change over together.
+    """Published blend, with one alpha for all channels of a pixel.
 
-    code: [..., 3] in [0, 1], decides alpha; linear: the measured light; hdr: the prediction,
-    linear. Returns (1 - alpha) linear + alpha hdr (Eilertsen et al. 2017, Eq. 1).
+    code: [..., 3] in [0, 1], determines alpha; linear: measured light; hdr: prediction, linear.
+    Returns (1 - alpha) linear + alpha hdr (Eilertsen et al. 2017, Eq. 1).
     """
     alpha = saturation(code, xp=xp)
     return (1.0 - alpha) * linear + alpha * hdr
@@ -40,21 +40,21 @@ def blend_channel(
     xp: ModuleType = np,
     ramp: tuple[float, float] = RAMPS["channel"],
 ) -> Array:
-    """Each channel on its own, and never darker than it was measured.
+    """Blend each channel on its own, never darker than measured.
 
-    A channel that is not clipped keeps its measured value beside one that is; a clipped one was
-    at least at the clipping level, so a prediction below it is raised to it. Arguments as for
-    `blend_pixel`; ramp: one of `RAMPS`.
+    A channel that is not clipped keeps its measured value even if another one clips. The light of a
+    clipped channel was at least at the clipping level, so a lower prediction is raised to it.
+    Arguments as for `blend_pixel`; ramp: one of `RAMPS`.
     """
     alpha = saturation_ramp(code, xp=xp, ramp=ramp)
     return (1.0 - alpha) * linear + alpha * xp.maximum(hdr, linear)
 
 
 def mask(code: Array, blend: str, gamma: float = 1.0, xp: ModuleType = np) -> Array:
-    """How much of each sample is predicted: 0 as measured, 1 prediction alone.
+    """Share of the prediction in each sample: 0 = as measured, 1 = only the prediction.
 
-    Arguments as for `reconstruct_light`. Returns [..., 3] in [0, 1], one value for all channels
-    of a pixel under the published blend.
+    Arguments as for `reconstruct_light`. Returns [..., 3] in [0, 1]; the published blend has one
+    value for all channels of a pixel.
     """
     shown = bend(code, gamma, xp=xp)
     if blend == "pixel":
@@ -71,11 +71,12 @@ def raised(
     gamma: float = 1.0,
     xp: ModuleType = np,
 ) -> Array:
-    """Light that was measured, raised to the prediction where it may have been more.
+    """Raise measured light to the prediction where the measurement is only a lower bound.
 
-    measured: [..., 3] linear, 1.0 = the light of the largest code; ended: [..., 3] in [0, 1], 1 =
-    the largest value that could be stored. The prediction counts where the code is saturated
-    too, and never darkens. Other arguments and what is returned as for `reconstruct_light`.
+    measured: [..., 3] linear, 1.0 = the light of the largest code; ended: [..., 3] in [0, 1], 1
+    where `measured` is the largest value that could be stored. The prediction counts only where the
+    code is saturated as well, and never darkens. Other arguments and return value as for
+    `reconstruct_light`.
     """
     share = mask(code, blend, gamma, xp=xp) * ended
     predicted = xp.maximum(log_decode(log_hdr, xp=xp), 0.0)
@@ -89,18 +90,18 @@ BLENDS: dict[str, Callable[..., Array]] = {
     "narrow": partial(blend_channel, ramp=RAMPS["narrow"]),
     "steady": partial(blend_channel, ramp=RAMPS["steady"]),
 }
-"""By name, as stored in a weights file.
+"""Blend functions by name, as stored in a weights file.
 
-`narrow` is `channel` for pictures without compression: there a code below the largest is a
-measurement up to noise, and a better one than a prediction. It begins four codes of 8 bits below
-the clipping level. `steady` is `channel` for film: compression and noise move the codes of clipped
-samples, and where the share of the prediction follows them, a highlight of some stops is speckled,
-and flickers from frame to frame, however smooth the prediction is.
+`narrow` is `channel` for uncompressed photographs, in which a code below the largest is a
+measurement up to noise and better than a prediction. It starts four 8-bit codes below the clipping
+level. `steady` is `channel` for film: compression and noise change the codes of clipped samples,
+and if the share of the prediction followed them, a highlight of a few stops would be speckled and
+flicker from frame to frame, however smooth the prediction is.
 """
 
 
 def bend(code: Array, gamma: float, xp: ModuleType = np) -> Array:
-    """The codes a network is shown under camera-curve control: x^(1/g). [..., 3] in [0, 1]."""
+    """Codes, [..., 3] in [0, 1], as input to a network under camera-curve control: x^(1/g)."""
     return code if gamma == 1.0 else xp.power(code, 1.0 / gamma)
 
 
@@ -112,12 +113,12 @@ def reconstruct_light(
     gamma: float = 1.0,
     xp: ModuleType = np,
 ) -> Array:
-    """Photograph and prediction become one HDR image.
+    """Combine photograph and prediction into one HDR image.
 
     code: [..., 3] float32 in [0, 1], display-encoded, as photographed.
     log_hdr: [..., 3] float32, y = log(H + 1/255), predicted from `bend(code, gamma)`.
     gamma: camera-curve control g; H = f(x^(1/g))^g with alpha from x^(1/g), so g > 1 raises the
-        highlights. Where alpha is 0 the result is the linearised photograph whatever g.
+        highlights. Where alpha is 0, the result is the linearised photograph for any g.
     Returns [..., 3] float32, linear, 1.0 = clipping level of the photograph.
     """
     linear = linearise(code, linearisation, xp=xp)

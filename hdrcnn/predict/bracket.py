@@ -1,4 +1,4 @@
-"""A bracket made ready: frames aligned, and what moved in them taken from one."""
+"""Preparation of a bracket: frames are aligned, and what moved is taken from one of them."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -12,43 +12,43 @@ from hdrcnn.predict.intensity_mapping import best_exposed
 from hdrcnn.predict.opencv import reduced
 
 WORKING = 500
-"""Pixels of the longer side of the frames that the reference is chosen by, at most."""
+"""Largest length, in pixels, of the longer side of the frames used to choose the reference."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Choices:
-    """How a bracket is made ready."""
+    """How to prepare a bracket."""
 
     align: bool = True
     deghost: bool = True
     reference: int | None = None
-    """Number of the frame on which the others are laid and from which what moved comes, counted
-    from 1; None: the best exposed."""
+    """Number, counted from 1, of the frame to which the others are aligned and from which what
+    moved is taken; None: the best exposed."""
 
 
 @dataclasses.dataclass(eq=False)
 class Bracket:
-    """Frames of one scene in which nothing moves any more."""
+    """Frames of one scene, aligned and without movement."""
 
     frames: list[np.ndarray]
-    """K of [H, W, 3], as they were stored: uint8 or uint16."""
+    """K of [H, W, 3], uint8 or uint16 as stored."""
     reference: int
     alignments: list[Alignment]
-    """None if they were not asked for."""
+    """One for each frame, or empty if alignment was not requested."""
     moved: float = 0.0
-    """Share of the picture that was replaced."""
+    """Share of the image that was replaced."""
     notes: list[str] = dataclasses.field(default_factory=list)
 
     @property
     def summary(self) -> str:
-        """For a line to the user."""
+        """Part of a line for the user; may be empty."""
         farthest = max((a.moved for a in self.alignments), default=0.0)
         aligned = f"aligned, {farthest:.1f} pixels" if farthest else ""
         moved = f"moved {self.moved:.1%}" if self.moved else ""
         return "  ".join(part for part in (aligned, moved) if part)
 
     def record(self) -> dict[str, Any]:
-        """For the notes of a result."""
+        """JSON-serialisable facts, stored with a result."""
         return {
             "reference": self.reference + 1,
             "alignment": [alignment.kind for alignment in self.alignments],
@@ -57,7 +57,7 @@ class Bracket:
 
 
 def choose_reference(frames: list[np.ndarray]) -> int:
-    """The index of the best exposed frame; frames: K of [H, W, 3] uint8 or uint16."""
+    """Index of the best exposed frame. frames: K of [H, W, 3] uint8 or uint16."""
     step = -(-max(frames[0].shape[:2]) // WORKING)
     return best_exposed([reduced(frame[::step, ::step], 1) for frame in frames])
 
@@ -65,9 +65,10 @@ def choose_reference(frames: list[np.ndarray]) -> int:
 def prepared(
     frames: list[np.ndarray], choices: Choices, names: Sequence[str] | None = None
 ) -> Bracket:
-    """A bracket made ready. frames: K of [H, W, 3] uint8 or uint16, which are changed, the list
-    too; names: as for `align`. Raises ImageError for frames that do not show the same scene, or
-    without OpenCV.
+    """Prepare a bracket as `choices` says.
+
+    frames: K of [H, W, 3] uint8 or uint16; the arrays and the list are changed in place. names: as
+    for `align`. Raises ImageError for frames that do not show the same scene, or without OpenCV.
     """
     named = choices.reference is not None
     reference = choose_reference(frames) if choices.reference is None else choices.reference - 1

@@ -1,16 +1,15 @@
-"""What the codes of a picture tell of the camera curve behind them, as one row of numbers.
+"""Statistics of an image's codes that depend on its camera curve, as one row of numbers.
 
-Three kinds of evidence. None of them needs a place or an object to be known:
+Three kinds of evidence, none of which needs a known place or object:
 
-    slope       differences between neighbours, by level: contrast and noise of light are stretched
-                by the curve's slope at that level
-    mixing      across an edge the pixels between are mixtures of both sides, in light but not in
-                codes: Lin, Gu, Yamazaki and Shum, "Radiometric calibration from a single image",
-                CVPR 2004
+    slope       differences between neighbours, by level: the curve scales contrast and noise of
+                the light by its slope at that level
+    mixing      pixels on an edge are mixtures of both sides, in light but not in codes: Lin, Gu,
+                Yamazaki and Shum, "Radiometric calibration from a single image", CVPR 2004
     shading     where only the amount of light changes, its colour does not
 
-The last two linearise neighbours by each of a few trial curves and ask how well the rule holds.
-Pure NumPy functions of 8-bit codes; pixels are taken as they are: to reduce a picture mixes codes.
+The last two linearise neighbours by each of a few trial curves and measure how well the rule holds.
+Pure NumPy functions of 8-bit codes. Images are not reduced, since that would mix codes.
 """
 
 import numpy as np
@@ -20,26 +19,27 @@ from hdrcnn.colour.transfer import inverse_camera_curve
 from hdrcnn.tiles.frame import as_codes
 
 PIXELS = 768 * 512
-"""Looked at in a picture; of larger ones, tiles spread evenly."""
+"""Number of pixels evaluated; in a larger image, evenly spaced tiles are."""
 TILE = 128
-"""Side of such a tile, pixels."""
+"""Side of such a tile in pixels."""
 
 LEVELS = 12
-"""Of brightness, at each of which differences are looked at."""
+"""Number of brightness levels at which differences are evaluated."""
 LEAST = 64
-"""Samples that a level needs to have a say."""
+"""Smallest number of samples, of a level or of mixtures, that is evaluated."""
 STEPS = (1, 2, 4, 8)
-"""Pixels between neighbours that make a mixture."""
+"""Distances, in pixels, from a mixture to the pixels on either side."""
 MOST = 4096
-"""Mixtures looked at, of each step."""
+"""Largest number of mixtures evaluated for each step."""
 BANDS = 5
-"""Of codes, in which mixtures of the channels are compared."""
+"""Number of code bands in which mixtures of the channels are compared."""
 SHRINK = 50
-"""Mixtures of no deviation that are added to those found, so that few of them say little."""
+"""Number of mixtures without deviation added to those found, so that few of them have little
+effect."""
 SHOULDERS = (0.45, 0.8, 1.65)
 TRIALS = tuple((n, s) for n in (0.55, 0.7, 0.85, 1.05) for s in SHOULDERS)
-"""(n, s) of the trial curves. The published family holds sRGB too, by n 0.58 and s 1.65 within
-0.06 stops."""
+"""(n, s) of the trial curves. The published family contains sRGB up to 0.06 stops, as n = 0.58,
+s = 1.65."""
 
 GRADIENT_QUANTILES = (0.1, 0.3, 0.5, 0.7, 0.9)
 NOISE_QUANTILES = (0.2, 0.5, 0.8)
@@ -47,10 +47,10 @@ PER_LEVEL = len(GRADIENT_QUANTILES) + len(NOISE_QUANTILES) + 1
 
 PER_STEP = 2 * len(TRIALS) + 1 + BANDS + BANDS * (BANDS - 1) // 2
 SIZE = LEVELS * PER_LEVEL + len(STEPS) * PER_STEP + len(SHOULDERS) + 1
-"""Numbers in the row."""
+"""Number of statistics in a row."""
 
 _DARKEST, _BRIGHTEST = 5, 242
-"""Codes within which a mixture is believed: neither black nor near to clipping."""
+"""Smallest and largest code of a usable mixture: neither black nor near clipping."""
 
 _CODES = np.arange(256, dtype=np.float32) / np.float32(255.0)
 _LIGHT = np.stack([inverse_camera_curve(_CODES, n, s) for n, s in TRIALS]).astype(np.float32)
@@ -59,7 +59,7 @@ _LOG_LIGHT = np.log2([inverse_camera_curve(np.maximum(_CODES, 1e-4), 1.0, s) for
 
 
 def eight_bits(picture: np.ndarray) -> np.ndarray:
-    """uint8, uint16 or float in [0, 1] as uint8 codes of the same shape, rounded."""
+    """Round codes, uint8, uint16 or float in [0, 1], to uint8 of the same shape."""
     if picture.dtype == np.uint8:
         return picture
     largest = 65535.0 if picture.dtype == np.uint16 else 1.0
@@ -67,15 +67,16 @@ def eight_bits(picture: np.ndarray) -> np.ndarray:
 
 
 def tiles(codes: np.ndarray) -> list[np.ndarray]:
-    """A picture [H, W, 3] of up to `PIXELS` pixels as it is; of a larger one as many tiles as
-    there are in `PIXELS`, their places spread evenly over rows and columns.
+    """Tiles of an image [H, W, 3] with about `PIXELS` pixels in all, evenly spaced over it.
+
+    An image of up to `PIXELS` pixels is returned whole.
     """
     rows, columns = codes.shape[:2]
     if rows * columns <= PIXELS:
         return [codes]
     height, width = min(TILE, rows), min(TILE, columns)
     count = PIXELS / (height * width)
-    # As many down and across as leave about the same gaps both ways.
+    # Choose the numbers down and across such that the gaps are about equal in both directions.
     down = round(np.sqrt(count * rows * width / (columns * height)))
     down = min(max(1, down), rows // height)
     across = max(1, min(round(count / down), columns // width))
@@ -86,15 +87,17 @@ def tiles(codes: np.ndarray) -> list[np.ndarray]:
 
 
 def _thinned(values: np.ndarray, most: int) -> np.ndarray:
-    """At most `most` of the rows, evenly spread."""
+    """At most `most` of the rows, evenly spaced."""
     if len(values) <= most:
         return values
     return values[np.linspace(0, len(values) - 1, most).astype(int)]
 
 
 def slopes(pieces: list[np.ndarray]) -> np.ndarray:
-    """log2 of quantiles of differences at each level of green, [LEVELS PER_LEVEL]: of neighbours,
-    of a noise filter (Immerkaer 1996), and whether the level has a say (else zeros).
+    """Quantiles of differences at each level of green, as log2: [LEVELS * PER_LEVEL].
+
+    For each level: quantiles of the differences between neighbours, of the response of a noise
+    filter (Immerkaer 1996), and 1. All are 0 for a level with fewer than `LEAST` samples.
     """
     level, gradient, noise = [], [], []
     for piece in pieces:
@@ -116,7 +119,7 @@ def slopes(pieces: list[np.ndarray]) -> np.ndarray:
         if len(own) < LEAST:
             continue
         own = _thinned(own, 4 * MOST)
-        # Half a code of rounding is always there.
+        # The offset of half a code stands for rounding, which is always present.
         steps = np.quantile(gradients[own], GRADIENT_QUANTILES)
         grain = np.quantile(noises[own], NOISE_QUANTILES)
         out[index] = (*np.log2(steps + 0.5), *np.log2(grain + 0.5), 1.0)
@@ -124,8 +127,10 @@ def slopes(pieces: list[np.ndarray]) -> np.ndarray:
 
 
 def _triples(pieces: list[np.ndarray], step: int) -> np.ndarray:
-    """Neighbours [N, 3, 3] uint8 (dark, middle, bright; R, G, B) at a distance of `step`: green
-    rises by 20 codes or more, no channel falls against it, all are well inside the range.
+    """Triples of neighbours across edges, `step` pixels apart: [N, 3, 3] integer codes.
+
+    Axis 1 is dark, middle, bright; axis 2 is R, G, B. Green rises by at least 20 codes and every
+    channel by at least 8, middles lie between the ends, and all codes are well inside the range.
     """
     found = []
     for piece in pieces:
@@ -153,11 +158,12 @@ def _triples(pieces: list[np.ndarray], step: int) -> np.ndarray:
 
 
 def mixing(triples: np.ndarray) -> np.ndarray:
-    """How well the middles of `_triples` are mixtures of both ends, [2 trials + 1].
+    """How well the middles of `_triples` are mixtures of both ends: [2 * trials + 1].
 
-    For each trial curve: the mean share of the bright end, which is 1/2 where blur is symmetric,
-    and log2 of the mean difference between the channels' shares, which is 0 for mixtures; then
-    log2 of how many there are. Zeros if there are too few.
+    For each trial curve: the mean share of the bright end relative to 1/2, its value where blur is
+    symmetric; for each trial curve: log2 of the mean difference between the channels' shares, which
+    is 0 for mixtures, relative to the mean of these logarithms; and log2 of the number of triples
+    over `LEAST`. Zeros if there are fewer than `LEAST`.
     """
     trials = len(TRIALS)
     out = np.zeros(2 * trials + 1)
@@ -174,12 +180,12 @@ def mixing(triples: np.ndarray) -> np.ndarray:
 
 
 def bends(triples: np.ndarray) -> np.ndarray:
-    """Where along the range the mean curve is bent against the true one, by `_triples`,
-    [BANDS + BANDS (BANDS - 1) / 2].
+    """Deviation of the mean camera curve from the true one by code, estimated from `_triples`.
 
-    For each band of codes: how the share of the bright end in the middle moves away from 1/2 with
-    the step, relative to the light. For each pair of bands: how the shares of two channels in them
-    differ, the darker first; 0 for the true curve whatever the edge.
+    Returns [BANDS + BANDS * (BANDS - 1) / 2]. For each band of codes: slope of the share of the
+    bright end in the middle, minus 1/2, over the relative step in light. For each pair of bands:
+    mean difference of the shares of two channels in them, darker minus brighter; with the true
+    curve it is 0 for any edge.
     """
     pairs = BANDS * (BANDS - 1) // 2
     if len(triples) < LEAST:
@@ -202,9 +208,11 @@ def bends(triples: np.ndarray) -> np.ndarray:
 
 
 def shading(triples: np.ndarray) -> np.ndarray:
-    """How well ratios of colours are kept between the ends of `_triples`, [shoulders + 1]: log2
-    of the mean difference between the channels' steps in log2 light, over the step of green, less
-    its mean; and that mean. The exponent n is a factor of all steps: only s can be told so.
+    """How well the ends of `_triples` agree in colour ratios: [shoulders + 1].
+
+    For each shoulder s: log2 of the mean difference between the channels' steps in log2 light,
+    relative to the step of green, minus the mean over shoulders; and that mean. The exponent n
+    scales all steps alike, so only s can be estimated this way.
     """
     out = np.zeros(len(SHOULDERS) + 1)
     if len(triples) < LEAST:
@@ -218,10 +226,10 @@ def shading(triples: np.ndarray) -> np.ndarray:
 
 
 def statistics(picture: np.ndarray, scaling: float | Levels = 1.0) -> np.ndarray:
-    """All of it for one picture, to [SIZE] float32.
+    """All statistics of one photograph: [SIZE] float32.
 
-    picture: [H, W, 3], display-encoded: uint8, uint16, or float in [0, 1]. scaling: its codes are
-    multiplied by it, or each channel by its own, and clipped.
+    picture: [H, W, 3], display-encoded: uint8, uint16, or float in [0, 1]. scaling: factor, or one
+    per channel, by which its codes are multiplied before they are clipped.
     """
     pieces = tiles(picture)
     if scaling != 1.0:

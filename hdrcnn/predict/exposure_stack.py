@@ -1,14 +1,14 @@
-"""Several exposures of one photograph, and the light that they tell.
+"""Several exposures from one photograph, and their light.
 
-    reconstruct   one light: highlights predicted by the single-image network, darkness restored by
-                  `models.exposure_stack`; rendered at each exposure, so that exposures are in order
-                  and agree whatever the networks say
-    formula       the light of the photograph as it is, rendered likewise
-    gan           the published network: five exposures as they come, merged by `radiance.merge`
+    reconstruct   one HDR image: highlights predicted by the single-image network, dark parts
+                  restored by `models.exposure_stack`. It is rendered at each exposure, so exposures
+                  are ordered and consistent whatever the networks predict
+    formula       the light of the photograph as it is, rendered in the same way
+    gan           the published network: its five exposures as they are, merged by `radiance.merge`
 
-A rendering at k stops is E_k = f(min(H 2^k, 1)): H the light, 1.0 = the clipping level of the
-photograph, f the response curve by which its codes became light. Where the photograph is neither
-dark nor clipped, E_0 is the photograph.
+A rendering at k stops is E_k = f(min(H 2^k, 1)), where H is the light, 1.0 = the clipping level of
+the photograph, and f is the camera curve with which its codes were linearised. Where the photograph
+is neither dark nor clipped, E_0 equals it.
 """
 
 import dataclasses
@@ -37,27 +37,29 @@ if TYPE_CHECKING:
 
 METHODS = ("reconstruct", "gan", "formula")
 STOPS = (-4.0, -2.0, 0.0, 2.0, 4.0)
-"""Exposures beside that of the photograph."""
+"""Default exposures, in stops relative to the photograph."""
 PUBLISHED = 5
-"""Exposures of the network of `gan`."""
+"""Number of exposures of the network of `gan`."""
 FEWEST, MOST = 2, 9
-"""Exposures of a stack; `hdrcnn fuse` takes as many."""
+"""Smallest and largest number of exposures in a stack, as for `hdrcnn fuse`."""
 FARTHEST = 20.0
-"""Stops from the photograph."""
+"""Largest distance of an exposure from the photograph in stops."""
 NEAREST = 0.1
-"""Stops between two exposures."""
+"""Smallest distance between two exposures in stops."""
 STRIP = 256
 NETWORKS: dict[str, type[ExposureGan] | type[ExposureStack]] = {
     "reconstruct": ExposureStack,
     "gan": ExposureGan,
 }
-"""Methods that have a network of their own, and its record."""
+"""Type of the weights' metadata by method, for methods with a network of their own."""
 FILES = {name: weights.FOLDER / f"{kind.model}.npz" for name, kind in NETWORKS.items()}
 
 
 def check_stops(stops: Sequence[float]) -> tuple[float, ...]:
-    """The same. Raises ValueError for what are not 2 to 9 increasing numbers, `NEAREST` apart and
-    within `FARTHEST`.
+    """Return the stops as floats.
+
+    Raises ValueError unless they are 2 to 9 increasing numbers, at least `NEAREST` apart and within
+    `FARTHEST` of 0.
     """
     found = tuple(float(stop) for stop in stops)
     shown = ",".join(f"{stop:g}" for stop in found)
@@ -73,8 +75,9 @@ def check_stops(stops: Sequence[float]) -> tuple[float, ...]:
 
 
 def stops_of(path: Path | None = None) -> tuple[float, ...]:
-    """Those of the exposures that the network of `gan` gives. path: its weights; None: those
-    shipped. Raises WeightsError.
+    """Stops of the exposures that the network of `gan` returns.
+
+    path: its weights file; None: the shipped one. Raises WeightsError.
     """
     path = FILES["gan"] if path is None else path
     record = weights.checked(*weights.load(path), ExposureGan, str(path))
@@ -89,15 +92,17 @@ def load(
     precision: str = "float32",
     tile_pixels: int | None = None,
 ) -> Tiling:
-    """The network of a method. path: its weights; None: those shipped. Other arguments as for
-    `single_image.load`. Raises WeightsError, DeviceError, BackendError.
+    """Load the network of a method, one of `NETWORKS`.
+
+    path: its weights file; None: the shipped one. Other arguments as for `single_image.load`.
+    Raises WeightsError, DeviceError, BackendError.
     """
     kind = NETWORKS[method]
     path = FILES[method] if path is None else path
     arrays, record = weights.load(path)
     found = weights.checked(arrays, record, kind, str(path))
     on_gpu = backend.prepare(device)
-    # Of the published network exposures side by side, not yet stacked: pictures to pictures.
+    # Of the published network take the layer before exposures are stacked: image to image.
     output = found.inner[0] if found.inner else None
     network = backend.network(path, arrays, found, precision, on_gpu, output)
     if tile_pixels is None:
@@ -107,17 +112,17 @@ def load(
 
 
 def _shown_to(network: Tiling, frame: Frame) -> Frame:
-    """The frame padded as the tiling takes it."""
+    """The frame, padded as the tiling needs it."""
     return dataclasses.replace(frame, multiple=network.cell, halo=network.halo)
 
 
 def _any_channel(samples: np.ndarray) -> np.ndarray:
-    """[..., 3] bool to [...]; along the last axis NumPy takes ten times as long."""
+    """[..., 3] bool to [...]; `np.any` along the last axis takes ten times as long."""
     return np.asarray(samples[..., 0] | samples[..., 1] | samples[..., 2])
 
 
 def _dark_cells(frame: Frame, cell: int, below: float) -> np.ndarray:
-    """[ceil(H / cell), ceil(W / cell)] bool: blocks with a code below a level."""
+    """[ceil(H / cell), ceil(W / cell)] bool, True for blocks with a code less than `below`."""
     rows, columns = frame.image.shape[:2]
     cells = np.zeros((-(-rows // cell), -(-columns // cell)), bool)
     for strip in frame.picture.strips(cell * max(1, STRIP // cell)):
@@ -132,12 +137,12 @@ def _dark_cells(frame: Frame, cell: int, below: float) -> np.ndarray:
 def restore_darkness(
     light: np.ndarray, frame: Frame, network: Tiling, curve: str | CameraCurve, mix: str = ""
 ) -> float:
-    """What the network of `reconstruct` makes of dark codes, as light.
+    """Restore the dark parts of a photograph with the network of `reconstruct`, in place.
 
-    light: [H, W, 3] float16 or float32, linear, 1.0 = clipping level, changed in place: that of
-    the frame's codes by `curve`, with highlights predicted, whose blend is `mix` (one of
-    `blend.BLENDS`; empty: none are). Samples that the network leaves as they are stay, and so do
-    those that are predicted. Returns the share of pixels that were changed.
+    light: [H, W, 3] float16 or float32, linear, 1.0 = clipping level: the frame's codes linearised
+    by `curve`, changed in place. mix: blend, one of `blend.BLENDS`, with which highlights were
+    predicted in it; empty: none were. Samples that the network leaves as they are, and predicted
+    ones, are not changed. Returns the share of pixels that were changed.
     """
     shown, count = _shown_to(network, frame), 0
     cells = _dark_cells(frame, network.cell, ExposureStack.light)
@@ -155,10 +160,10 @@ def restore_darkness(
 def reconstructed(
     predictor: "Predictor", network: Tiling, image: np.ndarray, curve: str | CameraCurve = "srgb"
 ) -> np.ndarray:
-    """The light of `reconstruct`: [H, W, 3] float32, linear, 1.0 = clipping level.
+    """The light of method `reconstruct`: [H, W, 3] float32, linear, 1.0 = clipping level.
 
-    image: [H, W, 3], display-encoded: uint8, uint16, or float in [0, 1]; what it clips at is found
-    as `Predictor.reconstruct` does. Raises ValueError for what is no picture.
+    image: [H, W, 3], display-encoded: uint8, uint16, or float in [0, 1]; its clipping level is
+    detected as in `Predictor.reconstruct`. Raises ValueError for an unusable image.
     """
     from hdrcnn.predict.single_image import as_picture
 
@@ -175,7 +180,7 @@ def plain_light(
     dtype: npt.DTypeLike = np.float16,
     sensor: SensorLight | None = None,
 ) -> np.ndarray:
-    """[H, W, 3], linear in [0, 1]: the light of the codes of a frame, or of a RAW file, clipped."""
+    """Linearised codes of a frame, or the light of a RAW file, clipped to [0, 1]: [H, W, 3]."""
     light = np.empty(frame.image.shape, dtype)
     for strip in frame.picture.strips(STRIP):
         part = strip.within(frame.picture)
@@ -187,10 +192,10 @@ def plain_light(
 
 
 def rendered(light: np.ndarray, stops: float, curve: str | CameraCurve, bits: int) -> np.ndarray:
-    """Light at an exposure: E = f(min(H 2^stops, 1)), [H, W, 3] uint8 or uint16, as `bits` says.
+    """Render light at an exposure: E = f(min(H 2^stops, 1)), [H, W, 3].
 
-    light: [H, W, 3] float16 or float32, linear; below 0 it is black. Raises ValueError for an
-    unknown curve.
+    light: [H, W, 3] float16 or float32, linear; negative values become black. bits: 8 returns
+    uint8, 16 uint16. Raises ValueError for an unknown curve.
     """
     kind, top = (np.uint8, 255.0) if bits == 8 else (np.uint16, 65535.0)
 
@@ -200,7 +205,7 @@ def rendered(light: np.ndarray, stops: float, curve: str | CameraCurve, bits: in
 
     table = None
     if light.dtype == np.float16:
-        # There are no more than 65536 values.
+        # float16 has only 65536 values.
         values = np.arange(1 << 16, dtype=np.uint16).view(np.float16).astype(np.float64)
         table = coded(np.nan_to_num(values, nan=0.0, posinf=np.inf, neginf=0.0))
     codes = np.empty(light.shape, kind)
@@ -211,7 +216,9 @@ def rendered(light: np.ndarray, stops: float, curve: str | CameraCurve, bits: in
 
 
 def published_exposures(frame: Frame, network: Tiling, bits: int) -> list[np.ndarray]:
-    """What the network of `gan` makes of a frame, darkest first: [H, W, 3] uint8 or uint16 each."""
+    """Exposures by the network of `gan`, darkest first: [H, W, 3] each, uint8 for 8 bits or
+    uint16.
+    """
     kind, top = (np.uint8, 255.0) if bits == 8 else (np.uint16, 65535.0)
     shown = _shown_to(network, frame)
     codes = [np.empty(frame.image.shape, kind) for _ in range(PUBLISHED)]

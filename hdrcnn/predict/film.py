@@ -1,14 +1,14 @@
-"""From the frames of an SDR film to PQ codes of BT.2020, by a formula or by a network.
+"""Conversion of SDR film frames to PQ codes of BT.2020, by a formula or by a network.
 
     bt2446a, bt2446c   Report ITU-R BT.2446-1, methods A and C: a formula, the same for all frames
-    curves             a formula that a network bends for each film or frame: `film_curves`
-    unet               the published U-Net, a whole frame at once
-    hdrcnn             BT.1886 with diffuse white where `white` says, and above it what the
-                       single-image network sees in clipped highlights
+    curves             a formula that a network adapts to each film or frame: `film_curves`
+    unet               the published U-Net
+    hdrcnn             BT.1886 with SDR white at `white` cd/m^2, and above it the single-image
+                       network's prediction of clipped highlights
 
-Frames are R'G'B' as a display gets them, float32 in [0, 1], in the primaries of the film; results
-are PQ codes, float32 in [0, 1]. What has parameters is given a reduced frame first; those of
-neighbouring frames are averaged within a shot (`averaged`), so that nothing flickers.
+Frames are display-encoded R'G'B', float32 in [0, 1], in the primaries of the film; results are PQ
+codes, float32 in [0, 1]. Methods with parameters measure them on a reduced frame; parameters of
+neighbouring frames are averaged within a shot (`averaged`) to avoid flicker.
 """
 
 import functools
@@ -37,36 +37,38 @@ from hdrcnn.tiles.tiling import TILE_PIXELS, Tiling
 CURVES = weights.FOLDER / "film_curves.npz"
 UNET = weights.FOLDER / "film_unet.npz"
 REDUCED = SEEN
-"""Pixels of the longer side of the frame that parameters are made from."""
+"""Approximate length, in pixels, of the longer side of the frame that parameters are measured
+on."""
 AVERAGED = 12
-"""Frames on each side whose parameters are averaged, half a second."""
+"""Number of frames on each side over which parameters are averaged; half a second at 24 fps."""
 WHITE = 203.0
-"""cd/m^2 of diffuse white: ITU-R BT.2408."""
+"""Luminance of diffuse white in cd/m^2: ITU-R BT.2408."""
 
 Kind = TypeVar("Kind", bound=Metadata)
 Convert = Callable[[np.ndarray], np.ndarray]
-"""Codes [..., 3] to PQ codes of the same shape."""
+"""Function from codes [..., 3] to PQ codes of the same shape."""
 
 
 GRAPHIC_WHITE = 0.985
-"""Luma from which a pixel may be the white of a graphic."""
+"""Luma from which on a pixel may be the white of a graphic."""
 NEAR_WHITE = (0.80, 0.965)
-"""Luma that leads up to a highlight."""
+"""Range of luma just below white, as around a highlight."""
 LEADING = (0.15, 0.21)
-"""Pixels near white by those that are white: of graphics alone less than the first, of light that a
-camera clipped more than the second. Text of strokes of 5 pixels has 0.12, by its smooth edges."""
+"""Ratio of the number of pixels near white to that of white ones: below the first, only graphics
+are white; above the second, only light that the camera clipped. Text with strokes of 5 pixels has
+0.12, from its smooth edges."""
 ENOUGH = 2e-4
-"""Share of white pixels with which a frame has its full say."""
+"""Share of white pixels from which on a frame has full weight."""
 GRAPHICS = 2
-"""Numbers of `graphics`."""
+"""Number of values that `graphics` returns."""
 
 
 def graphics(luma: np.ndarray) -> np.ndarray:
-    """Whether what is white in a frame is a graphic, subtitles or a logo, that nothing leads up to:
-    [GRAPHICS], a weight from 0 to 1 times how sure it is, and that weight. They may be averaged
-    over frames.
+    """Estimate whether the white in a frame is a graphic, such as subtitles or a logo.
 
-    luma: [h, w] Y' in [0, 1], pixels as they are in the frame.
+    A highlight is surrounded by pixels near white, a graphic is not. luma: [h, w] Y' in [0, 1], at
+    the size of the frame. Returns [GRAPHICS]: weight times probability of a graphic, and the
+    weight, from 0 to 1. Both may be averaged over frames.
     """
     white = float((luma >= GRAPHIC_WHITE).mean())
     near = float(((luma >= NEAR_WHITE[0]) & (luma < NEAR_WHITE[1])).mean())
@@ -76,9 +78,9 @@ def graphics(luma: np.ndarray) -> np.ndarray:
 
 
 def _brightest(parameters: np.ndarray, white: float, peak: float) -> float:
-    """The peak of a frame, cd/m^2: diffuse white if what is white in it is a graphic.
+    """Peak of a frame in cd/m^2: lowered to diffuse white if the white in it is a graphic.
 
-    parameters: the last `GRAPHICS` are those of `graphics`; fewer: nothing is known.
+    parameters: the last `GRAPHICS` are the result of `graphics`; with fewer, `peak` is returned.
     """
     if len(parameters) < GRAPHICS or parameters[-1] < 1e-6 or peak <= white:
         return peak
@@ -88,7 +90,7 @@ def _brightest(parameters: np.ndarray, white: float, peak: float) -> float:
 
 @functools.lru_cache(maxsize=8)
 def _matrix(here: Chromaticities, there: Chromaticities) -> np.ndarray:
-    """Linear to linear, float32, to be multiplied from the right."""
+    """Matrix between linear RGB of two sets of primaries, float32, for use as `rgb @ matrix`."""
     return np.linalg.solve(rgb_to_xyz(there), rgb_to_xyz(here)).T.astype(np.float32)
 
 
@@ -97,8 +99,9 @@ def _linear(codes: np.ndarray) -> np.ndarray:
 
 
 def as_rec709(codes: np.ndarray, primaries: Chromaticities) -> np.ndarray:
-    """R'G'B' of a film to those of Rec. 709, as networks know them; colours outside it are held at
-    its border.
+    """Convert R'G'B' of a film to Rec. 709, which the networks are trained for.
+
+    Colours outside Rec. 709 are clipped to its gamut, channel by channel.
     """
     if np.allclose(primaries, REC709, rtol=0, atol=1e-4):
         return codes
@@ -107,25 +110,25 @@ def as_rec709(codes: np.ndarray, primaries: Chromaticities) -> np.ndarray:
 
 
 class Formula:
-    """Methods A and C as published: SDR white is 100 cd/m^2, HDR peaks at 1000."""
+    """Methods A and C as published: SDR white is 100 cd/m^2, the HDR peak is 1000 cd/m^2."""
 
     pointwise: ClassVar[bool] = True
-    """A pixel of the result depends on that pixel alone and on the parameters."""
+    """Whether a pixel of the result depends only on the same pixel and the parameters."""
     parameters: ClassVar[int] = 0
-    """How many each frame has, `graphics` included."""
+    """Number of parameters of a frame, including those of `graphics`."""
 
     def __init__(self, name: str, primaries: Chromaticities) -> None:
         self._formula = {"bt2446a": a_to_hdr, "bt2446c": c_to_hdr}[name]
         self._matrix = _matrix(primaries, REC2020)
 
     def measured(self, reduced: np.ndarray) -> np.ndarray:
-        """The parameters of a frame, of curves its evidence, from the frame reduced to `REDUCED`
-        pixels.
+        """Parameters of a frame, without those of `graphics`, from the frame reduced to about
+        `REDUCED` pixels. For `Curves` they are its evidence.
         """
         return np.empty(0)
 
     def of(self, parameters: np.ndarray) -> Convert:
-        """What converts a frame with those parameters."""
+        """Function that converts a frame with these parameters."""
         return self._convert
 
     def _convert(self, codes: np.ndarray) -> np.ndarray:
@@ -134,7 +137,7 @@ class Formula:
 
 
 class Curves:
-    """The network of the curves, and its maps. Parameters of a frame are its evidence."""
+    """Network of the curves, and its maps. The parameters of a frame are its evidence."""
 
     pointwise: ClassVar[bool] = True
 
@@ -142,7 +145,7 @@ class Curves:
         self, primaries: Chromaticities, white: float, peak: float, path: Path = CURVES,
         device: str = "auto",
     ) -> None:  # fmt: skip
-        """Raises WeightsError, DeviceError."""
+        """Raises WeightsError, DeviceError, BackendError."""
         self._network, arrays, found = _network(path, FilmCurves, device, "evidence")
         self._decode = _arrays_of_decode(path, arrays, found)
         self.evidence = 2 * found.members * found.evidence
@@ -156,12 +159,15 @@ class Curves:
         return self._network.whole(codes[None])[0]
 
     def decode(self, evidence: np.ndarray) -> np.ndarray:
-        """Of frames, shots or films, [N, evidence], to parameters of `film_curves`, [N, P]."""
+        """Evidence of frames, shots or films, [N, evidence], to parameters [N, P] of
+        `film_curves`.
+        """
         return np.asarray(film_evidence.decode(evidence.astype(np.float64), self._decode))
 
     def differences(self, evidence: np.ndarray, others: np.ndarray) -> np.ndarray:
-        """How differently frames [N, evidence] and others [L, evidence] speak: [N, L], around
-        `apart` if they are of two scenes.
+        """Differences [N, L] between the evidence of frames [N, evidence] and others [L, evidence].
+
+        They are around `apart` for two scenes in one grade.
         """
         return film_evidence.differences(evidence, others, self._members)
 
@@ -176,12 +182,13 @@ class Curves:
 def _arrays_of_decode(
     path: Path, arrays: dict[str, np.ndarray], record: FilmCurves
 ) -> list[np.ndarray]:
-    """Those of `film_evidence.decode`, checked: not every backend looks at them. Raises
-    WeightsError.
+    """Arrays for `film_evidence.decode`, checked because not every backend does so.
+
+    Raises WeightsError if they are missing, not finite or of another shape.
     """
     if record.parameters != PARAMETERS:
         raise weights.WeightsError(
-            f"{path}: of {record.parameters} parameters; curves have {PARAMETERS}"
+            f"{path}: has {record.parameters} parameters; curves need {PARAMETERS}"
         )
     wanted = film_evidence.shapes(PARAMETERS, record.width, record.members, record.evidence)
     found = []
@@ -197,7 +204,7 @@ def _arrays_of_decode(
 
 
 class Unet:
-    """The published network, in tiles that equal the whole."""
+    """The published U-Net, computed in tiles with the same result as in one piece."""
 
     pointwise: ClassVar[bool] = False
     parameters: ClassVar[int] = 0
@@ -206,7 +213,7 @@ class Unet:
         self, primaries: Chromaticities, peak: float, path: Path = UNET, device: str = "auto",
         tile_pixels: int | None = None,
     ) -> None:  # fmt: skip
-        """Raises WeightsError, DeviceError."""
+        """Raises WeightsError, DeviceError, BackendError."""
         network, _, record = _network(path, FilmUnet, device)
         if tile_pixels is None:
             tile_pixels = runtime.tile_pixels(None, record.channels, TILE_PIXELS)
@@ -221,7 +228,7 @@ class Unet:
 
     def _convert(self, codes: np.ndarray) -> np.ndarray:
         picture = as_rec709(codes, self._primaries)
-        # A threshold below all codes: everything is wanted.
+        # With a threshold below all codes, every pixel is computed.
         frame = Frame(picture, self._tiling.cell, threshold=-1.0, halo=self._tiling.halo)
         signal = np.empty(picture.shape, np.float32)
         for piece, part in WAYS["native"](frame, self._tiling):
@@ -230,9 +237,11 @@ class Unet:
 
 
 class Highlights:
-    """The single-image network with its weights for film. What is not clipped is shown as BT.1886
-    has it, with SDR white at diffuse white; what is clipped is as many times brighter as the
-    network says, up to the peak, its hue kept.
+    """The single-image network with its weights for film.
+
+    Unclipped samples are decoded by BT.1886, with SDR white at diffuse white. Clipped ones are
+    multiplied by the gain that the network predicts. Pixels above the peak are scaled down to it,
+    with their hue kept.
     """
 
     pointwise: ClassVar[bool] = False
@@ -242,7 +251,7 @@ class Highlights:
         self, primaries: Chromaticities, white: float, peak: float, path: Path | None = None,
         device: str = "auto",
     ) -> None:  # fmt: skip
-        """Raises WeightsError, DeviceError."""
+        """Raises WeightsError, DeviceError, BackendError."""
         from hdrcnn.predict import single_image
 
         path = path or (weights.VIDEO if weights.VIDEO.is_file() else weights.SHIPPED)
@@ -260,7 +269,7 @@ class Highlights:
 
     def _convert(self, codes: np.ndarray, peak: float) -> np.ndarray:
         picture = as_rec709(codes, self._primaries)
-        # A level found for each frame would flicker: 1.0 is white in every one.
+        # A clipping level detected for each frame would flicker, so 1.0 is white in every one.
         light = self._predictor.reconstruct(picture, scaling=1.0)
         gain = light / np.maximum(srgb_decode(picture), np.float32(1e-4))
         light = np.float32(self._white) * _linear(picture) * np.maximum(gain, np.float32(1.0))
@@ -283,7 +292,7 @@ def _network(
 
 
 def weights_of(name: str, params: Path | None = None) -> Path | None:
-    """The weights file of a method; None: it has none."""
+    """Weights file of a method, or None if it has none. params: used instead of the shipped one."""
     usual = {
         "curves": CURVES,
         "unet": UNET,
@@ -299,10 +308,10 @@ def method(
     name: str, primaries: Chromaticities, white: float = WHITE, peak: float = PEAK,
     params: Path | None = None, device: str = "auto",
 ) -> Method:  # fmt: skip
-    """One of `METHODS` for a film of those primaries.
+    """Create one of `METHODS` for a film with the given primaries.
 
-    white, peak: cd/m^2 of diffuse white and of the brightest light, for what has them. Raises
-    WeightsError, DeviceError.
+    white, peak: luminance of diffuse white and of the brightest light in cd/m^2, for methods that
+    have them. Raises WeightsError, DeviceError.
     """
     path = weights_of(name, params)
     if name == "curves":
@@ -315,10 +324,10 @@ def method(
 
 
 def averaged(parameters: Sequence[np.ndarray], cut_before: Sequence[bool], here: int) -> np.ndarray:
-    """The parameters of frame `here`: means of those of its shot, `AVERAGED` frames to each side at
-    most, whose weight falls off as that of a Hann window. A cut is never looked across.
+    """Parameters of frame `here`, averaged over frames of its shot with a Hann window.
 
-    parameters: [P] of consecutive frames; cut_before: whether a cut is before each.
+    parameters: [P] of consecutive frames; cut_before: whether a cut precedes each. The window
+    reaches up to `AVERAGED` frames to each side, but never across a cut.
     """
     first = last = here
     while first > 0 and here - first < AVERAGED and not cut_before[first]:

@@ -1,18 +1,19 @@
-"""From a frame of SDR to HDR by curves: method C of Report ITU-R BT.2446, bent for each frame.
+"""SDR to HDR by curves: method C of Report ITU-R BT.2446, adapted to each frame.
 
     code [H, W, 3]   of Rec. 709, in [0, 1]
       -> linear BT.2020, 1.0 = SDR white
       -> n             luminance, mixed with the mean of R, G and B by a crosstalk  (BT.2446-C)
-      -> PQ code of what method C makes of n, bent by a rising line of `SLOPES` straight pieces
-      -> gain          light that this code stands for over n: chromaticity stays
+      -> PQ code       of method C for n, mapped by an increasing line of `SLOPES` straight pieces
+      -> gain          light of this PQ code over n, so that chromaticity is kept
       -> chroma        Ct and Cp of ICtCp times a factor that depends on I
-      -> cd/m^2 of BT.2020, within the peak
+      -> cd/m^2 of BT.2020, up to the peak
     signal [H, W, 3]  PQ codes
 
-It is one map for all pixels of a frame. Its parameters are `PARAMETERS` numbers, best within
-[-2, 2], whose means mean what they should: exponents of the slopes, a place between 0 and 1/3, and
-exponents of the factors. 0 is method C with a crosstalk of 1/6. `apply` is the formula on NumPy
-arrays and, with `xp=keras.ops`, on tensors; `FrameMap` is the same by tables, for whole films.
+All pixels of a frame have the same map. Its `PARAMETERS` parameters, preferably within [-2, 2], can
+be averaged meaningfully: logarithms of the slopes, half the logit of the crosstalk's position
+between 0 and 1/3, and logarithms of the chroma factors. All 0 is method C with a crosstalk of 1/6.
+`apply` is the formula on NumPy arrays and, with `xp=keras.ops`, on tensors; `FrameMap` computes it
+by tables, for whole films.
 """
 
 import itertools
@@ -36,24 +37,24 @@ from hdrcnn.colour.sdr import GAMMA, WHITE, sdr_linear
 from hdrcnn.tiles.geometry import block_means
 
 SLOPES = 16
-"""Pieces of the line that bends, of equal length in PQ codes from 0 to that of SDR white."""
+"""Number of straight pieces, of equal length in PQ codes from 0 to that of SDR white."""
 CHROMAS = 6
-"""Places of I from 0 to `CHROMA_END`, between which the factor of chroma is interpolated."""
+"""Number of nodes of I, from 0 to `CHROMA_END`, between which the chroma factor is interpolated."""
 PARAMETERS = SLOPES + 1 + CHROMAS
 REFERENCE = 203.0
-"""cd/m^2 of diffuse white that the parameters are meant for."""
+"""Luminance of diffuse white, in cd/m^2, that the parameters refer to."""
 PEAK = 1000.0
-"""cd/m^2, likewise of the brightest."""
+"""Peak luminance, in cd/m^2, that the parameters refer to."""
 
 TOP = float(pq_signal(c_curve(np.float64(WHITE))))
 """PQ code of SDR white by method C."""
 CHROMA_END = 0.75
 DARKEST = 1e-6
-"""n below it is held there."""
+"""Smallest n; lower values are raised to it."""
 
 
 def _split(parameters: Any, rank: int, xp: ModuleType) -> tuple[list[Any], Any, list[Any]]:
-    """Slopes, crosstalk and factors of chroma, each [..., 1] to go with pixels of that rank."""
+    """Slopes, crosstalk and chroma factors, each [..., 1] to broadcast with pixels of that rank."""
     lead = tuple(parameters.shape[:-1])
     lead = (-1, *lead[1:]) if lead else ()
     shape = (*lead, *(1,) * (rank - len(lead) - 1), PARAMETERS)
@@ -65,17 +66,18 @@ def _split(parameters: Any, rank: int, xp: ModuleType) -> tuple[list[Any], Any, 
 
 
 def _bent(signal: Any, slopes: list[Any], xp: ModuleType) -> Any:
-    """A PQ code of method C on the line of these slopes."""
+    """A PQ code of method C mapped by the line with these slopes."""
     length = TOP / SLOPES
     parts = [slope * xp.clip(signal - i * length, 0.0, length) for i, slope in enumerate(slopes)]
-    # Beyond white it goes on as it ends: mixed luminance of rounded codes may be above it.
+    # Extrapolate beyond white: the mixed luminance of rounded codes may exceed it.
     return sum(parts) + slopes[-1] * xp.maximum(signal - TOP, 0.0)
 
 
 def _limited(signal: Any, white: float, peak: float, xp: ModuleType) -> Any:
-    """A PQ code within the peak, for a display whose diffuse white and peak are others than
-    `REFERENCE` and `PEAK`: light times their ratio, and what is above diffuse white drawn out or
-    together so that `PEAK` comes to be at the peak.
+    """Limit a PQ code to the peak, and adapt it to a display with another diffuse white or peak.
+
+    Light is multiplied by the ratio of `white` to `REFERENCE`, and what lies above diffuse white is
+    stretched or compressed so that `PEAK` is mapped to the peak.
     """
     known, knee = (float(pq_signal(np.float64(v))) for v in (PEAK, REFERENCE))
     signal = xp.minimum(signal, known)
@@ -91,9 +93,9 @@ def _limited(signal: Any, white: float, peak: float, xp: ModuleType) -> Any:
 def curve(
     parameters: Any, n: Any, xp: ModuleType = np, white: float = REFERENCE, peak: float = PEAK
 ) -> Any:
-    """What becomes of grey: n, linear, 1.0 = SDR white, [..., 1], to cd/m^2 [..., 1].
+    """Tone curve for grey: n, linear, 1.0 = SDR white, [..., 1], to cd/m^2 [..., 1].
 
-    It rises everywhere, and reaches the peak at most.
+    It increases up to the peak, which it never exceeds.
     """
     slopes, _, _ = _split(parameters, len(n.shape), xp)
     return _curve(slopes, n, xp, white, peak)
@@ -105,7 +107,7 @@ def _curve(slopes: list[Any], n: Any, xp: ModuleType, white: float, peak: float)
 
 
 def _chroma(intensity: Any, factors: list[Any], xp: ModuleType) -> Any:
-    """The factor of chroma at an I: straight between `CHROMAS` places."""
+    """Chroma factor at an intensity I, interpolated linearly between `CHROMAS` nodes."""
     place = xp.clip(intensity, 0.0, CHROMA_END) * ((CHROMAS - 1) / CHROMA_END)
     pieces = enumerate(itertools.pairwise(factors))
     return factors[0] + sum(
@@ -116,11 +118,10 @@ def _chroma(intensity: Any, factors: list[Any], xp: ModuleType) -> Any:
 def apply(
     parameters: Any, code: Any, xp: ModuleType = np, white: float = REFERENCE, peak: float = PEAK
 ) -> Any:
-    """Frames [..., H, W, 3] float32, codes of Rec. 709 in [0, 1], to PQ codes of BT.2020 of the
-    same shape.
+    """Convert frames [..., H, W, 3] float32, codes of Rec. 709 in [0, 1], to PQ codes of BT.2020.
 
-    parameters: [PARAMETERS], or [N, PARAMETERS] for [N, H, W, 3]; white, peak: cd/m^2 of diffuse
-    white and of the brightest light.
+    parameters: [PARAMETERS], or [N, PARAMETERS] for [N, H, W, 3]; white, peak: luminance of diffuse
+    white and of the brightest light in cd/m^2. Returns an array of the same shape.
     """
     slopes, mixed, factors = _split(parameters, len(code.shape), xp)
     linear = sdr_linear(code, xp)
@@ -133,12 +134,14 @@ def apply(
 
 
 SEEN = 144
-"""Columns, about, of the reduced frame that the network is shown."""
+"""Approximate length, in pixels, of the longer side of the reduced frame that the network sees."""
 
 
 def reduced(code: np.ndarray) -> np.ndarray:
-    """A frame [H, W, 3], uint8, uint16 (65535 is white) or float32 in [0, 1], as the network takes
-    it: [h, w, 3] float32 in [0, 1], averaged by a whole number to about `SEEN` columns.
+    """Reduce a frame for the network by averaging blocks of pixels.
+
+    code: [H, W, 3], uint8, uint16 (65535 is white) or float32 in [0, 1]. Returns [h, w, 3] float32
+    in [0, 1] whose longer side has about `SEEN` pixels.
     """
     factor = max(1, round(max(code.shape[:2]) / SEEN))
     rows, columns = (max(1, size // factor) for size in code.shape[:2])
@@ -148,29 +151,29 @@ def reduced(code: np.ndarray) -> np.ndarray:
 
 
 STEPS = 1 << 14
-"""Of a table."""
+"""Number of steps of a table."""
 BAND = 1 << 15
-"""Pixels at a time: what is computed of them stays in a core's cache."""
+"""Number of pixels processed at a time, few enough for a core's cache."""
 OVER = 1.02
-"""Codes that tables of n reach to: n of rounded weights may be above 1."""
+"""Code that tables of n extend to: with rounded weights n may exceed 1."""
 _PLACES = np.arange(STEPS + 1) / STEPS
 SIGNAL_BY_ROOT = pq_signal(PEAK_LUMINANCE * _PLACES**4).astype(np.float32)
-"""PQ codes by the fourth root of light over 10000 cd/m^2, in which they are nearly straight."""
+"""PQ codes by the fourth root of light over 10000 cd/m^2, of which they are nearly linear."""
 LIGHT_BY_SIGNAL = (pq_light(_PLACES) / PEAK_LUMINANCE).astype(np.float32)
-"""The other way round."""
+"""Light over 10000 cd/m^2 by PQ code."""
 _OF_BYTES = ((np.arange(256) / 255.0) ** GAMMA).astype(np.float32)
 _OF_WORDS = ((np.arange(65536) / 65535.0) ** GAMMA).astype(np.float32)
 
 
 def _looked_up(table: np.ndarray, places: np.ndarray) -> np.ndarray:
-    """The nearest entries of a table of [0, 1] at places within it."""
+    """Nearest entries of a table over [0, 1] at places in [0, 1]."""
     return np.asarray(
         table[(places * np.float32(len(table) - 1) + np.float32(0.5)).astype(np.intp)]
     )
 
 
 def _linear(code: np.ndarray) -> np.ndarray:
-    """Linear Rec. 709, 1.0 = SDR white."""
+    """Codes to linear Rec. 709, 1.0 = SDR white."""
     if code.dtype == np.uint8:
         return np.asarray(_OF_BYTES[code])
     if code.dtype == np.uint16:
@@ -179,12 +182,12 @@ def _linear(code: np.ndarray) -> np.ndarray:
 
 
 class FrameMap:
-    """`apply` for one set of parameters by tables, several times as fast."""
+    """`apply` for one set of parameters, computed by tables and several times as fast."""
 
     def __init__(
         self, parameters: np.ndarray, white: float = REFERENCE, peak: float = PEAK
     ) -> None:
-        """parameters: [PARAMETERS], finite."""
+        """parameters: [PARAMETERS], finite; else ValueError. white, peak: as for `apply`."""
         values = np.asarray(parameters, np.float64)
         if values.shape != (PARAMETERS,) or not np.isfinite(values).all():
             raise ValueError(f"{PARAMETERS} finite parameters are needed, not {values.shape}")
@@ -200,8 +203,9 @@ class FrameMap:
         self._top = np.float32(peak / PEAK_LUMINANCE)
 
     def __call__(self, code: np.ndarray) -> np.ndarray:
-        """[..., 3] codes of Rec. 709, uint8, uint16 (65535 is white), or float32 in [0, 1], to PQ
-        codes of BT.2020, float32. Threads may share it.
+        """Convert codes of Rec. 709 to PQ codes of BT.2020, float32 of the same shape.
+
+        code: [..., 3], uint8, uint16 (65535 is white), or float32 in [0, 1]. Thread-safe.
         """
         flat = code.reshape(-1, 3)
         out = np.empty(flat.shape, np.float32)

@@ -1,22 +1,24 @@
-"""What the shots of a film have in common: its grade, or the grades of its parts.
+"""Estimation of the grade that the shots of a film, or of each of its parts, have in common.
 
-A film is graded in one way as a rule, or in a few, and what many frames say of one grade is far
-more than what any of them does. So the evidence of frames that may be in the same grade is put
-together (`hdrcnn.models.film_evidence`). Which those are is told by what each frame, by itself,
-would be converted by, in the directions in which guesses for different grades lie apart, in units
-of their errors: linear discriminants (R. A. Fisher, "The use of multiple measurements in taxonomic
-problems", Annals of Eugenics 1936; C. R. Rao, "The utilization of multiple measurements in problems
-of biological classification", J. Royal Statistical Society B, 1948).
+A film usually has one grade, or a few, and many frames together carry far more evidence of a grade
+than any single frame. So the evidence of frames that may share a grade is pooled
+(`hdrcnn.models.film_evidence`). Which frames these are is decided by guesses, the parameters that
+each frame would have by itself. They are compared along the directions that separate guesses for
+different grades, in units of their errors: linear discriminants (R. A. Fisher, "The use of multiple
+measurements in taxonomic problems", Annals of Eugenics 1936; C. R. Rao, "The utilization of
+multiple measurements in problems of biological classification", J. Royal Statistical Society B,
+1948).
 
-    looks all over the film, in the order of time
-      -> shots    looks in a row that say the same are one
-      -> parts    where the mean of the guesses changes for longer: least squares and a price for
-                  each part (B. Jackson et al., "An algorithm for optimal partitioning of data on an
-                  interval", IEEE Signal Processing Letters 2005)
-      -> groups   of parts that lie no farther apart than that price
-      -> within its group, each frame with the shots near the mean of the surroundings of its
-         guess, a step of mean shift (Y. Cheng, "Mean shift, mode seeking, and clustering", IEEE
-         TPAMI 1995); after more steps a frame on the way from one grade to another would jump
+    looks: frames sampled over the whole film, ordered by time
+      -> shots    consecutive looks with similar evidence
+      -> parts    consecutive shots, split where the mean of the guesses changes for longer: least
+                  squares with a price for each part (B. Jackson et al., "An algorithm for optimal
+                  partitioning of data on an interval", IEEE Signal Processing Letters 2005)
+      -> groups   parts, merged where the merged group costs less than its price
+      -> pooling  each frame with the shots of its group that are near the mean of the guesses
+                  around its own: one step of mean shift (Y. Cheng, "Mean shift, mode seeking, and
+                  clustering", IEEE TPAMI 1995); with more steps a frame in a transition from one
+                  grade to another would jump
 """
 
 import itertools
@@ -25,47 +27,47 @@ from typing import Protocol
 import numpy as np
 
 NEAR = 1.6
-"""Squared distance, of which two guesses for one grade have 1 in the mean, at which a shot has
-1/e of its weight: this,"""
+"""Constant term of the squared distance at which the weight of a shot falls to 1/e. Two guesses for
+one grade have a squared distance of 1 on average."""
 AROUND, SHARE, FAR = 0.3, 0.2, 4.0
-"""and so many times the one within which this share of the group lies, or `FAR` if that is less:
-guesses for some grades lie farther apart than for others."""
+"""Its variable term is `AROUND` times the squared distance within which the share `SHARE` of the
+group lies, or times `FAR` if that is less: guesses scatter more for some grades than for others."""
 PRICE = 3.0
-"""Of a further part or group, in such squared distances."""
+"""Price of an additional part or group, as a squared distance."""
 REACH = 1.4
-"""Root of such a squared distance, from the middle of the film: a guess that lies farther away says
-no more of where parts begin, as single shots may be guessed wrongly."""
+"""Distance from the median guess of the film to which guesses farther away are moved before parts
+are found, because guesses for single shots may be wrong."""
 SAME = 0.15
-"""Of `apart`: frames that speak as differently are alike by 1/e; those alike by more than
-`OF_A_SHOT` are of one shot."""
+"""Difference in evidence, as a fraction of `apart`, at which the likeness of two frames is 1/e.
+Consecutive frames with a likeness of at least `OF_A_SHOT` are of one shot."""
 OF_A_SHOT = 0.2
 COUNTED = 12.0
-"""Shots that count at most, as many as sets of the training of the shipped weights have
-(`clips.alike`): more of them weigh less each."""
+"""Largest total weight of the shots pooled, the number of shots in the training sets of the shipped
+weights (`clips.alike`); if there are more, each weighs less."""
 
 
 class Network(Protocol):
-    """What is needed of `film.Curves`."""
+    """The part of `film.Curves` that is used here."""
 
     directions: np.ndarray | None
-    """[D, P]: in which guesses for different grades lie apart. The squared length of what they
-    make of the difference of two is 1 in the mean if both are for one grade."""
+    """[D, P], projection that separates guesses for different grades. The squared length of a
+    projected difference of two guesses for one grade is 1 on average."""
     apart: float | None
-    """How differently frames of two scenes in one grade speak, the median."""
+    """Median of `differences` between frames of two scenes in one grade."""
 
     def decode(self, evidence: np.ndarray) -> np.ndarray:
         """Evidence [N, E] to parameters [N, P]."""
 
     def differences(self, evidence: np.ndarray, others: np.ndarray) -> np.ndarray:
-        """How differently frames [N, E] and [L, E] speak: [N, L]."""
+        """Differences [N, L] between the evidence of frames [N, E] and [L, E]."""
 
 
 class Grades:
-    """Of a whole film."""
+    """Grades of a whole film, and evidence pooled by them."""
 
     def __init__(self, looks: np.ndarray, times: np.ndarray, network: Network) -> None:
-        """looks: [N, E]: the evidence of frames that lie all over it, N >= 1; times: [N], when,
-        rising; network: with `directions` and `apart`, else ValueError.
+        """looks: [N, E], evidence of frames sampled over the whole film, N >= 1; times: [N], their
+        times, increasing. Raises ValueError if the network has no `directions` or `apart`.
         """
         if network.directions is None or network.apart is None:
             raise ValueError("the weights hold no directions to tell grades by")
@@ -78,21 +80,23 @@ class Grades:
         self._guesses = network.decode(self._evidence)
         held = held_within(self._guesses @ self._directions.T, REACH)
         self.groups = joined(held, parts(held))
-        """[shots]: the group of parts that each is of, from 0."""
+        """[shots] int, number of the group of each shot, from 0."""
         self._group_of_looks = self.groups[shots]
 
     def _likeness(self, first: np.ndarray, second: np.ndarray) -> np.ndarray:
-        """From 0 to 1: how far frames [M, E] and [N, E] say the same, [M, N]."""
+        """Likeness, from 0 to 1, of the evidence of frames [M, E] and [N, E]: [M, N]."""
         return np.exp(-self._network.differences(first, second) / self._same)
 
     def _shots(self, looks: np.ndarray) -> np.ndarray:
-        """The shot of each look, from 0: [N]."""
+        """Number of the shot of each look, from 0: [N]."""
         pairs = (self._likeness(a[None], b[None])[0, 0] for a, b in itertools.pairwise(looks))
         return np.cumsum([0, *(likeness < OF_A_SHOT for likeness in pairs)])
 
     def _shares(self, time: float) -> np.ndarray:
-        """How far each shot is of the group in which a time lies: [shots]. From the last look of a
-        part to the first of the next, one goes over into the other.
+        """Degree, from 0 to 1, to which each shot is of the group at a given time: [shots].
+
+        Between the last look of a part and the first of the next, the groups are interpolated
+        linearly.
         """
         numbers = np.arange(self.groups.max() + 1)[:, None]
         of_looks = (self._group_of_looks == numbers).astype(np.float64)
@@ -100,18 +104,21 @@ class Grades:
         return shares[self.groups]
 
     def changes(self) -> list[tuple[float, float]]:
-        """From when to when one group goes over into another: looks in a row that are of two."""
+        """Times of the last look before and the first look after each change of group."""
         last = np.flatnonzero(np.diff(self._group_of_looks))
         return [(float(self._times[at]), float(self._times[at + 1])) for at in last]
 
     def settled(self, evidence: np.ndarray, time: float) -> np.ndarray:
-        """That of a frame, [E] or more, together with what is said of its grade elsewhere in the
-        film; what comes after E stays.
+        """Pool the evidence of a frame with that of its grade elsewhere in the film.
+
+        evidence: [E] or longer; values after the first E are returned unchanged. time: of the
+        frame.
         """
         size = self._evidence.shape[1]
         own = evidence[:size]
         guess = self._network.decode(own[None])[0]
-        # Its own is one of them, a shot that is like no other keeps it; but it speaks once.
+        # The frame's own evidence is added, so that a unique shot keeps it, but with less weight
+        # the more it resembles a shot that is pooled anyway.
         shares = np.append(self._shares(time), 1.0)
         alike = float((shares[:-1] * self._likeness(own[None], self._evidence)[0]).max())
         guesses = np.concatenate([self._guesses, guess[None]])
@@ -126,14 +133,14 @@ class Grades:
         return np.concatenate([together, evidence[size:]])
 
     def _nearness(self, projected: np.ndarray, guess: np.ndarray, shares: np.ndarray) -> np.ndarray:
-        """From 0 to 1, of guesses in the directions [N, D] to one [P]: [N]."""
+        """Nearness, from 0 to 1, of projected guesses [N, D] to one guess [P]: [N]."""
         distances = np.sum(np.square(projected - guess @ self._directions.T), axis=1)
         around = float(weighted_quantile(distances, shares, SHARE))
         return np.asarray(np.exp(-distances / (NEAR + AROUND * min(around, FAR))))
 
 
 def held_within(values: np.ndarray, reach: float) -> np.ndarray:
-    """Values [N, D], those farther than `reach` from their median moved to that distance."""
+    """Values [N, D], with those farther than `reach` from their median moved to that distance."""
     middle = np.median(values, axis=0)
     away = values - middle
     lengths = np.linalg.norm(away, axis=1, keepdims=True)
@@ -141,8 +148,9 @@ def held_within(values: np.ndarray, reach: float) -> np.ndarray:
 
 
 def parts(values: np.ndarray) -> np.ndarray:
-    """The part of each of values [N, D] in a row, from 0: [N] int. Squared distances from the mean
-    of a part, and `PRICE` for each, are least in all.
+    """Split a sequence of values [N, D] into parts: number of the part of each, from 0, [N] int.
+
+    Minimises the sum of squared distances from the mean of each part plus `PRICE` per part.
     """
     count = len(values)
     sums = np.concatenate([np.zeros((1, values.shape[1])), np.cumsum(values, axis=0)])
@@ -162,8 +170,10 @@ def parts(values: np.ndarray) -> np.ndarray:
 
 
 def joined(values: np.ndarray, parts: np.ndarray) -> np.ndarray:
-    """The group of each of values [N, D] in parts [N]: parts whose means are so near that a group
-    of both costs less than its `PRICE`, the nearest first: [N] int from 0.
+    """Merge parts [N] of values [N, D] into groups: number of the group of each, from 0, [N] int.
+
+    Two groups are merged, nearest first, while that increases the sum of squared distances from
+    the means by less than `PRICE`.
     """
     groups = [values[parts == part] for part in range(parts[-1] + 1)]
     names = list(range(len(groups)))
@@ -182,9 +192,10 @@ def joined(values: np.ndarray, parts: np.ndarray) -> np.ndarray:
 
 
 def weighted_quantile(values: np.ndarray, weights: np.ndarray, share: float) -> float:
-    """Of values [N] with weights [N], not all 0: below it lies this share of all weights.
+    """Weighted quantile of values [N]: the value below which `share` of the total weight lies.
 
-    Straight between the two values beside it, so that small changes move it little.
+    weights: [N], at least 0, not all 0. Interpolated linearly between values, so that small changes
+    have a small effect.
     """
     order = np.argsort(values)
     own = weights[order]

@@ -1,13 +1,14 @@
-"""Exposure fusion: K frames of one scene, differently exposed, become one picture to look at.
+"""Exposure fusion: K frames of one scene, differently exposed, become one image for viewing.
 
     frames     aligned, [H, W, 3] each, display-encoded
-    weights    by a network or by the measures of Mertens et al. 2007, for reduced frames
-    maps       the weights at full size: guided filter along the edges of each frame
-    blend      Laplacian pyramid, `predict.pyramid`, or, as the supervised network is trained, each
-               sample on its own
+    weights    for reduced frames, by a network or by the measures of Mertens et al. 2007
+    maps       the weights at full size, following the edges of each frame (guided filter)
+    blend      in a Laplacian pyramid, `predict.pyramid`, or sample by sample, as the supervised
+               network is trained
 
-Display-referred: no light is recovered, that is `predict.radiance`. Every sample of the result lies
-within those of the frames at its place.
+The result is display-referred; `predict.radiance` recovers light. Every sample of the result lies
+between the smallest and the largest sample of the frames at the same position, except with OpenCV's
+own implementation.
 """
 
 import dataclasses
@@ -31,25 +32,26 @@ from hdrcnn.tiles.guided import slopes
 from hdrcnn.weights import FOLDER, WeightsError
 
 FEWEST, MOST = 2, 9
-"""Frames of a bracket."""
+"""Smallest and largest number of frames in a bracket."""
 WORKING = 1024
-"""Pixels of the longer side of the frames that weights are made for, at most."""
+"""Largest length, in pixels, of the longer side of the frames that weights are computed for."""
 LUMA = (0.299, 0.587, 0.114)
-"""Of encoded R, G, B (BT.601), as OpenCV has it."""
+"""Luma coefficients of encoded R, G, B (BT.601), those of OpenCV."""
 WELL_EXPOSED = 0.2
-"""Sigma of the measure of well-exposedness (Mertens et al. 2007, Section 3.1)."""
+"""Sigma of the well-exposedness measure (Mertens et al. 2007, Section 3.1)."""
 NOTHING = 1e-12
-"""Added to each product of the measures: frames that are all black or white share."""
+"""Added to each product of the measures, so that frames share pixels that are black or white in
+all of them."""
 LEAST = 1e-6
-"""The least weight at full size, before they are normalised."""
+"""Smallest weight at full size, before normalisation."""
 
 WeightMaps = Callable[[np.ndarray], np.ndarray]
-"""Frames [K, h, w, 3] float32 in [0, 1], display-encoded, to weights [K, h, w] or [K, h, w, 3], at
-least 0, whose sum over K is 1."""
+"""Function from frames [K, h, w, 3] float32 in [0, 1], display-encoded, to weights [K, h, w] or
+[K, h, w, 3], at least 0, that sum to 1 over K."""
 
 
 def check_frames(frames: Sequence[np.ndarray]) -> None:
-    """Raises ValueError for what is no bracket: K of [H, W, 3], all uint8, uint16, or float32."""
+    """Raise ValueError unless frames are 2 to 9 of [H, W, 3], all uint8, uint16, or float32."""
     if not FEWEST <= len(frames) <= MOST:
         raise ValueError(f"{len(frames)} frames; a bracket has {FEWEST} to {MOST}")
     shape, kind = frames[0].shape, frames[0].dtype
@@ -82,13 +84,15 @@ def mertens_weights(frames: np.ndarray) -> np.ndarray:
 
 
 def network_weights(model: Callable[[np.ndarray], Any], multiple: int = 8) -> WeightMaps:
-    """Of a network: frames [N, K, h, w, 3] float32 in [0, 1], h and w multiples of a number, to
-    weights [N, K, h, w, 1 or 3].
+    """Weight maps computed by a network.
+
+    model: maps frames [N, K, h, w, 3] float32 in [0, 1] to weights [N, K, h, w, 1 or 3]; h and w
+    are multiples of `multiple`, to which frames are padded.
     """
 
     def weights(frames: np.ndarray) -> np.ndarray:
         rows, columns = frames.shape[1:3]
-        # A network of pairs is shown the darker frame first; to others the order is all the same.
+        # A network for pairs expects the darker frame first; for others the order is irrelevant.
         order = np.argsort([frame.mean() for frame in frames], kind="stable")
         padded = np.stack([pad_to_multiple(frames[index], multiple) for index in order])
         found = np.asarray(model(padded[None]), np.float32)[0, :, :rows, :columns]
@@ -100,24 +104,24 @@ def network_weights(model: Callable[[np.ndarray], Any], multiple: int = 8) -> We
 
 @dataclasses.dataclass(frozen=True)
 class Method:
-    """How frames are fused; the record of a result names it."""
+    """A way to fuse frames; the record of a result names it."""
 
     name: str
     weights: WeightMaps | None = None
-    """For frames reduced to `WORKING`; None: OpenCV does all of it."""
+    """Weight maps for frames reduced to `working`; None: OpenCV does everything."""
     working: int = WORKING
     file: Path | None = None
-    """Of its network."""
+    """Weights file of its network."""
     pyramid: bool = True
-    """Blended in one: as for `pyramid.blend`."""
+    """Whether to blend in a Laplacian pyramid, as for `pyramid.blend`."""
     frames: int | None = None
-    """That it takes; None: any number."""
+    """Number of frames it takes; None: any number."""
 
 
 MERTENS = Method("mertens")
-"""OpenCV's `createMergeMertens`, all three measures counting once, as in the paper."""
+"""OpenCV's `createMergeMertens`, with an exponent of 1 for all three measures, as in the paper."""
 CLASSICAL = Method("classical", mertens_weights)
-"""The same measures in bounded memory: for reduced frames, and along their edges at full size."""
+"""The same measures in bounded memory: computed for reduced frames, enlarged along their edges."""
 
 
 METHODS = ("auto", "unsupervised", "supervised", "mertens")
@@ -126,7 +130,7 @@ NETWORKS = {name: FOLDER / f"fusion_{name}.npz" for name in ("unsupervised", "su
 
 @functools.cache
 def _of_network(name: str, device: str) -> Method:
-    """Raises WeightsError, DeviceError, BackendError."""
+    """Method of one of `NETWORKS`. Raises WeightsError, DeviceError, BackendError."""
     path = NETWORKS[name]
     arrays, record = weights_files.load(path)
     metadata = weights_files.checked(arrays, record, Fusion, str(path))
@@ -141,8 +145,10 @@ def _of_network(name: str, device: str) -> Method:
 
 
 def chosen_method(name: str, device: str = "auto") -> Method:
-    """The method of that name. auto: the unsupervised network, or, where there is no file of its
-    weights, `CLASSICAL`. device: of its network, one of `runtime.DEVICES`. Raises WeightsError if
+    """Return the method of that name, one of `METHODS`.
+
+    auto: the unsupervised network, or `CLASSICAL` if its weights file does not exist. device: for
+    the network, one of `runtime.DEVICES`. Raises ValueError for an unknown name, WeightsError if
     weights are missing or do not fit, DeviceError, BackendError.
     """
     if name not in METHODS:
@@ -155,18 +161,18 @@ def chosen_method(name: str, device: str = "auto") -> Method:
 
 
 def fuse_by_opencv(frames: Sequence[np.ndarray]) -> np.ndarray:
-    """Mertens et al. 2007 by OpenCV: [H, W, 3] uint16. Frames as for `fuse`.
+    """Fuse frames by OpenCV's Mertens et al. 2007: [H, W, 3] uint16. Frames as for `fuse`.
 
-    Its defaults leave well-exposedness out, its result is not held within [0, 1], and frames of
-    16 bits are taken for 256 times as bright; all three are put right here. It holds several copies
-    of all frames as floats. Raises ImageError if that is more than there is.
+    OpenCV's defaults ignore well-exposedness, its result may leave [0, 1], and it treats 16-bit
+    frames as 256 times as bright; all three are corrected here. It keeps several float copies of
+    all frames. Raises ImageError if memory does not suffice.
     """
     cv2 = opencv()
     check_frames(frames)
     rows, columns = frames[0].shape[:2]
     merge = cv2.createMergeMertens(1.0, 1.0, 1.0)
     try:
-        # Whatever their type, codes are divided by 255.
+        # OpenCV divides codes by 255, whatever their type.
         whole = [
             np.ascontiguousarray(
                 (frame if frame.dtype == np.uint8 else 255.0 * as_codes(frame))[..., ::-1]
@@ -184,16 +190,16 @@ def fuse_by_opencv(frames: Sequence[np.ndarray]) -> np.ndarray:
 
 
 def _luma(part: np.ndarray) -> np.ndarray:
-    """[rows, W, 3] codes of any kind to [rows, W] float32 in [0, 1]."""
+    """Luma, [rows, W] float32 in [0, 1], of codes [rows, W, 3] of any type."""
     cv2 = opencv()
     return as_codes(cv2.cvtColor(np.ascontiguousarray(part), cv2.COLOR_RGB2GRAY))
 
 
 class Maps:
-    """Weight maps at full size, asked for by rows."""
+    """Weight maps at full size, computed for the rows requested."""
 
     def __init__(self, frames: Sequence[np.ndarray], method: Method) -> None:
-        """Raises ValueError if the method has no weights, or gives other than it should."""
+        """Raises ValueError if the method has no weights, or returns ones of a wrong shape."""
         if method.weights is None:
             raise ValueError(f"method {method.name} has no weight maps")
         self._frames = frames
@@ -243,11 +249,12 @@ class Maps:
 def fuse(
     frames: Sequence[np.ndarray], method: Method = CLASSICAL, *, pyramid: bool | None = None
 ) -> np.ndarray:
-    """One picture out of a bracket: [H, W, 3] uint16, display-encoded as the frames are.
+    """Fuse a bracket into one image, [H, W, 3] uint16, display-encoded as the frames are.
 
     frames: 2 to 9 of [H, W, 3], aligned: all uint8, uint16, or float32 in [0, 1].
-    method: where the weights come from. pyramid: as for `pyramid.blend`; None: as the method says.
-    Raises ValueError for frames that do not go together, ImageError without OpenCV.
+    method: source of the weights. pyramid: as for `pyramid.blend`; None: the method's choice.
+    Raises ValueError for frames that do not go together or whose number the method does not take,
+    ImageError without OpenCV.
     """
     check_frames(frames)
     if method.frames not in (None, len(frames)):

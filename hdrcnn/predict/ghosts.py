@@ -1,15 +1,15 @@
-"""What moved between the frames of a bracket comes from one of them.
+"""Ghost removal: what moved between the frames of a bracket is taken from one of them.
 
-    compared     two frames at the exposure of the darker one (`intensity_mapping`), by means of a
-                 few pixels
-    consistent   a mean as expected, within its noise, which is measured in the frames themselves at
-                 each level, rounding, and half a pixel of misalignment; where the brighter frame is
-                 clipped, anything at or beyond it
-    moved        what is not, without specks, grown a little, with soft edges
-    replaced     by the reference frame, brought to this frame's exposure
+    compared     two frames at the exposure of the darker one (`intensity_mapping`), by local means
+                 of a few pixels
+    consistent   a mean as expected, within rounding, half a pixel of misalignment and the noise at
+                 its level, which is measured in the frames themselves; where the brighter frame is
+                 clipped, anything at or beyond its clipping level
+    moved        all other pixels, without specks, grown a little, with soft edges
+    replaced     by the reference frame, mapped to the exposure of the frame at hand
 
-So every later step, whatever it weighs, sees a bracket in which nothing moves. In a region that is
-clipped in most of the reference the frame that is clipped least takes its place.
+So nothing moves in the bracket that later steps see, whatever their weights are. Where most of a
+region is clipped in the reference, the frame that clips least of it takes the reference's place.
 After: T. Grosch, "Fast and robust high dynamic range image generation with camera and object
 movement", VMV 2006; O. Gallo et al., "Artifact-free high dynamic range imaging", ICCP 2009.
 """
@@ -24,69 +24,74 @@ from hdrcnn.predict.opencv import opencv, reduced
 from hdrcnn.tiles.frame import as_codes
 
 WORKING = 1500
-"""Pixels of the longer side of the frames that are compared, at most."""
+"""Largest length, in pixels, of the longer side of the frames compared."""
 HALVED = 512
-"""Pixels of the shorter side from which on a first look takes half the size."""
+"""Shorter side, in pixels, from which on the first comparison is made at half the size."""
 LOCAL = 5
-"""Pixels a side, odd, whose means are compared."""
+"""Side, in pixels and odd, of the windows whose means are compared."""
 DEVIATIONS = 4.0
-"""Of their noise, which is measured, that are tolerated."""
+"""Tolerance for noise, in standard deviations of the measured noise."""
 CORRELATED = 0.5
-"""Of the noise of a pixel, that of a mean at most; of white noise it is 1 / `LOCAL`."""
+"""Largest noise of a mean, as a fraction of the noise of a pixel; 1 / `LOCAL` for white noise."""
 NEARLY = 236
-"""Code from which on a sample beside clipped ones may be clipped: JPEG spreads their codes."""
+"""Code from which on a sample near clipped ones may be clipped: JPEG spreads their codes."""
 FLOOR, RELATIVE = (1.0, 2.0), 0.04
-"""Codes of the darker and the brighter frame, and share of a pixel's largest code, that are
-tolerated beside: rounding, flare, and the colours that a camera mixes before its curve."""
+"""Further tolerances, for rounding, flare and the mixing of colours before a camera's curve: codes
+of the darker and of the brighter frame, and a fraction of a pixel's largest code."""
 APART = 9
-"""Pixels between the means whose differences tell the noise: more than a block of JPEG."""
+"""Distance, in pixels, of the means whose differences measure the noise; larger than a JPEG
+block."""
 BIN = 8
-"""Levels that share their noise."""
+"""Number of levels that share one noise estimate."""
 FEWEST = 200
-"""Samples of a bin from which on it counts."""
+"""Smallest number of samples of a bin that counts."""
 SAMPLED = 3
-"""Of so many rows one serves to measure noise and bias."""
+"""Step, in rows, between those that noise and bias are measured in."""
 SMALLEST, FEWEST_PIXELS = 3e-5, 40.0
-"""Share of the picture, and pixels of the compared frames, below which a region is a speck."""
+"""Share of the image, and number of pixels of the compared frames, below which a region is a
+speck."""
 MOST = 0.6
-"""Share of the picture above which it is not movement that makes frames differ."""
+"""Share of the image above which something other than movement makes the frames differ."""
 GROWN = 0.004
-"""Of the longer side: how far regions are grown, and their edges soft."""
+"""Distance by which regions are grown and their edges softened, as a fraction of the longer
+side."""
 BLACK = 8
-"""Code up to which a pixel shows nothing but noise. Higher, and what moved over what is dark in the
-reference is seen twice."""
+"""Largest code of a pixel that shows only noise. With a larger one, what moves in front of a part
+that is dark in the reference appears twice."""
 CLIPPED = 0.5
-"""Share of a region that may be clipped or dark in the reference before another frame is asked."""
+"""Share of a region that has to be clipped or dark in the reference for another frame to replace
+it."""
 CALM = (1.5, 4.0)
-"""Codes of a frame for one of its source: where its noise of colour begins to be calmed, and where
-it is fully."""
+"""Codes of the target per code of the source at which smoothing of the colour noise starts, and
+from which on it is complete."""
 COLOUR_BLUR, MARGIN = 3.0, 16
-"""Sigma, and more than how far it reaches, pixels."""
+"""Sigma of the colour blur, and a margin larger than its reach, in pixels."""
 STRIP = 256
 
 Inside = Callable[[int, int, int], np.ndarray]
-"""Frame, top, bottom: [rows, W] bool, where an aligned frame has measured anything."""
+"""Function of frame index, top and bottom: [rows, W] bool, True where the aligned frame has
+data."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Movement:
-    """What moved in a bracket, for reduced frames."""
+    """What moved in a bracket, at the size of the reduced frames."""
 
     factor: int
     masks: np.ndarray
-    """[K, h, w] float32 in [0, 1]: how much of each frame is replaced."""
+    """[K, h, w] float32 in [0, 1], share of each pixel of each frame that is replaced."""
     origins: np.ndarray
-    """[h, w] uint8: the frame that it is replaced by."""
+    """[h, w] uint8, index of the frame that replaces it."""
     tables: dict[tuple[int, int], np.ndarray]
-    """From frame to frame, [3, 256]: `intensity_mapping.mappings`."""
+    """`intensity_mapping.mappings`, [3, 256], by indices of source and target."""
     share: float
-    """Of the picture: what moved."""
+    """Share of the image that moved."""
     note: str = ""
-    """One line that the user is to know; empty: none."""
+    """One line for the user, or empty."""
 
 
 def _largest(samples: np.ndarray) -> np.ndarray:
-    """[..., 3] to [...]: of the channels; NumPy's own `max` along so short an axis is slow."""
+    """Maximum over the channels, [..., 3] to [...]; `np.max` is slow along so short an axis."""
     return np.maximum(np.maximum(samples[..., 0], samples[..., 1]), samples[..., 2])
 
 
@@ -100,7 +105,7 @@ def _local(values: np.ndarray) -> np.ndarray:
 
 
 def _by_level(levels: np.ndarray, values: np.ndarray) -> np.ndarray:
-    """[256]: the median of values at each level, from bins of `BIN` levels, between them linear."""
+    """Median of the values at each level, [256], interpolated linearly between bins."""
     bins = levels // BIN
     order = np.argsort(bins, kind="stable")
     ends = np.cumsum(np.bincount(bins, minlength=CODES // BIN))
@@ -115,9 +120,10 @@ def _by_level(levels: np.ndarray, values: np.ndarray) -> np.ndarray:
 
 
 def _spread(off: np.ndarray, levels: np.ndarray, usable: np.ndarray, apart: int) -> np.ndarray:
-    """[256]: standard deviation of the noise of a discrepancy [h, w] at each level, robust: of
-    second differences over `apart` pixels, in which what is flat or a slope, such as vignetting or
-    the inside of what moved, cancels.
+    """Robust standard deviation, [256], of the noise of a discrepancy [h, w] at each level.
+
+    It is estimated from second differences over `apart` pixels, in which constant parts and slopes
+    cancel, such as vignetting or the inside of what moved.
     """
     if off.shape[1] <= 4 * apart:
         return np.zeros(CODES, np.float32)
@@ -130,20 +136,20 @@ def _spread(off: np.ndarray, levels: np.ndarray, usable: np.ndarray, apart: int)
 
 def inconsistency(one: np.ndarray, other: np.ndarray, usable: np.ndarray | None = None
                   ) -> np.ndarray:  # fmt: skip
-    """[h, w] float32: how many tolerances two frames are off each other; above 1 they are
-    inconsistent. one, other: [h, w, 3] uint8, aligned; usable: [h, w] bool, known not to move.
+    """Difference between two frames in units of the tolerance; above 1 they are inconsistent.
 
-    They are compared at the exposure of the darker one, where the noise of the brighter is
-    compressed and all of its shadows are told apart, by means of a few pixels.
+    one, other: [h, w, 3] uint8, aligned; usable: [h, w] bool, pixels known not to move. Returns
+    [h, w] float32. Local means of a few pixels are compared at the exposure of the darker frame,
+    where the noise of the brighter one is compressed and its shadows remain distinguishable.
     """
     dark, bright = (one, other) if _darker_first(one, other) else (other, one)
     tables = mappings(bright, dark, usable)
     expected = opencv().LUT(bright, np.ascontiguousarray(tables.T.reshape(1, CODES, 3)))
     kernel = np.ones((3, 3), np.uint8)
-    # Half a pixel of misalignment.
+    # Allow for half a pixel of misalignment.
     low = 0.5 * (expected + opencv().erode(expected, kernel))
     high = 0.5 * (expected + opencv().dilate(expected, kernel))
-    # Beyond its ends the brighter frame says only that there was at least, or at most, so much.
+    # Where the brighter frame is clipped, it gives only a lower or an upper bound.
     codes = np.arange(CODES)
     least = np.stack([table[codes <= LOW].max() for table in tables]).astype(np.float32)
     most = np.stack([table[codes >= NEARLY].min() for table in tables]).astype(np.float32)
@@ -166,8 +172,8 @@ def inconsistency(one: np.ndarray, other: np.ndarray, usable: np.ndarray | None 
         known = tells[..., c]
         if usable is not None:
             known = known & usable
-        # Means of noise are calmer than it, if not so much as of noise that is white; if they are
-        # not, it is no noise.
+        # Averaging reduces noise, though less than if it were white; what it does not reduce is
+        # not noise.
         most_spread = CORRELATED * _spread(single[..., c], level, known, 1) + FLOOR[0]
         spread = np.minimum(_spread(off, level, known, APART), most_spread)
         some = known[::SAMPLED]
@@ -182,7 +188,7 @@ def inconsistency(one: np.ndarray, other: np.ndarray, usable: np.ndarray | None 
 
 
 def _regions(off: np.ndarray) -> np.ndarray:
-    """[h, w] bool: inconsistent regions without specks, gaps closed, a little grown."""
+    """Inconsistent regions, [h, w] bool: specks removed, gaps closed, grown a little."""
     cv2 = opencv()
     smooth = cv2.GaussianBlur(np.minimum(off, 3.0), (0, 0), 1.0)
     grow = max(2, round(GROWN * max(off.shape)))
@@ -192,21 +198,22 @@ def _regions(off: np.ndarray) -> np.ndarray:
     _, labels, figures, _ = cv2.connectedComponentsWithStats(closed)
     large = figures[:, cv2.CC_STAT_AREA] >= max(FEWEST_PIXELS, SMALLEST * off.size)
     large[0] = False
-    # Around what is certain also what is only likely: the dim rims of what moved.
+    # Near certain regions also take likely ones: the dim rims of what moved.
     kept = large[labels]
     likely = ((smooth > 0.5) & (cv2.dilate(kept.astype(np.uint8), disc) > 0)) | kept
     return cv2.dilate(likely.astype(np.uint8), disc) > 0
 
 
 def _clipped(frame: np.ndarray, dark: int = BLACK) -> np.ndarray:
-    """[h, w] bool: clipped, or of codes up to a dark one, that show nothing but noise."""
+    """[h, w] bool, True where a pixel is clipped, or at most `dark` and so only noise."""
     largest = _largest(frame)
     return (largest >= HIGH) | (largest <= dark)
 
 
 def _still(one: np.ndarray, other: np.ndarray) -> np.ndarray:
-    """[h, w] bool: what is roughly consistent, from which the mapping is to be learned. At half
-    the size, if there are pixels enough: the mapping is of all of them.
+    """Roughly consistent pixels, [h, w] bool, from which to estimate the mapping.
+
+    Found at half the size if there are enough pixels.
     """
     half = 2 if min(one.shape[:2]) >= HALVED else 1
     moved = _regions(inconsistency(reduced(one, half), reduced(other, half)))
@@ -215,8 +222,10 @@ def _still(one: np.ndarray, other: np.ndarray) -> np.ndarray:
 
 
 def find(frames: Sequence[np.ndarray], reference: int, named: bool = False) -> Movement:
-    """What moved. frames: K of [H, W, 3], aligned; reference: the index of the frame that what
-    moved is to come from; named: the user's choice, which no region departs from.
+    """Find what moved in a bracket.
+
+    frames: K of [H, W, 3], aligned; reference: index of the frame that replaces what moved;
+    named: whether the user chose the reference, which is then used for every region.
     """
     cv2 = opencv()
     rows, columns = frames[0].shape[:2]
@@ -234,11 +243,11 @@ def find(frames: Sequence[np.ndarray], reference: int, named: bool = False) -> M
     share = float(union.mean())
     origins = np.full(size, reference, np.uint8)
     if share > MOST:
-        note = f"its frames differ in {share:.0%} of the picture: ghosts are not looked for"
+        note = f"its frames differ in {share:.0%} of the picture: ghosts are not removed"
         return Movement(factor, np.zeros((len(frames), *size), np.float32), origins, tables, 0.0,
                         note)  # fmt: skip
     if not named and union.any():
-        # What a darker frame would stand in with is brought to a longer exposure.
+        # Content from a darker frame is mapped to a longer exposure, which amplifies its noise.
         darker = [_darker_first(frame, small[reference]) for frame in small]
         darker[reference] = False
         clipped = np.stack(
@@ -267,7 +276,7 @@ def find(frames: Sequence[np.ndarray], reference: int, named: bool = False) -> M
 
 
 def _rows(plane: np.ndarray, factor: int, top: int, bottom: int, columns: int) -> np.ndarray:
-    """Rows of a reduced plane at full size: float bilinear, whole numbers nearest."""
+    """Rows of a reduced plane at full size: bilinear for floats, nearest neighbour for integers."""
     cv2 = opencv()
     first, last = max(0, top // factor - 1), min(len(plane), -(-bottom // factor) + 1)
     kind = cv2.INTER_LINEAR if plane.dtype.kind == "f" else cv2.INTER_NEAREST
@@ -277,11 +286,12 @@ def _rows(plane: np.ndarray, factor: int, top: int, bottom: int, columns: int) -
 
 
 def calmed(code: np.ndarray, tables: np.ndarray) -> np.ndarray:
-    """Codes to be brought to another exposure, without the noise of colour that it would amplify.
+    """Smooth the colour noise that a mapping to another exposure would amplify.
 
-    code: [h, w, 3] float32 in [0, 255]; tables: as of `mappings`. If a code of the source becomes
-    more than `CALM[0]` of the target, its colour differences are those of its surroundings, from
-    `CALM[1]` on entirely; its luma stays.
+    code: [h, w, 3] float32 in [0, 255]; tables: as returned by `mappings`. Where the mapping turns
+    one code of the source into more than `CALM[0]` codes of the target, the colour differences are
+    blended towards those of the surroundings, completely from `CALM[1]` on; the mean of the
+    channels stays.
     """
     cv2 = opencv()
     gain = np.interp(code.mean(axis=-1), np.arange(CODES), np.gradient(tables.mean(axis=0)))
@@ -300,17 +310,17 @@ def replace(
     inside: Inside | None = None,
     reference: int = 0,
 ) -> None:
-    """Puts into each frame, in place, what moved as it is in one of them; and where an aligned
-    frame has measured nothing (`inside`), what the reference lets expect.
+    """Replace, in place, what moved by the content of one frame, mapped to each frame's exposure.
 
-    frames: as for `find`, writable.
+    Where an aligned frame has no data (`inside`), it is filled in the same way. frames: as for
+    `find`, writable.
     """
     rows, columns = frames[0].shape[:2]
     largest = 1.0 if frames[0].dtype.kind == "f" else float(np.iinfo(frames[0].dtype).max)
     above = [frame[:0] for frame in frames]
     for top in range(0, rows, STRIP):
         bottom = min(top + STRIP, rows)
-        # With a margin, the one above as it was before it was changed.
+        # The margin above comes from before those rows were replaced.
         wide = [
             np.concatenate([before, frame[top : bottom + MARGIN]])
             for before, frame in zip(above, frames, strict=True)

@@ -1,8 +1,9 @@
-"""How the codes of one frame become those of another of the same scene, exposed differently.
+"""Intensity mapping between two frames of the same scene with different exposures.
 
 The intensity mapping function (M. D. Grossberg, S. K. Nayar, "Determining the camera response from
-images: what is knowable?", TPAMI 2003): monotone, one for each channel, whatever the camera curve
-and the exposures are. Clipped codes say nothing of it. Tables of 256 codes, NumPy alone.
+images: what is knowable?", TPAMI 2003) maps the codes of one frame to those of the other. It is
+monotone, one function per channel, whatever the camera curve and the exposures. Clipped codes
+carry no information about it. Stored as tables of 256 codes; NumPy only.
 """
 
 from collections.abc import Sequence
@@ -11,19 +12,19 @@ import numpy as np
 
 CODES = 256
 LOW, HIGH = 3, 252
-"""Codes of 8 bits; below and above, or at them, a sample may be clipped."""
+"""8-bit codes; a sample at or below `LOW`, or at or above `HIGH`, may be clipped."""
 DARK = 28
-"""Code up to which a pixel, brought to a longer exposure, is mostly noise."""
+"""Largest code of a pixel that is mostly noise when mapped to a longer exposure."""
 SHARED = 6.0
-"""Codes of 8 bits."""
+"""Mean difference, in 8-bit codes, from which on a channel keeps a table of its own."""
 FEWEST = 20
-"""Samples of a code from which on their median counts."""
+"""Smallest number of samples of a code for their median to count."""
 
 
 def matched(source: np.ndarray, target: np.ndarray) -> np.ndarray:
-    """[256] float32: the mapping that gives one plane the histogram of another, both uint8.
+    """Mapping, [256] float32, that gives one uint8 plane the histogram of another.
 
-    Needs no alignment (Grossberg and Nayar 2003, Section 5).
+    Works without alignment (Grossberg and Nayar 2003, Section 5).
     """
     shares = [
         np.cumsum(np.bincount(plane.ravel(), minlength=CODES)) / plane.size
@@ -33,7 +34,7 @@ def matched(source: np.ndarray, target: np.ndarray) -> np.ndarray:
 
 
 def _medians(joint: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Of each row of a joint histogram: the median code, and how many samples it has."""
+    """Median code and number of samples of each row of a joint histogram."""
     counts = joint.sum(axis=1)
     half = 0.5 * counts[:, None]
     below = np.cumsum(joint, axis=1)
@@ -45,12 +46,12 @@ def _medians(joint: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def isotonic(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """The nearest sequence that never falls, by least squares: [n] float64.
+    """Isotonic regression: the nearest non-decreasing sequence, by weighted least squares.
 
-    values, weights: [n], weights above 0. Pool adjacent violators: M. Ayer et al., "An empirical
-    distribution function for sampling with incomplete information", 1955.
+    values, weights: [n], weights above 0. Returns [n] float64. Pool adjacent violators: M. Ayer et
+    al., "An empirical distribution function for sampling with incomplete information", 1955.
     """
-    pools: list[tuple[float, float, int]] = []  # Mean, weight, how many.
+    pools: list[tuple[float, float, int]] = []  # Mean, weight, count.
     for value, weight in zip(values.tolist(), weights.tolist(), strict=True):
         count = 1
         while pools and pools[-1][0] >= value:
@@ -62,14 +63,15 @@ def isotonic(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
 
 
 def _joint(source: np.ndarray, target: np.ndarray) -> np.ndarray:
-    """[256, 256] float64: how often each pair of codes occurs. Planes uint8, of one shape."""
+    """Joint histogram, [256, 256] float64, of two uint8 planes of one shape."""
     pairs = source.ravel().astype(np.int64) * CODES + target.ravel()
     return np.bincount(pairs, minlength=CODES * CODES).reshape(CODES, CODES).astype(np.float64)
 
 
 def _table(joint: np.ndarray) -> np.ndarray | None:
-    """[256] float32: the median code of each row that has enough samples, between them linear;
-    None where too few have.
+    """Table, [256] float32, of the median code of each row; None if too few rows have one.
+
+    Rows without enough samples are interpolated linearly.
     """
     medians, counts = _medians(joint)
     known = counts >= FEWEST
@@ -84,7 +86,7 @@ def _table(joint: np.ndarray) -> np.ndarray | None:
 
 
 def _end(codes: np.ndarray, mapped: np.ndarray) -> float:
-    """What the largest code becomes: as the last known ones rise, at most 255."""
+    """Mapped value of the largest code, extrapolated from the last known codes, at most 255."""
     last = codes >= codes[-1] - 24
     if last.sum() < 2 or codes[-1] >= CODES - 6:
         return float(min(mapped[-1], CODES - 1.0))
@@ -95,12 +97,13 @@ def _end(codes: np.ndarray, mapped: np.ndarray) -> float:
 def mappings(
     source: np.ndarray, target: np.ndarray, usable: np.ndarray | None = None
 ) -> np.ndarray:
-    """[3, 256] float32, one table for each channel: for each code of one frame the median of the
-    other's codes at its pixels, rising, towards the ends to 0 and 255.
+    """Estimate the intensity mapping of each channel: [3, 256] float32.
 
-    source, target: [h, w, 3] uint8, aligned; usable: [h, w] bool, the pixels that count. What
-    moved is no median. A camera has one curve for all channels: they share their table unless
-    their own ones differ from it by more than `SHARED` codes, as after a change of white balance.
+    source, target: [h, w, 3] uint8, aligned; usable: [h, w] bool, the pixels that count.
+    For each code of the source, the median of the target's codes at the same pixels, made
+    non-decreasing and extrapolated towards the ends. Medians ignore the few pixels that moved. A
+    camera has one curve for all channels, so they share a table; a channel whose own table differs
+    from it by `SHARED` codes or more on average, as after a change of white balance, keeps its own.
     """
     if usable is not None and usable.sum() > FEWEST * CODES:
         source, target = source[usable], target[usable]
@@ -120,15 +123,17 @@ def mappings(
 
 
 def mapped(code: np.ndarray, tables: np.ndarray) -> np.ndarray:
-    """[..., 3] float32 in [0, 255] by tables of [3, 256]: float32, linear between codes."""
+    """Apply tables [3, 256] to codes [..., 3] float32 in [0, 255], interpolated linearly."""
     codes = np.arange(CODES, dtype=np.float32)
     planes = [np.interp(code[..., c], codes, table) for c, table in enumerate(tables)]
     return np.stack(planes, axis=-1).astype(np.float32)
 
 
 def best_exposed(frames: Sequence[np.ndarray]) -> int:
-    """The frame with the fewest clipped pixels, the nearer to the middle codes the better among
-    equals. frames: K of [h, w, 3] uint8.
+    """Index of the best exposed frame. frames: K of [h, w, 3] uint8.
+
+    It has the smallest sum of the share of clipped and dark pixels and a quarter of the distance of
+    its mean from 0.45.
     """
 
     def cost(frame: np.ndarray) -> float:

@@ -1,13 +1,13 @@
-"""A few numbers fitted to many samples, by NumPy alone."""
+"""Non-linear least squares for a few parameters, in NumPy."""
 
 from collections.abc import Callable
 
 import numpy as np
 
 STEPS = 100
-"""At most."""
+"""Largest number of steps."""
 ENOUGH = 1e-8
-"""Of the sum of squares: a step that gains less is the last."""
+"""Relative reduction of the sum of squares below which a step is the last."""
 
 
 def least_squares(
@@ -16,17 +16,18 @@ def least_squares(
     low: np.ndarray,
     high: np.ndarray,
 ) -> np.ndarray:
-    """[n] float64 within [low, high]: where the sum of squares of [m] residuals has a minimum, from
-    `start` on. The numbers are of about one size.
+    """Minimise the sum of squared residuals within bounds, starting at `start`.
 
-    residuals: of [n] float64 numbers within the bounds, [m] float64.
-    D. Marquardt, "An algorithm for least-squares estimation of nonlinear parameters", 1963. Numbers
-    that a bound holds back are left out of a step.
+    residuals: function from [n] float64 parameters within the bounds to [m] float64. start, low,
+    high: [n] float64; the parameters should be of similar magnitude. Returns a local minimum,
+    [n] float64 within [low, high].
+    D. Marquardt, "An algorithm for least-squares estimation of nonlinear parameters", 1963.
+    Parameters held back by a bound are left out of a step.
     """
     at, damping = start, 1e-3
     values = residuals(at)
     for _ in range(STEPS):
-        # Away from the nearer bound, so that it is within both.
+        # Step away from the nearer bound, to stay within both.
         small = np.where(at - low < high - at, 1e-6, -1e-6)
         slope = np.stack(
             [(residuals(at + step) - values) / step.sum() for step in np.diag(small)], axis=-1

@@ -8,11 +8,11 @@ from hdrcnn.files import ImageError
 from hdrcnn.tiles.frame import as_codes
 
 SHORT = 32767
-"""Most rows or columns of a picture that its warps take."""
+"""Number of rows or columns from which on OpenCV's warps refuse an image."""
 
 
 def opencv() -> ModuleType:
-    """The module `cv2`. Raises ImageError, one line that says how to install it."""
+    """Return the module `cv2`. Raises ImageError if it is not installed."""
     try:
         import cv2
     except ImportError as error:
@@ -23,8 +23,10 @@ def opencv() -> ModuleType:
 
 
 def reduced(frame: np.ndarray, factor: int) -> np.ndarray:
-    """[H, W, 3] of any kind to [ceil(H / factor), ceil(W / factor), 3] uint8: means of factor x
-    factor pixels, those over the border filled with its last ones.
+    """Reduce an image to means of factor x factor pixels, rounded to 8 bits.
+
+    frame: [H, W, 3] of any type. Returns [ceil(H / factor), ceil(W / factor), 3] uint8. Incomplete
+    blocks at the right and bottom are filled by repeating the last column and row.
     """
     cv2 = opencv()
     rows, columns = frame.shape[:2]
@@ -41,7 +43,7 @@ def reduced(frame: np.ndarray, factor: int) -> np.ndarray:
 
 
 def reduced_codes(frame: np.ndarray, factor: int) -> np.ndarray:
-    """As `reduced`, float32 in [0, 1], not rounded; in strips."""
+    """As `reduced`, but float32 in [0, 1] without rounding, and computed in strips."""
     cv2 = opencv()
     rows, columns = frame.shape[:2]
     size = -(-rows // factor), -(-columns // factor)

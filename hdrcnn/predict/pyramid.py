@@ -1,16 +1,16 @@
 """Frames of a bracket blended by weight maps, per pixel or in a Laplacian pyramid.
 
-    frames   K pictures of one size, display-encoded
-    maps     K weights for each pixel, or for each of its samples, summing to 1, asked for a few
+    frames   K images of one size, display-encoded
+    maps     K weights for each pixel, or for each of its samples, summing to 1, requested a few
              rows at a time
 
 T. Mertens, J. Kautz, F. Van Reeth, "Exposure Fusion", Pacific Graphics 2007, Section 3.2: each
 level of the result is the sum of the frames' Laplacian levels times the weights' Gaussian levels.
 P. Burt, E. Adelson, "A multiresolution spline with application to image mosaics", 1983: the
-filters, as OpenCV has them.
+filters, as OpenCV implements them.
 
-The finest level, with three quarters of all samples, is never held: it is made in strips. Held are
-the frames as they are, and of each frame the levels below, 16 bits, one third of its pixels.
+The finest level, with three quarters of all samples, is never stored but computed in strips. Stored
+are the frames as they are and the coarser levels of each frame, 16 bits, a third of its pixels.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -20,16 +20,18 @@ import numpy as np
 from hdrcnn.predict.opencv import opencv
 
 STRIP = 256
-"""Rows worked on together; even."""
+"""Number of rows processed at a time; even."""
 FULL = np.float32(65535.0)
 
 Rows = Callable[[int, int], np.ndarray]
-"""Rows [top, bottom) of something of the size of the picture."""
+"""Function that returns rows [top, bottom) of a level."""
 
 
 def depth(rows: int, columns: int) -> int:
-    """How often the size is halved: down to 2 or 3 pixels, as the networks are trained with
-    (`models.fusion.depth`). Down to one, whole pictures grow brighter and clip.
+    """Number of times the size is halved: down to 2 to 4 pixels on the shorter side.
+
+    The networks are trained with the same depth (`models.fusion.depth`). With halving down to one
+    pixel, whole images become brighter and clip.
     """
     return max(0, int(np.log2(min(rows, columns))) - 1)
 
@@ -40,8 +42,9 @@ def _strips(rows: int) -> Iterator[tuple[int, int]]:
 
 
 def expanded_rows(read: Rows, rows: int, columns: int, top: int, bottom: int) -> np.ndarray:
-    """Rows [top, bottom) of a level of [rows, columns] pixels, interpolated from the next coarser
-    one, whose rows `read` gives. float32.
+    """Rows [top, bottom) of a level of [rows, columns] pixels, interpolated from the next coarser.
+
+    read: returns rows of the coarser level. Returns float32.
     """
     coarse = (rows + 1) // 2
     first, last = max(0, top // 2 - 1), min(coarse, (bottom + 1) // 2 + 1)
@@ -52,7 +55,7 @@ def expanded_rows(read: Rows, rows: int, columns: int, top: int, bottom: int) ->
 
 
 def _as_full(part: np.ndarray) -> np.ndarray:
-    """Codes of any kind as float32 in 0..65535."""
+    """Codes of any type as float32 in 0..65535."""
     if part.dtype == np.uint8:
         return part.astype(np.float32) * np.float32(257.0)
     return part.astype(np.float32) if part.dtype == np.uint16 else part * FULL
@@ -67,19 +70,19 @@ def _as_uint16(part: np.ndarray) -> np.ndarray:
 
 
 def _accumulate(part: np.ndarray, weight: np.ndarray, total: np.ndarray) -> None:
-    """Adds [rows, W, 3] times [rows, W] or [rows, W, 3] to a total, all float32."""
+    """Add part [rows, W, 3] times weight [rows, W] or [rows, W, 3] to a total, all float32."""
     weights = weight if weight.ndim == 3 else opencv().merge([weight] * 3)
     opencv().accumulateProduct(part, weights, total)
 
 
 class _Level:
-    """A level of all frames with their weights; `read` and `maps` may make their rows on demand."""
+    """A level of all frames and weights; `read` and `maps` may compute their rows on demand."""
 
     def __init__(self, read: Sequence[Rows], maps: Rows, rows: int, columns: int) -> None:
         self.read, self.maps, self.rows, self.columns = read, maps, rows, columns
 
     def coarser(self) -> "_Level":
-        """The next Gaussian level, held: uint16 of the frames, float32 of the weights."""
+        """The next Gaussian level, in memory: uint16 for the frames, float32 for the weights."""
         count, rows, columns = len(self.read), (self.rows + 1) // 2, (self.columns + 1) // 2
         frames = [np.empty((rows, columns, 3), np.uint16) for _ in range(count)]
         shape = self.maps(0, 1).shape[3:]
@@ -114,7 +117,7 @@ class _Level:
 
 
 def _extremes(read: Sequence[Rows], top: int, bottom: int) -> tuple[np.ndarray, np.ndarray]:
-    """The least and the largest sample of all frames, float32 in 0..65535."""
+    """Smallest and largest sample of all frames at each position, float32 in 0..65535."""
     cv2 = opencv()
     least = most = read[0](top, bottom)
     for read_rows in read[1:]:
@@ -131,16 +134,17 @@ def blend(
     bounded: bool = True,
     levels: int | None = None,
 ) -> np.ndarray:
-    """One picture out of K, [H, W, 3] uint16, display-encoded as they are.
+    """Blend K frames into one image, [H, W, 3] uint16, display-encoded as they are.
 
     frames: K of [H, W, 3], all uint8, uint16, or float32 in [0, 1].
-    maps: gives rows [top, bottom) of the weights, [K, rows, W] or [K, rows, W, 3] float32, at
+    maps: returns rows [top, bottom) of the weights, [K, rows, W] or [K, rows, W, 3] float32, at
         least 0, summing to 1 over K.
-    pyramid: in a Laplacian pyramid, so that no seam shows where weights change quickly; else pixel
-        by pixel.
-    bounded: every sample of the pyramid's result is held within those of the frames at its place,
-        as without a pyramid it is anyway: no overshoot beside edges.
-    levels: how often the size is halved; None: `depth`.
+    pyramid: blend in a Laplacian pyramid, so that no seam shows where weights change quickly;
+        otherwise pixel by pixel.
+    bounded: limit every sample of the pyramid's result to the range of the frames' samples at its
+        position, which prevents overshoot beside edges. Without a pyramid this holds anyway.
+    levels: number of times the size is halved; None: `depth`.
+    Raises ValueError for frames of different size or type.
     """
     rows, columns = frames[0].shape[:2]
     if any(frame.shape != frames[0].shape or frame.dtype != frames[0].dtype for frame in frames):

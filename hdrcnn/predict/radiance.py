@@ -1,13 +1,14 @@
-"""The light of a bracket: frames of known exposure merged, and what all of them clip predicted.
+"""Radiance of a bracket: merge frames of known exposure and predict what all of them clip.
 
-    exposures   of the frames, from Exif; their ratios alone count
-    curve       known (RAW), or of several the one by which the frames agree best about the light
-    merged      weighted mean of the light that each frame tells
-    clipped     in every frame: handed to the single-image network
+    exposures   of the frames, from Exif; only their ratios count
+    curve       known (RAW), or the one of several with which the frames agree best about the light
+    merged      weighted mean of the light measured by each frame
+    clipped     in every frame: predicted by the single-image network
 
 P. E. Debevec, J. Malik, "Recovering high dynamic range radiance maps from photographs", SIGGRAPH
-1997: weights and the use of several exposures. The curve is not theirs: a table of 256 codes from
-few frames is off by more than the family of curves of Eilertsen et al. 2017, Eq. 7, is.
+1997: weights and the use of several exposures. The camera curve is not recovered by their method: a
+table of 256 codes from few frames is less accurate than the family of curves of Eilertsen et al.
+2017, Eq. 7.
 
 Unit: 1.0 = the light at which the reference frame clips; the shortest frame then clips at
 `exposures[reference] / exposures.min()`.
@@ -31,28 +32,29 @@ if TYPE_CHECKING:
 
 STRIP = 256
 WORKING = 400
-"""Pixels of the longer side of the frames that the curve is found from, at most."""
+"""Largest length, in pixels, of the longer side of the frames used to estimate the curve."""
 DARKEST, BRIGHTEST = 0.06, 0.94
-"""Codes between which a sample says something of the curve."""
+"""Codes between which a sample is used to estimate the curve."""
 CLEARLY = 0.8
-"""Of the spread of the known curves: a fitted one is taken only where its own is below that."""
+"""Fraction of the spread of the best known curve below which a fitted one has to stay to be
+used."""
 DOUBTFUL = 0.35
-"""Stops by which frames may disagree about the light before exposures or curve are in doubt."""
+"""Spread, in stops, above which exposures or curve are doubtful."""
 WORST = np.float32(1e-4)
-"""Weight of a sample at the ends of its codes: decides only where there is no other."""
+"""Weight of a sample at either end of the code range; it only matters where there is no other."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Response:
-    """How codes become light, as the frames themselves have it."""
+    """Camera response as estimated from the frames themselves."""
 
     curve: str | CameraCurve
     """As for `transfer.linearise`."""
     spread: float
-    """Stops: root mean square of what pairs of frames disagree by about the light."""
+    """Root mean square disagreement of pairs of frames about the light, in stops."""
     ratio: float = 1.0
-    """By what the exposures' ratios of the frames themselves differ from those told, as a power: 1
-    where they agree."""
+    """Stops between frames as measured, divided by those of the given exposures; 1 if they
+    agree."""
 
     @property
     def doubtful(self) -> bool:
@@ -60,8 +62,9 @@ class Response:
 
 
 def check_exposures(exposures: Sequence[float], count: int) -> np.ndarray:
-    """[K] float64. Raises ValueError if they are no positive numbers, one a frame, or all the
-    same.
+    """Return the exposures as [K] float64.
+
+    Raises ValueError unless there is one positive number per frame and they differ.
     """
     found = np.asarray(exposures, np.float64)
     if found.shape != (count,) or not (np.isfinite(found) & (found > 0)).all():
@@ -72,7 +75,7 @@ def check_exposures(exposures: Sequence[float], count: int) -> np.ndarray:
 
 
 def _pairs(frames: Sequence[np.ndarray], exposures: np.ndarray) -> list[tuple[np.ndarray, ...]]:
-    """Codes of neighbouring exposures at the same pixels, and the stops between them."""
+    """Codes of pairs of neighbouring exposures at the same pixels, and the stops between them."""
     factor = -(-max(frames[0].shape[:2]) // WORKING)
     small = [as_codes(Frame(frame, 1).reduced(factor).image) for frame in frames]
     order = np.argsort(exposures, kind="stable")
@@ -89,7 +92,10 @@ def _pairs(frames: Sequence[np.ndarray], exposures: np.ndarray) -> list[tuple[np
 
 
 def _disagreement(curve: str | CameraCurve, pairs: list[tuple[np.ndarray, ...]]) -> np.ndarray:
-    """Stops by which each pair of samples disagrees; what moved is held back."""
+    """Disagreement in stops of each pair of samples, limited for the sake of what moved.
+
+    Scaled so that the sum of squares is the mean square over all pairs of frames.
+    """
     parts = []
     for dark, bright, stops in pairs:
         light = [np.log2(np.maximum(linearise(code, curve), 1e-6)) for code in (dark, bright)]
@@ -101,12 +107,14 @@ def _disagreement(curve: str | CameraCurve, pairs: list[tuple[np.ndarray, ...]])
 def estimate_response(
     frames: Sequence[np.ndarray], exposures: Sequence[float], named: str | None = None
 ) -> Response:
-    """The curve by which frames agree best: one of `transfer.LINEARISATIONS`, or one of the family
-    of Eilertsen et al. 2017, Eq. 7, fitted by least squares over pairs of frames, where that is
-    clearly better. frames: K of [H, W, 3], aligned, any kind. named: the user's choice, which is
-    only judged.
+    """Find the camera curve with which the frames agree best about the light.
 
-    Its spread tells how well they agree; infinite where no two frames have samples in common.
+    It is one of `transfer.LINEARISATIONS` or, where that is clearly better, one of the family of
+    Eilertsen et al. 2017, Eq. 7, fitted by least squares over pairs of frames.
+
+    frames: K of [H, W, 3], aligned, of any type. named: the user's choice, which is only evaluated.
+    The spread is infinite if no two frames of different exposure have usable samples in common.
+    Raises ValueError as `check_exposures` does.
     """
     pairs = _pairs(frames, check_exposures(exposures, len(frames)))
     if not pairs:
@@ -131,7 +139,7 @@ def estimate_response(
 
 
 def _ratio(curve: str | CameraCurve, pairs: list[tuple[np.ndarray, ...]]) -> float:
-    """Measured stops between frames over those told: the median over pairs."""
+    """Median over pairs of frames of the measured stops between them over the given ones."""
     found = []
     for dark, bright, stops in pairs:
         light = [np.log2(np.maximum(linearise(code, curve), 1e-6)) for code in (dark, bright)]
@@ -151,14 +159,15 @@ def merge(
     reference: int | None = 0,
     dtype: npt.DTypeLike = np.float32,
 ) -> np.ndarray:
-    """The light of a bracket: [H, W, 3] linear, in the frames' primaries; unit as above.
+    """Merge a bracket into radiance: [H, W, 3] linear, in the primaries of the frames.
 
     frames: K of [H, W, 3], aligned: all uint8, uint16, or float32 in [0, 1], display-encoded.
     exposures: K positive numbers, seconds x ISO / f-number^2 or a multiple of it.
-    reference: the frame that tells the unit; None: 1.0 is where a frame of exposure 1 clips.
-    Each channel is the mean of f(code) / exposure, weighed by `hat`. Where all frames clip it is
-    the clipping level of the shortest, where all are black what the longest tells.
-    Raises ValueError for exposures that cannot be used.
+    reference: index of the frame at whose clipping level the result is 1.0; None: 1.0 is where a
+        frame of exposure 1 would clip.
+    Each channel is the mean of f(code) / exposure, weighted by `hat`. Where all frames clip, it is
+    the clipping level of the shortest exposure; where all are black, the value of the longest.
+    Raises ValueError for unusable exposures.
     """
     told = check_exposures(exposures, len(frames))
     unit = 1.0 if reference is None else told[reference]
@@ -171,7 +180,7 @@ def merge(
         for index, frame in enumerate(frames):
             code = as_codes(frame[top : top + STRIP])
             weight = hat(code)
-            # At the ends: a clipped sample of the shortest frame, a black one of the longest.
+            # Keep a clipped sample of the shortest exposure and a black one of the longest.
             if index == shortest:
                 weight = np.where(code > 0.5, np.maximum(weight, WORST), weight)
             if index == longest:
@@ -184,7 +193,7 @@ def merge(
 
 
 def clipped_everywhere(frames: Sequence[np.ndarray], exposures: Sequence[float]) -> np.ndarray:
-    """[H, W] bool: pixels with a channel that even the shortest exposure clips. As for `merge`."""
+    """[H, W] bool, True where even the shortest exposure clips a channel. Arguments as `merge`."""
     shortest = frames[int(np.argmin(exposures))]
     clipped = np.empty(shortest.shape[:2], bool)
     for top in range(0, len(clipped), STRIP):
@@ -202,12 +211,12 @@ def with_highlights(
     reference: int = 0,
     resolution: str = "auto",
 ) -> np.ndarray:
-    """What the shortest exposure clips, and so all do, is predicted from it by the single-image
-    network and blended in by its own mask; all else stays as it was merged. Returns `merged`,
-    changed in place; arguments as for `merge`.
+    """Add highlights that even the shortest exposure clips to a merged bracket, in place.
 
-    The network's unit is the clipping level of the shortest frame; what it returns is brought to
-    that of `merge`, and never darkens.
+    The single-image network predicts them from the shortest exposure. Its blend mask limits the
+    change to saturated samples; all others stay as merged. The prediction is converted from its
+    unit, the clipping level of the shortest frame, to that of `merge`, and never darkens. Other
+    arguments as for `merge`. Returns `merged`.
     """
     told = check_exposures(exposures, len(frames))
     index = int(told.argmin())

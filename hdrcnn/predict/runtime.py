@@ -1,9 +1,9 @@
-"""Which device computes, how much of a picture fits into its memory, and in which precision.
+"""Choice of device, tile size and precision.
 
-bfloat16 keeps the range of float32 and 8 of its 24 bits. Processors with AVX512_BF16 or AMX
-multiply it faster, all others several times more slowly. Logarithms, the last layers, mask and
-blend stay float32 whatever is chosen: a log value rounded to bfloat16 is off by up to 0.045 stops.
-Untested on a GPU so far.
+bfloat16 keeps the range of float32 and 8 of its 24 significand bits. Processors with AVX512_BF16 or
+AMX multiply it faster, all others several times more slowly. Logarithms, the last layers, mask and
+blend always stay float32: rounding a log value to bfloat16 is an error of up to 0.045 stops.
+Not yet tested on a GPU.
 """
 
 import contextlib
@@ -15,22 +15,22 @@ from pathlib import Path
 from hdrcnn.files import UserError
 
 BACKENDS = ("auto", "tensorflow", "jax", "onnx")
-"""Libraries that compute the networks: `predict.backend`."""
+"""Libraries that compute the networks; see `predict.backend`."""
 DEVICES = ("auto", "cpu", "gpu")
 BYTES = 20
-"""Of a pixel worked on at once, for each channel of the network's first block, about."""
+"""Approximate memory per pixel of a tile and per channel of the network's first block."""
 CPU_BYTES = 2_200_000_000
-"""What the network may take of a computer's own memory."""
+"""Largest amount of main memory for the network."""
 LARGEST = 1 << 24
-"""Pixels at once on a GPU; more gain nothing."""
+"""Largest number of pixels per tile on a GPU; more gain nothing."""
 
 
 class DeviceError(UserError):
-    """A device that is not there."""
+    """A device that is unknown or not available."""
 
 
 def free_gpu_bytes() -> int | None:
-    """Memory free on the first NVIDIA GPU, or None if none says so."""
+    """Free memory, in bytes, of the first NVIDIA GPU, or None if nvidia-smi reports none."""
     tool = shutil.which("nvidia-smi")
     if tool is None:
         return None
@@ -43,10 +43,10 @@ def free_gpu_bytes() -> int | None:
 
 
 def tile_pixels(free_gpu: int | None, width: int, usual: int) -> int:
-    """Pixels of a picture to work on at once.
+    """Number of pixels of a tile.
 
-    free_gpu: bytes of the GPU's memory, of which half is taken; None without one: then `usual`,
-    fewer for wide networks. width: channels of the network's first block.
+    free_gpu: free GPU memory in bytes, of which half is used, or None without a GPU; then the
+    result is `usual`, or fewer for wide networks. width: channels of the network's first block.
     """
     if free_gpu is None:
         return min(usual, CPU_BYTES // (BYTES * width))
@@ -54,16 +54,16 @@ def tile_pixels(free_gpu: int | None, width: int, usual: int) -> int:
 
 
 def check_device(device: str) -> None:
-    """Raises DeviceError for one that is not of `DEVICES`."""
+    """Raise DeviceError unless the device is one of `DEVICES`."""
     if device not in DEVICES:
         raise DeviceError(f"unknown device {device!r}; known: {', '.join(DEVICES)}")
 
 
 def prepare(device: str) -> bool:
-    """Settle on a device before the first computation; True if it is a GPU.
+    """Choose a device for Keras before the first computation. Returns True for a GPU.
 
-    device: one of `DEVICES`. A GPU is left what it does not need. Raises DeviceError if one is
-    asked for and missing, or the device is unknown.
+    device: one of `DEVICES`. TensorFlow allocates GPU memory only as needed. Raises DeviceError if
+    a GPU is requested and missing, or the device is unknown.
     """
     check_device(device)
     import keras
@@ -82,7 +82,7 @@ def prepare(device: str) -> bool:
         for gpu in gpus:
             tf.config.experimental.set_memory_growth(gpu, True)
     except RuntimeError:
-        pass  # Something has been computed already, with the devices as they are.
+        pass  # TensorFlow has already computed something and cannot change its devices any more.
     return bool(gpus)
 
 
@@ -99,13 +99,13 @@ def _prepare_jax(device: str) -> bool:
 
 PRECISIONS = ("auto", "float32", "bfloat16", "int8")
 CPU_FLAGS = {"avx512_bf16", "amx_bf16"}
-"""Either of them makes bfloat16 fast, by the names Linux gives them."""
+"""Processor features, by their Linux names, either of which makes bfloat16 fast."""
 
 
 def cpu_has_bfloat16(cpuinfo: str | None = None) -> bool:
-    """Whether the processor multiplies bfloat16 itself; False if it does not say.
+    """Whether the processor multiplies bfloat16 natively; False if that is unknown.
 
-    cpuinfo: the text of Linux' /proc/cpuinfo. Default: this machine's.
+    cpuinfo: text of Linux's /proc/cpuinfo. Default: this machine's.
     """
     if cpuinfo is None:
         with contextlib.suppress(OSError):
@@ -115,10 +115,10 @@ def cpu_has_bfloat16(cpuinfo: str | None = None) -> bool:
 
 
 def chosen(precision: str, backend: str, on_gpu: bool = False) -> str:
-    """float32, bfloat16 or int8, for one of `PRECISIONS`.
+    """Resolve one of `PRECISIONS` to float32, bfloat16 or int8.
 
-    auto: bfloat16 where TensorFlow runs on a processor that has it; JAX converts to float32 and
-    back there, which gains nothing. Raises ValueError for an unknown name.
+    auto: bfloat16 if TensorFlow runs on a processor that supports it. JAX would convert to float32
+    and back there, which gains nothing. Raises ValueError for an unknown name.
     """
     if precision not in PRECISIONS:
         raise ValueError(f"unknown precision {precision!r}; known: {', '.join(PRECISIONS)}")
@@ -130,7 +130,7 @@ def chosen(precision: str, backend: str, on_gpu: bool = False) -> str:
 
 @contextlib.contextmanager
 def building_in(precision: str) -> Iterator[None]:
-    """Keras layers built inside compute in float32 or bfloat16; their weights are float32."""
+    """Build Keras layers inside that compute in float32 or bfloat16; their weights are float32."""
     import keras
 
     before = keras.config.dtype_policy()

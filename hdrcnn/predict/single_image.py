@@ -35,16 +35,16 @@ from hdrcnn.tiles.stages import Network
 from hdrcnn.tiles.tiling import TILE_PIXELS, Tiling
 
 STRIP = 256
-"""Rows of a picture that are linearised at once."""
+"""Number of rows linearised at a time."""
 FAST, BEST = "fast", "best"
 QUALITIES = (FAST, BEST)
-"""One look at the picture; the mean of that and of a look at its mirror image."""
+"""FAST: one prediction; BEST: the mean of the predictions for the image and its mirror image."""
 
 
 def as_picture(image: np.ndarray) -> np.ndarray:
-    """[H, W, 3] uint8, uint16 or float in [0, 1] as it is; other floats as float32.
+    """Check an image, [H, W, 3]; uint8 and uint16 are returned as they are, floats as float32.
 
-    Raises ValueError for other shapes and types, values out of range or not finite.
+    Raises ValueError for other shapes and types, and for floats not finite or outside [0, 1].
     """
     image = np.asarray(image)
     if image.ndim != 3 or image.shape[-1] != 3 or 0 in image.shape:
@@ -74,29 +74,30 @@ class Predictor:
         tile_pixels: int = TILE_PIXELS,
         camera_curve: str | None = None,
     ) -> None:
-        """tile_pixels: of the picture that the network works on at once; 0: the whole.
+        """tile_pixels: number of pixels of a tile for the network; 0: the whole image in one.
 
-        camera_curve: how codes become light unless `reconstruct` is told: one of
-        `transfer.LINEARISATIONS`, ESTIMATED, or None: as stored with the weights.
+        camera_curve: linearisation unless `reconstruct` is given another: one of
+        `transfer.LINEARISATIONS`, ESTIMATED, or None: the one stored with the weights.
         """
         self.network, self.metadata = network, metadata
         self.camera_curve = camera_curve or metadata.linearisation
         self.tiling = Tiling(network, tile_pixels)
-        # Files as published give what was published: the picture ends where it ends.
+        # Published files have to reproduce published results, without a mirrored margin.
         self.margin = 0 if metadata.linearisation == "square" else self.tiling.cell
 
     def log_hdr(self, code: np.ndarray) -> np.ndarray:
-        """The network's own output for a whole picture, in one piece.
+        """The network's own output for a whole image, computed in one piece.
 
         code: [H, W, 3] float32 in [0, 1], display-encoded. Returns [H, W, 3] float32,
-        y = log(H + 1/255). Mirrored at its borders as by `reconstruct`, then cropped.
+        y = log(H + 1/255). The image is mirrored at its borders as in `reconstruct`, and the output
+        cropped.
         """
         frame = Frame(code, self.tiling.cell, margin=self.margin)
         shown = frame.shown(frame.bounds)[None]
         return self.network.whole(shown)[0][frame.picture.within(frame.bounds)]
 
     def _with_mirror_image(self, pieces: Pieces, frame: Frame, resolution: str) -> Pieces:
-        """The same pieces, each the mean of what the network says of it and of its mirror image."""
+        """The same pieces, each averaged with the prediction for the mirror image."""
         flipped = dataclasses.replace(frame, image=frame.image[:, ::-1])
         other = np.full(frame.image.shape, np.nan, np.float16)
         for piece, log_hdr in one_by_one(WAYS[resolution](flipped, self.tiling)):
@@ -113,9 +114,11 @@ class Predictor:
         camera_curve: str | CameraCurve | None = None,
         scaling: float | Levels | str = AUTO,
     ) -> str | CameraCurve:
-        """By which the codes of a picture become light: that of this predictor, unless another is
-        asked for; as `transfer.linearise` takes it. Arguments as for `reconstruct`. A number
-        for `scaling` changes nothing: the curve is estimated from the picture's own codes.
+        """Camera curve for an image, as `transfer.linearise` takes it.
+
+        It is `camera_curve` if given, else that of this predictor; ESTIMATED is estimated from the
+        image. Arguments as for `reconstruct`. A number for `scaling` has no effect: the curve is
+        estimated from the unscaled codes.
         """
         asked = camera_curve or self.camera_curve
         if asked != ESTIMATED:
@@ -139,27 +142,27 @@ class Predictor:
         sensor: SensorLight | None = None,
         quality: str = FAST,
     ) -> np.ndarray:
-        """An HDR image out of one photograph.
+        """Reconstruct an HDR image from one photograph.
 
         image: [H, W, 3], display-encoded: uint8, uint16, or float in [0, 1].
         gamma: camera-curve control; 1.1 to 1.3 raises highlights that come out too low.
-        scaling: the codes are multiplied by it, or each channel by its own, and clipped first.
-            AUTO: so that 1.0 is where the picture is found to clip (`clipping_level`), which for
-            most is the largest code: then nothing is changed. A number switches that off.
-        alpha: [H, W] in [0, 1]; transparent pixels have no vote in that.
-        camera_curve: linearisation instead of that of this predictor; ESTIMATED: by the curve of
-            this picture.
-        resolution: at which size the network sees the picture, one of `resolution.WAYS`.
-        panorama: the left and the right side of the picture meet.
-        measured: the light of a photograph with a gain map, `Photograph.measured`: it is kept as it
-            is, but for where the map is at its end; scaling and camera_curve then mean nothing.
-        dtype: float32, or float16 for what goes into a file: half the memory; values are held
-            at its largest, 65504.
-        sensor: the light of a RAW file, whose rendering the image is. What is not clipped there is
-            taken from it; image, scaling and camera_curve then count for nothing.
-        quality: one of `QUALITIES`; BEST takes twice the time, and 6 bytes a pixel more.
+        scaling: factor, or one per channel, by which the codes are multiplied before they are
+            clipped at 1. AUTO: such that 1.0 is the detected clipping level (`clipping_level`);
+            for most photographs that is the largest code, and nothing changes.
+        alpha: [H, W] in [0, 1]; transparent pixels are ignored when the clipping level is detected.
+        camera_curve: linearisation instead of that of this predictor; ESTIMATED: the curve
+            estimated for this photograph.
+        resolution: size at which the network sees the image, one of `resolution.WAYS`.
+        panorama: the left and the right side of the image meet.
+        measured: light of a photograph with a gain map, `Photograph.measured`. It is kept except
+            where the map is at its largest value; scaling and camera_curve are then ignored.
+        dtype: float32, or float16 for writing to a file: half the memory, and predictions are
+            limited to its largest value, 65504.
+        sensor: light of a RAW file, of which `image` is a rendering. It is kept where it is not
+            clipped; the values of image, scaling and camera_curve are then ignored.
+        quality: one of `QUALITIES`; BEST takes twice the time and 6 more bytes per pixel.
         Returns [H, W, 3], linear, 1.0 = clipping level of the photograph. Where nothing is
-        saturated it equals the linearised picture. Raises ValueError for unusable arguments.
+        saturated, it equals the linearised photograph. Raises ValueError for unusable arguments.
         """
         if not (np.isfinite(gamma) and gamma > 0):
             raise ValueError(f"gamma {gamma} must be a positive number")
@@ -235,15 +238,14 @@ def load(
     tile_pixels: int | None = None,
     camera_curve: str | None = None,
 ) -> Predictor:
-    """A predictor with the weights of a file; without one, with those shipped, which come with
-    `transfer.DEFAULT_CURVE`.
+    """Load a predictor from a weights file, by default the shipped one.
 
-    precision: of the convolutions, one of `runtime.PRECISIONS`; auto: float32 for the originally
-    published files, so that the result is that of the published method; device: one of
-    `runtime.DEVICES`; tile_pixels: as for `Predictor`, None: by the memory there is; camera_curve:
-    as for `Predictor`.
-    Raises weights.WeightsError if the file, DeviceError if the device, BackendError if the library
-    cannot be used.
+    precision: of the convolutions, one of `runtime.PRECISIONS`; auto: always float32 for the
+    originally published files, to reproduce the published method. device: one of
+    `runtime.DEVICES`. tile_pixels: as for `Predictor`; None: chosen by the available memory.
+    camera_curve: as for `Predictor`, but without `params` the default is `transfer.DEFAULT_CURVE`.
+    Raises weights.WeightsError if the file cannot be used, DeviceError if the device cannot,
+    BackendError if the library cannot.
     """
     path = Path(params) if params is not None else weights.SHIPPED
     arrays, record = weights.load(path)

@@ -1,8 +1,8 @@
-"""Weights files: named arrays with a record beside them, of this project or as published.
+"""Weights files: named arrays with a metadata record, of this project or as published.
 
-store       files of this project: strict, by layer path
+store       files of this project, loaded strictly by layer path
 published   the originally published parameters, 80 arrays without names
-npz, array_pickle   what both are read by; neither runs code out of a file
+npz, array_pickle   the readers for both; neither runs code from a file
 """
 
 from hdrcnn.models.metadata import Hdrcnn, Metadata

@@ -1,7 +1,7 @@
-"""Pickled arrays of plain numbers, read without running the pickle.
+"""Reader for pickled arrays of plain numbers that never executes code from the pickle.
 
-A pickle is a program, so it is not run by NumPy here: the unpickler below admits NumPy arrays of
-plain numbers, rebuilt by stand-ins of this file, in lists and dictionaries, and nothing else.
+A pickle is a program, so NumPy does not load it here. The unpickler below only admits NumPy arrays
+of plain numbers, in lists and dictionaries, and rebuilds them by stand-ins defined in this file.
 """
 
 import functools
@@ -17,17 +17,17 @@ import numpy as np
 from hdrcnn.weights import npz
 
 LARGEST = 1 << 29
-"""Bytes of one array: the largest published one is a layer of VGG16 with 411 million. Of all of
-them together, `npz.LARGEST`.
+"""Largest size in bytes of one array; the largest published one, a layer of VGG16, has 411 million.
+The limit for all arrays together is `npz.LARGEST`.
 """
 RATIO = 4
-"""Bytes of arrays and the like for each of the file: a half float is two in the pickle, in old ones
-two more as bytes made of text, and four as the array.
+"""Largest number of bytes of arrays and byte strings per byte of the file. A half float has two
+bytes in the pickle, two more in old pickles as bytes encoded from text, and four in the array.
 """
 
 
 class _DType:
-    """Stands in for numpy.dtype: a plain number type, or the object type of the outer list."""
+    """Stand-in for numpy.dtype: a plain number type, or the object type of the outer list."""
 
     def __init__(self, code: object, *_: object) -> None:
         if not isinstance(code, str) or len(code) > 8:
@@ -40,7 +40,7 @@ class _DType:
 
 
 class _Array:
-    """Stands in for numpy.ndarray; `value` is a real array, or a list for the object type."""
+    """Stand-in for numpy.ndarray; `value` is a real array, or a list for the object type."""
 
     value: Any = None
 
@@ -67,18 +67,18 @@ def _reconstruct(*_: object) -> _Array:
 
 
 def _frombuffer(data: Any, dtype: Any, shape: Any, order: Any = "C", *_: object) -> _Array:
-    """Stands in for numpy's rebuilding of an array of pickle protocol 5."""
+    """Stand-in for the NumPy function that rebuilds arrays of pickle protocol 5."""
     if order not in ("C", "F"):
         raise pickle.UnpicklingError("an array in neither of the two orders")
     if not isinstance(data, (bytes, bytearray)):
-        raise pickle.UnpicklingError("an array of what is no bytes")
+        raise pickle.UnpicklingError("an array whose data are no bytes")
     array = _Array()
     array.__setstate__((tuple(shape), dtype, order == "F", data))
     return array
 
 
 def _encode(text: str, encoding: str) -> bytes:
-    """Stands in for _codecs.encode, by which Python 3 writes bytes into old pickles."""
+    """Stand-in for _codecs.encode, with which Python 3 writes bytes into old pickles."""
     if encoding not in ("latin1", "latin-1"):
         raise pickle.UnpicklingError("text that is not in Latin-1")
     return text.encode("latin1")
@@ -96,20 +96,21 @@ _ADMITTED: dict[tuple[str, str], Callable[..., Any]] = {
 
 
 class _ArrayUnpickler(pickle._Unpickler):
-    """Looks up stand-ins only: no name of a hostile file reaches an import.
+    """Unpickler that only finds stand-ins: no name in a hostile file reaches an import.
 
-    It is the one written in Python: the other sets aside whatever memory a damaged file names.
+    Derived from the pure Python unpickler, because the one in C allocates as much memory as a
+    damaged file asks for.
     """
 
     def __init__(self, stream: IO[bytes], length: int) -> None:
-        """length: of the file, bytes."""
+        """length: size of the file in bytes."""
         super().__init__(stream, encoding="latin1")
         self.most = min(npz.LARGEST, npz.MARGIN + RATIO * length)
         self.made = 0
-        """Bytes so far of arrays and the like; one text can become any number of them."""
+        """Size so far of arrays and byte strings; one string in a file can become many of them."""
 
     def _count(self, item: object) -> None:
-        """Raises UnpicklingError if they are too many."""
+        """Add the size of an item. Raises UnpicklingError if the total is too large."""
         data = item.value if isinstance(item, _Array) else item
         if isinstance(data, np.ndarray):
             self.made += data.nbytes
@@ -130,16 +131,16 @@ class _ArrayUnpickler(pickle._Unpickler):
         return found if isinstance(found, type) else functools.partial(self._call, found)
 
     def _load_bytearray(self) -> None:
-        """Reads what is there, where the original first makes room for what is said."""
+        """Read the bytes present; the original first allocates as many as the file claims."""
         (size,) = struct.unpack("<Q", self.read(8))  # type: ignore[attr-defined]
         self.append(bytearray(self.read(size)))  # type: ignore[attr-defined]
 
     def _load_build(self) -> None:
-        """Gives a state to stand-ins, and to nothing else that the file may have got hold of."""
+        """Set the state of a stand-in, and of no other object that the file has obtained."""
         state = self.stack.pop()  # type: ignore[attr-defined]
         target = self.stack[-1]  # type: ignore[attr-defined]
         if not isinstance(target, (_Array, _DType)):
-            raise pickle.UnpicklingError("a state for what is no array")
+            raise pickle.UnpicklingError("a state for something other than an array")
         target.__setstate__(state)
         self._count(target)
 
@@ -151,11 +152,12 @@ class _ArrayUnpickler(pickle._Unpickler):
 
 
 MOST = 10_000
-"""Arrays, lists and the like in a file; references can make a small one endless."""
+"""Largest number of arrays, lists and other objects in a file; references can make a small file
+endless."""
 
 
 def _plain(item: Any, seen: "count[int]") -> Any:
-    """With real arrays instead of the stand-ins."""
+    """Replace the stand-ins in an item by real arrays."""
     if next(seen) > MOST:
         raise pickle.UnpicklingError(f"more than {MOST} parts")
     if isinstance(item, _Array):
@@ -168,11 +170,11 @@ def _plain(item: Any, seen: "count[int]") -> Any:
 
 
 def read_npy(stream: IO[bytes], length: int) -> Any:
-    """What an .npy of Python objects holds: lists and dictionaries of float32 arrays.
+    """Read an .npy file of Python objects: lists and dictionaries of float32 arrays.
 
-    length: of the file, bytes; its arrays may take `RATIO` times as many and `npz.MARGIN` more.
-    An object array comes as the flat list of its items, a single object as a list of one. Raises
-    UnpicklingError or whatever else a damaged or hostile file leads to.
+    length: size of the file in bytes; its arrays may have `RATIO` times as many plus `npz.MARGIN`.
+    An object array is returned as the flat list of its items, a single object as a list of one.
+    Raises UnpicklingError, or any other exception for a damaged or hostile file.
     """
     version = np.lib.format.read_magic(stream)
     reader = {

@@ -1,6 +1,4 @@
-"""An `.npz` file of named arrays with one JSON record beside them, written whole, read without
-pickle.
-"""
+"""`.npz` files of named arrays and one JSON record, written atomically and read without pickle."""
 
 import json
 import math
@@ -17,15 +15,16 @@ import numpy as np
 from hdrcnn.files import finished_whole, shown
 
 RECORD = "metadata"
-"""The key of the record."""
+"""Key of the record."""
 LARGEST = 1 << 31
-"""Bytes of all arrays of a file from anywhere, as float32 at least: the widest network 1.9e9."""
+"""Largest size in bytes of all arrays of an untrusted file, as float32 or their own type if that is
+larger; the widest network has 1.9e9."""
 MARGIN, RATIO = 1 << 20, 32
-"""Bytes that any such file may unpack to, and how many more for each of its own: weights are
-noise, which cannot be compressed further than its digits go.
+"""Number of bytes that any untrusted file may unpack to, and additional number for each byte of the
+file. Weights resemble noise, which can hardly be compressed.
 """
 LARGEST_RECORD = 1 << 24
-"""Bytes of the record of such a file."""
+"""Largest size in bytes of the record of an untrusted file."""
 _READ_HEADER = {
     (1, 0): np.lib.format.read_array_header_1_0,
     (2, 0): np.lib.format.read_array_header_2_0,
@@ -33,13 +32,13 @@ _READ_HEADER = {
 
 
 class NpzError(Exception):
-    """A file that is not such an archive; the message says why, without the file's name."""
+    """A file is not such an archive; the message gives the reason, without the file's name."""
 
 
 def _text(array: np.ndarray) -> str:
-    """The one text that an array holds. Raises ValueError.
+    """The single string in an array. Raises ValueError.
 
-    NumPy makes strings even of numbers that are no characters; Python breaks on them later.
+    NumPy also creates strings from numbers that are not characters, on which Python fails later.
     """
     if array.dtype.kind != "U" or array.size != 1 or not array.dtype.itemsize:
         raise ValueError("its metadata are no text")
@@ -50,25 +49,28 @@ def _text(array: np.ndarray) -> str:
 
 
 def write(path: Path, arrays: dict[str, np.ndarray], record: dict[str, Any]) -> None:
-    """Write arrays by name and a JSON-able record. Raises ImageError if it cannot be written."""
+    """Write arrays by name and a JSON-serialisable record. Raises ImageError if that fails."""
     contents: dict[str, Any] = {RECORD: np.array(json.dumps(record, indent=1)), **arrays}
     with finished_whole(path) as temporary, temporary.open("wb") as file:
         np.savez(file, **contents)
 
 
 def check_file(path: Path) -> None:
-    """Raises FileNotFoundError, or NpzError for what has no length: a pipe, a device, a folder."""
+    """Raise FileNotFoundError if missing, NpzError unless it is a regular file."""
     if not stat.S_ISREG(path.stat().st_mode):
-        raise NpzError("it is no file but a folder, a pipe or a device")
+        raise NpzError("it is a folder, a pipe or a device, not a file")
 
 
 def room(path: Path) -> int:
-    """Bytes that a file from anywhere may unpack to. Raises OSError."""
+    """Number of bytes that an untrusted file may unpack to. Raises OSError."""
     return min(LARGEST, MARGIN + RATIO * path.stat().st_size)
 
 
 def check_unpacked(members: Iterable[zipfile.ZipInfo], most: float) -> None:
-    """Raises NpzError if members of an archive unpack to more than `most` bytes, or may."""
+    """Raise NpzError if members of an archive unpack to more than `most` bytes.
+
+    Also if their compression method is one that NumPy does not write.
+    """
     members = list(members)
     if any(member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
            for member in members):  # fmt: skip
@@ -79,7 +81,7 @@ def check_unpacked(members: Iterable[zipfile.ZipInfo], most: float) -> None:
 
 
 def _held(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> int:
-    """Bytes of an array by its header, as float32 at least. Raises ValueError."""
+    """Size of an array in bytes by its header, as float32 or larger. Raises ValueError."""
     with archive.open(member) as stream:
         shape, _, dtype = _READ_HEADER[np.lib.format.read_magic(stream)](stream)
         if dtype.hasobject or math.prod(shape) * dtype.itemsize != member.file_size - stream.tell():
@@ -90,21 +92,21 @@ def _held(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> int:
 def read_arrays(
     path: Path, names: Collection[str] | None = None, largest: float | None = None
 ) -> dict[str, np.ndarray]:
-    """The arrays of a file by name, or only some. Raises FileNotFoundError, NpzError or whatever
-    else a damaged file leads to; KeyError if one of the names is missing.
+    """Read the arrays of a file by name, all of them or those in `names`.
 
-    largest: bytes that the arrays may take together, by default `room`; infinite for files of
-    one's own making. What the headers tell is compared with it before an array is read.
+    largest: total size in bytes that the arrays may have, by default `room`; infinite for trusted
+    files. The sizes in the headers are checked before an array is read. Raises FileNotFoundError,
+    NpzError, KeyError if a name is missing, or any other exception for a damaged file.
     """
     check_file(path)
     most = room(path) if largest is None else largest
     with zipfile.ZipFile(path) as archive, warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # What is wrong is reported in the error.
+        warnings.simplefilter("ignore")  # Faults are reported by exceptions.
         found = {member.filename.removesuffix(".npy"): member for member in archive.infolist()}
         if names is not None:
             found = {name: found[name] for name in names}
         check_unpacked(found.values(), most)
-        # As float32 codes of one byte are four times as long, so they may be, up to `LARGEST`.
+        # Allow for codes of one byte, which are four times as large as float32.
         held = sum(_held(archive, member) for member in found.values())
         if held > min(4 * most, LARGEST if largest is None else largest):
             raise NpzError(f"it unpacks to more than its length allows, {held:,} bytes")
@@ -116,7 +118,7 @@ def read_arrays(
 
 
 def read(path: Path, largest: float | None = None) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-    """The arrays by name and the record. Raises FileNotFoundError or NpzError.
+    """Read the arrays by name, and the record. Raises FileNotFoundError or NpzError.
 
     largest: as for `read_arrays`.
     """
@@ -130,16 +132,16 @@ def read(path: Path, largest: float | None = None) -> tuple[dict[str, np.ndarray
         raise
     except KeyError as error:
         raise NpzError("it has no metadata") from error
-    except Exception as error:  # Damaged files make the libraries fail in any way they like.
+    except Exception as error:  # Libraries raise all kinds of exceptions for damaged files.
         said = shown(error) or type(error).__name__
         raise NpzError(f"not a readable .npz file: {said}") from error
 
 
 def keys(path: Path) -> list[str]:
-    """The names in any `.npz`, without reading an array; empty if it is no zip file."""
+    """Names of the arrays in any `.npz`, without reading them; empty if it is not a zip file."""
     try:
         check_file(path)
         with zipfile.ZipFile(path) as archive:
             return [name.removesuffix(".npy") for name in archive.namelist()]
-    except Exception:  # noqa: BLE001  # As above; `read` says what is wrong.
+    except Exception:  # noqa: BLE001  # As above; `read` reports what is wrong.
         return []

@@ -1,7 +1,7 @@
 """The originally published parameter files: 80 unnamed arrays in one pickled list.
 
-Read by `array_pickle`, which runs no pickle. Layout: the arrays in the order in which the network
-of Eilertsen et al. 2017 was constructed.
+They are read by `array_pickle`, which does not execute the pickle. The arrays are in the order in
+which the network of Eilertsen et al. 2017 was constructed.
 """
 
 import io
@@ -16,9 +16,9 @@ from hdrcnn.models.metadata import Hdrcnn
 from hdrcnn.weights import array_pickle, npz
 
 KEY = "params"
-"""The one key of such an .npz file."""
+"""The only key of such an .npz file."""
 CONVOLUTIONS = (2, 2, 3, 3, 3)
-"""In each block of its encoder, that of VGG16."""
+"""Number of convolutions in each block of the encoder, that of VGG16."""
 
 
 def names() -> Iterator[str]:
@@ -40,7 +40,7 @@ def names() -> Iterator[str]:
 
 
 def recognised(path: Path) -> bool:
-    """Whether a file is of that layout, by its one key."""
+    """Whether a file has the published layout, judged by its only key."""
     return npz.keys(path) == [KEY]
 
 
@@ -68,13 +68,14 @@ def read_list(path: Path) -> list[np.ndarray]:
 
 
 def load(path: Path) -> tuple[dict[str, np.ndarray], Hdrcnn]:
-    """A published file as arrays by layer path, with the published arithmetic. Raises
-    WeightsError.
+    """Load a published file: arrays by layer path, and metadata for the published method.
+
+    Raises WeightsError.
     """
     arrays, order = read_list(path), list(names())
     if len(arrays) != len(order):
         raise WeightsError(f"{path}: {len(arrays)} arrays; the published layout has {len(order)}")
-    # 64 in all that was published; files of other widths come out of tests.
+    # Every published file has width 64; tests write other widths.
     width = arrays[0].shape[-1] if arrays[0].ndim else 0
     try:
         metadata = Hdrcnn(width=width, linearisation="square", blend="pixel")

@@ -1,8 +1,8 @@
-"""Weights files: arrays addressed by layer path, with what belongs to them.
+"""Weights files: arrays addressed by layer path, and metadata.
 
 A file is an `.npz` of plain arrays, read without pickle: one array for each variable under its
-path (`block1_conv1/kernel`), and `metadata`, a JSON text. Loading is strict: what is missing,
-unexpected or wrongly shaped is named.
+path (`block1_conv1/kernel`), and `metadata`, a JSON text. Loading is strict: errors name what is
+missing, unexpected or wrongly shaped.
 """
 
 from collections.abc import Mapping
@@ -17,28 +17,28 @@ from hdrcnn.weights import npz, published
 
 _INSTALLED = Path(__file__).resolve().parents[1] / "shipped"
 FOLDER = _INSTALLED if _INSTALLED.is_dir() else _INSTALLED.parents[1] / "weights"
-"""The weights that come with the project: inside the installed package, or beside it."""
+"""Folder of the shipped weights: inside the installed package, or beside it in a checkout."""
 SHIPPED = FOLDER / "hdrcnn.npz"
 JPEG = FOLDER / "hdrcnn_jpeg.npz"
 """Trained on compressed photographs; may be missing."""
 VIDEO = FOLDER / "hdrcnn_video.npz"
 """Trained for film; may be missing."""
 CURVES = FOLDER / "camera_curve.npz"
-"""Estimates the camera curve of a picture: `predict.camera_curve`."""
+"""For the estimation of camera curves: `predict.camera_curve`."""
 Kind = TypeVar("Kind", bound=Metadata)
 
 
 def _as_half(array: np.ndarray) -> np.ndarray:
-    """Kernels as float16; vectors stay float32: they are few, and a variance can exceed 65504."""
+    """Kernels as float16; vectors as float32, as they are small and a variance can exceed 65504."""
     if array.ndim < 2 or np.abs(array).max(initial=0.0) > np.finfo(np.float16).max:
         return array.astype(np.float32)
     return array.astype(np.float16)
 
 
 def save(path: Path, arrays: dict[str, np.ndarray], metadata: Metadata, half: bool = True) -> None:
-    """Write a weights file; kernels as float16 where `half`, everything else as float32.
+    """Write a weights file; kernels as float16 if `half`, everything else as float32.
 
-    Raises WeightsError if a value is not finite, ImageError if the place cannot be written.
+    Raises WeightsError if a value is not finite, ImageError if the file cannot be written.
     """
     for name, array in arrays.items():
         if not np.isfinite(array).all():
@@ -51,10 +51,10 @@ def save(path: Path, arrays: dict[str, np.ndarray], metadata: Metadata, half: bo
 
 
 def load(path: Path) -> tuple[dict[str, np.ndarray], Metadata]:
-    """Arrays by layer path, float32, and the metadata. Raises WeightsError.
+    """Load arrays by layer path, float32, and the metadata. Raises WeightsError.
 
-    The published 80-array layout is recognised and given names; its metadata is its width,
-    linearisation by squaring and the published blend.
+    The published layout of 80 arrays is recognised. Its arrays get names, and its metadata are the
+    width, linearisation by squaring and the published blend.
     """
     if published.recognised(path):
         return published.load(path)
@@ -71,8 +71,8 @@ def load(path: Path) -> tuple[dict[str, np.ndarray], Metadata]:
         if not isinstance(array, np.ndarray) or array.dtype.kind not in "fiu":
             name = shown(name)
             raise WeightsError(f"{path}: not a weights file of this tool: {name} holds no numbers")
-    with np.errstate(over="ignore"):  # What is not finite is named when it is assigned.
-        for name in list(arrays):  # One after the other: not all of them are held twice.
+    with np.errstate(over="ignore"):  # `assign` reports values that are not finite.
+        for name in list(arrays):  # Converted one by one, to save memory.
             arrays[name] = arrays[name].astype(np.float32, copy=False)
     return arrays, metadata
 
@@ -80,8 +80,10 @@ def load(path: Path) -> tuple[dict[str, np.ndarray], Metadata]:
 def checked(
     arrays: dict[str, np.ndarray], metadata: Metadata, kind: type[Kind], source: str
 ) -> Kind:
-    """The metadata, if they are of the network that is needed and can be: no array that is as wide
-    as a damaged number says means a network that may fill any memory. Raises WeightsError.
+    """Return the metadata if they are of the required kind and plausible, else raise WeightsError.
+
+    At least one array must have as many channels as the metadata say: with a damaged number the
+    network might be too large for any memory. source: file name for messages.
     """
     if not isinstance(metadata, kind):
         raise WeightsError(f"{source}: for a network {metadata.model!r}; {kind.model!r} is needed")
@@ -93,16 +95,14 @@ def checked(
 
 
 def collect(model: Any) -> dict[str, np.ndarray]:
-    """Every weight of a Keras model, float32, by layer path; the states of its random generators
-    are none.
-    """
+    """All weights of a Keras model by layer path, float32, without states of random generators."""
     return {variable.path: np.asarray(variable, np.float32) for variable in model.weights}
 
 
 def assign(model: Any, arrays: Mapping[str, np.ndarray], source: str) -> None:
-    """Give a Keras model its weights by layer path, all of them or none.
+    """Assign weights to a Keras model by layer path, all of them or none.
 
-    Raises WeightsError, beginning with `source`, naming what is missing, unexpected, wrongly
+    Raises WeightsError that starts with `source` and names what is missing, unexpected, wrongly
     shaped or not finite.
     """
     variables = {variable.path: variable for variable in model.weights}

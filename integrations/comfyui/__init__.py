@@ -4,8 +4,8 @@ from importlib.util import find_spec
 
 if find_spec("hdrcnn") is None:
     raise ImportError(
-        "hdrcnn is not installed in the Python of ComfyUI; give that Python: "
-        'pip install "FOLDER_OF_THE_TOOLKIT[onnx,fuse]"'
+        "hdrcnn is not installed in the Python that runs ComfyUI; run with that Python: "
+        'python -m pip install "FOLDER_OF_THE_TOOLKIT[onnx,fuse]"'
     )
 
 from .nodes import Fuse, PreviewAtExposure, Reconstruct, WriteHdr

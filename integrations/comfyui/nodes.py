@@ -1,11 +1,11 @@
 """Four nodes: reconstruct, fuse, write HDR, preview at exposure.
 
-    IMAGE   [B, H, W, C] float32 in [0, 1], display-encoded (sRGB), as ComfyUI has it
-    hdr     an IMAGE too, [B, H, W, 3] float32, linear Rec. 709; 1.0 = clipping level of the
-            photograph, highlights above it
+    IMAGE   [B, H, W, C] float32 in [0, 1], display-encoded (sRGB), the type of ComfyUI
+    hdr     also an IMAGE: [B, H, W, 3] float32, linear Rec. 709; 1.0 = clipping level of the
+            photograph, highlights are above it
 
-Pictures of a batch are worked on one after another. The attributes are those that ComfyUI asks a
-node for: https://docs.comfy.org/custom-nodes/backend/server_overview.
+The images of a batch are processed one after another. The attributes are those that ComfyUI expects
+of a node: https://docs.comfy.org/custom-nodes/backend/server_overview.
 """
 
 from pathlib import Path
@@ -27,7 +27,7 @@ CURVES = ("auto", "srgb", "mean_curve", "square", "estimated")
 FUSIONS = ("auto", "unsupervised", "supervised", "mertens")
 SHOWN_BY_BROWSERS = {"ultrahdr", "avif", "png"}
 EXACT = 1e-3
-"""Of a code of 8 bits: pictures that differ by less from such codes are taken for them."""
+"""Largest difference from 8-bit codes, in codes, of an image that is treated as 8-bit."""
 
 
 def _choice(names: tuple[str, ...], tooltip: str) -> tuple[list[str], dict[str, Any]]:
@@ -35,7 +35,7 @@ def _choice(names: tuple[str, ...], tooltip: str) -> tuple[list[str], dict[str, 
 
 
 class Reconstruct:
-    """Photographs to light; as `hdrcnn predict`."""
+    """Photographs to linear HDR images, like `hdrcnn predict`."""
 
     RETURN_TYPES = ("IMAGE",)
     RETURN_NAMES = ("hdr",)
@@ -52,8 +52,8 @@ class Reconstruct:
                 "image": ("IMAGE", {"tooltip": "Photographs as they are: display-encoded sRGB."}),
                 "weights": _choice(
                     WEIGHTS,
-                    "clean: not compressed, or hardly; jpeg: compressed with losses; film: frames "
-                    "of one film, whose first settles where all of them clip.",
+                    "clean: not compressed, or hardly; jpeg: lossy compression; film: frames of "
+                    "one film; the first determines the clipping level of all.",
                 ),
                 "camera_curve": _choice(
                     CURVES, "How codes become light; auto: srgb, or as stored with params."
@@ -84,8 +84,8 @@ class Reconstruct:
                 "mask": (
                     "MASK",
                     {
-                        "tooltip": "Of Load Image: where the photograph is transparent, and so has "
-                        "no vote in where it clips."
+                        "tooltip": "From Load Image: transparent pixels, which are ignored when "
+                        "the clipping level is detected."
                     },
                 ),
                 "params": (
@@ -93,7 +93,7 @@ class Reconstruct:
                     {
                         "default": "",
                         "tooltip": "Weights file of your own, with its .onnx file beside it; "
-                        "empty: those of the toolkit.",
+                        "empty: the toolkit's weights.",
                     },
                 ),
             },
@@ -111,7 +111,7 @@ class Reconstruct:
         params: str = "",
         mask: Any = None,
     ) -> tuple[Any]:
-        """Raises ValueError, WeightsError, BackendError, one line each."""
+        """Reconstruct each image of a batch. Raises ValueError, WeightsError, BackendError."""
         pictures = host.array(image, "image")
         alphas = host.alphas(pictures, mask, ("image", "mask"))
         hdr = np.empty((*pictures.shape[:3], 3), np.float32)
@@ -142,7 +142,7 @@ class Reconstruct:
 
 
 def _frame(picture: np.ndarray) -> np.ndarray:
-    """[H, W, C] float32 to [H, W, 3]: uint8 if it holds such codes, otherwise uint16."""
+    """[H, W, C] float32 to [H, W, 3]: uint8 if all values are 8-bit codes, else uint16."""
     code = host.codes(picture)
     eight = code * np.float32(255.0)
     rounded = np.round(eight)
@@ -163,14 +163,14 @@ def _bracket(pictures: np.ndarray) -> list[np.ndarray]:
 
 
 class Fuse:
-    """Brackets to pictures to look at; as `hdrcnn fuse`."""
+    """Brackets to images for viewing, like `hdrcnn fuse`."""
 
     RETURN_TYPES = ("IMAGE",)
     RETURN_NAMES = ("image",)
-    OUTPUT_TOOLTIPS = ("One picture of each bracket, display-encoded.",)
+    OUTPUT_TOOLTIPS = ("One image for each bracket, display-encoded.",)
     FUNCTION = "fuse"
     CATEGORY = CATEGORY
-    DESCRIPTION = "Fuses exposures of one scene, the pictures of a batch, into one picture."
+    DESCRIPTION = "Fuses the exposures of one scene, the images of a batch, into one image."
 
     @classmethod
     def INPUT_TYPES(cls) -> dict[str, Any]:  # noqa: N802 - ComfyUI's name.
@@ -178,19 +178,19 @@ class Fuse:
         return {
             "required": {
                 "images": ("IMAGE", {"tooltip": "Two to nine exposures of one scene, any order."}),
-                "method": _choice(FUSIONS, "What weighs the frames; auto: the network."),
+                "method": _choice(FUSIONS, "How frames are weighted; auto: by the network."),
                 "deghost": (
                     "BOOLEAN", {"default": True, "tooltip": "Take what moved from one frame."}
                 ),
                 "align": (
                     "BOOLEAN",
-                    {"default": True, "tooltip": "Lay hand-held frames on each other."},
+                    {"default": True, "tooltip": "Align hand-held frames."},
                 ),
                 "per": (
                     "INT",
                     {
                         "default": 0, "min": 0, "max": 9,
-                        "tooltip": "Frames of each bracket of the batch; 0: it is one bracket.",
+                        "tooltip": "Frames per bracket; 0: the whole batch is one bracket.",
                     },
                 ),
             },
@@ -204,14 +204,19 @@ class Fuse:
         align: bool = True,
         per: int = 0,
     ) -> tuple[Any]:
-        """Raises ValueError, ImageError, WeightsError, BackendError, one line each."""
+        """Fuse each bracket of a batch.
+
+        Raises ValueError, ImageError, WeightsError, BackendError.
+        """
         from hdrcnn.predict.bracket import Choices, prepared
         from hdrcnn.predict.fusion import check_frames, chosen_method, fuse
 
         pictures = host.array(images, "images")
         per = per or len(pictures)
         if len(pictures) % per:
-            raise ValueError(f"images: {len(pictures)} pictures are no brackets of {per}; mend per")
+            raise ValueError(
+                f"images: {len(pictures)} images cannot be split into brackets of {per}; change per"
+            )
         fused = np.empty((len(pictures) // per, *pictures.shape[1:3], 3), np.float32)
         step = host.progress(len(fused))
         with host.onnx_alone():
@@ -226,7 +231,7 @@ class Fuse:
 
 
 class WriteHdr:
-    """Light to files."""
+    """Linear light to files."""
 
     RETURN_TYPES = ()
     FUNCTION = "write"
@@ -236,7 +241,7 @@ class WriteHdr:
 
     @classmethod
     def INPUT_TYPES(cls) -> dict[str, Any]:  # noqa: N802 - ComfyUI's name.
-        """Inputs; formats as the toolkit has them."""
+        """Inputs; the formats are those of the toolkit."""
         known = "; ".join(f"{name}: {writer.about}" for name, writer in WRITERS.items())
         return {
             "required": {
@@ -250,10 +255,7 @@ class WriteHdr:
             "optional": {
                 "mask": (
                     "MASK",
-                    {
-                        "tooltip": "Of Load Image: where the picture is transparent; exr and jxl "
-                        "hold it as alpha."
-                    },
+                    {"tooltip": "From Load Image: transparency, which exr and jxl store as alpha."},
                 ),
             },
         }
@@ -265,8 +267,9 @@ class WriteHdr:
         filename_prefix: str = "hdrcnn",
         mask: Any = None,
     ) -> Any:
-        """One file a picture, `PREFIX_00001_.exr`, and what ComfyUI shows of them. Raises
-        ValueError, ImageError, one line each.
+        """Write a file for each image, `PREFIX_00001_.exr`, and return what ComfyUI displays.
+
+        Raises ValueError, ImageError.
         """
         light = host.array(hdr, "hdr")
         alphas = host.alphas(light, mask, ("hdr", "mask"))
@@ -276,8 +279,8 @@ class WriteHdr:
         step, files = host.progress(len(light)), []
         for number, (picture, alpha) in enumerate(zip(light, alphas, strict=True)):
             named = name.replace("%batch_num%", str(number))
-            # The number stands between underscores: by these ComfyUI finds the next, but not if
-            # the number of the picture is in the name.
+            # ComfyUI finds the next free number by the underscores around it, but not if the
+            # prefix contains %batch_num%.
             ending = writer.ending.removeprefix("_")
             while (folder / f"{named}_{first + number:05}_{ending}").exists():
                 first += 1
@@ -292,7 +295,7 @@ class WriteHdr:
 
 
 class PreviewAtExposure:
-    """Light as a display shows it at an exposure."""
+    """Linear light as a display shows it at an exposure."""
 
     RETURN_TYPES = ("IMAGE",)
     RETURN_NAMES = ("image",)
@@ -318,7 +321,7 @@ class PreviewAtExposure:
         }  # fmt: skip
 
     def preview(self, hdr: Any, exposure: float = -3.0) -> tuple[Any]:
-        """sRGB of the light times 2^exposure, held within 0..1. Raises ValueError."""
+        """sRGB of the light times 2^exposure, clipped to [0, 1]. Raises ValueError."""
         light = host.array(hdr, "hdr")
         shown = np.empty((*light.shape[:3], 3), np.float32)
         for number, picture in enumerate(light):
