@@ -57,7 +57,8 @@ class Schedule:
     )
     precision: str = setting(
         "float32",
-        "Of the convolutions: float32 or mixed_bfloat16; log domain and loss are float32.",
+        "Precision of the convolutions, float32 or mixed_bfloat16; log domain and loss are "
+        "float32.",
     )
     start: str = setting("", "Weights to start from: a weights file, for HDRCNN also the published "
                              "parameters or VGG16.")  # fmt: skip

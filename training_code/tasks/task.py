@@ -3,8 +3,8 @@
     scenes -> prepare -> material -> batches -> trainee(network) -> fit -> export -> weights.npz
                                         held out -> watch -> callbacks
 
-A task is a module of this package, loaded by its name. A trainee is the Keras model that is
-compiled and fitted: the network to train together with its loss.
+A task is a module of this package, loaded by its name; `run` imports only this module and the
+settings. A trainee is the Keras model that is compiled and fitted: a network with its loss.
 """
 
 import dataclasses
