@@ -160,7 +160,7 @@ def family_mean(values: np.ndarray, family: np.ndarray, chosen: np.ndarray) -> f
 
 class HeldOut(keras.callbacks.Callback):
     """After every few epochs, logs and prints the error on held-out rows for each kind of curve, as
-    taken and processed, beside that of the mean curve.
+    taken and processed, compared with that of the mean curve.
     """
 
     def __init__(self, rows: Rows, watched: task.Watched, epochs: int) -> None:

@@ -33,7 +33,7 @@ class Config(Stack):
     )
     exposures: str = setting(
         "",
-        "Folder of SCENE/images/VIEW_E.png, E from 0, darkest, to 4, used beside or instead of "
+        "Folder of SCENE/images/VIEW_E.png, E from 0, darkest, to 4, in addition to or instead of "
         "--scenes; views with fewer or more files are left out, scenes are held out as a whole.",
     )
     terms: Terms = Terms()

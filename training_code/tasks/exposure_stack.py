@@ -73,7 +73,7 @@ def watch(
     config: Config, scenes: Sequence[Scene], watched: task.Watched
 ) -> list[keras.callbacks.Callback]:
     """A callback for the error of dark samples at an exposure four stops brighter, in 8-bit codes,
-    beside that of the unchanged photograph, and a sheet with the photograph, and photograph,
+    compared with that of the unchanged photograph, and a sheet with the photograph, and photograph,
     prediction and truth at that exposure.
     """
 

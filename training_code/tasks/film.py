@@ -81,8 +81,7 @@ class Material:
     pairs: list[Pair]
     """For the U-Net: given pairs."""
     rows: tuple[Rows, ...] = ()
-    """For curves: the rows of looks and those of given pairs; without looks or pairs, only the
-    other."""
+    """For curves: the rows of looks and those of given pairs, either of which may be missing."""
 
 
 def place_of(seed: int, number: int, count: int) -> int:
@@ -291,7 +290,7 @@ def converted(network: keras.Model, sdr: np.ndarray, curves: bool) -> np.ndarray
 
 class HeldOut(keras.callbacks.Callback):
     """After every few epochs, measures held-out clips: PU21-PSNR and colour difference, with and
-    without gain alignment, beside those of the formula that curves start from. Also writes a sheet:
+    without gain alignment, compared with the formula that curves start from. Also writes a sheet:
     SDR, formula, result, truth.
     """
 

@@ -66,7 +66,7 @@ def batches(config: Config, material: Sequence[Scene], place: task.Place) -> Bat
 def watch(
     config: Config, scenes: Sequence[Scene], watched: task.Watched
 ) -> list[keras.callbacks.Callback]:
-    """A callback for PSNR and SSIM against the truth, beside the PSNR of the mean of the frames."""
+    """A callback for PSNR and SSIM against the truth, and the PSNR of the mean of the frames."""
     count = watched.running.validation_crops
     if config.pairs:
         names = [scene.name for scene in scenes]

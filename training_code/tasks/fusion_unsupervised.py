@@ -80,7 +80,7 @@ def fused_codes(network: keras.Model, frames: np.ndarray) -> np.ndarray:
 def watch(
     config: Config, scenes: Sequence[Scene], watched: task.Watched
 ) -> list[keras.callbacks.Callback]:
-    """A callback for MEF-SSIM and order reversal, beside the MEF-SSIM of the mean of the frames."""
+    """A callback for MEF-SSIM and order reversal, and the MEF-SSIM of the mean of the frames."""
 
     def figures(batch: dict[str, np.ndarray], fused: np.ndarray) -> dict[str, float]:
         frames = batch["frames"][0]
