@@ -1,18 +1,19 @@
-"""What a camera would have stored of a scene: exposure, sensor, development.
+"""Virtual camera: exposure, sensor and development turn scene light into 8-bit codes.
 
-Eilertsen et al. 2017, section 5.1. Each part is a record of distributions and a few pure formulas:
+Follows Eilertsen et al. 2017, section 5.1. Each part is a record of distributions and a few pure
+functions:
 
     linear light  [H, W, 3] float32, any unit
-      -> tones.py         of some: a camera's shoulder, put on or taken off
+      -> tones.py         for some shots: a camera's highlight shoulder, added or removed
       -> camera.py        exposure: 1.0 becomes the clipping level; sensor: noise
-      -> development.py   white balance, hue, saturation; here the target is taken;
+      -> development.py   white balance, hue, saturation; the target is taken here;
                           then clipping, camera curve, 8 bits
-      -> jpeg.py          a file, and back
+      -> jpeg.py          JPEG round trip
       -> codes [H, W, 3] uint8
 
-What the target holds decides what is clipped: a picture's code is 255 wherever its target is 1.0 or
-more, so that a loss can tell from the target what the network has to reconstruct. White balance and
-jitter therefore come before the clipping; they move a few samples across it.
+The target alone determines what is clipped: before JPEG, a code is 255 wherever its target is 1.0
+or more, so a loss can tell from the target what the network has to reconstruct. White balance and
+jitter are therefore applied before clipping; they move a few samples across the clipping level.
 """
 
 from training_code.camera.camera import (

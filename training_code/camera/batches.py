@@ -1,6 +1,4 @@
-"""Batches for Keras that a stopped run meets again; and training pairs by the NumPy loader, which
-are shots of scenes.
-"""
+"""Reproducible batches for Keras, and training pairs: shots of scenes, taken by NumPy."""
 
 from collections.abc import Sequence
 from typing import Any, Protocol
@@ -15,19 +13,20 @@ from training_code.scenes.views import Views
 
 
 class Motions(Protocol):
-    """Where the motions of temporal training come from: `training_code.losses.motion`."""
+    """Distribution of the motions of temporal training: see `training_code.losses.motion`."""
 
     def draw(self, rng: np.random.Generator) -> np.ndarray: ...
 
 
 class Batches(keras.utils.PyDataset):
-    """Batches whose items depend on (seed, epoch, index, item) alone, whatever the number of
-    workers. All of a batch, a dict of arrays [N, ...], is the `x` of Keras.
+    """Batches whose items depend only on (seed, epoch, index, item), not on the number of workers,
+    so that a resumed run gets the same batches. A whole batch, a dict of arrays [N, ...], is
+    passed to Keras as `x`.
 
-    Keras announces the end of an epoch before the first one too; only epochs that began are
-    counted. It counts the batches of an epoch once in a `fit`: one that begins within an epoch
-    (`first`) must end with it. Under JAX it takes a batch to build a model that is not built, and
-    calls that an epoch: build the model before.
+    Keras calls `on_epoch_end` once before the first epoch as well; only epochs that began are
+    counted. Keras reads the number of batches once per `fit`: a `fit` that begins within an epoch
+    (`first`) must end with that epoch. Under JAX, Keras takes a batch to build an unbuilt model and
+    counts that as an epoch, so build the model first.
     """
 
     def __init__(
@@ -42,10 +41,10 @@ class Batches(keras.utils.PyDataset):
         share: tuple[int, int] = (0, 1),
         **kwargs: Any,
     ) -> None:
-        """steps: batches an epoch; epoch: where to begin, and first: at which of its batches, as
-        after a stop within it; repeat_epoch: the same batches every epoch, for validation.
-        share: (i, n): part i of n equal parts of every batch alone, from 0, for process i of n.
-        kwargs: workers, use_multiprocessing and max_queue_size of Keras.
+        """steps: batches per epoch; epoch and first: the epoch, and the batch within it, to begin
+        with, for resuming; repeat_epoch: return the same batches in every epoch, for validation.
+        share: (i, n): return only part i (from 0) of n equal parts of every batch, for process i
+        of n. kwargs: workers, use_multiprocessing and max_queue_size of Keras.
         """
         super().__init__(**kwargs)
         if not 0 <= first < steps:
@@ -58,15 +57,15 @@ class Batches(keras.utils.PyDataset):
         self.items = range(part * batch // parts, (part + 1) * batch // parts)
         self._within_epoch = False
         self.failures: list[Exception] = []
-        """Why batches could not be made, the first one first: Keras and its backend wrap what is
-        raised here. Copies share it."""
+        """Exceptions raised while making batches, oldest first, kept because Keras and its backend
+        wrap them. Shared by shallow copies."""
 
     def item(self, index: int, item: int) -> dict[str, np.ndarray]:
-        """One item of batch `index` of the epoch."""
+        """One item of batch `index` of the current epoch, arrays by name."""
         raise NotImplementedError
 
     def __len__(self) -> int:
-        """Batches of the epoch at hand."""
+        """Number of batches left in the current epoch when it begins."""
         return self.steps - self.first
 
     def on_epoch_begin(self) -> None:
@@ -85,7 +84,7 @@ class Batches(keras.utils.PyDataset):
             raise
 
     def batch_at(self, index: int) -> dict[str, np.ndarray]:
-        """Batch `index` of those that are left of the epoch."""
+        """Batch `index` of the current epoch, counted from `first`."""
         items = [self.item(self.first + index, item) for item in self.items]
         return {name: np.stack([item[name] for item in items]) for name in items[0]}
 
@@ -93,8 +92,8 @@ class Batches(keras.utils.PyDataset):
 class Pairs(Batches):
     """Batches of pictures and targets:
     picture  uint8 [N, size, size, 3], codes
-    target   float32 [N, size, size, 3], linear, 1.0 = clipping level
-    motion   float32 [N, K], with `motion` only
+    target   float32 [N, size, size, 3], linear, 1.0 = clipping level, NaN where unknown
+    motion   float32 [N, K], only if `motion` is given
     """
 
     def __init__(
@@ -114,9 +113,9 @@ class Pairs(Batches):
         self.families = families(self.scenes)
 
     def item(self, index: int, item: int) -> dict[str, np.ndarray]:
-        """One pair of batch `index` of the epoch. Views too black to be exposed are drawn again.
+        """One pair of batch `index` of the epoch. Redraws views that are too black to be exposed.
 
-        Raises ValueError if all are.
+        Raises ValueError if `ATTEMPTS` views in a row are too black.
         """
         for attempt in range(ATTEMPTS):
             key = (self.seed, self.epoch, index, item, attempt)
@@ -135,5 +134,5 @@ class Pairs(Batches):
         )
 
     def draw(self, key: Key) -> Shot:
-        """The shot of a key."""
+        """The shot that belongs to a key."""
         return draw_shot(self.scenes, self.families, self.views, self.camera, key, self.size)

@@ -1,15 +1,15 @@
-"""Simulated exposure brackets: one scene, several exposures, held by a hand, with things that move.
+"""Simulated exposure brackets of one scene, optionally hand-held and with moving objects.
 
     light [H, W, 3]  linear, any unit
-      -> a mover, cut out of other light, at another place in each frame
+      -> a moving object, cut out of other light, at another place in each frame
       -> hand shake: a homography for each frame, none for the reference
       -> exposure: gain x 2^stops, 1.0 = clipping level
-      -> sensor noise, camera curve, 8 bits, and at times JPEG     as `camera.development` has them
-      -> frames [K, h, w, 3] uint8, darkest first
+      -> sensor noise, camera curve, 8 bits, and optionally JPEG: see `camera.development`
+      -> frames [K, H, W, 3] uint8, darkest first
 
-Everything that is drawn is drawn from one generator, everything else is pure. A photograph that
-was linearised serves as light too: decoded, exposed and clipped again, it loses what a camera would
-lose. A power of its codes would destroy nothing and train nothing.
+All random numbers come from one generator; everything else is pure. Linearised photographs can
+serve as light too: decoded, exposed and clipped again, they lose what a camera would lose. Merely
+raising their codes to a power would lose nothing, and a network would learn nothing from it.
 """
 
 import dataclasses
@@ -24,31 +24,32 @@ from training_code.camera.settings import check_number, check_range
 
 MOST_FRAMES = 9
 MIDDLE_GREY = 0.18
-"""Linear light, 1.0 = clipping level, that the scene's median is exposed to at 0 stops."""
+"""Linear light, 1.0 = clipping level, to which the metered exposure brings the scene's median."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Brackets(PhotonCamera):
-    """The distribution of brackets. Ranges are uniform where nothing else is said."""
+    """Distribution of brackets. Ranges are uniform unless stated otherwise."""
 
     frames: tuple[int, int] = (2, 5)
-    """Fewest and most frames, 2 to 9."""
+    """Smallest and largest number of frames, within 2 to 9."""
     under: tuple[float, float] = (1.5, 3.0)
     """Stops of the darkest frame below the metered exposure."""
     over: tuple[float, float] = (1.5, 3.0)
-    """Stops of the brightest frame above it."""
+    """Stops of the brightest frame above the metered exposure."""
     metering_sd: float = 0.5
-    """Standard deviation of the metered exposure, stops."""
+    """Standard deviation of the error of the metered exposure, stops."""
     shaken_share: float = 0.0
-    """Of the brackets that are hand-held."""
+    """Share of the brackets that are hand-held."""
     rotation: float = 1.0
-    """Of a shaken frame, degrees, at most."""
+    """Largest rotation of a shaken frame, degrees."""
     shift: float = 0.01
-    """Of a shaken frame, in shares of the shorter side, at most."""
+    """Largest shift of a shaken frame along each axis, as a share of the shorter side."""
     perspective: float = 0.01
-    """How far a corner of a shaken frame moves beside that, likewise."""
+    """Largest displacement of a corner of a shaken frame by the tilt about each axis, as a share
+    of the shorter side."""
     moving_share: float = 0.0
-    """Of the brackets in which something moves."""
+    """Share of the brackets in which something moves."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -63,16 +64,16 @@ class Brackets(PhotonCamera):
 
 
 class Mover(NamedTuple):
-    """Something that moves across the picture: an ellipse cut out of other light."""
+    """A moving object: an ellipse cut out of other light."""
 
     place: tuple[float, float]
-    """Of its centre in the first frame, in shares of rows and columns."""
+    """Centre in the first frame, as shares of rows and columns."""
     motion: tuple[float, float]
-    """From frame to frame, likewise."""
+    """Displacement from frame to frame, as shares of rows and columns."""
     radii: tuple[float, float]
-    """Likewise, of the shorter side."""
+    """Vertical and horizontal radius, as shares of the shorter side."""
     gain: float
-    """Of its light, so that its median is the scene's times this."""
+    """Median of the other light, once scaled, relative to the median of the scene."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -80,26 +81,28 @@ class Bracket(PhotonShot):
     """Every number that one bracket depends on."""
 
     stops: tuple[float, ...]
-    """Of each frame, rising, relative to the metered exposure."""
+    """Exposure of each frame relative to the metered exposure, in ascending order."""
     metering: float
-    """Stops that are added to all of them."""
+    """Error of the metered exposure, stops, added to all frames."""
     homographies: tuple[tuple[float, ...], ...]
-    """Of each frame, 9 numbers by rows: from a place (x, y, 1) of the frame, in shorter sides from
-    the centre, to that of the scene."""
+    """Homography of each frame, 9 numbers row by row. It maps a position (x, y, 1) in the frame to
+    a position in the scene, both relative to the centre and in units of the shorter side."""
     mover: Mover | None = None
 
     @property
     def reference(self) -> int:
-        """The frame that is not shaken: the middle one, of two the darker."""
+        """Index of the frame without shake: the middle one, or the darker of the middle two."""
         return (len(self.stops) - 1) // 2
 
     @property
     def still(self) -> bool:
-        """Whether all frames show the same places."""
+        """Whether nothing moves between the frames."""
         return self.mover is None and len(set(self.homographies)) == 1
 
     def held_still(self, frame: int | None = None) -> "Bracket":
-        """The same bracket on a tripod, of what a frame shows; None: the reference frame."""
+        """The same bracket on a tripod: all frames show what the given frame shows. None: the
+        reference frame.
+        """
         frame = self.reference if frame is None else frame
         mover = self.mover
         if mover is not None:
@@ -115,8 +118,8 @@ IDENTITY = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0)
 def draw_bracket(
     distribution: Brackets, rng: np.random.Generator, count: int | None = None
 ) -> Bracket:
-    """The numbers of one bracket. Frames are equally many stops apart. count: of frames, instead of
-    one that is drawn.
+    """Draw the numbers of one bracket with equally spaced exposures. count: number of frames; None:
+    drawn.
     """
     d = distribution
     drawn = int(rng.integers(d.frames[0], d.frames[1] + 1))
@@ -148,20 +151,21 @@ def draw_bracket(
 
 
 def _shake(d: Brackets, rng: np.random.Generator) -> tuple[float, ...]:
-    """A homography: a rotation and a shift, and a tilt that moves the corners."""
+    """Draw a homography: a rotation, a shift, and a tilt that moves the corners."""
     angle = np.radians(rng.uniform(-d.rotation, d.rotation))
     x, y = rng.uniform(-d.shift, d.shift, 2)
-    # At a corner, (0.5, 0.5), the denominator moves a place of length 0.7 by about 0.35 tilt.
+    # A tilt changes the denominator at a corner, (0.5, 0.5), by 0.5 tilt. The corner is 0.7 from
+    # the centre, so it moves by about 0.35 tilt.
     tilt_x, tilt_y = rng.uniform(-d.perspective, d.perspective, 2) / 0.35
     cos, sin = float(np.cos(angle)), float(np.sin(angle))
     return cos, -sin, float(x), sin, cos, float(y), float(tilt_x), float(tilt_y), 1.0
 
 
 def _mover(count: int, rng: np.random.Generator) -> Mover:
-    """An ellipse that crosses a part of the picture and stays inside of it."""
+    """Draw an ellipse whose centre crosses a part of the picture and stays within it."""
     begin, end = rng.uniform(0.2, 0.8, 2), rng.uniform(0.2, 0.8, 2)
     way = float(np.hypot(*(end - begin)))
-    if way < 0.15:  # It would stay where it is.
+    if way < 0.15:  # It would hardly move.
         end = begin + np.array([0.0, 0.25 if begin[1] < 0.5 else -0.25])
     motion = (end - begin) / (count - 1)
     radii = rng.uniform(0.04, 0.15, 2)
@@ -174,7 +178,8 @@ def _mover(count: int, rng: np.random.Generator) -> Mover:
 
 
 def metered(light: np.ndarray) -> np.float32:
-    """The gain that takes the median of light [H, W, 3] to middle grey.
+    """Gain that brings the median over pixels of the largest channel of light [H, W, 3] to
+    `MIDDLE_GREY`.
 
     Raises TooBlackError if that median is 0.
     """
@@ -185,8 +190,10 @@ def metered(light: np.ndarray) -> np.float32:
 
 
 def shaken(light: np.ndarray, homography: tuple[float, ...]) -> np.ndarray:
-    """Light [H, W, C] as a frame with this homography sees it, cubic B-splines within the least and
-    the most of the pixels around; the same size, mirrored beyond the borders.
+    """Warp light [H, W, C] by the homography of a frame; the result has the same shape.
+
+    Interpolates by cubic B-splines, clipped to the range of the 3x3 pixels around, and mirrors
+    beyond the borders.
     """
     if homography == IDENTITY:
         return light
@@ -200,7 +207,7 @@ def shaken(light: np.ndarray, homography: tuple[float, ...]) -> np.ndarray:
 
     def seen(plane: np.ndarray) -> np.ndarray:
         smooth = map_coordinates(plane, places, order=3, mode="mirror")
-        # Beside a lamp, thousands of times brighter, splines swing below everything that is there.
+        # Beside a lamp thousands of times brighter, splines undershoot far below all pixels.
         least, most = (
             map_coordinates(around(plane, 3, mode="mirror"), places, order=0, mode="mirror")
             for around in (minimum_filter, maximum_filter)
@@ -212,8 +219,8 @@ def shaken(light: np.ndarray, homography: tuple[float, ...]) -> np.ndarray:
 
 
 def moved_in(light: np.ndarray, other: np.ndarray, mover: Mover, frame: int) -> np.ndarray:
-    """Light [H, W, 3] with the mover at its place in a frame, cut out of the middle of `other`,
-    light of the same shape; its edges are a pixel soft.
+    """Insert the mover into light [H, W, 3] at its place in a frame, cut out of the middle of
+    `other`, light of the same shape. Its edges are about a pixel soft.
     """
     rows, columns = light.shape[:2]
     centre = [
@@ -231,15 +238,16 @@ def moved_in(light: np.ndarray, other: np.ndarray, mover: Mover, frame: int) -> 
 
 
 def exposed(light: np.ndarray, gain: float, bracket: Bracket, frame: int) -> np.ndarray:
-    """Light times gain and 2^stops of a frame: linear, 1.0 = clipping level, not clipped."""
+    """Light times `gain` and 2^stops of a frame: linear, 1.0 = clipping level, not clipped."""
     return light * np.float32(gain * 2.0 ** (bracket.metering + bracket.stops[frame]))
 
 
 def take(light: np.ndarray, bracket: Bracket, other: np.ndarray | None = None) -> np.ndarray:
-    """The frames of a bracket, [K, H, W, 3] uint8.
+    """Photograph the frames of a bracket, [K, H, W, 3] uint8.
 
-    light: [H, W, 3] float32, linear, >= 0, any unit; other: likewise, of which a mover is cut out;
-    needed where there is one. Raises TooBlackError if the light cannot be metered.
+    light: [H, W, 3] float32, linear, >= 0, any unit. other: light of the same shape from which the
+    mover is cut out, required if the bracket has one. Raises TooBlackError if the light cannot be
+    metered, ValueError if `other` is missing.
     """
     gain, rng, frames = float(metered(light)), bracket.rng, []
     for index, homography in enumerate(bracket.homographies):
@@ -254,9 +262,9 @@ def take(light: np.ndarray, bracket: Bracket, other: np.ndarray | None = None) -
 
 
 def scene_codes(light: np.ndarray, bracket: Bracket) -> np.ndarray:
-    """The scene at the metered exposure, well exposed, by the bracket's curve, without noise,
-    shake, movers and JPEG: [H, W, 3] uint8. Truth for display-referred fusion of a darker and a
-    brighter frame; no radiance.
+    """The scene at the metered exposure, well exposed, through the bracket's curve, without noise,
+    shake, movers and JPEG: [H, W, 3] uint8. The truth for display-referred fusion of a darker and a
+    brighter frame; it is not radiance.
     """
     linear = light * np.float32(float(metered(light)) * 2.0**bracket.metering)
     return develop(linear, bracket.n, bracket.s, bracket.curve, bracket.strength)

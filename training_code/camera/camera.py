@@ -1,7 +1,7 @@
-"""The camera as a whole: three parts, drawn apart, used one after the other.
+"""The complete camera: three parts, drawn independently and applied in sequence.
 
-Exposure: how much of a scene is clipped. Sensor: noise, and the largest value that a target keeps.
-Development, which has a file of its own: colours, camera curve, codes.
+Exposure: how much of a scene is clipped. Sensor: noise, and the cap on target values. Development,
+in `development.py`: colours, camera curve, codes.
 """
 
 import dataclasses
@@ -31,39 +31,40 @@ from training_code.camera.settings import (
 from training_code.camera.tones import Tones
 
 ATTEMPTS = 1000
-"""Views too black to be exposed in a row, before a collection is given up."""
+"""Number of consecutive views too black to be exposed after which an error is raised."""
 
 
 class TooBlackError(ValueError):
-    """A picture without enough light to be exposed for."""
+    """Raised for an image without enough light to set an exposure."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Exposure:
-    """The distribution of exposures. The default is the published one."""
+    """Distribution of exposures. The default is published."""
 
     unclipped: tuple[float, float] = (0.85, 0.95)
-    """Share of the samples (R, G and B values) that stay below the clipping level, uniform."""
+    """Range of the share of samples (R, G and B values) that stay below the clipping level,
+    uniform."""
 
     def __post_init__(self) -> None:
         check_range("unclipped", self.unclipped, 0.0, 1.0, open_ends=True)
 
     def draw(self, rng: np.random.Generator) -> float:
-        """The share of one photograph, in (0, 1)."""
+        """The unclipped share of one photograph, in (0, 1)."""
         return float(rng.uniform(*self.unclipped))
 
 
 def expose(linear: np.ndarray, unclipped: float) -> np.ndarray:
-    """Scale so that the share `unclipped` in (0, 1) of the samples lies below 1.0.
+    """Scale an image so that the share `unclipped` in (0, 1) of its samples lies below 1.0.
 
     linear: [H, W, 3] float32, any unit, >= 0. Returns the same shape, 1.0 = clipping level.
-    Raises TooBlackError if that level of the image is black.
+    Raises TooBlackError if that quantile of the samples is 0.
     """
     return linear * exposure_gain(linear, unclipped)
 
 
 def exposure_gain(linear: np.ndarray, unclipped: float) -> np.float32:
-    """The factor of `expose`. linear: any shape."""
+    """The factor by which `expose` scales. linear: any shape. Raises TooBlackError."""
     samples = linear.reshape(-1)
     index = min(int(unclipped * samples.size), samples.size - 1)
     level = float(np.partition(samples, index)[index])
@@ -73,7 +74,7 @@ def exposure_gain(linear: np.ndarray, unclipped: float) -> np.float32:
 
 
 class Noise(NamedTuple):
-    """The sensor's part of `Settings`."""
+    """The fields of `Settings` drawn by `Sensor`."""
 
     noise_sd: float
     noise_seed: int
@@ -81,55 +82,58 @@ class Noise(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class Sensor:
-    """The distribution of the noise. The defaults are the published ones."""
+    """Distribution of the sensor noise, and the cap on targets. The defaults are published."""
 
     noise_sd: tuple[float, float] = (0.0, 0.01)
-    """Standard deviation of the Gaussian noise, in units of the clipping level, uniform."""
+    """Range of the standard deviation of the Gaussian noise, in units of the clipping level,
+    uniform."""
     peak: float = 2000.0
-    """Targets are capped here, in units of the clipping level, so that one sun does not own the
-    gradient."""
+    """Cap on target values, in units of the clipping level, so that a single sun does not dominate
+    the gradient."""
 
     def __post_init__(self) -> None:
         check_range("noise_sd", self.noise_sd, 0.0, 1.0)
         check_number("peak", self.peak, 1.0, math.inf)
 
     def draw(self, rng: np.random.Generator) -> Noise:
-        """The noise of one photograph: its deviation, and the seed of its values."""
+        """The noise of one photograph: standard deviation and seed."""
         return Noise(float(rng.uniform(*self.noise_sd)), int(rng.integers(1 << 32)))
 
 
 def add_noise(linear: Array, noise_sd: Array, noise: Array, xp: ModuleType = np) -> Array:
-    """linear + noise_sd * noise, held at 0 from below.
+    """max(linear + noise_sd * noise, 0).
 
-    linear, noise: any shape, the noise of standard deviation 1; noise_sd: a number, or shaped to
-    broadcast against them, such as [N, 1, 1, 1].
+    linear, noise: any shape; noise has standard deviation 1. noise_sd: a number, or an array that
+    broadcasts against them, such as [N, 1, 1, 1].
     """
     return xp.maximum(linear + noise_sd * noise, 0.0)
 
 
 def sense(linear: np.ndarray, noise_sd: float, rng: np.random.Generator) -> np.ndarray:
-    """Add Gaussian noise of `noise_sd` clipping levels; float32, any shape, the result is >= 0."""
+    """Add Gaussian noise with a standard deviation of `noise_sd` clipping levels. float32, any
+    shape; the result is >= 0.
+    """
     noise = rng.standard_normal(linear.shape, np.float32)
     return add_noise(linear, np.float32(noise_sd), noise)
 
 
 @dataclasses.dataclass(frozen=True)
 class PhotonCamera:
-    """Cameras with photon noise and without jitter of colours, those of brackets and of exposure
-    stacks. Ranges are uniform where nothing else is said.
+    """Distribution of cameras with photon noise and without colour jitter, as used for brackets and
+    exposure stacks. Ranges are uniform unless stated otherwise.
     """
 
     noise_sd: tuple[float, float] = (0.0, 0.006)
-    """Standard deviation of the read noise, clipping levels."""
+    """Standard deviation of the read noise, in units of the clipping level."""
     photons: tuple[float, float] = (5e3, 1e5)
-    """Electrons at the clipping level, uniform in the logarithm; the variance of photon noise is
-    light over them."""
+    """Electrons at the clipping level, uniform in the logarithm. The variance of the photon noise
+    is the light divided by this number."""
     curves: tuple[float, float, float] = (0.4, 0.3, 0.3)
     """Shares of the camera curves, see `development.CURVES`."""
     jpeg: tuple[float, float] = (85, 95)
-    """Qualities."""
+    """JPEG qualities, uniform over the whole numbers."""
     jpeg_share: float = 0.5
-    """Of the photographs that are JPEG."""
+    """Share of the brackets or stacks stored as JPEG."""
 
     def __post_init__(self) -> None:
         check_range("noise_sd", self.noise_sd, 0.0, 1.0)
@@ -140,13 +144,13 @@ class PhotonCamera:
 
     @property
     def development(self) -> Development:
-        """Of which curve and JPEG are drawn."""
+        """The distribution that curve and JPEG settings are drawn from."""
         return Development(curves=self.curves, jpeg=self.jpeg, hue_sd=0.0, saturation_sd=0.0)
 
 
 @dataclasses.dataclass(frozen=True)
 class PhotonShot(Stored):
-    """Every number of one of their photographs. All are plain Python numbers."""
+    """Every number that one photograph of a `PhotonCamera` depends on, as plain Python numbers."""
 
     noise_sd: float
     photons: float
@@ -154,11 +158,11 @@ class PhotonShot(Stored):
 
     @property
     def rng(self) -> np.random.Generator:
-        """Of the noise; the cheapest generator at hand."""
+        """Generator of the noise, SFC64, the fastest in NumPy."""
         return np.random.Generator(np.random.SFC64(self.noise_seed))
 
     def photograph(self, linear: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """Codes, uint8, of light [H, W, 3] float32, >= 0, 1.0 = clipping level."""
+        """uint8 codes of light [H, W, 3] float32, >= 0, 1.0 = clipping level."""
         spread = np.sqrt(self.noise_sd**2 + np.minimum(linear, 1.0) / self.photons)
         noise = rng.standard_normal(linear.shape, np.float32)
         return stored(add_noise(linear, spread, noise).astype(np.float32), self)
@@ -166,7 +170,7 @@ class PhotonShot(Stored):
 
 @dataclasses.dataclass(frozen=True)
 class Camera:
-    """The distributions a photograph is drawn from. The defaults are the published ones."""
+    """The distributions that a photograph is drawn from. The defaults are published."""
 
     exposure: Exposure = dataclasses.field(default_factory=Exposure)
     sensor: Sensor = dataclasses.field(default_factory=Sensor)
@@ -174,7 +178,9 @@ class Camera:
     tones: Tones = dataclasses.field(default_factory=Tones)
 
     def draw(self, key: Key) -> Settings:
-        """The settings of one photograph; each part has random numbers of its own."""
+        """The settings of one photograph. Each part is drawn from a generator of its own. `tones`
+        is drawn by `shots.draw_shot`.
+        """
         noise = self.sensor.draw(generator(key, Part.SENSOR))
         look = self.development.draw(generator(key, Part.DEVELOPMENT))
         return Settings(
@@ -186,8 +192,8 @@ class Camera:
 
 
 def recolour(linear: np.ndarray, settings: Settings) -> np.ndarray:
-    """White balance, hue and saturation of [H, W, 3] float32, >= 0. What is not changed costs
-    nothing.
+    """Apply white balance, hue and saturation to [H, W, 3] float32, >= 0. Skips what the settings
+    leave unchanged.
     """
     if settings.white_balance != (1.0, 1.0, 1.0):
         linear = white_balance(linear, np.array(settings.white_balance, np.float32))
@@ -197,7 +203,7 @@ def recolour(linear: np.ndarray, settings: Settings) -> np.ndarray:
 
 
 def stored(linear: np.ndarray, settings: Stored) -> np.ndarray:
-    """Light [H, W, 3] float32, 1.0 = clipping level, as the codes of a file: uint8."""
+    """uint8 codes that a file stores of light [H, W, 3] float32, 1.0 = clipping level."""
     codes = develop(linear, settings.n, settings.s, settings.curve, settings.strength)
     if settings.jpeg_quality:
         codes = jpeg.round_trip(codes, settings.jpeg_quality, settings.subsampled)
@@ -205,15 +211,15 @@ def stored(linear: np.ndarray, settings: Stored) -> np.ndarray:
 
 
 def photograph(linear: np.ndarray, settings: Settings) -> tuple[np.ndarray, np.ndarray]:
-    """The whole chain.
+    """Photograph light: exposure, noise, white balance, jitter, camera curve and JPEG.
 
     linear: [H, W, 3] float32, any unit, >= 0.
-    Returns the picture, uint8 codes [H, W, 3], and its target, float32 [H, W, 3] linear with
-    1.0 = clipping level, taken after the sensor, white balance and colour jitter, capped at
+    Returns the picture, uint8 codes [H, W, 3], and its target, float32 [H, W, 3], linear, 1.0 =
+    clipping level, taken after the sensor, white balance and colour jitter, and capped at
     `settings.peak`. Raises TooBlackError if the image is too black to be exposed.
     """
     exposed = expose(linear, settings.unclipped)
-    # The cheapest generator at hand: the noise is the dearest part of the camera.
+    # The fastest generator in NumPy: noise is the most expensive part of the camera.
     rng = np.random.Generator(np.random.SFC64(settings.noise_seed))
     target = recolour(sense(exposed, settings.noise_sd, rng), settings)
     return stored(target, settings), np.minimum(target, np.float32(settings.peak))

@@ -1,7 +1,7 @@
-"""Clips of film out of HDR scenes: pans and zooms, exposure ramps, a grade, and compression.
+"""Film clips simulated from HDR scenes: pans, zooms, exposure ramps, a grade, and compression.
 
-scene -> views [T, H, W, 3]       a camera that turns, or a window that wanders
-      -> cd/m^2 of BT.2020        placed by the scene's log-mean, highlights bent under the peak
+scene -> views [T, H, W, 3]       a camera that turns, or a window that moves
+      -> cd/m^2 of BT.2020        scaled by the scene's log-mean, highlights rolled off at the peak
       -> hdr [T, H, W, 3] uint16  PQ codes, 65535 is 10000 cd/m^2
       -> a grade, 8 bits, x264    sdr [T, H, W, 3] uint8, codes of Rec. 709
 """
@@ -21,15 +21,15 @@ from training_code.scenes.collection import Scene
 from training_code.scenes.views import Views
 
 KEY = 0.18
-"""Of diffuse white, what the log-mean of a scene becomes (Reinhard et al. 2002)."""
+"""Target of a scene's log-mean, relative to diffuse white (Reinhard et al. 2002)."""
 KNEE = 400.0
-"""cd/m^2 from where light is bent to stay under the peak."""
+"""cd/m^2 above which light is compressed to stay below the peak."""
 WORDS = 65535.0
 
 
 @dataclasses.dataclass(frozen=True)
 class Take:
-    """How one clip is taken of a scene; angles in degrees, windows in shares of a photograph."""
+    """How one clip is taken of a scene. Angles in degrees, windows as shares of a photograph."""
 
     frames: int
     yaw: float = 0.0
@@ -37,26 +37,27 @@ class Take:
     fov: float = 70.0
     """Horizontal field of view in a panorama."""
     window: float = 0.7
-    """Width of the window in a photograph, in widths of it."""
+    """Width of the window in a photograph, as a share of the photograph's width."""
     pan: float = 0.0
-    """Degrees a frame, of a photograph shares of its width times 100."""
+    """Pan per frame: degrees in a panorama, percent of the width in a photograph."""
     zoom: float = 0.0
-    """By which the field of view, or the window, grows a frame, in shares."""
+    """Growth per frame of the field of view or the window, as a share of the first."""
     place: tuple[float, float] = (0.5, 0.5)
-    """Of the window in a photograph, rows and columns, shares of what is free."""
+    """Position of the window in a photograph, vertical and horizontal, each from 0, at the top or
+    left border, to 1, at the opposite one."""
     stops: float = 0.0
-    """Of the exposure beside the key."""
+    """Exposure in addition to the key, stops."""
     ramp: float = 0.0
-    """Stops a frame."""
+    """Change of exposure, stops per frame."""
 
 
 VIEWS = Views(fov=(45.0, 90.0), pitch=(-20.0, 20.0), crop=(0.45, 0.9))
-"""How scenes are looked at, unless something else is said."""
+"""Default views of scenes."""
 
 
 def draw_take(rng: np.random.Generator, frames: int, views: Views = VIEWS) -> Take:
-    """The numbers of a clip; field of view, pitch and window are uniform in the ranges of `views`,
-    whose `kinds` are of no account.
+    """Draw the numbers of a clip. Field of view, pitch and window are uniform in the ranges of
+    `views`; `views.kinds` is ignored.
     """
     row, column = rng.random(2)
     yaw, pitch, size = rng.uniform(-180.0, 180.0), rng.uniform(*views.pitch), rng.random()
@@ -75,7 +76,9 @@ def draw_take(rng: np.random.Generator, frames: int, views: Views = VIEWS) -> Ta
 
 
 def views(scene: Scene, take: Take, height: int, width: int) -> np.ndarray:
-    """[T, height, width, 3] float32, linear Rec. 709, in the scene's unit."""
+    """Views of a scene for each frame of a take: [T, height, width, 3] float32, linear Rec. 709, in
+    the scene's unit.
+    """
     frames = []
     for index in range(take.frames):
         zoom = 1.0 + take.zoom * index
@@ -94,10 +97,11 @@ def views(scene: Scene, take: Take, height: int, width: int) -> np.ndarray:
 
 
 def on_display(light: np.ndarray, take: Take) -> np.ndarray:
-    """Frames [T, H, W, 3], linear Rec. 709, any unit, to cd/m^2 of BT.2020, float32.
+    """Convert frames [T, H, W, 3], linear Rec. 709, any unit, to cd/m^2 of BT.2020, float32.
 
-    The log-mean of the first frame becomes 18 % of diffuse white, 203 cd/m^2, times 2^stops; what
-    is above `KNEE` is bent to stay under 1000, with its chromaticity. Raises TooBlackError.
+    The log-mean of the first frame becomes 18 % of diffuse white, 203 cd/m^2, times 2^stops. Light
+    above `KNEE` is compressed to stay below 1000 cd/m^2 and keeps its chromaticity. Raises
+    TooBlackError if more than half of the first frame is black.
     """
     luminance = light[0] @ np.array([0.2126, 0.7152, 0.0722], np.float32)
     lit = luminance[luminance > 0]
@@ -116,8 +120,8 @@ def on_display(light: np.ndarray, take: Take) -> np.ndarray:
 def filmed(
     draw: Callable[[int], tuple[Scene, Take]], height: int, width: int
 ) -> tuple[Scene, np.ndarray]:
-    """A scene and a clip of it, [T, height, width, 3] as of `on_display`: the first of what `draw`
-    gives for 0, 1, ... that is not too black. Raises ValueError if all are.
+    """A scene and a clip of it, [T, height, width, 3], as `on_display` returns it: the first take
+    among draw(0), draw(1), ... that is not too black. Raises ValueError if `ATTEMPTS` takes are.
     """
     for attempt in range(ATTEMPTS):
         scene, take = draw(attempt)
@@ -131,24 +135,24 @@ def filmed(
 
 
 def hdr_words(light: np.ndarray) -> np.ndarray:
-    """cd/m^2 to PQ codes, uint16."""
+    """Encode cd/m^2 as PQ codes, uint16."""
     return np.rint(pq_signal(light) * np.float32(WORDS)).astype(np.uint16)
 
 
 def light_of_words(words: np.ndarray) -> np.ndarray:
-    """PQ codes, uint16, to cd/m^2, float32."""
+    """Decode PQ codes, uint16, to cd/m^2, float32."""
     return np.asarray(pq_light(words.astype(np.float32) / np.float32(WORDS)), np.float32)
 
 
 def graded(light: np.ndarray, grade: Grade, crf: int | None = None) -> np.ndarray:
-    """Frames of cd/m^2 to SDR, uint8, through x264 at a CRF, or without."""
+    """Grade frames in cd/m^2 to SDR, uint8, compressed by x264 at `crf` unless that is None."""
     codes = np.rint(grade(light) * np.float32(255.0)).astype(np.uint8)
     return codes if crf is None else through_x264(codes, crf)
 
 
 def through_x264(frames: np.ndarray, crf: int) -> np.ndarray:
-    """Frames [T, H, W, 3] uint8, H and W even, compressed and decoded: 8 bits, 4:2:0, the matrix of
-    Rec. 709, limited range. Raises ImportError without PyAV.
+    """Compress and decode frames [T, H, W, 3] uint8, H and W even, by x264: 8 bits, 4:2:0, Rec. 709
+    matrix, limited range. Raises ImportError without PyAV.
     """
     import av
 
@@ -157,7 +161,7 @@ def through_x264(frames: np.ndarray, crf: int) -> np.ndarray:
         stream = container.add_stream("libx264", rate=24)
         stream.height, stream.width = frames.shape[1:3]
         stream.pix_fmt = "yuv420p"
-        # Without its macroblock tree: with it the same frames come out differently each time.
+        # Macroblock-tree rate control makes the result differ from run to run.
         own = {"threads": "1", "x264-params": "mbtree=0"}
         stream.options = {"crf": str(crf), "preset": "veryfast", **own}
         for frame in frames:

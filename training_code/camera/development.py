@@ -1,7 +1,7 @@
 """Development: white balance and colour jitter of the light, then camera curve and 8 bits.
 
-The formulas work on [H, W, 3] NumPy arrays, and with `xp=keras.ops` on batches [N, H, W, 3] whose
-settings are shaped to broadcast, [N, 1, 1, 1].
+The functions work on NumPy arrays [H, W, 3] and, with `xp=keras.ops`, on batches [N, H, W, 3] with
+settings that broadcast, [N, 1, 1, 1].
 """
 
 import dataclasses
@@ -14,20 +14,21 @@ from hdrcnn.colour.transfer import MEAN_CURVE_N, MEAN_CURVE_S, Array, camera_cur
 from training_code.camera.settings import check_number, check_range
 
 CURVES = ("published", "srgb", "srgb_style")
-"""(1 + s) H^n / (H^n + s), Eilertsen et al. 2017, Eq. 7; IEC 61966-2-1; the same with an S-shaped
-picture style after it."""
+"""Camera curves: (1 + s) H^n / (H^n + s), Eilertsen et al. 2017, Eq. 7; sRGB, IEC 61966-2-1; sRGB
+followed by an S-shaped picture style."""
 
 CURVE_N_LIMITS = (0.2, 2.5)
 CURVE_S_LIMITS = (0.01, 5.0)
-"""Drawn parameters of the published curve are held within them. Published: s from 0 on, where the
-curve is not defined."""
+"""Limits that drawn parameters of the published curve are clipped to. The published distribution
+allows s = 0, where the curve is undefined."""
 
 STYLE_STRENGTH = 0.5
-"""How much of the S curve is mixed in; at 0.5 mid-tones gain a quarter of contrast."""
+"""Default share of the S curve in a picture style; at 0.5 it raises mid-tone contrast by a
+quarter."""
 
 
 class Look(NamedTuple):
-    """The development's part of `Settings`."""
+    """The fields of `Settings` drawn by `Development`."""
 
     white_balance: tuple[float, float, float]
     hue: float
@@ -42,25 +43,27 @@ class Look(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class Development:
-    """The distributions of how pictures are developed. The defaults are the published ones."""
+    """Distribution of development settings. The defaults are published."""
 
     white_balance_sd: float = 0.0
-    """Standard deviation of the gains of red and of blue, stops; green is kept. The gains come
-    after the exposure: if one is above 1, more is clipped than the exposure has drawn."""
+    """Standard deviation of the gains of red and of blue, stops; green is kept. The gains are
+    applied after the exposure: gains above 1 clip more samples than the exposure intended."""
     hue_sd: float = 7.0
     """Standard deviation of the hue shift, degrees."""
     saturation_sd: float = 0.1
-    """Standard deviation of what is added to the saturation."""
+    """Standard deviation of the amount added to the saturation."""
     curves: tuple[float, float, float] = (1.0, 0.0, 0.0)
     """Shares of the pictures with each of `CURVES`; their sum is 1."""
     curve_n: tuple[float, float] = (MEAN_CURVE_N, 0.1)
-    """Exponent of the published curve: mean and standard deviation, held in `CURVE_N_LIMITS`."""
+    """Exponent n of the published curve: mean and standard deviation of a normal distribution,
+    clipped to `CURVE_N_LIMITS`."""
     curve_s: tuple[float, float] = (MEAN_CURVE_S, 0.1)
-    """Its shoulder: mean and standard deviation, held in `CURVE_S_LIMITS`."""
+    """Shoulder s of the published curve: mean and standard deviation of a normal distribution,
+    clipped to `CURVE_S_LIMITS`."""
     style_strength: tuple[float, float] = (0.25, 0.75)
-    """Strength of the picture style of `srgb_style`, uniform."""
+    """Range of the strength of the picture style of `srgb_style`, uniform."""
     jpeg: tuple[float, float] | None = None
-    """Range of JPEG qualities, uniform over the whole numbers, 30 to 100 in the published variant;
+    """Range of JPEG qualities, uniform over the whole numbers; 30 to 100 in the published variant.
     None: no JPEG."""
     jpeg_subsampled: float = 1.0
     """Share of the JPEG pictures with chroma at half size (4:2:0); the others are 4:4:4."""
@@ -91,8 +94,8 @@ class Development:
     def draw(self, rng: np.random.Generator) -> Look:
         """The settings of one photograph.
 
-        Always the same count of random numbers in the same order: whether there is JPEG, say, does
-        not change the curves.
+        Always draws the same number of random numbers in the same order, so that turning JPEG on,
+        for example, does not change the curves.
         """
         red, blue, hue, saturation, n, s = (float(x) for x in rng.standard_normal(6))
         which, strength, quality, chroma = (float(x) for x in rng.random(4))
@@ -112,7 +115,7 @@ class Development:
 
 
 def whole_number(limits: tuple[float, float], share: float) -> int:
-    """The whole number at a share in [0, 1) of those in [low, high], all equally wide."""
+    """Map `share` in [0, 1) to a whole number in [low, high], each covering an equal interval."""
     low, high = (round(limit) for limit in limits)
     return low + int(share * (high - low + 1))
 
@@ -120,21 +123,21 @@ def whole_number(limits: tuple[float, float], share: float) -> int:
 def white_balance(linear: Array, gains: Array, xp: ModuleType = np) -> Array:
     """Change the colour of the light: linear [..., 3] times gains, [3] or [N, 1, 1, 3].
 
-    A product, as every linear sensor and profile sees it; undone by the gains' inverses.
+    A plain product per channel, undone by the inverse gains.
     """
     return xp.multiply(linear, gains)
 
 
 def jitter_colour(linear: Array, hue: Array, saturation: Array, xp: ModuleType = np) -> Array:
-    """Turn the hue by `hue` degrees and add `saturation`, in HSV of the square root of light.
+    """Rotate the hue by `hue` degrees and add `saturation`, in HSV of the square root of light.
 
-    linear: [..., 3] float32, >= 0, of any size. The largest channel keeps its value; pixels without
-    colour stay so. hue, saturation: Python numbers, or shaped to broadcast against [..., 1].
+    linear: [..., 3] float32, >= 0, in any unit. The largest value of a pixel is kept; neutral
+    pixels stay neutral. hue, saturation: Python numbers, or arrays that broadcast against [..., 1].
     """
     red, green, blue = (xp.sqrt(linear[..., i : i + 1]) for i in range(3))
     value = xp.maximum(xp.maximum(red, green), blue)
     chroma = value - xp.minimum(xp.minimum(red, green), blue)
-    # In turns, red at 0. Without colour all three differences are 0 and so is the scale's product.
+    # Hue angle in turns, red at 0. For neutral pixels all differences are 0, and so is the angle.
     scale = (1.0 / 6.0) / xp.maximum(chroma, 1e-30)
     angle = xp.where(
         value == red,
@@ -146,7 +149,7 @@ def jitter_colour(linear: Array, hue: Array, saturation: Array, xp: ModuleType =
         ),
     )
     angle = angle + hue / 360.0
-    # Saturation is chroma / value: of a coloured pixel it stays in [0, 1].
+    # Saturation is chroma / value; it stays in [0, 1].
     shifted = xp.minimum(xp.maximum(chroma + saturation * value, 0.0), value)
     chroma = xp.where(chroma > 0, shifted, 0.0)
     channels = []
@@ -159,11 +162,11 @@ def jitter_colour(linear: Array, hue: Array, saturation: Array, xp: ModuleType =
 
 
 def picture_style(code: Array, strength: Array = STYLE_STRENGTH) -> Array:
-    """(1 - a) c + a (3 c^2 - 2 c^3): more contrast in the mid-tones, less at both ends.
+    """Apply an S curve, (1 - a) c + a (3 c^2 - 2 c^3), which adds contrast to the mid-tones.
 
-    code: any shape, in [0, 1]; strength a in [0, 1). Rises strictly; 0, 1/2 and 1 stay where they
-    are; the slope is 1 + a/2 in the middle and 1 - a at the ends. A generic S curve (the cubic
-    Hermite step), not that of any maker.
+    code: any shape, in [0, 1]; strength a in [0, 1). The curve rises strictly and keeps 0, 1/2 and
+    1; its slope is 1 + a/2 in the middle and 1 - a at the ends. A generic S curve (the cubic
+    Hermite step), not that of any camera maker.
     """
     return (1.0 - strength) * code + strength * (3.0 - 2.0 * code) * code * code
 
@@ -173,9 +176,10 @@ def apply_curve(
 ) -> Array:
     """Clip and apply the camera curve: codes in [0, 1] of the same shape, not rounded.
 
-    linear: any shape, >= 0, 1.0 = clipping level. curve: index into `CURVES`; n, s: of the
-    published curve; strength: of the picture style, 0 for plain sRGB. Where `curve` is one Python
-    number, only that curve is computed; as an array it chooses for each picture between both.
+    linear: any shape, >= 0, 1.0 = clipping level. curve: index into `CURVES`; n, s: parameters of
+    the published curve; strength: of the picture style, 0 for plain sRGB. If `curve` is a Python
+    int, only that curve is computed; if it is an array, both the published curve and styled sRGB
+    are computed and selected for each picture.
     """
     light = xp.clip(linear, 0.0, 1.0)
     if isinstance(curve, int):

@@ -1,4 +1,4 @@
-"""A sensor's samples as a DNG file, uncompressed: a scene as a RAW file, its truth known.
+"""Simulated RAW files with known truth: sensor samples written as uncompressed DNG.
 
 Source: Adobe, "Digital Negative (DNG) Specification" 1.4.
 """
@@ -15,33 +15,34 @@ from hdrcnn.colour.primaries import REC709, rgb_to_xyz
 _BYTE, _ASCII, _SHORT, _LONG, _RATIONAL, _SIGNED = 1, 2, 3, 4, 5, 10
 _D65 = 21
 _MOSAIC = ((0, 1), (1, 2))
-"""Red, green; green, blue."""
+"""Channel of each sample of the Bayer mosaic: red, green; green, blue."""
 
 
 @dataclasses.dataclass(frozen=True)
 class RawSensor:
-    """What a sensor makes of linear Rec. 709 light."""
+    """How a sensor records linear Rec. 709 light."""
 
     mixture: tuple[tuple[float, float, float], ...] = (
         (0.70, 0.25, 0.05),
         (0.10, 0.80, 0.10),
         (0.02, 0.20, 0.78),
     )
-    """Rec. 709 to white-balanced camera RGB; each row sums to 1."""
+    """Matrix from Rec. 709 to white-balanced camera RGB; each row sums to 1."""
     multipliers: tuple[float, float, float] = (2.0, 1.0, 1.5)
-    """White balance: of red, green and blue; the least is 1."""
+    """White balance multipliers of red, green and blue; the smallest is 1."""
     black: tuple[int, int, int, int] = (512, 512, 512, 512)
-    """Of the 2 x 2 samples of the mosaic, row by row."""
+    """Black levels of the 2 x 2 samples of the mosaic, row by row."""
     white: int = 16383
     read_noise: float = 0.0
-    """Standard deviation of each sample."""
+    """Standard deviation of the read noise, in code values."""
     full_well: float = 0.0
-    """Electrons at the white level; 0: light has no noise."""
+    """Electrons at the white level; 0: no photon noise."""
 
     def samples(self, light: np.ndarray, seed: int = 0) -> np.ndarray:
-        """[H, W, 3] linear Rec. 709 to [H, W, 3] uint16, each clipped where the sensor is full.
+        """Sensor samples of [H, W, 3] linear Rec. 709, all three colours at each pixel: [H, W, 3]
+        uint16, clipped at the white level.
 
-        Neutral light of 1.0 fills the channel whose multiplier is 1.
+        Neutral light of 1.0 reaches the white level in the channel whose multiplier is 1.
         """
         rng = np.random.default_rng(seed)
         camera = light.astype(np.float64) @ np.array(self.mixture).T / np.array(self.multipliers)
@@ -57,7 +58,7 @@ class RawSensor:
 
 
 def mosaic(samples: np.ndarray) -> np.ndarray:
-    """[H, W, 3] to [H, W]: of each pixel the one colour that the sensor has there."""
+    """Reduce samples [H, W, 3] to a Bayer mosaic [H, W]: the one colour recorded at each pixel."""
     found = samples[..., 1].copy()
     for row, colours in enumerate(_MOSAIC):
         for column, colour in enumerate(colours):
@@ -72,9 +73,9 @@ def _fractions(values: npt.ArrayLike) -> list[int]:
 def write_dng(
     path: Path, samples: np.ndarray, sensor: RawSensor = RawSensor(), orientation: int = 1
 ) -> None:
-    """[H, W] uint16 of a mosaic, or [H, W, 3] without one (linear raw), as a DNG file.
+    """Write samples as a DNG file: a mosaic, [H, W] uint16, or linear raw, [H, W, 3] uint16.
 
-    orientation: as in Exif.
+    orientation: the Exif orientation, 1 to 8.
     """
     flat = samples.ndim == 2
     from_xyz = (

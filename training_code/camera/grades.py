@@ -1,14 +1,14 @@
 """Grades: how an HDR film, cd/m^2 of BT.2020, becomes SDR, codes of Rec. 709.
 
-    reinhard, hable, moebius   a curve on the largest channel, x = light over reference white, as
-                               ffmpeg's `tonemap` has it with `desat=0`
-    bt2446a, bt2446c           Report ITU-R BT.2446, with a crosstalk for the latter
+    reinhard, hable, moebius   a curve on the largest channel, x = light relative to reference
+                               white, as in ffmpeg's `tonemap` with `desat=0`
+    bt2446a, bt2446c           Report ITU-R BT.2446, the latter with a crosstalk
     camera                     a camera's curve and clipping, Eilertsen et al. 2017, Eq. 7
     srgb                       a camera that clips without a shoulder, sRGB
-    mixed                      a mean of two of `PARTS`, with an exposure and a contrast of its own
-    sigmoid                    a curve of no name: toe, shoulder, white point, contrast, encoding
-                               are random (`Tone`)
-    clipped                    the same without a shoulder: what is above the white point clips
+    mixed                      mean of two of `PARTS`, with a gain and a contrast of its own
+    sigmoid                    generic curve with random toe, shoulder, white point, contrast and
+                               encoding (`Tone`)
+    clipped                    the same without a shoulder: light above the white point clips
 
 J. Hable, "Uncharted 2: HDR lighting", GDC 2010; E. Reinhard et al., "Photographic tone reproduction
 for digital images", SIGGRAPH 2002.
@@ -27,24 +27,25 @@ from hdrcnn.colour.transfer import camera_curve, srgb_encode
 WHITE = 203.0
 """cd/m^2 of diffuse white."""
 RANGE = PEAK / WHITE
-"""The largest x."""
+"""The largest x, light relative to diffuse white."""
 REC2020_TO_REC709 = np.linalg.inv(REC709_TO_REC2020)
 NAMES = (
     *("reinhard", "hable", "moebius", "bt2446a", "bt2446c", "camera", "srgb"),
     *("mixed", "sigmoid", "clipped"),
 )
 PARTS = ("reinhard", "moebius", "bt2446a", "bt2446c", "camera")
-"""Of mixed grades."""
+"""Grades that mixed grades are made of."""
 BASES = ("channels", "largest", "luminance")
 LUMINANCE = (0.2126, 0.7152, 0.0722)
-"""Of linear Rec. 709."""
+"""Luminance weights of linear Rec. 709."""
+# What makes a random tone curve plausible: the SDR codes of middle grey and of diffuse white.
 GREY = 0.18
 GREY_CODES = (0.28, 0.66)
 WHITE_CODE = 0.6
 
 
 def hable(x: np.ndarray, peak: float = RANGE) -> np.ndarray:
-    """x over reference white, any shape, to [0, 1]: `peak` to 1."""
+    """Hable's curve: x relative to reference white, any shape, to [0, 1]; `peak` becomes 1."""
 
     def bent(v: np.ndarray) -> np.ndarray:
         return (v * (0.15 * v + 0.05) + 0.004) / (v * (0.15 * v + 0.5) + 0.06) - 0.02 / 0.30
@@ -53,7 +54,9 @@ def hable(x: np.ndarray, peak: float = RANGE) -> np.ndarray:
 
 
 def moebius(x: np.ndarray, peak: float = RANGE, linear: float = 0.3) -> np.ndarray:
-    """x over reference white to [0, 1]: as it is below `linear`, `peak` to 1."""
+    """Möbius curve: x relative to reference white to [0, 1]; unchanged below `linear`, `peak`
+    becomes 1.
+    """
     t = linear
     a = -(t**2) * (peak - 1.0) / (t**2 - 2.0 * t + peak)
     b = (t**2 - 2.0 * t * peak + peak) / (peak - 1.0)
@@ -62,7 +65,7 @@ def moebius(x: np.ndarray, peak: float = RANGE, linear: float = 0.3) -> np.ndarr
 
 
 def reinhard(x: np.ndarray, peak: float = RANGE) -> np.ndarray:
-    """x over reference white to [0, 1]: `peak` to 1."""
+    """Reinhard's curve: x relative to reference white to [0, 1]; `peak` becomes 1."""
     return x / (x + 1.0) * ((peak + 1.0) / peak)
 
 
@@ -73,8 +76,8 @@ def inverse_reinhard(y: np.ndarray, peak: float = RANGE) -> np.ndarray:
 
 
 def on_largest(curve: Callable[[np.ndarray], np.ndarray], light: np.ndarray) -> np.ndarray:
-    """A curve on the largest channel of [..., 3], x over reference white; the others keep their
-    ratios to it.
+    """Apply a curve to the largest channel of [..., 3], relative to reference white; the other
+    channels keep their ratio to it.
     """
     largest = np.maximum(light.max(axis=-1, keepdims=True), 1e-6)
     return np.asarray(light * (curve(largest) / largest), light.dtype)
@@ -82,28 +85,31 @@ def on_largest(curve: Callable[[np.ndarray], np.ndarray], light: np.ndarray) -> 
 
 @dataclasses.dataclass(frozen=True)
 class Tone:
-    """A sigmoid of log light, and codes of it."""
+    """A tone curve: a sigmoid of log light, then an encoding. x is light relative to reference
+    white.
+    """
 
     basis: str = "channels"
-    """What the sigmoid is of, one of `BASES`; but with channels, their ratios stay."""
+    """What the sigmoid is applied to, one of `BASES`: each channel, or the largest channel or the
+    luminance, which keeps the ratios of the channels."""
     stops: float = 0.0
-    """Exposure."""
+    """Exposure, stops."""
     contrast: float = 1.0
     """Exponent of light within the sigmoid."""
     shoulder: float = 1.0
-    """x at half the height of the sigmoid: above it light is more and more held together; infinite:
-    there is none, but a power of light."""
+    """x at half the height of the sigmoid, above which light is compressed more and more. Infinite:
+    no shoulder, a plain power of light."""
     white: float = RANGE
-    """x that becomes SDR white; what is above clips."""
+    """x that becomes SDR white; light above it clips."""
     toe: float = 0.0
     """Linear SDR below which shadows are crushed."""
     gamma: float = GAMMA
-    """Of the encoding."""
+    """Exponent of the encoding, code = linear^(1 / gamma)."""
     warp: tuple[float, float] = (0.0, 0.0)
-    """Of the codes: amplitudes of half a wave and of a whole one, together below 1."""
+    """Slope amplitudes of a half and of a full sine wave added to the codes, together below 1."""
 
     def linear(self, x: np.ndarray) -> np.ndarray:
-        """x over reference white, any shape, to linear SDR in [0, 1]; `white` to 1."""
+        """x relative to reference white, any shape, to linear SDR in [0, 1]; `white` becomes 1."""
 
         def bent(v: np.ndarray) -> np.ndarray:
             power = v**self.contrast
@@ -116,7 +122,7 @@ class Tone:
         return np.asarray(y * y / (y + self.toe) * (1.0 + self.toe), x.dtype)
 
     def codes(self, linear: np.ndarray) -> np.ndarray:
-        """Linear SDR to codes in [0, 1]; rises everywhere."""
+        """Linear SDR to codes in [0, 1]; strictly increasing."""
         code = np.clip(linear, 0.0, 1.0) ** np.float32(1.0 / self.gamma)
         half, whole = self.warp
         bent = half / np.pi * np.sin(np.pi * code) + whole / (2.0 * np.pi) * np.sin(
@@ -125,7 +131,7 @@ class Tone:
         return np.asarray(code + bent, np.float32)
 
     def __call__(self, x: np.ndarray) -> np.ndarray:
-        """Linear Rec. 709 [..., 3], 1.0 = reference white, to codes."""
+        """Linear Rec. 709 [..., 3], 1.0 = reference white, to codes in [0, 1]."""
         if self.basis == "channels":
             return self.codes(self.linear(x))
         luminance = x @ np.array(LUMINANCE, x.dtype)
@@ -135,11 +141,11 @@ class Tone:
 
 
 def draw_tone(rng: np.random.Generator, clipped: bool = False) -> Tone:
-    """One that a film could have: `GREY` and diffuse white come to codes within `GREY_CODES` and
-    above `WHITE_CODE`; others are drawn again. clipped: without a shoulder.
+    """Draw a plausible tone curve: one that maps `GREY` to a code within `GREY_CODES` and diffuse
+    white to at least `WHITE_CODE`; others are redrawn. clipped: without a shoulder.
     """
     while True:
-        # Half of the films are encoded by a plain power.
+        # Half of the curves are encoded by a plain power, without a warp.
         warp = (0.2, 0.15) if rng.random() < 0.5 else (0.0, 0.0)
         tone = Tone(
             str(rng.choice(BASES)),
@@ -164,27 +170,27 @@ class Grade:
     name: str
     """One of `NAMES`."""
     crosstalk: float = 0.0
-    """Of bt2446c."""
+    """Crosstalk of bt2446c."""
     n: float = 0.9
     s: float = 0.6
-    """Of camera."""
+    """n and s are exponent and shoulder of the curve of camera."""
     stops: float = 0.0
-    """Exposure of the camera: at 0 diffuse white is at the clipping level."""
+    """Exposure of camera and srgb: at 0, diffuse white is at the clipping level."""
     saturation: float = 1.0
-    """Of the SDR, by which its colours are farther from their luma."""
+    """Factor on the difference of SDR codes from their luma, for all grades."""
     parts: tuple[str, str] = ("reinhard", "camera")
-    """Of mixed."""
+    """The two grades that mixed is the mean of."""
     share: float = 0.5
-    """Of mixed, of its first part."""
+    """Weight of the first part of mixed."""
     gain: float = 1.0
-    """Of mixed, by which its codes are brighter before they clip."""
+    """Factor on the codes of mixed, before they clip."""
     contrast: float = 1.0
-    """Of mixed, the exponent of its codes."""
+    """Exponent of the codes of mixed."""
     tone: Tone = Tone()
-    """Of sigmoid and clipped."""
+    """Tone curve of sigmoid and clipped."""
 
     def __call__(self, light: np.ndarray) -> np.ndarray:
-        """Light [..., 3], cd/m^2 of BT.2020, to codes [..., 3] in [0, 1] of Rec. 709."""
+        """Grade light [..., 3], cd/m^2 of BT.2020, to codes [..., 3] in [0, 1] of Rec. 709."""
         codes = self._codes(np.asarray(light, np.float32))
         if self.saturation != 1.0:
             luma = codes @ np.array(LUMINANCE, codes.dtype)
@@ -220,7 +226,7 @@ def _to_rec709(light: np.ndarray) -> np.ndarray:
 
 
 def draw_grade(names: tuple[str, ...], rng: np.random.Generator) -> Grade:
-    """One of the names, each as likely as it is often there, with numbers of its own."""
+    """Draw a grade: a random entry of `names`, which may contain repeats, and random parameters."""
     grade = Grade(
         str(names[int(rng.integers(len(names)))]),
         crosstalk=float(rng.uniform(0.0, 0.2)),

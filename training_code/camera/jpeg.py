@@ -1,4 +1,4 @@
-"""JPEG: what a file keeps of a picture, by the encoder and decoder in common use."""
+"""JPEG encoding and decoding by libjpeg, as Pillow uses it."""
 
 import io
 
@@ -10,7 +10,7 @@ SUBSAMPLED, FULL = "4:2:0", "4:4:4"
 
 
 def encode(codes: np.ndarray, quality: int, subsampled: bool = True) -> bytes:
-    """uint8 [H, W, 3] as the bytes of a baseline JPEG file of `quality` 1 to 100, by libjpeg."""
+    """Encode uint8 [H, W, 3] as the bytes of a baseline JPEG file of `quality` 1 to 100."""
     stream = io.BytesIO()
     subsampling = SUBSAMPLED if subsampled else FULL
     Image.fromarray(codes).save(stream, "JPEG", quality=quality, subsampling=subsampling)
@@ -18,11 +18,11 @@ def encode(codes: np.ndarray, quality: int, subsampled: bool = True) -> bytes:
 
 
 def decode(data: bytes) -> np.ndarray:
-    """The bytes of a JPEG file as uint8 codes [H, W, 3]."""
+    """Decode the bytes of a JPEG file to uint8 codes [H, W, 3]."""
     with Image.open(io.BytesIO(data)) as image:
         return np.asarray(image)
 
 
 def round_trip(codes: np.ndarray, quality: int, subsampled: bool = True) -> np.ndarray:
-    """What a JPEG file keeps of uint8 codes [H, W, 3]."""
+    """Encode and decode uint8 codes [H, W, 3] as JPEG."""
     return decode(encode(codes, quality, subsampled))

@@ -1,8 +1,8 @@
-"""Gaussian noise without state: a value depends on a seed and on where it stands, nothing else.
+"""Stateless Gaussian noise: each value depends only on a seed and its position.
 
-For use within compiled graphs, where NumPy's generators cannot go and where those of Keras give
-other numbers on every backend. A hash of integers is the same everywhere, so that a picture is
-the same whoever takes it: `xp=keras.ops` under TensorFlow or JAX, `xp=numpy` in a loader.
+For use in compiled graphs, where NumPy's generators cannot be used and those of Keras return
+different numbers on each backend. An integer hash is the same everywhere, so a picture does not
+depend on what renders it: `xp=keras.ops` under TensorFlow or JAX, `xp=numpy` in a loader.
 
 Papers:
 J. K. Salmon, M. A. Moraes, R. O. Dror, D. E. Shaw, "Parallel random numbers: as easy as 1, 2, 3",
@@ -21,14 +21,16 @@ from keras import ops
 from hdrcnn.colour.transfer import Array
 
 GOLDEN = 0x9E3779B9
-"""2^32 over the golden ratio. Added to small numbers before mixing, for 0 is mixed to 0."""
+"""2^32 divided by the golden ratio. Added to small numbers before mixing, because `mix(0)` is 0."""
 
 BITS = 23
-"""Of a word that are used: with the half that is added, as many as float32 holds exactly."""
+"""Number of bits of a word that are used; with the added half, float32 holds them exactly."""
 
 
 def mix(word: Array, xp: ModuleType = ops) -> Array:
-    """uint32, any shape, to uint32: one to one, every bit of the result depends on all bits."""
+    """Hash uint32 of any shape to uint32: a bijection in which every output bit depends on all
+    input bits.
+    """
     for shift, factor in ((16, 0x7FEB352D), (15, 0x846CA68B)):
         word = xp.bitwise_xor(word, xp.right_shift(word, np.uint32(shift)))
         word = xp.multiply(word, np.uint32(factor))
@@ -36,8 +38,8 @@ def mix(word: Array, xp: ModuleType = ops) -> Array:
 
 
 def places(rows: int, columns: int, channels: int) -> np.ndarray:
-    """A word for each sample of a picture, [rows, columns, channels] uint32, the same for the same
-    row, column and channel whatever the size; rows and columns up to 65536.
+    """Hash of the position of each sample, [rows, columns, channels] uint32. It depends on row,
+    column and channel but not on the size of the picture; rows and columns up to 65536.
     """
     row, column = np.indices((rows, columns), dtype=np.uint32)
     pixel = mix((row << np.uint32(16)) | column, np)[..., None]
@@ -53,12 +55,12 @@ def uniform(seed: Array, shape: tuple[int, int, int], xp: ModuleType = ops) -> A
 
 
 def gaussian(seed: Array, shape: tuple[int, int, int], xp: ModuleType = ops) -> Array:
-    """Normal noise of mean 0 and standard deviation 1, by Box and Muller.
+    """Normal noise of mean 0 and standard deviation 1, by the Box-Muller transform.
 
-    seed: [N] uint32, or int32 taken for the same bits. shape: (rows, columns, channels) of a
-    picture, each up to 65536; a smaller picture gets the upper left part of a larger one's noise.
-    Returns [N, rows, columns, channels] float32, the same for all backends but for rounding;
-    no value is beyond 5.8.
+    seed: [N] uint32, or int32 with the same bits. shape: (rows, columns, channels) of a picture,
+    each up to 65536; a smaller picture gets the upper left part of a larger one's noise. Returns
+    [N, rows, columns, channels] float32, equal on all backends up to rounding, with magnitudes
+    below 5.8.
     """
     rows, columns, channels = shape
     both = uniform(seed, (rows, columns, 2 * channels), xp)

@@ -1,7 +1,7 @@
 """Virtual perspective camera inside an equirectangular panorama, and crops of photographs.
 
-`perspective_view` and `resized_crop` take any size; the figures of the evaluation rest on their
-results to the bit. `square_view` and `square_crop` are the same for training, where speed counts.
+`perspective_view` and `resized_crop` take any size; the figures of the evaluation depend on their
+results to the bit. `square_view` and `square_crop` are faster equivalents for training.
 """
 
 import numpy as np
@@ -9,13 +9,15 @@ from PIL import Image
 from scipy import sparse
 
 BAND = 1 << 13
-"""Pixels of a view looked up at a time: what is computed of them stays in a core's cache."""
+"""Number of view pixels looked up at a time, chosen so that intermediate arrays fit into a core's
+cache."""
 
 from hdrcnn.tiles.geometry import resize
 
 
 def view_directions(yaw: float, pitch: float, fov: float, height: int, width: int) -> np.ndarray:
-    """Directions of the pixels of a perspective view, [height, width, 3] float32, not normalised.
+    """View directions of the pixels of a perspective view, [height, width, 3] float32, not
+    normalised.
 
     yaw: degrees to the right of the panorama's centre; pitch: degrees above the horizon;
     fov: horizontal field of view in degrees, below 180. Axes: x right, y up, z forward.
@@ -37,8 +39,8 @@ def view_directions(yaw: float, pitch: float, fov: float, height: int, width: in
 def panorama_places(
     direction: np.ndarray, rows: int, columns: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Where directions [..., 3] float32 lie in a panorama: columns u, which may be beyond its ends
-    by one, and rows v in [0, rows - 1], both float32; whole numbers are centres of pixels.
+    """Coordinates of directions [..., 3] float32 in a panorama: columns u in [-0.5, columns - 0.5]
+    and rows v in [0, rows - 1], both float32; whole numbers are pixel centres.
     """
     x, y, z = direction[..., 0], direction[..., 1], direction[..., 2]
     longitude = np.arctan2(x, z)
@@ -51,9 +53,9 @@ def panorama_places(
 def perspective_view(
     panorama: np.ndarray, yaw: float, pitch: float, fov: float, height: int, width: int
 ) -> np.ndarray:
-    """A view out of an equirectangular panorama [H, W, 3], bilinear: [height, width, 3] float32.
+    """Perspective view of an equirectangular panorama [H, W, 3]: [height, width, 3] float32.
 
-    Wraps around left and right. Angles as for `view_directions`.
+    Interpolates bilinearly and wraps around left and right. Angles as for `view_directions`.
     """
     rows, columns = panorama.shape[:2]
     u, v = panorama_places(view_directions(yaw, pitch, fov, height, width), rows, columns)
@@ -71,8 +73,8 @@ def perspective_view(
 def resized_crop(
     photo: np.ndarray, top: int, left: int, rows: int, columns: int, height: int, width: int
 ) -> np.ndarray:
-    """The rectangle [rows, columns] at (top, left) of [H, W, 3], averaged over areas to
-    [height, width, 3] float32; light is kept, nothing aliases.
+    """Crop the rectangle [rows, columns] at (top, left) of [H, W, 3] and resize it to
+    [height, width, 3] float32 by area averaging, which preserves light and does not alias.
     """
     crop = photo[top : top + rows, left : left + columns].astype(np.float32)
     if (rows, columns) == (height, width):
@@ -81,19 +83,19 @@ def resized_crop(
 
 
 def half_to_float(half: np.ndarray) -> np.ndarray:
-    """float16 >= 0, any shape, to float32, exactly; other types are converted as NumPy does.
+    """Convert float16 >= 0 of any shape to float32, exactly; other types are converted by NumPy.
 
-    Some times faster than NumPy's conversion, which goes value by value: the bits are moved to
-    their new place and the exponent is given its new bias.
+    Several times faster than NumPy's conversion, which handles one value at a time: it shifts the
+    bits into place and corrects the exponent bias.
     """
     if half.dtype != np.float16:
         return half.astype(np.float32)
     bits = half.view(np.uint16)
-    wide = np.left_shift(bits, 17, dtype=np.uint32)  # The sign falls off: -0 becomes 0.
+    wide = np.left_shift(bits, 17, dtype=np.uint32)  # The sign bit is shifted out: -0 becomes 0.
     wide >>= 4
     wide += np.uint32((127 - 15) << 23)
     out = wide.view(np.float32)
-    small = (bits & 0x7FFF) < 0x0400  # 0 and what is too small for a leading 1.
+    small = (bits & 0x7FFF) < 0x0400  # 0 and subnormal numbers.
     if small.any():
         out[small] = half[small]
     return out
@@ -102,11 +104,11 @@ def half_to_float(half: np.ndarray) -> np.ndarray:
 def square_view(
     panorama: np.ndarray, yaw: float, pitch: float, fov: float, size: int, mirror: bool = False
 ) -> np.ndarray:
-    """A square view out of an equirectangular panorama [H, W, 3]: [size, size, 3] float32.
+    """Square perspective view of an equirectangular panorama [H, W, 3]: [size, size, 3] float32.
 
-    What `perspective_view` gives, several times faster, for training. Where the middle of the view
-    has two pixels of the panorama or more to each of its own, it is taken twice as large, or four
-    times and so on, and averaged: small lamps keep their light and nothing flickers.
+    Several times faster than `perspective_view`, for training. If the centre of the view reduces
+    the panorama by a factor of 2 or more, the view is rendered 2, 4, ... times larger and averaged
+    down, so that small lamps keep their light and nothing flickers.
     """
     reduction = panorama.shape[1] * np.tan(np.radians(fov) / 2) / (np.pi * size)
     finer = 2 ** max(0, int(np.floor(np.log2(reduction))))
@@ -121,7 +123,9 @@ def square_view(
 
 
 def _bilinear(panorama: np.ndarray, u: np.ndarray, v: np.ndarray) -> np.ndarray:
-    """`panorama` at columns u and rows v, [S, S] float32: [S, S, 3] float32, wrapping around."""
+    """Sample `panorama` at columns u and rows v, [S, S] float32, bilinearly, wrapping around left
+    and right: [S, S, 3] float32.
+    """
     rows, columns = panorama.shape[:2]
     pixels = panorama.reshape(-1, 3)
     out = np.empty((len(u), 3 * u.shape[1]), np.float32)
@@ -129,14 +133,14 @@ def _bilinear(panorama: np.ndarray, u: np.ndarray, v: np.ndarray) -> np.ndarray:
     for begin in range(0, len(u), band):
         place = slice(begin, begin + band)
         left, top = np.floor(u[place]), np.floor(v[place])
-        # Repeated for the three channels: NumPy is slow where the last axis is short.
+        # Repeated for the three channels: NumPy is slow if the last axis is short.
         across = np.repeat(u[place] - left, 3, axis=1)
         down = np.repeat(v[place] - top, 3, axis=1)
         left, top = left.astype(np.intp), top.astype(np.intp)
         right, bottom = (left + 1) % columns, np.minimum(top + 1, rows - 1) * columns
         left, top = left % columns, top * columns
         corners = np.stack([top + left, top + right, bottom + left, bottom + right])
-        # The places are within bounds; mode="clip" only spares the check.
+        # The indices are within bounds; mode="clip" only skips the check.
         taken = half_to_float(np.take(pixels, corners, axis=0, mode="clip"))
         taken = taken.reshape(4, *across.shape)
         upper = taken[0] + (taken[1] - taken[0]) * across
@@ -146,8 +150,8 @@ def _bilinear(panorama: np.ndarray, u: np.ndarray, v: np.ndarray) -> np.ndarray:
 
 
 def square_crop(square: np.ndarray, size: int, mirror: bool = False) -> np.ndarray:
-    """A square part [side, side, 3] of a photograph, side >= size, averaged over areas to
-    [size, size, 3] float32: what `resized_crop` gives, faster, for training.
+    """Reduce a square crop [side, side, 3] of a photograph, side >= size, by area averaging to
+    [size, size, 3] float32. Faster than `resized_crop`, for training.
     """
     light = half_to_float(square)
     side = len(light)
@@ -160,10 +164,10 @@ def square_crop(square: np.ndarray, size: int, mirror: bool = False) -> np.ndarr
 
 
 def area_matrix(side: int, size: int) -> sparse.csr_array:
-    """[size, side] float32: each of `size` equal parts of a line as the mean of the pixels it
-    covers, of those at its ends the part it covers. side >= size.
+    """Sparse matrix [size, side] float32 that reduces `side` pixels of a line to `size` by area
+    averaging; pixels at the ends of an output pixel count by the part it covers. side >= size.
     """
-    # In units of 1 / size pixel everything is a whole number; a pixel lies in one part or in two.
+    # In units of 1 / size pixel all positions are whole numbers; a pixel lies in one or two parts.
     pixel = np.arange(side)
     part = pixel * size // side
     within = np.minimum(size, (part + 1) * side - pixel * size)

@@ -1,4 +1,4 @@
-"""What one photograph depends on, and where its random numbers come from."""
+"""The numbers that one photograph depends on, and the random generators they are drawn from."""
 
 import dataclasses
 import enum
@@ -12,7 +12,9 @@ Key: TypeAlias = tuple[int, int, int, int, int]
 
 
 class Part(enum.IntEnum):
-    """What is drawn from a generator of its own, so that nothing changes the draws of another."""
+    """Parts of a shot, each drawn from a generator of its own so that the settings of one never
+    change the draws of another.
+    """
 
     VIEW = 0
     EXPOSURE = 1
@@ -23,13 +25,13 @@ class Part(enum.IntEnum):
 
 
 def generator(key: Key, part: Part) -> np.random.Generator:
-    """The random numbers of one part of one picture."""
+    """Random generator for one part of one shot."""
     return np.random.default_rng((*key, int(part)))
 
 
 @dataclasses.dataclass(frozen=True)
 class Stored:
-    """How light becomes the codes of a file. All are plain Python numbers."""
+    """How light becomes the codes of a file. All fields are plain Python numbers."""
 
     curve: int
     """Index into `development.CURVES`."""
@@ -38,37 +40,39 @@ class Stored:
     s: float
     """Shoulder of the published curve."""
     strength: float
-    """Of the picture style; 0 for curves without one."""
+    """Strength of the picture style; 0 for curves without one."""
     jpeg_quality: int
     """1 to 100; 0: no JPEG."""
     subsampled: bool
-    """JPEG stores chroma at half size (4:2:0), else at full size (4:4:4)."""
+    """Whether JPEG stores chroma at half size (4:2:0) rather than full size (4:4:4)."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Settings(Stored):
-    """Every number the camera uses for one photograph. All are plain Python numbers."""
+    """Every number the camera uses for one photograph. All fields are plain Python numbers."""
 
     unclipped: float
     """Share of the samples below the clipping level, after the exposure."""
     noise_sd: float
-    """Of the sensor, in clipping levels."""
+    """Standard deviation of the sensor noise, in units of the clipping level."""
     noise_seed: int
-    """Below 2^32."""
+    """Seed of the noise, below 2^32."""
     peak: float
-    """Targets are capped here, in clipping levels."""
+    """Cap on target values, in units of the clipping level."""
     white_balance: tuple[float, float, float]
     """Gains on linear R, G, B."""
     hue: float
-    """Turn of the hue, degrees."""
+    """Rotation of the hue, degrees."""
     saturation: float
-    """Added to the saturation."""
+    """Amount added to the saturation."""
 
 
 def check_range(
     name: str, value: Sequence[float], low: float, high: float, *, open_ends: bool = False
 ) -> None:
-    """Raises ValueError unless `value` is two rising numbers within [low, high], or (low, high)."""
+    """Raise ValueError unless `value` is two numbers in ascending order within [low, high], or
+    within (low, high) with `open_ends`.
+    """
     if isinstance(value, tuple | list) and len(value) == 2 and value[0] <= value[1]:
         inside = low < value[0] and value[1] < high
         if inside or (not open_ends and low <= value[0] and value[1] <= high):
@@ -78,6 +82,6 @@ def check_range(
 
 
 def check_number(name: str, value: float, low: float, high: float) -> None:
-    """Raises ValueError unless `value` is a number in [low, high]."""
+    """Raise ValueError unless `value` is a number in [low, high]."""
     if not (isinstance(value, int | float) and low <= value <= high):
         raise ValueError(f"{name} {value}: a number in {low:g}..{high:g} is needed")

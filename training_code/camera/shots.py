@@ -1,7 +1,8 @@
 """Shots: every number that one training picture depends on, drawn from a key.
 
-A shot is drawn on the host, whoever takes it: `take` by NumPy, or the accelerator, which is given
-the numbers of a batch of them by `stack`. `scenes` is always the list sorted by name, `in_order`.
+Shots are always drawn on the host. They are rendered either by NumPy (`take`) or on the
+accelerator, which receives the numbers of a batch of shots as arrays (`stack`). `scenes` is always
+the list sorted by name, see `in_order`.
 """
 
 import dataclasses
@@ -19,12 +20,14 @@ from training_code.scenes.views import KINDS, Views
 
 @dataclasses.dataclass(frozen=True)
 class Shot(Settings):
-    """What of which scene is photographed, and with which settings. All plain Python numbers."""
+    """Which part of which scene is photographed, and with which settings. All fields are plain
+    Python numbers.
+    """
 
     scene: int
     """Index into the scenes sorted by name."""
     mirror: bool
-    """Left and right are exchanged."""
+    """Whether left and right are exchanged."""
     yaw: float
     """Degrees to the right of a panorama's centre; 0 for photographs."""
     pitch: float
@@ -34,11 +37,11 @@ class Shot(Settings):
     top: int
     """First row of the crop of a photograph, pixels; 0 for panoramas."""
     left: int
-    """First column; 0 for panoramas."""
+    """First column of the crop, pixels; 0 for panoramas."""
     side: int
     """Side of the crop, pixels; 0 for panoramas."""
     knee: float
-    """This and the four that follow: `tones.Tone`."""
+    """This and the four fields below are those of `tones.Tone`."""
     steep: float
     level: float
     gain: float
@@ -46,13 +49,13 @@ class Shot(Settings):
 
 
 def in_order(scenes: Sequence[Scene]) -> list[Scene]:
-    """Sorted by name, so that shots do not depend on the order in which files were found."""
+    """Scenes sorted by name, so that shots do not depend on the order in which files were found."""
     return sorted(scenes, key=lambda scene: scene.name)
 
 
 def families(scenes: Sequence[Scene]) -> list[list[int]]:
-    """The indices of the scenes of each family, families sorted by name. A place in scenes of two
-    kinds is a family of each.
+    """Indices of the scenes of each family, families sorted by name. A family with scenes of two
+    kinds (see `views.KINDS`) counts as one family of each kind.
     """
     by_name: dict[tuple[str, int], list[int]] = {}
     for index, scene in enumerate(scenes):
@@ -66,7 +69,7 @@ def _family(
     views: Views,
     rng: np.random.Generator,
 ) -> Sequence[int]:
-    """One of the families: of a kind drawn by the shares of `views.kinds`, or of all."""
+    """Draw a family, of a kind drawn by the shares in `views.kinds`; without them, of any kind."""
     if views.kinds is not None:
         of_kind = [[f for f in by_family if scenes[f[0]].kind == k] for k in range(len(KINDS))]
         shares = np.array([s if f else 0.0 for s, f in zip(views.kinds, of_kind, strict=True)])
@@ -84,10 +87,10 @@ def draw_shot(
     key: Key,
     size: int,
 ) -> Shot:
-    """One shot of `size` x `size` pixels; it depends on the key and the arguments alone.
+    """Draw a shot of `size` x `size` pixels, which depends only on the key and the arguments.
 
     A family is drawn first, then one of its scenes, so that a place photographed five times does
-    not count five times. Only the sizes of the scenes are looked at, not their pixels.
+    not count five times. Reads only the sizes of the scenes, not their pixels.
     """
     rng = generator(key, Part.VIEW)
     family = _family(scenes, by_family, views, rng)
@@ -101,14 +104,16 @@ def draw_shot(
 
 
 def _panorama_view(views: Views, rng: np.random.Generator) -> dict[str, Any]:
-    """The part of a `Shot` that says where in a panorama."""
+    """The fields of a `Shot` that locate a view in a panorama."""
     yaw, pitch = rng.uniform(-180.0, 180.0), rng.uniform(*views.pitch)
     fov = float(np.exp(rng.uniform(*np.log(views.fov))))
     return {"yaw": yaw, "pitch": pitch, "fov": fov, "top": 0, "left": 0, "side": 0}
 
 
 def _crop(scene: Scene, views: Views, size: int, rng: np.random.Generator) -> dict[str, Any]:
-    """The part of a `Shot` that says where in a photograph."""
+    """The fields of a `Shot` that locate a crop of a photograph. Raises ValueError if the scene is
+    smaller than `size`.
+    """
     rows, columns = scene.shape
     if min(rows, columns) < size:
         raise ValueError(f"{scene.name}: {columns}x{rows} pixels, too small for crops of {size}")
@@ -120,7 +125,7 @@ def _crop(scene: Scene, views: Views, size: int, rng: np.random.Generator) -> di
 def look(scene: Scene, shot: Shot, size: int) -> np.ndarray:
     """The view of a shot, [size, size, 3] float32, linear, in the unit of the scene.
 
-    Panoramas are photographed in perspective, photographs cropped and reduced.
+    Of a panorama a perspective view, of a photograph a crop that is reduced to `size`.
     """
     if scene.is_panorama:
         return square_view(scene.pixels, shot.yaw, shot.pitch, shot.fov, size, shot.mirror)
@@ -128,10 +133,11 @@ def look(scene: Scene, shot: Shot, size: int) -> np.ndarray:
 
 
 def take(scene: Scene, shot: Shot, size: int) -> tuple[np.ndarray, np.ndarray]:
-    """The picture of a shot of `scene`, uint8 codes [size, size, 3], and its target, float32
-    [size, size, 3], linear, 1.0 = clipping level, NaN where the scene's source was clipped.
+    """Photograph a shot of `scene`.
 
-    Raises TooBlackError where the view is too black to be exposed.
+    Returns the picture, uint8 codes [size, size, 3], and its target, float32 [size, size, 3],
+    linear, 1.0 = clipping level, NaN where the scene's source was clipped. Raises TooBlackError if
+    the view is too black to be exposed.
     """
     light = look(scene, shot, size)
     codes, target = photograph(bent(light, shot), shot)
@@ -141,9 +147,8 @@ def take(scene: Scene, shot: Shot, size: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def bent(light: np.ndarray, shot: Shot) -> np.ndarray:
-    """Light [H, W, 3] float32 with its tones bent as the shot says, in any unit.
-
-    Raises TooBlackError.
+    """Add a highlight shoulder to light [H, W, 3] float32, or remove one, as the shot demands.
+    Input and result are in any unit. Raises TooBlackError.
     """
     knee, steep = np.float32(shot.knee), np.float32(shot.steep)
     if shot.level:
@@ -155,7 +160,7 @@ TYPES: dict[Any, type] = {bool: np.bool_, int: np.int32, float: np.float32}
 
 
 def stack(shots: Sequence[Shot]) -> dict[str, np.ndarray]:
-    """The numbers of N shots by their names, [N] each: int32, float32, bool; `white_balance` is
+    """The fields of N shots as arrays by name, [N] each: int32, float32 or bool; `white_balance` is
     [N, 3] float32, `noise_seed` uint32.
     """
     kinds = {field.name: TYPES.get(field.type, np.float32) for field in dataclasses.fields(Shot)}

@@ -1,12 +1,12 @@
-"""One photograph and the five exposures that it is to become.
+"""Simulated exposure stacks: one photograph, and the five exposures to be predicted from it.
 
     light [H, W, 3]  linear, any unit
       -> exposure: 1.0 = clipping level of the photograph
-      -> photograph: photon and read noise, camera curve, 8 bits, and at times JPEG
+      -> photograph: photon and read noise, camera curve, 8 bits, and optionally JPEG
       -> exposures: the same light times 2^stops through the same curve, without noise and JPEG
-      -> clean codes: the photograph without noise, 8 bits and JPEG
+      -> clean codes: the photograph without noise, rounding to 8 bits and JPEG
 
-Everything that is drawn is drawn from one generator, everything else is pure.
+All random numbers come from one generator; everything else is pure.
 """
 
 import dataclasses
@@ -22,14 +22,14 @@ EXPOSURES = 5
 
 @dataclasses.dataclass(frozen=True)
 class Stacks(PhotonCamera):
-    """The distribution of stacks. Ranges are uniform where nothing else is said."""
+    """Distribution of stacks. Ranges are uniform unless stated otherwise."""
 
     spacing: float = 2.0
     """Stops from one exposure to the next."""
     unclipped: tuple[float, float] = (0.85, 0.99)
-    """Share of the samples that the photograph does not clip."""
+    """Share of the samples that lie below the clipping level, before under-exposure."""
     under: tuple[float, float] = (0.0, 3.0)
-    """Stops of under-exposure beside that: more of the picture is dark."""
+    """Stops of additional under-exposure, which makes more of the photograph dark."""
     noise_sd: tuple[float, float] = (0.0, 0.004)
     photons: tuple[float, float] = (2e3, 1e5)
     curves: tuple[float, float, float] = (0.34, 0.33, 0.33)
@@ -43,7 +43,7 @@ class Stacks(PhotonCamera):
 
     @property
     def stops(self) -> tuple[float, ...]:
-        """Of the exposures, darkest first, relative to the photograph."""
+        """Exposures of the stack relative to the photograph, in ascending order."""
         return tuple(self.spacing * (k - EXPOSURES // 2) for k in range(EXPOSURES))
 
 
@@ -56,12 +56,12 @@ class Stack(PhotonShot):
     under: float
 
     def encode(self, light: np.ndarray) -> np.ndarray:
-        """Light, 1.0 = clipping level, to codes in [0, 1], not rounded, of the same shape."""
+        """Light, 1.0 = clipping level, to codes in [0, 1] of the same shape, not rounded."""
         return apply_curve(light, self.curve, self.n, self.s, self.strength).astype(np.float32)
 
 
 def draw_stack(distribution: Stacks, rng: np.random.Generator) -> Stack:
-    """The numbers of one stack."""
+    """Draw the numbers of one stack."""
     d = distribution
     look = d.development.draw(rng)
     return Stack(
@@ -86,7 +86,7 @@ def photographed(light: np.ndarray, stack: Stack) -> np.ndarray:
 
 
 def exposed(light: np.ndarray, stack: Stack) -> np.ndarray:
-    """Light [H, W, 3] of any unit as the photograph exposes it: 1.0 = its clipping level. Raises
+    """Light [H, W, 3] of any unit, exposed as in the photograph: 1.0 = its clipping level. Raises
     TooBlackError.
     """
     return np.asarray(expose(light, stack.unclipped) * np.float32(2.0**-stack.under), np.float32)

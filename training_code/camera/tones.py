@@ -1,16 +1,15 @@
-"""The tones that a camera has already bent: its shoulder, put on light or taken off it.
+"""The highlight shoulder of a camera, added to the light of scenes or removed from photographs.
 
-A camera's JPEG draws bright light together before it clips. Decoded as sRGB it looks like light,
-but is a lower bound of it, and a network that is shown photographs as truth beside HDR scenes
-learns by heart which of them are bent. So some views of scenes are bent as cameras do, and the
-shoulder is taken off some photographs: then how bright a highlight was is told by the tones below
-it, and by nothing else.
+A camera compresses bright light before it clips. A JPEG decoded as sRGB is therefore a lower bound
+of the true light, and a network trained on photographs as well as HDR scenes memorises which of
+them are compressed. So a shoulder is added to some views of HDR scenes and removed from some
+photographs: then only the tones below a highlight tell how bright it was.
 
     compressed(x) = t + (1 - t) / m (1 - exp(-m (x - t) / (1 - t)))    x above the knee t
     expanded(x)     its inverse
 
-Both rise, are smooth at the knee, and 1 is about where such a camera clips. Pure functions on NumPy
-arrays or, with `xp=keras.ops`, on tensors.
+Both functions are monotonic and smooth at the knee; such a camera clips at about 1. Pure functions
+on NumPy arrays or, with `xp=keras.ops`, on tensors.
 """
 
 import dataclasses
@@ -23,31 +22,32 @@ from hdrcnn.colour.transfer import Array
 from training_code.camera.settings import check_number
 
 KNEE = (0.1, 0.7)
-"""Light from which a shoulder bends, uniform."""
+"""Range of the knee t, the light at which a shoulder begins, uniform."""
 LEVEL = (0.9, 0.998)
-"""Share of the samples of a view that lie below 1.0 before it is bent, uniform."""
+"""Range of the share of a view's samples exposed below 1.0 before a shoulder is added, uniform."""
 GAIN = (0.5, 1.0)
-"""What these are multiplied by, uniform."""
+"""Range of the gain applied after that exposure, before a shoulder is added, uniform."""
 STEEP = (0.6, 0.985)
-"""The m of a shoulder that is taken off, uniform: what lies between knee and 1.0 ends 1.5 to 4.3
-times as far above the knee."""
+"""Range of the m of a removed shoulder, uniform: 1.0 moves 1.5 to 4.3 times as far away from the
+knee."""
 MOST = 0.999
-"""Of the share of a shoulder's end that is expanded: the end itself stands for any light."""
+"""Largest share of the way from the knee to the end of a shoulder that is expanded; the end itself
+could be any light."""
 
 
 class Tone(NamedTuple):
-    """Of one picture: a part of its `shots.Shot`."""
+    """The shoulder of one picture; these are fields of its `shots.Shot`."""
 
     knee: float
-    """The t of the shoulder; 1 where none is put on or taken off."""
+    """The t of the shoulder; 1 if none is added or removed."""
     steep: float
-    """Its m; 1 of one that is put on."""
+    """The m of the shoulder; 1 if it is added."""
     level: float
-    """Share of the samples below 1.0 before a shoulder is put on; 0 where none is."""
+    """Share of the samples exposed below 1.0 before a shoulder is added; 0 if none is."""
     gain: float
-    """On light before that."""
+    """Gain on that exposed light, before the shoulder is added."""
     held: float
-    """Power of the target above the clipping level."""
+    """Exponent applied to the target above the clipping level."""
 
 
 NEUTRAL = Tone(1.0, 1.0, 0.0, 1.0, 1.0)
@@ -55,16 +55,16 @@ NEUTRAL = Tone(1.0, 1.0, 0.0, 1.0, 1.0)
 
 @dataclasses.dataclass(frozen=True)
 class Tones:
-    """How often tones are bent. The defaults, which are published, bend none."""
+    """How often shoulders are added or removed. The defaults, which are published: never."""
 
     compressed: float = 0.0
-    """Share of the pictures of HDR scenes whose light gets a camera's shoulder."""
+    """Share of the pictures of HDR scenes to which a camera's shoulder is added."""
     expanded: float = 0.0
-    """Share of the pictures of linearised photographs that a shoulder is taken off."""
+    """Share of the pictures of linearised photographs from which a shoulder is removed."""
     held: float = 1.0
-    """In the other pictures of linearised photographs targets have so much of their stops above the
-    clipping level. A network knows its own photographs better than those of others: held to less
-    on its own, it claims less on others."""
+    """Factor on the stops above the clipping level in the targets of all other pictures of
+    linearised photographs. A network predicts photographs it was trained on better than unseen
+    ones; trained to predict less on them, it exaggerates less on others."""
 
     def __post_init__(self) -> None:
         for name in ("compressed", "expanded", "held"):
@@ -72,12 +72,12 @@ class Tones:
 
     @property
     def neutral(self) -> bool:
-        """Nothing is bent."""
+        """Whether tones and targets stay unchanged in all pictures."""
         return self == Tones()
 
     def check(self, photographs: bool, scenes: bool) -> None:
-        """Raises ValueError naming a setting of which nothing is there: linearised photographs, or
-        HDR scenes.
+        """Raise ValueError naming a setting that has no effect because there are no linearised
+        photographs, or no HDR scenes.
         """
         for name, asked, there, lack in (
             ("compressed", self.compressed > 0.0, scenes, "HDR scenes"),
@@ -88,7 +88,7 @@ class Tones:
                 raise ValueError(f"tones.{name} changes nothing without {lack}; leave it out")
 
     def draw(self, rng: np.random.Generator, linearised: bool) -> Tone:
-        """Of one picture; linearised: of an ordinary photograph."""
+        """Draw the tone of one picture. linearised: whether it is of a linearised photograph."""
         which, knee, steep, level, gain = (float(value) for value in rng.random(5))
         knee = _between(KNEE, knee)
         if linearised:
@@ -107,9 +107,9 @@ def _between(limits: tuple[float, float], share: float) -> float:
 
 
 def compress(light: Array, knee: Array, steep: Array = 1.0, xp: ModuleType = np) -> Array:
-    """A shoulder put on: [...] >= 0 to the same shape, at most knee + (1 - knee) / steep.
+    """Add a shoulder to light >= 0 of any shape; the result is at most knee + (1 - knee) / steep.
 
-    knee in [0, 1), steep above 0: numbers, or shaped to broadcast.
+    knee in [0, 1) and steep above 0: numbers, or arrays that broadcast.
     """
     above = xp.maximum(light - knee, 0.0)
     room = (1.0 - knee) / steep
@@ -117,8 +117,8 @@ def compress(light: Array, knee: Array, steep: Array = 1.0, xp: ModuleType = np)
 
 
 def expand(light: Array, knee: Array, steep: Array, xp: ModuleType = np) -> Array:
-    """A shoulder taken off, the inverse of `compress`, arguments alike. Light nearer to the end of
-    the shoulder than `MOST` counts as being there.
+    """Remove a shoulder: the inverse of `compress`, with the same arguments. Light beyond the share
+    `MOST` of the way to the end of the shoulder is treated as if it were there.
     """
     room = (1.0 - knee) / steep
     share = xp.minimum(xp.maximum(light - knee, 0.0) / room, MOST)
@@ -126,5 +126,7 @@ def expand(light: Array, knee: Array, steep: Array, xp: ModuleType = np) -> Arra
 
 
 def hold(target: Array, held: Array, xp: ModuleType = np) -> Array:
-    """Targets, 1.0 = clipping level, with `held` of their stops above it; below it as they were."""
+    """Multiply the stops of a target above the clipping level, 1.0, by `held`; values below are
+    kept.
+    """
     return xp.minimum(target, 1.0) * xp.power(xp.maximum(target, 1.0), held)

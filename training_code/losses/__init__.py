@@ -1,1 +1,1 @@
-"""What a training minimises: pure functions."""
+"""Loss functions of the trainings: pure functions."""

@@ -1,6 +1,7 @@
-"""Losses of film, in `keras.ops`, on either backend: each gives one number a frame.
+"""Losses of film networks, in `keras.ops`, for TensorFlow and JAX: one value per frame.
 
-Frames are PQ codes of BT.2020, float32, in [0, 1], [N, H, W, 3]; H and W are known, 11 at least.
+Frames are PQ codes of BT.2020, float32, in [0, 1], [N, H, W, 3]; H and W are static; SSIM needs at
+least 11.
 
 Z. Wang et al., "Image quality assessment: from error visibility to structural similarity", IEEE TIP
 13(4), 2004; ITU-R BT.2124 for the colour difference.
@@ -16,22 +17,22 @@ from hdrcnn.colour.pq import PEAK_LUMINANCE, pq_light, pq_signal
 from training_code.losses.fusion import ssim_parts
 
 DARK = 0.05
-"""PQ code below which samples are left out of an alignment."""
+"""PQ code below which samples are ignored when gains are aligned."""
 
 
 def _mean(values: Any) -> Any:
-    """Over all axes but the first: [N]."""
+    """Mean over all axes but the first: [N]."""
     return ops.mean(ops.reshape(values, (ops.shape(values)[0], -1)), axis=-1)
 
 
 def ssim_loss(found: Any, truth: Any) -> Any:
-    """1 - SSIM, the mean over R, G and B, [N]: window 11, sigma 1.5; published."""
+    """1 - SSIM, averaged over R, G and B, [N]: window 11, sigma 1.5. The published loss."""
     light, structure = ssim_parts(ops.moveaxis(found, -1, 1), ops.moveaxis(truth, -1, 1))
     return 1.0 - _mean(light * structure)
 
 
 def mse(found: Any, truth: Any) -> Any:
-    """Mean squared difference, [N]; published beside SSIM."""
+    """Mean squared difference, [N]; the published alternative to SSIM."""
     return _mean(ops.square(found - truth))
 
 
@@ -41,13 +42,15 @@ def l1(found: Any, truth: Any) -> Any:
 
 
 def ictcp(signal: Any) -> Any:
-    """PQ codes of BT.2020 to ICtCp."""
+    """Convert PQ codes of BT.2020, [..., 3], to ICtCp."""
     lms = applied(REC2020_TO_LMS, pq_light(signal, ops), ops)
     return applied(LMS_TO_ICTCP, pq_signal(lms, ops), ops)
 
 
 def delta_e_itp(found: Any, truth: Any) -> Any:
-    """Mean colour difference over 720, that is in units of I, [N]; BT.2124."""
+    """Mean colour difference Delta E ITP of BT.2124 without its factor 720, that is in units of I,
+    [N].
+    """
     apart = ops.square(ictcp(found) - ictcp(truth))
     total = apart[..., 0] + 0.25 * apart[..., 1] + apart[..., 2]
     return _mean(ops.sqrt(total + 1e-8))
@@ -59,8 +62,8 @@ def rmse(found: Any, truth: Any) -> Any:
 
 
 def _moved(found: Any, truth: Any) -> Any:
-    """What was found, after the light of each frame was multiplied by one number, so that the mean
-    logarithm of samples that are not dark in both is that of the truth.
+    """Prediction with the light of each frame multiplied by one gain, so that its mean log light
+    equals that of the truth, over the samples that are above `DARK` in both.
     """
     lit = ops.cast((found > DARK) & (truth > DARK), found.dtype)
     first, second = (pq_light(ops.clip(v, 1e-4, 1.0), ops) for v in (found, truth))
@@ -70,13 +73,13 @@ def _moved(found: Any, truth: Any) -> Any:
 
 
 def aligned(found: Any, truth: Any) -> Any:
-    """L1 and colour difference after one gain for the frame, [N]."""
+    """Sum of L1 and colour difference after aligning each frame by one gain, [N]."""
     moved = _moved(found, truth)
     return l1(moved, truth) + delta_e_itp(moved, truth)
 
 
 def aligned_rmse(found: Any, truth: Any) -> Any:
-    """Root of the mean squared difference after one gain for the frame, [N]."""
+    """Root of the mean squared difference after aligning each frame by one gain, [N]."""
     return rmse(_moved(found, truth), truth)
 
 
@@ -89,19 +92,19 @@ TERMS: dict[str, Callable[[Any, Any], Any]] = {
     "rmse": rmse,
     "aligned_rmse": aligned_rmse,
 }
-"""By name: what was found and the truth to [N]."""
+"""Terms by name: functions of prediction and truth that return [N]."""
 
 
 def temporal(found: Any, truth: Any) -> Any:
-    """How much more or less frames change than they should, [N]: [N, T, H, W, 3], the mean absolute
-    difference of the changes from each frame to the next.
+    """Mean absolute difference between the frame-to-frame changes of prediction and truth,
+    [N, T, H, W, 3] each: [N].
     """
     changes = found[:, 1:] - found[:, :-1]
     return _mean(ops.abs(changes - (truth[:, 1:] - truth[:, :-1])))
 
 
 def bend(slopes: Any) -> Any:
-    """How much the slopes of curves differ from the next, [N]: exponents [N, SLOPES], the mean
-    square of their differences.
+    """Roughness of curves: mean squared difference of neighbouring slopes, given as exponents
+    [N, SLOPES]: [N].
     """
     return ops.mean(ops.square(slopes[:, 1:] - slopes[:, :-1]), axis=-1)

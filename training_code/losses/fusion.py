@@ -1,7 +1,7 @@
-"""Losses of exposure fusion, in `keras.ops`, on either backend: each gives one number a picture.
+"""Losses of exposure fusion, in `keras.ops`, for TensorFlow and JAX: one value per picture.
 
 Pictures are display-encoded, float32, in [0, 1]: RGB [N, H, W, 3], grey [N, H, W], frames
-[N, K, H, W]. H and W are known.
+[N, K, H, W]. H and W are static.
 
 References:
 Z. Wang, A. C. Bovik, H. R. Sheikh, E. P. Simoncelli, "Image quality assessment: from error
@@ -12,7 +12,7 @@ T. Mertens, J. Kautz, F. Van Reeth, "Exposure fusion", Pacific Graphics 2007: we
 E. Ustinova, V. Lempitsky, "Learning deep embeddings with histogram loss", NeurIPS 2016: histograms
     with triangular kernels.
 Y. Rubner, C. Tomasi, L. Guibas, "The earth mover's distance as a metric for image retrieval", IJCV
-    40(2), 2000: on a line it is the L1 distance of cumulative histograms.
+    40(2), 2000: in one dimension it is the L1 distance of cumulative histograms.
 
 """
 
@@ -25,35 +25,36 @@ from keras import ops
 from training_code.losses.mef_ssim import gaussian, windowed
 
 LUMINANCE = (0.2126, 0.7152, 0.0722)
-"""ITU-R BT.709, of encoded values."""
+"""Luma weights of ITU-R BT.709, for encoded values."""
 CB_RANGE, CR_RANGE = 1.8556, 1.5748
-"""(B - Y) and (R - Y) over these lie in [-0.5, 0.5]."""
+"""Divisors that bring (B - Y) and (R - Y) to [-0.5, 0.5]."""
 K1, K2 = 0.01, 0.03
-"""Of SSIM, Wang et al. 2004."""
+"""Constants of SSIM, Wang et al. 2004."""
 MS_SSIM_SCALES = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
-"""Exponents, finest first, Wang et al. 2003."""
+"""Exponents of the scales, finest first, Wang et al. 2003."""
 MS_SSIM_SMALLEST = 161
-"""Pixels a side: eleven at the fifth scale."""
+"""Smallest side of a picture in pixels, which leaves eleven at the fifth scale."""
 LEAST = 1e-6
-"""Terms of MS-SSIM from below: a power below 1 of 0 has no finite slope, of less no value."""
+"""Lower bound of the terms of MS-SSIM: with exponents below 1, the gradient is infinite at 0 and
+the power undefined below."""
 BINS = 48
 HISTOGRAM_SIDE = 128
-"""Pixels a side, about, that a picture is pooled to for its histogram."""
+"""Approximate side in pixels to which a picture is pooled for its histogram."""
 WELL_EXPOSED_SIGMA = 0.2
 GAMMAS = ("variance", "gradient", "exposedness", "variance_gradient")
-"""What says how much each frame counts at each place."""
+"""Measures by which each frame is weighted at each position."""
 ALPHA = 0.5
-"""Share of the variance in `variance_gradient`."""
+"""Weight of the variance in `variance_gradient`."""
 GAMMA_FLOOR = 1e-4
 
 
 def luminance(rgb: Any) -> Any:
-    """Y of encoded [..., 3]: [...]."""
+    """Luma Y of encoded RGB [..., 3]: [...]."""
     return ops.sum(rgb * ops.convert_to_tensor(np.array(LUMINANCE, np.float32)), axis=-1)
 
 
 def _mean(values: Any) -> Any:
-    """Over all axes but the first: [N]."""
+    """Mean over all axes but the first: [N]."""
     return ops.mean(ops.reshape(values, (ops.shape(values)[0], -1)), axis=-1)
 
 
@@ -63,7 +64,7 @@ def rgb_l1(fused: Any, truth: Any) -> Any:
 
 
 def luminance_l1(fused: Any, truth: Any) -> Any:
-    """Mean absolute difference of luminance, [N]."""
+    """Mean absolute difference of luma, [N]."""
     return _mean(ops.abs(luminance(fused) - luminance(truth)))
 
 
@@ -76,8 +77,8 @@ def chroma_l1(fused: Any, truth: Any) -> Any:
 
 
 def ssim_parts(first: Any, second: Any) -> tuple[Any, Any]:
-    """Luminance and contrast-structure terms of SSIM at each place, [..., H - 10, W - 10] each, of
-    [..., H, W] in [0, 1]: window 11, sigma 1.5. Wang et al. 2004, Eqs. 6 to 10.
+    """Luminance and contrast-structure terms of SSIM at each position, [..., H - 10, W - 10] each,
+    for images [..., H, W] in [0, 1]: window 11, sigma 1.5. Wang et al. 2004, Eqs. 6 to 10.
     """
     window, c1, c2 = gaussian(), K1**2, K2**2
     mean_1, mean_2 = windowed(first, window), windowed(second, window)
@@ -88,7 +89,7 @@ def ssim_parts(first: Any, second: Any) -> tuple[Any, Any]:
 
 
 def _pooled(images: Any) -> Any:
-    """[..., H, W] to means of 2 x 2; of odd sides the last sample is repeated."""
+    """Average [..., H, W] over 2x2 samples; the last row or column of an odd side is repeated."""
     rows, columns = images.shape[-2:]
     if rows % 2:
         images = ops.concatenate([images, images[..., -1:, :]], axis=-2)
@@ -99,10 +100,11 @@ def _pooled(images: Any) -> Any:
 
 
 def ms_ssim(first: Any, second: Any) -> Any:
-    """MS-SSIM of RGB [N, H, W, 3], the mean over the channels, [N]; sides of 161 pixels at least.
+    """MS-SSIM of RGB [N, H, W, 3], averaged over the channels, [N].
 
     Wang et al. 2003, Eq. 7: contrast and structure at five scales, luminance at the last. Terms are
-    held at `LEAST` from below, where the gradient is 0: that of anti-correlated pictures is finite.
+    clipped from below at `LEAST`, where the gradient is 0, so it is finite for anti-correlated
+    images too. Raises ValueError if a side is shorter than `MS_SSIM_SMALLEST`.
     """
     if min(first.shape[1:3]) < MS_SSIM_SMALLEST:
         raise ValueError(
@@ -127,18 +129,21 @@ def ms_ssim_loss(fused: Any, truth: Any) -> Any:
 
 
 def soft_histogram(values: Any, bins: int = BINS) -> Any:
-    """[..., P] in [0, 1] to shares [..., bins] of sum 1: triangular kernels, an exact partition of
-    unity, at `bins` levels from 0 to 1. Ustinova and Lempitsky 2016, Eq. 1.
+    """Differentiable histogram of [..., P] in [0, 1]: shares [..., bins] with sum 1.
+
+    Triangular kernels, an exact partition of unity, at `bins` levels from 0 to 1. Ustinova and
+    Lempitsky 2016, Eq. 1.
     """
     levels = ops.convert_to_tensor(np.linspace(0.0, 1.0, bins, dtype=np.float32))
-    # Beyond the ends there are no kernels.
+    # There are no kernels outside [0, 1].
     place = ops.clip(values, 0.0, 1.0)[..., None] - levels
     return ops.mean(ops.maximum(1.0 - ops.abs(place) * float(bins - 1), 0.0), axis=-2)
 
 
 def histogram_l1(fused: Any, truth: Any, bins: int = BINS) -> Any:
-    """Mean absolute difference of the cumulative soft histograms of each channel, [N]: how far, in
-    [0, 1], values have to be moved. It has a slope where histograms do not overlap.
+    """Mean absolute difference of the cumulative soft histograms of each channel, [N]: the mean
+    distance, in [0, 1], that values have to be moved. Its gradient does not vanish if the
+    histograms do not overlap.
     """
 
     def cumulative(rgb: Any) -> Any:
@@ -153,7 +158,7 @@ def histogram_l1(fused: Any, truth: Any, bins: int = BINS) -> Any:
 
 
 def _gradient_energy(frames: Any) -> Any:
-    """Magnitude of the Sobel gradient over 8, the inner part of [..., H, W]."""
+    """Magnitude of the Sobel gradient divided by 8, [..., H - 2, W - 2], of [..., H, W]."""
     across = frames[..., 2:] - frames[..., :-2]
     x = across[..., :-2, :] + 2.0 * across[..., 1:-1, :] + across[..., 2:, :]
     down = frames[..., 2:, :] - frames[..., :-2, :]
@@ -162,13 +167,14 @@ def _gradient_energy(frames: Any) -> Any:
 
 
 def _relative(values: Any) -> Any:
-    """Over its maximum over frames and places, [N, K, H, W]."""
+    """Values [N, K, H, W] divided by their maximum over frames and positions."""
     return values / (ops.max(values, axis=(1, 2, 3), keepdims=True) + 1e-8)
 
 
 def gamma_map(frames: Any, kind: str) -> Any:
-    """How much each grey frame [N, K, H, W] counts at each place, [N, K, H - 10, W - 10], of sum 1
-    over the frames. kind: one of `GAMMAS`. No gradient goes through it.
+    """Weight of each grey frame [N, K, H, W] at each position, [N, K, H - 10, W - 10], with sum 1
+    over the frames. kind: one of `GAMMAS`. No gradient flows through it. Raises ValueError for any
+    other kind.
     """
     window = gaussian()
     parts = []
@@ -186,15 +192,15 @@ def gamma_map(frames: Any, kind: str) -> Any:
         parts.append((1.0, windowed(ops.exp(-apart), window)))
     if not parts:
         raise ValueError(f"gamma {kind}: one of {', '.join(GAMMAS)}")
-    # Where no frame has any, all count the same.
+    # Where the measure is 0 in all frames, all have the same weight.
     found = sum(share * part for share, part in parts) + GAMMA_FLOOR
     return ops.stop_gradient(found / ops.sum(found, axis=1, keepdims=True))
 
 
 def weighted_ssim_loss(frames: Any, fused: Any, kind: str = "variance_gradient") -> Any:
-    """1 - the mean of the frames' contrast-structure terms with the fused picture, weighed by
-    `gamma_map`, [N]: frames [N, K, H, W], fused [N, H, W], grey. Luminance has no term, as that of
-    one frame contradicts another's.
+    """1 - the mean contrast-structure term between each frame and the fused picture, weighted by
+    `gamma_map`, [N]. frames: [N, K, H, W], fused: [N, H, W], grey. There is no luminance term,
+    because the luminance of one frame contradicts that of another.
     """
     again = ops.broadcast_to(fused[:, None], ops.shape(frames))
     _, structure = ssim_parts(again, frames)
@@ -208,4 +214,4 @@ SUPERVISED: dict[str, Callable[[Any, Any], Any]] = {
     "chroma_l1": chroma_l1,
     "histogram_l1": histogram_l1,
 }
-"""By name: fused and truth, RGB [N, H, W, 3], to [N]."""
+"""Terms by name: functions of fused picture and truth, RGB [N, H, W, 3], that return [N]."""

@@ -1,10 +1,10 @@
 """Losses on log HDR images: pure functions in `keras.ops`, float32.
 
-All take `target`, [N, H, W, 3] linear with 1.0 = clipping level, and `log_hdr`, the prediction
-y = log(H + 1/255) of the same shape, and return one value a picture, [N]. `mask`, [N, H, W, 1] or
-[N, H, W, 3] in [0, 1], says where the prediction counts; without one it is the published
-saturation of the target. `cost` also takes targets that are NaN where they are not known: there
-nothing counts.
+Unless stated otherwise, they take `target`, [N, H, W, 3] linear with 1.0 = clipping level, and
+`log_hdr`, the prediction y = log(H + 1/255) of the same shape, and return one value per picture,
+[N]. `mask`, [N, H, W, 1] or [N, H, W, 3] in [0, 1], says where the prediction counts; the default
+is the published saturation of the target. `cost` and `highlight_rmse` also take targets that are
+NaN where they are unknown; these pixels do not count.
 """
 
 import math
@@ -22,10 +22,10 @@ from training_code.losses.settings import Loss
 
 BLUR_SD = 4.2
 BLUR_RADIUS = 6
-"""The published 13x13 Gaussian: standard deviation 4.2 pixels, cut at 6."""
+"""The published 13x13 Gaussian: standard deviation 4.2 pixels, truncated at 6."""
 
 PEAK_NORM = 4.0
-"""The p of the norm that stands for the peak."""
+"""The p of the norm that approximates the peak."""
 
 GRADIENT_SCALES = 4
 
@@ -33,7 +33,7 @@ Tensor: TypeAlias = keras.KerasTensor
 
 
 def blur(image: Tensor) -> Tensor:
-    """13x13 Gaussian with zeros beyond the border. [N, H, W, 1] to the same shape."""
+    """Blur [N, H, W, 1] by a 13x13 Gaussian, with zeros beyond the border."""
     offsets = np.arange(-BLUR_RADIUS, BLUR_RADIUS + 1)
     profile = np.exp(-0.5 * (offsets / BLUR_SD) ** 2)
     kernel = (profile / profile.sum()).astype(np.float32)
@@ -42,15 +42,16 @@ def blur(image: Tensor) -> Tensor:
 
 
 def log_luminance(log_hdr: Tensor) -> Tensor:
-    """log(luminance + 1/255) of a prediction, [N, H, W, 1], without leaving the log domain: the
-    weights add to 1.
+    """log(luminance + 1/255) of a prediction, [N, H, W, 1], computed in the log domain, which is
+    exact because the luminance weights add up to 1.
     """
     log_weights = ops.log(ops.convert_to_tensor(LUMINANCE_WEIGHTS, dtype="float32"))
     return ops.logsumexp(log_hdr + log_weights, axis=-1, keepdims=True)
 
 
 def asymmetric_square(difference: Tensor, asymmetry: float) -> Tensor:
-    """d^2, and (1 + asymmetry) d^2 where d < 0: its mean is least at an expectile above the mean.
+    """d^2, times 1 + asymmetry where d < 0. Its mean is minimised by an expectile, which lies above
+    the mean if asymmetry > 0.
 
     W. K. Newey, J. L. Powell, "Asymmetric least squares estimation and testing", Econometrica
     55(4), 1987. difference: prediction minus target, any shape.
@@ -74,9 +75,9 @@ def illumination_reflectance(
 ) -> Tensor:
     """Mean of [0.5 (dI)^2 + 0.5 (dR)^2] M: Eilertsen et al. 2017, Eqs. 6 to 8.
 
-    Illumination I is the blurred log luminance, reflectance R what is left of log RGB. The blur
-    is linear, so the difference of two illuminations is the blurred difference. The asymmetry acts
-    on both: regions too dark are in I, small lights too dark in R.
+    Illumination I is the blurred log luminance, reflectance R is log RGB minus I. The blur is
+    linear, so the difference of two illuminations is the blurred difference. The asymmetry applies
+    to both: regions that are too dark show in I, small lights that are too dark in R.
     """
     mask = saturation(target, xp=ops) if mask is None else mask
     illumination = blur(log_luminance(log_hdr) - log_encode(luminance(target, xp=ops), xp=ops))
@@ -95,7 +96,7 @@ def log_peak(log_hdr: Tensor, mask: Tensor) -> Tensor:
 
     (sum M L^p / sum M)^(1/p); unlike the maximum it has a gradient everywhere in the highlights.
     """
-    # Nothing counts where the mask is 0, however large the prediction there may be.
+    # Pixels with mask 0 must not count, however large the prediction is.
     log_mask = ops.where(mask > 0.0, ops.log(ops.maximum(mask, 1e-6)), -1e4)
     total = ops.logsumexp(PEAK_NORM * log_luminance(log_hdr) + log_mask, axis=(1, 2, 3))
     return (total - ops.logsumexp(log_mask, axis=(1, 2, 3))) / PEAK_NORM
@@ -106,9 +107,9 @@ def peak_error(
 ) -> Tensor:
     """Squared difference of `log_peak`, times the mean of the mask.
 
-    The means of the other losses are over samples, most of them soft in the cores of lights: a
-    peak of a few pixels does not count there. By its factor a peak that is off weighs as much as
-    all highlights off by the same, and nothing where there are none.
+    The other losses average over samples, so a peak of a few pixels hardly counts in them. The
+    factor gives an error of the peak as much weight as the same error in all highlights, and none
+    if there are no highlights.
     """
     mask = saturation(target, xp=ops) if mask is None else mask
     difference = log_peak(log_hdr, mask) - log_peak(log_encode(target, xp=ops), mask)
@@ -118,9 +119,9 @@ def peak_error(
 def gradient_error(target: Tensor, log_hdr: Tensor, mask: Tensor | None = None) -> Tensor:
     """Mean absolute difference of log gradients at `GRADIENT_SCALES` scales, summed over them.
 
-    Z. Li, N. Snavely, "MegaDepth", CVPR 2018, Eq. 6, there of log depth: a result may be off by a
-    factor but not in its shape, and edges stay sharp. A gradient counts by the product of the
-    masks of its two pixels; coarser scales are means of 2x2 pixels, weighted by the mask.
+    After Z. Li, N. Snavely, "MegaDepth", CVPR 2018, Eq. 6, for log depth: a result may be off by a
+    factor but not in its shape, and edges stay sharp. Each gradient is weighted by the product of
+    the masks of its two pixels; coarser scales are means of 2x2 pixels, weighted by the mask.
     """
     mask = saturation(target, xp=ops) if mask is None else mask
     difference = log_hdr - log_encode(target, xp=ops)
@@ -137,8 +138,8 @@ def gradient_error(target: Tensor, log_hdr: Tensor, mask: Tensor | None = None) 
 
 
 def capped(target: Tensor, log_hdr: Tensor, stops: float) -> tuple[Tensor, Tensor]:
-    """Target with at most so many stops above the clipping level, and the prediction cut at the
-    same where the target was: there anything brighter is as good.
+    """Cap the target at `stops` above the clipping level, and the prediction at the same level
+    wherever the target was capped, so that any brighter prediction is equally good there.
     """
     most = 2.0**stops
     held = ops.minimum(log_hdr, math.log(most + LOG_OFFSET))
@@ -146,21 +147,21 @@ def capped(target: Tensor, log_hdr: Tensor, stops: float) -> tuple[Tensor, Tenso
 
 
 def split_known(target: Tensor) -> tuple[Tensor, Tensor]:
-    """A target that is NaN where it is not known, as one that is 0 there, and where it is known:
-    [N, H, W, 1], 1 or 0, all channels together.
+    """Split a target with NaN where it is unknown into the target with 0 there, and a mask of known
+    pixels, [N, H, W, 1], 1 or 0; a pixel is unknown if any of its channels is.
     """
     known = ops.logical_not(ops.any(ops.isnan(target), axis=-1, keepdims=True))
     return ops.where(known, target, 0.0), ops.cast(known, "float32")
 
 
 Cost: TypeAlias = Callable[[Any, Any, Any], Any]
-"""(target, log_hdr, code) to [N]; code: the picture in [0, 1], [N, H, W, 3], display-encoded."""
+"""(target, log_hdr, code) to [N]. code: the picture, display-encoded, [N, H, W, 3] in [0, 1]."""
 
 
 def cost(settings: Loss, blend: str = "channel") -> Cost:
-    """The loss that the settings describe, as one function of target, prediction and picture.
+    """Build the loss described by the settings, a function of target, prediction and picture.
 
-    blend: of the weights, one of `blend.BLENDS`.
+    blend: how the weights blend prediction and photograph, one of `blend.BLENDS`.
     """
 
     def total(target: Tensor, log_hdr: Tensor, code: Tensor) -> Tensor:
@@ -184,9 +185,10 @@ def cost(settings: Loss, blend: str = "channel") -> Cost:
 def highlight_rmse(
     target: Tensor, log_hdr: Tensor, total: Callable[[Tensor], Tensor] = lambda part: part
 ) -> Tensor:
-    """For watching: RMSE in stops over samples where the target is above the clipping level.
+    """RMSE in stops over all samples of a batch where the target is above the clipping level, a
+    scalar for monitoring.
 
-    total: adds up what several devices have of a batch.
+    total: sums a value over the devices that share a batch.
     """
     target, _ = split_known(target)
     mask = ops.cast(target > 1.0, "float32")

@@ -1,8 +1,8 @@
-"""MEF-SSIM as a loss: the measure itself, in `keras.ops`, on either backend.
+"""MEF-SSIM as a loss, in `keras.ops`, for TensorFlow and JAX.
 
 K. Ma, K. Zeng, Z. Wang, "Perceptual quality assessment for multi-exposure image fusion", IEEE TIP
-24(11), 2015. The metric, `evaluation.fusion_metrics`, is the same in float64; there it is said how
-it gets by without forming a patch. The desired patches depend on the frames alone: no gradient goes
+24(11), 2015. `evaluation.fusion_metrics` computes the same metric in float64 and explains why no
+patches need to be formed. The desired patches depend only on the frames, so no gradient flows
 through them.
 """
 
@@ -14,25 +14,27 @@ from keras import ops
 
 WINDOW = 11
 FLOOR = 0.001 / 255.0
-"""Added to the norm of a patch without its mean. All constants are for grey in [0, 1]."""
+"""Added to the norm of a mean-free patch. All constants are for grey in [0, 1]."""
 STEEPEST = 10.0
 EPSILON = 2.2e-16
 CONSTANT = 0.03**2
 SCALES = (0.0448, 0.2856, 0.3001)
-"""Exponents of the scales, finest first; divided by their sum."""
+"""Exponents of the scales, finest first; they are divided by their sum."""
 LEAST = 1e-6
-"""Quality of a scale from below: a power below 1 has no finite slope at 0."""
+"""Lower bound of the quality of a scale: with exponents below 1, the gradient is infinite at 0."""
 
 
 def gaussian() -> np.ndarray:
-    """sigma 1.5, sum 1, [11] float32."""
+    """Gaussian window with sigma 1.5 and sum 1, [11] float32."""
     place = np.arange(WINDOW) - WINDOW // 2
     weights = np.exp(-(place**2) / (2.0 * 1.5**2))
     return (weights / weights.sum()).astype(np.float32)
 
 
 def _band(size: int, weights: np.ndarray) -> np.ndarray:
-    """[size, size - n + 1]: a product with it is the mean of windows along the last axis."""
+    """Band matrix [size, size - n + 1] that, multiplied from the right, averages windows along the
+    last axis.
+    """
     inside = size - len(weights) + 1
     matrix = np.zeros((size, inside), np.float32)
     for tap, weight in enumerate(weights):
@@ -41,9 +43,9 @@ def _band(size: int, weights: np.ndarray) -> np.ndarray:
 
 
 def windowed(images: Any, weights: np.ndarray) -> Any:
-    """Means of separable windows that lie inside: [..., H, W] of known size to [..., H - n + 1,
-    W - n + 1]. As products of matrices: at the sizes of a training many times faster than
-    convolutions of one channel.
+    """Weighted means over separable windows inside the image: [..., H, W] of static size to
+    [..., H - n + 1, W - n + 1]. Computed as matrix products, which at training sizes are many times
+    faster than convolutions of one channel.
     """
     rows, columns = images.shape[-2:]
     across = ops.matmul(images, ops.convert_to_tensor(_band(columns, weights)))
@@ -51,9 +53,10 @@ def windowed(images: Any, weights: np.ndarray) -> Any:
 
 
 def desired(frames: Any) -> tuple[Any, Any]:
-    """What the fused patches are compared with, of grey frames [N, K, H, W]: the factor of each
-    frame's patch in the desired one, [N, K, H - 10, W - 10], and the variance of that, [N, H - 10,
-    W - 10]. Ma et al. 2015, Eqs. 4 to 8.
+    """The desired patches that fused patches are compared with, for grey frames [N, K, H, W].
+
+    Returns the factor of each frame's patch in the desired patch, [N, K, H - 10, W - 10], and the
+    variance of the desired patch, [N, H - 10, W - 10]. Ma et al. 2015, Eqs. 4 to 8.
     """
     uniform, window = np.full(WINDOW, 1.0 / WINDOW, np.float32), gaussian()
     product = frames[:, :, None] * frames[:, None]
@@ -66,7 +69,7 @@ def desired(frames: Any) -> tuple[Any, Any]:
     together = ops.sqrt(ops.maximum(ops.sum(energy, axis=(1, 2)), 0.0))
     contrast = norm + FLOOR
     consistency = (together + EPSILON) / (ops.sum(norm, axis=1) + EPSILON)
-    # Half a turn less than float32 can tell from a quarter: beyond it the tangent is negative.
+    # In float32, an angle rounded up beyond a quarter turn would have a negative tangent.
     consistency = ops.clip(consistency, 0.0, 1.0 - 1e-6)
     exponent = ops.minimum(ops.tan(0.5 * np.pi * consistency), STEEPEST)[:, None]
     weight = ops.power(contrast * (255.0 / WINDOW), exponent) + EPSILON
@@ -80,10 +83,11 @@ def desired(frames: Any) -> tuple[Any, Any]:
 
 
 def structure_quality(frames: Any, fused: Any) -> Any:
-    """Of each patch, [N, H - 10, W - 10] in [-1, 1], Ma et al. 2015, Eq. 10: frames [N, K, H, W],
-    fused [N, H, W], grey in [0, 1], float32.
+    """Structural quality of each patch, [N, H - 10, W - 10] in [-1, 1], Ma et al. 2015, Eq. 10.
+
+    frames: [N, K, H, W], fused: [N, H, W], grey in [0, 1], float32.
     """
-    # Covariances do not depend on a constant; without it less is cancelled.
+    # Subtracting a constant does not change covariances but reduces cancellation errors.
     level = ops.mean(frames, axis=(1, 2, 3), keepdims=True)
     frames, fused = frames - level, fused - level[:, 0]
     window = gaussian()
@@ -96,9 +100,7 @@ def structure_quality(frames: Any, fused: Any) -> Any:
 
 
 def halved(images: Any) -> Any:
-    """[..., H, W]: the mean of each sample and its neighbours below, right and both, borders
-    repeated; every second one.
-    """
+    """Halve [..., H, W], rounding up, by averaging 2x2 samples with the borders repeated."""
     down = ops.concatenate([images[..., 1:, :], images[..., -1:, :]], axis=-2)
     rows = images[..., ::2, :] + down[..., ::2, :]
     right = ops.concatenate([rows[..., 1:], rows[..., -1:]], axis=-1)
@@ -106,8 +108,10 @@ def halved(images: Any) -> Any:
 
 
 def mef_ssim(frames: Any, fused: Any, scales: int = len(SCALES)) -> Any:
-    """MEF-SSIM of each bracket, [N] in (0, 1]: frames [N, K, H, W], fused [N, H, W], grey in
-    [0, 1], float32, sides of at least 11 x 2^(scales - 1) pixels.
+    """MEF-SSIM of each bracket, [N] in (0, 1].
+
+    frames: [N, K, H, W], fused: [N, H, W], grey in [0, 1], float32, with sides of at least
+    11 x 2^(scales - 1) pixels.
     """
     exponents = np.array(SCALES[:scales]) / sum(SCALES[:scales])
     score = 1.0

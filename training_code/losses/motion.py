@@ -1,7 +1,7 @@
-"""The small motions of temporal regularisation: their distributions and the numbers drawn.
+"""The small motions of temporal regularisation: their distribution and the numbers drawn.
 
 G. Eilertsen, R. K. Mantiuk, J. Unger, "Single-frame regularization for temporally stable CNNs",
-CVPR 2019. What is done with the numbers stands in `temporal`.
+CVPR 2019. `temporal` applies the motions.
 """
 
 import dataclasses
@@ -18,10 +18,9 @@ COLUMNS = (
     "seed_high",
     "seed_low",
 )
-"""What a row of a motion array [N, K] float32 holds: shifts of the content in pixels; angles in
-degrees, the rotation counter-clockwise; zoom as a factor, above 1 enlarges; the standard
-deviation of the noise in codes of [0, 1]; its seed, uint32, in two halves of 16 bits, which
-float32 holds exactly."""
+"""Columns of a motion array [N, K] float32: shifts of the content in pixels; angles in degrees, the
+rotation counter-clockwise; zoom as a factor, above 1 enlarges; the standard deviation of the noise,
+in codes of [0, 1]; its seed, uint32, in two halves of 16 bits, which float32 holds exactly."""
 
 
 def row(
@@ -41,10 +40,10 @@ def row(
 
 @dataclasses.dataclass(frozen=True)
 class Motion:
-    """Where motions are drawn from, all uniform and independent; the defaults are published."""
+    """Distribution of motions, all uniform and independent. The defaults are published."""
 
     shift: float = 2.0
-    """Largest shift, down or up and right or left, in pixels."""
+    """Largest shift along each axis, in pixels."""
     rotation: float = 1.0
     """Largest angle, degrees."""
     shear: float = 1.0
@@ -52,8 +51,7 @@ class Motion:
     zoom: float = 0.03
     """Largest enlargement and reduction, as a share of the size."""
     noise_sd: tuple[float, float] = (0.01, 0.05)
-    """Smallest and largest standard deviation of the noise on the moved picture, in codes of
-    [0, 1]."""
+    """Range of the standard deviation of the noise on the moved picture, in codes of [0, 1]."""
 
     def __post_init__(self) -> None:
         for name, end in (("rotation", 45.0), ("shear", 45.0), ("zoom", 0.5)):
@@ -65,7 +63,7 @@ class Motion:
             raise ValueError(f"motion.noise_sd {self.noise_sd}: two rising numbers within 0..1")
 
     def draw(self, rng: np.random.Generator) -> np.ndarray:
-        """One motion, float32 [K] in the order of `COLUMNS`."""
+        """Draw one motion, float32 [K] in the order of `COLUMNS`."""
         down, right, rotation, shear, zoom = rng.uniform(-1.0, 1.0, 5)
         return row(
             down=self.shift * down,

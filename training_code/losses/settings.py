@@ -1,4 +1,4 @@
-"""What a training minimises, as settings; the formulas stand in `losses`, which needs Keras."""
+"""Settings of HDRCNN's loss. The formulas are in `losses.log_hdr`, which needs Keras."""
 
 import dataclasses
 import math
@@ -15,26 +15,28 @@ class Loss:
     """One of `NAMES`: the published loss, or the plain squared log error, Eq. 5."""
     mask: str = "target"
     """Where the prediction counts. `target`: where the light is near or above the clipping level,
-    as published. `code`: where the picture's code is, that is where the prediction is blended in.
-    Code 0.95 is linear 0.864 under the mean curve, so that the published mask leaves pixels
-    untrained that are used. `blend`: as much as the blend of the weights takes of each sample; the
-    terms below, which are of whole pixels, keep the mask of the code."""
+    as published. `code`: where the picture's code is near its maximum, which is where the
+    prediction is blended in. Code 0.95 is linear 0.864 under the mean curve, so the published mask
+    leaves some pixels untrained that are used. `blend`: by the weight that each sample has in the
+    blend stored with the weights; `peak` and `gradient`, which need whole pixels, then use the mask
+    of `code`."""
     peak: float = 0.0
-    """Weight of the error of the highlights' p-norm, see `losses.peak_error`."""
+    """Weight of the error of the highlights' p-norm, see `log_hdr.peak_error`."""
     gradient: float = 0.0
-    """Weight of the error of gradients, see `losses.gradient_error`."""
+    """Weight of the error of gradients, see `log_hdr.gradient_error`."""
     asymmetry: float = 0.0
-    """How much more a squared error counts where the prediction is too low: 1 + asymmetry times.
-    Highlights come out too low where the network hedges between many possible ones. Below 0 an
-    error counts less there: where the network is unsure it stays near the clipping level. Diffuse
-    white that is made to shine is seen at once, a lamp that is too dim hardly."""
+    """A squared error counts 1 + asymmetry times where the prediction is too low. Above 0 it
+    counters highlights that are too dark because the network hedges between many possible ones.
+    Below 0 the network stays near the clipping level where it is unsure: diffuse white that glows
+    is noticed at once, a lamp that is too dim hardly."""
     cap: float | None = None
-    """Light is told apart up to so many stops above the clipping level; what is brighter need only
-    be predicted as bright as that. One sun of 15 stops would own the gradient of its batch."""
+    """Stops above the clipping level beyond which light is not distinguished: brighter light only
+    has to be predicted at least that bright. Otherwise a single sun of 15 stops would dominate the
+    gradient of its batch."""
     knee: float | None = None
-    """Of a picture's cost c: knee log(1 + c / knee) is minimised, c itself without one. Far above
-    the knee a picture counts by how much better it gets in proportion, as in a PSNR, which is the
-    logarithm of an error: without it the pictures that are hopeless own the gradient."""
+    """If given, knee log(1 + c / knee) is minimised instead of the cost c of a picture. Far above
+    the knee a picture counts by its relative improvement, as in PSNR, which is the logarithm of an
+    error. Without it, hopeless pictures dominate the gradient."""
 
     def __post_init__(self) -> None:
         for field, known in (("name", NAMES), ("mask", MASKS)):

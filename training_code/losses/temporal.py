@@ -1,14 +1,15 @@
-"""Temporal regularisation: a slightly moved picture shall give a slightly moved result.
+"""Temporal regularisation: a slightly moved picture should give a slightly moved result.
 
 G. Eilertsen, R. K. Mantiuk, J. Unger, "Single-frame regularization for temporally stable CNNs",
-CVPR 2019. Stands in for video: x is a picture, T x the same picture after a small motion T (see
-`motion`), f the network. In `keras.ops`, float32; the formulas also take NumPy arrays with
-`xp=numpy`.
+CVPR 2019. It replaces video: x is a picture, T x the same picture after a small motion T (see
+`motion`), f the network. In `keras.ops`, float32; functions with an argument `xp` also take NumPy
+arrays with `xp=numpy`.
 
-T always acts on what it is given as it is: on codes for the picture, on log values for target and
-prediction. Moving the logarithm, not the light, keeps edges in place: between a sun and the sky
-linear light in between is nearly all sun, which in the log domain widens every highlight by a
-pixel, and no network could know. And both forms are then least for the same f.
+T interpolates values as they are: codes of the picture, log values of target and prediction.
+Moving log values rather than light keeps edges in place: interpolating linear light between a sun
+and the sky yields nearly the light of the sun, which in the log domain would widen every highlight
+by a pixel, unpredictably for the network. In addition, both published forms then have the same
+minimum.
 """
 
 import math
@@ -23,20 +24,21 @@ from training_code.camera.noise import gaussian
 from training_code.losses.motion import COLUMNS
 
 SMALL = 0.01
-"""Share of a picture of which a highlight counts by half, in the square of `flicker`."""
+"""Size of a highlight, as a share of the picture, at which its mean square counts half in
+`flicker`."""
 
 FLOOR = 1e-3
-"""Flicker below this, a seven-hundredth of a stop, counts by its square."""
+"""Flicker below this, a seven-hundredth of a stop, counts quadratically."""
 
 
 def _column(motion: Array, name: str, xp: ModuleType) -> Array:
-    """One number of each motion, [N, 1, 1] to go with [N, H, W]."""
+    """One column of the motions, [N, 1, 1], to broadcast against [N, H, W]."""
     index = COLUMNS.index(name)
     return xp.reshape(motion[:, index], (-1, 1, 1))
 
 
 def sources(motion: Array, rows: int, columns: int, xp: ModuleType = ops) -> tuple[Array, Array]:
-    """Where each pixel of a moved picture comes from: row and column, [N, H, W] float32 each.
+    """Source position of each pixel of a moved picture: row and column, [N, H, W] float32 each.
 
     source = c + 1/zoom R(rotation) S(shear) (p - c - shift) for a pixel p and the picture's
     centre c. motion: [N, K] float32, see `motion.COLUMNS`.
@@ -57,12 +59,12 @@ def sources(motion: Array, rows: int, columns: int, xp: ModuleType = ops) -> tup
 
 
 def warp(images: Array, motion: Array, xp: ModuleType = ops) -> Array:
-    """T: images moved by bilinear interpolation, each by its own motion.
+    """T: move images by bilinear interpolation, each by its own motion.
 
-    images: [N, H, W, C] float32 of any domain, H and W at least 2; motion: [N, K]. Beyond the
-    border the border is repeated. Returns the same shape. The gradient with respect to the images
-    is exact, by gathering; that of `keras.ops.image.affine_transform` is not under TensorFlow,
-    which moves the gradient back by interpolation instead of the adjoint.
+    images: [N, H, W, C] float32, linear or encoded, H and W at least 2; motion: [N, K]. Borders are
+    repeated. Returns the same shape. The gradient with respect to the images is exact, because
+    pixels are gathered. That of `keras.ops.image.affine_transform` is not under TensorFlow, which
+    moves the gradient back by interpolation instead of applying the adjoint.
     """
     _, rows, columns, channels = images.shape
     row, column = sources(motion, rows, columns, xp)
@@ -81,24 +83,26 @@ def warp(images: Array, motion: Array, xp: ModuleType = ops) -> Array:
 
 
 def _between(flat: Array, index: Array, beside: Array, xp: ModuleType) -> Array:
-    """Interpolated between the pixels `index` and `index + 1` of [pixels, C]."""
+    """Interpolate between the pixels `index` and `index + 1` of [pixels, C]."""
     left, right = xp.take(flat, index, axis=0), xp.take(flat, index + 1, axis=0)
     return (1.0 - beside) * left + beside * right
 
 
 def inside(motion: Array, rows: int, columns: int, xp: ModuleType = ops) -> Array:
-    """1 where a moved picture shows what the picture held, else 0: [N, rows, columns, 1]."""
+    """1 where a pixel of a moved picture comes from inside the picture, else 0:
+    [N, rows, columns, 1] float32.
+    """
     row, column = sources(motion, rows, columns, xp)
     within = (row >= 0.0) & (row <= rows - 1.0) & (column >= 0.0) & (column <= columns - 1.0)
     return xp.array(within, dtype="float32")[..., None]
 
 
 def move_picture(code: Array, motion: Array, xp: ModuleType = ops) -> Array:
-    """What the network sees of a moved picture: T x plus Gaussian noise, clipped to [0, 1].
+    """The moved picture that the network sees: T x plus Gaussian noise, clipped to [0, 1].
 
-    code: [N, H, W, 3] float32 in [0, 1], display-encoded. Not rounded to 8 bits again: the error
-    of rounding, 0.0011, would vanish beside noise of 0.01 and more, and without noise a motion of
-    a fraction of a pixel would be hidden by the steps that it is to be followed through.
+    code: [N, H, W, 3] float32 in [0, 1], display-encoded. The result is not rounded to 8 bits: the
+    rounding error, 0.0011, would be negligible beside noise of 0.01 or more, and without noise the
+    steps of the rounding would hide motions of a fraction of a pixel.
     """
     high, low = (motion[:, COLUMNS.index(name)] for name in ("seed_high", "seed_low"))
     seed = xp.array(high, dtype="uint32") * 65536 + xp.array(low, dtype="uint32")
@@ -108,11 +112,13 @@ def move_picture(code: Array, motion: Array, xp: ModuleType = ops) -> Array:
 
 
 def moved_saturation(code: Array, motion: Array, xp: ModuleType = ops) -> Array:
-    """Where a moved picture is saturated, within what it shows: [N, H, W, 1] in [0, 1].
+    """Saturation of a moved picture, 0 where it shows what is outside the picture:
+    [N, H, W, 1] in [0, 1].
 
-    code: [N, H, W, 3] in [0, 1], of any encoding. The saturation of the moved picture, not the
-    moved saturation: a pixel between a highlight and its dark surroundings is not saturated, the
-    prediction is not used there, and half of what is moved to it comes from where it is not.
+    code: [N, H, W, 3] in [0, 1], of any encoding. This is the saturation of the moved picture, not
+    the moved saturation: a pixel between a highlight and its dark surroundings is not saturated, so
+    the prediction is not used there, and half of the value moved to it comes from pixels where the
+    prediction is not used either.
     """
     _, rows, columns, _ = code.shape
     return saturation(warp(code, motion, xp), xp=xp) * inside(motion, rows, columns, xp)
@@ -121,14 +127,14 @@ def moved_saturation(code: Array, motion: Array, xp: ModuleType = ops) -> Array:
 def transform_invariance(
     target: Array, log_hdr: Array, log_hdr_moved: Array, motion: Array, code: Array | None = None
 ) -> Array:
-    """Mean of (f(T x) - T f(x))^2 M, Eilertsen et al. 2019: what is moved may not change.
+    """Mean of (f(T x) - T f(x))^2 M, Eilertsen et al. 2019: motion should not change the result.
 
-    target: [N, H, W, 3] linear, 1.0 = clipping level; log_hdr: f(x) and log_hdr_moved: f(T x), the
-        same shape, y = log(H + 1/255); motion: [N, K].
-    code: the picture x, [N, H, W, 3] in [0, 1], if M shall be where it is saturated; without one M
-        is where the target is, clipped to [0, 1], as in the published losses. `moved_saturation`.
-    Returns [N]. The mean is over all samples, as in the published losses, so that in
-    (1 - a) cost + a term the share a means the same whatever the size of the highlights.
+    target: [N, H, W, 3] linear, 1.0 = clipping level; log_hdr: f(x) and log_hdr_moved: f(T x), of
+        the same shape, y = log(H + 1/255); motion: [N, K].
+    code: the picture x, [N, H, W, 3] in [0, 1]. M is its `moved_saturation`; without a code, that
+        of the target clipped to [0, 1], as in the published losses.
+    Returns [N]. The mean is over all samples, as in the published losses, so that the share a in
+    (1 - a) cost + a term has the same meaning whatever the size of the highlights.
     """
     seen = ops.clip(target, 0.0, 1.0) if code is None else code
     change = log_hdr_moved - warp(log_hdr, motion)
@@ -138,12 +144,12 @@ def transform_invariance(
 def sparse_jacobian(
     target: Array, log_hdr: Array, log_hdr_moved: Array, motion: Array, code: Array | None = None
 ) -> Array:
-    """Mean of ((f(T x) - f(x)) - (T t - t))^2 M, Eilertsen et al. 2019: f(x) shall change as the
+    """Mean of ((f(T x) - f(x)) - (T t - t))^2 M, Eilertsen et al. 2019: f(x) should change as the
     log target t does.
 
-    Arguments and result as for `transform_invariance`. Two results of the same place are compared,
-    so M is the product of the saturation there before and after the motion: outside of it one of
-    the two is neither trained nor used.
+    Arguments and result as for `transform_invariance`. Two results at the same pixel are compared,
+    so M is the product of its saturation before and after the motion: where one of them is 0, the
+    corresponding result is neither trained nor used.
     """
     seen = ops.clip(target, 0.0, 1.0) if code is None else code
     kept = saturation(seen, xp=ops) * moved_saturation(seen, motion)
@@ -155,19 +161,19 @@ def sparse_jacobian(
 def flicker(
     target: Array, log_hdr: Array, log_hdr_moved: Array, motion: Array, code: Array | None = None
 ) -> Array:
-    """Root mean square of f(T x) - T f(x) over M, natural log units: what `evaluation.flicker`
-    measures, without the blend. Ours.
+    """Root mean square of f(T x) - T f(x) over M, in natural log units: what `evaluation.flicker`
+    measures, without the blend. Our own term.
 
-    Arguments and result as for `transform_invariance`. There the squares of a few pictures whose
-    highlights nobody can know outweigh all others, the more as the knee of a cost lets go of just
-    these; the root gives every picture its say. A highlight of less than `SMALL` of the picture
-    counts as much less as it is smaller.
+    Arguments and result as for `transform_invariance`. With its squares, a few pictures whose
+    highlights are unpredictable outweigh all others, the more so as the knee of a cost reduces the
+    weight of just these; with the root, every picture counts. Highlights that cover less than about
+    `SMALL` of the picture count less.
     """
     seen = ops.clip(target, 0.0, 1.0) if code is None else code
     kept = moved_saturation(seen, motion)
     squares = transform_invariance(target, log_hdr, log_hdr_moved, motion, code)
     mean_square = squares / (ops.mean(kept, axis=(1, 2, 3)) + SMALL)
-    # At 0 the root is too steep for a gradient.
+    # The gradient of the root is infinite at 0.
     return ops.sqrt(mean_square + FLOOR**2) - FLOOR
 
 
@@ -178,4 +184,4 @@ TERMS: dict[str, Term] = {
     "jacobian": sparse_jacobian,
     "flicker": flicker,
 }
-"""By the name of the setting `temporal`."""
+"""Terms by the value of the setting `temporal`."""

@@ -1,1 +1,1 @@
-"""HDR scenes: which files, how they are held, which are held out."""
+"""HDR scenes: which files are scenes, where they are kept, and which are held out of training."""

@@ -1,11 +1,11 @@
-"""A folder of HDR files becomes scenes: what is usable, how it is held, how it is looked at.
+"""Load scenes from a folder of HDR files.
 
-    load_scenes(folder)                   every scene in memory, as it is in its file
+    load_scenes(folder)                   every scene in memory, at the size of its file
     load_scenes(folder, views=, store=)   reduced to what the views need; in memory up to a budget,
                                           beyond it in files (`scenes.store`)
     photographs.load_photographs(folder)  LDR photographs, linearised, read when they are used
 
-Whichever way, what comes out is a `Collection` of `Scene`.
+All of them return a `Collection` of `Scene`.
 """
 
 import contextlib
@@ -37,24 +37,26 @@ __all__ = [
 ]
 
 READERS = 4
-"""Files read at a time."""
+"""Number of files read at a time."""
 LARGE = 24_000_000
-"""A file of more samples, by its header, is read while no other such file is: a panorama 16,384
+"""Files with more samples than this, by their headers, are read one at a time: a panorama 16,384
 pixels wide has 400 million and takes some GB until it is reduced. The length of a file says little.
 """
 REDUCTION = 2
-"""Version of what `usable_pixels` makes of a file: files of a store of another one are not used."""
+"""Version of the pixels that `usable_pixels` returns; stored files of other versions are not used.
+"""
 KNOWN = 0.98
-"""Of a scene's ceiling: a view's pixel above it was clipped, or averages pixels that were."""
+"""Share of a scene's ceiling above which a pixel of a view was clipped or averages clipped pixels.
+"""
 SHOWN = 50
-"""Files left out that are named one by one."""
+"""Largest number of rejected files that are listed one by one."""
 
 _one_large_file = threading.Lock()
 
 
 @dataclasses.dataclass(frozen=True)
 class Scene:
-    """One image, linear, >= 0, in a unit of its own."""
+    """One image: linear, >= 0, in an arbitrary unit."""
 
     name: str
     family: str
@@ -62,19 +64,20 @@ class Scene:
     pixels: np.ndarray = dataclasses.field(repr=False)
     """[H, W, 3] float16."""
     ceiling: float = dataclasses.field(default=math.inf, kw_only=True)
-    """Light at which the source itself was clipped: what is above it is not known."""
+    """Light at which the source itself was clipped; light above it is unknown."""
     linearised: bool = dataclasses.field(default=False, kw_only=True)
-    """From an 8-bit photograph: never a panorama, one of 2:1 is more likely a crop."""
+    """Whether the scene is a linearised 8-bit photograph. Such a scene never counts as a panorama:
+    if it is 2:1, it is more likely a crop."""
 
     @property
     def shape(self) -> tuple[int, int]:
-        """Rows and columns; known without reading the pixels."""
+        """Rows and columns; does not read the pixels."""
         rows, columns = self.pixels.shape[:2]
         return rows, columns
 
     @property
     def is_panorama(self) -> bool:
-        """Equirectangular: exactly twice as wide as high."""
+        """Whether the scene is an equirectangular panorama: exactly twice as wide as high."""
         rows, columns = self.shape
         return columns == 2 * rows and not self.linearised
 
@@ -84,8 +87,8 @@ class Scene:
         return 2 if self.linearised else 0 if self.is_panorama else 1
 
     def known(self, light: np.ndarray) -> np.ndarray:
-        """Which pixels of a view [..., 3] of this scene hold what was there, rather than the level
-        at which the source was clipped: [..., 1] bool.
+        """Which pixels of a view [..., 3] of this scene were not clipped in its source:
+        [..., 1] bool.
         """
         if self.ceiling == math.inf:
             return np.ones((*light.shape[:-1], 1), bool)
@@ -97,8 +100,8 @@ class Scene:
 
 
 class StoredScene(Scene):
-    """A scene whose pixels lie in a file and are read at each use: it costs next to no memory,
-    and goes to another process as a name. Its kinds define `crop`.
+    """A scene whose pixels are read from a file at each use. It takes almost no memory and is
+    cheap to send to another process. Subclasses define `crop`.
     """
 
     def __init__(
@@ -126,12 +129,12 @@ class StoredScene(Scene):
 
     @property
     def pixels(self) -> np.ndarray:
-        """[H, W, 3] float16. Raises ImageError if the file cannot be read any more."""
+        """[H, W, 3] float16. Raises ImageError if the file can no longer be read."""
         return self.crop(0, 0, *self.shape)
 
 
 class Store(Protocol):
-    """Where scenes are held: see `store.SceneStore`."""
+    """Keeps scenes in memory or in files: see `store.SceneStore`."""
 
     def find(self, file: SceneFile, settings: Any) -> tuple[Scene, int] | None: ...
     def keep(self, file: SceneFile, settings: Any, pixels: np.ndarray, factor: int) -> Scene: ...
@@ -139,20 +142,20 @@ class Store(Protocol):
 
 @dataclasses.dataclass(frozen=True)
 class Collection:
-    """What a folder gave."""
+    """The scenes found in a folder, and the files left out."""
 
     scenes: list[Scene]
     rejected: list[str]
-    """One line for each file that cannot be used: which, why, and what to do."""
+    """One line for each file that cannot be used: file, reason and remedy."""
     notes: list[str] = dataclasses.field(default_factory=list)
-    """Of `files.Listing`."""
+    """Notes of `files.Listing`."""
     reduced: int = 0
-    """Scenes that are held smaller than their files, as no view needs more."""
+    """Number of scenes reduced below the size of their files because no view needs more."""
     saturated: int = 0
-    """Photographs left out for their saturated pixels."""
+    """Number of photographs left out because too many of their pixels are saturated."""
 
     def summary(self) -> str:
-        """For the user, one line: how many scenes of which kind, and where they are held."""
+        """One line for the user: how many scenes of which kind, and where they are kept."""
         counts = [sum(scene.kind == kind for scene in self.scenes) for kind in range(len(KINDS))]
         families = len({scene.family for scene in self.scenes})
         held = [scene for scene in self.scenes if not isinstance(scene, StoredScene)]
@@ -169,8 +172,8 @@ class Collection:
         return ", ".join(parts)
 
     def rejected_lines(self) -> str:
-        """For the user: the notes; how many files are left out, then a line for each of the first
-        `SHOWN`; empty without any.
+        """Lines for the user: the notes, how many files are left out, and a line for each of the
+        first `SHOWN` of these; empty if there is nothing to report.
         """
         lines = "".join(f"{note}\n" for note in self.notes)
         if self.saturated:
@@ -184,10 +187,10 @@ class Collection:
 
 
 def half_scale(maximum: float) -> int:
-    """The exponent of the largest power of two that takes a maximum > 0 to at most 65504.
+    """Exponent of the largest power of two that scales a maximum > 0 to at most 65504; else 0.
 
-    So half floats keep all their digits down to 29 octaves below the maximum, whatever the unit:
-    small values lose digits in them, large ones do not fit. A power of two rounds nothing.
+    With that scale half floats keep full precision down to 29 octaves below the maximum, whatever
+    the unit: small values would lose precision, large ones overflow. A power of two rounds nothing.
     """
     if maximum <= 0:
         return 0
@@ -196,14 +199,14 @@ def half_scale(maximum: float) -> int:
 
 
 def usable_pixels(path: Path, smallest: int, views: Views | None = None) -> tuple[np.ndarray, int]:
-    """An HDR file as the pixels of a `Scene`, [H, W, 3] float16, linear Rec. 709, in [0, 65504],
-    and how many times smaller than the file they are.
+    """Read an HDR file as the pixels of a `Scene`, [H, W, 3] float16, linear Rec. 709, in
+    [0, 65504]. Also returns the factor by which they were reduced.
 
-    Negative values, which lossy compression and colours outside Rec. 709 leave, become 0. The
-    image is multiplied by `half_scale` of its maximum: the unit of a scene is of no account. With
-    `views` it is reduced, averaged over areas, by what views of `smallest` pixels have to spare.
-    Raises ImageError if the image cannot be read, a side is shorter than `smallest`, a value is
-    not finite, or there is no light or no contrast.
+    Negative values, which come from lossy compression and colours outside Rec. 709, become 0. The
+    image is scaled by 2^`half_scale` of its maximum; the unit of a scene is arbitrary. With `views`
+    it is reduced by area averaging to the size that views of `smallest` pixels need. Raises
+    ImageError if the image cannot be read, a side is shorter than `smallest`, a value is not
+    finite, or there is no light or no contrast.
     """
     size = size_of(path)
     with _one_large_file if size and size.samples > LARGE else contextlib.nullcontext():
@@ -214,7 +217,7 @@ def usable_pixels(path: Path, smallest: int, views: Views | None = None) -> tupl
                 f"{path}: {columns}x{rows} pixels, but the shorter side needs {smallest}; give a "
                 "larger version"
             )
-        # One value that is not a number makes both of these so.
+        # A single NaN makes both of these NaN.
         low, high = float(pixels.min()), float(pixels.max())
         if not np.isfinite([low, high]).all():
             raise ImageError(f"{path}: holds values that are not finite; repair or remove it")
@@ -227,7 +230,7 @@ def usable_pixels(path: Path, smallest: int, views: Views | None = None) -> tupl
             if columns == 2 * rows:
                 width = 2 * height
             elif width == 2 * height:
-                width -= 1  # It would be taken for a panorama.
+                width -= 1  # It would be mistaken for a panorama.
             pixels = resize(pixels, height, width, Image.Resampling.BOX)
         half = pixels.astype(np.float16)
     if half.max() <= 0:
@@ -246,17 +249,18 @@ def load_scenes(
     views: Views | None = None,
     store: "Store | None" = None,
 ) -> Collection:
-    """All HDR files below a folder, sorted by path: those of `families`, or, `without`, the rest.
+    """Load the HDR files below a folder that belong to `families` or, with `without`, all others.
+    Sorted by path.
 
-    smallest: the least pixels of the shorter side. views: reduce each scene to what these need at
-    `smallest` pixels. store: holds the scenes within its budget and the others in its files;
-    without it all are in memory. Files that cannot be used are listed with the reason and the
-    others are taken. Raises ImageError if nothing is found or nothing is left.
+    smallest: minimum length of the shorter side, pixels. views: reduce each scene to what these
+    need at `smallest` pixels. store: keeps scenes in memory up to its budget and the others in
+    files; without it all are in memory. Files that cannot be used are listed with the reason and
+    left out. Raises ImageError if nothing is found or nothing is left.
     """
     chosen = chosen_files(folder, families, without, HDR_SUFFIXES, "HDR scenes")
 
     def load(file: SceneFile) -> tuple[Scene, int] | str:
-        # The fields that the pixels depend on.
+        # Everything that the stored pixels depend on.
         settings = (REDUCTION, smallest, *views.sparing) if views else None
         stored = store.find(file, settings) if store else None
         if stored is not None:

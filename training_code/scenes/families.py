@@ -1,4 +1,4 @@
-"""Text files that name scene families, one a line: those held out, those to evaluate on."""
+"""Text files that name scene families, one per line: those held out, those to evaluate on."""
 
 import json
 import re
@@ -20,13 +20,13 @@ class Named(Protocol):
 
 
 def _name(line: str) -> str:
-    """The name in a line; empty where it holds none."""
+    """The name in a line; empty if there is none."""
     line = line.strip()
     if line.startswith('"'):
         try:
             name, end = json.JSONDecoder().raw_decode(line)
         except ValueError:
-            pass  # It is part of the name.
+            pass  # The quote is part of the name.
         else:
             if re.fullmatch(r"(\s+#.*)?", line[end:]):
                 return name
@@ -34,36 +34,39 @@ def _name(line: str) -> str:
 
 
 def as_line(name: str) -> str:
-    """The line that `read_list` takes for a name: itself, or quoted as in JSON where it would be
-    another one.
+    """The line from which `read_list` reads `name`: the name itself, or a JSON string where the
+    plain name would be read differently.
     """
     return name if name.isprintable() and _name(name) == name else json.dumps(name)
 
 
 def read_list(path: Path) -> frozenset[str]:
-    """The names in a text file, one a line; `#` at the beginning or after a space begins a
-    comment, unless it stands in double quotes, in which a name is JSON. Raises ImageError where it
-    is no such text, OSError where it cannot be read.
+    """Read the names in a text file, one per line.
+
+    `#` at the beginning of a line or after a space begins a comment. A name in double quotes is a
+    JSON string and may contain `#`. Raises ImageError if the file is not text, OSError if it cannot
+    be read.
     """
-    # Windows begins UTF-8 with a mark; names of files on Linux may be any bytes.
+    # Windows puts a byte-order mark before UTF-8; file names on Linux may be any bytes.
     text = path.read_bytes().decode("utf-8-sig", errors="surrogateescape")
-    if "\0" in text:  # UTF-16, or no text at all.
+    if "\0" in text:  # UTF-16, or not text at all.
         raise ImageError(f"{path}: not UTF-8 text; save it so, one family a line")
     names = map(_name, re.split(r"\r\n|\r|\n", text))
     return frozenset(name for name in names if name)
 
 
 def _plain(name: str) -> str:
-    """Without folders, ending, resolution and case: what people get wrong."""
+    """A name without folders, ending, resolution and case, which users often get wrong."""
     name = name.replace("\\", "/").rstrip("/").rpartition("/")[2]
     has_ending = re.search(r"\.[A-Za-z]{2,5}$", name) is not None
     return family_of(name if has_ending else f"{name}.", {}).casefold()
 
 
 def without_scene(names: Collection[str], scenes: Iterable[Named]) -> list[str]:
-    """Those names of a list that are the family of no scene, each with the family that is meant
-    where only ending, resolution, folder or case differ, or the name is that of a scene; such ones
-    first.
+    """The names in a list that are not the family of any scene.
+
+    Names that differ from a family only by ending, resolution, folder or case, or that are the name
+    of a scene, come first, each with the family that is probably meant.
     """
     scenes = list(scenes)
     known = {scene.family for scene in scenes}
@@ -75,8 +78,8 @@ def without_scene(names: Collection[str], scenes: Iterable[Named]) -> list[str]:
 
 
 def missing_note(path: Path, names: Collection[str], scenes: Iterable[Named]) -> str:
-    """One line for the user about names of the list `path` that are the family of no scene; empty
-    where there are none.
+    """One line for the user about names in the list `path` that are not the family of any scene;
+    empty if there are none.
     """
     missing = without_scene(names, scenes)
     if not missing:

@@ -1,4 +1,4 @@
-"""Which files below a folder are scenes, and which of them show one place."""
+"""Finds the files of scenes below a folder, and which of them show the same place."""
 
 import contextlib
 import csv
@@ -14,7 +14,7 @@ from hdrcnn.files import ImageError, is_folder, real
 from hdrcnn.readers.hdr import HDR_SUFFIXES
 
 NAMED = 8
-"""Names that a line gives."""
+"""Largest number of names listed in a message."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,24 +29,24 @@ class SceneFile:
 
 @dataclasses.dataclass(frozen=True)
 class Listing:
-    """What lies below a folder."""
+    """The files below a folder."""
 
     files: list[SceneFile]
     notes: list[str]
-    """For the user, a line each: folders that cannot be listed, and rows of the manifest that name
-    no file."""
+    """Lines for the user: folders that cannot be listed, and rows of the manifest that name no
+    file."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Folders:
-    """What a run is given."""
+    """Input folders of a run."""
 
     scenes: tuple[Path, ...] = ()
-    """HDR scenes."""
+    """Folders of HDR scenes."""
     photographs: tuple[Path, ...] = ()
-    """LDR photographs, to be linearised."""
+    """Folders of LDR photographs, to be linearised."""
     stacks: tuple[Path, ...] = ()
-    """Exposure stacks in the published layout, see `scenes.stacks`."""
+    """Folders of exposure stacks in the published layout, see `scenes.stacks`."""
 
     def __post_init__(self) -> None:
         if not self.scenes + self.photographs + self.stacks:
@@ -54,18 +54,19 @@ class Folders:
 
 
 def some(names: Sequence[str]) -> str:
-    """The first of them, for one line."""
+    """The first `NAMED` names, separated by commas, and how many more there are."""
     more = f", and {len(names) - NAMED:,} more" if len(names) > NAMED else ""
     return ", ".join(names[:NAMED]) + more
 
 
 def read_families(folder: Path) -> dict[str, str]:
-    """Path relative to the folder, with slashes -> family, from the columns `file` and `family` of
-    its MANIFEST.csv, or of that of the folder above; empty if there is none. A path may have
-    backslashes or begin with `./`; it may be that of a folder: all below it is one family, such as
-    the frames of a film. Raises
-    ImageError where a column or a value is missing, or the file is no CSV in UTF-8, naming the
-    line.
+    """Read the families of files: a dict from relative paths, with slashes, to family names.
+
+    Reads the columns `file` and `family` of MANIFEST.csv in the folder, or else in the folder
+    above; empty if there is none. Paths in it may have backslashes or begin with `./`. The path of
+    a folder makes everything below it one family, such as the frames of a film. Raises ImageError
+    naming the line if a value is missing or the file is not CSV in UTF-8, and if a column is
+    missing; a faulty manifest in the folder above is ignored.
     """
     manifest = folder / "MANIFEST.csv"
     if not manifest.is_file():
@@ -73,7 +74,7 @@ def read_families(folder: Path) -> dict[str, str]:
         if not (above / "MANIFEST.csv").is_file():
             return {}
         within = f"{real(folder).name}/"
-        with contextlib.suppress(ImageError):  # It may be about something else.
+        with contextlib.suppress(ImageError):  # It may be a manifest of something else.
             return {
                 name.removeprefix(within): family
                 for name, family in read_families(above).items()
@@ -105,14 +106,18 @@ def read_families(folder: Path) -> dict[str, str]:
 
 
 def _with_slashes(path: str) -> str:
-    """A relative path as names are compared: by slashes, without `./` and double or last ones."""
+    """Normalise a relative path for comparison: forward slashes, without `./`, double and trailing
+    slashes.
+    """
     return posixpath.normpath(path.replace("\\", "/"))
 
 
 def family_of(name: str, manifest: Mapping[str, str]) -> str:
-    """The family of a path: that of the manifest for it or for the nearest folder above it; else
-    the file's name without its ending and without a resolution (`_1k`, `_16k`), so that two sizes
-    of one panorama stay together.
+    """The family of a path.
+
+    It is the one given in the manifest for the path or for the nearest folder above it; otherwise
+    the file name without its ending and without a resolution (`_1k`, `_16k`), so that two sizes of
+    one panorama stay together.
     """
     place = name.replace("\\", "/")
     while place:
@@ -124,12 +129,11 @@ def family_of(name: str, manifest: Mapping[str, str]) -> str:
 
 
 def _walked(folder: Path, faults: list[str]) -> list[str]:
-    """The names of all files below a folder, as in `SceneFile`; hidden ones and hidden folders are
-    passed over.
+    """The names of all files below a folder, as in `SceneFile`, without hidden files and folders.
 
-    Links to folders are entered when all else is listed, and no folder twice: what lies in the
-    folder itself has its own name, and circles end. Folders that cannot be listed are said in
-    `faults`.
+    Links to folders are followed after everything else is listed, and no folder is entered twice,
+    so files that are really in the folder keep their own path, and circular links end. Adds a line
+    to `faults` for each folder that cannot be listed.
     """
     found: list[str] = []
     entered: set[Path] = set()
@@ -157,8 +161,8 @@ def _walked(folder: Path, faults: list[str]) -> list[str]:
 
 
 def _rows_note(manifest: Mapping[str, str], names: Sequence[str]) -> str:
-    """One line about rows of a manifest that are neither one of the names of files nor a folder
-    above one; empty where there are none.
+    """One line about rows of a manifest that name neither a file nor a folder above one; empty if
+    there are none.
     """
     known: set[str] = set()
     for name in names:
@@ -175,8 +179,8 @@ def _rows_note(manifest: Mapping[str, str], names: Sequence[str]) -> str:
 
 
 def listed(folder: Path, suffixes: tuple[str, ...] = HDR_SUFFIXES) -> Listing:
-    """The files below a folder with one of the endings, sorted by path, folder by folder; links are
-    followed, hidden files and folders passed over. Families: see `family_of`.
+    """List the files below a folder with one of the endings, sorted by path, folder by folder.
+    Links are followed, hidden files and folders skipped. Families: see `family_of`.
     """
     notes: list[str] = []
     names = _walked(folder, notes)
@@ -193,14 +197,17 @@ def listed(folder: Path, suffixes: tuple[str, ...] = HDR_SUFFIXES) -> Listing:
 
 
 def scene_files(folder: Path, suffixes: tuple[str, ...] = HDR_SUFFIXES) -> list[SceneFile]:
-    """The files of `listed`."""
+    """The files that `listed` finds."""
     return listed(folder, suffixes).files
 
 
 def chosen_files(
     folder: Path, families: frozenset[str], without: bool, suffixes: tuple[str, ...], kind: str
 ) -> Listing:
-    """The files of `families`, or, `without`, the others. Raises ImageError if none are left."""
+    """The files that belong to `families` or, with `without`, all others.
+
+    kind: what the files are, for the error. Raises ImageError if there are none.
+    """
     found = listed(folder, suffixes)
     chosen = [file for file in found.files if (file.family in families) != without]
     if not chosen:
@@ -211,8 +218,8 @@ def chosen_files(
 
 
 def check_apart(written: Path, folder: Path) -> None:
-    """Raises ImageError if a folder that pictures are written to lies in that of the scenes, or
-    that in it: the next run would take them for scenes.
+    """Raise ImageError if one of an output folder and a folder of scenes contains the other: the
+    next run would mistake the output for scenes.
     """
     here, there = real(written), real(folder)
     if here.is_relative_to(there) or there.is_relative_to(here):
@@ -223,6 +230,6 @@ def check_apart(written: Path, folder: Path) -> None:
 
 
 def none_usable(folder: Path, kind: str, rejected: list[str]) -> ImageError:
-    """The error for a folder of which nothing is left."""
+    """The error for a folder in which no file is usable."""
     more = f"; {len(rejected) - 1:,} more are left out too" if len(rejected) > 1 else ""
     return ImageError(f"{folder}: holds no usable {kind}: {rejected[0]}{more}")

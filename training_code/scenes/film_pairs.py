@@ -1,10 +1,10 @@
-"""Pairs of SDR and HDR that exist: pictures, in the published layout or by name, and films.
+"""Existing pairs of SDR and HDR: pictures, in the published layout or by name, and films.
 
 FOLDER/{Train,Test}_dataset/{SDR,HDR}_{train,test}_colour_tiff/*.tif    pictures by sorted name
 FOLDER/{sdr,hdr}/NAME.{tif,tiff,png}                                    pictures by name
 FOLDER/{sdr,hdr}/NAME.*                                                 films by name
 
-Pictures are 8 bits of Rec. 709 and 16 bits of PQ and BT.2020; films are what their tags say.
+Pictures are 8-bit Rec. 709 and 16-bit PQ in BT.2020; films are decoded by their tags.
 """
 
 import itertools
@@ -24,30 +24,32 @@ from hdrcnn.video import decode, source
 
 PICTURES = (".tif", ".tiff", ".png")
 BESIDE = (".srt", ".ass", ".vtt", ".txt", ".xml", ".json", ".csv", ".nfo", ".md5", ".jpg", ".png")
-"""Endings of what may lie beside films."""
+"""Endings of files beside films that are ignored."""
 STEP = 24
-"""Frames of a film from one pair to the next."""
+"""Number of frames from one pair of a film to the next."""
 WITHIN = 48
-"""Frames that one film may be ahead of the other, at most."""
+"""Largest lag between two films, frames."""
 ALIKE = 0.8
-"""Least correlation of the brightness of two films of the same."""
+"""Minimum correlation of the brightness of two versions of the same film."""
 BLACK = 0.08
-"""Code below which a row is a bar: SDR and PQ."""
+"""Code, SDR or PQ, above which a pixel is not part of a black bar."""
 SAME_RATE = 2e-4
-"""By which rates of frames may differ: containers round them."""
+"""Relative tolerance of frame rates, which containers round."""
 LOOKED_AT = 240
-"""Frames at the beginning of two films that are aligned by."""
+"""Number of frames at the beginning of two films by which they are aligned."""
 
 SHORTEST = 16
-"""Frames of a film, and half of what must lie over each other."""
+"""Minimum number of frames of a film; at least half as many must overlap when two are aligned."""
 
 Frames = tuple[np.ndarray, np.ndarray]
-"""[2, H, W, 3] uint8, and likewise uint16."""
+"""Two consecutive frames of SDR, [2, H, W, 3] uint8, and of HDR, [2, H, W, 3] uint16."""
 
 
 def files_of(folder: Path, part: str) -> list[tuple[Path, Path]]:
-    """The pairs of a part, train or test: in the published layout by sorted name; below sdr/ and
-    hdr/, which have no parts, by name. Raises ImageError if they are none.
+    """Pairs of files, SDR and HDR, of a part, train or test.
+
+    In the published layout files are paired by sorted name. Files in sdr/ and hdr/ are paired by
+    name; there the part is ignored. Raises ImageError if there are none or some have no partner.
     """
     if (folder / "sdr").is_dir():
         return named_pairs(folder, PICTURES)
@@ -63,13 +65,17 @@ def files_of(folder: Path, part: str) -> list[tuple[Path, Path]]:
         found.append(names)
     sdr, hdr = found
     if len(sdr) != len(hdr):
-        raise ImageError(f"{folder}: {len(sdr)} SDR and {len(hdr)} HDR files; remove those alone")
+        raise ImageError(
+            f"{folder}: {len(sdr)} SDR and {len(hdr)} HDR files; remove those without a partner"
+        )
     return list(zip(sdr, hdr, strict=True))
 
 
 def named_pairs(folder: Path, endings: tuple[str, ...] = ()) -> list[tuple[Path, Path]]:
-    """Files of one name below sdr/ and hdr/. endings: that they may have; empty: any but those of
-    `BESIDE`. Raises ImageError if one has no partner, two have one name, or there are none.
+    """Pairs of files with the same name in sdr/ and hdr/.
+
+    endings: accepted file endings; empty: any except `BESIDE`. Raises ImageError if an SDR file has
+    no partner, two files in a folder have the same name, or there are no SDR files.
     """
     names: dict[str, dict[str, Path]] = {"sdr": {}, "hdr": {}}
     for kind, known in names.items():
@@ -78,19 +84,21 @@ def named_pairs(folder: Path, endings: tuple[str, ...] = ()) -> list[tuple[Path,
             if ending not in endings and (endings or ending in BESIDE):
                 continue
             if path.stem in known:
-                raise ImageError(f"{path}: of the name of {known[path.stem].name}; remove one")
+                raise ImageError(f"{path}: same name as {known[path.stem].name}; remove one")
             known[path.stem] = path
     if not names["sdr"]:
         what = f"no pictures ({', '.join(endings)})" if endings else "no films"
         raise ImageError(f"{folder / 'sdr'}: {what}; give a folder with sdr/ and hdr/")
     for stem, sdr in names["sdr"].items():
         if stem not in names["hdr"]:
-            raise ImageError(f"{sdr}: nothing of its name in hdr/; add it or remove this")
+            raise ImageError(f"{sdr}: no file of the same name in hdr/; add it or remove this one")
     return [(sdr, names["hdr"][stem]) for stem, sdr in names["sdr"].items()]
 
 
 def read_picture(path: Path, kind: type) -> np.ndarray:
-    """[H, W, 3] of 8 bits (SDR) or 16 bits (HDR), as they are stored. Raises ImageError."""
+    """Read the stored codes of a picture, [H, W, 3]. kind: uint8 (SDR) or uint16 (HDR). Raises
+    ImageError.
+    """
     import imagecodecs
     import tifffile
 
@@ -99,7 +107,7 @@ def read_picture(path: Path, kind: type) -> np.ndarray:
             picture = imagecodecs.png_decode(path.read_bytes())
         else:
             picture = tifffile.imread(path)
-    except Exception as error:  # Of many kinds, as files are damaged in many ways.
+    except Exception as error:  # Damaged files raise exceptions of many kinds.
         raise ImageError(f"{path}: cannot be read: {error}; repair or remove it") from error
     if picture.dtype != kind or picture.ndim != 3 or picture.shape[2] != 3:
         raise ImageError(
@@ -109,7 +117,9 @@ def read_picture(path: Path, kind: type) -> np.ndarray:
 
 
 def fitted(picture: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
-    """The middle of a picture of any size, of the shape's proportions, averaged to the shape."""
+    """Crop the middle of a picture to the aspect ratio of `shape` and resize it to that shape,
+    keeping the type.
+    """
     rows, columns = picture.shape[:2]
     height = min(rows, columns * shape[0] // shape[1])
     width = min(columns, rows * shape[1] // shape[0])
@@ -122,18 +132,18 @@ def fitted(picture: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
 
 
 def folder_pairs(folder: Path, part: str, shape: tuple[int, int]) -> Iterator[Frames]:
-    """Each pair as two equal frames: of stills nothing is known about change. Raises ImageError."""
+    """Pairs of pictures, each as two equal frames: stills have no motion. Raises ImageError."""
     for sdr, hdr in files_of(folder, part):
         pictures = read_picture(sdr, np.uint8), read_picture(hdr, np.uint16)
         if pictures[0].shape != pictures[1].shape:
-            raise ImageError(f"{hdr}: not of the size of {sdr.name}; give equal sizes")
+            raise ImageError(f"{hdr}: differs in size from {sdr.name}; give equal sizes")
         small, wide = (fitted(p, shape) for p in pictures)
         yield np.stack([small, small]), np.stack([wide, wide])
 
 
 def words(codes: np.ndarray, film: source.Film) -> np.ndarray:
-    """The codes of a film, [..., 3] in [0, 1], as they are kept: SDR uint8, primaries of BT.601
-    taken for those of Rec. 709; HDR uint16, PQ of BT.2020.
+    """Convert codes of a film, [..., 3] in [0, 1], to those of `Frames`: SDR uint8, with BT.601
+    primaries treated as Rec. 709; HDR uint16, PQ in BT.2020.
     """
     if not film.hdr:
         return np.rint(255.0 * np.clip(codes, 0.0, 1.0)).astype(np.uint8)
@@ -146,7 +156,9 @@ def words(codes: np.ndarray, film: source.Film) -> np.ndarray:
 
 
 def probed(path: Path, hdr: bool) -> source.Film:
-    """A film of a pair. Raises ImageError if it cannot be decoded, or is not of its kind."""
+    """Probe one film of a pair and print the notes about it. Raises ImageError if it cannot be
+    decoded, is not SDR or HDR as stated by `hdr`, or is SDR in wide-gamut primaries.
+    """
     film = source.probe(path, hdr)
     for note in film.notes:
         print(f"{path}: {note}")
@@ -156,8 +168,8 @@ def probed(path: Path, hdr: bool) -> source.Film:
 
 
 def active(codes: np.ndarray) -> tuple[slice, slice] | None:
-    """Rows and columns within the black bars of a frame [H, W, 3] of codes in [0, 1]; None if all
-    of it is black.
+    """Rows and columns inside the black bars of a frame [H, W, 3] of codes in [0, 1]; None if the
+    whole frame is black.
     """
     bright = codes.max(axis=-1) > BLACK
     rows, columns = (np.flatnonzero(bright.mean(axis=axis) > 0.02) for axis in (1, 0))
@@ -167,9 +179,10 @@ def active(codes: np.ndarray) -> tuple[slice, slice] | None:
 
 
 def lag(first: np.ndarray, second: np.ndarray, within: int = WITHIN) -> tuple[int, float]:
-    """By how many values the second series is behind the first, and their correlation there.
+    """Number of values by which the second series lags behind the first, and their correlation
+    at that lag.
 
-    Ranks are compared, as one is a curve of the other.
+    Correlates ranks, because the relation between the two is monotonic but not linear.
     """
     best = 0, -1.0
     for shift in range(-within, within + 1):
@@ -185,8 +198,8 @@ def lag(first: np.ndarray, second: np.ndarray, within: int = WITHIN) -> tuple[in
 
 
 def bars(frames: Iterable[np.ndarray]) -> tuple[slice, slice]:
-    """Rows and columns within the bars of all frames: the largest picture that any shows; all of
-    them if every frame is black.
+    """Rows and columns inside the black bars of all frames: the union of the active areas, or the
+    whole frame if every frame is black.
     """
     shape, found = (0, 0), []
     for frame in frames:
@@ -200,15 +213,18 @@ def bars(frames: Iterable[np.ndarray]) -> tuple[slice, slice]:
 
 
 def head(film: source.Film, step: int = 1) -> Iterator[decode.Frame]:
-    """Of the frames that films are aligned by each `step`-th. Raises ImageError if they are few."""
+    """Every `step`-th of the first `LOOKED_AT` frames. Raises ImageError if the film has fewer than
+    `SHORTEST` frames.
+    """
     if len(film.times) < SHORTEST:
         raise ImageError(f"{film.path}: fewer than {SHORTEST} frames; give a longer film")
     return itertools.islice(decode.frames(film), 0, LOOKED_AT, step)
 
 
 def brightness(film: source.Film, area: tuple[slice, slice]) -> np.ndarray:
-    """Of the first frames of a film the mean luma within the bars: [N]."""
-    rows, columns = (slice(side.start // 2, -(-side.stop // 2)) for side in area)  # Of each second.
+    """Mean luma inside the black bars, for each of the first frames of a film: [N]."""
+    # `luma` contains every second row and column.
+    rows, columns = (slice(side.start // 2, -(-side.stop // 2)) for side in area)
     return np.array([float(frame.luma()[rows, columns].mean()) for frame in head(film)])
 
 
@@ -217,8 +233,11 @@ def _together(sides: list[slice]) -> slice:
 
 
 def film_pairs(sdr: Path, hdr: Path, shape: tuple[int, int]) -> Iterator[Frames]:
-    """Two films of the same, aligned in time and by their black bars. Raises ImageError if their
-    rates differ, or their brightness does not go together, at the beginning or, at last, over all.
+    """Pairs of frames of two versions of a film, aligned in time and by their black bars.
+
+    Yields two consecutive frames of every `STEP`, resized to `shape`. Raises ImageError if the
+    frame rates differ or the brightness is not correlated at the beginning, and, after the last
+    pair, if it is not correlated over the whole film.
     """
     both = probed(sdr, hdr=False), probed(hdr, hdr=True)
     rates = [float(film.rate) for film in both]
@@ -227,7 +246,7 @@ def film_pairs(sdr: Path, hdr: Path, shape: tuple[int, int]) -> Iterator[Frames]
             f"{hdr}: {rates[1]:.3f} frames/s, and {sdr.name} {rates[0]:.3f}; give films of one rate"
         )
     areas = [bars(frame.codes() for frame in head(film, LOOKED_AT // 8)) for film in both]
-    # Decoded twice rather than held: some hundred frames of 16 bits are gigabytes.
+    # Decode twice rather than keep the frames: some hundred frames of 16 bits take gigabytes.
     levels = [brightness(film, area) for film, area in zip(both, areas, strict=True)]
     behind, alike = lag(levels[0], levels[1])
     _check_alike(sdr, hdr, alike)
@@ -253,17 +272,17 @@ def film_pairs(sdr: Path, hdr: Path, shape: tuple[int, int]) -> Iterator[Frames]
 
 
 def _check_alike(sdr: Path, hdr: Path, alike: float) -> None:
-    """Raises ImageError if the brightness of two films is not `ALIKE`."""
+    """Raise ImageError if the correlation of the brightness of two films is below `ALIKE`."""
     if alike < ALIKE:
         raise ImageError(
             f"{hdr}: its brightness does not follow that of {sdr.name} (correlation {alike:.2f}); "
-            "give films of one cut"
+            "give two versions of the same cut"
         )
 
 
 def video_pairs(folder: Path, shape: tuple[int, int]) -> Iterator[tuple[str, Frames]]:
-    """Of all films of one name below sdr/ and hdr/, with that name. Raises ImageError if one has no
-    partner.
+    """Pairs of frames of all films in sdr/ and hdr/, each with the name of its film. Raises
+    ImageError if a film has no partner, and as `film_pairs` does.
     """
     for sdr, hdr in named_pairs(folder):
         for frames in film_pairs(sdr, hdr, shape):

@@ -1,9 +1,9 @@
-"""LDR photographs as scenes: light by the inverse sRGB curve, not known where they are clipped.
+"""LDR photographs as scenes: linearised by the inverse sRGB curve, unknown where clipped.
 
-Eilertsen et al. 2017 pre-train on photographs without saturated regions. Beside HDR scenes they
-teach what those lack: sharp detail, and pictures in which nothing shines. Their camera has
-compressed the light, so it is a lower bound of what was there. What is clipped is not known and is
-left out of the loss. Those beyond the memory given are decoded at each use.
+Eilertsen et al. 2017 pre-train on photographs without saturated regions. Mixed with HDR scenes,
+photographs teach what those lack: sharp detail, and pictures without light sources. Their cameras
+compressed the light, so they are a lower bound of the true light. Clipped pixels are unknown and
+are left out of the loss. Photographs that do not fit into the given memory are decoded at each use.
 """
 
 import contextlib
@@ -27,21 +27,22 @@ from training_code.scenes.collection import Collection, Scene, StoredScene
 from training_code.scenes.files import SceneFile, chosen_files, none_usable
 
 SATURATED = 254.5 / 255.0
-"""A pixel is saturated where its largest channel is above this: 255 in 8 bits."""
+"""A pixel is saturated if its largest channel is at least this: code 255 of 8 bits."""
 MOST_SATURATED = 0.05
-"""Share of the pixels. Published are 50 pixels, as there they count as light; here they are not
-known, and a photograph with more of them shows little of what lies above any exposure.
+"""Largest share of saturated pixels in a usable photograph. The published limit is 50 pixels, which
+count as light there. Here they are unknown, and a photograph with more of them shows little of what
+lies above any exposure.
 """
 CHUNK = 64
-"""Files measured by a thread before the next chunk is handed out."""
+"""Number of files that a thread measures at a time."""
 COLUMNS = ("file", "bytes", "modified", "rows", "columns", "saturated", "flat")
 
 Facts = tuple[int, int, int, int]
-"""Rows, columns, saturated pixels, and 1 where all values are the same."""
+"""Rows, columns, number of saturated pixels, and 1 if all values are equal, else 0."""
 
 
 class LdrScene(StoredScene):
-    """A photograph that is decoded at each use; linear in [0, 1]."""
+    """A photograph that is decoded and linearised at each use; linear in [0, 1]."""
 
     def crop(self, top: int, left: int, rows: int, columns: int) -> np.ndarray:
         codes = read_ldr(Path(self.path))
@@ -52,7 +53,9 @@ class LdrScene(StoredScene):
 
 
 def measured(path: Path) -> Facts:
-    """What decides whether a photograph is usable. Raises ImageError if it cannot be read."""
+    """Measure the facts that decide whether a photograph is usable. Raises ImageError if it cannot
+    be read.
+    """
     codes = read_ldr(path)
     above = codes >= SATURATED
     saturated = np.count_nonzero(above[..., 0] | above[..., 1] | above[..., 2])
@@ -60,23 +63,23 @@ def measured(path: Path) -> Facts:
 
 
 def _encoded(rows: Iterable[tuple]) -> bytes:
-    """Rows as CSV. Names of files on Linux may be any bytes."""
+    """Rows as CSV. File names on Linux may be any bytes."""
     text = io.StringIO(newline="")
     csv.writer(text, lineterminator="\n").writerows(rows)
     return text.getvalue().encode("utf-8", errors="surrogateescape")
 
 
 def _rows(content: bytes) -> Iterator[list[str]]:
-    """What `_encoded` was given, after the line of the columns; ends at what is no CSV."""
+    """The inverse of `_encoded`, without the header; stops at the first line that is not CSV."""
     text = content.decode("utf-8", errors="surrogateescape")
-    # Names may hold what Python takes for the end of a line: `newline` leaves that to CSV.
+    # File names may contain line breaks: newline="" leaves them to the CSV reader.
     with contextlib.suppress(csv.Error):
         yield from itertools.islice(csv.reader(io.StringIO(text, newline="")), 1, None)
 
 
 class Index:
-    """What was measured, kept in a CSV file that grows as the reading goes on, so that a run
-    started again reads only what is new; without a path it is forgotten.
+    """Facts about photographs, kept in a CSV file that grows as files are measured, so that a run
+    that is started again measures only new files. Without a path, facts are not stored.
     """
 
     def __init__(self, path: Path | None) -> None:
@@ -86,9 +89,9 @@ class Index:
             return
         path.parent.mkdir(parents=True, exist_ok=True)
         content = path.read_bytes() if path.is_file() else b""
-        # A run that was killed may leave a torn line.
+        # A killed run may leave an incomplete last line.
         for row in _rows(content[: content.rfind(b"\n") + 1]):
-            with contextlib.suppress(ValueError):  # Then the file is measured again.
+            with contextlib.suppress(ValueError):  # The file of a damaged row is measured again.
                 name, *numbers = row
                 size, modified, rows, columns, saturated, flat = map(int, numbers)
                 self.known[name, size, modified] = (rows, columns, saturated, flat)
@@ -103,7 +106,7 @@ class Index:
                 file.write(_encoded(rows))
 
     def look_up(self, files: list[SceneFile]) -> list[Facts | str]:
-        """Of each file its facts, or one line that says why it cannot be read."""
+        """The facts of each file, or one line that says why it cannot be read."""
         found: list[Facts | str] = []
         new: list[tuple] = []
         for file in files:
@@ -123,7 +126,7 @@ class Index:
 
 
 def _unusable(file: SceneFile, facts: Facts, smallest: int) -> str:
-    """One line that says why a photograph cannot be used; empty where it can."""
+    """One line that says why a photograph cannot be used; empty if it can."""
     rows, columns, _, flat = facts
     if min(rows, columns) < smallest:
         return (
@@ -134,7 +137,7 @@ def _unusable(file: SceneFile, facts: Facts, smallest: int) -> str:
 
 
 def held(scene: Scene) -> Scene:
-    """The scene with its pixels in memory."""
+    """A copy of the scene with its pixels in memory."""
     return Scene(
         scene.name,
         scene.family,
@@ -153,15 +156,15 @@ def load_photographs(
     index: Path | None = None,
     memory: int = 0,
 ) -> Collection:
-    """The LDR photographs below a folder, sorted by path: those of `families`, or, `without`, the
-    rest.
+    """Load the LDR photographs below a folder that belong to `families` or, with `without`, all
+    others. Sorted by path.
 
     Every file is decoded once, by as many threads as there are processors, to count its saturated
-    pixels: photographs with more than `MOST_SATURATED` are left out and only counted. Those that
-    cannot be read, have a side shorter than `smallest`, or one value everywhere, are listed.
-    index: a CSV file of what was found, used and continued. memory: bytes; the first photographs
-    that fit are held, 6 bytes a pixel, the others decoded at each use. Raises ImageError if nothing
-    is found or nothing is left.
+    pixels. Photographs with more than `MOST_SATURATED` of them are left out and only counted; those
+    that cannot be read, have a side shorter than `smallest`, or one value everywhere, are left out
+    and listed. index: a CSV file of measured facts, used and extended. memory: bytes for
+    photographs in memory, 6 per pixel, filled in order; the others are decoded at each use. Raises
+    ImageError if nothing is found or nothing is left.
     """
     chosen = chosen_files(folder, families, without, LDR_SUFFIXES, "photographs")
     files = chosen.files

@@ -1,4 +1,4 @@
-"""What weights were trained on, beside what judges them."""
+"""Reports scenes that weights were trained on and are also evaluated on."""
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -9,8 +9,8 @@ from training_code.scenes.families import some
 
 
 def trained_on(training: Mapping[str, Any]) -> set[str]:
-    """The names of the scenes in `Metadata.training`, and in those of the weights it started from;
-    what was written otherwise or not at all is left out.
+    """Names of the scenes in `Metadata.training`, including those of the weights that the training
+    started from. Missing or malformed records are skipped.
     """
     found: set[str] = set()
     facts: Any = training
@@ -23,8 +23,8 @@ def trained_on(training: Mapping[str, Any]) -> set[str]:
 
 
 def seen_lines(files: Iterable[Path], judging: Iterable[str]) -> list[str]:
-    """A line for each weights file that was trained on scenes of names that judge it. Raises
-    WeightsError.
+    """The `seen_note` of each weights file that has one. judging: names of the scenes to evaluate
+    on. Raises WeightsError.
     """
     names = list(judging)
     notes = [seen_note(path, weights.load(path)[1].training, names) for path in files]
@@ -32,10 +32,11 @@ def seen_lines(files: Iterable[Path], judging: Iterable[str]) -> list[str]:
 
 
 def seen_note(source: object, training: Mapping[str, Any], judging: Iterable[str]) -> str:
-    """One line for the user about scenes that judge weights and have names of scenes that these
-    were trained on; empty where there are none.
+    """One line for the user if weights are evaluated on scenes with the same names as scenes they
+    were trained on; otherwise empty.
 
-    source: the weights. judging: names of scenes, which in another collection may be others.
+    source: names the weights. judging: names of the scenes to evaluate on; in another collection
+    the same name may mean another scene.
     """
     names = sorted(set(judging))
     seen = sorted(trained_on(training) & set(names))

@@ -1,9 +1,9 @@
 """Which scene families are held out of training.
 
-A family's place is the SHA-256 of its name read as a number in [0, 1); families below a threshold
-are held out. So a family stays on its side when others come or go, on every computer, and
-nobody chooses. With the default share the rule gives the list of `validation_families.txt` for
-the scenes our weights were trained on.
+The SHA-256 of a family's name is read as a number in [0, 1), its place; families below a threshold
+are held out. So the side of a family does not depend on other families or on the computer, and is
+not chosen by anybody. With the default share the rule gives the list in `validation_families.txt`
+for the scenes our weights were trained on.
 """
 
 import hashlib
@@ -14,21 +14,21 @@ from training_code.scenes.collection import Scene
 from training_code.scenes.families import Named, read_list, some, without_scene
 
 SHARE = 0.156
-"""Held out by default."""
+"""Default share of the families that is held out."""
 
 
 def place(family: str) -> float:
-    """Where the SHA-256 of its name puts a family: in [0, 1), uniform over names."""
-    name = family.encode(errors="surrogateescape")  # Names of files need not be UTF-8.
+    """Number in [0, 1), uniform over names, derived from the SHA-256 of the family's name."""
+    name = family.encode(errors="surrogateescape")  # File names need not be UTF-8.
     return int.from_bytes(hashlib.sha256(name).digest()[:8], "big") / 2.0**64
 
 
 def held_out(families: Iterable[str], share: float = SHARE) -> frozenset[str]:
     """The families whose place is below `share`, at least one of them and never all.
 
-    Where none is below, the first by place is held out, where all are, the last is not: in such
-    small collections a family may change sides when others are added. A share of 0 holds out
-    none. Raises ValueError for a share outside [0, 1) and for a single family.
+    If none is below, the first by place is held out; if all are, the last is not. In such small
+    collections a family may change sides when others are added. A share of 0 holds out none. Raises
+    ValueError for a share outside [0, 1) and, unless the share is 0, for a single family.
     """
     if not 0.0 <= share < 1.0:
         raise ValueError(f"a share of {share} cannot be held out; give one in [0, 1)")
@@ -46,9 +46,9 @@ def held_out(families: Iterable[str], share: float = SHARE) -> frozenset[str]:
 
 
 def held_out_by_list(scenes: Sequence[Named], *paths: Path) -> frozenset[str]:
-    """The families of the scenes that text files name, one a line.
+    """The families of the scenes that are named in text files, see `families.read_list`.
 
-    Raises ValueError where it names none or all of them, ImageError or OSError if it cannot be
+    Raises ValueError if the files name none or all of them, ImageError or OSError if one cannot be
     read.
     """
     present = frozenset(scene.family for scene in scenes)
@@ -60,7 +60,7 @@ def held_out_by_list(scenes: Sequence[Named], *paths: Path) -> frozenset[str]:
     which = "all" if chosen else "none"
     raise ValueError(
         f"{', '.join(map(str, paths))}: names {which} of the {len(present):,} families of the "
-        f"scenes ({some(sorted(present))}){names}; correct it, or leave --validation away to hold "
+        f"scenes ({some(sorted(present))}){names}; correct it, or leave out --validation to hold "
         "out a share of them"
     )
 
@@ -68,9 +68,9 @@ def held_out_by_list(scenes: Sequence[Named], *paths: Path) -> frozenset[str]:
 def sides(
     scenes: list[Scene], paths: Sequence[Path] = (), share: float = SHARE
 ) -> tuple[list[Scene], list[Scene]]:
-    """Scenes to train on and scenes held out: the families that the text files name, or without
-    any a share of them. Raises ValueError, ImageError, OSError; see `held_out` and
-    `held_out_by_list`.
+    """Split scenes into those to train on and those held out: the families named in the text files
+    or, without files, a share of the families. Raises ValueError, ImageError, OSError; see
+    `held_out` and `held_out_by_list`.
     """
     families = {scene.family for scene in scenes}
     chosen = held_out_by_list(scenes, *paths) if paths else held_out(families, share)

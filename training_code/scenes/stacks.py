@@ -1,7 +1,7 @@
 """Exposure stacks in the published layout: SCENE/images/VIEW_E.png, E from 0, darkest, to 4.
 
-That of HDR-NeRF (X. Huang et al., CVPR 2022): one scene from many views, exposures two stops apart.
-A view counts only with exactly five files; all views of a scene are one family.
+It is the layout of HDR-NeRF (X. Huang et al., CVPR 2022): many views of one scene, exposures two
+stops apart. A view is used only if it has exactly five files; all views of a scene are one family.
 """
 
 import re
@@ -20,10 +20,12 @@ NAME = re.compile(r"(?P<scene>.+)/images/(?P<view>[^/]+)_(?P<exposure>\d+)\.png"
 
 
 class StackScene(StoredScene):
-    """A view and its five exposures, read at each use. As light: that of the middle one."""
+    """A view with its five exposures, read at each use. Its light is that of the middle exposure,
+    linearised by sRGB.
+    """
 
     def exposures(self) -> np.ndarray:
-        """Codes of its exposures, darkest first: uint8 [5, H, W, 3]. Raises ImageError."""
+        """Codes of the exposures, darkest first: uint8 [5, H, W, 3]. Raises ImageError."""
         codes = [_codes(Path(f"{self.path}_{k}.png")) for k in range(EXPOSURES)]
         if any(code.shape[:2] != self.shape for code in codes):
             raise ImageError(f"{self.path}_0.png: exposures of unequal sizes; remove this view")
@@ -36,7 +38,7 @@ class StackScene(StoredScene):
 
 
 def _codes(path: Path) -> np.ndarray:
-    """uint8 [H, W, 3]; transparency is left away. Raises ImageError."""
+    """Read the codes of a picture, uint8 [H, W, 3], without alpha. Raises ImageError."""
     try:
         with Image.open(path) as image:
             return np.asarray(image.convert("RGB"))
@@ -45,8 +47,8 @@ def _codes(path: Path) -> np.ndarray:
 
 
 def load_stacks(folder: Path, smallest: int = 64) -> Collection:
-    """The complete views below a folder, sorted by path. Others are listed with the reason. Raises
-    ImageError if nothing is found or nothing is left.
+    """Load the complete views below a folder, sorted by path. Others are listed with the reason.
+    Raises ImageError if nothing is found or nothing is left.
     """
     views: dict[tuple[str, str], set[int]] = {}
     found = listed(folder, (".png",))

@@ -1,10 +1,10 @@
-"""Where scenes are held: in memory up to a budget, beyond it in files that are mapped.
+"""Keeps scenes in memory up to a budget, and beyond it in memory-mapped files.
 
-A collection larger than memory is read once. Each scene is brought to the pixels that the views
-need, and those beyond the budget are written beside the run as plain `.npy`, half floats. Such a
-file is mapped at each use: a view reads the pages it touches, the operating system keeps in
-memory what is used, and a run that is started again finds the files and does not read the
-originals of these scenes again.
+A collection larger than memory is read once. Each scene is reduced to the pixels that the views
+need, and scenes beyond the budget are written to the folder of the run as plain `.npy` files of
+half floats. Such a file is mapped at each use: a view reads only the pages it touches, and the
+operating system caches what is used. A run that is started again finds the files and does not read
+the originals of these scenes again.
 """
 
 import hashlib
@@ -20,9 +20,9 @@ from training_code.scenes.collection import Scene, StoredScene
 from training_code.scenes.files import SceneFile
 
 LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
-"""Where Linux says what a container may take."""
+"""Files in which Linux states the memory limit of a container."""
 UNKNOWN = 8 << 30
-"""Bytes assumed where the system does not say."""
+"""Bytes of memory assumed if the system does not state them."""
 
 
 class MappedScene(StoredScene):
@@ -39,18 +39,18 @@ class MappedScene(StoredScene):
 
 
 class SceneStore:
-    """Holds scenes for `load_scenes`; may be used by several threads, and for several folders."""
+    """Keeps scenes for `load_scenes`. Thread-safe; may be used for several folders."""
 
     def __init__(self, folder: Path, budget: int) -> None:
-        """folder: for the files, made when the first is written; budget: bytes of all scenes held
-        in memory.
+        """folder: for the files, created when the first is written; budget: bytes for all scenes in
+        memory.
         """
         self.folder, self.budget = folder, budget
         self.used = 0
         self._lock = threading.Lock()
 
     def keep(self, file: SceneFile, settings: Any, pixels: np.ndarray, factor: int) -> Scene:
-        """The scene, in memory while the budget lasts, else in a file. Raises ImageError where
+        """Keep a scene in memory while the budget lasts, otherwise in a file. Raises ImageError if
         that cannot be written.
         """
         with self._lock:
@@ -62,14 +62,16 @@ class SceneStore:
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise ImageError(f"{self.folder}: cannot be made: {error.strerror or error}") from error
+            raise ImageError(
+                f"{self.folder}: cannot be created: {error.strerror or error}"
+            ) from error
         with finished_whole(path) as temporary:
             np.save(temporary, pixels)
         return MappedScene(file.name, file.family, str(path), pixels.shape[:2])
 
     def find(self, file: SceneFile, settings: Any) -> tuple[Scene, int] | None:
-        """The scene and its reduction out of a file written before, for the same original and
-        the same settings; None where there is no whole one.
+        """The scene and its reduction factor from a file written earlier for the same original and
+        the same settings; None if there is no complete one.
         """
         for path in self.folder.glob(f"{self._key(file, settings)}_*.npy"):
             try:
@@ -82,7 +84,7 @@ class SceneStore:
         return None
 
     def _key(self, file: SceneFile, settings: Any) -> str:
-        """Changes with the original, by its size and time, and with the settings."""
+        """Hash of the original's path, size and modification time and of the settings."""
         try:
             status = file.path.stat()
             facts = (str(file.path.resolve()), status.st_size, status.st_mtime_ns, settings)
@@ -92,10 +94,10 @@ class SceneStore:
 
 
 def half_of_memory() -> int:
-    """Bytes: half of what this computer, or the container this runs in, has."""
+    """Half of the memory of this computer, or of the container this runs in, in bytes."""
     try:
         total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    except (AttributeError, OSError, ValueError):  # Not on Windows.
+    except (AttributeError, OSError, ValueError):  # Windows has no `sysconf`.
         total = UNKNOWN
     for limit in LIMITS:
         try:

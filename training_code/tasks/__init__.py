@@ -1,7 +1,7 @@
-"""What is trained: a network, the pictures it is shown, its loss, and how it is watched.
+"""Training tasks: a network, its training data, its loss, and how its progress is monitored.
 
-`task` is the protocol that `run` asks, `settings` what all tasks have in common. A task is a module
-NAME here, its settings in NAME_settings as `Config`, and its name in `TASKS`.
+`task` is the protocol that `run` uses, `settings` what all tasks have in common. A task is a module
+NAME here, with its settings in NAME_settings as `Config`, and its name in `TASKS`.
 """
 
 TASKS = (
@@ -13,4 +13,4 @@ TASKS = (
     "exposure_gan",
     "film",
 )
-"""In the order in which help names them; the first is the default."""
+"""Names of the tasks in the order of the help text; the first is the default."""

@@ -1,9 +1,9 @@
-"""A discriminator beside the network that is trained: its loss, an optimiser for both, and the
-trainee of the two.
+"""Adversarial training: the losses, an optimiser for generator and discriminator, and the trainee
+of both.
 
-Both networks are stepped at once, from one pass over the batch. The loss of the batch is the sum of
-the generator's, in which the discriminator's variables are constants, and of the discriminator's,
-in which the generator's answer is one: so one gradient holds both, whatever the backend.
+Both networks take a step at once, from one pass over the batch. The loss of the batch is the sum of
+the generator's loss, in which the discriminator's variables are constants, and the discriminator's
+loss, in which the generator's output is constant. So one gradient contains both, on any backend.
 """
 
 from typing import Any
@@ -18,7 +18,7 @@ from training_code.tasks.stack_settings import Stack
 
 
 class Apart(keras.optimizers.Optimizer):
-    """Two optimisers, each with variables of its own, as one."""
+    """Combines two optimisers, each for variables of its own, into one."""
 
     def __init__(
         self,
@@ -26,8 +26,8 @@ class Apart(keras.optimizers.Optimizer):
         other: keras.optimizers.Optimizer,
         others: list[Any],
     ) -> None:
-        """own: for the network; its name and average are those of this one. other: for the
-        variables `others`.
+        """own: optimiser of the network; this one takes its name and its setting for averages.
+        other: optimiser of the variables `others`.
         """
         super().__init__(learning_rate=0.0, name=own.name)
         self.own, self.other = own, other
@@ -35,7 +35,7 @@ class Apart(keras.optimizers.Optimizer):
         self._others = {id(variable) for variable in others}
 
     def _split(self, variables: Any, values: Any) -> tuple[list[Any], list[Any]]:
-        """Values of the network's variables, and those of the others."""
+        """Split values into those of the network's variables and those of the others."""
         parts: tuple[list[Any], list[Any]] = ([], [])
         for variable, value in zip(variables, values, strict=True):
             parts[id(variable) in self._others].append(value)
@@ -43,12 +43,12 @@ class Apart(keras.optimizers.Optimizer):
 
     @property
     def variables(self) -> list[Any]:
-        """Of both; this one has no state."""
+        """The variables of both optimisers, which hold all state."""
         return [*self.own.variables, *self.other.variables]
 
     @property
     def iterations(self) -> Any:
-        """Steps done."""
+        """Number of steps taken."""
         return self.own.iterations
 
     def build(self, variables: Any) -> None:
@@ -74,20 +74,21 @@ class Apart(keras.optimizers.Optimizer):
             part.apply(g, v)
 
     def finalize_variable_values(self, var_list: Any) -> None:
-        """The network's averages into its variables."""
+        """Overwrite the network's variables with their moving averages."""
         self.own.finalize_variable_values(self._split(var_list, var_list)[0])
 
 
 def as_constants(network: keras.Model, x: Any) -> Any:
-    """What a network without state answers, its variables being constants for the gradient."""
+    """The output of a stateless network whose variables are constants for the gradient."""
     values = [ops.stop_gradient(variable.value) for variable in network.trainable_variables]
     others = [variable.value for variable in network.non_trainable_variables]
     return network.stateless_call(values, others, x, training=True)[0]
 
 
 def losses(discriminator: keras.Model, found: Any, truth: Any) -> dict[str, Any]:
-    """`adversarial`, the generator's, and `discriminator`, half the sum of both its errors, as
-    pix2pix has it: [N] each. found, truth: what the discriminator takes.
+    """The loss of the generator, `adversarial`, and of the `discriminator`, half the sum of its
+    cross-entropies on real and generated input, as in pix2pix: [N] each. found, truth: input of
+    the discriminator.
     """
     judged = [
         cross_entropy(discriminator(truth, training=True), True),
@@ -100,10 +101,10 @@ def losses(discriminator: keras.Model, found: Any, truth: Any) -> dict[str, Any]
 
 
 class Judged(task.Weighted):
-    """A network with its terms and, if `adversarial` is one of them, a discriminator."""
+    """A network with weighted terms and, if `adversarial` has a weight, a discriminator."""
 
     def __init__(self, network: keras.Model, config: Stack, terms: dict[str, float]) -> None:
-        """terms: their weights."""
+        """terms: weights by name."""
         judged = bool(terms["adversarial"])
         super().__init__(network, terms, ("discriminator",) if judged else ())
         self.rate = config.discriminator_rate
@@ -112,7 +113,9 @@ class Judged(task.Weighted):
             self.beside = (self.discriminator,)
 
     def optimiser(self, kind: Any, **settings: Any) -> keras.optimizers.Optimizer:
-        """The network's and, if there is one, the discriminator's; as published."""
+        """The optimiser of the network and, if there is one, of the discriminator, which has the
+        published beta of 0.5 and effectively no gradient clipping.
+        """
         own = kind(**settings)
         if not self.beside:
             return own
@@ -120,5 +123,5 @@ class Judged(task.Weighted):
         return Apart(own, other, self.discriminator.trainable_variables)
 
     def cost(self, answer: task.Tensors) -> Any:
-        """That of both networks."""
+        """The sum of the losses of both networks."""
         return super().cost(answer) + answer.get("discriminator", 0.0)

@@ -1,8 +1,9 @@
-"""The curve network's training, on rows of statistics, and its error on held-out scenes.
+"""Training of the network that estimates camera curves, on rows of statistics, and its error on
+held-out scenes.
 
-The loss is the error of the linearised picture: the RMS over the picture's codes of the difference
-of log light, estimated less true, in stops, without their mean, as a picture's exposure is free;
-and the cross-entropy of the kind of curve.
+The loss is the error of the linearised picture plus the cross-entropy of the kind of curve. The
+error is the RMS over the picture's codes of estimated minus true log light, in stops, after
+subtracting the mean difference, because the exposure of a picture is arbitrary.
 """
 
 import functools
@@ -38,30 +39,32 @@ from training_code.tasks.settings import Running
 from training_code.tasks.task import Tensors
 
 GROUPS = 64
-"""Of four codes each: the loss looks at one code of each group."""
+"""Number of groups of four codes each; the loss is evaluated at one code of each group."""
 EVEN = 0.3
-"""Weight of an even spread of codes beside those of the picture, so that no part is left free."""
+"""Weight of a uniform distribution of codes, mixed with that of the picture, so that every part of
+the curve is constrained."""
 SOFT = 0.05
-"""Stops below which the loss is square, above it linear."""
+"""Error in stops below which the loss is quadratic; above, it is linear."""
 OF_KIND = 0.1
-"""Weight of the cross-entropy, stops a nat."""
+"""Weight of the cross-entropy, stops per nat."""
 CODES = np.arange(256, dtype=np.float32) / np.float32(255.0)
 GROUP_CODES = np.append(np.arange(GROUPS - 1) * 4 + 2, 255)
-"""The code that stands for each group: of the last, whose clipped codes count most, the last."""
+"""The code that represents each group; in the last group it is 255, as clipped codes count most."""
 HELD_OUT_LOOKS = 5
-"""So many times fewer looks at held-out scenes than at those of the training."""
+"""Factor by which fewer views are taken of held-out scenes than of those of the training."""
 
 
 def curve_error(
     curve: Array, code: Array, light: Array, weight: Array, xp: ModuleType = np, soft: float = 0.0
 ) -> Array:
-    """RMS difference of log2 light over codes, without its mean, in stops: [N].
+    """RMS over codes of the difference of log2 light, after subtracting its mean, in stops: [N].
 
-    curve: [N, 2], n and s as estimated; code: [K] in [0, 1]; light: [N, K], the true light behind
-    the codes; weight: [N, K], of the codes, of sum 1. soft: added to the mean square, squared.
-    Log light is log(H + 1/255), as everywhere: shadows below one code of light count for little.
+    curve: [N, 2 or more], or one [1, 2], estimated n and s first; code: [K] in [0, 1]; light:
+    [N, K], the true light of the codes; weight: [N, K], of the codes, with sum 1. soft: its square
+    is added to the mean square. Log light is log(H + 1/255), as everywhere, so shadows below one
+    code of light count little.
     """
-    # At 0 the power has no slope by its exponent.
+    # The gradient of a power by its exponent is undefined at 0.
     code = xp.maximum(code, 1e-5)[None]
     estimate = inverse_camera_curve(code, curve[:, 0:1], curve[:, 1:2], xp=xp)
     apart = (xp.log(estimate + LOG_OFFSET) - xp.log(light + LOG_OFFSET)) / float(np.log(2.0))
@@ -70,7 +73,7 @@ def curve_error(
 
 
 def targets(rows: Rows) -> np.ndarray:
-    """True light and weight of the code of each group, and 1 for the kind of curve:
+    """True light of the code of each group, its weight, and the kind of curve, one-hot:
     [N, 2 GROUPS + 3] float32.
     """
     weight = rows.codes.reshape(-1, GROUPS, 4).sum(axis=-1)
@@ -80,8 +83,8 @@ def targets(rows: Rows) -> np.ndarray:
 
 
 def loss(target: Array, curve: Array) -> Array:
-    """`curve_error` on `targets`, smooth where it is small, and the cross-entropy of the kind, of
-    the network's output `curve`: [N].
+    """Loss of the network's output `curve` [N, 5], given `targets`: `curve_error`, smoothed near 0,
+    plus the weighted cross-entropy of the kind: [N].
     """
     code = ops.convert_to_tensor(CODES[GROUP_CODES])
     light, weight = target[:, :GROUPS], target[:, GROUPS : 2 * GROUPS]
@@ -91,11 +94,11 @@ def loss(target: Array, curve: Array) -> Array:
 
 
 class RowBatches(Batches):
-    """Rows in an order of their own for every pass over them, with noise on their statistics."""
+    """Batches of rows, shuffled anew for every pass over them, with noise on their statistics."""
 
     def __init__(self, rows: Rows, jitter: float, **kwargs: Any) -> None:
-        """jitter: standard deviation of the noise in that of the statistics. kwargs: of
-        `Batches`.
+        """jitter: standard deviation of the noise, in standard deviations of the statistics.
+        kwargs: of `Batches`.
         """
         super().__init__(**kwargs)
         self.statistics, self.targets = rows.statistics, targets(rows)
@@ -113,27 +116,27 @@ class RowBatches(Batches):
         return {"statistics": noisy.astype(np.float32), "target": self.targets[chosen]}
 
     def order(self, turn: int) -> np.ndarray:
-        """The rows in the order of a pass."""
+        """Indices of the rows in the order of pass `turn`."""
         return shuffled(self.seed, turn, len(self.targets))
 
 
 @functools.lru_cache(maxsize=4)
 def shuffled(seed: int, turn: int, count: int) -> np.ndarray:
-    """[count] int: the numbers from 0 in an order of their own for each turn."""
+    """Random permutation of range(count), another one for each turn: [count] int."""
     return np.random.default_rng((seed, turn)).permutation(count)
 
 
 def spread(rows: Rows) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and variance of each of the statistics, the variance at least 1e-4."""
+    """Mean and variance of each of the statistics; the variance is at least 1e-4."""
     mean, variance = rows.statistics.mean(axis=0), rows.statistics.var(axis=0)
     return mean, np.maximum(variance, 1e-4)
 
 
 class Trainee(task.Trainee):
-    """Rows to loss."""
+    """Computes the loss of a batch of rows."""
 
     def call(self, batch: Tensors, training: bool | None = None) -> Tensors:
-        """Adds the network's output, [N, 5]."""
+        """The batch with the network's output, `curve` [N, 5], added."""
         return batch | {"curve": self.network(batch["statistics"], training=training)}
 
     def cost(self, answer: Tensors) -> Any:
@@ -141,14 +144,14 @@ class Trainee(task.Trainee):
 
 
 def errors(curve: np.ndarray, rows: Rows) -> np.ndarray:
-    """`curve_error` of curves [N, 2 or more], or one [1, 2], on all codes of the pictures: [N] in
-    stops.
+    """`curve_error` of curves [N, 2 or more], or of one curve [1, 2] for all, over all codes of the
+    pictures: [N] in stops.
     """
     return curve_error(curve, CODES, rows.light, rows.codes)
 
 
 def family_mean(values: np.ndarray, family: np.ndarray, chosen: np.ndarray) -> float:
-    """The mean over families of their means over the chosen rows; NaN where none is."""
+    """Mean over families of their means over the chosen rows; NaN if no row is chosen."""
     if not chosen.any():
         return math.nan
     _, index = np.unique(family[chosen], return_inverse=True)
@@ -156,8 +159,8 @@ def family_mean(values: np.ndarray, family: np.ndarray, chosen: np.ndarray) -> f
 
 
 class HeldOut(keras.callbacks.Callback):
-    """After every few epochs the error on held-out rows, for each curve, as taken and processed,
-    beside that of the mean curve.
+    """After every few epochs, logs and prints the error on held-out rows for each kind of curve, as
+    taken and processed, compared with that of the mean curve.
     """
 
     def __init__(self, rows: Rows, watched: task.Watched, epochs: int) -> None:
@@ -166,8 +169,8 @@ class HeldOut(keras.callbacks.Callback):
         self.nothing = errors(np.array([[MEAN_CURVE_N, MEAN_CURVE_S]]), rows)
 
     def figures(self) -> dict[str, tuple[float, float]]:
-        """Stops RMS of the estimate and of the mean curve, means over families, by the name of
-        curve and treatment.
+        """RMS errors in stops of the estimate and of the mean curve, averaged over families, by
+        the name of curve and treatment.
         """
         with self.watched.averaged():
             found = errors(self.watched.network.predict_on_batch(self.rows.statistics), self.rows)
@@ -182,7 +185,7 @@ class HeldOut(keras.callbacks.Callback):
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         if (epoch + 1) % self.watched.running.validate_every and epoch + 1 != self.epochs:
             return
-        _ = self.model  # Under JAX the variables are stale until it is asked for.
+        _ = self.model  # Under JAX, accessing it updates the variables.
         figures = {n: pair for n, pair in self.figures().items() if math.isfinite(pair[0])}
         if logs is not None:
             logs.update({f"val_{name}": ours for name, (ours, _) in figures.items()})
@@ -191,31 +194,35 @@ class HeldOut(keras.callbacks.Callback):
 
 
 def looks(config: Config) -> tuple[Views, int]:
-    """As the widest pictures need."""
+    """The views that pictures are taken from, and the smallest usable side, 64 pixels."""
     return config.pictures.views, 64
 
 
 def network(config: Config) -> keras.Model:
-    """With fresh weights."""
+    """Build the curve network with fresh weights."""
     return build(SIZE, config.width, config.members, config.dropout)
 
 
 def prepare(config: Config, scenes: Sequence[Scene], folder: Path, running: Running) -> Rows:
-    """Pictures of the scenes as rows, taken once and kept in rows.npz of the run's folder."""
+    """Take pictures of the scenes once, as rows, kept in rows.npz in the folder of the run. Raises
+    ValueError for --render.
+    """
     if running.render:
         raise ValueError("--render: pictures of --task=camera_curve are taken once, by NumPy")
     return gather(config, scenes, config.looks, folder / "rows.npz", running.workers)
 
 
 def trainee(network: keras.Model, config: Config, material: Rows) -> Trainee:
-    """The network, which standardises by mean and variance of the rows unless it has a start."""
+    """The network with its loss. Unless the weights have a start, the network's standardisation is
+    set to mean and variance of the rows.
+    """
     if not config.start:
         network.get_layer("standardise").set_weights(list(spread(material)))
     return Trainee(network)
 
 
 def batches(config: Config, material: Rows, place: task.Place) -> RowBatches:
-    """Of the rows."""
+    """Batches of rows."""
     steps = {"batch": config.batch, "steps": config.steps, "seed": config.seed}
     return RowBatches(material, config.jitter, **steps, **vars(place))
 
@@ -223,7 +230,7 @@ def batches(config: Config, material: Rows, place: task.Place) -> RowBatches:
 def watch(
     config: Config, scenes: Sequence[Scene], watched: task.Watched
 ) -> list[keras.callbacks.Callback]:
-    """The error on pictures of held-out scenes."""
+    """A callback that measures the error on pictures of held-out scenes."""
     count = max(1, config.looks // HELD_OUT_LOOKS)
     file = watched.folder / "rows_held_out.npz"
     rows = gather(config, scenes, count, file, watched.running.workers)
@@ -231,5 +238,5 @@ def watch(
 
 
 def export(network: keras.Model, config: Config) -> tuple[dict[str, np.ndarray], CameraCurve]:
-    """All of the network; it is used without dropout, which has no weights."""
+    """All arrays of the network, and its record; dropout, which has no weights, is not recorded."""
     return weights.collect(network), CameraCurve(SIZE, config.width, config.members)

@@ -1,9 +1,9 @@
-"""Pictures with known camera curves, as rows of statistics: what the curve network is trained on.
+"""Pictures with known camera curves, as rows of statistics: training data of the curve network.
 
-A view of a scene is rendered once and photographed several times. So that the network does not
-come to rely on what only a virtual camera does, views are of any sharpness, noise is of several
-kinds, and some pictures are resized or sharpened after their curve, as programs do. Scenes are
-panoramas, HDR photographs, and ordinary ones whose light is that of the inverse sRGB curve.
+A view of a scene is rendered once and photographed several times. To keep the network from relying
+on artefacts of the virtual camera, views vary in sharpness, noise is of several kinds, and some
+pictures are resized or sharpened after the curve, as programs do. Scenes are panoramas, HDR
+photographs, and ordinary photographs linearised by the inverse sRGB curve.
 """
 
 import dataclasses
@@ -38,50 +38,55 @@ CAMERA = Camera(
     Sensor((0.0, 0.01)),
     Development(white_balance_sd=0.2, curves=(1 / 3, 1 / 3, 1 / 3)),
 )
-"""What the camera's curve does not depend on varies more than in the published training. An
-ordinary photograph exposed so that next to nothing clips is, under sRGB, nearly its own file. How
-frequent each curve is in what people have is said where the curve is chosen.
+"""The virtual camera. Everything the camera curve does not depend on varies more than in the
+published training. An ordinary photograph exposed so that almost nothing clips is nearly restored
+to its own file by the sRGB curve. How frequent each curve is in users' photographs is taken into
+account where the curve is chosen, not here.
 """
 
 ATTEMPTS = 100
-"""Views too black to be exposed in a row, before a collection is given up."""
+"""Number of consecutive views too black to be exposed after which an error is raised."""
 
 ORDINARY = SCENES.index("linearised photographs")
 
 KINDS = ("constant", "shot", "none")
-"""Of noise: the same at all levels, growing with the root of light, none."""
+"""Kinds of noise: equal at all levels, proportional to the square root of light, none."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Pictures:
-    """How the pictures are taken. Ranges are uniform where nothing else is said."""
+    """How the pictures are taken. Ranges are uniform unless stated otherwise."""
 
     longest: int = 480
     """Longest side, pixels."""
     fov: tuple[float, float] = (35.0, 100.0)
-    """Horizontal field of view in a panorama, degrees; uniform in its logarithm."""
+    """Horizontal field of view in a panorama, degrees, uniform in its logarithm."""
     enlargement: tuple[float, float] = (0.9, 5.0)
-    """Pixels of a picture over pixels of a panorama; uniform in its logarithm."""
+    """Pixels of a picture per pixel of a panorama, uniform in its logarithm."""
     crop: tuple[float, float] = (0.5, 1.0)
-    """Part of the sides of a photograph."""
+    """Size of a crop as a share of each side of a photograph."""
     native: float = 0.4
-    """Share of the views of photographs that are `longest` pixels of them as they are."""
+    """Share of the views of photographs that are crops of `longest` pixels, not resized."""
     blur: float = 1.2
-    """Largest standard deviation of blur in light, pixels; half of the views have none."""
+    """Largest standard deviation of the blur in light, pixels. Half of the views have none, of
+    crops that are not resized three quarters."""
     jpeg: float = 0.4
-    """Share of the pictures that are compressed, at qualities 60 to 98."""
+    """Share of the pictures that are compressed as JPEG, at qualities 60 to 98."""
     resized: float = 0.25
-    """Share that is resized after the curve, by 0.4 to 0.9."""
+    """Share of the pictures that are resized after the curve, by 0.4 to 0.9."""
     sharpened: float = 0.25
-    """Share that is sharpened after the curve."""
+    """Share of the pictures that are sharpened after the curve."""
     repeats: int = 4
-    """Pictures of a view."""
+    """Number of pictures taken of a view."""
     ordinary: float = 0.5
-    """Share of the views that are of linearised photographs, if there are any and other scenes."""
+    """Share of the views that are of linearised photographs, if there are both these and other
+    scenes."""
 
     @property
     def views(self) -> FixedViews:
-        """By which panoramas are reduced when they are read; those 1024 pixels wide are not."""
+        """The views to whose needs panoramas are reduced when they are read; those 1024 pixels wide
+        are not reduced.
+        """
         return FixedViews(fov=self.fov, width=self.longest)
 
 
@@ -92,20 +97,20 @@ class Row:
     statistics: np.ndarray
     """[curve_statistics.SIZE] float32."""
     light: np.ndarray
-    """[256] float32: the true light behind each code."""
+    """[256] float32: the true light of each code."""
     codes: np.ndarray
-    """[256] float32: shares of the codes."""
+    """[256] float32: shares of the codes in the picture."""
     family: str
-    """Of the scene."""
+    """Family of the scene."""
     kind: int
-    """Of the scene: index into `views.KINDS`."""
+    """Kind of the scene: index into `views.KINDS`."""
     curve: int
     processed: bool
-    """Resized, sharpened or compressed after the curve."""
+    """Whether the picture was resized, sharpened or compressed after the curve."""
 
 
 def true_light(settings: Settings) -> np.ndarray:
-    """The light behind each code of a curve of the camera, [256] float32 in [0, 1]."""
+    """The light of each code under the camera curve of the settings, [256] float32 in [0, 1]."""
     code = np.arange(256) / 255.0
     if CURVES[settings.curve] == "published":
         return inverse_camera_curve(code, settings.n, settings.s).astype(np.float32)
@@ -115,7 +120,7 @@ def true_light(settings: Settings) -> np.ndarray:
 
 
 def view(scene: Scene, pictures: Pictures, rng: np.random.Generator) -> np.ndarray:
-    """A view of a scene, [H, W, 3] float32, linear, any unit."""
+    """Draw a view of a scene, [H, W, 3] float32, linear, in the scene's unit."""
     aspect = float(rng.choice((2 / 3, 3 / 4, 9 / 16, 3 / 2)))
     if scene.is_panorama:
         fov = np.exp(rng.uniform(*np.log(pictures.fov)))
@@ -136,7 +141,7 @@ def view(scene: Scene, pictures: Pictures, rng: np.random.Generator) -> np.ndarr
         shrink = 1.0 if native else pictures.longest / max(rows, columns) * rng.uniform(0.5, 1.0)
         height, width = (max(64, min(side, round(side * shrink))) for side in (rows, columns))
         linear = resized_crop(scene.pixels, top, left, rows, columns, height, width)
-    # Of native pixels, sharpness is what is looked for.
+    # Crops that are not resized are there for their sharpness, so fewer of them are blurred.
     if rng.random() < (0.25 if not scene.is_panorama and native else 0.5):
         sigma = rng.uniform(0.0, pictures.blur)
         linear = gaussian_filter(linear, (sigma, sigma, 0.0))
@@ -144,7 +149,7 @@ def view(scene: Scene, pictures: Pictures, rng: np.random.Generator) -> np.ndarr
 
 
 def grain(light: np.ndarray, sd: float, kind: str, rng: np.random.Generator) -> np.ndarray:
-    """Light with noise of a kind whose standard deviation is `sd` at the clipping level."""
+    """Add noise to light. sd: standard deviation at the clipping level; kind: one of `KINDS`."""
     if kind == "none":
         return light
     deviation = sd * np.sqrt(np.minimum(light, 1.0)) if kind == "shot" else np.float32(sd)
@@ -152,7 +157,9 @@ def grain(light: np.ndarray, sd: float, kind: str, rng: np.random.Generator) -> 
 
 
 def processed(codes: np.ndarray, pictures: Pictures, rng: np.random.Generator) -> np.ndarray:
-    """What programs do to codes after the curve, to some of the pictures: uint8 [H, W, 3]."""
+    """Randomly resize, sharpen and compress codes, as programs do after the curve: uint8
+    [H, W, 3].
+    """
     resize, sharpen, compress = rng.random(3) < (
         pictures.resized,
         pictures.sharpened,
@@ -175,9 +182,10 @@ def processed(codes: np.ndarray, pictures: Pictures, rng: np.random.Generator) -
 def pictures_of_view(
     scenes: Sequence[Scene], pictures: Pictures, seed: int, index: int
 ) -> list[Row]:
-    """The pictures of view `index`; they depend on the arguments alone. scenes: `in_order`.
+    """Take the pictures of view `index`, which depend only on the arguments. scenes: sorted as by
+    `in_order`.
 
-    Raises ValueError if no view can be exposed.
+    Raises ValueError if `ATTEMPTS` views in a row cannot be exposed.
     """
     rng = np.random.default_rng((seed, index))
     sides = [[s for s in scenes if (s.kind == ORDINARY) is side] for side in (True, False)]
@@ -208,8 +216,10 @@ def take(
     pictures: Pictures,
     key: tuple[int, int, int, int, int],
 ) -> Row:
-    """One picture of a view. known: [H, W] bool, the pixels that the source did not clip, for which
-    it is exposed; place: family and kind of the scene. Raises TooBlackError.
+    """Take one picture of a view.
+
+    known: [H, W] bool, the pixels that were not clipped in the source, for which the exposure is
+    set; place: family and kind of the scene. Raises TooBlackError.
     """
     rng = np.random.default_rng((*key, 9))
     settings = CAMERA.draw(key)

@@ -1,4 +1,4 @@
-"""Many pictures as rows of statistics, kept in a file of the run."""
+"""Takes many pictures as rows of statistics and keeps them in a file of the run."""
 
 import dataclasses
 import json
@@ -17,26 +17,26 @@ from training_code.tasks.curve_pictures import Row, pictures_of_view
 
 @dataclasses.dataclass(frozen=True)
 class Rows:
-    """Pictures as the network is trained on them; one row each."""
+    """Pictures in the form the network is trained on, one row each."""
 
     statistics: np.ndarray
     """[N, F] float32: `curve_statistics.statistics`."""
     light: np.ndarray
-    """[N, 256] float32: the true light behind each code."""
+    """[N, 256] float32: the true light of each code."""
     codes: np.ndarray
-    """[N, 256] float32: shares of the codes."""
+    """[N, 256] float32: shares of the codes in the picture."""
     family: np.ndarray
-    """[N] str: of the scene."""
+    """[N] str: family of the scene."""
     kind: np.ndarray
-    """[N] int: of the scene, index into `views.KINDS`."""
+    """[N] int: kind of the scene, index into `views.KINDS`."""
     curve: np.ndarray
     """[N] int: index into `camera.CURVES`."""
     processed: np.ndarray
-    """[N] bool: changed after the curve."""
+    """[N] bool: whether the picture was changed after the curve."""
 
 
 def together(rows: Sequence[Row]) -> Rows:
-    """Rows one below the other."""
+    """Stack rows."""
     names = [field.name for field in dataclasses.fields(Rows)]
     return Rows(**{name: np.stack([getattr(row, name) for row in rows]) for name in names})
 
@@ -44,10 +44,11 @@ def together(rows: Sequence[Row]) -> Rows:
 def gather(
     config: Config, scenes: Sequence[Scene], looks: int, file: Path, workers: int = 1
 ) -> Rows:
-    """The rows of so many looks at scenes, the same whatever the number of workers.
+    """Take the pictures of `looks` views of scenes as rows, independent of the number of workers.
 
-    file: read where it holds the rows of the same looks at scenes of the same names, else
-    written. Raises ImageError where it cannot be, ValueError if no scene can be exposed.
+    file: read if it contains the rows of the same views, with the same settings and names of
+    scenes, otherwise written. Raises ImageError if it cannot be written, ValueError if no scene can
+    be exposed.
     """
     ordered = in_order(scenes)
     names = [scene.name for scene in ordered]

@@ -1,5 +1,7 @@
-"""Training of the published stack GAN: one photograph to five exposures, by difference and by a
-discriminator that sees both; of scenes through the camera, or of the published layout.
+"""Training of the published stack GAN, which predicts five exposures from one photograph.
+
+The loss is the difference of the exposures and that of a discriminator, which sees photograph and
+exposures. Training data are scenes through the virtual camera, or pictures in the published layout.
 """
 
 from collections.abc import Sequence
@@ -24,13 +26,13 @@ __all__ = ["batches", "export", "looks", "network", "prepare", "trainee", "watch
 
 
 class Trainee(adversarial.Judged):
-    """`picture` uint8 [N, S, S, 3] and `exposures` uint8 [N, 5, S, S, 3] to loss."""
+    """Computes the loss of `picture` uint8 [N, S, S, 3] and `exposures` uint8 [N, 5, S, S, 3]."""
 
     def call(self, batch: Tensors, training: bool | None = None) -> Tensors:
         """The terms by name, [N] each."""
         code, truth = (ops.cast(batch[n], "float32") / 255.0 for n in ("picture", "exposures"))
         found = self.network(code, training=training)
-        # In the networks' range: published is the difference of what tanh gives.
+        # The published difference is taken in the range of tanh, [-1, 1].
         terms = {"l1": 2.0 * l1(found, truth)}
         if "adversarial" in self.weights_of_terms:
             shown = [exposure_gan.beside(code, stack) for stack in (found, truth)]
@@ -39,25 +41,25 @@ class Trainee(adversarial.Judged):
 
 
 def network(config: Config) -> keras.Model:
-    """With fresh weights."""
+    """Build the generator with fresh weights."""
     return exposure_gan.build_generator(config.base_channels)
 
 
 def trainee(network: keras.Model, config: Config, material: Any = None) -> Trainee:
-    """Both networks with their terms."""
+    """Generator and discriminator with their losses."""
     return Trainee(network, config, config.terms.weights())
 
 
 def batches(config: Config, material: Sequence[Scene], place: task.Place) -> StackBatches:
-    """Photographs and their exposures."""
+    """Batches of photographs and their exposures."""
     return StackBatches(material, config, wanted="exposures", steps=config.steps, **vars(place))
 
 
 def watch(
     config: Config, scenes: Sequence[Scene], watched: task.Watched
 ) -> list[keras.callbacks.Callback]:
-    """Mean absolute error of each exposure, in 8-bit codes; and a sheet of each second exposure,
-    answer above truth.
+    """A callback for the mean absolute error of each exposure, in 8-bit codes, and a sheet with
+    every other exposure, prediction above truth.
     """
 
     def figures(batch: dict[str, np.ndarray], found: np.ndarray) -> dict[str, float]:
@@ -81,5 +83,5 @@ def watch(
 
 
 def export(network: keras.Model, config: Config) -> tuple[dict[str, np.ndarray], ExposureGan]:
-    """The generator; the discriminator has served its purpose."""
+    """All arrays of the generator, and its record. The discriminator is not exported."""
     return weights.collect(network), ExposureGan(config.base_channels, config.stacks.spacing)

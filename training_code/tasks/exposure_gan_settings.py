@@ -1,4 +1,4 @@
-"""The settings of the published stack GAN's training; no Keras here."""
+"""Settings of the training of the published stack GAN; no Keras here."""
 
 import dataclasses
 
@@ -10,29 +10,31 @@ from training_code.tasks.stack_settings import Stack
 
 @dataclasses.dataclass(frozen=True)
 class Terms(settings.Terms):
-    """Weights of the generator's terms, as published; each that is not 0 is logged."""
+    """Weights of the generator's terms. The defaults are published."""
 
     l1: float = 100.0
-    """Absolute difference of the five exposures, of codes in [-1, 1] as the networks see them."""
+    """Mean absolute difference of the five exposures, for codes scaled to [-1, 1]."""
     adversarial: float = 1.0
     """Cross-entropy of the discriminator."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Config(Stack):
-    """The published loss and optimisers; of scenes, or of pictures in the published layout."""
+    """Settings of the training of the stack GAN: the published loss and optimisers, with scenes or
+    with pictures in the published layout.
+    """
 
     base_channels: int = setting(64, "Channels of the generator's first layer; 64 is published.")
     learning_rate: float = setting(2e-4, "Adam's rate after the warm-up; falls to 0 by a cosine.")
-    beta_1: float = setting(0.5, "Adam's decay of the gradient's average, of both networks.")
-    clip_norm: float = setting(1e9, "Largest norm of the gradient; published is none.")
+    beta_1: float = setting(0.5, "Adam's beta_1 for the generator; the discriminator's is 0.5.")
+    clip_norm: float = setting(1e9, "Largest norm of the gradient; the published GAN has none.")
     average: float = setting(
         0.0, "Decay of the moving average of the weights, which is what is exported; 0: none."
     )
     exposures: str = setting(
         "",
-        "Folder of SCENE/images/VIEW_E.png, E from 0, darkest, to 4: these beside or instead of "
-        "computed ones; views of fewer or more files are left out, scenes are split whole.",
+        "Folder of SCENE/images/VIEW_E.png, E from 0, darkest, to 4, in addition to or instead of "
+        "--scenes; views with fewer or more files are left out, scenes are held out as a whole.",
     )
     terms: Terms = Terms()
     stacks: Stacks = Stacks(under=(0.0, 0.0))

@@ -1,5 +1,8 @@
-"""Training of the dark part: clean codes of what was photographed with noise, in 8 bits, and at
-times as JPEG; judged as exposures two and four stops brighter show it, and by a discriminator.
+"""Training of the network that restores the dark part of photographs for exposure stacks.
+
+The network predicts the clean codes of a photograph with noise, 8-bit rounding and optionally JPEG.
+The loss is their difference at exposures two and four stops brighter and, optionally, that of a
+discriminator.
 """
 
 from collections.abc import Sequence
@@ -23,11 +26,11 @@ from training_code.tasks.task import Tensors, looks, prepare
 
 __all__ = ["batches", "export", "looks", "network", "prepare", "trainee", "watch"]
 STOPS = 4.0
-"""Of the exposure that is watched."""
+"""Stops by which the monitored exposure is brighter than the photograph."""
 
 
 class Trainee(adversarial.Judged):
-    """`picture` uint8 [N, S, S, 3] and `truth` float32 [N, S, S, 3] to loss."""
+    """Computes the loss of `picture` uint8 [N, S, S, 3] and `truth` float32 [N, S, S, 3]."""
 
     def __init__(self, network: keras.Model, config: Config) -> None:
         super().__init__(network, config, config.terms.weights())
@@ -39,7 +42,7 @@ class Trainee(adversarial.Judged):
         found = self.network(code, training=training)
         terms = {"dark_l1": dark_l1(found, truth)} if "dark_l1" in self.weights_of_terms else {}
         if "adversarial" in self.weights_of_terms:
-            # The best that the network can answer: elsewhere the photograph itself.
+            # The best possible prediction: outside the dark part, the photograph itself.
             room = BOUND * darkness(code, ops)
             best = code + ops.clip(truth - code, -room, room)
             shown = [exposure_gan.beside(code, self.rendered(x)) for x in (found, best)]
@@ -47,30 +50,31 @@ class Trainee(adversarial.Judged):
         return terms
 
     def rendered(self, code: Any) -> Any:
-        """Codes [N, S, S, 3] at all exposures: [N, 5, S, S, 3]."""
+        """Codes [N, S, S, 3] at all exposures of a stack: [N, 5, S, S, 3]."""
         return ops.stack([shown_at(code, k, ops) for k in self.stops], axis=1)
 
 
 def network(config: Config) -> keras.Model:
-    """With fresh weights."""
+    """Build the network with fresh weights."""
     return exposure_stack.build(config.base_channels)
 
 
 def trainee(network: keras.Model, config: Config, material: Any = None) -> Trainee:
-    """The network with its terms."""
+    """The network with its loss and, if it is used, the discriminator."""
     return Trainee(network, config)
 
 
 def batches(config: Config, material: Sequence[Scene], place: task.Place) -> StackBatches:
-    """Photographs and their clean codes."""
+    """Batches of photographs and their clean codes."""
     return StackBatches(material, config, wanted="truth", steps=config.steps, **vars(place))
 
 
 def watch(
     config: Config, scenes: Sequence[Scene], watched: task.Watched
 ) -> list[keras.callbacks.Callback]:
-    """The error of dark samples four stops brighter, in 8-bit codes, beside that of the photograph
-    as it is; and a sheet of photograph, answer and truth at that exposure.
+    """A callback for the error of dark samples at an exposure four stops brighter, in 8-bit codes,
+    compared with that of the unchanged photograph, and a sheet with the photograph, and photograph,
+    prediction and truth at that exposure.
     """
 
     def error(code: np.ndarray, batch: dict[str, np.ndarray]) -> float:
@@ -101,5 +105,5 @@ def watch(
 
 
 def export(network: keras.Model, config: Config) -> tuple[dict[str, np.ndarray], ExposureStack]:
-    """All of the network; the discriminator has served its purpose."""
+    """All arrays of the network, and its record. The discriminator is not exported."""
     return weights.collect(network), ExposureStack(config.base_channels)

@@ -1,4 +1,4 @@
-"""The settings of the dark part's training; no Keras here."""
+"""Settings of the training of the network that restores dark codes; no Keras here."""
 
 import dataclasses
 
@@ -9,19 +9,21 @@ from training_code.tasks.stack_settings import Stack
 
 @dataclasses.dataclass(frozen=True)
 class Terms(settings.Terms):
-    """Weights of the terms."""
+    """Weights of the terms of the loss."""
 
     dark_l1: float = 10.0
-    """Absolute difference at exposures 2 and 4 stops brighter."""
+    """Mean absolute difference at exposures 2 and 4 stops brighter."""
     adversarial: float = 0.0
     """Cross-entropy of a discriminator that sees the photograph and its five exposures."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Config(Stack):
-    """A small network on small crops."""
+    """Settings of the training of the network that restores dark codes: a small network on small
+    crops.
+    """
 
-    base_channels: int = setting(16, "Channels at half the size.")
+    base_channels: int = setting(16, "Channels at half resolution.")
     size: int = setting(128, "Side of the training crops in pixels, a multiple of 4.")
     learning_rate: float = setting(2e-3, "Adam's rate after the warm-up; falls to 0 by a cosine.")
     average: float = setting(

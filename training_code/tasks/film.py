@@ -1,8 +1,8 @@
-"""Training from SDR film to HDR: curves on top of a formula, or the published U-Net.
+"""Training from SDR film to HDR: curves that modify a formula, or the published U-Net.
 
-Scenes are looked at once, before the training. For curves the looks are graded then, too, and kept
-as `film_rows`; for the U-Net they are graded for every batch anew. Pairs of pictures or films are
-taken besides if they are given.
+Short clips of scenes, called looks, are rendered once, before the training. For curves they are
+also graded then and kept as rows (`film_rows`); for the U-Net they are graded anew for every batch.
+Given pairs of pictures or films are used in addition.
 """
 
 import dataclasses
@@ -37,27 +37,30 @@ from training_code.tasks.settings import Running
 from training_code.tasks.task import Tensors
 
 EVERY = 2
-"""Of the pixels of a row in each direction, one that curves are judged by, each time another."""
+"""Step between the pixels of a row, in each direction, that the loss is computed on, with a random
+start."""
 SETS = (1, 1, 2, 4)
-"""Rows of one film, of which a set is put together, and `clips.alike`: as often as they stand here.
-A frame by itself must do as well as a whole film."""
+"""Sizes of sets, in rows of one film; `clips.alike` is added. Each entry is equally likely. Small
+sets are included because single frames must be converted as well as whole films."""
 SHOWN = 6
-"""Held-out clips on a sheet."""
+"""Number of held-out clips on a sheet."""
 
 
 class Pair(NamedTuple):
-    """Two frames, SDR and HDR."""
+    """Two consecutive frames, in SDR and in HDR."""
 
     sdr: np.ndarray
     """[2, H, W, 3] uint8, codes of Rec. 709."""
     hdr: np.ndarray
     """[2, H, W, 3] uint16, PQ codes of BT.2020."""
     film: str = ""
-    """Of which it is, if that is known."""
+    """Name of the film it belongs to; empty if unknown."""
 
 
 def gather(config: Config, scenes: Sequence[Scene], looks: int, workers: int) -> list[np.ndarray]:
-    """Looks at scenes, the same whatever the number of workers."""
+    """Render looks at scenes, [WARM + 2, H, W, 3] uint16 PQ codes each, independent of the number
+    of workers.
+    """
     ordered = in_order(scenes)
     groups = families(ordered)
     found: list[np.ndarray] = []
@@ -71,32 +74,34 @@ def gather(config: Config, scenes: Sequence[Scene], looks: int, workers: int) ->
 
 @dataclasses.dataclass(frozen=True)
 class Material:
-    """What batches are taken of."""
+    """The data that batches are taken from."""
 
     looks: list[np.ndarray]
-    """[WARM + 2, H, W, 3] uint16 each, for the U-Net."""
+    """For the U-Net: looks, [WARM + 2, H, W, 3] uint16 each."""
     pairs: list[Pair]
-    """That were given, for the U-Net."""
+    """For the U-Net: given pairs."""
     rows: tuple[Rows, ...] = ()
-    """For curves: of looks, and of pairs that were given; empty ones are left out."""
+    """For curves: the rows of looks and those of given pairs, either of which may be missing."""
 
 
 def place_of(seed: int, number: int, count: int) -> int:
-    """Item `number` of endless passes over `count` things, each in an order of its own."""
+    """Index of item `number` in endless passes over `count` items, each pass in a random order of
+    its own.
+    """
     turn, place = divmod(number, count)
     return int(order(seed, turn, count)[place])
 
 
 @functools.lru_cache(maxsize=4)
 def order(seed: int, turn: int, count: int) -> np.ndarray:
-    """[count] int: the numbers from 0 in an order of their own for each turn."""
+    """Random permutation of range(count), another one for each turn: [count] int."""
     return np.random.default_rng((seed, turn)).permutation(count)
 
 
 class ClipBatches(Batches):
-    """Looks, each time with a grade and a compression that never come again, and among them, a
-    share, pairs that were given; both in an order of their own for every pass over them. Left and
-    right are exchanged at random.
+    """Batches for the U-Net: looks, each time with a new random grade and compression, mixed with
+    given pairs by `clips.share`. Both are shuffled for every pass over them. Left and right are
+    exchanged at random.
     """
 
     def __init__(self, material: Material, config: Config, **kwargs: Any) -> None:
@@ -117,9 +122,9 @@ class ClipBatches(Batches):
 
 
 class RowBatches(Batches):
-    """Sets of rows in one grade, of looks, and among them, a share, rows that were given, with
-    noise on their statistics; of their pixels a part, each time another. `film` counts the sets of
-    a batch, from any number.
+    """Batches for curves: sets of rows in one grade, of looks, mixed with those of given pairs by
+    `clips.share`, with noise on their statistics and a random part of their pixels. `film` numbers
+    the sets of a batch, from a random number on.
     """
 
     def __init__(self, material: Material, config: Config, **kwargs: Any) -> None:
@@ -132,8 +137,8 @@ class RowBatches(Batches):
         self._last: tuple[tuple[int, int], list[tuple[int, int, int]]] = ((-1, -1), [])
 
     def _share_of_sets(self) -> float:
-        """Of looks, with which their share of the rows is `clips.share`: sets of what was given may
-        be smaller.
+        """Share of the sets to take from looks so that their share of the rows is `clips.share`;
+        the two differ because sets of given pairs may be smaller.
         """
         sizes = [
             np.mean([np.minimum(self.sizes, len(film)).mean() for film in films])
@@ -143,9 +148,9 @@ class RowBatches(Batches):
         return float(looks / (looks + given))
 
     def planned(self, index: int) -> list[tuple[int, int, int]]:
-        """Of each item of a batch: which of the rows, its place in them, and its set."""
+        """For each item of a batch: index into `self.rows`, index of the row, number of its set."""
         asked = self.epoch, index
-        kept, plan = self._last  # At once: threads share it.
+        kept, plan = self._last  # Read in one step, because threads share it.
         if kept != asked:
             plan = self._planned(index)
             self._last = asked, plan
@@ -154,7 +159,8 @@ class RowBatches(Batches):
     def _planned(self, index: int) -> list[tuple[int, int, int]]:
         rng = generator((self.seed, self.epoch, index, 0, 1), Part.VIEW)
         found: list[tuple[int, int, int]] = []
-        number = int(rng.integers(1 << 16))  # So that all members get their turn in small batches.
+        # A random start, so that every member gets its turn if batches have few sets.
+        number = int(rng.integers(1 << 16))
         while len(found) < self.batch:
             of = 0 if rng.random() < self.of_looks else len(self.rows) - 1
             places = self.films[of][int(rng.integers(len(self.films[of])))]
@@ -182,19 +188,19 @@ class RowBatches(Batches):
 
 
 def by_film(films: np.ndarray) -> list[np.ndarray]:
-    """The places of the rows of each film."""
+    """Indices of the rows of each film."""
     order = np.argsort(films, kind="stable")
     return np.split(order, np.flatnonzero(np.diff(films[order])) + 1)
 
 
 def spread(rows: Sequence[Rows]) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and variance of each of the statistics, the variance at least 1e-4."""
+    """Mean and variance of each of the statistics; the variance is at least 1e-4."""
     together = np.concatenate([own.statistics for own in rows])
     return together.mean(axis=0), np.maximum(together.var(axis=0), 1e-4)
 
 
 class Trainee(task.Trainee):
-    """A network with its terms; each kind makes frames and truths of a batch."""
+    """A network whose loss is a weighted sum of terms; subclasses compute the terms."""
 
     def __init__(self, network: keras.Model, config: Config) -> None:
         super().__init__(network)
@@ -205,7 +211,7 @@ class Trainee(task.Trainee):
         return sum(weight * answer[name] for name, weight in self.weights_of_terms.items())
 
     def figures(self, answer: Tensors) -> None:
-        """Each term by its name."""
+        """Update the mean of each term."""
         share = 1.0 / task.replicas()
         for name, mean in self.means.items():
             value = task.over_replicas(ops.mean(answer[name])) * share
@@ -213,11 +219,12 @@ class Trainee(task.Trainee):
 
 
 class CurvesTrainee(Trainee):
-    """`statistics` [N, F], `sdr` uint8 and `hdr` uint16 [N, h, w, 3] and `film` [N] int to loss.
+    """Computes the loss of `statistics` [N, F], `sdr` uint8 and `hdr` uint16 [N, h, w, 3], and
+    `film` [N] int.
 
-    What rows of one film say is put together, and each of them is converted by that. Each film
-    trains one member, film i member i modulo their number: so they stay different, and their mean
-    is better than any of them. Of a set that lies on several replicas each has a part.
+    The evidence of all rows of a film is summed, and each of the rows is converted by the sum. Film
+    i trains only member i modulo their number, so members stay different, and their mean is better
+    than each of them. If a set is spread over several replicas, each uses only its part.
     """
 
     def __init__(self, network: keras.Model, config: Config) -> None:
@@ -250,7 +257,7 @@ class CurvesTrainee(Trainee):
 
 
 class UnetTrainee(Trainee):
-    """`sdr` uint8 and `hdr` uint16 [N, 2, H, W, 3] to loss."""
+    """Computes the loss of `sdr` uint8 and `hdr` uint16 [N, 2, H, W, 3]."""
 
     def call(self, batch: Tensors, training: bool | None = None) -> Tensors:
         """The terms by name, [N] each."""
@@ -271,7 +278,9 @@ class UnetTrainee(Trainee):
 
 
 def converted(network: keras.Model, sdr: np.ndarray, curves: bool) -> np.ndarray:
-    """Frames [N, H, W, 3] uint8 to PQ codes, float32, by the network."""
+    """Convert frames [N, H, W, 3] uint8 by the network to PQ codes of the same shape, float32 in
+    [0, 1].
+    """
     if not curves:
         code = sdr.astype(np.float32) / np.float32(255.0)
         return np.clip(np.asarray(network(code, training=False)), 0.0, 1.0)
@@ -280,9 +289,9 @@ def converted(network: keras.Model, sdr: np.ndarray, curves: bool) -> np.ndarray
 
 
 class HeldOut(keras.callbacks.Callback):
-    """After every few epochs PU21-PSNR and colour difference on held-out clips, as is and
-    gain-aligned, beside those of the formula that curves begin with, and a sheet: SDR, formula,
-    result, truth.
+    """After every few epochs, measures held-out clips: PU21-PSNR and colour difference, with and
+    without gain alignment, compared with the formula that curves start from. Also writes a sheet:
+    SDR, formula, result, truth.
     """
 
     def __init__(self, pairs: Sequence[Pair], watched: task.Watched, config: Config) -> None:
@@ -296,7 +305,7 @@ class HeldOut(keras.callbacks.Callback):
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         if (epoch + 1) % self.watched.running.validate_every and epoch + 1 != self.config.epochs:
             return
-        _ = self.model  # Under JAX the variables are stale until it is asked for.
+        _ = self.model  # Under JAX, accessing it updates the variables.
         curves = self.config.network == "curves"
         with self.watched.averaged():
             found = [converted(self.watched.network, f[None], curves)[0] for f in self.sdr]
@@ -324,12 +333,12 @@ class HeldOut(keras.callbacks.Callback):
 
 
 def looks(config: Config) -> tuple[Views, int]:
-    """As the clips need."""
+    """The views that clips are taken from, and the height of the frames."""
     return config.views, config.size
 
 
 def network(config: Config) -> keras.Model:
-    """With fresh weights."""
+    """Build the network of the settings with fresh weights."""
     if config.network == "curves":
         return curves_network.build(
             film_curves.PARAMETERS, config.width, config.members, config.evidence, config.dropout
@@ -338,8 +347,8 @@ def network(config: Config) -> keras.Model:
 
 
 def prepare(config: Config, scenes: Sequence[Scene], folder: Path, running: Running) -> Material:
-    """Looks at the scenes, and the pairs that were given; for curves as rows, which are kept in
-    rows.npz of the run's folder.
+    """Render looks at the scenes and read the given pairs. For curves both become rows; those of
+    looks are kept in rows.npz in the folder of the run. Raises ValueError for --render.
     """
     if running.render:
         raise ValueError("--render: clips of --task=film are taken by NumPy; leave it out")
@@ -358,7 +367,7 @@ def prepare(config: Config, scenes: Sequence[Scene], folder: Path, running: Runn
         rows.append(film_rows.gather(config, scenes, looks, file, running.workers))
     if found:
         frames = [(pair.sdr[i], pair.hdr[i]) for pair in found for i in range(2)]
-        # Neighbours say the same: the two frames of a pair are never in one set.
+        # The two frames of a pair are nearly equal, so they must never be in one set.
         names = [f"film {p.film}" if p.film else f"pair {n}" for n, p in enumerate(found)]
         films = [f"{name}/{i}" for name in names for i in range(2)]
         rows.append(film_rows.of_frames(frames, films, config.seed))
@@ -366,8 +375,8 @@ def prepare(config: Config, scenes: Sequence[Scene], folder: Path, running: Runn
 
 
 def trainee(network: keras.Model, config: Config, material: Material | None) -> Trainee:
-    """The network with its terms; that of curves standardises by mean and variance of the rows
-    unless it has a start or there are none.
+    """The network with its loss. Unless the weights have a start or there is no material, the
+    standardisation of the curves' network is set to mean and variance of the rows.
     """
     if config.network == "unet":
         return UnetTrainee(network, config)
@@ -377,7 +386,7 @@ def trainee(network: keras.Model, config: Config, material: Material | None) -> 
 
 
 def batches(config: Config, material: Material, place: task.Place) -> Batches:
-    """Of the rows, or of clips."""
+    """Batches of rows for curves, of clips for the U-Net."""
     kind = RowBatches if config.network == "curves" else ClipBatches
     return kind(material, config, **vars(place))
 
@@ -385,7 +394,7 @@ def batches(config: Config, material: Material, place: task.Place) -> Batches:
 def watch(
     config: Config, scenes: Sequence[Scene], watched: task.Watched
 ) -> list[keras.callbacks.Callback]:
-    """Figures on clips of held-out scenes."""
+    """A callback that measures clips of held-out scenes."""
     looks = gather(config, scenes, watched.running.validation_crops, watched.running.workers)
     held = [
         Pair(
@@ -397,7 +406,7 @@ def watch(
 
 
 def export(network: keras.Model, config: Config) -> tuple[dict[str, np.ndarray], Metadata]:
-    """All of the network; it is used without dropout, which has no weights."""
+    """All arrays of the network, and its record; dropout, which has no weights, is not recorded."""
     record: Metadata = FilmUnet(config.base_channels)
     if config.network == "curves":
         record = FilmCurves(film_curves.PARAMETERS, config.width, config.members, config.evidence)

@@ -1,12 +1,12 @@
-"""Many graded frames as rows of statistics and pixels, kept in a file of the run.
+"""Takes many graded frames as rows of statistics and pixels and keeps them in a file of the run.
 
-    a look at a scene  ->  many grades, each shared by some looks, x264 or none
+    a look at a scene  ->  many grades, each shared by several looks, with x264 or without
       ->  a frame of SDR and its HDR
-      -> statistics [F]               of the reduced SDR frame, which is all that curves depend on
-      -> sdr, hdr [h, w, 3]           some of their pixels, which the curves are judged by
+      -> statistics [F]               of the reduced SDR frame, the only input of the curves
+      -> sdr, hdr [h, w, 3]           some of the pixels, on which the loss is computed
 
-What costs time, the looks, the grades and the encoder, is thereby done once, and a training goes
-over the rows many times.
+The expensive steps, rendering looks, grading and encoding, are thus done once, and a training
+iterates over the rows many times.
 """
 
 import dataclasses
@@ -27,11 +27,12 @@ from training_code.tasks import rows as rows_file
 from training_code.tasks.film_settings import Clips, Config
 
 WARM = 1
-"""Frames before those that are kept: an encoder's first one is better than the others."""
+"""Number of frames encoded before those that are kept, because an encoder's first frame has a
+higher quality than the others."""
 LIGHT = clips.light_of_words(np.arange(1 << 16, dtype=np.uint16))
-"""cd/m^2 by PQ codes."""
+"""Table of light in cd/m^2, indexed by PQ code."""
 KEPT = 24
-"""Rows of pixels, about, that are kept of a frame: curves have few parameters."""
+"""Approximate number of pixel rows kept of a frame; curves have few parameters."""
 
 
 def look(
@@ -41,10 +42,11 @@ def look(
     index: int,
     frames: int = 2,
 ) -> tuple[str, np.ndarray]:
-    """The family of a scene and one look at it, [WARM + frames, H, W, 3] uint16, PQ codes of
-    BT.2020; it depends on the seed, the index and the arguments alone.
+    """Render a look at a random scene: the family of the scene and [WARM + frames, H, W, 3] uint16,
+    PQ codes of BT.2020. It depends only on the arguments and `config.seed`.
 
-    scenes: in order, groups: their families. Raises ValueError if all views are too black.
+    scenes: sorted as by `in_order`; groups: indices of the scenes of each family. Raises ValueError
+    if all views are too black.
     """
 
     def draw(attempt: int) -> tuple[Scene, clips.Take]:
@@ -60,7 +62,9 @@ def look(
 def graded(
     words: np.ndarray, chosen: Clips, rng: np.random.Generator, grade: grades.Grade | None = None
 ) -> np.ndarray:
-    """A look in a grade, None: of its own, compressed or not: [frames, H, W, 3] uint8."""
+    """Grade a look, words [WARM + frames, H, W, 3] uint16, and compress it at random:
+    [frames, H, W, 3] uint8. grade: drawn if it is None.
+    """
     grade = grade or grades.draw_grade(chosen.grades, rng)
     crf = int(rng.integers(chosen.crf[0], chosen.crf[1] + 1))
     kept = crf if rng.random() < chosen.compressed else None
@@ -69,7 +73,7 @@ def graded(
 
 @dataclasses.dataclass(frozen=True)
 class Rows:
-    """Frames as the curves' network is trained on them; one row each."""
+    """Frames in the form the network for curves is trained on, one row each."""
 
     statistics: np.ndarray
     """[N, F] float32: `models.film_curves.statistics`."""
@@ -78,16 +82,16 @@ class Rows:
     hdr: np.ndarray
     """[N, h, w, 3] uint16, PQ codes of BT.2020."""
     film: np.ndarray
-    """[N] int32: rows with the same number are in the same grade."""
+    """[N] int32: number of the film; rows of one film are in the same grade."""
     family: np.ndarray
-    """[N] str: of the scene."""
+    """[N] str: family of the scene."""
 
 
 def row(
     sdr: np.ndarray, hdr: np.ndarray, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Of a frame [H, W, 3] uint8 and its truth uint16: statistics, and the pixels kept of both, a
-    grid with a start of its own.
+    """The row of a frame [H, W, 3] uint8 and its truth uint16: statistics, and the pixels kept of
+    both, a regular grid with a random start.
     """
     every = max(1, sdr.shape[0] // KEPT)
     down, right = rng.integers(every, size=2)
@@ -100,8 +104,8 @@ def row(
 def of_frames(
     frames: Sequence[tuple[np.ndarray, np.ndarray]], films: Sequence[str], seed: int
 ) -> Rows:
-    """Rows of frames that were given, of one size: [H, W, 3] uint8 and uint16, and the name of each
-    one's film.
+    """Rows of given frames, [H, W, 3] uint8 and uint16, all of one size. films: name of the film of
+    each frame.
     """
     rng = np.random.default_rng(seed)
     found = zip(*(row(sdr, hdr, rng) for sdr, hdr in frames), strict=True)
@@ -111,8 +115,8 @@ def of_frames(
 
 
 def films_of(looks: int, chosen: Clips, seed: int) -> np.ndarray:
-    """Which film each look is of in each of its grades, [repeats, looks] int32: `alike` looks make
-    one, each time others.
+    """Assign looks to simulated films: number of the film of each look in each of its grades,
+    [repeats, looks] int32. At most `alike` looks, grouped at random for each grade, form a film.
     """
     count = -(-looks // chosen.alike)
     return np.stack(
@@ -126,11 +130,12 @@ def films_of(looks: int, chosen: Clips, seed: int) -> np.ndarray:
 def gather(
     config: Config, scenes: Sequence[Scene], looks: int, file: Path, workers: int = 1
 ) -> Rows:
-    """The rows of so many looks at scenes, each in `clips.repeats` grades, which it shares with
-    other looks, the same whatever the number of workers.
+    """The rows of `looks` looks at scenes, each in `clips.repeats` grades, which it shares with
+    other looks. Independent of the number of workers.
 
-    file: read where it holds the rows of the same looks at scenes of the same names, else
-    written. Raises ImageError where it cannot be, ValueError if no scene can be exposed.
+    file: read if it contains the rows of the same looks, with the same settings and names of
+    scenes, otherwise written. Raises ImageError if it cannot be written, ValueError if no scene can
+    be exposed.
     """
     ordered = in_order(scenes)
     groups = families(ordered)

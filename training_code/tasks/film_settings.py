@@ -1,4 +1,4 @@
-"""The settings of the film networks' training; no Keras here."""
+"""Settings of the training of the film networks; no Keras here."""
 
 import dataclasses
 
@@ -13,30 +13,32 @@ GRADES = (
     *("sigmoid", "sigmoid", "sigmoid", "sigmoid"),
     *("clipped", "clipped"),
 )
-"""That are trained on; hable and srgb are left to judge by."""
+"""Grades that are trained on; hable and srgb are reserved for evaluation."""
 STRIDE = 32
-"""Of the U-Net."""
+"""Stride of the U-Net."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Terms:
-    """Weights of the terms; each that is not 0 is logged. SSIM alone, or MSE, is published."""
+    """Weights of the terms of the loss; terms with a weight other than 0 are logged. SSIM alone, or
+    MSE alone, is published.
+    """
 
     ssim: float = 0.2
     mse: float = 0.0
     l1: float = 1.0
     delta_e_itp: float = 1.0
-    """Of the colour difference over 720."""
+    """Colour difference without its factor 720."""
     aligned: float = 0.0
-    """Of L1 and colour difference after one gain for the frame."""
+    """L1 and colour difference after aligning each frame by one gain."""
     rmse: float = 0.0
-    """Of the root of the mean squared difference."""
+    """Root of the mean squared difference."""
     aligned_rmse: float = 0.0
-    """Of the same after one gain for the frame."""
+    """The same after aligning each frame by one gain."""
     bend: float = 0.0
-    """Of curves: how much neighbouring slopes differ."""
+    """Curves only: mean squared difference of neighbouring slopes."""
     temporal: float = 0.0
-    """Of the U-Net: of the changes from frame to frame."""
+    """U-Net only: difference of the changes from frame to frame."""
 
     def __post_init__(self) -> None:
         weights = dataclasses.asdict(self)
@@ -44,27 +46,29 @@ class Terms:
             raise ValueError(f"terms: weights of {', '.join(weights)}, at least 0 and not all 0")
 
     def weights(self) -> dict[str, float]:
-        """By the name of the term."""
+        """The weights by name of the term."""
         return dataclasses.asdict(self)
 
 
 @dataclasses.dataclass(frozen=True)
 class Clips:
-    """Clips that are taken of scenes."""
+    """How clips are taken of scenes. A look is one clip before grading."""
 
     looks: int = 1200
-    """How many, taken once, before the training; for the U-Net each time a look comes it has
-    another grade."""
+    """Number of looks, rendered once, before the training. For the U-Net, a look gets another grade
+    each time it is used."""
     repeats: int = 8
-    """Of curves: grades of a look, all of them taken before the training."""
+    """Curves only: number of grades of each look, all applied before the training."""
     alike: int = 12
-    """Of curves: looks in one grade, of which sets are put together as shots of a film are."""
+    """Curves only: number of looks that share a grade, like the shots of a film; sets are drawn
+    from them."""
     share: float = 0.5
-    """Of the pictures of a batch, if pairs are given too; the others are such pairs. 0: none."""
+    """Share of looks in the training data if pairs are given; the others are such pairs. 0: no
+    looks."""
     grades: tuple[str, ...] = GRADES
-    """Of `camera.grades`, one named twice is drawn twice as often."""
+    """Names from `camera.grades`; a name that is given twice is drawn twice as often."""
     crf: tuple[int, int] = (18, 35)
-    """Of x264, from the best to the worst."""
+    """Range of the CRF of x264, from best to worst quality."""
     compressed: float = 0.8
     """Share of the clips that are compressed."""
 
@@ -76,39 +80,39 @@ class Clips:
         if not 0.0 <= self.share <= 1.0:
             raise ValueError("clips: share in 0..1 is needed")
         if not 0 <= self.crf[0] <= self.crf[1] <= 51 or not 0.0 <= self.compressed <= 1.0:
-            raise ValueError("clips: crf, two rising numbers in 0..51, and compressed in 0..1")
+            raise ValueError(
+                "clips: crf, two ascending numbers in 0..51, and compressed in 0..1 are needed"
+            )
 
 
 @dataclasses.dataclass(frozen=True)
 class Config(Schedule):
-    """SDR film to HDR: curves for each frame, or the published U-Net."""
+    """Settings of the training from SDR film to HDR by curves or by the published U-Net."""
 
-    network: str = setting("curves", f"Which is trained: {' or '.join(NETWORKS)}.")
-    batch: int = setting(4, "Of the U-Net clips of two frames in a batch, of curves rows.")
-    epochs: int = setting(12, "Epochs: so many times --steps batches.")
+    network: str = setting("curves", f"Network to train: {' or '.join(NETWORKS)}.")
+    batch: int = setting(4, "Batch size: for curves in rows, for the U-Net in clips of two frames.")
+    epochs: int = setting(12, "Number of epochs, each of --steps batches.")
     steps: int = setting(100, "Batches in an epoch.")
     learning_rate: float = setting(1e-3, "Adam's rate after the warm-up; falls to 0 by a cosine.")
     average: float = setting(
         0.99, "Decay of the moving average of the weights, which is what is exported; 0: none."
     )
     width: int = setting(96, "Channels of the curves' hidden layers.")
-    members: int = setting(4, "Of curves: networks side by side whose mean is taken.")
-    evidence: int = setting(32, "Of curves: numbers that each member has of a frame.")
-    dropout: float = setting(
-        0.2, "Of curves: share of the hidden channels left out while training."
-    )
+    members: int = setting(4, "Curves: networks trained side by side whose outputs are averaged.")
+    evidence: int = setting(32, "Curves: numbers by which each member describes a frame.")
+    dropout: float = setting(0.2, "Curves: share of the hidden channels left out while training.")
     jitter: float = setting(
-        0.1, "Of curves: standard deviation of noise on the standardised statistics."
+        0.1, "Curves: standard deviation of noise on the standardised statistics."
     )
     base_channels: int = setting(64, "Channels of the U-Net's first block; 64 is published.")
     size: int = setting(
-        160, "Height of the frames in pixels, a multiple of 32; 16:9 or a bit less."
+        160, "Height of the frames in pixels, a multiple of 32; they are 16:9 or slightly narrower."
     )
     pairs: str = setting(
-        "", "Folder of pictures in pairs, published layout or sdr/ and hdr/: taken besides clips."
+        "", "Folder of paired pictures, published layout or sdr/ and hdr/, used besides clips."
     )
     videos: str = setting(
-        "", "Folder with sdr/ and hdr/, films of one name in both: taken besides clips."
+        "", "Folder with sdr/ and hdr/, films of the same name in both, used besides clips."
     )
     views: Views = VIEWS
     clips: Clips = Clips()
@@ -124,11 +128,11 @@ class Config(Schedule):
         if not (self.clips.share or self.pairs or self.videos):
             raise ValueError("clips.share 0: give --pairs or --videos, or take clips of scenes")
         if self.views.kinds is not None:
-            raise ValueError("views.kinds: looks of clips are at all families alike; leave it out")
+            raise ValueError("views.kinds: clips are taken of all families equally; leave it out")
         if self.network == "curves" and self.batch < self.members:
             raise ValueError(
-                f"--batch {self.batch}: of {self.members} --members each learns from sets of rows "
-                "of its own; give as many rows at least"
+                f"--batch {self.batch}: each of the {self.members} --members learns from rows of "
+                "its own; give at least as many rows"
             )
         if self.terms.bend and self.network != "curves":
             raise ValueError("terms.bend: only curves have slopes; leave it at 0")

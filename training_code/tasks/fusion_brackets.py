@@ -1,5 +1,5 @@
-"""What both fusion trainings are shown: brackets of scenes, or pictures of three folders, and how
-they are watched on held-out ones.
+"""Training and validation data of both fusion trainings: simulated brackets of scenes, or
+photographs from three folders.
 """
 
 from collections.abc import Sequence
@@ -25,7 +25,8 @@ from training_code.tasks.fusion_settings import Fusion
 
 
 class BracketBatches(Batches):
-    """Brackets of scenes: `frames` uint8 [N, K, S, S, 3], of as many frames throughout a batch.
+    """Batches of brackets of scenes, `frames` uint8 [N, K, S, S, 3]; the number of frames K is the
+    same throughout a batch.
 
     With `truth` also the same scenes at the metered exposure, without noise and JPEG: uint8
     [N, S, S, 3].
@@ -40,7 +41,9 @@ class BracketBatches(Batches):
         self.families = families(self.scenes)
 
     def light(self, key: Key) -> np.ndarray:
-        """A view of a scene, [S, S, 3] float32, linear. Raises TooBlackError."""
+        """A view of a scene, [S, S, 3] float32, linear. Raises TooBlackError if it cannot be
+        metered.
+        """
         c = self.config
         shot = draw_shot(self.scenes, self.families, c.views, Camera(), key, c.size)
         light = look(self.scenes[shot.scene], shot, c.size)
@@ -48,7 +51,9 @@ class BracketBatches(Batches):
         return light
 
     def view(self, epoch: int, index: int, item: int, first: int = 0) -> np.ndarray:
-        """The first view that is bright enough. Raises ValueError if none is."""
+        """The first view that is bright enough, from attempt `first` on. Raises ValueError if
+        `ATTEMPTS` views in a row are too black.
+        """
         for attempt in range(first, first + ATTEMPTS):
             try:
                 return self.light((self.seed, epoch, index, item, attempt))
@@ -57,7 +62,7 @@ class BracketBatches(Batches):
         raise ValueError(f"{ATTEMPTS} views in a row are too black; remove scenes nearly black")
 
     def bracket(self, index: int, item: int) -> Bracket:
-        """The numbers of a bracket; how many frames it has is that of the whole batch."""
+        """The numbers of a bracket; the number of frames is that of the whole batch."""
         key = (self.seed, self.epoch, index, 0, 0)
         low, high = self.config.brackets.frames
         count = int(generator(key, Part.EXPOSURE).integers(low, high + 1))
@@ -65,7 +70,9 @@ class BracketBatches(Batches):
         return draw_bracket(self.config.brackets, rng, count)
 
     def lights(self, index: int, item: int, bracket: Bracket) -> tuple[np.ndarray, ...]:
-        """The light of an item, and that of its mover, if it has one: [S, S, 3] float32."""
+        """The light of an item and, if something moves, the light the mover is cut out of:
+        [S, S, 3] float32 each.
+        """
         own = (self.view(self.epoch, index, item),)
         return (
             own if bracket.mover is None else (*own, self.view(self.epoch, index, item, ATTEMPTS))
@@ -81,12 +88,12 @@ class BracketBatches(Batches):
 
 
 class Triples(Batches):
-    """Crops of photographs of three folders, gt/, under/ and over/, of one name and size: `frames`
-    uint8 [N, 2, S, S, 3] and `truth` uint8 [N, S, S, 3].
+    """Batches of crops of photographs of the same name and size in three folders, gt/, under/ and
+    over/: `frames` uint8 [N, 2, S, S, 3] and `truth` uint8 [N, S, S, 3].
     """
 
     def __init__(self, folder: Path, names: Sequence[str], config: Fusion, **kwargs: Any) -> None:
-        """names: of files below gt/. Raises ImageError if one has no partner."""
+        """names: of the files below gt/ to use. Raises ImageError if one has no partner."""
         super().__init__(batch=config.batch, seed=config.seed, **kwargs)
         self.names, self.size = sorted(names), config.size
         self.files = [tuple(partner(folder, k, n) for k in KINDS) for n in self.names]
@@ -98,7 +105,7 @@ class Triples(Batches):
         rows, columns = pictures[0].shape[:2]
         for path, picture in zip(files, pictures, strict=True):
             if picture.shape != pictures[0].shape:
-                raise ImageError(f"{path}: not of the size of {files[0]}; give equal sizes")
+                raise ImageError(f"{path}: differs in size from {files[0]}; give equal sizes")
         if min(rows, columns) < self.size:
             raise ImageError(f"{files[0]}: smaller than --size {self.size}; give a larger one")
         top, left = rng.integers(rows - self.size + 1), rng.integers(columns - self.size + 1)
@@ -112,8 +119,8 @@ KINDS = ("gt", "under", "over")
 
 
 def partner(folder: Path, kind: str, name: str) -> Path:
-    """The picture of one of `KINDS` that belongs to a name below gt/, with any ending. Raises
-    ImageError if there is none.
+    """The file in the folder of one of `KINDS` that belongs to a name below gt/, with any ending.
+    Raises ImageError if there is none.
     """
     path = folder / kind / name
     if path.is_file():
@@ -127,7 +134,7 @@ def partner(folder: Path, kind: str, name: str) -> Path:
 def held_brackets(
     config: Fusion, scenes: Sequence[Scene], count: int, *, truth: bool = False
 ) -> list[dict[str, np.ndarray]]:
-    """Brackets of held-out scenes, the same in every epoch and run, one a batch."""
+    """Batches of one bracket each of held-out scenes, the same in every epoch and run."""
     taken = BracketBatches(
         scenes, config, steps=count, repeat_epoch=True, share=(0, config.batch), truth=truth
     )
@@ -135,8 +142,8 @@ def held_brackets(
 
 
 def cells(batch: dict[str, np.ndarray], fused: np.ndarray) -> list[np.ndarray]:
-    """Of a bracket for a sheet: its darkest and brightest frame, the result, and the truth if there
-    is one; [S, S, 3] uint8.
+    """The cells of a bracket on a sheet: darkest and brightest frame, the result, and the truth if
+    there is one, [S, S, 3] uint8 each.
     """
     frames = batch["frames"][0]
     return [frames[0], frames[-1], fused, *batch.get("truth", ())]

@@ -1,4 +1,4 @@
-"""What the settings of both fusion trainings have in common; no Keras here."""
+"""Settings that both fusion trainings have in common; no Keras here."""
 
 import dataclasses
 
@@ -7,15 +7,15 @@ from training_code.scenes.views import Views
 from training_code.tasks.settings import Schedule, setting
 
 STRIDE = 8
-"""Of `hdrcnn.models.fusion`."""
+"""Stride of the networks in `hdrcnn.models.fusion`."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Fusion(Schedule):
-    """Networks of some ten thousand numbers, on small crops."""
+    """Settings of the fusion trainings: networks of some ten thousand parameters, small crops."""
 
     batch: int = setting(4, "Brackets in a batch.")
-    epochs: int = setting(12, "Epochs: so many times --steps batches.")
+    epochs: int = setting(12, "Number of epochs, each of --steps batches.")
     steps: int = setting(100, "Batches in an epoch.")
     learning_rate: float = setting(2e-3, "Adam's rate after the warm-up; falls to 0 by a cosine.")
     average: float = setting(

@@ -1,7 +1,8 @@
-"""Training of the two-frame network: under and over in, the well-exposed picture as truth.
+"""Training of the two-frame network: an under- and an over-exposed frame in, the well-exposed
+picture as truth.
 
-Display-referred fusion: the truth is an 8-bit photograph, no radiance. What lies above its white is
-not asked for; linearised photographs, which hardly clip, serve best.
+This is display-referred fusion: the truth is an 8-bit photograph, not radiance. Light above its
+white is not predicted; linearised photographs, which hardly clip, are the best training data.
 """
 
 import dataclasses
@@ -30,7 +31,7 @@ __all__ = ["batches", "export", "looks", "network", "prepare", "trainee", "watch
 
 
 class Trainee(task.Weighted):
-    """`frames` uint8 [N, 2, S, S, 3] and `truth` uint8 [N, S, S, 3] to loss."""
+    """Computes the loss of `frames` uint8 [N, 2, S, S, 3] and `truth` uint8 [N, S, S, 3]."""
 
     def call(self, batch: Tensors, training: bool | None = None) -> Tensors:
         """The terms by name, [N] each."""
@@ -40,22 +41,22 @@ class Trainee(task.Weighted):
 
 
 def of_two(config: Config) -> Config:
-    """Brackets of two frames."""
+    """The settings with brackets of two frames."""
     return dataclasses.replace(config, brackets=dataclasses.replace(config.brackets, frames=(2, 2)))
 
 
 def network(config: Config) -> keras.Model:
-    """With fresh weights."""
+    """Build the two-frame network with fresh weights."""
     return fusion.fused_pair(config.base_channels)
 
 
 def trainee(network: keras.Model, config: Config, material: Any = None) -> Trainee:
-    """The network with its terms."""
+    """The network with its loss."""
     return Trainee(network, config.terms.weights())
 
 
 def batches(config: Config, material: Sequence[Scene], place: task.Place) -> Batches:
-    """Of scenes, or of the three folders."""
+    """Batches of brackets of scenes or, with `pairs`, of photographs from three folders."""
     options = {"steps": config.steps, **vars(place)}
     if config.pairs:
         return Triples(Path(config.pairs), [scene.name for scene in material], config, **options)
@@ -65,7 +66,7 @@ def batches(config: Config, material: Sequence[Scene], place: task.Place) -> Bat
 def watch(
     config: Config, scenes: Sequence[Scene], watched: task.Watched
 ) -> list[keras.callbacks.Callback]:
-    """PSNR and SSIM to the truth, beside the PSNR of the frames' mean."""
+    """A callback for PSNR and SSIM against the truth, and the PSNR of the mean of the frames."""
     count = watched.running.validation_crops
     if config.pairs:
         names = [scene.name for scene in scenes]
@@ -93,5 +94,5 @@ def watch(
 
 
 def export(network: keras.Model, config: Config) -> tuple[dict[str, np.ndarray], Fusion]:
-    """All of the network."""
+    """All arrays of the network, and its record."""
     return weights.collect(network), Fusion(config.base_channels, pair=True)

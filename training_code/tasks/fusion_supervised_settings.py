@@ -1,4 +1,4 @@
-"""The settings of the two-frame network's training; no Keras here."""
+"""Settings of the training of the two-frame network; no Keras here."""
 
 import dataclasses
 
@@ -7,14 +7,12 @@ from training_code.tasks.fusion_settings import Fusion
 from training_code.tasks.settings import setting
 
 MS_SSIM_SMALLEST = 161
-"""Pixels a side, as in `losses.fusion`."""
+"""Smallest side of a crop in pixels for MS-SSIM, as in `losses.fusion`."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Terms(settings.Terms):
-    """Weights of the terms; each that is not 0 is logged. The published system names its five terms
-    without their weights.
-    """
+    """Weights of the loss terms. The published system names its five terms without weights."""
 
     rgb_l1: float = 1.0
     luminance_l1: float = 0.5
@@ -25,13 +23,15 @@ class Terms(settings.Terms):
 
 @dataclasses.dataclass(frozen=True)
 class Config(Fusion):
-    """Under and over of a scene, and the well-exposed picture of it."""
+    """Settings of the training on an under- and an over-exposed frame of a scene and its
+    well-exposed picture.
+    """
 
     size: int = setting(168, "Side of the training crops in pixels, a multiple of 8.")
     pairs: str = setting(
         "",
-        "Folder with gt/, under/ and over/ of photographs, one name in all three: these, of the "
-        "names that --photographs FOLDER/gt has, instead of computed ones.",
+        "Folder with gt/, under/ and over/, photographs of the same name in all three, used "
+        "instead of simulated brackets; give --photographs FOLDER/gt too, which selects the names.",
     )
     terms: Terms = Terms()
 
@@ -41,9 +41,9 @@ class Config(Fusion):
             raise ValueError(f"--size {self.size}: MS-SSIM needs {MS_SSIM_SMALLEST} pixels a side")
 
     def unused(self) -> dict[str, str]:
-        found = {"brackets.frames": "of --task=fusion_supervised, which has two"}
+        found = {"brackets.frames": "with --task=fusion_supervised, which takes two frames"}
         if self.pairs:
             for name, section in (("views", self.views), ("brackets", self.brackets)):
                 fields = [f"{name}.{field.name}" for field in dataclasses.fields(section)]
-                found |= dict.fromkeys(fields, "with --pairs, which are taken as they are")
+                found |= dict.fromkeys(fields, "with --pairs, which are used as they are")
         return found

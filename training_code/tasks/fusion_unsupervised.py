@@ -1,7 +1,8 @@
-"""Training of weight maps without any truth: judged by MEF-SSIM, or by weighted SSIM.
+"""Training of the network for weight maps without truth, by MEF-SSIM or weighted SSIM.
 
-The weights are trained through the Laplacian pyramid that they are used in, on grey, of which both
-measures are: the blend of grey is the grey of the blend.
+The maps are trained through the Laplacian pyramid in which they are used, on grey images, for which
+both measures are defined. This suffices, because the blend is linear: blending grey frames gives
+the grey of the blend.
 """
 
 from collections.abc import Sequence
@@ -28,7 +29,7 @@ __all__ = ["batches", "export", "looks", "network", "prepare", "trainee", "watch
 
 
 class Trainee(task.Weighted):
-    """Brackets, `frames` uint8 [N, K, S, S, 3], to loss."""
+    """Computes the loss of brackets, `frames` uint8 [N, K, S, S, 3]."""
 
     def __init__(self, network: keras.Model, terms: Terms) -> None:
         super().__init__(network, terms.weights())
@@ -49,22 +50,22 @@ class Trainee(task.Weighted):
 
 
 def network(config: Config) -> keras.Model:
-    """With fresh weights."""
+    """Build the network for weight maps with fresh weights."""
     return fusion.weight_maps(config.base_channels)
 
 
 def trainee(network: keras.Model, config: Config, material: Any = None) -> Trainee:
-    """The network with its terms."""
+    """The network with its loss."""
     return Trainee(network, config.terms)
 
 
 def batches(config: Config, material: Sequence[Scene], place: task.Place) -> BracketBatches:
-    """Brackets of the scenes."""
+    """Batches of brackets of the scenes."""
     return BracketBatches(material, config, steps=config.steps, **vars(place))
 
 
 def fused_codes(network: keras.Model, frames: np.ndarray) -> np.ndarray:
-    """One bracket, uint8 [1, K, S, S, 3], fused in colour by the weights of the network: uint8
+    """Fuse one bracket, uint8 [1, K, S, S, 3], in colour by the weight maps of the network: uint8
     [S, S, 3].
     """
     light = frames.astype(np.float32) / np.float32(255.0)
@@ -79,7 +80,7 @@ def fused_codes(network: keras.Model, frames: np.ndarray) -> np.ndarray:
 def watch(
     config: Config, scenes: Sequence[Scene], watched: task.Watched
 ) -> list[keras.callbacks.Callback]:
-    """MEF-SSIM and order reversal, beside the MEF-SSIM of the frames' mean."""
+    """A callback for MEF-SSIM and order reversal, and the MEF-SSIM of the mean of the frames."""
 
     def figures(batch: dict[str, np.ndarray], fused: np.ndarray) -> dict[str, float]:
         frames = batch["frames"][0]
@@ -103,5 +104,5 @@ def watch(
 
 
 def export(network: keras.Model, config: Config) -> tuple[dict[str, np.ndarray], Fusion]:
-    """All of the network."""
+    """All arrays of the network, and its record."""
     return weights.collect(network), Fusion(config.base_channels)

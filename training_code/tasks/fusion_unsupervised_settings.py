@@ -1,4 +1,4 @@
-"""The settings of the weight maps' training; no Keras here."""
+"""Settings of the training of the network for weight maps; no Keras here."""
 
 import dataclasses
 
@@ -7,19 +7,19 @@ from training_code.tasks.fusion_settings import Fusion
 from training_code.tasks.settings import check_chosen
 
 GAMMAS = ("variance", "gradient", "exposedness", "variance_gradient")
-"""Of `losses.fusion.gamma_map`."""
+"""Kinds of `losses.fusion.gamma_map`."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Terms(settings.Terms):
-    """Weights of the terms."""
+    """Weights of the terms of the loss."""
 
     mef_ssim: float = 1.0
     """1 - MEF-SSIM at three scales, Ma et al. 2015."""
     weighted_ssim: float = 0.0
-    """1 - the frames' contrast-structure terms, weighed by a gamma map."""
+    """1 - the mean contrast-structure term of the frames, weighted by a gamma map."""
     gamma: str = "variance_gradient"
-    """One of `GAMMAS`."""
+    """Kind of the gamma map, one of `GAMMAS`."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -28,7 +28,7 @@ class Terms(settings.Terms):
 
 @dataclasses.dataclass(frozen=True)
 class Config(Fusion):
-    """Brackets of two to five frames, fused in a pyramid."""
+    """Settings of the training on brackets, by default two to five frames, fused in a pyramid."""
 
     terms: Terms = Terms()
 

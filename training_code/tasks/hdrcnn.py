@@ -1,4 +1,4 @@
-"""HDRCNN's training: the network, the shots it is shown, and what it is told about its answer."""
+"""Training of HDRCNN: network, shots, loss and validation."""
 
 import dataclasses
 from collections.abc import Callable, Sequence
@@ -32,21 +32,22 @@ from training_code.watch.validation import Validation
 
 
 class Renders(Protocol):
-    """Takes shots on the accelerator: see `training_code.camera.on_device.camera`."""
+    """Renders shots on the accelerator: see `training_code.camera.on_device.camera`."""
 
     def take(self, shots: Tensors) -> tuple[Any, Any]: ...
 
 
 Teacher = Callable[[Any], Any]
-"""Pictures [N, S, S, 3] float32 in [0, 1] to y = log(H + 1/255) of the same shape."""
+"""Function from pictures [N, S, S, 3] float32 in [0, 1] to predictions y = log(H + 1/255) of the
+same shape."""
 
 
 class Trainee(task.Trainee):
-    """Shots to loss.
+    """Computes the loss of a batch of shots.
 
     A batch is a dict: `picture`, uint8 codes [N, S, S, 3], and `target`, float32 [N, S, S, 3],
-    linear, 1.0 = clipping level; or, with a `camera`, the numbers of shots that it renders to the
-    same; and `motion` [N, K] where the loss is temporal.
+    linear, 1.0 = clipping level, NaN where unknown; or, with a `camera`, the numbers of the shots,
+    which it renders; and `motion` [N, K] if the loss has a temporal term.
     """
 
     def __init__(
@@ -61,12 +62,13 @@ class Trainee(task.Trainee):
         teacher: Teacher | None = None,
         teacher_share: float = 0.5,
     ) -> None:
-        """blend: of the weights, one of `blend.BLENDS`.
-        temporal_term: one of `temporal.TERMS`, or empty for none; temporal_weight: its share a of
+        """blend: how the weights blend prediction and photograph, one of `blend.BLENDS`.
+        temporal_term: one of `temporal.TERMS`, or empty for none; temporal_weight: its share a in
             the loss (1 - a) cost + a term (Eilertsen et al. 2019, Eq. 5).
-        teacher: another network, whose predictions are a second truth: of a share b of the cost
-            (1 - b) cost(truth) + b cost(prediction of the teacher). G. Hinton, O. Vinyals,
-            J. Dean, "Distilling the knowledge in a neural network", arXiv:1503.02531, 2015.
+        teacher: another network, whose predictions serve as a second truth; teacher_share: their
+            share b in the cost, (1 - b) cost(truth) + b cost(prediction of the teacher). G. Hinton,
+            O. Vinyals, J. Dean, "Distilling the knowledge in a neural network", arXiv:1503.02531,
+            2015.
         """
         super().__init__(network)
         self.camera = camera
@@ -76,14 +78,14 @@ class Trainee(task.Trainee):
         self.highlights = keras.metrics.Mean(name="highlight_rmse")
 
     def shown(self, batch: Tensors) -> tuple[Any, Any]:
-        """Picture, [N, S, S, 3] float32 in [0, 1], and target of a batch, NaN if not known."""
+        """Picture, [N, S, S, 3] float32 in [0, 1], and target of a batch, NaN where unknown."""
         if self.camera is not None and "picture" not in batch:
             return self.camera.take(batch)
         return ops.cast(batch["picture"], "float32") / 255.0, batch["target"]
 
     def call(self, batch: Tensors, training: bool | None = None) -> Tensors:
-        """Picture, target and prediction, and where the loss is temporal that of the moved
-        picture, all [N, S, S, 3] float32.
+        """Picture, target and prediction, all [N, S, S, 3] float32, and if the loss has a temporal
+        term, also the prediction of the moved picture and the motion, [N, K].
         """
         picture, target = self.shown(batch)
         answer = {"picture": picture, "target": target}
@@ -103,7 +105,7 @@ class Trainee(task.Trainee):
         value = self.of_prediction(target, log_hdr, picture)
         if self.teacher is not None:
             taught = ops.maximum(log_decode(self.teacher(picture), xp=ops), 0.0)
-            # What the camera did not know is not learnt from a guess either.
+            # Pixels with unknown truth are not learnt from the teacher's guess either.
             taught = ops.where(ops.isnan(target), target, taught)
             second = self.of_prediction(taught, log_hdr, picture)
             value = (1.0 - self.teacher_share) * value + self.teacher_share * second
@@ -119,15 +121,15 @@ class Trainee(task.Trainee):
         return (1.0 - self.temporal_weight) * value + self.temporal_weight * term
 
     def figures(self, answer: Tensors) -> None:
-        """For watching, the error in the highlights, in stops."""
+        """Update the RMSE in the highlights, in stops, which is only monitored."""
         rmse = highlight_rmse(answer["target"], answer["log_hdr"], task.over_replicas)
-        # Each replica adds the same; a checkpoint is to count a batch once.
+        # Every replica adds the same value; together they must count a batch once.
         self.highlights.update_state(rmse, sample_weight=1.0 / task.replicas())
 
 
 @dataclasses.dataclass(frozen=True)
 class Material:
-    """Scenes, and the camera that has them in the accelerator's memory, with `--render`."""
+    """The scenes and, with `--render`, the camera that has them in the accelerator's memory."""
 
     scenes: Sequence[Scene]
     camera: DeviceCamera | None = None
@@ -135,31 +137,33 @@ class Material:
 
 
 def looks(config: Config) -> tuple[Views, int]:
-    """As the crops of the training need."""
+    """The views that crops are taken from, and the side of the crops."""
     return config.views, config.size
 
 
 def network(config: Config) -> keras.Model:
-    """With fresh weights, under the current dtype policy."""
+    """Build HDRCNN with fresh weights, under the current dtype policy."""
     return hdrcnn.build(config.width, config.norm_momentum)
 
 
 def load_teacher(path: Path) -> Teacher:
-    """A network with the weights of a file, for reading only. Raises WeightsError."""
+    """Load a network that is used but not trained from a weights file. Raises WeightsError."""
     arrays, record = weights.load(path)
     model = hdrcnn.build(weights.checked(arrays, record, Hdrcnn, str(path)).width)
     weights.assign(model, arrays, str(path))
     model.trainable = False
 
     def taught(picture: Any) -> Any:
-        # A function, not the model: its variables are no part of what is trained and stored.
+        # A function, not the model, so that its variables are neither trained nor stored.
         return ops.stop_gradient(model(picture, training=False))
 
     return taught
 
 
 def prepare(config: Config, scenes: Sequence[Scene], folder: Path, running: Running) -> Material:
-    """The scenes; with `--render` in the accelerator's memory, reporting how much they take."""
+    """Load the teacher and, with `--render`, copy the scenes to the accelerator's memory and print
+    how much they take. Raises ValueError if settings of `tones` have no effect.
+    """
     kinds = {scene.linearised for scene in scenes}
     config.tones.check(photographs=True in kinds, scenes=False in kinds)
     teacher = load_teacher(Path(config.teacher)) if config.teacher else None
@@ -173,7 +177,7 @@ def prepare(config: Config, scenes: Sequence[Scene], folder: Path, running: Runn
 
 
 def trainee(network: keras.Model, config: Config, material: Material | None = None) -> Trainee:
-    """What is compiled and fitted around a network."""
+    """The network with the loss of the settings."""
     return Trainee(
         network,
         config.loss,
@@ -187,8 +191,8 @@ def trainee(network: keras.Model, config: Config, material: Material | None = No
 
 
 def pairs(config: Config, scenes: Sequence[Scene], kind: type[Pairs] = Pairs, **more: Any) -> Pairs:
-    """Shots of scenes by the settings. kind: `ShotBatches` for `DeviceCamera`; more: of `Pairs`,
-    beside or in the place of the settings.
+    """Batches of shots of scenes as the settings define them. kind: `ShotBatches` for
+    `DeviceCamera`; more: further arguments of `Pairs`, which take precedence over the settings.
     """
     settings = {
         "size": config.size,
@@ -202,14 +206,14 @@ def pairs(config: Config, scenes: Sequence[Scene], kind: type[Pairs] = Pairs, **
 
 
 def batches(config: Config, material: Material, place: task.Place) -> Pairs:
-    """Pairs, or with `--render` the numbers of shots."""
+    """Batches of pairs or, with `--render`, of the numbers of shots."""
     kind = Pairs if material.camera is None else ShotBatches
     return pairs(config, material.scenes, kind, **vars(place))
 
 
 def validation(config: Config, scenes: Sequence[Scene], crops: int) -> Validation:
-    """Fixed crops of held-out scenes, taken by the camera that training uses; reports what doing
-    nothing gives on them.
+    """Photograph fixed crops of held-out scenes by the camera of the training, and print the
+    figures of the baseline, doing nothing, on them.
     """
     taken = pairs(config, scenes, steps=crops, batch=1, seed=config.seed + 1, motion=None)
     crop = [taken[index] for index in range(crops)]
@@ -222,7 +226,7 @@ def validation(config: Config, scenes: Sequence[Scene], crops: int) -> Validatio
 def watch(
     config: Config, scenes: Sequence[Scene], watched: task.Watched
 ) -> list[keras.callbacks.Callback]:
-    """Validation against doing nothing, and contact sheets."""
+    """Validation against the baseline, doing nothing, and contact sheets."""
     return [
         Validate(
             validation(config, scenes, watched.running.validation_crops),
@@ -237,5 +241,5 @@ def watch(
 
 
 def export(network: keras.Model, config: Config) -> tuple[dict[str, np.ndarray], Hdrcnn]:
-    """All of the network."""
+    """All arrays of the network, and its record."""
     return weights.collect(network), Hdrcnn(config.width, config.linearisation, config.blend)

@@ -1,7 +1,7 @@
-"""The settings of HDRCNN's training, saved as JSON beside the weights.
+"""Settings of HDRCNN's training, saved as JSON beside the weights.
 
-The sections - how scenes are looked at, the three parts of the camera, the loss, the motion - are
-records of their own, changed by `--set exposure.unclipped=0.8,0.98`.
+The sections (views, parts of the camera, loss, motion) are records of their own, changed by, for
+example, `--set exposure.unclipped=0.8,0.98`.
 """
 
 import dataclasses
@@ -19,29 +19,29 @@ TEMPORAL = ("", "transform", "jacobian", "flicker")
 
 @dataclasses.dataclass(frozen=True)
 class Config(Schedule):
-    """The defaults are the published distributions and loss, and a width and schedule for two CPU
-    cores.
+    """Settings of HDRCNN's training. The defaults are the published distributions and loss, with a
+    width and schedule suitable for two CPU cores.
     """
 
     width: int = setting(16, "Channels of the first block; 64 is the published network.")
     size: int = setting(256, "Side of the training crops in pixels, a multiple of 32.")
     norm_momentum: float = setting(0.9, "Decay of the batch-norm averages; 0.9 is published.")
     linearisation: str = setting(
-        "mean_curve", f"Stored with the weights: {', '.join(LINEARISATIONS)}."
+        "mean_curve", f"Inverse curve stored with the weights: {', '.join(LINEARISATIONS)}."
     )
     blend: str = setting(
-        "channel", f"Stored with the weights: {', '.join(BLENDS)}; the first is published."
+        "channel", f"Blend stored with the weights: {', '.join(BLENDS)}; the first is published."
     )
     temporal: str = setting(
         "", "Temporal regularisation (stage 3): transform, jacobian or flicker; empty: none."
     )
     temporal_weight: float = setting(
-        0.95, "Its share of the loss; 0.95 is published, with flicker take about 0.01."
+        0.95, "Share of --temporal in the loss; 0.95 is published; for flicker use about 0.01."
     )
     teacher: str = setting(
         "", "Weights of a network of any width whose predictions are learnt too; empty: none."
     )
-    teacher_share: float = setting(0.5, "Its share of the loss.")
+    teacher_share: float = setting(0.5, "Share of --teacher's predictions in the loss.")
     views: Views = Views()
     exposure: Exposure = Exposure()
     sensor: Sensor = Sensor()

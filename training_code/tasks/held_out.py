@@ -1,4 +1,4 @@
-"""How pictures that are held out of a training are watched: figures, and a sheet to look at."""
+"""Monitors a training on held-out pictures: mean figures and a contact sheet."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -10,12 +10,14 @@ from hdrcnn.writers.display import write_png
 from training_code.tasks import task
 
 SHOWN = 6
-"""Batches on a sheet."""
+"""Number of batches on a sheet."""
 Batch = dict[str, np.ndarray]
 
 
 class HeldOut(keras.callbacks.Callback):
-    """After every few epochs the mean figures of batches of one picture, and a sheet of them."""
+    """After every few epochs, logs and prints mean figures over batches of one picture each, and
+    writes a sheet of the first ones.
+    """
 
     def __init__(
         self,
@@ -26,8 +28,10 @@ class HeldOut(keras.callbacks.Callback):
         watched: task.Watched,
         epochs: int,
     ) -> None:
-        """answer: a batch to what the network makes of it. figures, cells: of a batch and its
-        answer; cells stand side by side in a row of the sheet: [S, S, 3] uint8.
+        """answer: computes the network's output for a batch. figures: computes named figures from
+        a batch and its output. cells: the images of a row of the sheet for a batch and its output,
+        [S, S, 3] uint8, shown side by side. epochs: the number of epochs of the run, the last of
+        which is always evaluated.
         """
         super().__init__()
         self.held, self.answer, self.figures, self.cells = batches, answer, figures, cells
@@ -36,7 +40,7 @@ class HeldOut(keras.callbacks.Callback):
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         if (epoch + 1) % self.watched.running.validate_every and epoch + 1 != self.epochs:
             return
-        _ = self.model  # Under JAX the variables are stale until it is asked for.
+        _ = self.model  # Under JAX, accessing it updates the variables.
         with self.watched.averaged():
             answers = [self.answer(batch) for batch in self.held]
         found = [self.figures(b, a) for b, a in zip(self.held, answers, strict=True)]

@@ -1,4 +1,4 @@
-"""Rows that a training goes over many times, arrays of one length each, in a file of the run."""
+"""Stores rows of training data, arrays of equal length, in a file of the run."""
 
 import zipfile
 import zlib
@@ -13,13 +13,17 @@ Kind = TypeVar("Kind")
 
 
 def write(file: Path, facts: str, rows: Any) -> None:
-    """The fields of a record of arrays, and what they were made of. Raises ImageError."""
+    """Write the fields of a record of arrays. facts: describes what they were made from, so that
+    `read` recognises them. Raises ImageError.
+    """
     with finished_whole(file) as temporary, temporary.open("wb") as stream:
         np.savez(stream, facts=np.array(facts), **vars(rows))
 
 
 def read(file: Path, facts: str, kind: type[Kind]) -> Kind | None:
-    """What `write` wrote; None where there is no file, or it is damaged or made of others."""
+    """Read a record written by `write`; None if there is no file, it is damaged, or its facts
+    differ.
+    """
     try:
         with np.load(file, allow_pickle=False) as arrays:
             if str(arrays["facts"]) != facts:

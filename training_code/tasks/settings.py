@@ -1,7 +1,8 @@
-"""The settings that every training has: how long and in which steps, and how it is carried out.
+"""The settings that all trainings have in common: the schedule, and how a run is carried out.
 
-A task's own settings extend `Schedule`. Plain fields become flags of the command, records become
-sections that `--set section.name=value` changes; their texts stand beside them. No Keras here.
+The settings of a task extend `Schedule`. Plain fields become flags of the command, with their help
+texts; fields that are records become sections, which `--set section.name=value` changes. No Keras
+here.
 """
 
 import dataclasses
@@ -12,12 +13,12 @@ PRECISIONS = ("float32", "mixed_bfloat16")
 
 
 def setting(default: Any, about: str) -> Any:
-    """A field that becomes a flag. about: a phrase that stands alone."""
+    """A field that becomes a flag. about: its help text."""
     return dataclasses.field(default=default, metadata={"about": about})
 
 
 def check_chosen(name: str, value: str, known: tuple[str, ...]) -> None:
-    """Raises ValueError if a word is not one of those known."""
+    """Raise ValueError if the value of a setting is not one of those known."""
     if value not in known:
         choices = ", ".join(word or "(empty)" for word in known)
         raise ValueError(f"--{name} {value}: one of {choices}")
@@ -25,26 +26,28 @@ def check_chosen(name: str, value: str, known: tuple[str, ...]) -> None:
 
 @dataclasses.dataclass(frozen=True)
 class Terms:
-    """Weights of the terms of a loss, its fields that are numbers; each that is not 0 is logged."""
+    """Weights of the terms of a loss: all numeric fields. Terms with a weight other than 0 are
+    logged.
+    """
 
     def __post_init__(self) -> None:
-        """Raises ValueError unless all are at least 0 and one is above."""
+        """Raises ValueError unless all weights are at least 0 and one is positive."""
         found = self.weights()
         if not all(0.0 <= weight < 1e6 for weight in found.values()) or not any(found.values()):
             raise ValueError(f"terms: weights of {', '.join(found)}, at least 0 and not all 0")
 
     def weights(self) -> dict[str, float]:
-        """By the name of the term."""
+        """The weights by name of the term."""
         fields = dataclasses.asdict(self)
         return {name: value for name, value in fields.items() if not isinstance(value, str)}
 
 
 @dataclasses.dataclass(frozen=True)
 class Schedule:
-    """What a training depends on beside its network and its pictures."""
+    """The settings of a training that concern neither its network nor its pictures."""
 
     batch: int = setting(8, "Crops in a batch.")
-    epochs: int = setting(20, "Epochs: so many times --steps batches.")
+    epochs: int = setting(20, "Number of epochs, each of --steps batches.")
     steps: int = setting(250, "Batches in an epoch.")
     learning_rate: float = setting(4e-4, "Adam's rate after the warm-up; falls to 0 by a cosine.")
     weight_decay: float = setting(0.0, "Adam's decoupled weight decay.")
@@ -54,7 +57,8 @@ class Schedule:
     )
     precision: str = setting(
         "float32",
-        "Of the convolutions, float32 or mixed_bfloat16; log domain and loss are float32.",
+        "Precision of the convolutions, float32 or mixed_bfloat16; log domain and loss are "
+        "float32.",
     )
     start: str = setting("", "Weights to start from: a weights file, for HDRCNN also the published "
                              "parameters or VGG16.")  # fmt: skip
@@ -63,9 +67,9 @@ class Schedule:
     )
     linearize: bool = setting(False, "--scenes holds LDR photographs: pre-training (stage 1).")
     validation_share: float = setting(
-        0.156, "Share of the scene families to hold out, without --validation."
+        0.156, "Share of the scene families to hold out, unless --validation names them."
     )
-    seed: int = setting(1, "Of the initial weights and of all pictures.")
+    seed: int = setting(1, "Seed of the initial weights and of all pictures.")
 
     def __post_init__(self) -> None:
         self.check_least(batch=1, epochs=1, steps=1)
@@ -82,19 +86,19 @@ class Schedule:
         check_chosen("precision", self.precision, PRECISIONS)
 
     def unused(self) -> dict[str, str]:
-        """Flags, and settings of sections, that change nothing with the others as they are, and
-        when they would: a phrase.
+        """Flags and settings of sections that have no effect in combination with the others, each
+        with a phrase that completes the sentence "--flag changes nothing ...".
         """
         return {}
 
     def check_least(self, **least: float) -> None:
-        """Raises ValueError if a field is smaller than it may be."""
+        """Raise ValueError if a field is below its minimum."""
         for name, value in least.items():
             if getattr(self, name) < value:
                 raise ValueError(f"--{name} {getattr(self, name)}: must be at least {value}")
 
     def check_share(self, *names: str) -> None:
-        """Raises ValueError if a field is not in [0, 1)."""
+        """Raise ValueError if a field is not in [0, 1)."""
         for name in names:
             if not 0.0 <= getattr(self, name) < 1.0:
                 raise ValueError(f"--{name} {getattr(self, name)}: must be in [0, 1)")
@@ -102,31 +106,29 @@ class Schedule:
 
 @dataclasses.dataclass(frozen=True)
 class Running:
-    """How a run is carried out; nothing of it changes the result but by rounding."""
+    """How a run is carried out. None of these settings changes the result, except by rounding."""
 
     workers: int = setting(
         2, "Threads that take pictures while the network computes; 0 or 1: none."
     )
     minutes: float = setting(
-        5.0, "Between checkpoints within an epoch; there is one after each epoch too."
+        5.0, "Minutes between checkpoints within an epoch; there is one after each epoch too."
     )
     validation_crops: int = setting(32, "Crops of held-out scenes that are measured.")
     validate_every: int = setting(1, "Epochs between validations.")
     tensorboard: bool = setting(False, "Also write TensorBoard scalars and pictures to --out_dir.")
     memory_gb: float = setting(
-        0.0, "Of scenes held in memory, the rest in files of --out_dir; 0: half of all."
+        0.0, "GB of scenes kept in memory, the rest in files in --out_dir; 0: half of all memory."
     )
     render: bool = setting(
         False, "Take the pictures on the accelerator, with all scenes in its memory."
     )
     devices: int = setting(
-        0, "To train on, of each process; 0: all GPUs, or the CPU if there are none."
+        0, "Devices to train on in each process; 0: all GPUs, or the CPU if there are none."
     )
     coordinator: str = setting("", "Several hosts (JAX): host:port of process 0.")
-    processes: int = setting(
-        0, "How many processes there are, one a host; 0: as the environment says."
-    )
-    process: int = setting(-1, "Which of them this is, from 0; -1: as the environment says.")
+    processes: int = setting(0, "Number of processes, one per host; 0: as set in the environment.")
+    process: int = setting(-1, "Index of this process, from 0; -1: as set in the environment.")
 
     def __post_init__(self) -> None:
         for name in ("validation_crops", "validate_every"):

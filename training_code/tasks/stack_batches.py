@@ -1,5 +1,5 @@
-"""What both exposure stack trainings are shown: photographs of scenes with their exposures, or
-pictures of the published layout; and how they are watched on held-out ones.
+"""Training and validation data of both exposure stack trainings: photographs of scenes with their
+exposures, or pictures in the published layout.
 """
 
 from collections.abc import Callable, Sequence
@@ -18,14 +18,14 @@ from training_code.tasks.stack_settings import Stack as Settings
 
 
 class StackBatches(Batches):
-    """`picture` uint8 [N, S, S, 3] and, as asked for, its `exposures` uint8 [N, 5, S, S, 3],
+    """Batches of `picture` uint8 [N, S, S, 3] and either its `exposures` uint8 [N, 5, S, S, 3],
     darkest first, or its clean codes, `truth` float32 [N, S, S, 3].
     """
 
     def __init__(
         self, scenes: Sequence[Scene], config: Settings, *, wanted: str, **kwargs: Any
     ) -> None:
-        """wanted: `exposures` or `truth`; of pictures of the published layout only the former."""
+        """wanted: `exposures` or `truth`; pictures in the published layout have only the former."""
         super().__init__(batch=config.batch, seed=config.seed, **kwargs)
         self.config, self.wanted = config, wanted
         self.scenes = in_order(scenes)
@@ -33,7 +33,8 @@ class StackBatches(Batches):
 
     def shot(self, key: Key) -> tuple[np.ndarray, Stack] | np.ndarray:
         """Light [S, S, 3], 1.0 = clipping level of the photograph, and the numbers of its stack; or
-        five exposures, uint8 [5, S, S, 3], of the published layout. Raises TooBlackError.
+        for a scene in the published layout its five exposures, uint8 [5, S, S, 3]. Raises
+        TooBlackError.
         """
         c = self.config
         shot = draw_shot(self.scenes, self.families, c.views, Camera(), key, c.size)
@@ -65,7 +66,7 @@ class StackBatches(Batches):
 def held_out(
     config: Settings, scenes: Sequence[Scene], count: int, wanted: str
 ) -> list[dict[str, np.ndarray]]:
-    """Photographs of held-out scenes, the same in every epoch and run, one a batch."""
+    """Batches of one photograph each of held-out scenes, the same in every epoch and run."""
     taken = StackBatches(
         scenes, config, wanted=wanted, steps=count, repeat_epoch=True, share=(0, config.batch)
     )
@@ -73,7 +74,7 @@ def held_out(
 
 
 def answer_of(network: keras.Model) -> Callable[[dict[str, np.ndarray]], np.ndarray]:
-    """A batch of one photograph to what the network makes of its codes."""
+    """A function from a batch of one photograph to the network's output for it."""
 
     def answer(batch: dict[str, np.ndarray]) -> np.ndarray:
         codes = batch["picture"].astype(np.float32) / np.float32(255.0)
@@ -83,5 +84,5 @@ def answer_of(network: keras.Model) -> Callable[[dict[str, np.ndarray]], np.ndar
 
 
 def in_codes(*cells: np.ndarray) -> list[np.ndarray]:
-    """Cells in [0, 1] for a sheet, uint8."""
+    """Convert the cells of a sheet from [0, 1] to uint8."""
     return [np.rint(255.0 * cell).astype(np.uint8) for cell in cells]

@@ -1,4 +1,4 @@
-"""What the settings of both exposure stack trainings have in common; no Keras here."""
+"""Settings that both exposure stack trainings have in common; no Keras here."""
 
 import dataclasses
 
@@ -7,15 +7,15 @@ from training_code.scenes.views import Views
 from training_code.tasks.settings import Schedule, setting
 
 STRIDE = 4
-"""Of `hdrcnn.models.exposure_stack` and `exposure_gan`."""
+"""Stride of the networks in `hdrcnn.models.exposure_stack` and `exposure_gan`."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Stack(Schedule):
-    """One photograph and five exposures of scenes."""
+    """Settings of trainings on photographs of scenes with five exposures each."""
 
     size: int = setting(256, "Side of the training crops in pixels, a multiple of 4.")
-    discriminator_channels: int = setting(64, "Of the discriminator's first layer.")
+    discriminator_channels: int = setting(64, "Channels of the discriminator's first layer.")
     discriminator_rate: float = setting(2e-4, "Adam's rate for the discriminator.")
     views: Views = Views(fov=(50.0, 110.0), crop=(0.25, 0.8))
     stacks: Stacks = Stacks()

@@ -1,9 +1,10 @@
-"""What a run asks of a task, and what every trainee shares.
+"""The protocol between a run and a task, and the base classes of trainees.
 
     scenes -> prepare -> material -> batches -> trainee(network) -> fit -> export -> weights.npz
                                         held out -> watch -> callbacks
 
-A task is a module of this package, found by its name; `run` imports no other part of it.
+A task is a module of this package, loaded by its name; `run` imports only this module and the
+settings. A trainee is the Keras model that is compiled and fitted: a network with its loss.
 """
 
 import dataclasses
@@ -28,11 +29,11 @@ Tensors = dict[str, Any]
 
 @dataclasses.dataclass(frozen=True)
 class Place:
-    """From where on batches are taken, and which part of them."""
+    """Where batches begin, and which part of each batch is taken; arguments of `Batches`."""
 
     epoch: int = 0
     first: int = 0
-    """Batch of that epoch."""
+    """First batch of that epoch."""
     share: tuple[int, int] = (0, 1)
     """(i, n): part i of n equal parts of every batch."""
     workers: int = 0
@@ -40,33 +41,35 @@ class Place:
 
 @dataclasses.dataclass(frozen=True)
 class Watched:
-    """What callbacks are given to watch a training by."""
+    """The parts of a run that callbacks need to monitor it."""
 
     network: keras.Model
     averaged: Callable[[], AbstractContextManager[None]]
-    """Within it the network has the weights that are exported."""
+    """Context in which the network has the weights that are exported."""
     folder: Path
-    """Of the run."""
+    """Folder of the run."""
     running: Running
     board: Any = None
-    """`watch.tensorboard.Board`, if one is wanted."""
+    """`watch.tensorboard.Board`; None: no TensorBoard."""
 
 
 class Task(Protocol):
     """One network and how it is trained. config: the `Config` of its settings."""
 
     def looks(self, config: Any) -> tuple[Views, int]:
-        """How scenes are looked at, by which large ones are reduced when they are read, and the
-        smallest side that is of use, pixels.
+        """The views taken of scenes, to whose needs large scenes are reduced when they are read,
+        and the minimum length of a scene's shorter side, pixels.
         """
         ...
 
     def network(self, config: Any) -> keras.Model:
-        """With fresh weights, under the current dtype policy."""
+        """Build the network with fresh weights, under the current dtype policy."""
         ...
 
     def prepare(self, config: Any, scenes: Sequence[Scene], folder: Path, running: Running) -> Any:
-        """The material that batches are taken from, for the whole run. folder: of the run."""
+        """Prepare the training data from which batches are taken in the whole run, here called the
+        material. folder: of the run.
+        """
         ...
 
     def trainee(self, network: keras.Model, config: Any, material: Any) -> "Trainee":
@@ -74,59 +77,63 @@ class Task(Protocol):
         ...
 
     def batches(self, config: Any, material: Any, place: Place) -> Batches:
-        """Which depend on the settings and the number of epoch and batch alone."""
+        """Batches that depend only on the settings, the epoch and the index of the batch."""
         ...
 
     def watch(
         self, config: Any, scenes: Sequence[Scene], watched: Watched
     ) -> list[keras.callbacks.Callback]:
-        """Callbacks that measure held-out scenes, add to the logs, and write what is looked at."""
+        """Callbacks that evaluate held-out scenes, add to the logs, and write contact sheets."""
         ...
 
     def export(self, network: keras.Model, config: Any) -> tuple[dict[str, np.ndarray], Metadata]:
-        """The arrays of the weights file by layer path, and its record without the training."""
+        """The arrays of the weights file by layer path, and its record without the facts about the
+        training.
+        """
         ...
 
 
 def load(name: str) -> Task:
-    """The task of that name; loads Keras."""
+    """Load the task of that name, and Keras with it."""
     return cast(Task, importlib.import_module(f"training_code.tasks.{name}"))
 
 
 def looks(config: Any) -> tuple[Views, int]:
-    """Of tasks that look at scenes as the crops of their training need."""
+    """`Task.looks` of tasks whose scenes need only serve the crops of their training."""
     return config.views, config.size
 
 
 def prepare(
     config: Any, scenes: Sequence[Scene], folder: Path, running: Running
 ) -> Sequence[Scene]:
-    """Of tasks whose material are the scenes themselves."""
+    """`Task.prepare` of tasks whose material is the scenes themselves. Raises ValueError for
+    --render.
+    """
     if running.render:
         raise ValueError("--render: this task's pictures are taken by NumPy; leave it out")
     return scenes
 
 
 class Trainee(keras.Model):
-    """Batches to loss, around the network, which is all that is ever saved.
+    """Wraps a network and computes the loss of a batch. Only the network is ever saved.
 
-    A task's trainee has `call(batch)`, which answers with whatever the two below need, and `cost`.
+    Subclasses define `call(batch)`, which returns whatever `cost` and `figures` need, and `cost`.
     """
 
     beside: Sequence[keras.Model] = ()
-    """Networks that are trained with it and not exported, such as a discriminator. They are part of
-    a checkpoint, and no variable of theirs has the path of one of the network's."""
+    """Networks that are trained too but not exported, such as a discriminator. They are part of a
+    checkpoint, so none of their variables may have the path of a variable of the network."""
 
     def __init__(self, network: keras.Model) -> None:
-        # A low-precision policy is the network's alone: Keras would cast the targets down silently.
+        # Only the network follows a low-precision policy: Keras would silently cast the targets.
         super().__init__(name="trainee", dtype="float32", autocast=False)
         self.network = network
-        # The network is: nothing is left to build from a first batch, which JAX would take away
-        # from the epoch.
+        # The network is built, so nothing has to be built from a first batch, which under JAX would
+        # be missing from the epoch.
         self.built = True
 
     def optimiser(self, kind: Any, **settings: Any) -> keras.optimizers.Optimizer:
-        """What the steps are taken with. kind: a kind of Adam; settings: of the network's."""
+        """Create the optimiser. kind: an Adam class; settings: arguments for the network's."""
         return kind(**settings)
 
     def cost(self, answer: Tensors) -> Any:
@@ -134,7 +141,7 @@ class Trainee(keras.Model):
         raise NotImplementedError
 
     def figures(self, answer: Tensors) -> None:
-        """Updates metrics of the trainee's own, if it has any."""
+        """Update the metrics of the trainee, if it has any."""
 
     def compute_loss(
         self,
@@ -144,28 +151,30 @@ class Trainee(keras.Model):
         sample_weight: Any = None,
         training: bool = True,
     ) -> Any:
-        """The mean over the batch; of a replica, its share of that."""
-        # TensorFlow adds the gradients of its replicas up.
+        """The mean cost over the batch; on each of several replicas, its share of that mean."""
+        # TensorFlow sums the gradients of its replicas.
         return ops.mean(self.cost(y_pred)) / replicas()
 
     def compute_metrics(
         self, x: Tensors, y: Any, y_pred: Any, sample_weight: Any = None
     ) -> dict[str, Any]:
-        """The loss, and what `figures` adds."""
+        """The loss and the metrics updated by `figures`."""
         self.figures(y_pred)
         return self.get_metrics_result()
 
 
 class Weighted(Trainee):
-    """A trainee whose loss is a weighted sum of terms, each of them logged by its name.
+    """A trainee whose loss is a weighted sum of terms, each logged by its name.
 
-    Its `call` answers with the terms by name, [N] each.
+    Its `call` returns the terms by name, [N] each.
     """
 
     def __init__(
         self, network: keras.Model, terms: Mapping[str, float], logged: Sequence[str] = ()
     ) -> None:
-        """terms: their weights; those of 0 are left out. logged: further parts of the answer."""
+        """terms: weights by name; terms with weight 0 are left out. logged: names of further
+        entries of the answer to log.
+        """
         super().__init__(network)
         self.weights_of_terms = {name: weight for name, weight in terms.items() if weight}
         names = (*self.weights_of_terms, *logged)
@@ -176,7 +185,9 @@ class Weighted(Trainee):
         return sum(weight * answer[name] for name, weight in self.weights_of_terms.items())
 
     def figures(self, answer: Tensors) -> None:
-        """Each mean by its name. Each replica adds the same, of which a batch counts once."""
+        """Update the mean of each term. Every replica adds the same value with a share of the
+        weight, so that each batch counts once.
+        """
         share = 1.0 / replicas()
         for name, mean in self.means.items():
             value = over_replicas(ops.mean(answer[name])) * share
@@ -184,8 +195,8 @@ class Weighted(Trainee):
 
 
 def replicas() -> int:
-    """Devices that each compute their share of the batch as if it were all: those of TensorFlow.
-    JAX shares out one computation of the whole batch.
+    """Number of replicas that each compute a part of the batch as if it were all of it, as under
+    TensorFlow. JAX distributes one computation over the whole batch, so there it is 1.
     """
     if keras.config.backend() != "tensorflow":
         return 1
@@ -195,7 +206,7 @@ def replicas() -> int:
 
 
 def over_replicas(part: Any) -> Any:
-    """The sum of each replica's part."""
+    """The sum of a value over all replicas."""
     if replicas() == 1:
         return part
     import tensorflow as tf

@@ -1,9 +1,11 @@
-"""All scenes of a training in one array, with the sizes that its shots need: host, NumPy.
+"""All scenes of a training in one array, at the resolutions that its shots need. Built on the host
+by NumPy.
 
-A view that reduces a panorama by a factor r reads level floor(log2 r) of a pyramid of halvings, so
-that less than a factor of 2 is left to the reading and nothing aliases; one of a photograph the
-level before that, of which it averages areas. Levels that no shot can ask for are not kept: of a
-photograph of 6000 pixels whose crops are at least 1200 wide, crops of 256 never touch the finest.
+A view that reduces a panorama by a factor r reads level floor(log2 r) of an image pyramid, so that
+a reduction of less than 2 is left to interpolation and nothing aliases. A view of a photograph
+reads the next finer level and averages areas. Levels that no shot can need are not kept: for
+example, if crops of a photograph 6000 pixels wide are at least 1200 wide, pictures of 256 pixels
+never read its finest level.
 """
 
 import dataclasses
@@ -19,42 +21,43 @@ from training_code.scenes.collection import KNOWN, Scene
 from training_code.scenes.views import Views
 
 FINER = 2
-"""How many times finer photographs are read than panoramas."""
+"""Factor by which photographs are read at a finer scale than panoramas."""
 
 MOST_PIXELS = 2**31 - 1
-"""Pixels are addressed by int32, the index type of both backends: 12.9 GB of float16."""
+"""Largest number of pixels, as they are addressed by int32, the index type of both backends;
+12.9 GB of float16."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Atlas:
-    """Pixels of every level of every scene, one after the other, and where they lie."""
+    """Pixels of every level of every scene, one after the other, with offsets and sizes."""
 
     pixels: np.ndarray
-    """[P, 3] float16, linear, >= 0; a level is its rows from the top, each from the left."""
+    """[P, 3] float16, linear, >= 0; each level in row-major order."""
     offset: np.ndarray
-    """[scenes, levels] int32: where a level begins in `pixels`. A level that a scene does not
-    keep is the nearest one that it does."""
+    """[scenes, levels] int32: index in `pixels` at which a level begins. A level that a scene does
+    not keep is replaced by the nearest one that it does."""
     rows: np.ndarray
     """[scenes, levels] int32: rows of that level."""
     columns: np.ndarray
     """[scenes, levels] int32: columns of that level."""
     full_rows: np.ndarray
-    """[scenes] int32: rows of the scene itself, in which shots are drawn."""
+    """[scenes] int32: rows of the scene at full resolution, to which the numbers of shots refer."""
     full_columns: np.ndarray
-    """[scenes] int32."""
+    """[scenes] int32: columns of the scene at full resolution."""
     is_panorama: np.ndarray
     """[scenes] bool."""
     ceiling: np.ndarray
-    """[scenes] float32: light from which on a view is not known, `Scene.known`."""
+    """[scenes] float32: light from which on a view is unknown, see `Scene.known`."""
 
     def memory(self) -> str:
-        """For the user: what the pixels take."""
+        """One line for the user: the memory that the pixels take."""
         gigabytes = self.pixels.nbytes / 1e9
         return f"{len(self.full_rows)} scenes on the accelerator: {gigabytes:.2f} GB"
 
 
 def panorama_reduction(columns: int, fov: float, size: int) -> float:
-    """Panorama pixels a view pixel, in the view's centre: pixels a radian of one over the other's.
+    """Panorama pixels per view pixel in the centre of a view: the ratio of pixels per radian.
 
     columns: of the panorama; fov: degrees; size: columns of the view.
     """
@@ -63,36 +66,36 @@ def panorama_reduction(columns: int, fov: float, size: int) -> float:
 
 
 def photograph_reduction(side: float, size: int) -> float:
-    """What a crop of `side` pixels leaves to the pyramid: pixels a view pixel, less `FINER`."""
+    """Reduction by the pyramid for a crop of `side` pixels: pixels per view pixel over `FINER`."""
     return side / (FINER * size)
 
 
 def reductions(scene: Scene, views: Views, size: int) -> tuple[float, float]:
-    """The least and the most that views of `size` pixels leave to the pyramid of a scene."""
+    """Smallest and largest reduction by the pyramid of a scene, over views of `size` pixels."""
     rows, columns = scene.shape
     if scene.is_panorama:
         narrow, wide = (panorama_reduction(columns, fov, size) for fov in views.fov)
         return narrow, wide
     shorter = min(rows, columns)
     sides = [float(np.clip(share * columns, size, shorter)) for share in views.crop]
-    # Sides are whole pixels, cut off: a little less than the share.
+    # Sides are truncated to whole pixels, so they may be up to one pixel shorter.
     return photograph_reduction(sides[0] - 1, size), photograph_reduction(sides[1], size)
 
 
 def level(reduction: float) -> int:
-    """The level of a pyramid for a reduction: floor(log2), from 0 on."""
+    """The level of a pyramid for a reduction: floor(log2), at least 0."""
     return max(0, math.floor(math.log2(reduction)))
 
 
 def halved(pixels: np.ndarray) -> np.ndarray:
-    """Half the rows and columns, rounded down, averaged over areas: [H, W, 3] float32."""
+    """Halve rows and columns, rounded down, by area averaging: [H, W, 3] float32."""
     rows, columns = pixels.shape[:2]
     return resize(pixels, max(1, rows // 2), max(1, columns // 2), Image.Resampling.BOX)
 
 
 def shapes(rows: int, columns: int, first: int, last: int) -> list[tuple[int, int]]:
-    """Rows and columns of the levels `first` to `last`, but of none smaller than 2 rows: at least
-    one.
+    """Rows and columns of the levels `first` to `last`, at least one level. The pyramid ends before
+    a side would become shorter than 2 pixels.
     """
     found = [(rows, columns)] if first == 0 else []
     for index in range(1, last + 1):
@@ -105,7 +108,7 @@ def shapes(rows: int, columns: int, first: int, last: int) -> list[tuple[int, in
 
 
 def pyramid(pixels: np.ndarray, first: int, last: int) -> list[np.ndarray]:
-    """The levels of [H, W, 3] that `shapes` tells, float16."""
+    """The levels of [H, W, 3] listed by `shapes`, float16."""
     rows, columns = pixels.shape[:2]
     kept = shapes(rows, columns, first, last)
     levels = [pixels.astype(np.float16, copy=False)] if kept[0] == (rows, columns) else []
@@ -120,7 +123,7 @@ def pyramid(pixels: np.ndarray, first: int, last: int) -> list[np.ndarray]:
 def build(scenes: Sequence[Scene], views: Views, size: int) -> Atlas:
     """Lay out scenes, in the order of `shots.in_order`, for views of `size` pixels.
 
-    Raises ValueError if there are more pixels than an int32 counts.
+    Raises ValueError if there are more than `MOST_PIXELS` pixels.
     """
     scenes = in_order(scenes)
     spans = [tuple(map(level, reductions(scene, views, size))) for scene in scenes]

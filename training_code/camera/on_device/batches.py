@@ -1,4 +1,4 @@
-"""Batches of shots for the accelerator to take: numbers alone, some hundred bytes a shot."""
+"""Batches of shots for the accelerator to render: only numbers, some hundred bytes per shot."""
 
 import numpy as np
 
@@ -8,11 +8,11 @@ from training_code.camera.shots import stack
 
 
 class ShotBatches(Pairs):
-    """What `Pairs` draws, not taken yet: the same shots for the same (seed, epoch, index, item).
+    """The shots that `Pairs` draws for the same (seed, epoch, index, item), not rendered yet.
 
-    A batch is the dict of `shots.stack`, and `motion` where there are motions. Nobody looks at the
-    views before they are rendered: one too black to be exposed is not drawn again, as `Pairs` does,
-    but taken as a black picture with a black target.
+    A batch is the dict of `shots.stack`, with `motion` if motions are drawn. Views are not rendered
+    here, so one too black to be exposed is not redrawn, as `Pairs` does, but becomes a black
+    picture with a black target.
     """
 
     def batch_at(self, index: int) -> dict[str, np.ndarray]:

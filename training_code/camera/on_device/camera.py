@@ -1,16 +1,16 @@
 """The virtual camera on the accelerator: shots in, pictures and targets out.
 
-    shots                 numbers, a row a shot: `training_code.camera.shots`
-      -> views.py         linear views out of the scenes of an atlas
-      -> camera.tones     of some: a camera's shoulder, put on or taken off
+    shots                 numbers, a row per shot: `training_code.camera.shots`
+      -> views.py         linear views of the scenes of an atlas
+      -> camera.tones     for some shots: a camera's highlight shoulder, added or removed
       -> exposure.py      1.0 becomes the clipping level
       -> camera.add_noise  noise, by a hash of the shot's seed
       -> camera.development  white balance, jitter: the target; curve, 8 bits
-      -> jpeg.py          what a file would leave
+      -> jpeg.py          JPEG round trip
       -> picture, target
 
-The formulas of noise and development are those of the loader on the host. Its noise is of the
-same distribution and of other values; all else agrees to the rounding of a code.
+Noise and development use the formulas of the loader on the host. The noise has the same
+distribution but other values; everything else agrees up to the rounding of a code.
 """
 
 import dataclasses
@@ -39,10 +39,12 @@ Tensor: TypeAlias = keras.KerasTensor
 
 
 def bend(linear: Tensor, shots: dict[str, Any]) -> Tensor:
-    """Tones bent as each shot says: [N, H, W, 3] linear, any unit, >= 0 to the same."""
+    """Add or remove highlight shoulders as each shot demands: [N, H, W, 3] linear, any unit, >= 0
+    to the same.
+    """
     names = ("knee", "steep", "level", "gain")
     knee, steep, level, gain = (_spread(shots[name]) for name in names)
-    # What is not taken has to be finite, too.
+    # The results that are not selected must be finite too.
     inside = ops.minimum(knee, KNEE[1])
     placed = expose(linear, ops.where(shots["level"] > 0, shots["level"], 0.5)) * gain
     opened = ops.where(knee < 1.0, expand(linear, inside, steep, xp=ops), linear)
@@ -50,13 +52,15 @@ def bend(linear: Tensor, shots: dict[str, Any]) -> Tensor:
 
 
 def sense(linear: Tensor, shots: dict[str, Any]) -> Tensor:
-    """Noise of each shot's deviation and seed: [N, H, W, 3] exposed to the same, >= 0."""
+    """Add the noise of each shot, by `noise_sd` and `noise_seed`: exposed [N, H, W, 3] to the same,
+    >= 0.
+    """
     noise = gaussian(shots["noise_seed"], tuple(linear.shape[1:]))
     return add_noise(linear, _spread(shots["noise_sd"]), noise, xp=ops)
 
 
 def recolour(linear: Tensor, shots: dict[str, Any], development: Development) -> Tensor:
-    """White balance, hue and saturation: [N, H, W, 3] linear >= 0 to the same."""
+    """Apply white balance, hue and saturation: [N, H, W, 3] linear >= 0 to the same."""
     if development.white_balance_sd:
         gains = ops.cast(shots["white_balance"], "float32")[:, None, None, :]
         linear = white_balance(linear, gains, xp=ops)
@@ -67,7 +71,9 @@ def recolour(linear: Tensor, shots: dict[str, Any], development: Development) ->
 
 
 def curve(linear: Tensor, shots: dict[str, Any], development: Development) -> Tensor:
-    """Clip, camera curve, 8 bits: linear >= 0 to whole float32 codes in 0..255, same shape."""
+    """Clip, apply the camera curve and round: linear >= 0 to whole float32 codes in 0..255 of the
+    same shape.
+    """
     which: Any = _spread(shots["curve"], "int32")
     if development.curves[CURVES.index("published")] == 1.0:
         which = CURVES.index("published")
@@ -81,19 +87,20 @@ def _spread(values: Any, dtype: str = "float32") -> Tensor:
 
 
 class DeviceCamera(keras.layers.Layer):
-    """Scenes in the memory of the accelerator, and a camera among them.
+    """Holds the scenes in the memory of the accelerator and renders shots of them.
 
-    The pixels are a variable that is not trained: under JAX an argument of the compiled graph
-    rather than a constant within it; float16 whatever the dtype policy. They belong to no network
-    and into no weights file or checkpoint. Under TensorFlow on a GPU the model around is to be
-    compiled with `jit_compile=True`: outside of XLA, TensorFlow computes int32 on the host.
+    The pixels are a non-trainable variable, float16 whatever the dtype policy, so that under JAX
+    they are an argument of the compiled graph rather than a constant in it. They are no part of a
+    network and must not be saved in weights files or checkpoints. Under TensorFlow on a GPU,
+    compile the enclosing model with `jit_compile=True`: outside XLA, TensorFlow computes int32 on
+    the host.
     """
 
     def __init__(
         self, atlas: Atlas, size: int, development: Development, tones: Tones | None = None
     ) -> None:
-        """size: side of the pictures, a multiple of 16 where there is JPEG; development, tones:
-        what their distributions leave out costs nothing.
+        """size: side of the pictures, a multiple of 16 if there is JPEG. development, tones: the
+        distributions of the shots; steps that they never use are left out of the graph.
         """
         super().__init__(name="device_camera", dtype="float32", autocast=False, trainable=False)
         self.size, self.development = size, development
@@ -101,18 +108,19 @@ class DeviceCamera(keras.layers.Layer):
         self.pixels = keras.Variable(
             atlas.pixels, dtype="float16", trainable=False, autocast=False, name="pixels"
         )
-        # The small tables stay; of the pixels one copy is enough.
+        # Keep only the small tables: a second copy of the pixels is not needed.
         self.atlas = dataclasses.replace(atlas, pixels=np.zeros((0, 3), np.float16))
         self.built = True
 
     def take(self, shots: dict[str, Any]) -> tuple[Tensor, Tensor]:
-        """shots: the arrays of `training_code.camera.shots.stack`, as tensors, [N] or [N, 3].
+        """Render a batch of shots.
 
-        Returns the pictures, [N, size, size, 3] float32, 8-bit codes / 255, and their targets,
-        float32, linear, 1.0 = clipping level, capped at each shot's peak, NaN where the scene's
-        source was clipped. A shot too black to be
-        exposed is a black picture with a black target. Raises TypeError if a dtype policy has
-        rounded the shots.
+        shots: the arrays of `training_code.camera.shots.stack`, as tensors, [N] or [N, 3].
+
+        Returns the pictures, [N, size, size, 3] float32, 8-bit codes / 255, and their targets of
+        the same shape, float32, linear, 1.0 = clipping level, capped at each shot's peak, NaN where
+        the scene's source was clipped. A shot too black to be exposed becomes a black picture with
+        a black target. Raises TypeError if a dtype policy has rounded the shots.
         """
         if keras.backend.standardize_dtype(shots["yaw"].dtype) != "float32":
             raise TypeError(
@@ -123,7 +131,7 @@ class DeviceCamera(keras.layers.Layer):
         bent = view if self.tones.neutral else bend(view, shots)
         exposed = expose(bent, shots["unclipped"])
         is_lit = ops.any(exposed > 0, axis=(1, 2, 3), keepdims=True)
-        # Noise on black would be all that is learnt of it.
+        # A black picture stays black: the network would learn only noise from it.
         sensed = ops.where(is_lit, sense(exposed, shots), 0.0)
         target = recolour(sensed, shots, self.development)
         codes = curve(target, shots, self.development)

@@ -1,7 +1,7 @@
 """Exposure of a batch in `keras.ops`: the order statistic of `training_code.camera.expose`.
 
-It is found by bisection of the level and counting what lies below, which reads the samples once a
-pass and moves none; sorting a crop of 256x256 means moving its 196,608 samples many times.
+Finds it by bisecting the level and counting the samples below, which reads the samples once per
+pass and moves none. Sorting a 256x256 crop would move its 196,608 samples many times.
 """
 
 from typing import TypeAlias
@@ -12,18 +12,18 @@ from keras import ops
 Tensor: TypeAlias = keras.KerasTensor
 
 FAINTEST = 1e-9
-"""Light below is black. A half float of a scene is 0 or at least 6e-8."""
+"""Light below this counts as black. A half float of a scene is 0 or at least 6e-8."""
 
 PASSES = 26
-"""From 1e-9 to 65504, the largest half float, there are 46 octaves: bisected as often, 7e-7 of an
-octave, 5e-7 of the level, is left."""
+"""Number of bisections. There are 46 octaves from 1e-9 to 65504, the largest half float; 26
+bisections leave 7e-7 of an octave, 5e-7 of the level."""
 
 
 def order_statistic(samples: Tensor, rank: Tensor) -> Tensor:
-    """The value with `rank` smaller ones before it, in [N, K] float32 samples >= 0, K < 2^24.
+    """Order statistic of rank `rank`, from 0, of each row of [N, K] float32 samples >= 0, K < 2^24.
 
-    rank: [N] float32, whole, in [0, K). Returns [N] float32: one of the samples, above the true
-    one by 5e-7 at most; 0 where that is below `FAINTEST`.
+    rank: [N] float32, whole, in [0, K). Returns [N] float32: one of the samples, larger than the
+    exact order statistic by a relative 5e-7 at most; 0 if that is below `FAINTEST`.
     """
 
     def halve(_: Tensor, ends: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
@@ -47,8 +47,8 @@ def expose(linear: Tensor, unclipped: Tensor) -> Tensor:
     """Scale so that the share `unclipped` [N] in (0, 1) of the samples of each picture lies below
     1.0: [N, H, W, 3] float32, linear, any unit, >= 0.
 
-    A picture that is black up to there becomes black as a whole: nothing of it is clipped, and a
-    loss on highlights has nothing to say about it.
+    A picture whose quantile is black becomes entirely black: it has no clipped samples, so a loss
+    on highlights ignores it.
     """
     _, rows, columns, channels = linear.shape
     count = rows * columns * channels

@@ -1,11 +1,11 @@
-"""What JPEG makes of 8-bit codes, in `keras.ops`, for a batch with a quality a picture.
+"""JPEG round trip of 8-bit codes in `keras.ops`, for a batch with a quality for each picture.
 
-Entropy coding loses nothing, so a round trip is: RGB to YCbCr (JFIF 1.02), chroma averaged over
-2x2 pixels where it is subsampled, DCT of 8x8 blocks, quantisation (ITU-T T.81, tables of annex K),
-and back, chroma by triangle interpolation. All of it in the 32-bit integers of the codec in common
-use, libjpeg, whose DCT is that of Loeffler, Ligtenberg and Moschytz, "Practical fast 1-D DCT
-algorithms with 11 multiplications" (ICASSP 1989), with 13 fractional bits: the result is the
-picture that Pillow reads back, code for code.
+Entropy coding is lossless, so a round trip is: RGB to YCbCr (JFIF 1.02), chroma averaged over 2x2
+pixels if it is subsampled, DCT of 8x8 blocks, quantisation (ITU-T T.81, tables of annex K), and
+back, with triangle interpolation of chroma. All steps use the 32-bit integer arithmetic of libjpeg,
+whose DCT is that of Loeffler, Ligtenberg and Moschytz, "Practical fast 1-D DCT algorithms with 11
+multiplications" (ICASSP 1989), with 13 fractional bits. The result equals what Pillow reads back,
+code for code.
 """
 
 from typing import TypeAlias
@@ -17,12 +17,12 @@ from keras import ops
 Tensor: TypeAlias = keras.KerasTensor
 
 MULTIPLE = 16
-"""Sides must be multiples of it: two blocks, so that subsampled chroma is whole blocks too."""
+"""Sides must be multiples of this, two blocks, so that subsampled chroma has whole blocks too."""
 
 FRACTION_BITS = 13
-"""Of the constants of the DCT."""
+"""Fractional bits of the constants of the DCT."""
 SPARE_BITS = 2
-"""Kept between its two passes."""
+"""Additional fractional bits kept between the two passes of the DCT."""
 
 LUMA_STEPS = (
     (16, 11, 10, 16, 24, 40, 51, 61),
@@ -55,7 +55,9 @@ def _descale(value: Tensor, bits: int) -> Tensor:
 
 
 def quantisation_steps(quality: Tensor) -> Tensor:
-    """[N] int32 qualities in 1..100 to the steps [N, 8, 8, 3] for Y, Cb and Cr, in 1..255."""
+    """Quantisation steps [N, 8, 8, 3] for Y, Cb and Cr, in 1..255, of [N] int32 qualities in
+    1..100.
+    """
     scale = ops.where(
         quality < 50, ops.floor_divide(5000, ops.maximum(quality, 1)), 200 - 2 * quality
     )
@@ -65,7 +67,7 @@ def quantisation_steps(quality: Tensor) -> Tensor:
 
 
 def rgb_to_ycbcr(rgb: Tensor) -> Tensor:
-    """[..., 3] int32 codes to Y, Cb, Cr in 0..255, 128 for no colour."""
+    """Convert [..., 3] int32 codes to Y, Cb, Cr in 0..255; neutral chroma is 128."""
     red, green, blue = rgb[..., 0], rgb[..., 1], rgb[..., 2]
     half, offset = 1 << 15, (128 << 16) + (1 << 15) - 1
     luma = 19595 * red + 38470 * green + 7471 * blue + half
@@ -75,7 +77,7 @@ def rgb_to_ycbcr(rgb: Tensor) -> Tensor:
 
 
 def ycbcr_to_rgb(ycbcr: Tensor) -> Tensor:
-    """The way back, clipped to 0..255."""
+    """The inverse of `rgb_to_ycbcr`, clipped to 0..255."""
     luma, blueness, redness = ycbcr[..., 0], ycbcr[..., 1] - 128, ycbcr[..., 2] - 128
     red = _descale(_fixed(1.402, 16) * redness, 16)
     green = _descale(-_fixed(0.34414, 16) * blueness - _fixed(0.71414, 16) * redness, 16)
@@ -84,7 +86,7 @@ def ycbcr_to_rgb(ycbcr: Tensor) -> Tensor:
 
 
 def _odd_part(a: Tensor, b: Tensor, c: Tensor, d: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """The odd half of the transform, its own transpose: scaled by 2^13."""
+    """The odd half of the DCT, which is its own transpose, scaled by 2^13."""
     shared = _fixed(1.175875602) * (a + b + c + d)
     outer, inner = -_fixed(0.899976223) * (a + d), -_fixed(2.562915447) * (b + c)
     even = shared - _fixed(1.961570560) * (a + c)
@@ -98,13 +100,13 @@ def _odd_part(a: Tensor, b: Tensor, c: Tensor, d: Tensor) -> tuple[Tensor, Tenso
 
 
 def _rotate(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
-    """The rotation of the even half: (a, b) by 3 pi / 8 and sqrt(2), scaled by 2^13."""
+    """The rotation in the even half of the DCT: (a, b) by 3 pi / 8, scaled by sqrt(2) and 2^13."""
     shared = _fixed(0.541196100) * (a + b)
     return shared + _fixed(0.765366865) * a, shared - _fixed(1.847759065) * b
 
 
 def forward_pass(x: Tensor, axis: int, bits: int) -> Tensor:
-    """One-dimensional DCT times sqrt(8) and 2^(13 - bits) along an axis of length 8."""
+    """One-dimensional DCT along an axis of length 8, scaled by sqrt(8) and 2^(13 - bits)."""
     s = ops.unstack(x, 8, axis=axis)
     sums = [s[i] + s[7 - i] for i in range(4)]
     differences = [s[i] - s[7 - i] for i in range(4)]
@@ -132,9 +134,9 @@ def inverse_pass(x: Tensor, axis: int, bits: int) -> Tensor:
 
 
 def quantise_blocks(planes: Tensor, steps: Tensor) -> Tensor:
-    """What quantising the DCT of every 8x8 block leaves of planes in 0..255.
+    """Quantise the DCT of every 8x8 block of planes in 0..255 and transform back.
 
-    planes: [N, H, W, 3] int32, H and W multiples of 8; steps: [N, 8, 8, 3]. Same shape back.
+    planes: [N, H, W, 3] int32, H and W multiples of 8; steps: [N, 8, 8, 3]. Returns the same shape.
     """
     shape = ops.shape(planes)
     rows, columns = shape[1] // 8, shape[2] // 8
@@ -151,7 +153,9 @@ def quantise_blocks(planes: Tensor, steps: Tensor) -> Tensor:
 
 
 def halve(planes: Tensor) -> Tensor:
-    """[N, H, W, C] to its averages over 2x2, [N, H/2, W/2, C]; halves go up and down in turn."""
+    """Average [N, H, W, C] over 2x2 pixels to [N, H/2, W/2, C]; halves are rounded down and up in
+    alternate columns, as in libjpeg.
+    """
     columns = planes.shape[2]
     total = (
         planes[:, 0::2, 0::2]
@@ -164,7 +168,7 @@ def halve(planes: Tensor) -> Tensor:
 
 
 def _triangle(planes: Tensor, axis: int) -> tuple[Tensor, Tensor]:
-    """3 x + its neighbour before and after along an axis, the border repeated."""
+    """3 x plus the previous sample, and 3 x plus the next one, along an axis; borders repeat."""
     length = planes.shape[axis]
     places = np.arange(length)
     before = ops.take(planes, np.maximum(places - 1, 0), axis=axis)
@@ -173,7 +177,9 @@ def _triangle(planes: Tensor, axis: int) -> tuple[Tensor, Tensor]:
 
 
 def double(planes: Tensor) -> Tensor:
-    """[N, H, W, C] to [N, 2H, 2W, C] by triangle interpolation: 9, 3, 3 and 1 sixteenths."""
+    """Upsample [N, H, W, C] to [N, 2H, 2W, C] by triangle interpolation, with weights 9, 3, 3 and 1
+    sixteenths.
+    """
     rows, columns, channels = planes.shape[1:]
     tall = ops.reshape(ops.stack(_triangle(planes, 1), axis=2), (-1, 2 * rows, columns, channels))
     left, right = _triangle(tall, 2)
@@ -182,12 +188,12 @@ def double(planes: Tensor) -> Tensor:
 
 
 def round_trip(codes: Tensor, quality: Tensor, subsampled: Tensor) -> Tensor:
-    """Codes as they come back from a JPEG file.
+    """Codes after JPEG encoding and decoding.
 
     codes: [N, H, W, 3] of whole numbers in 0..255, any type, H and W multiples of 16.
-    quality: [N] whole numbers in 0..100; 0 leaves the picture as it is.
-    subsampled: [N] bool; chroma of half the size (4:2:0), else of full size (4:4:4).
-    Returns the same shape and type.
+    quality: [N] whole numbers in 0..100; 0 leaves the picture unchanged.
+    subsampled: [N] bool; chroma at half size (4:2:0) rather than full size (4:4:4).
+    Returns the same shape and type. Raises ValueError if a side is not a multiple of 16.
     """
     rows, columns = codes.shape[1:3]
     if rows % MULTIPLE or columns % MULTIPLE:
@@ -197,8 +203,8 @@ def round_trip(codes: Tensor, quality: Tensor, subsampled: Tensor) -> Tensor:
     halved = ops.cast(subsampled, "bool")[:, None, None, None]
     ycbcr = rgb_to_ycbcr(rgb)
     luma, chroma = ycbcr[..., :1], ycbcr[..., 1:]
-    # Chroma of half the size lies in a corner of the full plane: blocks know no neighbours, and
-    # every picture of the batch takes the same way.
+    # Half-size chroma is put into a corner of a full plane: blocks are independent of each other,
+    # and so every picture of the batch takes the same path.
     corner = ops.pad(halve(chroma), ((0, 0), (0, rows // 2), (0, columns // 2), (0, 0)))
     planes = ops.concatenate([luma, ops.where(halved, corner, chroma)], axis=-1)
     planes = quantise_blocks(planes, quantisation_steps(quality))

@@ -1,10 +1,11 @@
 """Views of the scenes of an `Atlas` in `keras.ops`, a batch at a time: linear light.
 
-The geometry is that of `camera.projection`. A view pixel is a weighted sum of 5x5 pixels of
-one level: of a panorama the bilinear four, of a photograph those that its square covers, by area.
-Only places and weights differ, so that both kinds take one way through one graph. Crops reduced
-less than four times are those of the host; of others the squares' borders, which cut through
-pixels of the level, are less than a pixel of the level off.
+The geometry is that of `camera.projection`. A view pixel is a weighted sum of 5x5 pixels of one
+level: for a panorama, the four of bilinear interpolation; for a photograph, those that the square
+of the view pixel covers, weighted by area. Only positions and weights differ, so both kinds take
+the same path through one graph. Crops reduced less than four times equal those of the host; for
+others, the borders of the squares, which cut through pixels of the level, are off by less than one
+pixel of the level.
 """
 
 import itertools
@@ -19,13 +20,13 @@ from training_code.camera.on_device.atlas import FINER, Atlas
 
 Tensor: TypeAlias = keras.KerasTensor
 Places = tuple[Tensor, tuple[Tensor, ...]]
-"""Along one axis: the first of the pixels read, float32 and whole, and their weights."""
+"""Samples along one axis: the index of the first pixel, a whole float32, and the weights."""
 
 TAPS = 2 * FINER + 1
-"""Pixels of a level that a square of a photograph can touch along an axis."""
+"""Number of pixels of a level that a view pixel of a photograph can touch along an axis."""
 
 ANY_FOV = 90.0
-"""Degrees; stands in for that of photographs, which have none."""
+"""Placeholder field of view, degrees, for photographs, which have none."""
 
 
 def _per_shot(values: Any, dtype: str = "float32") -> Tensor:
@@ -40,7 +41,7 @@ def _level_of(table: np.ndarray, scene: Tensor, level: Tensor) -> Tensor:
 
 
 def levels(atlas: Atlas, shots: dict[str, Any], size: int) -> Tensor:
-    """[N] int32: the level that each shot reads, as by `atlas.level`."""
+    """[N] int32: the level that each shot reads, as given by `atlas.level`."""
     scene = ops.cast(shots["scene"], "int32")
     columns = ops.cast(ops.take(atlas.full_columns, scene), "float32")
     half_fov = ops.cast(shots["fov"], "float32") * (math.pi / 360.0)
@@ -54,7 +55,9 @@ def levels(atlas: Atlas, shots: dict[str, Any], size: int) -> Tensor:
 def panorama_places(
     shots: dict[str, Any], rows: Tensor, columns: Tensor, i: Tensor, j: Tensor, size: int
 ) -> tuple[Places, Places]:
-    """Down and across, for pixels at row i [1, S, 1], column j [N, 1, S] of perspective views."""
+    """Vertical and horizontal samples of a panorama for perspective views, at view rows
+    i [1, S, 1] and view columns j [N, 1, S].
+    """
     fov = _per_shot(shots["fov"])
     fov = ops.where(fov > 0, fov, ANY_FOV)
     focal = 0.5 * size / ops.tan(fov * (math.pi / 360.0))
@@ -79,9 +82,10 @@ def _bilinear(place: Tensor) -> Places:
 
 
 def photograph_places(begin: Tensor, side: Tensor, k: Tensor, size: int) -> Places:
-    """Along one axis, for pixel k of `size` that divide `side` pixels from `begin` on.
+    """Samples of a photograph along one axis for view pixel k, if `size` view pixels evenly divide
+    `side` pixels from `begin` on.
 
-    At most `TAPS` pixels are touched where side / size is at most TAPS - 1.
+    At most `TAPS` pixels are touched if side / size is at most TAPS - 1.
     """
     step = side / size
     low = begin + k * step
@@ -98,8 +102,8 @@ def photograph_places(begin: Tensor, side: Tensor, k: Tensor, size: int) -> Plac
 
 
 def _either(panorama: Tensor, one: Places, other: Places) -> Places:
-    """The places of the panoramas of a batch from `one`, of the photographs from `other`; the
-    weights that one lacks are 0.
+    """Select samples from `one` for the panoramas of a batch and from `other` for the photographs;
+    missing weights are 0.
     """
     pairs = itertools.zip_longest(one[1], other[1], fillvalue=0.0)
     weights = [ops.where(panorama, a, b) for a, b in pairs]
@@ -114,10 +118,10 @@ def read(
     down: Places,
     across: Places,
 ) -> Tensor:
-    """The weighted sums [N, S, S, 3] float32 of pixels [P, 3].
+    """Weighted sums [N, S, S, 3] float32 of pixels [P, 3].
 
-    offset, size: [N, 1, 1] int32, where the level begins, its rows and columns; wraps: [N, 1, 1]
-    bool, whether the first column follows the last. Beyond other borders the border is repeated.
+    offset, size: [N, 1, 1] int32, the index at which the level begins, its rows and columns; wraps:
+    [N, 1, 1] bool, whether the first column follows the last. Other borders are repeated.
     """
     rows, columns = size
     top, left = ops.cast(down[0], "int32"), ops.cast(across[0], "int32")
@@ -135,10 +139,10 @@ def read(
 
 
 def render(pixels: Tensor, atlas: Atlas, shots: dict[str, Any], size: int) -> Tensor:
-    """Views [N, size, size, 3] float32, linear, in the units of their scenes.
+    """Render views [N, size, size, 3] float32, linear, in the units of their scenes.
 
-    pixels: those of the atlas, as a tensor or a variable; what else is in it becomes constants of
-    the graph. shots: scene, mirror, yaw, pitch, fov, top, left, side, each [N].
+    pixels: those of the atlas, as a tensor or a variable; the other arrays of the atlas become
+    constants of the graph. shots: scene, mirror, yaw, pitch, fov, top, left, side, each [N].
     """
     scene = ops.cast(shots["scene"], "int32")
     level = levels(atlas, shots, size)
