@@ -78,7 +78,7 @@ def best_input(records: list[Record]) -> str:
 
 
 def tabulate(condition: str, records: list[Record]) -> Table:
-    """Build the table of one condition; its records are of the same photographs for every method."""
+    """Build the table of one condition from records of the same photographs for every method."""
     best = best_input(records)
     methods = list(dict.fromkeys(record.method for record in records))
     metrics = [name for name in (*METRICS, "jod") if name in records[0].scores]
