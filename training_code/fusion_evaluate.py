@@ -47,8 +47,8 @@ flags.DEFINE_multi_string(
 flags.DEFINE_multi_string(
     "validation",
     [],
-    "Text files of the families to use. If they name no photograph of a folder, such as one that is "
-    "held out as a whole, all its photographs are used. Default: all families.",
+    "Text files of the families to use. If they name no photograph of a folder, as when all of it "
+    "is held out, all its photographs are used. Default: all families.",
 )
 flags.DEFINE_multi_string("params", [], "NAME=FILE: a weights file; may be given several times.")
 flags.DEFINE_list("frames", ["2", "5"], "Numbers of frames; there is a table per kind for each.")
