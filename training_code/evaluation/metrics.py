@@ -104,7 +104,7 @@ def alignment_gain(prediction: FloatArray, reference: FloatArray, code: FloatArr
             f"nothing to align by: no sample with a code in ({low}, {high}) is predicted above 0; "
             "leave this image out"
         )
-    with np.errstate(over="ignore"):  # a few predictions next to 0 do not move the median
+    with np.errstate(over="ignore"):  # A few predictions near 0 do not move the median.
         gain = float(np.median(reference[chosen] / prediction[chosen]))
     if not (np.isfinite(gain) and gain > 0.0):
         raise ValueError(
