@@ -1,22 +1,22 @@
-"""Speed, memory and agreement of all libraries that compute the network, in one run.
+"""Compare speed, memory and results of all libraries that can run the network.
 
     python benchmarks/backends.py
 
-prints a table in Markdown, a row for each library and precision, in which times are ratios to
-TensorFlow in float32, whose own stand below it:
+prints a Markdown table with a row for each library and precision. Times are ratios to TensorFlow in
+float32, whose absolute times are printed below the table:
 
-    5 %, all    processor seconds, of all cores together, of linearising, network and blend of a
-                2-megapixel picture with 5 % and with all of it saturated, at its own size
-    start       processor seconds of `hdrcnn predict` of a tiny picture, from start to end
+    5 %, all    processor seconds, summed over all cores, for linearising, network and blend of a
+                2-megapixel picture, 5 % or all of it saturated, at its own size
+    start       processor seconds of `hdrcnn predict` on a tiny picture, from start to end
     memory      peak resident memory of the process that computed the two pictures
-    largest,    difference from TensorFlow in float32, in stops, of all samples of the pictures in
-    RMS         `data` of which anything is predicted
-    installed   files of the extra and of all that it needs, as they lie in this environment,
+    largest,    difference from TensorFlow in float32, in stops, over all samples of the pictures
+    RMS         in `data` that the network predicts
+    installed   size of the extra and everything it requires, as installed in this environment,
                 without bytecode
 
-Each is measured in processes of its own, in turn, and the best of --times counts; a process
-computes each picture twice, as the first time is for compiling. Processor seconds hold on a machine
-that does other things too, roughly.
+Each library is measured in processes of its own, alternating with the others, and the best of
+--times runs counts. A process computes each picture twice, because the first time includes
+compilation. Processor seconds are roughly valid even if the machine does other work.
 """
 
 import functools
@@ -49,10 +49,10 @@ from training_code.console import run
 
 
 class Runtime(NamedTuple):
-    """What computes, and how."""
+    """A library and the precision in which it computes."""
 
     backend: str
-    """One of `backend.NEEDS`, which is also the name of an extra."""
+    """Key of `backend.NEEDS`, which is also the name of an extra."""
     precision: str
 
 
@@ -68,20 +68,20 @@ MEGAPIXELS = 2.0
 SHARES = {"some": 0.05, "all": 1.0}
 TIMED = (*SHARES, "start")
 FLAGS = flags.FLAGS
-flags.DEFINE_integer("times", 3, "Processes of each library; the best counts.", 1)
-flags.DEFINE_multi_enum("only", list(RUNTIMES), list(RUNTIMES), "Rows; several times.")
+flags.DEFINE_integer("times", 3, "Processes per library; the best counts.", 1)
+flags.DEFINE_multi_enum("only", list(RUNTIMES), list(RUNTIMES), "Rows; may be given repeatedly.")
 flags.DEFINE_string(
     "weights_dir",
     None,
     "Folder for a copy of the shipped weights and their ONNX files, which are written there if "
     "they are missing. Default: a temporary one.",
 )
-flags.DEFINE_enum("measure", None, ["speed", "light"], "In this process, and print JSON.")
+flags.DEFINE_enum("measure", None, ["speed", "light"], "Measure in this process and print JSON.")
 flags.DEFINE_string("result", None, "With --measure=light: file for the light.")
 
 
 def _photographs() -> Iterator[Path]:
-    """The pictures of `data`."""
+    """Yield the paths of the pictures in `data`."""
     yield from sorted(p for p in (ROOT / "data").iterdir() if p.suffix in (".png", ".jpg"))
 
 
@@ -90,7 +90,7 @@ def _params() -> Path:
 
 
 def speed(precision: str) -> dict[str, float]:
-    """Processor seconds for each of `SHARES`, and bytes, of this process."""
+    """Processor seconds for each of `SHARES`, and peak memory in bytes, of this process."""
     import hdrcnn
 
     with quietly():
@@ -106,7 +106,7 @@ def speed(precision: str) -> dict[str, float]:
 
 
 def light(precision: str) -> dict[str, float]:
-    """Writes the light of all samples of `data` of which anything is predicted, in stops."""
+    """Write the light, in stops, of all samples in `data` that the network predicts to --result."""
     import hdrcnn
     from hdrcnn.predict.blend import mask
 
@@ -122,7 +122,7 @@ def light(precision: str) -> dict[str, float]:
 
 
 def _started(name: str, *command: str | Path) -> tuple[str, float]:
-    """What a process of a library printed, and its processor seconds."""
+    """Run a Python command with the backend of a row; return its output and processor seconds."""
     environment = {**os.environ, VARIABLE: RUNTIMES[name].backend}
     with tempfile.TemporaryFile() as said:
         child = subprocess.Popen(
@@ -145,7 +145,7 @@ def _measured(name: str, measure: str, *more: str) -> dict[str, float]:
 
 
 def _start(name: str, folder: Path) -> float:
-    """Processor seconds of the command."""
+    """Processor seconds of `hdrcnn predict` on a tiny picture."""
     tiny = folder / "tiny.png"
     if not tiny.is_file():
         write_png(tiny, picture(0.006, 0.2))
@@ -156,7 +156,7 @@ def _start(name: str, folder: Path) -> float:
 
 
 def _onnx_files() -> None:
-    """Writes those that are missing."""
+    """Write the ONNX files that are missing in --weights_dir."""
     if not _params().is_file():
         shutil.copy(SHIPPED, _params())
     for precision, more in (("float32", ()), ("int8", ("--calibration", ROOT / "data"))):
@@ -172,8 +172,8 @@ def _onnx_files() -> None:
 
 
 def installed(extra: str) -> float | None:
-    """Megabytes of all packages that this one needs with an extra; None if not all are there."""
-    import tomllib  # Of Python 3.11.
+    """Megabytes of all packages that this one requires with an extra; None if any is missing."""
+    import tomllib  # Since Python 3.11.
 
     listed = (ROOT / "requirements-base.txt").read_text(encoding="utf-8").splitlines()
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
@@ -207,7 +207,7 @@ def _row(name: str, found: dict[str, float], first: dict[str, float], off: np.nd
 
 
 def table(folder: Path) -> None:
-    """Measures all, and prints."""
+    """Measure all rows and print the table."""
     _onnx_files()
     best: dict[str, dict[str, float]] = {name: {} for name in FLAGS.only}
     stops = {}
@@ -234,7 +234,7 @@ def table(folder: Path) -> None:
 
 
 def main() -> int:
-    """The table, or one case of it. Returns the exit status."""
+    """Print the table, or with --measure one case of it. Returns the exit status."""
     if FLAGS.measure:
         measure = {"speed": speed, "light": light}[FLAGS.measure]
         print(json.dumps(measure(RUNTIMES[FLAGS.only[0]].precision)))

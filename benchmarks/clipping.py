@@ -1,19 +1,19 @@
-"""How often the code at which a picture clips is found, and how often one is found in error.
+"""Measure how often the code at which a picture clips is detected, and how often falsely.
 
     python benchmarks/clipping.py --scenes $HDR_SCENES [--photographs FOLDER]
 
-Each held-out HDR scene is photographed in fixed views (`training_code.evaluation.protocol`), each
-photograph exposed up; both are clipped, lowered to each of --levels and saved as PNG and as JPEG of
-each of --qualities. Prints for each condition, by what is clipped (of every channel 3 % or more,
-0.5 % or more, or only of some)
+Each held-out HDR scene is photographed in fixed views (`training_code.evaluation.protocol`), and
+each photograph is exposed up. Both are clipped, scaled down to each of --levels and saved as PNG
+and as JPEG of each of --qualities. For each file format, and by what is clipped (3 % or more of
+every channel, 0.5 % or more, or only some channels), the script prints the shares of the pictures
 
-    found    of the pictures, those whose every clipped channel is found within one code
-    left     those taken for unclipped: their codes are not changed
+    found    whose level is detected within one code in every clipped channel
+    left     that are taken for unclipped, so that their codes are not changed
     wrong    all others
 
-and how many pictures are changed in which nothing was clipped: the views, exposed so that nothing
-clips and lowered likewise, and the photographs as they are, which may have been clipped before they
-were published: these are named with the levels found.
+It also prints how many pictures are changed although nothing was clipped: the views, compressed and
+dimmed so that nothing clips, and the photographs as they are. These may have been clipped before
+they were published, so they are listed with the levels detected.
 """
 
 import collections
@@ -48,26 +48,26 @@ FLAGS = flags.FLAGS
 flags.DEFINE_string("scenes", None, "Folder of HDR scenes.")
 flags.DEFINE_string("photographs", None, "Folder of photographs of 8 bits.")
 flags.DEFINE_string(
-    "families", str(ROOT / "training_code" / "validation_families.txt"), "Scenes that are used."
+    "families", str(ROOT / "training_code" / "validation_families.txt"), "Families that are used."
 )
-flags.DEFINE_bool("others", False, "Use all scenes but those: what thresholds may be tuned on.")
+flags.DEFINE_bool("others", False, "Use all other families, on which thresholds may be tuned.")
 flags.DEFINE_multi_integer("levels", [235, 240, 245, 250, 255], "Codes of 255.", 1, 255)
-flags.DEFINE_multi_integer("qualities", [70, 80, 90, 95], "Of JPEG, colours at half size.", 1, 100)
+flags.DEFINE_multi_integer("qualities", [70, 80, 90, 95], "JPEG qualities, chroma halved.", 1, 100)
 flags.DEFINE_multi_float("clipped", [0.01, 0.05], "Share of clipped samples of the views.")
 SEEN = 0.005
-"""Share of a channel's samples that have to be clipped for it to count."""
+"""Smallest share of clipped samples for a channel to count as clipped."""
 STOPS = (0.5, 2.0)
-"""By which photographs are exposed up."""
+"""Range of stops by which photographs are exposed up."""
 
 
 def taken(scene: str, linear: np.ndarray, share: float, curve: str) -> np.ndarray:
-    """uint8 codes of a view, of which that share of the samples is clipped."""
+    """Photograph a view: uint8 codes, with the given share of the samples clipped."""
     condition = Condition(share, "png", curve)
     return photograph(scene, linear, condition, Protocol())
 
 
 def views() -> Iterator[tuple[bool, np.ndarray]]:
-    """Whether anything is clipped, and codes [H, W, 3] uint8 of each view."""
+    """Yield for each view and exposure whether anything is clipped, and codes [H, W, 3] uint8."""
     scenes = load_scenes(
         Path(FLAGS.scenes), read_list(Path(FLAGS.families)), without=FLAGS.others,
         views=Protocol().views,
@@ -78,20 +78,21 @@ def views() -> Iterator[tuple[bool, np.ndarray]]:
                 for share in FLAGS.clipped:
                     truth = exposed_truth(view, Condition(share))
                     yield True, taken(view.name, truth, share, curve)
-            # Scenes are clipped themselves: dimmed to below, a brightest sun would be a plateau.
+            # Compressed, not only dimmed: where a scene is clipped itself, such as at the sun, a
+            # plateau would remain.
             top = 0.9 * srgb_encode(_rolled(exposed_truth(view, Condition(0.05))))
             yield False, np.round(255 * top).astype(np.uint8)
 
 
 def _rolled(linear: np.ndarray) -> np.ndarray:
-    """Below 1.0 as if compressed by a tone curve that clips nothing, x / (x + 1) (Reinhard et al.
-    2002, Eq. 3).
+    """Compress to below 1.0 by a tone curve that clips nothing, x / (x + 1) (Reinhard et al. 2002,
+    Eq. 3).
     """
     return linear / (linear + np.float32(1.0))
 
 
 def photographs() -> Iterator[tuple[str, np.ndarray]]:
-    """Name and codes [H, W, 3] uint8 of each picture below the folder."""
+    """Yield name and codes, [H, W, 3] uint8, of each picture in the folder and its subfolders."""
     folder = Path(FLAGS.photographs)
     for path in sorted(folder.rglob("*")):
         if path.suffix.lower() in (".jpg", ".jpeg", ".png", ".avif", ".tif", ".tiff", ".webp"):
@@ -100,14 +101,14 @@ def photographs() -> Iterator[tuple[str, np.ndarray]]:
 
 
 def exposed_up(name: str, codes: np.ndarray) -> np.ndarray:
-    """A photograph with more light, clipped: uint8 of the same shape."""
+    """Expose a photograph up by a random number of stops and clip it: uint8 of the same shape."""
     gain = 2.0 ** generator("exposed up", name).uniform(*STOPS)
     light = srgb_decode(codes / np.float32(255)) * np.float32(gain)
     return np.round(255 * srgb_encode(np.minimum(light, 1.0))).astype(np.uint8)
 
 
 def files(codes: np.ndarray) -> Iterator[tuple[str, int, np.ndarray]]:
-    """Format, level and codes of a picture clipped at 255, lowered and saved in every way."""
+    """Yield format, level and codes of a picture clipped at 255, for every level and format."""
     for level in FLAGS.levels:
         lowered = np.round(codes * np.float32(level / 255)).astype(np.uint8)
         yield "png", level, lowered
@@ -116,7 +117,7 @@ def files(codes: np.ndarray) -> Iterator[tuple[str, int, np.ndarray]]:
 
 
 def judged(codes: np.ndarray, level: int, counted: np.ndarray) -> str:
-    """One of found, left and wrong. counted: [3] bool, of the channels."""
+    """Return `found`, `left` or `wrong`. counted: [3] bool, the channels that are clipped."""
     levels = clipping_levels(codes)
     if (np.abs(255 * np.array(levels) - level) <= 1.0 + 1e-6)[counted].all():
         return "found"
@@ -124,7 +125,7 @@ def judged(codes: np.ndarray, level: int, counted: np.ndarray) -> str:
 
 
 def main() -> int:
-    """Photograph, judge, print."""
+    """Run all cases and print their rates. Returns the exit status."""
     if FLAGS.scenes is None and FLAGS.photographs is None:
         raise ValueError("--scenes: name a folder of HDR scenes, or one of --photographs")
     rates: dict[tuple[str, str], collections.Counter[str]] = collections.defaultdict(

@@ -1,20 +1,22 @@
-"""Any folder of pictures, each decoded by us and by other programs; where they disagree is listed.
+"""Decode any folder of pictures with our reader and with others, and list where they disagree.
 
     python benchmarks/decoders.py --im_dir ~/public_test_suite --im_dir more_pictures
     python benchmarks/decoders.py --tolerance 4 --decoder opencv --im_dir photos
 
-For each file the codes, upright and in [0, 1], are compared with those of Pillow, OpenCV and, but
-for TIFF, imagecodecs. A line says how large the disagreement is, in codes of 255: the mean, the
-largest, and the share of samples that differ by more than `--tolerance`; likewise for alpha. Marks:
+For each file, the codes, upright and in [0, 1], are compared with those of Pillow, OpenCV and,
+except for TIFF, imagecodecs. A line states the size of the disagreement in codes of 255: the mean,
+the largest, and the share of samples that differ by more than `--tolerance`; likewise for alpha.
+Marks:
 
-    !  all the others that read the file disagree with us, or all read what we refuse
-    ~  some do, others do not
-    +  we read what no other reads
+    !  all others that read the file disagree with us, or several of them, or the only one asked,
+       read a file that we refuse
+    ~  some of the others disagree with us, or a single one reads a file that we refuse
+    +  we read a file that no other reads
 
-Expected, and to be looked at no further: CMYK and profiles made of tables, which we convert to sRGB
-and others do not; HDR images and camera raw files, which we refuse. The decoders run in another
-process, so that a crash or a hang is a line and not the end. The exit status is 1 where a `!` was
-found.
+Some disagreements are expected: CMYK and profiles made of tables, which we convert to sRGB and
+others do not; HDR images and camera raw files, which we refuse. The decoders run in another
+process, so that a crash or a hang is reported and does not end the run. The exit status is 1 if
+there is any `!`.
 """
 
 import concurrent.futures
@@ -39,9 +41,9 @@ from training_code.console import run
 
 OTHERS = ["pillow", "opencv", "imagecodecs"]
 FLAGS = flags.FLAGS
-flags.DEFINE_multi_string("im_dir", ["data"], "A picture, or a folder with all its folders.")
-flags.DEFINE_float("tolerance", 3.0, "Codes of 255 that decoders may differ by.", lower_bound=0.0)
-flags.DEFINE_multi_enum("decoder", OTHERS, OTHERS, "To compare with; all by default.")
+flags.DEFINE_multi_string("im_dir", ["data"], "A picture, or a folder with its subfolders.")
+flags.DEFINE_float("tolerance", 3.0, "Accepted difference in codes of 255.", lower_bound=0.0)
+flags.DEFINE_multi_enum("decoder", OTHERS, OTHERS, "Decoders to compare with; all by default.")
 flags.DEFINE_float("max_megapixels", 60.0, "Larger pictures are left out.", lower_bound=0.0)
 flags.DEFINE_integer("timeout", 120, "Seconds for a file with one decoder.", lower_bound=1)
 flags.DEFINE_bool("all", False, "Also list the files on which all agree.")
@@ -51,7 +53,7 @@ Planes = tuple[np.ndarray, np.ndarray | None]
 
 
 def split(pixels: np.ndarray) -> Planes:
-    """Of integers [H, W] or [H, W, C], grey or RGB, with or without alpha."""
+    """Split integer pixels [H, W] or [H, W, C], grey or RGB, with or without alpha, into planes."""
     pixels = pixels[..., None] if pixels.ndim == 2 else pixels
     if pixels.dtype.kind not in "ub" or pixels.ndim != 3 or pixels.shape[-1] > 4:
         raise ValueError(f"{pixels.dtype} samples of the shape {pixels.shape}")
@@ -101,7 +103,7 @@ def imagecodecs(path: Path, max_megapixels: float) -> Planes:
         raise ValueError("tifffile and imagecodecs are what reads TIFF here")
     pixels = np.asarray(getattr(package, f"{kind.lower()}_decode")(data))
     pixels = pixels[0] if pixels.ndim == 4 else pixels
-    if kind == "HEIF":  # Turned while decoding.
+    if kind == "HEIF":  # Its decoder already applies the rotation.
         return split(pixels)
     with Image.open(path) as image:
         turn = image.getexif().get(0x0112, 1)
@@ -118,17 +120,17 @@ DECODERS: dict[str, Callable[[Path, float], Planes]] = {
 
 @dataclasses.dataclass(frozen=True)
 class Found:
-    """What a decoder made of a file beside us."""
+    """Result of another decoder on a file, compared with ours."""
 
     error: str = ""
-    """Why it does not read the file; empty where it does."""
+    """Why it cannot read the file; empty if it can."""
     difference: str = ""
-    """How it differs; empty where it agrees."""
+    """How its result differs from ours; empty if it agrees."""
 
 
 def differing(ours: np.ndarray, theirs: np.ndarray, tolerance: float) -> str:
-    """How two planes in [0, 1] of any shape differ; empty where no sample does by more than
-    `tolerance` codes of 255.
+    """Describe how two planes in [0, 1], of any shape, differ; empty if no sample differs by more
+    than `tolerance` codes of 255.
     """
     if ours.shape != theirs.shape:
         sizes = ["x".join(map(str, plane.shape[1::-1])) for plane in (ours, theirs)]
@@ -141,18 +143,20 @@ def differing(ours: np.ndarray, theirs: np.ndarray, tolerance: float) -> str:
 
 
 def _attempt(name: str, path: Path, max_megapixels: float) -> Planes | str:
-    """What a decoder reads, or its reason not to."""
+    """Planes that a decoder reads, or the reason why it cannot."""
     try:
         return DECODERS[name](path, max_megapixels)
     except ImageError as error:
         return str(error).removeprefix(f"{path}: ")
-    except Exception as error:  # noqa: BLE001 - decoders fail as they like
+    except Exception as error:  # noqa: BLE001 - decoders may raise anything
         return f"{type(error).__name__}: {' '.join(str(error).split())[:120]}"
 
 
 def compare(name: str, path: Path, tolerance: float, max_megapixels: float) -> tuple[str, Found]:
-    """Our reason not to read a file, or "", and what another decoder made of it. For "ours" that
-    reason alone.
+    """Compare another decoder with ours on a file.
+
+    Returns the reason why we refuse the file, or "", and the result of the other decoder; with
+    name "ours", the reason alone.
     """
     mine = _attempt("ours", path, max_megapixels)
     if name == "ours":
@@ -170,7 +174,7 @@ def compare(name: str, path: Path, tolerance: float, max_megapixels: float) -> t
 
 
 class Processes:
-    """One process that works, another in its place where it dies or hangs."""
+    """A worker process, which is replaced if it dies or hangs."""
 
     def __init__(self) -> None:
         self._pool: concurrent.futures.ProcessPoolExecutor | None = None
@@ -178,8 +182,8 @@ class Processes:
     def call(
         self, timeout: float, function: Callable[..., Any], *arguments: object
     ) -> tuple[str, Found]:
-        """What the function returns; an error where the process dies, or takes longer than that
-        many seconds.
+        """Return the result of the function, or an error if the process dies or takes longer than
+        `timeout` seconds.
         """
         if self._pool is None:
             context = multiprocessing.get_context("spawn")
@@ -203,7 +207,10 @@ class Processes:
 
 
 def verdict(refused: str, others: dict[str, Found]) -> tuple[str, list[str]]:
-    """The mark of a file, "" where all agree, and what is to be said of it."""
+    """Return the mark of a file, "" if all agree, and the remarks to print.
+
+    refused: why we cannot read it, or "". others: the results of the other decoders.
+    """
     reads = {name: found for name, found in others.items() if not found.error}
     said = [f"{name}: {found.error}" for name, found in others.items()
             if found.error.startswith(("CRASHED", "took"))]  # fmt: skip

@@ -1,13 +1,13 @@
-"""How long a frame takes to become HDR, by method, to be encoded, and from film to film.
+"""Time per frame of converting film to HDR, of encoding, and of a whole film.
 
     python benchmarks/film.py
     python benchmarks/film.py --methods bt2446c,curves --width 3840 --height 2160
 
-Processor time of a frame, all threads together, in seconds and as a multiple of that of the first
-method. Decoded frames to 4:2:0 of 10 bits; encoding stands apart, since its preset decides. The
-last rows are a film as `hdrcnn film` converts it, looking for its grade, decoding, conversion,
-encoding and the check of what was encoded together. The memory is the largest of the process so
-far.
+Prints the processor time per frame, summed over all threads, in seconds and as a multiple of that
+of the first method. The rows of the methods convert decoded frames to 10-bit 4:2:0. Encoding has
+rows of its own, since its time depends on the preset. The last rows are a film as converted by
+`hdrcnn film`: grade estimation, decoding, conversion, encoding and the check of the encoded file
+together. The memory is the peak of the process so far.
 """
 
 import itertools
@@ -41,12 +41,12 @@ flags.DEFINE_list(
 )
 flags.DEFINE_integer("width", 1920, "Columns of a frame.")
 flags.DEFINE_integer("height", 1080, "Rows of a frame.")
-flags.DEFINE_integer("frames", 5, "Frames of each method.")
-flags.DEFINE_integer("film_frames", 48, "Frames of the film; 0: none is converted.")
+flags.DEFINE_integer("frames", 5, "Frames per method.")
+flags.DEFINE_integer("film_frames", 48, "Frames of the film; 0: no film is converted.")
 
 
 def picture() -> Frame:
-    """A frame of smooth colours and noise."""
+    """Make a frame of smooth colours and noise."""
     rows, columns = np.mgrid[0 : FLAGS.height, 0 : FLAGS.width]
     smooth = [128 + 100 * np.sin(columns / 200 + rows / 170 + phase) for phase in (0.0, 1.0, 2.0)]
     noise = np.random.default_rng(1).normal(0.0, 3.0, (FLAGS.height, FLAGS.width, 3))
@@ -56,7 +56,7 @@ def picture() -> Frame:
 
 
 def film(path: Path) -> Path:
-    """One of that picture, panned, in x264 at CRF 18."""
+    """Write a film that pans over that picture, by x264 at CRF 18; return its path."""
     planes = picture().decoded.to_ndarray()
     with pyav().open(str(path), "w") as container:
         video = container.add_stream("libx264", rate=24, options={"crf": "18", "preset": "fast"})
@@ -70,22 +70,22 @@ def film(path: Path) -> Path:
 
 
 def converted(path: Path, name: str, codec: str) -> tuple[float, float]:
-    """Processor time and time of a frame of a film, in seconds."""
+    """Convert a film; return processor time and wall time per frame, in seconds."""
     opened_film, conversion = opened(path), Conversion(name, Encoding(codec), 203.0)
     converter, target = conversion.converter(opened_film), ToFile(path.with_name("out.mp4"))
-    converter.used.measured(picture().reduced(REDUCED))  # What is done once.
+    converter.used.measured(picture().reduced(REDUCED))  # Warm-up: work that is done only once.
     (piece,) = planned(opened_film, 3600.0)
     Folder(target.path).path.mkdir(exist_ok=True)
     before, start = time.process_time(), time.perf_counter()
     if isinstance(converter.used, Curves):
-        grades_of(opened_film, converter.used)  # Of a film so short all frames are looked at.
+        grades_of(opened_film, converter.used)  # It samples all frames of so short a film.
     target.convert(opened_film, piece, conversion, converter, lambda frames: None)
     cpu, wall = time.process_time() - before, time.perf_counter() - start
     return cpu / FLAGS.film_frames, wall / FLAGS.film_frames
 
 
 def taken(step: Callable[[], object]) -> tuple[float, float]:
-    """Processor time and time of a step, the mean after a first one, in seconds."""
+    """Mean processor time and wall time of a step, after one warm-up, in seconds."""
     step()
     before, start = time.process_time(), time.perf_counter()
     for _ in range(FLAGS.frames):
@@ -95,7 +95,7 @@ def taken(step: Callable[[], object]) -> tuple[float, float]:
 
 
 def main() -> int:
-    """Prints a table. Returns the exit status."""
+    """Print the table. Returns the exit status."""
     frame, first = picture(), 0.0
     print("| step | processor s/frame | ratio | s/frame | memory so far, MB |")
     print("| --- | --- | --- | --- | --- |")
@@ -120,7 +120,7 @@ def main() -> int:
             converter.parts(frame, parameters)
 
         line(name, one)
-    # The same frame again and again: less work than a film.
+    # The same frame is encoded repeatedly, which is less work than a film.
     parts, _, _ = Converter(method("bt2446c", REC709), "pq", 1000.0).parts(frame, np.empty(0))
     size = FLAGS.width, FLAGS.height
     for codec in CRF:

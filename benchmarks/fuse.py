@@ -1,12 +1,12 @@
-"""Time and memory of `hdrcnn fuse` beside those of enfuse, on the same frames in the same run.
+"""Compare time and memory of `hdrcnn fuse` with those of enfuse, on the same frames.
 
     python benchmarks/fuse.py --megapixels 50 --frames 3
 
-Computed frames, two stops apart, noise and detail of every size, are written as TIFF of 8 bits.
-Each program reads them and writes a TIFF of its own; its wall time, processor time and peak memory
-are those of its process. Ratios to enfuse tell something, seconds belong to the machine. `fused
-alone` is without alignment and ghost removal, as enfuse is; `as by default` is beside
-`align_image_stack` and enfuse after it, where `--align` is given: both take a while.
+Synthetic frames, two stops apart, with noise and detail at every scale, are written as 8-bit TIFF.
+Each program reads them and writes a TIFF; wall time, processor time and peak memory are those of
+its process. The ratios to enfuse are meaningful; the seconds depend on the machine. `fused alone`
+is without alignment and ghost removal, like enfuse; `as by default` is with both, and compares with
+`align_image_stack` (measured with `--align`) plus enfuse. These take a while.
 """
 
 import argparse
@@ -32,7 +32,7 @@ STRIP = 256
 
 
 def write_frames(folder: Path, megapixels: float, count: int) -> list[Path]:
-    """The frames of a bracket, 3:2, from dark to bright."""
+    """Write the frames of a bracket, aspect 3:2, from dark to bright; return their paths."""
     rows = round(np.sqrt(megapixels * 1e6 / 1.5))
     columns = round(1.5 * rows)
     rng = np.random.default_rng(0)
@@ -56,7 +56,7 @@ def write_frames(folder: Path, megapixels: float, count: int) -> list[Path]:
 
 
 def measured(command: list[str], folder: Path) -> tuple[float, float, float]:
-    """Seconds, processor seconds and GB at their peak of a command, which has to succeed."""
+    """Run a command, which must succeed; return wall seconds, processor seconds and peak GB."""
     begun = time.perf_counter()
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     with (folder / "said.txt").open("wb") as said:
@@ -73,7 +73,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0] if __doc__ else None)
     parser.add_argument("--megapixels", type=float, default=50.0)
     parser.add_argument("--frames", type=int, default=3)
-    parser.add_argument("--align", action="store_true", help="also with alignment, both programs")
+    parser.add_argument("--align", action="store_true", help="also measure align_image_stack")
     asked = parser.parse_args()
     if shutil.which("enfuse") is None:
         raise SystemExit("enfuse is missing; apt-get install enfuse hugin-tools")

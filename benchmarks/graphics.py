@@ -1,11 +1,12 @@
-"""How bright each method of `hdrcnn film` shows white graphics: a subtitle and a logo.
+"""Measure how bright each method of `hdrcnn film` renders white graphics: a subtitle and a logo.
 
     python benchmarks/graphics.py
     python benchmarks/graphics.py --film some.mp4 --at 12.5
 
-A smooth scene, dark and dim, and a frame of a film, each with a subtitle and a logo of pure white,
-through JPEG as films are compressed. A row of the table is a method, a column a scene: the light of
-the subtitle, of the logo (medians), and what 1 % of the rest exceeds, in cd/m^2.
+A subtitle and a logo in pure white are drawn on a dark smooth scene, a dim one and a frame of a
+film, which are then compressed by JPEG, as films are compressed too. The table has a row for each
+method and a column for each scene: the median light of the subtitle, that of the logo, and the
+level that 1 % of the rest exceeds, in cd/m^2.
 """
 
 import io
@@ -33,7 +34,7 @@ flags.DEFINE_string(
     str(Path(__file__).resolve().parents[1] / "data" / "three_shots.mp4"),
     "Film whose frame is the last column.",
 )
-flags.DEFINE_float("at", 2.5, "Seconds into the film.")
+flags.DEFINE_float("at", 2.5, "Time of that frame, seconds.")
 flags.DEFINE_integer("quality", 90, "JPEG quality; 100: no compression.")
 flags.DEFINE_float("white", film.WHITE, "Diffuse white, cd/m^2.")
 flags.DEFINE_float("peak", 1000.0, "Peak, cd/m^2.")
@@ -43,14 +44,17 @@ LUMA = np.array([0.2126, 0.7152, 0.0722], np.float32)
 
 
 def smooth(brightest: float) -> np.ndarray:
-    """[ROWS, COLUMNS, 3] float32 codes: waves of colour up to `brightest`, no highlight."""
+    """Make a scene of smooth coloured waves up to `brightest`: [ROWS, COLUMNS, 3] float32 codes."""
     rows, columns = np.mgrid[0:ROWS, 0:COLUMNS]
     wave = 0.5 + 0.5 * np.sin(columns / 180 + rows / 140)[..., None]
     return (brightest * (0.3 + 0.7 * wave * [1.0, 0.8, 0.6])).astype(np.float32)
 
 
 def frame_of(path: Path, at: float) -> np.ndarray:
-    """The first frame from `at` seconds on, float32 codes, resized."""
+    """Decode the first frame from `at` seconds on: float32 codes, resized to [ROWS, COLUMNS, 3].
+
+    Raises ValueError if the film is shorter.
+    """
     with pyav().open(str(path)) as container:
         for frame in container.decode(video=0):
             if float(frame.time) >= at:
@@ -60,7 +64,7 @@ def frame_of(path: Path, at: float) -> np.ndarray:
 
 
 def titled(scene: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The scene with both graphics after compression, and where each is pure white."""
+    """Draw both graphics and compress; return the codes, and masks of the pure white of each."""
     masks = np.zeros((2, ROWS, COLUMNS), np.uint8)
     cv2.putText(
         masks[0], "A subtitle", (200, 660), cv2.FONT_HERSHEY_SIMPLEX, 4.4, 255, 12, cv2.LINE_AA
@@ -76,7 +80,7 @@ def titled(scene: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 def shown(used: film.Method, scene: np.ndarray) -> list[float]:
-    """cd/m^2 of the subtitle, of the logo, and of the brightest of the rest."""
+    """Light of the subtitle, of the logo, and of the brightest part of the rest, cd/m^2."""
     codes, subtitle, logo = titled(scene)
     measured = used.measured(reduced(codes))
     if used.parameters:
@@ -88,7 +92,7 @@ def shown(used: film.Method, scene: np.ndarray) -> list[float]:
 
 
 def main() -> int:
-    """Prints the table. Returns the exit status."""
+    """Print the table. Returns the exit status."""
     film_frame = frame_of(Path(FLAGS.film), FLAGS.at)
     scenes = {"dark scene": smooth(0.3), "dim scene": smooth(0.6), "frame of the film": film_frame}
     print("| method | " + " | ".join(scenes) + " |")

@@ -1,12 +1,12 @@
-"""Speed of the NumPy loader, and where its time goes.
+"""Measure the speed of the NumPy loader, and the time of each of its stages.
 
     python benchmarks/loader.py
     python benchmarks/loader.py --scenes $HDR_SCENES --workers 1 --workers 8
 
-Prints the CPU time of each stage of a crop; crops a second of one core, out of CPU time, so that
-other work on the machine counts little; and crops a second in all, by the clock, for each number
-of threads. Twice: with the published distributions, and with JPEG of quality 30 to 100 on top.
-Without --scenes the crops come out of synthetic panoramas.
+Prints the CPU time of each stage of a crop; crops per second of one core, computed from CPU time so
+that other work on the machine matters little; and total crops per second by wall time, for each
+number of threads. Both are measured with the published distributions, and with JPEG of quality 30
+to 100 added. Without --scenes the crops are of synthetic panoramas.
 """
 
 import collections
@@ -41,14 +41,14 @@ flags.DEFINE_string("scenes", None, "Folder with HDR scenes. Default: synthetic 
 flags.DEFINE_integer("columns", 1024, "Columns of the synthetic panoramas.", lower_bound=64)
 flags.DEFINE_integer("size", 256, "Side of the crops.", lower_bound=32)
 flags.DEFINE_integer("crops", 200, "Crops for each figure.", lower_bound=8)
-flags.DEFINE_multi_integer("workers", [1, os.cpu_count() or 1], "Threads; several times.")
+flags.DEFINE_multi_integer("workers", [1, os.cpu_count() or 1], "Threads; may be repeated.")
 
 BATCH = 8
 CAMERAS = {"published": Camera(), "with JPEG": Camera(development=Development(jpeg=(30, 100)))}
 
 
 def synthetic_panoramas() -> list[Scene]:
-    """Four skies over a ground, with a sun, lamps and grain."""
+    """Make four panoramas of sky and ground with different numbers of lamps, and grain."""
     rng, columns = np.random.default_rng(0), FLAGS.columns
     y, x = np.mgrid[0 : columns // 2, 0:columns] / columns
     scenes = []
@@ -65,7 +65,7 @@ def synthetic_panoramas() -> list[Scene]:
 
 
 class Clock:
-    """Adds up the CPU time of this process by stage."""
+    """Sums up the CPU time of this process by stage."""
 
     def __init__(self) -> None:
         self.seconds: dict[str, float] = collections.defaultdict(float)
@@ -78,7 +78,7 @@ class Clock:
 
 
 def stages(pairs: "Pairs") -> tuple[dict[str, float], float]:
-    """Milliseconds of CPU a crop by stage, and those of the whole as a batch is made."""
+    """Milliseconds of CPU time per crop, by stage, and for the whole when made in batches."""
     clock, done = Clock(), 0
     while done < FLAGS.crops:
         index, item = divmod(done, BATCH)
@@ -108,7 +108,7 @@ def stages(pairs: "Pairs") -> tuple[dict[str, float], float]:
 
 
 def rate(pairs: "Pairs", workers: int) -> float:
-    """Crops a second by the clock, taken by threads as Keras does it."""
+    """Crops per second by wall time, made by threads in the way that Keras uses them."""
     batches = max(1, FLAGS.crops // BATCH)
     with ThreadPool(workers) as pool:
         pool.map(pairs.__getitem__, range(workers))
@@ -119,7 +119,7 @@ def rate(pairs: "Pairs", workers: int) -> float:
 
 
 def main() -> int:
-    """Both cameras, one after the other. Returns the exit status."""
+    """Measure both cameras, one after the other. Returns the exit status."""
     with quietly():
         from training_code.camera.batches import Pairs
 

@@ -1,11 +1,11 @@
-"""What the page of `web/` takes on one core, beside onnxruntime in Python, in one run.
+"""Compare the page of `web/` on one core with onnxruntime in Python, in time and result.
 
     python web/build.py && python benchmarks/page.py [--megapixels 2]
 
-A picture with lamps all over, so that the network works on all of it, is reconstructed by the
-page's own modules and onnxruntime-web, in WebAssembly, under Node.js: the same compiler of
-JavaScript and WebAssembly as Chromium's. Seconds are those of the processor, which do not count
-what else the machine does; loading, reading and saving are not in them. The results are compared.
+A picture with lamps everywhere, so that the network processes all of it, is reconstructed by the
+page's own modules and onnxruntime-web, in WebAssembly, under Node.js, which has the same JavaScript
+and WebAssembly compiler as Chromium. Seconds are processor time, so other work on the machine does
+not count; loading, reading and saving are excluded.
 """
 
 import argparse
@@ -55,7 +55,7 @@ process.stdout.write(JSON.stringify((user + system) / 1e6));
 
 
 def picture(megapixels: float) -> np.ndarray:
-    """[H, W, 3] uint8: a sample of `data`, mirrored on and on."""
+    """Make a picture of the given size from a sample of `data`, mirrored repeatedly: uint8."""
     with Image.open(ROOT / "data" / "night_market.png") as image:
         sample = np.asarray(image.convert("RGB"))
     rows, columns = (round(side * (megapixels * 1e6 / sample[..., 0].size) ** 0.5)
@@ -67,7 +67,7 @@ def picture(megapixels: float) -> np.ndarray:
 
 
 def by_page(codes: np.ndarray, model: Path) -> tuple[float, np.ndarray]:
-    """Seconds and y = log(H + 1/255), [H, W, 3]."""
+    """Run the modules of the page; return processor seconds and y = log(H + 1/255), [H, W, 3]."""
     rows, columns = codes.shape[:2]
     with tempfile.TemporaryDirectory() as folder:
         stored, y = Path(folder) / "codes", Path(folder) / "y"
@@ -82,10 +82,10 @@ def by_page(codes: np.ndarray, model: Path) -> tuple[float, np.ndarray]:
 
 
 def by_python(codes: np.ndarray, model: Path) -> tuple[float, np.ndarray]:
-    """Likewise, by onnxruntime; NaN where nothing is predicted."""
+    """Run onnxruntime; return the same, with NaN where nothing is predicted."""
     tiling = Tiling(network(model))
     y = np.full(codes.shape, np.nan, np.float32)
-    for number in range(2):  # Sessions are made by the first.
+    for number in range(2):  # The first is a warm-up that creates the sessions.
         frame = Frame(codes[:256, :256] if number == 0 else codes, tiling.cell, threshold=0.95)
         before = time.process_time()
         for piece, part in resolution.auto(frame, tiling):
@@ -95,7 +95,7 @@ def by_python(codes: np.ndarray, model: Path) -> tuple[float, np.ndarray]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="What the page takes on one core.")
+    parser = argparse.ArgumentParser(description="Measure the page on one core.")
     parser.add_argument("--megapixels", type=float, default=2.0)
     codes = picture(parser.parse_args().megapixels)
     model = WEB / "dist" / "hdrcnn.onnx"

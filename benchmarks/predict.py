@@ -1,20 +1,20 @@
-"""Time and memory of converting one picture, by its size and by how much of it is saturated.
+"""Measure time and memory of converting one picture, by its size and its saturated share.
 
     python benchmarks/predict.py
 
 prints a row for each case:
 
-    size, how much is saturated, resolution
-    seconds of the command, its start included, and its peak resident memory
-    processor seconds, of all cores together, of linearising, network and blend alone, in another
+    size, saturated share, resolution
+    seconds of the command, including its start, and its peak resident memory
+    processor seconds, summed over all cores, for linearising, network and blend alone, in another
         process, the best of three
-    their ratio to the same with the network run over the whole picture in one piece, in turn with
-        it in the same process, where that fits
-    for fully saturated pictures: the arithmetic of one piece, as a share of what a core reaches on
-        matrix products beside it
+    their ratio to those of running the network over the whole picture in one piece, measured
+        alternately in the same process, if that fits in memory
+    for fully saturated pictures: the arithmetic rate of the network, as a share of the rate that a
+        core reaches on matrix products in the same process
 
-Processor seconds hold on a machine that does other things too, roughly; seconds on an idle one
-only. "5 %" is discs of up to 200 pixels' radius, each with a ramp at its rim.
+Processor seconds are roughly valid even if the machine does other work; seconds need an idle one.
+"5 %" means discs with a radius of up to 200 pixels, each with a ramp at its rim.
 """
 
 import functools
@@ -41,31 +41,32 @@ from training_code.console import run
 
 SHARES = {"unsaturated": 0.0, "5 %": 0.05, "all": 1.0}
 TIMES = 3
-"""The first time, a process finds no memory ready."""
+"""Number of repetitions; the first one has to allocate memory."""
 MODES = ("auto", "native", "working")
 FLAGS = flags.FLAGS
-flags.DEFINE_multi_float("megapixels", [1.0, 4.0, 12.0, 24.0, 48.0], "Sizes; several times.")
-flags.DEFINE_multi_enum("saturated", list(SHARES), list(SHARES), "How much of the picture.")
+flags.DEFINE_multi_float("megapixels", [1.0, 4.0, 12.0, 24.0, 48.0], "Sizes; may be repeated.")
+flags.DEFINE_multi_enum("saturated", list(SHARES), list(SHARES), "Saturated shares.")
 flags.DEFINE_multi_enum("resolution", ["native", "auto"], MODES, "Modes.")
 flags.DEFINE_enum("precision", "float32", ["auto", "float32", "bfloat16"], "Of the convolutions.")
 flags.DEFINE_string("params", None, "Weights file. Default: the weights shipped with the tool.")
-flags.DEFINE_integer("width", 0, "Fresh weights of this width instead; 64: as published.", 0)
+flags.DEFINE_integer("width", 0, "Use untrained weights of this width; 64: as published.", 0)
 flags.DEFINE_float("dense_gigabytes", 6.0, "Run in one piece only what needs no more than this.")
 flags.DEFINE_string("child", "", "Measure this picture in this process and print JSON.")
-flags.DEFINE_bool("dense", False, "With --child: beside it the network in one piece.")
+flags.DEFINE_bool("dense", False, "With --child: also run the network in one piece.")
 
 # ru_maxrss is in kilobytes on Linux and in bytes on macOS.
 UNIT = 1 if sys.platform == "darwin" else 1024
 MULTIPLICATIONS = 112.6
-"""Of the network, for a pixel and the square of its width, without the three-channel ends."""
+"""Multiplications of the network per pixel, divided by its squared width, without the first and
+last layers of three channels."""
 WIDTH = 16
-"""Of the shipped network: whether one piece of it will fit."""
+"""Width of the shipped network, from which the memory of one piece is estimated."""
 BYTES = 30
-"""Of the network in one piece, for a pixel and each of its channels."""
+"""Memory of the network in one piece, in bytes per pixel and unit of width."""
 
 
 def picture(megapixels: float, share: float) -> np.ndarray:
-    """[H, W, 3] uint8, aspect 3:2: smooth and unsaturated, with that share of saturated discs."""
+    """Make a smooth picture, aspect 3:2, with saturated discs on `share` of it: [H, W, 3] uint8."""
     rows = round((megapixels * 1e6 / 1.5) ** 0.5)
     columns = round(1.5 * rows)
     if share == 1.0:
@@ -89,14 +90,14 @@ def picture(megapixels: float, share: float) -> np.ndarray:
 
 
 def processor_seconds(of: Callable[[], object]) -> float:
-    """Of one run, all cores together."""
+    """Processor seconds of one run, summed over all cores."""
     begun = time.process_time()
     of()
     return time.process_time() - begun
 
 
 def matrix_rate() -> float:
-    """Multiplications a second that one core reaches on large float32 matrices."""
+    """Multiplications per processor second on large float32 matrices."""
     import tensorflow as tf
 
     side = 3072
@@ -107,22 +108,20 @@ def matrix_rate() -> float:
 
 
 def fresh_weights(folder: Path) -> Path:
-    """A weights file of the width asked for, untrained: time and memory are those of a trained
-    one.
-    """
+    """Write an untrained weights file of width --width; time and memory equal a trained one's."""
     from hdrcnn import weights
     from hdrcnn.models.metadata import Hdrcnn
 
     path = folder / "fresh.npz"
     facts = Hdrcnn(FLAGS.width, "mean_curve", "channel")
     arrays = weights.collect(facts.build())
-    # As they are drawn, wide ones give values beyond all floats.
+    # Scaled down, because initial weights of a wide network make values overflow.
     weights.save(path, {name: 0.1 * array for name, array in arrays.items()}, facts)
     return path
 
 
 def measure(source: Path, mode: str) -> dict[str, float]:
-    """Without reading and writing, in this process, with the camera curve of the weights."""
+    """Measure conversion in this process, without reading and writing, with the weights' curve."""
     import hdrcnn
     from hdrcnn.predict.blend import reconstruct_light
     from hdrcnn.weights import SHIPPED
@@ -149,13 +148,13 @@ def measure(source: Path, mode: str) -> dict[str, float]:
 
 
 def given() -> list[str]:
-    """The flags that are handed on."""
+    """Flags that are passed on to other processes."""
     params = [f"--params={FLAGS.params}"] if FLAGS.params else []
     return [f"--precision={FLAGS.precision}", *params]
 
 
 def in_child(source: Path, mode: str, dense: bool) -> dict[str, float]:
-    """`measure` in a fresh process; `dense`: and that of one piece."""
+    """Run `measure` in a new process. dense: also run the network in one piece."""
     command = [sys.executable, __file__, f"--child={source}", f"--resolution={mode}", *given()]
     command += ["--dense"] * dense
     done = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -165,7 +164,7 @@ def in_child(source: Path, mode: str, dense: bool) -> dict[str, float]:
 
 
 def by_command(source: Path, mode: str) -> dict[str, float]:
-    """The command on one file: its seconds and its peak memory in bytes."""
+    """Run the command on one file; return its seconds and its peak memory in bytes."""
     out_dir = source.parent / "out" / mode
     command = [sys.executable, str(ROOT / "hdrcnn_predict.py"), f"--im_dir={source}", *given()]
     begun = time.perf_counter()
@@ -179,10 +178,10 @@ def by_command(source: Path, mode: str) -> dict[str, float]:
 
 
 def line(name: str, mode: str, megapixels: float, found: dict[str, float]) -> str:
-    """A row of the table."""
+    """Format a row of the table."""
     products = MULTIPLICATIONS * found["width"] ** 2 * megapixels * 1e6
     ratio = f"x {found['network'] / found['whole']:.2f}" if "whole" in found else "-"
-    # Otherwise not all of it is computed.
+    # In all other cases the network skips a part of the picture.
     complete = name == "all" and mode == "native"
     share = f"{products / found['network'] / found['rate']:.0%}" if complete else "-"
     return (
@@ -192,7 +191,7 @@ def line(name: str, mode: str, megapixels: float, found: dict[str, float]) -> st
 
 
 def table(folder: Path) -> None:
-    """All cases, a line for each as it comes."""
+    """Measure all cases and print a line for each."""
     for megapixels in FLAGS.megapixels:
         width = FLAGS.width or WIDTH
         fits = BYTES * width * megapixels * 1e6 < FLAGS.dense_gigabytes * 1e9
@@ -207,7 +206,7 @@ def table(folder: Path) -> None:
 
 
 def main() -> int:
-    """The table, or one case of it. Returns the exit status."""
+    """Print the table, or with --child one case of it. Returns the exit status."""
     if FLAGS.child:
         print(json.dumps(measure(Path(FLAGS.child), FLAGS.resolution[0])))
         return 0

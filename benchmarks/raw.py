@@ -1,16 +1,16 @@
-"""What a RAW file is worth: the same scene as RAW and as the camera's JPEG, against its truth.
+"""Compare conversions of a RAW file and of the camera's JPEG of the same scene with the truth.
 
     python benchmarks/raw.py
 
-Each truth of `data/truth` (1.0 = the level at which its picture clips) falls on a sensor of 14 bits
-with photon and read noise, whose red and blue clip one stop and 0.6 stops after green. It is
-written as DNG; the JPEG is what the network sees of that file: clipped where green clips, by the
-mean camera curve. Both are converted as the command does it.
+Each truth of `data/truth` (1.0 = the level at which its picture clips) is captured by a simulated
+14-bit sensor with photon and read noise, whose red and blue channels clip one stop and 0.6 stops
+after green. The result is written as DNG. The JPEG contains the codes that the network sees of that
+file: clipped where green clips, by the mean camera curve. Both are converted as by the command.
 
-For each scene and both files, by the protocol of `training_code.evaluation.metrics`: RMSE and bias
-of the highlights in stops, PU21-PSNR as aligned and after camera response correction in dB;
-highlights are those of the JPEG before its compression. Beside them the light of the RAW file
-without a network.
+For each scene and both files, the script prints, by the protocol of
+`training_code.evaluation.metrics`, RMSE and bias of the highlights in stops, and PU21-PSNR aligned
+and after camera response correction in dB; highlights are those of the JPEG before compression. The
+light of the RAW file without a network is listed too.
 """
 
 import sys
@@ -32,14 +32,16 @@ from training_code.console import run
 
 FLAGS = flags.FLAGS
 flags.DEFINE_multi_string("truth", [], "HDR images, 1.0 = clipping. Default: all of data/truth.")
-flags.DEFINE_integer("quality", 95, "Of the JPEG.", 1, 100)
-flags.DEFINE_string("out_dir", None, "Keep the files here.")
+flags.DEFINE_integer("quality", 95, "JPEG quality.", 1, 100)
+flags.DEFINE_string("out_dir", None, "Folder in which to keep the files. Default: none.")
 
 COLUMNS = ("highlight_rmse", "highlight_bias", "psnr_aligned", "psnr_crf")
 
 
 def converted(path: Path) -> np.ndarray:
-    """[H, W, 3] linear Rec. 709, as by the command with its defaults and --exr_float."""
+    """Convert a file as the command does, with its defaults and --exr_float: [H, W, 3], linear
+    Rec. 709.
+    """
     import hdrcnn
     from hdrcnn.batch import plan
     from hdrcnn.batch.choose import Networks

@@ -1,10 +1,10 @@
-"""Fail when the shipped weights have become worse on the computed scenes.
+"""Fail if the shipped weights have become worse on the computed scenes.
 
     python benchmarks/regression.py
 
 reads   weights/hdrcnn.npz, data/truth/*.exr, benchmarks/regression.json
-prints  every figure beside the committed one; exit status 1 where one fell by more than its
-        confidence interval
+prints  every figure beside the committed one; the exit status is 1 if one is worse than the bounds
+        of the committed confidence interval
 
     python benchmarks/regression.py --update    rewrites benchmarks/regression.json
 """

@@ -1,11 +1,11 @@
-"""Speed of rendering shots on the accelerator, and where the time goes.
+"""Measure the speed of rendering shots on the accelerator, and the time of each stage.
 
     python benchmarks/rendering.py
     KERAS_BACKEND=jax python benchmarks/rendering.py --batch 64 --scenes 200
 
-Scenes are synthetic panoramas and photographs. Prints the device and the memory that the scenes
-take, how many shots a second one core of the host draws, a line for each stage alone, and crops a
-second of the whole: with the published distributions, and with every curve and JPEG.
+Scenes are synthetic panoramas and photographs. Prints the device, the memory that the scenes take,
+the number of shots per second that one core of the host draws, a line for each stage alone, and the
+speed of the whole, with the published distributions, and with all curves and JPEG.
 """
 
 import sys
@@ -30,7 +30,7 @@ flags.DEFINE_integer("rounds", 10, "Batches that are timed.", lower_bound=1)
 
 
 def synthetic_scenes() -> list[Any]:
-    """Waves, grain and a small bright sun."""
+    """Make scenes of waves, grain and a small bright sun."""
     import numpy as np
 
     from training_code.scenes.collection import Scene
@@ -50,7 +50,7 @@ def synthetic_scenes() -> list[Any]:
 
 
 def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
-    """One graph by XLA, the way of both backends on a GPU."""
+    """Compile a function to one graph by XLA, as both backends do on a GPU."""
     import keras
 
     if keras.backend.backend() == "jax":
@@ -63,7 +63,7 @@ def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def wait(outputs: Any) -> None:
-    """Until the device has computed them."""
+    """Wait until the device has computed the outputs."""
     import keras
 
     for output in keras.tree.flatten(outputs):
@@ -71,7 +71,9 @@ def wait(outputs: Any) -> None:
 
 
 def measure(function: Callable[..., Any], *arguments: Any) -> tuple[Any, float, float]:
-    """Outputs, seconds of the first call and crops a second of the others."""
+    """Run a function; return its outputs, seconds of the first call, and crops per second of the
+    others.
+    """
     graph = compiled(function)
     begun = time.perf_counter()
     outputs = graph(*arguments)
@@ -89,7 +91,10 @@ def report(name: str, crops: float) -> None:
 
 
 def whole(layer: Any, shots: dict[str, Any]) -> tuple[float, float]:
-    """Seconds of the first call and crops a second; the scenes are an argument of the graph."""
+    """Measure the whole camera: seconds of the first call, and crops per second.
+
+    The scenes are an argument of the graph, not constants in it.
+    """
 
     def take(pixels: Any, shots: dict[str, Any]) -> Any:
         return layer.stateless_call([], [pixels], shots)[0]
@@ -98,7 +103,7 @@ def whole(layer: Any, shots: dict[str, Any]) -> tuple[float, float]:
 
 
 def stages(layer: Any, shots: dict[str, Any]) -> None:
-    """Each stage alone, on what the one before it gives."""
+    """Measure each stage alone, on the output of the one before it."""
     from keras import ops
 
     from training_code.camera.on_device import camera, exposure, jpeg, views
@@ -123,7 +128,7 @@ def stages(layer: Any, shots: dict[str, Any]) -> None:
 
 
 def main() -> int:
-    """Returns the exit status."""
+    """Print all figures. Returns the exit status."""
     with quietly():
         import keras
 

@@ -1,17 +1,17 @@
-"""At which size the network should see a picture: the ways of `--resolution` on large ones.
+"""Compare the modes of `--resolution` on large pictures: at which size should the network see them?
 
     python data/compute_scenes.py --scale 7 --samples 64 --out_dir runs/large
     python benchmarks/resolution.py --scenes runs/large/truth
 
-photographs each HDR file at several exposures, reconstructs it in every way and prints
+photographs each OpenEXR file at several exposures, reconstructs it in every mode and prints
 
     gain     CRF-corrected PU21-PSNR minus that of the input by the inverse mean curve, dB
-    rmse     of the saturated pixels, stops; then the same by their distance to the next pixel
-             that is not saturated, in pixels
+    rmse     RMSE of the saturated pixels, stops; then the same by their distance to the nearest
+             unsaturated pixel, in pixels
 
-and, last, the means. "auto N" is `auto` with a rim of N pixels. With --crops a piece of each
-picture of which two fifths are saturated is written as PNG, the ways side by side, one under
-another at 0, -2, -4 and -6 stops.
+and finally the means. "auto N" is `auto` with a rim of N pixels. With --crops, a part of each
+picture of which about two fifths are saturated is written as PNG, the modes side by side, at 0,
+-2, -4 and -6 stops from top to bottom.
 """
 
 import dataclasses
@@ -41,7 +41,7 @@ from training_code.evaluation.camera_response import LUMINANCE_FLOOR
 from training_code.evaluation.metrics import absolute_factor, align, evaluate, highlight_mask
 
 FLAGS = flags.FLAGS
-flags.DEFINE_string("scenes", None, "HDR file, or a folder of such, searched with its subfolders.")
+flags.DEFINE_string("scenes", None, "HDR file, or a folder with OpenEXR files in all subfolders.")
 flags.DEFINE_string("params", None, "Weights file. Default: the weights shipped with the tool.")
 flags.DEFINE_multi_float("clipped", [0.05, 0.13], "Share of clipped samples.", 0.0, 1.0)
 flags.DEFINE_multi_float("rim", [resolution.RIM], "Rims of `auto`, in pixels.", 1.0)
@@ -50,16 +50,16 @@ flags.DEFINE_string("precision", "auto", "Of the convolutions.")
 flags.DEFINE_string("crops", "", "Folder for crops to look at.")
 
 DEPTHS = (8, 32, 128)
-"""Pixels: the limits of the classes of depth."""
+"""Limits of the classes of depth, the distance to the nearest unsaturated pixel, in pixels."""
 MEASURED = 1e6
-"""Of larger pictures every n-th pixel of every n-th row is measured, about so many."""
+"""Approximate number of pixels that are measured: larger pictures are subsampled."""
 CROP = 384
-"""Pixels of a crop's side."""
+"""Side of a crop, pixels."""
 STOPS = (0, -2, -4, -6)
 
 
 def ways() -> list[str]:
-    """The names of what is compared; `auto` once for each rim, entered among the resolutions."""
+    """Names of the modes to compare; `auto` once per rim, which are added to `resolution.WAYS`."""
     names = [name for name in FLAGS.resolution if name != "auto"]
     if "auto" in FLAGS.resolution:
         for rim in FLAGS.rim:
@@ -69,10 +69,10 @@ def ways() -> list[str]:
 
 
 class Photograph:
-    """A photograph of an HDR file, and what a reconstruction of it is worth."""
+    """A photograph of an HDR file, with which reconstructions are scored."""
 
     def __init__(self, file: Path, clipped: float) -> None:
-        """clipped: share of the samples. Raises ImageError, and ValueError if too dark."""
+        """clipped: share of clipped samples. Raises ImageError, or ValueError if too dark."""
         from training_code.camera import expose
         from training_code.evaluation.protocol import BASE, Protocol, photograph
 
@@ -88,7 +88,7 @@ class Photograph:
         self._input = evaluate(self.plain[self._some], *self._reference).psnr_crf
 
     def figures(self, hdr: np.ndarray) -> list[float]:
-        """Gain in dB, RMSE in stops, and this by class of depth: NaN where one is empty."""
+        """Gain in dB, RMSE in stops, and RMSE by class of depth, NaN for empty classes."""
         some = hdr[self._some].astype(np.float64)
         scores = evaluate(some, *self._reference)
         truth = self._reference[0]
@@ -104,19 +104,19 @@ class Photograph:
 
 
 def line(name: str, figures: list[float], seconds: float) -> str:
-    """One row: gain, RMSE, RMSE by depth."""
+    """Format one row: gain, RMSE, RMSE by depth, seconds."""
     depths = "  ".join(f"{value:5.2f}" for value in figures[2:])
     return f"  {name:10} {figures[0]:+6.2f} dB  {figures[1]:5.2f}   {depths}   {seconds:5.1f} s"
 
 
 def write_crops(path: Path, pictures: dict[str, np.ndarray], code: np.ndarray) -> None:
-    """Where two fifths are saturated: the pictures from left to right, darker and
-    darker downwards.
+    """Write a crop of which about two fifths are saturated: the pictures from left to right, darker
+    from top to bottom.
     """
     saturated = highlight_mask(code).astype(np.float32)
     rows, columns = (min(CROP, side) for side in saturated.shape)
     share = uniform_filter(saturated, (rows, columns), mode="constant")
-    # Of the centres whose crop lies within the picture: at their index it begins.
+    # Only centres whose crop is inside the picture; their index in the slice is its first pixel.
     places = tuple(
         slice(part // 2, side - part + part // 2 + 1)
         for part, side in zip((rows, columns), share.shape, strict=True)
@@ -130,7 +130,7 @@ def write_crops(path: Path, pictures: dict[str, np.ndarray], code: np.ndarray) -
 
 
 def main() -> int:
-    """The rows of every picture, then their means. Returns the exit status."""
+    """Print the rows of every picture, then their means. Returns the exit status."""
     if not FLAGS.scenes:
         raise ValueError("--scenes: name a folder of HDR files")
     with quietly():
@@ -160,7 +160,7 @@ def main() -> int:
             write_crops(out, {"input": shot.plain, **results, "truth": shot.truth}, shot.code)
     print("means")
     for name in names:
-        # A class of depth that no picture has stays NaN.
+        # A class of depth that is empty in all pictures stays NaN.
         *figures, seconds = np.ma.masked_invalid(found[name]).mean(axis=0).filled(np.nan)
         print(line(name, figures, seconds))
     return 0

@@ -1,20 +1,20 @@
-"""Files a second with workers against without, and what a million photographs would take.
+"""Measure throughput with and without Dask workers, and extrapolate to a million photographs.
 
     python benchmarks/scale.py
     python benchmarks/scale.py --megapixels 12 --files 16 --workers 1 --workers 2
 
-prints as tables for Markdown:
+prints Markdown tables:
 
-    measured    files a second on this machine: one process, then workers of Dask with an equal
-                share of its cores each; every process has its network loaded already
-    cost        of a file in one process: seconds to read, reconstruct and write it, bytes read
-                and written; of a task: seconds that the scheduler takes for one that does nothing
-    on paper    a million such files on so many machines like this one, from the costs: time,
-                bytes, what the storage has to deliver, and where the bottleneck lies
+    measured    files per second on this machine: one process, then Dask workers with an equal
+                share of its cores each; every process has loaded its network already
+    cost        per file in one process: seconds to read, reconstruct and write it, bytes read and
+                written; per task: seconds of the scheduler for a task that does nothing
+    on paper    a million such files on several machines like this one, estimated from the costs:
+                time, bytes, required storage bandwidth, and the bottleneck
 
-The model takes for a machine the best rate that was measured, for the scheduler the reciprocal of
-a task's seconds, for the storage what --storage says; the slowest of the three is the bottleneck.
-The pictures are smooth, with discs that saturate 5 % of them, as JPEG; run it on an idle machine.
+The model uses the best rate measured for a machine, the reciprocal of the seconds per task for the
+scheduler, and --storage for the storage; the slowest of the three is the bottleneck. The pictures
+are smooth JPEG files with discs that saturate 5 % of them; run this on an idle machine.
 """
 
 import os
@@ -49,18 +49,18 @@ if TYPE_CHECKING:
     from hdrcnn.predict.single_image import Predictor
 
 FLAGS = flags.FLAGS
-flags.DEFINE_float("megapixels", 12.0, "Of the pictures.", 0.01)
+flags.DEFINE_float("megapixels", 12.0, "Size of the pictures.", 0.01)
 flags.DEFINE_integer("files", 12, "Pictures for each figure.", 2)
-flags.DEFINE_multi_integer("workers", [1, 2], "Of Dask, on this machine; several times.", 1)
-flags.DEFINE_multi_integer("machines", [1, 16, 256], "On paper; several times.", 1)
-flags.DEFINE_integer("photographs", 1_000_000, "On paper.", 1)
+flags.DEFINE_multi_integer("workers", [1, 2], "Dask workers on this machine; may be repeated.", 1)
+flags.DEFINE_multi_integer("machines", [1, 16, 256], "Machines on paper; may be repeated.", 1)
+flags.DEFINE_integer("photographs", 1_000_000, "Photographs on paper.", 1)
 flags.DEFINE_float("storage", 1.0, "GB/s of the shared storage, read and written together.", 0.0)
 TASKS = 500
 STEPS = ("read", "network", "write")
 
 
 def pictures(folder: Path) -> Sequence[Job]:
-    """JPEG files, each a little different, and their jobs."""
+    """Write JPEG files, each slightly different; return their jobs."""
     rows = max(16, round((FLAGS.megapixels * 1e6 / 1.5) ** 0.5))
     columns = round(1.5 * rows)
     y, x = np.ogrid[0:rows, 0:columns]
@@ -82,7 +82,7 @@ def load(path: Path) -> "Predictor":
 
 
 def local_rate(jobs: Sequence[Job], networks: Networks, settings: Settings) -> float:
-    """Files a second of this process, its network loaded."""
+    """Files per second of this process, which has loaded its network already."""
     begun = time.perf_counter()
     for outcome in convert_all(jobs, networks, settings):
         checked(outcome)
@@ -92,7 +92,7 @@ def local_rate(jobs: Sequence[Job], networks: Networks, settings: Settings) -> f
 def farm_rate(
     jobs: Sequence[Job], workers: int, request: dask_engine.Request
 ) -> tuple[float, float]:
-    """Files a second of workers that have their network, and seconds of a task of nothing."""
+    """Files per second of workers that have loaded their network, and seconds per empty task."""
     with connect(Place(workers)) as client:
         addresses = list(client.nthreads())
         first = [
@@ -116,7 +116,7 @@ def checked(outcome: Outcome) -> None:
 
 
 def costs(jobs: Sequence[Job], networks: Networks, settings: Settings) -> dict[str, float]:
-    """Of a file, on average: seconds to read, reconstruct and write it, bytes in and out."""
+    """Mean cost of a file: seconds to read, reconstruct and write it, bytes in and out."""
     seconds = {"read": 0.0, "network": 0.0, "write": 0.0}
     for job in jobs:
         conversion = Conversion(job, networks, settings, Films())
@@ -135,12 +135,12 @@ def costs(jobs: Sequence[Job], networks: Networks, settings: Settings) -> dict[s
 
 
 def span(seconds: float) -> str:
-    """To be read."""
+    """Format a duration for reading."""
     return f"{seconds / 3600:.1f} h" if seconds < 100 * 3600 else f"{seconds / 86400:.1f} days"
 
 
 def on_paper(rate: float, cost: dict[str, float], task: float) -> None:
-    """The model, a row for each number of machines."""
+    """Print the table of the model, a row for each number of machines."""
     count, size = FLAGS.photographs, cost["in"] + cost["out"]
     print(f"\n| machines | time | read | written | GB/s of storage, {FLAGS.storage:g} at most |"
           " files/s | bottleneck |\n" + "| ---: " * 6 + "| --- |")  # fmt: skip
@@ -162,7 +162,7 @@ def on_paper(rate: float, cost: dict[str, float], task: float) -> None:
 
 
 def main() -> int:
-    """Measure, then reckon. Returns the exit status."""
+    """Measure, then print all tables. Returns the exit status."""
     settings = Settings(overwrite=True)
     with tempfile.TemporaryDirectory() as folder:
         jobs = pictures(Path(folder))

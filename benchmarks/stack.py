@@ -1,13 +1,13 @@
-"""Time and memory of `hdrcnn stack` beside those of `hdrcnn predict` of the same picture.
+"""Compare time and memory of `hdrcnn stack` with those of `hdrcnn predict` on the same picture.
 
     python benchmarks/stack.py --megapixels 12
 
-A computed photograph, 3:2, with noise and detail of every size, two fifths of it dark and a
-twentieth clipped, is written as PNG of 8 bits. Wall time, processor time and peak memory are those
-of the process of each command, its start included. Ratios tell something; seconds belong to the
-machine, processor seconds roughly hold on one that does other things too. Without
-`weights/exposure_stack.npz` or `exposure_gan.npz`, untrained networks take their place, which cost
-the same.
+A synthetic photograph, 3:2, with noise and detail at every scale, two fifths of it dark and a
+twentieth clipped, is written as 8-bit PNG. Wall time, processor time and peak memory are those of
+the process of each command, including its start. The ratios are meaningful; seconds depend on the
+machine, and processor seconds are roughly valid even if it does other work. If
+`weights/exposure_stack.npz` or `exposure_gan.npz` is missing, an untrained network, which costs the
+same, takes its place.
 """
 
 import argparse
@@ -28,7 +28,7 @@ from hdrcnn.predict.exposure_stack import FILES, NETWORKS
 
 CLIPPED, DARK = 0.05, 0.4
 DARK_LIGHT = 0.03
-"""About the light of code 0.19, in the middle of what counts as dark."""
+"""About the light of code 0.19, in the middle of the range that counts as dark."""
 RUN = (
     "import sys, pathlib\n"
     "from hdrcnn.predict.exposure_stack import FILES\n"
@@ -37,11 +37,11 @@ RUN = (
     "from hdrcnn.cli.main import entry\n"
     "entry()\n"
 )
-"""The command, with other weights files."""
+"""Program that runs the command with other weights files."""
 
 
 def photograph(megapixels: float) -> np.ndarray:
-    """[H, W, 3] uint8."""
+    """Make the synthetic photograph: [H, W, 3] uint8."""
     rows = round(np.sqrt(megapixels * 1e6 / 1.5))
     columns = round(1.5 * rows)
     rng = np.random.default_rng(0)
@@ -51,7 +51,7 @@ def photograph(megapixels: float) -> np.ndarray:
         stops += strength * np.asarray(
             Image.fromarray(noise).resize((columns, rows), Image.Resampling.BICUBIC)
         )
-    # Two points of the distribution are laid where they are wanted.
+    # Scale and shift so that two quantiles get the wanted light.
     low, high = np.quantile(stops[::8, ::8], (DARK, 1.0 - CLIPPED))
     scale = -np.log2(DARK_LIGHT) / (high - low)
     codes = np.empty((rows, columns, 3), np.uint8)
@@ -64,7 +64,7 @@ def photograph(megapixels: float) -> np.ndarray:
 
 
 def network_files(folder: Path) -> list[str]:
-    """Those shipped, or of untrained networks."""
+    """Paths of the shipped weights files, or of untrained ones where these are missing."""
     import keras
 
     from hdrcnn import weights
@@ -75,7 +75,7 @@ def network_files(folder: Path) -> list[str]:
             keras.utils.set_random_seed(0)
             record, path = NETWORKS[name](), folder / path.name
             arrays = weights.collect(record.build())
-            if name == "reconstruct":  # As it begins it changes nothing.
+            if name == "reconstruct":  # As initialised, it would change nothing.
                 kernel = arrays["correction/kernel"]
                 arrays["correction/kernel"] = np.random.default_rng(0).normal(0, 0.05, kernel.shape)
             weights.save(path, arrays, record)

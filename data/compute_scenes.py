@@ -3,14 +3,14 @@
     pip install .[scenes]
     python data/compute_scenes.py --out_dir runs/scenes
 
-writes  runs/scenes/NAME.png        the picture, 8 bit, as the project's virtual camera takes it
-        runs/scenes/truth/NAME.exr  the light that fell on its sensor, linear Rec. 709, half
+writes  runs/scenes/NAME.png        the 8-bit picture taken by the project's virtual camera
+        runs/scenes/truth/NAME.exr  the light that reached its sensor, linear Rec. 709, half
                                     float; 1.0 = the clipping level of the picture
 
     python data/compute_scenes.py --scale 6.25 --samples 64 --out_dir runs/large
 
-makes larger ones, for benchmarks. The same settings give the same files. The pictures committed
-in this folder are older: README.md here names the commit that made them.
+computes larger ones, for benchmarks. The same settings give the same files. The pictures committed
+in this folder are older; the README.md here names the commit that made them.
 """
 
 import dataclasses
@@ -38,15 +38,15 @@ from training_code.camera import develop, expose, sense
 from training_code.console import run
 
 NOISE_SD = 0.002
-"""Of the sensor, in clipping levels."""
+"""Standard deviation of the sensor noise, in units of the clipping level."""
 PASSES = 8
-"""Independent renderings; of each pixel the brightest is left out."""
+"""Number of independent renderings; for each sample the brightest is discarded."""
 # fmt: off
 SIDES = np.array([[[0, 0, -1], [1, 0, 0], [0, 1, 0]], [[1, 0, 0], [0, 0, 1], [0, 1, 0]],
                   [[0, 0, 1], [-1, 0, 0], [0, 1, 0]], [[-1, 0, 0], [0, 0, -1], [0, 1, 0]],
                   [[0, 1, 0], [1, 0, 0], [0, 0, 1]], [[0, -1, 0], [1, 0, 0], [0, 0, -1]]])
 # fmt: on
-"""Ahead, right and up of the six sides of a cube: forward, right, back, left, up, down."""
+"""Forward, right and up vectors of the cube sides: forward, right, back, left, up, down."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,7 +54,7 @@ class Shot:
     """How a scene of `data/scenes.py` is photographed."""
 
     size: tuple[int, int]
-    """Height and width at scale 1, pixels."""
+    """Height and width at a scale of 1, pixels."""
     unclipped: float
     """Share of the samples below the clipping level."""
     is_panorama: bool = False
@@ -69,26 +69,26 @@ SHOTS = {
 }
 
 FLAGS = flags.FLAGS
-flags.DEFINE_float("scale", 1.0, "Width and height, times this; 6.25: 11 megapixels.", 0.01)
-flags.DEFINE_integer("samples", 1024, "Paths a pixel, in eight passes.", PASSES)
-flags.DEFINE_multi_enum("scene", list(SHOTS), list(SHOTS), "Which; may be given more than once.")
-flags.DEFINE_string("out_dir", "runs/scenes", "Folder of the pictures; truths lie in its truth/.")
+flags.DEFINE_float("scale", 1.0, "Factor of width and height; 6.25: 11 megapixels.", 0.01)
+flags.DEFINE_integer("samples", 1024, "Paths per pixel, in eight passes.", PASSES)
+flags.DEFINE_multi_enum("scene", list(SHOTS), list(SHOTS), "Scene; may be given several times.")
+flags.DEFINE_string("out_dir", "runs/scenes", "Folder of the pictures; truths go to its truth/.")
 
 
 def render(scene: dict[str, Any], size: tuple[int, int], samples: int, seed: int) -> np.ndarray:
-    """[H, W, 3] float32, linear Rec. 709, cd/m2: the light of a scene of `data/scenes.py`."""
+    """Render a scene of `data/scenes.py`: [H, W, 3] float32, linear Rec. 709, cd/m2."""
     import mitsuba
 
     look = scene["look"]
     integrator = {"type": "path", "max_depth": 8}
     things = {name: thing for name, thing in scene.items() if name != "look"}
-    # Optimised, the lamps would come in any order, and be aimed at by other numbers.
+    # Optimisation may reorder the lamps, so that they would be sampled by other random numbers.
     whole = mitsuba.load_dict({"type": "scene", "integrator": integrator, **things}, optimize=False)
 
     def shoot(ahead: np.ndarray, up: np.ndarray, degrees: float, size: tuple[int, int]) -> Any:
         target = np.add(look["origin"], ahead).tolist()
         place = mitsuba.ScalarTransform4f().look_at(list(look["origin"]), target, up.tolist())
-        # Only with a box filter do the blocks of an image not depend on which came first.
+        # Only with a box filter does an image not depend on the order in which its blocks finish.
         film = {"type": "hdrfilm", "height": size[0], "width": size[1], "rfilter": {"type": "box"}}
         sampler = {"type": "multijitter", "sample_count": samples}
         sensor = {"type": "perspective", "fov": degrees, "to_world": place}
@@ -103,8 +103,10 @@ def render(scene: dict[str, Any], size: tuple[int, int], samples: int, seed: int
 
 
 def _panorama(side: Callable[..., np.ndarray], size: tuple[int, int]) -> np.ndarray:
-    """[H, W, 3] equirectangular, -z in the middle, from the sides of a cube, which `side` renders
-    for a direction ahead, one up and an angle; each is a little wider than 90 degrees.
+    """Stitch an equirectangular panorama, [H, W, 3] with -z in the middle, from six cube sides.
+
+    side: renders a view from its forward and up vectors and its angle of view in degrees, which is
+    a little more than 90.
     """
     widen = 1.05
     row, column = np.indices(size) + 0.5
@@ -128,12 +130,13 @@ def _panorama(side: Callable[..., np.ndarray], size: tuple[int, int]) -> np.ndar
 
 
 def light(name: str, scale: float, samples: int, progress: Callable[[float], None]) -> np.ndarray:
-    """[H, W, 3] float32, linear Rec. 709, 1.0 = clipping level: what falls on the sensor.
+    """Compute the light on the sensor: [H, W, 3] float32, linear Rec. 709, 1.0 = clipping level.
 
-    The mean of the passes without the brightest of each sample: a path that found a lamp by
-    chance, as a mirror's caustics do, is in one of them only. What noise the two halves of the
-    passes differ by is taken off by non-local means, of logarithms: a lamp must not leak. Raises
-    ImageError if Mitsuba or scikit-image is missing.
+    It is the mean of the passes without the brightest value of each sample, because a path that
+    hits a lamp by chance, as for caustics of a mirror, is in one pass only. The noise level is
+    estimated from the difference between two halves of the passes, and the noise is removed by
+    non-local means of logarithms, so that lamps do not bleed. progress: called with the share that
+    is done. Raises ImageError if Mitsuba or scikit-image is missing.
     """
     try:
         from skimage.restoration import denoise_nl_means
@@ -160,7 +163,7 @@ def light(name: str, scale: float, samples: int, progress: Callable[[float], Non
 
 
 def compute(name: str, out_dir: Path, scale: float, samples: int) -> None:
-    """One scene to its two files. Raises ImageError if they cannot be written."""
+    """Compute one scene and write its two files. Raises ImageError if they cannot be written."""
 
     def progress(share: float) -> None:
         if sys.stderr.isatty():

@@ -3,10 +3,10 @@
     python data/make_brackets.py --out_dir runs/brackets
 
 reads   data/truth/desk_by_window.exr, night_market.exr   light, computed by this project
-writes  desk_by_window/1.jpg, 2.jpg, 3.jpg                 on a tripod
-        night_market/1.jpg, 2.jpg, 3.jpg                   by hand, while something moves through it
+writes  desk_by_window/1.jpg, 2.jpg, 3.jpg                 from a tripod
+        night_market/1.jpg, 2.jpg, 3.jpg                   hand-held, with an object moving through
 
-with the Exif data by which `hdrcnn fuse` finds brackets. The same files each time.
+including the Exif data by which `hdrcnn fuse` finds brackets. The files are the same each time.
 """
 
 import dataclasses
@@ -30,7 +30,7 @@ flags.DEFINE_string("out_dir", None, "Folder for the brackets.", required=True)
 
 STOPS = (-3.0, 0.0, 3.0)
 SECONDS = 1 / 60
-"""Of the frame at 0 stops."""
+"""Exposure time of the frame at 0 stops, seconds."""
 EXIF_IFD = 0x8769
 CAMERA, TIME_TAKEN, EXPOSURE_TIME, F_NUMBER, ISO, BIAS = (
     0x0110, 0x9003, 0x829A, 0x829D, 0x8827, 0x9204,
@@ -38,8 +38,9 @@ CAMERA, TIME_TAKEN, EXPOSURE_TIME, F_NUMBER, ISO, BIAS = (
 
 
 def held_by_hand(shake: float, seed: int) -> tuple[tuple[float, ...], ...]:
-    """Of each frame the homography: small turns and shifts, none of the middle one. shake: in
-    shares of the shorter side.
+    """Homographies of the frames: small rotations and shifts; the identity for the middle frame.
+
+    shake: largest rotation in radians, and largest shift as a share of the shorter side.
     """
     rng = np.random.default_rng(seed)
     found = []
@@ -51,7 +52,7 @@ def held_by_hand(shake: float, seed: int) -> tuple[tuple[float, ...], ...]:
 
 
 def brackets() -> dict[str, Bracket]:
-    """By the name of the scene."""
+    """Return the brackets by the names of their scenes."""
     camera = dataclasses.replace(plain(STOPS), noise_sd=0.002, photons=3e4, noise_seed=1)
     moving = Mover((0.62, 0.25), (0.02, 0.18), (0.12, 0.06), 2.0)
     shaken = dataclasses.replace(camera, homographies=held_by_hand(0.012, 4), mover=moving)
@@ -59,7 +60,7 @@ def brackets() -> dict[str, Bracket]:
 
 
 def exif(index: int) -> Image.Exif:
-    """Of a frame: what a camera writes."""
+    """Exif data of frame number `index`, as written by a camera."""
     found = Image.Exif()
     found[CAMERA] = "hdrcnn computed scene"
     found.get_ifd(EXIF_IFD).update({
@@ -73,7 +74,7 @@ def exif(index: int) -> Image.Exif:
 
 
 def main() -> int:
-    """Light to files. Returns the exit status."""
+    """Write all brackets. Returns the exit status."""
     for name, bracket in brackets().items():
         light = np.asarray(read_hdr(HERE / "truth" / f"{name}.exr"), np.float32)
         folder = Path(FLAGS.out_dir) / name

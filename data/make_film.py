@@ -1,13 +1,13 @@
-"""Make a film of three seconds out of computed pictures: data/three_shots.mp4.
+"""Make a film of three seconds from computed pictures: data/three_shots.mp4.
 
     python data/make_film.py --out three_shots.mp4
 
 reads   data/desk_by_window.png, night_market.png, white_court.png   computed by this project
 writes  three shots of a second each: a pan, a zoom, and a pan while the exposure changes
 
-SDR as films come: 8 bits, BT.709, limited range, H.264, with a sound in AAC and a chapter for each
-shot. For `hdrcnn film`. The same frames each time; what the encoder makes of them may change with
-its version.
+The film is a sample for `hdrcnn film`, in common SDR: 8 bits, BT.709, limited range, H.264, with a
+tone in AAC and a chapter for each shot. The frames are the same each time; the encoded file may
+change with the version of the encoder.
 """
 
 import sys
@@ -31,19 +31,19 @@ flags.DEFINE_string("out", None, "File of the film, .mp4.", required=True)
 SIZE = 320, 180
 RATE = 24
 SHOT = 24
-"""Frames."""
+"""Length of a shot, frames."""
 SOUND = 48000
 SHOTS = (
     ("desk_by_window.png", (0.5, 0.45, 0.80), (0.42, 0.55, 0.80), (1.0, 1.0)),
     ("night_market.png", (0.5, 0.5, 0.95), (0.55, 0.45, 0.55), (1.0, 1.0)),
     ("white_court.png", (0.45, 0.6, 0.7), (0.58, 0.45, 0.7), (0.6, 1.0)),
 )
-"""Picture; where a frame lies at the beginning and at the end: the middle as shares of width and
-height, and its width as a share; factors for the codes."""
+"""Shots: picture; position of the frame at the start and at the end, as its centre and its width in
+shares of the picture; factors of the codes at the start and at the end."""
 
 
 def frames() -> list[np.ndarray]:
-    """[180, 320, 3] uint8 each."""
+    """Make the frames of all shots, [180, 320, 3] uint8 each."""
     made = []
     for name, begin, end, exposures in SHOTS:
         picture = Image.open(HERE / name).convert("RGB")
@@ -63,7 +63,7 @@ def frames() -> list[np.ndarray]:
 
 
 def write(path: Path) -> None:
-    """The film. Raises ImageError."""
+    """Write the film. Raises ImageError."""
     av = pyav()
     pictures = frames()
     with finished_whole(path) as temporary, av.open(str(temporary), "w", format="mp4") as film:
@@ -103,7 +103,7 @@ def write(path: Path) -> None:
 
 
 def main() -> int:
-    """Returns the exit status. Raises ImageError."""
+    """Write the film to --out. Returns the exit status. Raises ImageError."""
     write(Path(FLAGS.out))
     return 0
 

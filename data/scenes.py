@@ -1,7 +1,7 @@
-"""The computed scenes, as data for Mitsuba 3: nested dicts, as `mitsuba.load_dict` takes them.
+"""The computed scenes, as nested dicts for `mitsuba.load_dict` of Mitsuba 3.
 
-Metres; y is up, -z straight ahead. Emitters are linear Rec. 709 in cd/m2. Textures are pictures,
-each drawn once over the face that carries it.
+Lengths are in metres; y is up, -z straight ahead. Emitters are linear Rec. 709 in cd/m2. Textures
+are images, each mapped once onto its face.
 """
 
 from typing import Any
@@ -9,7 +9,7 @@ from typing import Any
 import mitsuba
 import numpy as np
 
-mitsuba.set_variant("scalar_rgb")  # the one that needs no compiler and no GPU
+mitsuba.set_variant("scalar_rgb")  # The only one that needs neither a compiler nor a GPU.
 
 Dict = dict[str, Any]
 Vector = tuple[float, float, float]
@@ -22,9 +22,10 @@ BLACK_BODY = {
     4000: (1.406, 0.926, 0.533),
     5000: (1.209, 0.962, 0.762),
 }
-"""K to linear Rec. 709 of luminance 1, by Planck's law and the CIE 1931 functions."""
+"""Linear Rec. 709 colours of luminance 1 by temperature in K, from Planck's law and the CIE 1931
+functions."""
 CANDELAS = 8e4
-"""Of the unit of Mitsuba's sun and sky, in cd/m2: 97,000 lux on the ground at 50 degrees."""
+"""Scale of Mitsuba's sun and sky, cd/m2 per unit: 97,000 lux on the ground at 50 degrees."""
 NEON = {"pink": (3200.0, 90.0, 700.0), "turquoise": (60.0, 1500.0, 1900.0)}
 BULBS = ((2600, 180, 90), (1900, 1100, 120), (150, 1300, 220), (120, 380, 2600), (1700, 160, 1500))
 BOOKS = ((0.5, 0.1, 0.08), (0.1, 0.25, 0.4), (0.6, 0.5, 0.3), (0.12, 0.3, 0.15))
@@ -35,7 +36,7 @@ GOODS = ((0.7, 0.2, 0.1), (0.15, 0.3, 0.6), (0.8, 0.6, 0.15), (0.2, 0.5, 0.2), (
 
 
 def picture(values: np.ndarray) -> Dict:
-    """A texture of linear values; v runs upwards."""
+    """Texture of linear values, [H, W, C], whose first row is at the top."""
     values = np.ascontiguousarray(values[::-1], np.float32)
     return {"type": "bitmap", "bitmap": mitsuba.Bitmap(values), "raw": True}
 
@@ -43,11 +44,13 @@ def picture(values: np.ndarray) -> Dict:
 def tiles(
     colour: Vector, joint: Vector, count: tuple[int, int], shift: float, spread: float
 ) -> Dict:
-    """`count` rows and columns of tiles, each brighter or darker by up to `spread`, each row moved
-    by `shift` tiles against the last (0.5: bricks).
+    """Texture of `count` rows and columns of tiles.
+
+    Brightness varies by up to a factor of 1 +- `spread` between tiles. Each row is shifted by
+    `shift` tiles relative to the one before (0.5: bricks).
     """
     shades = np.random.default_rng(1).uniform(1.0 - spread, 1.0 + spread, count)
-    side = 16  # texels a tile
+    side = 16  # texels per tile
     image = np.kron(shades, np.ones((side, side)))[..., None] * np.array(colour)
     image[::side] = image[:, ::side] = joint
     for row in range(count[0]):
@@ -57,21 +60,25 @@ def tiles(
 
 
 def patches(low: float, high: float, cells: int) -> Dict:
-    """Values in soft-edged patches: the roughness of wet stone."""
+    """Texture of soft-edged patches between two values: the roughness of wet stone."""
     noise = np.random.default_rng(2).random((cells, cells, 1))
     values = low + (high - low) * np.clip((noise - 0.4) / 0.2, 0.0, 1.0)
     return picture(values)
 
 
 def stripes(*colours: Vector, turns: int = 1, across: bool = True) -> Dict:
-    """The colours in turn, `turns` times."""
+    """Texture of stripes that repeat the colours `turns` times, side by side if `across`, else from
+    top to bottom.
+    """
     bands = np.tile(np.array(colours), (turns, 1))[None]
     image = np.kron(bands if across else bands.swapaxes(0, 1), np.ones((8, 8, 1)))
     return picture(image)
 
 
 def shelves(colour: np.ndarray) -> Dict:
-    """The light of a shop: a bright wall behind three boards of goods, a strip light below each."""
+    """Texture of a lit shop window: three shelves of goods before a bright wall, each with a strip
+    light.
+    """
     draw = np.random.default_rng(3)
     height = (np.arange(48)[::-1] / 48.0)[:, None, None]
     board = np.ones((48, 160, 3))
@@ -95,12 +102,12 @@ def rgb(value: Vector | np.ndarray | Dict) -> Dict:
 
 
 def matt(colour: Vector | Dict) -> Dict:
-    """A Lambertian surface of this albedo."""
+    """Lambertian surface with the given albedo."""
     return {"type": "twosided", "bsdf": {"type": "diffuse", "reflectance": rgb(colour)}}
 
 
 def glazed(colour: Vector | Dict, alpha: float | Dict = 0.0) -> Dict:
-    """The same under a coat of glass; `alpha`: roughness (GGX)."""
+    """Diffuse surface under a glossy coat. alpha: roughness (GGX)."""
     if not alpha:
         return {"type": "plastic", "diffuse_reflectance": rgb(colour), "nonlinear": True}
     roughness = alpha if isinstance(alpha, dict) else float(np.sqrt(alpha))
@@ -126,7 +133,7 @@ def sphere(centre: Vector, radius: float, bsdf: Dict) -> Dict:
 
 
 def box(centre: Vector, size: Vector, bsdf: Dict, turn: float = 0.0) -> Dict:
-    """Edges of `size`, turned about y by degrees."""
+    """Box with edges of length `size`, rotated about y by `turn` degrees."""
     half = [edge / 2.0 for edge in size]
     place = T().translate(centre).rotate([0, 1, 0], turn).scale(half)
     return {"type": "cube", "to_world": place, "bsdf": bsdf}
@@ -137,13 +144,15 @@ def ground(bsdf: Dict, side: float = 40.0) -> Dict:
 
 
 def land(colour: Vector, height: float = -0.01) -> Dict:
-    """The ground out to the horizon."""
+    """Ground that extends to the horizon."""
     place = T().translate([0, height, 0]).rotate([1, 0, 0], -90).scale(5000)
     return {"type": "rectangle", "to_world": place, "bsdf": matt(colour)}
 
 
 def panel(corner: Vector, width: float, height: float, turn: float = 0.0, **surface: Any) -> Dict:
-    """A rectangle that faces +z, or as turned about y; corner: lower left, seen from its front."""
+    """Rectangle that faces +z, rotated about y by `turn` degrees. corner: its lower left corner as
+    seen from the front.
+    """
     place = T().translate(corner).rotate([0, 1, 0], turn).scale([width / 2, height / 2, 1.0])
     return {"type": "rectangle", "to_world": place.translate([1, 1, 0]), **surface}
 
@@ -153,16 +162,16 @@ def area(radiance: Vector | np.ndarray | Dict) -> Dict:
 
 
 def day(elevation: float, azimuth: float) -> Dict:
-    """Sun of true size and clear sky; azimuth: degrees from -z towards +x."""
+    """Sun of true size and clear sky. Angles in degrees; azimuth: from -z towards +x."""
     up, turn = np.radians(elevation), np.radians(azimuth)
     sun = [np.cos(up) * np.sin(turn), np.sin(up), -np.cos(up) * np.cos(turn)]
     scale = {"sun_scale": CANDELAS, "sky_scale": CANDELAS}
-    frame = T().rotate([1, 0, 0], -90)  # Mitsuba's sky has z up
+    frame = T().rotate([1, 0, 0], -90)  # In Mitsuba's sky, z is up.
     return {"type": "sunsky", "turbidity": 2.5, "sun_direction": sun, "to_world": frame, **scale}
 
 
 def scene(eye: Vector, target: Vector, degrees: float, things: list[Dict]) -> Dict:
-    """`degrees`: of the picture's width; 360: an equirectangular picture."""
+    """Scene as seen from `eye`. degrees: horizontal field of view; 360: a panorama."""
     look = {"origin": eye, "target": target, "degrees": degrees}
     return {"look": look, **{f"thing_{i}": thing for i, thing in enumerate(things)}}
 
@@ -173,7 +182,7 @@ SILVER = (0.93, 0.94, 0.95)
 
 
 def sun_and_spheres() -> Dict:
-    """Mirror, gold, enamel and chalk on stone, the sun in the picture."""
+    """Spheres of mirror, gold, enamel and chalk on stone, with the sun in the picture."""
     paving = tiles((0.34, 0.31, 0.27), (0.12, 0.11, 0.10), (100, 100), 0.0, 0.25)
     wall = tiles((0.55, 0.50, 0.42), (0.30, 0.27, 0.23), (6, 3), 0.5, 0.2)
     bands = stripes((0.75, 0.7, 0.6), (0.1, 0.35, 0.2), turns=3, across=False)
@@ -196,7 +205,7 @@ def sun_and_spheres() -> Dict:
 
 
 def white_court() -> Dict:
-    """White walls at noon, a pool, deep shade under a roof."""
+    """Courtyard with white walls at noon, a pool, and deep shade under a roof."""
     plaster, clay = matt((0.80, 0.78, 0.74)), matt((0.50, 0.20, 0.09))
     shutter, lemon = glazed((0.05, 0.16, 0.35), 0.2), glazed((0.8, 0.6, 0.05), 0.1)
     slabs = tiles((0.52, 0.36, 0.25), (0.30, 0.24, 0.19), (160, 160), 0.0, 0.15)
@@ -228,7 +237,7 @@ def white_court() -> Dict:
 
 
 def _room() -> list[Dict]:
-    """Four walls, a window over a desk, a wide one opposite, a lamp, a garden beyond."""
+    """Room with a desk at a window, a wide window opposite, a lamp, and a garden outside."""
     wall, paint = matt((0.74, 0.70, 0.62)), glazed((0.78, 0.78, 0.76), 0.3)
     wood, brass = glazed((0.16, 0.09, 0.05), 0.15), metal((0.95, 0.75, 0.42), 0.2)
     house, pane = matt((0.66, 0.60, 0.50)), matt((0.06, 0.08, 0.10))
@@ -290,17 +299,17 @@ def _room() -> list[Dict]:
 
 
 def desk_by_window() -> Dict:
-    """Lamplight and daylight: a desk, behind it a garden in the evening sun."""
+    """Desk in lamplight and daylight, with a garden in the evening sun behind it."""
     return scene((0.45, 1.42, 0.95), (0.02, 1.16, -1.6), 60.0, _room())
 
 
 def room_panorama() -> Dict:
-    """The same room all around, from its middle."""
+    """Panorama of the same room, from its middle."""
     return scene((0.1, 1.35, 0.2), (0.1, 1.35, -1.6), 360.0, _room())
 
 
 def _shop(x: float, width: float, luminance: float, kelvin: int) -> list[Dict]:
-    """A window from x on, with its frame."""
+    """Shop window with its frame; x: its left edge."""
     frame, middle = glazed((0.05, 0.05, 0.06), 0.2), x + width / 2.0
     return [
         panel((x, 0.55, -3.98), width, 1.44, on=area(shelves(light(luminance, kelvin)))),
@@ -344,7 +353,7 @@ def night_market() -> Dict:
         sphere((-1.75, 0.2, 1.7), 0.2, glazed((0.5, 0.05, 0.04), 0.05)),
         box((1.9, 0.25, 0.0), (0.7, 0.5, 0.5), matt((0.30, 0.20, 0.10)), 25.0),
         box((1.85, 0.68, 0.0), (0.5, 0.36, 0.4), matt((0.10, 0.25, 0.30)), -10.0),
-        # Behind the camera: what the spheres mirror.
+        # Behind the camera, as reflections in the spheres.
         box((0.0, 3.0, 9.5), (24.0, 6.0, 1.0), matt((0.5, 0.47, 0.42))),
         panel((3.6, 0.9, 8.98), 2.2, 1.3, 180.0, on=area(light(160.0, 2700))),
         panel((-1.6, 0.9, 8.98), 1.4, 1.3, 180.0, on=area(light(120.0, 4000))),

@@ -1,7 +1,8 @@
-"""Two spheres on a table in the light of a panorama: pure NumPy.
+"""Render two spheres on a table in the light of a panorama, in pure NumPy.
 
-Direct light only, of the whole panorama, and the mirror image of the surroundings; a chrome sphere
-and a matt one on a matt table. Panoramas are [H, W, 3] float32, linear, y up.
+A chrome sphere and a matt one lie on a matt table. Matt surfaces receive direct light from the
+whole panorama, and the chrome sphere reflects its surroundings. Panoramas are [H, W, 3] float32,
+linear, y up.
 """
 
 import numpy as np
@@ -9,18 +10,18 @@ import numpy as np
 from hdrcnn.tiles.geometry import reduced
 
 SIZE = (300, 420)
-"""Of a panel, rows and columns."""
+"""Rows and columns of a panel."""
 LIGHTS = (64, 128)
-"""The panorama as so many lights, rows and columns."""
+"""Rows and columns of the directional lights that approximate the panorama."""
 SPHERES = ((-1.1, 1.0, 0.0), (1.1, 1.0, 0.0))
-"""Centres: chrome, matt. Radius 1; the table is the plane of height 0."""
+"""Centres of the chrome and the matt sphere, of radius 1; the table is the plane of height 0."""
 ALBEDO, CHROME = 0.6, 0.9
 CHUNK = 4096
 
 
 def directions(rows: int, columns: int) -> np.ndarray:
-    """Where the pixels of an equirectangular panorama lie: [rows, columns, 3], y up, the middle
-    column at -z.
+    """Directions of the pixels of an equirectangular panorama: [rows, columns, 3], y up, with the
+    middle column at -z.
     """
     latitude = (0.5 - (np.arange(rows) + 0.5) / rows)[:, None] * np.pi
     longitude = ((np.arange(columns) + 0.5) / columns - 0.5)[None] * 2.0 * np.pi
@@ -31,7 +32,7 @@ def directions(rows: int, columns: int) -> np.ndarray:
 
 
 def look_up(panorama: np.ndarray, direction: np.ndarray) -> np.ndarray:
-    """Radiance [N, 3] of a panorama [H, W, 3] from directions [N, 3], the nearest pixel's."""
+    """Radiance [N, 3] of a panorama [H, W, 3] in directions [N, 3], from the nearest pixel."""
     rows, columns = panorama.shape[:2]
     x, y, z = direction.T
     row = (0.5 - np.arcsin(np.clip(y, -1.0, 1.0)) / np.pi) * rows
@@ -40,7 +41,7 @@ def look_up(panorama: np.ndarray, direction: np.ndarray) -> np.ndarray:
 
 
 def distance(origin: np.ndarray, direction: np.ndarray, centre: tuple[float, ...]) -> np.ndarray:
-    """To a sphere of radius 1 along rays [..., 3]; inf where it is missed."""
+    """Distance to a sphere of radius 1 along rays [..., 3]; inf where they miss it."""
     to = origin - np.asarray(centre, np.float32)
     along = (to * direction).sum(axis=-1)
     inside = along**2 - (to**2).sum(axis=-1) + 1.0
@@ -49,8 +50,9 @@ def distance(origin: np.ndarray, direction: np.ndarray, centre: tuple[float, ...
 
 
 def irradiance(panorama: np.ndarray, point: np.ndarray, normal: np.ndarray) -> np.ndarray:
-    """Light [N, 3] that falls on points [N, 3] with normals [N, 3], past the spheres; the table
-    shades what lies below it.
+    """Irradiance [N, 3] at points [N, 3] with normals [N, 3].
+
+    Shadows of the spheres are included, and the table blocks light from below the horizon.
     """
     rows, columns = LIGHTS
     way = directions(rows, columns).reshape(-1, 3)
@@ -71,7 +73,7 @@ def irradiance(panorama: np.ndarray, point: np.ndarray, normal: np.ndarray) -> n
 def trace(
     panorama: np.ndarray, origin: np.ndarray, direction: np.ndarray, mirrors: int
 ) -> np.ndarray:
-    """Radiance [N, 3] that comes along rays [N, 3] to their origins."""
+    """Radiance [N, 3] along rays, origins and directions [N, 3]. mirrors: number of reflections."""
     hits = [distance(origin, direction, centre) for centre in SPHERES]
     down = direction[:, 1] < -1e-4
     table = np.where(down, -origin[:, 1] / np.where(down, direction[:, 1], 1.0), np.inf)
@@ -96,7 +98,7 @@ def trace(
 
 
 def render(panorama: np.ndarray) -> np.ndarray:
-    """[H, W, 3] float32, linear: table and spheres in the light of a panorama."""
+    """Render table and spheres in the light of a panorama: [H, W, 3] float32, linear."""
     rows, columns = SIZE
     eye = np.array([0.0, 2.6, 6.2], np.float32)
     ahead = np.array([0.0, 0.75, 0.0], np.float32) - eye

@@ -35,9 +35,9 @@ MARGIN = 28
 def labelled_grid(
     rows: dict[str, np.ndarray], stops: tuple[float, ...] = STOPS, width: int = PANEL_WIDTH
 ) -> np.ndarray:
-    """Linear images [H, W, 3] of one size, a row each, at all stops: uint8 [H', W', 3].
+    """Sheet of linear images [H, W, 3] of one size, each a labelled row of all stops: uint8.
 
-    width: of a panel, pixels.
+    width: of a panel, pixels. Returns [H', W', 3].
     """
     size = next(iter(rows.values())).shape
     height = round(width * size[0] / size[1])
@@ -58,7 +58,7 @@ def labelled_grid(
 
 
 def main() -> int:
-    """Reconstruct one sample and lay the sheet out. Returns the exit status."""
+    """Reconstruct one sample and write the sheet. Returns the exit status."""
     from hdrcnn import load
 
     code = read_ldr(ROOT / "data" / f"{FLAGS.scene}.png")

@@ -2,8 +2,7 @@
 
 python docs/make_light.py
 
-Direct light only, of the whole panorama, and the mirror image of the surroundings; a chrome sphere
-and a matt one on a matt table. All three pictures at one exposure.
+All three pictures are at the same exposure; see `docs/lighting.py` for how they are rendered.
 """
 
 import sys
@@ -34,7 +33,7 @@ MARGIN = 26
 
 
 def main() -> int:
-    """Light the spheres three times and lay the sheet out. Returns the exit status."""
+    """Render the spheres in all three lights and write the sheet. Returns the exit status."""
     from hdrcnn import load
 
     photograph = read_photograph(ROOT / "data" / f"{FLAGS.scene}.png")

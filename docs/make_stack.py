@@ -1,4 +1,4 @@
-"""Make docs/stack.png: a JPEG at five exposures, as it is, by `hdrcnn stack`, and in truth.
+"""Make docs/stack.png: five exposures of a JPEG by formula, by `hdrcnn stack`, and of the truth.
 
 python docs/make_stack.py
 """
@@ -23,11 +23,11 @@ from hdrcnn.writers.display import write_png
 
 SCENE = "night_market"
 PART = np.s_[60:280, 20:240]
-"""Rows and columns that are shown, pixel by pixel."""
+"""Rows and columns that are shown, at original size."""
 
 
 def main() -> int:
-    """Reconstruct one sample and lay the sheet out. Returns the exit status."""
+    """Reconstruct one sample and write the sheet. Returns the exit status."""
     from hdrcnn import load
 
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0] if __doc__ else None)

@@ -1,1 +1,1 @@
-"""HDR scenes become weights: collection, virtual camera, pairs, loss, training."""
+"""Training and evaluation: from HDR scenes to weights, and from weights to figures."""

@@ -1,4 +1,4 @@
-"""What the commands with absl flags have in common: parsing and help; the rest is the product's."""
+"""Parsing and help for the commands with absl flags; all else is shared with `hdrcnn.cli`."""
 
 import sys
 from collections.abc import Callable
@@ -10,13 +10,13 @@ from hdrcnn.files import UserError
 
 
 def _parse(argv: list[str], module: str) -> None:
-    """`--help` prints what the command does and its own flags, and succeeds. Raises UserError.
+    """Parse the flags; `--help` prints the module's docstring and flags and exits with status 0.
 
-    module: the one that they stand in.
+    module: name of the module that defines the flags. Raises UserError.
     """
     if any(argument in ("-h", "-help", "--help", "--helpshort") for argument in argv[1:]):
         print(sys.modules[module].__doc__)
-        # Absl knows the flags of a script by the path it was started with.
+        # Absl lists the flags of a script under the path with which it was started.
         print(flags.FLAGS.module_help(sys.argv[0] if module == "__main__" else module))
         sys.exit(0)
     try:
@@ -28,14 +28,15 @@ def _parse(argv: list[str], module: str) -> None:
 
 
 def run(main: Callable[[], int], *expected: type[Exception]) -> None:
-    """Parse the flags, run `main`, exit with its status. Help is that of the module of `main`.
+    """Parse the flags, run `main` and exit with its status. Help is that of the module of `main`.
 
-    Errors of the `expected` types are written as one line, status 1; Ctrl-C likewise, 130.
+    Errors of the `expected` types are printed as one line, with exit status 1; Ctrl-C likewise,
+    with status 130.
     """
 
     def parsed() -> int:
         _parse(sys.argv, main.__module__)
-        logging.set_verbosity(logging.WARNING)  # JAX reports every accelerator it looks for.
+        logging.set_verbosity(logging.WARNING)  # JAX logs every accelerator that it looks for.
         return main()
 
     run_command(parsed, *expected)

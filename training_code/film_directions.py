@@ -1,15 +1,16 @@
-"""In which directions curves' guesses for different grades lie apart: shots are pooled by them.
+"""Measure the directions in which curve parameters of different grades differ, to pool shots.
 
     python training_code/film_directions.py --scenes HDR --without LIST --params FILE --save FILE
 
-One look at each of `--looks` families is graded in every way of `--grades` and shown to the curves'
-network; the numbers of a grade are the same for all scenes, every second look is compressed by x264
-at 18. The directions are the linear discriminants of the grades (Fisher 1936; Rao 1948). Printed
-are for each the variance between grades over that of the errors of a guess, and how differently
-looks at two scenes in one grade speak, by which frames of one shot are known. `--save` writes the
-weights with them, and `hdrcnn film` pools the shots of a film by them
-(`hdrcnn/predict/film_grade.py`); without, each shot is converted by itself. Measure them after a
-training of the curves.
+A view of one scene from each of up to `--looks` families is graded to SDR in every way of
+`--grades`, with the same grade parameters for all scenes and every second result compressed by x264
+at CRF 18, and passed to the curves network. The directions are the linear discriminants of the
+grades (Fisher 1936; Rao 1948). The script prints, for each direction, the variance between grades
+divided by that of the estimation errors, and the median difference between the evidence of two
+scenes in the same grade, by which frames of one shot are recognised. `--save` writes the weights
+with these results. `hdrcnn film` uses them to pool the shots of a film
+(`hdrcnn/predict/film_grade.py`); without them, each shot is converted by itself. Run this after
+training the curves network.
 """
 
 import dataclasses
@@ -40,26 +41,30 @@ SIZE, FRAMES, CRF = 192, 3, 18
 
 FLAGS = flags.FLAGS
 flags.DEFINE_multi_string("scenes", [], "Folder with HDR scenes; may be given several times.")
-flags.DEFINE_multi_string("without", [], "Text files of families that are left out.")
-flags.DEFINE_string("params", None, "Weights of curves. Default: those that are shipped.")
-flags.DEFINE_string("save", None, "The weights with what was measured; may be the same file.")
-flags.DEFINE_list("grades", GRADES, "Of the SDR; a name counts as often as it is given.")
-flags.DEFINE_integer("looks", 70, "Families of scenes, at most.", 2)
-flags.DEFINE_integer("seed", 3, "Of scenes, looks and grades.")
+flags.DEFINE_multi_string("without", [], "Text files of families to leave out.")
+flags.DEFINE_string("params", None, "Weights of the curves network. Default: those shipped.")
+flags.DEFINE_string("save", None, "File for the weights with the results; may be that of --params.")
+flags.DEFINE_list("grades", GRADES, "Grades of the SDR; a repeated name is drawn as often.")
+flags.DEFINE_integer("looks", 70, "Largest number of families, of one scene each.", 2)
+flags.DEFINE_integer("seed", 3, "Seed of scenes, views and grades.")
 
 DIRECTIONS = 3
-"""How many are kept: in further ones grades hardly differ by more than guesses do."""
+"""Number of directions kept; along further ones, grades differ hardly more than estimates of one
+grade do."""
 LOADED = 0.1
-"""Of each variance of the errors, added to it: no direction is surer than so few scenes tell."""
+"""Share of each error variance that is added to it, so that no direction appears more reliable than
+so few scenes can show."""
 
 
 def discriminants(parameters: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
-    """Of parameters [grades, scenes, P]: the `count` directions, [count, P], in which grades lie
-    apart most for the errors of their guesses, and the variances between grades over those of the
-    errors, [count], largest first.
+    """Linear discriminants of grades.
 
-    The squared length of the difference of two guesses for one grade is 1 in the mean along all of
-    them together. Raises ValueError if a parameter is the same for all scenes.
+    parameters: [grades, scenes, P], the estimates. Returns the `count` directions, [count, P], in
+    which grades differ most relative to the estimation errors, and for each the variance between
+    grades divided by that of the errors, [count], largest first.
+
+    The directions are scaled so that the projected difference between two estimates for one grade
+    has a mean squared length of 1. Raises ValueError if a parameter is the same for all scenes.
     """
     grades, scenes, numbers = parameters.shape
     means = parameters.mean(axis=1)
@@ -74,7 +79,7 @@ def discriminants(parameters: np.ndarray, count: int) -> tuple[np.ndarray, np.nd
 
 
 def picked(scenes: "list[Scene]", rng: np.random.Generator) -> "list[Scene]":
-    """A scene each of `--looks` families, in random order."""
+    """One scene from each of up to `--looks` families, in random order."""
     by_family: dict[str, Scene] = {}
     for index in rng.permutation(len(scenes)):
         by_family.setdefault(scenes[index].family, scenes[index])
@@ -82,8 +87,8 @@ def picked(scenes: "list[Scene]", rng: np.random.Generator) -> "list[Scene]":
 
 
 def measured(scene: "Scene", number: int, grades: "list[Grade]", curves: "Curves") -> np.ndarray:
-    """The evidence of a look at a scene in each grade, [grades, E]. Raises ValueError if all
-    looks are too black.
+    """Evidence of one view of a scene in each grade, [grades, E]. Raises ValueError if all views
+    that are tried are too black.
     """
     from hdrcnn.predict.film_curves import reduced
     from training_code.camera import clips
@@ -101,7 +106,7 @@ def measured(scene: "Scene", number: int, grades: "list[Grade]", curves: "Curves
 
 
 def main() -> int:
-    """Flags to numbers. Returns the exit status."""
+    """Measure the directions, print and save them. Returns the exit status."""
     from hdrcnn.colour.primaries import REC709
     from hdrcnn.predict import film
     from training_code.camera import grades
@@ -114,7 +119,7 @@ def main() -> int:
         if name not in grades.NAMES:
             raise ImageError(f"--grades {name}: not one of {', '.join(grades.NAMES)}")
     if len(FLAGS.grades) < 2:
-        raise ImageError("--grades: two at least are needed")
+        raise ImageError("--grades: at least two are needed")
     held_out = frozenset().union(*(read_list(Path(path)) for path in FLAGS.without))
     rng = np.random.default_rng(FLAGS.seed)
     found = [
@@ -124,7 +129,7 @@ def main() -> int:
     ]
     scenes = picked(found, rng)
     if len(scenes) < 2:
-        raise ImageError("--scenes: scenes of two families at least are needed")
+        raise ImageError("--scenes: scenes of at least two families are needed")
     params = Path(FLAGS.params) if FLAGS.params else film.CURVES
     curves = film.Curves(REC709, film.WHITE, 1000.0, params, "auto")
     drawn = [grades.draw_grade((name,), rng) for name in FLAGS.grades]
@@ -145,8 +150,8 @@ def main() -> int:
             dataclasses.replace(kept, directions=rounded, apart=float(f"{apart:.4g}")),
         )
     print(f"{len(drawn)} grades of {len(scenes)} scenes, {params.name}")
-    print(f"two scenes in one grade speak differently by {apart:.3g}")
-    print(f"between grades over errors: {', '.join(f'{ratio:.2f}' for ratio in ratios)}")
+    print(f"median difference between two scenes in one grade: {apart:.3g}")
+    print(f"variance between grades / of errors: {', '.join(f'{ratio:.2f}' for ratio in ratios)}")
     return 0
 
 

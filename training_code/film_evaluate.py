@@ -1,18 +1,19 @@
-"""SDR film to HDR on clips of held-out scenes, or on pairs that exist: ours beside formulas.
+"""Compare weights and formulas that convert SDR film to HDR, on clips of scenes or existing pairs.
 
     python training_code/film_evaluate.py --scenes HDR --validation LIST --params curves=FILE
     python training_code/film_evaluate.py --videos FOLDER --params curves=FILE
 
-Clips of scenes, each a pan with a zoom and an exposure ramp, are together a film, which is graded
-to SDR in every way of --grades, and compressed by x264 at every --crf; last each clip in another of
-these grades, as in a compilation. Pairs are films in SDR and HDR (--videos) or pictures (--pairs:
-the test part of the published layout, or PNG and TIFF of one name below sdr/ and hdr/; all in one
-folder are taken for one film, as `hdrcnn film` would), reduced to --size.
+Clips of held-out scenes, each a pan with a zoom and an exposure ramp, together form a film. It is
+graded to SDR in every way of --grades and compressed by x264 at every --crf; finally the grade is
+drawn anew for every clip, as in a compilation. Pairs are films in SDR and HDR (--videos) or
+pictures (--pairs: the test part of the published layout, or PNG and TIFF files with the same names
+in sdr/ and hdr/; all pictures of a folder count as one film, as for `hdrcnn film`), reduced to
+--size.
 
-Measured are PQ-PSNR, colour difference (ICtCp, BT.2124) and PU21-PSNR of the middle frame, as it is
-and after one gain, and over all frames the excess change of the mean and of the brightest hundredth
-against the truth. Writes `film.md`, `film.csv`, and the clip with the worst result of the last
---params as a picture of PQ codes: SDR, truth, each method.
+The script measures PQ-PSNR, colour difference (ICtCp, BT.2124) and PU21-PSNR of the middle frame,
+as it is and after one gain, and over all frames the excess change of the mean and of the brightest
+hundredth relative to the truth. It writes `film.md`, `film.csv`, and the clip with the worst result
+of the last method as an image of PQ codes: SDR, truth, each method.
 """
 
 import itertools
@@ -47,37 +48,37 @@ if TYPE_CHECKING:
 FLAGS = flags.FLAGS
 flags.DEFINE_multi_string("scenes", [], "Folder with HDR scenes; may be given several times.")
 flags.DEFINE_multi_string(
-    "validation", [], "Text files of families; only these are taken. Default: all."
+    "validation", [], "Text files of the families to use. Default: all families."
 )
 flags.DEFINE_multi_string(
-    "pairs", [], "Folder of pictures: of the published layout its test part, or sdr/ and hdr/."
+    "pairs", [], "Folder of picture pairs: the test part of the published layout, or sdr/ and hdr/."
 )
 flags.DEFINE_multi_string(
-    "videos", [], "Folder with films of one name below sdr/ and hdr/, which are measured."
+    "videos", [], "Folder of film pairs: films with the same names in sdr/ and hdr/."
 )
 flags.DEFINE_multi_string("params", [], "NAME=FILE: a weights file; may be given several times.")
-flags.DEFINE_bool("formulas", True, "Measure formulas, too: the same whatever the weights.")
+flags.DEFINE_bool("formulas", True, "Measure the formulas too; they do not depend on weights.")
 flags.DEFINE_list(
     "grades",
     ["reinhard", "moebius", "bt2446a", "bt2446c", "camera", "hable", "srgb"],
-    "Of the SDR.",
+    "Grades of the SDR.",
 )
-flags.DEFINE_bool("compilation", True, "Measure a film whose clips have different grades, too.")
+flags.DEFINE_bool("compilation", True, "Also measure a film whose clips have different grades.")
 flags.DEFINE_list("unseen", ["hable", "srgb"], "Grades that no weights were trained on.")
-flags.DEFINE_list("crf", ["18", "35"], "Of x264; the first one is that of the tables.")
-flags.DEFINE_integer("clips", 12, "Looks at scenes.", 1)
-flags.DEFINE_integer("films", 1, "Times that all clips are graded, each with other numbers.", 1)
-flags.DEFINE_integer("frames", 6, "Of a clip.", 2)
+flags.DEFINE_list("crf", ["18", "35"], "CRFs of x264; the main tables show the first.")
+flags.DEFINE_integer("clips", 12, "Number of clips of scenes.", 1)
+flags.DEFINE_integer("films", 1, "How often all clips are graded, each time with new numbers.", 1)
+flags.DEFINE_integer("frames", 6, "Frames of a clip.", 2)
 flags.DEFINE_integer("size", 192, "Rows of the frames, a multiple of 32.", 64)
-flags.DEFINE_integer("seed", 7, "Of all clips.")
+flags.DEFINE_integer("seed", 7, "Seed of clips and grades.")
 flags.DEFINE_string("out_dir", None, "Folder for tables and pictures.", required=True)
 
 MOST = 256
-"""Pairs of a film, spread evenly over it."""
+"""Largest number of pairs measured of a film, spread evenly over it."""
 
 
 class Clip(NamedTuple):
-    """Some frames in a row."""
+    """Consecutive frames in SDR and HDR."""
 
     name: str
     sdr: np.ndarray
@@ -87,16 +88,18 @@ class Clip(NamedTuple):
 
 
 class Film(NamedTuple):
-    """Clips, and how they were made."""
+    """Clips that are converted as one film."""
 
     name: str
-    """Of their grade, or of the file."""
+    """Name of their grade, or of the film or folder."""
     crf: int
     clips: list[Clip]
 
 
 def clip_of(scenes: "list[Scene]", index: int) -> tuple[str, np.ndarray]:
-    """The name of a scene and a clip of it, [T, H, W, 3], cd/m^2 of BT.2020: scenes in turn."""
+    """Film clip number `index`, of the scenes in turn: the name of its scene, and its light in
+    cd/m^2, BT.2020, [T, H, W, 3].
+    """
     from training_code.camera import clips
 
     def draw(attempt: int) -> "tuple[Scene, clips.Take]":
@@ -108,7 +111,7 @@ def clip_of(scenes: "list[Scene]", index: int) -> tuple[str, np.ndarray]:
 
 
 def all_methods() -> "dict[str, Method]":
-    """Formulas, then the weights of the flags. Raises ValueError, WeightsError."""
+    """Load the formulas, then the weights of --params. Raises ValueError, WeightsError."""
     from training_code.evaluation import film_methods as methods
 
     found = methods.formulas() if FLAGS.formulas else {}
@@ -118,12 +121,14 @@ def all_methods() -> "dict[str, Method]":
             raise ValueError("--params: NAME=FILE is needed")
         found |= methods.of_weights(name, Path(path))
     if not found:
-        raise ValueError("--noformulas needs --params: there is nothing to measure")
+        raise ValueError("nothing to measure with --noformulas; give --params")
     return found
 
 
 def scenes_of_flags() -> "list[Scene]":
-    """One of each family before any family comes again. Raises ImageError."""
+    """Load the scenes, ordered so that every family comes once before any comes again. Raises
+    ImageError.
+    """
     from training_code.scenes.collection import load_scenes
     from training_code.scenes.families import read_list
 
@@ -138,7 +143,7 @@ def scenes_of_flags() -> "list[Scene]":
 
 
 def graded(scenes: "list[Scene]") -> Iterator[Film]:
-    """Clips of scenes in all grades, at each CRF."""
+    """Yield a film of the scenes' clips for each grade and CRF."""
     from training_code.camera import clips, grades
 
     names, lights = zip(*(clip_of(scenes, index) for index in range(FLAGS.clips)), strict=True)
@@ -155,7 +160,7 @@ def graded(scenes: "list[Scene]") -> Iterator[Film]:
 
 
 def given() -> Iterator[Film]:
-    """The pairs of the flags. Raises ImageError."""
+    """Yield the films of --pairs and --videos. Raises ImageError."""
     from training_code.scenes.film_pairs import folder_pairs, video_pairs
 
     shape = FLAGS.size, columns()
@@ -178,7 +183,7 @@ def given() -> Iterator[Film]:
 
 
 def thinned(clips: Iterator[Clip]) -> list[Clip]:
-    """At most `MOST` of them, evenly, numbered by their places."""
+    """Keep at most `MOST` clips, evenly spaced, and name them by their numbers."""
     kept: list[Clip] = []
     step = 1
     for number, clip in enumerate(clips):
@@ -190,12 +195,14 @@ def thinned(clips: Iterator[Clip]) -> list[Clip]:
 
 
 def columns() -> int:
-    """Of a frame."""
+    """Columns of a frame, for an aspect of about 16:9; a multiple of 32."""
     return int(FLAGS.size * 16 // 9 // 32 * 32)
 
 
 def measured(film: Film, methods: "dict[str, Method]") -> "tuple[list[Row], int, np.ndarray]":
-    """The rows of a film, which clip is the worst by the last method, and a picture of it."""
+    """Measure a film; return its rows, the index of the worst clip of the last method (by
+    PU21-PSNR), and a picture of that clip.
+    """
     rows, shown = [], []
     for name, method in methods.items():
         found = method([clip.sdr for clip in film.clips])
@@ -211,7 +218,7 @@ def measured(film: Film, methods: "dict[str, Method]") -> "tuple[list[Row], int,
 
 
 def main() -> int:
-    """Flags to tables. Returns the exit status."""
+    """Measure all films, and write tables and the worst clip. Returns the exit status."""
     from hdrcnn.writers.display import write_png
     from training_code.camera import grades
     from training_code.scenes.seen import seen_lines

@@ -1,18 +1,21 @@
-"""Exposure fusion on simulated brackets of held-out scenes: ours beside other methods.
+"""Compare exposure fusion by our and other methods, on simulated brackets of held-out scenes.
 
     python training_code/fusion_evaluate.py --scenes HDR --photographs SHARP --params network=FILE
 
-For each number of frames two tables: brackets that were held still, and hand-held ones in which
-something moves. `hdrcnn fuse` is the whole program, with its own alignment and removal of ghosts.
-All other methods are given hand-held frames as align_image_stack aligned them, if it is installed.
-These are compared with the bracket that a tripod would have given of what the reference frame
-shows, without a twentieth of the picture at each border. For all methods that is the frame that the
-program chooses, the best exposed one.
-Still brackets have a truth too: the scene at the metered exposure, without noise and JPEG, as the
-supervised network learns it. PSNR, SSIM and MS-SSIM to it tell how much a result looks like one
-well-exposed photograph; what this clips, or leaves black, counts against a method that shows it.
-Writes after each table `fusion.md`, `fusion.csv`, and the bracket with the worst result of
-`hdrcnn fuse` as a picture, four cells a row: darkest, brightest, then each method.
+There are two tables for each number of frames: one of brackets taken from a tripod, one of
+hand-held brackets in which something moves. `hdrcnn fuse` is the whole program, with its own
+alignment and ghost removal. All other methods get hand-held frames aligned by align_image_stack, if
+it is installed. Results of hand-held brackets are compared with the bracket that a tripod would
+have given at the moment of the reference frame, without a twentieth of the picture at each border.
+The reference frame, for all methods, is the best exposed one, as chosen by the program.
+
+Brackets from a tripod also have a truth: the scene at the metered exposure, without noise and JPEG,
+as the supervised network learns it. PSNR, SSIM and MS-SSIM to it measure how much a result looks
+like one well-exposed photograph; detail that such a photograph clips, or leaves black, counts
+against a method that shows it.
+
+After each table the script writes `fusion.md`, `fusion.csv`, and the bracket with the worst result
+of `hdrcnn fuse` as an image with four cells per row: darkest, brightest, then each method.
 """
 
 import csv
@@ -44,16 +47,16 @@ flags.DEFINE_multi_string(
 flags.DEFINE_multi_string(
     "validation",
     [],
-    "Text files of families; only these are taken, but of folders of photographs of which they "
-    "name none, such as one that is held out whole, all. Default: all.",
+    "Text files of the families to use. If they name no photograph of a folder, as when all of it "
+    "is held out, all its photographs are used. Default: all families.",
 )
 flags.DEFINE_multi_string("params", [], "NAME=FILE: a weights file; may be given several times.")
-flags.DEFINE_list("frames", ["2", "5"], "Numbers of frames, one table of each kind for each.")
-flags.DEFINE_integer("brackets", 40, "In each table.", 1)
+flags.DEFINE_list("frames", ["2", "5"], "Numbers of frames; there is a table per kind for each.")
+flags.DEFINE_integer("brackets", 40, "Brackets in each table.", 1)
 flags.DEFINE_integer("size", 640, "Side of the pictures, pixels.", 64)
-flags.DEFINE_integer("seed", 7, "Of all brackets.")
-flags.DEFINE_list("kinds", ["still", "moving"], "Of brackets; moving ones are hand-held too.")
-flags.DEFINE_bool("others", True, "Also what is no part of this project: enfuse, OpenCV, the mean.")
+flags.DEFINE_integer("seed", 7, "Seed of all brackets.")
+flags.DEFINE_list("kinds", ["still", "moving"], "Kinds of brackets; moving ones are hand-held too.")
+flags.DEFINE_bool("others", True, "Also measure other programs: enfuse, OpenCV, the mean.")
 flags.DEFINE_string("out_dir", None, "Folder for tables and pictures.", required=True)
 
 KINDS = {"still": "still", "moving": "hand-held, something moves"}
@@ -63,21 +66,21 @@ TO_TRUTH = (
     ("ssim", "SSIM", 4),
     ("ms_ssim", "MS-SSIM", 4),
 )
-"""Fields of `Score`, whose medians the tables give, and their digits."""
+"""Fields of `Score` whose medians are in the tables, with their titles and digits."""
 CELLS = 4
-"""In a row of a picture."""
+"""Number of cells in a row of a picture."""
 
 
 class Shown(NamedTuple):
-    """A bracket as the methods see it, each [K, H, W, 3] uint8."""
+    """A bracket as the methods see it; frames are [K, H, W, 3] uint8."""
 
     taken: np.ndarray
     aligned: np.ndarray | None
-    """None: align_image_stack found no way."""
+    """The frames aligned by align_image_stack; None if it failed or is not used."""
     wanted: np.ndarray
-    """What a tripod would have given."""
+    """The frames that a tripod would have given."""
     truth: np.ndarray | None
-    """[H, W, 3]: one well-exposed photograph; None: of hand-held brackets."""
+    """One well-exposed photograph, [H, W, 3]; None for hand-held brackets."""
 
     @property
     def still(self) -> bool:
@@ -85,7 +88,7 @@ class Shown(NamedTuple):
 
 
 def held_out_scenes() -> "list[Scene]":
-    """Those that the flags name. Raises ValueError if there are none."""
+    """Load the scenes that the flags name. Raises ValueError if there are none."""
     from training_code.scenes.collection import load_scenes
     from training_code.scenes.families import read_list
     from training_code.scenes.photographs import load_photographs
@@ -105,7 +108,7 @@ def held_out_scenes() -> "list[Scene]":
 
 
 def shown(batches: "BracketBatches", index: int, can_align: bool) -> Shown:
-    """A bracket of the table."""
+    """Take bracket number `index` of a table. can_align: whether to align by align_image_stack."""
     from hdrcnn.predict.bracket import choose_reference
     from training_code.camera.brackets import scene_codes, take
     from training_code.evaluation.fusion_methods import align
@@ -122,7 +125,7 @@ def shown(batches: "BracketBatches", index: int, can_align: bool) -> Shown:
 
 
 def grid(cells: list[np.ndarray]) -> np.ndarray:
-    """[H, W, 3] uint8 each, `CELLS` a row, the rest black."""
+    """Arrange cells, [H, W, 3] uint8 each, in rows of `CELLS`, filled up with black."""
     cells = cells + [np.zeros_like(cells[0])] * (-len(cells) % CELLS)
     rows = [np.concatenate(cells[i : i + CELLS], axis=1) for i in range(0, len(cells), CELLS)]
     return np.concatenate(rows)
@@ -131,7 +134,9 @@ def grid(cells: list[np.ndarray]) -> np.ndarray:
 def measured(
     batches: "BracketBatches", others: "dict[str, Method]", can_align: bool
 ) -> "tuple[dict[str, list[Score]], np.ndarray, list[str]]":
-    """The scores of each bracket by method, the picture of the worst, notes."""
+    """Measure all brackets of a table; return their scores by method, a picture of the worst, and
+    notes.
+    """
     from hdrcnn.predict.bracket import choose_reference
     from training_code.evaluation.fusion_methods import product
     from training_code.evaluation.fusion_metrics import score
@@ -158,16 +163,16 @@ def measured(
     notes = []
     if lost:
         notes.append(
-            f"align_image_stack found no way for {lost} of them; the other methods were given "
+            f"align_image_stack could not align {lost} of them; the other methods got "
             "these as they were taken."
         )
     if refused:
-        notes.append(f"{OURS} refused {refused} of them; their reference frame was taken for it.")
+        notes.append(f"{OURS} refused {refused} of them; their reference frame was scored instead.")
     return scores, picture, notes
 
 
 def table(title: str, scores: "dict[str, list[Score]]", notes: list[str]) -> str:
-    """In Markdown."""
+    """Format the scores of a table, and its notes, as Markdown."""
     figures = [
         (name, heading, digits)
         for name, heading, digits in TO_TRUTH
@@ -188,7 +193,7 @@ def table(title: str, scores: "dict[str, list[Score]]", notes: list[str]) -> str
 
 
 def main() -> int:
-    """Flags to tables. Returns the exit status."""
+    """Measure all tables and write them. Returns the exit status."""
     from hdrcnn.writers.display import write_png
     from training_code.camera.brackets import Brackets
     from training_code.evaluation import fusion_methods as methods

@@ -3,16 +3,16 @@ r"""Compare weights, other tools, classical operators and doing nothing on HDR s
     python training_code/hdrcnn_evaluate.py --scenes $HDR_SCENES --params weights/hdrcnn.npz \
         --out_dir out/evaluation
 
-reads   $HDR_SCENES/**/*.exr, *.hdr ... families from its MANIFEST.csv where there is one
-writes  out/evaluation/ldr/<condition>/<view>.png     what every method is given
+reads   $HDR_SCENES/**/*.exr, *.hdr ... families from its MANIFEST.csv if there is one
+writes  out/evaluation/ldr/<condition>/<view>.png     the input of every method
                       /truth/<exposure>/<view>.exr    1.0 = clipping level
                       /table.md                       the tables, as printed
                       /per_image.csv                  a line for each photograph and method
                       /summary.json                   means, intervals, verdicts, settings
-                      /report.html                    all of it to look at; opens offline
+                      /report.html                    tables and images; opens offline
                       /scenes/*.npy                   scenes beyond half of the memory
 
-To judge another tool, write the photographs with --write_only, run the tool on
+To evaluate another tool, write the photographs with --write_only, run the tool on
 ldr/<condition>/<view>.png to get DIR/<condition>/<view>.exr, then give --pred=NAME=DIR.
 """
 
@@ -41,25 +41,25 @@ flags.DEFINE_multi_string(
 flags.DEFINE_multi_string(
     "pred", [], "NAME=DIR: results of another tool, DIR/<condition>/<view>.exr; several times."
 )
-flags.DEFINE_string("out_dir", None, "Folder for the results; made where missing.", required=True)
+flags.DEFINE_string("out_dir", None, "Folder for the results; created if missing.", required=True)
 flags.DEFINE_string(
     "families", None, "Text file with the scene families, one a line. Default: those held out."
 )
-flags.DEFINE_bool("all", False, "Evaluate on all families, those of the training too.")
+flags.DEFINE_bool("all", False, "Evaluate on all families, including those trained on.")
 flags.DEFINE_bool("full", False, "All 18 conditions, not only one factor varied at a time.")
 flags.DEFINE_list("only", None, "Names of the conditions to evaluate, such as clip05_png_srgb.")
 flags.DEFINE_bool("write_only", False, "Write photographs and truths, and stop.")
 flags.DEFINE_bool(
     "estimated_curves",
     False,
-    "Also rows with the camera curve estimated of each photograph: of the input and all weights.",
+    "Add rows of the input and of all weights with a camera curve estimated for each photograph.",
 )
-flags.DEFINE_bool("flicker", False, "How much small motions change the results of the weights.")
-flags.DEFINE_bool("colorvideovdp", False, "ColorVideoVDP too; needs the package cvvdp.")
+flags.DEFINE_bool("flicker", False, "Measure how small motions change the results of the weights.")
+flags.DEFINE_bool("colorvideovdp", False, "Add ColorVideoVDP; needs the package cvvdp.")
 
 
 def shown_command() -> str:
-    """The command without the places of this machine."""
+    """The command as stored with the results; the folder of --scenes is shown as a variable."""
     parts = ["python training_code/hdrcnn_evaluate.py --scenes $HDR_SCENES"]
     parts += [f"--params {text}" for text in FLAGS.params]
     parts += [f"--pred {text}" for text in FLAGS.pred]
@@ -71,12 +71,12 @@ def shown_command() -> str:
 
 
 def main() -> int:
-    """Flags to a request; runs it. Returns the exit status."""
+    """Build the request from the flags and run it. Returns the exit status."""
     from training_code.evaluation import protocol, run as evaluation
     from training_code.evaluation.methods import parse_named
 
     if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")  # Names need not be in its encoding.
+        sys.stdout.reconfigure(errors="backslashreplace")  # File names may not be encodable.
     if FLAGS.all and FLAGS.families:
         raise ValueError("--all and --families: give one of them")
     if FLAGS.flicker and FLAGS.write_only:

@@ -1,21 +1,21 @@
-r"""Mix weights: a point between trainings that went out from the same weights; or hold them back.
+r"""Mix weights of trainings that started from the same weights, or make weights more cautious.
 
     python training_code/hdrcnn_mix.py --out runs/mixed.npz \
         --part 0.7=runs/jpeg/weights.npz --part 0.3=weights/hdrcnn.npz
     python training_code/hdrcnn_mix.py --out runs/held_back.npz \
         --part 1=runs/clean/weights.npz --stops 0.9
 
-Every array is the mean of those of the parts, by their shares. Weights that were trained on from
-one another, or both from a third file, mostly lie in one valley of the loss, and what lies between
-them is as good as they are on average or better, each on its own task (Wortsman et al. 2022,
-"Robust fine-tuning of zero-shot models", arXiv:2109.01903). Weights that were initialised apart do
-not: judge a mixture by `hdrcnn_evaluate.py`.
+Every array is the mean of those of the parts, weighted by their shares. Weights of which one was
+trained from the other, or both from a third file, usually lie in one valley of the loss; a mixture
+of them is then at least as good as they are on average, each on its own task (Wortsman et al. 2022,
+"Robust fine-tuning of zero-shot models", arXiv:2109.01903). This does not hold for weights with
+different initialisations, so judge a mixture by `hdrcnn_evaluate.py`.
 
-What the file says of itself is what the first part says, the parts with their shares, and of the
-scenes those of all parts; `--blend` gives it another blend. `--stops 0.9` makes weights that say
-0.9 of the stops above the clipping level that they would have said: the last layer is a
-convolution in the log domain, and is multiplied. Less is won on lamps, and less is lost on what
-only seems to shine; to be chosen on other pictures than those that judge.
+The metadata of the result is that of the first part, with the list of the parts and their shares,
+and the training scenes of all parts; `--blend` changes the blend. `--stops 0.9` makes weights that
+predict 0.9 of the stops above the clipping level: the last layer is a convolution in the log
+domain, which is scaled. This gains less on lamps and loses less on surfaces that only seem to
+shine. Choose the factor on other pictures than those of the evaluation.
 """
 
 import dataclasses
@@ -38,18 +38,18 @@ from training_code.console import run
 from training_code.scenes.seen import trained_on
 
 FLAGS = flags.FLAGS
-flags.DEFINE_multi_string("part", [], "share=weights.npz; the shares together 1.")
+flags.DEFINE_multi_string("part", [], "share=weights.npz, several times; the shares add up to 1.")
 flags.DEFINE_float("stops", 1.0, "Factor of the predicted stops.", lower_bound=0.1, upper_bound=4.0)
 flags.DEFINE_string("out", None, "File to write.", required=True)
-flags.DEFINE_enum("blend", None, list(BLENDS), "Stored with the weights; else that of the first.")
+flags.DEFINE_enum("blend", None, list(BLENDS), "Blend to store. Default: that of the first part.")
 
 
 LAST = ("fuse0/kernel", "fuse0/bias")
-"""Of HDRCNN: its output is linear in them, and in the log domain."""
+"""Arrays of the last layer of HDRCNN; its output, in the log domain, is linear in them."""
 
 
 def parsed(part: str) -> tuple[float, Path]:
-    """The share and the file of a part. Raises WeightsError."""
+    """Parse the share and the file of a part. Raises WeightsError."""
     share, sign, path = part.partition("=")
     try:
         number = float(share)
@@ -61,15 +61,15 @@ def parsed(part: str) -> tuple[float, Path]:
 
 
 def mix(parts: Sequence[tuple[float, Path]]) -> tuple[dict[str, np.ndarray], Metadata]:
-    """The weighted mean of files, array by array, float32, with the metadata of the first and the
-    scenes that any of them was trained on.
+    """Weighted mean of weights files, array by array, float32.
 
-    parts: share and file of each. Raises WeightsError if the shares do not make 1, a file
-    cannot be used, or two are not for the same network.
+    parts: share and file of each. Returns the arrays and the metadata of the first part, with the
+    scenes that any part was trained on. Raises WeightsError if the shares do not add up to 1, a
+    file cannot be used, or the arrays of two files differ in names or shapes.
     """
     shares = [share for share, _ in parts]
     if not parts or abs(sum(shares) - 1.0) > 1e-6:
-        raise WeightsError(f"shares {shares}: some are needed that together are 1")
+        raise WeightsError(f"--part: the shares must together be 1; they are {shares}")
     (_, first), *_ = parts
     arrays, metadata = weights.load(first)
     shapes = {name: array.shape for name, array in arrays.items()}
@@ -88,7 +88,7 @@ def mix(parts: Sequence[tuple[float, Path]]) -> tuple[dict[str, np.ndarray], Met
     training = dict(metadata.training)
     if len(parts) > 1:
         training["mixture"] = [[s, path.as_posix()] for s, path in parts]
-        if isinstance(metadata, FilmCurves):  # Measured of one network, not of the mean of several.
+        if isinstance(metadata, FilmCurves):  # They were measured for one part, not the mixture.
             metadata = dataclasses.replace(metadata, directions=None, apart=None)
     if scenes:
         training["scenes"] = sorted(scenes)
@@ -98,14 +98,14 @@ def mix(parts: Sequence[tuple[float, Path]]) -> tuple[dict[str, np.ndarray], Met
 def held_back(
     arrays: dict[str, np.ndarray], metadata: Hdrcnn, stops: float
 ) -> tuple[dict[str, np.ndarray], Hdrcnn]:
-    """Weights of HDRCNN that predict y = log(H + 1/255) times `stops`, with a record of it."""
+    """Scale weights of HDRCNN to predict `stops` times y = log(H + 1/255); record the factor."""
     scaled = {name: array * stops if name in LAST else array for name, array in arrays.items()}
     training = {**metadata.training, "stops": stops * metadata.training.get("stops", 1.0)}
     return scaled, dataclasses.replace(metadata, training=training)
 
 
 def main() -> int:
-    """Flags to a file. Returns the exit status."""
+    """Mix the parts and write the file. Returns the exit status."""
     arrays, metadata = mix([parsed(part) for part in FLAGS.part])
     if FLAGS.blend or FLAGS.stops != 1.0:
         kept = weights.checked(arrays, metadata, Hdrcnn, FLAGS.part[0])

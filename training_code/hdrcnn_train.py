@@ -2,20 +2,21 @@
 
     python training_code/hdrcnn_train.py --scenes $HDR_SCENES --out_dir runs/first
 
-reads   $HDR_SCENES/**/*.exr, *.hdr ...          families from its MANIFEST.csv where there is one
+reads   $HDR_SCENES/**/*.exr, *.hdr ...          families from its MANIFEST.csv if there is one
         $PHOTOGRAPHS/**/*.jpg ...                with --photographs: linearised, where not clipped
 writes  runs/first/config.json                   the settings of the run
-        runs/first/checkpoint_000012_000000.npz  everything needed to go on; the last two are kept
-        runs/first/log.csv                       losses and validation, a line an epoch
+        runs/first/checkpoint_000012_000000.npz  everything needed to resume; the last two are kept
+        runs/first/log.csv                       losses and validation, a line per epoch
         runs/first/sheets/epoch_000012.png       input, prediction and truth at three exposures
-        runs/first/weights.npz                   what hdrcnn_predict.py --params takes
+        runs/first/weights.npz                   for hdrcnn_predict.py --params
 
     python training_code/hdrcnn_train.py --task camera_curve --scenes $HDR_SCENES --out_dir runs/2
 
-trains the network that estimates the response curve of a picture; its pictures are taken once and
-kept in runs/2/rows.npz. `--task NAME --help` tells the settings of a task.
+trains the network that estimates the response curve of a picture; the statistics of its training
+pictures are computed once and kept in runs/2/rows.npz. `--task NAME --help` lists the settings of a
+task.
 
-Started again with the same --out_dir, a run goes on from its last checkpoint; with other settings
+Started again with the same --out_dir, a run resumes from its last checkpoint; with other settings
 or scenes it is refused.
 """
 
@@ -40,12 +41,13 @@ from training_code.tasks import TASKS
 from training_code.tasks.settings import Running, Schedule
 
 JPEG_QUALITY = (30, 100)
-"""What `--jpeg` draws from, the published range."""
+"""Range of qualities that `--jpeg` draws from; the published one."""
 
 
 def asked_task(arguments: list[str]) -> str:
-    """What --task says, which decides which other flags there are; the default where it says
-    nothing that is known, which is reported when the flags are parsed.
+    """Find the value of --task before parsing, because it decides which other flags exist.
+
+    Returns the default if the value is unknown; parsing the flags reports that.
     """
     task = TASKS[0]
     for flag, following in itertools.zip_longest(arguments, arguments[1:], fillvalue=""):
@@ -85,8 +87,8 @@ if "development" in configs.sections(CONFIG):
     flags.DEFINE_bool(
         "jpeg",
         None,
-        "Train for compressed photographs: JPEG of quality 30 to 100, unless --set says another; "
-        "--nojpeg: for others, whatever --config says.",
+        "Train for compressed photographs, JPEG of quality 30 to 100 unless --set gives another; "
+        "--nojpeg: for uncompressed ones, whatever --config says.",
     )
 _DEFINE = {
     bool: flags.DEFINE_bool,
@@ -102,8 +104,10 @@ for _field in configs.plain(Running):
 
 
 def choose_config() -> Schedule:
-    """Defaults, then the file, `--jpeg`, and at last `--set` and the flags of single settings,
-    which are checked together. Raises ValueError, of those given that change nothing too.
+    """Combine the settings: defaults, overridden by --config, then by --jpeg, and finally by --set
+    and the flags of single settings, which are checked together.
+
+    Raises ValueError for a setting that is invalid, or that would have no effect.
     """
     config = configs.load(Path(FLAGS.config), TASK) if FLAGS.config else CONFIG()
     given: dict[str, Any] = {
@@ -130,9 +134,9 @@ def choose_config() -> Schedule:
 
 
 def main() -> int:
-    """Flags to a run. Returns the exit status."""
+    """Start the run that the flags describe. Returns the exit status."""
     if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")  # Names need not be in its encoding.
+        sys.stdout.reconfigure(errors="backslashreplace")  # File names may not be encodable.
     running = Running(**{f.name: getattr(FLAGS, f.name) for f in dataclasses.fields(Running)})
     held_out = [Path(path) for path in FLAGS.validation]
     config = choose_config()
@@ -144,7 +148,7 @@ def main() -> int:
         tuple(map(Path, FLAGS.photographs)),
         (Path(stacks),) if stacks else (),
     )
-    from training_code.run.fit import train  # Loads Keras, which takes some seconds.
+    from training_code.run.fit import train  # Imported late: it loads Keras, which takes seconds.
 
     train(config, folders, Path(FLAGS.out_dir), held_out, running, TASK)
     return 0

@@ -1,14 +1,15 @@
-r"""Judge weights on what people have: ordinary photographs, HDR photographs, panoramas.
+r"""Evaluate weights on three kinds of images: ordinary photographs, HDR photographs, panoramas.
 
     python training_code/hdrcnn_validate.py --scenes $HDR_SCENES --photographs $PHOTOGRAPHS \
         --params weights/hdrcnn.npz --out_dir out/validation
 
 reads   $HDR_SCENES       HDR scenes; those of --families are used, by default the families held out
         $PHOTOGRAPHS      sharp photographs that no training has seen; all of them are used
-writes  out/validation/table.md, per_view.csv
+writes  out/validation/table.md, per_view.csv, left_out.txt
 
-Each is exposed until 2, 5 and 10 % of it clip, through three kinds of camera curve, as PNG, as JPEG
-of quality 80 and with whites that end at code 240. See `evaluation/kinds.py`.
+Each is exposed until 2, 5 and 10 % of it clip, through three kinds of camera curve, as PNG; and at
+5 % also as JPEG of quality 80 and 95 and with whites that end at code 240. See
+`evaluation/kinds.py`.
 """
 
 import csv
@@ -32,7 +33,7 @@ from training_code.console import run
 FLAGS = flags.FLAGS
 flags.DEFINE_multi_string("scenes", [], "Folder with HDR scenes; may be given several times.")
 flags.DEFINE_multi_string(
-    "photographs", [], "Folder with sharp photographs no training has seen; several times."
+    "photographs", [], "Folder of sharp photographs no training has seen; may be given repeatedly."
 )
 flags.DEFINE_multi_string(
     "params",
@@ -43,24 +44,24 @@ flags.DEFINE_multi_enum(
     "camera_curve",
     [],
     [*LINEARISATIONS, ESTIMATED],
-    "A row of the weights with each of these curves. Default: that of `load` without a file.",
+    "Camera curves; the weights get a row for each. Default: srgb.",
 )
 flags.DEFINE_multi_enum(
     "quality",
     ["fast"],
     ["fast", "best"],
-    "A row of the weights with each; best: the mean with the mirror image.",
+    "The weights get a row for each; best: the mean with the mirrored prediction.",
 )
 flags.DEFINE_string("families", None, "Text file with scene families. Default: those held out.")
 flags.DEFINE_list(
     "only", ["*"], "Conditions, by name or pattern, such as clip05_png_srgb or clip05_*."
 )
-flags.DEFINE_integer("every", 1, "Of each kind, every so many-th view.", lower_bound=1)
+flags.DEFINE_integer("every", 1, "Use every n-th view of each kind.", lower_bound=1)
 flags.DEFINE_string("out_dir", None, "Folder for the results.", required=True)
 
 
 def gathered() -> list:
-    """The scenes asked for. Raises ImageError."""
+    """Load the scenes that the flags name. Raises ImageError, ValueError."""
     from training_code.evaluation.protocol import Protocol
     from training_code.evaluation.request import VALIDATION
     from training_code.scenes.collection import load_scenes
@@ -74,16 +75,16 @@ def gathered() -> list:
     ]
     found += [load_photographs(Path(folder), without=True) for folder in FLAGS.photographs]
     if not found:
-        raise ValueError("nothing to judge by; give --scenes, --photographs, or both")
+        raise ValueError("nothing to evaluate on; give --scenes, --photographs, or both")
     for collection in found:
         print(f"{collection.rejected_lines()}{collection.summary()}", flush=True)
     return [scene for collection in found for scene in collection.scenes]
 
 
 def main() -> int:
-    """Scenes to a table. Returns the exit status."""
+    """Evaluate all conditions and write the tables. Returns the exit status."""
     if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")  # Names need not be in its encoding.
+        sys.stdout.reconfigure(errors="backslashreplace")  # File names may not be encodable.
     from training_code.evaluation import kinds
     from training_code.evaluation.methods import parse_named
     from training_code.evaluation.protocol import Protocol

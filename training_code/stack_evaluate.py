@@ -1,16 +1,18 @@
-"""Five exposures of one photograph, made of held-out views: ours beside other methods.
+"""Compare methods that make five exposures of one photograph, on held-out views.
 
     python training_code/stack_evaluate.py --scenes $HDR_SCENES --out_dir out \
         --validation training_code/validation_families.txt \
         --params "published GAN=weights/exposure_gan.npz" --params ours=weights/exposure_stack.npz
 
-Photographs are those of the evaluation's protocol: fixed views of scenes, 5 % of the samples
-clipped, through the sRGB curve, which all methods know. A table for each kind of file: PNG with
-the protocol's noise, JPEG of quality 80 with it, and PNG without noise, where dark places show the
-steps of eight bits alone. The first rows are the formula encode(clip(decode(x) 2^k)) and the
-single-image network rendered at the same stops. Writes `stack.md`, `stack.csv`, and pictures of the
-first views: in columns truth and methods in the order of the table, above a dark place four stops
-brighter, below a clipped one four stops darker.
+Photographs follow the protocol of the evaluation: fixed views of scenes, 5 % of the samples
+clipped, through the sRGB curve, which all methods know. There is a table for each kind of file: PNG
+with the protocol's noise, JPEG of quality 80 with that noise, and PNG without noise, where the only
+error in dark regions is 8-bit quantisation. The first rows are the formula
+encode(clip(decode(x) 2^k)) and the single-image network rendered at the same stops.
+
+The script writes `stack.md`, `stack.csv`, and pictures of the first views: in columns the truth and
+the methods in the order of the table; above a dark region four stops brighter, below a clipped
+region four stops darker.
 """
 
 import csv
@@ -36,13 +38,13 @@ if TYPE_CHECKING:
 FLAGS = flags.FLAGS
 flags.DEFINE_multi_string("scenes", [], "Folder with HDR scenes; may be given several times.")
 flags.DEFINE_multi_string(
-    "validation", [], "Text files of families; only these are taken. Default: all."
+    "validation", [], "Text files of the families to use. Default: all families."
 )
 flags.DEFINE_multi_string("params", [], "NAME=FILE: a weights file; may be given several times.")
 flags.DEFINE_string("highlights", str(SHIPPED), "Weights of the single-image network.")
-flags.DEFINE_list("kinds", ["png", "jpeg80", "noiseless"], "Of photographs, a table each.")
-flags.DEFINE_integer("views", 0, "At most so many, evenly spread over all; 0: all.", 0)
-flags.DEFINE_integer("shown", 4, "Views of which pictures are written.", 0)
+flags.DEFINE_list("kinds", ["png", "jpeg80", "noiseless"], "Kinds of photographs, a table each.")
+flags.DEFINE_integer("views", 0, "Largest number of views, evenly spread over all; 0: all.", 0)
+flags.DEFINE_integer("shown", 4, "Number of views of which pictures are written.", 0)
 flags.DEFINE_string("out_dir", None, "Folder for tables and pictures.", required=True)
 
 KINDS = {
@@ -61,12 +63,12 @@ COLUMNS = {
     "psnr_crf": ("merged: PU21-PSNR, CRF-corrected [dB]", "{:.2f}"),
 }
 CROP = 160
-"""Pixels of the places in pictures."""
+"""Side of the regions shown in pictures, pixels."""
 
 
 def views() -> "list[View]":
-    """Of the scenes that the flags name; tells of weights that were trained on some. Raises
-    ValueError if there are none.
+    """Load the views of the scenes that the flags name; print which weights were trained on some.
+    Raises ValueError if there are none.
     """
     from training_code.evaluation.protocol import Protocol, View, fixed_views
     from training_code.scenes.collection import load_scenes
@@ -91,8 +93,8 @@ def views() -> "list[View]":
 
 
 def taken(view: "View", kind: str) -> tuple[np.ndarray, np.ndarray]:
-    """A photograph of a view, codes [H, W, 3] float32 in [0, 1], and its truth, linear, 1.0 = its
-    clipping level. Raises TooBlackError.
+    """Photograph a view: codes [H, W, 3], float32 in [0, 1], and the truth, linear, 1.0 = clipping
+    level. Raises TooBlackError.
     """
     from training_code.evaluation import protocol as p
 
@@ -106,7 +108,7 @@ def taken(view: "View", kind: str) -> tuple[np.ndarray, np.ndarray]:
 
 
 def place(share: np.ndarray) -> tuple[slice, slice]:
-    """Where most of [H, W] lies in a square of `CROP` pixels."""
+    """Square of `CROP` pixels a side that contains most of `share`, [H, W]."""
     total = np.pad(share.astype(np.float64), ((1, 0), (1, 0))).cumsum(0).cumsum(1)
     side = [min(CROP, n) for n in share.shape]
     sums = (
@@ -118,7 +120,9 @@ def place(share: np.ndarray) -> tuple[slice, slice]:
 
 
 def picture(code: np.ndarray, truth: np.ndarray, stacks: list[np.ndarray]) -> np.ndarray:
-    """A dark place at the brightest exposure above a clipped one at the darkest: truth, methods."""
+    """Picture of the truth and all methods: a dark region at the brightest exposure, above a
+    clipped one at the darkest.
+    """
     from training_code.evaluation.stack_metrics import CLIPPED, DARK, true_exposures
 
     true = np.rint(true_exposures(truth)).astype(np.uint8)
@@ -132,7 +136,7 @@ def picture(code: np.ndarray, truth: np.ndarray, stacks: list[np.ndarray]) -> np
 
 
 def table(title: str, figures: dict[str, list[dict[str, float]]]) -> str:
-    """Means over the views that have something of the kind, in Markdown."""
+    """Markdown table of means; each figure is averaged over the views for which it is defined."""
     names = [name for name, _ in COLUMNS.values()]
     lines = [title, "", f"| method | {' | '.join(names)} |", "| --- |" + " --- |" * len(names)]
     for method, found in figures.items():
@@ -149,7 +153,7 @@ def written(
     figures: dict[str, dict[str, list[dict[str, float]]]],
     records: list[tuple[object, ...]],
 ) -> None:
-    """The tables and the figures of each photograph, so far."""
+    """Write the tables, and the figures of each photograph, so far."""
     tables = [
         table(f"{KINDS[kind]}, {len(next(iter(of.values())))} photographs", of)
         for kind, of in figures.items()
@@ -162,7 +166,7 @@ def written(
 
 
 def methods() -> "dict[str, Method]":
-    """By the name of the row. Raises ValueError, WeightsError."""
+    """Load the methods, by the names of their rows. Raises ValueError, WeightsError."""
     from hdrcnn.predict.single_image import load
     from training_code.evaluation import stack_methods as known
 
@@ -177,7 +181,7 @@ def methods() -> "dict[str, Method]":
 
 
 def main() -> int:
-    """Flags to tables. Returns the exit status."""
+    """Measure all views and write the tables. Returns the exit status."""
     from hdrcnn.writers.display import write_png
     from training_code.camera import TooBlackError
     from training_code.evaluation.stack_metrics import measure

@@ -1,12 +1,12 @@
-"""Weights and test scenes become a table, figures per image and a report.
+"""Evaluation: from weights and test scenes to tables, per-image figures and an HTML report.
 
-protocol    which views, which camera, which conditions
-shots       scenes photographed: LDR files and their truth
+protocol    the views, the virtual camera and the conditions
+shots       photographs of the scenes: LDR files and their truth
 methods     what is compared: doing nothing, classical operators, weights, folders, ceilings
 scoring     metrics of every method on every shot
-bootstrap   intervals over families of scenes
+bootstrap   confidence intervals over families of scenes
 summary     tables, wins and losses
-text        as Markdown, CSV and JSON; panels, report: as a page to look at
-flicker     what small motions of the picture change in a result
-run         all of it, in order; regression: the shipped weights on the computed scenes
+text        results as Markdown, CSV and JSON; panels, report: results as an HTML page
+flicker     how much small motions of the picture change a result
+run         the whole evaluation, in order; regression: the shipped weights on the computed scenes
 """

@@ -1,8 +1,8 @@
-"""Confidence intervals over scenes: what of a difference would other scenes show too?
+"""Confidence intervals over scenes: how far would a difference hold on other scenes?
 
-The unit that is resampled is a family of scenes, that is a place: views of one place are not
-independent, and a place photographed five times does not count five times. Each place is first
-averaged to one value.
+The unit of resampling is a family of scenes, that is, a place: views of one place are not
+independent, and a place photographed five times must not count five times. The values of each place
+are first averaged to one.
 
 The percentile bootstrap: B. Efron, R. J. Tibshirani, "An Introduction to the Bootstrap", 1993,
 chapter 13. Paired: both methods are always resampled together.
@@ -21,13 +21,13 @@ RESAMPLES = 10_000
 SEED = 20_170_601
 
 FEWEST = 6
-"""With fewer units nothing is called a win or a loss: even if all differences had one sign, that
-would happen by chance in more than one case of twenty (2 / 2^5)."""
+"""Smallest number of units for which a win or a loss is declared: with five, all differences have
+the same sign by chance in more than one case of twenty (2 / 2^5)."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Interval:
-    """A mean over units and the interval that holds it with the confidence `LEVEL`."""
+    """A mean over units and its confidence interval of level `LEVEL`."""
 
     mean: float
     low: float
@@ -36,7 +36,7 @@ class Interval:
 
 
 def unit_means(values: Sequence[float], units: Sequence[str]) -> FloatArray:
-    """One value for each unit, the mean of its values, in the order of the units' names."""
+    """Mean of the values of each unit, sorted by the names of the units."""
     grouped: dict[str, list[float]] = {}
     for value, unit in zip(values, units, strict=True):
         grouped.setdefault(unit, []).append(value)
@@ -44,10 +44,10 @@ def unit_means(values: Sequence[float], units: Sequence[str]) -> FloatArray:
 
 
 def interval(values: npt.ArrayLike, resamples: int = RESAMPLES, seed: int = SEED) -> Interval:
-    """The mean of one value per unit, [N], and its interval; the same for the same values.
+    """Mean of `values`, one per unit, [N], with its bootstrap interval; deterministic.
 
-    Bounds are resampled means, not interpolated, so that infinite values give infinite bounds.
-    Raises ValueError without values.
+    The bounds are resampled means, not interpolated, so that infinite values give infinite bounds.
+    Raises ValueError if there are no values.
     """
     units = np.asarray(values, np.float64)
     if units.ndim != 1 or not units.size:
@@ -60,7 +60,7 @@ def interval(values: npt.ArrayLike, resamples: int = RESAMPLES, seed: int = SEED
 
 
 def paired(first: npt.ArrayLike, second: npt.ArrayLike) -> Interval:
-    """The interval of the mean of first - second, [N] each, unit by unit."""
+    """Interval of the mean of `first` - `second`, [N] each, paired unit by unit."""
     first, second = np.asarray(first, np.float64), np.asarray(second, np.float64)
     if first.shape != second.shape:
         raise ValueError(f"as many values of both are needed, not {first.shape}, {second.shape}")
@@ -68,8 +68,8 @@ def paired(first: npt.ArrayLike, second: npt.ArrayLike) -> Interval:
 
 
 def verdict(difference: Interval) -> str:
-    """`win` or `loss` only where the interval excludes zero, else `tie`; nothing with fewer than
-    `FEWEST` units.
+    """Return `win` or `loss` if the interval excludes zero, else `tie`; an empty string if there
+    are fewer than `FEWEST` units.
     """
     if difference.units < FEWEST:
         return ""

@@ -1,11 +1,12 @@
 """Camera response correction before a comparison (Hanji et al. 2022).
 
-A method that recovers the scene but assumes another camera curve loses decibels to the curve
-and not to what it reconstructed. The correction fits, per image, the smooth curve that brings
-the prediction nearest to the reference: a cubic in PQ luminance and a cubic in chromaticity.
-It is fitted against the reference, so it belongs to the evaluation and never to the method.
+A method that recovers the scene but assumes another camera curve loses decibels because of that
+curve, not because of what it reconstructed. For each image, the correction fits the smooth curve
+that brings the prediction closest to the reference: a cubic in PQ luminance and a cubic in
+chromaticity. It is fitted to the reference, so it belongs to the evaluation and never to the
+method.
 
-Pure NumPy, float64. RGB is linear, Rec. 709 primaries, absolute: cd/m^2 of a display's light.
+Pure NumPy, float64. RGB is linear, Rec. 709 primaries, absolute: light of a display in cd/m^2.
 
 Reference: P. Hanji, R. K. Mantiuk, G. Eilertsen, S. Hajisharif, J. Unger, "Comparison of single
 image HDR reconstruction methods - the caveats of quality assessment", SIGGRAPH 2022.
@@ -17,7 +18,7 @@ from hdrcnn.colour.pq import FloatArray, pq_decode, pq_encode
 from hdrcnn.colour.transfer import LUMINANCE_WEIGHTS
 
 LUMINANCE_FLOOR = 0.005
-"""The darkest value that is told apart, cd/m^2: the lower end of PU21 and of the correction."""
+"""Darkest value that is distinguished, cd/m^2: the lower end of PU21 and of the correction."""
 
 RGB_TO_XYZ = np.array(
     [
@@ -29,18 +30,18 @@ RGB_TO_XYZ = np.array(
 """Linear Rec. 709 RGB to CIE XYZ, D65."""
 
 CHROMATICITY_SCALE = 410.0 / 255.0
-"""u'v' times this spans about [0, 1]: the scale at which the ridge was chosen."""
+"""Factor that makes u'v' span about [0, 1], the scale at which the ridge was chosen."""
 
 CHROMATICITY_RIDGE = 0.01
 LUMINANCE_RIDGE = 1e-9
-"""Ridge towards the identity, times N / number of coefficients (N pixels). Luminance is not
-regularised: its ridge only makes the fit of a constant picture solvable, where the four powers
-cannot be told apart. The check value of the whole chain (in the
-tests) holds to its last digit only with it; there it moves the PSNR by 0.0005 dB at most."""
+"""Ridge towards the identity, in units of N / number of coefficients (N pixels). The one for
+luminance does not regularise; it only keeps the fit of a constant image solvable, where the four
+powers are linearly dependent. The check value of the whole chain (in the tests) is met to its last
+digit only with it; it changes that PSNR by at most 0.0005 dB."""
 
 
 def xyz_to_yuv(xyz: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """[..., 3] XYZ > 0 to luminance [...] and scaled CIE 1976 u'v' [..., 2]."""
+    """Convert XYZ > 0, [..., 3], to luminance [...] and scaled CIE 1976 u'v' [..., 2]."""
     weight = xyz[..., 0] + 15.0 * xyz[..., 1] + 3.0 * xyz[..., 2]
     u = 4.0 * xyz[..., 0] / weight
     v = 9.0 * xyz[..., 1] / weight
@@ -48,7 +49,7 @@ def xyz_to_yuv(xyz: FloatArray) -> tuple[FloatArray, FloatArray]:
 
 
 def yuv_to_xyz(luminance: FloatArray, chromaticity: FloatArray) -> FloatArray:
-    """The inverse of `xyz_to_yuv`. luminance: [...]; chromaticity: [..., 2], scaled, v' > 0."""
+    """Inverse of `xyz_to_yuv`. luminance: [...]; chromaticity: [..., 2], scaled, v' > 0."""
     u = chromaticity[..., 0] / CHROMATICITY_SCALE
     v = chromaticity[..., 1] / CHROMATICITY_SCALE
     x = luminance * 9.0 * u / (4.0 * v)
@@ -57,13 +58,13 @@ def yuv_to_xyz(luminance: FloatArray, chromaticity: FloatArray) -> FloatArray:
 
 
 def luminance_basis(code: FloatArray) -> FloatArray:
-    """[N, 1] PQ codes to [N, 4]: c^3, c^2, c, 1."""
-    squared = code * code  # Products: a power by 3 costs several times as much.
+    """Expand PQ codes [N, 1] to the basis c^3, c^2, c, 1: [N, 4]."""
+    squared = code * code  # Products, because raising to the power 3 is several times slower.
     return np.concatenate([squared * code, squared, code, np.ones_like(code)], axis=1)
 
 
 def chromaticity_basis(uv: FloatArray) -> FloatArray:
-    """[N, 2] scaled u'v' to [N, 8]: u^3, v^3, u^2, v^2, uv, u, v, 1."""
+    """Expand scaled u'v' [N, 2] to the basis u^3, v^3, u^2, v^2, uv, u, v, 1: [N, 8]."""
     squared = uv * uv
     return np.concatenate(
         [squared * uv, squared, uv[:, :1] * uv[:, 1:], uv, np.ones_like(uv[:, :1])], axis=1
@@ -71,9 +72,9 @@ def chromaticity_basis(uv: FloatArray) -> FloatArray:
 
 
 def fit_ridge(basis: FloatArray, target: FloatArray, ridge: float) -> FloatArray:
-    """Least squares that prefers to leave its input alone.
+    """Least squares with a ridge towards the identity mapping.
 
-    basis: [N, K], whose last columns are the M inputs themselves and a constant.
+    basis: [N, K]; its last M + 1 columns are the M inputs themselves and a constant.
     target: [N, M]. ridge: in units of N / K.
     Returns W [K, M], which minimises |basis W - target|^2 + (ridge N / K) |W - identity|^2.
     """
@@ -87,14 +88,14 @@ def fit_ridge(basis: FloatArray, target: FloatArray, ridge: float) -> FloatArray
 
 
 def correct_camera_response(prediction: FloatArray, reference: FloatArray) -> FloatArray:
-    """The prediction under the smooth curve that fits the reference best.
+    """Apply to the prediction the smooth curve that brings it closest to the reference.
 
     prediction, reference: [H, W, 3], linear RGB, absolute (cd/m^2), gain-aligned. Values below
     0.005 cd/m^2 are raised to it, in both images and in the result.
-    Fitted on all pixels: PQ luminance by a cubic, without regularisation; scaled u'v' by the
-    cubic basis with the product uv, with a ridge towards the identity of 0.01 N / 8.
-    Returns float64 [H, W, 3], linear RGB, absolute, >= 0.005. Colours the corrected luminance
-    and chromaticity put outside Rec. 709 are clipped to it.
+    The curve is fitted to all pixels: PQ luminance by a cubic, without regularisation; scaled u'v'
+    by the cubic basis with the product uv, with a ridge towards the identity of 0.01 N / 8.
+    Returns float64 [H, W, 3], linear RGB, absolute, >= 0.005. Colours that the correction moves
+    outside Rec. 709 are clipped to it.
     """
     source = np.maximum(np.asarray(prediction, np.float64), LUMINANCE_FLOOR)
     target = np.maximum(np.asarray(reference, np.float64), LUMINANCE_FLOOR)
@@ -107,7 +108,7 @@ def correct_camera_response(prediction: FloatArray, reference: FloatArray) -> Fl
 
     basis = chromaticity_basis(source_uv)
     weights = fit_ridge(basis, target_uv, CHROMATICITY_RIDGE)
-    # v' is divided by: the floor keeps an extrapolated chromaticity from blowing up.
+    # The floor keeps an extrapolated v', by which `yuv_to_xyz` divides, away from 0.
     chromaticity = np.maximum(basis @ weights, LUMINANCE_FLOOR)
 
     rgb = yuv_to_xyz(luminance, chromaticity) @ np.linalg.inv(RGB_TO_XYZ).T

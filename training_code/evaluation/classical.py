@@ -1,11 +1,11 @@
-"""Classical inverse tone mapping operators, written from their papers.
+"""Classical inverse tone mapping operators, implemented from their papers.
 
-Pure NumPy and SciPy. Each takes the codes of a photograph, [H, W, 3] in [0, 1],
-display-encoded, and returns [H, W, 3] linear light >= 0. The operators are made for a display:
-their scale is that of its peak, which is left out here because a comparison aligns the scale.
-They all work on linear light; the photograph is taken for sRGB, as no camera curve is known.
-Colours keep the ratios of their channels. Constants were checked against the HDR Toolbox of
-F. Banterle et al., a public implementation of these papers.
+Pure NumPy and SciPy. Each takes the codes of a photograph, [H, W, 3] in [0, 1], display-encoded,
+and returns linear light >= 0, [H, W, 3]. The operators are designed for a display and scale their
+result to its peak; that is left out here, because the comparison aligns the scale anyway. They all
+work on linear light; the photograph is assumed to be sRGB, because the camera curve is unknown.
+The ratios between the channels of a colour are preserved. Constants were checked against the HDR
+Toolbox of F. Banterle et al., a public implementation of these papers.
 
 References:
 A. O. Akyuz, R. Fleming, B. E. Riecke, E. Reinhard, H. H. Bulthoff, "Do HDR displays support LDR
@@ -30,32 +30,33 @@ from hdrcnn.colour.transfer import luminance, srgb_decode
 
 MASIA_SLOPE = 10.44
 MASIA_OFFSET = -6.282
-"""gamma = 10.44 key - 6.282: Masia et al.'s fit to what their viewers chose."""
+"""gamma = 10.44 key - 6.282, Masia et al.'s fit to the choices of their viewers."""
 
 ENHANCEMENT = 4.0
 """Largest brightness enhancement of Kovaleski and Oliveira."""
 
 SPATIAL_SD = 150.0 / 1920.0
-"""Their 150 pixels, meant for HD pictures (1920 wide), in units of the longest side."""
+"""Spatial standard deviation of Kovaleski and Oliveira, 150 pixels for HD images (1920 wide), as a
+share of the longer side."""
 
 RANGE_SD = 25.0 / 255.0
-"""In codes of luma."""
+"""Range standard deviation, in luma of [0, 1]."""
 
 CLIPPED_CODE = 254.5 / 255.0
-"""A still picture is clipped where a channel is above it; with 8 bits: at 255. Half a code away
-from 254, which float32 rounds up."""
+"""A pixel counts as clipped if one of its channels is above this, which with 8 bits means 255. The
+half code keeps clear of 254, which float32 may round up."""
 
 
 def _with_luminance(linear: np.ndarray, old: np.ndarray, new: np.ndarray) -> np.ndarray:
-    """[H, W, 3] with its luminance [H, W, 1] replaced; black stays black."""
+    """Scale `linear`, [H, W, 3], from luminance `old` to `new`, [H, W, 1]; black stays black."""
     return linear * np.divide(new, old, out=np.zeros_like(old), where=old > 0)
 
 
 def akyuz_2007(code: np.ndarray, gamma: float = 1.0) -> np.ndarray:
     """Linear scaling of luminance: ((L - min) / (max - min))^gamma, Akyuz et al. 2007.
 
-    gamma: 1 is what their viewers liked best. Returns luminance in [0, 1]; a picture of one
-    luminance is only linearised.
+    gamma: viewers in the paper preferred 1. The result has luminance in [0, 1]; an image of
+    constant luminance is only linearised.
     """
     linear = srgb_decode(np.asarray(code, np.float64))
     light = luminance(linear)
@@ -66,12 +67,12 @@ def akyuz_2007(code: np.ndarray, gamma: float = 1.0) -> np.ndarray:
 
 
 def image_key(light: np.ndarray) -> float:
-    """How bright a picture is within its own range, Akyuz and Reinhard 2006.
+    """Key of an image: how bright it is within its own range, Akyuz and Reinhard 2006.
 
-    (mean log L - min log L) / (max log L - min log L), with the darkest and the brightest per
-    cent left out of the extremes; about 0 for a dark picture, 1 for a bright one. Invariant to
-    powers and gains of L. light: luminance, any shape; samples at 0 are left out. A picture of
-    one luminance has no key; it counts as 1/2.
+    (mean log L - min log L) / (max log L - min log L), where the 1st and 99th percentiles serve as
+    minimum and maximum; about 0 for a dark image, 1 for a bright one. Invariant to powers and gains
+    of L. light: luminance L, any shape; samples at 0 are ignored. An image of constant luminance
+    has no key; 1/2 is returned.
     """
     logs = np.log(light[light > 0])
     if not logs.size:
@@ -81,16 +82,16 @@ def image_key(light: np.ndarray) -> float:
 
 
 def masia_gamma(key: float) -> float:
-    """The exponent for a key: 10.44 key - 6.282, but at least 1.
+    """Exponent for a key: 10.44 key - 6.282, but at least 1.
 
-    The fit falls below 1, which compresses, for keys under 0.697, and below 0 under 0.602; it was
-    made on pictures brighter than that. Holding it at 1 is ours.
+    The fit was made on brighter images: for keys below 0.697 it is less than 1, which compresses,
+    and below 0.602 it is negative. The lower limit of 1 is our addition.
     """
     return max(MASIA_SLOPE * key + MASIA_OFFSET, 1.0)
 
 
 def masia_2009(code: np.ndarray) -> np.ndarray:
-    """Gamma expansion L^gamma with the exponent from the picture's key, Masia et al. 2009."""
+    """Gamma expansion L^gamma with the exponent from the image's key, Masia et al. 2009."""
     linear = srgb_decode(np.asarray(code, np.float64))
     light = luminance(linear)
     return _with_luminance(linear, light, light ** masia_gamma(image_key(light)))
@@ -99,10 +100,10 @@ def masia_2009(code: np.ndarray) -> np.ndarray:
 def cross_bilateral(
     values: np.ndarray, guide: np.ndarray, spatial_sd: float, range_sd: float
 ) -> np.ndarray:
-    """`values` smoothed within regions of like `guide`, by a bilateral grid (Chen et al. 2007).
+    """Smooth `values` within regions of similar `guide`, by a bilateral grid (Chen et al. 2007).
 
-    values, guide: [H, W]. spatial_sd in pixels, range_sd in units of the guide: the side of a
-    cell, over which the grid is then blurred by a Gaussian of one cell.
+    values, guide: [H, W]. spatial_sd (pixels) and range_sd (units of the guide): size of a grid
+    cell; the grid is blurred by a Gaussian with a standard deviation of one cell.
     Returns [H, W] within the range of `values`.
     """
     rows, columns = np.indices(guide.shape)
@@ -123,8 +124,8 @@ def cross_bilateral(
 def kovaleski_oliveira_2014(code: np.ndarray) -> np.ndarray:
     """Linear light times a brightness enhancement of 1 to 4 around clipped areas.
 
-    The enhancement is the map of clipped pixels, smoothed by a cross bilateral filter whose edges
-    are those of the picture's luma. The display's black level is left out.
+    The enhancement is the map of clipped pixels, smoothed by a cross bilateral filter guided by the
+    luma of the photograph. The black level of the display is left out.
     """
     code = np.asarray(code, np.float64)
     clipped = (code.max(axis=-1) > CLIPPED_CODE).astype(np.float64)
@@ -138,4 +139,4 @@ OPERATORS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "Masia 2009": masia_2009,
     "Kovaleski-Oliveira 2014": kovaleski_oliveira_2014,
 }
-"""By the name of their rows."""
+"""The operators, by the names of their rows in the tables."""

@@ -1,6 +1,6 @@
-"""ColorVideoVDP, where it is installed: a visible-difference predictor, in JOD.
+"""ColorVideoVDP, a visible-difference predictor in JOD, if it is installed.
 
-An optional extra: `pip install cvvdp` brings it, and PyTorch with it. Nothing else here needs it.
+It is optional: `pip install cvvdp` installs it together with PyTorch. Nothing else here needs it.
 
 Reference: R. K. Mantiuk et al., "ColorVideoVDP: A visual difference predictor for image, video
 and display distortions", SIGGRAPH 2024.
@@ -14,17 +14,17 @@ import numpy as np
 import numpy.typing as npt
 
 DISPLAY = "standard_hdr_linear"
-"""ColorVideoVDP's own name for a 30-inch 4K HDR display of 1500 cd/m^2 that is handed linear
-Rec. 709 light in cd/m^2. Brighter values are shown at its peak."""
+"""ColorVideoVDP's name for a 30-inch 4K HDR display of 1500 cd/m^2 whose input is linear Rec. 709
+light in cd/m^2. Brighter values are clipped to its peak."""
 
 
 @lru_cache(maxsize=1)
 def _metric() -> Any:
-    """The metric for `DISPLAY`, built once; None where the package is missing."""
+    """Return the metric for `DISPLAY`, built once; None if the package is missing."""
     try:
         pycvvdp = import_module("pycvvdp")
     except ModuleNotFoundError as error:
-        # A package that is there but broken should say so.
+        # A package that is installed but broken must not pass for a missing one.
         if error.name != "pycvvdp":
             raise
         return None
@@ -32,11 +32,12 @@ def _metric() -> Any:
 
 
 def colorvideovdp_jod(prediction: npt.ArrayLike, reference: npt.ArrayLike) -> float | None:
-    """The quality of a prediction in just-objectionable differences, or None without `cvvdp`.
+    """Quality of a prediction in just-objectionable differences (JOD); None without `cvvdp`.
 
     prediction, reference: [H, W, 3], linear RGB, Rec. 709 primaries, absolute (cd/m^2), aligned;
-    negative values count as 0. 10 is no visible difference; one less is preferred by a quarter
-    of viewers. Mantiuk et al. 2024. Raises ValueError for shapes that differ.
+    negative values count as 0. 10 means no visible difference; of two results one JOD apart, a
+    quarter of the viewers prefer the lower one. Mantiuk et al. 2024. Raises ValueError if the
+    shapes differ.
     """
     test, true = np.asarray(prediction, np.float32), np.asarray(reference, np.float32)
     if test.ndim != 3 or test.shape[-1] != 3 or test.shape != true.shape:

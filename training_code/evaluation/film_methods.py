@@ -1,7 +1,7 @@
-"""What film is converted by: formulas, ours as `hdrcnn film` has it, and networks of files.
+"""Methods that convert SDR film to HDR: formulas, those of `hdrcnn film`, and networks.
 
-A method takes the shots of a film, [T, H, W, 3] uint8 each, codes of Rec. 709, to PQ codes of
-BT.2020, float32, of the same shapes.
+A method takes the shots of a film, uint8 codes of Rec. 709, [T, H, W, 3] each, and returns PQ codes
+of BT.2020, float32, of the same shapes.
 """
 
 import itertools
@@ -27,7 +27,7 @@ def _codes(frames: np.ndarray) -> np.ndarray:
 
 
 def of_light(formula: Callable[[np.ndarray], np.ndarray]) -> Method:
-    """Codes to cd/m^2 by a formula, held within the peak."""
+    """Method from a formula that maps codes to cd/m^2; its result is clipped to [0, `PEAK`]."""
 
     def convert(frames: np.ndarray) -> np.ndarray:
         return np.asarray(pq_signal(np.clip(formula(_codes(frames)), 0.0, np.float32(PEAK))))
@@ -36,19 +36,19 @@ def of_light(formula: Callable[[np.ndarray], np.ndarray]) -> Method:
 
 
 def reinhard_back(code: np.ndarray) -> np.ndarray:
-    """Inverse Reinhard on the largest channel: SDR white becomes the peak."""
+    """Apply inverse Reinhard to the largest channel, so that SDR white becomes the peak."""
     linear = np.clip(sdr_linear(code), 0.0, 1.0)
     return np.float32(WHITE) * on_largest(lambda y: inverse_reinhard(y, RANGE), linear)
 
 
 def of_program(name: str) -> Method:
-    """A formula of `hdrcnn film`."""
+    """Method from a formula of `hdrcnn film`, by its name there."""
     convert = film.method(name, REC709).of(np.empty(0))
     return lambda shots: [np.stack([convert(c) for c in _codes(frames)]) for frames in shots]
 
 
 def formulas() -> dict[str, Method]:
-    """By the names in the tables."""
+    """Return all formulas by their names in the tables."""
     return {
         "BT.2446-A": of_program("bt2446a"),
         "BT.2446-C": of_program("bt2446c"),
@@ -62,8 +62,9 @@ EACH_FRAME, EACH_SHOT, WHOLE_FILM = "frame by frame", "shot by shot", "whole fil
 
 
 def curves(path: Path, of: str) -> Method:
-    """The network of the curves. of: what has parameters of its own; WHOLE_FILM: shots as far as
-    `hdrcnn film` lets them by itself, EACH_SHOT as with `--grade=shot`. Raises WeightsError.
+    """Method of the curves network. of: what is converted by parameters of its own, EACH_FRAME,
+    EACH_SHOT (as `hdrcnn film --grade=shot`), or WHOLE_FILM (the default of `hdrcnn film`: shots
+    are pooled where they appear to share a grade). Raises WeightsError.
     """
     method = film.Curves(REC709, film.WHITE, PEAK, path, "cpu")
 
@@ -93,7 +94,9 @@ def curves(path: Path, of: str) -> Method:
 
 
 def unet(path: Path) -> Method:
-    """The U-Net of a file, whole frames: H and W multiples of 32. Raises WeightsError."""
+    """Method of a U-Net file; it takes whole frames with H and W multiples of 32. Raises
+    WeightsError.
+    """
     arrays, record = weights.load(path)
     network = weights.checked(arrays, record, FilmUnet, str(path)).build()
     weights.assign(network, arrays, str(path))
@@ -106,7 +109,9 @@ def unet(path: Path) -> Method:
 
 
 def of_weights(name: str, path: Path) -> dict[str, Method]:
-    """The rows of a weights file; `WHOLE_FILM` if it holds directions. Raises WeightsError."""
+    """Methods of a weights file by row name; `WHOLE_FILM` only if the file contains the directions
+    of `film_directions.py`. Raises WeightsError.
+    """
     record = weights.load(path)[1]
     if record.model == FilmUnet.model:
         return {name: unet(path)}

@@ -1,4 +1,4 @@
-"""Figures of SDR film to HDR as tables, rows of a file, and a picture."""
+"""Results of converting SDR film to HDR, as Markdown tables, a CSV file and a picture."""
 
 import csv
 from collections.abc import Sequence
@@ -11,8 +11,8 @@ from training_code.evaluation import film_metrics as metrics
 
 COLUMNS = ("pq_psnr", "delta_e_itp", "pu21_psnr")
 COMPILATION = "compilation"
-"""The grade of clips that are each in another one."""
-AS_GIVEN = -1
+"""Grade name of a film in which every clip is graded differently."""
+AS_GIVEN = -1  # CRF of SDR that was given rather than compressed here.
 HEAD = (
     "| method | PQ-PSNR | gain-aligned | ΔE ITP | gain-aligned | PU21-PSNR | gain-aligned "
     "| excess change of mean | of highlights |"
@@ -20,21 +20,21 @@ HEAD = (
 
 
 class Row(NamedTuple):
-    """One clip by one method."""
+    """Figures of one method on one clip."""
 
     scene: str
     grade: str
-    """Of the SDR; of given pairs the name of their film."""
+    """Grade of the SDR; for given pairs, the name of their film."""
     crf: int
-    """Of x264; of given pairs `AS_GIVEN`."""
+    """CRF of x264; `AS_GIVEN` for given pairs."""
     method: str
     figures: tuple[float, ...]
-    """PQ-PSNR, colour difference, PU21-PSNR, each as is and gain-aligned; excess change of mean and
-    highlights."""
+    """PQ-PSNR, colour difference and PU21-PSNR, each as it is and gain-aligned; excess change of
+    the mean and of the highlights."""
 
 
 def figures(found: np.ndarray, truth: np.ndarray) -> tuple[float, ...]:
-    """Of the frames of a clip, PQ codes [T, H, W, 3]."""
+    """`Row.figures` of a clip, PQ codes [T, H, W, 3]; all but flicker are of its middle frame."""
     middle, wanted = found[len(found) // 2], truth[len(truth) // 2]
     aligned = metrics.with_gain(middle, metrics.gain(middle, wanted))
     measured = [
@@ -46,7 +46,7 @@ def figures(found: np.ndarray, truth: np.ndarray) -> tuple[float, ...]:
 
 
 def table(title: str, rows: Sequence[Row]) -> str:
-    """In Markdown: means over clips and grades."""
+    """Markdown table of all figures, averaged over clips and grades, a row for each method."""
     lines = [title, "", HEAD, "| --- " * 9 + "|"]
     for name in dict.fromkeys(row.method for row in rows):
         means = np.mean([row.figures for row in rows if row.method == name], axis=0)
@@ -59,7 +59,7 @@ def table(title: str, rows: Sequence[Row]) -> str:
 
 
 def compression(rows: Sequence[Row]) -> str:
-    """PU21-PSNR by CRF, in Markdown."""
+    """Markdown table of PU21-PSNR by CRF, with the loss from the smallest CRF to the largest."""
     crfs = sorted({row.crf for row in rows})
     lines = ["PU21-PSNR by CRF", "", "| method |" + "".join(f" {c} |" for c in crfs) + " loss |"]
     lines.append("| --- " * (len(crfs) + 2) + "|")
@@ -73,7 +73,7 @@ def compression(rows: Sequence[Row]) -> str:
 
 
 def by_grade(rows: Sequence[Row], what: str) -> str:
-    """PU21-PSNR of each grade, or of whatever else bears its name, in Markdown."""
+    """Markdown table of PU21-PSNR for each `Row.grade`. what: what these are, for the title."""
     names = list(dict.fromkeys(row.grade for row in rows))
     lines = [f"PU21-PSNR by {what}", "", "| method |" + "".join(f" {name} |" for name in names)]
     lines.append("| --- " * (len(names) + 1) + "|")
@@ -87,7 +87,7 @@ def by_grade(rows: Sequence[Row], what: str) -> str:
 
 
 def text_of(rows: Sequence[Row], unseen: Sequence[str]) -> str:
-    """All tables, in Markdown. unseen: names of grades that no weights were trained on."""
+    """All tables in Markdown. unseen: names of grades that no weights were trained on."""
     given = [row for row in rows if row.crf == AS_GIVEN]
     graded = [row for row in rows if row.crf != AS_GIVEN]
     first = [row for row in graded if row.crf == graded[0].crf]
@@ -112,7 +112,7 @@ def text_of(rows: Sequence[Row], unseen: Sequence[str]) -> str:
 
 
 def write(out: Path, rows: Sequence[Row], unseen: Sequence[str]) -> str:
-    """`film.md` and `film.csv` in a folder; returns the former."""
+    """Write `film.md` and `film.csv` to the folder `out`; return the text of the former."""
     text = text_of(rows, unseen)
     (out / "film.md").write_text(text + "\n")
     with (out / "film.csv").open("w", newline="") as file:
@@ -128,12 +128,12 @@ def write(out: Path, rows: Sequence[Row], unseen: Sequence[str]) -> str:
 
 
 def eight_bits(codes: np.ndarray) -> np.ndarray:
-    """Codes in [0, 1] as uint8."""
+    """Convert codes to uint8, after clipping to [0, 1]."""
     return np.rint(255.0 * np.clip(codes, 0.0, 1.0)).astype(np.uint8)
 
 
 def grid(cells: Sequence[np.ndarray], columns: int = 3) -> np.ndarray:
-    """[H, W, 3] uint8 each, some a row, the rest black."""
+    """Arrange cells, [H, W, 3] uint8 each, in rows of `columns`, filled up with black."""
     codes = [*cells, *[np.zeros_like(cells[0])] * (-len(cells) % columns)]
     rows = [np.concatenate(codes[i : i + columns], axis=1) for i in range(0, len(codes), columns)]
     return np.concatenate(rows)

@@ -1,13 +1,13 @@
-"""How much a result flickers: what a small motion of the picture changes in it, in stops.
+"""Flicker of a result: how much small motions of the picture change it, in stops.
 
-For a fixed set of motions T (`MOTIONS`) the result of the moved picture is compared with the
-moved result, T f(x) - f(T x), which for a film of the moving picture would be seen as flicker.
-After G. Eilertsen, R. K. Mantiuk, J. Unger, "Single-frame regularization for temporally stable
-CNNs", CVPR 2019; the set is ours. f is all that `Predictor` does, the blend included, because that
-is what one sees; the network's own output is given beside it.
+For a fixed set of motions T (`MOTIONS`), the result of the moved picture is compared with the
+moved result, T f(x) - f(T x); in a film of the moving picture this difference would be seen as
+flicker. After G. Eilertsen, R. K. Mantiuk, J. Unger, "Single-frame regularization for temporally
+stable CNNs", CVPR 2019; the set of motions is ours. f is all that `Predictor` does, including the
+blend, because that is what viewers see; the network's own output is reported beside it.
 
-Works on what an evaluation has written, `ldr/<condition>/` and `per_image.csv`, and adds to its
-`table.md` and `summary.json`.
+Works on the files of a finished evaluation, `ldr/<condition>/` and `per_image.csv`, and appends to
+its `table.md` and `summary.json`.
 """
 
 import csv
@@ -33,36 +33,37 @@ MOTIONS = {
     "rotation": (motion.row(rotation=0.5), motion.row(rotation=-1.0)),
     "noise": (motion.row(noise_sd=0.005, seed=1), motion.row(noise_sd=0.02, seed=2)),
 }
-"""What is moved how, in kinds. 0.005 is the noise of a film in good light, 0.02 in poor."""
+"""The motions, by kind. A noise of 0.005 is that of a film in good light, 0.02 in poor light."""
 
 NETWORK = "network"
-"""Beside the kinds: the network's output before the blend, over all motions."""
+"""Name, beside the kinds, of the figure of the network's output before the blend, over all
+motions."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Flicker:
-    """RMS in stops over the mask and all motions, and the parts of it."""
+    """Flicker of one photograph: RMS in stops over the mask and all motions."""
 
     stops: float
     parts: dict[str, float]
-    """By the kinds of `MOTIONS`, and `NETWORK`."""
+    """The same for each kind of `MOTIONS` alone, and `NETWORK`."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Row:
-    """One weights file: intervals over places."""
+    """Flicker of one weights file, with intervals over places."""
 
     method: str
     stops: Interval
     parts: dict[str, Interval]
     difference: Interval
-    """To the first weights file, paired."""
+    """Paired difference from the first weights file."""
     share: float
-    """Of the first weights file's mean."""
+    """Mean as a share of that of the first weights file."""
 
 
 def _results(predictor: Predictor, code: np.ndarray) -> np.ndarray:
-    """Two results, [2, H, W, 3] in natural log units: blended, and the network's own."""
+    """Blended result and the network's own output, [2, H, W, 3], in natural log units."""
     log_hdr = predictor.log_hdr(code)
     facts = predictor.metadata
     light = reconstruct_light(code, log_hdr, facts.linearisation, facts.blend)
@@ -70,10 +71,10 @@ def _results(predictor: Predictor, code: np.ndarray) -> np.ndarray:
 
 
 def flicker(predictor: Predictor, code: np.ndarray) -> Flicker | None:
-    """Flicker of one photograph.
+    """Measure the flicker of one photograph.
 
     code: [H, W, 3] float32 in [0, 1], display-encoded. The mask is `temporal.moved_saturation`:
-    where the moved picture is saturated, before noise. None where nothing is in it.
+    where the moved picture, before noise, is saturated. Returns None if the mask is empty.
     """
     still = _results(predictor, code)
     sums = {
@@ -91,7 +92,9 @@ def flicker(predictor: Predictor, code: np.ndarray) -> Flicker | None:
 def _compared(
     predictor: Predictor, code: np.ndarray, still: np.ndarray, row: np.ndarray
 ) -> np.ndarray:
-    """Over the mask of one motion: the sum of squares in stops of both results, of the mask."""
+    """For one motion, over its mask: sums of squared changes in stops, of the blended result and of
+    the network's output, and the sum of the mask.
+    """
     one, both = row[None], np.stack([row, row])
     moved = temporal.move_picture(code[None], one, np)[0]
     mask = temporal.moved_saturation(code[None], one, np)
@@ -101,7 +104,7 @@ def _compared(
 
 
 def photographs(out_dir: Path, condition: Condition) -> Iterator[tuple[str, str, Path]]:
-    """View, family and file of the photographs that an evaluation has scored."""
+    """Yield view, family and file of each photograph that an evaluation has scored."""
     with (out_dir / "per_image.csv").open(encoding="utf-8", newline="") as stream:
         families = {
             line["view"]: line["family"]
@@ -114,7 +117,11 @@ def photographs(out_dir: Path, condition: Condition) -> Iterator[tuple[str, str,
 
 
 def tabulate(found: dict[str, list[Flicker]], families: Sequence[str]) -> list[Row]:
-    """Rows by method from one `Flicker` for each photograph, the same for all methods."""
+    """Summarise each method as a `Row`.
+
+    found: for each method, one `Flicker` per photograph, the same photographs for all.
+    families: their families, in the same order.
+    """
     means = {
         name: unit_means([item.stops for item in items], families) for name, items in found.items()
     }
@@ -135,7 +142,7 @@ def tabulate(found: dict[str, list[Flicker]], families: Sequence[str]) -> list[R
 
 
 def describe(rows: Sequence[Row], condition: str, views: int) -> str:
-    """A section of `table.md`."""
+    """Format the rows as a section of `table.md`."""
     head = ["method", "flicker [stops]", "to the first", "of the first", *rows[0].parts]
     lines = [head]
     for row in rows:
@@ -159,8 +166,8 @@ def describe(rows: Sequence[Row], condition: str, views: int) -> str:
 def add_to_results(out_dir: Path, condition: Condition, params: Sequence[Named]) -> list[Row]:
     """Measure weights files on the photographs of a finished evaluation; print and write the rows.
 
-    Returns them, none where no photograph keeps a saturated pixel. Raises WeightsError, ImageError
-    or OSError.
+    Returns the rows; none if no photograph has a saturated pixel left after the motions. Raises
+    WeightsError, ImageError or OSError.
     """
     taken = list(photographs(out_dir, condition))
     measured: dict[str, dict[str, Flicker]] = {}

@@ -1,7 +1,7 @@
-"""What exposure fusion is compared with: the mean, OpenCV's Mertens, enfuse; and what is ours, the
-networks alone and all that `hdrcnn fuse` does.
+"""Methods of exposure fusion: the mean, OpenCV's Mertens and enfuse; and ours, the networks alone
+and the whole of `hdrcnn fuse`.
 
-A method takes frames [K, H, W, 3] uint8, darkest first, to codes [H, W, 3] uint8.
+A method takes frames [K, H, W, 3] uint8, darkest first, and returns codes [H, W, 3] uint8.
 
 T. Mertens, J. Kautz, F. Van Reeth, "Exposure fusion", Pacific Graphics 2007. enfuse and
 align_image_stack are programs of Debian's packages enfuse and hugin-tools.
@@ -29,18 +29,19 @@ Method = Callable[[np.ndarray], np.ndarray]
 
 
 def as_codes(picture: np.ndarray) -> np.ndarray:
-    """[0, 1], clipped, to uint8."""
+    """Convert codes to uint8, after clipping to [0, 1]."""
     return np.rint(255.0 * np.clip(picture, 0.0, 1.0)).astype(np.uint8)
 
 
 def mean(frames: np.ndarray) -> np.ndarray:
-    """The mean of the codes."""
+    """Mean of the codes of the frames."""
     return as_codes(frames.mean(axis=0) / 255.0)
 
 
 def mertens(frames: np.ndarray) -> np.ndarray:
-    """OpenCV's, with its default weights: contrast 1, saturation 1, exposure 0; clipped, as its
-    result is not.
+    """OpenCV's Mertens fusion with its default weights: contrast 1, saturation 1, exposure 0.
+
+    OpenCV does not clip its result; here it is clipped to [0, 1].
     """
     import cv2
 
@@ -55,7 +56,7 @@ def _run(program: str, *arguments: str) -> None:
 
 
 def enfuse(frames: np.ndarray) -> np.ndarray:
-    """enfuse with its defaults."""
+    """Fuse by enfuse with its default settings."""
     with tempfile.TemporaryDirectory() as folder:
         names = [str(Path(folder) / f"{index}.tif") for index in range(len(frames))]
         for name, frame in zip(names, frames, strict=True):
@@ -67,7 +68,7 @@ def enfuse(frames: np.ndarray) -> np.ndarray:
 
 
 def align(frames: np.ndarray, reference: int) -> np.ndarray | None:
-    """Frames as align_image_stack brings them onto the reference; None if it finds no way."""
+    """Align the frames to the one of index `reference` by align_image_stack; None if it fails."""
     order = [reference, *(k for k in range(len(frames)) if k != reference)]
     with tempfile.TemporaryDirectory() as folder:
         names = [str(Path(folder) / f"{index}.tif") for index in range(len(frames))]
@@ -85,9 +86,10 @@ def align(frames: np.ndarray, reference: int) -> np.ndarray | None:
 
 
 def product(frames: np.ndarray) -> np.ndarray | None:
-    """By all of `hdrcnn fuse`: alignment, ghosts, `--method auto`. None if it refuses the bracket.
+    """Fuse as `hdrcnn fuse` does: alignment, ghost removal, `--method auto`.
 
-    Its result shows what the frame of `bracket.choose_reference` shows.
+    The result shows the scene as in the frame of `bracket.choose_reference`. None if the bracket
+    is refused.
     """
     try:
         ready = prepared([frame.copy() for frame in frames], Choices())
@@ -97,14 +99,16 @@ def product(frames: np.ndarray) -> np.ndarray | None:
 
 
 def _padded(frames: np.ndarray) -> np.ndarray:
-    """To multiples of the network's stride, mirrored."""
+    """Pad height and width to multiples of the network's stride by reflection."""
     rows, columns = (-size % fusion.STRIDE for size in frames.shape[1:3])
     return np.pad(frames, [(0, 0), (0, rows), (0, columns), (0, 0)], mode="reflect")
 
 
 def blended(network: keras.Model, frames: np.ndarray) -> np.ndarray:
-    """Frames blended in a pyramid by the weights of the unsupervised network, and held between the
-    smallest and the largest of each sample: a convex combination of what was measured.
+    """Blend the frames in a pyramid by the weight maps of the unsupervised network.
+
+    Each sample is then clipped to the range of its values in the frames, so that the result is a
+    convex combination of what was measured.
     """
     light = frames.astype(np.float32) / np.float32(255.0)
     rows, columns = light.shape[1:3]
@@ -116,14 +120,14 @@ def blended(network: keras.Model, frames: np.ndarray) -> np.ndarray:
 
 
 def of_pair(network: keras.Model, frames: np.ndarray) -> np.ndarray:
-    """The darkest and the brightest frame by the supervised network."""
+    """Fuse the darkest and the brightest frame by the supervised network."""
     light = _padded(frames[[0, -1]].astype(np.float32) / np.float32(255.0))
     fused = np.asarray(network(light[None], training=False))[0]
     return as_codes(fused[: frames.shape[1], : frames.shape[2]])
 
 
 def of_weights(path: Path) -> Method:
-    """The method of a weights file of either network. Raises WeightsError."""
+    """Load the method of a weights file of either network. Raises WeightsError."""
     arrays, metadata = weights.load(path)
     record = weights.checked(arrays, metadata, Fusion, str(path))
     network = record.build()
@@ -133,7 +137,7 @@ def of_weights(path: Path) -> Method:
 
 
 def classical() -> tuple[dict[str, Method], list[str]]:
-    """Those that are installed, and a line for each that is not."""
+    """Return the classical methods that are installed, and a line for each that is not."""
     found: dict[str, Method] = {"mean of the frames": mean}
     notes = []
     if importlib.util.find_spec("cv2"):

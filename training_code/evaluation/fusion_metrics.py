@@ -1,6 +1,6 @@
-"""How good a fused picture is: MEF-SSIM, order reversal (halos), and PSNR and SSIM to a truth.
+"""Metrics of fused images: MEF-SSIM, order reversal (halos), and PSNR and SSIM to a truth.
 
-Pure NumPy and SciPy, float64. Pictures are display-encoded codes of 0 to 255, uint8 or float.
+Pure NumPy and SciPy, float64. Images are display-encoded codes of 0 to 255, uint8 or float.
 
 References:
 K. Ma, K. Zeng, Z. Wang, "Perceptual quality assessment for multi-exposure image fusion", IEEE TIP
@@ -22,31 +22,34 @@ from training_code.evaluation import metrics
 FloatArray = npt.NDArray[np.float64]
 
 GREY = (0.29894, 0.58704, 0.11402)
-"""Of the authors' grey, rounded to whole codes."""
+"""Weights of R, G and B in the grey of the authors' program, which rounds it to whole codes."""
 WINDOW = 11
-"""Side of a patch."""
+"""Side of a patch, pixels."""
 FLOOR = 0.001
-"""Added to the norm of a patch without its mean."""
+"""Added to the norm of a mean-subtracted patch."""
 STEEPEST = 10.0
 """Largest exponent of the weights of patches."""
 EPSILON = float(np.finfo(np.float64).eps)
 CONSTANT = (0.03 * 255.0) ** 2
-"""C of the quality, Ma et al. 2015, Eq. 10."""
+"""Constant C of the quality measure, Ma et al. 2015, Eq. 10."""
 SCALES = (0.0448, 0.2856, 0.3001)
-"""Exponents of the scales, finest first; divided by their sum."""
+"""Exponents of the scales, finest first, before division by their sum."""
 SMALLEST = WINDOW * 2 ** (len(SCALES) - 1)
-"""Pixels a side that three scales need."""
+"""Smallest side of an image for three scales, pixels."""
 SPACING = 16
 """Pixels between the two places that `order_reversal` compares."""
 
 
 def grey(codes: npt.ArrayLike) -> FloatArray:
-    """Codes [..., 3] of 0 to 255 to whole grey codes [...], as the authors' program has them."""
+    """Convert codes [..., 3] of 0 to 255 to whole grey codes [...], as in the authors' program."""
     return np.asarray(np.rint(np.asarray(codes, np.float64) @ np.array(GREY)))
 
 
 def _windowed(image: FloatArray, weights: FloatArray) -> FloatArray:
-    """Means of windows with separable weights, where the window lies inside: [H - 10, W - 10]."""
+    """Weighted means over windows that lie inside the image: [H, W] to [H - 10, W - 10].
+
+    weights: [11], applied separably.
+    """
     inner = slice(WINDOW // 2, -(WINDOW // 2))
     for axis in (0, 1):
         image = correlate1d(image, weights, axis=axis)
@@ -54,22 +57,22 @@ def _windowed(image: FloatArray, weights: FloatArray) -> FloatArray:
 
 
 def gaussian() -> FloatArray:
-    """The window of the covariances: sigma 1.5, sum 1, [11]."""
+    """Gaussian window of the covariances: sigma 1.5, sum 1, [11]."""
     place = np.arange(WINDOW) - WINDOW // 2
     weights = np.exp(-(place**2) / (2.0 * 1.5**2))
     return np.asarray(weights / weights.sum())
 
 
 def structure_quality(frames: FloatArray, fused: FloatArray) -> FloatArray:
-    """How well each patch keeps the desired structure, Ma et al. 2015, Eqs. 4 to 10.
+    """Map of how well each patch preserves the desired structure, Ma et al. 2015, Eqs. 4 to 10.
 
     frames: [K, H, W]; fused: [H, W]; grey codes. Returns [H - 10, W - 10] in [-1, 1].
 
-    The desired patch r is a sum of the frames' patches, each without its mean, so that its norm
-    and its covariances follow from those of the frames: no patch is ever formed.
+    The desired patch r is a weighted sum of the mean-subtracted patches of the frames, so its norm
+    and covariances follow from those of the frames, and no patch has to be formed.
     """
     count, uniform, window = len(frames), np.full(WINDOW, 1.0 / WINDOW), gaussian()
-    # Covariances do not depend on a constant; without it less is cancelled.
+    # Subtracting a constant leaves covariances unchanged and reduces cancellation.
     level = frames.mean()
     frames, fused = frames - level, fused - level
     mean = [_windowed(frame, uniform) for frame in frames]
@@ -104,9 +107,7 @@ def structure_quality(frames: FloatArray, fused: FloatArray) -> FloatArray:
 
 
 def halved(image: FloatArray) -> FloatArray:
-    """[..., H, W]: the mean of each sample and its neighbours below, right and both, borders
-    repeated; every second one.
-    """
+    """Halve images [..., H, W]: means of 2 x 2 samples, with borders repeated."""
     padded = np.pad(image, [(0, 0)] * (image.ndim - 2) + [(0, 1), (0, 1)], mode="edge")
     rows = padded[..., :-1, :] + padded[..., 1:, :]
     return np.asarray(0.25 * (rows[..., :-1] + rows[..., 1:])[..., ::2, ::2])
@@ -134,7 +135,7 @@ def mef_ssim_of_grey(
     score = 1.0
     for exponent in exponents:
         quality = float(structure_quality(stack, picture).mean())
-        # A picture against all its frames has no root; it is as bad as can be.
+        # A negative quality has no real power; it counts as the worst.
         score *= max(quality, 0.0) ** exponent
         stack, picture = halved(stack), halved(picture)
     return float(score)
@@ -144,21 +145,22 @@ def mef_ssim(frames: npt.ArrayLike, fused: npt.ArrayLike) -> float:
     """MEF-SSIM at three scales, in [0, 1], Ma et al. 2015.
 
     frames: [K, H, W, 3], fused: [H, W, 3], uint8 codes of one size, at least 44 pixels a side.
-    No term for luminance: how bright a place is does not count. Raises ValueError.
+    It has no luminance term: how bright a patch is does not matter. Raises ValueError.
     """
     return mef_ssim_of_grey(grey(frames), grey(fused))
 
 
 def order_reversal(frames: npt.ArrayLike, fused: npt.ArrayLike, spacing: int = SPACING) -> float:
-    """How much the fused picture turns round what is brighter: halos, in codes.
+    """How much the fused image reverses the order of brightness (halos), in codes.
 
     frames: [K, H, W, 3], fused: [H, W, 3], codes of 0 to 255, at least `spacing` + 1 pixels a side.
-    Every camera curve rises, so that two places differ by the same sign in every frame, and in
-    their mean. Grey is smoothed by a Gaussian of a quarter of `spacing`, and places `spacing`
-    apart, across and down, are compared: the mean over all of how far the fused picture
-    differs with the other sign, at most by as much as the frames' mean does. 0 for the mean of
-    the frames, and for every picture that rises with the light. Raises ValueError if there are too
-    few pixels.
+    Camera curves are monotonic, so the difference between two pixels has the same sign in every
+    frame and in their mean. Grey is smoothed by a Gaussian whose standard deviation is a quarter of
+    `spacing`, and pixels `spacing` apart, horizontally and vertically, are compared. The result is
+    the mean over all pairs of the difference in the fused image where its sign is opposite (0
+    elsewhere), limited to the size of the difference in the mean of the frames. It is 0 for the
+    mean of the frames and for every image that is a monotonic function of the light. Raises
+    ValueError if there are too few pixels.
     """
     stack, picture = grey(frames), grey(fused)
     if min(picture.shape) <= spacing:
@@ -179,7 +181,7 @@ def order_reversal(frames: npt.ArrayLike, fused: npt.ArrayLike, spacing: int = S
 
 
 def psnr(fused: npt.ArrayLike, truth: npt.ArrayLike) -> float:
-    """Of codes of 0 to 255, any shape, in dB; inf where they are equal."""
+    """PSNR of codes of 0 to 255, any shape, in dB; inf if they are equal."""
     error = np.asarray(fused, np.float64) - np.asarray(truth, np.float64)
     square = float(np.mean(np.square(error)))
     return float("inf") if square == 0.0 else float(10.0 * np.log10(255.0**2 / square))
@@ -191,18 +193,18 @@ def ssim(fused: npt.ArrayLike, truth: npt.ArrayLike) -> float:
 
 
 class Score(NamedTuple):
-    """Of a result; the last three to the truth, NaN without one."""
+    """Scores of a result; the last three are against the truth, NaN without one."""
 
     mef_ssim: float
     order_reversal: float
     psnr: float = math.nan
     ssim: float = math.nan
     ms_ssim: float = math.nan
-    """NaN also for pictures that are too small for it."""
+    """NaN also if the image is too small for it."""
 
 
 def score(wanted: np.ndarray, result: np.ndarray, truth: np.ndarray | None) -> Score:
-    """Of one result: wanted: [K, H, W, 3], result and truth: [H, W, 3], uint8."""
+    """Score one result. wanted: frames [K, H, W, 3]; result, truth: [H, W, 3]; uint8."""
     from training_code.losses.fusion import MS_SSIM_SMALLEST, ms_ssim
 
     found = Score(mef_ssim(wanted, result), order_reversal(wanted, result))

@@ -1,13 +1,13 @@
-"""A validation that looks like use: ordinary photographs, HDR photographs, panoramas, each apart.
+"""Validation close to real use: ordinary photographs, HDR photographs and panoramas, separately.
 
     scenes of three kinds
-      -> shots      views exposed until some share clips, through a curve and a file
-      -> score      the do-nothing rows, perfect highlights, and what is judged
+      -> shots      views exposed until a given share clips, through a camera curve and a file
+      -> score      the do-nothing rows, perfect highlights, and the methods under test
       -> summarise  a `Row` for each kind, condition and method
 
-An ordinary photograph is its own truth: decoded as sRGB, exposed up until it clips. What was
-clipped in the source is left out of exposure, gain, fit and metrics. Its light was compressed by
-its camera, so what can be won on it is a lower bound.
+An ordinary photograph serves as its own truth: it is decoded as sRGB and exposed up until it clips.
+Pixels that are clipped in the source are excluded from exposure, gain, fit and metrics. Its camera
+has compressed bright light, so the gain that is possible on it is a lower bound.
 
 P. Hanji et al., "Comparison of single image HDR reconstruction methods - the caveats of quality
     assessment", SIGGRAPH 2022: the metric, PU21-PSNR after camera response correction.
@@ -33,15 +33,17 @@ from training_code.evaluation.shots import unusable_pixels
 from training_code.scenes.collection import Scene
 
 NAMES = ("panoramas", "HDR photographs", "ordinary photographs")
-"""By `Scene.kind`."""
+"""Names of the kinds, indexed by `Scene.kind`."""
 CAP = 16.0
-"""Perfect highlights are capped at so many clipping levels: what is above shows no difference."""
+"""Perfect highlights are capped at this multiple of the clipping level; above it there is no
+visible difference."""
 WINNABLE_DB = 1.0
-"""Views on which perfect highlights win less say nothing about the share that is won."""
+"""Smallest gain of perfect highlights, dB, for a view to count in the share won; a smaller one says
+nothing about it."""
 WORSE_DB = 0.5
 
 Reconstruct = Callable[[np.ndarray], np.ndarray]
-"""Codes [H, W, 3] float32 in [0, 1] as stored, to light of the same shape, linear, any unit."""
+"""Takes stored codes, [H, W, 3] uint8, to light of the same shape, linear, any unit."""
 
 CONDITIONS = (
     *(
@@ -65,11 +67,12 @@ class Shot:
     family: str
     kind: int
     stored: np.ndarray
-    """[H, W, 3] uint8, as the file holds it."""
+    """[H, W, 3] uint8, as in the file."""
     code: np.ndarray
-    """[H, W, 3] float32, display-encoded, 1.0 = where the photograph clips: for the metrics."""
+    """[H, W, 3] float32, display-encoded, 1.0 = code at which the photograph clips; used by the
+    metrics."""
     truth: np.ndarray
-    """[H, W, 3] float32, linear, 1.0 = clipping level; NaN where it is not known."""
+    """[H, W, 3] float32, linear, 1.0 = clipping level; NaN where it is unknown."""
 
 
 def shots(
@@ -79,9 +82,10 @@ def shots(
     every: int = 1,
     left_out: Callable[[str], None] = lambda line: None,
 ) -> Iterator[Shot]:
-    """The photographs of one condition; of each kind every so many-th view. Views too black to be
-    exposed or judged, or with next to nothing clipped, are left out; left_out: is given a line for
-    each.
+    """Yield the photographs of one condition.
+
+    every: take only every n-th view of each kind. Views that are too black to be exposed, cannot be
+    judged, or have almost nothing clipped are left out. left_out: called with a line for each.
     """
     counts = [0] * len(NAMES)
     for scene in scenes:
@@ -109,8 +113,10 @@ def shots(
 
 
 def perfect(shot: Shot, curve: str) -> np.ndarray:
-    """The photograph by a curve, aligned to the truth, with the truth of the highlights up to `CAP`
-    in its place, blended like the published network.
+    """Perfect highlights: the photograph with the true light where it is saturated.
+
+    The photograph is linearised by `curve` and aligned to the truth; the true light, up to `CAP`
+    and where it is known, replaces it wherever the published network's saturation mask is above 0.
     """
     code = shot.code.astype(np.float64)
     light = align(linearise(code, curve), shot.truth.astype(np.float64), code)
@@ -121,17 +127,17 @@ def perfect(shot: Shot, curve: str) -> np.ndarray:
 
 @dataclasses.dataclass(frozen=True)
 class Score:
-    """One method on one photograph. Decibels, stops."""
+    """Scores of one method on one photograph, in dB and stops."""
 
     shot: str
     family: str
     method: str
     psnr: float
-    """PU21-PSNR after camera response correction."""
+    """PU21-PSNR after camera response correction, dB."""
     aligned: float
-    """PU21-PSNR with one gain."""
+    """PU21-PSNR after alignment by one gain, dB."""
     rmse: float
-    """Of the highlights."""
+    """RMSE of the highlights, stops; so are the next two."""
     bias: float
     peak: float
 
@@ -139,8 +145,10 @@ class Score:
 def score(
     kind_shots: Sequence[Shot], methods: dict[str, Reconstruct], workers: int = 2
 ) -> tuple[list[Score], str]:
-    """All scores of the photographs of one kind and condition, and the do-nothing row that is best
-    in the mean. Methods run one after the other, metrics in threads.
+    """Score all methods on the photographs of one kind and condition.
+
+    Methods run one after another, metrics in threads. Returns the scores and the name of the
+    do-nothing row with the best mean.
     """
 
     def measured(shot: Shot, method: str, light: np.ndarray) -> Score:
@@ -185,24 +193,24 @@ class Row:
     method: str
     views: int
     difference: Interval
-    """To the best do-nothing row, dB, over places."""
+    """Difference from the best do-nothing row, dB, over places."""
     won: float
-    """Share of what perfect highlights win, over the views on which that is `WINNABLE_DB`; NaN
-    without such views."""
+    """Share of the gain of perfect highlights that the method achieves, over the views on which
+    that gain is at least `WINNABLE_DB`; NaN if there are none."""
     aligned: float
-    """Mean gain-aligned PSNR less that of the best assumption, dB."""
+    """Mean gain-aligned PSNR minus the highest such mean of the do-nothing rows, dB."""
     rmse_ratio: float
-    """Highlight RMSE over that of the input."""
+    """Mean highlight RMSE divided by that of the best do-nothing row."""
     bias: float
     peak: float
     worse: int
-    """Views worse than that row by more than `WORSE_DB`."""
+    """Number of views worse than the best do-nothing row by more than `WORSE_DB`."""
     worst: str
-    """The view that loses most, and what."""
+    """The view that loses most against that row, and its difference in dB."""
 
 
 def summarise(kind: str, condition: str, scores: Sequence[Score], best: str) -> list[Row]:
-    """The rows of one kind and condition: the best assumption, perfect highlights, the others."""
+    """Rows of one kind and condition: the best do-nothing row, perfect highlights, the methods."""
     by_method: dict[str, list[Score]] = {}
     for item in scores:
         by_method.setdefault(item.method, []).append(item)
@@ -242,7 +250,7 @@ def summarise(kind: str, condition: str, scores: Sequence[Score], best: str) -> 
 
 
 def table(rows: Sequence[Row]) -> str:
-    """Markdown, a line a row."""
+    """Format the rows as a Markdown table."""
     lines = [
         "| photographs | condition | row | views | to doing nothing [dB] | won | worse | "
         "gain-aligned [dB] | highlight RMSE | bias | peak [stops] | worst view |",

@@ -1,10 +1,10 @@
-"""The rows of the evaluation: what is compared, each as a function of one photograph.
+"""The rows of the evaluation: the methods that are compared, each a function of one photograph.
 
-Always there: the photograph itself under three linearisations (doing nothing), the classical
-operators, and perfect highlights as the ceiling: with the mean curve, as a network that leaves
-the rest of the photograph alone would give them, and with the curve corrected too. Then weights
-files and folders of EXR files from any other tool. Where it is asked for, the photograph and the
-weights also with the camera curve that is estimated of each photograph.
+Always included are the photograph itself under three linearisations (doing nothing), the classical
+operators, and perfect highlights as the ceiling: with the mean curve, as by a perfect network that
+leaves the rest of the photograph unchanged, and with the camera curve corrected too. Weights files
+and folders of EXR files of any other tool are added. On request, the photograph and the weights
+are also evaluated with a camera curve estimated for each photograph.
 """
 
 import dataclasses
@@ -31,17 +31,17 @@ DO_NOTHING = {
     "input inverse sRGB": "srgb",
     "input inverse mean curve": "mean_curve",
 }
-"""Rows that only linearise the photograph, and how."""
+"""Rows that only linearise the photograph, with the linearisation of each."""
 
 PERFECT = "perfect highlights"
 CEILING = "perfect highlights and curve"
 CEILINGS = (PERFECT, CEILING)
-"""Rows that look at the truth."""
+"""Rows that use the truth."""
 
 ESTIMATED = "input estimated curve"
 ESTIMATED_SUFFIX = " estimated curve"
-"""Rows with the camera curve of each photograph estimated: the photograph, and each weights file
-beside its own row.
+"""Names of the rows with estimated camera curves: the photograph itself, and the suffix that is
+added to the name of each weights file.
 """
 
 Predict = Callable[[Shot, np.ndarray, np.ndarray], np.ndarray]
@@ -49,14 +49,16 @@ Predict = Callable[[Shot, np.ndarray, np.ndarray], np.ndarray]
 
 @dataclasses.dataclass(frozen=True)
 class Method:
-    """A row. predict: (shot, code, truth) to [H, W, 3] linear in any unit; code and truth as
-    `Shot.load` gives them; only `CEILINGS` look at the truth.
+    """A row of the evaluation.
+
+    predict: takes (shot, code, truth) to [H, W, 3], linear, any unit; code and truth as returned
+    by `Shot.load`. Only `CEILINGS` use the truth.
     """
 
     name: str
     predict: Predict
     network: bool = False
-    """Runs a network: called from one thread only."""
+    """Whether it runs a network, and so is called from one thread only."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -68,7 +70,7 @@ class Named:
 
 
 def parse_named(text: str, default: str | None = None) -> Named:
-    """`NAME=PATH`; where there is a default name, `PATH` alone too. Raises ValueError."""
+    """Parse `NAME=PATH`, or `PATH` alone if there is a default name. Raises ValueError."""
     name, equals, path = text.partition("=")
     if equals and name and path and "/" not in name:
         return Named(name, Path(path))
@@ -78,15 +80,15 @@ def parse_named(text: str, default: str | None = None) -> Named:
 
 
 def perfect_highlights(code: np.ndarray, truth: np.ndarray, curve: bool = False) -> np.ndarray:
-    """Truth where alpha > 0, elsewhere the photograph by the inverse mean curve.
+    """Truth where alpha > 0, elsewhere the photograph linearised by the inverse mean curve.
 
-    code, truth: [H, W, 3]. alpha: `clipping_level.saturation`, of a pixel's largest channel. The
-    photograph is first aligned to the truth by the gain of the metrics, so that the two fit
-    together. Where the camera's curve is far from the mean, a step is left between them, which
-    no correction of the whole image can mend: such an image can score below its input.
-    curve: also correct the photograph's camera response (Hanji et al. 2022), fitted where alpha
-        is 0. What is left is noise, 8 bits and compression: the ceiling of what highlights and
-        one curve for an image can reach.
+    code, truth: [H, W, 3]. alpha: `clipping_level.saturation`, from the largest channel of a pixel.
+    The photograph is first aligned to the truth by the gain of the metrics, so that the two match
+    where they meet. If the camera's curve is far from the mean, a step remains between them that no
+    correction of the whole image can remove; such an image can score below its input.
+    curve: also correct the camera response of the photograph (Hanji et al. 2022), fitted where
+        alpha is 0. The remaining error is noise, 8-bit quantisation and compression: the best that
+        perfect highlights and one curve per image can reach.
     Returns [H, W, 3] in the unit of the truth.
     """
     code, truth = np.asarray(code, np.float64), np.asarray(truth, np.float64)
@@ -108,7 +110,7 @@ def _operator(operator: Callable[[np.ndarray], np.ndarray]) -> Predict:
 
 
 def _weights(named: Named, estimator: "CurveEstimator | None") -> list[Method]:
-    """The row of a weights file, and with an estimator the row with estimated curves."""
+    """The row of a weights file and, with an estimator, its row with estimated curves."""
     from hdrcnn.predict.single_image import load
 
     predictor = load(named.path)
@@ -130,7 +132,7 @@ def _weights(named: Named, estimator: "CurveEstimator | None") -> list[Method]:
 
 
 def _estimated(estimator: "CurveEstimator | None") -> list[Method]:
-    """The row of the photograph by its estimated curve, with an estimator."""
+    """The row of the photograph linearised by its estimated curve; none without an estimator."""
     if estimator is None:
         return []
 
@@ -141,8 +143,8 @@ def _estimated(estimator: "CurveEstimator | None") -> list[Method]:
 
 
 def prediction_path(folder: Path, shot: Shot, single: bool) -> Path:
-    """Where a folder holds its result for a photograph: below the condition's name, or, with a
-    single condition, also in the folder itself.
+    """Path of a folder's result for a photograph: in a subfolder named after the condition or, if
+    there is a single condition, in the folder itself too.
     """
     name = f"{shot.view}.exr"
     flat = folder / name
@@ -151,7 +153,7 @@ def prediction_path(folder: Path, shot: Shot, single: bool) -> Path:
 
 
 def missing_predictions(folder: Named, shots: Iterable[Shot], single: bool) -> str | None:
-    """One line naming what a folder lacks; None where it is complete."""
+    """One line that names the results missing from a folder; None if it is complete."""
     paths = [prediction_path(folder.path, shot, single) for shot in shots]
     missing = [path for path in paths if not path.is_file()]
     if not missing:
@@ -181,10 +183,12 @@ def _folder(folder: Path, single: bool) -> Predict:
 def build_methods(
     params: list[Named], folders: list[Named], single: bool, curves: Path | None = None
 ) -> list[Method]:
-    """All rows in the order of the table. single: one condition is evaluated. curves: weights of
-    the network that estimates camera curves; without it the rows that need it are left out.
+    """All rows in the order of the table.
 
-    Raises ValueError where two rows share a name, WeightsError if weights cannot be used.
+    params: weights files. folders: results of other tools. single: whether only one condition is
+    evaluated. curves: weights of the network that estimates camera curves; without it the rows
+    that need it are left out.
+    Raises ValueError if two rows share a name, WeightsError if weights cannot be used.
     """
     estimator = None
     names = [*DO_NOTHING, *OPERATORS, *CEILINGS, *(named.name for named in [*params, *folders])]

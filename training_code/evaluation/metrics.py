@@ -1,12 +1,12 @@
-"""How near a reconstruction comes to the HDR reference.
+"""Metrics of a reconstruction against its HDR reference.
 
-One protocol for every method: the prediction is aligned by one gain, both images are brought to
-absolute light, and then measured: PU21-PSNR and PU21-SSIM as aligned and after camera response
-correction, and the error of the highlights in stops. `evaluate` does all of it.
+One protocol for every method: the prediction is aligned by one gain, and both images are scaled to
+absolute light. Measured are PU21-PSNR and PU21-SSIM, aligned and after camera response correction,
+and the error of the highlights in stops. `evaluate` does all of this.
 
 Pure NumPy and SciPy, float64. Images are [H, W, 3], linear RGB, Rec. 709 primaries. `code` is
-the photograph the prediction was made from: [H, W, 3] in [0, 1], display-encoded. "Absolute"
-means cd/m^2 with the reference's median luminance at 20.
+the photograph from which the prediction was made: [H, W, 3] in [0, 1], display-encoded. "Absolute"
+means cd/m^2, with the median luminance of the reference at 20.
 
 References:
 P. Hanji et al., "Comparison of single image HDR reconstruction methods - the caveats of quality
@@ -30,21 +30,21 @@ from hdrcnn.colour.transfer import luminance
 from training_code.evaluation.camera_response import LUMINANCE_FLOOR, correct_camera_response
 
 MEDIAN_LUMINANCE = 20.0
-"""Where the reference's median luminance is put, cd/m^2."""
+"""Median luminance to which the reference is scaled, cd/m^2."""
 
 MEDIAN_WEIGHTS = (0.2126, 0.7152, 0.0722)
-"""Luminance for that median alone, as BT.709 prints it, in four digits; everything else uses the
-six of `colour.transfer`. The two anchors differ by less than 0.03 %, but the check value of the
-whole chain (in the tests) holds to its last digit only so."""
+"""Luminance weights for that median alone, with the four digits of BT.709; everything else uses the
+six digits of `colour.transfer`. The two medians differ by less than 0.03 %, but the check value of
+the whole chain (in the tests) is met to its last digit only with these."""
 
 WELL_EXPOSED = (0.05, 0.95)
-"""Codes strictly between these decide the alignment: neither black nor clipped."""
+"""Range of codes, without its ends, that are used for the alignment: neither black nor clipped."""
 
 HIGHLIGHT_CODE = 0.95
 """A pixel whose largest code is above this is a highlight."""
 
 PU21_PEAK = 256.0
-"""PU21 of 100 cd/m^2, about: the peak of PU21-PSNR and the dynamic range of PU21-SSIM."""
+"""Peak of PU21-PSNR and dynamic range of PU21-SSIM: about the PU21 value of 100 cd/m^2."""
 
 _PU21 = (
     0.353487901,
@@ -59,7 +59,7 @@ _PU21 = (
 
 @dataclass(frozen=True, kw_only=True)
 class PixelScores:
-    """One image's result, of its pixels. Decibels, stops, a share in [0, 1]."""
+    """Scores of one image that ignore where its pixels lie, in dB, stops and a share in [0, 1]."""
 
     psnr_aligned: float
     psnr_crf: float
@@ -71,14 +71,14 @@ class PixelScores:
 
 @dataclass(frozen=True, kw_only=True)
 class Scores(PixelScores):
-    """One image's result, SSIM in [-1, 1] included."""
+    """All scores of one image, including SSIM in [-1, 1]."""
 
     ssim_aligned: float
     ssim_crf: float
 
 
 def pu21_encode(luminance_cd_m2: npt.ArrayLike) -> FloatArray:
-    """Luminance to PU21 units, in which equal steps are about equally visible.
+    """Encode luminance as PU21 units, in which equal steps are about equally visible.
 
     luminance_cd_m2: any shape, clipped to [0.005, 10000]. Returns float64 in [0, 595.4], same
     shape. Mantiuk and Azimi 2021, the variant fitted with banding and glare.
@@ -91,11 +91,11 @@ def pu21_encode(luminance_cd_m2: npt.ArrayLike) -> FloatArray:
 
 
 def alignment_gain(prediction: FloatArray, reference: FloatArray, code: FloatArray) -> float:
-    """The one gain of an image: the median of reference / prediction.
+    """Gain that aligns a prediction to its reference: the median of reference / prediction.
 
-    Taken over samples (each of R, G and B on its own) whose code lies in (0.05, 0.95). Samples
-    predicted at or below 0 have no ratio and are left out. Arguments as for `evaluate`.
-    Raises ValueError when no sample is left or the median is not positive.
+    The median is over the samples (R, G and B individually) whose code is in (0.05, 0.95). Samples
+    predicted at or below 0 have no ratio and are left out, as are unknown ones. Arguments as for
+    `evaluate`. Raises ValueError if no sample is left or the median is not positive.
     """
     low, high = WELL_EXPOSED
     chosen = (code > low) & (code < high) & (prediction > 0.0) & ~np.isnan(reference)
@@ -104,7 +104,7 @@ def alignment_gain(prediction: FloatArray, reference: FloatArray, code: FloatArr
             f"nothing to align by: no sample with a code in ({low}, {high}) is predicted above 0; "
             "leave this image out"
         )
-    with np.errstate(over="ignore"):  # a few predictions next to 0 do not move the median
+    with np.errstate(over="ignore"):  # A few predictions near 0 do not move the median.
         gain = float(np.median(reference[chosen] / prediction[chosen]))
     if not (np.isfinite(gain) and gain > 0.0):
         raise ValueError(
@@ -114,20 +114,20 @@ def alignment_gain(prediction: FloatArray, reference: FloatArray, code: FloatArr
 
 
 def known_pixels(reference: FloatArray) -> npt.NDArray[np.bool_]:
-    """Where a reference [..., 3] is known, not NaN: [...] bool."""
+    """Mask of the pixels of a reference [..., 3] that are known, that is, not NaN: [...] bool."""
     return np.asarray(~np.isnan(reference).any(axis=-1))
 
 
 def align(prediction: FloatArray, reference: FloatArray, code: FloatArray) -> FloatArray:
-    """The prediction times its `alignment_gain`: [H, W, 3], in the reference's unit."""
+    """Multiply the prediction by its `alignment_gain`: [H, W, 3], in the unit of the reference."""
     return prediction * alignment_gain(prediction, reference, code)
 
 
 def absolute_factor(reference: FloatArray) -> float:
-    """What takes the reference, and an aligned prediction with it, to absolute light: cd/m^2.
+    """Factor that scales the reference, and an aligned prediction, to absolute light in cd/m^2.
 
-    The median over the known pixels of the reference's luminance (`MEDIAN_WEIGHTS`) becomes
-    20 cd/m^2. Raises ValueError when that median is not positive.
+    The median luminance (`MEDIAN_WEIGHTS`) of the known pixels of the reference becomes 20 cd/m^2.
+    Raises ValueError if that median is not positive.
     """
     median = float(np.median((reference @ np.array(MEDIAN_WEIGHTS))[known_pixels(reference)]))
     if not median > 0.0:
@@ -136,7 +136,7 @@ def absolute_factor(reference: FloatArray) -> float:
 
 
 def pu21_psnr(prediction: FloatArray, reference: FloatArray) -> float:
-    """PSNR of PU21-encoded R, G, B with peak 256, in dB. Absolute [H, W, 3]; inf if equal."""
+    """PSNR of PU21-encoded R, G, B with peak 256, in dB; inf if equal. Absolute, [..., 3]."""
     error = float(np.mean(np.square(pu21_encode(prediction) - pu21_encode(reference))))
     return float("inf") if error == 0.0 else 10.0 * float(np.log10(PU21_PEAK**2 / error))
 
@@ -145,7 +145,7 @@ def ssim(first: FloatArray, second: FloatArray, data_range: float) -> float:
     """Mean structural similarity of two [H, W] images (Wang et al. 2004, Eq. 13).
 
     Gaussian window, 11 x 11, sigma 1.5; K1 = 0.01, K2 = 0.03; the mean is over positions where
-    the window lies inside the image. Raises ValueError below 11 pixels a side.
+    the window lies inside the image. Raises ValueError if a side is shorter than 11 pixels.
     """
     radius = 5
     if min(first.shape) < 2 * radius + 1:
@@ -168,14 +168,14 @@ def ssim(first: FloatArray, second: FloatArray, data_range: float) -> float:
 def pu21_ssim(prediction: FloatArray, reference: FloatArray) -> float:
     """SSIM of PU21-encoded luminance with dynamic range 256. Absolute [H, W, 3].
 
-    Hanji et al. 2022 do not recommend it; it is here for comparison with older tables.
+    Hanji et al. 2022 advise against it; it is included for comparison with older tables.
     """
     encoded = [pu21_encode(luminance(image)[..., 0]) for image in (prediction, reference)]
     return ssim(encoded[0], encoded[1], PU21_PEAK)
 
 
 def highlight_mask(code: FloatArray) -> npt.NDArray[np.bool_]:
-    """Where max(R, G, B) of the code is above 0.95. [H, W, 3] to [H, W]."""
+    """Mask of the pixels whose largest code is above 0.95: [..., 3] to [...]."""
     return np.asarray(np.max(code, axis=-1) > HIGHLIGHT_CODE)
 
 
@@ -189,10 +189,10 @@ def highlight_error(
 ) -> tuple[float, float]:
     """RMSE and bias of the highlights, in stops.
 
-    Of log2(prediction / reference) in luminance, each floored at 0.005 cd/m^2, over
-    `highlight_mask`. Images absolute and gain-aligned, not corrected: the correction is fitted
-    to the reference and would hide what is measured here. A negative bias is too dark. Both are
-    NaN for an image without highlights.
+    These are the RMS and the mean of log2(prediction / reference) in luminance, each floored at
+    0.005 cd/m^2, over `highlight_mask`. Images are absolute and gain-aligned, but not corrected:
+    the correction is fitted to the reference and would hide the error that is measured here. A
+    negative bias means too dark. Both are NaN for an image without highlights.
     """
     mask = highlight_mask(code)
     if not mask.any():
@@ -204,10 +204,10 @@ def highlight_error(
 
 
 def peak_error(prediction: FloatArray, reference: FloatArray) -> float:
-    """log2 of the ratio of the 99.9th percentiles of luminance over the whole image, in stops.
+    """Error of the peak, in stops: log2 of the ratio of the 99.9th percentiles of luminance.
 
-    Absolute and gain-aligned [H, W, 3]; luminance floored at 0.005 cd/m^2, percentiles
-    interpolated linearly. Negative: the peak is too dark.
+    Images are absolute and gain-aligned, [..., 3]; luminance is floored at 0.005 cd/m^2, and
+    percentiles are interpolated linearly. Negative means that the peak is too dark.
     """
     peaks = [
         float(np.percentile(np.maximum(luminance(image), LUMINANCE_FLOOR), 99.9))
@@ -217,7 +217,9 @@ def peak_error(prediction: FloatArray, reference: FloatArray) -> float:
 
 
 def _checked(name: str, image: npt.ArrayLike, known_nan: bool = False) -> FloatArray:
-    """As float64, or ValueError when it is not a finite [H, W, 3], or one with NaN if allowed."""
+    """Return `image` as float64. Raises ValueError unless it is [H, W, 3] and finite, or NaN if
+    `known_nan` allows it.
+    """
     array = np.asarray(image, np.float64)
     if array.ndim != 3 or array.shape[-1] != 3 or array.size == 0:
         raise ValueError(f"{name} must be [H, W, 3]; it is {array.shape}")
@@ -227,13 +229,13 @@ def _checked(name: str, image: npt.ArrayLike, known_nan: bool = False) -> FloatA
 
 
 def evaluate(prediction: npt.ArrayLike, reference: npt.ArrayLike, code: npt.ArrayLike) -> Scores:
-    """All scores of one image; the alignment is done once.
+    """All scores of one image.
 
     prediction: [H, W, 3], linear RGB, any unit. reference: the same shape, linear RGB, relative
-    to any white; pixels that are NaN are not known and left out of everything. code: the same
-    shape in [0, 1], display-encoded: the photograph.
-    H and W are at least 11. Raises ValueError for shapes that differ, values that are not
-    finite, codes outside [0, 1] and images that cannot be aligned.
+    to any white; pixels that are NaN are unknown and excluded from everything. code: the
+    photograph, the same shape, in [0, 1], display-encoded.
+    H and W must be at least 11. Raises ValueError if shapes differ, values are not finite, codes
+    are outside [0, 1], or the images cannot be aligned.
     """
     predicted = _checked("prediction", prediction)
     true = _checked("reference", reference, known_nan=True)
@@ -255,7 +257,7 @@ def evaluate(prediction: npt.ArrayLike, reference: npt.ArrayLike, code: npt.Arra
     corrected[known] = correct_camera_response(aligned[known], absolute[known])
     pixels = _pixel_scores(aligned[known], corrected[known], absolute[known], codes[known])
     for image in (aligned, absolute):
-        image[~known] = 0.0  # Alike, as SSIM needs whole images.
+        image[~known] = 0.0  # Equal in both images, because SSIM needs whole ones.
     return Scores(
         **dataclasses.asdict(pixels),
         ssim_aligned=pu21_ssim(aligned, absolute),
@@ -266,7 +268,7 @@ def evaluate(prediction: npt.ArrayLike, reference: npt.ArrayLike, code: npt.Arra
 def pixel_scores(
     prediction: npt.ArrayLike, reference: npt.ArrayLike, code: npt.ArrayLike
 ) -> PixelScores:
-    """The scores that do not depend on where pixels lie: `evaluate` without SSIM, [N, 3] each."""
+    """The scores of `evaluate` that do not depend on pixel positions, all but SSIM: [N, 3] each."""
     predicted, true, codes = (np.asarray(a, np.float64) for a in (prediction, reference, code))
     factor = absolute_factor(true)
     aligned, absolute = align(predicted, true, codes) * factor, true * factor
@@ -276,7 +278,7 @@ def pixel_scores(
 def _pixel_scores(
     aligned: FloatArray, corrected: FloatArray, absolute: FloatArray, codes: FloatArray
 ) -> PixelScores:
-    """Of images in absolute light, [N, 3]."""
+    """Scores of images in absolute light, [N, 3]."""
     rmse, bias = highlight_error(aligned, absolute, codes)
     return PixelScores(
         psnr_aligned=pu21_psnr(aligned, absolute),

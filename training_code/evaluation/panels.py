@@ -1,7 +1,7 @@
-"""A view of the evaluation as small pictures: exposures side by side and the error in stops.
+"""Small pictures of a view of the evaluation: exposures side by side, and the error in stops.
 
-Everything is computed in linear light and at full size, then reduced by area, so that a panel
-shows what the image holds, not what a resampling filter made of it.
+Everything is computed in linear light at full size and then reduced by area averaging, so that a
+panel shows what is in the image and not an artefact of a resampling filter.
 """
 
 import dataclasses
@@ -15,24 +15,24 @@ from hdrcnn.tiles.geometry import fitting, resized
 from training_code.evaluation.metrics import HIGHLIGHT_CODE
 
 EXPOSURES = (0, -3, -5)
-"""Stops at which the images are shown: white is 1, 8 and 32 times the clipping level."""
+"""Exposures at which the images are shown, stops: white is 1, 8 and 32 times the clipping level."""
 
 PANEL_SIDE = 384
-"""The longer side of a panel, pixels."""
+"""Longer side of a panel, pixels."""
 
 JPEG_QUALITY = 85
 
 ERROR_RANGE = 3.0
-"""Stops at which the colours of the error map end."""
+"""Largest error that the colours of the error map distinguish, stops."""
 
 ERROR_FLOOR = 2.0**-12
-"""Luminance below this, in units of the clipping level, counts as this in the error map: there
-the 8-bit input holds nothing, and black has no logarithm."""
+"""Floor of the luminance in the error map, in units of the clipping level: below it the 8-bit input
+contains nothing, and black has no logarithm."""
 
 DIM, DIM_BLACK = 0.45, 24.0
-"""Brightness of the picture where the input is not saturated, and the sRGB code of its black."""
+"""Factor for the picture where the input is not saturated, and the sRGB code of its black."""
 
-# Blue for too dark, red for too bright: told apart with every common colour deficiency.
+# Blue for too dark, red for too bright: distinguishable with all common colour deficiencies.
 _COLOURS = np.array(
     [(18, 52, 120), (62, 130, 214), (234, 234, 234), (232, 128, 62), (138, 24, 28)], np.float64
 )
@@ -48,38 +48,38 @@ class ReportView:
     truth: np.ndarray
     """[H, W, 3] float32, linear, 1.0 = clipping level of the input."""
     prediction: np.ndarray
-    """As `truth`, and aligned to it by one gain."""
+    """Like `truth`, and aligned to it by one gain."""
     gain_db: float
     """CRF-corrected PU21-PSNR of the prediction minus that of the best do-nothing row, dB."""
     scores: dict[str, dict[str, float]]
-    """Method to metric to value."""
+    """Values by method and metric."""
 
 
 @dataclasses.dataclass(frozen=True)
 class RenderedView:
-    """One view as the report keeps it: JPEG files instead of arrays."""
+    """One view as the report stores it, with JPEG files instead of arrays."""
 
     name: str
     gain_db: float
     scores: dict[str, dict[str, float]]
     width: int
     height: int
-    """Of every panel, pixels."""
+    """Size of every panel, pixels."""
     exposures: tuple[tuple[bytes, bytes, bytes], ...]
     """For each of `EXPOSURES`: input, prediction, truth."""
     error: bytes
 
 
 def error_in_stops(prediction: np.ndarray, truth: np.ndarray) -> np.ndarray:
-    """log2 of prediction over truth in luminance, floored: [H, W, 3] linear to [H, W, 1]."""
+    """log2 of the floored luminance of prediction / truth: [H, W, 3] linear to [H, W, 1]."""
     predicted = np.maximum(luminance(prediction), ERROR_FLOOR)
     return np.log2(predicted / np.maximum(luminance(truth), ERROR_FLOOR))
 
 
 def error_colours(stops: np.ndarray) -> np.ndarray:
-    """Stops [H, W, 1] to sRGB codes [H, W, 3] in [0, 255], float64.
+    """Map stops [H, W, 1] to sRGB codes [H, W, 3] in [0, 255], float64.
 
-    Blue below 0, light grey at 0, red above; the ends stand for `ERROR_RANGE` and beyond.
+    Blue below 0, light grey at 0, red above; errors beyond `ERROR_RANGE` take the end colours.
     """
     anchors = np.linspace(-ERROR_RANGE, ERROR_RANGE, len(_COLOURS))
     return np.concatenate([np.interp(stops, anchors, channel) for channel in _COLOURS.T], axis=-1)
@@ -88,15 +88,16 @@ def error_colours(stops: np.ndarray) -> np.ndarray:
 def error_map(
     code: np.ndarray, prediction: np.ndarray, truth: np.ndarray, size: tuple[int, int]
 ) -> np.ndarray:
-    """The signed error as [*size, 3] uint8: full colour where the input is saturated.
+    """Map of the signed error, [*size, 3] uint8: in full colour where the input is saturated.
 
-    Elsewhere it only tints a dark grey picture. Errors are averaged in stops, the two areas
-    apart from each other. code: [H, W, 3] uint8; both images linear, in one unit.
+    Elsewhere the error only tints a dark grey picture. Errors are averaged in stops, separately
+    over the saturated and the other pixels. code: [H, W, 3] uint8; both images are linear, in the
+    same unit.
     """
     error = error_in_stops(prediction, truth)
     saturated = (code.max(axis=-1, keepdims=True) / 255.0 > HIGHLIGHT_CODE).astype(np.float32)
     inside = resized(saturated, *size)
-    # Next to no area: the mean is not used, whatever it is.
+    # Where the area is almost 0, the mean has almost no weight below, so its value is irrelevant.
     mean_inside = resized(error * saturated, *size) / np.maximum(inside, 1e-6)
     mean_outside = resized(error * (1.0 - saturated), *size) / np.maximum(1.0 - inside, 1e-6)
     linear = inverse_camera_curve(code.astype(np.float32) / np.float32(255.0))
@@ -107,7 +108,7 @@ def error_map(
 
 
 def _jpeg(codes: np.ndarray, subsampling: str) -> bytes:
-    """[H, W, 3] uint8, sRGB, as a JPEG file."""
+    """Encode [H, W, 3] uint8, sRGB, as a JPEG file."""
     file = io.BytesIO()
     Image.fromarray(codes).save(
         file, "JPEG", quality=JPEG_QUALITY, subsampling=subsampling, progressive=True
@@ -116,7 +117,7 @@ def _jpeg(codes: np.ndarray, subsampling: str) -> bytes:
 
 
 def _check(view: ReportView) -> None:
-    """Raises ValueError, one line, for arrays that do not belong together."""
+    """Raises ValueError, in one line, if the arrays do not fit together."""
     if view.code.dtype != np.uint8 or view.code.ndim != 3 or view.code.shape[-1] != 3:
         raise ValueError(
             f"{view.name}: the input must be [H, W, 3] uint8, "
@@ -133,11 +134,11 @@ def _check(view: ReportView) -> None:
 
 
 def render_view(view: ReportView) -> RenderedView:
-    """Draws the panels of a view and lets its arrays go.
+    """Draw the panels of a view; the result does not keep its arrays.
 
-    The input is linearised by the inverse mean camera curve, so that at 0 stops all three look
-    alike where nothing is saturated. Raises ValueError for arrays of other shapes than
-    `ReportView` tells, or values that are not finite.
+    The input is linearised by the inverse mean camera curve, so that at 0 stops all three images
+    look alike where nothing is saturated. Raises ValueError if the arrays are not as `ReportView`
+    describes, or contain values that are not finite.
     """
     _check(view)
     rows, columns = view.code.shape[:2]

@@ -1,18 +1,18 @@
 """The protocol of the evaluation: fixed views of scenes under a fixed virtual camera.
 
-Every method sees the same photographs. What is random is drawn from a seed made of a name
-(SHA-256), so that a view is the same on every machine and in every folder.
+Every method sees the same photographs. Random numbers are seeded by a name (through SHA-256), so
+that a view is the same on every machine and in every folder.
 
-A photograph is taken as exposure, sensor noise, camera curve, 8 bits, file. A condition names
-what varies: the share of clipped samples, the file format and the curve:
+A photograph is made by exposure, sensor noise, camera curve, 8-bit quantisation and a file. A
+condition names what varies: the share of clipped samples, the file format and the curve:
 
     published    (1 + s) H^n / (H^n + s), n ~ N(0.9, 0.1), s ~ N(0.6, 0.1), drawn for each view:
                  Eilertsen et al. 2017, Eq. 7
     srgb         IEC 61966-2-1
     srgb_style   sRGB, then an S-shaped picture style: `picture_style`
 
-Nothing else differs between conditions: noise and, where it is used, the drawn curve are those
-of the view. Truth is what reached the sensor before its noise.
+Nothing else differs between conditions: the noise and, for `published`, the drawn curve depend on
+the view alone. Truth is the light that reached the sensor, before its noise.
 """
 
 import dataclasses
@@ -31,56 +31,57 @@ from training_code.scenes.collection import Scene
 from training_code.scenes.views import Views
 
 FILES = {"png": ".png", "jpeg80": ".jpg", "jpeg95": ".jpg", "white240": ".png"}
-"""File formats and their endings; `white240` is a PNG whose whites end at code `WHITE`, as after
-a highlight roll-off."""
+"""File formats and their suffixes; `white240` is a PNG whose largest code is `WHITE`, as after a
+highlight roll-off."""
 
 WHITE = 240
 
 QUALITIES = {"jpeg80": 80, "jpeg95": 95}
-"""Of JPEG: as the web has it, and as cameras store it."""
+"""JPEG qualities: one typical of the web, one of cameras."""
 JPEG_SUBSAMPLING = "4:2:0"
 """Chroma at half size in both directions, as nearly all cameras and programs store it."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Protocol:
-    """What is the same for every scene and condition. Sizes in pixels, angles in degrees."""
+    """Settings shared by all scenes and conditions. Sizes in pixels, angles in degrees."""
 
     longest_side: int = 768
-    """Photographs are reduced to it, never enlarged."""
+    """Photographs are reduced to this longer side, never enlarged."""
     view_width: int = 768
     view_height: int = 512
-    """Of a view into a panorama."""
+    """Height of a view of a panorama."""
     fov: float = 75.0
-    """Horizontal field of view of such a view."""
+    """Horizontal field of view of a view of a panorama."""
     yaw_offset: float = 15.0
-    """Largest angle beside the brightest column, and beside its opposite; uniform."""
+    """Largest yaw relative to the brightest column, and to its opposite; uniform."""
     pitch: float = 10.0
     """Largest angle above or below the horizon; uniform."""
     noise_sd: float = 0.002
-    """Standard deviation of the sensor noise, in units of the clipping level: a fifth of the most
-    that training uses, about half a code in the mid-tones."""
+    """Standard deviation of the sensor noise, in units of the clipping level: a fifth of the
+    largest in training, about half a code in the mid-tones."""
     min_saturated: float = 0.005
     """Photographs with a smaller share of saturated pixels (largest code above 0.95) are left
-    out: there is nothing to reconstruct. Exposures that clip 3 % of the samples always have
-    more."""
+    out, because there is nothing to reconstruct. Exposures that clip 3 % of the samples always
+    have more."""
 
     @property
     def views(self) -> "FixedViews":
-        """By which panoramas are reduced when they are read; those 1024 pixels wide are not."""
+        """The views for which panoramas are reduced on loading; 1024 pixels wide ones are not."""
         return FixedViews(fov=(self.fov, self.fov), width=self.view_width)
 
 
 @dataclasses.dataclass(frozen=True)
 class FixedViews(Views):
-    """How scenes are looked at, for `load_scenes`: what panoramas may be reduced by.
+    """How much panoramas may be reduced on loading, for `load_scenes`.
 
-    A view samples a panorama at points, one for each of its pixels: where that has many more, small
-    lamps would be hit or missed. Photographs are reduced as they are looked at.
+    A view samples a panorama at one point per pixel of the view. If the panorama has many more
+    pixels, small lamps would be hit or missed by chance, so it is reduced first. Photographs are
+    reduced when their view is made.
     """
 
     width: int = 768
-    """Of the views, in pixels."""
+    """Width of the views, pixels."""
 
     @property
     def sparing(self) -> tuple[float, ...]:
@@ -92,7 +93,7 @@ class FixedViews(Views):
 
 @dataclasses.dataclass(frozen=True)
 class Condition:
-    """One way of taking and storing the photographs."""
+    """One way of exposing, developing and storing the photographs."""
 
     clipped: float = 0.05
     """Share of the samples (R, G and B values) at or above the clipping level."""
@@ -103,7 +104,7 @@ class Condition:
 
     @property
     def exposure(self) -> str:
-        """The part of the name that decides the truth, such as `clip05`."""
+        """The part of the name that determines the truth, such as `clip05`."""
         return f"clip{100 * self.clipped:04.1f}".replace(".0", "").replace(".", "_")
 
     @property
@@ -123,7 +124,7 @@ VARIED = (
     dataclasses.replace(BASE, curve="srgb"),
     dataclasses.replace(BASE, curve="srgb_style"),
 )
-"""The base and one factor varied at a time."""
+"""The base condition, and those that differ from it in one factor."""
 
 FULL = (
     BASE,
@@ -135,7 +136,7 @@ FULL = (
         if condition != BASE
     ),
 )
-"""Every combination, the base first."""
+"""Every combination, the base condition first."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -147,22 +148,22 @@ class View:
 
 
 def generator(purpose: str, name: str) -> np.random.Generator:
-    """Random numbers that depend on the two texts and on nothing else."""
+    """Random number generator whose seed depends on the two texts alone."""
     text = f"{purpose}:{name}".encode(errors="surrogateescape")  # File names need not be UTF-8.
     digest = hashlib.sha256(text).digest()
     return np.random.default_rng(int.from_bytes(digest[:8], "little"))
 
 
 def scene_stem(scene: Scene) -> str:
-    """The scene's name without folder and ending: the same wherever the file lies."""
+    """Name of the scene without its folder and without the suffix `.exr`; others are kept."""
     return scene.name.rsplit("/", 1)[-1].removesuffix(".exr")
 
 
 def brightest_yaw(panorama: np.ndarray, half_height: float) -> float:
-    """Direction of the brightest column of [H, W, 3]: degrees to the right of the centre.
+    """Yaw of the brightest column of a panorama [H, W, 3], in degrees to the right of the centre.
 
-    A column is as bright as its luminance averaged over latitudes within `half_height` degrees
-    of the horizon, which is what a level view sees, weighted by solid angle.
+    The brightness of a column is its luminance weighted by solid angle, over latitudes within
+    `half_height` degrees of the horizon, which is what a level view sees.
     """
     rows, columns = panorama.shape[:2]
     latitude = (0.5 - (np.arange(rows) + 0.5) / rows) * np.pi
@@ -173,7 +174,9 @@ def brightest_yaw(panorama: np.ndarray, half_height: float) -> float:
 
 
 def fixed_views(scene: Scene, protocol: Protocol) -> list[View]:
-    """A photograph whole; a panorama towards its brightest column, and away from it."""
+    """Fixed views of a scene: a photograph as a whole; a panorama towards and away from its
+    brightest column.
+    """
     stem = scene_stem(scene)
     if not scene.is_panorama:
         rows, columns = scene.pixels.shape[:2]
@@ -195,12 +198,12 @@ def fixed_views(scene: Scene, protocol: Protocol) -> list[View]:
 
 
 def exposed_truth(view: View, condition: Condition, known: np.ndarray | None = None) -> np.ndarray:
-    """The view in units of the clipping level, [H, W, 3] float32.
+    """Expose a view for a condition: [H, W, 3] float32 in units of the clipping level.
 
-    known: [H, W, 1] bool, the pixels of which the condition's share is clipped; without it all.
+    known: [H, W, 1] bool, the pixels of which the condition's share is clipped; default: all.
 
-    Rounded to half floats, as in the file: the figures can be worked out again from the files.
-    Raises ValueError if the view is too black to be exposed.
+    Values are rounded to half floats, as in the file, so that the figures can be reproduced from
+    the files. Raises TooBlackError, a ValueError, if the view is too black to be exposed.
     """
     if known is None or known.all():
         exposed = expose(view.linear, 1.0 - condition.clipped)
@@ -212,7 +215,7 @@ def exposed_truth(view: View, condition: Condition, known: np.ndarray | None = N
 def photograph(
     view: str, truth: np.ndarray, condition: Condition, protocol: Protocol
 ) -> np.ndarray:
-    """What the camera stores of `exposed_truth`: uint8 codes [H, W, 3], before the file."""
+    """Photograph the result of `exposed_truth`: uint8 codes [H, W, 3], before the file format."""
     sensed = sense(truth, protocol.noise_sd, generator("noise", view))
     if condition.curve == "published":
         rng, development = generator("curve", view), Development()
@@ -226,7 +229,7 @@ def photograph(
 
 
 def encode(codes: np.ndarray, file: str) -> bytes:
-    """uint8 [H, W, 3] as the bytes of a file of one of `FILES`, by Pillow's encoders."""
+    """Encode uint8 [H, W, 3] as a file of one of `FILES`, by Pillow; returns its bytes."""
     stream = io.BytesIO()
     image = Image.fromarray(codes)
     if file == "white240":

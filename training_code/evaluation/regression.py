@@ -1,9 +1,9 @@
-"""Have the shipped weights become worse? Figures on the computed scenes, and their comparison.
+"""Regression check of the shipped weights: figures on the computed scenes, and their comparison.
 
-The truths are in units of the clipping level of their photograph, so they are photographed as
-they are, by the camera of `protocol`. A network sees the whole photograph; the metrics are taken
-on a fixed grid of pieces of it, for there are few scenes. Pieces of one scene are not
-independent: the intervals say how much these figures scatter, nothing about other scenes.
+The truths are in units of the clipping level of their photograph, so the camera of `protocol`
+photographs them without exposing them again. A network sees the whole photograph; because there are
+few scenes, the metrics are computed on a fixed grid of pieces of it. Pieces of one scene are not
+independent: the intervals describe the scatter of these figures and nothing about other scenes.
 """
 
 import dataclasses
@@ -30,19 +30,20 @@ CONDITIONS = (
     dataclasses.replace(BASE, curve="srgb", file="jpeg80"),
     dataclasses.replace(BASE, curve="srgb_style"),
 )
-"""Their clipped share says nothing here: the truths come with their exposure."""
+"""Conditions that are measured; their share of clipped samples is ignored, because the truths are
+already exposed."""
 
 GRID = (2, 3)
 """Rows and columns of pieces."""
 
 FIGURES = {"gain_db": 1, "psnr_crf": 1, "highlight_rmse": -1}
-"""What is compared; 1 where more is better. gain_db: CRF-corrected PU21-PSNR minus that of the
-input by the default curve."""
+"""Figures that are compared: 1 if larger is better, -1 if smaller is. gain_db: CRF-corrected
+PU21-PSNR minus that of the input linearised by the default curve."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Figures:
-    """What is committed: intervals by condition and figure, and the pieces they are means of."""
+    """The committed record: intervals by condition and figure, and the pieces that they average."""
 
     pieces: dict[str, list[str]]
     intervals: dict[str, dict[str, Interval]]
@@ -53,7 +54,7 @@ def condition_name(condition: Condition) -> str:
 
 
 def pieces(rows: int, columns: int) -> Iterator[tuple[str, tuple[slice, slice]]]:
-    """The grid over a picture: a name and where, without overlap and without rest."""
+    """Yield name and slices of each piece of a grid that covers an image without overlap."""
     tops = np.linspace(0, rows, GRID[0] + 1).round().astype(int)
     lefts = np.linspace(0, columns, GRID[1] + 1).round().astype(int)
     for i, j in np.ndindex(*GRID):
@@ -64,8 +65,9 @@ def pieces(rows: int, columns: int) -> Iterator[tuple[str, tuple[slice, slice]]]
 def piece_scores(
     predictor: Predictor, name: str, truth: np.ndarray, condition: Condition, protocol: Protocol
 ) -> dict[str, tuple[Scores, Scores]]:
-    """Scores of the weights and of the input by piece; pieces that `unusable` refuses are left
-    out. truth: [H, W, 3] float32, linear, 1.0 = clipping level.
+    """Scores of the weights and of the input, by piece; pieces that cannot be judged are left out.
+
+    truth: [H, W, 3] float32, linear, 1.0 = clipping level.
     """
     codes = rules.photograph(name, truth, condition, protocol)
     stored = Image.open(io.BytesIO(rules.encode(codes, condition.file)))
@@ -80,7 +82,9 @@ def piece_scores(
 
 
 def measure(predictor: Predictor, truth_dir: Path, protocol: Protocol | None = None) -> Figures:
-    """All figures on the truths of a folder. Raises ImageError if it holds none."""
+    """Measure all figures on the truths of a folder. Raises ImageError if there are none, or none
+    can be judged.
+    """
     paths = sorted(truth_dir.glob("*.exr"))
     if not paths:
         raise ImageError(f"{truth_dir}: holds no truths (.exr); compute the scenes first")
@@ -124,10 +128,10 @@ def load(path: Path) -> Figures:
 
 
 def compare(new: Figures, committed: Figures) -> tuple[list[str], bool]:
-    """A line for each figure, and whether all are good.
+    """Compare figures with the committed ones; return a line for each, and whether all are good.
 
-    Bad is a mean beyond the committed interval on the worse side. Raises ValueError if the two
-    are not of the same pieces.
+    A figure is bad if its mean is outside the committed interval on the worse side. Raises
+    ValueError if the two are not of the same pieces.
     """
     if new.pieces != committed.pieces:
         raise ValueError(

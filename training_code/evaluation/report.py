@@ -1,6 +1,6 @@
-"""The evaluation as one HTML page: tables, gain per image, and every image to look at.
+"""HTML report of an evaluation: tables, the gain of each image, and the images to look at.
 
-Its template, with style and script, is `report.html` beside this file; see `hdrcnn.review.page`.
+The template, with style and script, is `report.html` beside this file; see `hdrcnn.review.page`.
 """
 
 import dataclasses
@@ -25,7 +25,7 @@ from training_code.evaluation.summary import INDISTINCT_DB
 __all__ = ["RenderedView", "ReportRow", "ReportView", "render_view", "write_report"]
 
 NOTES_SHOWN = 6
-"""More notes than these are folded: lists of scenes can be long."""
+"""Number of notes that are shown; further ones are folded, because lists of scenes can be long."""
 
 IMAGES = ("Input", "Ours", "Truth")
 VERDICTS = ("win", "loss", "tie", "")
@@ -39,18 +39,20 @@ class ReportRow:
 
     method: str
     values: dict[str, str]
-    """Column title to formatted text, in order."""
+    """Formatted text by column title, in order."""
     verdict: str
     """One of `VERDICTS`."""
 
 
 def _columns(rows: Iterable[Iterable[str]]) -> list[str]:
-    """All keys in the order in which they first appear."""
+    """All column titles in the order in which they first appear."""
     return list(dict.fromkeys(key for row in rows for key in row))
 
 
 def _bars(views: list[RenderedView]) -> dict[str, Any]:
-    """One bar per view, as sorted, its ends in percent of the track; and the band around 0."""
+    """Bars of the views, in the given order, with their ends in percent of the track; and the band
+    of indistinct gains around 0.
+    """
     finite = [view.gain_db for view in views if math.isfinite(view.gain_db)]
     low = min([-INDISTINCT_DB, *finite]) - 0.5
     high = max([INDISTINCT_DB, *finite]) + 0.5
@@ -65,14 +67,14 @@ def _bars(views: list[RenderedView]) -> dict[str, Any]:
 
 
 def _legend() -> str:
-    """The colours of the error map over its range, as CSS."""
+    """Colours of the error map over its range, as CSS."""
     samples = np.linspace(-ERROR_RANGE, ERROR_RANGE, 13).reshape(1, -1, 1)
     colours = np.rint(error_colours(samples)[0]).astype(int)
     return ",".join("rgb({},{},{})".format(*colour) for colour in colours)
 
 
 def _order(view: RenderedView) -> tuple[bool, float, str]:
-    """Largest gain first; what is not a number last."""
+    """Sort key: the largest gain first, views without a gain (NaN) last."""
     missing = math.isnan(view.gain_db)
     return missing, 0.0 if missing else -view.gain_db, view.name
 
@@ -84,11 +86,11 @@ def write_report(
     views: list[RenderedView],
     notes: list[str],
 ) -> None:
-    """Writes the page, whole or not at all.
+    """Write the page, completely or not at all.
 
-    tables: condition to rows; the first is shown, the others are folded. views: of the base
-    condition, any order. notes: sentences printed under the first table.
-    Raises ValueError for an unknown verdict, ImageError where `path` cannot be written.
+    tables: rows by condition; the first table is shown, the others are folded. views: those of the
+    first condition, in any order. notes: sentences below the first table.
+    Raises ValueError for an unknown verdict, ImageError if `path` cannot be written.
     """
     for row in (row for rows in tables.values() for row in rows):
         if row.verdict not in VERDICTS:

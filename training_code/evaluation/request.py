@@ -1,4 +1,4 @@
-"""What an evaluation is asked for, and the scenes that it is about."""
+"""Request for an evaluation, and the choice of its scenes."""
 
 import dataclasses
 import functools
@@ -18,38 +18,39 @@ VALIDATION = Path(__file__).parents[1].joinpath("validation_families.txt")
 
 @dataclasses.dataclass(frozen=True)
 class Request:
-    """What is asked for."""
+    """What to evaluate, on what, and how."""
 
     scenes: Path
     out_dir: Path
     params: tuple[Named, ...] = ()
     folders: tuple[Named, ...] = ()
     families: Path | None = None
-    """Text file with the families to evaluate on; without one, the validation families."""
+    """Text file with the families to evaluate on; default: the validation families."""
     every_family: bool = False
     conditions: tuple[Condition, ...] = VARIED
-    """The first is the one the report shows images of."""
+    """Conditions to evaluate; the report shows the images of the first."""
     write_only: bool = False
-    """Write photographs and truths, and stop."""
+    """Whether to stop once photographs and truths are written."""
     jod: bool = False
-    """ColorVideoVDP too."""
+    """Whether to compute ColorVideoVDP too."""
     protocol: Protocol = dataclasses.field(default_factory=Protocol)
     curves: Path | None = None
-    """Weights that estimate camera curves: adds the rows with estimated curves."""
+    """Weights that estimate camera curves; adds the rows with estimated curves."""
     command: str = ""
-    """As shown with the results."""
+    """The command line, as shown with the results."""
 
     @property
     def subject(self) -> str | None:
-        """The method the report shows: the first weights, else the first folder."""
+        """Name of the method that the report shows: the first weights, else the first folder."""
         given = [*self.params, *self.folders]
         return given[0].name if given else None
 
 
 def choose_scenes(request: Request) -> tuple[Collection, str]:
-    """The scenes asked for, and a line that says which; where names of a list are in no scene, a
-    second one about them. Those beyond half of the memory are mapped from `out_dir`. Raises
-    ImageError.
+    """Load the scenes of a request; return them with a line that describes them.
+
+    A second line names listed families that no scene belongs to. Scenes beyond half of the memory
+    are mapped from `out_dir`. Raises ImageError.
     """
     load = functools.partial(
         load_scenes,

@@ -1,4 +1,4 @@
-"""An evaluation from scenes to files: photograph, score, summarise, write.
+"""Run an evaluation, from scenes to files: photograph, score, summarise, write.
 
 <out_dir>/ldr/<condition>/<view>.png or .jpg, truth/<exposure>/<view>.exr    `shots`
 <out_dir>/table.md, per_image.csv, summary.json, report.html
@@ -46,7 +46,7 @@ def _write(path: Path, content: str) -> None:
 def _progress(
     number: int, total: int, records: list[Record], request: Request, seconds: float
 ) -> str:
-    """One line for a view: what was decisive under its first condition."""
+    """Progress line for a view: its decisive scores under the first condition."""
     first = records[0].shot
     scores = {r.method: r.scores[DECISIVE] for r in records if r.shot == first}
     shown = [m for m in (request.subject, "input inverse mean curve") if m in scores]
@@ -55,7 +55,7 @@ def _progress(
 
 
 def seen_lines(request: Request, scenes: Iterable[str]) -> list[str]:
-    """As `scenes.seen.seen_lines`, of all weights that are asked for."""
+    """`scenes.seen.seen_lines` for all weights of the request."""
     files = [named.path for named in request.params]
     files += [request.curves] if request.curves else []
     return seen.seen_lines(files, scenes)
@@ -64,9 +64,10 @@ def seen_lines(request: Request, scenes: Iterable[str]) -> list[str]:
 def score_views(
     shots: list[Shot], request: Request, scenes: Iterable[str] = ()
 ) -> tuple[list[Record], list[RenderedView]]:
-    """All records, and the views of the first condition rendered for the report.
+    """Score all photographs; return the records, and the views of the first condition rendered for
+    the report.
 
-    scenes: the names of all of them; said where the weights know one.
+    scenes: names of all scenes; a line is printed for weights that were trained on one of them.
     """
     single = len(request.conditions) == 1
     for folder in request.folders:
@@ -74,7 +75,7 @@ def score_views(
         if missing:
             raise ImageError(missing)
     with quietly():
-        import keras  # noqa: F401 - loaded here for its notes to be kept away
+        import keras  # noqa: F401 - imported here to suppress its messages
     methods = build_methods(list(request.params), list(request.folders), single, request.curves)
     for line in seen_lines(request, scenes):
         print(line, flush=True)
@@ -100,7 +101,7 @@ def score_views(
 
 
 def render(looked: Looked) -> RenderedView:
-    """The small pictures of a view; its gain is filled in when all views are known."""
+    """Render the panels of a view; its gain is filled in once all views are scored."""
     scores = {record.method: record.scores for record in looked.records}
     nan = float("nan")
     return render_view(
@@ -109,7 +110,7 @@ def render(looked: Looked) -> RenderedView:
 
 
 def report_rows(table: Table) -> list[ReportRow]:
-    """A table as the report takes it: the verdict apart."""
+    """Convert a table to rows of the report, which takes the verdict separately."""
     rows = []
     for row in table.rows:
         values = text.cells(row, table.best_input)
@@ -119,7 +120,10 @@ def report_rows(table: Table) -> list[ReportRow]:
 
 
 def settings(request: Request, scenes: list[str]) -> dict[str, Any]:
-    """What the figures depend on, JSON-able; no places on this machine. scenes: their names."""
+    """Everything that the figures depend on, JSON-serialisable, with weights by their checksums.
+
+    scenes: names of the scenes.
+    """
     return {
         "command": request.command,
         "protocol": dataclasses.asdict(request.protocol),
@@ -137,7 +141,7 @@ def settings(request: Request, scenes: list[str]) -> dict[str, Any]:
 
 
 def describe(tables: list[Table], worse: list[str], left_out: list[LeftOut], command: str) -> str:
-    """Tables and notes as Markdown, which is also what is printed."""
+    """Format tables and notes as Markdown, for printing and for `table.md`."""
     parts = [f"`{command}`"] if command else []
     for table in tables:
         parts += [f"## {table.condition}", text.markdown_table(table)]
@@ -151,10 +155,10 @@ def describe(tables: list[Table], worse: list[str], left_out: list[LeftOut], com
 
 
 def run(request: Request) -> list[Table]:
-    """The whole evaluation; prints progress and tables, writes all files.
+    """Run the whole evaluation; print progress and tables, write all files.
 
-    Returns the tables, none with `write_only`. Raises ImageError, WeightsError, ValueError or
-    OSError with a message meant for the user.
+    Returns the tables; none with `write_only`. Raises ImageError, WeightsError, ValueError or
+    OSError with a message for the user.
     """
     if not request.scenes.is_dir():
         raise ImageError(f"{request.scenes}: no such folder")
@@ -170,7 +174,7 @@ def run(request: Request) -> list[Table]:
             shots.append(item)
         else:
             left_out.append(item)
-    del collection  # All that follows is read from the photographs.
+    del collection  # Free its memory: everything below is read from the photographs on disk.
     print(f"{len(shots)} photographs in {out_dir / 'ldr'}, {len(left_out)} left out", flush=True)
     if not shots:
         print("\n".join(text.left_out_lines(left_out)))
@@ -211,5 +215,5 @@ def run(request: Request) -> list[Table]:
 
 
 def gain(view: RenderedView, best_input: str, subject: str) -> float:
-    """What the subject adds to the best row that does nothing, in dB of `DECISIVE`."""
+    """Gain of the subject over the best do-nothing row, in dB of `DECISIVE`."""
     return view.scores[subject][DECISIVE] - view.scores[best_input][DECISIVE]

@@ -1,7 +1,7 @@
-"""From photographs and methods to scores: one record for each of both.
+"""Score every method on every photograph, one record for each pair.
 
-A photograph is loaded, predicted and measured by all methods, then dropped: memory does not grow
-with the number of photographs.
+Each photograph is loaded, processed by all methods, measured and then released, so that memory does
+not grow with the number of photographs.
 """
 
 import dataclasses
@@ -18,8 +18,8 @@ from training_code.evaluation.metrics import Scores, absolute_factor, align, eva
 from training_code.evaluation.shots import Shot
 
 WORKERS = 2
-"""NumPy leaves the interpreter lock during its long loops; more than a few threads only wait for
-memory."""
+"""Number of threads. NumPy releases the interpreter lock during its long loops, but more than a few
+threads only wait for memory."""
 
 JOD = "jod"
 
@@ -30,17 +30,17 @@ _one_at_a_time = threading.Lock()
 
 @dataclasses.dataclass(frozen=True)
 class Record:
-    """What one method scored on one photograph."""
+    """Scores of one method on one photograph."""
 
     shot: Shot
     method: str
     scores: dict[str, float]
-    """The fields of `metrics.Scores`; also `jod` where it was asked for."""
+    """The fields of `metrics.Scores`, and `jod` if requested."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Looked:
-    """A photograph with one method's result, to look at."""
+    """A photograph with one method's result, for the report."""
 
     shot: Shot
     code: np.ndarray
@@ -48,16 +48,16 @@ class Looked:
     truth: np.ndarray
     """[H, W, 3] float32, linear, 1.0 = clipping level."""
     prediction: np.ndarray
-    """The same, gain-aligned to the truth."""
+    """Like `truth`, gain-aligned to it."""
     records: list[Record]
 
 
 def measure(
     prediction: np.ndarray, truth: np.ndarray, code: np.ndarray, jod: bool = False
 ) -> dict[str, float]:
-    """All metrics of one prediction by name. Arguments as for `metrics.evaluate`.
+    """All metrics of one prediction, by name. Arguments as for `metrics.evaluate`.
 
-    jod: ColorVideoVDP too; the package must be installed. Raises ValueError.
+    jod: compute ColorVideoVDP too; NaN if the package is not installed. Raises ValueError.
     """
     scores = dataclasses.asdict(evaluate(prediction, truth, code))
     if jod:
@@ -78,9 +78,10 @@ def score_shot(
     jod: bool = False,
     looked_at: str | None = None,
 ) -> tuple[list[Record], Looked | None]:
-    """One photograph by all methods; with `looked_at`, the pixels of that method's result too.
+    """Score all methods on one photograph; return the records and, for the method named by
+    `looked_at`, its result.
 
-    Raises ImageError naming file or method if a result cannot be measured.
+    Raises ImageError, which names the view and the method, if a result cannot be measured.
     """
     code, truth = shot.load()
     ready = {m.name: m.predict(shot, code, truth) for m in methods if m.network}
@@ -116,7 +117,10 @@ def score_all(
     looked_at: str | None = None,
     wanted: Callable[[Shot], bool] = lambda shot: True,
 ) -> Iterator[tuple[list[Record], Looked | None]]:
-    """`score_shot` for each photograph in order; `wanted` says which of them are looked at."""
+    """Yield `score_shot` of each photograph, in order.
+
+    looked_at: method whose results are returned too, for the photographs chosen by `wanted`.
+    """
     with ThreadPoolExecutor(WORKERS) as pool:
         for shot in shots:
             look = looked_at if wanted(shot) else None

@@ -1,6 +1,6 @@
-"""The photographs of an evaluation on disk, for this tool and for any other.
+"""The photographs of an evaluation on disk, for this tool and any other.
 
-<out_dir>/ldr/<condition>/<view>.png or .jpg    what every method is given
+<out_dir>/ldr/<condition>/<view>.png or .jpg    input of every method
 <out_dir>/truth/<exposure>/<view>.exr           1.0 = clipping level, once per exposure
 """
 
@@ -21,7 +21,7 @@ from training_code.evaluation.protocol import Condition, Protocol, View
 from training_code.scenes.collection import Scene
 
 SMALLEST_SIDE = 11
-"""Of a view, in pixels: the window of SSIM."""
+"""Smallest side of a view, pixels: that of the SSIM window."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,14 +32,16 @@ class Shot:
     scene: str
     family: str
     range_ratio: float
-    """The scene's 99.99th percentile of luminance over its median."""
+    """99.99th percentile of the scene's luminance divided by its median."""
     condition: Condition
     ldr: Path
     truth: Path
 
     def load(self) -> tuple[np.ndarray, np.ndarray]:
-        """Code, [H, W, 3] float32 in [0, 1], display-encoded, and truth, [H, W, 3] float32,
-        linear, 1.0 = clipping level, both out of their files. Raises ImageError.
+        """Read code and truth from their files. Raises ImageError.
+
+        Code: [H, W, 3] float32 in [0, 1], display-encoded. Truth: [H, W, 3] float32, linear,
+        1.0 = clipping level.
         """
         return read_ldr(self.ldr), read_exr(self.truth)
 
@@ -54,21 +56,21 @@ class LeftOut:
 
 
 def range_ratio(scene: Scene) -> float:
-    """99.99th percentile of a scene's luminance over its median; inf where that is black."""
+    """99.99th percentile of a scene's luminance divided by its median; inf if that is 0."""
     light = luminance(scene.pixels.astype(np.float32))
     median, peak = np.percentile(light, (50.0, 99.99))
     return float(peak / median) if median > 0 else float("inf")
 
 
 def unusable(code: np.ndarray, truth: np.ndarray, protocol: Protocol) -> str | None:
-    """Why a photograph cannot be judged, the same for all methods; None where it can."""
+    """Reason why a photograph cannot be judged, whatever the method; None if it can."""
     if min(code.shape[:2]) < SMALLEST_SIDE:
         return f"smaller than {SMALLEST_SIDE} pixels"
     return unusable_pixels(code, truth, protocol)
 
 
 def unusable_pixels(code: np.ndarray, truth: np.ndarray, protocol: Protocol) -> str | None:
-    """Why pixels [..., 3], in any order, cannot be judged; None where they can."""
+    """Reason why pixels [..., 3], in any order, cannot be judged; None if they can."""
     share = saturated_share(code)
     if share < protocol.min_saturated:
         return f"{share:.2%} of its pixels are saturated, fewer than {protocol.min_saturated:.2%}"
@@ -81,7 +83,7 @@ def unusable_pixels(code: np.ndarray, truth: np.ndarray, protocol: Protocol) -> 
 
 
 def _shoot(shot: Shot, view: View, protocol: Protocol, stored: set[Path]) -> Shot | LeftOut:
-    """Take, check and store one photograph, and its truth where it is not yet among `stored`."""
+    """Take, check and store one photograph, and its truth unless it is already in `stored`."""
     condition = shot.condition
     try:
         truth = rules.exposed_truth(view, condition)
@@ -103,8 +105,8 @@ def _shoot(shot: Shot, view: View, protocol: Protocol, stored: set[Path]) -> Sho
 
 
 def _check_names(scenes: Sequence[Scene]) -> None:
-    """Raises ImageError if a name cannot be written as UTF-8, as which alone OpenEXR takes it,
-    or two scenes would share a file.
+    """Raises ImageError if a name is not valid UTF-8, which OpenEXR requires, or two scenes would
+    share a file.
     """
     taken: dict[str, str] = {}
     for scene in scenes:
@@ -124,10 +126,10 @@ def _check_names(scenes: Sequence[Scene]) -> None:
 def photograph_scenes(
     scenes: Sequence[Scene], conditions: Iterable[Condition], protocol: Protocol, out_dir: Path
 ) -> Iterator[Shot | LeftOut]:
-    """All photographs, view by view, written below `out_dir`.
+    """Take all photographs, view by view, and write them below `out_dir`.
 
-    Raises ImageError if a name is not UTF-8, a file cannot be written or two scenes would share
-    one.
+    Yields each, or why it is left out. Raises ImageError if a name is not UTF-8, a file cannot be
+    written, or two scenes would share one.
     """
     conditions = tuple(conditions)
     _check_names(scenes)

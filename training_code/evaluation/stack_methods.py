@@ -1,8 +1,8 @@
-"""What five exposures of one photograph are made by: the formula, the single-image network, the
+"""Methods that make five exposures of one photograph: the formula, the single-image network, the
 published GAN, and ours.
 
-A method takes codes [H, W, 3] float32 in [0, 1] of the sRGB curve to exposures [5, H, W, 3] uint8
-of the same curve, darkest first, `STOPS` apart from the photograph.
+A method takes codes [H, W, 3], float32 in [0, 1], sRGB, and returns exposures [5, H, W, 3], uint8,
+sRGB, darkest first, at `STOPS` relative to the photograph.
 """
 
 from collections.abc import Callable
@@ -21,15 +21,15 @@ if TYPE_CHECKING:
 
 STOPS = (-4.0, -2.0, 0.0, 2.0, 4.0)
 MULTIPLE = 4
-"""Of the sides that the networks take."""
+"""Number of which the sides of the networks' inputs must be multiples."""
 
 Method = Callable[[np.ndarray], np.ndarray]
 Light = Callable[[np.ndarray], np.ndarray]
-"""Codes [H, W, 3] to light of the same shape, 1.0 = clipping level of the photograph."""
+"""Takes codes [H, W, 3] to light of the same shape, 1.0 = clipping level of the photograph."""
 
 
 def rendered(light: np.ndarray) -> np.ndarray:
-    """Light [H, W, 3], 1.0 = clipping level of the photograph, at `STOPS`: codes [5, H, W, 3]."""
+    """Render light at `STOPS`: [H, W, 3], 1.0 = clipping level, to uint8 codes [5, H, W, 3]."""
     shown = [np.clip(light * np.float32(2.0**k), 0.0, 1.0) for k in STOPS]
     return np.rint(255.0 * srgb_encode(np.stack(shown))).astype(np.uint8)
 
@@ -40,8 +40,9 @@ def formula(code: np.ndarray) -> np.ndarray:
 
 
 class Highlights:
-    """The light of the single-image network, of codes [H, W, 3]; that of the last is kept, as
-    several methods ask for it.
+    """Light that the single-image network predicts from codes [H, W, 3].
+
+    The last result is cached, because several methods use it.
     """
 
     def __init__(self, predictor: "Predictor") -> None:
@@ -58,15 +59,16 @@ class Highlights:
 
 
 def _run(network: Any, code: np.ndarray) -> np.ndarray:
-    """What a network answers to one picture, without the batch."""
+    """Output of a network for one image, without the batch axis."""
     rows, columns = code.shape[:2]
     found = np.asarray(network.predict_on_batch(pad_to_multiple(code, MULTIPLE)[None]))[0]
     return found[..., :rows, :columns, :]
 
 
 def of_weights(path: Path, highlights: Light) -> Method:
-    """The method of a weights file: of the single-image network, the published GAN, or the dark
-    part, which takes its highlights from `highlights`. Raises WeightsError.
+    """Method of a weights file: of the single-image network, of the published GAN, or of the
+    network that restores dark parts, which takes its highlights from `highlights`. Raises
+    WeightsError.
     """
     arrays, record = weights.load(path)
     if isinstance(record, Hdrcnn):

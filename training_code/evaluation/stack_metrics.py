@@ -1,9 +1,8 @@
-"""How good five exposures of one photograph are: what was clipped, what was dark, and whether they
-belong together.
+"""Metrics of five exposures made from one photograph: clipped and dark parts, and consistency.
 
-exposures: [5, H, W, 3] uint8, sRGB, darkest first, at `STOPS` from the photograph. truth: [H, W, 3]
-float32, linear, 1.0 = clipping level of the photograph, so that no gain is to be found. code: the
-photograph, [H, W, 3] in [0, 1].
+exposures: [5, H, W, 3] uint8, sRGB, darkest first, at `STOPS` relative to the photograph.
+truth: [H, W, 3] float32, linear, 1.0 = clipping level of the photograph, so that no gain has to be
+estimated. code: the photograph, [H, W, 3] in [0, 1].
 """
 
 import numpy as np
@@ -15,20 +14,21 @@ from training_code.evaluation.metrics import pixel_scores
 from training_code.evaluation.stack_methods import STOPS
 
 CLIPPED = 250.0 / 255.0
-"""Samples of the photograph from this code on are clipped, or next to it."""
+"""Code from which on samples of the photograph count as clipped, or almost."""
 DARK = 0.3
-"""Samples below it are dark: four stops brighter they are not clipped yet."""
+"""Code below which samples count as dark: four stops brighter they do not clip yet."""
 TOLD = (0.06, 0.94)
-"""Codes between which a sample tells how much light there is."""
+"""Range of codes from which the light of a sample can be recovered."""
 FLAT = 2.0
-"""Codes: standard deviation of the truth around a pixel, four stops brighter, below which noise and
-bands would be seen."""
+"""Local standard deviation of the truth, four stops brighter, in codes, below which noise and
+banding would be visible."""
 NEAR, FAR = 1.5, 12.0
-"""Pixels: what varies faster than the first is noise; between both, bands and blotches."""
+"""Standard deviations of two Gaussians, pixels: error removed by the first counts as noise, error
+between the two as bands and blotches."""
 
 
 def _psnr(found: np.ndarray, truth: np.ndarray) -> float:
-    """Of codes in 0..255; NaN of none; at most 99."""
+    """PSNR of codes in 0..255, in dB, at most 99; NaN without samples."""
     if not found.size:
         return float("nan")
     error = float(np.mean(np.square(found.astype(np.float64) - truth)))
@@ -36,19 +36,20 @@ def _psnr(found: np.ndarray, truth: np.ndarray) -> float:
 
 
 def true_exposures(truth: np.ndarray) -> np.ndarray:
-    """Codes in 0..255 of the truth, not rounded: [5, H, W, 3] float64."""
+    """Unrounded codes of the truth at `STOPS`, in 0..255: [5, H, W, 3] float64."""
     light = np.stack([np.clip(truth.astype(np.float64) * 2.0**k, 0.0, 1.0) for k in STOPS])
     return np.asarray(255.0 * srgb_encode(light))
 
 
 def order_violations(exposures: np.ndarray) -> float:
-    """Share of the samples that are darker in a brighter exposure than in the one below."""
+    """Share of the samples that are darker in some exposure than in the next darker one."""
     return float((exposures[1:] < exposures[:-1]).any(axis=0).mean())
 
 
 def disagreement(exposures: np.ndarray) -> float:
-    """Stops: mean absolute difference of the light that neighbouring exposures tell, where both
-    tell it; NaN if there are no such samples.
+    """Mean absolute difference between the light of neighbouring exposures, in stops.
+
+    Only samples with codes within `TOLD` in both count; NaN if there are none.
     """
     low, high = TOLD
     codes = exposures / 255.0
@@ -62,10 +63,11 @@ def disagreement(exposures: np.ndarray) -> float:
 
 
 def dark_texture(exposure: np.ndarray, truth: np.ndarray, code: np.ndarray) -> tuple[float, float]:
-    """Noise, and bands and blotches, of the brightest exposure: standard deviations in 8-bit codes
-    of its error in flat dark places, by how fast it varies.
+    """Noise, and bands and blotches, of the brightest exposure in flat dark regions.
 
-    exposure, truth: codes in 0..255 [H, W, 3]; NaN if there are no such places.
+    Both are RMS values of a frequency band of its error, in 8-bit codes; see `NEAR` and `FAR`.
+    exposure, truth: codes in 0..255, [H, W, 3]; code: the photograph in [0, 1]. NaN if less than
+    0.1 % of the samples are flat and dark.
     """
     wide = (FAR, FAR, 0)
     mean = gaussian_filter(truth, (2.0, 2.0, 0))
@@ -80,10 +82,10 @@ def dark_texture(exposure: np.ndarray, truth: np.ndarray, code: np.ndarray) -> t
 
 
 def measure(exposures: np.ndarray, truth: np.ndarray, code: np.ndarray) -> dict[str, float]:
-    """All figures by name; NaN where a photograph has nothing of the kind.
+    """All figures by name; NaN if a photograph has no samples of the kind.
 
-    clipped_psnr: of exposures below that of the photograph, in samples that it clips; dark_psnr: of
-    those above it, in dark samples that the truth does not clip there.
+    clipped_psnr: PSNR of the exposures darker than the photograph, over the samples that it clips.
+    dark_psnr: PSNR of the brighter exposures, over dark samples whose truth does not clip there.
     """
     true = true_exposures(truth)
     clipped, dark = code >= CLIPPED, code < DARK

@@ -1,4 +1,4 @@
-"""From scores to what is said of them: means, intervals, differences, verdicts."""
+"""Summaries of scores: means, intervals, differences, verdicts."""
 
 import dataclasses
 from collections.abc import Iterable
@@ -11,13 +11,13 @@ from training_code.evaluation.methods import DO_NOTHING
 from training_code.evaluation.scoring import METRICS, Record
 
 DECISIVE = "psnr_crf"
-"""The metric that rows are compared by: PU21-PSNR, CRF-corrected (Hanji et al. 2022)."""
+"""Metric by which rows are compared: PU21-PSNR, CRF-corrected (Hanji et al. 2022)."""
 
 INDISTINCT_DB = 3.5
-"""A smaller difference of it does not show that one method is better than another, ibid."""
+"""Smallest difference in `DECISIVE`, dB, that shows one method to be better than another, ibid."""
 
 WORSE_DB = 0.5
-"""Scenes where a method loses more than this against doing nothing are listed."""
+"""Loss against doing nothing, dB, beyond which a scene is listed."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,9 +27,9 @@ class Row:
     method: str
     metrics: dict[str, Interval]
     difference: Interval
-    """Of `DECISIVE` to the best row that does nothing, paired."""
+    """Paired difference in `DECISIVE` from the best do-nothing row."""
     verdict: str
-    """`win`, `loss`, `tie`; empty for that row itself and with too few places."""
+    """`win`, `loss`, `tie`; empty for that row itself and if there are too few places."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Table:
 
     condition: str
     best_input: str
-    """The row that does nothing with the best mean of `DECISIVE`."""
+    """The do-nothing row with the best mean of `DECISIVE`."""
     views: int
     places: int
     rows: list[Row]
@@ -52,12 +52,12 @@ class Worse:
     method: str
     scene: str
     change_db: float
-    """Mean over its views of `DECISIVE` minus that of the best row that does nothing."""
+    """Mean of `DECISIVE` over its views minus that of the best do-nothing row, dB."""
     range_ratio: float
 
 
 def by_condition(records: Iterable[Record]) -> dict[str, list[Record]]:
-    """Grouped by the condition's name, in the order of appearance."""
+    """Group records by the name of their condition, in order of appearance."""
     grouped: dict[str, list[Record]] = {}
     for record in records:
         grouped.setdefault(record.shot.condition.name, []).append(record)
@@ -65,7 +65,7 @@ def by_condition(records: Iterable[Record]) -> dict[str, list[Record]]:
 
 
 def _values(records: list[Record], method: str, metric: str) -> bootstrap.FloatArray:
-    """One value for each place, in the order of their names."""
+    """Mean of a metric for each place, sorted by the names of the places."""
     own = [record for record in records if record.method == method]
     return bootstrap.unit_means(
         [record.scores[metric] for record in own], [record.shot.family for record in own]
@@ -73,12 +73,12 @@ def _values(records: list[Record], method: str, metric: str) -> bootstrap.FloatA
 
 
 def best_input(records: list[Record]) -> str:
-    """The do-nothing row of one condition that judges methods there."""
+    """Name of the do-nothing row with the best mean, against which methods are judged."""
     return max(DO_NOTHING, key=lambda name: float(np.mean(_values(records, name, DECISIVE))))
 
 
 def tabulate(condition: str, records: list[Record]) -> Table:
-    """The table of one condition from its records: the same photographs for every method."""
+    """Build the table of one condition from records of the same photographs for every method."""
     best = best_input(records)
     methods = list(dict.fromkeys(record.method for record in records))
     metrics = [name for name in (*METRICS, "jod") if name in records[0].scores]
@@ -99,7 +99,7 @@ def tabulate(condition: str, records: list[Record]) -> Table:
 
 
 def worse_scenes(condition: str, records: list[Record], method: str) -> list[Worse]:
-    """Scenes that the method made worse by more than `WORSE_DB`, the worst first."""
+    """Scenes that the method made worse than doing nothing by more than `WORSE_DB`, worst first."""
     best = best_input(records)
     mine: dict[str, dict[str, list[float]]] = {}
     ratios: dict[str, float] = {}

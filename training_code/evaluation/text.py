@@ -33,7 +33,7 @@ def _with_bounds(value: Interval, sign: str = "") -> str:
 
 
 def cells(row: Row, best_input: str) -> dict[str, str]:
-    """Column title to formatted text; metrics as means over places, in brackets the interval."""
+    """Formatted cells by column title: means over places, some with their interval in brackets."""
     metrics = row.metrics
     texts = (
         _with_bounds(metrics[DECISIVE]),
@@ -53,7 +53,7 @@ def cells(row: Row, best_input: str) -> dict[str, str]:
 
 
 def markdown_table(table: Table) -> str:
-    """A table that reads well as it is and as Markdown."""
+    """Format a table as Markdown whose columns are also aligned as plain text."""
     rows = [cells(row, table.best_input) for row in table.rows]
     names = [row.method for row in table.rows]
     lines = [["method", *rows[0]]]
@@ -72,7 +72,7 @@ def markdown_table(table: Table) -> str:
 
 
 def rule_of_hanji(table: Table) -> str:
-    """The 3.5 dB rule, and what it leaves of this table."""
+    """The 3.5 dB rule, and which rows of this table exceed it."""
     rows = [row for row in table.rows if row.method not in (*CEILINGS, table.best_input)]
     clear = [row.method for row in rows if abs(row.difference.mean) >= INDISTINCT_DB]
     return (
@@ -87,9 +87,9 @@ def rule_of_hanji(table: Table) -> str:
 
 
 def notes(table: Table) -> list[str]:
-    """What has to be known to read a table."""
+    """Notes that explain a table."""
     few = (
-        f" With fewer than {bootstrap.FEWEST} places nothing is called either."
+        f" With fewer than {bootstrap.FEWEST} places nothing is called a win or a loss."
         if table.places < bootstrap.FEWEST
         else ""
     )
@@ -99,7 +99,7 @@ def notes(table: Table) -> list[str]:
         f"{bootstrap.LEVEL:.0%} percentile interval of a bootstrap over places, paired for "
         "differences. A win or a loss is called only if the interval of the difference excludes "
         f"zero.{few}",
-        f"Best input: the row that does nothing with the highest mean, here {table.best_input}.",
+        f"Best input: the do-nothing row with the highest mean, here {table.best_input}.",
         "One gain per image for every method: the median of truth over prediction where codes lie "
         f"in (0.05, 0.95); the truth's median luminance is put at {MEDIAN_LUMINANCE:g} cd/m2.",
         f"{PERFECT}: truth where alpha > 0, elsewhere the input by the inverse mean curve; "
@@ -108,7 +108,7 @@ def notes(table: Table) -> list[str]:
 
 
 def worse_lines(found: list[Worse], method: str, condition: str) -> list[str]:
-    """The scenes that a method made worse, with the range of each."""
+    """Lines that list the scenes a method made worse, with the range ratio of each."""
     heading = f"{method} under {condition}: worse than the best input by more than {WORSE_DB} dB"
     if not found:
         return [f"{heading}: no scene."]
@@ -119,12 +119,12 @@ def worse_lines(found: list[Worse], method: str, condition: str) -> list[str]:
 
 
 def left_out_lines(left_out: list[LeftOut]) -> list[str]:
-    """What is not in the tables, and why."""
+    """Lines that list the photographs left out of the tables, and why."""
     return [f"  {item.view} ({item.condition}): {item.reason}" for item in left_out]
 
 
 def per_image_csv(records: list[Record]) -> str:
-    """A line for each photograph and method."""
+    """CSV with a line for each photograph and method."""
     stream = io.StringIO()
     metrics = [*METRICS, *([JOD] if records and JOD in records[0].scores else [])]
     writer = csv.writer(stream, lineterminator="\n")
@@ -138,7 +138,7 @@ def per_image_csv(records: list[Record]) -> str:
 
 
 def _finite(value: Any) -> Any:
-    """For JSON, which has no infinity and no NaN: null."""
+    """Replace infinity and NaN, which JSON does not have, by None, recursively."""
     if isinstance(value, dict):
         return {key: _finite(entry) for key, entry in value.items()}
     if isinstance(value, list | tuple):
@@ -149,7 +149,7 @@ def _finite(value: Any) -> Any:
 def summary_json(
     settings: dict[str, Any], tables: list[Table], worse: list[Worse], left_out: list[LeftOut]
 ) -> str:
-    """Everything but the single images; values that are not finite become null."""
+    """JSON of everything except per-image figures; values that are not finite become null."""
     summary = {
         "settings": settings,
         "bootstrap": {

@@ -1,6 +1,6 @@
-"""Checkpoints of a training run: everything it needs to go on, addressed by name.
+"""Checkpoints of a training run: everything it needs to resume, addressed by name.
 
-Two are kept, so that one spoiled by a crash or a full disk costs some minutes, not the run.
+Two are kept, so that one damaged by a crash or a full disk costs a few minutes and not the run.
 """
 
 import dataclasses
@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 
 @dataclasses.dataclass(frozen=True, order=True)
 class Position:
-    """How far a run has come: epochs done, and batches done of the next one."""
+    """Progress of a run: number of epochs done, and of batches done in the next one."""
 
     epoch: int = 0
     batch: int = 0
@@ -34,14 +34,14 @@ class Position:
 
 
 def _variables(trainee: keras.Model) -> dict[str, Any]:
-    """Networks, optimiser state and running means of the epoch, by unique name.
+    """Variables of the networks and the optimiser, and running means of the epoch, by unique name.
 
-    Scenes that a trainee holds on the accelerator are not part of it.
+    Scenes that a trainee stores on the accelerator are excluded.
     """
     networks = [trainee.network, *trainee.beside]
     learnt = [variable for network in networks for variable in network.variables]
     named = {f"model/{variable.path}": variable for variable in learnt}
-    # Keras counts its optimisers: the second one of a process is `adam_1`.
+    # Keras numbers its optimisers: the second one of a process is `adam_1`.
     prefix = f"{trainee.optimizer.name}/"
     for variable in trainee.optimizer.variables:
         named[f"optimizer/{variable.path.removeprefix(prefix)}"] = variable
@@ -53,19 +53,19 @@ def _variables(trainee: keras.Model) -> dict[str, Any]:
 
 
 def save(folder: Path, trainee: keras.Model, position: Position, facts: dict[str, Any]) -> Path:
-    """Write a checkpoint and remove all but the last two.
+    """Write a checkpoint and remove all but the last two; return its path.
 
-    facts: JSON-able, returned by `restore`. Raises TrainingError, and writes nothing, where a
-    weight or what the optimiser holds is not finite.
+    facts: JSON-serialisable; `restore` returns them. Raises TrainingError and writes nothing if a
+    weight or a variable of the optimiser is not finite.
     """
     path = folder / position.file
     arrays = {name: np.asarray(variable) for name, variable in _variables(trainee).items()}
     for name, array in arrays.items():
-        # A mean of the epoch says nothing about the weights.
+        # The running means of the epoch may be NaN although the weights are fine.
         if not name.startswith("metric/") and not np.isfinite(array).all():
             raise TrainingError(
                 f"{folder}: {name} is not finite after epoch {position.epoch}, batch "
-                f"{position.batch}, and is not saved; go on from the last checkpoint, or start "
+                f"{position.batch}, and is not saved; resume from the last checkpoint, or start "
                 "again if there is none, with a smaller --learning_rate"
             )
     npz.write(path, arrays, {"position": dataclasses.asdict(position), "facts": facts})
@@ -81,18 +81,20 @@ def restore(
 ) -> tuple[Position, dict[str, Any]]:
     """Load the newest readable checkpoint into a compiled trainee.
 
-    check: is shown its path and the facts saved with it before anything is loaded, and raises
-    where they are not of the run at hand. Returns the position and the facts; the beginning and
-    {} where there is none. One that cannot be read is named in the log and passed over. Raises
-    ValueError where a checkpoint is of another network or another kind of training.
+    check: called with the path and the facts of the checkpoint before anything is loaded; raises
+        an error if they do not belong to this run.
+    Returns the position and the facts, or the start and {} if there is no checkpoint. One that
+    cannot be read is logged and skipped. Raises ValueError if a checkpoint is of another network or
+    another kind of training.
     """
     trainee.optimizer.build(trainee.trainable_variables)
     variables = _variables(trainee)
     for path in sorted(folder.glob(PATTERN), reverse=True):
         try:
-            arrays, state = npz.read(path, largest=math.inf)  # Four times the network.
+            # No limit: a checkpoint is four times as large as the network.
+            arrays, state = npz.read(path, largest=math.inf)
         except npz.NpzError as error:
-            log.warning("%s: damaged, passed over (%s)", path, error)
+            log.warning("%s: damaged, skipped (%s)", path, error)
             continue
         check(path, state["facts"])
         if arrays.keys() != variables.keys() or any(

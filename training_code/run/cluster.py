@@ -1,4 +1,4 @@
-"""Several processes that train together under JAX: which they are, and how they meet."""
+"""Several processes that train together under JAX: which ones, and how they connect."""
 
 import dataclasses
 import os
@@ -11,7 +11,7 @@ from training_code.tasks.settings import Running
 
 @dataclasses.dataclass(frozen=True)
 class Cluster:
-    """The processes of a run, and which of them this is."""
+    """The processes of a run, and the index of this one."""
 
     coordinator: str
     processes: int
@@ -19,12 +19,12 @@ class Cluster:
 
 
 def asked_for(running: Running) -> Cluster | None:
-    """From the flags and, for what they leave open, the environment of Keras; None: one process.
+    """Read the cluster from the flags and, where they are not given, Keras's environment variables.
 
-    Raises TrainingError if one is missing or out of range.
+    Returns None for a single process. Raises TrainingError if a value is missing or out of range.
     """
     coordinator = running.coordinator or os.environ.get("KERAS_DISTRIBUTION_JOB_ADDRESSES", "")
-    coordinator = coordinator.partition(",")[0]  # Keras takes all addresses; the first leads.
+    coordinator = coordinator.partition(",")[0]  # Keras's variable lists all; the first leads.
     processes = running.processes or _number("KERAS_DISTRIBUTION_NUM_PROCESSES", 0)
     process = running.process
     if process < 0:
@@ -37,7 +37,7 @@ def asked_for(running: Running) -> Cluster | None:
             f"--coordinator {coordinator!r}: several processes need host:port of the first one"
         )
     if processes < 1:
-        raise TrainingError("--processes: how many there are is needed beside --coordinator")
+        raise TrainingError("--processes: the number of processes is needed with --coordinator")
     if not 0 <= process < processes:
         raise TrainingError(
             f"--process {process}: each of the {processes} processes needs its own number, "
@@ -55,12 +55,12 @@ def _number(variable: str, default: int) -> int:
 
 
 def join(hosts: Cluster, seed: int) -> None:
-    """Find the other processes. Raises TrainingError."""
+    """Connect to the other processes. Raises TrainingError."""
     import jax
 
-    if jax.distributed.is_initialized():  # By a run before, in the same processes.
+    if jax.distributed.is_initialized():  # By an earlier run in the same processes.
         return
-    # Without a seed Keras would agree on one by a computation on the CPUs of all.
+    # Without a seed, Keras would agree on one by a computation on the CPUs of all processes.
     keras.utils.set_random_seed(seed)
     try:
         keras.distribution.initialize(hosts.coordinator, hosts.processes, hosts.process)

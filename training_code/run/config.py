@@ -1,7 +1,7 @@
-"""Settings out of files and flags: JSON beside the weights, and `--set section.name=value`.
+"""Settings from files and flags: JSON beside the weights, and `--set section.name=value`.
 
-Any frozen dataclass that extends `tasks.settings.Schedule` serves; its plain fields are flags, its
-records sections.
+A configuration is any frozen dataclass that extends `tasks.settings.Schedule`; its plain fields are
+flags, and its fields that are dataclasses themselves are sections.
 """
 
 import dataclasses
@@ -18,16 +18,16 @@ Config = TypeVar("Config", bound=Schedule)
 
 
 class TrainingError(Exception):
-    """A run that cannot go on; the message is meant for the user."""
+    """A run cannot continue; the message is for the user."""
 
 
 def of_task(name: str) -> type[Schedule]:
-    """The settings of a task."""
+    """Return the `Config` class of a task."""
     return importlib.import_module(f"training_code.tasks.{name}_settings").Config
 
 
 def sections(kind: type[Schedule]) -> dict[str, type]:
-    """The fields that are records, and their types."""
+    """Types of the sections, by field name."""
     return {
         field.name: type(field.default)
         for field in dataclasses.fields(kind)
@@ -36,7 +36,7 @@ def sections(kind: type[Schedule]) -> dict[str, type]:
 
 
 def plain(kind: type) -> "list[dataclasses.Field[Any]]":
-    """The fields that are flags."""
+    """The fields that are flags, that is, not sections."""
     return [f for f in dataclasses.fields(kind) if not dataclasses.is_dataclass(f.default)]
 
 
@@ -47,13 +47,13 @@ def save(config: Schedule, task: str, path: Path) -> None:
 
 
 def _frozen(value: Any) -> Any:
-    """JSON's lists as tuples."""
+    """Convert JSON lists to tuples, recursively."""
     return tuple(_frozen(item) for item in value) if isinstance(value, list) else value
 
 
 def from_json(kind: type[Config], record: dict[str, Any]) -> Config:
-    """A configuration out of what `dataclasses.asdict` made of it. Raises TypeError, ValueError
-    naming the field.
+    """Rebuild a configuration from the output of `dataclasses.asdict`. Raises TypeError, or
+    ValueError that names the field.
     """
     check_types(kind, record)
     known = sections(kind)
@@ -65,7 +65,7 @@ def from_json(kind: type[Config], record: dict[str, Any]) -> Config:
 
 
 def _section(name: str, kind: type, value: Any) -> Any:
-    """The record of a section. Raises TypeError, ValueError."""
+    """Build a section from its JSON object. Raises ValueError that names the section."""
     if not isinstance(value, dict):
         raise ValueError(f"{name} {value!r}: a section of settings is needed")
     try:
@@ -76,13 +76,14 @@ def _section(name: str, kind: type, value: Any) -> Any:
 
 
 def load(path: Path, task: str) -> Schedule:
-    """Read what `save` wrote for a task; files of older versions name none and are HDRCNN's. Raises
-    ValueError naming the file.
+    """Read settings that `save` wrote for a task. Raises ValueError that names the file.
+
+    Files of older versions name no task; they are for HDRCNN.
     """
     try:
         record = json.loads(path.read_text(encoding="utf-8-sig"))
         if not isinstance(record, dict):
-            raise ValueError("it is no object of settings")
+            raise ValueError("it is not a JSON object of settings")
         of = record.pop("task", "hdrcnn")
         if of != task:
             raise ValueError(f"its task is {of!r}, not {task}; give another --config or --task")
@@ -92,10 +93,11 @@ def load(path: Path, task: str) -> Schedule:
 
 
 def changed(config: Config, settings: list[str], **fields: Any) -> Config:
-    """With settings such as `exposure.unclipped=0.8,0.98`, `development.jpeg=none`, and with
-    fields that are flags: all of them together, as one alone may contradict what another changes.
+    """Return a copy of `config` with some settings changed.
 
-    Raises ValueError naming the setting.
+    settings: texts such as `exposure.unclipped=0.8,0.98` or `development.jpeg=none`. fields: values
+    of fields that are flags. All are applied at once, because one may be valid only with another.
+    Raises ValueError that names the setting.
     """
     kinds = sections(type(config))
     given: dict[str, dict[str, Any]] = {}
@@ -125,7 +127,7 @@ def changed(config: Config, settings: list[str], **fields: Any) -> Config:
 
 
 def _value(text: str) -> Any:
-    """The text of a setting: a number, `none`, a word, or several with commas."""
+    """Parse the value of a setting: a number, `none`, a word, or several separated by commas."""
     parts = [_word(part.strip()) for part in text.split(",")]
     return tuple(parts) if len(parts) > 1 else parts[0]
 

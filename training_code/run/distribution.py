@@ -1,12 +1,12 @@
-"""One run on several devices: whose part of each batch is whose, and who writes.
+"""Distribution of one run over several devices: how batches are shared, and which process writes.
 
     TensorFlow   several GPUs of one host: `tf.distribute.MirroredStrategy`, see `mirrored`
-    JAX          several devices and hosts: `keras.distribution.DataParallel`, a process a host
+    JAX          several devices and hosts: `keras.distribution.DataParallel`, one process per host
 
 `--batch` is the batch of all devices together. Its pairs depend on (seed, epoch, index, item)
-alone: each process takes its own items of it, each device computes on its own share, and gradients,
-batch statistics and losses are those of the whole batch. So the losses are those of one device, but
-for rounding. The first process writes; the others compute.
+alone: each process makes its own items, each device computes on its own share, and gradients,
+batch statistics and losses are those of the whole batch. The losses therefore equal those of one
+device up to rounding. Only the first process writes files.
 """
 
 import contextlib
@@ -30,10 +30,10 @@ from training_code.tasks.task import replicas
 
 @dataclasses.dataclass(frozen=True)
 class Distribution:
-    """Where a run is carried out, as one of its processes sees it."""
+    """Devices and processes of a run, as seen by one of its processes."""
 
     devices: int = 1
-    """Of this process."""
+    """Number of devices of this process."""
     process: int = 0
     processes: int = 1
 
@@ -43,7 +43,7 @@ class Distribution:
         return self.process == 0
 
     def data(self, batches: Batches) -> dict[str, Any]:
-        """What `fit` is given: its `x`, and the length of an epoch where `x` does not say."""
+        """Arguments of Keras's `fit`: `x`, and the length of an epoch if `x` does not define it."""
         if keras.config.backend() != "tensorflow" or self.devices == 1:
             return {"x": batches}
         from training_code.run import mirrored
@@ -51,12 +51,12 @@ class Distribution:
         return {"x": mirrored.endless(batches), "steps_per_epoch": len(batches)}
 
     def wait(self) -> None:
-        """For all processes to come here."""
+        """Wait until all processes get here."""
         self.agree("place to wait at")
 
     @contextlib.contextmanager
     def printing(self) -> Iterator[None]:
-        """Within it the first process prints, the others do not."""
+        """Context in which only the first process prints."""
         if self.first:
             yield
             return
@@ -64,9 +64,9 @@ class Distribution:
             yield
 
     def agree(self, what: str, text: str = "") -> None:
-        """Raises TrainingError in each process if their texts are not all the same.
+        """Raises TrainingError in every process unless all have the same text.
 
-        what: names the difference and what to do about it.
+        what: names what differs, and the remedy, for the message.
         """
         if self.processes == 1:
             return
@@ -79,10 +79,10 @@ class Distribution:
 
 @contextlib.contextmanager
 def started(config: Schedule, running: Running) -> Iterator[Distribution]:
-    """Within it models are made for, and trained on, the devices asked for. To be entered before
-    anything is computed.
+    """Context in which models are created for, and trained on, the requested devices.
 
-    Raises TrainingError if the devices are not there, or cannot share the batch.
+    Enter it before anything is computed. Raises TrainingError if the devices do not exist or cannot
+    share the batch.
     """
     backend = keras.config.backend()
     hosts = asked_for(running)
@@ -110,7 +110,7 @@ def started(config: Schedule, running: Running) -> Iterator[Distribution]:
 
 
 def _names(backend: str, hosts: Cluster | None) -> list[str]:
-    """The accelerators of this process or, where there are none, its CPU devices."""
+    """Names of the accelerators of this process or, if there are none, of its CPU devices."""
     if backend == "tensorflow":
         import tensorflow as tf
 
@@ -124,7 +124,9 @@ def _names(backend: str, hosts: Cluster | None) -> list[str]:
 
 
 def _count(asked: int, names: list[str]) -> int:
-    """How many to use: by default all accelerators, but one CPU device, which has all cores."""
+    """Number of devices to use: by default all accelerators, or one CPU device, which uses all
+    cores. Raises TrainingError if fewer exist than are asked for.
+    """
     on_cpu = "cpu" in names[0].lower()
     if asked > len(names):
         kind = "CPU devices" if on_cpu else "accelerators"
@@ -133,7 +135,7 @@ def _count(asked: int, names: list[str]) -> int:
 
 
 def check(config: Schedule, running: Running, backend: str, found: Distribution) -> None:
-    """Raises TrainingError if the devices cannot share the batch, or take the pictures."""
+    """Raises TrainingError if the devices cannot share the batch, or cannot render the pictures."""
     total = found.devices * found.processes
     if config.batch % total:
         where = f"{found.devices} devices"
@@ -151,8 +153,10 @@ def check(config: Schedule, running: Running, backend: str, found: Distribution)
 
 @functools.cache
 def _mirrored(names: tuple[str, ...]) -> Any:
-    """One for all runs of a process: each numbers its sums over devices from the same number on,
-    and TensorFlow remembers their shapes.
+    """Strategy for these devices, one for all runs of a process.
+
+    Every strategy numbers its sums over devices from the same start, and TensorFlow remembers the
+    shape of each number, so a second strategy would conflict.
     """
     import tensorflow as tf
 
@@ -160,19 +164,19 @@ def _mirrored(names: tuple[str, ...]) -> Any:
 
 
 def _data_parallel(count: int) -> Any:
-    """Variables on all devices of all processes, `count` of each; batches shared out."""
+    """Data parallelism over `count` devices of each process: variables on all, batches split."""
     import jax
 
     chosen = []
     for process in range(jax.process_count()):
         own = [device for device in jax.devices() if device.process_index == process]
         chosen += [f"{device.platform}:{device.id}" for device in own[:count]]
-    # The loader is sharded by process already.
+    # Each process already loads only its own share.
     return keras.distribution.DataParallel(devices=chosen, auto_shard_dataset=False)
 
 
 def share_statistics(network: keras.Model) -> None:
-    """Batch norms by the whole batch, not by each replica's share of it."""
+    """Make batch norms use statistics of the whole batch, not of each replica's share."""
     if replicas() > 1:
         for layer in network.layers:
             if isinstance(layer, keras.layers.BatchNormalization):
@@ -180,7 +184,7 @@ def share_statistics(network: keras.Model) -> None:
 
 
 def adam() -> type[keras.optimizers.Adam]:
-    """The optimiser for the devices at hand."""
+    """Adam class that suits the current number of replicas."""
     if replicas() == 1:
         return keras.optimizers.Adam
     from training_code.run.mirrored import MirroredAdam

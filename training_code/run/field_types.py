@@ -1,4 +1,4 @@
-"""Whether values out of JSON or a command line are of the types of a record's fields."""
+"""Checks of values from JSON or a command line against the types of dataclass fields."""
 
 import dataclasses
 import types
@@ -7,11 +7,10 @@ from typing import Any
 
 
 def check_types(record: type, values: dict[str, Any]) -> None:
-    """Raises ValueError naming the first value that is not of its field's type.
+    """Raises ValueError that names the first value that is not of its field's type.
 
-    record: a dataclass; of its fields those that are plain are checked, those that are records
-    themselves and names that it does not have are not. A whole number will do for a float, and a
-    list for a tuple.
+    record: a dataclass. Fields that are dataclasses themselves, and unknown names, are not checked.
+    An integer is accepted for a float, and a list for a tuple.
     """
     hints = typing.get_type_hints(record)
     for name, value in values.items():
@@ -23,7 +22,7 @@ def check_types(record: type, values: dict[str, Any]) -> None:
 
 
 def fits(value: Any, hint: Any) -> bool:
-    """Whether a value is of a type: bool, int, float, str, None, a tuple or a choice of these."""
+    """Whether a value is of a type: bool, int, float, str, None, a tuple or a union of these."""
     if typing.get_origin(hint) in (types.UnionType, typing.Union):
         return any(fits(value, choice) for choice in typing.get_args(hint))
     if typing.get_origin(hint) is tuple:
@@ -35,7 +34,7 @@ def fits(value: Any, hint: Any) -> bool:
         return len(kinds) == len(value) and all(map(fits, value, kinds))
     if hint is types.NoneType:
         return value is None
-    if isinstance(value, bool):  # Which is an int to Python.
+    if isinstance(value, bool):  # bool is a subclass of int.
         return hint is bool
     return isinstance(value, int | float if hint is float else hint)
 
@@ -46,7 +45,7 @@ def is_list(hint: Any) -> bool:
 
 
 def described(hint: Any) -> str:
-    """A type in words."""
+    """Description of a type in words."""
     if typing.get_origin(hint) in (types.UnionType, typing.Union):
         return " or ".join(described(choice) for choice in typing.get_args(hint))
     if typing.get_origin(hint) is tuple:

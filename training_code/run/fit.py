@@ -1,6 +1,7 @@
-"""A training run from settings to a weights file: scenes -> shots -> trainee -> weights.npz.
+"""A training run, from settings to a weights file: scenes -> shots -> trainee -> weights.npz.
 
-Wiring only; Keras is loaded when a run begins, under the backend of the environment.
+This module only connects the parts. Keras is imported when a run begins, with the backend that the
+environment selects.
 """
 
 from collections.abc import Callable, Sequence
@@ -25,8 +26,9 @@ if TYPE_CHECKING:
 def compiled(
     task: "Task", config: Schedule, start: "Start | None" = None, material: Any = None
 ) -> Any:
-    """The trainee of a task with its start weights and optimiser, under the Keras dtype policy
-    asked for. material: as `Task.prepare` made it.
+    """Build and compile the trainee of a task, with its start weights, optimiser and dtype policy.
+
+    material: the result of `Task.prepare`.
     """
     import keras
 
@@ -59,19 +61,19 @@ def compiled(
             global_clipnorm=config.clip_norm,
             weight_decay=config.weight_decay or None,
             use_ema=config.average > 0,
-            # An average over a tenth of the run at most: it would remember the start otherwise.
+            # Averages over at most a tenth of the run; a longer one would retain the start weights.
             ema_momentum=min(config.average, 1.0 - 10.0 / max(total, 20)),
         ),
-        # XLA is JAX's only way and does not help TensorFlow on a CPU; a camera needs it on a GPU,
-        # where TensorFlow would take the whole numbers of JPEG back to the host without it.
+        # JAX always uses XLA. It does not help TensorFlow on a CPU, but a camera on the GPU needs
+        # it: without it, TensorFlow would move the integers of JPEG back to the host.
         jit_compile=keras.config.backend() == "jax" or getattr(trainee, "camera", None) is not None,
     )
     return trainee
 
 
 def check_start(task: "Task", config: Schedule, start: "Start | None") -> None:
-    """Raises WeightsError if a start, or a teacher, is of another network than the one that is
-    trained, ValueError if a start holds no batch norms that could be kept.
+    """Raises WeightsError if a start, or a teacher, does not fit the network that is trained, and
+    ValueError if --freeze is set and the start has no batch norms to keep.
     """
     from training_code.run import start as starts
 
@@ -83,7 +85,7 @@ def check_start(task: "Task", config: Schedule, start: "Start | None") -> None:
     if teacher:
         from hdrcnn import weights
 
-        # Of any width; its task loads it when the scenes are there.
+        # A teacher may have any width; its task loads it once the scenes are read.
         weights.checked(*weights.load(Path(teacher)), type(record), teacher)
     if config.freeze and not (start and start.whole):
         raise ValueError(f"--freeze: {config.start} holds no batch norms to keep")
@@ -97,12 +99,13 @@ def fit(
     batches_from: Callable[["Position"], "Batches"],
     callbacks_from: Callable[["Position", list[Any], "History"], list[Any]],
 ) -> "History":
-    """Train from the last checkpoint to the end; returns the history. trainee: as `compiled`.
+    """Train from the last checkpoint to the end; return the history.
 
-    A run stopped within an epoch finishes that epoch in a `fit` of its own. Keras ends each `fit`
-    by putting the averaged weights into the model, so each begins from a checkpoint. Raises
-    TrainingError where the checkpoint is of another run, or where what was trained cannot be read
-    back.
+    trainee: the result of `compiled`.
+    A run that was stopped within an epoch first finishes that epoch in a `fit` of its own. Keras
+    ends each `fit` by assigning the averaged weights to the model, so every `fit` starts from a
+    checkpoint. Raises TrainingError if the checkpoint is of another run, or if a checkpoint that
+    was just written cannot be read back.
     """
     import numpy as np
 
@@ -110,7 +113,7 @@ def fit(
 
     begun: Position | None = None
     while True:
-        where.wait()  # The first process writes what all read.
+        where.wait()  # The first process writes the checkpoints that all processes read.
         found = sorted(path.name for path in out_dir.glob(checkpoints.PATTERN))
         where.agree("checkpoints; --out_dir must be one folder that all of them see", str(found))
         position, facts = checkpoints.restore(out_dir, trainee, record.go_on)
@@ -132,14 +135,14 @@ def fit(
         try:
             trainee.fit(
                 **where.data(batches),
-                shuffle=False,  # The pairs are random themselves; a stopped run meets the same.
+                shuffle=False,  # The pairs are random already, and must repeat on resuming.
                 initial_epoch=position.epoch,
                 epochs=position.epoch + 1 if position.batch else record.config.epochs,
                 verbose=0,
                 callbacks=callbacks_from(position, means, history),
             )
         except Exception as error:
-            if batches.failures:  # The backend reports its own kind of error.
+            if batches.failures:  # The backend wraps it in an error of its own.
                 raise batches.failures[0] from error
             raise
 
@@ -152,10 +155,11 @@ def train(
     running: Running | None = None,
     task: str = "hdrcnn",
 ) -> Path:
-    """Scenes -> material -> trainee -> weights.npz in `out_dir`; reports and returns its path.
+    """Train a network and write `weights.npz` to `out_dir`; print and return its path.
 
-    config: of the task. folders: of the scenes; a path is one folder of HDR scenes. held_out: text
-    files of the families to validate on; without any some are chosen by their names.
+    config: settings of the task. folders: folders of the scenes; a path is one folder of HDR
+    scenes. held_out: text files of the families to validate on; by default some are chosen by a
+    hash of their names.
     """
     from training_code.scenes.files import Folders
 
@@ -163,7 +167,7 @@ def train(
     folders = Folders((folders,)) if isinstance(folders, Path) else folders
     held_out = (held_out,) if isinstance(held_out, Path) else tuple(held_out or ())
     with quietly():
-        import keras  # noqa: F401 - loaded here, without its chatter
+        import keras  # noqa: F401 - imported here to suppress its messages
 
     from training_code.run import distribution
 
@@ -180,7 +184,7 @@ def _train(
     running: Running,
     where: "Distribution",
 ) -> Path:
-    """The run of one process."""
+    """Carry out the run in one process."""
     import dataclasses
 
     from hdrcnn import weights
@@ -195,10 +199,10 @@ def _train(
 
     task = tasks.load(name)
     if where.first:
-        remove_temporaries(out_dir)  # A killed run may leave a checkpoint half written.
+        remove_temporaries(out_dir)  # A killed run may have left a half-written checkpoint.
     board = Board(out_dir) if running.tensorboard and where.first else None
     start = starts.load(Path(config.start)) if config.start else None
-    check_start(task, config, start)  # Before scenes are read, which may take minutes.
+    check_start(task, config, start)  # Early, because reading scenes may take minutes.
     scenes, withheld = materials.both_sides(
         config, task.looks(config), folders, out_dir, held_out, running.memory_gb
     )

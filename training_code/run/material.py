@@ -1,4 +1,4 @@
-"""What a run is trained and validated on: the scenes of its folders, on two sides."""
+"""The scenes on which a run trains and validates: loaded from its folders, and split."""
 
 import copy
 from collections.abc import Sequence
@@ -19,10 +19,10 @@ from training_code.tasks.settings import Schedule
 def gathered(
     config: Schedule, looks: tuple[Views, int], folders: Folders, out_dir: Path, memory_gb: float
 ) -> list[Scene]:
-    """The scenes of all folders; reports what there is, and which files are unusable.
+    """Load the scenes of all folders; print what was found and which files are unusable.
 
-    Arguments and errors as for `both_sides`. Two scenes of one name are told apart by the names of
-    their folders.
+    Arguments and errors as for `both_sides`. A scene whose name is already taken gets the name of
+    its folder as a prefix.
     """
     views, smallest = looks
     budget = round(memory_gb * 1e9) or half_of_memory()
@@ -69,12 +69,13 @@ def both_sides(
     held_out: Sequence[Path],
     memory_gb: float,
 ) -> tuple[list[Scene], list[Scene]]:
-    """Scenes to train on and scenes held out; reports what there is, and unusable files.
+    """Return the scenes to train on and those held out; print what was found and unusable files.
 
-    looks: as `Task.looks` tells.
-    held_out: text files of the families to hold out; without any a share is, by name.
-    memory_gb: of scenes held in memory, 0: half of all; the others are mapped from `out_dir`.
-    Raises ImageError if the run's own pictures would become photographs, or there are none.
+    looks: the result of `Task.looks`.
+    held_out: text files of the families to hold out; by default a share is chosen by name.
+    memory_gb: memory for scenes, 0: half of the machine's; other scenes are mapped from `out_dir`.
+    Raises ImageError if the run's own pictures would be read as photographs, a folder has no usable
+    files, or a folder or name is given twice; ValueError if the scenes cannot be split.
     """
     scenes = gathered(config, looks, folders, out_dir, memory_gb)
     for path in held_out:

@@ -1,5 +1,5 @@
-"""What Keras leaves open under `tf.distribute.MirroredStrategy`: the whole gradient, and the order
-of the batches.
+"""What Keras does not handle under `tf.distribute.MirroredStrategy`: clipping the gradient of the
+whole batch, and the order of the batches.
 """
 
 import copy
@@ -15,7 +15,7 @@ from training_code.camera.batches import Batches
 class MirroredAdam(keras.optimizers.Adam):
     """Adam that clips the gradient of the whole batch.
 
-    Keras clips the gradient of each replica before it adds them up.
+    Keras would clip the gradient of each replica before summing them.
     """
 
     def __init__(self, *arguments: Any, global_clipnorm: float, **settings: Any) -> None:
@@ -23,20 +23,23 @@ class MirroredAdam(keras.optimizers.Adam):
         self.whole_clipnorm = global_clipnorm
 
     def apply(self, grads: list[Any], trainable_variables: list[Any] | None = None) -> None:
-        """grads: of a replica's share of the loss, which add up to that of the whole."""
+        """grads: gradients of a replica's share of the loss; over the replicas, they sum to the
+        gradient of the whole loss.
+        """
         context = tf.distribute.get_replica_context()
         whole = context.all_reduce(tf.distribute.ReduceOp.SUM, list(grads))
         clipped, _ = tf.clip_by_global_norm(whole, self.whole_clipnorm)
-        # They are added up once more.
+        # The optimiser will sum them over the replicas once more.
         count = context.num_replicas_in_sync
         super().apply([gradient / count for gradient in clipped], trainable_variables)
 
 
 def endless(batches: Batches) -> tf.data.Dataset:
-    """The batches from (epoch, first) on, epoch after epoch, by the number of each alone.
+    """Dataset of all batches from (epoch, first) on, each determined by its number alone.
 
-    With a strategy Keras takes a batch of a `PyDataset` to build a model that is built, and calls
-    that an epoch; and it reads ahead across the end of an epoch. Numbered batches do not mind.
+    Under a strategy, Keras draws a batch from a `PyDataset` to build a model even if it is already
+    built, and counts that as an epoch; it also reads ahead across the end of an epoch. Numbered
+    batches are not affected.
     """
     shown = batches[0]
 

@@ -1,4 +1,4 @@
-"""What happens while a training runs: checkpoints, the log, the progress line, stop on NaN."""
+"""Callbacks of a running training: checkpoints, the log, the progress line, stop on NaN."""
 
 import contextlib
 import csv
@@ -19,25 +19,27 @@ from training_code.run.checkpoints import Position
 from training_code.run.config import TrainingError
 
 History = list[dict[str, float]]
-"""One record an epoch: its number, counted from 1, and whatever was measured."""
+"""One record per epoch: its number, counted from 1, and everything that was measured."""
 
 CHECKED_EVERY = 16
-"""Batches between looks at the loss. A look waits for the accelerator; the loss that Keras hands
-out is a mean over the epoch, so that no value that is not finite is ever missed."""
+"""Number of batches between checks of the loss, each of which waits for the accelerator. Keras
+reports a running mean over the epoch, so a value that is not finite is never missed."""
 
 
 class StopOnNaN(keras.callbacks.Callback):
-    """Ends the run when the loss is not finite, before a checkpoint could be made of it. The last
-    step before a checkpoint has no loss yet: of it only `checkpoints.save` knows.
+    """Ends the run when the loss is not finite, before a checkpoint of it can be written.
+
+    The effect of the last step before a checkpoint is not in any loss yet; only `checkpoints.save`
+    can detect it.
     """
 
     def check(self, batch: int, logs: dict[str, Any] | None) -> None:
         """Raises TrainingError."""
         if not math.isfinite(float((logs or {}).get("loss", 0.0))):
             raise TrainingError(
-                f"the loss is not finite at batch {batch + 1} of the epoch; go on from the last "
+                f"the loss is not finite at batch {batch + 1} of the epoch; resume from the last "
                 "checkpoint with a smaller --learning_rate; if that fails at once, its last "
-                "step was too large already: delete it to go on from the one before"
+                "step was too large already: delete it to resume from the one before"
             )
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
@@ -62,9 +64,9 @@ class SaveCheckpoint(StopOnNaN):
         facts: dict[str, Any],
         writes: bool = True,
     ) -> None:
-        """start, means: position of the checkpoint that the run goes on from and the running
-        means of its epoch, which Keras sets to zero when it begins one. facts: stored beside the
-        history, JSON-able. writes: False in the processes that only compute.
+        """start, means: position of the checkpoint from which the run resumes, and the running
+        means of its epoch, which Keras resets when it begins an epoch. facts: stored with the
+        history, JSON-serialisable. writes: False in processes that only compute.
         """
         super().__init__()
         self.folder, self.history, self.export = folder, history, export
@@ -102,7 +104,7 @@ class SaveCheckpoint(StopOnNaN):
 
 
 def write_log(path: Path, history: History) -> None:
-    """The history as CSV, a line an epoch; what was not measured in an epoch is left blank."""
+    """Write the history as CSV, a line per epoch; values missing from an epoch are left blank."""
     columns = list(dict.fromkeys(name for record in history for name in record))
     text = io.StringIO(newline="")
     writer = csv.DictWriter(text, columns, lineterminator="\n")
@@ -113,13 +115,13 @@ def write_log(path: Path, history: History) -> None:
 
 
 class ProgressLine(keras.callbacks.Callback):
-    """One line an epoch, and on a terminal one that moves: loss, crops a second, time left.
+    """Prints a line per epoch: loss, crops per second, time left; on a terminal it is updated live.
 
     It adds `crops_per_second` to the logs, for the callbacks after it.
     """
 
     def __init__(self, batch: int, epochs: int, steps: int) -> None:
-        """steps: of a whole epoch; those of a `fit` within one are fewer."""
+        """steps: batches of a whole epoch; a `fit` that resumes within an epoch has fewer."""
         super().__init__()
         self.batch, self.epochs, self.steps = batch, epochs, steps
         self.shown = 0.0
@@ -135,7 +137,7 @@ class ProgressLine(keras.callbacks.Callback):
             print(f"\r{self._line(logs or {})}  batch {self.done}   ", end="", flush=True)
 
     def _line(self, logs: dict[str, Any]) -> str:
-        """What validation measured has a line of its own."""
+        """Format the line; figures of validation, which are printed separately, are left out."""
         seconds = max(self.ended - self.began, 1e-9)
         later = (self.epochs - self.epoch - 1) * self.steps
         left = self.params["steps"] - self.done + later
@@ -159,14 +161,14 @@ class ProgressLine(keras.callbacks.Callback):
 
 @contextlib.contextmanager
 def averaged(model: keras.Model) -> Iterator[None]:
-    """Within the block the trainable variables hold their moving averages: what is exported and
-    validated. Without averages it changes nothing.
+    """Context in which the trainable variables have the values of their moving averages, which are
+    exported and validated. Without averages it changes nothing.
     """
     if not model.optimizer.use_ema:
         yield
         return
-    # TensorFlow writes into what it handed out; JAX does not, and lets no process alone hand
-    # numbers to the devices of several.
+    # TensorFlow may overwrite the arrays that it returned, so they are copied. JAX never does, and
+    # one process alone could not copy an array back to the devices of several.
     constant = keras.config.backend() == "jax"
     kept = [
         variable.value if constant else np.asarray(variable).copy()

@@ -1,7 +1,8 @@
-"""What a run says of itself: with its checkpoints, beside them, and in its weights file.
+"""Record of a run, stored in its checkpoints, in files beside them and in its weights file.
 
-A run started again in the same folder goes on only as the same run. Else its weights would be
-validated on scenes that they were trained on, or be described by settings of a part of it.
+A run that is started again in the same folder must be the same run. Otherwise its weights could be
+validated on scenes they were trained on, or be described by settings that held for only a part of
+the training.
 """
 
 import dataclasses
@@ -21,22 +22,22 @@ if TYPE_CHECKING:
 
 HELD_OUT = "held_out.txt"
 CHANGEABLE = ("epochs", "learning_rate", "precision")
-"""What may change when a run goes on: how long and in which steps, and the rounding of the
+"""Settings that may change when a run resumes: its length, its step size, and the rounding of the
 convolutions; the variables are float32 either way."""
 
 
 @dataclasses.dataclass
 class Record:
-    """A run's settings, the scenes of its two sides, and its start."""
+    """Settings of a run, its training and held-out scenes, and its start weights."""
 
     task: str
     config: Schedule
     scenes: list[Scene]
-    """Trained on."""
+    """Scenes to train on."""
     withheld: list[Scene]
     start: "Start | None" = None
     changes: list[dict[str, Any]] = dataclasses.field(default_factory=list)
-    """Of the settings in `CHANGEABLE`: after which epoch, and the old and the new value."""
+    """Changes of settings in `CHANGEABLE`: after which epoch, and the old and the new value."""
 
     @property
     def held_out(self) -> list[str]:
@@ -44,7 +45,7 @@ class Record:
         return sorted({scene.family for scene in self.withheld})
 
     def facts(self) -> dict[str, Any]:
-        """For a checkpoint, JSON-able."""
+        """Facts for a checkpoint, JSON-serialisable."""
         return {
             "task": self.task,
             "config": self._settings(),
@@ -55,15 +56,17 @@ class Record:
         }
 
     def _settings(self) -> dict[str, Any]:
-        """The configuration as JSON brings it back. Of the start the name: files are moved."""
+        """The configuration as read back from JSON; of the start only the file name, because files
+        get moved.
+        """
         settings = json.loads(json.dumps(dataclasses.asdict(self.config)))
         return settings | {"start": Path(self.config.start).name if self.config.start else ""}
 
     def go_on(self, path: Path, facts: dict[str, Any]) -> None:
-        """Takes over what the checkpoint `path` says of the run so far: `facts`, and `history`.
+        """Resume from the facts of the checkpoint `path`, taking over the changes recorded so far.
 
-        Facts that it lacks, as those of older versions do, are not compared. Raises TrainingError
-        where it is of a run with other settings or scenes, naming what differs.
+        Facts that it lacks, because an older version wrote it, are not compared. Raises
+        TrainingError that names the difference if it is of a run with other settings or scenes.
         """
         if facts.get("task", "hdrcnn") != self.task:
             raise TrainingError(
@@ -95,7 +98,7 @@ class Record:
             self.changes.append({"epoch": len(facts.get("history", ())), **changed})
 
     def _compare(self, path: Path, key: str, facts: dict[str, Any]) -> None:
-        """Raises TrainingError if the names under `key` are others."""
+        """Raises TrainingError if the names under `key` differ from those of this run."""
         now, before = set(self.facts()[key]), set(facts.get(key, self.facts()[key]))
         if now != before:
             what = {"scenes": "training scenes", "held_out": "held-out families"}[key]
@@ -103,18 +106,18 @@ class Record:
             unlike = "; ".join(f"{kind}: {some(sorted(names))}" for kind, names in kinds if names)
             raise TrainingError(
                 f"{path}: of a run with other {what} ({unlike}); give the same --scenes and "
-                "--validation, or another --out_dir, with --start to go on from its weights"
+                "--validation, or another --out_dir, with --start to continue from its weights"
             )
 
     def save(self, folder: Path) -> None:
-        """Write settings and held-out families, what repeats the run, into its folder."""
+        """Write the settings and the held-out families, which suffice to repeat the run."""
         configs.save(self.config, self.task, folder / "config.json")
         if self.withheld:
             text = "".join(f"{as_line(family)}\n" for family in self.held_out)
             (folder / HELD_OUT).write_text(text, encoding="utf-8")
 
     def training(self, history: "History") -> dict[str, Any]:
-        """What the weights file says of the training; of the weights it started from under
+        """Facts about the training for the weights file, with those of the start weights under
         `start`.
         """
         config = self.config
@@ -123,7 +126,7 @@ class Record:
             "scenes": [scene.name for scene in self.scenes],
             "held_out": self.held_out,
             "epochs": len(history),
-            # Of all epochs: neither factor can have changed when the run went on.
+            # Valid for all epochs: neither `steps` nor `batch` may change when a run resumes.
             "crops": len(history) * config.steps * config.batch,
             "history": history,
         }
@@ -136,7 +139,7 @@ class Record:
 
 
 def _flat(settings: dict[str, Any]) -> dict[str, Any]:
-    """Sections with the names that `--set` gives their fields."""
+    """Flatten sections to `section.name`, as in `--set`."""
     flat: dict[str, Any] = {}
     for name, value in settings.items():
         is_section = isinstance(value, dict)

@@ -1,4 +1,4 @@
-"""Weights to start a training from, by what their file is: ours, the published list, or VGG16."""
+"""Weights to start a training from: a weights file of ours, the published arrays, or VGG16."""
 
 import dataclasses
 from pathlib import Path
@@ -14,25 +14,25 @@ from training_code.run import vgg16, widen
 
 @dataclasses.dataclass(frozen=True)
 class Start:
-    """What a file gives."""
+    """Contents of a file of start weights."""
 
     arrays: dict[str, np.ndarray]
-    """By layer path, float32: all of the network, or only the encoder."""
+    """Float32 arrays by layer path, of the whole network or of the encoder only."""
     options: dict[str, Any]
-    """What the network of the file is built from."""
+    """Options from which the network of the file is built."""
     whole: bool
-    """All variables, batch norms and their statistics too."""
+    """Whether all variables are present, including batch norms and their statistics."""
     training: dict[str, Any]
-    """Facts about the training behind it, as in `Metadata.training`."""
+    """Facts about the training that produced it, as in `Metadata.training`."""
     model: str = "hdrcnn"
-    """Whose arrays they are, as in `Metadata.model`."""
+    """Network the arrays belong to, as in `Metadata.model`."""
     widest: str = "width"
-    """The option of which a network may have a multiple, as in `Metadata.widest`."""
+    """Option of which the trained network may have a multiple, as in `Metadata.widest`."""
 
 
 def load(path: Path) -> Start:
-    """Read a file of any kind: a weights file of this tool, the published 80 arrays (both through
-    `weights.load`), or VGG16 in one of the forms of `vgg16`. Raises WeightsError.
+    """Read start weights of any kind: a weights file of this tool, the published 80 arrays (both
+    through `weights.load`), or VGG16 in one of the formats of `vgg16`. Raises WeightsError.
     """
     try:
         encoder = vgg16.recognised(path)
@@ -53,10 +53,10 @@ def load(path: Path) -> Start:
 
 
 def check(start: Start, source: str, model: str, options: dict[str, Any]) -> None:
-    """Raises WeightsError, beginning with `source`, unless a start is of such a network, or of one
-    that can be widened to it.
+    """Raises WeightsError, beginning with `source`, unless a start is of the given network, or of
+    one that can be widened to it.
 
-    model, options: as `Metadata` has them.
+    model, options: of the network to train, as in `Metadata`.
     """
     if start.model != model:
         raise WeightsError(f"{source}: for a network {start.model!r}; {model!r} is needed")
@@ -72,12 +72,13 @@ def check(start: Start, source: str, model: str, options: dict[str, Any]) -> Non
 
 
 def assign(model: Any, start: Start, source: str, options: dict[str, Any]) -> None:
-    """Give a network its start: all variables where the start is whole, else those it has, and
-    the others stay as they were initialised. A network a whole number of times as wide as a whole
-    start becomes one that computes the same: `widen`.
+    """Assign start weights to a network.
 
-    options: what the network was built from. Raises WeightsError, beginning with `source`, where
-    they differ from those of the start or something does not fit; then no variable is changed.
+    If the start is not whole, variables that it lacks keep their initial values. If the network is
+    wider than a whole start by an integer factor, it is made to compute the same: see `widen`.
+
+    options: those the network was built from. Raises WeightsError, beginning with `source`, if they
+    do not match those of the start or something does not fit; then no variable is changed.
     """
     check(start, source, start.model, options)
     if not start.whole:
@@ -96,9 +97,9 @@ def assign(model: Any, start: Start, source: str, options: dict[str, Any]) -> No
 
 
 def assign_partly(model: Any, arrays: dict[str, np.ndarray], source: str) -> None:
-    """Give a Keras model some of its variables by layer path and leave the others.
+    """Assign some variables of a Keras model by layer path and leave the others unchanged.
 
-    Raises WeightsError, beginning with `source`, naming what is unexpected, wrongly shaped or not
-    finite; then no variable is changed.
+    Raises WeightsError, beginning with `source`, that names what is unexpected, wrongly shaped or
+    not finite; then no variable is changed.
     """
     weights.assign(model, {**weights.collect(model), **arrays}, source)

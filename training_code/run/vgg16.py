@@ -1,19 +1,19 @@
-"""VGG16 weights, as the encoder of the network takes them.
+"""VGG16 weights for the encoder of the network.
 
 Simonyan and Zisserman: "Very deep convolutional networks for large-scale image recognition", ICLR
-2015. Three families of files are read, none by running a pickle:
+2015. Three kinds of files are read, none by unpickling:
 
     Keras, HDF5   layers block1_conv1 ... of a "notop" or a full .h5, with arrays such as
                   block1_conv1_W_1:0 (Keras 1), kernel:0 (Keras 2), kernel (Keras 3), and the
                   .weights.h5 of Keras 3
-    .npy          a dictionary name -> {weights, biases} or [weights, biases]; the names that
-                  begin with conv, sorted, as caffe-tensorflow writes it
+    .npy          a dictionary name -> {weights, biases} or [weights, biases], as written by
+                  caffe-tensorflow; names that begin with conv are used, sorted
     .npz          arrays conv1_1_W, conv1_1_b ...
 
-Order of the colours: the network was trained in Caffe on BGR, 0..255, minus the mean, which is what
-`VggInput` gives. The Keras files and the .npy dictionaries keep that order. The .npz, published
-by D. Frossard, takes RGB minus the mean: the input channels of its first kernel are turned here.
-A file that was trained on another scale of input cannot be told from its arrays.
+Channel order: the network was trained in Caffe on BGR, 0..255, minus the mean, which is what
+`VggInput` provides. The Keras files and the .npy dictionaries keep that order. The .npz, published
+by D. Frossard, expects RGB minus the mean, so the input channels of its first kernel are reversed
+here. A file that was trained on another scale of input cannot be recognised by its arrays.
 """
 
 import re
@@ -33,7 +33,7 @@ HDF5, NUMPY = b"\x89HDF\r\n\x1a\n", b"\x93NUMPY"
 
 
 def expected() -> dict[str, tuple[int, ...]]:
-    """Layer path -> shape of the 13 convolutions, in their order."""
+    """Shapes of the kernels and biases of the 13 convolutions by layer path, in order."""
     shapes: dict[str, tuple[int, ...]] = {}
     channels = 3
     for level, (count, units) in enumerate(zip(CONVOLUTIONS, CHANNELS, strict=True), 1):
@@ -46,8 +46,9 @@ def expected() -> dict[str, tuple[int, ...]]:
 
 
 def recognised(path: Path) -> bool:
-    """Whether a file is of a kind that may hold VGG16: by its first bytes, and an .npz by its
-    names. Raises OSError, npz.NpzError for a pipe or a device.
+    """Whether a file may contain VGG16, by its first bytes or, for an .npz, by its array names.
+
+    Raises OSError, or npz.NpzError for a pipe or a device.
     """
     npz.check_file(path)
     with path.open("rb") as file:
@@ -56,9 +57,10 @@ def recognised(path: Path) -> bool:
 
 
 def read(path: Path) -> dict[str, np.ndarray]:
-    """The 13 convolutions of VGG16 by layer path (`block1_conv1/kernel`), float32, for BGR input.
+    """Read the 13 convolutions of VGG16, float32, for BGR input, by layer path such as
+    `block1_conv1/kernel`.
 
-    Raises WeightsError, naming what is missing or wrongly shaped.
+    Raises WeightsError that names what is missing or wrongly shaped.
     """
     try:
         npz.check_file(path)
@@ -72,7 +74,7 @@ def read(path: Path) -> dict[str, np.ndarray]:
             found = _from_npz(path)
     except FileNotFoundError as error:
         raise WeightsError(f"{path}: no such weights file") from error
-    except Exception as error:  # A damaged file fails in any way it likes.
+    except Exception as error:  # A damaged file can raise anything.
         raise WeightsError(
             f"{path}: not read as VGG16 ({shown(error)}); use the Keras .h5 or a .npy "
             "dictionary from a source you trust"
@@ -92,8 +94,10 @@ def _checked(path: Path, name: str, array: Any, shape: tuple[int, ...]) -> np.nd
 
 
 def _from_hdf5(path: Path) -> dict[str, np.ndarray]:
-    """By the layer's name in the path, or in the attribute that Keras 3 gives its group."""
-    import h5py  # Comes with Keras.
+    """Read arrays by the layer name in their path, or in the `name` attribute of their group, which
+    Keras 3 sets.
+    """
+    import h5py  # Installed with Keras.
 
     shapes, found = expected(), {}
 
@@ -103,7 +107,7 @@ def _from_hdf5(path: Path) -> dict[str, np.ndarray]:
         layer = re.search(r"block\d_conv\d", f"{name} {item.parent.attrs.get('name', '')}")
         if layer and item.ndim in (1, 4):
             key = f"{layer[0]}/{'bias' if item.ndim == 1 else 'kernel'}"
-            # What has another shape or type is not read: it may be of any size.
+            # An array of another shape or type may be of any size, so it is not read.
             plain = item.dtype.kind == "f" and item.dtype.itemsize <= 8
             if item.external or item.is_virtual:
                 raise ValueError(f"{key} lies in another file")
@@ -121,7 +125,7 @@ def _from_hdf5(path: Path) -> dict[str, np.ndarray]:
 
 
 def _in_order(pairs: list[tuple[Any, Any]]) -> dict[str, np.ndarray]:
-    """Kernels and biases in the order of the network, by layer path."""
+    """Name pairs of kernel and bias, given in the order of the network, by layer path."""
     layers = list(dict.fromkeys(name.partition("/")[0] for name in expected()))
     if len(pairs) != len(layers):
         raise ValueError(f"{len(pairs)} convolutions where VGG16 has {len(layers)}")

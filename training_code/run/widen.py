@@ -1,9 +1,9 @@
-"""A wider network that computes what a narrower one does, to train on from there.
+"""Widening: a wider network that computes the same as a narrower one, as a start for training.
 
 Net2WiderNet: T. Chen, I. Goodfellow, J. Shlens, "Net2Net: Accelerating learning via knowledge
-transfer", ICLR 2016, section 3.1. Every channel is copied k times; what reads it shares its weight
-out among the copies, unevenly and at random, so that the copies have gradients of their own and
-part in training. Batch norms keep their statistics, so they should be frozen.
+transfer", ICLR 2016, section 3.1. Every channel is copied k times, and each weight that reads it is
+split among the copies, unevenly and at random, so that the copies receive different gradients and
+diverge in training. Batch norms keep their statistics, so they should be frozen.
 """
 
 from collections.abc import Collection, Mapping
@@ -11,7 +11,7 @@ from collections.abc import Collection, Mapping
 import numpy as np
 
 UNEVEN = 0.5
-"""The shares of the copies are drawn from 1 - this to 1 + this, then made to add up to 1."""
+"""The shares of the copies are drawn from 1 - this to 1 + this, then scaled to a sum of 1."""
 
 
 def widened(
@@ -20,12 +20,13 @@ def widened(
     seed: int = 0,
     transposed: Collection[str] = (),
 ) -> dict[str, np.ndarray]:
-    """Arrays of the given shapes with which the network gives the same result.
+    """Arrays for a wider network with which it computes the same as the narrower one.
 
     arrays: float32 by layer path, [in, out] for dense layers, [kh, kw, in, out] for convolutions,
         [kh, kw, out, in] for those whose names are in `transposed`, [channels] for biases and
-        batch norms. shapes: of the wider network; each axis a whole multiple of that of `arrays`.
-    Raises ValueError if an axis is not, or names differ.
+        batch norms. shapes: of the wider network; each axis an integer multiple of that in
+        `arrays`. seed: of the shares of the copies.
+    Raises ValueError if an axis is not such a multiple, or names differ.
     """
     if arrays.keys() != shapes.keys():
         odd = ", ".join(sorted(arrays.keys() ^ shapes.keys())[:3])
@@ -40,7 +41,7 @@ def widened(
         if array.ndim < 2:
             wide[name] = np.repeat(array, factors[0])
             continue
-        # A transposed convolution has the axes that are read and written the other way.
+        # In a transposed convolution the input and output axes are swapped.
         read, written = (-1, -2) if name in transposed else (-2, -1)
         kernel = np.moveaxis(array, (read, written), (-2, -1))
         copies = factors[read]

@@ -1,1 +1,1 @@
-"""What is watched while a training runs."""
+"""Monitoring of a running training: validation, contact sheets, TensorBoard."""

@@ -1,11 +1,11 @@
-"""What is watched while a training runs, as Keras callbacks.
+"""Keras callbacks for monitoring a running training.
 
     Validate   measures the averaged weights, adds `val_...` to the logs, writes the contact sheet
     Chart      writes the logs to TensorBoard
 
-Keras passes one dictionary of logs to all callbacks in their order: `Validate` comes before
-those that print or store the logs, `Chart` after those that add to them, and both before the
-checkpoint: what a killed run wrote after its last checkpoint is written once more and replaced.
+Keras passes one dictionary of logs to all callbacks in order: `Validate` comes before those that
+print or store the logs, `Chart` after those that add to them, and both before the checkpoint. What
+a killed run wrote after its last checkpoint is therefore written again and replaced.
 """
 
 import sys
@@ -26,24 +26,24 @@ Logs = dict[str, Any] | None
 
 
 def inference(network: keras.Model) -> Predict:
-    """A network as a function of a batch, compiled once for a size: batch-norm averages are used
-    and not touched.
+    """Return a network as a function of a batch, in inference mode, compiled once per size.
 
-    [N, H, W, 3] float32 codes in [0, 1] to [N, H, W, 3] float32, y = log(H + 1/255).
+    The function takes codes in [0, 1], [N, H, W, 3] float32, to y = log(H + 1/255) of the same
+    shape.
     """
     if keras.config.backend() != "jax":
-        network.jit_compile = False  # As in prediction: XLA would not pay for a few crops.
-        # Each replica computes the whole batch, and Keras appends the results.
+        network.jit_compile = False  # As in prediction: XLA does not pay off for a few crops.
+        # Each replica computes the whole batch, and Keras concatenates the results.
         return lambda codes: network.predict_on_batch(codes)[: len(codes)]
     import jax
 
-    # `predict_on_batch` hands its buffers over to JAX, also those that the averages share.
+    # `predict_on_batch` would donate its buffers to JAX, including those that the averages share.
     @jax.jit
     def run(trainable: list[Any], frozen: list[Any], codes: Any) -> Any:
         return network.stateless_call(trainable, frozen, codes, training=False)[0]
 
     def predict(codes: np.ndarray) -> np.ndarray:
-        # On one device, whatever trains: the other processes do not take part.
+        # On one device, however many train: the other processes do not take part.
         trainable, frozen = (
             [variable.value.addressable_data(0) for variable in variables]
             for variables in (network.trainable_variables, network.non_trainable_variables)
@@ -54,7 +54,7 @@ def inference(network: keras.Model) -> Predict:
 
 
 class Validate(keras.callbacks.Callback):
-    """Figures, a printed line and a contact sheet after every few epochs and after the last."""
+    """Measures, prints and writes a contact sheet after every few epochs and after the last."""
 
     def __init__(
         self,
@@ -67,9 +67,9 @@ class Validate(keras.callbacks.Callback):
         every: int = 1,
         board: Board | None = None,
     ) -> None:
-        """network: codes to log HDR; its variables are those that train.
-        averaged: within it they hold what is exported.
-        folder: of the run. epochs: of the whole run. every: epochs from one to the next.
+        """network: takes codes to log HDR; its variables are those being trained.
+        averaged: context in which they have the values that are exported.
+        folder: of the run. epochs: of the whole run. every: epochs between validations.
         """
         super().__init__()
         self.validation, self.predict, self.averaged = validation, inference(network), averaged
@@ -80,7 +80,7 @@ class Validate(keras.callbacks.Callback):
         if done % self.every and done != self.epochs:
             return
         began = time.perf_counter()
-        # Under JAX the variables are stale until the callback's model is asked for.
+        # Under JAX, accessing `self.model` updates the variables, which are stale until then.
         _ = self.model
         with self.averaged():
             outcome = self.validation.score(self.predict)
@@ -101,7 +101,7 @@ class Validate(keras.callbacks.Callback):
 
 
 class Chart(keras.callbacks.Callback):
-    """After every epoch all logs and the learning rate to TensorBoard."""
+    """Writes all logs and the learning rate to TensorBoard after every epoch."""
 
     def __init__(self, board: Board) -> None:
         super().__init__()

@@ -1,12 +1,13 @@
-"""Contact sheets: what a training makes of the same few crops, epoch after epoch.
+"""Contact sheets: the results of a training on the same few crops, epoch after epoch.
 
     title: epoch and figures
     input |    0 stops     |    -2 stops    |    -4 stops    | error in the highlights
           | result | truth | result | truth | result | truth | blue too dark, red too bright
 
-A strip of such cells a crop, from where most is missing to where next to nothing is. Images are
-reduced by area in linear light; the input is linearised, so that at 0 stops all look alike where
-nothing is saturated. At -4 stops white is 16 times the clipping level.
+Each crop is one strip of these cells, ordered from the crop with the largest highlight error of the
+input to that with almost none. Images are reduced by area averaging in linear light; the input is
+linearised, so that at 0 stops all look alike where nothing is saturated. At -4 stops white is 16
+times the clipping level.
 """
 
 from pathlib import Path
@@ -22,18 +23,18 @@ from training_code.watch.validation import Look
 
 STOPS = (0, -2, -4)
 CELL = 160
-"""Side of a cell, pixels; a crop that is not square keeps its width and is as high as it must."""
+"""Width of a cell, pixels; its height follows from the aspect ratio of the crop."""
 PAIR_GAP, GROUP_GAP = 1, 6
-"""Between result and truth, and between what is not compared with each other."""
+"""Gaps between result and truth, and between other neighbours, pixels."""
 LINE = 20
 """Height of a line of text."""
 TITLE = 28
 SMALL, LARGE = ImageFont.load_default(12), ImageFont.load_default(16)
 GROUND, PLAIN, DIM = (24, 24, 24), (255, 255, 255), (170, 170, 170)
 UNKNOWN = np.array((96, 72, 112), np.uint8)
-"""Where the source of the truth is clipped itself."""
+"""Colour where the truth is unknown, because its source is clipped too."""
 BETTER, WORSE = (120, 200, 130), (255, 140, 90)
-"""Than doing nothing. The sign says it too."""
+"""Colours of figures better and worse than doing nothing; the sign of the figure tells it too."""
 
 COLUMNS = [
     "input",
@@ -43,7 +44,7 @@ COLUMNS = [
 
 
 def lefts() -> list[int]:
-    """Where the cells of a strip begin, and where it ends."""
+    """Left edges of the cells of a strip, and its right end, pixels."""
     places = [0]
     for column in range(len(COLUMNS)):
         # Cells 1 and 2, 3 and 4, 5 and 6 belong together.
@@ -54,7 +55,7 @@ def lefts() -> list[int]:
 
 
 def strip(look: Look) -> np.ndarray:
-    """One crop: [LINE + height, W, 3] uint8, its figures above its cells."""
+    """Draw one crop, with its figures above its cells: [LINE + height, W, 3] uint8."""
     size = (max(1, round(CELL * look.code.shape[0] / look.code.shape[1])), CELL)
     known = np.isfinite(look.truth).all(axis=-1, keepdims=True)
     whole = np.where(known, look.truth, look.prediction)
@@ -87,7 +88,7 @@ def strip(look: Look) -> np.ndarray:
 
 
 def heading(title: str) -> np.ndarray:
-    """Title and column names: [TITLE + 2 LINE, W, 3] uint8."""
+    """Draw title and column names: [TITLE + 2 LINE, W, 3] uint8."""
     places = lefts()
     image = Image.new("RGB", (places[-1], TITLE + 2 * LINE), GROUND)
     draw = ImageDraw.Draw(image)
@@ -105,14 +106,14 @@ def heading(title: str) -> np.ndarray:
 
 
 def contact_sheet(looks: list[Look], title: str) -> np.ndarray:
-    """Heading and a strip a crop: [H, W, 3] uint8, sRGB."""
+    """Heading, and a strip for each crop: [H, W, 3] uint8, sRGB."""
     return np.concatenate([heading(title), *map(strip, looks)])
 
 
 def write_sheet(path: Path, looks: list[Look], title: str) -> None:
-    """The contact sheet as a PNG file, whole or not at all; makes its folder.
+    """Write the contact sheet as a PNG file, completely or not at all; create its folder.
 
-    Raises ImageError if the place cannot be written.
+    Raises ImageError if the file cannot be written.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     write_png(path, contact_sheet(looks, title))

@@ -1,8 +1,8 @@
-"""What the weights of a running training are worth: fixed crops, measured against doing nothing.
+"""Validation of a running training on fixed crops, relative to doing nothing.
 
 The metrics, the do-nothing rows and the rules for what can be judged are those of the evaluation,
-so that the figures mean the same; only the pictures are crops. No Keras: the network comes as a
-function, and who calls decides which weights it has.
+so that the figures mean the same; only the images are crops. Keras is not used: the network is
+passed as a function, and the caller decides which weights it uses.
 """
 
 import dataclasses
@@ -22,15 +22,16 @@ from training_code.evaluation.shots import unusable
 from training_code.evaluation.summary import DECISIVE
 
 Predict = Callable[[np.ndarray], np.ndarray]
-"""[N, H, W, 3] float32 codes in [0, 1] to [N, H, W, 3] float32, y = log(H + 1/255)."""
+"""Takes codes in [0, 1], [N, H, W, 3] float32, to y = log(H + 1/255), float32, same shape."""
 
 ERRORS = ("highlight_rmse", "highlight_bias", "peak_error")
 """Metrics that are reported beside `DECISIVE`."""
 
 WORST_CORRECTION_DB = -0.5
-"""The camera response correction is fitted to each crop and can only help, but its polynomials
-are fitted in other units than it is judged in: on a crop of a few flat colours it may cost
-decibels. A crop on which it costs more than this, on any do-nothing row, is left out."""
+"""Smallest acceptable gain of the camera response correction, dB. The correction is fitted to each
+crop and should only help, but it is fitted in other units than those of the metric, so on a crop of
+a few flat colours it can cost decibels. A crop on which it falls below this, for any do-nothing
+row, is left out."""
 
 BATCH = 8
 SHOWN = 8
@@ -38,26 +39,27 @@ SHOWN = 8
 
 @dataclasses.dataclass(frozen=True)
 class Figures:
-    """Means over the crops. NaN where the result of a crop could not be measured."""
+    """Means over the crops; NaN if the result of any crop could not be measured."""
 
     psnr: float
     """PU21-PSNR, CRF-corrected, dB."""
     gain: float
-    """That minus the same of the best do-nothing row, dB: above 0 is better than doing nothing."""
+    """Difference of `psnr` from the best do-nothing row, dB; positive is better than doing
+    nothing."""
     highlight_rmse: float
-    """Stops; so are the next two."""
+    """RMSE of the highlights, stops; so are the next two."""
     highlight_bias: float
-    """Negative: highlights are too dark."""
+    """Negative if highlights are too dark."""
     peak_error: float
-    """Of the 99.9th percentile of luminance. Negative: too dark."""
+    """Error of the 99.9th percentile of luminance; negative if too dark."""
 
     def logs(self) -> dict[str, float]:
-        """For the log of an epoch: `val_` and the name; values that are not finite are left out."""
+        """Figures for the log of an epoch, named `val_...`, without those that are not finite."""
         values = {f"val_{name}": value for name, value in dataclasses.asdict(self).items()}
         return {name: value for name, value in values.items() if math.isfinite(value)}
 
     def line(self) -> str:
-        """For the user."""
+        """Figures as a line for the user."""
         return (
             f"{self.gain:+.2f} dB to doing nothing  highlight RMSE {self.highlight_rmse:.2f} stops"
             f"  bias {self.highlight_bias:+.2f}  peak {self.peak_error:+.2f}"
@@ -66,26 +68,28 @@ class Figures:
 
 @dataclasses.dataclass(frozen=True)
 class Look:
-    """One crop with its result, to look at. Images [H, W, 3], linear, 1.0 = clipping level."""
+    """One crop with its result, for the contact sheet. Images are [H, W, 3]; all but `code` are
+    float32, linear, 1.0 = clipping level.
+    """
 
     name: str
     code: np.ndarray
-    """uint8: the photograph."""
+    """Codes of the photograph, uint8, display-encoded."""
     photograph: np.ndarray
-    """float32: the photograph linearised as the result is."""
+    """The photograph, linearised like the result."""
     prediction: np.ndarray
-    """float32, gain-aligned to the truth where it can be."""
+    """The result, gain-aligned to the truth if possible."""
     truth: np.ndarray
-    """float32."""
+    """The truth; NaN where it is unknown."""
     figures: Figures
-    """Of this crop alone."""
+    """Figures of this crop alone."""
     nothing: Figures
-    """Of the best do-nothing row on it."""
+    """Figures of the best do-nothing row on it."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Outcome:
-    """One validation."""
+    """Result of one validation."""
 
     figures: Figures
     looks: list[Look]
@@ -95,7 +99,7 @@ class Outcome:
 
 
 class Validation:
-    """A fixed set of crops, their do-nothing scores, and what is needed to score weights."""
+    """A fixed set of crops with their do-nothing scores, on which weights are scored."""
 
     def __init__(
         self,
@@ -107,14 +111,14 @@ class Validation:
         batch: int = BATCH,
         shown: int = SHOWN,
     ) -> None:
-        """Scores the do-nothing rows, once.
+        """Score the do-nothing rows, once.
 
         codes: [M, H, W, 3] uint8, display-encoded. targets: the same shape, float32, linear,
-            1.0 = clipping level.
+            1.0 = clipping level; NaN where unknown.
         linearisation, blend: as they will be stored with the weights.
-        batch: crops that are predicted at a time, always as many, so that nothing is compiled
-            twice. shown: crops that are looked at.
-        Raises ValueError for unusable arrays and if no crop can be judged.
+        batch: number of crops predicted at a time; always the same, so that nothing is compiled
+            twice. shown: number of crops on the contact sheet.
+        Raises ValueError for unusable arrays, or if no crop can be judged.
         """
         if codes.dtype != np.uint8 or codes.ndim != 4 or codes.shape != targets.shape:
             raise ValueError(
@@ -139,14 +143,14 @@ class Validation:
         self.codes, self.targets = codes[kept], targets[kept]
         means = {name: float(np.mean([row[name][DECISIVE] for row in rows])) for name in rows[0]}
         self.best_input = max(means, key=lambda name: means[name])
-        """The do-nothing row that weights are compared with, chosen as the evaluation does."""
+        """The do-nothing row to compare weights with, chosen as in the evaluation."""
         self.rows = [row[self.best_input] for row in rows]
         self.nothing = _figures(self.rows, self.rows)
         self.shown = _spread([row["highlight_rmse"] for row in self.rows], shown)
-        """Which crops are looked at: from where most is missing to where next to nothing is."""
+        """Indices of the crops on the contact sheet, by falling highlight error of the input."""
 
     def _nothing(self, codes: np.ndarray, truth: np.ndarray) -> dict[str, dict[str, float]] | str:
-        """Scores of the do-nothing rows on one crop, or why it cannot be judged."""
+        """Scores of the do-nothing rows on one crop, or the reason why it cannot be judged."""
         code = codes.astype(np.float32) / np.float32(255.0)
         reason = unusable(code, truth, Protocol())
         if reason:
@@ -164,7 +168,7 @@ class Validation:
         return rows
 
     def describe(self) -> str:
-        """One line, to be printed once: what is measured, and what doing nothing gives."""
+        """One line that describes the crops and the score of doing nothing."""
         out = f", {len(self.left_out)} left out" if self.left_out else ""
         return (
             f"validation on {len(self.codes)} crops{out}; doing nothing ({self.best_input}): "
@@ -173,21 +177,22 @@ class Validation:
         )
 
     def predict(self, predict: Predict) -> np.ndarray:
-        """The HDR results of all crops: [M, H, W, 3] float32, linear, 1.0 = clipping level."""
+        """HDR results of all crops: [M, H, W, 3] float32, linear, 1.0 = clipping level."""
         results = np.empty(self.codes.shape, np.float32)
         for start in range(0, len(self.codes), self.batch):
-            # The last batch is filled up with the first crops.
+            # Indices wrap around, so that the last batch is full too.
             chosen = np.arange(start, start + self.batch) % len(self.codes)
             code = self.codes[chosen].astype(np.float32) / np.float32(255.0)
             log_hdr = np.asarray(predict(code), np.float32)
-            with np.errstate(over="ignore", invalid="ignore"):  # It fails as "not finite".
+            # Values that are not finite are reported by `score`.
+            with np.errstate(over="ignore", invalid="ignore"):
                 hdr = reconstruct_light(code, log_hdr, self.linearisation, self.blend)
             count = min(self.batch, len(self.codes) - start)
             results[start : start + count] = hdr[:count]
         return results
 
     def score(self, predict: Predict) -> Outcome:
-        """The figures of a network, and its results to look at."""
+        """Measure a network; return its figures, and its results for the contact sheet."""
         results = self.predict(predict)
 
         def scores(index: int) -> dict[str, float] | str:
@@ -210,7 +215,7 @@ class Validation:
         return Outcome(_figures(rows, self.rows), looks, failed)
 
     def _look(self, index: int, result: np.ndarray, row: dict[str, float]) -> Look:
-        """A crop and its result, aligned by the gain of the metrics."""
+        """One crop with its result, aligned by the gain of the metrics."""
         codes, truth = self.codes[index], self.targets[index]
         code = codes.astype(np.float32) / np.float32(255.0)
         if math.isfinite(row[DECISIVE]):
@@ -232,7 +237,7 @@ class Validation:
 
 
 def _spread(missing: list[float], count: int) -> list[int]:
-    """Indices from the largest value to the smallest, closer together among the large ones."""
+    """Indices of `count` values from the largest to the smallest, denser among the large ones."""
     order = np.argsort(np.negative(missing), kind="stable")
     first = np.arange(min(count, len(order)))
     places = (first / max(len(first) - 1, 1)) ** 1.5 * (len(order) - 1)
@@ -240,7 +245,7 @@ def _spread(missing: list[float], count: int) -> list[int]:
 
 
 def _figures(rows: list[dict[str, float]], nothing: list[dict[str, float]]) -> Figures:
-    """Means of scores and of their differences to those of a do-nothing row."""
+    """Means of scores, and of their gains over a do-nothing row."""
     psnr = np.mean([row[DECISIVE] for row in rows])
     gain = np.mean(
         [row[DECISIVE] - zero[DECISIVE] for row, zero in zip(rows, nothing, strict=True)]
