@@ -23,7 +23,7 @@ from hdrcnn.files import (
 )
 
 ROOT = Path(__file__).resolve().parents[1]
-WRITES = """
+KILLED_WHILE_WRITING = """
 import os, pathlib, signal, sys
 from hdrcnn.files import finished_whole
 with finished_whole(pathlib.Path(sys.argv[1])) as temporary:
@@ -78,7 +78,7 @@ def test_a_full_disk_is_reported_in_one_line(tmp_path):
 def test_temporaries_of_a_killed_run_are_removed(tmp_path):
     (tmp_path / "2019").mkdir()
     for place in (tmp_path, tmp_path / "2019"):
-        command = [sys.executable, "-c", WRITES, str(place / "a.exr")]
+        command = [sys.executable, "-c", KILLED_WHILE_WRITING, str(place / "a.exr")]
         # The process is killed, so the fixture that checks the exit status cannot be used.
         subprocess.run(command, env={**os.environ, "PYTHONPATH": str(ROOT)}, check=False)
     left = [path for path in tmp_path.rglob("*") if path.is_file()]

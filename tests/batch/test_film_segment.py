@@ -59,7 +59,7 @@ def test_parameters_are_smooth_within_a_shot_but_not_across_a_cut(tmp_path, bent
     assert smoothed < 0.25 * steps
 
 
-class Looked:
+class Sampled:
     """Stand-in for `Grades` that keeps the samples it is given."""
 
     def __init__(self, looks, times, used):
@@ -69,16 +69,16 @@ class Looked:
         return []
 
 
-def known(source, used):
+def samples_of(source, used):
     """Samples of a film from which its grade is estimated."""
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(film_looks.film_grade, "Grades", Looked)
+        patched.setattr(film_looks.film_grade, "Grades", Sampled)
         found: Any = grades_of(source, used)
     assert (np.diff(found.times) > 0).all()
     return found.looks
 
 
-def looks_at(source, used, numbers):
+def measured_at(source, used, numbers):
     every = list(decode.frames(source))
     return np.array([used.measured(every[number].reduced(REDUCED)) for number in numbers])
 
@@ -90,8 +90,8 @@ def test_the_grade_is_sampled_over_the_whole_film(tmp_path, bent, keys):
     source = opened(film(tmp_path / "a.mp4", pictures, options={"g": str(keys)}))
     used = asked("curves", params=bent).loaded(source)
     chosen = {5: np.arange(0, 150, 5)}.get(keys, np.linspace(0, 149, LOOKS).round().astype(int))
-    expected = looks_at(source, used, chosen)
-    np.testing.assert_allclose(known(source, used), expected, atol=1e-6)
+    expected = measured_at(source, used, chosen)
+    np.testing.assert_allclose(samples_of(source, used), expected, atol=1e-6)
 
 
 class Brightness:
@@ -127,8 +127,8 @@ def test_black_frames_do_not_count_for_the_grade(tmp_path, bent):
     black = [np.zeros_like(picture) for picture in shot(40)]
     source = opened(film(tmp_path / "a.mp4", black + shot(20)))
     used = asked("curves", params=bent).loaded(source)
-    expected = looks_at(source, used, range(40, 60))
-    np.testing.assert_allclose(known(source, used), expected, atol=1e-6)
+    expected = measured_at(source, used, range(40, 60))
+    np.testing.assert_allclose(samples_of(source, used), expected, atol=1e-6)
     assert grades_of(opened(film(tmp_path / "b.mp4", black)), used) is None
 
 
@@ -143,9 +143,9 @@ def test_the_readable_part_of_a_damaged_film_gives_the_grade(tmp_path, bent, mon
             yield frame
 
     monkeypatch.setattr(film_looks.decode, "frames", damaged)
-    found = known(source, used)
+    found = samples_of(source, used)
     monkeypatch.undo()
-    np.testing.assert_allclose(found, looks_at(source, used, range(10)), atol=1e-6)
+    np.testing.assert_allclose(found, measured_at(source, used, range(10)), atol=1e-6)
 
 
 def test_shots_keep_their_own_grades_on_request(tmp_path, bent):

@@ -260,7 +260,7 @@ def test_a_result_that_the_report_cannot_read_is_recomputed(photos, tiny_weights
     assert path.read_bytes() == whole
 
 
-SAID = {
+NOTES = {
     "weights": "0" * 64,
     "version": "1",
     "settings": '{"gamma":1.0}',
@@ -293,12 +293,12 @@ SAID = {
 )
 def test_a_file_with_invalid_notes_counts_as_foreign(tmp_path, part, before, after):
     path = tmp_path / "a_hdr.png"
-    path.write_bytes(notes.line(SAID))
+    path.write_bytes(notes.line(NOTES))
     making = recipe.making_of(path)
     assert making is not None
     assert making.figures["peak_before"] == 1.0
-    assert before in SAID[part]
-    path.write_bytes(notes.line(SAID | {part: SAID[part].replace(before, after)}))
+    assert before in NOTES[part]
+    path.write_bytes(notes.line(NOTES | {part: NOTES[part].replace(before, after)}))
     assert recipe.making_of(path) is None
 
 

@@ -12,7 +12,7 @@ from hdrcnn.console import printable
 from tests.conftest import ROOT
 
 COMMAND = ROOT / "hdrcnn_predict.py"
-SPEAKS = """
+REPORTS_A_FAULT = """
 import sys
 from hdrcnn.console import quietly, say; from hdrcnn.cli.main import run
 def main():
@@ -50,13 +50,13 @@ def test_control_characters_are_escaped(name, shown):
 @pytest.mark.skipif(os.name == "nt", reason="descriptors of POSIX")
 @pytest.mark.parametrize("closed", ["2>&-", "1>&-", "1>&- 2>&-", "0<&- 1>&- 2>&-"])
 def test_closed_streams_do_no_harm(tmp_path, closed):
-    command = ["sh", "-c", f'exec "$0" -c "$1" {closed}', sys.executable, SPEAKS]
+    command = ["sh", "-c", f'exec "$0" -c "$1" {closed}', sys.executable, REPORTS_A_FAULT]
     subprocess.run(command, cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT)}, check=True)
     assert (tmp_path / "result").read_text() == ""
 
 
 def test_a_missing_temporary_folder_does_no_harm(tmp_path, run_python):
-    script = f"import tempfile\ntempfile.tempdir = 'nowhere'\n{SPEAKS}"
+    script = f"import tempfile\ntempfile.tempdir = 'nowhere'\n{REPORTS_A_FAULT}"
     assert run_python("-c", script, cwd=tmp_path).stderr == "a fault\n"
 
 

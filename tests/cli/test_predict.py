@@ -79,7 +79,7 @@ def test_the_curve_of_a_film_is_estimated_on_the_requested_device(tmp_path, run_
     assert "--device=gpu: the backend onnx" in line
 
 
-LOADS = """
+LOADS_IN_A_THREAD = """
 import os, sys, threading
 from hdrcnn.console import quietly, say
 quiet, go_on = threading.Event(), threading.Event()
@@ -98,7 +98,7 @@ say("a fault", sys.stderr)
 
 
 def test_messages_are_not_lost_while_another_thread_loads(tmp_path, run_python):
-    assert run_python("-c", LOADS, cwd=tmp_path).stderr == "a fault\n"
+    assert run_python("-c", LOADS_IN_A_THREAD, cwd=tmp_path).stderr == "a fault\n"
 
 
 def test_published_parameters_give_the_published_result(tmp_path, run_python):
