@@ -1,1 +1,1 @@
-"""Tests: a folder for each package, files named for the module."""
+"""Tests: one folder per package, files named after the module they test."""

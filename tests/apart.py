@@ -1,4 +1,4 @@
-"""Calls in a process of their own: one that holds Mitsuba and TensorFlow crashes as it ends."""
+"""Calls in a separate process: a process with both Mitsuba and TensorFlow crashes at exit."""
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
@@ -12,6 +12,6 @@ def _call(module: str, name: str, arguments: tuple[Any, ...]) -> Any:
 
 
 def calls(module: str) -> Iterator[Callable[..., Any]]:
-    """For a fixture: what calls a function of a module by its name, with its arguments."""
+    """For a fixture: yield a function that calls functions of `module` by name in that process."""
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
         yield lambda name, *arguments: pool.submit(_call, module, name, arguments).result()

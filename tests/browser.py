@@ -1,6 +1,7 @@
-"""Pages in a headless Chromium, in real time, with frames: what the promise of a probe page gives.
+"""Run a probe page in headless Chromium and return what its promise resolves to.
 
-Spoken to by the DevTools protocol through two pipes (`--remote-debugging-pipe`): nothing listens.
+The page runs in real time and draws frames. The browser is controlled by the DevTools protocol over
+two pipes (`--remote-debugging-pipe`), so it opens no port.
 """
 
 import json
@@ -15,11 +16,11 @@ from typing import Any
 from tests.evaluation.test_report_browser import find_browser
 
 PATIENCE = 120.0
-"""Seconds, after which nothing more is to be expected."""
+"""Seconds to wait for an answer of the browser."""
 
 
 class DevTools:
-    """Requests and answers, JSON ended by a zero byte."""
+    """Connection for requests and answers, as JSON ended by a zero byte."""
 
     def __init__(self, to_browser: int, from_browser: int) -> None:
         self.to_browser, self.from_browser = to_browser, from_browser
@@ -32,7 +33,7 @@ class DevTools:
         patience: float = PATIENCE,
         **parameters: object,
     ) -> dict[str, Any]:
-        """The result of a method. Fails where there is none in time."""
+        """Call a method and return its result. Fails if none arrives within `patience` seconds."""
         self.number += 1
         request: dict[str, Any] = {"id": self.number, "method": method, "params": parameters}
         if session is not None:
@@ -65,10 +66,10 @@ def found_by(
     flags: Sequence[str] = (),
     patience: float = PATIENCE,
 ) -> Any:
-    """What `measure()`, a function of the probe page, promises. Only files are reached from it.
+    """Return what `measure()`, a function of the probe page, resolves to.
 
-    address: where the folder is served; then only this machine is reached. flags: further ones for
-    the browser; patience: seconds for the promise.
+    The page can only reach files or, with `address`, this machine. address: URL at which the folder
+    is served. flags: further flags for the browser. patience: seconds to wait for the promise.
     """
     folder.mkdir(exist_ok=True)
     place = folder / "probe.html"
@@ -95,7 +96,7 @@ def found_by(
         url = place.as_uri() if address is None else f"{address}/{place.name}"
         target = tools.ask("Target.createTarget", url=url)["targetId"]
         session = tools.ask("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
-        # The first answers may be those of the empty page that stands there before.
+        # The initial empty page may answer the first requests.
         ready = "document.readyState === 'complete' && typeof measure === 'function'"
         while not tools.ask("Runtime.evaluate", session, expression=ready)["result"]["value"]:
             time.sleep(0.05)
@@ -105,7 +106,7 @@ def found_by(
         )  # fmt: skip
         assert "exceptionDetails" not in answer, answer["exceptionDetails"]
         value = answer["result"]["value"]
-        tools.ask("Browser.close")  # With all its processes.
+        tools.ask("Browser.close")  # Ends all its processes.
         process.wait(PATIENCE)
         return value
     finally:

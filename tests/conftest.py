@@ -1,4 +1,4 @@
-"""What several test files share: tiny weights, small pictures, small scenes."""
+"""Fixtures shared by several test files: tiny weights, small photographs, small scenes."""
 
 import os
 import subprocess
@@ -19,19 +19,18 @@ from hdrcnn.writers.exr import write_exr
 
 WIDTH = 4
 ONNX = {"HDRCNN_BACKEND": "onnx"}
-"""For commands in a process of their own whose subject is not what computes the network."""
+"""Environment of subprocesses for tests that do not depend on the backend."""
 XLA_FLAGS = "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
-"""Of processes with a backend of their own: to compile takes longer than to run."""
+"""Flags of subprocesses that choose a backend: XLA would compile for longer than they run."""
 ROOT = Path(__file__).resolve().parents[1]
-settings.register_profile("untimed", deadline=None)  # How fast a machine is, is no property.
+settings.register_profile("untimed", deadline=None)  # The speed of the machine is not under test.
 settings.load_profile("untimed")
 
 
 @pytest.fixture(autouse=True)
 def _keras_as_new():
-    """Weights that a test initialises do not depend on the tests before it in its process. Tests
-    that train set a policy, commands settle on a backend for the processes that are started later;
-    neither must reach the next test.
+    """Reset what a test may leave to the next one in its process: the random seed, the dtype policy
+    that training sets, and the backend that commands store in the environment for subprocesses.
     """
     keras.utils.set_random_seed(1)
     told = {name: os.environ.get(name) for name in ("HDRCNN_BACKEND", "KERAS_BACKEND")}
@@ -46,7 +45,7 @@ def _keras_as_new():
 
 @pytest.fixture(scope="session")
 def tiny_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A weights file of width 4, initialised and given the batch-norm statistics of noise."""
+    """Weights file of width 4 with random initial weights and batch-norm statistics of noise."""
     keras.utils.set_random_seed(5)
     model = build(WIDTH, norm_momentum=0.0)
     noise = np.random.default_rng(5).random((2, 64, 64, 3), np.float32)
@@ -59,8 +58,8 @@ def tiny_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def tiny_exported(tiny_weights: Path) -> Path:
-    """The same file, with its ONNX file beside it: a process that is told so by `ONNX` starts in a
-    tenth of the time.
+    """`tiny_weights` with an ONNX file beside it. A subprocess with `ONNX` in its environment
+    starts in a tenth of the time.
     """
     pytest.importorskip("onnxruntime")
     from hdrcnn.export import onnx
@@ -71,9 +70,7 @@ def tiny_exported(tiny_weights: Path) -> Path:
 
 @pytest.fixture
 def picture() -> np.ndarray:
-    """[45, 70, 3] uint8: a ramp to the right with a saturated disc; neither side a multiple of
-    32.
-    """
+    """[45, 70, 3] uint8: a horizontal ramp with a saturated disc, no side a multiple of 32."""
     rows, columns = np.mgrid[0:45, 0:70]
     base = columns / 69.0 * 200
     rgb = np.stack([base, 0.8 * base, 0.6 * base + 20], axis=-1)
@@ -107,7 +104,7 @@ def scene_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def read(tmp_path):
-    """Reads bytes as a file without an ending: the content decides."""
+    """Return a function that reads bytes as a photograph, from a file without an extension."""
 
     def reader(data, **settings):
         (tmp_path / "picture").write_bytes(data)
@@ -118,7 +115,7 @@ def read(tmp_path):
 
 @pytest.fixture
 def six_photos(tmp_path, monkeypatch):
-    """A current folder with six small pictures of noise in `in`."""
+    """Current folder with six small images of noise in `in`."""
     rng = np.random.default_rng(9)
     (tmp_path / "in").mkdir()
     for number in range(6):
@@ -131,7 +128,7 @@ def six_photos(tmp_path, monkeypatch):
 
 @pytest.fixture(scope="session")
 def held_out(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A list that holds out one family of `scene_folder`."""
+    """List file that holds one family of `scene_folder` out of training."""
     path = tmp_path_factory.mktemp("held_out") / "validation.txt"
     path.write_text("two\n")
     return path
@@ -139,7 +136,9 @@ def held_out(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def run_python():
-    """Run this Python on arguments, with the project importable from any folder."""
+    """Return a function that runs Python in a subprocess in which the project can be imported from
+    any folder, and checks its exit status.
+    """
 
     def run(
         *arguments: str | Path, cwd: Path, status: int = 0, **environment: str

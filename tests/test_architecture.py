@@ -1,4 +1,4 @@
-"""What may depend on what: docs/architecture.md as a table, and no circles."""
+"""Which module may import which: docs/architecture.md as a table, and no cycles."""
 
 import ast
 import graphlib
@@ -10,10 +10,10 @@ import pytest
 from tests.conftest import ROOT
 
 BASE = {"files", "console", "_version", "colour", "tiles"}
-"""Rooms of `hdrcnn` that import none of the others."""
-ROOMS = {
+"""Modules and subpackages of `hdrcnn` that import none of the others."""
+ALLOWED = {
     "hdrcnn": {
-        **{room: set[str]() for room in BASE},
+        **{part: set[str]() for part in BASE},
         "models": {"colour"},
         "weights": {"files", "models"},
         "readers": {"colour", "files", "console", "tiles"},
@@ -47,16 +47,18 @@ ROOMS = {
         "run": {"scenes", "camera", "losses", "watch", "tasks", "tasks.task", "tasks.settings"},
     },
 }
-"""Package to room to the rooms that it may import beside itself; "" is the package itself."""
+"""Imports allowed to each module or subpackage directly below a package, beside itself; "" is the
+package itself.
+"""
 MODULES = {
     ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path
-    for package in ROOMS
+    for package in ALLOWED
     for path in (ROOT / package).rglob("*.py")
 }
 
 
 def imports(path: Path) -> Iterator[str]:
-    """The modules of ours that a file imports anywhere, those for type checking too."""
+    """Yield the project's modules that a file imports anywhere, also for type checking."""
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names if alias.name in MODULES)
@@ -70,23 +72,23 @@ IMPORTS = {name: set(imports(path)) - {name} for name, path in MODULES.items()}
 
 
 @pytest.mark.parametrize("name", MODULES)
-def test_a_module_imports_only_what_its_room_may(name):
+def test_a_module_imports_only_what_its_part_may(name):
     package, _, inside = name.partition(".")
-    room = inside.partition(".")[0]
-    commands = package == "training_code" and room not in ROOMS[package]
+    part = inside.partition(".")[0]
+    commands = package == "training_code" and part not in ALLOWED[package]
     for other in IMPORTS[name]:
         home, _, there = other.partition(".")
         if home == package and not commands:
-            allowed, of = {room} | ROOMS[package][room], there.partition(".")[0]
+            allowed, of = {part} | ALLOWED[package][part], there.partition(".")[0]
             in_part = any(module.startswith(f"{of}.") for module in allowed)
-            assert of == room or there in allowed or (of in allowed and not in_part), other
+            assert of == part or there in allowed or (of in allowed and not in_part), other
         assert package == "training_code" or home == "hdrcnn", other
-        assert commands or there.partition(".")[0] != "cli" or room in ("cli", "__main__"), other
+        assert commands or there.partition(".")[0] != "cli" or part in ("cli", "__main__"), other
 
 
 @pytest.mark.parametrize("name", [name for name in MODULES if name.split(".")[0] == "hdrcnn"])
 def test_the_product_needs_no_scipy(name):
-    """A third of an environment without TensorFlow; tests compare with it."""
+    """SciPy would be a third of an environment without TensorFlow. Tests may compare with it."""
     tree = ast.parse(MODULES[name].read_text(encoding="utf-8"))
     named = [
         alias.name
@@ -98,5 +100,5 @@ def test_the_product_needs_no_scipy(name):
     assert "scipy" not in {one.split(".")[0] for one in named}
 
 
-def test_no_module_imports_itself_by_way_of_others():
+def test_imports_have_no_cycles():
     assert len(list(graphlib.TopologicalSorter(IMPORTS).static_order())) == len(MODULES) > 100

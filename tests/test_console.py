@@ -1,4 +1,4 @@
-"""Lines that libraries print by themselves: damaged OpenEXR files; other lines pass."""
+"""Lines that libraries print, as on damaged OpenEXR files, are caught; other lines pass."""
 
 import contextlib
 import os
@@ -40,7 +40,7 @@ def test_damaged_openexr_files_print_nothing(tmp_path, sound, capfd):
 @settings(deadline=None, max_examples=100)
 @given(st.data())
 def test_any_damage_gives_an_image_or_one_line(tmp_path_factory, sound, data):
-    """Most of it in the headers, where sizes, types and places stand."""
+    """Most of the damage is in the headers, which hold sizes, types and offsets."""
     damaged = bytearray(sound)
     for _ in range(data.draw(st.integers(1, 4))):
         reach = data.draw(st.sampled_from([330, len(sound)]))
@@ -57,7 +57,7 @@ def test_any_damage_gives_an_image_or_one_line(tmp_path_factory, sound, data):
     assert image.ndim == 3
 
 
-def test_other_lines_are_written_after_all(capfd):
+def test_other_lines_are_still_written(capfd):
     with without(PRINTED) as kept:
         os.write(2, b"noise 1\nwords\n")
         assert not kept
@@ -81,7 +81,9 @@ def test_lines_pass_if_the_block_fails(capfd):
 
 
 def test_threads_take_turns(capfd):
-    """Descriptors are what they were after any number of them; no line of another one is lost."""
+    """Any number of threads leaves the descriptors as they were, and no thread loses a line of
+    another.
+    """
 
     def work(number: int) -> None:
         for _ in range(20):
@@ -99,7 +101,7 @@ def test_threads_take_turns(capfd):
     assert sorted(written.split("\n")) == sorted([f"line {n}" for n in range(4)] * 20 + [""])
 
 
-def test_closed_streams_stop_nothing(run_python, tmp_path):
+def test_closed_streams_do_no_harm(run_python, tmp_path):
     run_python(
         "-c",
         "import os, re; os.close(1); os.close(2)\n"

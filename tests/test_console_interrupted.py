@@ -1,4 +1,4 @@
-"""Ctrl-C at its worst moments: stopped every time, with one line and status 130."""
+"""Ctrl-C at the worst moments: the command always stops, with one line and status 130."""
 
 import os
 import subprocess
@@ -24,7 +24,7 @@ def swallowed():
 
 
 def stopped(script, cwd, status=130, before=""):
-    """Runs a script in a process that does not ignore Ctrl-C. Its output."""
+    """Run a script in a process that does not ignore Ctrl-C; return its standard output."""
     default = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
     done = subprocess.run(
         [sys.executable, "-c", default + before + HEAD + script],
@@ -40,7 +40,7 @@ def stopped(script, cwd, status=130, before=""):
     return done.stdout
 
 
-def test_what_is_loaded_is_loaded_whole(tmp_path):
+def test_loading_finishes_before_the_command_stops(tmp_path):
     script = """
 def main():
     with quietly():
@@ -53,12 +53,12 @@ run(main)
     assert stopped(script, tmp_path) == "loaded\n"
 
 
-def test_what_was_swallowed_counts_all_the_same(tmp_path):
+def test_an_interrupt_that_a_library_swallows_still_counts(tmp_path):
     script = "def main():\n    swallowed()\n    return 0\nrun(main)"
     assert stopped(script, tmp_path) == "came in between\n"
 
 
-def test_an_error_that_follows_from_it_is_not_what_is_said(tmp_path):
+def test_an_error_caused_by_the_interrupt_is_not_reported(tmp_path):
     script = """
 def main():
     swallowed()
@@ -68,12 +68,12 @@ run(main, ValueError)
     assert stopped(script, tmp_path) == "came in between\n"
 
 
-def test_anywhere_else_it_stops_at_once(tmp_path):
+def test_an_interrupt_elsewhere_stops_at_once(tmp_path):
     script = "def main():\n    press()\n    print('went on')\nrun(main)"
     assert stopped(script, tmp_path) == ""
 
 
-def test_where_it_is_ignored_it_stays_so(tmp_path):
+def test_an_ignored_interrupt_stays_ignored(tmp_path):
     """As in the background of a shell."""
     script = "def main():\n    press()\n    print('went on')\n    return 0\nrun(main)"
     ignore = "signal.signal(signal.SIGINT, signal.SIG_IGN)\n"
@@ -81,8 +81,8 @@ def test_where_it_is_ignored_it_stays_so(tmp_path):
 
 
 @pytest.mark.parametrize("moment", ["load", "trace"])
-def test_the_command_while_the_network_is_loaded_or_traced(tmp_path, tiny_weights, moment):
-    """No picture is said to be done, and none is there."""
+def test_an_interrupt_while_the_network_is_loaded_or_traced(tmp_path, tiny_weights, moment):
+    """No image is reported as done, and no result exists."""
     Image.new("RGB", (40, 30), "white").save(tmp_path / "p.png")
     place = {
         "load": "hdrcnn.predict.single_image, 'load'",

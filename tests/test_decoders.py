@@ -1,4 +1,6 @@
-"""The sweep over folders of pictures: what it says where decoders agree, differ, refuse, die."""
+"""The comparison of decoders over folders of images: what it reports if they agree, differ, refuse
+a file or crash.
+"""
 
 import os
 import time
@@ -12,12 +14,14 @@ from tests.conftest import ROOT
 from tests.readers.pictures import CODES, SMOOTH, by_pillow, by_tifffile, of_each_kind
 
 LEFT_OUT = {"imagecodecs": ("cmyk.jpg",), "opencv": ("avif",)}
-"""Ink is left as ink, and what is stored lying is not turned."""
+"""Kinds on which a decoder is not compared: imagecodecs leaves CMYK as it is, OpenCV does not
+rotate AVIF.
+"""
 SCRIPT = ROOT / "benchmarks" / "decoders.py"
 
 
 @pytest.mark.parametrize("name", ["pillow", "opencv", "imagecodecs"])
-def test_sound_files_of_each_kind_agree(tmp_path, name):
+def test_valid_files_of_each_kind_agree(tmp_path, name):
     read = 0
     for kind, data in of_each_kind().items():
         if kind in LEFT_OUT.get(name, ()):
@@ -53,11 +57,11 @@ def test_differences_and_their_size():
         ("no", {"a": Found(), "b": Found(error="y"), "c": Found(error="z")}, "~"),
     ],
 )
-def test_marks(refused, others, mark):
+def test_verdict_marks(refused, others, mark):
     assert verdict(refused, others)[0] == mark
 
 
-def test_a_decoder_that_dies_or_hangs_is_a_line_and_not_the_end():
+def test_a_decoder_that_crashes_or_hangs_is_reported_and_the_run_continues():
     processes = Processes()
     try:
         assert processes.call(60, os._exit, 3)[1].error == "CRASHED"
@@ -67,7 +71,7 @@ def test_a_decoder_that_dies_or_hangs_is_a_line_and_not_the_end():
         processes.close()
 
 
-def test_the_command_lists_what_differs(tmp_path, run_python):
+def test_the_command_lists_differences(tmp_path, run_python):
     (tmp_path / "in" / "deep").mkdir(parents=True)
     (tmp_path / "in" / "a.png").write_bytes(by_pillow("PNG", CODES))
     (tmp_path / "in" / "deep" / "b.tif").write_bytes(by_tifffile(SMOOTH, photometric="rgb"))

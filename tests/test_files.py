@@ -1,4 +1,4 @@
-"""Files are whole or not there, and what a killed run left is taken away."""
+"""Output files are complete or absent, and temporary files of a killed run are removed."""
 
 import os
 import pickle
@@ -23,7 +23,7 @@ from hdrcnn.files import (
 )
 
 ROOT = Path(__file__).resolve().parents[1]
-WRITES = """
+KILLED_WHILE_WRITING = """
 import os, pathlib, signal, sys
 from hdrcnn.files import finished_whole
 with finished_whole(pathlib.Path(sys.argv[1])) as temporary:
@@ -32,7 +32,7 @@ with finished_whole(pathlib.Path(sys.argv[1])) as temporary:
 """
 
 
-def test_a_file_appears_when_it_is_whole(tmp_path):
+def test_a_file_appears_once_it_is_complete(tmp_path):
     path = tmp_path / "a.b.exr"
     with finished_whole(path) as temporary:
         assert temporary.parent == path.parent
@@ -45,7 +45,7 @@ def test_a_file_appears_when_it_is_whole(tmp_path):
 
 
 @pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
-def test_what_went_wrong_leaves_nothing_and_keeps_what_was(tmp_path, error):
+def test_a_failed_write_leaves_no_file_and_keeps_the_previous_one(tmp_path, error):
     path = tmp_path / "a.exr"
     path.write_bytes(b"before")
 
@@ -68,7 +68,7 @@ def test_a_name_as_long_as_the_file_system_allows(tmp_path):
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_a_full_disk_is_one_line(tmp_path):
+def test_a_full_disk_is_reported_in_one_line(tmp_path):
     with pytest.raises(ImageError, match=r"^[^\n]*a\.exr: .*No space left"), \
             finished_whole(tmp_path / "a.exr"):  # fmt: skip
         raise OSError(28, "No space left on device")
@@ -78,8 +78,8 @@ def test_a_full_disk_is_one_line(tmp_path):
 def test_temporaries_of_a_killed_run_are_removed(tmp_path):
     (tmp_path / "2019").mkdir()
     for place in (tmp_path, tmp_path / "2019"):
-        command = [sys.executable, "-c", WRITES, str(place / "a.exr")]
-        # Killed, so without the fixture that looks at the exit status.
+        command = [sys.executable, "-c", KILLED_WHILE_WRITING, str(place / "a.exr")]
+        # The process is killed, so the fixture that checks the exit status cannot be used.
         subprocess.run(command, env={**os.environ, "PYTHONPATH": str(ROOT)}, check=False)
     left = [path for path in tmp_path.rglob("*") if path.is_file()]
     assert len(left) == 2
@@ -88,7 +88,7 @@ def test_temporaries_of_a_killed_run_are_removed(tmp_path):
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
 
 
-def test_what_is_not_stale_stays(tmp_path):
+def test_temporaries_that_are_not_stale_stay(tmp_path):
     others = [
         "a.exr",
         ".hidden.exr",
@@ -107,8 +107,8 @@ def test_what_is_not_stale_stays(tmp_path):
 
 
 def test_a_container_of_the_same_name_is_another_machine(tmp_path):
-    """Its process numbers mean others: what it has written a moment ago is left, not what it left
-    a week ago.
+    """Its process numbers belong to other processes: a file that it wrote a moment ago stays, one
+    from a week ago is removed.
     """
     name = HOST.rpartition("-")[0]
     fresh, old = (tmp_path / f".{n}.{name}-0123abcd-999999999.tmp.exr" for n in "ab")
@@ -120,7 +120,7 @@ def test_a_container_of_the_same_name_is_another_machine(tmp_path):
     assert fresh.exists()
 
 
-def test_a_folder_that_is_gone_is_not_made_again(tmp_path):
+def test_a_vanished_folder_is_not_recreated(tmp_path):
     folder = prepare_folder(tmp_path / "new" / "out")
     folder.make(folder.path / "a" / "b")
     folder.make(folder.path / "a" / "b")
@@ -140,9 +140,10 @@ def test_a_file_in_the_place_of_a_folder_is_an_error(tmp_path):
         folder.make(tmp_path / "a" / "b")
 
 
-def test_another_folder_in_the_same_place_is_not_the_same(tmp_path):
-    """What is left where a share was unmounted differs in both numbers; the same share mounted
-    again, or seen from another machine, does not.
+def test_another_folder_at_the_same_path_is_recognised(tmp_path):
+    """The folder left where a share was unmounted differs in device and inode; the same share
+    mounted again differs in at most one. Another machine, which gets a pickled copy, does not
+    compare them.
     """
     folder = prepare_folder(tmp_path)
     device, inode = folder.device, folder.inode
@@ -155,7 +156,7 @@ def test_another_folder_in_the_same_place_is_not_the_same(tmp_path):
     pickle.loads(pickle.dumps(OutputFolder(tmp_path, device + 1, inode + 1))).check()
 
 
-def test_what_is_missing(tmp_path):
+def test_missing_files_are_listed(tmp_path):
     (tmp_path / "there").touch()
     paths = [tmp_path / name for name in ("there", "gone", "nowhere/a")]
     assert missing_files(paths) == paths[1:]

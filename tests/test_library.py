@@ -1,4 +1,4 @@
-"""The library and the command: the same choices, the same files, the same answer."""
+"""The library makes the same choices, files and results as the command."""
 
 import imagecodecs
 import imageio.v3 as iio
@@ -18,7 +18,7 @@ MARKS = {
     "exr": b"\x76\x2f\x31\x01", "hdr": b"#?RADIANCE", "ultrahdr": b"\xff\xd8",
     "avif": b"ftypavif", "png": b"\x89PNG", "jxl": b"JXL ",
 }  # fmt: skip
-"""What files of each format begin with."""
+"""Bytes near the beginning of files of each format."""
 SEVENTH = """
 import json, sys
 from pathlib import Path
@@ -37,12 +37,12 @@ writers.WRITERS["seventh"] = writers.Writer(
     ".light", write, "Seventh Kind", "for those who count", ("look",), notes=read
 )
 """
-"""A format of somebody else, with a way to read its notes back."""
+"""A third-party format whose notes can be read back."""
 
 
 @pytest.fixture
 def jpeg(tmp_path, picture):
-    """A photograph that was compressed with losses."""
+    """A photograph with lossy compression."""
     (tmp_path / "photos").mkdir()
     path = tmp_path / "photos" / "p.jpg"
     Image.fromarray(picture).save(path, quality=85)
@@ -51,7 +51,7 @@ def jpeg(tmp_path, picture):
 
 @pytest.mark.parametrize(("kind", "backend"), [("jpg", {}), ("png", ONNX)])
 def test_the_same_file_gives_the_same_light(tmp_path, run_python, monkeypatch, jpeg, kind, backend):
-    """By default, whatever weights, precision and curve that takes."""
+    """With the defaults, whatever weights, precision and curve they select."""
     for name, value in backend.items():
         monkeypatch.setenv(name, value)
     if kind == "png":
@@ -92,7 +92,7 @@ def test_weights_and_precision_are_chosen_by_what_the_command_uses(monkeypatch, 
 
 @pytest.mark.parametrize("name", WRITERS)
 @pytest.mark.parametrize("known", [False, True])
-def test_every_format_is_written_by_the_end_of_its_name(tmp_path, jpeg, name, known):
+def test_the_end_of_the_name_selects_the_format(tmp_path, jpeg, name, known):
     writer = WRITERS[name]
     if writer.package is not None:
         pytest.importorskip(writer.package, minversion="2025.11.11")
@@ -106,8 +106,8 @@ def test_every_format_is_written_by_the_end_of_its_name(tmp_path, jpeg, name, kn
 
 
 @pytest.mark.parametrize("curve", ["srgb", "square"])
-def test_files_to_look_at_are_those_of_the_command(tmp_path, monkeypatch, picture, curve):
-    """Of a picture that clips below its largest code, and by another curve than a display's."""
+def test_display_files_match_those_of_the_command(tmp_path, monkeypatch, picture, curve):
+    """For a photograph that clips below its largest code, with sRGB's curve and another one."""
     monkeypatch.setenv(*next(iter(ONNX.items())))
     noise = np.random.default_rng(3).normal(0, 6, picture.shape)
     codes = np.minimum(np.where(picture == 255, 240, picture * 0.7 + noise), 240).clip(0)
@@ -145,7 +145,7 @@ def test_a_photograph_is_not_overwritten_and_unknown_endings_are_named(jpeg, tmp
 
 
 @pytest.mark.parametrize("name", ["IMG_1_HDR.JPG", "a_hdr.png", "a_hdr.avif"])
-def test_photographs_named_as_results_are_no_results(tmp_path, jpeg, name):
+def test_photographs_named_like_results_are_not_overwritten(tmp_path, jpeg, name):
     light = np.ones((8, 8, 3), np.float32)
     path = tmp_path / name
     path.write_bytes(jpeg.read_bytes())
@@ -157,7 +157,7 @@ def test_photographs_named_as_results_are_no_results(tmp_path, jpeg, name):
 
 
 @pytest.mark.parametrize("scaling", [-1.0, "foo", np.nan, (1, 2)])
-def test_scaling_of_a_file_to_look_at_is_checked(tmp_path, jpeg, scaling):
+def test_scaling_of_a_display_file_is_checked(tmp_path, jpeg, scaling):
     photo = hdrcnn.read_photograph(jpeg)
     with pytest.raises(ValueError, match="scaling"):
         hdrcnn.write(tmp_path / "a_hdr.png", photo.code, photograph=photo, scaling=scaling)
@@ -168,7 +168,7 @@ def test_scaling_of_a_file_to_look_at_is_checked(tmp_path, jpeg, scaling):
 
 
 @pytest.mark.parametrize("whole", [False, True])
-def test_jpeg_xl_has_the_bits_that_are_asked_for(tmp_path, whole):
+def test_jpeg_xl_has_the_requested_bit_depth(tmp_path, whole):
     light = np.random.default_rng(2).random((9, 7, 3), np.float32)
     hdrcnn.write(tmp_path / "a.jxl", light, exr_float=whole)
     found = imagecodecs.jpegxl_decode((tmp_path / "a.jxl").read_bytes())
@@ -180,7 +180,9 @@ def test_jpeg_xl_has_the_bits_that_are_asked_for(tmp_path, whole):
 
 
 def test_a_seventh_format_is_known_everywhere(tmp_path, run_python, jpeg):
-    """Registered once: help, report, results of an earlier run, useless flags, library."""
+    """Registering it once covers help, report, results of an earlier run, flags without effect, and
+    library.
+    """
     command = f"{SEVENTH}\nfrom hdrcnn.cli.predict import entry\nentry()"
     said = run_python("-c", command, "--help", cwd=tmp_path).stdout
     assert "seventh, Seventh Kind for those who count" in " ".join(said.split())

@@ -1,4 +1,4 @@
-"""Mixed weights: the mean of their parts, for one network only."""
+"""Mixed weights are the weighted mean of files of the same network."""
 
 import subprocess
 import sys
@@ -17,7 +17,9 @@ from training_code import hdrcnn_mix
 
 
 def saved(path: Path, seed: int, width: int = 4, **facts: Any) -> dict[str, np.ndarray]:
-    """Random arrays, of which some grow with the width, in a weights file; as they are in it."""
+    """Save random arrays, some of which grow with the width, in a weights file; return them as
+    stored.
+    """
     rng = np.random.default_rng(seed)
     shapes = {"conv/kernel": (3, 3, width, width), "conv/bias": (width,), "out/kernel": (1, 1, 3)}
     arrays = {name: rng.normal(size=shape).astype(np.float32) for name, shape in shapes.items()}
@@ -50,11 +52,11 @@ def test_the_command_writes_the_weighted_mean(tmp_path):
     }
     for name in mixed:
         expected = np.average([part[name] for part in arrays], axis=0, weights=[0.5, 0.3, 0.2])
-        # Half floats are written.
+        # The file holds half floats.
         np.testing.assert_allclose(mixed[name], expected, rtol=1e-3, atol=1e-4)
 
 
-def test_a_file_mixed_with_itself_stays_what_it_is(tmp_path):
+def test_a_file_mixed_with_itself_is_unchanged(tmp_path):
     arrays = saved(tmp_path / "a.npz", 1)
     mixed, facts = hdrcnn_mix.mix([(0.25, tmp_path / "a.npz"), (0.75, tmp_path / "a.npz")])
     assert isinstance(facts, Hdrcnn)
@@ -63,7 +65,7 @@ def test_a_file_mixed_with_itself_stays_what_it_is(tmp_path):
         np.testing.assert_allclose(mixed[name], array, rtol=1e-6)
 
 
-def test_a_mixture_knows_the_scenes_of_all_its_parts(tmp_path):
+def test_a_mixture_lists_the_scenes_of_all_its_parts(tmp_path):
     saved(tmp_path / "a.npz", 1, scenes=["x", "y"], start={"scenes": ["v"]})
     saved(tmp_path / "b.npz", 2, scenes=["w", "y"], start={"scenes": "the same", "start": {}})
     saved(tmp_path / "c.npz", 3, start={"scenes": ["u"]})
@@ -73,7 +75,7 @@ def test_a_mixture_knows_the_scenes_of_all_its_parts(tmp_path):
     assert hdrcnn_mix.mix(parts)[1].training["scenes"] == ["u", "v", "w", "x", "y"]
 
 
-def test_directions_are_of_one_network_and_not_of_a_mean(tmp_path):
+def test_directions_are_kept_for_one_file_and_dropped_for_a_mean(tmp_path):
     record = FilmCurves(2, 4, 1, 3, directions=((0.5, 1.0),), apart=1.0)
     weights.save(tmp_path / "a.npz", weights.collect(record.build()), record)
     one, two = [(1.0, tmp_path / "a.npz")], [(0.5, tmp_path / "a.npz")] * 2
@@ -81,7 +83,7 @@ def test_directions_are_of_one_network_and_not_of_a_mean(tmp_path):
     assert [getattr(found, "directions", None) for found in mixed] == [((0.5, 1.0),), None]
 
 
-def test_weights_that_are_held_back_predict_so_many_of_the_stops(tmp_path, tiny_weights):
+def test_stops_scales_the_predicted_stops(tmp_path, tiny_weights):
     done = command(f"--part=1={tiny_weights}", "--stops=0.8", "--out=less.npz", folder=tmp_path)
     assert done.returncode == 0, done.stderr
     code = np.random.default_rng(3).random((64, 32, 3), np.float32)
@@ -96,7 +98,7 @@ def test_a_part_without_share_or_file_is_refused(part):
         hdrcnn_mix.parsed(part)
 
 
-def test_what_cannot_be_mixed_is_refused_in_one_line(tmp_path):
+def test_files_that_cannot_be_mixed_are_refused_in_one_line(tmp_path):
     saved(tmp_path / "narrow.npz", 1)
     saved(tmp_path / "wide.npz", 2, width=8)
     for parts, said in (

@@ -1,4 +1,4 @@
-"""The package: what is in the wheel, and that it converts a picture where nothing else is."""
+"""The wheel: its contents, and that it converts a photograph outside the source tree."""
 
 import os
 import shutil
@@ -36,7 +36,7 @@ def pip(*arguments, cwd):
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory) -> Path:
-    """Built from a copy, so that the tree stays as it is."""
+    """Wheel built from a copy, so that the source tree stays unchanged."""
     copy, place = tmp_path_factory.mktemp("tree"), tmp_path_factory.mktemp("wheel")
     for name in SOURCES:
         if (ROOT / name).is_dir():
@@ -49,7 +49,7 @@ def wheel(tmp_path_factory) -> Path:
     return built
 
 
-def test_the_wheel_holds_all_of_the_package_and_the_weights(wheel):
+def test_the_wheel_contains_the_whole_package_and_the_weights(wheel):
     with zipfile.ZipFile(wheel) as archive:
         names = set(archive.namelist())
         metadata = archive.read(next(name for name in names if name.endswith("/METADATA"))).decode()
@@ -71,13 +71,13 @@ def test_the_wheel_holds_all_of_the_package_and_the_weights(wheel):
 
 
 def listed(name: str) -> list[str]:
-    """Requirements of a file, without the lines that name another."""
+    """Requirements listed in a file, without the lines that include another file."""
     lines = (ROOT / name).read_text().splitlines()
     return [line for line in lines if not line.startswith("-r")]
 
 
-def test_extras_ask_for_what_is_tested(wheel):
-    """What an extra asks for has the bounds of the requirements, if these name it too."""
+def test_extras_require_the_tested_versions(wheel):
+    """A package of an extra has the bounds of the requirements files, if these name it too."""
     known = {
         Requirement(line).name: Requirement(line).specifier
         for name in ("requirements.txt", "requirements-dev.txt")
@@ -94,13 +94,13 @@ def test_extras_ask_for_what_is_tested(wheel):
 
 
 def _parts(requirement: str) -> tuple[str, str, str]:
-    """Name, bounds and condition; builders write the bounds in any order."""
+    """Name, version bounds and marker; builders write the bounds in any order."""
     read = Requirement(requirement)
     return read.name.lower(), str(read.specifier), str(read.marker)
 
 
 def test_it_converts_a_picture_from_another_folder(wheel, tmp_path, picture):
-    """A new environment of its own, which borrows the other packages from this one."""
+    """In a new virtual environment that borrows all other packages from this one."""
     venv.create(tmp_path / "env", with_pip=False, symlinks=os.name != "nt")
     scripts = tmp_path / "env" / ("Scripts" if os.name == "nt" else "bin")
     python = scripts / ("python.exe" if os.name == "nt" else "python")

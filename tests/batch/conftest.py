@@ -1,4 +1,4 @@
-"""What the tests of films share."""
+"""Fixtures shared by the film tests."""
 
 import keras
 import numpy as np
@@ -11,7 +11,7 @@ from hdrcnn.predict.film_curves import PARAMETERS
 
 @pytest.fixture(scope="session")
 def bent(tmp_path_factory):
-    """Weights of curves that differ from frame to frame."""
+    """Weights whose curves differ from frame to frame."""
     keras.utils.set_random_seed(3)
     directions = tuple(map(tuple, np.random.default_rng(4).normal(0, 3, (2, PARAMETERS))))
     record = FilmCurves(

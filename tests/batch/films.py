@@ -1,4 +1,4 @@
-"""Films that are converted, for tests."""
+"""Helpers that convert films for tests."""
 
 import numpy as np
 import pytest
@@ -30,7 +30,7 @@ def converted(path, result, conversion, shard=Shard(), place=None):  # noqa: B00
 
 
 def codes_of(path):
-    """R'G'B' of the frames of a result, [H, W, 3]."""
+    """R'G'B' codes [H, W, 3] of each frame of a result."""
     found = []
     with av.open(str(path)) as container:
         for frame in container.decode(video=0):

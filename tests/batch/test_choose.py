@@ -1,4 +1,4 @@
-"""Which weights a picture takes, by itself; frames of a film take the same."""
+"""Which weights are chosen automatically for a photograph; all frames of a film share them."""
 
 import functools
 import shutil
@@ -22,12 +22,14 @@ LOAD = functools.cache(hdrcnn.load)
 
 @pytest.fixture
 def shipped(tmp_path, tiny_weights, monkeypatch):
-    """Three different files in the place of those shipped; the names of those that are loaded."""
+    """Replace the shipped weights by three distinct files; return their folder, the list of names
+    loaded so far, and a loader.
+    """
     loaded = []
     for name in ("SHIPPED", "JPEG", "VIDEO"):
         path = tmp_path / f"{name.lower()}.npz"
         shutil.copy(tiny_weights, path)
-        path.write_bytes(path.read_bytes() + bytes(len(name)))  # A zip file may end so.
+        path.write_bytes(path.read_bytes() + bytes(len(name)))  # The zip file stays valid.
         monkeypatch.setattr(choose, name, path)
 
     def load(path):
@@ -43,7 +45,7 @@ def save(folder, name, picture, **options):
 
 
 class ByMean(CurveEstimator):
-    """In the place of the estimator: a curve that differs for pictures that differ."""
+    """Stand-in for the estimator: different photographs get different curves."""
 
     def __init__(self):
         pass
@@ -59,7 +61,7 @@ def run(folder, load, params=None, out=None, **settings):
     return list(convert_all(jobs, chosen, wanted))
 
 
-def test_lossy_pictures_take_the_weights_for_them_and_others_the_clean_ones(shipped, picture):
+def test_lossy_photographs_get_the_jpeg_weights_and_others_the_clean_ones(shipped, picture):
     root, loaded, load = shipped
     for name in ("a.png", "b.jpg", "d.tif"):
         save(root / "in", name, picture)
@@ -75,7 +77,7 @@ def test_lossy_pictures_take_the_weights_for_them_and_others_the_clean_ones(ship
     assert {outcome.status for outcome in run(root / "in", load)} == {"kept"}
 
 
-def test_only_what_is_needed_is_loaded(shipped, picture):
+def test_only_needed_weights_are_loaded(shipped, picture):
     root, loaded, load = shipped
     save(root / "in", "b.jpg", picture)
     run(root / "in", load)
@@ -89,12 +91,12 @@ def test_the_clean_weights_stand_in_until_the_others_exist(shipped, picture, mon
     save(root / "in", "a.png", picture)
     save(root / "in", "b.jpg", picture)
     assert {outcome.weights for outcome in run(root / "in", load)} == {"shipped.npz"}
-    # Once they are there, what would have taken them is recomputed, the rest is kept.
+    # Once they exist, photographs that need them are recomputed; the rest is kept.
     monkeypatch.setattr(choose, "JPEG", root / "jpeg.npz")
     assert [outcome.status for outcome in run(root / "in", load)] == ["kept", "done"]
 
 
-def test_named_weights_are_those_of_all(shipped, picture):
+def test_weights_that_are_named_are_used_for_all(shipped, picture):
     root, _, load = shipped
     save(root / "in", "a.png", picture)
     save(root / "in", "b.jpg", picture)
@@ -107,7 +109,7 @@ def test_missing_weights_are_named_before_anything_is_done(tmp_path):
         Networks(hdrcnn.load, tmp_path / "none.npz")
 
 
-def test_frames_take_the_video_weights(shipped, picture):
+def test_frames_get_the_video_weights(shipped, picture):
     root, _, load = shipped
     for name in ("f_1.jpg", "f_2.png"):
         save(root / "in", name, picture)
@@ -130,7 +132,7 @@ def test_without_video_weights_the_first_frame_decides(
         assert [outcome.status for outcome in outcomes] == [expected] * 2
 
 
-def test_a_frame_of_another_size_is_named_and_numbers_stay(shipped, picture):
+def test_a_frame_of_another_size_fails_and_numbers_stay(shipped, picture):
     """The size is that of the first frame, read in this run or kept from an earlier one."""
     root, _, load = shipped
     for number in (8, 9, 10, 12):
@@ -156,7 +158,7 @@ def test_every_folder_is_a_film_of_its_own(shipped, picture):
 
 
 def curves(root):
-    """The camera curves of all results, by the names of their files."""
+    """Camera curves of all results, by the stems of their files."""
     found = {}
     for path in sorted((root / "out").glob("*.exr")):
         making = recipe.making_of(path)
@@ -165,7 +167,7 @@ def curves(root):
     return found
 
 
-def test_curves_are_those_of_the_default_unless_weights_or_curve_are_named(shipped, picture):
+def test_the_default_curve_is_used_unless_weights_or_curve_are_named(shipped, picture):
     root, _, load = shipped
     save(root / "in", "a.png", picture)
     save(root / "in", "b.png", (255 * (picture / 255.0) ** 2).astype(np.uint8))
@@ -195,8 +197,8 @@ def test_a_film_has_the_curve_of_its_first_frame_in_a_later_run_too(shipped, pic
     assert curves(root) == before
 
 
-def test_frames_with_other_curves_than_the_first_are_made_again(shipped, picture):
-    """Those converted one by one before, and all after a frame that is put before them."""
+def test_frames_with_other_curves_than_the_first_are_recomputed(shipped, picture):
+    """Frames that were converted singly before, and all frames once a new first frame is added."""
     root, _, load = shipped
     for name, power in (("f_1.png", 1), ("f_2.png", 2)):
         save(root / "in", name, (255 * (picture / 255.0) ** power).astype(np.uint8))
@@ -212,7 +214,7 @@ def test_frames_with_other_curves_than_the_first_are_made_again(shipped, picture
     assert len({str(curve) for curve in curves(root).values()}) == 1
 
 
-def test_pictures_that_were_frames_are_made_again_with_curves_of_their_own(shipped, picture):
+def test_photographs_that_were_frames_are_recomputed_with_their_own_curves(shipped, picture):
     root, _, load = shipped
     for name, power in (("f_1.png", 1), ("f_2.png", 2)):
         save(root / "in", name, (255 * (picture / 255.0) ** power).astype(np.uint8))
@@ -223,7 +225,9 @@ def test_pictures_that_were_frames_are_made_again_with_curves_of_their_own(shipp
     assert len({str(curve) for curve in curves(root).values()}) == 2
 
 
-def test_other_weights_of_the_curve_make_anew_what_was_estimated(shipped, picture, monkeypatch):
+def test_other_weights_of_the_curve_estimator_recompute_estimated_results(
+    shipped, picture, monkeypatch
+):
     root, _, load = shipped
     save(root / "in", "a.png", picture)
     ways = [
@@ -238,8 +242,8 @@ def test_other_weights_of_the_curve_make_anew_what_was_estimated(shipped, pictur
     assert [run(root / "in", load, **way)[0].status for way in ways] == ["kept", "kept"]
 
 
-def test_the_same_weights_with_another_curve_make_it_anew(shipped, picture):
-    """By name they take the curve that is stored with them, chosen they take the default."""
+def test_the_same_weights_with_another_curve_recompute_the_result(shipped, picture):
+    """Named weights use the curve stored with them, automatically chosen ones the default curve."""
     root, _, load = shipped
     save(root / "in", "a.png", picture)
     for params in (root / "shipped.npz", None):

@@ -1,5 +1,5 @@
-"""The level at which a photograph clips, on its way into the result: scaled, reported, recorded,
-compared, shared by the frames of a film.
+"""The clipping level of a photograph: it scales the result, is reported, recorded and compared, and
+is shared by the frames of a film.
 """
 
 import functools
@@ -47,7 +47,7 @@ def save(folder, name, codes):
     Image.fromarray(codes).save(folder / "in" / name)
 
 
-def test_it_is_the_picture_whose_codes_were_divided_by_the_level(tiny_weights, lowered):
+def test_the_result_is_that_of_the_codes_divided_by_the_level(tiny_weights, lowered):
     predictor = LOAD(tiny_weights)
     whole = np.minimum(lowered.astype(np.float32) * np.float32(1 / (240 / 255)) / 255, 1)
     expected = predictor.reconstruct(whole, scaling=1.0)
@@ -61,13 +61,13 @@ def test_it_is_the_picture_whose_codes_were_divided_by_the_level(tiny_weights, l
 
 
 @pytest.mark.parametrize("scaling", ["often", (1.0, 2.0), (1.0, 0.0, 1.0), np.nan])
-def test_what_is_no_scaling_is_refused(tiny_weights, picture, scaling):
+def test_an_invalid_scaling_is_refused(tiny_weights, picture, scaling):
     with pytest.raises(ValueError, match="scaling"):
         LOAD(tiny_weights).reconstruct(picture, scaling=scaling)
 
 
-def test_transparent_pixels_have_no_vote_in_library_and_command(tmp_path, tiny_weights, lowered):
-    """Both give the same light. What is transparent is white."""
+def test_transparent_pixels_do_not_count_in_library_and_command(tmp_path, tiny_weights, lowered):
+    """Both give the same light. The transparent pixels are white."""
     alpha = np.full(lowered.shape[:2], 255, np.uint8)
     alpha[:8], lowered[:8] = 0, 255
     save(tmp_path, "a.png", np.dstack([lowered, alpha]))
@@ -82,7 +82,7 @@ def test_transparent_pixels_have_no_vote_in_library_and_command(tmp_path, tiny_w
         LOAD(tiny_weights).reconstruct(photo.code, alpha=photo.alpha[1:])
 
 
-def test_it_is_reported_and_stands_in_every_file(tmp_path, tiny_weights, lowered):
+def test_the_level_is_reported_and_recorded_in_every_file(tmp_path, tiny_weights, lowered):
     save(tmp_path, "a.png", lowered)
     (outcome,) = run(tmp_path, tiny_weights, formats=FORMATS)
     assert "clips at 240" in outcome.line(".exr")
@@ -94,7 +94,7 @@ def test_it_is_reported_and_stands_in_every_file(tmp_path, tiny_weights, lowered
         assert making.figures["clipping_levels"] == [240 / 255] * 3
 
 
-def test_a_picture_that_clips_at_the_largest_code_says_nothing(tmp_path, tiny_weights, picture):
+def test_clipping_at_the_largest_code_is_not_reported(tmp_path, tiny_weights, picture):
     save(tmp_path, "a.png", picture)
     (outcome,) = run(tmp_path, tiny_weights)
     assert "clips at" not in outcome.line(".exr")
@@ -103,9 +103,7 @@ def test_a_picture_that_clips_at_the_largest_code_says_nothing(tmp_path, tiny_we
     assert making.figures["clipping_levels"] == [1.0] * 3
 
 
-def test_a_number_switches_the_estimate_off_and_makes_another_result(
-    tmp_path, tiny_weights, lowered
-):
+def test_a_number_replaces_the_estimate_and_recomputes_the_result(tmp_path, tiny_weights, lowered):
     save(tmp_path, "a.png", lowered)
     assert [one.status for one in run(tmp_path, tiny_weights)] == ["done"]
     assert [one.status for one in run(tmp_path, tiny_weights)] == ["kept"]
@@ -119,7 +117,7 @@ def test_a_number_switches_the_estimate_off_and_makes_another_result(
 
 @pytest.mark.parametrize("levels", [None, [0.5, 0.5], [1.0, "x", 1.0], [2.0, 1.0, 1.0]])
 def test_records_without_levels_are_recomputed(tmp_path, tiny_weights, lowered, levels):
-    """As an earlier version, or another hand, has left them."""
+    """Such records stem from an earlier version, or from other programs."""
     save(tmp_path, "a.png", lowered)
     run(tmp_path, tiny_weights)
     path = tmp_path / "out" / "a.exr"
@@ -138,7 +136,7 @@ def test_records_without_levels_are_recomputed(tmp_path, tiny_weights, lowered, 
 
 
 def test_a_film_has_the_level_of_its_first_frame(tmp_path, tiny_weights, picture, lowered):
-    """Read in this run, kept from an earlier one, or changed meanwhile."""
+    """The first frame is read in this run, kept from an earlier one, or changed in between."""
     for name, codes in (("1.png", lowered), ("2.png", picture), ("3.png", picture // 2)):
         save(tmp_path, name, codes)
     for expected in ("done", "kept"):
@@ -155,7 +153,7 @@ def test_a_film_has_the_level_of_its_first_frame(tmp_path, tiny_weights, picture
     assert {tuple(one.clipping_levels) for one in outcomes} == {(250 / 255,) * 3}
 
 
-def test_workers_elsewhere_take_the_level_of_the_film(tmp_path, tiny_weights, picture, lowered):
+def test_remote_workers_use_the_level_of_the_film(tmp_path, tiny_weights, picture, lowered):
     save(tmp_path, "1.png", lowered)
     save(tmp_path, "2.png", picture)
     wanted = Settings(sequence=True)
@@ -169,8 +167,8 @@ def test_workers_elsewhere_take_the_level_of_the_film(tmp_path, tiny_weights, pi
     assert Conversion(jobs[1], networks, wanted, films).read().levels == film.levels
 
 
-def test_what_is_shown_below_the_level_is_the_photograph(lowered):
-    """With the light that the scaled codes became, files to look at keep its codes."""
+def test_display_files_show_the_photograph_below_the_level(lowered):
+    """Its light comes from the scaled codes, but display files keep the codes of the photograph."""
     scaling = (255 / 240,) * 3
     code = lowered / np.float32(255)
     light = srgb_decode(np.minimum(code * np.float32(255 / 240), 1)).astype(np.float32)
@@ -182,7 +180,7 @@ def test_what_is_shown_below_the_level_is_the_photograph(lowered):
 
 
 @pytest.mark.parametrize("text", ["sometimes", "0", "nan", "11"])
-def test_the_command_names_what_is_no_scaling(tmp_path, text):
+def test_the_command_names_an_invalid_scaling(tmp_path, text):
     command = [sys.executable, str(Path(__file__).resolve().parents[2] / "hdrcnn_predict.py")]
     result = subprocess.run(
         [*command, f"--scaling={text}", "--im_dir=none"], cwd=tmp_path, capture_output=True,

@@ -1,4 +1,4 @@
-"""Workers of Dask: the same files as without them, whatever happens to a worker."""
+"""Dask workers write the same files as a run without them, whatever happens to a worker."""
 
 import contextlib
 import json
@@ -28,10 +28,10 @@ from tests.conftest import ONNX, ROOT
 distributed = pytest.importorskip("distributed")
 psutil = pytest.importorskip("psutil")
 LONG = 120
-"""Seconds after which something has failed, however loaded the machine is."""
+"""Seconds after which a wait counts as failed, however busy the machine is."""
 WICKED = '''
-"""What a worker loads first: reading some photographs goes wrong in its process. In place of
-the network, which takes long to load, it merely linearises.
+"""Loaded by a worker before anything else: makes reading some photographs fail in its process, and
+replaces the network, which takes long to load, by linearisation alone.
 """
 
 import os
@@ -70,12 +70,12 @@ conversion.sound_read, conversion.read_photograph = read, wicked
 
 
 def no_network(path):
-    raise AssertionError("the one who asks loads no network")
+    raise AssertionError("the requesting process must load no network")
 
 
 @pytest.fixture
 def wicked(six_photos, monkeypatch):
-    """Workers started from here on are wicked."""
+    """Folder of six photographs; workers that are started from now on load `WICKED`."""
     script = six_photos / "wicked.py"
     script.write_text(WICKED.replace("PLACE", repr(str(six_photos))))
     preload = distributed.dask.config.get("distributed.worker.preload")
@@ -85,7 +85,7 @@ def wicked(six_photos, monkeypatch):
 
 
 def converted(weights, place, **settings):
-    """Outcomes by the name of the source."""
+    """Convert the folder `in` with workers; return the outcomes by source name."""
     wanted = Settings(**settings)
     networks = Networks(no_network, weights, wanted.sequence)
     planned = plan.plan(["in"], Path("out"), wanted.endings).jobs
@@ -103,7 +103,7 @@ def finished():
 
 @pytest.mark.slow
 def test_a_poison_file_is_named_and_the_rest_converted(wicked, tiny_weights):
-    """With one worker, every other file has stood beside the culprit."""
+    """All other files were waiting for the single worker that this one kills."""
     Path("in/2.png").rename("in/2 poison.png")
     outcomes = converted(tiny_weights, machines.Place(workers=1))
     error = outcomes.pop("2 poison.png").error
@@ -114,7 +114,7 @@ def test_a_poison_file_is_named_and_the_rest_converted(wicked, tiny_weights):
 
 
 @pytest.mark.slow
-def test_the_file_of_a_killed_worker_is_done_again(wicked, tiny_weights):
+def test_the_file_of_a_killed_worker_is_converted_again(wicked, tiny_weights):
     Path("in/2.png").rename("in/2 slow.png")
 
     def kill():
@@ -128,7 +128,7 @@ def test_the_file_of_a_killed_worker_is_done_again(wicked, tiny_weights):
     outcomes = converted(tiny_weights, machines.Place(workers=2))
     killer.join()
     assert outcomes["2 slow.png"].status == "done"
-    # An outcome can die with its worker before it is told; done again, its result is there already.
+    # An outcome may be lost with its worker; when repeated, the result is there already.
     assert {outcome.status for outcome in outcomes.values()} <= {"done", "kept"}
     assert finished() == ["0", "1", "2 slow", "3", "4", "5"]
     assert all(read_exr(path).shape == (48, 64, 3) for path in Path("out").glob("*.exr"))
@@ -136,7 +136,7 @@ def test_the_file_of_a_killed_worker_is_done_again(wicked, tiny_weights):
 
 @pytest.mark.parametrize("busy", [False, True])
 def test_ctrl_c_ends_the_run_and_its_workers(wicked, tiny_weights, busy):
-    """As they start, or while one holds a file that never ends: status 130, no process left."""
+    """While workers start, or while one reads a file forever: status 130, no process remains."""
     Path("in/2.png").rename("in/2 slow.png")
     config = json.dumps([str(wicked / "wicked.py")])
     command = [ROOT / "hdrcnn_predict.py", "--im_dir=in", f"--params={tiny_weights}"]
@@ -147,7 +147,7 @@ def test_ctrl_c_ends_the_run_and_its_workers(wicked, tiny_weights, busy):
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
-        # A shell hands SIGINT on as ignored to what it runs in the background.
+        # Background processes of a shell inherit SIGINT as ignored.
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )
     started = psutil.Process(process.pid).children
@@ -169,7 +169,7 @@ def test_ctrl_c_ends_the_run_and_its_workers(wicked, tiny_weights, busy):
 
 
 def listening():
-    """Ports of this machine on which this process or its children take connections."""
+    """Ports on which this process or its children listen."""
     family = [psutil.Process(), *psutil.Process().children(recursive=True)]
     held = [connection for process in family for connection in process.net_connections("inet")]
     return {connection.laddr.port for connection in held if connection.status == "LISTEN"}
@@ -188,8 +188,8 @@ def refused(port, security=None):
     return False
 
 
-def test_workers_of_this_machine_answer_to_their_own_run_alone(six_photos):
-    """Any other user of the machine can reach their ports."""
+def test_local_workers_only_accept_connections_of_their_own_run(six_photos):
+    """Their ports can be reached by other users of the machine."""
     before = listening()
     with workers.connect(machines.Place(workers=1)) as client:
         scheduler = client.scheduler_info()["address"]
@@ -201,7 +201,7 @@ def test_workers_of_this_machine_answer_to_their_own_run_alone(six_photos):
         assert refused(port, distributed.Security.temporary())
         ports = listening() - before
         assert port in ports
-        for other in ports:  # None of them answers plainly, by the protocol of Dask or by HTTP.
+        for other in ports:  # None answers without TLS, whether by Dask's protocol or by HTTP.
             with socket.create_connection(("127.0.0.1", other), timeout=LONG) as plain:
                 plain.sendall(b"GET /info/main/workers.html HTTP/1.0\r\n\r\n")
                 with contextlib.suppress(ConnectionError):
@@ -211,7 +211,7 @@ def test_workers_of_this_machine_answer_to_their_own_run_alone(six_photos):
 
 @pytest.fixture
 def certificate(tmp_path):
-    """A certificate with its key, its own authority, as a PEM file."""
+    """PEM file with a self-signed certificate and its key."""
     made = distributed.Security.temporary()
     path = tmp_path / "certificate.pem"
     path.write_text(made.tls_client_cert + made.tls_client_key)
@@ -220,7 +220,7 @@ def certificate(tmp_path):
 
 @pytest.fixture
 def scheduler(six_photos, certificate, monkeypatch):
-    """A scheduler and two workers, each a process of its own, none with this current folder."""
+    """Address of a scheduler with two workers: separate processes with another current folder."""
     monkeypatch.setenv(*next(iter(ONNX.items())))
     tls = ["--tls-ca-file", certificate, "--tls-cert", certificate]
     elsewhere = six_photos / "elsewhere"
@@ -253,8 +253,8 @@ def scheduler(six_photos, certificate, monkeypatch):
         process.wait(LONG)
 
 
-def test_processes_apart_give_the_same_files(six_photos, scheduler, certificate, tiny_exported):
-    """Sources and results are named as here, though the workers run elsewhere."""
+def test_separate_processes_write_the_same_files(six_photos, scheduler, certificate, tiny_exported):
+    """Paths are relative to the current folder here, though the workers run in another."""
     place = machines.Place(scheduler=scheduler, tls_ca_file=certificate, tls_cert=certificate)
     assert refused(urlsplit(scheduler).port)
     wanted: dict[str, Any] = {"previews": True, "precision": "float32"}
@@ -278,7 +278,7 @@ def test_processes_apart_give_the_same_files(six_photos, scheduler, certificate,
         assert outcome.width == other.width
         assert outcome.peak_after == pytest.approx(other.peak_after, rel=1e-6)
     assert outcomes["5.png"].error.startswith("in/5.png: ")
-    # A worker that is there already is asked for something else; nothing has to be recomputed.
+    # The same workers get another request; nothing has to be recomputed.
     Path("out").rename("local")
     Path("apart").rename("out")
     again = converted(tiny_exported, place, precision="float32")

@@ -1,4 +1,6 @@
-"""Segments of a film converted by workers of Dask: the same film as alone, whatever they die of."""
+"""Film segments converted by Dask workers: the same film as from one process, even if workers
+die.
+"""
 
 import dataclasses
 import pickle
@@ -23,7 +25,7 @@ from tests.video.clips import film, shot
 
 PLACE = Place(workers=2, worker_gigabytes=2.0)
 WICKED = '''
-"""What a worker loads first: it dies over the second segment, once or always."""
+"""Loaded by a worker before anything else: it dies in the second segment, once or always."""
 
 import os
 import signal
@@ -48,7 +50,7 @@ film_segment.sound, film_segment.with_parameters = sound, wicked
 
 @pytest.fixture
 def wicked(tmp_path, monkeypatch):
-    """Makes workers that are started from here on wicked."""
+    """Return a function that makes workers started from now on load `WICKED`."""
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
 
     def make(always: bool) -> Path:
@@ -65,7 +67,7 @@ def wicked(tmp_path, monkeypatch):
 
 @pytest.fixture(scope="module")
 def clip(tmp_path_factory):
-    """A film of five segments, and what one process alone makes of it."""
+    """A film of five segments, and the bytes of the film that a single process makes of it."""
     folder = tmp_path_factory.mktemp("clip")
     path = film(folder / "a.mp4", shot(60), sound=True)
     alone = folder / "alone.mp4"
@@ -103,7 +105,7 @@ def test_a_worker_with_a_network_writes_the_same_frames(tmp_path, bent):
 
 
 @pytest.mark.slow
-def test_the_segment_of_a_killed_worker_is_done_again(clip, tmp_path, wicked):
+def test_the_segment_of_a_killed_worker_is_converted_again(clip, tmp_path, wicked):
     path, alone = clip
     mark = wicked(always=False)
     _, progress, _ = converted(path, tmp_path / "b.mp4", asked(), place=PLACE)
@@ -123,12 +125,12 @@ def test_a_segment_that_kills_every_worker_is_named_and_the_others_stay(clip, tm
     assert "\n" not in str(caught.value)
     assert not result.exists()
     assert (tmp_path / "b.mp4.segments" / "00001.json").exists()
-    _, progress, _ = converted(path, result, asked())  # Alone it goes on.
+    _, progress, _ = converted(path, result, asked())  # One process resumes it.
     assert progress[0].kept
     assert result.read_bytes() == alone
 
 
-def test_only_names_and_figures_pass_the_scheduler(clip, tmp_path):
+def test_only_names_and_numbers_pass_through_the_scheduler(clip, tmp_path):
     path, _ = clip
     known, conversion = opened(path), asked()
     target = ToFile(tmp_path / "b.mp4")

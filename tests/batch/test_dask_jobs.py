@@ -1,4 +1,4 @@
-"""What is handed to workers: names and figures alone; refused where it would come out otherwise."""
+"""Requests to workers: only names and numbers, and refused if the result would differ."""
 
 import math
 import pickle
@@ -20,8 +20,8 @@ from hdrcnn.batch.run import begin, settle
 from tests.conftest import ROOT
 
 
-def test_only_names_and_figures_pass_the_scheduler(six_photos, tiny_weights):
-    """A job, its request and its outcome, as they are sent, for a picture of a megapixel."""
+def test_only_names_and_numbers_pass_through_the_scheduler(six_photos, tiny_weights):
+    """Size of a job, its request and its outcome as they are sent, for one megapixel."""
     Image.fromarray(np.full((1000, 1000, 3), 255, np.uint8)).save("in/large.png")
     request = dask_engine.ask(Settings(width=64), tiny_weights)
     (job,) = plan.plan(["in/large.png"], Path("out")).jobs
@@ -36,8 +36,8 @@ def test_only_names_and_figures_pass_the_scheduler(six_photos, tiny_weights):
     assert Path.cwd() == six_photos
 
 
-def test_a_bracket_passes_the_scheduler_as_names(tmp_path, monkeypatch, tiny_weights):
-    """A worker fuses what it is told by name, as the process that asks would."""
+def test_a_bracket_passes_through_the_scheduler_as_names(tmp_path, monkeypatch, tiny_weights):
+    """A worker fuses the named files with the same result as the requesting process."""
     pytest.importorskip("cv2")
     monkeypatch.chdir(tmp_path)
     light = 2.0 ** np.random.default_rng(0).uniform(-6.0, 0.0, (60, 80, 3))
@@ -62,7 +62,7 @@ def test_a_bracket_passes_the_scheduler_as_names(tmp_path, monkeypatch, tiny_wei
     Path("out/0_fused.tif").unlink()
     here = begin(job, Networks.on(), settings, Films()).read().reconstruct().write()
     assert here.status == "done"
-    # Sums of threads are rounded as they come; a step of 16 bits is 1.
+    # Threads add up in any order, which changes rounding; a 16-bit step is 1.
     assert np.abs(tifffile.imread("out/0_fused.tif").astype(np.int64) - by_worker).max() <= 2
 
 
@@ -75,7 +75,7 @@ def test_the_engine_can_be_imported_without_tensorflow(run_python, tmp_path):
     assert run_python("-c", code, cwd=tmp_path).stdout == "set()\n"
 
 
-def test_a_worker_that_would_do_something_else_refuses(six_photos, tiny_weights, monkeypatch):
+def test_a_worker_that_would_give_another_result_refuses(six_photos, tiny_weights, monkeypatch):
     request = dask_engine.ask(Settings(), tiny_weights)
     (job, *_) = plan.plan(["in"], Path("out")).jobs
     dask_engine._networks.cache_clear()
@@ -104,7 +104,7 @@ def test_a_worker_that_would_do_something_else_refuses(six_photos, tiny_weights,
 
 
 def test_films_are_settled_before_their_frames_are_handed_out(six_photos, tiny_weights):
-    """By the first that can be read; a frame of another size is an error wherever it is done."""
+    """The first readable frame decides; a frame of another size fails on any worker."""
 
     def forbidden(path):
         raise AssertionError("no network is needed to settle a film")
@@ -149,12 +149,12 @@ def test_flags_out_of_bounds_or_in_conflict_are_refused(asked, named):
     assert "\n" not in str(error.value)
 
 
-def test_an_address_may_leave_out_its_protocol():
+def test_the_protocol_of_an_address_is_optional():
     assert machines.Place(scheduler="host:8786").scheduler == "host:8786"
 
 
-def test_flags_reach_the_place(six_photos, run_python):
-    """In the command: one line, and no traceback."""
+def test_the_command_reports_invalid_flags_in_one_line(six_photos, run_python):
+    """There is no traceback, and no output folder."""
     for flag in ("--worker_gigabytes=nan", "--scheduler=foo", "--workers=-1"):
         done = run_python(
             ROOT / "hdrcnn_predict.py",
@@ -169,7 +169,7 @@ def test_flags_reach_the_place(six_photos, run_python):
     assert not Path("out").exists()
 
 
-def test_what_cannot_be_had_is_said_in_one_line(tmp_path, monkeypatch):
+def test_unavailable_workers_and_packages_are_reported_in_one_line(tmp_path, monkeypatch):
     distributed = pytest.importorskip("distributed")
     monkeypatch.setattr(workers, "ANSWER", 1)
     monkeypatch.setattr(workers, "PATIENCE", 0.1)
@@ -205,7 +205,7 @@ def test_what_cannot_be_had_is_said_in_one_line(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("lost", ["all workers", "the scheduler"])
 def test_a_run_that_loses_its_workers_or_scheduler_ends(six_photos, tiny_weights, lost):
-    """In one line, instead of waiting for ever."""
+    """With one line, instead of waiting forever."""
     distributed = pytest.importorskip("distributed")
     planned = plan.plan(["in"], Path("out")).jobs
     request = dask_engine.ask(Settings(), tiny_weights)

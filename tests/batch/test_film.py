@@ -1,4 +1,4 @@
-"""A film from file to file: killed, shared out, asked for otherwise; or its frames."""
+"""Conversion of a film to a file or to frames: resumed, split into shards, with other settings."""
 
 import dataclasses
 import itertools
@@ -22,10 +22,10 @@ from tests.video.clips import film, shot, shown_at
 
 
 class KilledError(Exception):
-    """What a killed process would not even raise."""
+    """Stands in for the end of a killed process, which would not even raise."""
 
 
-def test_a_run_that_is_killed_goes_on_at_its_segment(tmp_path):
+def test_a_killed_run_resumes_at_its_segment(tmp_path):
     path = film(tmp_path / "a.mp4", shot(60), sound=True)
     whole, seen, _ = converted(path, tmp_path / "whole.mp4", asked())
     assert seen[-1].of >= 4
@@ -49,7 +49,7 @@ def test_a_run_that_is_killed_goes_on_at_its_segment(tmp_path):
 
 
 @pytest.mark.parametrize("change", ["film", "settings"])
-def test_segments_of_something_else_are_made_again(tmp_path, change):
+def test_segments_of_another_film_or_other_settings_are_recomputed(tmp_path, change):
     path = film(tmp_path / "a.mp4", shot(30))
     result = tmp_path / "b.mp4"
     converted(path, result, asked(), Shard(1, 2))
@@ -63,7 +63,7 @@ def test_segments_of_something_else_are_made_again(tmp_path, change):
     assert "b.mp4.segments" in notes[0]
 
 
-def test_the_last_share_joins_them(tmp_path):
+def test_the_last_shard_joins_the_segments(tmp_path):
     path = film(tmp_path / "a.mp4", shot(60))
     converted(path, tmp_path / "whole.mp4", asked())
     result = tmp_path / "b.mp4"
@@ -91,7 +91,9 @@ def test_frames_are_written_once(tmp_path, kind):
 
 @pytest.mark.parametrize("seconds", [0.4, 2.0])
 def test_frames_that_cannot_be_decoded_are_left_out_and_counted(tmp_path, seconds):
-    """A recording that begins within a group of pictures, and longer than a segment."""
+    """A recording that begins in the middle of a group of pictures, with shorter and longer
+    segments.
+    """
     path = film(tmp_path / "a.ts", shot(60), options={"g": "30"})
     with av.open(str(path)) as whole, av.open(str(tmp_path / "b.ts"), "w") as cut:
         stream = cut.add_stream_from_template(whole.streams.video[0])
@@ -113,7 +115,7 @@ def test_frames_that_cannot_be_decoded_are_left_out_and_counted(tmp_path, second
     assert "25 of 55 frames" in notes[0]
 
 
-def test_frames_stand_as_players_show_them(tmp_path):
+def test_frames_are_oriented_as_players_show_them(tmp_path):
     pictures = shot(2, size=(96, 64))
     upright = film(tmp_path / "a.mp4", pictures)
     path = film(tmp_path / "b.mp4", pictures, rotation=90.0, aspect=Fraction(4, 3))
@@ -145,7 +147,9 @@ def recording(path, whole, first):
 
 
 def test_frames_of_a_recording_that_begins_anywhere_are_numbered_as_in_the_film(tmp_path):
-    """48 frames, of which the decoder can begin with the 24th; a segment is shorter than that."""
+    """48 frames, of which the 24th is the first that can be decoded; a segment is shorter than
+    that.
+    """
     options = {"g": "24", "bf": "2", "b": "4M"}
     whole = film(tmp_path / "w.ts", shot(48), codec="mpeg2video", options=options)
     path, folder = recording(tmp_path / "a.ts", whole, 3), tmp_path / "frames"
@@ -164,15 +168,15 @@ def test_frames_of_a_recording_that_begins_anywhere_are_numbered_as_in_the_film(
     assert 0 < batch.to_frames(*arguments) < kept
     _, _, told = converted(path, tmp_path / "b.mp4", asked(seconds=0.4))
     assert told == notes[:1]
-    # Of another film in its place nothing is left over.
+    # Another film in its place has no undecodable frames, so there is no further note.
     film(path, shot(24))
     again = (opened(path), *arguments[1:5], True, lambda _: None)
     assert batch.to_frames(*again, note=notes.append) == 24
     assert len(notes) == 2
 
 
-def test_shares_write_the_frames_of_one_folder(tmp_path):
-    """The second begins when the first has told what it does and written a frame."""
+def test_shards_write_the_frames_of_one_folder(tmp_path):
+    """The second begins when the first has written its settings and one frame."""
     path = film(tmp_path / "a.mp4", shot(60))
     source, folder = opened(path), tmp_path / "frames"
 
@@ -195,7 +199,7 @@ def test_shares_write_the_frames_of_one_folder(tmp_path):
 
 
 def test_frames_of_other_settings_are_never_kept(tmp_path):
-    """Not even by a run that was killed after it had told what it does."""
+    """Not even after a run with the new settings was killed once it had recorded them."""
     path = film(tmp_path / "a.mp4", shot(30))
     folder = tmp_path / "frames"
 
@@ -213,14 +217,16 @@ def test_frames_of_other_settings_are_never_kept(tmp_path):
     assert (folder / "a_000030.png").read_bytes() != before
 
 
-def test_shares_that_begin_at_once_share_a_folder_of_segments(tmp_path):
+def test_shards_that_start_together_share_a_folder_of_segments(tmp_path):
     place = segments.Folder(tmp_path / "b.mp4")
 
     def recipe(number):
         return {"version": "1", "film": {"size": number}, "method": "bt2446c"}
 
     place.path.mkdir()
-    (place.path / ".0123456789abcdef.host-1.tmp.json").write_text("{")  # Another's `film.json`.
+    (place.path / ".0123456789abcdef.host-1.tmp.json").write_text(
+        "{"
+    )  # `film.json` as another process is writing it.
     assert not place.prepare(recipe(1), shared=True)
     assert not place.prepare(recipe(1), shared=True)
     with pytest.raises(ImageError, match="shares"):
@@ -230,7 +236,7 @@ def test_shares_that_begin_at_once_share_a_folder_of_segments(tmp_path):
     assert not place.prepare(recipe(3)), "a run that ended before its first segment left none"
 
 
-def test_frames_of_a_folder_of_frames_become_a_film(tmp_path):
+def test_a_folder_of_frames_becomes_a_film(tmp_path):
     path = film(tmp_path / "a.mp4", shot(6))
     folder = tmp_path / "frames"
     folder.mkdir()
@@ -250,7 +256,7 @@ def test_frames_of_a_folder_of_frames_become_a_film(tmp_path):
 
 
 @pytest.mark.parametrize("text", ['{"mine": 1}', "[1]", "\xff"])
-def test_a_file_of_someone_else_is_never_written_over(tmp_path, text):
+def test_a_foreign_file_is_never_overwritten(tmp_path, text):
     """Not even with `--overwrite`."""
     path = film(tmp_path / "a.mp4", shot(3))
     for folder in (tmp_path / "frames", tmp_path / "b.mp4.segments"):
@@ -266,7 +272,7 @@ def test_a_file_of_someone_else_is_never_written_over(tmp_path, text):
         assert (folder / "film.json").read_text(encoding="latin-1") == text
 
 
-def test_what_else_lies_among_segments_stays(tmp_path):
+def test_other_files_among_the_segments_stay(tmp_path):
     path, result = film(tmp_path / "a.mp4", shot(30)), tmp_path / "b.mp4"
     converted(path, result, asked(), Shard(1, 2))
     folder = tmp_path / "b.mp4.segments"

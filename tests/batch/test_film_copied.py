@@ -1,4 +1,4 @@
-"""What the file of a film has beside its pictures: sound and metadata, copied."""
+"""What a film contains beside its video is copied: sound, subtitles and metadata."""
 
 import re
 import struct
@@ -16,7 +16,7 @@ from tests.video.clips import film, packets, shot, shown_at
 
 
 def begins(path):
-    """Seconds at which the first packets are shown, by the kind of their stream."""
+    """Presentation time of the first packet in seconds, by kind of stream."""
     found: dict[str, float] = {}
     with av.open(str(path)) as container:
         for packet in container.demux():
@@ -27,9 +27,9 @@ def begins(path):
 
 
 def trimmed(path, units):
-    """An MP4 whose sound begins that many units later by its edit list."""
+    """Let the edit list of an MP4 start its sound `units` later in the stored stream."""
     data = bytearray(path.read_bytes())
-    place = data.rfind(b"elst")  # Version, count; duration, beginning, rate.
+    place = data.rfind(b"elst")  # Version, count; duration, media time, rate.
     (before,) = struct.unpack_from(">i", data, place + 16)
     struct.pack_into(">i", data, place + 16, before + units)
     path.write_bytes(data)
@@ -37,7 +37,7 @@ def trimmed(path, units):
 
 
 @pytest.mark.parametrize("ending", [".mp4", ".mkv"])
-def test_sound_that_an_edit_list_cuts_away_stays_away(tmp_path, ending):
+def test_sound_that_an_edit_list_removes_stays_removed(tmp_path, ending):
     path = trimmed(film(tmp_path / "a.mp4", shot(48), sound=True), 48000)
     result = tmp_path / f"b{ending}"
     converted(path, result, asked())
@@ -46,7 +46,7 @@ def test_sound_that_an_edit_list_cuts_away_stays_away(tmp_path, ending):
     found = packets(result, "audio")
     assert found == packets(path, "audio")[-len(found) :]
     if ending == ".mkv":
-        assert len(found) == kept + 1  # A decoder needs the one before.
+        assert len(found) == kept + 1  # A decoder needs the packet before.
         apart = begins(result)["video"] - begins(result)["audio"]
         assert 0 < apart < 2 * 1024 / 48000 + 0.001
     with av.open(str(result)) as container:
@@ -60,7 +60,7 @@ def heard(path):
 
 
 def with_sound(path, codec, layout="s16p"):
-    """A film of a second with a tone, encoded without losses."""
+    """A film of one second with a losslessly encoded tone."""
     tone = np.round(9000 * np.sin(np.arange(48000) / 20.0)).astype(np.int16)
     with av.open(str(path), "w") as container:
         video = container.add_stream("libx264", rate=24)
@@ -81,7 +81,7 @@ def with_sound(path, codec, layout="s16p"):
 
 
 @pytest.mark.parametrize("ending", [".mp4", ".mov"])
-def test_sound_whose_packets_tell_no_duration_is_whole(tmp_path, ending):
+def test_sound_whose_packets_have_no_duration_is_complete(tmp_path, ending):
     path = with_sound(tmp_path / "a.mkv", "alac")
     result = tmp_path / f"b{ending}"
     converted(path, result, asked())
@@ -91,7 +91,7 @@ def test_sound_whose_packets_tell_no_duration_is_whole(tmp_path, ending):
 
 
 @pytest.mark.parametrize(("codec", "ending"), [("pcm_s16le", ".mp4"), ("flac", ".mov")])
-def test_sound_that_a_container_does_not_take_is_known_at_once(tmp_path, codec, ending):
+def test_sound_that_a_container_cannot_hold_is_refused_at_once(tmp_path, codec, ending):
     path = with_sound(tmp_path / "a.mkv", codec, "s16")
     with pytest.raises(ImageError, match=rf"a\.mkv.*{codec}.*b\.mkv"):
         converted(path, tmp_path / f"b{ending}", asked())
@@ -100,8 +100,8 @@ def test_sound_that_a_container_does_not_take_is_known_at_once(tmp_path, codec, 
     assert packets(tmp_path / "b.mkv", "audio") == packets(path, "audio")
 
 
-def test_the_container_that_is_named_takes_what_this_one_does_not(tmp_path):
-    """Subtitles of MP4, which Matroska does not hold."""
+def test_the_container_that_the_error_names_works(tmp_path):
+    """MP4 subtitles, which Matroska cannot hold."""
     path = tmp_path / "a.mp4"
     with av.open(str(film(tmp_path / "p.mp4", shot(12)))) as source, av.open(str(path), "w") as out:
         video = out.add_stream_from_template(source.streams.video[0])
@@ -123,7 +123,7 @@ def test_the_container_that_is_named_takes_what_this_one_does_not(tmp_path):
 
 
 def copied(path, out, metadata, **options):
-    """The pictures of a film, with that metadata."""
+    """Copy the video of a film, with other metadata."""
     with av.open(str(path)) as source, av.open(str(out), "w", options=options) as container:
         container.metadata.update(metadata)
         video = container.add_stream_from_template(source.streams.video[0])
@@ -150,7 +150,7 @@ def test_metadata_of_a_phone_is_copied(tmp_path, ending):
     assert found.get("major_brand") != "qt" or ending != ".mp4"
 
 
-def test_metadata_that_a_container_does_not_hold_is_named(tmp_path):
+def test_metadata_that_a_container_cannot_hold_is_named(tmp_path):
     path = tmp_path / "a.mkv"
     copied(film(tmp_path / "p.mkv", shot(3)), path, {"title": "A film", "shutter": "180"})
     _, _, notes = converted(path, tmp_path / "b.mp4", asked())
@@ -159,13 +159,13 @@ def test_metadata_that_a_container_does_not_hold_is_named(tmp_path):
 
 
 SOUND, PICTURE = 0xC0, 0xE0
-"""Kinds of a PES packet, ISO/IEC 13818-1."""
+"""Stream ids of PES packets, ISO/IEC 13818-1."""
 ADTS = 7
-"""Bytes before each AAC packet of a transport stream."""
+"""Length of the header of each AAC packet of a transport stream, in bytes."""
 
 
 def retimed(path, kind, number, ticks):
-    """A transport stream in which one PES packet is shown that many ticks of 90 kHz later."""
+    """Delay the presentation time of one PES packet of a transport stream, in ticks of 90 kHz."""
     data = bytearray(path.read_bytes())
     place = [found.start() for found in re.finditer(b"\0\0\1" + bytes([kind]), data)][number] + 9
     told = data[place : place + 5]  # Three, eight, seven, eight, seven bits, between markers.
@@ -178,7 +178,7 @@ def retimed(path, kind, number, ticks):
     return path
 
 
-def test_sound_whose_times_do_not_rise_is_left_out_and_counted(tmp_path):
+def test_sound_whose_times_decrease_is_left_out_and_counted(tmp_path):
     path = retimed(film(tmp_path / "a.ts", shot(60), sound=True), SOUND, 60, -27000)
     expected: list[bytes] = []
     latest, count = -1, 0
@@ -208,7 +208,7 @@ def test_sound_without_its_header_is_left_out_and_counted(tmp_path):
     assert found[-20:] == [packet[ADTS:] for packet in before[-20:]]
 
 
-def test_a_picture_whose_time_does_not_rise_is_left_out(tmp_path):
+def test_a_frame_whose_time_decreases_is_left_out(tmp_path):
     pictures = shot(40)
     path = retimed(film(tmp_path / "a.ts", pictures, options={"bf": "0"}), PICTURE, 22, -20000)
     whole = film(tmp_path / "whole.ts", pictures, options={"bf": "0"})
@@ -219,7 +219,7 @@ def test_a_picture_whose_time_does_not_rise_is_left_out(tmp_path):
 
 
 @pytest.mark.parametrize("kind", [SOUND, PICTURE])
-def test_times_that_go_far_back_are_refused(tmp_path, kind):
+def test_times_that_jump_far_back_are_refused(tmp_path, kind):
     path = film(tmp_path / "a.ts", shot(96), sound=True, options={"bf": "0"})
     many = path.read_bytes().count(b"\0\0\1" + bytes([kind]))
     retimed(path, kind, many - 1, -270000)
@@ -229,7 +229,7 @@ def test_times_that_go_far_back_are_refused(tmp_path, kind):
 
 
 def test_two_recordings_in_one_file_are_refused(tmp_path):
-    """Their times are the same, so nothing would tell that one is missing."""
+    """Their times are the same, so it would go unnoticed if one were missing."""
     path = film(tmp_path / "a.ts", shot(30), options={"bf": "0"})
     path.write_bytes(2 * path.read_bytes())
     with pytest.raises(ImageError, match=r"a\.ts.*back"):

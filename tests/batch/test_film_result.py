@@ -1,4 +1,4 @@
-"""What the file of a film holds: tags, brightness, codes, sound, times."""
+"""Contents of a converted film: tags, brightness, codes, sound, times."""
 
 import dataclasses
 from fractions import Fraction
@@ -55,7 +55,7 @@ def test_every_tag_reads_back(tmp_path, codec, ending, transfer):
 
 @pytest.mark.parametrize("codec", ["hevc", "av1"])
 def test_maxcll_and_maxfall_are_those_of_the_frames_of_all_segments(tmp_path, codec):
-    """The brightest frame lies in a middle segment."""
+    """The brightest frame is in a middle segment."""
     dim = [np.round(0.4 * picture).astype(np.uint8) for picture in shot(36, size=(96, 64))]
     bright = shot(12, size=(96, 64))
     path = film(tmp_path / "a.mp4", [*dim[:12], *bright, *dim[12:]])
@@ -65,15 +65,15 @@ def test_maxcll_and_maxfall_are_those_of_the_frames_of_all_segments(tmp_path, co
     light = [pq_decode(codes).max(axis=-1) for codes in codes_of(result)]
     assert found.max_cll == pytest.approx(max(frame.max() for frame in light), rel=0.03)
     assert found.max_fall == pytest.approx(max(frame.mean() for frame in light), rel=0.03)
-    with av.open(str(result)) as container:  # Every key frame says so, not only the first.
+    with av.open(str(result)) as container:  # Every key frame has the levels, not only the first.
         kind = av.sidedata.sidedata.Type.CONTENT_LIGHT_LEVEL
         told = {bytes(f.side_data.get(kind)) for f in container.decode(video=0) if f.key_frame}
     assert len(told) == 1
 
 
 @pytest.mark.parametrize("codec", ["hevc", "av1"])
-def test_the_file_is_the_frames_written_as_exr(tmp_path, codec):
-    """Of a film without the steps of 8 bits, which an encoder smooths."""
+def test_the_file_matches_the_frames_written_as_exr(tmp_path, codec):
+    """The film has no steps of 8-bit codes, which an encoder would smooth."""
     path = tmp_path / "a"
     path.mkdir()
     columns, rows = np.meshgrid(np.linspace(0, 1, 128), np.linspace(0, 1, 96))
@@ -96,14 +96,14 @@ def test_the_file_is_the_frames_written_as_exr(tmp_path, codec):
             for codes, name in zip(encoded, names, strict=True)
         ]
     )
-    assert np.abs(errors).mean() < 0.001  # 10 bits of 4:2:0 alone make half of it.
+    assert np.abs(errors).mean() < 0.001  # 10 bits with 4:2:0 alone cause half of it.
     assert np.abs(errors.mean(axis=(0, 1, 2))).max() < 0.001
 
 
 @pytest.mark.parametrize(("crf", "most"), [(0.0, 0.001), (None, 0.006)])
-def test_a_film_of_photographs_is_near_its_frames(tmp_path, crf, most):
-    """Without losses 10 bits and 4:2:0 are left; the default loses more than those, as
-    docs/film.md has it.
+def test_a_film_of_photographs_is_close_to_its_frames(tmp_path, crf, most):
+    """Lossless encoding leaves the error of 10 bits and 4:2:0; the default loses more than that, as
+    docs/film.md says.
     """
     path = ROOT / "data" / "three_shots.mp4"
     conversion = asked("bt2446c", crf=crf)
@@ -115,7 +115,7 @@ def test_a_film_of_photographs_is_near_its_frames(tmp_path, crf, most):
     assert np.mean([np.abs(codes - frame).mean() for codes, frame in pairs]) < most
 
 
-def test_hlg_shows_the_light_of_pq(tmp_path):
+def test_hlg_and_pq_encode_the_same_light(tmp_path):
     path = film(tmp_path / "a.mp4", shot(6, size=(96, 64)))
     converted(path, tmp_path / "pq.mp4", asked(crf=1.0))
     converted(path, tmp_path / "hlg.mp4", asked(crf=1.0, transfer="hlg"))
@@ -160,7 +160,7 @@ def test_subtitles_are_copied(tmp_path):
 
 
 @pytest.mark.parametrize("codec", ["hevc", "av1"])
-def test_times_that_vary_are_kept(tmp_path, codec):
+def test_variable_frame_times_are_kept(tmp_path, codec):
     rng = np.random.default_rng(5)
     times = np.cumsum(rng.integers(1500, 9000, 40)).tolist()
     path = film(
@@ -182,7 +182,7 @@ def test_times_that_vary_are_kept(tmp_path, codec):
 @pytest.mark.parametrize("ending", [".mp4", ".mkv", ".mov"])
 @pytest.mark.parametrize("still", [1, 60])
 def test_a_film_whose_times_vary_is_as_long_as_before(tmp_path, ending, still):
-    """The last picture but one stays for seconds, and the last as long as its packet says."""
+    """The last frame but one stays for up to 2.5 s, the last one as long as its packet says."""
     times = [*range(0, 12 * 10, 10), 120 + 10 * still]
     path = film(
         tmp_path / "a.mp4", shot(13, size=(96, 64)), times=times, time_base=Fraction(1, 240),
@@ -203,8 +203,8 @@ def test_a_film_whose_times_vary_is_as_long_as_before(tmp_path, ending, still):
         ("b.mkv", ".mp4", 2.0, {"bf": "2", "preset": "medium"}),
     ],
 )
-def test_a_last_picture_stays_as_long_as_before(tmp_path, name, ending, last, options):
-    """Others are shown for 40 ms."""
+def test_the_last_frame_keeps_its_duration(tmp_path, name, ending, last, options):
+    """The other frames are shown for 40 ms."""
     path = film(tmp_path / "a.mp4", shot(30), rate=Fraction(25), options=options)
     path, result = copied(path, tmp_path / name, last), tmp_path / f"c{ending}"
     assert opened(path).rate == 25

@@ -20,7 +20,7 @@ from tests.video.clips import film, shot
 
 
 def parameters_of(path, conversion):
-    """Of every frame, and where the cuts are; segment by segment."""
+    """Parameters of every frame, and indices of the cuts, computed segment by segment."""
     source = opened(path)
     used = conversion.loaded(source)
     found, cuts = [], []
@@ -31,7 +31,7 @@ def parameters_of(path, conversion):
     return np.asarray(found), cuts
 
 
-def test_where_a_film_is_divided_changes_no_frame(tmp_path, bent):
+def test_the_division_into_segments_changes_no_frame(tmp_path, bent):
     path = film(tmp_path / "a.mp4", shot(30) + shot(34, hue=1.5))
     many, cuts = parameters_of(path, asked("curves", seconds=0.5, params=bent))
     one, _ = parameters_of(path, asked("curves", seconds=60.0, params=bent))
@@ -40,7 +40,7 @@ def test_where_a_film_is_divided_changes_no_frame(tmp_path, bent):
     assert np.array_equal(many, one)
 
 
-def test_parameters_are_smooth_within_a_shot_and_a_cut_never_smears(tmp_path, bent):
+def test_parameters_are_smooth_within_a_shot_but_not_across_a_cut(tmp_path, bent):
     rng = np.random.default_rng(2)
     flickering = [
         np.clip(picture * rng.uniform(0.9, 1.0), 0, 255).astype(np.uint8) for picture in shot(30)
@@ -59,8 +59,8 @@ def test_parameters_are_smooth_within_a_shot_and_a_cut_never_smears(tmp_path, be
     assert smoothed < 0.25 * steps
 
 
-class Looked:
-    """Instead of grades: what is looked at."""
+class Sampled:
+    """Stand-in for `Grades` that keeps the samples it is given."""
 
     def __init__(self, looks, times, used):
         self.looks, self.times = looks, times
@@ -69,33 +69,33 @@ class Looked:
         return []
 
 
-def known(source, used):
-    """What is looked at of a film."""
+def samples_of(source, used):
+    """Samples of a film from which its grade is estimated."""
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(film_looks.film_grade, "Grades", Looked)
+        patched.setattr(film_looks.film_grade, "Grades", Sampled)
         found: Any = grades_of(source, used)
     assert (np.diff(found.times) > 0).all()
     return found.looks
 
 
-def looks_at(source, used, numbers):
+def measured_at(source, used, numbers):
     every = list(decode.frames(source))
     return np.array([used.measured(every[number].reduced(REDUCED)) for number in numbers])
 
 
 @pytest.mark.parametrize("keys", [1, 5, 250])
-def test_the_grade_is_that_of_frames_from_all_of_the_film(tmp_path, bent, keys):
-    """By key frames, and without."""
+def test_the_grade_is_sampled_over_the_whole_film(tmp_path, bent, keys):
+    """From key frames, or from any frames if there are too few key frames."""
     pictures = shot(90) + shot(60, hue=1.5)
     source = opened(film(tmp_path / "a.mp4", pictures, options={"g": str(keys)}))
     used = asked("curves", params=bent).loaded(source)
     chosen = {5: np.arange(0, 150, 5)}.get(keys, np.linspace(0, 149, LOOKS).round().astype(int))
-    expected = looks_at(source, used, chosen)
-    np.testing.assert_allclose(known(source, used), expected, atol=1e-6)
+    expected = measured_at(source, used, chosen)
+    np.testing.assert_allclose(samples_of(source, used), expected, atol=1e-6)
 
 
 class Brightness:
-    """A network that takes the brightness of a frame for its grade, 15 codes apart or more."""
+    """Stand-in network whose grade is the brightness of a frame; grades differ from 15 codes on."""
 
     directions, apart = np.array([[1.0]]), 1e-6
 
@@ -111,7 +111,7 @@ class Brightness:
 
 @pytest.mark.parametrize("keys", [4, 250])
 @pytest.mark.parametrize("begins", [131, 202])
-def test_a_part_begins_where_it_does_and_not_at_the_next_look(tmp_path, keys, begins):
+def test_a_part_begins_at_its_first_frame_and_not_at_the_next_sample(tmp_path, keys, begins):
     levels = np.random.default_rng(5).uniform(-5.0, 5.0, 400) + np.repeat(
         [80, 160], [begins, 400 - begins]
     )
@@ -123,16 +123,16 @@ def test_a_part_begins_where_it_does_and_not_at_the_next_look(tmp_path, keys, be
     assert (last, first) == (source.times[begins - 1], source.times[begins])
 
 
-def test_black_frames_tell_nothing_of_the_grade(tmp_path, bent):
+def test_black_frames_do_not_count_for_the_grade(tmp_path, bent):
     black = [np.zeros_like(picture) for picture in shot(40)]
     source = opened(film(tmp_path / "a.mp4", black + shot(20)))
     used = asked("curves", params=bent).loaded(source)
-    expected = looks_at(source, used, range(40, 60))
-    np.testing.assert_allclose(known(source, used), expected, atol=1e-6)
+    expected = measured_at(source, used, range(40, 60))
+    np.testing.assert_allclose(samples_of(source, used), expected, atol=1e-6)
     assert grades_of(opened(film(tmp_path / "b.mp4", black)), used) is None
 
 
-def test_of_a_damaged_film_the_rest_tells_the_grade(tmp_path, bent, monkeypatch):
+def test_the_readable_part_of_a_damaged_film_gives_the_grade(tmp_path, bent, monkeypatch):
     source = opened(film(tmp_path / "a.mp4", shot(40)))
     used, decoded = asked("curves", params=bent).loaded(source), decode.frames
 
@@ -143,12 +143,12 @@ def test_of_a_damaged_film_the_rest_tells_the_grade(tmp_path, bent, monkeypatch)
             yield frame
 
     monkeypatch.setattr(film_looks.decode, "frames", damaged)
-    found = known(source, used)
+    found = samples_of(source, used)
     monkeypatch.undo()
-    np.testing.assert_allclose(found, looks_at(source, used, range(10)), atol=1e-6)
+    np.testing.assert_allclose(found, measured_at(source, used, range(10)), atol=1e-6)
 
 
-def test_shots_keep_what_sets_them_apart_if_they_are_asked_to(tmp_path, bent):
+def test_shots_keep_their_own_grades_on_request(tmp_path, bent):
     source = opened(film(tmp_path / "a.mp4", shot(30) + shot(30, hue=1.5)))
     whole, each = (asked("curves", params=bent, grade=grade) for grade in ("film", "shot"))
     used = each.loaded(source)
@@ -166,7 +166,7 @@ def test_shots_keep_what_sets_them_apart_if_they_are_asked_to(tmp_path, bent):
     assert whole.recipe(source) != each.recipe(source)
 
 
-def test_another_grade_is_refused():
+def test_an_unknown_grade_is_refused():
     with pytest.raises(ValueError, match="scene"):
         asked("curves", grade="scene")
 
@@ -185,8 +185,8 @@ def test_curves_convert_a_film(tmp_path, bent):
     assert 60 < found.max_cll <= 600
 
 
-def test_a_logo_is_held_from_its_first_frame_to_its_last(tmp_path):
-    """By the shipped weights, in a scene of half its brightness, over the borders of segments."""
+def test_a_logo_stays_at_graphics_white_from_its_first_frame_to_its_last(tmp_path):
+    """With the shipped weights, in a shot of half brightness, across segment boundaries."""
     pictures = [picture // 2 for picture in shot(40, size=(320, 180))]
     for picture in pictures[10:30]:
         picture[20:60, 240:300] = 255

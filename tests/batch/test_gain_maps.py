@@ -1,6 +1,4 @@
-"""Photographs with a gain map on their way to a file: what was measured stays, with and without a
-network.
-"""
+"""Conversion of photographs with a gain map: measured light is kept, with and without a network."""
 
 import json
 
@@ -20,7 +18,7 @@ COMMAND = ROOT / "hdrcnn_predict.py"
 
 
 def clipped() -> tuple[np.ndarray, np.ndarray]:
-    """A base and a map; a square of the base is white, and in half of it the map ends too."""
+    """A base and a gain map; a square of the base is white, and in half of it the map clips too."""
     codes, gain = base(96, 128), gains(96, 128)
     codes[32:64, 32:96] = 255
     gain[16:80, 64:112] = 255
@@ -41,7 +39,7 @@ def measured(folder, name: str = "in/a.jpg") -> Measured:
     return found
 
 
-def test_only_needs_no_network(photos, run_python):
+def test_gain_map_only_needs_no_network(photos, run_python):
     script = (
         "import runpy, sys\n"
         "sys.argv = ['hdrcnn_predict.py', '--im_dir=in', '--gain_map=only', '--mask',\n"
@@ -62,7 +60,7 @@ def test_only_needs_no_network(photos, run_python):
     np.testing.assert_array_equal(back.code, read_photograph(photos / "in" / "a.jpg").code)
 
 
-def test_the_command_keeps_what_was_measured_and_goes_on(photos, tiny_exported, run_python):
+def test_the_command_keeps_measured_light_and_existing_results(photos, tiny_exported, run_python):
     (photos / "in" / "b.jpg").write_bytes(jpeg(*clipped(), iso=b""))
     flags = ["--im_dir=in", "--mask", "--log=log"]
     named = f"--params={tiny_exported}"
@@ -87,7 +85,7 @@ def test_the_command_keeps_what_was_measured_and_goes_on(photos, tiny_exported, 
 
 @pytest.mark.parametrize("gamma", [1.0, 1.2])
 @pytest.mark.parametrize("name", blend.BLENDS)
-def test_the_prediction_counts_only_where_the_map_ends(name, gamma):
+def test_the_prediction_counts_only_where_the_map_clips(name, gamma):
     codes = np.array([0.5, 1.0, 1.0, 1.0], np.float32)[:, None].repeat(3, axis=1)
     light = np.array([0.2, 4.0, 4.0, 4.0], np.float32)[:, None].repeat(3, axis=1)
     ended = np.array([1.0, 0.0, 1.0, 1.0], np.float32)[:, None].repeat(3, axis=1)
@@ -112,7 +110,7 @@ def test_the_library_gives_what_the_command_gives(photos, tiny_exported, run_pyt
     )
 
 
-def test_ultra_hdr_keeps_places_that_the_map_darkens(photos, run_python):
+def test_ultra_hdr_keeps_regions_that_the_map_darkens(photos, run_python):
     numbers = iso_numbers(low=(-2.0,), high=(2.0,))
     (photos / "in" / "a.jpg").write_bytes(jpeg(base(), gains(), iso=numbers))
     light = measured(photos).light.astype(np.float64)
@@ -122,7 +120,7 @@ def test_ultra_hdr_keeps_places_that_the_map_darkens(photos, run_python):
     assert np.median(np.abs(np.log2(np.maximum(back, 1e-3) / np.maximum(light, 1e-3)))) < 0.02
 
 
-def test_a_map_is_fitted_with_its_photograph(photos, run_python):
+def test_a_map_is_resized_with_its_photograph(photos, run_python):
     flags = ("--im_dir=in", "--gain_map=only", "--width=48", "--height=48")
     run_python(COMMAND, *flags, cwd=photos)
     light = measured(photos).light[:, 16:112].astype(np.float32)

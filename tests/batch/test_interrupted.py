@@ -1,4 +1,4 @@
-"""A run that is killed or stopped in the middle of a folder, and the one after it."""
+"""A run that is killed or stopped in the middle of a folder, and the run after it."""
 
 import json
 import os
@@ -33,7 +33,7 @@ def photos(tmp_path):
 
 
 def interrupted(photos, arguments, by):
-    """Starts a run, sends it a signal as soon as two results are there; status and stderr."""
+    """Start a run and signal it as soon as two results exist; return its status and stderr."""
     process = subprocess.Popen(
         [sys.executable, str(COMMAND), *arguments],
         cwd=photos,
@@ -74,7 +74,7 @@ def test_nothing_is_lost_half_written_or_done_twice(photos, tiny_exported, run_p
     heights = [read_exr(path).shape[0] for path in there]  # Whole: every row can be read.
     assert heights == [300 + int(path.stem) for path in there]
     before = {path: (path.stat().st_mtime_ns, path.read_bytes()) for path in there}
-    # What a process that no longer runs may leave, whatever this one has left.
+    # A temporary file of a process that no longer runs, in addition to any of this run.
     gone = subprocess.Popen([sys.executable, "-c", ""])
     gone.wait()
     left = photos / "out" / "0" / f".0.exr.{HOST}-{gone.pid}.tmp.exr"
@@ -91,7 +91,7 @@ def test_nothing_is_lost_half_written_or_done_twice(photos, tiny_exported, run_p
     kept = [line["output"] for line in map(json.loads, second) if line["status"] == "kept"]
     assert sorted(photos / path for path in kept) == there
     assert len(second) == COUNT
-    # Of the outputs that the first run had finished only the one in hand may lack its line.
+    # Of the results of the first run, at most the last one may lack its line in the log.
     assert len(there) - len(done) in (0, 1)
     for line in map(json.loads, done):
         assert photos / line["output"] in there

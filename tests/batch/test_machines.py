@@ -1,4 +1,4 @@
-"""Shares of a list: together they are the list, and none is much larger than another."""
+"""Shards of a list: together they are the list, and their sizes differ by at most one."""
 
 import pytest
 from hypothesis import given, strategies as st
@@ -18,7 +18,7 @@ def test_shards_cover_all_once_and_differ_by_one_at_most(items, of):
 
 
 @given(st.integers(1, 999), st.integers(1, 999))
-def test_a_shard_is_written_as_it_is_read(number, of):
+def test_a_shard_is_parsed_if_its_number_is_in_range(number, of):
     if number <= of:
         assert Shard.parse(f"{number}/{of}") == Shard(number, of)
     else:
@@ -33,7 +33,7 @@ def test_shards_are_counted_from_one():
 
 @pytest.mark.parametrize("text", ["", "3", "3/", "/16", "0/16", "17/16", "0/0", "-1/4", "1/4/4",
                                   "1.5/4", "a/b", "\u0663/\u0664", "3/16\n4"])  # fmt: skip
-def test_what_is_no_shard_is_said_in_one_line(text):
+def test_an_invalid_shard_is_reported_in_one_line(text):
     with pytest.raises(ValueError, match="--shard=") as error:
         Shard.parse(text)
     assert str(error.value).replace(text, "").count("\n") == 0

@@ -1,4 +1,4 @@
-"""Which pictures, in which order, to which names."""
+"""Which files are converted, in which order, to which names."""
 
 import glob
 import os
@@ -16,7 +16,7 @@ from hdrcnn.readers.folders import may_be_picture
 
 @pytest.fixture
 def photos(tmp_path):
-    """Makes empty files below a folder `photos`, which is returned."""
+    """Return a function that creates empty files in a folder `photos` and returns the folder."""
     root = tmp_path / "photos"
     root.mkdir()
 
@@ -31,7 +31,7 @@ def photos(tmp_path):
 
 
 def pairs(places, out_dir, *endings):
-    """What is done, as source names and output names below `out_dir`."""
+    """Planned jobs as pairs: name of the source, path of the output below `out_dir`."""
     found = plan([places] if isinstance(places, Path) else places, out_dir, endings or (".exr",))
     assert found.faults == ()
     return [
@@ -71,7 +71,7 @@ def test_the_tree_is_mirrored_in_natural_order(photos, tmp_path):
     ]
 
 
-def test_endings_decide_what_is_passed_over(photos, tmp_path):
+def test_extensions_decide_what_is_skipped(photos, tmp_path):
     root = photos(
         "a.JPG", "b.PnG", "no_ending", "raw.CR2", "c.jxl", "notes.txt", "film.mp4", "done.exr",
         "side.xmp", "Thumbs.db", ".hidden.jpg", ".folder/a.jpg", "._a.jpg", "README", "Makefile",
@@ -86,7 +86,7 @@ def test_endings_decide_what_is_passed_over(photos, tmp_path):
     assert not may_be_picture(root / "a.jpg.txt")
 
 
-def test_waste_bins_and_thumbnails_are_entered_only_where_they_are_named(photos, tmp_path):
+def test_recycle_bins_and_thumbnail_folders_are_entered_only_if_named(photos, tmp_path):
     root = photos(
         "photo.jpg", "@eaDir/photo.jpg/SYNOPHOTO_THUMB_M.jpg", "#recycle/old.jpg",
         "$RECYCLE.BIN/old2.jpg", "a/@Recycle/b.jpg", "a/lost+found/c.jpg", "#1/first.jpg",
@@ -102,7 +102,7 @@ def test_waste_bins_and_thumbnails_are_entered_only_where_they_are_named(photos,
     assert pairs(root / "#recycle", tmp_path / "out") == [("old.jpg", "old.exr")]
 
 
-def test_a_file_that_is_named_is_never_passed_over(photos, tmp_path):
+def test_a_file_that_is_named_is_never_skipped(photos, tmp_path):
     root = photos("notes.txt", ".hidden.jpg")
     assert pairs([root / "notes.txt", root / ".hidden.jpg"], tmp_path / "out") == [
         ("notes.txt", "notes.exr"),
@@ -110,7 +110,7 @@ def test_a_file_that_is_named_is_never_passed_over(photos, tmp_path):
     ]
 
 
-def test_sources_that_share_a_stem_keep_their_endings(photos, tmp_path):
+def test_sources_that_share_a_stem_keep_their_extensions(photos, tmp_path):
     root = photos("a.jpg", "a.png", "b.jpg", "other/a.jpg")
     assert pairs(root, tmp_path / "out") == [
         ("a.jpg", "a.jpg.exr"),
@@ -120,7 +120,7 @@ def test_sources_that_share_a_stem_keep_their_endings(photos, tmp_path):
     ]
 
 
-def test_kept_endings_do_not_meet_other_names(photos, tmp_path):
+def test_kept_extensions_do_not_collide_with_other_names(photos, tmp_path):
     root = photos("a.jpg", "a.png", "a.jpg.tif", "b.2024.01.jpg", "B.2024.01.png")
     assert pairs(root, tmp_path / "out") == [
         ("a.jpg", "a.jpg.exr"),
@@ -140,7 +140,7 @@ def test_kept_endings_do_not_meet_other_names(photos, tmp_path):
     ),
     st.sampled_from([(".exr",), (".exr", "_in.png", "_out.png")]),
 )
-def test_outputs_never_meet_even_where_case_does_not_count(names, endings):
+def test_outputs_never_collide_even_if_case_is_ignored(names, endings):
     mirrored = [Path("out", name) for name in names]
     stems = name_outputs(mirrored, endings)
     outputs = [
@@ -155,7 +155,7 @@ def test_outputs_never_meet_even_where_case_does_not_count(names, endings):
     assert name_outputs(mirrored[::-1], endings)[::-1] == stems
 
 
-def test_several_places_are_mirrored_from_what_they_share(photos, tmp_path):
+def test_several_places_are_mirrored_from_their_common_folder(photos, tmp_path):
     root = photos("a/1.jpg", "b/1.jpg", "b/deep/2.jpg")
     assert pairs([root / "a", root / "b"], tmp_path / "out") == [
         ("1.jpg", "a/1.exr"),
@@ -183,7 +183,7 @@ def test_patterns(photos, tmp_path):
         plan([f"{root}/*.gif"], tmp_path / "out")
 
 
-def test_what_is_reached_twice_is_done_once(photos, tmp_path):
+def test_a_file_that_is_reached_twice_is_converted_once(photos, tmp_path):
     root = photos("a/1.jpg", "a/2.jpg")
     (root / "again").symlink_to(root / "a", target_is_directory=True)
     (root / "a" / "3.jpg").symlink_to(root / "a" / "1.jpg")
@@ -191,7 +191,7 @@ def test_what_is_reached_twice_is_done_once(photos, tmp_path):
     assert [name for name, _ in pairs(places, tmp_path / "out")] == ["1.jpg", "2.jpg"]
 
 
-def test_links_in_a_circle_end(photos, tmp_path):
+def test_cyclic_links_end(photos, tmp_path):
     root = photos("a/1.jpg", "a/b/2.jpg")
     (root / "a" / "b" / "up").symlink_to(root, target_is_directory=True)
     (root / "self").symlink_to(root / "self")
@@ -200,8 +200,8 @@ def test_links_in_a_circle_end(photos, tmp_path):
     assert found == ["round.jpg", "1.jpg", "2.jpg"]
 
 
-def test_patterns_with_links_in_circles_end(photos, tmp_path):
-    """As many names lead to each file as there are ways round: 2 to the power of 40."""
+def test_patterns_over_cyclic_links_end(photos, tmp_path):
+    """The cycles lead to each file under as many as 2**40 names."""
     root = photos("a/1.jpg", "a/b/2.jpg", "3.jpg")
     for name in ("one", "two"):
         (root / "a" / name).symlink_to(root / "a", target_is_directory=True)
@@ -217,7 +217,7 @@ def test_patterns_with_links_in_circles_end(photos, tmp_path):
     ["*", "**", "**/*", "*/*.jpg", "**/*.jpg", "a/**/*.jpg", "**/b/*", "?/[!1].*", "**/b/**",
      "*/../*.jpg", ".*", "**/.h/*", "nothing/*"],
 )  # fmt: skip
-def test_a_pattern_means_what_it_means_to_python(photos, tmp_path, pattern):
+def test_patterns_match_as_in_python(photos, tmp_path, pattern):
     root = photos(
         "1.jpg", "a/2.jpg", "a/b/3.jpg", "a/b/c/4.jpg", "b/5.jpg", ".h/6.jpg", ".7.jpg", "a/.8.jpg"
     )
@@ -247,7 +247,7 @@ def test_results_beside_the_sources_never_overwrite_them(photos):
         plan([root / "odd.exr"], root)
 
 
-def test_what_cannot_be_found_is_said_and_the_rest_done(photos, tmp_path):
+def test_missing_places_are_reported_and_the_rest_is_planned(photos, tmp_path):
     root = photos("a/1.jpg", "empty/notes.txt")
     found = plan([root / "gone", root / "a", f"{root}/*.webp", root / "empty"], tmp_path / "out")
     assert [job.source.name for job in found.jobs] == ["1.jpg"]
@@ -261,7 +261,7 @@ def test_what_cannot_be_found_is_said_and_the_rest_done(photos, tmp_path):
         plan([root / "gone", root / "lost"], tmp_path / "out")
 
 
-def test_a_folder_of_results_alone_is_not_said_to_hold_no_pictures(photos, tmp_path):
+def test_a_folder_of_results_alone_is_reported_as_such(photos, tmp_path):
     root = photos("a_0.png", "a_1.png")
     with pytest.raises(ImageError, match="results") as raised:
         plan([root], tmp_path, is_result=lambda path: True)
@@ -271,7 +271,7 @@ def test_a_folder_of_results_alone_is_not_said_to_hold_no_pictures(photos, tmp_p
         plan([photos("b/notes.txt") / "b"], tmp_path, is_result=lambda path: True)
 
 
-def test_a_place_that_cannot_be_looked_at_is_said_and_the_rest_done(photos, tmp_path):
+def test_an_invalid_place_is_reported_and_the_rest_is_planned(photos, tmp_path):
     root = photos("a/1.jpg")
     found = plan([root / "a", root / ("long" * 100)], tmp_path / "out")
     assert [job.source.name for job in found.jobs] == ["1.jpg"]
@@ -280,7 +280,7 @@ def test_a_place_that_cannot_be_looked_at_is_said_and_the_rest_done(photos, tmp_
 
 
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root lists all")
-def test_a_folder_that_cannot_be_listed_is_said(photos, tmp_path):
+def test_a_folder_that_cannot_be_listed_is_reported(photos, tmp_path):
     root = photos("a/1.jpg", "b/2.jpg")
     (root / "a").chmod(0)
     found = plan([root], tmp_path / "out")
@@ -289,7 +289,7 @@ def test_a_folder_that_cannot_be_listed_is_said(photos, tmp_path):
     assert "a: " in found.faults[0]
 
 
-def test_a_file_counts_for_itself_and_not_by_a_link_to_it(photos, tmp_path):
+def test_a_file_takes_precedence_over_a_link_to_it(photos, tmp_path):
     root = photos("orig/z.png", "real/x.png")
     (root / "album").mkdir()
     (root / "album" / "best.png").symlink_to(root / "orig" / "z.png")

@@ -1,4 +1,4 @@
-"""What is there already: kept, recomputed, or left alone."""
+"""Existing files at the place of a result: kept, recomputed, or left alone."""
 
 import dataclasses
 import functools
@@ -41,7 +41,7 @@ def photos(tmp_path, picture):
 
 
 def age(path, seconds):
-    """Makes a file older by so much."""
+    """Make a file older by `seconds`."""
     before = path.stat().st_mtime_ns
     os.utime(path, ns=(before, before - int(seconds * 1e9)))
 
@@ -68,7 +68,7 @@ def test_a_result_is_kept_and_its_figures_with_it(photos, tiny_weights):
     assert {path: path.read_bytes() for path in (photos.parent / "out").iterdir()} == before
 
 
-def test_nothing_is_loaded_for_what_is_kept(photos, tiny_weights):
+def test_nothing_is_loaded_for_kept_results(photos, tiny_weights):
     run(photos, tiny_weights)
 
     def load(path):
@@ -86,13 +86,13 @@ def test_nothing_is_loaded_for_what_is_kept(photos, tiny_weights):
      {"precision": "float32"}, {"previews": True}, {"sequence": True}],
     ids=str,
 )  # fmt: skip
-def test_other_settings_make_it_anew(photos, tiny_weights, settings):
+def test_other_settings_recompute_the_result(photos, tiny_weights, settings):
     assert statuses(photos, tiny_weights) == ["done"]
     assert statuses(photos, tiny_weights, **settings) == ["done"]
     assert statuses(photos, tiny_weights, **settings) == ["kept"]
 
 
-def test_previews_and_what_changes_no_pixel_do_not_matter(photos, tiny_weights):
+def test_unneeded_previews_and_settings_that_change_no_pixel_do_not_matter(photos, tiny_weights):
     run(photos, tiny_weights, previews=True, exposure=-2.0)
     assert statuses(photos, tiny_weights) == ["kept"]
     assert statuses(photos, tiny_weights, max_megapixels=9.0) == ["kept"]
@@ -102,7 +102,7 @@ def test_previews_and_what_changes_no_pixel_do_not_matter(photos, tiny_weights):
     assert statuses(photos, tiny_weights, previews=True, exposure=-1.0) == ["done"]
 
 
-def test_other_weights_and_another_version_make_it_anew(
+def test_other_weights_and_another_version_recompute_the_result(
     photos, tiny_weights, tmp_path, monkeypatch
 ):
     run(photos, tiny_weights)
@@ -122,12 +122,12 @@ def test_a_photograph_that_changed_is_converted_again(photos, tiny_weights, pict
     Image.fromarray(picture[::-1]).save(photos / "a.png")
     os.utime(photos / "a.png")
     assert statuses(photos, tiny_weights) == ["done"]
-    # Another one in its place that is older than the result, as after copying it there.
+    # Another photograph in its place that is older than the result, as after copying.
     Image.fromarray(picture[:30]).save(photos / "a.png")
     age(photos / "a.png", 7200)
     assert statuses(photos, tiny_weights) == ["done"]
     assert read_exr(photos.parent / "out" / "a.exr").shape == (30, 70, 3)
-    # Its bytes decide, whatever the clocks say.
+    # Its contents decide, whatever the modification times are.
     age(photos.parent / "out" / "a.exr", 90000)
     assert statuses(photos, tiny_weights) == ["kept"]
     age(photos / "a.png", -90000)
@@ -135,9 +135,7 @@ def test_a_photograph_that_changed_is_converted_again(photos, tiny_weights, pict
 
 
 def test_another_photograph_of_the_same_name_and_size_is_converted(photos, tiny_weights, picture):
-    """As with cameras that count from 1 again, and pictures of the same size that are not
-    compressed.
-    """
+    """As from a camera that restarts its numbering, with uncompressed files of equal size."""
     photos = photos.with_name("tiffs")
     photos.mkdir()
     for pixels, hour in ((picture, 1), (picture[::-1], 1), (picture, 2)):
@@ -164,7 +162,7 @@ def test_a_photograph_that_changes_while_it_is_read_is_converted_again(
     assert statuses(photos, tiny_weights) == ["kept"]
 
 
-def test_overwrite_makes_all_anew(photos, tiny_weights):
+def test_overwrite_recomputes_everything(photos, tiny_weights):
     run(photos, tiny_weights)
     age(photos.parent / "out" / "a.exr", 60)
     before = (photos.parent / "out" / "a.exr").stat().st_mtime_ns
@@ -172,7 +170,7 @@ def test_overwrite_makes_all_anew(photos, tiny_weights):
     assert (photos.parent / "out" / "a.exr").stat().st_mtime_ns > before
 
 
-def test_files_of_others_are_left_alone(photos, tiny_weights):
+def test_foreign_files_are_left_alone(photos, tiny_weights):
     out = photos.parent / "out"
     out.mkdir()
     write_exr(out / "a.exr", np.ones((2, 2, 3), np.float32))
@@ -214,7 +212,7 @@ def test_the_result_of_another_photograph_or_command_is_left_alone(photos, tiny_
     (outcome,) = run(other, tiny_weights)
     assert outcome.status == "failed"
     assert result.read_bytes() == before
-    # An edited photograph, and the same one moved, are no others.
+    # An edited photograph, and one that was moved, do not count as another.
     shutil.move(photos / "a.png", photos.parent / "moved.png")
     Image.fromarray(picture[::-1]).save(photos / "a.png")
     assert statuses(photos, tiny_weights) == ["done"]
@@ -226,7 +224,7 @@ def test_the_result_of_another_photograph_or_command_is_left_alone(photos, tiny_
     recipe.check_place(dataclasses.replace(job, stem=result.parent / "a"), Settings())
 
 
-def test_photographs_are_spared_even_if_files_of_others_are_not(photos, tiny_weights, picture):
+def test_overwrite_replaces_foreign_results_but_never_photographs(photos, tiny_weights, picture):
     out = photos.parent / "out"
     out.mkdir()
     Image.fromarray(picture[::-1]).save(out / "a_hdr.jpg")
@@ -239,7 +237,7 @@ def test_photographs_are_spared_even_if_files_of_others_are_not(photos, tiny_wei
 
 
 @pytest.mark.parametrize("ending", [".exr", "_in.png", "_hdr.jpg", ".hdr"])
-def test_a_result_that_was_cut_short_is_made_again(photos, tiny_weights, ending):
+def test_a_truncated_result_is_recomputed(photos, tiny_weights, ending):
     """One byte may be missing, or nearly all."""
     wanted = {"previews": True, "formats": ("exr", "ultrahdr", "hdr")}
     assert statuses(photos, tiny_weights, **wanted) == ["done"]
@@ -252,8 +250,8 @@ def test_a_result_that_was_cut_short_is_made_again(photos, tiny_weights, ending)
     assert statuses(photos, tiny_weights, **wanted) == ["kept"]
 
 
-def test_a_result_that_cannot_be_shown_is_made_again(photos, tiny_weights):
-    """Whole by its end, damaged before it."""
+def test_a_result_that_the_report_cannot_read_is_recomputed(photos, tiny_weights):
+    """Its end is intact, but there is damage before it."""
     assert statuses(photos, tiny_weights, report_room=50000) == ["done"]
     path = photos.parent / "out" / "a.exr"
     whole = path.read_bytes()
@@ -262,7 +260,7 @@ def test_a_result_that_cannot_be_shown_is_made_again(photos, tiny_weights):
     assert path.read_bytes() == whole
 
 
-SAID = {
+NOTES = {
     "weights": "0" * 64,
     "version": "1",
     "settings": '{"gamma":1.0}',
@@ -293,19 +291,19 @@ SAID = {
         ("settings", '{"gamma":1.0}', "[" * 100000),
     ],
 )
-def test_forged_notes_are_those_of_others(tmp_path, part, before, after):
+def test_a_file_with_invalid_notes_counts_as_foreign(tmp_path, part, before, after):
     path = tmp_path / "a_hdr.png"
-    path.write_bytes(notes.line(SAID))
+    path.write_bytes(notes.line(NOTES))
     making = recipe.making_of(path)
     assert making is not None
     assert making.figures["peak_before"] == 1.0
-    assert before in SAID[part]
-    path.write_bytes(notes.line(SAID | {part: SAID[part].replace(before, after)}))
+    assert before in NOTES[part]
+    path.write_bytes(notes.line(NOTES | {part: NOTES[part].replace(before, after)}))
     assert recipe.making_of(path) is None
 
 
 @pytest.mark.parametrize("content", [b"no EXR at all", b"\x76\x2f\x31\x01\x02\0\0\0 cut off"])
-def test_what_cannot_be_read_is_of_others(photos, tiny_weights, content):
+def test_an_unreadable_file_counts_as_foreign(photos, tiny_weights, content):
     out = photos.parent / "out"
     out.mkdir()
     (out / "a.exr").write_bytes(content)
@@ -313,7 +311,7 @@ def test_what_cannot_be_read_is_of_others(photos, tiny_weights, content):
     assert (out / "a.exr").read_bytes() == content
 
 
-def test_an_empty_file_is_nobody_s_and_a_folder_is_not_taken_away(photos, tiny_weights):
+def test_an_empty_file_is_replaced_and_a_folder_is_not(photos, tiny_weights):
     out = photos.parent / "out"
     out.mkdir()
     (out / "a.exr").touch()
@@ -326,7 +324,7 @@ def test_an_empty_file_is_nobody_s_and_a_folder_is_not_taken_away(photos, tiny_w
     assert (out / "a.exr").is_dir()
 
 
-def test_the_header_says_how_it_was_made(photos, tiny_weights):
+def test_the_header_records_how_the_result_was_made(photos, tiny_weights):
     run(photos, tiny_weights, gamma=1.25)
     making = recipe.making_of(photos.parent / "out" / "a.exr")
     assert making is not None
@@ -342,7 +340,7 @@ def test_the_header_says_how_it_was_made(photos, tiny_weights):
     assert text.startswith('{"camera_curve":null,"gain_map":"use","gamma":1.25,')
 
 
-def test_a_result_that_does_not_tell_its_curve_is_made_anew(photos, tiny_weights, monkeypatch):
+def test_a_result_without_a_recorded_curve_is_recomputed(photos, tiny_weights, monkeypatch):
     write = recipe.Making.notes
 
     def without_curve(making):

@@ -1,4 +1,4 @@
-"""What is written of a result: primaries, alpha, mask, peak, what the camera said."""
+"""Contents of a result: primaries, alpha, mask, peak, camera data."""
 
 import io
 import tracemalloc
@@ -31,7 +31,7 @@ def networks(tiny_weights):
 
 
 def result_of(path, networks, **settings):
-    """Header, and channels by name as float32, of the result of a picture."""
+    """Convert a file; return the header, the channels by name as float32, and the outcome."""
     wanted = Settings(**settings)
     (job,) = plan.plan([path], path.parent / "out", wanted.endings).jobs
     outcome = convert(job, networks, wanted)
@@ -55,7 +55,7 @@ def wide(tmp_path, picture):
     return tmp_path / "wide.png"
 
 
-def test_primaries_are_brought_to_rec709_and_negative_values_kept(wide, networks, picture):
+def test_primaries_are_converted_to_rec709_and_negative_values_kept(wide, networks, picture):
     header, channels, _ = result_of(wide, networks)
     np.testing.assert_allclose(header["chromaticities"], REC709, atol=1e-6)
     kept = picture.max(axis=-1) <= 240
@@ -73,14 +73,14 @@ def test_primaries_can_be_kept(wide, networks, picture):
     kept = picture.max(axis=-1) <= 240
     linear = inverse_camera_curve(picture[kept] / np.float32(255))
     np.testing.assert_allclose(image(channels)[kept], linear, rtol=2**-11, atol=2**-25)
-    # A reader that heeds the chromaticities sees the same colours as in the other file.
+    # A reader that applies the chromaticities gets the same colours from both files.
     seen = read_exr(wide.parent / "out" / "wide.exr")
     _, converted, other = result_of(wide, networks, overwrite=True)
     np.testing.assert_allclose(seen, image(converted), rtol=2e-3, atol=2e-3)
     assert outcome.peak_after == pytest.approx(other.peak_after, rel=2e-3)
 
 
-def test_python_gives_the_colours_of_the_command(wide, networks, tiny_weights, tmp_path):
+def test_the_library_gives_the_colours_of_the_command(wide, networks, tiny_weights, tmp_path):
     _, channels, _ = result_of(wide, networks)
     photo = hdrcnn.read_photograph(wide)
     hdr = hdrcnn.load(tiny_weights).reconstruct(photo.code)
@@ -90,7 +90,7 @@ def test_python_gives_the_colours_of_the_command(wide, networks, tiny_weights, t
     )
 
 
-def test_previews_are_of_the_same_colours_in_both_primaries(wide, networks):
+def test_previews_have_the_same_colours_with_either_primaries(wide, networks):
     result_of(wide, networks, previews=True)
     views = [np.asarray(Image.open(wide.parent / "out" / f"wide_{n}.png")) for n in ("in", "out")]
     result_of(wide, networks, previews=True, primaries=True)
@@ -99,8 +99,8 @@ def test_previews_are_of_the_same_colours_in_both_primaries(wide, networks):
         np.testing.assert_allclose(after.astype(int), before, atol=1)
 
 
-def test_alpha_is_a_channel_and_multiplied_into_the_light(tmp_path, networks, picture):
-    """By the convention of OpenEXR: an opaque copy of the picture times alpha."""
+def test_alpha_is_a_channel_and_multiplies_the_light(tmp_path, networks, picture):
+    """By OpenEXR's convention: the result of an opaque copy, multiplied by alpha."""
     alpha = np.random.default_rng(3).integers(0, 256, picture.shape[:2], np.uint8)
     Image.fromarray(picture).save(tmp_path / "solid.png")
     Image.fromarray(np.dstack([picture, alpha])).save(tmp_path / "clear.png")
@@ -115,7 +115,7 @@ def test_alpha_is_a_channel_and_multiplied_into_the_light(tmp_path, networks, pi
     assert small["A"].shape == (20, 35)
 
 
-def test_the_report_shows_light_without_alpha_of_kept_results_too(tmp_path, networks, picture):
+def test_the_report_divides_light_by_alpha_also_for_kept_results(tmp_path, networks, picture):
     alpha = np.random.default_rng(3).integers(64, 256, picture.shape[:2], np.uint8)
     Image.fromarray(np.dstack([picture, alpha])).save(tmp_path / "p.png")
     *_, fresh = result_of(tmp_path / "p.png", networks, report_room=200_000)
@@ -127,7 +127,7 @@ def test_the_report_shows_light_without_alpha_of_kept_results_too(tmp_path, netw
     assert np.abs(maps[0].astype(int) - maps[1]).mean() < 2
 
 
-def test_the_mask_tells_what_is_measured_and_what_is_predicted(tmp_path, networks, picture):
+def test_the_mask_separates_measured_from_predicted_pixels(tmp_path, networks, picture):
     picture[30:35, 5:10] = 255, 100, 250  # Saturated in red alone, partly in blue.
     Image.fromarray(picture).save(tmp_path / "p.png")
     _, channels, _ = result_of(tmp_path / "p.png", networks, mask=True)
@@ -135,7 +135,7 @@ def test_the_mask_tells_what_is_measured_and_what_is_predicted(tmp_path, network
     expected = np.clip((picture / 255.0 - 0.95) / 0.05, 0, 1)
     np.testing.assert_allclose(mask, expected, atol=1e-3)
     assert mask[32, 7].tolist() == pytest.approx([1, 0, (250 / 255 - 0.95) / 0.05], abs=1e-3)
-    # Readers that know nothing of it see the image.
+    # Readers that do not know the mask get the image.
     np.testing.assert_array_equal(read_exr(tmp_path / "out" / "p.exr"), image(channels))
     _, plain, _ = result_of(tmp_path / "p.png", networks, overwrite=True)
     assert set(plain) == set("RGB")
@@ -145,7 +145,7 @@ def test_the_mask_tells_what_is_measured_and_what_is_predicted(tmp_path, network
     hnp.arrays(np.float32, (4, 3), elements=st.floats(-10, 60000, width=32)),
     st.floats(0, 15),
 )
-def test_the_cap_scales_what_is_above_and_leaves_the_rest(linear, stops):
+def test_cap_scales_pixels_above_the_limit_and_leaves_the_rest(linear, stops):
     held, limit = cap(linear, stops), np.float32(2**stops)
     above = linear.max(axis=-1) > limit
     np.testing.assert_array_equal(held[~above], linear[~above])
@@ -154,7 +154,7 @@ def test_the_cap_scales_what_is_above_and_leaves_the_rest(linear, stops):
     np.testing.assert_allclose(held[above], linear[above] * scale, rtol=1e-5)
 
 
-def test_max_stops_holds_the_peak_of_the_file(wide, networks):
+def test_max_stops_limits_the_peak_of_the_file(wide, networks):
     _, free, _ = result_of(wide, networks)
     stops = float(np.log2(image(free).max())) / 2
     assert stops > 0.1
@@ -165,7 +165,7 @@ def test_max_stops_holds_the_peak_of_the_file(wide, networks):
     np.testing.assert_array_equal(image(held)[below], image(free)[below])
 
 
-def test_what_the_camera_said_comes_along_and_the_place_never(tmp_path, networks, picture):
+def test_camera_data_are_copied_and_the_location_never(tmp_path, networks, picture):
     exif = Image.Exif()
     exif[0x010F], exif[0x0110], exif[0x010E] = "Maker", "Model 7", "a private title"
     inner = exif.get_ifd(0x8769)
@@ -199,7 +199,7 @@ def test_what_the_camera_said_comes_along_and_the_place_never(tmp_path, networks
         )
     )
 )
-def test_codes_are_held_as_they_were_stored(stored):
+def test_codes_get_back_their_stored_type(stored):
     bits, codes = stored
     code = codes.astype(np.float32)
     code /= np.float32(2**bits - 1)  # As the reader does.
@@ -214,7 +214,7 @@ def test_codes_of_other_depths_stay_float():
 
 
 def test_a_large_picture_is_never_held_as_float32_once_it_is_read(tmp_path, networks):
-    """Beside the half floats of the result and of the mask, writing needs strips alone."""
+    """Beside the half floats of result and mask, writing needs memory for strips only."""
     rows, columns = 1500, 2000
     codes = np.full((rows, columns, 3), 90, np.uint8)
     codes[700:720, 900:930] = 255

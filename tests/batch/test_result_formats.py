@@ -1,4 +1,4 @@
-"""Results in other formats than OpenEXR, from the settings to the files: written, kept, shown."""
+"""Results in formats other than OpenEXR: written, kept, shown in the report."""
 
 import functools
 import json
@@ -23,7 +23,7 @@ from tests.readers.pictures import by_pillow, chunk, png
 
 LOAD = functools.cache(hdrcnn.load)
 PLAIN = ("exr", "hdr", "ultrahdr", "png")
-"""Formats that need no further package."""
+"""Formats that need no optional package."""
 
 
 @pytest.fixture
@@ -47,7 +47,7 @@ def statuses(*arguments, **settings):
     return [outcome.status for outcome in run(*arguments, **settings)]
 
 
-def test_all_that_was_asked_for_is_there_and_tells_the_same_making(photos, tiny_weights):
+def test_all_requested_files_exist_and_record_the_same_settings(photos, tiny_weights):
     assert statuses(photos, tiny_weights, formats=PLAIN, previews=True) == ["done"]
     out = photos.parent / "out"
     assert sorted(path.name for path in out.iterdir()) == [
@@ -70,7 +70,7 @@ def test_all_that_was_asked_for_is_there_and_tells_the_same_making(photos, tiny_
 @pytest.mark.parametrize(
     ("name", "package"), [("jxl", "imagecodecs"), ("avif", "imagecodecs")], ids=["jxl", "avif"]
 )
-def test_optional_formats_tell_their_making_too(photos, tiny_weights, name, package):
+def test_optional_formats_record_their_settings_too(photos, tiny_weights, name, package):
     pytest.importorskip(package, minversion="2025.11.11")
     assert statuses(photos, tiny_weights, formats=(name,)) == ["done"]
     assert statuses(photos, tiny_weights, formats=(name,)) == ["kept"]
@@ -87,27 +87,27 @@ def test_a_format_alone_is_kept_by_its_own_notes(photos, tiny_weights, name):
 def test_files_of_two_runs_are_not_taken_for_one_result(photos, tiny_weights):
     both = ("exr", "hdr")
     run(photos, tiny_weights, formats=both)
-    # As a run with other settings leaves it that is killed between its files.
+    # As left by a run with other settings that was killed between its files.
     run(photos, tiny_weights, formats=("hdr",), gamma=1.3)
     assert statuses(photos, tiny_weights, formats=both) == ["done"]
     assert statuses(photos, tiny_weights, formats=both) == ["kept"]
 
 
-def test_previews_of_a_run_that_was_killed_before_its_light_was_written(photos, tiny_weights):
+def test_previews_of_a_run_that_was_killed_before_its_light_are_recomputed(photos, tiny_weights):
     settings = {"previews": True, "gamma": 1.0}
     run(photos, tiny_weights, **settings)
     light = (photos.parent / "out" / "a.exr").read_bytes()
     run(photos, tiny_weights, **{**settings, "gamma": 1.5})
     (photos.parent / "out" / "a.exr").write_bytes(light)
-    assert statuses(photos, tiny_weights, gamma=1.0) == ["kept"]  # They are not asked for.
+    assert statuses(photos, tiny_weights, gamma=1.0) == ["kept"]  # No previews are requested.
     assert statuses(photos, tiny_weights, **settings) == ["done"]
-    os.utime(photos / "a.jpg")  # Another time alone is no other photograph.
+    os.utime(photos / "a.jpg")  # A new modification time alone makes no new photograph.
     assert statuses(photos, tiny_weights, **settings) == ["kept"]
 
 
 @pytest.mark.parametrize("side", [10000, 20000])
-def test_large_previews_are_told_from_files_of_others(tmp_path, side):
-    """Larger than what Pillow warns of, and than what it refuses."""
+def test_large_previews_are_distinguished_from_foreign_files(tmp_path, side):
+    """Of sizes at which Pillow warns, and which it refuses."""
     text = chunk(b"tEXt", b"Software\0hdrcnn 0.1.0 0123")
     for name, chunks in (("own.png", (text,)), ("other.png", ())):
         (tmp_path / name).write_bytes(png(side, side, 8, 2, b"", *chunks))
@@ -119,15 +119,15 @@ def test_large_previews_are_told_from_files_of_others(tmp_path, side):
     assert not recipe.made_here(tmp_path / "other.png")
 
 
-def test_results_beside_their_photographs_are_not_photographs(photos, tiny_weights):
+def test_results_beside_their_photographs_are_not_converted(photos, tiny_weights):
     everything = {"formats": PLAIN, "previews": True}
     assert statuses(photos, tiny_weights, photos, **everything) == ["done"]
     assert statuses(photos, tiny_weights, photos, **everything) == ["kept"]
-    Image.new("RGB", (40, 30)).save(photos / "holiday_hdr.jpg")  # Of another, named alike.
+    Image.new("RGB", (40, 30)).save(photos / "holiday_hdr.jpg")  # A photograph with a similar name.
     assert statuses(photos, tiny_weights, photos, **everything) == ["kept", "done"]
 
 
-def test_32_bits_are_more_than_16(photos, tiny_weights):
+def test_exr_float_keeps_32_bits(photos, tiny_weights):
     run(photos, tiny_weights, options=Options(exr_float=True))
     light = read_exr(photos.parent / "out" / "a.exr")
     assert (light != light.astype(np.float16).astype(np.float32)).any()
@@ -152,7 +152,7 @@ def test_the_report_shows_new_and_kept_results_alike(photos, tiny_weights, pictu
     np.testing.assert_allclose(np.array(new, float), np.array(kept, float), atol=2e-3)
 
 
-def test_without_openexr_a_report_makes_results_anew(photos, tiny_weights):
+def test_a_report_recomputes_results_without_openexr(photos, tiny_weights):
     wanted = {"formats": ("hdr",), "report_room": bytes_for(1)}
     assert statuses(photos, tiny_weights, **wanted) == ["done"]
     assert statuses(photos, tiny_weights, **wanted) == ["done"]
@@ -165,7 +165,7 @@ def test_an_unknown_format_is_refused():
         Settings(formats=())
 
 
-def test_a_report_of_others_is_left_alone(tmp_path):
+def test_a_foreign_report_is_left_alone(tmp_path):
     page = tmp_path / "report.html"
     collected = Collected(tmp_path, 1)
     collected.check_place()

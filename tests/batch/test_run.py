@@ -1,4 +1,4 @@
-"""Outcomes: what is said of a picture, and that one does not stand in the way of the others."""
+"""Outcomes: what is reported about a file, and that its failure does not stop the others."""
 
 import dataclasses
 import os
@@ -46,7 +46,7 @@ def test_figures_of_an_outcome(tmp_path, networks, picture):
 
 
 def test_figures_are_of_all_strips(tmp_path, networks):
-    """A picture higher than a strip, its only saturated pixels in the last one."""
+    """An image taller than a strip, whose only saturated pixels are in the last strip."""
     tall = np.full((600, 8, 3), 40, np.uint8)
     tall[590:] = 255
     outcome = convert_one(tmp_path, networks, tall)
@@ -70,7 +70,7 @@ def test_previews_show_input_and_output_at_the_exposure(tmp_path, networks, pict
     assert before.max() == round(255 * (1.055 * (2**exposure) ** (1 / 2.4) - 0.055))
 
 
-def test_wanted_sizes(tmp_path, networks, picture):
+def test_requested_sizes(tmp_path, networks, picture):
     outcome = convert_one(tmp_path, networks, picture, width=50, height=40)
     assert (outcome.width, outcome.height) == (50, 40)
     assert read_exr(tmp_path / "out" / "p.exr").shape == (40, 50, 3)
@@ -93,7 +93,7 @@ def test_one_bad_file_does_not_stop_the_others(tmp_path, networks, picture):
 def test_a_full_disk_ends_the_run_and_another_fault_does_not(
     tmp_path, networks, picture, monkeypatch, said, stops
 ):
-    """The text is that of OpenEXR on a full device: it hands on no number."""
+    """The text is OpenEXR's on a full device; it does not pass on the error number."""
     import OpenEXR
 
     for name in "abcd":
@@ -111,7 +111,7 @@ def test_a_full_disk_ends_the_run_and_another_fault_does_not(
     assert "\n" not in str(outcomes[0].error)
 
 
-def test_a_folder_that_vanishes_ends_the_run_and_is_not_made_again(tmp_path, networks, picture):
+def test_a_folder_that_vanishes_ends_the_run_and_is_not_recreated(tmp_path, networks, picture):
     for name in "abcd":
         (tmp_path / "in" / name).mkdir(parents=True)
         iio.imwrite(tmp_path / "in" / name / "p.png", picture)
@@ -129,7 +129,7 @@ def test_a_folder_that_vanishes_ends_the_run_and_is_not_made_again(tmp_path, net
     assert not (tmp_path / "share").exists()
 
 
-def test_a_size_beyond_all_bounds_is_refused(tmp_path, networks, picture):
+def test_an_excessive_size_is_refused(tmp_path, networks, picture):
     outcome = convert_one(tmp_path, networks, picture, width=900_000, height=900_000)
     assert "p.png: 900000x900000" in str(outcome.error)
     assert "--max_megapixels" in str(outcome.error)
@@ -144,7 +144,7 @@ def test_a_size_beyond_all_bounds_is_refused(tmp_path, networks, picture):
         (OSError(28, "No space left on device", "o.exr"), "o.exr: .*written.*No space"),
     ],
 )
-def test_trouble_with_files_names_the_file_and_what_was_wanted_of_it(error, said):
+def test_file_errors_name_the_file_and_the_operation(error, said):
     assert re.match(said, str(image_error(Path("p.png"), error)))
 
 
@@ -164,7 +164,7 @@ def test_names_as_long_as_the_file_system_allows(tmp_path, networks, picture):
         assert said is None if error is None else re.search(error, str(said))
 
 
-def test_what_nobody_expected_costs_one_picture_alone(tmp_path, picture, networks, monkeypatch):
+def test_an_unexpected_error_fails_only_one_file(tmp_path, picture, networks, monkeypatch):
     for name in ("a.png", "b.png"):
         iio.imwrite(tmp_path / name, picture)
     estimate = networks.curve

@@ -1,4 +1,4 @@
-"""`hdrcnn export`, and conversions by its files where no TensorFlow, Keras or JAX is."""
+"""`hdrcnn export`, and conversions with its files without TensorFlow, Keras or JAX."""
 
 import shutil
 
@@ -26,7 +26,7 @@ try:
 except UserError as error:
     sys.exit(str(error))
 """
-"""The command without what else computes networks, and without SciPy, as `.[onnx]` brings it."""
+"""The command as installed by `.[onnx]`: without other backends, and without SciPy."""
 
 
 def test_a_picture_is_converted_without_tensorflow(tiny_weights, picture, tmp_path, run_python):
@@ -39,7 +39,7 @@ def test_a_picture_is_converted_without_tensorflow(tiny_weights, picture, tmp_pa
     assert main(["export", str(params)]) == 0
     with pytest.raises(UsageError, match="--overwrite"):
         main(["export", str(params)])
-    small = ("--tile_pixels", "200000", "--resolution", "native")  # So that it is done in tiles.
+    small = ("--tile_pixels", "200000", "--resolution", "native")  # Forces tiles.
     run_python("-c", BARE, *command, *small, cwd=tmp_path)
     expected = hdrcnn.reconstruct(tmp_path / "p.png", params, precision="float32")
     found = read_exr(tmp_path / "hdr" / "p.exr")
@@ -59,7 +59,7 @@ def test_a_picture_is_converted_without_tensorflow(tiny_weights, picture, tmp_pa
         (("fuse", "p.png", "q.png", "--merge"), "p.exr"),
     ],
 )
-def test_every_command_works_so_with_the_shipped_files(
+def test_every_command_works_without_tensorflow_with_the_shipped_files(
     picture, tmp_path, run_python, monkeypatch, command, file
 ):
     monkeypatch.chdir(tmp_path)
@@ -73,7 +73,7 @@ def test_every_command_works_so_with_the_shipped_files(
         codes = np.tile(picture, (2, 2, 1)) // factor
         Image.fromarray(codes).save(tmp_path / f"{name}.png", exif=exif)
     run_python("-c", BARE, *command, "--backend", "onnx", "--out_dir", "bare", cwd=tmp_path)
-    # Weights of frames are always computed so.
+    # Fusion weights are always computed in float32.
     precision = [] if command[0] == "fuse" and "--merge" not in command else ["--precision=float32"]
     assert main([*command, *precision, "--out_dir", "by_keras"]) == 0
     bare, by_keras = (
@@ -94,7 +94,9 @@ def test_every_command_works_so_with_the_shipped_files(
         (("--backend", "onnx", "--device", "gpu"), "gpu"),
     ],
 )
-def test_what_a_backend_cannot_do_is_one_line(picture, tmp_path, run_python, flags, word):
+def test_unsupported_options_of_a_backend_are_reported_in_one_line(
+    picture, tmp_path, run_python, flags, word
+):
     iio.imwrite(tmp_path / "p.png", picture)
     finder = "import importlib.util as u, sys\n"
     finder += "found = u.find_spec\nu.find_spec = lambda n: None if n == 'tensorflow' else found(n)"
@@ -103,14 +105,14 @@ def test_what_a_backend_cannot_do_is_one_line(picture, tmp_path, run_python, fla
     assert "Traceback" not in done.stderr
 
 
-def test_eight_bits_need_pictures(run_python, tmp_path):
+def test_int8_needs_calibration_photographs(run_python, tmp_path):
     done = run_python(
         "-m", "hdrcnn", "export", "w.npz", "--precision", "int8", cwd=tmp_path, status=1
     )
     assert "--calibration" in done.stderr
 
 
-def test_weights_are_never_overwritten_nor_one_file_by_another(tmp_path, tiny_weights):
+def test_export_overwrites_neither_weights_nor_its_own_files(tmp_path, tiny_weights):
     named, other = tmp_path / "w.onnx", tmp_path / "in" / "w.npz"
     other.parent.mkdir()
     for path in (named, other):
@@ -131,13 +133,13 @@ def test_weights_that_cannot_be_read_leave_no_folder(tmp_path):
     assert not (tmp_path / "out").exists()
 
 
-def test_a_file_where_the_folder_should_be_is_one_line(tmp_path, tiny_weights):
+def test_a_file_in_place_of_the_folder_is_reported_in_one_line(tmp_path, tiny_weights):
     (tmp_path / "out").touch()
     with pytest.raises(ImageError, match="--out_dir"):
         main(["export", str(tiny_weights), "--out_dir", str(tmp_path / "out")])
 
 
-def test_other_backends_that_are_asked_for_do_not_hinder(tmp_path, tiny_weights, run_python):
+def test_export_works_whatever_backend_is_selected(tmp_path, tiny_weights, run_python):
     command = ("-m", "hdrcnn", "export", tiny_weights, "--out_dir", "out")
     run_python(*command, cwd=tmp_path, KERAS_BACKEND="jax", HDRCNN_BACKEND="jax")
     assert (tmp_path / "out" / tiny_weights.with_suffix(".onnx").name).is_file()
@@ -154,13 +156,16 @@ sys.argv[0] = "hdrcnn"
 from hdrcnn.cli.main import entry
 entry()
 """
-"""The command where nothing computes networks."""
+"""The command without any backend."""
 
 
-def test_without_any_library_one_line_names_the_extras(picture, tmp_path, run_python):
+def test_without_any_backend_one_line_names_the_extras(picture, tmp_path, run_python):
     iio.imwrite(tmp_path / "p.png", picture)
     command = ("predict", "p.png", "--out_dir", "hdr")
-    told = {"KERAS_BACKEND": "", "HDRCNN_BACKEND": ""}  # By tests before, in this process.
+    told = {
+        "KERAS_BACKEND": "",
+        "HDRCNN_BACKEND": "",
+    }  # Earlier tests in this process may have set these.
     done = run_python("-c", NOTHING, *command, cwd=tmp_path, status=1, **told)
     (line,) = done.stderr.splitlines()
     for extra in ("tensorflow", "jax", "onnx"):
@@ -168,7 +173,7 @@ def test_without_any_library_one_line_names_the_extras(picture, tmp_path, run_py
     assert not (tmp_path / "hdr").exists()
 
 
-def test_export_without_its_packages_is_one_line(tmp_path, run_python):
+def test_export_without_its_packages_is_reported_in_one_line(tmp_path, run_python):
     command = ("export", "w.npz", "--out_dir", "out")
     done = run_python("-c", NOTHING, *command, cwd=tmp_path, status=1)
     (line,) = done.stderr.splitlines()
@@ -184,5 +189,5 @@ print(*{"scipy", "jinja2", "onnx", "onnxruntime", "keras", "tensorflow", "jax", 
 """
 
 
-def test_nothing_that_takes_long_is_loaded_before_it_is_used(run_python, tmp_path):
+def test_slow_imports_are_deferred_until_they_are_needed(run_python, tmp_path):
     assert run_python("-c", EAGER, cwd=tmp_path).stdout.split() == []

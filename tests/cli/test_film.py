@@ -1,4 +1,4 @@
-"""The command `hdrcnn film`: what it says, and what goes wrong in one line."""
+"""The command `hdrcnn film`: its output, and errors in one line."""
 
 import subprocess
 import sys
@@ -37,11 +37,11 @@ def parsed(*arguments):
 
 
 def test_choices_are_those_of_the_library():
-    """Written twice, so that help needs no network."""
+    """Repeated in the command, so that --help imports no network code."""
     assert (command.METHODS, command.GRADES) == (film_methods.METHODS, GRADES)
 
 
-def test_a_film_is_converted_and_told_of(tmp_path, capsys):
+def test_a_film_is_converted_and_reported(tmp_path, capsys):
     path = film(tmp_path / "a.mp4", shot(30), tags=None)
     result = tmp_path / "b.mp4"
     assert main(["film", str(path), "--out", str(result), *FAST]) == 0
@@ -57,7 +57,7 @@ def test_a_film_is_converted_and_told_of(tmp_path, capsys):
 @pytest.mark.parametrize(
     ("directions", "grade"), [(None, "film"), (None, "shot"), (((0.5,) * 23,), "film")]
 )
-def test_weights_that_cannot_pool_shots_are_told_of(directions, grade, tmp_path, capsys):
+def test_weights_that_cannot_pool_shots_are_reported(directions, grade, tmp_path, capsys):
     record = FilmCurves(23, 4, 1, 3, directions=directions, apart=directions and 1.0)
     params = tmp_path / "own.npz"
     weights.save(params, weights.collect(record.build()), record)
@@ -82,7 +82,7 @@ def test_frames_are_written_to_a_folder(tmp_path, capsys):
 
 @pytest.fixture(scope="module")
 def unet_weights(tmp_path_factory):
-    """Of a narrow one, untrained."""
+    """Weights of a narrow, untrained U-Net."""
     keras.utils.set_random_seed(2)
     record = FilmUnet(2)
     path = tmp_path_factory.mktemp("weights") / "unet.npz"
@@ -124,12 +124,12 @@ def test_a_whole_frame_is_converted_by_a_network(
         (("a.mp4", "--out", "b.mp4", "--white", "500", "--peak", "400"), "below"),
     ],
 )
-def test_flags_that_mean_nothing_are_refused(arguments, word):
+def test_invalid_combinations_of_flags_are_refused(arguments, word):
     with pytest.raises(UsageError, match=word):
         command.main(parsed(*arguments))
 
 
-def test_a_place_that_cannot_be_written_to_is_named_by_the_flag_of_this_command(tmp_path):
+def test_the_error_of_an_unwritable_place_names_the_flag_of_this_command(tmp_path):
     film(tmp_path / "a.mp4", shot(3))
     (tmp_path / "file").write_bytes(b"mine")
     flags = ["--method", "bt2446c", "--quiet"]
@@ -137,8 +137,8 @@ def test_a_place_that_cannot_be_written_to_is_named_by_the_flag_of_this_command(
         main(["film", str(tmp_path / "a.mp4"), "--out", str(tmp_path / "file" / "frames"), *flags])
 
 
-def test_shares_that_a_short_film_does_not_have_are_done_at_once(tmp_path, monkeypatch, capfd):
-    """In whatever order: the first makes the result, which the others leave alone."""
+def test_shards_that_a_short_film_does_not_have_end_at_once(tmp_path, monkeypatch, capfd):
+    """In any order: the first shard writes the result, which the others leave alone."""
     monkeypatch.chdir(tmp_path)
     film(tmp_path / "a.mp4", shot(3))
     for number in (2, 1, 3):
@@ -163,7 +163,7 @@ def test_shares_that_a_short_film_does_not_have_are_done_at_once(tmp_path, monke
         (("--out", "a.mp4", "--overwrite"), "itself"),
     ],
 )
-def test_what_cannot_be_is_one_line(tmp_path, monkeypatch, extra, word):
+def test_impossible_requests_are_reported_in_one_line(tmp_path, monkeypatch, extra, word):
     monkeypatch.chdir(tmp_path)
     film(tmp_path / "a.mp4", shot(6))
     (tmp_path / "there.mp4").write_bytes(b"mine")
@@ -215,13 +215,13 @@ def test_rates_are_read(text, value):
 
 
 @pytest.mark.parametrize("text", ["0", "1e-9", "-25", "1001", "nan", "inf", "1/0", "film"])
-def test_what_is_no_rate_is_refused(text):
+def test_an_invalid_rate_is_refused(text):
     with pytest.raises(UsageError, match="fps"):
         parsed("frames", "--out", "b.mp4", "--fps", text)
 
 
 @pytest.mark.parametrize(("codec", "preset"), [("hevc", "8x"), ("av1", "99"), ("av1", "fast")])
-def test_a_preset_that_is_none_is_named_before_anything_is_written(tmp_path, codec, preset):
+def test_an_unknown_preset_is_reported_before_anything_is_written(tmp_path, codec, preset):
     path = film(tmp_path / "a.mp4", shot(2, size=(64, 64)))
     flags = ["--method", "bt2446c", "--codec", codec, "--preset", preset, "--quiet"]
     with pytest.raises(ImageError, match=rf"--preset={preset}: .*give"):
@@ -229,8 +229,10 @@ def test_a_preset_that_is_none_is_named_before_anything_is_written(tmp_path, cod
     assert [place.name for place in tmp_path.iterdir()] == ["a.mp4"]
 
 
-def test_a_full_disk_leaves_whole_segments_and_no_result(tmp_path):
-    """Files above a size cannot be written; the first segment is small, the second is noise."""
+def test_a_full_disk_leaves_complete_segments_and_no_result(tmp_path):
+    """A limit on file sizes stands in for a full disk; the first segment is small, the second
+    noise.
+    """
     noise = np.random.default_rng(1).integers(0, 256, (12, 96, 128, 3), np.uint8)
     path = film(tmp_path / "a.mp4", [*shot(12, size=(128, 96)), *noise], options={"crf": "12"})
     limit = 20000
@@ -256,7 +258,9 @@ def test_a_full_disk_leaves_whole_segments_and_no_result(tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not Path("/proc/self/status").is_file(), reason="tells the largest memory")
+@pytest.mark.skipif(
+    not Path("/proc/self/status").is_file(), reason="peak memory is read from /proc"
+)
 @pytest.mark.parametrize("method", ["bt2446c", "curves"])
 def test_memory_does_not_depend_on_the_length(tmp_path, method):
     """Frames of 115 kB; the longer film has 360 more of them."""
@@ -281,7 +285,7 @@ def test_memory_does_not_depend_on_the_length(tmp_path, method):
 
 
 class Clock:
-    """Seconds that a test lets pass."""
+    """Clock that a test advances."""
 
     now = 0.0
 
@@ -289,9 +293,10 @@ class Clock:
         return self.now
 
 
-def told(capsys, steps, terminal=False, monkeypatch=None):
-    """Lines of a film of 4 segments of 100 frames. steps: seconds since the one before, segment,
-    frames of the share that are done, those of this run, whether the segment is whole, or kept.
+def lines_of(capsys, steps, terminal=False, monkeypatch=None):
+    """Lines reported for a film of 4 segments of 100 frames. Each step: seconds since the previous
+    step, segment, finished frames of the shard, those of this run, whether the segment is complete,
+    whether it was kept.
     """
     if monkeypatch is not None:
         monkeypatch.setattr(sys.stdout, "isatty", lambda: terminal, raising=False)
@@ -307,7 +312,7 @@ def told(capsys, steps, terminal=False, monkeypatch=None):
 def test_the_time_left_is_that_of_the_frames_left(capsys):
     """4 frames a second from the first frame on; the network took a minute to load."""
     first = (60.0, 1, 1, 1, False, False)
-    lines = told(
+    lines = lines_of(
         capsys, [first, (24.75, 1, 100, 100, True, False), (25.0, 2, 200, 200, True, False)]
     )
     assert lines == [
@@ -316,16 +321,16 @@ def test_the_time_left_is_that_of_the_frames_left(capsys):
     ]
 
 
-def test_segments_that_were_there_do_not_make_it_look_faster(capsys):
+def test_kept_segments_do_not_count_for_the_speed(capsys):
     steps = [(0.0, number, 100 * number, 0, True, True) for number in (1, 2, 3)]
     steps += [(5.0, 4, 301, 1, False, False), (99.0, 4, 400, 100, True, False)]
-    lines = told(capsys, steps)
+    lines = lines_of(capsys, steps)
     assert lines[:3] == [f"[{n}/4] {100 * n} of 400 frames  kept" for n in (1, 2, 3)]
     assert lines[3:] == ["[4/4] 400 of 400 frames  1.0 frames/s  0:00 left"]
 
 
-def test_workers_tell_of_whole_segments_in_any_order(capsys):
-    lines = told(capsys, [(50.0, 2, 100, 100, True, False), (0.0, 1, 200, 200, True, False)])
+def test_workers_report_complete_segments_in_any_order(capsys):
+    lines = lines_of(capsys, [(50.0, 2, 100, 100, True, False), (0.0, 1, 200, 200, True, False)])
     assert lines == [
         "[2/4] 100 of 400 frames  2.0 frames/s  2:30 left",
         "[1/4] 200 of 400 frames  4.0 frames/s  0:50 left",
@@ -335,7 +340,7 @@ def test_workers_tell_of_whole_segments_in_any_order(capsys):
 def test_on_a_terminal_a_line_is_rewritten_every_second(capsys, monkeypatch):
     steps = [(10.0, 1, 1, 1, False, False)]
     steps += [(0.25, 1, n, n, False, False) for n in range(2, 11)]
-    said = "\n".join(told(capsys, steps, terminal=True, monkeypatch=monkeypatch))
+    said = "\n".join(lines_of(capsys, steps, terminal=True, monkeypatch=monkeypatch))
     rewritten = [line.strip() for line in said.splitlines() if line.strip()]
     assert rewritten == [
         "[1/4] 1 of 400 frames",
@@ -347,5 +352,5 @@ def test_on_a_terminal_a_line_is_rewritten_every_second(capsys, monkeypatch):
 @pytest.mark.parametrize(
     ("seconds", "text"), [(0.2, "0:00"), (59.6, "1:00"), (3599.7, "1:00:00"), (90061, "25:01:01")]
 )
-def test_time_left_is_read_as_on_a_clock(seconds, text):
+def test_the_time_left_is_formatted_as_on_a_clock(seconds, text):
     assert command.remaining(seconds) == text

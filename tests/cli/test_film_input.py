@@ -1,5 +1,5 @@
-"""Films as people have them, through the whole command: every frame once, at its time, with its
-sound; or one line, and nothing under the name of the result.
+"""Films as users have them, through the whole command: every frame appears once, at its time, with
+its sound; or the error is one line, and there is no result.
 """
 
 import os
@@ -25,7 +25,7 @@ SIDE, BITS = 12, 7
 
 
 def counted(count, size=(96, 64)):
-    """Pictures with their number in binary, a block for each digit."""
+    """Frames that show their number in binary, one block per digit."""
     made = shot(count, size)
     for number, picture in enumerate(made):
         for bit in range(BITS):
@@ -34,7 +34,9 @@ def counted(count, size=(96, 64)):
 
 
 def numbers(path):
-    """Of the frames of a film of `counted`, by the brightness of the middle of each block."""
+    """Read the frame numbers of a film of `counted` from the brightness in the middle of each
+    block.
+    """
     found = []
     with av.open(str(path)) as container:
         for frame in container.decode(video=0):
@@ -48,7 +50,7 @@ def numbers(path):
 
 
 def begins(path):
-    """Seconds at which the first picture and the first sound of a film are."""
+    """Times of the first video and the first sound packet of a film, in seconds."""
     first: dict[str, Fraction] = {}
     with av.open(str(path)) as container:
         for packet in container.demux():
@@ -64,7 +66,7 @@ def run(path, result, *flags):
 
 
 def refused(path, result, word):
-    """Its line. Nothing has the name of the result."""
+    """Check that a film is refused and there is no result; return the error, which is one line."""
     with pytest.raises(ImageError, match=word) as caught:
         main(["film", str(path), "--out", str(result), *FLAGS])
     line = str(caught.value)
@@ -75,7 +77,7 @@ def refused(path, result, word):
 
 
 @pytest.mark.skipif(os.name == "nt", reason="no name has a colon there")
-def test_names_with_a_colon_are_no_protocols(tmp_path, monkeypatch):
+def test_names_with_a_colon_are_not_taken_for_protocols(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     folder = Path("12:30")
     folder.mkdir()
@@ -84,7 +86,7 @@ def test_names_with_a_colon_are_no_protocols(tmp_path, monkeypatch):
 
 
 def recorded(path, picture, sound, count=40):
-    """A film whose pictures and sound begin at these seconds."""
+    """A film whose video and sound begin at the given times in seconds."""
     rate = Fraction(24)
     with av.open(str(path), "w") as container:
         video = container.add_stream("libx264", rate=24, options={"crf": "4", **GOP})
@@ -111,20 +113,20 @@ def recorded(path, picture, sound, count=40):
     [(0.0, 0.3), (0.3, 0.0), (5.0, 5.0), (3600.0, 3599.8)],
     ids=["sound later", "sound first", "both later", "a broadcast"],
 )
-def test_sound_and_picture_begin_as_far_apart_as_they_did(tmp_path, name, out, picture, sound):
+def test_the_offset_of_sound_and_video_is_kept(tmp_path, name, out, picture, sound):
     path = recorded(tmp_path / name, picture, sound)
     result = run(path, tmp_path / out)
     assert numbers(result) == list(range(40))
     before, after = begins(path), begins(result)
     apart = [found["video"] - found["audio"] for found in (before, after)]
     assert abs(apart[0] - apart[1]) < 0.0015  # Matroska rounds both to milliseconds.
-    header = 7 if name.endswith(".ts") else 0  # ADTS, before each packet of a transport stream.
+    header = 7 if name.endswith(".ts") else 0  # ADTS header of a transport stream's packets.
     assert packets(result, "audio") == [data[header:] for data in packets(path, "audio")]
     assert -0.1 < min(after.values()) < 0.1  # Whenever the recording began.
 
 
-def test_a_transport_stream_whose_clock_starts_over_is_whole(tmp_path):
-    """33 bits of 90 kHz: after 26.5 hours."""
+def test_a_transport_stream_whose_clock_wraps_is_complete(tmp_path):
+    """The clock of 33 bits at 90 kHz wraps after 26.5 hours."""
     path = recorded(tmp_path / "a.ts", 2**33 / 90000 - 1.2, 2**33 / 90000 - 1.2, count=60)
     result = run(path, tmp_path / "b.mp4")
     assert numbers(result) == list(range(60))
@@ -147,8 +149,8 @@ def test_a_transport_stream_whose_clock_starts_over_is_whole(tmp_path):
         ("raw.h264", "libx264", {"crf": "4", **GOP}),
     ],
 )
-def test_every_frame_is_there_once_over_the_borders_of_segments(tmp_path, name, codec, options):
-    """Pictures that are decoded by those of the segment before, or cannot be jumped to."""
+def test_every_frame_appears_once_across_segment_boundaries(tmp_path, name, codec, options):
+    """Frames that depend on those of the previous segment, or to which seeking is impossible."""
     path = film(tmp_path / name, counted(72), codec=codec, rate=Fraction(25), options=options)
     result = run(path, tmp_path / "b.mp4", "--crf", "4")
     assert numbers(result) == list(range(72))
@@ -165,7 +167,7 @@ def test_a_film_of_one_frame_stays_one(tmp_path, name, codec):
 
 
 @pytest.mark.parametrize("name", ["a.ts", "a.mkv"])
-def test_times_that_vary_are_kept_to_the_unit_of_the_container(tmp_path, name):
+def test_variable_frame_times_are_kept_to_the_unit_of_the_container(tmp_path, name):
     times = np.cumsum(np.random.default_rng(5).integers(1500, 9000, 40)).tolist()
     path = film(
         tmp_path / name, counted(40), times=times, rate=Fraction(18),
@@ -177,7 +179,7 @@ def test_times_that_vary_are_kept_to_the_unit_of_the_container(tmp_path, name):
 
 
 def stored(path, kind, size, count=3):
-    """Without losses, in any format of samples."""
+    """A losslessly encoded film in the given pixel format."""
     with av.open(str(path), "w") as container:
         video = container.add_stream("ffv1", rate=24)
         (video.width, video.height), video.pix_fmt = size, kind
@@ -193,14 +195,14 @@ def stored(path, kind, size, count=3):
     "kind", ["yuv420p", "yuv422p", "yuv411p", "yuv440p", "gray", "gray10le", "yuva420p", "bgr0",
              "yuv420p10le", "yuv422p12le"],
 )  # fmt: skip
-def test_odd_sizes_in_any_format_of_samples(tmp_path, kind, capsys):
+def test_odd_sizes_in_any_pixel_format(tmp_path, kind, capsys):
     path = stored(tmp_path / "a.mkv", kind, (97, 65))
     found = read_back(run(path, tmp_path / "b.mp4"))
     assert found.size == (98, 66)
     assert "column and row is added" in capsys.readouterr().err
 
 
-def test_ten_bits_and_no_tags_are_taken_as_sdr(tmp_path, capsys):
+def test_ten_bits_without_tags_are_taken_as_sdr(tmp_path, capsys):
     path = film(
         tmp_path / "a.mp4", counted(14), kind="yuv420p10le", tags=None, options={"crf": "4"}
     )
@@ -265,7 +267,7 @@ def test_attachments_of_matroska_are_copied_or_named(tmp_path, capsys):
     assert "attachment stream 1" in capsys.readouterr().err
 
 
-def test_no_picture_is_one_line(tmp_path):
+def test_a_film_without_video_is_reported_in_one_line(tmp_path):
     path = tmp_path / "a.m4a"
     with av.open(str(path), "w") as container:
         heard = container.add_stream("aac", rate=48000, layout="mono")
@@ -279,8 +281,8 @@ def test_no_picture_is_one_line(tmp_path):
 
 
 @pytest.mark.parametrize("front", [False, True])
-def test_a_truncated_film_is_one_line(tmp_path, front):
-    """With its table of contents at the front, or at the end that is missing."""
+def test_a_truncated_film_is_reported_in_one_line(tmp_path, front):
+    """Its index is at the front, or at the end, which is missing."""
     path = film(tmp_path / "a.mp4", shot(96, size=(128, 96)), options={"crf": "10"})
     if front:
         path = _rewritten(path, tmp_path / "front.mp4", movflags="faststart")
@@ -301,21 +303,21 @@ def _rewritten(path: Path, out: Path, **options: str) -> Path:
 
 
 def test_a_truncated_recording_is_converted_to_its_end(tmp_path):
-    """A transport stream tells no length."""
+    """A transport stream does not state its length."""
     path = film(tmp_path / "a.ts", counted(72), options={"crf": "10"})
     cut = tmp_path / "cut.ts"
     cut.write_bytes(path.read_bytes()[: path.stat().st_size * 2 // 3])
     found = numbers(run(cut, tmp_path / "b.mp4"))
-    assert found[:-2] == list(range(len(found) - 2))  # What is cut off is concealed.
+    assert found[:-2] == list(range(len(found) - 2))  # The decoder conceals what is cut off.
     assert 36 < len(found) < 60
 
 
 def left(result):
-    """Names in the folder of its segments."""
+    """Names of the files in the segment folder of a result."""
     return sorted(path.name for path in Folder(result).path.iterdir())
 
 
-def test_a_damaged_place_leaves_the_segments_before_it(tmp_path):
+def test_damage_keeps_the_segments_before_it(tmp_path):
     made = film(tmp_path / "a.mp4", shot(96, size=(128, 96)), options={"crf": "10"})
     path = _rewritten(made, tmp_path / "front.mp4", movflags="faststart")
     data = bytearray(path.read_bytes())
@@ -327,7 +329,7 @@ def test_a_damaged_place_leaves_the_segments_before_it(tmp_path):
     assert "00001.json" in left(tmp_path / "b.mp4")
 
 
-def test_a_change_of_size_leaves_the_segments_before_it(tmp_path):
+def test_a_change_of_size_keeps_the_segments_before_it(tmp_path):
     first = film(tmp_path / "a.ts", shot(36))
     second = film(tmp_path / "b.ts", shot(24, size=(96, 64)))
     path = tmp_path / "c.ts"

@@ -1,4 +1,4 @@
-"""`hdrcnn fuse` from files to files: names, faults, resume, light."""
+"""`hdrcnn fuse` from files to files: names, errors, resuming, light."""
 
 import json
 from pathlib import Path
@@ -75,14 +75,14 @@ def test_other_settings_fuse_again(folder, tmp_path, capfd):
         assert expected in capfd.readouterr().out
 
 
-def test_a_method_that_takes_other_brackets_is_one_line(folder, tmp_path, capfd):
+def test_a_method_for_other_brackets_is_refused_in_one_line(folder, tmp_path, capfd):
     assert fuse(folder, "--out_dir", tmp_path / "out", "--method", "supervised") == 1
     said = capfd.readouterr().err
     assert "a_0.png: 3 frames, and --method=supervised takes 2" in said
     assert "report it" not in said
 
 
-def test_light_is_merged_in_the_unit_of_the_reference(folder, tmp_path):
+def test_merged_light_is_in_the_unit_of_the_reference_frame(folder, tmp_path):
     out = tmp_path / "out"
     assert fuse(folder, "--out_dir", out, "--merge", "--reference", 2, "--exr_float") == 0
     light = texture(120, 160, 1)
@@ -94,7 +94,7 @@ def test_light_is_merged_in_the_unit_of_the_reference(folder, tmp_path):
     assert (out / "a_0_fused.tif").is_file()
 
 
-def test_per_overrules_and_what_is_wrong_is_one_line_each(folder, tmp_path, capfd):
+def test_per_overrides_exif_and_each_error_is_one_line(folder, tmp_path, capfd):
     save_bracket(folder / "c", "c", "10:00:00", 3, exif=False)
     save(folder / "d" / "1.png", exposed(texture(120, 160, 4), 0), 0.0)
     save(folder / "d" / "2.png", exposed(texture(90, 100, 4), 2), 2.0)
@@ -112,7 +112,7 @@ def test_per_overrules_and_what_is_wrong_is_one_line_each(folder, tmp_path, capf
     assert [path.name for path in (tmp_path / "per").iterdir()] == ["c_0_fused.tif"]
 
 
-def test_the_same_pixels_twice_and_other_scenes(tmp_path, capfd):
+def test_duplicate_frames_and_different_scenes_are_refused(tmp_path, capfd):
     place = tmp_path / "in"
     codes = exposed(texture(120, 160), 0)
     save(place / "a" / "1.png", codes, 0.0)
@@ -126,7 +126,7 @@ def test_the_same_pixels_twice_and_other_scenes(tmp_path, capfd):
 
 
 @pytest.mark.parametrize("least", [255, 100])
-def test_transparency_is_said_to_be_lost(least, folder, tmp_path, capfd):
+def test_lost_transparency_is_reported(least, folder, tmp_path, capfd):
     path = folder / "a_1.png"
     with Image.open(path) as image:
         alpha = np.full((120, 160), 255, np.uint8)
@@ -150,9 +150,7 @@ def test_without_exposure_times_nothing_is_merged(folder, tmp_path, capfd):
     assert not list(out.glob("*.exr"))
 
 
-def test_exposures_that_no_bracket_has_are_one_line_and_the_fused_picture_needs_none(
-    tmp_path, capfd, recwarn
-):
+def test_impossible_exposures_are_refused_for_light_but_not_for_fusion(tmp_path, capfd, recwarn):
     for index, ev in enumerate(EVS):
         exif = Image.Exif()
         exif[0x0110] = "Model"
@@ -170,7 +168,7 @@ def test_exposures_that_no_bracket_has_are_one_line_and_the_fused_picture_needs_
 
 
 @pytest.mark.parametrize("curve", ["estimated", "srgb"])
-def test_exposures_that_contradict_the_frames_are_told_with_what_to_check(curve, tmp_path, capfd):
+def test_exposures_that_contradict_the_frames_are_reported_with_a_remedy(curve, tmp_path, capfd):
     for index, ev in enumerate(EVS):
         save(tmp_path / "in" / f"{index}.png", exposed(texture(), ev, index), -ev)
     arguments = ("--format", "exr", "--camera_curve", curve)
@@ -182,7 +180,7 @@ def test_exposures_that_contradict_the_frames_are_told_with_what_to_check(curve,
     assert ("--camera_curve" in line) == (curve != "estimated")
 
 
-def test_frames_without_a_sample_in_common_are_told_in_words(tmp_path, capfd):
+def test_frames_without_common_samples_are_reported_in_words(tmp_path, capfd):
     for index, code in enumerate((3, 90, 255)):
         codes = np.full((40, 60, 3), code, np.uint8)
         save(tmp_path / "in" / f"{index}.png", codes, EVS[index])
@@ -207,13 +205,13 @@ def test_a_report_and_shards(folder, tmp_path):
      ["x", "--format", "exr,hdr", "--method", "mertens"], ["x", "--nits", "100"],
      ["x", "--precision", "float32"], ["x", "--tile_pixels", "0"]],
 )  # fmt: skip
-def test_arguments_that_cannot_be(arguments):
+def test_invalid_arguments_are_refused(arguments):
     with pytest.raises(UsageError):
         fuse(*arguments)
 
 
 @pytest.mark.parametrize("out", ["new", "done"])
-def test_the_fusion_network_is_computed_where_it_is_asked_for(out, folder, tmp_path, monkeypatch):
+def test_the_fusion_network_runs_on_the_requested_device(out, folder, tmp_path, monkeypatch):
     pytest.importorskip("onnxruntime")
     monkeypatch.setenv("HDRCNN_BACKEND", "onnx")
     if out == "done":
@@ -231,7 +229,7 @@ def test_without_opencv_one_line_says_what_to_install(folder, tmp_path, monkeypa
 
 
 def test_raw_brackets_become_pictures_of_16_bits(tmp_path):
-    """DNG files of a computed scene, which name no exposure time."""
+    """DNG files of a rendered scene, without exposure times."""
     pytest.importorskip("rawpy")
     from training_code.camera.dng import RawSensor, mosaic, write_dng
 

@@ -1,4 +1,4 @@
-"""The command with sub-commands."""
+"""The command `hdrcnn` and its subcommands."""
 
 import dataclasses
 import importlib
@@ -62,7 +62,9 @@ def test_mistakes_are_usage_errors(argv, word):
 
 @pytest.mark.parametrize("name", PARSERS)
 @pytest.mark.parametrize("columns", [80, 100])
-def test_help_names_every_flag_on_one_screen_and_help_all_tells_of_them(name, columns, monkeypatch):
+def test_help_names_every_flag_on_one_screen_and_help_all_describes_them(
+    name, columns, monkeypatch
+):
     monkeypatch.setenv("COLUMNS", str(columns))
     lines = PARSERS[name].help(False).splitlines()
     assert len(lines) <= 24
@@ -100,7 +102,7 @@ def test_arguments_become_settings():
 
 
 @pytest.mark.parametrize("flag", sorted({flag for w in WRITERS.values() for flag in w.flags}))
-def test_flags_of_formats_are_refused_without_them_even_at_their_default(flag):
+def test_flags_of_absent_formats_are_refused_even_at_their_default(flag):
     parser = PARSERS["predict"]
     default = parser.parse(["a"])
     shared.check_used(default)
@@ -130,7 +132,7 @@ def test_flags_of_formats_are_refused_without_them_even_at_their_default(flag):
         (["film", "a", "--out=b.mp4", "--method=bt2446c"], ["precision", "tile_pixels"]),
     ],
 )
-def test_flags_of_a_network_that_is_not_asked_for_are_refused(command, others, flag, tmp_path):
+def test_flags_of_networks_are_refused_if_no_network_is_used(command, others, flag, tmp_path):
     """others: flags that are used, or that the command does not have."""
     name = flag.partition("=")[0]
     with pytest.raises(UserError) as error:
@@ -150,12 +152,12 @@ def test_flags_of_a_network_that_is_not_asked_for_are_refused(command, others, f
         (["film", "a", "--out=b", "--method=unet", "--white=100", "--format=png"], "white"),
     ],
 )
-def test_flags_that_no_file_shows_are_refused(argv, flag):
+def test_flags_without_effect_are_refused(argv, flag):
     with pytest.raises(UsageError, match=f"^--{flag}.* changes nothing"):
         main(argv)
 
 
-def test_frames_that_hold_light_have_a_white_of_any_method(tmp_path):
+def test_frames_of_light_accept_white_with_any_method(tmp_path):
     argv = ["film", str(tmp_path / "missing"), "--out=b", "--format=exr", "--white=100"]
     with pytest.raises(UserError, match="missing"):
         main([*argv, "--method=bt2446c"])
@@ -164,7 +166,7 @@ def test_frames_that_hold_light_have_a_white_of_any_method(tmp_path):
 @pytest.mark.parametrize(
     ("kind", "differs"), [(k, k in ("exr", "hdr", "avif", "png")) for k in WRITERS]
 )
-def test_nits_are_a_flag_of_the_formats_that_tell_of_them(kind, differs, tmp_path):
+def test_nits_is_a_flag_of_the_formats_that_it_affects(kind, differs, tmp_path):
     if kind in ("avif", "jxl"):
         pytest.importorskip("imagecodecs")
     hdr = np.linspace(0.0, 4.0, 16 * 16 * 3, dtype=np.float32).reshape(16, 16, 3)
@@ -175,7 +177,7 @@ def test_nits_are_a_flag_of_the_formats_that_tell_of_them(kind, differs, tmp_pat
     assert ("nits" in WRITERS[kind].flags) == differs
 
 
-def test_places_and_shards():
+def test_flags_of_engine_and_shard():
     parse = PARSERS["predict"].parse
     assert shared.place(parse(["a"])) is None
     place = shared.place(parse(["a", "--engine=dask", "--workers=2"]))
@@ -195,7 +197,7 @@ def test_places_and_shards():
 
 
 def test_predict_from_the_command_line(tmp_path, run_python, tiny_exported, picture):
-    """Positional and --im_dir add up; the published command gives the same file."""
+    """Positional paths and --im_dir add up; the published command gives the same files."""
     for name in "ab":
         iio.imwrite(tmp_path / f"{name}.png", picture)
     flags = [f"--params={tiny_exported}", "--out_dir"]

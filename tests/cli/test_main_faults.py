@@ -1,4 +1,4 @@
-"""What is said, and what becomes of it where nobody can hear it or nothing can be kept."""
+"""Messages are printable; closed streams and a missing temporary folder do no harm."""
 
 import os
 import subprocess
@@ -12,7 +12,7 @@ from hdrcnn.console import printable
 from tests.conftest import ROOT
 
 COMMAND = ROOT / "hdrcnn_predict.py"
-SPEAKS = """
+REPORTS_A_FAULT = """
 import sys
 from hdrcnn.console import quietly, say; from hdrcnn.cli.main import run
 def main():
@@ -27,7 +27,7 @@ run(main)
 
 
 @given(st.text())
-def test_what_is_shown_is_one_line_that_moves_no_cursor(text):
+def test_printable_text_is_one_line_that_moves_no_cursor(text):
     shown = printable(text)
     assert not {unicodedata.category(letter) for letter in shown} & {"Cc", "Cs", "Zl", "Zp"}
     shown.encode()
@@ -43,20 +43,20 @@ def test_names_of_any_language_are_shown_as_they_are(name):
     [("a\x1b[2Jb", "a\\x1b[2Jb"), ("a\nb", "a\\nb"), ("\u202egpj", "\\u202egpj"),
      ("\udcff", "\\udcff"), ("\x9b1m", "\\x9b1m")],
 )  # fmt: skip
-def test_control_characters_are_written_out(name, shown):
+def test_control_characters_are_escaped(name, shown):
     assert printable(name) == shown
 
 
 @pytest.mark.skipif(os.name == "nt", reason="descriptors of POSIX")
 @pytest.mark.parametrize("closed", ["2>&-", "1>&-", "1>&- 2>&-", "0<&- 1>&- 2>&-"])
-def test_closed_streams_stop_nothing(tmp_path, closed):
-    command = ["sh", "-c", f'exec "$0" -c "$1" {closed}', sys.executable, SPEAKS]
+def test_closed_streams_do_no_harm(tmp_path, closed):
+    command = ["sh", "-c", f'exec "$0" -c "$1" {closed}', sys.executable, REPORTS_A_FAULT]
     subprocess.run(command, cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT)}, check=True)
     assert (tmp_path / "result").read_text() == ""
 
 
-def test_without_a_folder_for_temporary_files_all_goes_on(tmp_path, run_python):
-    script = f"import tempfile\ntempfile.tempdir = 'nowhere'\n{SPEAKS}"
+def test_a_missing_temporary_folder_does_no_harm(tmp_path, run_python):
+    script = f"import tempfile\ntempfile.tempdir = 'nowhere'\n{REPORTS_A_FAULT}"
     assert run_python("-c", script, cwd=tmp_path).stderr == "a fault\n"
 
 
@@ -66,7 +66,7 @@ def test_without_a_folder_for_temporary_files_all_goes_on(tmp_path, run_python):
      "--im_dir=", "--out_dir=", "--params=", "--log=", "--im_dir=a\x1bb", "--nits=nan",
      "--max_megapixels=inf"],
 )  # fmt: skip
-def test_values_that_mean_nothing_get_one_line(tmp_path, run_python, flag):
+def test_invalid_values_get_one_line(tmp_path, run_python, flag):
     done = run_python(COMMAND, flag, cwd=tmp_path, status=1)
     (line,) = done.stderr.splitlines()
     assert flag.partition("=")[0].strip("-") in line or "a\\x1bb" in line

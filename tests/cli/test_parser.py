@@ -1,4 +1,4 @@
-"""Spellings of flags as absl has them, with absl itself as the oracle; help; mistakes."""
+"""Flags spelled as in absl, with absl itself as the reference; help; mistakes."""
 
 import pytest
 from absl import flags as absl_flags
@@ -27,7 +27,7 @@ def parser():
 
 
 def by_absl(argv):
-    """What absl makes of the same flags."""
+    """Values that absl parses from the same flags."""
     known = absl_flags.FlagValues()
     absl_flags.DEFINE_multi_string("im_dir", [], "", flag_values=known)
     absl_flags.DEFINE_float("gamma", 1.0, "", flag_values=known)
@@ -55,7 +55,7 @@ def by_absl(argv):
     ],
     ids=" ".join,
 )  # fmt: skip
-def test_flags_are_spelled_as_absl_has_them(parser, argv):
+def test_flags_are_parsed_as_by_absl(parser, argv):
     found = vars(parser.parse(argv))
     assert {name: found[name] for name in by_absl([])} == by_absl(argv)
 
@@ -96,7 +96,9 @@ def test_mistakes_name_the_flag_in_one_line(parser, argv, words):
     assert len(str(error.value).splitlines()) == 1
 
 
-def test_a_file_whose_name_begins_as_a_flag_is_told_from_a_flag(parser, tmp_path, monkeypatch):
+def test_a_file_whose_name_begins_with_a_dash_is_distinguished_from_a_flag(
+    parser, tmp_path, monkeypatch
+):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "-dash.png").touch()
     with pytest.raises(UsageError, match=r"\./-dash\.png"):
@@ -106,7 +108,7 @@ def test_a_file_whose_name_begins_as_a_flag_is_told_from_a_flag(parser, tmp_path
         parser.parse(["-dash.jpg"])
 
 
-def test_a_file_of_flags_that_cannot_be_read_is_named_once(parser, tmp_path):
+def test_an_unreadable_flag_file_is_named_once(parser, tmp_path):
     (tmp_path / "latin").write_bytes(b"--log=\xe4")
     for name in ("none", "latin"):
         with pytest.raises(UsageError) as error:
@@ -132,7 +134,7 @@ def test_a_command_without_paths_refuses_them():
         made.parse(["data"])
 
 
-def test_flags_from_files_that_name_each_other(parser, tmp_path):
+def test_flag_files_may_name_each_other(parser, tmp_path):
     first, second = tmp_path / "first", tmp_path / "second"
     first.write_text(f"# comment\n--gamma=2\n\n--flagfile={second}\n// comment\n--im_dir\nb\n")
     second.write_text(f"--noquiet\n--flagfile={first}\n--log=x y\n")
@@ -158,7 +160,7 @@ def test_help_shows_what_is_common_and_help_all_the_rest(parser, capsys):
     assert "At length." in shown["--help-all"]
 
 
-def test_a_line_of_a_file_of_flags_may_hold_a_flag_and_its_value(parser, tmp_path):
+def test_a_line_of_a_flag_file_may_hold_a_flag_and_its_value(parser, tmp_path):
     path = tmp_path / "flags"
     path.write_text("--gamma 2\n--log  x y\n-quiet\n--im_dir=c d\ne f\n")
     found = parser.parse([f"--flagfile={path}"])

@@ -1,4 +1,4 @@
-"""The log: a whole line of JSON for every picture, whatever happened before."""
+"""The log: a complete line of JSON for every photograph, whatever happened before."""
 
 import json
 import math
@@ -15,7 +15,7 @@ from hdrcnn.files import ImageError
 JOB = Job(Path("in/a.jpg"), Path("out/a"))
 
 
-def test_a_line_for_every_picture(tmp_path):
+def test_the_log_has_a_line_for_every_photograph(tmp_path):
     journal = Journal(tmp_path / "new" / "log.jsonl")
     done = Outcome(JOB, weights="w.npz", width=3, height=2, saturated=0.5, peak_before=1.0,
                    peak_after=8.0, seconds=1.23456)  # fmt: skip
@@ -56,14 +56,14 @@ def test_lines_are_added_after_those_of_a_killed_run(tmp_path):
     assert [json.loads(line) for line in lines[2:]] == [{"b": 2}, {"c": math.pi}]
 
 
-def test_names_that_are_no_text_are_written_all_the_same(tmp_path):
+def test_names_that_are_not_valid_text_are_logged_too(tmp_path):
     odd = "a\udcff\n\u2028é.jpg"
     Journal(tmp_path / "log").add({"source": odd})
     (line,) = (tmp_path / "log").read_bytes().decode("ascii").splitlines()
     assert json.loads(line)["source"] == odd
 
 
-def test_a_picture_is_never_written_to(tmp_path):
+def test_a_photograph_is_never_used_as_log(tmp_path):
     (tmp_path / "a.jpg").write_bytes(b"picture")
     (tmp_path / "link").symlink_to(tmp_path / "a.jpg")
     for name in ("a.jpg", "link"):
@@ -73,7 +73,7 @@ def test_a_picture_is_never_written_to(tmp_path):
 
 
 @pytest.mark.parametrize("content", [b"PK\3\4 weights", b"Dear diary\n", b" {}\n"])
-def test_a_file_that_is_no_log_is_never_written_to(tmp_path, content):
+def test_another_file_is_never_used_as_log(tmp_path, content):
     path = tmp_path / "hdrcnn.npz"
     path.write_bytes(content)
     with pytest.raises(ImageError, match=r"hdrcnn\.npz: .*log"):
@@ -81,7 +81,7 @@ def test_a_file_that_is_no_log_is_never_written_to(tmp_path, content):
     assert path.read_bytes() == content
 
 
-def test_a_log_in_a_folder_that_is_gone_does_not_bring_it_back(tmp_path):
+def test_a_log_does_not_recreate_a_vanished_folder(tmp_path):
     for name in ("out/log", "log"):
         journal = Journal(tmp_path / name)
         (tmp_path / name).unlink()
@@ -89,7 +89,7 @@ def test_a_log_in_a_folder_that_is_gone_does_not_bring_it_back(tmp_path):
         assert (tmp_path / name).exists() is (name == "log")
 
 
-def test_a_place_that_cannot_be_written_is_said_at_once(tmp_path):
+def test_an_unwritable_place_is_reported_at_once(tmp_path):
     with pytest.raises(ImageError, match=r"^[^\n]*written[^\n]*$"):
         Journal(tmp_path)
 

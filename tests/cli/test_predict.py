@@ -33,7 +33,9 @@ def test_help_names_every_flag_without_loading_tensorflow(tmp_path, run_python):
         assert f"--{flag}" in text or f"--[no]{flag}" in text
 
 
-def test_a_folder_with_the_shipped_weights_from_any_place(tmp_path, run_python, picture):
+def test_a_folder_with_the_shipped_weights_from_any_working_directory(
+    tmp_path, run_python, picture
+):
     (tmp_path / "in").mkdir()
     iio.imwrite(tmp_path / "in" / "good.png", picture)
     (tmp_path / "in" / "bad.png").write_text("no picture")
@@ -55,9 +57,7 @@ def test_a_folder_with_the_shipped_weights_from_any_place(tmp_path, run_python, 
     assert hdr.max() > 1.0
 
 
-def test_an_estimated_curve_takes_the_place_of_the_mean_one(
-    tmp_path, run_python, tiny_exported, picture
-):
+def test_an_estimated_curve_replaces_the_mean_curve(tmp_path, run_python, tiny_exported, picture):
     iio.imwrite(tmp_path / "p.png", picture)
     run_python(
         COMMAND, "--im_dir=p.png", "--camera_curve=estimated", f"--params={tiny_exported}",
@@ -69,10 +69,8 @@ def test_an_estimated_curve_takes_the_place_of_the_mean_one(
     np.testing.assert_allclose(hdr[kept], expected[kept], rtol=2e-3, atol=1e-6)
 
 
-def test_a_film_is_settled_on_the_device_that_is_asked_for_without_a_word(
-    tmp_path, run_python, picture
-):
-    """By a shard that has no frame of its own: only the camera curve is estimated."""
+def test_the_curve_of_a_film_is_estimated_on_the_requested_device(tmp_path, run_python, picture):
+    """In a shard without frames of its own, which only estimates the camera curve."""
     iio.imwrite(tmp_path / "p.png", picture)
     command = [COMMAND, "--im_dir=p.png", "--sequence", "--shard=2/2", "--device=gpu"]
     command.append("--camera_curve=estimated")
@@ -81,7 +79,7 @@ def test_a_film_is_settled_on_the_device_that_is_asked_for_without_a_word(
     assert "--device=gpu: the backend onnx" in line
 
 
-LOADS = """
+LOADS_IN_A_THREAD = """
 import os, sys, threading
 from hdrcnn.console import quietly, say
 quiet, go_on = threading.Event(), threading.Event()
@@ -99,12 +97,14 @@ say("a fault", sys.stderr)
 """
 
 
-def test_what_is_said_while_another_thread_loads_is_not_lost(tmp_path, run_python):
-    assert run_python("-c", LOADS, cwd=tmp_path).stderr == "a fault\n"
+def test_messages_are_not_lost_while_another_thread_loads(tmp_path, run_python):
+    assert run_python("-c", LOADS_IN_A_THREAD, cwd=tmp_path).stderr == "a fault\n"
 
 
-def test_published_parameters_give_the_published_picture(tmp_path, run_python):
-    """A random file in the published layout against plain TensorFlow, half floats included."""
+def test_published_parameters_give_the_published_result(tmp_path, run_python):
+    """Random weights in the published layout, compared with plain TensorFlow, half floats
+    included.
+    """
     arrays = published_arrays(64, seed=3)
     save_published(tmp_path / "hdrcnn_params.npz", arrays)
     codes = np.random.default_rng(2).integers(170, 256, (64, 96, 3), np.uint8)
@@ -118,7 +118,7 @@ def test_published_parameters_give_the_published_picture(tmp_path, run_python):
 def test_files_folders_and_patterns_in_one_run_with_a_log(
     tmp_path, run_python, tiny_exported, picture
 ):
-    """A second run keeps what is there; a third says nothing but the faults."""
+    """A second run keeps the results; a third, with --quiet, prints only the errors."""
     for name in ("a/2.png", "a/10.png", "b/deep/x.bmp", "c.png"):
         path = tmp_path / "in" / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -148,7 +148,7 @@ def test_files_folders_and_patterns_in_one_run_with_a_log(
     assert lines[1]["figures"] == lines[7]["figures"]
 
 
-def test_a_name_that_is_no_text_is_no_crash(tmp_path, run_python, tiny_exported, picture):
+def test_a_name_that_is_not_valid_text_does_not_crash(tmp_path, run_python, tiny_exported, picture):
     odd = os.fsencode(tmp_path / "in") + b"/\xff\xe9.png"
     (tmp_path / "in").mkdir()
     iio.imwrite(tmp_path / "in" / "z.png", picture)
@@ -187,9 +187,7 @@ def test_a_file_that_the_system_refuses_to_write_gives_one_line(
     assert list((tmp_path / "out").iterdir()) == []
 
 
-def test_a_folder_that_cannot_be_written_to_is_said_before_anything_is_done(
-    tmp_path, run_python, picture
-):
+def test_an_unwritable_folder_is_reported_before_anything_is_done(tmp_path, run_python, picture):
     iio.imwrite(tmp_path / "p.png", picture)
     (tmp_path / "closed").mkdir(mode=0o555)
     places = ["--out_dir=p.png/out"]

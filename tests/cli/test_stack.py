@@ -1,4 +1,6 @@
-"""`hdrcnn stack` from files to files: names, Exif data, faults, resume, light, and fused again."""
+"""`hdrcnn stack` from files to files: names, Exif data, errors, resuming, light, fusion of the
+results.
+"""
 
 import json
 import shutil
@@ -36,7 +38,7 @@ EXPOSURES = [2.0**stops for stops in STOPS]
 
 
 def save(path: Path, codes: np.ndarray, **tags: object) -> None:
-    """With camera, time and exposure in its Exif data, if there are tags."""
+    """Save an image; with tags, its Exif data also name the camera."""
     exif = Image.Exif()
     if tags:
         exif[0x0110] = "Model"
@@ -46,7 +48,7 @@ def save(path: Path, codes: np.ndarray, **tags: object) -> None:
 
 
 def photograph(seed: int = 0) -> np.ndarray:
-    """[120, 160, 3] uint8 with darkness, and a clipped disc."""
+    """[120, 160, 3] uint8 with a dark part and a clipped disc."""
     codes = exposed(texture(120, 160, seed), 0.0, seed=seed)
     rows, columns = np.mgrid[0:120, 0:160]
     codes[:, :60] //= 6
@@ -73,8 +75,8 @@ def small(tmp_path_factory):
 
 @pytest.fixture(autouse=True)
 def by_onnx(small, monkeypatch):
-    """The small networks in the place of those that come with the project, computed by
-    onnxruntime, which takes a picture of any size without being compiled for it.
+    """Replace the shipped networks by the small ones, computed by onnxruntime, which needs no
+    compilation for each image size.
     """
     monkeypatch.setenv(*next(iter(ONNX.items())))
     for name, path in small.items():
@@ -142,7 +144,7 @@ def test_five_exposures_with_their_exif_data_and_a_second_run_keeps_them(folder,
     "other",
     [("--stops=-2,0,2",), ("--bits=16",), ("--method=formula",), ("--camera_curve=square",)],
 )
-def test_other_settings_are_another_result(folder, tmp_path, capfd, other):
+def test_other_settings_recompute_the_result(folder, tmp_path, capfd, other):
     out = tmp_path / "out"
     for arguments, word in (((), "EV"), (other, "EV"), (other, "kept")):
         assert stack(folder / "a.png", "--out_dir", out, *arguments) == 0
@@ -159,7 +161,7 @@ def test_fewer_exposures_leave_none_of_an_earlier_run(folder, tmp_path):
 
 
 @pytest.mark.parametrize(("bits", "tolerance"), [(8, 0.03), (16, 1e-3)])
-def test_the_light_is_what_the_exposures_merge_to(folder, tmp_path, tiny_exported, bits, tolerance):
+def test_the_exposures_merge_to_the_light(folder, tmp_path, tiny_exported, bits, tolerance):
     out = tmp_path / "out"
     flags = ("--format", "exr,hdr", "--exr_float", "--bits", bits, "--params", tiny_exported)
     assert stack(folder, "--out_dir", out, "--camera_curve", "srgb", *flags) == 0
@@ -193,7 +195,7 @@ def test_the_published_network_gives_five_and_their_merge(folder, tmp_path):
     assert stack(*arguments) == 0
 
 
-def test_fuse_takes_what_is_written_for_brackets_and_predict_leaves_it_out(
+def test_fuse_accepts_the_exposures_as_brackets_and_predict_skips_them(
     folder, tmp_path, capfd, tiny_exported
 ):
     pytest.importorskip("cv2")
@@ -210,7 +212,7 @@ def test_fuse_takes_what_is_written_for_brackets_and_predict_leaves_it_out(
 
 
 @pytest.mark.skipif(shutil.which("enfuse") is None, reason="needs enfuse")
-def test_enfuse_takes_them(folder, tmp_path):
+def test_enfuse_accepts_the_exposures(folder, tmp_path):
     out = tmp_path / "out"
     assert stack(folder / "a.png", "--out_dir", out) == 0
     frames = [str(out / f"a_{index}.png") for index in range(5)]
@@ -221,7 +223,7 @@ def test_enfuse_takes_them(folder, tmp_path):
         assert np.ptp(np.asarray(picture.convert("RGB"))) > 100
 
 
-def test_names_never_fall_on_photographs_or_each_other(folder, tmp_path, capfd):
+def test_names_collide_neither_with_photographs_nor_with_each_other(folder, tmp_path, capfd):
     save(folder / "a_0.png", photograph(4))
     before = (folder / "a_0.png").read_bytes()
     assert stack(folder, "--out_dir", folder, "--method", "formula") == 1
@@ -241,7 +243,9 @@ def test_names_never_fall_on_photographs_or_each_other(folder, tmp_path, capfd):
     assert (out / "d.png_1.png").read_bytes() == before
 
 
-def test_a_file_that_is_no_photograph_is_one_line_and_the_others_are_done(folder, tmp_path, capfd):
+def test_a_file_that_is_not_a_photograph_is_one_line_and_the_others_are_done(
+    folder, tmp_path, capfd
+):
     write_exr(folder / "c.exr", np.ones((40, 50, 3), np.float32))
     (folder / "d.png").write_bytes((folder / "a.png").read_bytes()[:2000])
     out = tmp_path / "out"
@@ -265,12 +269,12 @@ def test_a_file_that_is_no_photograph_is_one_line_and_the_others_are_done(folder
      (["x", "--nits=100", "--format=ultrahdr"], "nits"),
      (["x", "--primaries"], "format"), (["x", "--exr_float"], "exr"), (["x", "--mask"], "mask")],
 )  # fmt: skip
-def test_arguments_that_cannot_be(arguments, word):
+def test_invalid_arguments_are_refused(arguments, word):
     with pytest.raises(UsageError, match=word):
         stack(*arguments)
 
 
-def test_exposure_times_that_exif_cannot_hold_are_left_to_the_compensation(tmp_path, capfd):
+def test_exposure_times_that_exif_cannot_hold_are_recorded_as_compensation_only(tmp_path, capfd):
     out, exif = tmp_path / "out", Image.Exif()
     exif[0x0110] = "Model"
     exif.get_ifd(0x8769)[0x829A] = 1 / 8000
@@ -285,7 +289,7 @@ def test_exposure_times_that_exif_cannot_hold_are_left_to_the_compensation(tmp_p
     assert ["ExposureTime" in each for each in told] == [False, True, True]
 
 
-def test_missing_weights_are_one_line(folder, tmp_path, monkeypatch):
+def test_missing_weights_are_reported_in_one_line(folder, tmp_path, monkeypatch):
     for method in ("reconstruct", "gan"):
         monkeypatch.setitem(FILES, method, tmp_path / f"{method}.npz")
         with pytest.raises(WeightsError, match=f"{method}.npz.*formula"):
@@ -331,12 +335,12 @@ def test_defaults_and_choices_are_those_of_the_settings():
 @pytest.mark.parametrize(
     "wrong", [{"method": "best"}, {"bits": 12}, {"stops": (1.0, 0.0)}, {"formats": ("bmp",)}]
 )
-def test_settings_that_cannot_be(wrong):
+def test_invalid_settings_are_refused(wrong):
     with pytest.raises(ValueError, match=str(*wrong)):
         StackSettings(**wrong)
 
 
-def test_light_of_a_gain_map_is_kept_as_predict_has_it(folder, tmp_path, tiny_exported):
+def test_light_of_a_gain_map_is_kept_as_by_predict(folder, tmp_path, tiny_exported):
     light = np.float32(2.0) * photograph(1).astype(np.float32) / 255.0 + np.float32(0.01)
     place = tmp_path / "mapped.jpg"
     hdrcnn.write(tmp_path / "m_hdr.jpg", light)

@@ -30,13 +30,15 @@ def record(request):
 def model(record):
     keras.utils.set_random_seed(11)
     model = record.build()
-    model(shown(record, 32), training=True)  # Moves the averages of batch norms, if there are.
+    model(
+        shown(record, 32), training=True
+    )  # Updates the averages of batch norms, if there are any.
     return model
 
 
 @pytest.fixture(scope="module")
 def files(record, model, tmp_path_factory):
-    """A weights file, and the ONNX file of it."""
+    """A weights file and its ONNX file."""
     path = tmp_path_factory.mktemp("onnx") / "w.npz"
     weights.save(path, weights.collect(model), record)
     weights.assign(model, weights.load(path)[0], "as it was stored")
@@ -45,7 +47,7 @@ def files(record, model, tmp_path_factory):
 
 
 @pytest.mark.parametrize("side", [64, 96])
-def test_any_runtime_computes_what_keras_does(record, model, files, side):
+def test_onnxruntime_computes_what_keras_does(record, model, files, side):
     session = onnxruntime.InferenceSession(str(files[1]), providers=["CPUExecutionProvider"])
     batch = shown(record, side)
     expected = np.asarray(model(batch, training=False))
@@ -53,7 +55,7 @@ def test_any_runtime_computes_what_keras_does(record, model, files, side):
     np.testing.assert_allclose(found, expected, atol=1e-4 * max(1.0, np.abs(expected).max()))
 
 
-def test_it_says_what_it_is(record, files):
+def test_the_file_records_its_weights_and_network(record, files):
     proto = onnx.load(str(files[1]))
     onnx.checker.check_model(proto, full_check=True)
     assert [(entry.domain, entry.version) for entry in proto.opset_import] == [("", export.OPSET)]
@@ -75,7 +77,7 @@ def test_inner_layers_are_outputs_too(record, model, files):
 @pytest.mark.parametrize(
     "record", [name for name, record in TINY.items() if record in PICTURES], indirect=True
 )
-def test_strips_of_it_equal_the_whole(record, model, files):
+def test_strips_equal_the_whole_image(record, model, files):
     made, by_keras = onnx_graph.network(files[1]), network(model)
     assert (made.stride, made.halo) == (by_keras.stride, by_keras.halo)
     tiling = Tiling(made, 160 * 448)
@@ -90,7 +92,7 @@ def test_strips_of_it_equal_the_whole(record, model, files):
 
 @pytest.fixture
 def hdrcnn_file(tiny_exported, tmp_path):
-    """A copy, with its ONNX file."""
+    """A copy of the tiny weights with their ONNX file."""
     for ending in (".npz", ".onnx"):
         shutil.copy(tiny_exported.with_suffix(ending), tmp_path)
     return tmp_path / tiny_exported.name
@@ -107,8 +109,8 @@ def test_files_of_other_weights_are_refused(hdrcnn_file, tmp_path):
         backend.exported(hdrcnn_file, "float32")
 
 
-def test_eight_bits_are_near(hdrcnn_file, tmp_path, picture):
-    """Each of the eleven layers of 8 bits adds an error of a part in 256 of its range."""
+def test_int8_is_close_to_float32(hdrcnn_file, tmp_path, picture):
+    """Each of the eleven 8-bit layers adds an error of 1/256 of its range."""
     from PIL import Image
 
     Image.fromarray(np.tile(picture, (3, 3, 1))).save(tmp_path / "p.png")

@@ -1,4 +1,4 @@
-"""Each weights file that ships has its ONNX file beside it, made of the very same weights."""
+"""Each shipped weights file has an ONNX file beside it, made from exactly these weights."""
 
 import pytest
 
@@ -10,10 +10,10 @@ pytest.importorskip("onnxruntime")
 
 
 @pytest.mark.parametrize("path", sorted(FOLDER.glob("*.npz")), ids=lambda path: path.name)
-def test_it_was_written_from_these_weights(path):
+def test_each_onnx_file_was_made_from_its_weights(path):
     found = onnx_graph.facts(path.with_suffix(".onnx"))
     assert found["sha256"] == digest(path), "run: hdrcnn export weights/*.npz --overwrite"
 
 
-def test_no_file_is_left_of_weights_that_are_gone():
+def test_every_onnx_file_has_its_weights():
     assert {path.stem for path in FOLDER.glob("*.onnx")} == {p.stem for p in FOLDER.glob("*.npz")}

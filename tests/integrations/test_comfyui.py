@@ -1,4 +1,4 @@
-"""The nodes as ComfyUI loads and calls them, with what stands for ComfyUI and torch."""
+"""The nodes as ComfyUI loads and calls them, with stand-ins for ComfyUI and torch."""
 
 import importlib.util
 import re
@@ -51,8 +51,8 @@ np.save(out, hdr)
 
 
 class Tensor:
-    """As much of torch.Tensor as the nodes may use. One of a GPU, of bfloat16 or with a gradient
-    has no numpy(), as there; its memory may be shared, and is not to be written to.
+    """The part of torch.Tensor that the nodes may use. As in torch, numpy() fails for a tensor on a
+    GPU, of bfloat16 or with a gradient; its array may share memory and must not be written to.
     """
 
     def __init__(
@@ -87,19 +87,19 @@ class Tensor:
 
 
 def from_numpy(values: np.ndarray) -> Tensor:
-    """As torch.from_numpy, which takes arrays alone."""
+    """Like torch.from_numpy, which accepts only arrays."""
     if not isinstance(values, np.ndarray):
         raise TypeError(f"expected np.ndarray (got {type(values).__name__})")
     return Tensor(values)
 
 
 def given(*pictures: np.ndarray, device: str = "cuda") -> Tensor:
-    """An IMAGE: pictures uint8 [H, W, C] as Load Image hands them over."""
+    """An IMAGE made of uint8 arrays [H, W, C], as Load Image returns it."""
     return Tensor(np.stack(pictures).astype(np.float32) / np.float32(255.0), device)
 
 
 def output_folder(folder: Path) -> ModuleType:
-    """What the nodes use of ComfyUI's module `folder_paths`."""
+    """The part of ComfyUI's module `folder_paths` that the nodes use."""
 
     def get_save_image_path(prefix, output, width=0, height=0):
         prefix = prefix.replace("%width%", str(width)).replace("%height%", str(height))
@@ -119,7 +119,7 @@ def output_folder(folder: Path) -> ModuleType:
 
 @pytest.fixture(scope="module")
 def pack():
-    """The folder, loaded by its path as ComfyUI does."""
+    """The node pack, loaded from its path as ComfyUI does."""
     spec = importlib.util.spec_from_file_location("comfyui_pack", PACK / "__init__.py")
     assert spec is not None
     assert spec.loader is not None
@@ -133,7 +133,9 @@ def pack():
 
 @pytest.fixture(autouse=True)
 def comfyui(monkeypatch, tmp_path):
-    """Steps of the progress bar; files go to `tmp_path / "output"`."""
+    """Replace ComfyUI's modules; files go to `tmp_path / "output"`. Return the steps of the
+    progress bar.
+    """
     steps: list[int] = []
     bar = SimpleNamespace(update=steps.append)
     monkeypatch.setitem(sys.modules, "torch", SimpleNamespace(from_numpy=from_numpy))
@@ -158,7 +160,7 @@ def node(pack, name):
 
 
 @pytest.mark.parametrize("name", ["Reconstruct", "Fuse", "WriteHdr", "PreviewAtExposure"])
-def test_a_node_is_what_comfyui_asks_for(pack, name):
+def test_a_node_has_the_interface_that_comfyui_expects(pack, name):
     kind = pack.NODE_CLASS_MAPPINGS[f"Hdrcnn{name}"]
     assert pack.NODE_DISPLAY_NAME_MAPPINGS.keys() == pack.NODE_CLASS_MAPPINGS.keys()
     assert isinstance(kind.RETURN_TYPES, tuple)
@@ -210,7 +212,9 @@ def test_options_are_those_of_the_library(pack, params, picture):
     assert found.max() == pytest.approx(2**0.25)
 
 
-def test_nothing_heavy_is_loaded_and_the_environment_stays(params, picture, tmp_path, run_python):
+def test_nothing_heavy_is_loaded_and_the_environment_stays_unchanged(
+    params, picture, tmp_path, run_python
+):
     np.save(tmp_path / "image.npy", given(picture).values)
     arguments = (PACK, params, tmp_path / "image.npy", tmp_path / "hdr.npy")
     run_python("-c", ALONE, *arguments, cwd=tmp_path, HDRCNN_BACKEND="tensorflow")
@@ -219,7 +223,7 @@ def test_nothing_heavy_is_loaded_and_the_environment_stays(params, picture, tmp_
     np.testing.assert_allclose(np.load(tmp_path / "hdr.npy")[0], expected, rtol=2e-3, atol=1e-4)
 
 
-def test_alpha_and_grey_and_what_lies_outside(pack, params, picture):
+def test_alpha_grey_and_values_above_1_are_accepted(pack, params, picture):
     reconstruct = node(pack, "HdrcnnReconstruct").reconstruct
     transparent = np.concatenate([picture, picture[..., :1]], axis=-1)
     (plain,), (with_alpha,) = (
@@ -237,7 +241,7 @@ def test_alpha_and_grey_and_what_lies_outside(pack, params, picture):
 @pytest.mark.parametrize(
     "kind", [{"device": "cuda"}, {"requires_grad": True}, {"kind": "bfloat16"}]
 )
-def test_tensors_of_any_kind_are_taken(pack, picture, kind):
+def test_tensors_of_any_kind_are_accepted(pack, picture, kind):
     preview = node(pack, "HdrcnnPreviewAtExposure").preview
     values = given(picture).values
     (plain,) = preview(Tensor(values), 0.0)
@@ -245,11 +249,11 @@ def test_tensors_of_any_kind_are_taken(pack, picture, kind):
 
 
 NO_ALPHA = Tensor(np.zeros((1, 64, 64), np.float32), "cuda")
-"""What Load Image gives as the mask of a picture without alpha, whatever its size."""
+"""Mask that Load Image returns for an image without alpha, whatever its size."""
 
 
-def test_what_a_mask_hides_has_no_vote_in_where_a_picture_clips(pack, params):
-    """A plateau at 240 that is transparent is none."""
+def test_masked_pixels_do_not_count_for_the_clipping_level(pack, params):
+    """A transparent plateau at 240 is no clipping level."""
     rng = np.random.default_rng(3)
     plateau = rng.integers(0, 200, (64, 96, 3), np.uint8)
     plateau[10:50, 10:60] = 240
@@ -289,7 +293,7 @@ def test_a_mask_is_written_as_alpha(pack, tmp_path):
 
 
 def test_a_film_clips_where_its_first_frame_does(pack, params):
-    """The first frame ends in a plateau at 240; the second has none, and is scaled alike."""
+    """The first frame clips at a plateau of 240; the second has none and is scaled alike."""
     rng = np.random.default_rng(3)
     first = rng.integers(0, 200, (64, 96, 3), np.uint8)
     first[10:50, 10:60] = 240
@@ -305,7 +309,7 @@ def test_a_film_clips_where_its_first_frame_does(pack, params):
     assert (film[1] > alone[1])[second > 0].all()
 
 
-def test_brackets_are_fused_as_the_library_does(pack, comfyui, monkeypatch, tmp_path):
+def test_brackets_are_fused_as_by_the_library(pack, comfyui, monkeypatch, tmp_path):
     networks = {}
     for name, path in fusion.NETWORKS.items():
         networks[name] = tmp_path / path.name
@@ -326,13 +330,13 @@ def test_brackets_are_fused_as_the_library_does(pack, comfyui, monkeypatch, tmp_
         expected = fusion.fuse(bracket.frames, fusion.chosen_method(method)) / 65535.0
         assert fused.values.shape == (2, *frames[0].shape)
         np.testing.assert_allclose(fused.values[0], expected, atol=2e-3)
-        # Sums of threads are rounded as they come; a step of 16 bits is 1 / 65535.
+        # Threads add up in any order, which changes rounding; a 16-bit step is 1 / 65535.
         np.testing.assert_allclose(fused.values[0], fused.values[1], rtol=0, atol=2.5 / 65535)
     assert comfyui == [1, 1] * 2
     fusion._of_network.cache_clear()
 
 
-def test_ghosts_are_taken_out_if_asked(pack):
+def test_ghosts_are_removed_on_request(pack):
     rng = np.random.default_rng(6)
     scene = np.kron(rng.random((24, 32, 3)) * 0.6 + 0.2, np.ones((8, 8, 1)))
     moved = scene.copy()
@@ -351,7 +355,7 @@ def test_ghosts_are_taken_out_if_asked(pack):
     assert np.abs(found[0] - found[1])[60:110, 90:160].mean() > 0.02
 
 
-def test_no_file_is_written_over_if_its_name_holds_the_number_of_its_picture(pack, tmp_path):
+def test_names_with_the_batch_number_overwrite_no_file(pack, tmp_path):
     write = node(pack, "HdrcnnWriteHdr").write
     for _ in range(2):
         write(Tensor(np.ones((2, 8, 8, 3), np.float32), "cpu"), "hdr", "b%batch_num%")
@@ -388,7 +392,7 @@ def test_files_are_numbered_as_save_image_does(pack, comfyui, picture, tmp_path,
 
 
 @pytest.mark.parametrize("stops", [-3.0, 0.0, 2.5])
-def test_a_preview_is_the_display_at_that_exposure(pack, stops):
+def test_a_preview_shows_the_light_at_the_given_exposure(pack, stops):
     light = np.geomspace(1e-4, 64.0, 6 * 8 * 3, dtype=np.float32).reshape(1, 6, 8, 3)
     light[0, 0, 0] = -0.5
     (shown,) = node(pack, "HdrcnnPreviewAtExposure").preview(Tensor(light, "cuda"), stops)
@@ -399,7 +403,7 @@ def test_a_preview_is_the_display_at_that_exposure(pack, stops):
     np.testing.assert_array_equal(np.round(shown.values[0] * 255.0).astype(np.uint8), expected)
 
 
-def test_faults_are_one_line(pack, picture, params, tmp_path):
+def test_errors_are_one_line(pack, picture, params, tmp_path):
     reconstruct = node(pack, "HdrcnnReconstruct").reconstruct
     shutil.copy(params, tmp_path / "bare.npz")
     faults = [
@@ -444,7 +448,9 @@ def test_without_the_toolkit_it_says_what_to_install(tmp_path, run_python):
 
 
 def test_the_shipped_weights_are_the_default(pack, picture, monkeypatch, tmp_path):
-    """Without params those of the toolkit; without an ONNX file beside them a line names it."""
+    """Without `params` the node takes those of the toolkit; if their ONNX file is missing, one line
+    names it.
+    """
     reconstruct = node(pack, "HdrcnnReconstruct").reconstruct
     if SHIPPED.with_suffix(".onnx").is_file():
         (hdr,) = reconstruct(given(picture))

@@ -1,4 +1,4 @@
-"""OpenEXR files for the tests: by the library, and laid out byte by byte."""
+"""OpenEXR files for tests, written by the library or byte by byte."""
 
 import struct
 from pathlib import Path
@@ -25,8 +25,8 @@ def write(path: Path, channels: dict, **header) -> Path:
 def raw_exr(
     channels: dict[str, tuple[np.ndarray, int]], corner: tuple[int, int] = (0, 0), **extra: tuple
 ) -> bytes:
-    """An uncompressed scanline file after the format's description: for each channel its float32
-    samples and its subsampling; `extra` attributes are lists of floats.
+    """An uncompressed scanline file, written byte by byte from the specification. channels: float32
+    samples and subsampling of each; extra: further attributes, lists of floats.
     """
 
     def attribute(name: str, kind: str, value: bytes) -> bytes:

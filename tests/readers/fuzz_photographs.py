@@ -1,9 +1,9 @@
-"""Damaged pictures into the reader: a picture or one line each time, and nothing on stderr.
+"""Feed damaged files to the reader: each gives an image or one line, and nothing on stderr.
 
 python tests/readers/fuzz_photographs.py --count 10000
 
-Small sound files of every kind, damaged at random, are decoded in this process, without
-TensorFlow. The file at hand is `picture` in `--folder`: there it is left if it ends the process.
+Small valid files of every kind, damaged at random, are decoded in this process, without TensorFlow.
+The current file is `picture` in `--folder`, where it remains if it ends the process.
 """
 
 import argparse
@@ -26,11 +26,11 @@ from tests.readers.test_photograph_faults import checked_again
 from tests.readers.test_photograph_odd import gif
 
 MEGAPIXELS = 24.0
-"""What a damaged file may claim at most, as the bound for time and memory is stated for it."""
+"""Largest size that a damaged file may claim; the bounds on time and memory hold for it."""
 
 
 def seeds() -> dict[str, bytes]:
-    """Sound files, those of `of_each_kind` and those that own code reads."""
+    """Valid files: those of `of_each_kind`, and some that the project's own code decodes."""
     runs = bytes((7, 0x12, 0, 6, 1, 2, 3, 4, 5, 6, 0, 0, 0, 2, 1, 1, 3, 0x44, 0, 1))
     masks = (0x7C00, 0x3E0, 0x1F, 0x8000)
     return of_each_kind() | {
@@ -47,10 +47,12 @@ def seeds() -> dict[str, bytes]:
 
 
 def damaged(data: bytes, rng: np.random.Generator) -> bytes:
-    """Bits turned over, numbers set to extremes, parts cut out, doubled or moved, the end lost."""
+    """Damage a file: flip bits, set numbers to extremes, cut out, double or move parts, truncate
+    it.
+    """
     content = bytearray(data)
     for _ in range(int(rng.integers(1, 6))):
-        # Headers tell more than samples: half of the damage goes there.
+        # Headers matter more than samples: half of the damage goes there.
         reach = max(len(content) if rng.random() < 0.5 else min(len(content), 200), 1)
         at, size, way = int(rng.integers(reach)), int(rng.integers(1, 40)), rng.integers(7)
         if way <= 1 and content:
@@ -72,7 +74,9 @@ def damaged(data: bytes, rng: np.random.Generator) -> bytes:
 
 
 def mutants(count: int, seed: int) -> Iterator[tuple[str, bytes]]:
-    """Name of the seed and a damaged file; of PNG files every second with right checksums."""
+    """Yield the name of the seed and a damaged file; half of the PNG files get correct
+    checksums.
+    """
     rng = np.random.default_rng(seed)
     files = seeds()
     for turn in range(count):
@@ -82,7 +86,7 @@ def mutants(count: int, seed: int) -> Iterator[tuple[str, bytes]]:
 
 
 def attempt(path: Path) -> str:
-    """Whether a file is "read" or "refused"; AssertionError if neither as it should be."""
+    """Return "read" or "refused"; raises AssertionError if the image or the message is invalid."""
     try:
         photograph = read_photograph(path, max_megapixels=MEGAPIXELS)
     except ImageError as error:
@@ -101,7 +105,7 @@ def attempt(path: Path) -> str:
 
 
 def peak_megabytes() -> float:
-    """Of memory, so far; 0 where the system does not say."""
+    """Peak memory of this process in megabytes; 0 if the system does not report it."""
     try:
         import resource
     except ImportError:
@@ -111,7 +115,7 @@ def peak_megabytes() -> float:
 
 
 def main() -> None:
-    """Prints one line of JSON: outcomes by seed, peak of memory, the slowest file."""
+    """Print one line of JSON: outcomes by seed, peak memory, slowest file."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--count", type=int, default=10_000)
     parser.add_argument("--seed", type=int, default=16)

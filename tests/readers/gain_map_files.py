@@ -1,4 +1,4 @@
-"""Small photographs with a gain map, put together by the letter of their standards."""
+"""Small photographs with a gain map, written byte by byte from the standards."""
 
 import io
 import struct
@@ -18,14 +18,14 @@ Property = tuple[bytes, bytes]
 
 
 def base(rows: int = ROWS, columns: int = COLUMNS) -> np.ndarray:
-    """[rows, columns, 3] uint8: smooth, and no symmetry."""
+    """[rows, columns, 3] uint8: smooth, without symmetry."""
     down, right = np.mgrid[0:rows, 0:columns]
     rgb = [40 + 160 * right / columns, 60 + 120 * down / rows, 180 - 90 * right / columns]
     return np.stack(rgb, axis=-1).astype(np.uint8)
 
 
 def gains(rows: int = ROWS, columns: int = COLUMNS, channels: int = 1) -> np.ndarray:
-    """[rows, columns] or [rows, columns, 3] uint8: smooth, ends at 250, and no symmetry."""
+    """[rows, columns] or [rows, columns, 3] uint8: smooth, up to 250, without symmetry."""
     down, right = np.mgrid[0:rows, 0:columns]
     one = (down + 0.5) / rows * 130 + (right + 0.5) / columns * 120
     planes = np.stack([one, 250 - one, 0.5 * one + 60], axis=-1)
@@ -33,7 +33,7 @@ def gains(rows: int = ROWS, columns: int = COLUMNS, channels: int = 1) -> np.nda
 
 
 def fraction(value: float, signed: bool) -> bytes:
-    """Of ISO 21496-1."""
+    """A fraction as ISO 21496-1 stores it."""
     return struct.pack(">iI" if signed else ">II", round(value * 64000), 64000)
 
 
@@ -45,7 +45,7 @@ def iso_numbers(
     offsets: tuple[float, float] = (BASE_OFFSET, ALTERNATE_OFFSET),
     base_primaries: bool = True,
 ) -> bytes:
-    """ISO 21496-1, annex C.2."""
+    """Gain map metadata as in ISO 21496-1, annex C.2."""
     flags = 0x80 * (len(low) == 3) | 0x40 * base_primaries
     data = struct.pack(">HHB", 0, 0, flags)
     data += b"".join(fraction(value, False) for value in headrooms)
@@ -81,8 +81,8 @@ def jpeg(
     promise: bool = True,
     **options: object,
 ) -> bytes:
-    """A JPEG with a multi-picture index. iso, xmp: numbers in the second picture; promise: the
-    first says that there is a gain map; options: of the first, as Pillow takes them.
+    """A JPEG with a multi-picture index. iso, xmp: metadata in the second image; promise: whether
+    the first image announces a gain map; options: Pillow's options for the first image.
     """
     second = by_pillow("JPEG", gain, quality=100, subsampling=0)
     said = b""
@@ -159,9 +159,10 @@ def heif(
     coded: bytes | None = None,
     alternate: Sequence[Property] = (),
 ) -> bytes:
-    """HEIF or AVIF with a hidden map. numbers: in a `tmap` item; note: maker note in the Exif data;
-    apple: the map is an auxiliary picture; turned: properties of the base, and of the map unless
-    it has its own; coded: the base as a file; alternate: properties of the `tmap` item.
+    """A HEIF or AVIF file with a hidden gain map. numbers: metadata in a `tmap` item; note: maker
+    note in the Exif data; apple: the map is an auxiliary image; turned: rotation properties of the
+    base, and of the map unless `map_turned` is given; coded: the base as an encoded file;
+    alternate: properties of the `tmap` item.
     """
     base_file = coded or _coded(kind, picture)
     first, base_properties, base_data = _item(base_file)

@@ -1,4 +1,4 @@
-"""Small picture files of every kind, made by packages other than those that read them here."""
+"""Small image files of every kind, written by packages other than those that read them here."""
 
 import io
 import struct
@@ -41,7 +41,7 @@ def by_tifffile(pixels: np.ndarray, **options: object) -> bytes:
 
 
 def png(width: int, height: int, depth: int, kind: int, rows: bytes, *chunks: bytes) -> bytes:
-    """A PNG by the letter of its standard; `rows` with their filter bytes."""
+    """A PNG written byte by byte from its standard; `rows` include their filter bytes."""
     head = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, depth, kind, 0, 0, 0))
     return b"".join(
         (b"\x89PNG\r\n\x1a\n", head, *chunks, chunk(b"IDAT", zlib.compress(rows)), chunk(b"IEND"))
@@ -63,7 +63,9 @@ def deep_png(pixels: np.ndarray, *chunks: bytes) -> bytes:
 
 
 def profile(primaries: tuple[float, ...], version: int = 4) -> bytes:
-    """An RGB matrix profile of those primaries by LittleCMS's arithmetic laid out by hand."""
+    """An RGB matrix profile of the given primaries, written byte by byte with LittleCMS's
+    arithmetic.
+    """
     import colour
 
     red, green, blue, white = np.reshape(primaries, (4, 2))
@@ -101,12 +103,12 @@ def profile(primaries: tuple[float, ...], version: int = 4) -> bytes:
 
 
 def srgb_profile() -> bytes:
-    """LittleCMS's own."""
+    """LittleCMS's own sRGB profile."""
     return ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 
 
 def of_each_kind() -> dict[str, bytes]:
-    """A sound file of each kind, small, with profile, Exif and XMP data where the kind has them."""
+    """A small valid file of each kind, some of them with profile and Exif data."""
     exif = Image.Exif()
     exif[0x010F], exif[0x0112] = "Maker", 6
     exif.get_ifd(0x8769)[0x829A] = 0.01
@@ -143,7 +145,7 @@ def of_each_kind() -> dict[str, bytes]:
 
 
 def with_tags(data: bytes, **values: int) -> bytes:
-    """A little-endian TIFF with other numbers in some tags, by tifffile's names."""
+    """Replace the numbers of some tags, by tifffile's names, in a little-endian TIFF."""
     with tifffile.TiffFile(io.BytesIO(data)) as file:
         places = {tag.name: tag.offset for tag in file.pages.first.tags}
     for name, value in values.items():

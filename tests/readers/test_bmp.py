@@ -1,4 +1,4 @@
-"""BMP files by bit fields and run lengths: against what was put into them, OpenCV and Pillow."""
+"""BMP files with bit fields and run lengths, compared with their contents, OpenCV and Pillow."""
 
 import io
 import struct
@@ -17,7 +17,7 @@ PALETTE = np.random.default_rng(3).integers(0, 256, (256, 3), np.uint8)
 
 
 def bmp(width, height, bits, compression, pixels, masks=(), head=40, palette=None, gap=0):
-    """A file by the letter; pixels: bytes in the order of the file, the lowest row first."""
+    """A file written byte by byte; pixels: bytes in the order of the file, the bottom row first."""
     fields = struct.pack("<IiiHHIIiiII", head, width, height, 1, bits, compression, 0, 0, 0, 0, 0)
     fields += struct.pack(f"<{len(masks)}I", *masks)
     fields += bytes(max(head - len(fields), 0))
@@ -29,7 +29,7 @@ def bmp(width, height, bits, compression, pixels, masks=(), head=40, palette=Non
 
 
 def words(values, masks, bits):
-    """[H, W, N] numbers put under N masks, as rows of a file from the lowest."""
+    """Pack [H, W, N] numbers by N masks; returns the rows of a file, the bottom row first."""
     stored = np.zeros(values.shape[:2], np.uint64)
     for channel, mask in enumerate(masks):
         shift = (mask & -mask).bit_length() - 1 if mask else 0
@@ -58,7 +58,7 @@ def words(values, masks, bits):
         (32, (0xFF0000, 0xFF00, 0xFF, 0xFF000000)),
     ],
 )
-def test_bit_fields_are_shares_of_their_masks(read, head, bits, masks):
+def test_bit_fields_are_scaled_by_their_masks(read, head, bits, masks):
     masks = masks[: 3 if head == 40 else 4]
     tops = np.array([mask >> ((mask & -mask).bit_length() - 1) if mask else 0 for mask in masks])
     values = np.random.default_rng(1).integers(0, tops + 1, (9, 7, len(masks)))
@@ -73,7 +73,7 @@ def test_bit_fields_are_shares_of_their_masks(read, head, bits, masks):
         np.testing.assert_allclose(photograph.alpha, shares[..., 3], atol=1e-5)
 
 
-def test_the_usual_order_agrees_with_pillow_and_from_the_top_too(read):
+def test_the_usual_order_agrees_with_pillow_bottom_up_and_top_down(read):
     masks = (0xFF0000, 0xFF00, 0xFF, 0xFF000000)
     data = bmp(13, 11, 32, 3, words(CODES.astype(int), masks, 32), masks, 124)
     photograph = read(data)
@@ -87,7 +87,7 @@ def test_the_usual_order_agrees_with_pillow_and_from_the_top_too(read):
 
 @st.composite
 def coded(draw):
-    """Bits, indices [H, W] from the lowest row, and a stream of run lengths that means them."""
+    """Bits, indices [H, W] from the bottom row, and a run-length stream that encodes them."""
     bits = draw(st.sampled_from([4, 8]))
     width, height = draw(st.integers(1, 40)), draw(st.integers(1, 6))
     rng = np.random.default_rng(draw(st.integers(0, 2**32)))
@@ -129,8 +129,8 @@ def coded(draw):
 
 @settings(max_examples=300, deadline=None)
 @given(coded(), st.integers(0, 3))
-def test_run_lengths_mean_what_was_put_into_them(stored, gap):
-    """With empty rows, steps, odd lengths, an early end, and pixels from any byte on."""
+def test_run_lengths_decode_to_their_indices(stored, gap):
+    """With empty rows, skips, odd lengths, an early end, and pixel data at any offset."""
     bits, index, stream = stored
     height, width = index.shape
     data = bmp(width, height, bits, 2 if bits == 4 else 1, stream, palette=PALETTE, gap=gap)
@@ -150,7 +150,7 @@ def test_run_lengths_agree_with_opencv(read, bits):
     np.testing.assert_array_equal(read(data).code * 255, theirs)
 
 
-def test_what_is_cut_off_or_no_field_is_refused(read):
+def test_truncated_files_and_invalid_bit_fields_are_refused(read):
     masks = (0xF00, 0xF0, 0xF)
     whole = bmp(13, 11, 16, 3, words(CODES[..., :3] >> 4, masks, 16), masks)
     for data in (whole[:-3], whole[:60], bmp(9, 9, 8, 1, b"\5\1\0\0", palette=PALETTE)):
@@ -166,6 +166,6 @@ def test_what_is_cut_off_or_no_field_is_refused(read):
         assert "damaged" not in str(caught.value)
 
 
-def test_pixels_that_no_run_gives_cost_nothing(read):
+def test_a_file_too_short_for_its_size_is_refused(read):
     with pytest.raises(ImageError, match="short"):
         read(bmp(15000, 15000, 8, 1, b"\0\1", palette=PALETTE))

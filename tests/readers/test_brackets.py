@@ -1,4 +1,4 @@
-"""Which files make a bracket."""
+"""Which files form a bracket."""
 
 import os
 import threading
@@ -52,7 +52,7 @@ def test_a_repeated_bias_begins_the_next_bracket_in_natural_order(tmp_path):
     assert not faults
 
 
-def test_times_far_apart_and_other_cameras_are_other_brackets(tmp_path):
+def test_times_far_apart_and_other_cameras_make_other_brackets(tmp_path):
     files = [
         frame(tmp_path / "1.jpg", seconds=0.01),
         frame(tmp_path / "2.jpg", seconds=0.04),
@@ -75,7 +75,7 @@ def test_folders_are_never_mixed(tmp_path):
     assert brackets(files, 2, faults) == []
 
 
-def test_without_exif_the_remedy_is_per(tmp_path):
+def test_without_exif_the_error_suggests_per(tmp_path):
     files = [frame(tmp_path / f"{i}.png", time=None) for i in range(5)]
     faults: list[str] = []
     assert brackets(files, None, faults) == []
@@ -88,7 +88,7 @@ def test_without_exif_the_remedy_is_per(tmp_path):
     assert "4.png" in faults[0]
 
 
-def test_the_same_file_twice_is_a_fault_and_the_others_are_done(tmp_path):
+def test_the_same_file_twice_is_reported(tmp_path):
     files = series(tmp_path, 0, "2024:05:01 10:00:00")
     copy = tmp_path / "a.jpg"
     copy.write_bytes(files[0].read_bytes())
@@ -101,12 +101,12 @@ def test_the_same_file_twice_is_a_fault_and_the_others_are_done(tmp_path):
 
 
 @pytest.mark.parametrize("per", [1, 10, 0])
-def test_per_out_of_bounds(per):
+def test_per_out_of_bounds_is_refused(per):
     with pytest.raises(ValueError, match="per"):
         brackets([], per, [])
 
 
-def test_exposure_counts_time_sensitivity_and_aperture(tmp_path):
+def test_exposure_depends_on_time_sensitivity_and_aperture(tmp_path):
     one: dict[str, str | int | float] = {"ExposureTime": 0.01, "ISO": 100, "FNumber": 2.0}
     base = exposure_of(one)
     assert base is not None
@@ -118,7 +118,7 @@ def test_exposure_counts_time_sensitivity_and_aperture(tmp_path):
     assert camera_of(broken) == {}
 
 
-def test_two_cameras_in_turn_in_one_folder_are_kept_apart(tmp_path):
+def test_alternating_cameras_in_one_folder_are_kept_apart(tmp_path):
     for index, bias in enumerate(BIASES):
         for model in ("M", "N"):
             frame(tmp_path / f"{index}{model}.jpg", bias, 0.01 * 2**bias, model=model)
@@ -128,7 +128,7 @@ def test_two_cameras_in_turn_in_one_folder_are_kept_apart(tmp_path):
     assert not faults
 
 
-def test_pictures_stored_twice_are_a_bracket_of_each_kind(tmp_path):
+def test_photographs_in_two_formats_form_a_bracket_of_each_format(tmp_path):
     files = series(tmp_path, 1, "2024:05:01 10:00:00") + series(tmp_path, 4, "2024:05:01 10:00:01")
     for path in files[:3]:
         with Image.open(path) as image:
@@ -141,7 +141,7 @@ def test_pictures_stored_twice_are_a_bracket_of_each_kind(tmp_path):
     assert not faults
 
 
-def test_more_frames_than_can_be_fused_are_one_fault_not_a_bracket_and_a_rest(tmp_path):
+def test_more_frames_than_can_be_fused_are_one_error_and_not_split(tmp_path):
     files = [frame(tmp_path / f"{i}.jpg", i / 2 - 2, 0.01 * 2 ** (i / 2)) for i in range(10)]
     faults: list[str] = []
     assert brackets(files, None, faults) == []
@@ -150,7 +150,7 @@ def test_more_frames_than_can_be_fused_are_one_fault_not_a_bracket_and_a_rest(tm
     assert len(brackets(files[:9], None, faults)[0]) == 9
 
 
-def test_a_file_without_a_head_is_named_for_what_it_is(tmp_path):
+def test_files_without_a_valid_header_are_reported_as_such(tmp_path):
     files = series(tmp_path, 1, "2024:05:01 10:00:00")
     files[0].write_bytes(b"")
     files[1].write_bytes(b"no picture at all")
@@ -167,7 +167,7 @@ def test_a_file_without_a_head_is_named_for_what_it_is(tmp_path):
 
 
 @pytest.mark.parametrize("copied", [0, 2])
-def test_a_copy_that_stands_alone_is_named_as_a_copy(copied, tmp_path):
+def test_a_copy_beside_a_bracket_is_reported_as_a_copy(copied, tmp_path):
     files = series(tmp_path, 1, "2024:05:01 10:00:00")
     copy = tmp_path / ("i0.jpg" if copied == 0 else "i9.jpg")
     copy.write_bytes(files[copied].read_bytes())
@@ -199,7 +199,7 @@ def test_heic_is_grouped_by_its_exif_data_whatever_its_name(tmp_path):
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes on this system")
 @pytest.mark.parametrize("name", ["i9.jpg", "i9.dng"])
-def test_a_pipe_is_named_and_never_waited_for(name, tmp_path):
+def test_a_pipe_is_reported_and_never_opened(name, tmp_path):
     files = series(tmp_path, 1, "2024:05:01 10:00:00")
     pipe = tmp_path / name
     os.mkfifo(pipe)
@@ -216,7 +216,7 @@ def test_a_pipe_is_named_and_never_waited_for(name, tmp_path):
     assert f"{name}: not a file" in faults[0]
 
 
-def test_damaged_raw_files_do_not_speak_for_themselves(tmp_path, recwarn):
+def test_damaged_raw_files_cause_no_warnings(tmp_path, recwarn):
     path = tmp_path / "1.dng"
     path.write_bytes(b"II*\0" + bytes(1000))
     assert camera_of(path) == {}
@@ -232,7 +232,7 @@ def test_damaged_raw_files_do_not_speak_for_themselves(tmp_path, recwarn):
         ({"ExposureTime": 0.5, "ISO": 200, "FNumber": 2.0}, 0.25),
     ],
 )
-def test_an_exposure_that_no_number_holds_is_none(camera, exposure):
+def test_an_exposure_beyond_floating_point_is_none(camera, exposure):
     assert exposure_of(camera) == exposure
     assert exposed(camera).known == (exposure is not None)
 

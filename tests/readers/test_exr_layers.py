@@ -31,8 +31,8 @@ def several(path, names, images) -> None:
 
 
 @pytest.mark.parametrize("wanted", IMAGES)
-def test_the_image_is_found_wherever_it_stands(tmp_path, wanted):
-    """In a part of its own, and as a layer: first, last, between others."""
+def test_the_image_is_found_wherever_it_is(tmp_path, wanted):
+    """As a part of its own, and as a layer: first, last, or between others."""
     others = {name: RGB * (3 + i) for i, name in enumerate(NO_COLOURS[::4] + COMPONENTS[:2])}
     for place in (0, 2, len(others)):
         names = [*others]
@@ -49,7 +49,7 @@ def test_the_image_is_found_wherever_it_stands(tmp_path, wanted):
 
 
 @pytest.mark.parametrize("other", NO_COLOURS + COMPONENTS)
-def test_a_layer_of_an_unknown_name_comes_before_what_is_no_image(other):
+def test_a_layer_of_unknown_name_is_preferred_to_data_and_components(other):
     bare = ["B", "G", "R"]
     for names in itertools.permutations([other, "shot010"]):
         chosen = image({i: (name, bare) for i, name in enumerate(names)}, alone=False)
@@ -69,7 +69,7 @@ def test_the_order_of_the_parts_does_not_matter(names):
 
 
 @pytest.mark.parametrize("name", NO_COLOURS)
-def test_what_holds_no_colours_is_refused_by_name(tmp_path, name):
+def test_layers_without_colours_are_refused_by_name(tmp_path, name):
     several(tmp_path / "a.exr", [name, "depth2"], [RGB, RGB])
     write(tmp_path / "b.exr", planes(f"{name}."))
     for file in ("a.exr", "b.exr"):
@@ -92,7 +92,7 @@ def test_plain_colours_of_the_only_part_are_the_image_whatever_it_is_called(tmp_
 
 
 @pytest.mark.parametrize("colours", [("red", "green", "blue"), ("r", "g", "b")])
-def test_colours_by_their_words(tmp_path, colours):
+def test_colour_channels_may_have_long_or_lower_case_names(tmp_path, colours):
     channels = {f"rgba.{name}": RGB[..., i].copy() for i, name in enumerate(colours)}
     np.testing.assert_array_equal(read_exr(write(tmp_path / "a.exr", channels)), RGB)
 

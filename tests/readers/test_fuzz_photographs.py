@@ -1,4 +1,4 @@
-"""Ten thousand damaged pictures, decoded in a process of their own without TensorFlow."""
+"""Ten thousand damaged files, decoded in a separate process without TensorFlow."""
 
 import json
 
@@ -8,8 +8,10 @@ from tests.conftest import ROOT
 
 
 @pytest.mark.slow
-def test_damaged_pictures_never_end_the_process(run_python, tmp_path):
-    """Each is a picture or one line. What ends the process is left in the test's folder."""
+def test_damaged_files_never_end_the_process(run_python, tmp_path):
+    """Each gives an image or one line. A file that ends the process remains in the test's
+    folder.
+    """
     done = run_python(
         ROOT / "tests/readers/fuzz_photographs.py", "--folder", tmp_path, cwd=tmp_path
     )

@@ -1,4 +1,6 @@
-"""Gain maps: files made by the letter, and by libultrahdr, against formula and truth."""
+"""Reading gain maps: files written byte by byte or by libultrahdr, compared with formula and
+truth.
+"""
 
 import math
 import struct
@@ -25,7 +27,7 @@ TURNED = {1: [], 8: [(b"irot", b"\1")], 3: [(b"irot", b"\2")], 6: [(b"irot", b"\
 
 
 def heif(*arguments, **settings) -> bytes:
-    """As `files.heif`; without its decoder the test is passed over."""
+    """`gain_map_files.heif`, but the test is skipped if the decoder is missing."""
     if arguments[0] == "HEIF":
         pytest.importorskip("pillow_heif")
     return gain_map_files.heif(*arguments, **settings)
@@ -33,7 +35,7 @@ def heif(*arguments, **settings) -> bytes:
 
 @pytest.fixture
 def read(tmp_path):
-    """Bytes to a photograph."""
+    """Return a function that reads bytes as a photograph."""
 
     def of(data: bytes, **settings: str) -> Photograph:
         (tmp_path / "p").write_bytes(data)
@@ -55,7 +57,7 @@ def stops_apart(one: np.ndarray, other: np.ndarray) -> np.ndarray:
 
 
 def assert_close(found: Photograph, light: np.ndarray) -> None:
-    """Within two codes of the base or the map, which compression moves."""
+    """Check the light to within two codes of base or map, which compression may change."""
     assert found.gain_map_fault == ""
     assert found.measured is not None
     measured = found.measured.light.astype(np.float64)
@@ -64,7 +66,7 @@ def assert_close(found: Photograph, light: np.ndarray) -> None:
 
 
 @pytest.mark.parametrize("numbers", [{"iso": iso_numbers()}, {"xmp": hdrgm(OffsetHDR=1 / 32)}])
-def test_a_jpeg_with_either_kind_of_numbers(read, numbers):
+def test_a_jpeg_with_either_kind_of_metadata(read, numbers):
     found = read(gain_map_files.jpeg(base(), gains(), **numbers))
     assert_close(found, light_of(base(), gains()))
     assert found.measured.ended.max() == 0
@@ -98,13 +100,13 @@ def test_three_channels_with_their_own_numbers(read):
 def test_smaller_maps_are_scaled_with_their_pixels_in_place(read, factor):
     small = gains(ROWS // factor, COLUMNS // factor)
     found = read(gain_map_files.jpeg(base(), small, iso=iso_numbers()))
-    inner = np.s_[4:-4, 4:-4]  # At the rim the outermost sample goes on.
+    inner = np.s_[4:-4, 4:-4]  # The outermost samples are extended to the edges.
     apart = stops_apart(found.measured.light.astype(float), light_of(base(), gains()))
     assert np.percentile(apart[inner], 99) < 0.06
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
-def test_a_map_is_turned_with_its_base(read, orientation):
+def test_a_map_is_rotated_with_its_base(read, orientation):
     from PIL import Image
 
     exif = Image.Exif()
@@ -116,7 +118,7 @@ def test_a_map_is_turned_with_its_base(read, orientation):
 @pytest.mark.parametrize("orientation", range(1, 9))
 @pytest.mark.parametrize("told", [True, False])
 @pytest.mark.parametrize("kind", ["AVIF", "HEIF"])
-def test_items_are_turned_whether_the_map_says_so_or_not(read, kind, told, orientation):
+def test_items_are_rotated_whether_or_not_the_map_says_so(read, kind, told, orientation):
     turned = TURNED[orientation]
     own = turned if told else []
     data = heif(kind, base(), gains(), iso_numbers(), turned=turned, map_turned=own)
@@ -127,7 +129,7 @@ def test_items_are_turned_whether_the_map_says_so_or_not(read, kind, told, orien
 @pytest.mark.parametrize("kind", ["AVIF", "HEIF"])
 def test_a_map_is_cropped_with_its_base(read, kind):
     aperture = struct.pack(">IIIIiIiI", 32, 1, 24, 1, 0, 1, -6, 1)  # From column 48, row 46.
-    # HEIC encoders pad smaller pictures, and crop them by the same property.
+    # HEIC encoders pad smaller images, and crop them by the same property.
     codes, gain = base(128, 128), gains(64, 64)
     turned = [(b"clap", aperture)]
     data = heif(kind, codes, gain, iso_numbers(), turned=turned, map_turned=[])
@@ -148,15 +150,15 @@ def test_apples_map_and_its_headroom(read, kind, m, n, stops):
     assert found.camera == {}
 
 
-def test_beside_apples_map_iso_wins(read):
+def test_iso_metadata_win_over_apples_map(read):
     data = heif(
         "HEIF", base(), gains(), iso_numbers(), gain_map_files.apple_note(0.5, 0.005), apple=True
     )
     assert_close(read(data), light_of(base(), gains()))
 
 
-def test_the_inverse_order(read):
-    """The base is PQ; its codes become those of the SDR rendition."""
+def test_an_hdr_base_with_an_sdr_alternate(read):
+    """The base is PQ; the photograph has the codes of the SDR rendition."""
     imagecodecs = pytest.importorskip("imagecodecs")
     light = light_of(base(), gains())
     codes = np.round(1023 * pq_encode(203.0 * light)).astype(np.uint16)
@@ -212,10 +214,10 @@ def test_gains_in_the_primaries_of_the_alternate_rendition(read):
     wanted = linear_to_rec709(light - gain_map_files.ALTERNATE_OFFSET, REC2020)
     np.testing.assert_allclose(found.measured.light.astype(float), wanted, atol=0.05, rtol=0.02)
     same = light_of(base(), gains(channels=3))
-    assert np.abs(wanted - same).max() > 0.3  # The way matters.
+    assert np.abs(wanted - same).max() > 0.3  # The primaries matter.
 
 
-def test_where_the_map_ends(read):
+def test_pixels_where_the_map_clips_are_marked(read):
     gain = gains()
     gain[:, :16] = 255
     found = read(gain_map_files.jpeg(base(), gain, iso=iso_numbers()))
@@ -224,14 +226,14 @@ def test_where_the_map_ends(read):
 
 
 @pytest.mark.parametrize("multichannel", [True, False])
-def test_against_libultrahdr_and_the_truth(read, multichannel):
+def test_light_agrees_with_libultrahdr_and_the_truth(read, multichannel):
     imagecodecs = pytest.importorskip("imagecodecs")
     down, right = np.mgrid[0:90, 0:140]
     planes = [right / 20 - 4, down / 15 - 4, (down + right) / 40 - 3]
     light = np.exp2(np.stack(planes if multichannel else planes[:1] * 3, axis=-1))
     pixels = np.concatenate([light, np.ones((90, 140, 1))], axis=-1).astype(np.float16)
     coded = imagecodecs.ultrahdr_encode(pixels, gamut=imagecodecs.ULTRAHDR.CG.BT_709, nits=203 * 8)
-    assert coded[:2] == b"\xff\xd8"  # libultrahdr ends the process when it is given nothing.
+    assert coded[:2] == b"\xff\xd8"  # libultrahdr ends the process on empty input.
     theirs = imagecodecs.ultrahdr_decode(coded)[..., :3].astype(np.float64)
     found = read(bytes(coded))
     ours = linear_to_rec709(found.measured.light.astype(np.float32), found.chromaticities)
@@ -276,7 +278,7 @@ def test_a_bad_map_leaves_an_ordinary_photograph_and_a_reason(read, why):
         read(BAD[why], gain_maps="only")
 
 
-def test_pictures_without_a_map_are_as_ever(read):
+def test_photographs_without_a_map_have_no_measured_light(read):
     from tests.readers.pictures import of_each_kind
 
     for data in of_each_kind().values():
@@ -289,7 +291,7 @@ def test_pictures_without_a_map_are_as_ever(read):
 
 @settings(max_examples=50, deadline=None)
 @given(st.data())
-def test_damaged_files_are_read_or_named(tmp_path_factory, data):
+def test_damaged_files_are_read_or_refused(tmp_path_factory, data):
     ours = gain_map_files.jpeg(base(), gains(), iso=iso_numbers(), xmp=hdrgm())
     sound = data.draw(st.sampled_from([ours, AVIF]))
     damaged = bytearray(sound)
@@ -315,8 +317,8 @@ AVIF = gain_map_files.heif(
     st.floats(-8, 0), st.floats(0, 8), st.floats(0.2, 5), st.booleans(),
     st.lists(st.floats(0, 1), min_size=3, max_size=3),
 )  # fmt: skip
-def test_the_way_back_is_the_inverse(low, high, gamma, inverse, share):
-    """SDR to HDR by a map, and by the map of the other order back."""
+def test_the_exchanged_map_is_the_inverse(low, high, gamma, inverse, share):
+    """From SDR to HDR by a map, and back by the map with base and alternate exchanged."""
     three = lambda value: (value,) * 3  # noqa: E731
     forth = gain_map.GainMap(
         three(low), three(high), three(gamma), three(0.01), three(0.02), 0.0, 2.0
@@ -332,7 +334,7 @@ def test_the_way_back_is_the_inverse(low, high, gamma, inverse, share):
 
 
 @pytest.mark.parametrize("bad", [math.nan, math.inf, 1e9])
-def test_no_gain_map_has_such_numbers(bad):
+def test_gain_maps_with_invalid_numbers_are_refused(bad):
     none = (0.0, 0.0, 0.0)
     with pytest.raises(GainMapError):
         gain_map.GainMap(none, (bad, bad, bad), (1.0, 1.0, 1.0), none, none, 0.0, 1.0)

@@ -1,5 +1,5 @@
-"""HDR images in: what OpenEXR and TIFF files may hold, against files laid out byte by byte,
-OpenCV and Pillow; faults in one line.
+"""Reading HDR images: what OpenEXR and TIFF files may contain, compared with files written byte by
+byte, OpenCV and Pillow; errors in one line.
 """
 
 import struct
@@ -59,7 +59,7 @@ def test_pixels_are_those_of_the_data_window(tmp_path):
 
 
 @pytest.mark.parametrize("chromaticities", [REC709, REC2020, ACES])
-def test_chromaticities_become_rec709(tmp_path, chromaticities):
+def test_other_primaries_are_converted_to_rec709(tmp_path, chromaticities):
     found = read_exr(write(tmp_path / "a.exr", planes(), chromaticities=chromaticities))
     expected = RGB.astype(np.float64) @ expected_matrix(chromaticities).T
     np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-3)
@@ -69,8 +69,8 @@ def test_chromaticities_become_rec709(tmp_path, chromaticities):
 
 @pytest.mark.parametrize("xy", [(0.3127, 0.3290), (1 / 3, 1 / 3), (0.64, 0.33)])
 def test_files_of_xyz_hold_x_y_and_z(tmp_path, xy):
-    """Not brought from equal energy to D65: what has the chromaticity of D65 is white, the red of
-    Rec. 709 is red. Against colour-science.
+    """Compared with colour-science. There is no adaptation from equal energy to D65: the
+    chromaticity of D65 becomes white, that of Rec. 709 red becomes red.
     """
     colour = pytest.importorskip("colour")
     xyz = np.broadcast_to(colour.xy_to_XYZ(np.array(xy)) * 5, (24, 36, 3)).astype(np.float32)
@@ -102,7 +102,7 @@ def test_luminance_and_chroma(tmp_path, step, chromaticities):
     green = (light - weights[0] * red - weights[2] * blue) / weights[1]
     expected = np.stack([red, green, blue], axis=-1) @ expected_matrix(chromaticities or REC709).T
     assert found.shape == expected.shape
-    inner = np.s_[:-1, :-1] if step == 2 else np.s_[:]  # Nothing stands beyond the last sample.
+    inner = np.s_[:-1, :-1] if step == 2 else np.s_[:]  # There is no sample beyond the last.
     np.testing.assert_allclose(found[inner], expected[inner], rtol=1e-4, atol=0.01)
     edges = np.abs(found - expected).max(axis=-1) / light
     assert edges.max() < 0.05
@@ -142,7 +142,7 @@ def test_radiance_against_opencv(tmp_path):
         np.testing.assert_array_equal(read_hdr(tmp_path / name), expected)
 
 
-def test_radiance_beyond_the_memory_is_said(tmp_path, monkeypatch):
+def test_radiance_beyond_the_memory_is_reported(tmp_path, monkeypatch):
     cv2.imwrite(str(tmp_path / "a.hdr"), RGB)
 
     def decode(data):
@@ -154,14 +154,14 @@ def test_radiance_beyond_the_memory_is_said(tmp_path, monkeypatch):
 
 
 def claims(folder: Path, rows: int, columns: int) -> list[Path]:
-    """Files of every kind whose headers tell of this many pixels that are not there."""
+    """Files of every kind whose headers claim this many pixels, most of which are missing."""
     channels = {name: (np.zeros((2, 9), np.float32), 1) for name in "RGB"}
     exr = raw_exr(channels).replace(
         struct.pack("<4i", 0, 0, 8, 1), struct.pack("<4i", 0, 0, columns - 1, rows - 1)
     )
     (folder / "a.exr").write_bytes(exr)
     head = f"#?RADIANCE\nFORMAT=32-bit_rle_rgbe\n\n-Y {rows} +X {columns}\n".encode()
-    # By run lengths of old a few bytes are so many pixels, and sound.
+    # Old run lengths validly encode that many pixels in a few bytes.
     (folder / "a.hdr").write_bytes(head + bytes([8, 8, 8, 128] + [1, 1, 1, 255] * 4))
     tifffile.imwrite(folder / "a.tif", np.zeros((2, 9), np.float32))
     tiff = (folder / "a.tif").read_bytes()
@@ -201,7 +201,7 @@ def test_a_file_of_many_channels_counts_them_all(tmp_path):
         read_hdr(path)
 
 
-def test_the_size_of_what_cannot_be_read_is_not_known(tmp_path):
+def test_the_size_of_an_unreadable_file_is_none(tmp_path):
     (tmp_path / "a.exr").write_bytes(b"\x76\x2f\x31\x01 damaged")
     for name in ("a.exr", "missing.exr"):
         assert hdr.size_of(tmp_path / name) is None
@@ -265,7 +265,7 @@ def test_orientation_of_tiff_against_pillow(tmp_path, orientation):
     np.testing.assert_array_equal(found, np.repeat(expected[..., None], 3, axis=-1))
 
 
-def test_faults_give_one_line_with_the_name(tmp_path):
+def test_errors_give_one_line_with_the_name(tmp_path):
     write_exr(tmp_path / "whole.exr", RGB)
     whole = (tmp_path / "whole.exr").read_bytes()
     (tmp_path / "cut.exr").write_bytes(whole[:-99])

@@ -1,4 +1,4 @@
-"""HEIC and AVIF photographs, against pillow-heif and Pillow."""
+"""HEIC and AVIF photographs, compared with pillow-heif and Pillow."""
 
 import io
 import struct
@@ -32,8 +32,8 @@ def test_heic_of_eight_and_ten_bits(read):
     assert len(np.unique(photograph.code)) > 900
 
 
-def test_heic_of_ten_bits_times_alpha_is_divided_by_it_up_to_its_own_top(read):
-    """Where a code is above alpha, as after lossy compression, the colour is 1."""
+def test_ten_bit_heic_with_associated_alpha_is_divided_by_it_and_clipped(read):
+    """A code above alpha, as after lossy compression, becomes 1."""
     heif = pytest.importorskip("pillow_heif")
     stored = np.full((64, 64, 4), 300, np.uint16)
     stored[32:, :, 0], stored[:, 32:, 1] = 150, 900
@@ -74,8 +74,8 @@ PQ, P3 = nclx(9, 16), nclx(12, 13)
 
 def items(main: int, properties: list[bytes], owned: dict[int, list[int]],
           grid: tuple[int, ...] = (), wide: bool = False) -> bytes:  # fmt: skip
-    """A file without pixels. owned: places in `properties`, from 1, by item; grid: an item, then
-    those that it is made of; wide: with numbers of the greater size.
+    """A file without pixels. owned: indices into `properties`, from 1, by item; grid: an item, then
+    its tiles; wide: use the larger integer sizes.
     """
     number, place = ("I", "H") if wide else ("H", "B")
     essential = 1 << (15 if wide else 7)
@@ -97,7 +97,7 @@ def items(main: int, properties: list[bytes], owned: dict[int, list[int]],
 
 @pytest.mark.parametrize("wide", [False, True])
 def test_code_points_are_those_of_the_main_picture(wide):
-    """A gain map, or what it is to be applied to, has its own and often comes first."""
+    """A gain map, or the image that it is applied to, has its own and often comes first."""
     size = box(b"ispe", bytes(12))
     both = [PQ, size, P3]
     assert heif_code_points(items(1, both, {2: [1, 2], 1: [2, 3]}, wide=wide)) == (12, 13)
@@ -110,7 +110,7 @@ def test_code_points_are_those_of_the_main_picture(wide):
     assert heif_code_points(items(1, both, owned, (2, 4, 5), wide)) is None
 
 
-def test_where_nothing_says_whose_it_is_the_first_counts():
+def test_without_associations_the_first_code_points_count():
     whole = items(1, [PQ, P3], {1: [2]})
     assert heif_code_points(whole) == (12, 13)
     assert heif_code_points(whole.replace(b"ipma", b"free")) == (9, 16)
@@ -120,7 +120,7 @@ def test_where_nothing_says_whose_it_is_the_first_counts():
 
 
 def test_colour_of_another_item_does_not_make_a_photograph_hdr(read):
-    """Pillow's file; its colour box is said to be PQ, then taken from the picture."""
+    """A file of Pillow whose colour box is changed to PQ, then detached from the image."""
     data = by_pillow("AVIF", SMOOTH)
     at = data.index(b"nclx") + 4
     data = data[:at] + struct.pack(">HH", 9, 16) + data[at + 4 :]

@@ -1,4 +1,4 @@
-"""JPEG files that libjpeg reads although something is odd, and those that nothing should read."""
+"""Odd JPEG files that libjpeg reads, and files that should be refused."""
 
 import struct
 
@@ -24,7 +24,7 @@ SOURCES = {
 
 
 def outcome(read, data):
-    """The code, or what is said."""
+    """The image, or the error message."""
     try:
         return read(data).code
     except ImageError as error:
@@ -33,15 +33,15 @@ def outcome(read, data):
 
 @pytest.mark.parametrize("name", SOURCES)
 @pytest.mark.parametrize("tail", [b"", b"\xff", b"\xff\xff", bytes(5)])
-def test_without_its_end_a_picture_is_the_same(read, name, tail):
+def test_a_missing_end_marker_changes_nothing(read, name, tail):
     whole = SOURCES[name]
     assert whole.endswith(jpeg.END)
     np.testing.assert_array_equal(read(whole[:-2] + tail).code, read(whole).code)
 
 
 @pytest.mark.parametrize("name", SOURCES)
-def test_no_cut_gives_other_pixels(read, name):
-    """Whatever is cut off: the whole picture or one line, nothing filled with grey."""
+def test_truncation_never_changes_pixels(read, name):
+    """A truncated file gives the whole image or one line, never one filled with grey."""
     whole = SOURCES[name]
     expected, refused = read(whole).code, 0
     for cut in range(4, len(whole)):
@@ -53,8 +53,8 @@ def test_no_cut_gives_other_pixels(read, name):
     assert refused > len(whole) - 10
 
 
-def test_scans_that_are_missing_are_no_missing_end(read):
-    """Cut off between two scans, every byte left is sound and the picture is coarse."""
+def test_missing_scans_are_not_taken_for_a_missing_end(read):
+    """In a file cut between two scans all bytes are valid, but the image is coarse."""
     whole = SOURCES["progressive"]
     scans = [at for marker, _, at in jpeg.markers(whole) if marker == jpeg.SCAN]
     assert len(scans) == 10
@@ -80,8 +80,8 @@ ODD = {
 
 @pytest.mark.parametrize("odd", ODD)
 @pytest.mark.parametrize("name", ["sequential", "progressive"])
-def test_odd_segments_and_filling_do_not_cost_the_picture(read, name, odd):
-    """Before each segment of the header, against libjpeg by imagecodecs and the file without."""
+def test_odd_segments_and_filler_bytes_do_not_prevent_reading(read, name, odd):
+    """Before each segment of the header; compared with libjpeg (imagecodecs) and the plain file."""
     whole = SOURCES[name]
     expected, theirs = read(whole).code, imagecodecs.jpeg8_decode(whole)
     for marker, _, at in jpeg.markers(whole):
@@ -93,7 +93,7 @@ def test_odd_segments_and_filling_do_not_cost_the_picture(read, name, odd):
 
 
 def with_frame(data, marker=None, **changes):
-    """Another frame marker, or other bits or components in it."""
+    """Replace the frame marker, or the bits or components that it states."""
     changed = bytearray(data)
     at = next(at for found, _, at in jpeg.markers(data) if jpeg.is_frame(found))
     changed[at + 1] = marker or changed[at + 1]
@@ -112,7 +112,7 @@ def with_frame(data, marker=None, **changes):
         (with_frame(SOURCES["sequential"], components=2), "2 components"),
     ],
 )
-def test_kinds_of_jpeg_that_are_not_read_are_no_damage(read, data, kind):
+def test_unsupported_kinds_of_jpeg_are_not_called_damaged(read, data, kind):
     with pytest.raises(ImageError, match=kind) as caught:
         read(data)
     assert "damaged" not in str(caught.value)
@@ -131,7 +131,7 @@ def test_a_picture_of_thousands_of_scans_is_refused_before_it_is_decoded(read):
 
 
 @pytest.mark.parametrize("name", SOURCES)
-def test_pixels_that_are_only_claimed_are_not_made(read, name):
+def test_claimed_pixels_are_not_allocated(read, name):
     """15,000 x 15,000 in the header of a file of some hundred bytes."""
     at = next(at for found, _, at in jpeg.markers(SOURCES[name]) if jpeg.is_frame(found))
     data = bytearray(SOURCES[name])
@@ -143,8 +143,8 @@ def test_pixels_that_are_only_claimed_are_not_made(read, name):
 @pytest.mark.parametrize("mode", ["RGB", "L", "CMYK"])
 @pytest.mark.parametrize("progressive", [False, True])
 @pytest.mark.parametrize("side", [1, 7, 8, 9, 500])
-def test_the_smallest_file_of_its_pixels_is_long_enough(read, mode, progressive, side):
-    """One colour, tables made for it: as few bits as an encoder can."""
+def test_the_smallest_valid_file_is_not_called_too_short(read, mode, progressive, side):
+    """One colour and optimised tables: the fewest bits that an encoder can produce."""
     for subsampling in (0, 2):
         data = by_pillow(
             "JPEG", Image.new(mode, (side, 2 * side)), quality=1, optimize=True,

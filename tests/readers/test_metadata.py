@@ -1,4 +1,4 @@
-"""Which part of a sphere a panorama shows: from its XMP to those of its results."""
+"""Which part of a sphere a panorama shows: from its XMP data to those of its results."""
 
 import numpy as np
 import OpenEXR
@@ -17,7 +17,7 @@ from hdrcnn.writers.metadata import exif_block, panorama_xmp
 
 
 @given(st.integers(1, 4000), st.integers(0, 4000), st.integers(0, 4000))
-def test_what_is_written_is_read_again(rows, above, below):
+def test_written_bands_are_read_back(rows, above, below):
     full = rows + above + below
     told = Band(above / full, rows / full)
     attributes = told.xmp(rows, 64)
@@ -30,8 +30,10 @@ def test_what_is_written_is_read_again(rows, above, below):
 
 @pytest.mark.parametrize("change", [str, str.lower, str.upper])
 @pytest.mark.parametrize("elements", [False, True])
-def test_names_of_any_case_tell_the_same(change, elements):
-    """As attributes and as elements, of a whole sphere, a band and a part that does not close."""
+def test_names_are_read_in_any_case(change, elements):
+    """As attributes and as elements, for a whole sphere, a band, and a part of less than 360
+    degrees.
+    """
     for told in (Band(), Band(0.25, 0.5), None):
         attributes = (told or Band()).xmp(32, 64)
         if told is None:
@@ -43,7 +45,7 @@ def test_names_of_any_case_tell_the_same(change, elements):
         assert band(said.encode(), 32, 64) == told
 
 
-def test_a_panorama_still_looks_where_it_did():
+def test_viewing_directions_are_kept():
     said = {
         "PoseHeadingDegrees": 268.589996,
         "PosePitchDegrees": -3.0,
@@ -63,7 +65,7 @@ def test_a_panorama_still_looks_where_it_did():
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "latin-1"])
-def test_names_that_are_not_ascii_come_through(encoding):
+def test_names_that_are_not_ascii_are_kept(encoding):
     """As cameras write them; what is written is UTF-8."""
     name = "Voigtländer"
     block = exif_block({"Make": "x" * 12, "LensMake": "y" * 12, "Model": "z"})
@@ -91,7 +93,7 @@ def test_a_part_of_a_part_lies_inside(first, share, inner_first, inner_share):
 
 
 def converted(folder, weights, pixels, xmp=b"", **settings):
-    """The GPano attributes of the Ultra HDR file, and whether the EXR file is an environment."""
+    """Panorama data of the Ultra HDR result, and whether the EXR result is an environment map."""
     options = {"xmp": xmp} if xmp else {}
     Image.fromarray(pixels).save(folder / "p.jpg", quality=95, **options)
     wanted = Settings(formats=("exr", "ultrahdr"), overwrite=True, **settings)
@@ -112,14 +114,14 @@ def test_only_a_whole_sphere_is_an_environment(tmp_path, tiny_weights, pixels):
     told = Band(20 / 64, 32 / 64)
     xmp = panorama_xmp(told.xmp(32, 128)).encode()
     assert converted(tmp_path, tiny_weights, pixels[:32], xmp) == (told, False)
-    # Without word of its height it lies around the horizon.
+    # If its height is not stated, it is centred on the horizon.
     assert converted(tmp_path, tiny_weights, pixels[:32], panorama=True) == (Band(0.25, 0.5), False)
     assert converted(tmp_path, tiny_weights, pixels, panorama=True) == (Band(), True)
     assert converted(tmp_path, tiny_weights, pixels) == (None, False)
 
 
 def test_a_panorama_in_another_size(tmp_path, tiny_weights, pixels):
-    """Rows may go; where columns go, its sides no longer meet."""
+    """Rows may be cropped; if columns are cropped, the sides no longer meet."""
     smaller = converted(tmp_path, tiny_weights, pixels, panorama=True, width=64)
     assert smaller == (Band(), True)
     flatter = converted(tmp_path, tiny_weights, pixels, panorama=True, width=128, height=32)

@@ -1,4 +1,4 @@
-"""Photographs of every kind in: the same codes as other packages read, nothing lost."""
+"""Reading photographs of every kind: the same codes as other packages read, nothing lost."""
 
 import io
 import struct
@@ -107,7 +107,7 @@ def test_associated_alpha_is_divided_out_again(read):
     np.testing.assert_allclose(photograph.alpha, 32768 / 65535, rtol=1e-6)
 
 
-def test_colours_under_no_alpha_at_all_are_kept(read):
+def test_colours_under_zero_alpha_are_kept(read):
     rgba = np.dstack([CODES[..., :3], np.zeros(CODES.shape[:2], np.uint8)])
     for kind in ("PNG", "TIFF", "WEBP"):
         photograph = read(by_pillow(kind, rgba, lossless=True, exact=True))
@@ -128,7 +128,7 @@ def test_grey_palette_and_bilevel(read):
     ("masks", "bits"), [((0xF800, 0x7E0, 0x1F), 6), ((0x7C00, 0x3E0, 0x1F), 5)]
 )
 def test_bmp_of_two_bytes_a_pixel(read, masks, bits):
-    """5, 6 and 5 bits, or 5 each, over the range of 8."""
+    """5, 6 and 5 bits, or 5 each, scaled to 8 bits."""
     stored = DEEP[:10, :12, 0]
     head = struct.pack("<IiiHHIIiiII", 40, 12, -10, 1, 16, 3, stored.nbytes, 0, 0, 0, 0)
     head += struct.pack("<III", *masks)
@@ -171,7 +171,7 @@ def test_jpeg_agrees_with_opencv_and_is_lossy(read):
 
 @pytest.mark.parametrize("transform", [0, 2])
 def test_cmyk_and_ycck_jpeg(read, transform):
-    """Adobe's marker: inks are stored as 255 - ink, with 2 as YCCK."""
+    """With Adobe's marker inks are stored as 255 - ink; transform 2 is YCCK."""
     red = Image.new("CMYK", (16, 16), (0, 255, 255, 0))
     data = bytearray(by_pillow("JPEG", red, quality=100))
     data[data.index(b"Adobe") + 11] = transform
@@ -194,7 +194,7 @@ def test_orientation_agrees_with_pillow(read, orientation, kind):
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
-def test_deep_pictures_and_their_alpha_are_turned_too(read, orientation):
+def test_deep_images_and_their_alpha_are_rotated_too(read, orientation):
     tag = [(274, "H", 1, orientation, True)]
     photograph = read(
         by_tifffile(DEEP, photometric="rgb", extrasamples=["unassalpha"], extratags=tag)
@@ -208,13 +208,13 @@ def test_deep_pictures_and_their_alpha_are_turned_too(read, orientation):
 
 @given(st.integers(1, 8), st.tuples(st.integers(1, 5), st.integers(1, 5)))
 @settings(deadline=None)
-def test_orientations_are_a_group_with_inverses(orientation, shape):
+def test_orientations_have_inverses(orientation, shape):
     pixels = np.arange(np.prod(shape)).reshape(shape)
     inverse = {6: 8, 8: 6}.get(orientation, orientation)
     np.testing.assert_array_equal(upright(upright(pixels, orientation), inverse), pixels)
 
 
-def test_of_several_pictures_the_first(read):
+def test_the_first_of_several_images_is_read(read):
     other = Image.fromarray(255 - SMOOTH)
     for kind in ("MPO", "WEBP", "PNG", "AVIF"):
         photograph = read(by_pillow(kind, SMOOTH, save_all=True, append_images=[other]))
@@ -223,7 +223,7 @@ def test_of_several_pictures_the_first(read):
     assert_codes(read(by_tifffile(both, photometric="rgb")), DEEP[..., :3], 16)
 
 
-def test_lossy_is_known(read):
+def test_lossy_files_are_recognised(read):
     lossy = {"jpg", "progressive.jpg", "cmyk.jpg", "mpo", "jpeg.tif", "lossy.webp",
              "animated.webp", "avif", "heic"}  # fmt: skip
     for name, data in of_each_kind().items():

@@ -1,4 +1,4 @@
-"""What a picture says beside its samples: primaries, camera data, panoramas."""
+"""Metadata of photographs: primaries, camera data, panoramas."""
 
 import io
 import struct
@@ -49,8 +49,8 @@ def test_profiles_of_other_spaces_and_of_none():
         assert profile_chromaticities(profile(DISPLAY_P3)[:cut]) is None
 
 
-def test_codes_stay_and_the_way_to_rec709_agrees_with_littlecms(read):
-    """Display P3 with a gamma of 2.2 to sRGB, inside its gamut: by us and by LittleCMS."""
+def test_codes_stay_and_conversion_to_rec709_agrees_with_littlecms(read):
+    """Display P3 with a gamma of 2.2 to sRGB, for colours inside the gamut of sRGB."""
     codes = np.random.default_rng(2).integers(100, 180, (9, 9, 3)).astype(np.uint8)
     data = by_pillow("PNG", codes, icc_profile=profile(DISPLAY_P3))
     photograph = read(data)
@@ -84,11 +84,11 @@ def test_profile_of_a_deep_tiff(read):
 
 
 def with_chunks(data, *chunks):
-    """A PNG with chunks put after its header."""
+    """Insert chunks after the header of a PNG."""
     return data[:33] + b"".join(chunks) + data[33:]
 
 
-def test_png_chunks_by_their_rank(read):
+def test_precedence_of_png_chunks(read):
     white_first = (*REC2020[6:], *REC2020[:6])
     chrm = chunk(b"cHRM", struct.pack(">8I", *(round(v * 100000) for v in white_first)))
     plain = by_pillow("PNG", RGB)
@@ -102,7 +102,7 @@ def test_png_chunks_by_their_rank(read):
 
 
 @pytest.mark.parametrize(("code", "name"), [(16, "PQ"), (18, "HLG")])
-def test_hdr_pictures_are_said_to_be_hdr_already(read, code, name):
+def test_hdr_images_are_refused_as_hdr(read, code, name):
     data = with_chunks(by_pillow("PNG", RGB), chunk(b"cICP", bytes((9, code, 0, 1))))
     with pytest.raises(ImageError, match=f"picture: .*{name}"):
         read(data)
@@ -119,7 +119,7 @@ def test_hdr_pictures_are_said_to_be_hdr_already(read, code, name):
         ([(b"cICP", bytes((1, 13, 0, 1)))], ""),
     ],
 )
-def test_png_of_light_or_of_limited_range_is_refused(read, added, refused):
+def test_linear_and_limited_range_png_are_refused(read, added, refused):
     data = with_chunks(by_pillow("PNG", RGB), *(chunk(*each) for each in added))
     if refused:
         with pytest.raises(ImageError, match=f"picture: .*{refused}"):
@@ -147,7 +147,7 @@ def test_code_points_of_h273_agree_with_colour_science():
 
 
 def exif_of_a_camera():
-    """Exif data with what is wanted and what must never be taken over."""
+    """Exif data with fields to copy and fields that must never be copied."""
     exif = Image.Exif()
     exif[0x010F], exif[0x0110], exif[0x013B] = "Maker", "Model\0 junk", "An Artist"
     inner = exif.get_ifd(0x8769)
@@ -159,7 +159,7 @@ def exif_of_a_camera():
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "TIFF", "AVIF"])
-def test_camera_data_come_along_without_places_names_and_numbers(read, kind):
+def test_camera_data_are_read_without_location_names_and_serial_numbers(read, kind):
     camera = read(by_pillow(kind, RGB, exif=exif_of_a_camera().tobytes())).camera
     assert camera == {
         "Make": "Maker", "Model": "Model", "LensModel": "35mm f/2", "ISO": 400,
@@ -178,7 +178,7 @@ def test_camera_data_of_heic(read):
     assert not {"GPSInfo", "Artist", "BodySerialNumber"} & set(camera)
 
 
-def test_profile_and_turn_of_heic(read):
+def test_profile_and_orientation_of_heic(read):
     heif = pytest.importorskip("pillow_heif")
     picture = heif.from_pillow(Image.fromarray(SMOOTH))
     exif, file = Image.Exif(), io.BytesIO()
@@ -231,8 +231,8 @@ def test_panoramas_by_their_xmp(read, xmp, whole):
         ) == whole
 
 
-def test_cmyk_by_its_profile_where_that_works(read):
-    """A profile that is no CMYK profile does not stop the picture."""
+def test_cmyk_with_an_unusable_profile_is_read(read):
+    """A profile that is not for CMYK does not prevent reading."""
     ink = Image.fromarray(SMOOTH).convert("CMYK")
     plain = read(by_pillow("JPEG", ink))
     odd = read(by_pillow("JPEG", ink, icc_profile=srgb_profile()))

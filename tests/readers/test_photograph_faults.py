@@ -1,4 +1,4 @@
-"""Files that are no sound photographs: one line each, never a crash, never a note on stderr."""
+"""Invalid photographs: one line each, never a crash, nothing on stderr."""
 
 import io
 import os
@@ -31,8 +31,8 @@ from tests.readers.pictures import (
 KINDS = of_each_kind()
 
 
-def assert_said(path, reason, remedy, **settings):
-    """One line: the file, the reason, the remedy."""
+def assert_refused(path, reason, remedy, **settings):
+    """Check that reading fails with one line that names the file, the reason and the remedy."""
     with pytest.raises(ImageError) as caught:
         read_photograph(path, **settings)
     message = str(caught.value)
@@ -43,7 +43,7 @@ def assert_said(path, reason, remedy, **settings):
 
 
 @pytest.mark.parametrize("name", KINDS)
-def test_a_wrong_ending_does_not_matter(tmp_path, name):
+def test_a_wrong_extension_does_not_matter(tmp_path, name):
     for ending in (".png", ".jpg", ".tif", ".txt", ""):
         (tmp_path / f"a{ending}").write_bytes(KINDS[name])
         code = read_ldr(tmp_path / f"a{ending}")
@@ -53,10 +53,10 @@ def test_a_wrong_ending_does_not_matter(tmp_path, name):
 @pytest.mark.parametrize("name", KINDS)
 def test_half_a_file_is_damaged(tmp_path, name):
     (tmp_path / "half").write_bytes(KINDS[name][: len(KINDS[name]) // 2])
-    assert_said(tmp_path / "half", "damaged", "copy")
+    assert_refused(tmp_path / "half", "damaged", "copy")
 
 
-def test_what_is_no_picture(tmp_path):
+def test_files_that_are_not_photographs_are_refused(tmp_path):
     for name, contents, reason in (
         ("empty.png", b"", "empty"),
         ("text.jpg", b"not a picture", "PNG"),
@@ -68,81 +68,81 @@ def test_what_is_no_picture(tmp_path):
         ("cr2.tif", b"II*\0\x10\0\0\0CR\2\0" + bytes(40), "camera raw"),
     ):
         (tmp_path / name).write_bytes(contents)
-        assert_said(tmp_path / name, reason, "; ")
+        assert_refused(tmp_path / name, reason, "; ")
 
 
-def test_what_is_no_file(tmp_path):
-    assert_said(tmp_path / "missing.png", "no such", "")
+def test_paths_that_are_not_files_are_refused(tmp_path):
+    assert_refused(tmp_path / "missing.png", "no such", "")
     (tmp_path / "folder.png").mkdir()
-    assert_said(tmp_path / "folder.png", "folder", "")
+    assert_refused(tmp_path / "folder.png", "folder", "")
     (tmp_path / "link.png").symlink_to(tmp_path / "gone.png")
-    assert_said(tmp_path / "link.png", "link", "remove")
+    assert_refused(tmp_path / "link.png", "link", "remove")
     (tmp_path / "round.png").symlink_to(tmp_path / "round.png")
-    assert_said(tmp_path / "round.png", "read", "")
+    assert_refused(tmp_path / "round.png", "read", "")
     if hasattr(os, "mkfifo"):
         os.mkfifo(tmp_path / "pipe.png")
-        assert_said(tmp_path / "pipe.png", "file", "")
+        assert_refused(tmp_path / "pipe.png", "file", "")
 
 
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root reads all")
-def test_a_file_that_may_not_be_read(tmp_path):
+def test_a_file_without_read_permission_is_refused(tmp_path):
     (tmp_path / "a.png").write_bytes(KINDS["png"])
     (tmp_path / "a.png").chmod(0)
-    assert_said(tmp_path / "a.png", "read", "")
+    assert_refused(tmp_path / "a.png", "read", "")
 
 
 def test_hdr_images_and_raw_files_are_named_as_such(tmp_path):
     write_exr(tmp_path / "a.exr", np.ones((4, 4, 3)))
-    assert_said(tmp_path / "a.exr", "HDR", "leave")
+    assert_refused(tmp_path / "a.exr", "HDR", "leave")
     for name, pixels, options, reason in (
         ("float", DEEP[..., :3].astype(np.float32), {}, "HDR"),
         ("long", DEEP[..., :3].astype(np.uint32), {}, "16 bits"),
         ("dng", CODES[..., :3], {"extratags": [(50706, "B", 4, b"\1\4\0\0", True)]}, "camera raw"),
     ):
         (tmp_path / name).write_bytes(by_tifffile(pixels, photometric="rgb", **options))
-        assert_said(tmp_path / name, reason, "; ")
+        assert_refused(tmp_path / name, reason, "; ")
 
 
-def test_signed_samples_are_no_damage(tmp_path):
+def test_signed_samples_are_refused_by_their_type(tmp_path):
     path = tmp_path / "p.tif"
     tifffile.imwrite(path, DEEP[..., :3].astype(np.int16), photometric="rgb")
     with pytest.raises(ImageError, match=r"p\.tif: .*int16"):
         read_ldr(path)
 
 
-def test_a_camera_raw_file_is_known_by_its_thumbnail_in_the_first_place(tmp_path):
+def test_a_camera_raw_file_is_recognised_by_its_thumbnail_in_the_first_page(tmp_path):
     with tifffile.TiffWriter(tmp_path / "a.tif") as file:
         file.write(CODES[..., :3], photometric="rgb", subfiletype=1, subifds=1)
         file.write(DEEP[..., 0], photometric="minisblack")
-    assert_said(tmp_path / "a.tif", "camera raw", "develop")
+    assert_refused(tmp_path / "a.tif", "camera raw", "develop")
 
 
-def test_a_picture_without_pixels(tmp_path):
+def test_an_image_without_pixels_is_refused(tmp_path):
     tiff = with_tags(by_tifffile(CODES[..., :3], photometric="rgb"), ImageWidth=0)
     (tmp_path / "a.tif").write_bytes(tiff)
-    assert_said(tmp_path / "a.tif", "0x11", "leave")
+    assert_refused(tmp_path / "a.tif", "0x11", "leave")
     (tmp_path / "a.png").write_bytes(png(0, 5, 8, 2, b""))
-    assert_said(tmp_path / "a.png", "damaged", "")
+    assert_refused(tmp_path / "a.png", "damaged", "")
 
 
-def test_colours_of_two_samples_are_damage(tmp_path):
+def test_rgb_of_two_samples_is_damaged(tmp_path):
     tiff = with_tags(by_tifffile(CODES[..., :3], photometric="rgb"), SamplesPerPixel=2)
     (tmp_path / "a.tif").write_bytes(tiff)
-    assert_said(tmp_path / "a.tif", "damaged", "copy")
+    assert_refused(tmp_path / "a.tif", "damaged", "copy")
 
 
 @pytest.mark.parametrize("name", KINDS)
-def test_too_many_megapixels_are_said_and_can_be_allowed(tmp_path, name):
+def test_too_many_megapixels_are_reported_and_can_be_allowed(tmp_path, name):
     (tmp_path / "a").write_bytes(KINDS[name])
     code = read_photograph(tmp_path / "a").code
     exactly = code.shape[0] * code.shape[1] / 1e6
     size = f"{exactly:.3g} megapixels"
-    assert_said(tmp_path / "a", size, "give --max_megapixels=1", max_megapixels=1e-4)
+    assert_refused(tmp_path / "a", size, "give --max_megapixels=1", max_megapixels=1e-4)
     np.testing.assert_array_equal(read_ldr(tmp_path / "a", max_megapixels=exactly), code)
 
 
 def test_size_is_judged_before_anything_is_decoded(tmp_path):
-    """20,000 x 20,000 in the header, no pixels behind it; Pillow's own limit is not touched."""
+    """20,000 x 20,000 in the header, without the pixels; Pillow's own limit stays unchanged."""
     limit = Image.MAX_IMAGE_PIXELS
     for kind, data in (
         ("a.png", png(20000, 20000, 16, 2, b"")),
@@ -154,11 +154,11 @@ def test_size_is_judged_before_anything_is_decoded(tmp_path):
         elif kind == "a.bmp":
             data = data[:18] + struct.pack("<ii", 20000, 20000) + data[26:]
         (tmp_path / kind).write_bytes(data)
-        assert_said(tmp_path / kind, "20000x20000", "=400")
+        assert_refused(tmp_path / kind, "20000x20000", "=400")
     assert limit == Image.MAX_IMAGE_PIXELS
 
 
-def test_damaged_exif_and_profiles_do_not_cost_the_picture(tmp_path):
+def test_damaged_exif_and_profiles_do_not_prevent_reading(tmp_path):
     data = by_pillow("JPEG", SMOOTH, exif=b"Exif\0\0II*\0\xff\xff\xff\0", icc_profile=b"x" * 50)
     (tmp_path / "a.jpg").write_bytes(data)
     photograph = read_photograph(tmp_path / "a.jpg")
@@ -167,7 +167,7 @@ def test_damaged_exif_and_profiles_do_not_cost_the_picture(tmp_path):
 
 
 def mutated(data, rng):
-    """Some bits turned over, half of them near the front where sizes stand; or cut as well."""
+    """Flip some bits, half of them near the front, where sizes are; sometimes truncate first."""
     changed = bytearray(data if rng.random() < 0.7 else data[: rng.integers(1, len(data))])
     for _ in range(rng.integers(1, 8)):
         end = len(changed) if rng.random() < 0.5 else min(len(changed), 200)
@@ -176,7 +176,7 @@ def mutated(data, rng):
 
 
 def checked_again(data):
-    """A PNG with its checksums made right, so that damage goes farther in."""
+    """Correct the checksums of a PNG, so that damage reaches later stages of decoding."""
     chunks, at = [data[:8]], 8
     while at + 12 <= len(data):
         size, name = struct.unpack_from(">I4s", data, at)
@@ -186,7 +186,7 @@ def checked_again(data):
 
 
 def test_a_thousand_mutated_files(tmp_path, capfd):
-    """Each is a picture or one line. A crash ends the tests, a hang never does."""
+    """Each gives an image or one line. A crash would end the tests, a hang would never end."""
     rng = np.random.default_rng(7)
     outcomes = {name: [0, 0] for name in KINDS}
     for turn in range(1000):
@@ -210,10 +210,10 @@ def test_a_thousand_mutated_files(tmp_path, capfd):
         assert capfd.readouterr().err == ""
 
 
-def test_deep_png_cut_inside_its_pixels(tmp_path):
+def test_deep_png_cut_inside_its_pixels_is_damaged(tmp_path):
     whole = deep_png(DEEP)
     (tmp_path / "a.png").write_bytes(whole[:-200])
-    assert_said(tmp_path / "a.png", "damaged", "copy")
+    assert_refused(tmp_path / "a.png", "damaged", "copy")
 
 
 @pytest.mark.parametrize("compression", [None, "zlib"])
@@ -224,4 +224,4 @@ def test_missing_strips_are_not_taken_for_black(tmp_path, compression):
     with tifffile.TiffFile(io.BytesIO(data)) as file:
         last = file.pages.first.dataoffsets[-1]
     (tmp_path / "a.tif").write_bytes(data[:last])
-    assert_said(tmp_path / "a.tif", "damaged", "copy")
+    assert_refused(tmp_path / "a.tif", "damaged", "copy")

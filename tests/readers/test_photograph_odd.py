@@ -1,4 +1,4 @@
-"""Sound files that are easily refused or misread: much metadata, small frames, XMP, apertures."""
+"""Valid files that are easily refused or misread: much metadata, small frames, XMP, apertures."""
 
 import io
 import struct
@@ -59,15 +59,15 @@ def small_png(*chunks, after=b""):
 def test_png_with_much_text_or_a_long_profile(read, much, behind):
     limits = Image.MAX_IMAGE_PIXELS, PngImagePlugin.MAX_TEXT_CHUNK
     if behind and b"iCCP" in much[:8]:
-        pytest.skip("a profile stands before the pixels")
+        pytest.skip("a profile must come before the pixels")
     photograph = read(small_png(after=much) if behind else small_png(much))
     assert_codes(photograph, CODES[..., :3], 8)
     assert (photograph.panorama is not None) == (b"adobe" in much[:40])
     assert limits == (Image.MAX_IMAGE_PIXELS, PngImagePlugin.MAX_TEXT_CHUNK)
 
 
-def test_text_does_not_hide_what_stands_beside_it(read):
-    """Profile, Exif and transparent colour among texts that are left out."""
+def test_text_chunks_do_not_hide_other_chunks(read):
+    """Exif data and a transparent colour among text chunks that are skipped."""
     text = chunk(b"tEXt", b"Comment\0nothing")
     exif = Image.Exif()
     exif[0x0112], exif[0x010F] = 3, "Maker"
@@ -78,7 +78,7 @@ def test_text_does_not_hide_what_stands_beside_it(read):
     assert photograph.alpha[-3, -4] == 0 < photograph.alpha.mean()
 
 
-def test_exif_data_in_the_text_of_a_png_still_count(read):
+def test_exif_data_in_the_text_of_a_png_are_read(read):
     exif = Image.Exif()
     exif[0x0112] = 6
     block = exif.tobytes()
@@ -88,8 +88,8 @@ def test_exif_data_in_the_text_of_a_png_still_count(read):
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "AVIF"])
-def test_orientation_in_xmp_turns_nothing(read, kind):
-    """As libvips, ImageMagick and OpenCV have it; what else the XMP data say counts."""
+def test_orientation_in_xmp_is_ignored(read, kind):
+    """As in libvips, ImageMagick and OpenCV. The other XMP data count."""
     plain = by_pillow(kind, SMOOTH)
     if kind == "PNG":
         info = PngImagePlugin.PngInfo()
@@ -106,7 +106,7 @@ def test_orientation_in_xmp_turns_nothing(read, kind):
 
 
 def gif(screen, place, index, transparent=None):
-    """A GIF whose picture lies at a place of its screen."""
+    """A GIF whose image is placed somewhere on its logical screen."""
     height, width = index.shape
     palette = bytes(range(30, 30 + 12))
     control = b""
@@ -180,13 +180,13 @@ def test_a_tiny_picture_on_a_huge_screen_is_refused_before_the_screen_is_made(re
 
 
 def with_properties(data, *added):
-    """Pillow's AVIF with further properties, essential ones, for its picture."""
+    """Add essential properties to the image of an AVIF file of Pillow."""
     first = data.index(b"meta") - 4
     (size,) = struct.unpack_from(">I", data, first)
     meta, grown = data[first : first + size], sum(map(len, added)) + len(added)
 
     def larger(whole, name, contents, at=None, more=0):
-        """A box of that name with contents put in at its end or at a place."""
+        """Insert contents into the named box, at its end or at an offset."""
         start = whole.index(name) - 4
         (length,) = struct.unpack_from(">I", whole, start)
         at = start + length if at is None else at
@@ -230,7 +230,7 @@ def clap(*numbers):
 
 
 IROT = box(b"irot", b"\1")
-"""A quarter turn against the clock."""
+"""A quarter turn anticlockwise."""
 
 
 @pytest.mark.parametrize("turned", [False, True])
@@ -244,7 +244,7 @@ IROT = box(b"irot", b"\1")
         ((61, 2, 30, 2, 3, 4, 1, 2), (17, 32), (18, 48)),
     ],
 )
-def test_the_clean_aperture_of_an_avif_is_shown_then_turned(
+def test_an_avif_is_cropped_to_its_clean_aperture_then_rotated(
     read, numbers, rows, columns, alpha, turned
 ):
     picture = np.dstack([SMOOTH, SMOOTH[..., 0]]) if alpha else SMOOTH
@@ -267,15 +267,15 @@ def test_the_clean_aperture_of_an_avif_is_shown_then_turned(
         (32, 0, 16, 1, 0, 1, 0, 0),
     ],
 )
-def test_an_aperture_that_does_not_lie_in_the_picture_is_none(read, numbers):
+def test_an_aperture_beyond_the_image_is_ignored(read, numbers):
     data = by_pillow("AVIF", SMOOTH)
     odd = with_properties(data, clap(*numbers))
     assert clean_aperture(odd, 64, 48) is None
     np.testing.assert_array_equal(read(odd).code, read(data).code)
 
 
-def test_exif_and_xmp_do_not_turn_an_avif_that_says_how_it_is_turned(read):
-    """HEIF: irot and imir alone count."""
+def test_exif_and_xmp_do_not_rotate_an_avif_with_its_own_rotation(read):
+    """In HEIF only irot and imir count."""
     exif = Image.Exif()
     exif[0x0112] = 3
     for extra in ({}, {"xmp": XMP_TURNED}):
@@ -302,7 +302,7 @@ def test_exif_and_xmp_do_not_turn_an_avif_that_says_how_it_is_turned(read):
         (b"PF\n3 3\n", "HDR"),
     ],
 )
-def test_kinds_that_are_not_read_have_their_names(read, start, kind):
+def test_unsupported_kinds_are_named(read, start, kind):
     with pytest.raises(ImageError, match=kind) as caught:
         read(start + bytes(50))
     assert "damaged" not in str(caught.value)
@@ -315,14 +315,14 @@ def test_kinds_that_are_not_read_have_their_names(read, start, kind):
         (b"BM" + struct.pack("<IIIIII", 90, 0, 30, 16, 9, 9) + bytes(60), "BMP"),
     ],
 )
-def test_variants_that_are_not_read_are_no_damage(read, data, kind):
+def test_unsupported_variants_are_not_called_damaged(read, data, kind):
     with pytest.raises(ImageError, match=f"picture: .*{kind}") as caught:
         read(data)
     assert "damaged" not in str(caught.value)
 
 
-def test_libraries_say_nothing_themselves(run_python, tmp_path):
-    """Even if somebody listens to all that is logged, as absl does."""
+def test_libraries_print_and_log_nothing(run_python, tmp_path):
+    """Even if everything that is logged is shown, as by absl."""
     whole = by_tifffile(CODES[..., :3], photometric="rgb")
     (tmp_path / "a.tif").write_bytes(with_tags(whole, StripOffsets=2**30, XResolution=2**31))
     (tmp_path / "b.jpg").write_bytes(by_pillow("JPEG", SMOOTH, exif=b"Exif\0\0II*\0\xff\xff")[:99])

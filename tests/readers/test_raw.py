@@ -1,4 +1,4 @@
-"""RAW files: what the sensor holds reaches the result, LibRaw's own development beside it."""
+"""RAW files: the light of the sensor reaches the result, beside LibRaw's own rendering."""
 
 import dataclasses
 import functools
@@ -31,20 +31,20 @@ WHOLE = slice(None), slice(None)
 
 
 def sensor_of(path: Path) -> SensorLight:
-    """The light of a RAW file."""
+    """Sensor light of a RAW file."""
     sensor = read_photograph(path).sensor
     assert sensor is not None
     return sensor
 
 
 def scene(rows=48, columns=64, brightest=4.0):
-    """[H, W, 3] linear: a ramp to the right in a warm light, beyond every clipping level."""
+    """[H, W, 3] linear: a horizontal ramp in warm light, up to beyond every clipping level."""
     ramp = np.geomspace(0.002, brightest, columns)[None, :, None] * np.ones((rows, 1, 1))
     return ramp * [1.0, 0.9, 0.7]
 
 
 def camera_rgb(samples, sensor):
-    """White-balanced, [..., 3], of samples without a mosaic."""
+    """White-balanced camera RGB [..., 3] of samples without a mosaic."""
     black = sensor.black[0]
     return (samples - float(black)) / (sensor.white - black) * sensor.multipliers
 
@@ -81,15 +81,15 @@ def test_every_sample_of_linear_raw_is_kept_negative_ones_too(tmp_path):
 
 
 @pytest.mark.parametrize("sensor", [SENSOR, dataclasses.replace(SENSOR, multipliers=(1, 1.3, 6))])
-def test_a_mosaic_of_even_light_has_that_light(tmp_path, sensor):
-    """Four black levels; white balance above what is multiplied before interpolation."""
+def test_a_mosaic_of_uniform_light_gives_that_light(tmp_path, sensor):
+    """Four black levels; a white balance beyond what is applied before interpolation."""
     light = np.full((32, 40, 3), [0.11, 0.1, 0.09])
     write_dng(tmp_path / "a.dng", mosaic(sensor.samples(light)), sensor)
     found = sensor_of(tmp_path / "a.dng").light(WHOLE)
     np.testing.assert_allclose(found, light, rtol=0.004)
 
 
-def test_each_channel_holds_light_up_to_its_own_level(tmp_path):
+def test_each_channel_holds_light_up_to_its_own_clipping_level(tmp_path):
     light = scene()
     write_dng(tmp_path / "a.dng", mosaic(SENSOR.samples(light)), SENSOR)
     sensor = sensor_of(tmp_path / "a.dng")
@@ -107,7 +107,7 @@ def test_each_channel_holds_light_up_to_its_own_level(tmp_path):
 
 @pytest.mark.parametrize("flat", [False, True])
 def test_the_rendering_is_that_of_libraw(tmp_path, flat):
-    # Of linear raw LibRaw's rendering takes the white level for that above black.
+    # For linear RAW, LibRaw's rendering takes the white level as counted above black.
     own = EVEN if flat else dataclasses.replace(EVEN, black=(0, 0, 0, 0))
     samples = own.samples(scene())
     write_dng(tmp_path / "a.dng", mosaic(samples) if flat else samples, own)
@@ -129,7 +129,7 @@ def test_the_rendering_is_that_of_libraw(tmp_path, flat):
 @pytest.mark.parametrize(
     ("orientation", "turned"), [(1, lambda a: a), (6, lambda a: np.rot90(a, -1)), (3, np.rot90)]
 )
-def test_it_comes_upright(tmp_path, orientation, turned):
+def test_the_photograph_is_upright(tmp_path, orientation, turned):
     samples = EVEN.samples(scene(24, 40))
     write_dng(tmp_path / "up.dng", samples, EVEN)
     write_dng(tmp_path / "a.dng", samples, EVEN, orientation)
@@ -141,7 +141,7 @@ def test_it_comes_upright(tmp_path, orientation, turned):
     assert found.sensor.shape == expected.shape
 
 
-def test_a_sensor_without_colours(tmp_path):
+def test_a_monochrome_sensor(tmp_path):
     grey = np.random.default_rng(2).integers(500, 16384, (32, 40)).astype(np.uint16)
     tags = [(50706, 1, 4, b"\1\4\0\0", True), (50714, 5, 1, (512, 1), True),
             (50717, 4, 1, 16383, True)]  # fmt: skip
@@ -159,8 +159,8 @@ def test_camera_data(linear):
     assert (camera["Make"], camera["Model"]) == ("Virtual", "Sensor")
 
 
-def test_content_and_ending_say_what_is_raw(tmp_path, linear):
-    """A DNG by any name; what begins like nothing known, by its ending."""
+def test_raw_is_recognised_by_content_and_extension(tmp_path, linear):
+    """A DNG is recognised under any name, unknown content by its extension."""
     (tmp_path / "a.tif").write_bytes(linear[0].read_bytes())
     assert read_photograph(tmp_path / "a.tif").sensor is not None
     assert all(may_be_picture(tmp_path / f"a{suffix}") for suffix in raw.SUFFIXES)
@@ -178,7 +178,7 @@ def test_without_its_package_one_line_says_what_to_install(linear, monkeypatch):
         read_photograph(linear[0])
 
 
-def test_larger_ones_than_allowed_are_refused(linear):
+def test_files_larger_than_allowed_are_refused(linear):
     with pytest.raises(ImageError, match=r"linear\.dng: .*--max_megapixels"):
         read_photograph(linear[0], max_megapixels=0.003)
 
@@ -192,7 +192,7 @@ def test_a_truncated_file_is_named(linear, kept):
     assert "\n" not in str(caught.value)
 
 
-def test_what_is_measured_is_in_the_result_and_the_rest_is_brighter(linear, networks):
+def test_measured_light_is_kept_and_the_rest_is_brighter(linear, networks):
     path, samples = linear
     job, outcome = result_of(path, networks, mask=True, options=Options(exr_float=True))
     assert outcome.error is None
@@ -213,7 +213,7 @@ def test_what_is_measured_is_in_the_result_and_the_rest_is_brighter(linear, netw
     assert outcome.saturated == pytest.approx((~kept).mean(), abs=0.1)
 
 
-def test_it_is_kept_and_shown_like_any_other_picture(linear, networks):
+def test_results_are_kept_and_reported_like_any_other(linear, networks):
     first = result_of(linear[0], networks, report_room=100_000, scaling=2.0)[1]
     again = result_of(linear[0], networks, report_room=100_000, scaling=2.0)[1]
     assert (first.status, again.status) == ("done", "kept")
@@ -235,7 +235,7 @@ def test_every_format_and_another_size(linear, networks):
     np.testing.assert_allclose(light[:, 4], scene(24, 32)[:, 4], rtol=0.1)
 
 
-def test_python_gives_what_the_command_gives(linear, networks, tiny_weights):
+def test_the_library_gives_what_the_command_gives(linear, networks, tiny_weights):
     job, _ = result_of(linear[0], networks, precision="float32", options=Options(exr_float=True))
     hdr = hdrcnn.reconstruct(linear[0], tiny_weights, precision="float32")
     np.testing.assert_allclose(read_exr(job.output(".exr")), hdr, rtol=1e-5, atol=1e-6)

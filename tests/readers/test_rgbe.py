@@ -1,4 +1,4 @@
-"""Radiance pictures: against OpenCV, headers against colour-science, damage in one line."""
+"""Radiance images compared with OpenCV, headers with colour-science; damage in one line."""
 
 import cv2
 import numpy as np
@@ -24,7 +24,7 @@ def picture(rows: int = 20, columns: int = 30) -> np.ndarray:
 
 
 def encode(image: np.ndarray, *, runs: bool = True) -> bytes:
-    """By OpenCV."""
+    """Encode an image by OpenCV."""
     options = [cv2.IMWRITE_HDR_COMPRESSION, int(runs)]
     return cv2.imencode(".hdr", image[..., ::-1], options)[1].tobytes()
 
@@ -46,14 +46,14 @@ def test_agrees_with_opencv_to_the_bit(shape, runs):
     assert decoded.dtype == np.float32
     expected = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)[..., ::-1]
     np.testing.assert_array_equal(decoded, expected)
-    # Eight bits of the greatest component, cut off.
+    # Eight bits of the largest component, truncated.
     peak = image.max(axis=-1, keepdims=True)
     assert (np.abs(decoded - image) <= peak / 128).all()
 
 
 @pytest.mark.parametrize("first", [b"Y", b"X"])
 @pytest.mark.parametrize("signs", [b"--", b"-+", b"+-", b"++"])
-def test_the_resolution_line_says_where_colours_lie(first, signs):
+def test_the_resolution_line_sets_the_order_of_pixels(first, signs):
     """-Y: rows from the top; +X: columns from the left; the first axis is that of the scanlines."""
     stored = decode(WHOLE)
     second = b"X" if first == b"Y" else b"Y"
@@ -88,21 +88,21 @@ def test_other_colours_become_rec709(line, chromaticities):
     np.testing.assert_allclose(found[0, 0], 0.25, rtol=1e-5)  # White stays white.
 
 
-def test_what_a_header_does_not_state_changes_nothing():
+def test_empty_header_fields_change_nothing():
     """Many programs write PRIMARIES of zeros and a GAMMA of 1."""
     found = decode(with_header(WHOLE, b"PRIMARIES=0 0 0 0 0 0 0 0", b"GAMMA=1", b"VIEW= -vtv"))
     np.testing.assert_array_equal(found, decode(WHOLE))
 
 
-def test_run_lengths_of_old():
-    """1, 1, 1, n repeats n times; the next one directly after it 256 n times."""
+def test_old_run_lengths():
+    """(1, 1, 1, n) repeats a colour n times; a second one directly after it, 256 n times."""
     body = bytes([128, 64, 32, 129, 1, 1, 1, 43, 1, 1, 1, 1, 200, 0, 0, 130, 1, 1, 1, 4])
     data = b"#?RADIANCE\nFORMAT=32-bit_rle_rgbe\n\n-Y 5 +X 61\n" + body
     decoded = decode(data)
     flat = decoded.reshape(-1, 3)
     np.testing.assert_array_equal(flat[:300], np.tile([1.0, 0.5, 0.25], (300, 1)))
     np.testing.assert_array_equal(flat[300:], np.tile([3.125, 0, 0], (5, 1)))
-    np.testing.assert_array_equal(decode(FLAT), decode(WHOLE))  # 600 colours, all of them there.
+    np.testing.assert_array_equal(decode(FLAT), decode(WHOLE))  # FLAT holds all 600 colours.
 
 
 @settings(deadline=None, max_examples=100)
@@ -111,8 +111,8 @@ def test_run_lengths_of_old():
     st.sampled_from([8, 9, 30, 200]),
     st.booleans(),
 )
-def test_each_scanline_is_stored_in_its_own_way(kinds, columns, crlf):
-    """As Radiance writes them: what run lengths do not make shorter stays flat."""
+def test_scanlines_may_be_stored_in_different_ways(kinds, columns, crlf):
+    """As Radiance writes them: scanlines that run lengths would not shorten stay flat."""
     rng = np.random.default_rng(len(kinds) * columns)
     colours = rng.integers(2, 256, (len(kinds), columns, 4), np.uint8)
     colours[..., 0] |= 4  # No flat line begins like a coded one.
@@ -134,8 +134,8 @@ def test_each_scanline_is_stored_in_its_own_way(kinds, columns, crlf):
             decode(data + b"\0")
 
 
-def test_a_damaged_coded_line_is_not_read_on_as_colours():
-    """Else every byte after it would become light."""
+def test_data_after_a_damaged_scanline_are_not_read_as_colours():
+    """Otherwise every byte after it would become light."""
     image = np.random.default_rng(1).random((40, 60, 3)).astype(np.float32)
     image[20:] = 0.5  # Flat colours would take more bytes than are left, or fewer.
     whole = encode(image)
@@ -147,11 +147,11 @@ def test_a_damaged_coded_line_is_not_read_on_as_colours():
             found = decode(bytes(damaged))
         except ValueError:
             continue
-        # One line at most: the lengths were right by chance, or a value is another one.
+        # At most one scanline differs: the lengths fit by chance, or only a value changed.
         assert (found != decode(whole)).any(axis=(1, 2)).sum() <= 1
 
 
-def test_the_size_is_told_by_the_beginning():
+def test_the_size_is_read_from_the_beginning():
     assert rgbe.size(WHOLE[:200]) == (20, 30)
     assert rgbe.size(WHOLE.replace(SIZE, b"+X 30 -Y 20\n")) == (20, 30)
 
@@ -176,7 +176,7 @@ def test_the_size_is_told_by_the_beginning():
         (WHOLE.replace(b"32-bit_rle_rgbe", b"24-bit"), "24-bit"),
     ],
 )
-def test_damage_is_said(data, reason):
+def test_damage_is_reported(data, reason):
     with pytest.raises(ValueError, match=reason):
         decode(data)
 
@@ -201,7 +201,7 @@ RUNS = [1, 2, 3, 4, 5, 126, 127, 128, 129, 130, 254, 255, 256, 257]
 @settings(deadline=None, max_examples=60)
 @given(st.lists(st.tuples(st.sampled_from(RUNS), st.booleans()), min_size=1, max_size=8))
 def test_run_lengths_keep_every_byte(pieces):
-    """Runs and stretches without any, around the lengths at which they are cut."""
+    """Runs and stretches without runs, around the lengths at which they are split."""
     rng = np.random.default_rng(len(pieces))
     values = [np.full(n, rng.integers(256)) if run else rng.integers(0, 256, n)
               for n, run in pieces]  # fmt: skip
@@ -215,7 +215,7 @@ def test_run_lengths_keep_every_byte(pieces):
 
 
 def encode_flat(colours: np.ndarray) -> bytes:
-    """Scanlines whose components are apart, but without a single run."""
+    """Encode scanlines by component, but without a single run."""
     out = bytearray()
     for row in colours:
         out += b"\2\2" + len(row).to_bytes(2, "big")
@@ -245,7 +245,7 @@ def test_colours_are_within_half_a_step_of_the_largest(image):
     assert (np.abs(decoded - held) <= peak / 255 + 2.0**-127).all()
 
 
-def test_what_the_format_cannot_hold_is_at_its_border():
+def test_values_beyond_the_format_are_clipped():
     codes = encode_colours(np.array([[-1, 0.5, 0], [0, 0, 0], [1e-45, 0, 0], [3.4e38, 1, 0]], "f4"))
     np.testing.assert_array_equal(codes[0], [0, 128, 0, 128])
     np.testing.assert_array_equal(codes[1], 0)

@@ -1,4 +1,4 @@
-"""TIFF photographs that Pillow has no mode for, and such as claim more than they should."""
+"""TIFF photographs that Pillow has no mode for, and files that claim more than they contain."""
 
 import zlib
 
@@ -31,7 +31,7 @@ def test_layouts_that_pillow_has_no_mode_for(read, samples, compression, order):
 
 
 def deflated(strip: bytes, **tags: int) -> bytes:
-    """13 x 11 colours of 8 bits in one deflated strip that holds any bytes."""
+    """An 8-bit RGB TIFF of 13 x 11 pixels whose only, deflated strip holds the given bytes."""
     data = by_tifffile(np.zeros((11, 13, 3), np.uint8), photometric="rgb", compression="zlib")
     part = zlib.compress(strip, 9)
     return with_tags(data, StripOffsets=len(data), StripByteCounts=len(part), **tags) + part
@@ -52,7 +52,7 @@ def test_tiles_far_larger_than_the_picture_are_refused(read):
         read(data)
 
 
-def test_any_number_of_samples_a_pixel_is_refused(read):
+def test_too_many_samples_per_pixel_are_refused(read):
     data = deflated(bytes(11 * 13 * 3), SamplesPerPixel=60000)
     with pytest.raises(ImageError, match="picture: 60000"):
         read(data)

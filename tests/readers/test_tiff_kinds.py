@@ -1,5 +1,5 @@
-"""TIFF photographs of every kind in the table, each against samples that are known, and against
-programs that did not write or read them here.
+"""TIFF photographs of every supported kind, compared with known samples and with programs that
+neither wrote nor read them here.
 """
 
 import io
@@ -23,11 +23,11 @@ PHOTOMETRIC = {"minisblack": 1, "miniswhite": 1, "rgb": 3}
 ALPHA = {None: [], "unassalpha": ["unassalpha"], "assocalpha": ["assocalpha"]}
 ORIENTATION = 274
 EXACT = 2e-7
-"""But for float32."""
+"""Tolerance of exact values, for the rounding of float32."""
 
 
 def packed(pixels: np.ndarray, bits: int) -> bytes:
-    """[..., H, W, C] integers bit by bit, the highest first; rows begin at whole bytes."""
+    """Pack [..., H, W, C] integers bit by bit, highest bit first; rows begin at whole bytes."""
     rows = pixels.reshape(-1, pixels.shape[-2] * pixels.shape[-1])
     each = rows[..., None] >> np.arange(bits - 1, -1, -1) & 1
     return np.packbits(each.reshape(len(rows), -1).astype(np.uint8), axis=-1).tobytes()
@@ -46,8 +46,8 @@ COMPRESS = {
 
 
 def laid_out(planes: list[bytes], size: tuple[int, int], **tags: int | tuple[int, ...]) -> bytes:
-    """A little-endian TIFF by the letter of its standard: each plane one strip; tags by number,
-    written t259=1.
+    """A little-endian TIFF written byte by byte from its standard, one strip per plane; tags by
+    number, such as t259=1.
     """
     rows, columns = size
     at, offsets = 8, []
@@ -74,8 +74,8 @@ def laid_out(planes: list[bytes], size: tuple[int, int], **tags: int | tuple[int
 
 
 def stored_and_expected(photometric, bits, alpha, rng):
-    """Samples for a file, the colours and the alpha that it then shows, both in [0, 1], and how
-    exactly: what was multiplied by alpha comes back rounded.
+    """Samples for a file, the colours and alpha expected from it, both in [0, 1], and a tolerance:
+    colours that were multiplied by alpha come back rounded.
     """
     top, count = 2**bits - 1, PHOTOMETRIC[photometric]
     colours = rng.integers(0, top + 1, (11, 13, count))
@@ -101,7 +101,7 @@ def assert_shown(photograph, shown, alpha, near=EXACT):
 @pytest.mark.parametrize("compression", COMPRESS)
 @pytest.mark.parametrize("bits", BITS)
 def test_bits_by_compression_planes_alpha_and_photometric(read, bits, compression):
-    """30 layouts each, put together here bit by bit."""
+    """18 layouts each, written here bit by bit."""
     rng = np.random.default_rng(bits)
     number, compress = COMPRESS[compression]
     for photometric, planar, alpha in itertools.product(PHOTOMETRIC, (1, 2), ALPHA):
@@ -126,7 +126,7 @@ def test_bits_by_compression_planes_alpha_and_photometric(read, bits, compressio
 @pytest.mark.parametrize("compression", LOSSLESS)
 @pytest.mark.parametrize("bits", [8, 16])
 def test_predictor_tiles_orders_and_orientation(read, bits, compression):
-    """Written by tifffile, whose encoders are not its decoders; turned as Pillow turns."""
+    """Written by tifffile, whose encoders are not its decoders; rotated as by Pillow."""
     rng = np.random.default_rng(bits)
     turns = itertools.cycle(range(1, 9))
     for photometric, planar, alpha, tile, predictor, order in itertools.product(
@@ -149,7 +149,7 @@ def test_predictor_tiles_orders_and_orientation(read, bits, compression):
 
 
 def turned(plane: np.ndarray, orientation: int) -> np.ndarray:
-    """By Pillow."""
+    """Apply an Exif orientation by Pillow."""
     if plane.ndim == 3:
         layers = [turned(layer, orientation) for layer in np.moveaxis(plane, -1, 0)]
         return np.stack(layers, axis=-1)
@@ -160,7 +160,7 @@ def turned(plane: np.ndarray, orientation: int) -> np.ndarray:
 
 @pytest.mark.parametrize("bits", [1, 2, 4, 8])
 @pytest.mark.parametrize("deep", [True, False])
-def test_palettes_of_16_bits_and_such_as_hold_8(read, bits, deep):
+def test_palettes_with_values_of_16_or_8_bits(read, bits, deep):
     rng = np.random.default_rng(bits)
     indices = rng.integers(0, 2**bits, (11, 13, 1))
     colours = rng.integers(0, 256, (2**bits, 3))
@@ -173,7 +173,7 @@ def test_palettes_of_16_bits_and_such_as_hold_8(read, bits, deep):
         assert_shown(read(data), shown, None), compression
 
 
-def test_colours_where_the_kind_is_not_stated(read):
+def test_a_missing_photometric_tag(read):
     for count in (1, 3):
         pixels = DEEP[..., :count]
         data = laid_out([pixels.astype("<u2").tobytes()], (11, 13), t258=(16,) * count, t259=1,
@@ -182,8 +182,8 @@ def test_colours_where_the_kind_is_not_stated(read):
 
 
 @pytest.mark.parametrize("bits", [8, 16])
-def test_ink(read, bits):
-    """Without a profile (1 - C)(1 - K), interleaved and in planes; black ink alone is black."""
+def test_cmyk(read, bits):
+    """Without a profile (1 - C)(1 - K), interleaved and in planes; other inks are refused."""
     stored = (DEEP >> (16 - bits)).astype(f"u{bits // 8}")
     top = 2**bits - 1
     shown = (1 - stored[..., :3] / top) * (1 - stored[..., 3:] / top)
@@ -220,7 +220,7 @@ def test_lab_against_littlecms_and_colour_science(read, bits, photometric):
     photograph = read(data)
     np.testing.assert_allclose(photograph.code, rgb, atol=0.03 if bits == 8 else 1e-3)
     assert photograph.bits == bits
-    if (bits, photometric) == (8, 8):  # As Pillow has it.
+    if (bits, photometric) == (8, 8):  # The variant that Pillow supports.
         profile = ImageCms.createProfile("LAB", 5000)
         theirs = ImageCms.profileToProfile(
             Image.frombytes("LAB", (13, 11), stored.tobytes()), profile,
@@ -237,7 +237,7 @@ def ycbcr_of(rgb):
 
 @pytest.mark.parametrize("compression", COMPRESS)
 def test_ycbcr_interleaved_and_in_planes(read, compression):
-    """By libtiff's own rule, as Pillow has it, where it reads the layout."""
+    """Converted by libtiff's own rule, as by Pillow."""
     number, compress = COMPRESS[compression]
     stored = ycbcr_of(SMOOTH)
     planes = [plane.tobytes() for plane in np.moveaxis(stored, -1, 0)]
@@ -250,7 +250,7 @@ def test_ycbcr_interleaved_and_in_planes(read, compression):
 
 
 def shared_chroma(stored: np.ndarray, across: int, down: int) -> bytes:
-    """Units of luma and the chroma that they share, of [H, W, 3]; edges are repeated."""
+    """Encode [H, W, 3] as units of luma samples and their shared chroma; edges are repeated."""
     rows, columns = -stored.shape[0] % down, -stored.shape[1] % across
     stored = np.pad(stored, ((0, rows), (0, columns), (0, 0)), mode="edge")
     high, wide = stored.shape[0] // down, stored.shape[1] // across
@@ -262,7 +262,9 @@ def shared_chroma(stored: np.ndarray, across: int, down: int) -> bytes:
 @pytest.mark.parametrize("compression", COMPRESS)
 @pytest.mark.parametrize(("across", "down"), [(2, 2), (2, 1), (4, 2), (1, 2)])
 def test_ycbcr_with_chroma_at_a_lower_resolution(read, across, down, compression):
-    """A size that is no multiple; in one strip, in two, and as libtiff reads it through Pillow."""
+    """A size that is not a multiple of the units, in one strip and two; also as libtiff reads
+    it.
+    """
     number, compress = COMPRESS[compression]
     grey = SMOOTH[:45, :61, :1].repeat(3, axis=-1)
     stored = np.dstack([grey[..., :1], np.full((45, 61, 2), [90, 170], np.uint8)])
@@ -284,7 +286,7 @@ def test_ycbcr_with_chroma_at_a_lower_resolution(read, across, down, compression
 
 @pytest.mark.parametrize("photometric", ["ycbcr", "rgb", "minisblack"])
 @pytest.mark.parametrize("tile", [None, (16, 32)])
-def test_jpeg_inside(read, photometric, tile):
+def test_jpeg_compression(read, photometric, tile):
     pixels = SMOOTH if photometric != "minisblack" else SMOOTH[..., 0].copy()
     data = by_tifffile(
         pixels, photometric="rgb" if pixels.ndim == 3 else "minisblack", compression="jpeg",
@@ -308,14 +310,14 @@ def test_files_of_libtiff(read, name):
 
 
 @pytest.mark.parametrize("name", ["group3", "group4", "tiff_ccitt"])
-def test_fax_of_libtiff(read, name):
+def test_fax_compressions_of_libtiff(read, name):
     image = Image.fromarray(SMOOTH[..., 0] > 90)
     data = by_pillow("TIFF", image, compression=name)
     np.testing.assert_array_equal(read(data).code[..., 0] * 255, np.asarray(image.convert("L")))
 
 
 @pytest.mark.parametrize("alpha", [False, True])
-def test_webp_inside(read, alpha):
+def test_webp_compression(read, alpha):
     pixels = np.dstack([SMOOTH, SMOOTH[..., :1]]) if alpha else SMOOTH
     options: dict[str, object] = {"photometric": "rgb", "compression": "webp"}
     options |= {"extrasamples": ["unassalpha"]} if alpha else {}
@@ -329,7 +331,7 @@ def test_webp_inside(read, alpha):
     assert lossy.lossy
 
 
-def test_a_jpeg_that_states_more_than_its_strip_is_refused_before_it_takes_memory(read):
+def test_a_jpeg_that_claims_more_than_its_strip_is_refused_before_it_takes_memory(read):
     data = by_tifffile(SMOOTH, photometric="rgb", compression="jpeg")
     with tifffile.TiffFile(io.BytesIO(data)) as file:
         at = data.index(b"\xff\xc0", file.pages.first.dataoffsets[0])
@@ -349,21 +351,21 @@ def test_a_jpeg_that_states_more_than_its_strip_is_refused_before_it_takes_memor
         ({"PhotometricInterpretation": 32845}, "HDR image"),
     ],
 )
-def test_what_is_not_read_is_not_called_damaged(read, tags, word):
+def test_unsupported_kinds_are_not_called_damaged(read, tags, word):
     data = with_tags(by_tifffile(SMOOTH, photometric="rgb"), **tags)
     with pytest.raises(ImageError, match=rf"picture: [^\n]*{word}[^\n]*; ") as caught:
         read(data)
     assert "damaged" not in str(caught.value)
 
 
-def test_the_table_is_what_tifffile_decompresses():
+def test_tifffile_decompresses_all_supported_compressions():
     assert set(tiff_page.COMPRESSIONS) - {1} <= {
         number for number in tiff_page.COMPRESSIONS if number in tifffile.TIFF.DECOMPRESSORS
     }
 
 
 def test_a_jpeg_of_thousands_of_scans_inside_is_refused(read):
-    """Each takes as long as the whole picture."""
+    """Each scan takes as long to decode as the whole image."""
     image = Image.fromarray(SMOOTH)
     whole = by_pillow("JPEG", image, progressive=True)
     at = whole.rindex(b"\xff\xda")

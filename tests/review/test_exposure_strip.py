@@ -1,4 +1,4 @@
-"""The strip of exposures: what its views show, what it says, and that it fits any picture."""
+"""The exposure strip: its views, its text, and that it fits any image."""
 
 import dataclasses
 
@@ -34,13 +34,13 @@ def test_reduction_keeps_the_mean_of_whole_blocks(rows, columns, high, wide):
         np.testing.assert_allclose(half, expected, atol=1e-5)
 
 
-def test_what_is_saturated_by_scaling_counts():
+def test_pixels_saturated_by_scaling_count():
     picture = dataclasses.replace(made(), codes=np.full_like(photograph(), 200), scaling=1.0)
     assert exposure_strip.measured(picture).saturated == 0.0
     assert exposure_strip.measured(dataclasses.replace(picture, scaling=1.3)).saturated == 1.0
 
 
-def test_gain_is_that_of_the_peaks():
+def test_gain_is_the_ratio_of_the_peaks():
     picture = made()
     found = exposure_strip.measured(picture)
     code = photograph() / np.float32(255)
@@ -52,7 +52,7 @@ def test_gain_is_that_of_the_peaks():
     assert exposure_strip.Gain(0.0, 0.0, 0.0).stops == 0.0
 
 
-def test_gain_does_not_depend_on_primaries_of_grey():
+def test_gain_of_grey_does_not_depend_on_the_primaries():
     picture = Picture(np.full((4, 9, 3), 8.0, np.float32), codes=np.full((4, 9, 3), 255, np.uint8))
     for primaries in (DISPLAY_P3, picture.primaries):
         wide = dataclasses.replace(picture, primaries=primaries, chromaticities=primaries)
@@ -60,7 +60,7 @@ def test_gain_does_not_depend_on_primaries_of_grey():
 
 
 def cell(sheet: np.ndarray, row: int, column: int) -> np.ndarray:
-    """A view of a 45 x 70 picture in its sheet."""
+    """One view of a 45 x 70 image in the sheet."""
     width = (sheet.shape[1] - 122) // 4
     top = sheet.shape[0] - 2 * (45 + exposure_strip.GAP) + row * (45 + exposure_strip.GAP)
     left = 122 + column * width + (exposure_strip.NARROWEST - 70) // 2
@@ -77,13 +77,13 @@ def test_views_are_photograph_and_result_at_those_exposures():
         after = to_display(picture.hdr.astype(np.float32), stops)
         assert np.abs(cell(sheet, 0, column).astype(int) - before).max() <= 1
         assert np.abs(cell(sheet, 1, column).astype(int) - after).max() <= 1
-    # What was clipped is grey in the photograph, white in the result.
+    # Clipped pixels are grey in the photograph, white in the result.
     assert (cell(sheet, 0, 2)[20, 50] == 99).all()
     assert (cell(sheet, 1, 2)[20, 50] == 255).all()
     assert cell(sheet, 1, 3)[20, 50].min() > 160
 
 
-def test_mask_is_laid_over_in_colour():
+def test_mask_is_overlaid_in_colour():
     mask = np.zeros((45, 70, 3))
     mask[5:9, 10:20, 2] = 1.0
     view = cell(exposure_strip.exposure_strip(dataclasses.replace(made(), mask=mask)), 1, 0)
@@ -106,13 +106,13 @@ def test_any_picture_and_any_name_fit(shape):
     assert (edge == exposure_strip.PAPER).all()  # Nothing is cut off.
 
 
-def test_words_say_the_gain_or_that_there_was_none():
+def test_the_text_states_the_gain_or_that_there_is_none():
     assert exposure_strip._words(exposure_strip.Gain(0.1, 1.0, 8.0))[0] == "+3.0 stops"
     assert "8 times" in exposure_strip._words(exposure_strip.Gain(0.1, 1.0, 8.0))[1]
     assert "nothing is clipped" in exposure_strip._words(exposure_strip.Gain(0.0, 0.7, 0.7))[1]
 
 
-def test_the_file_is_whole_and_says_who_made_it(tmp_path):
+def test_the_file_is_complete_and_names_its_software(tmp_path):
     exposure_strip.write_exposure_strip(tmp_path / "a.png", made(), "a.jpg", "hdrcnn 9")
     with Image.open(tmp_path / "a.png") as image:
         assert image.info["Software"] == "hdrcnn 9"

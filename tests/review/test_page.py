@@ -47,7 +47,7 @@ def test_an_entry_holds_the_light():
 
 
 def noise(side: int) -> Picture:
-    """What compresses least."""
+    """An image that compresses as little as possible."""
     codes = np.random.default_rng(0).integers(0, 256, (side, side, 3), np.uint8)
     light = np.where(codes > 240, 20.0, srgb_decode(codes / 255.0)).astype(np.float16)
     return Picture(light, codes=codes, curve="srgb")
@@ -60,13 +60,13 @@ def test_the_page_is_bounded_whatever_it_shows(tmp_path, count):
     assert (tmp_path / "report.html").stat().st_size < LARGEST_PAGE
 
 
-def test_a_picture_for_which_there_is_no_room_is_refused():
+def test_an_image_that_exceeds_its_room_is_refused():
     with pytest.raises(ValueError, match="big: "):
         entry(noise(64), "big", {}, 2500)
 
 
 class Page(HTMLParser):
-    """What tags a page has, and their attributes."""
+    """The tags of a page and their attributes."""
 
     def __init__(self, text: str) -> None:
         super().__init__()
@@ -80,7 +80,7 @@ class Page(HTMLParser):
         return [attributes for name, attributes in self.tags if name == tag]
 
 
-def test_names_and_places_do_nothing_and_links_lead_to_the_files(tmp_path):
+def test_names_and_paths_are_escaped_and_links_lead_to_the_files(tmp_path):
     place = 'sub folder/a#b?c%20"d.exr'
     shown = entry(made(), HOSTILE, {HOSTILE: place}, ROOM)
     write_report(tmp_path / "report.html", HOSTILE, [shown, dataclasses.replace(shown, name="b")])
@@ -94,6 +94,6 @@ def test_names_and_places_do_nothing_and_links_lead_to_the_files(tmp_path):
     assert not re.search(r"[#?\"]", str(first["href"]))
 
 
-def test_a_place_that_cannot_be_written_gives_one_line(tmp_path):
+def test_an_unwritable_path_gives_one_line(tmp_path):
     with pytest.raises(ImageError, match=r"^[^\n]*nowhere[^\n]*$"):
         write_report(tmp_path / "nowhere" / "report.html", "T", [])

@@ -17,7 +17,7 @@ pytestmark = pytest.mark.browser
 
 SIDE = 64
 LEFT, RIGHT = (32, 16), (32, 48)
-"""Row and column of a place in the photograph's half, and of one in the result's."""
+"""Row and column of a pixel in the photograph's half, and of one in the result's half."""
 LIGHT = 12.0
 
 PROBE = Template("""<!doctype html><body style="margin:0">
@@ -149,13 +149,13 @@ def test_dragging_moves_the_border_to_the_pointer(found: dict[str, Any]) -> None
     assert found["line"] == pytest.approx(found["width"] / 4, abs=2)
 
 
-def test_the_order_can_be_that_of_the_gain(found: dict[str, Any]) -> None:
+def test_results_can_be_sorted_by_gain(found: dict[str, Any]) -> None:
     assert found["names"] != found["sorted"]
     assert sorted(found["names"]) == sorted(found["sorted"])
     assert found["sorted"][0].startswith("very_long")
 
 
-def test_only_what_is_near_is_held_and_the_rest_comes_when_it_is_reached(
+def test_only_nearby_results_are_drawn_and_others_when_scrolled_to(
     found: dict[str, Any],
 ) -> None:
     assert found["asleep"] > 15

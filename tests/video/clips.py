@@ -13,7 +13,7 @@ TAGS_709 = (1, 1, 1, 1)
 
 
 def shot(frames: int, size: tuple[int, int] = (64, 48), hue: float = 0.0) -> list[np.ndarray]:
-    """Smooth pictures that move slowly, [H, W, 3] uint8; another hue is another shot."""
+    """Smooth, slowly moving images [H, W, 3] uint8; another hue makes another shot."""
     columns, rows = np.meshgrid(np.linspace(0, 1, size[0]), np.linspace(0, 1, size[1]))
     made = []
     for index in range(frames):
@@ -44,8 +44,8 @@ def film(
     options: dict[str, str] | None = None,
     interlaced: bool = False,
 ) -> Path:
-    """A film of pictures [H, W, 3] uint8, each encoded nearly without losses. times: when each is
-    shown, in units of the time base. Returns its path.
+    """Write a film of images [H, W, 3] uint8, encoded almost losslessly, and return its path.
+    times: presentation times in units of the time base.
     """
     time_base = time_base or 1 / rate
     with av.open(str(path), "w") as container:
@@ -110,14 +110,14 @@ def film(
 
 
 def copied(path: Path, copy: Path, last: float | None = None) -> Path:
-    """A film whose packets are those of another. last: seconds for which the last picture stays.
-    Returns its path.
+    """Copy the packets of a film to another file and return its path. last: seconds for which the
+    last frame stays.
     """
     with av.open(str(path)) as source, av.open(str(copy), "w") as made:
         streams = [made.add_stream_from_template(stream) for stream in source.streams]
         found = [packet for packet in source.demux() if packet.size]
         shown = [packet for packet in found if packet.stream.type == "video"]
-        # MP4 takes it from the last packet.
+        # MP4 takes the duration from the last packet.
         ending = (shown[-1], max(shown, key=lambda packet: packet.pts))
         for packet in found:
             if last is not None and packet in ending:
@@ -128,14 +128,14 @@ def copied(path: Path, copy: Path, last: float | None = None) -> Path:
 
 
 def packets(path: Path, kind: str) -> list[bytes]:
-    """Of the first stream of a kind, `audio` say."""
+    """Packets of the first stream of a kind, such as `audio`."""
     with av.open(str(path)) as container:
         stream = next(stream for stream in container.streams if stream.type == kind)
         return [bytes(packet) for packet in container.demux(stream) if packet.size]
 
 
 def shown_at(path: Path) -> list[Fraction]:
-    """Seconds at which the frames of a film are shown, after the first."""
+    """Presentation times of the frames of a film, in seconds after the first."""
     with av.open(str(path)) as container:
         times = [frame.pts * frame.time_base for frame in container.decode(video=0)]
     return [time - times[0] for time in times]

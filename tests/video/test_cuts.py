@@ -1,4 +1,4 @@
-"""Cuts are found, and what only moves, fades or flashes is none."""
+"""Cuts are found; motion, fades and flashes are not taken for cuts."""
 
 import numpy as np
 import pytest
@@ -34,7 +34,7 @@ def test_shots_of_few_frames_are_found():
     assert found(shot(12) + shot(3, hue=1.5) + shot(12, hue=3.0)) == [12, 15]
 
 
-def test_what_moves_all_the_time_has_no_cut():
+def test_constant_motion_has_no_cut():
     noise = np.random.default_rng(1).integers(0, 256, (64, 400, 3), np.uint8)
     assert found([noise[:, 10 * index : 10 * index + 64] for index in range(30)]) == []
 
@@ -45,7 +45,7 @@ def test_a_fade_and_a_ramp_of_exposure_have_no_cut():
     assert found([frame.astype(np.uint8) for frame in ramp]) == []
 
 
-def test_a_flash_is_no_cut():
+def test_a_flash_is_not_a_cut():
     pictures = shot(20)
     pictures[9] = np.full_like(pictures[9], 250)
     assert found(pictures) == []

@@ -1,4 +1,6 @@
-"""Frames as R'G'B': right colours for every matrix and range, and any part of a film the same."""
+"""Frames as R'G'B': correct colours for every matrix and range, and identical in any part of a
+film.
+"""
 
 import itertools
 from fractions import Fraction
@@ -61,7 +63,7 @@ def test_films_of_rgb_come_back(tmp_path, codec, kind, bits):
     ],
 )
 def test_films_of_few_bits_and_of_palettes_come_back(tmp_path, kind, codec, name):
-    """Of HD size, by which a film of luma would be of BT.709; white stays white."""
+    """In HD size, for which a YCbCr film would be taken as BT.709; white stays white."""
     colours = np.array([[255, 255, 255], [0, 0, 0], [255, 99, 0], [33, 66, 198]])
     columns = np.repeat(np.arange(4), 320)
     if kind == "pal8":
@@ -89,8 +91,8 @@ def test_films_of_few_bits_and_of_palettes_come_back(tmp_path, kind, codec, name
     assert codes[:, :320].min() == 1.0
 
 
-def test_ten_bits_are_more_than_eight(tmp_path):
-    """A ramp that is finer than codes of 8 bits keeps its steps."""
+def test_ten_bits_are_kept(tmp_path):
+    """A ramp that is finer than 8-bit codes keeps its steps."""
     path = tmp_path / "a.mkv"
     samples = np.full((48 * 3 // 2, 64), 512, np.uint16)
     samples[:48] = 400 + np.arange(64) // 2
@@ -106,7 +108,7 @@ def test_ten_bits_are_more_than_eight(tmp_path):
     assert np.abs(frame.codes()[20, :, 1] - expected).max() < 1e-5
 
 
-def test_strips_are_the_frame(tmp_path):
+def test_strips_make_up_the_frame(tmp_path):
     path = film(tmp_path / "a.mp4", shot(1, size=(64, 150)))
     (frame,) = decode.frames(source.probe(path))
     strips = [strip.codes() for strip in frame.strips()]
@@ -115,7 +117,7 @@ def test_strips_are_the_frame(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["a.mp4", "a.mkv", "a.ts", "a.avi"])
-def test_any_part_is_as_it_is_in_the_whole(tmp_path, name):
+def test_any_part_equals_that_of_the_whole_film(tmp_path, name):
     path = film(tmp_path / name, shot(40), options={"g": "10", "bf": "2"}, sound=name != "a.avi")
     found = source.probe(path)
     whole = {frame.time: frame.codes() for frame in decode.frames(found)}
@@ -128,9 +130,9 @@ def test_any_part_is_as_it_is_in_the_whole(tmp_path, name):
         assert all(np.array_equal(codes, whole[time]) for time, codes in part.items())
 
 
-def test_frames_of_avi_come_in_their_order_however_early_the_second_key_frame_is(tmp_path):
-    """AVI has no times of frames that are reordered. A decoder takes the packet of another key
-    frame before it gives the first frame.
+def test_frames_of_avi_are_in_order_however_early_the_second_key_frame_is(tmp_path):
+    """AVI stores no times of reordered frames. A decoder takes the packet of the second key frame
+    before it returns the first frame.
     """
     checks = np.random.default_rng(1).integers(0, 256, (6, 8, 3), np.uint8).repeat(8, axis=0)
     checks = checks.repeat(8, axis=1)
@@ -149,11 +151,9 @@ def test_frames_of_avi_come_in_their_order_however_early_the_second_key_frame_is
     ("ending", "more"),
     [("avi", {"x264-params": "open-gop=1:bframes=3:b-pyramid=2"}), ("asf", {}), ("avi", {})],
 )
-def test_frames_after_a_jump_are_those_of_their_times_without_times_in_the_file(
-    tmp_path, ending, more
-):
-    """After a jump a decoder drops the frames of an open group of pictures that are shown before
-    its key frame; ASF tells another time of the key frame then.
+def test_frames_after_a_seek_have_correct_times_without_times_in_the_file(tmp_path, ending, more):
+    """After a seek a decoder drops the frames of an open group of pictures that are shown before
+    its key frame; ASF then states another time of the key frame.
     """
     options = {"preset": "medium", "bf": "2", "g": "12", **more}
     known = source.probe(film(tmp_path / f"a.{ending}", shot(48), options=options))
@@ -169,7 +169,7 @@ def test_frames_after_a_jump_are_those_of_their_times_without_times_in_the_file(
 
 
 def test_interlaced_frames_are_deinterlaced_and_reported(tmp_path):
-    """Two fields of something that moves: combs in the film, none in the frame."""
+    """Two fields of a moving object: combing in the film, none in the decoded frames."""
     pictures = []
     for index in range(12):
         frame = np.full((64, 96, 3), 40, np.uint8)
@@ -236,7 +236,7 @@ def test_a_folder_of_frames_is_a_film(tmp_path, ending, kind):
         ((1, 2, 4), "1 frame is missing, after f_0002.png"),
     ],
 )
-def test_numbers_that_are_missing_in_a_folder_of_frames_are_reported(tmp_path, numbers, told):
+def test_missing_numbers_in_a_folder_of_frames_are_reported(tmp_path, numbers, told):
     for number in numbers:
         iio.imwrite(tmp_path / f"f_{number:04}.png", np.full((48, 64, 3), number, np.uint8))
     known = folder.probe(tmp_path, Fraction(24))
@@ -254,7 +254,7 @@ def test_two_frames_of_one_number_are_refused(tmp_path):
         folder.probe(tmp_path, Fraction(24))
 
 
-def test_pictures_that_are_no_frames_are_named(tmp_path):
+def test_images_that_are_not_frames_are_named(tmp_path):
     iio.imwrite(tmp_path / "1.png", shot(1)[0])
     (tmp_path / "film.json").write_text("{}")
     assert folder.probe(tmp_path, Fraction(24)).notes == ()

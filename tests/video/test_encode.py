@@ -1,4 +1,4 @@
-"""Segments as the encoder leaves them."""
+"""Encoded segments: frame times, presets, thread priority."""
 
 import os
 from fractions import Fraction
@@ -13,10 +13,12 @@ av = pytest.importorskip("av")  # Of Python 3.11.
 
 @pytest.mark.parametrize("codec", ["hevc", "av1"])
 @pytest.mark.parametrize("frames", [1, 2, 3, 5])
-def test_times_of_a_segment_of_few_frames_are_known(tmp_path, codec, frames):
+def test_times_of_a_segment_of_few_frames_are_correct(tmp_path, codec, frames):
     picture = planes(np.random.default_rng(frames).random((64, 64, 3), dtype=np.float32))
     encoding = Encoding(codec, preset={"hevc": "ultrafast", "av1": "12"}[codec])
-    for _ in range(20 if codec == "hevc" else 2):  # Unset times of x265 differ each time.
+    for _ in range(
+        20 if codec == "hevc" else 2
+    ):  # Times that x265 leaves unset differ between runs.
         with segment(tmp_path / "a.nut", encoding, (64, 64), Fraction(1, 24), Fraction(24)) as made:
             for time in range(frames):
                 made.add(time, [picture])
@@ -28,11 +30,11 @@ def test_times_of_a_segment_of_few_frames_are_known(tmp_path, codec, frames):
                 if packet.size
             )
         assert [time - times[0] for time in times] == list(range(frames))
-        assert 0 <= times[0] <= 2  # Put off by the frames that are decoded before they are shown.
+        assert 0 <= times[0] <= 2  # Delayed by frames that are decoded before they are shown.
 
 
 @pytest.mark.parametrize("preset", ["ultrafast", "medium", "placebo"])
-def test_a_preset_that_takes_the_size_is_not_refused(tmp_path, preset):
+def test_a_preset_that_supports_the_size_is_not_refused(tmp_path, preset):
     encoding = Encoding("hevc", preset=preset)
     check(encoding, 129, 64)
     picture = planes(np.full((64, 129, 3), 0.5, np.float32))
@@ -47,7 +49,7 @@ def policies() -> set[int]:
 @pytest.mark.skipif(not THREADS.is_dir(), reason="threads of a process are not listed here")
 @pytest.mark.parametrize("codec", ["hevc", "av1"])
 def test_encoding_takes_no_real_time_priority(tmp_path, codec):
-    """Even of root, whom SVT-AV1 would give it."""
+    """Not even as root, for whom SVT-AV1 would set it."""
     assert policies() == {os.SCHED_OTHER}
     encoding = Encoding(codec, preset={"hevc": "ultrafast", "av1": "12"}[codec])
     check(encoding, 64, 64)

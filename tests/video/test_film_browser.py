@@ -52,7 +52,7 @@ def played(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 
 
 def test_the_film_plays_to_its_end(played: dict[str, Any]) -> None:
-    """Over the joins of its segments."""
+    """Across the joins of its segments."""
     assert played["error"] is None
     assert played["ended"]
     assert played["size"] == [128, 96]
@@ -61,7 +61,7 @@ def test_the_film_plays_to_its_end(played: dict[str, Any]) -> None:
 
 
 def test_frames_are_shown_at_their_times(played: dict[str, Any]) -> None:
-    """Of those that the browser found the time to show."""
+    """Only frames that the browser had time to show are checked."""
     shown = played["shown"]
     assert shown
     assert shown == sorted(shown)

@@ -1,4 +1,4 @@
-"""MaxCLL and MaxFALL in encoded packets: as a decoder reads them back."""
+"""MaxCLL and MaxFALL are replaced in encoded packets, as decoders read them."""
 
 import numpy as np
 import pytest
@@ -8,7 +8,7 @@ from hdrcnn.video.light import _escaped, whole, with_levels
 
 
 @given(st.binary(max_size=12))
-def test_what_is_escaped_holds_no_start_code_and_can_be_read(payload):
+def test_escaped_data_hold_no_start_code_and_can_be_restored(payload):
     escaped = _escaped(payload)
     for low in range(3):
         assert bytes([0, 0, low]) not in escaped
@@ -41,7 +41,7 @@ def test_the_levels_of_an_av1_metadata_unit_are_replaced():
     assert changed == delimiter + b"\x2a\x05\x01\x03\xe8\x01\x90" + frame
 
 
-def test_a_level_is_never_said_to_be_unknown_and_has_16_bits():
+def test_a_level_is_never_0_for_unknown_and_has_16_bits():
     assert [whole(level) for level in (0.0, 0.2, 1.5, 99.6, 1e6)] == [1, 1, 2, 100, 65535]
 
 

@@ -1,4 +1,4 @@
-"""Frames as players show them."""
+"""Rotation of frames as players show them."""
 
 import struct
 
@@ -32,7 +32,7 @@ def test_corners_go_where_the_matrix_puts_them(turn):
         assert np.array_equal(found[place[0] - top, place[1] - left], PICTURE[corner])
 
 
-def test_what_is_no_quarter_turn_stays():
+def test_other_than_quarter_turns_are_ignored():
     tilted = matrix(0.8, 0.6, -0.6, 0.8)
     assert not can_turn(tilted)
     assert np.array_equal(turned(PICTURE, tilted), PICTURE)

@@ -1,4 +1,4 @@
-"""What is known of a film before it is decoded, and what is refused."""
+"""What is known about a film before it is decoded, and what is refused."""
 
 from fractions import Fraction
 
@@ -16,7 +16,7 @@ av = pytest.importorskip("av")  # Of Python 3.11.
 from tests.video.clips import copied, film, shot
 
 
-def test_a_film_is_known_by_its_packets(tmp_path):
+def test_a_film_is_described_by_its_packets(tmp_path):
     path = film(tmp_path / "a.mp4", shot(30), rate=Fraction(24000, 1001), aspect=Fraction(4, 3))
     found = source.probe(path)
     assert (found.width, found.height) == (64, 48)
@@ -31,7 +31,7 @@ def test_a_film_is_known_by_its_packets(tmp_path):
     assert found.notes == ()
 
 
-def test_varying_times_are_kept_and_reported(tmp_path):
+def test_variable_frame_times_are_kept_and_reported(tmp_path):
     times = list(np.cumsum([0, 3000, 4500, 3000, 9000, 3003, 100, 8000]))
     path = film(
         tmp_path / "a.mp4", shot(8), times=times, time_base=Fraction(1, 90000), rate=Fraction(25)
@@ -42,7 +42,7 @@ def test_varying_times_are_kept_and_reported(tmp_path):
 
 
 def test_the_rate_is_that_of_the_frames(tmp_path):
-    """The stream names the unit of its clock, and Matroska need not say more."""
+    """The stream may only state the unit of its clock, as in Matroska."""
     times = list(range(0, 400, 40))
     path = film(tmp_path / "a.mp4", shot(10), times=times, time_base=Fraction(1, 1000))
     path = copied(path, tmp_path / "a.mkv")
@@ -70,8 +70,8 @@ def test_without_tags_the_size_decides_and_it_is_reported(size, luma, name):
     assert any(name in note for note in notes)
 
 
-def test_a_matrix_that_is_no_luma_and_differences_is_refused(tmp_path):
-    """Of these codes no matrix makes R'G'B': as BT.601 all colours would be wrong."""
+def test_a_matrix_other_than_ycbcr_is_refused(tmp_path):
+    """No YCbCr matrix converts these codes to R'G'B': as BT.601 all colours would be wrong."""
     path = film(tmp_path / "a.mp4", shot(2), tags=(8, 1, 1, 1))
     with pytest.raises(ImageError, match=r"a\.mp4.*YCgCo"):
         source.probe(path)
@@ -88,7 +88,7 @@ def test_a_transfer_that_is_taken_for_bt1886_is_reported(tmp_path, transfer, tol
     assert all(str(told) in note for note in notes)
 
 
-def test_alpha_that_is_left_out_is_reported(tmp_path):
+def test_ignored_alpha_is_reported(tmp_path):
     for kind, count in (("yuv444p10le", 0), ("yuva444p10le", 1)):
         path = film(tmp_path / f"{kind}.mov", shot(2), codec="prores_ks", kind=kind)
         notes = [note for note in source.probe(path).notes if "alpha" in note]
@@ -112,7 +112,7 @@ def test_a_film_that_is_hdr_is_refused(tmp_path, transfer, name):
 
 
 @pytest.mark.parametrize("name", ["a.mp4", "a.mkv", "a.ts"])
-def test_hlg_as_broadcasts_have_it_is_refused(tmp_path, name):
+def test_hlg_of_broadcasts_is_refused(tmp_path, name):
     """Tagged as SDR of BT.2020, with HLG as the alternative transfer of its frames."""
     params = "log-level=none:atc-sei=18:colorprim=9:transfer=14:colormatrix=9:repeat-headers=1"
     path = film(
@@ -134,7 +134,7 @@ def test_a_truncated_film_is_refused(tmp_path):
         source.probe(tmp_path / "cut.mkv")
 
 
-def test_what_is_no_film_is_refused(tmp_path):
+def test_a_file_that_is_not_a_film_is_refused(tmp_path):
     (tmp_path / "a.mp4").write_bytes(b"no film" * 100)
     with pytest.raises(ImageError, match=r"a\.mp4"):
         source.probe(tmp_path / "a.mp4")
@@ -168,7 +168,7 @@ def test_another_file_of_the_same_name_has_another_identity(tmp_path):
 
 
 def test_a_copy_that_is_damaged_in_the_middle_has_another_identity(tmp_path, monkeypatch):
-    """Its size and its ends are those of the good one."""
+    """Its size, beginning and end equal those of the good file."""
     monkeypatch.setattr(source, "ENDS", 200)
     path = film(tmp_path / "a.mkv", shot(12), options={"g": "1"})
     good = source.probe(path).identity()

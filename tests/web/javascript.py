@@ -1,4 +1,4 @@
-"""The page's modules, run by Node.js on values of a test."""
+"""Run the page's modules in Node.js on values of a test."""
 
 import json
 import shutil
@@ -18,9 +18,10 @@ def _plain(value: object) -> Any:
 
 
 def javascript(module: str, body: str, **values: object) -> Any:
-    """What `body`, an async function of `m`, the module, and `v`, the values, returns.
+    """Run `body`, the body of an async function of the module `m` and the values `v`, and return
+    its result.
 
-    Arrays arrive as flat lists, and are returned so.
+    Arrays are passed and returned as flat lists.
     """
     node = shutil.which("node")
     if node is None:

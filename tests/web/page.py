@@ -1,4 +1,4 @@
-"""The built page, served, and operated by a probe page around it."""
+"""Serve the built page and operate it from a probe page around it."""
 
 import base64
 import contextlib
@@ -49,7 +49,7 @@ async function bytes(blob) {
   }
   return btoa(text);
 }
-// What a click on a button gives to save: its name, its bytes.
+// The file that a click on a button saves: its name and bytes.
 async function saved(format) {
   const view = frame.contentWindow, found = {};
   view.URL.createObjectURL = (blob) => { found.blob = blob; return "blob:"; };
@@ -68,7 +68,7 @@ const text = (id) => page().getElementById(id).textContent;
 
 @contextlib.contextmanager
 def served(folder: Path) -> Iterator[tuple[str, list[str]]]:
-    """The address of a folder, and what is asked of it: "GET /path"."""
+    """Serve a folder; yield its address and the list of requests to it, such as "GET /path"."""
     asked: list[str] = []
 
     class Handler(http.server.SimpleHTTPRequestHandler):
@@ -85,7 +85,7 @@ def served(folder: Path) -> Iterator[tuple[str, list[str]]]:
 
 
 def build() -> Path:
-    """The folder of the page, built as the README says."""
+    """Build the page as the README says and return its folder."""
     for program in ("node", "npm"):
         if shutil.which(program) is None:
             pytest.skip(f"{program} is missing: the page cannot be built")
@@ -103,9 +103,10 @@ def operated(
     width: int = 1000,
     flags: tuple[str, ...] = (),
 ) -> tuple[Any, list[str]]:
-    """What `measure`, the body of a function, returns, and what was asked of the server.
+    """Run `measure`, the body of an async function, on the probe page; return its result and the
+    requests to the server.
 
-    files: served beside the page, by name. It stands in an iframe `frame` of that width.
+    files: served beside the page, by name. The page is in an iframe `frame` of the given width.
     """
     if not any(map(shutil.which, BROWSERS)):
         pytest.skip(f"none of {', '.join(BROWSERS)}: the page cannot be opened")
@@ -125,7 +126,7 @@ async function measure() {{ {measure} }}
 
 
 def decoded(file: dict[str, str], folder: Path) -> Path:
-    """What `saved` gave, as a file of its name."""
+    """Write what `saved` returned to a file of its name."""
     path = folder / file["name"]
     path.write_bytes(base64.b64decode(file["data"]))
     return path

@@ -18,7 +18,7 @@ def test_without_node_one_line_says_what_to_install(run_python, tmp_path):
 
 
 @pytest.mark.browser
-def test_the_types_that_the_comments_tell_are_right():
+def test_the_types_in_the_comments_are_correct():
     build()
     npm = shutil.which("npm") or ""
     command = [npm, "run", "check"]

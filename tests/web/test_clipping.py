@@ -1,4 +1,4 @@
-"""Where the page finds that a photograph clips, against the command."""
+"""Clipping levels that the page finds, compared with the command."""
 
 import io
 
@@ -33,8 +33,10 @@ def test_plateaus_are_found(levels):
     assert found(scene(levels)) == list(levels)
 
 
-def test_what_is_transparent_has_no_vote():
-    """The lamp's plateau is cut out; a number of its pixels are hardly transparent."""
+def test_transparent_pixels_do_not_count():
+    """The lamp's plateau is mostly transparent and does not count, or hardly transparent and
+    counts.
+    """
     picture = scene((240, 240, 240))
     lamp = (picture == 240).any(axis=-1)
     found = []

@@ -1,4 +1,4 @@
-"""What the page reads of a photograph's camera curve, against the command."""
+"""Statistics and choice of the camera curve on the page, compared with the command."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ from tests.web.javascript import javascript
 
 BODY = "return m.statistics(Uint8Array.from(v.data), v.rows, v.columns, v.scaling)"
 NAMES = {"srgb": "srgb", "mean_curve": "mean_curve", STYLED: "styled"}
-"""The choices of the command as the page calls them."""
+"""Names on the page of the command's choices."""
 
 
 def photograph(name: str, side: int = 700) -> np.ndarray:
@@ -24,7 +24,7 @@ def photograph(name: str, side: int = 700) -> np.ndarray:
 
 
 def large() -> np.ndarray:
-    """Of tiles, and with a curve of the published family."""
+    """So large that tiles are sampled, and with a curve of the published family."""
     y, x = np.mgrid[0:900, 0:1301]
     light = 0.3 + 0.25 * np.sin(x / 11 + np.sin(y / 17)) + 0.1 * ((x // 40 + y // 30) % 3)
     colours = light[..., None] * [1.0, 0.8, 0.6]

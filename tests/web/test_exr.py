@@ -17,7 +17,7 @@ return Buffer.from(await blob.arrayBuffer()).toString("base64");
 """
 
 
-def test_alpha_multiplies_the_light_and_a_sphere_is_named(tmp_path):
+def test_alpha_multiplies_the_light_and_a_sphere_is_marked(tmp_path):
     rng = np.random.default_rng(7)
     light = rng.uniform(0, 9, (20, 40, 3)).astype(np.float32)
     alpha = rng.integers(0, 256, (20, 40), np.uint8)
@@ -35,7 +35,7 @@ def test_alpha_multiplies_the_light_and_a_sphere_is_named(tmp_path):
     np.testing.assert_allclose(pixels[..., :3], expected, rtol=1e-3)
 
 
-def test_halves_are_those_of_ieee():
+def test_half_floats_are_rounded_as_by_ieee_754():
     rng = np.random.default_rng(2)
     every = np.arange(1 << 16, dtype=np.uint16).view(np.float16)
     every = every[np.isfinite(every)].astype(np.float32)
@@ -47,7 +47,7 @@ def test_halves_are_those_of_ieee():
     np.testing.assert_array_equal(found, values.astype(np.float16).view(np.uint16))
 
 
-def test_light_beyond_the_largest_half_is_held_there():
+def test_light_beyond_the_largest_half_float_is_clipped():
     found = javascript("exr.js", "return v.values.map(m.half)", values=[1e9, -1e9, 65519])
     assert np.array(found, np.uint16).view(np.float16).tolist() == [65504, -65504, 65504]
 
@@ -57,7 +57,7 @@ def test_light_beyond_the_largest_half_is_held_there():
 def test_files_hold_the_light(rows, columns, smooth, tmp_path):
     rng = np.random.default_rng(rows)
     light = np.full((rows, columns, 3), (0.5, 2.0, 90.0), np.float32)
-    if not smooth:  # No block gets smaller.
+    if not smooth:  # No block can be compressed.
         light = rng.integers(0, 0x7BFF, light.shape, np.uint16).view(np.float16).astype(np.float32)
         light *= rng.choice([-1, 1], light.shape)
     data = javascript("exr.js", BODY, light=light, rows=rows, columns=columns)

@@ -1,4 +1,4 @@
-"""What the page reads from a file's bytes, against the command."""
+"""What the page reads from a file's bytes, compared with the command."""
 
 import io
 
@@ -37,14 +37,14 @@ def facts(data: bytes) -> list[bool | int]:
         ("AVIF", {}),
     ],
 )
-def test_losses_are_those_the_command_finds(kind, settings, tmp_path):
+def test_lossy_files_are_recognised_as_by_the_command(kind, settings, tmp_path):
     path = tmp_path / "picture"
     Image.fromarray(CODES).save(path, kind, **settings)
     assert facts(path.read_bytes()) == [read_photograph(path).lossy, 8, False]
 
 
-def test_losses_are_told_whatever_comes_before_the_samples():
-    """A profile of some kilobytes, in which any letters may stand."""
+def test_lossy_webp_is_recognised_whatever_precedes_the_samples():
+    """A profile of some kilobytes, which may contain the name of any chunk."""
     for settings, name in (({"quality": 80}, b"VP8L"), ({"lossless": True}, b"VP8 ")):
         file = io.BytesIO()
         Image.fromarray(CODES).save(file, "WEBP", icc_profile=name + bytes(6000), **settings)
@@ -58,7 +58,7 @@ def test_bits_of_avif(bits):
     assert facts(bytes(data))[1] == bits
 
 
-def test_pictures_that_are_hdr_already_are_told():
+def test_images_that_are_not_sdr_are_recognised():
     def told(data: bytes) -> str:
         body = "return m.notSdr(Uint8Array.from(v.data))"
         found: str = javascript("file.js", body, data=list(data))
@@ -84,7 +84,7 @@ def test_pictures_that_are_hdr_already_are_told():
     assert "PQ" in told(avif[: at + 2] + (16).to_bytes(2, "big") + avif[at + 4 :])
 
 
-def test_sixteen_bits_are_noticed():
+def test_sixteen_bits_are_recognised():
     file = io.BytesIO()
     Image.fromarray(CODES[..., 0].astype(np.uint16) * 257).save(file, "PNG")
     assert facts(file.getvalue())[1] == 16

@@ -53,7 +53,7 @@ def test_samples_and_profile_are_kept_and_nothing_else(settings):
         assert old.info.get("icc_profile") == new.info.get("icc_profile")
 
 
-def test_a_file_that_is_cut_short_keeps_its_scan_and_gets_an_end():
+def test_a_truncated_file_keeps_its_scan_and_gets_an_end():
     data = photograph()
     assert kept(data[:-200]).endswith(data[-220:-200] + b"\xff\xd9")
 
@@ -69,7 +69,7 @@ def test_the_orientation_is_read(turned, order):
     assert found == {"upright": turned == 1, "plain": True, "hasGainMap": False}
 
 
-def test_a_profile_is_put_in_whole_in_the_place_of_another():
+def test_a_long_profile_replaces_another():
     long = PROFILES["P3"][0] + bytes(150_000)
     data = list(photograph(icc_profile=PROFILES["sRGB"][0]))
     body = """const [data, profile] = [v.data, v.profile].map((list) => Uint8Array.from(list));
@@ -94,7 +94,7 @@ def test_primaries_are_those_of_the_profile(kind, name):
     np.testing.assert_allclose(np.reshape(matrix, (3, 3)), expected, atol=2e-3)
 
 
-def test_filling_before_a_marker_hides_no_profile():
+def test_filler_bytes_before_a_marker_hide_no_profile():
     profile = PROFILES["P3"][0]
     data = photograph(icc_profile=profile)
     at = data.index(b"ICC_PROFILE") - 4
@@ -103,7 +103,7 @@ def test_filling_before_a_marker_hides_no_profile():
     assert javascript("profile.js", body, data=list(filled)) == len(profile)
 
 
-def test_without_a_matrix_the_browser_converts():
+def test_profiles_without_a_matrix_are_left_to_the_browser():
     lab = ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB")).tobytes()
     body = """const found = await m.profileOf(Uint8Array.from(v.plain));
     const [lab, cut] = [v.lab, v.lab.slice(0, 90)].map((list) => Uint8Array.from(list));

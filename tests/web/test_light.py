@@ -1,4 +1,4 @@
-"""Curves, log domain and blends of the page, against those of the command."""
+"""Curves, log domain and blends of the page, compared with those of the command."""
 
 import numpy as np
 import pytest
@@ -18,7 +18,7 @@ def test_codes_become_the_same_light(curve):
     np.testing.assert_allclose(found, LINEARISATIONS[curve](CODES.astype(np.float64)), rtol=1e-12)
 
 
-def test_the_style_that_is_estimated_is_the_same():
+def test_the_styled_curve_is_the_same():
     found = javascript("light.js", "return v.codes.map(m.LINEARISATIONS.styled)", codes=CODES)
     np.testing.assert_allclose(found, linearise(CODES.astype(np.float64), STYLED), rtol=1e-12)
 

@@ -1,4 +1,4 @@
-"""The page as a user has it: a photograph is dropped, files are saved. Needs Chromium, Node.js."""
+"""The page as a user operates it: drop a photograph, save files. Needs Chromium, Node.js."""
 
 import io
 from pathlib import Path
@@ -23,7 +23,7 @@ from tests.web.page import build, decoded, operated
 pytestmark = pytest.mark.browser
 
 BLENDS = {True: "channel", False: "narrow"}
-"""Of the shipped weights, by whether a photograph was compressed with losses."""
+"""Blend of the shipped weights, by whether the photograph is lossy."""
 
 CONVERT = """
 const results = { start: await state("ready", "failed"), pictures: {} };
@@ -78,7 +78,7 @@ return found;
 
 
 def turned() -> bytes:
-    """A JPEG of Display P3 that is to be turned by its Exif data, with a wide and a small lamp."""
+    """A Display P3 JPEG that its Exif data rotate, with a large and a small lamp."""
     y, x = np.mgrid[0:160, 0:224]
     light = np.clip(60 - np.hypot(x - 90, y - 70), 0, 9) * 30 + 3e3 / (
         9 + np.hypot(x - 200, y - 30)
@@ -93,7 +93,7 @@ def turned() -> bytes:
 
 
 def wide() -> bytes:
-    """A PNG of Display P3 whose colours sRGB does not hold, with a lamp."""
+    """A Display P3 PNG with colours outside sRGB, and a lamp."""
     y, x = np.mgrid[0:96, 0:128]
     lamp = np.clip(24 - np.hypot(y - 50, x - 60), 0, 9)[..., None] * 30
     rgb = np.stack([60 + x, 200 - y, 20 + (x + y) // 4], axis=-1) + lamp
@@ -104,7 +104,7 @@ def wide() -> bytes:
 
 
 def sphere() -> bytes:
-    """A JPEG panorama by its XMP, with a lamp that lies on both sides of the border."""
+    """A JPEG that its XMP data mark as a panorama, with a lamp across its left and right edges."""
     y, x = np.mgrid[0:128, 0:256]
     far = np.hypot(np.minimum(x, 256 - x) - 4, y - 60)
     rgb = 90 + 40 * np.sin(x * np.pi / 32)[..., None] + np.clip(40 - far, 0, 9)[..., None] * 30
@@ -116,8 +116,8 @@ def sphere() -> bytes:
 
 
 def cutout() -> np.ndarray:
-    """[120, 160, 4] uint8: a lamp of which a part is transparent, one half seen through. Browsers
-    give black for what is wholly transparent, as it is here.
+    """[120, 160, 4] uint8: a lamp of which one part is transparent and one half transparent. Wholly
+    transparent pixels are black, as browsers return them.
     """
     with Image.open(ROOT / "data" / "coffee.png") as image:
         rgb = np.asarray(image.convert("RGB").crop((150, 100, 310, 220)))
@@ -195,7 +195,7 @@ def test_the_exr_file_is_the_result_of_the_command(name, converted, photographs)
     share = mask(photo.code, BLENDS[photo.lossy])
     predicted = (share > 0).any(axis=-1)
     assert predicted.any()
-    # Between wide and narrow primaries small samples are differences of large half floats.
+    # After a change of primaries small samples are differences of large half floats.
     wide = photo.chromaticities != REC709
     floor = np.maximum(0.05 * wide * expected.max(axis=-1, keepdims=True), 1e-2)
     stops = np.log2(np.maximum(found, floor)) - np.log2(np.maximum(expected, floor))
@@ -257,12 +257,12 @@ def test_a_panorama_has_no_seam(converted):
     assert seam.max() < 0.3
 
 
-def test_what_was_gained_is_told(converted):
+def test_the_gain_is_shown(converted):
     assert "600" in converted["night_market_q92.jpg"]["figures"]
     assert "stops" in converted["night_market_q92.jpg"]["figures"]
 
 
-def test_nothing_is_sent_and_all_comes_from_the_folder_of_the_page(converted, dist):
+def test_nothing_is_uploaded_and_all_comes_from_the_folder_of_the_page(converted, dist):
     there = {path.name for path in dist.iterdir()}
     for request in converted["asked"]:
         method, path = request.split(" ")
@@ -315,7 +315,7 @@ def test_the_wipe_shows_one_or_the_other(looked_at):
 
 
 @pytest.mark.parametrize("name", ["notes.txt", "cut.png"])
-def test_what_is_no_picture_is_one_line(looked_at, name):
+def test_a_file_that_is_not_an_image_gives_one_line(looked_at, name):
     state, message, hidden = looked_at[name]
     assert state == "failed"
     assert message.startswith(f"{name}: ")
@@ -325,7 +325,9 @@ def test_what_is_no_picture_is_one_line(looked_at, name):
 
 
 def changed(dist: Path, folder: Path, contents: dict[str, str | None]) -> Path:
-    """A folder like that of the page, with other contents of some files, None: without them."""
+    """A copy of the page's folder in which some files have other contents, or are missing
+    (None).
+    """
     folder.mkdir()
     for path in dist.iterdir():
         text = contents.get(path.name, "")
@@ -347,7 +349,7 @@ def test_without_webassembly_one_line_says_so(dist, tmp_path):
     assert not any(".wasm" in request for request in asked)
 
 
-def test_a_page_that_was_copied_in_part_says_what_is_missing(dist, tmp_path):
+def test_an_incomplete_copy_of_the_page_says_what_is_missing(dist, tmp_path):
     part = changed(dist, tmp_path / "part", {"hdrcnn.onnx": None})
     body = """await state("ready"); await drop(await file("white_court.png", ""));
     return [await state("failed", "done"), text("message")]"""

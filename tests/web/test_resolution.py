@@ -1,4 +1,4 @@
-"""Tiles, depths and sizes of the page, against the command with the same network."""
+"""Tiles, depths and sizes of the page, compared with the command with the same network."""
 
 import numpy as np
 import pytest
@@ -12,11 +12,13 @@ from hdrcnn.tiles.tiling import Tiling
 from tests.web.javascript import SOURCES, javascript
 
 SEEN = 150
-"""Columns to the left that a pixel of the stand-in network sees."""
+"""Number of columns to the left that a pixel of the stand-in network depends on."""
 
 
 def seeing(pictures: np.ndarray) -> np.ndarray:
-    """A network that has a reach: y from the code there and from one far to the left."""
+    """Stand-in network with a large receptive field: y depends on the code there and on one far to
+    the left.
+    """
     columns = np.maximum(np.arange(pictures.shape[2]) - SEEN, 0)
     return np.asarray(3.0 * pictures - 2.0 * pictures[:, :, columns], np.float32)
 
@@ -28,7 +30,7 @@ RUN = f"""async (codes, rows, columns) => codes.map((code, i) => {{
 
 
 def picture(rows: int, columns: int, radii: list[int]) -> np.ndarray:
-    """[rows, columns, 3] uint8: texture with saturated discs, whose colours clip unequally."""
+    """[rows, columns, 3] uint8: texture with saturated discs, whose channels clip unequally."""
     rng = np.random.default_rng(rows)
     y, x = np.mgrid[0:rows, 0:columns]
     base = 120 + 80 * np.sin(x / 9.0) * np.cos(y / 13.0)
@@ -82,8 +84,8 @@ def test_predictions_are_those_of_the_command(rows, columns, radii, scaling, clo
     assert found[1][-1] == pytest.approx(1.0)
 
 
-def test_blocks_of_any_size_have_a_largest_and_a_smallest_value():
-    """More values in a block than a call takes arguments: a sky that is white all over."""
+def test_max_and_min_take_blocks_of_any_size():
+    """A block may hold more values than a call takes arguments, as in a white sky."""
     found = javascript(
         "resolution.js",
         """const values = Array.from({ length: 1 << 20 }, (_, i) => (i * 7919) % 1000003);
@@ -98,7 +100,7 @@ def test_blocks_of_any_size_have_a_largest_and_a_smallest_value():
     full=hnp.arrays(bool, hnp.array_shapes(min_dims=2, max_dims=2, max_side=24)),
     closed=st.booleans(),
 )
-def test_depths_are_distances(full, closed):
+def test_depths_are_those_of_the_command(full, closed):
     rows, columns = full.shape
     found = javascript(
         "resolution.js",
@@ -115,7 +117,7 @@ def test_depths_are_distances(full, closed):
     wanted=hnp.arrays(bool, st.tuples(st.integers(1, 40), st.integers(1, 40))),
     pixels=st.sampled_from([1 << 18, 3 << 19]),
 )
-def test_tiles_hold_what_is_wanted_once_with_a_halo_and_fit(wanted, pixels):
+def test_tiles_cover_what_is_wanted_with_a_halo_and_fit(wanted, pixels):
     rows, columns = wanted.shape
     found = javascript(
         "tiles.js",

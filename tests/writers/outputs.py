@@ -1,4 +1,6 @@
-"""What the tests of the output formats share: one small picture, and readers by the letter."""
+"""Shared by the tests of the output formats: one small photograph, and parsers written from the
+standards.
+"""
 
 import io
 import struct
@@ -36,7 +38,7 @@ def made(
     kind: type[np.floating] = np.float16,
     **more: object,
 ) -> Picture:
-    """The photograph with light up to 24 where it is clipped."""
+    """The photograph as a `Picture`, with light up to 24 where it is clipped."""
     codes = photograph()
     light = linearise(codes / np.float32(255), "mean_curve")
     rows, columns = np.mgrid[0:ROWS, 0:COLUMNS]
@@ -49,7 +51,7 @@ def made(
 
 
 def png_chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """All chunks of a PNG, their checksums compared."""
+    """Yield all chunks of a PNG; check their checksums."""
     at = 8
     while at < len(data):
         size, name = struct.unpack_from(">I4s", data, at)
@@ -60,7 +62,7 @@ def png_chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
 
 
 def boxes(data: bytes, at: int = 0, end: int | None = None) -> Iterator[tuple[bytes, bytes]]:
-    """Name and contents of the boxes of ISO/IEC 14496-12."""
+    """Yield name and contents of the boxes of ISO/IEC 14496-12."""
     end = len(data) if end is None else end
     while at < end:
         size, name = struct.unpack_from(">I4s", data, at)
@@ -69,7 +71,9 @@ def boxes(data: bytes, at: int = 0, end: int | None = None) -> Iterator[tuple[by
 
 
 def exr_header(data: bytes) -> tuple[dict[str, tuple[str, bytes]], int]:
-    """Attributes of a one-part OpenEXR file by the letter: name to type and value; its end."""
+    """Parse the header of a one-part OpenEXR file: attributes, name to type and value, and its
+    end.
+    """
     assert data[:4] == b"\x76\x2f\x31\x01"
     attributes, at = {}, 8
     while data[at]:
@@ -82,7 +86,7 @@ def exr_header(data: bytes) -> tuple[dict[str, tuple[str, bytes]], int]:
 
 
 def exr_pixels(data: bytes) -> dict[str, np.ndarray]:
-    """Channels of a one-part OpenEXR file of scanlines, not compressed or by ZIP."""
+    """Channels of a one-part OpenEXR file of scanlines, uncompressed or ZIP."""
     attributes, at = exr_header(data)
     left, top, right, bottom = struct.unpack("<4i", attributes["dataWindow"][1])
     columns, rows = right - left + 1, bottom - top + 1

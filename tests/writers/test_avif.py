@@ -1,4 +1,4 @@
-"""AVIF: read back by OpenCV, its boxes by the letter."""
+"""AVIF: pixels read back by OpenCV, boxes parsed from the standard."""
 
 import struct
 
@@ -38,7 +38,7 @@ def test_quality_100_keeps_every_code(tmp_path):
     assert heif_code_points((tmp_path / "a.avif").read_bytes()) == (9, 16)
 
 
-def test_the_usual_quality_keeps_the_light_within_some_percent(tmp_path):
+def test_the_default_quality_keeps_the_light_within_a_few_percent(tmp_path):
     picture = made()
     write(tmp_path / "a.avif", picture, Options(look="light"))
     expected = pq_decode(pq_codes(picture.hdr, bits=10) / 1023.0)
@@ -49,7 +49,7 @@ def test_the_usual_quality_keeps_the_light_within_some_percent(tmp_path):
     assert np.percentile(error, 99) < 0.25
 
 
-def test_primaries_transfer_matrix_and_range_are_told(tmp_path):
+def test_primaries_transfer_matrix_and_range_are_stored(tmp_path):
     write(tmp_path / "a.avif", made(), Options())
     (nclx,) = (
         box for name, box in properties((tmp_path / "a.avif").read_bytes()) if name == b"colr"
@@ -61,7 +61,7 @@ def test_primaries_transfer_matrix_and_range_are_told(tmp_path):
     assert bits[0][5:] == bytes((10, 10, 10))
 
 
-def test_brightness_is_told_of_the_picture_itself(tmp_path):
+def test_light_levels_are_stored_for_the_main_item(tmp_path):
     picture = made(alpha=np.ones((45, 70), np.float32))
     write(tmp_path / "a.avif", picture, Options(look="light"))
     data = (tmp_path / "a.avif").read_bytes()
@@ -76,13 +76,13 @@ def test_brightness_is_told_of_the_picture_itself(tmp_path):
     assert [value & 127 for value in links[11 : 11 + count]].count(names.index(b"clli") + 1) == 1
 
 
-def test_brightness_is_not_put_into_other_files():
+def test_light_levels_are_only_added_to_avif_files():
     for data in (b"", b"\0\0\0\x10ftypavif1234", b"GIF89a" * 9):
         with pytest.raises(ValueError, match="AVIF file"):
             with_content_light(data, ContentLight(1.0, 1.0))
 
 
-def test_light_beyond_pq_is_held(tmp_path):
+def test_light_beyond_pq_is_clipped(tmp_path):
     hdr = np.full((16, 16, 3), 1e4, np.float32)
     hdr[:, :8] = -1.0
     write(tmp_path / "a.avif", Picture(hdr), Options(avif_quality=100))

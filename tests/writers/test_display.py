@@ -1,4 +1,4 @@
-"""Display-referred files hold the very codes, their profile, and how they were made."""
+"""Display-referred files contain the exact codes, their profile, and how they were made."""
 
 import io
 
@@ -17,7 +17,7 @@ NOTES = {"version": "1", "weights": "0" * 64, "settings": '{"a":"ä b"}'}
 
 
 def fused(rows: int = 45, columns: int = 70) -> Picture:
-    """Smooth ramps of 16 bits."""
+    """Smooth 16-bit ramps."""
     y, x = np.mgrid[0:rows, 0:columns]
     codes = np.stack([x * 900, y * 1400, 65535 - x * 800], axis=-1).astype(np.uint16)
     return Picture(
@@ -26,7 +26,7 @@ def fused(rows: int = 45, columns: int = 70) -> Picture:
 
 
 @pytest.mark.parametrize("name", DISPLAY_WRITERS)
-def test_codes_come_back_and_notes_and_profile(name, tmp_path):
+def test_codes_notes_and_profile_come_back(name, tmp_path):
     picture, writer = fused(), DISPLAY_WRITERS[name]
     path = tmp_path / f"a{writer.ending}"
     writer.write(path, picture, Options())
@@ -48,7 +48,7 @@ def test_codes_come_back_and_notes_and_profile(name, tmp_path):
 
 
 @pytest.mark.parametrize("name", DISPLAY_WRITERS)
-def test_a_file_cut_short_is_not_whole(name, tmp_path):
+def test_a_truncated_file_is_not_whole(name, tmp_path):
     path = tmp_path / f"a{DISPLAY_WRITERS[name].ending}"
     DISPLAY_WRITERS[name].write(path, fused(200, 90), Options())
     data = path.read_bytes()
@@ -67,7 +67,7 @@ def test_quality_makes_jpeg_larger(tmp_path):
     assert sizes[0] < sizes[1]
 
 
-def test_light_alone_is_refused(tmp_path):
+def test_light_without_codes_is_refused(tmp_path):
     light = Picture(np.ones((4, 4, 3), np.float32))
     for name, writer in DISPLAY_WRITERS.items():
         path = tmp_path / f"a{writer.ending}"
@@ -76,7 +76,7 @@ def test_light_alone_is_refused(tmp_path):
         assert not path.exists(), name
 
 
-def test_a_single_photograph_is_not_offered_them():
+def test_display_formats_are_not_offered_for_a_single_photograph():
     assert not set(DISPLAY_WRITERS) & set(WRITERS)
     with pytest.raises(ImageError, match="tiff"):
         chosen(["tiff"])

@@ -1,4 +1,6 @@
-"""OpenEXR: read back by the letter of the format, and by the library where it compresses more."""
+"""OpenEXR: read back by a parser written from the specification, or by the library for other
+compressions.
+"""
 
 import struct
 
@@ -25,7 +27,7 @@ from tests.writers.outputs import CAMERA, exr_header, exr_pixels, made
     st.booleans(),
     st.sampled_from(["none", "zip"]),
 )  # fmt: skip
-def test_pixels_are_kept_by_the_letter(tmp_path_factory, hdr, whole, compression):
+def test_pixels_are_stored_exactly(tmp_path_factory, hdr, whole, compression):
     path = tmp_path_factory.mktemp("exr") / "a.exr"
     write(path, Picture(hdr), Options(exr_float=whole, exr_compression=compression))
     found = exr_pixels(path.read_bytes())
@@ -33,7 +35,7 @@ def test_pixels_are_kept_by_the_letter(tmp_path_factory, hdr, whole, compression
     np.testing.assert_array_equal(np.stack([found[name] for name in "RGB"], axis=-1), expected)
 
 
-def test_what_the_header_says(tmp_path):
+def test_contents_of_the_header(tmp_path):
     picture = made(camera=CAMERA, notes={"version": "1.2", "set\u00fc": "a=1"}, panorama=Band())
     write(tmp_path / "a.exr", picture, Options(nits=300.0))
     header, _ = exr_header((tmp_path / "a.exr").read_bytes())
@@ -50,7 +52,7 @@ def test_what_the_header_says(tmp_path):
 
 @pytest.mark.parametrize("whole", [False, True])
 def test_alpha_is_multiplied_into_the_light_and_not_into_the_mask(tmp_path, whole):
-    """By OpenEXR's convention: what is read over black is the light times its share."""
+    """By OpenEXR's convention light is stored multiplied by alpha, as seen over black."""
     kind = np.float32 if whole else np.float16
     rng = np.random.default_rng(2)
     alpha, mask = rng.random((45, 70)), rng.random((45, 70, 3))
@@ -74,11 +76,11 @@ def test_alpha_is_multiplied_into_the_light_and_not_into_the_mask(tmp_path, whol
     back = read_exr(tmp_path / "a.exr", unassociated=True)
     seen = found["A"] > 0.01
     np.testing.assert_allclose(back[seen], light[seen], rtol=2 * digits, atol=1e-5)
-    np.testing.assert_array_equal(back[:5], 0)  # Lost, and still a number.
+    np.testing.assert_array_equal(back[:5], 0)  # The light is lost, but the result is finite.
     np.testing.assert_array_equal(back[5:9], light[5:9])
 
 
-def test_light_above_the_largest_half_float_is_multiplied_before_it_is_held(tmp_path):
+def test_light_above_the_largest_half_float_is_multiplied_before_it_is_clipped(tmp_path):
     picture = Picture(np.full((1, 9, 3), 1e5, np.float32), alpha=np.full((1, 9), 0.5))
     write(tmp_path / "a.exr", picture, Options())
     np.testing.assert_allclose(read_exr(tmp_path / "a.exr"), 5e4, rtol=1e-3)
@@ -96,7 +98,7 @@ def test_older_files_whose_alpha_is_not_multiplied_in_are_read_as_they_are(tmp_p
         np.testing.assert_array_equal(read_exr(tmp_path / "b.exr", unassociated), expected)
 
 
-def test_other_primaries_are_told(tmp_path):
+def test_other_primaries_are_stored(tmp_path):
     wide = Picture(np.full((2, 9, 3), 0.5, np.float32), primaries=DISPLAY_P3)
     write(tmp_path / "a.exr", wide, Options(exr_float=True))
     header, _ = exr_header((tmp_path / "a.exr").read_bytes())
@@ -130,7 +132,7 @@ def test_a_higher_level_of_dwa_is_smaller(tmp_path):
     assert sizes[0] > sizes[1] > sizes[2]
 
 
-def test_channels_and_attributes_of_ones_own(tmp_path):
+def test_additional_channels_and_attributes(tmp_path):
     hdr = np.ones((3, 9, 3), np.float32)
     write_exr(tmp_path / "a.exr", hdr, {"Z": np.full((3, 9), 0.5)}, {"note": "x"})
     data = (tmp_path / "a.exr").read_bytes()

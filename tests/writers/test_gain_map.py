@@ -1,4 +1,4 @@
-"""Gain maps: they lead from the base to what is shown, hot pixels or not."""
+"""Writing gain maps: they lead from the base to what is shown, with or without hot pixels."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""EXR and PNG out: exact round trips, faults in one line."""
+"""Writing EXR and PNG: exact round trips, errors in one line."""
 
 import numpy as np
 import OpenEXR
@@ -29,7 +29,7 @@ def test_exr_round_trip_is_exact_for_half_floats(tmp_path_factory, hdr):
     np.testing.assert_array_equal(read_exr(path), hdr)
 
 
-def test_exr_is_half_zip_and_below_its_maximum(tmp_path):
+def test_exr_is_half_float_zip_and_clipped_at_the_maximum(tmp_path):
     write_exr(tmp_path / "a.exr", np.full((2, 2, 3), 1e9, np.float32))
     with OpenEXR.File(str(tmp_path / "a.exr")) as file:
         assert file.header()["compression"] == OpenEXR.ZIP_COMPRESSION
@@ -39,26 +39,26 @@ def test_exr_is_half_zip_and_below_its_maximum(tmp_path):
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])
-def test_not_finite_is_not_written(tmp_path, value):
+def test_values_that_are_not_finite_are_refused(tmp_path, value):
     with pytest.raises(ImageError, match=r"a\.exr.*finite"):
         write_exr(tmp_path / "a.exr", np.full((2, 2, 3), value))
     assert not list(tmp_path.iterdir())
 
 
-def test_a_place_that_cannot_be_written_gives_one_line(tmp_path):
+def test_an_unwritable_path_gives_one_line(tmp_path):
     for write, image in ((write_exr, np.ones((2, 2, 3))), (write_png, RGB)):
         with pytest.raises(ImageError, match=r"^[^\n]*nowhere[^\n]*$"):
             write(tmp_path / "nowhere" / "a.exr", image)
 
 
-def test_a_missing_folder_is_named_and_no_file_of_our_own(tmp_path):
+def test_a_missing_folder_is_named_and_not_the_temporary_file(tmp_path):
     with pytest.raises(ImageError, match="no folder") as error:
         write_exr(tmp_path / "nowhere" / "a.exr", np.ones((2, 2, 3)))
     assert "tmp.exr" not in str(error.value)
 
 
 @pytest.mark.parametrize("name", ["x", "x.", "exr"])
-def test_a_name_without_an_ending_is_refused(tmp_path, name):
+def test_a_name_without_an_extension_is_refused(tmp_path, name):
     with pytest.raises(ImageError, match="end the name in"):
         hdrcnn.write(tmp_path / name, np.ones((2, 2, 3), np.float32))
     assert not list(tmp_path.iterdir())

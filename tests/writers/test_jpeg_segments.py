@@ -1,4 +1,4 @@
-"""The segments of a JPEG and the colour profiles in them, against Pillow and LittleCMS."""
+"""The segments of a JPEG and the colour profiles in them, compared with Pillow and LittleCMS."""
 
 import io
 
@@ -22,7 +22,7 @@ def test_profiles_are_those_of_their_primaries(name):
 
 
 @pytest.mark.parametrize("space", [ADOBE_RGB, PROPHOTO])
-def test_littlecms_takes_white_to_white_and_the_curve_for_srgb(space):
+def test_littlecms_maps_white_to_white_and_takes_the_curve_for_srgb(space):
     codes = np.tile(np.arange(256, dtype=np.uint8)[:, None], (1, 3))[None]
     converted = ImageCms.profileToProfile(
         Image.fromarray(codes),
@@ -36,14 +36,14 @@ BAD = [b"", b"\xff\xd8", b"\xff\xd8\xff\xd9", b"\xff\xd8\xff\xc0\0\4ab", b"\xff\
 
 
 @pytest.mark.parametrize("data", BAD)
-def test_damaged_files_are_no_jpeg(data):
+def test_damaged_files_are_refused(data):
     with pytest.raises(ValueError, match=r"."):
         jpeg_segments.frame_of(data)
     with pytest.raises(ValueError, match=r"."):
         jpeg_segments.samples_only(data)
 
 
-def test_a_segment_holds_so_much_and_profiles_go_on_in_the_next():
+def test_segments_have_a_maximum_length_and_long_profiles_are_split():
     with pytest.raises(ValueError, match="65534"):
         jpeg_segments.segment(0xE1, bytes(65534))
     profile = np.random.default_rng(0).bytes(150_000)
@@ -67,7 +67,7 @@ SECRETS = {
 @pytest.mark.parametrize("kind", SECRETS)
 @pytest.mark.parametrize("options", [{"progressive": True}, {"restart_marker_blocks": 2}, {}])
 def test_nothing_but_samples_and_tables_is_kept_before_or_between_the_scans(kind, options):
-    """After the end of image too; each sample stays as it is."""
+    """Nor after the end of the image; all samples stay unchanged."""
     data = jpeg(photograph(), **options)
     expected = np.asarray(Image.open(io.BytesIO(data)))
     clean = b"".join(jpeg_segments.samples_only(data))
@@ -77,7 +77,7 @@ def test_nothing_but_samples_and_tables_is_kept_before_or_between_the_scans(kind
         kept = b"".join(jpeg_segments.samples_only(data[:at] + SECRETS[kind] + data[at:]))
         assert b"secret" not in kept
         if kind == "Adobe" and at < places[-1]:
-            kept = kept.replace(SECRETS["Adobe"][4:16], b"")  # What it says of colours is needed.
+            kept = kept.replace(SECRETS["Adobe"][4:16], b"")  # Its colour transform is needed.
             kept = kept.replace(b"\xff\xee\0\x0e", b"")
         assert kept == clean
     with Image.open(io.BytesIO(jpeg_segments.START + clean)) as image:

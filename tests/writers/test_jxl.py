@@ -1,4 +1,4 @@
-"""JPEG XL: exact, and its boxes. How a browser shows it: test_outputs_browser."""
+"""JPEG XL: exact light, and its boxes. How a browser shows it: test_writers_browser."""
 
 import numpy as np
 import pytest
@@ -13,7 +13,7 @@ imagecodecs = pytest.importorskip("imagecodecs")
 
 
 @pytest.mark.parametrize("kind", [np.float16, np.float32])
-def test_light_is_exact_negative_values_too(tmp_path, kind):
+def test_light_is_exact_including_negative_values(tmp_path, kind):
     rng = np.random.default_rng(4)
     hdr = rng.lognormal(0, 4, (30, 40, 3)).clip(0, 6e4).astype(kind)
     hdr[::3, ::2] *= -1
@@ -26,7 +26,9 @@ def test_light_is_exact_negative_values_too(tmp_path, kind):
 
 
 def alpha_is_associated(codestream: bytes) -> bool:
-    """What the headers of a codestream say by the letter of ISO/IEC 18181-1, annex D."""
+    """Parse from the headers of a codestream whether alpha is associated; ISO/IEC 18181-1,
+    annex D.
+    """
     assert codestream[:2] == b"\xff\x0a"
     bits = np.unpackbits(np.frombuffer(codestream[2:200], np.uint8), bitorder="little")
     at = 0
@@ -37,7 +39,7 @@ def alpha_is_associated(codestream: bytes) -> bool:
         return int(sum(int(bit) << place for place, bit in enumerate(bits[at - count : at])))
 
     def choice(*ways: tuple[int, int]) -> int:
-        """U32(): a base and a number of bits by a selector of two."""
+        """U32(): a selector of two bits chooses a base and a number of bits."""
         base, count = ways[u(2)]
         return base + u(count)
 
@@ -47,7 +49,7 @@ def alpha_is_associated(codestream: bytes) -> bool:
         u(5)
     else:
         choice(*sizes)
-    if u(3) == 0:  # No ratio: the width is told too.
+    if u(3) == 0:  # No ratio: the width is stored too.
         u(5) if small else choice(*sizes)
     assert not u(1)  # Not all default.
     assert not u(1)  # Nor orientation, preview or animation.
@@ -72,7 +74,7 @@ def alpha_is_associated(codestream: bytes) -> bool:
 
 
 @pytest.mark.parametrize("kind", [np.float16, np.float32])
-def test_alpha_is_told_to_be_as_it_is_stored(tmp_path, kind):
+def test_alpha_is_marked_as_unassociated(tmp_path, kind):
     alpha = np.random.default_rng(3).random((45, 70)).astype(np.float16)
     write(tmp_path / "a.jxl", made(kind=kind, alpha=alpha), Options(exr_float=kind == np.float32))
     held = dict(boxes((tmp_path / "a.jxl").read_bytes()))
@@ -93,7 +95,7 @@ def test_alpha_camera_and_panorama(tmp_path):
     assert b"equirectangular" in held[b"xml "]
 
 
-def test_half_floats_beyond_their_range_in_rec709_are_held_there(tmp_path):
+def test_half_floats_beyond_their_range_in_rec709_are_clipped(tmp_path):
     hdr = np.zeros((9, 8, 3), np.float16)
     hdr[..., 0] = 60000  # Red of Display P3: 1.22 in Rec. 709, green and blue negative.
     write(tmp_path / "a.jxl", Picture(hdr, primaries=DISPLAY_P3), Options())

@@ -1,4 +1,4 @@
-"""PNG with PQ: pixels by OpenCV, chunks by the letter."""
+"""PNG with PQ: pixels read back by OpenCV, chunks parsed from the standard."""
 
 import struct
 
@@ -48,8 +48,8 @@ def test_every_code_is_stored_whatever_the_filters(tmp_path_factory, hdr, nits):
     np.testing.assert_array_equal(codes_of(path), pq_codes(hdr, nits))
 
 
-def test_smooth_rows_take_more_than_one_filter(tmp_path):
-    """And so less than half the room."""
+def test_filters_compress_smooth_rows(tmp_path):
+    """The file takes less than three quarters of the uncompressed size."""
     write(tmp_path / "a.png", made(), LIGHT)
     assert (tmp_path / "a.png").stat().st_size < 45 * 70 * 6 * 0.75
 
@@ -85,7 +85,7 @@ def test_a_photograph_of_other_primaries_keeps_its_look_too(tmp_path):
     np.testing.assert_allclose(in_2020[measured], (shown @ matrix.T)[measured], atol=2e-3)
 
 
-def test_what_the_chunks_say(tmp_path):
+def test_contents_of_the_chunks(tmp_path):
     picture = made(camera=CAMERA, notes={"version": "tool 1"}, panorama=Band())
     write(tmp_path / "a.png", picture, LIGHT)
     data = (tmp_path / "a.png").read_bytes()
@@ -118,7 +118,7 @@ def test_alpha_is_kept(tmp_path):
     np.testing.assert_array_equal(found[..., :3], pq_codes(made().hdr))
 
 
-def test_the_result_is_no_photograph(tmp_path):
+def test_the_result_is_refused_as_a_photograph(tmp_path):
     write(tmp_path / "a.png", made(), LIGHT)
     with pytest.raises(ImageError, match="PQ"):
         read_photograph(tmp_path / "a.png")

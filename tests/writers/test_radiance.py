@@ -1,4 +1,4 @@
-"""Radiance: read back by OpenCV, and what its header says."""
+"""Radiance: read back by OpenCV, and contents of the header."""
 
 import cv2
 import numpy as np
@@ -19,7 +19,7 @@ def test_opencv_reads_the_light(tmp_path):
     np.testing.assert_array_equal(read_radiance(tmp_path / "a.hdr"), found)
 
 
-def test_the_header_says_primaries_and_scale(tmp_path):
+def test_the_header_states_primaries_and_scale(tmp_path):
     picture = made(camera=CAMERA, notes={"version": "1.2\nEXPOSURE=3", "x": "a\n\nb"})
     write(tmp_path / "a.hdr", picture, Options(nits=250.0))
     head = (tmp_path / "a.hdr").read_bytes().split(b"\n\n")[0].decode().splitlines()
@@ -32,7 +32,7 @@ def test_the_header_says_primaries_and_scale(tmp_path):
     np.testing.assert_allclose([float(word) for word in primaries.split()], REC709)
 
 
-def test_other_primaries_are_told_and_negative_values_become_black(tmp_path):
+def test_other_primaries_are_stored_and_negative_values_become_0(tmp_path):
     hdr = np.tile(np.array([[[-0.5, 0.25, 0.25]]], np.float32), (2, 9, 1))
     write(tmp_path / "a.hdr", Picture(hdr, primaries=REC2020), Options())
     found = cv2.imread(str(tmp_path / "a.hdr"), cv2.IMREAD_UNCHANGED)[..., ::-1]
@@ -40,7 +40,7 @@ def test_other_primaries_are_told_and_negative_values_become_black(tmp_path):
     assert b"PRIMARIES=0.708 0.292" in (tmp_path / "a.hdr").read_bytes()
 
 
-def test_rows_across_strips_stand_where_they_belong(tmp_path):
+def test_rows_of_all_strips_are_in_order(tmp_path):
     hdr = np.repeat(np.arange(1, 601, dtype=np.float32)[:, None, None], 90, axis=1).repeat(
         3, axis=2
     )

@@ -1,4 +1,6 @@
-"""Ultra HDR: the base picture by Pillow, the light by libultrahdr, the structure by the letter."""
+"""Ultra HDR: base image read by Pillow, light by libultrahdr, structure parsed from the
+standard.
+"""
 
 import dataclasses
 import io
@@ -26,7 +28,7 @@ def from_jpeg(data: bytes) -> Picture:
 
 
 def pictures(data: bytes) -> tuple[bytes, bytes]:
-    """Both files in one, parted by what the multi-picture index says."""
+    """Both JPEG files of an Ultra HDR file, split by its multi-picture index."""
     at = data.index(b"MPF\0") + 4
     assert data[at : at + 4] == b"II*\0"
     (first,) = struct.unpack_from("<I", data, at + 4)
@@ -44,7 +46,7 @@ def pictures(data: bytes) -> tuple[bytes, bytes]:
 
 
 def iso_numbers(data: bytes) -> list[float]:
-    """Headrooms, smallest and largest gain, gamma, offsets; from the segment by the letter."""
+    """Headrooms, smallest and largest gain, gamma and offsets, parsed from the ISO segment."""
     (segment,) = (
         contents[len(ISO):]
         for marker, contents, _ in jpeg_segments.segments(data)
@@ -56,9 +58,9 @@ def iso_numbers(data: bytes) -> list[float]:
 
 
 def decoded(data: bytes) -> np.ndarray:
-    """[H, W, 3] float32 by libultrahdr: linear, in the primaries of the base picture.
+    """[H, W, 3] float32 by libultrahdr: linear, in the primaries of the base image.
 
-    Raises ValueError for what is no JPEG: libultrahdr ends the process when it is given none.
+    Raises ValueError for data that are not a JPEG, on which libultrahdr would end the process.
     """
     imagecodecs = pytest.importorskip("imagecodecs")
     jpeg_segments.samples_only(data)
@@ -66,7 +68,7 @@ def decoded(data: bytes) -> np.ndarray:
 
 
 @pytest.mark.parametrize("data", [b"", b"\xff\xd8", b"\xff\xd8\xff\xd9", bytes(100)])
-def test_no_file_never_reaches_libultrahdr(data):
+def test_invalid_data_never_reach_libultrahdr(data):
     with pytest.raises(ValueError, match=r"."):
         decoded(data)
 
@@ -111,7 +113,7 @@ def test_nothing_of_the_photographs_file_but_its_samples_is_kept(tmp_path):
     assert found.get_ifd(0x8769)[0x8827] == 200
 
 
-def test_a_place_between_the_scans_does_not_reach_the_file(tmp_path):
+def test_a_location_between_the_scans_does_not_reach_the_file(tmp_path):
     source = jpeg(photograph(), progressive=True)
     at = source.rindex(b"\xff\xda")
     place = b"<exif:GPSLatitude>48,51.5N</exif:GPSLatitude>"
@@ -127,7 +129,7 @@ def test_a_place_between_the_scans_does_not_reach_the_file(tmp_path):
 
 
 @pytest.mark.parametrize("why", ["turned", "cmyk", "resized", "damaged", "cut", "no file"])
-def test_other_jpegs_are_encoded_anew_from_the_codes(tmp_path, why):
+def test_other_jpegs_are_encoded_again_from_the_codes(tmp_path, why):
     exif = Image.Exif()
     exif[0x0112] = 6
     sources = {
@@ -163,7 +165,7 @@ def test_libultrahdr_finds_the_light(tmp_path):
     np.testing.assert_allclose(found[measured], shown[measured], atol=0.03)
 
 
-def test_the_light_itself_is_shown_where_that_is_wanted(tmp_path):
+def test_look_light_shows_the_light_itself(tmp_path):
     picture = made()
     write(tmp_path / "a.jpg", picture, Options(jpeg_quality=100, look="light"))
     found = decoded((tmp_path / "a.jpg").read_bytes())
@@ -171,7 +173,7 @@ def test_the_light_itself_is_shown_where_that_is_wanted(tmp_path):
     assert np.median(error) < 0.04
 
 
-def test_both_kinds_of_metadata_tell_the_same(tmp_path):
+def test_both_kinds_of_metadata_agree(tmp_path):
     picture = made()
     write(tmp_path / "a.jpg", picture, Options())
     first, second = pictures((tmp_path / "a.jpg").read_bytes())
@@ -192,7 +194,7 @@ def test_both_kinds_of_metadata_tell_the_same(tmp_path):
     assert ISO + bytes(4) in first
 
 
-def test_a_picture_without_highlights_has_a_map_of_nothing(tmp_path):
+def test_an_image_without_highlights_has_an_empty_map(tmp_path):
     codes = np.minimum(photograph(), 200)
     hdr = (srgb_decode(codes / 255.0)).astype(np.float32)
     picture = Picture(hdr, codes=codes, curve="srgb")
@@ -217,7 +219,7 @@ def test_a_photograph_of_wide_primaries_keeps_them(tmp_path):
     assert np.median(error) < 0.05
 
 
-def test_primaries_that_only_exif_told_become_a_profile(tmp_path):
+def test_primaries_known_only_from_exif_become_a_profile(tmp_path):
     source = jpeg(photograph())
     picture = dataclasses.replace(made(ADOBE_RGB, np.float32), jpeg=source)
     write(tmp_path / "a.jpg", picture, Options())
@@ -251,7 +253,7 @@ def test_light_without_a_photograph_gets_a_base_of_its_own(tmp_path):
         assert np.median(np.abs(np.asarray(image) - expected)) <= 2
 
 
-def test_sixteen_bits_and_scaling_are_understood(tmp_path):
+def test_codes_may_be_16_bit_or_float(tmp_path):
     deep = photograph().astype(np.uint16) * 257
     for codes in (deep, photograph() / np.float32(255)):
         write(tmp_path / "a.jpg", dataclasses.replace(made(), codes=codes), Options())

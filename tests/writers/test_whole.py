@@ -1,4 +1,4 @@
-"""A result that was cut short is none; a whole one is, whatever its size, content and format."""
+"""A truncated result is not whole; a complete one is, whatever its size, content and format."""
 
 import numpy as np
 import pytest
@@ -36,7 +36,7 @@ def noise(rows, columns):
 @pytest.mark.parametrize(
     "hdr", [noise(45, 70), noise(1, 1), np.zeros((300, 5, 3), np.float16)], ids=["noise", "1", "0"]
 )
-def test_every_shorter_file_is_cut_short(place, name, hdr):
+def test_no_truncated_file_is_whole(place, name, hdr):
     path = written(place, name, hdr)
     data = path.read_bytes()
     assert is_whole(path)
@@ -48,7 +48,9 @@ def test_every_shorter_file_is_cut_short(place, name, hdr):
 
 @pytest.mark.parametrize("compression", COMPRESSIONS)
 @given(rows=st.integers(1, 70), columns=st.integers(1, 40), cut=st.floats(0, 1, exclude_max=True))
-@example(rows=69, columns=40, cut=0.0)  # Its last row begins, unpacked, as packed ones do.
+@example(
+    rows=69, columns=40, cut=0.0
+)  # Its last row is uncompressed but begins like a compressed one.
 @settings(max_examples=15, deadline=None)
 def test_openexr_of_every_compression(place, compression, rows, columns, cut):
     path = written(place, "exr", noise(rows, columns), exr_compression=compression)
@@ -59,15 +61,15 @@ def test_openexr_of_every_compression(place, compression, rows, columns, cut):
 
 
 @pytest.mark.parametrize("name", ["exr", "png", "ultrahdr"])
-def test_an_end_that_the_disk_lost_is_seen(place, name):
-    """The length is right, the last block holds nothing."""
+def test_an_end_that_the_disk_lost_is_detected(place, name):
+    """The length is right, but the last block holds zeros."""
     path = written(place, name, noise(45, 70))
     data = path.read_bytes()
     path.write_bytes(data[:-512] + bytes(512))
     assert not is_whole(path)
 
 
-def test_previews_too(place):
+def test_truncated_previews_are_not_whole(place):
     write_png(place / "a_in.png", np.zeros((9, 9, 3), np.uint8), "hdrcnn")
     assert is_whole(place / "a_in.png")
     data = (place / "a_in.png").read_bytes()
@@ -78,7 +80,7 @@ def test_previews_too(place):
 @pytest.mark.parametrize("name", ["a.exr", "a_hdr.jpg", "a_hdr.avif", "a.jxl", "a.hdr"])
 @given(data=st.binary(max_size=200))
 @settings(max_examples=40, deadline=None)
-def test_what_is_anything_is_not_whole(place, name, data):
+def test_arbitrary_data_are_not_whole(place, name, data):
     starts = {".exr": b"\x76\x2f\x31\x01\x02\0\0\0", ".jpg": b"\xff\xd8MPF\0II*\0", ".hdr": b"#?"}
     path = place / name
     path.write_bytes(starts.get(path.suffix, b"") + data)

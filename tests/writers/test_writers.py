@@ -1,4 +1,4 @@
-"""What every writer must do: write the whole file or none, and say in one line why."""
+"""What every writer must do: write the whole file or none, and report errors in one line."""
 
 import dataclasses
 
@@ -33,7 +33,7 @@ def test_a_file_is_written_and_nothing_beside_it(tmp_path, name):
 
 @EVERY
 @pytest.mark.parametrize("value", [np.nan, np.inf])
-def test_not_finite_is_not_written(tmp_path, name, value):
+def test_values_that_are_not_finite_are_refused(tmp_path, name, value):
     hdr = np.ones((300, 20, 3), np.float32)
     hdr[299, 3, 1] = value
     with pytest.raises(ImageError, match=r"^[^\n]*a\.x[^\n]*finite[^\n]*$"):
@@ -42,7 +42,7 @@ def test_not_finite_is_not_written(tmp_path, name, value):
 
 
 @EVERY
-def test_a_place_that_cannot_be_written_gives_one_line(tmp_path, name):
+def test_an_unwritable_path_gives_one_line(tmp_path, name):
     with pytest.raises(ImageError, match=r"^[^\n]*nowhere[^\n]*$"):
         WRITERS[name].write(tmp_path / "nowhere" / "a.x", made(), Options())
 
@@ -65,14 +65,14 @@ def test_small_and_odd_pictures_of_light_alone(tmp_path, name, shape):
 
 
 @EVERY
-def test_notes_and_camera_of_any_text_harm_nothing(tmp_path, name):
+def test_notes_and_camera_data_may_hold_any_text(tmp_path, name):
     text = "two\nlines, \0, =, \u00fc, \u6f22, <&\"'>, FORMAT=other"
     picture = dataclasses.replace(made(), notes={"note \u6f22": text}, camera={"Make": text[:9]})
     WRITERS[name].write(tmp_path / "a.x", picture, Options())
     assert (tmp_path / "a.x").stat().st_size > 0
 
 
-def test_an_ending_never_falls_on_a_photograph_of_the_same_stem():
+def test_no_output_collides_with_a_photograph_of_the_same_stem():
     endings = [writer.ending for writer in WRITERS.values()]
     assert len(set(endings)) == len(endings)
     assert not set(endings) & set(LDR_SUFFIXES)
@@ -85,7 +85,7 @@ def test_formats_are_chosen_by_name_once_and_in_order():
 
 
 @pytest.mark.parametrize("name", [name for name in WRITERS if WRITERS[name].package])
-def test_a_missing_package_is_said_before_and_while_writing(tmp_path, name, monkeypatch):
+def test_a_missing_package_is_reported_before_and_while_writing(tmp_path, name, monkeypatch):
     monkeypatch.setattr(writers, "find_spec", lambda _: None)
     with pytest.raises(ImageError, match=r"^--format=\w+ .*pip install"):
         chosen([name])

@@ -1,4 +1,4 @@
-"""The formats that are looked at, as a browser decodes them. Needs Chromium."""
+"""Display formats as a browser decodes them. Needs Chromium."""
 
 import io
 from pathlib import Path
@@ -70,21 +70,21 @@ def test_ultra_hdr_is_the_photograph_on_an_ordinary_display(found: dict, folder:
 
 
 def test_png_and_avif_are_the_same_picture(found: dict) -> None:
-    """Tone-mapped for the display: by the peak that both files tell."""
+    """Both are tone-mapped for the display by the peak that they state."""
     assert found["png"].shape == (45, 70, 3)
     assert np.median(np.abs(found["png"] - found["avif"])) <= 2
     assert np.percentile(np.abs(found["png"] - found["avif"]), 99) <= 8
 
 
 def test_png_is_not_taken_for_ordinary_codes(found: dict) -> None:
-    """PQ codes shown as sRGB would be pale: the darkest place would stand at 80 and above."""
+    """PQ codes shown as sRGB would look pale: the darkest pixel would have a code of 80 or more."""
     light = to_display(made().hdr.astype(np.float32), 0).astype(int)
     assert found["png"].min() < 40
     assert np.corrcoef(found["png"].ravel(), light.ravel())[0, 1] > 0.8
 
 
 def test_jpeg_xl_is_taken_for_linear_light(found: dict) -> None:
-    """Browsers without JPEG XL have nothing to say here."""
+    """Skipped by browsers without JPEG XL."""
     if isinstance(found["jxl"], str):
         pytest.skip(found["jxl"])
     expected = to_display(made().hdr.astype(np.float32), 0).astype(int)
