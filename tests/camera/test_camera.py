@@ -1,4 +1,4 @@
-"""The chain: picture and target fit together, every part has draws of its own; its first parts."""
+"""The camera chain: picture and target agree, parts draw independently; exposure and sensor."""
 
 import dataclasses
 
@@ -42,7 +42,7 @@ PLAIN = Settings(
 )
 
 
-def test_picture_and_target_fit_together():
+def test_picture_and_target_agree():
     codes, target = photograph(LIGHT, dataclasses.replace(PLAIN, hue=9.0, saturation=-0.1))
     assert codes.shape == target.shape == LIGHT.shape
     assert (codes.dtype, target.dtype) == (np.uint8, np.float32)
@@ -101,7 +101,7 @@ def test_draws_depend_on_the_key_alone():
         ({"development": Development(hue_sd=1.0, saturation_sd=0.0)}, {"hue", "saturation"}),
     ],
 )
-def test_a_part_leaves_the_draws_of_the_others_alone(part, fields):
+def test_changing_a_part_keeps_the_draws_of_the_others(part, fields):
     before = dataclasses.asdict(Camera().draw(KEY))
     after = dataclasses.asdict(Camera(**part).draw(KEY))
     assert {name for name in before if before[name] != after[name]} == fields
@@ -159,7 +159,7 @@ def test_noise_is_normal_and_light_stays_positive():
     np.testing.assert_array_equal(sense(FLAT, 0.0, np.random.default_rng(1)), FLAT)
 
 
-def test_noise_of_a_batch_under_keras_is_that_of_each():
+def test_noise_of_a_batch_under_keras_equals_that_of_each_image():
     rng = np.random.default_rng(2)
     light, noise = rng.random((3, 8, 8, 3), np.float32), rng.standard_normal((3, 8, 8, 3))
     noise, sd = noise.astype(np.float32), np.array([0.0, 0.01, 0.5], np.float32)
