@@ -254,7 +254,7 @@ def test_bad_settings_are_named(fields, message):
         Loss(**fields)
 
 
-def test_unknown_light_costs_nothing():
+def test_unknown_light_keeps_the_loss_finite_and_log_l2_ignores_it():
     """With every term the loss is finite, and log_l2 ignores what is predicted there."""
     loss = log_hdr.cost(EVERY_TERM, "narrow")
     hole = np.s_[:, 4:9, 3:12]
