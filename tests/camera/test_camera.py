@@ -51,7 +51,7 @@ def test_picture_and_target_agree():
     assert (target < 1).mean() == pytest.approx(0.9, abs=0.03)  # The jitter moves a few samples.
 
 
-def test_the_target_decides_what_is_clipped_whatever_was_done_to_the_light():
+def test_codes_clip_where_the_target_does_in_any_development():
     settings = dataclasses.replace(
         PLAIN, white_balance=(1.4, 1.0, 0.6), hue=-20.0, saturation=0.2, curve=2, strength=0.5
     )
@@ -115,7 +115,7 @@ def test_settings_are_plain_numbers():
 
 @settings(deadline=None)
 @given(unclipped=st.floats(0.02, 0.98), unit=st.floats(1e-3, 1e3))
-def test_exposure_leaves_the_share_below_clipping_whatever_the_unit(unclipped, unit):
+def test_exposure_leaves_the_share_below_clipping_in_any_unit(unclipped, unit):
     exposed = expose(LIGHT * np.float32(unit), unclipped)
     assert (exposed < 1.0).mean() == pytest.approx(unclipped, abs=2 / LIGHT.size + 1e-4)
 

@@ -95,7 +95,7 @@ def test_square_views_are_perspective_views(yaw, pitch, fov, mirror):
 
 
 def test_views_that_reduce_much_average_instead_of_missing_pixels():
-    """Of a panorama of single bright pixels, the light is kept and the pattern is lost."""
+    """The view of a panorama of single bright pixels keeps their light and loses their pattern."""
     panorama = np.ones((512, 1024, 3), np.float16)
     panorama[::2, ::2] = 1000.0
     found = square_view(panorama, 10.0, 0.0, 90.0, 32)
