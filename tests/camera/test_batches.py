@@ -1,4 +1,4 @@
-"""Pairs: a function of seed, epoch, index and item, however Keras asks for them."""
+"""Pairs depend only on seed, epoch, index and item, however Keras asks for them."""
 
 import pickle
 
@@ -31,7 +31,7 @@ def assert_same(first: Batch, second: Batch) -> None:
 
 
 class Recorder(keras.Model):
-    """Keeps what Keras shows it; trains nothing."""
+    """Records the batches that Keras passes to it; trains nothing."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -44,7 +44,7 @@ class Recorder(keras.Model):
 
 
 class Absolute(keras.Model):
-    """One pixel's curve, trained on what Keras gives as `x`."""
+    """A 1 x 1 convolution, trained on the batch that Keras passes as `x`."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -59,7 +59,7 @@ class Absolute(keras.Model):
 
 
 class Counting:
-    """Motions that are their generator's first numbers."""
+    """Stand-in for motion settings: draws the generator's first numbers."""
 
     def draw(self, rng: np.random.Generator) -> np.ndarray:
         return rng.random(5).astype(np.float32)
@@ -90,7 +90,7 @@ def test_pairs_depend_on_seed_epoch_and_index_only(scenes):
 
 
 @pytest.mark.parametrize("workers", [0, 1, 4])
-def test_keras_is_shown_the_same_batches_whatever_the_workers(scenes, workers):
+def test_keras_gets_the_same_batches_with_any_number_of_workers(scenes, workers):
     recorder = Recorder()
     pairs = make_pairs(scenes, workers=workers, max_queue_size=3)
     recorder.fit(pairs, epochs=3, shuffle=False, verbose=0)
@@ -102,7 +102,7 @@ def test_keras_is_shown_the_same_batches_whatever_the_workers(scenes, workers):
 
 
 @pytest.mark.parametrize("workers", [0, 4])
-def test_a_stopped_epoch_goes_on_at_its_next_batch(scenes, workers):
+def test_a_stopped_epoch_resumes_at_its_next_batch(scenes, workers):
     recorder = Recorder()
     pairs = make_pairs(scenes, epoch=1, first=3, workers=workers)
     assert len(pairs) == 1
@@ -133,19 +133,19 @@ def test_validation_repeats_its_pairs(scenes):
         assert_same(recorder.seen[index], recorder.seen[4 + index])
 
 
-def test_a_model_learns_from_what_it_is_given(scenes):
-    """Keras takes the dict for `x`, codes as codes, and asks for no `y`."""
+def test_a_model_learns_from_the_pairs(scenes):
+    """Keras passes the dict as `x`, with its uint8 codes unchanged, and needs no `y`."""
     model = Absolute()
     losses = model.fit(make_pairs(scenes, steps=15), epochs=3, verbose=0).history["loss"]
     assert losses[-1] < 0.7 * losses[0]
 
 
-def test_another_process_would_take_the_same_pairs(scenes):
+def test_pickled_pairs_are_the_same(scenes):
     pairs = make_pairs(scenes, motion=Counting(), epoch=2, first=1)
     assert_same(pickle.loads(pickle.dumps(pairs))[1], pairs[1])
 
 
-def test_motions_come_along_and_change_nothing_else(scenes):
+def test_motions_are_added_and_change_nothing_else(scenes):
     plain, moved = make_pairs(scenes)[2], make_pairs(scenes, motion=Counting())[2]
     motion = moved.pop("motion")
     assert_same(plain, moved)
@@ -176,6 +176,6 @@ def test_views_that_are_too_black_are_drawn_again(scenes):
         make_pairs([Scene("spot.exr", "spot", spot)])[0]
 
 
-def test_first_is_within_the_epoch(scenes):
+def test_first_must_be_within_the_epoch(scenes):
     with pytest.raises(ValueError, match="first 4"):
         make_pairs(scenes, first=4)

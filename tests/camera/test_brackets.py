@@ -1,4 +1,4 @@
-"""Simulated brackets: exposures, shake, movers, by their physics."""
+"""Simulated brackets: exposures, camera shake, movers and noise obey their physics."""
 
 import dataclasses
 
@@ -32,7 +32,7 @@ def test_exposures_are_powers_of_two_apart():
     np.testing.assert_array_equal(linear[2], 8.0 * linear[1])
 
 
-def test_codes_of_frames_are_that_light_where_nothing_clips():
+def test_decoded_frames_are_the_exposed_light_where_nothing_clips():
     stops = (-1.0, 0.0, 1.0)
     frames = take(0.2 * LIGHT + 2.0, plain(stops))
     light = srgb_decode(frames / 255.0)
@@ -43,13 +43,13 @@ def test_codes_of_frames_are_that_light_where_nothing_clips():
         np.testing.assert_allclose(ratio, stops[frame], atol=0.05)
 
 
-def test_metering_takes_the_median_to_middle_grey():
+def test_metering_brings_the_median_to_middle_grey():
     assert np.median((LIGHT * metered(LIGHT)).max(axis=-1)) == pytest.approx(0.18, rel=1e-5)
     with pytest.raises(TooBlackError):
         metered(np.zeros((4, 4, 3), np.float32))
 
 
-def test_draws_keep_to_their_ranges():
+def test_draws_stay_in_their_ranges():
     distribution = Brackets(frames=(2, 9), shaken_share=0.5, moving_share=0.5)
     brackets = [draw_bracket(distribution, np.random.default_rng(seed)) for seed in range(200)]
     assert {len(b.stops) for b in brackets} == set(range(2, 10))
@@ -69,7 +69,7 @@ def test_draws_keep_to_their_ranges():
     assert again == draw_bracket(distribution, np.random.default_rng(7))
 
 
-def test_a_count_that_is_asked_for_changes_nothing_else():
+def test_a_given_number_of_frames_changes_no_other_draw():
     drawn = draw_bracket(Brackets(), np.random.default_rng(1), 4)
     other = draw_bracket(Brackets(), np.random.default_rng(1), 3)
     assert (len(drawn.stops), len(other.stops)) == (4, 3)
@@ -78,19 +78,20 @@ def test_a_count_that_is_asked_for_changes_nothing_else():
 
 
 @pytest.mark.parametrize("wrong", [{"frames": (1, 3)}, {"frames": (2, 10)}, {"jpeg": (0, 95)}])
-def test_distributions_that_cannot_be(wrong):
+def test_impossible_distributions_are_refused(wrong):
     with pytest.raises(ValueError, match=next(iter(wrong))):
         Brackets(**wrong)
 
 
 def test_a_shift_by_whole_pixels_moves_the_light():
-    shift = (1.0, 0.0, 3 / 40, 0.0, 1.0, -2 / 40, 0.0, 0.0, 1.0)  # In shorter sides.
+    # In units of the shorter side.
+    shift = (1.0, 0.0, 3 / 40, 0.0, 1.0, -2 / 40, 0.0, 0.0, 1.0)
     moved = shaken(LIGHT, shift)
     np.testing.assert_allclose(moved[8:-8, 8:-8], LIGHT[6:-10, 11:-5], rtol=1e-3, atol=1e-3)
     assert shaken(LIGHT, IDENTITY) is LIGHT
 
 
-def test_nothing_is_darker_beside_a_lamp_than_around_it():
+def test_shake_causes_no_dark_ringing_beside_a_lamp():
     light = np.full((40, 60, 3), 0.5, np.float32)
     light[18:22, 28:33] = 3000.0
     moved = shaken(light, (1.0, 0.01, 0.3 / 40, -0.01, 1.0, 0.4 / 40, 0.0, 0.0, 1.0))
@@ -98,7 +99,7 @@ def test_nothing_is_darker_beside_a_lamp_than_around_it():
     assert moved.max() == pytest.approx(3000.0)
 
 
-def test_a_quarter_turn_by_hand():
+def test_a_quarter_turn_equals_rot90():
     square = LIGHT[:, :40]
     turned = shaken(square, (0.0, -1.0, 0.0, 1.0, 0.0, 0.0, 0.0, 0.0, 1.0))
     np.testing.assert_allclose(turned, np.rot90(square), rtol=1e-3, atol=1e-3)
@@ -115,7 +116,7 @@ def test_a_mover_is_at_its_place_in_each_frame_and_nowhere_else():
         assert np.abs(x - centre[1]).max() <= 6 + 4
 
 
-def test_a_bracket_held_still_shows_what_its_reference_does():
+def test_a_bracket_held_still_shows_the_view_of_its_reference():
     distribution = Brackets(frames=(3, 3), shaken_share=1.0, moving_share=1.0)
     bracket = draw_bracket(distribution, np.random.default_rng(2))
     quiet = dataclasses.replace(bracket, noise_sd=0.0, photons=1e12)
@@ -124,7 +125,7 @@ def test_a_bracket_held_still_shows_what_its_reference_does():
     np.testing.assert_array_equal(shaken_frames[1], still[1])
     assert np.abs(shaken_frames[0].astype(int) - still[0]).mean() > 1
     of_first = take(LIGHT, quiet.held_still(0), other)
-    # Less light than a code: noise is drawn for all frames in a row.
+    # Less than one code of noise.
     np.testing.assert_allclose(of_first[0].astype(int), shaken_frames[0], atol=1)
     assert np.abs(shaken_frames[1].astype(int) - of_first[1]).mean() > 1
     with pytest.raises(ValueError, match="mover"):
@@ -136,7 +137,7 @@ def test_truth_is_the_metered_frame():
     np.testing.assert_array_equal(scene_codes(LIGHT, bracket), take(LIGHT, bracket)[1])
 
 
-def test_noise_has_the_deviation_that_is_asked_for():
+def test_noise_has_the_requested_deviation():
     grey = np.full((200, 200, 3), 0.18, np.float32)
     bracket = dataclasses.replace(plain((0.0,)), noise_sd=0.01, photons=2000.0)
     light = srgb_decode(take(grey, bracket)[0] / 255.0)

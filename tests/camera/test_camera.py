@@ -1,4 +1,4 @@
-"""The chain: picture and target fit together, every part has draws of its own; its first parts."""
+"""The camera chain: picture and target agree, parts draw independently; exposure and sensor."""
 
 import dataclasses
 
@@ -42,7 +42,7 @@ PLAIN = Settings(
 )
 
 
-def test_picture_and_target_fit_together():
+def test_picture_and_target_agree():
     codes, target = photograph(LIGHT, dataclasses.replace(PLAIN, hue=9.0, saturation=-0.1))
     assert codes.shape == target.shape == LIGHT.shape
     assert (codes.dtype, target.dtype) == (np.uint8, np.float32)
@@ -51,7 +51,7 @@ def test_picture_and_target_fit_together():
     assert (target < 1).mean() == pytest.approx(0.9, abs=0.03)  # The jitter moves a few samples.
 
 
-def test_the_target_decides_what_is_clipped_whatever_was_done_to_the_light():
+def test_codes_clip_where_the_target_does_in_any_development():
     settings = dataclasses.replace(
         PLAIN, white_balance=(1.4, 1.0, 0.6), hue=-20.0, saturation=0.2, curve=2, strength=0.5
     )
@@ -101,7 +101,7 @@ def test_draws_depend_on_the_key_alone():
         ({"development": Development(hue_sd=1.0, saturation_sd=0.0)}, {"hue", "saturation"}),
     ],
 )
-def test_a_part_leaves_the_draws_of_the_others_alone(part, fields):
+def test_changing_a_part_keeps_the_draws_of_the_others(part, fields):
     before = dataclasses.asdict(Camera().draw(KEY))
     after = dataclasses.asdict(Camera(**part).draw(KEY))
     assert {name for name in before if before[name] != after[name]} == fields
@@ -115,7 +115,7 @@ def test_settings_are_plain_numbers():
 
 @settings(deadline=None)
 @given(unclipped=st.floats(0.02, 0.98), unit=st.floats(1e-3, 1e3))
-def test_exposure_leaves_the_share_below_clipping_whatever_the_unit(unclipped, unit):
+def test_exposure_leaves_the_share_below_clipping_in_any_unit(unclipped, unit):
     exposed = expose(LIGHT * np.float32(unit), unclipped)
     assert (exposed < 1.0).mean() == pytest.approx(unclipped, abs=2 / LIGHT.size + 1e-4)
 
@@ -159,7 +159,7 @@ def test_noise_is_normal_and_light_stays_positive():
     np.testing.assert_array_equal(sense(FLAT, 0.0, np.random.default_rng(1)), FLAT)
 
 
-def test_noise_of_a_batch_under_keras_is_that_of_each():
+def test_noise_of_a_batch_under_keras_equals_that_of_each_image():
     rng = np.random.default_rng(2)
     light, noise = rng.random((3, 8, 8, 3), np.float32), rng.standard_normal((3, 8, 8, 3))
     noise, sd = noise.astype(np.float32), np.array([0.0, 0.01, 0.5], np.float32)

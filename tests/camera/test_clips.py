@@ -1,4 +1,4 @@
-"""Clips of scenes: placed under the peak, moving, compressed by x264."""
+"""Clips of scenes: light fitted under the display's peak, motion, compression by x264."""
 
 import numpy as np
 import pytest
@@ -20,7 +20,7 @@ def panorama() -> Scene:
     return Scene("sun", "sun", pixels.astype(np.float16))
 
 
-def test_light_is_placed_and_bent_under_the_peak():
+def test_light_is_scaled_and_compressed_under_the_peak():
     take = clips.Take(3, yaw=0.0, pitch=10.0, fov=80.0)
     light = clips.on_display(clips.views(panorama(), take, 32, 64), take)
     assert light.shape == (3, 32, 64, 3)
@@ -30,7 +30,7 @@ def test_light_is_placed_and_bent_under_the_peak():
     assert np.exp(np.log(luminance).mean()) == pytest.approx(0.18 * 203.0, rel=0.15)
 
 
-def test_a_ramp_is_one_of_stops_and_a_pan_moves():
+def test_a_ramp_is_in_stops_and_a_pan_moves_the_view():
     still = clips.Take(2, ramp=0.5, pitch=-40.0, fov=50.0)
     light = clips.on_display(clips.views(panorama(), still, 32, 64), still)
     np.testing.assert_allclose(light[1] / light[0], 2.0**0.5, rtol=1e-3)
@@ -38,7 +38,7 @@ def test_a_ramp_is_one_of_stops_and_a_pan_moves():
     assert np.abs(moving[1] - moving[0]).mean() > 1e-3
 
 
-def test_photographs_are_looked_at_through_a_window_that_wanders():
+def test_photographs_are_seen_through_a_moving_window():
     pixels = np.linspace(1.0, 2.0, 90)[None, :, None] * np.ones((60, 90, 3))
     scene = Scene("wall", "wall", pixels.astype(np.float16))
     seen = clips.views(scene, clips.Take(2, window=0.5, pan=5.0), 18, 32)
@@ -46,7 +46,7 @@ def test_photographs_are_looked_at_through_a_window_that_wanders():
     assert seen[1].mean() > seen[0].mean()
 
 
-def test_takes_are_within_the_views_that_are_asked_for():
+def test_takes_fill_the_ranges_of_the_views():
     views = Views(fov=(20.0, 30.0), pitch=(40.0, 50.0), crop=(0.1, 0.3))
     rng = np.random.default_rng(2)
     taken = [clips.draw_take(rng, 3, views) for _ in range(400)]
@@ -69,7 +69,7 @@ def test_black_scenes_are_refused():
         clips.on_display(np.zeros((1, 8, 8, 3), np.float32), clips.Take(1))
 
 
-def test_words_are_pq():
+def test_hdr_words_are_pq_encoded():
     light = np.array([[0.0, 203.0, 1000.0]], np.float32)
     np.testing.assert_allclose(
         clips.light_of_words(clips.hdr_words(light)), light, rtol=1e-3, atol=1e-3
@@ -79,7 +79,7 @@ def test_words_are_pq():
     )
 
 
-def test_x264_is_near_at_a_low_crf_and_farther_at_a_high_one():
+def test_the_error_of_x264_grows_with_crf():
     pytest.importorskip("av")
     rows = np.linspace(20.0, 220.0, 64)[:, None, None]
     frames = rows + 10.0 * RNG.standard_normal((1, 64, 96, 1)) + np.array([10.0, 0.0, -10.0])
@@ -94,7 +94,7 @@ def test_x264_is_near_at_a_low_crf_and_farther_at_a_high_one():
     assert np.abs(plain.astype(int) - coded).max() <= 3
 
 
-def test_x264_gives_the_same_each_time():
+def test_x264_is_deterministic():
     pytest.importorskip("av")
     rng = np.random.default_rng(11)
     still = rng.integers(0, 256, (26, 44, 3)).astype(np.uint8).repeat(8, 0).repeat(8, 1)

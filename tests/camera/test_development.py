@@ -1,4 +1,4 @@
-"""Development: colour by independent oracles, curves by their inverses, draws by their shares."""
+"""Development, tested with independent colour code, inverses of curves and shares of draws."""
 
 import colorsys
 
@@ -68,7 +68,7 @@ def test_jitter_keeps_the_largest_channel_and_grey(linear, hue, saturation):
     np.testing.assert_allclose(jitter_colour(grey, hue, saturation), grey, rtol=1e-5)
 
 
-def test_hue_turns_back():
+def test_hue_rotation_is_reversible():
     there = jitter_colour(LIGHT, 50.0, 0.0)
     np.testing.assert_allclose(jitter_colour(there, -50.0, 0.0), LIGHT, rtol=2e-3, atol=1e-5)
     np.testing.assert_allclose(jitter_colour(LIGHT, 120.0, 0.0), np.roll(LIGHT, 1, -1), rtol=1e-3)
@@ -107,7 +107,7 @@ def test_developed_codes_rise_and_invert_to_half_a_code(n, s):
     assert (high[inside] >= linear[inside] - 1e-4).all()
 
 
-def test_the_other_curves_are_srgb_and_its_style():
+def test_the_other_curves_are_srgb_with_and_without_a_style():
     linear = np.linspace(0.0, 2.0, 500, dtype=np.float32)
     code = srgb_encode(np.minimum(linear, 1.0).astype(np.float64))
     for name, strength in (("srgb", 0.0), ("srgb_style", 0.6)):
@@ -116,7 +116,7 @@ def test_the_other_curves_are_srgb_and_its_style():
         np.testing.assert_allclose(found, expected, atol=0.5001)
 
 
-def test_a_batch_under_keras_is_each_picture_alone():
+def test_a_batch_under_keras_equals_each_picture_alone():
     hue, saturation = (7.0, -200.0, 0.0), (0.1, -0.3, 0.0)
     gains = np.array([[1.1, 1.0, 0.9], [1.0, 1.0, 1.0], [0.5, 1.0, 2.0]], np.float32)
     curve, n, s, strength = (0, 1, 2), (0.9, 1.1, 0.7), (0.6, 0.2, 0.9), (0.0, 0.0, 0.4)
@@ -130,7 +130,7 @@ def test_a_batch_under_keras_is_each_picture_alone():
         expected = develop(np.asarray(jittered)[i], n[i], s[i], curve[i], strength[i])
         found = np.asarray(codes)[i]
         np.testing.assert_array_equal(found, np.round(found))
-        # A value at the half of two codes may be rounded either way.
+        # A value halfway between two codes may be rounded either way.
         assert np.abs(found - expected).max() <= 1
         assert (found == expected).mean() > 0.999
 
@@ -159,7 +159,7 @@ def test_draws_have_the_published_moments():
     assert {look.jpeg_quality for look in drawn} == {0}
 
 
-def test_parameters_of_the_curve_are_held_in_their_limits():
+def test_parameters_of_the_curve_are_clipped_to_their_limits():
     drawn = looks(curve_n=(0.9, 2.0), curve_s=(0.6, 2.0))
     n, s = (np.array([getattr(look, name) for look in drawn]) for name in ("n", "s"))
     assert (n.min(), n.max(), s.min(), s.max()) == (0.2, 2.5, 0.01, 5.0)
@@ -172,7 +172,7 @@ def test_white_balance_is_normal_in_stops_and_keeps_green():
     assert abs(np.corrcoef(gains[:, 0], gains[:, 2])[0, 1]) < 0.1
 
 
-def test_jpeg_qualities_are_even_and_chroma_is_subsampled_in_its_share():
+def test_jpeg_qualities_are_uniform_and_chroma_is_subsampled_in_its_share():
     drawn = looks(jpeg=(30, 100), jpeg_subsampled=0.8)
     counts = np.bincount([look.jpeg_quality for look in drawn], minlength=101)
     assert counts[:30].sum() == 0
@@ -182,7 +182,7 @@ def test_jpeg_qualities_are_even_and_chroma_is_subsampled_in_its_share():
     assert all(look.subsampled for look in looks(200, jpeg=(80, 80)))
 
 
-def test_no_setting_changes_what_is_drawn_of_another():
+def test_no_setting_changes_the_draws_of_another():
     plain = looks(50)
     for changes, touched in (
         ({"jpeg": (30, 100)}, {"jpeg_quality"}),

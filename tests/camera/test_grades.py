@@ -1,4 +1,4 @@
-"""Grades from HDR to SDR: figures of ffmpeg's tone mapping, inverses, what every grade keeps."""
+"""Grades from HDR to SDR: values of ffmpeg's tone mapping, inverses, properties of every grade."""
 
 import dataclasses
 
@@ -51,7 +51,7 @@ def test_hable_by_hand():
 
 
 @pytest.mark.parametrize("name", grades.NAMES)
-def test_every_grade_is_codes_and_rises_along_grey(name):
+def test_every_grade_gives_codes_that_rise_along_grey(name):
     light = np.repeat(np.linspace(0.01, 999.0, 300, dtype=np.float32)[:, None], 3, axis=1)
     codes = grades.Grade(name)(light)
     assert codes.dtype == np.float32
@@ -63,14 +63,14 @@ def test_every_grade_is_codes_and_rises_along_grey(name):
 
 def test_a_curve_on_the_largest_channel_keeps_ratios():
     light = np.array([[400.0, 100.0, 50.0]], np.float32)
-    # Within Rec. 709, so that nothing is held at its border.
+    # Within Rec. 709, so that nothing is clipped to the gamut.
     light = (light @ np.linalg.inv(grades.REC2020_TO_REC709).T).astype(np.float32)
     codes = grades.Grade("reinhard")(light)
     linear = sdr_linear(codes.astype(np.float64))
     np.testing.assert_allclose(linear / linear[..., :1], light / light[..., :1], rtol=1e-3)
 
 
-def test_mixed_grades_lie_between_their_parts_and_are_made_of_those_of_the_training():
+def test_mixed_grades_blend_two_grades_none_of_them_held_out():
     light = np.geomspace(1.0, 900.0, 90, dtype=np.float32).reshape(-1, 3)
     one, two = (grades.Grade(name)(light) for name in ("moebius", "bt2446a"))
     mixed = grades.Grade("mixed", parts=("moebius", "bt2446a"), share=0.25)(light)
@@ -98,7 +98,7 @@ def test_a_tone_by_hand():
     np.testing.assert_allclose(warped, [0.0, 0.5 + 0.4 / np.pi, 1.0], atol=1e-6)
 
 
-def test_drawn_tones_rise_and_place_grey_and_white():
+def test_drawn_tones_rise_and_keep_grey_and_white_in_range():
     rng = np.random.default_rng(5)
     x = np.geomspace(1e-3, grades.RANGE, 200).astype(np.float32)
     tones = [grades.draw_tone(rng) for _ in range(80)]
@@ -125,7 +125,7 @@ def test_a_tone_without_a_shoulder_is_a_power_of_light_until_it_clips():
 
 
 @pytest.mark.parametrize("basis", ["largest", "luminance"])
-def test_a_tone_of_all_channels_keeps_their_ratios(basis):
+def test_a_tone_common_to_all_channels_keeps_their_ratios(basis):
     tone = grades.Tone(basis, contrast=1.1, shoulder=0.8, gamma=2.0)
     x = np.array([[0.8, 0.3, 0.2]], np.float32)
     linear = tone(x) ** 2
@@ -134,7 +134,7 @@ def test_a_tone_of_all_channels_keeps_their_ratios(basis):
     assert not np.allclose(separate / separate[..., :1], x / x[..., :1], rtol=0.05)
 
 
-def test_random_grades_come_near_those_left_out_and_do_not_hold_them():
+def test_random_grades_come_near_the_held_out_ones_without_equalling_them():
     light = np.repeat(np.geomspace(1.0, 900.0, 60, dtype=np.float32)[:, None], 3, axis=1)
     rng = np.random.default_rng(1)
     drawn = np.stack([grades.draw_grade(("sigmoid",), rng)(light) for _ in range(300)])

@@ -1,4 +1,4 @@
-"""JPEG: a real file, read alike by other decoders, chroma at the size asked for."""
+"""JPEG: a real file that other decoders read alike, with chroma at the requested size."""
 
 import io
 
@@ -36,7 +36,7 @@ def test_other_decoders_see_what_training_sees(quality, subsampled):
 
 
 @pytest.mark.parametrize(("subsampled", "factors"), [(True, (2, 2)), (False, (1, 1))])
-def test_chroma_has_the_size_asked_for_in_the_file(subsampled, factors):
+def test_chroma_has_the_requested_size_in_the_file(subsampled, factors):
     with Image.open(io.BytesIO(jpeg.encode(gradient(), 75, subsampled))) as file:
         (_, across, down, _), *chroma = file.layer  # type: ignore[attr-defined]
     assert (across, down) == factors

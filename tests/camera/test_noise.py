@@ -1,4 +1,4 @@
-"""Noise from a hash: its distribution, its independence, the same everywhere."""
+"""Noise from a hash: normal, independent, and the same under every backend."""
 
 import numpy as np
 import pytest
@@ -15,7 +15,7 @@ WORDS = st.integers(0, 2**32 - 1)
 
 
 def unmixed(word: int) -> int:
-    """The inverse of `mix`, in Python's own integers: xor-shifts and odd factors undone."""
+    """The inverse of `mix`, in Python integers: undoes its xor-shifts and odd factors."""
     word ^= word >> 16
     for shift, factor in ((15, 0x846CA68B), (16, 0x7FEB352D)):
         word = word * pow(factor, -1, 2**32) % 2**32
@@ -30,7 +30,7 @@ def test_mixing_is_one_to_one(word):
 
 
 @pytest.mark.parametrize("bit", [0, 7, 16, 31])
-def test_every_bit_flips_about_half_of_all(bit):
+def test_each_input_bit_flips_about_half_of_the_output_bits(bit):
     words = np.arange(4096, dtype=np.uint32)
     changed = noise.mix(words, np) ^ noise.mix(words ^ np.uint32(1 << bit), np)
     shares = [(changed >> np.uint32(i) & 1).mean() for i in range(32)]
@@ -47,7 +47,7 @@ def test_moments_are_those_of_a_normal_distribution():
         assert 3.8 < np.abs(values).max() < 5.8
 
 
-def test_values_are_normal_by_kolmogorov_and_smirnov():
+def test_values_pass_a_kolmogorov_smirnov_test():
     for item in DRAWN:
         for channel in range(3):
             assert scipy.stats.kstest(item[..., channel].ravel(), "norm").pvalue > 1e-3
@@ -55,7 +55,7 @@ def test_values_are_normal_by_kolmogorov_and_smirnov():
 
 
 def correlation(first: np.ndarray, second: np.ndarray) -> float:
-    """In units of its standard deviation for independent values."""
+    """Correlation coefficient in units of its standard deviation for independent values."""
     return float(np.corrcoef(first.ravel(), second.ravel())[0, 1] * np.sqrt(first.size))
 
 
@@ -69,7 +69,7 @@ def test_items_and_channels_are_independent():
 
 
 @pytest.mark.parametrize("power", [1, 2])
-def test_no_pixel_knows_of_another_at_any_distance(power):
+def test_pixels_are_uncorrelated_at_every_distance(power):
     """The circular autocorrelation at all lags at once, by the Fourier transform."""
     for plane in (DRAWN[0, ..., 0], DRAWN[3, ..., 2]):
         values = plane**power - np.mean(plane**power)

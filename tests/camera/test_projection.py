@@ -1,4 +1,4 @@
-"""Views of panoramas and crops of photographs: geometry by analytic pictures."""
+"""Views of panoramas and crops of photographs, checked on analytic images and with OpenCV."""
 
 import cv2
 import numpy as np
@@ -34,7 +34,7 @@ PANORAMA = directions_panorama(256)
     yaw=st.floats(-360, 360), pitch=st.floats(-60, 60), fov=st.floats(30, 110)
 )  # fmt: skip
 def test_a_view_sees_its_own_directions(yaw, pitch, fov):
-    """Bilinear look-up in a smooth panorama gives back the direction asked for, seam included."""
+    """Bilinear look-up in a smooth panorama returns the direction asked for, even at the seam."""
     view = perspective_view(PANORAMA, yaw, pitch, fov, 24, 36)
     wanted = view_directions(yaw, pitch, fov, 24, 36)
     wanted /= np.linalg.norm(wanted, axis=-1, keepdims=True)
@@ -60,7 +60,7 @@ def test_a_constant_panorama_gives_a_constant_view(dtype):
     np.testing.assert_allclose(view, 0.375, rtol=1e-6)
 
 
-def test_crops_keep_light_against_opencv():
+def test_crops_match_area_averages_of_opencv():
     photo = np.random.default_rng(0).random((60, 80, 3), np.float32)
     crop = resized_crop(photo, 4, 8, 48, 64, 12, 16)
     expected = cv2.resize(photo[4:52, 8:72], (16, 12), interpolation=cv2.INTER_AREA)
@@ -72,7 +72,7 @@ def test_crops_keep_light_against_opencv():
 # For training: the same geometry, faster
 
 
-def test_all_half_floats_become_the_same_numbers():
+def test_half_floats_are_converted_exactly():
     half = np.arange(0x7C00, dtype=np.uint16).view(np.float16)
     for values in (half, half[::3], half[:31744].reshape(-1, 4)[:, 1:3]):
         np.testing.assert_array_equal(half_to_float(values), values.astype(np.float32))
@@ -95,7 +95,7 @@ def test_square_views_are_perspective_views(yaw, pitch, fov, mirror):
 
 
 def test_views_that_reduce_much_average_instead_of_missing_pixels():
-    """A panorama of single bright pixels: their light stays, their pattern goes."""
+    """The view of a panorama of single bright pixels keeps their light and loses their pattern."""
     panorama = np.ones((512, 1024, 3), np.float16)
     panorama[::2, ::2] = 1000.0
     found = square_view(panorama, 10.0, 0.0, 90.0, 32)
@@ -108,11 +108,11 @@ def test_views_that_reduce_much_average_instead_of_missing_pixels():
 
 @settings(deadline=None)
 @given(size=st.integers(1, 40), more=st.integers(0, 90), mirror=st.booleans())
-def test_square_crops_average_exact_areas_against_opencv(size, more, mirror):
+def test_square_crops_match_area_averages_of_opencv(size, more, mirror):
     side = size + more
     square = np.random.default_rng(side).random((side, side, 3), np.float32)
     found = square_crop(square, size, mirror)
-    # OpenCV rounds the ends of areas to nothing finer than its own 1e-3 pixels.
+    # OpenCV ignores fractions below 1e-3 pixels at the ends of an area.
     expected = cv2.resize(square, (size, size), interpolation=cv2.INTER_AREA)
     np.testing.assert_allclose(found[:, ::-1] if mirror else found, expected, atol=3e-3)
     assert found.mean() == pytest.approx(float(square.mean()), rel=1e-4)
@@ -121,12 +121,12 @@ def test_square_crops_average_exact_areas_against_opencv(size, more, mirror):
 
 @settings(deadline=None)
 @given(size=st.integers(1, 300), more=st.integers(0, 900))
-def test_every_pixel_weighs_the_same_and_every_part_one(size, more):
+def test_area_weights_are_equal_per_pixel_and_sum_to_1(size, more):
     matrix = area_matrix(size + more, size).toarray()
     np.testing.assert_allclose(matrix.sum(axis=1), 1.0, rtol=1e-5)
     np.testing.assert_allclose(matrix.sum(axis=0), size / (size + more), rtol=1e-5)
     assert matrix.min() >= 0
     centres = matrix @ (np.arange(size + more) + 0.5)
-    # A pixel in part weighs at its own centre: that shifts a part by an eighth of a pixel at most.
+    # A partly covered pixel counts at its own centre: that shifts an area by at most 1/8 pixel.
     middles = (np.arange(size) + 0.5) * (size + more) / size
     np.testing.assert_allclose(centres, middles, atol=0.126 + 1e-6 * (size + more))

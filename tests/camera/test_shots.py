@@ -1,4 +1,4 @@
-"""Shots: drawn from a key alone, in their ranges, taken as they say."""
+"""Shots depend only on their key, stay in their ranges, and are taken as they specify."""
 
 import dataclasses
 
@@ -41,19 +41,19 @@ def many(count: int = 600, **settings) -> list[Shot]:
     return [shoot(item=item, **settings) for item in range(count)]
 
 
-def test_scenes_have_one_order_and_families_their_members():
+def test_scenes_are_sorted_and_grouped_by_family():
     assert [s.name for s in SCENES] == ["a.exr", "b.exr", "c.exr", "d.exr", "e.exr"]
     assert in_order(SCENES[::-1]) == SCENES
     assert FAMILIES == [[0, 1, 4], [2, 3]]
 
 
-def test_families_are_drawn_alike_whatever_their_size():
+def test_families_are_drawn_equally_often_whatever_their_size():
     counts = np.bincount([shot.scene for shot in many(3000)], minlength=5) / 3000
     np.testing.assert_allclose(counts, [1 / 6, 1 / 6, 1 / 4, 1 / 4, 1 / 6], atol=0.04)
 
 
 def test_kinds_are_drawn_by_their_shares():
-    """Whatever the number of their families; the share of one without scenes goes to all."""
+    """For any number of families; a kind without scenes leaves its share to the others."""
     counts = np.bincount([s.scene for s in many(3000, views=Views(kinds=(1.0, 3.0, 9.0)))]) / 3000
     np.testing.assert_allclose(counts[[0, 1, 4]].sum(), 0.25, atol=0.03)
     np.testing.assert_allclose(counts[[2, 3]].sum(), 0.75, atol=0.03)
@@ -81,7 +81,7 @@ def test_views_stay_in_their_ranges_and_fill_them():
     assert np.mean([shot.mirror for shot in shots]) == pytest.approx(0.5, abs=0.08)
 
 
-def test_the_camera_does_not_change_the_views_nor_the_views_the_camera():
+def test_camera_and_views_are_drawn_independently():
     other = Camera(Exposure((0.5, 0.6)), Sensor((0.1, 0.2)), Development(jpeg=(30, 100)))
     camera_fields = {field.name for field in dataclasses.fields(Settings)}
     for before, moved, changed in zip(
@@ -95,7 +95,7 @@ def test_the_camera_does_not_change_the_views_nor_the_views_the_camera():
         assert changed.unclipped != before.unclipped
 
 
-def test_looks_are_views_and_crops_as_the_shot_says():
+def test_looks_are_the_views_and_crops_of_the_shot():
     for shot in many(60):
         pixels = SCENES[shot.scene].pixels.astype(np.float32)
         if SCENES[shot.scene].is_panorama:
@@ -119,7 +119,7 @@ def test_too_small_photographs_are_named():
         draw_shot(small, [[0]], Views(), QUIET, (1, 0, 0, 0, 0), SIZE)
 
 
-def test_a_stack_holds_every_number_of_every_shot():
+def test_a_stack_contains_every_number_of_every_shot():
     camera = Camera(development=Development(white_balance_sd=0.2, jpeg=(30, 100)))
     shots = many(20, camera=camera)
     batch = stack(shots)

@@ -1,4 +1,4 @@
-"""A photograph and its exposures are of the same light through the same curve."""
+"""A photograph and its exposures show the same light through the same curve."""
 
 import dataclasses
 
@@ -23,11 +23,11 @@ def test_without_noise_the_photograph_is_the_middle_exposure(curve):
     assert (np.abs(photographed(LIGHT, stack).astype(int) - shown[2]) <= 1).all()
     np.testing.assert_array_equal(np.rint(255.0 * stack.encode(LIGHT)), shown[2])
     assert (np.diff(shown.astype(int), axis=0) >= 0).all()
-    # Two stops: an exposure is the next one of a quarter of the light.
+    # Exposures are two stops apart: each equals the next one of a quarter of the light.
     np.testing.assert_array_equal(exposures(LIGHT * 0.25, stack)[1:], shown[:-1])
 
 
-def test_exposed_so_that_a_share_is_clipped():
+def test_the_drawn_share_of_the_light_is_clipped():
     stack = draw_stack(dataclasses.replace(CLEAN, under=(0.0, 0.0)), np.random.default_rng(1))
     stack = dataclasses.replace(stack, unclipped=0.9)
     light = exposed(LIGHT, stack)
@@ -37,7 +37,7 @@ def test_exposed_so_that_a_share_is_clipped():
         exposed(np.zeros_like(LIGHT), stack)
 
 
-def test_noise_is_that_of_photons_and_reading():
+def test_noise_combines_photon_and_read_noise():
     level = np.full((200, 200, 3), 0.25, np.float32)
     stack = draw_stack(dataclasses.replace(CLEAN, curves=(0.0, 1.0, 0.0)), np.random.default_rng(2))
     stack = dataclasses.replace(stack, noise_sd=0.03, photons=100.0)
@@ -46,7 +46,7 @@ def test_noise_is_that_of_photons_and_reading():
     assert found == pytest.approx(np.sqrt(0.03**2 + 0.25 / 100.0), rel=0.05)
 
 
-def test_the_same_numbers_whether_it_is_compressed_or_not():
+def test_compression_changes_no_other_draw():
     drawn = [
         draw_stack(dataclasses.replace(CLEAN, jpeg_share=share), np.random.default_rng(3))
         for share in (0.0, 1.0)

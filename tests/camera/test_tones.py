@@ -1,4 +1,4 @@
-"""A camera's shoulder, put on and taken off: inverses, end points, what is left alone."""
+"""A camera's shoulder, applied and removed: inverses, end points, what must not change."""
 
 import dataclasses
 from pathlib import Path
@@ -31,7 +31,7 @@ KNEES, STEEPS = st.floats(*tones.KNEE), st.floats(*tones.STEEP)
 
 
 def taken(scene: Scene, bent: Tones, item: int = 0) -> tuple[np.ndarray, np.ndarray, tones.Tone]:
-    """Codes, target, and how the tones were bent."""
+    """Codes and target of one shot, and the tone change that was drawn for it."""
     camera = dataclasses.replace(PLAIN, tones=bent)
     shot = draw_shot([scene], [[0]], Views(crop=(1.0, 1.0)), camera, (3, 0, 0, item, 0), 96)
     tone = tones.Tone(*(getattr(shot, name) for name in tones.Tone._fields))
@@ -39,44 +39,44 @@ def taken(scene: Scene, bent: Tones, item: int = 0) -> tuple[np.ndarray, np.ndar
 
 
 @given(KNEES, STEEPS, st.floats(0.0, 1.0))
-def test_what_is_taken_off_can_be_put_on_again(knee, steep, light):
+def test_compress_inverts_expand(knee, steep, light):
     opened = tones.expand(np.float64(light), knee, steep)
     assert opened >= light - 1e-12
     assert tones.compress(opened, knee, steep) == pytest.approx(light, abs=1e-9)
 
 
 @given(KNEES, STEEPS)
-def test_shoulders_rise_keep_the_tones_below_and_end(knee, steep):
+def test_shoulders_rise_and_keep_the_tones_below_the_knee(knee, steep):
     light = np.linspace(0.0, 4.0, 4001)
     put_on = tones.compress(light, knee, steep)
     assert np.all(np.diff(put_on) > 0)
     np.testing.assert_array_equal(put_on[light <= knee], light[light <= knee])
-    # Smooth at the knee: it begins with the slope that it found.
+    # Smooth at the knee: it starts with the slope of the light below.
     assert np.diff(put_on)[np.searchsorted(light, knee) + 1] == pytest.approx(0.001, rel=0.02)
     end = tones.compress(np.float64(1e6), knee, steep)
     assert end == pytest.approx(knee + (1.0 - knee) / steep)
     off = tones.expand(light[light <= 1.0], knee, steep)
     assert np.all(np.diff(off) > 0)
-    # Of 1.0, by the logarithm that the docstring has.
+    # The value of 1.0: compress inverted by hand.
     room = (1.0 - knee) / steep
     assert off[-1] == pytest.approx(knee - room * np.log(1.0 - steep))
 
 
 @given(st.floats(0.0, 1.0), st.floats(0.0, 9.0))
-def test_targets_keep_so_many_of_their_stops(held, stops):
+def test_hold_scales_the_stops_above_clipping(held, stops):
     assert np.log2(tones.hold(np.float64(2.0**stops), held)) == pytest.approx(held * stops)
     assert tones.hold(np.float64(0.3), held) == 0.3
 
 
-def test_nothing_is_bent_unless_it_is_asked_for():
+def test_tones_are_unchanged_by_default_and_for_the_other_kind():
     for scene in (HDR, ORDINARY):
         assert taken(scene, Tones())[2] == tones.NEUTRAL
-    # Each share is of one kind of scene.
+    # Each share applies to one kind of scene.
     assert taken(HDR, Tones(expanded=1.0, held=0.5))[2] == tones.NEUTRAL
     assert taken(ORDINARY, Tones(compressed=1.0))[2] == tones.NEUTRAL
 
 
-def test_as_many_are_bent_as_the_shares_say():
+def test_tones_are_changed_in_their_shares():
     asked = Tones(compressed=0.3, expanded=0.6, held=0.8)
     draws = [generator((1, 0, 0, item, 0), Part.TONES) for item in range(4000)]
     compressed = [asked.draw(rng, False).level > 0 for rng in draws[::2]]
@@ -86,7 +86,7 @@ def test_as_many_are_bent_as_the_shares_say():
     assert all((tone.held == 0.8) == (tone.knee == 1.0) for tone in others)
 
 
-def test_a_shoulder_leaves_less_above_the_clipping_level_and_none_of_it_unseen():
+def test_a_shoulder_lowers_highlights_and_codes_still_clip_with_the_target():
     plain = taken(HDR, Tones())[1]
     for item in range(8):
         codes, target, tone = taken(HDR, Tones(compressed=1.0), item)
@@ -99,11 +99,11 @@ def test_a_shoulder_leaves_less_above_the_clipping_level_and_none_of_it_unseen()
 
 
 def srgb_white() -> float:
-    """Light from which on a code is 255."""
+    """Smallest linear light that is stored as 255."""
     return float(((254.5 / 255.0 + 0.055) / 1.055) ** 2.4)
 
 
-def test_a_shoulder_taken_off_shows_what_it_had_drawn_together():
+def test_removing_a_shoulder_raises_highlights():
     plain = taken(ORDINARY, Tones())[1]
     for item in range(8):
         _, target, tone = taken(ORDINARY, Tones(expanded=1.0), item)
@@ -112,7 +112,7 @@ def test_a_shoulder_taken_off_shows_what_it_had_drawn_together():
         assert target.max() > plain.max()
 
 
-def test_held_targets_keep_their_picture():
+def test_holding_changes_targets_above_1_and_not_the_picture():
     codes, target, _ = taken(ORDINARY, Tones())
     held_codes, held, _ = taken(ORDINARY, Tones(held=0.5))
     np.testing.assert_array_equal(codes, held_codes)
@@ -122,7 +122,7 @@ def test_held_targets_keep_their_picture():
 
 @pytest.mark.parametrize("name", ["compressed", "expanded", "held"])
 @pytest.mark.parametrize("value", [-0.1, 1.1, float("nan"), "some"])
-def test_shares_that_cannot_be_are_refused(name, value):
+def test_impossible_shares_are_refused(name, value):
     with pytest.raises(ValueError, match=name):
         Tones(**{name: value})
 
@@ -135,8 +135,8 @@ def test_shares_that_cannot_be_are_refused(name, value):
         (Tones(held=0.9), "photographs"),
     ],
 )
-def test_what_is_bent_has_to_be_there(bent, lacking):
-    """In a training of two scenes or two photographs."""
+def test_tones_need_scenes_of_the_kind_they_change(bent, lacking):
+    """A training without any scene of the kind that the tones change is refused."""
     kinds = {"photographs": ORDINARY, "scenes": HDR}
     config = Config(width=2, tones=bent)
     for name, scene in kinds.items():

@@ -12,7 +12,7 @@ Tag = tuple[bytes, bytes]
 
 
 def with_tags(tags: Sequence[Tag], space: bytes = b"RGB ", pcs: bytes = b"XYZ ") -> bytes:
-    """A profile of version 2 of any elements."""
+    """A version 2 profile with any elements."""
     at = 132 + 12 * len(tags)
     table, body = struct.pack(">I", len(tags)), b""
     for name, element in tags:
@@ -24,8 +24,10 @@ def with_tags(tags: Sequence[Tag], space: bytes = b"RGB ", pcs: bytes = b"XYZ ")
 
 
 def linear_table(to_xyz: np.ndarray) -> bytes:
-    """A lut16 element that is linear: RGB, or CMYK, in [0, 1] to XYZ under D50 by [3, C] and the
-    XYZ of zero; between its two points an axis everything is interpolated.
+    """A linear lut16 element with two points per axis.
+
+    to_xyz: [3, C + 1], from C channels (RGB or CMYK) in [0, 1] to XYZ under D50; the last column is
+    the XYZ of zero.
     """
     count = to_xyz.shape[1] - 1
     corners = np.stack(np.meshgrid(*[[0.0, 1.0]] * count, indexing="ij"), axis=-1).reshape(
@@ -42,7 +44,7 @@ def linear_table(to_xyz: np.ndarray) -> bytes:
 
 
 def exchanged() -> bytes:
-    """The element of a scanner that stores light itself, red and blue exchanged."""
+    """The table of a scanner that stores linear light with red and blue exchanged."""
     to_d50 = np.linalg.inv(from_d50(REC709)) @ rgb_to_xyz(REC709)
     return linear_table(np.column_stack([to_d50[:, ::-1], np.zeros(3)]))
 
@@ -52,8 +54,8 @@ def scanner_profile(*more: Tag) -> bytes:
 
 
 def ink_profile() -> bytes:
-    """An output profile: C, M and Y each take their colour of linear light away, K a quarter of it
-    all; only half as much as to the border, so that nothing is cut off.
+    """An output profile: full C, M or Y each removes half of its channel of linear light and K a
+    quarter of all channels, so that nothing is clipped.
     """
     to_d50 = np.linalg.inv(from_d50(REC709)) @ rgb_to_xyz(REC709)
     table = np.column_stack([-to_d50 / 2, -D50 / 4, D50])

@@ -1,4 +1,4 @@
-"""Methods A and C of Report BT.2446: its figures, inverses, grey and hue."""
+"""Methods A and C of Report BT.2446: its values, inverses, grey and hue."""
 
 import numpy as np
 import pytest
@@ -29,8 +29,8 @@ def test_method_c_of_grey(sdr, hdr):
 
 
 @given(st.floats(0.01, 990.0))
-def test_method_a_comes_back_near(light):
-    # Two fits of one report: within what it draws.
+def test_method_a_is_nearly_inverted(light):
+    # The two directions are separate fits of the report and agree only approximately.
     there = bt2446.a_to_sdr(np.full(3, light))
     assert sdr_codes(bt2446.a_to_sdr(bt2446.a_to_hdr(there)))[0] == pytest.approx(
         sdr_codes(there)[0], abs=0.015
@@ -38,14 +38,14 @@ def test_method_a_comes_back_near(light):
 
 
 @given(st.floats(0.001, 0.999), st.floats(0.0, 0.33))
-def test_method_c_comes_back(grey, crosstalk):
+def test_method_c_is_inverted(grey, crosstalk):
     linear = np.array([grey, 0.5 * grey, 0.2])
     back = bt2446.c_to_sdr(bt2446.c_to_hdr(linear, crosstalk), crosstalk)
     np.testing.assert_allclose(back, linear, rtol=1e-6)
 
 
 @given(st.floats(0.0, 1 / 3))
-def test_crosstalk_is_the_matrix_around_the_curve(crosstalk):
+def test_crosstalk_is_a_matrix_before_and_after_the_curve(crosstalk):
     linear = np.random.default_rng(5).random((7, 3))
     matrix = (1.0 - 3.0 * crosstalk) * np.eye(3) + crosstalk
     if abs(np.linalg.det(matrix)) < 1e-6:

@@ -1,4 +1,4 @@
-"""Where pictures clip: plateaus are found in any file, and what is none is left alone."""
+"""The clipping level of pictures: plateaus are found in any file, and nothing else is."""
 
 import io
 import re
@@ -39,12 +39,12 @@ def light(seed: int = 0, noise: float = 0.004) -> np.ndarray:
 
 
 def codes_of(linear: np.ndarray, top: float | np.ndarray = 255.0) -> np.ndarray:
-    """uint8, clipped at 1.0, which becomes the code `top`."""
+    """uint8 codes of light that is clipped at 1.0, which becomes the code `top`."""
     return np.round(srgb_encode(np.minimum(linear, 1.0)) * top).astype(np.uint8)
 
 
 def saved(codes: np.ndarray, quality: int | None, subsampling: str = "4:2:0") -> np.ndarray:
-    """As it comes back from a PNG (None) or JPEG file."""
+    """Codes read back from a JPEG file of this quality, or from a PNG file if it is None."""
     if quality is None:
         return codes
     file = io.BytesIO()
@@ -71,7 +71,7 @@ def test_a_file_saved_twice_and_lowered_between_is_found():
 
 
 def unclipped() -> dict[str, np.ndarray]:
-    """Pictures of all kinds in which nothing is clipped, [H, W, 3] codes, not rounded."""
+    """Pictures of all kinds in which nothing is clipped, as unrounded codes [H, W, 3]."""
     rng = np.random.default_rng(3)
     noise = rng.normal(0.0, 1.0, (ROWS, COLUMNS))
     ground = 60 + 20 * X + 30 * np.sin(3 * Y)
@@ -100,13 +100,13 @@ def unclipped() -> dict[str, np.ndarray]:
 
 
 @pytest.mark.parametrize("name", unclipped())
-def test_what_is_not_clipped_is_left_alone(name):
+def test_unclipped_pictures_are_unchanged(name):
     assert clipping_levels(np.round(unclipped()[name]).astype(np.uint8)) == UNCLIPPED
 
 
 @pytest.mark.parametrize("name", ["fog", "high key", "glow", "gradient", "wall with much grain"])
 @pytest.mark.parametrize("quality", [70, 90])
-def test_what_is_not_clipped_is_left_alone_as_jpeg_too(name, quality):
+def test_unclipped_pictures_are_unchanged_as_jpeg(name, quality):
     codes = np.round(unclipped()[name]).astype(np.uint8)
     assert clipping_levels(saved(codes, quality)) == UNCLIPPED
 
@@ -118,7 +118,7 @@ def test_the_sample_pictures_clip_at_the_largest_code(path):
     assert clipping_levels(read_photograph(path).code) == UNCLIPPED
 
 
-def test_a_screenshot_is_no_photograph():
+def test_a_screenshot_is_not_taken_for_clipped():
     rng = np.random.default_rng(1)
     page = np.full((ROWS, COLUMNS, 3), 240, np.uint8)
     page[:14], page[:, :30] = (60, 70, 90), (225, 228, 235)
@@ -134,17 +134,17 @@ def test_a_lamp_in_a_computed_picture_without_noise_is_found():
 
 
 def test_every_channel_has_its_own_level():
-    """As a warm filter after the clipping leaves it."""
+    """As after a warm filter applied to a clipped picture."""
     tops = np.array([252.0, 246.0, 238.0])
     np.testing.assert_allclose(found(codes_of(light() * 1.5, tops)), tops, atol=1e-4)
 
 
-def test_a_channel_that_goes_on_above_keeps_its_codes():
+def test_a_channel_that_continues_above_keeps_its_codes():
     codes = codes_of(light(), np.array([240.0, 240.0, 255.0]))
     np.testing.assert_allclose(found(codes), [240, 240, 255], atol=1e-4)
 
 
-def test_a_channel_that_reaches_no_level_takes_that_of_the_others():
+def test_a_channel_that_never_clips_takes_the_level_of_the_others():
     linear = light()
     linear[..., 2] = 0.3 * np.minimum(linear[..., 2], 1.0)
     np.testing.assert_allclose(found(codes_of(linear, 240)), 240, atol=1e-4)
@@ -160,12 +160,12 @@ def test_eight_bits_sixteen_and_floats_have_the_same_level(top):
 
 
 @pytest.mark.parametrize("level", [0.9239, 0.9477, 0.9715])
-def test_sixteen_bits_are_found_to_less_than_a_code_of_eight(level):
+def test_levels_of_sixteen_bits_are_found_more_precisely(level):
     codes = np.round(srgb_encode(np.minimum(light(), 1.0)) * level * 65535).astype(np.uint16)
     np.testing.assert_allclose(clipping_levels(codes), level, atol=2e-5)
 
 
-def test_transparent_pixels_have_no_vote():
+def test_transparent_pixels_do_not_count():
     codes = np.round(np.minimum(codes_of(light(), 255), 254 - 9 * X[..., None])).astype(np.uint8)
     alpha = np.ones((ROWS, COLUMNS), np.float32)
     alpha[:60], codes[:60] = 0.0, 244
@@ -180,12 +180,12 @@ def test_transparent_pixels_have_no_vote():
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 50), (50, 1), (2, 2)])
-def test_the_smallest_pictures_are_taken(shape):
+def test_the_smallest_pictures_are_accepted(shape):
     assert clipping_levels(np.full((*shape, 3), 240, np.uint8)) == UNCLIPPED
 
 
-def test_large_pictures_are_looked_at_in_bands(monkeypatch):
-    """Of which each sample is counted once, and that find the same."""
+def test_large_pictures_are_sampled_in_bands(monkeypatch):
+    """Every sample of the bands counts once, and they give the same level."""
     codes = codes_of(light(), 240)
     assert histograms(codes)[0].sum() == codes.size
     monkeypatch.setattr("hdrcnn.colour.clipping_level.PIXELS", ROWS * COLUMNS // 2)
@@ -194,7 +194,7 @@ def test_large_pictures_are_looked_at_in_bands(monkeypatch):
 
 
 @given(levels=st.tuples(*[st.floats(0.9, 1.0)] * 3))
-def test_scaled_by_the_factors_the_levels_are_one_and_black_is_black(levels):
+def test_scaling_brings_the_levels_to_1_and_keeps_black(levels):
     codes = np.array([np.zeros(3), levels, np.ones(3)], np.float32)
     np.testing.assert_allclose(scaled(codes, factors(levels))[1:], 1.0, atol=1e-6)
     assert (scaled(codes, factors(levels))[0] == 0.0).all()

@@ -1,4 +1,4 @@
-"""HLG: against figures of BT.2100 and colour-science, and inverses."""
+"""HLG compared with values of BT.2100 and colour-science, and inverses."""
 
 import colour
 import numpy as np
@@ -8,7 +8,7 @@ from hypothesis import given, strategies as st
 from hdrcnn.colour import hlg
 
 
-def test_figures_of_the_standard():
+def test_values_of_the_standard():
     assert pytest.approx(0.28466892) == hlg.B
     assert pytest.approx(0.55991073) == hlg.C
     assert float(hlg.hlg_encode(np.array(0.18))) == pytest.approx(0.672358, abs=1e-6)

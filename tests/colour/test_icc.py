@@ -1,4 +1,4 @@
-"""Profiles made of tables, against what their tables say; profiles that claim too much."""
+"""Profiles made of tables, compared with their tables; profiles that claim too much memory."""
 
 import io
 import struct
@@ -29,12 +29,12 @@ DEEP = np.random.default_rng(5).integers(0, 65536, (24, 32, 3)).astype(np.uint16
 
 
 def shown(codes):
-    """What the table of `exchanged` makes of codes in [0, 1]."""
+    """sRGB codes that the table of `exchanged` gives for codes in [0, 1]."""
     return srgb_encode(codes[..., ::-1].astype(np.float64))
 
 
 @pytest.mark.parametrize("kind", ["PNG", "TIFF", "WEBP"])
-def test_codes_of_a_table_become_those_of_srgb(read, kind):
+def test_codes_are_converted_by_the_table_to_srgb(read, kind):
     options = {"lossless": True} if kind == "WEBP" else {}
     photograph = read(by_pillow(kind, RGB, icc_profile=scanner_profile(), **options))
     np.testing.assert_allclose(photograph.code * 255, shown(RGB / 255) * 255, atol=1.6)
@@ -50,13 +50,13 @@ def test_deep_codes_keep_their_depth(read):
     ]
     for data in files:
         photograph = read(data)
-        bright = DEEP[..., ::-1] > 2000  # Below, a code of the table is many of sRGB.
+        bright = DEEP[..., ::-1] > 2000  # Below, one code of the table spans many sRGB codes.
         difference = np.abs(photograph.code - shown(DEEP / 65535))
         assert difference[bright].max() < 5e-4
         assert photograph.bits == 16
 
 
-def test_bits_between_are_spread_to_16(read):
+def test_12_bits_are_scaled_to_16(read):
     codes = (DEEP >> 4).astype(np.uint16)
     plain = read(by_tifffile(DEEP, photometric="rgb", iccprofile=scanner_profile()))
     rows = codes.reshape(24, -1)
@@ -71,15 +71,15 @@ def test_bits_between_are_spread_to_16(read):
     np.testing.assert_allclose(photograph.code, plain.code, atol=0.02)
 
 
-def test_a_jpeg_is_no_base_of_ultra_hdr_any_more(read):
-    """Its own samples would be shown by its own table."""
+def test_a_converted_jpeg_is_no_base_for_ultra_hdr(read):
+    """A base image would be shown by its own table, so its samples cannot be kept."""
     converted = read(by_pillow("JPEG", SMOOTH, quality=100, icc_profile=scanner_profile()))
     np.testing.assert_allclose(converted.code, shown(SMOOTH / 255), atol=0.05)
     assert converted.jpeg is None
     assert read(by_pillow("JPEG", SMOOTH, icc_profile=profile(DISPLAY_P3))).jpeg is not None
 
 
-def test_tables_rank_before_a_matrix_and_behind_code_points(read):
+def test_tables_take_precedence_over_a_matrix_and_code_points_over_tables(read):
     matrix = profile(ADOBE_RGB)
     assert not has_tables(matrix)
     assert not has_tables(srgb_profile())
@@ -99,7 +99,7 @@ def test_tables_rank_before_a_matrix_and_behind_code_points(read):
     assert told.chromaticities == DISPLAY_P3
 
 
-def test_grey_and_alpha_are_left_alone(read):
+def test_grey_and_alpha_are_unchanged(read):
     grey = read(by_pillow("PNG", RGB[..., 0].copy(), icc_profile=scanner_profile()))
     np.testing.assert_array_equal(np.round(grey.code[..., 0] * 255), RGB[..., 0])
     rgba = np.dstack([RGB, RGB[..., :1]])
@@ -109,8 +109,8 @@ def test_grey_and_alpha_are_left_alone(read):
 
 @pytest.mark.parametrize("deep", [False, True])
 @pytest.mark.parametrize("planar", ["contig", "separate"])
-def test_ink_by_its_profile(read, deep, planar):
-    """Of both depths alike: light is 1 - C/2 of red and so on, less a quarter of K."""
+def test_ink_is_converted_by_its_profile(read, deep, planar):
+    """At both depths, red light is 1 - C/2 - K/4, and so on."""
     inks = np.random.default_rng(6).integers(0, 65536, (24, 32, 4)).astype(np.uint16)
     inks = inks if deep else (inks >> 8).astype(np.uint8)
     light = 1 - inks[..., :3] / np.iinfo(inks.dtype).max / 2
@@ -123,7 +123,7 @@ def test_ink_by_its_profile(read, deep, planar):
     np.testing.assert_allclose(code, srgb_encode(np.clip(light, 0, 1)), atol=0.003)
 
 
-def test_ink_of_8_bits_as_pillow_converts_it(read):
+def test_8_bit_ink_matches_pillow(read):
     inks = np.random.default_rng(6).integers(0, 256, (24, 32, 4)).astype(np.uint8)
     image = Image.frombytes("CMYK", (32, 24), inks.tobytes())
     ours = read(by_tifffile(inks, photometric="separated", iccprofile=ink_profile()))
@@ -131,7 +131,7 @@ def test_ink_of_8_bits_as_pillow_converts_it(read):
     np.testing.assert_allclose(ours.code, read(jpeg.getvalue()).code, atol=0.06)
 
 
-def test_tables_that_do_not_work_cost_no_picture(read):
+def test_damaged_tables_are_ignored(read):
     whole = scanner_profile()
     for damaged in (
         whole[: len(whole) - 40],
@@ -147,7 +147,7 @@ def test_tables_that_do_not_work_cost_no_picture(read):
 
 
 def overlapping(elements: bytes, names: list[bytes]) -> bytes:
-    """A profile whose tags all lie in the same place."""
+    """A profile whose tags all point to the same bytes."""
     whole = with_tags([(name, b"") for name in names]) + elements
     table = b"".join(
         struct.pack(">4sII", name, len(whole) - len(elements), len(elements)) for name in names
@@ -156,7 +156,7 @@ def overlapping(elements: bytes, names: list[bytes]) -> bytes:
 
 
 def floating_point(elements: int, points: int) -> bytes:
-    """A table of many elements in the same place, each of points^3 colours."""
+    """A table of many elements that share the same bytes, each of points^3 colours."""
     clut = b"clut" + struct.pack(">4xHH", 3, 3) + bytes([points] * 3 + [0] * 13)
     clut += bytes(12 * points**3)
     places = struct.pack(">II", 16 + 8 * elements, len(clut)) * elements
@@ -174,8 +174,8 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before, *code[0, 0])
 
 @pytest.mark.skipif(sys.platform != "linux", reason="kilobytes are counted on Linux")
 @pytest.mark.parametrize("kind", ["curves", "texts", "floating point"])
-def test_a_profile_takes_no_more_memory_than_a_few_of_its_size(tmp_path, run_python, kind):
-    """Eight megabytes each, which would be gigabytes if everything in it were held."""
+def test_a_profile_needs_only_a_few_times_its_size_in_memory(tmp_path, run_python, kind):
+    """8 MB each, which would be gigabytes if every element were unpacked."""
     zeros = bytes(1 << 23)
     needed = [b"rXYZ", b"gXYZ", b"bXYZ", b"wtpt", b"chad", b"rTRC", b"gTRC", b"bTRC", b"A2B0"]
     many = needed + [b"%04d" % number for number in range(900)]
@@ -192,6 +192,6 @@ def test_a_profile_takes_no_more_memory_than_a_few_of_its_size(tmp_path, run_pyt
     np.testing.assert_allclose(first, expected, atol=0.007)
 
 
-def test_bounded_changes_no_other_profile():
+def test_bounded_leaves_ordinary_profiles_unchanged():
     for whole in (srgb_profile(), scanner_profile(), b"", b"x" * 140, profile(ADOBE_RGB)):
         assert bounded(whole) == whole

@@ -1,4 +1,4 @@
-"""ICtCp and its colour difference: against colour-science and figures of BT.2100."""
+"""ICtCp and its colour difference, compared with colour-science and values of BT.2100."""
 
 import colour
 import numpy as np
@@ -33,7 +33,7 @@ def test_grey_has_no_chroma(luminance):
     np.testing.assert_allclose(found[1:], 0.0, atol=1e-9)
 
 
-def test_both_array_libraries_and_float32():
+def test_tensors_and_float32_match_numpy():
     light = LIGHT.astype(np.float32)
     found = to_ictcp(light)
     assert found.dtype == np.float32

@@ -1,4 +1,4 @@
-"""The light of a RAW file: clipping of each channel, what the network sees, what it may change."""
+"""The light of a RAW file: clipping per channel, the network's input, what it may change."""
 
 import numpy as np
 import pytest
@@ -13,12 +13,12 @@ WHOLE = slice(None), slice(None)
 
 
 def sensor(camera, levels=LEVELS, matrix=MATRIX):
-    """Of camera RGB [H, W, 3], with a step of 1/20000."""
+    """Sensor light of camera RGB [H, W, 3], quantised in steps of 1/20000."""
     samples = np.round(np.asarray(camera) * 20000 + 1000)
     return SensorLight(samples.astype(np.uint16), 1000.0, (1 / 20000,) * 3, levels, matrix)
 
 
-def test_light_is_that_of_the_matrix_and_keeps_what_is_below_black():
+def test_light_follows_the_matrix_and_may_be_negative():
     camera = np.array([[[0.5, 0.25, 0.125], [-0.01, 0.0, 0.02]]])
     found = sensor(camera).light(WHOLE)
     np.testing.assert_allclose(found, camera @ MATRIX.T, atol=1e-6)
@@ -42,8 +42,8 @@ def test_neutral_stays_neutral_and_clips_at_one_in_all_channels():
     np.testing.assert_array_equal(sensor(camera).codes()[0, 1:], 255)
 
 
-def test_the_network_sees_every_clipped_channel_clipped():
-    """Also where the matrix takes light away from it."""
+def test_every_clipped_channel_is_clipped_in_the_codes_for_the_network():
+    """Even if the matrix subtracts light from it."""
     leaky = np.linalg.inv([[1.2, -0.1, -0.1], [-0.1, 1.2, -0.1], [-0.1, -0.1, 1.2]])
     camera = np.array([[[2.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.5]]])
     codes = sensor(camera, matrix=leaky).codes()[0]
@@ -55,7 +55,7 @@ def test_the_network_sees_every_clipped_channel_clipped():
     st.tuples(st.floats(0.0, 1.9), st.floats(0.0, 0.95), st.floats(0.0, 1.4)),
     st.tuples(*[st.floats(0.0, 50.0)] * 3),
 )
-def test_where_no_channel_clips_the_prediction_changes_nothing(camera, predicted):
+def test_the_prediction_changes_nothing_where_no_channel_clips(camera, predicted):
     found = sensor([[camera]])
     np.testing.assert_array_equal(
         found.reconstructed(WHOLE, np.array([[predicted]], np.float32)), found.light(WHOLE)
@@ -72,15 +72,15 @@ def test_a_measured_channel_is_kept_beside_clipped_ones(red, predicted):
     assert camera[2] >= 1.5 - 1e-4 * max(camera)
 
 
-def test_the_measured_channel_says_how_bright_the_clipped_ones_are():
-    """A prediction half as bright as the scene, its colour right, comes out right."""
+def test_the_measured_channel_sets_the_brightness_of_the_clipped_ones():
+    """A prediction of the right colour and half the brightness gives the right light."""
     scene = np.array([1.6, 1.4, 1.8])
     found = sensor([[np.minimum(scene, LEVELS)]])
     light = found.reconstructed(WHOLE, np.array([[0.5 * scene @ MATRIX.T]], np.float32))
     np.testing.assert_allclose(light[0, 0], scene @ MATRIX.T, rtol=1e-3)
 
 
-def test_where_all_channels_clip_the_prediction_stands_but_never_below_the_levels():
+def test_where_all_channels_clip_the_prediction_is_used_above_the_levels():
     found = sensor([[LEVELS, LEVELS]])
     bright, dark = np.array([9.0, 7.0, 8.0]), np.array([0.5, 0.5, 0.5])
     predicted = np.array([[bright @ MATRIX.T, dark @ MATRIX.T]], np.float32)
@@ -88,7 +88,7 @@ def test_where_all_channels_clip_the_prediction_stands_but_never_below_the_level
     np.testing.assert_allclose(light[0], np.stack([bright, LEVELS]), rtol=1e-4)
 
 
-def test_the_change_from_measured_to_predicted_has_no_step():
+def test_the_transition_from_measured_to_predicted_has_no_step():
     camera = np.repeat(np.linspace(0.9, 1.0, 2001)[None, :, None], 3, axis=-1)
     found = sensor(camera, (1.0, 1.0, 1.0), np.eye(3))
     light = found.reconstructed(WHOLE, np.full(camera.shape, 3.0, np.float32))

@@ -1,4 +1,4 @@
-"""PQ and light in cd/m^2: against tables and figures of the standards, colour-science, inverses."""
+"""PQ and light in cd/m^2: tables and values of the standards, colour-science, inverses."""
 
 import colour
 import numpy as np
@@ -58,7 +58,7 @@ LIGHT = hnp.arrays(np.float32, (5, 3), elements=st.floats(-2, 60, width=32))
 BT2087 = [[0.6274, 0.3293, 0.0433], [0.0691, 0.9195, 0.0114], [0.0164, 0.0880, 0.8956]]
 
 
-def test_matrix_is_that_of_bt2087_and_keeps_white():
+def test_matrix_matches_bt2087_and_keeps_white():
     np.testing.assert_allclose(REC709_TO_REC2020, BT2087, atol=5e-5)
     np.testing.assert_allclose(to_rec2020(np.ones(3)), 1.0, rtol=1e-12)
     spaces = (colour.RGB_COLOURSPACES[name] for name in ("ITU-R BT.709", "ITU-R BT.2020"))
@@ -78,7 +78,7 @@ def test_reference_white_and_the_end_points():
 
 @settings(deadline=None)
 @given(LIGHT, st.floats(1, 4000))
-def test_codes_are_those_of_colour_science(linear, nits):
+def test_codes_match_colour_science(linear, nits):
     light = np.maximum(to_rec2020(linear) * nits, 0)
     expected = colour.models.eotf_inverse_ST2084(np.minimum(light, 10000)) * 65535
     assert np.abs(pq_codes(linear, nits) - expected).max() <= 0.51
@@ -86,12 +86,12 @@ def test_codes_are_those_of_colour_science(linear, nits):
 
 @settings(deadline=None)
 @given(LIGHT)
-def test_codes_lead_back_to_the_light(linear):
+def test_codes_are_inverted_to_the_light(linear):
     inside = np.maximum(linear, 0)
     light = pq_decode(pq_codes(inside) / 65535.0) / 203
     back = light @ np.linalg.inv(REC709_TO_REC2020).T
     held = np.minimum(to_rec2020(inside), 10000 / 203) @ np.linalg.inv(REC709_TO_REC2020).T
-    # A step of 16-bit PQ is below 0.03 % of what it stands for, or 0.0001 cd/m^2.
+    # A step of 16-bit PQ is below 0.03 % of its light, or 0.0001 cd/m^2.
     np.testing.assert_allclose(back, held, atol=3e-4 * max(1.0, float(inside.max())))
 
 
@@ -105,6 +105,6 @@ def test_content_light_is_the_brightest_channel_in_any_strips(linear):
         assert found.max_fall == pytest.approx(largest.mean())
 
 
-def test_no_pixels_have_no_brightness():
+def test_content_light_without_pixels_is_refused():
     with pytest.raises(ValueError, match="pixels"):
         content_light([])

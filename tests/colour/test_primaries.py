@@ -1,4 +1,4 @@
-"""Chromaticities: against colour-science, and what must hold for any space."""
+"""Chromaticities, compared with colour-science, and properties of any colour space."""
 
 import colour
 import numpy as np
@@ -24,7 +24,7 @@ RADIANCE = (0.640, 0.330, 0.290, 0.600, 0.150, 0.060, 1 / 3, 1 / 3)
 
 
 def expected_matrix(chromaticities: tuple[float, ...]) -> np.ndarray:
-    """To Rec. 709 by colour-science."""
+    """Matrix to Rec. 709 by colour-science."""
     here, there = np.reshape(chromaticities, (4, 2)), np.reshape(REC709, (4, 2))
     adaptation = colour.adaptation.matrix_chromatic_adaptation_VonKries(
         colour.xy_to_XYZ(here[3]), colour.xy_to_XYZ(there[3]), transform="Bradford"
@@ -41,7 +41,7 @@ def test_agrees_with_colour_science(chromaticities):
     np.testing.assert_allclose(matrix, expected_matrix(chromaticities), rtol=1e-6, atol=1e-9)
 
 
-def test_rec709_stays_as_it_is_however_its_digits_are_written():
+def test_rec709_is_unchanged_however_its_digits_are_rounded():
     assert to_rec709(REC709) is None
     assert to_rec709(np.array(REC709, np.float32).tolist()) is None
     assert to_rec709((0.64, 0.33, 0.30, 0.60, 0.15, 0.06, 0.31271, 0.32902)) is None
@@ -71,7 +71,7 @@ def test_white_stays_white_in_any_space(offsets):
         REC709[:6],
     ],
 )
-def test_no_colour_space_is_said(chromaticities):
+def test_chromaticities_of_no_colour_space_are_refused(chromaticities):
     with pytest.raises(ValueError, match="chromaticities"):
         to_rec709(chromaticities)
 
@@ -86,7 +86,7 @@ COLOUR_SCIENCE = {
 
 
 @pytest.mark.parametrize("name", NAMED)
-def test_named_spaces_are_those_of_colour_science(name):
+def test_named_spaces_match_colour_science(name):
     space = colour.RGB_COLOURSPACES[COLOUR_SCIENCE[name]]
     theirs = np.append(np.ravel(space.primaries), space.whitepoint)
     np.testing.assert_allclose(NAMED[name], theirs, atol=1e-4)
@@ -97,7 +97,7 @@ def test_named_spaces_are_those_of_colour_science(name):
     np.testing.assert_allclose(np.eye(3) if matrix is None else matrix, expected, atol=2e-3)
 
 
-def test_a_space_is_known_by_rounded_numbers_and_others_stay_as_they_are():
+def test_spaces_are_recognised_by_rounded_numbers_and_others_unchanged():
     assert nearest_named(np.add(DISPLAY_P3, 0.0015).tolist()) == DISPLAY_P3
     assert nearest_named(ACES) == ACES
     assert nearest_named((0.3,) * 8) is None

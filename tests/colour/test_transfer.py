@@ -1,4 +1,4 @@
-"""Camera curves, sRGB and the log domain: inverses, end points, monotonicity, oracles."""
+"""Camera curves, sRGB and the log domain: inverses, end points, monotonicity, references."""
 
 import colour
 import numpy as np

@@ -1,4 +1,4 @@
-"""Y'CbCr: the numbers of the standards, and there and back."""
+"""Y'CbCr: values of the standards, and round trips."""
 
 import numpy as np
 import pytest
@@ -32,13 +32,13 @@ def test_white_of_full_range_is_the_largest_code_of_its_depth(depth, white):
     assert np.allclose(found, 1.0, atol=1e-6)
 
 
-def test_codes_above_white_are_held():
+def test_codes_above_white_are_clipped():
     luma, grey = np.array([250 << 8], np.uint16), np.full(1, 128 << 8, np.uint16)
     assert to_rgb(luma, grey, grey, REC709_LUMA, False, 16, 8).max() == 1.0
 
 
 @given(st.tuples(*[st.floats(0.0, 1.0, width=32)] * 3))
-def test_an_even_colour_comes_back_within_a_code(colour):
+def test_a_uniform_colour_survives_within_a_code(colour):
     picture = np.broadcast_to(np.array(colour, np.float32), (4, 6, 3))
     luma, blue, red = from_rgb(picture)
     assert luma.shape == (4, 6)
@@ -48,16 +48,16 @@ def test_an_even_colour_comes_back_within_a_code(colour):
     assert np.abs(back - picture).max() < 2.5 / 876
 
 
-def test_red_is_where_the_standard_has_it():
-    """BT.2020, 10 bits, limited: luma 64 + 876 * 0.2627; Cr is at its end, 960."""
+def test_codes_of_red_match_the_standard():
+    """BT.2020, 10 bits, limited range: luma is 64 + 876 * 0.2627, and Cr is at its maximum, 960."""
     luma, blue, red = from_rgb(np.broadcast_to(np.array([1, 0, 0], np.float32), (2, 2, 3)))
     assert luma[0, 0] == round(64 + 876 * 0.2627)
     assert red[0, 0] == 960
     assert blue[0, 0] == round(512 - 896 * 0.2627 / 1.8814)
 
 
-def test_chroma_lies_on_the_left_column_between_two_rows():
-    """A ramp to the right: what is stored for column 8 is the ramp at column 8."""
+def test_chroma_is_sited_on_the_left_column_between_two_rows():
+    """On a ramp to the right, chroma stored for column 8 is the ramp at column 8."""
     ramp = np.zeros((8, 24, 3), np.float32)
     ramp[..., 2] = np.arange(24) / 24.0
     _, blue, _ = from_rgb(ramp)
@@ -66,8 +66,8 @@ def test_chroma_lies_on_the_left_column_between_two_rows():
 
 
 @given(st.integers(0, 9), st.integers(1, 12), st.integers(5, 15))
-def test_a_ramp_that_was_halved_comes_back_away_from_its_borders(first, rows, columns):
-    """What `from_rgb` puts on a place is taken from there."""
+def test_a_halved_ramp_is_recovered_away_from_its_borders(first, rows, columns):
+    """`full_size` uses the same siting of chroma as `from_rgb`."""
     y, x = np.mgrid[0:48, 0 : 2 * columns].astype(np.float32)
     ramp = np.zeros((48, 2 * columns, 3), np.float32)
     ramp[..., 2] = 0.1 + 0.01 * x + 0.01 * y
@@ -79,12 +79,12 @@ def test_a_ramp_that_was_halved_comes_back_away_from_its_borders(first, rows, co
 
 
 @given(st.integers(0, 2**32 - 1))
-def test_chroma_of_a_film_of_420_is_stored_as_it_was(seed):
-    """Halving takes next to nothing from what `full_size` made; means alone would."""
+def test_chroma_of_420_survives_a_round_trip(seed):
+    """Halving almost exactly inverts `full_size`; plain means would not."""
     stored = np.random.default_rng(seed).uniform(-0.4, 0.4, (10, 12)).astype(np.float32)
     rgb = np.zeros((20, 24, 3), np.float32)
     rgb[..., 2] = full_size(stored, (20, 24), slice(0, 20))
-    _, means, _ = halved(rgb, weights=(0.2627, 0.0))  # Blue has no part in luma.
+    _, means, _ = halved(rgb, weights=(0.2627, 0.0))  # Blue does not count for luma.
     back = 2.0 * (chroma_codes(means, 16) - 32768.0) / 57344.0
     error = np.abs(back - stored).mean()
     assert error < 0.01
@@ -92,7 +92,7 @@ def test_chroma_of_a_film_of_420_is_stored_as_it_was(seed):
 
 
 @pytest.mark.parametrize("shape", [(4, 6), (4, 3), (2, 3)])
-def test_even_chroma_stays_even_at_any_size(shape):
+def test_uniform_chroma_stays_uniform_at_any_size(shape):
     plane = np.full(shape, 77, np.uint8)
     found = full_size(plane, (4, 6), slice(0, 4))
     assert found.shape == (4, 6)

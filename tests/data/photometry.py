@@ -1,4 +1,4 @@
-"""Light of small scenes, for a process of its own (`tests.apart`)."""
+"""Light of small rendered scenes, computed in a separate process (`tests.apart`)."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -21,7 +21,7 @@ def light(name: str) -> tuple[np.ndarray, list[float]]:
 
 
 def cleaned(image: np.ndarray, noise: float) -> np.ndarray:
-    """Of an image with noise in every pass."""
+    """Denoised result of rendering passes that show `image` with relative noise."""
     draw = np.random.default_rng(6)
 
     def noisy(scene: object, size: object, samples: int, seed: int) -> np.ndarray:
@@ -43,7 +43,7 @@ def furnace(kind: str, *arguments: Any) -> float:
 
 
 def floor(colour: Sequence[float], albedo: float) -> np.ndarray:
-    """Below a lamp of radius 0.1 at a height of 3."""
+    """Light of a matt floor below a lamp of radius 0.1 at a height of 3."""
     lamp = {**scenes.sphere((0.0, 3.0, 0.0), 0.1, scenes.matt((0, 0, 0)))}
     ground = scenes.ground(scenes.matt((albedo,) * 3))
     look = {"eye": (2.0, 1.0, 0.0), "target": (0.0, 0.0, 0.0), "degrees": 1.0}
@@ -52,7 +52,7 @@ def floor(colour: Sequence[float], albedo: float) -> np.ndarray:
 
 
 def sun(elevation: float, azimuth: float, degrees: float) -> np.ndarray:
-    """[80, 80], green; looked at where it should stand."""
+    """[80, 80] green channel of a view towards the place where the sun should be."""
     up, turn = np.radians(elevation), np.radians(azimuth)
     target = (np.cos(up) * np.sin(turn), np.sin(up), -np.cos(up) * np.cos(turn))
     scene = scenes.scene((0, 0, 0), target, degrees, [scenes.day(elevation, azimuth)])
@@ -60,7 +60,7 @@ def sun(elevation: float, azimuth: float, degrees: float) -> np.ndarray:
 
 
 def panorama(centre: tuple[float, float, float]) -> np.ndarray:
-    """[32, 64], a sky of 1 and a lamp of 100."""
+    """[32, 64] panorama of a sky of 1 and a lamp of 100 at `centre`."""
     ball = scenes.sphere(centre, 0.5, scenes.matt((0, 0, 0)))
     scene = _under(1.0, {**ball, "on": scenes.area((100.0, 100.0, 100.0))}, degrees=360.0)
     return compute_scenes.render(scene, (32, 64), 16, 0)[..., 0]

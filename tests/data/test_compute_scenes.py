@@ -15,7 +15,7 @@ from tests.apart import calls
 from tests.conftest import ROOT
 
 
-def test_command_writes_pictures_and_truths_that_agree_and_repeat(tmp_path, run_python):
+def test_command_writes_reproducible_pictures_that_match_their_truths(tmp_path, run_python):
     settings = ("--scale=0.06", "--samples=8", "--scene=night_market", "--scene=white_court")
     for folder in ("a", "b"):
         done = run_python(
@@ -40,7 +40,7 @@ def test_command_writes_pictures_and_truths_that_agree_and_repeat(tmp_path, run_
 @pytest.mark.parametrize(
     ("flag", "says"), [("--samples=6", "samples"), ("--scene=moon", "moon"), ("--scale=0", "scale")]
 )
-def test_command_refuses_in_one_line(tmp_path, run_python, flag, says):
+def test_command_refuses_bad_flags_without_a_traceback(tmp_path, run_python, flag, says):
     done = run_python(
         ROOT / "data" / "compute_scenes.py", flag, "--out_dir=out", cwd=tmp_path, status=1
     )
@@ -73,7 +73,7 @@ def test_light_is_finite_and_exposed_for_the_shot(name, apart):
     assert told[-1] == 1.0
 
 
-def test_noise_is_taken_off_and_a_lamp_does_not_leak_into_the_wall_beside_it(apart):
+def test_denoising_does_not_leak_a_lamp_into_the_wall_beside_it(apart):
     image = np.ones((50, 50, 3), np.float32)
     image[20:30, 20:30] = 3000.0
     result = apart("cleaned", image, 0.1)
@@ -83,7 +83,7 @@ def test_noise_is_taken_off_and_a_lamp_does_not_leak_into_the_wall_beside_it(apa
     np.testing.assert_allclose(result[22:28, 22:28], 3000.0, rtol=0.1)
 
 
-def test_without_noise_nothing_changes(apart):
+def test_denoising_leaves_a_clean_image_unchanged(apart):
     image = np.random.default_rng(3).uniform(0.5, 2.0, (40, 40, 3)).astype(np.float32)
     np.testing.assert_allclose(apart("cleaned", image, 0.0), image, rtol=2e-3)
 
@@ -110,7 +110,7 @@ def test_a_lamp_lights_the_floor_by_the_inverse_square(apart):
     np.testing.assert_allclose(apart("floor", (1000.0, 500.0, 100.0), 0.5), expected, rtol=0.02)
 
 
-def test_the_sun_stands_where_it_is_told_and_has_its_true_size(apart):
+def test_the_sun_has_its_position_and_true_size(apart):
     light = apart("sun", 5.0, 10.0, 2.0)
     rows, columns = np.nonzero(light > 0.3 * light.max())
     assert (rows.mean(), columns.mean()) == pytest.approx((39.5, 39.5), abs=1.0)
@@ -121,7 +121,7 @@ def test_the_sun_stands_where_it_is_told_and_has_its_true_size(apart):
     ("centre", "longitude", "latitude"),
     [((0, 0, -4), 0, 0), ((4, 0, 0), 90, 0), ((-4, 0, 0), -90, 0), ((2.8, 2.8, 0), 90, 45)],
 )
-def test_a_panorama_shows_every_direction_at_its_place_without_seams(
+def test_a_panorama_shows_every_direction_in_its_place_without_seams(
     centre, longitude, latitude, apart
 ):
     image = apart("panorama", centre)
@@ -143,11 +143,11 @@ def test_committed_picture_is_a_photograph_of_its_truth(name):
     assert truth.shape == code.shape == (*shot.size, 3)
     assert (truth >= 0).all()
     assert truth.max() < HALF_MAX
-    # Half floats are coarse: what lies at the clipping level may have been rounded across it.
+    # Half floats are coarse: samples at the clipping level may have been rounded across it.
     assert np.mean(truth < 0.999) <= shot.unclipped <= np.mean(truth < 1.001)
 
-    # A sample's code says between which two values the light was, but for six deviations of
-    # noise and for the rounding to half floats.
+    # A sample's code gives two bounds of its light, apart from six deviations of noise and the
+    # rounding to half floats.
     half_code, spare = 0.5 / 255.0, 6.0 * NOISE_SD + 1e-3 * truth
     curve = (MEAN_CURVE_N, MEAN_CURVE_S)
     lowest = inverse_camera_curve(np.maximum(code - half_code, 0.0), *curve)
@@ -156,7 +156,7 @@ def test_committed_picture_is_a_photograph_of_its_truth(name):
     assert (truth >= lowest - spare).all()
     assert (truth <= highest + spare).all()
 
-    # The noise is there, and is no more than it should be: where codes are finer than it.
+    # The noise has its deviation, measured where codes are finer than it.
     fine = (code > 0.1) & (code < 0.5)
     error = inverse_camera_curve(code[fine], *curve) - truth[fine]
     assert np.std(error) == pytest.approx(NOISE_SD, rel=0.3)
@@ -164,7 +164,7 @@ def test_committed_picture_is_a_photograph_of_its_truth(name):
 
 
 @pytest.mark.parametrize("name", SHOTS)
-def test_committed_truth_has_highlights_with_structure_and_no_noise(name):
+def test_committed_truth_has_structured_highlights_and_no_noise(name):
     truth = read_exr(ROOT / "data" / "truth" / f"{name}.exr").astype(np.float32)
     clipped = truth.max(axis=-1) >= 1.0
     assert np.ptp(np.log2(truth.max(axis=-1)[clipped])) > 3.0

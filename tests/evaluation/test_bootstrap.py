@@ -1,4 +1,4 @@
-"""Intervals against SciPy, against chance, and at their limits."""
+"""Bootstrap intervals: compared with SciPy, their coverage, and limiting cases."""
 
 import numpy as np
 import pytest
@@ -28,7 +28,7 @@ def test_agrees_with_scipy() -> None:
     assert found.high == pytest.approx(expected.high, abs=0.1)
 
 
-def test_covers_the_true_mean_about_as_often_as_it_says() -> None:
+def test_covers_the_true_mean_about_as_often_as_stated() -> None:
     rng = np.random.default_rng(5)
     found = [interval(rng.normal(1.0, 2.0, 30), resamples=1000) for _ in range(300)]
     covered = np.mean([i.low <= 1.0 <= i.high for i in found])
@@ -36,7 +36,7 @@ def test_covers_the_true_mean_about_as_often_as_it_says() -> None:
 
 
 @given(VALUES, st.floats(-10.0, 10.0))
-def test_moves_with_its_values(values: list[float], shift: float) -> None:
+def test_the_interval_shifts_with_its_values(values: list[float], shift: float) -> None:
     here = interval(values, resamples=200)
     there = interval(np.array(values) + shift, resamples=200)
     assert here.low - 1e-9 <= here.mean <= here.high + 1e-9
@@ -50,7 +50,7 @@ def test_the_same_values_give_the_same_interval(values: list[float]) -> None:
     assert paired(values, values) == Interval(0.0, 0.0, 0.0, len(values))
 
 
-def test_pairing_removes_what_both_share() -> None:
+def test_pairing_removes_the_variation_that_both_share() -> None:
     """Scenes differ by tens of decibels; a steady half decibel between methods still shows."""
     rng = np.random.default_rng(6)
     scenes = rng.normal(30.0, 8.0, 20)
@@ -64,7 +64,7 @@ def test_pairing_removes_what_both_share() -> None:
     assert apart.high - apart.low > 3.0
 
 
-def test_a_tie_where_the_interval_holds_zero() -> None:
+def test_an_interval_that_contains_zero_is_a_tie() -> None:
     assert verdict(Interval(0.4, -0.1, 0.9, 20)) == "tie"
     assert verdict(Interval(0.4, 0.0, 0.9, 20)) == "tie"
     assert verdict(Interval(-0.4, -0.9, 0.0, 20)) == "tie"
@@ -72,18 +72,18 @@ def test_a_tie_where_the_interval_holds_zero() -> None:
 
 
 def test_too_few_units_decide_nothing() -> None:
-    """All of one sign happens by chance in 2 of 2^n cases: n = 5 is more than 5 %, 6 is less."""
+    """All n have one sign by chance in 2 of 2^n cases: more than 5 % for n = 5, less for n = 6."""
     assert 2 / 2 ** (FEWEST - 1) > 0.05 > 2 / 2**FEWEST
     assert verdict(paired([9.0] * (FEWEST - 1), [1.0] * (FEWEST - 1))) == ""
     assert verdict(paired([9.0] * FEWEST, [1.0] * FEWEST)) == "win"
 
 
-def test_a_place_counts_once() -> None:
+def test_each_unit_counts_once() -> None:
     means = unit_means([1.0, 2.0, 3.0, 10.0], ["b", "b", "b", "a"])
     np.testing.assert_array_equal(means, [10.0, 2.0])
 
 
-def test_perfect_scores_do_not_break_it() -> None:
+def test_infinite_scores_are_accepted() -> None:
     assert interval([np.inf] * 8) == Interval(np.inf, np.inf, np.inf, 8)
     some = interval([np.inf, 30.0, 31.0, 32.0, 33.0, 34.0, 35.0, 36.0])
     assert some.mean == some.high == np.inf

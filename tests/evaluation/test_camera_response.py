@@ -59,7 +59,7 @@ def test_ridge_is_the_augmented_least_squares(seed: int, ridge: float) -> None:
     np.testing.assert_allclose(fit_ridge(basis, target, ridge), expected, rtol=1e-5, atol=1e-7)
 
 
-def test_bases_carry_the_identity() -> None:
+def test_bases_contain_the_identity() -> None:
     uv = np.random.default_rng(0).uniform(0.1, 0.9, (50, 2))
     u, v = uv.T
     expected = np.stack([u**3, v**3, u**2, v**2, u * v, u, v, np.ones(50)], axis=1)
@@ -70,7 +70,7 @@ def test_bases_carry_the_identity() -> None:
 
 @given(seeds)
 @settings(max_examples=20)
-def test_the_reference_itself_is_left_alone(seed: int) -> None:
+def test_the_reference_itself_is_unchanged(seed: int) -> None:
     reference = picture(seed)
     np.testing.assert_allclose(correct_camera_response(reference, reference), reference, rtol=1e-5)
 
@@ -91,8 +91,8 @@ def test_undoes_a_curve_of_its_family(seed: int, bend: float, slope: float, lift
     assert after <= before or before < 1e-3
 
 
-def test_takes_out_a_colour_cast_in_part() -> None:
-    """The ridge holds the chromaticity back: nearer, but not all the way."""
+def test_removes_part_of_a_colour_cast() -> None:
+    """The ridge penalty holds the chromaticity back: closer, but not all the way."""
     reference = picture(3)
     cast = reference * np.array([1.2, 1.0, 0.8])
     _, wanted = xyz_to_yuv(reference @ RGB_TO_XYZ.T)
@@ -104,7 +104,7 @@ def test_takes_out_a_colour_cast_in_part() -> None:
 
 @given(seeds, seeds)
 @settings(max_examples=20)
-def test_never_farther_in_pq_luminance(seed_1: int, seed_2: int) -> None:
+def test_the_error_of_pq_luminance_never_grows(seed_1: int, seed_2: int) -> None:
     prediction, reference = picture(seed_1), picture(seed_2)
     wanted = pq_encode(luminance(reference))
 
@@ -116,8 +116,8 @@ def test_never_farther_in_pq_luminance(seed_1: int, seed_2: int) -> None:
     assert error(corrected) <= error(prediction) + 1e-4
 
 
-def test_luminance_is_the_plain_cubic_fit() -> None:
-    """Against numpy.polyfit, on greys, where chromaticity plays no part."""
+def test_luminance_is_fitted_by_a_plain_cubic() -> None:
+    """Compared with numpy.polyfit on greys, where chromaticity plays no part."""
     rng = np.random.default_rng(5)
     grey = np.exp(rng.uniform(0.0, np.log(1000.0), (40, 50)))
     noisy = grey**0.8 * np.exp(rng.normal(0.0, 0.2, grey.shape))

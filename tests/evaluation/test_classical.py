@@ -1,4 +1,4 @@
-"""The classical operators: end points, monotony, and the physics their papers promise."""
+"""The classical operators: end points, monotonicity, and the properties that their papers claim."""
 
 import numpy as np
 import pytest
@@ -72,7 +72,7 @@ def test_akyuz_stretches_luminance_to_the_whole_range() -> None:
     assert light.max() == pytest.approx(1.0)
 
 
-def test_akyuz_leaves_a_picture_that_has_black_and_white() -> None:
+def test_akyuz_does_not_stretch_a_picture_from_black_to_white() -> None:
     np.testing.assert_allclose(akyuz_2007(ramp()), srgb_decode(ramp()), atol=1e-12)
 
 
@@ -106,7 +106,7 @@ def test_masia_gamma_rises_with_the_key_and_never_compresses() -> None:
     assert masia_gamma(0.8) == pytest.approx(2.07)
 
 
-def test_masia_is_that_power_of_luminance() -> None:
+def test_masia_raises_luminance_to_its_gamma() -> None:
     code = np.sqrt(picture(low=0.3))  # A bright picture.
     linear = luminance(srgb_decode(code))
     gamma = MASIA_SLOPE * image_key(linear) + MASIA_OFFSET
@@ -117,7 +117,7 @@ def test_masia_is_that_power_of_luminance() -> None:
 def bilateral_by_definition(
     values: np.ndarray, guide: np.ndarray, spatial_sd: float, range_sd: float
 ) -> np.ndarray:
-    """The weighted mean over all pixels, pixel by pixel."""
+    """Cross-bilateral filter as a weighted mean over all pixels, pixel by pixel."""
     rows, columns = np.indices(values.shape)
     out = np.empty(values.shape)
     for i, j in np.ndindex(*values.shape):

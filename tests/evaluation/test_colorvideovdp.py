@@ -1,4 +1,4 @@
-"""ColorVideoVDP is handed what it expects; the real package is asked where it is installed."""
+"""ColorVideoVDP gets the arguments it expects; the real package is tested if it is installed."""
 
 import sys
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ from training_code.evaluation import colorvideovdp
 
 @pytest.fixture(autouse=True)
 def fresh() -> Iterator[None]:
-    """The metric is built once per process: forget it around each test."""
+    """The metric is cached per process: clear it before and after each test."""
     colorvideovdp._metric.cache_clear()
     yield
     colorvideovdp._metric.cache_clear()
@@ -33,7 +33,7 @@ def test_none_without_the_package(monkeypatch: pytest.MonkeyPatch) -> None:
     assert colorvideovdp.colorvideovdp_jod(REFERENCE, REFERENCE) is None
 
 
-def test_the_prediction_comes_first(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_prediction_is_the_first_argument(monkeypatch: pytest.MonkeyPatch) -> None:
     calls: list[Any] = []
 
     class Recorder:

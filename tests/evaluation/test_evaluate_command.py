@@ -1,4 +1,4 @@
-"""The evaluation from scenes to files, small; its files alone must give the same figures."""
+"""A small evaluation from scenes to files; the files alone must give the same figures."""
 
 import csv
 import dataclasses
@@ -53,7 +53,7 @@ def test_every_photograph_and_method_has_a_line(done: SimpleNamespace) -> None:
 
 
 def test_the_files_alone_give_the_same_figures(done: SimpleNamespace) -> None:
-    """Any other tool sees what was measured: photograph and truth as written."""
+    """Photograph and truth as written are what was measured, so other tools can be compared."""
     for line in done.lines:
         if line["method"] != "input squared":
             continue
@@ -65,7 +65,7 @@ def test_the_files_alone_give_the_same_figures(done: SimpleNamespace) -> None:
             assert float(line[name]) == pytest.approx(getattr(scores, name), abs=2e-6), name
 
 
-def test_ours_is_the_predictor(done: SimpleNamespace, tiny_weights: Path) -> None:
+def test_our_row_is_that_of_the_predictor(done: SimpleNamespace, tiny_weights: Path) -> None:
     from hdrcnn.predict.single_image import load
 
     code = read_ldr(done.out / "ldr" / BASE.name / "c.png")
@@ -101,7 +101,7 @@ def test_the_ceiling_is_above_doing_nothing_everywhere(done: SimpleNamespace) ->
         assert place[CEILING] > max(place[name] for name in DO_NOTHING)
 
 
-def test_the_best_input_is_the_reference(done: SimpleNamespace) -> None:
+def test_differences_are_to_the_best_input(done: SimpleNamespace) -> None:
     for table in done.tables:
         means = {row.method: row.metrics["psnr_crf"].mean for row in table.rows}
         assert means[table.best_input] == max(means[name] for name in DO_NOTHING)
@@ -155,10 +155,10 @@ def copy_truths(done: SimpleNamespace, folder: Path) -> None:
         shutil.copytree(truths, folder / condition.name)
 
 
-def test_a_perfect_result_of_another_tool_is_above_all(
+def test_perfect_results_of_another_tool_score_best(
     done: SimpleNamespace, scene_folder: Path, tmp_path: Path
 ) -> None:
-    """Per condition in folders of their names; the worst possible one is found out too."""
+    """Results lie in one folder per condition; noise, the worst possible result, comes last."""
     copy_truths(done, tmp_path / "perfect")
     copy_truths(done, tmp_path / "noise")
     for index, path in enumerate(sorted((tmp_path / "noise").rglob("*.exr"))):
@@ -182,7 +182,7 @@ def test_a_perfect_result_of_another_tool_is_above_all(
     scenes = ("a.exr", "b.exr", "c.exr", "d.exr")
     assert worse == {(c.name, "noise", scene) for c in conditions for scene in scenes}
     aligned = stored["conditions"][BASE.name]["methods"]["perfect"]["metrics"]["psnr_aligned"]
-    assert aligned["mean"] is None  # Infinite, which JSON cannot say.
+    assert aligned["mean"] is None  # Infinite, which JSON cannot express.
 
 
 def test_a_single_condition_may_lie_in_the_folder_itself(
@@ -199,7 +199,7 @@ def test_a_single_condition_may_lie_in_the_folder_itself(
     assert [row.method for row in table.rows if row.difference.mean > 40] == ["perfect"]
 
 
-def test_missing_results_are_named_before_anything_is_computed(
+def test_missing_results_are_named_before_any_prediction(
     done: SimpleNamespace, tmp_path: Path
 ) -> None:
     copy_truths(done, tmp_path / "other")

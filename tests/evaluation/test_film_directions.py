@@ -1,4 +1,4 @@
-"""In which directions guesses for different grades lie apart: against numbers drawn so."""
+"""Directions that separate guesses for different grades, on numbers drawn with known ones."""
 
 import subprocess
 import sys
@@ -13,14 +13,16 @@ COMMAND = Path(__file__).resolve().parents[2] / "training_code" / "film_directio
 
 
 def drawn(between: np.ndarray, errors: np.ndarray, mixed: np.ndarray) -> np.ndarray:
-    """[grades, scenes, P] with these deviations along the rows of a matrix [P, P]."""
+    """[grades, scenes, P] numbers, which vary between grades and between the scenes of one by these
+    deviations, along the rows of `mixed` [P, P].
+    """
     rng = np.random.default_rng(5)
     grades, scenes = 400, 50
     found = between * rng.standard_normal((grades, 1, len(between)))
     return (found + errors * rng.standard_normal((grades, scenes, len(errors)))) @ mixed
 
 
-def test_directions_are_those_in_which_grades_were_drawn_apart():
+def test_directions_are_those_in_which_the_grades_differ():
     errors, between = np.array([1.0, 0.5, 2.0, 1.0]), np.array([2.0, 0.05, 0.2, 4.0])
     directions, ratios = discriminants(drawn(between, errors, np.eye(4)), 2)
     expected = np.array([16.0, 4.0]) / (1.0 + LOADED)
@@ -31,7 +33,7 @@ def test_directions_are_those_in_which_grades_were_drawn_apart():
 
 
 @pytest.mark.parametrize("count", [1, 2, 3])
-def test_two_guesses_for_one_grade_are_one_apart(count):
+def test_two_guesses_for_one_grade_are_about_1_apart(count):
     mixed = np.random.default_rng(3).normal(size=(4, 4))
     guesses = drawn(np.array([2.0, 0.05, 0.2, 4.0]), np.array([1.0, 0.5, 2.0, 1.0]), mixed)
     directions, _ = discriminants(guesses, count)
@@ -40,7 +42,7 @@ def test_two_guesses_for_one_grade_are_one_apart(count):
     assert 1.0 / (1.0 + LOADED * 4) < length <= 1.02
 
 
-def test_what_is_the_same_for_all_scenes_is_refused():
+def test_guesses_that_are_the_same_for_all_scenes_are_refused():
     guesses = np.repeat(np.random.default_rng(6).standard_normal((4, 1, 23)), 7, axis=1)
     with pytest.raises(ValueError, match="same"):
         discriminants(guesses, 3)
@@ -55,7 +57,7 @@ def test_what_is_the_same_for_all_scenes_is_refused():
         (["--scenes", "{tmp}/none"], "none"),
     ],
 )
-def test_what_cannot_be_measured_is_one_line(flags, word, tmp_path):
+def test_errors_have_no_traceback(flags, word, tmp_path):
     asked = [flag.format(tmp=tmp_path) for flag in flags]
     done = subprocess.run(
         [sys.executable, str(COMMAND), *asked], capture_output=True, text=True, check=False

@@ -1,4 +1,4 @@
-"""Pairs that exist, measured: the formula that made the HDR is right, others are not."""
+"""Evaluation on existing pairs: the formula that made the HDR scores best."""
 
 import csv
 from fractions import Fraction
@@ -26,7 +26,7 @@ def hdr_of(sdr: np.ndarray, name: str) -> np.ndarray:
     return np.rint(65535.0 * formulas()[name]([sdr[None]])[0][0]).astype(np.uint16)
 
 
-def test_pictures_and_films_in_pairs(tmp_path, run_python):
+def test_pairs_of_pictures_and_of_films(tmp_path, run_python):
     av = pytest.importorskip("av")
     for kind, pictures in (
         ("SDR", [picture(n) for n in range(3)]),
@@ -80,6 +80,6 @@ def test_pictures_and_films_in_pairs(tmp_path, run_python):
     assert (tmp_path / "out" / "worst.png").is_file()
 
 
-def test_without_anything_to_measure(tmp_path, run_python):
+def test_a_command_without_material_is_refused(tmp_path, run_python):
     done = run_python(COMMAND, "--out_dir=out", cwd=tmp_path, status=1)
     assert "--videos" in done.stderr

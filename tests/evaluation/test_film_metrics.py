@@ -1,4 +1,4 @@
-"""Metrics of film: by hand, and what gain and flicker see."""
+"""Metrics of film, by hand; gain and flicker on known changes."""
 
 import numpy as np
 import pytest
@@ -15,7 +15,7 @@ def test_psnr_of_codes_by_hand():
     assert metrics.pq_psnr(TRUTH, TRUTH) == metrics.pu21(TRUTH, TRUTH) == 99.0
 
 
-def test_grey_differs_by_its_code():
+def test_delta_e_of_greys_is_720_times_the_difference_of_codes():
     grey = np.full((4, 4, 3), 0.5, np.float32)
     assert metrics.delta_e(grey + np.float32(0.01), grey) == pytest.approx(7.2, rel=1e-3)
 
@@ -33,5 +33,5 @@ def test_flicker_is_the_excess_change():
     assert metrics.flicker(steady + 0.1, steady) == pytest.approx((0.0, 0.0), abs=1e-6)
     pumping = steady + 0.01 * np.array([0, 1, 0, 1, 0, 1])[:, None, None, None]
     assert metrics.flicker(pumping, steady) == pytest.approx((10.0, 10.0), rel=1e-3)
-    # A change of the truth itself that is followed is none.
+    # Following a change of the truth is not flicker.
     assert metrics.flicker(pumping, pumping) == (0.0, 0.0)

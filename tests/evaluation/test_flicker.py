@@ -1,4 +1,4 @@
-"""Flicker: nothing for what moves with the picture, the known amount for known noise."""
+"""Flicker is 0 for predictions that move with the picture and has the right size for noise."""
 
 import json
 from collections.abc import Callable
@@ -24,14 +24,14 @@ WHITE = np.ones((48, 64, 3), np.float32)
 
 
 def stand_in(log_hdr: Callable[[np.ndarray], np.ndarray]) -> Any:
-    """What `flicker` needs of a predictor, with any function of the picture for a network."""
+    """Stand-in for a predictor whose network is any function of the picture."""
     return SimpleNamespace(
         log_hdr=log_hdr, metadata=SimpleNamespace(linearisation="square", blend="pixel")
     )
 
 
 def measured(predictor: Any, code: np.ndarray) -> Flicker:
-    """Of a picture with saturated pixels."""
+    """Flicker of a picture with saturated pixels."""
     found = flicker.flicker(predictor, code)
     assert found is not None
     return found
@@ -52,9 +52,9 @@ def test_a_constant_does_not_flicker():
     assert found.parts["noise"] > 0.01  # The blend lets measured noise through.
 
 
-def test_an_affine_network_flickers_by_its_noise_alone():
-    """y = a x: shifts and rotations commute with it, and noise of a white picture is one-sided:
-    min(noise, 0), whose mean square is half of the variance.
+def test_a_linear_network_flickers_by_noise_alone():
+    """y = a x commutes with shifts and rotations, and noise on a white picture is clipped to
+    min(noise, 0), whose mean square is half the variance.
     """
     slope = 3.0
     found = measured(stand_in(lambda code: np.float32(slope) * code), WHITE)
@@ -64,7 +64,7 @@ def test_an_affine_network_flickers_by_its_noise_alone():
 
 
 def test_flicker_is_in_stops_and_pools_all_motions():
-    """A network that answers one stop more for every picture it is shown after the first."""
+    """A network whose answer is one stop higher for every picture after the first."""
     shown = []
 
     def brighter(code: np.ndarray) -> np.ndarray:
@@ -81,7 +81,7 @@ def test_flicker_is_in_stops_and_pools_all_motions():
 
 
 def test_only_saturated_pixels_count():
-    """A network may say anything of the ground, which is not its own: never twice the same."""
+    """Outside saturated pixels even a network that answers with fresh noise does not count."""
     calls: list[int] = []
 
     def network(picture: np.ndarray) -> np.ndarray:
@@ -139,7 +139,7 @@ def test_the_rows_are_means_over_places(done: SimpleNamespace, tiny_weights: Pat
     assert again.difference.mean == pytest.approx(0.0)
 
 
-def test_the_files_say_what_was_measured(done: SimpleNamespace):
+def test_the_files_record_what_was_measured(done: SimpleNamespace):
     stored = json.loads((done.out / "summary.json").read_text())
     assert {"settings", "conditions", "flicker"} <= set(stored)
     own = stored["flicker"]["methods"]["ours"]
@@ -153,7 +153,7 @@ def test_the_files_say_what_was_measured(done: SimpleNamespace):
     assert f"| ours | {done.rows[0].stops.mean:.3f} [" in table
 
 
-def test_half_the_flicker_is_half_of_the_first():
+def test_half_the_flicker_is_a_share_of_one_half():
     families = ["a", "b", "c", "c"]
     first = [Flicker(value, {"shift": value}) for value in (1.0, 2.0, 3.0, 5.0)]
     half = [Flicker(item.stops / 2, {"shift": 0.0}) for item in first]

@@ -1,4 +1,4 @@
-"""MEF-SSIM against its authors' value and against patches formed one by one; halos."""
+"""MEF-SSIM compared with its authors' value and with patches formed one by one; halos."""
 
 import numpy as np
 import pytest
@@ -11,15 +11,15 @@ def noise(count: int, rows: int = 48, columns: int = 52, seed: int = 0) -> np.nd
     return np.random.default_rng(seed).integers(0, 256, (count, rows, columns, 3), np.uint8)
 
 
-def test_authors_value():
+def test_the_value_of_the_authors_is_reproduced():
     rng = np.random.default_rng(1)
     frames = np.array([rng.integers(0, 256, (40, 44)) for _ in range(3)])
     found = metrics.mef_ssim_of_grey(frames, frames.mean(axis=0), scales=1)
     assert found == pytest.approx(0.8553023128697365, abs=1e-12)
 
 
-def test_quality_is_that_of_patches_formed_one_by_one():
-    """Ma et al. 2015, Eqs. 4 to 10, word by word."""
+def test_quality_matches_patches_formed_one_by_one():
+    """Ma et al. 2015, Eqs. 4 to 10, written out."""
     rng = np.random.default_rng(2)
     frames = rng.uniform(0, 255, (3, 13, 12))
     fused = rng.uniform(0, 255, (13, 12))
@@ -44,7 +44,7 @@ def test_quality_is_that_of_patches_formed_one_by_one():
     np.testing.assert_allclose(metrics.structure_quality(frames, fused), expected, rtol=1e-9)
 
 
-def test_equal_frames_fuse_to_themselves():
+def test_equal_frames_score_1_with_their_frame():
     frame = noise(1)[0]
     assert metrics.mef_ssim(np.stack([frame] * 4), frame) == pytest.approx(1.0, abs=1e-6)
 
@@ -70,12 +70,12 @@ def test_halving_by_hand():
 
 
 @pytest.mark.parametrize("shape", [(2, 43, 60), (60, 60), (2, 60, 50)])
-def test_shapes_that_do_not_serve(shape):
+def test_unusable_shapes_are_refused(shape):
     with pytest.raises(ValueError, match=r"pixels|needed"):
         metrics.mef_ssim_of_grey(np.zeros(shape), np.zeros((43, 60)))
 
 
-def test_what_rises_with_the_light_has_no_halo_and_a_rim_has():
+def test_monotonic_fusion_has_no_halo_and_sharpening_has():
     light = np.repeat(np.linspace(0.0, 1.0, 96)[None], 64, axis=0)[..., None] * np.ones(3)
     frames = np.rint(255 * np.clip(light * np.array([0.5, 2.0])[:, None, None, None], 0, 1))
     assert metrics.order_reversal(frames, frames.mean(axis=0)) == 0.0

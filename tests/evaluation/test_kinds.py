@@ -1,4 +1,4 @@
-"""Validation by kind of picture: what is won and lost is counted right."""
+"""Validation by kind of picture: gains and losses are counted correctly."""
 
 import csv
 
@@ -18,7 +18,7 @@ SRGB = Condition(0.05, "png", "srgb")
 
 
 def codes(seed: int = 3, clipped: int = 0) -> np.ndarray:
-    """A smooth picture [48, 64, 3] uint8 below 250, and so many pixels of 255."""
+    """A smooth picture [48, 64, 3] uint8 below 250, in which `clipped` pixels are 255."""
     rng = np.random.default_rng(seed)
     small = Image.fromarray(rng.integers(10, 240, (6, 8, 3), dtype=np.uint8))
     picture = np.asarray(small.resize((64, 48), Image.Resampling.BICUBIC)).copy()
@@ -39,7 +39,7 @@ def scenes(tmp_path) -> list[Scene]:
 
 
 @pytest.mark.parametrize("clipped", [0.02, 0.05, 0.1])
-def test_ordinary_photographs_clip_by_the_share_of_what_is_known(scenes, clipped):
+def test_the_clipped_share_of_photographs_is_of_the_known_pixels(scenes, clipped):
     found = list(kinds.shots(scenes, Condition(clipped, "png", "srgb"), Protocol(noise_sd=0.0)))
     assert [shot.kind for shot in found] == [2, 2, 2, 1]
     for shot in found[:3]:
@@ -51,7 +51,7 @@ def test_ordinary_photographs_clip_by_the_share_of_what_is_known(scenes, clipped
         np.testing.assert_allclose(light[inside], shot.truth[known][inside], atol=0.006)
 
 
-def test_whites_that_end_lower_are_the_same_photograph(scenes):
+def test_photographs_with_a_lower_white_give_the_same_codes(scenes):
     for low, full in zip(
         kinds.shots(scenes, Condition(0.05, "white240", "srgb"), Protocol()),
         kinds.shots(scenes, SRGB, Protocol()),
@@ -62,7 +62,7 @@ def test_whites_that_end_lower_are_the_same_photograph(scenes):
         np.testing.assert_allclose(low.code, full.code, atol=0.6 / 240)
 
 
-def test_nothing_and_everything_are_won_by_the_rows_that_do_so(scenes):
+def test_an_unchanged_input_wins_nothing_and_perfect_highlights_everything(scenes):
     own = [shot for shot in kinds.shots(scenes, SRGB, Protocol()) if shot.kind == 2]
     methods = {"same": lambda stored: linearise(stored / np.float32(255), "srgb")}
     scores, best = kinds.score(own, methods)
@@ -78,7 +78,7 @@ def test_nothing_and_everything_are_won_by_the_rows_that_do_so(scenes):
     assert rows["same"].worse == 0
 
 
-def test_what_does_harm_is_counted(scenes):
+def test_harmful_results_are_counted_as_worse(scenes):
     own = [shot for shot in kinds.shots(scenes, SRGB, Protocol()) if shot.kind == 2]
 
     def glaring(stored: np.ndarray) -> np.ndarray:
@@ -104,7 +104,7 @@ def test_views_that_cannot_be_judged_are_named(scenes):
     assert [line.partition(":")[0] for line in left] == ["cave"]
 
 
-def test_nothing_that_can_be_judged_is_said_in_one_line(tmp_path, tiny_exported, run_python):
+def test_the_error_without_any_usable_view_is_one_line(tmp_path, tiny_exported, run_python):
     (tmp_path / "families.txt").write_text("night\n")
     (tmp_path / "hdr").mkdir()
     light = np.zeros((128, 192, 3), np.float32)

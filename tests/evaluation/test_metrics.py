@@ -1,4 +1,4 @@
-"""The metrics against their tables, independent implementations and their own physics."""
+"""The metrics, compared with tables and independent implementations, and their invariances."""
 
 import dataclasses
 
@@ -52,10 +52,10 @@ CODE = photograph(REFERENCE)
         ("mean_curve", 18.7826, 22.2371, 0.9885, -0.7109, -2.7545),
     ],
 )
-def test_whole_chain(
+def test_scores_of_a_known_scene(
     linearisation: str, psnr: float, psnr_crf: float, rmse: float, bias: float, peak: float
 ) -> None:
-    """Values worked out independently; they hold to their last digit."""
+    """Values from an independent computation, correct to their last digit."""
     scores = evaluate(linearise(CODE, linearisation), REFERENCE, CODE)
     assert scores.psnr_aligned == pytest.approx(psnr, abs=5e-5)
     assert scores.psnr_crf == pytest.approx(psnr_crf, abs=5e-5)
@@ -120,7 +120,7 @@ def test_the_reference_scores_perfectly() -> None:
 
 @given(st.floats(1e-4, 1e4), st.floats(1e-4, 1e4))
 @settings(max_examples=25)
-def test_units_do_not_matter(gain: float, unit: float) -> None:
+def test_scores_do_not_depend_on_units(gain: float, unit: float) -> None:
     """Any gain on the prediction and any unit of the reference give the same scores."""
     prediction = linearise(CODE, "srgb")
     expected = dataclasses.astuple(evaluate(prediction, REFERENCE, CODE))
@@ -134,7 +134,7 @@ def test_alignment_finds_the_gain(gain: float) -> None:
     np.testing.assert_allclose(align(REFERENCE / gain, REFERENCE, CODE), REFERENCE, rtol=1e-12)
 
 
-def test_alignment_heeds_well_exposed_samples_only() -> None:
+def test_alignment_uses_well_exposed_samples_only() -> None:
     """Nonsense in black and clipped samples, the limits included, leaves the gain at 2."""
     code = np.full((12, 12, 3), 0.5)
     code[:8] = [0.05, 0.95, 1.0]
@@ -145,7 +145,7 @@ def test_alignment_heeds_well_exposed_samples_only() -> None:
     assert alignment_gain(np.full(code.shape, [9.0, 1.0, 9.0]), np.full(code.shape, 3.0), code) == 3
 
 
-def test_anchor_is_20_candelas() -> None:
+def test_the_median_luminance_is_anchored_at_20_candelas() -> None:
     absolute = REFERENCE * absolute_factor(REFERENCE)
     assert float(np.median(luminance(absolute))) == pytest.approx(20.0, rel=1e-3)
 
@@ -176,7 +176,7 @@ def test_highlights_begin_above_095_in_any_channel() -> None:
     assert saturated_share(code) == 0.5
 
 
-def test_no_highlights_no_figure() -> None:
+def test_without_highlights_their_scores_are_nan() -> None:
     code = np.minimum(CODE, 0.9)
     scores = evaluate(REFERENCE, REFERENCE, code)
     assert np.isnan([scores.highlight_rmse, scores.highlight_bias]).all()
@@ -190,15 +190,15 @@ def test_peak_error_is_a_ratio_in_stops(factor: float) -> None:
     )
 
 
-def test_peak_error_is_not_decided_by_one_pixel() -> None:
+def test_peak_error_ignores_a_single_pixel() -> None:
     reference = np.full((100, 100, 3), 10.0)
     prediction = reference.copy()
     prediction[0, 0] = 1e4
     assert peak_error(prediction, reference) == 0.0
 
 
-def test_correction_lifts_another_camera_curve() -> None:
-    """Squared, the curve is wrong; the correction takes most of that away."""
+def test_correction_improves_the_score_of_a_wrong_camera_curve() -> None:
+    """Squaring is the wrong curve; the correction removes most of that error."""
     scores = evaluate(linearise(CODE, "square"), REFERENCE, CODE)
     assert scores.psnr_crf > scores.psnr_aligned + 1.0
 
@@ -223,8 +223,8 @@ def test_bad_input_is_named(
         evaluate(prediction, reference, code)
 
 
-def test_pixels_that_are_not_known_are_left_out():
-    """Scores are those of the known pixels alone, whatever is predicted in the others."""
+def test_unknown_pixels_are_left_out():
+    """Scores depend on the known pixels alone, whatever is predicted for the others."""
     prediction, reference = CODE**2, REFERENCE.copy()
     reference[:20, 30:50] = np.nan
     wild = prediction.copy()

@@ -1,4 +1,4 @@
-"""The panels of the report show the light and the errors they claim to."""
+"""The panels of the report show the light and the errors that they should."""
 
 import dataclasses
 import io
@@ -83,8 +83,8 @@ def test_error_map_is_in_full_colour_only_where_saturated() -> None:
     assert (shown[30:, 40:, 0] > shown[30:, 40:, 2]).all()  # the tint: too bright there as well
 
 
-def test_errors_of_both_signs_do_not_hide_each_other_across_the_edge() -> None:
-    """One panel pixel over a saturated and an unsaturated half: each half keeps its own error."""
+def test_errors_of_both_signs_do_not_cancel_across_the_edge() -> None:
+    """In a panel pixel that is half saturated, each half keeps its own error."""
     code = np.zeros((2, 2, 3), np.uint8)
     code[:, 0] = 255
     truth = np.ones((2, 2, 3), np.float32)
@@ -161,7 +161,7 @@ def test_forty_detailed_views_stay_below_12_mb() -> None:
         ({"code": np.zeros((48, 64), np.uint8)}, "input must be"),
     ],
 )
-def test_arrays_that_do_not_belong_together(change: dict[str, np.ndarray], message: str) -> None:
+def test_arrays_that_do_not_match_are_refused(change: dict[str, np.ndarray], message: str) -> None:
     view = dataclasses.replace(make_view("harbour"), **change)  # type: ignore[arg-type]
     with pytest.raises(ValueError, match=f"^harbour: .*{message}"):
         render_view(view)

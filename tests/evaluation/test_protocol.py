@@ -1,4 +1,4 @@
-"""The views and the camera are fixed: the same for every method, every run and every folder."""
+"""Views and camera settings are fixed: the same for every method, run and folder."""
 
 import io
 import itertools
@@ -42,7 +42,7 @@ def scene(pixels: np.ndarray, name: str = "folder/a.exr") -> Scene:
     return Scene(name, "family", pixels)
 
 
-def test_photographs_are_reduced_whole_and_never_enlarged() -> None:
+def test_whole_photographs_are_reduced_and_never_enlarged() -> None:
     (view,) = protocol.fixed_views(scene(photo(50, 90)), Protocol(longest_side=45))
     assert view.linear.shape == (25, 45, 3)
     mean = photo(50, 90).astype(np.float64).mean(axis=(0, 1))
@@ -56,7 +56,7 @@ def test_the_brightest_column_is_found(longitude: float) -> None:
     assert protocol.brightest_yaw(panorama(longitude), 27.0) == pytest.approx(longitude, abs=2.9)
 
 
-def test_light_that_a_level_view_does_not_see_does_not_count() -> None:
+def test_light_outside_a_level_view_does_not_count() -> None:
     both = np.maximum(panorama(60.0, 80.0) * np.float16(10), panorama(-60.0, 0.0))
     assert protocol.brightest_yaw(both, 27.0) == pytest.approx(-60.0, abs=2.9)
 
@@ -70,8 +70,8 @@ def test_panoramas_are_seen_towards_the_light_and_away_from_it() -> None:
 
 @pytest.mark.parametrize("larger", [1, 2, 4, 8])
 def test_lamps_keep_their_light_however_large_the_panorama(tmp_path: Path, larger: int) -> None:
-    """Lamps of a hundred times the background, a pixel of 256 large, on every 64th of them: in
-    larger panoramas they are smaller and brighter, and a view sees the same light.
+    """Lamps a hundred times as bright as the background cover every 64th pixel of a panorama of 256
+    columns. In larger panoramas they are smaller and brighter, and a view sees the same light.
     """
     light = np.full((128 * larger, 256 * larger, 3), 0.2, np.float32)
     light[4 * larger :: 8 * larger, 4 * larger :: 8 * larger] = 0.2 + 19.8 * larger**2
@@ -140,7 +140,7 @@ def test_picture_style_is_an_s_curve(strength: float, code: float) -> None:
 
 
 def uncurve(codes: np.ndarray, curve: str) -> np.ndarray:
-    """The light behind 8-bit codes of `srgb` or `srgb_style`, by looking the curve up."""
+    """Linear light of 8-bit codes of `srgb` or `srgb_style`, by inverting a table of the curve."""
     light = np.linspace(0.0, 1.0, 20001)
     code = protocol.srgb_encode(light)
     code = protocol.picture_style(code) if curve == "srgb_style" else code
@@ -161,7 +161,7 @@ def test_every_condition_has_the_same_noise() -> None:
 
 
 def test_published_curves_are_drawn_for_each_view() -> None:
-    """Of one family: (1 + s) H^n / (H^n + s) with n about 0.9 and s about 0.6."""
+    """From the family (1 + s) H^n / (H^n + s) with n about 0.9 and s about 0.6."""
     truth = np.full((32, 32, 3), 0.3, np.float32)
     quiet = Protocol(noise_sd=0.0)
     codes = [protocol.photograph(f"view {i}", truth, BASE, quiet)[0, 0, 0] for i in range(200)]
@@ -172,7 +172,7 @@ def test_published_curves_are_drawn_for_each_view() -> None:
     assert 0.02 < np.std(light) < 0.08
 
 
-def test_png_is_lossless_and_jpeg_is_what_it_says() -> None:
+def test_png_is_lossless_and_jpeg_has_quality_80() -> None:
     codes = protocol.photograph("v", photo().astype(np.float32), BASE, Protocol())
     decoded = Image.open(io.BytesIO(protocol.encode(codes, "png")))
     np.testing.assert_array_equal(np.asarray(decoded), codes)
@@ -214,7 +214,7 @@ def test_photographs_on_disk(tmp_path: Path) -> None:
     assert taken == [shot.ldr.read_bytes() for shot in again if isinstance(shot, Shot)]
 
 
-def test_what_cannot_be_judged_is_left_out_with_its_reason(tmp_path: Path) -> None:
+def test_unusable_views_are_left_out_with_a_reason(tmp_path: Path) -> None:
     black = np.zeros((40, 50, 3), np.float16)
     black[0, 0] = 1.0
     calm = np.random.default_rng(5).uniform(0.1, 0.3, (40, 50, 3)).astype(np.float16)

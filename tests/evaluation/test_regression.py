@@ -1,4 +1,4 @@
-"""The regression figures hold for the same weights and fall for worse ones."""
+"""The regression check passes for the same weights and fails for worse ones."""
 
 import dataclasses
 import json
@@ -54,7 +54,7 @@ def darkened(source: Path, target: Path) -> None:
     weights.save(target, arrays, metadata)
 
 
-def test_the_same_weights_are_as_good_and_worse_ones_fail(
+def test_the_same_weights_pass_and_worse_ones_fail(
     run_python, truth_dir: Path, tiny_weights: Path, tmp_path: Path
 ) -> None:
     found = regression.measure(load(tiny_weights), truth_dir)
@@ -96,7 +96,7 @@ def figures(gain: float, rmse: float) -> Figures:
         (float("nan"), 0.5, False),
     ],
 )
-def test_a_fall_beyond_the_interval_is_bad(gain: float, rmse: float, good: bool) -> None:
+def test_a_fall_beyond_the_interval_fails(gain: float, rmse: float, good: bool) -> None:
     assert compare(figures(gain, rmse), figures(1.0, 0.5))[1] is good
 
 
@@ -106,7 +106,7 @@ def test_other_pieces_cannot_be_compared() -> None:
         compare(figures(1.0, 0.5), other)
 
 
-def test_round_trip(tmp_path: Path) -> None:
+def test_figures_survive_the_file(tmp_path: Path) -> None:
     regression.save(tmp_path / "f.json", figures(1.0, 0.5))
     assert regression.load(tmp_path / "f.json") == figures(1.0, 0.5)
 
@@ -118,6 +118,6 @@ def test_damaged_figures_are_named(tmp_path: Path, content: str) -> None:
         regression.load(tmp_path / "f.json")
 
 
-def test_no_truths(tmp_path: Path, tiny_weights: Path) -> None:
+def test_a_folder_without_truths_is_refused(tmp_path: Path, tiny_weights: Path) -> None:
     with pytest.raises(ImageError, match="truths"):
         regression.measure(load(tiny_weights), tmp_path)

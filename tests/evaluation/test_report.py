@@ -1,4 +1,4 @@
-"""The report holds what it is given, all of it and nothing else."""
+"""The report contains all of what it is given and nothing else."""
 
 import base64
 import dataclasses
@@ -15,7 +15,7 @@ HOSTILE = "</script><img src=x onerror=alert(1)> \"&amp;' $title ${views}"
 
 
 def make_view(name: str = "view", gain_db: float = 1.0) -> RenderedView:
-    """Bytes in place of the JPEG files: the page does not look into them."""
+    """A view with arbitrary bytes in place of JPEG files, which the page does not decode."""
     jpegs = [bytes([value]) * 50 for value in range(10)]
     exposures = tuple((jpegs[row], jpegs[row + 1], jpegs[row + 2]) for row in (0, 3, 6))
     scores = {"input": {"psnr": 20.0, "ssim": -0.001}, "ours": {"psnr": 21.25, "peak": -1.0}}
@@ -23,7 +23,7 @@ def make_view(name: str = "view", gain_db: float = 1.0) -> RenderedView:
 
 
 class Page(HTMLParser):
-    """The elements, attributes and text of a page, as a parser that is not ours sees them."""
+    """Elements, attributes and text of a page, as an independent parser finds them."""
 
     def __init__(self, page: str) -> None:
         super().__init__()
@@ -49,7 +49,7 @@ def write(path: Path, views: list[RenderedView], word: str = "plain") -> str:
     return path.read_text(encoding="utf-8")
 
 
-def test_nothing_is_loaded_from_elsewhere(tmp_path: Path) -> None:
+def test_the_page_loads_nothing_from_elsewhere(tmp_path: Path) -> None:
     text = write(tmp_path / "report.html", [make_view()], word="http://example.org/")
     page = Page(text)
     addresses = [
@@ -132,7 +132,7 @@ def test_many_notes_are_folded(tmp_path: Path) -> None:
     assert re.findall(r"<li>(note \d)</li>", folded) == notes[6:]
 
 
-def test_a_report_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
+def test_a_report_is_written_completely_or_not_at_all(tmp_path: Path) -> None:
     path = tmp_path / "report.html"
     before = write(path, [])
     with pytest.raises(ValueError, match=r"ours: .*draw"):

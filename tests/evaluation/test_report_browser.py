@@ -100,7 +100,7 @@ def find_browser() -> str:
 
 
 def measure(report: Path, folder: Path, width: int, *flags: str) -> dict[str, Any]:
-    """What the probe finds in a report framed at `width` CSS pixels."""
+    """Results of the probe for a report in a frame of `width` CSS pixels."""
     folder.mkdir()
     probe = folder / "probe.html"
     probe.write_text(PROBE.substitute(width=width, address=report.as_uri()), encoding="utf-8")
@@ -165,11 +165,11 @@ def test_all_images_are_decoded(found: dict[str, Any]) -> None:
     assert found["broken"] == 0
 
 
-def test_nothing_is_asked_of_the_network(found: dict[str, Any]) -> None:
+def test_the_page_makes_no_network_request(found: dict[str, Any]) -> None:
     assert found["loaded"] == []
 
 
-def test_hostile_text_does_nothing(found: dict[str, Any]) -> None:
+def test_hostile_text_is_not_executed(found: dict[str, Any]) -> None:
     assert found["title"] == HOSTILE
     assert found["scripts"] == 1
 
@@ -211,7 +211,7 @@ def test_first_table_is_open_and_the_other_folded(found: dict[str, Any]) -> None
     assert found["tables"] == [True, False] + [True] * len(GAINS)
 
 
-def test_a_bar_leads_to_its_images(found: dict[str, Any]) -> None:
+def test_a_bar_links_to_its_images(found: dict[str, Any]) -> None:
     assert found["hash"] == f"#view-{len(GAINS)}"
     assert -1.0 <= found["reached"] < found["height"] / 2
 
@@ -229,7 +229,7 @@ def test_a_click_shows_a_picture_large_and_further_clicks_compare(found: dict[st
 
 
 @pytest.mark.parametrize(("scheme", "dark"), [(0, True), (1, False)])
-def test_text_can_be_read_in_both_schemes(
+def test_text_is_readable_in_both_colour_schemes(
     report: Path, tmp_path: Path, scheme: int, dark: bool
 ) -> None:
     found = measure(
@@ -239,8 +239,8 @@ def test_text_can_be_read_in_both_schemes(
     assert min(found["contrasts"]) >= 4.5  # WCAG 2.1, level AA
 
 
-def test_the_probe_sees_a_damaged_report(report: Path, tmp_path: Path) -> None:
-    """The page's own policy keeps a foreign picture out, and the probe notices that one fails."""
+def test_the_probe_detects_a_damaged_report(report: Path, tmp_path: Path) -> None:
+    """The page's policy blocks a foreign image, and the probe reports that one is broken."""
     text = report.read_text(encoding="utf-8")
     wide = '<img src="http://localhost/x" alt=""><p style="width:2000px">wide</p></main>'
     damaged = tmp_path / "damaged.html"

@@ -1,4 +1,4 @@
-"""What an evaluation is asked for: scenes, names, the command and its faults."""
+"""Requests of the evaluation: scenes, names, the command and its errors."""
 
 import dataclasses
 import os
@@ -60,10 +60,10 @@ def test_a_folder_needs_its_name() -> None:
         parse_named("out/other")
 
 
-def test_scenes_beyond_the_memory_give_the_same_photographs(
+def test_scenes_beyond_the_memory_budget_give_the_same_photographs(
     scene_folder: Path, tmp_path: Path, monkeypatch
 ) -> None:
-    """Found again in their files, too."""
+    """The third run reads the scenes that the second stored in files."""
     found = []
     for budget in (1 << 30, 0, 0):
         monkeypatch.setattr("training_code.evaluation.request.half_of_memory", lambda b=budget: b)
@@ -77,7 +77,7 @@ def test_scenes_beyond_the_memory_give_the_same_photographs(
     assert len(list((tmp_path / "0" / "scenes").glob("*.npy"))) == 4
 
 
-def test_scenes_are_not_held_while_photographs_are_scored(
+def test_scenes_are_freed_before_photographs_are_scored(
     scene_folder: Path, tmp_path: Path, monkeypatch
 ) -> None:
     held: list[weakref.ref] = []
@@ -100,14 +100,14 @@ def test_scenes_are_not_held_while_photographs_are_scored(
 
 
 def with_scenes(path: Path, source: Path, **facts: object) -> Path:
-    """Weights that say that they were trained on certain scenes."""
+    """Weights whose metadata says what they were trained on."""
     arrays, metadata = weights.load(source)
     weights.save(path, arrays, dataclasses.replace(metadata, training=facts))
     return path
 
 
-def test_weights_that_know_scenes_are_said(tiny_weights: Path, tmp_path: Path) -> None:
-    """Through all that they started from; what says nothing, or other names, says nothing."""
+def test_weights_trained_on_the_scenes_are_reported(tiny_weights: Path, tmp_path: Path) -> None:
+    """Scenes of the weights they started from count; no records or other names give no line."""
     start = {"scenes": "the same", "start": {"scenes": ["b.exr", "x.exr"]}}
     knows = with_scenes(tmp_path / "knows.npz", tiny_weights, scenes=["a.exr"], start=start)
     other = with_scenes(tmp_path / "other.npz", tiny_weights, scenes=["p/a.exr"])
@@ -123,9 +123,9 @@ def test_weights_that_know_scenes_are_said(tiny_weights: Path, tmp_path: Path) -
     assert "\n" not in line
 
 
-def test_the_shipped_weights_know_no_scene_of_the_validation_families() -> None:
-    """As they lie in the collection: a folder for panoramas, one for photographs. Of the families
-    that were held out later, the trainings before had seen one.
+def test_the_shipped_weights_were_not_trained_on_validation_families() -> None:
+    """Scenes are named as in the collection, with folders for panoramas and photographs. One family
+    was held out only later, and some of the weights had been trained on it.
     """
     folders = ("panorama", "photo")
     names = [f"{folder}/{name}.exr" for folder in folders for name in read_list(VALIDATION)]
@@ -171,7 +171,7 @@ def test_command_writes_photographs_for_other_tools(
         (["--scenes=bytes", "--all"], "n\\udcefght.hdr: its name is not UTF-8; rename it"),
     ],
 )
-def test_command_says_in_one_line_what_is_wrong(
+def test_command_reports_errors_in_one_line(
     run_python, tmp_path: Path, arguments: list[str], reason: str
 ) -> None:
     for folder in ("empty", "bytes", "out/truth/clip05"):

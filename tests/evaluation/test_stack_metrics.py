@@ -1,4 +1,4 @@
-"""What is measured of five exposures: a perfect stack, and stacks with one known fault."""
+"""Metrics of stacks of five exposures: a perfect stack, and stacks with one known fault."""
 
 import numpy as np
 import pytest
@@ -32,7 +32,7 @@ def test_a_perfect_stack_is_nearly_perfect():
     assert found["psnr_crf"] > 40
 
 
-def test_the_formula_lacks_what_was_clipped():
+def test_the_formula_cannot_restore_clipped_light():
     perfect, found = measure(rendered(TRUTH), TRUTH, CODE), measure(formula(CODE), TRUTH, CODE)
     assert found["clipped_psnr"] < 25
     assert found["dark_psnr"] < perfect["dark_psnr"] - 5
@@ -55,22 +55,22 @@ def test_order_and_agreement_by_hand():
     codes = np.rint(255.0 * np.clip(grey, 0.0, 1.0)).astype(np.uint8)
     flat = np.broadcast_to(codes[:, None, None, None], (5, 8, 8, 3)).copy()
     assert disagreement(flat) < 0.05
-    flat[3] = np.rint(255.0 * srgb_encode(np.float64(0.02 * 2.0**3)))  # A stop too bright.
+    flat[3] = np.rint(255.0 * srgb_encode(np.float64(0.02 * 2.0**3)))  # One stop too bright.
     assert disagreement(flat) > 0.4
 
 
-def test_noise_and_bands_are_told_apart():
-    """Of a smooth dark picture: white noise of a known strength, and steps of many pixels."""
+def test_noise_and_banding_are_told_apart():
+    """On a smooth dark picture: white noise of a known strength, and steps of many pixels."""
     light = np.broadcast_to(np.linspace(0.002, 0.004, 160)[:, None, None], (160, 160, 3))
     code = srgb_encode(light)
     assert code.max() < DARK
     true = true_exposures(light.astype(np.float32))[-1]
     rng = np.random.default_rng(6)
     noise, blotches = dark_texture(true + rng.normal(0.0, 4.0, true.shape), true, code)
-    # What is smoothed away of white noise is 1 / (4 pi sigma^2).
+    # Smoothing leaves 1 / (4 pi sigma^2) of the variance of white noise.
     assert noise == pytest.approx(4.0, rel=0.1)
     assert blotches < 1.0
-    # The formula shows the steps of the photograph's eight bits; the truth is rounded alone.
+    # The formula shows the steps of the 8-bit photograph; the truth is only rounded.
     eight = formula(np.rint(255.0 * code) / 255.0)[-1]
     assert sum(dark_texture(eight, true, code)) > 2.0 * sum(dark_texture(np.rint(true), true, code))
     steps = 6.0 * np.round(true / 6.0)
@@ -80,7 +80,7 @@ def test_noise_and_bands_are_told_apart():
 
 @pytest.mark.parametrize("record", [ExposureGan(2), ExposureStack(2)], ids=lambda r: r.model)
 def test_weights_become_a_method_for_any_size(record, tmp_path):
-    """An untrained dark part gives what the single-image network gives."""
+    """An untrained dark part leaves the result of the single-image network unchanged."""
     path = tmp_path / "w.npz"
     weights.save(path, weights.collect(record.build()), record)
 

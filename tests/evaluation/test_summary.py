@@ -1,4 +1,4 @@
-"""Verdicts, the 3.5 dB rule and the list of scenes made worse, from scores by hand."""
+"""Verdicts, the 3.5 dB rule and the list of scenes made worse, from made-up scores."""
 
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from training_code.evaluation.shots import Shot
 
 
 def records(gains: dict[str, float], places: int = 8) -> list[Record]:
-    """Scores by hand: all inputs about 30 dB, each method that much above the mean curve."""
+    """Made-up scores: inputs of about 30 dB, each method better than the mean curve by its gain."""
     rng = np.random.default_rng(1)
     found = []
     for place in range(places):

@@ -1,4 +1,4 @@
-"""What the tests of motions share: noise to move, SciPy's affine transform, a gradient."""
+"""Helpers of the tests of motions: noise to move, SciPy's affine transform, a gradient."""
 
 import keras
 import numpy as np
@@ -26,7 +26,7 @@ def affine(row: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def scipy_warp(images: np.ndarray, motions: np.ndarray, mode: str = "nearest") -> np.ndarray:
-    """[N, H, W, C] by SciPy, plane by plane, in float64."""
+    """Warp [N, H, W, C] with SciPy, plane by plane, in float64."""
     result = np.empty(images.shape)
     for item, row in enumerate(motions):
         matrix, offset = affine(row)
@@ -39,7 +39,7 @@ def scipy_warp(images: np.ndarray, motions: np.ndarray, mode: str = "nearest") -
 
 
 def gradient(function, value: np.ndarray) -> np.ndarray:
-    """Of a scalar function, by the backend of this process."""
+    """Gradient of a scalar function, by the backend of this process."""
     if keras.backend.backend() == "jax":
         import jax
 

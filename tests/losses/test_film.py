@@ -1,4 +1,4 @@
-"""Losses of film: against the metrics, which are NumPy in double precision, and by hand."""
+"""Losses of film, compared with the metrics (NumPy, double precision) and by hand."""
 
 import numpy as np
 import pytest
@@ -15,14 +15,14 @@ FOUND = np.clip(TRUTH + 0.03 * RNG.standard_normal(TRUTH.shape), 0.0, 1.0).astyp
 
 
 @pytest.mark.parametrize("name", film.TERMS)
-def test_terms_are_least_where_all_is_right(name):
+def test_terms_are_almost_0_for_the_truth_and_larger_for_others(name):
     right, wrong = (np.asarray(film.TERMS[name](f, TRUTH)) for f in (TRUTH, FOUND))
     assert right.shape == (2,)
     assert (right < 2e-4).all()
     assert (wrong > 5e-4).all()
 
 
-def test_mse_and_colour_difference_are_those_of_the_metrics():
+def test_mse_and_colour_difference_match_the_metrics():
     found = np.asarray(film.mse(FOUND, TRUTH))
     colour = 720.0 * np.asarray(film.delta_e_itp(FOUND, TRUTH))
     for index in range(2):
@@ -31,7 +31,7 @@ def test_mse_and_colour_difference_are_those_of_the_metrics():
         assert colour[index] == pytest.approx(metrics.delta_e(FOUND[index], TRUTH[index]), rel=0.01)
 
 
-def test_ssim_is_that_of_the_metrics():
+def test_ssim_matches_the_metric():
     found = 1.0 - np.asarray(film.ssim_loss(FOUND, TRUTH))
     expected = [
         np.mean([ssim(a[..., c].astype(float), b[..., c].astype(float), 1.0) for c in range(3)])
@@ -40,7 +40,7 @@ def test_ssim_is_that_of_the_metrics():
     np.testing.assert_allclose(found, expected, atol=1e-4)
 
 
-def test_temporal_is_blind_to_what_does_not_change():
+def test_temporal_ignores_errors_that_do_not_change():
     truth = np.stack([TRUTH, TRUTH])
     shifted = truth + 0.05
     np.testing.assert_allclose(np.asarray(film.temporal(shifted, truth)), 0.0, atol=1e-6)
@@ -49,7 +49,7 @@ def test_temporal_is_blind_to_what_does_not_change():
 
 
 @pytest.mark.parametrize("name", film.TERMS)
-def test_slopes_are_finite_at_black_and_beyond_white(name):
+def test_gradients_are_finite_at_black_and_beyond_white(name):
     tf = pytest.importorskip("tensorflow")
     extreme = np.zeros((1, 16, 16, 3), np.float32)
     extreme[:, 8:] = 1.3
@@ -60,7 +60,7 @@ def test_slopes_are_finite_at_black_and_beyond_white(name):
     assert np.isfinite(np.asarray(tape.gradient(loss, found))).all()
 
 
-def test_aligned_is_blind_to_one_gain_and_sees_shape():
+def test_aligned_ignores_a_gain_and_penalises_shape():
     light = np.geomspace(0.5, 200.0, 2 * 16 * 16 * 3).reshape(2, 16, 16, 3)
     truth = pq_signal(light).astype(np.float32)
     brighter = pq_signal(light * np.array([4.0, 0.3]).reshape(2, 1, 1, 1)).astype(np.float32)

@@ -1,4 +1,4 @@
-"""Losses of exposure fusion against the metric, against TensorFlow's own, and by end points."""
+"""Losses of exposure fusion, compared with the metric and TensorFlow, and at end points."""
 
 import functools
 from collections.abc import Callable
@@ -26,7 +26,7 @@ def grey_frames() -> np.ndarray:
     return (np.rint(255 * np.clip(light * gains, 0, 1)) / 255).astype(np.float32)
 
 
-def test_constants_are_those_of_the_metric():
+def test_constants_match_the_metric():
     for name in ("WINDOW", "STEEPEST", "SCALES"):
         assert getattr(mef_ssim, name) == getattr(metrics, name)
     assert pytest.approx(255**2 * mef_ssim.CONSTANT) == metrics.CONSTANT
@@ -37,7 +37,7 @@ def test_constants_are_those_of_the_metric():
 
 
 @pytest.mark.parametrize("scales", [1, 3])
-def test_mef_ssim_is_the_metric(scales):
+def test_mef_ssim_matches_the_metric(scales):
     frames = grey_frames()
     fused = frames.mean(axis=1)
     found = np.asarray(mef_ssim.mef_ssim(ops.convert_to_tensor(frames), fused, scales))
@@ -48,7 +48,7 @@ def test_mef_ssim_is_the_metric(scales):
     np.testing.assert_allclose(found, expected, atol=2e-5)
 
 
-def test_ms_ssim_is_tensorflow_s():
+def test_ms_ssim_matches_tensorflow():
     tf = pytest.importorskip("tensorflow")
     expected = np.asarray(tf.image.ssim_multiscale(RGB, NOISY, 1.0))
     np.testing.assert_allclose(np.asarray(fusion.ms_ssim(RGB, NOISY)), expected, atol=3e-5)
@@ -64,7 +64,7 @@ def test_ms_ssim_end_points():
 def test_terms_are_0_for_the_truth_and_above_for_others(name):
     term = fusion.SUPERVISED[name]
     np.testing.assert_allclose(np.asarray(term(RGB, RGB)), 0.0, atol=1e-5)
-    # Uniform noise turned round has the same histogram but for chance.
+    # 0.5, because 1 - RGB has almost the same histogram as RGB, which is uniform noise.
     assert (np.asarray(term(1.0 - 0.5 * RGB, RGB)) > 0.05).all()
 
 
@@ -84,11 +84,11 @@ def test_soft_histogram_is_a_partition_of_unity():
     assert shares.sum() == pytest.approx(1.0, abs=1e-5)
     one = np.asarray(fusion.soft_histogram(values[:, None], 33))
     np.testing.assert_allclose(one.sum(axis=-1), 1.0, atol=1e-5)
-    # The mean is kept: a kernel's share is linear between two levels.
+    # The mean is kept, because the kernel is linear between two levels.
     assert (shares * np.linspace(0, 1, 33)).sum() == pytest.approx(values.mean(), abs=1e-5)
 
 
-def test_histograms_that_do_not_overlap_are_as_far_as_they_are_apart():
+def test_histogram_l1_of_two_levels_is_their_distance():
     dark, bright = (np.full((1, 16, 16, 3), v, np.float32) for v in (0.1, 0.7))
     apart = float(fusion.histogram_l1(bright, dark, 48)[0])
     assert apart == pytest.approx(0.6 * 47 / 48, abs=1e-4)
@@ -106,7 +106,7 @@ def test_gamma_maps_prefer_the_frame_with_detail(kind):
     np.testing.assert_allclose(turned[:, ::-1], gamma, atol=1e-6)
 
 
-def test_gamma_of_another_name():
+def test_an_unknown_gamma_is_refused():
     with pytest.raises(ValueError, match="variance"):
         fusion.gamma_map(np.zeros((1, 2, 20, 20), np.float32), "beauty")
 

@@ -1,4 +1,4 @@
-"""Losses against their formulas in plain NumPy and SciPy."""
+"""Losses, compared with their formulas in plain NumPy and SciPy."""
 
 import numpy as np
 import pytest
@@ -83,7 +83,7 @@ EVERY_TERM = Loss(mask="code", peak=0.3, gradient=0.2, asymmetry=1.5, cap=2.0)
 
 
 def gradient(function, value: np.ndarray) -> np.ndarray:
-    """Of a scalar function of log HDR, under TensorFlow."""
+    """Gradient of a scalar function of log HDR, under TensorFlow."""
     import tensorflow as tf
 
     with tf.GradientTape() as tape:
@@ -113,7 +113,7 @@ def test_the_mask_of_the_code_trains_what_is_blended():
     assert float(found[0]) == pytest.approx(expected, rel=1e-4)
 
 
-def test_asymmetry_weighs_what_is_too_dark():
+def test_asymmetry_weighs_predictions_that_are_too_dark():
     target = np.full((1, 32, 32, 3), 4.0, np.float32)
     level = np.log(target + 1 / 255)
     for loss in log_hdr.LOSSES.values():
@@ -127,7 +127,7 @@ def test_asymmetry_weighs_what_is_too_dark():
 
 @pytest.mark.parametrize("asymmetry", [3.0, -0.5])
 def test_asymmetry_moves_the_best_constant_to_an_expectile(asymmetry):
-    """Newey and Powell: sum of (1 + a) of the shortfalls = sum of the excesses."""
+    """Newey and Powell: (1 + a) times the sum of the shortfalls equals the sum of the excesses."""
     level = np.log(np.random.default_rng(4).lognormal(1.0, 1.0, (1, 8, 8, 3)) + 1.0)
     target = (np.exp(level) - 1 / 255).astype(np.float32)
     everywhere = np.ones((1, 8, 8, 1), np.float32)
@@ -153,14 +153,14 @@ def test_log_peak_is_the_norm_of_the_luminance():
 
 
 @given(st.floats(-3, 3))
-def test_the_peak_of_a_brighter_picture_is_as_much_brighter(gain):
+def test_a_gain_shifts_the_log_peak_by_as_much(gain):
     shift = log_hdr.log_peak(PERFECT + np.float32(gain), MASK) - log_hdr.log_peak(PERFECT, MASK)
     np.testing.assert_allclose(np.asarray(shift), gain, atol=1e-4)
     error = np.asarray(log_hdr.peak_error(TARGET, PERFECT + np.float32(gain), MASK))
     np.testing.assert_allclose(error, gain**2 * MASK.mean(axis=(1, 2, 3)), atol=2e-4)
 
 
-def test_the_peak_ignores_what_is_not_masked():
+def test_the_peak_ignores_pixels_outside_the_mask():
     wild = np.where(MASK > 0, PERFECT, 60.0).astype(np.float32)
     assert np.asarray(log_hdr.peak_error(TARGET, wild, MASK)).max() < 1e-9
     nothing = np.zeros_like(MASK)
@@ -169,17 +169,17 @@ def test_the_peak_ignores_what_is_not_masked():
     np.testing.assert_array_equal(back, 0.0)
 
 
-def test_gradient_error_knows_shape_and_not_level():
+def test_gradient_error_depends_on_shape_and_not_on_level():
     everywhere = np.ones_like(MASK)
     assert np.asarray(log_hdr.gradient_error(TARGET, PERFECT + 2.0, everywhere)).max() < 1e-4
-    # A ramp of 0.1 a column in a picture of 16: 0.1, 0.2, 0.4, 0.8 a column of the four scales.
+    # A ramp of 0.1 per column of 16: 0.1, 0.2, 0.4 and 0.8 per column at the four scales.
     target = np.ones((1, 16, 16, 3), np.float32)
     ramp = log_encode(target) + 0.1 * np.arange(16, dtype=np.float32)[:, None]
     found = log_hdr.gradient_error(target, ramp, np.ones((1, 16, 16, 1), np.float32))
     assert float(found[0]) == pytest.approx(1.5, rel=1e-3)
 
 
-def test_gradient_error_ignores_what_is_not_masked():
+def test_gradient_error_ignores_pixels_outside_the_mask():
     wild = np.where(MASK > 0, LOG_HDR, 50.0).astype(np.float32)
     np.testing.assert_allclose(
         np.asarray(log_hdr.gradient_error(TARGET, wild)),
@@ -188,7 +188,7 @@ def test_gradient_error_ignores_what_is_not_masked():
     )
 
 
-def test_above_the_cap_only_too_dark_is_wrong():
+def test_above_the_cap_only_predictions_that_are_too_dark_cost():
     target = np.full((1, 16, 16, 3), 1000.0, np.float32)
     code = np.ones_like(target)
     for name in log_hdr.LOSSES:
@@ -201,7 +201,7 @@ def test_above_the_cap_only_too_dark_is_wrong():
         assert at[50.0] == pytest.approx(0.0, abs=1e-9)
         assert at[1e6] == pytest.approx(0.0, abs=1e-9)
         assert at[4.0] > 0.1
-    # Below the cap nothing changes, a prediction above it included.
+    # For targets below the cap nothing changes, even where the prediction is above it.
     bright = log_hdr.cost(Loss(name="log_l2", cap=3.0))(target / 250, log_encode(target), code)
     plain = log_hdr.log_l2(target / 250, log_encode(target))
     np.testing.assert_array_equal(bright, plain)
@@ -254,8 +254,8 @@ def test_bad_settings_are_named(fields, message):
         Loss(**fields)
 
 
-def test_what_is_not_known_costs_nothing_and_has_no_gradient():
-    """A loss with every term is that of a target that is right there, whatever is predicted."""
+def test_unknown_light_keeps_the_loss_finite_and_log_l2_ignores_it():
+    """With every term the loss is finite, and log_l2 ignores what is predicted there."""
     loss = log_hdr.cost(EVERY_TERM, "narrow")
     hole = np.s_[:, 4:9, 3:12]
     unknown, wild = TARGET.copy(), LOG_HDR.copy()

@@ -1,4 +1,4 @@
-"""Motions of pictures, against NumPy's shifts and SciPy's affine transform."""
+"""Motions of pictures, compared with NumPy's shifts and SciPy's affine transform."""
 
 import keras
 import numpy as np
@@ -22,7 +22,7 @@ def test_the_identity_changes_nothing(xp):
 
 @given(st.integers(-5, 5), st.integers(-5, 5))
 @settings(max_examples=20, deadline=None)
-def test_whole_shifts_are_those_of_numpy(down, right):
+def test_whole_shifts_match_numpy(down, right):
     rows = motion.row(down=down, right=right)[None]
     moved = temporal.warp(IMAGES[:1], rows, np)
     within = temporal.inside(rows, ROWS, COLUMNS, np)
@@ -31,14 +31,14 @@ def test_whole_shifts_are_those_of_numpy(down, right):
     assert within.sum() == (ROWS - abs(down)) * (COLUMNS - abs(right))
 
 
-def test_a_quarter_turn_is_that_of_numpy():
+def test_a_quarter_turn_matches_numpy():
     square = IMAGES[:1, :31, :31]
     turned = np.asarray(temporal.warp(square, motion.row(rotation=90.0)[None]))
     np.testing.assert_allclose(turned[0], np.rot90(square[0]), atol=1e-4)
 
 
 @pytest.mark.parametrize("xp", [np, keras.ops], ids=["numpy", "keras"])
-def test_warp_and_inside_are_those_of_scipy(xp):
+def test_warp_and_inside_match_scipy(xp):
     moved = np.asarray(temporal.warp(IMAGES, MOTIONS, xp))
     np.testing.assert_allclose(moved, scipy_warp(IMAGES, MOTIONS), atol=1e-4)
     within = np.asarray(temporal.inside(MOTIONS, ROWS, COLUMNS, xp))
@@ -120,7 +120,7 @@ def test_bad_distributions_are_named(fields, name):
         motion.Motion(**fields)
 
 
-def test_noise_is_as_strong_as_asked_for_and_another_for_each_seed():
+def test_noise_has_the_requested_deviation_and_depends_on_the_seed():
     code = np.full((3, 96, 96, 3), 0.5, np.float32)
     rows = np.stack(
         [motion.row(noise_sd=sd, seed=s) for sd, s in ((0.01, 9), (0.05, 9), (0.05, 8))]

@@ -1,4 +1,4 @@
-"""Temporal terms, by their formulas and as physics: what moves with the picture costs nothing."""
+"""Temporal terms match their formulas, and predictions that move with the picture cost nothing."""
 
 import keras
 import numpy as np
@@ -8,12 +8,12 @@ from tests.losses.motions import COLUMNS, IDENTITY, IMAGES, MOTIONS, RNG, ROWS, 
 from training_code.losses import motion, temporal
 
 TARGET = RNG.lognormal(-0.5, 1.5, IMAGES.shape).astype(np.float32)
-NETWORKS = {"affine": lambda code: 1.7 * code - 0.4, "not linear": lambda code: np.sin(5 * code)}
+NETWORKS = {"affine": lambda code: 1.7 * code - 0.4, "nonlinear": lambda code: np.sin(5 * code)}
 
 
 @pytest.mark.parametrize("name", NETWORKS)
 def test_a_network_that_moves_with_the_picture_costs_nothing(name):
-    """Pixel by pixel: an affine function commutes with any motion, others with whole shifts."""
+    """Of functions of one pixel, affine ones commute with any motion, others with whole shifts."""
     network = NETWORKS[name]
     whole = np.stack([motion.row(down=2, right=-3), motion.row(right=1), motion.row()])
     rows = MOTIONS.copy() if name == "affine" else whole
@@ -57,7 +57,7 @@ def test_terms_by_their_formulas():
     )
 
 
-def test_all_forms_are_least_for_the_same_perfect_network():
+def test_all_terms_are_0_for_the_same_perfect_prediction():
     light = np.log(TARGET + 1 / 255).astype(np.float32)
     perfect = temporal.warp(light, MOTIONS, np)
     worse = perfect + 0.1
@@ -71,9 +71,9 @@ def test_all_forms_are_least_for_the_same_perfect_network():
         np.testing.assert_allclose(cost, expected, rtol=1e-3)
 
 
-def test_flicker_gives_pictures_their_say_whatever_the_size_of_their_highlights():
-    """Where half of a picture is saturated it flickers as much as where all of it is; the squares
-    count half. And twice the change is twice the flicker, not four times.
+def test_flicker_does_not_depend_on_the_size_of_the_highlights():
+    """A picture that is half saturated flickers as much as one that is saturated all over; of the
+    mean of squares it has half. Twice the change is twice the flicker, not four times.
     """
     target = np.full((2, 64, 64, 3), 0.5, np.float32)
     target[0], target[1, :, :32] = 3.0, 3.0
@@ -90,7 +90,7 @@ def test_flicker_gives_pictures_their_say_whatever_the_size_of_their_highlights(
 
 
 @pytest.mark.parametrize("term", temporal.TERMS.values(), ids=list(temporal.TERMS))
-def test_only_highlights_count_those_of_the_code_if_given(term):
+def test_only_highlights_count_and_those_of_the_code_if_it_is_given(term):
     moved = IMAGES + 1.0
     dark = np.clip(TARGET, 0, 0.94)
     assert np.asarray(term(dark, IMAGES, moved, MOTIONS)).max() == 0.0

@@ -1,4 +1,4 @@
-"""What every network keeps to: built, saved, loaded, in low precision, by backends and tiles."""
+"""Contract of every network: building, saving, loading, low precision, backends and tiles."""
 
 import re
 
@@ -30,7 +30,7 @@ def model(record):
     return record.build()
 
 
-def test_every_network_is_among_them():
+def test_every_network_is_tested():
     assert {record.model for record in TINY.values()} == set(MODELS)
     assert all(kind.takes and kind.gives for kind in MODELS.values())
 
@@ -49,7 +49,7 @@ def test_every_layer_is_named_by_hand(model):
     assert len(set(paths)) == len(paths)
 
 
-def test_low_precision_is_that_of_the_convolutions_alone(model, record):
+def test_low_precision_affects_only_the_convolutions(model, record):
     keras.config.set_dtype_policy("mixed_bfloat16")
     low = record.build()
     weights.assign(low, weights.collect(model), "the same")
@@ -62,7 +62,7 @@ def test_low_precision_is_that_of_the_convolutions_alone(model, record):
     assert np.abs(rounded - exact).max() < 0.05 * max(1.0, np.abs(exact).max())
 
 
-def test_every_weight_learns(model, record):
+def test_every_weight_has_a_finite_gradient(model, record):
     tf = pytest.importorskip("tensorflow")
     with tf.GradientTape() as tape:
         loss = ops.mean(ops.square(model(shown(record), training=True) - 0.3))
@@ -72,7 +72,7 @@ def test_every_weight_learns(model, record):
         assert np.isfinite(np.asarray(gradient)).all(), variable.path
 
 
-def test_saved_and_loaded_it_computes_the_same(model, record, tmp_path):
+def test_a_saved_and_loaded_network_computes_the_same(model, record, tmp_path):
     weights.save(tmp_path / "w.npz", weights.collect(model), record, half=False)
     arrays, found = weights.load(tmp_path / "w.npz")
     assert found == record == read(record.as_record())
@@ -87,7 +87,7 @@ def test_saved_and_loaded_it_computes_the_same(model, record, tmp_path):
         weights.assign(other, arrays, "w.npz")
 
 
-def test_of_another_network_is_refused(record):
+def test_weights_of_another_network_are_refused(record):
     other = next(kind for name, kind in MODELS.items() if name != record.model)
     with pytest.raises(weights.WeightsError, match=record.model):
         weights.checked({}, record, other, "w.npz")
@@ -98,14 +98,14 @@ def test_both_backends_agree(tmp_path, run_python):
     pytest.importorskip("jax")
     script = (
         "import sys, jax, keras, numpy as np\nfrom hdrcnn import weights\n"
-        # All weights are assigned; JAX would compile their random start for every shape.
+        # All weights are assigned below; JAX would compile random initial values for every shape.
         "start = keras.initializers.VarianceScaling\n"
         "start.__call__ = lambda self, shape, dtype=None: np.zeros(shape, dtype)\n"
         "for path in sys.argv[1:]:\n"
         "    arrays, record = weights.load(__import__('pathlib').Path(path))\n"
         "    model = record.build()\n    weights.assign(model, arrays, path)\n"
         "    batch = np.load(path + '.npy')\n"
-        # Compiled as a whole: one after the other its operations take ten times as long.
+        # Compiled as a whole, because single operations take ten times as long.
         "    whole = jax.jit(lambda batch: model(batch, training=False))\n"
         "    np.save(path + '.out.npy', np.asarray(whole(batch)))\n"
     )

@@ -1,5 +1,5 @@
-"""The published stack networks number for number; what every network keeps to stands in
-`test_contract`.
+"""The published stack networks, compared with the published numbers; `test_contract` has the tests
+that all networks share.
 """
 
 import numpy as np
@@ -36,7 +36,7 @@ def test_the_channels_are_exposures_of_rgb():
     np.testing.assert_allclose(stack[0, :, 1, 2], 0.5 + channels.reshape(5, 3) / 2, rtol=1e-6)
 
 
-def test_the_judge_is_shown_the_picture_and_its_exposures():
+def test_the_discriminator_gets_the_picture_and_its_exposures():
     picture, stack = RNG.random((1, 2, 2, 3)), RNG.random((1, 5, 2, 2, 3))
     shown = np.asarray(exposure_gan.beside(picture.astype(np.float32), stack.astype(np.float32)))
     assert shown.shape == (1, 2, 2, 18)
@@ -44,8 +44,8 @@ def test_the_judge_is_shown_the_picture_and_its_exposures():
     np.testing.assert_allclose(shown[..., 9:12], 2 * stack[:, 2] - 1, atol=1e-6)
 
 
-def test_a_sample_follows_from_ten_pixels_around():
-    """Published receptive field of the encoder; the decoder adds those of its neighbours."""
+def test_a_sample_depends_on_pixels_up_to_10_away():
+    """The published receptive field of the encoder; the decoder adds that of its neighbours."""
     generator = exposure_gan.build_generator(4)
     for variable in generator.weights:
         variable.assign(RNG.standard_normal(variable.shape) * 0.2)

@@ -1,4 +1,4 @@
-"""What is the film networks' own; what every network keeps to stands in `test_contract`."""
+"""Tests of the film networks alone; `test_contract` has those that all networks share."""
 
 import math
 
@@ -14,11 +14,11 @@ RNG = np.random.default_rng(3)
 
 
 def test_published_size_of_the_unet():
-    # 2 convolutions a level of 64 to 1024, 2048 at the bottom, transposed 2x2, 1x1 out.
+    # 2 convolutions per level of 64 to 1024, 2048 at the bottom, transposed 2x2, 1x1 output.
     assert film_unet.build(64).count_params() == 124_362_307
 
 
-def test_borders_are_repeated():
+def test_borders_are_replicated():
     keras.utils.set_random_seed(1)
     layer = film_unet.ReplicateConv2D(2)
     picture = RNG.random((1, 5, 6, 3), np.float32)
@@ -42,7 +42,7 @@ def test_curves_start_at_the_formula_and_stay_within_their_limits():
 @pytest.mark.parametrize(
     "directions", ["0.1", [], [0.1, 0.2], [[0.1]], [[0.1, math.inf]], [[0.1, 2], [0.1, "a"]]]
 )
-def test_directions_that_cannot_be_are_refused(directions):
+def test_impossible_directions_are_refused(directions):
     record = {"model": "film_curves", "parameters": 2, "width": 4, "members": 1, "evidence": 3}
     kept = FilmCurves(2, 4, 1, 3, directions=((0.1, 2.0), (3.0, 4.0)), apart=1.0)
     record |= {"apart": 1.0}
@@ -52,12 +52,12 @@ def test_directions_that_cannot_be_are_refused(directions):
 
 
 @pytest.mark.parametrize("apart", [None, 0.0, -1.0, math.nan, "1"])
-def test_directions_need_a_difference_that_goes_with_them(apart):
+def test_directions_need_a_positive_apart(apart):
     with pytest.raises(ValueError, match="apart"):
         FilmCurves(2, 4, 1, 3, directions=((0.1, 2.0),), apart=apart)
 
 
-def test_files_of_before_that_cannot_pool_frames_are_refused():
+def test_older_files_that_cannot_pool_frames_are_refused():
     record = {"model": "film_curves", "parameters": 2, "width": 4, "members": 1}
     with pytest.raises(ValueError, match="train them again"):
         metadata.read(record | {"spread": [0.1, 0.2]})
@@ -65,7 +65,7 @@ def test_files_of_before_that_cannot_pool_frames_are_refused():
         metadata.read(record | {"evidence": 1.5})
 
 
-def test_what_is_pooled_comes_to_what_the_network_says_of_a_frame():
+def test_decoded_evidence_matches_the_output_of_the_network():
     keras.utils.set_random_seed(4)
     network = film_curves.build(23, 4, 3, 5)
     last = network.get_layer("decode")
@@ -83,14 +83,14 @@ def test_what_is_pooled_comes_to_what_the_network_says_of_a_frame():
 
 
 @given(st.integers(1, 6), st.integers(0, 2**32 - 1))
-def test_estimates_are_put_together_by_their_precisions(count, seed):
-    """Against least squares with one more measurement of 0, of precision 1."""
+def test_estimates_are_combined_by_their_precisions(count, seed):
+    """Compared with least squares with an additional measurement of 0 of precision 1."""
     rng = np.random.default_rng(seed)
     values, precisions = rng.normal(0, 1, count), rng.uniform(0.1, 9, count)
     evidence = np.array([[np.sum(values * precisions), np.sum(precisions)]])
     roots = np.sqrt(np.append(precisions, 1.0))
     best = np.linalg.lstsq(roots[:, None], roots * np.append(values, 0.0), rcond=None)[0][0]
-    # Two hidden channels that hand on the mean and its negative, a last layer that is straight.
+    # Two hidden channels pass on the mean and its negative, and the last layer is linear.
     arrays = [
         np.array([[[1.0, -1.0], [0.0, 0.0]]]), np.zeros((1, 2)),
         1e-4 * np.array([[[1.0], [-1.0]]]), np.zeros((1, 1)),
@@ -108,8 +108,9 @@ def found(frames: np.ndarray) -> np.ndarray:
 
 
 def levels(frames: np.ndarray) -> np.ndarray:
-    """[15, BINS] of one frame: of luma, then of the largest channel, shares up to a level, roots of
-    shares, colour, contrast and side, fine and coarse; at last shares of the smallest channel.
+    """[15, BINS] statistics by level of one frame: cumulative shares, roots of shares, colour, and
+    contrast and side, both fine and coarse, by luma and then by the largest channel. The last row
+    has the cumulative shares of the smallest channel.
     """
     return found(frames)[: 15 * BINS].reshape(15, BINS)
 
@@ -127,21 +128,21 @@ def test_statistics_are_the_same_in_keras():
     np.testing.assert_allclose(np.asarray(layer), numbers, atol=1e-4)
 
 
-def test_shares_add_up_and_do_not_depend_on_places():
+def test_shares_add_up_and_do_not_depend_on_positions():
     frame = RNG.random((16, 24, 3))
     of = levels(frame)
     np.testing.assert_allclose(of[[0, 7, 14], -1], 1.0, atol=1e-5)
     for row, channel in ((7, frame.max(axis=-1)), (14, frame.min(axis=-1))):
-        # Half of a pixel at a level is counted there.
+        # A pixel is shared between the two levels around it.
         expected = np.clip((LEVELS[:, None] - channel.ravel()) * (BINS - 1) + 1, 0, 1)
         np.testing.assert_allclose(of[row], expected.mean(axis=1), atol=1e-5)
-    # A turned frame changes to the other sides: only what is told by that differs.
+    # Turning a frame by 180 degrees changes only statistics that depend on neighbours.
     same = [0, 1, 2, 7, 8, 9, 14]
     np.testing.assert_allclose(levels(frame[::-1, ::-1])[same], of[same], atol=1e-5)
 
 
-def test_contrast_by_level_says_how_steep_a_curve_is():
-    # Steps of equal ratios of light: a curve of exponent 1/2 halves what light itself changes by.
+def test_contrast_by_level_reveals_the_slope_of_a_curve():
+    # For steps of equal ratios of light, a curve with exponent 1/2 halves the contrast.
     stops = np.repeat(np.linspace(-5.0, 0.0, 200)[:, None, None], 3, axis=2) * np.ones((1, 40, 1))
     light = 2.0 ** (stops + 0.1 * RNG.standard_normal((200, 40, 1)) - 0.4)
     straight, root = (levels(np.clip(v, 0, 1))[3] for v in (light, np.sqrt(light)))
@@ -151,11 +152,11 @@ def test_contrast_by_level_says_how_steep_a_curve_is():
     assert (ratio < 2.4).all()
 
 
-def test_a_hard_clip_is_told_from_a_shoulder():
+def test_statistics_distinguish_a_hard_clip_from_a_shoulder():
     light = np.repeat(RNG.uniform(0.0, 1.25, (120, 160, 1)), 3, axis=2)
     clipped, shoulder = ends(np.minimum(light, 1.0)), ends(np.tanh(1.5 * light))
     tops = len(film_curves.TOPS)
-    # The last ramp ends above 1: a clipped pixel is there by five sixths.
+    # The last ramp ends above 1, so a clipped pixel counts five sixths.
     expected = 1.0 - np.array(film_curves.TOPS[:-1]) / 1.25
     np.testing.assert_allclose(clipped[0, : tops - 1], expected, atol=0.02)
     assert clipped[0, tops - 1] > 0.15
@@ -164,8 +165,8 @@ def test_a_hard_clip_is_told_from_a_shoulder():
     np.testing.assert_allclose(clipped[0, tops:], bottoms, atol=0.015)
 
 
-def test_colour_by_level_says_whether_highlights_pale():
-    # Per channel a curve makes bright colours pale; on the largest channel it keeps their ratios.
+def test_colour_by_level_reveals_pale_highlights():
+    # A curve per channel makes bright colours pale; one on the largest channel keeps ratios.
     light = RNG.uniform(0.05, 3.0, (60, 80, 1)) * np.array([1.0, 0.6, 0.4])
     largest = light.max(axis=-1, keepdims=True)
     per_channel, kept = np.tanh(light), light * np.tanh(largest) / largest

@@ -1,4 +1,4 @@
-"""What holds for the fusion networks beside the contract, and for the pyramid they are used in."""
+"""Properties of the fusion networks beyond the contract, and of the pyramid that they use."""
 
 import keras
 import numpy as np
@@ -12,7 +12,7 @@ FRAMES = RNG.random((2, 4, 32, 40, 3), np.float32)
 
 
 def perturbed(network: keras.Model) -> keras.Model:
-    """With a head that is not 0."""
+    """The network with a head that is not 0."""
     for variable in network.weights:
         if "head" in variable.path:
             variable.assign(0.3 * RNG.standard_normal(variable.shape))
@@ -63,7 +63,7 @@ def test_training_starts_at_the_weights_for_contrast_and_exposedness():
     np.testing.assert_allclose(maps, expected, atol=1e-5)
 
 
-def test_the_pair_lies_between_its_frames():
+def test_the_fused_pair_lies_between_its_frames():
     keras.utils.set_random_seed(2)
     network = perturbed(fusion.fused_pair(4))
     pair = FRAMES[:, :2]
@@ -81,7 +81,7 @@ def test_matrices_of_the_pyramid_keep_constants(size):
     np.testing.assert_allclose(fusion.expansion(size).sum(axis=1), 1.0, atol=1e-6)
 
 
-def test_pyramid_is_opencv_s():
+def test_the_pyramid_matches_opencv():
     cv2 = pytest.importorskip("cv2")
     for shape in ((31, 37), (32, 30), (5, 64)):
         image = RNG.random(shape, np.float32)
@@ -92,13 +92,13 @@ def test_pyramid_is_opencv_s():
 
 
 @pytest.mark.parametrize("levels", [0, 1, 4])
-def test_blends(levels):
+def test_blends_of_equal_frames_and_of_equal_weights(levels):
     frames = FRAMES[..., 0]
     shares = RNG.dirichlet(np.ones(4), (2, 32, 40)).transpose(0, 3, 1, 2).astype(np.float32)
     fused = np.asarray(fusion.blend(frames, shares, levels))
     if not levels:
         np.testing.assert_allclose(fused, (frames * shares).sum(axis=1), atol=1e-6)
-    # Equal frames, whatever the weights; and weights that are the same everywhere.
+    # Equal frames with any weights, and weights that are equal everywhere.
     equal = np.repeat(frames[:, :1], 4, axis=1)
     np.testing.assert_allclose(
         np.asarray(fusion.blend(equal, shares, levels)), frames[:, 0], atol=1e-5

@@ -1,4 +1,4 @@
-"""What is HDRCNN's own; what every network keeps to stands in `test_contract`."""
+"""Tests of HDRCNN alone; `test_contract` has those that all networks share."""
 
 import keras
 import numpy as np
@@ -45,8 +45,8 @@ def test_upsampling_starts_as_bilinear():
     np.testing.assert_allclose(np.asarray(up(x))[0], expected, atol=1e-6)
 
 
-def test_from_scratch_the_skips_are_not_flat():
-    """Activations must keep the scale 0..255 up to the last block, or the log skips say nothing."""
+def test_the_skips_of_an_untrained_network_are_not_flat():
+    """Activations must keep the scale 0..255 up to the last block, or the log skips are flat."""
     keras.utils.set_random_seed(4)
     model = hdrcnn.build(8)
     skips = keras.Model(model.input, [model.get_layer(f"skip{i}_log").output for i in range(6)])
@@ -55,9 +55,7 @@ def test_from_scratch_the_skips_are_not_flat():
 
 
 def test_a_pixel_depends_on_input_up_to_184_pixels_away():
-    """Published receptive field, felt by a changed column: something moves far away, nothing
-    beyond.
-    """
+    """Changing a column has effects far away, but none beyond the published receptive field."""
     keras.utils.set_random_seed(6)
     model = hdrcnn.build(8)
     before = np.random.default_rng(6).random((1, 64, 1024, 3), np.float32)

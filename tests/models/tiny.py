@@ -1,4 +1,4 @@
-"""Every network, tiny, and what it is shown: shared by the tests that run over all of them."""
+"""A tiny version of every network and input for it, for the tests that run over all networks."""
 
 import numpy as np
 
@@ -28,11 +28,11 @@ PICTURES = [
     for record in TINY.values()
     if record.takes.startswith("[N, H, W, 3]") and record.gives.startswith("[N, H, W, 3]")
 ]
-"""Those from pictures to pictures of the same size, which are computed by tiles."""
+"""Networks from pictures to pictures of the same size, which are computed in tiles."""
 
 
 def shown(record: Metadata, side: int = 64) -> np.ndarray:
-    """A batch of two, random, of the shape that the record says the network takes."""
+    """Random batch of two of the shape that the network of this record takes."""
     names = record.takes[1 : record.takes.index("]")].split(", ")
     sizes = {
         "N": 2,

@@ -1,4 +1,4 @@
-"""What the tests of brackets share: a scene of smooth noise, photographed at several exposures."""
+"""Helpers of the tests of brackets: a scene of smooth noise, photographed at several exposures."""
 
 import cv2
 import numpy as np
@@ -28,6 +28,6 @@ def exposed(light: np.ndarray, ev: float, seed: int = 0, top: int = 255) -> np.n
 
 
 def seen(light: np.ndarray, matrix: np.ndarray) -> np.ndarray:
-    """The scene as another hand holds the camera: pixel p of it shows `matrix` p of the scene."""
+    """The scene seen by a moved camera: its pixel p shows the pixel `matrix` p of the scene."""
     how = {"flags": cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP, "borderMode": cv2.BORDER_REFLECT}
     return np.maximum(cv2.warpPerspective(light, matrix, light.shape[1::-1], **how), 0.0)

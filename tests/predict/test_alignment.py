@@ -1,4 +1,4 @@
-"""A known movement is found to a fraction of a pixel; what is no movement of a hand is refused."""
+"""Known movements are found to a fraction of a pixel; implausible ones are refused."""
 
 import numpy as np
 import pytest
@@ -25,7 +25,7 @@ def homography(angle: float, x: float, y: float, tilt: float = 0.0) -> np.ndarra
 
 @pytest.mark.parametrize("exposures", [(0, -2), (0, 2), (-2, 1)])
 @pytest.mark.parametrize("movement", [(0.6, 7.3, -4.8, 2e-5), (0.0, 3.4, 2.2, 0.0)])
-def test_a_homography_is_recovered_whatever_the_exposure(exposures, movement):
+def test_a_homography_is_recovered_at_any_exposure(exposures, movement):
     light, true = texture(), homography(*movement)
     # Pixel p of the moved frame shows true p; so pixel q of the reference is true^-1 q there.
     frames = [exposed(light, exposures[0]), exposed(seen(light, true), exposures[1], seed=1)]
@@ -37,7 +37,7 @@ def test_a_homography_is_recovered_whatever_the_exposure(exposures, movement):
     assert np.abs(error).max() < 0.5
 
 
-def test_a_warped_frame_lies_on_the_reference():
+def test_a_warped_frame_matches_the_reference():
     light, true = texture(), homography(0.5, 6.2, -3.1)
     frames = [exposed(light, 0), exposed(seen(light, true), 0, seed=1)]
     alignment = align(frames, 0)[1]
@@ -62,7 +62,7 @@ def test_a_shift_by_whole_pixels_is_undone_exactly():
     np.testing.assert_array_equal(inside(shift, 64, 80, 10, 20), measured[10:20])
 
 
-def test_frames_of_a_tripod_are_not_resampled():
+def test_frames_from_a_tripod_are_not_resampled():
     light = texture()
     frames = [exposed(light, ev, seed=i) for i, ev in enumerate((-2, 0, 2))]
     for alignment, frame in zip(align(frames, 1), frames, strict=True):
@@ -70,7 +70,7 @@ def test_frames_of_a_tripod_are_not_resampled():
         assert warped(frame, alignment) is frame
 
 
-def test_frames_that_hardly_share_a_code_are_not_resampled_on_a_tripod():
+def test_frames_from_a_tripod_that_hardly_share_a_code_are_not_resampled():
     light = texture(300, 420, 1)
     frames = [exposed(light, ev, seed=i) for i, ev in enumerate((-4.5, 0.5, 4.5))]
     assert [alignment.resamples for alignment in align(frames, 1)] == [False] * 3
@@ -85,7 +85,7 @@ def test_less_than_a_pixel_of_shake_is_undone(pixels):
     assert np.abs(found.matrix[:2, 2] + matrix[:2, 2]).max() < 0.2
 
 
-def test_other_scenes_are_refused_and_named():
+def test_frames_of_different_scenes_are_refused_and_named():
     frames = [exposed(texture(seed=1), 0), exposed(texture(seed=2), 0)]
     with pytest.raises(ImageError, match=r"frame 2 .* frame 1"):
         align(frames, 0)
@@ -93,7 +93,7 @@ def test_other_scenes_are_refused_and_named():
         align(frames, 0, ["a.jpg", "b.jpg"])
 
 
-def test_a_black_frame_is_taken_as_it_is_with_a_word():
+def test_a_black_frame_is_left_unaligned_with_a_note():
     frames = [exposed(texture(), 0), np.zeros((300, 420, 3), np.uint8)]
     found = align(frames, 0)[1]
     assert found.kind == "none"
@@ -101,7 +101,7 @@ def test_a_black_frame_is_taken_as_it_is_with_a_word():
 
 
 @pytest.mark.parametrize("seed", [0, 1])
-def test_a_gradient_of_a_tripod_is_not_shifted_by_what_its_noise_lets_bitmaps_find(seed):
+def test_noise_does_not_shift_a_gradient_from_a_tripod(seed):
     slope = np.linspace(0.02, 0.3, 400, dtype=np.float32)[:, None, None]
     light = np.broadcast_to(slope * np.array([0.7, 0.85, 1.0], np.float32), (400, 600, 3))
     rng = np.random.default_rng(seed)
@@ -113,7 +113,7 @@ def test_a_gradient_of_a_tripod_is_not_shifted_by_what_its_noise_lets_bitmaps_fi
     assert not any(alignment.resamples for alignment in align(frames, 1))
 
 
-def test_plain_surfaces_are_not_accused_of_being_other_scenes():
+def test_plain_surfaces_are_not_mistaken_for_different_scenes():
     wall = np.full((200, 300, 3), 0.1, np.float32)
     frames = [exposed(wall, ev, seed=i) for i, ev in enumerate((-1, 0, 1))]
     found = align(frames, 1)
@@ -155,7 +155,7 @@ def test_a_narrow_picture_is_aligned_by_bitmaps(shape):
         (np.full((3, 3), np.nan), False),
     ],
 )
-def test_what_is_no_movement_of_a_hand(matrix, expected):
+def test_only_movements_of_a_hand_are_plausible(matrix, expected):
     assert plausible(matrix, 300, 420) is expected
 
 
@@ -164,7 +164,7 @@ import numpy as np
 from hdrcnn.predict.alignment import _translation
 for shape in ((1, 1), (1, 1000), (3, 1000), (20, 1000), (63, 1000), (1000, 20), (40, 40)):
     image = np.random.default_rng(1).integers(0, 256, np.add(shape, 2), dtype=np.uint8)
-    image = np.kron(image, np.ones((3, 3), np.uint8))  # Nothing finer than what is shifted.
+    image = np.kron(image, np.ones((3, 3), np.uint8))  # Details no smaller than the shift.
     frame = image[1 : 1 + shape[0], 1 : 1 + shape[1]]
     print(*_translation(image[: shape[0], : shape[1]], frame)[:2, 2].astype(int), *shape[::-1])
 """

@@ -1,4 +1,4 @@
-"""Which library computes a network if nobody says so."""
+"""Which library computes a network by default, and which ONNX files it accepts."""
 
 import json
 import shutil
@@ -22,14 +22,14 @@ NAMES = (backend.VARIABLE, "KERAS_BACKEND")
 
 @pytest.fixture
 def unnamed(monkeypatch):
-    """Nobody has named one; what is settled is forgotten."""
+    """Environment in which no backend is named; the choice is undone after the test."""
     for name in NAMES:
         monkeypatch.setenv(name, "")
         monkeypatch.delenv(name)
 
 
 @pytest.mark.usefixtures("unnamed")
-def test_without_a_file_of_its_own_onnxruntime_is_not_taken(tmp_path):
+def test_without_an_onnx_file_onnxruntime_is_not_chosen(tmp_path):
     alone = tmp_path / "curves.npz"
     shutil.copy(CURVES, alone)
     backend.prefer_onnx(alone)
@@ -37,7 +37,7 @@ def test_without_a_file_of_its_own_onnxruntime_is_not_taken(tmp_path):
 
 
 @pytest.mark.usefixtures("unnamed")
-def test_onnxruntime_is_preferred_where_its_file_is_there(tmp_path):
+def test_onnxruntime_is_preferred_if_its_file_exists(tmp_path):
     for ending in (".npz", ".onnx"):
         shutil.copy(CURVES.with_suffix(ending), tmp_path / f"curves{ending}")
     backend.prefer_onnx(tmp_path / "curves.npz")
@@ -45,7 +45,7 @@ def test_onnxruntime_is_preferred_where_its_file_is_there(tmp_path):
 
 
 @pytest.mark.usefixtures("unnamed")
-def test_a_file_of_other_weights_is_not_taken(tmp_path):
+def test_an_onnx_file_of_other_weights_is_not_chosen(tmp_path):
     shutil.copy(CURVES.with_suffix(".onnx"), tmp_path / "curves.onnx")
     (tmp_path / "curves.npz").write_bytes(b"other weights")
     backend.prefer_onnx(tmp_path / "curves.npz")
@@ -54,13 +54,13 @@ def test_a_file_of_other_weights_is_not_taken(tmp_path):
 
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.usefixtures("unnamed")
-def test_what_the_user_named_stays(name, monkeypatch):
+def test_the_choice_of_the_user_is_kept(name, monkeypatch):
     monkeypatch.setenv(name, "tensorflow")
     backend.prefer_onnx(CURVES)
     assert backend.chosen() == "tensorflow"
 
 
-def test_onnxruntime_refuses_what_no_backend_knows(monkeypatch):
+def test_onnxruntime_refuses_unknown_precisions_and_devices(monkeypatch):
     monkeypatch.setenv(backend.VARIABLE, "onnx")
     with pytest.raises(ValueError, match="precision 'half'"):
         hdrcnn.load(precision="half")
@@ -102,13 +102,13 @@ def _forged(folder: Path, change: Callable[[dict[str, Any]], Any]) -> Path:
         lambda facts: {key: value for key, value in facts.items() if key != "sha256"},
     ],
 )
-def test_an_onnx_file_that_was_changed_is_one_line_with_a_remedy_that_works(tmp_path, change):
+def test_the_error_of_a_changed_onnx_file_names_the_remedy(tmp_path, change):
     path = _forged(tmp_path, change)
     with pytest.raises(WeightsError, match=r"forged\.onnx: .*export .*forged\.npz --overwrite"):
         backend.exported(path, "float32")
 
 
-def test_an_onnx_file_as_it_was_written_is_taken_and_one_of_other_weights_is_not(tmp_path):
+def test_an_unchanged_onnx_file_is_used_and_one_of_other_weights_refused(tmp_path):
     path = _forged(tmp_path, lambda facts: None)
     assert backend.exported(path, "float32") == path.with_suffix(".onnx")
     shutil.copy(CURVES, path)
@@ -119,9 +119,7 @@ def test_an_onnx_file_as_it_was_written_is_taken_and_one_of_other_weights_is_not
         backend.exported(path, "float32")
 
 
-def test_eight_bits_are_exported_with_pictures_and_only_of_networks_that_have_them(
-    tmp_path, monkeypatch
-):
+def test_int8_needs_calibration_and_a_network_that_supports_it(tmp_path, monkeypatch):
     with pytest.raises(WeightsError, match="--precision int8 --calibration"):
         backend.exported(tmp_path / "w.npz", "int8")
     monkeypatch.setenv(backend.VARIABLE, "onnx")

@@ -1,4 +1,4 @@
-"""Mask and blends: end points, ordering, the promise that measured light stays."""
+"""Mask and blends: end points, ordering, and measured light that stays unchanged."""
 
 import numpy as np
 import pytest
@@ -25,7 +25,7 @@ def test_no_blend_begins_before_the_threshold_and_all_end_at_white():
         assert THRESHOLD <= begin < end <= 1.0
 
 
-def test_saturation_is_that_of_the_largest_channel():
+def test_saturation_depends_on_the_largest_channel():
     code = np.array([[[0.2, 0.975, 0.1], [0.9, 0.9, 0.94]]])
     np.testing.assert_allclose(saturation(code), [[[0.5], [0.0]]], atol=1e-12)
 
@@ -33,7 +33,7 @@ def test_saturation_is_that_of_the_largest_channel():
 @pytest.mark.parametrize("linearisation", LINEARISATIONS)
 @pytest.mark.parametrize("blend", BLENDS)
 @given(code=codes, log_hdr=predictions, gamma=st.floats(0.5, 2.0))
-def test_unsaturated_pixels_keep_their_light_whatever_gamma(
+def test_unsaturated_pixels_keep_their_light_for_any_gamma(
     linearisation, blend, code, log_hdr, gamma
 ):
     hdr = reconstruct_light(code, log_hdr, linearisation, blend, gamma)
@@ -52,7 +52,7 @@ def test_pixel_blend_is_the_published_formula(code, log_hdr):
     np.testing.assert_allclose(hdr, expected, rtol=1e-4, atol=1e-4)
 
 
-def test_gamma_is_applied_to_what_the_network_saw():
+def test_gamma_is_applied_to_the_prediction():
     white = np.ones((1, 1, 3), np.float32)
     hdr = reconstruct_light(white, log_encode(4 * white), "square", "pixel", 1.25)
     np.testing.assert_allclose(hdr, 4**1.25, rtol=1e-5)
@@ -74,7 +74,7 @@ def test_channel_blend_keeps_the_channel_that_is_not_clipped():
 
 @given(jitter=hnp.arrays(np.float32, (4, 5, 3), elements=st.floats(0, 0.029296875, width=32)))
 def test_clipped_codes_may_jitter_under_the_steady_blend(jitter):
-    """By seven of 255, as compression and noise move them; under `channel` the light moves too."""
+    """By 7 of 255, as compression and noise do; under `channel` the light changes with them."""
     log_hdr = log_encode(np.full(jitter.shape, 8.0, np.float32))
     light = reconstruct_light(1.0 - jitter, log_hdr, "mean_curve", "steady")
     np.testing.assert_allclose(light, 8.0, rtol=1e-4)

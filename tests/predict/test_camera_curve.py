@@ -1,4 +1,4 @@
-"""The camera curve of a picture: the network's contract, and what the shipped weights are worth."""
+"""The camera curve of a picture: the network's contract and the quality of the shipped weights."""
 
 import re
 
@@ -46,7 +46,7 @@ def test_contract_every_layer_is_named_by_hand(model):
 
 
 @pytest.mark.parametrize("scale", [0.0, 1.0, 1e4])
-def test_contract_within_the_limits_whatever_the_statistics(model, scale):
+def test_contract_within_the_limits_for_any_statistics(model, scale):
     curve = np.asarray(model(rows(5, scale)))
     assert curve.shape == (5, camera_curve.OUTPUTS)
     assert curve.dtype == np.float32
@@ -75,20 +75,20 @@ def test_every_curve_rises_and_keeps_0_and_1(n, s):
     assert light[-1] == pytest.approx(1.0, abs=1e-12)
 
 
-def test_linearise_takes_an_estimated_curve():
+def test_linearise_accepts_an_estimated_curve():
     curve = CameraCurve(0.58, 1.65)
     np.testing.assert_array_equal(linearise(CODE, curve), inverse_camera_curve(CODE, 0.58, 1.65))
 
 
-def test_the_family_holds_srgb():
-    """The figure of `models.camera_curve`: all codes alike, log light as in the network."""
+def test_the_family_contains_a_curve_close_to_srgb():
+    """The figure in `models.camera_curve`: all codes weigh the same, log light as the network's."""
     apart = np.log2(CameraCurve(0.582, 1.65).linearise(CODE) + LOG_OFFSET)
     apart -= np.log2(srgb_decode(CODE) + LOG_OFFSET)
     assert apart.std() < 0.06
 
 
 def computed_pictures():
-    """Of the computed scenes under known curves: codes, kind, the light behind each code."""
+    """Yield computed scenes under known curves: codes, kind, true light of each code."""
     rng = np.random.default_rng(8)
     for path in sorted((ROOT / "data" / "truth").glob("*.exr")):
         light = expose(read_hdr(path), 0.95)
@@ -103,8 +103,8 @@ def computed_pictures():
                 yield codes, CURVES[curve], true
 
 
-def test_shipped_weights_tell_srgb_from_other_curves_on_scenes_of_no_training(shipped):
-    """Were all kinds equally frequent: sRGB is believed more of pictures that are sRGB."""
+def test_shipped_weights_tell_srgb_from_other_curves_on_unseen_scenes(shipped):
+    """With equally frequent kinds, sRGB is more probable for pictures that are sRGB."""
     found: dict[bool, list[float]] = {True: [], False: []}
     for picture, kind, _ in computed_pictures():
         belief = shipped.belief(picture)
@@ -112,8 +112,8 @@ def test_shipped_weights_tell_srgb_from_other_curves_on_scenes_of_no_training(sh
     assert np.mean(found[True]) > np.mean(found[False]) + 0.1
 
 
-def test_the_estimate_does_no_harm_on_scenes_of_no_training(shipped):
-    """On average as near to the truth as inverse sRGB, and exactly that for sRGB pictures."""
+def test_the_estimate_does_no_harm_on_unseen_scenes(shipped):
+    """On average it is as close to the truth as inverse sRGB, which it is for sRGB pictures."""
     apart: dict[str, list[float]] = {"estimated": [], "srgb": []}
     for picture, kind, true in computed_pictures():
         curve = shipped.estimate(picture)
@@ -134,11 +134,11 @@ def test_kinds_are_those_of_the_camera():
     assert sum(curve_estimation.PRIOR) == pytest.approx(1.0)
 
 
-def test_without_evidence_it_is_srgb():
+def test_the_choice_without_evidence_is_srgb():
     assert believed(1 / 3, 1 / 3, 1 / 3).choice() == "srgb"
 
 
-def test_who_is_sure_chooses_what_costs_least():
+def test_a_certain_belief_chooses_the_curve_of_lowest_cost():
     for kind in range(len(camera_curve.KINDS)):
         costs = {curve: cost[kind] for curve, cost in curve_estimation.COST.items()}
         assert costs[believed(*np.eye(3)[kind]).choice()] == min(costs.values())
@@ -147,8 +147,8 @@ def test_who_is_sure_chooses_what_costs_least():
 
 
 @given(st.lists(st.floats(0.01, 1.0), min_size=3, max_size=3), st.floats(0.0, 1.0))
-def test_the_choice_is_expected_to_cost_least(probabilities, share):
-    """Bayes by hand, and srgb only gains by more belief in sRGB."""
+def test_the_choice_has_the_lowest_expected_cost(probabilities, share):
+    """Bayes' rule by hand; a higher probability of sRGB never makes srgb less preferred."""
     prior = curve_estimation.PRIOR
     posterior = np.multiply(probabilities, prior) / np.dot(probabilities, prior)
     belief = believed(*probabilities)
@@ -177,7 +177,7 @@ def test_weights_of_another_network_are_named(tiny_weights):
         curve_estimation.load(tiny_weights)
 
 
-def test_shipped_file_is_small_and_of_half_floats():
+def test_shipped_file_is_small_and_in_half_floats():
     assert weights.CURVES.stat().st_size < 500_000
     with np.load(weights.CURVES) as arrays:
         kernels = [arrays[name].dtype for name in arrays.files if name.endswith("kernel")]

@@ -1,4 +1,4 @@
-"""Statistics of codes: what mixtures and shades say of a curve that is known."""
+"""Statistics of codes: what mixtures and shades reveal of a known curve."""
 
 import numpy as np
 import pytest
@@ -21,7 +21,7 @@ def mixtures(curve, count: int = 3000) -> np.ndarray:
 
 
 @pytest.mark.parametrize("trial", range(TRIALS))
-def test_channels_mix_alike_in_the_true_light_only(trial):
+def test_channels_mix_equally_only_in_the_true_light(trial):
     true = cs.TRIALS[trial]
     triples = mixtures(lambda light: camera_curve(light, *true))
     spread = cs.mixing(triples)[TRIALS:-1]
@@ -38,14 +38,14 @@ def test_middles_lie_half_way_in_the_true_light():
     assert (np.abs(darkened[weaker]) > 0.05).all()
 
 
-def test_the_mean_curve_is_not_bent_against_itself():
+def test_bends_are_0_for_the_mean_curve():
     own = mixtures(lambda light: camera_curve(light, MEAN_CURVE_N, MEAN_CURVE_S))
     assert np.abs(cs.bends(own)[cs.BANDS :]).max() < 0.02
     assert np.abs(cs.bends(mixtures(srgb_encode))[cs.BANDS :]).max() > 0.1
 
 
 @pytest.mark.parametrize("true", cs.TRIALS)
-def test_shades_of_one_colour_keep_their_ratios_in_the_true_light_only(true):
+def test_shades_of_one_colour_keep_their_ratios_only_in_the_true_light(true):
     rng = np.random.default_rng(2)
     colour, shade = rng.uniform(0.1, 0.9, (3000, 1, 3)), rng.uniform(0.1, 0.5, (3000, 1, 1))
     light = np.concatenate([colour * shade, colour * np.sqrt(shade), colour], axis=1)
@@ -67,7 +67,7 @@ def test_any_picture_gives_finite_numbers(picture):
     assert np.isfinite(found).all()
 
 
-def test_the_same_at_all_depths_and_left_to_right():
+def test_statistics_are_the_same_at_all_bit_depths():
     picture = np.random.default_rng(4).integers(0, 256, (60, 80, 3), np.uint8)
     found = cs.statistics(picture)
     np.testing.assert_array_equal(found, cs.statistics(picture.astype(np.uint16) * 257))
@@ -75,7 +75,7 @@ def test_the_same_at_all_depths_and_left_to_right():
 
 
 @pytest.mark.parametrize("shape", [(2000, 3000), (100, 9000), (9000, 60), (513, 770)])
-def test_tiles_of_large_pictures_reach_all_sides_and_are_few(shape):
+def test_tiles_of_large_pictures_are_few_and_reach_all_sides(shape):
     rows, columns = np.indices(shape, np.int32)
     pieces = cs.tiles(np.stack([rows, columns, rows], axis=-1))
     assert 0.3 * cs.PIXELS < sum(p[..., 0].size for p in pieces) < 1.2 * cs.PIXELS

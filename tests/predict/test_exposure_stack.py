@@ -1,4 +1,4 @@
-"""Exposures of one light: in order, merged back, as the networks say where they may."""
+"""Exposures of one light: ordered, merged back, changed by networks only where they should be."""
 
 import dataclasses
 
@@ -34,14 +34,14 @@ EXPOSURES = [2.0**stop for stop in STOPS]
 
 
 def light_of(seed: int = 0, size: tuple[int, int] = (60, 83)) -> np.ndarray:
-    """[H, W, 3] float32 from 2^-9 to 2^3.9: what an exposure of `STOPS` holds."""
+    """[H, W, 3] float32 from 2^-9 to 2^3.9, which the exposures of `STOPS` can represent."""
     rng = np.random.default_rng(seed)
     stops = -9.0 + 12.5 * (np.mgrid[0 : size[0], 0 : size[1]][1] / size[1])
     return (2.0 ** (stops[..., None] + rng.uniform(0.0, 0.4, (*size, 3)))).astype(np.float32)
 
 
 def network_of(record, seed: int = 3, tile_pixels: int = 0):
-    """An untrained network whose last layer does something."""
+    """An untrained network whose last layer is not zero: the Keras model and its tiling."""
     keras.utils.set_random_seed(seed)
     model = record.build()
     if isinstance(record, ExposureStack):
@@ -81,7 +81,7 @@ def test_exposures_are_in_order(values, stops, curve, bits, kind):
 
 
 @pytest.mark.parametrize("bits", [8, 16])
-def test_a_table_of_half_floats_is_the_formula(bits):
+def test_the_table_of_half_floats_matches_the_formula(bits):
     light = light_of().astype(np.float16)
     for stop in (-4.0, 1.3):
         table, formula = (
@@ -96,7 +96,7 @@ def test_a_table_of_half_floats_is_the_formula(bits):
 
 @pytest.mark.parametrize(("bits", "tolerance"), [(8, 0.03), (16, 2e-4)])
 @pytest.mark.parametrize("curve", CURVES, ids=str)
-def test_exposures_merged_are_the_light_again(bits, tolerance, curve):
+def test_merged_exposures_give_the_light_again(bits, tolerance, curve):
     light = light_of()
     frames = [rendered(light, stop, curve, bits) for stop in STOPS]
     merged = merge(frames, EXPOSURES, curve, None)
@@ -105,12 +105,12 @@ def test_exposures_merged_are_the_light_again(bits, tolerance, curve):
 
 
 @pytest.mark.parametrize("curve", ["srgb", "mean_curve"])
-def test_the_merge_agrees_with_opencv_and_the_same_response(curve):
+def test_the_merge_agrees_with_opencv_for_the_same_response(curve):
     cv2 = pytest.importorskip("cv2")
     light = light_of(size=(80, 120))
     frames = [rendered(light, stop, curve, 8) for stop in STOPS]
     response = linearise(np.arange(256) / 255.0, curve)
-    response[0] = response[1] / 2.0  # It takes the logarithm.
+    response[0] = response[1] / 2.0  # OpenCV takes its logarithm.
     table = np.ascontiguousarray(np.repeat(response[:, None, None], 3, axis=2), np.float32)
     times = np.array(EXPOSURES, np.float32)
     theirs = cv2.createMergeDebevec().process(frames, times, table)
@@ -131,7 +131,7 @@ def test_ends_of_a_merge_without_a_frame_of_the_photograph_itself():
     [((0.0,), "exposures"), (tuple(range(10)), "exposures"), ((0.0, 0.0), "increasing"),
      ((2.0, -2.0), "increasing"), ((0.0, 21.0), "within"), ((float("nan"), 1.0), "within")],
 )  # fmt: skip
-def test_stops_that_are_no_stack(stops, word):
+def test_stops_that_are_not_a_stack_are_refused(stops, word):
     with pytest.raises(ValueError, match=word):
         check_stops(stops)
     assert check_stops([-0.1, 0, 0.1]) == (-0.1, 0.0, 0.1)
@@ -146,7 +146,7 @@ def dark_picture(size: tuple[int, int] = (150, 210)) -> np.ndarray:
     return np.clip(np.round(codes), 0, 255).astype(np.uint8)
 
 
-def test_darkness_is_restored_as_the_network_says_and_nothing_else_changes():
+def test_only_dark_pixels_are_restored_by_the_network():
     model, network = network_of(ExposureStack(4))
     codes = dark_picture()
     frame = Frame(codes, 1)
@@ -172,7 +172,7 @@ def test_a_network_that_changes_nothing_changes_no_bit():
     np.testing.assert_array_equal(light, before)
 
 
-def test_tiles_and_a_closed_picture_are_the_whole():
+def test_tiles_match_the_whole_and_a_closed_picture_has_no_seam():
     _, whole = network_of(ExposureStack(4))
     _, tiled = network_of(ExposureStack(4), tile_pixels=128 * 128)
     frame = Frame(dark_picture((200, 420)), 1)
@@ -190,9 +190,9 @@ def test_tiles_and_a_closed_picture_are_the_whole():
     np.testing.assert_allclose(np.roll(found[0], 32, axis=1), found[1], atol=1e-5)
 
 
-def test_predicted_highlights_stay_where_dark_channels_are_restored(tiny_weights):
+def test_predicted_highlights_are_kept_beside_restored_dark_channels(tiny_weights):
     codes = dark_picture()
-    codes[100:130, 10:40] = (255, 20, 5)  # Red light: one channel clipped, the others dark.
+    codes[100:130, 10:40] = (255, 20, 5)  # Red: one channel clipped, the others dark.
     frame, predictor = Frame(codes, 1), single_image.load(tiny_weights)
     light = predictor.reconstruct(codes, scaling=1.0, camera_curve="srgb")
     before = light.copy()
@@ -209,7 +209,7 @@ def test_predicted_highlights_stay_where_dark_channels_are_restored(tiny_weights
 
 
 @pytest.mark.parametrize("bits", [8, 16])
-def test_the_published_exposures_are_those_of_the_network_in_tiles(bits):
+def test_the_published_exposures_match_the_network_in_tiles(bits):
     record = ExposureGan(4)
     model, network = network_of(record, tile_pixels=128 * 128)
     for layer in model.layers:
@@ -242,7 +242,7 @@ def test_methods_and_files_go_together():
     assert exposure_stack.PUBLISHED == EXPOSURES_OF_THE_GAN == len(STOPS)
 
 
-def test_light_is_that_of_both_networks_where_a_picture_clips_early(tiny_weights):
+def test_both_networks_respect_a_low_clipping_level(tiny_weights):
     codes = np.minimum(dark_picture(), 240)
     predictor, (_, network) = single_image.load(tiny_weights), network_of(ExposureStack(4))
     light = reconstructed(predictor, network, codes)

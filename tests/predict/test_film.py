@@ -1,4 +1,4 @@
-"""Methods applied to frames: the formulas' numbers, primaries, peak; means within a shot."""
+"""Methods applied to frames: values of the formulas, primaries, peak; averages within a shot."""
 
 import cv2
 import numpy as np
@@ -20,12 +20,12 @@ def of_grey(name, primaries=REC709):
 
 
 @pytest.mark.parametrize("primaries", [REC709, REC2020])
-def test_method_a_of_grey_is_that_of_the_report(primaries):
+def test_method_a_of_grey_matches_the_report(primaries):
     expected = [1.101, 11.634, 76.281, 278.977, 592.346, 999.525]
     assert np.allclose(of_grey("bt2446a", primaries), np.array(expected)[:, None], rtol=2e-3)
 
 
-def test_method_c_of_grey_is_that_of_the_report():
+def test_method_c_of_grey_matches_the_report():
     light = 100.0 * GREYS.astype(np.float64) ** 2.4
     below = light < 58.535
     found = of_grey("bt2446c").mean(axis=-1)
@@ -53,14 +53,14 @@ def test_highlights_start_at_white_and_stay_below_the_peak(tiny_weights):
 
 
 @given(st.lists(st.booleans(), min_size=1, max_size=40), st.data())
-def test_means_are_those_of_the_shot_alone(cuts, data):
+def test_averages_do_not_cross_cuts(cuts, data):
     here = data.draw(st.integers(0, len(cuts) - 1))
     shots = np.cumsum(np.array(cuts) & (np.arange(len(cuts)) > 0)).astype(float)
     found = film.averaged([np.array([number]) for number in shots], cuts, here)
     assert found == pytest.approx(shots[here])
 
 
-def test_a_mean_is_weighed_to_both_sides_alike():
+def test_averages_are_symmetric_in_time():
     ramp = [np.array([float(index)]) for index in range(60)]
     assert film.averaged(ramp, [False] * 60, 30) == pytest.approx(30.0)
     noise = [np.array([float(index % 2)]) for index in range(60)]
@@ -75,7 +75,7 @@ def dim(brightest: float) -> np.ndarray:
 
 
 def titled(scene: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """With a subtitle of smooth edges and a logo, and where those are pure white."""
+    """The scene with a smooth subtitle and a logo, and a mask of where they are pure white."""
     mask = np.zeros(scene.shape[:2], np.uint8)
     cv2.putText(mask, "A subtitle", (100, 330), cv2.FONT_HERSHEY_SIMPLEX, 2.2, 255, 6, cv2.LINE_AA)
     mask[20:50, 560:620] = 255
@@ -84,7 +84,7 @@ def titled(scene: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def glow(scene: np.ndarray) -> np.ndarray:
-    """With a lamp that the camera clips, light around it."""
+    """The scene with a lamp that the camera clips, and light around it."""
     rows, columns = np.mgrid[0:360, 0:640]
     light = 6.0 * np.exp(-np.hypot(rows - 100, columns - 300) / 30.0)[..., None]
     return np.clip(scene**2.4 + light, 0.0, 1.0).astype(np.float32) ** np.float32(1.0 / 2.4)
@@ -96,7 +96,7 @@ def luma(codes: np.ndarray) -> np.ndarray:
 
 @pytest.fixture(scope="module")
 def methods(tiny_weights):
-    """Those that may reach the peak."""
+    """The methods that can reach the peak."""
     return {
         "curves": film.method("curves", REC709, device="cpu"),
         "hdrcnn": film.method("hdrcnn", REC709, params=tiny_weights, device="cpu"),
@@ -113,7 +113,7 @@ def test_subtitles_and_logos_do_not_glare(methods, name, brightest):
     assert 190.0 < np.median(found[white].max(axis=-1)) < 250.0
     alone = pq_decode(used.of(measured)(codes))
     far = ~cv2.dilate(white.astype(np.uint8), np.ones((40, 40))).astype(bool)
-    assert np.allclose(found[far], alone[far], rtol=0.02)  # The scene is as it was.
+    assert np.allclose(found[far], alone[far], rtol=0.02)  # The scene is unchanged.
 
 
 @pytest.mark.parametrize("fault", ["missing", "shape", "infinite"])
@@ -127,7 +127,7 @@ def test_arrays_that_are_not_the_networks_are_refused_by_every_backend(
     else:
         arrays[name] = arrays[name][:1] if fault == "shape" else np.inf * arrays[name]
     path = tmp_path / "mine.npz"
-    np.savez(path)  # What is loaded is handed on below: a backend that looks at no arrays.
+    np.savez(path)  # Below, `load` is replaced, and a backend that checks no arrays.
     monkeypatch.setattr(film.weights, "load", lambda _: (arrays, record))
     monkeypatch.setattr(film.backend, "network", lambda *_, **__: None)
     with pytest.raises(weights.WeightsError, match=r"mine\.npz.*kernel2"):
@@ -142,8 +142,8 @@ def test_light_that_a_camera_clipped_keeps_the_peak(methods, name):
     assert np.array_equal(used.of(np.append(measured, known))(codes), used.of(measured)(codes))
 
 
-def test_frames_without_white_have_no_say():
-    """A subtitle that comes on is held from its first frame, whatever was before it."""
+def test_frames_without_white_do_not_count():
+    """A subtitle has its full effect from its first frame on, whatever came before it."""
     codes, _ = titled(dim(0.4))
     known = [film.graphics(luma(dim(0.4))), film.graphics(luma(codes))]
     assert np.array_equal(known[0], [0.0, 0.0])

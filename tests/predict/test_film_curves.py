@@ -1,4 +1,4 @@
-"""Curves on top of method C: what 0 means, that they rise and keep grey; tables and formula."""
+"""Curves on top of method C: zero parameters, monotonicity, greys; tables match the formula."""
 
 import numpy as np
 import pytest
@@ -17,13 +17,13 @@ FRAME = RNG.random((24, 36, 3), np.float32)
 BENT = hnp.arrays(np.float64, PARAMETERS, elements=st.floats(-2.0, 2.0))
 
 
-def test_zero_is_method_c():
+def test_zero_parameters_are_method_c():
     expected = pq_encode(c_to_hdr(sdr_linear(FRAME.astype(np.float64)), 1.0 / 6.0))
     np.testing.assert_allclose(apply(np.zeros(PARAMETERS, np.float32), FRAME), expected, atol=2e-4)
 
 
 @given(BENT, st.floats(150.0, 400.0), st.floats(500.0, 4000.0))
-def test_curves_rise_to_the_peak_at_most(parameters, white, peak):
+def test_curves_rise_and_stay_below_the_peak(parameters, white, peak):
     light = curve(parameters, np.linspace(0.0, 1.0, 500)[:, None] ** 2.4, white=white, peak=peak)
     assert (np.diff(light[:, 0]) >= -1e-6 * peak).all()
     assert light.max() <= peak * (1 + 1e-6)
@@ -37,7 +37,7 @@ def test_grey_stays_grey(parameters):
 
 
 @given(hnp.arrays(np.float64, PARAMETERS, elements=st.floats(-0.7, 0.7)))
-def test_tables_are_the_formula(parameters):
+def test_tables_match_the_formula(parameters):
     found = FrameMap(parameters)(FRAME)
     expected = apply(parameters.astype(np.float32), FRAME)
     assert np.abs(found - expected).mean() < 1e-3
@@ -46,7 +46,7 @@ def test_tables_are_the_formula(parameters):
     assert (np.abs(light - wanted) < 0.02 * wanted.max(axis=-1, keepdims=True)).all()
 
 
-def test_whole_numbers_are_codes():
+def test_integer_frames_are_code_values():
     parameters = 0.3 * RNG.standard_normal(PARAMETERS)
     words = np.rint(FRAME * 255.0).astype(np.uint8)
     mapped = FrameMap(parameters)
@@ -55,7 +55,7 @@ def test_whole_numbers_are_codes():
     np.testing.assert_allclose(mapped(words.astype(np.uint16) * 257), expected, atol=1e-3)
 
 
-def test_both_array_libraries_and_many_frames():
+def test_tensors_of_several_frames_match_numpy():
     parameters = 0.3 * RNG.standard_normal((2, PARAMETERS)).astype(np.float32)
     frames = np.stack([FRAME, FRAME[::-1]])
     found = np.asarray(apply(ops.convert_to_tensor(parameters), ops.convert_to_tensor(frames), ops))
@@ -63,7 +63,7 @@ def test_both_array_libraries_and_many_frames():
         np.testing.assert_allclose(values, apply(p, frame), atol=1e-3)
 
 
-def test_another_white_and_peak():
+def test_white_and_peak_can_be_chosen():
     zeros, white = np.zeros(PARAMETERS), np.ones((1, 1, 3))
     for peak in (600.0, PEAK, 2000.0):
         assert pq_light(apply(zeros, white, peak=peak)).max() <= peak * (1 + 1e-4)
@@ -72,7 +72,7 @@ def test_another_white_and_peak():
     np.testing.assert_allclose(ratio, 2.0, rtol=1e-3)
 
 
-def test_a_mean_of_parameters_is_in_between():
+def test_a_mean_of_parameters_gives_light_in_between():
     low, high = np.full(PARAMETERS, -0.5), np.full(PARAMETERS, 0.5)
     n = np.linspace(0.01, 1.0, 50)[:, None]
     light = [curve(p, n) for p in (low, (low + high) / 2.0, high)]
@@ -80,7 +80,7 @@ def test_a_mean_of_parameters_is_in_between():
     assert (light[1] <= light[2] + 1e-6).all()
 
 
-def test_other_parameters_are_refused():
+def test_invalid_parameters_are_refused():
     with pytest.raises(ValueError, match=str(PARAMETERS)):
         FrameMap(np.zeros(3))
     with pytest.raises(ValueError, match="finite"):

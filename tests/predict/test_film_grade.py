@@ -1,4 +1,4 @@
-"""What the shots of a film have in common."""
+"""Estimating the grades that the shots of a film share."""
 
 import itertools
 
@@ -23,28 +23,28 @@ ERRORS = RNG.uniform(0.05, 0.4, NUMBERS)
 """Standard deviations of guesses."""
 DIRECTIONS = np.eye(3, NUMBERS) / ERRORS / np.sqrt(6.0)
 SURE = 1e4
-"""Precision of frames: guesses are not drawn to 0."""
+"""Precision of frames, so high that guesses are not pulled towards 0."""
 
 
 def grades(count: int, apart: float) -> np.ndarray:
-    """[count, NUMBERS], so many errors apart in the first direction, random in others."""
+    """[count, NUMBERS], spaced by `apart` errors in the first direction, random in the others."""
     drawn = RNG.normal(0.0, 0.5, (count, NUMBERS))
     drawn[:, 0] = apart * ERRORS[0] * np.arange(count)
     return drawn
 
 
 def evidence(values: np.ndarray, precision: float = SURE) -> np.ndarray:
-    """Of guesses [N, NUMBERS] with a precision: [N, 2 NUMBERS]."""
+    """Evidence [N, 2 NUMBERS] of guesses [N, NUMBERS] with a precision."""
     return np.concatenate([precision * values, np.full_like(values, precision)], axis=1)
 
 
 def decode(pooled: np.ndarray) -> np.ndarray:
-    """Means by precision."""
+    """Means weighted by precision."""
     return pooled[:, :NUMBERS] / (1.0 + pooled[:, NUMBERS:])
 
 
 class Network:
-    """What is known of guesses that lie apart by their errors: all are of scenes of their own."""
+    """Stand-in for the network; even the smallest difference means another scene."""
 
     directions = DIRECTIONS
     apart: float | None = 1e-9
@@ -57,45 +57,45 @@ class Network:
 
 
 def guesses(truth: np.ndarray, shots: int) -> tuple[np.ndarray, np.ndarray]:
-    """Of so many shots in each grade, [shots, NUMBERS] of all: their truth, what is guessed."""
+    """True and guessed numbers of `shots` shots in each grade, both [all shots, NUMBERS]."""
     repeated = np.repeat(truth, shots, axis=0)
     return repeated, repeated + ERRORS * RNG.standard_normal(repeated.shape)
 
 
 def error(found: np.ndarray, truth: np.ndarray) -> float:
-    """Mean squared, that of guesses is 1."""
+    """Mean squared error in units of that of a single guess."""
     return float(np.mean(np.square((found - truth) / ERRORS)))
 
 
 def of(looks: np.ndarray) -> Grades:
-    """A film of evidence, a look a second."""
+    """Grades of a film with one look per second."""
     return Grades(looks, np.arange(len(looks)), Network())
 
 
 def settled(looks: np.ndarray) -> np.ndarray:
-    """Guesses for all looks of a film of them."""
+    """Final numbers of all looks of a film of these guesses."""
     said = evidence(looks)
     film = of(said)
     return decode(np.array([film.settled(look, time) for time, look in enumerate(said)]))
 
 
-def test_shots_in_one_grade_are_told_by_all_of_them():
+def test_shots_of_one_grade_are_estimated_from_all():
     truth, looks = guesses(grades(1, 0.0), 60)
     assert error(looks, truth) == pytest.approx(1.0, abs=0.15)
     assert error(settled(looks), truth) < 0.15
 
 
 @pytest.mark.parametrize(("count", "shots"), [(2, 30), (3, 20), (4, 20)])
-def test_shots_in_some_grades_are_told_by_those_in_their_own(count, shots):
-    """In parts, and in any order."""
+def test_shots_of_several_grades_are_estimated_from_their_own_grade(count, shots):
+    """Grades in consecutive parts, and in any order."""
     truth, looks = guesses(grades(count, 12.0), shots)
     assert error(settled(looks), truth) < 0.35
     order = RNG.permutation(len(looks))
     assert error(settled(looks[order]), truth[order]) < 0.35
 
 
-def test_parts_are_told_where_single_shots_are_not():
-    """Grades two errors apart."""
+def test_parts_are_separated_where_single_shots_are_not():
+    """For grades two errors apart."""
     truth, looks = guesses(grades(2, 0.0), 40)
     truth[40:, :3] += 2.0 * ERRORS[:3]
     looks[40:, :3] += 2.0 * ERRORS[:3]
@@ -105,7 +105,7 @@ def test_parts_are_told_where_single_shots_are_not():
     assert in_parts < 0.5 * mixed
 
 
-def test_from_part_to_part_goes_over_between_their_looks():
+def test_the_transition_between_parts_lies_between_their_looks():
     truth, looks = guesses(grades(2, 12.0), 20)
     film = of(evidence(looks))
     assert film.groups[[0, 19, 20, 39]].tolist() == [0, 0, 1, 1]
@@ -117,7 +117,7 @@ def test_from_part_to_part_goes_over_between_their_looks():
     assert np.abs(np.diff(found)).max() < 0.1 * abs(found[-1] - found[0])
 
 
-def test_surer_frames_count_for_more():
+def test_frames_of_higher_precision_count_for_more():
     looks = 0.01 * RNG.standard_normal((40, NUMBERS))
     precisions = np.repeat([[1e3], [3e4]], 20, axis=0)
     said = np.concatenate([precisions * looks, precisions + 0.0 * looks], axis=1)
@@ -128,19 +128,19 @@ def test_surer_frames_count_for_more():
     assert np.abs(looks.mean(axis=0) - expected).max() > 1e-3
 
 
-def test_shots_like_no_other_keep_what_they_have():
+def test_shots_unlike_all_others_keep_their_own_numbers():
     looks = grades(10, 200.0)
     film, own = of(evidence(looks[:9])), evidence(looks[9:])[0]
     np.testing.assert_allclose(decode(film.settled(own, 4)[None]), looks[9:], rtol=1e-3)
 
 
-def test_a_film_of_one_look_keeps_it():
+def test_the_only_look_of_a_film_is_kept():
     look = RNG.normal(size=(1, NUMBERS))
     np.testing.assert_allclose(settled(look), look, atol=1e-3)
 
 
-def test_many_frames_are_no_surer_than_sets_of_the_training():
-    """Of scenes that are told apart by what is no direction."""
+def test_the_precision_of_many_frames_is_limited():
+    """The scenes differ in a number that no direction contains."""
     sums = []
     for count in (1, 5, 11, 64):
         looks = np.zeros((count + 1, NUMBERS))
@@ -150,7 +150,7 @@ def test_many_frames_are_no_surer_than_sets_of_the_training():
     np.testing.assert_allclose(sums, [2.0, 6.0, COUNTED, COUNTED])
 
 
-def test_a_shot_of_many_looks_speaks_once():
+def test_a_shot_of_many_looks_counts_once():
     looks = guesses(grades(1, 0.0), 3)[1]
     said = evidence(looks, 1.0)
     once = of(said).settled(said[0], 0)
@@ -167,8 +167,8 @@ def test_weights_that_cannot_tell_grades_are_refused():
         Grades(np.zeros((1, 2 * NUMBERS)), np.zeros(1), network)
 
 
-def test_on_the_way_from_one_grade_to_another_nothing_jumps():
-    """Evidence that changes slowly within a shot must not flip from one grade to the other."""
+def test_between_two_grades_nothing_jumps():
+    """Slowly changing evidence within a shot must not flip from one grade to the other."""
     truth = grades(2, 8.0)
     looks = guesses(truth, 20)[1]
     film = of(evidence(looks[RNG.permutation(40)]))
@@ -179,7 +179,7 @@ def test_on_the_way_from_one_grade_to_another_nothing_jumps():
 
 
 @given(st.integers(0, 4))
-def test_what_is_no_evidence_stays(more):
+def test_further_numbers_beside_the_evidence_are_unchanged(more):
     own, *looks = evidence(guesses(grades(1, 0.0), 21)[1])
     look = np.append(own, np.arange(float(more)))
     kept = look.copy()
@@ -190,7 +190,7 @@ def test_what_is_no_evidence_stays(more):
 
 
 @given(arrays(float, st.tuples(st.integers(1, 7), st.integers(1, 2)), elements=st.floats(-3, 3)))
-def test_parts_cost_the_least_of_all_that_there_are(values):
+def test_parts_have_the_lowest_cost_of_all_partitions(values):
     def cost(cuts: tuple[int, ...]) -> float:
         own = np.split(values, cuts)
         return sum(float(np.sum(np.square(v - v.mean(axis=0)))) + PRICE for v in own)
@@ -205,7 +205,7 @@ def test_parts_cost_the_least_of_all_that_there_are(values):
 
 
 @given(arrays(float, st.tuples(st.integers(1, 9), st.integers(1, 3)), elements=st.floats(-9, 9)))
-def test_values_are_held_within_reach_of_their_middle(values):
+def test_values_are_limited_to_a_distance_from_their_median(values):
     found, middle = held_within(values, 2.0), np.median(values, axis=0)
     lengths, held = (np.linalg.norm(v - middle, axis=1) for v in (values, found))
     np.testing.assert_allclose(held, np.minimum(lengths, 2.0), atol=1e-9)
@@ -214,7 +214,7 @@ def test_values_are_held_within_reach_of_their_middle(values):
     )
 
 
-def test_a_shot_that_is_guessed_wrongly_is_no_part():
+def test_a_single_outlier_is_not_a_part():
     looks = guesses(grades(1, 0.0), 40)[1]
     looks[20] += 30.0 * ERRORS
     assert of(evidence(looks)).groups.max() == 0
@@ -232,7 +232,7 @@ def test_parts_in_the_same_grade_are_one_group():
     st.floats(0.1, 5),
     st.floats(-5, 5),
 )
-def test_a_weighted_quantile_moves_and_grows_with_its_values(pairs, share, factor, more):
+def test_a_weighted_quantile_is_equivariant(pairs, share, factor, more):
     values, own = np.array(list(pairs), float), np.array(list(pairs.values()))
     one = weighted_quantile(values, own, share)
     other = weighted_quantile(factor * values + more, 7.0 * own, share)

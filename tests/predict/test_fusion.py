@@ -1,4 +1,4 @@
-"""Fusion of a bracket: symmetries, bounds, the classical weights, OpenCV's traps."""
+"""Fusion of a bracket: symmetries, bounds, classical and learnt weights, refused input."""
 
 import dataclasses
 
@@ -40,7 +40,7 @@ def test_equal_frames_give_that_frame(method, count):
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_the_order_of_frames_changes_nothing(method):
+def test_the_order_of_frames_does_not_matter(method):
     frames = bracket(4)
     here = fuse(frames, method).astype(int)
     there = fuse([frames[index] for index in (2, 0, 3, 1)], method).astype(int)
@@ -48,7 +48,7 @@ def test_the_order_of_frames_changes_nothing(method):
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_sixteen_bits_and_floats_give_what_eight_do(method):
+def test_sixteen_bits_and_floats_match_eight_bits(method):
     frames = bracket()
     eight = fuse(frames, method).astype(int)
     wide = fuse([frame.astype(np.uint16) * np.uint16(257) for frame in frames], method)
@@ -58,7 +58,7 @@ def test_sixteen_bits_and_floats_give_what_eight_do(method):
 
 
 @pytest.mark.parametrize("method", [CLASSICAL, SMALL])
-def test_maps_sum_to_one_and_their_strips_are_the_whole(method):
+def test_maps_sum_to_one_and_strips_match_the_whole(method):
     frames = bracket()
     maps = Maps(frames, method)
     whole = maps(0, 190)
@@ -69,8 +69,8 @@ def test_maps_sum_to_one_and_their_strips_are_the_whole(method):
 
 
 def test_enlarged_weights_follow_the_edges_of_the_frames():
-    """A weight that follows the luma has the sharp edge of the frame, which seven times smaller
-    pixels would smear.
+    """A weight that follows the luma keeps the sharp edge of the frame, which a frame reduced by 7
+    would smear.
     """
     frame = np.full((224, 224, 3), 40, np.uint8)
     frame[:, 100:] = 200
@@ -86,8 +86,8 @@ def test_enlarged_weights_follow_the_edges_of_the_frames():
     np.testing.assert_allclose(found[101:110], 200 / 255, atol=0.15)
 
 
-def test_the_measures_are_those_of_the_paper():
-    """At a line of one colour on black, each factor by hand."""
+def test_the_weights_match_the_paper():
+    """Every factor by hand, for a line of one colour on black."""
     colours = np.array([(0.2, 0.5, 0.8), (0.6, 0.4, 0.35)])
     frames = np.zeros((2, 9, 9, 3), np.float32)
     frames[:, :, 4] = colours[:, None]
@@ -107,7 +107,7 @@ def test_a_well_exposed_frame_wins_where_the_others_are_clipped():
     assert fused[white].mean() < 0.9
 
 
-def test_a_network_sees_multiples_and_gives_weights_of_the_size_of_the_frames():
+def test_frames_are_padded_for_a_network_and_its_weights_cropped():
     seen = []
 
     def model(frames):
@@ -131,12 +131,12 @@ def test_a_network_sees_multiples_and_gives_weights_of_the_size_of_the_frames():
         [np.zeros((4, 4, 3), np.int32)] * 2,
     ],
 )
-def test_what_is_no_bracket_is_refused(frames):
+def test_frames_that_are_not_a_bracket_are_refused(frames):
     with pytest.raises(ValueError, match="frames"):
         check_frames(frames)
 
 
-def test_methods_without_weights_name_the_file(tmp_path, monkeypatch):
+def test_errors_of_methods_without_weights_name_the_file(tmp_path, monkeypatch):
     missing = {name: tmp_path / f"{name}.npz" for name in fusion.NETWORKS}
     monkeypatch.setattr(fusion, "NETWORKS", missing)
     fusion._of_network.cache_clear()
@@ -160,14 +160,14 @@ def test_reduced_frames_are_means_of_blocks(factor):
 
 
 def pair_of(frames: np.ndarray) -> np.ndarray:
-    """Weights for each sample: of the darker frame its code, of the other the rest."""
+    """Weights of each sample: the code of the darker frame, and the rest for the other."""
     dark = frames[0] if frames[0].mean() < frames[1].mean() else frames[1]
     first = dark if frames[0].mean() < frames[1].mean() else 1.0 - dark
     return np.stack([first, 1.0 - first])
 
 
 @pytest.mark.parametrize("factor", [1, 4])
-def test_weights_may_be_of_each_sample(factor):
+def test_weights_may_differ_between_channels(factor):
     rng = np.random.default_rng(5)
     dark = np.kron(rng.random((15, 20, 3)), np.ones((4, 4, 1))).astype(np.float32) * 0.4
     frames = [dark, dark + np.float32(0.3)]
@@ -181,7 +181,7 @@ def test_weights_may_be_of_each_sample(factor):
 
 
 @pytest.mark.parametrize("name", ["auto", "unsupervised"])
-def test_the_shipped_network_gives_weights_of_any_bracket(name):
+def test_the_shipped_network_gives_weights_for_any_bracket(name):
     method = chosen_method(name)
     assert (method.name, method.file) == ("unsupervised", fusion.NETWORKS["unsupervised"])
     rng = np.random.default_rng(8)

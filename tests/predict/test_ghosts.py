@@ -1,4 +1,4 @@
-"""What moved appears once; what did not move is not touched."""
+"""Movers appear once, and what did not move is unchanged."""
 
 import cv2
 import numpy as np
@@ -17,7 +17,7 @@ SIDE = 50
 
 
 def bracket(mover: bool = True) -> list[np.ndarray]:
-    """A red square that is at another place in each frame."""
+    """Frames with a red square at a different place in each."""
     frames = []
     for index, (ev, left) in enumerate(zip(EVS, PLACES, strict=True)):
         light = texture()
@@ -28,7 +28,7 @@ def bracket(mover: bool = True) -> list[np.ndarray]:
 
 
 def red(frame: np.ndarray, left: int) -> float:
-    """How much more red than green the place of a square is, in codes of 8 bits."""
+    """Mean red minus green at the place of a square, in 8-bit codes."""
     part = frame[130 : 120 + SIDE - 10, left + 10 : left + SIDE - 10].astype(float)
     part = part / (257 if frame.dtype == np.uint16 else 1)
     return float((part[..., 0] - part[..., 1]).mean())
@@ -48,13 +48,13 @@ def test_a_mover_appears_once_where_the_reference_has_it(reference):
             assert abs(here - without) < 25
 
 
-def test_without_ghost_removal_it_appears_everywhere():
+def test_without_ghost_removal_a_mover_appears_several_times():
     fused = fuse(prepared(bracket(), Choices(align=False, deghost=False)).frames)
     still = fuse(bracket(mover=False))
     assert sum(red(fused, left) > red(still, left) + 8 for left in PLACES) > 1
 
 
-def test_nothing_that_stands_still_is_touched():
+def test_still_frames_are_hardly_changed():
     frames = bracket(mover=False)
     before = [frame.copy() for frame in frames]
     ready = prepared(frames, Choices(align=False))
@@ -64,7 +64,7 @@ def test_nothing_that_stands_still_is_touched():
 
 
 def noisy(light, ev, photons, read, jpeg, seed):
-    """A frame with the noise of so many electrons at the clipping level, and of its reading."""
+    """A frame with noise of `photons` electrons at the clipping level and read noise `read`."""
     rng = np.random.default_rng(seed)
     signal = light * 2.0**ev
     signal = signal + rng.normal(size=light.shape) * np.sqrt(signal / photons + read**2)
@@ -77,7 +77,7 @@ def noisy(light, ev, photons, read, jpeg, seed):
 
 @pytest.mark.parametrize("jpeg", [0, 88])
 @pytest.mark.parametrize(("photons", "read"), [(1e6, 0.0), (2e4, 1e-3), (4e3, 4e-3), (1e3, 1e-2)])
-def test_noise_is_not_taken_for_movement(photons, read, jpeg):
+def test_noise_is_not_mistaken_for_movement(photons, read, jpeg):
     frames = [noisy(texture(seed=3), ev, photons, read, jpeg, seed=i) for i, ev in enumerate(EVS)]
     for reference in range(3):
         assert ghosts.find(frames, reference).share < 0.01
@@ -96,7 +96,7 @@ def test_a_mover_of_modest_contrast_is_found(photons, read):
     assert found.mean() < 0.01
 
 
-def test_what_moves_in_the_darks_of_the_dark_frame_is_found():
+def test_movement_in_the_shadows_of_the_dark_frame_is_found():
     slope = np.geomspace(1.0, 30.0, 420)[None, :, None]
     light = np.asarray(0.003 * slope * texture() ** 0.2)
     moved = light.copy()
@@ -108,8 +108,8 @@ def test_what_moves_in_the_darks_of_the_dark_frame_is_found():
 
 @pytest.mark.parametrize(("ev", "expected"), [(-2.0, 0), (-6.0, 1)])
 def test_a_darker_frame_stands_in_if_it_shows_more_than_noise(ev, expected):
-    """What moved is clipped in the reference; behind it the darker frame has codes, or next to
-    none.
+    """The mover is clipped in the reference; at its place the darker frame has usable codes, or
+    almost none.
     """
     light = 0.2 * texture() ** 0.2
     other = light.copy()
@@ -118,7 +118,7 @@ def test_a_darker_frame_stands_in_if_it_shows_more_than_noise(ev, expected):
     assert (found.origins[110:150, 110:150] == expected).all()
 
 
-def test_a_look_at_half_the_size_finds_the_same(monkeypatch):
+def test_detection_at_half_size_finds_the_same(monkeypatch):
     frames = bracket()
     whole = ghosts.find(frames, 1).masks
     monkeypatch.setattr(ghosts, "HALVED", 64)
@@ -127,7 +127,7 @@ def test_a_look_at_half_the_size_finds_the_same(monkeypatch):
     assert np.abs(whole - halved).mean() < 2e-3
 
 
-def test_strips_are_the_whole(monkeypatch):
+def test_strips_match_the_whole(monkeypatch):
     frames = [bracket(), bracket()]
     for each, strip in zip(frames, (1000, 32), strict=True):
         monkeypatch.setattr(ghosts, "STRIP", strip)
@@ -136,14 +136,14 @@ def test_strips_are_the_whole(monkeypatch):
         np.testing.assert_array_equal(one, other)
 
 
-def test_frames_that_differ_everywhere_are_left_with_a_word():
+def test_frames_that_differ_everywhere_are_unchanged_with_a_note():
     frames = [exposed(texture(seed=1), 0), exposed(texture(seed=2), 0)]
     found = ghosts.find(frames, 0)
     assert found.share == 0.0
     assert "ghosts" in found.note
 
 
-def test_where_a_frame_has_measured_nothing_the_reference_stands_in():
+def test_the_reference_fills_places_outside_a_frame():
     frames = bracket(mover=False)
     frames[2][:, :20] = 0
     movement = ghosts.find(frames, 1)
@@ -156,7 +156,7 @@ def test_where_a_frame_has_measured_nothing_the_reference_stands_in():
     assert np.abs(frames[2][:, :20].astype(float) - expected[:, :20]).mean() < 8
 
 
-def test_the_mapping_is_that_of_the_exposures():
+def test_the_mapping_matches_the_exposures():
     light = texture()
     first, second = exposed(light, 0), exposed(light, 1.5, seed=1)
     codes = np.arange(20, 130)
@@ -184,7 +184,7 @@ def test_the_best_exposed_frame_is_the_one_that_is_clipped_least():
     assert best_exposed([exposed(light, ev) for ev in (-6, 0, 5)]) == 1
 
 
-def test_noise_of_colour_is_not_amplified_and_luma_stays():
+def test_colour_noise_is_not_amplified_and_luma_is_unchanged():
     rng = np.random.default_rng(0)
     code = np.float32(12.0) + rng.normal(0.0, 2.0, (60, 80, 3)).astype(np.float32)
     steep = np.tile(np.minimum(np.arange(256) * 6.0, 255.0).astype(np.float32), (3, 1))

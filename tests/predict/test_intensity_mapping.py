@@ -1,4 +1,4 @@
-"""Mappings between exposures: they rise, and are the nearest that do."""
+"""Mappings between exposures: isotonic regression."""
 
 import numpy as np
 from hypothesis import given, strategies as st
@@ -10,13 +10,13 @@ samples = st.lists(st.tuples(st.floats(-300, 300), st.floats(1e-3, 1e6)), min_si
 
 
 @given(samples)
-def test_the_nearest_rising_sequence_is_that_of_scipy(pairs):
+def test_isotonic_regression_matches_scipy(pairs):
     values, weights = np.array(pairs).T
     expected = isotonic_regression(values, weights=weights).x
     np.testing.assert_allclose(isotonic(values, weights), expected, rtol=1e-9, atol=1e-9)
 
 
-def test_what_rises_stays_and_what_falls_is_one_mean():
+def test_rising_values_are_kept_and_falling_ones_averaged():
     rising = np.array([-1.0, 0.0, 0.0, 2.5])
     np.testing.assert_array_equal(isotonic(rising, np.ones(4)), rising)
     falling, weights = np.array([3.0, 2.0, 1.0]), np.array([1.0, 1.0, 6.0])

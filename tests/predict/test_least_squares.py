@@ -1,4 +1,4 @@
-"""Fitted numbers, against SciPy's and what is known."""
+"""Least squares compared with SciPy and with known solutions."""
 
 import numpy as np
 import pytest
@@ -12,19 +12,19 @@ START = np.array([0.2, 0.1])
 
 
 def decay(numbers: np.ndarray) -> np.ndarray:
-    """Of a size and a rate, both as logarithms."""
+    """Exponential decay; `numbers` are the logarithms of size and rate."""
     return np.exp(numbers[0]) * np.exp(-np.exp(numbers[1]) * TIMES)
 
 
 @pytest.mark.parametrize("truth", [(1.0, 0.5), (0.0, -1.5), (-0.5, 2.0)])
-def test_what_made_the_samples_is_found(truth):
+def test_the_true_parameters_are_found(truth):
     samples = decay(np.array(truth))
     found = least_squares(lambda numbers: decay(numbers) - samples, START, LOW, HIGH)
     np.testing.assert_allclose(found, truth, atol=1e-5)
 
 
 @pytest.mark.parametrize("seed", range(6))
-def test_with_noise_and_outliers_it_is_the_minimum_of_scipy(seed):
+def test_the_minimum_with_noise_and_outliers_matches_scipy(seed):
     rng = np.random.default_rng(seed)
     samples = decay(rng.uniform([0.0, -1.0], [1.5, 1.0])) + 0.05 * rng.standard_normal(60)
     samples[::9] += 1.0
@@ -38,7 +38,7 @@ def test_with_noise_and_outliers_it_is_the_minimum_of_scipy(seed):
 
 
 @pytest.mark.parametrize("truth", [(2.6, 0.5), (1.0, -2.7), (3.0, 4.0)])
-def test_a_minimum_beyond_the_bounds_is_taken_at_them(truth):
+def test_a_minimum_beyond_the_bounds_is_found_at_them(truth):
     samples = decay(np.array(truth))
 
     def residuals(numbers: np.ndarray) -> np.ndarray:
@@ -52,7 +52,7 @@ def test_a_minimum_beyond_the_bounds_is_taken_at_them(truth):
     assert (np.isclose(found, LOW) | np.isclose(found, HIGH)).any()
 
 
-def test_nothing_to_gain_leaves_the_start():
+def test_constant_residuals_leave_the_start_unchanged():
     np.testing.assert_array_equal(
         least_squares(lambda numbers: np.ones(5), START, LOW, HIGH), START
     )

@@ -1,4 +1,4 @@
-"""The pyramid: strips are the whole, OpenCV's own fusion comes out of it, nothing overshoots."""
+"""The pyramid: strips match the whole, the result agrees with OpenCV, nothing overshoots."""
 
 import cv2
 import numpy as np
@@ -26,7 +26,7 @@ def bracket(rows: int = 75, columns: int = 90) -> list[np.ndarray]:
 
 @given(st.integers(2, 60), st.integers(2, 9), st.data())
 @settings(max_examples=40)
-def test_rows_of_an_expansion_are_those_of_the_whole(rows, columns, data):
+def test_rows_of_an_expansion_match_the_whole(rows, columns, data):
     coarse = np.random.default_rng(rows).random(
         ((rows + 1) // 2, (columns + 1) // 2, 3), np.float32
     )
@@ -38,14 +38,14 @@ def test_rows_of_an_expansion_are_those_of_the_whole(rows, columns, data):
 
 
 @pytest.mark.parametrize("size", [(75, 90), (128, 64), (61, 7), (3, 50)])
-def test_strips_are_the_whole(monkeypatch, size):
+def test_strips_match_the_whole(monkeypatch, size):
     frames, weights = bracket(*size), rows_of(weights_of(3, *size))
     whole = blend(frames, weights)
     monkeypatch.setattr(pyramid, "STRIP", 16)
     np.testing.assert_allclose(blend(frames, weights).astype(int), whole.astype(int), atol=1)
 
 
-def test_it_is_the_pyramid_of_mertens_by_opencv():
+def test_the_pyramid_matches_mertens_fusion_of_opencv():
     frames = bracket()
     whole = np.stack([frame / np.float32(255) for frame in frames])
     levels = int(np.log2(min(frames[0].shape[:2])))

@@ -1,4 +1,4 @@
-"""The light of a bracket comes back; what all frames clip is predicted, in the right unit."""
+"""The light of a bracket is recovered; light that all frames clip is predicted in its unit."""
 
 import numpy as np
 import pytest
@@ -31,7 +31,7 @@ def frames_of(light: np.ndarray, encode, exposures=EXPOSURES, top: int = 255) ->
 
 
 @pytest.mark.parametrize(("top", "tolerance"), [(255, 0.03), (65535, 1e-3)])
-def test_light_comes_back_within_what_the_codes_hold(top, tolerance):
+def test_light_is_recovered_within_the_precision_of_the_codes(top, tolerance):
     light = scene()
     merged = merge(frames_of(light, srgb_encode, top=top), EXPOSURES, "srgb", reference=1)
     # Where at least one frame has a code of some size that is not clipped.
@@ -47,14 +47,14 @@ def test_one_is_the_clipping_level_of_the_reference(reference):
     np.testing.assert_allclose(ours * EXPOSURES[1] / EXPOSURES[reference], middle, rtol=1e-5)
 
 
-def test_ends_are_those_of_the_shortest_and_the_longest_exposure():
+def test_limits_are_those_of_the_shortest_and_the_longest_exposure():
     white = [np.full((2, 2, 3), 255, np.uint8)] * 3
     np.testing.assert_allclose(merge(white, EXPOSURES, "srgb", 1), 4.0, rtol=1e-6)
     black = [np.zeros((2, 2, 3), np.uint8)] * 3
     np.testing.assert_array_equal(merge(black, EXPOSURES, "srgb", 1), 0.0)
 
 
-def test_the_order_of_frames_changes_nothing_and_strips_are_the_whole():
+def test_the_order_of_frames_does_not_matter_and_strips_match_the_whole():
     frames = frames_of(scene(size=(300, 7)), srgb_encode)
     whole = merge(frames, EXPOSURES, "srgb", 1)
     turned = merge(frames[::-1], EXPOSURES[::-1], "srgb", 1)
@@ -63,11 +63,11 @@ def test_the_order_of_frames_changes_nothing_and_strips_are_the_whole():
     np.testing.assert_array_equal(whole[250:], part)
 
 
-def test_the_hat_is_one_in_the_middle_and_nothing_at_the_ends():
+def test_the_hat_is_1_in_the_middle_and_0_at_the_ends():
     np.testing.assert_allclose(hat(np.array([0.0, 0.25, 0.5, 1.0])), [0.0, 0.5, 1.0, 0.0])
 
 
-def test_a_curve_of_the_family_is_found_and_light_comes_back_by_it():
+def test_a_curve_of_the_family_is_found_and_recovers_the_light():
     light = scene(size=(200, 160))
     frames = frames_of(light, lambda x: camera_curve(x, 0.75, 0.4))
     found = estimate_response(frames, EXPOSURES)
@@ -80,7 +80,7 @@ def test_a_curve_of_the_family_is_found_and_light_comes_back_by_it():
     assert np.sqrt(np.mean(stops**2)) < 0.12
 
 
-def test_srgb_is_known_and_wrong_exposures_are_doubtful():
+def test_srgb_is_recognised_and_wrong_exposures_are_doubtful():
     frames = frames_of(scene(size=(200, 160)), srgb_encode)
     right = estimate_response(frames, EXPOSURES)
     assert right.curve == "srgb"
@@ -100,18 +100,18 @@ def test_a_named_curve_is_kept_and_judged():
     assert estimate_response(black, [1.0, 4.0], "square").curve == "square"
 
 
-def test_frames_that_share_no_sample_tell_no_curve():
+def test_frames_that_share_no_sample_give_a_doubtful_curve():
     frames = [np.zeros((20, 20, 3), np.uint8), np.full((20, 20, 3), 255, np.uint8)]
     assert estimate_response(frames, [1.0, 4.0]).doubtful
 
 
 @pytest.mark.parametrize("exposures", [[1.0, 4.0], [1.0, 0.0, 4.0], [1.0, np.nan, 2.0], [1.0] * 3])
-def test_exposures_that_cannot_be_used_are_refused(exposures):
+def test_unusable_exposures_are_refused(exposures):
     with pytest.raises(ValueError, match="expos"):
         check_exposures(exposures, 3)
 
 
-def test_what_is_clipped_everywhere_is_predicted_and_all_else_stays(tiny_weights):
+def test_light_clipped_in_all_frames_is_predicted_and_the_rest_unchanged(tiny_weights):
     light = scene(size=(64, 96))
     light[20:40, 30:60] = 50.0
     frames = frames_of(light, srgb_encode)

@@ -1,4 +1,4 @@
-"""Devices: what is asked of the driver, and how much fits."""
+"""Devices: free memory reported by the driver, and the size of tiles that fit."""
 
 import subprocess
 
@@ -22,7 +22,7 @@ def test_tiles_grow_with_the_memory_and_shrink_with_the_width():
 @pytest.mark.parametrize(
     ("said", "expected"), [("8192\n16384\n", 8192 << 20), ("N/A\n", None), ("", None)]
 )
-def test_free_memory_is_what_the_driver_says(monkeypatch, said, expected):
+def test_free_memory_is_read_from_the_driver(monkeypatch, said, expected):
     monkeypatch.setattr(runtime.shutil, "which", lambda name: f"/bin/{name}")
     monkeypatch.setattr(
         runtime.subprocess,
@@ -34,7 +34,7 @@ def test_free_memory_is_what_the_driver_says(monkeypatch, said, expected):
     assert runtime.free_gpu_bytes() is None
 
 
-def test_a_missing_gpu_is_said(run_python, tmp_path):
+def test_a_missing_gpu_is_reported(run_python, tmp_path):
     done = run_python(
         "-c", "from hdrcnn.predict import runtime; runtime.prepare('gpu')",
         cwd=tmp_path, status=1,

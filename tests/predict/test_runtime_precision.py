@@ -1,4 +1,4 @@
-"""bfloat16: chosen by the processor, and near float32."""
+"""bfloat16: chosen by the flags of the processor, and close to float32."""
 
 import keras
 import numpy as np
@@ -21,7 +21,7 @@ from tests.weights.published import published_arrays, save_published
         ("", False),
     ],
 )
-def test_the_processor_s_flags_decide(monkeypatch, line, expected):
+def test_the_flags_of_the_processor_decide(monkeypatch, line, expected):
     assert runtime.cpu_has_bfloat16(f"processor\t: 0\n{line}\n") is expected
     monkeypatch.setattr(runtime, "cpu_has_bfloat16", lambda: expected)
     assert runtime.chosen("auto", "tensorflow") == ("bfloat16" if expected else "float32")
@@ -32,15 +32,13 @@ def test_the_processor_s_flags_decide(monkeypatch, line, expected):
         runtime.chosen("half", "tensorflow")
 
 
-def test_the_policy_is_put_back():
+def test_the_policy_is_restored():
     with runtime.building_in("bfloat16"):
         assert keras.config.dtype_policy().name == "mixed_bfloat16"
     assert keras.config.dtype_policy().name == "float32"
 
 
-def test_a_published_file_is_computed_as_published_unless_asked_otherwise(
-    tmp_path, tiny_weights, monkeypatch
-):
+def test_a_published_file_is_computed_in_float32_by_default(tmp_path, tiny_weights, monkeypatch):
     monkeypatch.setattr(runtime, "cpu_has_bfloat16", lambda: True)
     published = save_published(tmp_path / "p.npz", published_arrays(2))
 
@@ -56,8 +54,8 @@ def test_a_published_file_is_computed_as_published_unless_asked_otherwise(
     assert computed_in(tiny_weights, "auto") == "bfloat16"
 
 
-def test_bfloat16_is_near_float32_over_the_mask():
-    """Root mean square over the highlights of all computed samples, in stops, whole weights."""
+def test_bfloat16_is_close_to_float32_in_highlights():
+    """RMS error in stops over the highlights of all computed sample scenes."""
     full, low = (hdrcnn.load(precision=name) for name in ("float32", "bfloat16"))
     assert low.network.source.get_layer("block1_conv2").compute_dtype == "bfloat16"
     squares = []

@@ -1,4 +1,4 @@
-"""The predictor: any size, measured light kept, arguments checked."""
+"""The predictor accepts any size, keeps measured light and checks its arguments."""
 
 import keras
 import numpy as np
@@ -29,7 +29,7 @@ def test_any_size_keeps_its_size_and_its_measured_light(predictor, rows, columns
     np.testing.assert_allclose(hdr[kept], linearise(code, "mean_curve")[kept], rtol=1e-6)
 
 
-def test_it_is_the_network_on_the_mirrored_picture(predictor, picture):
+def test_the_prediction_is_the_network_on_the_mirrored_picture(predictor, picture):
     code = picture.astype(np.float32) / 255
     beyond = [(32, 32 + -side % 32) for side in code.shape[:2]]
     wide = np.pad(code, [*beyond, (0, 0)], mode="symmetric")
@@ -39,9 +39,7 @@ def test_it_is_the_network_on_the_mirrored_picture(predictor, picture):
 
 @settings(max_examples=8, deadline=None)
 @given(columns=st.integers(1, 3).map(lambda n: 32 * n), seed=st.integers(0, 99))
-def test_best_is_the_mean_with_the_mirror_image_and_knows_no_left_and_right(
-    predictor, columns, seed
-):
+def test_best_quality_averages_with_the_mirror_image(predictor, columns, seed):
     drawn = 1.4 * np.random.default_rng(seed).random((32, columns, 3), np.float32)
     code = np.minimum(drawn, np.float32(1.0))
     best = predictor.reconstruct(code, quality="best")
@@ -62,11 +60,11 @@ def test_uint8_uint16_and_float_are_the_same_picture(predictor, picture):
     np.testing.assert_allclose(predictor.reconstruct(deep), hdr, rtol=1e-6)
 
 
-def test_gamma_raises_highlights_and_leaves_the_rest(predictor, picture):
+def test_gamma_changes_only_highlights(predictor, picture):
     plain, raised = (predictor.reconstruct(picture, gamma=gamma) for gamma in (1.0, 1.001))
     kept = picture.max(axis=-1) < 240
     np.testing.assert_allclose(raised[kept], plain[kept], rtol=1e-5)
-    # Continuous in g: a small step moves the highlights a little.
+    # Continuous in gamma: a small step changes the highlights a little.
     np.testing.assert_allclose(raised[~kept], plain[~kept], rtol=0.1)
 
 
@@ -77,7 +75,7 @@ def test_scaling_multiplies_codes_and_clips(predictor, picture):
     )
 
 
-def test_camera_curve_is_that_of_the_weights_or_the_one_asked_for(predictor, picture):
+def test_the_camera_curve_defaults_to_that_of_the_weights(predictor, picture):
     np.testing.assert_array_equal(
         predictor.reconstruct(picture), predictor.reconstruct(picture, camera_curve="mean_curve")
     )
@@ -99,7 +97,7 @@ def test_camera_curve_is_that_of_the_weights_or_the_one_asked_for(predictor, pic
         (np.full((4, 4, 3), np.nan), "finite"),
     ],
 )
-def test_what_is_no_picture_is_refused(predictor, image, reason):
+def test_arrays_that_are_not_pictures_are_refused(predictor, image, reason):
     with pytest.raises(ValueError, match=reason):
         predictor.reconstruct(image)
 
@@ -132,7 +130,7 @@ def test_shipped_weights_fit_and_reconstruct(picture):
     assert hdr.max() > 1.0
 
 
-def test_shipped_weights_come_with_the_default_curve_and_named_ones_with_theirs(picture):
+def test_shipped_weights_use_the_default_curve_and_named_ones_their_own(picture):
     shipped, named = hdrcnn.load(), hdrcnn.load(weights.SHIPPED)
     found = shipped.reconstruct(picture)
     np.testing.assert_array_equal(found, shipped.reconstruct(picture, camera_curve=DEFAULT_CURVE))

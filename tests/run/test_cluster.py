@@ -1,4 +1,4 @@
-"""Devices and processes that cannot find each other or share the work are named."""
+"""Devices or processes that cannot find each other or share the work are refused."""
 
 import pytest
 
@@ -12,7 +12,7 @@ ADDRESS = "KERAS_DISTRIBUTION_JOB_ADDRESSES"
 COUNT, NUMBER = "KERAS_DISTRIBUTION_NUM_PROCESSES", "KERAS_DISTRIBUTION_PROCESS_ID"
 
 
-def test_processes_are_found_by_flags_before_the_environment(monkeypatch):
+def test_flags_take_precedence_over_the_environment(monkeypatch):
     for name in (ADDRESS, COUNT, NUMBER):
         monkeypatch.delenv(name, raising=False)
     assert cluster.asked_for(Running()) is None

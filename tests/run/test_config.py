@@ -1,4 +1,4 @@
-"""Settings: saved and read back, changed by name, wrong ones named."""
+"""Settings are saved, read back and changed by name; errors name the setting."""
 
 import dataclasses
 import json
@@ -112,7 +112,7 @@ def test_unusable_ways_of_running_are_named(changes):
 
 
 @pytest.mark.parametrize("kind", [*map(config.of_task, TASKS), Running])
-def test_every_setting_is_explained(kind):
+def test_every_setting_has_an_explanation(kind):
     for field in config.plain(kind):
         assert field.metadata["about"].endswith((".", ")")), field.name
 
@@ -149,13 +149,13 @@ def test_a_value_of_another_type_is_named_with_its_file(tmp_path, text, reason):
         config.load(tmp_path / "config.json", "hdrcnn")
 
 
-def test_whole_numbers_do_for_others(tmp_path):
+def test_integers_are_accepted_for_floats(tmp_path):
     (tmp_path / "config.json").write_text('{"clip_norm": 1, "sensor": {"peak": 50}}')
     assert config.load(tmp_path / "config.json", "hdrcnn") == Config(sensor=Sensor(peak=50))
 
 
 @pytest.mark.parametrize("text", ["{", "[]", '{"width": 4, "height": 5}', '{"views": {"zoom": 1}}'])
-def test_a_file_that_is_no_configuration_is_named(tmp_path, text):
+def test_a_file_that_is_not_a_configuration_is_named(tmp_path, text):
     path = tmp_path / "config.json"
     path.write_text(text)
     with pytest.raises(ValueError, match=r"config\.json: .*configuration"):

@@ -1,4 +1,4 @@
-"""One run on several devices and in several processes: the same losses as on one."""
+"""A run on several devices or in several processes has the same losses as on one device."""
 
 import json
 import os
@@ -19,8 +19,9 @@ from training_code.scenes.collection import Scene
 from training_code.scenes.views import Views
 
 NORMS_RTOL = 1e-3
-"""TensorFlow adds up a column of an image on a CPU term by term, and takes E(x^2) - E(x)^2 for the
-variance where devices share it, which rounds more than the mean of squared differences does."""
+"""Tolerance with fresh norms: TensorFlow sums a column of an image on a CPU term by term, and if
+devices share a norm it computes the variance as E(x^2) - E(x)^2, which rounds more than the mean of
+squared differences."""
 
 RUN = """
 import dataclasses, json, os, shutil, sys
@@ -58,7 +59,7 @@ for name, config, running, how in tests:
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory, tiny_weights) -> Path:
-    """A folder with HDR scenes of three families, one of them to be held out, and start weights."""
+    """A folder with four HDR scenes, a list that holds out one of them, and start weights."""
     folder = tmp_path_factory.mktemp("distribution")
     (folder / "scenes").mkdir()
     rng = np.random.default_rng(3)
@@ -74,7 +75,7 @@ def place(tmp_path_factory, tiny_weights) -> Path:
 
 
 def start(place: Path, trainings: list, backend: str, **environment: str) -> subprocess.Popen:
-    """A process that carries out trainings: (folder, settings, ways of running, how)."""
+    """Start a process that runs `trainings`: (folder, settings, running options, how)."""
     return subprocess.Popen(
         [sys.executable, "-c", RUN, json.dumps(trainings)],
         cwd=place,
@@ -91,14 +92,14 @@ def start(place: Path, trainings: list, backend: str, **environment: str) -> sub
 
 
 def finish(process: subprocess.Popen) -> tuple[str, str]:
-    """Its standard output and error."""
+    """Standard output and error of a process, which must succeed."""
     out, err = process.communicate(timeout=600)  # Processes that wait for each other hang.
     assert process.returncode == 0, out + err
     return out, err
 
 
 def history(folder: Path) -> dict[str, list[float]]:
-    """The measured figures of the epochs, by name."""
+    """Figures of the epochs, by name."""
     metadata = json.loads(str(np.load(folder / "weights.npz")["metadata"]))
     records = metadata["training"]["history"]
     names = ("loss", "highlight_rmse", "val_highlight_rmse")
@@ -106,8 +107,8 @@ def history(folder: Path) -> dict[str, list[float]]:
 
 
 def assert_same(folder: Path, other: Path, rtol: float) -> None:
-    """The same figures in all epochs, those of the averaged weights too. Weights are not compared:
-    biases before a norm have no gradient but rounding, of which Adam makes whole steps.
+    """Check that all epochs have the same figures, also with averaged weights. Weights are not
+    compared: biases before a norm have no gradient but rounding, which Adam scales to full steps.
     """
     found, expected = history(folder), history(other)
     assert len(expected["loss"]) == 3
@@ -117,8 +118,8 @@ def assert_same(folder: Path, other: Path, rtol: float) -> None:
 
 @pytest.mark.slow
 def test_two_devices_under_tensorflow_have_the_losses_of_one(place):
-    """With fresh norms to rounding; with norms kept, and clipped gradients, much closer, where a
-    run on two devices goes on within the first epoch of a run on one.
+    """Fresh norms agree up to rounding. With frozen norms and clipped gradients the agreement is
+    much closer, even if a run on two devices resumes one on one device within the first epoch.
     """
     kept = {"start": "start.npz", "freeze": True, "clip_norm": 0.01}
     two = {"devices": 2}
@@ -140,7 +141,7 @@ def test_two_devices_under_tensorflow_have_the_losses_of_one(place):
 
 @pytest.fixture(scope="module")
 def one(place) -> Path:
-    """The folder of a run on one device under JAX, beside one on two."""
+    """Folder of a JAX run on one device; the run on two devices is next to it."""
     trainings: list[tuple] = [
         ("jax_one", {}, {}, ""),
         ("jax_two", {}, {"devices": 2}, ""),
@@ -157,7 +158,7 @@ def test_two_devices_under_jax_have_the_losses_of_one(place, one):
 
 @pytest.mark.slow
 def test_two_processes_have_the_losses_of_one(place, one):
-    """The first alone writes and prints, and different settings are refused by both."""
+    """Only the first process writes and prints, and both refuse different settings."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         coordinator = f"127.0.0.1:{free.getsockname()[1]}"
@@ -180,7 +181,7 @@ def test_two_processes_have_the_losses_of_one(place, one):
 
 
 @pytest.mark.parametrize("kind", [Pairs, ShotBatches])
-def test_the_parts_of_the_processes_are_the_batch(kind):
+def test_the_parts_of_the_processes_make_up_the_batch(kind):
     rng = np.random.default_rng(1)
     scenes = [Scene("a", "a", rng.lognormal(-1, 1, (60, 90, 3)).astype(np.float16))]
     camera = Camera(Exposure(), Sensor(), Development())
@@ -193,7 +194,7 @@ def test_the_parts_of_the_processes_are_the_batch(kind):
         kind(scenes, camera, Views(), share=(0, 4), **settings)
 
 
-def test_devices_that_are_not_there_get_one_line(place, run_python):
+def test_missing_devices_are_reported_in_one_line(place, run_python):
     done = run_python(
         ROOT / "training_code" / "hdrcnn_train.py", "--scenes=scenes", "--out_dir=none",
         "--devices=99", cwd=place, status=1, CUDA_VISIBLE_DEVICES="-1",

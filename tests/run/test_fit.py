@@ -1,4 +1,4 @@
-"""Training: it learns, it goes on where it stopped, its weights are usable, its faults are said."""
+"""Training learns, resumes where it stopped, saves usable weights and reports what is wrong."""
 
 import dataclasses
 import itertools
@@ -34,7 +34,7 @@ def whole(scene_folder, held_out, tmp_path_factory) -> Path:
 
 @pytest.fixture
 def train(scene_folder, held_out, tmp_path):
-    """Train in a folder of the name given; returns the folder."""
+    """Function that trains in the folder `name` and returns it."""
 
     def run(name: str, settings: Config = TINY, running: Running = QUICK) -> Path:
         folder = tmp_path / name
@@ -46,12 +46,12 @@ def train(scene_folder, held_out, tmp_path):
 
 @pytest.fixture
 def copied(whole, tmp_path) -> Path:
-    """A copy of the run, named `run`, to be spoiled."""
+    """A copy of the run, named `run`, that a test may damage."""
     return Path(shutil.copytree(whole, tmp_path / "run"))
 
 
 def test_one_batch_is_learnt():
-    """The loss of one batch, seen again and again, falls to a small part."""
+    """The loss of one batch, repeated again and again, falls below a fifth."""
     rng = np.random.default_rng(1)
     target = rng.lognormal(-1.0, 1.0, (2, 8, 8, 3)).astype(np.float32).repeat(4, 1).repeat(4, 2)
     batch = {
@@ -67,9 +67,9 @@ def test_one_batch_is_learnt():
     assert last < 0.2 * first
 
 
-def test_low_precision_reaches_the_network_alone(tiny_weights):
-    """Under bfloat16 the loss of a prediction stays near that of float32, and equal where the
-    prediction is equal: log values and targets are not rounded.
+def test_low_precision_affects_only_the_network(tiny_weights):
+    """Under bfloat16 the loss stays close to that of float32: only the network is rounded, not the
+    target or the log values.
     """
     rng = np.random.default_rng(2)
     target = rng.lognormal(0.0, 1.5, (2, 64, 64, 3)).astype(np.float32)
@@ -90,11 +90,11 @@ def test_low_precision_reaches_the_network_alone(tiny_weights):
     ("batches", "last"),
     [
         (2, "000000_000002"),
-        # As of the other networks, in their tests.
+        # The tests of the other networks cover this case, too.
         pytest.param(6, "000001_000002", marks=pytest.mark.slow),
     ],
 )
-def test_a_run_killed_at_any_batch_goes_on_to_the_same_losses_and_weights(
+def test_a_run_killed_at_any_batch_resumes_to_the_same_losses_and_weights(
     train, whole, tmp_path, monkeypatch, batches, last
 ):
     """Within the first epoch and within the second: bit for bit in float32 on a CPU."""
@@ -115,13 +115,13 @@ def test_a_run_killed_at_any_batch_goes_on_to_the_same_losses_and_weights(
 
 @pytest.mark.slow
 @pytest.mark.parametrize("workers", [1, 4])
-def test_neither_threads_nor_validation_change_anything(train, whole, workers):
-    """Validation leaves the batch-norm statistics and the trained weights alone."""
+def test_threads_and_validation_do_not_change_the_losses(train, whole, workers):
+    """Validation changes neither the batch-norm statistics nor the trained weights."""
     running = dataclasses.replace(QUICK, workers=workers, validate_every=100)
     assert losses(train("other", running=running)) == losses(whole)
 
 
-def test_the_weights_say_what_they_are_and_can_be_used(whole, picture):
+def test_the_weights_have_metadata_and_can_be_used(whole, picture):
     predictor = hdrcnn.load(whole / "weights.npz", precision="float32")
     assert (predictor.metadata.width, predictor.metadata.blend) == (2, "pixel")
     assert predictor.metadata.linearisation == "srgb"
@@ -133,8 +133,8 @@ def test_the_weights_say_what_they_are_and_can_be_used(whole, picture):
     assert np.isfinite(predictor.reconstruct(picture)).all()
 
 
-def test_what_is_exported_is_the_average(whole):
-    """As the last checkpoint has it, beside the weights that were trained."""
+def test_the_exported_weights_are_the_average(whole):
+    """The last checkpoint contains the average next to the trained weights."""
     checkpoint = np.load(whole / "checkpoint_000002_000000.npz")
     weights = np.load(whole / "weights.npz")
     average = next(
@@ -190,7 +190,7 @@ def test_a_checkpoint_of_another_network_is_refused(train, copied):
         checkpoints.restore(copied, wider)
 
 
-def test_a_loss_that_is_not_finite_stops_the_run_with_the_last_checkpoint_good(train, copied):
+def test_a_loss_that_is_not_finite_stops_the_run_and_keeps_good_checkpoints(train, copied):
     for name in ("checkpoint_mine.npz", "checkpoint_best_1.npz", "notes.txt"):
         (copied / name).write_text("kept: not made by the run")
     wild = dataclasses.replace(TINY, learning_rate=1e30, epochs=60)
@@ -203,7 +203,7 @@ def test_a_loss_that_is_not_finite_stops_the_run_with_the_last_checkpoint_good(t
         assert (copied / name).read_text() == "kept: not made by the run"
 
 
-def test_the_log_has_a_line_an_epoch(whole):
+def test_the_log_has_one_line_per_epoch(whole):
     rows = (whole / "log.csv").read_text().splitlines()
     assert rows[0].startswith("epoch,highlight_rmse,loss,val_psnr,val_gain,")
     assert [row.split(",")[0] for row in rows[1:]] == ["1", "2"]
@@ -214,8 +214,8 @@ def test_epochs_without_a_figure_leave_it_blank(tmp_path):
     assert (tmp_path / "log.csv").read_text() == "epoch,loss,psnr\n1,2.0,\n2,,3.0\n"
 
 
-def test_the_time_left_is_that_of_whole_epochs(monkeypatch, capsys):
-    """Two minutes a batch, the last 3 of an epoch of 10, then two epochs: 20 batches left."""
+def test_the_time_left_counts_whole_epochs(monkeypatch, capsys):
+    """At 2 minutes per batch, 2 epochs of 10 batches are left when the third epoch ends."""
     line = progress.ProgressLine(batch=2, epochs=5, steps=10)
     line.set_params({"steps": 3})
     clock = itertools.count(step=120)
@@ -227,13 +227,13 @@ def test_the_time_left_is_that_of_whole_epochs(monkeypatch, capsys):
     assert capsys.readouterr().out.endswith("  40 min left\n")
 
 
-def test_positions_sort_as_their_names():
+def test_positions_sort_like_their_file_names():
     positions = [Position(0, 5), Position(1, 0), Position(1, 12), Position(2, 3), Position(10, 0)]
     assert sorted(position.file for position in positions) == [p.file for p in positions]
 
 
-def test_pre_training_takes_photographs(tmp_path, capsys):
-    """LDR photographs, linearised; a saturated one is left out and counted."""
+def test_pre_training_uses_photographs(tmp_path, capsys):
+    """LDR photographs are linearised; a saturated one is left out and counted."""
     rng = np.random.default_rng(4)
     folder = tmp_path / "photographs"
     folder.mkdir()
@@ -247,5 +247,5 @@ def test_pre_training_takes_photographs(tmp_path, capsys):
     assert "1 photographs are left out" in capsys.readouterr().out
 
 
-def test_the_float32_policy_is_kept_by_the_tests():
+def test_the_tests_leave_the_float32_policy():
     assert keras.config.dtype_policy().name == "float32"

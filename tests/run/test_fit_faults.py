@@ -1,4 +1,4 @@
-"""What goes wrong while a training runs: it stops, says why in a line, and keeps what is good."""
+"""Faults during a training: it stops, reports the reason in one line, and keeps good files."""
 
 import dataclasses
 import subprocess
@@ -40,7 +40,7 @@ def photographs(tmp_path) -> Path:
 
 
 def vanishing(photographs: Path, monkeypatch, after: int) -> None:
-    """The photographs are gone once so many pairs were taken."""
+    """Delete the photographs when pair number `after` is taken."""
     taken, item = [], Pairs.item
 
     def gone(self, *arguments):
@@ -62,8 +62,8 @@ def test_a_photograph_lost_during_training_is_named(photographs, tmp_path, monke
         fit.train(settings, photographs, tmp_path / "run", None, running)
 
 
-def test_the_command_says_so_in_one_line(photographs, tmp_path, run_python):
-    """The file is there when it is measured and gone when it is used."""
+def test_the_command_reports_a_lost_photograph_in_one_line(photographs, tmp_path, run_python):
+    """The file exists when it is measured and is gone when it is used."""
     script = (
         "import runpy, sys\n"
         "from pathlib import Path\n"
@@ -85,7 +85,7 @@ def test_the_command_says_so_in_one_line(photographs, tmp_path, run_python):
     assert "Traceback" not in done.stderr
 
 
-def test_what_a_killed_run_left_half_written_is_removed(tmp_path, scene_folder, monkeypatch):
+def test_files_that_a_killed_run_left_half_written_are_removed(tmp_path, scene_folder, monkeypatch):
     gone = subprocess.Popen([sys.executable, "-c", ""])
     gone.wait()
     run = tmp_path / "run"
@@ -100,17 +100,17 @@ def test_what_a_killed_run_left_half_written_is_removed(tmp_path, scene_folder, 
     assert list(run.iterdir()) == [kept]
 
 
-def test_photographs_are_not_mixed_with_the_pictures_of_the_run(photographs):
+def test_a_run_folder_among_the_photographs_is_refused(photographs):
     settings, run = dataclasses.replace(TINY, linearize=True), photographs / "run"
     with pytest.raises(ImageError, match=r"^[^\n]*run/sheets: [^\n]*scenes[^\n]*$"):
         fit.train(settings, photographs, run, None, QUICK)
     assert not run.exists()
 
 
-def test_a_start_that_knows_what_is_held_out_is_said(
+def test_a_start_trained_on_held_out_scenes_is_reported(
     scene_folder, held_out, tiny_weights, tmp_path, monkeypatch, capsys
 ):
-    """The run is stopped where the model would be built."""
+    """The run is stopped before the model is built."""
     arrays, metadata = weights.load(tiny_weights)
     facts = {"scenes": ["a.exr"], "start": {"scenes": ["c.exr", "d.exr"]}}
     start = tmp_path / "start.npz"
@@ -148,8 +148,8 @@ def test_checkpoints_may_be_larger_than_files_from_elsewhere(tmp_path, monkeypat
         npz.read(tmp_path / Position(1).file)
 
 
-def test_a_run_whose_checkpoints_cannot_be_read_back_ends(scene_folder, tmp_path, monkeypatch):
-    """Instead of training the same epochs again and again."""
+def test_a_run_whose_checkpoints_cannot_be_read_back_stops(scene_folder, tmp_path, monkeypatch):
+    """Otherwise it would train the same epochs again and again."""
 
     def damaged(*_, **__):
         raise npz.NpzError("a disk that forgets")
@@ -172,7 +172,7 @@ def test_a_start_that_does_not_fit_is_refused_before_scenes_are_read(tmp_path, t
     [
         ("gone.npz", WeightsError, r"gone\.npz: no such"),
         (str(ROOT / "weights" / "film_curves.npz"), WeightsError, r"film_curves\.npz.*'hdrcnn'"),
-        (str(ROOT / "weights" / "hdrcnn.npz"), ImageError, "nowhere"),  # Of another width: right.
+        (str(ROOT / "weights" / "hdrcnn.npz"), ImageError, "nowhere"),  # Another width is accepted.
     ],
 )
 def test_a_teacher_of_another_kind_is_refused_before_scenes_are_read(
@@ -185,7 +185,7 @@ def test_a_teacher_of_another_kind_is_refused_before_scenes_are_read(
         )
 
 
-def test_a_folder_of_scenes_and_photographs_is_both(photographs, tmp_path):
+def test_a_folder_may_contain_scenes_and_photographs(photographs, tmp_path):
     light = 0.5 + np.eye(48, 64, dtype=np.float32)[..., None].repeat(3, axis=2)
     write_exr(photographs / "scene.exr", light)
     folders = Folders((photographs,), (photographs,))

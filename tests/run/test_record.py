@@ -1,4 +1,4 @@
-"""A run goes on as the same run or not at all: settings, scenes, what was held out."""
+"""A run resumes only with the same settings, scenes and held-out families."""
 
 import dataclasses
 import json
@@ -31,7 +31,7 @@ def record(trained: str = "abc", withheld: str = "d", **changes) -> Record:
 
 
 def stored(of: Record, epochs: int = 2) -> dict:
-    """Facts as a checkpoint gives them back."""
+    """Facts of a record as a checkpoint returns them."""
     return json.loads(json.dumps(of.facts() | {"history": epochs * [{"loss": 1.0}]}))
 
 
@@ -58,12 +58,12 @@ def test_other_settings_are_refused_and_named(changes, named):
         ("abc", "de", r"other held-out families \(new: e\)"),
     ],
 )
-def test_scenes_that_changed_sides_came_or_went_are_refused(trained, withheld, named):
+def test_scenes_that_changed_sides_or_were_added_or_removed_are_refused(trained, withheld, named):
     with pytest.raises(TrainingError, match=rf"^{PATH}: [^\n]*{named}[^\n]*$"):
         record(trained, withheld).go_on(PATH, stored(record()))
 
 
-def test_what_may_change_is_kept_in_the_metadata():
+def test_permitted_changes_are_recorded_in_the_metadata():
     longer = record(epochs=5, learning_rate=1e-4)
     longer.go_on(PATH, stored(record()))
     again = record(epochs=5, learning_rate=1e-4)
@@ -72,7 +72,7 @@ def test_what_may_change_is_kept_in_the_metadata():
     assert changes == [{"epoch": 2, "epochs": [2, 5], "learning_rate": [4e-4, 1e-4]}]
 
 
-def test_the_start_may_lie_elsewhere():
+def test_the_start_may_be_in_another_folder():
     moved = record(start="there/a.npz")
     moved.go_on(PATH, stored(record(start="here/a.npz")))
     assert moved.changes == []
@@ -81,13 +81,13 @@ def test_the_start_may_lie_elsewhere():
 
 
 @pytest.mark.parametrize("facts", [{}, {"history": []}, {"config": {"gone": 1}, "history": []}])
-def test_checkpoints_that_do_not_say_are_not_compared(facts):
+def test_checkpoints_without_a_record_are_not_compared(facts):
     run = record()
     run.go_on(PATH, facts)
     assert run.changes == []
 
 
-def test_the_list_of_a_run_names_its_families_whatever_they_are_called(tmp_path):
+def test_the_list_of_a_run_survives_any_names_of_families(tmp_path):
     names = {"plain", "#1 of two", "hall #2", " outer "}
     withheld = [Scene("a.exr", name, np.zeros((4, 4, 3), np.float16)) for name in names]
     Record("hdrcnn", CONFIG, scenes("a"), withheld).save(tmp_path)
@@ -96,7 +96,7 @@ def test_the_list_of_a_run_names_its_families_whatever_they_are_called(tmp_path)
 
 @pytest.mark.slow
 def test_a_refused_run_leaves_the_first_as_it_was(scene_folder, tmp_path):
-    """The families held out in the first run are a list for the second."""
+    """The second run reads the list of families that the first one held out."""
     run, lists = tmp_path / "run", {}
     for family in ("two", "three"):
         lists[family] = tmp_path / f"{family}.txt"

@@ -1,4 +1,4 @@
-"""Starts: VGG16 out of every kind of file, by name; ours and the published one; nothing half."""
+"""Start weights: VGG16 from every kind of file, ours and the published one; all or nothing."""
 
 import importlib
 import pickle
@@ -100,9 +100,9 @@ def test_every_layout_gives_the_same_arrays(tmp_path, arrays, name):
         np.testing.assert_array_equal(start.arrays[key], array)
 
 
-def test_the_encoder_computes_what_keras_own_vgg16_does(tmp_path, theirs):
-    """Saved by Keras itself, both ways; compared on what Keras' own preprocessing makes of the
-    picture. The rest of the network stays as it was.
+def test_the_encoder_matches_vgg16_of_keras(tmp_path, theirs):
+    """Weights saved by Keras in both formats are compared on the input that Keras' preprocessing
+    gives. The rest of the network does not change.
     """
     theirs.save_weights(tmp_path / "vgg.weights.h5")
     theirs.save(tmp_path / "vgg.h5")
@@ -124,7 +124,7 @@ def test_the_encoder_computes_what_keras_own_vgg16_does(tmp_path, theirs):
             assert (array == before[path]).all() == (path not in vgg16.expected()), path
 
 
-def test_other_widths_are_told_so(tmp_path, arrays):
+def test_other_widths_are_refused(tmp_path, arrays):
     write_keras1(tmp_path / "vgg.h5", arrays)
     model = build(4)
     before = weights.collect(model)
@@ -147,7 +147,7 @@ def test_ours_and_the_published_file_are_whole(tmp_path, tiny_weights):
         starts.assign(build(5), published, "p", {"width": 5})
 
 
-def test_some_variables_can_be_given_and_none_by_halves():
+def test_partial_weights_are_assigned_completely_or_not_at_all():
     model = build(2)
     bias = np.array([1.0, 2.0], np.float32)
     starts.assign_partly(model, {"block1_conv1/bias": bias}, "f")
@@ -167,7 +167,7 @@ def drop_one(arrays):
     return {name: array for name, array in arrays.items() if name != "block3_conv2/bias"}
 
 
-def bend_one(arrays):
+def transpose_one(arrays):
     return arrays | {"block4_conv1/kernel": arrays["block4_conv1/kernel"].T}
 
 
@@ -175,19 +175,19 @@ def bend_one(arrays):
     ("name", "change", "reason"),
     [
         ("keras1.h5", drop_one, r"not VGG16: block3_conv2/bias is missing"),
-        ("keras2.h5", bend_one, r"block4_conv1/kernel has shape \(512, 256, 3, 3\)"),
-        ("dictionary.npy", bend_one, r"block4_conv1/kernel has shape \(512, 256, 3, 3\)"),
-        ("rgb.npz", bend_one, r"block4_conv1/kernel has shape \(512, 256, 3, 3\)"),
+        ("keras2.h5", transpose_one, r"block4_conv1/kernel has shape \(512, 256, 3, 3\)"),
+        ("dictionary.npy", transpose_one, r"block4_conv1/kernel has shape \(512, 256, 3, 3\)"),
+        ("rgb.npz", transpose_one, r"block4_conv1/kernel has shape \(512, 256, 3, 3\)"),
     ],
 )
-def test_what_is_missing_or_bent_is_named(tmp_path, arrays, name, change, reason):
+def test_missing_arrays_and_wrong_shapes_are_named(tmp_path, arrays, name, change, reason):
     WRITERS[name](tmp_path / name, change(arrays))
     with pytest.raises(WeightsError, match=rf"^[^\n]*{name}: [^\n]*{reason}[^\n]*$"):
         starts.load(tmp_path / name)
 
 
 def test_a_dictionary_of_python_2_is_read(tmp_path, arrays):
-    """Text as bytes, arrays as text in Latin-1: pickle protocol 2 with its old names."""
+    """Pickle protocol 2 with NumPy's old module names, as Python 2 wrote it."""
     write_dictionary(tmp_path / "new.npy", arrays)
     content = np.load(tmp_path / "new.npy", allow_pickle=True)
     header = (tmp_path / "new.npy").read_bytes()
@@ -198,8 +198,8 @@ def test_a_dictionary_of_python_2_is_read(tmp_path, arrays):
         np.testing.assert_array_equal(array, arrays[name])
 
 
-def test_weights_of_another_network_are_refused_by_its_name(tmp_path):
-    """And not by settings that no task has."""
+def test_weights_of_another_network_are_refused(tmp_path):
+    """The error names the network, not settings that the task does not have."""
     for name in ("film_curves", "exposure_stack"):
         record = TINY[name]
         model = importlib.import_module(f"hdrcnn.models.{name}").build(**record.options())

@@ -1,4 +1,4 @@
-"""Files that are no start: one line each, and nothing in them is run."""
+"""Files that are not start weights give one-line errors, and no code in them is run."""
 
 import zipfile
 from pathlib import Path
@@ -34,7 +34,7 @@ class Hostile:
         Hostile(),
     ],
 )
-def test_a_hostile_dictionary_runs_nothing(tmp_path, monkeypatch, content):
+def test_a_hostile_dictionary_runs_no_code(tmp_path, monkeypatch, content):
     monkeypatch.chdir(tmp_path)
     path = tmp_path / "evil.npy"
     np.save(path, np.array(content, dtype=object), allow_pickle=True)
@@ -55,7 +55,7 @@ def test_a_hostile_dictionary_runs_nothing(tmp_path, monkeypatch, content):
         ("model.pth", b"PK\3\4torn", "[^\\n]*weights file"),
     ],
 )
-def test_what_is_no_start_gives_one_line(tmp_path, name, content, reason):
+def test_errors_of_unusable_files_are_one_line(tmp_path, name, content, reason):
     if content is not None:
         (tmp_path / name).write_bytes(content)
     with pytest.raises(WeightsError, match=rf"^[^\n]*{name}: {reason}[^\n]*$"):
@@ -65,14 +65,14 @@ def test_what_is_no_start_gives_one_line(tmp_path, name, content, reason):
 @pytest.mark.parametrize(
     "content", [np.zeros((2, 2), np.float32), np.array([1, 2], object), np.array("x", object)]
 )
-def test_an_npy_of_something_else_gives_one_line(tmp_path, content):
+def test_errors_of_other_npy_files_are_one_line(tmp_path, content):
     np.save(tmp_path / "a.npy", content, allow_pickle=True)
     with pytest.raises(WeightsError, match=r"^[^\n]*a\.npy: [^\n]*VGG16[^\n]*$"):
         start.load(tmp_path / "a.npy")
 
 
 def hdf5(path: Path, **dataset) -> Path:
-    """An HDF5 file of one kernel of VGG16."""
+    """Write an HDF5 file with one kernel of VGG16."""
     h5py = pytest.importorskip("h5py")
     with h5py.File(path, "w") as file:
         file.create_dataset("block1_conv1/kernel", **dataset)
@@ -80,14 +80,14 @@ def hdf5(path: Path, **dataset) -> Path:
 
 
 def test_hdf5_of_the_right_shape_but_of_huge_items_is_not_read(tmp_path):
-    """A dataset of strings that were never written takes no room in the file."""
+    """A dataset of strings that were never written takes no space in the file."""
     path = hdf5(tmp_path / "a.h5", shape=(3, 3, 3, 64), dtype="S1000000", chunks=(1, 1, 1, 1))
     assert path.stat().st_size < 100_000
     with pytest.raises(WeightsError, match=r"a\.h5: [^\n]*S1000000[^\n]*numbers"):
         start.load(path)
 
 
-def test_hdf5_that_lies_in_another_file_is_not_read(tmp_path):
+def test_hdf5_data_in_another_file_is_not_read(tmp_path):
     (tmp_path / "other").write_bytes(bytes(3 * 3 * 3 * 64 * 4))
     path = hdf5(
         tmp_path / "a.h5", shape=(3, 3, 3, 64), dtype="f4",
@@ -97,7 +97,7 @@ def test_hdf5_that_lies_in_another_file_is_not_read(tmp_path):
         start.load(path)
 
 
-def test_an_npz_of_zeros_is_refused_by_its_length(tmp_path):
+def test_an_npz_that_unpacks_to_a_wrong_length_is_refused(tmp_path):
     """VGG16 with a kernel of 64 MB in a file of 64 kB."""
     np.savez_compressed(tmp_path / "a.npz", conv1_1_W=np.zeros(1 << 23), conv1_1_b=np.zeros(64))
     with pytest.raises(WeightsError, match=r"a\.npz: [^\n]*length"):

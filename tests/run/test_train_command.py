@@ -1,4 +1,4 @@
-"""The training command: the same on every backend, repeated from its settings, faults said."""
+"""The training command: the same on every backend, repeatable from its settings, clear errors."""
 
 import dataclasses
 import re
@@ -22,8 +22,8 @@ SMALL = ("--width=4", "--size=32", "--batch=2", "--steps=1", "--validation_crops
 def test_backends_and_cameras_have_the_same_first_ten_losses(
     scene_folder, held_out, tmp_path, tiny_weights, run_python
 ):
-    """From the same start, without sensor noise: TensorFlow, JAX with TensorFlow out of reach, and
-    JAX with the scenes on the accelerator, whose camera differs by the rounding of a few codes.
+    """From the same start, without sensor noise: TensorFlow, JAX without TensorFlow, and JAX with
+    the scenes on the accelerator, whose camera rounds a few codes differently.
     """
     found = []
     for backend, render in (("tensorflow", False), ("jax", False), ("jax", True)):
@@ -60,8 +60,8 @@ def test_a_run_is_repeated_from_its_settings(scene_folder, held_out, tmp_path, r
     assert losses(tmp_path / "second") == losses(first)
 
 
-def test_more_special_settings_come_after_less_special_ones(tmp_path, run_python):
-    """Defaults, file, `--jpeg` or `--nojpeg`, `--set`."""
+def test_more_specific_settings_override_less_specific_ones(tmp_path, run_python):
+    """In this order: defaults, file, `--jpeg` or `--nojpeg`, `--set`."""
     compressed = Config(development=Development(jpeg=(50, 60)))
     config.save(compressed, "hdrcnn", tmp_path / "jpeg.json")
     cases = {
@@ -87,7 +87,7 @@ def test_more_special_settings_come_after_less_special_ones(tmp_path, run_python
 
 
 def test_flags_are_checked_against_the_settings_of_sections(tmp_path, run_python):
-    """Crops of 96 pixels are too small for MS-SSIM, unless it is left out."""
+    """Crops of 96 pixels are too small for MS-SSIM, but allowed if it is left out."""
     script = (
         "import sys\n"
         "from training_code.hdrcnn_train import FLAGS, choose_config\n"
@@ -102,8 +102,8 @@ def test_flags_are_checked_against_the_settings_of_sections(tmp_path, run_python
 
 
 def documented() -> dict[str, list[list[str]]]:
-    """The arguments of every training in the documents, and of every row of the table of what else
-    can be asked for, by task.
+    """Arguments of every training command in the documents and of every row of the table of further
+    settings, by task.
     """
     found = []
     for path in ("README.md", "training_code/README.md", "weights/README.md"):
@@ -121,8 +121,8 @@ def documented() -> dict[str, list[list[str]]]:
     return commands
 
 
-def test_every_training_of_the_documents_has_settings_that_agree(tmp_path, run_python):
-    """A section may name what only a flag beside it allows."""
+def test_every_documented_training_has_valid_settings(tmp_path, run_python):
+    """A section may have a setting that is only valid together with a flag."""
     commands = documented()
     assert len(commands) >= 6
     assert len(commands["hdrcnn"]) > 12
@@ -138,8 +138,8 @@ def test_every_training_of_the_documents_has_settings_that_agree(tmp_path, run_p
         run_python("-c", script, f"--task={task}", cwd=tmp_path)
 
 
-def test_what_changes_nothing_is_refused(tmp_path, run_python):
-    """Of what is given; a file of settings holds all of them."""
+def test_settings_without_effect_are_refused(tmp_path, run_python):
+    """Only if they are given as flags: a file contains all settings, used or not."""
     film = ("--task=film", "--network=unet", "--width=32")
     unused = {
         film: "--width changes nothing without --network=curves",
@@ -166,8 +166,8 @@ def test_what_changes_nothing_is_refused(tmp_path, run_python):
     assert "none: holds no HDR scenes" in done.stderr
 
 
-def test_settings_of_a_section_count_together():
-    """One term of two in place of the other: neither order passes by a section without terms."""
+def test_settings_of_a_section_are_checked_together():
+    """Replacing one of two terms by the other works in either order, although one leaves none."""
     terms = ["terms.mef_ssim=0", "terms.weighted_ssim=1"]
     for order in (terms, terms[::-1]):
         found = config.changed(fusion_unsupervised_settings.Config(), order).terms.weights()
@@ -184,7 +184,7 @@ def test_settings_of_a_section_count_together():
         (["--scenes=none", "--width=0"], "--width 0"),
     ],
 )
-def test_a_mistake_gets_one_line(tmp_path, run_python, arguments, reason):
+def test_mistakes_give_no_traceback(tmp_path, run_python, arguments, reason):
     done = run_python(COMMAND, *arguments, "--out_dir=run", cwd=tmp_path, status=1)
     assert reason in done.stderr
     assert "Traceback" not in done.stderr

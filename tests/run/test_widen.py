@@ -1,4 +1,4 @@
-"""A widened network computes the same, and its copies part when it is trained."""
+"""A widened network computes the same, and its copied channels diverge in training."""
 
 import dataclasses
 import importlib
@@ -35,8 +35,8 @@ def test_a_wider_network_computes_the_same(picture, times):
 
 
 @pytest.mark.parametrize("name", TINY)
-def test_every_network_computes_the_same_when_it_is_wider(name):
-    """Transposed convolutions, whatever their names, and dense layers too."""
+def test_every_network_computes_the_same_when_widened(name):
+    """Including transposed convolutions, whatever their names, and dense layers."""
     record = TINY[name]
     module = importlib.import_module(f"hdrcnn.models.{record.model}")
     wide = dataclasses.replace(record, **{record.widest: 3 * getattr(record, record.widest)})
@@ -67,7 +67,7 @@ def test_copies_have_gradients_of_their_own(tiny_weights, picture):
     assert np.abs(after[..., ::2] - after[..., 1::2]).max() > 0
 
 
-def test_what_is_no_multiple_is_refused(tiny_weights):
+def test_widths_that_are_not_multiples_are_refused(tiny_weights):
     for width in (2, 6):
         with pytest.raises(WeightsError, match="width 4"):
             start.assign(build(width), start.load(tiny_weights), "t.npz", {"width": width})

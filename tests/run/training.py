@@ -1,4 +1,4 @@
-"""What the tests of training share: a run that takes seconds, and its losses."""
+"""Helpers of the tests of training: runs that take seconds, and their losses."""
 
 import dataclasses
 import itertools
@@ -19,7 +19,7 @@ QUICK = Running(workers=0, validation_crops=2)
 
 
 def compiled(config: Config, start: Any = None) -> Any:
-    """HDRCNN's trainee."""
+    """Compiled trainee of HDRCNN."""
     from training_code.run import fit
     from training_code.tasks import task
 
@@ -32,8 +32,8 @@ def losses(folder: Path) -> list[float]:
 
 
 def copies_after(run: Path, batches: Mapping[int, Path], patch: pytest.MonkeyPatch) -> Running:
-    """Settings of a run that leaves a checkpoint after every batch, and of whose folder there is
-    a copy after so many: what a run killed there leaves.
+    """Running options that save a checkpoint after every batch. After as many batches as a key of
+    `batches`, the folder `run` is copied to its value: what a run killed there leaves.
     """
     from training_code.run import checkpoints
 
@@ -52,7 +52,7 @@ def copies_after(run: Path, batches: Mapping[int, Path], patch: pytest.MonkeyPat
 def learns(
     task_name: str, config: Any, batch: dict[str, np.ndarray], term: str, steps: int
 ) -> float:
-    """How much of a term of the loss is left after so many steps with one batch."""
+    """Ratio of a term of the loss after `steps` steps with one batch to that before."""
     from training_code.run import fit
     from training_code.tasks import task
 
@@ -68,8 +68,8 @@ def learns(
 def goes_on_after_a_kill(
     task_name: str, config: Any, scenes: Path, held_out: Path, folder: Path
 ) -> dict[str, np.ndarray]:
-    """The last checkpoint of a run. One that is killed within its second epoch and begun again has
-    to come to the same, with the same losses; both leave their sheets.
+    """Return the arrays of the last checkpoint of a run, and check that a run that is killed within
+    its second epoch and resumed ends with the same arrays, losses and sheets.
     """
     from training_code.run import fit
 

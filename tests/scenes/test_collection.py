@@ -1,4 +1,4 @@
-"""A folder of HDR files becomes scenes: families apart, unusable files listed, light kept."""
+"""A folder of HDR files becomes scenes: families kept apart, unusable files listed, light kept."""
 
 import shutil
 import sys
@@ -28,13 +28,13 @@ from training_code.tasks.hdrcnn_settings import Config
 
 
 def ramp(peak: float = 4.0, side: int = 64) -> np.ndarray:
-    """[side, side, 3] float32: from 0 at the top to `peak`."""
+    """[side, side, 3] float32: from 0 at the top to `peak` at the bottom."""
     row = np.linspace(0.0, peak, side, dtype=np.float32)
     return np.broadcast_to(row[:, None, None], (side, side, 3)).copy()
 
 
 def in_unit_of(pixels: np.ndarray, light: np.ndarray) -> np.ndarray:
-    """A scene's pixels in the unit of the file with that light: they differ by a power of two."""
+    """A scene's pixels in the unit of its file, `light`: they differ by a power of two."""
     stops = round(np.log2(float(light.max()) / float(pixels.max())))
     return np.ldexp(pixels.astype(np.float64), stops)
 
@@ -48,7 +48,7 @@ def test_families_stay_on_one_side(scene_folder):
     assert [scene.is_panorama for scene in kept + validation] == [False, False, True, True]
 
 
-def test_every_kind_of_file_anywhere_below(tmp_path):
+def test_every_format_is_loaded_from_any_subfolder(tmp_path):
     deep = tmp_path / "b" / "deep"
     deep.mkdir(parents=True)
     write_exr(tmp_path / "z.EXR", ramp())
@@ -69,7 +69,7 @@ def test_every_kind_of_file_anywhere_below(tmp_path):
         np.testing.assert_allclose(in_unit_of(scene.pixels, ramp()), ramp(), rtol=0.01)
 
 
-def test_without_a_manifest_every_name_is_a_family(tmp_path):
+def test_without_a_manifest_names_without_their_resolution_are_families(tmp_path):
     write_exr(tmp_path / "x.exr", ramp())
     cv2.imwrite(str(tmp_path / "x.hdr"), ramp())
     write_exr(tmp_path / "x_2K.exr", ramp())
@@ -79,7 +79,7 @@ def test_without_a_manifest_every_name_is_a_family(tmp_path):
     assert [(scene.name, scene.family) for scene in found] == [(name, "x") for name in names]
 
 
-def test_unusable_files_are_listed_and_the_rest_is_taken(tmp_path):
+def test_unusable_files_are_listed_and_the_others_used(tmp_path):
     write_exr(tmp_path / "good.exr", ramp())
     write_exr(tmp_path / "black.exr", np.zeros((64, 64, 3)))
     write_exr(tmp_path / "negative.exr", -1.0 - ramp())
@@ -112,7 +112,7 @@ def test_unusable_files_are_listed_and_the_rest_is_taken(tmp_path):
     assert len(load_scenes(tmp_path, without=True, smallest=63).scenes) == 2
 
 
-def test_of_many_unusable_files_the_first_are_shown():
+def test_only_the_first_of_many_unusable_files_are_shown():
     lines = Collection(
         [], [f"file {number}" for number in range(1234)], saturated=2
     ).rejected_lines()
@@ -123,7 +123,7 @@ def test_of_many_unusable_files_the_first_are_shown():
     assert Collection([], [], ["a note"]).rejected_lines() == "a note\n"
 
 
-def test_nothing_left_is_an_error(tmp_path):
+def test_a_folder_without_usable_files_is_an_error(tmp_path):
     with pytest.raises(ImageError, match=r"^[^\n]*\.exr, [^\n]*$"):
         load_scenes(tmp_path, without=True)
     (tmp_path / "bad.exr").write_bytes(b"nothing")
@@ -139,7 +139,7 @@ def test_nothing_left_is_an_error(tmp_path):
     st.floats(40.0, 120.0),
     st.floats(0.05, 1.0),
 )
-def test_what_is_spared_is_missed_by_no_view(rows, columns, size, fov, crop):
+def test_reduced_scenes_keep_the_pixels_that_every_view_needs(rows, columns, size, fov, crop):
     views = Views(fov=(fov, 150.0), crop=(crop, 1.0))
     factor = views.spare(rows, columns, size)
     assert factor >= 1
@@ -155,13 +155,13 @@ def test_what_is_spared_is_missed_by_no_view(rows, columns, size, fov, crop):
     "wrong", [{"fov": (100.0, 75.0)}, {"fov": (0.0, 90.0)}, {"fov": (90.0, 180.0)},
               {"pitch": (-91.0, 0.0)}, {"crop": (0.0, 0.5)}, {"crop": (0.5, 1.1)}]
 )  # fmt: skip
-def test_views_outside_their_ranges_are_named(wrong):
+def test_errors_name_views_outside_their_ranges(wrong):
     with pytest.raises(ValueError, match=rf"^{next(iter(wrong))} "):
         Views(**wrong)
 
 
 def test_a_reduced_scene_keeps_its_light_and_its_shape(tmp_path):
-    """A whole factor averages blocks: against NumPy. Others keep 2:1 and the mean."""
+    """Factors that divide the size average blocks as NumPy does; others keep 2:1 and the mean."""
     rng = np.random.default_rng(3)
     light = rng.lognormal(0.0, 1.5, (128, 256, 3)).astype(np.float32)
     write_exr(tmp_path / "a.exr", light)
@@ -196,9 +196,7 @@ def test_no_photograph_becomes_a_panorama_by_being_reduced(tmp_path):
 
 
 @pytest.mark.parametrize("large", [True, False])
-def test_files_of_many_pixels_are_read_one_at_a_time_however_short_they_are(
-    tmp_path, monkeypatch, large
-):
+def test_large_images_are_read_one_at_a_time_even_from_small_files(tmp_path, monkeypatch, large):
     flat = np.ones((512, 512, 3), np.float32)
     flat[0] = 2
     write_exr(tmp_path / "a.exr", flat)
@@ -223,8 +221,8 @@ def test_a_crop_is_a_part_of_the_pixels(scene_folder):
 
 @settings(deadline=None, max_examples=25)
 @given(st.floats(1e-30, 1e30))
-def test_the_unit_of_a_file_costs_no_digits(tmp_path_factory, peak):
-    """Neither are lights clipped nor shadows rounded away, over 20 stops of light."""
+def test_no_unit_of_a_file_costs_precision(tmp_path_factory, peak):
+    """Over 20 stops, neither are highlights clipped nor shadows rounded away."""
     path = tmp_path_factory.mktemp("scene") / "a.tif"
     image = np.exp2(ramp(20.0) - 20.0) * np.float32(peak)
     image[0] = -0.01 * np.float32(peak)
@@ -237,7 +235,7 @@ def test_the_unit_of_a_file_costs_no_digits(tmp_path_factory, peak):
 
 
 @given(st.floats(1e-37, 3e38))
-def test_a_scene_is_scaled_next_to_the_largest_half_float(maximum):
+def test_a_scene_is_scaled_close_to_the_largest_half_float(maximum):
     scaled = maximum * 2.0 ** half_scale(maximum)
     assert scaled <= HALF_MAX < 2.0 * scaled
 
@@ -259,7 +257,7 @@ def test_the_evaluation_prints_what_it_leaves_out(scene_folder, tmp_path, capsys
 
 
 def test_the_training_prints_what_it_leaves_out(scene_folder, tmp_path, capsys, monkeypatch):
-    """Below --size is too small; the run is stopped where the model would be built."""
+    """Scenes smaller than --size are left out; the run is stopped before the model is built."""
     (tmp_path / "list.txt").write_text("two\n")
     monkeypatch.setattr(fit, "compiled", lambda *_: sys.exit("far enough"))
     with pytest.raises(SystemExit, match="far enough"):

@@ -1,4 +1,4 @@
-"""Lists of families: read from any editor's text; what they name in vain is said, with a guess."""
+"""Lists of families: any editor's text is read; unknown names are reported, with a suggestion."""
 
 import os
 
@@ -36,13 +36,13 @@ def test_lists_have_comments_and_come_from_any_editor(tmp_path, content):
 
 @given(st.sets(st.text(min_size=1), max_size=4))
 @example({"# a", "b # c", " d ", '"e"', '"f', "g#1", "\ufeffh", "i\nj", os.fsdecode(b"caf\xe9")})
-def test_any_names_come_back_from_their_lines(tmp_path_factory, names):
+def test_any_name_survives_a_round_trip_through_its_line(tmp_path_factory, names):
     path = tmp_path_factory.getbasetemp() / "names.txt"
     path.write_text("".join(f"{as_line(name)}\n" for name in names), encoding="utf-8")
     assert read_list(path) == names
 
 
-def test_names_stand_in_the_list_as_they_are_where_they_can(tmp_path):
+def test_names_are_quoted_only_where_necessary(tmp_path):
     assert [as_line(name) for name in ("a b", "c#1", '"d', "caf\u00e9")] == [
         "a b", "c#1", '"d', "caf\u00e9",
     ]  # fmt: skip
@@ -50,7 +50,7 @@ def test_names_stand_in_the_list_as_they_are_where_they_can(tmp_path):
     assert read_list(tmp_path / "list.txt") == {"# a", '"b" c'}
 
 
-def test_what_is_no_text_is_named(tmp_path):
+def test_a_list_that_is_not_utf_8_is_refused(tmp_path):
     (tmp_path / "list.txt").write_text("cannon\n", encoding="utf-16")
     with pytest.raises(ImageError, match=r"^[^\n]*list\.txt: [^\n]*UTF-8[^\n]*$"):
         read_list(tmp_path / "list.txt")
@@ -67,23 +67,23 @@ def test_what_is_no_text_is_named(tmp_path):
         ("v.1.exr", "v.1"),
     ],
 )
-def test_a_name_that_is_nearly_one_is_recognised(tmp_path, name, meant):
+def test_a_similar_name_is_suggested(tmp_path, name, meant):
     note = missing_note(tmp_path, {"cannon", "canon", name} - {meant}, SCENES)
     assert f"{name} (is {meant} meant?)" in note
     assert note.endswith(", canon")
 
 
-def test_names_that_are_all_there_need_no_note(tmp_path):
+def test_there_is_no_note_if_all_names_are_known(tmp_path):
     assert missing_note(tmp_path, {"cannon", "v.1"}, SCENES) == ""
 
 
-def test_of_many_names_some_are_given(tmp_path):
+def test_only_the_first_of_many_unknown_names_are_given(tmp_path):
     note = missing_note(tmp_path, {f"{number:02}" for number in range(20)}, SCENES)
     assert note.startswith(f"20 names of {tmp_path} are in no scene: 00, 01, ")
     assert note.endswith(", 07, and 12 more")
 
 
-def test_training_and_evaluation_say_it(scene_folder, tmp_path, capsys):
+def test_training_and_evaluation_report_unknown_names(scene_folder, tmp_path, capsys):
     path = tmp_path / "list.txt"
     path.write_text("two\nTHREE\nnowhere\n")
     said = f"2 names of {path} are in no scene: THREE (is three meant?), nowhere"
@@ -105,6 +105,6 @@ def test_training_and_evaluation_say_it(scene_folder, tmp_path, capsys):
             refused()
 
 
-def test_our_own_list_serves_any_collection(scene_folder, tmp_path):
+def test_the_default_list_suits_any_collection(scene_folder, tmp_path):
     request = Request(scenes=scene_folder, out_dir=tmp_path)
     assert len(choose_scenes(request)[0].scenes) == 4

@@ -50,14 +50,14 @@ def test_a_manifest_may_name_folders_and_must_have_its_columns(tmp_path):
         (b"file,family\na.exr,x\0\n" + b'b,"' + 200_000 * b"y", "line [23] "),
     ],
 )
-def test_a_line_of_a_manifest_that_cannot_be_used_is_named(tmp_path, text, reason):
+def test_unusable_lines_of_a_manifest_are_named(tmp_path, text, reason):
     (tmp_path / "MANIFEST.csv").write_bytes(text)
     with pytest.raises(ImageError, match=rf"^[^\n]*MANIFEST\.csv: {reason}[^\n]*$"):
         scene_files(tmp_path)
 
 
-def test_rows_that_name_no_file_are_said_and_other_spellings_are_none(tmp_path):
-    """Backslashes and `./` are other spellings; files that are no scenes are files."""
+def test_rows_without_a_file_are_reported_and_other_spellings_accepted(tmp_path):
+    """Backslashes and `./` are accepted, and so are rows that name files other than scenes."""
     for name in ("film/1.exr", "film/2.exr", "night/a.exr", "notes.txt", ".hidden.exr"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).touch()
@@ -76,7 +76,7 @@ def test_rows_that_name_no_file_are_said_and_other_spellings_are_none(tmp_path):
     assert chosen_files(tmp_path, frozenset({"one"}), True, (".exr",), "scenes").notes == [said]
 
 
-def test_linked_folders_are_entered_once_behind_those_that_are_there(tmp_path):
+def test_linked_folders_are_entered_once_after_real_ones(tmp_path):
     folder, other = tmp_path / "scenes", tmp_path / "other"
     for name in (folder / "z" / "1.exr", folder / "b" / "2.exr", other / "3.exr"):
         name.parent.mkdir(parents=True)
@@ -92,7 +92,7 @@ def test_linked_folders_are_entered_once_behind_those_that_are_there(tmp_path):
 
 
 @pytest.mark.skipif(os.mkdir not in os.supports_dir_fd, reason="makes a path too long to list")
-def test_folders_that_cannot_be_listed_are_said(tmp_path):
+def test_folders_that_cannot_be_listed_are_reported(tmp_path):
     (tmp_path / "a.exr").touch()
     here = os.open(tmp_path, os.O_RDONLY)
     for _ in range(17):

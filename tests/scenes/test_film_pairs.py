@@ -1,4 +1,4 @@
-"""Pairs that exist: the published layout, and films aligned in time and by their bars."""
+"""Existing pairs: the published layout, and films aligned in time and cropped to the picture."""
 
 from fractions import Fraction
 from pathlib import Path
@@ -57,7 +57,7 @@ def test_pictures_are_paired_by_name(tmp_path, ending):
         list(film_pairs.folder_pairs(tmp_path, "test", SHAPE))
 
 
-def test_a_file_without_partner_and_one_of_another_kind_are_refused(tmp_path):
+def test_files_without_a_partner_or_of_the_wrong_type_are_refused(tmp_path):
     with pytest.raises(ImageError, match="SDR_train_colour_tiff"):
         list(film_pairs.folder_pairs(tmp_path, "train", SHAPE))
     layout(tmp_path, ("a", "b"))
@@ -82,8 +82,10 @@ def film(
     tags: tuple[int, ...] = (),
     rate: int = 24,
 ) -> None:
-    """A film whose brightness is `levels`, with bars above and below; its matrix is BT.2020's if it
-    has ten bits, else BT.709's, or what the tags say: matrix, range, primaries, transfer.
+    """Write a film with one grainy frame per value of `levels`, between black bars of `bar` rows.
+
+    tags: matrix, range, primaries and transfer; without them the matrix is BT.2020's for ten bits,
+    else BT.709's.
     """
     av = pytest.importorskip("av")
     with av.open(str(path), "w") as container:
@@ -114,7 +116,7 @@ def film(
 LEVELS = 0.5 + 0.4 * np.convolve(RNG.uniform(-1.0, 1.0, 60), np.ones(3) / 3, "same")
 
 
-def test_films_are_aligned_in_time_and_by_their_bars(tmp_path):
+def test_films_are_aligned_in_time_and_cropped_to_the_picture(tmp_path):
     for kind in ("sdr", "hdr"):
         (tmp_path / kind).mkdir()
     film(tmp_path / "sdr" / "one.mp4", LEVELS[5:], 0, ten=False)
@@ -128,7 +130,7 @@ def test_films_are_aligned_in_time_and_by_their_bars(tmp_path):
             assert hdr[place].mean() / 65535.0 == pytest.approx(0.6 * level, abs=0.03)
 
 
-def test_films_of_something_else_are_refused(tmp_path):
+def test_films_that_do_not_match_are_refused(tmp_path):
     for kind in ("sdr", "hdr"):
         (tmp_path / kind).mkdir()
     film(tmp_path / "sdr" / "one.mp4", LEVELS, 0, ten=False)
@@ -144,7 +146,7 @@ def test_films_of_something_else_are_refused(tmp_path):
 ORANGE = (1.0, 0.6, 0.3)
 
 
-def test_colours_of_films_are_read_as_their_tags_say(tmp_path):
+def test_colours_of_films_are_read_by_their_tags(tmp_path):
     for kind in ("sdr", "hdr"):
         (tmp_path / kind).mkdir()
     levels = 0.6 * LEVELS
@@ -181,14 +183,14 @@ def test_a_film_of_the_wrong_kind_is_refused(tmp_path):
             next(film_pairs.film_pairs(tmp_path / f"{sdr}.mp4", tmp_path / f"{hdr}.mp4", SHAPE))
 
 
-def test_lag_of_a_series():
+def test_lag_finds_the_shift_of_a_series():
     first = RNG.random(100)
     for shift in (-7, 0, 11):
         second = np.roll(first, shift)
         assert film_pairs.lag(first, second**2)[0] == shift
 
 
-def test_bars_are_left_out():
+def test_black_bars_are_cropped():
     frame = np.zeros((40, 60, 3), np.float32)
     frame[6:34, 4:50] = 0.5
     assert film_pairs.active(frame) == (slice(6, 34), slice(4, 50))

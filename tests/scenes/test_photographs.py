@@ -1,4 +1,4 @@
-"""LDR photographs as scenes: the saturated are counted, light is linear, nothing is held."""
+"""LDR photographs as scenes: saturated ones are left out, light is linear, pixels are read late."""
 
 import csv
 import os
@@ -21,7 +21,7 @@ from training_code.scenes.views import Views
 
 
 def photograph(rows: int = 64, columns: int = 80, saturated: int = 0) -> np.ndarray:
-    """[rows, columns, 3] uint8 up to 254, with so many pixels of which one channel is 255."""
+    """[rows, columns, 3] uint8 up to 254, but one channel of `saturated` pixels is 255."""
     rng = np.random.default_rng(rows + columns)
     codes = rng.integers(0, 255, (rows, columns, 3), dtype=np.uint8)
     for index in range(saturated):
@@ -49,8 +49,8 @@ def test_saturated_photographs_are_left_out_and_counted(tmp_path):
     assert found.summary().endswith(", 2 read from their files when used")
 
 
-def test_the_light_is_what_srgb_would_have_stored_so(tmp_path):
-    """Through the sRGB curve, the inverse of what is tested, the codes come back."""
+def test_encoding_the_light_as_srgb_gives_the_codes(tmp_path):
+    """The sRGB curve, the inverse of what is tested, gives back the codes."""
     codes = photograph()
     save(tmp_path / "a.png", codes)
     (scene,) = load_photographs(tmp_path, without=True).scenes
@@ -71,7 +71,7 @@ def test_sixteen_bits_are_not_rounded_to_eight(tmp_path):
     assert len(np.unique(scene.pixels)) > 1000
 
 
-def test_a_photograph_of_two_to_one_is_no_panorama(tmp_path):
+def test_a_photograph_of_two_to_one_is_not_a_panorama(tmp_path):
     save(tmp_path / "wide.png", photograph(64, 128))
     (scene,) = load_photographs(tmp_path, without=True).scenes
     assert scene.shape == (64, 128)
@@ -95,7 +95,7 @@ def test_families_and_unusable_files(tmp_path):
     assert [s.name for s in load_photographs(tmp_path, frozenset({"a"})).scenes] == ["a.png"]
 
 
-def test_nothing_left_is_an_error(tmp_path):
+def test_a_folder_without_usable_photographs_is_an_error(tmp_path):
     with pytest.raises(ImageError, match=r"^[^\n]*\.png, [^\n]*$"):
         load_photographs(tmp_path, without=True)
     save(tmp_path / "white.png", photograph(saturated=400))
@@ -112,7 +112,7 @@ def test_more_photographs_than_a_chunk_stay_in_order(tmp_path, monkeypatch):
 
 
 def counted(monkeypatch) -> list[str]:
-    """The files that are decoded from now on."""
+    """List to which the name of every file decoded from now on is added."""
     read: list[str] = []
     original = photographs.measured
 
@@ -124,7 +124,7 @@ def counted(monkeypatch) -> list[str]:
     return read
 
 
-def test_a_run_started_again_reads_only_what_is_new(tmp_path, monkeypatch):
+def test_a_second_run_reads_only_new_and_changed_files(tmp_path, monkeypatch):
     folder, index = tmp_path / "photos", tmp_path / "run" / "photographs.csv"
     for number, name in enumerate(["a.png", "b, c.png", "d.png", "e.png"]):
         save(folder / name, photograph(64 + number, 90, saturated=600 * (name == "d.png")))
@@ -144,7 +144,7 @@ def test_a_run_started_again_reads_only_what_is_new(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("cut", [1, 3, 9, 17])
-def test_an_index_torn_by_a_kill_is_continued(tmp_path, monkeypatch, cut):
+def test_an_index_truncated_by_a_kill_is_continued(tmp_path, monkeypatch, cut):
     folder, index = tmp_path / "photos", tmp_path / "photographs.csv"
     for number in range(5):
         save(folder / f"{number}.png", photograph(64 + number, 90))
@@ -178,8 +178,8 @@ def test_any_name_of_a_file_survives_the_index(tmp_path, monkeypatch, name):
     assert os.fsdecode(name) in [scene.name for scene in second.scenes]
 
 
-def test_rows_that_are_none_are_measured_again_and_left_out(tmp_path, monkeypatch):
-    """Such as a name cut within its quotes, which would take in all that follows."""
+def test_damaged_rows_are_dropped_from_the_index(tmp_path, monkeypatch):
+    """Such as a name cut inside its quotes, which would swallow all rows after it."""
     folder, index = tmp_path / "photos", tmp_path / "photographs.csv"
     for name in "ab":
         save(folder / f"{name}.png", photograph())
@@ -193,8 +193,8 @@ def test_rows_that_are_none_are_measured_again_and_left_out(tmp_path, monkeypatc
         assert index.read_bytes() == good
 
 
-def test_what_the_source_clipped_is_not_known(tmp_path):
-    """In a view, its pixel is NaN in the target, and so is one that averages it with others."""
+def test_light_that_the_source_clipped_is_unknown(tmp_path):
+    """All channels of such a pixel are NaN in the target of a view."""
     codes = np.full((64, 64, 3), 100, np.uint8)
     codes[8:16, 8:16, 1] = 255
     save(tmp_path / "a.png", codes)
@@ -210,7 +210,7 @@ def test_what_the_source_clipped_is_not_known(tmp_path):
     assert picture.dtype == np.uint8
 
 
-def test_photographs_are_held_while_memory_lasts(tmp_path):
+def test_photographs_are_kept_in_memory_up_to_the_budget(tmp_path):
     for name in "abc":
         save(tmp_path / f"{name}.png", photograph(64, 64))
     size = 6 * 64 * 64
@@ -220,7 +220,7 @@ def test_photographs_are_held_while_memory_lasts(tmp_path):
     np.testing.assert_array_equal(found[0].pixels, found[2].pixels)
 
 
-def test_a_scene_is_a_name_until_it_is_used(tmp_path):
+def test_a_scene_reads_its_file_only_when_it_is_used(tmp_path):
     save(tmp_path / "a.png", photograph(300, 400))
     (scene,) = load_photographs(tmp_path, without=True).scenes
     assert isinstance(scene, LdrScene)

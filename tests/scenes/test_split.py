@@ -1,4 +1,4 @@
-"""Held-out families: a share by hash, that nobody's coming or going moves, or a list."""
+"""Held-out families: a list, or a share by hash that does not depend on the other families."""
 
 import os
 from pathlib import Path
@@ -30,28 +30,28 @@ def test_some_are_held_out_and_some_are_not(families, share):
 
 
 @given(names, names, shares)
-def test_what_is_added_moves_nobody(families, more, share):
-    """Where the share alone decides: families on both sides of it."""
+def test_adding_families_moves_no_other(families, more, share):
+    """If there are families on both sides of the share, so that it alone decides."""
     if {place(family) < share for family in families} == {True, False}:
         assert held_out(families | more, share) & families == held_out(families, share)
 
 
-def test_the_share_is_that_of_many_names():
+def test_the_share_holds_for_many_names():
     families = {f"place {number}" for number in range(4000)}
     for share in (0.05, 0.156, 0.5):
         spread = np.sqrt(share * (1 - share) / 4000)
         assert abs(len(held_out(families, share)) / 4000 - share) < 4 * spread
 
 
-def test_a_place_is_that_of_the_published_hash():
+def test_place_matches_the_published_hash():
     """SHA-256 of "abc", FIPS 180-4: ba7816bf 8f01cfea ..."""
     assert place("abc") == 0xBA7816BF8F01CFEA / 2**64
     assert 0.0 <= place(os.fsdecode(b"caf\xe9")) < 1.0
 
 
 def test_the_rule_gives_the_committed_list():
-    """With the families that come next by their place on the other side; those added by hand, below
-    them in the file, apart.
+    """The rule splits the committed families from the three that follow them by place. Families
+    added by hand, below them in the file, are not part of this.
     """
     by_rule, added = COMMITTED.read_text().split("# Added later")
     committed = frozenset(name for name in by_rule.splitlines() if not name.startswith("#"))
@@ -62,19 +62,19 @@ def test_the_rule_gives_the_committed_list():
     assert held_out(committed | next_ones, SHARE - 0.01) < committed
 
 
-def test_nothing_is_held_out_where_nothing_is_asked_for():
+def test_a_share_of_0_holds_nothing_out():
     assert held_out({"a"}, 0.0) == frozenset()
     scenes = [scene("a.exr", "a")]
     assert sides(scenes, share=0.0) == (scenes, [])
 
 
 @pytest.mark.parametrize("share", [-0.1, 1.0, 3.0])
-def test_a_share_is_a_share(share):
+def test_shares_outside_their_range_are_refused(share):
     with pytest.raises(ValueError, match=r"\[0, 1\)"):
         held_out({"a", "b"}, share)
 
 
-def test_a_single_family_is_told_what_to_do():
+def test_the_error_for_a_single_family_names_the_remedy():
     with pytest.raises(ValueError, match=r"^[^\n]*night[^\n]*MANIFEST\.csv[^\n]*$"):
         sides([scene("a.exr", "night"), scene("b.exr", "night")])
 

@@ -1,4 +1,4 @@
-"""The published layout: complete views only, one family a scene."""
+"""The published layout: complete views only, one family per scene."""
 
 import numpy as np
 import pytest

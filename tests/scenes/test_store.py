@@ -1,4 +1,4 @@
-"""Scenes beyond the budget live in files: the same pixels, found again, bounded memory."""
+"""Scenes beyond the memory budget are kept in files: same pixels, reused, bounded memory."""
 
 import gc
 import pickle
@@ -30,7 +30,7 @@ def folder(tmp_path) -> Path:
     return place
 
 
-def test_the_budget_holds_and_the_pixels_are_the_same(folder, tmp_path):
+def test_the_budget_is_kept_and_the_pixels_are_the_same(folder, tmp_path):
     plain = load_scenes(folder, without=True).scenes
     store = SceneStore(tmp_path / "run" / "scenes", 2 * BYTES + 1)
     found = load_scenes(folder, without=True, store=store)
@@ -60,7 +60,7 @@ def test_a_second_folder_shares_the_budget(folder, tmp_path):
     )
 
 
-def test_a_second_run_reads_no_original_again(folder, tmp_path, monkeypatch):
+def test_a_second_run_reads_only_changed_originals(folder, tmp_path, monkeypatch):
     load_scenes(folder, without=True, store=SceneStore(tmp_path / "files", 0))
     before = sorted((tmp_path / "files").iterdir())
     read = []
@@ -75,7 +75,7 @@ def test_a_second_run_reads_no_original_again(folder, tmp_path, monkeypatch):
     before[0].write_bytes(before[0].read_bytes()[:1000])
     found = load_scenes(folder, without=True, store=SceneStore(tmp_path / "files", 0))
     assert "c.exr" in read
-    assert len(read) in (1, 2)  # The torn file may be that of the scene that was changed.
+    assert len(read) in (1, 2)  # The truncated file may belong to the changed scene.
     plain = load_scenes(folder, without=True)
     for expected, scene in zip(plain.scenes, found.scenes, strict=True):
         np.testing.assert_array_equal(scene.pixels, expected.pixels)
@@ -96,7 +96,7 @@ def test_other_views_make_other_files(folder, tmp_path):
 
 @pytest.mark.parametrize("changed", ["version", "width"])
 def test_files_of_another_reduction_are_not_used(folder, tmp_path, monkeypatch, changed):
-    """Of an older version, or for views of another width."""
+    """Such as those of another version, or for views of another width."""
     light = np.random.default_rng(5).random((SIDE, 2 * SIDE, 3))
     write_exr(folder / "g.exr", light)
     store = SceneStore(tmp_path / "files", 0)
@@ -116,7 +116,7 @@ def test_files_of_another_reduction_are_not_used(folder, tmp_path, monkeypatch, 
     assert len(list(store.folder.iterdir())) == 2 * before == 14
 
 
-def test_a_stored_scene_goes_to_another_process_as_a_name(folder, tmp_path):
+def test_a_stored_scene_is_pickled_as_its_path(folder, tmp_path):
     scene = load_scenes(folder, without=True, store=SceneStore(tmp_path / "files", 0)).scenes[0]
     packed = pickle.dumps(scene)
     assert len(packed) < 1000
@@ -125,8 +125,8 @@ def test_a_stored_scene_goes_to_another_process_as_a_name(folder, tmp_path):
     np.testing.assert_array_equal(again.pixels, scene.pixels)
 
 
-def test_scenes_beyond_the_budget_cost_no_memory(tmp_path):
-    """24 scenes of 1.6 MB: held, they take 38 MB; stored, what is being read, and no more."""
+def test_scenes_beyond_the_budget_use_little_memory(tmp_path):
+    """24 scenes of 1.6 MB take 38 MB in memory; stored in files, less than a tenth of that."""
     folder = tmp_path / "scenes"
     folder.mkdir()
     light = np.random.default_rng(1).random((512, 512, 3)).astype(np.float32)
@@ -139,7 +139,7 @@ def test_scenes_beyond_the_budget_cost_no_memory(tmp_path):
         found = load_scenes(folder, without=True, store=SceneStore(tmp_path / "files", budget))
         means = [scene.pixels[::7, ::7].mean(dtype=np.float64) for scene in found.scenes]
         total = sum(m / 2.0 ** half_scale(n + 0.9999) for n, m in enumerate(means))
-        gc.collect()  # What libraries leave in circles is no scene.
+        gc.collect()  # Reference cycles that libraries leave do not count.
         size = tracemalloc.get_traced_memory()[0]
         tracemalloc.stop()
         assert total == pytest.approx(24 * light[::7, ::7].mean() + 276, rel=1e-3)
@@ -149,7 +149,7 @@ def test_scenes_beyond_the_budget_cost_no_memory(tmp_path):
     assert kept(0) < 0.1 * held
 
 
-def test_files_that_cannot_be_written_or_are_lost_give_one_line(folder, tmp_path):
+def test_errors_of_unwritable_or_missing_files_are_one_line(folder, tmp_path):
     (tmp_path / "files").write_text("in the way")
     with pytest.raises(ImageError, match=r"^[^\n]*files: [^\n]*$"):
         load_scenes(folder, without=True, store=SceneStore(tmp_path / "files", 0))
@@ -159,7 +159,7 @@ def test_files_that_cannot_be_written_or_are_lost_give_one_line(folder, tmp_path
         scene.crop(0, 0, 8, 8)
 
 
-def test_half_of_the_memory_is_some_and_a_container_s_limit_counts(tmp_path, monkeypatch):
+def test_half_of_memory_respects_the_limit_of_a_container(tmp_path, monkeypatch):
     assert half_of_memory() > 1 << 20
     for text, expected in (("123456\n", 61728), ("max\n", half_of_memory())):
         (tmp_path / "limit").write_text(text)

@@ -1,4 +1,4 @@
-"""Rows of pictures with known curves, and training on them."""
+"""Rows of statistics of pictures with known curves, and training on them."""
 
 import dataclasses
 
@@ -40,10 +40,10 @@ def rows(scenes, tmp_path_factory):
 
 
 def synthetic(count: int) -> Rows:
-    """Rows whose statistics say what the curve is, but for noise."""
+    """Rows whose statistics determine the curve, apart from noise."""
     rng = np.random.default_rng(count)
     n, s = rng.uniform(0.55, 1.1, (count, 1)), rng.uniform(0.4, 1.7, (count, 1))
-    # The first two exactly; the others mixtures of both, the same whatever the count, and noise.
+    # The first two are ln n and ln s; the others are mixtures, the same for any count, and noise.
     mix = np.hstack([np.eye(2), np.random.default_rng(0).normal(size=(2, SIZE - 2))])
     statistics = (np.log(np.hstack([n, s])) @ mix).astype(np.float32)
     statistics[:, 2:] += rng.normal(0.0, 0.1, (count, SIZE - 2)).astype(np.float32)
@@ -55,7 +55,7 @@ def synthetic(count: int) -> Rows:
 
 
 @pytest.mark.parametrize("curve", range(len(CURVES)))
-def test_true_light_is_behind_the_codes(curve):
+def test_true_light_is_developed_to_its_codes(curve):
     settings = dataclasses.replace(
         Camera().draw((1, 2, 3, 4, 5)), curve=curve, strength=0.6 if curve == 2 else 0.0
     )
@@ -100,7 +100,7 @@ def photographs(tmp_path_factory):
     return folder
 
 
-def test_photographs_are_looked_at_by_their_share(scenes, photographs, tmp_path):
+def test_photographs_are_drawn_in_their_share(scenes, photographs, tmp_path):
     ordinary = load_photographs(photographs, without=True).scenes
     both = in_order([*scenes, *ordinary])
     for share, kinds in ((0.0, {1}), (0.5, {1, 2}), (1.0, {2})):
@@ -110,7 +110,7 @@ def test_photographs_are_looked_at_by_their_share(scenes, photographs, tmp_path)
     assert set(gather(config, scenes, 1, tmp_path / "none.npz").kind) == {1}
 
 
-def test_a_native_view_holds_the_photograph_as_it_is(photographs):
+def test_a_native_view_has_the_pixels_of_the_photograph(photographs):
     pictures = dataclasses.replace(curve_pictures.Pictures(), native=1.0, blur=0.0)
     (scene,) = (
         s for s in load_photographs(photographs, without=True).scenes if s.name == "sharp.png"
@@ -126,8 +126,8 @@ def test_a_native_view_holds_the_photograph_as_it_is(photographs):
     assert apart < 1e-3
 
 
-def test_what_the_source_clipped_is_of_no_account_for_the_exposure(photographs):
-    """Of the known pixels the share that is drawn clips; the others are clipped again."""
+def test_the_exposure_ignores_what_the_source_clipped(photographs):
+    """The drawn share of the known pixels clips, and the others all clip again."""
     (scene,) = (
         s for s in load_photographs(photographs, without=True).scenes if s.name == "clipped.png"
     )
@@ -144,11 +144,11 @@ def test_what_the_source_clipped_is_of_no_account_for_the_exposure(photographs):
         assert clipped == pytest.approx(expected, abs=0.06)
 
 
-def test_rows_are_kept_in_a_file(scenes, tmp_path, monkeypatch):
+def test_rows_are_cached_in_a_file(scenes, tmp_path, monkeypatch):
     file = tmp_path / "rows.npz"
     first = gather(CONFIG, scenes, 1, file)
     with monkeypatch.context() as patched:
-        patched.setattr(curve_rows, "pictures_of_view", None)  # Not taken again.
+        patched.setattr(curve_rows, "pictures_of_view", None)  # Fails if they are taken again.
         again = gather(CONFIG, scenes, 1, file)
     np.testing.assert_array_equal(again.statistics, first.statistics)
     for changed in (dataclasses.replace(CONFIG, seed=8), CONFIG):
@@ -157,8 +157,8 @@ def test_rows_are_kept_in_a_file(scenes, tmp_path, monkeypatch):
         file.write_bytes(file.read_bytes()[:5000])
 
 
-def test_panoramas_are_held_as_large_as_their_narrowest_view_needs():
-    """480 pixels in 35 degrees are 4938 of 360 degrees, 24 are 247. None is made smaller."""
+def test_panoramas_are_kept_as_large_as_their_narrowest_view_needs():
+    """480 pixels over 35 degrees are 4938 over 360, and 24 are 247: never reduced below that."""
     views, smallest = camera_curve.looks(CONFIG)
     assert [views.spare(n // 2, n, smallest) for n in (1024, 8192, 16384)] == [1, 1, 3]
     views = curve_pictures.Pictures(longest=24).views
@@ -166,7 +166,7 @@ def test_panoramas_are_held_as_large_as_their_narrowest_view_needs():
     assert views.spare(512, 1000, smallest) == 1
 
 
-def test_error_is_zero_for_the_true_curve_and_free_of_exposure():
+def test_error_is_0_for_the_true_curve_and_independent_of_exposure():
     light = inverse_camera_curve(CODES, 0.8, 0.7)[None]
     weight = np.full((1, 256), 1 / 256)
     true = np.array([[0.8, 0.7]])
@@ -178,7 +178,7 @@ def test_error_is_zero_for_the_true_curve_and_free_of_exposure():
 
 
 def test_error_of_the_mean_curve_under_srgb():
-    """Against a computation by hand: the standard deviation of the log ratio."""
+    """Compared with a direct computation: the standard deviation of the log ratio."""
     light = srgb_decode(CODES.astype(np.float64))
     apart = np.log2(inverse_camera_curve(CODES.astype(np.float64)) + 1 / 255)
     apart -= np.log2(light + 1 / 255)
@@ -188,7 +188,7 @@ def test_error_of_the_mean_curve_under_srgb():
     assert found[0] == pytest.approx(apart.std(), abs=1e-3)
 
 
-def test_loss_is_the_error_but_for_groups_and_softness():
+def test_loss_is_the_error_apart_from_groups_and_softening():
     rows = synthetic(40)
     sure = np.array([0.2, 0.5, 0.3])
     curve = np.tile(np.array([[0.7, 1.0, *sure]], np.float32), (40, 1))
@@ -212,7 +212,7 @@ def test_the_best_curve_for_the_loss_is_the_true_one():
 
 
 @pytest.mark.slow
-def test_training_finds_what_the_statistics_say_and_can_be_shipped(tmp_path, monkeypatch):
+def test_training_learns_the_curve_and_its_network_can_be_exported(tmp_path, monkeypatch):
     rows, others = synthetic(1500), synthetic(200)
     config = Config(epochs=30, steps=6, jitter=0.01, dropout=0.1, learning_rate=4e-3)
     trainee = compiled(camera_curve, config, material=rows)
@@ -226,7 +226,7 @@ def test_training_finds_what_the_statistics_say_and_can_be_shipped(tmp_path, mon
     np.testing.assert_allclose(loaded.whole(others.statistics), expected, rtol=0.02)
 
 
-def test_every_row_is_met_once_a_pass_wherever_the_epochs_begin():
+def test_every_row_is_seen_once_per_pass_wherever_epochs_begin():
     rows = synthetic(30)
     config = Config(batch=4, steps=5, jitter=0.0)
     whole = [b["statistics"] for b in taken(camera_curve.batches(config, rows, Place()), 3)]
@@ -242,14 +242,14 @@ def test_every_row_is_met_once_a_pass_wherever_the_epochs_begin():
 
 
 def taken(batches, epochs):
-    """The batches of some epochs, as Keras takes them."""
+    """Yield the batches of `epochs` epochs as Keras takes them."""
     for _ in range(epochs):
         batches.on_epoch_begin()
         yield from (batches[index] for index in range(len(batches)))
         batches.on_epoch_end()
 
 
-def test_family_mean_counts_families_alike():
+def test_family_mean_weighs_families_equally():
     values, family = np.array([1.0, 1.0, 1.0, 3.0, 9.0]), np.array([0, 0, 0, 2, 1])
     chosen = np.array([True, True, True, True, False])
     assert camera_curve.family_mean(values, family, chosen) == 2.0

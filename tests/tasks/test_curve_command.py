@@ -34,13 +34,15 @@ def test_rows_with_estimated_curves(picture, shot, tiny_weights):
     assert np.abs(ours - other)[unsaturated].max() > 1e-3
 
 
-def test_without_them_nothing_is_added(tiny_weights):
+def test_no_rows_are_added_without_weights_for_curves(tiny_weights):
     names = [method.name for method in build_methods([Named("ours", tiny_weights)], [], True)]
     assert not [name for name in names if "estimated" in name]
 
 
 @pytest.mark.slow
-def test_from_scenes_to_a_file_that_can_be_loaded(scene_folder, tmp_path, run_python, picture):
+def test_training_on_scenes_saves_weights_that_can_be_loaded(
+    scene_folder, tmp_path, run_python, picture
+):
     (tmp_path / "held_out.txt").write_text("three\n")
     arguments = (
         COMMAND,

@@ -1,5 +1,5 @@
-"""Both exposure stack trainings: they learn, both optimisers go on where they stopped, on both
-backends, of scenes and of the published layout, and leave weights that are measured.
+"""Both exposure stack trainings: they learn, both optimisers resume where they stopped, on both
+backends, on scenes and on the published layout, and the saved weights are usable.
 """
 
 import dataclasses
@@ -64,8 +64,8 @@ def test_one_photograph_is_learnt(name):
 
 @pytest.mark.slow
 def test_each_network_follows_its_own_loss():
-    """A discriminator that is not stepped stays; the generator follows the judge, not the judge's
-    own loss; and the discriminator learns to tell both apart.
+    """A network whose learning rate is almost 0 does not change; the generator lowers its own
+    adversarial loss, not that of the discriminator, which learns to tell real from generated.
     """
     terms = exposure_gan_settings.Terms(l1=0.0)
     slow = dataclasses.replace(
@@ -73,7 +73,7 @@ def test_each_network_follows_its_own_loss():
     )
 
     def stepped(config, still):
-        """Terms before and after steps that leave one of the networks where it was."""
+        """Terms before and after 30 steps, which must not change the network `still`."""
         trainee = fit.compiled(task.load("exposure_gan"), config)
         variables = getattr(trainee, still).variables
         before = [np.asarray(variable) for variable in variables]
@@ -92,7 +92,7 @@ def test_each_network_follows_its_own_loss():
     assert last["discriminator"] < first["discriminator"]
 
 
-def test_two_optimisers_as_one_step_each_its_own_variables():
+def test_combined_optimisers_step_their_own_variables():
     own, other = (keras.Variable(np.ones(2, np.float32), name=n) for n in ("own", "other"))
     first, second = keras.optimizers.SGD(0.1), keras.optimizers.SGD(0.5, name="second")
     both = adversarial.Apart(first, second, [other])
@@ -105,7 +105,7 @@ def test_two_optimisers_as_one_step_each_its_own_variables():
 
 
 @pytest.mark.parametrize("name", CONFIGS)
-def test_a_run_killed_within_an_epoch_goes_on_to_the_same_weights(
+def test_a_run_killed_within_an_epoch_resumes_to_the_same_weights(
     name, scene_folder, held_out, tmp_path
 ):
     end = goes_on_after_a_kill(task_of(name), CONFIGS[name], scene_folder, held_out, tmp_path)
@@ -114,7 +114,7 @@ def test_a_run_killed_within_an_epoch_goes_on_to_the_same_weights(
 
 
 def check_weights(name: str, path: Path) -> None:
-    """What a run leaves: the network alone, of the scenes that were not held out."""
+    """Check that a run saved the network alone, trained on the scenes that are not held out."""
     arrays, record = weights.load(path)
     assert isinstance(record, ExposureGan if name == "exposure_gan" else ExposureStack)
     assert "d.exr" in record.training["scenes"]
@@ -125,7 +125,9 @@ def check_weights(name: str, path: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("backend", ["tensorflow", "jax"])
 @pytest.mark.parametrize("name", CONFIGS)
-def test_from_scenes_to_a_weights_file(name, backend, scene_folder, held_out, tmp_path, run_python):
+def test_training_on_scenes_saves_weights(
+    name, backend, scene_folder, held_out, tmp_path, run_python
+):
     pytest.importorskip(backend)
     configs.save(CONFIGS[name], task_of(name), tmp_path / "config.json")
     done = run_python(
@@ -138,7 +140,7 @@ def test_from_scenes_to_a_weights_file(name, backend, scene_folder, held_out, tm
 
 
 def published_layout(folder: Path, size: int = 40) -> Path:
-    """Two complete views of one scene, one of another, and one that lacks its brightest."""
+    """Two complete views of one scene, one of another, and one without its brightest exposure."""
     rng = np.random.default_rng(2)
     for scene, view, count in (
         ("sofa", "a", 5),
@@ -182,7 +184,7 @@ def test_batches_of_the_published_layout_are_its_files(tmp_path):
     assert (np.diff(shown["exposures"].astype(int), axis=1) >= 0).all()
 
 
-def test_batches_of_scenes_do_not_depend_on_what_is_wanted(scene_folder):
+def test_batches_of_scenes_do_not_depend_on_the_kind_of_target(scene_folder):
     from training_code.scenes.collection import load_scenes
 
     scenes = load_scenes(scene_folder, without=True, smallest=32).scenes

@@ -1,4 +1,4 @@
-"""The film training: it learns, goes on where it stopped, and leaves weights that convert."""
+"""The film training: it learns, resumes where it stopped, and saves weights that convert films."""
 
 import dataclasses
 from typing import Any
@@ -35,7 +35,7 @@ CONFIGS = {
 
 
 def clip() -> dict[str, np.ndarray]:
-    """A ramp of light, brightening, with grain, graded by Reinhard."""
+    """Two frames of a ramp of light with grain, the second 10 % brighter, graded by Reinhard."""
     rng = np.random.default_rng(2)
     ramp = 10.0 ** np.linspace(0.0, 2.9, 96)[None, :, None] * rng.uniform(0.7, 1.0, (64, 96, 3))
     light = np.stack([ramp, 1.1 * ramp]).astype(np.float32)
@@ -59,8 +59,9 @@ def test_one_clip_is_learnt(name):
 
 
 def terms_of(films: list[int], changed: int) -> tuple[np.ndarray, np.ndarray]:
-    """L1 of the two rows, of the films of those numbers: before and after what member 2 says
-    (`changed` 1), or a frame's statistics (0), are others.
+    """L1 of the two rows before and after a change; `films` are the numbers of their films.
+
+    changed: 1 changes the output of the second member, 0 the statistics of the first frame.
     """
     config = dataclasses.replace(CONFIGS["curves"], members=2, dropout=0.0)
     trainee = film.trainee(film.network(config), config, None)
@@ -84,7 +85,7 @@ def test_every_member_learns_from_films_of_its_own():
     assert before[1] != after[1]
 
 
-def test_rows_of_a_film_are_converted_by_what_all_of_them_say():
+def test_rows_of_a_film_share_their_evidence():
     for films, together in (([0, 0], True), ([0, 2], False)):
         before, after = terms_of(films, 0)
         assert before[0] != after[0]
@@ -92,15 +93,15 @@ def test_rows_of_a_film_are_converted_by_what_all_of_them_say():
 
 
 @pytest.mark.slow
-def test_a_run_killed_within_an_epoch_goes_on_to_the_same_weights(scene_folder, held_out, tmp_path):
-    # Keras numbers the states of dropout by process, and here several runs share one.
+def test_a_run_killed_within_an_epoch_resumes_to_the_same_weights(scene_folder, held_out, tmp_path):
+    # Keras numbers the states of dropout per process, and the runs of this test share one.
     config = dataclasses.replace(CONFIGS["curves"], dropout=0.0)
     goes_on_after_a_kill("film", config, scene_folder, held_out, tmp_path)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["curves", "unet"])
-def test_from_scenes_to_a_file_that_converts_and_is_measured(
+def test_training_on_scenes_saves_weights_that_can_be_evaluated(
     name, scene_folder, held_out, tmp_path, run_python
 ):
     pytest.importorskip("av")
@@ -135,8 +136,8 @@ def test_from_scenes_to_a_file_that_converts_and_is_measured(
     assert (tmp_path / "out" / "worst.png").is_file()
 
 
-def test_what_was_measured_of_curves_is_kept_with_them(scene_folder, tmp_path, run_python):
-    """And is what shots are then pooled by."""
+def test_measured_directions_are_saved_with_the_curves(scene_folder, tmp_path, run_python):
+    """The shots of a whole film can then be pooled along them."""
     pytest.importorskip("av")
     kept, out = tmp_path / "fresh.npz", tmp_path / "new" / "measured.npz"
     arrays, record = film.export(film.network(CONFIGS["curves"]), CONFIGS["curves"])
@@ -162,7 +163,7 @@ def test_what_was_measured_of_curves_is_kept_with_them(scene_folder, tmp_path, r
     assert not np.array_equal(one, each)
 
 
-def test_settings_that_cannot_be_are_refused():
+def test_impossible_settings_are_refused():
     for wrong in (
         {"network": "gan"},
         {"size": 100},
@@ -181,7 +182,7 @@ def test_settings_that_cannot_be_are_refused():
 LOOK = np.random.default_rng(3).integers(20_000, 40_000, (3, 64, 96, 3)).astype(np.uint16)
 
 
-def test_looks_come_again_and_their_grades_never():
+def test_looks_repeat_and_their_grades_do_not():
     chosen = film_settings.Clips(looks=1, compressed=0.0, grades=("sigmoid", "mixed"))
     config = dataclasses.replace(CONFIGS["unet"], clips=chosen)
     material = film.Material([LOOK], [])
@@ -198,7 +199,7 @@ def test_looks_come_again_and_their_grades_never():
     assert not np.array_equal(one["sdr"][0], one["sdr"][1])
 
 
-def test_pairs_that_were_given_are_taken_beside_clips_by_their_share():
+def test_given_pairs_and_clips_are_mixed_by_share():
     given = [
         film.Pair(np.full((2, 64, 96, 3), level, np.uint8), LOOK[film.WARM :])
         for level in (1, 2, 3)
@@ -230,7 +231,7 @@ def test_a_film_whose_name_is_a_number_shares_no_grade_with_a_picture(
 
 
 def test_views_are_those_of_the_settings(scene_folder, tmp_path):
-    """Of rows that are kept too: those of other views are taken again."""
+    """Cached rows, too, are taken again if the views have changed."""
     scenes = load_scenes(scene_folder, without=True).scenes
     config, kept = CONFIGS["curves"], tmp_path / "rows.npz"
     above = dataclasses.replace(config, views=Views(pitch=(85.0, 85.0), fov=(20.0, 20.0)))
@@ -247,7 +248,7 @@ def test_every_member_has_rows_to_learn_from():
         film_settings.Config(views=Views(kinds=(1.0, 0.0, 0.0)))
 
 
-def test_rows_are_those_of_their_looks_whatever_is_kept(scene_folder, tmp_path):
+def test_rows_are_the_same_with_and_without_a_cache(scene_folder, tmp_path):
     pytest.importorskip("av")
     scenes = load_scenes(scene_folder, frozenset(), without=True).scenes
     config = dataclasses.replace(
@@ -268,7 +269,7 @@ def test_rows_are_those_of_their_looks_whatever_is_kept(scene_folder, tmp_path):
     np.testing.assert_array_equal(film_rows.gather(config, scenes, 3, file).hdr, found.hdr)
 
 
-def test_films_are_of_as_many_looks_as_are_asked_for_each_time_others():
+def test_each_repeat_groups_the_looks_into_other_films():
     chosen = film_settings.Clips(looks=24, repeats=3, alike=6)
     films = film_rows.films_of(24, chosen, 1)
     numbers, counts = np.unique(films, return_counts=True)
@@ -278,7 +279,7 @@ def test_films_are_of_as_many_looks_as_are_asked_for_each_time_others():
     assert len(np.unique(film_rows.films_of(25, chosen, 1))) == 15
 
 
-def test_sets_of_a_batch_are_in_one_grade_and_small_and_large():
+def test_sets_of_a_batch_have_one_grade_and_vary_in_size():
     frame = np.zeros((64, 96, 3), np.uint8), LOOK[0]
     given = film_rows.of_frames([frame] * 60, ["a"] * 60, 1)
     numbers = np.repeat(np.arange(5), 12).astype(np.int32)
@@ -311,7 +312,7 @@ def test_all_members_get_rows_in_small_batches():
     assert counts.min() > 60
 
 
-def test_batches_of_rows_are_of_given_ones_by_their_share():
+def test_batches_mix_given_rows_by_share():
     def of(level: int, count: int, films: str = "abcd") -> film_rows.Rows:
         frame = np.full((64, 96, 3), level, np.uint8), LOOK[0]
         return film_rows.of_frames([frame] * count, list(films * count)[:count], 1)

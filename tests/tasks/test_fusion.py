@@ -1,4 +1,4 @@
-"""Both fusion trainings: they learn, go on where they stopped, and leave weights that fuse."""
+"""Both fusion trainings: they learn, resume where they stopped, and save weights that fuse."""
 
 import dataclasses
 from pathlib import Path
@@ -34,7 +34,7 @@ CONFIGS: dict[str, Any] = {
 
 
 def bracket(count: int = 2) -> dict[str, np.ndarray]:
-    """A dark and a bright frame of ramps and grain: each half clipped, the truth is not."""
+    """Frames of a grainy ramp, from dark to bright; bright ones clip, the truth does not."""
     rng = np.random.default_rng(count)
     light = 4.0 ** np.linspace(-2.0, 1.0, 64)[:, None, None] * rng.uniform(0.5, 1.0, (64, 64, 3))
     stops = np.linspace(-2.0, 2.0, count)
@@ -53,7 +53,7 @@ def test_one_bracket_is_learnt(name):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["fusion_supervised", "fusion_unsupervised"])
-def test_a_killed_run_goes_on_to_the_same_weights_which_fuse_and_are_measured(
+def test_a_killed_run_resumes_to_the_same_weights_which_can_be_evaluated(
     name, scene_folder, held_out, tmp_path, run_python, capsys
 ):
     goes_on_after_a_kill(name, CONFIGS[name], scene_folder, held_out, tmp_path)
@@ -65,7 +65,7 @@ def test_a_killed_run_goes_on_to_the_same_weights_which_fuse_and_are_measured(
     assert "d.exr" in record.training["scenes"]
     frames = bracket()["frames"][0]
     fused = of_weights(path)(frames)
-    # A convex combination of what was measured.
+    # Fusion is a convex combination of the frames.
     assert ((frames.min(axis=0) <= fused) & (fused <= frames.max(axis=0))).all()
     assert fused.std() > 10
     if name == "fusion_supervised":
@@ -89,8 +89,8 @@ def test_a_killed_run_goes_on_to_the_same_weights_which_fuse_and_are_measured(
 
 
 @pytest.mark.slow
-def test_three_folders_are_trained_from(tmp_path, run_python):
-    """The published supervised setting: photographs as they are, none of them a scene."""
+def test_training_on_three_folders(tmp_path, run_python):
+    """The published supervised setting: photographs as they are, without HDR scenes."""
     rng = np.random.default_rng(0)
     for name in ("a", "b", "c"):
         light = rng.uniform(0.05, 0.6, (72, 80, 3))
@@ -125,8 +125,8 @@ def test_three_folders_are_trained_from(tmp_path, run_python):
         )  # fmt: skip
 
 
-def test_figures_to_the_truth():
-    """Its own truth: the median of a bracket's copies is no finite PSNR, structure is all there."""
+def test_scores_against_the_truth():
+    """The truth scored against itself has an infinite PSNR and an SSIM of 1."""
     rng = np.random.default_rng(3)
     truth = rng.integers(20, 230, (176, 168, 3)).astype(np.uint8)
     wanted = np.stack([truth // 2, truth])

@@ -1,4 +1,4 @@
-"""HDRCNN's training: what a second, wider network tells the one that is trained."""
+"""HDRCNN's training with a teacher, a second, wider network."""
 
 import dataclasses
 
@@ -44,7 +44,7 @@ def test_the_cost_is_shared_between_truth_and_teacher(tiny_weights, batch):
     np.testing.assert_allclose(np.asarray(made.cost(answer)), expected, rtol=1e-4)
 
 
-def test_what_the_truth_does_not_know_counts_nowhere(tiny_weights, batch):
+def test_unknown_light_counts_neither_for_truth_nor_teacher(tiny_weights, batch):
     batch["target"][:, :16] = np.nan
     made = trainee(task.load_teacher(tiny_weights), 0.5)
     answer = made(batch, training=False)
@@ -55,7 +55,7 @@ def test_what_the_truth_does_not_know_counts_nowhere(tiny_weights, batch):
 
 
 @pytest.mark.slow
-def test_a_teacher_is_learnt_from_and_does_not_change(tiny_weights, batch):
+def test_the_network_learns_from_a_teacher_that_does_not_change(tiny_weights, batch):
     teacher = task.load_teacher(tiny_weights)
     picture = batch["picture"] / np.float32(255)
     said = np.asarray(teacher(picture))
@@ -70,7 +70,7 @@ def test_a_teacher_is_learnt_from_and_does_not_change(tiny_weights, batch):
     np.testing.assert_array_equal(np.asarray(teacher(picture)), said)
 
 
-def test_a_teacher_that_is_none_is_refused(tmp_path):
+def test_a_file_that_is_not_a_teacher_is_refused(tmp_path):
     path = tmp_path / "teacher.npz"
     path.write_bytes(b"no weights")
     with pytest.raises(WeightsError, match=r"teacher\.npz"):

@@ -1,4 +1,4 @@
-"""Distances to the nearest outside, against SciPy's."""
+"""Distances to the nearest cell outside, compared with SciPy."""
 
 import numpy as np
 import pytest
@@ -15,7 +15,7 @@ maps = arrays(bool, array_shapes(min_dims=2, max_dims=2, max_side=40), elements=
 @given(maps, st.booleans())
 @example(np.array([[False]]), False)
 @example(np.array([[True, False]]), True)
-def test_they_are_those_of_scipy(inside, closed):
+def test_distances_match_scipy(inside, closed):
     inside[0, 0] = False
     columns = inside.shape[1]
     wide = np.tile(inside, (1, 3)) if closed else inside
@@ -24,7 +24,7 @@ def test_they_are_those_of_scipy(inside, closed):
 
 
 @pytest.mark.parametrize("samples", [1, 3000, 1 << 16])
-def test_wide_areas_are_exact_whatever_is_worked_on_at_once(samples, monkeypatch):
+def test_wide_areas_are_exact_for_any_block_size(samples, monkeypatch):
     monkeypatch.setattr(distance, "SAMPLES", samples)
     rows, columns = np.mgrid[0:231, 0:157]
     rough = np.random.default_rng(2).random((231, 157)) < 0.999
@@ -34,7 +34,7 @@ def test_wide_areas_are_exact_whatever_is_worked_on_at_once(samples, monkeypatch
     assert expected.max() > 10
 
 
-def test_one_cell_outside_is_seen_from_everywhere():
+def test_distances_to_a_single_cell_outside():
     inside = np.ones((300, 200), bool)
     inside[299, 0] = False
     rows, columns = np.mgrid[0:300, 0:200]

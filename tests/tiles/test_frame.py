@@ -1,4 +1,4 @@
-"""Parts of a padded picture: the same as padding all of it."""
+"""Parts of a padded picture equal those of a picture that is padded as a whole."""
 
 import functools
 
@@ -15,7 +15,7 @@ sides = st.integers(1, 70)
 
 @settings(max_examples=40, deadline=None)
 @given(rows=sides, columns=sides, part=st.tuples(*[st.floats(0, 1)] * 4))
-def test_a_part_is_that_of_the_padded_picture(rows, columns, part):
+def test_a_part_matches_the_padded_picture(rows, columns, part):
     image = np.random.default_rng(rows).random((rows, columns, 3), np.float32)
     whole, frame = pad_to_multiple(image, 32), Frame(image, 32)
     assert frame.bounds == Region(0, whole.shape[0], 0, whole.shape[1])
@@ -28,7 +28,7 @@ def test_a_part_is_that_of_the_padded_picture(rows, columns, part):
 
 
 @given(rows=sides, columns=sides, closed=st.booleans())
-def test_a_picture_goes_on_mirrored_at_its_borders(rows, columns, closed):
+def test_a_picture_is_mirrored_at_its_borders(rows, columns, closed):
     image = np.random.default_rng(rows).random((rows, columns, 3), np.float32)
     frame = Frame(image, 32, closed=closed, halo=64, margin=32)
     bounds, beside = frame.bounds, 64 if closed else 32
@@ -40,14 +40,14 @@ def test_a_picture_goes_on_mirrored_at_its_borders(rows, columns, closed):
     sides = [(0, 0), (beside, right), (0, 0)]
     whole = np.pad(whole, sides, mode="wrap" if closed else "symmetric")
     np.testing.assert_array_equal(frame.codes(bounds), whole)
-    # What is measured of the picture knows nothing of it.
+    # The measures of the picture do not depend on the padding.
     alone = Frame(image, 32, closed=closed, halo=64)
     np.testing.assert_array_equal(frame.saturated(8), alone.saturated(8))
     np.testing.assert_array_equal(frame.reduced(2).image, alone.reduced(2).image)
 
 
 @given(columns=sides)
-def test_a_closed_picture_goes_on_where_it_began(columns):
+def test_a_closed_picture_wraps_around(columns):
     image = np.random.default_rng(columns).random((3, columns, 3), np.float32)
     frame = Frame(image, 32, closed=True, halo=64)
     assert frame.bounds.left == -64
@@ -59,7 +59,7 @@ def test_a_closed_picture_goes_on_where_it_began(columns):
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
-def test_codes_of_whole_numbers_are_shares_of_the_largest(dtype):
+def test_integer_codes_are_divided_by_the_largest(dtype):
     image = np.full((2, 2, 3), np.iinfo(dtype).max // 5, dtype)
     codes = Frame(image, 1).codes(Region(0, 2, 0, 2))
     assert codes.dtype == np.float32
@@ -67,7 +67,7 @@ def test_codes_of_whole_numbers_are_shares_of_the_largest(dtype):
 
 
 @given(rows=sides, columns=sides, factor=st.integers(1, 40))
-def test_a_reduced_picture_against_a_loop(rows, columns, factor):
+def test_a_reduced_picture_matches_a_loop_over_blocks(rows, columns, factor):
     image = np.random.default_rng(rows).random((rows, columns, 3), np.float32)
     reduced = Frame(image, 32, scaling=0.5).reduced(factor)
     padded = pad_to_multiple(image, factor)
@@ -83,7 +83,7 @@ def test_a_reduced_picture_against_a_loop(rows, columns, factor):
 
 
 @pytest.mark.parametrize("gamma", [1.0, 1.3])
-def test_saturated_is_where_the_blend_shows_the_prediction(gamma):
+def test_saturated_matches_where_the_blend_shows_the_prediction(gamma):
     image = np.random.default_rng(1).random((64, 96, 3), np.float32)
     shown = functools.partial(bend, gamma=gamma)
     frame = Frame(image, 32, scaling=1.02, bend=shown, threshold=THRESHOLD**gamma)

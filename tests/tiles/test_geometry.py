@@ -1,4 +1,4 @@
-"""Padding and fitting: sizes, the mirrored border, what stays."""
+"""Padding and fitting: sizes, mirrored borders, and pixels that stay unchanged."""
 
 import numpy as np
 import pytest
@@ -33,7 +33,7 @@ def test_fit_gives_exactly_the_size_and_no_overshoot(rows, columns, height, widt
     assert image.min() - 1e-6 <= fitted.min() <= fitted.max() <= image.max() + 1e-6
 
 
-def test_fit_keeps_an_even_picture_even_and_the_centre_in_place():
+def test_fit_keeps_a_flat_picture_flat_and_crops_around_the_centre():
     flat = np.full((33, 57, 3), 0.25, np.float32)
     np.testing.assert_allclose(fit(flat, 20, 60), 0.25, atol=1e-6)
     wide = np.zeros((10, 30, 3), np.float32)

@@ -1,4 +1,4 @@
-"""From reduced to full size: what is kept, what guides, and no dark fringe."""
+"""Guided enlargement from reduced to full size: edges are kept, without dark fringes."""
 
 import numpy as np
 import pytest
@@ -9,7 +9,7 @@ from hdrcnn.tiles.guided import RADIUS, Reduced, slopes, window_mean
 
 
 @pytest.mark.parametrize("factor", [2, 3, 8])
-def test_enlarging_is_bilinear_and_a_part_is_that_of_the_whole(factor):
+def test_enlarging_is_bilinear_and_a_part_matches_the_whole(factor):
     image = np.random.default_rng(factor).random((9, 11, 2)).astype(np.float32)
     whole = Region(0, 9 * factor, 0, 11 * factor)
     enlarged = enlarge(image, factor, whole)
@@ -22,7 +22,7 @@ def test_enlarging_is_bilinear_and_a_part_is_that_of_the_whole(factor):
 
 @pytest.mark.parametrize("shape", [(1, 1, 1), (3, 30, 2), (40, 5, 3)])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_means_of_windows_are_those_of_scipy(shape, dtype):
+def test_means_of_windows_match_scipy(shape, dtype):
     values = np.random.default_rng(4).normal(size=shape).astype(dtype)
     side = 2 * RADIUS + 1
     expected = uniform_filter(values, (side, side, 0), mode="nearest")
@@ -31,8 +31,8 @@ def test_means_of_windows_are_those_of_scipy(shape, dtype):
     np.testing.assert_allclose(found, expected, atol=8 * np.finfo(dtype).eps)
 
 
-def test_slopes_are_those_of_a_weighted_regression():
-    """At the middle of one window, against NumPy's least squares; epsilon shrinks a little."""
+def test_slopes_match_a_weighted_regression():
+    """In the middle of one window, compared with NumPy's least squares, shrunk by epsilon."""
     rng = np.random.default_rng(0)
     code, weight = rng.random((9, 9, 3)), rng.uniform(0.5, 1.0, (9, 9, 1))
     log_hdr = 3.0 * code - 1.0 + 0.1 * rng.standard_normal((9, 9, 3))
@@ -44,8 +44,8 @@ def test_slopes_are_those_of_a_weighted_regression():
         np.testing.assert_allclose(found[channel], fit * variance / (variance + 1e-2), rtol=1e-6)
 
 
-def test_what_follows_the_code_follows_it_at_full_size():
-    """y linear in the codes comes back, edges sharp: bilinear alone would smear them."""
+def test_a_prediction_that_follows_the_code_follows_it_at_full_size():
+    """A prediction linear in the codes keeps the sharp edges that bilinear enlargement smears."""
     code = np.full((64, 64, 3), 0.2, np.float32)
     code[:, 29:] = 0.9
     weight = np.ones((16, 16), np.float32)
@@ -57,7 +57,7 @@ def test_what_follows_the_code_follows_it_at_full_size():
 
 
 def test_no_dark_fringe_at_the_rim():
-    """Unsaturated surroundings with a dark prediction do not reach into a lamp."""
+    """A dark prediction for the unsaturated surroundings does not bleed into a lamp."""
     code = np.full((96, 96, 3), 0.1, np.float32)
     y, x = np.mgrid[0:96, 0:96]
     lamp = np.hypot(y - 47, x - 45) < 17.3

@@ -1,4 +1,4 @@
-"""Which size decides where: depth, the working size, and their mixture."""
+"""Which resolution is used where: depth in a highlight, the working size, and their blend."""
 
 import numpy as np
 import pytest
@@ -13,9 +13,9 @@ from hdrcnn.tiles.tiling import Tiling
 
 
 class Constant(Tiling):
-    """In place of a network: y is the logarithm of the picture's size, the same everywhere.
+    """Stand-in for a network: y is log2 of the picture's width, the same everywhere.
 
-    So the result says from which size it came.
+    The result thus shows from which size it came.
     """
 
     def __init__(self) -> None:
@@ -31,15 +31,15 @@ class Constant(Tiling):
 
 
 def put_together(way, frame: Frame) -> tuple[np.ndarray, list[int]]:
-    """y over the picture, NaN where it was not given; the sizes the network was shown."""
+    """y over the picture, NaN where there is none, and the widths that the network was given."""
     result, tiling = np.full(frame.image.shape, np.nan, np.float32), Constant()
     for piece, y in way(frame, tiling):
         result[piece.within(frame.picture)] = y
     return result, tiling.sizes
 
 
-def test_crops_lie_within_pictures_of_any_size(tmp_path, run_python):
-    """Of the benchmark: smaller than a crop, as large, larger; where two fifths are saturated."""
+def test_crops_of_the_benchmark_fit_pictures_of_any_size(tmp_path, run_python):
+    """Crops of the benchmark, for pictures smaller than a crop, as large and larger."""
     script = (
         "from pathlib import Path\n"
         "import numpy as np\n"
@@ -64,7 +64,7 @@ def disc(rows: int, columns: int, radius: float) -> tuple[np.ndarray, np.ndarray
     return np.where(depth[..., None] > 0, 1.0, 0.3).astype(np.float32) * np.ones(3, "f"), depth
 
 
-def test_depths_of_a_disc_and_of_nothing_but_light():
+def test_depths_of_a_disc_and_of_a_fully_saturated_picture():
     code, depth = disc(200, 240, 80)
     found = depths((code[..., 0] > 0.95).astype(np.float32))
     np.testing.assert_allclose(found[depth > 1], depth[depth > 1], atol=1.0)
@@ -73,21 +73,21 @@ def test_depths_of_a_disc_and_of_nothing_but_light():
 
 
 @pytest.mark.parametrize("shift", [0, 60, 119])
-def test_depths_of_a_closed_picture_do_not_care_where_it_begins(shift):
+def test_depths_of_a_closed_picture_do_not_depend_on_where_it_begins(shift):
     full = (disc(100, 120, 40)[0][..., 0] > 0.95).astype(np.float32)
     rolled = np.roll(full, shift, axis=1)
     np.testing.assert_allclose(depths(rolled, closed=True), np.roll(depths(full), shift, axis=1))
 
 
-def test_small_highlights_are_native():
+def test_small_highlights_use_the_native_size():
     code, depth = disc(500, 700, RIM - 5)
     y, sizes = put_together(resolution.auto, Frame(code, 32, threshold=0.95))
     assert sizes == [700]
     np.testing.assert_allclose(y[depth > 0], np.log2(700))
 
 
-def test_auto_takes_the_size_that_the_depth_asks_for():
-    """Half the size at twice the rim, continuously: y falls by one for each halving."""
+def test_auto_chooses_the_size_by_depth():
+    """At twice the rim half the size, and so on continuously: y falls by 1 with each halving."""
     code, depth = disc(1024, 1280, 460)
     y, sizes = put_together(resolution.auto, Frame(code, 32, threshold=0.95))
     assert sorted(sizes) == [80, 160, 320, 640, 1280][-len(sizes) :]
@@ -97,7 +97,7 @@ def test_auto_takes_the_size_that_the_depth_asks_for():
     np.testing.assert_allclose(y[inside][:, 0], np.log2(1280) - levels[inside], atol=0.2)
 
 
-def test_working_reduces_to_its_size_and_gives_every_saturated_pixel():
+def test_working_reduces_to_its_size_and_covers_every_saturated_pixel():
     code, depth = disc(1500, 3000, 300)
     y, sizes = put_together(resolution.working, Frame(code, 32, threshold=0.95))
     assert sizes == [1000]
@@ -107,9 +107,9 @@ def test_working_reduces_to_its_size_and_gives_every_saturated_pixel():
 
 
 @pytest.mark.parametrize("shift", [64, 192])
-def test_auto_does_not_care_where_a_closed_picture_begins(shift):
-    """Each shift a multiple of all sizes that pixels are averaged over; the disc lies on the
-    border, or near it.
+def test_auto_does_not_depend_on_where_a_closed_picture_begins(shift):
+    """The shifts are multiples of all block sizes that are averaged, and put the disc on the border
+    or near it.
     """
     code, _ = disc(256, 512, 110)
     results = [
@@ -126,7 +126,7 @@ def test_auto_does_not_care_where_a_closed_picture_begins(shift):
 
 
 def test_wide_areas_are_filled_from_their_rim():
-    """At native size the middle of a wide area sees no rim; under auto it does."""
+    """At native size the rim does not affect the middle of a wide area; with auto it does."""
     predictor = hdrcnn.load(precision="float32")
     code, depth = disc(700, 700, 320)
     other = np.where(depth[..., None] > 0, code, np.float32(0.9) * code)

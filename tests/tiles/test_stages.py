@@ -1,5 +1,5 @@
-"""Whatever a network is made of, parts and strips are the whole: only layers that are known are
-computed so.
+"""Whatever a network consists of, parts and strips match the whole: only known layers are computed
+in parts.
 """
 
 import dataclasses
@@ -19,7 +19,7 @@ CODE = np.random.default_rng(2).random((700, 640, 3), np.float32)
 
 
 class Sharpened(layers.Conv2D):
-    """A kind of a known layer that looks further than it."""
+    """A subclass of a known layer that depends on more pixels than that layer."""
 
     def call(self, x):
         return super().call(x) - ops.mean(x, axis=(1, 2), keepdims=True)
@@ -86,13 +86,13 @@ IN_ONE_PIECE = {
     "squeezed": squeezed,
     "twice": twice,
     "operation": lambda x: x - ops.mean(x, axis=(1, 2), keepdims=True),
-    "a kind of convolution": lambda x: Sharpened(8, 3, padding="same")(x),
+    "subclass of a convolution": lambda x: Sharpened(8, 3, padding="same")(x),
     "softmax of rows": lambda x: layers.Softmax(axis=1)(x),
 }
 
 
 @pytest.mark.parametrize("name", [*BY_PARTS, *IN_ONE_PIECE])
-def test_parts_are_the_whole(name):
+def test_parts_match_the_whole(name):
     model = built({**BY_PARTS, **IN_ONE_PIECE}[name])
     tiling = Tiling(network(model), 150_000)
     assert tiling.by_parts is (name in BY_PARTS)
@@ -108,7 +108,7 @@ def test_parts_are_the_whole(name):
     np.testing.assert_allclose(result, whole, atol=1e-5 * np.abs(whole).max())
 
 
-def test_what_must_be_seen_whole_is_refused_where_it_is_too_large():
+def test_networks_that_need_the_whole_refuse_too_large_pictures():
     tiling = Tiling(network(built(IN_ONE_PIECE["group norm"])), 700 * 640 // PIECE - 1000)
     with pytest.raises(TooLargeError, match="--resolution=working"):
         list(tiling.log_hdr(Frame(CODE, 32), np.ones((22, 20), bool)))
@@ -116,13 +116,13 @@ def test_what_must_be_seen_whole_is_refused_where_it_is_too_large():
 
 @pytest.mark.parametrize(("middle", "stride", "halo"), [("pooled", 2, 8), ("depthwise", 1, 4)])
 def test_stride_and_halo_by_hand(middle, stride, halo):
-    """Pooled: 1 + 2 (1 + 1 + 1) = 7 rows, in whole blocks of the pooling 8."""
+    """Pooled: 1 + 2 (1 + 1 + 1) = 7 rows, which is 8 in whole blocks of the pooling."""
     assert window(cut(built(BY_PARTS[middle]))) == (stride, halo)
 
 
 @pytest.mark.parametrize("record", PICTURES, ids=lambda record: record.model)
 def test_no_output_depends_on_more_than_the_window(record):
-    """Whatever lies beyond the halo of a block of pixels can be changed."""
+    """Changes beyond the halo of a block of pixels have no effect on it."""
     keras.utils.set_random_seed(1)
     model = record.build()
     stride, halo = window(cut(model))
@@ -162,7 +162,7 @@ def whole(model, image):
     ("first", "last", "step"),
     [(0, 608, 32), (0, 608, 608), (256, 448, 64), (0, 33, 17), (575, 608, 96), (301, 302, 1)],
 )
-def test_strips_are_the_whole(strips, image, whole, first, last, step):
+def test_strips_match_the_whole(strips, image, whole, first, last, step):
     asked = []
 
     def fetch(a: int, b: int) -> np.ndarray:
@@ -173,13 +173,13 @@ def test_strips_are_the_whole(strips, image, whole, first, last, step):
     assert [row for row, _ in rows] == list(range(first, last, step))
     result = np.concatenate([np.asarray(strip) for _, strip in rows], axis=1)
     np.testing.assert_allclose(result, whole[:, first:last], atol=1e-5 * np.abs(whole).max())
-    # Nothing is looked at far beyond what an output pixel depends on.
+    # Hardly more is read than what an output pixel depends on.
     assert min(a for a, _ in asked) >= max(0, first - 224)
     assert max(b for _, b in asked) <= min(608, last + 224)
 
 
 def test_a_row_is_computed_once(strips, image):
-    """Besides the ends of the strips: the sum of what all stages are handed hardly grows."""
+    """Except at the ends of strips: the number of rows that are read hardly grows."""
 
     def work(step: int) -> int:
         total = 0
@@ -196,8 +196,8 @@ def test_a_row_is_computed_once(strips, image):
     assert work(64) < 1.2 * work(608)
 
 
-def test_held_rows_do_not_grow_with_the_height(strips):
-    """Of ever the same strip: what is held between two strips is bounded."""
+def test_kept_rows_do_not_grow_with_the_height(strips):
+    """The number of rows kept between two strips stays the same."""
     zeros = np.zeros((1, 2400, 32, 3), np.float32)
     seen = []
     run = strips.run(lambda a, b: zeros[:, a:b], 2400, 0, 2400, 32)
@@ -217,7 +217,7 @@ def test_held_rows_do_not_grow_with_the_height(strips):
         layers.UpSampling2D(),
     ],
 )
-def test_what_cannot_be_computed_in_strips_is_said(layer):
+def test_layers_that_cannot_be_computed_in_strips_are_refused(layer):
     image = keras.Input((None, None, 3))
     with pytest.raises(ValueError, match="strips"):
         cut(keras.Model(image, layer(image)))

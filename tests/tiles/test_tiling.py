@@ -1,5 +1,5 @@
-"""Any size in pieces: the result of one piece, nothing computed where nothing is saturated. What is
-set is covered, and rectangles are joined where that pays.
+"""Pictures of any size in pieces give the same result as in one, and nothing is computed where
+nothing is saturated. Rectangles cover a mask and are joined if that costs less.
 """
 
 import dataclasses
@@ -33,7 +33,7 @@ def scattered(rng: np.random.Generator, rows: int, columns: int) -> np.ndarray:
 
 
 def spied(monkeypatch: pytest.MonkeyPatch) -> list[Region]:
-    """What parts of frames the network is shown from now on."""
+    """List to which every region of a frame that the network is given from now on is added."""
     seen: list[Region] = []
 
     def shown(self: Frame, region: Region) -> np.ndarray:
@@ -45,7 +45,7 @@ def spied(monkeypatch: pytest.MonkeyPatch) -> list[Region]:
 
 
 def in_one_piece(predictor, code: np.ndarray, blend: str) -> np.ndarray:
-    """Straight from the model, without a line of what is tested here."""
+    """Reconstruction straight from the model, without the code that is tested here."""
     rows, columns = code.shape[:2]
     beyond = [(32, 32 + -side % 32) for side in code.shape[:2]]
     wide = np.pad(code, [*beyond, (0, 0)], mode="symmetric")
@@ -54,7 +54,7 @@ def in_one_piece(predictor, code: np.ndarray, blend: str) -> np.ndarray:
 
 
 @pytest.mark.parametrize("seed", range(20))
-def test_pieces_are_the_whole(predictor, monkeypatch, seed):
+def test_pieces_match_the_whole(predictor, monkeypatch, seed):
     rng = np.random.default_rng(seed)
     code = scattered(rng, *rng.integers(30, 700, 2))
     for blend in BLENDS:
@@ -69,7 +69,7 @@ def test_pieces_are_the_whole(predictor, monkeypatch, seed):
 
 
 @pytest.mark.parametrize("tile_pixels", [0, 1, 200_000])
-def test_whatever_fits_at_once_the_result_is_the_same(predictor, monkeypatch, tile_pixels):
+def test_the_result_does_not_depend_on_tile_pixels(predictor, monkeypatch, tile_pixels):
     code = scattered(np.random.default_rng(8), 300, 610)
     expected = in_one_piece(predictor, code, predictor.metadata.blend)
     monkeypatch.setattr(predictor.tiling, "tile_pixels", tile_pixels)
@@ -77,12 +77,12 @@ def test_whatever_fits_at_once_the_result_is_the_same(predictor, monkeypatch, ti
     np.testing.assert_allclose(result, expected, rtol=1e-3, atol=1e-6)
 
 
-def test_less_than_no_pixels_at_once_are_refused(tiny_weights):
+def test_negative_tile_pixels_are_refused(tiny_weights):
     with pytest.raises(ValueError, match="tile_pixels -1"):
         hdrcnn.load(tiny_weights, tile_pixels=-1)
 
 
-def test_no_more_than_was_allowed_is_worked_on_at_once(predictor, monkeypatch):
+def test_no_more_than_tile_pixels_are_processed_at_once(predictor, monkeypatch):
     shown = spied(monkeypatch)
     frame = Frame(np.ones((1000, 2300, 3), np.uint8), 32)
     pieces = list(predictor.tiling.log_hdr(frame, np.ones((32, 72), bool)))
@@ -94,8 +94,8 @@ def test_no_more_than_was_allowed_is_worked_on_at_once(predictor, monkeypatch):
     ) * widest <= predictor.tiling.tile_pixels + 32 * 1000
 
 
-def test_where_nothing_is_saturated_nothing_is_computed(predictor, monkeypatch):
-    """Not anywhere in an unsaturated picture, and not far from the one lamp of another."""
+def test_nothing_is_computed_where_nothing_is_saturated(predictor, monkeypatch):
+    """Neither in an unsaturated picture nor far from the only lamp of another."""
     seen = spied(monkeypatch)
     code = np.full((1500, 1500, 3), 0.9, np.float32)
     for resolution in ("auto", "native", "working"):
@@ -109,7 +109,7 @@ def test_where_nothing_is_saturated_nothing_is_computed(predictor, monkeypatch):
 
 
 def test_a_closed_picture_has_no_seam(predictor):
-    """Wrapped around, it is in the middle of the picture rolled by half its width."""
+    """Wrapped around, the seam equals the middle of the picture rolled by half its width."""
     code = scattered(np.random.default_rng(3), 200, 896)
     code[60:140, :30] = code[90:180, -50:] = 1.0
     expected = predictor.reconstruct(np.roll(code, 448, axis=1), resolution="native")
@@ -130,8 +130,8 @@ def test_odd_shapes(predictor, shape, panorama):
         assert hdr.min() >= 1.0 - 1e-6
 
 
-def test_few_sizes_where_every_size_is_compiled(predictor, monkeypatch):
-    """As under JAX: shapes repeat, the result stays."""
+def test_backends_that_compile_every_size_get_the_same_result(predictor, monkeypatch):
+    """As under JAX: shapes repeat, and the result is the same."""
     code = scattered(np.random.default_rng(5), 300, 900)
     expected = in_one_piece(predictor, code, predictor.metadata.blend)
     network = dataclasses.replace(predictor.network, few_sizes=True)
@@ -141,7 +141,7 @@ def test_few_sizes_where_every_size_is_compiled(predictor, monkeypatch):
     np.testing.assert_allclose(result, expected, rtol=1e-3, atol=1e-6)
 
 
-def test_the_whole_is_computed_where_one_region_needs_all_of_it(predictor, monkeypatch):
+def test_the_whole_is_computed_at_once_if_a_region_needs_all_of_it(predictor, monkeypatch):
     code = scattered(np.random.default_rng(8), 150, 200)
     expected = in_one_piece(predictor, code, predictor.metadata.blend)
     whole, calls = predictor.network.whole, list[tuple[int, ...]]()
@@ -160,7 +160,7 @@ def test_the_whole_is_computed_where_one_region_needs_all_of_it(predictor, monke
     assert not calls
 
 
-def test_half_floats_hold_the_same_image(predictor):
+def test_half_floats_give_the_same_image(predictor):
     code = scattered(np.random.default_rng(6), 100, 120)
     full, half = (predictor.reconstruct(code, dtype=t) for t in (np.float32, np.float16))
     assert half.dtype == np.float16
@@ -188,7 +188,7 @@ def painted(regions: list[Region], shape: tuple[int, int]) -> np.ndarray:
     share=st.floats(0, 0.3),
     seed=st.integers(0, 99),
 )
-def test_all_that_is_set_is_covered_at_no_more_than_one_rectangle_costs(rows, columns, share, seed):
+def test_the_mask_is_covered_at_no_more_than_the_cost_of_one_rectangle(rows, columns, share, seed):
     mask = np.random.default_rng(seed).random((rows, columns)) < share
     regions = cover(mask, HALO)
     assert not (mask & ~painted(regions, mask.shape)).any()
@@ -201,7 +201,7 @@ def test_all_that_is_set_is_covered_at_no_more_than_one_rectangle_costs(rows, co
         assert regions == []
 
 
-def test_lamps_far_apart_stay_apart_and_near_ones_come_together():
+def test_distant_lamps_stay_separate_and_close_ones_are_joined():
     mask = np.zeros((100, 200), bool)
     mask[10:12, 10:12] = mask[90:92, 190:192] = True
     assert cover(mask, HALO) == [Region(10, 12, 10, 12), Region(90, 92, 190, 192)]
@@ -211,9 +211,9 @@ def test_lamps_far_apart_stay_apart_and_near_ones_come_together():
 
 @pytest.mark.parametrize("halo", [0, HALO])
 @pytest.mark.parametrize("every", [None, 2, 5])
-def test_of_very_many_places_neighbours_come_together(every, halo):
-    """A tenth of 250 megapixels in cells of 32 x 32, at random, or cells at equal distances; one
-    half stays dark but for a lamp. Pairs of all of them are too many to look at.
+def test_neighbours_are_joined_among_very_many_cells(every, halo):
+    """A random tenth of the cells of 32 x 32 pixels of 250 megapixels, or cells at equal distances.
+    One half stays dark except for a lamp. There are too many cells to compare all pairs.
     """
     mask = np.zeros((494, 494), bool)
     mask[:, :247] = np.random.default_rng(3).random((494, 247)) < 0.1
@@ -237,7 +237,7 @@ def test_a_full_mask_is_one_rectangle_and_a_frame_is_not():
 
 
 @pytest.mark.parametrize("halo", [0, 1])
-def test_without_a_halo_little_is_covered_that_is_not_set(halo):
+def test_without_a_halo_little_is_covered_beyond_the_mask(halo):
     y, x = np.mgrid[0:120, 0:120]
     disc = np.hypot(y - 60, x - 60) < 50
     assert painted(cover(disc, halo), disc.shape).sum() < 1.3 * disc.sum()

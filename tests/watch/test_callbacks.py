@@ -1,4 +1,4 @@
-"""Watching a training: it sees the averaged weights, says and stores figures, changes nothing."""
+"""Watching a training uses the averaged weights, prints and stores figures, and changes nothing."""
 
 import contextlib
 import json
@@ -32,7 +32,7 @@ def pairs(count: int = 3) -> tuple[np.ndarray, np.ndarray]:
 
 
 class Keep(keras.callbacks.Callback):
-    """What the callbacks behind `Validate` get to see."""
+    """Records the logs that callbacks after `Validate` get."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -43,7 +43,7 @@ class Keep(keras.callbacks.Callback):
 
 
 def small_network() -> keras.Model:
-    """Codes to log HDR with a batch norm in between: as little as can be watched."""
+    """Smallest network to watch: from codes to log HDR, with a batch norm."""
     image = keras.Input((None, None, 3))
     x = keras.layers.Conv2D(4, 3, padding="same")(image)
     x = keras.layers.ReLU()(keras.layers.BatchNormalization(momentum=0.5)(x))
@@ -51,7 +51,7 @@ def small_network() -> keras.Model:
 
 
 class Around(keras.Model):
-    """What is trained is a model around the network, which shares its variables."""
+    """The model that is trained: it contains the network and shares its variables."""
 
     def __init__(self, network: keras.Model) -> None:
         super().__init__()
@@ -62,7 +62,7 @@ class Around(keras.Model):
 
 
 def train(folder: Path, watched: bool) -> tuple[keras.Model, list[dict[str, float]]]:
-    """A tiny network trained with averaged weights, with or without being watched."""
+    """Train a tiny network with averaged weights, watched or not; return it and the logs."""
     keras.utils.set_random_seed(4)
     network = small_network()
     trained = Around(network)
@@ -104,7 +104,7 @@ def train(folder: Path, watched: bool) -> tuple[keras.Model, list[dict[str, floa
 
 
 def watch_a_training(folder: Path) -> None:
-    """Everything that does not depend on the backend; called under TensorFlow and under JAX."""
+    """All checks that do not depend on the backend, for TensorFlow and JAX."""
     plain, unwatched = train(folder, watched=False)
     network, seen = train(folder, watched=True)
     for variable, expected in zip(network.variables, plain.variables, strict=True):
@@ -120,7 +120,7 @@ def watch_a_training(folder: Path) -> None:
     assert [path.name for path in sheets] == [f"epoch_{e:06d}.png" for e in (2, 4, 5)]
     assert iio.imread(sheets[0]).shape[-1] == 3
 
-    # At the end of `fit` Keras leaves the averaged weights in the model: what was measured last.
+    # At the end of `fit` Keras leaves the averaged weights in the model, as measured last.
     codes, targets = pairs()
     validation = Validation(codes, targets, linearisation="mean_curve", blend="channel")
     figures = validation.score(inference(network)).figures
@@ -144,7 +144,7 @@ def test_watching_changes_nothing_and_sees_the_averaged_weights(tmp_path, capsys
     assert all("dB to doing nothing  highlight RMSE" in line for line in lines)
 
 
-def test_it_does_so_under_jax_without_tensorflow(tmp_path, run_python):
+def test_watching_works_under_jax_without_tensorflow(tmp_path, run_python):
     script = (
         "import sys; sys.modules['tensorflow'] = None\n"
         "from pathlib import Path; from tests.watch import test_callbacks\n"
@@ -154,7 +154,7 @@ def test_it_does_so_under_jax_without_tensorflow(tmp_path, run_python):
     assert "passed under jax" in run_python("-c", script, cwd=ROOT, KERAS_BACKEND="jax").stdout
 
 
-def test_inference_uses_the_averages_of_batch_norm_and_leaves_them():
+def test_inference_uses_the_averages_of_batch_norm_unchanged():
     network = small_network()
     codes = pairs()[0].astype(np.float32) / np.float32(255.0)
     before = [np.asarray(variable).copy() for variable in network.variables]
@@ -166,7 +166,7 @@ def test_inference_uses_the_averages_of_batch_norm_and_leaves_them():
     assert np.abs(answer - trained).max() > 0.01
 
 
-def test_a_diverged_network_is_said_and_does_not_stop_the_run(tmp_path, capsys):
+def test_a_diverged_network_is_reported_and_does_not_stop_the_run(tmp_path, capsys):
     network = small_network()
     network.get_layer("last").bias.assign([np.nan] * 3)
     codes, targets = pairs()

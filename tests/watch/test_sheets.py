@@ -1,4 +1,4 @@
-"""Contact sheets: what stands where, and that files are whole."""
+"""Contact sheets: every part in its place, and files that are complete."""
 
 import dataclasses
 
@@ -52,14 +52,14 @@ def test_the_error_is_blue_where_too_dark_and_red_where_too_bright():
     assert np.ptp(right) < 2
 
 
-def test_a_gain_and_a_loss_are_written_in_other_colours():
+def test_gains_and_losses_are_written_in_different_colours():
     texts = [sheets.strip(look(2.0, 2.0, gain))[: sheets.LINE, :50] for gain in (2.0, -2.0)]
     brightest = [text.reshape(-1, 3)[text.sum(axis=-1).argmax()].astype(int) for text in texts]
     assert brightest[0][1] > brightest[0][0]
     assert brightest[1][0] > brightest[1][1]
 
 
-def test_a_sheet_is_its_heading_and_a_strip_a_crop(tmp_path):
+def test_a_sheet_has_a_heading_and_one_strip_per_crop(tmp_path):
     looks = [look(2.0, 4.0), look(1.0, 8.0)]
     path = tmp_path / "sheets" / "epoch_000001.png"
     sheets.write_sheet(path, looks, "epoch 1   +1.50 dB")
@@ -81,7 +81,7 @@ def test_a_crop_that_is_not_square_keeps_its_shape():
     assert sheets.strip(wide).shape[0] == sheets.LINE + sheets.CELL // 2
 
 
-def test_a_place_that_cannot_be_written_is_named(tmp_path):
+def test_a_path_that_cannot_be_written_is_named(tmp_path):
     path = tmp_path / "epoch_000001.png"
     path.mkdir()
     with pytest.raises(ImageError, match=r"epoch_000001\.png: "):
@@ -89,7 +89,7 @@ def test_a_place_that_cannot_be_written_is_named(tmp_path):
     assert [child.name for child in tmp_path.iterdir()] == [path.name]
 
 
-def test_a_truth_that_is_not_known_is_shown_as_such():
+def test_unknown_parts_of_the_truth_are_marked():
     half = look(prediction=3.0, truth=6.0)
     truth = half.truth.copy()
     truth[:, 32:] = np.nan

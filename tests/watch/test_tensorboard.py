@@ -23,7 +23,7 @@ def points(folder: Path, tag: str) -> list[tuple[int, float]]:
     return [(event.step, event.value) for event in read(folder).Scalars(tag)]
 
 
-def test_values_come_back(tmp_path):
+def test_values_survive_a_round_trip(tmp_path):
     board = Board(tmp_path)
     board.scalars(1, {"loss": 0.5, "val_gain": -1.25, "crops_per_second": 80.0})
     board.scalars(2, {"loss": 0.25, "val_gain": 1.5})
@@ -33,7 +33,7 @@ def test_values_come_back(tmp_path):
     assert points(tmp_path, "training/crops_per_second") == [(1, 80.0)]
 
 
-def test_pictures_come_back(tmp_path):
+def test_pictures_survive_a_round_trip(tmp_path):
     codes = np.random.default_rng(1).integers(0, 256, (20, 30, 3), np.uint8)
     board = Board(tmp_path)
     board.picture(3, "crops/crop 1", codes)
@@ -44,8 +44,8 @@ def test_pictures_come_back(tmp_path):
     np.testing.assert_array_equal(shown, codes)
 
 
-def test_a_run_that_goes_on_replaces_what_came_after_its_checkpoint(tmp_path):
-    """Three epochs, killed; on from the checkpoint after the first, in the same second."""
+def test_a_resumed_run_replaces_what_came_after_its_checkpoint(tmp_path):
+    """Killed after three epochs, then resumed from earlier checkpoints within the same second."""
     codes = np.zeros((4, 4, 3), np.uint8)
     for epochs, offset in (((1, 2, 3), 0.0), ((2, 3, 4), 10.0), ((4, 5), 20.0)):
         board = Board(tmp_path)
@@ -58,7 +58,7 @@ def test_a_run_that_goes_on_replaces_what_came_after_its_checkpoint(tmp_path):
 
 
 def test_a_closed_board_can_be_written_again(tmp_path):
-    """A run that finishes a begun epoch trains in two parts."""
+    """A run that first completes a stopped epoch trains in two parts."""
     board = Board(tmp_path)
     for epoch in (1, 2):
         board.scalars(epoch, {"loss": float(epoch)})
@@ -66,12 +66,12 @@ def test_a_closed_board_can_be_written_again(tmp_path):
     assert points(tmp_path, "training/loss") == [(1, 1.0), (2, 2.0)]
 
 
-def test_nothing_is_made_before_something_is_written(tmp_path):
+def test_no_file_exists_before_something_is_written(tmp_path):
     Board(tmp_path).close()
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_missing_package_is_said_in_one_line(tmp_path, monkeypatch):
+def test_a_missing_package_is_reported_in_one_line(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "tensorboardX", None)
     with pytest.raises(ValueError, match="pip install tensorboardX") as caught:
         Board(tmp_path)

@@ -1,4 +1,4 @@
-"""Validation: errors of known results, the evaluation's figures, crops that cannot be judged."""
+"""Validation: errors of known results, agreement with the evaluation, unusable crops."""
 
 import math
 
@@ -40,7 +40,7 @@ def validation(codes: np.ndarray, targets: np.ndarray, **settings) -> Validation
 
 
 def knowing(codes: np.ndarray, targets: np.ndarray):
-    """A network that finds each crop among `codes` and answers `targets`."""
+    """Stand-in for a network: finds each crop among `codes` and returns its target."""
 
     def predict(batch: np.ndarray) -> np.ndarray:
         shown = np.round(batch * 255.0).astype(np.uint8)
@@ -51,7 +51,7 @@ def knowing(codes: np.ndarray, targets: np.ndarray):
 
 
 def test_a_perfect_prediction_has_no_error():
-    """No code between the ramp's ends: every sample is measured exactly or predicted."""
+    """No code lies within the blending ramp: every sample is measured exactly or predicted."""
     codes, targets = pairs()
     codes = np.where(codes > 242, np.uint8(255), codes)
     targets = np.where(
@@ -70,7 +70,7 @@ def test_a_perfect_prediction_has_no_error():
 
 @pytest.mark.parametrize("linearisation", LINEARISATIONS)
 def test_doing_nothing_gains_nothing(linearisation):
-    """A prediction of black is raised to what was measured."""
+    """A prediction of black is raised to the measured light."""
     fixed = validation(*pairs(), linearisation=linearisation)
     figures = fixed.score(lambda batch: np.full_like(batch, log_encode(np.float32(0.0)))).figures
     if DO_NOTHING[fixed.best_input] == linearisation:
@@ -81,7 +81,7 @@ def test_doing_nothing_gains_nothing(linearisation):
     assert fixed.nothing.gain == 0.0
 
 
-def test_the_figures_are_those_of_the_evaluation(tiny_weights):
+def test_the_figures_match_the_evaluation(tiny_weights):
     codes, targets = pairs()
     predictor = hdrcnn.load(tiny_weights, precision="float32")
     metadata = predictor.metadata
@@ -105,7 +105,7 @@ def test_the_figures_are_those_of_the_evaluation(tiny_weights):
         assert getattr(figures, name) == pytest.approx(ours[name], abs=1e-3)
 
 
-def test_a_brighter_prediction_is_biased_by_so_many_stops():
+def test_the_bias_of_a_brighter_prediction_is_in_stops():
     codes, targets = pairs()
     codes = np.where(codes > 242, np.uint8(255), codes)
     for stops in (-1.0, 1.0):
@@ -116,7 +116,7 @@ def test_a_brighter_prediction_is_biased_by_so_many_stops():
 
 
 @pytest.mark.parametrize("batch", [1, 2, 3, 5])
-def test_batches_are_of_one_size_and_change_nothing(batch):
+def test_batches_have_one_size_and_do_not_change_the_figures(batch):
     codes, targets = pairs()
     seen = []
     predict = knowing(codes, targets)
@@ -132,7 +132,7 @@ def test_batches_are_of_one_size_and_change_nothing(batch):
 
 
 def flat_colours() -> np.ndarray:
-    """Two flat colours, one outside what the other's correction was fitted for."""
+    """Two flat colours, one of them outside the range in which the correction is fitted."""
     target = np.empty((SIDE, SIDE, 3), np.float32)
     target[:, :48], target[:, 48:] = (0.02, 0.08, 0.05), (0.0, 1.1, 0.6)
     return target
@@ -159,7 +159,7 @@ def test_crops_that_cannot_be_judged_are_left_out_and_named():
         validation(taken(dark[None]), dark[None])
 
 
-def test_a_result_that_is_not_finite_is_said_and_not_logged():
+def test_a_result_that_is_not_finite_is_reported_and_not_logged():
     codes, targets = pairs()
     right = knowing(codes, targets)
 
@@ -176,7 +176,7 @@ def test_a_result_that_is_not_finite_is_said_and_not_logged():
     assert all(np.isfinite(look.prediction).all() for look in outcome.looks)
 
 
-def test_logs_are_named_for_validation():
+def test_names_in_the_logs_start_with_val():
     codes, targets = pairs()
     logs = validation(codes, targets).score(knowing(codes, targets)).figures.logs()
     assert list(logs) == [
@@ -185,8 +185,8 @@ def test_logs_are_named_for_validation():
     assert logs["val_gain"] > 3
 
 
-def test_what_is_shown_goes_from_most_missing_to_least():
-    """Crops of rising light: the last misses most."""
+def test_shown_crops_are_sorted_by_missing_light():
+    """Crops of increasing light: the last one lacks most of it."""
     codes, targets = pairs(7)
     fixed = validation(codes, targets, shown=4)
     assert fixed.shown[0] == 6
@@ -198,7 +198,7 @@ def test_what_is_shown_goes_from_most_missing_to_least():
     assert sorted(validation(codes, targets, shown=8).shown) == list(range(7))
 
 
-def test_arrays_of_another_kind_are_refused():
+def test_arrays_of_the_wrong_type_or_shape_are_refused():
     codes, targets = pairs()
     with pytest.raises(ValueError, match="uint8"):
         validation(codes / 255.0, targets)

@@ -1,9 +1,10 @@
-"""Damaged weights files into the reader: a result or a WeightsError each time.
+"""Fuzz the reader with damaged weights files: each must give a result or a WeightsError.
 
 python tests/weights/fuzz_weights.py --seconds 60
 
-Both layouts, damaged in two ways: the file as it is, and the members of the archive, packed again
-so that their checksums are right. What breaks the reader is left in `fuzz_weights.npz`.
+Files of both layouts are damaged in two ways: the bytes of the file, and the members of the
+archive, which is packed again so that checksums are right. A file that breaks the reader is saved
+as `fuzz_weights.npz`.
 """
 
 import argparse
@@ -31,7 +32,7 @@ WIDTH = 2
 
 
 def seeds(folder: Path, model: keras.Model) -> list[bytes]:
-    """Sound files: ours, and the published layout in pickle protocols old and new."""
+    """Valid files: ours, and the published layout in old and new pickle protocols."""
     metadata = Hdrcnn(WIDTH, "mean_curve", "channel", training={"crops": 1})
     weights.save(folder / "ours.npz", weights.collect(model), metadata)
     files = [folder / "ours.npz"]
@@ -42,10 +43,10 @@ def seeds(folder: Path, model: keras.Model) -> list[bytes]:
 
 
 def damaged(data: bytes, rng: np.random.Generator) -> bytes:
-    """Some bits flipped, numbers set to extremes, parts cut out, doubled or put elsewhere."""
+    """Copy with some bits flipped, numbers set to extremes, parts removed or repeated."""
     content = bytearray(data)
     for _ in range(int(rng.integers(1, 5))):
-        # Headers and opcodes are few among the numbers: half of the damage goes to the start.
+        # Headers and opcodes are rare among the numbers, so half of the damage is near the start.
         reach = len(content) if rng.random() < 0.5 else min(len(content), 400)
         at = int(rng.integers(max(reach, 1)))
         size = int(rng.integers(1, 40))
@@ -66,7 +67,7 @@ def damaged(data: bytes, rng: np.random.Generator) -> bytes:
 
 
 def damaged_inside(data: bytes, rng: np.random.Generator) -> bytes:
-    """One member of the archive damaged, its name now and then, the checksums right."""
+    """Copy with one member of the archive damaged, or missing now and then; checksums are right."""
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         members = [(name, archive.read(name)) for name in archive.namelist()]
     index = 0 if rng.random() < 0.3 else int(rng.integers(len(members)))
@@ -80,7 +81,7 @@ def damaged_inside(data: bytes, rng: np.random.Generator) -> bytes:
 
 
 def mutants(files: list[bytes], seed: int) -> Iterator[bytes]:
-    """Damaged files without end, the same for the same seed."""
+    """Yield damaged files without end, the same ones for the same seed."""
     rng = np.random.default_rng(seed)
     for number in itertools.count():
         way = damaged_inside if rng.random() < 0.7 else damaged
@@ -88,7 +89,7 @@ def mutants(files: list[bytes], seed: int) -> Iterator[bytes]:
 
 
 def attempt(path: Path, model: keras.Model) -> str:
-    """What the reader makes of a file: "read", or the start of its error."""
+    """Result of reading a file: "read", "another network" or the start of the error."""
     try:
         arrays, metadata = weights.load(path)
         if weights.checked(arrays, metadata, Hdrcnn, str(path)).width != WIDTH:
@@ -103,7 +104,7 @@ def attempt(path: Path, model: keras.Model) -> str:
 
 
 def main() -> None:
-    """Until the time is over."""
+    """Fuzz until the time is up, then print how often each result occurred."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=float, default=60)
     parser.add_argument("--seed", type=int, default=int(time.time()))

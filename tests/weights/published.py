@@ -1,4 +1,4 @@
-"""Random parameter files in the published layout, and the published arithmetic by other means."""
+"""Random parameter files in the published layout, and the published network in plain TensorFlow."""
 
 import pickle
 import struct
@@ -11,7 +11,7 @@ import tensorflow as tf
 VGG16 = [1, 1, 2, 2, 4, 4, 4, 8, 8, 8, 8, 8, 8]
 """Output channels of the 13 convolutions, in units of the width."""
 DECODER = [(8, 8), (8, 8), (8, 4), (4, 2), (2, 1)]
-"""In and out of the five transposed convolutions, in units of the width."""
+"""Input and output channels of the five transposed convolutions, in units of the width."""
 
 
 def published_arrays(width: int, seed: int = 0) -> list[np.ndarray]:
@@ -42,14 +42,14 @@ def published_arrays(width: int, seed: int = 0) -> list[np.ndarray]:
 
 
 def save_published(path: Path, arrays: list[np.ndarray], protocol: int = 2) -> Path:
-    """As the original wrote it: an .npz whose one member is a pickled object array."""
+    """Write an .npz as the original code did: its only member is a pickled object array."""
     listed = np.empty(len(arrays), object)
     listed[:] = arrays
     return save_pickle(path, pickle.dumps(listed, protocol=protocol))
 
 
 def save_pickle(path: Path, payload: bytes) -> Path:
-    """Any pickle where the published files have theirs."""
+    """Write an .npz with any pickle in place of the published one."""
     header = b"{'descr': '|O', 'fortran_order': False, 'shape': (80,), }"
     header += b" " * (-(len(header) + 11) % 64) + b"\n"
     content = b"\x93NUMPY\x01\x00" + struct.pack("<H", len(header)) + header + payload
@@ -59,7 +59,7 @@ def save_pickle(path: Path, payload: bytes) -> Path:
 
 
 def plain_tensorflow(arrays: list[np.ndarray], code: np.ndarray) -> np.ndarray:
-    """The published network and blend, [1, H, W, 3] in and out, by index into the list."""
+    """The published network and blend, [1, H, W, 3] to the same, with arrays in their order."""
     left = iter(tf.constant(array) for array in arrays)
 
     def conv(x):

@@ -1,4 +1,4 @@
-"""Damaged weights files: a result or one clear line each time, in memory worth the file."""
+"""Damaged weights files give a result or a clear line, in memory proportional to the file."""
 
 import io
 import itertools
@@ -22,7 +22,7 @@ from tests.weights.published import save_pickle
 from training_code.run import start as starts, vgg16
 
 
-def test_some_hundred_damaged_files(tmp_path):
+def test_hundreds_of_damaged_files_are_handled(tmp_path):
     model = build(fuzz_weights.WIDTH)
     path, said = tmp_path / "w.npz", set()
     files = fuzz_weights.seeds(tmp_path, model)
@@ -42,15 +42,15 @@ def test_some_hundred_damaged_files(tmp_path):
 @pytest.mark.parametrize(
     "payload",
     [
-        b"\x80\x02]r\xff\xff\xff\x7f.",  # A place in the memo far away.
+        b"\x80\x02]r\xff\xff\xff\x7f.",  # A memo index far away.
         b"\x80\x05\x96" + struct.pack("<Q", 1 << 40) + b".",  # An array said to be of 1 TB.
-        b"\x80\x04\x95" + struct.pack("<Q", 1 << 40) + b".",  # A frame of as much.
-        b"\x80\x02]" + b"q\x00h\x00h\x00\x86h\x00a" * 3 + b".",  # A list that holds itself.
+        b"\x80\x04\x95" + struct.pack("<Q", 1 << 40) + b".",  # A frame of the same size.
+        b"\x80\x02]" + b"q\x00h\x00h\x00\x86h\x00a" * 3 + b".",  # A list that contains itself.
         b"(lp0\n" + b"".join(b"(g%dg%dlp%d\n" % (n, n, n + 1) for n in range(60)) + b".",
     ],
     ids=["memo", "array", "frame", "circle", "doubling"],
 )  # fmt: skip
-def test_a_small_file_that_asks_for_the_whole_memory_is_refused(tmp_path, payload):
+def test_a_small_file_that_asks_for_all_memory_is_refused(tmp_path, payload):
     resource = pytest.importorskip("resource")  # Not on Windows.
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     with pytest.raises(WeightsError, match=r"^[^\n]*p\.npz: [^\n]*$"):
@@ -58,8 +58,8 @@ def test_a_small_file_that_asks_for_the_whole_memory_is_refused(tmp_path, payloa
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 200_000
 
 
-def test_states_are_given_to_stand_ins_alone(tmp_path):
-    """Else a file could change the functions that it is admitted to call."""
+def test_only_stand_ins_accept_a_state(tmp_path):
+    """Otherwise a file could change the functions that it is allowed to call."""
     module, name = next(key for key in array_pickle._ADMITTED if key[1] == "_reconstruct")
     state = pickle.dumps((None, {"__defaults__": (1,)}), protocol=2)[2:-1]
     payload = b"\x80\x02c" + f"{module}\n{name}\n".encode() + state + b"b."
@@ -70,8 +70,8 @@ def test_states_are_given_to_stand_ins_alone(tmp_path):
 
 @pytest.mark.parametrize("way", [zipfile.ZIP_DEFLATED, zipfile.ZIP_LZMA])
 @pytest.mark.parametrize("name", ["a", "params"])
-def test_an_archive_of_zeros_is_refused_by_its_length(tmp_path, name, way):
-    """64 MB in 64 kB: real weights are noise."""
+def test_an_archive_that_unpacks_to_too_many_zeros_is_refused(tmp_path, name, way):
+    """64 MB in 64 kB: real weights are noise and hardly compress."""
     resource = pytest.importorskip("resource")  # Not on Windows.
     content = io.BytesIO()
     np.save(content, np.zeros(64 << 20, np.uint8))
@@ -83,8 +83,8 @@ def test_an_archive_of_zeros_is_refused_by_its_length(tmp_path, name, way):
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 20_000
 
 
-def test_an_array_counts_as_what_it_becomes(tmp_path, monkeypatch):
-    """Codes of one byte are four times as long once they are float32."""
+def test_an_array_counts_with_its_size_as_float32(tmp_path, monkeypatch):
+    """Numbers of one byte are four times as long as float32."""
     record = {"width": 2, "linearisation": "srgb", "blend": "pixel"}
     npz.write(tmp_path / "w.npz", {"a": np.zeros(100_000, np.uint8)}, record)
     weights.load(tmp_path / "w.npz")
@@ -94,7 +94,7 @@ def test_an_array_counts_as_what_it_becomes(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("shape", [(1 << 40,), (3,), (-2,)])
-def test_an_array_longer_or_shorter_than_its_header_says_is_not_read(tmp_path, shape):
+def test_an_array_that_does_not_match_its_header_is_not_read(tmp_path, shape):
     content = io.BytesIO()
     header = {"descr": "<f4", "fortran_order": False, "shape": shape}
     np.lib.format.write_array_header_1_0(content, header)
@@ -104,7 +104,7 @@ def test_an_array_longer_or_shorter_than_its_header_says_is_not_read(tmp_path, s
         weights.load(tmp_path / "w.npz")
 
 
-def test_metadata_without_end_are_refused(tmp_path, monkeypatch):
+def test_too_long_metadata_are_refused(tmp_path, monkeypatch):
     metadata = Hdrcnn(2, "srgb", "pixel", training={"a": "b" * 1000})
     weights.save(tmp_path / "w.npz", {"a": np.zeros(2)}, metadata)
     weights.load(tmp_path / "w.npz")
@@ -115,8 +115,8 @@ def test_metadata_without_end_are_refused(tmp_path, monkeypatch):
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes on this system")
 @pytest.mark.parametrize("kind", ["pipe", "device", "folder"])
-def test_what_has_no_length_is_refused_before_it_is_opened(tmp_path, kind):
-    """A pipe would hang, a device never end; behind a link too."""
+def test_pipes_devices_and_folders_are_refused_before_opening(tmp_path, kind):
+    """A pipe would hang and a device never end, also behind a link."""
     path, link = tmp_path / "w.npz", tmp_path / "link.npz"
     if kind == "pipe":
         os.mkfifo(path)
@@ -135,7 +135,7 @@ def test_what_has_no_length_is_refused_before_it_is_opened(tmp_path, kind):
 
 
 def many_of_one(kind: str) -> bytes:
-    """A pickle of 50 arrays, or texts, that share the bytes of one: 100 kB of zeros."""
+    """A pickle of 50 arrays or texts that share the same 100 kB of zeros."""
     data = b"B" + struct.pack("<I", 100_000) + bytes(100_000) + b"q\x00"
     text = b"X" + struct.pack("<I", 100_000) + bytes(100_000) + b"q\x00"
     number = b"cnumpy\ndtype\nq\x01(X\x02\0\0\0f4tRq\x02"
@@ -150,13 +150,13 @@ def many_of_one(kind: str) -> bytes:
 
 
 @pytest.mark.parametrize("kind", ["state", "buffer", "text", "object"])
-def test_arrays_of_the_same_bytes_are_counted_each(tmp_path, monkeypatch, kind):
-    """5 MB from 100 kB; of a file of one's own making it would do."""
+def test_arrays_that_share_bytes_are_counted_separately(tmp_path, monkeypatch, kind):
+    """5 MB from 100 kB is refused, unless the margin is raised."""
     path = save_pickle(tmp_path / "p.npz", many_of_one(kind))
     with pytest.raises(WeightsError, match=r"p\.npz: [^\n]*1,4"):
         weights.load(path)
     monkeypatch.setattr(npz, "MARGIN", 10_000_000)
-    with pytest.raises(WeightsError) as said:  # Not the published ones.
+    with pytest.raises(WeightsError) as said:  # These are not the published arrays.
         weights.load(path)
     assert "take more" not in str(said.value)
 
@@ -170,8 +170,8 @@ def test_arrays_of_the_same_bytes_are_counted_each(tmp_path, monkeypatch, kind):
         (b"cnumpy\ndtype\n(h\x00tR.", "number type"),
     ],
 )
-def test_what_a_stand_in_is_given_is_not_believed(tmp_path, payload, reason):
-    """A size of 1 TB instead of bytes; a list of lists of lists, 2^20 parts when written out."""
+def test_arguments_of_stand_ins_are_checked(tmp_path, payload, reason):
+    """Such as a size of 1 TB instead of bytes, or nested lists of 2^20 parts when written out."""
     lists = b"]q\x000" + b"".join(b"](h\x00h\x00eq\x000" for _ in range(20))
     if reason == "no bytes":
         payload += b"cnumpy\ndtype\n(X\x02\0\0\0f4tR(K\x01tX\x01\0\0\0CtR."
@@ -179,8 +179,8 @@ def test_what_a_stand_in_is_given_is_not_believed(tmp_path, payload, reason):
         weights.load(save_pickle(tmp_path / "p.npz", b"\x80\x02" + lists + payload))
 
 
-def test_metadata_that_are_no_characters_are_refused(tmp_path):
-    """NumPy makes a string of them all the same, on which Python breaks later."""
+def test_metadata_of_invalid_characters_are_refused(tmp_path):
+    """NumPy still makes a string of them, on which Python fails later."""
     record = np.array(["{}x"])
     record.view(np.uint32)[2] = 0x7FFFFFFF
     np.savez(tmp_path / "w.npz", metadata=record, a=np.zeros(1))
@@ -196,7 +196,7 @@ def test_a_network_is_not_built_for_a_width_that_no_array_has(tmp_path):
 
 
 @pytest.mark.parametrize("kind", ["<U3", "c8", "?"])
-def test_arrays_that_are_no_numbers_are_named(tmp_path, kind):
+def test_arrays_that_are_not_numbers_are_named(tmp_path, kind):
     record = {"width": 2, "linearisation": "srgb", "blend": "pixel"}
     npz.write(tmp_path / "w.npz", {"odd": np.zeros(2, kind)}, record)
     with pytest.raises(WeightsError, match=r"w\.npz: [^\n]*odd"):
@@ -204,7 +204,7 @@ def test_arrays_that_are_no_numbers_are_named(tmp_path, kind):
 
 
 @pytest.mark.parametrize("record", [["hdrcnn"], "hdrcnn", None, 3])
-def test_metadata_that_are_no_record_are_named_as_that(tmp_path, record):
+def test_metadata_that_are_not_a_record_are_refused(tmp_path, record):
     np.savez(tmp_path / "w.npz", metadata=np.array(json.dumps(record)), a=np.zeros(1))
     with pytest.raises(WeightsError, match=r"w\.npz: .*no record"):
         weights.load(tmp_path / "w.npz")

@@ -1,4 +1,4 @@
-"""The published 80-array files: order, arithmetic, and that a hostile pickle runs no code."""
+"""The published files of 80 arrays: order, arithmetic, and hostile pickles that run no code."""
 
 import os
 import pickle
@@ -23,7 +23,7 @@ def test_every_pickle_protocol_gives_the_arrays(tmp_path, protocol):
         np.testing.assert_array_equal(read, array.astype(np.float32))
 
 
-def test_numpy_s_own_file_is_read(tmp_path):
+def test_a_file_saved_by_numpy_is_read(tmp_path):
     arrays = published_arrays(2)
     listed = np.empty(80, object)
     listed[:] = arrays
@@ -31,7 +31,7 @@ def test_numpy_s_own_file_is_read(tmp_path):
     assert len(published.read_list(tmp_path / "p.npz")) == 80
 
 
-def test_the_names_are_those_of_the_network():
+def test_the_names_match_the_network():
     names = list(published.names())
     assert len(names) == 80
     assert set(names) == {variable.path for variable in build(2).variables}
@@ -62,7 +62,7 @@ class Hostile:
 @pytest.mark.parametrize(
     "function", [os.system, os.mkdir, eval, getattr, np.load, __import__, np.array]
 )
-def test_a_hostile_pickle_runs_nothing(tmp_path, monkeypatch, function, protocol):
+def test_a_hostile_pickle_runs_no_code(tmp_path, monkeypatch, function, protocol):
     monkeypatch.chdir(tmp_path)
     argument = "__import__('os').mkdir('trap')" if function is eval else "trap"
     if function is os.system:
@@ -85,12 +85,12 @@ def test_a_hostile_pickle_runs_nothing(tmp_path, monkeypatch, function, protocol
         pickle.dumps([np.zeros((3, 3), np.int64)]),
     ],
 )
-def test_what_is_no_list_of_arrays_gives_one_line(tmp_path, payload):
+def test_errors_of_other_pickles_are_one_line(tmp_path, payload):
     with pytest.raises(WeightsError, match=r"^[^\n]*p\.npz: [^\n]*$"):
         hdrcnn.load(save_pickle(tmp_path / "p.npz", payload))
 
 
-def test_a_lie_about_the_shape_is_caught(tmp_path):
+def test_a_wrong_shape_in_the_pickle_is_detected(tmp_path):
     payload = pickle.dumps([np.zeros((4, 4), np.float32)], protocol=2)
     lie = payload.replace(b"K\x04K\x04\x86", b"K\x04K\xff\x86")
     assert lie != payload
@@ -98,7 +98,7 @@ def test_a_lie_about_the_shape_is_caught(tmp_path):
         hdrcnn.load(save_pickle(tmp_path / "p.npz", lie))
 
 
-def test_a_wrong_number_and_wrong_shapes_are_named(tmp_path):
+def test_a_wrong_number_of_arrays_and_wrong_shapes_are_named(tmp_path):
     arrays = published_arrays(2)
     with pytest.raises(WeightsError, match=r"short\.npz: 79 "):
         hdrcnn.load(save_published(tmp_path / "short.npz", arrays[:79]))

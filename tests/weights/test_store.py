@@ -1,4 +1,4 @@
-"""Weights files: what is written is what is read; what does not fit is named."""
+"""Weights files survive a round trip, and errors name all that does not fit."""
 
 import json
 from pathlib import Path
@@ -33,7 +33,7 @@ def test_half_precision_round_trip(tmp_path_factory, kernel):
     np.testing.assert_array_equal(arrays["a/bias"], vector)  # Vectors stay float32.
 
 
-def test_values_beyond_half_stay_float32(tmp_path):
+def test_values_beyond_half_floats_stay_float32(tmp_path):
     kernel = np.array([[1e6, 1e-3]], np.float32)
     weights.save(tmp_path / "w.npz", {"a/kernel": kernel}, METADATA)
     np.testing.assert_array_equal(weights.load(tmp_path / "w.npz")[0]["a/kernel"], kernel)
@@ -71,7 +71,7 @@ def test_all_that_does_not_fit_is_named_and_nothing_is_assigned(model):
         np.testing.assert_array_equal(array, before[name])
 
 
-def test_not_finite_is_not_written(tmp_path):
+def test_values_that_are_not_finite_are_not_written(tmp_path):
     with pytest.raises(WeightsError, match="a/bias"):
         weights.save(tmp_path / "w.npz", {"a/bias": np.array([np.inf])}, METADATA)
     assert not list(tmp_path.iterdir())

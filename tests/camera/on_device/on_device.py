@@ -1,4 +1,4 @@
-"""What tests of the accelerator's camera share, and, as a program, what it takes under a backend.
+"""Helpers of the tests of the accelerator's camera; as a program, takes shots under one backend.
 
     KERAS_BACKEND=jax python tests/camera/on_device/on_device.py results.npz
 
@@ -27,7 +27,7 @@ VIEWS = Views(crop=(0.3, 0.6))
 
 
 def smooth_scenes() -> list[Scene]:
-    """Two panoramas and a photograph: waves, and a broad bright spot in each."""
+    """Two panoramas and a photograph, each of smooth waves with a broad bright spot."""
     scenes = []
     for index, (rows, columns) in enumerate([(80, 160), (64, 128), (90, 130)]):
         y, x = (np.mgrid[0:rows, 0:columns] + 0.5) / [[[rows]], [[columns]]]
@@ -56,7 +56,9 @@ def device_camera(development: Development = DEVELOPMENT) -> DeviceCamera:
 
 
 class Watching(keras.Model):
-    """Gives what its camera took; the loss is the mean difference to a number that it learns."""
+    """Returns its camera's pictures and targets. The loss is the mean squared difference between
+    the pictures and a number that it learns.
+    """
 
     def __init__(self, camera: DeviceCamera) -> None:
         super().__init__(autocast=False)
@@ -75,8 +77,8 @@ class Watching(keras.Model):
 
 def main(path: Path) -> None:
     model = Watching(device_camera())
-    # One backend compiled, the other step by step: neither an error of the compiler nor one of a
-    # backend stays unseen.
+    # JAX compiles and TensorFlow runs eagerly, so that a fault of the compiler or of one backend
+    # shows as a difference.
     compiles = keras.backend.backend() == "jax"
     model.compile(keras.optimizers.SGD(0.1), jit_compile=compiles, run_eagerly=not compiles)
     batches = shot_batches(noise_sd=0.01)

@@ -1,4 +1,4 @@
-"""The atlas: every scene is found again, in the sizes that shots ask for."""
+"""The atlas contains every scene at the pyramid levels that shots need."""
 
 import dataclasses
 import tracemalloc
@@ -32,19 +32,19 @@ def level_of(laid_out: atlas.Atlas, index: int, level: int) -> np.ndarray:
     return laid_out.pixels[begin : begin + rows * columns].reshape(rows, columns, 3)
 
 
-def test_scenes_lie_in_the_order_of_their_names():
+def test_scenes_are_sorted_by_name():
     laid_out = atlas.build(SCENES, VIEWS, 64)
     assert laid_out.is_panorama.tolist() == [False, True, True, False]
     for index, name in enumerate("abcd"):
         (expected,) = (scene for scene in SCENES if scene.name == name)
         assert (laid_out.full_rows[index], laid_out.full_columns[index]) == expected.shape
-        if name != "c":  # A view of 64 pixels takes at least two of its pixels for one.
+        if name != "c":  # Level 0 of "c" is not stored: views reduce it twofold.
             np.testing.assert_array_equal(level_of(laid_out, index, 0), expected.pixels)
     assert laid_out.offset.dtype == np.int32
     assert laid_out.pixels.dtype == np.float16
 
 
-def test_levels_are_averages_over_areas():
+def test_levels_are_area_averages():
     pixels = SCENES[2].pixels
     for level, image in enumerate(atlas.pyramid(pixels, 0, 3)):
         size = (pixels.shape[1] >> level, pixels.shape[0] >> level)
@@ -52,14 +52,14 @@ def test_levels_are_averages_over_areas():
         np.testing.assert_allclose(image, expected, rtol=2e-3)
 
 
-def test_odd_sizes_keep_their_light():
+def test_halving_odd_sizes_preserves_the_mean():
     image = atlas.halved(SCENES[3].pixels)
     assert image.shape == (48, 200, 3)
     assert image.mean() == pytest.approx(SCENES[3].pixels.mean(dtype=np.float64), rel=1e-3)
 
 
 @pytest.mark.parametrize("size", [32, 64])
-def test_every_level_that_a_shot_asks_for_is_kept_and_no_other(size):
+def test_exactly_the_levels_that_shots_need_are_stored(size):
     views = Views(fov=(40.0, 100.0), crop=(0.25, 0.9))
     large = [scene("a", 400, 900), scene("b", 512, 1024)]
     laid_out = atlas.build(large, views, size)
@@ -85,14 +85,14 @@ def test_more_pixels_than_can_be_addressed_are_refused(monkeypatch):
         atlas.build(SCENES, VIEWS, 64)
 
 
-def test_they_are_refused_before_any_is_read(monkeypatch):
+def test_too_many_pixels_are_refused_before_any_scene_is_read(monkeypatch):
     monkeypatch.setattr(atlas, "MOST_PIXELS", 100_000)
     lost = StoredScene("a", "a", "nowhere.npy", (256, 512))
     with pytest.raises(ValueError, match=r"1 scenes .*100,000"):
         atlas.build([lost], Views(fov=(30.0, 100.0)), 64)
 
 
-def test_building_takes_little_more_than_the_pixels():
+def test_building_needs_little_more_memory_than_the_pixels():
     views = Views(fov=(90.0, 100.0))
     many = [scene(f"{number:02}", 128, 256) for number in range(32)]
     tracemalloc.start()
@@ -104,7 +104,7 @@ def test_building_takes_little_more_than_the_pixels():
 
 
 @given(st.integers(1, 300), st.integers(1, 300), st.integers(0, 4), st.integers(0, 4))
-def test_shapes_are_those_of_the_levels(rows, columns, first, more):
+def test_shapes_match_the_pyramid(rows, columns, first, more):
     last = first + more
     expected = [(rows, columns)]
     while min(expected[-1]) >= 4:
@@ -115,7 +115,7 @@ def test_shapes_are_those_of_the_levels(rows, columns, first, more):
     assert found == (expected[first : last + 1] or expected[-1:])
 
 
-def test_memory_is_that_of_the_pixels():
+def test_memory_reports_the_size_of_the_pixels():
     laid_out = atlas.build(SCENES, VIEWS, 64)
     grown = dataclasses.replace(laid_out, pixels=np.zeros((2_000_000, 3), np.float16))
     assert grown.memory() == "4 scenes on the accelerator: 0.01 GB"

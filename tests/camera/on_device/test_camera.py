@@ -1,4 +1,4 @@
-"""The accelerator's camera against that of the host, and the same under both backends."""
+"""The accelerator's camera, compared with the host's and between both backends."""
 
 import dataclasses
 from typing import Any
@@ -28,7 +28,7 @@ from training_code.scenes.collection import Scene
 
 
 def take(camera: DeviceCamera, shots: list[host.Shot]) -> tuple[np.ndarray, np.ndarray]:
-    """Codes, whole numbers, and targets."""
+    """Code values, whole numbers in float32, and targets of `shots`."""
     stacked = {name: ops.convert_to_tensor(x) for name, x in host.stack(shots).items()}
     picture, target = (np.asarray(tensor) for tensor in camera.take(stacked))
     assert picture.dtype == target.dtype == np.float32
@@ -50,13 +50,14 @@ def test_a_shot_is_the_same_picture_as_on_the_host(development):
     scenes = smooth_scenes()
     taken = [host.take(scenes[shot.scene], shot, SIZE) for shot in shots]
     np.testing.assert_allclose(target, [each[1] for each in taken], rtol=2e-3)
-    # Nothing but the order of float32 operations differs: a code on the edge, and its JPEG block.
+    # Only the order of float32 operations differs: it may round a code, and so its JPEG block,
+    # differently.
     difference = np.abs(codes - np.array([each[0] for each in taken], np.float32))
     assert (difference == 0).mean() > 0.98
     assert (difference <= 2).mean() > 0.998
 
 
-def test_tones_are_bent_as_on_the_host():
+def test_tones_are_changed_as_on_the_host():
     scenes = smooth_scenes()
     photograph = np.minimum(scenes[2].pixels, np.float16(1.0)) * np.float16(0.98)
     scenes[2] = Scene("2", "2", photograph, ceiling=1.0, linearised=True)
@@ -75,7 +76,7 @@ def test_tones_are_bent_as_on_the_host():
     assert (difference == 0).mean() > 0.97
 
 
-def test_noise_has_its_deviation_and_its_seed():
+def test_noise_has_the_deviation_and_seed_of_its_shot():
     shots = [
         dataclasses.replace(shot, hue=0.0, saturation=0.0, noise_sd=deviation, noise_seed=seed)
         for shot in drawn(1, Development())
@@ -107,7 +108,7 @@ def test_a_view_too_black_to_be_exposed_is_a_black_picture_without_highlights():
     assert (saturation(target) == 0).all()
 
 
-def test_targets_end_at_the_peak_of_their_shot():
+def test_targets_are_limited_to_the_peak_of_their_shot():
     shots = [dataclasses.replace(shot, peak=1.25 + index) for index, shot in enumerate(drawn(3))]
     _, target = take(device_camera(), shots)
     for index, image in enumerate(target):
@@ -115,7 +116,7 @@ def test_targets_end_at_the_peak_of_their_shot():
     assert target[0].max() == 1.25
 
 
-def test_scenes_stay_float16_and_outside_of_the_network_whatever_the_policy():
+def test_scenes_stay_float16_and_outside_the_network_under_any_policy():
     keras.config.set_dtype_policy("mixed_bfloat16")
     camera = device_camera()
     network = keras.Sequential([keras.Input((None, None, 3)), keras.layers.Conv2D(3, 3)])
@@ -149,13 +150,13 @@ def test_shots_rounded_by_a_policy_are_refused():
 
 
 class Counting:
-    """Motions that are two random numbers."""
+    """Stand-in for motion settings: draws two random numbers."""
 
     def draw(self, rng: np.random.Generator) -> np.ndarray:
         return rng.random(2).astype(np.float32)
 
 
-def test_batches_hold_the_shots_of_the_pairs():
+def test_batches_contain_the_same_shots_as_pairs():
     camera = Camera(sensor=Sensor(noise_sd=(0.0, 0.0)), development=DEVELOPMENT)
     settings: dict[str, Any] = {"size": SIZE, "batch": 3, "steps": 5, "seed": 7}
     settings |= {"epoch": 2, "first": 1, "motion": Counting()}
@@ -176,7 +177,7 @@ def test_batches_hold_the_shots_of_the_pairs():
 
 @pytest.mark.slow
 def test_backends_take_the_same_pictures_in_one_graph(run_python, tmp_path):
-    """Also: JAX needs no TensorFlow, and one trace serves all batches of both epochs."""
+    """Also: JAX imports no TensorFlow, and one trace serves all batches of both epochs."""
     results = {}
     for backend in ("jax", "tensorflow"):
         path = tmp_path / f"{backend}.npz"
@@ -196,8 +197,8 @@ def test_backends_take_the_same_pictures_in_one_graph(run_python, tmp_path):
     assert one["level"] > 0.1
 
 
-def test_what_the_source_clipped_is_not_known():
-    """As on the host, but where a pixel lies on the edge of being known."""
+def test_light_that_the_source_clipped_is_unknown():
+    """The same pixels are NaN as on the host, except for a few at the threshold."""
     plain = smooth_scenes()
     scenes = [
         dataclasses.replace(scene, ceiling=float(np.quantile(scene.pixels, 0.8))) for scene in plain

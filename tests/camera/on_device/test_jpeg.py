@@ -1,4 +1,4 @@
-"""JPEG in tensors against the real encoder and decoder."""
+"""JPEG on tensors, compared with the real encoder and decoder."""
 
 import numpy as np
 import pytest
@@ -40,20 +40,20 @@ def round_trip(codes: np.ndarray, quality: list[int], subsampled: list[bool]) ->
     return np.asarray(out)
 
 
-# The format leaves rounding to the codec: others differ by a code here and there.
+# The format does not fix the rounding: other codecs differ by a code here and there.
 @pytest.mark.skipif(not features.check("libjpeg_turbo"), reason="Pillow has another JPEG codec")
 @given(
     quality=st.lists(st.integers(1, 100), min_size=4, max_size=4),
     subsampled=st.lists(st.booleans(), min_size=4, max_size=4),
 )
 @settings(max_examples=25, deadline=None)
-def test_the_result_is_that_of_the_codec_code_for_code(quality, subsampled):
+def test_the_result_equals_that_of_the_codec(quality, subsampled):
     out = round_trip(PICTURES, quality, subsampled)
     expected = [file.round_trip(*each) for each in zip(PICTURES, quality, subsampled, strict=True)]
     np.testing.assert_array_equal(out, expected)
 
 
-def test_the_files_keep_codes_of_whatever_codec_within_a_few():
+def test_the_result_is_within_a_few_codes_of_any_codec():
     quality, subsampled = [30, 75, 92, 100], [True, False, True, False]
     out = round_trip(PICTURES, quality, subsampled)
     expected = [file.round_trip(*each) for each in zip(PICTURES, quality, subsampled, strict=True)]
@@ -63,7 +63,7 @@ def test_the_files_keep_codes_of_whatever_codec_within_a_few():
     assert np.abs(out - PICTURES).mean() > 1.0
 
 
-def test_quality_0_leaves_the_picture():
+def test_quality_0_leaves_the_picture_unchanged():
     out = round_trip(PICTURES, [0, 60, 0, 60], [True, True, False, False])
     np.testing.assert_array_equal(out[[0, 2]], PICTURES[[0, 2]])
     assert (out[[1, 3]] != PICTURES[[1, 3]]).any(axis=(1, 2, 3)).all()
@@ -79,8 +79,8 @@ def test_steps_shrink_as_the_quality_rises(quality):
     assert (steps[3] == 1).all()
 
 
-def test_passes_are_the_orthonormal_transform():
-    """Against its definition, within the rounding of the integers."""
+def test_passes_match_the_orthonormal_dct():
+    """Compared with the definition of the DCT, within the rounding of the integers."""
     k, j = np.mgrid[0:8, 0:8]
     matrix = np.where(k == 0, np.sqrt(0.5), 1.0) * np.cos((2 * j + 1) * k * np.pi / 16) / 2
     x = np.random.default_rng(0).integers(-128, 128, (5, 8)).astype(np.int32)
@@ -90,6 +90,6 @@ def test_passes_are_the_orthonormal_transform():
     np.testing.assert_allclose(inverse, x @ matrix * np.sqrt(8), atol=0.6)
 
 
-def test_sides_that_are_no_whole_blocks_are_refused():
+def test_sides_that_are_not_whole_blocks_are_refused():
     with pytest.raises(ValueError, match=r"56x48.*16"):
         round_trip(PICTURES[:, :, :56], [50] * 4, [True] * 4)
