@@ -1,12 +1,14 @@
 """Losses, compared with their formulas in plain NumPy and SciPy."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import scipy.ndimage
 from hypothesis import given, strategies as st
 from keras import ops
 
-from hdrcnn.colour.transfer import camera_curve, log_encode, luminance
+from hdrcnn.colour.transfer import LOG_OFFSET, camera_curve, log_encode, luminance
 from training_code.losses import log_hdr
 from training_code.losses.settings import Loss
 
@@ -254,17 +256,28 @@ def test_bad_settings_are_named(fields, message):
         Loss(**fields)
 
 
-def test_unknown_light_keeps_the_loss_finite_and_log_l2_ignores_it():
-    """With every term the loss is finite, and log_l2 ignores what is predicted there."""
-    loss = log_hdr.cost(EVERY_TERM, "narrow")
+@pytest.mark.parametrize("name", sorted(log_hdr.LOSSES))
+def test_what_is_predicted_for_unknown_light_does_not_count(name):
+    loss = log_hdr.cost(dataclasses.replace(EVERY_TERM, name=name), "narrow")
     hole = np.s_[:, 4:9, 3:12]
-    unknown, wild = TARGET.copy(), LOG_HDR.copy()
+    unknown = TARGET.copy()
     unknown[hole] = np.nan
-    wild[hole] = 3.0
-    found = np.asarray(loss(unknown, wild, CODE))
-    assert np.isfinite(found).all()
-    wild[hole] = -2.0
-    plain = log_hdr.cost(Loss(name="log_l2", mask="blend"), "narrow")
-    np.testing.assert_allclose(
-        np.asarray(plain(unknown, wild, CODE)), np.asarray(plain(unknown, LOG_HDR, CODE))
-    )
+    costs = []
+    for wild in (3.0, -2.0):
+        predicted = LOG_HDR.copy()
+        predicted[hole] = wild
+        costs.append(np.asarray(loss(unknown, predicted, CODE)))
+        back = gradient(lambda y: ops.sum(loss(unknown, y, CODE)), predicted)
+        assert np.isfinite(back).all()
+        assert np.abs(back).max() > 0.0
+        np.testing.assert_array_equal(back[hole], 0.0)
+    np.testing.assert_array_equal(*costs)
+
+
+@pytest.mark.parametrize("name", sorted(log_hdr.LOSSES))
+def test_a_right_prediction_costs_nothing_beside_unknown_light(name):
+    target = np.full((1, 24, 24, 3), 4.0, np.float32)
+    predicted = np.log(target + np.float32(LOG_OFFSET))
+    target[:, 8:16, 8:16] = np.nan
+    found = log_hdr.cost(Loss(name=name))(target, predicted, np.ones_like(target))
+    np.testing.assert_allclose(np.asarray(found), 0.0, atol=1e-9)

@@ -166,6 +166,8 @@ def cost(settings: Loss, blend: str = "channel") -> Cost:
 
     def total(target: Tensor, log_hdr: Tensor, code: Tensor) -> Tensor:
         target, known = split_known(target)
+        # Blurs and means of neighbours must not carry an error out of unknown pixels.
+        log_hdr = ops.where(known > 0.0, log_hdr, log_encode(target, xp=ops))
         mask = saturation(target if settings.mask == "target" else code, xp=ops) * known
         kept = highlights.mask(code, blend, xp=ops) * known if settings.mask == "blend" else mask
         if settings.cap is not None:
