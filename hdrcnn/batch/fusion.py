@@ -278,9 +278,11 @@ class Fusion(Conversion):
                             self.settings.resolution)  # fmt: skip
         chromaticities = self.photograph.chromaticities
         if chromaticities != REC709:
+            largest = np.finfo(kind).max
             for top in range(0, len(self.light), STRIP):
                 part = self.light[top : top + STRIP].astype(np.float32)
-                self.light[top : top + STRIP] = linear_to_rec709(part, chromaticities)
+                part = linear_to_rec709(part, chromaticities)
+                self.light[top : top + STRIP] = np.clip(part, -largest, largest)
         return said
 
     def _figures(self) -> dict[str, Any]:

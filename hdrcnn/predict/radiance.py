@@ -167,6 +167,7 @@ def merge(
         frame of exposure 1 would clip.
     Each channel is the mean of f(code) / exposure, weighted by `hat`. Where all frames clip, it is
     the clipping level of the shortest exposure; where all are black, the value of the longest.
+    Light beyond the range of `dtype` is limited to its largest value.
     Raises ValueError for unusable exposures.
     """
     told = check_exposures(exposures, len(frames))
@@ -174,6 +175,7 @@ def merge(
     relative = (told / unit).astype(np.float32)
     shortest, longest = int(relative.argmin()), int(relative.argmax())
     merged = np.empty(frames[0].shape, dtype)
+    largest = np.float32(np.finfo(merged.dtype).max)
     for top in range(0, len(merged), STRIP):
         total = np.zeros((*merged[top : top + STRIP].shape,), np.float32)
         weights = np.zeros_like(total)
@@ -188,7 +190,8 @@ def merge(
             light = np.asarray(linearise(code, curve), np.float32) / relative[index]
             total += weight * light
             weights += weight
-        merged[top : top + STRIP] = total / np.maximum(weights, np.float32(1e-12))
+        mean = total / np.maximum(weights, np.float32(1e-12))
+        merged[top : top + STRIP] = np.minimum(mean, largest)
     return merged
 
 
@@ -226,9 +229,7 @@ def with_highlights(
     predicted = predictor.reconstruct(
         shortest, scaling=1.0, camera_curve=curve, resolution=resolution, dtype=np.float16
     )
-    largest = (
-        np.float32(np.finfo(np.float16).max) if merged.dtype == np.float16 else np.float32(3e38)
-    )
+    largest = np.float32(np.finfo(merged.dtype).max)
     for top in range(0, len(merged), STRIP):
         rows = slice(top, top + STRIP)
         share = blend.mask(as_codes(shortest[rows]), predictor.metadata.blend)

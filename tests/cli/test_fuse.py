@@ -245,3 +245,30 @@ def test_raw_brackets_become_pictures_of_16_bits(tmp_path):
     assert (fused.bits, fused.code.shape) == (16, (96, 128, 3))
     grey, truth = fused.code.mean(axis=-1), np.log2(light.mean(axis=-1))
     assert np.corrcoef(grey.ravel(), truth.ravel())[0, 1] > 0.8
+
+
+def test_a_bracket_of_eighteen_stops_is_written_as_half_floats(tmp_path, capfd, recwarn):
+    """1.0 is where the longest frame clips, so half floats end before the shortest one clips."""
+    from hdrcnn.colour.primaries import DISPLAY_P3
+    from tests.readers.pictures import profile
+
+    (tmp_path / "in").mkdir()
+    for index, seconds in enumerate((1.0 / 8000, 1.0 / 125, 30.0)):
+        exif = Image.Exif()
+        exif[0x0110] = "Model"
+        exif.get_ifd(0x8769)[0x829A] = seconds
+        codes = np.full((40, 60, 3), (250, 254, 255)[index], np.uint8)
+        codes[:20] = (30, 60, 90)[index]
+        codes[30:, :, ::2] = 0  # A green outside of Rec. 709.
+        path = tmp_path / "in" / f"{index}.png"
+        Image.fromarray(codes).save(path, exif=exif, icc_profile=profile(DISPLAY_P3))
+    arguments = ("--format", "exr", "--reference", 3, "--camera_curve", "srgb", "--per", 3)
+    plain = ("--align", "off", "--deghost", "off")
+    assert fuse(tmp_path / "in", "--out_dir", tmp_path / "out", *arguments, *plain) == 0
+    assert "report it" not in capfd.readouterr().err
+    light = read_exr(tmp_path / "out" / "0.exr")
+    np.testing.assert_array_equal(light[20:30], 65504.0)
+    np.testing.assert_array_equal(light[30:, :, 1], 65504.0)
+    assert light[30:, :, ::2].max() < 0.0
+    assert np.isfinite(light).all()
+    assert not [warning for warning in recwarn.list if warning.category is RuntimeWarning]
