@@ -89,7 +89,7 @@ def convert(job: Job, film: Film | None, request: Request) -> Outcome:
 
     film: the film it is a frame of, if any. May run twice for a job: the second run finds the
     result, or writes the same again under a temporary name of its own. Raises WeightsError,
-    DeviceError or FarmError if this worker cannot convert anything.
+    DeviceError, BackendError or FarmError if this worker cannot convert anything.
     """
     with alone_in(request.folder):
         films = Films()
@@ -135,8 +135,8 @@ def convert_all(
     completion.
 
     films: those found in a longer list of jobs; None: found in these jobs. Close the generator if
-    it is not exhausted. Raises WeightsError, DeviceError, or FarmError if workers cannot be started
-    or used.
+    it is not exhausted. Raises WeightsError, DeviceError, BackendError, or FarmError if workers
+    cannot be started or used.
     """
     films = films or settle(jobs, networks, request.settings)
     with connect(place) as client:

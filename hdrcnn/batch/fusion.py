@@ -126,7 +126,7 @@ class Fusion(Conversion):
         return Outcome(self.job, kept=True, weights=wanted.name, **figures)
 
     def _method(self) -> Method:
-        """Return what weights the frames. Raises WeightsError, DeviceError."""
+        """Return what weights the frames. Raises WeightsError, DeviceError, BackendError."""
         return self.networks.fusion(self.settings.method)
 
     def _weights(self, method: Method) -> str:
@@ -171,8 +171,8 @@ class Fusion(Conversion):
         return codes, known
 
     def reconstruct(self) -> "Fusion":
-        """Read, fuse and merge the frames. Raises WeightsError or DeviceError if a network cannot
-        be loaded.
+        """Read, fuse and merge the frames. Raises WeightsError, DeviceError or BackendError if a
+        network cannot be loaded.
         """
         if self._pending:
             with self._step():

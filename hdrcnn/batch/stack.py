@@ -203,7 +203,9 @@ class Stack(Conversion):
         return np.float32 if self.settings.bits == 16 else super()._dtype
 
     def reconstruct(self) -> "Stack":
-        """Reconstruct the light. Raises WeightsError or DeviceError if a network is unusable."""
+        """Reconstruct the light. Raises WeightsError, DeviceError or BackendError if a network is
+        unusable.
+        """
         if not self._pending:
             return self
         method = self.settings.method

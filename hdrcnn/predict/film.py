@@ -311,7 +311,7 @@ def method(
     """Create one of `METHODS` for a film with the given primaries.
 
     white, peak: luminance of diffuse white and of the brightest light in cd/m^2, for methods that
-    have them. Raises WeightsError, DeviceError.
+    have them. Raises WeightsError, DeviceError, BackendError.
     """
     path = weights_of(name, params)
     if name == "curves":

@@ -9,6 +9,7 @@ from PIL import Image
 
 from hdrcnn.cli.main import main
 from hdrcnn.cli.parser import UsageError
+from hdrcnn.predict.backend import BackendError
 from hdrcnn.predict.runtime import DeviceError
 from hdrcnn.readers.hdr import read_exr
 from hdrcnn.readers.photograph import read_photograph
@@ -272,3 +273,16 @@ def test_a_bracket_of_eighteen_stops_is_written_as_half_floats(tmp_path, capfd, 
     assert light[30:, :, ::2].max() < 0.0
     assert np.isfinite(light).all()
     assert not [warning for warning in recwarn.list if warning.category is RuntimeWarning]
+
+
+def test_what_the_backend_cannot_do_ends_the_run(folder, tmp_path, monkeypatch):
+    """Such an error concerns every bracket, though only one that clips needs the network."""
+    monkeypatch.setenv("HDRCNN_BACKEND", "tensorflow")
+    for path in folder.iterdir():
+        with Image.open(path) as image:
+            codes, exif = np.array(image), image.getexif()
+        codes[30:60, 30:60] = 255
+        Image.fromarray(codes).save(path, exif=exif)
+    arguments = ("--merge", "--method", "mertens", "--precision", "int8")
+    with pytest.raises(BackendError, match="int8"):
+        fuse(folder, "--out_dir", tmp_path / "out", *arguments)
