@@ -78,7 +78,7 @@ class Conversion:
         except Exception as error:  # One bad file must not stop the others.
             if isinstance(error, UserError) and not isinstance(error, ImageError):
                 raise  # Weights, device or backend: no file could be converted.
-            self.error = image_error(self.job.source, error)
+            self.error = image_error(self.job.source, error, self.settings.smaller)
         self.seconds += time.perf_counter() - begun
 
     @property

@@ -99,15 +99,15 @@ def convert(job: Job, film: Film | None, request: Request) -> Outcome:
         return conversion.read().reconstruct().write()
 
 
-def _outcome(job: Job, future: "Future") -> Outcome:
+def _outcome(job: Job, future: "Future", settings: Settings) -> Outcome:
     """Return the outcome of a finished job. Raises what the worker raised, or FarmError."""
     try:
         outcome: Outcome = result_of(future)
     except DeadlyError as error:
         return Outcome(
             job,
-            f"{job.source}: {error}; leave it out, or, if memory was short, give fewer --workers "
-            "or --width",
+            f"{job.source}: {error}; leave it out, or, if memory was short, {settings.smaller} "
+            "or fewer --workers",
         )
     return outcome
 
@@ -118,7 +118,7 @@ def outcomes(
     """Yield outcomes in the order of completion. Ends early if nothing can be written any more."""
     todo = handed_out(client, jobs, lambda job: (convert, job, films.film(job.source), request))
     for job, future in todo:
-        outcome = _outcome(job, future)
+        outcome = _outcome(job, future, request.settings)
         yield outcome
         if outcome.no_room:
             return

@@ -60,6 +60,7 @@ class FusionSettings(Settings):
     taken from; None: the best exposed."""
     known: ClassVar[Mapping[str, Writer]] = ALL_WRITERS
     conversion: ClassVar[tuple[str, str]] = ("fusion", "Fusion")
+    smaller: ClassVar[str] = "give smaller frames"
 
     @property
     def merges(self) -> bool:

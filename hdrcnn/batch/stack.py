@@ -60,6 +60,7 @@ class StackSettings(Settings):
     """Bits per sample of the exposures, 8 or 16."""
     known: ClassVar[Mapping[str, Writer]] = WRITERS
     conversion: ClassVar[tuple[str, str]] = ("stack", "Stack")
+    smaller: ClassVar[str] = "give a smaller photograph"
 
     def __post_init__(self) -> None:
         if self.formats:
