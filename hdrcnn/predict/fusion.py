@@ -144,20 +144,28 @@ def _of_network(name: str, device: str) -> Method:
     return Method(name, network_weights(maps.whole), file=path, pyramid=False, frames=2)
 
 
-def chosen_method(name: str, device: str = "auto") -> Method:
-    """Return the method of that name, one of `METHODS`.
+def resolved(name: str) -> str:
+    """Return the name of the method that `chosen_method` returns; loads nothing.
 
-    auto: the unsupervised network, or `CLASSICAL` if its weights file does not exist. device: for
-    the network, one of `runtime.DEVICES`. Raises ValueError for an unknown name, WeightsError if
-    weights are missing or do not fit, DeviceError, BackendError.
+    auto: that of the unsupervised network, or of `CLASSICAL` if its weights file does not exist.
+    Raises ValueError for a name not in `METHODS`.
     """
     if name not in METHODS:
         raise ValueError(f"unknown method {name!r}; known: {', '.join(METHODS)}")
     if name == "auto":
-        return (
-            _of_network("unsupervised", device) if NETWORKS["unsupervised"].is_file() else CLASSICAL
-        )
-    return MERTENS if name == "mertens" else _of_network(name, device)
+        return "unsupervised" if NETWORKS["unsupervised"].is_file() else CLASSICAL.name
+    return name
+
+
+def chosen_method(name: str, device: str = "auto") -> Method:
+    """Return the method of that name, one of `METHODS`, with its network loaded.
+
+    device: for the network, one of `runtime.DEVICES`. Raises ValueError for an unknown name,
+    WeightsError if weights are missing or do not fit, DeviceError, BackendError.
+    """
+    name = resolved(name)
+    plain = {method.name: method for method in (MERTENS, CLASSICAL)}
+    return plain[name] if name in plain else _of_network(name, device)
 
 
 def fuse_by_opencv(frames: Sequence[np.ndarray]) -> np.ndarray:

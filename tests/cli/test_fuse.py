@@ -213,14 +213,11 @@ def test_arguments_that_cannot_be(arguments):
         fuse(*arguments)
 
 
-@pytest.mark.parametrize("out", ["new", "done"])
-def test_the_fusion_network_is_computed_where_it_is_asked_for(out, folder, tmp_path, monkeypatch):
+def test_the_fusion_network_is_computed_where_it_is_asked_for(folder, tmp_path, monkeypatch):
     pytest.importorskip("onnxruntime")
     monkeypatch.setenv("HDRCNN_BACKEND", "onnx")
-    if out == "done":
-        assert fuse(folder, "--out_dir", tmp_path / out, "--device", "cpu") == 0
     with pytest.raises(DeviceError, match="gpu"):
-        fuse(folder, "--out_dir", tmp_path / out, "--device", "gpu")
+        fuse(folder, "--out_dir", tmp_path / "out", "--device", "gpu")
 
 
 def test_without_opencv_one_line_says_what_to_install(folder, tmp_path, monkeypatch):
@@ -286,3 +283,47 @@ def test_what_the_backend_cannot_do_ends_the_run(folder, tmp_path, monkeypatch):
     arguments = ("--merge", "--method", "mertens", "--precision", "int8")
     with pytest.raises(BackendError, match="int8"):
         fuse(folder, "--out_dir", tmp_path / "out", *arguments)
+
+
+@pytest.mark.parametrize("formats", ["tiff", "exr,jpeg"])
+def test_a_report_of_finished_brackets_is_made_from_their_files(
+    formats, folder, tmp_path, monkeypatch, capfd
+):
+    from hdrcnn.predict import fusion
+
+    for path in folder.glob("b_*"):
+        path.unlink()
+    arguments = ("--out_dir", tmp_path / "out", "--format", formats, "--report")
+    assert fuse(folder, *arguments) == 0
+    page = tmp_path / "out" / "report.html"
+    first = page.read_text(encoding="utf-8")
+    page.unlink()
+    capfd.readouterr()
+    # Neither is a network loaded nor a frame compared.
+    monkeypatch.setattr(fusion, "_of_network", None)
+    monkeypatch.setattr("hdrcnn.batch.fusion.prepared", None)
+    assert fuse(folder, *arguments) == 0
+    assert "kept" in capfd.readouterr().out
+    second = page.read_text(encoding="utf-8")
+    if "jpeg" not in formats:  # Codes of 8 bits round the figures.
+        assert second == first
+    assert second.count("data:image/jpeg") == first.count("data:image/jpeg") > 0
+
+
+def test_the_report_shows_the_colours_of_wide_primaries(tmp_path):
+    """Without light, a fused image before and after is the same."""
+    import re
+
+    from hdrcnn.colour.primaries import DISPLAY_P3
+    from tests.readers.pictures import profile
+
+    (tmp_path / "in").mkdir()
+    for index in range(2):
+        codes = np.full((40, 60, 3), (20, 60 + 90 * index, 20), np.uint8)
+        path = tmp_path / "in" / f"{index}.png"
+        Image.fromarray(codes).save(path, icc_profile=profile(DISPLAY_P3))
+    plain = ("--align", "off", "--deghost", "off", "--per", 2, "--report")
+    assert fuse(tmp_path / "in", "--out_dir", tmp_path / "out", *plain) == 0
+    page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+    (stops,) = re.findall(r'data-stops="([^"]+)"', page)
+    assert abs(float(stops)) < 0.005
