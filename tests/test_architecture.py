@@ -9,11 +9,12 @@ import pytest
 
 from tests.conftest import ROOT
 
-BASE = {"files", "console", "_version", "colour", "tiles"}
+BASE = {"files", "console", "cores", "_version", "colour", "tiles"}
 """Rooms of `hdrcnn` that import none of the others."""
 ROOMS = {
     "hdrcnn": {
         **{room: set[str]() for room in BASE},
+        "tiles": {"cores"},
         "models": {"colour"},
         "weights": {"files", "models"},
         "readers": {"colour", "files", "console", "tiles"},
