@@ -81,17 +81,18 @@ def prepared(
     resampled = any(alignment.resamples for alignment in alignments)
     if not choices.deghost and not resampled:
         return bracket
-    movement = ghosts.find(frames, reference, named)
-    if not choices.deghost:
-        movement = dataclasses.replace(
-            movement, masks=np.zeros_like(movement.masks), share=0.0, note=""
-        )
     rows, columns = frames[0].shape[:2]
 
     def measured(index: int, top: int, bottom: int) -> np.ndarray:
         return inside(alignments[index], rows, columns, top, bottom)
 
-    ghosts.replace(frames, movement, measured if resampled else None, reference)
+    known = measured if resampled else None
+    movement = ghosts.find(frames, reference, named, known)
+    if not choices.deghost:
+        movement = dataclasses.replace(
+            movement, masks=np.zeros_like(movement.masks), share=0.0, note=""
+        )
+    ghosts.replace(frames, movement, known, reference)
     bracket.moved = movement.share
     bracket.notes += [movement.note] if movement.note else []
     return bracket
