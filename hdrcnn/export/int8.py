@@ -25,7 +25,8 @@ from hdrcnn.tiles.onnx_graph import KEY
 SIDE = 512
 """Side, in pixels, of the crops of images used for the calibration."""
 MOST = 24
-"""Number of crops, each of another image if there are enough; for each of them, every value of every activation is evaluated."""
+"""Number of crops, each of another image if there are enough. For each of them, every value of
+every activation is evaluated."""
 
 
 def _squares(paths: Sequence[Path]) -> Iterator[np.ndarray]:
