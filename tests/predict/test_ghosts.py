@@ -8,7 +8,7 @@ from hdrcnn.colour.transfer import srgb_decode, srgb_encode
 from hdrcnn.predict import ghosts
 from hdrcnn.predict.bracket import Choices, prepared
 from hdrcnn.predict.fusion import fuse
-from hdrcnn.predict.intensity_mapping import best_exposed, mapped, mappings, matched
+from hdrcnn.predict.intensity_mapping import HIGH, best_exposed, mapped, mappings, matched
 from tests.predict.brackets import exposed, texture
 
 EVS = (-1.5, 0.0, 1.5)
@@ -230,3 +230,13 @@ def test_a_frame_stands_in_only_where_it_has_data(first, expected):
 
     found = ghosts.find([dark, exposed(light, 0.0, seed=1)], 1, inside=inside)
     assert (found.origins[110:150, 110:150] == expected).all()
+
+
+def test_the_best_exposed_frame_counts_the_code_from_which_on_samples_may_be_clipped():
+    """The second has the better mean, and a tenth of its pixels at that code."""
+    plain, clipped = np.full((2, 20, 20, 3), 110, np.uint8)
+    clipped[:] = 100
+    clipped[:2] = HIGH
+    assert best_exposed([plain, clipped]) == 0
+    clipped[:2] = HIGH - 1
+    assert best_exposed([plain, clipped]) == 1
