@@ -32,7 +32,7 @@ from hdrcnn.predict.film_curves import PARAMETERS, SEEN, FrameMap
 from hdrcnn.tiles.frame import Frame
 from hdrcnn.tiles.resolution import WAYS
 from hdrcnn.tiles.stages import Network
-from hdrcnn.tiles.tiling import TILE_PIXELS, Tiling
+from hdrcnn.tiles.tiling import Tiling
 
 CURVES = weights.FOLDER / "film_curves.npz"
 UNET = weights.FOLDER / "film_unet.npz"
@@ -146,7 +146,7 @@ class Curves:
         device: str = "auto",
     ) -> None:  # fmt: skip
         """Raises WeightsError, DeviceError, BackendError."""
-        self._network, arrays, found = _network(path, FilmCurves, device, "evidence")
+        self._network, arrays, found, _ = _network(path, FilmCurves, device, "evidence")
         self._decode = _arrays_of_decode(path, arrays, found)
         self.evidence = 2 * found.members * found.evidence
         self.parameters = self.evidence + GRAPHICS
@@ -214,10 +214,8 @@ class Unet:
         tile_pixels: int | None = None,
     ) -> None:  # fmt: skip
         """Raises WeightsError, DeviceError, BackendError."""
-        network, _, record = _network(path, FilmUnet, device)
-        if tile_pixels is None:
-            tile_pixels = runtime.tile_pixels(None, record.channels, TILE_PIXELS)
-        self._tiling = Tiling(network, tile_pixels)
+        network, _, record, on_gpu = _network(path, FilmUnet, device)
+        self._tiling = Tiling(network, runtime.tile_size(tile_pixels, on_gpu, record.channels))
         self._primaries, self._top = primaries, float(pq_signal(np.float64(peak)))
 
     def measured(self, reduced: np.ndarray) -> np.ndarray:
@@ -284,11 +282,13 @@ Method = Formula | Curves | Unet | Highlights
 
 def _network(
     path: Path, kind: type[Kind], device: str, output: str | None = None
-) -> tuple[Network, dict[str, np.ndarray], Kind]:
+) -> tuple[Network, dict[str, np.ndarray], Kind, bool]:
+    """Network, arrays and metadata of a weights file, and whether a GPU computes it."""
     arrays, record = weights.load(path)
     found = weights.checked(arrays, record, kind, str(path))
     on_gpu = backend.prepare(device)
-    return backend.network(path, arrays, found, on_gpu=on_gpu, output=output), arrays, found
+    network = backend.network(path, arrays, found, on_gpu=on_gpu, output=output)
+    return network, arrays, found, on_gpu
 
 
 def weights_of(name: str, params: Path | None = None) -> Path | None:

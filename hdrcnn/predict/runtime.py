@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from hdrcnn.files import UserError
+from hdrcnn.tiles.tiling import TILE_PIXELS
 
 BACKENDS = ("auto", "tensorflow", "jax", "onnx")
 """Libraries that compute the networks; see `predict.backend`."""
@@ -51,6 +52,16 @@ def tile_pixels(free_gpu: int | None, width: int, usual: int) -> int:
     if free_gpu is None:
         return min(usual, CPU_BYTES // (BYTES * width))
     return max(usual // 4, min(LARGEST, free_gpu // 2 // (BYTES * width)))
+
+
+def tile_size(asked: int | None, on_gpu: bool, width: int) -> int:
+    """Number of pixels of a tile: `asked`, or chosen by the available memory if that is None.
+
+    on_gpu: result of `prepare`; width: as for `tile_pixels`.
+    """
+    if asked is not None:
+        return asked
+    return tile_pixels(free_gpu_bytes() if on_gpu else None, width, TILE_PIXELS)
 
 
 def check_device(device: str) -> None:
