@@ -7,6 +7,7 @@ Not yet tested on a GPU.
 """
 
 import contextlib
+import os
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -31,11 +32,16 @@ class DeviceError(UserError):
 
 
 def free_gpu_bytes() -> int | None:
-    """Free memory, in bytes, of the first NVIDIA GPU, or None if nvidia-smi reports none."""
-    tool = shutil.which("nvidia-smi")
-    if tool is None:
+    """Free memory, in bytes, of the first NVIDIA GPU that CUDA_VISIBLE_DEVICES allows.
+
+    None if it allows none, or if nvidia-smi reports none.
+    """
+    tool, visible = shutil.which("nvidia-smi"), os.environ.get("CUDA_VISIBLE_DEVICES")
+    first = None if visible is None else visible.split(",")[0].strip()
+    if tool is None or first in ("", "-1"):
         return None
     query = [tool, "--query-gpu=memory.free", "--format=csv,noheader,nounits"]
+    query += [] if first is None else [f"--id={first}"]  # nvidia-smi ignores the variable.
     try:
         said = subprocess.run(query, capture_output=True, text=True, timeout=20, check=True)
         return int(said.stdout.split()[0]) << 20
