@@ -110,6 +110,8 @@ class Fusion(Conversion):
     source: Source
     summary: str = ""
     note: str = ""
+    raw: bool = False
+    """Whether frames are RAW files."""
 
     def read(self) -> "Fusion":
         """Check whether the result exists already. The frames are read by `reconstruct`."""
@@ -181,6 +183,7 @@ class Fusion(Conversion):
             for other, name in zip(codes, self.job.sources, strict=False):
                 if _same(other, code):
                     raise ImageError(f"{path}: the same picture as {name.name}; leave one out")
+            self.raw = self.raw or photograph.sensor is not None
             if photograph.alpha is not None and photograph.alpha.min() < 1.0:
                 self.transparent.append(path.name)
             codes.append(code)
@@ -226,12 +229,14 @@ class Fusion(Conversion):
             lossy=any(each.lossy for each in known), panorama=False,
         )  # fmt: skip
         choices = Choices(settings.align, settings.deghost, settings.reference)
+        files = [path.name for path in self.job.sources]
+        levels = UNCLIPPED if self.raw else None  # RAW files record their clipping level.
         try:
-            self.bracket = prepared(frames, choices, [path.name for path in self.job.sources])
+            self.bracket = prepared(frames, choices, files, levels)
         except ImageError as error:
             raise ImageError(f"{self.job.source}: {error}") from error
         del frames
-        self.fused = fuse(self.bracket.frames, self.method)
+        self.fused = self.bracket.unscaled(fuse(self.bracket.frames, self.method))
         self.photograph = known[self.bracket.reference]
         self.curve: str | CameraCurve = "srgb"
         self.light = np.broadcast_to(np.float16(0.0), self.fused.shape)
@@ -322,7 +327,7 @@ class Fusion(Conversion):
             "peak_before": 1.0 if self.settings.merges else 0.0,
             "peak_after": max(peaks),
             "curve": curve_record(self.curve),
-            "clipping_levels": list(UNCLIPPED),
+            "clipping_levels": list(self.bracket.levels),
             "method": self.method.name,
             "frames": [path.name for path in self.job.sources],
             **self.bracket.record(),

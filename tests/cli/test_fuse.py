@@ -9,6 +9,7 @@ from PIL import Image
 
 from hdrcnn.cli.main import main
 from hdrcnn.cli.parser import UsageError
+from hdrcnn.colour.transfer import srgb_decode
 from hdrcnn.predict.backend import BackendError
 from hdrcnn.predict.runtime import DeviceError
 from hdrcnn.readers.hdr import read_exr
@@ -327,3 +328,21 @@ def test_the_report_shows_the_colours_of_wide_primaries(tmp_path):
     page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
     (stops,) = re.findall(r'data-stops="([^"]+)"', page)
     assert abs(float(stops)) < 0.005
+
+
+def test_a_bracket_that_clips_below_the_largest_code_is_reported_and_predicted(tmp_path, capfd):
+    for index, ev in enumerate(EVS):
+        light = 2.0 * texture(120, 160, 1)
+        light[40:70, 50:90] = 30.0
+        codes = np.round(exposed(light, ev, seed=index) * (240 / 255)).astype(np.uint8)
+        save(tmp_path / "in" / f"{index}.png", codes, ev)
+    log, out = tmp_path / "log", tmp_path / "out"
+    arguments = ("--format", "exr,sdr_png", "--reference", 2, "--log", log, "--camera_curve")
+    assert fuse(tmp_path / "in", "--out_dir", out, *arguments, "srgb") == 0
+    assert "clips at 240" in capfd.readouterr().out
+    figures = json.loads(log.read_text())["figures"]
+    assert figures["clipping_levels"] == pytest.approx([240 / 255] * 3)
+    clipped = (0.25 * light > srgb_decode(np.float32(0.95))).any(axis=-1).mean()
+    assert figures["saturated"] == pytest.approx(clipped, rel=0.1)
+    assert read_exr(out / "0.exr")[45:65, 55:85].min() > 3.9  # The shortest frame clips at 4.
+    assert read_photograph(out / "0_fused.png").code.max() <= 240.5 / 255

@@ -93,7 +93,7 @@ def product(frames: np.ndarray) -> np.ndarray | None:
         ready = prepared([frame.copy() for frame in frames], Choices())
     except ImageError:
         return None
-    return as_codes(fuse(ready.frames, chosen_method("auto")) / 65535.0)
+    return as_codes(ready.unscaled(fuse(ready.frames, chosen_method("auto"))) / 65535.0)
 
 
 def _padded(frames: np.ndarray) -> np.ndarray:
