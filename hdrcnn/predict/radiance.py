@@ -161,7 +161,8 @@ def merge(
 ) -> np.ndarray:
     """Merge a bracket into radiance: [H, W, 3] linear, in the primaries of the frames.
 
-    frames: K of [H, W, 3], aligned: all uint8, uint16, or float32 in [0, 1], display-encoded.
+    frames: K of [H, W, 3], aligned: all uint8, uint16, or float32 in [0, 1], display-encoded; they
+        clip at the largest code, as those of `bracket.prepared`.
     exposures: K positive numbers, seconds x ISO / f-number^2 or a multiple of it.
     reference: index of the frame at whose clipping level the result is 1.0; None: 1.0 is where a
         frame of exposure 1 would clip.
