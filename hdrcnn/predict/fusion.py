@@ -24,7 +24,7 @@ from hdrcnn.console import check
 from hdrcnn.files import ImageError
 from hdrcnn.models.metadata import Fusion
 from hdrcnn.predict import backend
-from hdrcnn.predict.opencv import opencv, reduced_codes
+from hdrcnn.predict.opencv import enlarged, opencv, reduced_codes
 from hdrcnn.predict.pyramid import blend
 from hdrcnn.tiles.frame import as_codes
 from hdrcnn.tiles.geometry import pad_to_multiple
@@ -35,8 +35,6 @@ FEWEST, MOST = 2, 9
 """Smallest and largest number of frames in a bracket."""
 WORKING = 1024
 """Largest length, in pixels, of the longer side of the frames that weights are computed for."""
-LUMA = (0.299, 0.587, 0.114)
-"""Luma coefficients of encoded R, G, B (BT.601), those of OpenCV."""
 WELL_EXPOSED = 0.2
 """Sigma of the well-exposedness measure (Mertens et al. 2007, Section 3.1)."""
 NOTHING = 1e-12
@@ -228,14 +226,6 @@ class Maps:
                 slope[...] = slopes(base.reshape(guide.shape), guide, one).reshape(base.shape)
                 base -= slope * guide.reshape(base.shape)
 
-    def _enlarged(self, plane: np.ndarray, top: int, bottom: int) -> np.ndarray:
-        """Rows of a reduced plane at full size, bilinear."""
-        factor, columns = self._factor, self._frames[0].shape[1]
-        first, last = max(0, top // factor - 1), min(len(plane), -(-bottom // factor) + 1)
-        size = plane.shape[1] * factor, (last - first) * factor
-        part = opencv().resize(plane[first:last], size, interpolation=opencv().INTER_LINEAR)
-        return part[top - first * factor : bottom - first * factor, :columns]
-
     def __call__(self, top: int, bottom: int) -> np.ndarray:
         """[K, bottom - top, W] or [K, bottom - top, W, 3] float32, at least 0, summing to 1."""
         check()
@@ -243,12 +233,13 @@ class Maps:
             return self._base[:, top:bottom]
         shape = len(self._frames), bottom - top, self._frames[0].shape[1], *self._base.shape[3:]
         weights = np.empty(shape, np.float32)
+        rows = self._factor, top, bottom, shape[2]
         for weight, frame, base, slope in zip(
             weights, self._frames, self._base, self._slope, strict=True
         ):
             guide = self._guide(frame[top:bottom])
-            np.multiply(self._enlarged(slope, top, bottom), guide, out=weight)
-            weight += self._enlarged(base, top, bottom)
+            np.multiply(enlarged(slope, *rows), guide, out=weight)
+            weight += enlarged(base, *rows)
         np.maximum(weights, np.float32(LEAST), out=weights)
         weights /= weights.sum(axis=0)
         return weights

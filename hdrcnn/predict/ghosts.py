@@ -20,7 +20,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from hdrcnn.predict.intensity_mapping import CODES, DARK, HIGH, LOW, mapped, mappings
-from hdrcnn.predict.opencv import opencv, reduced
+from hdrcnn.predict.opencv import enlarged, opencv, reduced
 from hdrcnn.tiles.frame import as_codes
 
 WORKING = 1500
@@ -329,16 +329,6 @@ def find(
     return Movement(factor, masks, origins, tables, share)
 
 
-def _rows(plane: np.ndarray, factor: int, top: int, bottom: int, columns: int) -> np.ndarray:
-    """Rows of a reduced plane at full size: bilinear for floats, nearest neighbour for integers."""
-    cv2 = opencv()
-    first, last = max(0, top // factor - 1), min(len(plane), -(-bottom // factor) + 1)
-    kind = cv2.INTER_LINEAR if plane.dtype.kind == "f" else cv2.INTER_NEAREST
-    size = plane.shape[1] * factor, (last - first) * factor
-    part = cv2.resize(plane[first:last], size, interpolation=kind)
-    return part[top - first * factor : bottom - first * factor, :columns]
-
-
 def calmed(code: np.ndarray, tables: np.ndarray) -> np.ndarray:
     """Smooth the colour noise that a mapping to another exposure would amplify.
 
@@ -382,9 +372,9 @@ def replace(
         inner = slice(len(above[0]), len(above[0]) + bottom - top)
         originals = [each[inner] for each in wide]
         above = [each[max(0, inner.stop - MARGIN) : inner.stop] for each in wide]
-        origins = _rows(movement.origins, movement.factor, top, bottom, columns)
+        origins = enlarged(movement.origins, movement.factor, top, bottom, columns)
         for k, frame in enumerate(frames):
-            share = _rows(movement.masks[k], movement.factor, top, bottom, columns)
+            share = enlarged(movement.masks[k], movement.factor, top, bottom, columns)
             outside = None if inside is None or k == reference else ~inside(k, top, bottom)
             if outside is not None and outside.any():
                 share = np.where(outside, np.float32(1.0), share)
