@@ -15,7 +15,7 @@ Unit: 1.0 = the light at which the reference frame clips; the shortest frame the
 """
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -91,17 +91,26 @@ def _pairs(frames: Sequence[np.ndarray], exposures: np.ndarray) -> list[tuple[np
     return found
 
 
+def _measured(
+    curve: str | CameraCurve, pairs: list[tuple[np.ndarray, ...]]
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """For each pair of frames, the stops between its samples as measured, and those given."""
+    for dark, bright, stops in pairs:
+        light = [np.log2(np.maximum(linearise(code, curve), 1e-6)) for code in (dark, bright)]
+        yield light[1] - light[0], stops
+
+
 def _disagreement(curve: str | CameraCurve, pairs: list[tuple[np.ndarray, ...]]) -> np.ndarray:
     """Disagreement in stops of each pair of samples, limited for the sake of what moved.
 
     Scaled so that the sum of squares is the mean square over all pairs of frames.
     """
-    parts = []
-    for dark, bright, stops in pairs:
-        light = [np.log2(np.maximum(linearise(code, curve), 1e-6)) for code in (dark, bright)]
-        off = light[1] - light[0] - stops
-        parts.append(np.clip(off, -1.5, 1.5) / np.sqrt(len(pairs) * len(off)))
-    return np.concatenate(parts)
+    return np.concatenate(
+        [
+            np.clip(found - stops, -1.5, 1.5) / np.sqrt(len(pairs) * len(found))
+            for found, stops in _measured(curve, pairs)
+        ]
+    )
 
 
 def estimate_response(
@@ -140,11 +149,8 @@ def estimate_response(
 
 def _ratio(curve: str | CameraCurve, pairs: list[tuple[np.ndarray, ...]]) -> float:
     """Median over pairs of frames of the measured stops between them over the given ones."""
-    found = []
-    for dark, bright, stops in pairs:
-        light = [np.log2(np.maximum(linearise(code, curve), 1e-6)) for code in (dark, bright)]
-        found.append(float(np.median(light[1] - light[0]) / stops))
-    return float(np.median(found))
+    ratios = [np.median(found) / stops for found, stops in _measured(curve, pairs)]
+    return float(np.median(ratios))
 
 
 def hat(code: np.ndarray) -> np.ndarray:
