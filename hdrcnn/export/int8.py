@@ -48,7 +48,7 @@ def _squares(paths: Sequence[Path]) -> Iterator[np.ndarray]:
         picture = read_ldr(files[place % len(files)])
         rng = np.random.default_rng(place)
         top, left = (int(rng.integers(0, max(1, side - SIDE + 1))) for side in picture.shape[:2])
-        yield pad_to_multiple(picture[top : top + SIDE, left : left + SIDE], 32)[None]
+        yield pad_to_multiple(picture[top : top + SIDE, left : left + SIDE], Hdrcnn.stride)[None]
 
 
 class _Reader:

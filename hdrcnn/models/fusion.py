@@ -33,8 +33,6 @@ import keras
 import numpy as np
 from keras import ops
 
-STRIDE = 8
-"""H and W have to be multiples of it."""
 LUMA = (0.299, 0.587, 0.114)
 """Luma coefficients of encoded R, G, B, BT.601."""
 CONTRAST_FLOOR = 1e-3

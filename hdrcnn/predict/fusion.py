@@ -81,18 +81,18 @@ def mertens_weights(frames: np.ndarray) -> np.ndarray:
     return weights / weights.sum(axis=0)
 
 
-def network_weights(model: Callable[[np.ndarray], Any], multiple: int = 8) -> WeightMaps:
+def network_weights(model: Callable[[np.ndarray], Any]) -> WeightMaps:
     """Weight maps computed by a network.
 
-    model: maps frames [N, K, h, w, 3] float32 in [0, 1] to weights [N, K, h, w, 1 or 3]; h and w
-    are multiples of `multiple`, to which frames are padded.
+    model: maps frames [N, K, h, w, 3] float32 in [0, 1] to weights [N, K, h, w, 1 or 3]; frames are
+    padded so that h and w are multiples of `Fusion.stride`.
     """
 
     def weights(frames: np.ndarray) -> np.ndarray:
         rows, columns = frames.shape[1:3]
         # A network for pairs expects the darker frame first; for others the order is irrelevant.
         order = np.argsort([frame.mean() for frame in frames], kind="stable")
-        padded = np.stack([pad_to_multiple(frames[index], multiple) for index in order])
+        padded = np.stack([pad_to_multiple(frames[index], Fusion.stride) for index in order])
         found = np.asarray(model(padded[None]), np.float32)[0, :, :rows, :columns]
         found = found[np.argsort(order)]
         return found[..., 0] if found.shape[-1] == 1 else found

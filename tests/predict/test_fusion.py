@@ -115,7 +115,7 @@ def test_a_network_sees_multiples_and_gives_weights_of_the_size_of_the_frames():
         shares = frames.mean(axis=-1, keepdims=True) + 1e-3
         return shares / shares.sum(axis=1, keepdims=True)
 
-    method = fusion.Method("x", network_weights(model, 8))
+    method = fusion.Method("x", network_weights(model))
     assert fuse(bracket(3, 61, 83), method).shape == (61, 83, 3)
     assert seen == [(1, 3, 64, 88, 3)]
 

@@ -98,7 +98,7 @@ def product(frames: np.ndarray) -> np.ndarray | None:
 
 def _padded(frames: np.ndarray) -> np.ndarray:
     """To multiples of the network's stride, mirrored."""
-    rows, columns = (-size % fusion.STRIDE for size in frames.shape[1:3])
+    rows, columns = (-size % Fusion.stride for size in frames.shape[1:3])
     return np.pad(frames, [(0, 0), (0, rows), (0, columns), (0, 0)], mode="reflect")
 
 
