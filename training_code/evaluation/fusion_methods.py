@@ -24,6 +24,7 @@ from hdrcnn.models import fusion
 from hdrcnn.models.metadata import Fusion
 from hdrcnn.predict.bracket import Choices, prepared
 from hdrcnn.predict.fusion import chosen_method, fuse
+from hdrcnn.predict.pyramid import depth
 
 Method = Callable[[np.ndarray], np.ndarray]
 
@@ -109,7 +110,7 @@ def blended(network: keras.Model, frames: np.ndarray) -> np.ndarray:
     light = frames.astype(np.float32) / np.float32(255.0)
     rows, columns = light.shape[1:3]
     maps = np.asarray(network(_padded(light)[None], training=False))[..., :rows, :columns, 0]
-    levels = fusion.depth(rows, columns)
+    levels = depth(rows, columns)
     channels = [np.asarray(fusion.blend(light[None, ..., c], maps, levels)) for c in range(3)]
     fused = np.stack(channels, axis=-1)[0]
     return as_codes(np.clip(fused, light.min(axis=0), light.max(axis=0)))
