@@ -142,7 +142,7 @@ class Curves:
     pointwise: ClassVar[bool] = True
 
     def __init__(
-        self, primaries: Chromaticities, white: float, peak: float, path: Path = CURVES,
+        self, primaries: Chromaticities, white: float, peak: float, path: Path,
         device: str = "auto",
     ) -> None:  # fmt: skip
         """Raises WeightsError, DeviceError, BackendError."""
@@ -210,7 +210,7 @@ class Unet:
     parameters: ClassVar[int] = 0
 
     def __init__(
-        self, primaries: Chromaticities, peak: float, path: Path = UNET, device: str = "auto",
+        self, primaries: Chromaticities, peak: float, path: Path, device: str = "auto",
         tile_pixels: int | None = None,
     ) -> None:  # fmt: skip
         """Raises WeightsError, DeviceError, BackendError."""
@@ -246,13 +246,12 @@ class Highlights:
     parameters: ClassVar[int] = GRAPHICS
 
     def __init__(
-        self, primaries: Chromaticities, white: float, peak: float, path: Path | None = None,
+        self, primaries: Chromaticities, white: float, peak: float, path: Path,
         device: str = "auto",
     ) -> None:  # fmt: skip
         """Raises WeightsError, DeviceError, BackendError."""
         from hdrcnn.predict import single_image
 
-        path = path or (weights.VIDEO if weights.VIDEO.is_file() else weights.SHIPPED)
         self._predictor = single_image.load(
             path, precision="auto", device=device, camera_curve="srgb"
         )
@@ -314,13 +313,12 @@ def method(
     have them. Raises WeightsError, DeviceError, BackendError.
     """
     path = weights_of(name, params)
-    if name == "curves":
-        return Curves(primaries, white, peak, path or CURVES, device)
+    if path is None:
+        return Formula(name, primaries)
     if name == "unet":
-        return Unet(primaries, peak, path or UNET, device)
-    if name == "hdrcnn":
-        return Highlights(primaries, white, peak, path, device)
-    return Formula(name, primaries)
+        return Unet(primaries, peak, path, device)
+    kind = Curves if name == "curves" else Highlights
+    return kind(primaries, white, peak, path, device)
 
 
 def averaged(parameters: Sequence[np.ndarray], cut_before: Sequence[bool], here: int) -> np.ndarray:

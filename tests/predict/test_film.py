@@ -158,7 +158,7 @@ def test_tiles_of_the_unet_are_those_of_its_device(on_gpu, monkeypatch):
     monkeypatch.setenv("HDRCNN_BACKEND", "onnx")
     monkeypatch.setattr(backend, "prepare", lambda device: on_gpu)
     monkeypatch.setattr(runtime, "free_gpu_bytes", lambda: 80 << 30)
-    tiles = film.Unet(REC709, 1000.0)._tiling.tile_pixels
+    tiles = film.Unet(REC709, 1000.0, film.UNET)._tiling.tile_pixels
     width = weights.load(film.UNET)[1].channels
     expected = runtime.tile_pixels(80 << 30 if on_gpu else None, width, TILE_PIXELS)
     assert tiles == expected
