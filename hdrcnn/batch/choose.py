@@ -62,7 +62,7 @@ def stored_curve(path: Path) -> str:
 
 def load_estimator(device: str = "auto") -> "CurveEstimator":
     """Load the shipped camera-curve network on one of `runtime.DEVICES`. Imports Keras when called.
-    Raises WeightsError, DeviceError.
+    Raises WeightsError, DeviceError, BackendError.
     """
     from hdrcnn.predict import backend, camera_curve
 
@@ -77,7 +77,7 @@ def load_stack(
     tile_pixels: int | None = None,
 ) -> "Tiling":
     """Load the network of a method of `predict.exposure_stack`. Imports Keras when called. Raises
-    WeightsError, DeviceError.
+    WeightsError, DeviceError, BackendError.
     """
     from hdrcnn.predict import exposure_stack
 
@@ -89,7 +89,7 @@ def load_stack(
 
 def load_fusion(method: str, device: str = "auto") -> "Method":
     """Load what weights the frames of brackets, one of `predict.fusion.METHODS`. Raises
-    WeightsError, DeviceError.
+    WeightsError, DeviceError, BackendError.
     """
     from hdrcnn.predict.fusion import chosen_method
 
@@ -194,21 +194,25 @@ class Networks:
         self, picture: np.ndarray, scaling: float | Levels = 1.0
     ) -> "str | CameraCurve":
         """Estimate the camera curve of a photograph [H, W, 3], display-encoded. scaling: as for
-        `CurveEstimator.estimate`. Raises WeightsError, DeviceError.
+        `CurveEstimator.estimate`. Raises WeightsError, DeviceError, BackendError.
         """
         with held():
             return self._estimator().estimate(picture, scaling)
 
     def predictor(self, path: Path) -> "Predictor":
-        """Return the network with the weights in a file. Raises WeightsError, DeviceError."""
+        """Return the network with the weights in a file. Raises WeightsError, DeviceError,
+        BackendError.
+        """
         return self._load(path)
 
     def stack(self, method: str) -> "Tiling":
         """Return the network of a method of `predict.exposure_stack`. Raises WeightsError,
-        DeviceError.
+        DeviceError, BackendError.
         """
         return self._stack(method)
 
     def fusion(self, method: str) -> "Method":
-        """Return what weights the frames of brackets. Raises WeightsError, DeviceError."""
+        """Return what weights the frames of brackets. Raises WeightsError, DeviceError,
+        BackendError.
+        """
         return self._fusion(method)

@@ -22,15 +22,13 @@ from hdrcnn.batch.result import Result, curve_of, levels_of
 from hdrcnn.colour.clipping_level import UNCLIPPED, Levels, clipping_levels, factors
 from hdrcnn.colour.measured import Measured, SensorLight
 from hdrcnn.colour.transfer import ESTIMATED, CameraCurve
-from hdrcnn.files import ImageError, NoRoomError
-from hdrcnn.predict.runtime import DeviceError
+from hdrcnn.files import ImageError, NoRoomError, UserError
 from hdrcnn.readers.hdr import read_exr
 from hdrcnn.readers.metadata import Band
 from hdrcnn.readers.photograph import Photograph, as_stored, read_photograph
 from hdrcnn.review import Entry
 from hdrcnn.tiles.frame import Frame
 from hdrcnn.tiles.geometry import fit, wanted_size
-from hdrcnn.weights import WeightsError
 from hdrcnn.writers import WRITERS, Picture
 
 
@@ -77,10 +75,10 @@ class Conversion:
         begun = time.perf_counter()
         try:
             yield
-        except (WeightsError, DeviceError):  # These stop the run.
-            raise
-        except Exception as error:  # noqa: BLE001  # One bad file must not stop the others.
-            self.error = image_error(self.job.source, error)
+        except Exception as error:  # One bad file must not stop the others.
+            if isinstance(error, UserError) and not isinstance(error, ImageError):
+                raise  # Weights, device or backend: no file could be converted.
+            self.error = image_error(self.job.source, error, self.settings.smaller)
         self.seconds += time.perf_counter() - begun
 
     @property
@@ -288,8 +286,8 @@ class Conversion:
             self._curve("")  # Settles the curve that later frames are compared with.
 
     def reconstruct(self) -> "Conversion":
-        """Reconstruct the HDR image. Raises WeightsError or DeviceError if the network cannot be
-        loaded.
+        """Reconstruct the HDR image. Raises WeightsError, DeviceError or BackendError if the
+        network cannot be loaded.
         """
         if not self._pending:
             return self

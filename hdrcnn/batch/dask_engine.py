@@ -89,7 +89,7 @@ def convert(job: Job, film: Film | None, request: Request) -> Outcome:
 
     film: the film it is a frame of, if any. May run twice for a job: the second run finds the
     result, or writes the same again under a temporary name of its own. Raises WeightsError,
-    DeviceError or FarmError if this worker cannot convert anything.
+    DeviceError, BackendError or FarmError if this worker cannot convert anything.
     """
     with alone_in(request.folder):
         films = Films()
@@ -99,15 +99,15 @@ def convert(job: Job, film: Film | None, request: Request) -> Outcome:
         return conversion.read().reconstruct().write()
 
 
-def _outcome(job: Job, future: "Future") -> Outcome:
+def _outcome(job: Job, future: "Future", settings: Settings) -> Outcome:
     """Return the outcome of a finished job. Raises what the worker raised, or FarmError."""
     try:
         outcome: Outcome = result_of(future)
     except DeadlyError as error:
         return Outcome(
             job,
-            f"{job.source}: {error}; leave it out, or, if memory was short, give fewer --workers "
-            "or --width",
+            f"{job.source}: {error}; leave it out, or, if memory was short, {settings.smaller} "
+            "or fewer --workers",
         )
     return outcome
 
@@ -118,7 +118,7 @@ def outcomes(
     """Yield outcomes in the order of completion. Ends early if nothing can be written any more."""
     todo = handed_out(client, jobs, lambda job: (convert, job, films.film(job.source), request))
     for job, future in todo:
-        outcome = _outcome(job, future)
+        outcome = _outcome(job, future, request.settings)
         yield outcome
         if outcome.no_room:
             return
@@ -135,8 +135,8 @@ def convert_all(
     completion.
 
     films: those found in a longer list of jobs; None: found in these jobs. Close the generator if
-    it is not exhausted. Raises WeightsError, DeviceError, or FarmError if workers cannot be started
-    or used.
+    it is not exhausted. Raises WeightsError, DeviceError, BackendError, or FarmError if workers
+    cannot be started or used.
     """
     films = films or settle(jobs, networks, request.settings)
     with connect(place) as client:

@@ -21,6 +21,7 @@ from hdrcnn.batch.film_looks import grades_of
 from hdrcnn.colour.hlg import hlg_codes
 from hdrcnn.colour.pq import pq_light
 from hdrcnn.console import check as check_interrupted, quietly
+from hdrcnn.cores import share
 from hdrcnn.files import ImageError, finished_whole
 from hdrcnn.predict import film_grade
 from hdrcnn.predict.film import (
@@ -192,14 +193,16 @@ def _measured(signal: np.ndarray) -> tuple[float, float]:
 
 
 class Converter:
-    """Converts frames to PQ or HLG codes and measures their brightness, on all cores."""
+    """Converts frames to PQ or HLG codes and measures their brightness, on all cores that this
+    process may use.
+    """
 
     def __init__(
         self, used: Method, transfer: str, peak: float, grades: film_grade.Grades | None = None
     ) -> None:
         """grades: those of the whole film; None: each shot is treated by itself."""
         self.used, self._transfer, self._peak, self._grades = used, transfer, peak, grades
-        self._threads = ThreadPoolExecutor(os.cpu_count() or 1)
+        self._threads = ThreadPoolExecutor(share() or os.cpu_count() or 1)
 
     def _map(self, parameters: np.ndarray, time: int) -> Convert:
         grades = self._grades

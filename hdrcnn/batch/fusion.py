@@ -22,7 +22,7 @@ from hdrcnn.colour.primaries import REC709, linear_to_rec709, luminance_weights
 from hdrcnn.colour.transfer import srgb_decode, srgb_encode
 from hdrcnn.files import ImageError
 from hdrcnn.predict.bracket import Bracket, Choices, prepared
-from hdrcnn.predict.fusion import Method, fuse
+from hdrcnn.predict.fusion import NETWORKS, fuse, resolved
 from hdrcnn.predict.radiance import (
     clipped_everywhere,
     estimate_response,
@@ -30,9 +30,10 @@ from hdrcnn.predict.radiance import (
     with_highlights,
 )
 from hdrcnn.readers.brackets import bias_of, exposure_of
+from hdrcnn.readers.hdr import read_exr
 from hdrcnn.readers.photograph import Photograph, as_stored, read_photograph
 from hdrcnn.weights import SHIPPED
-from hdrcnn.writers import ALL_WRITERS, WRITERS, Picture, Writer
+from hdrcnn.writers import ALL_WRITERS, DISPLAY_WRITERS, WRITERS, Picture, Writer
 
 if TYPE_CHECKING:
     from hdrcnn.colour.transfer import CameraCurve
@@ -60,6 +61,7 @@ class FusionSettings(Settings):
     taken from; None: the best exposed."""
     known: ClassVar[Mapping[str, Writer]] = ALL_WRITERS
     conversion: ClassVar[tuple[str, str]] = ("fusion", "Fusion")
+    smaller: ClassVar[str] = "give smaller frames"
 
     @property
     def merges(self) -> bool:
@@ -108,6 +110,8 @@ class Fusion(Conversion):
     source: Source
     summary: str = ""
     note: str = ""
+    raw: bool = False
+    """Whether frames are RAW files."""
 
     def read(self) -> "Fusion":
         """Check whether the result exists already. The frames are read by `reconstruct`."""
@@ -117,22 +121,44 @@ class Fusion(Conversion):
 
     def _standing(self) -> Outcome | None:
         making = standing(self.job, self.settings)
-        if making is None or self.settings.report_room:
+        name = resolved(self.settings.method)
+        if making is None or making.figures.get("method") != name:
             return None
-        wanted = self._method()
-        if making.figures.get("method") != wanted.name or making.weights != self._weights(wanted):
+        if making.weights != self._weights(name):
             return None
         figures = {name: making.figures[name] for name in FIGURES if name in making.figures}
-        return Outcome(self.job, kept=True, weights=wanted.name, **figures)
+        if self.settings.report_room:
+            shown = self._entry_of_files()
+            if shown is None:
+                return None
+            figures["entry"] = shown
+        return Outcome(self.job, kept=True, weights=name, **figures)
 
-    def _method(self) -> Method:
-        """Return what weights the frames. Raises WeightsError, DeviceError."""
-        return self.networks.fusion(self.settings.method)
+    def _entry_of_files(self) -> report.Entry | None:
+        """Return the report entry of an existing result, read from its files; None if they do not
+        contain all of it or are damaged.
+        """
+        names = [name for name in DISPLAY_WRITERS if name in self.settings.formats]
+        if not names or (self.settings.merges and "exr" not in self.settings.formats):
+            return None
+        try:
+            path = self.job.output(ALL_WRITERS[names[0]].ending)
+            fused = read_photograph(path, self.settings.max_megapixels, "ignore")
+            if self.settings.merges:
+                self.light = read_exr(self.job.output(ALL_WRITERS["exr"].ending))
+        except ImageError:
+            return None
+        self.photograph, self.fused = fused, as_stored(fused.code, 16)
+        if not self.settings.merges:
+            self.light = np.broadcast_to(np.float16(0.0), self.fused.shape)
+        return self._entry() if self.light.shape == self.fused.shape else None
 
-    def _weights(self, method: Method) -> str:
-        """Return the SHA-256 of all weights that the result depends on. Raises WeightsError."""
-        used = [path for path in (method.file, SHIPPED if self.settings.merges else None) if path]
-        return " ".join(map(sha256, used))
+    def _weights(self, method: str) -> str:
+        """Return the SHA-256 of all weights that the result depends on. method: its name, one of
+        `predict.fusion.resolved`. Raises WeightsError.
+        """
+        used = (NETWORKS.get(method), SHIPPED if self.settings.merges else None)
+        return " ".join(sha256(path) for path in used if path is not None)
 
     def _read_frames(self) -> tuple[list[np.ndarray], list[Photograph]]:
         """Return the codes of all frames and the metadata of their files. Raises ImageError."""
@@ -157,6 +183,7 @@ class Fusion(Conversion):
             for other, name in zip(codes, self.job.sources, strict=False):
                 if _same(other, code):
                     raise ImageError(f"{path}: the same picture as {name.name}; leave one out")
+            self.raw = self.raw or photograph.sensor is not None
             if photograph.alpha is not None and photograph.alpha.min() < 1.0:
                 self.transparent.append(path.name)
             codes.append(code)
@@ -171,8 +198,8 @@ class Fusion(Conversion):
         return codes, known
 
     def reconstruct(self) -> "Fusion":
-        """Read, fuse and merge the frames. Raises WeightsError or DeviceError if a network cannot
-        be loaded.
+        """Read, fuse and merge the frames. Raises WeightsError, DeviceError or BackendError if a
+        network cannot be loaded.
         """
         if self._pending:
             with self._step():
@@ -190,7 +217,7 @@ class Fusion(Conversion):
                 f"{self.job.source}: {len(frames)} frames, and --reference={settings.reference}; "
                 f"give one of 1 to {len(frames)}"
             )
-        self.method = self._method()
+        self.method = self.networks.fusion(settings.method)
         if self.method.frames not in (None, len(frames)):
             raise ImageError(
                 f"{self.job.source}: {len(frames)} frames, and --method={self.method.name} takes "
@@ -202,12 +229,14 @@ class Fusion(Conversion):
             lossy=any(each.lossy for each in known), panorama=False,
         )  # fmt: skip
         choices = Choices(settings.align, settings.deghost, settings.reference)
+        files = [path.name for path in self.job.sources]
+        levels = UNCLIPPED if self.raw else None  # RAW files record their clipping level.
         try:
-            self.bracket = prepared(frames, choices, [path.name for path in self.job.sources])
+            self.bracket = prepared(frames, choices, files, levels)
         except ImageError as error:
             raise ImageError(f"{self.job.source}: {error}") from error
         del frames
-        self.fused = fuse(self.bracket.frames, self.method)
+        self.fused = self.bracket.unscaled(fuse(self.bracket.frames, self.method))
         self.photograph = known[self.bracket.reference]
         self.curve: str | CameraCurve = "srgb"
         self.light = np.broadcast_to(np.float16(0.0), self.fused.shape)
@@ -278,9 +307,11 @@ class Fusion(Conversion):
                             self.settings.resolution)  # fmt: skip
         chromaticities = self.photograph.chromaticities
         if chromaticities != REC709:
+            largest = np.finfo(kind).max
             for top in range(0, len(self.light), STRIP):
                 part = self.light[top : top + STRIP].astype(np.float32)
-                self.light[top : top + STRIP] = linear_to_rec709(part, chromaticities)
+                part = linear_to_rec709(part, chromaticities)
+                self.light[top : top + STRIP] = np.clip(part, -largest, largest)
         return said
 
     def _figures(self) -> dict[str, Any]:
@@ -296,7 +327,7 @@ class Fusion(Conversion):
             "peak_before": 1.0 if self.settings.merges else 0.0,
             "peak_after": max(peaks),
             "curve": curve_record(self.curve),
-            "clipping_levels": list(UNCLIPPED),
+            "clipping_levels": list(self.bracket.levels),
             "method": self.method.name,
             "frames": [path.name for path in self.job.sources],
             **self.bracket.record(),
@@ -316,7 +347,7 @@ class Fusion(Conversion):
             with self._step():
                 self._make_folder()
                 found = self._figures()
-                weights = self._weights(self.method)
+                weights = self._weights(self.method.name)
                 making = Making(weights, self.settings.record(), self.source, found)
                 picture = self._picture(making.notes())
                 for name in reversed(self.settings.formats):
@@ -334,12 +365,13 @@ class Fusion(Conversion):
 
     def _entry(self) -> report.Entry:
         """Return the report entry: of the light, or of the fused image as a display shows it."""
-        light = self.light
+        light, primaries = self.light, REC709
         if not self.settings.merges:
             light = np.empty(self.fused.shape, np.float16)
+            primaries = self.photograph.chromaticities
             for top in range(0, len(light), STRIP):
                 code = self.fused[top : top + STRIP] / np.float32(65535.0)
                 light[top : top + STRIP] = srgb_decode(code)
-        picture = dataclasses.replace(self._picture({}), hdr=light)
+        picture = dataclasses.replace(self._picture({}), hdr=light, primaries=primaries)
         name, files = self.job.source.name, self.settings.links(self.job)
         return report.entry(picture, name, files, self.settings.report_room)

@@ -21,6 +21,7 @@ from hdrcnn.colour.transfer import CameraCurve
 from hdrcnn.files import ImageError, digest, not_written, real
 from hdrcnn.readers.photograph import MAX_MEGAPIXELS
 from hdrcnn.review import Entry
+from hdrcnn.tiles.tiling import TooLargeError
 from hdrcnn.writers import ALL_WRITERS, WRITERS, Options, Writer
 
 PREVIEW_ENDINGS = ("_in.png", "_out.png", "_strip.png")
@@ -72,6 +73,8 @@ class Settings:
     known: ClassVar[Mapping[str, Writer]] = WRITERS
     conversion: ClassVar[tuple[str, str]] = ("convert", "Conversion")
     """Module of this package and class that carry out a job."""
+    smaller: ClassVar[str] = "give a smaller --width"
+    """Remedy in messages about images that are too large."""
 
     def __post_init__(self) -> None:
         if not self.formats or not set(self.formats) <= set(self.known):
@@ -275,10 +278,14 @@ FIGURES = ("width", "height", "saturated", "peak_before", "peak_after", "clippin
 """Fields of an outcome that are stored with the result for later runs."""
 
 
-def image_error(source: Path, error: Exception) -> ImageError:
-    """Turn an exception about a photograph into a one-line error for the user."""
+def image_error(source: Path, error: Exception, smaller: str = Settings.smaller) -> ImageError:
+    """Turn an exception about a photograph into a one-line error for the user. smaller: as
+    `Settings.smaller`.
+    """
     if isinstance(error, ImageError):
         return error
+    if isinstance(error, TooLargeError):
+        return ImageError(f"{source}: {error}")
     if isinstance(error, OSError):
         named = error.filename if isinstance(error.filename, str) else None
         path, reason = Path(named or source), error.strerror or error
@@ -286,7 +293,7 @@ def image_error(source: Path, error: Exception) -> ImageError:
             return ImageError(f"{source}: cannot be read: {reason}")
         return not_written(path, reason)
     if isinstance(error, MemoryError):
-        return ImageError(f"{source}: too large for this machine's memory; give a small --width")
+        return ImageError(f"{source}: too large for this machine's memory; {smaller}")
     place = traceback.extract_tb(error.__traceback__)[-1]
     return ImageError(
         f"{source}: not converted: {type(error).__name__}: {' '.join(str(error).split())[:200]} "

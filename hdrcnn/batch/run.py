@@ -47,8 +47,8 @@ def convert_all(
     """Convert jobs; yields outcomes in the order of the jobs. A bad file does not stop the others.
 
     films: what is known about the films that the jobs are frames of; None: nothing. Ends early
-    after an outcome with `no_room`. Raises WeightsError or DeviceError if a required network cannot
-    be loaded, and KeyboardInterrupt between photographs if Ctrl-C was pressed.
+    after an outcome with `no_room`. Raises WeightsError, DeviceError or BackendError if a required
+    network cannot be loaded, and KeyboardInterrupt between photographs if Ctrl-C was pressed.
     """
     films = films or Films()
     following = deque(begin(job, networks, settings, films) for job in jobs)

@@ -60,6 +60,7 @@ class StackSettings(Settings):
     """Bits per sample of the exposures, 8 or 16."""
     known: ClassVar[Mapping[str, Writer]] = WRITERS
     conversion: ClassVar[tuple[str, str]] = ("stack", "Stack")
+    smaller: ClassVar[str] = "give a smaller photograph"
 
     def __post_init__(self) -> None:
         if self.formats:
@@ -203,7 +204,9 @@ class Stack(Conversion):
         return np.float32 if self.settings.bits == 16 else super()._dtype
 
     def reconstruct(self) -> "Stack":
-        """Reconstruct the light. Raises WeightsError or DeviceError if a network is unusable."""
+        """Reconstruct the light. Raises WeightsError, DeviceError or BackendError if a network is
+        unusable.
+        """
         if not self._pending:
             return self
         method = self.settings.method

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from hdrcnn.batch.machines import LEAST, FarmError, Place
+from hdrcnn.cores import VARIABLE
 
 if TYPE_CHECKING:
     from distributed import Client, Future, LocalCluster, Security
@@ -141,6 +142,7 @@ def _local(place: Place, security: "Security") -> "LocalCluster":
             "hdrcnn.batch.dask_preload",
         ],
     }
+    threads = str(max(1, CPU_COUNT // workers))
     with dask.config.set(config), _said_as("workers do not start"):
         return LocalCluster(
             n_workers=workers,
@@ -152,8 +154,9 @@ def _local(place: Place, security: "Security") -> "LocalCluster":
             dashboard_address="127.0.0.1:0",
             silence_logs=logging.CRITICAL,
             env={
-                "TF_NUM_INTRAOP_THREADS": str(max(1, CPU_COUNT // workers)),
+                "TF_NUM_INTRAOP_THREADS": threads,
                 "TF_NUM_INTEROP_THREADS": "1",
+                VARIABLE: threads,
             },
         )
 

@@ -81,7 +81,7 @@ def main(arguments: argparse.Namespace) -> int:
     with held():
         outputs = _outputs(arguments)
         from hdrcnn.export import int8, onnx
-    onnx.prepare()
+    onnx.prepare(quantised)
     for path, out in outputs:
         if quantised:
             int8.write(path, out, [Path(word) for word in arguments.calibration])

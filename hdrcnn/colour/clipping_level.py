@@ -73,7 +73,7 @@ FEW_COLOURS, FEW_SHARE, BLACK = 8, 0.9, 16
 samples, codes below `BLACK` left out, the image is not a photograph."""
 
 
-def _eight_bits(codes: np.ndarray) -> np.ndarray:
+def eight_bits(codes: np.ndarray) -> np.ndarray:
     """uint8, uint16 or float in [0, 1] to uint8 codes of the same shape, rounded."""
     if codes.dtype == np.uint8:
         return codes
@@ -117,7 +117,7 @@ def histograms(
     """
     counts, flat_counts = np.zeros((2, 3, 256), np.int64)
     for rows in _bands(*picture.shape[:2]):
-        codes, opaque = _eight_bits(picture[rows]), _votes(alpha, rows)
+        codes, opaque = eight_bits(picture[rows]), _votes(alpha, rows)
         for channel in range(3):
             plane = np.ascontiguousarray(codes[..., channel])
             flat = _flat(plane) if opaque is None else _flat(plane) & opaque
@@ -207,7 +207,7 @@ def _exact(picture: np.ndarray, alpha: np.ndarray | None, channel: int, code: in
     found = []
     for rows in _bands(*picture.shape[:2]):
         plane, opaque = picture[rows][..., channel], _votes(alpha, rows)
-        here = _eight_bits(plane) == code
+        here = eight_bits(plane) == code
         found.append(plane[here if opaque is None else here & opaque])
     samples = np.sort(np.concatenate(found))
     middle = float(samples[len(samples) // 2])

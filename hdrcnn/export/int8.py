@@ -25,11 +25,15 @@ from hdrcnn.tiles.onnx_graph import KEY
 SIDE = 512
 """Side, in pixels, of the crops of images used for the calibration."""
 MOST = 24
-"""Number of crops; for each of them, every value of every activation is evaluated."""
+"""Number of crops, each of another image if there are enough. For each of them, every value of
+every activation is evaluated."""
 
 
 def _squares(paths: Sequence[Path]) -> Iterator[np.ndarray]:
-    """Crops, [1, h, w, 3] float32 in [0, 1], of the image files and of those in the folders."""
+    """Crops, [1, h, w, 3] float32 in [0, 1], of the image files and of those in the folders.
+
+    Of more than `MOST` files, an evenly spaced subset is read. One image is in memory at a time.
+    """
     files = [
         file
         for path in paths
@@ -38,12 +42,13 @@ def _squares(paths: Sequence[Path]) -> Iterator[np.ndarray]:
     ]
     if not files:
         raise ExportError(f"{', '.join(map(str, paths))}: no pictures to calibrate on")
-    pictures = [read_ldr(file) for file in files]
+    if len(files) > MOST:
+        files = [files[place] for place in np.linspace(0, len(files) - 1, MOST).astype(int)]
     for place in range(MOST):
-        picture = pictures[place % len(pictures)]
+        picture = read_ldr(files[place % len(files)])
         rng = np.random.default_rng(place)
         top, left = (int(rng.integers(0, max(1, side - SIDE + 1))) for side in picture.shape[:2])
-        yield pad_to_multiple(picture[top : top + SIDE, left : left + SIDE], 32)[None]
+        yield pad_to_multiple(picture[top : top + SIDE, left : left + SIDE], Hdrcnn.stride)[None]
 
 
 class _Reader:

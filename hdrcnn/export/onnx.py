@@ -34,14 +34,18 @@ class ExportError(UserError):
 
 NEEDS = ("keras", "onnx", "tensorflow", "tf2onnx")
 """Packages that have to be installed."""
+QUANTISED = ("onnxruntime",)
+"""Packages that 8 bits need besides."""
 
 
-def prepare() -> None:
+def prepare(quantised: bool = False) -> None:
     """Make Keras use TensorFlow, whatever the environment says. Call it before Keras is loaded.
 
-    Raises ExportError if a package is missing.
+    quantised: whether networks are to be exported in 8 bits. Raises ExportError if a package is
+    missing.
     """
-    missing = [name for name in NEEDS if importlib.util.find_spec(name) is None]
+    needs = (*NEEDS, *QUANTISED) if quantised else NEEDS
+    missing = [name for name in needs if importlib.util.find_spec(name) is None]
     if missing:
         raise ExportError(
             f"export needs {' and '.join(missing)} installed; "

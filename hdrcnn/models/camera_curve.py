@@ -19,6 +19,8 @@ import keras
 import numpy as np
 from keras import ops
 
+from hdrcnn.models.dense import hidden, standardised
+
 KINDS = ("published", "srgb", "srgb_style")
 """Kinds of curves: the family above with parameters around the published ones; sRGB, IEC 61966-2-1;
 sRGB followed by an S-shaped picture style.
@@ -46,16 +48,7 @@ class WithinLimits(keras.layers.Layer):
 
 def apply_member(x: keras.KerasTensor, width: int, dropout: float, name: str) -> keras.KerasTensor:
     """One member: standardised statistics [N, F] to unbounded [N, OUTPUTS]."""
-    for index in (1, 2):
-        x = keras.layers.Dense(
-            width,
-            activation="relu",
-            kernel_initializer="he_normal",
-            name=f"{name}_dense{index}",
-            dtype="float32",
-        )(x)
-        if dropout:
-            x = keras.layers.Dropout(dropout, name=f"{name}_dropout{index}", dtype="float32")(x)
+    x = hidden(x, width, dropout, name)
     return keras.layers.Dense(OUTPUTS, name=f"{name}_curve", dtype="float32")(x)
 
 
@@ -68,12 +61,7 @@ def build(size: int, width: int = 64, members: int = 4, dropout: float = 0.0) ->
     Returns a model [N, F] float32 to [N, OUTPUTS] float32: n, s, probabilities of `KINDS`.
     """
     statistics = keras.Input((size,), name="statistics", dtype="float32")
-    # Its mean and variance are set before training, from the statistics of the training data.
-    standardise = keras.layers.BatchNormalization(
-        center=False, scale=False, epsilon=1e-4, name="standardise", dtype="float32"
-    )
-    standardise.trainable = False
-    x = standardise(statistics)
+    x = standardised(statistics)
     found = [apply_member(x, width, dropout, f"member{i + 1}") for i in range(members)]
     mean = keras.layers.Average(name="mean", dtype="float32")(found) if members > 1 else found[0]
     return keras.Model(

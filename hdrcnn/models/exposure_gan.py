@@ -20,8 +20,6 @@ import keras
 from keras import ops
 
 EXPOSURES = 5
-STRIDE = 4
-"""H and W have to be multiples of it."""
 
 
 @keras.saving.register_keras_serializable("hdrcnn")

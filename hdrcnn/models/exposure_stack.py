@@ -35,8 +35,6 @@ BOUND = 0.2
 """Largest residual in codes; near black, noise of a hundredth of the clipping level is as large."""
 FINEST = 8
 """Channels at full size."""
-STRIDE = 4
-"""H and W have to be multiples of it."""
 
 
 def darkness(code: Array, xp: ModuleType = np) -> Array:

@@ -21,6 +21,7 @@ import keras
 import numpy as np
 from keras import layers, ops
 
+from hdrcnn.models.dense import hidden, standardised
 from hdrcnn.models.film_evidence import DECODE, decode, shapes
 
 BINS = 32
@@ -155,11 +156,7 @@ def apply_member(x: Any, numbers: int, width: int, dropout: float, name: str) ->
     """One member: standardised statistics [N, F] to K numbers times their precisions, and the
     precisions, [N, K] each.
     """
-    for index in (1, 2):
-        options = {"activation": "relu", "name": f"{name}_dense{index}", "dtype": "float32"}
-        x = layers.Dense(width, kernel_initializer="he_normal", **options)(x)
-        if dropout:
-            x = layers.Dropout(dropout, name=f"{name}_dropout{index}", dtype="float32")(x)
+    x = hidden(x, width, dropout, name)
     says = layers.Dense(numbers, name=f"{name}_says", dtype="float32")(x)
     options = {"activation": "softplus", "name": f"{name}_precision", "dtype": "float32"}
     precision = layers.Dense(numbers, kernel_initializer="zeros", **options)(x)
@@ -181,12 +178,7 @@ def build(
     """
     frames = keras.Input((None, None, 3), name="frames", dtype="float32")
     x = Statistics(name="statistics", dtype="float32")(frames)
-    # Its mean and variance are set before training, from the statistics of the training data.
-    standardise = layers.BatchNormalization(
-        center=False, scale=False, epsilon=1e-4, name="standardise", dtype="float32"
-    )
-    standardise.trainable = False
-    x = standardise(x)
+    x = standardised(x)
     parts: list[Any] = []
     for index in range(members):
         parts += apply_member(x, evidence, width, dropout, f"member{index + 1}")

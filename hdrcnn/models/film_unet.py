@@ -17,8 +17,6 @@ import keras
 from keras import layers, ops
 
 LEVELS = 5
-STRIDE = 2**LEVELS
-"""H and W have to be multiples of it."""
 
 
 @keras.saving.register_keras_serializable("hdrcnn")

@@ -33,8 +33,6 @@ import keras
 import numpy as np
 from keras import ops
 
-STRIDE = 8
-"""H and W have to be multiples of it."""
 LUMA = (0.299, 0.587, 0.114)
 """Luma coefficients of encoded R, G, B, BT.601."""
 CONTRAST_FLOOR = 1e-3
@@ -280,8 +278,3 @@ def blend(frames: Any, weights: Any, levels: int) -> Any:
     for band in reversed(bands):
         fused = expanded(fused, *band.shape[-2:]) + band
     return fused
-
-
-def depth(rows: int, columns: int) -> int:
-    """Number of levels for `blend`: the coarsest has 2 to 4 pixels on its shorter side."""
-    return max(0, int(np.log2(min(rows, columns))) - 1)

@@ -42,6 +42,8 @@ class Metadata:
     """The one of them that contains the number of channels of the first block."""
     most: ClassVar[int] = WIDEST
     """Largest number of these channels."""
+    stride: ClassVar[int] = 1
+    """Height and width of the input have to be multiples of it."""
     retired: ClassVar[tuple[str, ...]] = ()
     """Fields of older files that are ignored."""
 
@@ -83,6 +85,7 @@ class Hdrcnn(Metadata):
 
     model = "hdrcnn"
     builds, widest = ("width",), "width"
+    stride = 32
     takes = "[N, H, W, 3] float32 in [0, 1], display-encoded; H and W multiples of 32"
     gives = "[N, H, W, 3] float32, y = log(H + 1/255), H linear with 1.0 = clipping level"
 
@@ -127,6 +130,7 @@ class Fusion(Metadata):
 
     model = "fusion"
     builds, widest = ("base_channels", "pair"), "base_channels"
+    stride = 8
     takes = (
         "[N, K, H, W, 3] float32 in [0, 1], display-encoded; H and W multiples of 8; of a pair K "
         "is 2, under and over"
@@ -158,6 +162,7 @@ class ExposureGan(Metadata):
 
     model = "exposure_gan"
     builds, widest = ("base_channels",), "base_channels"
+    stride = 4
     takes = "[N, H, W, 3] float32 in [0, 1], display-encoded; H and W multiples of 4"
     gives = (
         "[N, 5, H, W, 3] float32 in [0, 1], display-encoded exposures, darkest first, the middle "
@@ -186,6 +191,7 @@ class ExposureStack(Metadata):
 
     model = "exposure_stack"
     builds, widest = ("base_channels",), "base_channels"
+    stride = 4
     takes = "[N, H, W, 3] float32 in [0, 1], display-encoded; H and W multiples of 4"
     gives = "[N, H, W, 3] float32 at least 0, display-encoded; codes from 0.3 on as they were"
     light: ClassVar[float] = 0.3
@@ -201,6 +207,7 @@ class FilmUnet(Metadata):
 
     model = "film_unet"
     builds, widest = ("base_channels",), "base_channels"
+    stride = 32
     takes = "[N, H, W, 3] float32 in [0, 1], codes of Rec. 709; H and W multiples of 32"
     gives = "[N, H, W, 3] float32, PQ codes of BT.2020"
 

@@ -3,7 +3,7 @@
     homography   SIFT features of histogram-equalised images, MAGSAC (OpenCV)
     translation  median-threshold bitmaps (G. Ward, "Fast, robust image registration for compositing
                  high dynamic range photographs from hand-held exposures", 2003; OpenCV);
-                 tried only if the features give no homography
+                 tried only if the features give no homography that is accepted
     none         the frame is used as it is
 
 A movement is accepted only if a hand could plausibly have made it and the edges of the two frames
@@ -12,7 +12,7 @@ and are refused, unless both show a plain surface.
 """
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -336,12 +336,11 @@ def _better(reference: np.ndarray, frame: np.ndarray, matrix: np.ndarray) -> boo
 
 def _candidates(
     small: Sequence[np.ndarray], features: Sequence[_Features], reference: int, index: int
-) -> list[tuple[str, np.ndarray]]:
-    """Movements to try: a direct homography, or those via another frame, or a translation."""
-    found = []
+) -> Iterator[tuple[str, np.ndarray]]:
+    """Movements to try: a direct homography, or those via another frame; last, a translation."""
     direct = features[reference].homography(features[index])
     if direct is not None:
-        found.append(("homography", direct))
+        yield "homography", direct
     else:
         for other in range(len(small)):
             if other in (reference, index):
@@ -349,10 +348,8 @@ def _candidates(
             first = features[reference].homography(features[other])
             second = features[other].homography(features[index])
             if first is not None and second is not None:
-                found.append(("homography", second @ first))
-    if not found:
-        found.append(("translation", _translation(small[reference], small[index])))
-    return found
+                yield "homography", second @ first
+    yield "translation", _translation(small[reference], small[index])
 
 
 def _aligned(
@@ -368,6 +365,8 @@ def _aligned(
     still = agreement(small[reference], small[index], np.eye(3))
     best, refused = Alignment("none", np.eye(3), agreement=still), False
     for kind, matrix in _candidates(small, features, reference, index):
+        if kind == "translation" and best.resamples:
+            break
         if not plausible(matrix, *small[reference].shape):
             refused = True
             continue

@@ -14,7 +14,7 @@ Pure NumPy functions of 8-bit codes. Images are not reduced, since that would mi
 
 import numpy as np
 
-from hdrcnn.colour.clipping_level import Levels, scaled
+from hdrcnn.colour.clipping_level import Levels, eight_bits, scaled
 from hdrcnn.colour.transfer import inverse_camera_curve
 from hdrcnn.tiles.frame import as_codes
 
@@ -56,14 +56,6 @@ _CODES = np.arange(256, dtype=np.float32) / np.float32(255.0)
 _LIGHT = np.stack([inverse_camera_curve(_CODES, n, s) for n, s in TRIALS]).astype(np.float32)
 _MEAN_LIGHT = inverse_camera_curve(_CODES)
 _LOG_LIGHT = np.log2([inverse_camera_curve(np.maximum(_CODES, 1e-4), 1.0, s) for s in SHOULDERS])
-
-
-def eight_bits(picture: np.ndarray) -> np.ndarray:
-    """Round codes, uint8, uint16 or float in [0, 1], to uint8 of the same shape."""
-    if picture.dtype == np.uint8:
-        return picture
-    largest = 65535.0 if picture.dtype == np.uint16 else 1.0
-    return np.round(picture * np.float32(255.0 / largest)).astype(np.uint8)
 
 
 def tiles(codes: np.ndarray) -> list[np.ndarray]:

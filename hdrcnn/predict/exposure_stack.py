@@ -30,7 +30,7 @@ from hdrcnn.models.metadata import ExposureGan, ExposureStack
 from hdrcnn.predict import backend, blend, runtime
 from hdrcnn.tiles.frame import Frame
 from hdrcnn.tiles.geometry import strips
-from hdrcnn.tiles.tiling import TILE_PIXELS, Tiling
+from hdrcnn.tiles.tiling import Tiling
 
 if TYPE_CHECKING:
     from hdrcnn.predict.single_image import Predictor
@@ -105,10 +105,7 @@ def load(
     # Of the published network take the layer before exposures are stacked: image to image.
     output = found.inner[0] if found.inner else None
     network = backend.network(path, arrays, found, precision, on_gpu, output)
-    if tile_pixels is None:
-        free = runtime.free_gpu_bytes() if on_gpu else None
-        tile_pixels = runtime.tile_pixels(free, found.channels, TILE_PIXELS)
-    return Tiling(network, tile_pixels)
+    return Tiling(network, runtime.tile_size(tile_pixels, on_gpu, found.channels))
 
 
 def _shown_to(network: Tiling, frame: Frame) -> Frame:

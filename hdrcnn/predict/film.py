@@ -32,7 +32,7 @@ from hdrcnn.predict.film_curves import PARAMETERS, SEEN, FrameMap
 from hdrcnn.tiles.frame import Frame
 from hdrcnn.tiles.resolution import WAYS
 from hdrcnn.tiles.stages import Network
-from hdrcnn.tiles.tiling import TILE_PIXELS, Tiling
+from hdrcnn.tiles.tiling import Tiling
 
 CURVES = weights.FOLDER / "film_curves.npz"
 UNET = weights.FOLDER / "film_unet.npz"
@@ -142,11 +142,11 @@ class Curves:
     pointwise: ClassVar[bool] = True
 
     def __init__(
-        self, primaries: Chromaticities, white: float, peak: float, path: Path = CURVES,
+        self, primaries: Chromaticities, white: float, peak: float, path: Path,
         device: str = "auto",
     ) -> None:  # fmt: skip
         """Raises WeightsError, DeviceError, BackendError."""
-        self._network, arrays, found = _network(path, FilmCurves, device, "evidence")
+        self._network, arrays, found, _ = _network(path, FilmCurves, device, "evidence")
         self._decode = _arrays_of_decode(path, arrays, found)
         self.evidence = 2 * found.members * found.evidence
         self.parameters = self.evidence + GRAPHICS
@@ -210,14 +210,12 @@ class Unet:
     parameters: ClassVar[int] = 0
 
     def __init__(
-        self, primaries: Chromaticities, peak: float, path: Path = UNET, device: str = "auto",
+        self, primaries: Chromaticities, peak: float, path: Path, device: str = "auto",
         tile_pixels: int | None = None,
     ) -> None:  # fmt: skip
         """Raises WeightsError, DeviceError, BackendError."""
-        network, _, record = _network(path, FilmUnet, device)
-        if tile_pixels is None:
-            tile_pixels = runtime.tile_pixels(None, record.channels, TILE_PIXELS)
-        self._tiling = Tiling(network, tile_pixels)
+        network, _, record, on_gpu = _network(path, FilmUnet, device)
+        self._tiling = Tiling(network, runtime.tile_size(tile_pixels, on_gpu, record.channels))
         self._primaries, self._top = primaries, float(pq_signal(np.float64(peak)))
 
     def measured(self, reduced: np.ndarray) -> np.ndarray:
@@ -248,13 +246,12 @@ class Highlights:
     parameters: ClassVar[int] = GRAPHICS
 
     def __init__(
-        self, primaries: Chromaticities, white: float, peak: float, path: Path | None = None,
+        self, primaries: Chromaticities, white: float, peak: float, path: Path,
         device: str = "auto",
     ) -> None:  # fmt: skip
         """Raises WeightsError, DeviceError, BackendError."""
         from hdrcnn.predict import single_image
 
-        path = path or (weights.VIDEO if weights.VIDEO.is_file() else weights.SHIPPED)
         self._predictor = single_image.load(
             path, precision="auto", device=device, camera_curve="srgb"
         )
@@ -284,11 +281,13 @@ Method = Formula | Curves | Unet | Highlights
 
 def _network(
     path: Path, kind: type[Kind], device: str, output: str | None = None
-) -> tuple[Network, dict[str, np.ndarray], Kind]:
+) -> tuple[Network, dict[str, np.ndarray], Kind, bool]:
+    """Network, arrays and metadata of a weights file, and whether a GPU computes it."""
     arrays, record = weights.load(path)
     found = weights.checked(arrays, record, kind, str(path))
     on_gpu = backend.prepare(device)
-    return backend.network(path, arrays, found, on_gpu=on_gpu, output=output), arrays, found
+    network = backend.network(path, arrays, found, on_gpu=on_gpu, output=output)
+    return network, arrays, found, on_gpu
 
 
 def weights_of(name: str, params: Path | None = None) -> Path | None:
@@ -311,16 +310,15 @@ def method(
     """Create one of `METHODS` for a film with the given primaries.
 
     white, peak: luminance of diffuse white and of the brightest light in cd/m^2, for methods that
-    have them. Raises WeightsError, DeviceError.
+    have them. Raises WeightsError, DeviceError, BackendError.
     """
     path = weights_of(name, params)
-    if name == "curves":
-        return Curves(primaries, white, peak, path or CURVES, device)
+    if path is None:
+        return Formula(name, primaries)
     if name == "unet":
-        return Unet(primaries, peak, path or UNET, device)
-    if name == "hdrcnn":
-        return Highlights(primaries, white, peak, path, device)
-    return Formula(name, primaries)
+        return Unet(primaries, peak, path, device)
+    kind = Curves if name == "curves" else Highlights
+    return kind(primaries, white, peak, path, device)
 
 
 def averaged(parameters: Sequence[np.ndarray], cut_before: Sequence[bool], here: int) -> np.ndarray:

@@ -141,10 +141,10 @@ def reduced(code: np.ndarray) -> np.ndarray:
     """Reduce a frame for the network by averaging blocks of pixels.
 
     code: [H, W, 3], uint8, uint16 (65535 is white) or float32 in [0, 1]. Returns [h, w, 3] float32
-    in [0, 1] whose longer side has about `SEEN` pixels.
+    in [0, 1] whose longer side has about `SEEN` pixels, or more if the shorter one would have none.
     """
-    factor = max(1, round(max(code.shape[:2]) / SEEN))
-    rows, columns = (max(1, size // factor) for size in code.shape[:2])
+    factor = max(1, min(*code.shape[:2], round(max(code.shape[:2]) / SEEN)))
+    rows, columns = (size // factor for size in code.shape[:2])
     scale = 1.0 if code.dtype.kind == "f" else float(np.iinfo(code.dtype).max)
     means = block_means(code[: rows * factor, : columns * factor], factor)
     return np.asarray(means / np.float32(scale), np.float32)

@@ -24,7 +24,7 @@ from hdrcnn.console import check
 from hdrcnn.files import ImageError
 from hdrcnn.models.metadata import Fusion
 from hdrcnn.predict import backend
-from hdrcnn.predict.opencv import opencv, reduced_codes
+from hdrcnn.predict.opencv import enlarged, opencv, reduced_codes
 from hdrcnn.predict.pyramid import blend
 from hdrcnn.tiles.frame import as_codes
 from hdrcnn.tiles.geometry import pad_to_multiple
@@ -35,8 +35,6 @@ FEWEST, MOST = 2, 9
 """Smallest and largest number of frames in a bracket."""
 WORKING = 1024
 """Largest length, in pixels, of the longer side of the frames that weights are computed for."""
-LUMA = (0.299, 0.587, 0.114)
-"""Luma coefficients of encoded R, G, B (BT.601), those of OpenCV."""
 WELL_EXPOSED = 0.2
 """Sigma of the well-exposedness measure (Mertens et al. 2007, Section 3.1)."""
 NOTHING = 1e-12
@@ -83,18 +81,18 @@ def mertens_weights(frames: np.ndarray) -> np.ndarray:
     return weights / weights.sum(axis=0)
 
 
-def network_weights(model: Callable[[np.ndarray], Any], multiple: int = 8) -> WeightMaps:
+def network_weights(model: Callable[[np.ndarray], Any]) -> WeightMaps:
     """Weight maps computed by a network.
 
-    model: maps frames [N, K, h, w, 3] float32 in [0, 1] to weights [N, K, h, w, 1 or 3]; h and w
-    are multiples of `multiple`, to which frames are padded.
+    model: maps frames [N, K, h, w, 3] float32 in [0, 1] to weights [N, K, h, w, 1 or 3]; frames are
+    padded so that h and w are multiples of `Fusion.stride`.
     """
 
     def weights(frames: np.ndarray) -> np.ndarray:
         rows, columns = frames.shape[1:3]
         # A network for pairs expects the darker frame first; for others the order is irrelevant.
         order = np.argsort([frame.mean() for frame in frames], kind="stable")
-        padded = np.stack([pad_to_multiple(frames[index], multiple) for index in order])
+        padded = np.stack([pad_to_multiple(frames[index], Fusion.stride) for index in order])
         found = np.asarray(model(padded[None]), np.float32)[0, :, :rows, :columns]
         found = found[np.argsort(order)]
         return found[..., 0] if found.shape[-1] == 1 else found
@@ -144,20 +142,28 @@ def _of_network(name: str, device: str) -> Method:
     return Method(name, network_weights(maps.whole), file=path, pyramid=False, frames=2)
 
 
-def chosen_method(name: str, device: str = "auto") -> Method:
-    """Return the method of that name, one of `METHODS`.
+def resolved(name: str) -> str:
+    """Return the name of the method that `chosen_method` returns; loads nothing.
 
-    auto: the unsupervised network, or `CLASSICAL` if its weights file does not exist. device: for
-    the network, one of `runtime.DEVICES`. Raises ValueError for an unknown name, WeightsError if
-    weights are missing or do not fit, DeviceError, BackendError.
+    auto: that of the unsupervised network, or of `CLASSICAL` if its weights file does not exist.
+    Raises ValueError for a name not in `METHODS`.
     """
     if name not in METHODS:
         raise ValueError(f"unknown method {name!r}; known: {', '.join(METHODS)}")
     if name == "auto":
-        return (
-            _of_network("unsupervised", device) if NETWORKS["unsupervised"].is_file() else CLASSICAL
-        )
-    return MERTENS if name == "mertens" else _of_network(name, device)
+        return "unsupervised" if NETWORKS["unsupervised"].is_file() else CLASSICAL.name
+    return name
+
+
+def chosen_method(name: str, device: str = "auto") -> Method:
+    """Return the method of that name, one of `METHODS`, with its network loaded.
+
+    device: for the network, one of `runtime.DEVICES`. Raises ValueError for an unknown name,
+    WeightsError if weights are missing or do not fit, DeviceError, BackendError.
+    """
+    name = resolved(name)
+    plain = {method.name: method for method in (MERTENS, CLASSICAL)}
+    return plain[name] if name in plain else _of_network(name, device)
 
 
 def fuse_by_opencv(frames: Sequence[np.ndarray]) -> np.ndarray:
@@ -220,14 +226,6 @@ class Maps:
                 slope[...] = slopes(base.reshape(guide.shape), guide, one).reshape(base.shape)
                 base -= slope * guide.reshape(base.shape)
 
-    def _enlarged(self, plane: np.ndarray, top: int, bottom: int) -> np.ndarray:
-        """Rows of a reduced plane at full size, bilinear."""
-        factor, columns = self._factor, self._frames[0].shape[1]
-        first, last = max(0, top // factor - 1), min(len(plane), -(-bottom // factor) + 1)
-        size = plane.shape[1] * factor, (last - first) * factor
-        part = opencv().resize(plane[first:last], size, interpolation=opencv().INTER_LINEAR)
-        return part[top - first * factor : bottom - first * factor, :columns]
-
     def __call__(self, top: int, bottom: int) -> np.ndarray:
         """[K, bottom - top, W] or [K, bottom - top, W, 3] float32, at least 0, summing to 1."""
         check()
@@ -235,12 +233,13 @@ class Maps:
             return self._base[:, top:bottom]
         shape = len(self._frames), bottom - top, self._frames[0].shape[1], *self._base.shape[3:]
         weights = np.empty(shape, np.float32)
+        rows = self._factor, top, bottom, shape[2]
         for weight, frame, base, slope in zip(
             weights, self._frames, self._base, self._slope, strict=True
         ):
             guide = self._guide(frame[top:bottom])
-            np.multiply(self._enlarged(slope, top, bottom), guide, out=weight)
-            weight += self._enlarged(base, top, bottom)
+            np.multiply(enlarged(slope, *rows), guide, out=weight)
+            weight += enlarged(base, *rows)
         np.maximum(weights, np.float32(LEAST), out=weights)
         weights /= weights.sum(axis=0)
         return weights

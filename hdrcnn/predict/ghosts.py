@@ -20,7 +20,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from hdrcnn.predict.intensity_mapping import CODES, DARK, HIGH, LOW, mapped, mappings
-from hdrcnn.predict.opencv import opencv, reduced
+from hdrcnn.predict.opencv import enlarged, opencv, reduced
 from hdrcnn.tiles.frame import as_codes
 
 WORKING = 1500
@@ -187,12 +187,25 @@ def inconsistency(one: np.ndarray, other: np.ndarray, usable: np.ndarray | None 
     return worst
 
 
-def _regions(off: np.ndarray) -> np.ndarray:
-    """Inconsistent regions, [h, w] bool: specks removed, gaps closed, grown a little."""
+def _disc(shape: tuple[int, ...]) -> np.ndarray:
+    """Structuring element that grows regions of an image of this shape."""
+    cv2, grow = opencv(), max(2, round(GROWN * max(shape)))
+    return np.asarray(cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * grow + 1, 2 * grow + 1)))
+
+
+def _regions(off: np.ndarray, covered: np.ndarray | None = None) -> np.ndarray:
+    """Inconsistent regions, [h, w] bool: specks removed, gaps closed, grown a little.
+
+    covered: as for `inconsistency`'s `usable`; elsewhere, where the frame only repeats its edge, no
+    region is found.
+    """
     cv2 = opencv()
+    if covered is not None:
+        # Means of a window and half a pixel of misalignment reach this far.
+        reach = np.ones((LOCAL + 2, LOCAL + 2), np.uint8)
+        off = np.where(cv2.erode(covered.astype(np.uint8), reach) > 0, off, np.float32(0.0))
     smooth = cv2.GaussianBlur(np.minimum(off, 3.0), (0, 0), 1.0)
-    grow = max(2, round(GROWN * max(off.shape)))
-    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * grow + 1, 2 * grow + 1))
+    disc = _disc(off.shape)
     found = (smooth > 1.0).astype(np.uint8)
     closed = cv2.morphologyEx(found, cv2.MORPH_CLOSE, disc)
     _, labels, figures, _ = cv2.connectedComponentsWithStats(closed)
@@ -201,7 +214,8 @@ def _regions(off: np.ndarray) -> np.ndarray:
     # Near certain regions also take likely ones: the dim rims of what moved.
     kept = large[labels]
     likely = ((smooth > 0.5) & (cv2.dilate(kept.astype(np.uint8), disc) > 0)) | kept
-    return cv2.dilate(likely.astype(np.uint8), disc) > 0
+    grown = cv2.dilate(likely.astype(np.uint8), disc) > 0
+    return grown if covered is None else grown & covered
 
 
 def _clipped(frame: np.ndarray, dark: int = BLACK) -> np.ndarray:
@@ -210,22 +224,54 @@ def _clipped(frame: np.ndarray, dark: int = BLACK) -> np.ndarray:
     return (largest >= HIGH) | (largest <= dark)
 
 
-def _still(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+def _whole_blocks(covered: np.ndarray, factor: int) -> np.ndarray:
+    """[ceil(h / factor), ceil(w / factor)] bool, True for blocks that are covered completely."""
+    more = [(0, -side % factor) for side in covered.shape]
+    padded = np.pad(covered, more, mode="edge")
+    rows, columns = (side // factor for side in padded.shape)
+    return np.asarray(padded.reshape(rows, factor, columns, factor).all(axis=(1, 3)))
+
+
+def _still(one: np.ndarray, other: np.ndarray, covered: np.ndarray | None) -> np.ndarray:
     """Roughly consistent pixels, [h, w] bool, from which to estimate the mapping.
 
-    Found at half the size if there are enough pixels.
+    Found at half the size if there are enough pixels. covered: as for `_regions`.
     """
     half = 2 if min(one.shape[:2]) >= HALVED else 1
-    moved = _regions(inconsistency(reduced(one, half), reduced(other, half)))
+    known = None if covered is None else _whole_blocks(covered, half)
+    moved = _regions(inconsistency(reduced(one, half), reduced(other, half), known), known)
     whole = moved.repeat(half, axis=0).repeat(half, axis=1)
-    return ~whole[: one.shape[0], : one.shape[1]]
+    still = ~whole[: one.shape[0], : one.shape[1]]
+    return still if covered is None else still & covered
 
 
-def find(frames: Sequence[np.ndarray], reference: int, named: bool = False) -> Movement:
+def _covered(
+    inside: Inside | None, index: int, rows: int, columns: int, factor: int
+) -> np.ndarray | None:
+    """Pixels of a reduced frame that have data, [h, w] bool; None if all have."""
+    if inside is None:
+        return None
+    step = factor * max(1, STRIP // factor)
+    parts = [
+        _whole_blocks(inside(index, top, min(top + step, rows)), factor)
+        for top in range(0, rows, step)
+    ]
+    covered = np.concatenate(parts)
+    return None if covered.all() else covered
+
+
+def find(
+    frames: Sequence[np.ndarray],
+    reference: int,
+    named: bool = False,
+    inside: Inside | None = None,
+) -> Movement:
     """Find what moved in a bracket.
 
     frames: K of [H, W, 3], aligned; reference: index of the frame that replaces what moved;
-    named: whether the user chose the reference, which is then used for every region.
+    named: whether the user chose the reference, which is then used for every region; inside: where
+    aligned frames have data, None: everywhere. Where a frame has none, nothing has moved in it, and
+    it replaces nothing.
     """
     cv2 = opencv()
     rows, columns = frames[0].shape[:2]
@@ -235,10 +281,13 @@ def find(frames: Sequence[np.ndarray], reference: int, named: bool = False) -> M
     tables = {}
     size = small[0].shape[:2]
     moved = np.zeros((len(frames), *size), bool)
+    covered = np.ones((len(frames), *size), bool)
     for k in others:
-        calm = _still(small[reference], small[k])
-        moved[k] = _regions(inconsistency(small[reference], small[k], calm))
-        tables[reference, k] = mappings(small[reference], small[k], ~moved[k])
+        known = _covered(inside, k, rows, columns, factor)
+        calm = _still(small[reference], small[k], known)
+        moved[k] = _regions(inconsistency(small[reference], small[k], calm), known)
+        covered[k] = True if known is None else known
+        tables[reference, k] = mappings(small[reference], small[k], ~moved[k] & covered[k])
     union = np.asarray(moved.any(axis=0))
     share = float(union.mean())
     origins = np.full(size, reference, np.uint8)
@@ -250,39 +299,34 @@ def find(frames: Sequence[np.ndarray], reference: int, named: bool = False) -> M
         # Content from a darker frame is mapped to a longer exposure, which amplifies its noise.
         darker = [_darker_first(frame, small[reference]) for frame in small]
         darker[reference] = False
-        clipped = np.stack(
+        useless = np.stack(
             [_clipped(f, DARK if d else BLACK) for f, d in zip(small, darker, strict=True)]
         )
+        useless |= ~covered
         count, labels = cv2.connectedComponents(union.astype(np.uint8))
         area = np.maximum(np.bincount(labels.ravel(), minlength=count), 1)
         counts = np.stack(
-            [np.bincount(labels.ravel(), c.ravel(), minlength=count) for c in clipped]
+            [np.bincount(labels.ravel(), u.ravel(), minlength=count) for u in useless]
         )
         ends = counts / area
         for label in np.flatnonzero(ends[reference] > CLIPPED):
             if label == 0 or ends[:, label].min() > ends[reference, label] - 0.25:
                 continue
-            region = labels == label
             best = int(ends[:, label].argmin())
+            region = (labels == label) & covered[best]
             origins[region] = best
             moved[:, region] = True
             moved[best, region] = False
             for k in range(len(frames)):
                 if k != best and (best, k) not in tables:
-                    tables[best, k] = mappings(small[best], small[k], ~union)
+                    both = covered[best] & covered[k]
+                    tables[best, k] = mappings(small[best], small[k], ~union & both)
+    for mask, known in zip(moved, covered, strict=True):
+        if not known.all():  # What replaces the border that a frame does not cover is blended in.
+            mask |= cv2.dilate((~known).astype(np.uint8), _disc(size)) > 0
     sigma = max(1.0, 0.5 * GROWN * max(size))
     masks = np.stack([cv2.GaussianBlur(m.astype(np.float32), (0, 0), sigma) for m in moved])
     return Movement(factor, masks, origins, tables, share)
-
-
-def _rows(plane: np.ndarray, factor: int, top: int, bottom: int, columns: int) -> np.ndarray:
-    """Rows of a reduced plane at full size: bilinear for floats, nearest neighbour for integers."""
-    cv2 = opencv()
-    first, last = max(0, top // factor - 1), min(len(plane), -(-bottom // factor) + 1)
-    kind = cv2.INTER_LINEAR if plane.dtype.kind == "f" else cv2.INTER_NEAREST
-    size = plane.shape[1] * factor, (last - first) * factor
-    part = cv2.resize(plane[first:last], size, interpolation=kind)
-    return part[top - first * factor : bottom - first * factor, :columns]
 
 
 def calmed(code: np.ndarray, tables: np.ndarray) -> np.ndarray:
@@ -328,9 +372,9 @@ def replace(
         inner = slice(len(above[0]), len(above[0]) + bottom - top)
         originals = [each[inner] for each in wide]
         above = [each[max(0, inner.stop - MARGIN) : inner.stop] for each in wide]
-        origins = _rows(movement.origins, movement.factor, top, bottom, columns)
+        origins = enlarged(movement.origins, movement.factor, top, bottom, columns)
         for k, frame in enumerate(frames):
-            share = _rows(movement.masks[k], movement.factor, top, bottom, columns)
+            share = enlarged(movement.masks[k], movement.factor, top, bottom, columns)
             outside = None if inside is None or k == reference else ~inside(k, top, bottom)
             if outside is not None and outside.any():
                 share = np.where(outside, np.float32(1.0), share)

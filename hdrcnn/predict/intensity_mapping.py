@@ -137,7 +137,7 @@ def best_exposed(frames: Sequence[np.ndarray]) -> int:
     """
 
     def cost(frame: np.ndarray) -> float:
-        clipped = ((frame.max(axis=-1) > HIGH) | (frame.max(axis=-1) <= DARK)).mean()
+        clipped = ((frame.max(axis=-1) >= HIGH) | (frame.max(axis=-1) <= DARK)).mean()
         return float(clipped) + 0.25 * abs(float(frame.mean()) / 255.0 - 0.45)
 
     return int(np.argmin([cost(frame) for frame in frames]))

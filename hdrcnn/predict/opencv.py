@@ -57,3 +57,17 @@ def reduced_codes(frame: np.ndarray, factor: int) -> np.ndarray:
         shape = size[1], len(part) // factor
         small[top : top + step] = cv2.resize(part, shape, interpolation=cv2.INTER_AREA)
     return small
+
+
+def enlarged(plane: np.ndarray, factor: int, top: int, bottom: int, columns: int) -> np.ndarray:
+    """Rows [top, bottom) of a plane reduced by a factor, at full size.
+
+    plane: [h, w] or [h, w, C]. Returns [bottom - top, columns] or [..., C] of the same type:
+    bilinear for floats, nearest neighbour for integers.
+    """
+    cv2 = opencv()
+    first, last = max(0, top // factor - 1), min(len(plane), -(-bottom // factor) + 1)
+    kind = cv2.INTER_LINEAR if plane.dtype.kind == "f" else cv2.INTER_NEAREST
+    size = plane.shape[1] * factor, (last - first) * factor
+    part = np.asarray(cv2.resize(plane[first:last], size, interpolation=kind))
+    return part[top - first * factor : bottom - first * factor, :columns]

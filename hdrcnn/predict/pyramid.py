@@ -30,8 +30,8 @@ Rows = Callable[[int, int], np.ndarray]
 def depth(rows: int, columns: int) -> int:
     """Number of times the size is halved: down to 2 to 4 pixels on the shorter side.
 
-    The networks are trained with the same depth (`models.fusion.depth`). With halving down to one
-    pixel, whole images become brighter and clip.
+    The networks are trained with this depth. With halving down to one pixel, whole images become
+    brighter and clip.
     """
     return max(0, int(np.log2(min(rows, columns))) - 1)
 

@@ -15,7 +15,7 @@ Unit: 1.0 = the light at which the reference frame clips; the shortest frame the
 """
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -91,17 +91,26 @@ def _pairs(frames: Sequence[np.ndarray], exposures: np.ndarray) -> list[tuple[np
     return found
 
 
+def _measured(
+    curve: str | CameraCurve, pairs: list[tuple[np.ndarray, ...]]
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """For each pair of frames, the stops between its samples as measured, and those given."""
+    for dark, bright, stops in pairs:
+        light = [np.log2(np.maximum(linearise(code, curve), 1e-6)) for code in (dark, bright)]
+        yield light[1] - light[0], stops
+
+
 def _disagreement(curve: str | CameraCurve, pairs: list[tuple[np.ndarray, ...]]) -> np.ndarray:
     """Disagreement in stops of each pair of samples, limited for the sake of what moved.
 
     Scaled so that the sum of squares is the mean square over all pairs of frames.
     """
-    parts = []
-    for dark, bright, stops in pairs:
-        light = [np.log2(np.maximum(linearise(code, curve), 1e-6)) for code in (dark, bright)]
-        off = light[1] - light[0] - stops
-        parts.append(np.clip(off, -1.5, 1.5) / np.sqrt(len(pairs) * len(off)))
-    return np.concatenate(parts)
+    return np.concatenate(
+        [
+            np.clip(found - stops, -1.5, 1.5) / np.sqrt(len(pairs) * len(found))
+            for found, stops in _measured(curve, pairs)
+        ]
+    )
 
 
 def estimate_response(
@@ -140,11 +149,8 @@ def estimate_response(
 
 def _ratio(curve: str | CameraCurve, pairs: list[tuple[np.ndarray, ...]]) -> float:
     """Median over pairs of frames of the measured stops between them over the given ones."""
-    found = []
-    for dark, bright, stops in pairs:
-        light = [np.log2(np.maximum(linearise(code, curve), 1e-6)) for code in (dark, bright)]
-        found.append(float(np.median(light[1] - light[0]) / stops))
-    return float(np.median(found))
+    ratios = [np.median(found) / stops for found, stops in _measured(curve, pairs)]
+    return float(np.median(ratios))
 
 
 def hat(code: np.ndarray) -> np.ndarray:
@@ -161,12 +167,14 @@ def merge(
 ) -> np.ndarray:
     """Merge a bracket into radiance: [H, W, 3] linear, in the primaries of the frames.
 
-    frames: K of [H, W, 3], aligned: all uint8, uint16, or float32 in [0, 1], display-encoded.
+    frames: K of [H, W, 3], aligned: all uint8, uint16, or float32 in [0, 1], display-encoded; they
+        clip at the largest code, as those of `bracket.prepared`.
     exposures: K positive numbers, seconds x ISO / f-number^2 or a multiple of it.
     reference: index of the frame at whose clipping level the result is 1.0; None: 1.0 is where a
         frame of exposure 1 would clip.
     Each channel is the mean of f(code) / exposure, weighted by `hat`. Where all frames clip, it is
     the clipping level of the shortest exposure; where all are black, the value of the longest.
+    Light beyond the range of `dtype` is limited to its largest value.
     Raises ValueError for unusable exposures.
     """
     told = check_exposures(exposures, len(frames))
@@ -174,6 +182,7 @@ def merge(
     relative = (told / unit).astype(np.float32)
     shortest, longest = int(relative.argmin()), int(relative.argmax())
     merged = np.empty(frames[0].shape, dtype)
+    largest = np.float32(np.finfo(merged.dtype).max)
     for top in range(0, len(merged), STRIP):
         total = np.zeros((*merged[top : top + STRIP].shape,), np.float32)
         weights = np.zeros_like(total)
@@ -188,7 +197,8 @@ def merge(
             light = np.asarray(linearise(code, curve), np.float32) / relative[index]
             total += weight * light
             weights += weight
-        merged[top : top + STRIP] = total / np.maximum(weights, np.float32(1e-12))
+        mean = total / np.maximum(weights, np.float32(1e-12))
+        merged[top : top + STRIP] = np.minimum(mean, largest)
     return merged
 
 
@@ -226,9 +236,7 @@ def with_highlights(
     predicted = predictor.reconstruct(
         shortest, scaling=1.0, camera_curve=curve, resolution=resolution, dtype=np.float16
     )
-    largest = (
-        np.float32(np.finfo(np.float16).max) if merged.dtype == np.float16 else np.float32(3e38)
-    )
+    largest = np.float32(np.finfo(merged.dtype).max)
     for top in range(0, len(merged), STRIP):
         rows = slice(top, top + STRIP)
         share = blend.mask(as_codes(shortest[rows]), predictor.metadata.blend)

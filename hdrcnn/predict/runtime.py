@@ -7,12 +7,14 @@ Not yet tested on a GPU.
 """
 
 import contextlib
+import os
 import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 from hdrcnn.files import UserError
+from hdrcnn.tiles.tiling import TILE_PIXELS
 
 BACKENDS = ("auto", "tensorflow", "jax", "onnx")
 """Libraries that compute the networks; see `predict.backend`."""
@@ -30,11 +32,16 @@ class DeviceError(UserError):
 
 
 def free_gpu_bytes() -> int | None:
-    """Free memory, in bytes, of the first NVIDIA GPU, or None if nvidia-smi reports none."""
-    tool = shutil.which("nvidia-smi")
-    if tool is None:
+    """Free memory, in bytes, of the first NVIDIA GPU that CUDA_VISIBLE_DEVICES allows.
+
+    None if it allows none, or if nvidia-smi reports none.
+    """
+    tool, visible = shutil.which("nvidia-smi"), os.environ.get("CUDA_VISIBLE_DEVICES")
+    first = None if visible is None else visible.split(",")[0].strip()
+    if tool is None or first in ("", "-1"):
         return None
     query = [tool, "--query-gpu=memory.free", "--format=csv,noheader,nounits"]
+    query += [] if first is None else [f"--id={first}"]  # nvidia-smi ignores the variable.
     try:
         said = subprocess.run(query, capture_output=True, text=True, timeout=20, check=True)
         return int(said.stdout.split()[0]) << 20
@@ -51,6 +58,16 @@ def tile_pixels(free_gpu: int | None, width: int, usual: int) -> int:
     if free_gpu is None:
         return min(usual, CPU_BYTES // (BYTES * width))
     return max(usual // 4, min(LARGEST, free_gpu // 2 // (BYTES * width)))
+
+
+def tile_size(asked: int | None, on_gpu: bool, width: int) -> int:
+    """Number of pixels of a tile: `asked`, or chosen by the available memory if that is None.
+
+    on_gpu: result of `prepare`; width: as for `tile_pixels`.
+    """
+    if asked is not None:
+        return asked
+    return tile_pixels(free_gpu_bytes() if on_gpu else None, width, TILE_PIXELS)
 
 
 def check_device(device: str) -> None:

@@ -260,9 +260,7 @@ def load(
             )
     on_gpu = backend.prepare(device)
     network = backend.network(path, arrays, metadata, precision, on_gpu)
-    if tile_pixels is None:
-        free = runtime.free_gpu_bytes() if on_gpu else None
-        tile_pixels = runtime.tile_pixels(free, metadata.width, TILE_PIXELS)
+    tile_pixels = runtime.tile_size(tile_pixels, on_gpu, metadata.width)
     if params is None and camera_curve is None:
         camera_curve = DEFAULT_CURVE
     return Predictor(network, metadata, tile_pixels, camera_curve)

@@ -6,13 +6,13 @@ the network and names the tensors at the ends of its stages, so that it can be c
 
 import functools
 import json
-import os
 from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from hdrcnn.cores import share
 from hdrcnn.tiles.stages import Network, Reach, Stage, Tensor
 
 KEY = "hdrcnn"
@@ -44,8 +44,8 @@ def _made(source: "Path | bytes", state: tuple[int, int] | None) -> Any:
 
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3  # Log only errors, which are raised as well.
-    if hasattr(os, "sched_getaffinity"):  # The default counts cores this process may not use.
-        options.intra_op_num_threads = len(os.sched_getaffinity(0))
+    # The default, 0, also counts cores that this process may not use.
+    options.intra_op_num_threads = share() or 0
     # Waiting threads leave the cores to others.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.enable_mem_pattern = False  # It would be made anew for each image size.

@@ -225,7 +225,7 @@ class Tiling:
         if self.tile_pixels and pixels > PIECE * self.tile_pixels:
             raise TooLargeError(
                 f"too large for the network {self.network.name}, which sees a picture in one "
-                "piece; give --resolution=working, or a smaller --width"
+                "piece; give --resolution=working, or a smaller picture"
             )
         y = self.network.whole(frame.shown(bounds)[None])[0]
         return frame.picture, y[frame.picture.within(bounds)]

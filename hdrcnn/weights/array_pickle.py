@@ -176,12 +176,7 @@ def read_npy(stream: IO[bytes], length: int) -> Any:
     An object array is returned as the flat list of its items, a single object as a list of one.
     Raises UnpicklingError, or any other exception for a damaged or hostile file.
     """
-    version = np.lib.format.read_magic(stream)
-    reader = {
-        (1, 0): np.lib.format.read_array_header_1_0,
-        (2, 0): np.lib.format.read_array_header_2_0,
-    }[version]
-    _, _, dtype = reader(stream)
+    _, _, dtype = npz.READ_HEADER[np.lib.format.read_magic(stream)](stream)
     if dtype != np.dtype(object):
         raise pickle.UnpicklingError(f"an array of {dtype}; a list of arrays is expected")
     return _plain(_ArrayUnpickler(stream, length).load(), count())

@@ -25,10 +25,11 @@ file. Weights resemble noise, which can hardly be compressed.
 """
 LARGEST_RECORD = 1 << 24
 """Largest size in bytes of the record of an untrusted file."""
-_READ_HEADER = {
+READ_HEADER = {
     (1, 0): np.lib.format.read_array_header_1_0,
     (2, 0): np.lib.format.read_array_header_2_0,
 }
+"""Functions that read the header of an array, by the version of its format."""
 
 
 class NpzError(Exception):
@@ -83,7 +84,7 @@ def check_unpacked(members: Iterable[zipfile.ZipInfo], most: float) -> None:
 def _held(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> int:
     """Size of an array in bytes by its header, as float32 or larger. Raises ValueError."""
     with archive.open(member) as stream:
-        shape, _, dtype = _READ_HEADER[np.lib.format.read_magic(stream)](stream)
+        shape, _, dtype = READ_HEADER[np.lib.format.read_magic(stream)](stream)
         if dtype.hasobject or math.prod(shape) * dtype.itemsize != member.file_size - stream.tell():
             raise ValueError(f"{member.filename} is not what its header says")
     return math.prod(shape) * max(dtype.itemsize, 4)

@@ -13,12 +13,11 @@ import numpy as np
 
 from hdrcnn.files import WeightsError, shown
 from hdrcnn.models.metadata import Hdrcnn
+from hdrcnn.models.vgg import CONVOLUTIONS
 from hdrcnn.weights import array_pickle, npz
 
 KEY = "params"
 """The only key of such an .npz file."""
-CONVOLUTIONS = (2, 2, 3, 3, 3)
-"""Number of convolutions in each block of the encoder, that of VGG16."""
 
 
 def names() -> Iterator[str]:

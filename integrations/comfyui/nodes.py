@@ -225,7 +225,8 @@ class Fuse:
                 frames = _bracket(pictures[number * per : (number + 1) * per])
                 check_frames(frames)
                 bracket = prepared(frames, Choices(align, deghost))
-                fused[number] = fuse(bracket.frames, weighed) / np.float32(65535.0)
+                codes = bracket.unscaled(fuse(bracket.frames, weighed))
+                fused[number] = codes / np.float32(65535.0)
                 step()
         return (host.tensor(fused),)
 

@@ -1,6 +1,7 @@
 """Outcomes: what is reported about a file, and that its failure does not stop the others."""
 
 import dataclasses
+import importlib
 import os
 import re
 from pathlib import Path
@@ -12,11 +13,15 @@ import pytest
 import hdrcnn
 from hdrcnn.batch import plan
 from hdrcnn.batch.choose import Networks
+from hdrcnn.batch.fusion import FusionSettings
 from hdrcnn.batch.job import Outcome, Settings, image_error
 from hdrcnn.batch.run import convert, convert_all
+from hdrcnn.batch.stack import StackSettings
+from hdrcnn.cli.main import parser_of
 from hdrcnn.colour.transfer import srgb_decode
 from hdrcnn.files import prepare_folder
 from hdrcnn.readers.hdr import read_exr
+from hdrcnn.tiles.tiling import TooLargeError
 
 
 @pytest.fixture(scope="module")
@@ -181,3 +186,17 @@ def test_an_unexpected_error_fails_only_one_file(tmp_path, picture, networks, mo
     assert said.startswith(f"{tmp_path / 'a.png'}: ")
     assert "OverflowError: cannot convert Infinity (" in said
     assert "\n" not in said
+
+
+@pytest.mark.parametrize("command", ["predict", "stack", "fuse"])
+def test_remedies_name_only_flags_that_the_command_has(command):
+    """The sizes of frames and exposures are those of their files."""
+    parser = parser_of(importlib.import_module(f"hdrcnn.cli.{command}"), command)
+    kind = {"predict": Settings, "stack": StackSettings, "fuse": FusionSettings}[command]
+    known = {flag for action in parser._actions for flag in action.option_strings}
+    for error in (MemoryError(), TooLargeError("too large; give --resolution=working")):
+        said = str(image_error(Path("p.png"), error, kind.smaller))
+        assert said.startswith("p.png: too large")
+        assert "report it" not in said
+        assert set(re.findall(r"--\w+", said)) <= known
+    assert ("--width" in kind.smaller) == (command == "predict")

@@ -1,5 +1,6 @@
 """`hdrcnn export`, and conversions with its files without TensorFlow, Keras or JAX."""
 
+import re
 import shutil
 
 import imageio.v3 as iio
@@ -191,3 +192,13 @@ print(*{"scipy", "jinja2", "onnx", "onnxruntime", "keras", "tensorflow", "jax", 
 
 def test_slow_imports_are_deferred_until_they_are_needed(run_python, tmp_path):
     assert run_python("-c", EAGER, cwd=tmp_path).stdout.split() == []
+
+
+@pytest.mark.parametrize("absent", [("onnxruntime",), ("tf2onnx",)])
+def test_export_in_eight_bits_names_what_it_lacks(absent, tmp_path, run_python):
+    command = ("export", "w.npz", "--precision", "int8", "--calibration", ".", "--out_dir", "out")
+    program = re.sub(r"absent = \(.*\)", f"absent = {absent}", NOTHING)
+    done = run_python("-c", program, *command, cwd=tmp_path, status=1)
+    (line,) = done.stderr.splitlines()
+    assert absent[0] in line
+    assert "hdrcnn[export]" in line

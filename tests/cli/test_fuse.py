@@ -9,6 +9,8 @@ from PIL import Image
 
 from hdrcnn.cli.main import main
 from hdrcnn.cli.parser import UsageError
+from hdrcnn.colour.transfer import srgb_decode
+from hdrcnn.predict.backend import BackendError
 from hdrcnn.predict.runtime import DeviceError
 from hdrcnn.readers.hdr import read_exr
 from hdrcnn.readers.photograph import read_photograph
@@ -210,14 +212,11 @@ def test_invalid_arguments_are_refused(arguments):
         fuse(*arguments)
 
 
-@pytest.mark.parametrize("out", ["new", "done"])
-def test_the_fusion_network_runs_on_the_requested_device(out, folder, tmp_path, monkeypatch):
+def test_the_fusion_network_runs_on_the_requested_device(folder, tmp_path, monkeypatch):
     pytest.importorskip("onnxruntime")
     monkeypatch.setenv("HDRCNN_BACKEND", "onnx")
-    if out == "done":
-        assert fuse(folder, "--out_dir", tmp_path / out, "--device", "cpu") == 0
     with pytest.raises(DeviceError, match="gpu"):
-        fuse(folder, "--out_dir", tmp_path / out, "--device", "gpu")
+        fuse(folder, "--out_dir", tmp_path / "out", "--device", "gpu")
 
 
 def test_without_opencv_one_line_says_what_to_install(folder, tmp_path, monkeypatch):
@@ -243,3 +242,105 @@ def test_raw_brackets_become_pictures_of_16_bits(tmp_path):
     assert (fused.bits, fused.code.shape) == (16, (96, 128, 3))
     grey, truth = fused.code.mean(axis=-1), np.log2(light.mean(axis=-1))
     assert np.corrcoef(grey.ravel(), truth.ravel())[0, 1] > 0.8
+
+
+def test_a_bracket_of_eighteen_stops_is_written_as_half_floats(tmp_path, capfd, recwarn):
+    """1.0 is where the longest frame clips, so half floats end before the shortest one clips."""
+    from hdrcnn.colour.primaries import DISPLAY_P3
+    from tests.readers.pictures import profile
+
+    (tmp_path / "in").mkdir()
+    for index, seconds in enumerate((1.0 / 8000, 1.0 / 125, 30.0)):
+        exif = Image.Exif()
+        exif[0x0110] = "Model"
+        exif.get_ifd(0x8769)[0x829A] = seconds
+        codes = np.full((40, 60, 3), (250, 254, 255)[index], np.uint8)
+        codes[:20] = (30, 60, 90)[index]
+        codes[30:, :, ::2] = 0  # A green outside of Rec. 709.
+        path = tmp_path / "in" / f"{index}.png"
+        Image.fromarray(codes).save(path, exif=exif, icc_profile=profile(DISPLAY_P3))
+    arguments = ("--format", "exr", "--reference", 3, "--camera_curve", "srgb", "--per", 3)
+    plain = ("--align", "off", "--deghost", "off")
+    assert fuse(tmp_path / "in", "--out_dir", tmp_path / "out", *arguments, *plain) == 0
+    assert "report it" not in capfd.readouterr().err
+    light = read_exr(tmp_path / "out" / "0.exr")
+    np.testing.assert_array_equal(light[20:30], 65504.0)
+    np.testing.assert_array_equal(light[30:, :, 1], 65504.0)
+    assert light[30:, :, ::2].max() < 0.0
+    assert np.isfinite(light).all()
+    assert not [warning for warning in recwarn.list if warning.category is RuntimeWarning]
+
+
+def test_what_the_backend_cannot_do_ends_the_run(folder, tmp_path, monkeypatch):
+    """Such an error concerns every bracket, though only one that clips needs the network."""
+    monkeypatch.setenv("HDRCNN_BACKEND", "tensorflow")
+    for path in folder.iterdir():
+        with Image.open(path) as image:
+            codes, exif = np.array(image), image.getexif()
+        codes[30:60, 30:60] = 255
+        Image.fromarray(codes).save(path, exif=exif)
+    arguments = ("--merge", "--method", "mertens", "--precision", "int8")
+    with pytest.raises(BackendError, match="int8"):
+        fuse(folder, "--out_dir", tmp_path / "out", *arguments)
+
+
+@pytest.mark.parametrize("formats", ["tiff", "exr,jpeg"])
+def test_a_report_of_finished_brackets_is_made_from_their_files(
+    formats, folder, tmp_path, monkeypatch, capfd
+):
+    from hdrcnn.predict import fusion
+
+    for path in folder.glob("b_*"):
+        path.unlink()
+    arguments = ("--out_dir", tmp_path / "out", "--format", formats, "--report")
+    assert fuse(folder, *arguments) == 0
+    page = tmp_path / "out" / "report.html"
+    first = page.read_text(encoding="utf-8")
+    page.unlink()
+    capfd.readouterr()
+    # Neither is a network loaded nor a frame compared.
+    monkeypatch.setattr(fusion, "_of_network", None)
+    monkeypatch.setattr("hdrcnn.batch.fusion.prepared", None)
+    assert fuse(folder, *arguments) == 0
+    assert "kept" in capfd.readouterr().out
+    second = page.read_text(encoding="utf-8")
+    if "jpeg" not in formats:  # Codes of 8 bits round the figures.
+        assert second == first
+    assert second.count("data:image/jpeg") == first.count("data:image/jpeg") > 0
+
+
+def test_the_report_shows_the_colours_of_wide_primaries(tmp_path):
+    """Without light, a fused image before and after is the same."""
+    import re
+
+    from hdrcnn.colour.primaries import DISPLAY_P3
+    from tests.readers.pictures import profile
+
+    (tmp_path / "in").mkdir()
+    for index in range(2):
+        codes = np.full((40, 60, 3), (20, 60 + 90 * index, 20), np.uint8)
+        path = tmp_path / "in" / f"{index}.png"
+        Image.fromarray(codes).save(path, icc_profile=profile(DISPLAY_P3))
+    plain = ("--align", "off", "--deghost", "off", "--per", 2, "--report")
+    assert fuse(tmp_path / "in", "--out_dir", tmp_path / "out", *plain) == 0
+    page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+    (stops,) = re.findall(r'data-stops="([^"]+)"', page)
+    assert abs(float(stops)) < 0.005
+
+
+def test_a_bracket_that_clips_below_the_largest_code_is_reported_and_predicted(tmp_path, capfd):
+    for index, ev in enumerate(EVS):
+        light = 2.0 * texture(120, 160, 1)
+        light[40:70, 50:90] = 30.0
+        codes = np.round(exposed(light, ev, seed=index) * (240 / 255)).astype(np.uint8)
+        save(tmp_path / "in" / f"{index}.png", codes, ev)
+    log, out = tmp_path / "log", tmp_path / "out"
+    arguments = ("--format", "exr,sdr_png", "--reference", 2, "--log", log, "--camera_curve")
+    assert fuse(tmp_path / "in", "--out_dir", out, *arguments, "srgb") == 0
+    assert "clips at 240" in capfd.readouterr().out
+    figures = json.loads(log.read_text())["figures"]
+    assert figures["clipping_levels"] == pytest.approx([240 / 255] * 3)
+    clipped = (0.25 * light > srgb_decode(np.float32(0.95))).any(axis=-1).mean()
+    assert figures["saturated"] == pytest.approx(clipped, rel=0.1)
+    assert read_exr(out / "0.exr")[45:65, 55:85].min() > 3.9  # The shortest frame clips at 4.
+    assert read_photograph(out / "0_fused.png").code.max() <= 240.5 / 255

@@ -129,3 +129,22 @@ def test_calibration_needs_pictures(hdrcnn_file, tmp_path):
     (tmp_path / "empty").mkdir()
     with pytest.raises(export.ExportError, match="empty"):
         int8.write(hdrcnn_file, tmp_path / "x.onnx", [tmp_path / "empty"])
+
+
+@pytest.mark.parametrize("count", [2, 100])
+def test_no_more_pictures_are_read_than_are_calibrated_on(count, tmp_path, monkeypatch):
+    read = []
+
+    def reader(path):
+        read.append(int(path.stem))
+        return np.full((40, 50, 3), len(read) / 255, np.float32)
+
+    monkeypatch.setattr(int8, "read_ldr", reader)
+    for index in range(count):
+        (tmp_path / f"{index:03}.png").touch()
+    for number, crop in enumerate(int8._squares([tmp_path]), 1):
+        assert len(read) == number  # None is read before it is needed.
+        assert crop.shape == (1, 64, 64, 3)
+        assert crop[0, 0, 0, 0] == np.float32(number / 255)
+    expected = [0, 1] * 12 if count == 2 else np.linspace(0, 99, int8.MOST).astype(int).tolist()
+    assert read == expected

@@ -10,7 +10,7 @@ from keras import ops
 from hdrcnn import weights
 from hdrcnn.models.metadata import MODELS, read
 from hdrcnn.tiles.frame import Frame
-from hdrcnn.tiles.keras_graph import network
+from hdrcnn.tiles.keras_graph import coarsest, network
 from hdrcnn.tiles.tiling import Tiling
 from tests.models.tiny import PICTURES, TINY, shown
 
@@ -136,3 +136,10 @@ def test_tiles_equal_the_whole(record):
         count += 1
         np.testing.assert_allclose(values, whole[part.within(frame.bounds)], atol=1e-4)
     assert count > 1
+
+
+def test_the_stride_is_that_of_the_network_and_of_its_description(model, record):
+    told = re.search(r"multiples of (\d+)", record.takes)
+    assert record.stride == (int(told[1]) if told else 1)
+    if record in PICTURES:
+        assert coarsest(model) == record.stride

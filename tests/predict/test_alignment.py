@@ -6,6 +6,7 @@ import pytest
 from hdrcnn.files import ImageError
 from hdrcnn.predict.alignment import (
     Alignment,
+    _Features,
     _translation,
     align,
     corners,
@@ -176,3 +177,17 @@ def test_frames_narrower_than_the_farthest_shift_do_not_crash_opencv(run_python,
     assert (np.abs(found[:, :2]) < found[:, 2:]).all()
     assert found[-1].tolist() == [-1, -1, 40, 40]
     assert len(found) == 7
+
+
+@pytest.mark.parametrize("wrong", [np.diag([1.3, 1.3, 1.0]), homography(0.0, 30.0, 21.0)])
+def test_a_shift_is_tried_where_the_homography_is_refused(wrong, monkeypatch):
+    """It is no movement of a hand, or it does not bring the edges together."""
+    monkeypatch.setattr(_Features, "homography", lambda here, there: wrong)
+    light = texture(330, 450)
+    frames = [exposed(light[10:310, 15:435], 0), exposed(light[16:316, 10:430], 1.0, seed=1)]
+    found = align(frames, 0)[1]
+    assert found.kind == "translation"
+    np.testing.assert_allclose(found.matrix[:2, 2], [5.0, -6.0])
+    assert found.agreement > 0.5
+    still = align([frames[0], exposed(light[10:310, 15:435], 1.0, seed=1)], 0)[1]
+    assert not still.resamples

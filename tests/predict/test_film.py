@@ -8,8 +8,9 @@ from hypothesis import given, strategies as st
 from hdrcnn import weights
 from hdrcnn.colour.pq import pq_decode
 from hdrcnn.colour.primaries import REC709, REC2020
-from hdrcnn.predict import film
+from hdrcnn.predict import backend, film, runtime
 from hdrcnn.predict.film_curves import reduced
+from hdrcnn.tiles.tiling import TILE_PIXELS
 
 GREYS = np.array([0.1, 0.25, 0.5, 0.75, 0.9, 1.0], np.float32)
 
@@ -149,3 +150,16 @@ def test_frames_without_white_do_not_count():
     assert np.array_equal(known[0], [0.0, 0.0])
     found = film.averaged([known[0]] * 12 + [known[1]] * 12, [False] * 24, 12)
     assert found[0] / found[1] == pytest.approx(known[1][0])
+
+
+@pytest.mark.parametrize("on_gpu", [False, True])
+def test_tiles_of_the_unet_are_those_of_its_device(on_gpu, monkeypatch):
+    pytest.importorskip("onnxruntime")
+    monkeypatch.setenv("HDRCNN_BACKEND", "onnx")
+    monkeypatch.setattr(backend, "prepare", lambda device: on_gpu)
+    monkeypatch.setattr(runtime, "free_gpu_bytes", lambda: 80 << 30)
+    tiles = film.Unet(REC709, 1000.0, film.UNET)._tiling.tile_pixels
+    width = weights.load(film.UNET)[1].channels
+    expected = runtime.tile_pixels(80 << 30 if on_gpu else None, width, TILE_PIXELS)
+    assert tiles == expected
+    assert (tiles > TILE_PIXELS) == on_gpu

@@ -93,3 +93,16 @@ def test_a_reduced_frame_is_a_mean():
     assert small.shape == (108, film_curves.SEEN, 3)
     np.testing.assert_allclose(small, 0.2, atol=1e-6)
     np.testing.assert_array_equal(reduced(FRAME), FRAME)
+
+
+@pytest.mark.parametrize("shape", [(10, 3000), (3000, 1)])
+def test_a_frame_of_any_shape_is_reduced_to_means(shape):
+    frame = np.zeros((*shape, 3), np.float32)
+    frame[::2] = 0.5  # Of every block of an even number of rows the mean is a half of it.
+    small = reduced(frame)
+    block = min(*shape, round(3000 / film_curves.SEEN))
+    assert small.shape == (shape[0] // block, shape[1] // block, 3)
+    if shape[0] == 10:
+        np.testing.assert_allclose(small, 0.25, atol=1e-6)
+    else:
+        np.testing.assert_array_equal(small, frame)

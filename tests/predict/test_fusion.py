@@ -115,7 +115,7 @@ def test_frames_are_padded_for_a_network_and_its_weights_cropped():
         shares = frames.mean(axis=-1, keepdims=True) + 1e-3
         return shares / shares.sum(axis=1, keepdims=True)
 
-    method = fusion.Method("x", network_weights(model, 8))
+    method = fusion.Method("x", network_weights(model))
     assert fuse(bracket(3, 61, 83), method).shape == (61, 83, 3)
     assert seen == [(1, 3, 64, 88, 3)]
 

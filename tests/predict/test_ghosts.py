@@ -8,7 +8,7 @@ from hdrcnn.colour.transfer import srgb_decode, srgb_encode
 from hdrcnn.predict import ghosts
 from hdrcnn.predict.bracket import Choices, prepared
 from hdrcnn.predict.fusion import fuse
-from hdrcnn.predict.intensity_mapping import best_exposed, mapped, mappings, matched
+from hdrcnn.predict.intensity_mapping import HIGH, best_exposed, mapped, mappings, matched
 from tests.predict.brackets import exposed, texture
 
 EVS = (-1.5, 0.0, 1.5)
@@ -194,3 +194,49 @@ def test_colour_noise_is_not_amplified_and_luma_is_unchanged():
     assert spread[1] < 0.25 * spread[0]
     gentle = np.tile(np.arange(256, dtype=np.float32), (3, 1))
     np.testing.assert_array_equal(ghosts.calmed(code, gentle), code)
+
+
+@pytest.mark.parametrize("working", [1500, 250])
+def test_the_border_that_an_aligned_frame_does_not_cover_has_not_moved(working, monkeypatch):
+    """Three views of a still scene, then with a mover at the rim of what all of them cover."""
+    monkeypatch.setattr(ghosts, "WORKING", working)
+    light, found = texture(420, 560, 5), []
+    for mover in (False, True):
+        frames = []
+        for index, ev in enumerate(EVS):
+            view = light.copy()
+            if mover:
+                view[300:360, 60 + 80 * index : 120 + 80 * index] = (0.35, 0.02, 0.02)
+            top, left = 40 + 18 * (index - 1), 50 + 30 * (index - 1)
+            frames.append(exposed(view[top : top + 340, left : left + 460], ev, seed=index))
+        ready = prepared(frames, Choices(reference=2))
+        assert [each.kind for each in ready.alignments] == ["homography", "reference", "homography"]
+        found.append(ready.moved)
+    assert found[0] == 0.0
+    assert 1.0 < found[1] * (340 * 460) / (3 * 60 * 60) < 1.6  # Regions are grown a little.
+
+
+@pytest.mark.parametrize(("first", "expected"), [(0, 0), (200, 1)])
+def test_a_frame_stands_in_only_where_it_has_data(first, expected):
+    light = 0.2 * texture() ** 0.2
+    other = light.copy()
+    light[100:160, 100:160] = 3.0
+    dark = exposed(other, -2.0)
+    dark[:, :first] = dark[:, first : first + 1]
+
+    def inside(index, top, bottom):
+        least = first if index == 0 else 0
+        return np.broadcast_to(np.arange(dark.shape[1]) >= least, (bottom - top, dark.shape[1]))
+
+    found = ghosts.find([dark, exposed(light, 0.0, seed=1)], 1, inside=inside)
+    assert (found.origins[110:150, 110:150] == expected).all()
+
+
+def test_the_best_exposed_frame_counts_the_code_from_which_on_samples_may_be_clipped():
+    """The second has the better mean, and a tenth of its pixels at that code."""
+    plain, clipped = np.full((2, 20, 20, 3), 110, np.uint8)
+    clipped[:] = 100
+    clipped[:2] = HIGH
+    assert best_exposed([plain, clipped]) == 0
+    clipped[:2] = HIGH - 1
+    assert best_exposed([plain, clipped]) == 1

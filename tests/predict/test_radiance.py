@@ -125,3 +125,12 @@ def test_light_clipped_in_all_frames_is_predicted_and_the_rest_unchanged(tiny_we
     alone = predictor.reconstruct(frames[0], scaling=1.0, camera_curve="srgb")
     inside = np.s_[25:35, 40:50]
     np.testing.assert_allclose(whole[inside], np.maximum(alone[inside] * 4.0, 4.0), rtol=2e-3)
+
+
+def test_light_beyond_half_floats_is_limited_to_their_largest_value(recwarn):
+    exposures = [1.0 / 8000, 1.0 / 125, 30.0]
+    white = [np.full((2, 2, 3), 255, np.uint8)] * 3
+    merged = merge(white, exposures, "srgb", 2, np.float16)
+    np.testing.assert_array_equal(merged, np.finfo(np.float16).max)
+    np.testing.assert_allclose(merge(white, exposures, "srgb", 2), 240000.0, rtol=1e-6)
+    assert not recwarn.list

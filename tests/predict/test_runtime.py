@@ -23,6 +23,7 @@ def test_tiles_grow_with_the_memory_and_shrink_with_the_width():
     ("said", "expected"), [("8192\n16384\n", 8192 << 20), ("N/A\n", None), ("", None)]
 )
 def test_free_memory_is_read_from_the_driver(monkeypatch, said, expected):
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     monkeypatch.setattr(runtime.shutil, "which", lambda name: f"/bin/{name}")
     monkeypatch.setattr(
         runtime.subprocess,
@@ -46,3 +47,27 @@ def test_a_missing_gpu_is_reported(run_python, tmp_path):
 def test_an_unknown_device_is_refused(tiny_weights):
     with pytest.raises(runtime.DeviceError, match=r"device .*banana.*cpu"):
         hdrcnn.load(tiny_weights, device="banana")
+
+
+@pytest.mark.parametrize(
+    ("visible", "expected"),
+    [(None, 8192 << 20), ("1", 16384 << 20), ("1,0", 16384 << 20), ("GPU-5c", 512 << 20),
+     ("", None), ("-1", None), ("7", None)],
+)  # fmt: skip
+def test_free_memory_is_that_of_the_gpu_that_is_used(monkeypatch, visible, expected):
+    """In place of the driver's tool, which knows GPUs by number and by name."""
+    free = {"0": "8192", "1": "16384", "GPU-5c": "512"}
+
+    def answer(command, **options):
+        (asked,) = [word.split("=")[1] for word in command if word.startswith("--id=")] or [None]
+        if asked is not None and asked not in free:
+            raise subprocess.CalledProcessError(6, command)
+        found = [free[asked]] if asked else [free["0"], free["1"]]
+        return subprocess.CompletedProcess(command, 0, stdout="\n".join(found))
+
+    monkeypatch.setattr(runtime.shutil, "which", lambda name: f"/bin/{name}")
+    monkeypatch.setattr(runtime.subprocess, "run", answer)
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    if visible is not None:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    assert runtime.free_gpu_bytes() == expected

@@ -24,6 +24,7 @@ from hdrcnn.models import fusion
 from hdrcnn.models.metadata import Fusion
 from hdrcnn.predict.bracket import Choices, prepared
 from hdrcnn.predict.fusion import chosen_method, fuse
+from hdrcnn.predict.pyramid import depth
 
 Method = Callable[[np.ndarray], np.ndarray]
 
@@ -95,12 +96,12 @@ def product(frames: np.ndarray) -> np.ndarray | None:
         ready = prepared([frame.copy() for frame in frames], Choices())
     except ImageError:
         return None
-    return as_codes(fuse(ready.frames, chosen_method("auto")) / 65535.0)
+    return as_codes(ready.unscaled(fuse(ready.frames, chosen_method("auto"))) / 65535.0)
 
 
 def _padded(frames: np.ndarray) -> np.ndarray:
     """Pad height and width to multiples of the network's stride by reflection."""
-    rows, columns = (-size % fusion.STRIDE for size in frames.shape[1:3])
+    rows, columns = (-size % Fusion.stride for size in frames.shape[1:3])
     return np.pad(frames, [(0, 0), (0, rows), (0, columns), (0, 0)], mode="reflect")
 
 
@@ -113,7 +114,7 @@ def blended(network: keras.Model, frames: np.ndarray) -> np.ndarray:
     light = frames.astype(np.float32) / np.float32(255.0)
     rows, columns = light.shape[1:3]
     maps = np.asarray(network(_padded(light)[None], training=False))[..., :rows, :columns, 0]
-    levels = fusion.depth(rows, columns)
+    levels = depth(rows, columns)
     channels = [np.asarray(fusion.blend(light[None, ..., c], maps, levels)) for c in range(3)]
     fused = np.stack(channels, axis=-1)[0]
     return as_codes(np.clip(fused, light.min(axis=0), light.max(axis=0)))

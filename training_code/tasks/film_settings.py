@@ -2,6 +2,7 @@
 
 import dataclasses
 
+from hdrcnn.models import metadata
 from training_code.camera.clips import VIEWS
 from training_code.scenes.views import Views
 from training_code.tasks.settings import Schedule, check_chosen, setting
@@ -14,8 +15,7 @@ GRADES = (
     *("clipped", "clipped"),
 )
 """Grades that are trained on; hable and srgb are reserved for evaluation."""
-STRIDE = 32
-"""Stride of the U-Net."""
+STRIDE = metadata.FilmUnet.stride
 
 
 @dataclasses.dataclass(frozen=True)

@@ -2,12 +2,12 @@
 
 import dataclasses
 
+from hdrcnn.models import metadata
 from training_code.camera.brackets import Brackets
 from training_code.scenes.views import Views
 from training_code.tasks.settings import Schedule, setting
 
-STRIDE = 8
-"""Stride of the networks in `hdrcnn.models.fusion`."""
+STRIDE = metadata.Fusion.stride
 
 
 @dataclasses.dataclass(frozen=True)

@@ -15,6 +15,7 @@ from keras import ops
 from hdrcnn import weights
 from hdrcnn.models import fusion
 from hdrcnn.models.metadata import Fusion
+from hdrcnn.predict.pyramid import depth
 from training_code.evaluation.fusion_metrics import mef_ssim, order_reversal
 from training_code.losses.fusion import weighted_ssim_loss
 from training_code.losses.mef_ssim import mef_ssim_loss
@@ -40,7 +41,7 @@ class Trainee(task.Weighted):
         frames = ops.cast(batch["frames"], "float32") / 255.0
         maps = self.network(frames, training=training)[..., 0]
         grey = fusion.grey(frames)[..., 0]
-        fused = fusion.blend(grey, maps, fusion.depth(*grey.shape[-2:]))
+        fused = fusion.blend(grey, maps, depth(*grey.shape[-2:]))
         fused = ops.clip(fused, 0.0, 1.0)
         known = {
             "mef_ssim": lambda: mef_ssim_loss(grey, fused),
@@ -71,7 +72,7 @@ def fused_codes(network: keras.Model, frames: np.ndarray) -> np.ndarray:
     light = frames.astype(np.float32) / np.float32(255.0)
     maps = np.asarray(network(light, training=False))
     bands = [
-        np.asarray(fusion.blend(light[..., c], maps[..., 0], fusion.depth(*light.shape[2:4])))
+        np.asarray(fusion.blend(light[..., c], maps[..., 0], depth(*light.shape[2:4])))
         for c in range(3)
     ]
     return np.rint(255.0 * np.clip(np.stack(bands, axis=-1)[0], 0.0, 1.0)).astype(np.uint8)

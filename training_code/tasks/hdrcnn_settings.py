@@ -7,6 +7,7 @@ example, `--set exposure.unclipped=0.8,0.98`.
 import dataclasses
 
 from hdrcnn.colour.transfer import LINEARISATIONS
+from hdrcnn.models import metadata
 from hdrcnn.predict.blend import BLENDS
 from training_code.camera import Development, Exposure, Sensor, Tones
 from training_code.losses.motion import Motion
@@ -14,6 +15,7 @@ from training_code.losses.settings import Loss
 from training_code.scenes.views import Views
 from training_code.tasks.settings import Schedule, check_chosen, setting
 
+STRIDE = metadata.Hdrcnn.stride
 TEMPORAL = ("", "transform", "jacobian", "flicker")
 
 
@@ -52,8 +54,8 @@ class Config(Schedule):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.size < 32 or self.size % 32:
-            raise ValueError(f"--size {self.size}: must be a multiple of 32")
+        if self.size < STRIDE or self.size % STRIDE:
+            raise ValueError(f"--size {self.size}: must be a multiple of {STRIDE}")
         self.check_least(width=1)
         self.check_share("temporal_weight", "norm_momentum", "teacher_share")
         check_chosen("linearisation", self.linearisation, tuple(LINEARISATIONS))

@@ -2,12 +2,12 @@
 
 import dataclasses
 
+from hdrcnn.models import metadata
 from training_code.camera.stacks import Stacks
 from training_code.scenes.views import Views
 from training_code.tasks.settings import Schedule, setting
 
-STRIDE = 4
-"""Stride of the networks in `hdrcnn.models.exposure_stack` and `exposure_gan`."""
+STRIDE = metadata.ExposureStack.stride
 
 
 @dataclasses.dataclass(frozen=True)
