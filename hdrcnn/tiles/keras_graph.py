@@ -63,12 +63,16 @@ def reach(layer: keras.layers.Layer) -> Reach:
                 return Reach(down=2, halo=1)
         elif type(layer) in _CONVOLUTIONS:
             if (*layer.strides, *layer.dilation_rate) == (1, 1, 1, 1):
-                if layer.padding == "same" and layer.kernel_size[0] % 2:
-                    return Reach(halo=layer.kernel_size[0] // 2)
-                if tuple(layer.kernel_size) == (1, 1):
+                # Halo and stride hold for rows and columns alike.
+                height, width = layer.kernel_size
+                if layer.padding == "same" and height == width and height % 2:
+                    return Reach(halo=height // 2)
+                if (height, width) == (1, 1):
                     return Reach()
-        elif type(layer) is layers.MaxPooling2D and layer.pool_size == layer.strides:
-            return Reach(down=layer.strides[0])
+        elif type(layer) is layers.MaxPooling2D:
+            height, width = layer.pool_size
+            if (height, width) == tuple(layer.strides) and height == width:
+                return Reach(down=height)
     raise ValueError(f"the layer {layer.name} cannot be computed in strips")
 
 
@@ -239,20 +243,25 @@ def coarsest(model: keras.Model) -> int:
     """Return the number that height and width must be multiples of, judged by strides alone; for
     models that are computed in one piece.
     """
-    scale, largest = dict[int, Fraction](), 1
     try:
         _Graph(model)
     except ValueError:
         return 1
+    return math.lcm(*(_coarsest(model, axis) for axis in (0, 1)))
+
+
+def _coarsest(model: keras.Model, axis: int) -> int:
+    """Return the number that the height (axis 0) or width (axis 1) must be a multiple of."""
+    scale, largest = dict[int, Fraction](), 1
     for layer in model.operations:
         inputs = [] if isinstance(layer, layers.InputLayer) else keras.tree.flatten(layer.input)
         factor = Fraction(1)
         if isinstance(layer, layers.Conv2DTranspose):
-            factor = Fraction(layer.strides[0])
+            factor = Fraction(layer.strides[axis])
         elif isinstance(layer, layers.UpSampling2D):
-            factor = Fraction(layer.size[0])
+            factor = Fraction(layer.size[axis])
         elif isinstance(layer, (*_CONVOLUTIONS, layers.MaxPooling2D, layers.AveragePooling2D)):
-            factor = Fraction(1, layer.strides[0])
+            factor = Fraction(1, layer.strides[axis])
         before = [scale[id(tensor)] for tensor in inputs if id(tensor) in scale]
         scale[id(layer.output)] = factor * min(before, default=Fraction(1))
         largest = math.lcm(largest, scale[id(layer.output)].denominator)
