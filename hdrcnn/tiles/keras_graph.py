@@ -7,8 +7,10 @@ blocks of its encoder and the levels of its decoder.
 
 import functools
 import math
+import threading
 from collections.abc import Callable
 from fractions import Fraction
+from typing import Any
 
 import keras
 import numpy as np
@@ -86,7 +88,11 @@ def _compiled(inputs: list[Tensor], output: Tensor) -> Callable[..., Tensor]:
 
     @functools.cache
     def ready() -> Callable[..., Tensor]:
-        return (_traced if tensorflow else _jitted)(keras.Model(inputs, output))
+        model = keras.Model(inputs, output)
+        if tensorflow:
+            return _traced(model)
+        run = _jitted(model)
+        return lambda *x: run([*x])
 
     return lambda *x: ready()(*x)
 
@@ -100,14 +106,17 @@ def _traced(model: keras.Model) -> Callable[..., Tensor]:
     return lambda *x: traced()(*map(tf.convert_to_tensor, x))
 
 
-def _jitted(model: keras.Model) -> Callable[..., Tensor]:
+def _jitted(model: keras.Model) -> Callable[[Any], Tensor]:
+    """Return a model as a function of its input, or of a list if it was built of a list."""
     import jax
 
+    # Unlike `predict_on_batch`, this does not donate the weights to JAX: a second thread would find
+    # them deleted.
     call = jax.jit(lambda learnt, other, x: model.stateless_call(learnt, other, x)[0])
 
-    def with_current_weights(*x: Tensor) -> Tensor:
+    def with_current_weights(x: Any) -> Tensor:
         learnt = [variable.value for variable in model.trainable_variables]
-        return call(learnt, [variable.value for variable in model.non_trainable_variables], [*x])
+        return call(learnt, [variable.value for variable in model.non_trainable_variables], x)
 
     return with_current_weights
 
@@ -217,6 +226,20 @@ def cut(model: keras.Model) -> list[Stage]:
     return stages
 
 
+def _whole(model: keras.Model) -> Callable[[np.ndarray], np.ndarray]:
+    """Return the model as a function of a batch of images, for any number of threads at once."""
+    if keras.config.backend() == "jax":
+        run = _jitted(model)
+        return lambda pictures: np.asarray(run(pictures))
+    lock = threading.Lock()  # A model has one function for prediction, made by the first call.
+
+    def predicted(pictures: np.ndarray) -> np.ndarray:
+        with lock:
+            return np.asarray(model.predict_on_batch(pictures))
+
+    return predicted
+
+
 def network(model: keras.Model) -> Network:
     """Make a network from a model. It has no stages, and is computed in one piece, if any layer is
     not known to be local.
@@ -229,7 +252,7 @@ def network(model: keras.Model) -> Network:
         stages, stride, halo = None, coarsest(model), 0
     return Network(
         name=model.name,
-        whole=lambda pictures: np.asarray(model.predict_on_batch(pictures)),
+        whole=_whole(model),
         stages=stages,
         stride=stride,
         halo=halo,

@@ -261,3 +261,24 @@ def test_kernels_that_are_not_square_are_computed_in_one_piece(middle, stride):
     whole = np.asarray(model.predict_on_batch(codes[None]))[0]
     for where, y in tiling.log_hdr(frame, cells):
         np.testing.assert_allclose(y, whole[where.within(frame.picture)], atol=1e-5)
+
+
+THREADS = """
+from concurrent.futures import ThreadPoolExecutor
+import keras, numpy
+from keras import layers
+from hdrcnn.tiles.keras_graph import network
+
+image = keras.Input((None, None, 3))
+model = keras.Model(image, layers.Conv2D(3, 1)(layers.BatchNormalization()(image)))
+pictures = numpy.random.default_rng(0).random((16, 1, 32, 32, 3), numpy.float32)
+with ThreadPoolExecutor(4) as pool:
+    found = list(pool.map(network(model).whole, pictures))
+numpy.testing.assert_allclose(found, model(pictures[:, 0])[:, None], atol=1e-5)
+print("equal under", keras.config.backend())
+"""
+
+
+def test_a_whole_picture_may_be_computed_in_several_threads_at_once_under_jax(tmp_path, run_python):
+    done = run_python("-c", THREADS, cwd=tmp_path, KERAS_BACKEND="jax")
+    assert "equal under jax" in done.stdout
