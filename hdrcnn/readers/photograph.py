@@ -25,6 +25,7 @@ from hdrcnn.readers import (
     gain_map,
     heif,
     heif_gain_map,
+    heif_items,
     jpeg,
     metadata,
     pillow,
@@ -243,9 +244,12 @@ def _deep(data: bytes, base: Decoded) -> Decoded:
         samples = np.atleast_3d(imagecodecs.avif_decode(data))[..., : base.colours.shape[-1]]
     except (RuntimeError, ValueError, AttributeError, ImportError):
         return base
-    if samples.dtype != np.uint16 or samples.shape != base.colours.shape:
+    rows, columns = samples.shape[:2]
+    if shown := heif_items.clean_aperture(data, columns, rows):
+        samples = samples[shown[1] : shown[3], shown[0] : shown[2]]
+    bits = heif_items.av1_bits(data)
+    if bits is None or samples.dtype != np.uint16 or samples.shape != base.colours.shape:
         return base
-    bits = 12 if samples.max(initial=0) > 1023 else 10
     return dataclasses.replace(base, colours=samples, bits=bits)
 
 
