@@ -12,6 +12,7 @@ film that is already HDR is refused.
 """
 
 import argparse
+import contextlib
 import sys
 import time
 from collections.abc import Callable
@@ -35,6 +36,8 @@ COMMON = (
 )  # fmt: skip
 SLOWEST = Fraction(1, 3600)
 """Lowest frame rate, in frames per second: one frame an hour."""
+LONGEST_EXPONENT = 4
+"""Longest exponent that is read, in characters: Python computes all digits of 1e999999999."""
 NEAR = Fraction(1, 5000)
 """Relative error of a rate that may be due to rounding, as of 23.98 for 24000/1001."""
 PAUSE = 1.0
@@ -45,10 +48,10 @@ def rate(text: str) -> Fraction:
     """Parse a number of frames per second: 25, 23.976 or 24000/1001. A rounded NTSC rate, such as
     23.976, becomes the exact one. Raises ArgumentTypeError.
     """
-    try:
-        value = Fraction(text)
-    except (ValueError, ZeroDivisionError):
-        value = Fraction(0)
+    value = Fraction(0)
+    if len(text.lower().partition("e")[2]) <= LONGEST_EXPONENT:
+        with contextlib.suppress(ValueError, ZeroDivisionError):
+            value = Fraction(text)
     if not SLOWEST <= value <= 1000:
         raise argparse.ArgumentTypeError(
             f"{text!r} is not a number of frames per second, such as 25 or 24000/1001"

@@ -349,3 +349,11 @@ def test_on_a_terminal_a_line_is_rewritten_every_second(capsys, monkeypatch):
 )
 def test_time_left_is_read_as_on_a_clock(seconds, text):
     assert command.remaining(seconds) == text
+
+
+@pytest.mark.parametrize("text", ["1e9999999999", "1e-9999999999", "1e9_999_999_999"])
+def test_a_rate_of_endless_digits_is_refused_before_it_is_computed(text):
+    """Its digits would fill the memory."""
+    with pytest.raises(UsageError, match="fps"):
+        parsed("frames", "--out", "b.mp4", "--fps", text)
+    assert str(command.rate("2.5e1")) == "25"
