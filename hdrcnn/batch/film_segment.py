@@ -5,6 +5,7 @@ import dataclasses
 import functools
 import json
 import os
+import re
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -320,6 +321,24 @@ class ToFrames:
     def file(self, film: Film, index: int) -> Path:
         """Return the path of a frame, counted from 0."""
         return self.path / f"{film.path.stem}_{index + 1:06}{frames.ENDINGS[self.kind]}"
+
+    def files(self, film: Film) -> list[Path]:
+        """Return the paths of all frames, whether they exist or not."""
+        return [self.file(film, index) for index in range(len(film.times))]
+
+    def names(self, film: Film) -> dict[str, Any]:
+        """Return what a recipe says of the names of the frames, for `written_by`."""
+        return {"name": film.path.stem, "frames": len(film.times), "format": self.kind}
+
+    def written_by(self, recipe: dict[str, Any]) -> list[Path]:
+        """Return the frames in the folder that the run with a recipe has written."""
+        name, count = recipe.get("name"), recipe.get("frames")
+        ending = frames.ENDINGS.get(str(recipe.get("format")))
+        if not isinstance(name, str) or not isinstance(count, int) or ending is None:
+            return []
+        pattern = re.compile(rf"{re.escape(name)}_(\d{{6}}|[1-9]\d{{6,}}){re.escape(ending)}")
+        found = [(file, pattern.fullmatch(file.name)) for file in self.path.iterdir()]
+        return [file for file, number in found if number and 1 <= int(number[1]) <= count]
 
     def _mark(self, segment: Segment) -> Path:
         return self.path / f"film_{segment.number:05}.json"

@@ -274,3 +274,47 @@ def test_what_else_lies_among_segments_stays(tmp_path):
     converted(path, result, asked("bt2446a"))
     assert result.is_file()
     assert [file.name for file in folder.iterdir()] == ["notes.txt"]
+
+
+def frames_of(path, folder, kind="png", overwrite=True, shard=Shard()):  # noqa: B008
+    source = opened(path, Fraction(24))
+    return batch.to_frames(source, folder, asked(), kind, shard, overwrite, lambda _: None)
+
+
+def test_new_frames_replace_all_those_of_the_run_before_and_no_others(tmp_path):
+    """Those of a longer film, of another name and of another format; the recipe names them."""
+    folder = tmp_path / "out"
+    assert frames_of(film(tmp_path / "a.mp4", shot(6)), folder, overwrite=False) == 6
+    foreign = ["a_000007.png", "a_1.png", "b_000001.tif", "a_0000001.png", "notes.txt"]
+    for name in foreign:
+        (folder / name).write_text("of the user")
+    for path, kind, made in (
+        (
+            film(tmp_path / "a.mp4", shot(3)),
+            "png",
+            ["a_000001.png", "a_000002.png", "a_000003.png"],
+        ),
+        (film(tmp_path / "c.mp4", shot(2)), "png", ["c_000001.png", "c_000002.png"]),
+        (tmp_path / "c.mp4", "exr", ["c_000001.exr", "c_000002.exr"]),
+    ):
+        before = sorted(file.name for file in folder.iterdir())
+        for shard, overwrite in ((Shard(), False), (Shard(1, 2), True)):
+            with pytest.raises(ImageError, match="other frames"):
+                frames_of(path, folder, kind, overwrite, shard)
+        assert sorted(file.name for file in folder.iterdir()) == before
+        assert frames_of(path, folder, kind) == len(made)
+        assert sorted(file.name for file in folder.iterdir()) == sorted(
+            [*foreign, *made, "film.json"]
+        )
+    assert all((folder / name).read_text() == "of the user" for name in foreign)
+
+
+@pytest.mark.parametrize("name", ["../a", 3, None])
+def test_a_recipe_names_no_files_outside_its_folder(tmp_path, name):
+    folder, outside = tmp_path / "out", tmp_path / "a_000001.png"
+    assert frames_of(film(tmp_path / "b.mp4", shot(2)), folder) == 2
+    outside.write_text("of the user")
+    recipe = json.loads((folder / "film.json").read_text())
+    (folder / "film.json").write_text(json.dumps({**recipe, "name": name}))
+    assert frames_of(tmp_path / "b.mp4", folder) == 2
+    assert outside.read_text() == "of the user"
