@@ -64,7 +64,7 @@ def _here(
     tell: Callable[[Segment, int], None],
 ) -> Generator[tuple[Segment, int], None, None]:
     """Convert segments in this process; yields each with its number of frames."""
-    converter = conversion.converter(film) if missing else None
+    converter = conversion.converter(film, target.grades) if missing else None
     for segment in missing:
 
         def told(frames: int, segment: Segment = segment) -> None:
@@ -106,7 +106,10 @@ def _convert(
     else:
         from hdrcnn.batch import dask_film
 
-        converted = dask_film.convert_all(film, missing, conversion, target, place)
+        def begun() -> None:
+            told(missing[0], 0)
+
+        converted = dask_film.convert_all(film, missing, conversion, target, place, begun)
     with contextlib.closing(converted):
         for segment, count in converted:
             done, made = done + count, made + count
@@ -200,8 +203,8 @@ def _prepare_frames(
         # Before the recipe: if this run is killed, the next one still finds whose they are.
         for file in [*former, *target.files(film)]:
             file.unlink(missing_ok=True)
-    for mark in target.marks():
-        mark.unlink(missing_ok=True)
+    for file in [*target.marks(), target.grades]:
+        file.unlink(missing_ok=True)
     with finished_whole(told) as temporary:
         temporary.write_text(text, encoding="utf-8")
     return False
@@ -247,6 +250,8 @@ def to_frames(
     )  # fmt: skip
     if place is not None:
         remove_temporaries(result)  # Left by workers that died.
+    if all(target.done(film, segment) is not None for segment in all_segments):
+        target.grades.unlink(missing_ok=True)
     there = sum(target.done(film, segment) or 0 for segment in share)
     _tell_lost(film, sum(frames_of(film, segment) for segment in share), there, note)
     return made

@@ -175,7 +175,8 @@ class Reporter:
 
     The speed is measured from the first converted frame on: neither segments kept from an earlier
     run nor the loading of a network predict how fast the rest will be. Frames that Dask workers
-    convert are counted by segments, from the start.
+    convert are counted by segments, from when the first of them are handed out: neither do workers
+    that start, nor the search for the grades.
     """
 
     def __init__(self, quiet: bool, clock: Callable[[], float] = time.monotonic) -> None:
@@ -187,8 +188,8 @@ class Reporter:
     def tell(self, progress: "Progress") -> None:
         """Report the progress of a film; a `batch.film.Tell`."""
         now = self._clock()
-        if progress.made == 1 and not progress.whole:
-            self._start, self._before = now, 1
+        if progress.made <= 1 and not progress.whole:
+            self._start, self._before = now, progress.made
         if self._quiet or not (progress.whole or self._due(now)):
             return
         self._last = now
@@ -249,7 +250,7 @@ def main(arguments: argparse.Namespace) -> int:
         say(f"{path}: {size}, {float(film.rate):.6g} frames/s, {clock(film.duration)}", sys.stdout)
     for known in film.notes:
         note(f"{path}: {known}")
-    if (conversion.method, conversion.grade) == ("curves", "film") and not conversion.pools:
+    if conversion.samples and not conversion.pools:
         note(
             f"{params or CURVES}: contains no directions of grades, so each shot is converted by "
             "itself; training_code/film_directions.py --save measures and adds them"

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import tifffile
 
-from hdrcnn.batch import film as batch
+from hdrcnn.batch import film as batch, film_looks
 from hdrcnn.batch.film_segment import opened
 from hdrcnn.batch.machines import Shard
 from hdrcnn.files import ImageError
@@ -318,3 +318,46 @@ def test_a_recipe_names_no_files_outside_its_folder(tmp_path, name):
     (folder / "film.json").write_text(json.dumps({**recipe, "name": name}))
     assert frames_of(tmp_path / "b.mp4", folder) == 2
     assert outside.read_text() == "of the user"
+
+
+def test_the_grades_of_a_film_are_looked_for_once_by_all_shares(tmp_path, bent, monkeypatch):
+    path, conversion = film(tmp_path / "a.mp4", shot(24)), asked("curves", params=bent)
+    converted(path, tmp_path / "whole.mp4", conversion)
+    batch.to_frames(
+        opened(path), tmp_path / "whole", conversion, "tiff", Shard(), False, lambda _: None
+    )
+    looked = []
+    sampled = film_looks._sampled
+
+    def counted(source, used):
+        looked.append(source)
+        return sampled(source, used)
+
+    monkeypatch.setattr(film_looks, "_sampled", counted)
+    for shard in (Shard(1, 2), Shard(2, 2)):
+        converted(path, tmp_path / "b.mp4", conversion, shard)
+        batch.to_frames(
+            opened(path), tmp_path / "b", conversion, "tiff", shard, False, lambda _: None
+        )
+        assert len(looked) == 2  # One for each kind of result.
+    assert (tmp_path / "b.mp4").read_bytes() == (tmp_path / "whole.mp4").read_bytes()
+    whole, shared = (
+        {file.name: file.read_bytes() for file in (tmp_path / name).iterdir()}
+        for name in ("whole", "b")
+    )
+    assert shared == whole
+    assert len(whole) == 25
+    assert not (tmp_path / "b.mp4.segments").exists()
+
+
+def test_what_was_found_of_another_film_is_not_taken(tmp_path):
+    kept = film_looks.Kept(tmp_path / "grades.json", {"film": {"size": 1}, "weights": "a"})
+    assert kept.read() is None
+    found = {5: np.array([0.1, 1e-9], np.float32), 2: np.array([1 / 3, 2e9], np.float32)}
+    kept.write(found)
+    np.testing.assert_equal(kept.read(), found)
+    for change in ({"film": {"size": 2}}, {"weights": "b"}):
+        assert dataclasses.replace(kept, recipe=kept.recipe | change).read() is None
+    for damaged in ("", "[]", "{}", kept.path.read_text().replace("]]", "], []]")):
+        kept.path.write_text(damaged)
+        assert kept.read() is None
