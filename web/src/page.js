@@ -152,7 +152,8 @@ async function download(format) {
     setTimeout(() => URL.revokeObjectURL(address), 60000);
     say(`${name} is saved.`);
   } catch (error) {
-    say(`${name}: ${error instanceof Error ? error.message : error}`, true);
+    const reason = error instanceof Error ? error.message : error;
+    if (reason) say(`${name}: ${reason}`, true); // Else replaced by another photograph.
   }
 }
 
