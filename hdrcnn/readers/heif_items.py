@@ -28,6 +28,11 @@ class Box(NamedTuple):
     """Offsets of the first byte of the contents, and of the one after them."""
 
 
+def box(name: bytes, contents: bytes) -> bytes:
+    """Encode one box."""
+    return struct.pack(">I", 8 + len(contents)) + name + contents
+
+
 def boxes(data: bytes, begin: int = 0, end: int | None = None) -> Iterator[Box]:
     """Yield consecutive boxes; the last may be cut off."""
     at, end = begin, len(data) if end is None else end

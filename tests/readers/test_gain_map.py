@@ -15,7 +15,8 @@ from hdrcnn.colour.transfer import srgb_decode
 from hdrcnn.files import ImageError
 from hdrcnn.readers import gain_map, heif_gain_map
 from hdrcnn.readers.gain_map import GainMapError
-from hdrcnn.readers.photograph import Photograph, read_photograph, upright
+from hdrcnn.readers.photograph import Photograph, read_photograph
+from hdrcnn.tiles.geometry import upright
 from tests.readers import gain_map_files
 from tests.readers.gain_map_files import COLUMNS, ROWS, base, gains, hdrgm, iso_numbers
 
