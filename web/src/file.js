@@ -7,29 +7,38 @@ import { isJpeg } from "./jpeg.js";
 /** Bytes at each end of a file that are searched for an XMP packet. */
 const XMP = 1 << 20;
 
-const text = (/** @type {Uint8Array} */ bytes) => new TextDecoder("latin1").decode(bytes);
+/** Bytes as text, for comparisons with ASCII. */
+export const text = (/** @type {Uint8Array} */ bytes) => new TextDecoder("latin1").decode(bytes);
 
 /** Value of a gAMA chunk, in 1/100,000, from which on samples are taken to be linear light. */
 const LINEAR_GAMMA = 90000;
 /** Bytes at the beginning of HEIC and AVIF files that are searched for boxes. */
-const BOXES = 1 << 16;
+export const BOXES = 1 << 16;
 
 /** Whether a file was compressed with losses: JPEG, lossy WebP, AVIF, HEIC. @param {Uint8Array} data @returns {boolean} */
 export function isLossy(data) {
-  const head = text(data.subarray(0, 16)), view = new DataView(data.buffer, data.byteOffset, data.byteLength);
-  if (head.startsWith("RIFF")) {
-    // An animation frame has chunks of its own after 16 bytes.
-    for (let at = 12, kind = ""; at + 8 <= data.length; at += kind === "ANMF" ? 24 : 8 + view.getUint32(at + 4, true) + (view.getUint32(at + 4, true) & 1)) {
-      kind = text(data.subarray(at, at + 4));
-      if (kind === "VP8 " || kind === "VP8L") return kind === "VP8 ";
-    }
+  if (isWebP(data)) {
+    for (const { kind } of webPChunks(data)) if (kind === "VP8 " || kind === "VP8L") return kind === "VP8 ";
     return false;
   }
-  return isJpeg(data) || head.startsWith("ftyp", 4);
+  return isJpeg(data) || text(data.subarray(4, 8)) === "ftyp";
+}
+
+/** @param {Uint8Array} data @returns {boolean} */
+export const isWebP = (data) => text(data.subarray(0, 4)) === "RIFF";
+
+/** Yields the chunks of a WebP file, and those inside its animation frames. @param {Uint8Array} data @returns {Generator<{kind: string, contents: Uint8Array}>} */
+export function* webPChunks(data) {
+  const view = new DataView(data.buffer, data.byteOffset, data.byteLength);
+  for (let at = 12; at + 8 <= data.length; ) {
+    const kind = text(data.subarray(at, at + 4)), size = view.getUint32(at + 4, true);
+    yield { kind, contents: data.subarray(at + 8, at + 8 + size) };
+    at += kind === "ANMF" ? 24 : 8 + size + (size & 1); // A frame has chunks of its own after 16 bytes.
+  }
 }
 
 /** Contents of a PNG chunk that precedes the samples; null if there is none. @param {Uint8Array} data @param {string} name @returns {Uint8Array | null} */
-function chunkOf(data, name) {
+export function chunkOf(data, name) {
   const view = new DataView(data.buffer, data.byteOffset, data.byteLength);
   for (let at = 8; at + 12 <= data.length; at += 12 + view.getUint32(at)) {
     const kind = text(data.subarray(at + 4, at + 8));
@@ -39,7 +48,8 @@ function chunkOf(data, name) {
   return null;
 }
 
-const isPng = (/** @type {Uint8Array} */ data) => text(data.subarray(1, 4)) === "PNG";
+export const isPng = (/** @type {Uint8Array} */ data) => text(data.subarray(1, 4)) === "PNG";
+
 /** Bytes after the name of a box of a HEIC or AVIF file; null if there is none. @param {Uint8Array} data @param {string} name @returns {Uint8Array | null} */
 function boxOf(data, name) {
   if (text(data.subarray(4, 8)) !== "ftyp") return null;

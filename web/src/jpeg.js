@@ -3,7 +3,8 @@
 
 import { joined } from "./exr.js";
 
-const SOS = 0xda, EOI = 0xd9, APP0 = 0xe0, APP1 = 0xe1, APP2 = 0xe2, APP14 = 0xee, APP15 = 0xef, COM = 0xfe;
+export const SOS = 0xda, APP2 = 0xe2;
+const EOI = 0xd9, APP0 = 0xe0, APP1 = 0xe1, APP14 = 0xee, APP15 = 0xef, COM = 0xfe;
 
 /** @typedef {{marker: number, contents: Uint8Array, from: number, to: number}} Segment from, to: its bytes [from, to) in the file */
 
@@ -11,10 +12,10 @@ const SOS = 0xda, EOI = 0xd9, APP0 = 0xe0, APP1 = 0xe1, APP2 = 0xe2, APP14 = 0xe
 export const isJpeg = (data) => data[0] === 0xff && data[1] === 0xd8 && data[2] === 0xff;
 
 /** @param {Segment} of @param {string} name @returns {boolean} */
-const begins = ({ contents }, name) => [...name].every((letter, i) => contents[i] === letter.charCodeAt(0));
+export const begins = ({ contents }, name) => [...name].every((letter, i) => contents[i] === letter.charCodeAt(0));
 
 /** Yields the segments of the first image, up to its end. @param {Uint8Array} data @returns {Generator<Segment>} */
-function* segments(data) {
+export function* segments(data) {
   for (let at = 2; at + 1 < data.length; ) {
     const marker = data[at + 1];
     if (data[at] !== 0xff || marker < 2 || (marker >= 0xd0 && marker <= 0xd8) || marker === 0xff) {

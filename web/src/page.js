@@ -1,6 +1,8 @@
 // The visible page: accepts a dropped photograph, draws photograph and result at an exposure with a
 // movable border between them, as the report does (hdrcnn/review/page.html), and saves files.
 
+import { srgbEncode } from "./light.js";
+
 /** @typedef {{data: Float32Array, width: number, height: number}} View [height, width, 3] linear, 1 = white */
 
 /** @template {HTMLElement} T @param {string} id @returns {T} */
@@ -12,10 +14,7 @@ const canvas = /** @type {HTMLCanvasElement} */ (element("canvas")), view = elem
 
 const STEPS = 4096;
 // sRGB codes by the square root of light, which makes the steps about equally visible.
-const encode = Uint8ClampedArray.from({ length: STEPS + 1 }, (_, step) => {
-  const light = (step / STEPS) ** 2;
-  return 255 * (light <= 0.0031308 ? 12.92 * light : 1.055 * light ** (1 / 2.4) - 0.055);
-});
+const encode = Uint8ClampedArray.from({ length: STEPS + 1 }, (_, step) => 255 * srgbEncode((step / STEPS) ** 2));
 
 /** @type {Worker | null} */
 let worker = null;

@@ -3,6 +3,8 @@
 // profile is used; table-based profiles are left to the browser. Source: ICC.1:2022, clause 7.
 
 import { joined } from "./exr.js";
+import { BOXES, chunkOf, isPng, isWebP, text, webPChunks } from "./file.js";
+import { APP2, SOS, begins, isJpeg, segments } from "./jpeg.js";
 
 /** @typedef {number[]} Matrix 3 x 3, row by row */
 
@@ -11,8 +13,6 @@ const SRGB = [0.4360747, 0.3850649, 0.1430804, 0.2225045, 0.7168786, 0.0606169, 
 const D50 = [0.9642, 1, 0.8249];
 /** Largest difference from the identity of a matrix that counts as sRGB: profiles round. */
 const NEAR = 4e-3;
-
-const text = (/** @type {Uint8Array} */ bytes) => new TextDecoder("latin1").decode(bytes);
 
 /** @param {Matrix} m @param {number[]} v @returns {number[]} */
 const applied = (m, v) => [0, 3, 6].map((row) => m[row] * v[0] + m[row + 1] * v[1] + m[row + 2] * v[2]);
@@ -61,28 +61,23 @@ export function transformed(light, matrix) {
 
 /** ICC profile of a JPEG, PNG, WebP, AVIF or HEIC file; null if it has none. @param {Uint8Array} data @returns {Promise<Uint8Array | null>} */
 export async function profileOf(data) {
-  const head = text(data.subarray(0, 16)), view = new DataView(data.buffer, data.byteOffset, data.byteLength);
-  if (head.startsWith("\xff\xd8")) {
+  if (isJpeg(data)) {
     const parts = [];
-    for (let at = 2; at + 4 <= data.length && data[at] === 0xff && data[at + 1] !== 0xda; at += data[at + 1] === 0xff ? 1 : 2 + view.getUint16(at + 2)) {
-      if (data[at + 1] === 0xff) continue; // Fill bytes.
-      const contents = data.subarray(at + 4, at + 2 + view.getUint16(at + 2));
-      if (data[at + 1] === 0xe2 && text(contents.subarray(0, 12)) === "ICC_PROFILE\0") parts.push(contents);
+    for (const segment of segments(data)) {
+      if (segment.marker === SOS) break;
+      if (segment.marker === APP2 && begins(segment, "ICC_PROFILE\0")) parts.push(segment.contents);
     }
     return parts.length ? joined(parts.sort((a, b) => a[12] - b[12]).map((part) => part.subarray(14))) : null;
   }
-  if (head.startsWith("PNG\r\n", 1)) { // Browsers decode the byte before it, 0x89, as \u2030, since their latin1 is Windows-1252.
-    for (let at = 8; at + 12 <= data.length; at += 12 + view.getUint32(at)) {
-      const kind = text(data.subarray(at + 4, at + 8)), contents = data.subarray(at + 8, at + 8 + view.getUint32(at));
-      if (kind === "IDAT") return null;
-      if (kind === "iCCP") return inflated(contents.subarray(contents.indexOf(0) + 2));
-    }
-  } else if (head.startsWith("RIFF")) {
-    for (let at = 12; at + 8 <= data.length; at += 8 + view.getUint32(at + 4, true) + (view.getUint32(at + 4, true) & 1)) {
-      if (text(data.subarray(at, at + 4)) === "ICCP") return data.subarray(at + 8, at + 8 + view.getUint32(at + 4, true));
-    }
-  } else if (head.startsWith("ftyp", 4)) {
-    const at = text(data.subarray(0, 65536)).indexOf("colrprof");
+  if (isPng(data)) {
+    const contents = chunkOf(data, "iCCP");
+    return contents && inflated(contents.subarray(contents.indexOf(0) + 2));
+  }
+  if (isWebP(data)) {
+    for (const { kind, contents } of webPChunks(data)) if (kind === "ICCP") return contents;
+  } else if (text(data.subarray(4, 8)) === "ftyp") {
+    const view = new DataView(data.buffer, data.byteOffset, data.byteLength);
+    const at = text(data.subarray(0, BOXES)).indexOf("colrprof");
     if (at >= 4) return data.subarray(at + 8, at - 4 + view.getUint32(at - 4));
   }
   return null;
