@@ -165,16 +165,18 @@ def _flush_stderr() -> None:
 
 
 @contextlib.contextmanager
-def _stderr(pattern: re.Pattern[str], kept: list[str]) -> Iterator[None]:
-    """As `_stdout`, for file descriptor 2. Holds nothing back if that is closed."""
+def _stderr_into(lines: list[bytes]) -> Iterator[None]:
+    """Append what is written to file descriptor 2 inside the block to `lines`, at its end, instead
+    of showing it. Holds nothing back if the descriptor is closed.
+    """
     with contextlib.ExitStack() as stack:
         try:
+            original = os.dup(2)  # First, as the file would get the number 2 if that were free.
+            stack.callback(os.close, original)
             notes = stack.enter_context(notes_file())
-            original = os.dup(2)
         except OSError:
             yield
             return
-        stack.callback(os.close, original)
         _flush_stderr()
         os.dup2(notes.fileno(), 2)
         try:
@@ -183,13 +185,28 @@ def _stderr(pattern: re.Pattern[str], kept: list[str]) -> Iterator[None]:
             _flush_stderr()
             os.dup2(original, 2)
             notes.seek(0)
-            for line in notes:
-                text = line.decode(errors="replace")
-                if pattern.search(text):
-                    kept.append(text.strip())
-                else:
-                    with contextlib.suppress(OSError):
-                        os.write(original, line)
+            lines += notes
+
+
+def _show(line: bytes) -> None:
+    with contextlib.suppress(OSError):
+        os.write(2, line)
+
+
+@contextlib.contextmanager
+def _stderr(pattern: re.Pattern[str], kept: list[str]) -> Iterator[None]:
+    """As `_stdout`, for file descriptor 2."""
+    lines: list[bytes] = []
+    try:
+        with _stderr_into(lines):
+            yield
+    finally:
+        for line in lines:
+            text = line.decode(errors="replace")
+            if pattern.search(text):
+                kept.append(text.strip())
+            else:
+                _show(line)
 
 
 @contextlib.contextmanager
@@ -212,20 +229,15 @@ def quietly() -> Iterator[None]:
     If the import fails, the messages are shown after all. One thread at a time; lines that others
     print by `say` wait for the end of the block, and so does Ctrl-C.
     """
-    with held(), LOCK, notes_file() as notes:
-        with contextlib.suppress(OSError, AttributeError):
-            sys.stderr.flush()
-        stderr = os.dup(2)
-        os.dup2(notes.fileno(), 2)
+    lines: list[bytes] = []
+    with held(), LOCK:
         try:
-            yield
+            with _stderr_into(lines):
+                yield
         except ImportError:
-            notes.seek(0)
-            os.write(stderr, notes.read())
+            for line in lines:
+                _show(line)
             raise
-        finally:
-            os.dup2(stderr, 2)
-            os.close(stderr)
 
 
 def say(line: str, stream: TextIO) -> None:

@@ -101,11 +101,31 @@ def test_threads_take_turns(capfd):
     assert sorted(written.split("\n")) == sorted([f"line {n}" for n in range(4)] * 20 + [""])
 
 
-def test_closed_streams_do_no_harm(run_python, tmp_path):
-    run_python(
-        "-c",
-        "import os, re; os.close(1); os.close(2)\n"
-        "from hdrcnn.console import without\n"
-        "with without(re.compile('x')): print('y', flush=False)\n",
-        cwd=tmp_path,
-    )
+CLOSED = """
+import os, pathlib, re, sys
+from hdrcnn.console import quietly, without
+
+closed = range(int(sys.argv[1]), 3)
+for number in closed:
+    os.close(number)
+done = []
+with quietly():
+    done.append("quietly")
+with without(re.compile("noise")) as kept:
+    if 2 not in closed:
+        os.write(2, b"noise")
+    done.append("without")
+try:
+    with quietly():
+        raise ImportError
+except ImportError:
+    done.append("raised")
+pathlib.Path("done").write_text(" ".join(done))
+"""
+
+
+@pytest.mark.parametrize("first", [0, 1, 2])
+def test_closed_descriptors_stop_neither_block(run_python, tmp_path, first):
+    """As in services and in programs without a console, which load networks by the library."""
+    run_python("-c", CLOSED, str(first), cwd=tmp_path)
+    assert (tmp_path / "done").read_text() == "quietly without raised"

@@ -8,9 +8,9 @@ import dataclasses
 import functools
 import json
 import socket
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hdrcnn.batch.choose import sha256
 from hdrcnn.batch.film_segment import Conversion, Converter, Target, opened
@@ -20,6 +20,9 @@ from hdrcnn.files import ImageError
 from hdrcnn.video.library import clock
 from hdrcnn.video.segments import Segment
 from hdrcnn.video.source import Film
+
+if TYPE_CHECKING:
+    from distributed import Future
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,7 +62,13 @@ def _prepared(request: Request) -> tuple[Film, Converter]:
     for name in ("film", "weights"):
         if here[name] != there[name]:
             raise FarmError(f"{worker} {name} differs; all machines need the same files")
-    return film, request.conversion.converter(film)
+    return film, request.conversion.converter(film, request.target.grades)
+
+
+def prepare(request: Request) -> None:
+    """Sample the film in a worker, so that the others read what it found. Raises as `convert`."""
+    with alone_in(request.folder):
+        _prepared(request)
 
 
 def convert(segment: Segment, request: Request) -> int:
@@ -76,24 +85,35 @@ def convert(segment: Segment, request: Request) -> int:
 
 
 def convert_all(
-    film: Film, missing: Sequence[Segment], conversion: Conversion, target: Target, place: Place
+    film: Film,
+    missing: Sequence[Segment],
+    conversion: Conversion,
+    target: Target,
+    place: Place,
+    begun: Callable[[], None] = lambda: None,
 ) -> Generator[tuple[Segment, int], None, None]:
     """Convert segments by workers; yields each with its number of frames, in the order of
     completion.
 
-    Close the generator if it is not exhausted. Raises as `convert`, or FarmError if workers cannot
-    be started or used.
+    begun: called before the first segments are handed out. Close the generator if it is not
+    exhausted. Raises as `convert`, or FarmError if workers cannot be started or used.
     """
     if not missing:
         return
     request = ask(film.path, conversion, target, conversion.recipe(film))
     with connect(place) as client:
+        if conversion.samples and not target.grades.exists():
+            for _, future in handed_out(client, [request], lambda item: (prepare, item)):
+                _result(future, f"{film.path}: looking for its grades")
+        begun()
         for segment, future in handed_out(client, missing, lambda item: (convert, item, request)):
-            try:
-                yield segment, result_of(future)
-            except DeadlyError as error:
-                raise ImageError(
-                    f"{film.path}: segment {segment.number} from "
-                    f"{clock(film.seconds(segment.start))} on: {error}; if memory was short, give "
-                    "fewer --workers"
-                ) from error
+            at = f"segment {segment.number} from {clock(film.seconds(segment.start))} on"
+            yield segment, _result(future, f"{film.path}: {at}")
+
+
+def _result(future: "Future", what: str) -> Any:
+    """Return the result of a finished item; `what` names it in errors. Raises as `convert_all`."""
+    try:
+        return result_of(future)
+    except DeadlyError as error:
+        raise ImageError(f"{what}: {error}; if memory was short, give fewer --workers") from error

@@ -5,6 +5,7 @@ import dataclasses
 import json
 from collections.abc import Callable, Generator, Sequence
 from pathlib import Path
+from typing import Any
 
 from hdrcnn.batch.film_segment import Conversion, Target, ToFile, ToFrames, frames_of
 from hdrcnn.batch.machines import Place, Shard
@@ -63,7 +64,7 @@ def _here(
     tell: Callable[[Segment, int], None],
 ) -> Generator[tuple[Segment, int], None, None]:
     """Convert segments in this process; yields each with its number of frames."""
-    converter = conversion.converter(film) if missing else None
+    converter = conversion.converter(film, target.grades) if missing else None
     for segment in missing:
 
         def told(frames: int, segment: Segment = segment) -> None:
@@ -105,7 +106,10 @@ def _convert(
     else:
         from hdrcnn.batch import dask_film
 
-        converted = dask_film.convert_all(film, missing, conversion, target, place)
+        def begun() -> None:
+            told(missing[0], 0)
+
+        converted = dask_film.convert_all(film, missing, conversion, target, place, begun)
     with contextlib.closing(converted):
         for segment, count in converted:
             done, made = done + count, made + count
@@ -172,6 +176,40 @@ def to_file(
     return found
 
 
+def _prepare_frames(
+    film: Film, target: ToFrames, recipe: dict[str, Any], shard: Shard, overwrite: bool
+) -> bool:
+    """Write the recipe into a folder of frames. Returns whether it was there already: the frames
+    are then of this film and these settings.
+
+    overwrite: whether to remove the frames that another run has left, which its recipe names, and
+    files with the names of new frames. All other files stay. Raises ImageError.
+    """
+    told, text = target.path / "film.json", json.dumps(recipe, indent=1, sort_keys=True)
+    segments.check_recipe(told)
+    # Frames are looked for before the recipe: another share that has just begun writes the recipe
+    # before its first frame.
+    others = any(target.path.glob(f"*{frames.ENDINGS[target.kind]}"))
+    known = told.read_text(encoding="utf-8") if told.is_file() else "{}"
+    if known == text:
+        return True
+    former = target.written_by(json.loads(known))
+    if former or others:
+        path = target.path
+        if shard.of > 1:
+            raise ImageError(f"{path}: has other frames; remove them before shares are converted")
+        if not overwrite:
+            raise ImageError(f"{path}: has other frames; give --overwrite, or --out another folder")
+        # Before the recipe: if this run is killed, the next one still finds whose they are.
+        for file in [*former, *target.files(film)]:
+            file.unlink(missing_ok=True)
+    for file in [*target.marks(), target.grades]:
+        file.unlink(missing_ok=True)
+    with finished_whole(told) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+    return False
+
+
 def to_frames(
     film: Film,
     result: Path,
@@ -187,43 +225,22 @@ def to_frames(
     written.
 
     Frames of complete segments that an earlier run made with the same recipe are kept. kind: of
-    `writers.frames.ENDINGS`; tell, place, note: as for `to_file`. Raises ImageError, WeightsError,
-    DeviceError, FarmError.
+    `writers.frames.ENDINGS`; overwrite: whether frames of other runs are removed; tell, place,
+    note: as for `to_file`. Raises ImageError, WeightsError, DeviceError, FarmError.
     """
     if real(result) == real(film.path):
         raise ImageError(f"{result}: is the folder of the film itself; give --out another name")
     prepare_folder(result, "--out")
     remove_temporaries(result)
-    recipe, told = {**conversion.recipe(film), "format": kind}, result / "film.json"
+    target = ToFrames(result, kind)
+    recipe = conversion.recipe(film) | target.names(film)
     if film.rotation is not None:
         recipe["rotation"] = film.rotation.hex()
     if not can_turn(film.rotation):
         note(f"{film.path}: its rotation is not by quarter turns: frames are written unrotated")
     if film.aspect != 1:
         note(f"{film.path}: its pixels are {film.aspect} as wide as high: so are those of frames")
-    text = json.dumps(recipe, indent=1, sort_keys=True)
-    ending, target = frames.ENDINGS[kind], ToFrames(result, kind)
-    segments.check_recipe(told)
-    # Frames are looked for before the recipe: another share that has just begun writes the recipe
-    # before its first frame.
-    others = any(result.glob(f"*{ending}"))
-    same = told.is_file() and told.read_text(encoding="utf-8") == text
-    if not same:
-        if others and shard.of > 1:
-            raise ImageError(f"{result}: has other frames; remove them before shares are converted")
-        if others and not overwrite:
-            raise ImageError(
-                f"{result}: has other frames; give --overwrite, or --out another folder"
-            )
-        if others:
-            # If this run is killed and started again, it must not take them for its own.
-            told.unlink(missing_ok=True)
-            for index in range(len(film.times)):
-                target.file(film, index).unlink(missing_ok=True)
-        for mark in target.marks():
-            mark.unlink(missing_ok=True)
-        with finished_whole(told) as temporary:
-            temporary.write_text(text, encoding="utf-8")
+    same = _prepare_frames(film, target, recipe, shard, overwrite)
     all_segments = segments.planned(film, conversion.seconds)
     share = shard.select(all_segments)
     made = _convert(
@@ -233,6 +250,8 @@ def to_frames(
     )  # fmt: skip
     if place is not None:
         remove_temporaries(result)  # Left by workers that died.
+    if all(target.done(film, segment) is not None for segment in all_segments):
+        target.grades.unlink(missing_ok=True)
     there = sum(target.done(film, segment) or 0 for segment in share)
     _tell_lost(film, sum(frames_of(film, segment) for segment in share), there, note)
     return made

@@ -1,13 +1,17 @@
 """Sample frames spread over a film to estimate its grades before it is converted."""
 
 import contextlib
+import dataclasses
 import itertools
+import json
 from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from hdrcnn.console import check as check_interrupted
-from hdrcnn.files import ImageError
+from hdrcnn.files import ImageError, finished_whole
 from hdrcnn.predict import film_grade
 from hdrcnn.predict.film import REDUCED, Curves
 from hdrcnn.video import decode
@@ -70,17 +74,63 @@ def _frames_at(film: Film, chosen: np.ndarray) -> Iterator[decode.Frame]:
             yield frame
 
 
-def grades_of(film: Film, used: Curves) -> film_grade.Grades | None:
+@dataclasses.dataclass(frozen=True)
+class Kept:
+    """File that keeps the evidence of the sampled frames, so that neither other shares and workers
+    nor a run that is resumed need to sample the film again.
+    """
+
+    path: Path
+    recipe: dict[str, Any]
+    """What the evidence depends on: film, weights and versions; it may contain more."""
+
+    def read(self) -> dict[int, np.ndarray] | None:
+        """Return the evidence by time of frame; None if there is none of the same recipe."""
+        with contextlib.suppress(OSError, ValueError, TypeError, KeyError):
+            told = json.loads(self.path.read_text(encoding="utf-8"))
+            if told["recipe"] == json.loads(json.dumps(self.recipe)):
+                pairs = zip(told["times"], told["evidence"], strict=True)
+                return {int(time): np.array(own, np.float32) for time, own in pairs}
+        return None
+
+    def write(self, found: dict[int, np.ndarray]) -> None:
+        """Replace the file. Raises ImageError."""
+        told = {
+            "recipe": self.recipe,
+            "times": list(found),
+            "evidence": [own.tolist() for own in found.values()],
+        }
+        with finished_whole(self.path) as temporary:
+            temporary.write_text(json.dumps(told), encoding="utf-8")
+
+
+def grades_of(film: Film, used: Curves, kept: Kept | None = None) -> film_grade.Grades | None:
     """Estimate the grades that the shots of a film share.
 
-    Returns None if all sampled frames are nearly black, none can be decoded, or the weights contain
-    no directions to pool shots by.
+    kept: file of the evidence, which is read, or else written. Returns None if all sampled frames
+    are nearly black, none can be decoded, or the weights contain no directions to pool shots by.
+    Raises ImageError if the file cannot be written.
     """
     if used.directions is None:
         return None
+    known = kept.read() if kept is not None else None
+    found = _sampled(film, used) if known is None else known
+    if known is None and kept is not None:
+        kept.write(found)
+    return _grades(found, used)
+
+
+def _grades(found: dict[int, np.ndarray], used: Curves) -> film_grade.Grades | None:
+    times = sorted(found)
+    looks = np.array([found[time] for time in times])
+    return film_grade.Grades(looks, np.array(times), used) if found else None
+
+
+def _sampled(film: Film, used: Curves) -> dict[int, np.ndarray]:
+    """Return the evidence of frames sampled over the film, and around changes of grade, by time."""
     found: dict[int, np.ndarray] = {}
 
-    def look(frames: Iterator[decode.Frame]) -> film_grade.Grades | None:
+    def look(frames: Iterator[decode.Frame]) -> None:
         with contextlib.suppress(ImageError):
             for frame in frames:
                 # Seeking to two damaged key frames may yield the same later frame.
@@ -89,10 +139,10 @@ def grades_of(film: Film, used: Curves) -> film_grade.Grades | None:
                     if reduced.max() >= DARK:
                         found[frame.time] = used.measured(reduced)
                 check_interrupted()
-        times = sorted(found)
-        looks = np.array([found[time] for time in times])
-        return film_grade.Grades(looks, np.array(times), used) if found else None
 
-    grades = look(_spread_out(film))
+    look(_spread_out(film))
+    grades = _grades(found, used)
     changes = grades.changes() if grades is not None else []
-    return look(_between(film, changes)) if changes else grades
+    if changes:
+        look(_between(film, changes))
+    return found

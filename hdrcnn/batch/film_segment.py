@@ -5,6 +5,7 @@ import dataclasses
 import functools
 import json
 import os
+import re
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -17,7 +18,7 @@ import numpy as np
 from hdrcnn import weights
 from hdrcnn._version import __version__
 from hdrcnn.batch.choose import sha256
-from hdrcnn.batch.film_looks import grades_of
+from hdrcnn.batch.film_looks import Kept, grades_of
 from hdrcnn.colour.hlg import hlg_codes
 from hdrcnn.colour.pq import pq_light
 from hdrcnn.console import check as check_interrupted, quietly
@@ -98,12 +99,20 @@ class Conversion:
         assert file is not None
         return getattr(weights.load(file)[1], "directions", None) is not None
 
-    def converter(self, film: Film) -> "Converter":
+    @property
+    def samples(self) -> bool:
+        """Whether the film is sampled for its grades before it is converted."""
+        return self.method == "curves" and self.grade == FILM
+
+    def converter(self, film: Film, kept: Path | None = None) -> "Converter":
         """Return a converter for the film, with the network loaded and grades estimated if they are
-        pooled. Raises WeightsError, DeviceError.
+        pooled. kept: file that keeps what the grades are estimated from (`film_looks.Kept`); None:
+        none does. Raises WeightsError, DeviceError, ImageError.
         """
-        used = self.loaded(film)
-        grades = grades_of(film, used) if self.grade == FILM and isinstance(used, Curves) else None
+        used, grades = self.loaded(film), None
+        if self.samples and isinstance(used, Curves):
+            file = None if kept is None else Kept(kept, self.recipe(film))
+            grades = grades_of(film, used, file)
         return Converter(used, self.encoding.transfer, self.encoding.peak, grades)
 
     def loaded(self, film: Film) -> Method:
@@ -277,6 +286,11 @@ class ToFile:
     path: Path
     """Path of the result."""
 
+    @property
+    def grades(self) -> Path:
+        """File for `Conversion.converter`, removed with the segments."""
+        return Folder(self.path).path / segments.GRADES
+
     def done(self, film: Film, segment: Segment) -> int | None:
         """Return the number of frames of a segment if it is complete, else None."""
         figures = Folder(self.path).done(segment)
@@ -320,9 +334,34 @@ class ToFrames:
     kind: str
     """One of `writers.frames.ENDINGS`."""
 
+    @property
+    def grades(self) -> Path:
+        """File for `Conversion.converter`, removed once all frames are there. Its name is hidden so
+        that it is not taken for a result.
+        """
+        return self.path / f".{segments.GRADES}"
+
     def file(self, film: Film, index: int) -> Path:
         """Return the path of a frame, counted from 0."""
         return self.path / f"{film.path.stem}_{index + 1:06}{frames.ENDINGS[self.kind]}"
+
+    def files(self, film: Film) -> list[Path]:
+        """Return the paths of all frames, whether they exist or not."""
+        return [self.file(film, index) for index in range(len(film.times))]
+
+    def names(self, film: Film) -> dict[str, Any]:
+        """Return what a recipe says of the names of the frames, for `written_by`."""
+        return {"name": film.path.stem, "frames": len(film.times), "format": self.kind}
+
+    def written_by(self, recipe: dict[str, Any]) -> list[Path]:
+        """Return the frames in the folder that the run with a recipe has written."""
+        name, count = recipe.get("name"), recipe.get("frames")
+        ending = frames.ENDINGS.get(str(recipe.get("format")))
+        if not isinstance(name, str) or not isinstance(count, int) or ending is None:
+            return []
+        pattern = re.compile(rf"{re.escape(name)}_(\d{{6}}|[1-9]\d{{6,}}){re.escape(ending)}")
+        found = [(file, pattern.fullmatch(file.name)) for file in self.path.iterdir()]
+        return [file for file, number in found if number and 1 <= int(number[1]) <= count]
 
     def _mark(self, segment: Segment) -> Path:
         return self.path / f"film_{segment.number:05}.json"

@@ -12,6 +12,7 @@ film that is already HDR is refused.
 """
 
 import argparse
+import contextlib
 import sys
 import time
 from collections.abc import Callable
@@ -35,6 +36,8 @@ COMMON = (
 )  # fmt: skip
 SLOWEST = Fraction(1, 3600)
 """Lowest frame rate, in frames per second: one frame an hour."""
+LONGEST_EXPONENT = 4
+"""Longest exponent that is read, in characters: Python computes all digits of 1e999999999."""
 NEAR = Fraction(1, 5000)
 """Relative error of a rate that may be due to rounding, as of 23.98 for 24000/1001."""
 PAUSE = 1.0
@@ -45,10 +48,10 @@ def rate(text: str) -> Fraction:
     """Parse a number of frames per second: 25, 23.976 or 24000/1001. A rounded NTSC rate, such as
     23.976, becomes the exact one. Raises ArgumentTypeError.
     """
-    try:
-        value = Fraction(text)
-    except (ValueError, ZeroDivisionError):
-        value = Fraction(0)
+    value = Fraction(0)
+    if len(text.lower().partition("e")[2]) <= LONGEST_EXPONENT:
+        with contextlib.suppress(ValueError, ZeroDivisionError):
+            value = Fraction(text)
     if not SLOWEST <= value <= 1000:
         raise argparse.ArgumentTypeError(
             f"{text!r} is not a number of frames per second, such as 25 or 24000/1001"
@@ -172,7 +175,8 @@ class Reporter:
 
     The speed is measured from the first converted frame on: neither segments kept from an earlier
     run nor the loading of a network predict how fast the rest will be. Frames that Dask workers
-    convert are counted by segments, from the start.
+    convert are counted by segments, from when the first of them are handed out: neither do workers
+    that start, nor the search for the grades.
     """
 
     def __init__(self, quiet: bool, clock: Callable[[], float] = time.monotonic) -> None:
@@ -184,8 +188,8 @@ class Reporter:
     def tell(self, progress: "Progress") -> None:
         """Report the progress of a film; a `batch.film.Tell`."""
         now = self._clock()
-        if progress.made == 1 and not progress.whole:
-            self._start, self._before = now, 1
+        if progress.made <= 1 and not progress.whole:
+            self._start, self._before = now, progress.made
         if self._quiet or not (progress.whole or self._due(now)):
             return
         self._last = now
@@ -246,7 +250,7 @@ def main(arguments: argparse.Namespace) -> int:
         say(f"{path}: {size}, {float(film.rate):.6g} frames/s, {clock(film.duration)}", sys.stdout)
     for known in film.notes:
         note(f"{path}: {known}")
-    if (conversion.method, conversion.grade) == ("curves", "film") and not conversion.pools:
+    if conversion.samples and not conversion.pools:
         note(
             f"{params or CURVES}: contains no directions of grades, so each shot is converted by "
             "itself; training_code/film_directions.py --save measures and adds them"

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from hdrcnn.colour.hlg import REC2020_LUMINANCE
+from hdrcnn.colour.hlg import REC2020_LUMINANCE, luminance as luma_of
 from hdrcnn.colour.sdr import GAMMA, WHITE
 
 PEAK = 1000.0
@@ -24,14 +24,10 @@ CROSSTALK = 1.0 / 3.0
 """Largest crosstalk of method C, which replaces R, G and B by their mean."""
 
 
-def _luma(colours: np.ndarray) -> np.ndarray:
-    return np.asarray(colours @ np.array(REC2020_LUMINANCE, colours.dtype))
-
-
 def a_to_hdr(linear: np.ndarray) -> np.ndarray:
     """Method A, SDR to HDR (4.2, table 4): [..., 3] linear BT.2020 in [0, 1] to cd/m^2."""
     code = np.power(np.clip(linear, 0.0, 1.0), 1.0 / GAMMA)
-    luma = _luma(code)
+    luma = luma_of(code)
     c = 255.0 * luma
     low = (1.8712e-5 * c - 2.7334e-3) * c + 1.3141
     high = (2.8305e-6 * c - 7.4622e-4) * c + 1.2528
@@ -59,7 +55,7 @@ def a_to_sdr(light: np.ndarray) -> np.ndarray:
     BT.2020 in [0, 1]. `a_to_hdr` approximates the inverse of it.
     """
     code = np.power(np.clip(light / PEAK, 0.0, 1.0), 1.0 / GAMMA)
-    luma = _luma(code)
+    luma = luma_of(code)
     hdr, sdr = _steepness(PEAK), _steepness(WHITE)
     p = np.log(1.0 + (hdr - 1.0) * luma) / math.log(hdr)
     bent = (-1.1510 * p + 2.7811) * p - 0.6302

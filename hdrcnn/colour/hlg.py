@@ -34,8 +34,9 @@ def system_gamma(peak: float = PEAK) -> float:
     return 1.2 + 0.42 * math.log10(peak / 1000.0)
 
 
-def _luminance(colours: np.ndarray) -> np.ndarray:
-    return np.asarray(colours @ np.array(REC2020_LUMINANCE, colours.dtype))[..., None]
+def luminance(colours: np.ndarray) -> np.ndarray:
+    """[..., 3] BT.2020 to [...]: luminance of linear light, luma of codes."""
+    return np.asarray(colours @ np.array(REC2020_LUMINANCE, colours.dtype))
 
 
 def display_light(scene: np.ndarray, peak: float = PEAK) -> np.ndarray:
@@ -44,7 +45,7 @@ def display_light(scene: np.ndarray, peak: float = PEAK) -> np.ndarray:
     peak: peak luminance of the display, cd/m^2.
     """
     exponent = system_gamma(peak) - 1.0
-    scale = np.maximum(_luminance(scene), np.finfo(scene.dtype).tiny) ** exponent
+    scale = np.maximum(luminance(scene)[..., None], np.finfo(scene.dtype).tiny) ** exponent
     return np.asarray(peak * scale * scene, scene.dtype)
 
 
@@ -53,7 +54,7 @@ def scene_light(light: np.ndarray, peak: float = PEAK) -> np.ndarray:
     peak.
     """
     gamma = system_gamma(peak)
-    relative = np.maximum(_luminance(light) / peak, np.finfo(light.dtype).tiny)
+    relative = np.maximum(luminance(light)[..., None] / peak, np.finfo(light.dtype).tiny)
     return np.asarray(light / peak * relative ** ((1.0 - gamma) / gamma), light.dtype)
 
 

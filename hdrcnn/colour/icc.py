@@ -16,8 +16,8 @@ import numpy as np
 from PIL import ImageCms
 
 from hdrcnn.colour.primaries import (
-    BRADFORD,
     Chromaticities,
+    adaptation,
     name_of,
     nearest_named,
     rgb_to_xyz,
@@ -30,15 +30,9 @@ _SRGB = (2.4, 1 / 1.055, 0.055 / 1.055, 1 / 12.92, 0.04045)
 """g, a, b, c, d of the sRGB curve: (a X + b)^g for X >= d, else c X (IEC 61966-2-1)."""
 
 
-def _adaptation(white: np.ndarray, to: np.ndarray) -> np.ndarray:
-    """Bradford matrix [3, 3] from XYZ under one white to XYZ under another."""
-    cones = (BRADFORD @ to) / (BRADFORD @ white)
-    return np.asarray(np.linalg.inv(BRADFORD) @ (cones[:, None] * BRADFORD))
-
-
 def from_d50(chromaticities: Chromaticities) -> np.ndarray:
     """Bradford matrix [3, 3] from XYZ under D50 to XYZ under the white of a colour space."""
-    return _adaptation(D50, white_xyz(chromaticities))
+    return adaptation(D50, white_xyz(chromaticities))
 
 
 def bounded(profile: bytes) -> bytes:
@@ -82,13 +76,13 @@ def profile_chromaticities(profile: bytes) -> Chromaticities | None:
         return None
     colourants = np.array([colourant[0] for colourant in stored])
     if found.chromatic_adaptation is not None:
-        adaptation = np.array(found.chromatic_adaptation[0])
+        adapted = np.array(found.chromatic_adaptation[0])
     else:
         white = found.media_white_point
-        adaptation = _adaptation(D50 if white is None else np.array(white[0]), D50)
+        adapted = adaptation(D50 if white is None else np.array(white[0]), D50)
     with np.errstate(all="ignore"):
         try:
-            points = np.vstack([colourants, D50]) @ np.linalg.inv(adaptation).T
+            points = np.vstack([colourants, D50]) @ np.linalg.inv(adapted).T
         except np.linalg.LinAlgError:
             return None
         xy = points[:, :2] / points.sum(axis=1, keepdims=True)
@@ -156,16 +150,16 @@ def matrix_profile(chromaticities: Chromaticities) -> bytes:
     ValueError if the chromaticities do not define a colour space.
     """
     space = rgb_to_xyz(chromaticities)
-    adaptation = _adaptation(space.sum(axis=1), D50)
+    adapted = adaptation(space.sum(axis=1), D50)
     curve = struct.pack(">4s4xH2x", b"para", 3) + _fixed(b"", _SRGB)[4:]
     elements = [
         (b"desc", _text(name_of(chromaticities))),
         (b"cprt", _text("No copyright")),
         (b"wtpt", _fixed(b"XYZ ", D50)),
-        (b"chad", _fixed(b"sf32", adaptation)),
+        (b"chad", _fixed(b"sf32", adapted)),
         *zip(
             (b"rXYZ", b"gXYZ", b"bXYZ"),
-            (_fixed(b"XYZ ", colourant) for colourant in (adaptation @ space).T),
+            (_fixed(b"XYZ ", colourant) for colourant in (adapted @ space).T),
             strict=True,
         ),
         *((name, curve) for name in (b"rTRC", b"gTRC", b"bTRC")),

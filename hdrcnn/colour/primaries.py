@@ -66,6 +66,12 @@ def rgb_to_xyz(chromaticities: Sequence[float]) -> np.ndarray:
     return primaries * np.linalg.solve(primaries, white_xyz(chromaticities))
 
 
+def adaptation(white: np.ndarray, to: np.ndarray) -> np.ndarray:
+    """Bradford matrix [3, 3] from XYZ under one white to XYZ under another."""
+    cones = (BRADFORD @ to) / (BRADFORD @ white)
+    return np.asarray(np.linalg.inv(BRADFORD) @ (cones[:, None] * BRADFORD))
+
+
 def luminance_weights(chromaticities: Sequence[float]) -> np.ndarray:
     """[3] float64 weights of R, G and B in luminance; their sum is 1."""
     return rgb_to_xyz(chromaticities)[1]
@@ -81,9 +87,8 @@ def to_rec709(chromaticities: Sequence[float]) -> np.ndarray | None:
     here = rgb_to_xyz(chromaticities)
     if np.allclose(chromaticities, REC709, rtol=0, atol=SAME):
         return None
-    cones = (BRADFORD @ white_xyz(REC709)) / (BRADFORD @ white_xyz(chromaticities))
-    adaptation = np.linalg.inv(BRADFORD) @ (cones[:, None] * BRADFORD)
-    return np.asarray(np.linalg.inv(rgb_to_xyz(REC709)) @ adaptation @ here)
+    adapted = adaptation(white_xyz(chromaticities), white_xyz(REC709))
+    return np.asarray(np.linalg.inv(rgb_to_xyz(REC709)) @ adapted @ here)
 
 
 def xyz_to_rec709() -> np.ndarray:

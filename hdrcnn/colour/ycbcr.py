@@ -8,7 +8,9 @@ import math
 
 import numpy as np
 
-REC2020_LUMA = (0.2627, 0.0593)
+from hdrcnn.colour.hlg import REC2020_LUMINANCE
+
+REC2020_LUMA = REC2020_LUMINANCE[0], REC2020_LUMINANCE[2]
 """Weights of red and blue in luma."""
 
 
@@ -138,13 +140,3 @@ def chroma_codes(plane: np.ndarray, bits: int = 10) -> np.ndarray:
     unit = float(1 << (bits - 8))
     held = np.clip(_sharpened(plane), np.float32(-0.5), np.float32(0.5))
     return (np.float32(224.0 * unit) * held + np.float32(128.0 * unit + 0.5)).astype(np.uint16)
-
-
-def from_rgb(
-    rgb: np.ndarray, weights: tuple[float, float] = REC2020_LUMA, bits: int = 10
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """[R, C, 3] float32 R'G'B' in [0, 1], R and C even, to limited-range uint16 codes: Y' [R, C],
-    Cb and Cr [R / 2, C / 2] of 4:2:0 (chroma location "left").
-    """
-    luma, cb, cr = halved(rgb, weights, bits)
-    return luma, chroma_codes(cb, bits), chroma_codes(cr, bits)

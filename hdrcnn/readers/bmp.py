@@ -9,11 +9,11 @@ import struct
 import numpy as np
 
 from hdrcnn.readers.decoded import Decoded, NotReadError, SizeCheck
+from hdrcnn.tiles.geometry import strips
 
 _OS2 = 64
 """Size in bytes of the one header in which compressions 3 and 4 have other meanings."""
 _RUNS_8, _RUNS_4, _FIELDS, _JPEG, _PNG, _ALPHA_FIELDS = 1, 2, 3, 4, 5, 6
-_ROWS = 256
 _SURELY_FITS = 24_000_000
 """Number of pixels that a run-length coded image may claim, however short its file."""
 
@@ -76,10 +76,10 @@ def _by_fields(data: bytes, header: _Header) -> Decoded:
         raise ValueError("rows of it are missing")
     colours = np.empty((header.height, header.width, 3), np.uint16 if bits == 16 else np.uint8)
     alpha = np.empty(colours.shape[:2], np.float32) if masks[3] else None
-    for top_row in range(0, header.height, _ROWS):
-        part = colours[top_row : top_row + _ROWS]
+    for rows in strips(header.height):
+        part = colours[rows]
         words = np.zeros((*part.shape[:2], 4), np.uint8)
-        for row, target in enumerate(words, top_row):
+        for row, target in enumerate(words, rows.start):
             at = header.first + row * stride
             stored = np.frombuffer(data, np.uint8, header.width * count, at)
             target[:, :count] = stored.reshape(header.width, count)
@@ -88,7 +88,7 @@ def _by_fields(data: bytes, header: _Header) -> Decoded:
             part[..., channel] = _field(numbers, masks[channel], top)
         if alpha is not None:
             share = _field(numbers, masks[3], 0xFFFF) / np.float32(0xFFFF)
-            alpha[top_row : top_row + _ROWS] = share
+            alpha[rows] = share
     if header.upside_down:
         colours, alpha = colours[::-1], None if alpha is None else alpha[::-1]
     return Decoded(colours, bits, alpha)

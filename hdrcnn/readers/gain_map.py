@@ -21,7 +21,6 @@ from collections.abc import Callable, Sequence
 from fractions import Fraction
 
 import numpy as np
-from PIL import Image
 
 from hdrcnn.colour import REFERENCE_WHITE
 from hdrcnn.colour.measured import Measured
@@ -29,10 +28,10 @@ from hdrcnn.colour.pq import pq_decode
 from hdrcnn.colour.primaries import REC2020, Chromaticities, luminance_weights, to_rec709
 from hdrcnn.colour.transfer import srgb_decode, srgb_encode
 from hdrcnn.readers.decoded import Decoded
+from hdrcnn.readers.metadata import APPLE_NOTE
+from hdrcnn.tiles.geometry import resize, strips
 
 CHOICES = ("use", "ignore", "only")
-STRIP = 256
-"""Number of rows processed at a time."""
 MOST_STOPS = 40.0
 """Larger gains and headrooms are treated as damage."""
 NEAR_END = 0.985
@@ -244,7 +243,8 @@ def of_hdrgm(xmp: bytes) -> GainMap:
     )
 
 
-APPLE_NOTE = b"Apple iOS\0"
+APPLE = b"urn:com:apple:photo:2020:aux:hdrgainmap"
+"""Identifies Apple's gain maps, in HEIC and JPEG files."""
 _APPLE_HEADROOM, _APPLE_GAIN = 33, 48
 
 
@@ -316,16 +316,8 @@ def _enlarged(gain: np.ndarray, rows: slice, size: tuple[int, int]) -> np.ndarra
     """Resize a map [h, w, C] float32 to `size`, bilinear, and return [rows, W, 3] of it."""
     height, width = gain.shape[:2]
     box = (0.0, rows.start * height / size[0], float(width), rows.stop * height / size[0])
-    to = size[1], rows.stop - rows.start
-    planes = [
-        np.asarray(
-            Image.fromarray(np.ascontiguousarray(gain[..., channel])).resize(
-                to, Image.Resampling.BILINEAR, box
-            )
-        )
-        for channel in range(gain.shape[-1])
-    ]
-    return np.stack(planes * (3 // len(planes)), axis=-1)
+    enlarged = resize(gain, rows.stop - rows.start, size[1], box=box)
+    return enlarged.repeat(3 // enlarged.shape[-1], axis=-1)
 
 
 def _between(here: Chromaticities, there: Chromaticities) -> np.ndarray:
@@ -356,8 +348,7 @@ def reconstructed(
     light = np.empty(codes.shape, np.float16)
     ended = np.empty(codes.shape, np.uint8)
     sdr = np.empty(codes.shape, np.float32) if numbers.is_inverse else codes
-    for top in range(0, len(codes), STRIP):
-        rows = slice(top, min(top + STRIP, len(codes)))
+    for rows in strips(len(codes)):
         share = _enlarged(gain, rows, codes.shape[:2])
         base = np.asarray(curve(codes[rows]), np.float32)
         moved = base if ways is None else base @ ways[0]

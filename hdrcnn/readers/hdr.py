@@ -21,7 +21,7 @@ from hdrcnn.console import without
 from hdrcnn.files import ImageError, shown
 from hdrcnn.readers import exr_layers, rgbe
 from hdrcnn.readers.decoded import NotReadError
-from hdrcnn.tiles.geometry import strips
+from hdrcnn.tiles.geometry import strips, upright
 
 if TYPE_CHECKING:
     import tifffile
@@ -315,12 +315,8 @@ def read_float_tiff(path: Path) -> np.ndarray:
             "save it as OpenEXR"
         ) from error
     colours = pixels[..., :3] if pixels.shape[-1] >= 3 else pixels[..., :1].repeat(3, axis=-1)
-    if orientation in (5, 6, 7, 8):
-        colours = colours.transpose(1, 0, 2)
-    colours = colours[::-1] if orientation in (3, 4, 7, 8) else colours
-    colours = colours[:, ::-1] if orientation in (2, 3, 6, 7) else colours
     with np.errstate(over="ignore"):
-        return np.ascontiguousarray(colours, np.float32)
+        return np.ascontiguousarray(upright(colours, orientation), np.float32)
 
 
 _KINDS: dict[bytes, tuple[Callable[[Path], np.ndarray], Callable[[Path], Size]]] = {

@@ -16,10 +16,9 @@ from hdrcnn.colour.primaries import Chromaticities
 from hdrcnn.readers import gain_map
 from hdrcnn.readers.cicp import PRIMARIES
 from hdrcnn.readers.decoded import Decoded
-from hdrcnn.readers.gain_map import AppleGainMap, Found, GainMap, GainMapError
+from hdrcnn.readers.gain_map import APPLE, AppleGainMap, Found, GainMap, GainMapError
 from hdrcnn.readers.heif_items import DAMAGE, Items, clean_aperture
 
-APPLE = b"urn:com:apple:photo:2020:aux:hdrgainmap"
 LARGEST = 4096
 """Maximum number of bytes read of a `tmap` item, whose metadata takes at most 142."""
 TURNS = (b"irot", b"imir")

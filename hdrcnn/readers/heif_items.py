@@ -5,7 +5,7 @@ its own. Decoders return only the primary image, and say neither which colour bo
 what the metadata of a gain map is.
 
 Sources: ISO/IEC 14496-12 for boxes, item locations (`iloc`) and item references; ISO/IEC 23008-12
-for item properties.
+for item properties; AV1 Codec ISO Media File Format Binding, 2.3.3, for `av1C`.
 """
 
 import struct
@@ -26,6 +26,11 @@ class Box(NamedTuple):
     begin: int
     end: int
     """Offsets of the first byte of the contents, and of the one after them."""
+
+
+def box(name: bytes, contents: bytes) -> bytes:
+    """Encode one box."""
+    return struct.pack(">I", 8 + len(contents)) + name + contents
 
 
 def boxes(data: bytes, begin: int = 0, end: int | None = None) -> Iterator[Box]:
@@ -212,6 +217,15 @@ def main_properties(data: bytes) -> list[Property]:
         return _shelf(data, _meta(data))
     shown = dict.fromkeys([items.main, *items.made_of.get(items.main, [])])
     return [held for item in shown for held in items.properties(item)]
+
+
+def av1_bits(data: bytes) -> int | None:
+    """Return the bits per sample of an AVIF's primary image: 8, 10 or 12; None if not stated."""
+    for name, contents in main_properties(data):
+        if name == b"av1C" and len(contents) >= 3:
+            high, twelve = contents[2] & 0x40, contents[2] & 0x20
+            return (12 if twelve else 10) if high else 8
+    return None
 
 
 def clean_aperture(data: bytes, width: int, height: int) -> tuple[int, int, int, int] | None:

@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterator
 from hdrcnn.colour.icc import profile_chromaticities
 from hdrcnn.readers import gain_map
 from hdrcnn.readers.decoded import Decoded, NotReadError
-from hdrcnn.readers.gain_map import AppleGainMap, Found, GainMap, GainMapError
+from hdrcnn.readers.gain_map import APPLE, AppleGainMap, Found, GainMap, GainMapError
 
 START, END = b"\xff\xd8", b"\xff\xd9"
 APP0, APP1, APP2, APP14, APP15 = 0xE0, 0xE1, 0xE2, 0xEE, 0xEF
@@ -36,8 +36,8 @@ MOST_SCANS = 64
 
 ISO = b"urn:iso:std:iso:ts:21496:-1\0"
 XMP = b"http://ns.adobe.com/xap/1.0/\0"
+ICC = b"ICC_PROFILE\0"
 INDEX = b"MPF\0"
-APPLE = b"urn:com:apple:photo:2020:aux:hdrgainmap"
 MOST = 16
 """Maximum number of images examined in a file."""
 _LENGTH = re.compile(
@@ -145,7 +145,7 @@ def _is_needed(marker: int, contents: bytes) -> bool:
     if marker == APP1:
         return True
     if marker == APP2:
-        return contents.startswith(b"ICC_PROFILE\0") and len(contents) > 14
+        return contents.startswith(ICC) and len(contents) > 14
     if marker == APP14:
         return contents.startswith(b"Adobe") and len(contents) >= 12
     return not (APP0 <= marker <= APP15 or marker == COMMENT)

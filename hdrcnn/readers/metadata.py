@@ -19,6 +19,8 @@ from PIL import Image
 
 from hdrcnn.tiles.geometry import centred
 
+APPLE_NOTE = b"Apple iOS\0"
+"""Beginning of the maker note of an iPhone."""
 ORIENTATION, EXIF, INTEROPERABILITY = 0x0112, 0x8769, 0xA005
 CAMERA = {0x010F: "Make", 0x0110: "Model"}
 EXPOSURE = {
@@ -117,7 +119,7 @@ def camera_data(exif: Image.Exif) -> Camera:
 def apple_note(exif: Image.Exif) -> bytes:
     """Return the maker note of an iPhone; empty if there is none, or that of another camera."""
     found = _inner(exif, EXIF).get(0x927C)
-    return found if isinstance(found, bytes) and found.startswith(b"Apple iOS\0") else b""
+    return found if isinstance(found, bytes) and found.startswith(APPLE_NOTE) else b""
 
 
 def sensible_orientation(value: object) -> int:

@@ -25,6 +25,7 @@ from hdrcnn.readers import (
     gain_map,
     heif,
     heif_gain_map,
+    heif_items,
     jpeg,
     metadata,
     pillow,
@@ -42,10 +43,9 @@ from hdrcnn.readers.decoded import (
     kind_of,
 )
 from hdrcnn.readers.metadata import Band, band
+from hdrcnn.tiles.geometry import strips, upright
 
 MAX_MEGAPIXELS = 250.0
-ROWS = 256
-"""Number of rows processed at a time."""
 _UNSUPPORTED = re.compile(r"unsupported|not (yet )?supported|cannot handle", re.IGNORECASE)
 """Wording with which decoders reject a feature they do not support; the file is not damaged."""
 _LOSSY_TIFF = ("jpeg", "tiff_jpeg", "webp")
@@ -205,20 +205,11 @@ def _without_tables(data: bytes, kind: str, found: Decoded) -> Decoded:
     )
 
 
-def upright(pixels: np.ndarray, orientation: int) -> np.ndarray:
-    """Rotate and mirror [H, W, ...] as the Exif orientation (1 to 8) requires."""
-    if orientation >= 5:
-        pixels = pixels.swapaxes(0, 1)
-    if orientation in (3, 4, 7, 8):
-        pixels = pixels[::-1]
-    return pixels[:, ::-1] if orientation in (2, 3, 6, 7) else pixels
-
-
 def _in_share(samples: np.ndarray, bits: int, channels: int) -> np.ndarray:
     """Convert [H, W, 1 or 3] integers to [H, W, channels] float32 in [0, 1]."""
     code = np.empty((*samples.shape[:2], channels), np.float32)
-    for top in range(0, len(code), ROWS):
-        np.divide(samples[top : top + ROWS], np.float32(2**bits - 1), code[top : top + ROWS])
+    for rows in strips(len(code)):
+        np.divide(samples[rows], np.float32(2**bits - 1), code[rows])
     return code
 
 
@@ -243,9 +234,12 @@ def _deep(data: bytes, base: Decoded) -> Decoded:
         samples = np.atleast_3d(imagecodecs.avif_decode(data))[..., : base.colours.shape[-1]]
     except (RuntimeError, ValueError, AttributeError, ImportError):
         return base
-    if samples.dtype != np.uint16 or samples.shape != base.colours.shape:
+    rows, columns = samples.shape[:2]
+    if shown := heif_items.clean_aperture(data, columns, rows):
+        samples = samples[shown[1] : shown[3], shown[0] : shown[2]]
+    bits = heif_items.av1_bits(data)
+    if bits is None or samples.dtype != np.uint16 or samples.shape != base.colours.shape:
         return base
-    bits = 12 if samples.max(initial=0) > 1023 else 10
     return dataclasses.replace(base, colours=samples, bits=bits)
 
 
@@ -363,6 +357,6 @@ def as_stored(code: np.ndarray, bits: int) -> np.ndarray:
     if bits not in (8, 16):
         return code
     stored = np.empty(code.shape, np.uint8 if bits == 8 else np.uint16)
-    for top in range(0, len(code), ROWS):
-        stored[top : top + ROWS] = np.round(code[top : top + ROWS] * np.float32(2**bits - 1))
+    for rows in strips(len(code)):
+        stored[rows] = np.round(code[rows] * np.float32(2**bits - 1))
     return stored

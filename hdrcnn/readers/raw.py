@@ -14,6 +14,7 @@ import numpy as np
 from hdrcnn.colour.measured import SensorLight
 from hdrcnn.readers import metadata
 from hdrcnn.readers.decoded import NotReadError, SizeCheck
+from hdrcnn.tiles.geometry import strips
 
 if TYPE_CHECKING:
     import rawpy
@@ -28,7 +29,6 @@ PEDESTAL = 2048.0
 STRONGEST = 4.0
 """Maximum multiplier of a channel before demosaicing; the rest is applied after it, so that the
 other channels do not lose bits."""
-_ROWS = 256
 
 
 def _multipliers(raw: "rawpy.RawPy") -> np.ndarray:
@@ -60,13 +60,13 @@ def _scale(raw: "rawpy.RawPy", black: np.ndarray, factors: np.ndarray) -> None:
 
     stored = raw.raw_image_visible
     mosaic = raw.raw_colors_visible if raw.raw_type == rawpy.RawType.Flat else None
-    for top in range(0, len(stored), _ROWS):
-        rows = stored[top : top + _ROWS]
+    for strip in strips(len(stored)):
+        rows = stored[strip]
         index: np.ndarray | int
         if raw.num_colors == 1:  # LibRaw has no colour indices for it.
             index = 0
         else:
-            index = np.arange(rows.shape[-1]) if mosaic is None else mosaic[top : top + _ROWS]
+            index = np.arange(rows.shape[-1]) if mosaic is None else mosaic[strip]
         values = rows.astype(np.float32) - black.astype(np.float32)[index]
         values *= factors.astype(np.float32)[index]
         values += np.float32(PEDESTAL + 0.5)

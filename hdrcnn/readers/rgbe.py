@@ -185,6 +185,23 @@ class _Scanlines:
         self._repeats = 0 if count else self._repeats
         return count
 
+    def _expanded(self, count: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """Read the next `count` codes, which may be old-style runs.
+
+        Returns [count, 4] uint8 codes; and for each of them, [count] int64, how many colours it
+        gives, the index of the code that has the colour (-1: the previous colour), and for a run
+        the number of run codes directly before it (for a colour -1).
+        """
+        codes = np.frombuffer(self._data, np.uint8, 4 * count, self._at).reshape(-1, 4)
+        run = (codes[:, :3] == 1).all(axis=1)
+        places = np.arange(count)
+        source = np.maximum.accumulate(np.where(run, -1, places))
+        before = np.where(source < 0, self._repeats + places, places - source - 1)
+        counts = np.ones(count, np.int64)
+        counts[run] = codes[run, 3].astype(np.int64) << (8 * np.minimum(before[run], 4))
+        # A run that is longer than the image is refused at its end, however long it is.
+        return codes, np.minimum(counts, self._out.size), source, before
+
     def _old(self, wanted: int) -> np.ndarray:
         """Decode the next colours, expanding old-style runs: [wanted, 4] uint8."""
         first = min(self._left, wanted)
@@ -195,17 +212,13 @@ class _Scanlines:
         wanted -= first
         if not wanted:
             return start
-        # Enough if every code gives at least one colour.
-        count = min(wanted, (len(self._data) - self._at) // 4)
-        codes = np.frombuffer(self._data, np.uint8, 4 * count, self._at).reshape(-1, 4)
-        run = (codes[:, :3] == 1).all(axis=1)
-        places = np.arange(count)
-        source = np.maximum.accumulate(np.where(run, -1, places))
-        # Of a run, the number of run codes directly before; of a colour, -1.
-        before = np.where(source < 0, self._repeats + places, places - source - 1)
-        counts = np.ones(count, np.int64)
-        counts[run] = codes[run, 3].astype(np.int64) << (8 * np.minimum(before[run], 4))
-        filled = np.cumsum(np.minimum(counts, 1 << 40))
+        there = (len(self._data) - self._at) // 4
+        count = min(wanted, there)  # Enough unless a digit of a run is 0, and gives no colour.
+        codes, counts, source, before = self._expanded(count)
+        while counts.sum() < wanted and count < there:
+            count = min(2 * count, there)
+            codes, counts, source, before = self._expanded(count)
+        filled = np.cumsum(counts)
         used = int(np.searchsorted(filled, wanted)) + 1
         if used > count or (source[0] < 0 and not self._begun):
             raise ValueError("it is truncated")

@@ -6,8 +6,6 @@ Sources: TIFF 6.0 (sections 5, 16, 21, 23); Adobe Photoshop TIFF Technical Notes
 Lab; ICC.1:2022 for D50.
 """
 
-from collections.abc import Iterator
-
 import numpy as np
 import tifffile
 
@@ -15,19 +13,14 @@ from hdrcnn.colour import icc
 from hdrcnn.colour.primaries import REC709, rgb_to_xyz
 from hdrcnn.colour.transfer import srgb_encode
 from hdrcnn.readers.decoded import NotReadError
+from hdrcnn.tiles.geometry import strips
 
 _COLOR_MAP, _INK_SET, _ICC = 320, 332, 34675
 _YCBCR_COEFFICIENTS, _REFERENCE_BLACK_WHITE = 529, 532
-_ROWS = 256
 
 
 def _top(samples: np.ndarray) -> int:
     return int(np.iinfo(samples.dtype).max)
-
-
-def _strips(samples: np.ndarray) -> Iterator[slice]:
-    """Yield the rows to convert at a time, so that the whole image is never held as floats."""
-    return (slice(top, top + _ROWS) for top in range(0, len(samples), _ROWS))
 
 
 def as_stored(page: tifffile.TiffPage, samples: np.ndarray) -> np.ndarray:
@@ -65,7 +58,7 @@ def inks(page: tifffile.TiffPage, samples: np.ndarray) -> np.ndarray:
         return converted
     top = _top(samples)
     rgb = np.empty((*samples.shape[:2], 3), samples.dtype)
-    for rows in _strips(samples):
+    for rows in strips(len(samples)):
         left = top - samples[rows].astype(np.float64)
         rgb[rows] = np.round(left[..., :3] * left[..., 3:] / top)
     return rgb
@@ -86,7 +79,7 @@ def ycbcr(page: tifffile.TiffPage, samples: np.ndarray) -> np.ndarray:
     black, white = numbers(_REFERENCE_BLACK_WHITE, (0, 255, 128, 255, 128, 255)).reshape(3, 2).T
     scale = np.array([255.0, 127.0, 127.0]) / np.where(white == black, 1.0, white - black)
     rgb = np.empty(samples.shape, np.uint8)
-    for rows in _strips(samples):
+    for rows in strips(len(samples)):
         luma, blue, red = np.moveaxis((samples[rows] - black) * scale, -1, 0)
         red = luma + red * (2 - 2 * weights[0])
         blue = luma + blue * (2 - 2 * weights[2])
@@ -111,7 +104,7 @@ def _lab(samples: np.ndarray, white: float, step: float, zero: float) -> np.ndar
     """
     rgb = np.empty(samples.shape, samples.dtype)
     scale = np.array([100.0 / white, 1.0 / step, 1.0 / step])
-    for rows in _strips(samples):
+    for rows in strips(len(samples)):
         lab = (samples[rows].astype(np.float64) - [0.0, zero, zero]) * scale
         rgb[rows] = np.round(_lab_to_srgb(lab) * _top(samples))
     return rgb

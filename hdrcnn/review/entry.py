@@ -5,17 +5,16 @@ brightness, decoded in the page.
 """
 
 import dataclasses
-import io
 from collections.abc import Mapping
 
 import numpy as np
-from PIL import Image
 
 from hdrcnn.colour.primaries import linear_to_rec709
 from hdrcnn.colour.transfer import srgb_decode, to_display
 from hdrcnn.review.exposure_strip import Gain, measured
 from hdrcnn.tiles.geometry import fitting, reduced, resized
 from hdrcnn.writers.gain_map import GainMap, gain_map
+from hdrcnn.writers.jpeg_segments import encoded
 from hdrcnn.writers.picture import Picture, code_strip, shown
 
 LARGEST_SIDE = 640
@@ -46,12 +45,6 @@ class Entry:
     """log2 of the gains at codes 0 (`low`) and 255 of the gain map."""
 
 
-def _jpeg(codes: np.ndarray) -> bytes:
-    file = io.BytesIO()
-    Image.fromarray(codes).save(file, "JPEG", quality=QUALITY, subsampling=0)
-    return file.getvalue()
-
-
 def _before(picture: Picture, rows: slice) -> np.ndarray:
     """Return the photograph as a display shows it: [rows, W, 3] linear Rec. 709."""
     linear = srgb_decode(code_strip(picture, rows))
@@ -70,7 +63,7 @@ def _coded(before: np.ndarray, after: np.ndarray) -> tuple[bytes, bytes, GainMap
     unchanged = np.abs(after - before) <= 0.01 * before
     after = np.where(unchanged, base, np.maximum(after, base))
     found = gain_map(rows, columns, lambda part: (base[part], after[part]))
-    return _jpeg(codes), _jpeg(found.codes), found
+    return encoded(codes, QUALITY), encoded(found.codes, QUALITY), found
 
 
 def entry(picture: Picture, name: str, files: Mapping[str, str], room: int) -> Entry:

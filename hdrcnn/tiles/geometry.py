@@ -108,6 +108,17 @@ def crop_to_aspect(image: np.ndarray, height: int, width: int) -> np.ndarray:
     return image[centred(rows, columns, height, width).within(Region(0, rows, 0, columns))]
 
 
+def upright(pixels: np.ndarray, orientation: int) -> np.ndarray:
+    """Rotate and mirror [H, W, ...] as the Exif orientation (1 to 8) requires; other values change
+    nothing.
+    """
+    if orientation in (5, 6, 7, 8):
+        pixels = pixels.swapaxes(0, 1)
+    if orientation in (3, 4, 7, 8):
+        pixels = pixels[::-1]
+    return pixels[:, ::-1] if orientation in (2, 3, 6, 7) else pixels
+
+
 def resize(
     image: np.ndarray,
     height: int,

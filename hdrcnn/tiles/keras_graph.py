@@ -7,8 +7,10 @@ blocks of its encoder and the levels of its decoder.
 
 import functools
 import math
+import threading
 from collections.abc import Callable
 from fractions import Fraction
+from typing import Any
 
 import keras
 import numpy as np
@@ -63,12 +65,16 @@ def reach(layer: keras.layers.Layer) -> Reach:
                 return Reach(down=2, halo=1)
         elif type(layer) in _CONVOLUTIONS:
             if (*layer.strides, *layer.dilation_rate) == (1, 1, 1, 1):
-                if layer.padding == "same" and layer.kernel_size[0] % 2:
-                    return Reach(halo=layer.kernel_size[0] // 2)
-                if tuple(layer.kernel_size) == (1, 1):
+                # Halo and stride hold for rows and columns alike.
+                height, width = layer.kernel_size
+                if layer.padding == "same" and height == width and height % 2:
+                    return Reach(halo=height // 2)
+                if (height, width) == (1, 1):
                     return Reach()
-        elif type(layer) is layers.MaxPooling2D and layer.pool_size == layer.strides:
-            return Reach(down=layer.strides[0])
+        elif type(layer) is layers.MaxPooling2D:
+            height, width = layer.pool_size
+            if (height, width) == tuple(layer.strides) and height == width:
+                return Reach(down=height)
     raise ValueError(f"the layer {layer.name} cannot be computed in strips")
 
 
@@ -82,7 +88,11 @@ def _compiled(inputs: list[Tensor], output: Tensor) -> Callable[..., Tensor]:
 
     @functools.cache
     def ready() -> Callable[..., Tensor]:
-        return (_traced if tensorflow else _jitted)(keras.Model(inputs, output))
+        model = keras.Model(inputs, output)
+        if tensorflow:
+            return _traced(model)
+        run = _jitted(model)
+        return lambda *x: run([*x])
 
     return lambda *x: ready()(*x)
 
@@ -96,14 +106,17 @@ def _traced(model: keras.Model) -> Callable[..., Tensor]:
     return lambda *x: traced()(*map(tf.convert_to_tensor, x))
 
 
-def _jitted(model: keras.Model) -> Callable[..., Tensor]:
+def _jitted(model: keras.Model) -> Callable[[Any], Tensor]:
+    """Return a model as a function of its input, or of a list if it was built of a list."""
     import jax
 
+    # Unlike `predict_on_batch`, this does not donate the weights to JAX: a second thread would find
+    # them deleted.
     call = jax.jit(lambda learnt, other, x: model.stateless_call(learnt, other, x)[0])
 
-    def with_current_weights(*x: Tensor) -> Tensor:
+    def with_current_weights(x: Any) -> Tensor:
         learnt = [variable.value for variable in model.trainable_variables]
-        return call(learnt, [variable.value for variable in model.non_trainable_variables], [*x])
+        return call(learnt, [variable.value for variable in model.non_trainable_variables], x)
 
     return with_current_weights
 
@@ -213,6 +226,20 @@ def cut(model: keras.Model) -> list[Stage]:
     return stages
 
 
+def _whole(model: keras.Model) -> Callable[[np.ndarray], np.ndarray]:
+    """Return the model as a function of a batch of images, for any number of threads at once."""
+    if keras.config.backend() == "jax":
+        run = _jitted(model)
+        return lambda pictures: np.asarray(run(pictures))
+    lock = threading.Lock()  # A model has one function for prediction, made by the first call.
+
+    def predicted(pictures: np.ndarray) -> np.ndarray:
+        with lock:
+            return np.asarray(model.predict_on_batch(pictures))
+
+    return predicted
+
+
 def network(model: keras.Model) -> Network:
     """Make a network from a model. It has no stages, and is computed in one piece, if any layer is
     not known to be local.
@@ -225,7 +252,7 @@ def network(model: keras.Model) -> Network:
         stages, stride, halo = None, coarsest(model), 0
     return Network(
         name=model.name,
-        whole=lambda pictures: np.asarray(model.predict_on_batch(pictures)),
+        whole=_whole(model),
         stages=stages,
         stride=stride,
         halo=halo,
@@ -239,20 +266,25 @@ def coarsest(model: keras.Model) -> int:
     """Return the number that height and width must be multiples of, judged by strides alone; for
     models that are computed in one piece.
     """
-    scale, largest = dict[int, Fraction](), 1
     try:
         _Graph(model)
     except ValueError:
         return 1
+    return math.lcm(*(_coarsest(model, axis) for axis in (0, 1)))
+
+
+def _coarsest(model: keras.Model, axis: int) -> int:
+    """Return the number that the height (axis 0) or width (axis 1) must be a multiple of."""
+    scale, largest = dict[int, Fraction](), 1
     for layer in model.operations:
         inputs = [] if isinstance(layer, layers.InputLayer) else keras.tree.flatten(layer.input)
         factor = Fraction(1)
         if isinstance(layer, layers.Conv2DTranspose):
-            factor = Fraction(layer.strides[0])
+            factor = Fraction(layer.strides[axis])
         elif isinstance(layer, layers.UpSampling2D):
-            factor = Fraction(layer.size[0])
+            factor = Fraction(layer.size[axis])
         elif isinstance(layer, (*_CONVOLUTIONS, layers.MaxPooling2D, layers.AveragePooling2D)):
-            factor = Fraction(1, layer.strides[0])
+            factor = Fraction(1, layer.strides[axis])
         before = [scale[id(tensor)] for tensor in inputs if id(tensor) in scale]
         scale[id(layer.output)] = factor * min(before, default=Fraction(1))
         largest = math.lcm(largest, scale[id(layer.output)].denominator)

@@ -35,11 +35,16 @@ def _state(path: Path) -> tuple[int, int]:
 
 
 def _session(source: "Path | bytes") -> Any:
-    return _made(source, None if isinstance(source, bytes) else _state(source))
+    # A file is cached, by its state; whoever has the bytes keeps the session.
+    return _made(source) if isinstance(source, bytes) else _made_of_file(source, _state(source))
 
 
 @functools.cache
-def _made(source: "Path | bytes", state: tuple[int, int] | None) -> Any:
+def _made_of_file(path: Path, state: tuple[int, int]) -> Any:
+    return _made(path)
+
+
+def _made(source: "Path | bytes") -> Any:
     import onnxruntime
 
     options = onnxruntime.SessionOptions()

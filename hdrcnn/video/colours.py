@@ -6,7 +6,8 @@ BT.601. These conventions are followed, and each assumption is reported.
 
 import dataclasses
 
-from hdrcnn.colour.primaries import REC709, REC2020, Chromaticities
+from hdrcnn.colour.primaries import DISPLAY_P3, REC709, REC2020, Chromaticities
+from hdrcnn.colour.ycbcr import REC2020_LUMA
 
 UNSPECIFIED = 2
 PQ, HLG = 16, 18
@@ -15,21 +16,18 @@ BT2020 = 9
 """Number of the primaries, and of the matrix with non-constant luminance."""
 LIMITED, FULL = 1, 2
 """FFmpeg's numbers for the ranges; 0 is unspecified."""
-RGB = 0
-"""Matrix of a film that is stored as R'G'B'."""
 HD_ROWS = 720
 """Rows from which on a film counts as HD; so does one of 1280 or more columns."""
 
 _PAL: Chromaticities = (0.64, 0.33, 0.29, 0.60, 0.15, 0.06, 0.3127, 0.3290)
 _SMPTE_C: Chromaticities = (0.63, 0.34, 0.31, 0.595, 0.155, 0.07, 0.3127, 0.3290)
-_DISPLAY_P3: Chromaticities = (0.680, 0.320, 0.265, 0.690, 0.150, 0.060, 0.3127, 0.3290)
 PRIMARIES: dict[int, Chromaticities] = {
-    1: REC709, 5: _PAL, 6: _SMPTE_C, 7: _SMPTE_C, BT2020: REC2020, 12: _DISPLAY_P3,
+    1: REC709, 5: _PAL, 6: _SMPTE_C, 7: _SMPTE_C, BT2020: REC2020, 12: DISPLAY_P3,
 }  # fmt: skip
 """Primaries by tag number (H.273, table 2)."""
 LUMA: dict[int, tuple[float, float]] = {
     1: (0.2126, 0.0722), 4: (0.30, 0.11), 5: (0.299, 0.114), 6: (0.299, 0.114),
-    7: (0.212, 0.087), BT2020: (0.2627, 0.0593),
+    7: (0.212, 0.087), BT2020: REC2020_LUMA,
 }  # fmt: skip
 """Weights of red and blue in luma, by matrix number (H.273, table 4)."""
 OTHER_MATRICES = {

@@ -10,9 +10,10 @@ from typing import Any
 
 import numpy as np
 
+from hdrcnn.colour.primaries import SAME
 from hdrcnn.files import ImageError, natural_key
 from hdrcnn.readers.folders import may_be_picture
-from hdrcnn.readers.photograph import as_stored, read_photograph
+from hdrcnn.readers.photograph import Photograph, as_stored, read_photograph
 from hdrcnn.video.colours import Colours
 from hdrcnn.video.library import pyav
 from hdrcnn.video.source import Film
@@ -74,6 +75,8 @@ def probe(path: Path, rate: Fraction | None) -> Film:
     rows, columns = first.code.shape[:2]
     notes = [] if rate is not None else [f"{RATE} frames per second: --fps for another rate"]
     notes += _gaps(files)
+    if first.alpha is not None:
+        notes.append("its alpha channel is left out")
     if others:
         more = f" and {len(others) - 1} more pictures are" if others[1:] else " is"
         notes.append(f"{others[0].name}{more} left out: frames are PNG or TIFF")
@@ -86,18 +89,30 @@ def probe(path: Path, rate: Fraction | None) -> Film:
     )  # fmt: skip
 
 
+def _check_frame(film: Film, file: Path, photo: Photograph) -> None:
+    """Raise ImageError for a frame of another size or of other primaries than the first."""
+    rows, columns = photo.code.shape[:2]
+    if (rows, columns) != (film.height, film.width):
+        raise ImageError(
+            f"{file}: {columns}x{rows}, and the first frame {film.width}x{film.height}; the "
+            "frames of a film have one size"
+        )
+    if np.allclose(photo.chromaticities, film.colours.primaries, rtol=0.0, atol=SAME):
+        return
+    if (photo.code != photo.code[..., :1]).any():  # Grey is grey in any primaries.
+        raise ImageError(
+            f"{file}: its colour profile differs from that of {film.files[0].name}; the frames of "
+            "a film have one profile: export all of them with the same"
+        )
+
+
 def decoded(film: Film, start: int | None, end: int | None) -> Iterator[tuple[int, Any]]:
     """Yield the times and PyAV frames of `decode.frames`. Raises ImageError."""
     last = len(film.files) if end is None else min(end, len(film.files))
     for time in range(start or 0, last):
         file = film.files[time]
         photo = read_photograph(file)
-        if photo.code.shape[:2] != (film.height, film.width):
-            rows, columns = photo.code.shape[:2]
-            raise ImageError(
-                f"{file}: {columns}x{rows}, and the first frame {film.width}x{film.height}; the "
-                "frames of a film have one size"
-            )
+        _check_frame(film, file, photo)
         codes = as_stored(photo.code, photo.bits)
         if codes.dtype.kind == "f":  # Bit depths other than 8 and 16.
             codes = np.round(codes * np.float32(65535.0)).astype(np.uint16)

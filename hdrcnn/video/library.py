@@ -33,9 +33,10 @@ def pyav() -> ModuleType:
 
 def clock(seconds: float) -> str:
     """Format seconds as minutes and seconds, with hours if needed: `1:05.2`, `2:00:10.0`."""
-    minutes, rest = divmod(max(0.0, seconds), 60.0)
-    hours, minutes = divmod(int(minutes), 60)
-    return f"{hours}:{minutes:02}:{rest:04.1f}" if hours else f"{minutes}:{rest:04.1f}"
+    minutes, tenths = divmod(round(max(0.0, seconds) * 10), 600)  # 59.96 s are 1:00.0.
+    hours, minutes = divmod(minutes, 60)
+    rest = f"{tenths / 10:04.1f}"
+    return f"{hours}:{minutes:02}:{rest}" if hours else f"{minutes}:{rest}"
 
 
 def reason(error: Exception) -> str:

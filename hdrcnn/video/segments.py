@@ -4,6 +4,7 @@
       film.json      recipe: film, version, weights and settings of the segments
       00001.nut      encoded frames
       00001.json     their figures, written last: marks the segment as complete
+      grades.json    what the grades of the film are estimated from, if they are
 
 The folder is next to the result and is removed once that is complete; files of other programs in it
 are kept. If the recipe differs from the one requested, all segments are recomputed.
@@ -29,7 +30,8 @@ LONGEST = 2.0
 the segment ends right after its least duration."""
 _KEYS = {"version", "film", "method"}
 """Keys that every recipe has."""
-_OURS = re.compile(r"\d{5,}\.(nut|json)|film\.json")
+GRADES = "grades.json"
+_OURS = re.compile(r"\d{5,}\.(nut|json)|(film|grades)\.json")
 """File names in the folder, apart from temporary files."""
 
 

@@ -7,7 +7,7 @@ import dataclasses
 import struct
 
 from hdrcnn.colour.pq import ContentLight
-from hdrcnn.readers.heif_items import boxes
+from hdrcnn.readers.heif_items import box, boxes
 
 
 @dataclasses.dataclass
@@ -18,21 +18,21 @@ class _Box:
     contents: bytes
 
     def __bytes__(self) -> bytes:
-        return struct.pack(">I", 8 + len(self.contents)) + self.name + self.contents
+        return box(self.name, self.contents)
 
 
 def _boxes(data: bytes) -> list[_Box]:
     """Split data into boxes. Raises ValueError if it is not made of boxes with 32-bit sizes."""
-    found = [_Box(box.name, data[box.begin : box.end]) for box in boxes(data)]
+    found = [_Box(name, data[begin:end]) for name, begin, end in boxes(data)]
     if _joined(found) != data:
         raise ValueError("no AVIF file as encoders write it")
     return found
 
 
 def _named(among: list[_Box], name: bytes) -> _Box:
-    for box in among:
-        if box.name == name:
-            return box
+    for found in among:
+        if found.name == name:
+            return found
     raise ValueError(f"an AVIF file without {name.decode()}")
 
 

@@ -10,7 +10,6 @@ Each stores the codes, an ICC profile with their primaries and the curve of sRGB
 alpha, mask or panorama. Sources: TIFF 6.0; ICC.1:2022; PNG, third edition.
 """
 
-import io
 import zlib
 from pathlib import Path
 
@@ -22,12 +21,11 @@ from hdrcnn.colour.primaries import REC709, name_of
 from hdrcnn.files import ImageError, finished_whole
 from hdrcnn.tiles.geometry import strips
 from hdrcnn.writers import Options, notes
+from hdrcnn.writers.jpeg_segments import EXIF, check_size, encoded
 from hdrcnn.writers.metadata import exif_block
 from hdrcnn.writers.picture import Picture, check
 from hdrcnn.writers.png import chunk, text_chunk
 
-JPEG_LARGEST = 65535
-"""Maximum number of rows or columns of a JPEG."""
 STRIP = 64
 """Number of rows in a strip of a TIFF."""
 SIGNATURE_AND_HEAD = 8 + 25
@@ -115,23 +113,14 @@ def _write_png(path: Path, codes: np.ndarray, picture: Picture, **how: int) -> N
 def write_jpeg(path: Path, picture: Picture, options: Options) -> None:
     """Write a JPEG. Raises ImageError."""
     codes = _codes(path, picture, 8)
-    if max(picture.size) > JPEG_LARGEST:
-        rows, columns = picture.size
-        raise ImageError(
-            f"{path}: not written, {columns}x{rows} is more than a JPEG holds ({JPEG_LARGEST}); "
-            "leave out --format=jpeg"
-        )
+    check_size(path, picture.size, "jpeg")
     camera = exif_block(picture.camera)
-    more = {"exif": b"Exif\0\0" + camera} if camera else {}
+    more = {"exif": EXIF + camera} if camera else {}
     if picture.notes:
         more["comment"] = notes.line(picture.notes)
-    file = io.BytesIO()
-    Image.fromarray(codes).save(
-        file, "JPEG", quality=options.jpeg_quality, subsampling=0,
-        icc_profile=_profile(picture), **more,
-    )  # fmt: skip
+    data = encoded(codes, options.jpeg_quality, icc_profile=_profile(picture), **more)
     with finished_whole(path) as temporary:
-        temporary.write_bytes(file.getbuffer())
+        temporary.write_bytes(data)
 
 
 def write_png(path: Path, codes: np.ndarray, software: str | None = None, xmp: str = "") -> None:

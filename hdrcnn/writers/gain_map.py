@@ -41,18 +41,19 @@ class GainMap:
     """Stops above the white of the ordinary display at which the map is applied in full."""
 
 
-def _gains(parts: Parts, rows: slice) -> np.ndarray:
-    base, shown = (np.maximum(part, 0.0) for part in parts(rows))
-    return np.asarray(np.log2((shown + OFFSET) / (base + OFFSET)), np.float32)
+def _gains(base: np.ndarray, shown: np.ndarray) -> np.ndarray:
+    above, below = (np.maximum(part, 0.0) + OFFSET for part in (shown, base))
+    return np.asarray(np.log2(above / below), np.float32)
 
 
 def gain_map(rows: int, columns: int, parts: Parts) -> GainMap:
-    """Compute the gain map of an image; `parts` is called three times for each strip."""
+    """Compute the gain map of an image; `parts` is called twice for each strip."""
     low, high, brightest = 0.0, LEAST_STOPS, []
     for strip in strips(rows):
-        gains = _gains(parts, strip)
+        base, shown = parts(strip)
+        gains = _gains(base, shown)
         low, high = min(low, float(gains.min())), max(high, float(gains.max()))
-        peaks = np.minimum(parts(strip)[1].max(axis=-1), HALF_MAX)
+        peaks = np.minimum(shown.max(axis=-1), HALF_MAX)
         brightest.append(peaks.astype(np.float16).ravel())
     every = np.concatenate(brightest)
     rank = len(every) - 1 - int(REST * len(every))
@@ -61,7 +62,7 @@ def gain_map(rows: int, columns: int, parts: Parts) -> GainMap:
     low = low if low < -0.01 else 0.0
     codes = np.empty((rows, columns, 3), np.uint8)
     for strip in strips(rows):
-        share = np.clip((_gains(parts, strip) - low) / (high - low), 0.0, 1.0)
+        share = np.clip((_gains(*parts(strip)) - low) / (high - low), 0.0, 1.0)
         codes[strip] = np.round(share * 255.0)
     return GainMap(codes, low, high, float(np.log2(max(peak, 2.0**LEAST_STOPS))))
 

@@ -3,9 +3,15 @@
 Sources: ITU-T T.81, annex B; CIPA DC-007 (multi-picture format); ICC.1:2022, annex B.4.
 """
 
+import io
 import struct
 from collections.abc import Iterator
+from pathlib import Path
 
+import numpy as np
+from PIL import Image
+
+from hdrcnn.files import ImageError
 from hdrcnn.readers.jpeg import (
     APP0,
     APP2,
@@ -13,16 +19,37 @@ from hdrcnn.readers.jpeg import (
     APP15,
     END,
     END_OF_IMAGE,
+    ICC,
     LONGEST,
     SCAN,
     START,
+    is_frame,
     markers,
     segment,
 )
 
-XMP = b"http://ns.adobe.com/xap/1.0/\0"
 EXIF = b"Exif\0\0"
-ICC = b"ICC_PROFILE\0"
+LARGEST = 65535
+"""Maximum number of rows or columns of a JPEG."""
+
+
+def check_size(path: Path, size: tuple[int, int], label: str) -> None:
+    """Raise ImageError if an image of (rows, columns) is too large for a JPEG. label: the format's
+    name on the command line.
+    """
+    rows, columns = size
+    if max(size) > LARGEST:
+        raise ImageError(
+            f"{path}: not written, {columns}x{rows} is more than a JPEG holds ({LARGEST}); leave "
+            f"out --format={label}"
+        )
+
+
+def encoded(codes: np.ndarray, quality: int, **settings: bytes) -> bytes:
+    """Encode [H, W, 3] uint8 as a JPEG by Pillow, with colours at full resolution."""
+    file = io.BytesIO()
+    Image.fromarray(codes).save(file, "JPEG", quality=quality, subsampling=0, **settings)
+    return file.getvalue()
 
 
 def segments(data: bytes) -> Iterator[tuple[int, bytes, int]]:
@@ -105,8 +132,7 @@ def has_profile(data: bytes) -> bool:
 def frame_of(data: bytes) -> tuple[int, int, int, int]:
     """Return bits, rows, columns and components of a JPEG file. Raises ValueError."""
     for marker, contents, _ in segments(data):
-        is_frame = 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC)
-        if is_frame and len(contents) >= 6:
+        if is_frame(marker) and len(contents) >= 6:
             bits, rows, columns, components = struct.unpack_from(">BHHB", contents)
             return bits, rows, columns, components
     raise ValueError("it holds no frame")

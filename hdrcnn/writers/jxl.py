@@ -7,12 +7,12 @@ alpha, by which the light is not multiplied, as stated in the codestream; camera
 mask. Source: ISO/IEC 18181-1 and -2.
 """
 
-import struct
 from pathlib import Path
 
 import numpy as np
 
 from hdrcnn.files import ImageError, finished_whole
+from hdrcnn.readers.heif_items import box
 from hdrcnn.tiles.geometry import strips
 from hdrcnn.writers import Options, needed, notes
 from hdrcnn.writers.exr import HALF_MAX
@@ -21,10 +21,6 @@ from hdrcnn.writers.picture import Picture, check, rec709
 
 EFFORT = 3
 """Encoder effort, 1 to 9; more makes files little smaller for much more time."""
-
-
-def _box(name: bytes, contents: bytes) -> bytes:
-    return struct.pack(">I", 8 + len(contents)) + name + contents
 
 
 def _end_of_head(data: bytes) -> int:
@@ -66,6 +62,6 @@ def write(path: Path, picture: Picture, options: Options) -> None:
             file.write(notes.box(picture.notes))
         file.write(data[head:])
         if exif:
-            file.write(_box(b"Exif", bytes(4) + exif))
+            file.write(box(b"Exif", bytes(4) + exif))
         if picture.panorama:
-            file.write(_box(b"xml ", panorama_xmp(picture.panorama.xmp(*picture.size)).encode()))
+            file.write(box(b"xml ", panorama_xmp(picture.panorama.xmp(*picture.size)).encode()))

@@ -11,10 +11,11 @@ so that a truncated file still has it; OpenEXR has attributes instead.
 """
 
 import json
-import struct
 import uuid
 from collections.abc import Mapping
 from pathlib import Path
+
+from hdrcnn.readers import heif_items
 
 MARK = b"hdrcnn-notes "
 REACH = 1 << 18
@@ -31,8 +32,7 @@ def line(notes: Mapping[str, str]) -> bytes:
 
 def box(notes: Mapping[str, str]) -> bytes:
     """Encode notes as a box of the ISO base media file format (ISO/IEC 14496-12)."""
-    contents = BOX + line(notes)
-    return struct.pack(">I", 8 + len(contents)) + b"uuid" + contents
+    return heif_items.box(b"uuid", BOX + line(notes))
 
 
 def _ends(path: Path) -> list[bytes]:

@@ -19,33 +19,20 @@ from PIL import Image
 from hdrcnn.colour.icc import matrix_profile
 from hdrcnn.colour.primaries import REC709, to_rec709
 from hdrcnn.colour.transfer import srgb_decode, srgb_encode
-from hdrcnn.files import ImageError, finished_whole
+from hdrcnn.files import finished_whole
 from hdrcnn.readers import metadata
-from hdrcnn.readers.jpeg import APP1, COMMENT
+from hdrcnn.readers.jpeg import APP1, COMMENT, ISO, XMP
 from hdrcnn.readers.pillow import own_limit
 from hdrcnn.tiles.geometry import strips
 from hdrcnn.writers import Options, gain_map, jpeg_segments, notes
 from hdrcnn.writers.metadata import PANORAMA_SPACE, exif_block, xmp_packet
 from hdrcnn.writers.picture import Picture, check, code_strip, rec709, shown
 
-LARGEST = 65535
-"""Maximum number of rows or columns of a JPEG."""
-ISO = b"urn:iso:std:iso:ts:21496:-1\0"
 HDRGM = {"hdrgm": "http://ns.adobe.com/hdr-gain-map/1.0/"}
 CONTAINER = {
     "Container": "http://ns.google.com/photos/1.0/container/",
     "Item": "http://ns.google.com/photos/1.0/container/item/",
 }
-
-
-def _encoded(codes: np.ndarray, options: Options, profile: bytes = b"") -> bytes:
-    """Encode [H, W, 3] uint8 as a JPEG, with colours at full resolution."""
-    file = io.BytesIO()
-    settings = {"icc_profile": profile} if profile else {}
-    Image.fromarray(codes).save(
-        file, "JPEG", quality=options.jpeg_quality, subsampling=0, **settings
-    )
-    return file.getvalue()
 
 
 def _profile(picture: Picture) -> bytes:
@@ -92,7 +79,9 @@ def _base(picture: Picture, options: Options) -> tuple[bytes, bytes]:
     codes = np.empty((*picture.size, 3), np.uint8)
     for rows in strips(len(codes)):
         codes[rows] = np.round(_codes(picture, rows) * 255.0)
-    return jpeg_segments.samples_only(_encoded(codes, options, _profile(picture)))
+    profile = _profile(picture)
+    more = {"icc_profile": profile} if profile else {}
+    return jpeg_segments.samples_only(jpeg_segments.encoded(codes, options.jpeg_quality, **more))
 
 
 def _parts(picture: Picture, look: str) -> gain_map.Parts:
@@ -118,12 +107,13 @@ def _parts(picture: Picture, look: str) -> gain_map.Parts:
 def _map_file(found: gain_map.GainMap, options: Options) -> bytes:
     """Return the gain map as a JPEG with its metadata."""
     xmp = xmp_packet(HDRGM, gain_map.xmp_attributes(found)).encode()
-    head, rest = jpeg_segments.samples_only(_encoded(found.codes, options))
+    encoded = jpeg_segments.encoded(found.codes, options.jpeg_quality)
+    head, rest = jpeg_segments.samples_only(encoded)
     return b"".join(
         (
             jpeg_segments.START,
             head,
-            jpeg_segments.segment(APP1, jpeg_segments.XMP + xmp),
+            jpeg_segments.segment(APP1, XMP + xmp),
             jpeg_segments.segment(jpeg_segments.APP2, ISO + gain_map.iso_metadata(found)),
             rest,
         )
@@ -164,14 +154,10 @@ def write(path: Path, picture: Picture, options: Options) -> None:
     """
     check(path, picture)
     rows, columns = picture.size
-    if max(rows, columns) > LARGEST:
-        raise ImageError(
-            f"{path}: not written, {columns}x{rows} is more than a JPEG holds ({LARGEST}); leave "
-            "out --format=ultrahdr"
-        )
+    jpeg_segments.check_size(path, picture.size, "ultrahdr")
     found = _map_file(gain_map.gain_map(rows, columns, _parts(picture, options.look)), options)
     before = [
-        jpeg_segments.segment(APP1, jpeg_segments.XMP + _directory(picture, len(found))),
+        jpeg_segments.segment(APP1, XMP + _directory(picture, len(found))),
         jpeg_segments.segment(jpeg_segments.APP2, ISO + gain_map.ISO_VERSION),
     ]
     camera = exif_block(picture.camera)

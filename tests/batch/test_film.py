@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import tifffile
 
-from hdrcnn.batch import film as batch
+from hdrcnn.batch import film as batch, film_looks
 from hdrcnn.batch.film_segment import opened
 from hdrcnn.batch.machines import Shard
 from hdrcnn.files import ImageError
@@ -280,3 +280,90 @@ def test_other_files_among_the_segments_stay(tmp_path):
     converted(path, result, asked("bt2446a"))
     assert result.is_file()
     assert [file.name for file in folder.iterdir()] == ["notes.txt"]
+
+
+def frames_of(path, folder, kind="png", overwrite=True, shard=Shard()):  # noqa: B008
+    source = opened(path, Fraction(24))
+    return batch.to_frames(source, folder, asked(), kind, shard, overwrite, lambda _: None)
+
+
+def test_new_frames_replace_all_those_of_the_run_before_and_no_others(tmp_path):
+    """Those of a longer film, of another name and of another format; the recipe names them."""
+    folder = tmp_path / "out"
+    assert frames_of(film(tmp_path / "a.mp4", shot(6)), folder, overwrite=False) == 6
+    foreign = ["a_000007.png", "a_1.png", "b_000001.tif", "a_0000001.png", "notes.txt"]
+    for name in foreign:
+        (folder / name).write_text("of the user")
+    for path, kind, made in (
+        (
+            film(tmp_path / "a.mp4", shot(3)),
+            "png",
+            ["a_000001.png", "a_000002.png", "a_000003.png"],
+        ),
+        (film(tmp_path / "c.mp4", shot(2)), "png", ["c_000001.png", "c_000002.png"]),
+        (tmp_path / "c.mp4", "exr", ["c_000001.exr", "c_000002.exr"]),
+    ):
+        before = sorted(file.name for file in folder.iterdir())
+        for shard, overwrite in ((Shard(), False), (Shard(1, 2), True)):
+            with pytest.raises(ImageError, match="other frames"):
+                frames_of(path, folder, kind, overwrite, shard)
+        assert sorted(file.name for file in folder.iterdir()) == before
+        assert frames_of(path, folder, kind) == len(made)
+        assert sorted(file.name for file in folder.iterdir()) == sorted(
+            [*foreign, *made, "film.json"]
+        )
+    assert all((folder / name).read_text() == "of the user" for name in foreign)
+
+
+@pytest.mark.parametrize("name", ["../a", 3, None])
+def test_a_recipe_names_no_files_outside_its_folder(tmp_path, name):
+    folder, outside = tmp_path / "out", tmp_path / "a_000001.png"
+    assert frames_of(film(tmp_path / "b.mp4", shot(2)), folder) == 2
+    outside.write_text("of the user")
+    recipe = json.loads((folder / "film.json").read_text())
+    (folder / "film.json").write_text(json.dumps({**recipe, "name": name}))
+    assert frames_of(tmp_path / "b.mp4", folder) == 2
+    assert outside.read_text() == "of the user"
+
+
+def test_the_grades_of_a_film_are_looked_for_once_by_all_shares(tmp_path, bent, monkeypatch):
+    path, conversion = film(tmp_path / "a.mp4", shot(24)), asked("curves", params=bent)
+    converted(path, tmp_path / "whole.mp4", conversion)
+    batch.to_frames(
+        opened(path), tmp_path / "whole", conversion, "tiff", Shard(), False, lambda _: None
+    )
+    looked = []
+    sampled = film_looks._sampled
+
+    def counted(source, used):
+        looked.append(source)
+        return sampled(source, used)
+
+    monkeypatch.setattr(film_looks, "_sampled", counted)
+    for shard in (Shard(1, 2), Shard(2, 2)):
+        converted(path, tmp_path / "b.mp4", conversion, shard)
+        batch.to_frames(
+            opened(path), tmp_path / "b", conversion, "tiff", shard, False, lambda _: None
+        )
+        assert len(looked) == 2  # One for each kind of result.
+    assert (tmp_path / "b.mp4").read_bytes() == (tmp_path / "whole.mp4").read_bytes()
+    whole, shared = (
+        {file.name: file.read_bytes() for file in (tmp_path / name).iterdir()}
+        for name in ("whole", "b")
+    )
+    assert shared == whole
+    assert len(whole) == 25
+    assert not (tmp_path / "b.mp4.segments").exists()
+
+
+def test_what_was_found_of_another_film_is_not_taken(tmp_path):
+    kept = film_looks.Kept(tmp_path / "grades.json", {"film": {"size": 1}, "weights": "a"})
+    assert kept.read() is None
+    found = {5: np.array([0.1, 1e-9], np.float32), 2: np.array([1 / 3, 2e9], np.float32)}
+    kept.write(found)
+    np.testing.assert_equal(kept.read(), found)
+    for change in ({"film": {"size": 2}}, {"weights": "b"}):
+        assert dataclasses.replace(kept, recipe=kept.recipe | change).read() is None
+    for damaged in ("", "[]", "{}", kept.path.read_text().replace("]]", "], []]")):
+        kept.path.write_text(damaged)
+        assert kept.read() is None

@@ -354,3 +354,17 @@ def test_on_a_terminal_a_line_is_rewritten_every_second(capsys, monkeypatch):
 )
 def test_the_time_left_is_formatted_as_on_a_clock(seconds, text):
     assert command.remaining(seconds) == text
+
+
+@pytest.mark.parametrize("text", ["1e9999999999", "1e-9999999999", "1e9_999_999_999"])
+def test_a_rate_of_endless_digits_is_refused_before_it_is_computed(text):
+    """Its digits would fill the memory."""
+    with pytest.raises(UsageError, match="fps"):
+        parsed("frames", "--out", "b.mp4", "--fps", text)
+    assert str(command.rate("2.5e1")) == "25"
+
+
+def test_the_start_of_workers_does_not_make_it_look_slower(capsys):
+    """Workers need 35 s to start; then each segment of 100 frames is done after 25 s."""
+    steps = [(35.0, 1, 0, 0, False, False), (25.0, 2, 100, 100, True, False)]
+    assert told(capsys, steps) == ["[2/4] 100 of 400 frames  4.0 frames/s  1:15 left"]

@@ -7,13 +7,18 @@ from hypothesis import given, strategies as st
 from hdrcnn.colour.ycbcr import (
     REC2020_LUMA,
     chroma_codes,
-    from_rgb,
     full_size,
     halved,
     to_rgb,
 )
 
 REC709_LUMA = (0.2126, 0.0722)
+
+
+def from_rgb(rgb, bits=10):
+    """[R, C, 3] R'G'B' to limited-range codes of 4:2:0: Y' [R, C], Cb and Cr [R / 2, C / 2]."""
+    luma, cb, cr = halved(rgb, REC2020_LUMA, bits)
+    return luma, chroma_codes(cb, bits), chroma_codes(cr, bits)
 
 
 @pytest.mark.parametrize("weights", [REC709_LUMA, REC2020_LUMA, (0.299, 0.114)])

@@ -11,13 +11,14 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from hdrcnn.colour.icc import matrix_profile
-from hdrcnn.colour.pq import pq_encode
+from hdrcnn.colour.pq import pq_decode, pq_encode
 from hdrcnn.colour.primaries import DISPLAY_P3, REC2020, linear_to_rec709
 from hdrcnn.colour.transfer import srgb_decode
 from hdrcnn.files import ImageError
 from hdrcnn.readers import gain_map, heif_gain_map
 from hdrcnn.readers.gain_map import GainMapError
-from hdrcnn.readers.photograph import Photograph, read_photograph, upright
+from hdrcnn.readers.photograph import Photograph, read_photograph
+from hdrcnn.tiles.geometry import upright
 from tests.readers import gain_map_files
 from tests.readers.gain_map_files import COLUMNS, ROWS, base, gains, hdrgm, iso_numbers
 
@@ -338,3 +339,27 @@ def test_gain_maps_with_invalid_numbers_are_refused(bad):
     none = (0.0, 0.0, 0.0)
     with pytest.raises(GainMapError):
         gain_map.GainMap(none, (bad, bad, bad), (1.0, 1.0, 1.0), none, none, 0.0, 1.0)
+
+
+@pytest.mark.parametrize("bits", [10, 12])
+@pytest.mark.parametrize("cropped", [False, True])
+def test_the_depth_of_a_dark_pq_base_is_that_of_the_file(read, bits, cropped):
+    """Codes of 12 bits that 10 bits hold too: the SDR rendition would be four times as large."""
+    imagecodecs = pytest.importorskip("imagecodecs")
+    light = 0.02 * light_of(base(), gains())
+    codes = np.round((2**bits - 1) * pq_encode(203.0 * light))
+    codes = np.minimum(codes, 1023).astype(np.uint16)
+    light = pq_decode(codes / (2**bits - 1)) / 203.0
+    coded = imagecodecs.avif_encode(
+        codes, level=100, bitspersample=bits, primaries=1, transfer=16, matrix=0
+    )
+    numbers = iso_numbers(headrooms=(3.0, 0.0), offsets=(0, 0))
+    shown = [(b"clap", struct.pack(">IIIIiIiI", 32, 1, 24, 1, 0, 1, 0, 1))] if cropped else []
+    found = read(
+        gain_map_files.heif(
+            "AVIF", base(), gains(), numbers, coded=coded, turned=shown, map_turned=[]
+        )
+    )
+    rows, columns = light.shape[:2]
+    part = np.s_[rows // 2 - 12 : rows // 2 + 12, columns // 2 - 16 : columns // 2 + 16]
+    np.testing.assert_allclose(found.measured.light, light[part] if cropped else light, rtol=1e-3)

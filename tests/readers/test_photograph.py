@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings, strategies as st
 from PIL import Image, ImageOps
 
-from hdrcnn.readers.photograph import upright
+from hdrcnn.tiles.geometry import upright
 from tests.readers.pictures import (
     CODES,
     DEEP,

@@ -251,3 +251,21 @@ def test_values_beyond_the_format_are_clipped():
     np.testing.assert_array_equal(codes[1], 0)
     np.testing.assert_array_equal(codes[2], 0)
     np.testing.assert_array_equal(codes[3], [255, 0, 0, 255])
+
+
+@pytest.mark.parametrize(
+    ("columns", "digits"),
+    [(10, (18, 0, 1)), (10, (19, 0, 1)), (10, (9, 0, 0, 0)), (40000, (0, 0, 1)), (5, (4, 0))],
+)
+def test_digits_of_run_lengths_of_old_may_be_zero(columns, digits):
+    """A digit of 0 gives no colour: 18, 0, 1 are 18 + 0 * 256 + 1 * 65536 repeats."""
+    length = 1 + sum(digit << 8 * place for place, digit in enumerate(digits))
+    lines = -(-length // columns)
+    rest = lines * columns - length
+    codes = [(10, 20, 30, 129), *((1, 1, 1, digit) for digit in digits)]
+    codes += [(50, 60, 70, 129)] * rest
+    data = b"#?RADIANCE\n\n" + f"-Y {lines} +X {columns}\n".encode() + bytes(sum(codes, ()))
+    found = decode(data).reshape(-1, 3)
+    assert len(found) == length + rest
+    np.testing.assert_array_equal(found[:length] * 128, np.tile([10, 20, 30], (length, 1)))
+    np.testing.assert_array_equal(found[length:] * 128, np.tile([50, 60, 70], (rest, 1)))

@@ -231,3 +231,54 @@ def test_reach_of_layers_by_hand():
     pooled = reach(layers.Conv2D(2, 3, padding="same")).after(reach(layers.MaxPooling2D(2)))
     assert pooled == Reach(down=2, halo=2)
     assert pooled.needs(10, 20) == (18, 42)
+
+
+def stretched(x):
+    """Halved in width only, and enlarged again."""
+    return layers.UpSampling2D((1, 2))(layers.MaxPooling2D((1, 2))(x))
+
+
+@pytest.mark.parametrize(
+    ("middle", "stride"),
+    [
+        (lambda x: layers.Conv2D(8, (1, 7), padding="same")(x), 1),
+        (lambda x: layers.DepthwiseConv2D((7, 1), padding="same")(x), 1),
+        (stretched, 2),
+    ],
+    ids=["wide kernel", "high kernel", "wide pool"],
+)
+def test_kernels_that_are_not_square_are_computed_in_one_piece(middle, stride):
+    """Stride and halo are the same for rows and columns."""
+    model = built(middle)
+    made = network(model)
+    assert (made.stages, made.stride) == (None, stride)
+    tiling = Tiling(made, 4096)
+    codes = CODE[:64, :256]
+    frame = Frame(codes, tiling.cell)
+    cells = np.zeros([side // tiling.cell for side in frame.codes(frame.bounds).shape[:2]], bool)
+    middle_columns = slice(96 // tiling.cell, 128 // tiling.cell)
+    cells[:, middle_columns] = True
+    whole = np.asarray(model.predict_on_batch(codes[None]))[0]
+    for where, y in tiling.log_hdr(frame, cells):
+        np.testing.assert_allclose(y, whole[where.within(frame.picture)], atol=1e-5)
+
+
+THREADS = """
+from concurrent.futures import ThreadPoolExecutor
+import keras, numpy
+from keras import layers
+from hdrcnn.tiles.keras_graph import network
+
+image = keras.Input((None, None, 3))
+model = keras.Model(image, layers.Conv2D(3, 1)(layers.BatchNormalization()(image)))
+pictures = numpy.random.default_rng(0).random((16, 1, 32, 32, 3), numpy.float32)
+with ThreadPoolExecutor(4) as pool:
+    found = list(pool.map(network(model).whole, pictures))
+numpy.testing.assert_allclose(found, model(pictures[:, 0])[:, None], atol=1e-5)
+print("equal under", keras.config.backend())
+"""
+
+
+def test_a_whole_picture_may_be_computed_in_several_threads_at_once_under_jax(tmp_path, run_python):
+    done = run_python("-c", THREADS, cwd=tmp_path, KERAS_BACKEND="jax")
+    assert "equal under jax" in done.stdout

@@ -9,9 +9,13 @@ import imageio.v3 as iio
 import numpy as np
 import pytest
 import tifffile
+from PIL import Image
 
+from hdrcnn.colour.icc import matrix_profile
+from hdrcnn.colour.primaries import DISPLAY_P3
 from hdrcnn.files import ImageError
 from hdrcnn.video import decode, folder, source
+from hdrcnn.video.library import clock
 
 av = pytest.importorskip("av")  # Of Python 3.11.
 
@@ -287,3 +291,37 @@ def test_luma_is_that_of_every_second_pixel(tmp_path, kind, codec, tags):
     (frame,) = decode.frames(source.probe(path))
     expected = frame.codes() @ np.array([0.2126, 0.7152, 0.0722], np.float32)
     assert np.abs(frame.luma() - expected[::2, ::2]).max() < 1e-4
+
+
+def test_frames_of_other_primaries_are_refused_unless_they_are_grey(tmp_path):
+    """All codes are converted from the primaries of the first frame."""
+    (picture,) = shot(1)
+    Image.fromarray(picture).save(tmp_path / "1.png")
+    grey, profile = np.full_like(picture, 90), matrix_profile(DISPLAY_P3)
+    Image.fromarray(grey).save(tmp_path / "2.png", icc_profile=profile)
+    known = folder.probe(tmp_path, None)
+    frames = [frame.codes() for frame in decode.frames(known)]
+    np.testing.assert_allclose(frames, np.stack([picture, grey]) / 255, atol=1e-6)
+    Image.fromarray(picture).save(tmp_path / "3.png", icc_profile=profile)
+    with pytest.raises(ImageError, match=r"3\.png.*profile"):
+        list(decode.frames(folder.probe(tmp_path, None)))
+
+
+def test_the_alpha_channel_of_frames_is_reported(tmp_path):
+    Image.fromarray(np.full((48, 64, 4), 128, np.uint8)).save(tmp_path / "1.png")
+    (note,) = folder.probe(tmp_path, Fraction(24)).notes
+    assert "alpha" in note
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (65.2, "1:05.2"),
+        (59.94, "0:59.9"),
+        (59.96, "1:00.0"),
+        (3599.97, "1:00:00.0"),
+        (-1, "0:00.0"),
+    ],
+)
+def test_seconds_are_rounded_before_minutes_are_split_off(seconds, text):
+    assert clock(seconds) == text

@@ -357,3 +357,23 @@ def test_an_incomplete_copy_of_the_page_says_what_is_missing(dist, tmp_path):
     (state, message), _ = operated(part, tmp_path / "served", body, files)
     assert state == "failed"
     assert "hdrcnn.onnx" in message
+
+
+REPLACED = """
+await state("ready", "failed");
+const one = await file("flat.png", "image/png");
+await drop(one);
+const found = [await state("done", "failed")];
+page().querySelector("[data-format=exr]").click();
+await drop(one);
+await wait(0);
+found.push(page().getElementById("message").classList.contains("wrong"), text("message"));
+return [...found, await state("done", "failed")];
+"""
+
+
+def test_a_photograph_dropped_while_a_file_is_written_is_no_fault_of_the_file(dist, tmp_path):
+    file = io.BytesIO()
+    Image.fromarray(np.full((64, 96, 3), 120, np.uint8)).save(file, "PNG")
+    found, _ = operated(dist, tmp_path / "served", REPLACED, {"flat.png": file.getvalue()})
+    assert found == ["done", False, "Writing flat.exr …", "done"]

@@ -8,7 +8,7 @@ from PIL import Image, ImageCms
 
 from hdrcnn.colour.icc import matrix_profile, profile_chromaticities
 from hdrcnn.colour.primaries import ADOBE_RGB, NAMED, PROPHOTO
-from hdrcnn.readers.jpeg import markers
+from hdrcnn.readers.jpeg import XMP, markers
 from hdrcnn.writers import jpeg_segments
 from tests.writers.outputs import jpeg, photograph
 
@@ -55,7 +55,7 @@ def test_segments_have_a_maximum_length_and_long_profiles_are_split():
 
 SECRETS = {
     "comment": jpeg_segments.segment(0xFE, b"secret"),
-    "XMP": jpeg_segments.segment(0xE1, jpeg_segments.XMP + b"<exif:GPSLatitude>secret"),
+    "XMP": jpeg_segments.segment(0xE1, XMP + b"<exif:GPSLatitude>secret"),
     "Exif": jpeg_segments.segment(0xE1, jpeg_segments.EXIF + b"secret"),
     "Photoshop": jpeg_segments.segment(0xED, b"Photoshop 3.0\0secret"),
     "reserved": jpeg_segments.segment(0xF4, b"secret"),

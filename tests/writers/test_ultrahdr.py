@@ -15,6 +15,7 @@ from hdrcnn.colour.icc import matrix_profile
 from hdrcnn.colour.primaries import ADOBE_RGB, DISPLAY_P3
 from hdrcnn.colour.transfer import srgb_decode, srgb_encode
 from hdrcnn.files import ImageError
+from hdrcnn.readers.jpeg import XMP
 from hdrcnn.readers.photograph import read_photograph
 from hdrcnn.writers import Options, Picture, gain_map, jpeg_segments
 from hdrcnn.writers.ultrahdr import ISO, write
@@ -117,9 +118,7 @@ def test_a_location_between_the_scans_does_not_reach_the_file(tmp_path):
     source = jpeg(photograph(), progressive=True)
     at = source.rindex(b"\xff\xda")
     place = b"<exif:GPSLatitude>48,51.5N</exif:GPSLatitude>"
-    hidden = jpeg_segments.segment(0xE1, jpeg_segments.XMP + place) + jpeg_segments.segment(
-        0xFE, place
-    )
+    hidden = jpeg_segments.segment(0xE1, XMP + place) + jpeg_segments.segment(0xFE, place)
     write(tmp_path / "a.jpg", from_jpeg(source[:at] + hidden + source[at:]), Options())
     data = (tmp_path / "a.jpg").read_bytes()
     assert b"GPS" not in data

@@ -4,7 +4,8 @@
 const LOWEST = 233, PIXELS = 1 << 24, BAND = 32, WINDOW = 24;
 const LEAST = 2e-4, FEWEST = 16, FLAT_RATIO = 3, RATIO = 2.2, FLAT_PEAK = 4, PEAK = 3.5;
 const FLAT_ABOVE = 0.25, ABOVE = 0.7, STEEP = 0.45, EXACT_RATIO = 3, EXACT_WINDOW = 8;
-const SHARED_ABOVE = 1.5, SHARED_FLAT_ABOVE = 0.5, FEW_COLOURS = 8, FEW_SHARE = 0.9, BLACK = 16, TRANSPARENT = 0.5;
+const SHARED_ABOVE = 1.5, SHARED_FLAT_ABOVE = 0.5, FEW_COLOURS = 8, FEW_SHARE = 0.9, BLACK = 16;
+const TRANSPARENT = 0.5;
 
 /** @typedef {Float64Array} Counts number of samples of each code, [256] */
 
@@ -18,10 +19,18 @@ function sum(counts, first, last = 256) {
 /** @param {Counts} counts @param {number} first @param {number} last exclusive @returns {number} */
 const most = (counts, first, last) => Math.max(...counts.subarray(Math.max(first, 0), last));
 
-/** Number of samples within one code of `code`. @param {Counts} counts @param {number} code @returns {number} */
+/**
+ * Number of samples within one code of `code`.
+ * @param {Counts} counts @param {number} code
+ * @returns {number}
+ */
 const core = (counts, code) => sum(counts, code - 1, code + 2);
 
-/** Largest number of samples at three adjacent codes of the window below `code`. @param {Counts} counts @param {number} code @returns {number} */
+/**
+ * Largest number of samples at three adjacent codes of the window below `code`.
+ * @param {Counts} counts @param {number} code
+ * @returns {number}
+ */
 function threes(counts, code) {
   let found = 0;
   for (let at = code - WINDOW; at + 3 <= code - 2; at++) found = Math.max(found, sum(counts, at, at + 3));
@@ -53,7 +62,8 @@ export function histograms(data, rows, columns, alpha = null) {
           const code = data[at];
           counts[channel][code]++;
           if (row + 1 < bottom && column + 1 < columns
-            && Math.abs(code - data[at + 3]) <= 1 && Math.abs(code - data[at + 3 * columns]) <= 1) flat[channel][code]++;
+            && Math.abs(code - data[at + 3]) <= 1
+            && Math.abs(code - data[at + 3 * columns]) <= 1) flat[channel][code]++;
         }
       }
     }
@@ -61,20 +71,27 @@ export function histograms(data, rows, columns, alpha = null) {
   return { counts, flat };
 }
 
-/** Code below 254 at which a channel clips; null if it has no plateau there. @param {Counts} counts @param {Counts} flat @returns {number | null} */
+/**
+ * Code below 254 at which a channel clips; null if it has no plateau there.
+ * @param {Counts} counts @param {Counts} flat
+ * @returns {number | null}
+ */
 export function plateau(counts, flat) {
   const least = Math.max(FEWEST, LEAST * sum(counts, 0));
   let last = 255;
   while (last > 0 && !counts[last]) last--;
   if (LOWEST <= last && last < 254
-    && counts[last] >= Math.max(least / 2, EXACT_RATIO * most(counts, last - EXACT_WINDOW, last))) return last;
+    && counts[last] >= Math.max(least / 2, EXACT_RATIO * most(counts, last - EXACT_WINDOW, last))) {
+    return last;
+  }
   let code = LOWEST;
   for (let at = LOWEST; at < 256; at++) if (flat[at] > flat[code]) code = at;
   if (code >= 254 || core(flat, code) < least) return null;
   if (sum(flat, code + 2) > FLAT_ABOVE * core(flat, code)) return null;
   if (sum(counts, code + 2) > ABOVE * core(counts, code)) return null;
   if (counts[code] < STEEP * core(counts, code)) return null;
-  const wide = core(flat, code) >= FLAT_RATIO * threes(flat, code) && core(counts, code) >= RATIO * threes(counts, code);
+  const wide = core(flat, code) >= FLAT_RATIO * threes(flat, code)
+    && core(counts, code) >= RATIO * threes(counts, code);
   const sharp = flat[code] >= FLAT_PEAK * most(flat, code - WINDOW, code - 1)
     && counts[code] >= PEAK * most(counts, code - WINDOW, code - 1);
   return wide || sharp ? code : null;
@@ -102,8 +119,10 @@ export function clippingCodes(data, rows, columns, alpha = null) {
   return found.map((code, index) => {
     if (code !== null) return code;
     const least = (LEAST / 2) * sum(counts[index], 0);
-    const pairs = /** @type {[Counts, number][]} */ ([[counts[index], SHARED_ABOVE], [flat[index], SHARED_FLAT_ABOVE]]);
-    const goesOn = pairs.every(([of, share]) => sum(of, shared + 3) > share * Math.max(core(of, shared), least));
+    const pairs = /** @type {[Counts, number][]} */ (
+      [[counts[index], SHARED_ABOVE], [flat[index], SHARED_FLAT_ABOVE]]);
+    const goesOn = pairs.every(([of, share]) =>
+      sum(of, shared + 3) > share * Math.max(core(of, shared), least));
     return goesOn ? 255 : shared;
   });
 }

@@ -25,11 +25,16 @@ export function half(number) {
 
 /** @param {Uint8Array} bytes @returns {Promise<Uint8Array>} compressed in zlib format (RFC 1950) */
 async function deflated(bytes) {
-  const stream = new Blob([/** @type {BlobPart} */ (bytes)]).stream().pipeThrough(new CompressionStream("deflate"));
-  return new Uint8Array(await new Response(stream).arrayBuffer());
+  const stream = new Blob([/** @type {BlobPart} */ (bytes)]).stream();
+  const deflating = stream.pipeThrough(new CompressionStream("deflate"));
+  return new Uint8Array(await new Response(deflating).arrayBuffer());
 }
 
-/** Reorders bytes for compression: low bytes, then high bytes, each as the difference to its predecessor. @param {Uint8Array} raw @returns {Uint8Array} */
+/**
+ * Reorders bytes for compression: low bytes, then high bytes, each as the difference to its predecessor.
+ * @param {Uint8Array} raw
+ * @returns {Uint8Array}
+ */
 function predicted(raw) {
   const middle = (raw.length + 1) >> 1, moved = new Uint8Array(raw.length);
   raw.forEach((byte, i) => { moved[i & 1 ? middle + (i >> 1) : i >> 1] = byte; });
@@ -37,12 +42,19 @@ function predicted(raw) {
   return moved;
 }
 
-/** Optional contents of a file. @typedef {{alpha?: Uint8Array | null, isSphere?: boolean}} More alpha: [rows, columns], 255 = opaque */
+/**
+ * Optional contents of a file.
+ * @typedef {{alpha?: Uint8Array | null, isSphere?: boolean}} More alpha: [rows, columns], 255 = opaque
+ */
 
 /** Value of a half float. @param {number} half its 16 bits, positive and finite @returns {number} */
-const halfValue = (half) => (half < 0x400 ? half * 2 ** -24 : (1 + (half & 0x3ff) / 1024) * 2 ** ((half >> 10) - 15));
+const halfValue = (half) =>
+  (half < 0x400 ? half * 2 ** -24 : (1 + (half & 0x3ff) / 1024) * 2 ** ((half >> 10) - 15));
 
-/** @param {number} rows @param {number} columns @param {Record<string, string>} notes @param {More} more @returns {Uint8Array} */
+/**
+ * @param {number} rows @param {number} columns @param {Record<string, string>} notes @param {More} more
+ * @returns {Uint8Array}
+ */
 function header(rows, columns, notes, { alpha, isSphere }) {
   const text = new TextEncoder(), zero = new Uint8Array(1);
   const numbers = (/** @type {number[]} */ list, /** @type {"setInt32" | "setFloat32"} */ kind) => {
@@ -52,9 +64,11 @@ function header(rows, columns, notes, { alpha, isSphere }) {
   };
   const whole = (/** @type {number[]} */ ...list) => numbers(list, "setInt32");
   const real = (/** @type {number[]} */ ...list) => numbers(list, "setFloat32");
-  const attribute = (/** @type {string} */ name, /** @type {string} */ type, /** @type {Uint8Array} */ contents) =>
+  /** @param {string} name @param {string} type @param {Uint8Array} contents @returns {Uint8Array[]} */
+  const attribute = (name, type, contents) =>
     [text.encode(name), zero, text.encode(type), zero, whole(contents.length), contents];
-  const channels = [...(alpha ? ["A"] : []), "B", "G", "R"].flatMap((name) => [text.encode(name), zero, whole(1, 0, 1, 1)]);
+  const channels = [...(alpha ? ["A"] : []), "B", "G", "R"].flatMap((name) =>
+    [text.encode(name), zero, whole(1, 0, 1, 1)]);
   const box = whole(0, 0, columns - 1, rows - 1);
   return joined([
     whole(0x01312f76, 2),
@@ -86,7 +100,8 @@ export function joined(parts) {
 }
 
 /**
- * Makes a scanline file with channels R, G and B in Rec. 709 and, given alpha, A, by which the others are multiplied.
+ * Makes a scanline file with channels R, G and B in Rec. 709 and, given alpha, A, by which the others are
+ * multiplied.
  * @param {Float32Array} light [rows, columns, 3], linear, finite; 1.0 = clipping level
  * @param {number} rows @param {number} columns
  * @param {Record<string, string>} notes attributes of type string
@@ -96,14 +111,17 @@ export function joined(parts) {
 export async function exr(light, rows, columns, notes, more = {}) {
   const head = header(rows, columns, notes, more), blocks = [], { alpha } = more, channels = alpha ? 4 : 3;
   // Multiplied by alpha as stored, so that a reader that divides by it gets the light back.
-  const halfAlpha = Uint16Array.from({ length: 256 }, (_, code) => half(code / 255)), share = Array.from(halfAlpha, halfValue);
+  const halfAlpha = Uint16Array.from({ length: 256 }, (_, code) => half(code / 255));
+  const share = Array.from(halfAlpha, halfValue);
   for (let top = 0; top < rows; top += BLOCK) {
-    const lines = Math.min(BLOCK, rows - top), halves = new DataView(new ArrayBuffer(2 * channels * lines * columns));
+    const lines = Math.min(BLOCK, rows - top);
+    const halves = new DataView(new ArrayBuffer(2 * channels * lines * columns));
     for (let row = 0, to = 0; row < lines; row++) {
       for (let channel = channels - 1; channel >= 0; channel--) {
         for (let column = 0, at = (top + row) * columns; column < columns; column++, at++, to += 2) {
           const isAlpha = channel === 3, scale = alpha && !isAlpha ? share[alpha[at]] : 1;
-          halves.setUint16(to, alpha && isAlpha ? halfAlpha[alpha[at]] : half(light[3 * at + channel] * scale), true);
+          const value = alpha && isAlpha ? halfAlpha[alpha[at]] : half(light[3 * at + channel] * scale);
+          halves.setUint16(to, value, true);
         }
       }
     }

@@ -14,14 +14,21 @@ const NOTHING = 1e-6;
 
 /**
  * Means over windows of (2 RADIUS + 1)^2 pixels; edge pixels are repeated at the border.
- * @param {Float32Array} values [rows, columns, channels] @param {number} rows @param {number} columns @param {number} channels
+ * @param {Float32Array} values [rows, columns, channels] @param {number} rows @param {number} columns
+ * @param {number} channels
  * @returns {Float32Array}
  */
 function windowMean(values, rows, columns, channels) {
-  const pass = (/** @type {Float32Array} */ from, /** @type {number} */ lines, /** @type {number} */ length, /** @type {number} */ step, /** @type {(line: number) => number} */ begin) => {
+  /**
+   * Means along one axis: of `lines` lines, each of `length` values that are `step` apart.
+   * @param {Float32Array} from @param {number} lines @param {number} length @param {number} step
+   * @param {(line: number) => number} begin place of the first value of a line @returns {Float32Array}
+   */
+  const pass = (from, lines, length, step, begin) => {
     const to = new Float32Array(from.length), size = 2 * RADIUS + 1;
     for (let line = 0; line < lines; line++) {
-      const start = begin(line), at = (/** @type {number} */ i) => from[start + Math.min(Math.max(i, 0), length - 1) * step];
+      const start = begin(line);
+      const at = (/** @type {number} */ i) => from[start + Math.min(Math.max(i, 0), length - 1) * step];
       let total = 0;
       for (let i = -RADIUS; i <= RADIUS; i++) total += at(i);
       for (let i = 0; i < length; i++) {
@@ -32,7 +39,8 @@ function windowMean(values, rows, columns, channels) {
     return to;
   };
   const wide = columns * channels;
-  const across = pass(values, rows * channels, columns, channels, (line) => Math.floor(line / channels) * wide + (line % channels));
+  const across = pass(values, rows * channels, columns, channels, (line) =>
+    Math.floor(line / channels) * wide + (line % channels));
   return pass(across, wide, rows, wide, (line) => line);
 }
 
@@ -45,17 +53,20 @@ function windowMean(values, rows, columns, channels) {
 function slopes(logHdr, codes, weight, rows, columns) {
   const share = windowMean(weight, rows, columns, 1);
   const mean = (/** @type {(i: number) => number} */ of) => {
-    const means = windowMean(Float32Array.from(codes, (_, i) => of(i) * weight[Math.floor(i / 3)]), rows, columns, 3);
+    const weighted = Float32Array.from(codes, (_, i) => of(i) * weight[Math.floor(i / 3)]);
+    const means = windowMean(weighted, rows, columns, 3);
     return means.map((value, i) => value / share[Math.floor(i / 3)]);
   };
   const code = mean((i) => codes[i]), y = mean((i) => logHdr[i]);
   const product = mean((i) => codes[i] * logHdr[i]), square = mean((i) => codes[i] * codes[i]);
-  return code.map((value, i) => (product[i] - value * y[i]) / (Math.max(square[i] - value * value, 0) + VARIANCE));
+  return code.map((value, i) =>
+    (product[i] - value * y[i]) / (Math.max(square[i] - value * value, 0) + VARIANCE));
 }
 
 /**
  * Enlarges a region bilinearly by a factor; edge pixels are repeated at the border.
- * @param {Float32Array} values [rows, columns, channels] @param {number} rows @param {number} columns @param {number} channels
+ * @param {Float32Array} values [rows, columns, channels] @param {number} rows @param {number} columns
+ * @param {number} channels
  * @param {number} factor @param {Region} of in pixels of the enlarged image
  * @returns {Float32Array} [rows, columns, channels] of the region
  */
@@ -96,12 +107,14 @@ export class Reduced {
 
   /**
    * y in a region of the full-size image.
-   * @param {Region} of @param {Float32Array} codes [rows, columns, 3] of the region @returns {Float32Array} [rows, columns, 3]
+   * @param {Region} of @param {Float32Array} codes [rows, columns, 3] of the region
+   * @returns {Float32Array} [rows, columns, 3]
    */
   enlarged(of, codes) {
     const { factor, frame } = this, wide = grown(divided(of, factor), RADIUS + 1);
     const part = common(wide, frame.halo ? { ...wide, top: 0, bottom: frame.rows } : frame.picture);
-    const rows = part.bottom - part.top, columns = part.right - part.left, weight = new Float32Array(rows * columns), y = new Float32Array(3 * rows * columns);
+    const rows = part.bottom - part.top, columns = part.right - part.left;
+    const weight = new Float32Array(rows * columns), y = new Float32Array(3 * rows * columns);
     for (let row = 0, to = 0; row < rows; row++) {
       for (let column = 0; column < columns; column++, to++) {
         const from = (part.top + row) * frame.columns + frame.column(part.left + column);
@@ -120,7 +133,8 @@ export class Reduced {
       layers[7 * pixel + 6] = weight[pixel];
     }
     const down = part.top * factor, right = part.left * factor;
-    const large = enlarge(layers, rows, columns, 7, factor, region(of.top - down, of.bottom - down, of.left - right, of.right - right));
+    const place = region(of.top - down, of.bottom - down, of.left - right, of.right - right);
+    const large = enlarge(layers, rows, columns, 7, factor, place);
     return codes.map((code, i) => {
       const at = 7 * Math.floor(i / 3), channel = i % 3;
       return (large[at + channel] + large[at + 3 + channel] * code) / large[at + 6];

@@ -14,7 +14,8 @@ export const HALF_MAX = 65504;
 export const srgbDecode = (code) => (code <= 0.04045 ? code / 12.92 : ((code + 0.055) / 1.055) ** 2.4);
 
 /** Linear in [0, 1] to sRGB codes. @param {number} light @returns {number} */
-export const srgbEncode = (light) => (light <= 0.0031308 ? 12.92 * light : 1.055 * light ** (1 / 2.4) - 0.055);
+export const srgbEncode = (light) =>
+  (light <= 0.0031308 ? 12.92 * light : 1.055 * light ** (1 / 2.4) - 0.055);
 
 /**
  * Linear light of a code L: (s L / (1 + s - L))^(1/n) (Eilertsen et al. 2017, Eq. 7, inverted).
@@ -22,7 +23,10 @@ export const srgbEncode = (light) => (light <= 0.0031308 ? 12.92 * light : 1.055
  */
 export const inverseCameraCurve = (code, n = 0.9, s = 0.6) => ((s * code) / (1 + s - code)) ** (1 / n);
 
-/** Functions from codes in [0, 1] to linear in [0, 1], by name. @type {Record<string, (code: number) => number>} */
+/**
+ * Functions from codes in [0, 1] to linear in [0, 1], by name.
+ * @type {Record<string, (code: number) => number>}
+ */
 export const LINEARISATIONS = {
   srgb: srgbDecode,
   mean_curve: (code) => inverseCameraCurve(code),

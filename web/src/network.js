@@ -5,7 +5,8 @@
 /**
  * Metadata of the file: record, sha256, stride, halo. onnxruntime-web gives no access to them, so
  * field 14 of the ModelProto (`metadata_props`) is parsed here.
- * @param {Uint8Array} file @returns {{record: {blend: string, model: string}, sha256: string, stride: number, halo: number}}
+ * @param {Uint8Array} file
+ * @returns {{record: {blend: string, model: string}, sha256: string, stride: number, halo: number}}
  * @throws {Error} if the file is not from `hdrcnn export`
  */
 export function facts(file) {
@@ -17,7 +18,11 @@ export function facts(file) {
   throw new Error("no network of `hdrcnn export`");
 }
 
-/** Yields the length-delimited fields of a protocol buffer. @param {Uint8Array} bytes @returns {Generator<[number, Uint8Array]>} */
+/**
+ * Yields the length-delimited fields of a protocol buffer.
+ * @param {Uint8Array} bytes
+ * @returns {Generator<[number, Uint8Array]>}
+ */
 function* fields(bytes) {
   let at = 0;
   const varint = () => {
@@ -83,8 +88,10 @@ const ofPictures = (compute) => (codes, rows, columns) => compute(codes, [1, row
  */
 export async function load(file, folder) {
   const told = facts(file), stride = told.stride, halo = Math.ceil(told.halo / stride) * stride;
-  const network = { facts: told, stride, halo, device: "WebAssembly", run: /** @type {Network["run"]} */ (async () => new Float32Array()) };
-  const byCpu = async () => Object.assign(network, { run: ofPictures(await session(file, folder, false)), device: "WebAssembly" });
+  const run = /** @type {Network["run"]} */ (async () => new Float32Array()); // Until a session is there.
+  const network = { facts: told, stride, halo, device: "WebAssembly", run };
+  const byCpu = async () =>
+    Object.assign(network, { run: ofPictures(await session(file, folder, false)), device: "WebAssembly" });
   if (!(await hasGpu())) return byCpu();
   try {
     const byGpu = ofPictures(await session(file, folder, true));

@@ -1,21 +1,28 @@
 // The visible page: accepts a dropped photograph, draws photograph and result at an exposure with a
 // movable border between them, as the report does (hdrcnn/review/page.html), and saves files.
 
-/** @typedef {{data: Float32Array, width: number, height: number}} View [height, width, 3] linear, 1 = white */
+import { srgbEncode } from "./light.js";
+
+/**
+ * @typedef {{data: Float32Array, width: number, height: number}} View [height, width, 3] linear, 1 = white
+ */
 
 /** @template {HTMLElement} T @param {string} id @returns {T} */
 const element = (id) => /** @type {T} */ (document.getElementById(id));
-const drop = element("drop"), message = element("message"), bar = /** @type {HTMLProgressElement} */ (element("bar")), card = element("card");
-const input = /** @type {HTMLInputElement} */ (element("file")), exposure = /** @type {HTMLInputElement} */ (element("exposure"));
-const wipe = /** @type {HTMLInputElement} */ (element("wipe")), curve = /** @type {HTMLSelectElement} */ (element("curve")), panorama = /** @type {HTMLInputElement} */ (element("panorama"));
-const canvas = /** @type {HTMLCanvasElement} */ (element("canvas")), view = element("view"), save = element("save");
+const drop = element("drop"), message = element("message");
+const bar = /** @type {HTMLProgressElement} */ (element("bar")), card = element("card");
+const input = /** @type {HTMLInputElement} */ (element("file"));
+const exposure = /** @type {HTMLInputElement} */ (element("exposure"));
+const wipe = /** @type {HTMLInputElement} */ (element("wipe"));
+const curve = /** @type {HTMLSelectElement} */ (element("curve"));
+const panorama = /** @type {HTMLInputElement} */ (element("panorama"));
+const canvas = /** @type {HTMLCanvasElement} */ (element("canvas")), view = element("view");
+const save = element("save");
 
 const STEPS = 4096;
 // sRGB codes by the square root of light, which makes the steps about equally visible.
-const encode = Uint8ClampedArray.from({ length: STEPS + 1 }, (_, step) => {
-  const light = (step / STEPS) ** 2;
-  return 255 * (light <= 0.0031308 ? 12.92 * light : 1.055 * light ** (1 / 2.4) - 0.055);
-});
+const encode = Uint8ClampedArray.from({ length: STEPS + 1 }, (_, step) =>
+  255 * srgbEncode((step / STEPS) ** 2));
 
 /** @type {Worker | null} */
 let worker = null;
@@ -45,7 +52,8 @@ function failAll(error) {
 function ask(request) {
   if (!worker) {
     worker = new Worker(new URL("./worker.js", import.meta.url), { type: "module" });
-    worker.onerror = () => failAll(new Error("the conversion could not start; check that all files of the page are on the server"));
+    worker.onerror = () => failAll(new Error(
+      "the conversion could not start; check that all files of the page are on the server"));
     worker.onmessage = ({ data }) => {
       const { done, failed } = waiting.get(data.number) ?? {};
       if (data.progress) {
@@ -73,7 +81,8 @@ function draw() {
   const { photograph, result } = held, { width, height } = result;
   const share = Number(wipe.value) / 100, border = Math.round(share * width), scale = 2 ** stops;
   if (canvas.width !== width || canvas.height !== height) Object.assign(canvas, { width, height });
-  const context = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d")), image = context.createImageData(width, height);
+  const context = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d"));
+  const image = context.createImageData(width, height);
   for (let from = 0, to = 0, column = 0; from < result.data.length; column = (column + 1) % width, to++) {
     const source = column < border ? photograph.data : result.data;
     for (let channel = 0; channel < 3; channel++, from++, to++) {
@@ -100,14 +109,19 @@ function drawSoon() {
 const CURVES = { srgb: "sRGB", mean_curve: "mean of cameras", styled: "sRGB with an S-shaped style" };
 
 /** Phrases that describe a conversion. @param {any} figures @returns {string[]} */
-function told({ rows, columns, saturated, before, after, clips, device, hasGainMap, curve, hasAlpha, bits, closes }) {
+function told({
+  rows, columns, saturated, before, after, clips, device, hasGainMap, curve, hasAlpha, bits, closes,
+}) {
   const stops = before > 0 && after > 0 ? Math.log2(after / before) : 0;
   return [
-    `${stops >= 0 ? "+" : "\u2212"}${Math.abs(stops).toFixed(1)} stops`, `peak ${before.toFixed(2)} → ${after.toFixed(2)}`,
+    `${stops >= 0 ? "+" : "\u2212"}${Math.abs(stops).toFixed(1)} stops`,
+    `peak ${before.toFixed(2)} → ${after.toFixed(2)}`,
     `${(100 * saturated).toFixed(1)}% saturated`, `${columns}×${rows}`, `by ${device}`,
     ...(Math.min(...clips) < 255 ? [`clips at ${[...new Set(clips)].join(", ")}`] : []),
     ...(curve ? [`camera curve: ${CURVES[curve]}`] : []),
-    ...(closes ? ["panorama: its sides meet"] : columns === 2 * rows ? ["twice as wide as high: if it is a panorama, tick that in the settings"] : []),
+    ...(closes ? ["panorama: its sides meet"] : []),
+    ...(!closes && columns === 2 * rows
+      ? ["twice as wide as high: if it is a panorama, tick that in the settings"] : []),
     ...(hasAlpha ? ["transparent areas are kept in the EXR, not in the JPEG"] : []),
     ...(bits > 8 ? [`only 8 of its ${bits} bits are used here; the command uses all`] : []),
     ...(hasGainMap ? ["its own gain map is not used here; the command uses it"] : []),
@@ -123,17 +137,20 @@ async function open(file) {
   bar.hidden = false;
   document.body.dataset.state = "busy";
   try {
-    const { photograph, result, figures } = await ask({ file, curve: curve.value, panorama: panorama.checked });
+    const request = { file, curve: curve.value, panorama: panorama.checked };
+    const { photograph, result, figures } = await ask(request);
     held = { name: file.name.replace(/\.[^.]*$/, "") || "photograph", photograph, result };
     card.hidden = false;
     view.style.setProperty("--ratio", `${result.width / result.height}`);
     element("name").textContent = file.name;
-    element("figures").replaceChildren(...told(figures).map((text) => Object.assign(document.createElement("span"), { textContent: text })));
+    element("figures").replaceChildren(...told(figures).map((text) =>
+      Object.assign(document.createElement("span"), { textContent: text })));
     say(figures.saturated ? "" : `${file.name}: nothing in it is clipped, so the result is the photograph.`);
     draw();
     document.body.dataset.state = "done";
   } catch (error) {
-    if (chosen !== file || !(error instanceof Error) || !error.message) return; // Replaced by another photograph.
+    // Replaced by another photograph.
+    if (chosen !== file || !(error instanceof Error) || !error.message) return;
     say(`${file.name}: ${error.message}`, true);
     document.body.dataset.state = "failed";
   } finally {
@@ -152,12 +169,15 @@ async function download(format) {
     setTimeout(() => URL.revokeObjectURL(address), 60000);
     say(`${name} is saved.`);
   } catch (error) {
-    say(`${name}: ${error instanceof Error ? error.message : error}`, true);
+    const reason = error instanceof Error ? error.message : error;
+    if (reason) say(`${name}: ${reason}`, true); // Else replaced by another photograph.
   }
 }
 
-if (typeof WebAssembly !== "object" || typeof OffscreenCanvas !== "function" || typeof CompressionStream !== "function") {
-  say("This browser has no WebAssembly, OffscreenCanvas or CompressionStream, which the page needs; use a current Firefox, Chrome, Edge or Safari.", true);
+if (typeof WebAssembly !== "object" || typeof OffscreenCanvas !== "function"
+  || typeof CompressionStream !== "function") {
+  say("This browser has no WebAssembly, OffscreenCanvas or CompressionStream, which the page needs; "
+    + "use a current Firefox, Chrome, Edge or Safari.", true);
   input.disabled = true;
   document.body.dataset.state = "failed";
 } else {

@@ -2,11 +2,15 @@
 // like hdrcnn/tiles/resolution.py, which explains why. Native size up to a depth of `RIM`, half the size
 // at twice that depth, a quarter at four times; in between mixed by the logarithm of the depth.
 
-import { byBlocks, common, region, times } from "./frame.js";
+import { area, byBlocks, common, region, times } from "./frame.js";
 import { Reduced, enlarge } from "./guided.js";
 import { cover, cut, paste, tiles } from "./tiles.js";
 
-/** @typedef {import("./frame.js").Region} Region @typedef {import("./frame.js").Cells} Cells @typedef {import("./frame.js").Frame} Frame */
+/**
+ * @typedef {import("./frame.js").Region} Region
+ * @typedef {import("./frame.js").Cells} Cells
+ * @typedef {import("./frame.js").Frame} Frame
+ */
 /**
  * @typedef {object} Network
  * @property {number} stride rows and columns of its input must be multiples of this
@@ -33,7 +37,8 @@ const mean = (/** @type {number[]} */ values) => values.reduce((a, b) => a + b, 
  * @param {Float64Array} costs @returns {Float64Array}
  */
 function distances(costs) {
-  const count = costs.length, apex = new Int32Array(count), from = new Float64Array(count + 1), found = new Float64Array(count);
+  const count = costs.length, apex = new Int32Array(count), from = new Float64Array(count + 1);
+  const found = new Float64Array(count);
   let last = -1;
   for (let q = 0; q < count; q++) {
     if (costs[q] === Infinity) continue;
@@ -62,11 +67,15 @@ function distances(costs) {
  * @param {Cells} saturated @param {boolean} [closed] left and right side meet @returns {Cells}
  */
 export function depths({ rows, columns, data }, closed = false) {
-  const squared = Float64Array.from(data, (share) => (share >= 0.5 ? Infinity : 0)), found = new Float32Array(data.length);
-  if (squared.every((value) => value === Infinity)) return { rows, columns, data: found.fill(Math.max(rows, columns)) };
+  const squared = Float64Array.from(data, (share) => (share >= 0.5 ? Infinity : 0));
+  const found = new Float32Array(data.length);
+  if (squared.every((value) => value === Infinity)) {
+    return { rows, columns, data: found.fill(Math.max(rows, columns)) };
+  }
   for (let row = 0; row < rows; row++) {
     const line = squared.slice(row * columns, (row + 1) * columns);
-    squared.set(closed ? distances(thrice(line)).subarray(columns, 2 * columns) : distances(line), row * columns);
+    const along = closed ? distances(thrice(line)).subarray(columns, 2 * columns) : distances(line);
+    squared.set(along, row * columns);
   }
   for (let column = 0; column < columns; column++) {
     const line = distances(Float64Array.from({ length: rows }, (_, row) => squared[row * columns + column]));
@@ -78,13 +87,17 @@ export function depths({ rows, columns, data }, closed = false) {
 /** Repeats a line three times. @param {Float64Array} line @returns {Float64Array} */
 const thrice = (line) => Float64Array.from({ length: 3 * line.length }, (_, i) => line[i % line.length]);
 
-/** @param {Cells} a @param {Cells} b @param {(a: number, b: number) => boolean} by @returns {Cells} 1 where `by` is true, else 0 */
+/**
+ * @param {Cells} a @param {Cells} b @param {(a: number, b: number) => boolean} by
+ * @returns {Cells} 1 where `by` is true, else 0
+ */
 const where = (a, b, by) => ({ ...a, data: a.data.map((value, i) => Number(by(value, b.data[i]))) });
 
 /**
  * Computes the network's output y wherever something is saturated.
  * @param {Frame} frame @param {Network} network
- * @param {(of: Region, logHdr: Float32Array) => void} take called with pieces, [rows, columns, 3]; where they overlap, the later one counts
+ * @param {(of: Region, logHdr: Float32Array) => void} take called with pieces, [rows, columns, 3]; where they
+ *   overlap, the later one counts
  * @param {(share: number) => void} [progress] called with the share of the arithmetic that is done
  */
 export async function auto(frame, network, take, progress = () => {}) {
@@ -94,7 +107,8 @@ export async function auto(frame, network, take, progress = () => {}) {
   const depth = depths(byBlocks(saturated, CELL / 2, mean), frame.halo > 0);
   depth.data.forEach((value, i) => { depth.data[i] = CELL * value; });
   const deepest = depth.data.reduce((a, b) => Math.max(a, b), 0);
-  const levels = Math.ceil(Math.log2(Math.min(Math.max(deepest / RIM, 1), Math.max(1, Math.max(frame.rows, frame.columns) / SMALLEST))));
+  const longest = Math.max(frame.rows, frame.columns);
+  const levels = Math.ceil(Math.log2(Math.min(Math.max(deepest / RIM, 1), Math.max(1, longest / SMALLEST))));
   const shallow = byBlocks(depth, stride / CELL, min);
   const deep = where(cells, shallow, (cell, least) => Boolean(cell) && levels > 0 && least > 1.25 * RIM * 2);
   const native = where(cells, deep, (cell, is) => Boolean(cell) && !is);
@@ -102,19 +116,23 @@ export async function auto(frame, network, take, progress = () => {}) {
   // All tiles are planned first, so that progress can be reported.
   const sizes = [{ frame, weight: saturated, work: tiles(frame, native, network) }];
   for (let level = 1, weight = saturated, small = frame; level <= levels; level++) {
-    const factor = 2 ** level, most = byBlocks(depth, (stride * factor) / CELL, max), least = byBlocks(depth, (stride * factor) / CELL, min);
+    const factor = 2 ** level, most = byBlocks(depth, (stride * factor) / CELL, max);
+    const least = byBlocks(depth, (stride * factor) / CELL, min);
     small = small.halved();
     if (level > 1) weight = byBlocks(weight, 2, mean);
-    const wanted = where(most, least, (far, near) => far > (0.8 * RIM * factor) / 2 && (level === levels || near < 1.25 * RIM * factor * 2));
+    const wanted = where(most, least, (far, near) =>
+      far > (0.8 * RIM * factor) / 2 && (level === levels || near < 1.25 * RIM * factor * 2));
     sizes.push({ frame: small, weight, work: tiles(small, wanted, network) });
   }
-  const pixels = (/** @type {{around: Region}} */ { around }) => (around.bottom - around.top) * (around.right - around.left);
+  const pixels = (/** @type {{around: Region}} */ { around }) => area(around);
   const total = sizes.flatMap(({ work }) => work.map(pixels)).reduce((a, b) => a + b, 0);
   let done = 0;
-  const compute = async (/** @type {typeof sizes[0]} */ size, /** @type {(of: Region, y: Float32Array) => void} */ to) => {
+  /** @param {typeof sizes[0]} size @param {(of: Region, y: Float32Array) => void} to */
+  const compute = async (size, to) => {
     for (const tile of size.work) {
       const { around } = tile, kept = common(tile.core, size.frame.picture);
-      const y = await network.run(size.frame.codes(around), around.bottom - around.top, around.right - around.left);
+      const rows = around.bottom - around.top, columns = around.right - around.left;
+      const y = await network.run(size.frame.codes(around), rows, columns);
       to(kept, cut(y, around, kept));
       done += pixels(tile);
       progress(done / total);
@@ -124,11 +142,13 @@ export async function auto(frame, network, take, progress = () => {}) {
   /** @type {Reduced[]} */
   const smaller = [];
   for (const size of sizes.slice(1)) {
-    const { rows, columns, picture } = size.frame, y = new Float32Array(3 * rows * columns), known = new Float32Array(rows * columns);
+    const { rows, columns, picture } = size.frame, y = new Float32Array(3 * rows * columns);
+    const known = new Float32Array(rows * columns);
     await compute(size, (of, values) => {
       paste(y, picture, values, of);
       for (let row = of.top; row < of.bottom; row++) {
-        for (let at = row * columns + of.left; at < row * columns + of.right; at++) known[at] = size.weight.data[at];
+        const first = row * columns + of.left, end = row * columns + of.right;
+        known.set(size.weight.data.subarray(first, end), first);
       }
     });
     smaller.push(new Reduced(2 ** (smaller.length + 1), size.frame, y, known));
@@ -173,12 +193,15 @@ function deepParts(depth, of) {
  * @returns {Float32Array} [rows, columns, 3]
  */
 function mixed(frame, depth, smaller, of, logHdr) {
-  const codes = frame.codes(of), beside = frame.halo ? 1 : 0, { rows, columns } = depth, wide = columns + 2 * beside;
-  const cells = beside ? Float32Array.from({ length: rows * wide }, (_, i) => depth.data[Math.floor(i / wide) * columns + (((i % wide) - 1 + columns) % columns)]) : depth.data;
+  const codes = frame.codes(of), beside = frame.halo ? 1 : 0, { rows, columns } = depth;
+  const wide = columns + 2 * beside;
+  const cells = !beside ? depth.data : Float32Array.from({ length: rows * wide }, (_, i) =>
+    depth.data[Math.floor(i / wide) * columns + (((i % wide) - 1 + columns) % columns)]);
   const place = region(of.top, of.bottom, of.left + beside * CELL, of.right + beside * CELL);
   const levels = enlarge(cells, rows, wide, 1, CELL, place).map((value) =>
     Math.min(Math.max(Math.log2(Math.max(value / RIM, 1)), logHdr ? 0 : 1), smaller.length));
-  const share = (/** @type {number} */ pixel, /** @type {number} */ level) => Math.max(1 - Math.abs(levels[pixel] - level), 0);
+  const share = (/** @type {number} */ pixel, /** @type {number} */ level) =>
+    Math.max(1 - Math.abs(levels[pixel] - level), 0);
   const found = new Float32Array(codes.length);
   if (logHdr) found.forEach((_, i) => { found[i] = share(Math.floor(i / 3), 0) * logHdr[i]; });
   smaller.forEach((reduced, index) => {

@@ -4,14 +4,22 @@
 
 import { area, common, grown, region, times } from "./frame.js";
 
-/** @typedef {import("./frame.js").Region} Region @typedef {import("./frame.js").Cells} Cells @typedef {import("./frame.js").Frame} Frame */
+/**
+ * @typedef {import("./frame.js").Region} Region
+ * @typedef {import("./frame.js").Cells} Cells
+ * @typedef {import("./frame.js").Frame} Frame
+ */
 
 /** Number of pixels computed at once, halo included; takes about 1 GB. */
 export const TILE_PIXELS = 3 << 19;
 /** Share of set cells from which on a rectangle is not divided any further. */
 const FILLED = 0.5;
 
-/** @param {Cells} cells @param {Region} within @returns {{box: Region, share: number} | null} bounding box of the set cells and their share of it; null if there are none */
+/**
+ * @param {Cells} cells @param {Region} within
+ * @returns {{box: Region, share: number} | null} bounding box of the set cells and their share of it; null if
+ *   there are none
+ */
 function tight(cells, within) {
   const box = region(within.bottom, within.top, within.right, within.left);
   let count = 0;
@@ -41,12 +49,19 @@ export function cover(cells, halo) {
     if (!found) continue;
     const { top, bottom, left, right } = found.box, height = bottom - top, width = right - left;
     if (Math.max(height, width) <= Math.max(1, halo) || found.share >= FILLED) boxes.push(found.box);
-    else if (height >= width) todo.push(region(top, top + (height >> 1), left, right), region(top + (height >> 1), bottom, left, right));
-    else todo.push(region(top, bottom, left, left + (width >> 1)), region(top, bottom, left + (width >> 1), right));
+    else if (height >= width) {
+      const middle = top + (height >> 1);
+      todo.push(region(top, middle, left, right), region(middle, bottom, left, right));
+    } else {
+      const middle = left + (width >> 1);
+      todo.push(region(top, bottom, left, middle), region(top, bottom, middle, right));
+    }
   }
   const cost = (/** @type {Region} */ box) => area(grown(box, halo));
   const around = (/** @type {Region} */ a, /** @type {Region} */ b) =>
-    region(Math.min(a.top, b.top), Math.max(a.bottom, b.bottom), Math.min(a.left, b.left), Math.max(a.right, b.right));
+    region(
+      Math.min(a.top, b.top), Math.max(a.bottom, b.bottom),
+      Math.min(a.left, b.left), Math.max(a.right, b.right));
   for (let joined = true; joined; ) {
     joined = false;
     for (let i = 0; i < boxes.length; i++) {
@@ -93,10 +108,12 @@ export function tiles(frame, cells, { stride, halo }, pixels = TILE_PIXELS) {
 
 /**
  * Copies part of an array of pixels. @param {Float32Array} values [rows, columns, 3] of the region `from`
- * @param {Region} from @param {Region} part inside `from` @returns {Float32Array} [rows, columns, 3] of `part`
+ * @param {Region} from @param {Region} part inside `from`
+ * @returns {Float32Array} [rows, columns, 3] of `part`
  */
 export function cut(values, from, part) {
-  const width = 3 * (part.right - part.left), line = 3 * (from.right - from.left), kept = new Float32Array(3 * area(part));
+  const width = 3 * (part.right - part.left), line = 3 * (from.right - from.left);
+  const kept = new Float32Array(3 * area(part));
   for (let row = part.top, to = 0; row < part.bottom; row++, to += width) {
     const at = (row - from.top) * line + 3 * (part.left - from.left);
     kept.set(values.subarray(at, at + width), to);
@@ -106,7 +123,8 @@ export function cut(values, from, part) {
 
 /**
  * Copies pixels into part of an array. @param {Float32Array} values [rows, columns, 3] of the region `into`
- * @param {Region} into @param {Float32Array} part [rows, columns, 3] of the region `of` @param {Region} of inside `into`
+ * @param {Region} into @param {Float32Array} part [rows, columns, 3] of the region `of`
+ * @param {Region} of inside `into`
  */
 export function paste(values, into, part, of) {
   const width = 3 * (of.right - of.left), line = 3 * (into.right - into.left);

@@ -26,7 +26,7 @@ class UserError extends Error {}
 /**
  * @typedef {object} Conversion
  * @property {Frame} frame codes, scaled so that they clip at 1.0
- * @property {Float32Array} base [pixels, 3] linear, in the file's primaries: the photograph as displays show it
+ * @property {Float32Array} base [pixels, 3] linear, in the file's primaries: as displays show the photograph
  * @property {Uint8Array | null} alpha [pixels]; null if opaque
  * @property {Float32Array} light [pixels, 3] linear, in the file's primaries: the result
  * @property {import("./profile.js").Matrix} matrix from the file's primaries to Rec. 709
@@ -41,11 +41,19 @@ const loaded = new Map();
 /** @type {Conversion | null} */
 let last = null;
 
-/** Loads a network, once. @template T @param {string} name of its file @param {(file: Uint8Array, folder: URL) => Promise<T>} by loader @returns {Promise<T>} */
+/**
+ * Loads a network, once.
+ * @template T
+ * @param {string} name of its file @param {(file: Uint8Array, folder: URL) => Promise<T>} by loader
+ * @returns {Promise<T>}
+ */
 function network(name, by) {
   const found = loaded.get(name) ?? (async () => {
     const answer = await fetch(new URL(name, FOLDER));
-    if (!answer.ok) throw new UserError(`${name}: not found in the folder of the page (${answer.status}); build the page again`);
+    if (!answer.ok) {
+      throw new UserError(
+        `${name}: not found in the folder of the page (${answer.status}); build the page again`);
+    }
     return by(new Uint8Array(await answer.arrayBuffer()), FOLDER);
   })();
   loaded.set(name, found);
@@ -54,7 +62,8 @@ function network(name, by) {
 }
 
 /**
- * Estimates the camera curve that fits a photograph best. @param {Uint8Array} data [rows, columns, 3] @param {number} rows @param {number} columns
+ * Estimates the camera curve that fits a photograph best. @param {Uint8Array} data [rows, columns, 3]
+ * @param {number} rows @param {number} columns
  * @param {number[]} scaling @returns {Promise<string>} one of `LINEARISATIONS`
  */
 async function estimated(data, rows, columns, scaling) {
@@ -64,19 +73,26 @@ async function estimated(data, rows, columns, scaling) {
 }
 
 /**
- * Decodes a file by the browser. @param {File} file @param {boolean} own whether to keep the file's own codes; else they are converted to sRGB
- * @returns {Promise<{data: Uint8Array, alpha: Uint8Array | null, rows: number, columns: number}>} upright, 8 bits; alpha is null if opaque
+ * Decodes a file by the browser. @param {File} file
+ * @param {boolean} own whether to keep the file's own codes; else they are converted to sRGB
+ * @returns {Promise<{data: Uint8Array, alpha: Uint8Array | null, rows: number, columns: number}>} upright, 8
+ *   bits; alpha is null if opaque
  */
 async function decoded(file, own) {
-  const bitmap = await createImageBitmap(file, { colorSpaceConversion: own ? "none" : "default", premultiplyAlpha: "none" }).catch(() => {
+  /** @type {ImageBitmapOptions} */
+  const how = { colorSpaceConversion: own ? "none" : "default", premultiplyAlpha: "none" };
+  const bitmap = await createImageBitmap(file, how).catch(() => {
     throw new UserError("not a picture that this browser reads; give PNG, JPEG, WebP or AVIF");
   });
   const { width: columns, height: rows } = bitmap;
   if (rows * columns > LARGEST) {
-    throw new UserError(`${columns}×${rows} is more than ${LARGEST / 1e6} megapixels; give a smaller one, or use the command`);
+    throw new UserError(
+      `${columns}×${rows} is more than ${LARGEST / 1e6} megapixels; give a smaller one, or use the command`);
   }
   const context = new OffscreenCanvas(columns, rows).getContext("2d", { willReadFrequently: true });
-  if (!context) throw new UserError(`${columns}×${rows} is more than this browser can draw; give a smaller one`);
+  if (!context) {
+    throw new UserError(`${columns}×${rows} is more than this browser can draw; give a smaller one`);
+  }
   context.drawImage(bitmap, 0, 0);
   bitmap.close();
   const four = context.getImageData(0, 0, columns, rows).data, data = new Uint8Array(3 * rows * columns);
@@ -90,10 +106,15 @@ async function decoded(file, own) {
   return { data, alpha: alpha.every((value) => value === 255) ? null : alpha, rows, columns };
 }
 
-/** Encodes an image by the browser. @param {Uint8ClampedArray} four [rows, columns, 4] @param {number} rows @param {number} columns @returns {Promise<Uint8Array>} a JPEG without a profile */
+/**
+ * Encodes an image by the browser.
+ * @param {Uint8ClampedArray} four [rows, columns, 4] @param {number} rows @param {number} columns
+ * @returns {Promise<Uint8Array>} a JPEG without a profile
+ */
 async function encoded(four, rows, columns) {
   const canvas = new OffscreenCanvas(columns, rows);
-  canvas.getContext("2d")?.putImageData(new ImageData(/** @type {ImageDataArray} */ (four), columns, rows), 0, 0);
+  const image = new ImageData(/** @type {ImageDataArray} */ (four), columns, rows);
+  canvas.getContext("2d")?.putImageData(image, 0, 0);
   // At a quality below 1, chroma would be subsampled, in a gain map too.
   const blob = await canvas.convertToBlob({ type: "image/jpeg", quality: 1 });
   return samplesOnly(new Uint8Array(await blob.arrayBuffer()), false); // Some browsers add a profile of sRGB.
@@ -108,20 +129,31 @@ function peak(light) {
   return found;
 }
 
-/** Light for displays: below the clipping level the photograph, above it the result. @param {Conversion} of @returns {Float32Array} [pixels, 3] linear */
+/**
+ * Light for displays: below the clipping level the photograph, above it the result.
+ * @param {Conversion} of
+ * @returns {Float32Array} [pixels, 3] linear
+ */
 function shown({ frame, base, light, curve }) {
   const linear = LINEARISATIONS[curve], tables = frame.tables.map((table) => table.map(linear));
   return light.map((value, i) => Math.max(value + base[i] - tables[i % 3][frame.data[i]], base[i]));
 }
 
-/** Reduces an image to at most `VIEW` pixels per side by means of blocks. @param {Float32Array} light [rows, columns, 3] @param {number} rows @param {number} columns @returns {{data: Float32Array, width: number, height: number}} */
+/**
+ * Reduces an image to at most `VIEW` pixels per side by means of blocks.
+ * @param {Float32Array} light [rows, columns, 3] @param {number} rows @param {number} columns
+ * @returns {{data: Float32Array, width: number, height: number}}
+ */
 function reduced(light, rows, columns) {
   const factor = Math.max(1, Math.ceil(Math.max(rows, columns) / VIEW));
-  const height = Math.max(1, Math.floor(rows / factor)), width = Math.max(1, Math.floor(columns / factor)), data = new Float32Array(3 * height * width);
+  const height = Math.max(1, Math.floor(rows / factor));
+  const width = Math.max(1, Math.floor(columns / factor));
+  const data = new Float32Array(3 * height * width);
   const share = 1 / Math.min(factor, rows) / Math.min(factor, columns);
   for (let row = 0; row < Math.min(height * factor, rows); row++) {
     for (let column = 0; column < Math.min(width * factor, columns); column++) {
-      const from = 3 * (row * columns + column), to = 3 * (Math.floor(row / factor) * width + Math.floor(column / factor));
+      const from = 3 * (row * columns + column);
+      const to = 3 * (Math.floor(row / factor) * width + Math.floor(column / factor));
       for (let channel = 0; channel < 3; channel++) data[to + channel] += share * light[from + channel];
     }
   }
@@ -129,7 +161,9 @@ function reduced(light, rows, columns) {
 }
 
 /**
- * Converts a photograph. @param {{file: File, curve: string, panorama: boolean}} request curve: one of `LINEARISATIONS`, or `estimated`
+ * Converts a photograph.
+ * @param {{file: File, curve: string, panorama: boolean}} request curve: one of `LINEARISATIONS`, or
+ *   `estimated`
  * @param {(text: string, share?: number) => void} say reports progress
  */
 async function convert({ file, curve: asked, panorama }, say) {
@@ -143,7 +177,8 @@ async function convert({ file, curve: asked, panorama }, say) {
   const codes = clippingCodes(data, rows, columns, alpha), scaling = codes.map((code) => 255 / code);
   const curve = asked === "estimated" ? await estimated(data, rows, columns, scaling) : asked;
   const frame = new Frame(data, rows, columns, scaling);
-  const linear = frame.tables.map((table) => table.map(LINEARISATIONS[curve])), display = Float32Array.from({ length: 256 }, (_, code) => srgbDecode(code / 255));
+  const linear = frame.tables.map((table) => table.map(LINEARISATIONS[curve]));
+  const display = Float32Array.from({ length: 256 }, (_, code) => srgbDecode(code / 255));
   const light = new Float32Array(data.length), base = new Float32Array(data.length);
   let saturated = 0;
   for (let i = 0; i < data.length; i += 3) {
@@ -165,7 +200,10 @@ async function convert({ file, curve: asked, panorama }, say) {
     paste(light, frame.picture, reconstructLight(frame.codes(of), measured, y, found.facts.record.blend), of);
   }, (share) => say("Reconstructing", share));
   for (let i = 0; i < light.length; i++) light[i] = Math.min(light[i], HALF_MAX);
-  last = { frame, alpha, base, light, curve, matrix: primaries, profile: primaries === IDENTITY ? null : profile, file: bytes, network: found };
+  last = {
+    frame, alpha, base, light, curve, matrix: primaries,
+    profile: primaries === IDENTITY ? null : profile, file: bytes, network: found,
+  };
   const after = peak(transformed(light, primaries));
   const jpeg = isJpeg(bytes) ? about(bytes) : null;
   return {
@@ -174,7 +212,8 @@ async function convert({ file, curve: asked, panorama }, say) {
     figures: {
       rows, columns, saturated: saturated / (rows * columns), before, after,
       clips: codes, device: found.device, weights: found.facts.sha256, hasGainMap: Boolean(jpeg?.hasGainMap),
-      curve: asked === "estimated" ? curve : null, hasAlpha: Boolean(alpha), bits: bitsOf(bytes), closes: frame.halo > 0,
+      curve: asked === "estimated" ? curve : null, hasAlpha: Boolean(alpha), bits: bitsOf(bytes),
+      closes: frame.halo > 0,
     },
   };
 }
@@ -182,19 +221,25 @@ async function convert({ file, curve: asked, panorama }, say) {
 /** Makes the file of the last conversion. @param {"exr" | "ultrahdr"} format @returns {Promise<Blob>} */
 async function saved(format) {
   if (!last) throw new UserError("nothing has been converted yet");
-  const { frame, alpha, base, light, curve, matrix, profile, file, network: { facts } } = last, { rows, columns, data } = frame;
+  const { frame, alpha, base, light, curve, matrix, profile, file, network: { facts } } = last;
+  const { rows, columns, data } = frame;
   if (format === "exr") {
     const comments = `hdrcnn, in a browser; weights ${facts.sha256}; camera curve ${curve}`;
-    return exr(transformed(light, matrix), rows, columns, { comments }, { alpha, isSphere: frame.halo > 0 && columns === 2 * rows });
+    const isSphere = frame.halo > 0 && columns === 2 * rows;
+    return exr(transformed(light, matrix), rows, columns, { comments }, { alpha, isSphere });
   }
-  if (Math.max(rows, columns) > 65535) throw new UserError("more rows or columns than a JPEG can hold; save an EXR");
+  if (Math.max(rows, columns) > 65535) {
+    throw new UserError("more rows or columns than a JPEG can hold; save an EXR");
+  }
   const found = gainMap(base, shown(last));
   const jpeg = isJpeg(file) ? about(file) : null;
   let picture;
   if (jpeg?.upright && jpeg.plain) picture = samplesOnly(file);
   else {
     const four = new Uint8ClampedArray(4 * rows * columns).fill(255);
-    for (let from = 0, to = 0; from < data.length; from += 3, to += 4) four.set(data.subarray(from, from + 3), to);
+    for (let from = 0, to = 0; from < data.length; from += 3, to += 4) {
+      four.set(data.subarray(from, from + 3), to);
+    }
     picture = await encoded(four, rows, columns);
     if (profile) picture = withProfile(picture, profile);
   }
@@ -211,8 +256,8 @@ self.onmessage = async ({ data: { number, request } }) => {
       answer({ result }, [result.photograph.data.buffer, result.result.data.buffer]);
     }
   } catch (error) {
-    const isKnown = error instanceof UserError;
+    const isKnown = error instanceof UserError, reason = error instanceof Error ? error.message : error;
     if (!isKnown) console.error(error);
-    answer({ error: isKnown ? error.message : `the conversion failed (${error instanceof Error ? error.message : error}); try a smaller picture` });
+    answer({ error: isKnown ? reason : `the conversion failed (${reason}); try a smaller picture` });
   }
 };
