@@ -367,4 +367,4 @@ def test_a_rate_of_endless_digits_is_refused_before_it_is_computed(text):
 def test_the_start_of_workers_does_not_make_it_look_slower(capsys):
     """Workers need 35 s to start; then each segment of 100 frames is done after 25 s."""
     steps = [(35.0, 1, 0, 0, False, False), (25.0, 2, 100, 100, True, False)]
-    assert told(capsys, steps) == ["[2/4] 100 of 400 frames  4.0 frames/s  1:15 left"]
+    assert lines_of(capsys, steps) == ["[2/4] 100 of 400 frames  4.0 frames/s  1:15 left"]

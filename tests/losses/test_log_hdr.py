@@ -271,7 +271,7 @@ def test_what_is_predicted_for_unknown_light_does_not_count(name):
         assert np.isfinite(back).all()
         assert np.abs(back).max() > 0.0
         np.testing.assert_array_equal(back[hole], 0.0)
-    np.testing.assert_array_equal(*costs)
+    np.testing.assert_array_equal(costs[0], costs[1])
 
 
 @pytest.mark.parametrize("name", sorted(log_hdr.LOSSES))
