@@ -24,10 +24,9 @@ from training_code.camera import (
     Settings,
     TooBlackError,
     jpeg,
-    photograph,
     picture_style,
 )
-from training_code.camera.camera import exposure_gain
+from training_code.camera.camera import exposure_gain, recolour, stored
 from training_code.camera.projection import perspective_view, resized_crop
 from training_code.evaluation.protocol import FixedViews
 from training_code.scenes.collection import Scene
@@ -226,7 +225,7 @@ def take(
     kind = KINDS[int(np.searchsorted((0.5, 0.85), rng.random()))]
     exposed = linear * exposure_gain(linear[known], settings.unclipped)
     light = grain(exposed, settings.noise_sd, kind, rng)
-    codes, _ = photograph(light, dataclasses.replace(settings, noise_sd=0.0))
+    codes = stored(recolour(light, settings), settings)
     changed = processed(codes, pictures, rng)
     shares = np.bincount(changed.ravel(), minlength=256) / changed.size
     return Row(
