@@ -203,3 +203,14 @@ def test_batches_of_scenes_do_not_depend_on_what_is_wanted(scene_folder):
 def test_wrong_settings_are_named(name, wrong):
     with pytest.raises(ValueError, match=next(iter(wrong))):
         dataclasses.replace(CONFIGS[name], **wrong)
+
+
+def test_beta_1_is_that_of_both_networks_of_the_gan_alone():
+    betas = {}
+    for name in ("exposure_gan", "exposure_stack, adversarial"):
+        config = CONFIGS[name]
+        if name == "exposure_gan":
+            config = dataclasses.replace(config, beta_1=0.7)
+        optimiser = fit.compiled(task.load(task_of(name)), config).optimizer
+        betas[name] = optimiser.own.beta_1, optimiser.other.beta_1
+    assert betas == {"exposure_gan": (0.7, 0.7), "exposure_stack, adversarial": (0.9, 0.5)}
