@@ -214,3 +214,19 @@ def test_beta_1_is_that_of_both_networks_of_the_gan_alone():
         optimiser = fit.compiled(task.load(task_of(name)), config).optimizer
         betas[name] = optimiser.own.beta_1, optimiser.other.beta_1
     assert betas == {"exposure_gan": (0.7, 0.7), "exposure_stack, adversarial": (0.9, 0.5)}
+
+
+def test_two_optimisers_as_one_average_the_weights_of_the_network_once():
+    own, other = (keras.Variable(np.ones(2, np.float32), name=n) for n in ("own", "other"))
+    first = keras.optimizers.SGD(0.1, use_ema=True, ema_momentum=0.5)
+    both = adversarial.Apart(first, keras.optimizers.SGD(0.5, name="second"), [other])
+    both.build([own, other])
+    assert both.use_ema
+    both.apply([np.ones(2, np.float32)] * 2, [own, other])
+    both.apply([np.ones(2, np.float32)] * 2, [own, other])
+    both.finalize_variable_values([own, other])
+    # The mean of 0.9 and 0.8.
+    np.testing.assert_allclose(np.asarray(own), 0.85, rtol=1e-6)
+    np.testing.assert_allclose(np.asarray(other), 0.0, atol=1e-7)
+    states = keras.optimizers.Optimizer.variables.fget(both)
+    assert not [variable.path for variable in states if "average" in variable.path]

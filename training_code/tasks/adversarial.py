@@ -54,7 +54,10 @@ class Apart(keras.optimizers.Optimizer):
     def build(self, variables: Any) -> None:
         if self.built:
             return
+        # The base class would add moving averages of all variables, which nothing updates.
+        self.use_ema = False
         super().build(variables)
+        self.use_ema = self.own.use_ema
         for part, of_part in zip(
             (self.own, self.other), self._split(variables, variables), strict=True
         ):
