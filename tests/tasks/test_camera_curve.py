@@ -13,6 +13,7 @@ from hdrcnn.predict import camera_curve as curve_estimation
 from hdrcnn.predict.curve_statistics import SIZE
 from training_code.camera import CURVES, Camera, Development, Exposure, Sensor, curve_codes
 from training_code.camera.shots import in_order
+from training_code.run import config as configs
 from training_code.run.fit import compiled
 from training_code.scenes.collection import load_scenes
 from training_code.scenes.photographs import load_photographs
@@ -268,3 +269,16 @@ def test_the_drawn_share_of_the_known_samples_clips(monkeypatch):
     for item in range(3):
         row = curve_pictures.take(linear, known, ("a", 2), pictures, (1, 0, 0, item, 0))
         assert row.codes[255] == pytest.approx(1 / 8 + 7 / 8 * 0.1, abs=0.005)  # Rounding.
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [
+        *("longest=-5", "longest=15", "fov=0,10", "fov=90,60", "crop=2,3", "crop=0,1"),
+        *("enlargement=0,2", "blur=-1", "repeats=0", "native=1.5", "jpeg=3", "ordinary=-0.1"),
+    ],
+)
+def test_settings_of_pictures_that_make_no_sense_are_refused(setting):
+    name = setting.partition("=")[0]
+    with pytest.raises(ValueError, match=rf"^--set pictures\.{setting}: [^\n]*{name}[^\n]*$"):
+        configs.changed(CONFIG, [f"pictures.{setting}"])
