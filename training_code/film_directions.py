@@ -115,9 +115,7 @@ def main() -> int:
 
     if not FLAGS.scenes:
         raise ImageError("--scenes: name at least one folder with HDR scenes")
-    for name in FLAGS.grades:
-        if name not in grades.NAMES:
-            raise ImageError(f"--grades {name}: not one of {', '.join(grades.NAMES)}")
+    grades.check_names(FLAGS.grades)
     if len(FLAGS.grades) < 2:
         raise ImageError("--grades: at least two are needed")
     held_out = frozenset().union(*(read_list(Path(path)) for path in FLAGS.without))

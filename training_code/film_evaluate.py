@@ -225,8 +225,7 @@ def main() -> int:
 
     if FLAGS.size % 32:
         raise ValueError(f"--size {FLAGS.size}: must be a multiple of 32")
-    if not set(FLAGS.grades) <= set(grades.NAMES):
-        raise ValueError(f"--grades: known are {', '.join(grades.NAMES)}")
+    grades.check_names(FLAGS.grades)
     if not all(text.isdigit() for text in FLAGS.crf):
         raise ValueError("--crf: whole numbers from 0 to 51 are needed")
     methods = all_methods()

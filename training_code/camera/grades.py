@@ -15,7 +15,7 @@ for digital images", SIGGRAPH 2002.
 """
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -223,6 +223,14 @@ class Grade:
 
 def _to_rec709(light: np.ndarray) -> np.ndarray:
     return np.asarray(light @ REC2020_TO_REC709.T.astype(light.dtype))
+
+
+def check_names(names: Sequence[str]) -> None:
+    """Raise ValueError unless there are names, and all are in `NAMES`."""
+    wrong = [name for name in names if name not in NAMES]
+    if wrong or not names:
+        found = ", ".join(wrong) or "none"
+        raise ValueError(f"grades {found}: give some of {', '.join(NAMES)}")
 
 
 def draw_grade(names: tuple[str, ...], rng: np.random.Generator) -> Grade:

@@ -3,6 +3,7 @@
 import dataclasses
 
 from training_code.camera.clips import VIEWS
+from training_code.camera.grades import check_names
 from training_code.scenes.views import Views
 from training_code.tasks.settings import Schedule, check_chosen, setting
 
@@ -79,6 +80,7 @@ class Clips:
             raise ValueError("clips: alike in 1..1000 is needed")
         if not 0.0 <= self.share <= 1.0:
             raise ValueError("clips: share in 0..1 is needed")
+        check_names(self.grades)
         if not 0 <= self.crf[0] <= self.crf[1] <= 51 or not 0.0 <= self.compressed <= 1.0:
             raise ValueError(
                 "clips: crf, two ascending numbers in 0..51, and compressed in 0..1 are needed"
