@@ -28,6 +28,14 @@ class SceneFile:
     """Its path relative to the folder, with slashes."""
     family: str
 
+    @property
+    def bytes(self) -> int:
+        """The size of the file; 0 if it cannot be found out."""
+        try:
+            return self.path.stat().st_size
+        except OSError:
+            return 0
+
 
 @dataclasses.dataclass(frozen=True)
 class Listing:

@@ -10,7 +10,6 @@ iterates over the rows many times.
 """
 
 import dataclasses
-import json
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -26,6 +25,8 @@ from training_code.scenes.collection import Scene
 from training_code.tasks import rows as rows_file
 from training_code.tasks.film_settings import Clips, Config
 
+VERSION = 1
+"""Version of the rows."""
 WARM = 1
 """Number of frames encoded before those that are kept, because an encoder's first frame has a
 higher quality than the others."""
@@ -133,16 +134,15 @@ def gather(
     """The rows of `looks` looks at scenes, each in `clips.repeats` grades, which it shares with
     other looks. Independent of the number of workers.
 
-    file: read if it contains the rows of the same looks, with the same settings and names of
-    scenes, otherwise written. Raises ImageError if it cannot be written, ValueError if no scene can
-    be exposed.
+    file: read if it contains the rows of the same looks, with the same settings, version, and
+    names and file sizes of scenes, otherwise written. Raises ImageError if it cannot be written,
+    ValueError if no scene can be exposed.
     """
     ordered = in_order(scenes)
     groups = families(ordered)
-    names = [scene.name for scene in ordered]
     asked: dict[str, Any] = {"looks": looks, "seed": config.seed, "size": config.size}
     asked |= {"clips": dataclasses.asdict(config.clips), "views": dataclasses.asdict(config.views)}
-    facts = json.dumps({**asked, "scenes": names})
+    facts = rows_file.facts_of(VERSION, asked, ordered)
     kept = rows_file.read(file, facts, Rows)
     if kept is not None:
         return kept

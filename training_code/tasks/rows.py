@@ -1,33 +1,51 @@
 """Stores rows of training data, arrays of equal length, in a file of the run."""
 
+import dataclasses
+import json
 import zipfile
 import zlib
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
 from hdrcnn.files import finished_whole
+from training_code.scenes.collection import Scene
 
-Kind = TypeVar("Kind")
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+Kind = TypeVar("Kind", bound="DataclassInstance")
+
+
+def facts_of(version: int, settings: dict[str, Any], scenes: Sequence[Scene]) -> str:
+    """What rows are made from, as JSON. version: of the code that makes them, to be raised whenever
+    the same settings and scenes give other rows.
+    """
+    names, sizes = [scene.name for scene in scenes], [scene.file_bytes for scene in scenes]
+    return json.dumps({"version": version, **settings, "scenes": names, "bytes": sizes})
 
 
 def write(file: Path, facts: str, rows: Any) -> None:
-    """Write the fields of a record of arrays. facts: describes what they were made from, so that
-    `read` recognises them. Raises ImageError.
+    """Write the fields of a record of arrays. facts: of `facts_of`, so that `read` recognises them.
+    Raises ImageError.
     """
     with finished_whole(file) as temporary, temporary.open("wb") as stream:
         np.savez(stream, facts=np.array(facts), **vars(rows))
 
 
 def read(file: Path, facts: str, kind: type[Kind]) -> Kind | None:
-    """Read a record written by `write`; None if there is no file, it is damaged, or its facts
-    differ.
+    """Read a record, a dataclass written by `write`; None if there is no file, it is damaged, or
+    its facts differ.
     """
+    wanted = json.loads(facts)
+    # Files of older programs state neither: they are of the first version.
+    unstated = {"version": 1, "bytes": wanted["bytes"]}
     try:
         with np.load(file, allow_pickle=False) as arrays:
-            if str(arrays["facts"]) != facts:
+            if unstated | json.loads(str(arrays["facts"])) != wanted:
                 return None
-            return kind(**{name: arrays[name] for name in arrays.files if name != "facts"})
+            return kind(**{field.name: arrays[field.name] for field in dataclasses.fields(kind)})
     except (OSError, ValueError, TypeError, KeyError, EOFError, zipfile.BadZipFile, zlib.error):
         return None
