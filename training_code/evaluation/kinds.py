@@ -104,8 +104,7 @@ def shots(
             truth = np.where(known, truth, np.float32(np.nan))
             level = rules.WHITE if condition.file == "white240" else 255
             code = np.minimum(stored / np.float32(level), np.float32(1.0))
-            judged = known[..., 0]
-            reason = unusable_pixels(code[judged], truth[judged], protocol)
+            reason = unusable_pixels(code, truth, protocol)
             if reason:
                 left_out(f"{view.name}: {reason}")
                 continue
