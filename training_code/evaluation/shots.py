@@ -125,13 +125,13 @@ def _check_names(scenes: Sequence[Scene]) -> None:
             scene.name.encode()
         except UnicodeEncodeError as error:
             raise ImageError(f"{scene.name}: its name is not UTF-8; rename it") from error
-        stem = rules.scene_stem(scene)
-        if stem in taken:
-            raise ImageError(
-                f"{scene.name}: {taken[stem]} has the same file name, which names the "
-                "photographs; rename one of them"
-            )
-        taken[stem] = scene.name
+        for view in rules.view_names(scene):
+            if view in taken:
+                raise ImageError(
+                    f"{scene.name}: {taken[view]} has a view of the same name, {view}, which names "
+                    "the photographs; rename one of them"
+                )
+            taken[view] = scene.name
 
 
 def photograph_scenes(
