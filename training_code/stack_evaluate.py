@@ -157,6 +157,7 @@ def written(
     tables = [
         table(f"{KINDS[kind]}, {len(next(iter(of.values())))} photographs", of)
         for kind, of in figures.items()
+        if any(of.values())
     ]
     (out / "stack.md").write_text("\n\n".join(tables) + "\n")
     with (out / "stack.csv").open("w", newline="") as file:
@@ -184,6 +185,8 @@ def main() -> int:
     """Measure all views and write the tables. Returns the exit status."""
     from hdrcnn.writers.display import write_png
     from training_code.camera import TooBlackError
+    from training_code.evaluation.protocol import Protocol
+    from training_code.evaluation.shots import unusable
     from training_code.evaluation.stack_metrics import measure
 
     if not set(FLAGS.kinds) <= set(KINDS):
@@ -201,9 +204,18 @@ def main() -> int:
             except TooBlackError as error:
                 print(f"{view.name} is left out: {error}", flush=True)
                 break
+            reason = unusable(code, truth, Protocol())
+            if reason:
+                print(f"{view.name}, {kind}, is left out: {reason}", flush=True)
+                continue
             stacks = [method(code) for method in rows.values()]
             for name, stack in zip(rows, stacks, strict=True):
-                found = measure(stack, truth, code)
+                try:
+                    found = measure(stack, truth, code)
+                except ValueError as error:
+                    raise ValueError(
+                        f"{view.name}: the result of {name} cannot be measured: {error}"
+                    ) from error
                 figures[kind][name].append(found)
                 records.append((kind, view.name, name, *(found[key] for key in COLUMNS)))
             if number < FLAGS.shown:
@@ -213,7 +225,7 @@ def main() -> int:
         if records:
             written(out, figures, records)
     if not records:
-        raise ValueError("all views are too black to be exposed; give other --scenes")
+        raise ValueError("no view can be exposed and judged; give other --scenes")
     print("\n" + (out / "stack.md").read_text(), end="")
     return 0
 
