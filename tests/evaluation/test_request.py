@@ -13,6 +13,7 @@ import pytest
 from hdrcnn import weights
 from hdrcnn.files import ImageError
 from tests.conftest import ROOT
+from training_code import console
 from training_code.evaluation import run
 from training_code.evaluation.methods import Named, parse_named
 from training_code.evaluation.protocol import BASE
@@ -182,3 +183,18 @@ def test_command_says_in_one_line_what_is_wrong(
     error = run_python(COMMAND, *arguments, "--out_dir=out", cwd=tmp_path, status=1).stderr
     assert reason in error
     assert error.count("\n") == 1
+
+
+def test_a_command_is_stored_without_places_and_can_be_pasted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for text, shown in (
+        ("weights/a.npz", "weights/a.npz"),
+        (f"{tmp_path}/runs/a.npz", "runs/a.npz"),
+        (f"new={tmp_path}/runs/a.npz", "new=runs/a.npz"),
+        (f"{tmp_path.parent}/elsewhere/a.npz", "a.npz"),
+        (f"my tool={tmp_path.parent}/its results", "'my tool=its results'"),
+        ("runs/lr=1/a.npz", "runs/lr=1/a.npz"),
+    ):
+        assert console.shown(text) == shown
