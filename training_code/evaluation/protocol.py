@@ -188,7 +188,7 @@ def fixed_views(scene: Scene, protocol: Protocol) -> list[View]:
         rows, columns = scene.pixels.shape[:2]
         shrink = min(1.0, protocol.longest_side / max(rows, columns))
         height, width = max(1, round(rows * shrink)), max(1, round(columns * shrink))
-        return [View(*names, resized_crop(scene.pixels, 0, 0, rows, columns, height, width))]
+        return [View(names[0], resized_crop(scene.pixels, 0, 0, rows, columns, height, width))]
     rng = generator("view", scene_stem(scene))
     height, width = protocol.view_height, protocol.view_width
     half_width = np.tan(np.radians(protocol.fov / 2))
