@@ -52,7 +52,7 @@ def mertens(frames: np.ndarray) -> np.ndarray:
 def _run(program: str, *arguments: str) -> None:
     found = subprocess.run([program, *arguments], capture_output=True, text=True, check=False)
     if found.returncode:
-        raise ImageError(f"{program}: {found.stderr.strip().splitlines()[-1:] or 'failed'}")
+        raise ImageError(f"{program}: {(found.stderr.strip().splitlines() or ['failed'])[-1]}")
 
 
 def enfuse(frames: np.ndarray) -> np.ndarray:
