@@ -113,13 +113,13 @@ def clip_of(scenes: "list[Scene]", index: int) -> tuple[str, np.ndarray]:
 def all_methods() -> "dict[str, Method]":
     """Load the formulas, then the weights of --params. Raises ValueError, WeightsError."""
     from training_code.evaluation import film_methods as methods
+    from training_code.evaluation.methods import check_names, named_weights
 
     found = methods.formulas() if FLAGS.formulas else {}
-    for text in FLAGS.params:
-        name, _, path = text.partition("=")
-        if not path:
-            raise ValueError("--params: NAME=FILE is needed")
-        found |= methods.of_weights(name, Path(path))
+    for named in named_weights(FLAGS.params):
+        more = methods.of_weights(named.name, named.path)
+        check_names([*found, *more])
+        found |= more
     if not found:
         raise ValueError("nothing to measure with --noformulas; give --params")
     return found
@@ -221,6 +221,7 @@ def main() -> int:
     """Measure all films, and write tables and the worst clip. Returns the exit status."""
     from hdrcnn.writers.display import write_png
     from training_code.camera import grades
+    from training_code.evaluation.methods import named_weights
     from training_code.scenes.seen import seen_lines
 
     if FLAGS.size % 32:
@@ -230,7 +231,7 @@ def main() -> int:
         raise ValueError("--crf: whole numbers from 0 to 51 are needed")
     methods = all_methods()
     scenes = scenes_of_flags()
-    files = [Path(text.partition("=")[2]) for text in FLAGS.params]
+    files = [named.path for named in named_weights(FLAGS.params)]
     for line in seen_lines(files, [scene.name for scene in scenes]):
         print(line, flush=True)
     if not (scenes or FLAGS.pairs or FLAGS.videos):

@@ -198,24 +198,24 @@ def main() -> int:
     from training_code.camera.brackets import Brackets
     from training_code.evaluation import fusion_methods as methods
     from training_code.evaluation.fusion_metrics import Score
+    from training_code.evaluation.methods import check_names, named_weights
     from training_code.scenes.seen import seen_lines
     from training_code.scenes.views import Views
     from training_code.tasks.fusion_brackets import BracketBatches
     from training_code.tasks.fusion_settings import Fusion
 
-    named = dict(text.partition("=")[::2] for text in FLAGS.params)
-    if not all(named.values()):
-        raise ValueError("--params: NAME=FILE is needed")
+    params = named_weights(FLAGS.params)
     if not set(FLAGS.kinds) <= set(KINDS):
         raise ValueError(f"--kinds {','.join(FLAGS.kinds)}: known are {', '.join(KINDS)}")
     others, notes = methods.classical() if FLAGS.others else ({}, [])
-    others = {name: methods.of_weights(Path(path)) for name, path in named.items()} | others
+    check_names([OURS, *others, *(named.name for named in params)])
+    others = {named.name: methods.of_weights(named.path) for named in params} | others
     can_align = bool(others) and shutil.which("align_image_stack") is not None
     if "moving" in FLAGS.kinds and others and not can_align:
         notes.append("the frames of other methods are not aligned: install hugin-tools")
     print("\n".join(notes), end="\n" if notes else "")
     scenes = held_out_scenes()
-    for line in seen_lines(map(Path, named.values()), [scene.name for scene in scenes]):
+    for line in seen_lines([named.path for named in params], [scene.name for scene in scenes]):
         print(line, flush=True)
     out = Path(FLAGS.out_dir)
     prepare_folder(out)

@@ -86,7 +86,7 @@ def main() -> int:
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # File names may not be encodable.
     from training_code.evaluation import kinds
-    from training_code.evaluation.methods import parse_named
+    from training_code.evaluation.methods import DO_NOTHING, PERFECT, check_names, parse_named
     from training_code.evaluation.protocol import Protocol
     from training_code.scenes.families import some
     from training_code.scenes.seen import seen_lines
@@ -109,8 +109,7 @@ def main() -> int:
             for quality in FLAGS.quality:
                 asked = [curve] * bool(FLAGS.camera_curve) + [quality] * (len(FLAGS.quality) > 1)
                 name = " ".join([named.name, *asked])
-                if name in methods:
-                    raise ValueError(f"two rows are called {name!r}; give NAME=FILE")
+                check_names([*DO_NOTHING, PERFECT, *methods, name])
                 methods[name] = functools.partial(
                     network.reconstruct, camera_curve=curve, resolution="native", quality=quality
                 )

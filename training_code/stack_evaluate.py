@@ -70,6 +70,7 @@ def views() -> "list[View]":
     """Load the views of the scenes that the flags name; print which weights were trained on some.
     Raises ValueError if there are none.
     """
+    from training_code.evaluation.methods import named_weights
     from training_code.evaluation.protocol import Protocol, View, fixed_views
     from training_code.scenes.collection import load_scenes
     from training_code.scenes.families import read_list
@@ -85,7 +86,7 @@ def views() -> "list[View]":
         every += [view for scene in found.scenes for view in fixed_views(scene, protocol)]
     if not every:
         raise ValueError("no scenes to evaluate on; give --scenes")
-    files = [Path(text.partition("=")[2]) for text in FLAGS.params]
+    files = [named.path for named in named_weights(FLAGS.params)]
     for line in seen_lines([*files, Path(FLAGS.highlights)], names):
         print(line, flush=True)
     count = min(FLAGS.views or len(every), len(every))
@@ -170,15 +171,16 @@ def methods() -> "dict[str, Method]":
     """Load the methods, by the names of their rows. Raises ValueError, WeightsError."""
     from hdrcnn.predict.single_image import load
     from training_code.evaluation import stack_methods as known
+    from training_code.evaluation.methods import check_names, named_weights
 
-    named = dict(text.partition("=")[::2] for text in FLAGS.params)
-    if not all(named.values()):
-        raise ValueError("--params: NAME=FILE is needed")
+    params = named_weights(FLAGS.params)
     highlights = known.Highlights(load(FLAGS.highlights))
-    return {
+    rows: dict[str, Method] = {
         "formula": known.formula,
         "single-image network": lambda code: known.rendered(highlights(code)),
-    } | {name: known.of_weights(Path(path), highlights) for name, path in named.items()}
+    }
+    check_names([*rows, *(named.name for named in params)])
+    return rows | {named.name: known.of_weights(named.path, highlights) for named in params}
 
 
 def main() -> int:

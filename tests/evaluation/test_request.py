@@ -14,7 +14,7 @@ from hdrcnn import weights
 from hdrcnn.files import ImageError
 from tests.conftest import ROOT
 from training_code import console
-from training_code.evaluation import run
+from training_code.evaluation import methods, run
 from training_code.evaluation.methods import Named, parse_named
 from training_code.evaluation.protocol import BASE
 from training_code.evaluation.request import VALIDATION, Request
@@ -198,3 +198,15 @@ def test_a_command_is_stored_without_places_and_can_be_pasted(
         ("runs/lr=1/a.npz", "runs/lr=1/a.npz"),
     ):
         assert console.shown(text) == shown
+
+
+def test_weights_are_given_with_names_and_no_row_is_called_like_another() -> None:
+    texts = ["published GAN=runs/lr=1/a.npz", "b=b.npz"]
+    found = [Named("published GAN", Path("runs/lr=1/a.npz")), Named("b", Path("b.npz"))]
+    assert methods.named_weights(texts) == found
+    for text in ("a.npz", "=a.npz", "a="):
+        with pytest.raises(ValueError, match=rf"^--params {text}: NAME=FILE"):
+            methods.named_weights([text])
+    methods.check_names(["formula", "a", "b"])
+    with pytest.raises(ValueError, match="'formula'"):
+        methods.check_names(["formula", "a", "formula"])

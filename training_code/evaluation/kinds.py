@@ -26,7 +26,7 @@ from hdrcnn.predict.blend import saturation
 from training_code.camera import TooBlackError
 from training_code.evaluation import protocol as rules
 from training_code.evaluation.bootstrap import Interval, paired, unit_means
-from training_code.evaluation.methods import DO_NOTHING
+from training_code.evaluation.methods import DO_NOTHING, PERFECT
 from training_code.evaluation.metrics import align, known_pixels, pixel_scores
 from training_code.evaluation.protocol import Condition, Protocol
 from training_code.evaluation.shots import unusable_pixels
@@ -174,7 +174,7 @@ def score(
         means = {n: np.mean([s.psnr for s in scores if s.method == n]) for n in DO_NOTHING}
         best = max(means, key=lambda name: means[name])
         later = [
-            pool.submit(measured, shot, "perfect highlights", perfect(shot, DO_NOTHING[best]))
+            pool.submit(measured, shot, PERFECT, perfect(shot, DO_NOTHING[best]))
             for shot in kind_shots
         ]
         for name, reconstruct in methods.items():
@@ -213,7 +213,7 @@ def summarise(kind: str, condition: str, scores: Sequence[Score], best: str) -> 
     by_method: dict[str, list[Score]] = {}
     for item in scores:
         by_method.setdefault(item.method, []).append(item)
-    base, ceiling = by_method[best], by_method["perfect highlights"]
+    base, ceiling = by_method[best], by_method[PERFECT]
     assumed = max(np.mean([s.aligned for s in by_method[name]]) for name in DO_NOTHING)
     families = [item.family for item in base]
     plain = np.array([item.psnr for item in base])
