@@ -227,8 +227,8 @@ def main() -> int:
     if FLAGS.size % 32:
         raise ValueError(f"--size {FLAGS.size}: must be a multiple of 32")
     grades.check_names(FLAGS.grades)
-    if not all(text.isdigit() for text in FLAGS.crf):
-        raise ValueError("--crf: whole numbers from 0 to 51 are needed")
+    if not FLAGS.crf or not all(text in map(str, range(52)) for text in FLAGS.crf):
+        raise ValueError(f"--crf {','.join(FLAGS.crf)}: whole numbers from 0 to 51 are needed")
     methods = all_methods()
     scenes = scenes_of_flags()
     files = [named.path for named in named_weights(FLAGS.params)]

@@ -83,3 +83,9 @@ def test_pictures_and_films_in_pairs(tmp_path, run_python):
 def test_without_anything_to_measure(tmp_path, run_python):
     done = run_python(COMMAND, "--out_dir=out", cwd=tmp_path, status=1)
     assert "--videos" in done.stderr
+
+
+@pytest.mark.parametrize("crf", ["99", "18,-1"])
+def test_a_crf_that_x264_does_not_have_is_refused(tmp_path, run_python, crf):
+    done = run_python(COMMAND, "--out_dir=out", f"--crf={crf}", cwd=tmp_path, status=1)
+    assert f"--crf {crf}: " in done.stderr
