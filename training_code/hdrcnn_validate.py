@@ -143,7 +143,7 @@ def main() -> int:
             lines += [{"condition": condition.name, **dataclasses.asdict(s)} for s in scores]
             print(kinds.table(made), flush=True)
         with finished_whole(out_dir / "table.md") as temporary:
-            temporary.write_text(kinds.table(rows) + "\n", encoding="utf-8")
+            temporary.write_text(f"{kinds.table(rows)}\n{kinds.NOTE}\n", encoding="utf-8")
         with (
             finished_whole(out_dir / "per_view.csv") as temporary,
             temporary.open("w", newline="", encoding="utf-8") as file,
@@ -153,7 +153,7 @@ def main() -> int:
             writer.writerows(lines)
     if not rows:
         raise ValueError("no view can be judged; give other --scenes or --photographs")
-    print(f"wrote table.md and per_view.csv in {out_dir}")
+    print(f"{kinds.NOTE}\nwrote table.md and per_view.csv in {out_dir}")
     return 0
 
 

@@ -185,7 +185,11 @@ def score(
 
 @dataclasses.dataclass(frozen=True)
 class Row:
-    """One method on the photographs of one kind under one condition."""
+    """One method on the photographs of one kind under one condition.
+
+    `difference` is a mean over places, of the means over the views of each place, because views of
+    one place are not independent and its interval is over places. All other figures are over views.
+    """
 
     kind: str
     condition: str
@@ -246,6 +250,12 @@ def summarise(kind: str, condition: str, scores: Sequence[Score], best: str) -> 
             )
         )
     return rows
+
+
+NOTE = """
+Differences from doing nothing are means over places, with their 95 % intervals; all other figures
+are over views."""
+"""What a reader of the table must know about its means."""
 
 
 def table(rows: Sequence[Row]) -> str:
