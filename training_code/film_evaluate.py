@@ -5,7 +5,8 @@
 
 Clips of held-out scenes, each a pan with a zoom and an exposure ramp, together form a film. It is
 graded to SDR in every way of --grades and compressed by x264 at every --crf; finally the grade is
-drawn anew for every clip, as in a compilation. Pairs are films in SDR and HDR (--videos) or
+drawn anew for every clip, as in a compilation. With --trims, the grade of every clip gets a trim of
+its own, as colourists grade shot by shot. Pairs are films in SDR and HDR (--videos) or
 pictures (--pairs: the test part of the published layout, or PNG and TIFF files with the same names
 in sdr/ and hdr/; all pictures of a folder count as one film, as for `hdrcnn film`), reduced to
 --size.
@@ -16,10 +17,11 @@ hundredth relative to the truth. It writes `film.md`, `film.csv`, and the clip w
 of the last method as an image of PQ codes: SDR, truth, each method.
 """
 
+import dataclasses
 import itertools
 import sys
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -37,11 +39,13 @@ from training_code.evaluation.film_report import (
     Row,
     eight_bits,
     figures,
+    grade_name,
     grid,
     write,
 )
 
 if TYPE_CHECKING:
+    from training_code.camera.grades import Grade
     from training_code.evaluation.film_methods import Method
     from training_code.scenes.collection import Scene
 
@@ -64,6 +68,14 @@ flags.DEFINE_list(
     "Grades of the SDR.",
 )
 flags.DEFINE_bool("compilation", True, "Also measure a film whose clips have different grades.")
+flags.DEFINE_float(
+    "trims",
+    0.0,
+    "Standard deviation, in stops, of the exposure by which each clip's grade differs from that of "
+    "its film; contrast, saturation and white balance vary in proportion. 0: none.",
+    0.0,
+    4.0,
+)
 flags.DEFINE_list("unseen", ["hable", "srgb"], "Grades that no weights were trained on.")
 flags.DEFINE_list("crf", ["18", "35"], "CRFs of x264; the main tables show the first.")
 flags.DEFINE_integer("clips", 12, "Number of clips of scenes.", 1)
@@ -91,7 +103,7 @@ class Film(NamedTuple):
     """Clips that are converted as one film."""
 
     name: str
-    """Name of their grade, or of the film or folder."""
+    """Name of their grade with its trims, or of the film or folder."""
     crf: int
     clips: list[Clip]
 
@@ -142,6 +154,20 @@ def scenes_of_flags() -> "list[Scene]":
     return scenes
 
 
+def trimmed(of_clips: "Sequence[Grade]", *key: int) -> "list[Grade]":
+    """The grade of each clip with a trim of its own, as by --trims. key: of the film; with another
+    --trims, the same trims are stronger or weaker.
+    """
+    from training_code.camera.grades import draw_trim
+
+    # From 1 on, because a generator's key with a 0 at its end is the same as without.
+    rngs = (np.random.default_rng((*key, 1 + index)) for index in range(len(of_clips)))
+    return [
+        dataclasses.replace(grade, trim=draw_trim(FLAGS.trims, rng))
+        for grade, rng in zip(of_clips, rngs, strict=True)
+    ]
+
+
 def graded(scenes: "list[Scene]") -> Iterator[Film]:
     """Yield a film of the scenes' clips for each grade and CRF."""
     from training_code.camera import clips, grades
@@ -149,14 +175,17 @@ def graded(scenes: "list[Scene]") -> Iterator[Film]:
     names, lights = zip(*(clip_of(scenes, index) for index in range(FLAGS.clips)), strict=True)
     truths = [clips.hdr_words(own) for own in lights]
     asked = [*FLAGS.grades, *[COMPILATION] * FLAGS.compilation]
-    for number, grade_name in itertools.product(range(FLAGS.films), asked):
-        rng = np.random.default_rng((FLAGS.seed, number, zlib.crc32(grade_name.encode())))
-        own = [grades.draw_grade((grade_name,), rng)] * len(lights)
-        if grade_name == COMPILATION:
+    for number, name in itertools.product(range(FLAGS.films), asked):
+        key = (FLAGS.seed, number, zlib.crc32(name.encode()))
+        rng = np.random.default_rng(key)
+        own = [grades.draw_grade((name,), rng)] * len(lights)
+        if name == COMPILATION:
             own = [grades.draw_grade(FLAGS.grades, rng) for _ in lights]
+        own = trimmed(own, *key)
         for crf in map(int, FLAGS.crf):
             sdr = [clips.graded(light, g, crf) for light, g in zip(lights, own, strict=True)]
-            yield Film(grade_name, crf, list(map(Clip, names, sdr, truths)))
+            clips_of_film = list(map(Clip, names, sdr, truths))
+            yield Film(grade_name(name, FLAGS.trims), crf, clips_of_film)
 
 
 def given() -> Iterator[Film]:
@@ -234,6 +263,8 @@ def main() -> int:
     files = [named.path for named in named_weights(FLAGS.params)]
     for line in seen_lines(files, [scene.name for scene in scenes]):
         print(line, flush=True)
+    if FLAGS.trims and not scenes:
+        raise ValueError("--trims: only clips of scenes are graded; give --scenes")
     if not (scenes or FLAGS.pairs or FLAGS.videos):
         raise ValueError("no scenes; give --scenes, or --pairs or --videos")
     out = Path(FLAGS.out_dir)

@@ -19,18 +19,33 @@ HEAD = (
 )
 
 
+TRIMMED = " (trims "
+
+
+def grade_name(grade: str, trims: float) -> str:
+    """Name of a grade in the tables, with the deviation of its trims in stops, so that figures of
+    other trims are never taken for the same.
+    """
+    return f"{grade}{TRIMMED}{trims:g})" if trims else grade
+
+
 class Row(NamedTuple):
     """Figures of one method on one clip."""
 
     scene: str
     grade: str
-    """Grade of the SDR; for given pairs, the name of their film."""
+    """Grade of the SDR, as by `grade_name`; for given pairs, the name of their film."""
     crf: int
     """CRF of x264; `AS_GIVEN` for given pairs."""
     method: str
     figures: tuple[float, ...]
     """PQ-PSNR, colour difference and PU21-PSNR, each as it is and gain-aligned; excess change of
     the mean and of the highlights."""
+
+    @property
+    def untrimmed(self) -> str:
+        """The grade without its trims."""
+        return self.grade.partition(TRIMMED)[0]
 
 
 def figures(found: np.ndarray, truth: np.ndarray) -> tuple[float, ...]:
@@ -93,15 +108,15 @@ def text_of(rows: Sequence[Row], unseen: Sequence[str]) -> str:
     first = [row for row in graded if row.crf == graded[0].crf]
     parts = []
     for title, chosen in (
-        ("Grades of the training", [r for r in first if r.grade not in (*unseen, COMPILATION)]),
-        ("Grades not trained on", [r for r in first if r.grade in unseen]),
-        ("Each clip in another grade", [r for r in first if r.grade == COMPILATION]),
+        ("Grades of the training", [r for r in first if r.untrimmed not in (*unseen, COMPILATION)]),
+        ("Grades not trained on", [r for r in first if r.untrimmed in unseen]),
+        ("Each clip in another grade", [r for r in first if r.untrimmed == COMPILATION]),
     ):
         if chosen:
             names = ", ".join(dict.fromkeys(row.grade for row in chosen))
             scenes = len({row.scene for row in chosen})
             parts.append(table(f"{title}: {names}; CRF {first[0].crf}, {scenes} scenes", chosen))
-    one = [row for row in graded if row.grade != COMPILATION]
+    one = [row for row in graded if row.untrimmed != COMPILATION]
     parts += [compression(one), by_grade(first, "grade")] if one else []
     if given:
         films = len({row.grade for row in given})
