@@ -5,6 +5,7 @@ import dataclasses
 from training_code.camera.clips import VIEWS
 from training_code.camera.grades import check_names
 from training_code.scenes.views import Views
+from training_code.tasks import settings
 from training_code.tasks.settings import Schedule, check_chosen, setting
 
 NETWORKS = ("curves", "unet")
@@ -20,7 +21,7 @@ STRIDE = 32
 
 
 @dataclasses.dataclass(frozen=True)
-class Terms:
+class Terms(settings.Terms):
     """Weights of the terms of the loss; terms with a weight other than 0 are logged. SSIM alone, or
     MSE alone, is published.
     """
@@ -40,15 +41,6 @@ class Terms:
     """Curves only: mean squared difference of neighbouring slopes."""
     temporal: float = 0.0
     """U-Net only: difference of the changes from frame to frame."""
-
-    def __post_init__(self) -> None:
-        weights = dataclasses.asdict(self)
-        if not all(0.0 <= w < 1e6 for w in weights.values()) or not any(weights.values()):
-            raise ValueError(f"terms: weights of {', '.join(weights)}, at least 0 and not all 0")
-
-    def weights(self) -> dict[str, float]:
-        """The weights by name of the term."""
-        return dataclasses.asdict(self)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -1,12 +1,15 @@
-"""Stores rows of training data, arrays of equal length, in a file of the run."""
+"""Rows of training data, arrays of equal length: their file in the folder of the run, their order
+in a training, and the moments of their statistics.
+"""
 
 import dataclasses
+import functools
 import json
 import zipfile
 import zlib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import numpy as np
 
@@ -49,3 +52,32 @@ def read(file: Path, facts: str, kind: type[Kind]) -> Kind | None:
             return kind(**{field.name: arrays[field.name] for field in dataclasses.fields(kind)})
     except (OSError, ValueError, TypeError, KeyError, EOFError, zipfile.BadZipFile, zlib.error):
         return None
+
+
+@functools.lru_cache(maxsize=4)
+def _order(seed: int, turn: int, count: int) -> np.ndarray:
+    """Random permutation of range(count), another one for each turn: [count] int."""
+    return np.random.default_rng((seed, turn)).permutation(count)
+
+
+def place_of(seed: int, number: int, count: int) -> int:
+    """Index of item `number` in endless passes over `count` items, each pass in a random order of
+    its own.
+    """
+    turn, place = divmod(number, count)
+    return int(_order(seed, turn, count)[place])
+
+
+class WithStatistics(Protocol):
+    """Rows that a network takes statistics of, [N, F] float32."""
+
+    @property
+    def statistics(self) -> np.ndarray: ...
+
+
+def moments(rows: Sequence[WithStatistics]) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and variance of each of the statistics of all rows, [F] each; the variance is at least
+    1e-4.
+    """
+    together = np.concatenate([own.statistics for own in rows])
+    return together.mean(axis=0), np.maximum(together.var(axis=0), 1e-4)
