@@ -18,7 +18,6 @@ After each table the script writes `fusion.md`, `fusion.csv`, and the bracket wi
 of `hdrcnn fuse` as an image with four cells per row: darkest, brightest, then each method.
 """
 
-import csv
 import shutil
 import sys
 from pathlib import Path
@@ -197,6 +196,7 @@ def main() -> int:
     from hdrcnn.writers.display import write_png
     from training_code.camera.brackets import Brackets
     from training_code.evaluation import fusion_methods as methods
+    from training_code.evaluation.files import write_csv, write_text
     from training_code.evaluation.fusion_metrics import Score
     from training_code.evaluation.methods import check_names, named_weights
     from training_code.scenes.seen import seen_lines
@@ -239,11 +239,9 @@ def main() -> int:
                 for index, each in enumerate(found)
             ]
             write_png(out / f"worst_{count}_{kind}.png", picture)
-            (out / "fusion.md").write_text("\n\n".join(tables) + "\n")
-            with (out / "fusion.csv").open("w", newline="") as file:
-                lines = csv.writer(file)
-                lines.writerow(["frames", "kind", "bracket", "method", *Score._fields])
-                lines.writerows(records)
+            write_text(out / "fusion.md", "\n\n".join(tables) + "\n")
+            head = ["frames", "kind", "bracket", "method", *Score._fields]
+            write_csv(out / "fusion.csv", head, records)
     return 0
 
 

@@ -15,7 +15,6 @@ the methods in the order of the table; above a dark region four stops brighter, 
 region four stops darker.
 """
 
-import csv
 import io
 import sys
 from pathlib import Path
@@ -155,16 +154,15 @@ def written(
     records: list[tuple[object, ...]],
 ) -> None:
     """Write the tables, and the figures of each photograph, so far."""
+    from training_code.evaluation.files import write_csv, write_text
+
     tables = [
         table(f"{KINDS[kind]}, {len(next(iter(of.values())))} photographs", of)
         for kind, of in figures.items()
         if any(of.values())
     ]
-    (out / "stack.md").write_text("\n\n".join(tables) + "\n")
-    with (out / "stack.csv").open("w", newline="") as file:
-        lines = csv.writer(file)
-        lines.writerow(["kind", "view", "method", *COLUMNS])
-        lines.writerows(records)
+    write_text(out / "stack.md", "\n\n".join(tables) + "\n")
+    write_csv(out / "stack.csv", ["kind", "view", "method", *COLUMNS], records)
 
 
 def methods() -> "dict[str, Method]":
@@ -228,7 +226,7 @@ def main() -> int:
             written(out, figures, records)
     if not records:
         raise ValueError("no view can be exposed and judged; give other --scenes")
-    print("\n" + (out / "stack.md").read_text(), end="")
+    print("\n" + (out / "stack.md").read_text(encoding="utf-8"), end="")
     return 0
 
 

@@ -1,6 +1,5 @@
 """Results of converting SDR film to HDR, as Markdown tables, a CSV file and a picture."""
 
-import csv
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -8,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from training_code.evaluation import film_metrics as metrics
+from training_code.evaluation.files import write_csv, write_text
 
 COLUMNS = ("pq_psnr", "delta_e_itp", "pu21_psnr")
 COMPILATION = "compilation"
@@ -127,18 +127,20 @@ def text_of(rows: Sequence[Row], unseen: Sequence[str]) -> str:
 
 
 def write(out: Path, rows: Sequence[Row], unseen: Sequence[str]) -> str:
-    """Write `film.md` and `film.csv` to the folder `out`; return the text of the former."""
+    """Write `film.md` and `film.csv` to the folder `out`; return the text of the former. Raises
+    ImageError.
+    """
     text = text_of(rows, unseen)
-    (out / "film.md").write_text(text + "\n")
-    with (out / "film.csv").open("w", newline="") as file:
-        lines = csv.writer(file)
-        columns = [f"{name}{kind}" for name in COLUMNS for kind in ("", "_aligned")]
-        lines.writerow(
-            ["scene", "grade", "crf", "method", *columns, "change_mean", "change_highlights"]
-        )
-        for row in rows:
-            crf = "" if row.crf == AS_GIVEN else row.crf
-            lines.writerow((row.scene, row.grade, crf, row.method, *row.figures))
+    write_text(out / "film.md", text + "\n")
+    columns = [f"{name}{kind}" for name in COLUMNS for kind in ("", "_aligned")]
+    write_csv(
+        out / "film.csv",
+        ["scene", "grade", "crf", "method", *columns, "change_mean", "change_highlights"],
+        [
+            (row.scene, row.grade, "" if row.crf == AS_GIVEN else row.crf, row.method, *row.figures)
+            for row in rows
+        ],
+    )
     return text
 
 
