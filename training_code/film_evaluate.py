@@ -37,12 +37,11 @@ from training_code.evaluation.film_report import (
     AS_GIVEN,
     COMPILATION,
     Row,
-    eight_bits,
     figures,
     grade_name,
-    grid,
     write,
 )
+from training_code.evaluation.pictures import eight_bits, grid
 
 if TYPE_CHECKING:
     from training_code.camera.grades import Grade
@@ -85,6 +84,8 @@ flags.DEFINE_integer("size", 192, "Rows of the frames, a multiple of 32.", 64)
 flags.DEFINE_integer("seed", 7, "Seed of clips and grades.")
 flags.DEFINE_string("out_dir", None, "Folder for tables and pictures.", required=True)
 
+CELLS = 3
+"""Number of cells in a row of a picture."""
 MOST = 256
 """Largest number of pairs measured of a film, spread evenly over it."""
 
@@ -141,13 +142,9 @@ def scenes_of_flags() -> "list[Scene]":
     """Load the scenes, ordered so that every family comes once before any comes again. Raises
     ImageError.
     """
-    from training_code.scenes.collection import load_scenes
-    from training_code.scenes.families import read_list
+    from training_code.scenes.split import scenes_of_folders
 
-    families = frozenset[str]().union(*(read_list(Path(p)) for p in FLAGS.validation))
-    scenes: list[Scene] = []
-    for folder in FLAGS.scenes:
-        scenes += load_scenes(Path(folder), families, without=not FLAGS.validation).scenes
+    scenes = scenes_of_folders(FLAGS.scenes, FLAGS.validation)
     scenes.sort(key=lambda scene: (scene.family, scene.name))
     turn = {id(s): [t.family for t in scenes[:i]].count(s.family) for i, s in enumerate(scenes)}
     scenes.sort(key=lambda scene: turn[id(scene)])
@@ -243,7 +240,7 @@ def measured(film: Film, methods: "dict[str, Method]") -> "tuple[list[Row], int,
     worst = int(np.argmin([row.figures[4] for row in rows[-len(film.clips) :]]))
     clip = film.clips[worst]
     cells = [clip.sdr[0], eight_bits(clip.hdr[0] / 65535.0), *(own[worst] for own in shown)]
-    return rows, worst, grid(cells)
+    return rows, worst, grid(cells, CELLS)
 
 
 def main() -> int:

@@ -88,14 +88,12 @@ class Shown(NamedTuple):
 
 def held_out_scenes() -> "list[Scene]":
     """Load the scenes that the flags name. Raises ValueError if there are none."""
-    from training_code.scenes.collection import load_scenes
-    from training_code.scenes.families import read_list
+    from training_code.scenes.families import read_lists
     from training_code.scenes.photographs import load_photographs
+    from training_code.scenes.split import scenes_of_folders
 
-    families = frozenset[str]().union(*(read_list(Path(p)) for p in FLAGS.validation))
-    scenes: list[Scene] = []
-    for folder in FLAGS.scenes:
-        scenes += load_scenes(Path(folder), families, without=not FLAGS.validation).scenes
+    families = read_lists(FLAGS.validation)
+    scenes = scenes_of_folders(FLAGS.scenes, FLAGS.validation)
     for folder in FLAGS.photographs:
         found = load_photographs(Path(folder), without=True, smallest=FLAGS.size).scenes
         chosen = [scene for scene in found if scene.family in families]
@@ -123,13 +121,6 @@ def shown(batches: "BracketBatches", index: int, can_align: bool) -> Shown:
     return Shown(frames, aligned, wanted, None)
 
 
-def grid(cells: list[np.ndarray]) -> np.ndarray:
-    """Arrange cells, [H, W, 3] uint8 each, in rows of `CELLS`, filled up with black."""
-    cells = cells + [np.zeros_like(cells[0])] * (-len(cells) % CELLS)
-    rows = [np.concatenate(cells[i : i + CELLS], axis=1) for i in range(0, len(cells), CELLS)]
-    return np.concatenate(rows)
-
-
 def measured(
     batches: "BracketBatches", others: "dict[str, Method]", can_align: bool
 ) -> "tuple[dict[str, list[Score]], np.ndarray, list[str]]":
@@ -139,6 +130,7 @@ def measured(
     from hdrcnn.predict.bracket import choose_reference
     from training_code.evaluation.fusion_methods import product
     from training_code.evaluation.fusion_metrics import score
+    from training_code.evaluation.pictures import grid
 
     scores: dict[str, list[Score]] = {name: [] for name in (OURS, *others)}
     worst, picture, lost, refused = 2.0, np.zeros((1, 1, 3), np.uint8), 0, 0
@@ -158,7 +150,8 @@ def measured(
             scores[name].append(score(wanted, inside, seen.truth))
         if scores[OURS][-1].mef_ssim < worst:
             worst = scores[OURS][-1].mef_ssim
-            picture = grid([wanted[0], wanted[-1], *(r[inner, inner] for r in fused.values())])
+            cells = [wanted[0], wanted[-1], *(r[inner, inner] for r in fused.values())]
+            picture = grid(cells, CELLS)
     notes = []
     if lost:
         notes.append(

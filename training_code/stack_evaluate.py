@@ -70,22 +70,17 @@ def views() -> "list[View]":
     Raises ValueError if there are none.
     """
     from training_code.evaluation.methods import named_weights
-    from training_code.evaluation.protocol import Protocol, View, fixed_views
-    from training_code.scenes.collection import load_scenes
-    from training_code.scenes.families import read_list
+    from training_code.evaluation.protocol import Protocol, fixed_views
     from training_code.scenes.seen import seen_lines
+    from training_code.scenes.split import scenes_of_folders
 
-    families = frozenset[str]().union(*(read_list(Path(p)) for p in FLAGS.validation))
-    protocol, every, names = Protocol(), list[View](), list[str]()
-    for folder in FLAGS.scenes:
-        found = load_scenes(
-            Path(folder), families, without=not FLAGS.validation, views=protocol.views
-        )
-        names += [scene.name for scene in found.scenes]
-        every += [view for scene in found.scenes for view in fixed_views(scene, protocol)]
-    if not every:
+    protocol = Protocol()
+    scenes = scenes_of_folders(FLAGS.scenes, FLAGS.validation, views=protocol.views)
+    if not scenes:
         raise ValueError("no scenes to evaluate on; give --scenes")
+    every = [view for scene in scenes for view in fixed_views(scene, protocol)]
     files = [named.path for named in named_weights(FLAGS.params)]
+    names = [scene.name for scene in scenes]
     for line in seen_lines([*files, Path(FLAGS.highlights)], names):
         print(line, flush=True)
     count = min(FLAGS.views or len(every), len(every))

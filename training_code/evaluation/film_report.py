@@ -142,15 +142,3 @@ def write(out: Path, rows: Sequence[Row], unseen: Sequence[str]) -> str:
         ],
     )
     return text
-
-
-def eight_bits(codes: np.ndarray) -> np.ndarray:
-    """Convert codes to uint8, after clipping to [0, 1]."""
-    return np.rint(255.0 * np.clip(codes, 0.0, 1.0)).astype(np.uint8)
-
-
-def grid(cells: Sequence[np.ndarray], columns: int = 3) -> np.ndarray:
-    """Arrange cells, [H, W, 3] uint8 each, in rows of `columns`, filled up with black."""
-    codes = [*cells, *[np.zeros_like(cells[0])] * (-len(cells) % columns)]
-    rows = [np.concatenate(codes[i : i + columns], axis=1) for i in range(0, len(codes), columns)]
-    return np.concatenate(rows)
