@@ -3,14 +3,15 @@
     python benchmarks/backends.py
 
 prints a Markdown table with a row for each library and precision. Times are ratios to TensorFlow in
-float32, whose absolute times are printed below the table:
+float32, or to the first of --only if that leaves TensorFlow out; its absolute times are printed
+below the table:
 
     5 %, all    processor seconds, summed over all cores, for linearising, network and blend of a
                 2-megapixel picture, 5 % or all of it saturated, at its own size
     start       processor seconds of `hdrcnn predict` on a tiny picture, from start to end
     memory      peak resident memory of the process that computed the two pictures
-    largest,    difference from TensorFlow in float32, in stops, over all samples of the pictures
-    RMS         in `data` that the network predicts
+    largest,    difference from the same row, in stops, over all samples of the pictures in `data`
+    RMS         that the network predicts
     installed   size of the extra and everything it requires, as installed in this environment,
                 without bytecode
 
@@ -27,7 +28,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 from typing import NamedTuple
@@ -195,11 +196,19 @@ def installed(extra: str) -> float | None:
     return sum(sizes.values()) / 1e6
 
 
-def _row(name: str, found: dict[str, float], first: dict[str, float], off: np.ndarray) -> str:
+def compared_with(rows: Sequence[str]) -> str:
+    """Name of the row that the others are compared with: `FIRST`, or without it the first given."""
+    return FIRST if FIRST in rows else rows[0]
+
+
+def _row(
+    name: str, found: dict[str, float], first: dict[str, float], off: np.ndarray | None
+) -> str:
+    """One row; off: differences in stops from the row compared with, None for that row itself."""
     times = [f"x {found[key] / first[key]:.2f}" for key in TIMED]
     size = installed(RUNTIMES[name].backend)
     stops = ["—", "—"]
-    if name != FIRST:
+    if off is not None:
         stops = [f"{np.abs(off).max():.4f}", f"{np.sqrt(np.mean(np.square(off))):.4f}"]
     cells = [name, *times, f"{found['bytes'] / 1e6:.0f} MB", *stops,
              "—" if size is None else f"{size:.0f} MB"]  # fmt: skip
@@ -221,15 +230,17 @@ def table(folder: Path) -> None:
             print(f"{name}: {said}", file=sys.stderr, flush=True)
             for key, value in found.items():
                 best[name][key] = min(value, best[name].get(key, np.inf))
-    first = best[FLAGS.only[0]]
+    reference = compared_with(FLAGS.only)
+    first = best[reference]
     print("| | 5 % | all | start | memory | largest | RMS | installed |")
     print("| --- " * 8 + "|")
     for name, found in best.items():
-        print(_row(name, found, first, stops[name] - stops[FLAGS.only[0]]))
+        off = None if name == reference else stops[name] - stops[reference]
+        print(_row(name, found, first, off))
+    times = ", ".join(f"{first[key]:.2f}" for key in TIMED)
     print(
-        f"\nx 1 is {first['some']:.2f}, {first['all']:.2f} and {first['start']:.2f} processor "
-        f"seconds; {len(stops[FLAGS.only[0]])} samples of {len(list(_photographs()))} pictures "
-        "are predicted."
+        f"\nx 1 is {reference}: {times} processor seconds; {len(stops[reference])} samples of "
+        f"{len(list(_photographs()))} pictures are predicted."
     )
 
 

@@ -31,7 +31,7 @@ from hdrcnn.colour.clipping_level import UNCLIPPED, clipping_levels, described
 from hdrcnn.colour.transfer import srgb_decode, srgb_encode
 from hdrcnn.files import ImageError
 from hdrcnn.readers.photograph import read_photograph
-from training_code.camera import jpeg
+from training_code.camera import TooBlackError, jpeg
 from training_code.console import run
 from training_code.evaluation.protocol import (
     Condition,
@@ -67,20 +67,27 @@ def taken(scene: str, linear: np.ndarray, share: float, curve: str) -> np.ndarra
 
 
 def views() -> Iterator[tuple[bool, np.ndarray]]:
-    """Yield for each view and exposure whether anything is clipped, and codes [H, W, 3] uint8."""
+    """Yield for each view and exposure whether anything is clipped, and codes [H, W, 3] uint8.
+    Views too black to be exposed are named and left out.
+    """
     scenes = load_scenes(
         Path(FLAGS.scenes), read_list(Path(FLAGS.families)), without=FLAGS.others,
         views=Protocol().views,
     )  # fmt: skip
     for scene in scenes.scenes:
         for view in fixed_views(scene, Protocol()):
+            try:
+                truths = [exposed_truth(view, Condition(share)) for share in FLAGS.clipped]
+                dimmer = exposed_truth(view, Condition(0.05))
+            except TooBlackError as error:
+                print(f"{view.name} is left out: {error}")
+                continue
             for curve in ("published", "srgb"):
-                for share in FLAGS.clipped:
-                    truth = exposed_truth(view, Condition(share))
+                for share, truth in zip(FLAGS.clipped, truths, strict=True):
                     yield True, taken(view.name, truth, share, curve)
             # Compressed, not only dimmed: where a scene is clipped itself, such as at the sun, a
             # plateau would remain.
-            top = 0.9 * srgb_encode(_rolled(exposed_truth(view, Condition(0.05))))
+            top = 0.9 * srgb_encode(_rolled(dimmer))
             yield False, np.round(255 * top).astype(np.uint8)
 
 

@@ -57,7 +57,8 @@ def converted(path: Path) -> np.ndarray:
     return read_exr(job.output(".exr"))
 
 
-def show(scene: str, name: str, row: list[float]) -> None:
+def show(scene: str, name: str, row: np.ndarray | list[float]) -> None:
+    """Print a row of the table."""
     print(f"{scene:20s} {name:10s}" + "".join(f"{value:16.3f}" for value in row), flush=True)
 
 
@@ -92,11 +93,9 @@ def main() -> int:
                 scores = evaluate(result, truth, camera / 255.0)
                 row = [getattr(scores, column) for column in COLUMNS]
                 means.setdefault(name, []).append(row)
-                print(
-                    f"{path.stem:20s} {name:10s}" + "".join(f"{v:16.3f}" for v in row), flush=True
-                )
+                show(path.stem, name, row)
     for name, rows in means.items():
-        print(f"{'mean':20s} {name:10s}" + "".join(f"{v:16.3f}" for v in np.mean(rows, axis=0)))
+        show("mean", name, np.mean(rows, axis=0))
     return 0
 
 

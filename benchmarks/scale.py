@@ -54,7 +54,8 @@ flags.DEFINE_integer("files", 12, "Pictures for each figure.", 2)
 flags.DEFINE_multi_integer("workers", [1, 2], "Dask workers on this machine; may be repeated.", 1)
 flags.DEFINE_multi_integer("machines", [1, 16, 256], "Machines on paper; may be repeated.", 1)
 flags.DEFINE_integer("photographs", 1_000_000, "Photographs on paper.", 1)
-flags.DEFINE_float("storage", 1.0, "GB/s of the shared storage, read and written together.", 0.0)
+flags.DEFINE_float("storage", 1.0, "GB/s of the shared storage, read and written together.")
+flags.register_validator("storage", lambda rate: rate > 0.0, "it must be above 0")
 TASKS = 500
 STEPS = ("read", "network", "write")
 

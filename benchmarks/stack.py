@@ -2,8 +2,9 @@
 
     python benchmarks/stack.py --megapixels 12
 
-A synthetic photograph, 3:2, with noise and detail at every scale, two fifths of it dark and a
-twentieth clipped, is written as 8-bit PNG. Wall time, processor time and peak memory are those of
+A synthetic photograph, 3:2, with noise and detail at every scale, is written as 8-bit PNG. Two
+fifths of its codes are below 0.19 and three fifths below 0.3, which are those that the network for
+dark parts restores; a twentieth is clipped. Wall time, processor time and peak memory are those of
 the process of each command, including its start. The ratios are meaningful; seconds depend on the
 machine, and processor seconds are roughly valid even if it does other work. If
 `weights/exposure_stack.npz` or `exposure_gan.npz` is missing, an untrained network, which costs the
@@ -27,8 +28,9 @@ from hdrcnn.colour.transfer import srgb_encode
 from hdrcnn.predict.exposure_stack import FILES, NETWORKS
 
 CLIPPED, DARK = 0.05, 0.4
+"""Shares of the picture that are clipped, and darker than `DARK_LIGHT`."""
 DARK_LIGHT = 0.03
-"""About the light of code 0.19, in the middle of the range that counts as dark."""
+"""About the light of code 0.19, well below 0.3, from which on codes are not restored."""
 RUN = (
     "import sys, pathlib\n"
     "from hdrcnn.predict.exposure_stack import FILES\n"

@@ -49,7 +49,6 @@ def main() -> int:
     }
     sheet = Image.new("RGB", (SIZE[1] * len(panoramas), MARGIN + SIZE[0]))
     draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(15)
-    stops = 0.0
     table = np.array([[0.0, 0.0, 3.0]], np.float32)
     falling = {
         name: float(
@@ -57,10 +56,9 @@ def main() -> int:
         )
         for name, light in panoramas.items()
     }
+    stops = -float(np.log2(ALBEDO / np.pi * falling["truth"] / 0.35))
     for index, (name, panorama) in enumerate(panoramas.items()):
         picture = render(panorama.astype(np.float32))
-        if index == 0:
-            stops = -float(np.log2(ALBEDO / np.pi * falling["truth"] / 0.35))
         sheet.paste(Image.fromarray(to_display(picture, stops)), (index * SIZE[1], MARGIN))
         loss = np.log2(falling[name] / falling["truth"])
         words = name if name == "truth" else f"{name}: {loss:+.1f} stops of light on the table"

@@ -114,3 +114,27 @@ def test_files_that_cannot_be_mixed_are_refused_in_one_line(tmp_path):
         assert said in done.stderr
         assert done.stderr.count("\n") == 1
     assert not (tmp_path / "out.npz").exists()
+
+
+def test_a_mixture_says_in_what_its_parts_differ_and_not_where_they_lay(tmp_path):
+    arrays = saved(tmp_path / "a.npz", 1)
+    for name, record in (
+        ("b.npz", Hdrcnn(4, "srgb", "channel")),
+        ("c.npz", Hdrcnn(4, "mean_curve", "steady")),
+    ):
+        weights.save(tmp_path / name, arrays, record)
+    given = [f"--part={share}={tmp_path / name}.npz" for share, name in ((0.5, "a"), (0.25, "b"))]
+    done = command(*given, "--part=0.25=c.npz", "--out=mixed.npz", folder=tmp_path)
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    assert [line.partition(";")[0].rpartition("/")[2] for line in lines] == [
+        "b.npz: its linearisation is srgb",
+        "c.npz: its blend is steady",
+        "wrote mixed.npz",
+    ]
+    mixed = weights.load(tmp_path / "mixed.npz")[1]
+    assert isinstance(mixed, Hdrcnn)
+    assert (mixed.linearisation, mixed.blend) == ("mean_curve", "channel")
+    assert mixed.training["mixture"] == [[0.5, "a.npz"], [0.25, "b.npz"], [0.25, "c.npz"]]
+    elsewhere = hdrcnn_mix.mix([(0.5, tmp_path / "a.npz"), (0.5, tmp_path / "b.npz")])[1]
+    assert elsewhere.training["mixture"] == [[0.5, "a.npz"], [0.5, "b.npz"]]

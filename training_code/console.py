@@ -1,7 +1,11 @@
-"""Parsing and help for the commands with absl flags; all else is shared with `hdrcnn.cli`."""
+"""Parsing and help for the commands with absl flags; all else is shared with `hdrcnn.cli`. Also how
+paths of the command line are stored with results.
+"""
 
+import shlex
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 from absl import flags, logging
 
@@ -25,6 +29,24 @@ def _parse(argv: list[str], module: str) -> None:
         raise UserError(f"{error}; see --help") from error
     if others:
         raise UserError(f"what is {others[0]!r}? Settings are given as --name=value.")
+
+
+def placeless(path: Path) -> str:
+    """A path as it is stored with results, which are copied and published: an absolute one becomes
+    relative to the working folder if it is below it, and otherwise its last part alone.
+    """
+    if path.is_absolute():
+        here = Path.cwd()
+        path = path.relative_to(here) if path.is_relative_to(here) else Path(path.name)
+    return path.as_posix()
+
+
+def shown(argument: str) -> str:
+    """PATH or NAME=PATH of a command line, `placeless` and quoted for a shell."""
+    name, equals, path = argument.partition("=")
+    if not equals or "/" in name:
+        return shlex.quote(placeless(Path(argument)))
+    return shlex.quote(f"{name}={placeless(Path(path))}")
 
 
 def run(main: Callable[[], int], *expected: type[Exception]) -> None:

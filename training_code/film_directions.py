@@ -110,24 +110,15 @@ def main() -> int:
     from hdrcnn.colour.primaries import REC709
     from hdrcnn.predict import film
     from training_code.camera import grades
-    from training_code.scenes.collection import load_scenes
-    from training_code.scenes.families import read_list
+    from training_code.scenes.split import scenes_of_folders
 
     if not FLAGS.scenes:
         raise ImageError("--scenes: name at least one folder with HDR scenes")
-    for name in FLAGS.grades:
-        if name not in grades.NAMES:
-            raise ImageError(f"--grades {name}: not one of {', '.join(grades.NAMES)}")
+    grades.check_names(FLAGS.grades)
     if len(FLAGS.grades) < 2:
         raise ImageError("--grades: at least two are needed")
-    held_out = frozenset().union(*(read_list(Path(path)) for path in FLAGS.without))
     rng = np.random.default_rng(FLAGS.seed)
-    found = [
-        scene
-        for folder in FLAGS.scenes
-        for scene in load_scenes(Path(folder), held_out, without=True).scenes
-    ]
-    scenes = picked(found, rng)
+    scenes = picked(scenes_of_folders(FLAGS.scenes, FLAGS.without, without=True), rng)
     if len(scenes) < 2:
         raise ImageError("--scenes: scenes of at least two families are needed")
     params = Path(FLAGS.params) if FLAGS.params else film.CURVES

@@ -5,7 +5,8 @@
 
 Clips of held-out scenes, each a pan with a zoom and an exposure ramp, together form a film. It is
 graded to SDR in every way of --grades and compressed by x264 at every --crf; finally the grade is
-drawn anew for every clip, as in a compilation. Pairs are films in SDR and HDR (--videos) or
+drawn anew for every clip, as in a compilation. With --trims, the grade of every clip gets a trim of
+its own, as colourists grade shot by shot. Pairs are films in SDR and HDR (--videos) or
 pictures (--pairs: the test part of the published layout, or PNG and TIFF files with the same names
 in sdr/ and hdr/; all pictures of a folder count as one film, as for `hdrcnn film`), reduced to
 --size.
@@ -16,10 +17,11 @@ hundredth relative to the truth. It writes `film.md`, `film.csv`, and the clip w
 of the last method as an image of PQ codes: SDR, truth, each method.
 """
 
+import dataclasses
 import itertools
 import sys
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -35,13 +37,14 @@ from training_code.evaluation.film_report import (
     AS_GIVEN,
     COMPILATION,
     Row,
-    eight_bits,
     figures,
-    grid,
+    grade_name,
     write,
 )
+from training_code.evaluation.pictures import eight_bits, grid
 
 if TYPE_CHECKING:
+    from training_code.camera.grades import Grade
     from training_code.evaluation.film_methods import Method
     from training_code.scenes.collection import Scene
 
@@ -64,6 +67,14 @@ flags.DEFINE_list(
     "Grades of the SDR.",
 )
 flags.DEFINE_bool("compilation", True, "Also measure a film whose clips have different grades.")
+flags.DEFINE_float(
+    "trims",
+    0.0,
+    "Standard deviation, in stops, of the exposure by which each clip's grade differs from that of "
+    "its film; contrast, saturation and white balance vary in proportion. 0: none.",
+    0.0,
+    4.0,
+)
 flags.DEFINE_list("unseen", ["hable", "srgb"], "Grades that no weights were trained on.")
 flags.DEFINE_list("crf", ["18", "35"], "CRFs of x264; the main tables show the first.")
 flags.DEFINE_integer("clips", 12, "Number of clips of scenes.", 1)
@@ -73,6 +84,8 @@ flags.DEFINE_integer("size", 192, "Rows of the frames, a multiple of 32.", 64)
 flags.DEFINE_integer("seed", 7, "Seed of clips and grades.")
 flags.DEFINE_string("out_dir", None, "Folder for tables and pictures.", required=True)
 
+CELLS = 3
+"""Number of cells in a row of a picture."""
 MOST = 256
 """Largest number of pairs measured of a film, spread evenly over it."""
 
@@ -91,7 +104,7 @@ class Film(NamedTuple):
     """Clips that are converted as one film."""
 
     name: str
-    """Name of their grade, or of the film or folder."""
+    """Name of their grade with its trims, or of the film or folder."""
     crf: int
     clips: list[Clip]
 
@@ -113,13 +126,13 @@ def clip_of(scenes: "list[Scene]", index: int) -> tuple[str, np.ndarray]:
 def all_methods() -> "dict[str, Method]":
     """Load the formulas, then the weights of --params. Raises ValueError, WeightsError."""
     from training_code.evaluation import film_methods as methods
+    from training_code.evaluation.methods import check_names, named_weights
 
     found = methods.formulas() if FLAGS.formulas else {}
-    for text in FLAGS.params:
-        name, _, path = text.partition("=")
-        if not path:
-            raise ValueError("--params: NAME=FILE is needed")
-        found |= methods.of_weights(name, Path(path))
+    for named in named_weights(FLAGS.params):
+        more = methods.of_weights(named.name, named.path)
+        check_names([*found, *more])
+        found |= more
     if not found:
         raise ValueError("nothing to measure with --noformulas; give --params")
     return found
@@ -129,17 +142,27 @@ def scenes_of_flags() -> "list[Scene]":
     """Load the scenes, ordered so that every family comes once before any comes again. Raises
     ImageError.
     """
-    from training_code.scenes.collection import load_scenes
-    from training_code.scenes.families import read_list
+    from training_code.scenes.split import scenes_of_folders
 
-    families = frozenset[str]().union(*(read_list(Path(p)) for p in FLAGS.validation))
-    scenes: list[Scene] = []
-    for folder in FLAGS.scenes:
-        scenes += load_scenes(Path(folder), families, without=not FLAGS.validation).scenes
+    scenes = scenes_of_folders(FLAGS.scenes, FLAGS.validation)
     scenes.sort(key=lambda scene: (scene.family, scene.name))
     turn = {id(s): [t.family for t in scenes[:i]].count(s.family) for i, s in enumerate(scenes)}
     scenes.sort(key=lambda scene: turn[id(scene)])
     return scenes
+
+
+def trimmed(of_clips: "Sequence[Grade]", *key: int) -> "list[Grade]":
+    """The grade of each clip with a trim of its own, as by --trims. key: of the film; with another
+    --trims, the same trims are stronger or weaker.
+    """
+    from training_code.camera.grades import draw_trim
+
+    # From 1 on, because a generator's key with a 0 at its end is the same as without.
+    rngs = (np.random.default_rng((*key, 1 + index)) for index in range(len(of_clips)))
+    return [
+        dataclasses.replace(grade, trim=draw_trim(FLAGS.trims, rng))
+        for grade, rng in zip(of_clips, rngs, strict=True)
+    ]
 
 
 def graded(scenes: "list[Scene]") -> Iterator[Film]:
@@ -149,14 +172,17 @@ def graded(scenes: "list[Scene]") -> Iterator[Film]:
     names, lights = zip(*(clip_of(scenes, index) for index in range(FLAGS.clips)), strict=True)
     truths = [clips.hdr_words(own) for own in lights]
     asked = [*FLAGS.grades, *[COMPILATION] * FLAGS.compilation]
-    for number, grade_name in itertools.product(range(FLAGS.films), asked):
-        rng = np.random.default_rng((FLAGS.seed, number, zlib.crc32(grade_name.encode())))
-        own = [grades.draw_grade((grade_name,), rng)] * len(lights)
-        if grade_name == COMPILATION:
+    for number, name in itertools.product(range(FLAGS.films), asked):
+        key = (FLAGS.seed, number, zlib.crc32(name.encode()))
+        rng = np.random.default_rng(key)
+        own = [grades.draw_grade((name,), rng)] * len(lights)
+        if name == COMPILATION:
             own = [grades.draw_grade(FLAGS.grades, rng) for _ in lights]
+        own = trimmed(own, *key)
         for crf in map(int, FLAGS.crf):
             sdr = [clips.graded(light, g, crf) for light, g in zip(lights, own, strict=True)]
-            yield Film(grade_name, crf, list(map(Clip, names, sdr, truths)))
+            clips_of_film = list(map(Clip, names, sdr, truths))
+            yield Film(grade_name(name, FLAGS.trims), crf, clips_of_film)
 
 
 def given() -> Iterator[Film]:
@@ -214,26 +240,28 @@ def measured(film: Film, methods: "dict[str, Method]") -> "tuple[list[Row], int,
     worst = int(np.argmin([row.figures[4] for row in rows[-len(film.clips) :]]))
     clip = film.clips[worst]
     cells = [clip.sdr[0], eight_bits(clip.hdr[0] / 65535.0), *(own[worst] for own in shown)]
-    return rows, worst, grid(cells)
+    return rows, worst, grid(cells, CELLS)
 
 
 def main() -> int:
     """Measure all films, and write tables and the worst clip. Returns the exit status."""
     from hdrcnn.writers.display import write_png
     from training_code.camera import grades
+    from training_code.evaluation.methods import named_weights
     from training_code.scenes.seen import seen_lines
 
     if FLAGS.size % 32:
         raise ValueError(f"--size {FLAGS.size}: must be a multiple of 32")
-    if not set(FLAGS.grades) <= set(grades.NAMES):
-        raise ValueError(f"--grades: known are {', '.join(grades.NAMES)}")
-    if not all(text.isdigit() for text in FLAGS.crf):
-        raise ValueError("--crf: whole numbers from 0 to 51 are needed")
+    grades.check_names(FLAGS.grades)
+    if not FLAGS.crf or not all(text in map(str, range(52)) for text in FLAGS.crf):
+        raise ValueError(f"--crf {','.join(FLAGS.crf)}: whole numbers from 0 to 51 are needed")
     methods = all_methods()
     scenes = scenes_of_flags()
-    files = [Path(text.partition("=")[2]) for text in FLAGS.params]
+    files = [named.path for named in named_weights(FLAGS.params)]
     for line in seen_lines(files, [scene.name for scene in scenes]):
         print(line, flush=True)
+    if FLAGS.trims and not scenes:
+        raise ValueError("--trims: only clips of scenes are graded; give --scenes")
     if not (scenes or FLAGS.pairs or FLAGS.videos):
         raise ValueError("no scenes; give --scenes, or --pairs or --videos")
     out = Path(FLAGS.out_dir)

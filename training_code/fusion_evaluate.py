@@ -18,7 +18,6 @@ After each table the script writes `fusion.md`, `fusion.csv`, and the bracket wi
 of `hdrcnn fuse` as an image with four cells per row: darkest, brightest, then each method.
 """
 
-import csv
 import shutil
 import sys
 from pathlib import Path
@@ -89,14 +88,12 @@ class Shown(NamedTuple):
 
 def held_out_scenes() -> "list[Scene]":
     """Load the scenes that the flags name. Raises ValueError if there are none."""
-    from training_code.scenes.collection import load_scenes
-    from training_code.scenes.families import read_list
+    from training_code.scenes.families import read_lists
     from training_code.scenes.photographs import load_photographs
+    from training_code.scenes.split import scenes_of_folders
 
-    families = frozenset[str]().union(*(read_list(Path(p)) for p in FLAGS.validation))
-    scenes: list[Scene] = []
-    for folder in FLAGS.scenes:
-        scenes += load_scenes(Path(folder), families, without=not FLAGS.validation).scenes
+    families = read_lists(FLAGS.validation)
+    scenes = scenes_of_folders(FLAGS.scenes, FLAGS.validation)
     for folder in FLAGS.photographs:
         found = load_photographs(Path(folder), without=True, smallest=FLAGS.size).scenes
         chosen = [scene for scene in found if scene.family in families]
@@ -124,13 +121,6 @@ def shown(batches: "BracketBatches", index: int, can_align: bool) -> Shown:
     return Shown(frames, aligned, wanted, None)
 
 
-def grid(cells: list[np.ndarray]) -> np.ndarray:
-    """Arrange cells, [H, W, 3] uint8 each, in rows of `CELLS`, filled up with black."""
-    cells = cells + [np.zeros_like(cells[0])] * (-len(cells) % CELLS)
-    rows = [np.concatenate(cells[i : i + CELLS], axis=1) for i in range(0, len(cells), CELLS)]
-    return np.concatenate(rows)
-
-
 def measured(
     batches: "BracketBatches", others: "dict[str, Method]", can_align: bool
 ) -> "tuple[dict[str, list[Score]], np.ndarray, list[str]]":
@@ -140,6 +130,7 @@ def measured(
     from hdrcnn.predict.bracket import choose_reference
     from training_code.evaluation.fusion_methods import product
     from training_code.evaluation.fusion_metrics import score
+    from training_code.evaluation.pictures import grid
 
     scores: dict[str, list[Score]] = {name: [] for name in (OURS, *others)}
     worst, picture, lost, refused = 2.0, np.zeros((1, 1, 3), np.uint8), 0, 0
@@ -159,7 +150,8 @@ def measured(
             scores[name].append(score(wanted, inside, seen.truth))
         if scores[OURS][-1].mef_ssim < worst:
             worst = scores[OURS][-1].mef_ssim
-            picture = grid([wanted[0], wanted[-1], *(r[inner, inner] for r in fused.values())])
+            cells = [wanted[0], wanted[-1], *(r[inner, inner] for r in fused.values())]
+            picture = grid(cells, CELLS)
     notes = []
     if lost:
         notes.append(
@@ -197,25 +189,26 @@ def main() -> int:
     from hdrcnn.writers.display import write_png
     from training_code.camera.brackets import Brackets
     from training_code.evaluation import fusion_methods as methods
+    from training_code.evaluation.files import write_csv, write_text
     from training_code.evaluation.fusion_metrics import Score
+    from training_code.evaluation.methods import check_names, named_weights
     from training_code.scenes.seen import seen_lines
     from training_code.scenes.views import Views
     from training_code.tasks.fusion_brackets import BracketBatches
     from training_code.tasks.fusion_settings import Fusion
 
-    named = dict(text.partition("=")[::2] for text in FLAGS.params)
-    if not all(named.values()):
-        raise ValueError("--params: NAME=FILE is needed")
+    params = named_weights(FLAGS.params)
     if not set(FLAGS.kinds) <= set(KINDS):
         raise ValueError(f"--kinds {','.join(FLAGS.kinds)}: known are {', '.join(KINDS)}")
     others, notes = methods.classical() if FLAGS.others else ({}, [])
-    others = {name: methods.of_weights(Path(path)) for name, path in named.items()} | others
+    check_names([OURS, *others, *(named.name for named in params)])
+    others = {named.name: methods.of_weights(named.path) for named in params} | others
     can_align = bool(others) and shutil.which("align_image_stack") is not None
     if "moving" in FLAGS.kinds and others and not can_align:
         notes.append("the frames of other methods are not aligned: install hugin-tools")
     print("\n".join(notes), end="\n" if notes else "")
     scenes = held_out_scenes()
-    for line in seen_lines(map(Path, named.values()), [scene.name for scene in scenes]):
+    for line in seen_lines([named.path for named in params], [scene.name for scene in scenes]):
         print(line, flush=True)
     out = Path(FLAGS.out_dir)
     prepare_folder(out)
@@ -239,11 +232,9 @@ def main() -> int:
                 for index, each in enumerate(found)
             ]
             write_png(out / f"worst_{count}_{kind}.png", picture)
-            (out / "fusion.md").write_text("\n\n".join(tables) + "\n")
-            with (out / "fusion.csv").open("w", newline="") as file:
-                lines = csv.writer(file)
-                lines.writerow(["frames", "kind", "bracket", "method", *Score._fields])
-                lines.writerows(records)
+            write_text(out / "fusion.md", "\n\n".join(tables) + "\n")
+            head = ["frames", "kind", "bracket", "method", *Score._fields]
+            write_csv(out / "fusion.csv", head, records)
     return 0
 
 

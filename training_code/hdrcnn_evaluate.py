@@ -26,7 +26,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from hdrcnn.files import ImageError
 from hdrcnn.weights import CURVES, SHIPPED, WeightsError
-from training_code.console import run
+from training_code.console import run, shown
 
 FLAGS = flags.FLAGS
 flags.DEFINE_string(
@@ -59,15 +59,17 @@ flags.DEFINE_bool("colorvideovdp", False, "Add ColorVideoVDP; needs the package 
 
 
 def shown_command() -> str:
-    """The command as stored with the results; the folder of --scenes is shown as a variable."""
+    """The command as stored with the results, quoted for a shell. The folder of --scenes is shown
+    as a variable, and paths as by `console.placeless`.
+    """
     parts = ["python training_code/hdrcnn_evaluate.py --scenes $HDR_SCENES"]
-    parts += [f"--params {text}" for text in FLAGS.params]
-    parts += [f"--pred {text}" for text in FLAGS.pred]
-    parts += [f"--families {FLAGS.families}"] if FLAGS.families else []
+    for name in ("params", "pred"):
+        parts += [f"--{name} {shown(text)}" for text in FLAGS[name].value]
+    parts += [f"--families {shown(FLAGS.families)}"] if FLAGS.families else []
     switches = ("all", "full", "estimated_curves", "flicker", "colorvideovdp")
     parts += [f"--{name}" for name in switches if FLAGS[name].value]
     parts += [f"--only {','.join(FLAGS.only)}"] if FLAGS.only else []
-    return " ".join([*parts, f"--out_dir {FLAGS.out_dir}"])
+    return " ".join([*parts, f"--out_dir {shown(FLAGS.out_dir)}"])
 
 
 def main() -> int:

@@ -12,10 +12,11 @@ of them is then at least as good as they are on average, each on its own task (W
 different initialisations, so judge a mixture by `hdrcnn_evaluate.py`.
 
 The metadata of the result is that of the first part, with the list of the parts and their shares,
-and the training scenes of all parts; `--blend` changes the blend. `--stops 0.9` makes weights that
-predict 0.9 of the stops above the clipping level: the last layer is a convolution in the log
-domain, which is scaled. This gains less on lamps and loses less on surfaces that only seem to
-shine. Choose the factor on other pictures than those of the evaluation.
+and the training scenes of all parts. Settings in which other parts differ are printed; `--blend`
+changes the blend. `--stops 0.9` makes weights that predict 0.9 of the stops above the clipping
+level: the last layer is a convolution in the log domain, which is scaled. This gains less on lamps
+and loses less on surfaces that only seem to shine. Choose the factor on other pictures than those
+of the evaluation.
 """
 
 import dataclasses
@@ -23,6 +24,7 @@ import math
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from absl import flags
@@ -34,7 +36,7 @@ from hdrcnn.files import ImageError
 from hdrcnn.models.metadata import FilmCurves, Hdrcnn, Metadata
 from hdrcnn.predict.blend import BLENDS
 from hdrcnn.weights import WeightsError
-from training_code.console import run
+from training_code.console import placeless, run
 from training_code.scenes.seen import trained_on
 
 FLAGS = flags.FLAGS
@@ -65,7 +67,8 @@ def mix(parts: Sequence[tuple[float, Path]]) -> tuple[dict[str, np.ndarray], Met
 
     parts: share and file of each. Returns the arrays and the metadata of the first part, with the
     scenes that any part was trained on. Raises WeightsError if the shares do not add up to 1, a
-    file cannot be used, or the arrays of two files differ in names or shapes.
+    file cannot be used, or two files are for different networks, or their arrays differ in names or
+    shapes.
     """
     shares = [share for share, _ in parts]
     if not parts or abs(sum(shares) - 1.0) > 1e-6:
@@ -77,7 +80,8 @@ def mix(parts: Sequence[tuple[float, Path]]) -> tuple[dict[str, np.ndarray], Met
     scenes = trained_on(metadata.training)
     for share, path in parts[1:]:
         arrays, other = weights.load(path)
-        if {name: array.shape for name, array in arrays.items()} != shapes:
+        same = {name: array.shape for name, array in arrays.items()} == shapes
+        if not same or other.model != metadata.model:
             raise WeightsError(
                 f"{path}: for a network {other.model} of width {other.channels}, but {first} is "
                 f"for {metadata.model} of width {metadata.channels}; mix weights of one network"
@@ -87,12 +91,30 @@ def mix(parts: Sequence[tuple[float, Path]]) -> tuple[dict[str, np.ndarray], Met
         scenes |= trained_on(other.training)
     training = dict(metadata.training)
     if len(parts) > 1:
-        training["mixture"] = [[s, path.as_posix()] for s, path in parts]
+        training["mixture"] = [[s, placeless(path)] for s, path in parts]
         if isinstance(metadata, FilmCurves):  # They were measured for one part, not the mixture.
             metadata = dataclasses.replace(metadata, directions=None, apart=None)
     if scenes:
         training["scenes"] = sorted(scenes)
     return mixed, dataclasses.replace(metadata, training=training)
+
+
+def differences(paths: Sequence[Path]) -> list[str]:
+    """Lines that say in which settings, such as the blend, parts differ from the first, whose
+    settings a mixture gets. Raises WeightsError.
+    """
+
+    def settings(path: Path) -> dict[str, Any]:
+        record = weights.load(path)[1].as_record()
+        return {name: record[name] for name in record.keys() - {"training", "directions", "apart"}}
+
+    first, *others = (settings(path) for path in paths)
+    return [
+        f"{path}: its {name} is {own[name]}; the mixture gets {first[name]}, that of {paths[0]}"
+        for path, own in zip(paths[1:], others, strict=True)
+        for name in sorted(own)
+        if own[name] != first[name]
+    ]
 
 
 def held_back(
@@ -106,7 +128,10 @@ def held_back(
 
 def main() -> int:
     """Mix the parts and write the file. Returns the exit status."""
-    arrays, metadata = mix([parsed(part) for part in FLAGS.part])
+    parts = [parsed(part) for part in FLAGS.part]
+    arrays, metadata = mix(parts)
+    for line in differences([path for _, path in parts]):
+        print(line)
     if FLAGS.blend or FLAGS.stops != 1.0:
         kept = weights.checked(arrays, metadata, Hdrcnn, FLAGS.part[0])
         if FLAGS.stops != 1.0:

@@ -86,7 +86,8 @@ def main() -> int:
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # File names may not be encodable.
     from training_code.evaluation import kinds
-    from training_code.evaluation.methods import parse_named
+    from training_code.evaluation.files import write_text
+    from training_code.evaluation.methods import DO_NOTHING, PERFECT, check_names, parse_named
     from training_code.evaluation.protocol import Protocol
     from training_code.scenes.families import some
     from training_code.scenes.seen import seen_lines
@@ -109,8 +110,7 @@ def main() -> int:
             for quality in FLAGS.quality:
                 asked = [curve] * bool(FLAGS.camera_curve) + [quality] * (len(FLAGS.quality) > 1)
                 name = " ".join([named.name, *asked])
-                if name in methods:
-                    raise ValueError(f"two rows are called {name!r}; give NAME=FILE")
+                check_names([*DO_NOTHING, PERFECT, *methods, name])
                 methods[name] = functools.partial(
                     network.reconstruct, camera_curve=curve, resolution="native", quality=quality
                 )
@@ -128,7 +128,7 @@ def main() -> int:
         taken = list(kinds.shots(scenes, condition, Protocol(), FLAGS.every, left.append))
         if left:
             reasons += [f"{condition.name}: {line}\n" for line in left]
-            (out_dir / "left_out.txt").write_text("".join(reasons), encoding="utf-8")
+            write_text(out_dir / "left_out.txt", "".join(reasons))
             names = some([line.partition(":")[0] for line in left])
             print(f"left out of {condition.name}: {names}; see left_out.txt", flush=True)
         if not taken:
@@ -143,8 +143,7 @@ def main() -> int:
             rows += made
             lines += [{"condition": condition.name, **dataclasses.asdict(s)} for s in scores]
             print(kinds.table(made), flush=True)
-        with finished_whole(out_dir / "table.md") as temporary:
-            temporary.write_text(kinds.table(rows) + "\n", encoding="utf-8")
+        write_text(out_dir / "table.md", f"{kinds.table(rows)}\n{kinds.NOTE}\n")
         with (
             finished_whole(out_dir / "per_view.csv") as temporary,
             temporary.open("w", newline="", encoding="utf-8") as file,
@@ -154,7 +153,7 @@ def main() -> int:
             writer.writerows(lines)
     if not rows:
         raise ValueError("no view can be judged; give other --scenes or --photographs")
-    print(f"wrote table.md and per_view.csv in {out_dir}")
+    print(f"{kinds.NOTE}\nwrote table.md and per_view.csv in {out_dir}")
     return 0
 
 

@@ -15,7 +15,6 @@ the methods in the order of the table; above a dark region four stops brighter, 
 region four stops darker.
 """
 
-import csv
 import io
 import sys
 from pathlib import Path
@@ -70,22 +69,18 @@ def views() -> "list[View]":
     """Load the views of the scenes that the flags name; print which weights were trained on some.
     Raises ValueError if there are none.
     """
-    from training_code.evaluation.protocol import Protocol, View, fixed_views
-    from training_code.scenes.collection import load_scenes
-    from training_code.scenes.families import read_list
+    from training_code.evaluation.methods import named_weights
+    from training_code.evaluation.protocol import Protocol, fixed_views
     from training_code.scenes.seen import seen_lines
+    from training_code.scenes.split import scenes_of_folders
 
-    families = frozenset[str]().union(*(read_list(Path(p)) for p in FLAGS.validation))
-    protocol, every, names = Protocol(), list[View](), list[str]()
-    for folder in FLAGS.scenes:
-        found = load_scenes(
-            Path(folder), families, without=not FLAGS.validation, views=protocol.views
-        )
-        names += [scene.name for scene in found.scenes]
-        every += [view for scene in found.scenes for view in fixed_views(scene, protocol)]
-    if not every:
+    protocol = Protocol()
+    scenes = scenes_of_folders(FLAGS.scenes, FLAGS.validation, views=protocol.views)
+    if not scenes:
         raise ValueError("no scenes to evaluate on; give --scenes")
-    files = [Path(text.partition("=")[2]) for text in FLAGS.params]
+    every = [view for scene in scenes for view in fixed_views(scene, protocol)]
+    files = [named.path for named in named_weights(FLAGS.params)]
+    names = [scene.name for scene in scenes]
     for line in seen_lines([*files, Path(FLAGS.highlights)], names):
         print(line, flush=True)
     count = min(FLAGS.views or len(every), len(every))
@@ -154,36 +149,39 @@ def written(
     records: list[tuple[object, ...]],
 ) -> None:
     """Write the tables, and the figures of each photograph, so far."""
+    from training_code.evaluation.files import write_csv, write_text
+
     tables = [
         table(f"{KINDS[kind]}, {len(next(iter(of.values())))} photographs", of)
         for kind, of in figures.items()
+        if any(of.values())
     ]
-    (out / "stack.md").write_text("\n\n".join(tables) + "\n")
-    with (out / "stack.csv").open("w", newline="") as file:
-        lines = csv.writer(file)
-        lines.writerow(["kind", "view", "method", *COLUMNS])
-        lines.writerows(records)
+    write_text(out / "stack.md", "\n\n".join(tables) + "\n")
+    write_csv(out / "stack.csv", ["kind", "view", "method", *COLUMNS], records)
 
 
 def methods() -> "dict[str, Method]":
     """Load the methods, by the names of their rows. Raises ValueError, WeightsError."""
     from hdrcnn.predict.single_image import load
     from training_code.evaluation import stack_methods as known
+    from training_code.evaluation.methods import check_names, named_weights
 
-    named = dict(text.partition("=")[::2] for text in FLAGS.params)
-    if not all(named.values()):
-        raise ValueError("--params: NAME=FILE is needed")
+    params = named_weights(FLAGS.params)
     highlights = known.Highlights(load(FLAGS.highlights))
-    return {
+    rows: dict[str, Method] = {
         "formula": known.formula,
         "single-image network": lambda code: known.rendered(highlights(code)),
-    } | {name: known.of_weights(Path(path), highlights) for name, path in named.items()}
+    }
+    check_names([*rows, *(named.name for named in params)])
+    return rows | {named.name: known.of_weights(named.path, highlights) for named in params}
 
 
 def main() -> int:
     """Measure all views and write the tables. Returns the exit status."""
     from hdrcnn.writers.display import write_png
     from training_code.camera import TooBlackError
+    from training_code.evaluation.protocol import Protocol
+    from training_code.evaluation.shots import unusable
     from training_code.evaluation.stack_metrics import measure
 
     if not set(FLAGS.kinds) <= set(KINDS):
@@ -201,9 +199,18 @@ def main() -> int:
             except TooBlackError as error:
                 print(f"{view.name} is left out: {error}", flush=True)
                 break
+            reason = unusable(code, truth, Protocol())
+            if reason:
+                print(f"{view.name}, {kind}, is left out: {reason}", flush=True)
+                continue
             stacks = [method(code) for method in rows.values()]
             for name, stack in zip(rows, stacks, strict=True):
-                found = measure(stack, truth, code)
+                try:
+                    found = measure(stack, truth, code)
+                except ValueError as error:
+                    raise ValueError(
+                        f"{view.name}: the result of {name} cannot be measured: {error}"
+                    ) from error
                 figures[kind][name].append(found)
                 records.append((kind, view.name, name, *(found[key] for key in COLUMNS)))
             if number < FLAGS.shown:
@@ -213,8 +220,8 @@ def main() -> int:
         if records:
             written(out, figures, records)
     if not records:
-        raise ValueError("all views are too black to be exposed; give other --scenes")
-    print("\n" + (out / "stack.md").read_text(), end="")
+        raise ValueError("no view can be exposed and judged; give other --scenes")
+    print("\n" + (out / "stack.md").read_text(encoding="utf-8"), end="")
     return 0
 
 

@@ -142,3 +142,49 @@ def test_random_grades_come_near_the_held_out_ones_without_equalling_them():
         apart = np.sqrt(np.mean(np.square(drawn - grades.Grade(name)(light)), axis=(1, 2)))
         assert 0.002 < apart.min() < 0.05
         assert np.median(apart) > 0.05
+
+
+FRAME = np.random.default_rng(8).uniform(0.0, 900.0, (6, 8, 3)).astype(np.float32)
+
+
+@pytest.mark.parametrize("name", grades.NAMES)
+def test_no_trim_is_the_grade_and_a_stop_is_twice_the_light(name):
+    grade = grades.draw_grade((name,), np.random.default_rng(5))
+    assert grade.trim == grades.draw_trim(0.0, np.random.default_rng(6)) == grades.Trim()
+    brighter = dataclasses.replace(grade, trim=grades.Trim(stops=1.0))
+    np.testing.assert_array_equal(brighter(FRAME / 2), grade(FRAME))
+
+
+def test_a_trim_by_hand():
+    grade = grades.Grade("reinhard")
+    codes = grade(FRAME)
+    steeper = dataclasses.replace(grade, trim=grades.Trim(contrast=1.2))
+    np.testing.assert_allclose(steeper(FRAME), codes**1.2, rtol=1e-5)
+    without = dataclasses.replace(grade, trim=grades.Trim(saturation=0.0))(FRAME)
+    luma = (codes @ np.array([0.2126, 0.7152, 0.0722]))[..., None]
+    np.testing.assert_allclose(without, np.broadcast_to(luma, codes.shape), rtol=1e-5)
+    warm = dataclasses.replace(grade, trim=grades.Trim(white_balance=(1.1, 1.0, 0.9)))
+    tinted = FRAME * np.array([1.1, 1.0, 0.9], np.float32)
+    np.testing.assert_allclose(warm(FRAME), grade(tinted), atol=1e-6)
+
+
+@pytest.mark.parametrize("name", grades.NAMES)
+def test_grey_stays_grey_in_a_trim_without_white_balance(name):
+    grey = np.linspace(0.1, 900.0, 50, dtype=np.float32)[:, None] * np.ones(3, np.float32)
+    grade = grades.draw_grade((name,), np.random.default_rng(5))
+    trim = grades.draw_trim(0.5, np.random.default_rng(2))
+    neutral = dataclasses.replace(trim, white_balance=(1.0, 1.0, 1.0))
+    codes = dataclasses.replace(grade, trim=neutral)(grey)
+    assert np.ptp(codes, axis=-1).max() < 2e-3
+    assert np.ptp(dataclasses.replace(grade, trim=trim)(grey), axis=-1).max() > 5e-3
+
+
+def test_trims_are_drawn_in_proportion():
+    rng = np.random.default_rng(1)
+    drawn = [grades.draw_trim(0.5, rng) for _ in range(4000)]
+    assert np.std([trim.stops for trim in drawn]) == pytest.approx(0.5, rel=0.05)
+    for values in ([trim.contrast for trim in drawn], [trim.saturation for trim in drawn]):
+        assert np.std(np.log(values)) == pytest.approx(0.1, rel=0.05)
+    gains = np.log([trim.white_balance for trim in drawn])
+    # The gain of a channel divided by that of another.
+    np.testing.assert_allclose(gains.std(axis=0), np.sqrt([2, 0, 2]) * 0.03, rtol=0.05)

@@ -9,6 +9,7 @@ import tifffile
 from scipy.ndimage import gaussian_filter
 
 from tests.conftest import ROOT
+from training_code.evaluation import film_report
 from training_code.evaluation.film_methods import formulas
 
 COMMAND = ROOT / "training_code" / "film_evaluate.py"
@@ -83,3 +84,49 @@ def test_pairs_of_pictures_and_of_films(tmp_path, run_python):
 def test_a_command_without_material_is_refused(tmp_path, run_python):
     done = run_python(COMMAND, "--out_dir=out", cwd=tmp_path, status=1)
     assert "--videos" in done.stderr
+
+
+@pytest.mark.parametrize("crf", ["99", "18,-1"])
+def test_a_crf_that_x264_does_not_have_is_refused(tmp_path, run_python, crf):
+    done = run_python(COMMAND, "--out_dir=out", f"--crf={crf}", cwd=tmp_path, status=1)
+    assert f"--crf {crf}: " in done.stderr
+
+
+def test_every_clip_of_a_film_gets_a_trim_of_its_own(tmp_path, run_python):
+    """Clips of one light in one grade are equal without trims; and rows of trims are named so."""
+    script = (
+        "import sys; import numpy as np\n"
+        "from training_code import film_evaluate as command\n"
+        "from training_code.camera import clips\n"
+        "light = np.random.default_rng(3).uniform(1.0, 500.0, (2, 64, 96, 3)).astype(np.float32)\n"
+        "command.clip_of = lambda scenes, index: (str(index), light)\n"
+        "clips.through_x264 = lambda codes, crf: codes\n"
+        "command.FLAGS(sys.argv)\n"
+        "for film in command.graded([]):\n"
+        "    one, two = (clip.sdr.astype(float) for clip in film.clips)\n"
+        "    print(f'{film.name}: {np.abs(one - two).max():.0f} {one.sum():.0f} {two.sum():.0f}')\n"
+    )
+    flags = ("--clips=2", "--crf=18", "--grades=hable,srgb", "--nocompilation", "--out_dir=out")
+    plain, *trimmed = (
+        run_python("-c", script, *flags, f"--trims={trims}", cwd=tmp_path).stdout.splitlines()
+        for trims in ("0", "0.3", "0.3", "0.6")
+    )
+    assert [line.partition(" ")[0] for line in plain] == ["hable:", "srgb:"]
+    assert [line.split()[1] for line in plain] == ["0", "0"]
+    assert trimmed[0] == trimmed[1]
+    for lines, trims in ((trimmed[0], "0.3"), (trimmed[2], "0.6")):
+        heads = [line.partition(": ")[0] for line in lines]
+        assert heads == [f"hable (trims {trims})", f"srgb (trims {trims})"]
+        assert all(int(line.partition(": ")[2].split()[0]) > 3 for line in lines)
+
+
+def test_tables_of_trimmed_grades_are_those_of_their_kind():
+    def row(grade: str, trims: float) -> film_report.Row:
+        return film_report.Row("s", film_report.grade_name(grade, trims), 18, "m", (20.0,) * 8)
+
+    rows = [row(name, 0.3) for name in ("reinhard", "hable", film_report.COMPILATION)]
+    text = film_report.text_of(rows, ["hable", "srgb"])
+    assert "Grades of the training: reinhard (trims 0.3); CRF 18" in text
+    assert "Grades not trained on: hable (trims 0.3); CRF 18" in text
+    assert "Each clip in another grade: compilation (trims 0.3); CRF 18" in text
+    assert "| method | reinhard (trims 0.3) | hable (trims 0.3) | compilation (trims 0.3) |" in text

@@ -1,10 +1,14 @@
 """MEF-SSIM compared with its authors' value and with patches formed one by one; halos."""
 
+import re
+import sys
+
 import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter
 
-from training_code.evaluation import fusion_metrics as metrics
+from hdrcnn.files import ImageError
+from training_code.evaluation import fusion_methods, fusion_metrics as metrics
 
 
 def noise(count: int, rows: int = 48, columns: int = 52, seed: int = 0) -> np.ndarray:
@@ -94,3 +98,11 @@ def test_psnr_and_ssim_end_points():
     assert metrics.psnr(np.zeros(4), np.full(4, 255.0)) == pytest.approx(0.0)
     assert metrics.ssim(a, a) == pytest.approx(1.0)
     assert metrics.ssim(255 - a, a) < 0.0
+
+
+def test_a_program_that_fails_says_why_in_words():
+    failing = "import sys; sys.exit('first\\nno space left')"
+    with pytest.raises(ImageError, match=rf"^{re.escape(sys.executable)}: no space left$"):
+        fusion_methods._run(sys.executable, "-c", failing)
+    with pytest.raises(ImageError, match=r": failed$"):
+        fusion_methods._run(sys.executable, "-c", "import sys; sys.exit(1)")

@@ -148,3 +148,23 @@ def test_the_command_prints_one_table(tmp_path, scenes, tiny_exported, run_pytho
         rows = list(csv.DictReader(file))
     ours = {"tiny srgb fast", "tiny srgb best"}
     assert {row["method"] for row in rows} >= {*ours, "perfect highlights"}
+
+
+def test_differences_are_means_over_places_and_all_else_over_views():
+    gains = {"a1": ("a", 0.0), "a2": ("a", 1.0), "b1": ("b", 3.5)}
+    perfect = dict.fromkeys(gains, 4.0)
+
+    def scores(method: str, above: dict[str, float]) -> list[kinds.Score]:
+        return [
+            kinds.Score(view, family, method, 30.0 + above[view], 20.0 + above[view], 0.5, 0.1, 0.0)
+            for view, (family, _) in gains.items()
+        ]
+
+    every = [line for name in kinds.DO_NOTHING for line in scores(name, dict.fromkeys(gains, 0.0))]
+    every += scores("perfect highlights", perfect)
+    every += scores("ours", {view: gain for view, (_, gain) in gains.items()})
+    row = kinds.summarise("k", "c", every, next(iter(kinds.DO_NOTHING)))[-1]
+    assert row.method == "ours"
+    assert row.difference.mean == pytest.approx((0.5 + 3.5) / 2)
+    assert row.aligned == pytest.approx((0.0 + 1.0 + 3.5) / 3)
+    assert row.won == pytest.approx(4.5 / 12)

@@ -247,3 +247,15 @@ def test_range_ratio() -> None:
 def test_every_name_of_the_full_product_is_made_of_its_parts() -> None:
     parts = itertools.product(("clip03", "clip05", "clip10"), ("png", "jpeg80"), protocol.CURVES)
     assert {condition.name for condition in FULL} == {"_".join(part) for part in parts}
+
+
+def test_a_photograph_named_like_a_view_of_a_panorama_is_refused(tmp_path: Path) -> None:
+    scenes = [scene(panorama(), "x.exr"), scene(photo(), "folder/x-bright.exr")]
+    names = [view.name for own in scenes for view in protocol.fixed_views(own, SMALL)]
+    assert names == ["x-bright", "x-away", "x-bright"]
+    for order in (scenes, scenes[::-1]):
+        with pytest.raises(ImageError, match=r"^[^\n]*x-bright[^\n]*$"):
+            list(photograph_scenes(order, (BASE,), SMALL, tmp_path))
+    assert list(tmp_path.iterdir()) == []
+    others = [scene(panorama(), "x.exr"), scene(photo(), "x.exr.exr"), scene(photo(), "y.exr")]
+    assert len(list(photograph_scenes(others, (BASE,), SMALL, tmp_path))) == 4

@@ -13,7 +13,8 @@ import pytest
 from hdrcnn import weights
 from hdrcnn.files import ImageError
 from tests.conftest import ROOT
-from training_code.evaluation import run
+from training_code import console
+from training_code.evaluation import methods, run
 from training_code.evaluation.methods import Named, parse_named
 from training_code.evaluation.protocol import BASE
 from training_code.evaluation.request import VALIDATION, Request
@@ -182,3 +183,30 @@ def test_command_reports_errors_in_one_line(
     error = run_python(COMMAND, *arguments, "--out_dir=out", cwd=tmp_path, status=1).stderr
     assert reason in error
     assert error.count("\n") == 1
+
+
+def test_a_command_is_stored_without_places_and_can_be_pasted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for text, shown in (
+        ("weights/a.npz", "weights/a.npz"),
+        (f"{tmp_path}/runs/a.npz", "runs/a.npz"),
+        (f"new={tmp_path}/runs/a.npz", "new=runs/a.npz"),
+        (f"{tmp_path.parent}/elsewhere/a.npz", "a.npz"),
+        (f"my tool={tmp_path.parent}/its results", "'my tool=its results'"),
+        ("runs/lr=1/a.npz", "runs/lr=1/a.npz"),
+    ):
+        assert console.shown(text) == shown
+
+
+def test_weights_are_given_with_names_and_no_row_is_called_like_another() -> None:
+    texts = ["published GAN=runs/lr=1/a.npz", "b=b.npz"]
+    found = [Named("published GAN", Path("runs/lr=1/a.npz")), Named("b", Path("b.npz"))]
+    assert methods.named_weights(texts) == found
+    for text in ("a.npz", "=a.npz", "a="):
+        with pytest.raises(ValueError, match=rf"^--params {text}: NAME=FILE"):
+            methods.named_weights([text])
+    methods.check_names(["formula", "a", "b"])
+    with pytest.raises(ValueError, match="'formula'"):
+        methods.check_names(["formula", "a", "formula"])

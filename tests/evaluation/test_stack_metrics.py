@@ -1,11 +1,14 @@
 """Metrics of stacks of five exposures: a perfect stack, and stacks with one known fault."""
 
+import shutil
+
 import numpy as np
 import pytest
 
 from hdrcnn import weights
 from hdrcnn.colour.transfer import srgb_decode, srgb_encode
 from hdrcnn.models.metadata import ExposureGan, ExposureStack
+from hdrcnn.writers.exr import write_exr
 from tests.conftest import ROOT
 from training_code.evaluation.stack_methods import STOPS, formula, of_weights, rendered
 from training_code.evaluation.stack_metrics import (
@@ -117,3 +120,25 @@ def test_the_command_makes_a_table(scene_folder, held_out, tmp_path, run_python)
 def test_weights_of_another_network_are_named():
     with pytest.raises(weights.WeightsError, match=r"camera_curve\.npz"):
         of_weights(weights.CURVES, formula)
+
+
+def test_a_view_by_which_nothing_can_be_aligned_is_left_out(scene_folder, tmp_path, run_python):
+    """A night in which everything is clipped or black, beside a scene that can be judged."""
+    folder = tmp_path / "scenes"
+    folder.mkdir()
+    night = np.zeros((70, 80, 3), np.float32)
+    night[:7] = 1.0
+    write_exr(folder / "night.exr", night)
+    shutil.copy(scene_folder / "d.exr", folder / "d.exr")
+    # With the formula alone, which needs no network.
+    script = (
+        "from training_code import console, stack_evaluate as command\n"
+        "from training_code.evaluation.stack_methods import formula\n"
+        "command.methods = lambda: {'formula': formula}\n"
+        "console.run(command.main)\n"
+    )
+    flags = (f"--scenes={folder}", "--kinds=noiseless", "--out_dir=out")
+    done = run_python("-c", script, *flags, cwd=tmp_path)
+    assert "night, noiseless, is left out: " in done.stdout
+    lines = (tmp_path / "out" / "stack.csv").read_text().splitlines()
+    assert [line.split(",")[1] for line in lines[1:]] == ["d"]

@@ -108,3 +108,19 @@ def test_folders_that_cannot_be_listed_are_reported(tmp_path):
     (tmp_path / "a.exr").unlink()
     with pytest.raises(ImageError, match=r"^[^\n]*ddd: "):
         chosen_files(tmp_path, frozenset(), True, (".exr",), "scenes")
+
+
+def test_a_row_for_the_folder_itself_names_the_family_of_all_its_files(tmp_path):
+    folder = tmp_path / "film"
+    (folder / "cut").mkdir(parents=True)
+    for name in ("f0.exr", "f1.exr", "cut/f2.exr"):
+        (folder / name).touch()
+    manifest = "file,family\nfilm,lake\nfilm/cut,harbour\n"
+    (tmp_path / "MANIFEST.csv").write_text(manifest)
+    for root in (tmp_path, folder):
+        found = listed(root)
+        families = {file.path.name: file.family for file in found.files}
+        assert families == {"f0.exr": "lake", "f1.exr": "lake", "f2.exr": "harbour"}
+        assert found.notes == []
+    (folder / "MANIFEST.csv").write_text("file,family\n./,sea\ncut,harbour\n")
+    assert [file.family for file in scene_files(folder)] == ["harbour", "sea", "sea"]

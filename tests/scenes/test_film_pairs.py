@@ -198,3 +198,15 @@ def test_black_bars_are_cropped():
     assert film_pairs.active(black) is None
     assert film_pairs.bars([black, frame, black]) == (slice(6, 34), slice(4, 50))
     assert film_pairs.bars([black]) == (slice(0, 40), slice(0, 60))
+
+
+@pytest.mark.parametrize(("kind", "other"), [("sdr", "hdr"), ("hdr", "sdr")])
+def test_a_film_without_partner_is_named_whichever_it_is(tmp_path, kind, other):
+    for name in ("sdr/a.mp4", "hdr/a.mkv", f"{kind}/b.mp4"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    with pytest.raises(ImageError, match=rf"^[^\n]*{kind}/b\.mp4: [^\n]*{other}/"):
+        film_pairs.named_pairs(tmp_path)
+    (tmp_path / kind / "b.mp4").unlink()
+    pairs = film_pairs.named_pairs(tmp_path)
+    assert [(sdr.name, hdr.name) for sdr, hdr in pairs] == [("a.mp4", "a.mkv")]

@@ -9,7 +9,14 @@ from hypothesis import given, strategies as st
 
 from training_code.scenes.collection import Scene
 from training_code.scenes.families import read_list
-from training_code.scenes.split import SHARE, held_out, held_out_by_list, place, sides
+from training_code.scenes.split import (
+    SHARE,
+    held_out,
+    held_out_by_list,
+    place,
+    scenes_of_folders,
+    sides,
+)
 
 COMMITTED = Path(__file__).resolve().parents[2] / "training_code" / "validation_families.txt"
 
@@ -96,3 +103,19 @@ def test_a_list_that_splits_nothing_is_an_error(tmp_path, text, what):
     path.write_text(text)
     with pytest.raises(ValueError, match=rf"list\.txt: [^\n]*{what}[^\n]*$"):
         held_out_by_list([scene("1.exr", "a"), scene("2.exr", "b")], path)
+
+
+def test_scenes_of_folders_are_those_named_or_the_others(scene_folder, tmp_path):
+    for name, families in (("one.txt", "one\n"), ("others.txt", "three # a place\nnowhere\n")):
+        (tmp_path / name).write_text(families)
+    lists = [str(tmp_path / "one.txt"), tmp_path / "others.txt"]
+
+    def names(*paths, without=False):
+        folders = [scene_folder, str(scene_folder)]
+        found = scenes_of_folders(folders, paths, without=without)
+        return [scene.name for scene in found]
+
+    # The panoramas of family one are too small to be used.
+    assert names() == ["c.exr", "d.exr"] * 2
+    assert names(*lists) == ["d.exr"] * 2
+    assert names(*lists, without=True) == ["c.exr"] * 2

@@ -11,8 +11,9 @@ from hdrcnn import weights
 from hdrcnn.colour.transfer import inverse_camera_curve, srgb_decode
 from hdrcnn.predict import camera_curve as curve_estimation
 from hdrcnn.predict.curve_statistics import SIZE
-from training_code.camera import CURVES, Camera, curve_codes
+from training_code.camera import CURVES, Camera, Development, Exposure, Sensor, curve_codes
 from training_code.camera.shots import in_order
+from training_code.run import config as configs
 from training_code.run.fit import compiled
 from training_code.scenes.collection import load_scenes
 from training_code.scenes.photographs import load_photographs
@@ -253,3 +254,31 @@ def test_family_mean_weighs_families_equally():
     values, family = np.array([1.0, 1.0, 1.0, 3.0, 9.0]), np.array([0, 0, 0, 2, 1])
     chosen = np.array([True, True, True, True, False])
     assert camera_curve.family_mean(values, family, chosen) == 2.0
+
+
+def test_the_drawn_share_of_the_known_samples_clips(monkeypatch):
+    """An eighth was clipped in the source; a tenth of the other samples clip in the picture."""
+    plain = Development(curves=(0.0, 1.0, 0.0), white_balance_sd=0.0, hue_sd=0.0, saturation_sd=0.0)
+    camera = Camera(Exposure((0.9, 0.9)), Sensor((0.0, 0.0)), plain)
+    monkeypatch.setattr(curve_pictures, "CAMERA", camera)
+    linear = np.random.default_rng(2).uniform(0.05, 0.6, (64, 80, 3)).astype(np.float32)
+    linear[:8] = 1.0
+    known = np.ones((64, 80), bool)
+    known[:8] = False
+    pictures = dataclasses.replace(curve_pictures.Pictures(), jpeg=0.0, resized=0.0, sharpened=0.0)
+    for item in range(3):
+        row = curve_pictures.take(linear, known, ("a", 2), pictures, (1, 0, 0, item, 0))
+        assert row.codes[255] == pytest.approx(1 / 8 + 7 / 8 * 0.1, abs=0.005)  # Rounding.
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [
+        *("longest=-5", "longest=15", "fov=0,10", "fov=90,60", "crop=2,3", "crop=0,1"),
+        *("enlargement=0,2", "blur=-1", "repeats=0", "native=1.5", "jpeg=3", "ordinary=-0.1"),
+    ],
+)
+def test_settings_of_pictures_that_make_no_sense_are_refused(setting):
+    name = setting.partition("=")[0]
+    with pytest.raises(ValueError, match=rf"^--set pictures\.{setting}: [^\n]*{name}[^\n]*$"):
+        configs.changed(CONFIG, [f"pictures.{setting}"])

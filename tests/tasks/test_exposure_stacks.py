@@ -205,3 +205,30 @@ def test_batches_of_scenes_do_not_depend_on_the_kind_of_target(scene_folder):
 def test_wrong_settings_are_named(name, wrong):
     with pytest.raises(ValueError, match=next(iter(wrong))):
         dataclasses.replace(CONFIGS[name], **wrong)
+
+
+def test_beta_1_is_that_of_both_networks_of_the_gan_alone():
+    betas = {}
+    for name in ("exposure_gan", "exposure_stack, adversarial"):
+        config = CONFIGS[name]
+        if name == "exposure_gan":
+            config = dataclasses.replace(config, beta_1=0.7)
+        optimiser = fit.compiled(task.load(task_of(name)), config).optimizer
+        betas[name] = optimiser.own.beta_1, optimiser.other.beta_1
+    assert betas == {"exposure_gan": (0.7, 0.7), "exposure_stack, adversarial": (0.9, 0.5)}
+
+
+def test_two_optimisers_as_one_average_the_weights_of_the_network_once():
+    own, other = (keras.Variable(np.ones(2, np.float32), name=n) for n in ("own", "other"))
+    first = keras.optimizers.SGD(0.1, use_ema=True, ema_momentum=0.5)
+    both = adversarial.Apart(first, keras.optimizers.SGD(0.5, name="second"), [other])
+    both.build([own, other])
+    assert both.use_ema
+    both.apply([np.ones(2, np.float32)] * 2, [own, other])
+    both.apply([np.ones(2, np.float32)] * 2, [own, other])
+    both.finalize_variable_values([own, other])
+    # The mean of 0.9 and 0.8.
+    np.testing.assert_allclose(np.asarray(own), 0.85, rtol=1e-6)
+    np.testing.assert_allclose(np.asarray(other), 0.0, atol=1e-7)
+    states = keras.optimizers.Optimizer.variables.fget(both)
+    assert not [variable.path for variable in states if "average" in variable.path]

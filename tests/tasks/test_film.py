@@ -335,3 +335,12 @@ def test_batches_mix_given_rows_by_share():
     assert levels(0.0, of(1, 2), of(2, 2)) == [2] * 8
     assert levels(0.5, of(1, 2)) == [1] * 8
     assert set(levels(0.5, of(1, 2), of(2, 2))) == {1, 2}
+
+
+@pytest.mark.parametrize("names", [("foo",), ("srgb", "reinhart"), ()])
+def test_grades_that_are_not_known_are_refused_with_the_settings(names):
+    refused = rf"^grades {names[-1] if names else 'none'}: [^\n]*reinhard"
+    with pytest.raises(ValueError, match=refused):
+        film_settings.Clips(grades=names)
+    with pytest.raises(ValueError, match=r"^--set clips\.grades=foo: "):
+        configs.changed(CONFIGS["curves"], ["clips.grades=foo"])

@@ -204,3 +204,19 @@ def test_arrays_of_the_wrong_type_or_shape_are_refused():
         validation(codes / 255.0, targets)
     with pytest.raises(ValueError, match=r"\[2, 64, 64, 3\]"):
         validation(codes, targets[:2])
+
+
+def test_a_crop_whose_clipped_pixels_are_all_unknown_is_left_out():
+    """Its highlights cannot be measured; those of the other crops still are."""
+    codes, targets = pairs()
+    # The source was clipped wherever this photograph is.
+    targets[1][(codes[1] > 240).any(axis=-1)] = np.nan
+    fixed = validation(codes, targets)
+    assert fixed.names == ["crop 1", "crop 3"]
+    assert len(fixed.left_out) == 1
+    assert "crop 2: " in fixed.left_out[0]
+    others = validation(codes[::2], targets[::2]).nothing
+    assert fixed.nothing == others
+    assert math.isfinite(others.highlight_rmse)
+    targets[1] = np.nan
+    assert "known" in validation(codes, targets).left_out[0]

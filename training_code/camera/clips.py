@@ -15,7 +15,7 @@ import numpy as np
 from hdrcnn.colour.bt2446 import PEAK
 from hdrcnn.colour.pq import pq_light, pq_signal, to_rec2020
 from training_code.camera.camera import ATTEMPTS, TooBlackError
-from training_code.camera.grades import WHITE, Grade
+from training_code.camera.grades import LUMINANCE, WHITE, Grade
 from training_code.camera.projection import perspective_view, resized_crop
 from training_code.scenes.collection import Scene
 from training_code.scenes.views import Views
@@ -79,12 +79,12 @@ def views(scene: Scene, take: Take, height: int, width: int) -> np.ndarray:
     """Views of a scene for each frame of a take: [T, height, width, 3] float32, linear Rec. 709, in
     the scene's unit.
     """
-    frames = []
+    frames, pixels = [], scene.pixels  # Once, because some scenes decode a file at each use.
     for index in range(take.frames):
         zoom = 1.0 + take.zoom * index
         if scene.is_panorama:
             yaw, fov = take.yaw + take.pan * index, take.fov * zoom
-            frames.append(perspective_view(scene.pixels, yaw, take.pitch, fov, height, width))
+            frames.append(perspective_view(pixels, yaw, take.pitch, fov, height, width))
             continue
         rows, columns = scene.shape
         across = int(min(take.window * zoom * columns, rows * width / height, columns))
@@ -92,7 +92,7 @@ def views(scene: Scene, take: Take, height: int, width: int) -> np.ndarray:
         left = take.place[1] * (columns - across) + take.pan / 100.0 * columns * index
         left = int(np.clip(left, 0, columns - across))
         top = int(take.place[0] * (rows - down))
-        frames.append(resized_crop(scene.pixels, top, left, down, across, height, width))
+        frames.append(resized_crop(pixels, top, left, down, across, height, width))
     return np.stack(frames).astype(np.float32)
 
 
@@ -103,7 +103,7 @@ def on_display(light: np.ndarray, take: Take) -> np.ndarray:
     above `KNEE` is compressed to stay below 1000 cd/m^2 and keeps its chromaticity. Raises
     TooBlackError if more than half of the first frame is black.
     """
-    luminance = light[0] @ np.array([0.2126, 0.7152, 0.0722], np.float32)
+    luminance = light[0] @ np.array(LUMINANCE, np.float32)
     lit = luminance[luminance > 0]
     if lit.size < 0.5 * luminance.size:
         raise TooBlackError("more than half of it is black: nothing to expose for")

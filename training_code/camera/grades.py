@@ -15,7 +15,7 @@ for digital images", SIGGRAPH 2002.
 """
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -163,6 +163,39 @@ def draw_tone(rng: np.random.Generator, clipped: bool = False) -> Tone:
             return tone
 
 
+def saturated(codes: np.ndarray, factor: float) -> np.ndarray:
+    """Codes [..., 3] with their differences from the luma multiplied by a factor."""
+    if factor == 1.0:
+        return codes
+    luma = (codes @ np.array(LUMINANCE, codes.dtype))[..., None]
+    return np.asarray(luma + np.float32(factor) * (codes - luma))
+
+
+@dataclasses.dataclass(frozen=True)
+class Trim:
+    """What a colourist changes of a film's grade for one shot. The default changes nothing."""
+
+    stops: float = 0.0
+    """Exposure before the grade."""
+    white_balance: tuple[float, float, float] = (1.0, 1.0, 1.0)
+    """Gains on linear R, G, B of BT.2020 before the grade."""
+    contrast: float = 1.0
+    """Exponent of the codes."""
+    saturation: float = 1.0
+    """Factor on the difference of the codes from their luma."""
+
+    def light(self, light: np.ndarray) -> np.ndarray:
+        """Light [..., 3] as the grade is to take it."""
+        if (self.stops, self.white_balance) == (0.0, (1.0, 1.0, 1.0)):
+            return light
+        return light * (np.float32(2.0**self.stops) * np.array(self.white_balance, np.float32))
+
+    def codes(self, codes: np.ndarray) -> np.ndarray:
+        """Graded codes [..., 3] in [0, 1] as they are shown."""
+        bent = codes if self.contrast == 1.0 else codes ** np.float32(self.contrast)
+        return np.asarray(np.clip(saturated(bent, self.saturation), 0.0, 1.0), np.float32)
+
+
 @dataclasses.dataclass(frozen=True)
 class Grade:
     """Every number that a grade depends on."""
@@ -188,14 +221,13 @@ class Grade:
     """Exponent of the codes of mixed."""
     tone: Tone = Tone()
     """Tone curve of sigmoid and clipped."""
+    trim: Trim = Trim()
 
     def __call__(self, light: np.ndarray) -> np.ndarray:
         """Grade light [..., 3], cd/m^2 of BT.2020, to codes [..., 3] in [0, 1] of Rec. 709."""
-        codes = self._codes(np.asarray(light, np.float32))
-        if self.saturation != 1.0:
-            luma = codes @ np.array(LUMINANCE, codes.dtype)
-            codes = luma[..., None] + np.float32(self.saturation) * (codes - luma[..., None])
-        return np.asarray(np.clip(codes, 0.0, 1.0), np.float32)
+        codes = self._codes(self.trim.light(np.asarray(light, np.float32)))
+        codes = np.clip(saturated(codes, self.saturation), 0.0, 1.0)
+        return self.trim.codes(np.asarray(codes, np.float32))
 
     def _codes(self, light: np.ndarray) -> np.ndarray:
         if self.name == "mixed":
@@ -225,6 +257,14 @@ def _to_rec709(light: np.ndarray) -> np.ndarray:
     return np.asarray(light @ REC2020_TO_REC709.T.astype(light.dtype))
 
 
+def check_names(names: Sequence[str]) -> None:
+    """Raise ValueError unless there are names, and all are in `NAMES`."""
+    wrong = [name for name in names if name not in NAMES]
+    if wrong or not names:
+        found = ", ".join(wrong) or "none"
+        raise ValueError(f"grades {found}: give some of {', '.join(NAMES)}")
+
+
 def draw_grade(names: tuple[str, ...], rng: np.random.Generator) -> Grade:
     """Draw a grade: a random entry of `names`, which may contain repeats, and random parameters."""
     grade = Grade(
@@ -248,4 +288,18 @@ def draw_grade(names: tuple[str, ...], rng: np.random.Generator) -> Grade:
         share=float(rng.uniform(0.0, 1.0)),
         gain=float(np.exp(rng.normal(0.0, 0.08))),
         contrast=float(np.exp(rng.normal(0.0, 0.12))),
+    )
+
+
+def draw_trim(stops: float, rng: np.random.Generator) -> Trim:
+    """Draw a trim whose exposure has a standard deviation of `stops`; that of the other logarithms
+    is proportional: 0.2 per stop for contrast and saturation, 0.06 for the gain of each channel,
+    which are then divided by that of green. 0: no trim.
+    """
+    gains = np.exp(rng.normal(0.0, 0.06 * stops, 3))
+    return Trim(
+        white_balance=(float(gains[0] / gains[1]), 1.0, float(gains[2] / gains[1])),
+        stops=float(rng.normal(0.0, stops)),
+        contrast=float(np.exp(rng.normal(0.0, 0.2 * stops))),
+        saturation=float(np.exp(rng.normal(0.0, 0.2 * stops))),
     )

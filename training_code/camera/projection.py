@@ -8,11 +8,11 @@ import numpy as np
 from PIL import Image
 from scipy import sparse
 
+from hdrcnn.tiles.geometry import resize
+
 BAND = 1 << 13
 """Number of view pixels looked up at a time, chosen so that intermediate arrays fit into a core's
 cache."""
-
-from hdrcnn.tiles.geometry import resize
 
 
 def view_directions(yaw: float, pitch: float, fov: float, height: int, width: int) -> np.ndarray:

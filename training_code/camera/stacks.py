@@ -16,8 +16,7 @@ import numpy as np
 from training_code.camera.camera import Exposure, PhotonCamera, PhotonShot, expose
 from training_code.camera.development import apply_curve, develop
 from training_code.camera.settings import check_number, check_range
-
-EXPOSURES = 5
+from training_code.scenes.stacks import EXPOSURES
 
 
 @dataclasses.dataclass(frozen=True)

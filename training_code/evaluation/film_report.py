@@ -1,6 +1,5 @@
 """Results of converting SDR film to HDR, as Markdown tables, a CSV file and a picture."""
 
-import csv
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -8,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from training_code.evaluation import film_metrics as metrics
+from training_code.evaluation.files import write_csv, write_text
 
 COLUMNS = ("pq_psnr", "delta_e_itp", "pu21_psnr")
 COMPILATION = "compilation"
@@ -19,18 +19,33 @@ HEAD = (
 )
 
 
+TRIMMED = " (trims "
+
+
+def grade_name(grade: str, trims: float) -> str:
+    """Name of a grade in the tables, with the deviation of its trims in stops, so that figures of
+    other trims are never taken for the same.
+    """
+    return f"{grade}{TRIMMED}{trims:g})" if trims else grade
+
+
 class Row(NamedTuple):
     """Figures of one method on one clip."""
 
     scene: str
     grade: str
-    """Grade of the SDR; for given pairs, the name of their film."""
+    """Grade of the SDR, as by `grade_name`; for given pairs, the name of their film."""
     crf: int
     """CRF of x264; `AS_GIVEN` for given pairs."""
     method: str
     figures: tuple[float, ...]
     """PQ-PSNR, colour difference and PU21-PSNR, each as it is and gain-aligned; excess change of
     the mean and of the highlights."""
+
+    @property
+    def untrimmed(self) -> str:
+        """The grade without its trims."""
+        return self.grade.partition(TRIMMED)[0]
 
 
 def figures(found: np.ndarray, truth: np.ndarray) -> tuple[float, ...]:
@@ -93,15 +108,15 @@ def text_of(rows: Sequence[Row], unseen: Sequence[str]) -> str:
     first = [row for row in graded if row.crf == graded[0].crf]
     parts = []
     for title, chosen in (
-        ("Grades of the training", [r for r in first if r.grade not in (*unseen, COMPILATION)]),
-        ("Grades not trained on", [r for r in first if r.grade in unseen]),
-        ("Each clip in another grade", [r for r in first if r.grade == COMPILATION]),
+        ("Grades of the training", [r for r in first if r.untrimmed not in (*unseen, COMPILATION)]),
+        ("Grades not trained on", [r for r in first if r.untrimmed in unseen]),
+        ("Each clip in another grade", [r for r in first if r.untrimmed == COMPILATION]),
     ):
         if chosen:
             names = ", ".join(dict.fromkeys(row.grade for row in chosen))
             scenes = len({row.scene for row in chosen})
             parts.append(table(f"{title}: {names}; CRF {first[0].crf}, {scenes} scenes", chosen))
-    one = [row for row in graded if row.grade != COMPILATION]
+    one = [row for row in graded if row.untrimmed != COMPILATION]
     parts += [compression(one), by_grade(first, "grade")] if one else []
     if given:
         films = len({row.grade for row in given})
@@ -112,28 +127,18 @@ def text_of(rows: Sequence[Row], unseen: Sequence[str]) -> str:
 
 
 def write(out: Path, rows: Sequence[Row], unseen: Sequence[str]) -> str:
-    """Write `film.md` and `film.csv` to the folder `out`; return the text of the former."""
+    """Write `film.md` and `film.csv` to the folder `out`; return the text of the former. Raises
+    ImageError.
+    """
     text = text_of(rows, unseen)
-    (out / "film.md").write_text(text + "\n")
-    with (out / "film.csv").open("w", newline="") as file:
-        lines = csv.writer(file)
-        columns = [f"{name}{kind}" for name in COLUMNS for kind in ("", "_aligned")]
-        lines.writerow(
-            ["scene", "grade", "crf", "method", *columns, "change_mean", "change_highlights"]
-        )
-        for row in rows:
-            crf = "" if row.crf == AS_GIVEN else row.crf
-            lines.writerow((row.scene, row.grade, crf, row.method, *row.figures))
+    write_text(out / "film.md", text + "\n")
+    columns = [f"{name}{kind}" for name in COLUMNS for kind in ("", "_aligned")]
+    write_csv(
+        out / "film.csv",
+        ["scene", "grade", "crf", "method", *columns, "change_mean", "change_highlights"],
+        [
+            (row.scene, row.grade, "" if row.crf == AS_GIVEN else row.crf, row.method, *row.figures)
+            for row in rows
+        ],
+    )
     return text
-
-
-def eight_bits(codes: np.ndarray) -> np.ndarray:
-    """Convert codes to uint8, after clipping to [0, 1]."""
-    return np.rint(255.0 * np.clip(codes, 0.0, 1.0)).astype(np.uint8)
-
-
-def grid(cells: Sequence[np.ndarray], columns: int = 3) -> np.ndarray:
-    """Arrange cells, [H, W, 3] uint8 each, in rows of `columns`, filled up with black."""
-    codes = [*cells, *[np.zeros_like(cells[0])] * (-len(cells) % columns)]
-    rows = [np.concatenate(codes[i : i + columns], axis=1) for i in range(0, len(codes), columns)]
-    return np.concatenate(rows)

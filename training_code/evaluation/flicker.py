@@ -19,11 +19,11 @@ from pathlib import Path
 import numpy as np
 
 from hdrcnn.colour.transfer import log_encode
-from hdrcnn.files import finished_whole
 from hdrcnn.predict.blend import reconstruct_light
 from hdrcnn.predict.single_image import Predictor, load
 from hdrcnn.readers.photograph import read_ldr
 from training_code.evaluation.bootstrap import Interval, interval, paired, unit_means
+from training_code.evaluation.files import write_text
 from training_code.evaluation.methods import Named
 from training_code.evaluation.protocol import FILES, Condition
 from training_code.losses import motion, temporal
@@ -196,11 +196,6 @@ def add_to_results(out_dir: Path, condition: Condition, params: Sequence[Named])
         },
     }
     content = (out_dir / "table.md").read_text(encoding="utf-8").rstrip() + f"\n\n{section}"
-    _write(out_dir / "table.md", content)
-    _write(out_dir / "summary.json", json.dumps(summary, indent=1) + "\n")
+    write_text(out_dir / "table.md", content)
+    write_text(out_dir / "summary.json", json.dumps(summary, indent=1) + "\n")
     return rows
-
-
-def _write(path: Path, content: str) -> None:
-    with finished_whole(path) as temporary:
-        temporary.write_text(content, encoding="utf-8")

@@ -25,18 +25,14 @@ from hdrcnn.models.metadata import Fusion
 from hdrcnn.predict.bracket import Choices, prepared
 from hdrcnn.predict.fusion import chosen_method, fuse
 from hdrcnn.predict.pyramid import depth
+from training_code.evaluation.pictures import eight_bits
 
 Method = Callable[[np.ndarray], np.ndarray]
 
 
-def as_codes(picture: np.ndarray) -> np.ndarray:
-    """Convert codes to uint8, after clipping to [0, 1]."""
-    return np.rint(255.0 * np.clip(picture, 0.0, 1.0)).astype(np.uint8)
-
-
 def mean(frames: np.ndarray) -> np.ndarray:
     """Mean of the codes of the frames."""
-    return as_codes(frames.mean(axis=0) / 255.0)
+    return eight_bits(frames.mean(axis=0) / 255.0)
 
 
 def mertens(frames: np.ndarray) -> np.ndarray:
@@ -47,13 +43,15 @@ def mertens(frames: np.ndarray) -> np.ndarray:
     import cv2
 
     merge = cv2.createMergeMertens(1.0, 1.0, 0.0)
-    return as_codes(merge.process([np.ascontiguousarray(f[..., ::-1]) for f in frames])[..., ::-1])
+    return eight_bits(
+        merge.process([np.ascontiguousarray(f[..., ::-1]) for f in frames])[..., ::-1]
+    )
 
 
 def _run(program: str, *arguments: str) -> None:
     found = subprocess.run([program, *arguments], capture_output=True, text=True, check=False)
     if found.returncode:
-        raise ImageError(f"{program}: {found.stderr.strip().splitlines()[-1:] or 'failed'}")
+        raise ImageError(f"{program}: {(found.stderr.strip().splitlines() or ['failed'])[-1]}")
 
 
 def enfuse(frames: np.ndarray) -> np.ndarray:
@@ -96,7 +94,7 @@ def product(frames: np.ndarray) -> np.ndarray | None:
         ready = prepared([frame.copy() for frame in frames], Choices())
     except ImageError:
         return None
-    return as_codes(ready.unscaled(fuse(ready.frames, chosen_method("auto"))) / 65535.0)
+    return eight_bits(ready.unscaled(fuse(ready.frames, chosen_method("auto"))) / 65535.0)
 
 
 def _padded(frames: np.ndarray) -> np.ndarray:
@@ -117,14 +115,14 @@ def blended(network: keras.Model, frames: np.ndarray) -> np.ndarray:
     levels = depth(rows, columns)
     channels = [np.asarray(fusion.blend(light[None, ..., c], maps, levels)) for c in range(3)]
     fused = np.stack(channels, axis=-1)[0]
-    return as_codes(np.clip(fused, light.min(axis=0), light.max(axis=0)))
+    return eight_bits(np.clip(fused, light.min(axis=0), light.max(axis=0)))
 
 
 def of_pair(network: keras.Model, frames: np.ndarray) -> np.ndarray:
     """Fuse the darkest and the brightest frame by the supervised network."""
     light = _padded(frames[[0, -1]].astype(np.float32) / np.float32(255.0))
     fused = np.asarray(network(light[None], training=False))[0]
-    return as_codes(fused[: frames.shape[1], : frames.shape[2]])
+    return eight_bits(fused[: frames.shape[1], : frames.shape[2]])
 
 
 def of_weights(path: Path) -> Method:

@@ -26,7 +26,7 @@ from hdrcnn.predict.blend import saturation
 from training_code.camera import TooBlackError
 from training_code.evaluation import protocol as rules
 from training_code.evaluation.bootstrap import Interval, paired, unit_means
-from training_code.evaluation.methods import DO_NOTHING
+from training_code.evaluation.methods import DO_NOTHING, PERFECT
 from training_code.evaluation.metrics import align, known_pixels, pixel_scores
 from training_code.evaluation.protocol import Condition, Protocol
 from training_code.evaluation.shots import unusable_pixels
@@ -104,8 +104,7 @@ def shots(
             truth = np.where(known, truth, np.float32(np.nan))
             level = rules.WHITE if condition.file == "white240" else 255
             code = np.minimum(stored / np.float32(level), np.float32(1.0))
-            judged = known[..., 0]
-            reason = unusable_pixels(code[judged], truth[judged], protocol)
+            reason = unusable_pixels(code, truth, protocol)
             if reason:
                 left_out(f"{view.name}: {reason}")
                 continue
@@ -175,7 +174,7 @@ def score(
         means = {n: np.mean([s.psnr for s in scores if s.method == n]) for n in DO_NOTHING}
         best = max(means, key=lambda name: means[name])
         later = [
-            pool.submit(measured, shot, "perfect highlights", perfect(shot, DO_NOTHING[best]))
+            pool.submit(measured, shot, PERFECT, perfect(shot, DO_NOTHING[best]))
             for shot in kind_shots
         ]
         for name, reconstruct in methods.items():
@@ -186,7 +185,11 @@ def score(
 
 @dataclasses.dataclass(frozen=True)
 class Row:
-    """One method on the photographs of one kind under one condition."""
+    """One method on the photographs of one kind under one condition.
+
+    `difference` is a mean over places, of the means over the views of each place, because views of
+    one place are not independent and its interval is over places. All other figures are over views.
+    """
 
     kind: str
     condition: str
@@ -214,7 +217,7 @@ def summarise(kind: str, condition: str, scores: Sequence[Score], best: str) -> 
     by_method: dict[str, list[Score]] = {}
     for item in scores:
         by_method.setdefault(item.method, []).append(item)
-    base, ceiling = by_method[best], by_method["perfect highlights"]
+    base, ceiling = by_method[best], by_method[PERFECT]
     assumed = max(np.mean([s.aligned for s in by_method[name]]) for name in DO_NOTHING)
     families = [item.family for item in base]
     plain = np.array([item.psnr for item in base])
@@ -247,6 +250,12 @@ def summarise(kind: str, condition: str, scores: Sequence[Score], best: str) -> 
             )
         )
     return rows
+
+
+NOTE = """
+Differences from doing nothing are means over places, with their 95 % intervals; all other figures
+are over views."""
+"""What a reader of the table must know about its means."""
 
 
 def table(rows: Sequence[Row]) -> str:

@@ -79,6 +79,26 @@ def parse_named(text: str, default: str | None = None) -> Named:
     return Named(default, Path(text))
 
 
+def named_weights(texts: Iterable[str]) -> list[Named]:
+    """Parse `NAME=FILE` of each --params. Raises ValueError."""
+    found = []
+    for text in texts:
+        try:
+            found.append(parse_named(text))
+        except ValueError as error:
+            raise ValueError(f"--params {text}: NAME=FILE is needed") from error
+    return found
+
+
+def check_names(names: Iterable[str]) -> None:
+    """Raise ValueError if two rows share a name: figures of one would be taken for the other's."""
+    seen = set[str]()
+    for name in names:
+        if name in seen:
+            raise ValueError(f"two rows are called {name!r}; give one another name: NAME=PATH")
+        seen.add(name)
+
+
 def perfect_highlights(code: np.ndarray, truth: np.ndarray, curve: bool = False) -> np.ndarray:
     """Truth where alpha > 0, elsewhere the photograph linearised by the inverse mean curve.
 
@@ -197,9 +217,7 @@ def build_methods(
 
         estimator = load(curves)
         names += [ESTIMATED, *(named.name + ESTIMATED_SUFFIX for named in params)]
-    for name in names:
-        if names.count(name) > 1:
-            raise ValueError(f"two rows are called {name!r}; give one another name: NAME=PATH")
+    check_names(names)
     return [
         *(Method(name, _linearised(how)) for name, how in DO_NOTHING.items()),
         *(Method(name, _operator(operator)) for name, operator in OPERATORS.items()),

@@ -159,6 +159,12 @@ def scene_stem(scene: Scene) -> str:
     return scene.name.rsplit("/", 1)[-1].removesuffix(".exr")
 
 
+def view_names(scene: Scene) -> tuple[str, ...]:
+    """Names of the views of `fixed_views`, which are also those of their files."""
+    stem = scene_stem(scene)
+    return (f"{stem}-bright", f"{stem}-away") if scene.is_panorama else (stem,)
+
+
 def brightest_yaw(panorama: np.ndarray, half_height: float) -> float:
     """Yaw of the brightest column of a panorama [H, W, 3], in degrees to the right of the centre.
 
@@ -177,23 +183,23 @@ def fixed_views(scene: Scene, protocol: Protocol) -> list[View]:
     """Fixed views of a scene: a photograph as a whole; a panorama towards and away from its
     brightest column.
     """
-    stem = scene_stem(scene)
+    names = view_names(scene)
     if not scene.is_panorama:
         rows, columns = scene.pixels.shape[:2]
         shrink = min(1.0, protocol.longest_side / max(rows, columns))
         height, width = max(1, round(rows * shrink)), max(1, round(columns * shrink))
-        return [View(stem, resized_crop(scene.pixels, 0, 0, rows, columns, height, width))]
-    rng = generator("view", stem)
+        return [View(names[0], resized_crop(scene.pixels, 0, 0, rows, columns, height, width))]
+    rng = generator("view", scene_stem(scene))
     height, width = protocol.view_height, protocol.view_width
     half_width = np.tan(np.radians(protocol.fov / 2))
     half_height = np.degrees(np.arctan(half_width * height / width))
     towards = brightest_yaw(scene.pixels, float(half_height))
     views = []
-    for ending, direction in (("bright", towards), ("away", towards + 180.0)):
+    for name, direction in zip(names, (towards, towards + 180.0), strict=True):
         yaw = direction + rng.uniform(-protocol.yaw_offset, protocol.yaw_offset)
         pitch = rng.uniform(-protocol.pitch, protocol.pitch)
         linear = perspective_view(scene.pixels, yaw, pitch, protocol.fov, height, width)
-        views.append(View(f"{stem}-{ending}", linear))
+        views.append(View(name, linear))
     return views
 
 

@@ -16,11 +16,12 @@ import numpy as np
 from PIL import Image
 
 from hdrcnn.colour.transfer import DEFAULT_CURVE, linearise
-from hdrcnn.files import ImageError, finished_whole
+from hdrcnn.files import ImageError
 from hdrcnn.predict.single_image import Predictor
 from hdrcnn.readers.hdr import read_exr
 from training_code.evaluation import protocol as rules
 from training_code.evaluation.bootstrap import Interval, interval
+from training_code.evaluation.files import write_text
 from training_code.evaluation.metrics import Scores, evaluate
 from training_code.evaluation.protocol import BASE, Condition, Protocol
 from training_code.evaluation.shots import unusable
@@ -109,9 +110,7 @@ def measure(predictor: Predictor, truth_dir: Path, protocol: Protocol | None = N
 
 def save(path: Path, figures: Figures) -> None:
     """Write figures as JSON."""
-    content = json.dumps(dataclasses.asdict(figures), indent=1) + "\n"
-    with finished_whole(path) as temporary:
-        temporary.write_text(content)
+    write_text(path, json.dumps(dataclasses.asdict(figures), indent=1) + "\n")
 
 
 def load(path: Path) -> Figures:

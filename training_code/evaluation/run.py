@@ -9,12 +9,12 @@ import hashlib
 import itertools
 import time
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Any
 
 from hdrcnn.console import quietly
-from hdrcnn.files import ImageError, finished_whole
+from hdrcnn.files import ImageError
 from training_code.evaluation import text
+from training_code.evaluation.files import write_text
 from training_code.evaluation.methods import build_methods, missing_predictions
 from training_code.evaluation.report import (
     RenderedView,
@@ -36,11 +36,6 @@ from training_code.evaluation.summary import (
 )
 from training_code.scenes import seen
 from training_code.scenes.files import check_apart
-
-
-def _write(path: Path, content: str) -> None:
-    with finished_whole(path) as temporary:
-        temporary.write_text(content, encoding="utf-8")
 
 
 def _progress(
@@ -197,10 +192,10 @@ def run(request: Request) -> list[Table]:
 
     content = describe(tables, lines, left_out, request.command)
     print(content)
-    _write(out_dir / "table.md", content)
-    _write(out_dir / "per_image.csv", text.per_image_csv(records))
+    write_text(out_dir / "table.md", content)
+    write_text(out_dir / "per_image.csv", text.per_image_csv(records))
     facts = settings(request, scenes)
-    _write(out_dir / "summary.json", text.summary_json(facts, tables, worse, left_out))
+    write_text(out_dir / "summary.json", text.summary_json(facts, tables, worse, left_out))
     gains = [
         dataclasses.replace(view, gain_db=gain(view, tables[0].best_input, request.subject or ""))
         for view in rendered

@@ -16,7 +16,12 @@ from hdrcnn.readers.hdr import read_exr
 from hdrcnn.readers.photograph import read_ldr
 from hdrcnn.writers.exr import write_exr
 from training_code.evaluation import protocol as rules
-from training_code.evaluation.metrics import absolute_factor, alignment_gain, saturated_share
+from training_code.evaluation.metrics import (
+    absolute_factor,
+    alignment_gain,
+    known_pixels,
+    saturated_share,
+)
 from training_code.evaluation.protocol import Condition, Protocol, View
 from training_code.scenes.collection import Scene
 
@@ -70,7 +75,13 @@ def unusable(code: np.ndarray, truth: np.ndarray, protocol: Protocol) -> str | N
 
 
 def unusable_pixels(code: np.ndarray, truth: np.ndarray, protocol: Protocol) -> str | None:
-    """Reason why pixels [..., 3], in any order, cannot be judged; None if they can."""
+    """Reason why pixels [..., 3], in any order, cannot be judged; None if they can. Only those
+    whose truth is known count, as in the metrics.
+    """
+    known = known_pixels(truth)
+    if not known.any():
+        return "none of its pixels are known"
+    code, truth = code[known], truth[known]
     share = saturated_share(code)
     if share < protocol.min_saturated:
         return f"{share:.2%} of its pixels are saturated, fewer than {protocol.min_saturated:.2%}"
@@ -114,13 +125,13 @@ def _check_names(scenes: Sequence[Scene]) -> None:
             scene.name.encode()
         except UnicodeEncodeError as error:
             raise ImageError(f"{scene.name}: its name is not UTF-8; rename it") from error
-        stem = rules.scene_stem(scene)
-        if stem in taken:
-            raise ImageError(
-                f"{scene.name}: {taken[stem]} has the same file name, which names the "
-                "photographs; rename one of them"
-            )
-        taken[stem] = scene.name
+        for view in rules.view_names(scene):
+            if view in taken:
+                raise ImageError(
+                    f"{scene.name}: {taken[view]} has a view of the same name, {view}, which names "
+                    "the photographs; rename one of them"
+                )
+            taken[view] = scene.name
 
 
 def photograph_scenes(

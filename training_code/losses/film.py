@@ -14,31 +14,26 @@ from keras import ops
 
 from hdrcnn.colour.ictcp import LMS_TO_ICTCP, REC2020_TO_LMS, applied
 from hdrcnn.colour.pq import PEAK_LUMINANCE, pq_light, pq_signal
-from training_code.losses.fusion import ssim_parts
+from training_code.losses.fusion import mean_of_each, ssim_parts
 
 DARK = 0.05
 """PQ code below which samples are ignored when gains are aligned."""
 
 
-def _mean(values: Any) -> Any:
-    """Mean over all axes but the first: [N]."""
-    return ops.mean(ops.reshape(values, (ops.shape(values)[0], -1)), axis=-1)
-
-
 def ssim_loss(found: Any, truth: Any) -> Any:
     """1 - SSIM, averaged over R, G and B, [N]: window 11, sigma 1.5. The published loss."""
     light, structure = ssim_parts(ops.moveaxis(found, -1, 1), ops.moveaxis(truth, -1, 1))
-    return 1.0 - _mean(light * structure)
+    return 1.0 - mean_of_each(light * structure)
 
 
 def mse(found: Any, truth: Any) -> Any:
     """Mean squared difference, [N]; the published alternative to SSIM."""
-    return _mean(ops.square(found - truth))
+    return mean_of_each(ops.square(found - truth))
 
 
 def l1(found: Any, truth: Any) -> Any:
     """Mean absolute difference, [N]."""
-    return _mean(ops.abs(found - truth))
+    return mean_of_each(ops.abs(found - truth))
 
 
 def ictcp(signal: Any) -> Any:
@@ -53,7 +48,7 @@ def delta_e_itp(found: Any, truth: Any) -> Any:
     """
     apart = ops.square(ictcp(found) - ictcp(truth))
     total = apart[..., 0] + 0.25 * apart[..., 1] + apart[..., 2]
-    return _mean(ops.sqrt(total + 1e-8))
+    return mean_of_each(ops.sqrt(total + 1e-8))
 
 
 def rmse(found: Any, truth: Any) -> Any:
@@ -67,7 +62,7 @@ def _moved(found: Any, truth: Any) -> Any:
     """
     lit = ops.cast((found > DARK) & (truth > DARK), found.dtype)
     first, second = (pq_light(ops.clip(v, 1e-4, 1.0), ops) for v in (found, truth))
-    stops = _mean(lit * (ops.log(second) - ops.log(first))) / (_mean(lit) + 1e-6)
+    stops = mean_of_each(lit * (ops.log(second) - ops.log(first))) / (mean_of_each(lit) + 1e-6)
     factor = ops.reshape(ops.exp(stops), (-1, *[1] * (len(found.shape) - 1)))
     return pq_signal(ops.clip(factor * first, 0.0, PEAK_LUMINANCE), ops)
 
@@ -100,7 +95,7 @@ def temporal(found: Any, truth: Any) -> Any:
     [N, T, H, W, 3] each: [N].
     """
     changes = found[:, 1:] - found[:, :-1]
-    return _mean(ops.abs(changes - (truth[:, 1:] - truth[:, :-1])))
+    return mean_of_each(ops.abs(changes - (truth[:, 1:] - truth[:, :-1])))
 
 
 def bend(slopes: Any) -> Any:

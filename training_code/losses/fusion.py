@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 from keras import ops
 
-from training_code.losses.mef_ssim import gaussian, windowed
+from training_code.losses.mef_ssim import gaussian, halved, windowed
 
 LUMINANCE = (0.2126, 0.7152, 0.0722)
 """Luma weights of ITU-R BT.709, for encoded values."""
@@ -53,19 +53,19 @@ def luminance(rgb: Any) -> Any:
     return ops.sum(rgb * ops.convert_to_tensor(np.array(LUMINANCE, np.float32)), axis=-1)
 
 
-def _mean(values: Any) -> Any:
+def mean_of_each(values: Any) -> Any:
     """Mean over all axes but the first: [N]."""
     return ops.mean(ops.reshape(values, (ops.shape(values)[0], -1)), axis=-1)
 
 
 def rgb_l1(fused: Any, truth: Any) -> Any:
     """Mean absolute difference of RGB, [N]."""
-    return _mean(ops.abs(fused - truth))
+    return mean_of_each(ops.abs(fused - truth))
 
 
 def luminance_l1(fused: Any, truth: Any) -> Any:
     """Mean absolute difference of luma, [N]."""
-    return _mean(ops.abs(luminance(fused) - luminance(truth)))
+    return mean_of_each(ops.abs(luminance(fused) - luminance(truth)))
 
 
 def chroma_l1(fused: Any, truth: Any) -> Any:
@@ -73,7 +73,7 @@ def chroma_l1(fused: Any, truth: Any) -> Any:
     apart = fused - truth
     y = luminance(apart)
     blue, red = (apart[..., 2] - y) / CB_RANGE, (apart[..., 0] - y) / CR_RANGE
-    return 0.5 * (_mean(ops.abs(blue)) + _mean(ops.abs(red)))
+    return 0.5 * (mean_of_each(ops.abs(blue)) + mean_of_each(ops.abs(red)))
 
 
 def ssim_parts(first: Any, second: Any) -> tuple[Any, Any]:
@@ -86,17 +86,6 @@ def ssim_parts(first: Any, second: Any) -> tuple[Any, Any]:
     covariance = windowed(first * second, window) - both
     variances = windowed(ops.square(first) + ops.square(second), window) - squares
     return (2.0 * both + c1) / (squares + c1), (2.0 * covariance + c2) / (variances + c2)
-
-
-def _pooled(images: Any) -> Any:
-    """Average [..., H, W] over 2x2 samples; the last row or column of an odd side is repeated."""
-    rows, columns = images.shape[-2:]
-    if rows % 2:
-        images = ops.concatenate([images, images[..., -1:, :]], axis=-2)
-    if columns % 2:
-        images = ops.concatenate([images, images[..., -1:]], axis=-1)
-    across = images[..., ::2, :] + images[..., 1::2, :]
-    return 0.25 * (across[..., ::2] + across[..., 1::2])
 
 
 def ms_ssim(first: Any, second: Any) -> Any:
@@ -114,7 +103,7 @@ def ms_ssim(first: Any, second: Any) -> Any:
     score = 1.0
     for index, exponent in enumerate(MS_SSIM_SCALES):
         if index:
-            first, second = _pooled(first), _pooled(second)
+            first, second = halved(first), halved(second)
         light, term = ssim_parts(first, second)
         if index == len(MS_SSIM_SCALES) - 1:
             term = light * term
@@ -154,7 +143,7 @@ def histogram_l1(fused: Any, truth: Any, bins: int = BINS) -> Any:
         flat = ops.reshape(rgb, (-1, rgb.shape[1] * rgb.shape[2], channels))
         return ops.cumsum(soft_histogram(ops.swapaxes(flat, 1, 2), bins), axis=-1)
 
-    return _mean(ops.abs(cumulative(fused) - cumulative(truth)))
+    return mean_of_each(ops.abs(cumulative(fused) - cumulative(truth)))
 
 
 def _gradient_energy(frames: Any) -> Any:
@@ -204,7 +193,7 @@ def weighted_ssim_loss(frames: Any, fused: Any, kind: str = "variance_gradient")
     """
     again = ops.broadcast_to(fused[:, None], ops.shape(frames))
     _, structure = ssim_parts(again, frames)
-    return 1.0 - _mean(ops.sum(gamma_map(frames, kind) * structure, axis=1))
+    return 1.0 - mean_of_each(ops.sum(gamma_map(frames, kind) * structure, axis=1))
 
 
 SUPERVISED: dict[str, Callable[[Any, Any], Any]] = {

@@ -100,11 +100,14 @@ def structure_quality(frames: Any, fused: Any) -> Any:
 
 
 def halved(images: Any) -> Any:
-    """Halve [..., H, W], rounding up, by averaging 2x2 samples with the borders repeated."""
-    down = ops.concatenate([images[..., 1:, :], images[..., -1:, :]], axis=-2)
-    rows = images[..., ::2, :] + down[..., ::2, :]
-    right = ops.concatenate([rows[..., 1:], rows[..., -1:]], axis=-1)
-    return 0.25 * (rows[..., ::2] + right[..., ::2])
+    """Average [..., H, W] over 2x2 samples; the last row or column of an odd side is repeated."""
+    rows, columns = images.shape[-2:]
+    if rows % 2:
+        images = ops.concatenate([images, images[..., -1:, :]], axis=-2)
+    if columns % 2:
+        images = ops.concatenate([images, images[..., -1:]], axis=-1)
+    across = images[..., ::2, :] + images[..., 1::2, :]
+    return 0.25 * (across[..., ::2] + across[..., 1::2])
 
 
 def mef_ssim(frames: Any, fused: Any, scales: int = len(SCALES)) -> Any:

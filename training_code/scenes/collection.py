@@ -68,6 +68,8 @@ class Scene:
     linearised: bool = dataclasses.field(default=False, kw_only=True)
     """Whether the scene is a linearised 8-bit photograph. Such a scene never counts as a panorama:
     if it is 2:1, it is more likely a crop."""
+    file_bytes: int = dataclasses.field(default=0, kw_only=True)
+    """Size of the file that it was read from; 0 if unknown."""
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -113,12 +115,14 @@ class StoredScene(Scene):
         *,
         ceiling: float = math.inf,
         linearised: bool = False,
+        file_bytes: int = 0,
     ) -> None:
         for field, value in (("name", name), ("family", family), ("path", path)):
             object.__setattr__(self, field, value)
         object.__setattr__(self, "_shape", shape)
         object.__setattr__(self, "ceiling", ceiling)
         object.__setattr__(self, "linearised", linearised)
+        object.__setattr__(self, "file_bytes", file_bytes)
 
     path: str
     _shape: tuple[int, int]
@@ -271,7 +275,7 @@ def load_scenes(
             return str(error)
         if store:
             return store.keep(file, settings, pixels, factor), factor
-        return Scene(file.name, file.family, pixels), factor
+        return Scene(file.name, file.family, pixels, file_bytes=file.bytes), factor
 
     with ThreadPoolExecutor(READERS) as pool:
         loaded = list(pool.map(load, chosen.files))

@@ -15,6 +15,8 @@ from hdrcnn.readers.hdr import HDR_SUFFIXES
 
 NAMED = 8
 """Largest number of names listed in a message."""
+WHOLE = "."
+"""Path of the folder itself, relative to it, in a manifest: the family of everything in it."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,6 +27,14 @@ class SceneFile:
     name: str
     """Its path relative to the folder, with slashes."""
     family: str
+
+    @property
+    def bytes(self) -> int:
+        """The size of the file; 0 if it cannot be found out."""
+        try:
+            return self.path.stat().st_size
+        except OSError:
+            return 0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -64,21 +74,23 @@ def read_families(folder: Path) -> dict[str, str]:
 
     Reads the columns `file` and `family` of MANIFEST.csv in the folder, or else in the folder
     above; empty if there is none. Paths in it may have backslashes or begin with `./`. The path of
-    a folder makes everything below it one family, such as the frames of a film. Raises ImageError
-    naming the line if a value is missing or the file is not CSV in UTF-8, and if a column is
-    missing; a faulty manifest in the folder above is ignored.
+    a folder makes everything below it one family, such as the frames of a film; that of the folder
+    itself becomes `WHOLE`. Raises ImageError naming the line if a value is missing or the file is
+    not CSV in UTF-8, and if a column is missing; a faulty manifest in the folder above is ignored.
     """
     manifest = folder / "MANIFEST.csv"
     if not manifest.is_file():
         above = real(folder).parent
         if not (above / "MANIFEST.csv").is_file():
             return {}
-        within = f"{real(folder).name}/"
+        name = real(folder).name
         with contextlib.suppress(ImageError):  # It may be a manifest of something else.
-            return {
-                name.removeprefix(within): family
-                for name, family in read_families(above).items()
-                if name.startswith(within)
+            of_above = read_families(above)
+            whole = of_above.get(name, of_above.get(WHOLE))
+            return ({WHOLE: whole} if whole else {}) | {
+                row.removeprefix(f"{name}/"): family
+                for row, family in of_above.items()
+                if row.startswith(f"{name}/")
             }
         return {}
     content = manifest.read_bytes()
@@ -124,6 +136,8 @@ def family_of(name: str, manifest: Mapping[str, str]) -> str:
         if place in manifest:
             return manifest[place]
         place = place.rpartition("/")[0]
+    if WHOLE in manifest:
+        return manifest[WHOLE]
     stem = name.rpartition("/")[2].rpartition(".")[0]
     return re.sub(r"(?<=.)[_-]\d{1,2}k$", "", stem, flags=re.IGNORECASE)
 
@@ -164,7 +178,7 @@ def _rows_note(manifest: Mapping[str, str], names: Sequence[str]) -> str:
     """One line about rows of a manifest that name neither a file nor a folder above one; empty if
     there are none.
     """
-    known: set[str] = set()
+    known = {WHOLE} if names else set[str]()
     for name in names:
         place = _with_slashes(name)
         while place and place not in known:

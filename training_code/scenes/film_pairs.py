@@ -74,8 +74,8 @@ def files_of(folder: Path, part: str) -> list[tuple[Path, Path]]:
 def named_pairs(folder: Path, endings: tuple[str, ...] = ()) -> list[tuple[Path, Path]]:
     """Pairs of files with the same name in sdr/ and hdr/.
 
-    endings: accepted file endings; empty: any except `BESIDE`. Raises ImageError if an SDR file has
-    no partner, two files in a folder have the same name, or there are no SDR files.
+    endings: accepted file endings; empty: any except `BESIDE`. Raises ImageError if a file has no
+    partner, two files in a folder have the same name, or there are no SDR files.
     """
     names: dict[str, dict[str, Path]] = {"sdr": {}, "hdr": {}}
     for kind, known in names.items():
@@ -89,9 +89,12 @@ def named_pairs(folder: Path, endings: tuple[str, ...] = ()) -> list[tuple[Path,
     if not names["sdr"]:
         what = f"no pictures ({', '.join(endings)})" if endings else "no films"
         raise ImageError(f"{folder / 'sdr'}: {what}; give a folder with sdr/ and hdr/")
-    for stem, sdr in names["sdr"].items():
-        if stem not in names["hdr"]:
-            raise ImageError(f"{sdr}: no file of the same name in hdr/; add it or remove this one")
+    for kind, other in (("sdr", "hdr"), ("hdr", "sdr")):
+        for stem, path in names[kind].items():
+            if stem not in names[other]:
+                raise ImageError(
+                    f"{path}: no file of the same name in {other}/; add it or remove this one"
+                )
     return [(sdr, names["hdr"][stem]) for stem, sdr in names["sdr"].items()]
 
 

@@ -144,6 +144,7 @@ def held(scene: Scene) -> Scene:
         scene.pixels,
         ceiling=scene.ceiling,
         linearised=scene.linearised,
+        file_bytes=scene.file_bytes,
     )
 
 
@@ -190,6 +191,7 @@ def load_photographs(
                         facts[:2],
                         ceiling=1.0,
                         linearised=True,
+                        file_bytes=file.bytes,
                     )
                 )
         if not scenes:

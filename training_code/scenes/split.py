@@ -10,8 +10,9 @@ import hashlib
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from training_code.scenes.collection import Scene
-from training_code.scenes.families import Named, read_list, some, without_scene
+from training_code.scenes.collection import Scene, load_scenes
+from training_code.scenes.families import Named, read_lists, some, without_scene
+from training_code.scenes.views import Views
 
 SHARE = 0.156
 """Default share of the families that is held out."""
@@ -52,7 +53,7 @@ def held_out_by_list(scenes: Sequence[Named], *paths: Path) -> frozenset[str]:
     read.
     """
     present = frozenset(scene.family for scene in scenes)
-    listed = frozenset[str]().union(*map(read_list, paths))
+    listed = read_lists(paths)
     chosen = present & listed
     if chosen and chosen != present:
         return chosen
@@ -63,6 +64,26 @@ def held_out_by_list(scenes: Sequence[Named], *paths: Path) -> frozenset[str]:
         f"scenes ({some(sorted(present))}){names}; correct it, or leave out --validation to hold "
         "out a share of them"
     )
+
+
+def scenes_of_folders(
+    folders: Iterable[Path | str],
+    lists: Sequence[Path | str] = (),
+    *,
+    without: bool = False,
+    views: Views | None = None,
+) -> list[Scene]:
+    """Load the HDR scenes below folders, in memory: those of the families that are named in text
+    files or, with `without`, all others; without files, all.
+
+    views: as for `load_scenes`. Raises ImageError if a folder has none, or a file cannot be read.
+    """
+    families = read_lists(lists)
+    found = [
+        load_scenes(Path(folder), families, without=without or not lists, views=views)
+        for folder in folders
+    ]
+    return [scene for collection in found for scene in collection.scenes]
 
 
 def sides(

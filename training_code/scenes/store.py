@@ -38,6 +38,12 @@ class MappedScene(StoredScene):
         return np.asarray(pixels)[top : top + rows, left : left + columns]
 
 
+def mapped(file: SceneFile, path: Path, pixels: np.ndarray) -> MappedScene:
+    """The scene of a file whose pixels are stored at a path."""
+    shape = pixels.shape[0], pixels.shape[1]
+    return MappedScene(file.name, file.family, str(path), shape, file_bytes=file.bytes)
+
+
 class SceneStore:
     """Keeps scenes for `load_scenes`. Thread-safe; may be used for several folders."""
 
@@ -57,7 +63,7 @@ class SceneStore:
             fits = self.used + pixels.nbytes <= self.budget
             self.used += pixels.nbytes if fits else 0
         if fits:
-            return Scene(file.name, file.family, pixels)
+            return Scene(file.name, file.family, pixels, file_bytes=file.bytes)
         path = self.folder / f"{self._key(file, settings)}_{factor}.npy"
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
@@ -67,7 +73,7 @@ class SceneStore:
             ) from error
         with finished_whole(path) as temporary:
             np.save(temporary, pixels)
-        return MappedScene(file.name, file.family, str(path), pixels.shape[:2])
+        return mapped(file, path, pixels)
 
     def find(self, file: SceneFile, settings: Any) -> tuple[Scene, int] | None:
         """The scene and its reduction factor from a file written earlier for the same original and
@@ -80,7 +86,7 @@ class SceneStore:
             except (OSError, ValueError):
                 continue
             if pixels.dtype == np.float16 and pixels.ndim == 3:
-                return MappedScene(file.name, file.family, str(path), pixels.shape[:2]), factor
+                return mapped(file, path, pixels), factor
         return None
 
     def _key(self, file: SceneFile, settings: Any) -> str:

@@ -54,7 +54,10 @@ class Apart(keras.optimizers.Optimizer):
     def build(self, variables: Any) -> None:
         if self.built:
             return
+        # The base class would add moving averages of all variables, which nothing updates.
+        self.use_ema = False
         super().build(variables)
+        self.use_ema = self.own.use_ema
         for part, of_part in zip(
             (self.own, self.other), self._split(variables, variables), strict=True
         ):
@@ -107,19 +110,22 @@ class Judged(task.Weighted):
         """terms: weights by name."""
         judged = bool(terms["adversarial"])
         super().__init__(network, terms, ("discriminator",) if judged else ())
-        self.rate = config.discriminator_rate
+        self.of_discriminator = {
+            "learning_rate": config.discriminator_rate,
+            "beta_1": config.discriminator_beta_1,
+        }
         if judged:
             self.discriminator = build_discriminator(config.discriminator_channels)
             self.beside = (self.discriminator,)
 
     def optimiser(self, kind: Any, **settings: Any) -> keras.optimizers.Optimizer:
-        """The optimiser of the network and, if there is one, of the discriminator, which has the
-        published beta of 0.5 and effectively no gradient clipping.
+        """The optimiser of the network and, if there is one, of the discriminator, which has no
+        weight decay and effectively no gradient clipping, as published.
         """
         own = kind(**settings)
         if not self.beside:
             return own
-        other = kind(self.rate, beta_1=0.5, global_clipnorm=1e9, name="discriminator")
+        other = kind(**self.of_discriminator, global_clipnorm=1e9, name="discriminator")
         return Apart(own, other, self.discriminator.trainable_variables)
 
     def cost(self, answer: task.Tensors) -> Any:

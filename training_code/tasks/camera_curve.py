@@ -6,7 +6,6 @@ error is the RMS over the picture's codes of estimated minus true log light, in 
 subtracting the mean difference, because the exposure of a picture is arbitrary.
 """
 
-import functools
 import math
 from collections.abc import Sequence
 from pathlib import Path
@@ -35,6 +34,7 @@ from training_code.scenes.views import Views
 from training_code.tasks import task
 from training_code.tasks.camera_curve_settings import Config
 from training_code.tasks.curve_rows import Rows, gather
+from training_code.tasks.rows import moments, place_of
 from training_code.tasks.settings import Running
 from training_code.tasks.task import Tensors
 
@@ -102,34 +102,18 @@ class RowBatches(Batches):
         """
         super().__init__(**kwargs)
         self.statistics, self.targets = rows.statistics, targets(rows)
-        self.deviation = jitter * np.sqrt(spread(rows)[1])
+        self.deviation = jitter * np.sqrt(moments([rows])[1])
 
     def batch_at(self, index: int) -> dict[str, np.ndarray]:
         """statistics [N, F] and target [N, 2 GROUPS + 3] float32."""
         number = self.epoch * self.steps + self.first + index
         count = len(self.targets)
-        rows = [divmod(number * self.batch + item, count) for item in self.items]
-        chosen = [self.order(turn)[place] for turn, place in rows]
+        places = (number * self.batch + item for item in self.items)
+        chosen = [place_of(self.seed, place, count) for place in places]
         rng = np.random.default_rng((self.seed, number))
         noise = rng.standard_normal((self.batch, self.statistics.shape[1]))[list(self.items)]
         noisy = self.statistics[chosen] + self.deviation * noise
         return {"statistics": noisy.astype(np.float32), "target": self.targets[chosen]}
-
-    def order(self, turn: int) -> np.ndarray:
-        """Indices of the rows in the order of pass `turn`."""
-        return shuffled(self.seed, turn, len(self.targets))
-
-
-@functools.lru_cache(maxsize=4)
-def shuffled(seed: int, turn: int, count: int) -> np.ndarray:
-    """Random permutation of range(count), another one for each turn: [count] int."""
-    return np.random.default_rng((seed, turn)).permutation(count)
-
-
-def spread(rows: Rows) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and variance of each of the statistics; the variance is at least 1e-4."""
-    mean, variance = rows.statistics.mean(axis=0), rows.statistics.var(axis=0)
-    return mean, np.maximum(variance, 1e-4)
 
 
 class Trainee(task.Trainee):
@@ -217,7 +201,7 @@ def trainee(network: keras.Model, config: Config, material: Rows) -> Trainee:
     set to mean and variance of the rows.
     """
     if not config.start:
-        network.get_layer("standardise").set_weights(list(spread(material)))
+        network.get_layer("standardise").set_weights(list(moments([material])))
     return Trainee(network)
 
 

@@ -24,14 +24,14 @@ from training_code.camera import (
     Settings,
     TooBlackError,
     jpeg,
-    photograph,
     picture_style,
 )
-from training_code.camera.camera import exposure_gain
+from training_code.camera.camera import exposure_gain, recolour, stored
 from training_code.camera.projection import perspective_view, resized_crop
+from training_code.camera.settings import check_number, check_range
 from training_code.evaluation.protocol import FixedViews
 from training_code.scenes.collection import Scene
-from training_code.scenes.views import KINDS as SCENES
+from training_code.scenes.views import KINDS as SCENES, Views
 
 CAMERA = Camera(
     Exposure((0.85, 0.999)),
@@ -81,6 +81,15 @@ class Pictures:
     ordinary: float = 0.5
     """Share of the views that are of linearised photographs, if there are both these and other
     scenes."""
+
+    def __post_init__(self) -> None:
+        check_number("longest", self.longest, 16, 10_000)
+        check_range("enlargement", self.enlargement, 0.1, 100.0)
+        check_number("blur", self.blur, 0.0, 100.0)
+        check_number("repeats", self.repeats, 1, 1000)
+        for name in ("native", "jpeg", "resized", "sharpened", "ordinary"):
+            check_number(name, getattr(self, name), 0.0, 1.0)
+        Views(self.fov, crop=self.crop)  # Raises ValueError.
 
     @property
     def views(self) -> FixedViews:
@@ -226,7 +235,7 @@ def take(
     kind = KINDS[int(np.searchsorted((0.5, 0.85), rng.random()))]
     exposed = linear * exposure_gain(linear[known], settings.unclipped)
     light = grain(exposed, settings.noise_sd, kind, rng)
-    codes, _ = photograph(light, dataclasses.replace(settings, noise_sd=0.0))
+    codes = stored(recolour(light, settings), settings)
     changed = processed(codes, pictures, rng)
     shares = np.bincount(changed.ravel(), minlength=256) / changed.size
     return Row(

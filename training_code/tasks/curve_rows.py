@@ -1,7 +1,6 @@
 """Takes many pictures as rows of statistics and keeps them in a file of the run."""
 
 import dataclasses
-import json
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -13,6 +12,9 @@ from training_code.scenes.collection import Scene
 from training_code.tasks import rows as rows_file
 from training_code.tasks.camera_curve_settings import Config
 from training_code.tasks.curve_pictures import Row, pictures_of_view
+
+VERSION = 2
+"""Version of the rows. Those of version 1 are of pictures exposed by all pixels, known or not."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,14 +48,13 @@ def gather(
 ) -> Rows:
     """Take the pictures of `looks` views of scenes as rows, independent of the number of workers.
 
-    file: read if it contains the rows of the same views, with the same settings and names of
-    scenes, otherwise written. Raises ImageError if it cannot be written, ValueError if no scene can
-    be exposed.
+    file: read if it contains the rows of the same views, with the same settings, version, and
+    names and file sizes of scenes, otherwise written. Raises ImageError if it cannot be written,
+    ValueError if no scene can be exposed.
     """
     ordered = in_order(scenes)
-    names = [scene.name for scene in ordered]
     asked = {"looks": looks, "seed": config.seed, "pictures": dataclasses.asdict(config.pictures)}
-    facts = json.dumps({**asked, "scenes": names})
+    facts = rows_file.facts_of(VERSION, asked, ordered)
     kept = rows_file.read(file, facts, Rows)
     if kept is not None:
         return kept

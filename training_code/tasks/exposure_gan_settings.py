@@ -26,8 +26,10 @@ class Config(Stack):
 
     base_channels: int = setting(64, "Channels of the generator's first layer; 64 is published.")
     learning_rate: float = setting(2e-4, "Adam's rate after the warm-up; falls to 0 by a cosine.")
-    beta_1: float = setting(0.5, "Adam's beta_1 for the generator; the discriminator's is 0.5.")
-    clip_norm: float = setting(1e9, "Largest norm of the gradient; the published GAN has none.")
+    beta_1: float = setting(0.5, "Adam's beta_1 for both networks; 0.5 is published.")
+    clip_norm: float = setting(
+        1e9, "Largest norm of the generator's gradient; the published GAN has no limit."
+    )
     average: float = setting(
         0.0, "Decay of the moving average of the weights, which is what is exported; 0: none."
     )
@@ -42,3 +44,8 @@ class Config(Stack):
     def __post_init__(self) -> None:
         super().__post_init__()
         self.check_share("beta_1")
+
+    @property
+    def discriminator_beta_1(self) -> float:
+        """The same as the generator's, as published."""
+        return self.beta_1

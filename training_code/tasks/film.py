@@ -6,7 +6,6 @@ Given pairs of pictures or films are used in addition.
 """
 
 import dataclasses
-import functools
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -21,7 +20,6 @@ from hdrcnn.models import film_curves as curves_network, film_unet
 from hdrcnn.models.film_evidence import DECODE, decode_members
 from hdrcnn.models.metadata import FilmCurves, FilmUnet, Metadata
 from hdrcnn.predict import film_curves
-from hdrcnn.writers.display import write_png
 from training_code.camera import Part, clips, generator
 from training_code.camera.batches import Batches
 from training_code.camera.shots import families, in_order
@@ -29,12 +27,15 @@ from training_code.evaluation.film_metrics import delta_e, gain, pu21, with_gain
 from training_code.losses.film import TERMS, bend, temporal
 from training_code.scenes.collection import Scene
 from training_code.scenes.film_pairs import folder_pairs, video_pairs
-from training_code.scenes.views import Views
 from training_code.tasks import film_rows, task
 from training_code.tasks.film_rows import WARM, Rows, graded, look
 from training_code.tasks.film_settings import Config
+from training_code.tasks.held_out import Batch, HeldOut
+from training_code.tasks.rows import moments, place_of
 from training_code.tasks.settings import Running
-from training_code.tasks.task import Tensors
+from training_code.tasks.task import Tensors, looks
+
+__all__ = ["batches", "export", "looks", "network", "prepare", "trainee", "watch"]
 
 EVERY = 2
 """Step between the pixels of a row, in each direction, that the loss is computed on, with a random
@@ -42,8 +43,6 @@ start."""
 SETS = (1, 1, 2, 4)
 """Sizes of sets, in rows of one film; `clips.alike` is added. Each entry is equally likely. Small
 sets are included because single frames must be converted as well as whole films."""
-SHOWN = 6
-"""Number of held-out clips on a sheet."""
 
 
 class Pair(NamedTuple):
@@ -65,7 +64,7 @@ def gather(config: Config, scenes: Sequence[Scene], looks: int, workers: int) ->
     groups = families(ordered)
     found: list[np.ndarray] = []
     with ThreadPoolExecutor(max(1, workers)) as pool:
-        for _, words in pool.map(lambda i: look(ordered, groups, config, i), range(looks)):
+        for words in pool.map(lambda i: look(ordered, groups, config, i), range(looks)):
             found.append(words)
             if len(found) % max(1, looks // 5) == 0:
                 print(f"{len(found)} of {looks} looks at scenes", flush=True)
@@ -82,20 +81,6 @@ class Material:
     """For the U-Net: given pairs."""
     rows: tuple[Rows, ...] = ()
     """For curves: the rows of looks and those of given pairs, either of which may be missing."""
-
-
-def place_of(seed: int, number: int, count: int) -> int:
-    """Index of item `number` in endless passes over `count` items, each pass in a random order of
-    its own.
-    """
-    turn, place = divmod(number, count)
-    return int(order(seed, turn, count)[place])
-
-
-@functools.lru_cache(maxsize=4)
-def order(seed: int, turn: int, count: int) -> np.ndarray:
-    """Random permutation of range(count), another one for each turn: [count] int."""
-    return np.random.default_rng((seed, turn)).permutation(count)
 
 
 class ClipBatches(Batches):
@@ -130,7 +115,7 @@ class RowBatches(Batches):
     def __init__(self, material: Material, config: Config, **kwargs: Any) -> None:
         super().__init__(batch=config.batch, steps=config.steps, seed=config.seed, **kwargs)
         self.rows, self.chosen = material.rows, config.clips
-        self.deviation = config.jitter * np.sqrt(spread(material.rows)[1])
+        self.deviation = config.jitter * np.sqrt(moments(material.rows)[1])
         self.sizes = [*SETS, config.clips.alike]
         self.films = [by_film(rows.film) for rows in material.rows]
         self.of_looks = self._share_of_sets()
@@ -193,32 +178,7 @@ def by_film(films: np.ndarray) -> list[np.ndarray]:
     return np.split(order, np.flatnonzero(np.diff(films[order])) + 1)
 
 
-def spread(rows: Sequence[Rows]) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and variance of each of the statistics; the variance is at least 1e-4."""
-    together = np.concatenate([own.statistics for own in rows])
-    return together.mean(axis=0), np.maximum(together.var(axis=0), 1e-4)
-
-
-class Trainee(task.Trainee):
-    """A network whose loss is a weighted sum of terms; subclasses compute the terms."""
-
-    def __init__(self, network: keras.Model, config: Config) -> None:
-        super().__init__(network)
-        self.weights_of_terms = {n: w for n, w in config.terms.weights().items() if w}
-        self.means = {name: keras.metrics.Mean(name=name) for name in self.weights_of_terms}
-
-    def cost(self, answer: Tensors) -> Any:
-        return sum(weight * answer[name] for name, weight in self.weights_of_terms.items())
-
-    def figures(self, answer: Tensors) -> None:
-        """Update the mean of each term."""
-        share = 1.0 / task.replicas()
-        for name, mean in self.means.items():
-            value = task.over_replicas(ops.mean(answer[name])) * share
-            mean.update_state(value, sample_weight=share)
-
-
-class CurvesTrainee(Trainee):
+class CurvesTrainee(task.Weighted):
     """Computes the loss of `statistics` [N, F], `sdr` uint8 and `hdr` uint16 [N, h, w, 3], and
     `film` [N] int.
 
@@ -228,7 +188,7 @@ class CurvesTrainee(Trainee):
     """
 
     def __init__(self, network: keras.Model, config: Config) -> None:
-        super().__init__(network, config)
+        super().__init__(network, config.terms.weights())
         self.members = config.members
         statistics = network.get_layer("statistics").output
         self.inner = keras.Model(statistics, network.get_layer("evidence").output, name="members")
@@ -256,7 +216,7 @@ class CurvesTrainee(Trainee):
         }
 
 
-class UnetTrainee(Trainee):
+class UnetTrainee(task.Weighted):
     """Computes the loss of `sdr` uint8 and `hdr` uint16 [N, 2, H, W, 3]."""
 
     def call(self, batch: Tensors, training: bool | None = None) -> Tensors:
@@ -288,53 +248,14 @@ def converted(network: keras.Model, sdr: np.ndarray, curves: bool) -> np.ndarray
     return np.stack([film_curves.FrameMap(p)(f) for p, f in zip(parameters, sdr, strict=True)])
 
 
-class HeldOut(keras.callbacks.Callback):
-    """After every few epochs, measures held-out clips: PU21-PSNR and colour difference, with and
-    without gain alignment, compared with the formula that curves start from. Also writes a sheet:
-    SDR, formula, result, truth.
-    """
-
-    def __init__(self, pairs: Sequence[Pair], watched: task.Watched, config: Config) -> None:
-        super().__init__()
-        self.watched, self.config = watched, config
-        self.sdr = np.stack([pair.sdr[0] for pair in pairs])
-        self.truth = [pair.hdr[0].astype(np.float32) / np.float32(clips.WORDS) for pair in pairs]
-        formula = film_curves.FrameMap(np.zeros(film_curves.PARAMETERS))
-        self.formula = [formula(frame) for frame in self.sdr]
-
-    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        if (epoch + 1) % self.watched.running.validate_every and epoch + 1 != self.config.epochs:
-            return
-        _ = self.model  # Under JAX, accessing it updates the variables.
-        curves = self.config.network == "curves"
-        with self.watched.averaged():
-            found = [converted(self.watched.network, f[None], curves)[0] for f in self.sdr]
-        figures = self._figures(found)
-        figures |= {f"{name}_of_formula": v for name, v in self._figures(self.formula).items()}
-        if logs is not None:
-            logs.update({f"val_{name}": value for name, value in figures.items()})
-        print("held out: " + "  ".join(f"{n} {v:.3f}" for n, v in figures.items()), flush=True)
-        rows = zip(self.sdr, self.formula, found, self.truth, strict=True)
-        cells = [
-            np.concatenate([s, *(np.rint(255 * v).astype(np.uint8) for v in r)], axis=1)
-            for s, *r in list(rows)[:SHOWN]
-        ]
-        sheet = self.watched.folder / "sheets" / f"epoch_{epoch + 1:03d}.png"
-        sheet.parent.mkdir(exist_ok=True)
-        write_png(sheet, np.concatenate(cells))
-
-    def _figures(self, found: Sequence[np.ndarray]) -> dict[str, float]:
-        aligned = [with_gain(f, gain(f, truth)) for f, truth in zip(found, self.truth, strict=True)]
-        return {
-            f"{name}{kind}": float(np.mean([measure(*p) for p in zip(of, self.truth, strict=True)]))
-            for name, measure in (("pu21_psnr", pu21), ("delta_e_itp", delta_e))
-            for kind, of in (("", found), ("_aligned", aligned))
-        }
-
-
-def looks(config: Config) -> tuple[Views, int]:
-    """The views that clips are taken from, and the height of the frames."""
-    return config.views, config.size
+def _figures(found: np.ndarray, truth: np.ndarray) -> dict[str, float]:
+    """Figures of a frame of PQ codes [H, W, 3], as it is and after one gain."""
+    shown = {"": found, "_aligned": with_gain(found, gain(found, truth))}
+    return {
+        f"{name}{kind}": measure(codes, truth)
+        for name, measure in (("pu21_psnr", pu21), ("delta_e_itp", delta_e))
+        for kind, codes in shown.items()
+    }
 
 
 def network(config: Config) -> keras.Model:
@@ -374,14 +295,14 @@ def prepare(config: Config, scenes: Sequence[Scene], folder: Path, running: Runn
     return Material([], [], tuple(rows))
 
 
-def trainee(network: keras.Model, config: Config, material: Material | None) -> Trainee:
+def trainee(network: keras.Model, config: Config, material: Material | None) -> task.Weighted:
     """The network with its loss. Unless the weights have a start or there is no material, the
     standardisation of the curves' network is set to mean and variance of the rows.
     """
     if config.network == "unet":
-        return UnetTrainee(network, config)
+        return UnetTrainee(network, config.terms.weights())
     if material is not None and not config.start:
-        network.get_layer("standardise").set_weights(list(spread(material.rows)))
+        network.get_layer("standardise").set_weights(list(moments(material.rows)))
     return CurvesTrainee(network, config)
 
 
@@ -394,15 +315,39 @@ def batches(config: Config, material: Material, place: task.Place) -> Batches:
 def watch(
     config: Config, scenes: Sequence[Scene], watched: task.Watched
 ) -> list[keras.callbacks.Callback]:
-    """A callback that measures clips of held-out scenes."""
+    """A callback that measures held-out clips: PU21-PSNR and colour difference, with and without
+    gain alignment, compared with the formula that curves start from. Its sheet has SDR, formula,
+    result and truth.
+    """
     looks = gather(config, scenes, watched.running.validation_crops, watched.running.workers)
-    held = [
-        Pair(
-            graded(words, config.clips, np.random.default_rng((config.seed, number))), words[WARM:]
+    formula = film_curves.FrameMap(np.zeros(film_curves.PARAMETERS))
+
+    def clip(number: int, words: np.ndarray) -> Batch:
+        rng = np.random.default_rng((config.seed, number))
+        sdr = graded(words, config.clips, rng)[0]
+        truth = words[WARM].astype(np.float32) / np.float32(clips.WORDS)
+        return {"sdr": sdr, "formula": formula(sdr), "truth": truth}
+
+    def figures(batch: Batch, found: np.ndarray) -> dict[str, float]:
+        truth, plain = batch["truth"], _figures(batch["formula"], batch["truth"])
+        return _figures(found, truth) | {f"{n}_of_formula": value for n, value in plain.items()}
+
+    def cells(batch: Batch, found: np.ndarray) -> list[np.ndarray]:
+        codes = (batch["formula"], found, batch["truth"])
+        return [batch["sdr"], *(np.rint(255 * code).astype(np.uint8) for code in codes)]
+
+    return [
+        HeldOut(
+            [clip(number, words) for number, words in enumerate(looks)],
+            lambda batch: converted(
+                watched.network, batch["sdr"][None], config.network == "curves"
+            )[0],
+            figures,
+            cells,
+            watched,
+            config.epochs,
         )
-        for number, words in enumerate(looks)
     ]
-    return [HeldOut(held, watched, config)]
 
 
 def export(network: keras.Model, config: Config) -> tuple[dict[str, np.ndarray], Metadata]:

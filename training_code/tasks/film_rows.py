@@ -10,7 +10,6 @@ iterates over the rows many times.
 """
 
 import dataclasses
-import json
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -26,6 +25,8 @@ from training_code.scenes.collection import Scene
 from training_code.tasks import rows as rows_file
 from training_code.tasks.film_settings import Clips, Config
 
+VERSION = 1
+"""Version of the rows."""
 WARM = 1
 """Number of frames encoded before those that are kept, because an encoder's first frame has a
 higher quality than the others."""
@@ -41,9 +42,9 @@ def look(
     config: Config,
     index: int,
     frames: int = 2,
-) -> tuple[str, np.ndarray]:
-    """Render a look at a random scene: the family of the scene and [WARM + frames, H, W, 3] uint16,
-    PQ codes of BT.2020. It depends only on the arguments and `config.seed`.
+) -> np.ndarray:
+    """Render a look at a random scene: [WARM + frames, H, W, 3] uint16, PQ codes of BT.2020. It
+    depends only on the arguments and `config.seed`.
 
     scenes: sorted as by `in_order`; groups: indices of the scenes of each family. Raises ValueError
     if all views are too black.
@@ -55,8 +56,7 @@ def look(
         scene = scenes[group[int(rng.integers(len(group)))]]
         return scene, clips.draw_take(rng, frames + WARM, config.views)
 
-    scene, light = clips.filmed(draw, config.size, config.columns)
-    return scene.family, clips.hdr_words(light)
+    return clips.hdr_words(clips.filmed(draw, config.size, config.columns)[1])
 
 
 def graded(
@@ -83,8 +83,6 @@ class Rows:
     """[N, h, w, 3] uint16, PQ codes of BT.2020."""
     film: np.ndarray
     """[N] int32: number of the film; rows of one film are in the same grade."""
-    family: np.ndarray
-    """[N] str: family of the scene."""
 
 
 def row(
@@ -111,7 +109,7 @@ def of_frames(
     found = zip(*(row(sdr, hdr, rng) for sdr, hdr in frames), strict=True)
     statistics, sdr, hdr = (np.stack(values) for values in found)
     numbers = np.unique(np.array(films), return_inverse=True)[1].astype(np.int32)
-    return Rows(statistics, sdr, hdr, numbers, np.full(len(frames), "given"))
+    return Rows(statistics, sdr, hdr, numbers)
 
 
 def films_of(looks: int, chosen: Clips, seed: int) -> np.ndarray:
@@ -133,16 +131,15 @@ def gather(
     """The rows of `looks` looks at scenes, each in `clips.repeats` grades, which it shares with
     other looks. Independent of the number of workers.
 
-    file: read if it contains the rows of the same looks, with the same settings and names of
-    scenes, otherwise written. Raises ImageError if it cannot be written, ValueError if no scene can
-    be exposed.
+    file: read if it contains the rows of the same looks, with the same settings, version, and
+    names and file sizes of scenes, otherwise written. Raises ImageError if it cannot be written,
+    ValueError if no scene can be exposed.
     """
     ordered = in_order(scenes)
     groups = families(ordered)
-    names = [scene.name for scene in ordered]
     asked: dict[str, Any] = {"looks": looks, "seed": config.seed, "size": config.size}
     asked |= {"clips": dataclasses.asdict(config.clips), "views": dataclasses.asdict(config.views)}
-    facts = json.dumps({**asked, "scenes": names})
+    facts = rows_file.facts_of(VERSION, asked, ordered)
     kept = rows_file.read(file, facts, Rows)
     if kept is not None:
         return kept
@@ -154,12 +151,11 @@ def gather(
         np.empty(shape, np.uint8),
         np.empty(shape, np.uint16),
         np.empty(count, np.int32),
-        np.empty(count, "U80"),
     )
     films = films_of(looks, config.clips, config.seed)
 
     def take(index: int) -> None:
-        family, words = look(ordered, groups, config, index, 1)
+        words = look(ordered, groups, config, index, 1)
         rng = generator((config.seed, index, 0, 0, 0), Part.DEVELOPMENT)
         for repeat, film in enumerate(films[:, index]):
             place = index * config.clips.repeats + repeat
@@ -168,7 +164,7 @@ def gather(
             sdr = graded(words, config.clips, rng, grade)[0]
             found = row(sdr, words[WARM], rng)
             rows.statistics[place], rows.sdr[place], rows.hdr[place] = found
-            rows.film[place], rows.family[place] = film, family
+            rows.film[place] = film
 
     with ThreadPoolExecutor(max(1, workers)) as pool:
         for done, _ in enumerate(pool.map(take, range(looks)), 1):

@@ -4,7 +4,9 @@ import dataclasses
 
 from hdrcnn.models import metadata
 from training_code.camera.clips import VIEWS
+from training_code.camera.grades import check_names
 from training_code.scenes.views import Views
+from training_code.tasks import settings
 from training_code.tasks.settings import Schedule, check_chosen, setting
 
 NETWORKS = ("curves", "unet")
@@ -19,7 +21,7 @@ STRIDE = metadata.FilmUnet.stride
 
 
 @dataclasses.dataclass(frozen=True)
-class Terms:
+class Terms(settings.Terms):
     """Weights of the terms of the loss; terms with a weight other than 0 are logged. SSIM alone, or
     MSE alone, is published.
     """
@@ -39,15 +41,6 @@ class Terms:
     """Curves only: mean squared difference of neighbouring slopes."""
     temporal: float = 0.0
     """U-Net only: difference of the changes from frame to frame."""
-
-    def __post_init__(self) -> None:
-        weights = dataclasses.asdict(self)
-        if not all(0.0 <= w < 1e6 for w in weights.values()) or not any(weights.values()):
-            raise ValueError(f"terms: weights of {', '.join(weights)}, at least 0 and not all 0")
-
-    def weights(self) -> dict[str, float]:
-        """The weights by name of the term."""
-        return dataclasses.asdict(self)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -79,6 +72,7 @@ class Clips:
             raise ValueError("clips: alike in 1..1000 is needed")
         if not 0.0 <= self.share <= 1.0:
             raise ValueError("clips: share in 0..1 is needed")
+        check_names(self.grades)
         if not 0 <= self.crf[0] <= self.crf[1] <= 51 or not 0.0 <= self.compressed <= 1.0:
             raise ValueError(
                 "clips: crf, two ascending numbers in 0..51, and compressed in 0..1 are needed"

@@ -23,6 +23,9 @@ from training_code.camera.shots import draw_shot, families, in_order, look
 from training_code.scenes.collection import Scene
 from training_code.tasks.fusion_settings import Fusion
 
+FOLDERS = ("gt", "under", "over")
+"""Folders of the published supervised setting."""
+
 
 class BracketBatches(Batches):
     """Batches of brackets of scenes, `frames` uint8 [N, K, S, S, 3]; the number of frames K is the
@@ -96,7 +99,7 @@ class Triples(Batches):
         """names: of the files below gt/ to use. Raises ImageError if one has no partner."""
         super().__init__(batch=config.batch, seed=config.seed, **kwargs)
         self.names, self.size = sorted(names), config.size
-        self.files = [tuple(partner(folder, k, n) for k in KINDS) for n in self.names]
+        self.files = [tuple(partner(folder, k, n) for k in FOLDERS) for n in self.names]
 
     def item(self, index: int, item: int) -> dict[str, np.ndarray]:
         rng = generator((self.seed, self.epoch, index, item, 0), Part.VIEW)
@@ -114,12 +117,8 @@ class Triples(Batches):
         return {"frames": np.stack(crops[1:]), "truth": crops[0]}
 
 
-KINDS = ("gt", "under", "over")
-"""Folders of the published supervised setting."""
-
-
 def partner(folder: Path, kind: str, name: str) -> Path:
-    """The file in the folder of one of `KINDS` that belongs to a name below gt/, with any ending.
+    """The file in the folder of one of `FOLDERS` that belongs to a name below gt/, with any ending.
     Raises ImageError if there is none.
     """
     path = folder / kind / name

@@ -22,13 +22,14 @@ from training_code.losses import temporal
 from training_code.losses.log_hdr import cost, highlight_rmse, split_known
 from training_code.losses.settings import Loss
 from training_code.scenes.collection import Scene
-from training_code.scenes.views import Views
 from training_code.tasks import task
 from training_code.tasks.hdrcnn_settings import Config
 from training_code.tasks.settings import Running
-from training_code.tasks.task import Tensors
+from training_code.tasks.task import Tensors, looks
 from training_code.watch.callbacks import Validate
 from training_code.watch.validation import Validation
+
+__all__ = ["batches", "export", "looks", "network", "prepare", "trainee", "watch"]
 
 
 class Renders(Protocol):
@@ -134,11 +135,6 @@ class Material:
     scenes: Sequence[Scene]
     camera: DeviceCamera | None = None
     teacher: Teacher | None = None
-
-
-def looks(config: Config) -> tuple[Views, int]:
-    """The views that crops are taken from, and the side of the crops."""
-    return config.views, config.size
 
 
 def network(config: Config) -> keras.Model:
