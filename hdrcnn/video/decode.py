@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from hdrcnn.colour.ycbcr import full_size, to_rgb
+from hdrcnn.colour.ycbcr import to_rgb, upsample_chroma
 from hdrcnn.files import ImageError
 from hdrcnn.tiles.geometry import strips
 from hdrcnn.video import folder
@@ -149,7 +149,7 @@ class Planes:
             rgb = np.stack([plane[rows] for plane in self.planes], axis=-1)
             return rgb * np.float32(1.0 / (2**self.bits - 1))
         luma = self.planes[0]
-        blue, red = (full_size(plane, luma.shape, rows) for plane in self.planes[1:])
+        blue, red = (upsample_chroma(plane, luma.shape, rows) for plane in self.planes[1:])
         weights, full = self.colours.luma, self.colours.full
         return to_rgb(luma[rows], blue, red, weights, full, self.bits, self.depth)
 

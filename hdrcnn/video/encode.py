@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from hdrcnn.colour.ycbcr import chroma_codes, halved
+from hdrcnn.colour.ycbcr import chroma_codes, to_ycbcr_420
 from hdrcnn.files import ImageError, not_written
 from hdrcnn.video.colours import BT2020, HLG, LIMITED, PQ, Tags
 from hdrcnn.video.library import pyav, reason
@@ -158,7 +158,7 @@ def planes(codes: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     rows, columns = codes.shape[:2]
     if rows % 2 or columns % 2:
         codes = np.pad(codes, ((0, rows % 2), (0, columns % 2), (0, 0)), mode="edge")
-    return halved(codes)
+    return to_ycbcr_420(codes)
 
 
 class Segment:

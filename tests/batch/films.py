@@ -6,7 +6,7 @@ import pytest
 from hdrcnn.batch import film as batch
 from hdrcnn.batch.film_segment import Conversion, opened
 from hdrcnn.batch.machines import Shard
-from hdrcnn.colour.ycbcr import REC2020_LUMA, full_size, to_rgb
+from hdrcnn.colour.ycbcr import REC2020_LUMA, to_rgb, upsample_chroma
 from hdrcnn.video.encode import Encoding
 
 av = pytest.importorskip("av")  # Of Python 3.11.
@@ -39,6 +39,6 @@ def codes_of(path):
                 for p in frame.planes
             ]
             shape, rows = planes[0].shape, slice(0, frame.height)
-            blue, red = (full_size(plane, shape, rows) for plane in planes[1:])
+            blue, red = (upsample_chroma(plane, shape, rows) for plane in planes[1:])
             found.append(to_rgb(planes[0], blue, red, REC2020_LUMA, False, 10))
     return found
