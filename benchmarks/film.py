@@ -30,7 +30,7 @@ from hdrcnn.colour.primaries import REC709
 from hdrcnn.predict.film import REDUCED, Curves, method, weights_of
 from hdrcnn.video.colours import Colours
 from hdrcnn.video.decode import Frame
-from hdrcnn.video.encode import CRF, Encoding, segment
+from hdrcnn.video.encode import CRF, Encoding, segment_encoder
 from hdrcnn.video.library import pyav
 from hdrcnn.video.segments import Folder, planned
 from training_code.console import run
@@ -128,7 +128,7 @@ def main() -> int:
         with TemporaryDirectory() as folder:
             path, count = Path(folder, "a.nut"), 12
             before, start = time.process_time(), time.perf_counter()
-            with segment(path, encoding, size, Fraction(1, 24), Fraction(24)) as sink:
+            with segment_encoder(path, encoding, size, Fraction(1, 24), Fraction(24)) as sink:
                 for number in range(count):
                     sink.add(number, parts)
             cpu = (time.process_time() - before) / count

@@ -37,7 +37,7 @@ from hdrcnn.predict.film import (
     weights_of,
 )
 from hdrcnn.video import cuts, decode, folder, segments, source
-from hdrcnn.video.encode import Encoding, planes, segment as encoded, verify
+from hdrcnn.video.encode import Encoding, planes, segment_encoder, verify
 from hdrcnn.video.library import clock, pyav
 from hdrcnn.video.rotation import turned
 from hdrcnn.video.segments import Figures, Folder, Segment
@@ -306,7 +306,9 @@ class ToFile:
         place, encoding = Folder(self.path), conversion.encoding
         size = film.width, film.height
         with finished_whole(place.file(segment)) as temporary:
-            with encoded(temporary, encoding, size, film.time_base, film.rate, film.aspect) as sink:
+            with segment_encoder(
+                temporary, encoding, size, film.time_base, film.rate, film.aspect
+            ) as sink:
                 for frame, parameters, cut in with_parameters(film, segment, converter.used):
                     parts, peak, mean = converter.parts(frame, parameters)
                     sink.add(frame.time, parts)

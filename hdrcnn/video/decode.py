@@ -26,7 +26,7 @@ ROWS = 64
 """Rows of a frame that are converted to R'G'B' at once."""
 _NATIVE = re.compile(r"yuvj?4(20|22|44)p(9le|10le|12le|14le|16le)?")
 """Pixel formats whose planes are used without conversion."""
-REORDERED = 20
+MAX_REORDERING = 20
 """Number of frames over which storage order and display order may differ."""
 PLANAR = (8, 9, 10, 12, 14, 16)
 """Bit depths for which FFmpeg has a planar R'G'B' format."""
@@ -179,7 +179,7 @@ def _decoded(film: Film, container: Any, stream: Any, jumped: bool) -> Iterator[
     if _placed(film, stream):
         stream.codec_context.flags |= int(pyav().codec.context.Flags.copy_opaque)
     coming = _frames(film, container, stream, None if jumped else 0)
-    held = list(itertools.islice(coming, REORDERED))
+    held = list(itertools.islice(coming, MAX_REORDERING))
     if not held:
         return
     # After a seek into an open group of pictures, the decoder drops the frames that are shown
