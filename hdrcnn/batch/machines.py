@@ -21,7 +21,7 @@ from hdrcnn.files import UserError
 if TYPE_CHECKING:
     from distributed import Security
 
-LEAST = 2.0
+MIN_WORKER_GIGABYTES = 2.0
 """Least memory of a worker in GB; TensorFlow and the network alone take 0.8."""
 
 
@@ -50,8 +50,10 @@ class Place:
         memory, address, files = self.worker_gigabytes, self.scheduler, self._files
         if self.workers is not None and self.workers < 1:
             raise ValueError(f"--workers={self.workers}: give 1 or more")
-        if memory is not None and not LEAST <= memory < math.inf:
-            raise ValueError(f"--worker_gigabytes={memory:g}: a worker needs {LEAST:g} or more")
+        if memory is not None and not MIN_WORKER_GIGABYTES <= memory < math.inf:
+            raise ValueError(
+                f"--worker_gigabytes={memory:g}: a worker needs {MIN_WORKER_GIGABYTES:g} or more"
+            )
         if files and not (address or "").startswith("tls://"):
             raise ValueError(f"--{min(files)} is for --scheduler=tls://host:8786")
         if address is not None and (self.workers or memory):

@@ -21,8 +21,8 @@ from hdrcnn.batch.result import Result
 from hdrcnn.colour.transfer import CameraCurve
 from hdrcnn.predict.exposure_stack import (
     FILES,
+    MAX_EXPOSURES,
     METHODS,
-    MOST,
     STOPS,
     check_stops,
     plain_light,
@@ -153,7 +153,7 @@ class StackResult(Result):
 
     def _remove_others(self, job: Job, source: Source) -> None:
         """Remove surplus exposures that an earlier run with more stops made of this photograph."""
-        for index in range(len(self.settings.stops), MOST):
+        for index in range(len(self.settings.stops), MAX_EXPOSURES):
             path = job.output(f"_{index}.png")
             making = making_of(path)
             if making is None or making.settings.get("command") != COMMAND:

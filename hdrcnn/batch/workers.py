@@ -18,7 +18,7 @@ from multiprocessing import resource_tracker
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from hdrcnn.batch.machines import LEAST, FarmError, Place
+from hdrcnn.batch.machines import MIN_WORKER_GIGABYTES, FarmError, Place
 from hdrcnn.cores import VARIABLE
 
 if TYPE_CHECKING:
@@ -120,10 +120,11 @@ def _local(place: Place, security: "Security") -> "LocalCluster":
 
     workers = place.workers or max(1, CPU_COUNT // CORES)
     memory = place.worker_gigabytes * 1e9 if place.worker_gigabytes else MEMORY_LIMIT / workers
-    if MEMORY_LIMIT / workers < LEAST * 1e9:
+    if MEMORY_LIMIT / workers < MIN_WORKER_GIGABYTES * 1e9:
         remedy = "give fewer --workers" if workers > 1 else "leave out --engine=dask"
         raise FarmError(
-            f"{workers} workers on {MEMORY_LIMIT / 1e9:.1f} GB: each needs {LEAST:g} GB; {remedy}"
+            f"{workers} workers on {MEMORY_LIMIT / 1e9:.1f} GB: each needs "
+            f"{MIN_WORKER_GIGABYTES:g} GB; {remedy}"
         )
     preload = dask.config.get("distributed.worker.preload")
     config = {

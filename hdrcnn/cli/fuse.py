@@ -26,7 +26,7 @@ from hdrcnn.writers import ALL_WRITERS, WRITERS, chosen
 COMMON = (
     "paths", "out_dir", "format", "per", "method", "merge", "report", "overwrite",
 )  # fmt: skip
-MOST = 9
+MAX_FRAMES = 9
 
 
 def add_arguments(parser: Parser) -> None:
@@ -35,7 +35,7 @@ def add_arguments(parser: Parser) -> None:
     shared.input_and_output(parser)
     group = parser.add_argument_group("Fusion")
     group.add_argument(
-        "--per", metavar="NUMBER", type=number(int, 2, MOST),
+        "--per", metavar="NUMBER", type=number(int, 2, MAX_FRAMES),
         help="number of frames in each bracket, in natural order (default: by Exif data)",
     )  # fmt: skip
     group.add_argument(
@@ -48,7 +48,7 @@ def add_arguments(parser: Parser) -> None:
     ):
         group.add_argument(flag, choices=("on", "off"), default="on", help=text)
     group.add_argument(
-        "--reference", metavar="NUMBER", type=number(int, 1, MOST),
+        "--reference", metavar="NUMBER", type=number(int, 1, MAX_FRAMES),
         help="frame that the others are aligned with and that moving objects are taken from, "
         "counted from 1 (default: the best exposed)",
     )  # fmt: skip

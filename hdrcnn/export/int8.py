@@ -24,7 +24,7 @@ from hdrcnn.tiles.onnx_graph import KEY
 
 SIDE = 512
 """Side, in pixels, of the crops of images used for the calibration."""
-MOST = 24
+MAX_CROPS = 24
 """Number of crops, each of another image if there are enough. For each of them, every value of
 every activation is evaluated."""
 
@@ -32,7 +32,8 @@ every activation is evaluated."""
 def _squares(paths: Sequence[Path]) -> Iterator[np.ndarray]:
     """Crops, [1, h, w, 3] float32 in [0, 1], of the image files and of those in the folders.
 
-    Of more than `MOST` files, an evenly spaced subset is read. One image is in memory at a time.
+    Of more than `MAX_CROPS` files, an evenly spaced subset is read. One image is in memory at a
+    time.
     """
     files = [
         file
@@ -42,9 +43,9 @@ def _squares(paths: Sequence[Path]) -> Iterator[np.ndarray]:
     ]
     if not files:
         raise ExportError(f"{', '.join(map(str, paths))}: no pictures to calibrate on")
-    if len(files) > MOST:
-        files = [files[place] for place in np.linspace(0, len(files) - 1, MOST).astype(int)]
-    for place in range(MOST):
+    if len(files) > MAX_CROPS:
+        files = [files[place] for place in np.linspace(0, len(files) - 1, MAX_CROPS).astype(int)]
+    for place in range(MAX_CROPS):
         picture = read_ldr(files[place % len(files)])
         rng = np.random.default_rng(place)
         top, left = (int(rng.integers(0, max(1, side - SIDE + 1))) for side in picture.shape[:2])

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-MOST = 2.0
+MAX_PARAMETER = 2.0
 """Largest absolute value of a parameter."""
 DECODE = ("kernel1", "bias1", "kernel2", "bias2")
 """Names of the arrays of the layer `decode`."""
@@ -48,7 +48,7 @@ def decode_members(evidence: Any, arrays: Sequence[Any], xp: ModuleType = np) ->
     """
     first, offset, second, last = arrays
     hidden = xp.matmul(known(evidence, first.shape[0], xp), first) + offset[:, None]
-    return MOST * xp.tanh(xp.matmul(xp.maximum(hidden, 0.0), second) + last[:, None])
+    return MAX_PARAMETER * xp.tanh(xp.matmul(xp.maximum(hidden, 0.0), second) + last[:, None])
 
 
 def differences(evidence: np.ndarray, others: np.ndarray, members: int) -> np.ndarray:

@@ -40,7 +40,7 @@ STOPS = (-4.0, -2.0, 0.0, 2.0, 4.0)
 """Default exposures, in stops relative to the photograph."""
 PUBLISHED = 5
 """Number of exposures of the network of `gan`."""
-FEWEST, MOST = 2, 9
+MIN_EXPOSURES, MAX_EXPOSURES = 2, 9
 """Smallest and largest number of exposures in a stack, as for `hdrcnn fuse`."""
 FARTHEST = 20.0
 """Largest distance of an exposure from the photograph in stops."""
@@ -63,9 +63,10 @@ def check_stops(stops: Sequence[float]) -> tuple[float, ...]:
     """
     found = tuple(float(stop) for stop in stops)
     shown = ",".join(f"{stop:g}" for stop in found)
-    if not FEWEST <= len(found) <= MOST:
+    if not MIN_EXPOSURES <= len(found) <= MAX_EXPOSURES:
         raise ValueError(
-            f"stops {shown}: {len(found)} exposures, and a stack has {FEWEST} to {MOST}"
+            f"stops {shown}: {len(found)} exposures, and a stack has {MIN_EXPOSURES} to "
+            f"{MAX_EXPOSURES}"
         )
     if not all(math.isfinite(stop) and abs(stop) <= FARTHEST for stop in found):
         raise ValueError(f"stops {shown}: numbers within -{FARTHEST:g} to {FARTHEST:g}")

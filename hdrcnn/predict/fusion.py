@@ -31,7 +31,7 @@ from hdrcnn.tiles.geometry import pad_to_multiple
 from hdrcnn.tiles.guided import slopes
 from hdrcnn.weights import FOLDER, WeightsError
 
-FEWEST, MOST = 2, 9
+MIN_FRAMES, MAX_FRAMES = 2, 9
 """Smallest and largest number of frames in a bracket."""
 WORKING = 1024
 """Largest length, in pixels, of the longer side of the frames that weights are computed for."""
@@ -40,7 +40,7 @@ WELL_EXPOSED = 0.2
 NOTHING = 1e-12
 """Added to each product of the measures, so that frames share pixels that are black or white in
 all of them."""
-LEAST = 1e-6
+MIN_WEIGHT = 1e-6
 """Smallest weight at full size, before normalisation."""
 
 WeightMaps = Callable[[np.ndarray], np.ndarray]
@@ -50,8 +50,8 @@ WeightMaps = Callable[[np.ndarray], np.ndarray]
 
 def check_frames(frames: Sequence[np.ndarray]) -> None:
     """Raise ValueError unless frames are 2 to 9 of [H, W, 3], all uint8, uint16, or float32."""
-    if not FEWEST <= len(frames) <= MOST:
-        raise ValueError(f"{len(frames)} frames; a bracket has {FEWEST} to {MOST}")
+    if not MIN_FRAMES <= len(frames) <= MAX_FRAMES:
+        raise ValueError(f"{len(frames)} frames; a bracket has {MIN_FRAMES} to {MAX_FRAMES}")
     shape, kind = frames[0].shape, frames[0].dtype
     if len(shape) != 3 or shape[2] != 3 or 0 in shape:
         raise ValueError(f"frames of shape [H, W, 3] are needed, not {shape}")
@@ -240,7 +240,7 @@ class Maps:
             guide = self._guide(frame[top:bottom])
             np.multiply(enlarged(slope, *rows), guide, out=weight)
             weight += enlarged(base, *rows)
-        np.maximum(weights, np.float32(LEAST), out=weights)
+        np.maximum(weights, np.float32(MIN_WEIGHT), out=weights)
         weights /= weights.sum(axis=0)
         return weights
 

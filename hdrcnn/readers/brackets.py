@@ -22,7 +22,7 @@ from hdrcnn.readers.decoded import kind_of
 from hdrcnn.readers.photograph import read_photograph
 from hdrcnn.readers.pillow import own_limit
 
-FEWEST, MOST = 2, 9
+MIN_FRAMES, MAX_FRAMES = 2, 9
 """Minimum and maximum number of frames of a bracket."""
 GAP = 4.0
 """Maximum number of seconds between the end of a frame and the start of the next."""
@@ -211,9 +211,9 @@ def _by_exif(files: Iterable[Path], faults: list[str]) -> list[tuple[Path, ...]]
     for frames in (kind for of_camera in cameras.values() for kind in _kinds(of_camera)):
         groups = _series([(path, told[path]) for path in frames])
         for index, group in enumerate(groups):
-            if len(group) > MOST:
+            if len(group) > MAX_FRAMES:
                 faults.append(
-                    f"{group[0]}: {len(group)} frames of one bracket, and at most {MOST} are "
+                    f"{group[0]}: {len(group)} frames of one bracket, and at most {MAX_FRAMES} are "
                     "fused; leave some out, or give --per"
                 )
             elif len(group) > 1:
@@ -264,8 +264,8 @@ def brackets(files: Sequence[Path], per: int | None, faults: list[str]) -> list[
     per: number of frames of each bracket, in place of the Exif data. Files that form no bracket are
     reported in `faults`, one line each. Raises ValueError if `per` is out of bounds.
     """
-    if per is not None and not FEWEST <= per <= MOST:
-        raise ValueError(f"--per={per}: a bracket has {FEWEST} to {MOST} frames")
+    if per is not None and not MIN_FRAMES <= per <= MAX_FRAMES:
+        raise ValueError(f"--per={per}: a bracket has {MIN_FRAMES} to {MAX_FRAMES} frames")
     order = sorted(files, key=lambda path: (str(path.parent), natural_key(path.name)))
     found: list[tuple[Path, ...]] = []
     for _, of_folder in groupby(order, key=lambda path: path.parent):

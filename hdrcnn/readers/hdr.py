@@ -27,10 +27,10 @@ if TYPE_CHECKING:
     import tifffile
 
 HDR_SUFFIXES = (".exr", ".hdr", ".pic", ".tif", ".tiff")
-LARGEST = 320_000_000
+MAX_PIXELS = 320_000_000
 """Maximum number of pixels; a panorama of 24,576 columns has 302 million. A scene of half floats
 took 21 to 24 bytes of memory per pixel."""
-BELIEVED = 24_000_000, 16
+PLAUSIBLE_PIXELS = 24_000_000, 16
 """Number of pixels that any file may claim, and how many more for each of its bytes. Only a flat
 colour, or a file made to fill the memory, can be compressed further."""
 _OF_OPENEXR = re.compile(r"\(EXR_ERR_|^Warning: Exception raised reading")
@@ -69,12 +69,12 @@ class Size:
         said = f"{path}: {self.columns}x{self.rows} pixels"
         pixels = max(self.rows * self.columns, self.samples // 3)
         length = path.stat().st_size
-        if pixels > LARGEST:
+        if pixels > MAX_PIXELS:
             raise ImageError(
-                f"{said}, {self.samples / 1e6:,.0f} million samples: more than {LARGEST / 1e6:.0f} "
-                "megapixels are not read; make it smaller"
+                f"{said}, {self.samples / 1e6:,.0f} million samples: more than "
+                f"{MAX_PIXELS / 1e6:.0f} megapixels are not read; make it smaller"
             )
-        if pixels > BELIEVED[0] + BELIEVED[1] * length:
+        if pixels > PLAUSIBLE_PIXELS[0] + PLAUSIBLE_PIXELS[1] * length:
             raise ImageError(
                 f"{said}, {self.samples / 1e6:,.0f} million samples are not believed of "
                 f"{length:,} bytes; copy it again from its source or leave it out"
@@ -359,8 +359,9 @@ def read_hdr(path: Path) -> np.ndarray:
     """Read an HDR file of any format, identified by its first bytes.
 
     Returns [H, W, 3] float32, linear Rec. 709, in the unit of the file. Values may be negative or
-    not finite where the file's are. A file whose header claims more pixels than `LARGEST`, or than
-    `BELIEVED` allows for its length, is rejected before memory is allocated. Raises ImageError.
+    not finite where the file's are. A file whose header claims more pixels than `MAX_PIXELS`, or
+    than `PLAUSIBLE_PIXELS` allows for its length, is rejected before memory is allocated. Raises
+    ImageError.
     """
     try:
         return _kind(path)[0](path)

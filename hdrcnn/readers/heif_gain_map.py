@@ -19,7 +19,7 @@ from hdrcnn.readers.decoded import Decoded
 from hdrcnn.readers.gain_map import APPLE, AppleGainMap, Found, GainMap, GainMapError
 from hdrcnn.readers.heif_items import DAMAGE, Items, clean_aperture
 
-LARGEST = 4096
+MAX_TMAP_BYTES = 4096
 """Maximum number of bytes read of a `tmap` item, whose metadata takes at most 142."""
 TURNS = (b"irot", b"imir")
 
@@ -58,7 +58,7 @@ def _primaries(items: Items, item: int) -> Chromaticities | None:
 def _numbers(items: Items, item: int) -> GainMap:
     """Return the metadata in a `tmap` item. Raises GainMapError."""
     try:
-        held = items.contents(item, LARGEST)
+        held = items.contents(item, MAX_TMAP_BYTES)
     except DAMAGE as error:
         raise GainMapError("its metadata are missing") from error
     if held[:1] not in (b"\0", b""):

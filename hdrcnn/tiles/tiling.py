@@ -22,7 +22,7 @@ CELL = 32
 stride requires that."""
 FILLED = 0.5
 """Share of requested cells from which on a rectangle is not divided any further."""
-MOST = 1000
+MAX_RECTANGLES = 1000
 """Largest number of rectangles whose pairs are all compared; if there are more, larger ones are
 made."""
 FAR = 192
@@ -45,7 +45,7 @@ def _tight(mask: np.ndarray, top: int, left: int) -> list[int] | None:
 
 def _divide(mask: np.ndarray, smallest: int) -> np.ndarray | None:
     """Cover the set cells by tight rectangles, [N, 4], halved until they are filled enough or no
-    larger than `smallest`. None if there are more than MOST.
+    larger than `smallest`. None if there are more than MAX_RECTANGLES.
     """
     done, todo = [], [_tight(mask, 0, 0)]
     while todo:
@@ -57,7 +57,7 @@ def _divide(mask: np.ndarray, smallest: int) -> np.ndarray | None:
         inside = mask[top:bottom, left:right]
         if max(height, width) <= smallest or inside.mean() >= FILLED:
             done.append(box)
-            if len(done) > MOST:
+            if len(done) > MAX_RECTANGLES:
                 return None
         elif height >= width:
             todo.append(_tight(inside[: height // 2], top, left))

@@ -12,7 +12,7 @@ from types import ModuleType
 
 from hdrcnn.files import ImageError, shown
 
-LEAST = 18
+MIN_PYAV = 18
 """Oldest supported major version of PyAV."""
 
 
@@ -23,9 +23,9 @@ def pyav() -> ModuleType:
         import av
     except ImportError as error:
         raise ImageError("films need the package PyAV; pip install av") from error
-    if int(av.__version__.partition(".")[0]) < LEAST:  # Older ones lack PQ formats and rotation.
+    if int(av.__version__.partition(".")[0]) < MIN_PYAV:  # Older ones lack PQ formats and rotation.
         raise ImageError(
-            f"films need PyAV {LEAST} or newer, not {av.__version__}; pip install --upgrade av "
+            f"films need PyAV {MIN_PYAV} or newer, not {av.__version__}; pip install --upgrade av "
             "(Python 3.11 or newer)"
         )
     return av

@@ -16,10 +16,10 @@ from hdrcnn.files import finished_whole, shown
 
 RECORD = "metadata"
 """Key of the record."""
-LARGEST = 1 << 31
+MAX_TOTAL_BYTES = 1 << 31
 """Largest size in bytes of all arrays of an untrusted file, as float32 or their own type if that is
 larger; the widest network has 1.9e9."""
-MARGIN, RATIO = 1 << 20, 32
+MARGIN, MAX_EXPANSION = 1 << 20, 32
 """Number of bytes that any untrusted file may unpack to, and additional number for each byte of the
 file. Weights resemble noise, which can hardly be compressed.
 """
@@ -64,7 +64,7 @@ def check_file(path: Path) -> None:
 
 def room(path: Path) -> int:
     """Number of bytes that an untrusted file may unpack to. Raises OSError."""
-    return min(LARGEST, MARGIN + RATIO * path.stat().st_size)
+    return min(MAX_TOTAL_BYTES, MARGIN + MAX_EXPANSION * path.stat().st_size)
 
 
 def check_unpacked(members: Iterable[zipfile.ZipInfo], most: float) -> None:
@@ -109,7 +109,7 @@ def read_arrays(
         check_unpacked(found.values(), most)
         # Allow for codes of one byte, which are four times as large as float32.
         held = sum(_held(archive, member) for member in found.values())
-        if held > min(4 * most, LARGEST if largest is None else largest):
+        if held > min(4 * most, MAX_TOTAL_BYTES if largest is None else largest):
             raise NpzError(f"it unpacks to more than its length allows, {held:,} bytes")
         arrays = {}
         for name, member in found.items():

@@ -146,5 +146,7 @@ def test_no_more_pictures_are_read_than_are_calibrated_on(count, tmp_path, monke
         assert len(read) == number  # None is read before it is needed.
         assert crop.shape == (1, 64, 64, 3)
         assert crop[0, 0, 0, 0] == np.float32(number / 255)
-    expected = [0, 1] * 12 if count == 2 else np.linspace(0, 99, int8.MOST).astype(int).tolist()
+    expected = (
+        [0, 1] * 12 if count == 2 else np.linspace(0, 99, int8.MAX_CROPS).astype(int).tolist()
+    )
     assert read == expected

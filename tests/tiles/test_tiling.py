@@ -13,7 +13,7 @@ from hdrcnn.colour.transfer import linearise
 from hdrcnn.predict.blend import BLENDS, reconstruct_light
 from hdrcnn.tiles.frame import Frame
 from hdrcnn.tiles.geometry import Region
-from hdrcnn.tiles.tiling import MOST, Tiling, cover
+from hdrcnn.tiles.tiling import MAX_RECTANGLES, Tiling, cover
 
 
 @pytest.fixture(scope="module")
@@ -224,7 +224,7 @@ def test_neighbours_are_joined_among_very_many_cells(every, halo):
     regions = cover(mask, halo)
     assert not (mask & ~painted(regions, mask.shape)).any()
     assert all(mask[region.within(Region(0, 494, 0, 494))].any() for region in regions)
-    assert len(regions) <= MOST
+    assert len(regions) <= MAX_RECTANGLES
     assert sum((r.bottom - r.top) * (r.right - r.left) for r in regions) < 0.55 * mask.size
     assert not halo or cost(regions) < 0.8 * cost([Region(0, 494, 0, 494)])
 
