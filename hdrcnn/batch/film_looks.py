@@ -42,7 +42,7 @@ def _spread_out(film: Film) -> Iterator[decode.Frame]:
 
 def _entered(film: Film) -> bool:
     """Whether frames are decoded by seeking to key frames, not from the beginning of the film."""
-    return film.timed and len(film.keys) >= ENOUGH_KEYS
+    return film.has_time_stamps and len(film.keys) >= ENOUGH_KEYS
 
 
 def _between(film: Film, changes: Sequence[tuple[float, float]]) -> Iterator[decode.Frame]:

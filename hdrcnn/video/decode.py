@@ -169,11 +169,11 @@ class Strip:
 def _decoded(film: Film, container: Any, stream: Any, jumped: bool) -> Iterator[Any]:
     """Yield frames in display order from the current position of the container.
 
-    jumped: whether that position was reached by a seek. The frames of a film that is not `timed`
+    jumped: whether that position was reached by a seek. The frames of a film without time stamps
     get their times by counting; none is yielded if the position is unknown. Frames whose times do
     not increase are dropped. Raises ImageError.
     """
-    if film.timed:
+    if film.has_time_stamps:
         yield from _sized(film, (frame for frame, _ in _frames(film, container, stream, 0)))
         return
     if _placed(film, stream):
@@ -201,7 +201,7 @@ def _placed(film: Film, stream: Any) -> bool:
     The position is a Python object, for which the threads of decoders from outside FFmpeg might
     wait forever; those decoders do not reorder frames, so it is not needed.
     """
-    return not film.timed and not stream.codec_context.codec.name.startswith("lib")
+    return not film.has_time_stamps and not stream.codec_context.codec.name.startswith("lib")
 
 
 def _frames(
@@ -337,7 +337,7 @@ def _earlier(film: Film, index: int, unknown: bool) -> int:
     """Return the index of the frame to seek to after a seek to `index` led too far, or, if
     `unknown`, to an unknown position.
     """
-    if film.timed:
+    if film.has_time_stamps:
         return index // 2
     before = int(np.searchsorted(film.keys, film.times[index]))
     return 0 if unknown or not before else int(np.searchsorted(film.times, film.keys[before - 1]))

@@ -88,7 +88,7 @@ def _pictures(
             if file == encoded[-1][0] and packet is packets[-1][1]:
                 # MP4 stores durations in decoding order; together they must equal the film's.
                 made.duration = max(1, film.end - step * depth - (made.dts + beginning))
-            elif film.steady and until[time] < film.end:
+            elif film.constant_rate and until[time] < film.end:
                 made.duration = step
             else:
                 made.duration = until[time] - time
