@@ -157,7 +157,7 @@ def to_file(
     if len(figures_of_all) < len(known):
         return None
     _tell_lost(film, len(film.times), sum(figures.frames for figures in figures_of_all), note)
-    levels = (
+    content_light = (
         max(figures.max_cll for figures in figures_of_all),
         max(figures.max_fall for figures in figures_of_all),
     )
@@ -166,7 +166,7 @@ def to_file(
         for segment, figures in zip(all_segments, figures_of_all, strict=True)
     ]
     try:
-        found = join(film, files, result, encoding, levels, note)
+        found = join(film, files, result, encoding, content_light, note)
     except ImageError:
         # Two shares may both find all segments complete: the faster joins and removes them.
         if shard.of > 1 and folder.done(all_segments[0]) is None and result.is_file():

@@ -69,7 +69,7 @@ class Encoding:
         return Tags(BT2020, LIMITED, BT2020, HLG if self.transfer == "hlg" else PQ)
 
     def options(self) -> dict[str, str]:
-        """Encoder options, with 1 in place of MaxCLL and MaxFALL, which `light` sets later."""
+        """Encoder options, with MaxCLL and MaxFALL 1, which `content_light` replaces later."""
         crf, preset = self.crf, self.preset
         chosen = {
             "crf": f"{CRF[self.codec] if crf is None else crf:g}",

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from hdrcnn.files import ImageError, is_regular
-from hdrcnn.video.colours import BT2020, PQ, UNSPECIFIED, Colours, Tags, settled
+from hdrcnn.video.colours import BT2020, PQ, UNSPECIFIED, Colours, Tags, resolve_tags
 from hdrcnn.video.library import clock, pyav, reading
 
 LOST = 0.5
@@ -276,7 +276,7 @@ def probe(path: Path, hdr: bool = False) -> Film:
         tags = dataclasses.replace(tags, range=2)
     try:
         rgb = bool(frame.format.is_rgb or frame.format.name == "pal8")
-        colours, notes = settled(tags, frame.width, frame.height, rgb)
+        colours, notes = resolve_tags(tags, frame.width, frame.height, rgb)
     except ValueError as error:
         raise ImageError(f"{path}: {error}") from error
     if frame.format.name.startswith(("yuva", "rgba", "bgra", "argb", "abgr", "gbrap", "ya")):
