@@ -12,7 +12,13 @@ from typing import Any
 
 from hdrcnn.files import finished_whole, not_written
 from hdrcnn.video.content_light import with_content_light
-from hdrcnn.video.copied import Taken, copied, format_of, metadata_of, moved
+from hdrcnn.video.copied import (
+    PacketCopier,
+    copied_packets,
+    format_of,
+    metadata_of,
+    shifted_chapter,
+)
 from hdrcnn.video.encode import Encoding
 from hdrcnn.video.library import pyav, reading, reason
 from hdrcnn.video.source import Film
@@ -164,21 +170,23 @@ def _join(
         if source is not None:
             output.metadata.update(told)
             if source.chapters():
-                output.set_chapters([moved(chapter, seconds) for chapter in source.chapters()])
+                output.set_chapters(
+                    [shifted_chapter(chapter, seconds) for chapter in source.chapters()]
+                )
         pictures = _pictures(film, encoded, video, encoding.codec, patched, beginning)
         others = (
             iter(())
             if source is None
-            else copied(film, source, streams, seconds, kind != "matroska")
+            else copied_packets(film, source, streams, seconds, kind != "matroska")
         )
         output.start_encoding()
-        taken = Taken(film, output)
+        copier = PacketCopier(film, output)
         for _, other, packet in heapq.merge(pictures, others, key=lambda item: item[:2]):
             if other:
-                taken.add(packet)
+                copier.add(packet)
             else:
                 output.mux(packet)
-        left_out = taken.left_out()
+        left_out = copier.left_out()
     with av.open(str(temporary.absolute())) as made:
         there = {key.lower() for key in made.metadata}
     lost = sorted(key for key in told if key.lower() not in there)
