@@ -18,7 +18,7 @@ from hdrcnn.console import quietly
 from hdrcnn.files import ImageError
 from hdrcnn.readers.hdr import read_exr
 from hdrcnn.readers.photograph import read_ldr
-from hdrcnn.tiles.geometry import fit
+from hdrcnn.tiles.geometry import crop_and_resize
 from hdrcnn.writers.display import write_png
 from training_code.console import run
 
@@ -50,7 +50,7 @@ def labelled_grid(
         text = Image.new("RGB", (height, MARGIN))
         ImageDraw.Draw(text).text((height // 2, MARGIN // 2), label, "white", font, anchor="mm")
         sheet.paste(text.transpose(Image.Transpose.ROTATE_90), (0, MARGIN + row * height))
-        small = fit(image.astype(np.float32), height, width)
+        small = crop_and_resize(image.astype(np.float32), height, width)
         for column, exposure in enumerate(stops):
             panel = Image.fromarray(to_display(small, exposure))
             sheet.paste(panel, (MARGIN + column * width, MARGIN + row * height))

@@ -28,7 +28,7 @@ from hdrcnn.readers.metadata import Band
 from hdrcnn.readers.photograph import Photograph, as_stored, read_photograph
 from hdrcnn.review import Entry
 from hdrcnn.tiles.frame import Frame
-from hdrcnn.tiles.geometry import fit, wanted_size
+from hdrcnn.tiles.geometry import crop_and_resize, wanted_size
 from hdrcnn.writers import WRITERS, Picture
 
 
@@ -230,7 +230,7 @@ class Conversion:
                 f"{self.settings.max_megapixels:g} megapixels; give a smaller --width or --height, "
                 "or a greater --max_megapixels"
             )
-        return fit(photograph.code, *size)
+        return crop_and_resize(photograph.code, *size)
 
     @staticmethod
     def _fitted(measured: Measured | None, codes: np.ndarray) -> Measured | None:
@@ -238,7 +238,7 @@ class Conversion:
         if measured is None or measured.light.shape == codes.shape:
             return measured
         light, ended = (
-            fit(part.astype(np.float32), *codes.shape[:2])
+            crop_and_resize(part.astype(np.float32), *codes.shape[:2])
             for part in (measured.light, measured.ended)
         )
         return Measured(light.astype(np.float16), np.round(ended).astype(np.uint8))
@@ -261,7 +261,7 @@ class Conversion:
         self.weights = self.networks.choose(settled.lossy)
         code, alpha = self._codes(photograph), photograph.alpha
         if alpha is not None and alpha.shape != code.shape[:2]:
-            alpha = fit(alpha[..., None], *code.shape[:2])[..., 0]
+            alpha = crop_and_resize(alpha[..., None], *code.shape[:2])[..., 0]
         self.panorama = photograph.panorama
         if self.panorama is None and (self.settings.panorama or settled.panorama):
             self.panorama = Band.around_horizon(rows, columns)
@@ -273,7 +273,7 @@ class Conversion:
         scaling = self._scaling(self.levels, photograph)
         self.sensor = photograph.sensor
         if self.sensor is not None and self.sensor.shape != code.shape:
-            samples = fit(self.sensor.samples, *code.shape[:2])
+            samples = crop_and_resize(self.sensor.samples, *code.shape[:2])
             self.sensor = dataclasses.replace(self.sensor, samples=samples)
         self.frame = Frame(code, 1, scaling, closed=self.panorama is not None)
         self.alpha = None if alpha is None else alpha.astype(np.float16)

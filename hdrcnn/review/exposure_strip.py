@@ -16,7 +16,7 @@ from PIL import Image, ImageDraw, ImageFont
 from hdrcnn.colour.clipping_level import THRESHOLD, saturation, scaled
 from hdrcnn.colour.primaries import linear_to_rec709
 from hdrcnn.colour.transfer import linearise, luminance, srgb_encode, to_display
-from hdrcnn.tiles.geometry import fitting, reduced, strips
+from hdrcnn.tiles.geometry import reduce_in_strips, size_within, strips
 from hdrcnn.writers.display import write_png
 from hdrcnn.writers.picture import Picture, check, code_strip, rec709
 
@@ -97,10 +97,10 @@ def _overlay(light: np.ndarray, mask: np.ndarray) -> np.ndarray:
 def _views(picture: Picture, small: tuple[int, int]) -> tuple[list[np.ndarray], list[np.ndarray]]:
     """Return the upper and the lower row of views, each [h, w, 3] uint8."""
     size = picture.size
-    before = reduced(lambda rows: _before(picture, rows), size, small)
-    after = reduced(lambda rows: rec709(picture, rows), size, small)
-    mask = reduced(lambda rows: _mask(picture, rows), size, small)
-    photograph = reduced(
+    before = reduce_in_strips(lambda rows: _before(picture, rows), size, small)
+    after = reduce_in_strips(lambda rows: rec709(picture, rows), size, small)
+    mask = reduce_in_strips(lambda rows: _mask(picture, rows), size, small)
+    photograph = reduce_in_strips(
         lambda rows: linear_to_rec709(
             linearise(code_strip(picture, rows), "srgb"), picture.chromaticities
         ),
@@ -140,7 +140,7 @@ def exposure_strip(picture: Picture, name: str = "") -> np.ndarray:
 
     Raises ValueError if there are no codes.
     """
-    small = fitting(*picture.size, *CELL)
+    small = size_within(*picture.size, *CELL)
     rows, columns = small[0], max(small[1], NARROWEST)
     count = 1 + len(EXPOSURES)
     left = 122
