@@ -16,7 +16,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from hdrcnn.tiles.distance import to_outside
+from hdrcnn.tiles.distance import distance_transform
 from hdrcnn.tiles.frame import Frame
 from hdrcnn.tiles.geometry import Region, enlarge
 from hdrcnn.tiles.guided import Reduced
@@ -48,7 +48,7 @@ def depths(saturated: np.ndarray, closed: bool = False) -> np.ndarray:
     full = saturated >= 0.5
     if full.all():
         return np.full(full.shape, max(full.shape), np.float32)
-    return to_outside(full, closed)
+    return distance_transform(full, closed)
 
 
 def _by_cells(values: np.ndarray, factor: int) -> np.ndarray:
