@@ -235,7 +235,7 @@ def proto(model: Any, metadata: Metadata, sha256: str, half: bool = True) -> Any
     import onnx
 
     from hdrcnn.tiles.keras_graph import coarsest
-    from hdrcnn.tiles.stages import window
+    from hdrcnn.tiles.stages import stride_and_halo
 
     if keras.config.backend() != "tensorflow":
         raise ExportError("tf2onnx converts graphs of TensorFlow; set KERAS_BACKEND=tensorflow")
@@ -245,7 +245,7 @@ def proto(model: Any, metadata: Metadata, sha256: str, half: bool = True) -> Any
     try:
         first = model if rest is None else keras.Model(model.input, rest)
         stages, graphs = map(list, zip(*_stages(first, staged), strict=True))
-        stride, halo = window([as_stage(stage, lambda *_: None) for stage in stages])
+        stride, halo = stride_and_halo([as_stage(stage, lambda *_: None) for stage in stages])
         if rest is not None:
             graphs.append(_converted(keras.Model(rest, model.output), [staged], [RESULT], "rest_"))
     except ValueError:

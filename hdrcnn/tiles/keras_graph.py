@@ -16,7 +16,7 @@ import keras
 import numpy as np
 from keras import layers, ops
 
-from hdrcnn.tiles.stages import INPUT, Network, Reach, Stage, Tensor, window
+from hdrcnn.tiles.stages import INPUT, Network, Reach, Stage, Tensor, stride_and_halo
 
 _POINTWISE = (
     layers.InputLayer, layers.Identity, layers.Rescaling, layers.Dense,
@@ -247,7 +247,7 @@ def network(model: keras.Model) -> Network:
     stages: list[Stage] | None = None
     try:
         stages = cut(model)
-        stride, halo = window(stages)
+        stride, halo = stride_and_halo(stages)
     except ValueError:
         stages, stride, halo = None, coarsest(model), 0
     return Network(
@@ -257,7 +257,7 @@ def network(model: keras.Model) -> Network:
         stride=stride,
         halo=halo,
         join=functools.partial(ops.concatenate, axis=1),
-        few_sizes=keras.config.backend() == "jax",
+        compiles_per_size=keras.config.backend() == "jax",
         source=model,
     )
 

@@ -184,7 +184,7 @@ class Tiling:
         libraries that need that.
         """
         grown = core.grown(self.halo) & bounds
-        if not self.network.few_sizes:
+        if not self.network.compiles_per_size:
             return grown
         return Region(
             *_few_lengths(grown.top, grown.bottom, bounds.top, bounds.bottom),
@@ -207,7 +207,7 @@ class Tiling:
             regions = [frame.bounds]
         # If one region needs the whole image anyway, it is computed in one piece.
         around = (self._around(region, frame.bounds) for region in regions)
-        if self.network.whole_first and self._fits(frame.bounds) and frame.bounds in around:
+        if self.network.prefers_whole and self._fits(frame.bounds) and frame.bounds in around:
             yield self._one_piece(frame)
             return
         for region in regions:

@@ -11,7 +11,7 @@ from keras import layers, ops
 
 from hdrcnn.tiles.frame import Frame
 from hdrcnn.tiles.keras_graph import cut, network, reach
-from hdrcnn.tiles.stages import Reach, Strips, window
+from hdrcnn.tiles.stages import Reach, Strips, stride_and_halo
 from hdrcnn.tiles.tiling import PIECE, Tiling, TooLargeError
 from tests.models.tiny import PICTURES
 
@@ -117,7 +117,7 @@ def test_networks_that_need_the_whole_refuse_too_large_pictures():
 @pytest.mark.parametrize(("middle", "stride", "halo"), [("pooled", 2, 8), ("depthwise", 1, 4)])
 def test_stride_and_halo_by_hand(middle, stride, halo):
     """Pooled: 1 + 2 (1 + 1 + 1) = 7 rows, which is 8 in whole blocks of the pooling."""
-    assert window(cut(built(BY_PARTS[middle]))) == (stride, halo)
+    assert stride_and_halo(cut(built(BY_PARTS[middle]))) == (stride, halo)
 
 
 @pytest.mark.parametrize("record", PICTURES, ids=lambda record: record.model)
@@ -125,7 +125,7 @@ def test_no_output_depends_on_more_than_the_window(record):
     """Changes beyond the halo of a block of pixels have no effect on it."""
     keras.utils.set_random_seed(1)
     model = record.build()
-    stride, halo = window(cut(model))
+    stride, halo = stride_and_halo(cut(model))
     tiling = Tiling(network(model))
     assert tiling.cell % stride == tiling.halo % tiling.cell == 0
     assert halo <= tiling.halo < halo + tiling.cell

@@ -134,7 +134,7 @@ def test_backends_that_compile_every_size_get_the_same_result(predictor, monkeyp
     """As under JAX: shapes repeat, and the result is the same."""
     code = scattered(np.random.default_rng(5), 300, 900)
     expected = in_one_piece(predictor, code, predictor.metadata.blend)
-    network = dataclasses.replace(predictor.network, few_sizes=True)
+    network = dataclasses.replace(predictor.network, compiles_per_size=True)
     tiling = Tiling(network, 600_000)
     monkeypatch.setattr(predictor, "tiling", tiling)
     result = predictor.reconstruct(code, resolution="native")
@@ -150,7 +150,7 @@ def test_the_whole_is_computed_at_once_if_a_region_needs_all_of_it(predictor, mo
         calls.append(pictures.shape)
         return np.asarray(whole(pictures))
 
-    network = dataclasses.replace(predictor.network, whole_first=True, whole=counted)
+    network = dataclasses.replace(predictor.network, prefers_whole=True, whole=counted)
     monkeypatch.setattr(predictor, "tiling", Tiling(network, 400_000))
     result = predictor.reconstruct(code, resolution="native")
     np.testing.assert_allclose(result, expected, rtol=1e-3, atol=1e-6)
