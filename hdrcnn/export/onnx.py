@@ -188,9 +188,9 @@ def _stages(model: Any, name: str) -> Iterator[tuple[dict[str, Any], Any]]:
     """
     import keras
 
-    from hdrcnn.tiles.keras_graph import parts
+    from hdrcnn.tiles.keras_graph import stage_tensors
 
-    found = parts(model)
+    found = stage_tensors(model)
     names = {id(model.inputs[0]): "image"}
     places = {id(model.inputs[0]): -1}
     for place, (end, tensors, way) in enumerate(found):
@@ -234,7 +234,7 @@ def proto(model: Any, metadata: Metadata, sha256: str, half: bool = True) -> Any
     import keras
     import onnx
 
-    from hdrcnn.tiles.keras_graph import coarsest
+    from hdrcnn.tiles.keras_graph import total_stride
     from hdrcnn.tiles.stages import stride_and_halo
 
     if keras.config.backend() != "tensorflow":
@@ -249,7 +249,7 @@ def proto(model: Any, metadata: Metadata, sha256: str, half: bool = True) -> Any
         if rest is not None:
             graphs.append(_converted(keras.Model(rest, model.output), [staged], [RESULT], "rest_"))
     except ValueError:
-        stages, stride, halo = [], coarsest(model), 0
+        stages, stride, halo = [], total_stride(model), 0
         several = keras.Model(model.input, [model.output, *inner])
         graphs = [_converted(several, ["image"], [RESULT, *metadata.inner], "n_")]
     joined = _joined(graphs, [RESULT, *metadata.inner])

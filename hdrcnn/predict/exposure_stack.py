@@ -144,7 +144,7 @@ def restore_darkness(
     """
     shown, count = _shown_to(network, frame), 0
     cells = _dark_cells(frame, network.cell, ExposureStack.light)
-    for piece, restored in one_by_one(network.log_hdr(shown, cells)):
+    for piece, restored in one_by_one(network.predict(shown, cells)):
         code = frame.codes(piece)
         changed = restored != code
         if mix and (code > blend.THRESHOLD).any():
@@ -223,7 +223,7 @@ def published_exposures(frame: Frame, network: Tiling, bits: int) -> list[np.nda
     cell = network.cell
     rows, columns = frame.image.shape[:2]
     everything = np.ones((-(-rows // cell), -(-columns // cell)), bool)
-    for piece, output in one_by_one(network.log_hdr(shown, everything)):
+    for piece, output in one_by_one(network.predict(shown, everything)):
         part = piece.within(frame.picture)
         for index, exposure in enumerate(codes):
             value = 0.5 * (output[..., 3 * index : 3 * index + 3] + 1.0)

@@ -30,7 +30,7 @@ from hdrcnn.models.metadata import FilmCurves, FilmUnet, Metadata
 from hdrcnn.predict import backend, runtime
 from hdrcnn.predict.film_curves import PARAMETERS, SEEN, FrameMap
 from hdrcnn.tiles.frame import Frame
-from hdrcnn.tiles.resolution import WAYS
+from hdrcnn.tiles.resolution import RESOLUTIONS
 from hdrcnn.tiles.stages import Network
 from hdrcnn.tiles.tiling import Tiling
 
@@ -229,7 +229,7 @@ class Unet:
         # With a threshold below all codes, every pixel is computed.
         frame = Frame(picture, self._tiling.cell, threshold=-1.0, halo=self._tiling.halo)
         signal = np.empty(picture.shape, np.float32)
-        for piece, part in WAYS["native"](frame, self._tiling):
+        for piece, part in RESOLUTIONS["native"](frame, self._tiling):
             signal[piece.within(frame.picture)] = part
         return np.clip(signal, 0.0, self._top, out=signal)
 

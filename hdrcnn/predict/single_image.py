@@ -30,7 +30,7 @@ from hdrcnn.models.metadata import Hdrcnn
 from hdrcnn.predict import backend, camera_curve as curve_estimation, runtime
 from hdrcnn.predict.blend import BLENDS, THRESHOLD, bend, raised, reconstruct_light
 from hdrcnn.tiles.frame import Frame
-from hdrcnn.tiles.resolution import WAYS, Pieces
+from hdrcnn.tiles.resolution import RESOLUTIONS, Pieces
 from hdrcnn.tiles.stages import Network
 from hdrcnn.tiles.tiling import TILE_PIXELS, Tiling
 
@@ -100,7 +100,7 @@ class Predictor:
         """The same pieces, each averaged with the prediction for the mirror image."""
         flipped = dataclasses.replace(frame, image=frame.image[:, ::-1])
         other = np.full(frame.image.shape, np.nan, np.float16)
-        for piece, log_hdr in one_by_one(WAYS[resolution](flipped, self.tiling)):
+        for piece, log_hdr in one_by_one(RESOLUTIONS[resolution](flipped, self.tiling)):
             other[piece.within(frame.picture)] = log_hdr
         other = other[:, ::-1]
         for piece, log_hdr in pieces:
@@ -152,7 +152,7 @@ class Predictor:
         alpha: [H, W] in [0, 1]; transparent pixels are ignored when the clipping level is detected.
         camera_curve: linearisation instead of that of this predictor; ESTIMATED: the curve
             estimated for this photograph.
-        resolution: size at which the network sees the image, one of `resolution.WAYS`.
+        resolution: size at which the network sees the image, one of `resolution.RESOLUTIONS`.
         panorama: the left and the right side of the image meet.
         measured: light of a photograph with a gain map, `Photograph.measured`. It is kept except
             where the map is at its largest value; scaling and camera_curve are then ignored.
@@ -166,8 +166,8 @@ class Predictor:
         """
         if not (np.isfinite(gamma) and gamma > 0):
             raise ValueError(f"gamma {gamma} must be a positive number")
-        if resolution not in WAYS:
-            raise ValueError(f"unknown resolution {resolution!r}; known: {', '.join(WAYS)}")
+        if resolution not in RESOLUTIONS:
+            raise ValueError(f"unknown resolution {resolution!r}; known: {', '.join(RESOLUTIONS)}")
         if np.dtype(dtype) not in (np.float16, np.float32):
             raise ValueError(f"dtype {np.dtype(dtype)}: float32 or float16")
         if quality not in QUALITIES:
@@ -206,7 +206,7 @@ class Predictor:
             )
         if measured is not None and not measured.ended.any():
             return hdr
-        pieces = WAYS[resolution](frame, self.tiling)
+        pieces = RESOLUTIONS[resolution](frame, self.tiling)
         if quality == BEST:
             pieces = self._with_mirror_image(pieces, frame, resolution)
         for piece, log_hdr in one_by_one(pieces):

@@ -191,13 +191,13 @@ class Tiling:
             *_few_lengths(grown.left, grown.right, bounds.left, bounds.right),
         )
 
-    def log_hdr(self, frame: Frame, cells: np.ndarray) -> Iterator[tuple[Region, np.ndarray]]:
+    def predict(self, frame: Frame, cells: np.ndarray) -> Iterator[tuple[Region, np.ndarray]]:
         """Compute the network's output in some cells of a frame padded to multiples of `cell`.
 
         cells: [ceil(H / cell), ceil(W / cell)] bool, the requested blocks of pixels. Yields pieces,
-        each a region and y = log(H + 1/255) there, [rows, columns, 3] float32. Pieces are inside
-        the image and cover all requested cells, possibly more. Raises TooLargeError for an image
-        too large for a network without stages.
+        each a region and the output there, [rows, columns, 3] float32; for HDRCNN, that is
+        y = log(H + 1/255). Pieces are inside the image and cover all requested cells, possibly
+        more. Raises TooLargeError for an image too large for a network without stages.
         """
         if cells.any() and not self.by_parts:
             yield self._one_piece(frame)

@@ -84,7 +84,7 @@ def test_strips_equal_the_whole_image(record, model, files):
     code = np.random.default_rng(7).random((160, 480, 3), np.float32)
     frame, whole = Frame(code, tiling.cell), made.whole(code[None])[0]
     everything = np.ones(tuple(side // tiling.cell for side in code.shape[:2]), bool)
-    parts = list(tiling.log_hdr(frame, everything))
+    parts = list(tiling.predict(frame, everything))
     assert len(parts) > 1
     for part, values in parts:
         np.testing.assert_allclose(values, whole[part.within(frame.bounds)], atol=1e-4)

@@ -10,7 +10,7 @@ from keras import ops
 from hdrcnn import weights
 from hdrcnn.models.metadata import MODELS, read
 from hdrcnn.tiles.frame import Frame
-from hdrcnn.tiles.keras_graph import coarsest, network
+from hdrcnn.tiles.keras_graph import network, total_stride
 from hdrcnn.tiles.tiling import Tiling
 from tests.models.tiny import PICTURES, TINY, shown
 
@@ -132,7 +132,7 @@ def test_tiles_equal_the_whole(record):
     frame = Frame(code, tiling.cell)
     everything = np.ones(tuple(side // tiling.cell for side in code.shape[:2]), bool)
     count = 0
-    for part, values in tiling.log_hdr(frame, everything):
+    for part, values in tiling.predict(frame, everything):
         count += 1
         np.testing.assert_allclose(values, whole[part.within(frame.bounds)], atol=1e-4)
     assert count > 1
@@ -142,4 +142,4 @@ def test_the_stride_is_that_of_the_network_and_of_its_description(model, record)
     told = re.search(r"multiples of (\d+)", record.takes)
     assert record.stride == (int(told[1]) if told else 1)
     if record in PICTURES:
-        assert coarsest(model) == record.stride
+        assert total_stride(model) == record.stride

@@ -85,7 +85,7 @@ def test_negative_tile_pixels_are_refused(tiny_weights):
 def test_no_more_than_tile_pixels_are_processed_at_once(predictor, monkeypatch):
     shown = spied(monkeypatch)
     frame = Frame(np.ones((1000, 2300, 3), np.uint8), 32)
-    pieces = list(predictor.tiling.log_hdr(frame, np.ones((32, 72), bool)))
+    pieces = list(predictor.tiling.predict(frame, np.ones((32, 72), bool)))
     assert sum(y[..., 0].size for _, y in pieces) == 1000 * 2300
     widest = max(region.right - region.left for region in shown)
     assert 2 * predictor.tiling.halo < widest < 2300
