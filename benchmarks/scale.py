@@ -37,7 +37,7 @@ import hdrcnn
 from hdrcnn.batch import dask_engine
 from hdrcnn.batch.choose import Networks
 from hdrcnn.batch.convert import Conversion
-from hdrcnn.batch.job import Films, Outcome, Settings
+from hdrcnn.batch.job import Outcome, SequenceStates, Settings
 from hdrcnn.batch.machines import FarmError, Place
 from hdrcnn.batch.plan import Job, plan
 from hdrcnn.batch.run import convert_all
@@ -103,7 +103,7 @@ def farm_rate(
         for future in first:
             checked(future.result())
         begun = time.perf_counter()
-        for outcome in dask_engine.outcomes(client, jobs, Films(), request):
+        for outcome in dask_engine.outcomes(client, jobs, SequenceStates(), request):
             checked(outcome)
         rate = len(jobs) / (time.perf_counter() - begun)
         begun = time.perf_counter()
@@ -120,7 +120,7 @@ def costs(jobs: Sequence[Job], networks: Networks, settings: Settings) -> dict[s
     """Mean cost of a file: seconds to read, reconstruct and write it, bytes in and out."""
     seconds = {"read": 0.0, "network": 0.0, "write": 0.0}
     for job in jobs:
-        conversion = Conversion(job, networks, settings, Films())
+        conversion = Conversion(job, networks, settings, SequenceStates())
         for name, step in (
             ("read", conversion.read),
             ("network", conversion.reconstruct),

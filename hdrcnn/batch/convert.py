@@ -15,7 +15,15 @@ import numpy as np
 
 from hdrcnn import review
 from hdrcnn.batch.choose import Networks, sha256
-from hdrcnn.batch.job import FIGURES, FileState, Films, Outcome, Settings, Source, image_error
+from hdrcnn.batch.job import (
+    FIGURES,
+    FileState,
+    Outcome,
+    SequenceStates,
+    Settings,
+    Source,
+    image_error,
+)
 from hdrcnn.batch.plan import Job
 from hdrcnn.batch.recipe import Making, check_place, standing
 from hdrcnn.batch.result import Result, curve_of, levels_of
@@ -63,8 +71,10 @@ class Conversion:
     result: Result
     result_kind: type[Result] = Result
 
-    def __init__(self, job: Job, networks: Networks, settings: Settings, films: Films) -> None:
-        self.job, self.networks, self.settings, self.films = job, networks, settings, films
+    def __init__(
+        self, job: Job, networks: Networks, settings: Settings, sequences: SequenceStates
+    ) -> None:
+        self.job, self.networks, self.settings, self.sequences = job, networks, settings, sequences
         self.error: ImageError | None = None
         self.kept: Outcome | None = None
         self.figures: dict[str, Any] = {}
@@ -132,7 +142,7 @@ class Conversion:
         """Return the source that decides weights and edges: the photograph itself, or the first
         frame of its film. Raises ImageError for a frame of another size than its film.
         """
-        return self.films.settle(self.job.source, source) if self.settings.sequence else source
+        return self.sequences.settle(self.job.source, source) if self.settings.sequence else source
 
     def _standing(self) -> Outcome | None:
         """Return the outcome if the existing result is the one that is wanted, else None."""
@@ -141,7 +151,7 @@ class Conversion:
             return None
         if self.settings.report_room and "exr" not in self.settings.formats:
             return None
-        first = self.films.first(self.job.source) if self.settings.sequence else None
+        first = self.sequences.first(self.job.source) if self.settings.sequence else None
         weights = self.networks.choose((first or making.source).lossy)
         if (making.weights, making.estimator) != (self._digest(weights), self._estimator):
             return None
@@ -160,8 +170,8 @@ class Conversion:
             self.settings.sequence
             and by_curve
             and (
-                self.films.curve(self.job.source, lambda: curve) != curve
-                or self.films.levels(self.job.source, lambda: levels) != levels
+                self.sequences.curve(self.job.source, lambda: curve) != curve
+                or self.sequences.levels(self.job.source, lambda: levels) != levels
             )
         ):
             return None
@@ -214,7 +224,7 @@ class Conversion:
         def found() -> Levels:
             return clipping_levels(photograph.code, photograph.alpha)
 
-        return self.films.levels(self.job.source, found) if self.settings.sequence else found()
+        return self.sequences.levels(self.job.source, found) if self.settings.sequence else found()
 
     def _codes(self, photograph: Photograph) -> np.ndarray:
         """Return the photograph's codes as stored, or resized to the size asked for. Raises
@@ -349,7 +359,7 @@ class Conversion:
         def found() -> str | CameraCurve:
             return self.networks.estimated_curve(self.frame.image, factors(self.levels))
 
-        return self.films.curve(self.job.source, found) if self.settings.sequence else found()
+        return self.sequences.curve(self.job.source, found) if self.settings.sequence else found()
 
     def find_curve(self) -> None:
         """Only estimate the curve of the photograph's film, if it is to be estimated."""

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from hdrcnn import _version
 from hdrcnn.batch.choose import Networks, sha256
-from hdrcnn.batch.job import Film, Films, Outcome, Settings
+from hdrcnn.batch.job import Outcome, SequenceState, SequenceStates, Settings
 from hdrcnn.batch.machines import FarmError, Place
 from hdrcnn.batch.plan import Job
 from hdrcnn.batch.run import begin, settle
@@ -84,18 +84,18 @@ def _networks(request: Request) -> Networks:
     )
 
 
-def convert(job: Job, film: Film | None, request: Request) -> Outcome:
+def convert(job: Job, state: SequenceState | None, request: Request) -> Outcome:
     """Convert one photograph in a worker; an error with it becomes the error of the outcome.
 
-    film: the film it is a frame of, if any. May run twice for a job: the second run finds the
-    result, or writes the same again under a temporary name of its own. Raises WeightsError,
-    DeviceError, BackendError or FarmError if this worker cannot convert anything.
+    state: that of the sequence it is a frame of, if any. May run twice for a job: the second run
+    finds the result, or writes the same again under a temporary name of its own. Raises
+    WeightsError, DeviceError, BackendError or FarmError if this worker cannot convert anything.
     """
     with alone_in(request.folder):
-        films = Films()
-        if film is not None:
-            films.know(job.source, film)
-        conversion = begin(job, _networks(request), request.settings, films)
+        sequences = SequenceStates()
+        if state is not None:
+            sequences.store(job.source, state)
+        conversion = begin(job, _networks(request), request.settings, sequences)
         return conversion.read().reconstruct().write()
 
 
@@ -113,10 +113,12 @@ def _outcome(job: Job, future: "Future", settings: Settings) -> Outcome:
 
 
 def outcomes(
-    client: "Client", jobs: Iterable[Job], films: Films, request: Request
+    client: "Client", jobs: Iterable[Job], sequences: SequenceStates, request: Request
 ) -> Iterator[Outcome]:
     """Yield outcomes in the order of completion. Ends early if nothing can be written any more."""
-    todo = handed_out(client, jobs, lambda job: (convert, job, films.film(job.source), request))
+    todo = handed_out(
+        client, jobs, lambda job: (convert, job, sequences.state(job.source), request)
+    )
     for job, future in todo:
         outcome = _outcome(job, future, request.settings)
         yield outcome
@@ -129,15 +131,15 @@ def convert_all(
     networks: Networks,
     request: Request,
     place: Place,
-    films: Films | None = None,
+    sequences: SequenceStates | None = None,
 ) -> Generator[Outcome, None, None]:
     """Convert jobs as `batch.run.convert_all` does, but by workers; yields outcomes in the order of
     completion.
 
-    films: those found in a longer list of jobs; None: found in these jobs. Close the generator if
-    it is not exhausted. Raises WeightsError, DeviceError, BackendError, or FarmError if workers
+    sequences: those found in a longer list of jobs; None: found in these jobs. Close the generator
+    if it is not exhausted. Raises WeightsError, DeviceError, BackendError, or FarmError if workers
     cannot be started or used.
     """
-    films = films or settle(jobs, networks, request.settings)
+    sequences = sequences or settle(jobs, networks, request.settings)
     with connect(place) as client:
-        yield from outcomes(client, jobs, films, request)
+        yield from outcomes(client, jobs, sequences, request)

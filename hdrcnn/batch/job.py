@@ -208,8 +208,8 @@ class Source(FileState):
 
 
 @dataclasses.dataclass(frozen=True)
-class Film:
-    """What all frames of a film share."""
+class SequenceState:
+    """What all frames of a sequence (`--sequence`, a film in single files) share."""
 
     first: Source
     curve: str | CameraCurve | None = None
@@ -218,8 +218,8 @@ class Film:
     """Codes at which its channels clip; None: not estimated, or not yet."""
 
 
-class Films:
-    """What has been settled for each film. Each folder is a film, and its first frame decides."""
+class SequenceStates:
+    """State of each sequence. Each folder is a sequence, and its first frame decides."""
 
     def __init__(self) -> None:
         self._first: dict[Path, Source] = {}
@@ -227,42 +227,46 @@ class Films:
         self._levels: dict[Path, Levels] = {}
         self._lock = threading.Lock()
 
-    def film(self, source: Path) -> Film | None:
-        """Return what is known about the film that a source is a frame of; None: nothing."""
+    def state(self, source: Path) -> SequenceState | None:
+        """Return what is known about the sequence of a source; None: nothing."""
         first = self.first(source)
         if first is None:
             return None
-        return Film(first, self._curves.get(source.parent), self._levels.get(source.parent))
+        return SequenceState(
+            first, self._curves.get(source.parent), self._levels.get(source.parent)
+        )
 
-    def know(self, source: Path, film: Film) -> None:
-        """Store what another process has found about the film of a source."""
-        self._first[source.parent] = film.first
-        if film.curve is not None:
-            self._curves[source.parent] = film.curve
-        if film.levels is not None:
-            self._levels[source.parent] = film.levels
+    def store(self, source: Path, state: SequenceState) -> None:
+        """Store what another process has found about the sequence of a source."""
+        self._first[source.parent] = state.first
+        if state.curve is not None:
+            self._curves[source.parent] = state.curve
+        if state.levels is not None:
+            self._levels[source.parent] = state.levels
 
     def first(self, source: Path) -> Source | None:
-        """Return the first frame of a source's film, None if none has been read."""
+        """Return the first frame of a source's sequence, None if none has been read."""
         return self._first.get(source.parent)
 
     def curve(self, source: Path, found: Callable[[], str | CameraCurve]) -> str | CameraCurve:
-        """Return the camera curve for a source's film. found: estimates it, called once."""
+        """Return the camera curve for a source's sequence. found: estimates it, called once."""
         with self._lock:
             if source.parent not in self._curves:
                 self._curves[source.parent] = found()
             return self._curves[source.parent]
 
     def levels(self, source: Path, found: Callable[[], Levels]) -> Levels:
-        """Return the clipping levels for a source's film. found: estimates them, called once."""
+        """Return the clipping levels for a source's sequence. found: estimates them, called
+        once.
+        """
         with self._lock:
             if source.parent not in self._levels:
                 self._levels[source.parent] = found()
             return self._levels[source.parent]
 
     def settle(self, source: Path, frame: Source) -> Source:
-        """Return the first frame of a source's film, which is `frame` if none came before. Raises
-        ImageError if their sizes differ.
+        """Return the first frame of a source's sequence, which is `frame` if none came before.
+        Raises ImageError if their sizes differ.
         """
         first = self._first.setdefault(source.parent, frame)
         if (frame.width, frame.height) != (first.width, first.height):

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from hdrcnn.batch.choose import Networks
-from hdrcnn.batch.job import FIGURES, Films, Outcome, Settings
+from hdrcnn.batch.job import FIGURES, Outcome, SequenceStates, Settings
 from hdrcnn.batch.machines import Place, Shard
 from hdrcnn.batch.plan import Job, plan
 from hdrcnn.batch.recipe import is_result
@@ -134,20 +134,20 @@ def _outcomes(
     jobs: Sequence[Job],
     networks: Networks,
     settings: Settings,
-    films: Films | None,
+    sequences: SequenceStates | None,
     arguments: argparse.Namespace,
     place: Place | None,
 ) -> Generator[Outcome, None, None]:
     """Yield the outcomes of the jobs, done by this process or by workers."""
     if place is None:
-        yield from convert_all(jobs, networks, settings, films)
+        yield from convert_all(jobs, networks, settings, sequences)
     else:
         from hdrcnn.batch import dask_engine
 
         request = dask_engine.ask(
             settings, _params(arguments), arguments.device, arguments.tile_pixels
         )
-        yield from dask_engine.convert_all(jobs, networks, request, place, films)
+        yield from dask_engine.convert_all(jobs, networks, request, place, sequences)
 
 
 def _still_there(outcome: Outcome, folder: OutputFolder) -> Outcome:
@@ -193,7 +193,7 @@ def convert(
         settings.sequence,
         precision=settings.precision,
         tile_pixels=arguments.tile_pixels,
-        # With workers this process only settles the films: the GPUs are left to the workers.
+        # With workers this process only settles the sequences: the GPUs are left to the workers.
         estimating_on=arguments.device if place is None else "cpu",
     )
     folder = prepare_folder(out_dir)
@@ -210,10 +210,10 @@ def convert(
         say(reason, sys.stderr)
         journal.add(fault(reason))
     missing, written, stopped = len(jobs) + len(faults), list[Path](), False
-    # All shares of a film have to agree on its first frame.
-    films = None if shard is None else settle(planned.jobs, networks, settings)
+    # All shares of a sequence have to agree on its first frame.
+    sequences = None if shard is None else settle(planned.jobs, networks, settings)
     with contextlib.closing(
-        _outcomes(jobs, networks, settings, films, arguments, place)
+        _outcomes(jobs, networks, settings, sequences, arguments, place)
     ) as outcomes:
         for number, outcome in enumerate(outcomes, 1):
             outcome = _still_there(outcome, folder)

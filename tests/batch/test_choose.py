@@ -260,7 +260,7 @@ def test_shards_of_a_film_agree_on_its_curve(shipped, picture):
     jobs = plan.plan([root / "in"], root / "out", settings.endings).jobs
     for job in jobs[::-1]:
         chosen = Networks(load, None, True)
-        films = settle(jobs, chosen, settings)
-        assert [out.status for out in convert_all([job], chosen, settings, films)] == ["done"]
+        sequences = settle(jobs, chosen, settings)
+        assert [out.status for out in convert_all([job], chosen, settings, sequences)] == ["done"]
     found = curves(root)
     assert found["f_1"] == found["f_2"]

@@ -17,7 +17,7 @@ import hdrcnn
 from hdrcnn.batch import plan, recipe
 from hdrcnn.batch.choose import Networks
 from hdrcnn.batch.convert import Conversion
-from hdrcnn.batch.job import Films
+from hdrcnn.batch.job import SequenceStates
 from hdrcnn.batch.run import Settings, convert_all, settle
 from hdrcnn.colour.transfer import srgb_decode
 from hdrcnn.readers.hdr import read_exr
@@ -162,9 +162,9 @@ def test_remote_workers_use_the_level_of_the_film(tmp_path, tiny_weights, pictur
     film = settle(jobs, networks, wanted).film(jobs[1].source)
     assert film is not None
     assert film.levels == (240 / 255,) * 3
-    films = Films()
-    films.know(jobs[1].source, film)
-    assert Conversion(jobs[1], networks, wanted, films).read().levels == film.levels
+    sequences = SequenceStates()
+    sequences.store(jobs[1].source, film)
+    assert Conversion(jobs[1], networks, wanted, sequences).read().levels == film.levels
 
 
 def test_display_files_show_the_photograph_below_the_level(lowered):

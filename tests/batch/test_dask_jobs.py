@@ -15,7 +15,7 @@ from hdrcnn.batch import dask_engine, machines, plan, workers
 from hdrcnn.batch.choose import Networks
 from hdrcnn.batch.convert import Conversion
 from hdrcnn.batch.fusion import FusionSettings
-from hdrcnn.batch.job import Films, Settings
+from hdrcnn.batch.job import SequenceStates, Settings
 from hdrcnn.batch.run import begin, settle
 from tests.conftest import ROOT
 
@@ -60,7 +60,7 @@ def test_a_bracket_passes_through_the_scheduler_as_names(tmp_path, monkeypatch, 
     assert (outcome.status, outcome.error) == ("done", None)
     by_worker = tifffile.imread("out/0_fused.tif").astype(np.int64)
     Path("out/0_fused.tif").unlink()
-    here = begin(job, Networks.on(), settings, Films()).read().reconstruct().write()
+    here = begin(job, Networks.on(), settings, SequenceStates()).read().reconstruct().write()
     assert here.status == "done"
     # Threads add up in any order, which changes rounding; a 16-bit step is 1.
     assert np.abs(tifffile.imread("out/0_fused.tif").astype(np.int64) - by_worker).max() <= 2
@@ -117,9 +117,9 @@ def test_films_are_settled_before_their_frames_are_handed_out(six_photos, tiny_w
     film = settle(planned, networks, settings).film(Path("in/4.png"))
     assert film is not None
     assert (film.first.name, film.first.width, film.first.height) == ("1.png", 64, 48)
-    films = Films()
-    films.know(Path("in/3.png"), film)
-    apart = Conversion(planned[3], networks, settings, films).read()
+    sequences = SequenceStates()
+    sequences.store(Path("in/3.png"), film)
+    apart = Conversion(planned[3], networks, settings, sequences).read()
     assert "64x48 (1.png)" in str(apart.error)
     assert settle(planned, networks, Settings()).film(Path("in/4.png")) is None
 
@@ -218,5 +218,5 @@ def test_a_run_that_loses_its_workers_or_scheduler_ends(six_photos, tiny_weights
         if lost == "the scheduler":
             threading.Timer(0.5, cluster.close).start()
         with pytest.raises(machines.FarmError, match=f"{lost} .*lost") as error:
-            list(dask_engine.outcomes(client, planned, Films(), request))
+            list(dask_engine.outcomes(client, planned, SequenceStates(), request))
         assert "\n" not in str(error.value)

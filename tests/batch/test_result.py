@@ -15,7 +15,7 @@ import hdrcnn
 from hdrcnn.batch import plan
 from hdrcnn.batch.choose import Networks
 from hdrcnn.batch.convert import Conversion
-from hdrcnn.batch.job import Films, Settings
+from hdrcnn.batch.job import SequenceStates, Settings
 from hdrcnn.batch.result import cap
 from hdrcnn.batch.run import convert
 from hdrcnn.colour.primaries import DISPLAY_P3, REC709
@@ -221,7 +221,7 @@ def test_a_large_picture_is_never_held_as_float32_once_it_is_read(tmp_path, netw
     Image.fromarray(codes).save(tmp_path / "large.png", icc_profile=profile(DISPLAY_P3))
     settings = Settings(mask=True, max_stops=3.0)
     (job,) = plan.plan([tmp_path / "large.png"], tmp_path / "out").jobs
-    conversion = Conversion(job, networks, settings, Films()).read()
+    conversion = Conversion(job, networks, settings, SequenceStates()).read()
     assert conversion.frame.image.nbytes == rows * columns * 3
     conversion.reconstruct()
     assert conversion.result.hdr.nbytes == rows * columns * 6
