@@ -38,7 +38,7 @@ from hdrcnn.batch import dask_engine
 from hdrcnn.batch.choose import Networks
 from hdrcnn.batch.convert import Conversion
 from hdrcnn.batch.job import Outcome, SequenceStates, Settings
-from hdrcnn.batch.machines import FarmError, Place
+from hdrcnn.batch.machines import WorkersConfig, WorkersError
 from hdrcnn.batch.plan import Job, plan
 from hdrcnn.batch.run import convert_all
 from hdrcnn.batch.workers import connect
@@ -94,7 +94,7 @@ def farm_rate(
     jobs: Sequence[Job], workers: int, request: dask_engine.Request
 ) -> tuple[float, float]:
     """Files per second of workers that have loaded their network, and seconds per empty task."""
-    with connect(Place(workers)) as client:
+    with connect(WorkersConfig(workers)) as client:
         addresses = list(client.nthreads())
         first = [
             client.submit(dask_engine.convert, jobs[0], None, request, workers=[at], pure=False)
@@ -190,4 +190,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    run(main, FarmError, OSError, ValueError)
+    run(main, WorkersError, OSError, ValueError)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from hdrcnn import _version
 from hdrcnn.batch.choose import Networks, sha256
 from hdrcnn.batch.job import Outcome, SequenceState, SequenceStates, Settings
-from hdrcnn.batch.machines import FarmError, Place
+from hdrcnn.batch.machines import WorkersConfig, WorkersError
 from hdrcnn.batch.plan import Job
 from hdrcnn.batch.run import begin, settle
 from hdrcnn.batch.workers import DeadlyError, alone_in, connect, handed_out, result_of
@@ -65,14 +65,14 @@ def ask(
 
 @functools.lru_cache(maxsize=1)
 def _networks(request: Request) -> Networks:
-    """Return the networks of a request, cached until another request comes. Raises FarmError if
+    """Return the networks of a request, cached until another request comes. Raises WorkersError if
     version or weights differ from those of the requesting process.
     """
     sha256.cache_clear()  # The files may have changed since an earlier request.
     here, there = installed(request.params), request.installed
     if here != there:
         what = f"is {here[0]}, not {there[0]}" if here[0] != there[0] else "has other weights"
-        raise FarmError(
+        raise WorkersError(
             f"worker on {socket.gethostname()}: its hdrcnn {what}; install the same on all machines"
         )
     return Networks.on(
@@ -89,7 +89,7 @@ def convert(job: Job, state: SequenceState | None, request: Request) -> Outcome:
 
     state: that of the sequence it is a frame of, if any. May run twice for a job: the second run
     finds the result, or writes the same again under a temporary name of its own. Raises
-    WeightsError, DeviceError, BackendError or FarmError if this worker cannot convert anything.
+    WeightsError, DeviceError, BackendError or WorkersError if this worker cannot convert anything.
     """
     with alone_in(request.folder):
         sequences = SequenceStates()
@@ -100,7 +100,7 @@ def convert(job: Job, state: SequenceState | None, request: Request) -> Outcome:
 
 
 def _outcome(job: Job, future: "Future", settings: Settings) -> Outcome:
-    """Return the outcome of a finished job. Raises what the worker raised, or FarmError."""
+    """Return the outcome of a finished job. Raises what the worker raised, or WorkersError."""
     try:
         outcome: Outcome = result_of(future)
     except DeadlyError as error:
@@ -130,16 +130,16 @@ def convert_all(
     jobs: Sequence[Job],
     networks: Networks,
     request: Request,
-    place: Place,
+    workers_config: WorkersConfig,
     sequences: SequenceStates | None = None,
 ) -> Generator[Outcome, None, None]:
     """Convert jobs as `batch.run.convert_all` does, but by workers; yields outcomes in the order of
     completion.
 
     sequences: those found in a longer list of jobs; None: found in these jobs. Close the generator
-    if it is not exhausted. Raises WeightsError, DeviceError, BackendError, or FarmError if workers
-    cannot be started or used.
+    if it is not exhausted. Raises WeightsError, DeviceError, BackendError, or WorkersError if
+    workers cannot be started or used.
     """
     sequences = sequences or settle(jobs, networks, request.settings)
-    with connect(place) as client:
+    with connect(workers_config) as client:
         yield from outcomes(client, jobs, sequences, request)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from hdrcnn.batch.choose import sha256
 from hdrcnn.batch.film_segment import Conversion, Converter, Target, opened
-from hdrcnn.batch.machines import FarmError, Place
+from hdrcnn.batch.machines import WorkersConfig, WorkersError
 from hdrcnn.batch.workers import DeadlyError, alone_in, connect, handed_out, result_of
 from hdrcnn.files import ImageError
 from hdrcnn.video.library import clock
@@ -46,7 +46,7 @@ def ask(film: Path, conversion: Conversion, target: Target, recipe: dict[str, An
 
 @functools.lru_cache(maxsize=1)
 def _prepared(request: Request) -> tuple[Film, Converter]:
-    """Return the film and its converter, cached until another request comes. Raises FarmError if
+    """Return the film and its converter, cached until another request comes. Raises WorkersError if
     versions, film or weights differ from those of the requesting process.
     """
     sha256.cache_clear()  # The files may have changed since an earlier request.
@@ -55,13 +55,13 @@ def _prepared(request: Request) -> tuple[Film, Converter]:
     worker = f"worker on {socket.gethostname()}: its"
     for name, known in (("version", "hdrcnn"), ("pyav", "PyAV")):
         if here[name] != there[name]:
-            raise FarmError(
+            raise WorkersError(
                 f"{worker} {known} is {here[name]}, not {there[name]}; install the same on all "
                 "machines"
             )
     for name in ("film", "weights"):
         if here[name] != there[name]:
-            raise FarmError(f"{worker} {name} differs; all machines need the same files")
+            raise WorkersError(f"{worker} {name} differs; all machines need the same files")
     return film, request.conversion.converter(film, request.target.grades)
 
 
@@ -75,7 +75,7 @@ def convert(segment: Segment, request: Request) -> int:
     """Convert one segment in a worker. Returns the number of its frames.
 
     May run twice for a segment: the second run writes the same under a temporary name of its own.
-    Raises ImageError, WeightsError, DeviceError or FarmError.
+    Raises ImageError, WeightsError, DeviceError or WorkersError.
     """
     with alone_in(request.folder):
         film, converter = _prepared(request)
@@ -89,19 +89,19 @@ def convert_all(
     missing: Sequence[Segment],
     conversion: Conversion,
     target: Target,
-    place: Place,
+    workers_config: WorkersConfig,
     begun: Callable[[], None] = lambda: None,
 ) -> Generator[tuple[Segment, int], None, None]:
     """Convert segments by workers; yields each with its number of frames, in the order of
     completion.
 
     begun: called before the first segments are handed out. Close the generator if it is not
-    exhausted. Raises as `convert`, or FarmError if workers cannot be started or used.
+    exhausted. Raises as `convert`, or WorkersError if workers cannot be started or used.
     """
     if not missing:
         return
     request = ask(film.path, conversion, target, conversion.recipe(film))
-    with connect(place) as client:
+    with connect(workers_config) as client:
         if conversion.samples and not target.grades.exists():
             for _, future in handed_out(client, [request], lambda item: (prepare, item)):
                 _result(future, f"{film.path}: looking for its grades")

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from hdrcnn.batch.film_segment import Conversion, Target, ToFile, ToFrames, frames_of
-from hdrcnn.batch.machines import Place, Shard
+from hdrcnn.batch.machines import Shard, WorkersConfig
 from hdrcnn.files import ImageError, finished_whole, prepare_folder, real, remove_temporaries
 from hdrcnn.video import segments
 from hdrcnn.video.copied import check_streams
@@ -81,7 +81,7 @@ def _convert(
     kept: Callable[[Segment], int | None],
     conversion: Conversion,
     target: Target,
-    place: Place | None,
+    workers_config: WorkersConfig | None,
     tell: Tell,
 ) -> int:
     """Convert the missing segments of a share. Returns the number of converted frames.
@@ -101,7 +101,7 @@ def _convert(
     def told(segment: Segment, count: int) -> None:
         tell(Progress(segment, len(all_segments), done + count, total, made + count, False))
 
-    if place is None:
+    if workers_config is None:
         converted = _here(film, missing, conversion, target, told)
     else:
         from hdrcnn.batch import dask_film
@@ -109,7 +109,7 @@ def _convert(
         def begun() -> None:
             told(missing[0], 0)
 
-        converted = dask_film.convert_all(film, missing, conversion, target, place, begun)
+        converted = dask_film.convert_all(film, missing, conversion, target, workers_config, begun)
     with contextlib.closing(converted):
         for segment, count in converted:
             done, made = done + count, made + count
@@ -130,14 +130,14 @@ def to_file(
     shard: Shard,
     tell: Tell,
     note: Callable[[str], None],
-    place: Place | None = None,
+    workers_config: WorkersConfig | None = None,
 ) -> ReadBack | None:
     """Convert the missing segments of a share, and join all segments once none is missing.
 
-    tell: called with the progress. place: where workers convert the segments; None: this process
-    does. note: called with each line that the user should see. Returns the properties read back
-    from the result, or None if segments of other shares are missing. Raises ImageError,
-    WeightsError, DeviceError, FarmError; complete segments are kept.
+    tell: called with the progress. workers_config: where workers convert the segments; None: this
+    process does. note: called with each line that the user should see. Returns the properties read
+    back from the result, or None if segments of other shares are missing. Raises ImageError,
+    WeightsError, DeviceError, WorkersError; complete segments are kept.
     """
     encoding, target = conversion.encoding, ToFile(result)
     check_encoder(encoding, film.width, film.height)
@@ -150,7 +150,7 @@ def to_file(
     remove_temporaries(folder.path)
     _convert(
         film, all_segments, shard.select(all_segments),
-        lambda segment: target.done(film, segment), conversion, target, place, tell,
+        lambda segment: target.done(film, segment), conversion, target, workers_config, tell,
     )  # fmt: skip
     known = [folder.done(segment) for segment in all_segments]
     figures_of_all = [figures for figures in known if figures is not None]
@@ -218,15 +218,16 @@ def to_frames(
     shard: Shard,
     overwrite: bool,
     tell: Tell,
-    place: Place | None = None,
+    workers_config: WorkersConfig | None = None,
     note: Callable[[str], None] = lambda line: None,
 ) -> int:
     """Convert a film to frame files in a folder, named by `ToFrames`. Returns the number of frames
     written.
 
     Frames of complete segments that an earlier run made with the same recipe are kept. kind: of
-    `writers.frames.ENDINGS`; overwrite: whether frames of other runs are removed; tell, place,
-    note: as for `to_file`. Raises ImageError, WeightsError, DeviceError, FarmError.
+    `writers.frames.ENDINGS`; overwrite: whether frames of other runs are removed; tell,
+    workers_config, note: as for `to_file`. Raises ImageError, WeightsError, DeviceError,
+    WorkersError.
     """
     if real(result) == real(film.path):
         raise ImageError(f"{result}: is the folder of the film itself; give --out another name")
@@ -246,9 +247,9 @@ def to_frames(
     made = _convert(
         film, all_segments, share,
         lambda segment: target.done(film, segment) if same else None,
-        conversion, target, place, tell,
+        conversion, target, workers_config, tell,
     )  # fmt: skip
-    if place is not None:
+    if workers_config is not None:
         remove_temporaries(result)  # Left by workers that died.
     if all(target.done(film, segment) is not None for segment in all_segments):
         target.grades.unlink(missing_ok=True)

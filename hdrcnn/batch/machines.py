@@ -25,12 +25,12 @@ MIN_WORKER_GIGABYTES = 2.0
 """Least memory of a worker in GB; TensorFlow and the network alone take 0.8."""
 
 
-class FarmError(UserError):
+class WorkersError(UserError):
     """Workers that cannot be started or used."""
 
 
 @dataclasses.dataclass(frozen=True)
-class Place:
+class WorkersConfig:
     """Where Dask workers run. Raises ValueError for values out of bounds or in conflict."""
 
     workers: int | None = None
@@ -74,7 +74,7 @@ class Place:
     def security(self) -> "Security":
         """Return the certificates: temporary ones for workers on this machine, else those given.
 
-        Raises FarmError.
+        Raises WorkersError.
         """
         from distributed import Security
 
@@ -88,9 +88,11 @@ class Place:
             usable = security.get_connection_args("client")["ssl_context"] is not None
         except OSError as error:
             name = error.filename or ", ".join(self._files.values())
-            raise FarmError(f"{name}: no usable certificate or key: {error.strerror}") from error
+            raise WorkersError(f"{name}: no usable certificate or key: {error.strerror}") from error
         if self.scheduler.startswith("tls://") and not usable:
-            raise FarmError(f"--scheduler={self.scheduler}: tls needs --tls_ca_file and --tls_cert")
+            raise WorkersError(
+                f"--scheduler={self.scheduler}: tls needs --tls_ca_file and --tls_cert"
+            )
         return security
 
 

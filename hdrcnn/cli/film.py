@@ -218,7 +218,7 @@ def main(arguments: argparse.Namespace) -> int:
     Raises UserError, ValueError, OSError.
     """
     _check(arguments)
-    place, shard = shared.place(arguments), shared.shard(arguments) or Shard()
+    workers_config, shard = shared.workers_config(arguments), shared.shard(arguments) or Shard()
     with held():
         from hdrcnn.batch import film as batch
         from hdrcnn.batch.film_segment import Conversion, opened
@@ -262,7 +262,15 @@ def main(arguments: argparse.Namespace) -> int:
                 raise UsageError(f"--{name} changes nothing of frames: --out={out} is a folder")
         kind = arguments.format or "png"
         batch.to_frames(
-            film, out, conversion, kind, shard, arguments.overwrite, reporter.tell, place, note
+            film,
+            out,
+            conversion,
+            kind,
+            shard,
+            arguments.overwrite,
+            reporter.tell,
+            workers_config,
+            note,
         )
         return 0
     if arguments.format is not None:
@@ -277,7 +285,7 @@ def main(arguments: argparse.Namespace) -> int:
             name for name, size in (("column", film.width), ("row", film.height)) if size % 2
         )
         note(f"{path}: odd size: one more {more} is added, as 4:2:0 requires")
-    found = batch.to_file(film, out, conversion, shard, reporter.tell, note, place)
+    found = batch.to_file(film, out, conversion, shard, reporter.tell, note, workers_config)
     if found is None:
         if not arguments.quiet:
             say(f"{out}: this share is done; the last share to finish joins them", sys.stdout)

@@ -97,7 +97,7 @@ def main(arguments: argparse.Namespace) -> int:
             f"--method changes nothing of --format={','.join(arguments.format)}: it weighs the "
             "frames of a picture to look at; name tiff too, or leave it out"
         )
-    place, shard = shared.place(arguments), shared.shard(arguments)
+    workers_config, shard = shared.workers_config(arguments), shared.shard(arguments)
     with held():  # Some libraries turn Ctrl-C into another error while they are imported.
         from hdrcnn.batch.fusion import FusionSettings
         from hdrcnn.cli import pictures
@@ -121,4 +121,4 @@ def main(arguments: argparse.Namespace) -> int:
     def group(files: Sequence[Path], faults: list[str]) -> list[tuple[Path, ...]]:
         return brackets(files, arguments.per, faults)
 
-    return pictures.convert(paths, arguments, options, place, shard, settings, group)
+    return pictures.convert(paths, arguments, options, workers_config, shard, settings, group)

@@ -16,7 +16,7 @@ from typing import Any
 
 from hdrcnn.batch.choose import Networks
 from hdrcnn.batch.job import FIGURES, Outcome, SequenceStates, Settings
-from hdrcnn.batch.machines import Place, Shard
+from hdrcnn.batch.machines import Shard, WorkersConfig
 from hdrcnn.batch.plan import Job, plan
 from hdrcnn.batch.recipe import is_result
 from hdrcnn.batch.run import convert_all, settle
@@ -136,10 +136,10 @@ def _outcomes(
     settings: Settings,
     sequences: SequenceStates | None,
     arguments: argparse.Namespace,
-    place: Place | None,
+    workers_config: WorkersConfig | None,
 ) -> Generator[Outcome, None, None]:
     """Yield the outcomes of the jobs, done by this process or by workers."""
-    if place is None:
+    if workers_config is None:
         yield from convert_all(jobs, networks, settings, sequences)
     else:
         from hdrcnn.batch import dask_engine
@@ -147,7 +147,7 @@ def _outcomes(
         request = dask_engine.ask(
             settings, _params(arguments), arguments.device, arguments.tile_pixels
         )
-        yield from dask_engine.convert_all(jobs, networks, request, place, sequences)
+        yield from dask_engine.convert_all(jobs, networks, request, workers_config, sequences)
 
 
 def _still_there(outcome: Outcome, folder: OutputFolder) -> Outcome:
@@ -165,16 +165,16 @@ def convert(
     paths: Sequence[str],
     arguments: argparse.Namespace,
     options: Options,
-    place: Place | None,
+    workers_config: WorkersConfig | None,
     shard: Shard | None,
     settings: Settings | None = None,
     group: Callable[[Sequence[Path], list[str]], list[tuple[Path, ...]]] | None = None,
 ) -> int:
     """Convert the photographs that the paths name, or a share of them. Returns the exit status.
 
-    arguments: those of `hdrcnn predict`, or of a command with its own `settings`, checked. place:
-    where workers do the work; None: this process does. shard: the share; None: all photographs.
-    settings: those of another command. group: as for `plan`.
+    arguments: those of `hdrcnn predict`, or of a command with its own `settings`, checked.
+    workers_config: where workers do the work; None: this process does. shard: the share; None: all
+    photographs. settings: those of another command. group: as for `plan`.
     """
     backend.use(arguments.backend)
     out_dir, params = Path(arguments.out_dir), _params(arguments)
@@ -194,7 +194,7 @@ def convert(
         precision=settings.precision,
         tile_pixels=arguments.tile_pixels,
         # With workers this process only settles the sequences: the GPUs are left to the workers.
-        estimating_on=arguments.device if place is None else "cpu",
+        estimating_on=arguments.device if workers_config is None else "cpu",
     )
     folder = prepare_folder(out_dir)
     jobs = [dataclasses.replace(job, folder=folder) for job in jobs]
@@ -213,7 +213,7 @@ def convert(
     # All shares of a sequence have to agree on its first frame.
     sequences = None if shard is None else settle(planned.jobs, networks, settings)
     with contextlib.closing(
-        _outcomes(jobs, networks, settings, sequences, arguments, place)
+        _outcomes(jobs, networks, settings, sequences, arguments, workers_config)
     ) as outcomes:
         for number, outcome in enumerate(outcomes, 1):
             outcome = _still_there(outcome, folder)
@@ -230,7 +230,7 @@ def convert(
             written += [] if outcome.error else map(outcome.job.output, settings.endings)
             if collected and outcome.entry is not None:
                 collected.add(outcome.entry, outcome.job.stem.parent)
-    if place is not None:
+    if workers_config is not None:
         remove_temporaries(out_dir)  # Left by workers that died.
     if collected and not stopped:
         path = collected.write()

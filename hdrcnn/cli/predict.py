@@ -121,10 +121,10 @@ def main(arguments: argparse.Namespace) -> int:
     options = shared.options(arguments)
     shared.check_used(arguments)
     _check_network_used(arguments)
-    place, shard = shared.place(arguments), shared.shard(arguments)
+    workers_config, shard = shared.workers_config(arguments), shared.shard(arguments)
     with held():  # Some libraries turn Ctrl-C into another error while they are imported.
         from hdrcnn.cli import pictures
-    return pictures.convert(paths, arguments, options, place, shard)
+    return pictures.convert(paths, arguments, options, workers_config, shard)
 
 
 def _published() -> int:

@@ -108,7 +108,7 @@ def main(arguments: argparse.Namespace) -> int:
     chosen(arguments.format)
     options = shared.options(arguments)
     _check_used(arguments)
-    place, shard = shared.place(arguments), shared.shard(arguments)
+    workers_config, shard = shared.workers_config(arguments), shared.shard(arguments)
     with held():  # Some libraries turn Ctrl-C into another error while they are imported.
         from hdrcnn.batch.stack import StackSettings
         from hdrcnn.cli import pictures
@@ -139,4 +139,4 @@ def main(arguments: argparse.Namespace) -> int:
         max_megapixels=arguments.max_megapixels,
         overwrite=arguments.overwrite,
     )
-    return pictures.convert(paths, arguments, options, place, shard, settings)
+    return pictures.convert(paths, arguments, options, workers_config, shard, settings)

@@ -20,11 +20,11 @@ def asked(method="bt2446c", codec="hevc", seconds=0.5, params=None, grade="film"
     return Conversion(method, made, 203.0, params, "cpu", seconds=seconds, grade=grade)
 
 
-def converted(path, result, conversion, shard=Shard(), place=None):  # noqa: B008
+def converted(path, result, conversion, shard=Shard(), workers_config=None):  # noqa: B008
     notes: list[str] = []
     progress: list[batch.Progress] = []
     found = batch.to_file(
-        opened(path), result, conversion, shard, progress.append, notes.append, place
+        opened(path), result, conversion, shard, progress.append, notes.append, workers_config
     )
     return found, progress, notes
 
