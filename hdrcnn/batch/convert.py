@@ -25,7 +25,7 @@ from hdrcnn.batch.job import (
     image_error,
 )
 from hdrcnn.batch.plan import Job
-from hdrcnn.batch.recipe import Making, check_place, standing
+from hdrcnn.batch.recipe import Provenance, check_place, valid_result
 from hdrcnn.batch.result import Result, curve_of, levels_of
 from hdrcnn.colour.clipping_level import UNCLIPPED, Levels, clipping_levels, factors
 from hdrcnn.colour.measured import Measured, SensorLight
@@ -112,7 +112,7 @@ class Conversion:
             raise ImageError(f"{self.job.source}: its name is not UTF-8; rename it")
         check_place(self.job, self.settings)
         if not self.settings.overwrite:
-            self.kept = self._standing()
+            self.kept = self._existing_outcome()
 
     def _photograph(self) -> Photograph:
         """Read the photograph. Raises ImageError."""
@@ -126,7 +126,7 @@ class Conversion:
 
     @property
     def _estimator(self) -> str:
-        """Return `Making.estimator` of the result. Raises WeightsError."""
+        """Return `Provenance.estimator` of the result. Raises WeightsError."""
         return "" if self._networkless else self.networks.estimator(self.settings.camera_curve)
 
     def _digest(self, weights: Path) -> str:
@@ -144,28 +144,28 @@ class Conversion:
         """
         return self.sequences.settle(self.job.source, source) if self.settings.sequence else source
 
-    def _standing(self) -> Outcome | None:
+    def _existing_outcome(self) -> Outcome | None:
         """Return the outcome if the existing result is the one that is wanted, else None."""
-        making = standing(self.job, self.settings)
-        if making is None or not {"curve", "clipping_levels"} <= making.figures.keys():
+        provenance = valid_result(self.job, self.settings)
+        if provenance is None or not {"curve", "clipping_levels"} <= provenance.figures.keys():
             return None
         if self.settings.report_room and "exr" not in self.settings.formats:
             return None
         first = self.sequences.first(self.job.source) if self.settings.sequence else None
-        weights = self.networks.choose((first or making.source).lossy)
-        if (making.weights, making.estimator) != (self._digest(weights), self._estimator):
+        weights = self.networks.choose((first or provenance.source).lossy)
+        if (provenance.weights, provenance.estimator) != (self._digest(weights), self._estimator):
             return None
         try:
-            curve, levels = curve_of(making.figures["curve"]), levels_of(making.figures)
+            curve, levels = curve_of(provenance.figures["curve"]), levels_of(provenance.figures)
         except (TypeError, ValueError):  # Not as this tool writes them.
             return None
         # Light measured by a gain map or a sensor does not depend on a curve.
-        by_curve = not (making.figures.get("gain_map") or making.figures.get("raw"))
+        by_curve = not (provenance.figures.get("gain_map") or provenance.figures.get("raw"))
         # The default curve depends on whether the weights were named, which is not recorded.
         wanted = self.networks.curve_with(self.settings.camera_curve, weights)
         if by_curve and wanted not in (ESTIMATED, curve):
             return None
-        self._settled(making.source)
+        self._settled(provenance.source)
         if (
             self.settings.sequence
             and by_curve
@@ -175,17 +175,17 @@ class Conversion:
             )
         ):
             return None
-        figures = {name: making.figures[name] for name in FIGURES if name in making.figures}
+        figures = {name: provenance.figures[name] for name in FIGURES if name in provenance.figures}
         shown = None
         if self.settings.report_room:
-            shown = self._entry_of(making)
+            shown = self._entry_of(provenance)
             if shown is None:
                 return None
         name = "" if self._networkless else weights.name
-        note = self._note(str(making.figures.get("gain_map_fault", "")))
+        note = self._note(str(provenance.figures.get("gain_map_fault", "")))
         return Outcome(self.job, kept=True, entry=shown, weights=name, note=note, **figures)
 
-    def _entry_of(self, making: Making) -> Entry | None:
+    def _entry_of(self, provenance: Provenance) -> Entry | None:
         """Return the report entry of an existing result, for which the result and its photograph
         are read again; None if the result is damaged. Raises ImageError.
         """
@@ -199,8 +199,8 @@ class Conversion:
             hdr=hdr,
             codes=codes,
             measured=self._fitted(photograph.measured, codes),
-            scaling=self._scaling(levels_of(making.figures), photograph),
-            curve=curve_of(making.figures["curve"]),
+            scaling=self._scaling(levels_of(provenance.figures), photograph),
+            curve=curve_of(provenance.figures["curve"]),
             chromaticities=photograph.chromaticities,
         )
         name, files = self.job.source.name, self.settings.links(self.job)

@@ -15,7 +15,7 @@ from hdrcnn import review as report
 from hdrcnn.batch.choose import sha256
 from hdrcnn.batch.convert import Conversion
 from hdrcnn.batch.job import FIGURES, FileState, Outcome, Settings, Source
-from hdrcnn.batch.recipe import Making, standing
+from hdrcnn.batch.recipe import Provenance, valid_result
 from hdrcnn.batch.result import curve_record
 from hdrcnn.colour.clipping_level import UNCLIPPED
 from hdrcnn.colour.primaries import REC709, linear_to_rec709, luminance_weights
@@ -119,14 +119,14 @@ class Fusion(Conversion):
             self._look()
         return self
 
-    def _standing(self) -> Outcome | None:
-        making = standing(self.job, self.settings)
+    def _existing_outcome(self) -> Outcome | None:
+        provenance = valid_result(self.job, self.settings)
         name = resolved(self.settings.method)
-        if making is None or making.figures.get("method") != name:
+        if provenance is None or provenance.figures.get("method") != name:
             return None
-        if making.weights != self._weights(name):
+        if provenance.weights != self._weights(name):
             return None
-        figures = {name: making.figures[name] for name in FIGURES if name in making.figures}
+        figures = {name: provenance.figures[name] for name in FIGURES if name in provenance.figures}
         if self.settings.report_room:
             shown = self._entry_of_files()
             if shown is None:
@@ -210,7 +210,7 @@ class Fusion(Conversion):
         state, settings = FileState.of(*self.job.sources), self.settings
         self.transparent: list[str] = []
         frames, known = self._read_frames()
-        if state is None or not state.is_still(*self.job.sources):
+        if state is None or not state.is_unchanged(*self.job.sources):
             raise ImageError(f"{self.job.source}: changed while it was read; run again")
         if settings.reference is not None and settings.reference > len(frames):
             raise ImageError(
@@ -348,8 +348,8 @@ class Fusion(Conversion):
                 self._make_folder()
                 found = self._figures()
                 weights = self._weights(self.method.name)
-                making = Making(weights, self.settings.record(), self.source, found)
-                picture = self._picture(making.notes())
+                provenance = Provenance(weights, self.settings.record(), self.source, found)
+                picture = self._picture(provenance.notes())
                 for name in reversed(self.settings.formats):
                     writer = ALL_WRITERS[name]
                     writer.write(self.job.output(writer.ending), picture, self.settings.options)

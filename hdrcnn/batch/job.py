@@ -171,7 +171,7 @@ class FileState:
             folder=folder_of(path),
         )
 
-    def holds_as(self, path: Path, *others: Path) -> bool:
+    def has_same_bytes(self, path: Path, *others: Path) -> bool:
         """Whether a file of any name has the same bytes; several files must have the same names."""
         try:
             if sum(each.stat().st_size for each in (path, *others)) != self.bytes:
@@ -180,7 +180,7 @@ class FileState:
         except OSError:
             return False
 
-    def is_still(self, path: Path, *others: Path) -> bool:
+    def is_unchanged(self, path: Path, *others: Path) -> bool:
         """Whether files are still the same, byte for byte. Their contents are read only if a time
         differs, as copied and restored files may have any times; on Windows always.
         """

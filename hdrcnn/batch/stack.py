@@ -16,7 +16,7 @@ from hdrcnn.batch.choose import sha256
 from hdrcnn.batch.convert import Conversion
 from hdrcnn.batch.job import Outcome, Settings, Source
 from hdrcnn.batch.plan import Job
-from hdrcnn.batch.recipe import making_of
+from hdrcnn.batch.recipe import provenance_of
 from hdrcnn.batch.result import Result
 from hdrcnn.colour.transfer import CameraCurve
 from hdrcnn.predict.exposure_stack import (
@@ -139,8 +139,8 @@ class StackResult(Result):
     def write(self, job: Job, weights: str, source: Source, estimator: str = "") -> dict[str, Any]:
         """Write all files as `Result.write` does; exposures in the photograph's own primaries."""
         figures = self.figures()
-        making = self._making(job, weights, source, figures, estimator)
-        notes = making.notes()
+        provenance = self._provenance(job, weights, source, figures, estimator)
+        notes = provenance.notes()
         with ThreadPoolExecutor(AT_ONCE) as pool:
             write = functools.partial(self._write_exposure, job, notes)
             list(pool.map(write, range(len(self.settings.stops))))
@@ -155,10 +155,10 @@ class StackResult(Result):
         """Remove surplus exposures that an earlier run with more stops made of this photograph."""
         for index in range(len(self.settings.stops), MAX_EXPOSURES):
             path = job.output(f"_{index}.png")
-            making = making_of(path)
-            if making is None or making.settings.get("command") != COMMAND:
+            provenance = provenance_of(path)
+            if provenance is None or provenance.settings.get("command") != COMMAND:
                 continue
-            if making.source.name == source.name:
+            if provenance.source.name == source.name:
                 path.unlink(missing_ok=True)
 
     def _write_exposure(self, job: Job, notes: Mapping[str, str], index: int) -> None:

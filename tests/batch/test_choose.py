@@ -161,9 +161,9 @@ def curves(root):
     """Camera curves of all results, by the stems of their files."""
     found = {}
     for path in sorted((root / "out").glob("*.exr")):
-        making = recipe.making_of(path)
-        assert making is not None
-        found[path.stem] = making.figures["curve"]
+        provenance = recipe.provenance_of(path)
+        assert provenance is not None
+        found[path.stem] = provenance.figures["curve"]
     return found
 
 

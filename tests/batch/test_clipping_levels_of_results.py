@@ -89,18 +89,18 @@ def test_the_level_is_reported_and_recorded_in_every_file(tmp_path, tiny_weights
     assert outcome.saturated == pytest.approx((lowered.max(axis=-1) > 0.95 * 240).mean())
     assert outcome.peak_before == pytest.approx(1.0)
     for name in FORMATS:
-        making = recipe.making_of(tmp_path / "out" / f"a{WRITERS[name].ending}")
-        assert making is not None
-        assert making.figures["clipping_levels"] == [240 / 255] * 3
+        provenance = recipe.provenance_of(tmp_path / "out" / f"a{WRITERS[name].ending}")
+        assert provenance is not None
+        assert provenance.figures["clipping_levels"] == [240 / 255] * 3
 
 
 def test_clipping_at_the_largest_code_is_not_reported(tmp_path, tiny_weights, picture):
     save(tmp_path, "a.png", picture)
     (outcome,) = run(tmp_path, tiny_weights)
     assert "clips at" not in outcome.line(".exr")
-    making = recipe.making_of(tmp_path / "out" / "a.exr")
-    assert making is not None
-    assert making.figures["clipping_levels"] == [1.0] * 3
+    provenance = recipe.provenance_of(tmp_path / "out" / "a.exr")
+    assert provenance is not None
+    assert provenance.figures["clipping_levels"] == [1.0] * 3
 
 
 def test_a_number_replaces_the_estimate_and_recomputes_the_result(tmp_path, tiny_weights, lowered):

@@ -53,9 +53,9 @@ def test_all_requested_files_exist_and_record_the_same_settings(photos, tiny_wei
     assert sorted(path.name for path in out.iterdir()) == [
         "a.exr", "a.hdr", "a_hdr.jpg", "a_hdr.png", "a_in.png", "a_out.png", "a_strip.png",
     ]  # fmt: skip
-    makings = [recipe.making_of(out / f"a{WRITERS[name].ending}") for name in PLAIN]
-    assert None not in makings
-    assert len({making.weights for making in makings if making}) == 1
+    provenances = [recipe.provenance_of(out / f"a{WRITERS[name].ending}") for name in PLAIN]
+    assert None not in provenances
+    assert len({provenance.weights for provenance in provenances if provenance}) == 1
     told = notes.read(out / "a_hdr.jpg") or {}
     assert json.loads(told["figures"])["curve"] == "mean_curve"
     light = read_exr(out / "a.exr")
