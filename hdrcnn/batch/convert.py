@@ -149,7 +149,7 @@ class Conversion:
         provenance = valid_result(self.job, self.settings)
         if provenance is None or not {"curve", "clipping_levels"} <= provenance.figures.keys():
             return None
-        if self.settings.report_room and "exr" not in self.settings.formats:
+        if self.settings.report_bytes and "exr" not in self.settings.formats:
             return None
         first = self.sequences.first(self.job.source) if self.settings.sequence else None
         weights = self.networks.choose((first or provenance.source).lossy)
@@ -177,7 +177,7 @@ class Conversion:
             return None
         figures = {name: provenance.figures[name] for name in FIGURES if name in provenance.figures}
         shown = None
-        if self.settings.report_room:
+        if self.settings.report_bytes:
             shown = self._entry_of(provenance)
             if shown is None:
                 return None
@@ -204,7 +204,7 @@ class Conversion:
             chromaticities=photograph.chromaticities,
         )
         name, files = self.job.source.name, self.settings.links(self.job)
-        return review.entry(picture, name, files, self.settings.report_room)
+        return review.entry(picture, name, files, self.settings.report_bytes)
 
     def _scaling(self, levels: Levels, photograph: Photograph) -> float | Levels:
         """Return what the codes are multiplied by. levels: codes at which the channels clip."""
@@ -399,8 +399,8 @@ class Conversion:
                 weights, estimator = self._digest(self.weights), self._estimator
                 figures = self.result.write(self.job, weights, self.source, estimator)
                 self.figures = {name: figures[name] for name in FIGURES}
-                if self.settings.report_room:
-                    self.figures["entry"] = self.result.entry(self.job, self.settings.report_room)
+                if self.settings.report_bytes:
+                    self.figures["entry"] = self.result.entry(self.job, self.settings.report_bytes)
         if (outcome := self._unwritten()) is not None:
             return outcome
         return Outcome(

@@ -59,8 +59,8 @@ class FusionSettings(Settings):
     reference: int | None = None
     """Number, from 1, of the frame that the others are aligned with and that moving objects are
     taken from; None: the best exposed."""
-    known: ClassVar[Mapping[str, Writer]] = ALL_WRITERS
-    conversion: ClassVar[tuple[str, str]] = ("fusion", "Fusion")
+    known_formats: ClassVar[Mapping[str, Writer]] = ALL_WRITERS
+    conversion_class: ClassVar[tuple[str, str]] = ("fusion", "Fusion")
     smaller: ClassVar[str] = "give smaller frames"
 
     @property
@@ -127,7 +127,7 @@ class Fusion(Conversion):
         if provenance.weights != self._weights(name):
             return None
         figures = {name: provenance.figures[name] for name in FIGURES if name in provenance.figures}
-        if self.settings.report_room:
+        if self.settings.report_bytes:
             shown = self._entry_of_files()
             if shown is None:
                 return None
@@ -354,7 +354,7 @@ class Fusion(Conversion):
                     writer = ALL_WRITERS[name]
                     writer.write(self.job.output(writer.ending), picture, self.settings.options)
                 figures = {name: found[name] for name in FIGURES}
-                if self.settings.report_room:
+                if self.settings.report_bytes:
                     figures["entry"] = self._entry()
         if (outcome := self._unwritten()) is not None:
             return outcome
@@ -374,4 +374,4 @@ class Fusion(Conversion):
                 light[top : top + STRIP] = srgb_decode(code)
         picture = dataclasses.replace(self._picture({}), hdr=light, primaries=primaries)
         name, files = self.job.source.name, self.settings.links(self.job)
-        return report.entry(picture, name, files, self.settings.report_room)
+        return report.entry(picture, name, files, self.settings.report_bytes)

@@ -55,10 +55,10 @@ class Settings:
     max_stops: float | None = None
     """Largest value of the results, in stops above the clipping level; None: no limit."""
     formats: tuple[str, ...] = ("exr",)
-    """Names of formats in `known`, at least one."""
+    """Names of formats in `known_formats`, at least one."""
     options: Options = dataclasses.field(default_factory=Options)
     """Options of the writers."""
-    report_room: int = 0
+    report_bytes: int = 0
     """Number of bytes that each photograph may take in the report; 0: no report."""
     previews: bool = False
     exposure: float = -3.0
@@ -70,15 +70,15 @@ class Settings:
     sequence: bool = False
     """Whether the photographs of each folder are the frames of a film."""
 
-    known: ClassVar[Mapping[str, Writer]] = WRITERS
-    conversion: ClassVar[tuple[str, str]] = ("convert", "Conversion")
+    known_formats: ClassVar[Mapping[str, Writer]] = WRITERS
+    conversion_class: ClassVar[tuple[str, str]] = ("convert", "Conversion")
     """Module of this package and class that carry out a job."""
     smaller: ClassVar[str] = "give a smaller --width"
     """Remedy in messages about images that are too large."""
 
     def __post_init__(self) -> None:
-        if not self.formats or not set(self.formats) <= set(self.known):
-            raise ValueError(f"formats {self.formats}: some of {', '.join(self.known)}")
+        if not self.formats or not set(self.formats) <= set(self.known_formats):
+            raise ValueError(f"formats {self.formats}: some of {', '.join(self.known_formats)}")
 
     @property
     def endings(self) -> tuple[str, ...]:

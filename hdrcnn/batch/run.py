@@ -18,7 +18,7 @@ def begin(
     """Return the conversion of a job to an HDR image, a fused bracket or exposures, as the settings
     ask for.
     """
-    module, name = settings.conversion  # Each imports what the others do without.
+    module, name = settings.conversion_class  # Each imports what the others do without.
     kind = getattr(importlib.import_module(f"hdrcnn.batch.{module}"), name)
     made: Conversion = kind(job, networks, settings, sequences)
     return made

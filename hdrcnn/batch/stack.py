@@ -58,8 +58,8 @@ class StackSettings(Settings):
     network, `exposure_stack.stops_of`."""
     bits: int = 8
     """Bits per sample of the exposures, 8 or 16."""
-    known: ClassVar[Mapping[str, Writer]] = WRITERS
-    conversion: ClassVar[tuple[str, str]] = ("stack", "Stack")
+    known_formats: ClassVar[Mapping[str, Writer]] = WRITERS
+    conversion_class: ClassVar[tuple[str, str]] = ("stack", "Stack")
     smaller: ClassVar[str] = "give a smaller photograph"
 
     def __post_init__(self) -> None:

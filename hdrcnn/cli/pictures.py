@@ -119,7 +119,7 @@ def settings_of(arguments: argparse.Namespace, options: Options) -> Settings:
         "formats": tuple(dict.fromkeys(arguments.format)),
         "options": options,
         "camera_curve": None if arguments.camera_curve == "auto" else arguments.camera_curve,
-        "report_room": 0,
+        "report_bytes": 0,
     }
     names = [field.name for field in dataclasses.fields(Settings) if field.name not in changed]
     return Settings(**changed, **{name: getattr(arguments, name) for name in names})
@@ -186,7 +186,7 @@ def convert(
     if shard is not None:
         jobs, faults = list(shard.select(jobs)), list(shard.select(faults))
     collected = Collected(out_dir, len(jobs)) if arguments.report else None
-    settings = dataclasses.replace(settings, report_room=collected.room if collected else 0)
+    settings = dataclasses.replace(settings, report_bytes=collected.room if collected else 0)
     networks = Networks.on(
         arguments.device,
         params,

@@ -252,11 +252,11 @@ def test_a_truncated_result_is_recomputed(photos, tiny_weights, ending):
 
 def test_a_result_that_the_report_cannot_read_is_recomputed(photos, tiny_weights):
     """Its end is intact, but there is damage before it."""
-    assert statuses(photos, tiny_weights, report_room=50000) == ["done"]
+    assert statuses(photos, tiny_weights, report_bytes=50000) == ["done"]
     path = photos.parent / "out" / "a.exr"
     whole = path.read_bytes()
     path.write_bytes(whole[:-3000] + bytes(1000) + whole[-2000:])
-    assert statuses(photos, tiny_weights, report_room=50000) == ["done"]
+    assert statuses(photos, tiny_weights, report_bytes=50000) == ["done"]
     assert path.read_bytes() == whole
 
 

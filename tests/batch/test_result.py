@@ -118,8 +118,8 @@ def test_alpha_is_a_channel_and_multiplies_the_light(tmp_path, networks, picture
 def test_the_report_divides_light_by_alpha_also_for_kept_results(tmp_path, networks, picture):
     alpha = np.random.default_rng(3).integers(64, 256, picture.shape[:2], np.uint8)
     Image.fromarray(np.dstack([picture, alpha])).save(tmp_path / "p.png")
-    *_, fresh = result_of(tmp_path / "p.png", networks, report_room=200_000)
-    *_, kept = result_of(tmp_path / "p.png", networks, report_room=200_000)
+    *_, fresh = result_of(tmp_path / "p.png", networks, report_bytes=200_000)
+    *_, kept = result_of(tmp_path / "p.png", networks, report_bytes=200_000)
     assert (fresh.kept, kept.kept) == (False, True)
     assert kept.entry.high == pytest.approx(fresh.entry.high, abs=0.01)
     assert kept.entry.low == pytest.approx(fresh.entry.low, abs=0.01)

@@ -138,7 +138,7 @@ def test_the_report_shows_new_and_kept_results_alike(photos, tiny_weights, pictu
     out = photos.parent / "out"
     pages = []
     for status in ("done", "kept"):
-        outcomes = run(photos, tiny_weights, formats=("exr", "hdr"), report_room=bytes_for(2))
+        outcomes = run(photos, tiny_weights, formats=("exr", "hdr"), report_bytes=bytes_for(2))
         assert [outcome.status for outcome in outcomes] == [status, status]
         collected = Collected(out, len(outcomes))
         for outcome in outcomes:
@@ -153,7 +153,7 @@ def test_the_report_shows_new_and_kept_results_alike(photos, tiny_weights, pictu
 
 
 def test_a_report_recomputes_results_without_openexr(photos, tiny_weights):
-    wanted = {"formats": ("hdr",), "report_room": bytes_for(1)}
+    wanted = {"formats": ("hdr",), "report_bytes": bytes_for(1)}
     assert statuses(photos, tiny_weights, **wanted) == ["done"]
     assert statuses(photos, tiny_weights, **wanted) == ["done"]
 
