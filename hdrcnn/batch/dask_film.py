@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hdrcnn.batch.choose import sha256
-from hdrcnn.batch.film_segment import Conversion, Converter, Target, opened
+from hdrcnn.batch.film_segment import Converter, FilmSettings, Target, opened
 from hdrcnn.batch.machines import WorkersConfig, WorkersError
 from hdrcnn.batch.workers import DeadlyError, alone_in, connect, handed_out, result_of
 from hdrcnn.files import ImageError
@@ -30,18 +30,18 @@ class Request:
     """What a worker needs to know about a run; the same for every segment."""
 
     film: Path
-    conversion: Conversion
+    settings: FilmSettings
     target: Target
     folder: Path
     """Folder that relative paths start from."""
     recipe: str
-    """JSON of `Conversion.recipe` in the requesting process: a worker with the same recipe gives
+    """JSON of `FilmSettings.recipe` in the requesting process: a worker with the same recipe gives
     the same segments."""
 
 
-def ask(film: Path, conversion: Conversion, target: Target, recipe: dict[str, Any]) -> Request:
+def ask(film: Path, settings: FilmSettings, target: Target, recipe: dict[str, Any]) -> Request:
     """Build a request of this process."""
-    return Request(film, conversion, target, Path.cwd(), json.dumps(recipe))
+    return Request(film, settings, target, Path.cwd(), json.dumps(recipe))
 
 
 @functools.lru_cache(maxsize=1)
@@ -50,8 +50,8 @@ def _prepared(request: Request) -> tuple[Film, Converter]:
     versions, film or weights differ from those of the requesting process.
     """
     sha256.cache_clear()  # The files may have changed since an earlier request.
-    film = opened(request.film, request.conversion.rate)
-    here, there = request.conversion.recipe(film), json.loads(request.recipe)
+    film = opened(request.film, request.settings.rate)
+    here, there = request.settings.recipe(film), json.loads(request.recipe)
     worker = f"worker on {socket.gethostname()}: its"
     for name, known in (("version", "hdrcnn"), ("pyav", "PyAV")):
         if here[name] != there[name]:
@@ -62,7 +62,7 @@ def _prepared(request: Request) -> tuple[Film, Converter]:
     for name in ("film", "weights"):
         if here[name] != there[name]:
             raise WorkersError(f"{worker} {name} differs; all machines need the same files")
-    return film, request.conversion.converter(film, request.target.grades)
+    return film, request.settings.make_converter(film, request.target.grades)
 
 
 def prepare(request: Request) -> None:
@@ -80,14 +80,14 @@ def convert(segment: Segment, request: Request) -> int:
     with alone_in(request.folder):
         film, converter = _prepared(request)
         return request.target.convert(
-            film, segment, request.conversion, converter, lambda frames: None
+            film, segment, request.settings, converter, lambda frames: None
         )
 
 
 def convert_all(
     film: Film,
     missing: Sequence[Segment],
-    conversion: Conversion,
+    settings: FilmSettings,
     target: Target,
     workers_config: WorkersConfig,
     begun: Callable[[], None] = lambda: None,
@@ -100,9 +100,9 @@ def convert_all(
     """
     if not missing:
         return
-    request = ask(film.path, conversion, target, conversion.recipe(film))
+    request = ask(film.path, settings, target, settings.recipe(film))
     with connect(workers_config) as client:
-        if conversion.samples and not target.grades.exists():
+        if settings.samples_film and not target.grades.exists():
             for _, future in handed_out(client, [request], lambda item: (prepare, item)):
                 _result(future, f"{film.path}: looking for its grades")
         begun()

@@ -7,7 +7,7 @@ from collections.abc import Callable, Generator, Sequence
 from pathlib import Path
 from typing import Any
 
-from hdrcnn.batch.film_segment import Conversion, Target, ToFile, ToFrames, frames_of
+from hdrcnn.batch.film_segment import FilmSettings, Target, ToFile, ToFrames, frames_of
 from hdrcnn.batch.machines import Shard, WorkersConfig
 from hdrcnn.files import ImageError, finished_whole, prepare_folder, real, remove_temporaries
 from hdrcnn.video import segments
@@ -51,27 +51,27 @@ def check_place(film: Film, result: Path, overwrite: bool) -> None:
         raise ImageError(f"{result}: exists already; give --overwrite, or --out another name")
 
 
-def has_share(film: Film, conversion: Conversion, shard: Shard) -> bool:
+def has_share(film: Film, settings: FilmSettings, shard: Shard) -> bool:
     """Whether the film has enough segments for the share to contain one."""
-    return bool(shard.select(segments.planned(film, conversion.seconds)))
+    return bool(shard.select(segments.planned(film, settings.seconds)))
 
 
 def _here(
     film: Film,
     missing: Sequence[Segment],
-    conversion: Conversion,
+    settings: FilmSettings,
     target: Target,
     tell: Callable[[Segment, int], None],
 ) -> Generator[tuple[Segment, int], None, None]:
     """Convert segments in this process; yields each with its number of frames."""
-    converter = conversion.converter(film, target.grades) if missing else None
+    converter = settings.make_converter(film, target.grades) if missing else None
     for segment in missing:
 
         def told(frames: int, segment: Segment = segment) -> None:
             tell(segment, frames)
 
         assert converter is not None
-        yield segment, target.convert(film, segment, conversion, converter, told)
+        yield segment, target.convert(film, segment, settings, converter, told)
 
 
 def _convert(
@@ -79,7 +79,7 @@ def _convert(
     all_segments: Sequence[Segment],
     share: Sequence[Segment],
     kept: Callable[[Segment], int | None],
-    conversion: Conversion,
+    settings: FilmSettings,
     target: Target,
     workers_config: WorkersConfig | None,
     tell: Tell,
@@ -102,14 +102,14 @@ def _convert(
         tell(Progress(segment, len(all_segments), done + count, total, made + count, False))
 
     if workers_config is None:
-        converted = _here(film, missing, conversion, target, told)
+        converted = _here(film, missing, settings, target, told)
     else:
         from hdrcnn.batch import dask_film
 
         def begun() -> None:
             told(missing[0], 0)
 
-        converted = dask_film.convert_all(film, missing, conversion, target, workers_config, begun)
+        converted = dask_film.convert_all(film, missing, settings, target, workers_config, begun)
     with contextlib.closing(converted):
         for segment, count in converted:
             done, made = done + count, made + count
@@ -126,7 +126,7 @@ def _tell_lost(film: Film, frames: int, there: int, note: Callable[[str], None])
 def to_file(
     film: Film,
     result: Path,
-    conversion: Conversion,
+    settings: FilmSettings,
     shard: Shard,
     tell: Tell,
     note: Callable[[str], None],
@@ -139,18 +139,18 @@ def to_file(
     back from the result, or None if segments of other shares are missing. Raises ImageError,
     WeightsError, DeviceError, WorkersError; complete segments are kept.
     """
-    encoding, target = conversion.encoding, ToFile(result)
+    encoding, target = settings.encoding, ToFile(result)
     check_encoder(encoding, film.width, film.height)
     for left in check_streams(film, result, encoding):
         note(f"{film.path}: {left}")
-    all_segments = segments.planned(film, conversion.seconds)
+    all_segments = segments.planned(film, settings.seconds)
     folder = Folder(result)
-    if folder.prepare(conversion.recipe(film), shared=shard.of > 1):
+    if folder.prepare(settings.recipe(film), shared=shard.of > 1):
         note(f"{folder.path}: made from another film or by other settings; recomputed")
     remove_temporaries(folder.path)
     _convert(
         film, all_segments, shard.select(all_segments),
-        lambda segment: target.done(film, segment), conversion, target, workers_config, tell,
+        lambda segment: target.done(film, segment), settings, target, workers_config, tell,
     )  # fmt: skip
     known = [folder.done(segment) for segment in all_segments]
     figures_of_all = [figures for figures in known if figures is not None]
@@ -213,7 +213,7 @@ def _prepare_frames(
 def to_frames(
     film: Film,
     result: Path,
-    conversion: Conversion,
+    settings: FilmSettings,
     kind: str,
     shard: Shard,
     overwrite: bool,
@@ -234,7 +234,7 @@ def to_frames(
     prepare_folder(result, "--out")
     remove_temporaries(result)
     target = ToFrames(result, kind)
-    recipe = conversion.recipe(film) | target.names(film)
+    recipe = settings.recipe(film) | target.names(film)
     if film.rotation is not None:
         recipe["rotation"] = film.rotation.hex()
     if not can_turn(film.rotation):
@@ -242,12 +242,12 @@ def to_frames(
     if film.aspect != 1:
         note(f"{film.path}: its pixels are {film.aspect} as wide as high: so are those of frames")
     same = _prepare_frames(film, target, recipe, shard, overwrite)
-    all_segments = segments.planned(film, conversion.seconds)
+    all_segments = segments.planned(film, settings.seconds)
     share = shard.select(all_segments)
     made = _convert(
         film, all_segments, share,
         lambda segment: target.done(film, segment) if same else None,
-        conversion, target, workers_config, tell,
+        settings, target, workers_config, tell,
     )  # fmt: skip
     if workers_config is not None:
         remove_temporaries(result)  # Left by workers that died.

@@ -55,7 +55,7 @@ _LIGHT = pq_light(np.arange(STEPS + 1) / STEPS).astype(np.float32)
 
 
 @dataclasses.dataclass(frozen=True)
-class Conversion:
+class FilmSettings:
     """What the user asks for in the conversion of a film."""
 
     method: str
@@ -91,7 +91,7 @@ class Conversion:
         }
 
     @property
-    def pools(self) -> bool:
+    def pools_shots(self) -> bool:
         """Whether the weights of curves contain the directions by which shots are pooled. Raises
         WeightsError.
         """
@@ -100,22 +100,22 @@ class Conversion:
         return getattr(weights.load(file)[1], "directions", None) is not None
 
     @property
-    def samples(self) -> bool:
+    def samples_film(self) -> bool:
         """Whether the film is sampled for its grades before it is converted."""
         return self.method == "curves" and self.grade == FILM
 
-    def converter(self, film: Film, kept: Path | None = None) -> "Converter":
+    def make_converter(self, film: Film, kept: Path | None = None) -> "Converter":
         """Return a converter for the film, with the network loaded and grades estimated if they are
         pooled. kept: file that keeps what the grades are estimated from (`film_looks.Kept`); None:
         none does. Raises WeightsError, DeviceError, ImageError.
         """
-        used, grades = self.loaded(film), None
-        if self.samples and isinstance(used, Curves):
+        used, grades = self.load_method(film), None
+        if self.samples_film and isinstance(used, Curves):
             file = None if kept is None else Kept(kept, self.recipe(film))
             grades = grades_of(film, used, file)
         return Converter(used, self.encoding.transfer, self.encoding.peak, grades)
 
-    def loaded(self, film: Film) -> Method:
+    def load_method(self, film: Film) -> Method:
         """Return the method with its network loaded. Raises WeightsError, DeviceError."""
         with quietly() if weights_of(self.method) else contextlib.nullcontext():
             return method(
@@ -288,7 +288,7 @@ class ToFile:
 
     @property
     def grades(self) -> Path:
-        """File for `Conversion.converter`, removed with the segments."""
+        """File for `FilmSettings.make_converter`, removed with the segments."""
         return Folder(self.path).path / segments.GRADES
 
     def done(self, film: Film, segment: Segment) -> int | None:
@@ -297,13 +297,13 @@ class ToFile:
         return None if figures is None else figures.frames
 
     def convert(
-        self, film: Film, segment: Segment, conversion: Conversion, converter: Converter, tell: Tell
+        self, film: Film, segment: Segment, settings: FilmSettings, converter: Converter, tell: Tell
     ) -> int:
         """Convert a segment; its file is written completely or not at all. Returns the number of
         frames. Raises ImageError.
         """
         done, first, cll, fall, found = 0, 0, 0.0, 0.0, 0
-        place, encoding = Folder(self.path), conversion.encoding
+        place, encoding = Folder(self.path), settings.encoding
         size = film.width, film.height
         with finished_whole(place.file(segment)) as temporary:
             with segment_encoder(
@@ -338,8 +338,8 @@ class ToFrames:
 
     @property
     def grades(self) -> Path:
-        """File for `Conversion.converter`, removed once all frames are there. Its name is hidden so
-        that it is not taken for a result.
+        """File for `FilmSettings.make_converter`, removed once all frames are there. Its name is
+        hidden so that it is not taken for a result.
         """
         return self.path / f".{segments.GRADES}"
 
@@ -382,14 +382,14 @@ class ToFrames:
         return len(numbers) if there else None
 
     def convert(
-        self, film: Film, segment: Segment, conversion: Conversion, converter: Converter, tell: Tell
+        self, film: Film, segment: Segment, settings: FilmSettings, converter: Converter, tell: Tell
     ) -> int:
         """Convert a segment, frame by frame. Returns the number of frames. Raises ImageError."""
         written: list[int] = []
         for frame, parameters, _ in with_parameters(film, segment, converter.used):
             index = int(np.searchsorted(film.times, frame.time, side="right")) - 1
             signal = turned(converter.signal(frame, parameters), film.rotation)
-            frames.write(self.file(film, index), signal, self.kind, conversion.white)
+            frames.write(self.file(film, index), signal, self.kind, settings.white)
             written.append(index + 1)
             tell(len(written))
             check_interrupted()

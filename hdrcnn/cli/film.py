@@ -221,7 +221,7 @@ def main(arguments: argparse.Namespace) -> int:
     workers_config, shard = shared.workers_config(arguments), shared.shard(arguments) or Shard()
     with held():
         from hdrcnn.batch import film as batch
-        from hdrcnn.batch.film_segment import Conversion, opened
+        from hdrcnn.batch.film_segment import FilmSettings, opened
         from hdrcnn.predict import backend
         from hdrcnn.predict.film import CURVES, PEAK
         from hdrcnn.video.encode import Encoding
@@ -234,7 +234,7 @@ def main(arguments: argparse.Namespace) -> int:
     path, out = Path(arguments.paths[0]), Path(arguments.out)
     peak = PEAK if arguments.method.startswith("bt2446") else arguments.peak
     encoding = Encoding(arguments.codec, arguments.transfer, peak, arguments.crf, arguments.preset)
-    conversion = Conversion(
+    settings = FilmSettings(
         arguments.method, encoding, arguments.white,
         params, arguments.device, arguments.fps, arguments.segment_seconds, arguments.grade,
     )  # fmt: skip
@@ -250,7 +250,7 @@ def main(arguments: argparse.Namespace) -> int:
         say(f"{path}: {size}, {float(film.rate):.6g} frames/s, {clock(film.duration)}", sys.stdout)
     for known in film.notes:
         note(f"{path}: {known}")
-    if conversion.samples and not conversion.pools:
+    if settings.samples_film and not settings.pools_shots:
         note(
             f"{params or CURVES}: contains no directions of grades, so each shot is converted by "
             "itself; training_code/film_directions.py --save measures and adds them"
@@ -264,7 +264,7 @@ def main(arguments: argparse.Namespace) -> int:
         batch.to_frames(
             film,
             out,
-            conversion,
+            settings,
             kind,
             shard,
             arguments.overwrite,
@@ -275,7 +275,7 @@ def main(arguments: argparse.Namespace) -> int:
         return 0
     if arguments.format is not None:
         raise UsageError(f"--format={arguments.format} is for frames: give --out a folder")
-    if not batch.has_share(film, conversion, shard):
+    if not batch.has_share(film, settings, shard):
         # The other shares write the result, which may exist already.
         note(f"{out}: --shard={shard.number}/{shard.of} has nothing to do: the film is too short")
         return 0
@@ -285,7 +285,7 @@ def main(arguments: argparse.Namespace) -> int:
             name for name, size in (("column", film.width), ("row", film.height)) if size % 2
         )
         note(f"{path}: odd size: one more {more} is added, as 4:2:0 requires")
-    found = batch.to_file(film, out, conversion, shard, reporter.tell, note, workers_config)
+    found = batch.to_file(film, out, settings, shard, reporter.tell, note, workers_config)
     if found is None:
         if not arguments.quiet:
             say(f"{out}: this share is done; the last share to finish joins them", sys.stdout)

@@ -93,12 +93,12 @@ def test_workers_make_the_same_film(clip, tmp_path, capsys):
 @pytest.mark.slow
 def test_a_worker_with_a_network_writes_the_same_frames(tmp_path, bent):
     path = film(tmp_path / "a.mp4", shot(40))
-    conversion = asked("curves", params=bent)
+    settings = asked("curves", params=bent)
     for name, workers_config in (("here", None), ("there", WorkersConfig(workers=1))):
         made = batch.to_frames(
             opened(path),
             tmp_path / name,
-            conversion,
+            settings,
             "tiff",
             Shard(),
             False,
@@ -140,10 +140,10 @@ def test_a_segment_that_kills_every_worker_is_named_and_the_others_stay(clip, tm
 
 def test_only_names_and_numbers_pass_through_the_scheduler(clip, tmp_path):
     path, _ = clip
-    known, conversion = opened(path), asked()
+    known, settings = opened(path), asked()
     target = ToFile(tmp_path / "b.mp4")
-    segments.Folder(target.path).prepare(conversion.recipe(known))
-    request = dask_film.ask(path, conversion, target, conversion.recipe(known))
+    segments.Folder(target.path).prepare(settings.recipe(known))
+    request = dask_film.ask(path, settings, target, settings.recipe(known))
     sent = pickle.dumps((segments.planned(known, 0.5)[1], request))
     assert len(sent) < 2000
     dask_film._prepared.cache_clear()

@@ -327,10 +327,10 @@ def test_a_recipe_names_no_files_outside_its_folder(tmp_path, name):
 
 
 def test_the_grades_of_a_film_are_looked_for_once_by_all_shares(tmp_path, bent, monkeypatch):
-    path, conversion = film(tmp_path / "a.mp4", shot(24)), asked("curves", params=bent)
-    converted(path, tmp_path / "whole.mp4", conversion)
+    path, settings = film(tmp_path / "a.mp4", shot(24)), asked("curves", params=bent)
+    converted(path, tmp_path / "whole.mp4", settings)
     batch.to_frames(
-        opened(path), tmp_path / "whole", conversion, "tiff", Shard(), False, lambda _: None
+        opened(path), tmp_path / "whole", settings, "tiff", Shard(), False, lambda _: None
     )
     looked = []
     sampled = film_looks._sampled
@@ -341,9 +341,9 @@ def test_the_grades_of_a_film_are_looked_for_once_by_all_shares(tmp_path, bent, 
 
     monkeypatch.setattr(film_looks, "_sampled", counted)
     for shard in (Shard(1, 2), Shard(2, 2)):
-        converted(path, tmp_path / "b.mp4", conversion, shard)
+        converted(path, tmp_path / "b.mp4", settings, shard)
         batch.to_frames(
-            opened(path), tmp_path / "b", conversion, "tiff", shard, False, lambda _: None
+            opened(path), tmp_path / "b", settings, "tiff", shard, False, lambda _: None
         )
         assert len(looked) == 2  # One for each kind of result.
     assert (tmp_path / "b.mp4").read_bytes() == (tmp_path / "whole.mp4").read_bytes()
