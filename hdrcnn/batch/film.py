@@ -32,15 +32,15 @@ class Progress:
     """Frames of the share that are done, including kept ones."""
     total: int
     """Approximate number of frames of the share."""
-    made: int
+    converted: int
     """Frames converted in this run."""
-    whole: bool
+    segment_done: bool
     """Whether the segment is complete."""
     kept: bool = False
     """Whether the segment existed already."""
 
 
-Tell = Callable[[Progress], None]
+OnProgress = Callable[[Progress], None]
 
 
 def check_place(film: Film, result: Path, overwrite: bool) -> None:
@@ -61,17 +61,17 @@ def _here(
     missing: Sequence[Segment],
     settings: FilmSettings,
     target: Target,
-    tell: Callable[[Segment, int], None],
+    report: Callable[[Segment, int], None],
 ) -> Generator[tuple[Segment, int], None, None]:
     """Convert segments in this process; yields each with its number of frames."""
     converter = settings.make_converter(film, target.grades) if missing else None
     for segment in missing:
 
-        def told(frames: int, segment: Segment = segment) -> None:
-            tell(segment, frames)
+        def report_frames(frames: int, segment: Segment = segment) -> None:
+            report(segment, frames)
 
         assert converter is not None
-        yield segment, target.convert(film, segment, settings, converter, told)
+        yield segment, target.convert(film, segment, settings, converter, report_frames)
 
 
 def _convert(
@@ -82,7 +82,7 @@ def _convert(
     settings: FilmSettings,
     target: Target,
     workers_config: WorkersConfig | None,
-    tell: Tell,
+    on_progress: OnProgress,
 ) -> int:
     """Convert the missing segments of a share. Returns the number of converted frames.
 
@@ -96,24 +96,24 @@ def _convert(
             missing.append(segment)
             continue
         done += there
-        tell(Progress(segment, len(all_segments), done, total, made, True, True))
+        on_progress(Progress(segment, len(all_segments), done, total, made, True, True))
 
-    def told(segment: Segment, count: int) -> None:
-        tell(Progress(segment, len(all_segments), done + count, total, made + count, False))
+    def report(segment: Segment, count: int) -> None:
+        on_progress(Progress(segment, len(all_segments), done + count, total, made + count, False))
 
     if workers_config is None:
-        converted = _here(film, missing, settings, target, told)
+        converted = _here(film, missing, settings, target, report)
     else:
         from hdrcnn.batch import dask_film
 
         def begun() -> None:
-            told(missing[0], 0)
+            report(missing[0], 0)
 
         converted = dask_film.convert_all(film, missing, settings, target, workers_config, begun)
     with contextlib.closing(converted):
         for segment, count in converted:
             done, made = done + count, made + count
-            tell(Progress(segment, len(all_segments), done, total, made, True))
+            on_progress(Progress(segment, len(all_segments), done, total, made, True))
     return made
 
 
@@ -128,15 +128,15 @@ def to_file(
     result: Path,
     settings: FilmSettings,
     shard: Shard,
-    tell: Tell,
+    on_progress: OnProgress,
     note: Callable[[str], None],
     workers_config: WorkersConfig | None = None,
 ) -> ReadBack | None:
     """Convert the missing segments of a share, and join all segments once none is missing.
 
-    tell: called with the progress. workers_config: where workers convert the segments; None: this
-    process does. note: called with each line that the user should see. Returns the properties read
-    back from the result, or None if segments of other shares are missing. Raises ImageError,
+    on_progress: called with the progress. workers_config: where workers convert the segments; None:
+    this process does. note: called with each line that the user should see. Returns the properties
+    read back from the result, or None if segments of other shares are missing. Raises ImageError,
     WeightsError, DeviceError, WorkersError; complete segments are kept.
     """
     encoding, target = settings.encoding, ToFile(result)
@@ -150,7 +150,7 @@ def to_file(
     remove_temporaries(folder.path)
     _convert(
         film, all_segments, shard.select(all_segments),
-        lambda segment: target.done(film, segment), settings, target, workers_config, tell,
+        lambda segment: target.done(film, segment), settings, target, workers_config, on_progress,
     )  # fmt: skip
     known = [folder.done(segment) for segment in all_segments]
     figures_of_all = [figures for figures in known if figures is not None]
@@ -217,7 +217,7 @@ def to_frames(
     kind: str,
     shard: Shard,
     overwrite: bool,
-    tell: Tell,
+    on_progress: OnProgress,
     workers_config: WorkersConfig | None = None,
     note: Callable[[str], None] = lambda line: None,
 ) -> int:
@@ -225,7 +225,7 @@ def to_frames(
     written.
 
     Frames of complete segments that an earlier run made with the same recipe are kept. kind: of
-    `writers.frames.ENDINGS`; overwrite: whether frames of other runs are removed; tell,
+    `writers.frames.ENDINGS`; overwrite: whether frames of other runs are removed; on_progress,
     workers_config, note: as for `to_file`. Raises ImageError, WeightsError, DeviceError,
     WorkersError.
     """
@@ -247,7 +247,7 @@ def to_frames(
     made = _convert(
         film, all_segments, share,
         lambda segment: target.done(film, segment) if same else None,
-        settings, target, workers_config, tell,
+        settings, target, workers_config, on_progress,
     )  # fmt: skip
     if workers_config is not None:
         remove_temporaries(result)  # Left by workers that died.

@@ -255,7 +255,7 @@ class Converter:
 
 NUMBERS = "frames that are there"
 """Key of the list of decoded frames in the file of an incomplete segment."""
-Tell = Callable[[int], None]
+OnFrame = Callable[[int], None]
 """Called after each frame with the number of frames of the segment that are done."""
 
 
@@ -297,7 +297,12 @@ class ToFile:
         return None if figures is None else figures.frames
 
     def convert(
-        self, film: Film, segment: Segment, settings: FilmSettings, converter: Converter, tell: Tell
+        self,
+        film: Film,
+        segment: Segment,
+        settings: FilmSettings,
+        converter: Converter,
+        on_frame: OnFrame,
     ) -> int:
         """Convert a segment; its file is written completely or not at all. Returns the number of
         frames. Raises ImageError.
@@ -315,7 +320,7 @@ class ToFile:
                     first = first if done else frame.time
                     done, found = done + 1, found + cut
                     cll, fall = max(cll, peak), max(fall, mean)
-                    tell(done)
+                    on_frame(done)
                     check_interrupted()
                 _check_any(done, film, segment)
             verify(temporary, done, encoding.codec)
@@ -382,7 +387,12 @@ class ToFrames:
         return len(numbers) if there else None
 
     def convert(
-        self, film: Film, segment: Segment, settings: FilmSettings, converter: Converter, tell: Tell
+        self,
+        film: Film,
+        segment: Segment,
+        settings: FilmSettings,
+        converter: Converter,
+        on_frame: OnFrame,
     ) -> int:
         """Convert a segment, frame by frame. Returns the number of frames. Raises ImageError."""
         written: list[int] = []
@@ -391,7 +401,7 @@ class ToFrames:
             signal = turned(converter.signal(frame, parameters), film.rotation)
             frames.write(self.file(film, index), signal, self.kind, settings.white)
             written.append(index + 1)
-            tell(len(written))
+            on_frame(len(written))
             check_interrupted()
         _check_any(len(written), film, segment)
         if len(written) < frames_of(film, segment):

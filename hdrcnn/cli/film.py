@@ -186,16 +186,16 @@ class Reporter:
         self._terminal = not quiet and sys.stdout.isatty()
 
     def tell(self, progress: "Progress") -> None:
-        """Report the progress of a film; a `batch.film.Tell`."""
+        """Report the progress of a film; a `batch.film.OnProgress`."""
         now = self._clock()
-        if progress.made <= 1 and not progress.whole:
-            self._start, self._before = now, progress.made
-        if self._quiet or not (progress.whole or self._due(now)):
+        if progress.converted <= 1 and not progress.segment_done:
+            self._start, self._before = now, progress.converted
+        if self._quiet or not (progress.segment_done or self._due(now)):
             return
         self._last = now
         line = f"[{progress.segment.number}/{progress.of}] "
         line += f"{progress.frames} of {progress.total} frames"
-        made = progress.made - self._before
+        made = progress.converted - self._before
         if progress.kept:
             line += "  kept"
         elif made > 0:
@@ -203,7 +203,7 @@ class Reporter:
             left = max(0, progress.total - progress.frames) / speed
             line += f"  {speed:.1f} frames/s  {remaining(left)} left"
         if self._terminal:
-            sys.stdout.write(f"\r{line:<79}" + ("\n" if progress.whole else ""))
+            sys.stdout.write(f"\r{line:<79}" + ("\n" if progress.segment_done else ""))
             sys.stdout.flush()
         else:
             say(line, sys.stdout)

@@ -159,7 +159,7 @@ def test_remote_workers_use_the_level_of_the_film(tmp_path, tiny_weights, pictur
     wanted = Settings(sequence=True)
     jobs = plan.plan([tmp_path / "in"], tmp_path / "out", wanted.endings).jobs
     networks = Networks(LOAD, tiny_weights, film=True)
-    film = settle(jobs, networks, wanted).film(jobs[1].source)
+    film = settle(jobs, networks, wanted).state(jobs[1].source)
     assert film is not None
     assert film.levels == (240 / 255,) * 3
     sequences = SequenceStates()

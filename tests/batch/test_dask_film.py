@@ -117,7 +117,10 @@ def test_the_segment_of_a_killed_worker_is_converted_again(clip, tmp_path, wicke
     mark = wicked(always=False)
     _, progress, _ = converted(path, tmp_path / "b.mp4", asked(), workers_config=TWO_WORKERS)
     assert mark.exists()
-    assert (progress[0].whole, progress[0].made) == (False, 0)  # Once workers are there.
+    assert (progress[0].segment_done, progress[0].converted) == (
+        False,
+        0,
+    )  # Once workers are there.
     assert sorted(step.segment.number for step in progress[1:]) == [1, 2, 3, 4, 5]
     assert progress[-1].frames == 60
     assert (tmp_path / "b.mp4").read_bytes() == alone

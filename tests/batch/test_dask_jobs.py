@@ -114,14 +114,14 @@ def test_films_are_settled_before_their_frames_are_handed_out(six_photos, tiny_w
     settings = Settings(sequence=True)
     networks = Networks(forbidden, tiny_weights, film=True)
     planned = plan.plan(["in"], Path("out")).jobs
-    film = settle(planned, networks, settings).film(Path("in/4.png"))
+    film = settle(planned, networks, settings).state(Path("in/4.png"))
     assert film is not None
     assert (film.first.name, film.first.width, film.first.height) == ("1.png", 64, 48)
     sequences = SequenceStates()
     sequences.store(Path("in/3.png"), film)
     apart = Conversion(planned[3], networks, settings, sequences).read()
     assert "64x48 (1.png)" in str(apart.error)
-    assert settle(planned, networks, Settings()).film(Path("in/4.png")) is None
+    assert settle(planned, networks, Settings()).state(Path("in/4.png")) is None
 
 
 @pytest.mark.parametrize(

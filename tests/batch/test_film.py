@@ -31,7 +31,7 @@ def test_a_killed_run_resumes_at_its_segment(tmp_path):
     assert seen[-1].of >= 4
 
     def dying(progress):
-        if progress.segment.number == 3 and not progress.whole:
+        if progress.segment.number == 3 and not progress.segment_done:
             raise KilledError
 
     result = tmp_path / "b.mp4"
@@ -41,7 +41,7 @@ def test_a_killed_run_resumes_at_its_segment(tmp_path):
     left = sorted(p.name for p in (tmp_path / "b.mp4.segments").iterdir())
     assert left == ["00001.json", "00001.nut", "00002.json", "00002.nut", "film.json"]
     found, progress, notes = converted(path, result, asked())
-    assert [step.kept for step in progress if step.whole][:3] == [True, True, False]
+    assert [step.kept for step in progress if step.segment_done][:3] == [True, True, False]
     assert notes == []
     assert result.read_bytes() == (tmp_path / "whole.mp4").read_bytes()
     assert found == whole
