@@ -24,7 +24,7 @@ from absl import flags
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from hdrcnn.batch.film_looks import grades_of
+from hdrcnn.batch.film_samples import grades_of
 from hdrcnn.batch.film_segment import Converter, FilmSettings, ToFile, opened
 from hdrcnn.colour.primaries import REC709
 from hdrcnn.predict.film import REDUCED, Curves, method, weights_of

@@ -18,7 +18,7 @@ import numpy as np
 from hdrcnn import weights
 from hdrcnn._version import __version__
 from hdrcnn.batch.choose import sha256
-from hdrcnn.batch.film_looks import Kept, grades_of
+from hdrcnn.batch.film_samples import EvidenceFile, grades_of
 from hdrcnn.colour.hlg import hlg_codes
 from hdrcnn.colour.pq import pq_light
 from hdrcnn.console import check as check_interrupted, quietly
@@ -106,12 +106,13 @@ class FilmSettings:
 
     def make_converter(self, film: Film, kept: Path | None = None) -> "Converter":
         """Return a converter for the film, with the network loaded and grades estimated if they are
-        pooled. kept: file that keeps what the grades are estimated from (`film_looks.Kept`); None:
-        none does. Raises WeightsError, DeviceError, ImageError.
+        pooled. kept: file that keeps what the grades are estimated from
+        (`film_samples.EvidenceFile`); None: none does. Raises WeightsError, DeviceError,
+        ImageError.
         """
         used, grades = self.load_method(film), None
         if self.samples_film and isinstance(used, Curves):
-            file = None if kept is None else Kept(kept, self.recipe(film))
+            file = None if kept is None else EvidenceFile(kept, self.recipe(film))
             grades = grades_of(film, used, file)
         return Converter(used, self.encoding.transfer, self.encoding.peak, grades)
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import tifffile
 
-from hdrcnn.batch import film as batch, film_looks
+from hdrcnn.batch import film as batch, film_samples
 from hdrcnn.batch.film_segment import opened
 from hdrcnn.batch.machines import Shard
 from hdrcnn.files import ImageError
@@ -333,13 +333,13 @@ def test_the_grades_of_a_film_are_looked_for_once_by_all_shares(tmp_path, bent, 
         opened(path), tmp_path / "whole", settings, "tiff", Shard(), False, lambda _: None
     )
     looked = []
-    sampled = film_looks._sampled
+    sampled = film_samples._sampled
 
     def counted(source, used):
         looked.append(source)
         return sampled(source, used)
 
-    monkeypatch.setattr(film_looks, "_sampled", counted)
+    monkeypatch.setattr(film_samples, "_sampled", counted)
     for shard in (Shard(1, 2), Shard(2, 2)):
         converted(path, tmp_path / "b.mp4", settings, shard)
         batch.to_frames(
@@ -357,7 +357,9 @@ def test_the_grades_of_a_film_are_looked_for_once_by_all_shares(tmp_path, bent, 
 
 
 def test_what_was_found_of_another_film_is_not_taken(tmp_path):
-    kept = film_looks.Kept(tmp_path / "grades.json", {"film": {"size": 1}, "weights": "a"})
+    kept = film_samples.EvidenceFile(
+        tmp_path / "grades.json", {"film": {"size": 1}, "weights": "a"}
+    )
     assert kept.read() is None
     found = {5: np.array([0.1, 1e-9], np.float32), 2: np.array([1 / 3, 2e9], np.float32)}
     kept.write(found)

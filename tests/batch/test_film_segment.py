@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from hdrcnn.batch import film_looks
-from hdrcnn.batch.film_looks import LOOKS, grades_of
+from hdrcnn.batch import film_samples
+from hdrcnn.batch.film_samples import SAMPLES, grades_of
 from hdrcnn.batch.film_segment import opened, with_parameters
 from hdrcnn.colour.pq import pq_decode
 from hdrcnn.files import ImageError
@@ -72,7 +72,7 @@ class Sampled:
 def samples_of(source, used):
     """Samples of a film from which its grade is estimated."""
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(film_looks.film_grade, "Grades", Sampled)
+        patched.setattr(film_samples.film_grade, "Grades", Sampled)
         found: Any = grades_of(source, used)
     assert (np.diff(found.times) > 0).all()
     return found.looks
@@ -89,7 +89,7 @@ def test_the_grade_is_sampled_over_the_whole_film(tmp_path, bent, keys):
     pictures = shot(90) + shot(60, hue=1.5)
     source = opened(film(tmp_path / "a.mp4", pictures, options={"g": str(keys)}))
     used = asked("curves", params=bent).load_method(source)
-    chosen = {5: np.arange(0, 150, 5)}.get(keys, np.linspace(0, 149, LOOKS).round().astype(int))
+    chosen = {5: np.arange(0, 150, 5)}.get(keys, np.linspace(0, 149, SAMPLES).round().astype(int))
     expected = measured_at(source, used, chosen)
     np.testing.assert_allclose(samples_of(source, used), expected, atol=1e-6)
 
@@ -142,7 +142,7 @@ def test_the_readable_part_of_a_damaged_film_gives_the_grade(tmp_path, bent, mon
                 raise ImageError("a.mp4: damaged")
             yield frame
 
-    monkeypatch.setattr(film_looks.decode, "frames", damaged)
+    monkeypatch.setattr(film_samples.decode, "frames", damaged)
     found = samples_of(source, used)
     monkeypatch.undo()
     np.testing.assert_allclose(found, measured_at(source, used, range(10)), atol=1e-6)
