@@ -29,7 +29,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from hdrcnn.colour.transfer import linearise, luminance, srgb_encode
-from hdrcnn.console import quietly
+from hdrcnn.console import stderr_discarded
 from hdrcnn.files import ImageError
 from hdrcnn.readers.hdr import read_hdr
 from hdrcnn.tiles import resolution
@@ -137,7 +137,7 @@ def main() -> int:
     """Print the rows of every picture, then their means. Returns the exit status."""
     if not FLAGS.scenes:
         raise ValueError("--scenes: name a folder of HDR files")
-    with quietly():
+    with stderr_discarded():
         import hdrcnn
 
         predictor = hdrcnn.load(FLAGS.params, precision=FLAGS.precision)

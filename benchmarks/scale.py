@@ -42,7 +42,7 @@ from hdrcnn.batch.machines import WorkersConfig, WorkersError
 from hdrcnn.batch.plan import Job, plan
 from hdrcnn.batch.run import convert_all
 from hdrcnn.batch.workers import connect
-from hdrcnn.console import quietly
+from hdrcnn.console import stderr_discarded
 from training_code.console import run
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ def pictures(folder: Path) -> Sequence[Job]:
 
 
 def load(path: Path) -> "Predictor":
-    with quietly():
+    with stderr_discarded():
         return hdrcnn.load(path, precision="auto")
 
 

@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from hdrcnn.colour.transfer import linearise, to_display
-from hdrcnn.console import quietly
+from hdrcnn.console import stderr_discarded
 from hdrcnn.files import ImageError
 from hdrcnn.readers.hdr import read_exr
 from hdrcnn.readers.photograph import read_ldr
@@ -62,7 +62,7 @@ def main() -> int:
     from hdrcnn import load
 
     code = read_ldr(ROOT / "data" / f"{FLAGS.scene}.png")
-    with quietly():
+    with stderr_discarded():
         predictor = load(FLAGS.params, precision="float32")
     curve = predictor.curve(code)
     rows = {

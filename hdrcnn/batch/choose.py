@@ -14,7 +14,7 @@ import numpy as np
 
 from hdrcnn.colour.clipping_level import Levels
 from hdrcnn.colour.transfer import DEFAULT_CURVE, ESTIMATED
-from hdrcnn.console import held, quietly
+from hdrcnn.console import interrupt_delayed, stderr_discarded
 from hdrcnn.files import digest
 from hdrcnn.weights import (
     CURVES,
@@ -81,7 +81,7 @@ def load_stack(
     """
     from hdrcnn.predict import exposure_stack
 
-    with quietly():
+    with stderr_discarded():
         return exposure_stack.load(
             method, device=device, precision=precision, tile_pixels=tile_pixels
         )
@@ -93,7 +93,7 @@ def load_fusion(method: str, device: str = "auto") -> "Method":
     """
     from hdrcnn.predict.fusion import chosen_method
 
-    with quietly():
+    with stderr_discarded():
         return chosen_method(method, device)
 
 
@@ -145,7 +145,7 @@ class Networks:
         """
 
         def load(path: Path) -> "Predictor":
-            with quietly():
+            with stderr_discarded():
                 from hdrcnn.predict import single_image
 
                 return single_image.load(
@@ -153,7 +153,7 @@ class Networks:
                 )
 
         def estimator() -> "CurveEstimator":
-            with quietly():
+            with stderr_discarded():
                 return load_estimator(estimating_on or device)
 
         def stack(method: str) -> "Tiling":
@@ -196,7 +196,7 @@ class Networks:
         """Estimate the camera curve of a photograph [H, W, 3], display-encoded. scaling: as for
         `CurveEstimator.estimate`. Raises WeightsError, DeviceError, BackendError.
         """
-        with held():
+        with interrupt_delayed():
             return self._estimator().estimate(picture, scaling)
 
     def predictor(self, path: Path) -> "Predictor":

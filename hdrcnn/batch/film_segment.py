@@ -21,7 +21,7 @@ from hdrcnn.batch.choose import sha256
 from hdrcnn.batch.film_samples import EvidenceFile, grades_of
 from hdrcnn.colour.hlg import hlg_codes
 from hdrcnn.colour.pq import pq_light
-from hdrcnn.console import check as check_interrupted, quietly
+from hdrcnn.console import check as check_interrupted, stderr_discarded
 from hdrcnn.cores import share
 from hdrcnn.files import ImageError, finished_whole
 from hdrcnn.predict import film_grade
@@ -118,7 +118,7 @@ class FilmSettings:
 
     def load_method(self, film: Film) -> Method:
         """Return the method with its network loaded. Raises WeightsError, DeviceError."""
-        with quietly() if weights_of(self.method) else contextlib.nullcontext():
+        with stderr_discarded() if weights_of(self.method) else contextlib.nullcontext():
             return method(
                 self.method, film.colours.primaries, self.white, self.encoding.peak, self.params,
                 self.device,

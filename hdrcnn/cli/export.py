@@ -18,7 +18,7 @@ import sys
 from pathlib import Path
 
 from hdrcnn.cli.parser import Parser, UsageError, nonempty
-from hdrcnn.console import held, say
+from hdrcnn.console import interrupt_delayed, say
 from hdrcnn.files import real
 
 
@@ -78,7 +78,7 @@ def main(arguments: argparse.Namespace) -> int:
     quantised = arguments.precision == "int8"
     if quantised != bool(arguments.calibration):
         raise UsageError("--precision=int8 and --calibration need each other; give both or neither")
-    with held():
+    with interrupt_delayed():
         outputs = _outputs(arguments)
         from hdrcnn.export import int8, onnx
     onnx.prepare(quantised)

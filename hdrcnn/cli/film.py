@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING
 from hdrcnn.batch.machines import Shard
 from hdrcnn.cli import arguments as shared
 from hdrcnn.cli.parser import Parser, UsageError, nonempty, number
-from hdrcnn.console import held, say
+from hdrcnn.console import interrupt_delayed, say
 
 if TYPE_CHECKING:
     from hdrcnn.batch.film import Progress
@@ -219,7 +219,7 @@ def main(arguments: argparse.Namespace) -> int:
     """
     _check(arguments)
     workers_config, shard = shared.workers_config(arguments), shared.shard(arguments) or Shard()
-    with held():
+    with interrupt_delayed():
         from hdrcnn.batch import film as batch
         from hdrcnn.batch.film_segment import FilmSettings, opened
         from hdrcnn.predict import backend

@@ -20,7 +20,7 @@ from pathlib import Path
 
 from hdrcnn.cli import arguments as shared
 from hdrcnn.cli.parser import Parser, UsageError, number
-from hdrcnn.console import held
+from hdrcnn.console import interrupt_delayed
 from hdrcnn.writers import ALL_WRITERS, WRITERS, chosen
 
 COMMON = (
@@ -98,7 +98,9 @@ def main(arguments: argparse.Namespace) -> int:
             "frames of a picture to look at; name tiff too, or leave it out"
         )
     workers_config, shard = shared.workers_config(arguments), shared.shard(arguments)
-    with held():  # Some libraries turn Ctrl-C into another error while they are imported.
+    with (
+        interrupt_delayed()
+    ):  # Some libraries turn Ctrl-C into another error while they are imported.
         from hdrcnn.batch.fusion import FusionSettings
         from hdrcnn.cli import pictures
         from hdrcnn.predict.opencv import opencv

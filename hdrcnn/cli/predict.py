@@ -21,7 +21,7 @@ from pathlib import Path
 from hdrcnn.cli import arguments as shared
 from hdrcnn.cli.main import parser_of, run
 from hdrcnn.cli.parser import Parser, nonempty, number
-from hdrcnn.console import held
+from hdrcnn.console import interrupt_delayed
 from hdrcnn.writers import chosen
 
 COMMON = (
@@ -122,7 +122,9 @@ def main(arguments: argparse.Namespace) -> int:
     shared.check_used(arguments)
     _check_network_used(arguments)
     workers_config, shard = shared.workers_config(arguments), shared.shard(arguments)
-    with held():  # Some libraries turn Ctrl-C into another error while they are imported.
+    with (
+        interrupt_delayed()
+    ):  # Some libraries turn Ctrl-C into another error while they are imported.
         from hdrcnn.cli import pictures
     return pictures.convert(paths, arguments, options, workers_config, shard)
 

@@ -16,7 +16,7 @@ import argparse
 
 from hdrcnn.cli import arguments as shared
 from hdrcnn.cli.parser import Parser, UsageError, nonempty, number
-from hdrcnn.console import held
+from hdrcnn.console import interrupt_delayed
 from hdrcnn.writers import chosen
 
 COMMON = (
@@ -109,7 +109,9 @@ def main(arguments: argparse.Namespace) -> int:
     options = shared.options(arguments)
     _check_used(arguments)
     workers_config, shard = shared.workers_config(arguments), shared.shard(arguments)
-    with held():  # Some libraries turn Ctrl-C into another error while they are imported.
+    with (
+        interrupt_delayed()
+    ):  # Some libraries turn Ctrl-C into another error while they are imported.
         from hdrcnn.batch.stack import StackSettings
         from hdrcnn.cli import pictures
         from hdrcnn.files import WeightsError

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from hdrcnn import weights
-from hdrcnn.console import quietly
+from hdrcnn.console import stderr_discarded
 from hdrcnn.export.onnx import ExportError, write as write_float
 from hdrcnn.files import finished_whole, prepare_folder
 from hdrcnn.models.metadata import Hdrcnn
@@ -92,7 +92,7 @@ def write(path: Path, out: Path, calibration: Sequence[Path]) -> None:
         write_float(path, full, half=False)
         model = onnx.load(str(full))
         made = Path(folder) / "int8.onnx"
-        with quietly():
+        with stderr_discarded():
             quantize_static(
                 str(full),
                 str(made),

@@ -17,7 +17,7 @@ import numpy as np
 
 from hdrcnn import weights
 from hdrcnn._version import __version__
-from hdrcnn.console import quietly
+from hdrcnn.console import stderr_discarded
 from hdrcnn.files import UserError, digest, finished_whole, prepare_folder
 from hdrcnn.models.metadata import Metadata
 from hdrcnn.tiles.onnx_graph import KEY, RESULT, as_stage
@@ -281,7 +281,7 @@ def write(path: Path, out: Path, half: bool = True) -> None:
 
     arrays, metadata = weights.load(path)
     prepare_folder(out.parent)
-    with quietly(), building_in("float32"):
+    with stderr_discarded(), building_in("float32"):
         model = metadata.build()
         weights.assign(model, arrays, str(path))
         made = proto(model, metadata, digest(path), half)

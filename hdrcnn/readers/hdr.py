@@ -17,7 +17,7 @@ import numpy as np
 import OpenEXR
 
 from hdrcnn.colour.primaries import REC709, is_xyz, luminance_weights, to_rec709, xyz_to_rec709
-from hdrcnn.console import without
+from hdrcnn.console import lines_withheld
 from hdrcnn.files import ImageError, shown
 from hdrcnn.readers import exr_layers, rgbe
 from hdrcnn.readers.decoded import NotReadError
@@ -165,7 +165,7 @@ class _Contents:
 
 def _open_exr(path: Path, header_only: bool = False) -> Any:
     """Open an `OpenEXR.File`, hiding what OpenEXR prints. Raises what OpenEXR raises."""
-    with without(_OF_OPENEXR):
+    with lines_withheld(_OF_OPENEXR):
         return OpenEXR.File(str(path), separate_channels=True, header_only=header_only)
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hdrcnn.console import quietly
+from hdrcnn.console import stderr_discarded
 from training_code.run.config import TrainingError
 from training_code.tasks.settings import Running, Schedule
 
@@ -166,7 +166,7 @@ def train(
     running = running or Running()
     folders = Folders((folders,)) if isinstance(folders, Path) else folders
     held_out = (held_out,) if isinstance(held_out, Path) else tuple(held_out or ())
-    with quietly():
+    with stderr_discarded():
         import keras  # noqa: F401 - imported here to suppress its messages
 
     from training_code.run import distribution
