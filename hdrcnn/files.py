@@ -286,7 +286,7 @@ def remove_temporaries(folder: Path) -> list[Path]:
     return removed
 
 
-def shown(said: object) -> str:
+def one_line(said: object) -> str:
     """Format text from a file, or from an error about it, for a one-line message: without
     unprintable characters and line breaks, at most 200 characters.
     """
@@ -294,7 +294,7 @@ def shown(said: object) -> str:
     return " ".join(words)[:200]
 
 
-def real(path: Path) -> Path:
+def real_path(path: Path) -> Path:
     """Return an absolute path with links resolved; a circular link stays as it is."""
     return Path(os.path.realpath(path))
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from hdrcnn.batch.film_segment import FilmSettings, Target, ToFile, ToFrames, frames_of
 from hdrcnn.batch.machines import Shard, WorkersConfig
-from hdrcnn.files import ImageError, finished_whole, prepare_folder, real, remove_temporaries
+from hdrcnn.files import ImageError, finished_whole, prepare_folder, real_path, remove_temporaries
 from hdrcnn.video import segments
 from hdrcnn.video.copied import check_streams
 from hdrcnn.video.encode import check as check_encoder
@@ -45,7 +45,7 @@ OnProgress = Callable[[Progress], None]
 
 def check_place(film: Film, result: Path, overwrite: bool) -> None:
     """Raise ImageError if the result would replace the film, or, without `overwrite`, any file."""
-    if real(result) == real(film.path):
+    if real_path(result) == real_path(film.path):
         raise ImageError(f"{result}: is the film itself; give --out another name")
     if result.exists() and not overwrite:
         raise ImageError(f"{result}: exists already; give --overwrite, or --out another name")
@@ -229,7 +229,7 @@ def to_frames(
     workers_config, note: as for `to_file`. Raises ImageError, WeightsError, DeviceError,
     WorkersError.
     """
-    if real(result) == real(film.path):
+    if real_path(result) == real_path(film.path):
         raise ImageError(f"{result}: is the folder of the film itself; give --out another name")
     prepare_folder(result, "--out")
     remove_temporaries(result)

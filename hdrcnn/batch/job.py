@@ -18,7 +18,7 @@ from hdrcnn.batch.choose import PRECISION
 from hdrcnn.batch.plan import Job
 from hdrcnn.colour.clipping_level import AUTO, UNCLIPPED, Levels, described
 from hdrcnn.colour.transfer import CameraCurve
-from hdrcnn.files import ImageError, digest, not_written, real
+from hdrcnn.files import ImageError, digest, not_written, real_path
 from hdrcnn.readers.photograph import MAX_MEGAPIXELS
 from hdrcnn.review import Entry
 from hdrcnn.tiles.tiling import TooLargeError
@@ -126,7 +126,7 @@ def _digest(path: Path, *others: Path) -> str:
 
 def folder_of(path: Path) -> str:
     """Return a short digest of the path of a file's folder: it identifies the folder unnamed."""
-    found = str(real(path.parent)).encode(errors="surrogateescape")
+    found = str(real_path(path.parent)).encode(errors="surrogateescape")
     return hashlib.sha256(found).hexdigest()[:16]
 
 

@@ -28,7 +28,7 @@ from hdrcnn.files import (
     missing_files,
     not_written,
     prepare_folder,
-    real,
+    real_path,
     remove_temporaries,
 )
 from hdrcnn.predict import backend
@@ -74,7 +74,7 @@ class Journal:
         self._path = path
         if path is None:
             return
-        if real(path) in {real(other) for other in others}:
+        if real_path(path) in {real_path(other) for other in others}:
             raise ImageError(f"{path}: a picture, its result or weights; give --log another name")
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -96,7 +96,7 @@ class Journal:
 
         A log inside that folder is left alone: it would recreate the folder on another disk.
         """
-        if self._path is None or real(folder) in real(self._path).parents:
+        if self._path is None or real_path(folder) in real_path(self._path).parents:
             return
         with contextlib.suppress(ImageError):
             self.add(record)

@@ -25,7 +25,7 @@ from hdrcnn.colour.transfer import (
     log_decode,
 )
 from hdrcnn.console import one_by_one
-from hdrcnn.files import shown
+from hdrcnn.files import one_line
 from hdrcnn.models.metadata import Hdrcnn
 from hdrcnn.predict import backend, camera_curve as curve_estimation, runtime
 from hdrcnn.predict.blend import BLENDS, THRESHOLD, bend, raised, reconstruct_light
@@ -256,7 +256,7 @@ def load(
     ):
         if value not in known:
             raise weights.WeightsError(
-                f"{path}: {shown(repr(value))} is not known; known: {', '.join(known)}"
+                f"{path}: {one_line(repr(value))} is not known; known: {', '.join(known)}"
             )
     on_gpu = backend.prepare(device)
     network = backend.network(path, arrays, metadata, precision, on_gpu)

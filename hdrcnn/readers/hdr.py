@@ -18,7 +18,7 @@ import OpenEXR
 
 from hdrcnn.colour.primaries import REC709, is_xyz, luminance_weights, to_rec709, xyz_to_rec709
 from hdrcnn.console import lines_withheld
-from hdrcnn.files import ImageError, shown
+from hdrcnn.files import ImageError, one_line
 from hdrcnn.readers import exr_layers, rgbe
 from hdrcnn.readers.decoded import NotReadError
 from hdrcnn.tiles.geometry import strips, upright
@@ -45,7 +45,7 @@ _DAMAGED = "damaged or truncated; copy it again from its source"
 
 
 def _one_line(error: Exception) -> str:
-    said = shown(error)
+    said = one_line(error)
     return said if " " in said else "damaged or truncated"
 
 
@@ -215,10 +215,10 @@ def read_exr(path: Path, unassociated: bool = False) -> np.ndarray:
         try:
             layer = exr_layers.image(contents.parts, alone=contents.count == 1)
         except ValueError as error:
-            raise ImageError(f"{path}: {shown(error)}") from error
+            raise ImageError(f"{path}: {one_line(error)}") from error
         if layer is None:
             names = [name for _, names in contents.parts.values() for name in names]
-            found = shown(", ".join(names))
+            found = one_line(", ".join(names))
             raise ImageError(
                 f"{path}: no R, G and B channels (found: {found or 'none'}); save it with them"
             )

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 
-from hdrcnn.files import ImageError, shown
+from hdrcnn.files import ImageError, one_line
 
 MIN_PYAV = 18
 """Oldest supported major version of PyAV."""
@@ -41,7 +41,7 @@ def clock(seconds: float) -> str:
 
 def reason(error: Exception) -> str:
     """Return the reason of an FFmpeg error, as part of one line."""
-    return shown(getattr(error, "strerror", None) or error)
+    return one_line(getattr(error, "strerror", None) or error)
 
 
 @contextlib.contextmanager

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from hdrcnn.files import finished_whole, shown
+from hdrcnn.files import finished_whole, one_line
 
 RECORD = "metadata"
 """Key of the record."""
@@ -134,7 +134,7 @@ def read(path: Path, largest: float | None = None) -> tuple[dict[str, np.ndarray
     except KeyError as error:
         raise NpzError("it has no metadata") from error
     except Exception as error:  # Libraries raise all kinds of exceptions for damaged files.
-        said = shown(error) or type(error).__name__
+        said = one_line(error) or type(error).__name__
         raise NpzError(f"not a readable .npz file: {said}") from error
 
 
