@@ -30,7 +30,7 @@ from hdrcnn.batch.result import Result, curve_of, levels_of
 from hdrcnn.colour.clipping_level import UNCLIPPED, Levels, clipping_levels, factors
 from hdrcnn.colour.measured import Measured, SensorLight
 from hdrcnn.colour.transfer import ESTIMATED, CameraCurve
-from hdrcnn.files import ImageError, NoRoomError, UserError
+from hdrcnn.files import ImageError, OutputLostError, UserError
 from hdrcnn.readers.hdr import read_exr
 from hdrcnn.readers.metadata import Band
 from hdrcnn.readers.photograph import Photograph, as_stored, read_photograph
@@ -368,7 +368,7 @@ class Conversion:
                 self._curve("")
 
     def _make_folder(self) -> None:
-        """Create the folder of the files. Raises NoRoomError, OSError."""
+        """Create the folder of the files. Raises OutputLostError, OSError."""
         place, folder = self.job.stem.parent, self.job.folder
         if folder is None:
             place.mkdir(parents=True, exist_ok=True)
@@ -382,11 +382,11 @@ class Conversion:
         try:
             if self.job.folder is not None:
                 self.job.folder.check()
-        except NoRoomError as error:
+        except OutputLostError as error:
             self.error = error
         if self.error is not None:
-            no_room = isinstance(self.error, NoRoomError)
-            return Outcome(self.job, str(self.error), no_room, seconds=self.seconds)
+            output_lost = isinstance(self.error, OutputLostError)
+            return Outcome(self.job, str(self.error), output_lost, seconds=self.seconds)
         if self.kept is not None:
             return dataclasses.replace(self.kept, seconds=self.seconds)
         return None

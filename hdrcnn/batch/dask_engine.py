@@ -122,7 +122,7 @@ def outcomes(
     for job, future in todo:
         outcome = _outcome(job, future, request.settings)
         yield outcome
-        if outcome.no_room:
+        if outcome.output_lost:
             return
 
 

@@ -311,7 +311,7 @@ class Outcome:
 
     job: Job
     error: str | None = None
-    no_room: bool = False
+    output_lost: bool = False
     """Whether the error is that nothing can be written any more."""
     kept: bool = False
     """Whether the result existed already; the figures are those stored with it."""

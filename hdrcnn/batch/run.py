@@ -52,7 +52,7 @@ def convert_all(
     """Convert jobs; yields outcomes in the order of the jobs. A bad file does not stop the others.
 
     sequences: what is known about the sequences that the jobs are frames of; None: nothing. Ends
-    early after an outcome with `no_room`. Raises WeightsError, DeviceError or BackendError if a
+    early after an outcome with `output_lost`. Raises WeightsError, DeviceError or BackendError if a
     required network cannot be loaded, and KeyboardInterrupt between photographs if Ctrl-C was
     pressed.
     """
@@ -69,7 +69,7 @@ def convert_all(
             if written is not None:
                 outcome = written.result()
                 yield outcome
-                if outcome.no_room:
+                if outcome.output_lost:
                     return
             written = writer.submit(conversion.write)
             del conversion

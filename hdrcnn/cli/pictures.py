@@ -23,8 +23,8 @@ from hdrcnn.batch.run import convert_all, settle
 from hdrcnn.console import say
 from hdrcnn.files import (
     ImageError,
-    NoRoomError,
     OutputFolder,
+    OutputLostError,
     missing_files,
     not_written,
     prepare_folder,
@@ -156,8 +156,8 @@ def _still_there(outcome: Outcome, folder: OutputFolder) -> Outcome:
     """
     try:
         folder.check()
-    except NoRoomError as error:
-        return Outcome(outcome.job, str(error), no_room=True, seconds=outcome.seconds)
+    except OutputLostError as error:
+        return Outcome(outcome.job, str(error), output_lost=True, seconds=outcome.seconds)
     return outcome
 
 
@@ -222,7 +222,7 @@ def convert(
             if outcome.error is not None or not arguments.quiet:
                 line = f"[{number}/{len(jobs)}] {outcome.line(settings.endings[0])}"
                 say(line, sys.stdout if outcome.error is None else sys.stderr)
-            if stopped := outcome.no_room:
+            if stopped := outcome.output_lost:
                 journal.add_last(record(outcome, settings), out_dir)
                 break
             journal.add(record(outcome, settings))
