@@ -28,7 +28,7 @@ from hdrcnn.console import one_by_one
 from hdrcnn.files import one_line
 from hdrcnn.models.metadata import Hdrcnn
 from hdrcnn.predict import backend, camera_curve as curve_estimation, runtime
-from hdrcnn.predict.blend import BLENDS, THRESHOLD, bend, raised, reconstruct_light
+from hdrcnn.predict.blend import BLENDS, THRESHOLD, apply_gamma, blend_measured, reconstruct_light
 from hdrcnn.tiles.frame import Frame
 from hdrcnn.tiles.resolution import RESOLUTIONS, Pieces
 from hdrcnn.tiles.stages import Network
@@ -188,7 +188,7 @@ class Predictor:
             picture,
             self.tiling.cell,
             scale,
-            functools.partial(bend, gamma=gamma),
+            functools.partial(apply_gamma, gamma=gamma),
             THRESHOLD**gamma,
             closed=panorama,
             halo=self.tiling.halo,
@@ -218,7 +218,7 @@ class Predictor:
             if measured is not None:
                 there = measured.light[part].astype(np.float32)
                 ended = measured.ended[part] / np.float32(255.0)
-                light = raised(codes, log_hdr, there, ended, blend, gamma)
+                light = blend_measured(codes, log_hdr, there, ended, blend, gamma)
             elif sensor is not None:
                 predicted = np.maximum(log_decode(log_hdr), 0.0) ** np.float32(gamma)
                 light = sensor.reconstructed(part, predicted)

@@ -91,7 +91,7 @@ def test_the_prediction_counts_only_where_the_map_clips(name, gamma):
     ended = np.array([1.0, 0.0, 1.0, 1.0], np.float32)[:, None].repeat(3, axis=1)
     predicted = np.array([9.0, 9.0, 9.0, 2.0], np.float32)[:, None].repeat(3, axis=1)
     log_hdr = log_encode(predicted ** (1 / gamma))
-    found = blend.raised(codes, log_hdr, light, ended, name, gamma)
+    found = blend.blend_measured(codes, log_hdr, light, ended, name, gamma)
     np.testing.assert_allclose(found[:, 0], [0.2, 4.0, 9.0, 4.0], rtol=1e-5)
 
 
