@@ -230,7 +230,7 @@ def main(arguments: argparse.Namespace) -> int:
     params = None if arguments.params is None else Path(arguments.params)
     if arguments.method == "curves" and (arguments.backend, arguments.device) == ("auto",) * 2:
         backend.prefer_onnx(params or CURVES)  # Needs a seventh of the memory and starts at once.
-    backend.use(arguments.backend)
+    backend.select(arguments.backend)
     path, out = Path(arguments.paths[0]), Path(arguments.out)
     peak = PEAK if arguments.method.startswith("bt2446") else arguments.peak
     encoding = Encoding(arguments.codec, arguments.transfer, peak, arguments.crf, arguments.preset)

@@ -176,7 +176,7 @@ def convert(
     workers_config: where workers do the work; None: this process does. shard: the share; None: all
     photographs. settings: those of another command. group: as for `plan`.
     """
-    backend.use(arguments.backend)
+    backend.select(arguments.backend)
     out_dir, params = Path(arguments.out_dir), _params(arguments)
     settings = settings or settings_of(arguments, options)
     # `hdrcnn fuse` may read the exposures that `hdrcnn stack` has written.

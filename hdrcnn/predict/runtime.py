@@ -131,7 +131,7 @@ def cpu_has_bfloat16(cpuinfo: str | None = None) -> bool:
     return any(CPU_FLAGS & set(line.split()) for line in lines if line.startswith("flags"))
 
 
-def chosen(precision: str, backend: str, on_gpu: bool = False) -> str:
+def resolve_precision(precision: str, backend: str, on_gpu: bool = False) -> str:
     """Resolve one of `PRECISIONS` to float32, bfloat16 or int8.
 
     auto: bfloat16 if TensorFlow runs on a processor that supports it. JAX would convert to float32

@@ -33,7 +33,7 @@ def test_without_an_onnx_file_onnxruntime_is_not_chosen(tmp_path):
     alone = tmp_path / "curves.npz"
     shutil.copy(CURVES, alone)
     backend.prefer_onnx(alone)
-    assert backend.chosen() == "tensorflow"
+    assert backend.current() == "tensorflow"
 
 
 @pytest.mark.usefixtures("unnamed")
@@ -41,7 +41,7 @@ def test_onnxruntime_is_preferred_if_its_file_exists(tmp_path):
     for ending in (".npz", ".onnx"):
         shutil.copy(CURVES.with_suffix(ending), tmp_path / f"curves{ending}")
     backend.prefer_onnx(tmp_path / "curves.npz")
-    assert backend.chosen() == "onnx"
+    assert backend.current() == "onnx"
 
 
 @pytest.mark.usefixtures("unnamed")
@@ -49,7 +49,7 @@ def test_an_onnx_file_of_other_weights_is_not_chosen(tmp_path):
     shutil.copy(CURVES.with_suffix(".onnx"), tmp_path / "curves.onnx")
     (tmp_path / "curves.npz").write_bytes(b"other weights")
     backend.prefer_onnx(tmp_path / "curves.npz")
-    assert backend.chosen() == "tensorflow"
+    assert backend.current() == "tensorflow"
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -57,7 +57,7 @@ def test_an_onnx_file_of_other_weights_is_not_chosen(tmp_path):
 def test_the_choice_of_the_user_is_kept(name, monkeypatch):
     monkeypatch.setenv(name, "tensorflow")
     backend.prefer_onnx(CURVES)
-    assert backend.chosen() == "tensorflow"
+    assert backend.current() == "tensorflow"
 
 
 def test_onnxruntime_refuses_unknown_precisions_and_devices(monkeypatch):
