@@ -28,7 +28,7 @@ from hdrcnn.predict.exposure_stack import (
     plain_light,
     published_exposures,
     rendered,
-    restore_darkness,
+    restore_shadows,
 )
 from hdrcnn.predict.radiance import merge
 from hdrcnn.readers.metadata import Camera
@@ -224,7 +224,7 @@ class Stack(Conversion):
                 # Light measured by a sensor or a gain map is better than what codes can restore.
                 if self.sensor is None and self.measured is None:
                     curve, blend = self.result.curve, self.result.blend
-                    self.result.dark = restore_darkness(
+                    self.result.dark = restore_shadows(
                         self.result.hdr, self.frame, network, curve, blend
                     )
         return self

@@ -171,7 +171,7 @@ def mixing(triples: np.ndarray) -> np.ndarray:
     return out
 
 
-def bends(triples: np.ndarray) -> np.ndarray:
+def curve_deviation(triples: np.ndarray) -> np.ndarray:
     """Deviation of the mean camera curve from the true one by code, estimated from `_triples`.
 
     Returns [BANDS + BANDS * (BANDS - 1) / 2]. For each band of codes: slope of the share of the
@@ -228,5 +228,5 @@ def statistics(picture: np.ndarray, scaling: float | Levels = 1.0) -> np.ndarray
         pieces = [scaled(as_codes(piece), scaling) for piece in pieces]
     pieces = [eight_bits(piece) for piece in pieces]
     found = [_triples(pieces, step) for step in STEPS]
-    parts = [slopes(pieces), *map(mixing, found), *map(bends, found), shading(found[2])]
+    parts = [slopes(pieces), *map(mixing, found), *map(curve_deviation, found), shading(found[2])]
     return np.concatenate(parts).astype(np.float32)

@@ -132,7 +132,7 @@ def _dark_cells(frame: Frame, cell: int, below: float) -> np.ndarray:
     return cells
 
 
-def restore_darkness(
+def restore_shadows(
     light: np.ndarray, frame: Frame, network: Tiling, curve: str | CameraCurve, mix: str = ""
 ) -> float:
     """Restore the dark parts of a photograph with the network of `reconstruct`, in place.
@@ -163,12 +163,12 @@ def reconstructed(
     image: [H, W, 3], display-encoded: uint8, uint16, or float in [0, 1]; its clipping level is
     detected as in `Predictor.reconstruct`. Raises ValueError for an unusable image.
     """
-    from hdrcnn.predict.single_image import as_picture
+    from hdrcnn.predict.single_image import checked_image
 
     scaling = factors(clipping_levels(image))
     light = predictor.reconstruct(image, scaling=scaling, camera_curve=curve)
-    frame = Frame(as_picture(image), 1, scaling)
-    restore_darkness(light, frame, network, curve, predictor.metadata.blend)
+    frame = Frame(checked_image(image), 1, scaling)
+    restore_shadows(light, frame, network, curve, predictor.metadata.blend)
     return light
 
 

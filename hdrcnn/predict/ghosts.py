@@ -61,7 +61,7 @@ that is dark in the reference appears twice."""
 CLIPPED = 0.5
 """Share of a region that has to be clipped or dark in the reference for another frame to replace
 it."""
-CALM = (1.5, 4.0)
+CHROMA_NOISE_GAIN = (1.5, 4.0)
 """Codes of the target per code of the source at which smoothing of the colour noise starts, and
 from which on it is complete."""
 COLOUR_BLUR, MARGIN = 3.0, 16
@@ -329,17 +329,19 @@ def find(
     return Movement(factor, masks, origins, tables, share)
 
 
-def calmed(code: np.ndarray, tables: np.ndarray) -> np.ndarray:
+def denoise_chroma(code: np.ndarray, tables: np.ndarray) -> np.ndarray:
     """Smooth the colour noise that a mapping to another exposure would amplify.
 
     code: [h, w, 3] float32 in [0, 255]; tables: as returned by `mappings`. Where the mapping turns
-    one code of the source into more than `CALM[0]` codes of the target, the colour differences are
-    blended towards those of the surroundings, completely from `CALM[1]` on; the mean of the
-    channels stays.
+    one code of the source into more than `CHROMA_NOISE_GAIN[0]` codes of the target, the colour
+    differences are blended towards those of the surroundings, completely from
+    `CHROMA_NOISE_GAIN[1]` on; the mean of the channels stays.
     """
     cv2 = opencv()
     gain = np.interp(code.mean(axis=-1), np.arange(CODES), np.gradient(tables.mean(axis=0)))
-    share = np.clip((gain - CALM[0]) / (CALM[1] - CALM[0]), 0.0, 1.0).astype(np.float32)
+    share = np.clip(
+        (gain - CHROMA_NOISE_GAIN[0]) / (CHROMA_NOISE_GAIN[1] - CHROMA_NOISE_GAIN[0]), 0.0, 1.0
+    ).astype(np.float32)
     share = cv2.GaussianBlur(share, (0, 0), 1.0)[..., None]
     if not share.any():
         return code
@@ -394,7 +396,7 @@ def replace(
                     part = (used > 0) & (origins[:, tile] == origin)
                     tables = movement.tables[int(origin), k]
                     source = as_codes(wide[origin][:, around]) * np.float32(255.0)
-                    source = calmed(source, tables)[middle][part]
+                    source = denoise_chroma(source, tables)[middle][part]
                     expected = mapped(source, tables) * (largest / 255.0)
                     own = originals[k][:, tile][part].astype(np.float32)
                     mixed = own + used[part][:, None] * (expected - own)

@@ -41,7 +41,7 @@ QUALITIES = (FAST, BEST)
 """FAST: one prediction; BEST: the mean of the predictions for the image and its mirror image."""
 
 
-def as_picture(image: np.ndarray) -> np.ndarray:
+def checked_image(image: np.ndarray) -> np.ndarray:
     """Check an image, [H, W, 3]; uint8 and uint16 are returned as they are, floats as float32.
 
     Raises ValueError for other shapes and types, and for floats not finite or outside [0, 1].
@@ -172,7 +172,7 @@ class Predictor:
             raise ValueError(f"dtype {np.dtype(dtype)}: float32 or float16")
         if quality not in QUALITIES:
             raise ValueError(f"unknown quality {quality!r}; known: {', '.join(QUALITIES)}")
-        picture = as_picture(image)
+        picture = checked_image(image)
         if measured is not None and measured.light.shape != picture.shape:
             raise ValueError(f"measured {measured.light.shape}, picture {picture.shape}: not alike")
         if sensor is not None:

@@ -163,7 +163,7 @@ function mixing(of) {
  * @param {number[][]} of
  * @returns {number[]}
  */
-function bends(of) {
+function curveDeviation(of) {
   const light = table((code) => inverseCameraCurve(code)), moved = new Float64Array(BANDS);
   const squares = new Float64Array(BANDS);
   const total = new Float64Array(BANDS * BANDS), count = new Float64Array(BANDS * BANDS);
@@ -214,7 +214,7 @@ export function statistics(data, rows, columns, scaling) {
   const codes = scaling.every((factor) => factor === 1) ? data : data.map((code, i) => tables[i % 3][code]);
   const of = pieces(codes, rows, columns), found = STEPS.map((step) => triples(of, step));
   return Float32Array.from(
-    [...slopes(of), ...found.flatMap(mixing), ...found.flatMap(bends), ...shading(found[2])]);
+    [...slopes(of), ...found.flatMap(mixing), ...found.flatMap(curveDeviation), ...shading(found[2])]);
 }
 
 /**
