@@ -121,7 +121,7 @@ def main() -> int:
     scenes = picked(scenes_of_folders(FLAGS.scenes, FLAGS.without, without=True), rng)
     if len(scenes) < 2:
         raise ImageError("--scenes: scenes of at least two families are needed")
-    params = Path(FLAGS.params) if FLAGS.params else film.CURVES
+    params = Path(FLAGS.params) if FLAGS.params else film.FILM_CURVES
     curves = film.Curves(REC709, film.WHITE, 1000.0, params, "auto")
     drawn = [grades.draw_grade((name,), rng) for name in FLAGS.grades]
     looks = [measured(scene, number, drawn, curves) for number, scene in enumerate(scenes)]

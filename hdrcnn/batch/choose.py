@@ -17,7 +17,7 @@ from hdrcnn.colour.transfer import DEFAULT_CURVE, ESTIMATED
 from hdrcnn.console import interrupt_delayed, stderr_discarded
 from hdrcnn.files import digest
 from hdrcnn.weights import (
-    CURVES,
+    CAMERA_CURVE,
     JPEG,
     SHIPPED,
     VIDEO,
@@ -67,7 +67,7 @@ def load_estimator(device: str = "auto") -> "CurveEstimator":
     from hdrcnn.predict import backend, camera_curve
 
     backend.prepare(device)  # It may be the first network to compute.
-    return camera_curve.load(CURVES)
+    return camera_curve.load(CAMERA_CURVE)
 
 
 def load_stack(
@@ -188,7 +188,7 @@ class Networks:
         """Return the SHA-256 of the weights that estimate the camera curve; empty if it is not
         estimated. asked: as for `curve`. Raises WeightsError.
         """
-        return sha256(CURVES) if self.curve(asked, "") == ESTIMATED else ""
+        return sha256(CAMERA_CURVE) if self.curve(asked, "") == ESTIMATED else ""
 
     def estimated_curve(
         self, picture: np.ndarray, scaling: float | Levels = 1.0

@@ -21,7 +21,7 @@ from hdrcnn.batch.run import begin, settle
 from hdrcnn.batch.workers import DeadlyError, alone_in, connect, handed_out, result_of
 from hdrcnn.predict.exposure_stack import FILES
 from hdrcnn.predict.fusion import NETWORKS
-from hdrcnn.weights import CURVES, JPEG, SHIPPED, VIDEO
+from hdrcnn.weights import CAMERA_CURVE, JPEG, SHIPPED, VIDEO
 
 if TYPE_CHECKING:
     from distributed import Client, Future
@@ -33,7 +33,7 @@ def installed(params: Path | None) -> tuple[str, ...]:
     the same values gives the same results. Raises WeightsError.
     """
     chosen = (SHIPPED, JPEG, VIDEO) if params is None else (params,)
-    paths = (*chosen, CURVES, *FILES.values(), *NETWORKS.values())
+    paths = (*chosen, CAMERA_CURVE, *FILES.values(), *NETWORKS.values())
     found = (sha256(path) if path == params or path.is_file() else "" for path in paths)
     return (_version.__version__, *found)
 

@@ -223,13 +223,15 @@ def main(arguments: argparse.Namespace) -> int:
         from hdrcnn.batch import film as batch
         from hdrcnn.batch.film_segment import FilmSettings, opened
         from hdrcnn.predict import backend
-        from hdrcnn.predict.film import CURVES, PEAK
+        from hdrcnn.predict.film import FILM_CURVES, PEAK
         from hdrcnn.video.encode import Encoding
         from hdrcnn.video.library import clock, pyav
     pyav()
     params = None if arguments.params is None else Path(arguments.params)
     if arguments.method == "curves" and (arguments.backend, arguments.device) == ("auto",) * 2:
-        backend.prefer_onnx(params or CURVES)  # Needs a seventh of the memory and starts at once.
+        backend.prefer_onnx(
+            params or FILM_CURVES
+        )  # Needs a seventh of the memory and starts at once.
     backend.select(arguments.backend)
     path, out = Path(arguments.paths[0]), Path(arguments.out)
     peak = PEAK if arguments.method.startswith("bt2446") else arguments.peak
@@ -252,8 +254,8 @@ def main(arguments: argparse.Namespace) -> int:
         note(f"{path}: {known}")
     if settings.samples_film and not settings.pools_shots:
         note(
-            f"{params or CURVES}: contains no directions of grades, so each shot is converted by "
-            "itself; training_code/film_directions.py --save measures and adds them"
+            f"{params or FILM_CURVES}: contains no directions of grades, so each shot is converted "
+            "by itself; training_code/film_directions.py --save measures and adds them"
         )
     reporter = Reporter(arguments.quiet)
     if not out.suffix or out.is_dir():

@@ -33,7 +33,7 @@ from hdrcnn.files import (
 )
 from hdrcnn.predict import backend
 from hdrcnn.review.page import NAME, Collected
-from hdrcnn.weights import CURVES, JPEG, SHIPPED, VIDEO
+from hdrcnn.weights import CAMERA_CURVE, JPEG, SHIPPED, VIDEO
 from hdrcnn.writers import Options
 
 
@@ -204,7 +204,7 @@ def convert(
     touched = [
         path for job in planned.jobs for path in (*job.sources, *map(job.output, settings.endings))
     ]
-    touched += [out_dir / NAME, SHIPPED, JPEG, VIDEO, CURVES, *([params] if params else [])]
+    touched += [out_dir / NAME, SHIPPED, JPEG, VIDEO, CAMERA_CURVE, *([params] if params else [])]
     journal = Journal(None if arguments.log is None else Path(arguments.log), touched)
     for reason in faults:
         say(reason, sys.stderr)

@@ -34,7 +34,7 @@ from hdrcnn.tiles.resolution import RESOLUTIONS
 from hdrcnn.tiles.stages import Network
 from hdrcnn.tiles.tiling import Tiling
 
-CURVES = weights.FOLDER / "film_curves.npz"
+FILM_CURVES = weights.FOLDER / "film_curves.npz"
 UNET = weights.FOLDER / "film_unet.npz"
 REDUCED = SEEN
 """Approximate length, in pixels, of the longer side of the frame that parameters are measured
@@ -293,7 +293,7 @@ def _network(
 def weights_of(name: str, params: Path | None = None) -> Path | None:
     """Weights file of a method, or None if it has none. params: used instead of the shipped one."""
     usual = {
-        "curves": CURVES,
+        "curves": FILM_CURVES,
         "unet": UNET,
         "hdrcnn": weights.VIDEO if weights.VIDEO.is_file() else weights.SHIPPED,
     }.get(name)

@@ -7,7 +7,7 @@ npz, array_pickle   the readers for both; neither runs code from a file
 
 from hdrcnn.models.metadata import Hdrcnn, Metadata
 from hdrcnn.weights.store import (
-    CURVES,
+    CAMERA_CURVE,
     FOLDER,
     JPEG,
     SHIPPED,
@@ -21,7 +21,7 @@ from hdrcnn.weights.store import (
 )
 
 __all__ = [
-    "CURVES",
+    "CAMERA_CURVE",
     "FOLDER",
     "JPEG",
     "SHIPPED",

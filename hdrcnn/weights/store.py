@@ -23,7 +23,7 @@ JPEG = FOLDER / "hdrcnn_jpeg.npz"
 """Trained on compressed photographs; may be missing."""
 VIDEO = FOLDER / "hdrcnn_video.npz"
 """Trained for film; may be missing."""
-CURVES = FOLDER / "camera_curve.npz"
+CAMERA_CURVE = FOLDER / "camera_curve.npz"
 """For the estimation of camera curves: `predict.camera_curve`."""
 Kind = TypeVar("Kind", bound=Metadata)
 

@@ -236,8 +236,8 @@ def test_other_weights_of_the_curve_estimator_recompute_estimated_results(
     ]
     assert [run(root / "in", load, **way)[0].status for way in ways] == ["done", "done"]
     other = root / "camera_curve.npz"
-    other.write_bytes(choose.CURVES.read_bytes() + bytes(1))
-    monkeypatch.setattr(choose, "CURVES", other)
+    other.write_bytes(choose.CAMERA_CURVE.read_bytes() + bytes(1))
+    monkeypatch.setattr(choose, "CAMERA_CURVE", other)
     assert [run(root / "in", load, **way)[0].status for way in ways] == ["done", "kept"]
     assert [run(root / "in", load, **way)[0].status for way in ways] == ["kept", "kept"]
 

@@ -91,7 +91,7 @@ def test_a_worker_that_would_give_another_result_refuses(six_photos, tiny_weight
         dask_engine.convert(job, None, request)
     request = dask_engine.ask(Settings(), tiny_weights)
     with monkeypatch.context() as patched:
-        patched.setattr("hdrcnn.batch.dask_engine.CURVES", tiny)
+        patched.setattr("hdrcnn.batch.dask_engine.CAMERA_CURVE", tiny)
         with pytest.raises(machines.WorkersError, match="other weights"):
             dask_engine.convert(job, None, request)
     (six_photos / "gone").mkdir()

@@ -121,7 +121,7 @@ def test_subtitles_and_logos_do_not_glare(methods, name, brightest):
 def test_arrays_that_are_not_the_networks_are_refused_by_every_backend(
     fault, tmp_path, monkeypatch
 ):
-    arrays, record = weights.load(film.CURVES)
+    arrays, record = weights.load(film.FILM_CURVES)
     name = "decode/kernel2"
     if fault == "missing":
         del arrays[name]
