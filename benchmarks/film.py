@@ -73,7 +73,9 @@ def converted(path: Path, name: str, codec: str) -> tuple[float, float]:
     """Convert a film; return processor time and wall time per frame, in seconds."""
     opened_film, settings = opened(path), FilmSettings(name, Encoding(codec), 203.0)
     converter, target = settings.make_converter(opened_film), ToFile(path.with_name("out.mp4"))
-    converter.used.measured(picture().reduced(REDUCED))  # Warm-up: work that is done only once.
+    converter.used.frame_parameters(
+        picture().reduced(REDUCED)
+    )  # Warm-up: work that is done only once.
     (piece,) = planned(opened_film, 3600.0)
     Folder(target.path).path.mkdir(exist_ok=True)
     before, start = time.process_time(), time.perf_counter()
@@ -116,7 +118,7 @@ def main() -> int:
         converter = Converter(used, "pq", 1000.0)
 
         def one(converter: Converter = converter) -> None:
-            parameters = converter.used.measured(frame.reduced(REDUCED))
+            parameters = converter.used.frame_parameters(frame.reduced(REDUCED))
             converter.parts(frame, parameters)
 
         line(name, one)

@@ -102,7 +102,7 @@ def measured(scene: "Scene", number: int, grades: "list[Grade]", curves: "Curves
         clips.graded(light, grade, CRF if (number + place) % 2 else None)[FRAMES // 2]
         for place, grade in enumerate(grades)
     ]
-    return np.stack([curves.measured(reduced(frame)) for frame in frames])
+    return np.stack([curves.frame_parameters(reduced(frame)) for frame in frames])
 
 
 def main() -> int:

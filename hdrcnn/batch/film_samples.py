@@ -141,7 +141,7 @@ def _sampled(film: Film, used: Curves) -> dict[int, np.ndarray]:
                 if frame.time not in found:
                     reduced = frame.reduced(REDUCED)
                     if reduced.max() >= MIN_PEAK_CODE:
-                        found[frame.time] = used.measured(reduced)
+                        found[frame.time] = used.frame_parameters(reduced)
                 check_interrupted()
 
     sample(_spread_frames(film))

@@ -168,7 +168,7 @@ def with_parameters(
             reduced = after.reduced(REDUCED)
             step = -(-max(reduced.shape[:2]) // cuts.SIDE)
             feature = cuts.feature(reduced[::step, ::step])
-            parameters = np.append(used.measured(reduced), graphics(after.luma()))
+            parameters = np.append(used.frame_parameters(reduced), graphics(after.luma()))
             window.append(_Seen(after, after.time, feature, parameters))
         if here >= len(window):
             return
@@ -216,7 +216,9 @@ class Converter:
 
     def _map(self, parameters: np.ndarray, time: int) -> Convert:
         grades = self._grades
-        return self.used.of(parameters if grades is None else grades.settled(parameters, time))
+        return self.used.converter(
+            parameters if grades is None else grades.settled(parameters, time)
+        )
 
     def signal(self, frame: decode.Frame, parameters: np.ndarray) -> np.ndarray:
         """Return the PQ codes of a frame, [H, W, 3] float32 in [0, 1]."""

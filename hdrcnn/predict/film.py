@@ -121,13 +121,13 @@ class Formula:
         self._formula = {"bt2446a": a_to_hdr, "bt2446c": c_to_hdr}[name]
         self._matrix = _matrix(primaries, REC2020)
 
-    def measured(self, reduced: np.ndarray) -> np.ndarray:
+    def frame_parameters(self, reduced: np.ndarray) -> np.ndarray:
         """Parameters of a frame, without those of `graphics`, from the frame reduced to about
         `REDUCED` pixels. For `Curves` they are its evidence.
         """
         return np.empty(0)
 
-    def of(self, parameters: np.ndarray) -> Convert:
+    def converter(self, parameters: np.ndarray) -> Convert:
         """Function that converts a frame with these parameters."""
         return self._convert
 
@@ -154,7 +154,7 @@ class Curves:
         self.directions = None if found.directions is None else np.array(found.directions)
         self.apart, self._members = found.apart, found.members
 
-    def measured(self, reduced: np.ndarray) -> np.ndarray:
+    def frame_parameters(self, reduced: np.ndarray) -> np.ndarray:
         codes = as_rec709(reduced, self._primaries)
         return self._network.whole(codes[None])[0]
 
@@ -171,7 +171,7 @@ class Curves:
         """
         return film_evidence.differences(evidence, others, self._members)
 
-    def of(self, parameters: np.ndarray) -> Convert:
+    def converter(self, parameters: np.ndarray) -> Convert:
         own, rest = parameters[: self.evidence], parameters[self.evidence :]
         mapped = FrameMap(
             self.decode(own[None])[0], self._white, _brightest(rest, self._white, self._peak)
@@ -218,10 +218,10 @@ class Unet:
         self._tiling = Tiling(network, runtime.tile_size(tile_pixels, on_gpu, record.channels))
         self._primaries, self._top = primaries, float(pq_signal(np.float64(peak)))
 
-    def measured(self, reduced: np.ndarray) -> np.ndarray:
+    def frame_parameters(self, reduced: np.ndarray) -> np.ndarray:
         return np.empty(0)
 
-    def of(self, parameters: np.ndarray) -> Convert:
+    def converter(self, parameters: np.ndarray) -> Convert:
         return self._convert
 
     def _convert(self, codes: np.ndarray) -> np.ndarray:
@@ -257,10 +257,10 @@ class Highlights:
         )
         self._primaries, self._white, self._peak = primaries, white, peak
 
-    def measured(self, reduced: np.ndarray) -> np.ndarray:
+    def frame_parameters(self, reduced: np.ndarray) -> np.ndarray:
         return np.empty(0)
 
-    def of(self, parameters: np.ndarray) -> Convert:
+    def converter(self, parameters: np.ndarray) -> Convert:
         peak = _brightest(parameters, self._white, self._peak)
         return functools.partial(self._convert, peak=peak)
 

@@ -110,7 +110,7 @@ def test_a_film_of_photographs_is_close_to_its_frames(tmp_path, crf, most):
     converted(path, tmp_path / "b.mp4", settings)
     film = opened(path)
     used = settings.load_method(film)
-    frames = [used.of(np.empty(0))(frame.codes()) for frame in decode.frames(film)]
+    frames = [used.converter(np.empty(0))(frame.codes()) for frame in decode.frames(film)]
     pairs = zip(codes_of(tmp_path / "b.mp4"), frames, strict=True)
     assert np.mean([np.abs(codes - frame).mean() for codes, frame in pairs]) < most
 

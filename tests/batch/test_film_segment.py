@@ -54,7 +54,9 @@ def test_parameters_are_smooth_within_a_shot_but_not_across_a_cut(tmp_path, bent
     assert np.abs(found[:30] - alone).max() < 1e-4  # The frames beyond the cut change nothing.
     source = opened(path)
     used = settings.load_method(source)
-    raw = np.array([used.measured(frame.reduced(REDUCED)) for frame in decode.frames(source)])
+    raw = np.array(
+        [used.frame_parameters(frame.reduced(REDUCED)) for frame in decode.frames(source)]
+    )
     steps, smoothed = (np.abs(np.diff(p[:30], axis=0)).mean() for p in (raw, found))
     assert smoothed < 0.25 * steps
 
@@ -80,7 +82,7 @@ def samples_of(source, used):
 
 def measured_at(source, used, numbers):
     every = list(decode.frames(source))
-    return np.array([used.measured(every[number].reduced(REDUCED)) for number in numbers])
+    return np.array([used.frame_parameters(every[number].reduced(REDUCED)) for number in numbers])
 
 
 @pytest.mark.parametrize("keys", [1, 5, 250])
@@ -99,7 +101,7 @@ class Brightness:
 
     directions, apart = np.array([[1.0]]), 1e-6
 
-    def measured(self, reduced):
+    def frame_parameters(self, reduced):
         return np.array([255.0 * reduced.mean() / 15.0])
 
     def decode(self, evidence):
@@ -156,11 +158,11 @@ def test_shots_keep_their_own_grades_on_request(tmp_path, bent):
     assert grades is not None
     (segment,) = segments.planned(source, 60.0)
     for frame, parameters, _ in with_parameters(source, segment, used):
-        alone = used.of(parameters)(frame.codes())
+        alone = used.converter(parameters)(frame.codes())
         assert np.array_equal(each.make_converter(source).signal(frame, parameters), alone)
         together = whole.make_converter(source).signal(frame, parameters)
         moved = grades.settled(parameters, frame.time)
-        assert np.array_equal(together, used.of(moved)(frame.codes()))
+        assert np.array_equal(together, used.converter(moved)(frame.codes()))
         assert not np.array_equal(together, alone)
         break
     assert whole.recipe(source) != each.recipe(source)

@@ -43,7 +43,7 @@ def reinhard_back(code: np.ndarray) -> np.ndarray:
 
 def of_program(name: str) -> Method:
     """Method from a formula of `hdrcnn film`, by its name there."""
-    convert = film.method(name, REC709).of(np.empty(0))
+    convert = film.method(name, REC709).converter(np.empty(0))
     return lambda shots: [np.stack([convert(c) for c in _codes(frames)]) for frames in shots]
 
 
@@ -75,7 +75,9 @@ def curves(path: Path, of: str) -> Method:
         )
 
     def convert(shots: Sequence[np.ndarray]) -> list[np.ndarray]:
-        looks = [[method.measured(film_curves.reduced(f)) for f in frames] for frames in shots]
+        looks = [
+            [method.frame_parameters(film_curves.reduced(f)) for f in frames] for frames in shots
+        ]
         found = looks
         if of != EACH_FRAME:
             found = [
