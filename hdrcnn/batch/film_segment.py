@@ -216,9 +216,7 @@ class Converter:
 
     def _map(self, parameters: np.ndarray, time: int) -> Convert:
         grades = self._grades
-        return self.used.converter(
-            parameters if grades is None else grades.settled(parameters, time)
-        )
+        return self.used.converter(parameters if grades is None else grades.pool(parameters, time))
 
     def signal(self, frame: decode.Frame, parameters: np.ndarray) -> np.ndarray:
         """Return the PQ codes of a frame, [H, W, 3] float32 in [0, 1]."""

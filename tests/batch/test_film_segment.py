@@ -64,8 +64,8 @@ def test_parameters_are_smooth_within_a_shot_but_not_across_a_cut(tmp_path, bent
 class Sampled:
     """Stand-in for `Grades` that keeps the samples it is given."""
 
-    def __init__(self, looks, times, used):
-        self.looks, self.times = looks, times
+    def __init__(self, samples, times, used):
+        self.samples, self.times = samples, times
 
     def changes(self):
         return []
@@ -77,7 +77,7 @@ def samples_of(source, used):
         patched.setattr(film_samples.film_grade, "Grades", Sampled)
         found: Any = grades_of(source, used)
     assert (np.diff(found.times) > 0).all()
-    return found.looks
+    return found.samples
 
 
 def measured_at(source, used, numbers):
@@ -161,7 +161,7 @@ def test_shots_keep_their_own_grades_on_request(tmp_path, bent):
         alone = used.converter(parameters)(frame.codes())
         assert np.array_equal(each.make_converter(source).signal(frame, parameters), alone)
         together = whole.make_converter(source).signal(frame, parameters)
-        moved = grades.settled(parameters, frame.time)
+        moved = grades.pool(parameters, frame.time)
         assert np.array_equal(together, used.converter(moved)(frame.codes()))
         assert not np.array_equal(together, alone)
         break

@@ -89,7 +89,7 @@ def curves(path: Path, of: str) -> Method:
                 np.concatenate(looks), np.arange(sum(map(len, looks))), method
             )
             times = itertools.count()
-            found = [[grades.settled(evidence, next(times)) for evidence in own] for own in found]
+            found = [[grades.pool(evidence, next(times)) for evidence in own] for own in found]
         return [mapped(frames, own) for frames, own in zip(shots, found, strict=True)]
 
     return convert
