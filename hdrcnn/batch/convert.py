@@ -247,11 +247,11 @@ class Conversion:
         """Return the measured light, resized to the size of the codes."""
         if measured is None or measured.light.shape == codes.shape:
             return measured
-        light, ended = (
+        light, clipped = (
             crop_and_resize(part.astype(np.float32), *codes.shape[:2])
-            for part in (measured.light, measured.ended)
+            for part in (measured.light, measured.clipped)
         )
-        return Measured(light.astype(np.float16), np.round(ended).astype(np.uint8))
+        return Measured(light.astype(np.float16), np.round(clipped).astype(np.uint8))
 
     def _take(self, photograph: Photograph, state: FileState | None) -> None:
         """Store what the later steps need of the photograph. state: of its file, from before it
@@ -301,7 +301,7 @@ class Conversion:
         """
         if not self._pending:
             return self
-        if self.measured is not None and (self._networkless or not self.measured.ended.any()):
+        if self.measured is not None and (self._networkless or not self.measured.clipped.any()):
             with self._step():
                 self._found(self.measured.light.astype(self._dtype), "srgb", "")
             return self

@@ -141,7 +141,7 @@ class Result:
             light = self._before(strip, code) @ before
             above = code > THRESHOLD
             if self.measured is not None:
-                above = above & (self.measured.ended[strip.within(self.frame.picture)] > 0)
+                above = above & (self.measured.clipped[strip.within(self.frame.picture)] > 0)
             saturated = above.any(axis=-1).sum()
             return int(saturated), float(light.max()), float((hdr @ after).max())
 
@@ -244,6 +244,6 @@ class Result:
                 continue
             found = mask(self.frame.codes(strip), self.blend, self.settings.gamma)
             if self.measured is not None:
-                found = found * (self.measured.ended[part] / np.float32(255.0))
+                found = found * (self.measured.clipped[part] / np.float32(255.0))
             shares[part] = found
         return shares

@@ -66,19 +66,19 @@ def blend_measured(
     code: Array,
     log_hdr: Array,
     measured: Array,
-    ended: Array,
+    clipped: Array,
     blend: str,
     gamma: float = 1.0,
     xp: ModuleType = np,
 ) -> Array:
     """Raise measured light to the prediction where the measurement is only a lower bound.
 
-    measured: [..., 3] linear, 1.0 = the light of the largest code; ended: [..., 3] in [0, 1], 1
+    measured: [..., 3] linear, 1.0 = the light of the largest code; clipped: [..., 3] in [0, 1], 1
     where `measured` is the largest value that could be stored. The prediction counts only where the
     code is saturated as well, and never darkens. Other arguments and return value as for
     `reconstruct_light`.
     """
-    share = mask(code, blend, gamma, xp=xp) * ended
+    share = mask(code, blend, gamma, xp=xp) * clipped
     predicted = xp.maximum(log_decode(log_hdr, xp=xp), 0.0)
     predicted = predicted if gamma == 1.0 else xp.power(predicted, gamma)
     return measured + share * (xp.maximum(predicted, measured) - measured)

@@ -204,7 +204,7 @@ class Predictor:
                 if sensor is not None
                 else linearise(frame.codes(strip), curve)
             )
-        if measured is not None and not measured.ended.any():
+        if measured is not None and not measured.clipped.any():
             return hdr
         pieces = RESOLUTIONS[resolution](frame, self.tiling)
         if quality == BEST:
@@ -217,8 +217,8 @@ class Predictor:
             )
             if measured is not None:
                 there = measured.light[part].astype(np.float32)
-                ended = measured.ended[part] / np.float32(255.0)
-                light = blend_measured(codes, log_hdr, there, ended, blend, gamma)
+                clipped = measured.clipped[part] / np.float32(255.0)
+                light = blend_measured(codes, log_hdr, there, clipped, blend, gamma)
             elif sensor is not None:
                 predicted = np.maximum(log_decode(log_hdr), 0.0) ** np.float32(gamma)
                 light = sensor.reconstructed(part, predicted)

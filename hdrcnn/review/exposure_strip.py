@@ -69,7 +69,7 @@ def measured(picture: Picture) -> Gain:
     for rows in strips(len(picture.hdr)):
         above = _scaled(picture, rows) > THRESHOLD
         if picture.measured is not None:
-            above &= picture.measured.ended[rows] > 0
+            above &= picture.measured.clipped[rows] > 0
         saturated += int(above.any(axis=-1).sum())
         before = max(before, float(luminance(_before(picture, rows)).max()))
         after = max(after, float(luminance(rec709(picture, rows)).max()))
@@ -81,8 +81,8 @@ def _mask(picture: Picture, rows: slice) -> np.ndarray:
     if picture.mask is None:
         share = saturation(_scaled(picture, rows))
         if picture.measured is not None:
-            ended = picture.measured.ended[rows].max(axis=-1, keepdims=True)
-            share = share * (ended / np.float32(255.0))
+            clipped = picture.measured.clipped[rows].max(axis=-1, keepdims=True)
+            share = share * (clipped / np.float32(255.0))
         return share
     mask = np.atleast_3d(picture.mask[rows])
     return mask.max(axis=-1, keepdims=True).astype(np.float32)
