@@ -32,7 +32,7 @@ from hdrcnn.batch.plan import Job, same_name
 from hdrcnn.colour.transfer import LINEARISATIONS
 from hdrcnn.files import ImageError, is_regular
 from hdrcnn.readers.folders import may_be_photograph
-from hdrcnn.readers.pillow import own_limit
+from hdrcnn.readers.pillow import pillow_limits_lifted
 from hdrcnn.writers import ALL_WRITERS, notes
 from hdrcnn.writers.exr import PREFIX
 from hdrcnn.writers.whole import is_complete
@@ -181,7 +181,7 @@ def _software_of(path: Path) -> str:
     if not is_regular(path):
         return ""
     try:
-        with own_limit(), Image.open(path, formats=["PNG"]) as picture:
+        with pillow_limits_lifted(), Image.open(path, formats=["PNG"]) as picture:
             return str(picture.info.get("Software", ""))
     except (OSError, SyntaxError, ValueError):  # Not a PNG file, or a damaged one.
         return ""

@@ -20,7 +20,7 @@ from hdrcnn.files import ImageError, digest, is_regular, natural_key
 from hdrcnn.readers import heif, metadata, raw
 from hdrcnn.readers.decoded import kind_of
 from hdrcnn.readers.photograph import read_photograph
-from hdrcnn.readers.pillow import own_limit
+from hdrcnn.readers.pillow import pillow_limits_lifted
 
 MIN_FRAMES, MAX_FRAMES = 2, 9
 """Minimum and maximum number of frames of a bracket."""
@@ -124,7 +124,7 @@ def _exif_of(path: Path) -> Image.Exif:
         return metadata.parse_exif(head if head[:2] in (b"II", b"MM") else b"")
     if kind_of(head) == "HEIF":
         return heif.exif_of(path)
-    with own_limit(), Image.open(path) as image:
+    with pillow_limits_lifted(), Image.open(path) as image:
         if image.format == "PNG" and "exif" not in image.info:
             image.load()  # Exif data may follow the samples.
         return metadata.exif_of(image)
@@ -134,7 +134,7 @@ def _opens(path: Path) -> bool:
     if not is_regular(path):
         return False
     try:
-        with warnings.catch_warnings(), own_limit(), Image.open(path):
+        with warnings.catch_warnings(), pillow_limits_lifted(), Image.open(path):
             pass
     except Exception:  # noqa: BLE001  # As above.
         return False

@@ -45,7 +45,7 @@ def palette(page: tifffile.TiffPage, samples: np.ndarray) -> np.ndarray:
     return np.asarray(colours, np.uint8)[samples[..., 0]]
 
 
-def inks(page: tifffile.TiffPage, samples: np.ndarray) -> np.ndarray:
+def cmyk(page: tifffile.TiffPage, samples: np.ndarray) -> np.ndarray:
     """Convert CMYK to sRGB by the ICC profile if there is a usable one, else by (1 - C)(1 - K).
 
     Raises NotReadError for other inks.

@@ -22,7 +22,7 @@ from hdrcnn.colour.transfer import srgb_decode, srgb_encode
 from hdrcnn.files import finished_whole
 from hdrcnn.readers import metadata
 from hdrcnn.readers.jpeg import APP1, COMMENT, ISO, XMP
-from hdrcnn.readers.pillow import own_limit
+from hdrcnn.readers.pillow import pillow_limits_lifted
 from hdrcnn.tiles.geometry import strips
 from hdrcnn.writers import Options, gain_map, jpeg_segments, notes
 from hdrcnn.writers.metadata import PANORAMA_SPACE, exif_block, xmp_packet
@@ -53,7 +53,7 @@ def _own_samples(picture: Picture) -> tuple[bytes, bytes] | None:
     try:
         bits, rows, columns, components = jpeg_segments.frame_of(picture.jpeg)
         file = io.BytesIO(picture.jpeg)
-        with own_limit(), Image.open(file, formats=["JPEG", "MPO"]) as image:
+        with pillow_limits_lifted(), Image.open(file, formats=["JPEG", "MPO"]) as image:
             is_upright = metadata.orientation(metadata.exif_of(image)) == 1
         head, rest = jpeg_segments.samples_only(picture.jpeg)
         if not jpeg_segments.has_profile(picture.jpeg):  # The primaries may come from Exif.
