@@ -33,7 +33,7 @@ from hdrcnn.colour.transfer import ESTIMATED, CameraCurve
 from hdrcnn.files import ImageError, OutputLostError, UserError
 from hdrcnn.readers.hdr import read_exr
 from hdrcnn.readers.metadata import Band
-from hdrcnn.readers.photograph import Photograph, as_stored, read_photograph
+from hdrcnn.readers.photograph import Photograph, read_photograph, to_integer_codes
 from hdrcnn.review import Entry
 from hdrcnn.tiles.frame import Frame
 from hdrcnn.tiles.geometry import crop_and_resize, wanted_size
@@ -233,7 +233,7 @@ class Conversion:
         rows, columns = photograph.code.shape[:2]
         size = wanted_size(rows, columns, self.settings.height, self.settings.width)
         if size is None:
-            return as_stored(photograph.code, photograph.bits)
+            return to_integer_codes(photograph.code, photograph.bits)
         if size[0] * size[1] > self.settings.max_megapixels * 1e6:
             raise ImageError(
                 f"{self.job.source}: {size[1]}x{size[0]} is more than "

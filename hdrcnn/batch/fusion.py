@@ -31,7 +31,7 @@ from hdrcnn.predict.radiance import (
 )
 from hdrcnn.readers.brackets import bias_of, exposure_of
 from hdrcnn.readers.hdr import read_exr
-from hdrcnn.readers.photograph import Photograph, as_stored, read_photograph
+from hdrcnn.readers.photograph import Photograph, read_photograph, to_integer_codes
 from hdrcnn.weights import SHIPPED
 from hdrcnn.writers import ALL_WRITERS, DISPLAY_WRITERS, WRITERS, Picture, Writer
 
@@ -86,8 +86,8 @@ def _codes(photograph: Photograph) -> np.ndarray:
     """
     if photograph.sensor is None:
         if photograph.bits in (8, 16):
-            return as_stored(photograph.code, photograph.bits)
-        return as_stored(photograph.code, 16)
+            return to_integer_codes(photograph.code, photograph.bits)
+        return to_integer_codes(photograph.code, 16)
     codes = np.empty(photograph.sensor.shape, np.uint16)
     for top in range(0, len(codes), STRIP):
         part = slice(top, top + STRIP), slice(None)
@@ -148,7 +148,7 @@ class Fusion(Conversion):
                 self.light = read_exr(self.job.output(ALL_WRITERS["exr"].ending))
         except ImageError:
             return None
-        self.photograph, self.fused = fused, as_stored(fused.code, 16)
+        self.photograph, self.fused = fused, to_integer_codes(fused.code, 16)
         if not self.settings.merges:
             self.light = np.broadcast_to(np.float16(0.0), self.fused.shape)
         return self._entry() if self.light.shape == self.fused.shape else None

@@ -106,7 +106,7 @@ class StackSettings(Settings):
         }
 
 
-def exposed(camera: Camera, stops: float) -> Camera:
+def with_exposure(camera: Camera, stops: float) -> Camera:
     """Return the Exif data of a photograph changed to another exposure: exposure compensation, and
     exposure time if it has one.
     """
@@ -171,7 +171,7 @@ class StackResult(Result):
         picture = Picture(
             hdr=self.hdr,
             chromaticities=self.chromaticities,
-            camera=exposed(self.camera, stops),
+            camera=with_exposure(self.camera, stops),
             notes=notes,
         )
         write_exposure(job.output(self.settings.exposures[index]), codes, picture)

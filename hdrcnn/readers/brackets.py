@@ -33,7 +33,7 @@ HEAD = 1 << 22
 
 
 @dataclasses.dataclass(frozen=True)
-class Exposed:
+class ExifExposure:
     """The exposure of a file according to its Exif data; None: not stated."""
 
     camera: str
@@ -88,10 +88,10 @@ def _time(text: object) -> datetime.datetime | None:
         return None
 
 
-def exposed(camera: metadata.Camera) -> Exposed:
+def exif_exposure(camera: metadata.Camera) -> ExifExposure:
     """Return the exposure in the result of `readers.metadata.camera_data`."""
     seconds = camera.get("ExposureTime")
-    return Exposed(
+    return ExifExposure(
         camera=f"{camera.get('Make', '')} {camera.get('Model', '')}",
         time=_time(camera.get("DateTimeOriginal")),
         bias=bias_of(camera),
@@ -141,7 +141,7 @@ def _opens(path: Path) -> bool:
     return True
 
 
-def _follows(here: Exposed, group: Sequence[Exposed]) -> bool:
+def _follows(here: ExifExposure, group: Sequence[ExifExposure]) -> bool:
     """Whether a frame belongs to the same bracket as those before it."""
     last = group[-1]
     if here.time is not None and last.time is not None:
@@ -175,9 +175,9 @@ def _without_exposure(files: Sequence[Path]) -> list[str]:
     return said
 
 
-def _series(frames: Sequence[tuple[Path, Exposed]]) -> list[list[Path]]:
+def _series(frames: Sequence[tuple[Path, ExifExposure]]) -> list[list[Path]]:
     """Split frames of one camera, in natural order, where a bracket ends."""
-    found: list[list[tuple[Path, Exposed]]] = []
+    found: list[list[tuple[Path, ExifExposure]]] = []
     for path, here in frames:
         if found and _follows(here, [known for _, known in found[-1]]):
             found[-1].append((path, here))
@@ -197,10 +197,10 @@ def _kinds(files: Sequence[Path]) -> list[list[Path]]:
 
 def _by_exif(files: Iterable[Path], faults: list[str]) -> list[tuple[Path, ...]]:
     cameras: dict[str, list[Path]] = {}
-    told: dict[Path, Exposed] = {}
+    told: dict[Path, ExifExposure] = {}
     unknown = []
     for path in files:
-        here = exposed(camera_of(path))
+        here = exif_exposure(camera_of(path))
         if here.known:
             cameras.setdefault(here.camera, []).append(path)
             told[path] = here

@@ -100,7 +100,7 @@ def _fewest_bits(marker: int, frame: bytes) -> int:
     return blocks if marker == 0xC2 else 2 * blocks
 
 
-def check(data: bytes) -> None:
+def check_supported(data: bytes) -> None:
     """Check whether a JPEG can be decoded.
 
     Raises NotReadError for unsupported kinds and for more scans than a photograph has; ValueError

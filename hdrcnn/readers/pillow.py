@@ -215,7 +215,7 @@ def _in_order(data: bytes, check: SizeCheck) -> Decoded | None:
 
 def _read_jpeg(data: bytes, check: SizeCheck) -> Decoded:
     """Like `read`, for a JPEG."""
-    jpeg.check(data)
+    jpeg.check_supported(data)
     try:
         return _read(data, "JPEG", check)
     except NotReadError:

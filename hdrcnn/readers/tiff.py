@@ -48,8 +48,8 @@ class _Kind:
 _ANY = tuple(range(1, 17))
 _KINDS = {
     0: _Kind(1, _ANY, tiff_colours.white_is_zero),
-    1: _Kind(1, _ANY, tiff_colours.as_stored),
-    2: _Kind(3, _ANY, tiff_colours.as_stored),
+    1: _Kind(1, _ANY, tiff_colours.unchanged),
+    2: _Kind(3, _ANY, tiff_colours.unchanged),
     3: _Kind(1, tuple(range(1, 9)), tiff_colours.palette),
     5: _Kind(4, (8, 16), tiff_colours.cmyk, profiled=False),
     6: _Kind(3, (8,), tiff_colours.ycbcr),

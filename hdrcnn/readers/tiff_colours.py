@@ -23,7 +23,7 @@ def _top(samples: np.ndarray) -> int:
     return int(np.iinfo(samples.dtype).max)
 
 
-def as_stored(page: tifffile.TiffPage, samples: np.ndarray) -> np.ndarray:
+def unchanged(page: tifffile.TiffPage, samples: np.ndarray) -> np.ndarray:
     """Return samples that are grey or RGB already."""
     return samples
 

@@ -45,7 +45,7 @@ class Entry:
     """log2 of the gains at codes 0 (`low`) and 255 of the gain map."""
 
 
-def _before(picture: Picture, rows: slice) -> np.ndarray:
+def _displayed_photograph(picture: Picture, rows: slice) -> np.ndarray:
     """Return the photograph as a display shows it: [rows, W, 3] linear Rec. 709."""
     linear = srgb_decode(code_strip(picture, rows))
     return linear_to_rec709(linear, picture.chromaticities)
@@ -73,7 +73,9 @@ def entry(picture: Picture, name: str, files: Mapping[str, str], room: int) -> E
     """
     side = LARGEST_SIDE
     small = size_within(*picture.size, side, side)
-    before = reduce_in_strips(lambda rows: _before(picture, rows), picture.size, small)
+    before = reduce_in_strips(
+        lambda rows: _displayed_photograph(picture, rows), picture.size, small
+    )
     after = reduce_in_strips(lambda rows: shown(picture, rows, "photograph"), picture.size, small)
     while side >= SMALLEST_SIDE:
         small = size_within(*picture.size, side, side)

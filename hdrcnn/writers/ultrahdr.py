@@ -26,7 +26,7 @@ from hdrcnn.readers.pillow import pillow_limits_lifted
 from hdrcnn.tiles.geometry import strips
 from hdrcnn.writers import Options, gain_map, jpeg_segments, notes
 from hdrcnn.writers.metadata import PANORAMA_SPACE, exif_block, xmp_packet
-from hdrcnn.writers.picture import Picture, check, code_strip, rec709, shown
+from hdrcnn.writers.picture import Picture, check_writable, code_strip, rec709, shown
 
 HDRGM = {"hdrgm": "http://ns.adobe.com/hdr-gain-map/1.0/"}
 CONTAINER = {
@@ -152,7 +152,7 @@ def write(path: Path, picture: Picture, options: Options) -> None:
     The photograph keeps its look on every display (`picture.shown`) unless `options.look` is
     "light". Negative values count as 0.
     """
-    check(path, picture)
+    check_writable(path, picture)
     rows, columns = picture.size
     jpeg_segments.check_size(path, picture.size, "ultrahdr")
     found = _map_file(gain_map.gain_map(rows, columns, _parts(picture, options.look)), options)

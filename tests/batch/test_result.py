@@ -21,7 +21,7 @@ from hdrcnn.batch.run import convert
 from hdrcnn.colour.primaries import DISPLAY_P3, REC709
 from hdrcnn.colour.transfer import inverse_camera_curve
 from hdrcnn.readers.hdr import read_exr
-from hdrcnn.readers.photograph import as_stored
+from hdrcnn.readers.photograph import to_integer_codes
 from tests.readers.pictures import profile
 
 
@@ -203,14 +203,14 @@ def test_codes_get_back_their_stored_type(stored):
     bits, codes = stored
     code = codes.astype(np.float32)
     code /= np.float32(2**bits - 1)  # As the reader does.
-    held = as_stored(code, bits)
+    held = to_integer_codes(code, bits)
     assert held.dtype == codes.dtype
     np.testing.assert_array_equal(held, codes)
 
 
 def test_codes_of_other_depths_stay_float():
     code = np.random.default_rng(0).random((4, 4, 3), np.float32)
-    assert as_stored(code, 10) is code
+    assert to_integer_codes(code, 10) is code
 
 
 def test_a_large_picture_is_never_held_as_float32_once_it_is_read(tmp_path, networks):
