@@ -132,7 +132,7 @@ def main() -> int:
     apart = float(np.median([difference[others] for difference in differences]))
     if FLAGS.save:
         arrays, record = weights.load(params)
-        kept = weights.checked(arrays, record, FilmCurves, str(params))
+        kept = weights.expect_kind(arrays, record, FilmCurves, str(params))
         rounded = tuple(tuple(float(f"{v:.4g}") for v in direction) for direction in directions)
         prepare_folder(Path(FLAGS.save).parent)
         weights.save(

@@ -23,7 +23,7 @@ from hdrcnn.weights import (
     VIDEO,
     Hdrcnn,
     WeightsError,
-    checked,
+    expect_kind,
     load as load_weights,
     npz,
 )
@@ -57,7 +57,7 @@ def sha256(path: Path) -> str:
 @functools.cache
 def stored_curve(path: Path) -> str:
     """Return the linearisation stored with the weights in a file. Raises WeightsError."""
-    return checked(*load_weights(path), Hdrcnn, str(path)).linearisation
+    return expect_kind(*load_weights(path), Hdrcnn, str(path)).linearisation
 
 
 def load_estimator(device: str = "auto") -> "CurveEstimator":

@@ -85,7 +85,7 @@ def write(path: Path, out: Path, calibration: Sequence[Path]) -> None:
     import onnx
     from onnxruntime.quantization import QuantFormat, QuantType, quantize_static
 
-    weights.checked(*weights.load(path), Hdrcnn, str(path))
+    weights.expect_kind(*weights.load(path), Hdrcnn, str(path))
     prepare_folder(out.parent)
     with tempfile.TemporaryDirectory() as folder:
         full = Path(folder) / "float32.onnx"

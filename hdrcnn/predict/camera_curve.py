@@ -96,5 +96,5 @@ def load(params: str | Path | None = None) -> CurveEstimator:
     """
     path = Path(params) if params is not None else weights.CAMERA_CURVE
     arrays, record = weights.load(path)
-    metadata = weights.checked(arrays, record, CurveMetadata, str(path))
+    metadata = weights.expect_kind(arrays, record, CurveMetadata, str(path))
     return CurveEstimator(backend.network(path, arrays, metadata))

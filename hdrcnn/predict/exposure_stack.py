@@ -81,7 +81,7 @@ def stops_of(path: Path | None = None) -> tuple[float, ...]:
     path: its weights file; None: the shipped one. Raises WeightsError.
     """
     path = FILES["gan"] if path is None else path
-    record = weights.checked(*weights.load(path), ExposureGan, str(path))
+    record = weights.expect_kind(*weights.load(path), ExposureGan, str(path))
     return tuple(record.spacing * (index - PUBLISHED // 2) for index in range(PUBLISHED))
 
 
@@ -101,7 +101,7 @@ def load(
     kind = NETWORKS[method]
     path = FILES[method] if path is None else path
     arrays, record = weights.load(path)
-    found = weights.checked(arrays, record, kind, str(path))
+    found = weights.expect_kind(arrays, record, kind, str(path))
     on_gpu = backend.prepare(device)
     # Of the published network take the layer before exposures are stacked: image to image.
     output = found.inner[0] if found.inner else None

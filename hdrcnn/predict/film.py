@@ -284,7 +284,7 @@ def _network(
 ) -> tuple[Network, dict[str, np.ndarray], Kind, bool]:
     """Network, arrays and metadata of a weights file, and whether a GPU computes it."""
     arrays, record = weights.load(path)
-    found = weights.checked(arrays, record, kind, str(path))
+    found = weights.expect_kind(arrays, record, kind, str(path))
     on_gpu = backend.prepare(device)
     network = backend.network(path, arrays, found, on_gpu=on_gpu, output=output)
     return network, arrays, found, on_gpu

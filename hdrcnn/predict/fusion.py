@@ -131,7 +131,7 @@ def _of_network(name: str, device: str) -> Method:
     """Method of one of `NETWORKS`. Raises WeightsError, DeviceError, BackendError."""
     path = NETWORKS[name]
     arrays, record = weights_files.load(path)
-    metadata = weights_files.checked(arrays, record, Fusion, str(path))
+    metadata = weights_files.expect_kind(arrays, record, Fusion, str(path))
     if metadata.pair != (name == "supervised"):
         raise WeightsError(f"{path}: for the other kind of fusion network; give it its own name")
     on_gpu = backend.prepare(device)

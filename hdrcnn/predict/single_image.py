@@ -249,7 +249,7 @@ def load(
     """
     path = Path(params) if params is not None else weights.SHIPPED
     arrays, record = weights.load(path)
-    metadata = weights.checked(arrays, record, Hdrcnn, str(path))
+    metadata = weights.expect_kind(arrays, record, Hdrcnn, str(path))
     for value, known in (
         (metadata.linearisation, LINEARISATIONS),
         (metadata.blend, BLENDS),

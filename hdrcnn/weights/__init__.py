@@ -14,8 +14,8 @@ from hdrcnn.weights.store import (
     VIDEO,
     WeightsError,
     assign,
-    checked,
     collect,
+    expect_kind,
     load,
     save,
 )
@@ -30,8 +30,8 @@ __all__ = [
     "Metadata",
     "WeightsError",
     "assign",
-    "checked",
     "collect",
+    "expect_kind",
     "load",
     "save",
 ]

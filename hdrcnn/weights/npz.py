@@ -62,7 +62,7 @@ def check_file(path: Path) -> None:
         raise NpzError("it is a folder, a pipe or a device, not a file")
 
 
-def room(path: Path) -> int:
+def allowed_bytes(path: Path) -> int:
     """Number of bytes that an untrusted file may unpack to. Raises OSError."""
     return min(MAX_TOTAL_BYTES, MARGIN + MAX_EXPANSION * path.stat().st_size)
 
@@ -100,7 +100,7 @@ def read_arrays(
     NpzError, KeyError if a name is missing, or any other exception for a damaged file.
     """
     check_file(path)
-    most = room(path) if largest is None else largest
+    most = allowed_bytes(path) if largest is None else largest
     with zipfile.ZipFile(path) as archive, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Faults are reported by exceptions.
         found = {member.filename.removesuffix(".npy"): member for member in archive.infolist()}

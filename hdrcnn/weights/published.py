@@ -49,7 +49,7 @@ def read_list(path: Path) -> list[np.ndarray]:
         npz.check_file(path)
         with zipfile.ZipFile(path) as archive:
             member = archive.getinfo(f"{KEY}.npy")
-            npz.check_unpacked([member], npz.room(path))
+            npz.check_unpacked([member], npz.allowed_bytes(path))
             content = archive.read(member)
         arrays = array_pickle.read_npy(io.BytesIO(content), len(content))
         if not isinstance(arrays, list):

@@ -77,7 +77,7 @@ def load(path: Path) -> tuple[dict[str, np.ndarray], Metadata]:
     return arrays, metadata
 
 
-def checked(
+def expect_kind(
     arrays: dict[str, np.ndarray], metadata: Metadata, kind: type[Kind], source: str
 ) -> Kind:
     """Return the metadata if they are of the required kind and plausible, else raise WeightsError.

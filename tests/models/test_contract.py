@@ -90,7 +90,7 @@ def test_a_saved_and_loaded_network_computes_the_same(model, record, tmp_path):
 def test_weights_of_another_network_are_refused(record):
     other = next(kind for name, kind in MODELS.items() if name != record.model)
     with pytest.raises(weights.WeightsError, match=record.model):
-        weights.checked({}, record, other, "w.npz")
+        weights.expect_kind({}, record, other, "w.npz")
 
 
 @pytest.mark.slow

@@ -140,7 +140,7 @@ def test_no_output_depends_on_more_than_the_window(record):
 @pytest.fixture(scope="module", params=PICTURES, ids=lambda record: record.model)
 def model(request):
     keras.utils.set_random_seed(3)
-    return dataclasses.replace(request.param, **{request.param.widest: 4}).build()
+    return dataclasses.replace(request.param, **{request.param.width_field: 4}).build()
 
 
 @pytest.fixture(scope="module")

@@ -100,7 +100,7 @@ def unet(path: Path) -> Method:
     WeightsError.
     """
     arrays, record = weights.load(path)
-    network = weights.checked(arrays, record, FilmUnet, str(path)).build()
+    network = weights.expect_kind(arrays, record, FilmUnet, str(path)).build()
     weights.assign(network, arrays, str(path))
 
     def convert(frames: np.ndarray) -> np.ndarray:

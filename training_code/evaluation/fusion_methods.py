@@ -128,7 +128,7 @@ def of_pair(network: keras.Model, frames: np.ndarray) -> np.ndarray:
 def of_weights(path: Path) -> Method:
     """Load the method of a weights file of either network. Raises WeightsError."""
     arrays, metadata = weights.load(path)
-    record = weights.checked(arrays, metadata, Fusion, str(path))
+    record = weights.expect_kind(arrays, metadata, Fusion, str(path))
     network = record.build()
     weights.assign(network, arrays, str(path))
     apply = of_pair if record.pair else blended

@@ -86,7 +86,7 @@ def check_start(task: "Task", config: Schedule, start: "Start | None") -> None:
         from hdrcnn import weights
 
         # A teacher may have any width; its task loads it once the scenes are read.
-        weights.checked(*weights.load(Path(teacher)), type(record), teacher)
+        weights.expect_kind(*weights.load(Path(teacher)), type(record), teacher)
     if config.freeze and not (start and start.whole):
         raise ValueError(f"--freeze: {config.start} holds no batch norms to keep")
 
