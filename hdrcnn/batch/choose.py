@@ -91,10 +91,10 @@ def load_fusion(method: str, device: str = "auto") -> "Method":
     """Load what weights the frames of brackets, one of `predict.fusion.METHODS`. Raises
     WeightsError, DeviceError, BackendError.
     """
-    from hdrcnn.predict.fusion import chosen_method
+    from hdrcnn.predict.fusion import load_method
 
     with stderr_discarded():
-        return chosen_method(method, device)
+        return load_method(method, device)
 
 
 class Networks:

@@ -22,7 +22,7 @@ from hdrcnn.colour.primaries import REC709, linear_to_rec709, luminance_weights
 from hdrcnn.colour.transfer import srgb_decode, srgb_encode
 from hdrcnn.files import ImageError
 from hdrcnn.predict.bracket import Bracket, Choices, prepared
-from hdrcnn.predict.fusion import NETWORKS, fuse, resolved
+from hdrcnn.predict.fusion import NETWORKS, fuse, resolve_method
 from hdrcnn.predict.radiance import (
     clipped_everywhere,
     estimate_response,
@@ -121,7 +121,7 @@ class Fusion(Conversion):
 
     def _existing_outcome(self) -> Outcome | None:
         provenance = valid_result(self.job, self.settings)
-        name = resolved(self.settings.method)
+        name = resolve_method(self.settings.method)
         if provenance is None or provenance.figures.get("method") != name:
             return None
         if provenance.weights != self._weights(name):
@@ -155,7 +155,7 @@ class Fusion(Conversion):
 
     def _weights(self, method: str) -> str:
         """Return the SHA-256 of all weights that the result depends on. method: its name, one of
-        `predict.fusion.resolved`. Raises WeightsError.
+        `predict.fusion.resolve_method`. Raises WeightsError.
         """
         used = (NETWORKS.get(method), SHIPPED if self.settings.merges else None)
         return " ".join(sha256(path) for path in used if path is not None)

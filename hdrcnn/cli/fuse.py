@@ -21,7 +21,7 @@ from pathlib import Path
 from hdrcnn.cli import arguments as shared
 from hdrcnn.cli.parser import Parser, UsageError, number
 from hdrcnn.console import interrupt_delayed
-from hdrcnn.writers import ALL_WRITERS, WRITERS, chosen
+from hdrcnn.writers import ALL_WRITERS, WRITERS, select_writers
 
 COMMON = (
     "paths", "out_dir", "format", "per", "method", "merge", "report", "overwrite",
@@ -77,7 +77,7 @@ def main(arguments: argparse.Namespace) -> int:
     Raises UserError, ValueError, OSError.
     """
     paths = shared.paths(arguments, "folders of brackets, frames or patterns")
-    chosen(arguments.format, ALL_WRITERS)
+    select_writers(arguments.format, ALL_WRITERS)
     if arguments.merge and not set(arguments.format) & set(WRITERS):
         arguments.format.append("exr")
     options = shared.options(arguments)

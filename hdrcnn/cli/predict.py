@@ -22,7 +22,7 @@ from hdrcnn.cli import arguments as shared
 from hdrcnn.cli.main import parser_of, run
 from hdrcnn.cli.parser import Parser, nonempty, number
 from hdrcnn.console import interrupt_delayed
-from hdrcnn.writers import chosen
+from hdrcnn.writers import select_writers
 
 COMMON = (
     "paths", "out_dir", "format", "report", "previews", "quality", "params", "gamma", "max_stops",
@@ -117,7 +117,7 @@ def main(arguments: argparse.Namespace) -> int:
     Raises UserError, ValueError, OSError.
     """
     paths = shared.paths(arguments)
-    chosen(arguments.format)
+    select_writers(arguments.format)
     options = shared.options(arguments)
     shared.check_used(arguments)
     _check_network_used(arguments)

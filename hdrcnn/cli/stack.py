@@ -17,7 +17,7 @@ import argparse
 from hdrcnn.cli import arguments as shared
 from hdrcnn.cli.parser import Parser, UsageError, nonempty, number
 from hdrcnn.console import interrupt_delayed
-from hdrcnn.writers import chosen
+from hdrcnn.writers import select_writers
 
 COMMON = (
     "paths", "out_dir", "stops", "format", "method", "overwrite",
@@ -105,7 +105,7 @@ def main(arguments: argparse.Namespace) -> int:
     Raises UserError, ValueError, OSError.
     """
     paths = shared.paths(arguments)
-    chosen(arguments.format)
+    select_writers(arguments.format)
     options = shared.options(arguments)
     _check_used(arguments)
     workers_config, shard = shared.workers_config(arguments), shared.shard(arguments)

@@ -142,8 +142,8 @@ def _of_network(name: str, device: str) -> Method:
     return Method(name, network_weights(maps.whole), file=path, pyramid=False, frames=2)
 
 
-def resolved(name: str) -> str:
-    """Return the name of the method that `chosen_method` returns; loads nothing.
+def resolve_method(name: str) -> str:
+    """Return the name of the method that `load_method` returns; loads nothing.
 
     auto: that of the unsupervised network, or of `CLASSICAL` if its weights file does not exist.
     Raises ValueError for a name not in `METHODS`.
@@ -155,13 +155,13 @@ def resolved(name: str) -> str:
     return name
 
 
-def chosen_method(name: str, device: str = "auto") -> Method:
+def load_method(name: str, device: str = "auto") -> Method:
     """Return the method of that name, one of `METHODS`, with its network loaded.
 
     device: for the network, one of `runtime.DEVICES`. Raises ValueError for an unknown name,
     WeightsError if weights are missing or do not fit, DeviceError, BackendError.
     """
-    name = resolved(name)
+    name = resolve_method(name)
     plain = {method.name: method for method in (MERTENS, CLASSICAL)}
     return plain[name] if name in plain else _of_network(name, device)
 

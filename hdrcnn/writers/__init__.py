@@ -41,8 +41,8 @@ __all__ = [
     "Options",
     "Picture",
     "Writer",
-    "chosen",
     "of_path",
+    "select_writers",
 ]
 
 
@@ -210,7 +210,9 @@ def needed(name: str, path: Path) -> ModuleType:
         raise ImageError(f"{path}: {writer.label} needs one more package; {writer.hint}") from error
 
 
-def chosen(names: Sequence[str], known: Mapping[str, Writer] = WRITERS) -> dict[str, Writer]:
+def select_writers(
+    names: Sequence[str], known: Mapping[str, Writer] = WRITERS
+) -> dict[str, Writer]:
     """Return the writers with these names, each once, in their order; known: all there are.
 
     Raises ImageError, one line, for an unknown name or a missing package, and so before the first

@@ -9,7 +9,15 @@ from PIL import Image, ImageCms
 
 from hdrcnn.files import ImageError
 from hdrcnn.readers.photograph import read_photograph
-from hdrcnn.writers import ALL_WRITERS, DISPLAY_WRITERS, WRITERS, Options, Picture, chosen, notes
+from hdrcnn.writers import (
+    ALL_WRITERS,
+    DISPLAY_WRITERS,
+    WRITERS,
+    Options,
+    Picture,
+    notes,
+    select_writers,
+)
 from hdrcnn.writers.whole import is_complete
 from tests.writers.outputs import CAMERA
 
@@ -79,5 +87,5 @@ def test_light_without_codes_is_refused(tmp_path):
 def test_display_formats_are_not_offered_for_a_single_photograph():
     assert not set(DISPLAY_WRITERS) & set(WRITERS)
     with pytest.raises(ImageError, match="tiff"):
-        chosen(["tiff"])
-    assert list(chosen(["tiff", "exr"], ALL_WRITERS)) == ["tiff", "exr"]
+        select_writers(["tiff"])
+    assert list(select_writers(["tiff", "exr"], ALL_WRITERS)) == ["tiff", "exr"]

@@ -23,7 +23,7 @@ from hdrcnn.files import ImageError
 from hdrcnn.models import fusion
 from hdrcnn.models.metadata import Fusion
 from hdrcnn.predict.bracket import Choices, prepared
-from hdrcnn.predict.fusion import chosen_method, fuse
+from hdrcnn.predict.fusion import fuse, load_method
 from hdrcnn.predict.pyramid import depth
 from training_code.evaluation.pictures import eight_bits
 
@@ -94,7 +94,7 @@ def product(frames: np.ndarray) -> np.ndarray | None:
         ready = prepared([frame.copy() for frame in frames], Choices())
     except ImageError:
         return None
-    return eight_bits(ready.unscaled(fuse(ready.frames, chosen_method("auto"))) / 65535.0)
+    return eight_bits(ready.unscaled(fuse(ready.frames, load_method("auto"))) / 65535.0)
 
 
 def _padded(frames: np.ndarray) -> np.ndarray:
