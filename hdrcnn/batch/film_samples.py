@@ -46,9 +46,7 @@ def _seekable(film: Film) -> bool:
 
 
 def _between(film: Film, changes: Sequence[tuple[float, float]]) -> Iterator[decode.Frame]:
-    """Yield frames between the times of each pair: at most `EXTRA_SAMPLES` each and `SAMPLES` in
-    all.
-    """
+    """Yield frames between each pair of times: `EXTRA_SAMPLES` each, `SAMPLES` in all, at most."""
     each = min(EXTRA_SAMPLES, SAMPLES // len(changes))
     chosen: list[int] = []
     for begin, end in changes:

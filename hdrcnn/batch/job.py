@@ -256,7 +256,7 @@ class SequenceStates:
             return self._curves[source.parent]
 
     def levels(self, source: Path, found: Callable[[], Levels]) -> Levels:
-        """Return the clipping levels for a source's sequence. found: estimates them, called
+        """Return the clipping levels for a source's sequence. found: estimates them; called
         once.
         """
         with self._lock:

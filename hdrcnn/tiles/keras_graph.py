@@ -216,9 +216,7 @@ def stage_tensors(model: keras.Model) -> list[tuple[Tensor, list[Tensor], Reach]
 
 
 def stages_of(model: keras.Model) -> list[Stage]:
-    """Divide a model into stages, each after its sources. Raises ValueError as `stage_tensors`
-    does.
-    """
+    """Divide a model into stages, each after its sources. Raises what `stage_tensors` raises."""
     found = stage_tensors(model)
     stages, places = list[Stage](), {id(model.inputs[0]): INPUT}
     for boundary, tensors, way in found:
