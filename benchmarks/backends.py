@@ -41,7 +41,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from benchmarks.predict import UNIT, picture, processor_seconds
-from hdrcnn.console import quietly
+from hdrcnn.console import stderr_discarded
 from hdrcnn.files import ImageError
 from hdrcnn.predict.backend import VARIABLE
 from hdrcnn.weights import SHIPPED, WeightsError
@@ -94,7 +94,7 @@ def speed(precision: str) -> dict[str, float]:
     """Processor seconds for each of `SHARES`, and peak memory in bytes, of this process."""
     import hdrcnn
 
-    with quietly():
+    with stderr_discarded():
         predictor = hdrcnn.load(_params(), precision=precision)
     found = {}
     for name, share in SHARES.items():
@@ -111,7 +111,7 @@ def light(precision: str) -> dict[str, float]:
     import hdrcnn
     from hdrcnn.predict.blend import mask
 
-    with quietly():
+    with stderr_discarded():
         predictor = hdrcnn.load(_params(), precision=precision)
     stops = []
     for path in _photographs():

@@ -24,13 +24,13 @@ from absl import flags
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from hdrcnn.batch.film_looks import grades_of
-from hdrcnn.batch.film_segment import Conversion, Converter, ToFile, opened
+from hdrcnn.batch.film_samples import grades_of
+from hdrcnn.batch.film_segment import Converter, FilmSettings, ToFile, opened
 from hdrcnn.colour.primaries import REC709
 from hdrcnn.predict.film import REDUCED, Curves, method, weights_of
 from hdrcnn.video.colours import Colours
 from hdrcnn.video.decode import Frame
-from hdrcnn.video.encode import CRF, Encoding, segment
+from hdrcnn.video.encode import CRF, Encoding, segment_encoder
 from hdrcnn.video.library import pyav
 from hdrcnn.video.segments import Folder, planned
 from training_code.console import run
@@ -71,15 +71,17 @@ def film(path: Path) -> Path:
 
 def converted(path: Path, name: str, codec: str) -> tuple[float, float]:
     """Convert a film; return processor time and wall time per frame, in seconds."""
-    opened_film, conversion = opened(path), Conversion(name, Encoding(codec), 203.0)
-    converter, target = conversion.converter(opened_film), ToFile(path.with_name("out.mp4"))
-    converter.used.measured(picture().reduced(REDUCED))  # Warm-up: work that is done only once.
+    opened_film, settings = opened(path), FilmSettings(name, Encoding(codec), 203.0)
+    converter, target = settings.make_converter(opened_film), ToFile(path.with_name("out.mp4"))
+    converter.used.frame_parameters(
+        picture().reduced(REDUCED)
+    )  # Warm-up: work that is done only once.
     (piece,) = planned(opened_film, 3600.0)
     Folder(target.path).path.mkdir(exist_ok=True)
     before, start = time.process_time(), time.perf_counter()
     if isinstance(converter.used, Curves):
         grades_of(opened_film, converter.used)  # It samples all frames of so short a film.
-    target.convert(opened_film, piece, conversion, converter, lambda frames: None)
+    target.convert(opened_film, piece, settings, converter, lambda frames: None)
     cpu, wall = time.process_time() - before, time.perf_counter() - start
     return cpu / FLAGS.film_frames, wall / FLAGS.film_frames
 
@@ -116,7 +118,7 @@ def main() -> int:
         converter = Converter(used, "pq", 1000.0)
 
         def one(converter: Converter = converter) -> None:
-            parameters = converter.used.measured(frame.reduced(REDUCED))
+            parameters = converter.used.frame_parameters(frame.reduced(REDUCED))
             converter.parts(frame, parameters)
 
         line(name, one)
@@ -128,7 +130,7 @@ def main() -> int:
         with TemporaryDirectory() as folder:
             path, count = Path(folder, "a.nut"), 12
             before, start = time.process_time(), time.perf_counter()
-            with segment(path, encoding, size, Fraction(1, 24), Fraction(24)) as sink:
+            with segment_encoder(path, encoding, size, Fraction(1, 24), Fraction(24)) as sink:
                 for number in range(count):
                     sink.add(number, parts)
             cpu = (time.process_time() - before) / count

@@ -82,10 +82,10 @@ def titled(scene: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 def shown(used: film.Method, scene: np.ndarray) -> list[float]:
     """Light of the subtitle, of the logo, and of the brightest part of the rest, cd/m^2."""
     codes, subtitle, logo = titled(scene)
-    measured = used.measured(reduced(codes))
+    measured = used.frame_parameters(reduced(codes))
     if used.parameters:
         measured = np.append(measured, film.graphics(codes @ LUMA))
-    light = pq_decode(used.of(measured)(codes)).max(axis=-1)
+    light = pq_decode(used.converter(measured)(codes)).max(axis=-1)
     near = cv2.dilate((subtitle | logo).astype(np.uint8), np.ones((24, 24), np.uint8))
     rest = np.quantile(light[near == 0], 0.99)
     return [float(np.median(light[subtitle])), float(np.median(light[logo])), float(rest)]

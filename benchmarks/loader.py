@@ -24,7 +24,7 @@ from absl import flags
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from hdrcnn.console import quietly
+from hdrcnn.console import stderr_discarded
 from hdrcnn.files import ImageError
 from training_code.camera import Camera, Development, TooBlackError, develop, expose, jpeg, sense
 from training_code.camera.camera import recolour
@@ -120,7 +120,7 @@ def rate(pairs: "Pairs", workers: int) -> float:
 
 def main() -> int:
     """Measure both cameras, one after the other. Returns the exit status."""
-    with quietly():
+    with stderr_discarded():
         from training_code.camera.batches import Pairs
 
     views, size = Views(), FLAGS.size

@@ -33,7 +33,7 @@ from absl import flags
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from hdrcnn.console import quietly
+from hdrcnn.console import stderr_discarded
 from hdrcnn.files import ImageError
 from hdrcnn.weights import WeightsError
 from hdrcnn.writers.display import write_png
@@ -126,7 +126,7 @@ def measure(source: Path, mode: str) -> dict[str, float]:
     from hdrcnn.predict.blend import reconstruct_light
     from hdrcnn.weights import SHIPPED
 
-    with quietly():
+    with stderr_discarded():
         predictor = hdrcnn.load(FLAGS.params or SHIPPED, precision=FLAGS.precision)
     facts, image = predictor.metadata, hdrcnn.read(source)
 

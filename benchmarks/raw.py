@@ -24,7 +24,7 @@ from PIL import Image
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from hdrcnn.console import quietly
+from hdrcnn.console import stderr_discarded
 from hdrcnn.files import ImageError
 from hdrcnn.readers.hdr import read_exr
 from hdrcnn.weights import WeightsError
@@ -63,7 +63,7 @@ def show(scene: str, name: str, row: np.ndarray | list[float]) -> None:
 
 
 def main() -> int:
-    with quietly():
+    with stderr_discarded():
         import hdrcnn.predict.single_image  # noqa: F401
     from hdrcnn.readers.photograph import read_photograph
     from training_code.camera.dng import RawSensor, mosaic, write_dng

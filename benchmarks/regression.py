@@ -17,7 +17,7 @@ from absl import flags
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from hdrcnn.console import quietly
+from hdrcnn.console import stderr_discarded
 from hdrcnn.files import ImageError
 from hdrcnn.weights import WeightsError
 from training_code.console import run
@@ -38,7 +38,7 @@ def main() -> int:
 
     path = Path(FLAGS.figures)
     committed = None if FLAGS.update else regression.load(path)
-    with quietly():
+    with stderr_discarded():
         predictor = load(FLAGS.params, precision="float32")
     figures = regression.measure(predictor, Path(FLAGS.truth))
     if committed is None:

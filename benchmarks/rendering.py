@@ -18,7 +18,7 @@ from absl import flags
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from hdrcnn.console import quietly
+from hdrcnn.console import stderr_discarded
 from training_code.console import run
 
 FLAGS = flags.FLAGS
@@ -129,7 +129,7 @@ def stages(layer: Any, shots: dict[str, Any]) -> None:
 
 def main() -> int:
     """Print all figures. Returns the exit status."""
-    with quietly():
+    with stderr_discarded():
         import keras
 
         from training_code.camera import Camera, Development

@@ -29,7 +29,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from hdrcnn.colour.transfer import linearise, luminance, srgb_encode
-from hdrcnn.console import quietly
+from hdrcnn.console import stderr_discarded
 from hdrcnn.files import ImageError
 from hdrcnn.readers.hdr import read_hdr
 from hdrcnn.tiles import resolution
@@ -45,7 +45,9 @@ flags.DEFINE_string("scenes", None, "HDR file, or a folder with OpenEXR files in
 flags.DEFINE_string("params", None, "Weights file. Default: the weights shipped with the tool.")
 flags.DEFINE_multi_float("clipped", [0.05, 0.13], "Share of clipped samples.", 0.0, 1.0)
 flags.DEFINE_multi_float("rim", [resolution.RIM], "Rims of `auto`, in pixels.", 1.0)
-flags.DEFINE_multi_enum("resolution", ["native", "working", "auto"], list(resolution.WAYS), "Ways.")
+flags.DEFINE_multi_enum(
+    "resolution", ["native", "working", "auto"], list(resolution.RESOLUTIONS), "Ways."
+)
 flags.DEFINE_string("precision", "auto", "Of the convolutions.")
 flags.DEFINE_string("crops", "", "Folder for crops to look at.")
 
@@ -59,12 +61,14 @@ STOPS = (0, -2, -4, -6)
 
 
 def ways() -> list[str]:
-    """Names of the modes to compare; `auto` once per rim, which are added to `resolution.WAYS`."""
+    """Names of the modes to compare; `auto` once per rim, which are added to
+    `resolution.RESOLUTIONS`.
+    """
     names = [name for name in FLAGS.resolution if name != "auto"]
     if "auto" in FLAGS.resolution:
         for rim in FLAGS.rim:
             names.append(f"auto {rim:g}")
-            resolution.WAYS[names[-1]] = functools.partial(resolution.auto, rim=rim)
+            resolution.RESOLUTIONS[names[-1]] = functools.partial(resolution.auto, rim=rim)
     return names
 
 
@@ -133,7 +137,7 @@ def main() -> int:
     """Print the rows of every picture, then their means. Returns the exit status."""
     if not FLAGS.scenes:
         raise ValueError("--scenes: name a folder of HDR files")
-    with quietly():
+    with stderr_discarded():
         import hdrcnn
 
         predictor = hdrcnn.load(FLAGS.params, precision=FLAGS.precision)

@@ -37,12 +37,12 @@ import hdrcnn
 from hdrcnn.batch import dask_engine
 from hdrcnn.batch.choose import Networks
 from hdrcnn.batch.convert import Conversion
-from hdrcnn.batch.job import Films, Outcome, Settings
-from hdrcnn.batch.machines import FarmError, Place
+from hdrcnn.batch.job import Outcome, SequenceStates, Settings
+from hdrcnn.batch.machines import WorkersConfig, WorkersError
 from hdrcnn.batch.plan import Job, plan
 from hdrcnn.batch.run import convert_all
 from hdrcnn.batch.workers import connect
-from hdrcnn.console import quietly
+from hdrcnn.console import stderr_discarded
 from training_code.console import run
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ def pictures(folder: Path) -> Sequence[Job]:
 
 
 def load(path: Path) -> "Predictor":
-    with quietly():
+    with stderr_discarded():
         return hdrcnn.load(path, precision="auto")
 
 
@@ -94,7 +94,7 @@ def farm_rate(
     jobs: Sequence[Job], workers: int, request: dask_engine.Request
 ) -> tuple[float, float]:
     """Files per second of workers that have loaded their network, and seconds per empty task."""
-    with connect(Place(workers)) as client:
+    with connect(WorkersConfig(workers)) as client:
         addresses = list(client.nthreads())
         first = [
             client.submit(dask_engine.convert, jobs[0], None, request, workers=[at], pure=False)
@@ -103,7 +103,7 @@ def farm_rate(
         for future in first:
             checked(future.result())
         begun = time.perf_counter()
-        for outcome in dask_engine.outcomes(client, jobs, Films(), request):
+        for outcome in dask_engine.outcomes(client, jobs, SequenceStates(), request):
             checked(outcome)
         rate = len(jobs) / (time.perf_counter() - begun)
         begun = time.perf_counter()
@@ -120,7 +120,7 @@ def costs(jobs: Sequence[Job], networks: Networks, settings: Settings) -> dict[s
     """Mean cost of a file: seconds to read, reconstruct and write it, bytes in and out."""
     seconds = {"read": 0.0, "network": 0.0, "write": 0.0}
     for job in jobs:
-        conversion = Conversion(job, networks, settings, Films())
+        conversion = Conversion(job, networks, settings, SequenceStates())
         for name, step in (
             ("read", conversion.read),
             ("network", conversion.reconstruct),
@@ -190,4 +190,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    run(main, FarmError, OSError, ValueError)
+    run(main, WorkersError, OSError, ValueError)

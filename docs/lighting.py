@@ -7,7 +7,7 @@ linear, y up.
 
 import numpy as np
 
-from hdrcnn.tiles.geometry import reduced
+from hdrcnn.tiles.geometry import reduce_in_strips
 
 SIZE = (300, 420)
 """Rows and columns of a panel."""
@@ -57,7 +57,7 @@ def irradiance(panorama: np.ndarray, point: np.ndarray, normal: np.ndarray) -> n
     rows, columns = LIGHTS
     way = directions(rows, columns).reshape(-1, 3)
     share = np.cos((0.5 - (np.arange(rows) + 0.5) / rows) * np.pi) * 2.0 * np.pi**2 / rows / columns
-    small = reduced(lambda part: panorama[part], panorama.shape[:2], LIGHTS)
+    small = reduce_in_strips(lambda part: panorama[part], panorama.shape[:2], LIGHTS)
     lights = (small * share[:, None, None]).reshape(-1, 3)[way[:, 1] > 0].astype(np.float32)
     way = way[way[:, 1] > 0]
     total = np.empty((len(point), 3), np.float32)

@@ -14,11 +14,11 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from hdrcnn.colour.transfer import linearise, to_display
-from hdrcnn.console import quietly
+from hdrcnn.console import stderr_discarded
 from hdrcnn.files import ImageError
 from hdrcnn.readers.hdr import read_exr
 from hdrcnn.readers.photograph import read_ldr
-from hdrcnn.tiles.geometry import fit
+from hdrcnn.tiles.geometry import crop_and_resize
 from hdrcnn.writers.display import write_png
 from training_code.console import run
 
@@ -50,7 +50,7 @@ def labelled_grid(
         text = Image.new("RGB", (height, MARGIN))
         ImageDraw.Draw(text).text((height // 2, MARGIN // 2), label, "white", font, anchor="mm")
         sheet.paste(text.transpose(Image.Transpose.ROTATE_90), (0, MARGIN + row * height))
-        small = fit(image.astype(np.float32), height, width)
+        small = crop_and_resize(image.astype(np.float32), height, width)
         for column, exposure in enumerate(stops):
             panel = Image.fromarray(to_display(small, exposure))
             sheet.paste(panel, (MARGIN + column * width, MARGIN + row * height))
@@ -62,7 +62,7 @@ def main() -> int:
     from hdrcnn import load
 
     code = read_ldr(ROOT / "data" / f"{FLAGS.scene}.png")
-    with quietly():
+    with stderr_discarded():
         predictor = load(FLAGS.params, precision="float32")
     curve = predictor.curve(code)
     rows = {

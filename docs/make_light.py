@@ -17,7 +17,7 @@ sys.path.insert(0, str(ROOT))
 
 from docs.lighting import ALBEDO, SIZE, irradiance, render
 from hdrcnn.colour.transfer import linearise, luminance, to_display
-from hdrcnn.console import quietly
+from hdrcnn.console import stderr_discarded
 from hdrcnn.files import ImageError
 from hdrcnn.readers.hdr import read_exr
 from hdrcnn.readers.photograph import read_photograph
@@ -37,7 +37,7 @@ def main() -> int:
     from hdrcnn import load
 
     photograph = read_photograph(ROOT / "data" / f"{FLAGS.scene}.png")
-    with quietly():
+    with stderr_discarded():
         predictor = load(FLAGS.params, precision="float32")
     code, curve = photograph.code, predictor.curve(photograph.code)
     panoramas = {

@@ -15,7 +15,7 @@ sys.path.insert(0, str(ROOT))
 from docs.make_example import labelled_grid
 from hdrcnn.cli.main import run
 from hdrcnn.colour.transfer import srgb_decode
-from hdrcnn.console import quietly
+from hdrcnn.console import stderr_discarded
 from hdrcnn.predict import exposure_stack
 from hdrcnn.readers.hdr import read_exr
 from hdrcnn.readers.photograph import read_ldr
@@ -34,7 +34,7 @@ def main() -> int:
     parser.add_argument("--out", default=str(ROOT / "docs" / "stack.png"), help="file to write")
     asked = parser.parse_args()
     code = read_ldr(ROOT / "data" / f"{SCENE}_q92.jpg")
-    with quietly():
+    with stderr_discarded():
         predictor = load(lossy=True, precision="float32")
         network = exposure_stack.load("reconstruct")
     lights = {

@@ -111,7 +111,7 @@ def reconstruct(
     Raises ImageError, WeightsError, and ValueError for unusable arguments. Each call loads the
     network; for many photographs, reuse the predictor that `load` returns.
     """
-    from hdrcnn.readers.photograph import as_stored
+    from hdrcnn.readers.photograph import to_integer_codes
 
     photo = read_photograph(photograph) if isinstance(photograph, str | Path) else photograph
     predictor = load(
@@ -121,7 +121,7 @@ def reconstruct(
     how.setdefault("alpha", photo.alpha)
     how.setdefault("measured", photo.measured)
     how.setdefault("sensor", photo.sensor)
-    return predictor.reconstruct(as_stored(photo.code, photo.bits), **how)
+    return predictor.reconstruct(to_integer_codes(photo.code, photo.bits), **how)
 
 
 def read(path: str | Path) -> "np.ndarray":
@@ -172,7 +172,7 @@ def write(
     from hdrcnn.colour.clipping_level import checked_scaling
     from hdrcnn.colour.primaries import REC709, linear_to_rec709
     from hdrcnn.colour.transfer import LINEARISATIONS
-    from hdrcnn.readers.photograph import as_stored
+    from hdrcnn.readers.photograph import to_integer_codes
     from hdrcnn.writers import Options, Picture, of_path
 
     path = Path(path)
@@ -182,7 +182,7 @@ def write(
     known: dict[str, Any] = {}
     if photograph is not None:
         chromaticities = photograph.chromaticities
-        codes = as_stored(photograph.code, photograph.bits)
+        codes = to_integer_codes(photograph.code, photograph.bits)
         if photograph.sensor is not None:  # RAW: its codes are a rendering to be shown as it is.
             camera_curve, scaling = "srgb", 1.0
         elif not isinstance(scaling, str) or scaling != "auto" or "look" in writer.flags:

@@ -3,8 +3,8 @@
 Ctrl-C must not leave half-written files, must not crash the process, and must never be lost. Python
 raises KeyboardInterrupt wherever it happens to be. TensorFlow, while it is being imported or traces
 a network, swallows the exception or is left in a broken state by it. There Ctrl-C only sets a flag
-(`held`), which is checked afterwards and between photographs (`check`). A second Ctrl-C ends the
-process at once; a file appears under its final name only when it is complete.
+(`interrupt_delayed`), which is checked afterwards and between photographs (`check`). A second
+Ctrl-C ends the process at once; a file appears under its final name only when it is complete.
 
 Some libraries written in C and C++ print errors that they also report: to Python's `sys.stdout`, or
 to file descriptor 2. Both can only be redirected for the whole process, so one thread at a time
@@ -32,7 +32,7 @@ class _State:
     asked = False
     """Ctrl-C was pressed."""
     depth = 0
-    """Nesting depth of `held` in the main thread."""
+    """Nesting depth of `interrupt_delayed` in the main thread."""
 
 
 def _on_interrupt(number: int, frame: FrameType | None) -> None:
@@ -60,7 +60,7 @@ def check() -> None:
 
 
 @contextlib.contextmanager
-def held() -> Iterator[None]:
+def interrupt_delayed() -> Iterator[None]:
     """Delay Ctrl-C until the end of the block, where KeyboardInterrupt is raised. Has no effect
     outside the main thread, which is the only one that Ctrl-C interrupts.
     """
@@ -79,7 +79,7 @@ def held() -> Iterator[None]:
 def one_by_one(items: Iterator[Item]) -> Iterator[Item]:
     """Yield the items of an iterator; Ctrl-C is delayed while an item is being computed."""
     while True:
-        with held():
+        with interrupt_delayed():
             item = next(items, None)
         if item is None:
             return
@@ -210,7 +210,7 @@ def _stderr(pattern: re.Pattern[str], kept: list[str]) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def without(pattern: re.Pattern[str]) -> Iterator[list[str]]:
+def lines_withheld(pattern: re.Pattern[str]) -> Iterator[list[str]]:
     """Withhold lines that match `pattern` from the output printed inside the block.
 
     Yields a list that contains these lines after the block. All other lines are printed: those to
@@ -222,7 +222,7 @@ def without(pattern: re.Pattern[str]) -> Iterator[list[str]]:
 
 
 @contextlib.contextmanager
-def quietly() -> Iterator[None]:
+def stderr_discarded() -> Iterator[None]:
     """Discard what is written to stderr inside the block: the import of TensorFlow, whose libraries
     log messages there before any setting can stop them.
 
@@ -230,7 +230,7 @@ def quietly() -> Iterator[None]:
     print by `say` wait for the end of the block, and so does Ctrl-C.
     """
     lines: list[bytes] = []
-    with held(), LOCK:
+    with interrupt_delayed(), LOCK:
         try:
             with _stderr_into(lines):
                 yield
@@ -241,7 +241,7 @@ def quietly() -> Iterator[None]:
 
 
 def say(line: str, stream: TextIO) -> None:
-    """Print a line to the user, after any other thread has left `quietly`.
+    """Print a line to the user, after any other thread has left `stderr_discarded`.
 
     Raises OSError if stdout cannot be written; the same error of stderr is ignored.
     """

@@ -56,11 +56,11 @@ class WeightsError(UserError):
     """A weights file that cannot be used."""
 
 
-class NoRoomError(ImageError):
+class OutputLostError(ImageError):
     """A folder that cannot be written any more, so that every further image would fail too."""
 
 
-_NO_ROOM = {
+_LOST = {
     os.strerror(getattr(errno, name)): remedy
     for name, remedy in {
         "ENOSPC": "free some space and run again: what is done is kept",
@@ -73,12 +73,12 @@ _NO_ROOM = {
 
 
 def not_written(path: Path, reason: object) -> ImageError:
-    """Return the error for a file that cannot be written: a NoRoomError if no other file can be
-    written either.
+    """Return the error for a file that cannot be written: an OutputLostError if no other file can
+    be written either.
     """
-    for said, remedy in _NO_ROOM.items():
+    for said, remedy in _LOST.items():
         if said in str(reason):
-            return NoRoomError(f"{path}: cannot be written: {said}; {remedy}")
+            return OutputLostError(f"{path}: cannot be written: {said}; {remedy}")
     if os.strerror(errno.ENAMETOOLONG) in str(reason):
         reason = f"{os.strerror(errno.ENAMETOOLONG)}; rename it"
     return ImageError(f"{path}: cannot be written: {reason}")
@@ -136,7 +136,7 @@ class OutputFolder:
         return OutputFolder, (self.path,)
 
     def check(self) -> None:
-        """Raise NoRoomError if the folder is gone or has been replaced by another."""
+        """Raise OutputLostError if the folder is gone or has been replaced by another."""
         try:
             found = self.path.stat()
             here = stat.S_ISDIR(found.st_mode)
@@ -145,7 +145,7 @@ class OutputFolder:
         if here and self.inode is not None:
             here = found.st_dev == self.device or found.st_ino == self.inode
         if not here:
-            raise NoRoomError(
+            raise OutputLostError(
                 f"{self.path}: the folder of the results is gone; bring it back and run again: "
                 "what is done is kept"
             )
@@ -153,7 +153,7 @@ class OutputFolder:
     def make(self, folder: Path) -> None:
         """Create a folder below this one, with its parents up to this one, which is never created.
 
-        Raises NoRoomError if this folder is gone, OSError if the other cannot be created.
+        Raises OutputLostError if this folder is gone, OSError if the other cannot be created.
         """
         self.check()
         here = self.path
@@ -286,7 +286,7 @@ def remove_temporaries(folder: Path) -> list[Path]:
     return removed
 
 
-def shown(said: object) -> str:
+def one_line(said: object) -> str:
     """Format text from a file, or from an error about it, for a one-line message: without
     unprintable characters and line breaks, at most 200 characters.
     """
@@ -294,7 +294,7 @@ def shown(said: object) -> str:
     return " ".join(words)[:200]
 
 
-def real(path: Path) -> Path:
+def real_path(path: Path) -> Path:
     """Return an absolute path with links resolved; a circular link stays as it is."""
     return Path(os.path.realpath(path))
 

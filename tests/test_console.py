@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from hdrcnn.console import without
+from hdrcnn.console import lines_withheld
 from hdrcnn.files import ImageError
 from hdrcnn.readers.hdr import read_hdr
 from hdrcnn.writers.exr import write_exr
@@ -58,12 +58,12 @@ def test_any_damage_gives_an_image_or_one_line(tmp_path_factory, sound, data):
 
 
 def test_other_lines_are_still_written(capfd):
-    with without(PRINTED) as kept:
+    with lines_withheld(PRINTED) as kept:
         os.write(2, b"noise 1\nwords\n")
         assert not kept
     assert kept == ["noise 1"]
     assert capfd.readouterr().err == "words\n"
-    with without(PRINTED) as kept:
+    with lines_withheld(PRINTED) as kept:
         print("words\nnoise")
         print("no", end="")
         print("ise")
@@ -73,7 +73,7 @@ def test_other_lines_are_still_written(capfd):
 
 
 def test_lines_pass_if_the_block_fails(capfd):
-    with contextlib.suppress(ZeroDivisionError), without(PRINTED):
+    with contextlib.suppress(ZeroDivisionError), lines_withheld(PRINTED):
         os.write(2, b"words\n")
         raise ZeroDivisionError
     os.write(2, b"noise\n")
@@ -87,7 +87,7 @@ def test_threads_take_turns(capfd):
 
     def work(number: int) -> None:
         for _ in range(20):
-            with without(PRINTED):
+            with lines_withheld(PRINTED):
                 os.write(2, b"noise\n")
                 time.sleep(0.0002)
             os.write(2, b"line %d\n" % number)
@@ -103,20 +103,20 @@ def test_threads_take_turns(capfd):
 
 CLOSED = """
 import os, pathlib, re, sys
-from hdrcnn.console import quietly, without
+from hdrcnn.console import stderr_discarded, lines_withheld
 
 closed = range(int(sys.argv[1]), 3)
 for number in closed:
     os.close(number)
 done = []
-with quietly():
-    done.append("quietly")
-with without(re.compile("noise")) as kept:
+with stderr_discarded():
+    done.append("discarded")
+with lines_withheld(re.compile("noise")) as kept:
     if 2 not in closed:
         os.write(2, b"noise")
-    done.append("without")
+    done.append("withheld")
 try:
-    with quietly():
+    with stderr_discarded():
         raise ImportError
 except ImportError:
     done.append("raised")
@@ -128,4 +128,4 @@ pathlib.Path("done").write_text(" ".join(done))
 def test_closed_descriptors_stop_neither_block(run_python, tmp_path, first):
     """As in services and in programs without a console, which load networks by the library."""
     run_python("-c", CLOSED, str(first), cwd=tmp_path)
-    assert (tmp_path / "done").read_text() == "quietly without raised"
+    assert (tmp_path / "done").read_text() == "discarded withheld raised"

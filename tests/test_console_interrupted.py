@@ -12,7 +12,7 @@ from tests.conftest import ROOT
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
 HEAD = """
 import signal
-from hdrcnn.console import quietly; from hdrcnn.cli.main import run
+from hdrcnn.console import stderr_discarded; from hdrcnn.cli.main import run
 def press():
     signal.raise_signal(signal.SIGINT)
 def swallowed():
@@ -43,7 +43,7 @@ def stopped(script, cwd, status=130, before=""):
 def test_loading_finishes_before_the_command_stops(tmp_path):
     script = """
 def main():
-    with quietly():
+    with stderr_discarded():
         swallowed()
         print("loaded")
     print("went on")
@@ -90,7 +90,7 @@ def test_an_interrupt_while_the_network_is_loaded_or_traced(tmp_path, tiny_weigh
     }[moment]
     script = f"""
 import runpy, sys
-with quietly():
+with stderr_discarded():
     import hdrcnn.predict.single_image, hdrcnn.tiles.keras_graph
 real = getattr({place})
 def pressed(*arguments, **settings):

@@ -14,8 +14,8 @@ from hdrcnn.files import (
     HOST,
     STALE,
     ImageError,
-    NoRoomError,
     OutputFolder,
+    OutputLostError,
     finished_whole,
     missing_files,
     prepare_folder,
@@ -128,7 +128,7 @@ def test_a_vanished_folder_is_not_recreated(tmp_path):
     assert (tmp_path / "new" / "out" / "a" / "b").is_dir()
     shutil.rmtree(tmp_path / "new")
     for below in ("a", "."):
-        with pytest.raises(NoRoomError, match=r"out: [^\n]* gone"):
+        with pytest.raises(OutputLostError, match=r"out: [^\n]* gone"):
             folder.make(folder.path / below)
     assert not (tmp_path / "new").exists()
 
@@ -151,7 +151,7 @@ def test_another_folder_at_the_same_path_is_recognised(tmp_path):
     assert inode is not None
     OutputFolder(tmp_path, device + 1, inode).check()
     OutputFolder(tmp_path, device, inode + 1).check()
-    with pytest.raises(NoRoomError):
+    with pytest.raises(OutputLostError):
         OutputFolder(tmp_path, device + 1, inode + 1).check()
     pickle.loads(pickle.dumps(OutputFolder(tmp_path, device + 1, inode + 1))).check()
 

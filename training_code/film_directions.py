@@ -102,7 +102,7 @@ def measured(scene: "Scene", number: int, grades: "list[Grade]", curves: "Curves
         clips.graded(light, grade, CRF if (number + place) % 2 else None)[FRAMES // 2]
         for place, grade in enumerate(grades)
     ]
-    return np.stack([curves.measured(reduced(frame)) for frame in frames])
+    return np.stack([curves.frame_parameters(reduced(frame)) for frame in frames])
 
 
 def main() -> int:
@@ -121,7 +121,7 @@ def main() -> int:
     scenes = picked(scenes_of_folders(FLAGS.scenes, FLAGS.without, without=True), rng)
     if len(scenes) < 2:
         raise ImageError("--scenes: scenes of at least two families are needed")
-    params = Path(FLAGS.params) if FLAGS.params else film.CURVES
+    params = Path(FLAGS.params) if FLAGS.params else film.FILM_CURVES
     curves = film.Curves(REC709, film.WHITE, 1000.0, params, "auto")
     drawn = [grades.draw_grade((name,), rng) for name in FLAGS.grades]
     looks = [measured(scene, number, drawn, curves) for number, scene in enumerate(scenes)]
@@ -132,7 +132,7 @@ def main() -> int:
     apart = float(np.median([difference[others] for difference in differences]))
     if FLAGS.save:
         arrays, record = weights.load(params)
-        kept = weights.checked(arrays, record, FilmCurves, str(params))
+        kept = weights.expect_kind(arrays, record, FilmCurves, str(params))
         rounded = tuple(tuple(float(f"{v:.4g}") for v in direction) for direction in directions)
         prepare_folder(Path(FLAGS.save).parent)
         weights.save(

@@ -25,7 +25,7 @@ from absl import flags
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from hdrcnn.files import ImageError
-from hdrcnn.weights import CURVES, SHIPPED, WeightsError
+from hdrcnn.weights import CAMERA_CURVE, SHIPPED, WeightsError
 from training_code.console import run, shown
 
 FLAGS = flags.FLAGS
@@ -105,7 +105,7 @@ def main() -> int:
         conditions=conditions,
         write_only=FLAGS.write_only,
         jod=FLAGS.colorvideovdp,
-        curves=CURVES if FLAGS.estimated_curves else None,
+        curves=CAMERA_CURVE if FLAGS.estimated_curves else None,
         command=shown_command(),
     )
     evaluation.run(request)

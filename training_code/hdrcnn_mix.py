@@ -133,7 +133,7 @@ def main() -> int:
     for line in differences([path for _, path in parts]):
         print(line)
     if FLAGS.blend or FLAGS.stops != 1.0:
-        kept = weights.checked(arrays, metadata, Hdrcnn, FLAGS.part[0])
+        kept = weights.expect_kind(arrays, metadata, Hdrcnn, FLAGS.part[0])
         if FLAGS.stops != 1.0:
             arrays, kept = held_back(arrays, kept, FLAGS.stops)
         metadata = dataclasses.replace(kept, blend=FLAGS.blend or kept.blend)

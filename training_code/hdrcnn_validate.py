@@ -25,7 +25,7 @@ from absl import flags
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from hdrcnn.colour.transfer import DEFAULT_CURVE, ESTIMATED, LINEARISATIONS
-from hdrcnn.console import quietly
+from hdrcnn.console import stderr_discarded
 from hdrcnn.files import ImageError, finished_whole
 from hdrcnn.weights import SHIPPED, WeightsError
 from training_code.console import run
@@ -101,7 +101,7 @@ def main() -> int:
         names = ", ".join(condition.name for condition in kinds.CONDITIONS)
         raise ValueError(f"--only {','.join(FLAGS.only)}: no such condition; known: {names}")
     scenes = gathered()
-    with quietly():
+    with stderr_discarded():
         from hdrcnn.predict import single_image
     methods: dict[str, kinds.Reconstruct] = {}
     for named in [parse_named(text, "ours") for text in FLAGS.params or [str(SHIPPED)]]:

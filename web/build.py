@@ -17,7 +17,7 @@ sys.path.insert(0, str(ROOT))
 
 from hdrcnn.files import UserError, digest
 from hdrcnn.tiles.onnx_graph import facts, name_of
-from hdrcnn.weights import CURVES, JPEG, SHIPPED
+from hdrcnn.weights import CAMERA_CURVE, JPEG, SHIPPED
 
 HERE = ROOT / "web"
 STATIC = ("index.html", "page.css")
@@ -70,7 +70,7 @@ def build(out_dir: Path) -> None:
         shutil.copyfile(HERE / "src" / name, out_dir / name)
     for name in RUNTIME:
         shutil.copyfile(HERE / "node_modules/onnxruntime-web/dist" / name, out_dir / name)
-    for path in (SHIPPED, JPEG, CURVES):
+    for path in (SHIPPED, JPEG, CAMERA_CURVE):
         _network(path, out_dir)
 
 

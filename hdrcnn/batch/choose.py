@@ -14,16 +14,16 @@ import numpy as np
 
 from hdrcnn.colour.clipping_level import Levels
 from hdrcnn.colour.transfer import DEFAULT_CURVE, ESTIMATED
-from hdrcnn.console import held, quietly
+from hdrcnn.console import interrupt_delayed, stderr_discarded
 from hdrcnn.files import digest
 from hdrcnn.weights import (
-    CURVES,
+    CAMERA_CURVE,
     JPEG,
     SHIPPED,
     VIDEO,
     Hdrcnn,
     WeightsError,
-    checked,
+    expect_kind,
     load as load_weights,
     npz,
 )
@@ -57,7 +57,7 @@ def sha256(path: Path) -> str:
 @functools.cache
 def stored_curve(path: Path) -> str:
     """Return the linearisation stored with the weights in a file. Raises WeightsError."""
-    return checked(*load_weights(path), Hdrcnn, str(path)).linearisation
+    return expect_kind(*load_weights(path), Hdrcnn, str(path)).linearisation
 
 
 def load_estimator(device: str = "auto") -> "CurveEstimator":
@@ -67,7 +67,7 @@ def load_estimator(device: str = "auto") -> "CurveEstimator":
     from hdrcnn.predict import backend, camera_curve
 
     backend.prepare(device)  # It may be the first network to compute.
-    return camera_curve.load(CURVES)
+    return camera_curve.load(CAMERA_CURVE)
 
 
 def load_stack(
@@ -81,7 +81,7 @@ def load_stack(
     """
     from hdrcnn.predict import exposure_stack
 
-    with quietly():
+    with stderr_discarded():
         return exposure_stack.load(
             method, device=device, precision=precision, tile_pixels=tile_pixels
         )
@@ -91,10 +91,10 @@ def load_fusion(method: str, device: str = "auto") -> "Method":
     """Load what weights the frames of brackets, one of `predict.fusion.METHODS`. Raises
     WeightsError, DeviceError, BackendError.
     """
-    from hdrcnn.predict.fusion import chosen_method
+    from hdrcnn.predict.fusion import load_method
 
-    with quietly():
-        return chosen_method(method, device)
+    with stderr_discarded():
+        return load_method(method, device)
 
 
 class Networks:
@@ -145,7 +145,7 @@ class Networks:
         """
 
         def load(path: Path) -> "Predictor":
-            with quietly():
+            with stderr_discarded():
                 from hdrcnn.predict import single_image
 
                 return single_image.load(
@@ -153,7 +153,7 @@ class Networks:
                 )
 
         def estimator() -> "CurveEstimator":
-            with quietly():
+            with stderr_discarded():
                 return load_estimator(estimating_on or device)
 
         def stack(method: str) -> "Tiling":
@@ -188,7 +188,7 @@ class Networks:
         """Return the SHA-256 of the weights that estimate the camera curve; empty if it is not
         estimated. asked: as for `curve`. Raises WeightsError.
         """
-        return sha256(CURVES) if self.curve(asked, "") == ESTIMATED else ""
+        return sha256(CAMERA_CURVE) if self.curve(asked, "") == ESTIMATED else ""
 
     def estimated_curve(
         self, picture: np.ndarray, scaling: float | Levels = 1.0
@@ -196,7 +196,7 @@ class Networks:
         """Estimate the camera curve of a photograph [H, W, 3], display-encoded. scaling: as for
         `CurveEstimator.estimate`. Raises WeightsError, DeviceError, BackendError.
         """
-        with held():
+        with interrupt_delayed():
             return self._estimator().estimate(picture, scaling)
 
     def predictor(self, path: Path) -> "Predictor":

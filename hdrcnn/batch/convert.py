@@ -15,20 +15,28 @@ import numpy as np
 
 from hdrcnn import review
 from hdrcnn.batch.choose import Networks, sha256
-from hdrcnn.batch.job import FIGURES, FileState, Films, Outcome, Settings, Source, image_error
+from hdrcnn.batch.job import (
+    FIGURES,
+    FileState,
+    Outcome,
+    SequenceStates,
+    Settings,
+    Source,
+    image_error,
+)
 from hdrcnn.batch.plan import Job
-from hdrcnn.batch.recipe import Making, check_place, standing
+from hdrcnn.batch.recipe import Provenance, check_place, valid_result
 from hdrcnn.batch.result import Result, curve_of, levels_of
 from hdrcnn.colour.clipping_level import UNCLIPPED, Levels, clipping_levels, factors
 from hdrcnn.colour.measured import Measured, SensorLight
 from hdrcnn.colour.transfer import ESTIMATED, CameraCurve
-from hdrcnn.files import ImageError, NoRoomError, UserError
+from hdrcnn.files import ImageError, OutputLostError, UserError
 from hdrcnn.readers.hdr import read_exr
 from hdrcnn.readers.metadata import Band
-from hdrcnn.readers.photograph import Photograph, as_stored, read_photograph
+from hdrcnn.readers.photograph import Photograph, read_photograph, to_integer_codes
 from hdrcnn.review import Entry
 from hdrcnn.tiles.frame import Frame
-from hdrcnn.tiles.geometry import fit, wanted_size
+from hdrcnn.tiles.geometry import crop_and_resize, wanted_size
 from hdrcnn.writers import WRITERS, Picture
 
 
@@ -63,8 +71,10 @@ class Conversion:
     result: Result
     result_kind: type[Result] = Result
 
-    def __init__(self, job: Job, networks: Networks, settings: Settings, films: Films) -> None:
-        self.job, self.networks, self.settings, self.films = job, networks, settings, films
+    def __init__(
+        self, job: Job, networks: Networks, settings: Settings, sequences: SequenceStates
+    ) -> None:
+        self.job, self.networks, self.settings, self.sequences = job, networks, settings, sequences
         self.error: ImageError | None = None
         self.kept: Outcome | None = None
         self.figures: dict[str, Any] = {}
@@ -102,7 +112,7 @@ class Conversion:
             raise ImageError(f"{self.job.source}: its name is not UTF-8; rename it")
         check_place(self.job, self.settings)
         if not self.settings.overwrite:
-            self.kept = self._standing()
+            self.kept = self._existing_outcome()
 
     def _photograph(self) -> Photograph:
         """Read the photograph. Raises ImageError."""
@@ -116,7 +126,7 @@ class Conversion:
 
     @property
     def _estimator(self) -> str:
-        """Return `Making.estimator` of the result. Raises WeightsError."""
+        """Return `Provenance.estimator` of the result. Raises WeightsError."""
         return "" if self._networkless else self.networks.estimator(self.settings.camera_curve)
 
     def _digest(self, weights: Path) -> str:
@@ -132,50 +142,50 @@ class Conversion:
         """Return the source that decides weights and edges: the photograph itself, or the first
         frame of its film. Raises ImageError for a frame of another size than its film.
         """
-        return self.films.settle(self.job.source, source) if self.settings.sequence else source
+        return self.sequences.settle(self.job.source, source) if self.settings.sequence else source
 
-    def _standing(self) -> Outcome | None:
+    def _existing_outcome(self) -> Outcome | None:
         """Return the outcome if the existing result is the one that is wanted, else None."""
-        making = standing(self.job, self.settings)
-        if making is None or not {"curve", "clipping_levels"} <= making.figures.keys():
+        provenance = valid_result(self.job, self.settings)
+        if provenance is None or not {"curve", "clipping_levels"} <= provenance.figures.keys():
             return None
-        if self.settings.report_room and "exr" not in self.settings.formats:
+        if self.settings.report_bytes and "exr" not in self.settings.formats:
             return None
-        first = self.films.first(self.job.source) if self.settings.sequence else None
-        weights = self.networks.choose((first or making.source).lossy)
-        if (making.weights, making.estimator) != (self._digest(weights), self._estimator):
+        first = self.sequences.first(self.job.source) if self.settings.sequence else None
+        weights = self.networks.choose((first or provenance.source).lossy)
+        if (provenance.weights, provenance.estimator) != (self._digest(weights), self._estimator):
             return None
         try:
-            curve, levels = curve_of(making.figures["curve"]), levels_of(making.figures)
+            curve, levels = curve_of(provenance.figures["curve"]), levels_of(provenance.figures)
         except (TypeError, ValueError):  # Not as this tool writes them.
             return None
         # Light measured by a gain map or a sensor does not depend on a curve.
-        by_curve = not (making.figures.get("gain_map") or making.figures.get("raw"))
+        by_curve = not (provenance.figures.get("gain_map") or provenance.figures.get("raw"))
         # The default curve depends on whether the weights were named, which is not recorded.
         wanted = self.networks.curve_with(self.settings.camera_curve, weights)
         if by_curve and wanted not in (ESTIMATED, curve):
             return None
-        self._settled(making.source)
+        self._settled(provenance.source)
         if (
             self.settings.sequence
             and by_curve
             and (
-                self.films.curve(self.job.source, lambda: curve) != curve
-                or self.films.levels(self.job.source, lambda: levels) != levels
+                self.sequences.curve(self.job.source, lambda: curve) != curve
+                or self.sequences.levels(self.job.source, lambda: levels) != levels
             )
         ):
             return None
-        figures = {name: making.figures[name] for name in FIGURES if name in making.figures}
+        figures = {name: provenance.figures[name] for name in FIGURES if name in provenance.figures}
         shown = None
-        if self.settings.report_room:
-            shown = self._entry_of(making)
+        if self.settings.report_bytes:
+            shown = self._entry_of(provenance)
             if shown is None:
                 return None
         name = "" if self._networkless else weights.name
-        note = self._note(str(making.figures.get("gain_map_fault", "")))
+        note = self._note(str(provenance.figures.get("gain_map_fault", "")))
         return Outcome(self.job, kept=True, entry=shown, weights=name, note=note, **figures)
 
-    def _entry_of(self, making: Making) -> Entry | None:
+    def _entry_of(self, provenance: Provenance) -> Entry | None:
         """Return the report entry of an existing result, for which the result and its photograph
         are read again; None if the result is damaged. Raises ImageError.
         """
@@ -189,12 +199,12 @@ class Conversion:
             hdr=hdr,
             codes=codes,
             measured=self._fitted(photograph.measured, codes),
-            scaling=self._scaling(levels_of(making.figures), photograph),
-            curve=curve_of(making.figures["curve"]),
+            scaling=self._scaling(levels_of(provenance.figures), photograph),
+            curve=curve_of(provenance.figures["curve"]),
             chromaticities=photograph.chromaticities,
         )
         name, files = self.job.source.name, self.settings.links(self.job)
-        return review.entry(picture, name, files, self.settings.report_room)
+        return review.entry(picture, name, files, self.settings.report_bytes)
 
     def _scaling(self, levels: Levels, photograph: Photograph) -> float | Levels:
         """Return what the codes are multiplied by. levels: codes at which the channels clip."""
@@ -214,7 +224,7 @@ class Conversion:
         def found() -> Levels:
             return clipping_levels(photograph.code, photograph.alpha)
 
-        return self.films.levels(self.job.source, found) if self.settings.sequence else found()
+        return self.sequences.levels(self.job.source, found) if self.settings.sequence else found()
 
     def _codes(self, photograph: Photograph) -> np.ndarray:
         """Return the photograph's codes as stored, or resized to the size asked for. Raises
@@ -223,25 +233,25 @@ class Conversion:
         rows, columns = photograph.code.shape[:2]
         size = wanted_size(rows, columns, self.settings.height, self.settings.width)
         if size is None:
-            return as_stored(photograph.code, photograph.bits)
+            return to_integer_codes(photograph.code, photograph.bits)
         if size[0] * size[1] > self.settings.max_megapixels * 1e6:
             raise ImageError(
                 f"{self.job.source}: {size[1]}x{size[0]} is more than "
                 f"{self.settings.max_megapixels:g} megapixels; give a smaller --width or --height, "
                 "or a greater --max_megapixels"
             )
-        return fit(photograph.code, *size)
+        return crop_and_resize(photograph.code, *size)
 
     @staticmethod
     def _fitted(measured: Measured | None, codes: np.ndarray) -> Measured | None:
         """Return the measured light, resized to the size of the codes."""
         if measured is None or measured.light.shape == codes.shape:
             return measured
-        light, ended = (
-            fit(part.astype(np.float32), *codes.shape[:2])
-            for part in (measured.light, measured.ended)
+        light, clipped = (
+            crop_and_resize(part.astype(np.float32), *codes.shape[:2])
+            for part in (measured.light, measured.clipped)
         )
-        return Measured(light.astype(np.float16), np.round(ended).astype(np.uint8))
+        return Measured(light.astype(np.float16), np.round(clipped).astype(np.uint8))
 
     def _take(self, photograph: Photograph, state: FileState | None) -> None:
         """Store what the later steps need of the photograph. state: of its file, from before it
@@ -261,7 +271,7 @@ class Conversion:
         self.weights = self.networks.choose(settled.lossy)
         code, alpha = self._codes(photograph), photograph.alpha
         if alpha is not None and alpha.shape != code.shape[:2]:
-            alpha = fit(alpha[..., None], *code.shape[:2])[..., 0]
+            alpha = crop_and_resize(alpha[..., None], *code.shape[:2])[..., 0]
         self.panorama = photograph.panorama
         if self.panorama is None and (self.settings.panorama or settled.panorama):
             self.panorama = Band.around_horizon(rows, columns)
@@ -273,7 +283,7 @@ class Conversion:
         scaling = self._scaling(self.levels, photograph)
         self.sensor = photograph.sensor
         if self.sensor is not None and self.sensor.shape != code.shape:
-            samples = fit(self.sensor.samples, *code.shape[:2])
+            samples = crop_and_resize(self.sensor.samples, *code.shape[:2])
             self.sensor = dataclasses.replace(self.sensor, samples=samples)
         self.frame = Frame(code, 1, scaling, closed=self.panorama is not None)
         self.alpha = None if alpha is None else alpha.astype(np.float16)
@@ -291,7 +301,7 @@ class Conversion:
         """
         if not self._pending:
             return self
-        if self.measured is not None and (self._networkless or not self.measured.ended.any()):
+        if self.measured is not None and (self._networkless or not self.measured.clipped.any()):
             with self._step():
                 self._found(self.measured.light.astype(self._dtype), "srgb", "")
             return self
@@ -349,7 +359,7 @@ class Conversion:
         def found() -> str | CameraCurve:
             return self.networks.estimated_curve(self.frame.image, factors(self.levels))
 
-        return self.films.curve(self.job.source, found) if self.settings.sequence else found()
+        return self.sequences.curve(self.job.source, found) if self.settings.sequence else found()
 
     def find_curve(self) -> None:
         """Only estimate the curve of the photograph's film, if it is to be estimated."""
@@ -358,7 +368,7 @@ class Conversion:
                 self._curve("")
 
     def _make_folder(self) -> None:
-        """Create the folder of the files. Raises NoRoomError, OSError."""
+        """Create the folder of the files. Raises OutputLostError, OSError."""
         place, folder = self.job.stem.parent, self.job.folder
         if folder is None:
             place.mkdir(parents=True, exist_ok=True)
@@ -372,11 +382,11 @@ class Conversion:
         try:
             if self.job.folder is not None:
                 self.job.folder.check()
-        except NoRoomError as error:
+        except OutputLostError as error:
             self.error = error
         if self.error is not None:
-            no_room = isinstance(self.error, NoRoomError)
-            return Outcome(self.job, str(self.error), no_room, seconds=self.seconds)
+            output_lost = isinstance(self.error, OutputLostError)
+            return Outcome(self.job, str(self.error), output_lost, seconds=self.seconds)
         if self.kept is not None:
             return dataclasses.replace(self.kept, seconds=self.seconds)
         return None
@@ -389,8 +399,8 @@ class Conversion:
                 weights, estimator = self._digest(self.weights), self._estimator
                 figures = self.result.write(self.job, weights, self.source, estimator)
                 self.figures = {name: figures[name] for name in FIGURES}
-                if self.settings.report_room:
-                    self.figures["entry"] = self.result.entry(self.job, self.settings.report_room)
+                if self.settings.report_bytes:
+                    self.figures["entry"] = self.result.entry(self.job, self.settings.report_bytes)
         if (outcome := self._unwritten()) is not None:
             return outcome
         return Outcome(

@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING
 
 from hdrcnn import _version
 from hdrcnn.batch.choose import Networks, sha256
-from hdrcnn.batch.job import Film, Films, Outcome, Settings
-from hdrcnn.batch.machines import FarmError, Place
+from hdrcnn.batch.job import Outcome, SequenceState, SequenceStates, Settings
+from hdrcnn.batch.machines import WorkersConfig, WorkersError
 from hdrcnn.batch.plan import Job
 from hdrcnn.batch.run import begin, settle
 from hdrcnn.batch.workers import DeadlyError, alone_in, connect, handed_out, result_of
 from hdrcnn.predict.exposure_stack import FILES
 from hdrcnn.predict.fusion import NETWORKS
-from hdrcnn.weights import CURVES, JPEG, SHIPPED, VIDEO
+from hdrcnn.weights import CAMERA_CURVE, JPEG, SHIPPED, VIDEO
 
 if TYPE_CHECKING:
     from distributed import Client, Future
@@ -33,7 +33,7 @@ def installed(params: Path | None) -> tuple[str, ...]:
     the same values gives the same results. Raises WeightsError.
     """
     chosen = (SHIPPED, JPEG, VIDEO) if params is None else (params,)
-    paths = (*chosen, CURVES, *FILES.values(), *NETWORKS.values())
+    paths = (*chosen, CAMERA_CURVE, *FILES.values(), *NETWORKS.values())
     found = (sha256(path) if path == params or path.is_file() else "" for path in paths)
     return (_version.__version__, *found)
 
@@ -65,14 +65,14 @@ def ask(
 
 @functools.lru_cache(maxsize=1)
 def _networks(request: Request) -> Networks:
-    """Return the networks of a request, cached until another request comes. Raises FarmError if
+    """Return the networks of a request, cached until another request comes. Raises WorkersError if
     version or weights differ from those of the requesting process.
     """
     sha256.cache_clear()  # The files may have changed since an earlier request.
     here, there = installed(request.params), request.installed
     if here != there:
         what = f"is {here[0]}, not {there[0]}" if here[0] != there[0] else "has other weights"
-        raise FarmError(
+        raise WorkersError(
             f"worker on {socket.gethostname()}: its hdrcnn {what}; install the same on all machines"
         )
     return Networks.on(
@@ -84,23 +84,23 @@ def _networks(request: Request) -> Networks:
     )
 
 
-def convert(job: Job, film: Film | None, request: Request) -> Outcome:
+def convert(job: Job, state: SequenceState | None, request: Request) -> Outcome:
     """Convert one photograph in a worker; an error with it becomes the error of the outcome.
 
-    film: the film it is a frame of, if any. May run twice for a job: the second run finds the
-    result, or writes the same again under a temporary name of its own. Raises WeightsError,
-    DeviceError, BackendError or FarmError if this worker cannot convert anything.
+    state: that of the sequence it is a frame of, if any. May run twice for a job: the second run
+    finds the result, or writes the same again under a temporary name of its own. Raises
+    WeightsError, DeviceError, BackendError or WorkersError if this worker cannot convert anything.
     """
     with alone_in(request.folder):
-        films = Films()
-        if film is not None:
-            films.know(job.source, film)
-        conversion = begin(job, _networks(request), request.settings, films)
+        sequences = SequenceStates()
+        if state is not None:
+            sequences.store(job.source, state)
+        conversion = begin(job, _networks(request), request.settings, sequences)
         return conversion.read().reconstruct().write()
 
 
 def _outcome(job: Job, future: "Future", settings: Settings) -> Outcome:
-    """Return the outcome of a finished job. Raises what the worker raised, or FarmError."""
+    """Return the outcome of a finished job. Raises what the worker raised, or WorkersError."""
     try:
         outcome: Outcome = result_of(future)
     except DeadlyError as error:
@@ -113,14 +113,16 @@ def _outcome(job: Job, future: "Future", settings: Settings) -> Outcome:
 
 
 def outcomes(
-    client: "Client", jobs: Iterable[Job], films: Films, request: Request
+    client: "Client", jobs: Iterable[Job], sequences: SequenceStates, request: Request
 ) -> Iterator[Outcome]:
     """Yield outcomes in the order of completion. Ends early if nothing can be written any more."""
-    todo = handed_out(client, jobs, lambda job: (convert, job, films.film(job.source), request))
+    todo = handed_out(
+        client, jobs, lambda job: (convert, job, sequences.state(job.source), request)
+    )
     for job, future in todo:
         outcome = _outcome(job, future, request.settings)
         yield outcome
-        if outcome.no_room:
+        if outcome.output_lost:
             return
 
 
@@ -128,16 +130,16 @@ def convert_all(
     jobs: Sequence[Job],
     networks: Networks,
     request: Request,
-    place: Place,
-    films: Films | None = None,
+    workers_config: WorkersConfig,
+    sequences: SequenceStates | None = None,
 ) -> Generator[Outcome, None, None]:
     """Convert jobs as `batch.run.convert_all` does, but by workers; yields outcomes in the order of
     completion.
 
-    films: those found in a longer list of jobs; None: found in these jobs. Close the generator if
-    it is not exhausted. Raises WeightsError, DeviceError, BackendError, or FarmError if workers
-    cannot be started or used.
+    sequences: those found in a longer list of jobs; None: found in these jobs. Close the generator
+    if it is not exhausted. Raises WeightsError, DeviceError, BackendError, or WorkersError if
+    workers cannot be started or used.
     """
-    films = films or settle(jobs, networks, request.settings)
-    with connect(place) as client:
-        yield from outcomes(client, jobs, films, request)
+    sequences = sequences or settle(jobs, networks, request.settings)
+    with connect(workers_config) as client:
+        yield from outcomes(client, jobs, sequences, request)

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hdrcnn.batch.choose import sha256
-from hdrcnn.batch.film_segment import Conversion, Converter, Target, opened
-from hdrcnn.batch.machines import FarmError, Place
+from hdrcnn.batch.film_segment import Converter, FilmSettings, Target, opened
+from hdrcnn.batch.machines import WorkersConfig, WorkersError
 from hdrcnn.batch.workers import DeadlyError, alone_in, connect, handed_out, result_of
 from hdrcnn.files import ImageError
 from hdrcnn.video.library import clock
@@ -30,39 +30,39 @@ class Request:
     """What a worker needs to know about a run; the same for every segment."""
 
     film: Path
-    conversion: Conversion
+    settings: FilmSettings
     target: Target
     folder: Path
     """Folder that relative paths start from."""
     recipe: str
-    """JSON of `Conversion.recipe` in the requesting process: a worker with the same recipe gives
+    """JSON of `FilmSettings.recipe` in the requesting process: a worker with the same recipe gives
     the same segments."""
 
 
-def ask(film: Path, conversion: Conversion, target: Target, recipe: dict[str, Any]) -> Request:
+def ask(film: Path, settings: FilmSettings, target: Target, recipe: dict[str, Any]) -> Request:
     """Build a request of this process."""
-    return Request(film, conversion, target, Path.cwd(), json.dumps(recipe))
+    return Request(film, settings, target, Path.cwd(), json.dumps(recipe))
 
 
 @functools.lru_cache(maxsize=1)
 def _prepared(request: Request) -> tuple[Film, Converter]:
-    """Return the film and its converter, cached until another request comes. Raises FarmError if
+    """Return the film and its converter, cached until another request comes. Raises WorkersError if
     versions, film or weights differ from those of the requesting process.
     """
     sha256.cache_clear()  # The files may have changed since an earlier request.
-    film = opened(request.film, request.conversion.rate)
-    here, there = request.conversion.recipe(film), json.loads(request.recipe)
+    film = opened(request.film, request.settings.rate)
+    here, there = request.settings.recipe(film), json.loads(request.recipe)
     worker = f"worker on {socket.gethostname()}: its"
     for name, known in (("version", "hdrcnn"), ("pyav", "PyAV")):
         if here[name] != there[name]:
-            raise FarmError(
+            raise WorkersError(
                 f"{worker} {known} is {here[name]}, not {there[name]}; install the same on all "
                 "machines"
             )
     for name in ("film", "weights"):
         if here[name] != there[name]:
-            raise FarmError(f"{worker} {name} differs; all machines need the same files")
-    return film, request.conversion.converter(film, request.target.grades)
+            raise WorkersError(f"{worker} {name} differs; all machines need the same files")
+    return film, request.settings.make_converter(film, request.target.grades)
 
 
 def prepare(request: Request) -> None:
@@ -75,34 +75,34 @@ def convert(segment: Segment, request: Request) -> int:
     """Convert one segment in a worker. Returns the number of its frames.
 
     May run twice for a segment: the second run writes the same under a temporary name of its own.
-    Raises ImageError, WeightsError, DeviceError or FarmError.
+    Raises ImageError, WeightsError, DeviceError or WorkersError.
     """
     with alone_in(request.folder):
         film, converter = _prepared(request)
         return request.target.convert(
-            film, segment, request.conversion, converter, lambda frames: None
+            film, segment, request.settings, converter, lambda frames: None
         )
 
 
 def convert_all(
     film: Film,
     missing: Sequence[Segment],
-    conversion: Conversion,
+    settings: FilmSettings,
     target: Target,
-    place: Place,
+    workers_config: WorkersConfig,
     begun: Callable[[], None] = lambda: None,
 ) -> Generator[tuple[Segment, int], None, None]:
     """Convert segments by workers; yields each with its number of frames, in the order of
     completion.
 
     begun: called before the first segments are handed out. Close the generator if it is not
-    exhausted. Raises as `convert`, or FarmError if workers cannot be started or used.
+    exhausted. Raises as `convert`, or WorkersError if workers cannot be started or used.
     """
     if not missing:
         return
-    request = ask(film.path, conversion, target, conversion.recipe(film))
-    with connect(place) as client:
-        if conversion.samples and not target.grades.exists():
+    request = ask(film.path, settings, target, settings.recipe(film))
+    with connect(workers_config) as client:
+        if settings.samples_film and not target.grades.exists():
             for _, future in handed_out(client, [request], lambda item: (prepare, item)):
                 _result(future, f"{film.path}: looking for its grades")
         begun()

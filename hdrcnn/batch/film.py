@@ -7,9 +7,9 @@ from collections.abc import Callable, Generator, Sequence
 from pathlib import Path
 from typing import Any
 
-from hdrcnn.batch.film_segment import Conversion, Target, ToFile, ToFrames, frames_of
-from hdrcnn.batch.machines import Place, Shard
-from hdrcnn.files import ImageError, finished_whole, prepare_folder, real, remove_temporaries
+from hdrcnn.batch.film_segment import FilmSettings, Target, ToFile, ToFrames, frames_of
+from hdrcnn.batch.machines import Shard, WorkersConfig
+from hdrcnn.files import ImageError, finished_whole, prepare_folder, real_path, remove_temporaries
 from hdrcnn.video import segments
 from hdrcnn.video.copied import check_streams
 from hdrcnn.video.encode import check as check_encoder
@@ -32,46 +32,46 @@ class Progress:
     """Frames of the share that are done, including kept ones."""
     total: int
     """Approximate number of frames of the share."""
-    made: int
+    converted: int
     """Frames converted in this run."""
-    whole: bool
+    segment_done: bool
     """Whether the segment is complete."""
     kept: bool = False
     """Whether the segment existed already."""
 
 
-Tell = Callable[[Progress], None]
+OnProgress = Callable[[Progress], None]
 
 
 def check_place(film: Film, result: Path, overwrite: bool) -> None:
     """Raise ImageError if the result would replace the film, or, without `overwrite`, any file."""
-    if real(result) == real(film.path):
+    if real_path(result) == real_path(film.path):
         raise ImageError(f"{result}: is the film itself; give --out another name")
     if result.exists() and not overwrite:
         raise ImageError(f"{result}: exists already; give --overwrite, or --out another name")
 
 
-def has_share(film: Film, conversion: Conversion, shard: Shard) -> bool:
+def has_share(film: Film, settings: FilmSettings, shard: Shard) -> bool:
     """Whether the film has enough segments for the share to contain one."""
-    return bool(shard.select(segments.planned(film, conversion.seconds)))
+    return bool(shard.select(segments.planned(film, settings.seconds)))
 
 
 def _here(
     film: Film,
     missing: Sequence[Segment],
-    conversion: Conversion,
+    settings: FilmSettings,
     target: Target,
-    tell: Callable[[Segment, int], None],
+    report: Callable[[Segment, int], None],
 ) -> Generator[tuple[Segment, int], None, None]:
     """Convert segments in this process; yields each with its number of frames."""
-    converter = conversion.converter(film, target.grades) if missing else None
+    converter = settings.make_converter(film, target.grades) if missing else None
     for segment in missing:
 
-        def told(frames: int, segment: Segment = segment) -> None:
-            tell(segment, frames)
+        def report_frames(frames: int, segment: Segment = segment) -> None:
+            report(segment, frames)
 
         assert converter is not None
-        yield segment, target.convert(film, segment, conversion, converter, told)
+        yield segment, target.convert(film, segment, settings, converter, report_frames)
 
 
 def _convert(
@@ -79,10 +79,10 @@ def _convert(
     all_segments: Sequence[Segment],
     share: Sequence[Segment],
     kept: Callable[[Segment], int | None],
-    conversion: Conversion,
+    settings: FilmSettings,
     target: Target,
-    place: Place | None,
-    tell: Tell,
+    workers_config: WorkersConfig | None,
+    on_progress: OnProgress,
 ) -> int:
     """Convert the missing segments of a share. Returns the number of converted frames.
 
@@ -96,24 +96,24 @@ def _convert(
             missing.append(segment)
             continue
         done += there
-        tell(Progress(segment, len(all_segments), done, total, made, True, True))
+        on_progress(Progress(segment, len(all_segments), done, total, made, True, True))
 
-    def told(segment: Segment, count: int) -> None:
-        tell(Progress(segment, len(all_segments), done + count, total, made + count, False))
+    def report(segment: Segment, count: int) -> None:
+        on_progress(Progress(segment, len(all_segments), done + count, total, made + count, False))
 
-    if place is None:
-        converted = _here(film, missing, conversion, target, told)
+    if workers_config is None:
+        converted = _here(film, missing, settings, target, report)
     else:
         from hdrcnn.batch import dask_film
 
         def begun() -> None:
-            told(missing[0], 0)
+            report(missing[0], 0)
 
-        converted = dask_film.convert_all(film, missing, conversion, target, place, begun)
+        converted = dask_film.convert_all(film, missing, settings, target, workers_config, begun)
     with contextlib.closing(converted):
         for segment, count in converted:
             done, made = done + count, made + count
-            tell(Progress(segment, len(all_segments), done, total, made, True))
+            on_progress(Progress(segment, len(all_segments), done, total, made, True))
     return made
 
 
@@ -126,38 +126,38 @@ def _tell_lost(film: Film, frames: int, there: int, note: Callable[[str], None])
 def to_file(
     film: Film,
     result: Path,
-    conversion: Conversion,
+    settings: FilmSettings,
     shard: Shard,
-    tell: Tell,
+    on_progress: OnProgress,
     note: Callable[[str], None],
-    place: Place | None = None,
+    workers_config: WorkersConfig | None = None,
 ) -> ReadBack | None:
     """Convert the missing segments of a share, and join all segments once none is missing.
 
-    tell: called with the progress. place: where workers convert the segments; None: this process
-    does. note: called with each line that the user should see. Returns the properties read back
-    from the result, or None if segments of other shares are missing. Raises ImageError,
-    WeightsError, DeviceError, FarmError; complete segments are kept.
+    on_progress: called with the progress. workers_config: where workers convert the segments; None:
+    this process does. note: called with each line that the user should see. Returns the properties
+    read back from the result, or None if segments of other shares are missing. Raises ImageError,
+    WeightsError, DeviceError, WorkersError; complete segments are kept.
     """
-    encoding, target = conversion.encoding, ToFile(result)
+    encoding, target = settings.encoding, ToFile(result)
     check_encoder(encoding, film.width, film.height)
     for left in check_streams(film, result, encoding):
         note(f"{film.path}: {left}")
-    all_segments = segments.planned(film, conversion.seconds)
+    all_segments = segments.planned(film, settings.seconds)
     folder = Folder(result)
-    if folder.prepare(conversion.recipe(film), shared=shard.of > 1):
+    if folder.prepare(settings.recipe(film), shared=shard.of > 1):
         note(f"{folder.path}: made from another film or by other settings; recomputed")
     remove_temporaries(folder.path)
     _convert(
         film, all_segments, shard.select(all_segments),
-        lambda segment: target.done(film, segment), conversion, target, place, tell,
+        lambda segment: target.done(film, segment), settings, target, workers_config, on_progress,
     )  # fmt: skip
     known = [folder.done(segment) for segment in all_segments]
     figures_of_all = [figures for figures in known if figures is not None]
     if len(figures_of_all) < len(known):
         return None
     _tell_lost(film, len(film.times), sum(figures.frames for figures in figures_of_all), note)
-    levels = (
+    content_light = (
         max(figures.max_cll for figures in figures_of_all),
         max(figures.max_fall for figures in figures_of_all),
     )
@@ -166,7 +166,7 @@ def to_file(
         for segment, figures in zip(all_segments, figures_of_all, strict=True)
     ]
     try:
-        found = join(film, files, result, encoding, levels, note)
+        found = join(film, files, result, encoding, content_light, note)
     except ImageError:
         # Two shares may both find all segments complete: the faster joins and removes them.
         if shard.of > 1 and folder.done(all_segments[0]) is None and result.is_file():
@@ -213,27 +213,28 @@ def _prepare_frames(
 def to_frames(
     film: Film,
     result: Path,
-    conversion: Conversion,
+    settings: FilmSettings,
     kind: str,
     shard: Shard,
     overwrite: bool,
-    tell: Tell,
-    place: Place | None = None,
+    on_progress: OnProgress,
+    workers_config: WorkersConfig | None = None,
     note: Callable[[str], None] = lambda line: None,
 ) -> int:
     """Convert a film to frame files in a folder, named by `ToFrames`. Returns the number of frames
     written.
 
     Frames of complete segments that an earlier run made with the same recipe are kept. kind: of
-    `writers.frames.ENDINGS`; overwrite: whether frames of other runs are removed; tell, place,
-    note: as for `to_file`. Raises ImageError, WeightsError, DeviceError, FarmError.
+    `writers.frames.ENDINGS`; overwrite: whether frames of other runs are removed; on_progress,
+    workers_config, note: as for `to_file`. Raises ImageError, WeightsError, DeviceError,
+    WorkersError.
     """
-    if real(result) == real(film.path):
+    if real_path(result) == real_path(film.path):
         raise ImageError(f"{result}: is the folder of the film itself; give --out another name")
     prepare_folder(result, "--out")
     remove_temporaries(result)
     target = ToFrames(result, kind)
-    recipe = conversion.recipe(film) | target.names(film)
+    recipe = settings.recipe(film) | target.names(film)
     if film.rotation is not None:
         recipe["rotation"] = film.rotation.hex()
     if not can_turn(film.rotation):
@@ -241,14 +242,14 @@ def to_frames(
     if film.aspect != 1:
         note(f"{film.path}: its pixels are {film.aspect} as wide as high: so are those of frames")
     same = _prepare_frames(film, target, recipe, shard, overwrite)
-    all_segments = segments.planned(film, conversion.seconds)
+    all_segments = segments.planned(film, settings.seconds)
     share = shard.select(all_segments)
     made = _convert(
         film, all_segments, share,
         lambda segment: target.done(film, segment) if same else None,
-        conversion, target, place, tell,
+        settings, target, workers_config, on_progress,
     )  # fmt: skip
-    if place is not None:
+    if workers_config is not None:
         remove_temporaries(result)  # Left by workers that died.
     if all(target.done(film, segment) is not None for segment in all_segments):
         target.grades.unlink(missing_ok=True)

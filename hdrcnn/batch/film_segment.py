@@ -18,10 +18,10 @@ import numpy as np
 from hdrcnn import weights
 from hdrcnn._version import __version__
 from hdrcnn.batch.choose import sha256
-from hdrcnn.batch.film_looks import Kept, grades_of
+from hdrcnn.batch.film_samples import EvidenceFile, grades_of
 from hdrcnn.colour.hlg import hlg_codes
 from hdrcnn.colour.pq import pq_light
-from hdrcnn.console import check as check_interrupted, quietly
+from hdrcnn.console import check as check_interrupted, stderr_discarded
 from hdrcnn.cores import share
 from hdrcnn.files import ImageError, finished_whole
 from hdrcnn.predict import film_grade
@@ -37,7 +37,7 @@ from hdrcnn.predict.film import (
     weights_of,
 )
 from hdrcnn.video import cuts, decode, folder, segments, source
-from hdrcnn.video.encode import Encoding, planes, segment as encoded, verify
+from hdrcnn.video.encode import Encoding, planes, segment_encoder, verify
 from hdrcnn.video.library import clock, pyav
 from hdrcnn.video.rotation import turned
 from hdrcnn.video.segments import Figures, Folder, Segment
@@ -55,7 +55,7 @@ _LIGHT = pq_light(np.arange(STEPS + 1) / STEPS).astype(np.float32)
 
 
 @dataclasses.dataclass(frozen=True)
-class Conversion:
+class FilmSettings:
     """What the user asks for in the conversion of a film."""
 
     method: str
@@ -91,7 +91,7 @@ class Conversion:
         }
 
     @property
-    def pools(self) -> bool:
+    def pools_shots(self) -> bool:
         """Whether the weights of curves contain the directions by which shots are pooled. Raises
         WeightsError.
         """
@@ -100,24 +100,25 @@ class Conversion:
         return getattr(weights.load(file)[1], "directions", None) is not None
 
     @property
-    def samples(self) -> bool:
+    def samples_film(self) -> bool:
         """Whether the film is sampled for its grades before it is converted."""
         return self.method == "curves" and self.grade == FILM
 
-    def converter(self, film: Film, kept: Path | None = None) -> "Converter":
+    def make_converter(self, film: Film, kept: Path | None = None) -> "Converter":
         """Return a converter for the film, with the network loaded and grades estimated if they are
-        pooled. kept: file that keeps what the grades are estimated from (`film_looks.Kept`); None:
-        none does. Raises WeightsError, DeviceError, ImageError.
+        pooled. kept: file that keeps what the grades are estimated from
+        (`film_samples.EvidenceFile`); None: none does. Raises WeightsError, DeviceError,
+        ImageError.
         """
-        used, grades = self.loaded(film), None
-        if self.samples and isinstance(used, Curves):
-            file = None if kept is None else Kept(kept, self.recipe(film))
+        used, grades = self.load_method(film), None
+        if self.samples_film and isinstance(used, Curves):
+            file = None if kept is None else EvidenceFile(kept, self.recipe(film))
             grades = grades_of(film, used, file)
         return Converter(used, self.encoding.transfer, self.encoding.peak, grades)
 
-    def loaded(self, film: Film) -> Method:
+    def load_method(self, film: Film) -> Method:
         """Return the method with its network loaded. Raises WeightsError, DeviceError."""
-        with quietly() if weights_of(self.method) else contextlib.nullcontext():
+        with stderr_discarded() if weights_of(self.method) else contextlib.nullcontext():
             return method(
                 self.method, film.colours.primaries, self.white, self.encoding.peak, self.params,
                 self.device,
@@ -167,7 +168,7 @@ def with_parameters(
             reduced = after.reduced(REDUCED)
             step = -(-max(reduced.shape[:2]) // cuts.SIDE)
             feature = cuts.feature(reduced[::step, ::step])
-            parameters = np.append(used.measured(reduced), graphics(after.luma()))
+            parameters = np.append(used.frame_parameters(reduced), graphics(after.luma()))
             window.append(_Seen(after, after.time, feature, parameters))
         if here >= len(window):
             return
@@ -215,7 +216,7 @@ class Converter:
 
     def _map(self, parameters: np.ndarray, time: int) -> Convert:
         grades = self._grades
-        return self.used.of(parameters if grades is None else grades.settled(parameters, time))
+        return self.used.converter(parameters if grades is None else grades.pool(parameters, time))
 
     def signal(self, frame: decode.Frame, parameters: np.ndarray) -> np.ndarray:
         """Return the PQ codes of a frame, [H, W, 3] float32 in [0, 1]."""
@@ -255,7 +256,7 @@ class Converter:
 
 NUMBERS = "frames that are there"
 """Key of the list of decoded frames in the file of an incomplete segment."""
-Tell = Callable[[int], None]
+OnFrame = Callable[[int], None]
 """Called after each frame with the number of frames of the segment that are done."""
 
 
@@ -288,7 +289,7 @@ class ToFile:
 
     @property
     def grades(self) -> Path:
-        """File for `Conversion.converter`, removed with the segments."""
+        """File for `FilmSettings.make_converter`, removed with the segments."""
         return Folder(self.path).path / segments.GRADES
 
     def done(self, film: Film, segment: Segment) -> int | None:
@@ -297,23 +298,30 @@ class ToFile:
         return None if figures is None else figures.frames
 
     def convert(
-        self, film: Film, segment: Segment, conversion: Conversion, converter: Converter, tell: Tell
+        self,
+        film: Film,
+        segment: Segment,
+        settings: FilmSettings,
+        converter: Converter,
+        on_frame: OnFrame,
     ) -> int:
         """Convert a segment; its file is written completely or not at all. Returns the number of
         frames. Raises ImageError.
         """
         done, first, cll, fall, found = 0, 0, 0.0, 0.0, 0
-        place, encoding = Folder(self.path), conversion.encoding
+        place, encoding = Folder(self.path), settings.encoding
         size = film.width, film.height
         with finished_whole(place.file(segment)) as temporary:
-            with encoded(temporary, encoding, size, film.time_base, film.rate, film.aspect) as sink:
+            with segment_encoder(
+                temporary, encoding, size, film.time_base, film.rate, film.aspect
+            ) as sink:
                 for frame, parameters, cut in with_parameters(film, segment, converter.used):
                     parts, peak, mean = converter.parts(frame, parameters)
                     sink.add(frame.time, parts)
                     first = first if done else frame.time
                     done, found = done + 1, found + cut
                     cll, fall = max(cll, peak), max(fall, mean)
-                    tell(done)
+                    on_frame(done)
                     check_interrupted()
                 _check_any(done, film, segment)
             verify(temporary, done, encoding.codec)
@@ -336,8 +344,8 @@ class ToFrames:
 
     @property
     def grades(self) -> Path:
-        """File for `Conversion.converter`, removed once all frames are there. Its name is hidden so
-        that it is not taken for a result.
+        """File for `FilmSettings.make_converter`, removed once all frames are there. Its name is
+        hidden so that it is not taken for a result.
         """
         return self.path / f".{segments.GRADES}"
 
@@ -380,16 +388,21 @@ class ToFrames:
         return len(numbers) if there else None
 
     def convert(
-        self, film: Film, segment: Segment, conversion: Conversion, converter: Converter, tell: Tell
+        self,
+        film: Film,
+        segment: Segment,
+        settings: FilmSettings,
+        converter: Converter,
+        on_frame: OnFrame,
     ) -> int:
         """Convert a segment, frame by frame. Returns the number of frames. Raises ImageError."""
         written: list[int] = []
         for frame, parameters, _ in with_parameters(film, segment, converter.used):
             index = int(np.searchsorted(film.times, frame.time, side="right")) - 1
             signal = turned(converter.signal(frame, parameters), film.rotation)
-            frames.write(self.file(film, index), signal, self.kind, conversion.white)
+            frames.write(self.file(film, index), signal, self.kind, settings.white)
             written.append(index + 1)
-            tell(len(written))
+            on_frame(len(written))
             check_interrupted()
         _check_any(len(written), film, segment)
         if len(written) < frames_of(film, segment):

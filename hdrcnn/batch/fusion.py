@@ -15,14 +15,14 @@ from hdrcnn import review as report
 from hdrcnn.batch.choose import sha256
 from hdrcnn.batch.convert import Conversion
 from hdrcnn.batch.job import FIGURES, FileState, Outcome, Settings, Source
-from hdrcnn.batch.recipe import Making, standing
+from hdrcnn.batch.recipe import Provenance, valid_result
 from hdrcnn.batch.result import curve_record
 from hdrcnn.colour.clipping_level import UNCLIPPED
 from hdrcnn.colour.primaries import REC709, linear_to_rec709, luminance_weights
 from hdrcnn.colour.transfer import srgb_decode, srgb_encode
 from hdrcnn.files import ImageError
 from hdrcnn.predict.bracket import Bracket, Choices, prepared
-from hdrcnn.predict.fusion import NETWORKS, fuse, resolved
+from hdrcnn.predict.fusion import NETWORKS, fuse, resolve_method
 from hdrcnn.predict.radiance import (
     clipped_everywhere,
     estimate_response,
@@ -31,7 +31,7 @@ from hdrcnn.predict.radiance import (
 )
 from hdrcnn.readers.brackets import bias_of, exposure_of
 from hdrcnn.readers.hdr import read_exr
-from hdrcnn.readers.photograph import Photograph, as_stored, read_photograph
+from hdrcnn.readers.photograph import Photograph, read_photograph, to_integer_codes
 from hdrcnn.weights import SHIPPED
 from hdrcnn.writers import ALL_WRITERS, DISPLAY_WRITERS, WRITERS, Picture, Writer
 
@@ -59,8 +59,8 @@ class FusionSettings(Settings):
     reference: int | None = None
     """Number, from 1, of the frame that the others are aligned with and that moving objects are
     taken from; None: the best exposed."""
-    known: ClassVar[Mapping[str, Writer]] = ALL_WRITERS
-    conversion: ClassVar[tuple[str, str]] = ("fusion", "Fusion")
+    known_formats: ClassVar[Mapping[str, Writer]] = ALL_WRITERS
+    conversion_class: ClassVar[tuple[str, str]] = ("fusion", "Fusion")
     smaller: ClassVar[str] = "give smaller frames"
 
     @property
@@ -86,8 +86,8 @@ def _codes(photograph: Photograph) -> np.ndarray:
     """
     if photograph.sensor is None:
         if photograph.bits in (8, 16):
-            return as_stored(photograph.code, photograph.bits)
-        return as_stored(photograph.code, 16)
+            return to_integer_codes(photograph.code, photograph.bits)
+        return to_integer_codes(photograph.code, 16)
     codes = np.empty(photograph.sensor.shape, np.uint16)
     for top in range(0, len(codes), STRIP):
         part = slice(top, top + STRIP), slice(None)
@@ -119,15 +119,15 @@ class Fusion(Conversion):
             self._look()
         return self
 
-    def _standing(self) -> Outcome | None:
-        making = standing(self.job, self.settings)
-        name = resolved(self.settings.method)
-        if making is None or making.figures.get("method") != name:
+    def _existing_outcome(self) -> Outcome | None:
+        provenance = valid_result(self.job, self.settings)
+        name = resolve_method(self.settings.method)
+        if provenance is None or provenance.figures.get("method") != name:
             return None
-        if making.weights != self._weights(name):
+        if provenance.weights != self._weights(name):
             return None
-        figures = {name: making.figures[name] for name in FIGURES if name in making.figures}
-        if self.settings.report_room:
+        figures = {name: provenance.figures[name] for name in FIGURES if name in provenance.figures}
+        if self.settings.report_bytes:
             shown = self._entry_of_files()
             if shown is None:
                 return None
@@ -148,14 +148,14 @@ class Fusion(Conversion):
                 self.light = read_exr(self.job.output(ALL_WRITERS["exr"].ending))
         except ImageError:
             return None
-        self.photograph, self.fused = fused, as_stored(fused.code, 16)
+        self.photograph, self.fused = fused, to_integer_codes(fused.code, 16)
         if not self.settings.merges:
             self.light = np.broadcast_to(np.float16(0.0), self.fused.shape)
         return self._entry() if self.light.shape == self.fused.shape else None
 
     def _weights(self, method: str) -> str:
         """Return the SHA-256 of all weights that the result depends on. method: its name, one of
-        `predict.fusion.resolved`. Raises WeightsError.
+        `predict.fusion.resolve_method`. Raises WeightsError.
         """
         used = (NETWORKS.get(method), SHIPPED if self.settings.merges else None)
         return " ".join(sha256(path) for path in used if path is not None)
@@ -210,7 +210,7 @@ class Fusion(Conversion):
         state, settings = FileState.of(*self.job.sources), self.settings
         self.transparent: list[str] = []
         frames, known = self._read_frames()
-        if state is None or not state.is_still(*self.job.sources):
+        if state is None or not state.is_unchanged(*self.job.sources):
             raise ImageError(f"{self.job.source}: changed while it was read; run again")
         if settings.reference is not None and settings.reference > len(frames):
             raise ImageError(
@@ -348,13 +348,13 @@ class Fusion(Conversion):
                 self._make_folder()
                 found = self._figures()
                 weights = self._weights(self.method.name)
-                making = Making(weights, self.settings.record(), self.source, found)
-                picture = self._picture(making.notes())
+                provenance = Provenance(weights, self.settings.record(), self.source, found)
+                picture = self._picture(provenance.notes())
                 for name in reversed(self.settings.formats):
                     writer = ALL_WRITERS[name]
                     writer.write(self.job.output(writer.ending), picture, self.settings.options)
                 figures = {name: found[name] for name in FIGURES}
-                if self.settings.report_room:
+                if self.settings.report_bytes:
                     figures["entry"] = self._entry()
         if (outcome := self._unwritten()) is not None:
             return outcome
@@ -374,4 +374,4 @@ class Fusion(Conversion):
                 light[top : top + STRIP] = srgb_decode(code)
         picture = dataclasses.replace(self._picture({}), hdr=light, primaries=primaries)
         name, files = self.job.source.name, self.settings.links(self.job)
-        return report.entry(picture, name, files, self.settings.report_room)
+        return report.entry(picture, name, files, self.settings.report_bytes)

@@ -18,7 +18,7 @@ from hdrcnn.batch.choose import PRECISION
 from hdrcnn.batch.plan import Job
 from hdrcnn.colour.clipping_level import AUTO, UNCLIPPED, Levels, described
 from hdrcnn.colour.transfer import CameraCurve
-from hdrcnn.files import ImageError, digest, not_written, real
+from hdrcnn.files import ImageError, digest, not_written, real_path
 from hdrcnn.readers.photograph import MAX_MEGAPIXELS
 from hdrcnn.review import Entry
 from hdrcnn.tiles.tiling import TooLargeError
@@ -55,10 +55,10 @@ class Settings:
     max_stops: float | None = None
     """Largest value of the results, in stops above the clipping level; None: no limit."""
     formats: tuple[str, ...] = ("exr",)
-    """Names of formats in `known`, at least one."""
+    """Names of formats in `known_formats`, at least one."""
     options: Options = dataclasses.field(default_factory=Options)
     """Options of the writers."""
-    report_room: int = 0
+    report_bytes: int = 0
     """Number of bytes that each photograph may take in the report; 0: no report."""
     previews: bool = False
     exposure: float = -3.0
@@ -70,15 +70,15 @@ class Settings:
     sequence: bool = False
     """Whether the photographs of each folder are the frames of a film."""
 
-    known: ClassVar[Mapping[str, Writer]] = WRITERS
-    conversion: ClassVar[tuple[str, str]] = ("convert", "Conversion")
+    known_formats: ClassVar[Mapping[str, Writer]] = WRITERS
+    conversion_class: ClassVar[tuple[str, str]] = ("convert", "Conversion")
     """Module of this package and class that carry out a job."""
     smaller: ClassVar[str] = "give a smaller --width"
     """Remedy in messages about images that are too large."""
 
     def __post_init__(self) -> None:
-        if not self.formats or not set(self.formats) <= set(self.known):
-            raise ValueError(f"formats {self.formats}: some of {', '.join(self.known)}")
+        if not self.formats or not set(self.formats) <= set(self.known_formats):
+            raise ValueError(f"formats {self.formats}: some of {', '.join(self.known_formats)}")
 
     @property
     def endings(self) -> tuple[str, ...]:
@@ -126,7 +126,7 @@ def _digest(path: Path, *others: Path) -> str:
 
 def folder_of(path: Path) -> str:
     """Return a short digest of the path of a file's folder: it identifies the folder unnamed."""
-    found = str(real(path.parent)).encode(errors="surrogateescape")
+    found = str(real_path(path.parent)).encode(errors="surrogateescape")
     return hashlib.sha256(found).hexdigest()[:16]
 
 
@@ -171,7 +171,7 @@ class FileState:
             folder=folder_of(path),
         )
 
-    def holds_as(self, path: Path, *others: Path) -> bool:
+    def has_same_bytes(self, path: Path, *others: Path) -> bool:
         """Whether a file of any name has the same bytes; several files must have the same names."""
         try:
             if sum(each.stat().st_size for each in (path, *others)) != self.bytes:
@@ -180,7 +180,7 @@ class FileState:
         except OSError:
             return False
 
-    def is_still(self, path: Path, *others: Path) -> bool:
+    def is_unchanged(self, path: Path, *others: Path) -> bool:
         """Whether files are still the same, byte for byte. Their contents are read only if a time
         differs, as copied and restored files may have any times; on Windows always.
         """
@@ -208,8 +208,8 @@ class Source(FileState):
 
 
 @dataclasses.dataclass(frozen=True)
-class Film:
-    """What all frames of a film share."""
+class SequenceState:
+    """What all frames of a sequence (`--sequence`, a film in single files) share."""
 
     first: Source
     curve: str | CameraCurve | None = None
@@ -218,8 +218,8 @@ class Film:
     """Codes at which its channels clip; None: not estimated, or not yet."""
 
 
-class Films:
-    """What has been settled for each film. Each folder is a film, and its first frame decides."""
+class SequenceStates:
+    """State of each sequence. Each folder is a sequence, and its first frame decides."""
 
     def __init__(self) -> None:
         self._first: dict[Path, Source] = {}
@@ -227,42 +227,46 @@ class Films:
         self._levels: dict[Path, Levels] = {}
         self._lock = threading.Lock()
 
-    def film(self, source: Path) -> Film | None:
-        """Return what is known about the film that a source is a frame of; None: nothing."""
+    def state(self, source: Path) -> SequenceState | None:
+        """Return what is known about the sequence of a source; None: nothing."""
         first = self.first(source)
         if first is None:
             return None
-        return Film(first, self._curves.get(source.parent), self._levels.get(source.parent))
+        return SequenceState(
+            first, self._curves.get(source.parent), self._levels.get(source.parent)
+        )
 
-    def know(self, source: Path, film: Film) -> None:
-        """Store what another process has found about the film of a source."""
-        self._first[source.parent] = film.first
-        if film.curve is not None:
-            self._curves[source.parent] = film.curve
-        if film.levels is not None:
-            self._levels[source.parent] = film.levels
+    def store(self, source: Path, state: SequenceState) -> None:
+        """Store what another process has found about the sequence of a source."""
+        self._first[source.parent] = state.first
+        if state.curve is not None:
+            self._curves[source.parent] = state.curve
+        if state.levels is not None:
+            self._levels[source.parent] = state.levels
 
     def first(self, source: Path) -> Source | None:
-        """Return the first frame of a source's film, None if none has been read."""
+        """Return the first frame of a source's sequence, None if none has been read."""
         return self._first.get(source.parent)
 
     def curve(self, source: Path, found: Callable[[], str | CameraCurve]) -> str | CameraCurve:
-        """Return the camera curve for a source's film. found: estimates it, called once."""
+        """Return the camera curve for a source's sequence. found: estimates it, called once."""
         with self._lock:
             if source.parent not in self._curves:
                 self._curves[source.parent] = found()
             return self._curves[source.parent]
 
     def levels(self, source: Path, found: Callable[[], Levels]) -> Levels:
-        """Return the clipping levels for a source's film. found: estimates them, called once."""
+        """Return the clipping levels for a source's sequence. found: estimates them; called
+        once.
+        """
         with self._lock:
             if source.parent not in self._levels:
                 self._levels[source.parent] = found()
             return self._levels[source.parent]
 
     def settle(self, source: Path, frame: Source) -> Source:
-        """Return the first frame of a source's film, which is `frame` if none came before. Raises
-        ImageError if their sizes differ.
+        """Return the first frame of a source's sequence, which is `frame` if none came before.
+        Raises ImageError if their sizes differ.
         """
         first = self._first.setdefault(source.parent, frame)
         if (frame.width, frame.height) != (first.width, first.height):
@@ -307,7 +311,7 @@ class Outcome:
 
     job: Job
     error: str | None = None
-    no_room: bool = False
+    output_lost: bool = False
     """Whether the error is that nothing can be written any more."""
     kept: bool = False
     """Whether the result existed already; the figures are those stored with it."""

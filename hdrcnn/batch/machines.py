@@ -21,16 +21,16 @@ from hdrcnn.files import UserError
 if TYPE_CHECKING:
     from distributed import Security
 
-LEAST = 2.0
+MIN_WORKER_GIGABYTES = 2.0
 """Least memory of a worker in GB; TensorFlow and the network alone take 0.8."""
 
 
-class FarmError(UserError):
+class WorkersError(UserError):
     """Workers that cannot be started or used."""
 
 
 @dataclasses.dataclass(frozen=True)
-class Place:
+class WorkersConfig:
     """Where Dask workers run. Raises ValueError for values out of bounds or in conflict."""
 
     workers: int | None = None
@@ -50,8 +50,10 @@ class Place:
         memory, address, files = self.worker_gigabytes, self.scheduler, self._files
         if self.workers is not None and self.workers < 1:
             raise ValueError(f"--workers={self.workers}: give 1 or more")
-        if memory is not None and not LEAST <= memory < math.inf:
-            raise ValueError(f"--worker_gigabytes={memory:g}: a worker needs {LEAST:g} or more")
+        if memory is not None and not MIN_WORKER_GIGABYTES <= memory < math.inf:
+            raise ValueError(
+                f"--worker_gigabytes={memory:g}: a worker needs {MIN_WORKER_GIGABYTES:g} or more"
+            )
         if files and not (address or "").startswith("tls://"):
             raise ValueError(f"--{min(files)} is for --scheduler=tls://host:8786")
         if address is not None and (self.workers or memory):
@@ -72,7 +74,7 @@ class Place:
     def security(self) -> "Security":
         """Return the certificates: temporary ones for workers on this machine, else those given.
 
-        Raises FarmError.
+        Raises WorkersError.
         """
         from distributed import Security
 
@@ -86,9 +88,11 @@ class Place:
             usable = security.get_connection_args("client")["ssl_context"] is not None
         except OSError as error:
             name = error.filename or ", ".join(self._files.values())
-            raise FarmError(f"{name}: no usable certificate or key: {error.strerror}") from error
+            raise WorkersError(f"{name}: no usable certificate or key: {error.strerror}") from error
         if self.scheduler.startswith("tls://") and not usable:
-            raise FarmError(f"--scheduler={self.scheduler}: tls needs --tls_ca_file and --tls_cert")
+            raise WorkersError(
+                f"--scheduler={self.scheduler}: tls needs --tls_ca_file and --tls_cert"
+            )
         return security
 
 

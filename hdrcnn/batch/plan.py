@@ -16,7 +16,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
-from hdrcnn.files import ImageError, OutputFolder, is_directory, is_folder, natural_key, real
+from hdrcnn.files import ImageError, OutputFolder, is_directory, is_folder, natural_key, real_path
 from hdrcnn.readers.folders import LDR_SUFFIXES, entries_of, is_system_folder, may_be_picture, walk
 
 
@@ -68,7 +68,7 @@ def _root(pattern: str) -> Path:
 
 def _all_folders(folder: Path, seen: set[Path], faults: list[str]) -> Iterator[Path]:
     """Yield a folder and all folders below it, each once even if several links lead to it."""
-    here = real(folder)
+    here = real_path(folder)
     if here in seen or not is_directory(folder):
         return
     seen.add(here)
@@ -108,12 +108,12 @@ def _matches(pattern: str, faults: list[str]) -> Iterator[Path]:
 
 def _matching(pattern: str, results: Path, faults: list[str]) -> Iterator[Path]:
     """Yield the files that a pattern matches, and those below the folders that it matches."""
-    barred = set() if real(_root(pattern)) == results else {results}
+    barred = set() if real_path(_root(pattern)) == results else {results}
     entered = set(barred)
     matches = sorted(_matches(pattern, faults), key=_path_key)
     # Files and folders themselves come before links to them.
     for match in sorted(matches, key=Path.is_symlink):
-        if barred & {real(match), *real(match).parents}:
+        if barred & {real_path(match), *real_path(match).parents}:
             continue
         if is_directory(match):
             yield from walk(match, entered, faults)
@@ -134,7 +134,7 @@ def _listed(place: str, results: Path, faults: list[str]) -> tuple[Path, list[Pa
             return path.parent, []
     if is_directory(path):
         # The folder of the results is entered only if it was named itself.
-        barred = set() if real(path) == results else {results}
+        barred = set() if real_path(path) == results else {results}
         return path, list(walk(path, barred, faults))
     if os.path.lexists(path):
         return path.parent, [path]
@@ -145,15 +145,15 @@ def _listed(place: str, results: Path, faults: list[str]) -> tuple[Path, list[Pa
 
 
 def _is_link(file: Path, itself: Path) -> bool:
-    """Whether a file itself is a link; folders above it may be links. itself: `real(file)`."""
-    return real(file.parent) / file.name != itself
+    """Whether a file itself is a link; folders above it may be links. itself: `real_path(file)`."""
+    return real_path(file.parent) / file.name != itself
 
 
 def _sources(
     places: Sequence[str], out_dir: Path, faults: list[str], is_result: Callable[[Path], bool]
 ) -> tuple[list[Path], list[Path]]:
     """Return the named files, each once, and the folders from which their trees are mirrored."""
-    results = real(out_dir)
+    results = real_path(out_dir)
     roots: list[Path] = []
     found: dict[Path, Path] = {}
     for place in places:
@@ -164,7 +164,7 @@ def _sources(
             files = [file for file in files if not is_result(file)]
         roots.append(root)
         for file in files:
-            itself = real(file)
+            itself = real_path(file)
             known = found.get(itself)
             # Prefers the file itself to a link to it that was found earlier.
             if known is None or (_is_link(known, itself) and not _is_link(file, itself)):
@@ -243,14 +243,14 @@ def plan(
     faults: list[str] = []
     sources, roots = _sources([str(place) for place in places], out_dir, faults, is_result)
     common = _common(roots) if roots else None
-    taken = {same_name(real(source)) for source in sources}
+    taken = {same_name(real_path(source)) for source in sources}
     groups = [(source,) for source in sources] if group is None else group(sources, faults)
     stems = name_outputs([_mirrored(files[0], common, out_dir) for files in groups], endings)
     jobs = []
     for files, stem in zip(groups, stems, strict=True):
         job = Job(files[0], stem, frames=files if group is not None else ())
         outputs = [job.output(ending) for ending in endings]
-        fallen = [path for path in outputs if same_name(real(path)) in taken]
+        fallen = [path for path in outputs if same_name(real_path(path)) in taken]
         if fallen:
             faults.append(f"{fallen[0]}: a source that a result would overwrite; change --out_dir")
         else:

@@ -32,10 +32,10 @@ from hdrcnn.batch.plan import Job, same_name
 from hdrcnn.colour.transfer import LINEARISATIONS
 from hdrcnn.files import ImageError, is_regular
 from hdrcnn.readers.folders import may_be_photograph
-from hdrcnn.readers.pillow import own_limit
+from hdrcnn.readers.pillow import pillow_limits_lifted
 from hdrcnn.writers import ALL_WRITERS, notes
 from hdrcnn.writers.exr import PREFIX
-from hdrcnn.writers.whole import is_whole
+from hdrcnn.writers.whole import is_complete
 
 _EXPOSURE = re.compile(r"_[0-8]\.png$")
 """Ending of the exposures that `batch.stack` writes."""
@@ -66,7 +66,7 @@ def _check_figures(figures: Mapping[str, Any]) -> None:
 
 
 @dataclasses.dataclass(frozen=True)
-class Making:
+class Provenance:
     """Record of how a result was made."""
 
     weights: str
@@ -92,7 +92,7 @@ class Making:
         texts |= {"version": self.version, "weights": self.weights}
         return texts | ({"estimator": self.estimator} if self.estimator else {})
 
-    def mark(self) -> str:
+    def short_digest(self) -> str:
         """Return a short digest of the record without the photograph's times and folder, for files
         that cannot store all of it.
         """
@@ -101,7 +101,7 @@ class Making:
         return hashlib.sha256(canonical(texts).encode()).hexdigest()[:16]
 
     @classmethod
-    def of_notes(cls, said: Mapping[str, str]) -> "Making":
+    def of_notes(cls, said: Mapping[str, str]) -> "Provenance":
         """Parse the texts of `notes`. Raises LookupError, ValueError, TypeError or RecursionError
         for any others: anybody may have written them.
         """
@@ -120,7 +120,7 @@ class Making:
             estimator=said.get("estimator", ""),
         )
 
-    def serves(self, settings: Mapping[str, Any]) -> bool:
+    def matches(self, settings: Mapping[str, Any]) -> bool:
         """Whether these settings would give the same result. Existing previews are accepted even if
         none are wanted.
         """
@@ -147,12 +147,12 @@ def _notes(path: Path) -> Mapping[str, str] | None:
     return notes.read(path)
 
 
-def making_of(path: Path) -> Making | None:
+def provenance_of(path: Path) -> Provenance | None:
     """Return how a file was made; None if it was not made by this tool or cannot be read."""
     if not is_regular(path):
         return None
     try:
-        return Making.of_notes(_notes(path) or {})
+        return Provenance.of_notes(_notes(path) or {})
     except (RuntimeError, LookupError, ValueError, TypeError, OSError, struct.error):
         return None
 
@@ -171,9 +171,9 @@ def _begun_here(path: Path) -> bool:
     return head.startswith(b"\x76\x2f\x31\x01") and f"\0{PREFIX}".encode() in head
 
 
-def software(making: Making) -> str:
+def software(provenance: Provenance) -> str:
     """Return the text by which previews record how they were made."""
-    return f"hdrcnn {making.version} {making.mark()}"
+    return f"hdrcnn {provenance.version} {provenance.short_digest()}"
 
 
 def _software_of(path: Path) -> str:
@@ -181,7 +181,7 @@ def _software_of(path: Path) -> str:
     if not is_regular(path):
         return ""
     try:
-        with own_limit(), Image.open(path, formats=["PNG"]) as picture:
+        with pillow_limits_lifted(), Image.open(path, formats=["PNG"]) as picture:
             return str(picture.info.get("Software", ""))
     except (OSError, SyntaxError, ValueError):  # Not a PNG file, or a damaged one.
         return ""
@@ -189,7 +189,7 @@ def _software_of(path: Path) -> str:
 
 def made_here(path: Path) -> bool:
     """Whether this tool wrote a file, a result or a preview, even if it is truncated."""
-    if making_of(path) is not None or _begun_here(path):
+    if provenance_of(path) is not None or _begun_here(path):
         return True
     return path.suffix.lower() == ".png" and _software_of(path).startswith("hdrcnn ")
 
@@ -215,8 +215,8 @@ def check_place(job: Job, settings: Settings) -> None:
         empty = path.is_file() and path.stat().st_size == 0
         if empty or not os.path.lexists(path):
             continue
-        making = making_of(path)
-        ours = making is not None or made_here(path)
+        provenance = provenance_of(path)
+        ours = provenance is not None or made_here(path)
         if settings.overwrite:
             if not ours and path.is_file() and may_be_photograph(path):
                 raise ImageError(
@@ -229,13 +229,13 @@ def check_place(job: Job, settings: Settings) -> None:
                 f"{path}: not made by this tool, so not overwritten; give --overwrite or another "
                 "--out_dir"
             )
-        if making is None:
+        if provenance is None:
             continue
-        other = _other_command(making, settings)
+        other = _other_command(provenance, settings)
         if not other:
-            if making.source not in others:
-                others[making.source] = _other_photograph(making.source, job)
-            other = others[making.source]
+            if provenance.source not in others:
+                others[provenance.source] = _other_photograph(provenance.source, job)
+            other = others[provenance.source]
         if other:
             raise ImageError(
                 f"{path}: holds the result of {other}; give another --out_dir, or --overwrite to "
@@ -243,10 +243,10 @@ def check_place(job: Job, settings: Settings) -> None:
             )
 
 
-def _other_command(making: Making, settings: Settings) -> str:
+def _other_command(provenance: Provenance, settings: Settings) -> str:
     """Return the command that made a result if it is another one, else an empty text."""
     made_by, command = (
-        said.get("command", "predict") for said in (making.settings, settings.record())
+        said.get("command", "predict") for said in (provenance.settings, settings.record())
     )
     return f"hdrcnn {made_by}" if made_by != command else ""
 
@@ -256,14 +256,14 @@ def _other_photograph(source: Source, job: Job) -> str:
     edit, or a copy of it: then the text is empty.
     """
     if same_name(Path(source.name)) != same_name(Path(job.source.name)):
-        return "" if source.holds_as(*job.sources) else f"another photograph, {source.name}"
+        return "" if source.has_same_bytes(*job.sources) else f"another photograph, {source.name}"
     here = not source.folder or source.folder == folder_of(job.source)
-    if here or source.holds_as(*job.sources):
+    if here or source.has_same_bytes(*job.sources):
         return ""
     return f"the {source.name} of another folder"
 
 
-def standing(job: Job, settings: Settings) -> Making | None:
+def valid_result(job: Job, settings: Settings) -> Provenance | None:
     """Return how the existing result was made if it is valid apart from its weights, else None.
 
     It is valid if all its files exist, are complete, and were made in the same way, with these
@@ -271,16 +271,16 @@ def standing(job: Job, settings: Settings) -> Making | None:
     estimated the camera curve.
     """
     outputs = [job.output(ending) for ending in settings.endings]
-    if not all(map(is_whole, outputs)):
+    if not all(map(is_complete, outputs)):
         return None
     # A killed run may have left one of its files beside another from an earlier run.
-    makings = [making_of(job.output(ending)) for ending in settings.light_endings]
-    making = makings[0]
-    if making is None or not making.serves(settings.record()):
+    provenances = [provenance_of(job.output(ending)) for ending in settings.light_endings]
+    provenance = provenances[0]
+    if provenance is None or not provenance.matches(settings.record()):
         return None
-    if any(other is None or other.notes() != making.notes() for other in makings[1:]):
+    if any(other is None or other.notes() != provenance.notes() for other in provenances[1:]):
         return None
     previews = [job.output(ending) for ending in PREVIEW_ENDINGS if settings.previews]
-    if any(_software_of(path) != software(making) for path in previews):
+    if any(_software_of(path) != software(provenance) for path in previews):
         return None
-    return making if making.source.is_still(*job.sources) else None
+    return provenance if provenance.source.is_unchanged(*job.sources) else None

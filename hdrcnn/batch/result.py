@@ -13,7 +13,7 @@ import numpy as np
 from hdrcnn import review
 from hdrcnn.batch.job import PREVIEW_ENDINGS, Settings, Source
 from hdrcnn.batch.plan import Job
-from hdrcnn.batch.recipe import Making, software
+from hdrcnn.batch.recipe import Provenance, software
 from hdrcnn.colour.clipping_level import Levels
 from hdrcnn.colour.measured import Measured, SensorLight
 from hdrcnn.colour.primaries import REC709, Chromaticities, linear_to_rec709, luminance_weights
@@ -141,7 +141,7 @@ class Result:
             light = self._before(strip, code) @ before
             above = code > THRESHOLD
             if self.measured is not None:
-                above = above & (self.measured.ended[strip.within(self.frame.picture)] > 0)
+                above = above & (self.measured.clipped[strip.within(self.frame.picture)] > 0)
             saturated = above.any(axis=-1).sum()
             return int(saturated), float(light.max()), float((hdr @ after).max())
 
@@ -163,30 +163,30 @@ class Result:
     def write(self, job: Job, weights: str, source: Source, estimator: str = "") -> dict[str, Any]:
         """Write all files. Returns the figures.
 
-        weights, estimator: as in `Making`. Raises ImageError.
+        weights, estimator: as in `Provenance`. Raises ImageError.
         """
         self.finish()
         figures = self.figures()
-        making = self._making(job, weights, source, figures, estimator)
-        picture = self.picture(making.notes())
+        provenance = self._provenance(job, weights, source, figures, estimator)
+        picture = self.picture(provenance.notes())
         if self.settings.previews:
             previews = [job.output(ending) for ending in PREVIEW_ENDINGS]
             for path, codes in zip(previews, self._previews(), strict=False):
-                write_png(path, codes, software(making))
-            write_exposure_strip(previews[-1], picture, job.source.name, software(making))
+                write_png(path, codes, software(provenance))
+            write_exposure_strip(previews[-1], picture, job.source.name, software(provenance))
         self._write_light(job, picture)
         return figures
 
-    def _making(
+    def _provenance(
         self, job: Job, weights: str, source: Source, figures: Mapping[str, Any], estimator: str
-    ) -> Making:
+    ) -> Provenance:
         """Return the record for all files. Raises ImageError for light that is not finite."""
         if not math.isfinite(figures["peak_after"]):
             raise ImageError(
                 f"{job.source}: not converted, the result holds values that are not finite; "
                 "check --params, --gamma and --scaling"
             )
-        return Making(weights, self.settings.record(), source, figures, estimator=estimator)
+        return Provenance(weights, self.settings.record(), source, figures, estimator=estimator)
 
     def _write_light(self, job: Job, picture: Picture) -> None:
         """Write the image in all formats. Raises ImageError."""
@@ -244,6 +244,6 @@ class Result:
                 continue
             found = mask(self.frame.codes(strip), self.blend, self.settings.gamma)
             if self.measured is not None:
-                found = found * (self.measured.ended[part] / np.float32(255.0))
+                found = found * (self.measured.clipped[part] / np.float32(255.0))
             shares[part] = found
         return shares

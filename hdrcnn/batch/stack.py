@@ -16,19 +16,19 @@ from hdrcnn.batch.choose import sha256
 from hdrcnn.batch.convert import Conversion
 from hdrcnn.batch.job import Outcome, Settings, Source
 from hdrcnn.batch.plan import Job
-from hdrcnn.batch.recipe import making_of
+from hdrcnn.batch.recipe import provenance_of
 from hdrcnn.batch.result import Result
 from hdrcnn.colour.transfer import CameraCurve
 from hdrcnn.predict.exposure_stack import (
     FILES,
+    MAX_EXPOSURES,
     METHODS,
-    MOST,
     STOPS,
     check_stops,
     plain_light,
     published_exposures,
     rendered,
-    restore_darkness,
+    restore_shadows,
 )
 from hdrcnn.predict.radiance import merge
 from hdrcnn.readers.metadata import Camera
@@ -58,8 +58,8 @@ class StackSettings(Settings):
     network, `exposure_stack.stops_of`."""
     bits: int = 8
     """Bits per sample of the exposures, 8 or 16."""
-    known: ClassVar[Mapping[str, Writer]] = WRITERS
-    conversion: ClassVar[tuple[str, str]] = ("stack", "Stack")
+    known_formats: ClassVar[Mapping[str, Writer]] = WRITERS
+    conversion_class: ClassVar[tuple[str, str]] = ("stack", "Stack")
     smaller: ClassVar[str] = "give a smaller photograph"
 
     def __post_init__(self) -> None:
@@ -106,7 +106,7 @@ class StackSettings(Settings):
         }
 
 
-def exposed(camera: Camera, stops: float) -> Camera:
+def with_exposure(camera: Camera, stops: float) -> Camera:
     """Return the Exif data of a photograph changed to another exposure: exposure compensation, and
     exposure time if it has one.
     """
@@ -139,8 +139,8 @@ class StackResult(Result):
     def write(self, job: Job, weights: str, source: Source, estimator: str = "") -> dict[str, Any]:
         """Write all files as `Result.write` does; exposures in the photograph's own primaries."""
         figures = self.figures()
-        making = self._making(job, weights, source, figures, estimator)
-        notes = making.notes()
+        provenance = self._provenance(job, weights, source, figures, estimator)
+        notes = provenance.notes()
         with ThreadPoolExecutor(AT_ONCE) as pool:
             write = functools.partial(self._write_exposure, job, notes)
             list(pool.map(write, range(len(self.settings.stops))))
@@ -153,12 +153,12 @@ class StackResult(Result):
 
     def _remove_others(self, job: Job, source: Source) -> None:
         """Remove surplus exposures that an earlier run with more stops made of this photograph."""
-        for index in range(len(self.settings.stops), MOST):
+        for index in range(len(self.settings.stops), MAX_EXPOSURES):
             path = job.output(f"_{index}.png")
-            making = making_of(path)
-            if making is None or making.settings.get("command") != COMMAND:
+            provenance = provenance_of(path)
+            if provenance is None or provenance.settings.get("command") != COMMAND:
                 continue
-            if making.source.name == source.name:
+            if provenance.source.name == source.name:
                 path.unlink(missing_ok=True)
 
     def _write_exposure(self, job: Job, notes: Mapping[str, str], index: int) -> None:
@@ -171,7 +171,7 @@ class StackResult(Result):
         picture = Picture(
             hdr=self.hdr,
             chromaticities=self.chromaticities,
-            camera=exposed(self.camera, stops),
+            camera=with_exposure(self.camera, stops),
             notes=notes,
         )
         write_exposure(job.output(self.settings.exposures[index]), codes, picture)
@@ -224,7 +224,7 @@ class Stack(Conversion):
                 # Light measured by a sensor or a gain map is better than what codes can restore.
                 if self.sensor is None and self.measured is None:
                     curve, blend = self.result.curve, self.result.blend
-                    self.result.dark = restore_darkness(
+                    self.result.dark = restore_shadows(
                         self.result.hdr, self.frame, network, curve, blend
                     )
         return self

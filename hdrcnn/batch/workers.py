@@ -18,7 +18,7 @@ from multiprocessing import resource_tracker
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from hdrcnn.batch.machines import LEAST, FarmError, Place
+from hdrcnn.batch.machines import MIN_WORKER_GIGABYTES, WorkersConfig, WorkersError
 from hdrcnn.cores import VARIABLE
 
 if TYPE_CHECKING:
@@ -46,11 +46,11 @@ def _line(error: BaseException) -> str:
 
 @contextlib.contextmanager
 def _said_as(said: str) -> Iterator[None]:
-    """Turn errors of Dask into a FarmError with a one-line message that begins with `said`."""
+    """Turn errors of Dask into a WorkersError with a one-line message that begins with `said`."""
     try:
         yield
     except (OSError, RuntimeError, asyncio.TimeoutError) as error:
-        raise FarmError(f"{said} ({_line(error)})") from error
+        raise WorkersError(f"{said} ({_line(error)})") from error
 
 
 @contextlib.contextmanager
@@ -78,27 +78,29 @@ def _undisturbed() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def connect(place: Place) -> Iterator["Client"]:
+def connect(workers_config: WorkersConfig) -> Iterator["Client"]:
     """Yield a client with at least one worker; whatever was started for it is stopped afterwards.
 
-    Raises FarmError.
+    Raises WorkersError.
     """
     try:
         import distributed
 
-        security = place.security()
+        security = workers_config.security()
     except ImportError as error:
-        raise FarmError(
+        raise WorkersError(
             f"--engine=dask needs a package that is missing: {_line(error)}; pip install "
             "distributed cryptography"
         ) from error
     for name in ("distributed", "distributed.client"):  # Each has its own level.
         logging.getLogger(name).setLevel(logging.CRITICAL)
-    at = f"--scheduler={place.scheduler}: " if place.scheduler else ""
+    at = f"--scheduler={workers_config.scheduler}: " if workers_config.scheduler else ""
     with contextlib.ExitStack() as stack:
         with _undisturbed():
-            cluster = place.scheduler or stack.enter_context(_local(place, security))
-        answer = ANSWER if place.scheduler else PATIENCE  # This machine may be busy.
+            cluster = workers_config.scheduler or stack.enter_context(
+                _local(workers_config, security)
+            )
+        answer = ANSWER if workers_config.scheduler else PATIENCE  # This machine may be busy.
         with _said_as(
             f"{at}no scheduler answers; start one with `dask scheduler`, and give its address as "
             "tcp://host:8786, or tls:// with a certificate that it accepts"
@@ -111,19 +113,24 @@ def connect(place: Place) -> Iterator["Client"]:
         yield client
 
 
-def _local(place: Place, security: "Security") -> "LocalCluster":
-    """Start a cluster of processes on this machine, one thread each. Raises FarmError."""
+def _local(workers_config: WorkersConfig, security: "Security") -> "LocalCluster":
+    """Start a cluster of processes on this machine, one thread each. Raises WorkersError."""
     import dask
     from dask.system import CPU_COUNT
     from distributed import LocalCluster
     from distributed.system import MEMORY_LIMIT
 
-    workers = place.workers or max(1, CPU_COUNT // CORES)
-    memory = place.worker_gigabytes * 1e9 if place.worker_gigabytes else MEMORY_LIMIT / workers
-    if MEMORY_LIMIT / workers < LEAST * 1e9:
+    workers = workers_config.workers or max(1, CPU_COUNT // CORES)
+    memory = (
+        workers_config.worker_gigabytes * 1e9
+        if workers_config.worker_gigabytes
+        else MEMORY_LIMIT / workers
+    )
+    if MEMORY_LIMIT / workers < MIN_WORKER_GIGABYTES * 1e9:
         remedy = "give fewer --workers" if workers > 1 else "leave out --engine=dask"
-        raise FarmError(
-            f"{workers} workers on {MEMORY_LIMIT / 1e9:.1f} GB: each needs {LEAST:g} GB; {remedy}"
+        raise WorkersError(
+            f"{workers} workers on {MEMORY_LIMIT / 1e9:.1f} GB: each needs "
+            f"{MIN_WORKER_GIGABYTES:g} GB; {remedy}"
         )
     preload = dask.config.get("distributed.worker.preload")
     config = {
@@ -164,20 +171,20 @@ def _local(place: Place, security: "Security") -> "LocalCluster":
 Item = TypeVar("Item")
 
 
-class DeadlyError(FarmError):
+class DeadlyError(WorkersError):
     """An item that was given up because workers kept dying over it."""
 
 
 @contextlib.contextmanager
 def alone_in(folder: Path) -> Iterator[None]:
     """In a worker, process one item exclusively, in the current folder of the requesting process,
-    so that relative paths mean the same as there. Raises FarmError.
+    so that relative paths mean the same as there. Raises WorkersError.
     """
     with _ALONE:
         try:
             os.chdir(folder)
         except OSError as error:
-            raise FarmError(
+            raise WorkersError(
                 f"{folder}: not on a worker's machine: {error.strerror or error}; all machines "
                 "have to see the same folders by the same names"
             ) from error
@@ -186,7 +193,7 @@ def alone_in(folder: Path) -> Iterator[None]:
 
 def result_of(future: "Future") -> Any:
     """Return the result of a finished item. Raises what the worker raised, DeadlyError, or
-    FarmError if scheduler or workers were lost.
+    WorkersError if scheduler or workers were lost.
     """
     from distributed import KilledWorker
     from distributed.scheduler import NoWorkerError
@@ -197,12 +204,12 @@ def result_of(future: "Future") -> Any:
         raise DeadlyError("every worker that took it died") from error
     except (CancelledError, NoWorkerError) as error:
         lost = "all workers were" if isinstance(error, NoWorkerError) else "the scheduler was"
-        raise FarmError(f"{lost} lost; run again: what is done is kept") from error
+        raise WorkersError(f"{lost} lost; run again: what is done is kept") from error
     except (ImportError, RuntimeError) as error:
         # Dask raises these if the scheduler cannot import what it is sent.
         if isinstance(error, RuntimeError) and "deserialization" not in str(error):
             raise
-        raise FarmError(
+        raise WorkersError(
             "hdrcnn cannot be imported by the scheduler or a worker; install the same on all "
             f"machines ({str(error).splitlines()[0]})"
         ) from error
@@ -216,7 +223,7 @@ def handed_out(
     task: returns the function that processes an item, followed by its arguments. At most as many
     items are submitted at a time as there are workers: the load of the scheduler does not grow
     with the number of items, and the death of a worker concerns a single item. Dask gives that item
-    to another worker until too many have died over it. Raises FarmError.
+    to another worker until too many have died over it. Raises WorkersError.
     """
     from distributed import as_completed
 

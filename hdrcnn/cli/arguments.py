@@ -7,7 +7,7 @@ import argparse
 import dataclasses
 from collections.abc import Iterable, Mapping
 
-from hdrcnn.batch.machines import Place, Shard
+from hdrcnn.batch.machines import Shard, WorkersConfig
 from hdrcnn.cli.parser import FLAGFILE, Parser, UsageError, listed, nonempty, number
 from hdrcnn.predict.runtime import BACKENDS, DEVICES, PRECISIONS
 from hdrcnn.writers import WRITERS, Options, Writer
@@ -156,14 +156,16 @@ def network(group: Group) -> None:
     )
 
 
-def place(arguments: argparse.Namespace) -> Place | None:
+def workers_config(arguments: argparse.Namespace) -> WorkersConfig | None:
     """Return where Dask workers do the work, or None if this process does. Raises UsageError,
     ValueError.
     """
-    asked = {field.name: getattr(arguments, field.name) for field in dataclasses.fields(Place)}
+    asked = {
+        field.name: getattr(arguments, field.name) for field in dataclasses.fields(WorkersConfig)
+    }
     if arguments.engine != "dask" and all(value is None for value in asked.values()):
         return None
-    found = Place(**asked)
+    found = WorkersConfig(**asked)
     if arguments.engine != "dask" and found.scheduler is None:
         raise UsageError("--workers and --worker_gigabytes need --engine=dask; give it too")
     if found.scheduler is not None:

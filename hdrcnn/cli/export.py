@@ -18,8 +18,8 @@ import sys
 from pathlib import Path
 
 from hdrcnn.cli.parser import Parser, UsageError, nonempty
-from hdrcnn.console import held, say
-from hdrcnn.files import real
+from hdrcnn.console import interrupt_delayed, say
+from hdrcnn.files import real_path
 
 
 def add_arguments(parser: Parser) -> None:
@@ -52,14 +52,14 @@ def _outputs(arguments: argparse.Namespace) -> list[tuple[Path, Path]]:
     from hdrcnn.tiles.onnx_graph import name_of
 
     sources = [Path(text) for text in arguments.paths]
-    weights, taken = {real(path) for path in sources}, dict[Path, Path]()
+    weights, taken = {real_path(path) for path in sources}, dict[Path, Path]()
     found = []
     for path in sources:
         folder = path.parent if arguments.out_dir is None else Path(arguments.out_dir)
         out = folder / name_of(path.stem, arguments.precision)
-        if real(out) in weights:
+        if real_path(out) in weights:
             raise UsageError(f"{out}: a weights file; give another --out_dir")
-        other = taken.setdefault(real(out), path)
+        other = taken.setdefault(real_path(out), path)
         if other != path:
             raise UsageError(f"{out}: would be that of both {other} and {path}; export one by one")
         if out.exists() and not arguments.overwrite:
@@ -78,7 +78,7 @@ def main(arguments: argparse.Namespace) -> int:
     quantised = arguments.precision == "int8"
     if quantised != bool(arguments.calibration):
         raise UsageError("--precision=int8 and --calibration need each other; give both or neither")
-    with held():
+    with interrupt_delayed():
         outputs = _outputs(arguments)
         from hdrcnn.export import int8, onnx
     onnx.prepare(quantised)

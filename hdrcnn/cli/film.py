@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING
 from hdrcnn.batch.machines import Shard
 from hdrcnn.cli import arguments as shared
 from hdrcnn.cli.parser import Parser, UsageError, nonempty, number
-from hdrcnn.console import held, say
+from hdrcnn.console import interrupt_delayed, say
 
 if TYPE_CHECKING:
     from hdrcnn.batch.film import Progress
@@ -186,16 +186,16 @@ class Reporter:
         self._terminal = not quiet and sys.stdout.isatty()
 
     def tell(self, progress: "Progress") -> None:
-        """Report the progress of a film; a `batch.film.Tell`."""
+        """Report the progress of a film; a `batch.film.OnProgress`."""
         now = self._clock()
-        if progress.made <= 1 and not progress.whole:
-            self._start, self._before = now, progress.made
-        if self._quiet or not (progress.whole or self._due(now)):
+        if progress.converted <= 1 and not progress.segment_done:
+            self._start, self._before = now, progress.converted
+        if self._quiet or not (progress.segment_done or self._due(now)):
             return
         self._last = now
         line = f"[{progress.segment.number}/{progress.of}] "
         line += f"{progress.frames} of {progress.total} frames"
-        made = progress.made - self._before
+        made = progress.converted - self._before
         if progress.kept:
             line += "  kept"
         elif made > 0:
@@ -203,7 +203,7 @@ class Reporter:
             left = max(0, progress.total - progress.frames) / speed
             line += f"  {speed:.1f} frames/s  {remaining(left)} left"
         if self._terminal:
-            sys.stdout.write(f"\r{line:<79}" + ("\n" if progress.whole else ""))
+            sys.stdout.write(f"\r{line:<79}" + ("\n" if progress.segment_done else ""))
             sys.stdout.flush()
         else:
             say(line, sys.stdout)
@@ -218,23 +218,25 @@ def main(arguments: argparse.Namespace) -> int:
     Raises UserError, ValueError, OSError.
     """
     _check(arguments)
-    place, shard = shared.place(arguments), shared.shard(arguments) or Shard()
-    with held():
+    workers_config, shard = shared.workers_config(arguments), shared.shard(arguments) or Shard()
+    with interrupt_delayed():
         from hdrcnn.batch import film as batch
-        from hdrcnn.batch.film_segment import Conversion, opened
+        from hdrcnn.batch.film_segment import FilmSettings, opened
         from hdrcnn.predict import backend
-        from hdrcnn.predict.film import CURVES, PEAK
+        from hdrcnn.predict.film import FILM_CURVES, PEAK
         from hdrcnn.video.encode import Encoding
         from hdrcnn.video.library import clock, pyav
     pyav()
     params = None if arguments.params is None else Path(arguments.params)
     if arguments.method == "curves" and (arguments.backend, arguments.device) == ("auto",) * 2:
-        backend.prefer_onnx(params or CURVES)  # Needs a seventh of the memory and starts at once.
-    backend.use(arguments.backend)
+        backend.prefer_onnx(
+            params or FILM_CURVES
+        )  # Needs a seventh of the memory and starts at once.
+    backend.select(arguments.backend)
     path, out = Path(arguments.paths[0]), Path(arguments.out)
     peak = PEAK if arguments.method.startswith("bt2446") else arguments.peak
     encoding = Encoding(arguments.codec, arguments.transfer, peak, arguments.crf, arguments.preset)
-    conversion = Conversion(
+    settings = FilmSettings(
         arguments.method, encoding, arguments.white,
         params, arguments.device, arguments.fps, arguments.segment_seconds, arguments.grade,
     )  # fmt: skip
@@ -250,10 +252,10 @@ def main(arguments: argparse.Namespace) -> int:
         say(f"{path}: {size}, {float(film.rate):.6g} frames/s, {clock(film.duration)}", sys.stdout)
     for known in film.notes:
         note(f"{path}: {known}")
-    if conversion.samples and not conversion.pools:
+    if settings.samples_film and not settings.pools_shots:
         note(
-            f"{params or CURVES}: contains no directions of grades, so each shot is converted by "
-            "itself; training_code/film_directions.py --save measures and adds them"
+            f"{params or FILM_CURVES}: contains no directions of grades, so each shot is converted "
+            "by itself; training_code/film_directions.py --save measures and adds them"
         )
     reporter = Reporter(arguments.quiet)
     if not out.suffix or out.is_dir():
@@ -262,12 +264,20 @@ def main(arguments: argparse.Namespace) -> int:
                 raise UsageError(f"--{name} changes nothing of frames: --out={out} is a folder")
         kind = arguments.format or "png"
         batch.to_frames(
-            film, out, conversion, kind, shard, arguments.overwrite, reporter.tell, place, note
+            film,
+            out,
+            settings,
+            kind,
+            shard,
+            arguments.overwrite,
+            reporter.tell,
+            workers_config,
+            note,
         )
         return 0
     if arguments.format is not None:
         raise UsageError(f"--format={arguments.format} is for frames: give --out a folder")
-    if not batch.has_share(film, conversion, shard):
+    if not batch.has_share(film, settings, shard):
         # The other shares write the result, which may exist already.
         note(f"{out}: --shard={shard.number}/{shard.of} has nothing to do: the film is too short")
         return 0
@@ -277,7 +287,7 @@ def main(arguments: argparse.Namespace) -> int:
             name for name, size in (("column", film.width), ("row", film.height)) if size % 2
         )
         note(f"{path}: odd size: one more {more} is added, as 4:2:0 requires")
-    found = batch.to_file(film, out, conversion, shard, reporter.tell, note, place)
+    found = batch.to_file(film, out, settings, shard, reporter.tell, note, workers_config)
     if found is None:
         if not arguments.quiet:
             say(f"{out}: this share is done; the last share to finish joins them", sys.stdout)

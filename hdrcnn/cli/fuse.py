@@ -20,13 +20,13 @@ from pathlib import Path
 
 from hdrcnn.cli import arguments as shared
 from hdrcnn.cli.parser import Parser, UsageError, number
-from hdrcnn.console import held
-from hdrcnn.writers import ALL_WRITERS, WRITERS, chosen
+from hdrcnn.console import interrupt_delayed
+from hdrcnn.writers import ALL_WRITERS, WRITERS, select_writers
 
 COMMON = (
     "paths", "out_dir", "format", "per", "method", "merge", "report", "overwrite",
 )  # fmt: skip
-MOST = 9
+MAX_FRAMES = 9
 
 
 def add_arguments(parser: Parser) -> None:
@@ -35,7 +35,7 @@ def add_arguments(parser: Parser) -> None:
     shared.input_and_output(parser)
     group = parser.add_argument_group("Fusion")
     group.add_argument(
-        "--per", metavar="NUMBER", type=number(int, 2, MOST),
+        "--per", metavar="NUMBER", type=number(int, 2, MAX_FRAMES),
         help="number of frames in each bracket, in natural order (default: by Exif data)",
     )  # fmt: skip
     group.add_argument(
@@ -48,7 +48,7 @@ def add_arguments(parser: Parser) -> None:
     ):
         group.add_argument(flag, choices=("on", "off"), default="on", help=text)
     group.add_argument(
-        "--reference", metavar="NUMBER", type=number(int, 1, MOST),
+        "--reference", metavar="NUMBER", type=number(int, 1, MAX_FRAMES),
         help="frame that the others are aligned with and that moving objects are taken from, "
         "counted from 1 (default: the best exposed)",
     )  # fmt: skip
@@ -77,7 +77,7 @@ def main(arguments: argparse.Namespace) -> int:
     Raises UserError, ValueError, OSError.
     """
     paths = shared.paths(arguments, "folders of brackets, frames or patterns")
-    chosen(arguments.format, ALL_WRITERS)
+    select_writers(arguments.format, ALL_WRITERS)
     if arguments.merge and not set(arguments.format) & set(WRITERS):
         arguments.format.append("exr")
     options = shared.options(arguments)
@@ -97,8 +97,10 @@ def main(arguments: argparse.Namespace) -> int:
             f"--method changes nothing of --format={','.join(arguments.format)}: it weighs the "
             "frames of a picture to look at; name tiff too, or leave it out"
         )
-    place, shard = shared.place(arguments), shared.shard(arguments)
-    with held():  # Some libraries turn Ctrl-C into another error while they are imported.
+    workers_config, shard = shared.workers_config(arguments), shared.shard(arguments)
+    with (
+        interrupt_delayed()
+    ):  # Some libraries turn Ctrl-C into another error while they are imported.
         from hdrcnn.batch.fusion import FusionSettings
         from hdrcnn.cli import pictures
         from hdrcnn.predict.opencv import opencv
@@ -121,4 +123,4 @@ def main(arguments: argparse.Namespace) -> int:
     def group(files: Sequence[Path], faults: list[str]) -> list[tuple[Path, ...]]:
         return brackets(files, arguments.per, faults)
 
-    return pictures.convert(paths, arguments, options, place, shard, settings, group)
+    return pictures.convert(paths, arguments, options, workers_config, shard, settings, group)

@@ -15,25 +15,25 @@ from pathlib import Path
 from typing import Any
 
 from hdrcnn.batch.choose import Networks
-from hdrcnn.batch.job import FIGURES, Films, Outcome, Settings
-from hdrcnn.batch.machines import Place, Shard
+from hdrcnn.batch.job import FIGURES, Outcome, SequenceStates, Settings
+from hdrcnn.batch.machines import Shard, WorkersConfig
 from hdrcnn.batch.plan import Job, plan
 from hdrcnn.batch.recipe import is_result
 from hdrcnn.batch.run import convert_all, settle
 from hdrcnn.console import say
 from hdrcnn.files import (
     ImageError,
-    NoRoomError,
     OutputFolder,
+    OutputLostError,
     missing_files,
     not_written,
     prepare_folder,
-    real,
+    real_path,
     remove_temporaries,
 )
 from hdrcnn.predict import backend
 from hdrcnn.review.page import NAME, Collected
-from hdrcnn.weights import CURVES, JPEG, SHIPPED, VIDEO
+from hdrcnn.weights import CAMERA_CURVE, JPEG, SHIPPED, VIDEO
 from hdrcnn.writers import Options
 
 
@@ -74,7 +74,7 @@ class Journal:
         self._path = path
         if path is None:
             return
-        if real(path) in {real(other) for other in others}:
+        if real_path(path) in {real_path(other) for other in others}:
             raise ImageError(f"{path}: a picture, its result or weights; give --log another name")
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -96,7 +96,7 @@ class Journal:
 
         A log inside that folder is left alone: it would recreate the folder on another disk.
         """
-        if self._path is None or real(folder) in real(self._path).parents:
+        if self._path is None or real_path(folder) in real_path(self._path).parents:
             return
         with contextlib.suppress(ImageError):
             self.add(record)
@@ -119,7 +119,7 @@ def settings_of(arguments: argparse.Namespace, options: Options) -> Settings:
         "formats": tuple(dict.fromkeys(arguments.format)),
         "options": options,
         "camera_curve": None if arguments.camera_curve == "auto" else arguments.camera_curve,
-        "report_room": 0,
+        "report_bytes": 0,
     }
     names = [field.name for field in dataclasses.fields(Settings) if field.name not in changed]
     return Settings(**changed, **{name: getattr(arguments, name) for name in names})
@@ -134,20 +134,20 @@ def _outcomes(
     jobs: Sequence[Job],
     networks: Networks,
     settings: Settings,
-    films: Films | None,
+    sequences: SequenceStates | None,
     arguments: argparse.Namespace,
-    place: Place | None,
+    workers_config: WorkersConfig | None,
 ) -> Generator[Outcome, None, None]:
     """Yield the outcomes of the jobs, done by this process or by workers."""
-    if place is None:
-        yield from convert_all(jobs, networks, settings, films)
+    if workers_config is None:
+        yield from convert_all(jobs, networks, settings, sequences)
     else:
         from hdrcnn.batch import dask_engine
 
         request = dask_engine.ask(
             settings, _params(arguments), arguments.device, arguments.tile_pixels
         )
-        yield from dask_engine.convert_all(jobs, networks, request, place, films)
+        yield from dask_engine.convert_all(jobs, networks, request, workers_config, sequences)
 
 
 def _still_there(outcome: Outcome, folder: OutputFolder) -> Outcome:
@@ -156,8 +156,8 @@ def _still_there(outcome: Outcome, folder: OutputFolder) -> Outcome:
     """
     try:
         folder.check()
-    except NoRoomError as error:
-        return Outcome(outcome.job, str(error), no_room=True, seconds=outcome.seconds)
+    except OutputLostError as error:
+        return Outcome(outcome.job, str(error), output_lost=True, seconds=outcome.seconds)
     return outcome
 
 
@@ -165,18 +165,18 @@ def convert(
     paths: Sequence[str],
     arguments: argparse.Namespace,
     options: Options,
-    place: Place | None,
+    workers_config: WorkersConfig | None,
     shard: Shard | None,
     settings: Settings | None = None,
     group: Callable[[Sequence[Path], list[str]], list[tuple[Path, ...]]] | None = None,
 ) -> int:
     """Convert the photographs that the paths name, or a share of them. Returns the exit status.
 
-    arguments: those of `hdrcnn predict`, or of a command with its own `settings`, checked. place:
-    where workers do the work; None: this process does. shard: the share; None: all photographs.
-    settings: those of another command. group: as for `plan`.
+    arguments: those of `hdrcnn predict`, or of a command with its own `settings`, checked.
+    workers_config: where workers do the work; None: this process does. shard: the share; None: all
+    photographs. settings: those of another command. group: as for `plan`.
     """
-    backend.use(arguments.backend)
+    backend.select(arguments.backend)
     out_dir, params = Path(arguments.out_dir), _params(arguments)
     settings = settings or settings_of(arguments, options)
     # `hdrcnn fuse` may read the exposures that `hdrcnn stack` has written.
@@ -186,15 +186,15 @@ def convert(
     if shard is not None:
         jobs, faults = list(shard.select(jobs)), list(shard.select(faults))
     collected = Collected(out_dir, len(jobs)) if arguments.report else None
-    settings = dataclasses.replace(settings, report_room=collected.room if collected else 0)
+    settings = dataclasses.replace(settings, report_bytes=collected.room if collected else 0)
     networks = Networks.on(
         arguments.device,
         params,
         settings.sequence,
         precision=settings.precision,
         tile_pixels=arguments.tile_pixels,
-        # With workers this process only settles the films: the GPUs are left to the workers.
-        estimating_on=arguments.device if place is None else "cpu",
+        # With workers this process only settles the sequences: the GPUs are left to the workers.
+        estimating_on=arguments.device if workers_config is None else "cpu",
     )
     folder = prepare_folder(out_dir)
     jobs = [dataclasses.replace(job, folder=folder) for job in jobs]
@@ -204,16 +204,16 @@ def convert(
     touched = [
         path for job in planned.jobs for path in (*job.sources, *map(job.output, settings.endings))
     ]
-    touched += [out_dir / NAME, SHIPPED, JPEG, VIDEO, CURVES, *([params] if params else [])]
+    touched += [out_dir / NAME, SHIPPED, JPEG, VIDEO, CAMERA_CURVE, *([params] if params else [])]
     journal = Journal(None if arguments.log is None else Path(arguments.log), touched)
     for reason in faults:
         say(reason, sys.stderr)
         journal.add(fault(reason))
     missing, written, stopped = len(jobs) + len(faults), list[Path](), False
-    # All shares of a film have to agree on its first frame.
-    films = None if shard is None else settle(planned.jobs, networks, settings)
+    # All shares of a sequence have to agree on its first frame.
+    sequences = None if shard is None else settle(planned.jobs, networks, settings)
     with contextlib.closing(
-        _outcomes(jobs, networks, settings, films, arguments, place)
+        _outcomes(jobs, networks, settings, sequences, arguments, workers_config)
     ) as outcomes:
         for number, outcome in enumerate(outcomes, 1):
             outcome = _still_there(outcome, folder)
@@ -222,7 +222,7 @@ def convert(
             if outcome.error is not None or not arguments.quiet:
                 line = f"[{number}/{len(jobs)}] {outcome.line(settings.endings[0])}"
                 say(line, sys.stdout if outcome.error is None else sys.stderr)
-            if stopped := outcome.no_room:
+            if stopped := outcome.output_lost:
                 journal.add_last(record(outcome, settings), out_dir)
                 break
             journal.add(record(outcome, settings))
@@ -230,7 +230,7 @@ def convert(
             written += [] if outcome.error else map(outcome.job.output, settings.endings)
             if collected and outcome.entry is not None:
                 collected.add(outcome.entry, outcome.job.stem.parent)
-    if place is not None:
+    if workers_config is not None:
         remove_temporaries(out_dir)  # Left by workers that died.
     if collected and not stopped:
         path = collected.write()

@@ -21,8 +21,8 @@ from pathlib import Path
 from hdrcnn.cli import arguments as shared
 from hdrcnn.cli.main import parser_of, run
 from hdrcnn.cli.parser import Parser, nonempty, number
-from hdrcnn.console import held
-from hdrcnn.writers import chosen
+from hdrcnn.console import interrupt_delayed
+from hdrcnn.writers import select_writers
 
 COMMON = (
     "paths", "out_dir", "format", "report", "previews", "quality", "params", "gamma", "max_stops",
@@ -117,14 +117,16 @@ def main(arguments: argparse.Namespace) -> int:
     Raises UserError, ValueError, OSError.
     """
     paths = shared.paths(arguments)
-    chosen(arguments.format)
+    select_writers(arguments.format)
     options = shared.options(arguments)
     shared.check_used(arguments)
     _check_network_used(arguments)
-    place, shard = shared.place(arguments), shared.shard(arguments)
-    with held():  # Some libraries turn Ctrl-C into another error while they are imported.
+    workers_config, shard = shared.workers_config(arguments), shared.shard(arguments)
+    with (
+        interrupt_delayed()
+    ):  # Some libraries turn Ctrl-C into another error while they are imported.
         from hdrcnn.cli import pictures
-    return pictures.convert(paths, arguments, options, place, shard)
+    return pictures.convert(paths, arguments, options, workers_config, shard)
 
 
 def _published() -> int:

@@ -16,8 +16,8 @@ import argparse
 
 from hdrcnn.cli import arguments as shared
 from hdrcnn.cli.parser import Parser, UsageError, nonempty, number
-from hdrcnn.console import held
-from hdrcnn.writers import chosen
+from hdrcnn.console import interrupt_delayed
+from hdrcnn.writers import select_writers
 
 COMMON = (
     "paths", "out_dir", "stops", "format", "method", "overwrite",
@@ -105,11 +105,13 @@ def main(arguments: argparse.Namespace) -> int:
     Raises UserError, ValueError, OSError.
     """
     paths = shared.paths(arguments)
-    chosen(arguments.format)
+    select_writers(arguments.format)
     options = shared.options(arguments)
     _check_used(arguments)
-    place, shard = shared.place(arguments), shared.shard(arguments)
-    with held():  # Some libraries turn Ctrl-C into another error while they are imported.
+    workers_config, shard = shared.workers_config(arguments), shared.shard(arguments)
+    with (
+        interrupt_delayed()
+    ):  # Some libraries turn Ctrl-C into another error while they are imported.
         from hdrcnn.batch.stack import StackSettings
         from hdrcnn.cli import pictures
         from hdrcnn.files import WeightsError
@@ -139,4 +141,4 @@ def main(arguments: argparse.Namespace) -> int:
         max_megapixels=arguments.max_megapixels,
         overwrite=arguments.overwrite,
     )
-    return pictures.convert(paths, arguments, options, place, shard, settings)
+    return pictures.convert(paths, arguments, options, workers_config, shard, settings)

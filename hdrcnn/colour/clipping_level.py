@@ -46,9 +46,9 @@ TRANSPARENT = 0.5
 
 WINDOW = 24
 """Number of codes below a plateau that it is compared with."""
-LEAST = 2e-4
+MIN_SHARE = 2e-4
 """Least share of all pixels in a plateau."""
-FEWEST = 16
+MIN_COUNT = 16
 """Least number of pixels in a plateau."""
 FLAT_RATIO, RATIO = 3.0, 2.2
 """Least ratio of the count in a plateau, three codes wide, to that of any three codes of the
@@ -150,7 +150,7 @@ def plateau(counts: np.ndarray, flat: np.ndarray) -> int | None:
 
     counts, flat: [256] histograms of all samples of the channel, and of the flat ones.
     """
-    least = max(FEWEST, LEAST * counts.sum())
+    least = max(MIN_COUNT, MIN_SHARE * counts.sum())
     last = int(np.flatnonzero(counts)[-1]) if counts.any() else 0
     below = counts[max(0, last - EXACT_WINDOW) : last]
     if LOWEST <= last < 254 and counts[last] >= max(least / 2, EXACT_RATIO * below.max()):
@@ -186,7 +186,7 @@ def clipping_codes(counts: np.ndarray, flat: np.ndarray) -> tuple[int, int, int]
     if is_graphics(counts) or not any(found):
         return 255, 255, 255
     shared = max(code for code in found if code is not None)
-    least = LEAST / 2 * counts.sum(axis=1)
+    least = MIN_SHARE / 2 * counts.sum(axis=1)
 
     def own(channel: int) -> int:
         code = found[channel]

@@ -42,7 +42,7 @@ class Measured:
     light: np.ndarray
     """[H, W, 3] float16, linear, in the primaries of the photograph's codes; 1.0 = light of the
     largest code. Colours outside the primaries have negative values."""
-    ended: np.ndarray
+    clipped: np.ndarray
     """[H, W, 3] uint8: 255 where the measurement itself is at its largest value, so that the light
     may have been brighter; 0 where it is not, with a short ramp between."""
 

@@ -14,7 +14,7 @@ REC2020_LUMA = REC2020_LUMINANCE[0], REC2020_LUMINANCE[2]
 """Weights of red and blue in luma."""
 
 
-def full_size(plane: np.ndarray, shape: tuple[int, ...], rows: slice) -> np.ndarray:
+def upsample_chroma(plane: np.ndarray, shape: tuple[int, ...], rows: slice) -> np.ndarray:
     """Upsample some rows of chroma linearly to the size of luma, float32; 4:4:4 is unchanged.
 
     Chroma of 4:2:2 and 4:2:0 is located on the left column and, for 4:2:0, between the rows.
@@ -77,7 +77,7 @@ def to_rgb(
     return np.clip(rgb, 0.0, 1.0, out=rgb)
 
 
-def _sited_left(plane: np.ndarray) -> np.ndarray:
+def _subsampled(plane: np.ndarray) -> np.ndarray:
     """[2 R, 2 C] to [R, C]: chroma where 4:2:0 has it, on the left column and between the rows."""
     rows = plane[0::2] + plane[1::2]
     even, odd = rows[:, 0::2], rows[:, 1::2]
@@ -86,18 +86,18 @@ def _sited_left(plane: np.ndarray) -> np.ndarray:
 
 
 _POLE = 2.0 * math.sqrt(2.0) - 3.0
-_SHARPER = np.array([1.0, _POLE, _POLE**2]) / (1.0 + 2.0 * _POLE + 2.0 * _POLE**2)
+_PREFILTER = np.array([1.0, _POLE, _POLE**2]) / (1.0 + 2.0 * _POLE + 2.0 * _POLE**2)
 """Filter weights at a sample and at those one and two away: the inverse of the filter with 3/4 at a
 sample and 1/8 on each side."""
 
 
-def _sharpened(plane: np.ndarray) -> np.ndarray:
-    """Sharpen subsampled chroma [r, c] so that `full_size` restores the original most closely
+def _prefiltered(plane: np.ndarray) -> np.ndarray:
+    """Sharpen subsampled chroma [r, c] so that `upsample_chroma` restores the original most closely
     (least squares).
 
-    Subsampling and `full_size` use the same triangular filter. Applied one after the other they
-    weigh samples by 3/4 and 1/8 on each side, in both directions; the weights of the inverse filter
-    shrink by a factor of about 6 per sample.
+    Subsampling and `upsample_chroma` use the same triangular filter. Applied one after the other
+    they weigh samples by 3/4 and 1/8 on each side, in both directions; the weights of the inverse
+    filter shrink by a factor of about 6 per sample.
     """
     for axis in (0, 1):
         count = plane.shape[axis]
@@ -106,7 +106,7 @@ def _sharpened(plane: np.ndarray) -> np.ndarray:
             around[first : first + count] if axis == 0 else around[:, first : first + count]
             for first in range(5)
         ]
-        middle, near, far = (np.float32(weight) for weight in _SHARPER)
+        middle, near, far = (np.float32(weight) for weight in _PREFILTER)
         outer = part[0] + part[4]
         outer *= far / near
         outer += part[1]
@@ -117,7 +117,7 @@ def _sharpened(plane: np.ndarray) -> np.ndarray:
     return plane
 
 
-def halved(
+def to_ycbcr_420(
     rgb: np.ndarray, weights: tuple[float, float] = REC2020_LUMA, bits: int = 10
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """[R, C, 3] float32 R'G'B' in [0, 1], R and C even, to limited-range uint16 codes of Y' [R, C]
@@ -126,17 +126,17 @@ def halved(
     kr, kb = weights
     red, green, blue = rgb[..., 0], rgb[..., 1], rgb[..., 2]
     luma = np.float32(kr) * red + np.float32(1.0 - kr - kb) * green + np.float32(kb) * blue
-    cb = _sited_left(blue - luma) * np.float32(0.5 / (1.0 - kb))
-    cr = _sited_left(red - luma) * np.float32(0.5 / (1.0 - kr))
+    cb = _subsampled(blue - luma) * np.float32(0.5 / (1.0 - kb))
+    cr = _subsampled(red - luma) * np.float32(0.5 / (1.0 - kr))
     unit = float(1 << (bits - 8))
     codes = np.float32(219.0 * unit) * luma + np.float32(16.0 * unit + 0.5)
     return codes.astype(np.uint16), cb, cr
 
 
 def chroma_codes(plane: np.ndarray, bits: int = 10) -> np.ndarray:
-    """Cb or Cr of a whole image, from `halved`, to limited-range uint16 codes of 4:2:0 (chroma
-    location "left").
+    """Cb or Cr of a whole image, from `to_ycbcr_420`, to limited-range uint16 codes of 4:2:0
+    (chroma location "left").
     """
     unit = float(1 << (bits - 8))
-    held = np.clip(_sharpened(plane), np.float32(-0.5), np.float32(0.5))
+    held = np.clip(_prefiltered(plane), np.float32(-0.5), np.float32(0.5))
     return (np.float32(224.0 * unit) * held + np.float32(128.0 * unit + 0.5)).astype(np.uint16)

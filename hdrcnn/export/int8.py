@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from hdrcnn import weights
-from hdrcnn.console import quietly
+from hdrcnn.console import stderr_discarded
 from hdrcnn.export.onnx import ExportError, write as write_float
 from hdrcnn.files import finished_whole, prepare_folder
 from hdrcnn.models.metadata import Hdrcnn
@@ -24,7 +24,7 @@ from hdrcnn.tiles.onnx_graph import KEY
 
 SIDE = 512
 """Side, in pixels, of the crops of images used for the calibration."""
-MOST = 24
+MAX_CROPS = 24
 """Number of crops, each of another image if there are enough. For each of them, every value of
 every activation is evaluated."""
 
@@ -32,7 +32,8 @@ every activation is evaluated."""
 def _squares(paths: Sequence[Path]) -> Iterator[np.ndarray]:
     """Crops, [1, h, w, 3] float32 in [0, 1], of the image files and of those in the folders.
 
-    Of more than `MOST` files, an evenly spaced subset is read. One image is in memory at a time.
+    Of more than `MAX_CROPS` files, an evenly spaced subset is read. One image is in memory at a
+    time.
     """
     files = [
         file
@@ -42,9 +43,9 @@ def _squares(paths: Sequence[Path]) -> Iterator[np.ndarray]:
     ]
     if not files:
         raise ExportError(f"{', '.join(map(str, paths))}: no pictures to calibrate on")
-    if len(files) > MOST:
-        files = [files[place] for place in np.linspace(0, len(files) - 1, MOST).astype(int)]
-    for place in range(MOST):
+    if len(files) > MAX_CROPS:
+        files = [files[place] for place in np.linspace(0, len(files) - 1, MAX_CROPS).astype(int)]
+    for place in range(MAX_CROPS):
         picture = read_ldr(files[place % len(files)])
         rng = np.random.default_rng(place)
         top, left = (int(rng.integers(0, max(1, side - SIDE + 1))) for side in picture.shape[:2])
@@ -84,14 +85,14 @@ def write(path: Path, out: Path, calibration: Sequence[Path]) -> None:
     import onnx
     from onnxruntime.quantization import QuantFormat, QuantType, quantize_static
 
-    weights.checked(*weights.load(path), Hdrcnn, str(path))
+    weights.expect_kind(*weights.load(path), Hdrcnn, str(path))
     prepare_folder(out.parent)
     with tempfile.TemporaryDirectory() as folder:
         full = Path(folder) / "float32.onnx"
         write_float(path, full, half=False)
         model = onnx.load(str(full))
         made = Path(folder) / "int8.onnx"
-        with quietly():
+        with stderr_discarded():
             quantize_static(
                 str(full),
                 str(made),

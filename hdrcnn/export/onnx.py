@@ -17,7 +17,7 @@ import numpy as np
 
 from hdrcnn import weights
 from hdrcnn._version import __version__
-from hdrcnn.console import quietly
+from hdrcnn.console import stderr_discarded
 from hdrcnn.files import UserError, digest, finished_whole, prepare_folder
 from hdrcnn.models.metadata import Metadata
 from hdrcnn.tiles.onnx_graph import KEY, RESULT, as_stage
@@ -188,9 +188,9 @@ def _stages(model: Any, name: str) -> Iterator[tuple[dict[str, Any], Any]]:
     """
     import keras
 
-    from hdrcnn.tiles.keras_graph import parts
+    from hdrcnn.tiles.keras_graph import stage_tensors
 
-    found = parts(model)
+    found = stage_tensors(model)
     names = {id(model.inputs[0]): "image"}
     places = {id(model.inputs[0]): -1}
     for place, (end, tensors, way) in enumerate(found):
@@ -234,8 +234,8 @@ def proto(model: Any, metadata: Metadata, sha256: str, half: bool = True) -> Any
     import keras
     import onnx
 
-    from hdrcnn.tiles.keras_graph import coarsest
-    from hdrcnn.tiles.stages import window
+    from hdrcnn.tiles.keras_graph import total_stride
+    from hdrcnn.tiles.stages import stride_and_halo
 
     if keras.config.backend() != "tensorflow":
         raise ExportError("tf2onnx converts graphs of TensorFlow; set KERAS_BACKEND=tensorflow")
@@ -245,11 +245,11 @@ def proto(model: Any, metadata: Metadata, sha256: str, half: bool = True) -> Any
     try:
         first = model if rest is None else keras.Model(model.input, rest)
         stages, graphs = map(list, zip(*_stages(first, staged), strict=True))
-        stride, halo = window([as_stage(stage, lambda *_: None) for stage in stages])
+        stride, halo = stride_and_halo([as_stage(stage, lambda *_: None) for stage in stages])
         if rest is not None:
             graphs.append(_converted(keras.Model(rest, model.output), [staged], [RESULT], "rest_"))
     except ValueError:
-        stages, stride, halo = [], coarsest(model), 0
+        stages, stride, halo = [], total_stride(model), 0
         several = keras.Model(model.input, [model.output, *inner])
         graphs = [_converted(several, ["image"], [RESULT, *metadata.inner], "n_")]
     joined = _joined(graphs, [RESULT, *metadata.inner])
@@ -281,7 +281,7 @@ def write(path: Path, out: Path, half: bool = True) -> None:
 
     arrays, metadata = weights.load(path)
     prepare_folder(out.parent)
-    with quietly(), building_in("float32"):
+    with stderr_discarded(), building_in("float32"):
         model = metadata.build()
         weights.assign(model, arrays, str(path))
         made = proto(model, metadata, digest(path), half)

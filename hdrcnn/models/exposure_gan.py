@@ -36,7 +36,7 @@ class Exposures(keras.layers.Layer):
         return keras.KerasTensor((count, channels // 3, rows, columns, 3), dtype="float32")
 
 
-def beside(picture: Any, exposures: Any) -> Any:
+def discriminator_input(picture: Any, exposures: Any) -> Any:
     """Input of the discriminator, [N, H, W, 18] in [-1, 1].
 
     picture: [N, H, W, 3]; exposures: of it, [N, 5, H, W, 3]; codes in [0, 1].

@@ -5,10 +5,10 @@
       | two levels              convolutions at half and quarter size, joined by a skip
       | transposed conv 4x4     back to full size, joined with x itself
       | two convolutions        c [N, H, W, 3], 0 at the start of training
-    y = max(x + darkness(x) 0.2 tanh(c), 0)
+    y = max(x + dark_weight(x) 0.2 tanh(c), 0)
 
 Near black, a photograph contains more noise, 8-bit quantisation steps and JPEG blocks than light,
-which become visible four stops brighter. `darkness` is 1 there and 0 from `LIGHT` on: every
+which become visible four stops brighter. `dark_weight` is 1 there and 0 from `LIGHT` on: every
 brighter sample is returned unchanged, bit for bit. Highlights are left to the single-image network.
 Both results form one HDR image, so exposures rendered from it are ordered and consistent.
 
@@ -37,7 +37,7 @@ FINEST = 8
 """Channels at full size."""
 
 
-def darkness(code: Array, xp: ModuleType = np) -> Array:
+def dark_weight(code: Array, xp: ModuleType = np) -> Array:
     """Weight, in [0, 1], of the residual for codes of any shape in [0, 1].
 
     It is 1 up to `DARK`, 0 from `LIGHT` on, and a cubic in between.
@@ -48,7 +48,7 @@ def darkness(code: Array, xp: ModuleType = np) -> Array:
 
 @keras.saving.register_keras_serializable("hdrcnn")
 class Restored(keras.layers.Layer):
-    """Adds a limited correction to dark codes: max(x + darkness(x) `BOUND` tanh(c), 0).
+    """Adds a limited correction to dark codes: max(x + dark_weight(x) `BOUND` tanh(c), 0).
 
     Inputs: codes x and correction c, [N, H, W, 3] each.
     """
@@ -58,7 +58,7 @@ class Restored(keras.layers.Layer):
     def call(self, both: Any) -> Any:
         code, correction = both
         residual = BOUND * ops.tanh(correction)
-        return ops.maximum(code + darkness(code, ops) * residual, 0.0)
+        return ops.maximum(code + dark_weight(code, ops) * residual, 0.0)
 
     def compute_output_spec(self, both: Any) -> keras.KerasTensor:
         return keras.KerasTensor(both[0].shape, dtype="float32")

@@ -169,7 +169,8 @@ def build(
     """Build the network with initial weights.
 
     It maps [N, h, w, 3] float32 codes, of any size, to the parameters [N, P] float32 of each frame
-    by itself, within `film_evidence.MOST` of 0. The output of its layer `evidence` can be pooled.
+    by itself, within `film_evidence.MAX_PARAMETER` of 0. The output of its layer `evidence` can be
+    pooled.
 
     parameters: number P of parameters; width: channels of the hidden layers; members: number of
     parallel networks, which are averaged; evidence: how many numbers K each estimates for a frame;

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-MOST = 2.0
+MAX_PARAMETER = 2.0
 """Largest absolute value of a parameter."""
 DECODE = ("kernel1", "bias1", "kernel2", "bias2")
 """Names of the arrays of the layer `decode`."""
@@ -29,7 +29,7 @@ def shapes(parameters: int, width: int, members: int, numbers: int) -> list[tupl
     return [(members, 2 * numbers, width), hidden, (members, width, parameters), last]
 
 
-def known(evidence: Any, members: int, xp: ModuleType = np) -> Any:
+def posterior_features(evidence: Any, members: int, xp: ModuleType = np) -> Any:
     """Precision-weighted means and logarithms of 1 + precision: [members, N, 2 K].
 
     evidence: [N, members * 2 K], of frames or sums of them.
@@ -47,17 +47,18 @@ def decode_members(evidence: Any, arrays: Sequence[Any], xp: ModuleType = np) ->
     the shapes given by `shapes`.
     """
     first, offset, second, last = arrays
-    hidden = xp.matmul(known(evidence, first.shape[0], xp), first) + offset[:, None]
-    return MOST * xp.tanh(xp.matmul(xp.maximum(hidden, 0.0), second) + last[:, None])
+    hidden = xp.matmul(posterior_features(evidence, first.shape[0], xp), first) + offset[:, None]
+    return MAX_PARAMETER * xp.tanh(xp.matmul(xp.maximum(hidden, 0.0), second) + last[:, None])
 
 
 def differences(evidence: np.ndarray, others: np.ndarray, members: int) -> np.ndarray:
-    """Mean squared differences, [N, L], of what is `known` from evidence [N, E] and [L, E].
+    """Mean squared differences, [N, L], of the `posterior_features` of evidence [N, E] and [L, E].
 
     They are small for frames of one shot.
     """
     first, second = (
-        np.moveaxis(known(e, members), 0, 1).reshape(len(e), -1) for e in (evidence, others)
+        np.moveaxis(posterior_features(e, members), 0, 1).reshape(len(e), -1)
+        for e in (evidence, others)
     )
     lengths = np.sum(np.square(first), axis=1)[:, None] + np.sum(np.square(second), axis=1)
     return np.asarray(np.maximum(lengths - 2.0 * first @ second.T, 0.0) / first.shape[1])

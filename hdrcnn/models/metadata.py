@@ -10,11 +10,11 @@ import importlib
 import math
 from typing import Any, ClassVar
 
-WIDEST = 256
+MAX_WIDTH = 256
 """Largest number of channels of a network's first block: four times that of published HDRCNN."""
 
 
-def whole(name: str, value: Any, most: int) -> None:
+def check_count(name: str, value: Any, most: int) -> None:
     """Raise ValueError unless a value from a file is an integer from 1 to `most`."""
     if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= most:
         raise ValueError(f"{name} {value!r} is not a whole number from 1 to {most}")
@@ -36,11 +36,11 @@ class Metadata:
     """Input of the network: shape, range, linear or encoded."""
     gives: ClassVar[str]
     """Output of the network."""
-    builds: ClassVar[tuple[str, ...]]
+    build_fields: ClassVar[tuple[str, ...]]
     """Fields that are arguments of the network's `build`."""
-    widest: ClassVar[str]
+    width_field: ClassVar[str]
     """The one of them that contains the number of channels of the first block."""
-    most: ClassVar[int] = WIDEST
+    max_width: ClassVar[int] = MAX_WIDTH
     """Largest number of these channels."""
     stride: ClassVar[int] = 1
     """Height and width of the input have to be multiples of it."""
@@ -53,7 +53,7 @@ class Metadata:
     def __post_init__(self) -> None:
         if not isinstance(self.training, dict):
             raise ValueError("training is no record")
-        whole(self.widest, getattr(self, self.widest), self.most)
+        check_count(self.width_field, getattr(self, self.width_field), self.max_width)
 
     @property
     def inner(self) -> tuple[str, ...]:
@@ -62,12 +62,12 @@ class Metadata:
 
     def options(self) -> dict[str, Any]:
         """Arguments of the network's `build`."""
-        return {name: getattr(self, name) for name in self.builds}
+        return {name: getattr(self, name) for name in self.build_fields}
 
     @property
     def channels(self) -> int:
         """Number of channels of the first block."""
-        return int(getattr(self, self.widest))
+        return int(getattr(self, self.width_field))
 
     def build(self) -> Any:
         """Build a `keras.Model` with initial weights under the current Keras dtype policy."""
@@ -84,7 +84,7 @@ class Hdrcnn(Metadata):
     """The single-image network."""
 
     model = "hdrcnn"
-    builds, widest = ("width",), "width"
+    build_fields, width_field = ("width",), "width"
     stride = 32
     takes = "[N, H, W, 3] float32 in [0, 1], display-encoded; H and W multiples of 32"
     gives = "[N, H, W, 3] float32, y = log(H + 1/255), H linear with 1.0 = clipping level"
@@ -107,7 +107,7 @@ class CameraCurve(Metadata):
     """The network that estimates the camera curve of a photograph."""
 
     model = "camera_curve"
-    builds, widest, most = ("size", "width", "members"), "width", 4096
+    build_fields, width_field, max_width = ("size", "width", "members"), "width", 4096
     takes = "[N, F] float32, statistics of display-encoded pictures"
     gives = "[N, 5] float32: n, s of the response curve, probabilities of its kinds"
 
@@ -121,7 +121,7 @@ class CameraCurve(Metadata):
     def __post_init__(self) -> None:
         super().__post_init__()
         for name in ("size", "members"):
-            whole(name, getattr(self, name), 4096)
+            check_count(name, getattr(self, name), 4096)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -129,7 +129,7 @@ class Fusion(Metadata):
     """Exposure fusion: weight maps for any number of frames, or one image from two frames."""
 
     model = "fusion"
-    builds, widest = ("base_channels", "pair"), "base_channels"
+    build_fields, width_field = ("base_channels", "pair"), "base_channels"
     stride = 8
     takes = (
         "[N, K, H, W, 3] float32 in [0, 1], display-encoded; H and W multiples of 8; of a pair K "
@@ -161,7 +161,7 @@ class ExposureGan(Metadata):
     """The published network from one photograph to five exposures."""
 
     model = "exposure_gan"
-    builds, widest = ("base_channels",), "base_channels"
+    build_fields, width_field = ("base_channels",), "base_channels"
     stride = 4
     takes = "[N, H, W, 3] float32 in [0, 1], display-encoded; H and W multiples of 4"
     gives = (
@@ -190,7 +190,7 @@ class ExposureStack(Metadata):
     """The network that restores dark parts; brighter samples are returned unchanged."""
 
     model = "exposure_stack"
-    builds, widest = ("base_channels",), "base_channels"
+    build_fields, width_field = ("base_channels",), "base_channels"
     stride = 4
     takes = "[N, H, W, 3] float32 in [0, 1], display-encoded; H and W multiples of 4"
     gives = "[N, H, W, 3] float32 at least 0, display-encoded; codes from 0.3 on as they were"
@@ -206,7 +206,7 @@ class FilmUnet(Metadata):
     """SDR film to HDR by the published U-Net."""
 
     model = "film_unet"
-    builds, widest = ("base_channels",), "base_channels"
+    build_fields, width_field = ("base_channels",), "base_channels"
     stride = 32
     takes = "[N, H, W, 3] float32 in [0, 1], codes of Rec. 709; H and W multiples of 32"
     gives = "[N, H, W, 3] float32, PQ codes of BT.2020"
@@ -220,8 +220,8 @@ class FilmCurves(Metadata):
     """SDR film to HDR by a formula that a network adapts to each film or frame."""
 
     model = "film_curves"
-    builds = ("parameters", "width", "members", "evidence")
-    widest, most = "width", 4096
+    build_fields = ("parameters", "width", "members", "evidence")
+    width_field, max_width = "width", 4096
     retired = ("spread",)
     takes = "[N, h, w, 3] float32 in [0, 1], codes of Rec. 709 of reduced frames"
     gives = "[N, P] float32, parameters of the map of each frame, 0: the formula"
@@ -250,7 +250,7 @@ class FilmCurves(Metadata):
                 "again (hdrcnn_train.py --task=film), or use the shipped ones"
             )
         for name in ("parameters", "members", "evidence"):
-            whole(name, getattr(self, name), 4096)
+            check_count(name, getattr(self, name), 4096)
         if (self.directions is None) != (self.apart is None):
             raise ValueError("directions and apart belong together; one of them is missing")
         if self.directions is None:

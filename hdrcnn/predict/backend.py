@@ -40,7 +40,7 @@ def _installed(name: str) -> bool:
     return all(importlib.util.find_spec(module) is not None for module in NEEDS[name])
 
 
-def use(name: str) -> None:
+def select(name: str) -> None:
     """Choose one of `BACKENDS` for this process and those it starts.
 
     Call it before the first network is loaded: Keras keeps the backend it was loaded with. Raises
@@ -48,7 +48,7 @@ def use(name: str) -> None:
     """
     if name != "auto":
         os.environ[VARIABLE] = name
-    chosen()
+    current()
 
 
 def prefer_onnx(path: Path) -> None:
@@ -61,10 +61,10 @@ def prefer_onnx(path: Path) -> None:
     if not named and _installed("onnx"):
         with contextlib.suppress(weights.WeightsError):
             exported(path, "float32")
-            use("onnx")
+            select("onnx")
 
 
-def chosen() -> str:
+def current() -> str:
     """Return the backend, one of `NEEDS`: the one the environment names, or the first installed.
 
     Raises BackendError if it is unknown or not installed.
@@ -96,7 +96,7 @@ def prepare(device: str) -> bool:
 
     device: one of `runtime.DEVICES`. Raises BackendError, runtime.DeviceError.
     """
-    if chosen() != "onnx":
+    if current() != "onnx":
         return runtime.prepare(device)
     runtime.check_device(device)
     if device not in ("auto", "cpu"):
@@ -118,11 +118,11 @@ def network(
     `runtime.PRECISIONS`; on_gpu: result of `prepare`; output: a layer, one of `Metadata.inner`,
     whose output the network is to return instead. Raises weights.WeightsError, BackendError.
     """
-    backend = chosen()
+    backend = current()
     if backend == "onnx":
         from hdrcnn.tiles import onnx_graph
 
-        runtime.chosen(precision, backend)
+        runtime.resolve_precision(precision, backend)
         if precision == "bfloat16":
             raise BackendError(
                 "--precision=bfloat16: the backend onnx computes in float32 or int8; give either"
@@ -141,7 +141,7 @@ def network(
 
     if precision == "auto" and published.recognised(path):
         precision = "float32"
-    with runtime.building_in(runtime.chosen(precision, backend, on_gpu)):
+    with runtime.building_in(runtime.resolve_precision(precision, backend, on_gpu)):
         model = metadata.build()
     # XLA would compile again for every image size; with JAX there is no alternative.
     model.jit_compile = keras.config.backend() == "jax"

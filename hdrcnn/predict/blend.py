@@ -56,29 +56,29 @@ def mask(code: Array, blend: str, gamma: float = 1.0, xp: ModuleType = np) -> Ar
     Arguments as for `reconstruct_light`. Returns [..., 3] in [0, 1]; the published blend has one
     value for all channels of a pixel.
     """
-    shown = bend(code, gamma, xp=xp)
+    shown = apply_gamma(code, gamma, xp=xp)
     if blend == "pixel":
         return xp.broadcast_to(saturation(shown, xp=xp), shown.shape)
     return saturation_ramp(shown, xp=xp, ramp=RAMPS[blend])
 
 
-def raised(
+def blend_measured(
     code: Array,
     log_hdr: Array,
     measured: Array,
-    ended: Array,
+    clipped: Array,
     blend: str,
     gamma: float = 1.0,
     xp: ModuleType = np,
 ) -> Array:
     """Raise measured light to the prediction where the measurement is only a lower bound.
 
-    measured: [..., 3] linear, 1.0 = the light of the largest code; ended: [..., 3] in [0, 1], 1
+    measured: [..., 3] linear, 1.0 = the light of the largest code; clipped: [..., 3] in [0, 1], 1
     where `measured` is the largest value that could be stored. The prediction counts only where the
     code is saturated as well, and never darkens. Other arguments and return value as for
     `reconstruct_light`.
     """
-    share = mask(code, blend, gamma, xp=xp) * ended
+    share = mask(code, blend, gamma, xp=xp) * clipped
     predicted = xp.maximum(log_decode(log_hdr, xp=xp), 0.0)
     predicted = predicted if gamma == 1.0 else xp.power(predicted, gamma)
     return measured + share * (xp.maximum(predicted, measured) - measured)
@@ -100,7 +100,7 @@ flicker from frame to frame, however smooth the prediction is.
 """
 
 
-def bend(code: Array, gamma: float, xp: ModuleType = np) -> Array:
+def apply_gamma(code: Array, gamma: float, xp: ModuleType = np) -> Array:
     """Codes, [..., 3] in [0, 1], as input to a network under camera-curve control: x^(1/g)."""
     return code if gamma == 1.0 else xp.power(code, 1.0 / gamma)
 
@@ -116,7 +116,7 @@ def reconstruct_light(
     """Combine photograph and prediction into one HDR image.
 
     code: [..., 3] float32 in [0, 1], display-encoded, as photographed.
-    log_hdr: [..., 3] float32, y = log(H + 1/255), predicted from `bend(code, gamma)`.
+    log_hdr: [..., 3] float32, y = log(H + 1/255), predicted from `apply_gamma(code, gamma)`.
     gamma: camera-curve control g; H = f(x^(1/g))^g with alpha from x^(1/g), so g > 1 raises the
         highlights. Where alpha is 0, the result is the linearised photograph for any g.
     Returns [..., 3] float32, linear, 1.0 = clipping level of the photograph.
@@ -126,5 +126,5 @@ def reconstruct_light(
     if gamma == 1.0:
         return mix(code, linear, log_decode(log_hdr, xp=xp), xp=xp)
     rooted = xp.power(linear, 1.0 / gamma)
-    mixed = mix(bend(code, gamma, xp=xp), rooted, log_decode(log_hdr, xp=xp), xp=xp)
+    mixed = mix(apply_gamma(code, gamma, xp=xp), rooted, log_decode(log_hdr, xp=xp), xp=xp)
     return xp.power(xp.maximum(mixed, 0.0), gamma)

@@ -94,7 +94,7 @@ def load(params: str | Path | None = None) -> CurveEstimator:
     Raises weights.WeightsError if the file cannot be used, backend.BackendError if the library
     cannot.
     """
-    path = Path(params) if params is not None else weights.CURVES
+    path = Path(params) if params is not None else weights.CAMERA_CURVE
     arrays, record = weights.load(path)
-    metadata = weights.checked(arrays, record, CurveMetadata, str(path))
+    metadata = weights.expect_kind(arrays, record, CurveMetadata, str(path))
     return CurveEstimator(backend.network(path, arrays, metadata))

@@ -25,11 +25,11 @@ TILE = 128
 
 LEVELS = 12
 """Number of brightness levels at which differences are evaluated."""
-LEAST = 64
+MIN_SAMPLES = 64
 """Smallest number of samples, of a level or of mixtures, that is evaluated."""
 STEPS = (1, 2, 4, 8)
 """Distances, in pixels, from a mixture to the pixels on either side."""
-MOST = 4096
+MAX_MIXTURES = 4096
 """Largest number of mixtures evaluated for each step."""
 BANDS = 5
 """Number of code bands in which mixtures of the channels are compared."""
@@ -89,7 +89,7 @@ def slopes(pieces: list[np.ndarray]) -> np.ndarray:
     """Quantiles of differences at each level of green, as log2: [LEVELS * PER_LEVEL].
 
     For each level: quantiles of the differences between neighbours, of the response of a noise
-    filter (Immerkaer 1996), and 1. All are 0 for a level with fewer than `LEAST` samples.
+    filter (Immerkaer 1996), and 1. All are 0 for a level with fewer than `MIN_SAMPLES` samples.
     """
     level, gradient, noise = [], [], []
     for piece in pieces:
@@ -108,9 +108,9 @@ def slopes(pieces: list[np.ndarray]) -> np.ndarray:
     levels, gradients, noises = (np.concatenate(parts) for parts in (level, gradient, noise))
     for index in range(LEVELS):
         own = np.flatnonzero(levels == index)
-        if len(own) < LEAST:
+        if len(own) < MIN_SAMPLES:
             continue
-        own = _thinned(own, 4 * MOST)
+        own = _thinned(own, 4 * MAX_MIXTURES)
         # The offset of half a code stands for rounding, which is always present.
         steps = np.quantile(gradients[own], GRADIENT_QUANTILES)
         grain = np.quantile(noises[own], NOISE_QUANTILES)
@@ -134,7 +134,7 @@ def _triples(pieces: list[np.ndarray], step: int) -> np.ndarray:
             rows, columns = np.nonzero(np.abs(rise) >= 20)
             if len(rows) == 0:
                 continue
-            places = _thinned(np.stack([rows, columns], axis=1), 8 * MOST)
+            places = _thinned(np.stack([rows, columns], axis=1), 8 * MAX_MIXTURES)
             rows, columns = places[:, 0], places[:, 1]
             triple = np.stack([part[rows, columns] for part in (first, middle, last)], axis=1)
             falling = rise[rows, columns] < 0
@@ -146,7 +146,7 @@ def _triples(pieces: list[np.ndarray], step: int) -> np.ndarray:
     between = (triples[:, 1] >= triples[:, 0]) & (triples[:, 1] <= triples[:, 2])
     rises = triples[:, 2] - triples[:, 0] >= 8
     inside = (triples.min(axis=(1, 2)) >= _DARKEST) & (triples.max(axis=(1, 2)) <= _BRIGHTEST)
-    return _thinned(triples[(between & rises).all(axis=-1) & inside], MOST)
+    return _thinned(triples[(between & rises).all(axis=-1) & inside], MAX_MIXTURES)
 
 
 def mixing(triples: np.ndarray) -> np.ndarray:
@@ -155,11 +155,11 @@ def mixing(triples: np.ndarray) -> np.ndarray:
     For each trial curve: the mean share of the bright end relative to 1/2, its value where blur is
     symmetric; for each trial curve: log2 of the mean difference between the channels' shares, which
     is 0 for mixtures, relative to the mean of these logarithms; and log2 of the number of triples
-    over `LEAST`. Zeros if there are fewer than `LEAST`.
+    over `MIN_SAMPLES`. Zeros if there are fewer than `MIN_SAMPLES`.
     """
     trials = len(TRIALS)
     out = np.zeros(2 * trials + 1)
-    if len(triples) < LEAST:
+    if len(triples) < MIN_SAMPLES:
         return out
     dark, middle, bright = _LIGHT[:, triples].transpose(2, 0, 1, 3)
     share = (middle - dark) / (bright - dark)
@@ -167,11 +167,11 @@ def mixing(triples: np.ndarray) -> np.ndarray:
     spread = np.log2(spread.mean(axis=1) + 1e-3)
     out[:trials] = 4.0 * (share.mean(axis=(1, 2)) - 0.5)
     out[trials:-1] = 4.0 * (spread - spread.mean())
-    out[-1] = np.log2(len(triples) / LEAST)
+    out[-1] = np.log2(len(triples) / MIN_SAMPLES)
     return out
 
 
-def bends(triples: np.ndarray) -> np.ndarray:
+def curve_deviation(triples: np.ndarray) -> np.ndarray:
     """Deviation of the mean camera curve from the true one by code, estimated from `_triples`.
 
     Returns [BANDS + BANDS * (BANDS - 1) / 2]. For each band of codes: slope of the share of the
@@ -180,7 +180,7 @@ def bends(triples: np.ndarray) -> np.ndarray:
     curve it is 0 for any edge.
     """
     pairs = BANDS * (BANDS - 1) // 2
-    if len(triples) < LEAST:
+    if len(triples) < MIN_SAMPLES:
         return np.zeros(BANDS + pairs)
     dark, middle, bright = (_MEAN_LIGHT[triples[:, i]] for i in range(3))
     share = (middle - dark) / (bright - dark)
@@ -207,7 +207,7 @@ def shading(triples: np.ndarray) -> np.ndarray:
     scales all steps alike, so only s can be estimated this way.
     """
     out = np.zeros(len(SHOULDERS) + 1)
-    if len(triples) < LEAST:
+    if len(triples) < MIN_SAMPLES:
         return out
     step = _LOG_LIGHT[:, triples[:, 2]] - _LOG_LIGHT[:, triples[:, 0]]
     apart = np.abs(step[..., 0] - step[..., 1]) + np.abs(step[..., 2] - step[..., 1])
@@ -228,5 +228,5 @@ def statistics(picture: np.ndarray, scaling: float | Levels = 1.0) -> np.ndarray
         pieces = [scaled(as_codes(piece), scaling) for piece in pieces]
     pieces = [eight_bits(piece) for piece in pieces]
     found = [_triples(pieces, step) for step in STEPS]
-    parts = [slopes(pieces), *map(mixing, found), *map(bends, found), shading(found[2])]
+    parts = [slopes(pieces), *map(mixing, found), *map(curve_deviation, found), shading(found[2])]
     return np.concatenate(parts).astype(np.float32)

@@ -40,7 +40,7 @@ STOPS = (-4.0, -2.0, 0.0, 2.0, 4.0)
 """Default exposures, in stops relative to the photograph."""
 PUBLISHED = 5
 """Number of exposures of the network of `gan`."""
-FEWEST, MOST = 2, 9
+MIN_EXPOSURES, MAX_EXPOSURES = 2, 9
 """Smallest and largest number of exposures in a stack, as for `hdrcnn fuse`."""
 FARTHEST = 20.0
 """Largest distance of an exposure from the photograph in stops."""
@@ -63,9 +63,10 @@ def check_stops(stops: Sequence[float]) -> tuple[float, ...]:
     """
     found = tuple(float(stop) for stop in stops)
     shown = ",".join(f"{stop:g}" for stop in found)
-    if not FEWEST <= len(found) <= MOST:
+    if not MIN_EXPOSURES <= len(found) <= MAX_EXPOSURES:
         raise ValueError(
-            f"stops {shown}: {len(found)} exposures, and a stack has {FEWEST} to {MOST}"
+            f"stops {shown}: {len(found)} exposures, and a stack has {MIN_EXPOSURES} to "
+            f"{MAX_EXPOSURES}"
         )
     if not all(math.isfinite(stop) and abs(stop) <= FARTHEST for stop in found):
         raise ValueError(f"stops {shown}: numbers within -{FARTHEST:g} to {FARTHEST:g}")
@@ -80,7 +81,7 @@ def stops_of(path: Path | None = None) -> tuple[float, ...]:
     path: its weights file; None: the shipped one. Raises WeightsError.
     """
     path = FILES["gan"] if path is None else path
-    record = weights.checked(*weights.load(path), ExposureGan, str(path))
+    record = weights.expect_kind(*weights.load(path), ExposureGan, str(path))
     return tuple(record.spacing * (index - PUBLISHED // 2) for index in range(PUBLISHED))
 
 
@@ -100,7 +101,7 @@ def load(
     kind = NETWORKS[method]
     path = FILES[method] if path is None else path
     arrays, record = weights.load(path)
-    found = weights.checked(arrays, record, kind, str(path))
+    found = weights.expect_kind(arrays, record, kind, str(path))
     on_gpu = backend.prepare(device)
     # Of the published network take the layer before exposures are stacked: image to image.
     output = found.inner[0] if found.inner else None
@@ -131,7 +132,7 @@ def _dark_cells(frame: Frame, cell: int, below: float) -> np.ndarray:
     return cells
 
 
-def restore_darkness(
+def restore_shadows(
     light: np.ndarray, frame: Frame, network: Tiling, curve: str | CameraCurve, mix: str = ""
 ) -> float:
     """Restore the dark parts of a photograph with the network of `reconstruct`, in place.
@@ -143,7 +144,7 @@ def restore_darkness(
     """
     shown, count = _shown_to(network, frame), 0
     cells = _dark_cells(frame, network.cell, ExposureStack.light)
-    for piece, restored in one_by_one(network.log_hdr(shown, cells)):
+    for piece, restored in one_by_one(network.predict(shown, cells)):
         code = frame.codes(piece)
         changed = restored != code
         if mix and (code > blend.THRESHOLD).any():
@@ -162,12 +163,12 @@ def reconstructed(
     image: [H, W, 3], display-encoded: uint8, uint16, or float in [0, 1]; its clipping level is
     detected as in `Predictor.reconstruct`. Raises ValueError for an unusable image.
     """
-    from hdrcnn.predict.single_image import as_picture
+    from hdrcnn.predict.single_image import checked_image
 
     scaling = factors(clipping_levels(image))
     light = predictor.reconstruct(image, scaling=scaling, camera_curve=curve)
-    frame = Frame(as_picture(image), 1, scaling)
-    restore_darkness(light, frame, network, curve, predictor.metadata.blend)
+    frame = Frame(checked_image(image), 1, scaling)
+    restore_shadows(light, frame, network, curve, predictor.metadata.blend)
     return light
 
 
@@ -222,7 +223,7 @@ def published_exposures(frame: Frame, network: Tiling, bits: int) -> list[np.nda
     cell = network.cell
     rows, columns = frame.image.shape[:2]
     everything = np.ones((-(-rows // cell), -(-columns // cell)), bool)
-    for piece, output in one_by_one(network.log_hdr(shown, everything)):
+    for piece, output in one_by_one(network.predict(shown, everything)):
         part = piece.within(frame.picture)
         for index, exposure in enumerate(codes):
             value = 0.5 * (output[..., 3 * index : 3 * index + 3] + 1.0)

@@ -30,11 +30,11 @@ from hdrcnn.models.metadata import FilmCurves, FilmUnet, Metadata
 from hdrcnn.predict import backend, runtime
 from hdrcnn.predict.film_curves import PARAMETERS, SEEN, FrameMap
 from hdrcnn.tiles.frame import Frame
-from hdrcnn.tiles.resolution import WAYS
+from hdrcnn.tiles.resolution import RESOLUTIONS
 from hdrcnn.tiles.stages import Network
 from hdrcnn.tiles.tiling import Tiling
 
-CURVES = weights.FOLDER / "film_curves.npz"
+FILM_CURVES = weights.FOLDER / "film_curves.npz"
 UNET = weights.FOLDER / "film_unet.npz"
 REDUCED = SEEN
 """Approximate length, in pixels, of the longer side of the frame that parameters are measured
@@ -121,13 +121,13 @@ class Formula:
         self._formula = {"bt2446a": a_to_hdr, "bt2446c": c_to_hdr}[name]
         self._matrix = _matrix(primaries, REC2020)
 
-    def measured(self, reduced: np.ndarray) -> np.ndarray:
+    def frame_parameters(self, reduced: np.ndarray) -> np.ndarray:
         """Parameters of a frame, without those of `graphics`, from the frame reduced to about
         `REDUCED` pixels. For `Curves` they are its evidence.
         """
         return np.empty(0)
 
-    def of(self, parameters: np.ndarray) -> Convert:
+    def converter(self, parameters: np.ndarray) -> Convert:
         """Function that converts a frame with these parameters."""
         return self._convert
 
@@ -154,7 +154,7 @@ class Curves:
         self.directions = None if found.directions is None else np.array(found.directions)
         self.apart, self._members = found.apart, found.members
 
-    def measured(self, reduced: np.ndarray) -> np.ndarray:
+    def frame_parameters(self, reduced: np.ndarray) -> np.ndarray:
         codes = as_rec709(reduced, self._primaries)
         return self._network.whole(codes[None])[0]
 
@@ -171,7 +171,7 @@ class Curves:
         """
         return film_evidence.differences(evidence, others, self._members)
 
-    def of(self, parameters: np.ndarray) -> Convert:
+    def converter(self, parameters: np.ndarray) -> Convert:
         own, rest = parameters[: self.evidence], parameters[self.evidence :]
         mapped = FrameMap(
             self.decode(own[None])[0], self._white, _brightest(rest, self._white, self._peak)
@@ -218,10 +218,10 @@ class Unet:
         self._tiling = Tiling(network, runtime.tile_size(tile_pixels, on_gpu, record.channels))
         self._primaries, self._top = primaries, float(pq_signal(np.float64(peak)))
 
-    def measured(self, reduced: np.ndarray) -> np.ndarray:
+    def frame_parameters(self, reduced: np.ndarray) -> np.ndarray:
         return np.empty(0)
 
-    def of(self, parameters: np.ndarray) -> Convert:
+    def converter(self, parameters: np.ndarray) -> Convert:
         return self._convert
 
     def _convert(self, codes: np.ndarray) -> np.ndarray:
@@ -229,7 +229,7 @@ class Unet:
         # With a threshold below all codes, every pixel is computed.
         frame = Frame(picture, self._tiling.cell, threshold=-1.0, halo=self._tiling.halo)
         signal = np.empty(picture.shape, np.float32)
-        for piece, part in WAYS["native"](frame, self._tiling):
+        for piece, part in RESOLUTIONS["native"](frame, self._tiling):
             signal[piece.within(frame.picture)] = part
         return np.clip(signal, 0.0, self._top, out=signal)
 
@@ -257,10 +257,10 @@ class Highlights:
         )
         self._primaries, self._white, self._peak = primaries, white, peak
 
-    def measured(self, reduced: np.ndarray) -> np.ndarray:
+    def frame_parameters(self, reduced: np.ndarray) -> np.ndarray:
         return np.empty(0)
 
-    def of(self, parameters: np.ndarray) -> Convert:
+    def converter(self, parameters: np.ndarray) -> Convert:
         peak = _brightest(parameters, self._white, self._peak)
         return functools.partial(self._convert, peak=peak)
 
@@ -284,7 +284,7 @@ def _network(
 ) -> tuple[Network, dict[str, np.ndarray], Kind, bool]:
     """Network, arrays and metadata of a weights file, and whether a GPU computes it."""
     arrays, record = weights.load(path)
-    found = weights.checked(arrays, record, kind, str(path))
+    found = weights.expect_kind(arrays, record, kind, str(path))
     on_gpu = backend.prepare(device)
     network = backend.network(path, arrays, found, on_gpu=on_gpu, output=output)
     return network, arrays, found, on_gpu
@@ -293,7 +293,7 @@ def _network(
 def weights_of(name: str, params: Path | None = None) -> Path | None:
     """Weights file of a method, or None if it has none. params: used instead of the shipped one."""
     usual = {
-        "curves": CURVES,
+        "curves": FILM_CURVES,
         "unet": UNET,
         "hdrcnn": weights.VIDEO if weights.VIDEO.is_file() else weights.SHIPPED,
     }.get(name)

@@ -9,8 +9,8 @@ measurements in taxonomic problems", Annals of Eugenics 1936; C. R. Rao, "The ut
 multiple measurements in problems of biological classification", J. Royal Statistical Society B,
 1948).
 
-    looks: frames sampled over the whole film, ordered by time
-      -> shots    consecutive looks with similar evidence
+    samples: frames sampled over the whole film, ordered by time
+      -> shots    consecutive samples with similar evidence
       -> parts    consecutive shots, split where the mean of the guesses changes for longer: least
                   squares with a price for each part (B. Jackson et al., "An algorithm for optimal
                   partitioning of data on an interval", IEEE Signal Processing Letters 2005)
@@ -26,22 +26,23 @@ from typing import Protocol
 
 import numpy as np
 
-NEAR = 1.6
+MIN_SCALE = 1.6
 """Constant term of the squared distance at which the weight of a shot falls to 1/e. Two guesses for
 one grade have a squared distance of 1 on average."""
-AROUND, SHARE, FAR = 0.3, 0.2, 4.0
-"""Its variable term is `AROUND` times the squared distance within which the share `SHARE` of the
-group lies, or times `FAR` if that is less: guesses scatter more for some grades than for others."""
+SPREAD_FACTOR, SPREAD_SHARE, MAX_SPREAD = 0.3, 0.2, 4.0
+"""Its variable term is `SPREAD_FACTOR` times the squared distance within which the share
+`SPREAD_SHARE` of the group lies, or times `MAX_SPREAD` if that is less: guesses scatter more for
+some grades than for others."""
 PRICE = 3.0
 """Price of an additional part or group, as a squared distance."""
-REACH = 1.4
+MAX_DISTANCE = 1.4
 """Distance from the median guess of the film to which guesses farther away are moved before parts
 are found, because guesses for single shots may be wrong."""
-SAME = 0.15
+LIKENESS_SCALE = 0.15
 """Difference in evidence, as a fraction of `apart`, at which the likeness of two frames is 1/e.
-Consecutive frames with a likeness of at least `OF_A_SHOT` are of one shot."""
-OF_A_SHOT = 0.2
-COUNTED = 12.0
+Consecutive frames with a likeness of at least `SHOT_LIKENESS` are of one shot."""
+SHOT_LIKENESS = 0.2
+MAX_WEIGHT = 12.0
 """Largest total weight of the shots pooled, the number of shots in the training sets of the shipped
 weights (`clips.alike`); if there are more, each weighs less."""
 
@@ -65,50 +66,50 @@ class Network(Protocol):
 class Grades:
     """Grades of a whole film, and evidence pooled by them."""
 
-    def __init__(self, looks: np.ndarray, times: np.ndarray, network: Network) -> None:
-        """looks: [N, E], evidence of frames sampled over the whole film, N >= 1; times: [N], their
-        times, increasing. Raises ValueError if the network has no `directions` or `apart`.
+    def __init__(self, samples: np.ndarray, times: np.ndarray, network: Network) -> None:
+        """samples: [N, E], evidence of frames sampled over the whole film, N >= 1; times: [N],
+        their times, increasing. Raises ValueError if the network has no `directions` or `apart`.
         """
         if network.directions is None or network.apart is None:
             raise ValueError("the weights hold no directions to tell grades by")
         self._network, self._directions, self._times = network, network.directions, times
-        self._same = SAME * network.apart
-        shots = self._shots(looks)
+        self._likeness_scale = LIKENESS_SCALE * network.apart
+        shots = self._shots(samples)
         self._evidence = np.stack(
-            [looks[shots == shot].mean(axis=0) for shot in range(shots[-1] + 1)]
+            [samples[shots == shot].mean(axis=0) for shot in range(shots[-1] + 1)]
         )
         self._guesses = network.decode(self._evidence)
-        held = held_within(self._guesses @ self._directions.T, REACH)
-        self.groups = joined(held, parts(held))
+        clamped = clamp_to_radius(self._guesses @ self._directions.T, MAX_DISTANCE)
+        self.groups = merge_parts(clamped, split_into_parts(clamped))
         """[shots] int, number of the group of each shot, from 0."""
-        self._group_of_looks = self.groups[shots]
+        self._group_of_samples = self.groups[shots]
 
     def _likeness(self, first: np.ndarray, second: np.ndarray) -> np.ndarray:
         """Likeness, from 0 to 1, of the evidence of frames [M, E] and [N, E]: [M, N]."""
-        return np.exp(-self._network.differences(first, second) / self._same)
+        return np.exp(-self._network.differences(first, second) / self._likeness_scale)
 
-    def _shots(self, looks: np.ndarray) -> np.ndarray:
-        """Number of the shot of each look, from 0: [N]."""
-        pairs = (self._likeness(a[None], b[None])[0, 0] for a, b in itertools.pairwise(looks))
-        return np.cumsum([0, *(likeness < OF_A_SHOT for likeness in pairs)])
+    def _shots(self, samples: np.ndarray) -> np.ndarray:
+        """Number of the shot of each sample, from 0: [N]."""
+        pairs = (self._likeness(a[None], b[None])[0, 0] for a, b in itertools.pairwise(samples))
+        return np.cumsum([0, *(likeness < SHOT_LIKENESS for likeness in pairs)])
 
     def _shares(self, time: float) -> np.ndarray:
         """Degree, from 0 to 1, to which each shot is of the group at a given time: [shots].
 
-        Between the last look of a part and the first of the next, the groups are interpolated
+        Between the last sample of a part and the first of the next, the groups are interpolated
         linearly.
         """
         numbers = np.arange(self.groups.max() + 1)[:, None]
-        of_looks = (self._group_of_looks == numbers).astype(np.float64)
-        shares = np.array([np.interp(time, self._times, own) for own in of_looks])
+        of_samples = (self._group_of_samples == numbers).astype(np.float64)
+        shares = np.array([np.interp(time, self._times, own) for own in of_samples])
         return shares[self.groups]
 
     def changes(self) -> list[tuple[float, float]]:
-        """Times of the last look before and the first look after each change of group."""
-        last = np.flatnonzero(np.diff(self._group_of_looks))
+        """Times of the last sample before and the first sample after each change of group."""
+        last = np.flatnonzero(np.diff(self._group_of_samples))
         return [(float(self._times[at]), float(self._times[at + 1])) for at in last]
 
-    def settled(self, evidence: np.ndarray, time: float) -> np.ndarray:
+    def pool(self, evidence: np.ndarray, time: float) -> np.ndarray:
         """Pool the evidence of a frame with that of its grade elsewhere in the film.
 
         evidence: [E] or longer; values after the first E are returned unchanged. time: of the
@@ -128,18 +129,20 @@ class Grades:
         near = shares * self._nearness(projected, middle, shares)
         near[-1] = 1.0 - alike
         total = float(near.sum())
-        near *= min(max(total, 1.0), COUNTED) / total
+        near *= min(max(total, 1.0), MAX_WEIGHT) / total
         together = near[:-1] @ self._evidence + near[-1] * own
         return np.concatenate([together, evidence[size:]])
 
     def _nearness(self, projected: np.ndarray, guess: np.ndarray, shares: np.ndarray) -> np.ndarray:
         """Nearness, from 0 to 1, of projected guesses [N, D] to one guess [P]: [N]."""
         distances = np.sum(np.square(projected - guess @ self._directions.T), axis=1)
-        around = float(weighted_quantile(distances, shares, SHARE))
-        return np.asarray(np.exp(-distances / (NEAR + AROUND * min(around, FAR))))
+        around = float(weighted_quantile(distances, shares, SPREAD_SHARE))
+        return np.asarray(
+            np.exp(-distances / (MIN_SCALE + SPREAD_FACTOR * min(around, MAX_SPREAD)))
+        )
 
 
-def held_within(values: np.ndarray, reach: float) -> np.ndarray:
+def clamp_to_radius(values: np.ndarray, reach: float) -> np.ndarray:
     """Values [N, D], with those farther than `reach` from their median moved to that distance."""
     middle = np.median(values, axis=0)
     away = values - middle
@@ -147,7 +150,7 @@ def held_within(values: np.ndarray, reach: float) -> np.ndarray:
     return np.asarray(middle + away * np.minimum(1.0, reach / np.maximum(lengths, 1e-12)))
 
 
-def parts(values: np.ndarray) -> np.ndarray:
+def split_into_parts(values: np.ndarray) -> np.ndarray:
     """Split a sequence of values [N, D] into parts: number of the part of each, from 0, [N] int.
 
     Minimises the sum of squared distances from the mean of each part plus `PRICE` per part.
@@ -169,7 +172,7 @@ def parts(values: np.ndarray) -> np.ndarray:
     return np.cumsum(found)
 
 
-def joined(values: np.ndarray, parts: np.ndarray) -> np.ndarray:
+def merge_parts(values: np.ndarray, parts: np.ndarray) -> np.ndarray:
     """Merge parts [N] of values [N, D] into groups: number of the group of each, from 0, [N] int.
 
     Two groups are merged, nearest first, while that increases the sum of squared distances from

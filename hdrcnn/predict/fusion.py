@@ -31,7 +31,7 @@ from hdrcnn.tiles.geometry import pad_to_multiple
 from hdrcnn.tiles.guided import slopes
 from hdrcnn.weights import FOLDER, WeightsError
 
-FEWEST, MOST = 2, 9
+MIN_FRAMES, MAX_FRAMES = 2, 9
 """Smallest and largest number of frames in a bracket."""
 WORKING = 1024
 """Largest length, in pixels, of the longer side of the frames that weights are computed for."""
@@ -40,7 +40,7 @@ WELL_EXPOSED = 0.2
 NOTHING = 1e-12
 """Added to each product of the measures, so that frames share pixels that are black or white in
 all of them."""
-LEAST = 1e-6
+MIN_WEIGHT = 1e-6
 """Smallest weight at full size, before normalisation."""
 
 WeightMaps = Callable[[np.ndarray], np.ndarray]
@@ -50,8 +50,8 @@ WeightMaps = Callable[[np.ndarray], np.ndarray]
 
 def check_frames(frames: Sequence[np.ndarray]) -> None:
     """Raise ValueError unless frames are 2 to 9 of [H, W, 3], all uint8, uint16, or float32."""
-    if not FEWEST <= len(frames) <= MOST:
-        raise ValueError(f"{len(frames)} frames; a bracket has {FEWEST} to {MOST}")
+    if not MIN_FRAMES <= len(frames) <= MAX_FRAMES:
+        raise ValueError(f"{len(frames)} frames; a bracket has {MIN_FRAMES} to {MAX_FRAMES}")
     shape, kind = frames[0].shape, frames[0].dtype
     if len(shape) != 3 or shape[2] != 3 or 0 in shape:
         raise ValueError(f"frames of shape [H, W, 3] are needed, not {shape}")
@@ -131,7 +131,7 @@ def _of_network(name: str, device: str) -> Method:
     """Method of one of `NETWORKS`. Raises WeightsError, DeviceError, BackendError."""
     path = NETWORKS[name]
     arrays, record = weights_files.load(path)
-    metadata = weights_files.checked(arrays, record, Fusion, str(path))
+    metadata = weights_files.expect_kind(arrays, record, Fusion, str(path))
     if metadata.pair != (name == "supervised"):
         raise WeightsError(f"{path}: for the other kind of fusion network; give it its own name")
     on_gpu = backend.prepare(device)
@@ -142,8 +142,8 @@ def _of_network(name: str, device: str) -> Method:
     return Method(name, network_weights(maps.whole), file=path, pyramid=False, frames=2)
 
 
-def resolved(name: str) -> str:
-    """Return the name of the method that `chosen_method` returns; loads nothing.
+def resolve_method(name: str) -> str:
+    """Return the name of the method that `load_method` returns; loads nothing.
 
     auto: that of the unsupervised network, or of `CLASSICAL` if its weights file does not exist.
     Raises ValueError for a name not in `METHODS`.
@@ -155,13 +155,13 @@ def resolved(name: str) -> str:
     return name
 
 
-def chosen_method(name: str, device: str = "auto") -> Method:
+def load_method(name: str, device: str = "auto") -> Method:
     """Return the method of that name, one of `METHODS`, with its network loaded.
 
     device: for the network, one of `runtime.DEVICES`. Raises ValueError for an unknown name,
     WeightsError if weights are missing or do not fit, DeviceError, BackendError.
     """
-    name = resolved(name)
+    name = resolve_method(name)
     plain = {method.name: method for method in (MERTENS, CLASSICAL)}
     return plain[name] if name in plain else _of_network(name, device)
 
@@ -240,7 +240,7 @@ class Maps:
             guide = self._guide(frame[top:bottom])
             np.multiply(enlarged(slope, *rows), guide, out=weight)
             weight += enlarged(base, *rows)
-        np.maximum(weights, np.float32(LEAST), out=weights)
+        np.maximum(weights, np.float32(MIN_WEIGHT), out=weights)
         weights /= weights.sum(axis=0)
         return weights
 

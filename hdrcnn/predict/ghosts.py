@@ -43,14 +43,14 @@ APART = 9
 block."""
 BIN = 8
 """Number of levels that share one noise estimate."""
-FEWEST = 200
+MIN_SAMPLES = 200
 """Smallest number of samples of a bin that counts."""
 SAMPLED = 3
 """Step, in rows, between those that noise and bias are measured in."""
-SMALLEST, FEWEST_PIXELS = 3e-5, 40.0
+MIN_SHARE, MIN_PIXELS = 3e-5, 40.0
 """Share of the image, and number of pixels of the compared frames, below which a region is a
 speck."""
-MOST = 0.6
+MAX_SHARE = 0.6
 """Share of the image above which something other than movement makes the frames differ."""
 GROWN = 0.004
 """Distance by which regions are grown and their edges softened, as a fraction of the longer
@@ -61,7 +61,7 @@ that is dark in the reference appears twice."""
 CLIPPED = 0.5
 """Share of a region that has to be clipped or dark in the reference for another frame to replace
 it."""
-CALM = (1.5, 4.0)
+CHROMA_NOISE_GAIN = (1.5, 4.0)
 """Codes of the target per code of the source at which smoothing of the colour noise starts, and
 from which on it is complete."""
 COLOUR_BLUR, MARGIN = 3.0, 16
@@ -111,7 +111,7 @@ def _by_level(levels: np.ndarray, values: np.ndarray) -> np.ndarray:
     ends = np.cumsum(np.bincount(bins, minlength=CODES // BIN))
     middles, medians = [], []
     for index, part in enumerate(np.split(values[order], ends[:-1])):
-        if len(part) >= FEWEST:
+        if len(part) >= MIN_SAMPLES:
             middles.append(BIN * index + 0.5 * (BIN - 1))
             medians.append(float(np.median(part)))
     if not medians:
@@ -209,7 +209,7 @@ def _regions(off: np.ndarray, covered: np.ndarray | None = None) -> np.ndarray:
     found = (smooth > 1.0).astype(np.uint8)
     closed = cv2.morphologyEx(found, cv2.MORPH_CLOSE, disc)
     _, labels, figures, _ = cv2.connectedComponentsWithStats(closed)
-    large = figures[:, cv2.CC_STAT_AREA] >= max(FEWEST_PIXELS, SMALLEST * off.size)
+    large = figures[:, cv2.CC_STAT_AREA] >= max(MIN_PIXELS, MIN_SHARE * off.size)
     large[0] = False
     # Near certain regions also take likely ones: the dim rims of what moved.
     kept = large[labels]
@@ -291,7 +291,7 @@ def find(
     union = np.asarray(moved.any(axis=0))
     share = float(union.mean())
     origins = np.full(size, reference, np.uint8)
-    if share > MOST:
+    if share > MAX_SHARE:
         note = f"its frames differ in {share:.0%} of the picture: ghosts are not removed"
         return Movement(factor, np.zeros((len(frames), *size), np.float32), origins, tables, 0.0,
                         note)  # fmt: skip
@@ -329,17 +329,19 @@ def find(
     return Movement(factor, masks, origins, tables, share)
 
 
-def calmed(code: np.ndarray, tables: np.ndarray) -> np.ndarray:
+def denoise_chroma(code: np.ndarray, tables: np.ndarray) -> np.ndarray:
     """Smooth the colour noise that a mapping to another exposure would amplify.
 
     code: [h, w, 3] float32 in [0, 255]; tables: as returned by `mappings`. Where the mapping turns
-    one code of the source into more than `CALM[0]` codes of the target, the colour differences are
-    blended towards those of the surroundings, completely from `CALM[1]` on; the mean of the
-    channels stays.
+    one code of the source into more than `CHROMA_NOISE_GAIN[0]` codes of the target, the colour
+    differences are blended towards those of the surroundings, completely from
+    `CHROMA_NOISE_GAIN[1]` on; the mean of the channels stays.
     """
     cv2 = opencv()
     gain = np.interp(code.mean(axis=-1), np.arange(CODES), np.gradient(tables.mean(axis=0)))
-    share = np.clip((gain - CALM[0]) / (CALM[1] - CALM[0]), 0.0, 1.0).astype(np.float32)
+    share = np.clip(
+        (gain - CHROMA_NOISE_GAIN[0]) / (CHROMA_NOISE_GAIN[1] - CHROMA_NOISE_GAIN[0]), 0.0, 1.0
+    ).astype(np.float32)
     share = cv2.GaussianBlur(share, (0, 0), 1.0)[..., None]
     if not share.any():
         return code
@@ -394,7 +396,7 @@ def replace(
                     part = (used > 0) & (origins[:, tile] == origin)
                     tables = movement.tables[int(origin), k]
                     source = as_codes(wide[origin][:, around]) * np.float32(255.0)
-                    source = calmed(source, tables)[middle][part]
+                    source = denoise_chroma(source, tables)[middle][part]
                     expected = mapped(source, tables) * (largest / 255.0)
                     own = originals[k][:, tile][part].astype(np.float32)
                     mixed = own + used[part][:, None] * (expected - own)

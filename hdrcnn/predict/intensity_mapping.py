@@ -17,7 +17,7 @@ DARK = 28
 """Largest code of a pixel that is mostly noise when mapped to a longer exposure."""
 SHARED = 6.0
 """Mean difference, in 8-bit codes, from which on a channel keeps a table of its own."""
-FEWEST = 20
+MIN_SAMPLES = 20
 """Smallest number of samples of a code for their median to count."""
 
 
@@ -74,7 +74,7 @@ def _table(joint: np.ndarray) -> np.ndarray | None:
     Rows without enough samples are interpolated linearly.
     """
     medians, counts = _medians(joint)
-    known = counts >= FEWEST
+    known = counts >= MIN_SAMPLES
     known[[0, CODES - 1]] = False  # Clipped.
     codes = np.flatnonzero(known)
     if len(codes) < 2:
@@ -105,7 +105,7 @@ def mappings(
     camera has one curve for all channels, so they share a table; a channel whose own table differs
     from it by `SHARED` codes or more on average, as after a change of white balance, keeps its own.
     """
-    if usable is not None and usable.sum() > FEWEST * CODES:
+    if usable is not None and usable.sum() > MIN_SAMPLES * CODES:
         source, target = source[usable], target[usable]
     joints = [_joint(source[..., c], target[..., c]) for c in range(3)]
     shared = _table(np.sum(joints, axis=0))

@@ -23,7 +23,7 @@ BYTES = 20
 """Approximate memory per pixel of a tile and per channel of the network's first block."""
 CPU_BYTES = 2_200_000_000
 """Largest amount of main memory for the network."""
-LARGEST = 1 << 24
+MAX_TILE_PIXELS = 1 << 24
 """Largest number of pixels per tile on a GPU; more gain nothing."""
 
 
@@ -57,7 +57,7 @@ def tile_pixels(free_gpu: int | None, width: int, usual: int) -> int:
     """
     if free_gpu is None:
         return min(usual, CPU_BYTES // (BYTES * width))
-    return max(usual // 4, min(LARGEST, free_gpu // 2 // (BYTES * width)))
+    return max(usual // 4, min(MAX_TILE_PIXELS, free_gpu // 2 // (BYTES * width)))
 
 
 def tile_size(asked: int | None, on_gpu: bool, width: int) -> int:
@@ -131,7 +131,7 @@ def cpu_has_bfloat16(cpuinfo: str | None = None) -> bool:
     return any(CPU_FLAGS & set(line.split()) for line in lines if line.startswith("flags"))
 
 
-def chosen(precision: str, backend: str, on_gpu: bool = False) -> str:
+def resolve_precision(precision: str, backend: str, on_gpu: bool = False) -> str:
     """Resolve one of `PRECISIONS` to float32, bfloat16 or int8.
 
     auto: bfloat16 if TensorFlow runs on a processor that supports it. JAX would convert to float32

@@ -25,12 +25,12 @@ from hdrcnn.colour.transfer import (
     log_decode,
 )
 from hdrcnn.console import one_by_one
-from hdrcnn.files import shown
+from hdrcnn.files import one_line
 from hdrcnn.models.metadata import Hdrcnn
 from hdrcnn.predict import backend, camera_curve as curve_estimation, runtime
-from hdrcnn.predict.blend import BLENDS, THRESHOLD, bend, raised, reconstruct_light
+from hdrcnn.predict.blend import BLENDS, THRESHOLD, apply_gamma, blend_measured, reconstruct_light
 from hdrcnn.tiles.frame import Frame
-from hdrcnn.tiles.resolution import WAYS, Pieces
+from hdrcnn.tiles.resolution import RESOLUTIONS, Pieces
 from hdrcnn.tiles.stages import Network
 from hdrcnn.tiles.tiling import TILE_PIXELS, Tiling
 
@@ -41,7 +41,7 @@ QUALITIES = (FAST, BEST)
 """FAST: one prediction; BEST: the mean of the predictions for the image and its mirror image."""
 
 
-def as_picture(image: np.ndarray) -> np.ndarray:
+def checked_image(image: np.ndarray) -> np.ndarray:
     """Check an image, [H, W, 3]; uint8 and uint16 are returned as they are, floats as float32.
 
     Raises ValueError for other shapes and types, and for floats not finite or outside [0, 1].
@@ -100,7 +100,7 @@ class Predictor:
         """The same pieces, each averaged with the prediction for the mirror image."""
         flipped = dataclasses.replace(frame, image=frame.image[:, ::-1])
         other = np.full(frame.image.shape, np.nan, np.float16)
-        for piece, log_hdr in one_by_one(WAYS[resolution](flipped, self.tiling)):
+        for piece, log_hdr in one_by_one(RESOLUTIONS[resolution](flipped, self.tiling)):
             other[piece.within(frame.picture)] = log_hdr
         other = other[:, ::-1]
         for piece, log_hdr in pieces:
@@ -152,7 +152,7 @@ class Predictor:
         alpha: [H, W] in [0, 1]; transparent pixels are ignored when the clipping level is detected.
         camera_curve: linearisation instead of that of this predictor; ESTIMATED: the curve
             estimated for this photograph.
-        resolution: size at which the network sees the image, one of `resolution.WAYS`.
+        resolution: size at which the network sees the image, one of `resolution.RESOLUTIONS`.
         panorama: the left and the right side of the image meet.
         measured: light of a photograph with a gain map, `Photograph.measured`. It is kept except
             where the map is at its largest value; scaling and camera_curve are then ignored.
@@ -166,13 +166,13 @@ class Predictor:
         """
         if not (np.isfinite(gamma) and gamma > 0):
             raise ValueError(f"gamma {gamma} must be a positive number")
-        if resolution not in WAYS:
-            raise ValueError(f"unknown resolution {resolution!r}; known: {', '.join(WAYS)}")
+        if resolution not in RESOLUTIONS:
+            raise ValueError(f"unknown resolution {resolution!r}; known: {', '.join(RESOLUTIONS)}")
         if np.dtype(dtype) not in (np.float16, np.float32):
             raise ValueError(f"dtype {np.dtype(dtype)}: float32 or float16")
         if quality not in QUALITIES:
             raise ValueError(f"unknown quality {quality!r}; known: {', '.join(QUALITIES)}")
-        picture = as_picture(image)
+        picture = checked_image(image)
         if measured is not None and measured.light.shape != picture.shape:
             raise ValueError(f"measured {measured.light.shape}, picture {picture.shape}: not alike")
         if sensor is not None:
@@ -188,7 +188,7 @@ class Predictor:
             picture,
             self.tiling.cell,
             scale,
-            functools.partial(bend, gamma=gamma),
+            functools.partial(apply_gamma, gamma=gamma),
             THRESHOLD**gamma,
             closed=panorama,
             halo=self.tiling.halo,
@@ -204,9 +204,9 @@ class Predictor:
                 if sensor is not None
                 else linearise(frame.codes(strip), curve)
             )
-        if measured is not None and not measured.ended.any():
+        if measured is not None and not measured.clipped.any():
             return hdr
-        pieces = WAYS[resolution](frame, self.tiling)
+        pieces = RESOLUTIONS[resolution](frame, self.tiling)
         if quality == BEST:
             pieces = self._with_mirror_image(pieces, frame, resolution)
         for piece, log_hdr in one_by_one(pieces):
@@ -217,8 +217,8 @@ class Predictor:
             )
             if measured is not None:
                 there = measured.light[part].astype(np.float32)
-                ended = measured.ended[part] / np.float32(255.0)
-                light = raised(codes, log_hdr, there, ended, blend, gamma)
+                clipped = measured.clipped[part] / np.float32(255.0)
+                light = blend_measured(codes, log_hdr, there, clipped, blend, gamma)
             elif sensor is not None:
                 predicted = np.maximum(log_decode(log_hdr), 0.0) ** np.float32(gamma)
                 light = sensor.reconstructed(part, predicted)
@@ -249,14 +249,14 @@ def load(
     """
     path = Path(params) if params is not None else weights.SHIPPED
     arrays, record = weights.load(path)
-    metadata = weights.checked(arrays, record, Hdrcnn, str(path))
+    metadata = weights.expect_kind(arrays, record, Hdrcnn, str(path))
     for value, known in (
         (metadata.linearisation, LINEARISATIONS),
         (metadata.blend, BLENDS),
     ):
         if value not in known:
             raise weights.WeightsError(
-                f"{path}: {shown(repr(value))} is not known; known: {', '.join(known)}"
+                f"{path}: {one_line(repr(value))} is not known; known: {', '.join(known)}"
             )
     on_gpu = backend.prepare(device)
     network = backend.network(path, arrays, metadata, precision, on_gpu)

@@ -20,9 +20,9 @@ from hdrcnn.files import ImageError, digest, is_regular, natural_key
 from hdrcnn.readers import heif, metadata, raw
 from hdrcnn.readers.decoded import kind_of
 from hdrcnn.readers.photograph import read_photograph
-from hdrcnn.readers.pillow import own_limit
+from hdrcnn.readers.pillow import pillow_limits_lifted
 
-FEWEST, MOST = 2, 9
+MIN_FRAMES, MAX_FRAMES = 2, 9
 """Minimum and maximum number of frames of a bracket."""
 GAP = 4.0
 """Maximum number of seconds between the end of a frame and the start of the next."""
@@ -33,7 +33,7 @@ HEAD = 1 << 22
 
 
 @dataclasses.dataclass(frozen=True)
-class Exposed:
+class ExifExposure:
     """The exposure of a file according to its Exif data; None: not stated."""
 
     camera: str
@@ -88,10 +88,10 @@ def _time(text: object) -> datetime.datetime | None:
         return None
 
 
-def exposed(camera: metadata.Camera) -> Exposed:
+def exif_exposure(camera: metadata.Camera) -> ExifExposure:
     """Return the exposure in the result of `readers.metadata.camera_data`."""
     seconds = camera.get("ExposureTime")
-    return Exposed(
+    return ExifExposure(
         camera=f"{camera.get('Make', '')} {camera.get('Model', '')}",
         time=_time(camera.get("DateTimeOriginal")),
         bias=bias_of(camera),
@@ -124,7 +124,7 @@ def _exif_of(path: Path) -> Image.Exif:
         return metadata.parse_exif(head if head[:2] in (b"II", b"MM") else b"")
     if kind_of(head) == "HEIF":
         return heif.exif_of(path)
-    with own_limit(), Image.open(path) as image:
+    with pillow_limits_lifted(), Image.open(path) as image:
         if image.format == "PNG" and "exif" not in image.info:
             image.load()  # Exif data may follow the samples.
         return metadata.exif_of(image)
@@ -134,14 +134,14 @@ def _opens(path: Path) -> bool:
     if not is_regular(path):
         return False
     try:
-        with warnings.catch_warnings(), own_limit(), Image.open(path):
+        with warnings.catch_warnings(), pillow_limits_lifted(), Image.open(path):
             pass
     except Exception:  # noqa: BLE001  # As above.
         return False
     return True
 
 
-def _follows(here: Exposed, group: Sequence[Exposed]) -> bool:
+def _follows(here: ExifExposure, group: Sequence[ExifExposure]) -> bool:
     """Whether a frame belongs to the same bracket as those before it."""
     last = group[-1]
     if here.time is not None and last.time is not None:
@@ -175,9 +175,9 @@ def _without_exposure(files: Sequence[Path]) -> list[str]:
     return said
 
 
-def _series(frames: Sequence[tuple[Path, Exposed]]) -> list[list[Path]]:
+def _series(frames: Sequence[tuple[Path, ExifExposure]]) -> list[list[Path]]:
     """Split frames of one camera, in natural order, where a bracket ends."""
-    found: list[list[tuple[Path, Exposed]]] = []
+    found: list[list[tuple[Path, ExifExposure]]] = []
     for path, here in frames:
         if found and _follows(here, [known for _, known in found[-1]]):
             found[-1].append((path, here))
@@ -197,10 +197,10 @@ def _kinds(files: Sequence[Path]) -> list[list[Path]]:
 
 def _by_exif(files: Iterable[Path], faults: list[str]) -> list[tuple[Path, ...]]:
     cameras: dict[str, list[Path]] = {}
-    told: dict[Path, Exposed] = {}
+    told: dict[Path, ExifExposure] = {}
     unknown = []
     for path in files:
-        here = exposed(camera_of(path))
+        here = exif_exposure(camera_of(path))
         if here.known:
             cameras.setdefault(here.camera, []).append(path)
             told[path] = here
@@ -211,9 +211,9 @@ def _by_exif(files: Iterable[Path], faults: list[str]) -> list[tuple[Path, ...]]
     for frames in (kind for of_camera in cameras.values() for kind in _kinds(of_camera)):
         groups = _series([(path, told[path]) for path in frames])
         for index, group in enumerate(groups):
-            if len(group) > MOST:
+            if len(group) > MAX_FRAMES:
                 faults.append(
-                    f"{group[0]}: {len(group)} frames of one bracket, and at most {MOST} are "
+                    f"{group[0]}: {len(group)} frames of one bracket, and at most {MAX_FRAMES} are "
                     "fused; leave some out, or give --per"
                 )
             elif len(group) > 1:
@@ -264,8 +264,8 @@ def brackets(files: Sequence[Path], per: int | None, faults: list[str]) -> list[
     per: number of frames of each bracket, in place of the Exif data. Files that form no bracket are
     reported in `faults`, one line each. Raises ValueError if `per` is out of bounds.
     """
-    if per is not None and not FEWEST <= per <= MOST:
-        raise ValueError(f"--per={per}: a bracket has {FEWEST} to {MOST} frames")
+    if per is not None and not MIN_FRAMES <= per <= MAX_FRAMES:
+        raise ValueError(f"--per={per}: a bracket has {MIN_FRAMES} to {MAX_FRAMES} frames")
     order = sorted(files, key=lambda path: (str(path.parent), natural_key(path.name)))
     found: list[tuple[Path, ...]] = []
     for _, of_folder in groupby(order, key=lambda path: path.parent):

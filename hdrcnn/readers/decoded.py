@@ -154,7 +154,7 @@ def shares(alpha: np.ndarray) -> np.ndarray:
     return np.asarray(alpha, np.float32) / np.float32(np.iinfo(alpha.dtype).max)
 
 
-def unmultiplied(colours: np.ndarray, alpha: np.ndarray, top: int) -> np.ndarray:
+def unpremultiplied(colours: np.ndarray, alpha: np.ndarray, top: int) -> np.ndarray:
     """Divide colours, [H, W, C] integers, by the alpha they are stored premultiplied by.
 
     alpha: [H, W] in [0, 1]; top: the largest code, at which colours greater than their alpha are

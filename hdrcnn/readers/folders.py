@@ -8,7 +8,7 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path, PurePath
 
-from hdrcnn.files import is_folder, is_regular, natural_key, real
+from hdrcnn.files import is_folder, is_regular, natural_key, real_path
 from hdrcnn.readers import raw
 from hdrcnn.readers.decoded import NotReadError, kind_of
 
@@ -106,7 +106,7 @@ def _walk(
     folder: Path, passed_over: set[Path], faults: list[str], links: list[Path]
 ) -> Iterator[Path]:
     """Like `walk`, but append links to folders to `links` instead of following them."""
-    here = real(folder)
+    here = real_path(folder)
     if here in passed_over:
         return
     passed_over.add(here)

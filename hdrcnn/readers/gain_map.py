@@ -34,7 +34,7 @@ from hdrcnn.tiles.geometry import resize, strips
 CHOICES = ("use", "ignore", "only")
 MOST_STOPS = 40.0
 """Larger gains and headrooms are treated as damage."""
-NEAR_END = 0.985
+NEAR_MAXIMUM = 0.985
 """Value of a map, four 8-bit codes below the largest, from which a sample begins to count as
 clipped there too, much as in an image without compression losses."""
 HALF_MAX = 65504.0
@@ -101,7 +101,7 @@ class GainMap:
         factor = np.exp2(np.float32(weight) * self.gains(share))
         return (base + _vector(self.base_offset)) * factor - _vector(self.alternate_offset)
 
-    def ended(self, share: np.ndarray, light: np.ndarray) -> np.ndarray:
+    def clipped(self, share: np.ndarray, light: np.ndarray) -> np.ndarray:
         """Return how close the HDR rendition is to its largest possible value: [..., 3] in [0, 1].
 
         With an SDR base, that is the value which the end of the map gives the base's largest code;
@@ -112,7 +112,7 @@ class GainMap:
         else:
             flat = np.equal(self.low, self.high) | (self.base_headroom == self.alternate_headroom)
             share = np.where(flat, np.float32(1.0), share)
-        return np.clip((share - NEAR_END) / (1.0 - NEAR_END), 0.0, 1.0)
+        return np.clip((share - NEAR_MAXIMUM) / (1.0 - NEAR_MAXIMUM), 0.0, 1.0)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -129,11 +129,11 @@ class AppleGainMap:
         headroom = np.float32(2.0 ** max(self.stops, 0.0))
         return base * (1.0 + (headroom - 1.0) * np.asarray(srgb_decode(share), np.float32))
 
-    def ended(self, share: np.ndarray, light: np.ndarray) -> np.ndarray:
-        """As `GainMap.ended`."""
+    def clipped(self, share: np.ndarray, light: np.ndarray) -> np.ndarray:
+        """As `GainMap.clipped`."""
         del light
         share = np.ones_like(share) if self.stops <= 0.0 else share
-        return np.clip((share - NEAR_END) / (1.0 - NEAR_END), 0.0, 1.0)
+        return np.clip((share - NEAR_MAXIMUM) / (1.0 - NEAR_MAXIMUM), 0.0, 1.0)
 
 
 def _ratios(numbers: tuple[int, ...], common: int | None) -> list[float]:
@@ -346,7 +346,7 @@ def reconstructed(
         if other != primaries:
             ways = [_between(primaries, other), _between(other, primaries)]
     light = np.empty(codes.shape, np.float16)
-    ended = np.empty(codes.shape, np.uint8)
+    clipped = np.empty(codes.shape, np.uint8)
     sdr = np.empty(codes.shape, np.float32) if numbers.is_inverse else codes
     for rows in strips(len(codes)):
         share = _enlarged(gain, rows, codes.shape[:2])
@@ -358,8 +358,8 @@ def reconstructed(
         if numbers.is_inverse:
             sdr[rows] = srgb_encode(np.clip(alternate, 0.0, 1.0))
         light[rows] = np.clip(hdr, -HALF_MAX, HALF_MAX)
-        ended[rows] = np.round(255.0 * numbers.ended(share, hdr))
-    return Measured(light, ended), sdr
+        clipped[rows] = np.round(255.0 * numbers.clipped(share, hdr))
+    return Measured(light, clipped), sdr
 
 
 def pq_curve(codes: np.ndarray) -> np.ndarray:

@@ -17,8 +17,8 @@ import numpy as np
 import OpenEXR
 
 from hdrcnn.colour.primaries import REC709, is_xyz, luminance_weights, to_rec709, xyz_to_rec709
-from hdrcnn.console import without
-from hdrcnn.files import ImageError, shown
+from hdrcnn.console import lines_withheld
+from hdrcnn.files import ImageError, one_line
 from hdrcnn.readers import exr_layers, rgbe
 from hdrcnn.readers.decoded import NotReadError
 from hdrcnn.tiles.geometry import strips, upright
@@ -27,10 +27,10 @@ if TYPE_CHECKING:
     import tifffile
 
 HDR_SUFFIXES = (".exr", ".hdr", ".pic", ".tif", ".tiff")
-LARGEST = 320_000_000
+MAX_PIXELS = 320_000_000
 """Maximum number of pixels; a panorama of 24,576 columns has 302 million. A scene of half floats
 took 21 to 24 bytes of memory per pixel."""
-BELIEVED = 24_000_000, 16
+PLAUSIBLE_PIXELS = 24_000_000, 16
 """Number of pixels that any file may claim, and how many more for each of its bytes. Only a flat
 colour, or a file made to fill the memory, can be compressed further."""
 _OF_OPENEXR = re.compile(r"\(EXR_ERR_|^Warning: Exception raised reading")
@@ -45,7 +45,7 @@ _DAMAGED = "damaged or truncated; copy it again from its source"
 
 
 def _one_line(error: Exception) -> str:
-    said = shown(error)
+    said = one_line(error)
     return said if " " in said else "damaged or truncated"
 
 
@@ -69,12 +69,12 @@ class Size:
         said = f"{path}: {self.columns}x{self.rows} pixels"
         pixels = max(self.rows * self.columns, self.samples // 3)
         length = path.stat().st_size
-        if pixels > LARGEST:
+        if pixels > MAX_PIXELS:
             raise ImageError(
-                f"{said}, {self.samples / 1e6:,.0f} million samples: more than {LARGEST / 1e6:.0f} "
-                "megapixels are not read; make it smaller"
+                f"{said}, {self.samples / 1e6:,.0f} million samples: more than "
+                f"{MAX_PIXELS / 1e6:.0f} megapixels are not read; make it smaller"
             )
-        if pixels > BELIEVED[0] + BELIEVED[1] * length:
+        if pixels > PLAUSIBLE_PIXELS[0] + PLAUSIBLE_PIXELS[1] * length:
             raise ImageError(
                 f"{said}, {self.samples / 1e6:,.0f} million samples are not believed of "
                 f"{length:,} bytes; copy it again from its source or leave it out"
@@ -165,7 +165,7 @@ class _Contents:
 
 def _open_exr(path: Path, header_only: bool = False) -> Any:
     """Open an `OpenEXR.File`, hiding what OpenEXR prints. Raises what OpenEXR raises."""
-    with without(_OF_OPENEXR):
+    with lines_withheld(_OF_OPENEXR):
         return OpenEXR.File(str(path), separate_channels=True, header_only=header_only)
 
 
@@ -215,10 +215,10 @@ def read_exr(path: Path, unassociated: bool = False) -> np.ndarray:
         try:
             layer = exr_layers.image(contents.parts, alone=contents.count == 1)
         except ValueError as error:
-            raise ImageError(f"{path}: {shown(error)}") from error
+            raise ImageError(f"{path}: {one_line(error)}") from error
         if layer is None:
             names = [name for _, names in contents.parts.values() for name in names]
-            found = shown(", ".join(names))
+            found = one_line(", ".join(names))
             raise ImageError(
                 f"{path}: no R, G and B channels (found: {found or 'none'}); save it with them"
             )
@@ -359,8 +359,9 @@ def read_hdr(path: Path) -> np.ndarray:
     """Read an HDR file of any format, identified by its first bytes.
 
     Returns [H, W, 3] float32, linear Rec. 709, in the unit of the file. Values may be negative or
-    not finite where the file's are. A file whose header claims more pixels than `LARGEST`, or than
-    `BELIEVED` allows for its length, is rejected before memory is allocated. Raises ImageError.
+    not finite where the file's are. A file whose header claims more pixels than `MAX_PIXELS`, or
+    than `PLAUSIBLE_PIXELS` allows for its length, is rejected before memory is allocated. Raises
+    ImageError.
     """
     try:
         return _kind(path)[0](path)

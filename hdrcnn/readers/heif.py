@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image
 
 from hdrcnn.readers import metadata
-from hdrcnn.readers.decoded import Decoded, NotReadError, SizeCheck, unmultiplied
+from hdrcnn.readers.decoded import Decoded, NotReadError, SizeCheck, unpremultiplied
 
 
 def _package() -> ModuleType:
@@ -49,7 +49,7 @@ def read(data: bytes, check: SizeCheck) -> Decoded:
     colours, alpha, top = pixels[..., :count], None, 2**depth - 1
     if pixels.shape[-1] > count:
         alpha = pixels[..., count] / np.float32(top)
-        colours = unmultiplied(colours, alpha, top) if "a" in mode else colours
+        colours = unpremultiplied(colours, alpha, top) if "a" in mode else colours
     found = metadata.parse_exif(file.info.get("exif") or b"")
     return Decoded(
         colours,

@@ -19,7 +19,7 @@ from hdrcnn.readers.decoded import Decoded
 from hdrcnn.readers.gain_map import APPLE, AppleGainMap, Found, GainMap, GainMapError
 from hdrcnn.readers.heif_items import DAMAGE, Items, clean_aperture
 
-LARGEST = 4096
+MAX_TMAP_BYTES = 4096
 """Maximum number of bytes read of a `tmap` item, whose metadata takes at most 142."""
 TURNS = (b"irot", b"imir")
 
@@ -27,8 +27,8 @@ TURNS = (b"irot", b"imir")
 def _tone_map(items: Items) -> tuple[int, int] | None:
     """Return the `tmap` item of the primary image, and the item of the map; else None."""
     for item, kind in items.kinds.items():
-        parts = items.made_of.get(item, [])
-        if kind == b"tmap" and len(parts) == 2 and items.main in (item, parts[0]):
+        parts = items.derived_from.get(item, [])
+        if kind == b"tmap" and len(parts) == 2 and items.primary in (item, parts[0]):
             return item, parts[1]
     return None
 
@@ -39,7 +39,7 @@ def _apple(items: Items) -> int | None:
         names = [
             held[4:].split(b"\0")[0] for name, held in items.properties(item) if name == b"auxC"
         ]
-        if items.main in to and APPLE in names:
+        if items.primary in to and APPLE in names:
             return item
     return None
 
@@ -58,7 +58,7 @@ def _primaries(items: Items, item: int) -> Chromaticities | None:
 def _numbers(items: Items, item: int) -> GainMap:
     """Return the metadata in a `tmap` item. Raises GainMapError."""
     try:
-        held = items.contents(item, LARGEST)
+        held = items.contents(item, MAX_TMAP_BYTES)
     except DAMAGE as error:
         raise GainMapError("its metadata are missing") from error
     if held[:1] not in (b"\0", b""):
@@ -91,7 +91,7 @@ def find(data: bytes, note: bytes, decode: Callable[[bytes], Decoded]) -> Found 
     numbers: GainMap | AppleGainMap
     numbers = gain_map.of_apple(note) if tone is None else _numbers(items, tone)
     try:
-        picture = decode(items.with_main(item))
+        picture = decode(items.with_primary(item))
     except Exception as error:  # Decoders raise any exception on damaged files.
         raise GainMapError("its picture is damaged or truncated") from error
     picture = _as_base(items, item, picture)
@@ -101,7 +101,7 @@ def find(data: bytes, note: bytes, decode: Callable[[bytes], Decoded]) -> Found 
 def _as_base(items: Items, item: int, picture: Decoded) -> Decoded:
     """Crop and turn the map like its base, unless it has a rotation or mirroring of its own."""
     own = dict(items.properties(item))
-    base = dict(items.properties(items.main))
+    base = dict(items.properties(items.primary))
     if any(name in own for name in TURNS):
         return picture
     size = base.get(b"ispe", b"")

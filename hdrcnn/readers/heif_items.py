@@ -57,7 +57,7 @@ def _meta(data: bytes) -> dict[bytes, Box]:
     return {}
 
 
-def _shelf(data: bytes, meta: dict[bytes, Box]) -> list[Property]:
+def _item_properties(data: bytes, meta: dict[bytes, Box]) -> list[Property]:
     """Return the properties of all items, in the order in which items refer to them."""
     held = meta.get(b"iprp", Box(b"", 0, 0))
     shelf = [box for box in boxes(data, held.begin, held.end) if box.name == b"ipco"]
@@ -76,14 +76,14 @@ class Items:
         self._meta = _meta(data)
         self._main_at = self._meta[b"pitm"].begin
         self._wide_main = data[self._main_at] > 0
-        self.main = int(
+        self.primary = int(
             struct.unpack_from(">I" if self._wide_main else ">H", data, self._main_at + 4)[0]
         )
         self.kinds: dict[int, bytes] = {}
         self._flags: dict[int, int] = {}
         self._read_kinds()
         self._auxiliary_at: dict[int, int] = {}
-        self.made_of, self.auxiliary_of = self._references()
+        self.derived_from, self.auxiliary_of = self._references()
         self._owned = self._associations()
 
     def _read_kinds(self) -> None:
@@ -123,7 +123,7 @@ class Items:
 
     def _associations(self) -> dict[int, list[Property]]:
         """Return the properties of each item."""
-        properties = _shelf(self.data, self._meta)
+        properties = _item_properties(self.data, self._meta)
         held = self._meta.get(b"iprp", Box(b"", 0, 0))
         found: dict[int, list[Property]] = {}
         for box in boxes(self.data, held.begin, held.end):
@@ -146,7 +146,7 @@ class Items:
         return found
 
     @property
-    def says_whose(self) -> bool:
+    def has_associations(self) -> bool:
         """Whether the file associates properties with items at all."""
         return bool(self._owned)
 
@@ -192,7 +192,7 @@ class Items:
             )
         raise LookupError(f"item {item} has no place")
 
-    def with_main(self, item: int) -> bytes:
+    def with_primary(self, item: int) -> bytes:
         """Return a copy of the file in which another item is the primary image."""
         changed = bytearray(self.data)
         struct.pack_into(">I" if self._wide_main else ">H", changed, self._main_at + 4, item)
@@ -212,10 +212,10 @@ def main_properties(data: bytes) -> list[Property]:
     try:
         items = Items(data)
     except DAMAGE:
-        return _shelf(data, _meta(data))
-    if not items.says_whose:
-        return _shelf(data, _meta(data))
-    shown = dict.fromkeys([items.main, *items.made_of.get(items.main, [])])
+        return _item_properties(data, _meta(data))
+    if not items.has_associations:
+        return _item_properties(data, _meta(data))
+    shown = dict.fromkeys([items.primary, *items.derived_from.get(items.primary, [])])
     return [held for item in shown for held in items.properties(item)]
 
 
@@ -238,7 +238,7 @@ def clean_aperture(data: bytes, width: int, height: int) -> tuple[int, int, int,
         items = Items(data)
     except DAMAGE:
         return None
-    for name, contents in items.properties(items.main):
+    for name, contents in items.properties(items.primary):
         if name == b"clap" and len(contents) >= 32:
             numbers = struct.unpack_from(">IIIIiIiI", contents)
             if 0 in numbers[1::2]:

@@ -38,7 +38,7 @@ ISO = b"urn:iso:std:iso:ts:21496:-1\0"
 XMP = b"http://ns.adobe.com/xap/1.0/\0"
 ICC = b"ICC_PROFILE\0"
 INDEX = b"MPF\0"
-MOST = 16
+MAX_IMAGES = 16
 """Maximum number of images examined in a file."""
 _LENGTH = re.compile(
     rb"Item:Semantic\s*=\s*[\"']GainMap[\"'][^<>]*?Item:Length\s*=\s*[\"'](\d{1,10})"
@@ -100,7 +100,7 @@ def _fewest_bits(marker: int, frame: bytes) -> int:
     return blocks if marker == 0xC2 else 2 * blocks
 
 
-def check(data: bytes) -> None:
+def check_supported(data: bytes) -> None:
     """Check whether a JPEG can be decoded.
 
     Raises NotReadError for unsupported kinds and for more scans than a photograph has; ValueError
@@ -237,10 +237,10 @@ def _listed(start: int, index: bytes) -> Iterator[tuple[int, int]]:
         (at,) = struct.unpack_from(f"{order}I", index, 4)
         (count,) = struct.unpack_from(f"{order}H", index, at)
         tags = {}
-        for number in range(min(count, MOST)):
+        for number in range(min(count, MAX_IMAGES)):
             tag, _, size, value = struct.unpack_from(f"{order}HHII", index, at + 2 + 12 * number)
             tags[tag] = size, value
-        pictures = min(tags[0xB001][1], MOST)
+        pictures = min(tags[0xB001][1], MAX_IMAGES)
         for number in range(1, pictures):
             size, offset = struct.unpack_from(
                 f"{order}II", index, tags[0xB002][1] + 16 * number + 4

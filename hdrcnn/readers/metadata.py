@@ -199,7 +199,8 @@ class Band:
         return cls((1.0 - share) / 2.0, share)
 
     def fitted(self, rows: int, columns: int, height: int, width: int) -> "Band | None":
-        """Return the band of an image after it is fitted into another size (`geometry.fit`).
+        """Return the band of an image after it is fitted into another size
+        (`geometry.crop_and_resize`).
 
         None if columns are cropped, so that its sides no longer meet.
         """

@@ -352,7 +352,7 @@ def read_ldr(path: Path, max_megapixels: float = MAX_MEGAPIXELS) -> np.ndarray:
     return read_photograph(path, max_megapixels, "ignore").code
 
 
-def as_stored(code: np.ndarray, bits: int) -> np.ndarray:
+def to_integer_codes(code: np.ndarray, bits: int) -> np.ndarray:
     """Convert float32 codes n/255 or n/65535 back to n; other bit depths stay as they are."""
     if bits not in (8, 16):
         return code

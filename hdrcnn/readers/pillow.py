@@ -54,7 +54,7 @@ _silence_libtiff()
 
 
 @contextlib.contextmanager
-def own_limit() -> Iterator[None]:
+def pillow_limits_lifted() -> Iterator[None]:
     """Lift Pillow's limits of 179 megapixels, and of 1 MiB for a profile, while any thread reads.
 
     Callers check limits of their own before they decode.
@@ -160,7 +160,7 @@ def _colour_key(image: Any, colours: np.ndarray, mode: str, raw: str) -> np.ndar
 
 def _read(data: bytes, kind: str, check: SizeCheck) -> Decoded:
     """Like `read`, for a file that Pillow accepts as it is."""
-    with own_limit(), _opened(data, kind) as image:
+    with pillow_limits_lifted(), _opened(data, kind) as image:
         check(*image.size)
         mode, raw = image.mode, _raw_mode(image)
         frame = animation.frame(image, data) if kind in ("GIF", "WEBP") else None
@@ -215,7 +215,7 @@ def _in_order(data: bytes, check: SizeCheck) -> Decoded | None:
 
 def _read_jpeg(data: bytes, check: SizeCheck) -> Decoded:
     """Like `read`, for a JPEG."""
-    jpeg.check(data)
+    jpeg.check_supported(data)
     try:
         return _read(data, "JPEG", check)
     except NotReadError:

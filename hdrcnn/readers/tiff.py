@@ -17,7 +17,7 @@ from hdrcnn.readers.decoded import (
     Decoded,
     NotReadError,
     SizeCheck,
-    unmultiplied,
+    unpremultiplied,
 )
 from hdrcnn.readers.tiff_page import JPEG, WEBP, compression_name, samples
 
@@ -48,10 +48,10 @@ class _Kind:
 _ANY = tuple(range(1, 17))
 _KINDS = {
     0: _Kind(1, _ANY, tiff_colours.white_is_zero),
-    1: _Kind(1, _ANY, tiff_colours.as_stored),
-    2: _Kind(3, _ANY, tiff_colours.as_stored),
+    1: _Kind(1, _ANY, tiff_colours.unchanged),
+    2: _Kind(3, _ANY, tiff_colours.unchanged),
     3: _Kind(1, tuple(range(1, 9)), tiff_colours.palette),
-    5: _Kind(4, (8, 16), tiff_colours.inks, profiled=False),
+    5: _Kind(4, (8, 16), tiff_colours.cmyk, profiled=False),
     6: _Kind(3, (8,), tiff_colours.ycbcr),
     8: _Kind(3, (8, 16), tiff_colours.cielab, profiled=False),
     9: _Kind(3, (8, 16), tiff_colours.icclab, profiled=False),
@@ -138,7 +138,7 @@ def read(data: bytes, check: SizeCheck) -> Decoded | None:
             top = 2**bits - 1
             alpha = stored[..., kind.colours].astype(np.float32) / np.float32(top)
             if extra == _ASSOCIATED and _photometric(page) in (0, 1, 2):
-                colours = unmultiplied(colours, alpha, top)
+                colours = unpremultiplied(colours, alpha, top)
         colours, bits = kind.meaning(page, colours), 8 if _photometric(page) == 3 else bits
         colours, bits = _in_plain_bits(colours, bits)
         found = metadata.parse_exif(data)  # An Exif block is itself a TIFF file.

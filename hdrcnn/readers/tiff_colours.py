@@ -23,7 +23,7 @@ def _top(samples: np.ndarray) -> int:
     return int(np.iinfo(samples.dtype).max)
 
 
-def as_stored(page: tifffile.TiffPage, samples: np.ndarray) -> np.ndarray:
+def unchanged(page: tifffile.TiffPage, samples: np.ndarray) -> np.ndarray:
     """Return samples that are grey or RGB already."""
     return samples
 
@@ -45,7 +45,7 @@ def palette(page: tifffile.TiffPage, samples: np.ndarray) -> np.ndarray:
     return np.asarray(colours, np.uint8)[samples[..., 0]]
 
 
-def inks(page: tifffile.TiffPage, samples: np.ndarray) -> np.ndarray:
+def cmyk(page: tifffile.TiffPage, samples: np.ndarray) -> np.ndarray:
     """Convert CMYK to sRGB by the ICC profile if there is a usable one, else by (1 - C)(1 - K).
 
     Raises NotReadError for other inks.

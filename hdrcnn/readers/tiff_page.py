@@ -15,7 +15,7 @@ import tifffile
 from PIL import Image
 
 from hdrcnn.readers.decoded import NotReadError
-from hdrcnn.readers.pillow import own_limit
+from hdrcnn.readers.pillow import pillow_limits_lifted
 
 logging.getLogger("tifffile").addHandler(logging.NullHandler())  # The error says what is wrong.
 
@@ -62,7 +62,7 @@ def _check_inside(page: tifffile.TiffPage, part: bytes) -> None:
     if page.is_tiled:
         rows, columns = page.tilelength, page.tilewidth
     kind = _PICTURES[int(page.compression)]
-    with own_limit(), Image.open(io.BytesIO(part), formats=[kind]) as image:
+    with pillow_limits_lifted(), Image.open(io.BytesIO(part), formats=[kind]) as image:
         if image.height > rows + 15 or image.width > columns + 15:  # One more block is harmless.
             raise ValueError(f"a part of it states {image.width}x{image.height}")
 

@@ -12,7 +12,7 @@ import numpy as np
 from hdrcnn.colour.primaries import linear_to_rec709
 from hdrcnn.colour.transfer import srgb_decode, to_display
 from hdrcnn.review.exposure_strip import Gain, measured
-from hdrcnn.tiles.geometry import fitting, reduced, resized
+from hdrcnn.tiles.geometry import reduce_in_strips, resize_area, size_within
 from hdrcnn.writers.gain_map import GainMap, gain_map
 from hdrcnn.writers.jpeg_segments import encoded
 from hdrcnn.writers.picture import Picture, code_strip, shown
@@ -45,7 +45,7 @@ class Entry:
     """log2 of the gains at codes 0 (`low`) and 255 of the gain map."""
 
 
-def _before(picture: Picture, rows: slice) -> np.ndarray:
+def _displayed_photograph(picture: Picture, rows: slice) -> np.ndarray:
     """Return the photograph as a display shows it: [rows, W, 3] linear Rec. 709."""
     linear = srgb_decode(code_strip(picture, rows))
     return linear_to_rec709(linear, picture.chromaticities)
@@ -72,12 +72,14 @@ def entry(picture: Picture, name: str, files: Mapping[str, str], room: int) -> E
     Raises ValueError if there are no codes, or if `room` is too small for any image.
     """
     side = LARGEST_SIDE
-    small = fitting(*picture.size, side, side)
-    before = reduced(lambda rows: _before(picture, rows), picture.size, small)
-    after = reduced(lambda rows: shown(picture, rows, "photograph"), picture.size, small)
+    small = size_within(*picture.size, side, side)
+    before = reduce_in_strips(
+        lambda rows: _displayed_photograph(picture, rows), picture.size, small
+    )
+    after = reduce_in_strips(lambda rows: shown(picture, rows, "photograph"), picture.size, small)
     while side >= SMALLEST_SIDE:
-        small = fitting(*picture.size, side, side)
-        photograph, gains, found = _coded(resized(before, *small), resized(after, *small))
+        small = size_within(*picture.size, side, side)
+        photograph, gains, found = _coded(resize_area(before, *small), resize_area(after, *small))
         # Base64 turns three bytes into four characters.
         if (len(photograph) + len(gains)) * 4 / 3 + ROOM_FOR_WORDS <= room:
             rows, columns = picture.size

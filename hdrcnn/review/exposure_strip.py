@@ -16,9 +16,9 @@ from PIL import Image, ImageDraw, ImageFont
 from hdrcnn.colour.clipping_level import THRESHOLD, saturation, scaled
 from hdrcnn.colour.primaries import linear_to_rec709
 from hdrcnn.colour.transfer import linearise, luminance, srgb_encode, to_display
-from hdrcnn.tiles.geometry import fitting, reduced, strips
+from hdrcnn.tiles.geometry import reduce_in_strips, size_within, strips
 from hdrcnn.writers.display import write_png
-from hdrcnn.writers.picture import Picture, check, code_strip, rec709
+from hdrcnn.writers.picture import Picture, check_writable, code_strip, rec709
 
 EXPOSURES = (-1, -3, -5)
 """Exposures in stops, at which white is 2, 8 and 32 times the clipping level."""
@@ -54,7 +54,7 @@ def _scaled(picture: Picture, rows: slice) -> np.ndarray:
     return scaled(code_strip(picture, rows), picture.scaling)
 
 
-def _before(picture: Picture, rows: slice) -> np.ndarray:
+def _photograph_light(picture: Picture, rows: slice) -> np.ndarray:
     """Return the light that the photograph contains: [rows, W, 3] linear Rec. 709."""
     if picture.measured is not None:
         light = picture.measured.light[rows]
@@ -69,9 +69,9 @@ def measured(picture: Picture) -> Gain:
     for rows in strips(len(picture.hdr)):
         above = _scaled(picture, rows) > THRESHOLD
         if picture.measured is not None:
-            above &= picture.measured.ended[rows] > 0
+            above &= picture.measured.clipped[rows] > 0
         saturated += int(above.any(axis=-1).sum())
-        before = max(before, float(luminance(_before(picture, rows)).max()))
+        before = max(before, float(luminance(_photograph_light(picture, rows)).max()))
         after = max(after, float(luminance(rec709(picture, rows)).max()))
     return Gain(saturated / (picture.size[0] * picture.size[1]), before, after)
 
@@ -81,8 +81,8 @@ def _mask(picture: Picture, rows: slice) -> np.ndarray:
     if picture.mask is None:
         share = saturation(_scaled(picture, rows))
         if picture.measured is not None:
-            ended = picture.measured.ended[rows].max(axis=-1, keepdims=True)
-            share = share * (ended / np.float32(255.0))
+            clipped = picture.measured.clipped[rows].max(axis=-1, keepdims=True)
+            share = share * (clipped / np.float32(255.0))
         return share
     mask = np.atleast_3d(picture.mask[rows])
     return mask.max(axis=-1, keepdims=True).astype(np.float32)
@@ -97,10 +97,10 @@ def _overlay(light: np.ndarray, mask: np.ndarray) -> np.ndarray:
 def _views(picture: Picture, small: tuple[int, int]) -> tuple[list[np.ndarray], list[np.ndarray]]:
     """Return the upper and the lower row of views, each [h, w, 3] uint8."""
     size = picture.size
-    before = reduced(lambda rows: _before(picture, rows), size, small)
-    after = reduced(lambda rows: rec709(picture, rows), size, small)
-    mask = reduced(lambda rows: _mask(picture, rows), size, small)
-    photograph = reduced(
+    before = reduce_in_strips(lambda rows: _photograph_light(picture, rows), size, small)
+    after = reduce_in_strips(lambda rows: rec709(picture, rows), size, small)
+    mask = reduce_in_strips(lambda rows: _mask(picture, rows), size, small)
+    photograph = reduce_in_strips(
         lambda rows: linear_to_rec709(
             linearise(code_strip(picture, rows), "srgb"), picture.chromaticities
         ),
@@ -140,7 +140,7 @@ def exposure_strip(picture: Picture, name: str = "") -> np.ndarray:
 
     Raises ValueError if there are no codes.
     """
-    small = fitting(*picture.size, *CELL)
+    small = size_within(*picture.size, *CELL)
     rows, columns = small[0], max(small[1], NARROWEST)
     count = 1 + len(EXPOSURES)
     left = 122
@@ -175,5 +175,5 @@ def write_exposure_strip(
     path: Path, picture: Picture, name: str = "", software: str | None = None
 ) -> None:
     """Write the strip as a PNG, optionally with the name of the software. Raises ImageError."""
-    check(path, picture)
+    check_writable(path, picture)
     write_png(path, exposure_strip(picture, name), software)

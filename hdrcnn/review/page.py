@@ -85,7 +85,7 @@ def write_report(path: Path, title: str, entries: Sequence[Entry]) -> None:
 
 
 NAME = "report.html"
-MOST = 4000
+MAX_IMAGES = 4000
 """Maximum number of images in a page: more would leave each too few bytes to be worth viewing."""
 
 
@@ -95,7 +95,7 @@ class Collected:
     def __init__(self, out_dir: Path, count: int) -> None:
         """count: largest possible number of images."""
         self._out_dir, self._entries = out_dir, list[Entry]()
-        self.room = bytes_for(min(count, MOST))
+        self.room = bytes_for(min(count, MAX_IMAGES))
         """Number of bytes for each image."""
         self._left_out = 0
 
@@ -113,7 +113,7 @@ class Collected:
 
         place: the folder of its files.
         """
-        if len(self._entries) == MOST:
+        if len(self._entries) == MAX_IMAGES:
             self._left_out += 1
             return
         folder = place.relative_to(self._out_dir)

@@ -24,7 +24,7 @@ def _along(inside: np.ndarray, far: int) -> np.ndarray:
     return np.minimum(np.minimum(at - before, after[:, ::-1] - at), far)
 
 
-def to_outside(inside: np.ndarray, closed: bool = False) -> np.ndarray:
+def distance_transform(inside: np.ndarray, closed: bool = False) -> np.ndarray:
     """[h, w] float32 distance in cells from each cell to the nearest one that is not inside.
 
     inside: [h, w] bool, not all True, with fewer than 2^20 rows. closed: left and right side meet.

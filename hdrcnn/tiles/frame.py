@@ -35,7 +35,7 @@ class Frame:
     bottom."""
     scaling: float | tuple[float, float, float] = 1.0
     """Factor of the codes, or one per channel; results above 1 are clipped."""
-    bend: Callable[[np.ndarray], np.ndarray] | None = None
+    transform: Callable[[np.ndarray], np.ndarray] | None = None
     """Function applied to codes before a network sees them."""
     threshold: float = 1.0
     """Codes above it are saturated; by default none are."""
@@ -95,9 +95,9 @@ class Frame:
         return np.minimum(part * np.asarray(self.scaling, np.float32), np.float32(1.0))
 
     def shown(self, region: Region) -> np.ndarray:
-        """Input of the network in a region: the codes after `bend`."""
+        """Input of the network in a region: the codes after `transform`."""
         codes = self.codes(region)
-        return codes if self.bend is None else self.bend(codes)
+        return codes if self.transform is None else self.transform(codes)
 
     def _means(
         self, factor: int, means: np.ndarray, of: Callable[[np.ndarray], np.ndarray]

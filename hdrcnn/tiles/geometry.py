@@ -158,7 +158,7 @@ def enlarge(image: np.ndarray, factor: int, region: Region) -> np.ndarray:
     return resize(image[part.within(whole)], *size, box=box)
 
 
-def fit(image: np.ndarray, height: int, width: int) -> np.ndarray:
+def crop_and_resize(image: np.ndarray, height: int, width: int) -> np.ndarray:
     """Centre-crop [H, W, 3] float32 to the aspect ratio, then resize to exactly height x width.
 
     Values stay within their range.
@@ -167,7 +167,7 @@ def fit(image: np.ndarray, height: int, width: int) -> np.ndarray:
     return image if image.shape[:2] == (height, width) else resize(image, height, width)
 
 
-def fitting(rows: int, columns: int, height: int, width: int) -> tuple[int, int]:
+def size_within(rows: int, columns: int, height: int, width: int) -> tuple[int, int]:
     """Size (rows, columns) of an image reduced to fit height x width; keeps the aspect ratio and
     never enlarges.
     """
@@ -175,7 +175,7 @@ def fitting(rows: int, columns: int, height: int, width: int) -> tuple[int, int]
     return max(1, round(rows * scale)), max(1, round(columns * scale))
 
 
-def resized(values: np.ndarray, rows: int, columns: int) -> np.ndarray:
+def resize_area(values: np.ndarray, rows: int, columns: int) -> np.ndarray:
     """Resize [H, W, C] to [rows, columns, C] float32 by area averaging."""
     return resize(values, rows, columns, Image.Resampling.BOX)
 
@@ -194,7 +194,7 @@ def block_means(values: np.ndarray, factor: int) -> np.ndarray:
     return means
 
 
-def reduced(
+def reduce_in_strips(
     part: Callable[[slice], np.ndarray], size: tuple[int, int], small: tuple[int, int]
 ) -> np.ndarray:
     """Reduce an image by area averaging without holding all of it: [rows, columns, C] float32.
@@ -212,4 +212,4 @@ def reduced(
         # The last blocks may extend over the border: they are padded with the edge pixels.
         fill = [(0, -side % factor) for side in values.shape[:2]]
         blocks.append(block_means(np.pad(values, (*fill, (0, 0)), mode="edge"), factor))
-    return resized(np.concatenate(blocks), *small)
+    return resize_area(np.concatenate(blocks), *small)

@@ -16,7 +16,7 @@ import keras
 import numpy as np
 from keras import layers, ops
 
-from hdrcnn.tiles.stages import INPUT, Network, Reach, Stage, Tensor, window
+from hdrcnn.tiles.stages import INPUT, Network, Reach, Stage, Tensor, stride_and_halo
 
 _POINTWISE = (
     layers.InputLayer, layers.Identity, layers.Rescaling, layers.Dense,
@@ -143,10 +143,10 @@ class _Graph:
             self.makers[id(output)] = layer, inputs
             for tensor in inputs:
                 followers.setdefault(id(tensor), []).append(layer)
-        self.ends = {id(self.input), id(self.output)}
+        self.boundaries = {id(self.input), id(self.output)}
         for tensor, behind in followers.items():
             if len(behind) > 1 or isinstance(behind[0], layers.Conv2DTranspose):
-                self.ends.add(tensor)
+                self.boundaries.add(tensor)
 
     def made(self, tensor: Tensor) -> tuple[keras.layers.Layer, list[Tensor]]:
         """Return the layer that produces a tensor, and its inputs. Raises ValueError if the layer
@@ -156,14 +156,14 @@ class _Graph:
             raise ValueError("a tensor of several outputs cannot be computed in strips")
         return self.makers[id(tensor)]
 
-    def sources(self, end: Tensor) -> list[tuple[Tensor, Reach]]:
-        """Return the ends that an end is computed from, each with its reach, the one with
-        neighbours first. Of two paths from the same end, the one that looks further counts.
+    def sources(self, boundary: Tensor) -> list[tuple[Tensor, Reach]]:
+        """Return the boundaries that a boundary is computed from, each with its reach, the one with
+        neighbours first. Of two paths from the same boundary, the one that looks further counts.
         """
         found: dict[tuple[int, int, int], tuple[Tensor, Reach]] = {}
-        layer, inputs = self.made(end)
+        layer, inputs = self.made(boundary)
         for tensor in inputs:
-            before = [(tensor, Reach())] if id(tensor) in self.ends else self.sources(tensor)
+            before = [(tensor, Reach())] if id(tensor) in self.boundaries else self.sources(tensor)
             for source, way in before:
                 way = reach(layer).after(way)
                 key = id(source), way.up, way.down
@@ -171,41 +171,41 @@ class _Graph:
                     found[key] = source, way
         return sorted(found.values(), key=lambda pair: pair[1] == Reach())
 
-    def apart(self, end: Tensor) -> list[Tensor]:
-        """Return tensors to cut at, so that paths of different reach no longer meet before an end:
-        the tensor they meet in or, if that is the end itself, its inputs.
+    def cut_points(self, boundary: Tensor) -> list[Tensor]:
+        """Return tensors to cut at, so that paths of different reach no longer meet before a
+        boundary: the tensor they meet in or, if that is the boundary itself, its inputs.
         """
-        tensor, (_, inputs) = end, self.made(end)
-        while len(inputs) == 1 and id(inputs[0]) not in self.ends:
+        tensor, (_, inputs) = boundary, self.made(boundary)
+        while len(inputs) == 1 and id(inputs[0]) not in self.boundaries:
             tensor = inputs[0]
             inputs = self.made(tensor)[1]
-        return inputs if tensor is end else [tensor]
+        return inputs if tensor is boundary else [tensor]
 
     def steps(self) -> list[tuple[Tensor, list[Tensor], Reach]]:
-        """Return the ends in order, each with its sources, which precede it, and its reach into the
-        first source. Raises ValueError for a model that cannot be computed in strips.
+        """Return the boundaries in order, each with its sources, which precede it, and its reach
+        into the first source. Raises ValueError for a model that cannot be computed in strips.
         """
         found, known = list[tuple[Tensor, list[Tensor], Reach]](), {id(self.input)}
 
-        def add(end: Tensor) -> None:
-            if id(end) in known:
+        def add(boundary: Tensor) -> None:
+            if id(boundary) in known:
                 return
-            known.add(id(end))
-            pairs = self.sources(end)
+            known.add(id(boundary))
+            pairs = self.sources(boundary)
             if any(way != Reach() for _, way in pairs[1:]):
-                self.ends |= {id(tensor) for tensor in self.apart(end)}
-                pairs = self.sources(end)
+                self.boundaries |= {id(tensor) for tensor in self.cut_points(boundary)}
+                pairs = self.sources(boundary)
             if not pairs or any(way != Reach() for _, way in pairs[1:]):
                 raise ValueError("two ways of different reach meet in one tensor")
             for tensor, _ in pairs:
                 add(tensor)
-            found.append((end, [tensor for tensor, _ in pairs], pairs[0][1]))
+            found.append((boundary, [tensor for tensor, _ in pairs], pairs[0][1]))
 
         add(self.output)
         return found
 
 
-def parts(model: keras.Model) -> list[tuple[Tensor, list[Tensor], Reach]]:
+def stage_tensors(model: keras.Model) -> list[tuple[Tensor, list[Tensor], Reach]]:
     """Divide a functional model of one input and one output into stages, described by tensors.
 
     Returns, for each stage, its output, its inputs, which are outputs of earlier stages or the
@@ -215,14 +215,14 @@ def parts(model: keras.Model) -> list[tuple[Tensor, list[Tensor], Reach]]:
     return _Graph(model).steps()
 
 
-def cut(model: keras.Model) -> list[Stage]:
-    """Divide a model into stages, each after its sources. Raises ValueError as `parts` does."""
-    found = parts(model)
+def stages_of(model: keras.Model) -> list[Stage]:
+    """Divide a model into stages, each after its sources. Raises what `stage_tensors` raises."""
+    found = stage_tensors(model)
     stages, places = list[Stage](), {id(model.inputs[0]): INPUT}
-    for end, tensors, way in found:
-        places[id(end)] = len(stages)
+    for boundary, tensors, way in found:
+        places[id(boundary)] = len(stages)
         indices = tuple(places[id(tensor)] for tensor in tensors)
-        stages.append(Stage(indices, way, _compiled(tensors, end)))
+        stages.append(Stage(indices, way, _compiled(tensors, boundary)))
     return stages
 
 
@@ -246,10 +246,10 @@ def network(model: keras.Model) -> Network:
     """
     stages: list[Stage] | None = None
     try:
-        stages = cut(model)
-        stride, halo = window(stages)
+        stages = stages_of(model)
+        stride, halo = stride_and_halo(stages)
     except ValueError:
-        stages, stride, halo = None, coarsest(model), 0
+        stages, stride, halo = None, total_stride(model), 0
     return Network(
         name=model.name,
         whole=_whole(model),
@@ -257,12 +257,12 @@ def network(model: keras.Model) -> Network:
         stride=stride,
         halo=halo,
         join=functools.partial(ops.concatenate, axis=1),
-        few_sizes=keras.config.backend() == "jax",
+        compiles_per_size=keras.config.backend() == "jax",
         source=model,
     )
 
 
-def coarsest(model: keras.Model) -> int:
+def total_stride(model: keras.Model) -> int:
     """Return the number that height and width must be multiples of, judged by strides alone; for
     models that are computed in one piece.
     """
@@ -270,10 +270,10 @@ def coarsest(model: keras.Model) -> int:
         _Graph(model)
     except ValueError:
         return 1
-    return math.lcm(*(_coarsest(model, axis) for axis in (0, 1)))
+    return math.lcm(*(_axis_stride(model, axis) for axis in (0, 1)))
 
 
-def _coarsest(model: keras.Model, axis: int) -> int:
+def _axis_stride(model: keras.Model, axis: int) -> int:
     """Return the number that the height (axis 0) or width (axis 1) must be a multiple of."""
     scale, largest = dict[int, Fraction](), 1
     for layer in model.operations:

@@ -143,6 +143,6 @@ def network(path: Path, output: str | None = None) -> Network:
         stages=stages if stages and told["staged"] == name else None,
         stride=told["stride"],
         halo=told["halo"],
-        whole_first=True,
+        prefers_whole=True,
         source=path,
     )

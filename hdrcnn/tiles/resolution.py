@@ -16,7 +16,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from hdrcnn.tiles.distance import to_outside
+from hdrcnn.tiles.distance import distance_transform
 from hdrcnn.tiles.frame import Frame
 from hdrcnn.tiles.geometry import Region, enlarge
 from hdrcnn.tiles.guided import Reduced
@@ -48,7 +48,7 @@ def depths(saturated: np.ndarray, closed: bool = False) -> np.ndarray:
     full = saturated >= 0.5
     if full.all():
         return np.full(full.shape, max(full.shape), np.float32)
-    return to_outside(full, closed)
+    return distance_transform(full, closed)
 
 
 def _by_cells(values: np.ndarray, factor: int) -> np.ndarray:
@@ -68,7 +68,7 @@ def _predict(
     """
     log_hdr = np.zeros(frame.image.shape, np.float16)
     known = np.zeros_like(weight)
-    for piece, y in tiling.log_hdr(frame, cells):
+    for piece, y in tiling.predict(frame, cells):
         part = piece.within(frame.picture)
         log_hdr[part], known[part] = y, weight[part]
     if not frame.closed:
@@ -97,7 +97,7 @@ def working(frame: Frame, tiling: Tiling) -> Pieces:
 
 def native(frame: Frame, tiling: Tiling) -> Pieces:
     """Predict all saturated pixels at the native size of the image."""
-    yield from tiling.log_hdr(frame, frame.saturated(tiling.cell) > 0)
+    yield from tiling.predict(frame, frame.saturated(tiling.cell) > 0)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -157,7 +157,7 @@ def auto(frame: Frame, tiling: Tiling, rim: float = RIM) -> Pieces:
     if not cells.any():
         return
     if max(frame.image.shape) <= SMALLEST:
-        yield from tiling.log_hdr(frame, cells)
+        yield from tiling.predict(frame, cells)
         return
     depth = CELL * depths(
         _by_cells(saturated, CELL // 2).mean(axis=(2, 3), dtype=np.float32), frame.closed
@@ -165,7 +165,7 @@ def auto(frame: Frame, tiling: Tiling, rim: float = RIM) -> Pieces:
     reductions = max(frame.image.shape) / SMALLEST
     levels = math.ceil(math.log2(min(max(depth.max() / rim, 1.0), reductions)))
     if not levels:
-        yield from tiling.log_hdr(frame, cells)
+        yield from tiling.predict(frame, cells)
         return
     mixture = _Mixture(
         depth, _smaller(frame, tiling, depth, saturated, levels, rim), rim, frame.closed
@@ -175,7 +175,7 @@ def auto(frame: Frame, tiling: Tiling, rim: float = RIM) -> Pieces:
         for strip in (region.scaled(tiling.cell) & frame.picture).strips(STRIP):
             yield strip, mixture.mixed(strip, frame.codes(strip), None)
     # These come last: where pieces overlap, these are the right ones.
-    for piece, log_hdr in tiling.log_hdr(frame, cells & ~deep):
+    for piece, log_hdr in tiling.predict(frame, cells & ~deep):
         yield piece, mixture.mix_into(piece, log_hdr, frame)
 
 
@@ -206,6 +206,6 @@ def _smaller(
     return smaller
 
 
-WAYS = {"auto": auto, "native": native, "working": working}
+RESOLUTIONS = {"auto": auto, "native": native, "working": working}
 """Functions that predict y wherever something is saturated, by the name of the resolution. Their
 pieces may overlap; the later one counts."""

@@ -87,15 +87,15 @@ class Network:
     without stages."""
     join: Callable[[list[Tensor]], Tensor] = lambda rows: np.concatenate(rows, axis=1)
     """Function that joins parts of one tensor from top to bottom."""
-    few_sizes: bool = False
+    compiles_per_size: bool = False
     """Whether the first image of each size is slow, as where the library compiles for each size."""
-    whole_first: bool = False
+    prefers_whole: bool = False
     """Whether `whole` needs less preparation than the stages and no time for a new image size."""
     source: Any = None
     """The Keras model, or the path of the ONNX file."""
 
 
-def window(stages: Sequence[Stage]) -> tuple[int, int]:
+def stride_and_halo(stages: Sequence[Stage]) -> tuple[int, int]:
     """Return stride and halo of a network: a block of stride x stride output pixels, beginning at a
     multiple of the stride, depends on the input pixels of the block and `halo` pixels around it.
 

@@ -22,7 +22,7 @@ CELL = 32
 stride requires that."""
 FILLED = 0.5
 """Share of requested cells from which on a rectangle is not divided any further."""
-MOST = 1000
+MAX_RECTANGLES = 1000
 """Largest number of rectangles whose pairs are all compared; if there are more, larger ones are
 made."""
 FAR = 192
@@ -45,7 +45,7 @@ def _tight(mask: np.ndarray, top: int, left: int) -> list[int] | None:
 
 def _divide(mask: np.ndarray, smallest: int) -> np.ndarray | None:
     """Cover the set cells by tight rectangles, [N, 4], halved until they are filled enough or no
-    larger than `smallest`. None if there are more than MOST.
+    larger than `smallest`. None if there are more than MAX_RECTANGLES.
     """
     done, todo = [], [_tight(mask, 0, 0)]
     while todo:
@@ -57,7 +57,7 @@ def _divide(mask: np.ndarray, smallest: int) -> np.ndarray | None:
         inside = mask[top:bottom, left:right]
         if max(height, width) <= smallest or inside.mean() >= FILLED:
             done.append(box)
-            if len(done) > MOST:
+            if len(done) > MAX_RECTANGLES:
                 return None
         elif height >= width:
             todo.append(_tight(inside[: height // 2], top, left))
@@ -184,20 +184,20 @@ class Tiling:
         libraries that need that.
         """
         grown = core.grown(self.halo) & bounds
-        if not self.network.few_sizes:
+        if not self.network.compiles_per_size:
             return grown
         return Region(
             *_few_lengths(grown.top, grown.bottom, bounds.top, bounds.bottom),
             *_few_lengths(grown.left, grown.right, bounds.left, bounds.right),
         )
 
-    def log_hdr(self, frame: Frame, cells: np.ndarray) -> Iterator[tuple[Region, np.ndarray]]:
+    def predict(self, frame: Frame, cells: np.ndarray) -> Iterator[tuple[Region, np.ndarray]]:
         """Compute the network's output in some cells of a frame padded to multiples of `cell`.
 
         cells: [ceil(H / cell), ceil(W / cell)] bool, the requested blocks of pixels. Yields pieces,
-        each a region and y = log(H + 1/255) there, [rows, columns, 3] float32. Pieces are inside
-        the image and cover all requested cells, possibly more. Raises TooLargeError for an image
-        too large for a network without stages.
+        each a region and the output there, [rows, columns, 3] float32; for HDRCNN, that is
+        y = log(H + 1/255). Pieces are inside the image and cover all requested cells, possibly
+        more. Raises TooLargeError for an image too large for a network without stages.
         """
         if cells.any() and not self.by_parts:
             yield self._one_piece(frame)
@@ -207,7 +207,7 @@ class Tiling:
             regions = [frame.bounds]
         # If one region needs the whole image anyway, it is computed in one piece.
         around = (self._around(region, frame.bounds) for region in regions)
-        if self.network.whole_first and self._fits(frame.bounds) and frame.bounds in around:
+        if self.network.prefers_whole and self._fits(frame.bounds) and frame.bounds in around:
             yield self._one_piece(frame)
             return
         for region in regions:

@@ -71,7 +71,7 @@ class Colours:
     primaries: Chromaticities
 
 
-def settled(tags: Tags, width: int, height: int, rgb: bool) -> tuple[Colours, list[str]]:
+def resolve_tags(tags: Tags, width: int, height: int, rgb: bool) -> tuple[Colours, list[str]]:
     """Return the colours of a film of that size, and each assumption made as a phrase.
 
     rgb: whether the samples are R'G'B', whatever the tags say. Raises ValueError for the matrices

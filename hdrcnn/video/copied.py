@@ -60,14 +60,14 @@ def check_streams(film: Film, result: Path, encoding: Encoding) -> list[str]:
                 continue  # Titles of the chapters, which are copied with these.
             if stream.type not in ("audio", "subtitle"):
                 left.append(f"{stream.type} stream {stream.index} ({name}) is left out")
-    lost = _not_held(film, kind)
+    lost = _unsupported_stream(film, kind)
     if lost:
         others = [
             ending
             for ending, other in ((".mkv", "matroska"), (".mp4", "mp4"), (".mov", "mov"))
             if other != kind and (other, encoding.codec) != ("mov", "av1")
         ]
-        ending = next((e for e in others if not _not_held(film, FORMATS[e])), None)
+        ending = next((e for e in others if not _unsupported_stream(film, FORMATS[e])), None)
         remedy = (
             f"give --out={result.with_suffix(ending).name}"
             if ending
@@ -77,7 +77,7 @@ def check_streams(film: Film, result: Path, encoding: Encoding) -> list[str]:
     return left
 
 
-def _not_held(film: Film, kind: str) -> str | None:
+def _unsupported_stream(film: Film, kind: str) -> str | None:
     """Return a description of the first sound or subtitle stream that a container cannot hold, or
     None. FFmpeg fails to write some codecs that a container claims to support, so it is tried.
     """
@@ -92,7 +92,7 @@ def _not_held(film: Film, kind: str) -> str | None:
                 continue
             codec = stream.codec_context.codec.canonical_name if stream.codec_context else "unknown"
             names[stream.index] = f"{stream.type} stream {stream.index} ({codec})"
-            if not _holds(kind, codec):
+            if not _supports(kind, codec):
                 return names[stream.index]
             if stream.type == "audio":
                 trials[stream.index] = stack.enter_context(_Trial(kind, stream))
@@ -100,54 +100,56 @@ def _not_held(film: Film, kind: str) -> str | None:
         if waiting:
             for packet in source.demux(*(source.streams[index] for index in trials)):
                 index = packet.stream_index
-                if packet.size and index in waiting and waiting[index].decided(packet):
+                if packet.size and index in waiting and waiting[index].try_packet(packet):
                     del waiting[index]
                 if not waiting:
                     break
-        return next((names[index] for index, trial in trials.items() if not trial.held()), None)
+        return next(
+            (names[index] for index, trial in trials.items() if not trial.succeeded()), None
+        )
 
 
 class _Trial:
     """An attempt to write the first packet of a stream to a file in memory."""
 
     def __init__(self, kind: str, stream: Any) -> None:
-        self._held, self._file = True, pyav().open(io.BytesIO(), "w", format=kind)
-        with self._judged():
+        self._accepted, self._file = True, pyav().open(io.BytesIO(), "w", format=kind)
+        with self._errors_noted():
             self._stream = self._file.add_stream_from_template(stream)
             self._file.start_encoding()
 
     @contextlib.contextmanager
-    def _judged(self) -> Iterator[None]:
+    def _errors_noted(self) -> Iterator[None]:
         try:
             yield
         except (pyav().error.FFmpegError, ValueError):
-            self._held = False
+            self._accepted = False
 
     def __enter__(self) -> "_Trial":
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.held()
+        self.succeeded()
 
-    def decided(self, packet: Any) -> bool:
+    def try_packet(self, packet: Any) -> bool:
         """Write a packet and return whether the attempt is decided; not so if it was damaged."""
-        if self._held:
+        if self._accepted:
             packet.stream = self._stream
-            with self._judged():
+            with self._errors_noted():
                 try:
                     self._file.mux(packet)
                 except pyav().error.InvalidDataError:
                     return False
         return True
 
-    def held(self) -> bool:
+    def succeeded(self) -> bool:
         """Close the file and return whether everything was written."""
-        with self._judged():
+        with self._errors_noted():
             self._file.close()
-        return self._held
+        return self._accepted
 
 
-def _holds(kind: str, codec: str) -> bool:
+def _supports(kind: str, codec: str) -> bool:
     av = pyav()
     if kind in ("mp4", "mov") and codec in ("subrip", "ass", "webvtt", "text"):
         return False
@@ -158,7 +160,7 @@ def _holds(kind: str, codec: str) -> bool:
         return False
 
 
-def copied(
+def copied_packets(
     film: Film, container: Any, streams: dict[int, Any], beginning: Fraction, edited: bool
 ) -> Iterator[tuple[Fraction, int, Any]]:
     """Yield the packets of copied streams with their times, in seconds after `beginning`.
@@ -196,14 +198,14 @@ def copied(
                 yield last, 1, packet
 
 
-class Taken:
+class PacketCopier:
     """Writes copied packets to the result and counts those it refuses: badly received recordings
     have packets without a header, or with times that do not increase.
     """
 
     def __init__(self, film: Film, output: Any) -> None:
         self._film, self._output = film, output
-        self._taken, self._refused = Counter[int](), Counter[int]()
+        self._written, self._refused = Counter[int](), Counter[int]()
         self._names, self._reached = dict[int, str](), dict[int, Fraction]()
 
     def add(self, packet: Any) -> None:
@@ -223,7 +225,7 @@ class Taken:
                     f"{clock(float(reached))} to {clock(float(seconds))}; cut it there"
                 ) from error
             return
-        self._taken[index] += 1
+        self._written[index] += 1
         if seconds is not None:
             self._reached[index] = seconds
 
@@ -232,13 +234,13 @@ class Taken:
         all of them.
         """
         for index, count in self._refused.items():
-            if not self._taken[index]:
+            if not self._written[index]:
                 raise ImageError(
                     f"{self._film.path}: its {self._names[index]} cannot be copied: all of its "
                     f"{count} packets are damaged; remove that stream from the film first"
                 )
         return [
-            f"{self._names[index]}: {count} of {count + self._taken[index]} packets are damaged "
+            f"{self._names[index]}: {count} of {count + self._written[index]} packets are damaged "
             "and left out"
             for index, count in self._refused.items()
         ]
@@ -252,7 +254,7 @@ def metadata_of(source: Any, kind: str) -> dict[str, str]:
     return {key: text for key, text in source.metadata.items() if key.lower() not in of_file}
 
 
-def moved(chapter: Any, seconds: Fraction) -> dict[str, Any]:
+def shifted_chapter(chapter: Any, seconds: Fraction) -> dict[str, Any]:
     """Return a chapter shifted to begin `seconds` earlier."""
     back = round(seconds / chapter["time_base"])
     start, end = (max(0, chapter[name] - back) for name in ("start", "end"))

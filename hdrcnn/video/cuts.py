@@ -14,7 +14,7 @@ SIDE = 64
 BINS = 16
 NEIGHBOURS = 4
 """Number of changes on each side that a change is compared with."""
-LEAST = 0.10
+MIN_DIFFERENCE = 0.10
 """Difference of two frames, from 0 to 1, below which there is no cut."""
 RATIO = 3.0
 """Least ratio of the difference at a cut to the median of the differences around it."""
@@ -56,7 +56,7 @@ def is_cut(features: Sequence[np.ndarray | None]) -> bool:
     if previous is None or current is None:
         return False
     change = difference(previous, current)
-    if change < LEAST:
+    if change < MIN_DIFFERENCE:
         return False
     others = []
     for index in range(here - NEIGHBOURS, here + NEIGHBOURS + 1):

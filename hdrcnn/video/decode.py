@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from hdrcnn.colour.ycbcr import full_size, to_rgb
+from hdrcnn.colour.ycbcr import to_rgb, upsample_chroma
 from hdrcnn.files import ImageError
 from hdrcnn.tiles.geometry import strips
 from hdrcnn.video import folder
@@ -26,7 +26,7 @@ ROWS = 64
 """Rows of a frame that are converted to R'G'B' at once."""
 _NATIVE = re.compile(r"yuvj?4(20|22|44)p(9le|10le|12le|14le|16le)?")
 """Pixel formats whose planes are used without conversion."""
-REORDERED = 20
+MAX_REORDERING = 20
 """Number of frames over which storage order and display order may differ."""
 PLANAR = (8, 9, 10, 12, 14, 16)
 """Bit depths for which FFmpeg has a planar R'G'B' format."""
@@ -149,7 +149,7 @@ class Planes:
             rgb = np.stack([plane[rows] for plane in self.planes], axis=-1)
             return rgb * np.float32(1.0 / (2**self.bits - 1))
         luma = self.planes[0]
-        blue, red = (full_size(plane, luma.shape, rows) for plane in self.planes[1:])
+        blue, red = (upsample_chroma(plane, luma.shape, rows) for plane in self.planes[1:])
         weights, full = self.colours.luma, self.colours.full
         return to_rgb(luma[rows], blue, red, weights, full, self.bits, self.depth)
 
@@ -169,17 +169,17 @@ class Strip:
 def _decoded(film: Film, container: Any, stream: Any, jumped: bool) -> Iterator[Any]:
     """Yield frames in display order from the current position of the container.
 
-    jumped: whether that position was reached by a seek. The frames of a film that is not `timed`
+    jumped: whether that position was reached by a seek. The frames of a film without time stamps
     get their times by counting; none is yielded if the position is unknown. Frames whose times do
     not increase are dropped. Raises ImageError.
     """
-    if film.timed:
+    if film.has_time_stamps:
         yield from _sized(film, (frame for frame, _ in _frames(film, container, stream, 0)))
         return
     if _placed(film, stream):
         stream.codec_context.flags |= int(pyav().codec.context.Flags.copy_opaque)
     coming = _frames(film, container, stream, None if jumped else 0)
-    held = list(itertools.islice(coming, REORDERED))
+    held = list(itertools.islice(coming, MAX_REORDERING))
     if not held:
         return
     # After a seek into an open group of pictures, the decoder drops the frames that are shown
@@ -201,7 +201,7 @@ def _placed(film: Film, stream: Any) -> bool:
     The position is a Python object, for which the threads of decoders from outside FFmpeg might
     wait forever; those decoders do not reorder frames, so it is not needed.
     """
-    return not film.timed and not stream.codec_context.codec.name.startswith("lib")
+    return not film.has_time_stamps and not stream.codec_context.codec.name.startswith("lib")
 
 
 def _frames(
@@ -337,7 +337,7 @@ def _earlier(film: Film, index: int, unknown: bool) -> int:
     """Return the index of the frame to seek to after a seek to `index` led too far, or, if
     `unknown`, to an unknown position.
     """
-    if film.timed:
+    if film.has_time_stamps:
         return index // 2
     before = int(np.searchsorted(film.keys, film.times[index]))
     return 0 if unknown or not before else int(np.searchsorted(film.times, film.keys[before - 1]))

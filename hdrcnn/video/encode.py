@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from hdrcnn.colour.ycbcr import chroma_codes, halved
+from hdrcnn.colour.ycbcr import chroma_codes, to_ycbcr_420
 from hdrcnn.files import ImageError, not_written
 from hdrcnn.video.colours import BT2020, HLG, LIMITED, PQ, Tags
 from hdrcnn.video.library import pyav, reason
@@ -31,9 +31,9 @@ KEY_SECONDS = 5.0
 """Largest distance between key frames, in seconds."""
 BLACK = 0.005
 """Minimum luminance of the mastering display, cd/m^2."""
-LEAST = {"hevc": 16, "av1": 64}
+MIN_SIZE = {"hevc": 16, "av1": 64}
 """Smallest width and height that the encoder accepts."""
-REORDERED = 2
+X265_LOOKBACK = 2
 """Number of frames that x265 looks back to derive decoding times. It leaves those unset in films of
 no more frames, which are decoded in the order in which they are shown.
 """
@@ -69,7 +69,7 @@ class Encoding:
         return Tags(BT2020, LIMITED, BT2020, HLG if self.transfer == "hlg" else PQ)
 
     def options(self) -> dict[str, str]:
-        """Encoder options, with 1 in place of MaxCLL and MaxFALL, which `light` sets later."""
+        """Encoder options, with MaxCLL and MaxFALL 1, which `content_light` replaces later."""
         crf, preset = self.crf, self.preset
         chosen = {
             "crf": f"{CRF[self.codec] if crf is None else crf:g}",
@@ -126,7 +126,7 @@ def check(encoding: Encoding, width: int, height: int) -> None:
             f"--codec={encoding.codec}: this PyAV has no encoder {name}; give --codec={other}, or "
             "pip install --upgrade av"
         ) from error
-    least = LEAST[encoding.codec]
+    least = MIN_SIZE[encoding.codec]
     if min(width, height) < least:
         raise ImageError(
             f"{width}x{height} is too small for {encoding.codec}, which takes {least}x{least} at "
@@ -158,10 +158,10 @@ def planes(codes: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     rows, columns = codes.shape[:2]
     if rows % 2 or columns % 2:
         codes = np.pad(codes, ((0, rows % 2), (0, columns % 2), (0, 0)), mode="edge")
-    return halved(codes)
+    return to_ycbcr_420(codes)
 
 
-class Segment:
+class SegmentEncoder:
     """Encoder of one segment into a NUT file of its own, a format that stores times exactly."""
 
     def __init__(
@@ -205,27 +205,27 @@ class Segment:
 
     def end(self) -> None:
         """Flush the encoder."""
-        held = self._stream.encode(None)
-        if self._frames <= REORDERED:
-            for packet in held:
+        flushed = self._stream.encode(None)
+        if self._frames <= X265_LOOKBACK:
+            for packet in flushed:
                 packet.dts = packet.pts
-        self._container.mux(held)
+        self._container.mux(flushed)
 
 
 @contextlib.contextmanager
-def segment(
+def segment_encoder(
     path: Path, encoding: Encoding, size: tuple[int, int], time_base: Fraction, rate: Fraction,
     aspect: Fraction = Fraction(1),
-) -> Iterator[Segment]:  # fmt: skip
+) -> Iterator[SegmentEncoder]:  # fmt: skip
     """Encode a segment into a new file. Raises ImageError if it cannot be written or the encoder
     fails.
     """
     av = pyav()
     try:
         with av.open(str(path.absolute()), "w", format="nut") as container:
-            made = Segment(container, encoding, size, time_base, rate, aspect)
-            yield made
-            made.end()
+            encoder = SegmentEncoder(container, encoding, size, time_base, rate, aspect)
+            yield encoder
+            encoder.end()
     except av.error.FFmpegError as error:
         if isinstance(error, OSError):
             raise not_written(path, reason(error)) from error

@@ -13,7 +13,7 @@ import numpy as np
 from hdrcnn.colour.primaries import SAME
 from hdrcnn.files import ImageError, natural_key
 from hdrcnn.readers.folders import may_be_picture
-from hdrcnn.readers.photograph import Photograph, as_stored, read_photograph
+from hdrcnn.readers.photograph import Photograph, read_photograph, to_integer_codes
 from hdrcnn.video.colours import Colours
 from hdrcnn.video.library import pyav
 from hdrcnn.video.source import Film
@@ -113,7 +113,7 @@ def decoded(film: Film, start: int | None, end: int | None) -> Iterator[tuple[in
         file = film.files[time]
         photo = read_photograph(file)
         _check_frame(film, file, photo)
-        codes = as_stored(photo.code, photo.bits)
+        codes = to_integer_codes(photo.code, photo.bits)
         if codes.dtype.kind == "f":  # Bit depths other than 8 and 16.
             codes = np.round(codes * np.float32(65535.0)).astype(np.uint16)
         kind = "gbrp" if codes.dtype == np.uint8 else "gbrp16le"

@@ -11,10 +11,16 @@ from pathlib import Path
 from typing import Any
 
 from hdrcnn.files import finished_whole, not_written
-from hdrcnn.video.copied import Taken, copied, format_of, metadata_of, moved
+from hdrcnn.video.content_light import with_content_light
+from hdrcnn.video.copied import (
+    PacketCopier,
+    copied_packets,
+    format_of,
+    metadata_of,
+    shifted_chapter,
+)
 from hdrcnn.video.encode import Encoding
 from hdrcnn.video.library import pyav, reading, reason
-from hdrcnn.video.light import with_levels
 from hdrcnn.video.source import Film
 from hdrcnn.video.tags import ReadBack, check
 
@@ -62,8 +68,8 @@ def _beginning(film: Film, container: Any) -> int:
 
 
 def _pictures(
-    film: Film, encoded: Encoded, stream: Any, codec: str, levels: tuple[float, float] | None,
-    beginning: int,
+    film: Film, encoded: Encoded, stream: Any, codec: str,
+    content_light: tuple[float, float] | None, beginning: int,
 ) -> Iterator[tuple[Fraction, int, Any]]:  # fmt: skip
     """Yield the packets of all segments, each with its decoding time in seconds.
 
@@ -80,15 +86,15 @@ def _pictures(
         until = dict(zip(shown, [*shown[1:], end], strict=True))
         for time, packet in packets:
             data = bytes(packet)
-            if levels is not None and packet.is_keyframe:
-                data = with_levels(data, codec, *levels)[0]
+            if content_light is not None and packet.is_keyframe:
+                data = with_content_light(data, codec, *content_light)[0]
             made = pyav().Packet(data)
             made.pts, made.dts = time - beginning, waiting.popleft() - beginning
             made.time_base = film.time_base
             if file == encoded[-1][0] and packet is packets[-1][1]:
                 # MP4 stores durations in decoding order; together they must equal the film's.
                 made.duration = max(1, film.end - step * depth - (made.dts + beginning))
-            elif film.steady and until[time] < film.end:
+            elif film.constant_rate and until[time] < film.end:
                 made.duration = step
             else:
                 made.duration = until[time] - time
@@ -101,21 +107,21 @@ def join(
     encoded: Encoded,
     result: Path,
     encoding: Encoding,
-    levels: tuple[float, float],
+    content_light: tuple[float, float],
     note: Callable[[str], None] = lambda line: None,
 ) -> ReadBack:
     """Join the segments into `result`, and read its tags back.
 
-    levels: MaxCLL and MaxFALL of the film, cd/m^2. note: called with one line for each part of the
-    film's sound, subtitles and metadata that is left out. Raises ImageError; an incomplete file
-    never has the name of the result.
+    content_light: MaxCLL and MaxFALL of the film, cd/m^2. note: called with one line for each part
+    of the film's sound, subtitles and metadata that is left out. Raises ImageError; an incomplete
+    file never has the name of the result.
     """
     with finished_whole(result) as temporary:
         try:
-            left_out = _join(film, encoded, temporary, result, encoding, levels)
+            left_out = _join(film, encoded, temporary, result, encoding, content_light)
         except pyav().error.FFmpegError as error:
             raise not_written(result, reason(error)) from error
-        found = check(temporary, film, encoding, levels)
+        found = check(temporary, film, encoding, content_light)
     for phrase in left_out:
         note(f"{film.path}: {phrase}")
     return found
@@ -123,11 +129,11 @@ def join(
 
 def _join(
     film: Film, encoded: Encoded, temporary: Path, result: Path, encoding: Encoding,
-    levels: tuple[float, float],
+    content_light: tuple[float, float],
 ) -> list[str]:  # fmt: skip
     """Write the result to `temporary` and return what is left out, one phrase each."""
     av = pyav()
-    patched = levels if encoding.transfer == "pq" else None
+    patched = content_light if encoding.transfer == "pq" else None
     kind = format_of(result)
     with contextlib.ExitStack() as stack:
         first = stack.enter_context(av.open(str(encoded[0][0].absolute()), format="nut"))
@@ -164,21 +170,23 @@ def _join(
         if source is not None:
             output.metadata.update(told)
             if source.chapters():
-                output.set_chapters([moved(chapter, seconds) for chapter in source.chapters()])
+                output.set_chapters(
+                    [shifted_chapter(chapter, seconds) for chapter in source.chapters()]
+                )
         pictures = _pictures(film, encoded, video, encoding.codec, patched, beginning)
         others = (
             iter(())
             if source is None
-            else copied(film, source, streams, seconds, kind != "matroska")
+            else copied_packets(film, source, streams, seconds, kind != "matroska")
         )
         output.start_encoding()
-        taken = Taken(film, output)
+        copier = PacketCopier(film, output)
         for _, other, packet in heapq.merge(pictures, others, key=lambda item: item[:2]):
             if other:
-                taken.add(packet)
+                copier.add(packet)
             else:
                 output.mux(packet)
-        left_out = taken.left_out()
+        left_out = copier.left_out()
     with av.open(str(temporary.absolute())) as made:
         there = {key.lower() for key in made.metadata}
     lost = sorted(key for key in told if key.lower() not in there)
@@ -188,13 +196,13 @@ def _join(
 
 
 def _describe(
-    video: Any, film: Film, encoding: Encoding, levels: tuple[float, float] | None
+    video: Any, film: Film, encoding: Encoding, content_light: tuple[float, float] | None
 ) -> None:
     context, tags = video.codec_context, encoding.tags
     context.colorspace, context.color_range = tags.matrix, tags.range
     context.color_primaries, context.color_trc = tags.primaries, tags.transfer
     context.sample_aspect_ratio = film.aspect
-    if levels is not None and context.extradata:
-        context.extradata = with_levels(context.extradata, encoding.codec, *levels)[0]
+    if content_light is not None and context.extradata:
+        context.extradata = with_content_light(context.extradata, encoding.codec, *content_light)[0]
     if film.rotation is not None:
         video.set_display_matrix(struct.unpack("9i", film.rotation[:36]))

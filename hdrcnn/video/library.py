@@ -10,9 +10,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 
-from hdrcnn.files import ImageError, shown
+from hdrcnn.files import ImageError, one_line
 
-LEAST = 18
+MIN_PYAV = 18
 """Oldest supported major version of PyAV."""
 
 
@@ -23,9 +23,9 @@ def pyav() -> ModuleType:
         import av
     except ImportError as error:
         raise ImageError("films need the package PyAV; pip install av") from error
-    if int(av.__version__.partition(".")[0]) < LEAST:  # Older ones lack PQ formats and rotation.
+    if int(av.__version__.partition(".")[0]) < MIN_PYAV:  # Older ones lack PQ formats and rotation.
         raise ImageError(
-            f"films need PyAV {LEAST} or newer, not {av.__version__}; pip install --upgrade av "
+            f"films need PyAV {MIN_PYAV} or newer, not {av.__version__}; pip install --upgrade av "
             "(Python 3.11 or newer)"
         )
     return av
@@ -41,7 +41,7 @@ def clock(seconds: float) -> str:
 
 def reason(error: Exception) -> str:
     """Return the reason of an FFmpeg error, as part of one line."""
-    return shown(getattr(error, "strerror", None) or error)
+    return one_line(getattr(error, "strerror", None) or error)
 
 
 @contextlib.contextmanager

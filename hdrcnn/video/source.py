@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from hdrcnn.files import ImageError, is_regular
-from hdrcnn.video.colours import BT2020, PQ, UNSPECIFIED, Colours, Tags, settled
+from hdrcnn.video.colours import BT2020, PQ, UNSPECIFIED, Colours, Tags, resolve_tags
 from hdrcnn.video.library import clock, pyav, reading
 
 LOST = 0.5
@@ -56,21 +56,21 @@ class Film:
     """The display matrix, as FFmpeg stores it."""
     notes: tuple[str, ...]
     """Remarks for the user, one phrase each."""
-    timed: bool = True
+    has_time_stamps: bool = True
     """Whether packets have presentation time stamps. If not, as in AVI, only the order is known:
     decoded frames get the entries of `times` one after the other."""
     unsure: float = 0.0
     """Seconds after a seek during which frames may have wrong times."""
     stream: int = 0
     """Index of the video stream; -1 for a folder of frames."""
-    last: int = 0
+    last_duration: int = 0
     """Duration of the last frame in units of `time_base`, according to its packet; 0 if unknown,
     in which case `1 / rate` is used."""
     files: tuple[Path, ...] = ()
     """Files of the frames, for a folder."""
     hdr: str = ""
     """`PQ` or `HLG`; empty for SDR."""
-    content: str = ""
+    packets_sha256: str = ""
     """SHA-256 of all packets of the video stream."""
 
     def seconds(self, time: int) -> float:
@@ -80,7 +80,7 @@ class Film:
     @property
     def end(self) -> int:
         """Time at which the last frame ends."""
-        last = self.last or max(1, round(1 / (self.rate * self.time_base)))
+        last = self.last_duration or max(1, round(1 / (self.rate * self.time_base)))
         return int(self.times[-1]) + last
 
     @property
@@ -89,11 +89,11 @@ class Film:
         return self.seconds(self.end)
 
     @property
-    def steady(self) -> bool:
+    def constant_rate(self) -> bool:
         """Whether the frame rate is constant, up to rounding to the time base; the duration of the
         last frame is ignored.
         """
-        return _steady(self.times, self.time_base)
+        return _constant_rate(self.times, self.time_base)
 
     def identity(self) -> dict[str, Any]:
         """Values that distinguish this file from another one of the same name: its size and hashes
@@ -112,15 +112,15 @@ class Film:
             found.update(file.read(ENDS))
             file.seek(max(0, size - ENDS))
             found.update(file.read(ENDS))
-        return {"size": size, "ends": found.hexdigest(), "content": self.content}
+        return {"size": size, "ends": found.hexdigest(), "content": self.packets_sha256}
 
 
-def _steady(times: np.ndarray, time_base: Fraction) -> bool:
+def _constant_rate(times: np.ndarray, time_base: Fraction) -> bool:
     gaps = np.diff(times)
     return len(gaps) == 0 or int(gaps.max() - gaps.min()) <= max(1, 0.002 / time_base)
 
 
-def chosen(container: Any) -> Any:
+def video_stream(container: Any) -> Any:
     """Return the video stream of a container, ignoring cover images; None if there is none."""
     av = pyav()
     cover = av.stream.Disposition.attached_pic
@@ -142,7 +142,7 @@ def _times(
     presentation time stamps, the duration of the frame shown last (0 if not stated), and the hash
     of all packets.
     """
-    times, keys, timed, reordered = array("q"), array("q"), True, False
+    times, keys, has_time_stamps, reordered = array("q"), array("q"), True, False
     latest, last, final, content = 0, 0, 0, hashlib.sha256()
     step = max(1, round(1 / (rate * stream.time_base)))
     try:
@@ -151,7 +151,7 @@ def _times(
             if not packet.size or packet.is_discard:
                 continue
             time = packet_time(packet)
-            timed = timed and packet.pts is not None
+            has_time_stamps = has_time_stamps and packet.pts is not None
             reordered = reordered or bool(times and time is not None and time < times[-1])
             if time is None:  # Elementary streams have no time stamps.
                 time = times[-1] + step if times else 0
@@ -170,12 +170,12 @@ def _times(
             "truncated or damaged: copy it again, or cut it there"
         ) from error
     shown, entered = (np.unique(np.frombuffer(found, np.int64)) for found in (times, keys))
-    if last and _steady(shown, Fraction(stream.time_base)):
+    if last and _constant_rate(shown, Fraction(stream.time_base)):
         # MP4 stores durations in decoding order, where the last packet need not be shown last.
         last = max(last, final)
     # For containers that store only the order, such as AVI, FFmpeg makes up increasing times.
-    timed = timed and (reordered or not stream.codec_context.has_b_frames)
-    return shown, entered, timed, last, content.hexdigest()
+    has_time_stamps = has_time_stamps and (reordered or not stream.codec_context.has_b_frames)
+    return shown, entered, has_time_stamps, last, content.hexdigest()
 
 
 def _check_whole(
@@ -247,7 +247,7 @@ def probe(path: Path, hdr: bool = False) -> Film:
                 f"{path}: a picture, not a film; convert it by hdrcnn predict, or give the folder "
                 "of a film's frames"
             )
-        stream = chosen(container)
+        stream = video_stream(container)
         if stream is None:
             raise ImageError(f"{path}: no video stream; nothing to convert")
         rate, context = _rate(stream), stream.codec_context
@@ -258,7 +258,7 @@ def probe(path: Path, hdr: bool = False) -> Film:
             int(context.color_trc),
         )  # fmt: skip
         aspect = Fraction(stream.sample_aspect_ratio or 0) or Fraction(1)
-        times, keys, timed, last, content = _times(path, container, stream, rate)
+        times, keys, has_time_stamps, last, sha256 = _times(path, container, stream, rate)
         if not len(times):
             raise ImageError(f"{path}: a video stream without frames")
         rate = _mean_rate(rate, times, time_base)
@@ -276,7 +276,7 @@ def probe(path: Path, hdr: bool = False) -> Film:
         tags = dataclasses.replace(tags, range=2)
     try:
         rgb = bool(frame.format.is_rgb or frame.format.name == "pal8")
-        colours, notes = settled(tags, frame.width, frame.height, rgb)
+        colours, notes = resolve_tags(tags, frame.width, frame.height, rgb)
     except ValueError as error:
         raise ImageError(f"{path}: {error}") from error
     if frame.format.name.startswith(("yuva", "rgba", "bgra", "argb", "abgr", "gbrap", "ya")):
@@ -287,9 +287,9 @@ def probe(path: Path, hdr: bool = False) -> Film:
     found = Film(
         path, frame.width, frame.height, time_base, rate, times, keys, colours,
         bool(frame.interlaced_frame), aspect, None if matrix is None else bytes(matrix), (),
-        timed, unsure, index, last, hdr=tags.hdr, content=content,
+        has_time_stamps, unsure, index, last, hdr=tags.hdr, packets_sha256=sha256,
     )  # fmt: skip
-    if not found.steady:
+    if not found.constant_rate:
         notes.append("variable frame rate: every frame keeps its time")
     return dataclasses.replace(found, notes=tuple(notes))
 

@@ -8,9 +8,9 @@ from typing import Any
 
 from hdrcnn.files import ImageError
 from hdrcnn.video.colours import HLG, Tags
+from hdrcnn.video.content_light import stored_level
 from hdrcnn.video.encode import Encoding, padded
 from hdrcnn.video.library import pyav, reading
-from hdrcnn.video.light import whole
 from hdrcnn.video.source import Film
 
 
@@ -33,9 +33,9 @@ class ReadBack:
     def described(self) -> str:
         """Description for the user."""
         kind = "HLG" if self.tags.transfer == HLG else "HDR10 (PQ)"
-        levels = f", MaxCLL {self.max_cll}, MaxFALL {self.max_fall}" if self.max_cll else ""
+        content_light = f", MaxCLL {self.max_cll}, MaxFALL {self.max_fall}" if self.max_cll else ""
         codec = {"hevc": "HEVC Main 10", "av1": "AV1, 10 bits"}.get(self.codec, self.codec)
-        return f"{codec}, {kind}, BT.2020, {self.size[0]}x{self.size[1]}{levels}"
+        return f"{codec}, {kind}, BT.2020, {self.size[0]}x{self.size[1]}{content_light}"
 
 
 def read_back(path: Path) -> ReadBack:
@@ -49,19 +49,21 @@ def read_back(path: Path) -> ReadBack:
             *map(int, (frame.colorspace, frame.color_range, frame.color_primaries, frame.color_trc))
         )
         display = frame.side_data.get(kinds.MASTERING_DISPLAY_METADATA)
-        levels = frame.side_data.get(kinds.CONTENT_LIGHT_LEVEL)
+        content_light = frame.side_data.get(kinds.CONTENT_LIGHT_LEVEL)
         peak = cll = fall = None
         if display is not None:  # AVMasteringDisplayMetadata: ten fractions, two flags.
             numbers = struct.unpack("22i", bytes(display)[:88])
             peak = numbers[18] / numbers[19]
-        if levels is not None:
-            cll, fall = struct.unpack("2I", bytes(levels)[:8])
+        if content_light is not None:
+            cll, fall = struct.unpack("2I", bytes(content_light)[:8])
         aspect = Fraction(stream.sample_aspect_ratio or 0) or Fraction(1)
         size, codec = (frame.width, frame.height), stream.codec_context.codec.canonical_name
         return ReadBack(codec, size, frame.format.name, tags, peak, cll, fall, aspect)
 
 
-def check(path: Path, film: Film, encoding: Encoding, levels: tuple[float, float]) -> ReadBack:
+def check(
+    path: Path, film: Film, encoding: Encoding, content_light: tuple[float, float]
+) -> ReadBack:
     """Read the tags of a result back. Raises ImageError if they are not those requested."""
     found = read_back(path)
     wanted: dict[str, Any] = {
@@ -72,7 +74,7 @@ def check(path: Path, film: Film, encoding: Encoding, levels: tuple[float, float
         "aspect": film.aspect,
     }
     if encoding.transfer == "pq":
-        wanted["max_cll"], wanted["max_fall"] = map(whole, levels)
+        wanted["max_cll"], wanted["max_fall"] = map(stored_level, content_light)
     for name, value in wanted.items():
         if getattr(found, name) != value:
             raise ImageError(

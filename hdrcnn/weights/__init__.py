@@ -7,21 +7,21 @@ npz, array_pickle   the readers for both; neither runs code from a file
 
 from hdrcnn.models.metadata import Hdrcnn, Metadata
 from hdrcnn.weights.store import (
-    CURVES,
+    CAMERA_CURVE,
     FOLDER,
     JPEG,
     SHIPPED,
     VIDEO,
     WeightsError,
     assign,
-    checked,
     collect,
+    expect_kind,
     load,
     save,
 )
 
 __all__ = [
-    "CURVES",
+    "CAMERA_CURVE",
     "FOLDER",
     "JPEG",
     "SHIPPED",
@@ -30,8 +30,8 @@ __all__ = [
     "Metadata",
     "WeightsError",
     "assign",
-    "checked",
     "collect",
+    "expect_kind",
     "load",
     "save",
 ]

@@ -16,11 +16,11 @@ import numpy as np
 
 from hdrcnn.weights import npz
 
-LARGEST = 1 << 29
+MAX_ARRAY_BYTES = 1 << 29
 """Largest size in bytes of one array; the largest published one, a layer of VGG16, has 411 million.
-The limit for all arrays together is `npz.LARGEST`.
+The limit for all arrays together is `npz.MAX_TOTAL_BYTES`.
 """
-RATIO = 4
+MAX_EXPANSION = 4
 """Largest number of bytes of arrays and byte strings per byte of the file. A half float has two
 bytes in the pickle, two more in old pickles as bytes encoded from text, and four in the array.
 """
@@ -56,7 +56,7 @@ class _Array:
         if isinstance(data, str):  # Written by Python 2, read as Latin-1.
             data = data.encode("latin1")
         plain = np.dtype(dtype.order + dtype.code)
-        if math.prod(shape) * plain.itemsize != len(data) or len(data) > LARGEST:
+        if math.prod(shape) * plain.itemsize != len(data) or len(data) > MAX_ARRAY_BYTES:
             raise pickle.UnpicklingError(f"an array whose shape does not go with {len(data)} bytes")
         flat = np.frombuffer(data, plain).astype(np.float32)
         self.value = flat.reshape(shape, order="F" if fortran else "C")
@@ -105,7 +105,7 @@ class _ArrayUnpickler(pickle._Unpickler):
     def __init__(self, stream: IO[bytes], length: int) -> None:
         """length: size of the file in bytes."""
         super().__init__(stream, encoding="latin1")
-        self.most = min(npz.LARGEST, npz.MARGIN + RATIO * length)
+        self.most = min(npz.MAX_TOTAL_BYTES, npz.MARGIN + MAX_EXPANSION * length)
         self.made = 0
         """Size so far of arrays and byte strings; one string in a file can become many of them."""
 
@@ -151,15 +151,15 @@ class _ArrayUnpickler(pickle._Unpickler):
     }
 
 
-MOST = 10_000
+MAX_OBJECTS = 10_000
 """Largest number of arrays, lists and other objects in a file; references can make a small file
 endless."""
 
 
 def _plain(item: Any, seen: "count[int]") -> Any:
     """Replace the stand-ins in an item by real arrays."""
-    if next(seen) > MOST:
-        raise pickle.UnpicklingError(f"more than {MOST} parts")
+    if next(seen) > MAX_OBJECTS:
+        raise pickle.UnpicklingError(f"more than {MAX_OBJECTS} parts")
     if isinstance(item, _Array):
         return _plain(item.value, seen)
     if isinstance(item, (list, tuple)):
@@ -172,9 +172,9 @@ def _plain(item: Any, seen: "count[int]") -> Any:
 def read_npy(stream: IO[bytes], length: int) -> Any:
     """Read an .npy file of Python objects: lists and dictionaries of float32 arrays.
 
-    length: size of the file in bytes; its arrays may have `RATIO` times as many plus `npz.MARGIN`.
-    An object array is returned as the flat list of its items, a single object as a list of one.
-    Raises UnpicklingError, or any other exception for a damaged or hostile file.
+    length: size of the file in bytes; its arrays may have `MAX_EXPANSION` times as many plus
+    `npz.MARGIN`. An object array is returned as the flat list of its items, a single object as a
+    list of one. Raises UnpicklingError, or any other exception for a damaged or hostile file.
     """
     _, _, dtype = npz.READ_HEADER[np.lib.format.read_magic(stream)](stream)
     if dtype != np.dtype(object):

@@ -12,14 +12,14 @@ from typing import Any
 
 import numpy as np
 
-from hdrcnn.files import finished_whole, shown
+from hdrcnn.files import finished_whole, one_line
 
 RECORD = "metadata"
 """Key of the record."""
-LARGEST = 1 << 31
+MAX_TOTAL_BYTES = 1 << 31
 """Largest size in bytes of all arrays of an untrusted file, as float32 or their own type if that is
 larger; the widest network has 1.9e9."""
-MARGIN, RATIO = 1 << 20, 32
+MARGIN, MAX_EXPANSION = 1 << 20, 32
 """Number of bytes that any untrusted file may unpack to, and additional number for each byte of the
 file. Weights resemble noise, which can hardly be compressed.
 """
@@ -62,9 +62,9 @@ def check_file(path: Path) -> None:
         raise NpzError("it is a folder, a pipe or a device, not a file")
 
 
-def room(path: Path) -> int:
+def allowed_bytes(path: Path) -> int:
     """Number of bytes that an untrusted file may unpack to. Raises OSError."""
-    return min(LARGEST, MARGIN + RATIO * path.stat().st_size)
+    return min(MAX_TOTAL_BYTES, MARGIN + MAX_EXPANSION * path.stat().st_size)
 
 
 def check_unpacked(members: Iterable[zipfile.ZipInfo], most: float) -> None:
@@ -100,7 +100,7 @@ def read_arrays(
     NpzError, KeyError if a name is missing, or any other exception for a damaged file.
     """
     check_file(path)
-    most = room(path) if largest is None else largest
+    most = allowed_bytes(path) if largest is None else largest
     with zipfile.ZipFile(path) as archive, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Faults are reported by exceptions.
         found = {member.filename.removesuffix(".npy"): member for member in archive.infolist()}
@@ -109,7 +109,7 @@ def read_arrays(
         check_unpacked(found.values(), most)
         # Allow for codes of one byte, which are four times as large as float32.
         held = sum(_held(archive, member) for member in found.values())
-        if held > min(4 * most, LARGEST if largest is None else largest):
+        if held > min(4 * most, MAX_TOTAL_BYTES if largest is None else largest):
             raise NpzError(f"it unpacks to more than its length allows, {held:,} bytes")
         arrays = {}
         for name, member in found.items():
@@ -134,7 +134,7 @@ def read(path: Path, largest: float | None = None) -> tuple[dict[str, np.ndarray
     except KeyError as error:
         raise NpzError("it has no metadata") from error
     except Exception as error:  # Libraries raise all kinds of exceptions for damaged files.
-        said = shown(error) or type(error).__name__
+        said = one_line(error) or type(error).__name__
         raise NpzError(f"not a readable .npz file: {said}") from error
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from hdrcnn.files import WeightsError, shown
+from hdrcnn.files import WeightsError, one_line
 from hdrcnn.models.metadata import Hdrcnn
 from hdrcnn.models.vgg import CONVOLUTIONS
 from hdrcnn.weights import array_pickle, npz
@@ -49,7 +49,7 @@ def read_list(path: Path) -> list[np.ndarray]:
         npz.check_file(path)
         with zipfile.ZipFile(path) as archive:
             member = archive.getinfo(f"{KEY}.npy")
-            npz.check_unpacked([member], npz.room(path))
+            npz.check_unpacked([member], npz.allowed_bytes(path))
             content = archive.read(member)
         arrays = array_pickle.read_npy(io.BytesIO(content), len(content))
         if not isinstance(arrays, list):
@@ -61,7 +61,7 @@ def read_list(path: Path) -> list[np.ndarray]:
     except Exception as error:
         raise WeightsError(
             f"{path}: not read: not a plain list of number arrays as published "
-            f"({shown(error)}); use a file from a source you trust"
+            f"({one_line(error)}); use a file from a source you trust"
         ) from error
     return arrays
 

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from hdrcnn.files import WeightsError, shown
+from hdrcnn.files import WeightsError, one_line
 from hdrcnn.models.metadata import Metadata, read
 from hdrcnn.weights import npz, published
 
@@ -23,7 +23,7 @@ JPEG = FOLDER / "hdrcnn_jpeg.npz"
 """Trained on compressed photographs; may be missing."""
 VIDEO = FOLDER / "hdrcnn_video.npz"
 """Trained for film; may be missing."""
-CURVES = FOLDER / "camera_curve.npz"
+CAMERA_CURVE = FOLDER / "camera_curve.npz"
 """For the estimation of camera curves: `predict.camera_curve`."""
 Kind = TypeVar("Kind", bound=Metadata)
 
@@ -66,10 +66,10 @@ def load(path: Path) -> tuple[dict[str, np.ndarray], Metadata]:
     except npz.NpzError as error:
         raise WeightsError(f"{path}: not a weights file of this tool: {error}") from error
     except (AttributeError, TypeError, ValueError) as error:
-        raise WeightsError(f"{path}: its metadata cannot be used: {shown(error)}") from error
+        raise WeightsError(f"{path}: its metadata cannot be used: {one_line(error)}") from error
     for name, array in arrays.items():
         if not isinstance(array, np.ndarray) or array.dtype.kind not in "fiu":
-            name = shown(name)
+            name = one_line(name)
             raise WeightsError(f"{path}: not a weights file of this tool: {name} holds no numbers")
     with np.errstate(over="ignore"):  # `assign` reports values that are not finite.
         for name in list(arrays):  # Converted one by one, to save memory.
@@ -77,7 +77,7 @@ def load(path: Path) -> tuple[dict[str, np.ndarray], Metadata]:
     return arrays, metadata
 
 
-def checked(
+def expect_kind(
     arrays: dict[str, np.ndarray], metadata: Metadata, kind: type[Kind], source: str
 ) -> Kind:
     """Return the metadata if they are of the required kind and plausible, else raise WeightsError.
@@ -109,7 +109,7 @@ def assign(model: Any, arrays: Mapping[str, np.ndarray], source: str) -> None:
     faults = [f"{name} is missing" for name in variables if name not in arrays]
     for name, array in arrays.items():
         if name not in variables:
-            faults.append(f"{shown(name)} is unexpected")
+            faults.append(f"{one_line(name)} is unexpected")
         elif tuple(variables[name].shape) != array.shape:
             expected = tuple(variables[name].shape)
             faults.append(f"{name} has shape {array.shape}; {expected} is expected")

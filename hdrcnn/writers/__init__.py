@@ -41,8 +41,8 @@ __all__ = [
     "Options",
     "Picture",
     "Writer",
-    "chosen",
     "of_path",
+    "select_writers",
 ]
 
 
@@ -67,8 +67,8 @@ def _option(
     limits: str = "",
 ) -> Any:
     """Return a field with its help text and valid values. limits: `valid` in words."""
-    told = {"about": about, "choices": choices, "valid": valid, "limits": limits}
-    return dataclasses.field(default=default, metadata=told)
+    metadata = {"about": about, "choices": choices, "valid": valid, "limits": limits}
+    return dataclasses.field(default=default, metadata=metadata)
 
 
 def _percent(value: int) -> bool:
@@ -112,12 +112,12 @@ class Options:
 
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):
-            value, told = getattr(self, field.name), field.metadata
-            if told["choices"] and value not in told["choices"]:
-                known = ", ".join(told["choices"])
+            value, metadata = getattr(self, field.name), field.metadata
+            if metadata["choices"] and value not in metadata["choices"]:
+                known = ", ".join(metadata["choices"])
                 raise ValueError(f"{field.name} {value!r}; known: {known}")
-            if told["valid"] is not None and not told["valid"](value):
-                raise ValueError(f"{field.name} {value:g}: {told['limits']}")
+            if metadata["valid"] is not None and not metadata["valid"](value):
+                raise ValueError(f"{field.name} {value:g}: {metadata['limits']}")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -210,7 +210,9 @@ def needed(name: str, path: Path) -> ModuleType:
         raise ImageError(f"{path}: {writer.label} needs one more package; {writer.hint}") from error
 
 
-def chosen(names: Sequence[str], known: Mapping[str, Writer] = WRITERS) -> dict[str, Writer]:
+def select_writers(
+    names: Sequence[str], known: Mapping[str, Writer] = WRITERS
+) -> dict[str, Writer]:
     """Return the writers with these names, each once, in their order; known: all there are.
 
     Raises ImageError, one line, for an unknown name or a missing package, and so before the first

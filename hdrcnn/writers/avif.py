@@ -14,7 +14,7 @@ from hdrcnn.files import ImageError, finished_whole
 from hdrcnn.tiles.geometry import strips
 from hdrcnn.writers import WRITERS, Options, needed, notes
 from hdrcnn.writers.avif_light import with_content_light
-from hdrcnn.writers.picture import Picture, brightness, check, samples
+from hdrcnn.writers.picture import Picture, brightness, check_writable, samples
 
 BITS = 10
 SPEED = 8
@@ -46,12 +46,12 @@ def _encoded(path: Path, codes: np.ndarray, quality: int) -> bytes:
 
 def write(path: Path, picture: Picture, options: Options) -> None:
     """Write an AVIF file. Raises ImageError."""
-    check(path, picture)
+    check_writable(path, picture)
     codes = np.empty((*picture.size, 3 if picture.alpha is None else 4), np.uint16)
     for rows in strips(len(codes)):
         codes[rows] = samples(picture, options.look, options.nits, BITS, rows)
     data = _encoded(path, codes, options.avif_quality)
     with finished_whole(path) as temporary:
-        told = notes.box(picture.notes) if picture.notes else b""
+        notes_box = notes.box(picture.notes) if picture.notes else b""
         light = brightness(picture, options.look, options.nits)
-        temporary.write_bytes(with_content_light(data, light, told))
+        temporary.write_bytes(with_content_light(data, light, notes_box))

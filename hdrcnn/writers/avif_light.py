@@ -79,10 +79,10 @@ def _moved(contents: bytes, by: int) -> bytes:
     return bytes(out)
 
 
-def with_content_light(data: bytes, light: ContentLight, told: bytes = b"") -> bytes:
+def with_content_light(data: bytes, light: ContentLight, extra_boxes: bytes = b"") -> bytes:
     """Return an AVIF file with its content light levels stored.
 
-    told: boxes put after the first one. Raises ValueError unless the layout is the one that
+    extra_boxes: boxes put after the first one. Raises ValueError unless the layout is the one that
     encoders write: metadata, then samples.
     """
     top = _boxes(data)
@@ -100,7 +100,7 @@ def with_content_light(data: bytes, light: ContentLight, told: bytes = b"") -> b
     properties.contents = _joined(parts)
     places = _named(inner, b"iloc")
     meta.contents = meta.contents[:4] + _joined(inner)
-    grown = len(_joined(top)) + len(told) - len(data)
+    grown = len(_joined(top)) + len(extra_boxes) - len(data)
     places.contents = _moved(places.contents, grown)
     meta.contents = meta.contents[:4] + _joined(inner)
-    return bytes(top[0]) + told + _joined(top[1:])
+    return bytes(top[0]) + extra_boxes + _joined(top[1:])

@@ -23,7 +23,7 @@ from hdrcnn.tiles.geometry import strips
 from hdrcnn.writers import Options, notes
 from hdrcnn.writers.jpeg_segments import EXIF, check_size, encoded
 from hdrcnn.writers.metadata import exif_block
-from hdrcnn.writers.picture import Picture, check
+from hdrcnn.writers.picture import Picture, check_writable
 from hdrcnn.writers.png import chunk, text_chunk
 
 STRIP = 64
@@ -41,7 +41,7 @@ def _profile(picture: Picture) -> bytes:
 
 def _codes(path: Path, picture: Picture, bits: int) -> np.ndarray:
     """Return the codes, [H, W, 3] uint8 or uint16. Raises ImageError if there are none."""
-    check(path, picture)
+    check_writable(path, picture)
     if picture.codes is None:
         raise ImageError(
             f"{path}: not written, the format stores display codes, and this is light; give another"

@@ -18,7 +18,7 @@ from hdrcnn.files import ImageError, finished_whole, not_written
 from hdrcnn.readers.metadata import Camera
 from hdrcnn.tiles.geometry import strips
 from hdrcnn.writers import Options
-from hdrcnn.writers.picture import Picture, check
+from hdrcnn.writers.picture import Picture, check_writable
 from hdrcnn.writers.whole import exr_attributes
 
 HALF_MAX = 65504.0
@@ -72,12 +72,12 @@ def camera_attributes(camera: Camera) -> dict[str, str | int | float]:
     return attributes
 
 
-def _samples(values: np.ndarray, whole: bool, share: np.ndarray | None = None) -> np.ndarray:
+def _samples(values: np.ndarray, single: bool, share: np.ndarray | None = None) -> np.ndarray:
     """Convert to float32, or to half floats clipped to their range; multiplied by `share`, [H, W].
 
     The product is computed in float32. Without `share`, samples of the right type are not copied.
     """
-    kind = np.float32 if whole else np.float16
+    kind = np.float32 if single else np.float16
     if values.dtype == kind and share is None:
         return np.ascontiguousarray(values)
     out = np.empty(values.shape, kind)
@@ -85,7 +85,7 @@ def _samples(values: np.ndarray, whole: bool, share: np.ndarray | None = None) -
         strip = values[rows]
         if share is not None:
             strip = strip.astype(np.float32) * share[rows, :, None].astype(np.float32)
-        out[rows] = strip if whole else np.clip(strip, -HALF_MAX, HALF_MAX)
+        out[rows] = strip if single else np.clip(strip, -HALF_MAX, HALF_MAX)
     return out
 
 
@@ -106,7 +106,7 @@ def write_exr(
     not finite or the file cannot be written.
     """
     options = options or Options()
-    check(path, Picture(hdr))
+    check_writable(path, Picture(hdr))
     compression = options.exr_compression.upper().replace("NONE", "NO")
     header: dict[str, Any] = {
         "compression": getattr(OpenEXR, f"{compression}_COMPRESSION"),
@@ -136,7 +136,7 @@ def write(path: Path, picture: Picture, options: Options) -> None:
 
     Alpha becomes channel A, and is multiplied into the colours; the mask becomes the layer `mask`.
     """
-    check(path, picture)
+    check_writable(path, picture)
     attributes: dict[str, Any] = {
         **camera_attributes(picture.camera),
         **{PREFIX + name: str(text) for name, text in picture.notes.items()},

@@ -29,7 +29,7 @@ from hdrcnn.readers.jpeg import (
 )
 
 EXIF = b"Exif\0\0"
-LARGEST = 65535
+MAX_SIDE = 65535
 """Maximum number of rows or columns of a JPEG."""
 
 
@@ -38,9 +38,9 @@ def check_size(path: Path, size: tuple[int, int], label: str) -> None:
     name on the command line.
     """
     rows, columns = size
-    if max(size) > LARGEST:
+    if max(size) > MAX_SIDE:
         raise ImageError(
-            f"{path}: not written, {columns}x{rows} is more than a JPEG holds ({LARGEST}); leave "
+            f"{path}: not written, {columns}x{rows} is more than a JPEG holds ({MAX_SIDE}); leave "
             f"out --format={label}"
         )
 

@@ -17,7 +17,7 @@ from hdrcnn.tiles.geometry import strips
 from hdrcnn.writers import Options, needed, notes
 from hdrcnn.writers.exr import HALF_MAX
 from hdrcnn.writers.metadata import exif_block, panorama_xmp
-from hdrcnn.writers.picture import Picture, check, rec709
+from hdrcnn.writers.picture import Picture, check_writable, rec709
 
 EFFORT = 3
 """Encoder effort, 1 to 9; more makes files little smaller for much more time."""
@@ -31,9 +31,9 @@ def _end_of_head(data: bytes) -> int:
     return at
 
 
-def _light(picture: Picture, whole: bool) -> np.ndarray:
+def _light(picture: Picture, single: bool) -> np.ndarray:
     """Return [H, W, 3 or 4] linear Rec. 709, as float32 or as half floats clipped to range."""
-    kind = np.float32 if whole else np.float16
+    kind = np.float32 if single else np.float16
     largest = HALF_MAX if kind == np.float16 else np.inf
     channels = 3 if picture.alpha is None else 4
     light = np.empty((*picture.size, channels), kind)
@@ -46,7 +46,7 @@ def _light(picture: Picture, whole: bool) -> np.ndarray:
 
 def write(path: Path, picture: Picture, options: Options) -> None:
     """Write a JPEG XL file. Raises ImageError."""
-    check(path, picture)
+    check_writable(path, picture)
     imagecodecs = needed("jxl", path)
     # The encoder tags floating point as linear.
     try:

@@ -65,7 +65,7 @@ class Picture:
         return self.hdr.shape[0], self.hdr.shape[1]
 
 
-def check(path: Path, picture: Picture) -> None:
+def check_writable(path: Path, picture: Picture) -> None:
     """Raises ImageError if the shapes do not match, or if the light is not finite everywhere."""
     hdr = picture.hdr
     if hdr.ndim != 3 or hdr.shape[-1] != 3 or 0 in hdr.shape:

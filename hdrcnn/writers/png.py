@@ -22,7 +22,7 @@ from hdrcnn.files import finished_whole
 from hdrcnn.tiles.geometry import strips
 from hdrcnn.writers import Options, notes
 from hdrcnn.writers.metadata import exif_block, panorama_xmp
-from hdrcnn.writers.picture import Picture, brightness, check, samples
+from hdrcnn.writers.picture import Picture, brightness, check_writable, samples
 
 CICP = bytes((9, 16, 0, 1))
 """BT.2020, PQ, RGB, full range (ITU-T H.273)."""
@@ -107,7 +107,7 @@ def _pixels(picture: Picture, options: Options) -> Iterator[bytes]:
 
 def write(path: Path, picture: Picture, options: Options) -> None:
     """Write a PNG of 16-bit PQ codes. Raises ImageError."""
-    check(path, picture)
+    check_writable(path, picture)
     rows, columns = picture.size
     kind = 2 if picture.alpha is None else 6
     packer = zlib.compressobj(6)

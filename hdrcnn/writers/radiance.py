@@ -13,7 +13,7 @@ from hdrcnn.files import finished_whole
 from hdrcnn.readers.rgbe import encode_colours, encode_run_lengths
 from hdrcnn.tiles.geometry import strips
 from hdrcnn.writers import Options, notes
-from hdrcnn.writers.picture import Picture, check
+from hdrcnn.writers.picture import Picture, check_writable
 from hdrcnn.writers.whole import COLOURS
 
 
@@ -33,7 +33,7 @@ def _header(picture: Picture, options: Options) -> bytes:
 
 def write(path: Path, picture: Picture, options: Options) -> None:
     """Write a Radiance image, run-length coded. Raises ImageError."""
-    check(path, picture)
+    check_writable(path, picture)
     with finished_whole(path) as temporary, temporary.open("wb") as file:
         header, count = _header(picture, options), 0
         file.write(header)

@@ -22,11 +22,11 @@ from hdrcnn.colour.transfer import srgb_decode, srgb_encode
 from hdrcnn.files import finished_whole
 from hdrcnn.readers import metadata
 from hdrcnn.readers.jpeg import APP1, COMMENT, ISO, XMP
-from hdrcnn.readers.pillow import own_limit
+from hdrcnn.readers.pillow import pillow_limits_lifted
 from hdrcnn.tiles.geometry import strips
 from hdrcnn.writers import Options, gain_map, jpeg_segments, notes
 from hdrcnn.writers.metadata import PANORAMA_SPACE, exif_block, xmp_packet
-from hdrcnn.writers.picture import Picture, check, code_strip, rec709, shown
+from hdrcnn.writers.picture import Picture, check_writable, code_strip, rec709, shown
 
 HDRGM = {"hdrgm": "http://ns.adobe.com/hdr-gain-map/1.0/"}
 CONTAINER = {
@@ -53,7 +53,7 @@ def _own_samples(picture: Picture) -> tuple[bytes, bytes] | None:
     try:
         bits, rows, columns, components = jpeg_segments.frame_of(picture.jpeg)
         file = io.BytesIO(picture.jpeg)
-        with own_limit(), Image.open(file, formats=["JPEG", "MPO"]) as image:
+        with pillow_limits_lifted(), Image.open(file, formats=["JPEG", "MPO"]) as image:
             is_upright = metadata.orientation(metadata.exif_of(image)) == 1
         head, rest = jpeg_segments.samples_only(picture.jpeg)
         if not jpeg_segments.has_profile(picture.jpeg):  # The primaries may come from Exif.
@@ -152,7 +152,7 @@ def write(path: Path, picture: Picture, options: Options) -> None:
     The photograph keeps its look on every display (`picture.shown`) unless `options.look` is
     "light". Negative values count as 0.
     """
-    check(path, picture)
+    check_writable(path, picture)
     rows, columns = picture.size
     jpeg_segments.check_size(path, picture.size, "ultrahdr")
     found = _map_file(gain_map.gain_map(rows, columns, _parts(picture, options.look)), options)

@@ -154,7 +154,7 @@ _CHECKS: dict[str, Callable[[IO[bytes], int], bool]] = {
 }
 
 
-def is_whole(path: Path) -> bool:
+def is_complete(path: Path) -> bool:
     """Whether a result of this tool, or a preview, has the length that it states.
 
     Files in formats that others have registered count as complete if they exist.

@@ -17,7 +17,7 @@ from hdrcnn.batch.choose import Networks
 from hdrcnn.batch.result import cap
 from hdrcnn.colour.clipping_level import clipping_levels, factors
 from hdrcnn.colour.transfer import srgb_encode
-from hdrcnn.writers import WRITERS, Options, Picture, chosen
+from hdrcnn.writers import WRITERS, Options, Picture, select_writers
 
 from . import host
 
@@ -209,7 +209,7 @@ class Fuse:
         Raises ValueError, ImageError, WeightsError, BackendError.
         """
         from hdrcnn.predict.bracket import Choices, prepared
-        from hdrcnn.predict.fusion import check_frames, chosen_method, fuse
+        from hdrcnn.predict.fusion import check_frames, fuse, load_method
 
         pictures = host.array(images, "images")
         per = per or len(pictures)
@@ -220,7 +220,7 @@ class Fuse:
         fused = np.empty((len(pictures) // per, *pictures.shape[1:3], 3), np.float32)
         step = host.progress(len(fused))
         with host.onnx_alone():
-            weighed = chosen_method(method)
+            weighed = load_method(method)
             for number in range(len(fused)):
                 frames = _bracket(pictures[number * per : (number + 1) * per])
                 check_frames(frames)
@@ -274,7 +274,7 @@ class WriteHdr:
         """
         light = host.array(hdr, "hdr")
         alphas = host.alphas(light, mask, ("hdr", "mask"))
-        writer = chosen([format])[format]
+        writer = select_writers([format])[format]
         rows, columns = light.shape[1:3]
         folder, name, first, below = host.output_place(filename_prefix, columns, rows)
         step, files = host.progress(len(light)), []

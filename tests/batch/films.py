@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from hdrcnn.batch import film as batch
-from hdrcnn.batch.film_segment import Conversion, opened
+from hdrcnn.batch.film_segment import FilmSettings, opened
 from hdrcnn.batch.machines import Shard
-from hdrcnn.colour.ycbcr import REC2020_LUMA, full_size, to_rgb
+from hdrcnn.colour.ycbcr import REC2020_LUMA, to_rgb, upsample_chroma
 from hdrcnn.video.encode import Encoding
 
 av = pytest.importorskip("av")  # Of Python 3.11.
@@ -17,14 +17,14 @@ FAST = {"hevc": "ultrafast", "av1": "12"}
 
 def asked(method="bt2446c", codec="hevc", seconds=0.5, params=None, grade="film", **encoding):
     made = Encoding(codec, preset=FAST[codec], **encoding)
-    return Conversion(method, made, 203.0, params, "cpu", seconds=seconds, grade=grade)
+    return FilmSettings(method, made, 203.0, params, "cpu", seconds=seconds, grade=grade)
 
 
-def converted(path, result, conversion, shard=Shard(), place=None):  # noqa: B008
+def converted(path, result, settings, shard=Shard(), workers_config=None):  # noqa: B008
     notes: list[str] = []
     progress: list[batch.Progress] = []
     found = batch.to_file(
-        opened(path), result, conversion, shard, progress.append, notes.append, place
+        opened(path), result, settings, shard, progress.append, notes.append, workers_config
     )
     return found, progress, notes
 
@@ -39,6 +39,6 @@ def codes_of(path):
                 for p in frame.planes
             ]
             shape, rows = planes[0].shape, slice(0, frame.height)
-            blue, red = (full_size(plane, shape, rows) for plane in planes[1:])
+            blue, red = (upsample_chroma(plane, shape, rows) for plane in planes[1:])
             found.append(to_rgb(planes[0], blue, red, REC2020_LUMA, False, 10))
     return found

@@ -161,9 +161,9 @@ def curves(root):
     """Camera curves of all results, by the stems of their files."""
     found = {}
     for path in sorted((root / "out").glob("*.exr")):
-        making = recipe.making_of(path)
-        assert making is not None
-        found[path.stem] = making.figures["curve"]
+        provenance = recipe.provenance_of(path)
+        assert provenance is not None
+        found[path.stem] = provenance.figures["curve"]
     return found
 
 
@@ -236,8 +236,8 @@ def test_other_weights_of_the_curve_estimator_recompute_estimated_results(
     ]
     assert [run(root / "in", load, **way)[0].status for way in ways] == ["done", "done"]
     other = root / "camera_curve.npz"
-    other.write_bytes(choose.CURVES.read_bytes() + bytes(1))
-    monkeypatch.setattr(choose, "CURVES", other)
+    other.write_bytes(choose.CAMERA_CURVE.read_bytes() + bytes(1))
+    monkeypatch.setattr(choose, "CAMERA_CURVE", other)
     assert [run(root / "in", load, **way)[0].status for way in ways] == ["done", "kept"]
     assert [run(root / "in", load, **way)[0].status for way in ways] == ["kept", "kept"]
 
@@ -260,7 +260,7 @@ def test_shards_of_a_film_agree_on_its_curve(shipped, picture):
     jobs = plan.plan([root / "in"], root / "out", settings.endings).jobs
     for job in jobs[::-1]:
         chosen = Networks(load, None, True)
-        films = settle(jobs, chosen, settings)
-        assert [out.status for out in convert_all([job], chosen, settings, films)] == ["done"]
+        sequences = settle(jobs, chosen, settings)
+        assert [out.status for out in convert_all([job], chosen, settings, sequences)] == ["done"]
     found = curves(root)
     assert found["f_1"] == found["f_2"]

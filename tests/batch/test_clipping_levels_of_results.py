@@ -17,7 +17,7 @@ import hdrcnn
 from hdrcnn.batch import plan, recipe
 from hdrcnn.batch.choose import Networks
 from hdrcnn.batch.convert import Conversion
-from hdrcnn.batch.job import Films
+from hdrcnn.batch.job import SequenceStates
 from hdrcnn.batch.run import Settings, convert_all, settle
 from hdrcnn.colour.transfer import srgb_decode
 from hdrcnn.readers.hdr import read_exr
@@ -89,18 +89,18 @@ def test_the_level_is_reported_and_recorded_in_every_file(tmp_path, tiny_weights
     assert outcome.saturated == pytest.approx((lowered.max(axis=-1) > 0.95 * 240).mean())
     assert outcome.peak_before == pytest.approx(1.0)
     for name in FORMATS:
-        making = recipe.making_of(tmp_path / "out" / f"a{WRITERS[name].ending}")
-        assert making is not None
-        assert making.figures["clipping_levels"] == [240 / 255] * 3
+        provenance = recipe.provenance_of(tmp_path / "out" / f"a{WRITERS[name].ending}")
+        assert provenance is not None
+        assert provenance.figures["clipping_levels"] == [240 / 255] * 3
 
 
 def test_clipping_at_the_largest_code_is_not_reported(tmp_path, tiny_weights, picture):
     save(tmp_path, "a.png", picture)
     (outcome,) = run(tmp_path, tiny_weights)
     assert "clips at" not in outcome.line(".exr")
-    making = recipe.making_of(tmp_path / "out" / "a.exr")
-    assert making is not None
-    assert making.figures["clipping_levels"] == [1.0] * 3
+    provenance = recipe.provenance_of(tmp_path / "out" / "a.exr")
+    assert provenance is not None
+    assert provenance.figures["clipping_levels"] == [1.0] * 3
 
 
 def test_a_number_replaces_the_estimate_and_recomputes_the_result(tmp_path, tiny_weights, lowered):
@@ -159,12 +159,12 @@ def test_remote_workers_use_the_level_of_the_film(tmp_path, tiny_weights, pictur
     wanted = Settings(sequence=True)
     jobs = plan.plan([tmp_path / "in"], tmp_path / "out", wanted.endings).jobs
     networks = Networks(LOAD, tiny_weights, film=True)
-    film = settle(jobs, networks, wanted).film(jobs[1].source)
+    film = settle(jobs, networks, wanted).state(jobs[1].source)
     assert film is not None
     assert film.levels == (240 / 255,) * 3
-    films = Films()
-    films.know(jobs[1].source, film)
-    assert Conversion(jobs[1], networks, wanted, films).read().levels == film.levels
+    sequences = SequenceStates()
+    sequences.store(jobs[1].source, film)
+    assert Conversion(jobs[1], networks, wanted, sequences).read().levels == film.levels
 
 
 def test_display_files_show_the_photograph_below_the_level(lowered):

@@ -84,13 +84,15 @@ def wicked(six_photos, monkeypatch):
     distributed.dask.config.set({"distributed.worker.preload": preload})
 
 
-def converted(weights, place, **settings):
+def converted(weights, workers_config, **settings):
     """Convert the folder `in` with workers; return the outcomes by source name."""
     wanted = Settings(**settings)
     networks = Networks(no_network, weights, wanted.sequence)
     planned = plan.plan(["in"], Path("out"), wanted.endings).jobs
     Path("out").mkdir(exist_ok=True)
-    came = dask_engine.convert_all(planned, networks, dask_engine.ask(wanted, weights), place)
+    came = dask_engine.convert_all(
+        planned, networks, dask_engine.ask(wanted, weights), workers_config
+    )
     outcomes = {outcome.job.source.name: outcome for outcome in came}
     assert sorted(outcomes) == sorted(job.source.name for job in planned)
     assert {outcome.job for outcome in outcomes.values()} == set(planned)
@@ -105,7 +107,7 @@ def finished():
 def test_a_poison_file_is_named_and_the_rest_converted(wicked, tiny_weights):
     """All other files were waiting for the single worker that this one kills."""
     Path("in/2.png").rename("in/2 poison.png")
-    outcomes = converted(tiny_weights, machines.Place(workers=1))
+    outcomes = converted(tiny_weights, machines.WorkersConfig(workers=1))
     error = outcomes.pop("2 poison.png").error
     assert error.startswith("in/2 poison.png: ")
     assert "\n" not in error
@@ -125,7 +127,7 @@ def test_the_file_of_a_killed_worker_is_converted_again(wicked, tiny_weights):
 
     killer = threading.Thread(target=kill)
     killer.start()
-    outcomes = converted(tiny_weights, machines.Place(workers=2))
+    outcomes = converted(tiny_weights, machines.WorkersConfig(workers=2))
     killer.join()
     assert outcomes["2 slow.png"].status == "done"
     # An outcome may be lost with its worker; when repeated, the result is there already.
@@ -191,7 +193,7 @@ def refused(port, security=None):
 def test_local_workers_only_accept_connections_of_their_own_run(six_photos):
     """Their ports can be reached by other users of the machine."""
     before = listening()
-    with workers.connect(machines.Place(workers=1)) as client:
+    with workers.connect(machines.WorkersConfig(workers=1)) as client:
         scheduler = client.scheduler_info()["address"]
         addresses = [scheduler, *client.nthreads()]
         assert all(re.match(r"tls://127\.0\.0\.1:\d+$", address) for address in addresses)
@@ -255,11 +257,13 @@ def scheduler(six_photos, certificate, monkeypatch):
 
 def test_separate_processes_write_the_same_files(six_photos, scheduler, certificate, tiny_exported):
     """Paths are relative to the current folder here, though the workers run in another."""
-    place = machines.Place(scheduler=scheduler, tls_ca_file=certificate, tls_cert=certificate)
+    workers_config = machines.WorkersConfig(
+        scheduler=scheduler, tls_ca_file=certificate, tls_cert=certificate
+    )
     assert refused(urlsplit(scheduler).port)
     wanted: dict[str, Any] = {"previews": True, "precision": "float32"}
     Path("in/5.png").write_bytes(b"no picture")
-    outcomes = converted(tiny_exported, place, **wanted)
+    outcomes = converted(tiny_exported, workers_config, **wanted)
     there = {path.name: path for path in Path("out").iterdir()}
     Path("out").rename("apart")
     settings = Settings(**wanted)
@@ -281,7 +285,7 @@ def test_separate_processes_write_the_same_files(six_photos, scheduler, certific
     # The same workers get another request; nothing has to be recomputed.
     Path("out").rename("local")
     Path("apart").rename("out")
-    again = converted(tiny_exported, place, precision="float32")
+    again = converted(tiny_exported, workers_config, precision="float32")
     assert {name: outcome.kept for name, outcome in again.items()} == {
         name: name != "5.png" for name in outcomes
     }

@@ -11,7 +11,7 @@ import pytest
 
 from hdrcnn.batch import dask_film, film as batch
 from hdrcnn.batch.film_segment import ToFile, opened
-from hdrcnn.batch.machines import FarmError, Place, Shard
+from hdrcnn.batch.machines import Shard, WorkersConfig, WorkersError
 from hdrcnn.cli.main import main
 from hdrcnn.files import ImageError
 from hdrcnn.video import segments
@@ -23,7 +23,7 @@ pytest.importorskip("av")  # Of Python 3.11.
 from tests.batch.films import asked, converted
 from tests.video.clips import film, shot
 
-PLACE = Place(workers=2, worker_gigabytes=2.0)
+TWO_WORKERS = WorkersConfig(workers=2, worker_gigabytes=2.0)
 WICKED = '''
 """Loaded by a worker before anything else: it dies in the second segment, once or always."""
 
@@ -93,10 +93,17 @@ def test_workers_make_the_same_film(clip, tmp_path, capsys):
 @pytest.mark.slow
 def test_a_worker_with_a_network_writes_the_same_frames(tmp_path, bent):
     path = film(tmp_path / "a.mp4", shot(40))
-    conversion = asked("curves", params=bent)
-    for name, place in (("here", None), ("there", Place(workers=1))):
+    settings = asked("curves", params=bent)
+    for name, workers_config in (("here", None), ("there", WorkersConfig(workers=1))):
         made = batch.to_frames(
-            opened(path), tmp_path / name, conversion, "tiff", Shard(), False, lambda _: None, place
+            opened(path),
+            tmp_path / name,
+            settings,
+            "tiff",
+            Shard(),
+            False,
+            lambda _: None,
+            workers_config,
         )
         assert made == 40
     here, there = (sorted((tmp_path / name).glob("*.tif")) for name in ("here", "there"))
@@ -108,9 +115,12 @@ def test_a_worker_with_a_network_writes_the_same_frames(tmp_path, bent):
 def test_the_segment_of_a_killed_worker_is_converted_again(clip, tmp_path, wicked):
     path, alone = clip
     mark = wicked(always=False)
-    _, progress, _ = converted(path, tmp_path / "b.mp4", asked(), place=PLACE)
+    _, progress, _ = converted(path, tmp_path / "b.mp4", asked(), workers_config=TWO_WORKERS)
     assert mark.exists()
-    assert (progress[0].whole, progress[0].made) == (False, 0)  # Once workers are there.
+    assert (progress[0].segment_done, progress[0].converted) == (
+        False,
+        0,
+    )  # Once workers are there.
     assert sorted(step.segment.number for step in progress[1:]) == [1, 2, 3, 4, 5]
     assert progress[-1].frames == 60
     assert (tmp_path / "b.mp4").read_bytes() == alone
@@ -122,7 +132,7 @@ def test_a_segment_that_kills_every_worker_is_named_and_the_others_stay(clip, tm
     wicked(always=True)
     result = tmp_path / "b.mp4"
     with pytest.raises(ImageError, match=r"a\.mp4.*segment 2") as caught:
-        converted(path, result, asked(), place=PLACE)
+        converted(path, result, asked(), workers_config=TWO_WORKERS)
     assert "\n" not in str(caught.value)
     assert not result.exists()
     assert (tmp_path / "b.mp4.segments" / "00001.json").exists()
@@ -133,10 +143,10 @@ def test_a_segment_that_kills_every_worker_is_named_and_the_others_stay(clip, tm
 
 def test_only_names_and_numbers_pass_through_the_scheduler(clip, tmp_path):
     path, _ = clip
-    known, conversion = opened(path), asked()
+    known, settings = opened(path), asked()
     target = ToFile(tmp_path / "b.mp4")
-    segments.Folder(target.path).prepare(conversion.recipe(known))
-    request = dask_film.ask(path, conversion, target, conversion.recipe(known))
+    segments.Folder(target.path).prepare(settings.recipe(known))
+    request = dask_film.ask(path, settings, target, settings.recipe(known))
     sent = pickle.dumps((segments.planned(known, 0.5)[1], request))
     assert len(sent) < 2000
     dask_film._prepared.cache_clear()
@@ -146,8 +156,8 @@ def test_only_names_and_numbers_pass_through_the_scheduler(clip, tmp_path):
     other = dataclasses.replace(
         request, recipe=request.recipe.replace('"version": "', '"version": "9')
     )
-    with pytest.raises(FarmError, match="hdrcnn is"):
+    with pytest.raises(WorkersError, match="hdrcnn is"):
         dask_film.convert(segment, other)
     film(tmp_path / "a.mp4", shot(60, hue=np.pi))
-    with pytest.raises(FarmError, match="film differs"):
+    with pytest.raises(WorkersError, match="film differs"):
         dask_film.convert(segment, dataclasses.replace(request, film=tmp_path / "a.mp4"))

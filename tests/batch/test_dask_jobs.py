@@ -15,7 +15,7 @@ from hdrcnn.batch import dask_engine, machines, plan, workers
 from hdrcnn.batch.choose import Networks
 from hdrcnn.batch.convert import Conversion
 from hdrcnn.batch.fusion import FusionSettings
-from hdrcnn.batch.job import Films, Settings
+from hdrcnn.batch.job import SequenceStates, Settings
 from hdrcnn.batch.run import begin, settle
 from tests.conftest import ROOT
 
@@ -48,7 +48,7 @@ def test_a_bracket_passes_through_the_scheduler_as_names(tmp_path, monkeypatch, 
     request = dask_engine.ask(settings)
     with monkeypatch.context() as patched:
         patched.setattr("hdrcnn.batch.dask_engine.NETWORKS", {"unsupervised": tiny_weights})
-        with pytest.raises(machines.FarmError, match="other weights"):
+        with pytest.raises(machines.WorkersError, match="other weights"):
             dask_engine.convert(plan.Job(Path("0.png"), Path("out/0")), None, request)
     (job,) = plan.plan(
         ["."], Path("out"), settings.endings, group=lambda paths, _: [tuple(sorted(paths))]
@@ -60,7 +60,7 @@ def test_a_bracket_passes_through_the_scheduler_as_names(tmp_path, monkeypatch, 
     assert (outcome.status, outcome.error) == ("done", None)
     by_worker = tifffile.imread("out/0_fused.tif").astype(np.int64)
     Path("out/0_fused.tif").unlink()
-    here = begin(job, Networks.on(), settings, Films()).read().reconstruct().write()
+    here = begin(job, Networks.on(), settings, SequenceStates()).read().reconstruct().write()
     assert here.status == "done"
     # Threads add up in any order, which changes rounding; a 16-bit step is 1.
     assert np.abs(tifffile.imread("out/0_fused.tif").astype(np.int64) - by_worker).max() <= 2
@@ -81,25 +81,25 @@ def test_a_worker_that_would_give_another_result_refuses(six_photos, tiny_weight
     dask_engine._networks.cache_clear()
     with monkeypatch.context() as patched:
         patched.setattr("hdrcnn._version.__version__", "0.0.1")
-        with pytest.raises(machines.FarmError, match=r"hdrcnn is 0\.0\.1"):
+        with pytest.raises(machines.WorkersError, match=r"hdrcnn is 0\.0\.1"):
             dask_engine.convert(job, None, request)
     tiny = Path("tiny.npz")
     tiny.write_bytes(tiny_weights.read_bytes())
     request = dask_engine.ask(Settings(), tiny)
     tiny.write_bytes(b"other weights")
-    with pytest.raises(machines.FarmError, match="other weights"):
+    with pytest.raises(machines.WorkersError, match="other weights"):
         dask_engine.convert(job, None, request)
     request = dask_engine.ask(Settings(), tiny_weights)
     with monkeypatch.context() as patched:
-        patched.setattr("hdrcnn.batch.dask_engine.CURVES", tiny)
-        with pytest.raises(machines.FarmError, match="other weights"):
+        patched.setattr("hdrcnn.batch.dask_engine.CAMERA_CURVE", tiny)
+        with pytest.raises(machines.WorkersError, match="other weights"):
             dask_engine.convert(job, None, request)
     (six_photos / "gone").mkdir()
     monkeypatch.chdir("gone")
     request = dask_engine.ask(Settings(), tiny_weights)
     monkeypatch.chdir(six_photos)
     (six_photos / "gone").rmdir()
-    with pytest.raises(machines.FarmError, match=r"gone: .*worker"):
+    with pytest.raises(machines.WorkersError, match=r"gone: .*worker"):
         dask_engine.convert(job, None, request)
 
 
@@ -114,14 +114,14 @@ def test_films_are_settled_before_their_frames_are_handed_out(six_photos, tiny_w
     settings = Settings(sequence=True)
     networks = Networks(forbidden, tiny_weights, film=True)
     planned = plan.plan(["in"], Path("out")).jobs
-    film = settle(planned, networks, settings).film(Path("in/4.png"))
+    film = settle(planned, networks, settings).state(Path("in/4.png"))
     assert film is not None
     assert (film.first.name, film.first.width, film.first.height) == ("1.png", 64, 48)
-    films = Films()
-    films.know(Path("in/3.png"), film)
-    apart = Conversion(planned[3], networks, settings, films).read()
+    sequences = SequenceStates()
+    sequences.store(Path("in/3.png"), film)
+    apart = Conversion(planned[3], networks, settings, sequences).read()
     assert "64x48 (1.png)" in str(apart.error)
-    assert settle(planned, networks, Settings()).film(Path("in/4.png")) is None
+    assert settle(planned, networks, Settings()).state(Path("in/4.png")) is None
 
 
 @pytest.mark.parametrize(
@@ -145,12 +145,12 @@ def test_films_are_settled_before_their_frames_are_handed_out(six_photos, tiny_w
 )
 def test_flags_out_of_bounds_or_in_conflict_are_refused(asked, named):
     with pytest.raises(ValueError, match=named) as error:
-        machines.Place(**asked)
+        machines.WorkersConfig(**asked)
     assert "\n" not in str(error.value)
 
 
 def test_the_protocol_of_an_address_is_optional():
-    assert machines.Place(scheduler="host:8786").scheduler == "host:8786"
+    assert machines.WorkersConfig(scheduler="host:8786").scheduler == "host:8786"
 
 
 def test_the_command_reports_invalid_flags_in_one_line(six_photos, run_python):
@@ -179,17 +179,26 @@ def test_unavailable_workers_and_packages_are_reported_in_one_line(tmp_path, mon
     tls = "tls://127.0.0.1:1"
     no_pem = str(tmp_path / "no_pem")
     Path(no_pem).write_text("no certificate")
-    for place, said in [
-        (machines.Place(workers=100_000), "--workers"),
-        (machines.Place(workers=100_000, worker_gigabytes=6), "--workers"),
-        (machines.Place(scheduler="tcp://127.0.0.1:1"), "scheduler"),
-        (machines.Place(scheduler=scheduler.scheduler_address), "workers"),
-        (machines.Place(scheduler=tls), "--tls_ca_file"),
-        (machines.Place(scheduler=tls, tls_cert=no_pem), "--tls_ca_file"),
-        (machines.Place(scheduler=tls, tls_ca_file="gone.pem", tls_cert=no_pem), "gone.pem"),
-        (machines.Place(scheduler=tls, tls_ca_file=no_pem, tls_cert=no_pem), "no_pem.*certificate"),
+    for workers_config, said in [
+        (machines.WorkersConfig(workers=100_000), "--workers"),
+        (machines.WorkersConfig(workers=100_000, worker_gigabytes=6), "--workers"),
+        (machines.WorkersConfig(scheduler="tcp://127.0.0.1:1"), "scheduler"),
+        (machines.WorkersConfig(scheduler=scheduler.scheduler_address), "workers"),
+        (machines.WorkersConfig(scheduler=tls), "--tls_ca_file"),
+        (machines.WorkersConfig(scheduler=tls, tls_cert=no_pem), "--tls_ca_file"),
+        (
+            machines.WorkersConfig(scheduler=tls, tls_ca_file="gone.pem", tls_cert=no_pem),
+            "gone.pem",
+        ),
+        (
+            machines.WorkersConfig(scheduler=tls, tls_ca_file=no_pem, tls_cert=no_pem),
+            "no_pem.*certificate",
+        ),
     ]:
-        with pytest.raises(machines.FarmError, match=said) as error, workers.connect(place):
+        with (
+            pytest.raises(machines.WorkersError, match=said) as error,
+            workers.connect(workers_config),
+        ):
             pass
         assert "\n" not in str(error.value)
     scheduler.close()
@@ -197,8 +206,8 @@ def test_unavailable_workers_and_packages_are_reported_in_one_line(tmp_path, mon
         with monkeypatch.context() as patched:
             patched.setitem(sys.modules, package, None)
             with (
-                pytest.raises(machines.FarmError, match="pip install"),
-                workers.connect(machines.Place()),
+                pytest.raises(machines.WorkersError, match="pip install"),
+                workers.connect(machines.WorkersConfig()),
             ):
                 pass
 
@@ -217,6 +226,6 @@ def test_a_run_that_loses_its_workers_or_scheduler_ends(six_photos, tiny_weights
     with cluster, distributed.Client(cluster, set_as_default=False) as client:
         if lost == "the scheduler":
             threading.Timer(0.5, cluster.close).start()
-        with pytest.raises(machines.FarmError, match=f"{lost} .*lost") as error:
-            list(dask_engine.outcomes(client, planned, Films(), request))
+        with pytest.raises(machines.WorkersError, match=f"{lost} .*lost") as error:
+            list(dask_engine.outcomes(client, planned, SequenceStates(), request))
         assert "\n" not in str(error.value)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import tifffile
 
-from hdrcnn.batch import film as batch, film_looks
+from hdrcnn.batch import film as batch, film_samples
 from hdrcnn.batch.film_segment import opened
 from hdrcnn.batch.machines import Shard
 from hdrcnn.files import ImageError
@@ -31,7 +31,7 @@ def test_a_killed_run_resumes_at_its_segment(tmp_path):
     assert seen[-1].of >= 4
 
     def dying(progress):
-        if progress.segment.number == 3 and not progress.whole:
+        if progress.segment.number == 3 and not progress.segment_done:
             raise KilledError
 
     result = tmp_path / "b.mp4"
@@ -41,7 +41,7 @@ def test_a_killed_run_resumes_at_its_segment(tmp_path):
     left = sorted(p.name for p in (tmp_path / "b.mp4.segments").iterdir())
     assert left == ["00001.json", "00001.nut", "00002.json", "00002.nut", "film.json"]
     found, progress, notes = converted(path, result, asked())
-    assert [step.kept for step in progress if step.whole][:3] == [True, True, False]
+    assert [step.kept for step in progress if step.segment_done][:3] == [True, True, False]
     assert notes == []
     assert result.read_bytes() == (tmp_path / "whole.mp4").read_bytes()
     assert found == whole
@@ -327,23 +327,23 @@ def test_a_recipe_names_no_files_outside_its_folder(tmp_path, name):
 
 
 def test_the_grades_of_a_film_are_looked_for_once_by_all_shares(tmp_path, bent, monkeypatch):
-    path, conversion = film(tmp_path / "a.mp4", shot(24)), asked("curves", params=bent)
-    converted(path, tmp_path / "whole.mp4", conversion)
+    path, settings = film(tmp_path / "a.mp4", shot(24)), asked("curves", params=bent)
+    converted(path, tmp_path / "whole.mp4", settings)
     batch.to_frames(
-        opened(path), tmp_path / "whole", conversion, "tiff", Shard(), False, lambda _: None
+        opened(path), tmp_path / "whole", settings, "tiff", Shard(), False, lambda _: None
     )
     looked = []
-    sampled = film_looks._sampled
+    sampled = film_samples._sampled
 
     def counted(source, used):
         looked.append(source)
         return sampled(source, used)
 
-    monkeypatch.setattr(film_looks, "_sampled", counted)
+    monkeypatch.setattr(film_samples, "_sampled", counted)
     for shard in (Shard(1, 2), Shard(2, 2)):
-        converted(path, tmp_path / "b.mp4", conversion, shard)
+        converted(path, tmp_path / "b.mp4", settings, shard)
         batch.to_frames(
-            opened(path), tmp_path / "b", conversion, "tiff", shard, False, lambda _: None
+            opened(path), tmp_path / "b", settings, "tiff", shard, False, lambda _: None
         )
         assert len(looked) == 2  # One for each kind of result.
     assert (tmp_path / "b.mp4").read_bytes() == (tmp_path / "whole.mp4").read_bytes()
@@ -357,7 +357,9 @@ def test_the_grades_of_a_film_are_looked_for_once_by_all_shares(tmp_path, bent, 
 
 
 def test_what_was_found_of_another_film_is_not_taken(tmp_path):
-    kept = film_looks.Kept(tmp_path / "grades.json", {"film": {"size": 1}, "weights": "a"})
+    kept = film_samples.EvidenceFile(
+        tmp_path / "grades.json", {"film": {"size": 1}, "weights": "a"}
+    )
     assert kept.read() is None
     found = {5: np.array([0.1, 1e-9], np.float32), 2: np.array([1 / 3, 2e9], np.float32)}
     kept.write(found)

@@ -81,10 +81,10 @@ def test_the_file_matches_the_frames_written_as_exr(tmp_path, codec):
         planes = [0.5 + 0.2 * np.sin(2.5 * columns + rows + index / 40 + p) for p in (0, 0.5, 1)]
         codes = np.round(65535 * np.stack(planes, axis=-1)).astype(np.uint16)
         tifffile.imwrite(path / f"{index}.tif", codes, photometric="rgb")
-    conversion = asked("bt2446c", codec, crf=2.0)
-    converted(path, tmp_path / "b.mp4", conversion)
+    settings = asked("bt2446c", codec, crf=2.0)
+    converted(path, tmp_path / "b.mp4", settings)
     batch.to_frames(
-        opened(path), tmp_path / "frames", conversion, "exr", Shard(), False, lambda _: None
+        opened(path), tmp_path / "frames", settings, "exr", Shard(), False, lambda _: None
     )
     names = sorted((tmp_path / "frames").glob("*.exr"))
     assert [name.name for name in names[:2]] == ["a_000001.exr", "a_000002.exr"]
@@ -106,11 +106,11 @@ def test_a_film_of_photographs_is_close_to_its_frames(tmp_path, crf, most):
     docs/film.md says.
     """
     path = ROOT / "data" / "three_shots.mp4"
-    conversion = asked("bt2446c", crf=crf)
-    converted(path, tmp_path / "b.mp4", conversion)
+    settings = asked("bt2446c", crf=crf)
+    converted(path, tmp_path / "b.mp4", settings)
     film = opened(path)
-    used = conversion.loaded(film)
-    frames = [used.of(np.empty(0))(frame.codes()) for frame in decode.frames(film)]
+    used = settings.load_method(film)
+    frames = [used.converter(np.empty(0))(frame.codes()) for frame in decode.frames(film)]
     pairs = zip(codes_of(tmp_path / "b.mp4"), frames, strict=True)
     assert np.mean([np.abs(codes - frame).mean() for codes, frame in pairs]) < most
 
@@ -168,10 +168,10 @@ def test_variable_frame_times_are_kept(tmp_path, codec):
         time_base=Fraction(1, 90000), options={"bf": "2", "preset": "medium"},
         aspect=Fraction(4, 3),
     )  # fmt: skip
-    conversion = asked(codec=codec)
-    slow = dataclasses.replace(conversion.encoding, preset="medium" if codec == "hevc" else "10")
+    settings = asked(codec=codec)
+    slow = dataclasses.replace(settings.encoding, preset="medium" if codec == "hevc" else "10")
     _, progress, _ = converted(
-        path, tmp_path / "b.mp4", dataclasses.replace(conversion, encoding=slow)
+        path, tmp_path / "b.mp4", dataclasses.replace(settings, encoding=slow)
     )
     assert progress[-1].of > 1
     assert shown_at(tmp_path / "b.mp4") == shown_at(path)

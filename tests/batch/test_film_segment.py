@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from hdrcnn.batch import film_looks
-from hdrcnn.batch.film_looks import LOOKS, grades_of
+from hdrcnn.batch import film_samples
+from hdrcnn.batch.film_samples import SAMPLES, grades_of
 from hdrcnn.batch.film_segment import opened, with_parameters
 from hdrcnn.colour.pq import pq_decode
 from hdrcnn.files import ImageError
@@ -19,12 +19,12 @@ from tests.batch.films import asked, codes_of, converted
 from tests.video.clips import film, shot
 
 
-def parameters_of(path, conversion):
+def parameters_of(path, settings):
     """Parameters of every frame, and indices of the cuts, computed segment by segment."""
     source = opened(path)
-    used = conversion.loaded(source)
+    used = settings.load_method(source)
     found, cuts = [], []
-    for segment in segments.planned(source, conversion.seconds):
+    for segment in segments.planned(source, settings.seconds):
         for frame, parameters, cut in with_parameters(source, segment, used):
             found.append(parameters)
             cuts += [int(np.searchsorted(source.times, frame.time))] if cut else []
@@ -46,15 +46,17 @@ def test_parameters_are_smooth_within_a_shot_but_not_across_a_cut(tmp_path, bent
         np.clip(picture * rng.uniform(0.9, 1.0), 0, 255).astype(np.uint8) for picture in shot(30)
     ]
     other = shot(30, hue=1.5)
-    conversion = asked("curves", seconds=60.0, params=bent)
+    settings = asked("curves", seconds=60.0, params=bent)
     path = film(tmp_path / "a.mp4", flickering + other)
-    found, cuts = parameters_of(path, conversion)
-    alone, _ = parameters_of(film(tmp_path / "b.mp4", flickering), conversion)
+    found, cuts = parameters_of(path, settings)
+    alone, _ = parameters_of(film(tmp_path / "b.mp4", flickering), settings)
     assert cuts == [30]
     assert np.abs(found[:30] - alone).max() < 1e-4  # The frames beyond the cut change nothing.
     source = opened(path)
-    used = conversion.loaded(source)
-    raw = np.array([used.measured(frame.reduced(REDUCED)) for frame in decode.frames(source)])
+    used = settings.load_method(source)
+    raw = np.array(
+        [used.frame_parameters(frame.reduced(REDUCED)) for frame in decode.frames(source)]
+    )
     steps, smoothed = (np.abs(np.diff(p[:30], axis=0)).mean() for p in (raw, found))
     assert smoothed < 0.25 * steps
 
@@ -62,8 +64,8 @@ def test_parameters_are_smooth_within_a_shot_but_not_across_a_cut(tmp_path, bent
 class Sampled:
     """Stand-in for `Grades` that keeps the samples it is given."""
 
-    def __init__(self, looks, times, used):
-        self.looks, self.times = looks, times
+    def __init__(self, samples, times, used):
+        self.samples, self.times = samples, times
 
     def changes(self):
         return []
@@ -72,15 +74,15 @@ class Sampled:
 def samples_of(source, used):
     """Samples of a film from which its grade is estimated."""
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(film_looks.film_grade, "Grades", Sampled)
+        patched.setattr(film_samples.film_grade, "Grades", Sampled)
         found: Any = grades_of(source, used)
     assert (np.diff(found.times) > 0).all()
-    return found.looks
+    return found.samples
 
 
 def measured_at(source, used, numbers):
     every = list(decode.frames(source))
-    return np.array([used.measured(every[number].reduced(REDUCED)) for number in numbers])
+    return np.array([used.frame_parameters(every[number].reduced(REDUCED)) for number in numbers])
 
 
 @pytest.mark.parametrize("keys", [1, 5, 250])
@@ -88,8 +90,8 @@ def test_the_grade_is_sampled_over_the_whole_film(tmp_path, bent, keys):
     """From key frames, or from any frames if there are too few key frames."""
     pictures = shot(90) + shot(60, hue=1.5)
     source = opened(film(tmp_path / "a.mp4", pictures, options={"g": str(keys)}))
-    used = asked("curves", params=bent).loaded(source)
-    chosen = {5: np.arange(0, 150, 5)}.get(keys, np.linspace(0, 149, LOOKS).round().astype(int))
+    used = asked("curves", params=bent).load_method(source)
+    chosen = {5: np.arange(0, 150, 5)}.get(keys, np.linspace(0, 149, SAMPLES).round().astype(int))
     expected = measured_at(source, used, chosen)
     np.testing.assert_allclose(samples_of(source, used), expected, atol=1e-6)
 
@@ -99,7 +101,7 @@ class Brightness:
 
     directions, apart = np.array([[1.0]]), 1e-6
 
-    def measured(self, reduced):
+    def frame_parameters(self, reduced):
         return np.array([255.0 * reduced.mean() / 15.0])
 
     def decode(self, evidence):
@@ -126,7 +128,7 @@ def test_a_part_begins_at_its_first_frame_and_not_at_the_next_sample(tmp_path, k
 def test_black_frames_do_not_count_for_the_grade(tmp_path, bent):
     black = [np.zeros_like(picture) for picture in shot(40)]
     source = opened(film(tmp_path / "a.mp4", black + shot(20)))
-    used = asked("curves", params=bent).loaded(source)
+    used = asked("curves", params=bent).load_method(source)
     expected = measured_at(source, used, range(40, 60))
     np.testing.assert_allclose(samples_of(source, used), expected, atol=1e-6)
     assert grades_of(opened(film(tmp_path / "b.mp4", black)), used) is None
@@ -134,7 +136,7 @@ def test_black_frames_do_not_count_for_the_grade(tmp_path, bent):
 
 def test_the_readable_part_of_a_damaged_film_gives_the_grade(tmp_path, bent, monkeypatch):
     source = opened(film(tmp_path / "a.mp4", shot(40)))
-    used, decoded = asked("curves", params=bent).loaded(source), decode.frames
+    used, decoded = asked("curves", params=bent).load_method(source), decode.frames
 
     def damaged(*arguments):
         for number, frame in enumerate(decoded(*arguments)):
@@ -142,7 +144,7 @@ def test_the_readable_part_of_a_damaged_film_gives_the_grade(tmp_path, bent, mon
                 raise ImageError("a.mp4: damaged")
             yield frame
 
-    monkeypatch.setattr(film_looks.decode, "frames", damaged)
+    monkeypatch.setattr(film_samples.decode, "frames", damaged)
     found = samples_of(source, used)
     monkeypatch.undo()
     np.testing.assert_allclose(found, measured_at(source, used, range(10)), atol=1e-6)
@@ -151,16 +153,16 @@ def test_the_readable_part_of_a_damaged_film_gives_the_grade(tmp_path, bent, mon
 def test_shots_keep_their_own_grades_on_request(tmp_path, bent):
     source = opened(film(tmp_path / "a.mp4", shot(30) + shot(30, hue=1.5)))
     whole, each = (asked("curves", params=bent, grade=grade) for grade in ("film", "shot"))
-    used = each.loaded(source)
+    used = each.load_method(source)
     grades = grades_of(source, used)
     assert grades is not None
     (segment,) = segments.planned(source, 60.0)
     for frame, parameters, _ in with_parameters(source, segment, used):
-        alone = used.of(parameters)(frame.codes())
-        assert np.array_equal(each.converter(source).signal(frame, parameters), alone)
-        together = whole.converter(source).signal(frame, parameters)
-        moved = grades.settled(parameters, frame.time)
-        assert np.array_equal(together, used.of(moved)(frame.codes()))
+        alone = used.converter(parameters)(frame.codes())
+        assert np.array_equal(each.make_converter(source).signal(frame, parameters), alone)
+        together = whole.make_converter(source).signal(frame, parameters)
+        moved = grades.pool(parameters, frame.time)
+        assert np.array_equal(together, used.converter(moved)(frame.codes()))
         assert not np.array_equal(together, alone)
         break
     assert whole.recipe(source) != each.recipe(source)

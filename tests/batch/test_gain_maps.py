@@ -69,7 +69,7 @@ def test_the_command_keeps_measured_light_and_existing_results(photos, tiny_expo
     assert "metadata" in done.stderr
     assert len(done.stderr.splitlines()) == 1
     hdr, known = read_exr(photos / "out" / "a.exr").astype(np.float32), measured(photos)
-    kept = known.ended == 0
+    kept = known.clipped == 0
     np.testing.assert_array_equal(hdr[kept].astype(np.float16), known.light[kept])
     assert (hdr >= known.light.astype(np.float32)).all()
     again = run_python(COMMAND, *flags, named, cwd=photos, **ONNX)
@@ -88,10 +88,10 @@ def test_the_command_keeps_measured_light_and_existing_results(photos, tiny_expo
 def test_the_prediction_counts_only_where_the_map_clips(name, gamma):
     codes = np.array([0.5, 1.0, 1.0, 1.0], np.float32)[:, None].repeat(3, axis=1)
     light = np.array([0.2, 4.0, 4.0, 4.0], np.float32)[:, None].repeat(3, axis=1)
-    ended = np.array([1.0, 0.0, 1.0, 1.0], np.float32)[:, None].repeat(3, axis=1)
+    clipped = np.array([1.0, 0.0, 1.0, 1.0], np.float32)[:, None].repeat(3, axis=1)
     predicted = np.array([9.0, 9.0, 9.0, 2.0], np.float32)[:, None].repeat(3, axis=1)
     log_hdr = log_encode(predicted ** (1 / gamma))
-    found = blend.raised(codes, log_hdr, light, ended, name, gamma)
+    found = blend.blend_measured(codes, log_hdr, light, clipped, name, gamma)
     np.testing.assert_allclose(found[:, 0], [0.2, 4.0, 9.0, 4.0], rtol=1e-5)
 
 

@@ -194,9 +194,9 @@ def test_the_result_of_another_photograph_or_command_is_left_alone(photos, tiny_
     other.mkdir()
     Image.fromarray(picture[::-1]).save(other / "a.png")
     Image.fromarray(picture[::-1]).save(photos / "a.bmp")
-    own = recipe.making_of(result)
+    own = recipe.provenance_of(result)
     assert own is not None
-    making = dataclasses.replace(own, settings={"command": "fuse"})
+    provenance = dataclasses.replace(own, settings={"command": "fuse"})
     for place, said in ((other, "folder"), (photos / "a.bmp", "a.png")):
         (job,) = plan.plan([place], result.parent).jobs
         with pytest.raises(ImageError, match=rf"a\.exr.*{said}.*--overwrite"):
@@ -205,7 +205,7 @@ def test_the_result_of_another_photograph_or_command_is_left_alone(photos, tiny_
     (job,) = plan.plan([photos / "a.png"], result.parent).jobs
     recipe.check_place(job, Settings())
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(recipe, "making_of", lambda path: making)
+        patched.setattr(recipe, "provenance_of", lambda path: provenance)
         with pytest.raises(ImageError, match=r"a\.exr.*fuse"):
             recipe.check_place(job, Settings())
     (photos / "a.bmp").unlink()
@@ -252,11 +252,11 @@ def test_a_truncated_result_is_recomputed(photos, tiny_weights, ending):
 
 def test_a_result_that_the_report_cannot_read_is_recomputed(photos, tiny_weights):
     """Its end is intact, but there is damage before it."""
-    assert statuses(photos, tiny_weights, report_room=50000) == ["done"]
+    assert statuses(photos, tiny_weights, report_bytes=50000) == ["done"]
     path = photos.parent / "out" / "a.exr"
     whole = path.read_bytes()
     path.write_bytes(whole[:-3000] + bytes(1000) + whole[-2000:])
-    assert statuses(photos, tiny_weights, report_room=50000) == ["done"]
+    assert statuses(photos, tiny_weights, report_bytes=50000) == ["done"]
     assert path.read_bytes() == whole
 
 
@@ -294,12 +294,12 @@ NOTES = {
 def test_a_file_with_invalid_notes_counts_as_foreign(tmp_path, part, before, after):
     path = tmp_path / "a_hdr.png"
     path.write_bytes(notes.line(NOTES))
-    making = recipe.making_of(path)
-    assert making is not None
-    assert making.figures["peak_before"] == 1.0
+    provenance = recipe.provenance_of(path)
+    assert provenance is not None
+    assert provenance.figures["peak_before"] == 1.0
     assert before in NOTES[part]
     path.write_bytes(notes.line(NOTES | {part: NOTES[part].replace(before, after)}))
-    assert recipe.making_of(path) is None
+    assert recipe.provenance_of(path) is None
 
 
 @pytest.mark.parametrize("content", [b"no EXR at all", b"\x76\x2f\x31\x01\x02\0\0\0 cut off"])
@@ -326,13 +326,13 @@ def test_an_empty_file_is_replaced_and_a_folder_is_not(photos, tiny_weights):
 
 def test_the_header_records_how_the_result_was_made(photos, tiny_weights):
     run(photos, tiny_weights, gamma=1.25)
-    making = recipe.making_of(photos.parent / "out" / "a.exr")
-    assert making is not None
-    assert making.version == hdrcnn.__version__
-    assert making.weights == choose.sha256(tiny_weights)
-    assert making.settings == Settings(gamma=1.25).record()
+    provenance = recipe.provenance_of(photos.parent / "out" / "a.exr")
+    assert provenance is not None
+    assert provenance.version == hdrcnn.__version__
+    assert provenance.weights == choose.sha256(tiny_weights)
+    assert provenance.settings == Settings(gamma=1.25).record()
     stat = (photos / "a.png").stat()
-    source = making.source
+    source = provenance.source
     assert (source.name, source.bytes, source.modified) == ("a.png", stat.st_size, stat.st_mtime_ns)
     assert (source.width, source.height, source.lossy) == (70, 45, False)
     with OpenEXR.File(str(photos.parent / "out" / "a.exr"), header_only=True) as file:
@@ -341,12 +341,12 @@ def test_the_header_records_how_the_result_was_made(photos, tiny_weights):
 
 
 def test_a_result_without_a_recorded_curve_is_recomputed(photos, tiny_weights, monkeypatch):
-    write = recipe.Making.notes
+    write = recipe.Provenance.notes
 
-    def without_curve(making):
-        figures = {name: value for name, value in making.figures.items() if name != "curve"}
-        return write(dataclasses.replace(making, figures=figures))
+    def without_curve(provenance):
+        figures = {name: value for name, value in provenance.figures.items() if name != "curve"}
+        return write(dataclasses.replace(provenance, figures=figures))
 
-    monkeypatch.setattr(recipe.Making, "notes", without_curve)
+    monkeypatch.setattr(recipe.Provenance, "notes", without_curve)
     assert statuses(photos, tiny_weights) == ["done"]
     assert statuses(photos, tiny_weights) == ["done"]

@@ -15,13 +15,13 @@ import hdrcnn
 from hdrcnn.batch import plan
 from hdrcnn.batch.choose import Networks
 from hdrcnn.batch.convert import Conversion
-from hdrcnn.batch.job import Films, Settings
+from hdrcnn.batch.job import SequenceStates, Settings
 from hdrcnn.batch.result import cap
 from hdrcnn.batch.run import convert
 from hdrcnn.colour.primaries import DISPLAY_P3, REC709
 from hdrcnn.colour.transfer import inverse_camera_curve
 from hdrcnn.readers.hdr import read_exr
-from hdrcnn.readers.photograph import as_stored
+from hdrcnn.readers.photograph import to_integer_codes
 from tests.readers.pictures import profile
 
 
@@ -118,8 +118,8 @@ def test_alpha_is_a_channel_and_multiplies_the_light(tmp_path, networks, picture
 def test_the_report_divides_light_by_alpha_also_for_kept_results(tmp_path, networks, picture):
     alpha = np.random.default_rng(3).integers(64, 256, picture.shape[:2], np.uint8)
     Image.fromarray(np.dstack([picture, alpha])).save(tmp_path / "p.png")
-    *_, fresh = result_of(tmp_path / "p.png", networks, report_room=200_000)
-    *_, kept = result_of(tmp_path / "p.png", networks, report_room=200_000)
+    *_, fresh = result_of(tmp_path / "p.png", networks, report_bytes=200_000)
+    *_, kept = result_of(tmp_path / "p.png", networks, report_bytes=200_000)
     assert (fresh.kept, kept.kept) == (False, True)
     assert kept.entry.high == pytest.approx(fresh.entry.high, abs=0.01)
     assert kept.entry.low == pytest.approx(fresh.entry.low, abs=0.01)
@@ -203,14 +203,14 @@ def test_codes_get_back_their_stored_type(stored):
     bits, codes = stored
     code = codes.astype(np.float32)
     code /= np.float32(2**bits - 1)  # As the reader does.
-    held = as_stored(code, bits)
+    held = to_integer_codes(code, bits)
     assert held.dtype == codes.dtype
     np.testing.assert_array_equal(held, codes)
 
 
 def test_codes_of_other_depths_stay_float():
     code = np.random.default_rng(0).random((4, 4, 3), np.float32)
-    assert as_stored(code, 10) is code
+    assert to_integer_codes(code, 10) is code
 
 
 def test_a_large_picture_is_never_held_as_float32_once_it_is_read(tmp_path, networks):
@@ -221,7 +221,7 @@ def test_a_large_picture_is_never_held_as_float32_once_it_is_read(tmp_path, netw
     Image.fromarray(codes).save(tmp_path / "large.png", icc_profile=profile(DISPLAY_P3))
     settings = Settings(mask=True, max_stops=3.0)
     (job,) = plan.plan([tmp_path / "large.png"], tmp_path / "out").jobs
-    conversion = Conversion(job, networks, settings, Films()).read()
+    conversion = Conversion(job, networks, settings, SequenceStates()).read()
     assert conversion.frame.image.nbytes == rows * columns * 3
     conversion.reconstruct()
     assert conversion.result.hdr.nbytes == rows * columns * 6

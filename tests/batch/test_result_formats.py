@@ -53,9 +53,9 @@ def test_all_requested_files_exist_and_record_the_same_settings(photos, tiny_wei
     assert sorted(path.name for path in out.iterdir()) == [
         "a.exr", "a.hdr", "a_hdr.jpg", "a_hdr.png", "a_in.png", "a_out.png", "a_strip.png",
     ]  # fmt: skip
-    makings = [recipe.making_of(out / f"a{WRITERS[name].ending}") for name in PLAIN]
-    assert None not in makings
-    assert len({making.weights for making in makings if making}) == 1
+    provenances = [recipe.provenance_of(out / f"a{WRITERS[name].ending}") for name in PLAIN]
+    assert None not in provenances
+    assert len({provenance.weights for provenance in provenances if provenance}) == 1
     told = notes.read(out / "a_hdr.jpg") or {}
     assert json.loads(told["figures"])["curve"] == "mean_curve"
     light = read_exr(out / "a.exr")
@@ -138,7 +138,7 @@ def test_the_report_shows_new_and_kept_results_alike(photos, tiny_weights, pictu
     out = photos.parent / "out"
     pages = []
     for status in ("done", "kept"):
-        outcomes = run(photos, tiny_weights, formats=("exr", "hdr"), report_room=bytes_for(2))
+        outcomes = run(photos, tiny_weights, formats=("exr", "hdr"), report_bytes=bytes_for(2))
         assert [outcome.status for outcome in outcomes] == [status, status]
         collected = Collected(out, len(outcomes))
         for outcome in outcomes:
@@ -153,7 +153,7 @@ def test_the_report_shows_new_and_kept_results_alike(photos, tiny_weights, pictu
 
 
 def test_a_report_recomputes_results_without_openexr(photos, tiny_weights):
-    wanted = {"formats": ("hdr",), "report_room": bytes_for(1)}
+    wanted = {"formats": ("hdr",), "report_bytes": bytes_for(1)}
     assert statuses(photos, tiny_weights, **wanted) == ["done"]
     assert statuses(photos, tiny_weights, **wanted) == ["done"]
 

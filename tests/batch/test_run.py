@@ -111,7 +111,7 @@ def test_a_full_disk_ends_the_run_and_another_fault_does_not(
     jobs = plan.plan([tmp_path], tmp_path / "out").jobs
     outcomes = list(convert_all(jobs, networks, Settings()))
     assert len(outcomes) == (1 if stops else 4)
-    assert outcomes[0].no_room is stops
+    assert outcomes[0].output_lost is stops
     assert re.search(f"a.exr: .*{said if stops else 'Failed'}", str(outcomes[0].error))
     assert "\n" not in str(outcomes[0].error)
 
@@ -129,7 +129,7 @@ def test_a_folder_that_vanishes_ends_the_run_and_is_not_recreated(tmp_path, netw
         (tmp_path / "share").rename(tmp_path / "elsewhere") if len(outcomes) == 1 else None
     assert outcomes[0].status == "done"
     assert len(outcomes) < 4
-    assert outcomes[-1].no_room
+    assert outcomes[-1].output_lost
     assert "out: " in str(outcomes[-1].error)
     assert not (tmp_path / "share").exists()
 

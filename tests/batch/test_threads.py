@@ -7,7 +7,7 @@ import pytest
 from hdrcnn import cores
 from hdrcnn.batch import workers
 from hdrcnn.batch.film_segment import Converter
-from hdrcnn.batch.machines import Place
+from hdrcnn.batch.machines import WorkersConfig
 from hdrcnn.colour.primaries import REC709
 from hdrcnn.predict import film
 
@@ -32,6 +32,6 @@ def test_workers_on_this_machine_are_told_their_share(monkeypatch):
     monkeypatch.setattr(distributed, "LocalCluster", lambda **options: started.update(options))
     monkeypatch.setattr(dask.system, "CPU_COUNT", 14)
     monkeypatch.setattr(system, "MEMORY_LIMIT", 64e9)
-    workers._local(Place(workers=4), Place().security())
+    workers._local(WorkersConfig(workers=4), WorkersConfig().security())
     assert started["n_workers"] == 4
     assert started["env"][cores.VARIABLE] == started["env"]["TF_NUM_INTRAOP_THREADS"] == "3"

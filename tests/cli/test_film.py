@@ -106,7 +106,7 @@ def test_a_whole_frame_is_converted_by_a_network(
     written = cv2.imread(str(name), cv2.IMREAD_UNCHANGED)[..., ::-1] / 65535.0
     used = film_methods.method(method, REC709, peak=peak, params=params, device="cpu")
     frame = next(decode.frames(source.probe(path))).codes()
-    assert np.abs(written - used.of(np.empty(0))(frame)).max() < 1e-3
+    assert np.abs(written - used.converter(np.empty(0))(frame)).max() < 1e-3
     result = tmp_path / "b.mp4"
     encoding = ["--preset", "ultrafast", "--quiet"]
     assert main(["film", str(path), "--out", str(result), *flags, *encoding]) == 0

@@ -179,21 +179,21 @@ def test_nits_is_a_flag_of_the_formats_that_it_affects(kind, differs, tmp_path):
 
 def test_flags_of_engine_and_shard():
     parse = PARSERS["predict"].parse
-    assert shared.place(parse(["a"])) is None
-    place = shared.place(parse(["a", "--engine=dask", "--workers=2"]))
-    assert place is not None
-    assert place.workers == 2
+    assert shared.workers_config(parse(["a"])) is None
+    config = shared.workers_config(parse(["a", "--engine=dask", "--workers=2"]))
+    assert config is not None
+    assert config.workers == 2
     assert shared.shard(parse(["a"])) is None
     assert shared.shard(parse(["a", "--shard=3/16"])) == Shard(3, 16)
     with pytest.raises(UsageError, match="--report"):
         shared.shard(parse(["a", "--shard=3/16", "--report"]))
     with pytest.raises(UsageError, match="--engine"):
-        shared.place(parse(["a", "--workers=2"]))
+        shared.workers_config(parse(["a", "--workers=2"]))
     with pytest.raises(UsageError, match="--nits=0: "):
         shared.options(parse(["a", "--nits=0"]))
     with pytest.raises(UsageError, match="HDRCNN_BACKEND"):
-        shared.place(parse(["a", "--scheduler=tcp://host:8786", "--backend=onnx"]))
-    assert shared.place(parse(["a", "--engine=dask", "--backend=onnx"])) is not None
+        shared.workers_config(parse(["a", "--scheduler=tcp://host:8786", "--backend=onnx"]))
+    assert shared.workers_config(parse(["a", "--engine=dask", "--backend=onnx"])) is not None
 
 
 def test_predict_from_the_command_line(tmp_path, run_python, tiny_exported, picture):

@@ -14,9 +14,9 @@ from tests.conftest import ROOT
 COMMAND = ROOT / "hdrcnn_predict.py"
 REPORTS_A_FAULT = """
 import sys
-from hdrcnn.console import quietly, say; from hdrcnn.cli.main import run
+from hdrcnn.console import stderr_discarded, say; from hdrcnn.cli.main import run
 def main():
-    with quietly():
+    with stderr_discarded():
         pass
     say("a fault", sys.stderr)
     with open("result", "w") as file:

@@ -81,17 +81,17 @@ def test_the_curve_of_a_film_is_estimated_on_the_requested_device(tmp_path, run_
 
 LOADS_IN_A_THREAD = """
 import os, sys, threading
-from hdrcnn.console import quietly, say
+from hdrcnn.console import stderr_discarded, say
 quiet, go_on = threading.Event(), threading.Event()
 def load():
-    with quietly():
+    with stderr_discarded():
         quiet.set()
         go_on.wait()
         os.write(2, b"note of a library")
 threading.Thread(target=load).start()
 quiet.wait()
 threading.Timer(0.2, go_on.set).start()
-with quietly():
+with stderr_discarded():
     os.write(2, b"note of another")
 say("a fault", sys.stderr)
 """

@@ -7,9 +7,9 @@ from hypothesis import given, strategies as st
 from hdrcnn.colour.ycbcr import (
     REC2020_LUMA,
     chroma_codes,
-    full_size,
-    halved,
     to_rgb,
+    to_ycbcr_420,
+    upsample_chroma,
 )
 
 REC709_LUMA = (0.2126, 0.0722)
@@ -17,7 +17,7 @@ REC709_LUMA = (0.2126, 0.0722)
 
 def from_rgb(rgb, bits=10):
     """[R, C, 3] R'G'B' to limited-range codes of 4:2:0: Y' [R, C], Cb and Cr [R / 2, C / 2]."""
-    luma, cb, cr = halved(rgb, REC2020_LUMA, bits)
+    luma, cb, cr = to_ycbcr_420(rgb, REC2020_LUMA, bits)
     return luma, chroma_codes(cb, bits), chroma_codes(cr, bits)
 
 
@@ -72,24 +72,24 @@ def test_chroma_is_sited_on_the_left_column_between_two_rows():
 
 @given(st.integers(0, 9), st.integers(1, 12), st.integers(5, 15))
 def test_a_halved_ramp_is_recovered_away_from_its_borders(first, rows, columns):
-    """`full_size` uses the same siting of chroma as `from_rgb`."""
+    """`upsample_chroma` uses the same siting of chroma as `from_rgb`."""
     y, x = np.mgrid[0:48, 0 : 2 * columns].astype(np.float32)
     ramp = np.zeros((48, 2 * columns, 3), np.float32)
     ramp[..., 2] = 0.1 + 0.01 * x + 0.01 * y
     _, blue, _ = from_rgb(ramp, bits=16)
     part = slice(8 + 2 * first, 8 + 2 * first + rows)
-    found = full_size(blue, (48, 2 * columns), part)
+    found = upsample_chroma(blue, (48, 2 * columns), part)
     expected = 32768 + 57344 * 0.5 * ramp[part, :, 2]
     assert np.abs(found - expected)[:, 8:-8].max(initial=0.0) < 3.0
 
 
 @given(st.integers(0, 2**32 - 1))
 def test_chroma_of_420_survives_a_round_trip(seed):
-    """Halving almost exactly inverts `full_size`; plain means would not."""
+    """Halving almost exactly inverts `upsample_chroma`; plain means would not."""
     stored = np.random.default_rng(seed).uniform(-0.4, 0.4, (10, 12)).astype(np.float32)
     rgb = np.zeros((20, 24, 3), np.float32)
-    rgb[..., 2] = full_size(stored, (20, 24), slice(0, 20))
-    _, means, _ = halved(rgb, weights=(0.2627, 0.0))  # Blue does not count for luma.
+    rgb[..., 2] = upsample_chroma(stored, (20, 24), slice(0, 20))
+    _, means, _ = to_ycbcr_420(rgb, weights=(0.2627, 0.0))  # Blue does not count for luma.
     back = 2.0 * (chroma_codes(means, 16) - 32768.0) / 57344.0
     error = np.abs(back - stored).mean()
     assert error < 0.01
@@ -99,11 +99,11 @@ def test_chroma_of_420_survives_a_round_trip(seed):
 @pytest.mark.parametrize("shape", [(4, 6), (4, 3), (2, 3)])
 def test_uniform_chroma_stays_uniform_at_any_size(shape):
     plane = np.full(shape, 77, np.uint8)
-    found = full_size(plane, (4, 6), slice(0, 4))
+    found = upsample_chroma(plane, (4, 6), slice(0, 4))
     assert found.shape == (4, 6)
     assert (found == 77).all()
 
 
 def test_odd_sizes_are_filled():
     plane = np.arange(6, dtype=np.uint8).reshape(2, 3)
-    assert full_size(plane, (3, 5), slice(0, 64)).shape == (3, 5)
+    assert upsample_chroma(plane, (3, 5), slice(0, 64)).shape == (3, 5)

@@ -9,7 +9,7 @@ from hypothesis import given, strategies as st
 from PIL import Image
 
 from hdrcnn.colour.transfer import camera_curve, srgb_encode
-from hdrcnn.tiles.geometry import fitting, resized
+from hdrcnn.tiles.geometry import resize_area, size_within
 from training_code.evaluation import panels
 from training_code.evaluation.panels import ReportView, render_view
 
@@ -30,7 +30,7 @@ def decode(jpeg: bytes) -> np.ndarray:
 
 @given(st.integers(1, 1200), st.integers(1, 1200))
 def test_panels_keep_the_shape_and_never_grow(height: int, width: int) -> None:
-    shown_height, shown_width = fitting(height, width, 384, 384)
+    shown_height, shown_width = size_within(height, width, 384, 384)
     assert 1 <= shown_width <= min(width, 384)
     assert 1 <= shown_height <= min(height, 384)
     scale = min(1.0, 384 / max(height, width))
@@ -41,8 +41,8 @@ def test_panels_keep_the_shape_and_never_grow(height: int, width: int) -> None:
 def test_reduction_keeps_the_light() -> None:
     image = np.random.default_rng(0).exponential(5.0, (12, 20, 3)).astype(np.float32)
     blocks = image.reshape(6, 2, 10, 2, 3).mean(axis=(1, 3))
-    np.testing.assert_allclose(resized(image, 6, 10), blocks, rtol=1e-5)
-    np.testing.assert_allclose(resized(image, 5, 7).mean(), image.mean(), rtol=1e-2)
+    np.testing.assert_allclose(resize_area(image, 6, 10), blocks, rtol=1e-5)
+    np.testing.assert_allclose(resize_area(image, 5, 7).mean(), image.mean(), rtol=1e-2)
 
 
 @given(st.floats(-8.0, 8.0), st.floats(0.01, 100.0))

@@ -116,7 +116,7 @@ def test_weights_trained_on_the_scenes_are_reported(tiny_weights: Path, tmp_path
         tmp_path,
         tmp_path,
         params=(Named("ours", tiny_weights), Named("b", knows), Named("c", other)),
-        curves=weights.CURVES,
+        curves=weights.CAMERA_CURVE,
     )
     (line,) = run.seen_lines(request, ["a.exr", "b.exr", "c.exr"])
     assert line.startswith(f"{knows}: trained on scenes of the same names as 2 of the 3 ")

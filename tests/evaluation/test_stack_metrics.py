@@ -119,7 +119,7 @@ def test_the_command_makes_a_table(scene_folder, held_out, tmp_path, run_python)
 
 def test_weights_of_another_network_are_named():
     with pytest.raises(weights.WeightsError, match=r"camera_curve\.npz"):
-        of_weights(weights.CURVES, formula)
+        of_weights(weights.CAMERA_CURVE, formula)
 
 
 def test_a_view_by_which_nothing_can_be_aligned_is_left_out(scene_folder, tmp_path, run_python):

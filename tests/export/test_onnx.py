@@ -84,7 +84,7 @@ def test_strips_equal_the_whole_image(record, model, files):
     code = np.random.default_rng(7).random((160, 480, 3), np.float32)
     frame, whole = Frame(code, tiling.cell), made.whole(code[None])[0]
     everything = np.ones(tuple(side // tiling.cell for side in code.shape[:2]), bool)
-    parts = list(tiling.log_hdr(frame, everything))
+    parts = list(tiling.predict(frame, everything))
     assert len(parts) > 1
     for part, values in parts:
         np.testing.assert_allclose(values, whole[part.within(frame.bounds)], atol=1e-4)
@@ -146,5 +146,7 @@ def test_no_more_pictures_are_read_than_are_calibrated_on(count, tmp_path, monke
         assert len(read) == number  # None is read before it is needed.
         assert crop.shape == (1, 64, 64, 3)
         assert crop[0, 0, 0, 0] == np.float32(number / 255)
-    expected = [0, 1] * 12 if count == 2 else np.linspace(0, 99, int8.MOST).astype(int).tolist()
+    expected = (
+        [0, 1] * 12 if count == 2 else np.linspace(0, 99, int8.MAX_CROPS).astype(int).tolist()
+    )
     assert read == expected

@@ -327,7 +327,7 @@ def test_brackets_are_fused_as_by_the_library(pack, comfyui, monkeypatch, tmp_pa
         (fused,) = node(pack, "HdrcnnFuse").fuse(given(*frames, *frames), method=method, per=3)
         fusion._of_network.cache_clear()
         bracket = prepared([frame.copy() for frame in frames], Choices())
-        expected = fusion.fuse(bracket.frames, fusion.chosen_method(method)) / 65535.0
+        expected = fusion.fuse(bracket.frames, fusion.load_method(method)) / 65535.0
         assert fused.values.shape == (2, *frames[0].shape)
         np.testing.assert_allclose(fused.values[0], expected, atol=2e-3)
         # Threads add up in any order, which changes rounding; a 16-bit step is 1 / 65535.

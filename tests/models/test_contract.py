@@ -10,7 +10,7 @@ from keras import ops
 from hdrcnn import weights
 from hdrcnn.models.metadata import MODELS, read
 from hdrcnn.tiles.frame import Frame
-from hdrcnn.tiles.keras_graph import coarsest, network
+from hdrcnn.tiles.keras_graph import network, total_stride
 from hdrcnn.tiles.tiling import Tiling
 from tests.models.tiny import PICTURES, TINY, shown
 
@@ -90,7 +90,7 @@ def test_a_saved_and_loaded_network_computes_the_same(model, record, tmp_path):
 def test_weights_of_another_network_are_refused(record):
     other = next(kind for name, kind in MODELS.items() if name != record.model)
     with pytest.raises(weights.WeightsError, match=record.model):
-        weights.checked({}, record, other, "w.npz")
+        weights.expect_kind({}, record, other, "w.npz")
 
 
 @pytest.mark.slow
@@ -132,7 +132,7 @@ def test_tiles_equal_the_whole(record):
     frame = Frame(code, tiling.cell)
     everything = np.ones(tuple(side // tiling.cell for side in code.shape[:2]), bool)
     count = 0
-    for part, values in tiling.log_hdr(frame, everything):
+    for part, values in tiling.predict(frame, everything):
         count += 1
         np.testing.assert_allclose(values, whole[part.within(frame.bounds)], atol=1e-4)
     assert count > 1
@@ -142,4 +142,4 @@ def test_the_stride_is_that_of_the_network_and_of_its_description(model, record)
     told = re.search(r"multiples of (\d+)", record.takes)
     assert record.stride == (int(told[1]) if told else 1)
     if record in PICTURES:
-        assert coarsest(model) == record.stride
+        assert total_stride(model) == record.stride

@@ -38,7 +38,9 @@ def test_the_channels_are_exposures_of_rgb():
 
 def test_the_discriminator_gets_the_picture_and_its_exposures():
     picture, stack = RNG.random((1, 2, 2, 3)), RNG.random((1, 5, 2, 2, 3))
-    shown = np.asarray(exposure_gan.beside(picture.astype(np.float32), stack.astype(np.float32)))
+    shown = np.asarray(
+        exposure_gan.discriminator_input(picture.astype(np.float32), stack.astype(np.float32))
+    )
     assert shown.shape == (1, 2, 2, 18)
     np.testing.assert_allclose(shown[..., :3], 2 * picture - 1, atol=1e-6)
     np.testing.assert_allclose(shown[..., 9:12], 2 * stack[:, 2] - 1, atol=1e-6)

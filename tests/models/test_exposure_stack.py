@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from hdrcnn.models import exposure_stack
-from hdrcnn.models.exposure_stack import BOUND, DARK, LIGHT, darkness
+from hdrcnn.models.exposure_stack import BOUND, DARK, LIGHT, dark_weight
 
 CODES = np.random.default_rng(3).random((2, 32, 24, 3), np.float32)
 
@@ -28,14 +28,14 @@ def test_bright_samples_stay_and_dark_ones_change_within_the_bound(scale):
     bright = CODES >= LIGHT
     np.testing.assert_array_equal(restored[bright], CODES[bright])
     change = np.abs(restored - CODES)
-    assert (change <= BOUND * darkness(CODES) + 1e-6).all()
+    assert (change <= BOUND * dark_weight(CODES) + 1e-6).all()
     assert change[CODES < DARK].mean() > 0.01
     assert restored.min() >= 0.0
 
 
 def test_darkness_falls_from_one_to_nothing():
     codes = np.linspace(0.0, 1.0, 1001)
-    mask = darkness(codes)
+    mask = dark_weight(codes)
     assert (mask[codes <= DARK] == 1.0).all()
     assert (mask[codes >= LIGHT] == 0.0).all()
     assert (np.diff(mask) <= 0.0).all()

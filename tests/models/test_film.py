@@ -36,7 +36,7 @@ def test_curves_start_at_the_formula_and_stay_within_their_limits():
     np.testing.assert_array_equal(np.asarray(network(frames)), np.zeros((2, 23)))
     last = network.get_layer("decode")
     last.set_weights([100.0 * RNG.standard_normal(w.shape) for w in last.get_weights()])
-    assert 0.5 < np.abs(np.asarray(network(frames))).max() <= film_evidence.MOST
+    assert 0.5 < np.abs(np.asarray(network(frames))).max() <= film_evidence.MAX_PARAMETER
 
 
 @pytest.mark.parametrize(
@@ -96,7 +96,9 @@ def test_estimates_are_combined_by_their_precisions(count, seed):
         1e-4 * np.array([[[1.0], [-1.0]]]), np.zeros((1, 1)),
     ]  # fmt: skip
     found = film_evidence.decode(evidence, arrays)
-    np.testing.assert_allclose(found, [[film_evidence.MOST * np.tanh(1e-4 * best)]], rtol=1e-9)
+    np.testing.assert_allclose(
+        found, [[film_evidence.MAX_PARAMETER * np.tanh(1e-4 * best)]], rtol=1e-9
+    )
 
 
 BINS = film_curves.BINS

@@ -12,7 +12,7 @@ import hdrcnn
 from hdrcnn import weights
 from hdrcnn.files import WeightsError
 from hdrcnn.predict import backend
-from hdrcnn.predict.film import CURVES
+from hdrcnn.predict.film import FILM_CURVES
 from hdrcnn.predict.runtime import DeviceError
 from hdrcnn.tiles import onnx_graph
 
@@ -31,33 +31,33 @@ def unnamed(monkeypatch):
 @pytest.mark.usefixtures("unnamed")
 def test_without_an_onnx_file_onnxruntime_is_not_chosen(tmp_path):
     alone = tmp_path / "curves.npz"
-    shutil.copy(CURVES, alone)
+    shutil.copy(FILM_CURVES, alone)
     backend.prefer_onnx(alone)
-    assert backend.chosen() == "tensorflow"
+    assert backend.current() == "tensorflow"
 
 
 @pytest.mark.usefixtures("unnamed")
 def test_onnxruntime_is_preferred_if_its_file_exists(tmp_path):
     for ending in (".npz", ".onnx"):
-        shutil.copy(CURVES.with_suffix(ending), tmp_path / f"curves{ending}")
+        shutil.copy(FILM_CURVES.with_suffix(ending), tmp_path / f"curves{ending}")
     backend.prefer_onnx(tmp_path / "curves.npz")
-    assert backend.chosen() == "onnx"
+    assert backend.current() == "onnx"
 
 
 @pytest.mark.usefixtures("unnamed")
 def test_an_onnx_file_of_other_weights_is_not_chosen(tmp_path):
-    shutil.copy(CURVES.with_suffix(".onnx"), tmp_path / "curves.onnx")
+    shutil.copy(FILM_CURVES.with_suffix(".onnx"), tmp_path / "curves.onnx")
     (tmp_path / "curves.npz").write_bytes(b"other weights")
     backend.prefer_onnx(tmp_path / "curves.npz")
-    assert backend.chosen() == "tensorflow"
+    assert backend.current() == "tensorflow"
 
 
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.usefixtures("unnamed")
 def test_the_choice_of_the_user_is_kept(name, monkeypatch):
     monkeypatch.setenv(name, "tensorflow")
-    backend.prefer_onnx(CURVES)
-    assert backend.chosen() == "tensorflow"
+    backend.prefer_onnx(FILM_CURVES)
+    assert backend.current() == "tensorflow"
 
 
 def test_onnxruntime_refuses_unknown_precisions_and_devices(monkeypatch):
@@ -68,7 +68,7 @@ def test_onnxruntime_refuses_unknown_precisions_and_devices(monkeypatch):
         hdrcnn.load(device="tpu")
 
 
-STACK = CURVES.with_name("exposure_stack.npz")
+STACK = FILM_CURVES.with_name("exposure_stack.npz")
 
 
 def _forged(folder: Path, change: Callable[[dict[str, Any]], Any]) -> Path:
@@ -111,7 +111,7 @@ def test_the_error_of_a_changed_onnx_file_names_the_remedy(tmp_path, change):
 def test_an_unchanged_onnx_file_is_used_and_one_of_other_weights_refused(tmp_path):
     path = _forged(tmp_path, lambda facts: None)
     assert backend.exported(path, "float32") == path.with_suffix(".onnx")
-    shutil.copy(CURVES, path)
+    shutil.copy(FILM_CURVES, path)
     with pytest.raises(WeightsError, match=r"not written from .*--overwrite"):
         backend.exported(path, "float32")
     path.with_suffix(".onnx").write_bytes(path.with_suffix(".onnx").read_bytes()[:1000])

@@ -178,8 +178,8 @@ def test_weights_of_another_network_are_named(tiny_weights):
 
 
 def test_shipped_file_is_small_and_in_half_floats():
-    assert weights.CURVES.stat().st_size < 500_000
-    with np.load(weights.CURVES) as arrays:
+    assert weights.CAMERA_CURVE.stat().st_size < 500_000
+    with np.load(weights.CAMERA_CURVE) as arrays:
         kernels = [arrays[name].dtype for name in arrays.files if name.endswith("kernel")]
     assert set(kernels) == {np.dtype(np.float16)}
 

@@ -40,8 +40,8 @@ def test_middles_lie_half_way_in_the_true_light():
 
 def test_bends_are_0_for_the_mean_curve():
     own = mixtures(lambda light: camera_curve(light, MEAN_CURVE_N, MEAN_CURVE_S))
-    assert np.abs(cs.bends(own)[cs.BANDS :]).max() < 0.02
-    assert np.abs(cs.bends(mixtures(srgb_encode))[cs.BANDS :]).max() > 0.1
+    assert np.abs(cs.curve_deviation(own)[cs.BANDS :]).max() < 0.02
+    assert np.abs(cs.curve_deviation(mixtures(srgb_encode))[cs.BANDS :]).max() > 0.1
 
 
 @pytest.mark.parametrize("true", cs.TRIALS)

@@ -10,7 +10,7 @@ from hypothesis import given, settings, strategies as st
 from hdrcnn import weights
 from hdrcnn.colour.transfer import LINEARISATIONS, CameraCurve, linearise, srgb_decode
 from hdrcnn.models.exposure_gan import EXPOSURES as EXPOSURES_OF_THE_GAN
-from hdrcnn.models.exposure_stack import LIGHT, darkness
+from hdrcnn.models.exposure_stack import LIGHT, dark_weight
 from hdrcnn.models.metadata import ExposureGan, ExposureStack
 from hdrcnn.predict import exposure_stack, single_image
 from hdrcnn.predict.exposure_stack import (
@@ -21,7 +21,7 @@ from hdrcnn.predict.exposure_stack import (
     published_exposures,
     reconstructed,
     rendered,
-    restore_darkness,
+    restore_shadows,
     stops_of,
 )
 from hdrcnn.predict.radiance import merge
@@ -152,7 +152,7 @@ def test_only_dark_pixels_are_restored_by_the_network():
     frame = Frame(codes, 1)
     before = plain_light(frame, "srgb", np.float32)
     light = before.copy()
-    share = restore_darkness(light, frame, network, "srgb")
+    share = restore_shadows(light, frame, network, "srgb")
     bright = codes / 255.0 >= LIGHT
     np.testing.assert_array_equal(light[bright], before[bright])
     padded = np.pad(codes, ((0, -150 % 32), (0, -210 % 32), (0, 0)), mode="symmetric")
@@ -168,7 +168,7 @@ def test_a_network_that_changes_nothing_changes_no_bit():
     network = Tiling(of_keras(record.build()), 0)
     light = plain_light(Frame(dark_picture(), 1), "srgb")
     before = light.copy()
-    assert restore_darkness(light, Frame(dark_picture(), 1), network, "srgb") == 0.0
+    assert restore_shadows(light, Frame(dark_picture(), 1), network, "srgb") == 0.0
     np.testing.assert_array_equal(light, before)
 
 
@@ -179,14 +179,14 @@ def test_tiles_match_the_whole_and_a_closed_picture_has_no_seam():
     lights = []
     for network in (whole, tiled):
         lights.append(plain_light(frame, "srgb", np.float32))
-        restore_darkness(lights[-1], frame, network, "srgb")
+        restore_shadows(lights[-1], frame, network, "srgb")
     np.testing.assert_allclose(lights[1], lights[0], atol=1e-5)
     closed = dataclasses.replace(frame, image=frame.image[:, :416], closed=True)
     turned = dataclasses.replace(closed, image=np.roll(closed.image, 32, axis=1))
     found = []
     for picture in (closed, turned):
         found.append(plain_light(picture, "srgb", np.float32))
-        restore_darkness(found[-1], picture, tiled, "srgb")
+        restore_shadows(found[-1], picture, tiled, "srgb")
     np.testing.assert_allclose(np.roll(found[0], 32, axis=1), found[1], atol=1e-5)
 
 
@@ -197,14 +197,14 @@ def test_predicted_highlights_are_kept_beside_restored_dark_channels(tiny_weight
     light = predictor.reconstruct(codes, scaling=1.0, camera_curve="srgb")
     before = light.copy()
     _, network = network_of(ExposureStack(4))
-    restore_darkness(light, frame, network, "srgb", predictor.metadata.blend)
+    restore_shadows(light, frame, network, "srgb", predictor.metadata.blend)
     np.testing.assert_array_equal(light[..., 0][codes[..., 0] == 255],
                                   before[..., 0][codes[..., 0] == 255])  # fmt: skip
     assert (light[105:125, 15:35, 1:] != before[105:125, 15:35, 1:]).mean() > 0.9
     assert (light >= 0).all()
     # Under the published blend all channels of such a pixel are predicted.
     pixel = before.copy()
-    restore_darkness(pixel, frame, network, "srgb", "pixel")
+    restore_shadows(pixel, frame, network, "srgb", "pixel")
     np.testing.assert_array_equal(pixel[105:125, 15:35], before[105:125, 15:35])
 
 
@@ -238,7 +238,7 @@ def test_weights_of_the_other_network_are_refused(tmp_path):
 
 def test_methods_and_files_go_together():
     assert set(exposure_stack.FILES) | {"formula"} == set(exposure_stack.METHODS)
-    assert darkness(np.float32(LIGHT)) == 0.0
+    assert dark_weight(np.float32(LIGHT)) == 0.0
     assert exposure_stack.PUBLISHED == EXPOSURES_OF_THE_GAN == len(STOPS)
 
 

@@ -17,7 +17,7 @@ GREYS = np.array([0.1, 0.25, 0.5, 0.75, 0.9, 1.0], np.float32)
 
 def of_grey(name, primaries=REC709):
     codes = np.repeat(GREYS[None, :, None], 3, axis=2)
-    return pq_decode(film.method(name, primaries).of(np.empty(0))(codes))[0]
+    return pq_decode(film.method(name, primaries).converter(np.empty(0))(codes))[0]
 
 
 @pytest.mark.parametrize("primaries", [REC709, REC2020])
@@ -37,8 +37,8 @@ def test_method_c_of_grey_matches_the_report():
 def test_the_same_colour_in_other_primaries_gives_the_same_light():
     red = np.array([[[0.6, 0.2, 0.2]]], np.float32)
     wide = np.power(np.power(red, 2.4) @ film._matrix(REC709, REC2020), 1 / 2.4)
-    one = film.method("bt2446c", REC709).of(np.empty(0))(red)
-    two = film.method("bt2446c", REC2020).of(np.empty(0))(wide.astype(np.float32))
+    one = film.method("bt2446c", REC709).converter(np.empty(0))(red)
+    two = film.method("bt2446c", REC2020).converter(np.empty(0))(wide.astype(np.float32))
     assert np.allclose(one, two, atol=1e-4)
     assert np.allclose(film.as_rec709(wide.astype(np.float32), REC2020), red, atol=1e-4)
 
@@ -47,7 +47,7 @@ def test_highlights_start_at_white_and_stay_below_the_peak(tiny_weights):
     used = film.Highlights(REC709, 203.0, 600.0, tiny_weights, "cpu")
     codes = np.full((64, 64, 3), 0.5, np.float32)
     codes[20:40, 20:40] = 1.0
-    light = pq_decode(used.of(np.empty(0))(codes))
+    light = pq_decode(used.converter(np.empty(0))(codes))
     assert np.allclose(light[0, 0], 203.0 * 0.5**2.4, rtol=0.01)
     assert light[20:40, 20:40].min() >= 202.0
     assert light.max() <= 600.5
@@ -109,10 +109,10 @@ def methods(tiny_weights):
 def test_subtitles_and_logos_do_not_glare(methods, name, brightest):
     used, scene = methods[name], dim(brightest)
     codes, white = titled(scene)
-    measured = used.measured(reduced(codes))
-    found = pq_decode(used.of(np.append(measured, film.graphics(luma(codes))))(codes))
+    measured = used.frame_parameters(reduced(codes))
+    found = pq_decode(used.converter(np.append(measured, film.graphics(luma(codes))))(codes))
     assert 190.0 < np.median(found[white].max(axis=-1)) < 250.0
-    alone = pq_decode(used.of(measured)(codes))
+    alone = pq_decode(used.converter(measured)(codes))
     far = ~cv2.dilate(white.astype(np.uint8), np.ones((40, 40))).astype(bool)
     assert np.allclose(found[far], alone[far], rtol=0.02)  # The scene is unchanged.
 
@@ -121,7 +121,7 @@ def test_subtitles_and_logos_do_not_glare(methods, name, brightest):
 def test_arrays_that_are_not_the_networks_are_refused_by_every_backend(
     fault, tmp_path, monkeypatch
 ):
-    arrays, record = weights.load(film.CURVES)
+    arrays, record = weights.load(film.FILM_CURVES)
     name = "decode/kernel2"
     if fault == "missing":
         del arrays[name]
@@ -138,9 +138,11 @@ def test_arrays_that_are_not_the_networks_are_refused_by_every_backend(
 @pytest.mark.parametrize("name", ["curves", "hdrcnn"])
 def test_light_that_a_camera_clipped_keeps_the_peak(methods, name):
     used, codes = methods[name], glow(dim(0.5))
-    measured = used.measured(reduced(codes))
+    measured = used.frame_parameters(reduced(codes))
     known = film.graphics(luma(codes))
-    assert np.array_equal(used.of(np.append(measured, known))(codes), used.of(measured)(codes))
+    assert np.array_equal(
+        used.converter(np.append(measured, known))(codes), used.converter(measured)(codes)
+    )
 
 
 def test_frames_without_white_do_not_count():

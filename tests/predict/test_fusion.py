@@ -11,8 +11,8 @@ from hdrcnn.predict.fusion import (
     MERTENS,
     Maps,
     check_frames,
-    chosen_method,
     fuse,
+    load_method,
     mertens_weights,
     network_weights,
 )
@@ -140,12 +140,12 @@ def test_errors_of_methods_without_weights_name_the_file(tmp_path, monkeypatch):
     missing = {name: tmp_path / f"{name}.npz" for name in fusion.NETWORKS}
     monkeypatch.setattr(fusion, "NETWORKS", missing)
     fusion._of_network.cache_clear()
-    assert chosen_method("auto") is CLASSICAL
-    assert chosen_method("mertens") is MERTENS
+    assert load_method("auto") is CLASSICAL
+    assert load_method("mertens") is MERTENS
     with pytest.raises(WeightsError, match=r"supervised\.npz"):
-        chosen_method("supervised")
+        load_method("supervised")
     with pytest.raises(ValueError, match="sharpest"):
-        chosen_method("sharpest")
+        load_method("sharpest")
 
 
 @pytest.mark.parametrize("factor", [1, 3, 7])
@@ -182,7 +182,7 @@ def test_weights_may_differ_between_channels(factor):
 
 @pytest.mark.parametrize("name", ["auto", "unsupervised"])
 def test_the_shipped_network_gives_weights_for_any_bracket(name):
-    method = chosen_method(name)
+    method = load_method(name)
     assert (method.name, method.file) == ("unsupervised", fusion.NETWORKS["unsupervised"])
     rng = np.random.default_rng(8)
     frames = rng.random((3, 45, 70, 3), np.float32)

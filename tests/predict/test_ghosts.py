@@ -188,12 +188,12 @@ def test_colour_noise_is_not_amplified_and_luma_is_unchanged():
     rng = np.random.default_rng(0)
     code = np.float32(12.0) + rng.normal(0.0, 2.0, (60, 80, 3)).astype(np.float32)
     steep = np.tile(np.minimum(np.arange(256) * 6.0, 255.0).astype(np.float32), (3, 1))
-    found = ghosts.calmed(code, steep)
+    found = ghosts.denoise_chroma(code, steep)
     np.testing.assert_allclose(found.mean(axis=-1), code.mean(axis=-1), atol=1e-3)
     spread = [float((each - each.mean(axis=-1, keepdims=True)).std()) for each in (code, found)]
     assert spread[1] < 0.25 * spread[0]
     gentle = np.tile(np.arange(256, dtype=np.float32), (3, 1))
-    np.testing.assert_array_equal(ghosts.calmed(code, gentle), code)
+    np.testing.assert_array_equal(ghosts.denoise_chroma(code, gentle), code)
 
 
 @pytest.mark.parametrize("working", [1500, 250])

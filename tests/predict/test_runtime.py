@@ -15,7 +15,7 @@ def test_tiles_grow_with_the_memory_and_shrink_with_the_width():
     sizes = [runtime.tile_pixels(gigabytes << 30, 64, usual) for gigabytes in (0, 8, 24, 4000)]
     assert sizes == sorted(sizes)
     assert sizes[0] > 0
-    assert sizes[-1] == runtime.LARGEST
+    assert sizes[-1] == runtime.MAX_TILE_PIXELS
     assert runtime.tile_pixels(8 << 30, 16, usual) > sizes[1]
 
 

@@ -24,12 +24,14 @@ from tests.weights.published import published_arrays, save_published
 def test_the_flags_of_the_processor_decide(monkeypatch, line, expected):
     assert runtime.cpu_has_bfloat16(f"processor\t: 0\n{line}\n") is expected
     monkeypatch.setattr(runtime, "cpu_has_bfloat16", lambda: expected)
-    assert runtime.chosen("auto", "tensorflow") == ("bfloat16" if expected else "float32")
-    assert runtime.chosen("auto", "jax") == "float32"
-    assert runtime.chosen("auto", "tensorflow", on_gpu=True) == "float32"
-    assert runtime.chosen("bfloat16", "jax") == "bfloat16"
+    assert runtime.resolve_precision("auto", "tensorflow") == (
+        "bfloat16" if expected else "float32"
+    )
+    assert runtime.resolve_precision("auto", "jax") == "float32"
+    assert runtime.resolve_precision("auto", "tensorflow", on_gpu=True) == "float32"
+    assert runtime.resolve_precision("bfloat16", "jax") == "bfloat16"
     with pytest.raises(ValueError, match=r"precision .*half"):
-        runtime.chosen("half", "tensorflow")
+        runtime.resolve_precision("half", "tensorflow")
 
 
 def test_the_policy_is_restored():

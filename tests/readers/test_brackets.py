@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from hdrcnn.readers.brackets import bias_of, brackets, camera_of, exposed, exposure_of
+from hdrcnn.readers.brackets import bias_of, brackets, camera_of, exif_exposure, exposure_of
 
 BIASES = (0.0, -2.0, 2.0)
 
@@ -234,10 +234,10 @@ def test_damaged_raw_files_cause_no_warnings(tmp_path, recwarn):
 )
 def test_an_exposure_beyond_floating_point_is_none(camera, exposure):
     assert exposure_of(camera) == exposure
-    assert exposed(camera).known == (exposure is not None)
+    assert exif_exposure(camera).known == (exposure is not None)
 
 
 @pytest.mark.parametrize(("bias", "known"), [(-99.99, -99.99), (100.0, None), (2.0e6, None)])
 def test_exposure_compensation_beyond_what_exif_allows_is_none(bias, known):
     assert bias_of({"ExposureBiasValue": bias}) == known
-    assert exposed({"ExposureBiasValue": bias}).bias == known
+    assert exif_exposure({"ExposureBiasValue": bias}).bias == known

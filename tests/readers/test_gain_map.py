@@ -70,7 +70,7 @@ def assert_close(found: Photograph, light: np.ndarray) -> None:
 def test_a_jpeg_with_either_kind_of_metadata(read, numbers):
     found = read(gain_map_files.jpeg(base(), gains(), **numbers))
     assert_close(found, light_of(base(), gains()))
-    assert found.measured.ended.max() == 0
+    assert found.measured.clipped.max() == 0
 
 
 def test_iso_wins_over_hdrgm(read):
@@ -183,7 +183,7 @@ def test_headroom_0_gives_the_base(read):
         gain_map_files.jpeg(base(), gains(), iso=iso_numbers(headrooms=(0.0, 0.0), offsets=(0, 0)))
     )
     assert_close(found, srgb_decode(base() / 255.0))
-    assert found.measured.ended.min() == 255
+    assert found.measured.clipped.min() == 255
 
 
 @pytest.mark.parametrize("primaries", [None, DISPLAY_P3])
@@ -222,8 +222,8 @@ def test_pixels_where_the_map_clips_are_marked(read):
     gain = gains()
     gain[:, :16] = 255
     found = read(gain_map_files.jpeg(base(), gain, iso=iso_numbers()))
-    assert found.measured.ended[:, :8].min() == 255
-    assert found.measured.ended[:, 24:].max() == 0
+    assert found.measured.clipped[:, :8].min() == 255
+    assert found.measured.clipped[:, 24:].max() == 0
 
 
 @pytest.mark.parametrize("multichannel", [True, False])

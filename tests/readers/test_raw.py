@@ -214,8 +214,8 @@ def test_measured_light_is_kept_and_the_rest_is_brighter(linear, networks):
 
 
 def test_results_are_kept_and_reported_like_any_other(linear, networks):
-    first = result_of(linear[0], networks, report_room=100_000, scaling=2.0)[1]
-    again = result_of(linear[0], networks, report_room=100_000, scaling=2.0)[1]
+    first = result_of(linear[0], networks, report_bytes=100_000, scaling=2.0)[1]
+    again = result_of(linear[0], networks, report_bytes=100_000, scaling=2.0)[1]
     assert (first.status, again.status) == ("done", "kept")
     assert first.entry.photograph == again.entry.photograph
     assert again.entry.gain.peak_before == pytest.approx(first.peak_before, abs=0.01)

@@ -11,7 +11,7 @@ from hdrcnn.colour.primaries import DISPLAY_P3
 from hdrcnn.colour.transfer import linearise, luminance, to_display
 from hdrcnn.files import ImageError
 from hdrcnn.review import exposure_strip
-from hdrcnn.tiles.geometry import fitting, reduced
+from hdrcnn.tiles.geometry import reduce_in_strips, size_within
 from hdrcnn.writers import Picture
 from tests.writers.outputs import made, photograph
 
@@ -20,16 +20,18 @@ from tests.writers.outputs import made, photograph
 @given(st.integers(1, 700), st.integers(1, 40), st.integers(1, 40), st.integers(1, 20))
 def test_reduction_keeps_the_mean_of_whole_blocks(rows, columns, high, wide):
     image = np.random.default_rng(0).random((rows, columns, 2), np.float32)
-    small = fitting(rows, columns, high, wide)
-    found = reduced(lambda part: image[part], (rows, columns), small)
+    small = size_within(rows, columns, high, wide)
+    found = reduce_in_strips(lambda part: image[part], (rows, columns), small)
     assert found.shape == (*small, 2)
     assert small[0] <= high or rows <= high
     assert found.min() >= image.min() - 1e-6
     assert found.max() <= image.max() + 1e-6
-    flat = reduced(lambda part: np.full_like(image[part], 0.3), (rows, columns), small)
+    flat = reduce_in_strips(lambda part: np.full_like(image[part], 0.3), (rows, columns), small)
     np.testing.assert_allclose(flat, 0.3, rtol=1e-5)
     if rows % 16 == 0 and columns % 16 == 0:
-        half = reduced(lambda part: image[part], (rows, columns), (rows // 16, columns // 16))
+        half = reduce_in_strips(
+            lambda part: image[part], (rows, columns), (rows // 16, columns // 16)
+        )
         expected = image.reshape(rows // 16, 16, columns // 16, 16, 2).mean(axis=(1, 3))
         np.testing.assert_allclose(half, expected, atol=1e-5)
 

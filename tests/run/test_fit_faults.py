@@ -142,7 +142,7 @@ def test_checkpoints_may_be_larger_than_files_from_elsewhere(tmp_path, monkeypat
     trainee = compiled(TINY)
     checkpoints.restore(tmp_path, trainee)
     checkpoints.save(tmp_path, trainee, Position(1), {"a": 1})
-    monkeypatch.setattr(npz, "LARGEST", 1000)
+    monkeypatch.setattr(npz, "MAX_TOTAL_BYTES", 1000)
     assert checkpoints.restore(tmp_path, trainee) == (Position(1), {"a": 1})
     with pytest.raises(npz.NpzError, match="unpacks"):
         npz.read(tmp_path / Position(1).file)

@@ -39,14 +39,16 @@ def test_every_network_computes_the_same_when_widened(name):
     """Including transposed convolutions, whatever their names, and dense layers."""
     record = TINY[name]
     module = importlib.import_module(f"hdrcnn.models.{record.model}")
-    wide = dataclasses.replace(record, **{record.widest: 3 * getattr(record, record.widest)})
+    wide = dataclasses.replace(
+        record, **{record.width_field: 3 * getattr(record, record.width_field)}
+    )
     narrow, wider = (module.build(**own.options()) for own in (record, wide))
     rng = np.random.default_rng(5)
     for variable in narrow.weights:
         low = 0.5 if "variance" in variable.path else -0.2
         variable.assign(rng.uniform(low, low + 0.4, variable.shape))
     begun = start.Start(
-        weights.collect(narrow), record.options(), True, {}, record.model, record.widest
+        weights.collect(narrow), record.options(), True, {}, record.model, record.width_field
     )
     start.assign(wider, begun, "wide", wide.options())
     seen = shown(record)

@@ -24,7 +24,7 @@ def shot(tmp_path_factory):
 
 def test_rows_with_estimated_curves(picture, shot, tiny_weights):
     code = picture.astype(np.float32) / 255
-    methods = build_methods([Named("ours", tiny_weights)], [], True, weights.CURVES)
+    methods = build_methods([Named("ours", tiny_weights)], [], True, weights.CAMERA_CURVE)
     found = {method.name: method.predict(shot, code, code) for method in methods}
     curve = camera_curve.load().estimate(code)
     np.testing.assert_allclose(found[ESTIMATED], linearise(code, curve), rtol=1e-5)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from hdrcnn.predict.blend import THRESHOLD, bend, saturation
+from hdrcnn.predict.blend import THRESHOLD, apply_gamma, saturation
 from hdrcnn.tiles.frame import Frame
 from hdrcnn.tiles.geometry import Region, block_means, pad_to_multiple
 
@@ -85,8 +85,8 @@ def test_a_reduced_picture_matches_a_loop_over_blocks(rows, columns, factor):
 @pytest.mark.parametrize("gamma", [1.0, 1.3])
 def test_saturated_matches_where_the_blend_shows_the_prediction(gamma):
     image = np.random.default_rng(1).random((64, 96, 3), np.float32)
-    shown = functools.partial(bend, gamma=gamma)
-    frame = Frame(image, 32, scaling=1.02, bend=shown, threshold=THRESHOLD**gamma)
+    shown = functools.partial(apply_gamma, gamma=gamma)
+    frame = Frame(image, 32, scaling=1.02, transform=shown, threshold=THRESHOLD**gamma)
     alpha = saturation(frame.shown(frame.picture))
     expected = block_means((alpha > 0).astype(np.float32), 32)[..., 0]
     np.testing.assert_allclose(frame.saturated(32), expected, atol=3 / 1024)

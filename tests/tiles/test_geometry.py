@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, strategies as st
 
-from hdrcnn.tiles.geometry import crop_to_aspect, fit, pad_to_multiple, wanted_size
+from hdrcnn.tiles.geometry import crop_and_resize, crop_to_aspect, pad_to_multiple, wanted_size
 
 sides = st.integers(1, 80)
 
@@ -28,14 +28,14 @@ def test_padding_mirrors_right_and_bottom():
 @given(rows=sides, columns=sides, height=sides, width=sides)
 def test_fit_gives_exactly_the_size_and_no_overshoot(rows, columns, height, width):
     image = np.random.default_rng(rows).random((rows, columns, 3), np.float32)
-    fitted = fit(image, height, width)
+    fitted = crop_and_resize(image, height, width)
     assert fitted.shape == (height, width, 3)
     assert image.min() - 1e-6 <= fitted.min() <= fitted.max() <= image.max() + 1e-6
 
 
 def test_fit_keeps_a_flat_picture_flat_and_crops_around_the_centre():
     flat = np.full((33, 57, 3), 0.25, np.float32)
-    np.testing.assert_allclose(fit(flat, 20, 60), 0.25, atol=1e-6)
+    np.testing.assert_allclose(crop_and_resize(flat, 20, 60), 0.25, atol=1e-6)
     wide = np.zeros((10, 30, 3), np.float32)
     wide[:, 10:20] = 1.0
     np.testing.assert_array_equal(crop_to_aspect(wide, 5, 5), np.ones((10, 10, 3)))

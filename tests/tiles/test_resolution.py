@@ -21,7 +21,7 @@ class Constant(Tiling):
     def __init__(self) -> None:
         self.cell, self.sizes = 32, list[int]()
 
-    def log_hdr(self, frame, cells):
+    def predict(self, frame, cells):
         columns = frame.image.shape[1]
         self.sizes.append(columns)
         for y, x in np.argwhere(cells):
@@ -30,10 +30,10 @@ class Constant(Tiling):
             yield piece, np.full(size, np.log2(columns), np.float32)
 
 
-def put_together(way, frame: Frame) -> tuple[np.ndarray, list[int]]:
+def put_together(predict, frame: Frame) -> tuple[np.ndarray, list[int]]:
     """y over the picture, NaN where there is none, and the widths that the network was given."""
     result, tiling = np.full(frame.image.shape, np.nan, np.float32), Constant()
-    for piece, y in way(frame, tiling):
+    for piece, y in predict(frame, tiling):
         result[piece.within(frame.picture)] = y
     return result, tiling.sizes
 
@@ -130,8 +130,8 @@ def test_wide_areas_are_filled_from_their_rim():
     predictor = hdrcnn.load(precision="float32")
     code, depth = disc(700, 700, 320)
     other = np.where(depth[..., None] > 0, code, np.float32(0.9) * code)
-    for way, felt in (("native", False), ("auto", True)):
-        middle = [predictor.reconstruct(c, resolution=way)[350, 350] for c in (code, other)]
+    for size, felt in (("native", False), ("auto", True)):
+        middle = [predictor.reconstruct(c, resolution=size)[350, 350] for c in (code, other)]
         assert bool(np.abs(middle[0] - middle[1]).max() > 1e-4) is felt
 
 

@@ -10,8 +10,8 @@ import pytest
 from keras import layers, ops
 
 from hdrcnn.tiles.frame import Frame
-from hdrcnn.tiles.keras_graph import cut, network, reach
-from hdrcnn.tiles.stages import Reach, Strips, window
+from hdrcnn.tiles.keras_graph import network, reach, stages_of
+from hdrcnn.tiles.stages import Reach, Strips, stride_and_halo
 from hdrcnn.tiles.tiling import PIECE, Tiling, TooLargeError
 from tests.models.tiny import PICTURES
 
@@ -101,7 +101,7 @@ def test_parts_match_the_whole(name):
     whole = np.asarray(model.predict_on_batch(shown[None]))[0][: len(CODE), : CODE.shape[1]]
     cells = np.ones([side // tiling.cell for side in shown.shape[:2]], bool)
     result, pieces = np.full(CODE.shape, np.nan, np.float32), 0
-    for where, y in tiling.log_hdr(frame, cells):
+    for where, y in tiling.predict(frame, cells):
         result[where.within(frame.picture)] = y
         pieces += 1
     assert (pieces > 1) is tiling.by_parts
@@ -111,13 +111,13 @@ def test_parts_match_the_whole(name):
 def test_networks_that_need_the_whole_refuse_too_large_pictures():
     tiling = Tiling(network(built(IN_ONE_PIECE["group norm"])), 700 * 640 // PIECE - 1000)
     with pytest.raises(TooLargeError, match="--resolution=working"):
-        list(tiling.log_hdr(Frame(CODE, 32), np.ones((22, 20), bool)))
+        list(tiling.predict(Frame(CODE, 32), np.ones((22, 20), bool)))
 
 
 @pytest.mark.parametrize(("middle", "stride", "halo"), [("pooled", 2, 8), ("depthwise", 1, 4)])
 def test_stride_and_halo_by_hand(middle, stride, halo):
     """Pooled: 1 + 2 (1 + 1 + 1) = 7 rows, which is 8 in whole blocks of the pooling."""
-    assert window(cut(built(BY_PARTS[middle]))) == (stride, halo)
+    assert stride_and_halo(stages_of(built(BY_PARTS[middle]))) == (stride, halo)
 
 
 @pytest.mark.parametrize("record", PICTURES, ids=lambda record: record.model)
@@ -125,7 +125,7 @@ def test_no_output_depends_on_more_than_the_window(record):
     """Changes beyond the halo of a block of pixels have no effect on it."""
     keras.utils.set_random_seed(1)
     model = record.build()
-    stride, halo = window(cut(model))
+    stride, halo = stride_and_halo(stages_of(model))
     tiling = Tiling(network(model))
     assert tiling.cell % stride == tiling.halo % tiling.cell == 0
     assert halo <= tiling.halo < halo + tiling.cell
@@ -140,7 +140,7 @@ def test_no_output_depends_on_more_than_the_window(record):
 @pytest.fixture(scope="module", params=PICTURES, ids=lambda record: record.model)
 def model(request):
     keras.utils.set_random_seed(3)
-    return dataclasses.replace(request.param, **{request.param.widest: 4}).build()
+    return dataclasses.replace(request.param, **{request.param.width_field: 4}).build()
 
 
 @pytest.fixture(scope="module")
@@ -220,7 +220,7 @@ def test_kept_rows_do_not_grow_with_the_height(strips):
 def test_layers_that_cannot_be_computed_in_strips_are_refused(layer):
     image = keras.Input((None, None, 3))
     with pytest.raises(ValueError, match="strips"):
-        cut(keras.Model(image, layer(image)))
+        stages_of(keras.Model(image, layer(image)))
 
 
 def test_reach_of_layers_by_hand():
@@ -259,7 +259,7 @@ def test_kernels_that_are_not_square_are_computed_in_one_piece(middle, stride):
     middle_columns = slice(96 // tiling.cell, 128 // tiling.cell)
     cells[:, middle_columns] = True
     whole = np.asarray(model.predict_on_batch(codes[None]))[0]
-    for where, y in tiling.log_hdr(frame, cells):
+    for where, y in tiling.predict(frame, cells):
         np.testing.assert_allclose(y, whole[where.within(frame.picture)], atol=1e-5)
 
 

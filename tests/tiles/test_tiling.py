@@ -13,7 +13,7 @@ from hdrcnn.colour.transfer import linearise
 from hdrcnn.predict.blend import BLENDS, reconstruct_light
 from hdrcnn.tiles.frame import Frame
 from hdrcnn.tiles.geometry import Region
-from hdrcnn.tiles.tiling import MOST, Tiling, cover
+from hdrcnn.tiles.tiling import MAX_RECTANGLES, Tiling, cover
 
 
 @pytest.fixture(scope="module")
@@ -85,7 +85,7 @@ def test_negative_tile_pixels_are_refused(tiny_weights):
 def test_no_more_than_tile_pixels_are_processed_at_once(predictor, monkeypatch):
     shown = spied(monkeypatch)
     frame = Frame(np.ones((1000, 2300, 3), np.uint8), 32)
-    pieces = list(predictor.tiling.log_hdr(frame, np.ones((32, 72), bool)))
+    pieces = list(predictor.tiling.predict(frame, np.ones((32, 72), bool)))
     assert sum(y[..., 0].size for _, y in pieces) == 1000 * 2300
     widest = max(region.right - region.left for region in shown)
     assert 2 * predictor.tiling.halo < widest < 2300
@@ -134,7 +134,7 @@ def test_backends_that_compile_every_size_get_the_same_result(predictor, monkeyp
     """As under JAX: shapes repeat, and the result is the same."""
     code = scattered(np.random.default_rng(5), 300, 900)
     expected = in_one_piece(predictor, code, predictor.metadata.blend)
-    network = dataclasses.replace(predictor.network, few_sizes=True)
+    network = dataclasses.replace(predictor.network, compiles_per_size=True)
     tiling = Tiling(network, 600_000)
     monkeypatch.setattr(predictor, "tiling", tiling)
     result = predictor.reconstruct(code, resolution="native")
@@ -150,7 +150,7 @@ def test_the_whole_is_computed_at_once_if_a_region_needs_all_of_it(predictor, mo
         calls.append(pictures.shape)
         return np.asarray(whole(pictures))
 
-    network = dataclasses.replace(predictor.network, whole_first=True, whole=counted)
+    network = dataclasses.replace(predictor.network, prefers_whole=True, whole=counted)
     monkeypatch.setattr(predictor, "tiling", Tiling(network, 400_000))
     result = predictor.reconstruct(code, resolution="native")
     np.testing.assert_allclose(result, expected, rtol=1e-3, atol=1e-6)
@@ -224,7 +224,7 @@ def test_neighbours_are_joined_among_very_many_cells(every, halo):
     regions = cover(mask, halo)
     assert not (mask & ~painted(regions, mask.shape)).any()
     assert all(mask[region.within(Region(0, 494, 0, 494))].any() for region in regions)
-    assert len(regions) <= MOST
+    assert len(regions) <= MAX_RECTANGLES
     assert sum((r.bottom - r.top) * (r.right - r.left) for r in regions) < 0.55 * mask.size
     assert not halo or cost(regions) < 0.8 * cost([Region(0, 494, 0, 494)])
 

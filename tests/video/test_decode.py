@@ -143,7 +143,7 @@ def test_frames_of_avi_are_in_order_however_early_the_second_key_frame_is(tmp_pa
     pictures = [*shot(2), *(np.roll(checks, 2 * index, axis=1) for index in range(10))]
     options = {"preset": "medium", "bf": "2", "x264-params": "min-keyint=1:scenecut=40"}
     known = source.probe(film(tmp_path / "a.avi", pictures, options=options))
-    assert not known.timed
+    assert not known.has_time_stamps
     assert known.times[0] < known.keys[1] <= known.times[2]
     found = list(decode.frames(known))
     assert [frame.time for frame in found] == known.times.tolist()
@@ -161,7 +161,7 @@ def test_frames_after_a_seek_have_correct_times_without_times_in_the_file(tmp_pa
     """
     options = {"preset": "medium", "bf": "2", "g": "12", **more}
     known = source.probe(film(tmp_path / f"a.{ending}", shot(48), options=options))
-    assert not known.timed
+    assert not known.has_time_stamps
     whole = [(frame.time, frame.luma()) for frame in decode.frames(known)]
     assert [time for time, _ in whole] == known.times.tolist()
     starts = [*np.searchsorted(known.times, known.keys), 30]

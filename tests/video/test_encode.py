@@ -6,9 +6,14 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from hdrcnn.video.encode import THREADS, Encoding, check, planes, segment
+from hdrcnn.video.encode import THREADS, Encoding, check, planes, segment_encoder
 
 av = pytest.importorskip("av")  # Of Python 3.11.
+
+
+def encoder(folder, encoding, width):
+    """Encoder of frames of 64 rows."""
+    return segment_encoder(folder / "a.nut", encoding, (width, 64), Fraction(1, 24), Fraction(24))
 
 
 @pytest.mark.parametrize("codec", ["hevc", "av1"])
@@ -19,7 +24,7 @@ def test_times_of_a_segment_of_few_frames_are_correct(tmp_path, codec, frames):
     for _ in range(
         20 if codec == "hevc" else 2
     ):  # Times that x265 leaves unset differ between runs.
-        with segment(tmp_path / "a.nut", encoding, (64, 64), Fraction(1, 24), Fraction(24)) as made:
+        with encoder(tmp_path, encoding, 64) as made:
             for time in range(frames):
                 made.add(time, [picture])
         with av.open(str(tmp_path / "a.nut")) as container:
@@ -38,7 +43,7 @@ def test_a_preset_that_supports_the_size_is_not_refused(tmp_path, preset):
     encoding = Encoding("hevc", preset=preset)
     check(encoding, 129, 64)
     picture = planes(np.full((64, 129, 3), 0.5, np.float32))
-    with segment(tmp_path / "a.nut", encoding, (129, 64), Fraction(1, 24), Fraction(24)) as made:
+    with encoder(tmp_path, encoding, 129) as made:
         made.add(0, [picture])
 
 
@@ -55,7 +60,7 @@ def test_encoding_takes_no_real_time_priority(tmp_path, codec):
     check(encoding, 64, 64)
     assert policies() == {os.SCHED_OTHER}
     picture = planes(np.full((64, 64, 3), 0.5, np.float32))
-    with segment(tmp_path / "a.nut", encoding, (64, 64), Fraction(1, 24), Fraction(24)) as made:
+    with encoder(tmp_path, encoding, 64) as made:
         made.add(0, [picture])
         assert policies() == {os.SCHED_OTHER}
     assert policies() == {os.SCHED_OTHER}

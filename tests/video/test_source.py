@@ -9,7 +9,7 @@ import pytest
 from hdrcnn.colour.primaries import REC709, REC2020
 from hdrcnn.files import ImageError
 from hdrcnn.video import folder, source
-from hdrcnn.video.colours import Tags, settled
+from hdrcnn.video.colours import Tags, resolve_tags
 
 av = pytest.importorskip("av")  # Of Python 3.11.
 
@@ -64,7 +64,7 @@ def test_full_range_and_the_matrix_of_a_film_are_those_of_its_tags(tmp_path):
     [((1280, 720), (0.2126, 0.0722), "BT.709"), ((720, 576), (0.299, 0.114), "BT.601")],
 )
 def test_without_tags_the_size_decides_and_it_is_reported(size, luma, name):
-    colours, notes = settled(Tags(), size[0], size[1], rgb=False)
+    colours, notes = resolve_tags(Tags(), size[0], size[1], rgb=False)
     assert colours.luma == luma
     assert not colours.full
     assert any(name in note for note in notes)
@@ -96,7 +96,7 @@ def test_ignored_alpha_is_reported(tmp_path):
 
 
 def test_sdr_of_bt2020_keeps_its_primaries():
-    colours, notes = settled(Tags(9, 1, 9, 14), 1920, 1080, rgb=False)
+    colours, notes = resolve_tags(Tags(9, 1, 9, 14), 1920, 1080, rgb=False)
     assert colours.primaries == REC2020
     assert notes == []
 

@@ -92,7 +92,7 @@ def attempt(path: Path, model: keras.Model) -> str:
     """Result of reading a file: "read", "another network" or the start of the error."""
     try:
         arrays, metadata = weights.load(path)
-        if weights.checked(arrays, metadata, Hdrcnn, str(path)).width != WIDTH:
+        if weights.expect_kind(arrays, metadata, Hdrcnn, str(path)).width != WIDTH:
             return "another network"
         weights.assign(model, arrays, str(path))
     except weights.WeightsError as error:

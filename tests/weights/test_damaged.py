@@ -88,7 +88,7 @@ def test_an_array_counts_with_its_size_as_float32(tmp_path, monkeypatch):
     record = {"width": 2, "linearisation": "srgb", "blend": "pixel"}
     npz.write(tmp_path / "w.npz", {"a": np.zeros(100_000, np.uint8)}, record)
     weights.load(tmp_path / "w.npz")
-    monkeypatch.setattr(npz, "LARGEST", 399_999)
+    monkeypatch.setattr(npz, "MAX_TOTAL_BYTES", 399_999)
     with pytest.raises(WeightsError, match=r"w\.npz: [^\n]*unpacks"):
         weights.load(tmp_path / "w.npz")
 

@@ -9,8 +9,16 @@ from PIL import Image, ImageCms
 
 from hdrcnn.files import ImageError
 from hdrcnn.readers.photograph import read_photograph
-from hdrcnn.writers import ALL_WRITERS, DISPLAY_WRITERS, WRITERS, Options, Picture, chosen, notes
-from hdrcnn.writers.whole import is_whole
+from hdrcnn.writers import (
+    ALL_WRITERS,
+    DISPLAY_WRITERS,
+    WRITERS,
+    Options,
+    Picture,
+    notes,
+    select_writers,
+)
+from hdrcnn.writers.whole import is_complete
 from tests.writers.outputs import CAMERA
 
 NOTES = {"version": "1", "weights": "0" * 64, "settings": '{"a":"ä b"}'}
@@ -52,10 +60,10 @@ def test_a_truncated_file_is_not_whole(name, tmp_path):
     path = tmp_path / f"a{DISPLAY_WRITERS[name].ending}"
     DISPLAY_WRITERS[name].write(path, fused(200, 90), Options())
     data = path.read_bytes()
-    assert is_whole(path)
+    assert is_complete(path)
     for length in (*range(0, len(data), max(1, len(data) // 50)), len(data) - 1):
         path.write_bytes(data[:length])
-        assert not is_whole(path), length
+        assert not is_complete(path), length
 
 
 def test_quality_makes_jpeg_larger(tmp_path):
@@ -79,5 +87,5 @@ def test_light_without_codes_is_refused(tmp_path):
 def test_display_formats_are_not_offered_for_a_single_photograph():
     assert not set(DISPLAY_WRITERS) & set(WRITERS)
     with pytest.raises(ImageError, match="tiff"):
-        chosen(["tiff"])
-    assert list(chosen(["tiff", "exr"], ALL_WRITERS)) == ["tiff", "exr"]
+        select_writers(["tiff"])
+    assert list(select_writers(["tiff", "exr"], ALL_WRITERS)) == ["tiff", "exr"]

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from hypothesis import example, given, settings, strategies as st
 
-from hdrcnn.batch.recipe import making_of
+from hdrcnn.batch.recipe import provenance_of
 from hdrcnn.writers import COMPRESSIONS, WRITERS, Options, Picture
 from hdrcnn.writers.display import write_png
-from hdrcnn.writers.whole import is_whole
+from hdrcnn.writers.whole import is_complete
 
 PACKAGES = {"avif": "imagecodecs", "jxl": "imagecodecs"}
 NOTES = {"version": "1", "weights": "0" * 64, "settings": '{"gamma":1.0}'}
@@ -39,11 +39,11 @@ def noise(rows, columns):
 def test_no_truncated_file_is_whole(place, name, hdr):
     path = written(place, name, hdr)
     data = path.read_bytes()
-    assert is_whole(path)
+    assert is_complete(path)
     step = max(1, len(data) // 300)
     for length in {*range(0, len(data), step), *range(len(data) - 40, len(data))}:
         path.write_bytes(data[:length])
-        assert not is_whole(path), length
+        assert not is_complete(path), length
 
 
 @pytest.mark.parametrize("compression", COMPRESSIONS)
@@ -55,9 +55,9 @@ def test_no_truncated_file_is_whole(place, name, hdr):
 def test_openexr_of_every_compression(place, compression, rows, columns, cut):
     path = written(place, "exr", noise(rows, columns), exr_compression=compression)
     data = path.read_bytes()
-    assert is_whole(path)
+    assert is_complete(path)
     path.write_bytes(data[: int(cut * len(data))])
-    assert not is_whole(path)
+    assert not is_complete(path)
 
 
 @pytest.mark.parametrize("name", ["exr", "png", "ultrahdr"])
@@ -66,15 +66,15 @@ def test_an_end_that_the_disk_lost_is_detected(place, name):
     path = written(place, name, noise(45, 70))
     data = path.read_bytes()
     path.write_bytes(data[:-512] + bytes(512))
-    assert not is_whole(path)
+    assert not is_complete(path)
 
 
 def test_truncated_previews_are_not_whole(place):
     write_png(place / "a_in.png", np.zeros((9, 9, 3), np.uint8), "hdrcnn")
-    assert is_whole(place / "a_in.png")
+    assert is_complete(place / "a_in.png")
     data = (place / "a_in.png").read_bytes()
     (place / "a_in.png").write_bytes(data[:-1])
-    assert not is_whole(place / "a_in.png")
+    assert not is_complete(place / "a_in.png")
 
 
 @pytest.mark.parametrize("name", ["a.exr", "a_hdr.jpg", "a_hdr.avif", "a.jxl", "a.hdr"])
@@ -84,14 +84,14 @@ def test_arbitrary_data_are_not_whole(place, name, data):
     starts = {".exr": b"\x76\x2f\x31\x01\x02\0\0\0", ".jpg": b"\xff\xd8MPF\0II*\0", ".hdr": b"#?"}
     path = place / name
     path.write_bytes(starts.get(path.suffix, b"") + data)
-    assert not is_whole(path)
-    assert making_of(path) is None
+    assert not is_complete(path)
+    assert provenance_of(path) is None
 
 
 def test_nothing_but_files_is_opened(place):
     """A device that never ends, a folder, nothing at all."""
     for name, target in (("z.exr", "/dev/zero"), ("z_hdr.jpg", "/dev/zero"), ("f.exr", place)):
         (place / name).symlink_to(target)
-        assert not is_whole(place / name)
-        assert making_of(place / name) is None
-    assert not is_whole(place / "none.exr")
+        assert not is_complete(place / name)
+        assert provenance_of(place / name) is None
+    assert not is_complete(place / "none.exr")

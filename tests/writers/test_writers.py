@@ -8,7 +8,7 @@ import pytest
 from hdrcnn import writers
 from hdrcnn.files import ImageError
 from hdrcnn.readers.folders import LDR_SUFFIXES
-from hdrcnn.writers import WRITERS, Options, Picture, chosen
+from hdrcnn.writers import WRITERS, Options, Picture, select_writers
 from tests.writers.outputs import made
 
 EVERY = pytest.mark.parametrize("name", WRITERS)
@@ -79,16 +79,16 @@ def test_no_output_collides_with_a_photograph_of_the_same_stem():
 
 
 def test_formats_are_chosen_by_name_once_and_in_order():
-    assert list(chosen(["hdr", "exr", "hdr"])) == ["hdr", "exr"]
+    assert list(select_writers(["hdr", "exr", "hdr"])) == ["hdr", "exr"]
     with pytest.raises(ImageError, match=r"^--format=gif: .*exr, hdr"):
-        chosen(["exr", "gif"])
+        select_writers(["exr", "gif"])
 
 
 @pytest.mark.parametrize("name", [name for name in WRITERS if WRITERS[name].package])
 def test_a_missing_package_is_reported_before_and_while_writing(tmp_path, name, monkeypatch):
     monkeypatch.setattr(writers, "find_spec", lambda _: None)
     with pytest.raises(ImageError, match=r"^--format=\w+ .*pip install"):
-        chosen([name])
+        select_writers([name])
     monkeypatch.setitem(__import__("sys").modules, WRITERS[name].package, None)
     with pytest.raises(ImageError, match=r"^[^\n]*pip install [^\n]*$"):
         WRITERS[name].write(tmp_path / "a.x", made(), Options())

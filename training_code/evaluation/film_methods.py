@@ -43,7 +43,7 @@ def reinhard_back(code: np.ndarray) -> np.ndarray:
 
 def of_program(name: str) -> Method:
     """Method from a formula of `hdrcnn film`, by its name there."""
-    convert = film.method(name, REC709).of(np.empty(0))
+    convert = film.method(name, REC709).converter(np.empty(0))
     return lambda shots: [np.stack([convert(c) for c in _codes(frames)]) for frames in shots]
 
 
@@ -75,7 +75,9 @@ def curves(path: Path, of: str) -> Method:
         )
 
     def convert(shots: Sequence[np.ndarray]) -> list[np.ndarray]:
-        looks = [[method.measured(film_curves.reduced(f)) for f in frames] for frames in shots]
+        looks = [
+            [method.frame_parameters(film_curves.reduced(f)) for f in frames] for frames in shots
+        ]
         found = looks
         if of != EACH_FRAME:
             found = [
@@ -87,7 +89,7 @@ def curves(path: Path, of: str) -> Method:
                 np.concatenate(looks), np.arange(sum(map(len, looks))), method
             )
             times = itertools.count()
-            found = [[grades.settled(evidence, next(times)) for evidence in own] for own in found]
+            found = [[grades.pool(evidence, next(times)) for evidence in own] for own in found]
         return [mapped(frames, own) for frames, own in zip(shots, found, strict=True)]
 
     return convert
@@ -98,7 +100,7 @@ def unet(path: Path) -> Method:
     WeightsError.
     """
     arrays, record = weights.load(path)
-    network = weights.checked(arrays, record, FilmUnet, str(path)).build()
+    network = weights.expect_kind(arrays, record, FilmUnet, str(path)).build()
     weights.assign(network, arrays, str(path))
 
     def convert(frames: np.ndarray) -> np.ndarray:

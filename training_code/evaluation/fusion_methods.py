@@ -23,7 +23,7 @@ from hdrcnn.files import ImageError
 from hdrcnn.models import fusion
 from hdrcnn.models.metadata import Fusion
 from hdrcnn.predict.bracket import Choices, prepared
-from hdrcnn.predict.fusion import chosen_method, fuse
+from hdrcnn.predict.fusion import fuse, load_method
 from hdrcnn.predict.pyramid import depth
 from training_code.evaluation.pictures import eight_bits
 
@@ -94,7 +94,7 @@ def product(frames: np.ndarray) -> np.ndarray | None:
         ready = prepared([frame.copy() for frame in frames], Choices())
     except ImageError:
         return None
-    return eight_bits(ready.unscaled(fuse(ready.frames, chosen_method("auto"))) / 65535.0)
+    return eight_bits(ready.unscaled(fuse(ready.frames, load_method("auto"))) / 65535.0)
 
 
 def _padded(frames: np.ndarray) -> np.ndarray:
@@ -128,7 +128,7 @@ def of_pair(network: keras.Model, frames: np.ndarray) -> np.ndarray:
 def of_weights(path: Path) -> Method:
     """Load the method of a weights file of either network. Raises WeightsError."""
     arrays, metadata = weights.load(path)
-    record = weights.checked(arrays, metadata, Fusion, str(path))
+    record = weights.expect_kind(arrays, metadata, Fusion, str(path))
     network = record.build()
     weights.assign(network, arrays, str(path))
     apply = of_pair if record.pair else blended

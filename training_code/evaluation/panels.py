@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image
 
 from hdrcnn.colour.transfer import inverse_camera_curve, luminance, to_display
-from hdrcnn.tiles.geometry import fitting, resized
+from hdrcnn.tiles.geometry import resize_area, size_within
 from training_code.evaluation.metrics import HIGHLIGHT_CODE
 
 EXPOSURES = (0, -3, -5)
@@ -96,12 +96,12 @@ def error_map(
     """
     error = error_in_stops(prediction, truth)
     saturated = (code.max(axis=-1, keepdims=True) / 255.0 > HIGHLIGHT_CODE).astype(np.float32)
-    inside = resized(saturated, *size)
+    inside = resize_area(saturated, *size)
     # Where the area is almost 0, the mean has almost no weight below, so its value is irrelevant.
-    mean_inside = resized(error * saturated, *size) / np.maximum(inside, 1e-6)
-    mean_outside = resized(error * (1.0 - saturated), *size) / np.maximum(1.0 - inside, 1e-6)
+    mean_inside = resize_area(error * saturated, *size) / np.maximum(inside, 1e-6)
+    mean_outside = resize_area(error * (1.0 - saturated), *size) / np.maximum(1.0 - inside, 1e-6)
     linear = inverse_camera_curve(code.astype(np.float32) / np.float32(255.0))
-    picture = DIM_BLACK + DIM * to_display(luminance(resized(linear, *size)), 0)
+    picture = DIM_BLACK + DIM * to_display(luminance(resize_area(linear, *size)), 0)
     dimmed = picture * error_colours(mean_outside) / error_colours(np.zeros((1, 1, 1)))
     mixed = inside * error_colours(mean_inside) + (1.0 - inside) * dimmed
     return np.round(np.clip(mixed, 0.0, 255.0)).astype(np.uint8)
@@ -142,9 +142,9 @@ def render_view(view: ReportView) -> RenderedView:
     """
     _check(view)
     rows, columns = view.code.shape[:2]
-    size = fitting(rows, columns, PANEL_SIDE, PANEL_SIDE)
+    size = size_within(rows, columns, PANEL_SIDE, PANEL_SIDE)
     linear = inverse_camera_curve(view.code.astype(np.float32) / np.float32(255.0))
-    images = [resized(image, *size) for image in (linear, view.prediction, view.truth)]
+    images = [resize_area(image, *size) for image in (linear, view.prediction, view.truth)]
     exposures = []
     for stops in EXPOSURES:
         shown, predicted, true = (_jpeg(to_display(image, stops), "4:2:0") for image in images)

@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterable
 from typing import Any
 
-from hdrcnn.console import quietly
+from hdrcnn.console import stderr_discarded
 from hdrcnn.files import ImageError
 from training_code.evaluation import text
 from training_code.evaluation.files import write_text
@@ -69,7 +69,7 @@ def score_views(
         missing = missing_predictions(folder, shots, single)
         if missing:
             raise ImageError(missing)
-    with quietly():
+    with stderr_discarded():
         import keras  # noqa: F401 - imported here to suppress its messages
     methods = build_methods(list(request.params), list(request.folders), single, request.curves)
     for line in seen_lines(request, scenes):

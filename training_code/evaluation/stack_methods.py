@@ -80,7 +80,7 @@ def of_weights(path: Path, highlights: Light) -> Method:
     kind = next((k for k in kinds if isinstance(record, k)), None)
     if kind is None:
         raise weights.WeightsError(f"{path}: its network {record.model!r} makes no exposures")
-    network = weights.checked(arrays, record, kind, str(path)).build()
+    network = weights.expect_kind(arrays, record, kind, str(path)).build()
     weights.assign(network, arrays, str(path))
     if kind is ExposureGan:
         return lambda code: np.rint(255.0 * _run(network, code)).astype(np.uint8)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hdrcnn.console import quietly
+from hdrcnn.console import stderr_discarded
 from training_code.run.config import TrainingError
 from training_code.tasks.settings import Running, Schedule
 
@@ -86,7 +86,7 @@ def check_start(task: "Task", config: Schedule, start: "Start | None") -> None:
         from hdrcnn import weights
 
         # A teacher may have any width; its task loads it once the scenes are read.
-        weights.checked(*weights.load(Path(teacher)), type(record), teacher)
+        weights.expect_kind(*weights.load(Path(teacher)), type(record), teacher)
     if config.freeze and not (start and start.whole):
         raise ValueError(f"--freeze: {config.start} holds no batch norms to keep")
 
@@ -166,7 +166,7 @@ def train(
     running = running or Running()
     folders = Folders((folders,)) if isinstance(folders, Path) else folders
     held_out = (held_out,) if isinstance(held_out, Path) else tuple(held_out or ())
-    with quietly():
+    with stderr_discarded():
         import keras  # noqa: F401 - imported here to suppress its messages
 
     from training_code.run import distribution

@@ -4,7 +4,7 @@ import copy
 from collections.abc import Sequence
 from pathlib import Path
 
-from hdrcnn.files import ImageError, real
+from hdrcnn.files import ImageError, real_path
 from training_code.scenes.collection import Scene, load_scenes
 from training_code.scenes.families import missing_note, read_list
 from training_code.scenes.files import Folders, check_apart
@@ -32,9 +32,9 @@ def gathered(
     taken: set[tuple[str, Path]] = set()
     for kind, folder in ((kind, folder) for kind, own in kinds.items() for folder in own):
         kind = "photographs" if config.linearize and kind == "scenes" else kind
-        if (kind, real(folder)) in taken:
+        if (kind, real_path(folder)) in taken:
             raise ImageError(f"{folder}: given twice; name it once")
-        taken.add((kind, real(folder)))
+        taken.add((kind, real_path(folder)))
         if kind == "stacks":
             found = load_stacks(folder, smallest)
         elif kind == "photographs":

@@ -27,7 +27,7 @@ class Start:
     model: str = "hdrcnn"
     """Network the arrays belong to, as in `Metadata.model`."""
     widest: str = "width"
-    """Option of which the trained network may have a multiple, as in `Metadata.widest`."""
+    """Option of which the trained network may have a multiple, as in `Metadata.width_field`."""
 
 
 def load(path: Path) -> Start:
@@ -48,7 +48,7 @@ def load(path: Path) -> Start:
         )
     arrays, metadata = weights.load(path)
     return Start(
-        arrays, metadata.options(), True, metadata.training, metadata.model, metadata.widest
+        arrays, metadata.options(), True, metadata.training, metadata.model, metadata.width_field
     )
 
 

@@ -24,7 +24,7 @@ from typing import Any
 
 import numpy as np
 
-from hdrcnn.files import shown
+from hdrcnn.files import one_line
 from hdrcnn.models.vgg import CHANNELS, CONVOLUTIONS
 from hdrcnn.weights import WeightsError, array_pickle, npz
 
@@ -76,7 +76,7 @@ def read(path: Path) -> dict[str, np.ndarray]:
         raise WeightsError(f"{path}: no such weights file") from error
     except Exception as error:  # A damaged file can raise anything.
         raise WeightsError(
-            f"{path}: not read as VGG16 ({shown(error)}); use the Keras .h5 or a .npy "
+            f"{path}: not read as VGG16 ({one_line(error)}); use the Keras .h5 or a .npy "
             "dictionary from a source you trust"
         ) from error
     return {

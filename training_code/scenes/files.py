@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from hdrcnn.files import ImageError, is_folder, real
+from hdrcnn.files import ImageError, is_folder, real_path
 from hdrcnn.readers.hdr import HDR_SUFFIXES
 
 NAMED = 8
@@ -80,10 +80,10 @@ def read_families(folder: Path) -> dict[str, str]:
     """
     manifest = folder / "MANIFEST.csv"
     if not manifest.is_file():
-        above = real(folder).parent
+        above = real_path(folder).parent
         if not (above / "MANIFEST.csv").is_file():
             return {}
-        name = real(folder).name
+        name = real_path(folder).name
         with contextlib.suppress(ImageError):  # It may be a manifest of something else.
             of_above = read_families(above)
             whole = of_above.get(name, of_above.get(WHOLE))
@@ -155,9 +155,9 @@ def _walked(folder: Path, faults: list[str]) -> list[str]:
     while ahead or linked:
         above = ahead.pop() if ahead else linked.pop(0)
         here = folder / above
-        if real(here) in entered:
+        if real_path(here) in entered:
             continue
-        entered.add(real(here))
+        entered.add(real_path(here))
         try:
             with os.scandir(here) as listing:
                 entries = sorted(listing, key=lambda entry: entry.name)
@@ -235,7 +235,7 @@ def check_apart(written: Path, folder: Path) -> None:
     """Raise ImageError if one of an output folder and a folder of scenes contains the other: the
     next run would mistake the output for scenes.
     """
-    here, there = real(written), real(folder)
+    here, there = real_path(written), real_path(folder)
     if here.is_relative_to(there) or there.is_relative_to(here):
         raise ImageError(
             f"{written}: what is written there would become scenes of {folder}; give an --out_dir "

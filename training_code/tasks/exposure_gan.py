@@ -35,7 +35,7 @@ class Trainee(adversarial.Judged):
         # The published difference is taken in the range of tanh, [-1, 1].
         terms = {"l1": 2.0 * l1(found, truth)}
         if "adversarial" in self.weights_of_terms:
-            shown = [exposure_gan.beside(code, stack) for stack in (found, truth)]
+            shown = [exposure_gan.discriminator_input(code, stack) for stack in (found, truth)]
             terms |= adversarial.losses(self.discriminator, *shown)
         return terms
 

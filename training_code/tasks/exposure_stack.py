@@ -14,7 +14,7 @@ from keras import ops
 
 from hdrcnn import weights
 from hdrcnn.models import exposure_gan, exposure_stack
-from hdrcnn.models.exposure_stack import BOUND, LIGHT, darkness
+from hdrcnn.models.exposure_stack import BOUND, LIGHT, dark_weight
 from hdrcnn.models.metadata import ExposureStack
 from training_code.losses.exposure_stack import dark_l1, shown_at
 from training_code.scenes.collection import Scene
@@ -43,9 +43,11 @@ class Trainee(adversarial.Judged):
         terms = {"dark_l1": dark_l1(found, truth)} if "dark_l1" in self.weights_of_terms else {}
         if "adversarial" in self.weights_of_terms:
             # The best possible prediction: outside the dark part, the photograph itself.
-            room = BOUND * darkness(code, ops)
+            room = BOUND * dark_weight(code, ops)
             best = code + ops.clip(truth - code, -room, room)
-            shown = [exposure_gan.beside(code, self.rendered(x)) for x in (found, best)]
+            shown = [
+                exposure_gan.discriminator_input(code, self.rendered(x)) for x in (found, best)
+            ]
             terms |= adversarial.losses(self.discriminator, *shown)
         return terms
 

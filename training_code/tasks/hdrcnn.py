@@ -145,7 +145,7 @@ def network(config: Config) -> keras.Model:
 def load_teacher(path: Path) -> Teacher:
     """Load a network that is used but not trained from a weights file. Raises WeightsError."""
     arrays, record = weights.load(path)
-    model = hdrcnn.build(weights.checked(arrays, record, Hdrcnn, str(path)).width)
+    model = hdrcnn.build(weights.expect_kind(arrays, record, Hdrcnn, str(path)).width)
     weights.assign(model, arrays, str(path))
     model.trainable = False
 

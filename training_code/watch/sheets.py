@@ -16,7 +16,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from hdrcnn.colour.transfer import to_display
-from hdrcnn.tiles.geometry import resized
+from hdrcnn.tiles.geometry import resize_area
 from hdrcnn.writers.display import write_png
 from training_code.evaluation.panels import ERROR_RANGE, error_map
 from training_code.watch.validation import Look
@@ -60,9 +60,9 @@ def strip(look: Look) -> np.ndarray:
     known = np.isfinite(look.truth).all(axis=-1, keepdims=True)
     whole = np.where(known, look.truth, look.prediction)
     photograph, prediction, truth = (
-        resized(image, *size) for image in (look.photograph, look.prediction, whole)
+        resize_area(image, *size) for image in (look.photograph, look.prediction, whole)
     )
-    shown = resized(known.astype(np.float32), *size) >= 0.5
+    shown = resize_area(known.astype(np.float32), *size) >= 0.5
     cells = [to_display(photograph, 0)]
     for stops in STOPS:
         right = np.where(shown, to_display(truth, stops), UNKNOWN)

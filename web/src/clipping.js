@@ -2,7 +2,7 @@
 // for 8 bits, which explains each condition. Tested against it.
 
 const LOWEST = 233, PIXELS = 1 << 24, BAND = 32, WINDOW = 24;
-const LEAST = 2e-4, FEWEST = 16, FLAT_RATIO = 3, RATIO = 2.2, FLAT_PEAK = 4, PEAK = 3.5;
+const MIN_SHARE = 2e-4, MIN_COUNT = 16, FLAT_RATIO = 3, RATIO = 2.2, FLAT_PEAK = 4, PEAK = 3.5;
 const FLAT_ABOVE = 0.25, ABOVE = 0.7, STEEP = 0.45, EXACT_RATIO = 3, EXACT_WINDOW = 8;
 const SHARED_ABOVE = 1.5, SHARED_FLAT_ABOVE = 0.5, FEW_COLOURS = 8, FEW_SHARE = 0.9, BLACK = 16;
 const TRANSPARENT = 0.5;
@@ -77,7 +77,7 @@ export function histograms(data, rows, columns, alpha = null) {
  * @returns {number | null}
  */
 export function plateau(counts, flat) {
-  const least = Math.max(FEWEST, LEAST * sum(counts, 0));
+  const least = Math.max(MIN_COUNT, MIN_SHARE * sum(counts, 0));
   let last = 255;
   while (last > 0 && !counts[last]) last--;
   if (LOWEST <= last && last < 254
@@ -118,7 +118,7 @@ export function clippingCodes(data, rows, columns, alpha = null) {
   const shared = Math.max(...found.map((code) => code ?? 0));
   return found.map((code, index) => {
     if (code !== null) return code;
-    const least = (LEAST / 2) * sum(counts[index], 0);
+    const least = (MIN_SHARE / 2) * sum(counts[index], 0);
     const pairs = /** @type {[Counts, number][]} */ (
       [[counts[index], SHARED_ABOVE], [flat[index], SHARED_FLAT_ABOVE]]);
     const goesOn = pairs.every(([of, share]) =>

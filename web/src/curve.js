@@ -4,7 +4,7 @@
 
 import { inverseCameraCurve } from "./light.js";
 
-const PIXELS = 768 * 512, TILE = 128, LEVELS = 12, LEAST = 64, STEPS = [1, 2, 4, 8], MOST = 4096;
+const PIXELS = 768 * 512, TILE = 128, LEVELS = 12, MIN_SAMPLES = 64, STEPS = [1, 2, 4, 8], MAX_MIXTURES = 4096;
 const BANDS = 5, SHRINK = 50;
 const SHOULDERS = [0.45, 0.8, 1.65];
 const TRIALS = [0.55, 0.7, 0.85, 1.05].flatMap((n) => SHOULDERS.map((s) => [n, s]));
@@ -90,11 +90,11 @@ function slopes(of) {
     }
   }
   return found.flatMap(({ gradient, noise }) => {
-    if (gradient.length < LEAST) {
+    if (gradient.length < MIN_SAMPLES) {
       return new Array(GRADIENT_QUANTILES.length + NOISE_QUANTILES.length + 1).fill(0);
     }
-    const steps = quantiles(thinned(gradient, 4 * MOST), GRADIENT_QUANTILES);
-    const grain = quantiles(thinned(noise, 4 * MOST), NOISE_QUANTILES);
+    const steps = quantiles(thinned(gradient, 4 * MAX_MIXTURES), GRADIENT_QUANTILES);
+    const grain = quantiles(thinned(noise, 4 * MAX_MIXTURES), NOISE_QUANTILES);
     return [...[...steps, ...grain].map((value) => Math.log2(value + 0.5)), 1];
   });
 }
@@ -118,7 +118,7 @@ function triples(of, step) {
           if (Math.abs(data[at + far + 1] - data[at + 1]) >= 20) edges.push(at);
         }
       }
-      for (const at of thinned(edges, 8 * MOST)) {
+      for (const at of thinned(edges, 8 * MAX_MIXTURES)) {
         const isFalling = data[at + far + 1] < data[at + 1];
         const ends = isFalling ? [at + far, at + far / 2, at] : [at, at + far / 2, at + far];
         const codes = ends.flatMap((i) => [data[i], data[i + 1], data[i + 2]]);
@@ -128,7 +128,7 @@ function triples(of, step) {
       }
     }
   }
-  return thinned(found, MOST);
+  return thinned(found, MAX_MIXTURES);
 }
 
 /**
@@ -146,7 +146,7 @@ const apart = (/** @type {number[]} */ [red, green, blue]) => Math.abs(red - gre
  * @returns {number[]}
  */
 function mixing(of) {
-  if (of.length < LEAST) return new Array(2 * TRIALS.length + 1).fill(0);
+  if (of.length < MIN_SAMPLES) return new Array(2 * TRIALS.length + 1).fill(0);
   const found = TRIALS.map(([n, s]) => {
     const light = table((code) => inverseCameraCurve(code, n, s)), all = of.map((t) => shares(t, light));
     return [mean(all.map(mean)), Math.log2(mean(all.map(apart)) + 1e-3)];
@@ -154,7 +154,7 @@ function mixing(of) {
   const spread = mean(found.map(([, value]) => value));
   return [
     ...found.map(([share]) => 4 * (share - 0.5)), ...found.map(([, value]) => 4 * (value - spread)),
-    Math.log2(of.length / LEAST),
+    Math.log2(of.length / MIN_SAMPLES),
   ];
 }
 
@@ -163,11 +163,11 @@ function mixing(of) {
  * @param {number[][]} of
  * @returns {number[]}
  */
-function bends(of) {
+function curveDeviation(of) {
   const light = table((code) => inverseCameraCurve(code)), moved = new Float64Array(BANDS);
   const squares = new Float64Array(BANDS);
   const total = new Float64Array(BANDS * BANDS), count = new Float64Array(BANDS * BANDS);
-  for (const t of of.length < LEAST ? [] : of) {
+  for (const t of of.length < MIN_SAMPLES ? [] : of) {
     const share = shares(t, light), band = [0, 1, 2].map((c) => ((t[c] + t[6 + c]) * BANDS) >> 9);
     band.forEach((own, c) => {
       const rise = (light[t[6 + c]] - light[t[c]]) / (light[t[6 + c]] + light[t[c]]);
@@ -191,7 +191,7 @@ function bends(of) {
  * @returns {number[]}
  */
 function shading(of) {
-  if (of.length < LEAST) return new Array(SHOULDERS.length + 1).fill(0);
+  if (of.length < MIN_SAMPLES) return new Array(SHOULDERS.length + 1).fill(0);
   const ratios = SHOULDERS.map((s) => {
     const light = table((code) => Math.log2(inverseCameraCurve(Math.max(code, 1e-4), 1, s)));
     const steps = of.map((t) => [0, 1, 2].map((c) => light[t[6 + c]] - light[t[c]]));
@@ -214,7 +214,7 @@ export function statistics(data, rows, columns, scaling) {
   const codes = scaling.every((factor) => factor === 1) ? data : data.map((code, i) => tables[i % 3][code]);
   const of = pieces(codes, rows, columns), found = STEPS.map((step) => triples(of, step));
   return Float32Array.from(
-    [...slopes(of), ...found.flatMap(mixing), ...found.flatMap(bends), ...shading(found[2])]);
+    [...slopes(of), ...found.flatMap(mixing), ...found.flatMap(curveDeviation), ...shading(found[2])]);
 }
 
 /**

@@ -15,7 +15,7 @@ import { paste } from "./tiles.js";
 import { gainMap, ultraHdr } from "./ultrahdr.js";
 
 /** Largest number of pixels accepted. */
-const LARGEST = 50e6;
+const MAX_PIXELS = 50e6;
 /** Longest side of the images shown on the page, in pixels. */
 const VIEW = 1400;
 const FOLDER = new URL("./", self.location.href);
@@ -85,9 +85,9 @@ async function decoded(file, own) {
     throw new UserError("not a picture that this browser reads; give PNG, JPEG, WebP or AVIF");
   });
   const { width: columns, height: rows } = bitmap;
-  if (rows * columns > LARGEST) {
+  if (rows * columns > MAX_PIXELS) {
     throw new UserError(
-      `${columns}×${rows} is more than ${LARGEST / 1e6} megapixels; give a smaller one, or use the command`);
+      `${columns}×${rows} is more than ${MAX_PIXELS / 1e6} megapixels; give a smaller one, or use the command`);
   }
   const context = new OffscreenCanvas(columns, rows).getContext("2d", { willReadFrequently: true });
   if (!context) {

@@ -17,14 +17,14 @@ from hdrcnn.predict.film import REDUCED, Curves
 from hdrcnn.video import decode
 from hdrcnn.video.source import Film
 
-LOOKS = 64
+SAMPLES = 64
 """Number of frames sampled over the whole film to estimate its grades."""
-FINER = 15
+EXTRA_SAMPLES = 15
 """Maximum number of further frames sampled between two that belong to different grades, to locate
 the change."""
 ENOUGH_KEYS = 16
 """Number of key frames from which on only key frames are sampled."""
-DARK = 0.15
+MIN_PEAK_CODE = 0.15
 """Smallest maximum code, in [0, 1], of a frame that is bright enough to reveal the grade."""
 
 
@@ -33,21 +33,21 @@ def _evenly(times: np.ndarray, count: int) -> np.ndarray:
     return times[np.linspace(0, len(times) - 1, min(count, len(times))).round().astype(int)]
 
 
-def _spread_out(film: Film) -> Iterator[decode.Frame]:
-    """Yield `LOOKS` frames spread over a film, or all if there are fewer: key frames, or any frames
-    if the film has few key frames or no time stamps to seek by; it is then decoded once.
+def _spread_frames(film: Film) -> Iterator[decode.Frame]:
+    """Yield `SAMPLES` frames spread over a film, or all if there are fewer: key frames, or any
+    frames if the film has few key frames or no time stamps to seek by; it is then decoded once.
     """
-    return _frames_at(film, _evenly(film.keys if _entered(film) else film.times, LOOKS))
+    return _frames_at(film, _evenly(film.keys if _seekable(film) else film.times, SAMPLES))
 
 
-def _entered(film: Film) -> bool:
+def _seekable(film: Film) -> bool:
     """Whether frames are decoded by seeking to key frames, not from the beginning of the film."""
-    return film.timed and len(film.keys) >= ENOUGH_KEYS
+    return film.has_time_stamps and len(film.keys) >= ENOUGH_KEYS
 
 
 def _between(film: Film, changes: Sequence[tuple[float, float]]) -> Iterator[decode.Frame]:
-    """Yield frames between the times of each pair: at most `FINER` each and `LOOKS` in all."""
-    each = min(FINER, LOOKS // len(changes))
+    """Yield frames between each pair of times: `EXTRA_SAMPLES` each, `SAMPLES` in all, at most."""
+    each = min(EXTRA_SAMPLES, SAMPLES // len(changes))
     chosen: list[int] = []
     for begin, end in changes:
         inside = [times[(times > begin) & (times < end)] for times in (film.keys, film.times)]
@@ -59,7 +59,7 @@ def _frames_at(film: Film, chosen: np.ndarray) -> Iterator[decode.Frame]:
     """Yield the frames at these times, which must increase. Damaged places are skipped where the
     film is entered by seeking; otherwise they raise ImageError.
     """
-    if _entered(film) or not len(chosen):
+    if _seekable(film) or not len(chosen):
         for time in chosen:
             # Damage is reported when the segment is converted.
             with (
@@ -75,7 +75,7 @@ def _frames_at(film: Film, chosen: np.ndarray) -> Iterator[decode.Frame]:
 
 
 @dataclasses.dataclass(frozen=True)
-class Kept:
+class EvidenceFile:
     """File that keeps the evidence of the sampled frames, so that neither other shares and workers
     nor a run that is resumed need to sample the film again.
     """
@@ -104,7 +104,9 @@ class Kept:
             temporary.write_text(json.dumps(told), encoding="utf-8")
 
 
-def grades_of(film: Film, used: Curves, kept: Kept | None = None) -> film_grade.Grades | None:
+def grades_of(
+    film: Film, used: Curves, kept: EvidenceFile | None = None
+) -> film_grade.Grades | None:
     """Estimate the grades that the shots of a film share.
 
     kept: file of the evidence, which is read, or else written. Returns None if all sampled frames
@@ -122,27 +124,27 @@ def grades_of(film: Film, used: Curves, kept: Kept | None = None) -> film_grade.
 
 def _grades(found: dict[int, np.ndarray], used: Curves) -> film_grade.Grades | None:
     times = sorted(found)
-    looks = np.array([found[time] for time in times])
-    return film_grade.Grades(looks, np.array(times), used) if found else None
+    samples = np.array([found[time] for time in times])
+    return film_grade.Grades(samples, np.array(times), used) if found else None
 
 
 def _sampled(film: Film, used: Curves) -> dict[int, np.ndarray]:
     """Return the evidence of frames sampled over the film, and around changes of grade, by time."""
     found: dict[int, np.ndarray] = {}
 
-    def look(frames: Iterator[decode.Frame]) -> None:
+    def sample(frames: Iterator[decode.Frame]) -> None:
         with contextlib.suppress(ImageError):
             for frame in frames:
                 # Seeking to two damaged key frames may yield the same later frame.
                 if frame.time not in found:
                     reduced = frame.reduced(REDUCED)
-                    if reduced.max() >= DARK:
-                        found[frame.time] = used.measured(reduced)
+                    if reduced.max() >= MIN_PEAK_CODE:
+                        found[frame.time] = used.frame_parameters(reduced)
                 check_interrupted()
 
-    look(_spread_out(film))
+    sample(_spread_frames(film))
     grades = _grades(found, used)
     changes = grades.changes() if grades is not None else []
     if changes:
-        look(_between(film, changes))
+        sample(_between(film, changes))
     return found

@@ -68,17 +68,19 @@ def _av1(data: bytes, levels: bytes) -> tuple[bytes, int]:
     return bytes(out), found
 
 
-def whole(level: float) -> int:
+def stored_level(level: float) -> int:
     """Round a light level in cd/m^2 as it is stored, to [1, 65535]; a stored 0 means unknown."""
     return min(max(round(level), 1), 65535)
 
 
-def with_levels(data: bytes, codec: str, max_cll: float, max_fall: float) -> tuple[bytes, int]:
+def with_content_light(
+    data: bytes, codec: str, max_cll: float, max_fall: float
+) -> tuple[bytes, int]:
     """Replace the light levels in a packet or in the header data of a stream.
 
     data: for `hevc`, NAL units with start codes (Annex B); for `av1`, a sequence of OBUs with
-    sizes. max_cll, max_fall: cd/m^2, rounded by `whole`. Returns the new data and the number of
-    places where levels were replaced.
+    sizes. max_cll, max_fall: cd/m^2, rounded by `stored_level`. Returns the new data and the number
+    of places where levels were replaced.
     """
-    levels = struct.pack(">HH", whole(max_cll), whole(max_fall))
+    levels = struct.pack(">HH", stored_level(max_cll), stored_level(max_fall))
     return {"hevc": _hevc, "av1": _av1}[codec](data, levels)
