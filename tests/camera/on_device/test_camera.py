@@ -65,7 +65,10 @@ def test_tones_are_changed_as_on_the_host():
     batches = shot_batches(scenes=scenes, tones=tones)
     shots = [batches.draw((5, 0, 0, item, 0)) for item in range(24)]
     shots = [dataclasses.replace(shot, unclipped=0.7) for shot in shots]
-    kinds = {(shot.knee < 1.0, shot.level > 0.0, shot.held < 1.0) for shot in shots}
+    kinds = {
+        (shot.knee < 1.0, shot.shoulder_unclipped > 0.0, shot.highlight_scale < 1.0)
+        for shot in shots
+    }
     none, on = (False, False, False), (True, True, False)
     assert kinds == {none, on, (True, False, False), (False, False, True)}
     camera = DeviceCamera(atlas.build(scenes, VIEWS, SIZE), SIZE, DEVELOPMENT, tones)
