@@ -195,7 +195,7 @@ def main() -> int:
     from training_code.scenes.seen import seen_lines
     from training_code.scenes.views import Views
     from training_code.tasks.fusion_brackets import BracketBatches
-    from training_code.tasks.fusion_settings import Fusion
+    from training_code.tasks.fusion_settings import FusionConfig
 
     params = named_weights(FLAGS.params)
     if not set(FLAGS.kinds) <= set(KINDS):
@@ -218,7 +218,7 @@ def main() -> int:
         for kind in FLAGS.kinds:
             share = float(kind == "moving")
             brackets = Brackets(frames=(count, count), shaken_share=share, moving_share=share)
-            config = Fusion(
+            config = FusionConfig(
                 batch=1, size=FLAGS.size, seed=FLAGS.seed, views=views, brackets=brackets
             )
             batches = BracketBatches(scenes, config, steps=FLAGS.brackets)

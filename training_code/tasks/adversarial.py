@@ -14,7 +14,7 @@ from keras import ops
 from hdrcnn.models.exposure_gan import build_discriminator
 from training_code.losses.exposure_stack import cross_entropy
 from training_code.tasks import task
-from training_code.tasks.stack_settings import Stack
+from training_code.tasks.stack_settings import StackConfig
 
 
 class Apart(keras.optimizers.Optimizer):
@@ -106,7 +106,7 @@ def losses(discriminator: keras.Model, found: Any, truth: Any) -> dict[str, Any]
 class Judged(task.Weighted):
     """A network with weighted terms and, if `adversarial` has a weight, a discriminator."""
 
-    def __init__(self, network: keras.Model, config: Stack, terms: dict[str, float]) -> None:
+    def __init__(self, network: keras.Model, config: StackConfig, terms: dict[str, float]) -> None:
         """terms: weights by name."""
         judged = bool(terms["adversarial"])
         super().__init__(network, terms, ("discriminator",) if judged else ())

@@ -21,7 +21,7 @@ from training_code.camera.brackets import (
 )
 from training_code.camera.shots import draw_shot, families, in_order, look
 from training_code.scenes.collection import Scene
-from training_code.tasks.fusion_settings import Fusion
+from training_code.tasks.fusion_settings import FusionConfig
 
 FOLDERS = ("gt", "under", "over")
 """Folders of the published supervised setting."""
@@ -36,7 +36,7 @@ class BracketBatches(Batches):
     """
 
     def __init__(
-        self, scenes: Sequence[Scene], config: Fusion, *, truth: bool = False, **kwargs: Any
+        self, scenes: Sequence[Scene], config: FusionConfig, *, truth: bool = False, **kwargs: Any
     ) -> None:
         super().__init__(batch=config.batch, seed=config.seed, **kwargs)
         self.config, self.truth = config, truth
@@ -95,7 +95,9 @@ class Triples(Batches):
     over/: `frames` uint8 [N, 2, S, S, 3] and `truth` uint8 [N, S, S, 3].
     """
 
-    def __init__(self, folder: Path, names: Sequence[str], config: Fusion, **kwargs: Any) -> None:
+    def __init__(
+        self, folder: Path, names: Sequence[str], config: FusionConfig, **kwargs: Any
+    ) -> None:
         """names: of the files below gt/ to use. Raises ImageError if one has no partner."""
         super().__init__(batch=config.batch, seed=config.seed, **kwargs)
         self.names, self.size = sorted(names), config.size
@@ -131,7 +133,7 @@ def partner(folder: Path, kind: str, name: str) -> Path:
 
 
 def held_brackets(
-    config: Fusion, scenes: Sequence[Scene], count: int, *, truth: bool = False
+    config: FusionConfig, scenes: Sequence[Scene], count: int, *, truth: bool = False
 ) -> list[dict[str, np.ndarray]]:
     """Batches of one bracket each of held-out scenes, the same in every epoch and run."""
     taken = BracketBatches(

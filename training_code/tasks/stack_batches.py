@@ -14,7 +14,7 @@ from training_code.camera.shots import draw_shot, families, in_order, look
 from training_code.camera.stacks import Stack, draw_stack, exposed, exposures, photographed
 from training_code.scenes.collection import Scene
 from training_code.scenes.stacks import StackScene
-from training_code.tasks.stack_settings import Stack as Settings
+from training_code.tasks.stack_settings import StackConfig
 
 
 class StackBatches(Batches):
@@ -23,7 +23,7 @@ class StackBatches(Batches):
     """
 
     def __init__(
-        self, scenes: Sequence[Scene], config: Settings, *, wanted: str, **kwargs: Any
+        self, scenes: Sequence[Scene], config: StackConfig, *, wanted: str, **kwargs: Any
     ) -> None:
         """wanted: `exposures` or `truth`; pictures in the published layout have only the former."""
         super().__init__(batch=config.batch, seed=config.seed, **kwargs)
@@ -64,7 +64,7 @@ class StackBatches(Batches):
 
 
 def held_out(
-    config: Settings, scenes: Sequence[Scene], count: int, wanted: str
+    config: StackConfig, scenes: Sequence[Scene], count: int, wanted: str
 ) -> list[dict[str, np.ndarray]]:
     """Batches of one photograph each of held-out scenes, the same in every epoch and run."""
     taken = StackBatches(
