@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given, strategies as st
 
-from training_code.camera import Camera, Exposure, Part, Sensor, Tones, generator, tones
+from training_code.camera import Camera, Exposure, RandomStream, Sensor, Tones, generator, tones
 from training_code.camera.development import Development
 from training_code.camera.shots import draw_shot, take
 from training_code.scenes.collection import Scene
@@ -82,7 +82,7 @@ def test_tones_are_unchanged_by_default_and_for_the_other_kind():
 
 def test_tones_are_changed_in_their_shares():
     asked = Tones(compressed=0.3, expanded=0.6, held=0.8)
-    draws = [generator((1, 0, 0, item, 0), Part.TONES) for item in range(4000)]
+    draws = [generator((1, 0, 0, item, 0), RandomStream.TONES) for item in range(4000)]
     compressed = [asked.draw(rng, False).shoulder_unclipped > 0 for rng in draws[::2]]
     others = [asked.draw(rng, True) for rng in draws[1::2]]
     assert np.mean(compressed) == pytest.approx(0.3, abs=0.04)

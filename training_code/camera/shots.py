@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from training_code.camera import Camera, Key, Part, Settings, expose, generator, photograph
+from training_code.camera import Camera, Key, RandomStream, Settings, expose, generator, photograph
 from training_code.camera.projection import square_crop, square_view
 from training_code.camera.tones import compress, expand, scale_highlights
 from training_code.scenes.collection import Scene
@@ -92,14 +92,14 @@ def draw_shot(
     A family is drawn first, then one of its scenes, so that a place photographed five times does
     not count five times. Reads only the sizes of the scenes, not their pixels.
     """
-    rng = generator(key, Part.VIEW)
+    rng = generator(key, RandomStream.VIEW)
     family = _family(scenes, by_family, views, rng)
     index = family[int(rng.integers(len(family)))]
     scene = scenes[index]
     view = _panorama_view(views, rng) if scene.is_panorama else _crop(scene, views, size, rng)
     mirror = bool(rng.random() < 0.5)
     settings = dataclasses.asdict(camera.draw(key))
-    shoulder = camera.tones.draw(generator(key, Part.TONES), scene.linearised)
+    shoulder = camera.tones.draw(generator(key, RandomStream.TONES), scene.linearised)
     return Shot(scene=index, mirror=mirror, **view, **settings, **shoulder._asdict())
 
 

@@ -20,7 +20,7 @@ from hdrcnn.models import film_curves as curves_network, film_unet
 from hdrcnn.models.film_evidence import DECODE, decode_members
 from hdrcnn.models.metadata import FilmCurves, FilmUnet, Metadata
 from hdrcnn.predict import film_curves
-from training_code.camera import Part, clips, generator
+from training_code.camera import RandomStream, clips, generator
 from training_code.camera.batches import Batches
 from training_code.camera.shots import families, in_order
 from training_code.evaluation.film_metrics import delta_e, gain, pu21, with_gain
@@ -95,7 +95,7 @@ class ClipBatches(Batches):
 
     def item(self, index: int, item: int) -> dict[str, np.ndarray]:
         number = (self.epoch * self.steps + index) * self.batch + item
-        rng = generator((self.seed, self.epoch, index, item, 0), Part.VIEW)
+        rng = generator((self.seed, self.epoch, index, item, 0), RandomStream.VIEW)
         flip = slice(None, None, -1 if rng.random() < 0.5 else 1)
         pairs, looks = self.material.pairs, self.material.looks
         if pairs and rng.random() >= self.chosen.share:
@@ -142,7 +142,7 @@ class RowBatches(Batches):
         return plan
 
     def _planned(self, index: int) -> list[tuple[int, int, int]]:
-        rng = generator((self.seed, self.epoch, index, 0, 1), Part.VIEW)
+        rng = generator((self.seed, self.epoch, index, 0, 1), RandomStream.VIEW)
         found: list[tuple[int, int, int]] = []
         # A random start, so that every member gets its turn if batches have few sets.
         number = int(rng.integers(1 << 16))
@@ -157,7 +157,7 @@ class RowBatches(Batches):
 
     def item(self, index: int, item: int) -> dict[str, np.ndarray]:
         of, place, number = self.planned(index)[item]
-        rng = generator((self.seed, self.epoch, index, item, 0), Part.VIEW)
+        rng = generator((self.seed, self.epoch, index, item, 0), RandomStream.VIEW)
         rows = self.rows[of]
         down, right = rng.integers(EVERY, size=2)
         height, width = (size - size % EVERY for size in rows.sdr.shape[1:3])

@@ -19,7 +19,7 @@ import numpy as np
 
 from hdrcnn.models import film_curves
 from hdrcnn.predict.film_curves import reduced
-from training_code.camera import Part, clips, generator, grades
+from training_code.camera import RandomStream, clips, generator, grades
 from training_code.camera.shots import families, in_order
 from training_code.scenes.collection import Scene
 from training_code.tasks import rows as rows_file
@@ -51,7 +51,7 @@ def look(
     """
 
     def draw(attempt: int) -> tuple[Scene, clips.Take]:
-        rng = generator((config.seed, index, 0, 0, attempt), Part.VIEW)
+        rng = generator((config.seed, index, 0, 0, attempt), RandomStream.VIEW)
         group = groups[int(rng.integers(len(groups)))]
         scene = scenes[group[int(rng.integers(len(group)))]]
         return scene, clips.draw_take(rng, frames + WARM, config.views)
@@ -156,10 +156,10 @@ def gather(
 
     def take(index: int) -> None:
         words = look(ordered, groups, config, index, 1)
-        rng = generator((config.seed, index, 0, 0, 0), Part.DEVELOPMENT)
+        rng = generator((config.seed, index, 0, 0, 0), RandomStream.DEVELOPMENT)
         for repeat, film in enumerate(films[:, index]):
             place = index * config.clips.repeats + repeat
-            own = generator((config.seed, int(film), 0, 0, 1), Part.DEVELOPMENT)
+            own = generator((config.seed, int(film), 0, 0, 1), RandomStream.DEVELOPMENT)
             grade = grades.draw_grade(config.clips.grades, own)
             sdr = graded(words, config.clips, rng, grade)[0]
             found = row(sdr, words[WARM], rng)

@@ -10,7 +10,7 @@ import numpy as np
 
 from hdrcnn.files import ImageError
 from hdrcnn.readers.photograph import read_ldr
-from training_code.camera import ATTEMPTS, Camera, Key, Part, TooBlackError, generator
+from training_code.camera import ATTEMPTS, Camera, Key, RandomStream, TooBlackError, generator
 from training_code.camera.batches import Batches
 from training_code.camera.brackets import (
     Bracket,
@@ -68,8 +68,8 @@ class BracketBatches(Batches):
         """The numbers of a bracket; the number of frames is that of the whole batch."""
         key = (self.seed, self.epoch, index, 0, 0)
         low, high = self.config.brackets.frames
-        count = int(generator(key, Part.EXPOSURE).integers(low, high + 1))
-        rng = generator((self.seed, self.epoch, index, item, 0), Part.DEVELOPMENT)
+        count = int(generator(key, RandomStream.EXPOSURE).integers(low, high + 1))
+        rng = generator((self.seed, self.epoch, index, item, 0), RandomStream.DEVELOPMENT)
         return draw_bracket(self.config.brackets, rng, count)
 
     def lights(self, index: int, item: int, bracket: Bracket) -> tuple[np.ndarray, ...]:
@@ -104,7 +104,7 @@ class Triples(Batches):
         self.files = [tuple(partner(folder, k, n) for k in FOLDERS) for n in self.names]
 
     def item(self, index: int, item: int) -> dict[str, np.ndarray]:
-        rng = generator((self.seed, self.epoch, index, item, 0), Part.VIEW)
+        rng = generator((self.seed, self.epoch, index, item, 0), RandomStream.VIEW)
         files = self.files[int(rng.integers(len(self.files)))]
         pictures = [np.rint(255.0 * read_ldr(path)).astype(np.uint8) for path in files]
         rows, columns = pictures[0].shape[:2]

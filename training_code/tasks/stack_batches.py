@@ -8,7 +8,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from training_code.camera import ATTEMPTS, Camera, Key, Part, TooBlackError, generator
+from training_code.camera import ATTEMPTS, Camera, Key, RandomStream, TooBlackError, generator
 from training_code.camera.batches import Batches
 from training_code.camera.shots import draw_shot, families, in_order, look
 from training_code.camera.stacks import Stack, draw_stack, exposed, exposures, photographed
@@ -40,11 +40,11 @@ class StackBatches(Batches):
         shot = draw_shot(self.scenes, self.families, c.views, Camera(), key, c.size)
         scene = self.scenes[shot.scene]
         if isinstance(scene, StackScene):
-            rng = generator(key, Part.EXPOSURE)
+            rng = generator(key, RandomStream.EXPOSURE)
             top, left = (int(rng.integers(side - c.size + 1)) for side in scene.shape)
             crop = scene.exposures()[:, top : top + c.size, left : left + c.size]
             return crop[:, :, ::-1] if shot.mirror else crop
-        stack = draw_stack(c.stacks, generator(key, Part.DEVELOPMENT))
+        stack = draw_stack(c.stacks, generator(key, RandomStream.DEVELOPMENT))
         return exposed(look(scene, shot, c.size), stack), stack
 
     def item(self, index: int, item: int) -> dict[str, np.ndarray]:

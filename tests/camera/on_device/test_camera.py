@@ -19,7 +19,15 @@ from tests.camera.on_device.on_device import (
     smooth_scenes,
 )
 from tests.conftest import ROOT
-from training_code.camera import Camera, Development, Part, Sensor, Tones, generator, shots as host
+from training_code.camera import (
+    Camera,
+    Development,
+    RandomStream,
+    Sensor,
+    Tones,
+    generator,
+    shots as host,
+)
 from training_code.camera.batches import Pairs
 from training_code.camera.on_device import atlas
 from training_code.camera.on_device.batches import ShotBatches
@@ -171,7 +179,9 @@ def test_batches_contain_the_same_shots_as_pairs():
     expected = [pairs.draw((7, 2, 3, item, 0)) for item in range(3)]
     for name, values in host.stack(expected).items():
         np.testing.assert_array_equal(batch[name], values)
-    assert batch["motion"][1] == pytest.approx(generator((7, 2, 3, 1, 0), Part.MOTION).random(2))
+    assert batch["motion"][1] == pytest.approx(
+        generator((7, 2, 3, 1, 0), RandomStream.MOTION).random(2)
+    )
     batches.on_epoch_begin()
     batches.on_epoch_end()
     assert len(batches) == 5
