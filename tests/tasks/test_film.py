@@ -188,7 +188,7 @@ def test_looks_repeat_and_their_grades_do_not():
     material = film.Material([LOOK], [])
 
     def batch(index: int, epoch: int = 0, first: int = 0) -> dict[str, np.ndarray]:
-        return film.batches(config, material, task.Place(epoch, first)).batch_at(index)
+        return film.batches(config, material, task.BatchRange(epoch, first)).batch_at(index)
 
     one, same, others = batch(1), batch(0, first=1), [batch(0), batch(1, epoch=1)]
     assert one["sdr"].dtype == np.uint8
@@ -208,7 +208,7 @@ def test_given_pairs_and_clips_are_mixed_by_share():
     def levels(share: float, pairs: list[film.Pair]) -> list[int]:
         chosen = film_settings.Clips(compressed=0.0, share=share)
         config = dataclasses.replace(CONFIGS["unet"], batch=6, pairs="folder", clips=chosen)
-        taken = film.batches(config, film.Material([LOOK], pairs), task.Place()).batch_at(0)
+        taken = film.batches(config, film.Material([LOOK], pairs), task.BatchRange()).batch_at(0)
         return [0 if np.ptp(frames) else int(frames.max()) for frames in taken["sdr"]]
 
     assert sorted(levels(0.0, given)) == [1, 1, 2, 2, 3, 3]
@@ -288,7 +288,7 @@ def test_sets_of_a_batch_have_one_grade_and_vary_in_size():
     config = dataclasses.replace(
         CONFIGS["curves"], batch=64, jitter=0.0, clips=film_settings.Clips(alike=12)
     )
-    batches = film.batches(config, film.Material([], [], (given,)), task.Place())
+    batches = film.batches(config, film.Material([], [], (given,)), task.BatchRange())
     sizes = set()
     for index in range(4):
         batch = batches.batch_at(index % config.steps)
@@ -297,7 +297,7 @@ def test_sets_of_a_batch_have_one_grade_and_vary_in_size():
             assert np.ptp(of) == 0
             sizes.add(len(of))
     assert {1, 2, 4, 12} <= sizes
-    again = film.batches(config, film.Material([], [], (given,)), task.Place()).batch_at(1)
+    again = film.batches(config, film.Material([], [], (given,)), task.BatchRange()).batch_at(1)
     for name, values in batches.batch_at(1).items():
         np.testing.assert_array_equal(values, again[name])
 
@@ -306,7 +306,7 @@ def test_all_members_get_rows_in_small_batches():
     frame = np.zeros((64, 96, 3), np.uint8), LOOK[0]
     given = film_rows.of_frames([frame] * 40, list("abcd") * 10, 1)
     config = dataclasses.replace(CONFIGS["curves"], batch=4, members=4, steps=100)
-    batches = film.batches(config, film.Material([], [], (given,)), task.Place())
+    batches = film.batches(config, film.Material([], [], (given,)), task.BatchRange())
     films = np.concatenate([batches.batch_at(index)["film"] for index in range(100)])
     counts = np.bincount(films % 4, minlength=4)
     assert counts.min() > 60
@@ -319,14 +319,14 @@ def test_batches_mix_given_rows_by_share():
 
     config = dataclasses.replace(CONFIGS["curves"], batch=64, pairs="folder", clips=CLIPS)
     material = film.Material([], [], (of(1, 24, "ab"), of(2, 4)))
-    batches = film.batches(config, material, task.Place())
+    batches = film.batches(config, material, task.BatchRange())
     taken = np.concatenate([batches.batch_at(i)["sdr"].max(axis=(1, 2, 3)) for i in range(2)])
     assert np.mean(taken == 1) == pytest.approx(CLIPS.share, abs=0.15)
 
     def levels(share: float, *given: film_rows.Rows) -> list[int]:
         chosen = film_settings.Clips(compressed=0.0, share=share)
         config = dataclasses.replace(CONFIGS["curves"], batch=8, pairs="folder", clips=chosen)
-        batch = film.batches(config, film.Material([], [], given), task.Place()).batch_at(0)
+        batch = film.batches(config, film.Material([], [], given), task.BatchRange()).batch_at(0)
         assert batch["statistics"].shape == (8, STATISTICS)
         assert batch["sdr"].shape == batch["hdr"].shape == (8, 16, 24, 3)
         return [int(frames.max()) for frames in batch["sdr"]]

@@ -218,8 +218,10 @@ def _train(
     path = out_dir / "weights.npz"
     watching: list[Any] = []
     if withheld and where.first:
-        watched = tasks.Watched(trainee.network, lambda: averaged(trainee), out_dir, running, board)
-        watching = task.watch(config, withheld, watched)
+        monitored = tasks.MonitoredRun(
+            trainee.network, lambda: averaged(trainee), out_dir, running, board
+        )
+        watching = task.watch(config, withheld, monitored)
 
     def export(history: "History") -> None:
         with averaged(trainee):
@@ -229,8 +231,8 @@ def _train(
 
     def batches_from(position: "Position") -> "Batches":
         share = (where.process, where.processes)
-        place = tasks.Place(position.epoch, position.batch, share, running.workers)
-        return task.batches(config, material, place)
+        batch_range = tasks.BatchRange(position.epoch, position.batch, share, running.workers)
+        return task.batches(config, material, batch_range)
 
     def callbacks_from(position: "Position", means: list[Any], history: "History") -> list[Any]:
         line = progress.ProgressLine(config.batch, config.epochs, config.steps)

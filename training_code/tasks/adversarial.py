@@ -116,14 +116,14 @@ class Judged(task.Weighted):
         }
         if judged:
             self.discriminator = build_discriminator(config.discriminator_channels)
-            self.beside = (self.discriminator,)
+            self.auxiliary_networks = (self.discriminator,)
 
     def optimiser(self, kind: Any, **settings: Any) -> keras.optimizers.Optimizer:
         """The optimiser of the network and, if there is one, of the discriminator, which has no
         weight decay and effectively no gradient clipping, as published.
         """
         own = kind(**settings)
-        if not self.beside:
+        if not self.auxiliary_networks:
             return own
         other = kind(**self.of_discriminator, global_clipnorm=1e9, name="discriminator")
         return Apart(own, other, self.discriminator.trainable_variables)

@@ -50,13 +50,17 @@ def trainee(network: keras.Model, config: Config, material: Any = None) -> Train
     return Trainee(network, config, config.terms.weights())
 
 
-def batches(config: Config, material: Sequence[Scene], place: task.Place) -> StackBatches:
+def batches(
+    config: Config, material: Sequence[Scene], batch_range: task.BatchRange
+) -> StackBatches:
     """Batches of photographs and their exposures."""
-    return StackBatches(material, config, wanted="exposures", steps=config.steps, **vars(place))
+    return StackBatches(
+        material, config, wanted="exposures", steps=config.steps, **vars(batch_range)
+    )
 
 
 def watch(
-    config: Config, scenes: Sequence[Scene], watched: task.Watched
+    config: Config, scenes: Sequence[Scene], monitored: task.MonitoredRun
 ) -> list[keras.callbacks.Callback]:
     """A callback for the mean absolute error of each exposure, in 8-bit codes, and a sheet with
     every other exposure, prediction above truth.
@@ -72,11 +76,11 @@ def watch(
 
     return [
         HeldOut(
-            held_out(config, scenes, watched.running.validation_crops, "exposures"),
-            answer_of(watched.network),
+            held_out(config, scenes, monitored.running.validation_crops, "exposures"),
+            answer_of(monitored.network),
             figures,
             cells,
-            watched,
+            monitored,
             config.epochs,
         )
     ]

@@ -64,13 +64,15 @@ def trainee(network: keras.Model, config: Config, material: Any = None) -> Train
     return Trainee(network, config)
 
 
-def batches(config: Config, material: Sequence[Scene], place: task.Place) -> StackBatches:
+def batches(
+    config: Config, material: Sequence[Scene], batch_range: task.BatchRange
+) -> StackBatches:
     """Batches of photographs and their clean codes."""
-    return StackBatches(material, config, wanted="truth", steps=config.steps, **vars(place))
+    return StackBatches(material, config, wanted="truth", steps=config.steps, **vars(batch_range))
 
 
 def watch(
-    config: Config, scenes: Sequence[Scene], watched: task.Watched
+    config: Config, scenes: Sequence[Scene], monitored: task.MonitoredRun
 ) -> list[keras.callbacks.Callback]:
     """A callback for the error of dark samples at an exposure four stops brighter, in 8-bit codes,
     compared with that of the unchanged photograph, and a sheet with the photograph, and photograph,
@@ -88,8 +90,8 @@ def watch(
 
     return [
         HeldOut(
-            held_out(config, scenes, watched.running.validation_crops, "truth"),
-            answer_of(watched.network),
+            held_out(config, scenes, monitored.running.validation_crops, "truth"),
+            answer_of(monitored.network),
             lambda batch, found: {
                 "dark_error": error(found, batch),
                 "dark_error_of_photograph": error(photograph(batch), batch),
@@ -98,7 +100,7 @@ def watch(
                 photograph(batch),
                 *(shown_at(c, STOPS) for c in (photograph(batch), found, batch["truth"][0])),
             ),
-            watched,
+            monitored,
             config.epochs,
         )
     ]

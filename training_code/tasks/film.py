@@ -151,19 +151,19 @@ class RowBatches(Batches):
             places = self.films[of][int(rng.integers(len(self.films[of])))]
             size = min(int(rng.choice(self.sizes)), len(places))
             chosen = rng.choice(places, size, replace=False)
-            found += [(of, int(place), number) for place in chosen]
+            found += [(of, int(batch_range), number) for batch_range in chosen]
             number += 1
         return found[: self.batch]
 
     def item(self, index: int, item: int) -> dict[str, np.ndarray]:
-        of, place, number = self.planned(index)[item]
+        of, batch_range, number = self.planned(index)[item]
         rng = generator((self.seed, self.epoch, index, item, 0), RandomStream.VIEW)
         rows = self.rows[of]
         down, right = rng.integers(EVERY, size=2)
         height, width = (size - size % EVERY for size in rows.sdr.shape[1:3])
-        grid = place, slice(int(down), height, EVERY), slice(int(right), width, EVERY)
+        grid = batch_range, slice(int(down), height, EVERY), slice(int(right), width, EVERY)
         noise = self.deviation * rng.standard_normal(len(self.deviation))
-        statistics = (rows.statistics[place] + noise).astype(np.float32)
+        statistics = (rows.statistics[batch_range] + noise).astype(np.float32)
         return {
             "statistics": statistics,
             "sdr": rows.sdr[grid],
@@ -306,20 +306,20 @@ def trainee(network: keras.Model, config: Config, material: Material | None) -> 
     return CurvesTrainee(network, config)
 
 
-def batches(config: Config, material: Material, place: task.Place) -> Batches:
+def batches(config: Config, material: Material, batch_range: task.BatchRange) -> Batches:
     """Batches of rows for curves, of clips for the U-Net."""
     kind = RowBatches if config.network == "curves" else ClipBatches
-    return kind(material, config, **vars(place))
+    return kind(material, config, **vars(batch_range))
 
 
 def watch(
-    config: Config, scenes: Sequence[Scene], watched: task.Watched
+    config: Config, scenes: Sequence[Scene], monitored: task.MonitoredRun
 ) -> list[keras.callbacks.Callback]:
     """A callback that measures held-out clips: PU21-PSNR and colour difference, with and without
     gain alignment, compared with the formula that curves start from. Its sheet has SDR, formula,
     result and truth.
     """
-    looks = gather(config, scenes, watched.running.validation_crops, watched.running.workers)
+    looks = gather(config, scenes, monitored.running.validation_crops, monitored.running.workers)
     formula = film_curves.FrameMap(np.zeros(film_curves.PARAMETERS))
 
     def clip(number: int, words: np.ndarray) -> Batch:
@@ -340,11 +340,11 @@ def watch(
         HeldOut(
             [clip(number, words) for number, words in enumerate(looks)],
             lambda batch: converted(
-                watched.network, batch["sdr"][None], config.network == "curves"
+                monitored.network, batch["sdr"][None], config.network == "curves"
             )[0],
             figures,
             cells,
-            watched,
+            monitored,
             config.epochs,
         )
     ]

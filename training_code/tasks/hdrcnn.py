@@ -201,10 +201,10 @@ def pairs(config: Config, scenes: Sequence[Scene], kind: type[Pairs] = Pairs, **
     return kind(scenes, camera, config.views, **(settings | more))
 
 
-def batches(config: Config, material: Material, place: task.Place) -> Pairs:
+def batches(config: Config, material: Material, batch_range: task.BatchRange) -> Pairs:
     """Batches of pairs or, with `--render`, of the numbers of shots."""
     kind = Pairs if material.camera is None else ShotBatches
-    return pairs(config, material.scenes, kind, **vars(place))
+    return pairs(config, material.scenes, kind, **vars(batch_range))
 
 
 def validation(config: Config, scenes: Sequence[Scene], crops: int) -> Validation:
@@ -220,18 +220,18 @@ def validation(config: Config, scenes: Sequence[Scene], crops: int) -> Validatio
 
 
 def watch(
-    config: Config, scenes: Sequence[Scene], watched: task.Watched
+    config: Config, scenes: Sequence[Scene], monitored: task.MonitoredRun
 ) -> list[keras.callbacks.Callback]:
     """Validation against the baseline, doing nothing, and contact sheets."""
     return [
         Validate(
-            validation(config, scenes, watched.running.validation_crops),
-            watched.network,
-            watched.averaged,
-            watched.folder,
+            validation(config, scenes, monitored.running.validation_crops),
+            monitored.network,
+            monitored.averaged,
+            monitored.folder,
             epochs=config.epochs,
-            every=watched.running.validate_every,
-            board=watched.board,
+            every=monitored.running.validate_every,
+            board=monitored.board,
         )
     ]
 

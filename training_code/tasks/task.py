@@ -28,8 +28,8 @@ Tensors = dict[str, Any]
 
 
 @dataclasses.dataclass(frozen=True)
-class Place:
-    """Where batches begin, and which part of each batch is taken; arguments of `Batches`."""
+class BatchRange:
+    """Which batches are taken, and which part of each; arguments of `Batches`."""
 
     epoch: int = 0
     first: int = 0
@@ -40,7 +40,7 @@ class Place:
 
 
 @dataclasses.dataclass(frozen=True)
-class Watched:
+class MonitoredRun:
     """The parts of a run that callbacks need to monitor it."""
 
     network: keras.Model
@@ -76,12 +76,12 @@ class Task(Protocol):
         """The network with its loss, not compiled."""
         ...
 
-    def batches(self, config: Any, material: Any, place: Place) -> Batches:
+    def batches(self, config: Any, material: Any, batch_range: BatchRange) -> Batches:
         """Batches that depend only on the settings, the epoch and the index of the batch."""
         ...
 
     def watch(
-        self, config: Any, scenes: Sequence[Scene], watched: Watched
+        self, config: Any, scenes: Sequence[Scene], monitored: MonitoredRun
     ) -> list[keras.callbacks.Callback]:
         """Callbacks that evaluate held-out scenes, add to the logs, and write contact sheets."""
         ...
@@ -120,7 +120,7 @@ class Trainee(keras.Model):
     Subclasses define `call(batch)`, which returns whatever `cost` and `figures` need, and `cost`.
     """
 
-    beside: Sequence[keras.Model] = ()
+    auxiliary_networks: Sequence[keras.Model] = ()
     """Networks that are trained too but not exported, such as a discriminator. They are part of a
     checkpoint, so none of their variables may have the path of a variable of the network."""
 
