@@ -95,7 +95,7 @@ def test_each_network_follows_its_own_loss():
 def test_combined_optimisers_step_their_own_variables():
     own, other = (keras.Variable(np.ones(2, np.float32), name=n) for n in ("own", "other"))
     first, second = keras.optimizers.SGD(0.1), keras.optimizers.SGD(0.5, name="second")
-    both = adversarial.Apart(first, second, [other])
+    both = adversarial.JointOptimiser(first, second, [other])
     both.build([other, own])
     both.apply([np.ones(2, np.float32)] * 2, [other, own])
     np.testing.assert_allclose(np.asarray(own), 0.9)
@@ -221,7 +221,7 @@ def test_beta_1_is_that_of_both_networks_of_the_gan_alone():
 def test_two_optimisers_as_one_average_the_weights_of_the_network_once():
     own, other = (keras.Variable(np.ones(2, np.float32), name=n) for n in ("own", "other"))
     first = keras.optimizers.SGD(0.1, use_ema=True, ema_momentum=0.5)
-    both = adversarial.Apart(first, keras.optimizers.SGD(0.5, name="second"), [other])
+    both = adversarial.JointOptimiser(first, keras.optimizers.SGD(0.5, name="second"), [other])
     both.build([own, other])
     assert both.use_ema
     both.apply([np.ones(2, np.float32)] * 2, [own, other])

@@ -17,7 +17,7 @@ from training_code.tasks import task
 from training_code.tasks.stack_settings import StackConfig
 
 
-class Apart(keras.optimizers.Optimizer):
+class JointOptimiser(keras.optimizers.Optimizer):
     """Combines two optimisers, each for variables of its own, into one."""
 
     def __init__(
@@ -103,7 +103,7 @@ def losses(discriminator: keras.Model, found: Any, truth: Any) -> dict[str, Any]
     }
 
 
-class Judged(task.Weighted):
+class AdversarialTrainee(task.Weighted):
     """A network with weighted terms and, if `adversarial` has a weight, a discriminator."""
 
     def __init__(self, network: keras.Model, config: StackConfig, terms: dict[str, float]) -> None:
@@ -126,7 +126,7 @@ class Judged(task.Weighted):
         if not self.auxiliary_networks:
             return own
         other = kind(**self.of_discriminator, global_clipnorm=1e9, name="discriminator")
-        return Apart(own, other, self.discriminator.trainable_variables)
+        return JointOptimiser(own, other, self.discriminator.trainable_variables)
 
     def cost(self, answer: task.Tensors) -> Any:
         """The sum of the losses of both networks."""

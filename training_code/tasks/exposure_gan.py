@@ -25,7 +25,7 @@ from training_code.tasks.task import Tensors, looks, prepare
 __all__ = ["batches", "export", "looks", "network", "prepare", "trainee", "watch"]
 
 
-class Trainee(adversarial.Judged):
+class Trainee(adversarial.AdversarialTrainee):
     """Computes the loss of `picture` uint8 [N, S, S, 3] and `exposures` uint8 [N, 5, S, S, 3]."""
 
     def call(self, batch: Tensors, training: bool | None = None) -> Tensors:

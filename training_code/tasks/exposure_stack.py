@@ -29,7 +29,7 @@ STOPS = 4.0
 """Stops by which the monitored exposure is brighter than the photograph."""
 
 
-class Trainee(adversarial.Judged):
+class Trainee(adversarial.AdversarialTrainee):
     """Computes the loss of `picture` uint8 [N, S, S, 3] and `truth` float32 [N, S, S, 3]."""
 
     def __init__(self, network: keras.Model, config: Config) -> None:
