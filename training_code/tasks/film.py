@@ -24,7 +24,7 @@ from training_code.camera import RandomStream, clips, generator
 from training_code.camera.batches import Batches
 from training_code.camera.shots import families, in_order
 from training_code.evaluation.film_metrics import delta_e, gain, pu21, with_gain
-from training_code.losses.film import TERMS, bend, temporal
+from training_code.losses.film import TERMS, slope_roughness, temporal
 from training_code.scenes.collection import Scene
 from training_code.scenes.film_pairs import folder_pairs, video_pairs
 from training_code.tasks import film_rows, task
@@ -209,7 +209,7 @@ class CurvesTrainee(task.Weighted):
         truth = ops.cast(batch["hdr"], "float32") / clips.WORDS
         frames = film_curves.apply(parameters, code, ops)
         return {
-            name: bend(parameters[:, : film_curves.SLOPES])
+            name: slope_roughness(parameters[:, : film_curves.SLOPES])
             if name == "bend"
             else TERMS[name](frames, truth)
             for name in self.weights_of_terms
