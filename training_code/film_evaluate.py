@@ -170,7 +170,7 @@ def graded(scenes: "list[Scene]") -> Iterator[Film]:
     from training_code.camera import clips, grades
 
     names, lights = zip(*(clip_of(scenes, index) for index in range(FLAGS.clips)), strict=True)
-    truths = [clips.hdr_words(own) for own in lights]
+    truths = [clips.hdr_pq_codes(own) for own in lights]
     asked = [*FLAGS.grades, *[COMPILATION] * FLAGS.compilation]
     for number, name in itertools.product(range(FLAGS.films), asked):
         key = (FLAGS.seed, number, zlib.crc32(name.encode()))

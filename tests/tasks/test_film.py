@@ -41,7 +41,7 @@ def clip() -> dict[str, np.ndarray]:
     light = np.stack([ramp, 1.1 * ramp]).astype(np.float32)
     return {
         "sdr": clips.graded(light, Grade("reinhard"))[None],
-        "hdr": clips.hdr_words(light)[None],
+        "hdr": clips.hdr_pq_codes(light)[None],
     }
 
 

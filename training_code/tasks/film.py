@@ -64,8 +64,8 @@ def gather(config: Config, scenes: Sequence[Scene], looks: int, workers: int) ->
     groups = families(ordered)
     found: list[np.ndarray] = []
     with ThreadPoolExecutor(max(1, workers)) as pool:
-        for words in pool.map(lambda i: look(ordered, groups, config, i), range(looks)):
-            found.append(words)
+        for pq_codes in pool.map(lambda i: look(ordered, groups, config, i), range(looks)):
+            found.append(pq_codes)
             if len(found) % max(1, looks // 5) == 0:
                 print(f"{len(found)} of {looks} looks at scenes", flush=True)
     return found
@@ -101,8 +101,8 @@ class ClipBatches(Batches):
         if pairs and rng.random() >= self.chosen.share:
             pair = pairs[place_of(self.seed, number, len(pairs))]
         else:
-            words = looks[place_of(self.seed, number, len(looks))]
-            pair = Pair(graded(words, self.chosen, rng), words[WARM:])
+            pq_codes = looks[place_of(self.seed, number, len(looks))]
+            pair = Pair(graded(pq_codes, self.chosen, rng), pq_codes[WARM:])
         return {"sdr": pair.sdr[:, :, flip], "hdr": pair.hdr[:, :, flip]}
 
 
@@ -206,7 +206,7 @@ class CurvesTrainee(task.Weighted):
         )
         parameters = ops.sum(each * chosen[..., None], axis=0)
         code = ops.cast(batch["sdr"], "float32") / 255.0
-        truth = ops.cast(batch["hdr"], "float32") / clips.WORDS
+        truth = ops.cast(batch["hdr"], "float32") / clips.PQ_MAX
         frames = film_curves.apply(parameters, code, ops)
         return {
             name: slope_roughness(parameters[:, : film_curves.SLOPES])
@@ -224,7 +224,7 @@ class UnetTrainee(task.Weighted):
         pictures, _, rows, columns = ops.shape(batch["sdr"])[:4]
         code = ops.reshape(ops.cast(batch["sdr"], "float32") / 255.0, (-1, rows, columns, 3))
         truth = ops.reshape(ops.cast(batch["hdr"], "float32"), (-1, rows, columns, 3))
-        truth = truth / clips.WORDS
+        truth = truth / clips.PQ_MAX
         found = self.network(code, training=training)
         terms = {}
         for name in self.weights_of_terms:
@@ -322,10 +322,10 @@ def watch(
     looks = gather(config, scenes, monitored.running.validation_crops, monitored.running.workers)
     formula = film_curves.FrameMap(np.zeros(film_curves.PARAMETERS))
 
-    def clip(number: int, words: np.ndarray) -> Batch:
+    def clip(number: int, pq_codes: np.ndarray) -> Batch:
         rng = np.random.default_rng((config.seed, number))
-        sdr = graded(words, config.clips, rng)[0]
-        truth = words[WARM].astype(np.float32) / np.float32(clips.WORDS)
+        sdr = graded(pq_codes, config.clips, rng)[0]
+        truth = pq_codes[WARM].astype(np.float32) / np.float32(clips.PQ_MAX)
         return {"sdr": sdr, "formula": formula(sdr), "truth": truth}
 
     def figures(batch: Batch, found: np.ndarray) -> dict[str, float]:
@@ -338,7 +338,7 @@ def watch(
 
     return [
         HeldOut(
-            [clip(number, words) for number, words in enumerate(looks)],
+            [clip(number, pq_codes) for number, pq_codes in enumerate(looks)],
             lambda batch: converted(
                 monitored.network, batch["sdr"][None], config.network == "curves"
             )[0],
