@@ -160,7 +160,7 @@ def test_rows_are_cached_in_a_file(scenes, tmp_path, monkeypatch):
 
 def test_panoramas_are_kept_as_large_as_their_narrowest_view_needs():
     """480 pixels over 35 degrees are 4938 over 360, and 24 are 247: never reduced below that."""
-    views, smallest = camera_curve.looks(CONFIG)
+    views, smallest = camera_curve.scene_views(CONFIG)
     assert [views.spare(n // 2, n, smallest) for n in (1024, 8192, 16384)] == [1, 1, 3]
     views = curve_pictures.Pictures(longest=24).views
     assert [views.spare(n // 2, n, smallest) for n in (480, 512, 1024)] == [1, 2, 4]

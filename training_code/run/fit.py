@@ -204,7 +204,7 @@ def _train(
     start = starts.load(Path(config.start)) if config.start else None
     check_start(task, config, start)  # Early, because reading scenes may take minutes.
     scenes, withheld = materials.both_sides(
-        config, task.looks(config), folders, out_dir, held_out, running.memory_gb
+        config, task.scene_views(config), folders, out_dir, held_out, running.memory_gb
     )
     note = seen_note(config.start, start.training, (s.name for s in withheld)) if start else ""
     if note:

@@ -17,14 +17,18 @@ from training_code.tasks.settings import Schedule
 
 
 def gathered(
-    config: Schedule, looks: tuple[Views, int], folders: Folders, out_dir: Path, memory_gb: float
+    config: Schedule,
+    scene_views: tuple[Views, int],
+    folders: Folders,
+    out_dir: Path,
+    memory_gb: float,
 ) -> list[Scene]:
     """Load the scenes of all folders; print what was found and which files are unusable.
 
     Arguments and errors as for `both_sides`. A scene whose name is already taken gets the name of
     its folder as a prefix.
     """
-    views, smallest = looks
+    views, smallest = scene_views
     budget = round(memory_gb * 1e9) or half_of_memory()
     store = SceneStore(out_dir / "scenes", budget)
     every: dict[str, Scene] = {}
@@ -63,7 +67,7 @@ def gathered(
 
 def both_sides(
     config: Schedule,
-    looks: tuple[Views, int],
+    scene_views: tuple[Views, int],
     folders: Folders,
     out_dir: Path,
     held_out: Sequence[Path],
@@ -71,13 +75,13 @@ def both_sides(
 ) -> tuple[list[Scene], list[Scene]]:
     """Return the scenes to train on and those held out; print what was found and unusable files.
 
-    looks: the result of `Task.looks`.
+    scene_views: the result of `Task.scene_views`.
     held_out: text files of the families to hold out; by default a share is chosen by name.
     memory_gb: memory for scenes, 0: half of the machine's; other scenes are mapped from `out_dir`.
     Raises ImageError if the run's own pictures would be read as photographs, a folder has no usable
     files, or a folder or name is given twice; ValueError if the scenes cannot be split.
     """
-    scenes = gathered(config, looks, folders, out_dir, memory_gb)
+    scenes = gathered(config, scene_views, folders, out_dir, memory_gb)
     for path in held_out:
         note = missing_note(path, read_list(path), scenes)
         if note:

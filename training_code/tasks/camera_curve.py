@@ -177,7 +177,7 @@ class HeldOut(keras.callbacks.Callback):
         print(f"held out, stops RMS (mean curve): {text}", flush=True)
 
 
-def looks(config: Config) -> tuple[Views, int]:
+def scene_views(config: Config) -> tuple[Views, int]:
     """The views that pictures are taken from, and the smallest usable side, 64 pixels."""
     return config.pictures.views, 64
 

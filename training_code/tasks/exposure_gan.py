@@ -20,9 +20,9 @@ from training_code.tasks import adversarial, task
 from training_code.tasks.exposure_gan_settings import Config
 from training_code.tasks.held_out import HeldOut
 from training_code.tasks.stack_batches import StackBatches, answer_of, held_out, in_codes
-from training_code.tasks.task import Tensors, looks, prepare
+from training_code.tasks.task import Tensors, prepare, scene_views
 
-__all__ = ["batches", "export", "looks", "network", "prepare", "trainee", "watch"]
+__all__ = ["batches", "export", "network", "prepare", "scene_views", "trainee", "watch"]
 
 
 class Trainee(adversarial.AdversarialTrainee):

@@ -33,9 +33,9 @@ from training_code.tasks.film_settings import Config
 from training_code.tasks.held_out import Batch, HeldOut
 from training_code.tasks.rows import moments, place_of
 from training_code.tasks.settings import Running
-from training_code.tasks.task import Tensors, looks
+from training_code.tasks.task import Tensors, scene_views
 
-__all__ = ["batches", "export", "looks", "network", "prepare", "trainee", "watch"]
+__all__ = ["batches", "export", "network", "prepare", "scene_views", "trainee", "watch"]
 
 EVERY = 2
 """Step between the pixels of a row, in each direction, that the loss is computed on, with a random

@@ -24,9 +24,9 @@ from training_code.tasks import task
 from training_code.tasks.fusion_brackets import BracketBatches, cells, held_brackets
 from training_code.tasks.fusion_unsupervised_settings import Config, Terms
 from training_code.tasks.held_out import HeldOut
-from training_code.tasks.task import Tensors, looks, prepare
+from training_code.tasks.task import Tensors, prepare, scene_views
 
-__all__ = ["batches", "export", "looks", "network", "prepare", "trainee", "watch"]
+__all__ = ["batches", "export", "network", "prepare", "scene_views", "trainee", "watch"]
 
 
 class Trainee(task.Weighted):

@@ -25,11 +25,11 @@ from training_code.scenes.collection import Scene
 from training_code.tasks import task
 from training_code.tasks.hdrcnn_settings import Config
 from training_code.tasks.settings import Running
-from training_code.tasks.task import Tensors, looks
+from training_code.tasks.task import Tensors, scene_views
 from training_code.watch.callbacks import Validate
 from training_code.watch.validation import Validation
 
-__all__ = ["batches", "export", "looks", "network", "prepare", "trainee", "watch"]
+__all__ = ["batches", "export", "network", "prepare", "scene_views", "trainee", "watch"]
 
 
 class Renders(Protocol):

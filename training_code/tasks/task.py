@@ -56,7 +56,7 @@ class MonitoredRun:
 class Task(Protocol):
     """One network and how it is trained. config: the `Config` of its settings."""
 
-    def looks(self, config: Any) -> tuple[Views, int]:
+    def scene_views(self, config: Any) -> tuple[Views, int]:
         """The views taken of scenes, to whose needs large scenes are reduced when they are read,
         and the minimum length of a scene's shorter side, pixels.
         """
@@ -98,8 +98,8 @@ def load(name: str) -> Task:
     return cast(Task, importlib.import_module(f"training_code.tasks.{name}"))
 
 
-def looks(config: Any) -> tuple[Views, int]:
-    """`Task.looks` of tasks whose scenes need only serve the crops of their training."""
+def scene_views(config: Any) -> tuple[Views, int]:
+    """`Task.scene_views` of tasks whose scenes need only serve the crops of their training."""
     return config.views, config.size
 
 
