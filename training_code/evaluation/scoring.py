@@ -39,7 +39,7 @@ class Record:
 
 
 @dataclasses.dataclass(frozen=True)
-class Looked:
+class ReportShot:
     """A photograph with one method's result, for the report."""
 
     shot: Shot
@@ -76,10 +76,10 @@ def score_shot(
     pool: ThreadPoolExecutor,
     *,
     jod: bool = False,
-    looked_at: str | None = None,
-) -> tuple[list[Record], Looked | None]:
+    report_method: str | None = None,
+) -> tuple[list[Record], ReportShot | None]:
     """Score all methods on one photograph; return the records and, for the method named by
-    `looked_at`, its result.
+    `report_method`, its result.
 
     Raises ImageError, which names the view and the method, if a result cannot be measured.
     """
@@ -91,7 +91,7 @@ def score_shot(
         prediction = ready.pop(method.name, None)
         if prediction is None:
             prediction = method.predict(shot, code, truth)
-        if method.name == looked_at:
+        if method.name == report_method:
             kept[method.name] = prediction
         try:
             return Record(shot, method.name, measure(prediction, truth, code, jod))
@@ -106,7 +106,7 @@ def score_shot(
     wide = [np.asarray(image, np.float64) for image in (*kept.values(), truth, code)]
     aligned = align(*wide).astype(np.float32)
     codes = np.round(code * np.float32(255.0)).astype(np.uint8)
-    return records, Looked(shot, codes, truth, aligned, records)
+    return records, ReportShot(shot, codes, truth, aligned, records)
 
 
 def score_all(
@@ -114,14 +114,14 @@ def score_all(
     methods: list[Method],
     *,
     jod: bool = False,
-    looked_at: str | None = None,
+    report_method: str | None = None,
     wanted: Callable[[Shot], bool] = lambda shot: True,
-) -> Iterator[tuple[list[Record], Looked | None]]:
+) -> Iterator[tuple[list[Record], ReportShot | None]]:
     """Yield `score_shot` of each photograph, in order.
 
-    looked_at: method whose results are returned too, for the photographs chosen by `wanted`.
+    report_method: method whose results are returned too, for the photographs chosen by `wanted`.
     """
     with ThreadPoolExecutor(WORKERS) as pool:
         for shot in shots:
-            look = looked_at if wanted(shot) else None
-            yield score_shot(shot, methods, pool, jod=jod, looked_at=look)
+            kept = report_method if wanted(shot) else None
+            yield score_shot(shot, methods, pool, jod=jod, report_method=kept)
