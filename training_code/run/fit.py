@@ -116,7 +116,7 @@ def fit(
         where.wait()  # The first process writes the checkpoints that all processes read.
         found = sorted(path.name for path in out_dir.glob(checkpoints.PATTERN))
         where.agree("checkpoints; --out_dir must be one folder that all of them see", str(found))
-        position, facts = checkpoints.restore(out_dir, trainee, record.go_on)
+        position, facts = checkpoints.restore(out_dir, trainee, record.resume)
         if begun is not None and position <= begun:
             raise TrainingError(
                 f"{out_dir}: the checkpoint just written cannot be read back; check that disk, or "
@@ -203,10 +203,12 @@ def _train(
     board = Board(out_dir) if running.tensorboard and where.first else None
     start = starts.load(Path(config.start)) if config.start else None
     check_start(task, config, start)  # Early, because reading scenes may take minutes.
-    scenes, withheld = materials.both_sides(
+    scenes, held_out_scenes = materials.both_sides(
         config, task.scene_views(config), folders, out_dir, held_out, running.memory_gb
     )
-    note = seen_note(config.start, start.training, (s.name for s in withheld)) if start else ""
+    note = (
+        seen_note(config.start, start.training, (s.name for s in held_out_scenes)) if start else ""
+    )
     if note:
         print(note)
     where.agree("settings", str(config))
@@ -214,14 +216,14 @@ def _train(
     prepare_folder(out_dir)
     material = task.prepare(config, scenes, out_dir, running)
     trainee = compiled(task, config, start, material)
-    record = Record(name, config, scenes, withheld, start)
+    record = Record(name, config, scenes, held_out_scenes, start)
     path = out_dir / "weights.npz"
     watching: list[Any] = []
-    if withheld and where.first:
+    if held_out_scenes and where.first:
         monitored = tasks.MonitoredRun(
             trainee.network, lambda: averaged(trainee), out_dir, running, board
         )
-        watching = task.watch(config, withheld, monitored)
+        watching = task.watch(config, held_out_scenes, monitored)
 
     def export(history: "History") -> None:
         with averaged(trainee):

@@ -86,6 +86,6 @@ def both_sides(
         note = missing_note(path, read_list(path), scenes)
         if note:
             print(note)
-    training, withheld = sides(scenes, held_out, config.validation_share)
-    print(f"{len(training)} scenes to train on, {len(withheld)} held out", flush=True)
-    return training, withheld
+    training, held_out_scenes = sides(scenes, held_out, config.validation_share)
+    print(f"{len(training)} scenes to train on, {len(held_out_scenes)} held out", flush=True)
+    return training, held_out_scenes
