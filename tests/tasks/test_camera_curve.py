@@ -281,4 +281,4 @@ def test_the_drawn_share_of_the_known_samples_clips(monkeypatch):
 def test_settings_of_pictures_that_make_no_sense_are_refused(setting):
     name = setting.partition("=")[0]
     with pytest.raises(ValueError, match=rf"^--set pictures\.{setting}: [^\n]*{name}[^\n]*$"):
-        configs.changed(CONFIG, [f"pictures.{setting}"])
+        configs.with_overrides(CONFIG, [f"pictures.{setting}"])

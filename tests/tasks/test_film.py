@@ -343,4 +343,4 @@ def test_grades_that_are_not_known_are_refused_with_the_settings(names):
     with pytest.raises(ValueError, match=refused):
         film_settings.Clips(grades=names)
     with pytest.raises(ValueError, match=r"^--set clips\.grades=foo: "):
-        configs.changed(CONFIGS["curves"], ["clips.grades=foo"])
+        configs.with_overrides(CONFIGS["curves"], ["clips.grades=foo"])
