@@ -203,7 +203,7 @@ def _train(
     board = Board(out_dir) if running.tensorboard and where.first else None
     start = starts.load(Path(config.start)) if config.start else None
     check_start(task, config, start)  # Early, because reading scenes may take minutes.
-    scenes, held_out_scenes = materials.both_sides(
+    scenes, held_out_scenes = materials.training_and_held_out(
         config, task.scene_views(config), folders, out_dir, held_out, running.memory_gb
     )
     note = (

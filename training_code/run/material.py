@@ -16,7 +16,7 @@ from training_code.scenes.views import Views
 from training_code.tasks.settings import Schedule
 
 
-def gathered(
+def load_all_scenes(
     config: Schedule,
     scene_views: tuple[Views, int],
     folders: Folders,
@@ -25,8 +25,8 @@ def gathered(
 ) -> list[Scene]:
     """Load the scenes of all folders; print what was found and which files are unusable.
 
-    Arguments and errors as for `both_sides`. A scene whose name is already taken gets the name of
-    its folder as a prefix.
+    Arguments and errors as for `training_and_held_out`. A scene whose name is already taken gets
+    the name of its folder as a prefix.
     """
     views, smallest = scene_views
     budget = round(memory_gb * 1e9) or half_of_memory()
@@ -65,7 +65,7 @@ def gathered(
     return list(every.values())
 
 
-def both_sides(
+def training_and_held_out(
     config: Schedule,
     scene_views: tuple[Views, int],
     folders: Folders,
@@ -81,7 +81,7 @@ def both_sides(
     Raises ImageError if the run's own pictures would be read as photographs, a folder has no usable
     files, or a folder or name is given twice; ValueError if the scenes cannot be split.
     """
-    scenes = gathered(config, scene_views, folders, out_dir, memory_gb)
+    scenes = load_all_scenes(config, scene_views, folders, out_dir, memory_gb)
     for path in held_out:
         note = missing_note(path, read_list(path), scenes)
         if note:
