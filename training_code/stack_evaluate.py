@@ -181,7 +181,7 @@ def main() -> int:
     from hdrcnn.writers.display import write_png
     from training_code.camera import TooBlackError
     from training_code.evaluation.protocol import Protocol
-    from training_code.evaluation.shots import unusable
+    from training_code.evaluation.shots import exclusion_reason
     from training_code.evaluation.stack_metrics import measure
 
     if not set(FLAGS.kinds) <= set(KINDS):
@@ -199,7 +199,7 @@ def main() -> int:
             except TooBlackError as error:
                 print(f"{view.name} is left out: {error}", flush=True)
                 break
-            reason = unusable(code, truth, Protocol())
+            reason = exclusion_reason(code, truth, Protocol())
             if reason:
                 print(f"{view.name}, {kind}, is left out: {reason}", flush=True)
                 continue

@@ -29,7 +29,7 @@ from training_code.evaluation.bootstrap import Interval, paired, unit_means
 from training_code.evaluation.methods import DO_NOTHING, PERFECT
 from training_code.evaluation.metrics import align, known_pixels, pixel_scores
 from training_code.evaluation.protocol import Condition, Protocol
-from training_code.evaluation.shots import unusable_pixels
+from training_code.evaluation.shots import exclusion_reason_of_pixels
 from training_code.scenes.collection import Scene
 
 NAMES = ("panoramas", "HDR photographs", "ordinary photographs")
@@ -104,7 +104,7 @@ def shots(
             truth = np.where(known, truth, np.float32(np.nan))
             level = rules.WHITE if condition.file == "white240" else 255
             code = np.minimum(stored / np.float32(level), np.float32(1.0))
-            reason = unusable_pixels(code, truth, protocol)
+            reason = exclusion_reason_of_pixels(code, truth, protocol)
             if reason:
                 left_out(f"{view.name}: {reason}")
                 continue

@@ -67,14 +67,16 @@ def range_ratio(scene: Scene) -> float:
     return float(peak / median) if median > 0 else float("inf")
 
 
-def unusable(code: np.ndarray, truth: np.ndarray, protocol: Protocol) -> str | None:
+def exclusion_reason(code: np.ndarray, truth: np.ndarray, protocol: Protocol) -> str | None:
     """Reason why a photograph cannot be judged, whatever the method; None if it can."""
     if min(code.shape[:2]) < SMALLEST_SIDE:
         return f"smaller than {SMALLEST_SIDE} pixels"
-    return unusable_pixels(code, truth, protocol)
+    return exclusion_reason_of_pixels(code, truth, protocol)
 
 
-def unusable_pixels(code: np.ndarray, truth: np.ndarray, protocol: Protocol) -> str | None:
+def exclusion_reason_of_pixels(
+    code: np.ndarray, truth: np.ndarray, protocol: Protocol
+) -> str | None:
     """Reason why pixels [..., 3], in any order, cannot be judged; None if they can. Only those
     whose truth is known count, as in the metrics.
     """
@@ -105,7 +107,7 @@ def _shoot(shot: Shot, view: View, protocol: Protocol, stored: set[Path]) -> Sho
         path.parent.mkdir(parents=True, exist_ok=True)
     with finished_whole(shot.ldr) as temporary:
         temporary.write_bytes(rules.encode(codes, condition.file))
-    reason = unusable(read_ldr(shot.ldr), truth, protocol)
+    reason = exclusion_reason(read_ldr(shot.ldr), truth, protocol)
     if reason:
         shot.ldr.unlink()
         return LeftOut(view.name, condition.name, reason)

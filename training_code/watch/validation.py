@@ -18,7 +18,7 @@ from training_code.evaluation.methods import DO_NOTHING
 from training_code.evaluation.metrics import align
 from training_code.evaluation.protocol import Protocol
 from training_code.evaluation.scoring import METRICS, WORKERS, measure
-from training_code.evaluation.shots import unusable
+from training_code.evaluation.shots import exclusion_reason
 from training_code.evaluation.summary import DECISIVE
 
 Predict = Callable[[np.ndarray], np.ndarray]
@@ -152,7 +152,7 @@ class Validation:
     def _nothing(self, codes: np.ndarray, truth: np.ndarray) -> dict[str, dict[str, float]] | str:
         """Scores of the do-nothing rows on one crop, or the reason why it cannot be judged."""
         code = codes.astype(np.float32) / np.float32(255.0)
-        reason = unusable(code, truth, Protocol())
+        reason = exclusion_reason(code, truth, Protocol())
         if reason:
             return reason
         try:
