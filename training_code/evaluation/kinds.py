@@ -37,7 +37,7 @@ NAMES = ("panoramas", "HDR photographs", "ordinary photographs")
 CAP = 16.0
 """Perfect highlights are capped at this multiple of the clipping level; above it there is no
 visible difference."""
-WINNABLE_DB = 1.0
+MIN_CEILING_GAIN_DB = 1.0
 """Smallest gain of perfect highlights, dB, for a view to count in the share won; a smaller one says
 nothing about it."""
 WORSE_DB = 0.5
@@ -197,9 +197,9 @@ class Row:
     views: int
     difference: Interval
     """Difference from the best do-nothing row, dB, over places."""
-    won: float
+    share_won: float
     """Share of the gain of perfect highlights that the method achieves, over the views on which
-    that gain is at least `WINNABLE_DB`; NaN if there are none."""
+    that gain is at least `MIN_CEILING_GAIN_DB`; NaN if there are none."""
     aligned: float
     """Mean gain-aligned PSNR minus the highest such mean of the do-nothing rows, dB."""
     rmse_ratio: float
@@ -221,14 +221,14 @@ def summarise(kind: str, condition: str, scores: Sequence[Score], best: str) -> 
     assumed = max(np.mean([s.aligned for s in by_method[name]]) for name in DO_NOTHING)
     families = [item.family for item in base]
     plain = np.array([item.psnr for item in base])
-    winnable = np.array([item.psnr for item in ceiling]) - plain
+    ceiling_gain = np.array([item.psnr for item in ceiling]) - plain
     rows = []
     for method, own in by_method.items():
         if method in DO_NOTHING and method != best:
             continue
         gain = np.array([item.psnr for item in own]) - plain
-        counted = winnable >= WINNABLE_DB
-        won = gain[counted].sum() / winnable[counted].sum() if counted.any() else np.nan
+        counted = ceiling_gain >= MIN_CEILING_GAIN_DB
+        share_won = gain[counted].sum() / ceiling_gain[counted].sum() if counted.any() else np.nan
         lowest = int(np.argmin(gain))
         rows.append(
             Row(
@@ -240,7 +240,7 @@ def summarise(kind: str, condition: str, scores: Sequence[Score], best: str) -> 
                     unit_means([item.psnr for item in own], families),
                     unit_means([item.psnr for item in base], families),
                 ),
-                float(won),
+                float(share_won),
                 float(np.mean([item.aligned for item in own]) - assumed),
                 float(np.mean([s.rmse for s in own]) / np.mean([s.rmse for s in base])),
                 float(np.mean([item.bias for item in own])),
@@ -267,10 +267,10 @@ def table(rows: Sequence[Row]) -> str:
     ]
     for row in rows:
         d = row.difference
-        won = f"{100 * row.won:.0f} %" if np.isfinite(row.won) else ""
+        share_won = f"{100 * row.share_won:.0f} %" if np.isfinite(row.share_won) else ""
         lines.append(
             f"| {row.kind} | {row.condition} | {row.method} | {row.views} | {d.mean:+.2f} "
-            f"[{d.low:+.2f}, {d.high:+.2f}] | {won} | {row.worse} | {row.aligned:+.2f} | "
+            f"[{d.low:+.2f}, {d.high:+.2f}] | {share_won} | {row.worse} | {row.aligned:+.2f} | "
             f"{row.rmse_ratio:.2f} | {row.bias:+.2f} | {row.peak:+.2f} | {row.worst} |"
         )
     return "\n".join(lines)
