@@ -60,7 +60,7 @@ CONDITIONS = (
 
 
 @dataclasses.dataclass(frozen=True)
-class Shot:
+class ShotPixels:
     """One photograph of one view."""
 
     view: str
@@ -81,7 +81,7 @@ def shots(
     protocol: Protocol,
     every: int = 1,
     left_out: Callable[[str], None] = lambda line: None,
-) -> Iterator[Shot]:
+) -> Iterator[ShotPixels]:
     """Yield the photographs of one condition.
 
     every: take only every n-th view of each kind. Views that are too black to be exposed, cannot be
@@ -108,10 +108,10 @@ def shots(
             if reason:
                 left_out(f"{view.name}: {reason}")
                 continue
-            yield Shot(view.name, scene.family, scene.kind, stored, code, truth)
+            yield ShotPixels(view.name, scene.family, scene.kind, stored, code, truth)
 
 
-def perfect(shot: Shot, curve: str) -> np.ndarray:
+def perfect(shot: ShotPixels, curve: str) -> np.ndarray:
     """Perfect highlights: the photograph with the true light where it is saturated.
 
     The photograph is linearised by `curve` and aligned to the truth; the true light, up to `CAP`
@@ -142,7 +142,7 @@ class Score:
 
 
 def score(
-    kind_shots: Sequence[Shot], methods: dict[str, Reconstruct], workers: int = 2
+    kind_shots: Sequence[ShotPixels], methods: dict[str, Reconstruct], workers: int = 2
 ) -> tuple[list[Score], str]:
     """Score all methods on the photographs of one kind and condition.
 
@@ -150,7 +150,7 @@ def score(
     do-nothing row with the best mean.
     """
 
-    def measured(shot: Shot, method: str, light: np.ndarray) -> Score:
+    def measured(shot: ShotPixels, method: str, light: np.ndarray) -> Score:
         known = known_pixels(shot.truth)
         found = pixel_scores(light[known], shot.truth[known], shot.code[known])
         return Score(

@@ -25,7 +25,7 @@ from training_code.evaluation.report import (
 )
 from training_code.evaluation.request import Request, choose_scenes
 from training_code.evaluation.scoring import Record, ReportShot, score_all
-from training_code.evaluation.shots import LeftOut, Shot, photograph_scenes
+from training_code.evaluation.shots import LeftOut, StoredShot, photograph_scenes
 from training_code.evaluation.summary import (
     DECISIVE,
     Table,
@@ -57,7 +57,7 @@ def seen_lines(request: Request, scenes: Iterable[str]) -> list[str]:
 
 
 def score_views(
-    shots: list[Shot], request: Request, scenes: Iterable[str] = ()
+    shots: list[StoredShot], request: Request, scenes: Iterable[str] = ()
 ) -> tuple[list[Record], list[RenderedView]]:
     """Score all photographs; return the records, and the views of the first condition rendered for
     the report.
@@ -169,10 +169,10 @@ def run(request: Request) -> list[Table]:
     collection, which = choose_scenes(request)
     print(collection.rejected_lines() + which, flush=True)
     scenes = [scene.name for scene in collection.scenes]
-    shots: list[Shot] = []
+    shots: list[StoredShot] = []
     left_out: list[LeftOut] = []
     for item in photograph_scenes(collection.scenes, request.conditions, request.protocol, out_dir):
-        if isinstance(item, Shot):
+        if isinstance(item, StoredShot):
             shots.append(item)
         else:
             left_out.append(item)

@@ -15,7 +15,7 @@ from hdrcnn.files import ImageError
 from training_code.evaluation.colorvideovdp import colorvideovdp_jod
 from training_code.evaluation.methods import Method
 from training_code.evaluation.metrics import Scores, absolute_factor, align, evaluate
-from training_code.evaluation.shots import Shot
+from training_code.evaluation.shots import StoredShot
 
 WORKERS = 2
 """Number of threads. NumPy releases the interpreter lock during its long loops, but more than a few
@@ -32,7 +32,7 @@ _one_at_a_time = threading.Lock()
 class Record:
     """Scores of one method on one photograph."""
 
-    shot: Shot
+    shot: StoredShot
     method: str
     scores: dict[str, float]
     """The fields of `metrics.Scores`, and `jod` if requested."""
@@ -42,7 +42,7 @@ class Record:
 class ReportShot:
     """A photograph with one method's result, for the report."""
 
-    shot: Shot
+    shot: StoredShot
     code: np.ndarray
     """[H, W, 3] uint8."""
     truth: np.ndarray
@@ -71,7 +71,7 @@ def measure(
 
 
 def score_shot(
-    shot: Shot,
+    shot: StoredShot,
     methods: list[Method],
     pool: ThreadPoolExecutor,
     *,
@@ -110,12 +110,12 @@ def score_shot(
 
 
 def score_all(
-    shots: Iterable[Shot],
+    shots: Iterable[StoredShot],
     methods: list[Method],
     *,
     jod: bool = False,
     report_method: str | None = None,
-    wanted: Callable[[Shot], bool] = lambda shot: True,
+    wanted: Callable[[StoredShot], bool] = lambda shot: True,
 ) -> Iterator[tuple[list[Record], ReportShot | None]]:
     """Yield `score_shot` of each photograph, in order.
 

@@ -30,7 +30,7 @@ SMALLEST_SIDE = 11
 
 
 @dataclasses.dataclass(frozen=True)
-class Shot:
+class StoredShot:
     """One photograph of one view of one scene."""
 
     view: str
@@ -95,7 +95,9 @@ def exclusion_reason_of_pixels(
     return None
 
 
-def _shoot(shot: Shot, view: View, protocol: Protocol, stored: set[Path]) -> Shot | LeftOut:
+def _shoot(
+    shot: StoredShot, view: View, protocol: Protocol, stored: set[Path]
+) -> StoredShot | LeftOut:
     """Take, check and store one photograph, and its truth unless it is already in `stored`."""
     condition = shot.condition
     try:
@@ -138,7 +140,7 @@ def _check_names(scenes: Sequence[Scene]) -> None:
 
 def photograph_scenes(
     scenes: Sequence[Scene], conditions: Iterable[Condition], protocol: Protocol, out_dir: Path
-) -> Iterator[Shot | LeftOut]:
+) -> Iterator[StoredShot | LeftOut]:
     """Take all photographs, view by view, and write them below `out_dir`.
 
     Yields each, or why it is left out. Raises ImageError if a name is not UTF-8, a file cannot be
@@ -152,7 +154,7 @@ def photograph_scenes(
         for view in rules.fixed_views(scene, protocol):
             for condition in conditions:
                 ldr = f"{condition.name}/{view.name}{rules.FILES[condition.file]}"
-                shot = Shot(
+                shot = StoredShot(
                     view.name,
                     scene.name,
                     scene.family,
