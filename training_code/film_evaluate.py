@@ -130,7 +130,7 @@ def all_methods() -> "dict[str, Method]":
 
     found = methods.formulas() if FLAGS.formulas else {}
     for named in named_weights(FLAGS.params):
-        more = methods.of_weights(named.name, named.path)
+        more = methods.load_methods(named.name, named.path)
         check_names([*found, *more])
         found |= more
     if not found:

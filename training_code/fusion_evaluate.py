@@ -128,7 +128,7 @@ def measured(
     notes.
     """
     from hdrcnn.predict.bracket import choose_reference
-    from training_code.evaluation.fusion_methods import product
+    from training_code.evaluation.fusion_methods import hdrcnn_fuse
     from training_code.evaluation.fusion_metrics import score
     from training_code.evaluation.pictures import grid
 
@@ -138,7 +138,7 @@ def measured(
         seen = shown(batches, index, can_align)
         lost += can_align and seen.aligned is None
         frames = seen.taken if seen.aligned is None else seen.aligned
-        ours = product(seen.taken)
+        ours = hdrcnn_fuse(seen.taken)
         refused += ours is None
         ours = seen.taken[choose_reference(list(seen.taken))] if ours is None else ours
         fused = {OURS: ours} | {name: method(frames) for name, method in others.items()}
@@ -202,7 +202,7 @@ def main() -> int:
         raise ValueError(f"--kinds {','.join(FLAGS.kinds)}: known are {', '.join(KINDS)}")
     others, notes = methods.classical() if FLAGS.others else ({}, [])
     check_names([OURS, *others, *(named.name for named in params)])
-    others = {named.name: methods.of_weights(named.path) for named in params} | others
+    others = {named.name: methods.load_method(named.path) for named in params} | others
     can_align = bool(others) and shutil.which("align_image_stack") is not None
     if "moving" in FLAGS.kinds and others and not can_align:
         notes.append("the frames of other methods are not aligned: install hugin-tools")

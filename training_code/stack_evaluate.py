@@ -173,7 +173,7 @@ def methods() -> "dict[str, Method]":
         "single-image network": lambda code: known.rendered(highlights(code)),
     }
     check_names([*rows, *(named.name for named in params)])
-    return rows | {named.name: known.of_weights(named.path, highlights) for named in params}
+    return rows | {named.name: known.load_method(named.path, highlights) for named in params}
 
 
 def main() -> int:

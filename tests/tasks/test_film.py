@@ -17,7 +17,7 @@ from tests.conftest import ROOT
 from tests.run.training import goes_on_after_a_kill, learns
 from training_code.camera import clips
 from training_code.camera.grades import Grade
-from training_code.evaluation.film_methods import of_weights
+from training_code.evaluation.film_methods import load_methods
 from training_code.run import config as configs
 from training_code.scenes.collection import load_scenes
 from training_code.scenes.views import Views
@@ -117,7 +117,7 @@ def test_training_on_scenes_saves_weights_that_can_be_evaluated(
     assert isinstance(record, FilmCurves if name == "curves" else FilmUnet)
     assert record.training["scenes"]
     sdr = clip()["sdr"][0]
-    for found in (method([sdr])[0] for method in of_weights("ours", path).values()):
+    for found in (method([sdr])[0] for method in load_methods("ours", path).values()):
         assert found.shape == sdr.shape
         assert found.min() >= 0.0
         assert found.max() <= 1.0
@@ -155,7 +155,7 @@ def test_measured_directions_are_saved_with_the_curves(scene_folder, tmp_path, r
     assert found is not None
     assert found.shape == (3, PARAMETERS)
     assert Curves(REC709, WHITE, PEAK, kept).directions is None
-    pooled, apart = (of_weights("a", path) for path in (out, kept))
+    pooled, apart = (load_methods("a", path) for path in (out, kept))
     assert [*pooled] == ["a, whole film", *apart]
     rng = np.random.default_rng(2)
     shots = [rng.integers(0, 255, (2, 64, 96, 3), dtype=np.uint8) for _ in range(3)]

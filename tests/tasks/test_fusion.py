@@ -15,7 +15,7 @@ from tests.conftest import ROOT
 from tests.run.training import QUICK, goes_on_after_a_kill, learns
 from training_code.camera.brackets import Brackets
 from training_code.evaluation import fusion_metrics
-from training_code.evaluation.fusion_methods import of_weights
+from training_code.evaluation.fusion_methods import load_method
 from training_code.run import config as configs, fit
 from training_code.scenes.files import Folders
 from training_code.tasks import fusion_supervised_settings, fusion_unsupervised_settings
@@ -64,7 +64,7 @@ def test_a_killed_run_resumes_to_the_same_weights_which_can_be_evaluated(
     assert record.pair == (name == "fusion_supervised")
     assert "d.exr" in record.training["scenes"]
     frames = bracket()["frames"][0]
-    fused = of_weights(path)(frames)
+    fused = load_method(path)(frames)
     # Fusion is a convex combination of the frames.
     assert ((frames.min(axis=0) <= fused) & (fused <= frames.max(axis=0))).all()
     assert fused.std() > 10

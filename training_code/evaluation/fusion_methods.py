@@ -84,7 +84,7 @@ def align(frames: np.ndarray, reference: int) -> np.ndarray | None:
         return aligned
 
 
-def product(frames: np.ndarray) -> np.ndarray | None:
+def hdrcnn_fuse(frames: np.ndarray) -> np.ndarray | None:
     """Fuse as `hdrcnn fuse` does: alignment, ghost removal, `--method auto`.
 
     The result shows the scene as in the frame of `bracket.choose_reference`. None if the bracket
@@ -125,7 +125,7 @@ def of_pair(network: keras.Model, frames: np.ndarray) -> np.ndarray:
     return eight_bits(fused[: frames.shape[1], : frames.shape[2]])
 
 
-def of_weights(path: Path) -> Method:
+def load_method(path: Path) -> Method:
     """Load the method of a weights file of either network. Raises WeightsError."""
     arrays, metadata = weights.load(path)
     record = weights.checked(arrays, metadata, Fusion, str(path))
