@@ -70,7 +70,7 @@ CELLS = 4
 """Number of cells in a row of a picture."""
 
 
-class Shown(NamedTuple):
+class TakenBracket(NamedTuple):
     """A bracket as the methods see it; frames are [K, H, W, 3] uint8."""
 
     taken: np.ndarray
@@ -86,7 +86,7 @@ class Shown(NamedTuple):
         return self.truth is not None
 
 
-def held_out_scenes() -> "list[Scene]":
+def load_held_out_scenes() -> "list[Scene]":
     """Load the scenes that the flags name. Raises ValueError if there are none."""
     from training_code.scenes.families import read_lists
     from training_code.scenes.photographs import load_photographs
@@ -104,7 +104,7 @@ def held_out_scenes() -> "list[Scene]":
     return scenes
 
 
-def shown(batches: "BracketBatches", index: int, can_align: bool) -> Shown:
+def take_bracket(batches: "BracketBatches", index: int, can_align: bool) -> TakenBracket:
     """Take bracket number `index` of a table. can_align: whether to align by align_image_stack."""
     from hdrcnn.predict.bracket import choose_reference
     from training_code.camera.brackets import scene_codes, take
@@ -114,14 +114,14 @@ def shown(batches: "BracketBatches", index: int, can_align: bool) -> Shown:
     light, *other = batches.lights(index, 0, bracket)
     frames = take(light, bracket, *other)
     if bracket.still:
-        return Shown(frames, frames, frames, scene_codes(light, bracket))
+        return TakenBracket(frames, frames, frames, scene_codes(light, bracket))
     reference = choose_reference(list(frames))
     wanted = take(light, bracket.held_still(reference), *other)
     aligned = align(frames, reference) if can_align else None
-    return Shown(frames, aligned, wanted, None)
+    return TakenBracket(frames, aligned, wanted, None)
 
 
-def measured(
+def measure(
     batches: "BracketBatches", others: "dict[str, Method]", can_align: bool
 ) -> "tuple[dict[str, list[Score]], np.ndarray, list[str]]":
     """Measure all brackets of a table; return their scores by method, a picture of the worst, and
@@ -135,7 +135,7 @@ def measured(
     scores: dict[str, list[Score]] = {name: [] for name in (OURS, *others)}
     worst, picture, lost, refused = 2.0, np.zeros((1, 1, 3), np.uint8), 0, 0
     for index in range(len(batches)):
-        seen = shown(batches, index, can_align)
+        seen = take_bracket(batches, index, can_align)
         lost += can_align and seen.aligned is None
         frames = seen.taken if seen.aligned is None else seen.aligned
         ours = hdrcnn_fuse(seen.taken)
@@ -207,7 +207,7 @@ def main() -> int:
     if "moving" in FLAGS.kinds and others and not can_align:
         notes.append("the frames of other methods are not aligned: install hugin-tools")
     print("\n".join(notes), end="\n" if notes else "")
-    scenes = held_out_scenes()
+    scenes = load_held_out_scenes()
     for line in seen_lines([named.path for named in params], [scene.name for scene in scenes]):
         print(line, flush=True)
     out = Path(FLAGS.out_dir)
@@ -222,7 +222,7 @@ def main() -> int:
                 batch=1, size=FLAGS.size, seed=FLAGS.seed, views=views, brackets=brackets
             )
             batches = BracketBatches(scenes, config, steps=FLAGS.brackets)
-            scores, picture, notes = measured(batches, others, can_align)
+            scores, picture, notes = measure(batches, others, can_align)
             title = f"{count} frames, {KINDS[kind]}, {FLAGS.brackets} brackets"
             tables.append(table(title, scores, notes))
             print(tables[-1], end="\n\n", flush=True)
