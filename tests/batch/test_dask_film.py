@@ -20,8 +20,8 @@ from tests.conftest import ROOT
 distributed = pytest.importorskip("distributed")
 pytest.importorskip("av")  # Of Python 3.11.
 
-from tests.batch.films import asked, converted
-from tests.video.clips import film, shot
+from tests.batch.films import conversion_of, convert
+from tests.video.clips import moving_images, write_film
 
 PLACE = Place(workers=2, worker_gigabytes=2.0)
 WICKED = '''
@@ -69,9 +69,9 @@ def wicked(tmp_path, monkeypatch):
 def clip(tmp_path_factory):
     """A film of five segments, and the bytes of the film that a single process makes of it."""
     folder = tmp_path_factory.mktemp("clip")
-    path = film(folder / "a.mp4", shot(60), sound=True)
+    path = write_film(folder / "a.mp4", moving_images(60), sound=True)
     alone = folder / "alone.mp4"
-    _, progress, _ = converted(path, alone, asked())
+    _, progress, _ = convert(path, alone, conversion_of())
     assert progress[-1].of == 5
     return path, alone.read_bytes()
 
@@ -92,8 +92,8 @@ def test_workers_make_the_same_film(clip, tmp_path, capsys):
 
 @pytest.mark.slow
 def test_a_worker_with_a_network_writes_the_same_frames(tmp_path, bent):
-    path = film(tmp_path / "a.mp4", shot(40))
-    conversion = asked("curves", params=bent)
+    path = write_film(tmp_path / "a.mp4", moving_images(40))
+    conversion = conversion_of("curves", params=bent)
     for name, place in (("here", None), ("there", Place(workers=1))):
         made = batch.to_frames(
             opened(path), tmp_path / name, conversion, "tiff", Shard(), False, lambda _: None, place
@@ -108,7 +108,7 @@ def test_a_worker_with_a_network_writes_the_same_frames(tmp_path, bent):
 def test_the_segment_of_a_killed_worker_is_converted_again(clip, tmp_path, wicked):
     path, alone = clip
     mark = wicked(always=False)
-    _, progress, _ = converted(path, tmp_path / "b.mp4", asked(), place=PLACE)
+    _, progress, _ = convert(path, tmp_path / "b.mp4", conversion_of(), place=PLACE)
     assert mark.exists()
     assert (progress[0].whole, progress[0].made) == (False, 0)  # Once workers are there.
     assert sorted(step.segment.number for step in progress[1:]) == [1, 2, 3, 4, 5]
@@ -122,18 +122,18 @@ def test_a_segment_that_kills_every_worker_is_named_and_the_others_stay(clip, tm
     wicked(always=True)
     result = tmp_path / "b.mp4"
     with pytest.raises(ImageError, match=r"a\.mp4.*segment 2") as caught:
-        converted(path, result, asked(), place=PLACE)
+        convert(path, result, conversion_of(), place=PLACE)
     assert "\n" not in str(caught.value)
     assert not result.exists()
     assert (tmp_path / "b.mp4.segments" / "00001.json").exists()
-    _, progress, _ = converted(path, result, asked())  # One process resumes it.
+    _, progress, _ = convert(path, result, conversion_of())  # One process resumes it.
     assert progress[0].kept
     assert result.read_bytes() == alone
 
 
 def test_only_names_and_numbers_pass_through_the_scheduler(clip, tmp_path):
     path, _ = clip
-    known, conversion = opened(path), asked()
+    known, conversion = opened(path), conversion_of()
     target = ToFile(tmp_path / "b.mp4")
     segments.Folder(target.path).prepare(conversion.recipe(known))
     request = dask_film.ask(path, conversion, target, conversion.recipe(known))
@@ -148,6 +148,6 @@ def test_only_names_and_numbers_pass_through_the_scheduler(clip, tmp_path):
     )
     with pytest.raises(FarmError, match="hdrcnn is"):
         dask_film.convert(segment, other)
-    film(tmp_path / "a.mp4", shot(60, hue=np.pi))
+    write_film(tmp_path / "a.mp4", moving_images(60, hue=np.pi))
     with pytest.raises(FarmError, match="film differs"):
         dask_film.convert(segment, dataclasses.replace(request, film=tmp_path / "a.mp4"))

@@ -11,7 +11,7 @@ from tests.browser import found_by
 
 pytest.importorskip("av")  # Of Python 3.11.
 
-from tests.video.clips import film, shot
+from tests.video.clips import moving_images, write_film
 
 pytestmark = pytest.mark.browser
 
@@ -42,7 +42,7 @@ async function measure() {
 @pytest.fixture(scope="module")
 def played(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     folder = tmp_path_factory.mktemp("film")
-    path: Path = film(folder / "a.mp4", shot(FRAMES, size=(128, 96)), sound=True)
+    path: Path = write_film(folder / "a.mp4", moving_images(FRAMES, size=(128, 96)), sound=True)
     result = folder / "b c.mp4"
     flags = ["--method", "bt2446c", "--codec", "av1", "--preset", "12", "--segment_seconds", "0.5"]
     assert main(["film", str(path), "--out", str(result), *flags, "--quiet"]) == 0
