@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from hdrcnn.cli.main import main
-from tests.browser import found_by
+from tests.browser import run_probe
 
 pytest.importorskip("av")  # Of Python 3.11.
 
@@ -47,7 +47,7 @@ def played(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     flags = ["--method", "bt2446c", "--codec", "av1", "--preset", "12", "--segment_seconds", "0.5"]
     assert main(["film", str(path), "--out", str(result), *flags, "--quiet"]) == 0
     probe = PROBE.substitute(address=result.as_uri())
-    found: dict[str, Any] = found_by(probe, tmp_path_factory.mktemp("browser"))
+    found: dict[str, Any] = run_probe(probe, tmp_path_factory.mktemp("browser"))
     return found
 
 
