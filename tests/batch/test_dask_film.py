@@ -2,6 +2,7 @@
 die.
 """
 
+import contextlib
 import dataclasses
 import pickle
 from pathlib import Path
@@ -24,7 +25,7 @@ from tests.batch.films import conversion_of, convert
 from tests.video.clips import moving_images, write_film
 
 PLACE = Place(workers=2, worker_gigabytes=2.0)
-WICKED = '''
+FAILING = '''
 """Loaded by a worker before anything else: it dies in the second segment, once or always."""
 
 import os
@@ -36,7 +37,7 @@ from hdrcnn.batch import film_segment
 sound = getattr(film_segment, "sound", film_segment.with_parameters)  # Dask loads a file twice.
 
 
-def wicked(film, segment, used):
+def failing_convert(film, segment, used):
     for index, found in enumerate(sound(film, segment, used)):
         if segment.number == 2 and index == 5 and (ALWAYS or not Path(MARK).exists()):
             Path(MARK).touch()
@@ -44,25 +45,26 @@ def wicked(film, segment, used):
         yield found
 
 
-film_segment.sound, film_segment.with_parameters = sound, wicked
+film_segment.sound, film_segment.with_parameters = sound, failing_convert
 '''
 
 
 @pytest.fixture
-def wicked(tmp_path, monkeypatch):
-    """Return a function that makes workers started from now on load `WICKED`."""
+def failing_workers(tmp_path, monkeypatch):
+    """Return a function that makes workers started from now on load `FAILING`."""
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
 
     def make(always: bool) -> Path:
-        mark, script = tmp_path / "died", tmp_path / "wicked.py"
-        text = WICKED.replace("ALWAYS", str(always)).replace("MARK", repr(str(mark)))
+        mark, script = tmp_path / "died", tmp_path / "failing.py"
+        text = FAILING.replace("ALWAYS", str(always)).replace("MARK", repr(str(mark)))
         script.write_text(text)
-        distributed.dask.config.set({"distributed.worker.preload": [str(script)]})
+        changes.enter_context(
+            distributed.dask.config.set({"distributed.worker.preload": [str(script)]})
+        )
         return mark
 
-    before = distributed.dask.config.get("distributed.worker.preload")
-    yield make
-    distributed.dask.config.set({"distributed.worker.preload": before})
+    with contextlib.ExitStack() as changes:
+        yield make
 
 
 @pytest.fixture(scope="module")
@@ -105,9 +107,9 @@ def test_a_worker_with_a_network_writes_the_same_frames(tmp_path, bent):
 
 
 @pytest.mark.slow
-def test_the_segment_of_a_killed_worker_is_converted_again(clip, tmp_path, wicked):
+def test_the_segment_of_a_killed_worker_is_converted_again(clip, tmp_path, failing_workers):
     path, alone = clip
-    mark = wicked(always=False)
+    mark = failing_workers(always=False)
     _, progress, _ = convert(path, tmp_path / "b.mp4", conversion_of(), place=PLACE)
     assert mark.exists()
     assert (progress[0].whole, progress[0].made) == (False, 0)  # Once workers are there.
@@ -117,9 +119,11 @@ def test_the_segment_of_a_killed_worker_is_converted_again(clip, tmp_path, wicke
 
 
 @pytest.mark.slow
-def test_a_segment_that_kills_every_worker_is_named_and_the_others_stay(clip, tmp_path, wicked):
+def test_a_segment_that_kills_every_worker_is_named_and_the_others_stay(
+    clip, tmp_path, failing_workers
+):
     path, alone = clip
-    wicked(always=True)
+    failing_workers(always=True)
     result = tmp_path / "b.mp4"
     with pytest.raises(ImageError, match=r"a\.mp4.*segment 2") as caught:
         convert(path, result, conversion_of(), place=PLACE)
