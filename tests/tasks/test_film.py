@@ -14,7 +14,7 @@ from hdrcnn.models.metadata import FilmCurves, FilmUnet
 from hdrcnn.predict.film import WHITE, Curves
 from hdrcnn.predict.film_curves import PARAMETERS
 from tests.conftest import ROOT
-from tests.run.training import goes_on_after_a_kill, learns
+from tests.run.training import check_resumed_run, loss_ratio
 from training_code.camera import clips
 from training_code.camera.grades import Grade
 from training_code.evaluation.film_methods import load_methods
@@ -55,7 +55,7 @@ def rows() -> film_rows.Rows:
 def test_one_clip_is_learnt(name):
     batch = clip() if name == "unet" else vars(rows())
     batch.pop("family", None)
-    assert learns("film", CONFIGS[name], batch, "loss", 60) < 0.6
+    assert loss_ratio("film", CONFIGS[name], batch, "loss", 60) < 0.6
 
 
 def terms_of(films: list[int], changed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -96,7 +96,7 @@ def test_rows_of_a_film_share_their_evidence():
 def test_a_run_killed_within_an_epoch_resumes_to_the_same_weights(scene_folder, held_out, tmp_path):
     # Keras numbers the states of dropout per process, and the runs of this test share one.
     config = dataclasses.replace(CONFIGS["curves"], dropout=0.0)
-    goes_on_after_a_kill("film", config, scene_folder, held_out, tmp_path)
+    check_resumed_run("film", config, scene_folder, held_out, tmp_path)
 
 
 @pytest.mark.slow
