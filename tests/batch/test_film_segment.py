@@ -156,14 +156,13 @@ def test_shots_keep_their_own_grades_on_request(tmp_path, bent):
     grades = grades_of(source, used)
     assert grades is not None
     (segment,) = segments.planned(source, 60.0)
-    for frame, parameters, _ in with_parameters(source, segment, used):
-        alone = used.of(parameters)(frame.codes())
-        assert np.array_equal(each.converter(source).signal(frame, parameters), alone)
-        together = whole.converter(source).signal(frame, parameters)
-        moved = grades.settled(parameters, frame.time)
-        assert np.array_equal(together, used.of(moved)(frame.codes()))
-        assert not np.array_equal(together, alone)
-        break
+    frame, parameters, _ = next(with_parameters(source, segment, used))
+    alone = used.of(parameters)(frame.codes())
+    assert np.array_equal(each.converter(source).signal(frame, parameters), alone)
+    together = whole.converter(source).signal(frame, parameters)
+    moved = grades.settled(parameters, frame.time)
+    assert np.array_equal(together, used.of(moved)(frame.codes()))
+    assert not np.array_equal(together, alone)
     assert whole.recipe(source) != each.recipe(source)
 
 
