@@ -60,7 +60,7 @@ STOPS = (0.5, 2.0)
 """Range of stops by which photographs are exposed up."""
 
 
-def taken(scene: str, linear: np.ndarray, share: float, curve: str) -> np.ndarray:
+def photograph_view(scene: str, linear: np.ndarray, share: float, curve: str) -> np.ndarray:
     """Photograph a view: uint8 codes, with the given share of the samples clipped."""
     condition = Condition(share, "png", curve)
     return photograph(scene, linear, condition, Protocol())
@@ -84,7 +84,7 @@ def views() -> Iterator[tuple[bool, np.ndarray]]:
                 continue
             for curve in ("published", "srgb"):
                 for share, truth in zip(FLAGS.clipped, truths, strict=True):
-                    yield True, taken(view.name, truth, share, curve)
+                    yield True, photograph_view(view.name, truth, share, curve)
             # Compressed, not only dimmed: where a scene is clipped itself, such as at the sun, a
             # plateau would remain.
             top = 0.9 * srgb_encode(_rolled(dimmer))
@@ -123,7 +123,7 @@ def files(codes: np.ndarray) -> Iterator[tuple[str, int, np.ndarray]]:
             yield f"jpeg {quality}", level, jpeg.round_trip(lowered, quality)
 
 
-def judged(codes: np.ndarray, level: int, counted: np.ndarray) -> str:
+def judge(codes: np.ndarray, level: int, counted: np.ndarray) -> str:
     """Return `found`, `left` or `wrong`. counted: [3] bool, the channels that are clipped."""
     levels = clipping_levels(codes)
     if (np.abs(255 * np.array(levels) - level) <= 1.0 + 1e-6)[counted].all():
@@ -146,7 +146,7 @@ def main() -> int:
         kind = kind if shares.min() >= SEEN else "some channels"
         if shares.max() >= SEEN:
             for file, level, saved in files(codes):
-                rates[kind, file][judged(saved, level, shares >= SEEN)] += 1
+                rates[kind, file][judge(saved, level, shares >= SEEN)] += 1
 
     def unclipped(kind: str, codes: np.ndarray) -> None:
         ways = {"png": codes} | {f"jpeg {q}": jpeg.round_trip(codes, q) for q in FLAGS.qualities}

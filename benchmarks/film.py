@@ -69,7 +69,7 @@ def film(path: Path) -> Path:
     return path
 
 
-def converted(path: Path, name: str, codec: str) -> tuple[float, float]:
+def convert(path: Path, name: str, codec: str) -> tuple[float, float]:
     """Convert a film; return processor time and wall time per frame, in seconds."""
     opened_film, settings = opened(path), FilmSettings(name, Encoding(codec), 203.0)
     converter, target = settings.make_converter(opened_film), ToFile(path.with_name("out.mp4"))
@@ -86,7 +86,7 @@ def converted(path: Path, name: str, codec: str) -> tuple[float, float]:
     return cpu / FLAGS.film_frames, wall / FLAGS.film_frames
 
 
-def taken(step: Callable[[], object]) -> tuple[float, float]:
+def measure_time(step: Callable[[], object]) -> tuple[float, float]:
     """Mean processor time and wall time of a step, after one warm-up, in seconds."""
     step()
     before, start = time.process_time(), time.perf_counter()
@@ -104,7 +104,7 @@ def main() -> int:
 
     def line(name: str, step: Callable[[], object]) -> None:
         nonlocal first
-        cpu, wall = taken(step)
+        cpu, wall = measure_time(step)
         first = first or cpu
         memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000
         print(f"| {name} | {cpu:.3f} | {cpu / first:.2f} | {wall:.3f} | {memory:.0f} |", flush=True)
@@ -142,7 +142,7 @@ def main() -> int:
         made = film(Path(folder, "in.mp4")) if FLAGS.film_frames else None
         for name, codec in itertools.product(FLAGS.methods if made else (), CRF):
             assert made is not None
-            cpu, wall = converted(made, name, codec)
+            cpu, wall = convert(made, name, codec)
             memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000
             print(
                 f"| film to film, {name}, {codec} | {cpu:.3f} | {cpu / first:.2f} | {wall:.3f} | "

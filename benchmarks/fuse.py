@@ -55,7 +55,7 @@ def write_frames(folder: Path, megapixels: float, count: int) -> list[Path]:
     return paths
 
 
-def measured(command: list[str], folder: Path) -> tuple[float, float, float]:
+def measure(command: list[str], folder: Path) -> tuple[float, float, float]:
     """Run a command, which must succeed; return wall seconds, processor seconds and peak GB."""
     begun = time.perf_counter()
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
@@ -82,15 +82,15 @@ def main() -> None:
         frames = [str(path) for path in write_frames(folder, asked.megapixels, asked.frames)]
         per = [*frames, "--per", str(asked.frames), "--out_dir"]
         rows = {
-            "enfuse": measured(["enfuse", "-o", str(folder / "enfuse.tif"), *frames], folder),
-            "fused alone": measured(
+            "enfuse": measure(["enfuse", "-o", str(folder / "enfuse.tif"), *frames], folder),
+            "fused alone": measure(
                 [*HDRCNN, *per, str(folder / "a"), "--align", "off", "--deghost", "off"], folder
             ),
         }
         if asked.align:
             stem = str(folder / "aligned_")
-            rows["align_image_stack"] = measured(["align_image_stack", "-a", stem, *frames], folder)
-        rows["as by default"] = measured([*HDRCNN, *per, str(folder / "b")], folder)
+            rows["align_image_stack"] = measure(["align_image_stack", "-a", stem, *frames], folder)
+        rows["as by default"] = measure([*HDRCNN, *per, str(folder / "b")], folder)
     base = rows["enfuse"]
     print(
         f"{asked.frames} frames of {asked.megapixels:g} megapixels, 8 bits, {os.cpu_count()} cores"

@@ -79,7 +79,7 @@ def titled(scene: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return codes.astype(np.float32) / np.float32(255.0), masks[0] == 255, masks[1] == 255
 
 
-def shown(used: film.Method, scene: np.ndarray) -> list[float]:
+def displayed_light(used: film.Method, scene: np.ndarray) -> list[float]:
     """Light of the subtitle, of the logo, and of the brightest part of the rest, cd/m^2."""
     codes, subtitle, logo = titled(scene)
     measured = used.frame_parameters(reduced(codes))
@@ -99,7 +99,9 @@ def main() -> int:
     print("| --- | " + " | ".join("---" for _ in scenes) + " |")
     for name in FLAGS.methods:
         used = film.method(name, REC709, FLAGS.white, FLAGS.peak)
-        cells = [", ".join(f"{v:.0f}" for v in shown(used, scene)) for scene in scenes.values()]
+        cells = [
+            ", ".join(f"{v:.0f}" for v in displayed_light(used, scene)) for scene in scenes.values()
+        ]
         print(f"| `{name}` | " + " | ".join(cells) + " |", flush=True)
     return 0
 

@@ -147,15 +147,21 @@ def measure(source: Path, mode: str) -> dict[str, float]:
     return found | {"rate": matrix_rate(), "width": float(facts.width)}
 
 
-def given() -> list[str]:
+def passed_flags() -> list[str]:
     """Flags that are passed on to other processes."""
     params = [f"--params={FLAGS.params}"] if FLAGS.params else []
     return [f"--precision={FLAGS.precision}", *params]
 
 
-def in_child(source: Path, mode: str, dense: bool) -> dict[str, float]:
+def run_in_child(source: Path, mode: str, dense: bool) -> dict[str, float]:
     """Run `measure` in a new process. dense: also run the network in one piece."""
-    command = [sys.executable, __file__, f"--child={source}", f"--resolution={mode}", *given()]
+    command = [
+        sys.executable,
+        __file__,
+        f"--child={source}",
+        f"--resolution={mode}",
+        *passed_flags(),
+    ]
     command += ["--dense"] * dense
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
@@ -163,10 +169,15 @@ def in_child(source: Path, mode: str, dense: bool) -> dict[str, float]:
     return json.loads(done.stdout.splitlines()[-1])
 
 
-def by_command(source: Path, mode: str) -> dict[str, float]:
+def run_command(source: Path, mode: str) -> dict[str, float]:
     """Run the command on one file; return its seconds and its peak memory in bytes."""
     out_dir = source.parent / "out" / mode
-    command = [sys.executable, str(ROOT / "hdrcnn_predict.py"), f"--im_dir={source}", *given()]
+    command = [
+        sys.executable,
+        str(ROOT / "hdrcnn_predict.py"),
+        f"--im_dir={source}",
+        *passed_flags(),
+    ]
     begun = time.perf_counter()
     child = subprocess.Popen(
         [*command, f"--out_dir={out_dir}", f"--resolution={mode}"], stdout=subprocess.DEVNULL
@@ -201,7 +212,7 @@ def table(folder: Path) -> None:
             write_png(sources[name], picture(megapixels, SHARES[name]))
         for name, source in sources.items():
             for mode in FLAGS.resolution:
-                found = in_child(source, mode, fits) | by_command(source, mode)
+                found = run_in_child(source, mode, fits) | run_command(source, mode)
                 print(line(name, mode, megapixels, found), flush=True)
 
 

@@ -38,7 +38,7 @@ flags.DEFINE_string("out_dir", None, "Folder in which to keep the files. Default
 COLUMNS = ("highlight_rmse", "highlight_bias", "psnr_aligned", "psnr_crf")
 
 
-def converted(path: Path) -> np.ndarray:
+def convert_file(path: Path) -> np.ndarray:
     """Convert a file as the command does, with its defaults and --exr_float: [H, W, 3], linear
     Rec. 709.
     """
@@ -86,9 +86,9 @@ def main() -> int:
             Image.fromarray(camera).save(jpeg, quality=FLAGS.quality)
             everything = slice(None), slice(None)
             for name, result in (
-                ("JPEG", converted(jpeg)),
+                ("JPEG", convert_file(jpeg)),
                 ("measured", light.light(everything)),
-                ("RAW", converted(raw)),
+                ("RAW", convert_file(raw)),
             ):
                 scores = evaluate(result, truth, camera / 255.0)
                 row = [getattr(scores, column) for column in COLUMNS]

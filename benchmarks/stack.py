@@ -23,7 +23,7 @@ from PIL import Image
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from benchmarks.fuse import measured
+from benchmarks.fuse import measure
 from hdrcnn.colour.transfer import srgb_encode
 from hdrcnn.predict.exposure_stack import FILES, NETWORKS
 
@@ -107,7 +107,7 @@ def main() -> None:
         rows: dict[str, tuple[float, float, float]] = {}
         for name, words in cases.items():
             out = str(folder / name.replace(", ", "_").replace(" ", "_"))
-            rows[name] = measured([*command, *words, "--out_dir", out], folder)
+            rows[name] = measure([*command, *words, "--out_dir", out], folder)
             ratios = [value / of for value, of in zip(rows[name], rows["predict"], strict=True)]
             told = "".join(f"{value:10.2f}" for value in rows[name])
             print(f"{name:22}{told}   {''.join(f'{ratio:8.2f}' for ratio in ratios)}", flush=True)

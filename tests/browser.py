@@ -57,7 +57,7 @@ class DevTools:
             self.rest += part
 
 
-def found_by(
+def run_probe(
     probe: str,
     folder: Path,
     width: int = 1000,

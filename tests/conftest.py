@@ -28,7 +28,7 @@ settings.load_profile("untimed")
 
 
 @pytest.fixture(autouse=True)
-def _keras_as_new():
+def _reset_keras():
     """Reset what a test may leave to the next one in its process: the random seed, the dtype policy
     that training sets, and the backend that commands store in the environment for subprocesses.
     """

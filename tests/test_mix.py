@@ -95,7 +95,7 @@ def test_stops_scales_the_predicted_stops(tmp_path, tiny_weights):
 @pytest.mark.parametrize("part", ["a.npz", "0.5", "=a.npz", "half=a.npz", "nan=a.npz", "-1=a.npz"])
 def test_a_part_without_share_or_file_is_refused(part):
     with pytest.raises(WeightsError, match="share=file"):
-        hdrcnn_mix.parsed(part)
+        hdrcnn_mix.parse_part(part)
 
 
 def test_files_that_cannot_be_mixed_are_refused_in_one_line(tmp_path):

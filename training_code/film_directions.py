@@ -78,7 +78,7 @@ def discriminants(parameters: np.ndarray, count: int) -> tuple[np.ndarray, np.nd
     return directions.T[::-1][:count] / np.sqrt(2.0 * count), ratios[::-1][:count]
 
 
-def picked(scenes: "list[Scene]", rng: np.random.Generator) -> "list[Scene]":
+def pick_scenes(scenes: "list[Scene]", rng: np.random.Generator) -> "list[Scene]":
     """One scene from each of up to `--looks` families, in random order."""
     by_family: dict[str, Scene] = {}
     for index in rng.permutation(len(scenes)):
@@ -86,7 +86,9 @@ def picked(scenes: "list[Scene]", rng: np.random.Generator) -> "list[Scene]":
     return list(by_family.values())[: FLAGS.looks]
 
 
-def measured(scene: "Scene", number: int, grades: "list[Grade]", curves: "Curves") -> np.ndarray:
+def measure_evidence(
+    scene: "Scene", number: int, grades: "list[Grade]", curves: "Curves"
+) -> np.ndarray:
     """Evidence of one view of a scene in each grade, [grades, E]. Raises ValueError if all views
     that are tried are too black.
     """
@@ -118,13 +120,13 @@ def main() -> int:
     if len(FLAGS.grades) < 2:
         raise ImageError("--grades: at least two are needed")
     rng = np.random.default_rng(FLAGS.seed)
-    scenes = picked(scenes_of_folders(FLAGS.scenes, FLAGS.without, without=True), rng)
+    scenes = pick_scenes(scenes_of_folders(FLAGS.scenes, FLAGS.without, without=True), rng)
     if len(scenes) < 2:
         raise ImageError("--scenes: scenes of at least two families are needed")
     params = Path(FLAGS.params) if FLAGS.params else film.FILM_CURVES
     curves = film.Curves(REC709, film.WHITE, 1000.0, params, "auto")
     drawn = [grades.draw_grade((name,), rng) for name in FLAGS.grades]
-    looks = [measured(scene, number, drawn, curves) for number, scene in enumerate(scenes)]
+    looks = [measure_evidence(scene, number, drawn, curves) for number, scene in enumerate(scenes)]
     guesses = np.stack([curves.decode(look) for look in looks], axis=1)
     directions, ratios = discriminants(guesses, DIRECTIONS)
     differences = [curves.differences(look, look) for look in np.stack(looks, axis=1)]

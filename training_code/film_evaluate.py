@@ -109,7 +109,7 @@ class Film(NamedTuple):
     clips: list[Clip]
 
 
-def clip_of(scenes: "list[Scene]", index: int) -> tuple[str, np.ndarray]:
+def render_clip(scenes: "list[Scene]", index: int) -> tuple[str, np.ndarray]:
     """Film clip number `index`, of the scenes in turn: the name of its scene, and its light in
     cd/m^2, BT.2020, [T, H, W, 3].
     """
@@ -130,7 +130,7 @@ def all_methods() -> "dict[str, Method]":
 
     found = methods.formulas() if FLAGS.formulas else {}
     for named in named_weights(FLAGS.params):
-        more = methods.of_weights(named.name, named.path)
+        more = methods.load_methods(named.name, named.path)
         check_names([*found, *more])
         found |= more
     if not found:
@@ -138,7 +138,7 @@ def all_methods() -> "dict[str, Method]":
     return found
 
 
-def scenes_of_flags() -> "list[Scene]":
+def load_scenes() -> "list[Scene]":
     """Load the scenes, ordered so that every family comes once before any comes again. Raises
     ImageError.
     """
@@ -151,7 +151,7 @@ def scenes_of_flags() -> "list[Scene]":
     return scenes
 
 
-def trimmed(of_clips: "Sequence[Grade]", *key: int) -> "list[Grade]":
+def with_trims(of_clips: "Sequence[Grade]", *key: int) -> "list[Grade]":
     """The grade of each clip with a trim of its own, as by --trims. key: of the film; with another
     --trims, the same trims are stronger or weaker.
     """
@@ -165,12 +165,12 @@ def trimmed(of_clips: "Sequence[Grade]", *key: int) -> "list[Grade]":
     ]
 
 
-def graded(scenes: "list[Scene]") -> Iterator[Film]:
+def graded_films(scenes: "list[Scene]") -> Iterator[Film]:
     """Yield a film of the scenes' clips for each grade and CRF."""
     from training_code.camera import clips, grades
 
-    names, lights = zip(*(clip_of(scenes, index) for index in range(FLAGS.clips)), strict=True)
-    truths = [clips.hdr_words(own) for own in lights]
+    names, lights = zip(*(render_clip(scenes, index) for index in range(FLAGS.clips)), strict=True)
+    truths = [clips.hdr_pq_codes(own) for own in lights]
     asked = [*FLAGS.grades, *[COMPILATION] * FLAGS.compilation]
     for number, name in itertools.product(range(FLAGS.films), asked):
         key = (FLAGS.seed, number, zlib.crc32(name.encode()))
@@ -178,14 +178,14 @@ def graded(scenes: "list[Scene]") -> Iterator[Film]:
         own = [grades.draw_grade((name,), rng)] * len(lights)
         if name == COMPILATION:
             own = [grades.draw_grade(FLAGS.grades, rng) for _ in lights]
-        own = trimmed(own, *key)
+        own = with_trims(own, *key)
         for crf in map(int, FLAGS.crf):
             sdr = [clips.graded(light, g, crf) for light, g in zip(lights, own, strict=True)]
             clips_of_film = list(map(Clip, names, sdr, truths))
             yield Film(grade_name(name, FLAGS.trims), crf, clips_of_film)
 
 
-def given() -> Iterator[Film]:
+def given_films() -> Iterator[Film]:
     """Yield the films of --pairs and --videos. Raises ImageError."""
     from training_code.scenes.film_pairs import folder_pairs, video_pairs
 
@@ -225,7 +225,7 @@ def columns() -> int:
     return int(FLAGS.size * 16 // 9 // 32 * 32)
 
 
-def measured(film: Film, methods: "dict[str, Method]") -> "tuple[list[Row], int, np.ndarray]":
+def measure(film: Film, methods: "dict[str, Method]") -> "tuple[list[Row], int, np.ndarray]":
     """Measure a film; return its rows, the index of the worst clip of the last method (by
     PU21-PSNR), and a picture of that clip.
     """
@@ -256,7 +256,7 @@ def main() -> int:
     if not FLAGS.crf or not all(text in map(str, range(52)) for text in FLAGS.crf):
         raise ValueError(f"--crf {','.join(FLAGS.crf)}: whole numbers from 0 to 51 are needed")
     methods = all_methods()
-    scenes = scenes_of_flags()
+    scenes = load_scenes()
     files = [named.path for named in named_weights(FLAGS.params)]
     for line in seen_lines(files, [scene.name for scene in scenes]):
         print(line, flush=True)
@@ -268,8 +268,8 @@ def main() -> int:
     prepare_folder(out)
     rows: list[Row] = []
     worst, text = np.inf, ""
-    for film in itertools.chain(graded(scenes) if scenes else (), given()):
-        found, place, picture = measured(film, methods)
+    for film in itertools.chain(graded_films(scenes) if scenes else (), given_films()):
+        found, place, picture = measure(film, methods)
         rows += found
         figure = found[place - len(film.clips)].figures[4]
         if figure < worst:

@@ -70,7 +70,7 @@ CELLS = 4
 """Number of cells in a row of a picture."""
 
 
-class Shown(NamedTuple):
+class TakenBracket(NamedTuple):
     """A bracket as the methods see it; frames are [K, H, W, 3] uint8."""
 
     taken: np.ndarray
@@ -86,7 +86,7 @@ class Shown(NamedTuple):
         return self.truth is not None
 
 
-def held_out_scenes() -> "list[Scene]":
+def load_held_out_scenes() -> "list[Scene]":
     """Load the scenes that the flags name. Raises ValueError if there are none."""
     from training_code.scenes.families import read_lists
     from training_code.scenes.photographs import load_photographs
@@ -104,7 +104,7 @@ def held_out_scenes() -> "list[Scene]":
     return scenes
 
 
-def shown(batches: "BracketBatches", index: int, can_align: bool) -> Shown:
+def take_bracket(batches: "BracketBatches", index: int, can_align: bool) -> TakenBracket:
     """Take bracket number `index` of a table. can_align: whether to align by align_image_stack."""
     from hdrcnn.predict.bracket import choose_reference
     from training_code.camera.brackets import scene_codes, take
@@ -114,31 +114,31 @@ def shown(batches: "BracketBatches", index: int, can_align: bool) -> Shown:
     light, *other = batches.lights(index, 0, bracket)
     frames = take(light, bracket, *other)
     if bracket.still:
-        return Shown(frames, frames, frames, scene_codes(light, bracket))
+        return TakenBracket(frames, frames, frames, scene_codes(light, bracket))
     reference = choose_reference(list(frames))
     wanted = take(light, bracket.held_still(reference), *other)
     aligned = align(frames, reference) if can_align else None
-    return Shown(frames, aligned, wanted, None)
+    return TakenBracket(frames, aligned, wanted, None)
 
 
-def measured(
+def measure(
     batches: "BracketBatches", others: "dict[str, Method]", can_align: bool
 ) -> "tuple[dict[str, list[Score]], np.ndarray, list[str]]":
     """Measure all brackets of a table; return their scores by method, a picture of the worst, and
     notes.
     """
     from hdrcnn.predict.bracket import choose_reference
-    from training_code.evaluation.fusion_methods import product
+    from training_code.evaluation.fusion_methods import hdrcnn_fuse
     from training_code.evaluation.fusion_metrics import score
     from training_code.evaluation.pictures import grid
 
     scores: dict[str, list[Score]] = {name: [] for name in (OURS, *others)}
     worst, picture, lost, refused = 2.0, np.zeros((1, 1, 3), np.uint8), 0, 0
     for index in range(len(batches)):
-        seen = shown(batches, index, can_align)
+        seen = take_bracket(batches, index, can_align)
         lost += can_align and seen.aligned is None
         frames = seen.taken if seen.aligned is None else seen.aligned
-        ours = product(seen.taken)
+        ours = hdrcnn_fuse(seen.taken)
         refused += ours is None
         ours = seen.taken[choose_reference(list(seen.taken))] if ours is None else ours
         fused = {OURS: ours} | {name: method(frames) for name, method in others.items()}
@@ -195,19 +195,19 @@ def main() -> int:
     from training_code.scenes.seen import seen_lines
     from training_code.scenes.views import Views
     from training_code.tasks.fusion_brackets import BracketBatches
-    from training_code.tasks.fusion_settings import Fusion
+    from training_code.tasks.fusion_settings import FusionConfig
 
     params = named_weights(FLAGS.params)
     if not set(FLAGS.kinds) <= set(KINDS):
         raise ValueError(f"--kinds {','.join(FLAGS.kinds)}: known are {', '.join(KINDS)}")
     others, notes = methods.classical() if FLAGS.others else ({}, [])
     check_names([OURS, *others, *(named.name for named in params)])
-    others = {named.name: methods.of_weights(named.path) for named in params} | others
+    others = {named.name: methods.load_method(named.path) for named in params} | others
     can_align = bool(others) and shutil.which("align_image_stack") is not None
     if "moving" in FLAGS.kinds and others and not can_align:
         notes.append("the frames of other methods are not aligned: install hugin-tools")
     print("\n".join(notes), end="\n" if notes else "")
-    scenes = held_out_scenes()
+    scenes = load_held_out_scenes()
     for line in seen_lines([named.path for named in params], [scene.name for scene in scenes]):
         print(line, flush=True)
     out = Path(FLAGS.out_dir)
@@ -218,11 +218,11 @@ def main() -> int:
         for kind in FLAGS.kinds:
             share = float(kind == "moving")
             brackets = Brackets(frames=(count, count), shaken_share=share, moving_share=share)
-            config = Fusion(
+            config = FusionConfig(
                 batch=1, size=FLAGS.size, seed=FLAGS.seed, views=views, brackets=brackets
             )
             batches = BracketBatches(scenes, config, steps=FLAGS.brackets)
-            scores, picture, notes = measured(batches, others, can_align)
+            scores, picture, notes = measure(batches, others, can_align)
             title = f"{count} frames, {KINDS[kind]}, {FLAGS.brackets} brackets"
             tables.append(table(title, scores, notes))
             print(tables[-1], end="\n\n", flush=True)

@@ -50,7 +50,7 @@ LAST = ("fuse0/kernel", "fuse0/bias")
 """Arrays of the last layer of HDRCNN; its output, in the log domain, is linear in them."""
 
 
-def parsed(part: str) -> tuple[float, Path]:
+def parse_part(part: str) -> tuple[float, Path]:
     """Parse the share and the file of a part. Raises WeightsError."""
     share, sign, path = part.partition("=")
     try:
@@ -128,7 +128,7 @@ def held_back(
 
 def main() -> int:
     """Mix the parts and write the file. Returns the exit status."""
-    parts = [parsed(part) for part in FLAGS.part]
+    parts = [parse_part(part) for part in FLAGS.part]
     arrays, metadata = mix(parts)
     for line in differences([path for _, path in parts]):
         print(line)

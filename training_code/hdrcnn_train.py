@@ -58,7 +58,7 @@ def asked_task(arguments: list[str]) -> str:
 
 
 TASK = asked_task(sys.argv[1:])
-CONFIG = configs.of_task(TASK)
+CONFIG = configs.config_class(TASK)
 FLAGS = flags.FLAGS
 flags.DEFINE_enum("task", TASKS[0], TASKS, "Which network is trained.")
 flags.DEFINE_multi_string(
@@ -96,10 +96,10 @@ _DEFINE = {
     float: flags.DEFINE_float,
     str: flags.DEFINE_string,
 }
-for _field in configs.plain(CONFIG):
+for _field in configs.flag_fields(CONFIG):
     _about = f"{_field.metadata['about']} ({_field.default})"
     _DEFINE[type(_field.default)](_field.name, None, _about)
-for _field in configs.plain(Running):
+for _field in configs.flag_fields(Running):
     _DEFINE[type(_field.default)](_field.name, _field.default, _field.metadata["about"])
 
 
@@ -112,7 +112,7 @@ def choose_config() -> Schedule:
     config = configs.load(Path(FLAGS.config), TASK) if FLAGS.config else CONFIG()
     given: dict[str, Any] = {
         field.name: getattr(FLAGS, field.name)
-        for field in configs.plain(CONFIG)
+        for field in configs.flag_fields(CONFIG)
         if getattr(FLAGS, field.name) is not None
     }
     if getattr(FLAGS, "jpeg", None) is not None:
@@ -122,9 +122,9 @@ def choose_config() -> Schedule:
             "development": dataclasses.replace(development, jpeg=qualities)
         }
         config = dataclasses.replace(config, **compressed)
-    config = configs.changed(config, FLAGS.set, **given)
+    config = configs.with_overrides(config, FLAGS.set, **given)
     asked = [*given, *(setting.partition("=")[0].strip() for setting in FLAGS.set)]
-    asked += [field.name for field in configs.plain(Running) if FLAGS[field.name].present]
+    asked += [field.name for field in configs.flag_fields(Running) if FLAGS[field.name].present]
     unused = config.unused()
     for name in asked:
         if name in unused:

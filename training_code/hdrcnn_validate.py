@@ -60,7 +60,7 @@ flags.DEFINE_integer("every", 1, "Use every n-th view of each kind.", lower_boun
 flags.DEFINE_string("out_dir", None, "Folder for the results.", required=True)
 
 
-def gathered() -> list:
+def load_validation_scenes() -> list:
     """Load the scenes that the flags name. Raises ImageError, ValueError."""
     from training_code.evaluation.protocol import Protocol
     from training_code.evaluation.request import VALIDATION
@@ -100,7 +100,7 @@ def main() -> int:
     if not conditions:
         names = ", ".join(condition.name for condition in kinds.CONDITIONS)
         raise ValueError(f"--only {','.join(FLAGS.only)}: no such condition; known: {names}")
-    scenes = gathered()
+    scenes = load_validation_scenes()
     with stderr_discarded():
         from hdrcnn.predict import single_image
     methods: dict[str, kinds.Reconstruct] = {}

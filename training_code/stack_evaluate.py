@@ -65,7 +65,7 @@ CROP = 160
 """Side of the regions shown in pictures, pixels."""
 
 
-def views() -> "list[View]":
+def load_views() -> "list[View]":
     """Load the views of the scenes that the flags name; print which weights were trained on some.
     Raises ValueError if there are none.
     """
@@ -87,7 +87,7 @@ def views() -> "list[View]":
     return [every[i * len(every) // count] for i in range(count)]
 
 
-def taken(view: "View", kind: str) -> tuple[np.ndarray, np.ndarray]:
+def photograph_view(view: "View", kind: str) -> tuple[np.ndarray, np.ndarray]:
     """Photograph a view: codes [H, W, 3], float32 in [0, 1], and the truth, linear, 1.0 = clipping
     level. Raises TooBlackError.
     """
@@ -102,7 +102,7 @@ def taken(view: "View", kind: str) -> tuple[np.ndarray, np.ndarray]:
         return np.asarray(image, np.float32) / np.float32(255.0), truth
 
 
-def place(share: np.ndarray) -> tuple[slice, slice]:
+def busiest_square(share: np.ndarray) -> tuple[slice, slice]:
     """Square of `CROP` pixels a side that contains most of `share`, [H, W]."""
     total = np.pad(share.astype(np.float64), ((1, 0), (1, 0))).cumsum(0).cumsum(1)
     side = [min(CROP, n) for n in share.shape]
@@ -122,8 +122,8 @@ def picture(code: np.ndarray, truth: np.ndarray, stacks: list[np.ndarray]) -> np
 
     true = np.rint(true_exposures(truth)).astype(np.uint8)
     brightest = true[-1].max(axis=-1)
-    dark = place((code.max(axis=-1) < DARK) & (brightest > 20) & (brightest < 250))
-    clipped = place(code.max(axis=-1) >= CLIPPED)
+    dark = busiest_square((code.max(axis=-1) < DARK) & (brightest > 20) & (brightest < 250))
+    clipped = busiest_square(code.max(axis=-1) >= CLIPPED)
     cells = [true, *stacks]
     rows = [np.concatenate([c[k][where] for c in cells], axis=1) for k, where in
             ((-1, dark), (0, clipped))]  # fmt: skip
@@ -143,7 +143,7 @@ def table(title: str, figures: dict[str, list[dict[str, float]]]) -> str:
     return "\n".join(lines)
 
 
-def written(
+def write_results(
     out: Path,
     figures: dict[str, dict[str, list[dict[str, float]]]],
     records: list[tuple[object, ...]],
@@ -173,7 +173,7 @@ def methods() -> "dict[str, Method]":
         "single-image network": lambda code: known.rendered(highlights(code)),
     }
     check_names([*rows, *(named.name for named in params)])
-    return rows | {named.name: known.of_weights(named.path, highlights) for named in params}
+    return rows | {named.name: known.load_method(named.path, highlights) for named in params}
 
 
 def main() -> int:
@@ -181,7 +181,7 @@ def main() -> int:
     from hdrcnn.writers.display import write_png
     from training_code.camera import TooBlackError
     from training_code.evaluation.protocol import Protocol
-    from training_code.evaluation.shots import unusable
+    from training_code.evaluation.shots import exclusion_reason
     from training_code.evaluation.stack_metrics import measure
 
     if not set(FLAGS.kinds) <= set(KINDS):
@@ -192,14 +192,14 @@ def main() -> int:
         kind: {name: [] for name in rows} for kind in FLAGS.kinds
     }
     records: list[tuple[object, ...]] = []
-    for number, view in enumerate(views()):
+    for number, view in enumerate(load_views()):
         for kind in FLAGS.kinds:
             try:
-                code, truth = taken(view, kind)
+                code, truth = photograph_view(view, kind)
             except TooBlackError as error:
                 print(f"{view.name} is left out: {error}", flush=True)
                 break
-            reason = unusable(code, truth, Protocol())
+            reason = exclusion_reason(code, truth, Protocol())
             if reason:
                 print(f"{view.name}, {kind}, is left out: {reason}", flush=True)
                 continue
@@ -218,7 +218,7 @@ def main() -> int:
                 write_png(path, picture(code, truth, stacks))
         print(f"[{number + 1}] {view.name}", flush=True)
         if records:
-            written(out, figures, records)
+            write_results(out, figures, records)
     if not records:
         raise ValueError("no view can be exposed and judged; give other --scenes")
     print("\n" + (out / "stack.md").read_text(encoding="utf-8"), end="")

@@ -15,12 +15,14 @@ av = pytest.importorskip("av")  # Of Python 3.11.
 FAST = {"hevc": "ultrafast", "av1": "12"}
 
 
-def asked(method="bt2446c", codec="hevc", seconds=0.5, params=None, grade="film", **encoding):
+def conversion_of(
+    method="bt2446c", codec="hevc", seconds=0.5, params=None, grade="film", **encoding
+):
     made = Encoding(codec, preset=FAST[codec], **encoding)
     return FilmSettings(method, made, 203.0, params, "cpu", seconds=seconds, grade=grade)
 
 
-def converted(path, result, settings, shard=Shard(), workers_config=None):  # noqa: B008
+def convert(path, result, settings, shard=Shard(), workers_config=None):  # noqa: B008
     notes: list[str] = []
     progress: list[batch.Progress] = []
     found = batch.to_file(

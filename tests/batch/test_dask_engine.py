@@ -29,7 +29,7 @@ distributed = pytest.importorskip("distributed")
 psutil = pytest.importorskip("psutil")
 LONG = 120
 """Seconds after which a wait counts as failed, however busy the machine is."""
-WICKED = '''
+FAILING = '''
 """Loaded by a worker before anything else: makes reading some photographs fail in its process, and
 replaces the network, which takes long to load, by linearisation alone.
 """
@@ -47,7 +47,7 @@ from hdrcnn.predict import single_image
 read = getattr(conversion, "sound_read", conversion.read_photograph)  # Dask loads a file twice.
 
 
-def wicked(path, *rest):
+def failing_read(path, *rest):
     if "poison" in path.name:
         os.kill(os.getpid(), signal.SIGKILL)
     if "slow" in path.name and not (Path(PLACE) / "pid").exists():
@@ -65,7 +65,7 @@ class Plain:
 
 
 single_image.load = lambda path, **settings: Plain()
-conversion.sound_read, conversion.read_photograph = read, wicked
+conversion.sound_read, conversion.read_photograph = read, failing_read
 '''
 
 
@@ -74,14 +74,12 @@ def no_network(path):
 
 
 @pytest.fixture
-def wicked(six_photos, monkeypatch):
-    """Folder of six photographs; workers that are started from now on load `WICKED`."""
-    script = six_photos / "wicked.py"
-    script.write_text(WICKED.replace("PLACE", repr(str(six_photos))))
-    preload = distributed.dask.config.get("distributed.worker.preload")
-    distributed.dask.config.set({"distributed.worker.preload": [str(script)]})
-    yield six_photos
-    distributed.dask.config.set({"distributed.worker.preload": preload})
+def failing_workers(six_photos):
+    """Folder of six photographs; workers that are started from now on load `FAILING`."""
+    script = six_photos / "failing.py"
+    script.write_text(FAILING.replace("PLACE", repr(str(six_photos))))
+    with distributed.dask.config.set({"distributed.worker.preload": [str(script)]}):
+        yield six_photos
 
 
 def converted(weights, workers_config, **settings):
@@ -104,7 +102,7 @@ def finished():
 
 
 @pytest.mark.slow
-def test_a_poison_file_is_named_and_the_rest_converted(wicked, tiny_weights):
+def test_a_poison_file_is_named_and_the_rest_converted(failing_workers, tiny_weights):
     """All other files were waiting for the single worker that this one kills."""
     Path("in/2.png").rename("in/2 poison.png")
     outcomes = converted(tiny_weights, machines.WorkersConfig(workers=1))
@@ -116,14 +114,14 @@ def test_a_poison_file_is_named_and_the_rest_converted(wicked, tiny_weights):
 
 
 @pytest.mark.slow
-def test_the_file_of_a_killed_worker_is_converted_again(wicked, tiny_weights):
+def test_the_file_of_a_killed_worker_is_converted_again(failing_workers, tiny_weights):
     Path("in/2.png").rename("in/2 slow.png")
 
     def kill():
         until = time.monotonic() + LONG
-        while not (wicked / "pid").exists() and time.monotonic() < until:
+        while not (failing_workers / "pid").exists() and time.monotonic() < until:
             time.sleep(0.01)
-        os.kill(int((wicked / "pid").read_text()), signal.SIGKILL)
+        os.kill(int((failing_workers / "pid").read_text()), signal.SIGKILL)
 
     killer = threading.Thread(target=kill)
     killer.start()
@@ -137,10 +135,10 @@ def test_the_file_of_a_killed_worker_is_converted_again(wicked, tiny_weights):
 
 
 @pytest.mark.parametrize("busy", [False, True])
-def test_ctrl_c_ends_the_run_and_its_workers(wicked, tiny_weights, busy):
+def test_ctrl_c_ends_the_run_and_its_workers(failing_workers, tiny_weights, busy):
     """While workers start, or while one reads a file forever: status 130, no process remains."""
     Path("in/2.png").rename("in/2 slow.png")
-    config = json.dumps([str(wicked / "wicked.py")])
+    config = json.dumps([str(failing_workers / "failing.py")])
     command = [ROOT / "hdrcnn_predict.py", "--im_dir=in", f"--params={tiny_weights}"]
     process = subprocess.Popen(
         [sys.executable, *map(str, command), "--engine=dask", "--workers=2"],
@@ -155,7 +153,7 @@ def test_ctrl_c_ends_the_run_and_its_workers(wicked, tiny_weights, busy):
     started = psutil.Process(process.pid).children
     until = time.monotonic() + LONG
     while time.monotonic() < until:
-        if (finished() and (wicked / "pid").exists()) if busy else started():
+        if (finished() and (failing_workers / "pid").exists()) if busy else started():
             break
         time.sleep(0.01)
     family = started(recursive=True)

@@ -2,6 +2,7 @@
 die.
 """
 
+import contextlib
 import dataclasses
 import pickle
 from pathlib import Path
@@ -20,11 +21,11 @@ from tests.conftest import ROOT
 distributed = pytest.importorskip("distributed")
 pytest.importorskip("av")  # Of Python 3.11.
 
-from tests.batch.films import asked, converted
-from tests.video.clips import film, shot
+from tests.batch.films import conversion_of, convert
+from tests.video.clips import moving_images, write_film
 
 TWO_WORKERS = WorkersConfig(workers=2, worker_gigabytes=2.0)
-WICKED = '''
+FAILING = '''
 """Loaded by a worker before anything else: it dies in the second segment, once or always."""
 
 import os
@@ -36,7 +37,7 @@ from hdrcnn.batch import film_segment
 sound = getattr(film_segment, "sound", film_segment.with_parameters)  # Dask loads a file twice.
 
 
-def wicked(film, segment, used):
+def failing_convert(film, segment, used):
     for index, found in enumerate(sound(film, segment, used)):
         if segment.number == 2 and index == 5 and (ALWAYS or not Path(MARK).exists()):
             Path(MARK).touch()
@@ -44,34 +45,35 @@ def wicked(film, segment, used):
         yield found
 
 
-film_segment.sound, film_segment.with_parameters = sound, wicked
+film_segment.sound, film_segment.with_parameters = sound, failing_convert
 '''
 
 
 @pytest.fixture
-def wicked(tmp_path, monkeypatch):
-    """Return a function that makes workers started from now on load `WICKED`."""
+def failing_workers(tmp_path, monkeypatch):
+    """Return a function that makes workers started from now on load `FAILING`."""
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
 
     def make(always: bool) -> Path:
-        mark, script = tmp_path / "died", tmp_path / "wicked.py"
-        text = WICKED.replace("ALWAYS", str(always)).replace("MARK", repr(str(mark)))
+        mark, script = tmp_path / "died", tmp_path / "failing.py"
+        text = FAILING.replace("ALWAYS", str(always)).replace("MARK", repr(str(mark)))
         script.write_text(text)
-        distributed.dask.config.set({"distributed.worker.preload": [str(script)]})
+        changes.enter_context(
+            distributed.dask.config.set({"distributed.worker.preload": [str(script)]})
+        )
         return mark
 
-    before = distributed.dask.config.get("distributed.worker.preload")
-    yield make
-    distributed.dask.config.set({"distributed.worker.preload": before})
+    with contextlib.ExitStack() as changes:
+        yield make
 
 
 @pytest.fixture(scope="module")
 def clip(tmp_path_factory):
     """A film of five segments, and the bytes of the film that a single process makes of it."""
     folder = tmp_path_factory.mktemp("clip")
-    path = film(folder / "a.mp4", shot(60), sound=True)
+    path = write_film(folder / "a.mp4", moving_images(60), sound=True)
     alone = folder / "alone.mp4"
-    _, progress, _ = converted(path, alone, asked())
+    _, progress, _ = convert(path, alone, conversion_of())
     assert progress[-1].of == 5
     return path, alone.read_bytes()
 
@@ -92,8 +94,8 @@ def test_workers_make_the_same_film(clip, tmp_path, capsys):
 
 @pytest.mark.slow
 def test_a_worker_with_a_network_writes_the_same_frames(tmp_path, bent):
-    path = film(tmp_path / "a.mp4", shot(40))
-    settings = asked("curves", params=bent)
+    path = write_film(tmp_path / "a.mp4", moving_images(40))
+    settings = conversion_of("curves", params=bent)
     for name, workers_config in (("here", None), ("there", WorkersConfig(workers=1))):
         made = batch.to_frames(
             opened(path),
@@ -112,10 +114,10 @@ def test_a_worker_with_a_network_writes_the_same_frames(tmp_path, bent):
 
 
 @pytest.mark.slow
-def test_the_segment_of_a_killed_worker_is_converted_again(clip, tmp_path, wicked):
+def test_the_segment_of_a_killed_worker_is_converted_again(clip, tmp_path, failing_workers):
     path, alone = clip
-    mark = wicked(always=False)
-    _, progress, _ = converted(path, tmp_path / "b.mp4", asked(), workers_config=TWO_WORKERS)
+    mark = failing_workers(always=False)
+    _, progress, _ = convert(path, tmp_path / "b.mp4", conversion_of(), workers_config=TWO_WORKERS)
     assert mark.exists()
     assert (progress[0].segment_done, progress[0].converted) == (
         False,
@@ -127,23 +129,25 @@ def test_the_segment_of_a_killed_worker_is_converted_again(clip, tmp_path, wicke
 
 
 @pytest.mark.slow
-def test_a_segment_that_kills_every_worker_is_named_and_the_others_stay(clip, tmp_path, wicked):
+def test_a_segment_that_kills_every_worker_is_named_and_the_others_stay(
+    clip, tmp_path, failing_workers
+):
     path, alone = clip
-    wicked(always=True)
+    failing_workers(always=True)
     result = tmp_path / "b.mp4"
     with pytest.raises(ImageError, match=r"a\.mp4.*segment 2") as caught:
-        converted(path, result, asked(), workers_config=TWO_WORKERS)
+        convert(path, result, conversion_of(), workers_config=TWO_WORKERS)
     assert "\n" not in str(caught.value)
     assert not result.exists()
     assert (tmp_path / "b.mp4.segments" / "00001.json").exists()
-    _, progress, _ = converted(path, result, asked())  # One process resumes it.
+    _, progress, _ = convert(path, result, conversion_of())  # One process resumes it.
     assert progress[0].kept
     assert result.read_bytes() == alone
 
 
 def test_only_names_and_numbers_pass_through_the_scheduler(clip, tmp_path):
     path, _ = clip
-    known, settings = opened(path), asked()
+    known, settings = opened(path), conversion_of()
     target = ToFile(tmp_path / "b.mp4")
     segments.Folder(target.path).prepare(settings.recipe(known))
     request = dask_film.ask(path, settings, target, settings.recipe(known))
@@ -158,6 +162,6 @@ def test_only_names_and_numbers_pass_through_the_scheduler(clip, tmp_path):
     )
     with pytest.raises(WorkersError, match="hdrcnn is"):
         dask_film.convert(segment, other)
-    film(tmp_path / "a.mp4", shot(60, hue=np.pi))
+    write_film(tmp_path / "a.mp4", moving_images(60, hue=np.pi))
     with pytest.raises(WorkersError, match="film differs"):
         dask_film.convert(segment, dataclasses.replace(request, film=tmp_path / "a.mp4"))

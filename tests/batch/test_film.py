@@ -17,8 +17,8 @@ from hdrcnn.video import decode, segments
 
 av = pytest.importorskip("av")  # Of Python 3.11.
 
-from tests.batch.films import asked, codes_of, converted
-from tests.video.clips import film, shot, shown_at
+from tests.batch.films import codes_of, conversion_of, convert
+from tests.video.clips import moving_images, shown_at, write_film
 
 
 class KilledError(Exception):
@@ -26,8 +26,8 @@ class KilledError(Exception):
 
 
 def test_a_killed_run_resumes_at_its_segment(tmp_path):
-    path = film(tmp_path / "a.mp4", shot(60), sound=True)
-    whole, seen, _ = converted(path, tmp_path / "whole.mp4", asked())
+    path = write_film(tmp_path / "a.mp4", moving_images(60), sound=True)
+    whole, seen, _ = convert(path, tmp_path / "whole.mp4", conversion_of())
     assert seen[-1].of >= 4
 
     def dying(progress):
@@ -36,11 +36,11 @@ def test_a_killed_run_resumes_at_its_segment(tmp_path):
 
     result = tmp_path / "b.mp4"
     with pytest.raises(KilledError):
-        batch.to_file(opened(path), result, asked(), Shard(), dying, lambda _: None)
+        batch.to_file(opened(path), result, conversion_of(), Shard(), dying, lambda _: None)
     assert not result.exists()
     left = sorted(p.name for p in (tmp_path / "b.mp4.segments").iterdir())
     assert left == ["00001.json", "00001.nut", "00002.json", "00002.nut", "film.json"]
-    found, progress, notes = converted(path, result, asked())
+    found, progress, notes = convert(path, result, conversion_of())
     assert [step.kept for step in progress if step.segment_done][:3] == [True, True, False]
     assert notes == []
     assert result.read_bytes() == (tmp_path / "whole.mp4").read_bytes()
@@ -50,40 +50,40 @@ def test_a_killed_run_resumes_at_its_segment(tmp_path):
 
 @pytest.mark.parametrize("change", ["film", "settings"])
 def test_segments_of_another_film_or_other_settings_are_recomputed(tmp_path, change):
-    path = film(tmp_path / "a.mp4", shot(30))
+    path = write_film(tmp_path / "a.mp4", moving_images(30))
     result = tmp_path / "b.mp4"
-    converted(path, result, asked(), Shard(1, 2))
+    convert(path, result, conversion_of(), Shard(1, 2))
     assert (tmp_path / "b.mp4.segments" / "00001.json").exists()
     if change == "film":
-        film(path, shot(30, hue=1.0))
+        write_film(path, moving_images(30, hue=1.0))
     method = "bt2446a" if change == "settings" else "bt2446c"
-    _, progress, notes = converted(path, result, asked(method))
+    _, progress, notes = convert(path, result, conversion_of(method))
     assert not any(step.kept for step in progress)
     assert len(notes) == 1
     assert "b.mp4.segments" in notes[0]
 
 
 def test_the_last_shard_joins_the_segments(tmp_path):
-    path = film(tmp_path / "a.mp4", shot(60))
-    converted(path, tmp_path / "whole.mp4", asked())
+    path = write_film(tmp_path / "a.mp4", moving_images(60))
+    convert(path, tmp_path / "whole.mp4", conversion_of())
     result = tmp_path / "b.mp4"
-    assert converted(path, result, asked(), Shard(2, 3))[0] is None
-    assert converted(path, result, asked(), Shard(1, 3))[0] is None
-    assert converted(path, result, asked(), Shard(3, 3))[0] is not None
+    assert convert(path, result, conversion_of(), Shard(2, 3))[0] is None
+    assert convert(path, result, conversion_of(), Shard(1, 3))[0] is None
+    assert convert(path, result, conversion_of(), Shard(3, 3))[0] is not None
     assert result.read_bytes() == (tmp_path / "whole.mp4").read_bytes()
 
 
 @pytest.mark.parametrize("kind", ["png", "tiff"])
 def test_frames_are_written_once(tmp_path, kind):
-    path = film(tmp_path / "a.mp4", shot(8))
+    path = write_film(tmp_path / "a.mp4", moving_images(8))
     folder = tmp_path / "frames"
-    arguments = (opened(path), folder, asked(), kind, Shard())
+    arguments = (opened(path), folder, conversion_of(), kind, Shard())
     assert batch.to_frames(*arguments, False, lambda _: None) == 8
     assert batch.to_frames(*arguments, False, lambda _: None) == 0
     lost = next(folder.glob("a_000005.*"))
     lost.unlink()
     assert batch.to_frames(*arguments, False, lambda _: None) == 8
-    others = dataclasses.replace(asked(), method="bt2446a")
+    others = dataclasses.replace(conversion_of(), method="bt2446a")
     with pytest.raises(ImageError, match="other frames"):
         batch.to_frames(arguments[0], folder, others, kind, Shard(), False, lambda _: None)
     assert json.loads((folder / "film.json").read_text())["method"] == "bt2446c"
@@ -94,7 +94,7 @@ def test_frames_that_cannot_be_decoded_are_left_out_and_counted(tmp_path, second
     """A recording that begins in the middle of a group of pictures, with shorter and longer
     segments.
     """
-    path = film(tmp_path / "a.ts", shot(60), options={"g": "30"})
+    path = write_film(tmp_path / "a.ts", moving_images(60), options={"g": "30"})
     with av.open(str(path)) as whole, av.open(str(tmp_path / "b.ts"), "w") as cut:
         stream = cut.add_stream_from_template(whole.streams.video[0])
         for packet in [packet for packet in whole.demux(video=0) if packet.size][5:]:
@@ -103,26 +103,26 @@ def test_frames_that_cannot_be_decoded_are_left_out_and_counted(tmp_path, second
     source, folder, notes = opened(tmp_path / "b.ts"), tmp_path / "frames", list[str]()
     for made in (30, 0):
         done = batch.to_frames(
-            source, folder, asked(seconds=seconds), "png", Shard(), False, lambda _: None,
+            source, folder, conversion_of(seconds=seconds), "png", Shard(), False, lambda _: None,
             note=notes.append,
         )  # fmt: skip
         assert done == made
     names = sorted(file.name for file in folder.glob("*.png"))
     assert names == [f"b_{number:06}.png" for number in range(26, 56)]
-    _, _, said = converted(tmp_path / "b.ts", tmp_path / "c.mkv", asked(seconds=seconds))
+    _, _, said = convert(tmp_path / "b.ts", tmp_path / "c.mkv", conversion_of(seconds=seconds))
     assert len(codes_of(tmp_path / "c.mkv")) == 30
     assert [note for note in said if "decoded" in note] * 2 == notes
     assert "25 of 55 frames" in notes[0]
 
 
 def test_frames_are_oriented_as_players_show_them(tmp_path):
-    pictures = shot(2, size=(96, 64))
-    upright = film(tmp_path / "a.mp4", pictures)
-    path = film(tmp_path / "b.mp4", pictures, rotation=90.0, aspect=Fraction(4, 3))
+    pictures = moving_images(2, size=(96, 64))
+    upright = write_film(tmp_path / "a.mp4", pictures)
+    path = write_film(tmp_path / "b.mp4", pictures, rotation=90.0, aspect=Fraction(4, 3))
     for source in (upright, path):
         notes: list[str] = []
         batch.to_frames(
-            opened(source), tmp_path / source.stem, asked(), "tiff", Shard(), False,
+            opened(source), tmp_path / source.stem, conversion_of(), "tiff", Shard(), False,
             lambda _: None, note=notes.append,
         )  # fmt: skip
     assert len(notes) == 1
@@ -151,13 +151,13 @@ def test_frames_of_a_recording_that_begins_anywhere_are_numbered_as_in_the_film(
     that.
     """
     options = {"g": "24", "bf": "2", "b": "4M"}
-    whole = film(tmp_path / "w.ts", shot(48), codec="mpeg2video", options=options)
+    whole = write_film(tmp_path / "w.ts", moving_images(48), codec="mpeg2video", options=options)
     path, folder = recording(tmp_path / "a.ts", whole, 3), tmp_path / "frames"
     source = opened(path)
     kept = sum(frame.time >= source.keys[0] for frame in decode.frames(source))
     assert 0 < kept < len(source.times)
     notes: list[str] = []
-    arguments = (source, folder, asked(seconds=0.4), "png", Shard(), False, lambda _: None)
+    arguments = (source, folder, conversion_of(seconds=0.4), "png", Shard(), False, lambda _: None)
     assert batch.to_frames(*arguments, note=notes.append) == kept
     numbers = [int(file.stem[-6:]) for file in sorted(folder.glob("*.png"))]
     assert numbers == list(range(len(source.times) + 1 - kept, len(source.times) + 1))
@@ -166,10 +166,10 @@ def test_frames_of_a_recording_that_begins_anywhere_are_numbered_as_in_the_film(
     assert all(f"{len(source.times) - kept} of {len(source.times)}" in note for note in notes)
     next(folder.glob(f"a_{numbers[2]:06}.png")).unlink()
     assert 0 < batch.to_frames(*arguments) < kept
-    _, _, told = converted(path, tmp_path / "b.mp4", asked(seconds=0.4))
+    _, _, told = convert(path, tmp_path / "b.mp4", conversion_of(seconds=0.4))
     assert told == notes[:1]
     # Another film in its place has no undecodable frames, so there is no further note.
-    film(path, shot(24))
+    write_film(path, moving_images(24))
     again = (opened(path), *arguments[1:5], True, lambda _: None)
     assert batch.to_frames(*again, note=notes.append) == 24
     assert len(notes) == 2
@@ -177,11 +177,11 @@ def test_frames_of_a_recording_that_begins_anywhere_are_numbered_as_in_the_film(
 
 def test_shards_write_the_frames_of_one_folder(tmp_path):
     """The second begins when the first has written its settings and one frame."""
-    path = film(tmp_path / "a.mp4", shot(60))
+    path = write_film(tmp_path / "a.mp4", moving_images(60))
     source, folder = opened(path), tmp_path / "frames"
 
     def share(shard, tell=lambda _: None):
-        return batch.to_frames(source, folder, asked(), "png", shard, False, tell)
+        return batch.to_frames(source, folder, conversion_of(), "png", shard, False, tell)
 
     counts: list[int] = []
 
@@ -195,16 +195,20 @@ def test_shards_write_the_frames_of_one_folder(tmp_path):
     assert len(list(folder.glob("a_*.png"))) == 60
     assert share(Shard()) == 0
     with pytest.raises(ImageError, match="shares"):
-        batch.to_frames(source, folder, asked("bt2446a"), "png", Shard(1, 2), True, lambda _: None)
+        batch.to_frames(
+            source, folder, conversion_of("bt2446a"), "png", Shard(1, 2), True, lambda _: None
+        )
 
 
 def test_frames_of_other_settings_are_never_kept(tmp_path):
     """Not even after a run with the new settings was killed once it had recorded them."""
-    path = film(tmp_path / "a.mp4", shot(30))
+    path = write_film(tmp_path / "a.mp4", moving_images(30))
     folder = tmp_path / "frames"
 
     def run(method, tell=lambda _: None):
-        return batch.to_frames(opened(path), folder, asked(method), "png", Shard(), True, tell)
+        return batch.to_frames(
+            opened(path), folder, conversion_of(method), "png", Shard(), True, tell
+        )
 
     def dying(progress):
         raise KilledError
@@ -237,19 +241,19 @@ def test_shards_that_start_together_share_a_folder_of_segments(tmp_path):
 
 
 def test_a_folder_of_frames_becomes_a_film(tmp_path):
-    path = film(tmp_path / "a.mp4", shot(6))
+    path = write_film(tmp_path / "a.mp4", moving_images(6))
     folder = tmp_path / "frames"
     folder.mkdir()
     import imageio.v3 as iio
 
-    for index, picture in enumerate(shot(6)):
+    for index, picture in enumerate(moving_images(6)):
         iio.imwrite(folder / f"{index}.png", picture)
     source = opened(folder, Fraction(24))
     found = batch.to_file(
-        source, tmp_path / "f.mp4", asked(crf=1.0), Shard(), lambda _: None, lambda _: None
+        source, tmp_path / "f.mp4", conversion_of(crf=1.0), Shard(), lambda _: None, lambda _: None
     )
     assert found is not None
-    converted(path, tmp_path / "b.mp4", asked(crf=1.0))
+    convert(path, tmp_path / "b.mp4", conversion_of(crf=1.0))
     pairs = zip(codes_of(tmp_path / "f.mp4"), codes_of(tmp_path / "b.mp4"), strict=True)
     assert max(np.abs(one - two).mean() for one, two in pairs) < 0.01
     assert shown_at(tmp_path / "f.mp4") == [Fraction(index, 24) for index in range(6)]
@@ -258,49 +262,49 @@ def test_a_folder_of_frames_becomes_a_film(tmp_path):
 @pytest.mark.parametrize("text", ['{"mine": 1}', "[1]", "\xff"])
 def test_a_foreign_file_is_never_overwritten(tmp_path, text):
     """Not even with `--overwrite`."""
-    path = film(tmp_path / "a.mp4", shot(3))
+    path = write_film(tmp_path / "a.mp4", moving_images(3))
     for folder in (tmp_path / "frames", tmp_path / "b.mp4.segments"):
         folder.mkdir()
         (folder / "film.json").write_text(text, encoding="latin-1")
-    arguments = (opened(path), tmp_path / "frames", asked(), "png", Shard(), True)
+    arguments = (opened(path), tmp_path / "frames", conversion_of(), "png", Shard(), True)
     with pytest.raises(ImageError, match=r"film\.json.*move"):
         batch.to_frames(*arguments, lambda _: None)
     with pytest.raises(ImageError, match=r"film\.json.*move"):
-        converted(path, tmp_path / "b.mp4", asked())
+        convert(path, tmp_path / "b.mp4", conversion_of())
     for folder in (tmp_path / "frames", tmp_path / "b.mp4.segments"):
         assert [file.name for file in folder.iterdir()] == ["film.json"]
         assert (folder / "film.json").read_text(encoding="latin-1") == text
 
 
 def test_other_files_among_the_segments_stay(tmp_path):
-    path, result = film(tmp_path / "a.mp4", shot(30)), tmp_path / "b.mp4"
-    converted(path, result, asked(), Shard(1, 2))
+    path, result = write_film(tmp_path / "a.mp4", moving_images(30)), tmp_path / "b.mp4"
+    convert(path, result, conversion_of(), Shard(1, 2))
     folder = tmp_path / "b.mp4.segments"
     (folder / "notes.txt").write_text("mine")
-    converted(path, result, asked("bt2446a"))
+    convert(path, result, conversion_of("bt2446a"))
     assert result.is_file()
     assert [file.name for file in folder.iterdir()] == ["notes.txt"]
 
 
 def frames_of(path, folder, kind="png", overwrite=True, shard=Shard()):  # noqa: B008
     source = opened(path, Fraction(24))
-    return batch.to_frames(source, folder, asked(), kind, shard, overwrite, lambda _: None)
+    return batch.to_frames(source, folder, conversion_of(), kind, shard, overwrite, lambda _: None)
 
 
 def test_new_frames_replace_all_those_of_the_run_before_and_no_others(tmp_path):
     """Those of a longer film, of another name and of another format; the recipe names them."""
     folder = tmp_path / "out"
-    assert frames_of(film(tmp_path / "a.mp4", shot(6)), folder, overwrite=False) == 6
+    assert frames_of(write_film(tmp_path / "a.mp4", moving_images(6)), folder, overwrite=False) == 6
     foreign = ["a_000007.png", "a_1.png", "b_000001.tif", "a_0000001.png", "notes.txt"]
     for name in foreign:
         (folder / name).write_text("of the user")
     for path, kind, made in (
         (
-            film(tmp_path / "a.mp4", shot(3)),
+            write_film(tmp_path / "a.mp4", moving_images(3)),
             "png",
             ["a_000001.png", "a_000002.png", "a_000003.png"],
         ),
-        (film(tmp_path / "c.mp4", shot(2)), "png", ["c_000001.png", "c_000002.png"]),
+        (write_film(tmp_path / "c.mp4", moving_images(2)), "png", ["c_000001.png", "c_000002.png"]),
         (tmp_path / "c.mp4", "exr", ["c_000001.exr", "c_000002.exr"]),
     ):
         before = sorted(file.name for file in folder.iterdir())
@@ -318,7 +322,7 @@ def test_new_frames_replace_all_those_of_the_run_before_and_no_others(tmp_path):
 @pytest.mark.parametrize("name", ["../a", 3, None])
 def test_a_recipe_names_no_files_outside_its_folder(tmp_path, name):
     folder, outside = tmp_path / "out", tmp_path / "a_000001.png"
-    assert frames_of(film(tmp_path / "b.mp4", shot(2)), folder) == 2
+    assert frames_of(write_film(tmp_path / "b.mp4", moving_images(2)), folder) == 2
     outside.write_text("of the user")
     recipe = json.loads((folder / "film.json").read_text())
     (folder / "film.json").write_text(json.dumps({**recipe, "name": name}))
@@ -327,8 +331,11 @@ def test_a_recipe_names_no_files_outside_its_folder(tmp_path, name):
 
 
 def test_the_grades_of_a_film_are_looked_for_once_by_all_shares(tmp_path, bent, monkeypatch):
-    path, settings = film(tmp_path / "a.mp4", shot(24)), asked("curves", params=bent)
-    converted(path, tmp_path / "whole.mp4", settings)
+    path, settings = (
+        write_film(tmp_path / "a.mp4", moving_images(24)),
+        conversion_of("curves", params=bent),
+    )
+    convert(path, tmp_path / "whole.mp4", settings)
     batch.to_frames(
         opened(path), tmp_path / "whole", settings, "tiff", Shard(), False, lambda _: None
     )
@@ -341,7 +348,7 @@ def test_the_grades_of_a_film_are_looked_for_once_by_all_shares(tmp_path, bent, 
 
     monkeypatch.setattr(film_samples, "_sampled", counted)
     for shard in (Shard(1, 2), Shard(2, 2)):
-        converted(path, tmp_path / "b.mp4", settings, shard)
+        convert(path, tmp_path / "b.mp4", settings, shard)
         batch.to_frames(
             opened(path), tmp_path / "b", settings, "tiff", shard, False, lambda _: None
         )

@@ -11,8 +11,8 @@ from hdrcnn.files import ImageError
 
 av = pytest.importorskip("av")  # Of Python 3.11.
 
-from tests.batch.films import asked, converted
-from tests.video.clips import film, packets, shot, shown_at
+from tests.batch.films import conversion_of, convert
+from tests.video.clips import moving_images, packets, shown_at, write_film
 
 
 def begins(path):
@@ -38,9 +38,9 @@ def trimmed(path, units):
 
 @pytest.mark.parametrize("ending", [".mp4", ".mkv"])
 def test_sound_that_an_edit_list_removes_stays_removed(tmp_path, ending):
-    path = trimmed(film(tmp_path / "a.mp4", shot(48), sound=True), 48000)
+    path = trimmed(write_film(tmp_path / "a.mp4", moving_images(48), sound=True), 48000)
     result = tmp_path / f"b{ending}"
-    converted(path, result, asked())
+    convert(path, result, conversion_of())
     with av.open(str(path)) as container:
         kept = sum(not packet.is_discard for packet in container.demux(audio=0) if packet.size)
     found = packets(result, "audio")
@@ -66,7 +66,7 @@ def with_sound(path, codec, layout="s16p"):
         video = container.add_stream("libx264", rate=24)
         video.width, video.height, video.pix_fmt = 64, 48, "yuv420p"
         sound = container.add_stream(codec, rate=48000, layout="stereo")
-        for index, picture in enumerate(shot(24)):
+        for index, picture in enumerate(moving_images(24)):
             frame = av.VideoFrame.from_ndarray(picture, "rgb24").reformat(format="yuv420p")
             frame.pts, frame.time_base = index, Fraction(1, 24)
             container.mux(video.encode(frame))
@@ -84,7 +84,7 @@ def with_sound(path, codec, layout="s16p"):
 def test_sound_whose_packets_have_no_duration_is_complete(tmp_path, ending):
     path = with_sound(tmp_path / "a.mkv", "alac")
     result = tmp_path / f"b{ending}"
-    converted(path, result, asked())
+    convert(path, result, conversion_of())
     assert packets(result, "audio") == packets(path, "audio")
     assert heard(path).shape[1] >= 48000
     assert np.array_equal(heard(result), heard(path))
@@ -94,16 +94,19 @@ def test_sound_whose_packets_have_no_duration_is_complete(tmp_path, ending):
 def test_sound_that_a_container_cannot_hold_is_refused_at_once(tmp_path, codec, ending):
     path = with_sound(tmp_path / "a.mkv", codec, "s16")
     with pytest.raises(ImageError, match=rf"a\.mkv.*{codec}.*b\.mkv"):
-        converted(path, tmp_path / f"b{ending}", asked())
+        convert(path, tmp_path / f"b{ending}", conversion_of())
     assert [file.name for file in tmp_path.iterdir()] == ["a.mkv"]
-    converted(path, tmp_path / "b.mkv", asked())
+    convert(path, tmp_path / "b.mkv", conversion_of())
     assert packets(tmp_path / "b.mkv", "audio") == packets(path, "audio")
 
 
 def test_the_container_that_the_error_names_works(tmp_path):
     """MP4 subtitles, which Matroska cannot hold."""
     path = tmp_path / "a.mp4"
-    with av.open(str(film(tmp_path / "p.mp4", shot(12)))) as source, av.open(str(path), "w") as out:
+    with (
+        av.open(str(write_film(tmp_path / "p.mp4", moving_images(12)))) as source,
+        av.open(str(path), "w") as out,
+    ):
         video = out.add_stream_from_template(source.streams.video[0])
         text = out.add_stream("mov_text")
         text.codec_context.subtitle_header = b"[Script Info]\r\n"
@@ -117,8 +120,8 @@ def test_the_container_that_the_error_names_works(tmp_path):
         packet.duration, packet.time_base, packet.stream = 300, Fraction(1, 1000), text
         out.mux(packet)
     with pytest.raises(ImageError, match=r"a\.mp4.*mov_text.*b\.mp4"):
-        converted(path, tmp_path / "b.mkv", asked())
-    converted(path, tmp_path / "b.mp4", asked())
+        convert(path, tmp_path / "b.mkv", conversion_of())
+    convert(path, tmp_path / "b.mp4", conversion_of())
     assert b"\0\5Hello" in packets(tmp_path / "b.mp4", "subtitle")
 
 
@@ -141,8 +144,10 @@ def test_metadata_of_a_phone_is_copied(tmp_path, ending):
         "com.apple.quicktime.creationdate": "2020-01-02T03:04:05+0100",
     }
     path = tmp_path / "a.mov"
-    copied(film(tmp_path / "p.mp4", shot(3)), path, told, movflags="use_metadata_tags")
-    _, _, notes = converted(path, tmp_path / f"b{ending}", asked())
+    copied(
+        write_film(tmp_path / "p.mp4", moving_images(3)), path, told, movflags="use_metadata_tags"
+    )
+    _, _, notes = convert(path, tmp_path / f"b{ending}", conversion_of())
     assert notes == []
     with av.open(str(tmp_path / f"b{ending}")) as container:
         found = {key.lower(): text for key, text in container.metadata.items()}
@@ -152,8 +157,12 @@ def test_metadata_of_a_phone_is_copied(tmp_path, ending):
 
 def test_metadata_that_a_container_cannot_hold_is_named(tmp_path):
     path = tmp_path / "a.mkv"
-    copied(film(tmp_path / "p.mkv", shot(3)), path, {"title": "A film", "shutter": "180"})
-    _, _, notes = converted(path, tmp_path / "b.mp4", asked())
+    copied(
+        write_film(tmp_path / "p.mkv", moving_images(3)),
+        path,
+        {"title": "A film", "shutter": "180"},
+    )
+    _, _, notes = convert(path, tmp_path / "b.mp4", conversion_of())
     assert len(notes) == 1
     assert "SHUTTER" in notes[0]
 
@@ -179,7 +188,7 @@ def retimed(path, kind, number, ticks):
 
 
 def test_sound_whose_times_decrease_is_left_out_and_counted(tmp_path):
-    path = retimed(film(tmp_path / "a.ts", shot(60), sound=True), SOUND, 60, -27000)
+    path = retimed(write_film(tmp_path / "a.ts", moving_images(60), sound=True), SOUND, 60, -27000)
     expected: list[bytes] = []
     latest, count = -1, 0
     with av.open(str(path)) as container:
@@ -188,19 +197,19 @@ def test_sound_whose_times_decrease_is_left_out_and_counted(tmp_path):
                 expected, latest = [*expected, bytes(packet)[ADTS:]], packet.dts
             count += bool(packet.size)
     assert 0 < len(expected) < count
-    _, _, notes = converted(path, tmp_path / "b.mkv", asked())
+    _, _, notes = convert(path, tmp_path / "b.mkv", conversion_of())
     assert packets(tmp_path / "b.mkv", "audio") == expected
     assert f"{count - len(expected)} of {count}" in notes[-1]
 
 
 def test_sound_without_its_header_is_left_out_and_counted(tmp_path):
-    path = film(tmp_path / "a.ts", shot(30), sound=True)
+    path = write_film(tmp_path / "a.ts", moving_images(30), sound=True)
     before = packets(path, "audio")
     data = bytearray(path.read_bytes())
     place = data.find(before[20][:16])
     data[place : place + 2] = b"\xff\x00"
     path.write_bytes(data)
-    _, _, notes = converted(path, tmp_path / "b.mp4", asked())
+    _, _, notes = convert(path, tmp_path / "b.mp4", conversion_of())
     assert len(notes) == 1
     assert "audio stream 1" in notes[0]
     found = packets(tmp_path / "b.mp4", "audio")
@@ -209,10 +218,12 @@ def test_sound_without_its_header_is_left_out_and_counted(tmp_path):
 
 
 def test_a_frame_whose_time_decreases_is_left_out(tmp_path):
-    pictures = shot(40)
-    path = retimed(film(tmp_path / "a.ts", pictures, options={"bf": "0"}), PICTURE, 22, -20000)
-    whole = film(tmp_path / "whole.ts", pictures, options={"bf": "0"})
-    _, _, notes = converted(path, tmp_path / "b.mp4", asked())
+    pictures = moving_images(40)
+    path = retimed(
+        write_film(tmp_path / "a.ts", pictures, options={"bf": "0"}), PICTURE, 22, -20000
+    )
+    whole = write_film(tmp_path / "whole.ts", pictures, options={"bf": "0"})
+    _, _, notes = convert(path, tmp_path / "b.mp4", conversion_of())
     assert "1 of 40 frames" in notes[-1]
     expected = shown_at(whole)
     assert shown_at(tmp_path / "b.mp4") == pytest.approx([*expected[:22], *expected[23:]])
@@ -220,17 +231,17 @@ def test_a_frame_whose_time_decreases_is_left_out(tmp_path):
 
 @pytest.mark.parametrize("kind", [SOUND, PICTURE])
 def test_times_that_jump_far_back_are_refused(tmp_path, kind):
-    path = film(tmp_path / "a.ts", shot(96), sound=True, options={"bf": "0"})
+    path = write_film(tmp_path / "a.ts", moving_images(96), sound=True, options={"bf": "0"})
     many = path.read_bytes().count(b"\0\0\1" + bytes([kind]))
     retimed(path, kind, many - 1, -270000)
     with pytest.raises(ImageError, match=r"a\.ts.*back"):
-        converted(path, tmp_path / "b.mp4", asked())
+        convert(path, tmp_path / "b.mp4", conversion_of())
     assert not (tmp_path / "b.mp4").exists()
 
 
 def test_two_recordings_in_one_file_are_refused(tmp_path):
     """Their times are the same, so it would go unnoticed if one were missing."""
-    path = film(tmp_path / "a.ts", shot(30), options={"bf": "0"})
+    path = write_film(tmp_path / "a.ts", moving_images(30), options={"bf": "0"})
     path.write_bytes(2 * path.read_bytes())
     with pytest.raises(ImageError, match=r"a\.ts.*back"):
-        converted(path, tmp_path / "b.mp4", asked())
+        convert(path, tmp_path / "b.mp4", conversion_of())

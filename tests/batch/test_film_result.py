@@ -20,22 +20,22 @@ from hdrcnn.video.tags import read_back
 
 av = pytest.importorskip("av")  # Of Python 3.11.
 
-from tests.batch.films import asked, codes_of, converted
+from tests.batch.films import codes_of, conversion_of, convert
 from tests.conftest import ROOT
-from tests.video.clips import copied, film, packets, shot, shown_at
+from tests.video.clips import copied, moving_images, packets, shown_at, write_film
 
 
 @pytest.mark.parametrize("codec", ["hevc", "av1"])
 @pytest.mark.parametrize("ending", [".mp4", ".mkv", ".mov"])
 @pytest.mark.parametrize("transfer", ["pq", "hlg"])
 def test_every_tag_reads_back(tmp_path, codec, ending, transfer):
-    path = film(tmp_path / "a.mp4", shot(30, size=(96, 64)))
+    path = write_film(tmp_path / "a.mp4", moving_images(30, size=(96, 64)))
     result = tmp_path / f"b{ending}"
     if (codec, ending) == ("av1", ".mov"):
         with pytest.raises(ImageError, match=r"b\.mov.*AV1"):
-            converted(path, result, asked(codec=codec))
+            convert(path, result, conversion_of(codec=codec))
         return
-    converted(path, result, asked(codec=codec, transfer=transfer, peak=600.0))
+    convert(path, result, conversion_of(codec=codec, transfer=transfer, peak=600.0))
     found = read_back(result)
     assert found.codec == codec
     assert found.pixel_format == "yuv420p10le"
@@ -56,11 +56,11 @@ def test_every_tag_reads_back(tmp_path, codec, ending, transfer):
 @pytest.mark.parametrize("codec", ["hevc", "av1"])
 def test_maxcll_and_maxfall_are_those_of_the_frames_of_all_segments(tmp_path, codec):
     """The brightest frame is in a middle segment."""
-    dim = [np.round(0.4 * picture).astype(np.uint8) for picture in shot(36, size=(96, 64))]
-    bright = shot(12, size=(96, 64))
-    path = film(tmp_path / "a.mp4", [*dim[:12], *bright, *dim[12:]])
+    dim = [np.round(0.4 * picture).astype(np.uint8) for picture in moving_images(36, size=(96, 64))]
+    bright = moving_images(12, size=(96, 64))
+    path = write_film(tmp_path / "a.mp4", [*dim[:12], *bright, *dim[12:]])
     result = tmp_path / "b.mp4"
-    found, progress, _ = converted(path, result, asked(codec=codec, crf=2.0))
+    found, progress, _ = convert(path, result, conversion_of(codec=codec, crf=2.0))
     assert progress[-1].of >= 3
     light = [pq_decode(codes).max(axis=-1) for codes in codes_of(result)]
     assert found.max_cll == pytest.approx(max(frame.max() for frame in light), rel=0.03)
@@ -81,8 +81,8 @@ def test_the_file_matches_the_frames_written_as_exr(tmp_path, codec):
         planes = [0.5 + 0.2 * np.sin(2.5 * columns + rows + index / 40 + p) for p in (0, 0.5, 1)]
         codes = np.round(65535 * np.stack(planes, axis=-1)).astype(np.uint16)
         tifffile.imwrite(path / f"{index}.tif", codes, photometric="rgb")
-    settings = asked("bt2446c", codec, crf=2.0)
-    converted(path, tmp_path / "b.mp4", settings)
+    settings = conversion_of("bt2446c", codec, crf=2.0)
+    convert(path, tmp_path / "b.mp4", settings)
     batch.to_frames(
         opened(path), tmp_path / "frames", settings, "exr", Shard(), False, lambda _: None
     )
@@ -106,8 +106,8 @@ def test_a_film_of_photographs_is_close_to_its_frames(tmp_path, crf, most):
     docs/film.md says.
     """
     path = ROOT / "data" / "three_shots.mp4"
-    settings = asked("bt2446c", crf=crf)
-    converted(path, tmp_path / "b.mp4", settings)
+    settings = conversion_of("bt2446c", crf=crf)
+    convert(path, tmp_path / "b.mp4", settings)
     film = opened(path)
     used = settings.load_method(film)
     frames = [used.converter(np.empty(0))(frame.codes()) for frame in decode.frames(film)]
@@ -116,19 +116,24 @@ def test_a_film_of_photographs_is_close_to_its_frames(tmp_path, crf, most):
 
 
 def test_hlg_and_pq_encode_the_same_light(tmp_path):
-    path = film(tmp_path / "a.mp4", shot(6, size=(96, 64)))
-    converted(path, tmp_path / "pq.mp4", asked(crf=1.0))
-    converted(path, tmp_path / "hlg.mp4", asked(crf=1.0, transfer="hlg"))
+    path = write_film(tmp_path / "a.mp4", moving_images(6, size=(96, 64)))
+    convert(path, tmp_path / "pq.mp4", conversion_of(crf=1.0))
+    convert(path, tmp_path / "hlg.mp4", conversion_of(crf=1.0, transfer="hlg"))
     for pq, hlg in zip(codes_of(tmp_path / "pq.mp4"), codes_of(tmp_path / "hlg.mp4"), strict=True):
         assert np.abs(hlg_codes(pq_decode(pq)) - hlg).mean() < 0.004
 
 
 def test_sound_chapters_and_metadata_are_copied(tmp_path):
-    path = film(
-        tmp_path / "a.mp4", shot(30), sound=True, chapters=True, title="A film", rotation=90.0
+    path = write_film(
+        tmp_path / "a.mp4",
+        moving_images(30),
+        sound=True,
+        chapters=True,
+        title="A film",
+        rotation=90.0,
     )
     result = tmp_path / "b.mp4"
-    converted(path, result, asked())
+    convert(path, result, conversion_of())
     assert packets(result, "audio") == packets(path, "audio")
     with av.open(str(path)) as before, av.open(str(result)) as after:
         assert after.metadata["title"] == "A film"
@@ -140,7 +145,7 @@ def test_sound_chapters_and_metadata_are_copied(tmp_path):
 
 def test_subtitles_are_copied(tmp_path):
     (tmp_path / "s.srt").write_text("1\n00:00:00,200 --> 00:00:00,900\nHello\n")
-    path = film(tmp_path / "a.mkv", shot(30))
+    path = write_film(tmp_path / "a.mkv", moving_images(30))
     joined = tmp_path / "with.mkv"
     with (
         av.open(str(path)) as first,
@@ -153,26 +158,24 @@ def test_subtitles_are_copied(tmp_path):
                 if packet.size:
                     packet.stream = stream
                     out.mux(packet)
-    converted(joined, tmp_path / "b.mkv", asked())
+    convert(joined, tmp_path / "b.mkv", conversion_of())
     assert packets(tmp_path / "b.mkv", "subtitle") == packets(joined, "subtitle") == [b"Hello"]
     with pytest.raises(ImageError, match=r"with\.mkv.*subtitle.*\.mkv"):
-        converted(joined, tmp_path / "b.mp4", asked())
+        convert(joined, tmp_path / "b.mp4", conversion_of())
 
 
 @pytest.mark.parametrize("codec", ["hevc", "av1"])
 def test_variable_frame_times_are_kept(tmp_path, codec):
     rng = np.random.default_rng(5)
     times = np.cumsum(rng.integers(1500, 9000, 40)).tolist()
-    path = film(
-        tmp_path / "a.mp4", shot(40, size=(64, 64)), times=times, rate=Fraction(18),
+    path = write_film(
+        tmp_path / "a.mp4", moving_images(40, size=(64, 64)), times=times, rate=Fraction(18),
         time_base=Fraction(1, 90000), options={"bf": "2", "preset": "medium"},
         aspect=Fraction(4, 3),
     )  # fmt: skip
-    settings = asked(codec=codec)
+    settings = conversion_of(codec=codec)
     slow = dataclasses.replace(settings.encoding, preset="medium" if codec == "hevc" else "10")
-    _, progress, _ = converted(
-        path, tmp_path / "b.mp4", dataclasses.replace(settings, encoding=slow)
-    )
+    _, progress, _ = convert(path, tmp_path / "b.mp4", dataclasses.replace(settings, encoding=slow))
     assert progress[-1].of > 1
     assert shown_at(tmp_path / "b.mp4") == shown_at(path)
     with av.open(str(tmp_path / "b.mp4")) as container:
@@ -184,12 +187,12 @@ def test_variable_frame_times_are_kept(tmp_path, codec):
 def test_a_film_whose_times_vary_is_as_long_as_before(tmp_path, ending, still):
     """The last frame but one stays for up to 2.5 s, the last one as long as its packet says."""
     times = [*range(0, 12 * 10, 10), 120 + 10 * still]
-    path = film(
-        tmp_path / "a.mp4", shot(13, size=(96, 64)), times=times, time_base=Fraction(1, 240),
-        options={"bf": "0"},
+    path = write_film(
+        tmp_path / "a.mp4", moving_images(13, size=(96, 64)),
+        times=times, time_base=Fraction(1, 240), options={"bf": "0"},
     )  # fmt: skip
     result = tmp_path / f"b{ending}"
-    converted(path, result, asked())
+    convert(path, result, conversion_of())
     assert shown_at(result) == pytest.approx([Fraction(time, 240) for time in times], abs=1e-3)
     with av.open(str(path)) as source, av.open(str(result)) as made:
         assert made.duration == pytest.approx(source.duration, abs=1500)
@@ -205,10 +208,10 @@ def test_a_film_whose_times_vary_is_as_long_as_before(tmp_path, ending, still):
 )
 def test_the_last_frame_keeps_its_duration(tmp_path, name, ending, last, options):
     """The other frames are shown for 40 ms."""
-    path = film(tmp_path / "a.mp4", shot(30), rate=Fraction(25), options=options)
+    path = write_film(tmp_path / "a.mp4", moving_images(30), rate=Fraction(25), options=options)
     path, result = copied(path, tmp_path / name, last), tmp_path / f"c{ending}"
     assert opened(path).rate == 25
-    converted(path, result, asked())
+    convert(path, result, conversion_of())
     assert shown_at(result) == pytest.approx([Fraction(i, 25) for i in range(30)], abs=1e-3)
     with av.open(str(result)) as made:
         assert made.duration / 1e6 == pytest.approx(29 / 25 + last, abs=2e-3)
@@ -216,8 +219,8 @@ def test_the_last_frame_keeps_its_duration(tmp_path, name, ending, last, options
 
 @pytest.mark.parametrize("size", [(65, 49), (64, 49), (65, 48)])
 def test_odd_sizes_get_one_row_or_column_more(tmp_path, size):
-    path = film(tmp_path / "a.mkv", shot(4, size=size), kind="yuv444p")
-    found, _, _ = converted(path, tmp_path / "b.mp4", asked())
+    path = write_film(tmp_path / "a.mkv", moving_images(4, size=size), kind="yuv444p")
+    found, _, _ = convert(path, tmp_path / "b.mp4", conversion_of())
     assert found.size == (size[0] + size[0] % 2, size[1] + size[1] % 2)
     codes = codes_of(tmp_path / "b.mp4")[0]
     assert np.abs(codes[:, -1] - codes[:, -2]).mean() < 0.02

@@ -15,8 +15,8 @@ from hdrcnn.video import decode, segments
 
 av = pytest.importorskip("av")  # Of Python 3.11.
 
-from tests.batch.films import asked, codes_of, converted
-from tests.video.clips import film, shot
+from tests.batch.films import codes_of, conversion_of, convert
+from tests.video.clips import moving_images, write_film
 
 
 def parameters_of(path, settings):
@@ -32,9 +32,9 @@ def parameters_of(path, settings):
 
 
 def test_the_division_into_segments_changes_no_frame(tmp_path, bent):
-    path = film(tmp_path / "a.mp4", shot(30) + shot(34, hue=1.5))
-    many, cuts = parameters_of(path, asked("curves", seconds=0.5, params=bent))
-    one, _ = parameters_of(path, asked("curves", seconds=60.0, params=bent))
+    path = write_film(tmp_path / "a.mp4", moving_images(30) + moving_images(34, hue=1.5))
+    many, cuts = parameters_of(path, conversion_of("curves", seconds=0.5, params=bent))
+    one, _ = parameters_of(path, conversion_of("curves", seconds=60.0, params=bent))
     assert len(many) == 64
     assert cuts == [30]
     assert np.array_equal(many, one)
@@ -43,13 +43,14 @@ def test_the_division_into_segments_changes_no_frame(tmp_path, bent):
 def test_parameters_are_smooth_within_a_shot_but_not_across_a_cut(tmp_path, bent):
     rng = np.random.default_rng(2)
     flickering = [
-        np.clip(picture * rng.uniform(0.9, 1.0), 0, 255).astype(np.uint8) for picture in shot(30)
+        np.clip(picture * rng.uniform(0.9, 1.0), 0, 255).astype(np.uint8)
+        for picture in moving_images(30)
     ]
-    other = shot(30, hue=1.5)
-    settings = asked("curves", seconds=60.0, params=bent)
-    path = film(tmp_path / "a.mp4", flickering + other)
+    other = moving_images(30, hue=1.5)
+    settings = conversion_of("curves", seconds=60.0, params=bent)
+    path = write_film(tmp_path / "a.mp4", flickering + other)
     found, cuts = parameters_of(path, settings)
-    alone, _ = parameters_of(film(tmp_path / "b.mp4", flickering), settings)
+    alone, _ = parameters_of(write_film(tmp_path / "b.mp4", flickering), settings)
     assert cuts == [30]
     assert np.abs(found[:30] - alone).max() < 1e-4  # The frames beyond the cut change nothing.
     source = opened(path)
@@ -88,9 +89,9 @@ def measured_at(source, used, numbers):
 @pytest.mark.parametrize("keys", [1, 5, 250])
 def test_the_grade_is_sampled_over_the_whole_film(tmp_path, bent, keys):
     """From key frames, or from any frames if there are too few key frames."""
-    pictures = shot(90) + shot(60, hue=1.5)
-    source = opened(film(tmp_path / "a.mp4", pictures, options={"g": str(keys)}))
-    used = asked("curves", params=bent).load_method(source)
+    pictures = moving_images(90) + moving_images(60, hue=1.5)
+    source = opened(write_film(tmp_path / "a.mp4", pictures, options={"g": str(keys)}))
+    used = conversion_of("curves", params=bent).load_method(source)
     chosen = {5: np.arange(0, 150, 5)}.get(keys, np.linspace(0, 149, SAMPLES).round().astype(int))
     expected = measured_at(source, used, chosen)
     np.testing.assert_allclose(samples_of(source, used), expected, atol=1e-6)
@@ -118,7 +119,7 @@ def test_a_part_begins_at_its_first_frame_and_not_at_the_next_sample(tmp_path, k
         [80, 160], [begins, 400 - begins]
     )
     pictures = [np.full((48, 64, 3), level, np.uint8) for level in levels]
-    source = opened(film(tmp_path / "a.mp4", pictures, options={"g": str(keys), "crf": "4"}))
+    source = opened(write_film(tmp_path / "a.mp4", pictures, options={"g": str(keys), "crf": "4"}))
     grades = grades_of(source, Brightness())  # type: ignore[arg-type]
     assert grades is not None
     ((last, first),) = grades.changes()
@@ -126,17 +127,17 @@ def test_a_part_begins_at_its_first_frame_and_not_at_the_next_sample(tmp_path, k
 
 
 def test_black_frames_do_not_count_for_the_grade(tmp_path, bent):
-    black = [np.zeros_like(picture) for picture in shot(40)]
-    source = opened(film(tmp_path / "a.mp4", black + shot(20)))
-    used = asked("curves", params=bent).load_method(source)
+    black = [np.zeros_like(picture) for picture in moving_images(40)]
+    source = opened(write_film(tmp_path / "a.mp4", black + moving_images(20)))
+    used = conversion_of("curves", params=bent).load_method(source)
     expected = measured_at(source, used, range(40, 60))
     np.testing.assert_allclose(samples_of(source, used), expected, atol=1e-6)
-    assert grades_of(opened(film(tmp_path / "b.mp4", black)), used) is None
+    assert grades_of(opened(write_film(tmp_path / "b.mp4", black)), used) is None
 
 
 def test_the_readable_part_of_a_damaged_film_gives_the_grade(tmp_path, bent, monkeypatch):
-    source = opened(film(tmp_path / "a.mp4", shot(40)))
-    used, decoded = asked("curves", params=bent).load_method(source), decode.frames
+    source = opened(write_film(tmp_path / "a.mp4", moving_images(40)))
+    used, decoded = conversion_of("curves", params=bent).load_method(source), decode.frames
 
     def damaged(*arguments):
         for number, frame in enumerate(decoded(*arguments)):
@@ -151,49 +152,52 @@ def test_the_readable_part_of_a_damaged_film_gives_the_grade(tmp_path, bent, mon
 
 
 def test_shots_keep_their_own_grades_on_request(tmp_path, bent):
-    source = opened(film(tmp_path / "a.mp4", shot(30) + shot(30, hue=1.5)))
-    whole, each = (asked("curves", params=bent, grade=grade) for grade in ("film", "shot"))
+    source = opened(write_film(tmp_path / "a.mp4", moving_images(30) + moving_images(30, hue=1.5)))
+    whole, each = (conversion_of("curves", params=bent, grade=grade) for grade in ("film", "shot"))
     used = each.load_method(source)
     grades = grades_of(source, used)
     assert grades is not None
     (segment,) = segments.planned(source, 60.0)
-    for frame, parameters, _ in with_parameters(source, segment, used):
-        alone = used.converter(parameters)(frame.codes())
-        assert np.array_equal(each.make_converter(source).signal(frame, parameters), alone)
-        together = whole.make_converter(source).signal(frame, parameters)
-        moved = grades.pool(parameters, frame.time)
-        assert np.array_equal(together, used.converter(moved)(frame.codes()))
-        assert not np.array_equal(together, alone)
-        break
+    frame, parameters, _ = next(with_parameters(source, segment, used))
+    alone = used.converter(parameters)(frame.codes())
+    assert np.array_equal(each.make_converter(source).signal(frame, parameters), alone)
+    together = whole.make_converter(source).signal(frame, parameters)
+    moved = grades.pool(parameters, frame.time)
+    assert np.array_equal(together, used.converter(moved)(frame.codes()))
+    assert not np.array_equal(together, alone)
     assert whole.recipe(source) != each.recipe(source)
 
 
 def test_an_unknown_grade_is_refused():
     with pytest.raises(ValueError, match="scene"):
-        asked("curves", grade="scene")
+        conversion_of("curves", grade="scene")
 
 
 def test_segments_of_a_film_have_one_grade(tmp_path, bent):
-    path = film(tmp_path / "a.mp4", shot(30) + shot(34, hue=1.5))
+    path = write_film(tmp_path / "a.mp4", moving_images(30) + moving_images(34, hue=1.5))
     for name, seconds in (("b.mp4", 0.5), ("c.mp4", 60.0)):
-        converted(path, tmp_path / name, asked("curves", seconds=seconds, params=bent, crf=0.0))
+        convert(
+            path, tmp_path / name, conversion_of("curves", seconds=seconds, params=bent, crf=0.0)
+        )
     for one, other in zip(codes_of(tmp_path / "b.mp4"), codes_of(tmp_path / "c.mp4"), strict=True):
         assert np.array_equal(one, other)
 
 
 def test_curves_convert_a_film(tmp_path, bent):
-    path = film(tmp_path / "a.mp4", shot(24, size=(96, 64)))
-    found, _, _ = converted(path, tmp_path / "b.mp4", asked("curves", params=bent, peak=600.0))
+    path = write_film(tmp_path / "a.mp4", moving_images(24, size=(96, 64)))
+    found, _, _ = convert(
+        path, tmp_path / "b.mp4", conversion_of("curves", params=bent, peak=600.0)
+    )
     assert 60 < found.max_cll <= 600
 
 
 def test_a_logo_stays_at_graphics_white_from_its_first_frame_to_its_last(tmp_path):
     """With the shipped weights, in a shot of half brightness, across segment boundaries."""
-    pictures = [picture // 2 for picture in shot(40, size=(320, 180))]
+    pictures = [picture // 2 for picture in moving_images(40, size=(320, 180))]
     for picture in pictures[10:30]:
         picture[20:60, 240:300] = 255
-    path = film(tmp_path / "a.mp4", pictures)
-    converted(path, tmp_path / "b.mp4", asked("curves", crf=4.0))
+    path = write_film(tmp_path / "a.mp4", pictures)
+    convert(path, tmp_path / "b.mp4", conversion_of("curves", crf=4.0))
     light = [
         pq_decode(codes[25:55, 245:295].max(axis=-1)) for codes in codes_of(tmp_path / "b.mp4")
     ]

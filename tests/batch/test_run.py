@@ -174,11 +174,11 @@ def test_an_unexpected_error_fails_only_one_file(tmp_path, picture, networks, mo
         iio.imwrite(tmp_path / name, picture)
     estimate = networks.curve
 
-    def wicked(asked, stored):
+    def failing_curve(asked, stored):
         monkeypatch.setattr(networks, "curve", estimate)
         raise OverflowError("cannot convert\nInfinity")
 
-    monkeypatch.setattr(networks, "curve", wicked)
+    monkeypatch.setattr(networks, "curve", failing_curve)
     jobs = plan.plan([tmp_path], tmp_path / "out").jobs
     first, second = convert_all(jobs, networks, Settings())
     assert (first.status, second.status) == ("failed", "done")

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pytest
 
-from training_code.camera import Camera, Development, Part, generator
+from training_code.camera import Camera, Development, RandomStream, generator
 from training_code.camera.batches import Pairs
 from training_code.scenes.collection import Scene, load_scenes
 from training_code.scenes.views import Views
@@ -150,7 +150,7 @@ def test_motions_are_added_and_change_nothing_else(scenes):
     motion = moved.pop("motion")
     assert_same(plain, moved)
     assert (motion.shape, motion.dtype) == ((3, 5), np.float32)
-    expected = generator((9, 0, 2, 1, 0), Part.MOTION).random(5)
+    expected = generator((9, 0, 2, 1, 0), RandomStream.MOTION).random(5)
     np.testing.assert_allclose(motion[1], expected, rtol=1e-6)
 
 

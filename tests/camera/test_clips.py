@@ -69,13 +69,13 @@ def test_black_scenes_are_refused():
         clips.on_display(np.zeros((1, 8, 8, 3), np.float32), clips.Take(1))
 
 
-def test_hdr_words_are_pq_encoded():
+def test_hdr_pq_codes_are_pq_encoded():
     light = np.array([[0.0, 203.0, 1000.0]], np.float32)
     np.testing.assert_allclose(
-        clips.light_of_words(clips.hdr_words(light)), light, rtol=1e-3, atol=1e-3
+        clips.light_of_pq_codes(clips.hdr_pq_codes(light)), light, rtol=1e-3, atol=1e-3
     )
     np.testing.assert_allclose(
-        pq_light(clips.hdr_words(light) / 65535.0), light, rtol=1e-3, atol=1e-3
+        pq_light(clips.hdr_pq_codes(light) / 65535.0), light, rtol=1e-3, atol=1e-3
     )
 
 

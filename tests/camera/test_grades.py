@@ -89,19 +89,19 @@ def test_an_unknown_grade_is_refused():
 
 def test_a_tone_by_hand():
     # Contrast 1, shoulder 1, white 3: (x / (x + 1)) (4 / 3), a toe of t: y^2 (1 + t) / (y + t).
-    tone = grades.Tone(contrast=1.0, shoulder=1.0, white=3.0, toe=0.5, gamma=2.0)
+    tone = grades.ToneCurve(contrast=1.0, shoulder=1.0, white=3.0, toe=0.5, gamma=2.0)
     y = 0.5 * 4.0 / 3.0
     linear = tone.linear(np.array([1.0, 3.0, 5.0]))
     np.testing.assert_allclose(linear, [y * y * 1.5 / (y + 0.5), 1.0, 1.0], rtol=1e-5)
     np.testing.assert_allclose(tone.codes(linear), np.sqrt(linear), rtol=1e-5)
-    warped = grades.Tone(gamma=1.0, warp=(0.4, 0.0)).codes(np.array([0.0, 0.5, 1.0]))
+    warped = grades.ToneCurve(gamma=1.0, warp=(0.4, 0.0)).codes(np.array([0.0, 0.5, 1.0]))
     np.testing.assert_allclose(warped, [0.0, 0.5 + 0.4 / np.pi, 1.0], atol=1e-6)
 
 
 def test_drawn_tones_rise_and_keep_grey_and_white_in_range():
     rng = np.random.default_rng(5)
     x = np.geomspace(1e-3, grades.RANGE, 200).astype(np.float32)
-    tones = [grades.draw_tone(rng) for _ in range(80)]
+    tones = [grades.draw_tone_curve(rng) for _ in range(80)]
     for tone in tones:
         codes = tone.codes(tone.linear(x))
         assert (np.diff(codes) >= -1e-6).all()
@@ -117,7 +117,7 @@ def test_drawn_tones_rise_and_keep_grey_and_white_in_range():
 def test_a_tone_without_a_shoulder_is_a_power_of_light_until_it_clips():
     rng = np.random.default_rng(6)
     for _ in range(40):
-        tone = dataclasses.replace(grades.draw_tone(rng, clipped=True), toe=0.0, stops=0.0)
+        tone = dataclasses.replace(grades.draw_tone_curve(rng, clipped=True), toe=0.0, stops=0.0)
         x = tone.white * np.array([0.01, 0.1, 0.999, 1.0, 1.5])
         linear = tone.linear(x)
         np.testing.assert_allclose(linear[:3], (x[:3] / tone.white) ** tone.contrast, rtol=1e-4)
@@ -126,11 +126,11 @@ def test_a_tone_without_a_shoulder_is_a_power_of_light_until_it_clips():
 
 @pytest.mark.parametrize("basis", ["largest", "luminance"])
 def test_a_tone_common_to_all_channels_keeps_their_ratios(basis):
-    tone = grades.Tone(basis, contrast=1.1, shoulder=0.8, gamma=2.0)
+    tone = grades.ToneCurve(basis, contrast=1.1, shoulder=0.8, gamma=2.0)
     x = np.array([[0.8, 0.3, 0.2]], np.float32)
     linear = tone(x) ** 2
     np.testing.assert_allclose(linear / linear[..., :1], x / x[..., :1], rtol=1e-4)
-    separate = grades.Tone("channels", contrast=1.1, shoulder=0.8, gamma=2.0)(x) ** 2
+    separate = grades.ToneCurve("channels", contrast=1.1, shoulder=0.8, gamma=2.0)(x) ** 2
     assert not np.allclose(separate / separate[..., :1], x / x[..., :1], rtol=0.05)
 
 

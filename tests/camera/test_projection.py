@@ -46,7 +46,7 @@ def test_field_of_view_yaw_and_pitch_by_hand():
     rays = view_directions(0.0, 0.0, 90.0, 101, 101)
     np.testing.assert_allclose(rays[50, 50] / np.linalg.norm(rays[50, 50]), [0, 0, 1], atol=1e-6)
     edge = rays[50, -1] / rays[50, -1, 2]
-    assert np.degrees(np.arctan(edge[0])) == pytest.approx(45.0 * 1.0, abs=0.4)
+    assert np.degrees(np.arctan(edge[0])) == pytest.approx(45.0, abs=0.4)
     right = view_directions(90.0, 0.0, 60.0, 3, 3)[1, 1]
     up = view_directions(0.0, 30.0, 60.0, 3, 3)[1, 1]
     np.testing.assert_allclose(right / np.linalg.norm(right), [1, 0, 0], atol=1e-6)

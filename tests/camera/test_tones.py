@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given, strategies as st
 
-from training_code.camera import Camera, Exposure, Part, Sensor, Tones, generator, tones
+from training_code.camera import Camera, Exposure, RandomStream, Sensor, Tones, generator, tones
 from training_code.camera.development import Development
 from training_code.camera.shots import draw_shot, take
 from training_code.scenes.collection import Scene
@@ -27,45 +27,49 @@ HDR = Scene("hdr", "hdr", LIGHT.astype(np.float16))
 ORDINARY = Scene(
     "ldr", "ldr", np.minimum(0.2 * LIGHT, 0.9).astype(np.float16), ceiling=1.0, linearised=True
 )
-KNEES, STEEPS = st.floats(*tones.KNEE), st.floats(*tones.STEEP)
+KNEES, STEEPS = st.floats(*tones.KNEE), st.floats(*tones.STEEPNESS)
 
 
-def taken(scene: Scene, bent: Tones, item: int = 0) -> tuple[np.ndarray, np.ndarray, tones.Tone]:
-    """Codes and target of one shot, and the tone change that was drawn for it."""
+def taken(
+    scene: Scene, bent: Tones, item: int = 0
+) -> tuple[np.ndarray, np.ndarray, tones.Shoulder]:
+    """Codes and target of one shot, and the shoulder that was drawn for it."""
     camera = dataclasses.replace(PLAIN, tones=bent)
     shot = draw_shot([scene], [[0]], Views(crop=(1.0, 1.0)), camera, (3, 0, 0, item, 0), 96)
-    tone = tones.Tone(*(getattr(shot, name) for name in tones.Tone._fields))
-    return *take(scene, shot, 96), tone
+    shoulder = tones.Shoulder(*(getattr(shot, name) for name in tones.Shoulder._fields))
+    return *take(scene, shot, 96), shoulder
 
 
 @given(KNEES, STEEPS, st.floats(0.0, 1.0))
-def test_compress_inverts_expand(knee, steep, light):
-    opened = tones.expand(np.float64(light), knee, steep)
+def test_compress_inverts_expand(knee, steepness, light):
+    opened = tones.expand(np.float64(light), knee, steepness)
     assert opened >= light - 1e-12
-    assert tones.compress(opened, knee, steep) == pytest.approx(light, abs=1e-9)
+    assert tones.compress(opened, knee, steepness) == pytest.approx(light, abs=1e-9)
 
 
 @given(KNEES, STEEPS)
-def test_shoulders_rise_and_keep_the_tones_below_the_knee(knee, steep):
+def test_shoulders_rise_and_keep_the_tones_below_the_knee(knee, steepness):
     light = np.linspace(0.0, 4.0, 4001)
-    put_on = tones.compress(light, knee, steep)
+    put_on = tones.compress(light, knee, steepness)
     assert np.all(np.diff(put_on) > 0)
     np.testing.assert_array_equal(put_on[light <= knee], light[light <= knee])
     # Smooth at the knee: it starts with the slope of the light below.
     assert np.diff(put_on)[np.searchsorted(light, knee) + 1] == pytest.approx(0.001, rel=0.02)
-    end = tones.compress(np.float64(1e6), knee, steep)
-    assert end == pytest.approx(knee + (1.0 - knee) / steep)
-    off = tones.expand(light[light <= 1.0], knee, steep)
+    end = tones.compress(np.float64(1e6), knee, steepness)
+    assert end == pytest.approx(knee + (1.0 - knee) / steepness)
+    off = tones.expand(light[light <= 1.0], knee, steepness)
     assert np.all(np.diff(off) > 0)
     # The value of 1.0: compress inverted by hand.
-    room = (1.0 - knee) / steep
-    assert off[-1] == pytest.approx(knee - room * np.log(1.0 - steep))
+    room = (1.0 - knee) / steepness
+    assert off[-1] == pytest.approx(knee - room * np.log(1.0 - steepness))
 
 
 @given(st.floats(0.0, 1.0), st.floats(0.0, 9.0))
-def test_hold_scales_the_stops_above_clipping(held, stops):
-    assert np.log2(tones.hold(np.float64(2.0**stops), held)) == pytest.approx(held * stops)
-    assert tones.hold(np.float64(0.3), held) == 0.3
+def test_highlights_are_scaled_in_stops_above_clipping(scale, stops):
+    assert np.log2(tones.scale_highlights(np.float64(2.0**stops), scale)) == pytest.approx(
+        scale * stops
+    )
+    assert tones.scale_highlights(np.float64(0.3), scale) == 0.3
 
 
 def test_tones_are_unchanged_by_default_and_for_the_other_kind():
@@ -78,19 +82,19 @@ def test_tones_are_unchanged_by_default_and_for_the_other_kind():
 
 def test_tones_are_changed_in_their_shares():
     asked = Tones(compressed=0.3, expanded=0.6, held=0.8)
-    draws = [generator((1, 0, 0, item, 0), Part.TONES) for item in range(4000)]
-    compressed = [asked.draw(rng, False).level > 0 for rng in draws[::2]]
+    draws = [generator((1, 0, 0, item, 0), RandomStream.TONES) for item in range(4000)]
+    compressed = [asked.draw(rng, False).shoulder_unclipped > 0 for rng in draws[::2]]
     others = [asked.draw(rng, True) for rng in draws[1::2]]
     assert np.mean(compressed) == pytest.approx(0.3, abs=0.04)
-    assert np.mean([tone.knee < 1.0 for tone in others]) == pytest.approx(0.6, abs=0.04)
-    assert all((tone.held == 0.8) == (tone.knee == 1.0) for tone in others)
+    assert np.mean([shoulder.knee < 1.0 for shoulder in others]) == pytest.approx(0.6, abs=0.04)
+    assert all((shoulder.highlight_scale == 0.8) == (shoulder.knee == 1.0) for shoulder in others)
 
 
 def test_a_shoulder_lowers_highlights_and_codes_still_clip_with_the_target():
     plain = taken(HDR, Tones())[1]
     for item in range(8):
-        codes, target, tone = taken(HDR, Tones(compressed=1.0), item)
-        assert tone.level > 0
+        codes, target, shoulder = taken(HDR, Tones(compressed=1.0), item)
+        assert shoulder.shoulder_unclipped > 0
         assert target.max() < plain.max()
         np.testing.assert_array_equal(codes == 255, target >= srgb_white())
         # The order of the light is kept.
@@ -106,18 +110,18 @@ def srgb_white() -> float:
 def test_removing_a_shoulder_raises_highlights():
     plain = taken(ORDINARY, Tones())[1]
     for item in range(8):
-        _, target, tone = taken(ORDINARY, Tones(expanded=1.0), item)
-        assert tone.knee < 1.0
+        _, target, shoulder = taken(ORDINARY, Tones(expanded=1.0), item)
+        assert shoulder.knee < 1.0
         assert np.isfinite(target).all()
         assert target.max() > plain.max()
 
 
-def test_holding_changes_targets_above_1_and_not_the_picture():
+def test_scaled_highlights_change_targets_above_1_and_not_the_picture():
     codes, target, _ = taken(ORDINARY, Tones())
-    held_codes, held, _ = taken(ORDINARY, Tones(held=0.5))
-    np.testing.assert_array_equal(codes, held_codes)
-    np.testing.assert_allclose(held[target > 1], np.sqrt(target[target > 1]), rtol=1e-5)
-    np.testing.assert_array_equal(held[target <= 1], target[target <= 1])
+    scaled_codes, scaled, _ = taken(ORDINARY, Tones(held=0.5))
+    np.testing.assert_array_equal(codes, scaled_codes)
+    np.testing.assert_allclose(scaled[target > 1], np.sqrt(target[target > 1]), rtol=1e-5)
+    np.testing.assert_array_equal(scaled[target <= 1], target[target <= 1])
 
 
 @pytest.mark.parametrize("name", ["compressed", "expanded", "held"])

@@ -27,7 +27,7 @@ from tests.conftest import ROOT
 
 av = pytest.importorskip("av")  # Of Python 3.11.
 
-from tests.video.clips import film, shot
+from tests.video.clips import moving_images, write_film
 
 FAST = ("--method", "bt2446c", "--preset", "ultrafast", "--segment_seconds", "0.5")
 
@@ -42,7 +42,7 @@ def test_choices_are_those_of_the_library():
 
 
 def test_a_film_is_converted_and_reported(tmp_path, capsys):
-    path = film(tmp_path / "a.mp4", shot(30), tags=None)
+    path = write_film(tmp_path / "a.mp4", moving_images(30), tags=None)
     result = tmp_path / "b.mp4"
     assert main(["film", str(path), "--out", str(result), *FAST]) == 0
     said = capsys.readouterr()
@@ -61,7 +61,7 @@ def test_weights_that_cannot_pool_shots_are_reported(directions, grade, tmp_path
     record = FilmCurves(23, 4, 1, 3, directions=directions, apart=directions and 1.0)
     params = tmp_path / "own.npz"
     weights.save(params, weights.collect(record.build()), record)
-    path, out = film(tmp_path / "a.mp4", shot(3)), tmp_path / "frames"
+    path, out = write_film(tmp_path / "a.mp4", moving_images(3)), tmp_path / "frames"
     flags = ["--params", str(params), "--grade", grade, "--quiet"]
     assert main(["film", str(path), "--out", str(out), *flags]) == 0
     assert len([*out.glob("*.png")]) == 3
@@ -72,7 +72,7 @@ def test_weights_that_cannot_pool_shots_are_reported(directions, grade, tmp_path
 
 
 def test_frames_are_written_to_a_folder(tmp_path, capsys):
-    path = film(tmp_path / "a.mp4", shot(3))
+    path = write_film(tmp_path / "a.mp4", moving_images(3))
     folder = tmp_path / "frames"
     arguments = ["film", str(path), "--out", str(folder), "--method", "bt2446c", "--quiet"]
     assert main([*arguments, "--format", "tiff"]) == 0
@@ -94,9 +94,9 @@ def unet_weights(tmp_path_factory):
 def test_a_whole_frame_is_converted_by_a_network(
     tmp_path, unet_weights, tiny_weights, method, peak
 ):
-    picture = shot(1, size=(96, 64))[0]
+    picture = moving_images(1, size=(96, 64))[0]
     picture[20:40, 20:40] = 255
-    path = film(tmp_path / "a.mp4", [picture] * 2)
+    path = write_film(tmp_path / "a.mp4", [picture] * 2)
     params = unet_weights if method == "unet" else tiny_weights
     flags = ["--method", method, "--params", str(params), "--device", "cpu"]
     flags += ["--peak", f"{peak:g}"]
@@ -130,7 +130,7 @@ def test_invalid_combinations_of_flags_are_refused(arguments, word):
 
 
 def test_the_error_of_an_unwritable_place_names_the_flag_of_this_command(tmp_path):
-    film(tmp_path / "a.mp4", shot(3))
+    write_film(tmp_path / "a.mp4", moving_images(3))
     (tmp_path / "file").write_bytes(b"mine")
     flags = ["--method", "bt2446c", "--quiet"]
     with pytest.raises(ImageError, match=r"frames: .*--out$"):
@@ -140,7 +140,7 @@ def test_the_error_of_an_unwritable_place_names_the_flag_of_this_command(tmp_pat
 def test_shards_that_a_short_film_does_not_have_end_at_once(tmp_path, monkeypatch, capfd):
     """In any order: the first shard writes the result, which the others leave alone."""
     monkeypatch.chdir(tmp_path)
-    film(tmp_path / "a.mp4", shot(3))
+    write_film(tmp_path / "a.mp4", moving_images(3))
     for number in (2, 1, 3):
         shared = ("--shard", f"{number}/3", "--method", "bt2446c", "--preset", "ultrafast")
         assert main(["film", "a.mp4", "--out", "b.mp4", *shared]) == 0
@@ -165,7 +165,7 @@ def test_shards_that_a_short_film_does_not_have_end_at_once(tmp_path, monkeypatc
 )
 def test_impossible_requests_are_reported_in_one_line(tmp_path, monkeypatch, extra, word):
     monkeypatch.chdir(tmp_path)
-    film(tmp_path / "a.mp4", shot(6))
+    write_film(tmp_path / "a.mp4", moving_images(6))
     (tmp_path / "there.mp4").write_bytes(b"mine")
     before = (tmp_path / "a.mp4").read_bytes()
     with pytest.raises((UserError, ValueError), match=word) as caught:
@@ -177,7 +177,7 @@ def test_impossible_requests_are_reported_in_one_line(tmp_path, monkeypatch, ext
 
 
 def test_a_missing_encoder_is_named(tmp_path, monkeypatch):
-    path = film(tmp_path / "a.mp4", shot(3))
+    path = write_film(tmp_path / "a.mp4", moving_images(3))
 
     def none(name, mode):
         raise av.error.EncoderNotFoundError(1, "no such encoder", name)
@@ -188,7 +188,7 @@ def test_a_missing_encoder_is_named(tmp_path, monkeypatch):
 
 
 def test_without_pyav_it_says_how_to_install_it(tmp_path, monkeypatch):
-    path = film(tmp_path / "a.mp4", shot(3))
+    path = write_film(tmp_path / "a.mp4", moving_images(3))
     monkeypatch.setitem(sys.modules, "av", None)
     with pytest.raises(ImageError, match="pip install av"):
         main(["film", str(path), "--out", str(tmp_path / "b.mp4"), "--method", "bt2446c"])
@@ -222,7 +222,7 @@ def test_an_invalid_rate_is_refused(text):
 
 @pytest.mark.parametrize(("codec", "preset"), [("hevc", "8x"), ("av1", "99"), ("av1", "fast")])
 def test_an_unknown_preset_is_reported_before_anything_is_written(tmp_path, codec, preset):
-    path = film(tmp_path / "a.mp4", shot(2, size=(64, 64)))
+    path = write_film(tmp_path / "a.mp4", moving_images(2, size=(64, 64)))
     flags = ["--method", "bt2446c", "--codec", codec, "--preset", preset, "--quiet"]
     with pytest.raises(ImageError, match=rf"--preset={preset}: .*give"):
         main(["film", str(path), "--out", str(tmp_path / "b.mp4"), *flags])
@@ -234,7 +234,9 @@ def test_a_full_disk_leaves_complete_segments_and_no_result(tmp_path):
     noise.
     """
     noise = np.random.default_rng(1).integers(0, 256, (12, 96, 128, 3), np.uint8)
-    path = film(tmp_path / "a.mp4", [*shot(12, size=(128, 96)), *noise], options={"crf": "12"})
+    path = write_film(
+        tmp_path / "a.mp4", [*moving_images(12, size=(128, 96)), *noise], options={"crf": "12"}
+    )
     limit = 20000
     script = f"""
         import resource, signal, sys
@@ -273,7 +275,9 @@ def test_memory_does_not_depend_on_the_length(tmp_path, method):
     """
     peaks = []
     for count in (120, 480):
-        path = film(tmp_path / f"{count}.mp4", shot(60, size=(320, 240)) * (count // 60))
+        path = write_film(
+            tmp_path / f"{count}.mp4", moving_images(60, size=(320, 240)) * (count // 60)
+        )
         flags = ["--method", method, "--preset", "ultrafast", "--segment_seconds", "2", "--quiet"]
         done = subprocess.run(
             [sys.executable, "-c", textwrap.dedent(script), "film", str(path),

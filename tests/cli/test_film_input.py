@@ -17,7 +17,7 @@ from hdrcnn.video.tags import read_back
 
 av = pytest.importorskip("av")  # Of Python 3.11.
 
-from tests.video.clips import film, packets, shot, shown_at
+from tests.video.clips import moving_images, packets, shown_at, write_film
 
 FLAGS = ("--method", "bt2446c", "--preset", "ultrafast", "--segment_seconds", "0.5")
 GOP = {"preset": "medium", "bf": "2", "g": "12"}
@@ -26,7 +26,7 @@ SIDE, BITS = 12, 7
 
 def counted(count, size=(96, 64)):
     """Frames that show their number in binary, one block per digit."""
-    made = shot(count, size)
+    made = moving_images(count, size)
     for number, picture in enumerate(made):
         for bit in range(BITS):
             picture[:SIDE, SIDE * bit : SIDE * (bit + 1)] = 235 if number >> bit & 1 else 20
@@ -81,7 +81,7 @@ def test_names_with_a_colon_are_not_taken_for_protocols(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     folder = Path("12:30")
     folder.mkdir()
-    path = film(tmp_path / "Trip: Rome.mp4", counted(14), options=GOP).relative_to(tmp_path)
+    path = write_film(tmp_path / "Trip: Rome.mp4", counted(14), options=GOP).relative_to(tmp_path)
     assert numbers(tmp_path / run(path, folder / "data:x.mp4")) == list(range(14))
 
 
@@ -151,7 +151,7 @@ def test_a_transport_stream_whose_clock_wraps_is_complete(tmp_path):
 )
 def test_every_frame_appears_once_across_segment_boundaries(tmp_path, name, codec, options):
     """Frames that depend on those of the previous segment, or to which seeking is impossible."""
-    path = film(tmp_path / name, counted(72), codec=codec, rate=Fraction(25), options=options)
+    path = write_film(tmp_path / name, counted(72), codec=codec, rate=Fraction(25), options=options)
     result = run(path, tmp_path / "b.mp4", "--crf", "4")
     assert numbers(result) == list(range(72))
     assert shown_at(result) == pytest.approx([index / 25 for index in range(72)], abs=1e-3)
@@ -160,7 +160,7 @@ def test_every_frame_appears_once_across_segment_boundaries(tmp_path, name, code
 @pytest.mark.parametrize("codec", ["hevc", "av1"])
 @pytest.mark.parametrize("name", ["a.mp4", "a.ts"])
 def test_a_film_of_one_frame_stays_one(tmp_path, name, codec):
-    path = film(tmp_path / name, counted(1))
+    path = write_film(tmp_path / name, counted(1))
     preset = "12" if codec == "av1" else "ultrafast"
     result = run(path, tmp_path / "b.mp4", "--codec", codec, "--preset", preset)
     assert numbers(result) == [0]
@@ -169,7 +169,7 @@ def test_a_film_of_one_frame_stays_one(tmp_path, name, codec):
 @pytest.mark.parametrize("name", ["a.ts", "a.mkv"])
 def test_variable_frame_times_are_kept_to_the_unit_of_the_container(tmp_path, name):
     times = np.cumsum(np.random.default_rng(5).integers(1500, 9000, 40)).tolist()
-    path = film(
+    path = write_film(
         tmp_path / name, counted(40), times=times, rate=Fraction(18),
         time_base=Fraction(1, 90000), options=GOP,
     )  # fmt: skip
@@ -183,7 +183,7 @@ def stored(path, kind, size, count=3):
     with av.open(str(path), "w") as container:
         video = container.add_stream("ffv1", rate=24)
         (video.width, video.height), video.pix_fmt = size, kind
-        for index, picture in enumerate(shot(count, size)):
+        for index, picture in enumerate(moving_images(count, size)):
             frame = av.VideoFrame.from_ndarray(picture, "rgb24").reformat(format=kind)
             frame.pts, frame.time_base = index, Fraction(1, 24)
             container.mux(video.encode(frame))
@@ -203,7 +203,7 @@ def test_odd_sizes_in_any_pixel_format(tmp_path, kind, capsys):
 
 
 def test_ten_bits_without_tags_are_taken_as_sdr(tmp_path, capsys):
-    path = film(
+    path = write_film(
         tmp_path / "a.mp4", counted(14), kind="yuv420p10le", tags=None, options={"crf": "4"}
     )
     result = run(path, tmp_path / "b.mp4")
@@ -215,7 +215,7 @@ def test_ten_bits_without_tags_are_taken_as_sdr(tmp_path, capsys):
 
 @pytest.mark.parametrize("name", ["a.mp4", "a.ts", "a.mkv"])
 def test_interlaced_film_is_deinterlaced_frame_for_frame(tmp_path, name, capsys):
-    path = film(
+    path = write_film(
         tmp_path / name, counted(40), rate=Fraction(25),
         options={"x264-params": "interlaced=1:tff=1", "crf": "4", **GOP},
     )  # fmt: skip
@@ -228,7 +228,7 @@ def test_interlaced_film_is_deinterlaced_frame_for_frame(tmp_path, name, capsys)
 
 @pytest.mark.parametrize("ending", [".mp4", ".mkv", ".mov"])
 def test_a_film_of_a_phone_stays_upright(tmp_path, ending):
-    path = film(tmp_path / "a.mp4", counted(14), rotation=90.0, sound=True)
+    path = write_film(tmp_path / "a.mp4", counted(14), rotation=90.0, sound=True)
     result = run(path, tmp_path / f"b{ending}")
     assert read_back(result).size == (96, 64)
     turned = []
@@ -255,7 +255,7 @@ def attached(path, out, chapters=True):
 
 
 def test_attachments_of_matroska_are_copied_or_named(tmp_path, capsys):
-    path = attached(film(tmp_path / "a.mkv", counted(20)), tmp_path / "with.mkv")
+    path = attached(write_film(tmp_path / "a.mkv", counted(20)), tmp_path / "with.mkv")
     run(path, tmp_path / "b.mkv")
     with av.open(str(path)) as before, av.open(str(tmp_path / "b.mkv")) as after:
         for container in (before, after):
@@ -283,7 +283,7 @@ def test_a_film_without_video_is_reported_in_one_line(tmp_path):
 @pytest.mark.parametrize("front", [False, True])
 def test_a_truncated_film_is_reported_in_one_line(tmp_path, front):
     """Its index is at the front, or at the end, which is missing."""
-    path = film(tmp_path / "a.mp4", shot(96, size=(128, 96)), options={"crf": "10"})
+    path = write_film(tmp_path / "a.mp4", moving_images(96, size=(128, 96)), options={"crf": "10"})
     if front:
         path = _rewritten(path, tmp_path / "front.mp4", movflags="faststart")
     cut = tmp_path / "cut.mp4"
@@ -304,7 +304,7 @@ def _rewritten(path: Path, out: Path, **options: str) -> Path:
 
 def test_a_truncated_recording_is_converted_to_its_end(tmp_path):
     """A transport stream does not state its length."""
-    path = film(tmp_path / "a.ts", counted(72), options={"crf": "10"})
+    path = write_film(tmp_path / "a.ts", counted(72), options={"crf": "10"})
     cut = tmp_path / "cut.ts"
     cut.write_bytes(path.read_bytes()[: path.stat().st_size * 2 // 3])
     found = numbers(run(cut, tmp_path / "b.mp4"))
@@ -318,7 +318,7 @@ def left(result):
 
 
 def test_damage_keeps_the_segments_before_it(tmp_path):
-    made = film(tmp_path / "a.mp4", shot(96, size=(128, 96)), options={"crf": "10"})
+    made = write_film(tmp_path / "a.mp4", moving_images(96, size=(128, 96)), options={"crf": "10"})
     path = _rewritten(made, tmp_path / "front.mp4", movflags="faststart")
     data = bytearray(path.read_bytes())
     half = len(data) // 2
@@ -330,8 +330,8 @@ def test_damage_keeps_the_segments_before_it(tmp_path):
 
 
 def test_a_change_of_size_keeps_the_segments_before_it(tmp_path):
-    first = film(tmp_path / "a.ts", shot(36))
-    second = film(tmp_path / "b.ts", shot(24, size=(96, 64)))
+    first = write_film(tmp_path / "a.ts", moving_images(36))
+    second = write_film(tmp_path / "b.ts", moving_images(24, size=(96, 64)))
     path = tmp_path / "c.ts"
     path.write_bytes(first.read_bytes() + second.read_bytes())
     refused(path, tmp_path / "d.mp4", r"size changes from 64x48 to 96x64")

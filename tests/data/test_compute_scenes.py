@@ -11,7 +11,7 @@ from hdrcnn.files import ImageError
 from hdrcnn.readers.hdr import read_exr
 from hdrcnn.readers.photograph import read_ldr
 from hdrcnn.writers.exr import HALF_MAX
-from tests.apart import calls
+from tests.apart import separate_process
 from tests.conftest import ROOT
 
 
@@ -58,7 +58,7 @@ def test_without_mitsuba_the_extra_is_named(monkeypatch):
 @pytest.fixture(scope="module")
 def apart():
     """Calls a function of `photometry`."""
-    yield from calls("tests.data.photometry")
+    yield from separate_process("tests.data.photometry")
 
 
 @pytest.mark.parametrize("name", SHOTS)

@@ -6,7 +6,7 @@ import scipy.stats
 from hypothesis import given, strategies as st
 
 from training_code.evaluation.bootstrap import (
-    FEWEST,
+    MIN_UNITS,
     Interval,
     interval,
     paired,
@@ -73,9 +73,9 @@ def test_an_interval_that_contains_zero_is_a_tie() -> None:
 
 def test_too_few_units_decide_nothing() -> None:
     """All n have one sign by chance in 2 of 2^n cases: more than 5 % for n = 5, less for n = 6."""
-    assert 2 / 2 ** (FEWEST - 1) > 0.05 > 2 / 2**FEWEST
-    assert verdict(paired([9.0] * (FEWEST - 1), [1.0] * (FEWEST - 1))) == ""
-    assert verdict(paired([9.0] * FEWEST, [1.0] * FEWEST)) == "win"
+    assert 2 / 2 ** (MIN_UNITS - 1) > 0.05 > 2 / 2**MIN_UNITS
+    assert verdict(paired([9.0] * (MIN_UNITS - 1), [1.0] * (MIN_UNITS - 1))) == ""
+    assert verdict(paired([9.0] * MIN_UNITS, [1.0] * MIN_UNITS)) == "win"
 
 
 def test_each_unit_counts_once() -> None:

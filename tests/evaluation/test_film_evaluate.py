@@ -99,10 +99,10 @@ def test_every_clip_of_a_film_gets_a_trim_of_its_own(tmp_path, run_python):
         "from training_code import film_evaluate as command\n"
         "from training_code.camera import clips\n"
         "light = np.random.default_rng(3).uniform(1.0, 500.0, (2, 64, 96, 3)).astype(np.float32)\n"
-        "command.clip_of = lambda scenes, index: (str(index), light)\n"
+        "command.render_clip = lambda scenes, index: (str(index), light)\n"
         "clips.through_x264 = lambda codes, crf: codes\n"
         "command.FLAGS(sys.argv)\n"
-        "for film in command.graded([]):\n"
+        "for film in command.graded_films([]):\n"
         "    one, two = (clip.sdr.astype(float) for clip in film.clips)\n"
         "    print(f'{film.name}: {np.abs(one - two).max():.0f} {one.sum():.0f} {two.sum():.0f}')\n"
     )

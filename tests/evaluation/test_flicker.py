@@ -148,7 +148,6 @@ def test_the_files_record_what_was_measured(done: SimpleNamespace):
     assert len(stored["flicker"]["views"]["ours"]) == 6
     assert stored["flicker"]["motions"]["noise"][1]["noise_sd"] == 0.02
     table = (done.out / "table.md").read_text()
-    assert table.count("## ") >= 2
     assert f"## Flicker: {BASE.name}" in table
     assert f"| ours | {done.rows[0].stops.mean:.3f} [" in table
 

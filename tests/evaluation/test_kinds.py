@@ -70,9 +70,9 @@ def test_an_unchanged_input_wins_nothing_and_perfect_highlights_everything(scene
     rows = {row.method: row for row in kinds.summarise("x", SRGB.name, scores, best)}
     assert set(rows) == {best, "perfect highlights", "same"}
     assert rows["same"].difference.mean == pytest.approx(0.0, abs=1e-3)
-    assert rows["same"].won == pytest.approx(0.0, abs=1e-3)
+    assert rows["same"].share_won == pytest.approx(0.0, abs=1e-3)
     assert rows["same"].rmse_ratio == pytest.approx(1.0, abs=1e-3)
-    assert rows["perfect highlights"].won == pytest.approx(1.0)
+    assert rows["perfect highlights"].share_won == pytest.approx(1.0)
     assert rows["perfect highlights"].difference.low > 1.0
     assert rows["perfect highlights"].rmse_ratio < 0.1
     assert rows["same"].worse == 0
@@ -89,7 +89,7 @@ def test_harmful_results_are_counted_as_worse(scenes):
     row = kinds.summarise("x", SRGB.name, scores, best)[-1]
     assert row.method == "glaring"
     assert row.worse == row.views == 3
-    assert row.won < 0
+    assert row.share_won < 0
     assert row.peak > 2
     assert "glaring" in kinds.table([row])
 
@@ -167,4 +167,4 @@ def test_differences_are_means_over_places_and_all_else_over_views():
     assert row.method == "ours"
     assert row.difference.mean == pytest.approx((0.5 + 3.5) / 2)
     assert row.aligned == pytest.approx((0.0 + 1.0 + 3.5) / 3)
-    assert row.won == pytest.approx(4.5 / 12)
+    assert row.share_won == pytest.approx(4.5 / 12)

@@ -16,7 +16,7 @@ from hdrcnn.readers.photograph import read_ldr
 from hdrcnn.writers.exr import write_exr
 from training_code.evaluation import protocol
 from training_code.evaluation.protocol import BASE, FULL, VARIED, Condition, Protocol, View
-from training_code.evaluation.shots import LeftOut, Shot, photograph_scenes, range_ratio
+from training_code.evaluation.shots import LeftOut, StoredShot, photograph_scenes, range_ratio
 from training_code.scenes.collection import Scene, load_scenes
 
 SMALL = Protocol(longest_side=60, view_width=60, view_height=40)
@@ -189,9 +189,9 @@ def test_photographs_on_disk(tmp_path: Path) -> None:
     scenes = [scene(panorama(), "a.exr"), scene(photo(), "b.exr")]
     shots = list(photograph_scenes(scenes, conditions, SMALL, tmp_path))
     assert len(shots) == 9
-    assert all(isinstance(shot, Shot) for shot in shots)
+    assert all(isinstance(shot, StoredShot) for shot in shots)
     for shot in shots:
-        assert isinstance(shot, Shot)
+        assert isinstance(shot, StoredShot)
         code, truth = shot.load()
         np.testing.assert_array_equal(code, read_ldr(shot.ldr))
         np.testing.assert_array_equal(truth, read_exr(shot.truth))
@@ -209,9 +209,9 @@ def test_photographs_on_disk(tmp_path: Path) -> None:
         "truth/clip10/a-bright.exr",
     } <= found
     assert len(found) == 9 + 6
-    taken = [shot.ldr.read_bytes() for shot in shots if isinstance(shot, Shot)]
+    taken = [shot.ldr.read_bytes() for shot in shots if isinstance(shot, StoredShot)]
     again = photograph_scenes(scenes, conditions, SMALL, tmp_path / "again")
-    assert taken == [shot.ldr.read_bytes() for shot in again if isinstance(shot, Shot)]
+    assert taken == [shot.ldr.read_bytes() for shot in again if isinstance(shot, StoredShot)]
 
 
 def test_unusable_views_are_left_out_with_a_reason(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from hdrcnn.colour.transfer import srgb_decode, srgb_encode
 from hdrcnn.models.metadata import ExposureGan, ExposureStack
 from hdrcnn.writers.exr import write_exr
 from tests.conftest import ROOT
-from training_code.evaluation.stack_methods import STOPS, formula, of_weights, rendered
+from training_code.evaluation.stack_methods import STOPS, formula, load_method, rendered
 from training_code.evaluation.stack_metrics import (
     DARK,
     dark_texture,
@@ -91,7 +91,7 @@ def test_weights_become_a_method_for_any_size(record, tmp_path):
         return 3.0 * srgb_decode(code)
 
     code = CODE[:63, :50]
-    found = of_weights(path, highlights)(code)
+    found = load_method(path, highlights)(code)
     assert found.shape == (5, 63, 50, 3)
     assert found.dtype == np.uint8
     if record.model == "exposure_stack":
@@ -119,7 +119,7 @@ def test_the_command_makes_a_table(scene_folder, held_out, tmp_path, run_python)
 
 def test_weights_of_another_network_are_named():
     with pytest.raises(weights.WeightsError, match=r"camera_curve\.npz"):
-        of_weights(weights.CAMERA_CURVE, formula)
+        load_method(weights.CAMERA_CURVE, formula)
 
 
 def test_a_view_by_which_nothing_can_be_aligned_is_left_out(scene_folder, tmp_path, run_python):

@@ -8,7 +8,7 @@ import pytest
 from training_code.evaluation import summary, text
 from training_code.evaluation.protocol import BASE
 from training_code.evaluation.scoring import METRICS, Record
-from training_code.evaluation.shots import Shot
+from training_code.evaluation.shots import StoredShot
 
 
 def records(gains: dict[str, float], places: int = 8) -> list[Record]:
@@ -17,7 +17,7 @@ def records(gains: dict[str, float], places: int = 8) -> list[Record]:
     found = []
     for place in range(places):
         level = rng.normal(30.0, 5.0)
-        shot = Shot(f"v{place}", f"s{place}", f"f{place}", 9.0, BASE, Path("l"), Path("t"))
+        shot = StoredShot(f"v{place}", f"s{place}", f"f{place}", 9.0, BASE, Path("l"), Path("t"))
         inputs = {"input squared": -1.0, "input inverse sRGB": -0.5, "input inverse mean curve": 0}
         for method, gain in {**inputs, **gains}.items():
             scores = dict.fromkeys(METRICS, 0.5)

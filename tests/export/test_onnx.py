@@ -15,7 +15,7 @@ from hdrcnn.tiles import onnx_graph
 from hdrcnn.tiles.frame import Frame
 from hdrcnn.tiles.keras_graph import network
 from hdrcnn.tiles.tiling import Tiling
-from tests.models.tiny import PICTURES, TINY, shown
+from tests.models.tiny import IMAGE_NETWORKS, TINY, random_input
 
 onnx = pytest.importorskip("onnx")
 onnxruntime = pytest.importorskip("onnxruntime")
@@ -31,7 +31,7 @@ def model(record):
     keras.utils.set_random_seed(11)
     model = record.build()
     model(
-        shown(record, 32), training=True
+        random_input(record, 32), training=True
     )  # Updates the averages of batch norms, if there are any.
     return model
 
@@ -49,7 +49,7 @@ def files(record, model, tmp_path_factory):
 @pytest.mark.parametrize("side", [64, 96])
 def test_onnxruntime_computes_what_keras_does(record, model, files, side):
     session = onnxruntime.InferenceSession(str(files[1]), providers=["CPUExecutionProvider"])
-    batch = shown(record, side)
+    batch = random_input(record, side)
     expected = np.asarray(model(batch, training=False))
     found = session.run(None, {session.get_inputs()[0].name: batch})[0]
     np.testing.assert_allclose(found, expected, atol=1e-4 * max(1.0, np.abs(expected).max()))
@@ -68,14 +68,14 @@ def test_the_file_records_its_weights_and_network(record, files):
 
 def test_inner_layers_are_outputs_too(record, model, files):
     for name in record.inner:
-        batch = shown(record)
+        batch = random_input(record)
         expected = keras.Model(model.input, model.get_layer(name).output)(batch, training=False)
         found = onnx_graph.network(files[1], name).whole(batch)
         np.testing.assert_allclose(found, np.asarray(expected), atol=1e-4)
 
 
 @pytest.mark.parametrize(
-    "record", [name for name, record in TINY.items() if record in PICTURES], indirect=True
+    "record", [name for name, record in TINY.items() if record in IMAGE_NETWORKS], indirect=True
 )
 def test_strips_equal_the_whole_image(record, model, files):
     made, by_keras = onnx_graph.network(files[1]), network(model)

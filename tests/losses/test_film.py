@@ -75,6 +75,6 @@ def test_rmse_is_the_root_of_mse():
     np.testing.assert_allclose(film.rmse(FOUND, TRUTH) ** 2, film.mse(FOUND, TRUTH), atol=2e-8)
 
 
-def test_bend_is_least_for_equal_slopes():
+def test_slope_roughness_is_least_for_equal_slopes():
     slopes = np.array([[0.5] * 4, [0.0, 0.2, 0.0, 0.2]], np.float32)
-    np.testing.assert_allclose(np.asarray(film.bend(slopes)), [0.0, 0.04], atol=1e-7)
+    np.testing.assert_allclose(np.asarray(film.slope_roughness(slopes)), [0.0, 0.04], atol=1e-7)

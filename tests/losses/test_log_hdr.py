@@ -9,6 +9,7 @@ from hypothesis import given, strategies as st
 from keras import ops
 
 from hdrcnn.colour.transfer import LOG_OFFSET, camera_curve, log_encode, luminance
+from tests.losses.motion_helpers import gradient
 from training_code.losses import log_hdr
 from training_code.losses.settings import Loss
 
@@ -82,17 +83,6 @@ def test_highlight_rmse_is_in_stops():
 CODE = camera_curve(np.clip(TARGET, 0, 1)).astype(np.float32)
 PERFECT = np.log(TARGET + 1 / 255).astype(np.float32)
 EVERY_TERM = Loss(mask="code", peak=0.3, gradient=0.2, asymmetry=1.5, cap=2.0)
-
-
-def gradient(function, value: np.ndarray) -> np.ndarray:
-    """Gradient of a scalar function of log HDR, under TensorFlow."""
-    import tensorflow as tf
-
-    with tf.GradientTape() as tape:
-        tensor = tf.convert_to_tensor(value)
-        tape.watch(tensor)
-        result = function(tensor)
-    return tf.convert_to_tensor(tape.gradient(result, tensor)).numpy()
 
 
 @pytest.mark.parametrize("name", log_hdr.LOSSES)

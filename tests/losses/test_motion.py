@@ -7,7 +7,16 @@ import scipy.ndimage
 import scipy.stats
 from hypothesis import given, settings, strategies as st
 
-from tests.losses.motions import COLUMNS, IDENTITY, IMAGES, MOTIONS, RNG, ROWS, gradient, scipy_warp
+from tests.losses.motion_helpers import (
+    COLUMNS,
+    IDENTITY,
+    IMAGES,
+    MOTIONS,
+    RNG,
+    ROWS,
+    gradient,
+    scipy_warp,
+)
 from training_code.losses import motion, temporal
 
 

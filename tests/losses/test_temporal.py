@@ -4,7 +4,16 @@ import keras
 import numpy as np
 import pytest
 
-from tests.losses.motions import COLUMNS, IDENTITY, IMAGES, MOTIONS, RNG, ROWS, gradient, scipy_warp
+from tests.losses.motion_helpers import (
+    COLUMNS,
+    IDENTITY,
+    IMAGES,
+    MOTIONS,
+    RNG,
+    ROWS,
+    gradient,
+    scipy_warp,
+)
 from training_code.losses import motion, temporal
 
 TARGET = RNG.lognormal(-0.5, 1.5, IMAGES.shape).astype(np.float32)

@@ -12,7 +12,7 @@ from hdrcnn.models.metadata import MODELS, read
 from hdrcnn.tiles.frame import Frame
 from hdrcnn.tiles.keras_graph import network, total_stride
 from hdrcnn.tiles.tiling import Tiling
-from tests.models.tiny import PICTURES, TINY, shown
+from tests.models.tiny import IMAGE_NETWORKS, TINY, random_input
 
 AUTOMATIC_NAME = re.compile(
     r"(conv2d|dense|batch_normalization|re_lu|concatenate|max_pooling2d)(_\d+)?$"
@@ -36,10 +36,10 @@ def test_every_network_is_tested():
 
 
 def test_output_is_float32_and_finite(model, record):
-    y = np.asarray(model(shown(record), training=False))
+    y = np.asarray(model(random_input(record), training=False))
     assert y.dtype == np.float32
     assert np.isfinite(y).all()
-    if record in PICTURES:
+    if record in IMAGE_NETWORKS:
         assert y.shape == (2, 64, 64, 3)
 
 
@@ -55,7 +55,7 @@ def test_low_precision_affects_only_the_convolutions(model, record):
     weights.assign(low, weights.collect(model), "the same")
     assert low.get_layer(index=-1).compute_dtype == "float32"
     assert all(variable.dtype == "float32" for variable in low.weights)
-    batch = shown(record)
+    batch = random_input(record)
     exact, rounded = (np.asarray(m(batch, training=False)) for m in (model, low))
     assert rounded.dtype == np.float32
     # bfloat16 has eight bits.
@@ -65,7 +65,7 @@ def test_low_precision_affects_only_the_convolutions(model, record):
 def test_every_weight_has_a_finite_gradient(model, record):
     tf = pytest.importorskip("tensorflow")
     with tf.GradientTape() as tape:
-        loss = ops.mean(ops.square(model(shown(record), training=True) - 0.3))
+        loss = ops.mean(ops.square(model(random_input(record), training=True) - 0.3))
     gradients = tape.gradient(loss, [variable.value for variable in model.trainable_variables])
     for variable, gradient in zip(model.trainable_variables, gradients, strict=True):
         assert gradient is not None, variable.path
@@ -78,7 +78,7 @@ def test_a_saved_and_loaded_network_computes_the_same(model, record, tmp_path):
     assert found == record == read(record.as_record())
     other = found.build()
     weights.assign(other, arrays, "w.npz")
-    batch = shown(record)
+    batch = random_input(record)
     np.testing.assert_array_equal(
         np.asarray(other(batch, training=False)), np.asarray(model(batch, training=False))
     )
@@ -114,15 +114,15 @@ def test_both_backends_agree(tmp_path, run_python):
         keras.utils.set_random_seed(5)
         model, path = record.build(), tmp_path / f"{name}.npz"
         weights.save(path, weights.collect(model), record, half=False)
-        np.save(f"{path}.npy", shown(record))
-        expected[path] = np.asarray(model(shown(record), training=False))
+        np.save(f"{path}.npy", random_input(record))
+        expected[path] = np.asarray(model(random_input(record), training=False))
     run_python("-c", script, *expected, cwd=tmp_path, KERAS_BACKEND="jax")
     for path, values in expected.items():
         found = np.load(f"{path}.out.npy")
         np.testing.assert_allclose(found, values, atol=1e-4 * max(1.0, np.abs(values).max()))
 
 
-@pytest.mark.parametrize("record", PICTURES, ids=lambda record: record.model)
+@pytest.mark.parametrize("record", IMAGE_NETWORKS, ids=lambda record: record.model)
 def test_tiles_equal_the_whole(record):
     keras.utils.set_random_seed(7)
     model = record.build()
@@ -141,5 +141,5 @@ def test_tiles_equal_the_whole(record):
 def test_the_stride_is_that_of_the_network_and_of_its_description(model, record):
     told = re.search(r"multiples of (\d+)", record.takes)
     assert record.stride == (int(told[1]) if told else 1)
-    if record in PICTURES:
+    if record in IMAGE_NETWORKS:
         assert total_stride(model) == record.stride

@@ -23,7 +23,7 @@ TINY: dict[str, Metadata] = {
     "film_unet": FilmUnet(2),
     "film_curves": FilmCurves(23, 4, 2, 3),
 }
-PICTURES = [
+IMAGE_NETWORKS = [
     record
     for record in TINY.values()
     if record.takes.startswith("[N, H, W, 3]") and record.gives.startswith("[N, H, W, 3]")
@@ -31,7 +31,7 @@ PICTURES = [
 """Networks from pictures to pictures of the same size, which are computed in tiles."""
 
 
-def shown(record: Metadata, side: int = 64) -> np.ndarray:
+def random_input(record: Metadata, side: int = 64) -> np.ndarray:
     """Random batch of two of the shape that the network of this record takes."""
     names = record.takes[1 : record.takes.index("]")].split(", ")
     sizes = {

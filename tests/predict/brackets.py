@@ -27,7 +27,7 @@ def exposed(light: np.ndarray, ev: float, seed: int = 0, top: int = 255) -> np.n
     return codes.astype(np.uint8 if top == 255 else np.uint16)
 
 
-def seen(light: np.ndarray, matrix: np.ndarray) -> np.ndarray:
+def from_moved_camera(light: np.ndarray, matrix: np.ndarray) -> np.ndarray:
     """The scene seen by a moved camera: its pixel p shows the pixel `matrix` p of the scene."""
     how = {"flags": cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP, "borderMode": cv2.BORDER_REFLECT}
     return np.maximum(cv2.warpPerspective(light, matrix, light.shape[1::-1], **how), 0.0)

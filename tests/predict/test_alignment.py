@@ -14,7 +14,7 @@ from hdrcnn.predict.alignment import (
     plausible,
     warped,
 )
-from tests.predict.brackets import exposed, seen, texture
+from tests.predict.brackets import exposed, from_moved_camera, texture
 
 
 def homography(angle: float, x: float, y: float, tilt: float = 0.0) -> np.ndarray:
@@ -29,7 +29,10 @@ def homography(angle: float, x: float, y: float, tilt: float = 0.0) -> np.ndarra
 def test_a_homography_is_recovered_at_any_exposure(exposures, movement):
     light, true = texture(), homography(*movement)
     # Pixel p of the moved frame shows true p; so pixel q of the reference is true^-1 q there.
-    frames = [exposed(light, exposures[0]), exposed(seen(light, true), exposures[1], seed=1)]
+    frames = [
+        exposed(light, exposures[0]),
+        exposed(from_moved_camera(light, true), exposures[1], seed=1),
+    ]
     found = align(frames, 0)
     assert found[0].kind == "reference"
     assert found[1].kind == "homography"
@@ -40,7 +43,7 @@ def test_a_homography_is_recovered_at_any_exposure(exposures, movement):
 
 def test_a_warped_frame_matches_the_reference():
     light, true = texture(), homography(0.5, 6.2, -3.1)
-    frames = [exposed(light, 0), exposed(seen(light, true), 0, seed=1)]
+    frames = [exposed(light, 0), exposed(from_moved_camera(light, true), 0, seed=1)]
     alignment = align(frames, 0)[1]
     there = warped(frames[1], alignment)
     inner = np.s_[20:-20, 20:-20]
@@ -81,7 +84,7 @@ def test_frames_from_a_tripod_that_hardly_share_a_code_are_not_resampled():
 def test_less_than_a_pixel_of_shake_is_undone(pixels):
     light = texture()
     matrix = np.array([[1.0, 0, pixels], [0, 1, -pixels], [0, 0, 1]])
-    found = align([exposed(light, 0), exposed(seen(light, matrix), 1.5, 1)], 0)[1]
+    found = align([exposed(light, 0), exposed(from_moved_camera(light, matrix), 1.5, 1)], 0)[1]
     assert found.resamples
     assert np.abs(found.matrix[:2, 2] + matrix[:2, 2]).max() < 0.2
 

@@ -86,8 +86,7 @@ def test_srgb_is_recognised_and_wrong_exposures_are_doubtful():
     assert right.curve == "srgb"
     assert not right.doubtful
     assert right.ratio == pytest.approx(1.0, abs=0.05)
-    wrong = estimate_response(frames, [1.0, 32.0, 1024.0])
-    assert wrong.doubtful or abs(wrong.ratio - 1.0) > 0.1
+    assert estimate_response(frames, [1.0, 32.0, 1024.0]).doubtful
 
 
 def test_a_named_curve_is_kept_and_judged():

@@ -88,16 +88,16 @@ def test_without_exif_the_error_suggests_per(tmp_path):
     assert "4.png" in faults[0]
 
 
-def test_the_same_file_twice_is_reported(tmp_path):
-    files = series(tmp_path, 0, "2024:05:01 10:00:00")
-    copy = tmp_path / "a.jpg"
-    copy.write_bytes(files[0].read_bytes())
-    again = tmp_path / "b.jpg"
-    again.write_bytes(copy.read_bytes())
+def test_the_same_file_twice_is_reported_and_the_others_are_grouped(tmp_path):
+    first, second, _ = series(tmp_path, 0, "2024:05:01 10:00:00")
+    copies = [tmp_path / name for name in ("a.jpg", "b.jpg")]
+    for copy in copies:
+        copy.write_bytes(first.read_bytes())
     faults: list[str] = []
-    assert names(brackets([copy, again], 2, faults)) == []
-    assert "b.jpg" in faults[0]
-    assert "same" in faults[0]
+    assert names(brackets([*copies, first, second], 2, faults)) == [["i0.jpg", "i1.jpg"]]
+    (fault,) = faults
+    assert "b.jpg" in fault
+    assert "same" in fault
 
 
 @pytest.mark.parametrize("per", [1, 10, 0])

@@ -160,17 +160,17 @@ def turned(plane: np.ndarray, orientation: int) -> np.ndarray:
 
 @pytest.mark.parametrize("bits", [1, 2, 4, 8])
 @pytest.mark.parametrize("deep", [True, False])
-def test_palettes_with_values_of_16_or_8_bits(read, bits, deep):
+@pytest.mark.parametrize("compression", COMPRESS)
+def test_palettes_with_values_of_16_or_8_bits(read, bits, deep, compression):
     rng = np.random.default_rng(bits)
     indices = rng.integers(0, 2**bits, (11, 13, 1))
     colours = rng.integers(0, 256, (2**bits, 3))
-    for compression, (number, compress) in COMPRESS.items():
-        data = laid_out(
-            [compress(packed(indices, bits))], (11, 13), t258=bits, t259=number, t262=3, t277=1,
-            t320=tuple(map(int, (colours * (257 if deep else 1)).T.ravel())),
-        )  # fmt: skip
-        shown = colours[indices[..., 0]] / 255
-        assert_shown(read(data), shown, None), compression
+    number, compress = COMPRESS[compression]
+    data = laid_out(
+        [compress(packed(indices, bits))], (11, 13), t258=bits, t259=number, t262=3, t277=1,
+        t320=tuple(map(int, (colours * (257 if deep else 1)).T.ravel())),
+    )  # fmt: skip
+    assert_shown(read(data), colours[indices[..., 0]] / 255, None)
 
 
 def test_a_missing_photometric_tag(read):

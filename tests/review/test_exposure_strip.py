@@ -13,7 +13,7 @@ from hdrcnn.files import ImageError
 from hdrcnn.review import exposure_strip
 from hdrcnn.tiles.geometry import reduce_in_strips, size_within
 from hdrcnn.writers import Picture
-from tests.writers.outputs import made, photograph
+from tests.writers.outputs import hdr_picture, photograph
 
 
 @settings(deadline=None)
@@ -37,13 +37,13 @@ def test_reduction_keeps_the_mean_of_whole_blocks(rows, columns, high, wide):
 
 
 def test_pixels_saturated_by_scaling_count():
-    picture = dataclasses.replace(made(), codes=np.full_like(photograph(), 200), scaling=1.0)
+    picture = dataclasses.replace(hdr_picture(), codes=np.full_like(photograph(), 200), scaling=1.0)
     assert exposure_strip.measured(picture).saturated == 0.0
     assert exposure_strip.measured(dataclasses.replace(picture, scaling=1.3)).saturated == 1.0
 
 
 def test_gain_is_the_ratio_of_the_peaks():
-    picture = made()
+    picture = hdr_picture()
     found = exposure_strip.measured(picture)
     code = photograph() / np.float32(255)
     assert found.saturated == pytest.approx((code.max(axis=-1) > 0.95).mean())
@@ -70,7 +70,7 @@ def cell(sheet: np.ndarray, row: int, column: int) -> np.ndarray:
 
 
 def test_views_are_photograph_and_result_at_those_exposures():
-    picture = made()
+    picture = hdr_picture()
     sheet = exposure_strip.exposure_strip(picture, "name.jpg")
     code = photograph() / np.float32(255)
     np.testing.assert_array_equal(cell(sheet, 0, 0), photograph())
@@ -88,12 +88,12 @@ def test_views_are_photograph_and_result_at_those_exposures():
 def test_mask_is_overlaid_in_colour():
     mask = np.zeros((45, 70, 3))
     mask[5:9, 10:20, 2] = 1.0
-    view = cell(exposure_strip.exposure_strip(dataclasses.replace(made(), mask=mask)), 1, 0)
+    view = cell(exposure_strip.exposure_strip(dataclasses.replace(hdr_picture(), mask=mask)), 1, 0)
     coloured = (np.abs(view.astype(int) - exposure_strip.ACCENT) <= 1).all(axis=-1)
     np.testing.assert_array_equal(coloured, mask[..., 2] == 1)
     grey = view[~coloured].astype(int)
     assert np.ptp(grey, axis=-1).max() == 0
-    ramp = cell(exposure_strip.exposure_strip(made()), 1, 0)
+    ramp = cell(exposure_strip.exposure_strip(hdr_picture()), 1, 0)
     assert (np.abs(ramp[20, 50].astype(int) - exposure_strip.ACCENT) <= 1).all()
 
 
@@ -115,9 +115,9 @@ def test_the_text_states_the_gain_or_that_there_is_none():
 
 
 def test_the_file_is_complete_and_names_its_software(tmp_path):
-    exposure_strip.write_exposure_strip(tmp_path / "a.png", made(), "a.jpg", "hdrcnn 9")
+    exposure_strip.write_exposure_strip(tmp_path / "a.png", hdr_picture(), "a.jpg", "hdrcnn 9")
     with Image.open(tmp_path / "a.png") as image:
         assert image.info["Software"] == "hdrcnn 9"
-        np.testing.assert_array_equal(image, exposure_strip.exposure_strip(made(), "a.jpg"))
+        np.testing.assert_array_equal(image, exposure_strip.exposure_strip(hdr_picture(), "a.jpg"))
     with pytest.raises(ImageError, match=r"^[^\n]*nowhere[^\n]*$"):
-        exposure_strip.write_exposure_strip(tmp_path / "nowhere" / "a.png", made())
+        exposure_strip.write_exposure_strip(tmp_path / "nowhere" / "a.png", hdr_picture())

@@ -16,7 +16,7 @@ from hdrcnn.review import Entry, bytes_for, entry, write_report
 from hdrcnn.review.page import LARGEST_PAGE
 from hdrcnn.writers import Picture
 from hdrcnn.writers.gain_map import OFFSET
-from tests.writers.outputs import made, photograph
+from tests.writers.outputs import hdr_picture, photograph
 
 ROOM = bytes_for(1)
 HOSTILE = "</template></script><script>alert(1)</script>\"'><img src=http://localhost/x>$title"
@@ -34,11 +34,11 @@ def light_of(shown: Entry) -> tuple[np.ndarray, np.ndarray]:
 
 
 def test_an_entry_holds_the_light():
-    shown = entry(made(), "a.jpg", {"EXR": "a.exr"}, ROOM)
+    shown = entry(hdr_picture(), "a.jpg", {"EXR": "a.exr"}, ROOM)
     before, after = light_of(shown)
     assert before.shape == (45, 70, 3)
     inside = photograph().min(axis=-1) == 255
-    error = np.abs(np.log2(after[inside] / made().hdr.astype(np.float32)[inside]))
+    error = np.abs(np.log2(after[inside] / hdr_picture().hdr.astype(np.float32)[inside]))
     assert np.median(error) < 0.1
     assert np.median(np.abs(before[inside] - 1)) < 0.02
     measured = photograph().max(axis=-1) < 230
@@ -82,7 +82,7 @@ class Page(HTMLParser):
 
 def test_names_and_paths_are_escaped_and_links_lead_to_the_files(tmp_path):
     place = 'sub folder/a#b?c%20"d.exr'
-    shown = entry(made(), HOSTILE, {HOSTILE: place}, ROOM)
+    shown = entry(hdr_picture(), HOSTILE, {HOSTILE: place}, ROOM)
     write_report(tmp_path / "report.html", HOSTILE, [shown, dataclasses.replace(shown, name="b")])
     page = Page((tmp_path / "report.html").read_text(encoding="utf-8"))
     assert len(page.all("script")) == 1

@@ -10,8 +10,8 @@ import pytest
 from hdrcnn.colour.transfer import to_display
 from hdrcnn.review import bytes_for, entry, write_report
 from hdrcnn.writers import Picture
-from tests.browser import found_by
-from tests.writers.outputs import made
+from tests.browser import run_probe
+from tests.writers.outputs import hdr_picture
 
 pytestmark = pytest.mark.browser
 
@@ -87,7 +87,7 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     light = np.where(codes == 255, LIGHT, 0.1).astype(np.float16)
     room = bytes_for(1000)
     flat = entry(Picture(light, codes=codes), "flat.jpg", {"EXR": "flat.exr"}, room)
-    other = entry(made(), "very_long_name_without_a_space_" * 5, {"EXR": "b c.exr"}, room)
+    other = entry(hdr_picture(), "very_long_name_without_a_space_" * 5, {"EXR": "b c.exr"}, room)
     tall = Picture(light[:, :3], codes=codes[:, :3])
     path = tmp_path_factory.mktemp("report") / "report of results.html"
     entries = [flat, other, entry(tall, "tall", {}, room)] + [flat] * 37
@@ -103,7 +103,7 @@ def found(
         width=request.param, address=report.as_uri(), left=list(LEFT), right=list(RIGHT)
     )
     folder = tmp_path_factory.mktemp("browser")
-    return {"frame": request.param, **found_by(probe, folder, request.param)}
+    return {"frame": request.param, **run_probe(probe, folder, request.param)}
 
 
 def test_page_is_whole_offline_and_not_wider_than_the_screen(found: dict[str, Any]) -> None:

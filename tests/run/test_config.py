@@ -37,7 +37,7 @@ def test_committed_settings_are_complete(path):
 
 
 def test_sections_are_changed_by_name():
-    changed = config.changed(
+    changed = config.with_overrides(
         Config(),
         [
             "exposure.unclipped=0.8, 0.98",
@@ -50,7 +50,7 @@ def test_sections_are_changed_by_name():
     assert dataclasses.asdict(changed)["development"]["jpeg"] == (30, 100)
     assert changed.sensor.peak == 50
     assert changed.loss.name == "log_l2"
-    without = config.changed(changed, ["development.jpeg=none"])
+    without = config.with_overrides(changed, ["development.jpeg=none"])
     assert dataclasses.asdict(without)["development"]["jpeg"] is None
     assert dataclasses.replace(
         changed, exposure=Exposure(), development=Development(), sensor=Config().sensor,
@@ -60,8 +60,8 @@ def test_sections_are_changed_by_name():
 
 def test_a_list_may_have_one_item():
     film = film_settings.Config()
-    assert config.changed(film, ["clips.grades=camera"]).clips.grades == ("camera",)
-    both = config.changed(film, ["clips.grades=camera,hable"])
+    assert config.with_overrides(film, ["clips.grades=camera"]).clips.grades == ("camera",)
+    both = config.with_overrides(film, ["clips.grades=camera,hable"])
     assert both.clips.grades == ("camera", "hable")
 
 
@@ -81,7 +81,7 @@ def test_a_list_may_have_one_item():
 )
 def test_a_wrong_setting_is_named(setting):
     with pytest.raises(ValueError, match=f"--set {setting}".replace(".", r"\.")):
-        config.changed(Config(), [setting])
+        config.with_overrides(Config(), [setting])
 
 
 @pytest.mark.parametrize(
@@ -111,15 +111,15 @@ def test_unusable_ways_of_running_are_named(changes):
         Running(**changes)
 
 
-@pytest.mark.parametrize("kind", [*map(config.of_task, TASKS), Running])
+@pytest.mark.parametrize("kind", [*map(config.config_class, TASKS), Running])
 def test_every_setting_has_an_explanation(kind):
-    for field in config.plain(kind):
+    for field in config.flag_fields(kind):
         assert field.metadata["about"].endswith((".", ")")), field.name
 
 
 def test_a_file_of_another_task_is_refused(tmp_path):
-    config.save(config.of_task("camera_curve")(), "camera_curve", tmp_path / "c.json")
-    assert config.load(tmp_path / "c.json", "camera_curve") == config.of_task("camera_curve")()
+    config.save(config.config_class("camera_curve")(), "camera_curve", tmp_path / "c.json")
+    assert config.load(tmp_path / "c.json", "camera_curve") == config.config_class("camera_curve")()
     with pytest.raises(ValueError, match=r"c\.json: .*camera_curve"):
         config.load(tmp_path / "c.json", "hdrcnn")
 

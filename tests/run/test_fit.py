@@ -14,7 +14,7 @@ from PIL import Image
 
 import hdrcnn
 from tests.run import training
-from tests.run.training import QUICK, compiled, copies_after, losses
+from tests.run.training import QUICK, compiled, copy_run_after, losses
 from training_code.camera import Development
 from training_code.run import checkpoints, config, fit, progress, start
 from training_code.run.checkpoints import Position
@@ -100,7 +100,7 @@ def test_a_run_killed_at_any_batch_resumes_to_the_same_losses_and_weights(
     """Within the first epoch and within the second: bit for bit in float32 on a CPU."""
     broken, other = tmp_path / "broken", tmp_path / "other"
     with monkeypatch.context() as patch:
-        train("other", TINY, copies_after(other, {batches: broken}, patch))
+        train("other", TINY, copy_run_after(other, {batches: broken}, patch))
     assert max(path.stem for path in broken.glob("checkpoint_*")) == f"checkpoint_{last}"
     (broken / "weights.npz").unlink(missing_ok=True)
     train("broken")

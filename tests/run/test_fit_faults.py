@@ -94,7 +94,7 @@ def test_files_that_a_killed_run_left_half_written_are_removed(tmp_path, scene_f
     kept = run / f".{Position(2).file}.other-host-{gone.pid}.tmp.npz"
     for path in (left, kept):
         path.write_bytes(b"half")
-    monkeypatch.setattr(material, "both_sides", lambda *_: sys.exit("far enough"))
+    monkeypatch.setattr(material, "training_and_held_out", lambda *_: sys.exit("far enough"))
     with pytest.raises(SystemExit, match="far enough"):
         fit.train(TINY, scene_folder, run, None, QUICK)
     assert list(run.iterdir()) == [kept]
@@ -189,11 +189,11 @@ def test_a_folder_may_contain_scenes_and_photographs(photographs, tmp_path):
     light = 0.5 + np.eye(48, 64, dtype=np.float32)[..., None].repeat(3, axis=2)
     write_exr(photographs / "scene.exr", light)
     folders = Folders((photographs,), (photographs,))
-    found = material.gathered(TINY, (Views(), 32), folders, tmp_path / "run", 1.0)
+    found = material.load_all_scenes(TINY, (Views(), 32), folders, tmp_path / "run", 1.0)
     assert sorted(scene.name for scene in found) == ["a.png", "b.png", "c.png", "scene.exr"]
 
 
 def test_a_folder_that_is_given_twice_is_refused(photographs, tmp_path):
     folders = Folders((), (photographs, photographs.parent / "." / "photographs"))
     with pytest.raises(ImageError, match="photographs: given twice"):
-        material.gathered(TINY, (Views(), 32), folders, tmp_path / "run", 1.0)
+        material.load_all_scenes(TINY, (Views(), 32), folders, tmp_path / "run", 1.0)

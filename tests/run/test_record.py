@@ -24,9 +24,9 @@ def scenes(families: str) -> list[Scene]:
     return [Scene(f"{f}.exr", f, np.zeros((4, 4, 3), np.float16)) for f in families]
 
 
-def record(trained: str = "abc", withheld: str = "d", **changes) -> Record:
+def record(trained: str = "abc", held_out_scenes: str = "d", **changes) -> Record:
     return Record(
-        "hdrcnn", dataclasses.replace(CONFIG, **changes), scenes(trained), scenes(withheld)
+        "hdrcnn", dataclasses.replace(CONFIG, **changes), scenes(trained), scenes(held_out_scenes)
     )
 
 
@@ -46,11 +46,11 @@ def stored(of: Record, epochs: int = 2) -> dict:
 )
 def test_other_settings_are_refused_and_named(changes, named):
     with pytest.raises(TrainingError, match=rf"^{PATH}: [^\n]*: {named}; [^\n]*--out_dir$"):
-        record(**changes).go_on(PATH, stored(record()))
+        record(**changes).resume(PATH, stored(record()))
 
 
 @pytest.mark.parametrize(
-    ("trained", "withheld", "named"),
+    ("trained", "held_out_scenes", "named"),
     [
         ("abd", "c", r"trained on families that are held out now: c; [^\n]*held_out\.txt"),
         ("abcd", "", r"other training scenes \(new: d\.exr\)"),
@@ -58,39 +58,41 @@ def test_other_settings_are_refused_and_named(changes, named):
         ("abc", "de", r"other held-out families \(new: e\)"),
     ],
 )
-def test_scenes_that_changed_sides_or_were_added_or_removed_are_refused(trained, withheld, named):
+def test_scenes_that_changed_sides_or_were_added_or_removed_are_refused(
+    trained, held_out_scenes, named
+):
     with pytest.raises(TrainingError, match=rf"^{PATH}: [^\n]*{named}[^\n]*$"):
-        record(trained, withheld).go_on(PATH, stored(record()))
+        record(trained, held_out_scenes).resume(PATH, stored(record()))
 
 
 def test_permitted_changes_are_recorded_in_the_metadata():
     longer = record(epochs=5, learning_rate=1e-4)
-    longer.go_on(PATH, stored(record()))
+    longer.resume(PATH, stored(record()))
     again = record(epochs=5, learning_rate=1e-4)
-    again.go_on(PATH, stored(longer, 3))
+    again.resume(PATH, stored(longer, 3))
     changes = again.training([{"loss": 1.0}])["changes"]
     assert changes == [{"epoch": 2, "epochs": [2, 5], "learning_rate": [4e-4, 1e-4]}]
 
 
 def test_the_start_may_be_in_another_folder():
     moved = record(start="there/a.npz")
-    moved.go_on(PATH, stored(record(start="here/a.npz")))
+    moved.resume(PATH, stored(record(start="here/a.npz")))
     assert moved.changes == []
     with pytest.raises(TrainingError, match=r"a\.npz.*b\.npz"):
-        record(start="here/b.npz").go_on(PATH, stored(record(start="here/a.npz")))
+        record(start="here/b.npz").resume(PATH, stored(record(start="here/a.npz")))
 
 
 @pytest.mark.parametrize("facts", [{}, {"history": []}, {"config": {"gone": 1}, "history": []}])
 def test_checkpoints_without_a_record_are_not_compared(facts):
     run = record()
-    run.go_on(PATH, facts)
+    run.resume(PATH, facts)
     assert run.changes == []
 
 
 def test_the_list_of_a_run_survives_any_names_of_families(tmp_path):
     names = {"plain", "#1 of two", "hall #2", " outer "}
-    withheld = [Scene("a.exr", name, np.zeros((4, 4, 3), np.float16)) for name in names]
-    Record("hdrcnn", CONFIG, scenes("a"), withheld).save(tmp_path)
+    held_out_scenes = [Scene("a.exr", name, np.zeros((4, 4, 3), np.float16)) for name in names]
+    Record("hdrcnn", CONFIG, scenes("a"), held_out_scenes).save(tmp_path)
     assert read_list(tmp_path / "held_out.txt") == names
 
 

@@ -170,10 +170,10 @@ def test_settings_of_a_section_are_checked_together():
     """Replacing one of two terms by the other works in either order, although one leaves none."""
     terms = ["terms.mef_ssim=0", "terms.weighted_ssim=1"]
     for order in (terms, terms[::-1]):
-        found = config.changed(fusion_unsupervised_settings.Config(), order).terms.weights()
+        found = config.with_overrides(fusion_unsupervised_settings.Config(), order).terms.weights()
         assert found == {"mef_ssim": 0.0, "weighted_ssim": 1.0}
     with pytest.raises(ValueError, match=r"--set terms\.mef_ssim=0: "):
-        config.changed(fusion_unsupervised_settings.Config(), terms[:1])
+        config.with_overrides(fusion_unsupervised_settings.Config(), terms[:1])
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from hdrcnn import weights
 from hdrcnn.models.hdrcnn import build
 from hdrcnn.models.metadata import Hdrcnn
 from hdrcnn.weights import SHIPPED, WeightsError
-from tests.models.tiny import TINY, shown
+from tests.models.tiny import TINY, random_input
 from training_code.run import start, widen
 
 
@@ -51,7 +51,7 @@ def test_every_network_computes_the_same_when_widened(name):
         weights.collect(narrow), record.options(), True, {}, record.model, record.width_field
     )
     start.assign(wider, begun, "wide", wide.options())
-    seen = shown(record)
+    seen = random_input(record)
     pairs = zip(*(keras.tree.flatten(model(seen)) for model in (narrow, wider)), strict=True)
     for expected, found in pairs:
         assert np.std(expected) > 1e-3

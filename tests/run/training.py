@@ -31,7 +31,7 @@ def losses(folder: Path) -> list[float]:
     return [record["loss"] for record in history]
 
 
-def copies_after(run: Path, batches: Mapping[int, Path], patch: pytest.MonkeyPatch) -> Running:
+def copy_run_after(run: Path, batches: Mapping[int, Path], patch: pytest.MonkeyPatch) -> Running:
     """Running options that save a checkpoint after every batch. After as many batches as a key of
     `batches`, the folder `run` is copied to its value: what a run killed there leaves.
     """
@@ -49,7 +49,7 @@ def copies_after(run: Path, batches: Mapping[int, Path], patch: pytest.MonkeyPat
     return dataclasses.replace(QUICK, minutes=1e-9)
 
 
-def learns(
+def loss_ratio(
     task_name: str, config: Any, batch: dict[str, np.ndarray], term: str, steps: int
 ) -> float:
     """Ratio of a term of the loss after `steps` steps with one batch to that before."""
@@ -65,7 +65,7 @@ def learns(
     return float(last / first)
 
 
-def goes_on_after_a_kill(
+def check_resumed_run(
     task_name: str, config: Any, scenes: Path, held_out: Path, folder: Path
 ) -> dict[str, np.ndarray]:
     """Return the arrays of the last checkpoint of a run, and check that a run that is killed within
@@ -75,7 +75,7 @@ def goes_on_after_a_kill(
 
     whole, broken = folder / "whole", folder / "broken"
     with pytest.MonkeyPatch.context() as patch:
-        running = copies_after(whole, {3: broken}, patch)
+        running = copy_run_after(whole, {3: broken}, patch)
         fit.train(config, scenes, whole, held_out, running, task_name)
     assert (broken / "checkpoint_000001_000001.npz").is_file()
     assert not (broken / "checkpoint_000002_000000.npz").exists()

@@ -1,5 +1,6 @@
 """A folder of HDR files becomes scenes: families kept apart, unusable files listed, light kept."""
 
+import re
 import shutil
 import sys
 
@@ -104,8 +105,7 @@ def test_unusable_files_are_listed_and_the_others_used(tmp_path):
     ]
     assert len(found.rejected) == len(reasons)
     for line, reason in zip(found.rejected, reasons, strict=True):
-        with pytest.raises(ImageError, match=reason):
-            raise ImageError(line)
+        assert re.search(reason, line)
         assert "\n" not in line
     assert found.rejected_lines().startswith("8 files ")
     assert found.rejected_lines().count("\n") == 9

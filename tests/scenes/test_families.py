@@ -90,7 +90,9 @@ def test_training_and_evaluation_report_unknown_names(scene_folder, tmp_path, ca
 
     def sides(held_out):
         config, looks, folders = Config(size=32), (Views(), 32), Folders((scene_folder,))
-        return material.both_sides(config, looks, folders, tmp_path / "run", [held_out], 1.0)
+        return material.training_and_held_out(
+            config, looks, folders, tmp_path / "run", [held_out], 1.0
+        )
 
     sides(path)
     assert said in capsys.readouterr().out.splitlines()

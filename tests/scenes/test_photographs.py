@@ -3,6 +3,7 @@
 import csv
 import os
 import pickle
+import re
 from pathlib import Path
 
 import numpy as np
@@ -90,8 +91,7 @@ def test_families_and_unusable_files(tmp_path):
     reasons = [r"flat\.png: holds one value", r"small\.bmp: 90x63 pixels", r"torn\.jpg: "]
     assert len(found.rejected) == 3
     for line, reason in zip(found.rejected, reasons, strict=True):
-        with pytest.raises(ImageError, match=reason):
-            raise ImageError(line)
+        assert re.search(reason, line)
     assert [s.name for s in load_photographs(tmp_path, frozenset({"a"})).scenes] == ["a.png"]
 
 

@@ -21,7 +21,7 @@ from training_code.tasks import camera_curve, curve_pictures, curve_rows
 from training_code.tasks.camera_curve import errors
 from training_code.tasks.camera_curve_settings import Config
 from training_code.tasks.curve_rows import Rows, gather
-from training_code.tasks.task import Place
+from training_code.tasks.task import BatchRange
 
 CODES = camera_curve.CODES
 
@@ -160,7 +160,7 @@ def test_rows_are_cached_in_a_file(scenes, tmp_path, monkeypatch):
 
 def test_panoramas_are_kept_as_large_as_their_narrowest_view_needs():
     """480 pixels over 35 degrees are 4938 over 360, and 24 are 247: never reduced below that."""
-    views, smallest = camera_curve.looks(CONFIG)
+    views, smallest = camera_curve.scene_views(CONFIG)
     assert [views.spare(n // 2, n, smallest) for n in (1024, 8192, 16384)] == [1, 1, 3]
     views = curve_pictures.Pictures(longest=24).views
     assert [views.spare(n // 2, n, smallest) for n in (480, 512, 1024)] == [1, 2, 4]
@@ -217,7 +217,7 @@ def test_training_learns_the_curve_and_its_network_can_be_exported(tmp_path, mon
     rows, others = synthetic(1500), synthetic(200)
     config = Config(epochs=30, steps=6, jitter=0.01, dropout=0.1, learning_rate=4e-3)
     trainee = compiled(camera_curve, config, material=rows)
-    trainee.fit(camera_curve.batches(config, rows, Place()), epochs=30, verbose=0)
+    trainee.fit(camera_curve.batches(config, rows, BatchRange()), epochs=30, verbose=0)
     mean = errors(np.array([[0.9, 0.6]]), others).mean()
     found = errors(trainee.network.predict_on_batch(others.statistics), others)
     assert found.mean() < 0.5 * mean
@@ -230,14 +230,14 @@ def test_training_learns_the_curve_and_its_network_can_be_exported(tmp_path, mon
 def test_every_row_is_seen_once_per_pass_wherever_epochs_begin():
     rows = synthetic(30)
     config = Config(batch=4, steps=5, jitter=0.0)
-    whole = [b["statistics"] for b in taken(camera_curve.batches(config, rows, Place()), 3)]
+    whole = [b["statistics"] for b in taken(camera_curve.batches(config, rows, BatchRange()), 3)]
     met = np.concatenate(whole)[:60]
     for turn in (met[:30], met[30:]):
         order = np.lexsort(turn.T), np.lexsort(rows.statistics.T)
         np.testing.assert_array_equal(turn[order[0]], rows.statistics[order[1]])
-    later = camera_curve.batches(config, rows, Place(epoch=1, first=2))
+    later = camera_curve.batches(config, rows, BatchRange(epoch=1, first=2))
     np.testing.assert_array_equal(later[0]["statistics"], whole[7])
-    halves = [camera_curve.batches(config, rows, Place(share=(i, 2)))[3] for i in (0, 1)]
+    halves = [camera_curve.batches(config, rows, BatchRange(share=(i, 2)))[3] for i in (0, 1)]
     joined = np.concatenate([half["statistics"] for half in halves])
     np.testing.assert_array_equal(joined, whole[3])
 
@@ -281,4 +281,4 @@ def test_the_drawn_share_of_the_known_samples_clips(monkeypatch):
 def test_settings_of_pictures_that_make_no_sense_are_refused(setting):
     name = setting.partition("=")[0]
     with pytest.raises(ValueError, match=rf"^--set pictures\.{setting}: [^\n]*{name}[^\n]*$"):
-        configs.changed(CONFIG, [f"pictures.{setting}"])
+        configs.with_overrides(CONFIG, [f"pictures.{setting}"])

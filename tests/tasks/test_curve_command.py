@@ -10,7 +10,7 @@ from tests.conftest import ROOT
 from tests.run.training import TINY
 from training_code.evaluation import protocol
 from training_code.evaluation.methods import ESTIMATED, ESTIMATED_SUFFIX, Named, build_methods
-from training_code.evaluation.shots import Shot
+from training_code.evaluation.shots import StoredShot
 from training_code.run import config, fit
 
 COMMAND = ROOT / "training_code" / "hdrcnn_train.py"
@@ -19,7 +19,9 @@ COMMAND = ROOT / "training_code" / "hdrcnn_train.py"
 @pytest.fixture(scope="module")
 def shot(tmp_path_factory):
     place = tmp_path_factory.mktemp("shot")
-    return Shot("view", "scene", "family", 20.0, protocol.BASE, place / "a.png", place / "a.exr")
+    return StoredShot(
+        "view", "scene", "family", 20.0, protocol.BASE, place / "a.png", place / "a.exr"
+    )
 
 
 def test_rows_with_estimated_curves(picture, shot, tiny_weights):

@@ -14,7 +14,7 @@ from PIL import Image
 from hdrcnn import weights
 from hdrcnn.models.metadata import ExposureGan, ExposureStack
 from tests.conftest import ROOT
-from tests.run.training import goes_on_after_a_kill, learns
+from tests.run.training import check_resumed_run, loss_ratio
 from training_code.camera.stacks import Stacks
 from training_code.run import config as configs, fit
 from training_code.tasks import adversarial, exposure_gan_settings, exposure_stack_settings, task
@@ -59,7 +59,7 @@ def batch(size: int = 32) -> dict[str, np.ndarray]:
 def test_one_photograph_is_learnt(name):
     term = "l1" if name == "exposure_gan" else "dark_l1"
     config = dataclasses.replace(CONFIGS[name], base_channels=8)
-    assert learns(task_of(name), config, batch(), term, 100) < 0.8
+    assert loss_ratio(task_of(name), config, batch(), term, 100) < 0.8
 
 
 @pytest.mark.slow
@@ -95,7 +95,7 @@ def test_each_network_follows_its_own_loss():
 def test_combined_optimisers_step_their_own_variables():
     own, other = (keras.Variable(np.ones(2, np.float32), name=n) for n in ("own", "other"))
     first, second = keras.optimizers.SGD(0.1), keras.optimizers.SGD(0.5, name="second")
-    both = adversarial.Apart(first, second, [other])
+    both = adversarial.JointOptimiser(first, second, [other])
     both.build([other, own])
     both.apply([np.ones(2, np.float32)] * 2, [other, own])
     np.testing.assert_allclose(np.asarray(own), 0.9)
@@ -108,7 +108,7 @@ def test_combined_optimisers_step_their_own_variables():
 def test_a_run_killed_within_an_epoch_resumes_to_the_same_weights(
     name, scene_folder, held_out, tmp_path
 ):
-    end = goes_on_after_a_kill(task_of(name), CONFIGS[name], scene_folder, held_out, tmp_path)
+    end = check_resumed_run(task_of(name), CONFIGS[name], scene_folder, held_out, tmp_path)
     assert any("discriminator" in key for key in end) == (name != "exposure_stack")
     check_weights(name, tmp_path / "broken" / "weights.npz")
 
@@ -221,7 +221,7 @@ def test_beta_1_is_that_of_both_networks_of_the_gan_alone():
 def test_two_optimisers_as_one_average_the_weights_of_the_network_once():
     own, other = (keras.Variable(np.ones(2, np.float32), name=n) for n in ("own", "other"))
     first = keras.optimizers.SGD(0.1, use_ema=True, ema_momentum=0.5)
-    both = adversarial.Apart(first, keras.optimizers.SGD(0.5, name="second"), [other])
+    both = adversarial.JointOptimiser(first, keras.optimizers.SGD(0.5, name="second"), [other])
     both.build([own, other])
     assert both.use_ema
     both.apply([np.ones(2, np.float32)] * 2, [own, other])

@@ -14,10 +14,10 @@ from hdrcnn.models.metadata import FilmCurves, FilmUnet
 from hdrcnn.predict.film import WHITE, Curves
 from hdrcnn.predict.film_curves import PARAMETERS
 from tests.conftest import ROOT
-from tests.run.training import goes_on_after_a_kill, learns
+from tests.run.training import check_resumed_run, loss_ratio
 from training_code.camera import clips
 from training_code.camera.grades import Grade
-from training_code.evaluation.film_methods import of_weights
+from training_code.evaluation.film_methods import load_methods
 from training_code.run import config as configs
 from training_code.scenes.collection import load_scenes
 from training_code.scenes.views import Views
@@ -41,7 +41,7 @@ def clip() -> dict[str, np.ndarray]:
     light = np.stack([ramp, 1.1 * ramp]).astype(np.float32)
     return {
         "sdr": clips.graded(light, Grade("reinhard"))[None],
-        "hdr": clips.hdr_words(light)[None],
+        "hdr": clips.hdr_pq_codes(light)[None],
     }
 
 
@@ -55,7 +55,7 @@ def rows() -> film_rows.Rows:
 def test_one_clip_is_learnt(name):
     batch = clip() if name == "unet" else vars(rows())
     batch.pop("family", None)
-    assert learns("film", CONFIGS[name], batch, "loss", 60) < 0.6
+    assert loss_ratio("film", CONFIGS[name], batch, "loss", 60) < 0.6
 
 
 def terms_of(films: list[int], changed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -96,7 +96,7 @@ def test_rows_of_a_film_share_their_evidence():
 def test_a_run_killed_within_an_epoch_resumes_to_the_same_weights(scene_folder, held_out, tmp_path):
     # Keras numbers the states of dropout per process, and the runs of this test share one.
     config = dataclasses.replace(CONFIGS["curves"], dropout=0.0)
-    goes_on_after_a_kill("film", config, scene_folder, held_out, tmp_path)
+    check_resumed_run("film", config, scene_folder, held_out, tmp_path)
 
 
 @pytest.mark.slow
@@ -117,7 +117,7 @@ def test_training_on_scenes_saves_weights_that_can_be_evaluated(
     assert isinstance(record, FilmCurves if name == "curves" else FilmUnet)
     assert record.training["scenes"]
     sdr = clip()["sdr"][0]
-    for found in (method([sdr])[0] for method in of_weights("ours", path).values()):
+    for found in (method([sdr])[0] for method in load_methods("ours", path).values()):
         assert found.shape == sdr.shape
         assert found.min() >= 0.0
         assert found.max() <= 1.0
@@ -155,7 +155,7 @@ def test_measured_directions_are_saved_with_the_curves(scene_folder, tmp_path, r
     assert found is not None
     assert found.shape == (3, PARAMETERS)
     assert Curves(REC709, WHITE, PEAK, kept).directions is None
-    pooled, apart = (of_weights("a", path) for path in (out, kept))
+    pooled, apart = (load_methods("a", path) for path in (out, kept))
     assert [*pooled] == ["a, whole film", *apart]
     rng = np.random.default_rng(2)
     shots = [rng.integers(0, 255, (2, 64, 96, 3), dtype=np.uint8) for _ in range(3)]
@@ -188,7 +188,7 @@ def test_looks_repeat_and_their_grades_do_not():
     material = film.Material([LOOK], [])
 
     def batch(index: int, epoch: int = 0, first: int = 0) -> dict[str, np.ndarray]:
-        return film.batches(config, material, task.Place(epoch, first)).batch_at(index)
+        return film.batches(config, material, task.BatchRange(epoch, first)).batch_at(index)
 
     one, same, others = batch(1), batch(0, first=1), [batch(0), batch(1, epoch=1)]
     assert one["sdr"].dtype == np.uint8
@@ -208,7 +208,7 @@ def test_given_pairs_and_clips_are_mixed_by_share():
     def levels(share: float, pairs: list[film.Pair]) -> list[int]:
         chosen = film_settings.Clips(compressed=0.0, share=share)
         config = dataclasses.replace(CONFIGS["unet"], batch=6, pairs="folder", clips=chosen)
-        taken = film.batches(config, film.Material([LOOK], pairs), task.Place()).batch_at(0)
+        taken = film.batches(config, film.Material([LOOK], pairs), task.BatchRange()).batch_at(0)
         return [0 if np.ptp(frames) else int(frames.max()) for frames in taken["sdr"]]
 
     assert sorted(levels(0.0, given)) == [1, 1, 2, 2, 3, 3]
@@ -288,7 +288,7 @@ def test_sets_of_a_batch_have_one_grade_and_vary_in_size():
     config = dataclasses.replace(
         CONFIGS["curves"], batch=64, jitter=0.0, clips=film_settings.Clips(alike=12)
     )
-    batches = film.batches(config, film.Material([], [], (given,)), task.Place())
+    batches = film.batches(config, film.Material([], [], (given,)), task.BatchRange())
     sizes = set()
     for index in range(4):
         batch = batches.batch_at(index % config.steps)
@@ -297,7 +297,7 @@ def test_sets_of_a_batch_have_one_grade_and_vary_in_size():
             assert np.ptp(of) == 0
             sizes.add(len(of))
     assert {1, 2, 4, 12} <= sizes
-    again = film.batches(config, film.Material([], [], (given,)), task.Place()).batch_at(1)
+    again = film.batches(config, film.Material([], [], (given,)), task.BatchRange()).batch_at(1)
     for name, values in batches.batch_at(1).items():
         np.testing.assert_array_equal(values, again[name])
 
@@ -306,7 +306,7 @@ def test_all_members_get_rows_in_small_batches():
     frame = np.zeros((64, 96, 3), np.uint8), LOOK[0]
     given = film_rows.of_frames([frame] * 40, list("abcd") * 10, 1)
     config = dataclasses.replace(CONFIGS["curves"], batch=4, members=4, steps=100)
-    batches = film.batches(config, film.Material([], [], (given,)), task.Place())
+    batches = film.batches(config, film.Material([], [], (given,)), task.BatchRange())
     films = np.concatenate([batches.batch_at(index)["film"] for index in range(100)])
     counts = np.bincount(films % 4, minlength=4)
     assert counts.min() > 60
@@ -319,14 +319,14 @@ def test_batches_mix_given_rows_by_share():
 
     config = dataclasses.replace(CONFIGS["curves"], batch=64, pairs="folder", clips=CLIPS)
     material = film.Material([], [], (of(1, 24, "ab"), of(2, 4)))
-    batches = film.batches(config, material, task.Place())
+    batches = film.batches(config, material, task.BatchRange())
     taken = np.concatenate([batches.batch_at(i)["sdr"].max(axis=(1, 2, 3)) for i in range(2)])
     assert np.mean(taken == 1) == pytest.approx(CLIPS.share, abs=0.15)
 
     def levels(share: float, *given: film_rows.Rows) -> list[int]:
         chosen = film_settings.Clips(compressed=0.0, share=share)
         config = dataclasses.replace(CONFIGS["curves"], batch=8, pairs="folder", clips=chosen)
-        batch = film.batches(config, film.Material([], [], given), task.Place()).batch_at(0)
+        batch = film.batches(config, film.Material([], [], given), task.BatchRange()).batch_at(0)
         assert batch["statistics"].shape == (8, STATISTICS)
         assert batch["sdr"].shape == batch["hdr"].shape == (8, 16, 24, 3)
         return [int(frames.max()) for frames in batch["sdr"]]
@@ -343,4 +343,4 @@ def test_grades_that_are_not_known_are_refused_with_the_settings(names):
     with pytest.raises(ValueError, match=refused):
         film_settings.Clips(grades=names)
     with pytest.raises(ValueError, match=r"^--set clips\.grades=foo: "):
-        configs.changed(CONFIGS["curves"], ["clips.grades=foo"])
+        configs.with_overrides(CONFIGS["curves"], ["clips.grades=foo"])

@@ -12,10 +12,10 @@ from hdrcnn import weights
 from hdrcnn.files import ImageError
 from hdrcnn.models.metadata import Fusion
 from tests.conftest import ROOT
-from tests.run.training import QUICK, goes_on_after_a_kill, learns
+from tests.run.training import QUICK, check_resumed_run, loss_ratio
 from training_code.camera.brackets import Brackets
 from training_code.evaluation import fusion_metrics
-from training_code.evaluation.fusion_methods import of_weights
+from training_code.evaluation.fusion_methods import load_method
 from training_code.run import config as configs, fit
 from training_code.scenes.files import Folders
 from training_code.tasks import fusion_supervised_settings, fusion_unsupervised_settings
@@ -48,7 +48,7 @@ def bracket(count: int = 2) -> dict[str, np.ndarray]:
 
 @pytest.mark.parametrize("name", CONFIGS)
 def test_one_bracket_is_learnt(name):
-    assert learns(name, CONFIGS[name], bracket(), "loss", 60) < 0.8
+    assert loss_ratio(name, CONFIGS[name], bracket(), "loss", 60) < 0.8
 
 
 @pytest.mark.slow
@@ -56,7 +56,7 @@ def test_one_bracket_is_learnt(name):
 def test_a_killed_run_resumes_to_the_same_weights_which_can_be_evaluated(
     name, scene_folder, held_out, tmp_path, run_python, capsys
 ):
-    goes_on_after_a_kill(name, CONFIGS[name], scene_folder, held_out, tmp_path)
+    check_resumed_run(name, CONFIGS[name], scene_folder, held_out, tmp_path)
     assert "held out: " in capsys.readouterr().out
     path = tmp_path / "broken" / "weights.npz"
     record = weights.load(path)[1]
@@ -64,7 +64,7 @@ def test_a_killed_run_resumes_to_the_same_weights_which_can_be_evaluated(
     assert record.pair == (name == "fusion_supervised")
     assert "d.exr" in record.training["scenes"]
     frames = bracket()["frames"][0]
-    fused = of_weights(path)(frames)
+    fused = load_method(path)(frames)
     # Fusion is a convex combination of the frames.
     assert ((frames.min(axis=0) <= fused) & (fused <= frames.max(axis=0))).all()
     assert fused.std() > 10

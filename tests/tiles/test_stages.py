@@ -13,7 +13,7 @@ from hdrcnn.tiles.frame import Frame
 from hdrcnn.tiles.keras_graph import network, reach, stages_of
 from hdrcnn.tiles.stages import Reach, Strips, stride_and_halo
 from hdrcnn.tiles.tiling import PIECE, Tiling, TooLargeError
-from tests.models.tiny import PICTURES
+from tests.models.tiny import IMAGE_NETWORKS
 
 CODE = np.random.default_rng(2).random((700, 640, 3), np.float32)
 
@@ -120,7 +120,7 @@ def test_stride_and_halo_by_hand(middle, stride, halo):
     assert stride_and_halo(stages_of(built(BY_PARTS[middle]))) == (stride, halo)
 
 
-@pytest.mark.parametrize("record", PICTURES, ids=lambda record: record.model)
+@pytest.mark.parametrize("record", IMAGE_NETWORKS, ids=lambda record: record.model)
 def test_no_output_depends_on_more_than_the_window(record):
     """Changes beyond the halo of a block of pixels have no effect on it."""
     keras.utils.set_random_seed(1)
@@ -137,7 +137,7 @@ def test_no_output_depends_on_more_than_the_window(record):
     np.testing.assert_allclose(first, second, atol=1e-5)
 
 
-@pytest.fixture(scope="module", params=PICTURES, ids=lambda record: record.model)
+@pytest.fixture(scope="module", params=IMAGE_NETWORKS, ids=lambda record: record.model)
 def model(request):
     keras.utils.set_random_seed(3)
     return dataclasses.replace(request.param, **{request.param.width_field: 4}).build()

@@ -12,7 +12,9 @@ TAGS_709 = (1, 1, 1, 1)
 """Matrix, range, primaries, transfer."""
 
 
-def shot(frames: int, size: tuple[int, int] = (64, 48), hue: float = 0.0) -> list[np.ndarray]:
+def moving_images(
+    frames: int, size: tuple[int, int] = (64, 48), hue: float = 0.0
+) -> list[np.ndarray]:
     """Smooth, slowly moving images [H, W, 3] uint8; another hue makes another shot."""
     columns, rows = np.meshgrid(np.linspace(0, 1, size[0]), np.linspace(0, 1, size[1]))
     made = []
@@ -26,7 +28,7 @@ def shot(frames: int, size: tuple[int, int] = (64, 48), hue: float = 0.0) -> lis
     return made
 
 
-def film(
+def write_film(
     path: Path,
     pictures: Sequence[np.ndarray],
     *,

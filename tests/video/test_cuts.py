@@ -8,7 +8,7 @@ from tests.conftest import ROOT
 
 pytest.importorskip("av")  # Of Python 3.11.
 
-from tests.video.clips import shot
+from tests.video.clips import moving_images
 
 
 def found(pictures: list[np.ndarray]) -> list[int]:
@@ -27,11 +27,14 @@ def found(pictures: list[np.ndarray]) -> list[int]:
 
 
 def test_the_cut_between_two_shots_is_found():
-    assert found(shot(20) + shot(20, hue=1.5)) == [20]
+    assert found(moving_images(20) + moving_images(20, hue=1.5)) == [20]
 
 
 def test_shots_of_few_frames_are_found():
-    assert found(shot(12) + shot(3, hue=1.5) + shot(12, hue=3.0)) == [12, 15]
+    assert found(moving_images(12) + moving_images(3, hue=1.5) + moving_images(12, hue=3.0)) == [
+        12,
+        15,
+    ]
 
 
 def test_constant_motion_has_no_cut():
@@ -40,13 +43,13 @@ def test_constant_motion_has_no_cut():
 
 
 def test_a_fade_and_a_ramp_of_exposure_have_no_cut():
-    picture = shot(1)[0].astype(np.float32)
+    picture = moving_images(1)[0].astype(np.float32)
     ramp = [picture * factor for factor in np.linspace(0.0, 1.0, 12)]
     assert found([frame.astype(np.uint8) for frame in ramp]) == []
 
 
 def test_a_flash_is_not_a_cut():
-    pictures = shot(20)
+    pictures = moving_images(20)
     pictures[9] = np.full_like(pictures[9], 250)
     assert found(pictures) == []
 

@@ -19,7 +19,7 @@ from hdrcnn.video.library import clock
 
 av = pytest.importorskip("av")  # Of Python 3.11.
 
-from tests.video.clips import TAGS_709, film, shot
+from tests.video.clips import TAGS_709, moving_images, write_film
 
 EVEN = [np.full((48, 64, 3), colour, np.uint8) for colour in ((200, 60, 40), (30, 120, 220))]
 
@@ -27,7 +27,7 @@ EVEN = [np.full((48, 64, 3), colour, np.uint8) for colour in ((200, 60, 40), (30
 @pytest.mark.parametrize("kind", ["yuv420p", "yuv422p", "yuv444p", "yuv420p10le", "yuv444p10le"])
 @pytest.mark.parametrize("tags", [TAGS_709, (6, 1, 6, 6), (1, 2, 1, 1), (5, 2, 5, 6)])
 def test_colours_come_back(tmp_path, kind, tags):
-    path = film(tmp_path / "a.mkv", EVEN, kind=kind, tags=tags, options={"qp": "0"})
+    path = write_film(tmp_path / "a.mkv", EVEN, kind=kind, tags=tags, options={"qp": "0"})
     frames = list(decode.frames(source.probe(path)))
     for frame, picture in zip(frames, EVEN, strict=True):
         assert np.abs(frame.codes() - picture / 255.0).max() < 2.5 / 255.0
@@ -47,14 +47,14 @@ def test_films_of_rgb_come_back(tmp_path, codec, kind, bits):
     with av.open(str(path), "w") as container:
         video = container.add_stream(codec, rate=24)
         video.width, video.height, video.pix_fmt = 64, 48, kind
-        for index, picture in enumerate(shot(2)):
+        for index, picture in enumerate(moving_images(2)):
             codes = np.round(picture / 255.0 * (2**bits - 1))
             stored = codes.astype(np.uint8 if bits == 8 else np.uint16)
             frame = av.VideoFrame.from_ndarray(stored, kind)
             frame.pts, frame.time_base = index, Fraction(1, 24)
             container.mux(video.encode(frame))
         container.mux(video.encode(None))
-    for frame, picture in zip(decode.frames(source.probe(path)), shot(2), strict=True):
+    for frame, picture in zip(decode.frames(source.probe(path)), moving_images(2), strict=True):
         assert np.abs(frame.codes() - picture / 255.0).max() < 0.51 / (2**bits - 1)
 
 
@@ -113,7 +113,7 @@ def test_ten_bits_are_kept(tmp_path):
 
 
 def test_strips_make_up_the_frame(tmp_path):
-    path = film(tmp_path / "a.mp4", shot(1, size=(64, 150)))
+    path = write_film(tmp_path / "a.mp4", moving_images(1, size=(64, 150)))
     (frame,) = decode.frames(source.probe(path))
     strips = [strip.codes() for strip in frame.strips()]
     assert len(strips) == 3
@@ -122,7 +122,9 @@ def test_strips_make_up_the_frame(tmp_path):
 
 @pytest.mark.parametrize("name", ["a.mp4", "a.mkv", "a.ts", "a.avi"])
 def test_any_part_equals_that_of_the_whole_film(tmp_path, name):
-    path = film(tmp_path / name, shot(40), options={"g": "10", "bf": "2"}, sound=name != "a.avi")
+    path = write_film(
+        tmp_path / name, moving_images(40), options={"g": "10", "bf": "2"}, sound=name != "a.avi"
+    )
     found = source.probe(path)
     whole = {frame.time: frame.codes() for frame in decode.frames(found)}
     assert len(whole) == 40
@@ -140,9 +142,9 @@ def test_frames_of_avi_are_in_order_however_early_the_second_key_frame_is(tmp_pa
     """
     checks = np.random.default_rng(1).integers(0, 256, (6, 8, 3), np.uint8).repeat(8, axis=0)
     checks = checks.repeat(8, axis=1)
-    pictures = [*shot(2), *(np.roll(checks, 2 * index, axis=1) for index in range(10))]
+    pictures = [*moving_images(2), *(np.roll(checks, 2 * index, axis=1) for index in range(10))]
     options = {"preset": "medium", "bf": "2", "x264-params": "min-keyint=1:scenecut=40"}
-    known = source.probe(film(tmp_path / "a.avi", pictures, options=options))
+    known = source.probe(write_film(tmp_path / "a.avi", pictures, options=options))
     assert not known.has_time_stamps
     assert known.times[0] < known.keys[1] <= known.times[2]
     found = list(decode.frames(known))
@@ -160,7 +162,7 @@ def test_frames_after_a_seek_have_correct_times_without_times_in_the_file(tmp_pa
     its key frame; ASF then states another time of the key frame.
     """
     options = {"preset": "medium", "bf": "2", "g": "12", **more}
-    known = source.probe(film(tmp_path / f"a.{ending}", shot(48), options=options))
+    known = source.probe(write_film(tmp_path / f"a.{ending}", moving_images(48), options=options))
     assert not known.has_time_stamps
     whole = [(frame.time, frame.luma()) for frame in decode.frames(known)]
     assert [time for time, _ in whole] == known.times.tolist()
@@ -180,7 +182,7 @@ def test_interlaced_frames_are_deinterlaced_and_reported(tmp_path):
         frame[0::2, 4 * index : 4 * index + 30] = 210
         frame[1::2, 4 * index + 2 : 4 * index + 32] = 210
         pictures.append(frame)
-    path = film(
+    path = write_film(
         tmp_path / "a.mkv", pictures, codec="libx264",
         options={"x264-params": "interlaced=1:tff=1", "preset": "medium", "crf": "5"},
     )  # fmt: skip
@@ -198,8 +200,8 @@ def test_interlaced_frames_are_deinterlaced_and_reported(tmp_path):
 
 def test_a_change_of_size_is_named(tmp_path):
     """Two elementary streams one after the other."""
-    first = film(tmp_path / "a.h264", shot(12))
-    second = film(tmp_path / "b.h264", shot(12, size=(96, 64)))
+    first = write_film(tmp_path / "a.h264", moving_images(12))
+    second = write_film(tmp_path / "b.h264", moving_images(12, size=(96, 64)))
     path = tmp_path / "c.h264"
     path.write_bytes(first.read_bytes() + second.read_bytes())
     found = source.probe(path)
@@ -211,7 +213,7 @@ def test_a_change_of_size_is_named(tmp_path):
 @pytest.mark.parametrize("kind", [np.uint8, np.uint16])
 def test_a_folder_of_frames_is_a_film(tmp_path, ending, kind):
     scale = 1 if kind == np.uint8 else 257
-    for index, picture in enumerate(shot(11)):
+    for index, picture in enumerate(moving_images(11)):
         path = tmp_path / f"frame{index + 1}{ending}"
         codes = picture.astype(kind) * kind(scale)
         if ending == ".tif":
@@ -227,7 +229,7 @@ def test_a_folder_of_frames_is_a_film(tmp_path, ending, kind):
     assert found.notes == ()
     frames = list(decode.frames(found, 1, 10))
     assert [frame.time for frame in frames] == list(range(1, 10))
-    for frame, picture in zip(frames, shot(11)[1:10], strict=True):  # 10 is after 9.
+    for frame, picture in zip(frames, moving_images(11)[1:10], strict=True):  # 10 is after 9.
         assert np.abs(frame.codes() - picture / 255.0).max() < 1e-6
 
 
@@ -259,11 +261,11 @@ def test_two_frames_of_one_number_are_refused(tmp_path):
 
 
 def test_images_that_are_not_frames_are_named(tmp_path):
-    iio.imwrite(tmp_path / "1.png", shot(1)[0])
+    iio.imwrite(tmp_path / "1.png", moving_images(1)[0])
     (tmp_path / "film.json").write_text("{}")
     assert folder.probe(tmp_path, Fraction(24)).notes == ()
     for name in ("1.jpg", "2.jpg"):
-        iio.imwrite(tmp_path / name, shot(1)[0])
+        iio.imwrite(tmp_path / name, moving_images(1)[0])
     found = folder.probe(tmp_path, Fraction(24))
     assert [path.name for path in found.files] == ["1.png"]
     (note,) = found.notes
@@ -271,8 +273,8 @@ def test_images_that_are_not_frames_are_named(tmp_path):
 
 
 def test_frames_of_another_size_are_named(tmp_path):
-    iio.imwrite(tmp_path / "1.png", shot(1)[0])
-    iio.imwrite(tmp_path / "2.png", shot(1, size=(32, 32))[0])
+    iio.imwrite(tmp_path / "1.png", moving_images(1)[0])
+    iio.imwrite(tmp_path / "2.png", moving_images(1, size=(32, 32))[0])
     with pytest.raises(ImageError, match=r"2\.png.*one size"):
         list(decode.frames(folder.probe(tmp_path, None)))
 
@@ -287,7 +289,9 @@ def test_frames_of_another_size_are_named(tmp_path):
 )
 def test_luma_is_that_of_every_second_pixel(tmp_path, kind, codec, tags):
     options = {"qp": "0"} if codec == "libx264" else {}
-    path = film(tmp_path / "a.mkv", shot(1), kind=kind, codec=codec, tags=tags, options=options)
+    path = write_film(
+        tmp_path / "a.mkv", moving_images(1), kind=kind, codec=codec, tags=tags, options=options
+    )
     (frame,) = decode.frames(source.probe(path))
     expected = frame.codes() @ np.array([0.2126, 0.7152, 0.0722], np.float32)
     assert np.abs(frame.luma() - expected[::2, ::2]).max() < 1e-4
@@ -295,7 +299,7 @@ def test_luma_is_that_of_every_second_pixel(tmp_path, kind, codec, tags):
 
 def test_frames_of_other_primaries_are_refused_unless_they_are_grey(tmp_path):
     """All codes are converted from the primaries of the first frame."""
-    (picture,) = shot(1)
+    (picture,) = moving_images(1)
     Image.fromarray(picture).save(tmp_path / "1.png")
     grey, profile = np.full_like(picture, 90), matrix_profile(DISPLAY_P3)
     Image.fromarray(grey).save(tmp_path / "2.png", icc_profile=profile)

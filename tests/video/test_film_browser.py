@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 
 from hdrcnn.cli.main import main
-from tests.browser import found_by
+from tests.browser import run_probe
 
 pytest.importorskip("av")  # Of Python 3.11.
 
-from tests.video.clips import film, shot
+from tests.video.clips import moving_images, write_film
 
 pytestmark = pytest.mark.browser
 
@@ -42,12 +42,12 @@ async function measure() {
 @pytest.fixture(scope="module")
 def played(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     folder = tmp_path_factory.mktemp("film")
-    path: Path = film(folder / "a.mp4", shot(FRAMES, size=(128, 96)), sound=True)
+    path: Path = write_film(folder / "a.mp4", moving_images(FRAMES, size=(128, 96)), sound=True)
     result = folder / "b c.mp4"
     flags = ["--method", "bt2446c", "--codec", "av1", "--preset", "12", "--segment_seconds", "0.5"]
     assert main(["film", str(path), "--out", str(result), *flags, "--quiet"]) == 0
     probe = PROBE.substitute(address=result.as_uri())
-    found: dict[str, Any] = found_by(probe, tmp_path_factory.mktemp("browser"))
+    found: dict[str, Any] = run_probe(probe, tmp_path_factory.mktemp("browser"))
     return found
 
 

@@ -64,8 +64,8 @@ def test_a_perfect_prediction_has_no_error():
     assert figures.gain > 30
     for error in (figures.highlight_rmse, figures.highlight_bias, figures.peak_error):
         assert error == pytest.approx(0.0, abs=1e-4)
-    for look in outcome.looks:
-        np.testing.assert_allclose(look.prediction, look.truth, rtol=1e-4, atol=1e-4)
+    for sheet_crop in outcome.sheet_crops:
+        np.testing.assert_allclose(sheet_crop.prediction, sheet_crop.truth, rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.parametrize("linearisation", LINEARISATIONS)
@@ -173,7 +173,7 @@ def test_a_result_that_is_not_finite_is_reported_and_not_logged():
     assert outcome.figures.logs() == {}
     assert len(outcome.failed) == 1
     assert outcome.failed[0].startswith("crop 2: ")
-    assert all(np.isfinite(look.prediction).all() for look in outcome.looks)
+    assert all(np.isfinite(sheet_crop.prediction).all() for sheet_crop in outcome.sheet_crops)
 
 
 def test_names_in_the_logs_start_with_val():
@@ -193,8 +193,10 @@ def test_shown_crops_are_sorted_by_missing_light():
     assert fixed.shown[-1] == 0
     assert fixed.shown == sorted(set(fixed.shown), reverse=True)
     assert len(fixed.shown) == 4
-    looks = fixed.score(knowing(codes, targets)).looks
-    assert [look.name for look in looks] == [fixed.names[index] for index in fixed.shown]
+    sheet_crops = fixed.score(knowing(codes, targets)).sheet_crops
+    assert [sheet_crop.name for sheet_crop in sheet_crops] == [
+        fixed.names[index] for index in fixed.shown
+    ]
     assert sorted(validation(codes, targets, shown=8).shown) == list(range(7))
 
 

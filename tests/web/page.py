@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from tests.browser import found_by
+from tests.browser import run_probe
 from tests.conftest import ROOT
 
 PATIENCE = 900.0
@@ -69,18 +69,18 @@ const text = (id) => page().getElementById(id).textContent;
 @contextlib.contextmanager
 def served(folder: Path) -> Iterator[tuple[str, list[str]]]:
     """Serve a folder; yield its address and the list of requests to it, such as "GET /path"."""
-    asked: list[str] = []
+    requests: list[str] = []
 
     class Handler(http.server.SimpleHTTPRequestHandler):
         def log_request(self, *_: object) -> None:
-            asked.append(f"{self.command} {self.path}")
+            requests.append(f"{self.command} {self.path}")
 
         def log_error(self, *_: object) -> None: ...
 
     handler = functools.partial(Handler, directory=str(folder))
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_address[1]}", asked
+        yield f"http://127.0.0.1:{server.server_address[1]}", requests
         server.shutdown()
 
 
@@ -95,7 +95,7 @@ def build() -> Path:
     return ROOT / "web" / "dist"
 
 
-def operated(
+def run_on_page(
     dist: Path,
     folder: Path,
     measure: str,
@@ -120,9 +120,9 @@ def operated(
 <script>{HELPERS}
 async function measure() {{ {measure} }}
 </script>"""
-    with served(folder) as (address, asked):
-        found = found_by(probe, folder, width, address=address, flags=flags, patience=PATIENCE)
-    return json.loads(json.dumps(found)), asked
+    with served(folder) as (address, requests):
+        found = run_probe(probe, folder, width, address=address, flags=flags, patience=PATIENCE)
+    return json.loads(json.dumps(found)), requests
 
 
 def decoded(file: dict[str, str], folder: Path) -> Path:

@@ -18,7 +18,7 @@ from hdrcnn.readers.hdr import read_exr
 from hdrcnn.readers.metadata import Band
 from hdrcnn.readers.photograph import read_photograph
 from tests.conftest import ROOT
-from tests.web.page import build, decoded, operated
+from tests.web.page import build, decoded, run_on_page
 
 pytestmark = pytest.mark.browser
 
@@ -165,13 +165,13 @@ def converted(
 ) -> dict[str, Any]:
     folder = tmp_path_factory.mktemp("converted")
     body = f"const names = {list(photographs)};{CONVERT}"
-    found, asked = operated(dist, folder / "served", body, dict(photographs))
+    found, requests = run_on_page(dist, folder / "served", body, dict(photographs))
     assert found["start"] == "ready"
     for name, one in found["pictures"].items():
         assert one["state"] == "done", one["message"]
         (folder / name).mkdir()
         one["exr"], one["jpeg"] = (decoded(file, folder / name) for file in one["files"])
-    return {**found["pictures"], "asked": asked}
+    return {**found["pictures"], "requests": requests}
 
 
 NAMES = (
@@ -228,7 +228,7 @@ def test_transparency_curve_and_panorama_are_those_of_the_command(dist, tmp_path
     codes = cutout()
     Image.fromarray(codes).save(pictures["cutout.png"])
     Image.fromarray(codes[..., 0].astype(np.uint16) * 257).save(pictures["deep.png"])
-    found, _ = operated(dist, tmp_path / "served", SETTINGS, pictures)
+    found, _ = run_on_page(dist, tmp_path / "served", SETTINGS, pictures)
     assert found["state"] == "done"
     assert "transparent" in found["figures"]
     assert "camera curve" in found["figures"]
@@ -264,7 +264,7 @@ def test_the_gain_is_shown(converted):
 
 def test_nothing_is_uploaded_and_all_comes_from_the_folder_of_the_page(converted, dist):
     there = {path.name for path in dist.iterdir()}
-    for request in converted["asked"]:
+    for request in converted["requests"]:
         method, path = request.split(" ")
         assert method == "GET"
         folder, _, name = path.rpartition("/")
@@ -284,7 +284,7 @@ def looked_at(
     files: dict[str, Path | bytes] = {
         "flat.png": file.getvalue(), "notes.txt": b"no picture", "cut.png": file.getvalue()[:60],
     }  # fmt: skip
-    found, _ = operated(dist, folder / "served", LAYOUT, files, width=request.param)
+    found, _ = run_on_page(dist, folder / "served", LAYOUT, files, width=request.param)
     found["light"] = read_exr(decoded(found["light"], folder))
     return {"width": request.param, "codes": codes, **found}
 
@@ -343,10 +343,10 @@ def test_without_webassembly_one_line_says_so(dist, tmp_path):
     without = changed(dist, tmp_path / "without", {"page.js": script})
     body = """const found = await state("failed", "ready");
     return [found, text("message"), page().getElementById("file").disabled]"""
-    (state, message, disabled), asked = operated(without, tmp_path / "served", body)
+    (state, message, disabled), requests = run_on_page(without, tmp_path / "served", body)
     assert (state, disabled) == ("failed", True)
     assert "WebAssembly" in message
-    assert not any(".wasm" in request for request in asked)
+    assert not any(".wasm" in request for request in requests)
 
 
 def test_an_incomplete_copy_of_the_page_says_what_is_missing(dist, tmp_path):
@@ -354,7 +354,7 @@ def test_an_incomplete_copy_of_the_page_says_what_is_missing(dist, tmp_path):
     body = """await state("ready"); await drop(await file("white_court.png", ""));
     return [await state("failed", "done"), text("message")]"""
     files = {"white_court.png": ROOT / "data" / "white_court.png"}
-    (state, message), _ = operated(part, tmp_path / "served", body, files)
+    (state, message), _ = run_on_page(part, tmp_path / "served", body, files)
     assert state == "failed"
     assert "hdrcnn.onnx" in message
 
@@ -375,5 +375,5 @@ return [...found, await state("done", "failed")];
 def test_a_photograph_dropped_while_a_file_is_written_is_no_fault_of_the_file(dist, tmp_path):
     file = io.BytesIO()
     Image.fromarray(np.full((64, 96, 3), 120, np.uint8)).save(file, "PNG")
-    found, _ = operated(dist, tmp_path / "served", REPLACED, {"flat.png": file.getvalue()})
+    found, _ = run_on_page(dist, tmp_path / "served", REPLACED, {"flat.png": file.getvalue()})
     assert found == ["done", False, "Writing flat.exr …", "done"]

@@ -33,7 +33,7 @@ def photograph() -> np.ndarray:
     return rgb.astype(np.uint8)
 
 
-def made(
+def hdr_picture(
     chromaticities: Chromaticities | None = None,
     kind: type[np.floating] = np.float16,
     **more: object,

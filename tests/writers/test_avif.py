@@ -11,7 +11,7 @@ from hdrcnn.readers.cicp import heif_code_points
 from hdrcnn.writers import Options, Picture
 from hdrcnn.writers.avif import write
 from hdrcnn.writers.avif_light import with_content_light
-from tests.writers.outputs import boxes, made
+from tests.writers.outputs import boxes, hdr_picture
 
 pytest.importorskip("imagecodecs", minversion="2025.11.11")
 
@@ -30,7 +30,7 @@ def properties(data: bytes) -> list[tuple[bytes, bytes]]:
 
 def test_quality_100_keeps_every_code(tmp_path):
     alpha = np.random.default_rng(3).random((45, 70)).astype(np.float32)
-    picture = made(alpha=alpha)
+    picture = hdr_picture(alpha=alpha)
     write(tmp_path / "a.avif", picture, Options(avif_quality=100, look="light"))
     found = codes_of(tmp_path / "a.avif")
     np.testing.assert_array_equal(found[..., :3], pq_codes(picture.hdr, bits=10))
@@ -39,7 +39,7 @@ def test_quality_100_keeps_every_code(tmp_path):
 
 
 def test_the_default_quality_keeps_the_light_within_a_few_percent(tmp_path):
-    picture = made()
+    picture = hdr_picture()
     write(tmp_path / "a.avif", picture, Options(look="light"))
     expected = pq_decode(pq_codes(picture.hdr, bits=10) / 1023.0)
     error = np.abs(
@@ -50,7 +50,7 @@ def test_the_default_quality_keeps_the_light_within_a_few_percent(tmp_path):
 
 
 def test_primaries_transfer_matrix_and_range_are_stored(tmp_path):
-    write(tmp_path / "a.avif", made(), Options())
+    write(tmp_path / "a.avif", hdr_picture(), Options())
     (nclx,) = (
         box for name, box in properties((tmp_path / "a.avif").read_bytes()) if name == b"colr"
     )
@@ -62,7 +62,7 @@ def test_primaries_transfer_matrix_and_range_are_stored(tmp_path):
 
 
 def test_light_levels_are_stored_for_the_main_item(tmp_path):
-    picture = made(alpha=np.ones((45, 70), np.float32))
+    picture = hdr_picture(alpha=np.ones((45, 70), np.float32))
     write(tmp_path / "a.avif", picture, Options(look="light"))
     data = (tmp_path / "a.avif").read_bytes()
     names = [name for name, _ in properties(data)]

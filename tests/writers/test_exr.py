@@ -15,7 +15,7 @@ from hdrcnn.readers.hdr import read_exr
 from hdrcnn.readers.metadata import Band
 from hdrcnn.writers import COMPRESSIONS, Options, Picture
 from hdrcnn.writers.exr import HALF_MAX, write, write_exr
-from tests.writers.outputs import CAMERA, exr_header, exr_pixels, made
+from tests.writers.outputs import CAMERA, exr_header, exr_pixels, hdr_picture
 
 
 @settings(deadline=None, max_examples=30)
@@ -36,7 +36,9 @@ def test_pixels_are_stored_exactly(tmp_path_factory, hdr, whole, compression):
 
 
 def test_contents_of_the_header(tmp_path):
-    picture = made(camera=CAMERA, notes={"version": "1.2", "set\u00fc": "a=1"}, panorama=Band())
+    picture = hdr_picture(
+        camera=CAMERA, notes={"version": "1.2", "set\u00fc": "a=1"}, panorama=Band()
+    )
     write(tmp_path / "a.exr", picture, Options(nits=300.0))
     header, _ = exr_header((tmp_path / "a.exr").read_bytes())
     assert header["whiteLuminance"] == ("float", struct.pack("<f", 300.0))
@@ -57,7 +59,7 @@ def test_alpha_is_multiplied_into_the_light_and_not_into_the_mask(tmp_path, whol
     rng = np.random.default_rng(2)
     alpha, mask = rng.random((45, 70)), rng.random((45, 70, 3))
     alpha[:5], alpha[5:9] = 0, 1
-    picture = made(alpha=alpha, mask=mask)
+    picture = hdr_picture(alpha=alpha, mask=mask)
     write(tmp_path / "a.exr", picture, Options(exr_float=whole))
     found = exr_pixels((tmp_path / "a.exr").read_bytes())
     assert sorted(found) == ["A", "B", "G", "R", "mask.B", "mask.G", "mask.R"]
@@ -108,7 +110,7 @@ def test_other_primaries_are_stored(tmp_path):
 
 @pytest.mark.parametrize("compression", COMPRESSIONS)
 def test_every_compression_gives_the_picture_back(tmp_path, compression):
-    picture = made()
+    picture = hdr_picture()
     write(tmp_path / "a.exr", picture, Options(exr_compression=compression))
     with OpenEXR.File(str(tmp_path / "a.exr")) as file:
         said = file.header()["compression"]

@@ -7,7 +7,7 @@ from hdrcnn.colour.primaries import DISPLAY_P3, linear_to_rec709
 from hdrcnn.readers.metadata import Band
 from hdrcnn.writers import Options, Picture
 from hdrcnn.writers.jxl import write
-from tests.writers.outputs import CAMERA, boxes, made
+from tests.writers.outputs import CAMERA, boxes, hdr_picture
 
 imagecodecs = pytest.importorskip("imagecodecs")
 
@@ -76,14 +76,18 @@ def alpha_is_associated(codestream: bytes) -> bool:
 @pytest.mark.parametrize("kind", [np.float16, np.float32])
 def test_alpha_is_marked_as_unassociated(tmp_path, kind):
     alpha = np.random.default_rng(3).random((45, 70)).astype(np.float16)
-    write(tmp_path / "a.jxl", made(kind=kind, alpha=alpha), Options(exr_float=kind == np.float32))
+    write(
+        tmp_path / "a.jxl",
+        hdr_picture(kind=kind, alpha=alpha),
+        Options(exr_float=kind == np.float32),
+    )
     held = dict(boxes((tmp_path / "a.jxl").read_bytes()))
     assert not alpha_is_associated(held[b"jxlc"])
 
 
 def test_alpha_camera_and_panorama(tmp_path):
     alpha = np.random.default_rng(3).random((45, 70)).astype(np.float16)
-    picture = made(alpha=alpha, camera=CAMERA, panorama=Band())
+    picture = hdr_picture(alpha=alpha, camera=CAMERA, panorama=Band())
     write(tmp_path / "a.jxl", picture, Options())
     data = (tmp_path / "a.jxl").read_bytes()
     found = imagecodecs.jpegxl_decode(data)

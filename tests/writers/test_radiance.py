@@ -7,11 +7,11 @@ from hdrcnn.colour.primaries import REC709, REC2020
 from hdrcnn.readers.hdr import read_radiance
 from hdrcnn.writers import Options, Picture, notes
 from hdrcnn.writers.radiance import write
-from tests.writers.outputs import CAMERA, made
+from tests.writers.outputs import CAMERA, hdr_picture
 
 
 def test_opencv_reads_the_light(tmp_path):
-    picture = made(camera=CAMERA, notes={"version": "1.2\nFORMAT=bad"})
+    picture = hdr_picture(camera=CAMERA, notes={"version": "1.2\nFORMAT=bad"})
     write(tmp_path / "a.hdr", picture, Options())
     found = cv2.imread(str(tmp_path / "a.hdr"), cv2.IMREAD_UNCHANGED)[..., ::-1]
     light = picture.hdr.astype(np.float32)
@@ -20,7 +20,7 @@ def test_opencv_reads_the_light(tmp_path):
 
 
 def test_the_header_states_primaries_and_scale(tmp_path):
-    picture = made(camera=CAMERA, notes={"version": "1.2\nEXPOSURE=3", "x": "a\n\nb"})
+    picture = hdr_picture(camera=CAMERA, notes={"version": "1.2\nEXPOSURE=3", "x": "a\n\nb"})
     write(tmp_path / "a.hdr", picture, Options(nits=250.0))
     head = (tmp_path / "a.hdr").read_bytes().split(b"\n\n")[0].decode().splitlines()
     assert head[0] == "#?RADIANCE"

@@ -19,13 +19,13 @@ from hdrcnn.readers.jpeg import XMP
 from hdrcnn.readers.photograph import read_photograph
 from hdrcnn.writers import Options, Picture, gain_map, jpeg_segments
 from hdrcnn.writers.ultrahdr import ISO, write
-from tests.writers.outputs import CAMERA, jpeg, made, photograph
+from tests.writers.outputs import CAMERA, hdr_picture, jpeg, photograph
 
 
 def from_jpeg(data: bytes) -> Picture:
-    """The light of `made` for the codes of a JPEG."""
+    """The light of `hdr_picture` for the codes of a JPEG."""
     codes = np.asarray(Image.open(io.BytesIO(data)).convert("RGB"))
-    return dataclasses.replace(made(), codes=codes, jpeg=data)
+    return dataclasses.replace(hdr_picture(), codes=codes, jpeg=data)
 
 
 def pictures(data: bytes) -> tuple[bytes, bytes]:
@@ -66,12 +66,6 @@ def decoded(data: bytes) -> np.ndarray:
     imagecodecs = pytest.importorskip("imagecodecs")
     jpeg_segments.samples_only(data)
     return imagecodecs.ultrahdr_decode(data)[..., :3].astype(np.float32)
-
-
-@pytest.mark.parametrize("data", [b"", b"\xff\xd8", b"\xff\xd8\xff\xd9", bytes(100)])
-def test_invalid_data_never_reach_libultrahdr(data):
-    with pytest.raises(ValueError, match=r"."):
-        decoded(data)
 
 
 def test_the_base_picture_is_the_photographs_own_samples(tmp_path):
@@ -142,7 +136,7 @@ def test_other_jpegs_are_encoded_again_from_the_codes(tmp_path, why):
     file = io.BytesIO()
     Image.fromarray(photograph()).convert("CMYK").save(file, "JPEG")
     sources["cmyk"] = file.getvalue()
-    write(tmp_path / "a.jpg", dataclasses.replace(made(), jpeg=sources[why]), Options())
+    write(tmp_path / "a.jpg", dataclasses.replace(hdr_picture(), jpeg=sources[why]), Options())
     with Image.open(tmp_path / "a.jpg") as image:
         assert image.getexif().get(0x0112, 1) == 1
         difference = np.abs(np.asarray(image).astype(int) - photograph())
@@ -151,7 +145,7 @@ def test_other_jpegs_are_encoded_again_from_the_codes(tmp_path, why):
 
 
 def test_libultrahdr_finds_the_light(tmp_path):
-    picture = made()
+    picture = hdr_picture()
     write(tmp_path / "a.jpg", picture, Options(jpeg_quality=100))
     found = decoded((tmp_path / "a.jpg").read_bytes())
     clipped = photograph().min(axis=-1) == 255
@@ -165,7 +159,7 @@ def test_libultrahdr_finds_the_light(tmp_path):
 
 
 def test_look_light_shows_the_light_itself(tmp_path):
-    picture = made()
+    picture = hdr_picture()
     write(tmp_path / "a.jpg", picture, Options(jpeg_quality=100, look="light"))
     found = decoded((tmp_path / "a.jpg").read_bytes())
     error = np.abs(np.log2((found + 0.05) / (picture.hdr.astype(np.float32) + 0.05)))
@@ -173,7 +167,7 @@ def test_look_light_shows_the_light_itself(tmp_path):
 
 
 def test_both_kinds_of_metadata_agree(tmp_path):
-    picture = made()
+    picture = hdr_picture()
     write(tmp_path / "a.jpg", picture, Options())
     first, second = pictures((tmp_path / "a.jpg").read_bytes())
     base, headroom, low, high, gamma, *offsets = iso_numbers(second)
@@ -206,7 +200,7 @@ def test_an_image_without_highlights_has_an_empty_map(tmp_path):
 
 
 def test_a_photograph_of_wide_primaries_keeps_them(tmp_path):
-    picture = made(DISPLAY_P3, np.float32)
+    picture = hdr_picture(DISPLAY_P3, np.float32)
     write(tmp_path / "a.jpg", picture, Options(jpeg_quality=100))
     assert read_photograph(tmp_path / "a.jpg").chromaticities == DISPLAY_P3
     found = decoded((tmp_path / "a.jpg").read_bytes())
@@ -220,7 +214,7 @@ def test_a_photograph_of_wide_primaries_keeps_them(tmp_path):
 
 def test_primaries_known_only_from_exif_become_a_profile(tmp_path):
     source = jpeg(photograph())
-    picture = dataclasses.replace(made(ADOBE_RGB, np.float32), jpeg=source)
+    picture = dataclasses.replace(hdr_picture(ADOBE_RGB, np.float32), jpeg=source)
     write(tmp_path / "a.jpg", picture, Options())
     assert read_photograph(tmp_path / "a.jpg").chromaticities == ADOBE_RGB
     first, _ = pictures((tmp_path / "a.jpg").read_bytes())
@@ -245,7 +239,7 @@ def test_noise_is_written_too(tmp_path):
 
 
 def test_light_without_a_photograph_gets_a_base_of_its_own(tmp_path):
-    picture = Picture(made().hdr)
+    picture = Picture(hdr_picture().hdr)
     write(tmp_path / "a.jpg", picture, Options())
     expected = np.round(255 * srgb_encode(np.clip(picture.hdr.astype(np.float32), 0, 1)))
     with Image.open(tmp_path / "a.jpg") as image:
@@ -255,6 +249,6 @@ def test_light_without_a_photograph_gets_a_base_of_its_own(tmp_path):
 def test_codes_may_be_16_bit_or_float(tmp_path):
     deep = photograph().astype(np.uint16) * 257
     for codes in (deep, photograph() / np.float32(255)):
-        write(tmp_path / "a.jpg", dataclasses.replace(made(), codes=codes), Options())
+        write(tmp_path / "a.jpg", dataclasses.replace(hdr_picture(), codes=codes), Options())
         with Image.open(tmp_path / "a.jpg") as image:
             assert np.median(np.abs(np.asarray(image).astype(int) - photograph())) <= 2

@@ -9,7 +9,7 @@ from hdrcnn import writers
 from hdrcnn.files import ImageError
 from hdrcnn.readers.folders import LDR_SUFFIXES
 from hdrcnn.writers import WRITERS, Options, Picture, select_writers
-from tests.writers.outputs import made
+from tests.writers.outputs import hdr_picture
 
 EVERY = pytest.mark.parametrize("name", WRITERS)
 
@@ -26,7 +26,7 @@ def _packages(request):
 def test_a_file_is_written_and_nothing_beside_it(tmp_path, name):
     path = tmp_path / f"a{WRITERS[name].ending}"
     path.write_bytes(b"before")
-    WRITERS[name].write(path, made(), Options())
+    WRITERS[name].write(path, hdr_picture(), Options())
     assert path.stat().st_size > 1000
     assert list(tmp_path.iterdir()) == [path]
 
@@ -44,12 +44,12 @@ def test_values_that_are_not_finite_are_refused(tmp_path, name, value):
 @EVERY
 def test_an_unwritable_path_gives_one_line(tmp_path, name):
     with pytest.raises(ImageError, match=r"^[^\n]*nowhere[^\n]*$"):
-        WRITERS[name].write(tmp_path / "nowhere" / "a.x", made(), Options())
+        WRITERS[name].write(tmp_path / "nowhere" / "a.x", hdr_picture(), Options())
 
 
 @EVERY
 def test_planes_of_another_size_are_refused(tmp_path, name):
-    picture = dataclasses.replace(made(), alpha=np.ones((3, 3)))
+    picture = dataclasses.replace(hdr_picture(), alpha=np.ones((3, 3)))
     with pytest.raises(ImageError, match="alpha"):
         WRITERS[name].write(tmp_path / "a.x", picture, Options())
     with pytest.raises(ImageError, match=r"shape \[H, W, 3\]"):
@@ -67,7 +67,9 @@ def test_small_and_odd_pictures_of_light_alone(tmp_path, name, shape):
 @EVERY
 def test_notes_and_camera_data_may_hold_any_text(tmp_path, name):
     text = "two\nlines, \0, =, \u00fc, \u6f22, <&\"'>, FORMAT=other"
-    picture = dataclasses.replace(made(), notes={"note \u6f22": text}, camera={"Make": text[:9]})
+    picture = dataclasses.replace(
+        hdr_picture(), notes={"note \u6f22": text}, camera={"Make": text[:9]}
+    )
     WRITERS[name].write(tmp_path / "a.x", picture, Options())
     assert (tmp_path / "a.x").stat().st_size > 0
 
@@ -91,7 +93,7 @@ def test_a_missing_package_is_reported_before_and_while_writing(tmp_path, name, 
         select_writers([name])
     monkeypatch.setitem(__import__("sys").modules, WRITERS[name].package, None)
     with pytest.raises(ImageError, match=r"^[^\n]*pip install [^\n]*$"):
-        WRITERS[name].write(tmp_path / "a.x", made(), Options())
+        WRITERS[name].write(tmp_path / "a.x", hdr_picture(), Options())
     assert not list(tmp_path.iterdir())
 
 

@@ -11,8 +11,8 @@ from PIL import Image
 
 from hdrcnn.colour.transfer import to_display
 from hdrcnn.writers import WRITERS, Options
-from tests.browser import found_by
-from tests.writers.outputs import made
+from tests.browser import run_probe
+from tests.writers.outputs import hdr_picture
 
 pytestmark = pytest.mark.browser
 
@@ -45,7 +45,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     pytest.importorskip("imagecodecs", minversion="2025.11.11")
     for name in ("ultrahdr", "avif", "png", "jxl"):
         place = folder / f"a{WRITERS[name].ending}"
-        WRITERS[name].write(place, made(), Options(avif_quality=100))
+        WRITERS[name].write(place, hdr_picture(), Options(avif_quality=100))
     return folder
 
 
@@ -55,7 +55,9 @@ def found(folder: Path) -> dict[str, np.ndarray | str]:
 
     files = {name: (folder / f"a{WRITERS[name].ending}").as_uri()
              for name in ("ultrahdr", "avif", "png", "jxl")}  # fmt: skip
-    result: dict[str, Any] = found_by(PROBE.substitute(files=json.dumps(files)), folder / "browser")
+    result: dict[str, Any] = run_probe(
+        PROBE.substitute(files=json.dumps(files)), folder / "browser"
+    )
     return {
         name: pixels if isinstance(pixels, str)
         else np.array(pixels[2], int).reshape(*pixels[:2], 4)[..., :3]
@@ -78,7 +80,7 @@ def test_png_and_avif_are_the_same_picture(found: dict) -> None:
 
 def test_png_is_not_taken_for_ordinary_codes(found: dict) -> None:
     """PQ codes shown as sRGB would look pale: the darkest pixel would have a code of 80 or more."""
-    light = to_display(made().hdr.astype(np.float32), 0).astype(int)
+    light = to_display(hdr_picture().hdr.astype(np.float32), 0).astype(int)
     assert found["png"].min() < 40
     assert np.corrcoef(found["png"].ravel(), light.ravel())[0, 1] > 0.8
 
@@ -87,6 +89,6 @@ def test_jpeg_xl_is_taken_for_linear_light(found: dict) -> None:
     """Skipped by browsers without JPEG XL."""
     if isinstance(found["jxl"], str):
         pytest.skip(found["jxl"])
-    expected = to_display(made().hdr.astype(np.float32), 0).astype(int)
-    inside = made().hdr.max(axis=-1) < 0.95
+    expected = to_display(hdr_picture().hdr.astype(np.float32), 0).astype(int)
+    inside = hdr_picture().hdr.max(axis=-1) < 0.95
     assert np.abs(found["jxl"] - expected)[inside].max() <= 3

@@ -38,7 +38,7 @@ from training_code.camera.development import (
     picture_style,
     white_balance,
 )
-from training_code.camera.settings import Key, Part, Settings, generator
+from training_code.camera.settings import Key, RandomStream, Settings, generator
 from training_code.camera.tones import Tones
 
 __all__ = [
@@ -50,7 +50,7 @@ __all__ = [
     "Key",
     "Look",
     "Noise",
-    "Part",
+    "RandomStream",
     "Sensor",
     "Settings",
     "Tones",

@@ -6,7 +6,7 @@ from typing import Any, Protocol
 import keras
 import numpy as np
 
-from training_code.camera import ATTEMPTS, Camera, Key, Part, TooBlackError, generator
+from training_code.camera import ATTEMPTS, Camera, Key, RandomStream, TooBlackError, generator
 from training_code.camera.shots import Shot, draw_shot, families, in_order, take
 from training_code.scenes.collection import Scene
 from training_code.scenes.views import Views
@@ -126,7 +126,7 @@ class Pairs(Batches):
                 continue
             pair = {"picture": picture, "target": target}
             if self.motion is not None:
-                pair["motion"] = self.motion.draw(generator(key, Part.MOTION))
+                pair["motion"] = self.motion.draw(generator(key, RandomStream.MOTION))
             return pair
         raise ValueError(
             f"{ATTEMPTS} views in a row are too black to be exposed, the last of "

@@ -21,7 +21,7 @@ from training_code.camera.development import (
 )
 from training_code.camera.settings import (
     Key,
-    Part,
+    RandomStream,
     Settings,
     Stored,
     check_number,
@@ -181,10 +181,10 @@ class Camera:
         """The settings of one photograph. Each part is drawn from a generator of its own. `tones`
         is drawn by `shots.draw_shot`.
         """
-        noise = self.sensor.draw(generator(key, Part.SENSOR))
-        look = self.development.draw(generator(key, Part.DEVELOPMENT))
+        noise = self.sensor.draw(generator(key, RandomStream.SENSOR))
+        look = self.development.draw(generator(key, RandomStream.DEVELOPMENT))
         return Settings(
-            unclipped=self.exposure.draw(generator(key, Part.EXPOSURE)),
+            unclipped=self.exposure.draw(generator(key, RandomStream.EXPOSURE)),
             peak=self.sensor.peak,
             **noise._asdict(),
             **look._asdict(),

@@ -24,7 +24,8 @@ KEY = 0.18
 """Target of a scene's log-mean, relative to diffuse white (Reinhard et al. 2002)."""
 KNEE = 400.0
 """cd/m^2 above which light is compressed to stay below the peak."""
-WORDS = 65535.0
+PQ_MAX = 65535.0
+"""The largest PQ code as stored, in 16 bits."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -134,14 +135,14 @@ def filmed(
     )
 
 
-def hdr_words(light: np.ndarray) -> np.ndarray:
+def hdr_pq_codes(light: np.ndarray) -> np.ndarray:
     """Encode cd/m^2 as PQ codes, uint16."""
-    return np.rint(pq_signal(light) * np.float32(WORDS)).astype(np.uint16)
+    return np.rint(pq_signal(light) * np.float32(PQ_MAX)).astype(np.uint16)
 
 
-def light_of_words(words: np.ndarray) -> np.ndarray:
+def light_of_pq_codes(pq_codes: np.ndarray) -> np.ndarray:
     """Decode PQ codes, uint16, to cd/m^2, float32."""
-    return np.asarray(pq_light(words.astype(np.float32) / np.float32(WORDS)), np.float32)
+    return np.asarray(pq_light(pq_codes.astype(np.float32) / np.float32(PQ_MAX)), np.float32)
 
 
 def graded(light: np.ndarray, grade: Grade, crf: int | None = None) -> np.ndarray:

@@ -7,7 +7,7 @@
     srgb                       a camera that clips without a shoulder, sRGB
     mixed                      mean of two of `PARTS`, with a gain and a contrast of its own
     sigmoid                    generic curve with random toe, shoulder, white point, contrast and
-                               encoding (`Tone`)
+                               encoding (`ToneCurve`)
     clipped                    the same without a shoulder: light above the white point clips
 
 J. Hable, "Uncharted 2: HDR lighting", GDC 2010; E. Reinhard et al., "Photographic tone reproduction
@@ -84,7 +84,7 @@ def on_largest(curve: Callable[[np.ndarray], np.ndarray], light: np.ndarray) -> 
 
 
 @dataclasses.dataclass(frozen=True)
-class Tone:
+class ToneCurve:
     """A tone curve: a sigmoid of log light, then an encoding. x is light relative to reference
     white.
     """
@@ -140,14 +140,14 @@ class Tone:
         return self.codes(x * (self.linear(key) / key))
 
 
-def draw_tone(rng: np.random.Generator, clipped: bool = False) -> Tone:
+def draw_tone_curve(rng: np.random.Generator, clipped: bool = False) -> ToneCurve:
     """Draw a plausible tone curve: one that maps `GREY` to a code within `GREY_CODES` and diffuse
     white to at least `WHITE_CODE`; others are redrawn. clipped: without a shoulder.
     """
     while True:
         # Half of the curves are encoded by a plain power, without a warp.
         warp = (0.2, 0.15) if rng.random() < 0.5 else (0.0, 0.0)
-        tone = Tone(
+        tone = ToneCurve(
             str(rng.choice(BASES)),
             stops=float(rng.normal(0.0, 0.7)),
             contrast=float(np.exp(rng.normal(0.05, 0.15))),
@@ -219,7 +219,7 @@ class Grade:
     """Factor on the codes of mixed, before they clip."""
     contrast: float = 1.0
     """Exponent of the codes of mixed."""
-    tone: Tone = Tone()
+    tone: ToneCurve = ToneCurve()
     """Tone curve of sigmoid and clipped."""
     trim: Trim = Trim()
 
@@ -276,7 +276,7 @@ def draw_grade(names: tuple[str, ...], rng: np.random.Generator) -> Grade:
         saturation=float(np.exp(rng.normal(0.0, 0.06))),
     )
     if grade.name in ("sigmoid", "clipped"):
-        tone = draw_tone(rng, grade.name == "clipped")
+        tone = draw_tone_curve(rng, grade.name == "clipped")
         wider = grade.saturation * float(np.exp(rng.normal(0.0, 0.1)))
         return dataclasses.replace(grade, tone=tone, saturation=wider)
     if grade.name != "mixed":

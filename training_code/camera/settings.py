@@ -11,8 +11,8 @@ Key: TypeAlias = tuple[int, int, int, int, int]
 """(seed, epoch, index of the batch, item in the batch, attempt)."""
 
 
-class Part(enum.IntEnum):
-    """Parts of a shot, each drawn from a generator of its own so that the settings of one never
+class RandomStream(enum.IntEnum):
+    """One random generator for each part of a shot, so that the settings of one never
     change the draws of another.
     """
 
@@ -24,9 +24,9 @@ class Part(enum.IntEnum):
     TONES = 5
 
 
-def generator(key: Key, part: Part) -> np.random.Generator:
+def generator(key: Key, stream: RandomStream) -> np.random.Generator:
     """Random generator for one part of one shot."""
-    return np.random.default_rng((*key, int(part)))
+    return np.random.default_rng((*key, int(stream)))
 
 
 @dataclasses.dataclass(frozen=True)

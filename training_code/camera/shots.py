@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from training_code.camera import Camera, Key, Part, Settings, expose, generator, photograph
+from training_code.camera import Camera, Key, RandomStream, Settings, expose, generator, photograph
 from training_code.camera.projection import square_crop, square_view
-from training_code.camera.tones import compress, expand, hold
+from training_code.camera.tones import compress, expand, scale_highlights
 from training_code.scenes.collection import Scene
 from training_code.scenes.views import KINDS, Views
 
@@ -41,11 +41,11 @@ class Shot(Settings):
     side: int
     """Side of the crop, pixels; 0 for panoramas."""
     knee: float
-    """This and the four fields below are those of `tones.Tone`."""
-    steep: float
-    level: float
+    """This and the four fields below are those of `tones.Shoulder`."""
+    steepness: float
+    shoulder_unclipped: float
     gain: float
-    held: float
+    highlight_scale: float
 
 
 def in_order(scenes: Sequence[Scene]) -> list[Scene]:
@@ -92,15 +92,15 @@ def draw_shot(
     A family is drawn first, then one of its scenes, so that a place photographed five times does
     not count five times. Reads only the sizes of the scenes, not their pixels.
     """
-    rng = generator(key, Part.VIEW)
+    rng = generator(key, RandomStream.VIEW)
     family = _family(scenes, by_family, views, rng)
     index = family[int(rng.integers(len(family)))]
     scene = scenes[index]
     view = _panorama_view(views, rng) if scene.is_panorama else _crop(scene, views, size, rng)
     mirror = bool(rng.random() < 0.5)
     settings = dataclasses.asdict(camera.draw(key))
-    tone = camera.tones.draw(generator(key, Part.TONES), scene.linearised)
-    return Shot(scene=index, mirror=mirror, **view, **settings, **tone._asdict())
+    shoulder = camera.tones.draw(generator(key, RandomStream.TONES), scene.linearised)
+    return Shot(scene=index, mirror=mirror, **view, **settings, **shoulder._asdict())
 
 
 def _panorama_view(views: Views, rng: np.random.Generator) -> dict[str, Any]:
@@ -140,20 +140,20 @@ def take(scene: Scene, shot: Shot, size: int) -> tuple[np.ndarray, np.ndarray]:
     the view is too black to be exposed.
     """
     light = look(scene, shot, size)
-    codes, target = photograph(bent(light, shot), shot)
-    if shot.held != 1.0:
-        target = hold(target, np.float32(shot.held))
+    codes, target = photograph(apply_shoulder(light, shot), shot)
+    if shot.highlight_scale != 1.0:
+        target = scale_highlights(target, np.float32(shot.highlight_scale))
     return codes, np.where(scene.known(light), target, np.float32(np.nan))
 
 
-def bent(light: np.ndarray, shot: Shot) -> np.ndarray:
+def apply_shoulder(light: np.ndarray, shot: Shot) -> np.ndarray:
     """Add a highlight shoulder to light [H, W, 3] float32, or remove one, as the shot demands.
     Input and result are in any unit. Raises TooBlackError.
     """
-    knee, steep = np.float32(shot.knee), np.float32(shot.steep)
-    if shot.level:
-        return compress(expose(light, shot.level) * np.float32(shot.gain), knee)
-    return light if shot.knee == 1.0 else expand(light, knee, steep)
+    knee, steepness = np.float32(shot.knee), np.float32(shot.steepness)
+    if shot.shoulder_unclipped:
+        return compress(expose(light, shot.shoulder_unclipped) * np.float32(shot.gain), knee)
+    return light if shot.knee == 1.0 else expand(light, knee, steepness)
 
 
 TYPES: dict[Any, type] = {bool: np.bool_, int: np.int32, float: np.float32}

@@ -23,11 +23,11 @@ from training_code.camera.settings import check_number
 
 KNEE = (0.1, 0.7)
 """Range of the knee t, the light at which a shoulder begins, uniform."""
-LEVEL = (0.9, 0.998)
+UNCLIPPED = (0.9, 0.998)
 """Range of the share of a view's samples exposed below 1.0 before a shoulder is added, uniform."""
 GAIN = (0.5, 1.0)
 """Range of the gain applied after that exposure, before a shoulder is added, uniform."""
-STEEP = (0.6, 0.985)
+STEEPNESS = (0.6, 0.985)
 """Range of the m of a removed shoulder, uniform: 1.0 moves 1.5 to 4.3 times as far away from the
 knee."""
 MOST = 0.999
@@ -35,22 +35,22 @@ MOST = 0.999
 could be any light."""
 
 
-class Tone(NamedTuple):
+class Shoulder(NamedTuple):
     """The shoulder of one picture; these are fields of its `shots.Shot`."""
 
     knee: float
     """The t of the shoulder; 1 if none is added or removed."""
-    steep: float
+    steepness: float
     """The m of the shoulder; 1 if it is added."""
-    level: float
+    shoulder_unclipped: float
     """Share of the samples exposed below 1.0 before a shoulder is added; 0 if none is."""
     gain: float
     """Gain on that exposed light, before the shoulder is added."""
-    held: float
+    highlight_scale: float
     """Exponent applied to the target above the clipping level."""
 
 
-NEUTRAL = Tone(1.0, 1.0, 0.0, 1.0, 1.0)
+NEUTRAL = Shoulder(1.0, 1.0, 0.0, 1.0, 1.0)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -87,17 +87,19 @@ class Tones:
             if asked and not there:
                 raise ValueError(f"tones.{name} changes nothing without {lack}; leave it out")
 
-    def draw(self, rng: np.random.Generator, linearised: bool) -> Tone:
-        """Draw the tone of one picture. linearised: whether it is of a linearised photograph."""
-        which, knee, steep, level, gain = (float(value) for value in rng.random(5))
+    def draw(self, rng: np.random.Generator, linearised: bool) -> Shoulder:
+        """Draw the shoulder of one picture. linearised: whether of a linearised photograph."""
+        which, knee, steepness, unclipped, gain = (float(value) for value in rng.random(5))
         knee = _between(KNEE, knee)
         if linearised:
             if which < self.expanded:
-                return NEUTRAL._replace(knee=knee, steep=_between(STEEP, steep))
-            return NEUTRAL._replace(held=self.held)
+                return NEUTRAL._replace(knee=knee, steepness=_between(STEEPNESS, steepness))
+            return NEUTRAL._replace(highlight_scale=self.held)
         if which < self.compressed:
             return NEUTRAL._replace(
-                knee=knee, level=_between(LEVEL, level), gain=_between(GAIN, gain)
+                knee=knee,
+                shoulder_unclipped=_between(UNCLIPPED, unclipped),
+                gain=_between(GAIN, gain),
             )
         return NEUTRAL
 
@@ -106,27 +108,28 @@ def _between(limits: tuple[float, float], share: float) -> float:
     return limits[0] + (limits[1] - limits[0]) * share
 
 
-def compress(light: Array, knee: Array, steep: Array = 1.0, xp: ModuleType = np) -> Array:
-    """Add a shoulder to light >= 0 of any shape; the result is at most knee + (1 - knee) / steep.
+def compress(light: Array, knee: Array, steepness: Array = 1.0, xp: ModuleType = np) -> Array:
+    """Add a shoulder to light >= 0 of any shape; the result is at most knee + (1 - knee) /
+    steepness.
 
-    knee in [0, 1) and steep above 0: numbers, or arrays that broadcast.
+    knee in [0, 1) and steepness above 0: numbers, or arrays that broadcast.
     """
     above = xp.maximum(light - knee, 0.0)
-    room = (1.0 - knee) / steep
+    room = (1.0 - knee) / steepness
     return xp.minimum(light, knee) + room * (1.0 - xp.exp(-above / room))
 
 
-def expand(light: Array, knee: Array, steep: Array, xp: ModuleType = np) -> Array:
+def expand(light: Array, knee: Array, steepness: Array, xp: ModuleType = np) -> Array:
     """Remove a shoulder: the inverse of `compress`, with the same arguments. Light beyond the share
     `MOST` of the way to the end of the shoulder is treated as if it were there.
     """
-    room = (1.0 - knee) / steep
+    room = (1.0 - knee) / steepness
     share = xp.minimum(xp.maximum(light - knee, 0.0) / room, MOST)
     return xp.minimum(light, knee) - room * xp.log(1.0 - share)
 
 
-def hold(target: Array, held: Array, xp: ModuleType = np) -> Array:
-    """Multiply the stops of a target above the clipping level, 1.0, by `held`; values below are
+def scale_highlights(target: Array, scale: Array, xp: ModuleType = np) -> Array:
+    """Multiply the stops of a target above the clipping level, 1.0, by `scale`; values below are
     kept.
     """
-    return xp.minimum(target, 1.0) * xp.power(xp.maximum(target, 1.0), held)
+    return xp.minimum(target, 1.0) * xp.power(xp.maximum(target, 1.0), scale)

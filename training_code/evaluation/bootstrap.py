@@ -20,7 +20,7 @@ LEVEL = 0.95
 RESAMPLES = 10_000
 SEED = 20_170_601
 
-FEWEST = 6
+MIN_UNITS = 6
 """Smallest number of units for which a win or a loss is declared: with five, all differences have
 the same sign by chance in more than one case of twenty (2 / 2^5)."""
 
@@ -69,9 +69,9 @@ def paired(first: npt.ArrayLike, second: npt.ArrayLike) -> Interval:
 
 def verdict(difference: Interval) -> str:
     """Return `win` or `loss` if the interval excludes zero, else `tie`; an empty string if there
-    are fewer than `FEWEST` units.
+    are fewer than `MIN_UNITS` units.
     """
-    if difference.units < FEWEST:
+    if difference.units < MIN_UNITS:
         return ""
     if difference.low > 0.0:
         return "win"

@@ -26,7 +26,7 @@ def _codes(frames: np.ndarray) -> np.ndarray:
     return frames.astype(np.float32) / np.float32(255.0)
 
 
-def of_light(formula: Callable[[np.ndarray], np.ndarray]) -> Method:
+def light_method(formula: Callable[[np.ndarray], np.ndarray]) -> Method:
     """Method from a formula that maps codes to cd/m^2; its result is clipped to [0, `PEAK`]."""
 
     def convert(frames: np.ndarray) -> np.ndarray:
@@ -41,7 +41,7 @@ def reinhard_back(code: np.ndarray) -> np.ndarray:
     return np.float32(WHITE) * on_largest(lambda y: inverse_reinhard(y, RANGE), linear)
 
 
-def of_program(name: str) -> Method:
+def program_method(name: str) -> Method:
     """Method from a formula of `hdrcnn film`, by its name there."""
     convert = film.method(name, REC709).converter(np.empty(0))
     return lambda shots: [np.stack([convert(c) for c in _codes(frames)]) for frames in shots]
@@ -50,11 +50,11 @@ def of_program(name: str) -> Method:
 def formulas() -> dict[str, Method]:
     """Return all formulas by their names in the tables."""
     return {
-        "BT.2446-A": of_program("bt2446a"),
-        "BT.2446-C": of_program("bt2446c"),
-        "Reinhard inverse": of_light(reinhard_back),
-        "BT.1886, 100": of_light(bt1886),
-        "BT.1886, 203": of_light(lambda code: bt1886(code, WHITE)),
+        "BT.2446-A": program_method("bt2446a"),
+        "BT.2446-C": program_method("bt2446c"),
+        "Reinhard inverse": light_method(reinhard_back),
+        "BT.1886, 100": light_method(bt1886),
+        "BT.1886, 203": light_method(lambda code: bt1886(code, WHITE)),
     }
 
 
@@ -110,7 +110,7 @@ def unet(path: Path) -> Method:
     return lambda shots: [convert(frames) for frames in shots]
 
 
-def of_weights(name: str, path: Path) -> dict[str, Method]:
+def load_methods(name: str, path: Path) -> dict[str, Method]:
     """Methods of a weights file by row name; `WHOLE_FILM` only if the file contains the directions
     of `film_directions.py`. Raises WeightsError.
     """

@@ -22,8 +22,8 @@ from hdrcnn import weights
 from hdrcnn.files import ImageError
 from hdrcnn.models import fusion
 from hdrcnn.models.metadata import Fusion
+from hdrcnn.predict import fusion as fusing
 from hdrcnn.predict.bracket import Choices, prepared
-from hdrcnn.predict.fusion import fuse, load_method
 from hdrcnn.predict.pyramid import depth
 from training_code.evaluation.pictures import eight_bits
 
@@ -84,7 +84,7 @@ def align(frames: np.ndarray, reference: int) -> np.ndarray | None:
         return aligned
 
 
-def product(frames: np.ndarray) -> np.ndarray | None:
+def hdrcnn_fuse(frames: np.ndarray) -> np.ndarray | None:
     """Fuse as `hdrcnn fuse` does: alignment, ghost removal, `--method auto`.
 
     The result shows the scene as in the frame of `bracket.choose_reference`. None if the bracket
@@ -94,7 +94,9 @@ def product(frames: np.ndarray) -> np.ndarray | None:
         ready = prepared([frame.copy() for frame in frames], Choices())
     except ImageError:
         return None
-    return eight_bits(ready.unscaled(fuse(ready.frames, load_method("auto"))) / 65535.0)
+    return eight_bits(
+        ready.unscaled(fusing.fuse(ready.frames, fusing.load_method("auto"))) / 65535.0
+    )
 
 
 def _padded(frames: np.ndarray) -> np.ndarray:
@@ -125,7 +127,7 @@ def of_pair(network: keras.Model, frames: np.ndarray) -> np.ndarray:
     return eight_bits(fused[: frames.shape[1], : frames.shape[2]])
 
 
-def of_weights(path: Path) -> Method:
+def load_method(path: Path) -> Method:
     """Load the method of a weights file of either network. Raises WeightsError."""
     arrays, metadata = weights.load(path)
     record = weights.expect_kind(arrays, metadata, Fusion, str(path))

@@ -29,7 +29,7 @@ from training_code.evaluation.bootstrap import Interval, paired, unit_means
 from training_code.evaluation.methods import DO_NOTHING, PERFECT
 from training_code.evaluation.metrics import align, known_pixels, pixel_scores
 from training_code.evaluation.protocol import Condition, Protocol
-from training_code.evaluation.shots import unusable_pixels
+from training_code.evaluation.shots import exclusion_reason_of_pixels
 from training_code.scenes.collection import Scene
 
 NAMES = ("panoramas", "HDR photographs", "ordinary photographs")
@@ -37,7 +37,7 @@ NAMES = ("panoramas", "HDR photographs", "ordinary photographs")
 CAP = 16.0
 """Perfect highlights are capped at this multiple of the clipping level; above it there is no
 visible difference."""
-WINNABLE_DB = 1.0
+MIN_CEILING_GAIN_DB = 1.0
 """Smallest gain of perfect highlights, dB, for a view to count in the share won; a smaller one says
 nothing about it."""
 WORSE_DB = 0.5
@@ -60,7 +60,7 @@ CONDITIONS = (
 
 
 @dataclasses.dataclass(frozen=True)
-class Shot:
+class ShotPixels:
     """One photograph of one view."""
 
     view: str
@@ -81,7 +81,7 @@ def shots(
     protocol: Protocol,
     every: int = 1,
     left_out: Callable[[str], None] = lambda line: None,
-) -> Iterator[Shot]:
+) -> Iterator[ShotPixels]:
     """Yield the photographs of one condition.
 
     every: take only every n-th view of each kind. Views that are too black to be exposed, cannot be
@@ -104,14 +104,14 @@ def shots(
             truth = np.where(known, truth, np.float32(np.nan))
             level = rules.WHITE if condition.file == "white240" else 255
             code = np.minimum(stored / np.float32(level), np.float32(1.0))
-            reason = unusable_pixels(code, truth, protocol)
+            reason = exclusion_reason_of_pixels(code, truth, protocol)
             if reason:
                 left_out(f"{view.name}: {reason}")
                 continue
-            yield Shot(view.name, scene.family, scene.kind, stored, code, truth)
+            yield ShotPixels(view.name, scene.family, scene.kind, stored, code, truth)
 
 
-def perfect(shot: Shot, curve: str) -> np.ndarray:
+def perfect(shot: ShotPixels, curve: str) -> np.ndarray:
     """Perfect highlights: the photograph with the true light where it is saturated.
 
     The photograph is linearised by `curve` and aligned to the truth; the true light, up to `CAP`
@@ -142,7 +142,7 @@ class Score:
 
 
 def score(
-    kind_shots: Sequence[Shot], methods: dict[str, Reconstruct], workers: int = 2
+    kind_shots: Sequence[ShotPixels], methods: dict[str, Reconstruct], workers: int = 2
 ) -> tuple[list[Score], str]:
     """Score all methods on the photographs of one kind and condition.
 
@@ -150,7 +150,7 @@ def score(
     do-nothing row with the best mean.
     """
 
-    def measured(shot: Shot, method: str, light: np.ndarray) -> Score:
+    def measured(shot: ShotPixels, method: str, light: np.ndarray) -> Score:
         known = known_pixels(shot.truth)
         found = pixel_scores(light[known], shot.truth[known], shot.code[known])
         return Score(
@@ -197,9 +197,9 @@ class Row:
     views: int
     difference: Interval
     """Difference from the best do-nothing row, dB, over places."""
-    won: float
+    share_won: float
     """Share of the gain of perfect highlights that the method achieves, over the views on which
-    that gain is at least `WINNABLE_DB`; NaN if there are none."""
+    that gain is at least `MIN_CEILING_GAIN_DB`; NaN if there are none."""
     aligned: float
     """Mean gain-aligned PSNR minus the highest such mean of the do-nothing rows, dB."""
     rmse_ratio: float
@@ -221,14 +221,14 @@ def summarise(kind: str, condition: str, scores: Sequence[Score], best: str) -> 
     assumed = max(np.mean([s.aligned for s in by_method[name]]) for name in DO_NOTHING)
     families = [item.family for item in base]
     plain = np.array([item.psnr for item in base])
-    winnable = np.array([item.psnr for item in ceiling]) - plain
+    ceiling_gain = np.array([item.psnr for item in ceiling]) - plain
     rows = []
     for method, own in by_method.items():
         if method in DO_NOTHING and method != best:
             continue
         gain = np.array([item.psnr for item in own]) - plain
-        counted = winnable >= WINNABLE_DB
-        won = gain[counted].sum() / winnable[counted].sum() if counted.any() else np.nan
+        counted = ceiling_gain >= MIN_CEILING_GAIN_DB
+        share_won = gain[counted].sum() / ceiling_gain[counted].sum() if counted.any() else np.nan
         lowest = int(np.argmin(gain))
         rows.append(
             Row(
@@ -240,7 +240,7 @@ def summarise(kind: str, condition: str, scores: Sequence[Score], best: str) -> 
                     unit_means([item.psnr for item in own], families),
                     unit_means([item.psnr for item in base], families),
                 ),
-                float(won),
+                float(share_won),
                 float(np.mean([item.aligned for item in own]) - assumed),
                 float(np.mean([s.rmse for s in own]) / np.mean([s.rmse for s in base])),
                 float(np.mean([item.bias for item in own])),
@@ -267,10 +267,10 @@ def table(rows: Sequence[Row]) -> str:
     ]
     for row in rows:
         d = row.difference
-        won = f"{100 * row.won:.0f} %" if np.isfinite(row.won) else ""
+        share_won = f"{100 * row.share_won:.0f} %" if np.isfinite(row.share_won) else ""
         lines.append(
             f"| {row.kind} | {row.condition} | {row.method} | {row.views} | {d.mean:+.2f} "
-            f"[{d.low:+.2f}, {d.high:+.2f}] | {won} | {row.worse} | {row.aligned:+.2f} | "
+            f"[{d.low:+.2f}, {d.high:+.2f}] | {share_won} | {row.worse} | {row.aligned:+.2f} | "
             f"{row.rmse_ratio:.2f} | {row.bias:+.2f} | {row.peak:+.2f} | {row.worst} |"
         )
     return "\n".join(lines)

@@ -21,7 +21,7 @@ from hdrcnn.readers.hdr import read_exr
 from training_code.evaluation.camera_response import correct_camera_response
 from training_code.evaluation.classical import OPERATORS
 from training_code.evaluation.metrics import absolute_factor, align
-from training_code.evaluation.shots import Shot
+from training_code.evaluation.shots import StoredShot
 
 if TYPE_CHECKING:
     from hdrcnn.predict.camera_curve import CurveEstimator
@@ -44,7 +44,7 @@ ESTIMATED_SUFFIX = " estimated curve"
 added to the name of each weights file.
 """
 
-Predict = Callable[[Shot, np.ndarray, np.ndarray], np.ndarray]
+Predict = Callable[[StoredShot, np.ndarray, np.ndarray], np.ndarray]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,7 +52,7 @@ class Method:
     """A row of the evaluation.
 
     predict: takes (shot, code, truth) to [H, W, 3], linear, any unit; code and truth as returned
-    by `Shot.load`. Only `CEILINGS` use the truth.
+    by `StoredShot.load`. Only `CEILINGS` use the truth.
     """
 
     name: str
@@ -143,7 +143,7 @@ def _weights(named: Named, estimator: "CurveEstimator | None") -> list[Method]:
     ]
     if estimator is not None:
 
-        def estimated(shot: Shot, code: np.ndarray, truth: np.ndarray) -> np.ndarray:
+        def estimated(shot: StoredShot, code: np.ndarray, truth: np.ndarray) -> np.ndarray:
             curve = estimator.estimate(code)
             return predictor.reconstruct(code, camera_curve=curve, resolution="native")
 
@@ -156,13 +156,13 @@ def _estimated(estimator: "CurveEstimator | None") -> list[Method]:
     if estimator is None:
         return []
 
-    def predict(shot: Shot, code: np.ndarray, truth: np.ndarray) -> np.ndarray:
+    def predict(shot: StoredShot, code: np.ndarray, truth: np.ndarray) -> np.ndarray:
         return linearise(code.astype(np.float64), estimator.estimate(code))
 
     return [Method(ESTIMATED, predict, network=True)]
 
 
-def prediction_path(folder: Path, shot: Shot, single: bool) -> Path:
+def prediction_path(folder: Path, shot: StoredShot, single: bool) -> Path:
     """Path of a folder's result for a photograph: in a subfolder named after the condition or, if
     there is a single condition, in the folder itself too.
     """
@@ -172,7 +172,7 @@ def prediction_path(folder: Path, shot: Shot, single: bool) -> Path:
     return flat if single and not nested.is_file() else nested
 
 
-def missing_predictions(folder: Named, shots: Iterable[Shot], single: bool) -> str | None:
+def missing_predictions(folder: Named, shots: Iterable[StoredShot], single: bool) -> str | None:
     """One line that names the results missing from a folder; None if it is complete."""
     paths = [prediction_path(folder.path, shot, single) for shot in shots]
     missing = [path for path in paths if not path.is_file()]
@@ -187,7 +187,7 @@ def missing_predictions(folder: Named, shots: Iterable[Shot], single: bool) -> s
 
 
 def _folder(folder: Path, single: bool) -> Predict:
-    def predict(shot: Shot, code: np.ndarray, truth: np.ndarray) -> np.ndarray:
+    def predict(shot: StoredShot, code: np.ndarray, truth: np.ndarray) -> np.ndarray:
         path = prediction_path(folder, shot, single)
         hdr = read_exr(path)
         if hdr.shape != code.shape:

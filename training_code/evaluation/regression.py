@@ -24,7 +24,7 @@ from training_code.evaluation.bootstrap import Interval, interval
 from training_code.evaluation.files import write_text
 from training_code.evaluation.metrics import Scores, evaluate
 from training_code.evaluation.protocol import BASE, Condition, Protocol
-from training_code.evaluation.shots import unusable
+from training_code.evaluation.shots import exclusion_reason
 
 CONDITIONS = (
     dataclasses.replace(BASE, curve="srgb"),
@@ -76,7 +76,7 @@ def piece_scores(
     ours, plain = predictor.reconstruct(code, resolution="native"), linearise(code, DEFAULT_CURVE)
     found = {}
     for label, place in pieces(*truth.shape[:2]):
-        if unusable(code[place], truth[place], protocol) is None:
+        if exclusion_reason(code[place], truth[place], protocol) is None:
             own = evaluate(ours[place], truth[place], code[place])
             found[f"{name}/{label}"] = own, evaluate(plain[place], truth[place], code[place])
     return found

@@ -24,8 +24,8 @@ from training_code.evaluation.report import (
     write_report,
 )
 from training_code.evaluation.request import Request, choose_scenes
-from training_code.evaluation.scoring import Looked, Record, score_all
-from training_code.evaluation.shots import LeftOut, Shot, photograph_scenes
+from training_code.evaluation.scoring import Record, ReportShot, score_all
+from training_code.evaluation.shots import LeftOut, StoredShot, photograph_scenes
 from training_code.evaluation.summary import (
     DECISIVE,
     Table,
@@ -57,7 +57,7 @@ def seen_lines(request: Request, scenes: Iterable[str]) -> list[str]:
 
 
 def score_views(
-    shots: list[Shot], request: Request, scenes: Iterable[str] = ()
+    shots: list[StoredShot], request: Request, scenes: Iterable[str] = ()
 ) -> tuple[list[Record], list[RenderedView]]:
     """Score all photographs; return the records, and the views of the first condition rendered for
     the report.
@@ -79,28 +79,35 @@ def score_views(
         shots,
         methods,
         jod=request.jod,
-        looked_at=request.subject,
+        report_method=request.subject,
         wanted=lambda shot: shot.condition == request.conditions[0],
     )
     records: list[Record] = []
     rendered = []
     for number, group in enumerate(views, 1):
         begun, before = time.perf_counter(), len(records)
-        for own, looked in itertools.islice(results, len(group)):
+        for own, report_shot in itertools.islice(results, len(group)):
             records += own
-            if looked:
-                rendered.append(render(looked))
+            if report_shot:
+                rendered.append(render(report_shot))
         seconds = time.perf_counter() - begun
         print(_progress(number, len(views), records[before:], request, seconds), flush=True)
     return records, rendered
 
 
-def render(looked: Looked) -> RenderedView:
+def render(report_shot: ReportShot) -> RenderedView:
     """Render the panels of a view; its gain is filled in once all views are scored."""
-    scores = {record.method: record.scores for record in looked.records}
+    scores = {record.method: record.scores for record in report_shot.records}
     nan = float("nan")
     return render_view(
-        ReportView(looked.shot.view, looked.code, looked.truth, looked.prediction, nan, scores)
+        ReportView(
+            report_shot.shot.view,
+            report_shot.code,
+            report_shot.truth,
+            report_shot.prediction,
+            nan,
+            scores,
+        )
     )
 
 
@@ -162,10 +169,10 @@ def run(request: Request) -> list[Table]:
     collection, which = choose_scenes(request)
     print(collection.rejected_lines() + which, flush=True)
     scenes = [scene.name for scene in collection.scenes]
-    shots: list[Shot] = []
+    shots: list[StoredShot] = []
     left_out: list[LeftOut] = []
     for item in photograph_scenes(collection.scenes, request.conditions, request.protocol, out_dir):
-        if isinstance(item, Shot):
+        if isinstance(item, StoredShot):
             shots.append(item)
         else:
             left_out.append(item)

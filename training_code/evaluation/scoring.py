@@ -15,7 +15,7 @@ from hdrcnn.files import ImageError
 from training_code.evaluation.colorvideovdp import colorvideovdp_jod
 from training_code.evaluation.methods import Method
 from training_code.evaluation.metrics import Scores, absolute_factor, align, evaluate
-from training_code.evaluation.shots import Shot
+from training_code.evaluation.shots import StoredShot
 
 WORKERS = 2
 """Number of threads. NumPy releases the interpreter lock during its long loops, but more than a few
@@ -32,17 +32,17 @@ _one_at_a_time = threading.Lock()
 class Record:
     """Scores of one method on one photograph."""
 
-    shot: Shot
+    shot: StoredShot
     method: str
     scores: dict[str, float]
     """The fields of `metrics.Scores`, and `jod` if requested."""
 
 
 @dataclasses.dataclass(frozen=True)
-class Looked:
+class ReportShot:
     """A photograph with one method's result, for the report."""
 
-    shot: Shot
+    shot: StoredShot
     code: np.ndarray
     """[H, W, 3] uint8."""
     truth: np.ndarray
@@ -71,15 +71,15 @@ def measure(
 
 
 def score_shot(
-    shot: Shot,
+    shot: StoredShot,
     methods: list[Method],
     pool: ThreadPoolExecutor,
     *,
     jod: bool = False,
-    looked_at: str | None = None,
-) -> tuple[list[Record], Looked | None]:
+    report_method: str | None = None,
+) -> tuple[list[Record], ReportShot | None]:
     """Score all methods on one photograph; return the records and, for the method named by
-    `looked_at`, its result.
+    `report_method`, its result.
 
     Raises ImageError, which names the view and the method, if a result cannot be measured.
     """
@@ -91,7 +91,7 @@ def score_shot(
         prediction = ready.pop(method.name, None)
         if prediction is None:
             prediction = method.predict(shot, code, truth)
-        if method.name == looked_at:
+        if method.name == report_method:
             kept[method.name] = prediction
         try:
             return Record(shot, method.name, measure(prediction, truth, code, jod))
@@ -106,22 +106,22 @@ def score_shot(
     wide = [np.asarray(image, np.float64) for image in (*kept.values(), truth, code)]
     aligned = align(*wide).astype(np.float32)
     codes = np.round(code * np.float32(255.0)).astype(np.uint8)
-    return records, Looked(shot, codes, truth, aligned, records)
+    return records, ReportShot(shot, codes, truth, aligned, records)
 
 
 def score_all(
-    shots: Iterable[Shot],
+    shots: Iterable[StoredShot],
     methods: list[Method],
     *,
     jod: bool = False,
-    looked_at: str | None = None,
-    wanted: Callable[[Shot], bool] = lambda shot: True,
-) -> Iterator[tuple[list[Record], Looked | None]]:
+    report_method: str | None = None,
+    wanted: Callable[[StoredShot], bool] = lambda shot: True,
+) -> Iterator[tuple[list[Record], ReportShot | None]]:
     """Yield `score_shot` of each photograph, in order.
 
-    looked_at: method whose results are returned too, for the photographs chosen by `wanted`.
+    report_method: method whose results are returned too, for the photographs chosen by `wanted`.
     """
     with ThreadPoolExecutor(WORKERS) as pool:
         for shot in shots:
-            look = looked_at if wanted(shot) else None
-            yield score_shot(shot, methods, pool, jod=jod, looked_at=look)
+            kept = report_method if wanted(shot) else None
+            yield score_shot(shot, methods, pool, jod=jod, report_method=kept)

@@ -30,7 +30,7 @@ SMALLEST_SIDE = 11
 
 
 @dataclasses.dataclass(frozen=True)
-class Shot:
+class StoredShot:
     """One photograph of one view of one scene."""
 
     view: str
@@ -67,14 +67,16 @@ def range_ratio(scene: Scene) -> float:
     return float(peak / median) if median > 0 else float("inf")
 
 
-def unusable(code: np.ndarray, truth: np.ndarray, protocol: Protocol) -> str | None:
+def exclusion_reason(code: np.ndarray, truth: np.ndarray, protocol: Protocol) -> str | None:
     """Reason why a photograph cannot be judged, whatever the method; None if it can."""
     if min(code.shape[:2]) < SMALLEST_SIDE:
         return f"smaller than {SMALLEST_SIDE} pixels"
-    return unusable_pixels(code, truth, protocol)
+    return exclusion_reason_of_pixels(code, truth, protocol)
 
 
-def unusable_pixels(code: np.ndarray, truth: np.ndarray, protocol: Protocol) -> str | None:
+def exclusion_reason_of_pixels(
+    code: np.ndarray, truth: np.ndarray, protocol: Protocol
+) -> str | None:
     """Reason why pixels [..., 3], in any order, cannot be judged; None if they can. Only those
     whose truth is known count, as in the metrics.
     """
@@ -93,7 +95,9 @@ def unusable_pixels(code: np.ndarray, truth: np.ndarray, protocol: Protocol) -> 
     return None
 
 
-def _shoot(shot: Shot, view: View, protocol: Protocol, stored: set[Path]) -> Shot | LeftOut:
+def _shoot(
+    shot: StoredShot, view: View, protocol: Protocol, stored: set[Path]
+) -> StoredShot | LeftOut:
     """Take, check and store one photograph, and its truth unless it is already in `stored`."""
     condition = shot.condition
     try:
@@ -105,7 +109,7 @@ def _shoot(shot: Shot, view: View, protocol: Protocol, stored: set[Path]) -> Sho
         path.parent.mkdir(parents=True, exist_ok=True)
     with finished_whole(shot.ldr) as temporary:
         temporary.write_bytes(rules.encode(codes, condition.file))
-    reason = unusable(read_ldr(shot.ldr), truth, protocol)
+    reason = exclusion_reason(read_ldr(shot.ldr), truth, protocol)
     if reason:
         shot.ldr.unlink()
         return LeftOut(view.name, condition.name, reason)
@@ -136,7 +140,7 @@ def _check_names(scenes: Sequence[Scene]) -> None:
 
 def photograph_scenes(
     scenes: Sequence[Scene], conditions: Iterable[Condition], protocol: Protocol, out_dir: Path
-) -> Iterator[Shot | LeftOut]:
+) -> Iterator[StoredShot | LeftOut]:
     """Take all photographs, view by view, and write them below `out_dir`.
 
     Yields each, or why it is left out. Raises ImageError if a name is not UTF-8, a file cannot be
@@ -150,7 +154,7 @@ def photograph_scenes(
         for view in rules.fixed_views(scene, protocol):
             for condition in conditions:
                 ldr = f"{condition.name}/{view.name}{rules.FILES[condition.file]}"
-                shot = Shot(
+                shot = StoredShot(
                     view.name,
                     scene.name,
                     scene.family,

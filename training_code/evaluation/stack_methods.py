@@ -65,7 +65,7 @@ def _run(network: Any, code: np.ndarray) -> np.ndarray:
     return found[..., :rows, :columns, :]
 
 
-def of_weights(path: Path, highlights: Light) -> Method:
+def load_method(path: Path, highlights: Light) -> Method:
     """Method of a weights file: of the single-image network, of the published GAN, or of the
     network that restores dark parts, which takes its highlights from `highlights`. Raises
     WeightsError.

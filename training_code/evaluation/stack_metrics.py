@@ -17,7 +17,7 @@ CLIPPED = 250.0 / 255.0
 """Code from which on samples of the photograph count as clipped, or almost."""
 DARK = 0.3
 """Code below which samples count as dark: four stops brighter they do not clip yet."""
-TOLD = (0.06, 0.94)
+WELL_EXPOSED = (0.06, 0.94)
 """Range of codes from which the light of a sample can be recovered."""
 FLAT = 2.0
 """Local standard deviation of the truth, four stops brighter, in codes, below which noise and
@@ -49,14 +49,16 @@ def order_violations(exposures: np.ndarray) -> float:
 def disagreement(exposures: np.ndarray) -> float:
     """Mean absolute difference between the light of neighbouring exposures, in stops.
 
-    Only samples with codes within `TOLD` in both count; NaN if there are none.
+    Only samples with codes within `WELL_EXPOSED` in both count; NaN if there are none.
     """
-    low, high = TOLD
+    low, high = WELL_EXPOSED
     codes = exposures / 255.0
     found = []
     for darker, brighter, step in zip(codes[:-1], codes[1:], np.diff(STOPS), strict=True):
-        told = (darker > low) & (brighter < high)
-        ratio = srgb_decode(brighter[told]) / np.maximum(srgb_decode(darker[told]), 1e-9)
+        well_exposed = (darker > low) & (brighter < high)
+        ratio = srgb_decode(brighter[well_exposed]) / np.maximum(
+            srgb_decode(darker[well_exposed]), 1e-9
+        )
         found.append(np.abs(np.log2(np.maximum(ratio, 1e-9)) - step))
     every = np.concatenate(found)
     return float(every.mean()) if every.size else float("nan")

@@ -89,8 +89,8 @@ def rule_of_hanji(table: Table) -> str:
 def notes(table: Table) -> list[str]:
     """Notes that explain a table."""
     few = (
-        f" With fewer than {bootstrap.FEWEST} places nothing is called a win or a loss."
-        if table.places < bootstrap.FEWEST
+        f" With fewer than {bootstrap.MIN_UNITS} places nothing is called a win or a loss."
+        if table.places < bootstrap.MIN_UNITS
         else ""
     )
     return [
@@ -156,7 +156,7 @@ def summary_json(
             "level": bootstrap.LEVEL,
             "resamples": bootstrap.RESAMPLES,
             "seed": bootstrap.SEED,
-            "fewest": bootstrap.FEWEST,
+            "fewest": bootstrap.MIN_UNITS,
         },
         "conditions": {
             table.condition: {

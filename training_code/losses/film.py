@@ -46,8 +46,8 @@ def delta_e_itp(found: Any, truth: Any) -> Any:
     """Mean colour difference Delta E ITP of BT.2124 without its factor 720, that is in units of I,
     [N].
     """
-    apart = ops.square(ictcp(found) - ictcp(truth))
-    total = apart[..., 0] + 0.25 * apart[..., 1] + apart[..., 2]
+    difference = ops.square(ictcp(found) - ictcp(truth))
+    total = difference[..., 0] + 0.25 * difference[..., 1] + difference[..., 2]
     return mean_of_each(ops.sqrt(total + 1e-8))
 
 
@@ -56,26 +56,26 @@ def rmse(found: Any, truth: Any) -> Any:
     return ops.sqrt(mse(found, truth) + 1e-8)
 
 
-def _moved(found: Any, truth: Any) -> Any:
+def _gain_aligned(found: Any, truth: Any) -> Any:
     """Prediction with the light of each frame multiplied by one gain, so that its mean log light
     equals that of the truth, over the samples that are above `DARK` in both.
     """
     lit = ops.cast((found > DARK) & (truth > DARK), found.dtype)
     first, second = (pq_light(ops.clip(v, 1e-4, 1.0), ops) for v in (found, truth))
-    stops = mean_of_each(lit * (ops.log(second) - ops.log(first))) / (mean_of_each(lit) + 1e-6)
-    factor = ops.reshape(ops.exp(stops), (-1, *[1] * (len(found.shape) - 1)))
+    log_gain = mean_of_each(lit * (ops.log(second) - ops.log(first))) / (mean_of_each(lit) + 1e-6)
+    factor = ops.reshape(ops.exp(log_gain), (-1, *[1] * (len(found.shape) - 1)))
     return pq_signal(ops.clip(factor * first, 0.0, PEAK_LUMINANCE), ops)
 
 
 def aligned(found: Any, truth: Any) -> Any:
     """Sum of L1 and colour difference after aligning each frame by one gain, [N]."""
-    moved = _moved(found, truth)
-    return l1(moved, truth) + delta_e_itp(moved, truth)
+    gain_aligned = _gain_aligned(found, truth)
+    return l1(gain_aligned, truth) + delta_e_itp(gain_aligned, truth)
 
 
 def aligned_rmse(found: Any, truth: Any) -> Any:
     """Root of the mean squared difference after aligning each frame by one gain, [N]."""
-    return rmse(_moved(found, truth), truth)
+    return rmse(_gain_aligned(found, truth), truth)
 
 
 TERMS: dict[str, Callable[[Any, Any], Any]] = {
@@ -98,7 +98,7 @@ def temporal(found: Any, truth: Any) -> Any:
     return mean_of_each(ops.abs(changes - (truth[:, 1:] - truth[:, :-1])))
 
 
-def bend(slopes: Any) -> Any:
+def slope_roughness(slopes: Any) -> Any:
     """Roughness of curves: mean squared difference of neighbouring slopes, given as exponents
     [N, SLOPES]: [N].
     """

@@ -38,7 +38,7 @@ def _variables(trainee: keras.Model) -> dict[str, Any]:
 
     Scenes that a trainee stores on the accelerator are excluded.
     """
-    networks = [trainee.network, *trainee.beside]
+    networks = [trainee.network, *trainee.auxiliary_networks]
     learnt = [variable for network in networks for variable in network.variables]
     named = {f"model/{variable.path}": variable for variable in learnt}
     # Keras numbers its optimisers: the second one of a process is `adam_1`.

@@ -21,7 +21,7 @@ class TrainingError(Exception):
     """A run cannot continue; the message is for the user."""
 
 
-def of_task(name: str) -> type[Schedule]:
+def config_class(name: str) -> type[Schedule]:
     """Return the `Config` class of a task."""
     return importlib.import_module(f"training_code.tasks.{name}_settings").Config
 
@@ -35,7 +35,7 @@ def sections(kind: type[Schedule]) -> dict[str, type]:
     }
 
 
-def plain(kind: type) -> "list[dataclasses.Field[Any]]":
+def flag_fields(kind: type) -> "list[dataclasses.Field[Any]]":
     """The fields that are flags, that is, not sections."""
     return [f for f in dataclasses.fields(kind) if not dataclasses.is_dataclass(f.default)]
 
@@ -87,12 +87,12 @@ def load(path: Path, task: str) -> Schedule:
         of = record.pop("task", "hdrcnn")
         if of != task:
             raise ValueError(f"its task is {of!r}, not {task}; give another --config or --task")
-        return from_json(of_task(task), record)
+        return from_json(config_class(task), record)
     except (OSError, RecursionError, TypeError, ValueError) as error:
         raise ValueError(f"{path}: not a training configuration: {error}") from error
 
 
-def changed(config: Config, settings: list[str], **fields: Any) -> Config:
+def with_overrides(config: Config, settings: list[str], **fields: Any) -> Config:
     """Return a copy of `config` with some settings changed.
 
     settings: texts such as `exposure.unclipped=0.8,0.98` or `development.jpeg=none`. fields: values

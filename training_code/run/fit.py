@@ -116,7 +116,7 @@ def fit(
         where.wait()  # The first process writes the checkpoints that all processes read.
         found = sorted(path.name for path in out_dir.glob(checkpoints.PATTERN))
         where.agree("checkpoints; --out_dir must be one folder that all of them see", str(found))
-        position, facts = checkpoints.restore(out_dir, trainee, record.go_on)
+        position, facts = checkpoints.restore(out_dir, trainee, record.resume)
         if begun is not None and position <= begun:
             raise TrainingError(
                 f"{out_dir}: the checkpoint just written cannot be read back; check that disk, or "
@@ -203,10 +203,12 @@ def _train(
     board = Board(out_dir) if running.tensorboard and where.first else None
     start = starts.load(Path(config.start)) if config.start else None
     check_start(task, config, start)  # Early, because reading scenes may take minutes.
-    scenes, withheld = materials.both_sides(
-        config, task.looks(config), folders, out_dir, held_out, running.memory_gb
+    scenes, held_out_scenes = materials.training_and_held_out(
+        config, task.scene_views(config), folders, out_dir, held_out, running.memory_gb
     )
-    note = seen_note(config.start, start.training, (s.name for s in withheld)) if start else ""
+    note = (
+        seen_note(config.start, start.training, (s.name for s in held_out_scenes)) if start else ""
+    )
     if note:
         print(note)
     where.agree("settings", str(config))
@@ -214,12 +216,14 @@ def _train(
     prepare_folder(out_dir)
     material = task.prepare(config, scenes, out_dir, running)
     trainee = compiled(task, config, start, material)
-    record = Record(name, config, scenes, withheld, start)
+    record = Record(name, config, scenes, held_out_scenes, start)
     path = out_dir / "weights.npz"
     watching: list[Any] = []
-    if withheld and where.first:
-        watched = tasks.Watched(trainee.network, lambda: averaged(trainee), out_dir, running, board)
-        watching = task.watch(config, withheld, watched)
+    if held_out_scenes and where.first:
+        monitored = tasks.MonitoredRun(
+            trainee.network, lambda: averaged(trainee), out_dir, running, board
+        )
+        watching = task.watch(config, held_out_scenes, monitored)
 
     def export(history: "History") -> None:
         with averaged(trainee):
@@ -229,8 +233,8 @@ def _train(
 
     def batches_from(position: "Position") -> "Batches":
         share = (where.process, where.processes)
-        place = tasks.Place(position.epoch, position.batch, share, running.workers)
-        return task.batches(config, material, place)
+        batch_range = tasks.BatchRange(position.epoch, position.batch, share, running.workers)
+        return task.batches(config, material, batch_range)
 
     def callbacks_from(position: "Position", means: list[Any], history: "History") -> list[Any]:
         line = progress.ProgressLine(config.batch, config.epochs, config.steps)

@@ -16,15 +16,19 @@ from training_code.scenes.views import Views
 from training_code.tasks.settings import Schedule
 
 
-def gathered(
-    config: Schedule, looks: tuple[Views, int], folders: Folders, out_dir: Path, memory_gb: float
+def load_all_scenes(
+    config: Schedule,
+    scene_views: tuple[Views, int],
+    folders: Folders,
+    out_dir: Path,
+    memory_gb: float,
 ) -> list[Scene]:
     """Load the scenes of all folders; print what was found and which files are unusable.
 
-    Arguments and errors as for `both_sides`. A scene whose name is already taken gets the name of
-    its folder as a prefix.
+    Arguments and errors as for `training_and_held_out`. A scene whose name is already taken gets
+    the name of its folder as a prefix.
     """
-    views, smallest = looks
+    views, smallest = scene_views
     budget = round(memory_gb * 1e9) or half_of_memory()
     store = SceneStore(out_dir / "scenes", budget)
     every: dict[str, Scene] = {}
@@ -61,9 +65,9 @@ def gathered(
     return list(every.values())
 
 
-def both_sides(
+def training_and_held_out(
     config: Schedule,
-    looks: tuple[Views, int],
+    scene_views: tuple[Views, int],
     folders: Folders,
     out_dir: Path,
     held_out: Sequence[Path],
@@ -71,17 +75,17 @@ def both_sides(
 ) -> tuple[list[Scene], list[Scene]]:
     """Return the scenes to train on and those held out; print what was found and unusable files.
 
-    looks: the result of `Task.looks`.
+    scene_views: the result of `Task.scene_views`.
     held_out: text files of the families to hold out; by default a share is chosen by name.
     memory_gb: memory for scenes, 0: half of the machine's; other scenes are mapped from `out_dir`.
     Raises ImageError if the run's own pictures would be read as photographs, a folder has no usable
     files, or a folder or name is given twice; ValueError if the scenes cannot be split.
     """
-    scenes = gathered(config, looks, folders, out_dir, memory_gb)
+    scenes = load_all_scenes(config, scene_views, folders, out_dir, memory_gb)
     for path in held_out:
         note = missing_note(path, read_list(path), scenes)
         if note:
             print(note)
-    training, withheld = sides(scenes, held_out, config.validation_share)
-    print(f"{len(training)} scenes to train on, {len(withheld)} held out", flush=True)
-    return training, withheld
+    training, held_out_scenes = sides(scenes, held_out, config.validation_share)
+    print(f"{len(training)} scenes to train on, {len(held_out_scenes)} held out", flush=True)
+    return training, held_out_scenes

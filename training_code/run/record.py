@@ -32,26 +32,25 @@ class Record:
 
     task: str
     config: Schedule
-    scenes: list[Scene]
-    """Scenes to train on."""
-    withheld: list[Scene]
+    training_scenes: list[Scene]
+    held_out_scenes: list[Scene]
     start: "Start | None" = None
     changes: list[dict[str, Any]] = dataclasses.field(default_factory=list)
     """Changes of settings in `CHANGEABLE`: after which epoch, and the old and the new value."""
 
     @property
-    def held_out(self) -> list[str]:
+    def held_out_families(self) -> list[str]:
         """The families held out, sorted."""
-        return sorted({scene.family for scene in self.withheld})
+        return sorted({scene.family for scene in self.held_out_scenes})
 
     def facts(self) -> dict[str, Any]:
         """Facts for a checkpoint, JSON-serialisable."""
         return {
             "task": self.task,
             "config": self._settings(),
-            "scenes": [scene.name for scene in self.scenes],
-            "families": sorted({scene.family for scene in self.scenes}),
-            "held_out": self.held_out,
+            "scenes": [scene.name for scene in self.training_scenes],
+            "families": sorted({scene.family for scene in self.training_scenes}),
+            "held_out": self.held_out_families,
             "changes": self.changes,
         }
 
@@ -62,7 +61,7 @@ class Record:
         settings = json.loads(json.dumps(dataclasses.asdict(self.config)))
         return settings | {"start": Path(self.config.start).name if self.config.start else ""}
 
-    def go_on(self, path: Path, facts: dict[str, Any]) -> None:
+    def resume(self, path: Path, facts: dict[str, Any]) -> None:
         """Resume from the facts of the checkpoint `path`, taking over the changes recorded so far.
 
         Facts that it lacks, because an older version wrote it, are not compared. Raises
@@ -73,7 +72,7 @@ class Record:
                 f"{path}: of a run of the task {facts.get('task', 'hdrcnn')}, not {self.task}; "
                 "give that --task, or another --out_dir"
             )
-        seen = sorted(set(facts.get("families", ())) & set(self.held_out))
+        seen = sorted(set(facts.get("families", ())) & set(self.held_out_families))
         if seen:
             raise TrainingError(
                 f"{path}: was trained on families that are held out now: {some(seen)}; hold out "
@@ -112,8 +111,8 @@ class Record:
     def save(self, folder: Path) -> None:
         """Write the settings and the held-out families, which suffice to repeat the run."""
         configs.save(self.config, self.task, folder / "config.json")
-        if self.withheld:
-            text = "".join(f"{as_line(family)}\n" for family in self.held_out)
+        if self.held_out_scenes:
+            text = "".join(f"{as_line(family)}\n" for family in self.held_out_families)
             (folder / HELD_OUT).write_text(text, encoding="utf-8")
 
     def training(self, history: "History") -> dict[str, Any]:
@@ -123,8 +122,8 @@ class Record:
         config = self.config
         facts: dict[str, Any] = {
             "config": dataclasses.asdict(config),
-            "scenes": [scene.name for scene in self.scenes],
-            "held_out": self.held_out,
+            "scenes": [scene.name for scene in self.training_scenes],
+            "held_out": self.held_out_families,
             "epochs": len(history),
             # Valid for all epochs: neither `steps` nor `batch` may change when a run resumes.
             "crops": len(history) * config.steps * config.batch,

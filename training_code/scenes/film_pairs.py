@@ -144,7 +144,7 @@ def folder_pairs(folder: Path, part: str, shape: tuple[int, int]) -> Iterator[Fr
         yield np.stack([small, small]), np.stack([wide, wide])
 
 
-def words(codes: np.ndarray, film: source.Film) -> np.ndarray:
+def stored_codes(codes: np.ndarray, film: source.Film) -> np.ndarray:
     """Convert codes of a film, [..., 3] in [0, 1], to those of `Frames`: SDR uint8, with BT.601
     primaries treated as Rec. 709; HDR uint16, PQ in BT.2020.
     """
@@ -260,7 +260,7 @@ def film_pairs(sdr: Path, hdr: Path, shape: tuple[int, int]) -> Iterator[Frames]
     for index, pair in enumerate(zip(one, other, strict=False)):
         if index % STEP < 2:
             codes = (
-                words(frame.codes()[area], film)
+                stored_codes(frame.codes()[area], film)
                 for frame, film, area in zip(pair, both, areas, strict=True)
             )
             kept.append([fitted(picture, shape) for picture in codes])

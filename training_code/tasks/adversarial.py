@@ -14,10 +14,10 @@ from keras import ops
 from hdrcnn.models.exposure_gan import build_discriminator
 from training_code.losses.exposure_stack import cross_entropy
 from training_code.tasks import task
-from training_code.tasks.stack_settings import Stack
+from training_code.tasks.stack_settings import StackConfig
 
 
-class Apart(keras.optimizers.Optimizer):
+class JointOptimiser(keras.optimizers.Optimizer):
     """Combines two optimisers, each for variables of its own, into one."""
 
     def __init__(
@@ -103,10 +103,10 @@ def losses(discriminator: keras.Model, found: Any, truth: Any) -> dict[str, Any]
     }
 
 
-class Judged(task.Weighted):
+class AdversarialTrainee(task.Weighted):
     """A network with weighted terms and, if `adversarial` has a weight, a discriminator."""
 
-    def __init__(self, network: keras.Model, config: Stack, terms: dict[str, float]) -> None:
+    def __init__(self, network: keras.Model, config: StackConfig, terms: dict[str, float]) -> None:
         """terms: weights by name."""
         judged = bool(terms["adversarial"])
         super().__init__(network, terms, ("discriminator",) if judged else ())
@@ -116,17 +116,17 @@ class Judged(task.Weighted):
         }
         if judged:
             self.discriminator = build_discriminator(config.discriminator_channels)
-            self.beside = (self.discriminator,)
+            self.auxiliary_networks = (self.discriminator,)
 
     def optimiser(self, kind: Any, **settings: Any) -> keras.optimizers.Optimizer:
         """The optimiser of the network and, if there is one, of the discriminator, which has no
         weight decay and effectively no gradient clipping, as published.
         """
         own = kind(**settings)
-        if not self.beside:
+        if not self.auxiliary_networks:
             return own
         other = kind(**self.of_discriminator, global_clipnorm=1e9, name="discriminator")
-        return Apart(own, other, self.discriminator.trainable_variables)
+        return JointOptimiser(own, other, self.discriminator.trainable_variables)
 
     def cost(self, answer: task.Tensors) -> Any:
         """The sum of the losses of both networks."""

@@ -147,17 +147,17 @@ class HeldOut(keras.callbacks.Callback):
     taken and processed, compared with that of the mean curve.
     """
 
-    def __init__(self, rows: Rows, watched: task.Watched, epochs: int) -> None:
+    def __init__(self, rows: Rows, monitored: task.MonitoredRun, epochs: int) -> None:
         super().__init__()
-        self.rows, self.watched, self.epochs = rows, watched, epochs
+        self.rows, self.monitored, self.epochs = rows, monitored, epochs
         self.nothing = errors(np.array([[MEAN_CURVE_N, MEAN_CURVE_S]]), rows)
 
     def figures(self) -> dict[str, tuple[float, float]]:
         """RMS errors in stops of the estimate and of the mean curve, averaged over families, by
         the name of curve and treatment.
         """
-        with self.watched.averaged():
-            found = errors(self.watched.network.predict_on_batch(self.rows.statistics), self.rows)
+        with self.monitored.averaged():
+            found = errors(self.monitored.network.predict_on_batch(self.rows.statistics), self.rows)
         figures = {}
         for index, name in enumerate(CURVES):
             for changed, kind in ((False, "as_taken"), (True, "processed")):
@@ -167,7 +167,7 @@ class HeldOut(keras.callbacks.Callback):
         return figures
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        if (epoch + 1) % self.watched.running.validate_every and epoch + 1 != self.epochs:
+        if (epoch + 1) % self.monitored.running.validate_every and epoch + 1 != self.epochs:
             return
         _ = self.model  # Under JAX, accessing it updates the variables.
         figures = {n: pair for n, pair in self.figures().items() if math.isfinite(pair[0])}
@@ -177,7 +177,7 @@ class HeldOut(keras.callbacks.Callback):
         print(f"held out, stops RMS (mean curve): {text}", flush=True)
 
 
-def looks(config: Config) -> tuple[Views, int]:
+def scene_views(config: Config) -> tuple[Views, int]:
     """The views that pictures are taken from, and the smallest usable side, 64 pixels."""
     return config.pictures.views, 64
 
@@ -205,20 +205,20 @@ def trainee(network: keras.Model, config: Config, material: Rows) -> Trainee:
     return Trainee(network)
 
 
-def batches(config: Config, material: Rows, place: task.Place) -> RowBatches:
+def batches(config: Config, material: Rows, batch_range: task.BatchRange) -> RowBatches:
     """Batches of rows."""
     steps = {"batch": config.batch, "steps": config.steps, "seed": config.seed}
-    return RowBatches(material, config.jitter, **steps, **vars(place))
+    return RowBatches(material, config.jitter, **steps, **vars(batch_range))
 
 
 def watch(
-    config: Config, scenes: Sequence[Scene], watched: task.Watched
+    config: Config, scenes: Sequence[Scene], monitored: task.MonitoredRun
 ) -> list[keras.callbacks.Callback]:
     """A callback that measures the error on pictures of held-out scenes."""
     count = max(1, config.looks // HELD_OUT_LOOKS)
-    file = watched.folder / "rows_held_out.npz"
-    rows = gather(config, scenes, count, file, watched.running.workers)
-    return [HeldOut(rows, watched, config.epochs)]
+    file = monitored.folder / "rows_held_out.npz"
+    rows = gather(config, scenes, count, file, monitored.running.workers)
+    return [HeldOut(rows, monitored, config.epochs)]
 
 
 def export(network: keras.Model, config: Config) -> tuple[dict[str, np.ndarray], CameraCurve]:

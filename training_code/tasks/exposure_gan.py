@@ -20,12 +20,12 @@ from training_code.tasks import adversarial, task
 from training_code.tasks.exposure_gan_settings import Config
 from training_code.tasks.held_out import HeldOut
 from training_code.tasks.stack_batches import StackBatches, answer_of, held_out, in_codes
-from training_code.tasks.task import Tensors, looks, prepare
+from training_code.tasks.task import Tensors, prepare, scene_views
 
-__all__ = ["batches", "export", "looks", "network", "prepare", "trainee", "watch"]
+__all__ = ["batches", "export", "network", "prepare", "scene_views", "trainee", "watch"]
 
 
-class Trainee(adversarial.Judged):
+class Trainee(adversarial.AdversarialTrainee):
     """Computes the loss of `picture` uint8 [N, S, S, 3] and `exposures` uint8 [N, 5, S, S, 3]."""
 
     def call(self, batch: Tensors, training: bool | None = None) -> Tensors:
@@ -50,13 +50,17 @@ def trainee(network: keras.Model, config: Config, material: Any = None) -> Train
     return Trainee(network, config, config.terms.weights())
 
 
-def batches(config: Config, material: Sequence[Scene], place: task.Place) -> StackBatches:
+def batches(
+    config: Config, material: Sequence[Scene], batch_range: task.BatchRange
+) -> StackBatches:
     """Batches of photographs and their exposures."""
-    return StackBatches(material, config, wanted="exposures", steps=config.steps, **vars(place))
+    return StackBatches(
+        material, config, wanted="exposures", steps=config.steps, **vars(batch_range)
+    )
 
 
 def watch(
-    config: Config, scenes: Sequence[Scene], watched: task.Watched
+    config: Config, scenes: Sequence[Scene], monitored: task.MonitoredRun
 ) -> list[keras.callbacks.Callback]:
     """A callback for the mean absolute error of each exposure, in 8-bit codes, and a sheet with
     every other exposure, prediction above truth.
@@ -72,11 +76,11 @@ def watch(
 
     return [
         HeldOut(
-            held_out(config, scenes, watched.running.validation_crops, "exposures"),
-            answer_of(watched.network),
+            held_out(config, scenes, monitored.running.validation_crops, "exposures"),
+            answer_of(monitored.network),
             figures,
             cells,
-            watched,
+            monitored,
             config.epochs,
         )
     ]

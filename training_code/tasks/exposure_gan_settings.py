@@ -5,7 +5,7 @@ import dataclasses
 from training_code.camera.stacks import Stacks
 from training_code.tasks import settings
 from training_code.tasks.settings import setting
-from training_code.tasks.stack_settings import Stack
+from training_code.tasks.stack_settings import StackConfig
 
 
 @dataclasses.dataclass(frozen=True)
@@ -19,7 +19,7 @@ class Terms(settings.Terms):
 
 
 @dataclasses.dataclass(frozen=True)
-class Config(Stack):
+class Config(StackConfig):
     """Settings of the training of the stack GAN: the published loss and optimisers, with scenes or
     with pictures in the published layout.
     """

@@ -22,14 +22,14 @@ from training_code.tasks import adversarial, task
 from training_code.tasks.exposure_stack_settings import Config
 from training_code.tasks.held_out import HeldOut
 from training_code.tasks.stack_batches import StackBatches, answer_of, held_out, in_codes
-from training_code.tasks.task import Tensors, looks, prepare
+from training_code.tasks.task import Tensors, prepare, scene_views
 
-__all__ = ["batches", "export", "looks", "network", "prepare", "trainee", "watch"]
+__all__ = ["batches", "export", "network", "prepare", "scene_views", "trainee", "watch"]
 STOPS = 4.0
 """Stops by which the monitored exposure is brighter than the photograph."""
 
 
-class Trainee(adversarial.Judged):
+class Trainee(adversarial.AdversarialTrainee):
     """Computes the loss of `picture` uint8 [N, S, S, 3] and `truth` float32 [N, S, S, 3]."""
 
     def __init__(self, network: keras.Model, config: Config) -> None:
@@ -66,13 +66,15 @@ def trainee(network: keras.Model, config: Config, material: Any = None) -> Train
     return Trainee(network, config)
 
 
-def batches(config: Config, material: Sequence[Scene], place: task.Place) -> StackBatches:
+def batches(
+    config: Config, material: Sequence[Scene], batch_range: task.BatchRange
+) -> StackBatches:
     """Batches of photographs and their clean codes."""
-    return StackBatches(material, config, wanted="truth", steps=config.steps, **vars(place))
+    return StackBatches(material, config, wanted="truth", steps=config.steps, **vars(batch_range))
 
 
 def watch(
-    config: Config, scenes: Sequence[Scene], watched: task.Watched
+    config: Config, scenes: Sequence[Scene], monitored: task.MonitoredRun
 ) -> list[keras.callbacks.Callback]:
     """A callback for the error of dark samples at an exposure four stops brighter, in 8-bit codes,
     compared with that of the unchanged photograph, and a sheet with the photograph, and photograph,
@@ -90,8 +92,8 @@ def watch(
 
     return [
         HeldOut(
-            held_out(config, scenes, watched.running.validation_crops, "truth"),
-            answer_of(watched.network),
+            held_out(config, scenes, monitored.running.validation_crops, "truth"),
+            answer_of(monitored.network),
             lambda batch, found: {
                 "dark_error": error(found, batch),
                 "dark_error_of_photograph": error(photograph(batch), batch),
@@ -100,7 +102,7 @@ def watch(
                 photograph(batch),
                 *(shown_at(c, STOPS) for c in (photograph(batch), found, batch["truth"][0])),
             ),
-            watched,
+            monitored,
             config.epochs,
         )
     ]

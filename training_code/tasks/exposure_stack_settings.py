@@ -4,7 +4,7 @@ import dataclasses
 
 from training_code.tasks import settings
 from training_code.tasks.settings import setting
-from training_code.tasks.stack_settings import Stack
+from training_code.tasks.stack_settings import StackConfig
 
 
 @dataclasses.dataclass(frozen=True)
@@ -18,7 +18,7 @@ class Terms(settings.Terms):
 
 
 @dataclasses.dataclass(frozen=True)
-class Config(Stack):
+class Config(StackConfig):
     """Settings of the training of the network that restores dark codes: a small network on small
     crops.
     """

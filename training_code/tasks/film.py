@@ -20,11 +20,11 @@ from hdrcnn.models import film_curves as curves_network, film_unet
 from hdrcnn.models.film_evidence import DECODE, decode_members
 from hdrcnn.models.metadata import FilmCurves, FilmUnet, Metadata
 from hdrcnn.predict import film_curves
-from training_code.camera import Part, clips, generator
+from training_code.camera import RandomStream, clips, generator
 from training_code.camera.batches import Batches
 from training_code.camera.shots import families, in_order
 from training_code.evaluation.film_metrics import delta_e, gain, pu21, with_gain
-from training_code.losses.film import TERMS, bend, temporal
+from training_code.losses.film import TERMS, slope_roughness, temporal
 from training_code.scenes.collection import Scene
 from training_code.scenes.film_pairs import folder_pairs, video_pairs
 from training_code.tasks import film_rows, task
@@ -33,9 +33,9 @@ from training_code.tasks.film_settings import Config
 from training_code.tasks.held_out import Batch, HeldOut
 from training_code.tasks.rows import moments, place_of
 from training_code.tasks.settings import Running
-from training_code.tasks.task import Tensors, looks
+from training_code.tasks.task import Tensors, scene_views
 
-__all__ = ["batches", "export", "looks", "network", "prepare", "trainee", "watch"]
+__all__ = ["batches", "export", "network", "prepare", "scene_views", "trainee", "watch"]
 
 EVERY = 2
 """Step between the pixels of a row, in each direction, that the loss is computed on, with a random
@@ -64,8 +64,8 @@ def gather(config: Config, scenes: Sequence[Scene], looks: int, workers: int) ->
     groups = families(ordered)
     found: list[np.ndarray] = []
     with ThreadPoolExecutor(max(1, workers)) as pool:
-        for words in pool.map(lambda i: look(ordered, groups, config, i), range(looks)):
-            found.append(words)
+        for pq_codes in pool.map(lambda i: look(ordered, groups, config, i), range(looks)):
+            found.append(pq_codes)
             if len(found) % max(1, looks // 5) == 0:
                 print(f"{len(found)} of {looks} looks at scenes", flush=True)
     return found
@@ -95,14 +95,14 @@ class ClipBatches(Batches):
 
     def item(self, index: int, item: int) -> dict[str, np.ndarray]:
         number = (self.epoch * self.steps + index) * self.batch + item
-        rng = generator((self.seed, self.epoch, index, item, 0), Part.VIEW)
+        rng = generator((self.seed, self.epoch, index, item, 0), RandomStream.VIEW)
         flip = slice(None, None, -1 if rng.random() < 0.5 else 1)
         pairs, looks = self.material.pairs, self.material.looks
         if pairs and rng.random() >= self.chosen.share:
             pair = pairs[place_of(self.seed, number, len(pairs))]
         else:
-            words = looks[place_of(self.seed, number, len(looks))]
-            pair = Pair(graded(words, self.chosen, rng), words[WARM:])
+            pq_codes = looks[place_of(self.seed, number, len(looks))]
+            pair = Pair(graded(pq_codes, self.chosen, rng), pq_codes[WARM:])
         return {"sdr": pair.sdr[:, :, flip], "hdr": pair.hdr[:, :, flip]}
 
 
@@ -142,7 +142,7 @@ class RowBatches(Batches):
         return plan
 
     def _planned(self, index: int) -> list[tuple[int, int, int]]:
-        rng = generator((self.seed, self.epoch, index, 0, 1), Part.VIEW)
+        rng = generator((self.seed, self.epoch, index, 0, 1), RandomStream.VIEW)
         found: list[tuple[int, int, int]] = []
         # A random start, so that every member gets its turn if batches have few sets.
         number = int(rng.integers(1 << 16))
@@ -151,19 +151,19 @@ class RowBatches(Batches):
             places = self.films[of][int(rng.integers(len(self.films[of])))]
             size = min(int(rng.choice(self.sizes)), len(places))
             chosen = rng.choice(places, size, replace=False)
-            found += [(of, int(place), number) for place in chosen]
+            found += [(of, int(batch_range), number) for batch_range in chosen]
             number += 1
         return found[: self.batch]
 
     def item(self, index: int, item: int) -> dict[str, np.ndarray]:
-        of, place, number = self.planned(index)[item]
-        rng = generator((self.seed, self.epoch, index, item, 0), Part.VIEW)
+        of, batch_range, number = self.planned(index)[item]
+        rng = generator((self.seed, self.epoch, index, item, 0), RandomStream.VIEW)
         rows = self.rows[of]
         down, right = rng.integers(EVERY, size=2)
         height, width = (size - size % EVERY for size in rows.sdr.shape[1:3])
-        grid = place, slice(int(down), height, EVERY), slice(int(right), width, EVERY)
+        grid = batch_range, slice(int(down), height, EVERY), slice(int(right), width, EVERY)
         noise = self.deviation * rng.standard_normal(len(self.deviation))
-        statistics = (rows.statistics[place] + noise).astype(np.float32)
+        statistics = (rows.statistics[batch_range] + noise).astype(np.float32)
         return {
             "statistics": statistics,
             "sdr": rows.sdr[grid],
@@ -206,10 +206,10 @@ class CurvesTrainee(task.Weighted):
         )
         parameters = ops.sum(each * chosen[..., None], axis=0)
         code = ops.cast(batch["sdr"], "float32") / 255.0
-        truth = ops.cast(batch["hdr"], "float32") / clips.WORDS
+        truth = ops.cast(batch["hdr"], "float32") / clips.PQ_MAX
         frames = film_curves.apply(parameters, code, ops)
         return {
-            name: bend(parameters[:, : film_curves.SLOPES])
+            name: slope_roughness(parameters[:, : film_curves.SLOPES])
             if name == "bend"
             else TERMS[name](frames, truth)
             for name in self.weights_of_terms
@@ -224,7 +224,7 @@ class UnetTrainee(task.Weighted):
         pictures, _, rows, columns = ops.shape(batch["sdr"])[:4]
         code = ops.reshape(ops.cast(batch["sdr"], "float32") / 255.0, (-1, rows, columns, 3))
         truth = ops.reshape(ops.cast(batch["hdr"], "float32"), (-1, rows, columns, 3))
-        truth = truth / clips.WORDS
+        truth = truth / clips.PQ_MAX
         found = self.network(code, training=training)
         terms = {}
         for name in self.weights_of_terms:
@@ -306,26 +306,26 @@ def trainee(network: keras.Model, config: Config, material: Material | None) -> 
     return CurvesTrainee(network, config)
 
 
-def batches(config: Config, material: Material, place: task.Place) -> Batches:
+def batches(config: Config, material: Material, batch_range: task.BatchRange) -> Batches:
     """Batches of rows for curves, of clips for the U-Net."""
     kind = RowBatches if config.network == "curves" else ClipBatches
-    return kind(material, config, **vars(place))
+    return kind(material, config, **vars(batch_range))
 
 
 def watch(
-    config: Config, scenes: Sequence[Scene], watched: task.Watched
+    config: Config, scenes: Sequence[Scene], monitored: task.MonitoredRun
 ) -> list[keras.callbacks.Callback]:
     """A callback that measures held-out clips: PU21-PSNR and colour difference, with and without
     gain alignment, compared with the formula that curves start from. Its sheet has SDR, formula,
     result and truth.
     """
-    looks = gather(config, scenes, watched.running.validation_crops, watched.running.workers)
+    looks = gather(config, scenes, monitored.running.validation_crops, monitored.running.workers)
     formula = film_curves.FrameMap(np.zeros(film_curves.PARAMETERS))
 
-    def clip(number: int, words: np.ndarray) -> Batch:
+    def clip(number: int, pq_codes: np.ndarray) -> Batch:
         rng = np.random.default_rng((config.seed, number))
-        sdr = graded(words, config.clips, rng)[0]
-        truth = words[WARM].astype(np.float32) / np.float32(clips.WORDS)
+        sdr = graded(pq_codes, config.clips, rng)[0]
+        truth = pq_codes[WARM].astype(np.float32) / np.float32(clips.PQ_MAX)
         return {"sdr": sdr, "formula": formula(sdr), "truth": truth}
 
     def figures(batch: Batch, found: np.ndarray) -> dict[str, float]:
@@ -338,13 +338,13 @@ def watch(
 
     return [
         HeldOut(
-            [clip(number, words) for number, words in enumerate(looks)],
+            [clip(number, pq_codes) for number, pq_codes in enumerate(looks)],
             lambda batch: converted(
-                watched.network, batch["sdr"][None], config.network == "curves"
+                monitored.network, batch["sdr"][None], config.network == "curves"
             )[0],
             figures,
             cells,
-            watched,
+            monitored,
             config.epochs,
         )
     ]

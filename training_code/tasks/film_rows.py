@@ -19,7 +19,7 @@ import numpy as np
 
 from hdrcnn.models import film_curves
 from hdrcnn.predict.film_curves import reduced
-from training_code.camera import Part, clips, generator, grades
+from training_code.camera import RandomStream, clips, generator, grades
 from training_code.camera.shots import families, in_order
 from training_code.scenes.collection import Scene
 from training_code.tasks import rows as rows_file
@@ -30,7 +30,7 @@ VERSION = 1
 WARM = 1
 """Number of frames encoded before those that are kept, because an encoder's first frame has a
 higher quality than the others."""
-LIGHT = clips.light_of_words(np.arange(1 << 16, dtype=np.uint16))
+LIGHT = clips.light_of_pq_codes(np.arange(1 << 16, dtype=np.uint16))
 """Table of light in cd/m^2, indexed by PQ code."""
 KEPT = 24
 """Approximate number of pixel rows kept of a frame; curves have few parameters."""
@@ -51,24 +51,24 @@ def look(
     """
 
     def draw(attempt: int) -> tuple[Scene, clips.Take]:
-        rng = generator((config.seed, index, 0, 0, attempt), Part.VIEW)
+        rng = generator((config.seed, index, 0, 0, attempt), RandomStream.VIEW)
         group = groups[int(rng.integers(len(groups)))]
         scene = scenes[group[int(rng.integers(len(group)))]]
         return scene, clips.draw_take(rng, frames + WARM, config.views)
 
-    return clips.hdr_words(clips.filmed(draw, config.size, config.columns)[1])
+    return clips.hdr_pq_codes(clips.filmed(draw, config.size, config.columns)[1])
 
 
 def graded(
-    words: np.ndarray, chosen: Clips, rng: np.random.Generator, grade: grades.Grade | None = None
+    pq_codes: np.ndarray, chosen: Clips, rng: np.random.Generator, grade: grades.Grade | None = None
 ) -> np.ndarray:
-    """Grade a look, words [WARM + frames, H, W, 3] uint16, and compress it at random:
+    """Grade a look, PQ codes [WARM + frames, H, W, 3] uint16, and compress it at random:
     [frames, H, W, 3] uint8. grade: drawn if it is None.
     """
     grade = grade or grades.draw_grade(chosen.grades, rng)
     crf = int(rng.integers(chosen.crf[0], chosen.crf[1] + 1))
     kept = crf if rng.random() < chosen.compressed else None
-    return clips.graded(LIGHT[words], grade, kept)[WARM:]
+    return clips.graded(LIGHT[pq_codes], grade, kept)[WARM:]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -155,14 +155,14 @@ def gather(
     films = films_of(looks, config.clips, config.seed)
 
     def take(index: int) -> None:
-        words = look(ordered, groups, config, index, 1)
-        rng = generator((config.seed, index, 0, 0, 0), Part.DEVELOPMENT)
+        pq_codes = look(ordered, groups, config, index, 1)
+        rng = generator((config.seed, index, 0, 0, 0), RandomStream.DEVELOPMENT)
         for repeat, film in enumerate(films[:, index]):
             place = index * config.clips.repeats + repeat
-            own = generator((config.seed, int(film), 0, 0, 1), Part.DEVELOPMENT)
+            own = generator((config.seed, int(film), 0, 0, 1), RandomStream.DEVELOPMENT)
             grade = grades.draw_grade(config.clips.grades, own)
-            sdr = graded(words, config.clips, rng, grade)[0]
-            found = row(sdr, words[WARM], rng)
+            sdr = graded(pq_codes, config.clips, rng, grade)[0]
+            found = row(sdr, pq_codes[WARM], rng)
             rows.statistics[place], rows.sdr[place], rows.hdr[place] = found
             rows.film[place] = film
 

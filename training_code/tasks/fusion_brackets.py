@@ -10,7 +10,7 @@ import numpy as np
 
 from hdrcnn.files import ImageError
 from hdrcnn.readers.photograph import read_ldr
-from training_code.camera import ATTEMPTS, Camera, Key, Part, TooBlackError, generator
+from training_code.camera import ATTEMPTS, Camera, Key, RandomStream, TooBlackError, generator
 from training_code.camera.batches import Batches
 from training_code.camera.brackets import (
     Bracket,
@@ -21,7 +21,7 @@ from training_code.camera.brackets import (
 )
 from training_code.camera.shots import draw_shot, families, in_order, look
 from training_code.scenes.collection import Scene
-from training_code.tasks.fusion_settings import Fusion
+from training_code.tasks.fusion_settings import FusionConfig
 
 FOLDERS = ("gt", "under", "over")
 """Folders of the published supervised setting."""
@@ -36,7 +36,7 @@ class BracketBatches(Batches):
     """
 
     def __init__(
-        self, scenes: Sequence[Scene], config: Fusion, *, truth: bool = False, **kwargs: Any
+        self, scenes: Sequence[Scene], config: FusionConfig, *, truth: bool = False, **kwargs: Any
     ) -> None:
         super().__init__(batch=config.batch, seed=config.seed, **kwargs)
         self.config, self.truth = config, truth
@@ -68,8 +68,8 @@ class BracketBatches(Batches):
         """The numbers of a bracket; the number of frames is that of the whole batch."""
         key = (self.seed, self.epoch, index, 0, 0)
         low, high = self.config.brackets.frames
-        count = int(generator(key, Part.EXPOSURE).integers(low, high + 1))
-        rng = generator((self.seed, self.epoch, index, item, 0), Part.DEVELOPMENT)
+        count = int(generator(key, RandomStream.EXPOSURE).integers(low, high + 1))
+        rng = generator((self.seed, self.epoch, index, item, 0), RandomStream.DEVELOPMENT)
         return draw_bracket(self.config.brackets, rng, count)
 
     def lights(self, index: int, item: int, bracket: Bracket) -> tuple[np.ndarray, ...]:
@@ -95,14 +95,16 @@ class Triples(Batches):
     over/: `frames` uint8 [N, 2, S, S, 3] and `truth` uint8 [N, S, S, 3].
     """
 
-    def __init__(self, folder: Path, names: Sequence[str], config: Fusion, **kwargs: Any) -> None:
+    def __init__(
+        self, folder: Path, names: Sequence[str], config: FusionConfig, **kwargs: Any
+    ) -> None:
         """names: of the files below gt/ to use. Raises ImageError if one has no partner."""
         super().__init__(batch=config.batch, seed=config.seed, **kwargs)
         self.names, self.size = sorted(names), config.size
         self.files = [tuple(partner(folder, k, n) for k in FOLDERS) for n in self.names]
 
     def item(self, index: int, item: int) -> dict[str, np.ndarray]:
-        rng = generator((self.seed, self.epoch, index, item, 0), Part.VIEW)
+        rng = generator((self.seed, self.epoch, index, item, 0), RandomStream.VIEW)
         files = self.files[int(rng.integers(len(self.files)))]
         pictures = [np.rint(255.0 * read_ldr(path)).astype(np.uint8) for path in files]
         rows, columns = pictures[0].shape[:2]
@@ -131,7 +133,7 @@ def partner(folder: Path, kind: str, name: str) -> Path:
 
 
 def held_brackets(
-    config: Fusion, scenes: Sequence[Scene], count: int, *, truth: bool = False
+    config: FusionConfig, scenes: Sequence[Scene], count: int, *, truth: bool = False
 ) -> list[dict[str, np.ndarray]]:
     """Batches of one bracket each of held-out scenes, the same in every epoch and run."""
     taken = BracketBatches(

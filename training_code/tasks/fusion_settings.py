@@ -11,7 +11,7 @@ STRIDE = metadata.Fusion.stride
 
 
 @dataclasses.dataclass(frozen=True)
-class Fusion(Schedule):
+class FusionConfig(Schedule):
     """Settings of the fusion trainings: networks of some ten thousand parameters, small crops."""
 
     batch: int = setting(4, "Brackets in a batch.")

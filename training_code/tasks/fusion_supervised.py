@@ -25,9 +25,9 @@ from training_code.tasks import task
 from training_code.tasks.fusion_brackets import BracketBatches, Triples, cells, held_brackets
 from training_code.tasks.fusion_supervised_settings import Config
 from training_code.tasks.held_out import HeldOut
-from training_code.tasks.task import Tensors, looks, prepare
+from training_code.tasks.task import Tensors, prepare, scene_views
 
-__all__ = ["batches", "export", "looks", "network", "prepare", "trainee", "watch"]
+__all__ = ["batches", "export", "network", "prepare", "scene_views", "trainee", "watch"]
 
 
 class Trainee(task.Weighted):
@@ -55,19 +55,19 @@ def trainee(network: keras.Model, config: Config, material: Any = None) -> Train
     return Trainee(network, config.terms.weights())
 
 
-def batches(config: Config, material: Sequence[Scene], place: task.Place) -> Batches:
+def batches(config: Config, material: Sequence[Scene], batch_range: task.BatchRange) -> Batches:
     """Batches of brackets of scenes or, with `pairs`, of photographs from three folders."""
-    options = {"steps": config.steps, **vars(place)}
+    options = {"steps": config.steps, **vars(batch_range)}
     if config.pairs:
         return Triples(Path(config.pairs), [scene.name for scene in material], config, **options)
     return BracketBatches(material, of_two(config), truth=True, **options)
 
 
 def watch(
-    config: Config, scenes: Sequence[Scene], watched: task.Watched
+    config: Config, scenes: Sequence[Scene], monitored: task.MonitoredRun
 ) -> list[keras.callbacks.Callback]:
     """A callback for PSNR and SSIM against the truth, and the PSNR of the mean of the frames."""
-    count = watched.running.validation_crops
+    count = monitored.running.validation_crops
     if config.pairs:
         names = [scene.name for scene in scenes]
         options: dict[str, Any] = {"repeat_epoch": True, "share": (0, config.batch)}
@@ -87,10 +87,10 @@ def watch(
 
     def fused_codes(batch: dict[str, np.ndarray]) -> np.ndarray:
         frames = batch["frames"].astype(np.float32) / 255.0
-        fused = np.asarray(watched.network(frames, training=False))
+        fused = np.asarray(monitored.network(frames, training=False))
         return np.rint(255.0 * fused[0]).astype(np.uint8)
 
-    return [HeldOut(held, fused_codes, figures, cells, watched, config.epochs)]
+    return [HeldOut(held, fused_codes, figures, cells, monitored, config.epochs)]
 
 
 def export(network: keras.Model, config: Config) -> tuple[dict[str, np.ndarray], Fusion]:

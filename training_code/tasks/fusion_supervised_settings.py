@@ -3,7 +3,7 @@
 import dataclasses
 
 from training_code.tasks import settings
-from training_code.tasks.fusion_settings import Fusion
+from training_code.tasks.fusion_settings import FusionConfig
 from training_code.tasks.settings import setting
 
 MS_SSIM_SMALLEST = 161
@@ -22,7 +22,7 @@ class Terms(settings.Terms):
 
 
 @dataclasses.dataclass(frozen=True)
-class Config(Fusion):
+class Config(FusionConfig):
     """Settings of the training on an under- and an over-exposed frame of a scene and its
     well-exposed picture.
     """

@@ -24,9 +24,9 @@ from training_code.tasks import task
 from training_code.tasks.fusion_brackets import BracketBatches, cells, held_brackets
 from training_code.tasks.fusion_unsupervised_settings import Config, Terms
 from training_code.tasks.held_out import HeldOut
-from training_code.tasks.task import Tensors, looks, prepare
+from training_code.tasks.task import Tensors, prepare, scene_views
 
-__all__ = ["batches", "export", "looks", "network", "prepare", "trainee", "watch"]
+__all__ = ["batches", "export", "network", "prepare", "scene_views", "trainee", "watch"]
 
 
 class Trainee(task.Weighted):
@@ -60,9 +60,11 @@ def trainee(network: keras.Model, config: Config, material: Any = None) -> Train
     return Trainee(network, config.terms)
 
 
-def batches(config: Config, material: Sequence[Scene], place: task.Place) -> BracketBatches:
+def batches(
+    config: Config, material: Sequence[Scene], batch_range: task.BatchRange
+) -> BracketBatches:
     """Batches of brackets of the scenes."""
-    return BracketBatches(material, config, steps=config.steps, **vars(place))
+    return BracketBatches(material, config, steps=config.steps, **vars(batch_range))
 
 
 def fused_codes(network: keras.Model, frames: np.ndarray) -> np.ndarray:
@@ -79,7 +81,7 @@ def fused_codes(network: keras.Model, frames: np.ndarray) -> np.ndarray:
 
 
 def watch(
-    config: Config, scenes: Sequence[Scene], watched: task.Watched
+    config: Config, scenes: Sequence[Scene], monitored: task.MonitoredRun
 ) -> list[keras.callbacks.Callback]:
     """A callback for MEF-SSIM and order reversal, and the MEF-SSIM of the mean of the frames."""
 
@@ -91,14 +93,14 @@ def watch(
             "mef_ssim_of_mean": mef_ssim(frames, np.rint(frames.mean(axis=0))),
         }
 
-    held = held_brackets(config, scenes, watched.running.validation_crops)
+    held = held_brackets(config, scenes, monitored.running.validation_crops)
     return [
         HeldOut(
             held,
-            lambda batch: fused_codes(watched.network, batch["frames"]),
+            lambda batch: fused_codes(monitored.network, batch["frames"]),
             figures,
             cells,
-            watched,
+            monitored,
             config.epochs,
         )
     ]

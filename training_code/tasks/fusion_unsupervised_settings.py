@@ -3,7 +3,7 @@
 import dataclasses
 
 from training_code.tasks import settings
-from training_code.tasks.fusion_settings import Fusion
+from training_code.tasks.fusion_settings import FusionConfig
 from training_code.tasks.settings import check_chosen
 
 GAMMAS = ("variance", "gradient", "exposedness", "variance_gradient")
@@ -27,7 +27,7 @@ class Terms(settings.Terms):
 
 
 @dataclasses.dataclass(frozen=True)
-class Config(Fusion):
+class Config(FusionConfig):
     """Settings of the training on brackets, by default two to five frames, fused in a pyramid."""
 
     terms: Terms = Terms()

@@ -25,11 +25,11 @@ from training_code.scenes.collection import Scene
 from training_code.tasks import task
 from training_code.tasks.hdrcnn_settings import Config
 from training_code.tasks.settings import Running
-from training_code.tasks.task import Tensors, looks
+from training_code.tasks.task import Tensors, scene_views
 from training_code.watch.callbacks import Validate
 from training_code.watch.validation import Validation
 
-__all__ = ["batches", "export", "looks", "network", "prepare", "trainee", "watch"]
+__all__ = ["batches", "export", "network", "prepare", "scene_views", "trainee", "watch"]
 
 
 class Renders(Protocol):
@@ -201,10 +201,10 @@ def pairs(config: Config, scenes: Sequence[Scene], kind: type[Pairs] = Pairs, **
     return kind(scenes, camera, config.views, **(settings | more))
 
 
-def batches(config: Config, material: Material, place: task.Place) -> Pairs:
+def batches(config: Config, material: Material, batch_range: task.BatchRange) -> Pairs:
     """Batches of pairs or, with `--render`, of the numbers of shots."""
     kind = Pairs if material.camera is None else ShotBatches
-    return pairs(config, material.scenes, kind, **vars(place))
+    return pairs(config, material.scenes, kind, **vars(batch_range))
 
 
 def validation(config: Config, scenes: Sequence[Scene], crops: int) -> Validation:
@@ -220,18 +220,18 @@ def validation(config: Config, scenes: Sequence[Scene], crops: int) -> Validatio
 
 
 def watch(
-    config: Config, scenes: Sequence[Scene], watched: task.Watched
+    config: Config, scenes: Sequence[Scene], monitored: task.MonitoredRun
 ) -> list[keras.callbacks.Callback]:
     """Validation against the baseline, doing nothing, and contact sheets."""
     return [
         Validate(
-            validation(config, scenes, watched.running.validation_crops),
-            watched.network,
-            watched.averaged,
-            watched.folder,
+            validation(config, scenes, monitored.running.validation_crops),
+            monitored.network,
+            monitored.averaged,
+            monitored.folder,
             epochs=config.epochs,
-            every=watched.running.validate_every,
-            board=watched.board,
+            every=monitored.running.validate_every,
+            board=monitored.board,
         )
     ]
 

@@ -25,7 +25,7 @@ class HeldOut(keras.callbacks.Callback):
         answer: Callable[[Batch], np.ndarray],
         figures: Callable[[Batch, np.ndarray], dict[str, float]],
         cells: Callable[[Batch, np.ndarray], Sequence[np.ndarray]],
-        watched: task.Watched,
+        monitored: task.MonitoredRun,
         epochs: int,
     ) -> None:
         """answer: computes the network's output for a batch. figures: computes named figures from
@@ -35,13 +35,13 @@ class HeldOut(keras.callbacks.Callback):
         """
         super().__init__()
         self.held, self.answer, self.figures, self.cells = batches, answer, figures, cells
-        self.watched, self.epochs = watched, epochs
+        self.monitored, self.epochs = monitored, epochs
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        if (epoch + 1) % self.watched.running.validate_every and epoch + 1 != self.epochs:
+        if (epoch + 1) % self.monitored.running.validate_every and epoch + 1 != self.epochs:
             return
         _ = self.model  # Under JAX, accessing it updates the variables.
-        with self.watched.averaged():
+        with self.monitored.averaged():
             answers = [self.answer(batch) for batch in self.held]
         found = [self.figures(b, a) for b, a in zip(self.held, answers, strict=True)]
         means = {name: float(np.mean([f[name] for f in found])) for name in found[0]}
@@ -50,6 +50,6 @@ class HeldOut(keras.callbacks.Callback):
         print("held out: " + "  ".join(f"{n} {v:.4f}" for n, v in means.items()), flush=True)
         shown = zip(self.held[:SHOWN], answers[:SHOWN], strict=True)
         rows = [np.concatenate(self.cells(batch, answer), axis=1) for batch, answer in shown]
-        sheet = self.watched.folder / "sheets" / f"epoch_{epoch + 1:03d}.png"
+        sheet = self.monitored.folder / "sheets" / f"epoch_{epoch + 1:03d}.png"
         sheet.parent.mkdir(exist_ok=True)
         write_png(sheet, np.concatenate(rows))

@@ -8,13 +8,13 @@ from typing import Any
 import keras
 import numpy as np
 
-from training_code.camera import ATTEMPTS, Camera, Key, Part, TooBlackError, generator
+from training_code.camera import ATTEMPTS, Camera, Key, RandomStream, TooBlackError, generator
 from training_code.camera.batches import Batches
 from training_code.camera.shots import draw_shot, families, in_order, look
 from training_code.camera.stacks import Stack, draw_stack, exposed, exposures, photographed
 from training_code.scenes.collection import Scene
 from training_code.scenes.stacks import StackScene
-from training_code.tasks.stack_settings import Stack as Settings
+from training_code.tasks.stack_settings import StackConfig
 
 
 class StackBatches(Batches):
@@ -23,7 +23,7 @@ class StackBatches(Batches):
     """
 
     def __init__(
-        self, scenes: Sequence[Scene], config: Settings, *, wanted: str, **kwargs: Any
+        self, scenes: Sequence[Scene], config: StackConfig, *, wanted: str, **kwargs: Any
     ) -> None:
         """wanted: `exposures` or `truth`; pictures in the published layout have only the former."""
         super().__init__(batch=config.batch, seed=config.seed, **kwargs)
@@ -40,11 +40,11 @@ class StackBatches(Batches):
         shot = draw_shot(self.scenes, self.families, c.views, Camera(), key, c.size)
         scene = self.scenes[shot.scene]
         if isinstance(scene, StackScene):
-            rng = generator(key, Part.EXPOSURE)
+            rng = generator(key, RandomStream.EXPOSURE)
             top, left = (int(rng.integers(side - c.size + 1)) for side in scene.shape)
             crop = scene.exposures()[:, top : top + c.size, left : left + c.size]
             return crop[:, :, ::-1] if shot.mirror else crop
-        stack = draw_stack(c.stacks, generator(key, Part.DEVELOPMENT))
+        stack = draw_stack(c.stacks, generator(key, RandomStream.DEVELOPMENT))
         return exposed(look(scene, shot, c.size), stack), stack
 
     def item(self, index: int, item: int) -> dict[str, np.ndarray]:
@@ -64,7 +64,7 @@ class StackBatches(Batches):
 
 
 def held_out(
-    config: Settings, scenes: Sequence[Scene], count: int, wanted: str
+    config: StackConfig, scenes: Sequence[Scene], count: int, wanted: str
 ) -> list[dict[str, np.ndarray]]:
     """Batches of one photograph each of held-out scenes, the same in every epoch and run."""
     taken = StackBatches(

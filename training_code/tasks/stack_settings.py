@@ -11,7 +11,7 @@ STRIDE = metadata.ExposureStack.stride
 
 
 @dataclasses.dataclass(frozen=True)
-class Stack(Schedule):
+class StackConfig(Schedule):
     """Settings of trainings on photographs of scenes with five exposures each."""
 
     size: int = setting(256, "Side of the training crops in pixels, a multiple of 4.")

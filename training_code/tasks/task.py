@@ -28,8 +28,8 @@ Tensors = dict[str, Any]
 
 
 @dataclasses.dataclass(frozen=True)
-class Place:
-    """Where batches begin, and which part of each batch is taken; arguments of `Batches`."""
+class BatchRange:
+    """Which batches are taken, and which part of each; arguments of `Batches`."""
 
     epoch: int = 0
     first: int = 0
@@ -40,7 +40,7 @@ class Place:
 
 
 @dataclasses.dataclass(frozen=True)
-class Watched:
+class MonitoredRun:
     """The parts of a run that callbacks need to monitor it."""
 
     network: keras.Model
@@ -56,7 +56,7 @@ class Watched:
 class Task(Protocol):
     """One network and how it is trained. config: the `Config` of its settings."""
 
-    def looks(self, config: Any) -> tuple[Views, int]:
+    def scene_views(self, config: Any) -> tuple[Views, int]:
         """The views taken of scenes, to whose needs large scenes are reduced when they are read,
         and the minimum length of a scene's shorter side, pixels.
         """
@@ -76,12 +76,12 @@ class Task(Protocol):
         """The network with its loss, not compiled."""
         ...
 
-    def batches(self, config: Any, material: Any, place: Place) -> Batches:
+    def batches(self, config: Any, material: Any, batch_range: BatchRange) -> Batches:
         """Batches that depend only on the settings, the epoch and the index of the batch."""
         ...
 
     def watch(
-        self, config: Any, scenes: Sequence[Scene], watched: Watched
+        self, config: Any, scenes: Sequence[Scene], monitored: MonitoredRun
     ) -> list[keras.callbacks.Callback]:
         """Callbacks that evaluate held-out scenes, add to the logs, and write contact sheets."""
         ...
@@ -98,8 +98,8 @@ def load(name: str) -> Task:
     return cast(Task, importlib.import_module(f"training_code.tasks.{name}"))
 
 
-def looks(config: Any) -> tuple[Views, int]:
-    """`Task.looks` of tasks whose scenes need only serve the crops of their training."""
+def scene_views(config: Any) -> tuple[Views, int]:
+    """`Task.scene_views` of tasks whose scenes need only serve the crops of their training."""
     return config.views, config.size
 
 
@@ -120,7 +120,7 @@ class Trainee(keras.Model):
     Subclasses define `call(batch)`, which returns whatever `cost` and `figures` need, and `cost`.
     """
 
-    beside: Sequence[keras.Model] = ()
+    auxiliary_networks: Sequence[keras.Model] = ()
     """Networks that are trained too but not exported, such as a discriminator. They are part of a
     checkpoint, so none of their variables may have the path of a variable of the network."""
 

@@ -88,10 +88,10 @@ class Validate(keras.callbacks.Callback):
         if logs is not None:
             logs.update(figures.logs())
         title = f"epoch {done}   {figures.line()}"
-        write_sheet(self.folder / "sheets" / f"epoch_{done:06d}.png", outcome.looks, title)
+        write_sheet(self.folder / "sheets" / f"epoch_{done:06d}.png", outcome.sheet_crops, title)
         if self.board is not None:
-            for look in outcome.looks:
-                self.board.picture(done, f"crops/{look.name}", strip(look))
+            for sheet_crop in outcome.sheet_crops:
+                self.board.picture(done, f"crops/{sheet_crop.name}", strip(sheet_crop))
         start = "\r\x1b[K" if sys.stdout.isatty() else ""  # Over the progress line.
         seconds = time.perf_counter() - began
         print(f"{start}validation  {figures.line()}  ({seconds:.1f} s)", flush=True)

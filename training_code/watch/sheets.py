@@ -19,7 +19,7 @@ from hdrcnn.colour.transfer import to_display
 from hdrcnn.tiles.geometry import resize_area
 from hdrcnn.writers.display import write_png
 from training_code.evaluation.panels import ERROR_RANGE, error_map
-from training_code.watch.validation import Look
+from training_code.watch.validation import SheetCrop
 
 STOPS = (0, -2, -4)
 CELL = 160
@@ -54,31 +54,32 @@ def lefts() -> list[int]:
     return places
 
 
-def strip(look: Look) -> np.ndarray:
+def strip(sheet_crop: SheetCrop) -> np.ndarray:
     """Draw one crop, with its figures above its cells: [LINE + height, W, 3] uint8."""
-    size = (max(1, round(CELL * look.code.shape[0] / look.code.shape[1])), CELL)
-    known = np.isfinite(look.truth).all(axis=-1, keepdims=True)
-    whole = np.where(known, look.truth, look.prediction)
+    size = (max(1, round(CELL * sheet_crop.code.shape[0] / sheet_crop.code.shape[1])), CELL)
+    known = np.isfinite(sheet_crop.truth).all(axis=-1, keepdims=True)
+    whole = np.where(known, sheet_crop.truth, sheet_crop.prediction)
     photograph, prediction, truth = (
-        resize_area(image, *size) for image in (look.photograph, look.prediction, whole)
+        resize_area(image, *size) for image in (sheet_crop.photograph, sheet_crop.prediction, whole)
     )
     shown = resize_area(known.astype(np.float32), *size) >= 0.5
     cells = [to_display(photograph, 0)]
     for stops in STOPS:
         right = np.where(shown, to_display(truth, stops), UNKNOWN)
         cells += [to_display(prediction, stops), right]
-    error = error_map(look.code, look.prediction, whole, size)
+    error = error_map(sheet_crop.code, sheet_crop.prediction, whole, size)
     cells.append(np.where(shown, error, UNKNOWN))
     places = lefts()
     image = Image.new("RGB", (places[-1], LINE + size[0]), GROUND)
     for left, cell in zip(places, cells, strict=False):
         image.paste(Image.fromarray(cell), (left, LINE))
     draw = ImageDraw.Draw(image)
-    figures, nothing = look.figures, look.nothing
+    figures, nothing = sheet_crop.figures, sheet_crop.nothing
     colour = BETTER if figures.gain >= 0 else WORSE
     draw.text((2, LINE - 7), f"{figures.gain:+.1f} dB", colour, SMALL, anchor="ls")
     text = (
-        f"to doing nothing ({look.name})      highlight RMSE {figures.highlight_rmse:.2f} stops "
+        f"to doing nothing ({sheet_crop.name})      "
+        f"highlight RMSE {figures.highlight_rmse:.2f} stops "
         f"(input {nothing.highlight_rmse:.2f})      bias {figures.highlight_bias:+.2f} "
         f"({nothing.highlight_bias:+.2f})      peak {figures.peak_error:+.2f} "
         f"({nothing.peak_error:+.2f})"
@@ -105,15 +106,15 @@ def heading(title: str) -> np.ndarray:
     return np.asarray(image)
 
 
-def contact_sheet(looks: list[Look], title: str) -> np.ndarray:
+def contact_sheet(sheet_crops: list[SheetCrop], title: str) -> np.ndarray:
     """Heading, and a strip for each crop: [H, W, 3] uint8, sRGB."""
-    return np.concatenate([heading(title), *map(strip, looks)])
+    return np.concatenate([heading(title), *map(strip, sheet_crops)])
 
 
-def write_sheet(path: Path, looks: list[Look], title: str) -> None:
+def write_sheet(path: Path, sheet_crops: list[SheetCrop], title: str) -> None:
     """Write the contact sheet as a PNG file, completely or not at all; create its folder.
 
     Raises ImageError if the file cannot be written.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_png(path, contact_sheet(looks, title))
+    write_png(path, contact_sheet(sheet_crops, title))

@@ -18,7 +18,7 @@ from training_code.evaluation.methods import DO_NOTHING
 from training_code.evaluation.metrics import align
 from training_code.evaluation.protocol import Protocol
 from training_code.evaluation.scoring import METRICS, WORKERS, measure
-from training_code.evaluation.shots import unusable
+from training_code.evaluation.shots import exclusion_reason
 from training_code.evaluation.summary import DECISIVE
 
 Predict = Callable[[np.ndarray], np.ndarray]
@@ -67,7 +67,7 @@ class Figures:
 
 
 @dataclasses.dataclass(frozen=True)
-class Look:
+class SheetCrop:
     """One crop with its result, for the contact sheet. Images are [H, W, 3]; all but `code` are
     float32, linear, 1.0 = clipping level.
     """
@@ -92,7 +92,7 @@ class Outcome:
     """Result of one validation."""
 
     figures: Figures
-    looks: list[Look]
+    sheet_crops: list[SheetCrop]
     """The crops of `Validation.shown`, in that order."""
     failed: list[str]
     """One line for each result that could not be measured: the crop and why."""
@@ -152,7 +152,7 @@ class Validation:
     def _nothing(self, codes: np.ndarray, truth: np.ndarray) -> dict[str, dict[str, float]] | str:
         """Scores of the do-nothing rows on one crop, or the reason why it cannot be judged."""
         code = codes.astype(np.float32) / np.float32(255.0)
-        reason = unusable(code, truth, Protocol())
+        reason = exclusion_reason(code, truth, Protocol())
         if reason:
             return reason
         try:
@@ -211,10 +211,10 @@ class Validation:
         ]
         unknown = dict.fromkeys(METRICS, math.nan)
         rows = [unknown if isinstance(row, str) else row for row in measured]
-        looks = [self._look(index, results[index], rows[index]) for index in self.shown]
-        return Outcome(_figures(rows, self.rows), looks, failed)
+        sheet_crops = [self._sheet_crop(index, results[index], rows[index]) for index in self.shown]
+        return Outcome(_figures(rows, self.rows), sheet_crops, failed)
 
-    def _look(self, index: int, result: np.ndarray, row: dict[str, float]) -> Look:
+    def _sheet_crop(self, index: int, result: np.ndarray, row: dict[str, float]) -> SheetCrop:
         """One crop with its result, aligned by the gain of the metrics."""
         codes, truth = self.codes[index], self.targets[index]
         code = codes.astype(np.float32) / np.float32(255.0)
@@ -225,7 +225,7 @@ class Validation:
             result = np.nan_to_num(result)
         photograph = linearise(code, self.linearisation)
         nothing = [self.rows[index]]
-        return Look(
+        return SheetCrop(
             self.names[index],
             codes,
             photograph,

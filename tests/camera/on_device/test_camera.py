@@ -19,7 +19,15 @@ from tests.camera.on_device.on_device import (
     smooth_scenes,
 )
 from tests.conftest import ROOT
-from training_code.camera import Camera, Development, Part, Sensor, Tones, generator, shots as host
+from training_code.camera import (
+    Camera,
+    Development,
+    RandomStream,
+    Sensor,
+    Tones,
+    generator,
+    shots as host,
+)
 from training_code.camera.batches import Pairs
 from training_code.camera.on_device import atlas
 from training_code.camera.on_device.batches import ShotBatches
@@ -65,7 +73,10 @@ def test_tones_are_changed_as_on_the_host():
     batches = shot_batches(scenes=scenes, tones=tones)
     shots = [batches.draw((5, 0, 0, item, 0)) for item in range(24)]
     shots = [dataclasses.replace(shot, unclipped=0.7) for shot in shots]
-    kinds = {(shot.knee < 1.0, shot.level > 0.0, shot.held < 1.0) for shot in shots}
+    kinds = {
+        (shot.knee < 1.0, shot.shoulder_unclipped > 0.0, shot.highlight_scale < 1.0)
+        for shot in shots
+    }
     none, on = (False, False, False), (True, True, False)
     assert kinds == {none, on, (True, False, False), (False, False, True)}
     camera = DeviceCamera(atlas.build(scenes, VIEWS, SIZE), SIZE, DEVELOPMENT, tones)
@@ -168,7 +179,9 @@ def test_batches_contain_the_same_shots_as_pairs():
     expected = [pairs.draw((7, 2, 3, item, 0)) for item in range(3)]
     for name, values in host.stack(expected).items():
         np.testing.assert_array_equal(batch[name], values)
-    assert batch["motion"][1] == pytest.approx(generator((7, 2, 3, 1, 0), Part.MOTION).random(2))
+    assert batch["motion"][1] == pytest.approx(
+        generator((7, 2, 3, 1, 0), RandomStream.MOTION).random(2)
+    )
     batches.on_epoch_begin()
     batches.on_epoch_end()
     assert len(batches) == 5

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from training_code.camera import Part, generator
+from training_code.camera import RandomStream, generator
 from training_code.camera.batches import Pairs
 from training_code.camera.shots import stack
 
@@ -20,6 +20,6 @@ class ShotBatches(Pairs):
         keys = [(self.seed, self.epoch, place, item, 0) for item in self.items]
         batch = stack([self.draw(key) for key in keys])
         if self.motion is not None:
-            motions = [self.motion.draw(generator(key, Part.MOTION)) for key in keys]
+            motions = [self.motion.draw(generator(key, RandomStream.MOTION)) for key in keys]
             batch["motion"] = np.stack(motions)
         return batch

@@ -33,22 +33,23 @@ from training_code.camera.noise import gaussian
 from training_code.camera.on_device import jpeg, views
 from training_code.camera.on_device.atlas import Atlas
 from training_code.camera.on_device.exposure import expose
-from training_code.camera.tones import KNEE, compress, expand, hold
+from training_code.camera.tones import KNEE, compress, expand, scale_highlights
 
 Tensor: TypeAlias = keras.KerasTensor
 
 
-def bend(linear: Tensor, shots: dict[str, Any]) -> Tensor:
+def apply_shoulders(linear: Tensor, shots: dict[str, Any]) -> Tensor:
     """Add or remove highlight shoulders as each shot demands: [N, H, W, 3] linear, any unit, >= 0
     to the same.
     """
-    names = ("knee", "steep", "level", "gain")
-    knee, steep, level, gain = (_spread(shots[name]) for name in names)
+    names = ("knee", "steepness", "shoulder_unclipped", "gain")
+    knee, steepness, shoulder_unclipped, gain = (_spread(shots[name]) for name in names)
     # The results that are not selected must be finite too.
     inside = ops.minimum(knee, KNEE[1])
-    placed = expose(linear, ops.where(shots["level"] > 0, shots["level"], 0.5)) * gain
-    opened = ops.where(knee < 1.0, expand(linear, inside, steep, xp=ops), linear)
-    return ops.where(level > 0, compress(placed, inside, xp=ops), opened)
+    shares = shots["shoulder_unclipped"]
+    placed = expose(linear, ops.where(shares > 0, shares, 0.5)) * gain
+    opened = ops.where(knee < 1.0, expand(linear, inside, steepness, xp=ops), linear)
+    return ops.where(shoulder_unclipped > 0, compress(placed, inside, xp=ops), opened)
 
 
 def sense(linear: Tensor, shots: dict[str, Any]) -> Tensor:
@@ -128,7 +129,7 @@ class DeviceCamera(keras.layers.Layer):
                 "model around the camera autocast=False"
             )
         view = views.render(self.pixels, self.atlas, shots, self.size)
-        bent = view if self.tones.neutral else bend(view, shots)
+        bent = view if self.tones.neutral else apply_shoulders(view, shots)
         exposed = expose(bent, shots["unclipped"])
         is_lit = ops.any(exposed > 0, axis=(1, 2, 3), keepdims=True)
         # A black picture stays black: the network would learn only noise from it.
@@ -139,7 +140,7 @@ class DeviceCamera(keras.layers.Layer):
             codes = jpeg.round_trip(codes, shots["jpeg_quality"], shots["subsampled"])
         target = ops.minimum(target, _spread(shots["peak"]))
         if self.tones.held != 1.0:
-            target = hold(target, _spread(shots["held"]), xp=ops)
+            target = scale_highlights(target, _spread(shots["highlight_scale"]), xp=ops)
         if np.isfinite(self.atlas.ceiling).any():
             ceiling = _spread(ops.take(self.atlas.ceiling, ops.cast(shots["scene"], "int32")))
             known = ops.max(view, axis=-1, keepdims=True) < ceiling
