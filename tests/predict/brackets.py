@@ -27,6 +27,12 @@ def exposed(light: np.ndarray, ev: float, seed: int = 0, top: int = 255) -> np.n
     return codes.astype(np.uint8 if top == 255 else np.uint16)
 
 
+def bracket(count: int = 3, rows: int = 190, columns: int = 260) -> list[np.ndarray]:
+    """Photographs of the scene from two stops below to two stops above its exposure."""
+    light = texture(rows, columns)
+    return [exposed(light, ev, seed=i) for i, ev in enumerate(np.linspace(-2, 2, count))]
+
+
 def from_moved_camera(light: np.ndarray, matrix: np.ndarray) -> np.ndarray:
     """The scene seen by a moved camera: its pixel p shows the pixel `matrix` p of the scene."""
     how = {"flags": cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP, "borderMode": cv2.BORDER_REFLECT}

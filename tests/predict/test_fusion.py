@@ -19,16 +19,11 @@ from hdrcnn.predict.fusion import (
 from hdrcnn.predict.opencv import reduced, reduced_codes
 from hdrcnn.tiles.frame import Frame
 from hdrcnn.weights import WeightsError
-from tests.predict.brackets import exposed, texture
+from tests.predict.brackets import bracket
 
 SMALL = dataclasses.replace(CLASSICAL, working=64)
 """Weights for frames reduced by 7."""
 METHODS = [CLASSICAL, SMALL, MERTENS]
-
-
-def bracket(count: int = 3, rows: int = 190, columns: int = 260) -> list[np.ndarray]:
-    light = texture(rows, columns)
-    return [exposed(light, ev, seed=i) for i, ev in enumerate(np.linspace(-2, 2, count))]
 
 
 @pytest.mark.parametrize("method", METHODS)

@@ -8,7 +8,7 @@ from hypothesis import given, settings, strategies as st
 from hdrcnn.predict import pyramid
 from hdrcnn.predict.fusion import MERTENS, fuse, mertens_weights
 from hdrcnn.predict.pyramid import blend, expanded_rows
-from tests.predict.brackets import exposed, texture
+from tests.predict.brackets import bracket
 
 
 def weights_of(count: int, rows: int, columns: int, seed: int = 0) -> np.ndarray:
@@ -18,10 +18,6 @@ def weights_of(count: int, rows: int, columns: int, seed: int = 0) -> np.ndarray
 
 def rows_of(weights: np.ndarray):
     return lambda top, bottom: weights[:, top:bottom]
-
-
-def bracket(rows: int = 75, columns: int = 90) -> list[np.ndarray]:
-    return [exposed(texture(rows, columns), ev) for ev in (-2, 0, 2)]
 
 
 @given(st.integers(2, 60), st.integers(2, 9), st.data())
@@ -39,14 +35,14 @@ def test_rows_of_an_expansion_match_the_whole(rows, columns, data):
 
 @pytest.mark.parametrize("size", [(75, 90), (128, 64), (61, 7), (3, 50)])
 def test_strips_match_the_whole(monkeypatch, size):
-    frames, weights = bracket(*size), rows_of(weights_of(3, *size))
+    frames, weights = bracket(3, *size), rows_of(weights_of(3, *size))
     whole = blend(frames, weights)
     monkeypatch.setattr(pyramid, "STRIP", 16)
     np.testing.assert_allclose(blend(frames, weights).astype(int), whole.astype(int), atol=1)
 
 
 def test_the_pyramid_matches_mertens_fusion_of_opencv():
-    frames = bracket()
+    frames = bracket(3, 75, 90)
     whole = np.stack([frame / np.float32(255) for frame in frames])
     levels = int(np.log2(min(frames[0].shape[:2])))
     ours = blend(frames, rows_of(mertens_weights(whole)), bounded=False, levels=levels)
@@ -59,7 +55,7 @@ def test_the_pyramid_matches_mertens_fusion_of_opencv():
 
 @pytest.mark.parametrize("of_pyramid", [True, False])
 def test_no_sample_lies_outside_those_of_the_frames(of_pyramid):
-    frames = bracket()
+    frames = bracket(3, 75, 90)
     fused = blend(frames, rows_of(weights_of(3, 75, 90)), pyramid=of_pyramid).astype(int)
     stacked = np.stack(frames).astype(int) * 257
     assert (fused >= stacked.min(axis=0) - 1).all()
@@ -70,7 +66,7 @@ def test_no_sample_lies_outside_those_of_the_frames(of_pyramid):
 def test_a_weight_of_one_gives_that_frame(kind):
     weights = np.zeros((3, 75, 90), np.float32)
     weights[1] = 1.0
-    codes = bracket()
+    codes = bracket(3, 75, 90)
     frames = {
         np.uint8: codes,
         np.uint16: [c.astype(np.uint16) * np.uint16(257) for c in codes],

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from hdrcnn.weights import WeightsError
-from tests.weights.published import save_pickle
+from tests.weights.published import Hostile, save_pickle
 from tests.weights.test_damaged import many_of_one
 from training_code.run import start, vgg16
 
@@ -19,19 +19,17 @@ def test_vgg19_is_not_taken_for_vgg16(tmp_path):
         start.load(tmp_path / "vgg19.npy")
 
 
-class Hostile:
-    """Makes a folder when unpickled."""
-
-    def __reduce__(self):
-        return Path.mkdir, (Path("trap"),)
-
-
 @pytest.mark.parametrize(
     "content",
     [
-        {"conv1_1": Hostile()},
-        {"conv1_1": {"weights": Hostile(), "biases": np.zeros(64, np.float32)}},
-        Hostile(),
+        {"conv1_1": Hostile(Path.mkdir, Path("trap"))},
+        {
+            "conv1_1": {
+                "weights": Hostile(Path.mkdir, Path("trap")),
+                "biases": np.zeros(64, np.float32),
+            }
+        },
+        Hostile(Path.mkdir, Path("trap")),
     ],
 )
 def test_a_hostile_dictionary_runs_no_code(tmp_path, monkeypatch, content):

@@ -90,9 +90,9 @@ def test_a_list_overrides_the_rule(tmp_path):
     path = tmp_path / "list.txt"
     path.write_text("b\nnot here\n")
     scenes = [scene(f"{number}.exr", family) for number, family in enumerate("abcb")]
-    training, withheld = sides(scenes, [path], share=0.9)
+    training, held_out = sides(scenes, [path], share=0.9)
     assert [s.name for s in training] == ["0.exr", "2.exr"]
-    assert [s.name for s in withheld] == ["1.exr", "3.exr"]
+    assert [s.name for s in held_out] == ["1.exr", "3.exr"]
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,16 @@ DECODER = [(8, 8), (8, 8), (8, 4), (4, 2), (2, 1)]
 """Input and output channels of the five transposed convolutions, in units of the width."""
 
 
+class Hostile:
+    """Calls a function when unpickled."""
+
+    def __init__(self, function, *arguments):
+        self.call = function, arguments
+
+    def __reduce__(self):
+        return self.call
+
+
 def published_arrays(width: int, seed: int = 0) -> list[np.ndarray]:
     """80 random arrays in the published order, shapes by the published table. Scales are chosen
     so that the output stays within the range of half floats.

@@ -10,7 +10,13 @@ import hdrcnn
 from hdrcnn import WeightsError
 from hdrcnn.models.hdrcnn import build
 from hdrcnn.weights import published
-from tests.weights.published import plain_tensorflow, published_arrays, save_pickle, save_published
+from tests.weights.published import (
+    Hostile,
+    plain_tensorflow,
+    published_arrays,
+    save_pickle,
+    save_published,
+)
 
 
 @pytest.mark.parametrize("protocol", range(2, pickle.HIGHEST_PROTOCOL + 1))
@@ -46,16 +52,6 @@ def test_published_file_gives_the_published_arithmetic(tmp_path):
     np.testing.assert_allclose(
         predictor.reconstruct(code), plain_tensorflow(arrays, code[None])[0], rtol=2e-3, atol=1e-4
     )
-
-
-class Hostile:
-    """Runs a command when unpickled."""
-
-    def __init__(self, function, *arguments):
-        self.call = function, arguments
-
-    def __reduce__(self):
-        return self.call
 
 
 @pytest.mark.parametrize("protocol", [0, 2, 4])

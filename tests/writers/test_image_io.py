@@ -38,23 +38,15 @@ def test_exr_is_half_float_zip_and_clipped_at_the_maximum(tmp_path):
     np.testing.assert_array_equal(pixels, np.float16(HALF_MAX))
 
 
-@pytest.mark.parametrize("value", [np.nan, np.inf])
-def test_values_that_are_not_finite_are_refused(tmp_path, value):
-    with pytest.raises(ImageError, match=r"a\.exr.*finite"):
-        write_exr(tmp_path / "a.exr", np.full((2, 2, 3), value))
-    assert not list(tmp_path.iterdir())
-
-
-def test_an_unwritable_path_gives_one_line(tmp_path):
-    for write, image in ((write_exr, np.ones((2, 2, 3))), (write_png, RGB)):
-        with pytest.raises(ImageError, match=r"^[^\n]*nowhere[^\n]*$"):
-            write(tmp_path / "nowhere" / "a.exr", image)
-
-
 def test_a_missing_folder_is_named_and_not_the_temporary_file(tmp_path):
     with pytest.raises(ImageError, match="no folder") as error:
         write_exr(tmp_path / "nowhere" / "a.exr", np.ones((2, 2, 3)))
     assert "tmp.exr" not in str(error.value)
+
+
+def test_an_unwritable_path_of_codes_gives_one_line(tmp_path):
+    with pytest.raises(ImageError, match=r"^[^\n]*nowhere[^\n]*$"):
+        write_png(tmp_path / "nowhere" / "a.png", RGB)
 
 
 @pytest.mark.parametrize("name", ["x", "x.", "exr"])

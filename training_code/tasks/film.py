@@ -151,19 +151,19 @@ class RowBatches(Batches):
             places = self.films[of][int(rng.integers(len(self.films[of])))]
             size = min(int(rng.choice(self.sizes)), len(places))
             chosen = rng.choice(places, size, replace=False)
-            found += [(of, int(batch_range), number) for batch_range in chosen]
+            found += [(of, int(row), number) for row in chosen]
             number += 1
         return found[: self.batch]
 
     def item(self, index: int, item: int) -> dict[str, np.ndarray]:
-        of, batch_range, number = self.planned(index)[item]
+        of, row, number = self.planned(index)[item]
         rng = generator((self.seed, self.epoch, index, item, 0), RandomStream.VIEW)
         rows = self.rows[of]
         down, right = rng.integers(EVERY, size=2)
         height, width = (size - size % EVERY for size in rows.sdr.shape[1:3])
-        grid = batch_range, slice(int(down), height, EVERY), slice(int(right), width, EVERY)
+        grid = row, slice(int(down), height, EVERY), slice(int(right), width, EVERY)
         noise = self.deviation * rng.standard_normal(len(self.deviation))
-        statistics = (rows.statistics[batch_range] + noise).astype(np.float32)
+        statistics = (rows.statistics[row] + noise).astype(np.float32)
         return {
             "statistics": statistics,
             "sdr": rows.sdr[grid],
