@@ -14,7 +14,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from hdrcnn.files import UserError
-from hdrcnn.tiles.tiling import TILE_PIXELS
 
 BACKENDS = ("auto", "tensorflow", "jax", "onnx")
 """Libraries that compute the networks; see `predict.backend`."""
@@ -67,6 +66,10 @@ def tile_size(asked: int | None, on_gpu: bool, width: int) -> int:
     """
     if asked is not None:
         return asked
+    from hdrcnn.tiles.tiling import (
+        TILE_PIXELS,
+    )  # It needs NumPy, the parsing of arguments does not.
+
     return tile_pixels(free_gpu_bytes() if on_gpu else None, width, TILE_PIXELS)
 
 
@@ -91,7 +94,9 @@ def prepare(device: str) -> bool:
 
     gpus = tf.config.list_physical_devices("GPU")
     if device == "gpu" and not gpus:
-        raise DeviceError("--device=gpu: TensorFlow finds none; use cpu, or see the README")
+        raise DeviceError(
+            "--device=gpu: TensorFlow finds none; use cpu, or pip install tensorflow[and-cuda]"
+        )
     try:
         if device == "cpu":
             tf.config.set_visible_devices([], "GPU")
@@ -110,7 +115,7 @@ def _prepare_jax(device: str) -> bool:
         jax.config.update("jax_platforms", "cpu")
     found = jax.default_backend() != "cpu"
     if device == "gpu" and not found:
-        raise DeviceError("--device=gpu: JAX finds none; use cpu, or see the README")
+        raise DeviceError("--device=gpu: JAX finds none; use cpu, or pip install jax[cuda13]")
     return found
 
 

@@ -23,7 +23,7 @@ COMPONENTS = ["albedo", "DiffCol", "specular_direct", "AO", "Emit", "diffuse.rgb
 def several(path, names, images) -> None:
     """A file of many parts, each with plain R, G and B."""
     made = [
-        OpenEXR.RandomStream(SCANLINES | {"name": name}, {"RGB": pixels})
+        OpenEXR.Part(SCANLINES | {"name": name}, {"RGB": pixels})
         for name, pixels in zip(names, images, strict=True)
     ]
     with OpenEXR.File(made) as file:

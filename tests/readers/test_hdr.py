@@ -116,9 +116,9 @@ def test_an_openexr_that_misreads_subsampled_channels_is_named():
 
 def test_the_first_part_with_an_image(tmp_path):
     shared = SCANLINES | {"chromaticities": REC2020}
-    depth = OpenEXR.RandomStream(shared | {"name": "depth"}, {"Z": RGB[..., 0].copy()})
-    image = OpenEXR.RandomStream(shared | {"name": "image"}, planes())
-    other = OpenEXR.RandomStream(shared | {"name": "other"}, {"RGB": RGB * 2})
+    depth = OpenEXR.Part(shared | {"name": "depth"}, {"Z": RGB[..., 0].copy()})
+    image = OpenEXR.Part(shared | {"name": "image"}, planes())
+    other = OpenEXR.Part(shared | {"name": "other"}, {"RGB": RGB * 2})
     with OpenEXR.File([depth, image, other]) as file:
         file.write(str(tmp_path / "a.exr"))
     found = read_exr(tmp_path / "a.exr")
