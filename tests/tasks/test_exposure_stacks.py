@@ -56,6 +56,7 @@ def batch(size: int = 32) -> dict[str, np.ndarray]:
 
 
 @pytest.mark.parametrize("name", CONFIGS)
+@pytest.mark.slow
 def test_one_photograph_is_learnt(name):
     term = "l1" if name == "exposure_gan" else "dark_l1"
     config = dataclasses.replace(CONFIGS[name], base_channels=8)
@@ -105,6 +106,7 @@ def test_combined_optimisers_step_their_own_variables():
 
 
 @pytest.mark.parametrize("name", CONFIGS)
+@pytest.mark.slow
 def test_a_run_killed_within_an_epoch_resumes_to_the_same_weights(
     name, scene_folder, held_out, tmp_path
 ):
@@ -157,6 +159,7 @@ def published_layout(folder: Path, size: int = 40) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_training_on_the_published_layout(tmp_path, run_python):
     layout = published_layout(tmp_path / "layout")
     configs.save(CONFIGS["exposure_gan"], "exposure_gan", tmp_path / "config.json")

@@ -136,6 +136,7 @@ def test_training_on_scenes_saves_weights_that_can_be_evaluated(
     assert (tmp_path / "out" / "worst.png").is_file()
 
 
+@pytest.mark.slow
 def test_measured_directions_are_saved_with_the_curves(scene_folder, tmp_path, run_python):
     """The shots of a whole film can then be pooled along them."""
     pytest.importorskip("av")

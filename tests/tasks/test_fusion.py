@@ -47,6 +47,7 @@ def bracket(count: int = 2) -> dict[str, np.ndarray]:
 
 
 @pytest.mark.parametrize("name", CONFIGS)
+@pytest.mark.slow
 def test_one_bracket_is_learnt(name):
     assert loss_ratio(name, CONFIGS[name], bracket(), "loss", 60) < 0.8
 
